@@ -1,0 +1,113 @@
+# One word for everything; `make` alone prints them. It makes its own environment: with uv where there is one,
+# with venv and pip elsewhere. Without make: pip install -e ".[cpu,dashboard]", then the musicml command.
+
+DATA ?= sample
+
+# gpu where an NVIDIA card answers (TensorFlow's GPU wheels are for Linux), cpu elsewhere; make EXTRA=cpu overrules it
+ifndef EXTRA
+EXTRA := $(shell if test "$$(uname -s)" = Linux && nvidia-smi >/dev/null 2>&1; then echo gpu; else echo cpu; fi)
+endif
+
+# the first of these that is 3.11 to 3.13; make PYTHON=python3.12 overrules it
+PYTHONS = $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python)
+FITS = import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+
+# A file in the environment is the sign that it is whole. Paths are relative, so a space in the folder's does no harm.
+READY := .venv/.ready-$(EXTRA)
+DEV := .venv/.ready-$(EXTRA)-dev
+JAX := .venv-jax/.ready
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help install train-all test test-jax lint format lock clean
+
+help: ## print this
+	@echo "make ...   (EXTRA=$(EXTRA), DATA=$(DATA))"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' Makefile
+
+install: $(READY) ## make .venv with the locked packages and the musicml command
+
+train-all: install ## train every experiment and compare them; DATA=sample (generated, the default) or another
+	@if test "$(DATA)" = sample; then .venv/bin/musicml fetch --sample; fi
+	@.venv/bin/musicml train-all --data "$(DATA)"
+
+test: $(DEV) ## run the tests; ARGS="-k splits" chooses some
+	@KERAS_BACKEND=tensorflow .venv/bin/python -m pytest -q -m "not jax and not browser" $(ARGS)
+
+test-jax: $(JAX) ## run the tests on JAX, in .venv-jax, which has no TensorFlow
+	@! .venv-jax/bin/python -c 'import tensorflow' 2>/dev/null \
+	  || { echo ".venv-jax must be without TensorFlow, and has it: rm -r .venv-jax, then make test-jax" >&2; exit 1; }
+	@KERAS_BACKEND=jax JAX_PLATFORMS=cpu .venv-jax/bin/python -m pytest -q tests/test_jax.py $(ARGS)
+
+lint: $(DEV) ## check style (ruff) and who imports whom (import-linter)
+	@.venv/bin/ruff check -q --output-format concise .
+	@.venv/bin/ruff format -q --check . || { echo "these lines are not formatted: make format mends them" >&2; exit 1; }
+	@.venv/bin/lint-imports --no-cache >.venv/lint-imports 2>&1 || { cat .venv/lint-imports; exit 1; }
+
+format: $(DEV) ## mend what ruff can mend by itself
+	@.venv/bin/ruff check -q --fix .
+	@.venv/bin/ruff format -q .
+
+lock: ## choose the locked versions anew, after a change of dependencies in setup.cfg (needs uv)
+	@$(call locked,cpu,--extra cpu --extra dashboard)
+	@$(call locked,gpu,--extra gpu --extra dashboard --constraint requirements/cpu.txt)
+	@$(call locked,jax,--extra jax --constraint requirements/cpu.txt)
+	@$(call locked,dev,--extra dev --constraint requirements/cpu.txt)
+
+clean: ## remove the environments and what tools left behind; data and runs stay
+	@rm -rf .venv .venv-jax .pytest_cache .ruff_cache build musicml.egg-info
+	@find musicml tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# CPU and GPU TensorFlow lie in the same folder, so a change from one to the other starts from nothing.
+$(READY): setup.cfg requirements/$(EXTRA).txt
+	@if ls .venv/.ready-* >/dev/null 2>&1 && ! test -e $(READY); then rm -rf .venv; fi
+	@$(call installed,.venv,requirements/$(EXTRA).txt)
+	@touch $(READY)
+
+$(DEV): $(READY) requirements/dev.txt
+	@$(call installed,.venv,requirements/dev.txt)
+	@touch $(DEV)
+
+$(JAX): setup.cfg requirements/jax.txt requirements/dev.txt
+	@$(call installed,.venv-jax,requirements/jax.txt)
+	@$(call installed,.venv-jax,requirements/dev.txt)
+	@touch $(JAX)
+
+# $(call installed,FOLDER,LOCK): make the environment unless a fit one is there, then install the locked packages and,
+# without looking for dependencies, the project. pip takes no -e . together with hashes, so these are two steps.
+define installed
+set -e; \
+if uv --version >/dev/null 2>&1; then with=uv; else with=pip; fi; \
+if ! $(1)/bin/python -c '$(FITS)' 2>/dev/null; then \
+  found=; seen=none; \
+  for python in $(PYTHONS); do \
+    if "$$python" -c '$(FITS)' 2>/dev/null; then found=$$python; break; fi; \
+    if version=$$("$$python" --version 2>&1) && test "$$seen" = none; then seen=$$version; fi; \
+  done; \
+  if test -z "$$found"; then \
+    echo "musicml needs Python 3.11, 3.12 or 3.13, and found $$seen: install one and name it, as in make PYTHON=python3.12" >&2; exit 1; \
+  fi; \
+  rm -rf $(1); \
+  if test $$with = uv; then uv venv -q --python "$$found" $(1); else "$$found" -m venv --without-pip $(1); fi; \
+fi; \
+echo "Installing $(2) into $(1) with $$with ..."; \
+if test $$with = uv; then \
+  uv pip install -q --python $(1)/bin/python --require-hashes -r $(2); \
+  uv pip install -q --python $(1)/bin/python --no-deps --no-build-isolation -e .; \
+else \
+  $(1)/bin/python -m pip --version >/dev/null 2>&1 || $(1)/bin/python -m ensurepip >/dev/null 2>&1 \
+    || { echo "Python's ensurepip must be there to make $(1), and is missing: on Debian and Ubuntu, apt install python3-venv" >&2; exit 1; }; \
+  $(1)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $(2); \
+  $(1)/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .; \
+fi
+endef
+
+# $(call locked,NAME,OPTIONS): write requirements/NAME.txt, for every system and Python at once, one version of each
+# package wherever that can be. setuptools is in it so that the project is built without asking the network again.
+define locked
+set -e; new=requirements/.$(1).txt; \
+{ echo "# Written by make lock, from setup.cfg."; \
+  echo setuptools | uv pip compile -q --no-config --universal --python-version 3.11 --fork-strategy fewest \
+  --generate-hashes --no-header --no-annotate --no-emit-index-url setup.cfg - $(2); } > $$new; \
+mv $$new requirements/$(1).txt; echo "requirements/$(1).txt"
+endef

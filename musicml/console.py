@@ -1,0 +1,54 @@
+"""What reaches a person's terminal: our own words, and not what libraries say while they start."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from types import ModuleType
+
+
+def say(words: str) -> None:
+    """Tell the person on standard error, so that standard output stays free for results."""
+    print(words, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Hold back what libraries write to standard error; show it if the block fails.
+
+    TensorFlow's start-up lines come from C++ and stay whatever TF_CPP_MIN_LOG_LEVEL says, so the file descriptor
+    itself is turned away for the while.
+    """
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as held:
+        before = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield
+        except BaseException:
+            held.seek(0)
+            os.write(before, held.read()[-4000:])
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(before, 2)
+            os.close(before)
+
+
+def import_keras() -> ModuleType:
+    """Keras with its backend, imported without the backend's start-up lines."""
+    if "keras" in sys.modules:
+        return sys.modules["keras"]
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with quiet():
+        import keras
+    # one process trains many models, each with tracing of its own; TensorFlow's advice about that is for loops
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    return keras

@@ -1,0 +1,62 @@
+"""The data sets: one file each, found by its name, not registered.
+
+A data set's module has `load(root) -> Dataset`; whatever module of this package has one is a data set.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+from musicml.datasets.base import Dataset, Example, Excluded
+from musicml.errors import BadInput, nearest
+
+__all__ = ["NAMES", "Dataset", "Example", "Excluded", "home", "load", "load_folder"]
+
+NOT_DATA = {"base", "folder", "sample"}
+NAMES = tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in NOT_DATA))
+
+MISSING = (
+    "{name} must be in {real} (or, generated, in {sample}), and neither folder is there: "
+    "`musicml fetch --sample` makes sample data; real data goes into {real} as its archive unpacks."
+)
+
+
+def load(name: str, data_root: Path, which: str = "auto", folder: Path | None = None) -> Dataset:
+    """Load the data set `name`, or the folder `folder` in its place, from disk; nothing is fetched.
+
+    Parameters
+    ----------
+    name : one of `NAMES`
+    data_root : the folder that holds `<name>/` (real) and `sample/<name>/` (generated)
+    which : `real`, `sample`, or `auto`: real where it is there, else sample
+    folder : anyone's own folder of class folders, or None
+
+    Raises
+    ------
+    BadInput
+        If there is no such data set, or it is not on the disk.
+    """
+    if folder is not None:
+        return load_folder(folder)
+    if name not in NAMES:
+        raise BadInput(f"data.dataset = {name!r} must be a data set that musicml knows: {nearest(name, NAMES)}")
+    return importlib.import_module(f"musicml.datasets.{name}").load(home(name, data_root, which))
+
+
+def home(name: str, data_root: Path, which: str = "auto") -> Path:
+    """The folder that `load` reads for the data set `name`."""
+    real, sample = Path(data_root) / name, Path(data_root) / "sample" / name
+    choices = {"auto": [real, sample], "real": [real], "sample": [sample]}[which]
+    for folder in choices:
+        if folder.is_dir():
+            return folder
+    raise BadInput(MISSING.format(name=name, real=real, sample=sample))
+
+
+def load_folder(root: Path) -> Dataset:
+    """Load anyone's own folder of labelled files; see `musicml.datasets.folder`."""
+    from musicml.datasets import folder
+
+    return folder.load(Path(root))

@@ -1,0 +1,97 @@
+"""Anyone's own data: a folder of class folders, pictures or sound.
+
+`root/<class>/*`, or `root/{train,val or valid,test}/<class>/*`; whether it is sound or pictures is told by what most
+files are. An optional `root/groups.csv` (`file,group`) keeps what belongs together on one side of a split.
+A folder that begins with a dot is not a class.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from musicml import audio, files, images
+from musicml.datasets.base import Dataset, Example, Excluded, check_classes, visible_files, visible_folders
+from musicml.errors import BadInput
+
+SIDES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+
+
+def load(root: Path) -> Dataset:
+    """Load the folder `root`.
+
+    Raises
+    ------
+    BadInput
+        If the folder is missing, holds no sound and no pictures, fewer than two classes, or an empty class.
+    """
+    if not root.is_dir():
+        raise BadInput(f"--folder must name a folder of class folders, and {root} is not there: check the path.")
+    classes = list(class_folders(root))
+    kind = kind_of([path for _, folder in classes for path in visible_files(folder)], root)
+    suffixes = audio.SUFFIXES if kind == "sound" else images.SUFFIXES
+    groups = read_groups(root / "groups.csv")
+    examples, excluded = [], []
+    for side, folder in classes:
+        for path in visible_files(folder):
+            name = path.relative_to(root).as_posix()
+            if path.suffix.lower() in suffixes:
+                examples.append(Example(name, path, {folder.name: True}, groups.get(name, name), side))
+            else:
+                excluded.append(Excluded(name, f"not a {kind} file by its ending"))
+    names = tuple(sorted({folder.name for _, folder in classes}))
+    dataset = Dataset(
+        root.resolve().name,
+        kind,
+        "single",
+        "class",
+        names,
+        tuple(examples),
+        tuple(excluded),
+        {"source": "own folder", "sample": False},
+        notes_on(groups, examples),
+    )
+    return check_classes(dataset, root)
+
+
+def class_folders(root: Path) -> list[tuple[str, Path]]:
+    """Each class folder with its side; the side is empty where `root` has no `train` folder."""
+    folders = visible_folders(root)
+    if not any(folder.name == "train" for folder in folders):
+        return [("", folder) for folder in folders]
+    return [(SIDES[side.name], folder) for side in folders if side.name in SIDES for folder in visible_folders(side)]
+
+
+def kind_of(paths: list[Path], root: Path) -> str:
+    """`sound` or `picture`, whichever most of the files are."""
+    endings = Counter(
+        "sound" if path.suffix.lower() in audio.SUFFIXES else "picture"
+        for path in paths
+        if path.suffix.lower() in audio.SUFFIXES | images.SUFFIXES
+    )
+    if not endings:
+        raise BadInput(
+            f"{root} must hold class folders with sound or picture files, and no such file is there: "
+            "put each class's files in a folder named for the class."
+        )
+    return endings.most_common(1)[0][0]
+
+
+def read_groups(path: Path) -> dict[str, str]:
+    """File → group, from a CSV with the columns `file` and `group`; nothing where there is no such file."""
+    if not path.is_file():
+        return {}
+    rows = files.read_csv(path)
+    if rows and not {"file", "group"} <= set(rows[0]):
+        raise BadInput(
+            f"{path} must have the columns file,group and has {','.join(map(str, rows[0]))}: mend its first line."
+        )
+    return {row["file"]: row["group"] for row in rows if row["group"]}
+
+
+def notes_on(groups: dict[str, str], examples: list[Example]) -> tuple[str, ...]:
+    """What groups.csv did, in words."""
+    if not groups:
+        return ("no groups.csv: every file is taken to be independent of every other",)
+    named = sum(example.id in groups for example in examples)
+    return (f"groups.csv puts {named} of {len(examples)} files into {len(set(groups.values()))} groups",)

@@ -1,0 +1,21 @@
+"""Thirty musical instruments: 4,793 training, 150 validation and 150 test pictures, 224x224 RGB JPEG.
+
+Kaggle `gpiosenka/musical-instruments-image-classification`; `{train,valid,test}/<class>/*.jpg`, in some versions
+inside `30 Musical Instruments/`. Thirty odd spellings (`acordian`, `Tambourine`, `saxaphone`) are kept: they are the
+names people will compare with. Five test pictures a class: 149 of 150 right leaves a 95 % interval from 96.3 to 99.9 %.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from musicml.datasets import folder
+from musicml.datasets.base import Dataset, find, source_of
+
+
+def load(root: Path) -> Dataset:
+    """Load the pictures from `root`, with the archive's own three sides."""
+    pictures = find(root, "train", "30 Musical Instruments/train").parent
+    dataset = folder.load(pictures)
+    return replace(dataset, name="instrument_images", answers="instrument", source=source_of(root))

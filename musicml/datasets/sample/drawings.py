@@ -1,0 +1,373 @@
+"""Thirty instruments as lists of simple shapes, in the spellings of the picture set's folders.
+
+A drawing lies in a square from -1 to 1, x to the right and y downwards. Its colours are three: body, trim and dark.
+Classes differ in shape, colour and texture at once: a backbone without pretrained weights sees little of shape alone.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+Point = tuple[float, float]
+Shape = tuple[list[Point], int]  # the corners, and the colour: 0 body, 1 trim, 2 dark
+CORNERS = 28  # of an oval
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One class: two colours as (hue in degrees, saturation, value), a texture of `pattern`, the shapes."""
+
+    body: tuple[int, float, float]
+    trim: tuple[int, float, float]
+    texture: str
+    shapes: list[Shape]
+
+
+def oval(x: float, y: float, width: float, height: float, colour: int = 0) -> list[Shape]:
+    """An ellipse around (x, y); `width` and `height` from the middle to the rim."""
+    angles = [2 * math.pi * i / CORNERS for i in range(CORNERS)]
+    return [([(x + width * math.cos(a), y + height * math.sin(a)) for a in angles], colour)]
+
+
+def box(left: float, top: float, right: float, bottom: float, colour: int = 0) -> list[Shape]:
+    """An upright rectangle."""
+    return [([(left, top), (right, top), (right, bottom), (left, bottom)], colour)]
+
+
+def polygon(*corners: Point, colour: int = 0) -> list[Shape]:
+    """A shape with the corners given."""
+    return [(list(corners), colour)]
+
+
+def bar(x0: float, y0: float, x1: float, y1: float, width: float = 0.05, colour: int = 0) -> list[Shape]:
+    """A straight bar from one point to another."""
+    length = math.hypot(x1 - x0, y1 - y0)
+    dx, dy = (y1 - y0) / length * width / 2, (x0 - x1) / length * width / 2
+    return [([(x0 + dx, y0 + dy), (x1 + dx, y1 + dy), (x1 - dx, y1 - dy), (x0 - dx, y0 - dy)], colour)]
+
+
+def row(
+    n: int, x0: float, y0: float, x1: float, y1: float, width: float, height: float, colour: int = 2
+) -> list[Shape]:
+    """`n` equal rectangles from (x0, y0) to (x1, y1): keys, holes, strings."""
+    shapes = []
+    for i in range(n):
+        part = i / max(1, n - 1)
+        x, y = x0 + part * (x1 - x0), y0 + part * (y1 - y0)
+        shapes += box(x - width / 2, y - height / 2, x + width / 2, y + height / 2, colour)
+    return shapes
+
+
+def dots(n: int, x0: float, y0: float, x1: float, y1: float, size: float, colour: int = 2) -> list[Shape]:
+    """`n` round dots from (x0, y0) to (x1, y1)."""
+    places = [i / max(1, n - 1) for i in range(n)]
+    return [shape for i in places for shape in oval(x0 + i * (x1 - x0), y0 + i * (y1 - y0), size, size, colour)]
+
+
+def tube(x0: float, y0: float, x1: float, y1: float, start: float, end: float, colour: int = 0) -> list[Shape]:
+    """A bar that is `start` wide at one end and `end` at the other: a bell."""
+    length = math.hypot(x1 - x0, y1 - y0)
+    ux, uy = (y1 - y0) / length / 2, (x0 - x1) / length / 2
+    return [
+        (
+            [
+                (x0 + ux * start, y0 + uy * start),
+                (x1 + ux * end, y1 + uy * end),
+                (x1 - ux * end, y1 - uy * end),
+                (x0 - ux * start, y0 - uy * start),
+            ],
+            colour,
+        )
+    ]
+
+
+WOOD, DARK_WOOD, PALE = (28, 0.65, 0.72), (18, 0.75, 0.42), (40, 0.35, 0.88)
+BRASS, SILVER, BLACK, WHITE = (45, 0.75, 0.9), (210, 0.08, 0.8), (240, 0.1, 0.14), (50, 0.06, 0.95)
+
+DRAWINGS = {
+    "Didgeridoo": Drawing(
+        (14, 0.8, 0.5),
+        (48, 0.8, 0.9),
+        "checks",
+        tube(-0.95, 0, 0.95, 0, 0.16, 0.42) + row(5, -0.6, 0, 0.7, 0, 0.08, 0.3, 1) + oval(0.95, 0, 0.06, 0.2, 2),
+    ),
+    "Tambourine": Drawing(
+        (8, 0.7, 0.75),
+        SILVER,
+        "plain",
+        oval(0, 0, 0.85, 0.85)
+        + oval(0, 0, 0.68, 0.68, 1)
+        + [s for i in range(8) for s in oval(0.77 * math.cos(i * 0.785), 0.77 * math.sin(i * 0.785), 0.11, 0.11, 2)],
+    ),
+    "Xylophone": Drawing(
+        (340, 0.75, 0.85),
+        (200, 0.8, 0.85),
+        "sheen",
+        bar(-0.9, -0.35, 0.9, -0.2, 0.08, 2)
+        + bar(-0.9, 0.45, 0.9, 0.25, 0.08, 2)
+        + [s for i in range(9) for s in box(-0.9 + 0.2 * i, -0.65 + 0.04 * i, -0.76 + 0.2 * i, 0.7 - 0.04 * i, i % 2)],
+    ),
+    "acordian": Drawing(
+        (355, 0.85, 0.7),
+        WHITE,
+        "sheen",
+        box(-0.9, -0.6, -0.4, 0.6)
+        + box(0.4, -0.6, 0.9, 0.6)
+        + box(-0.4, -0.5, 0.4, 0.5, 2)
+        + row(7, -0.35, 0, 0.35, 0, 0.05, 0.95, 1)
+        + row(8, 0.8, -0.5, 0.8, 0.5, 0.18, 0.1, 1),
+    ),
+    "alphorn": Drawing(
+        PALE,
+        DARK_WOOD,
+        "grain",
+        tube(-0.95, -0.8, 0.5, 0.55, 0.06, 0.2)
+        + tube(0.42, 0.55, 0.95, 0.2, 0.2, 0.5)
+        + row(2, -0.3, -0.2, 0.1, 0.18, 0.16, 0.1, 1),
+    ),
+    "bagpipes": Drawing(
+        (130, 0.6, 0.4),
+        DARK_WOOD,
+        "checks",
+        oval(0.05, 0.25, 0.6, 0.45)
+        + bar(-0.2, 0, -0.55, -0.95, 0.1, 1)
+        + bar(0, 0, -0.1, -0.95, 0.1, 1)
+        + bar(0.2, 0, 0.35, -0.9, 0.1, 1)
+        + bar(0.45, 0.4, 0.8, 0.95, 0.1, 2),
+    ),
+    "banjo": Drawing(
+        WHITE,
+        WOOD,
+        "plain",
+        bar(0, 0.3, 0, -0.95, 0.13, 1)
+        + oval(0, 0.45, 0.5, 0.5, 2)
+        + oval(0, 0.45, 0.43, 0.43)
+        + row(4, -0.05, -0.2, 0.05, -0.2, 0.012, 1.4),
+    ),
+    "bongo drum": Drawing(
+        (22, 0.8, 0.6),
+        PALE,
+        "grain",
+        tube(-0.45, -0.4, -0.4, 0.6, 0.85, 0.65)
+        + tube(0.5, -0.3, 0.45, 0.55, 0.7, 0.5)
+        + oval(-0.45, -0.4, 0.43, 0.18, 1)
+        + oval(0.5, -0.3, 0.35, 0.15, 1)
+        + bar(-0.1, 0.1, 0.2, 0.1, 0.15, 2),
+    ),
+    "casaba": Drawing(
+        (35, 0.5, 0.55),
+        SILVER,
+        "dots",
+        bar(0, 0.1, 0, 0.95, 0.16, 2)
+        + box(-0.6, -0.65, 0.6, 0.15, 1)
+        + row(9, -0.55, -0.25, 0.55, -0.25, 0.05, 0.75, 0),
+    ),
+    "castanets": Drawing(
+        (12, 0.6, 0.3),
+        (350, 0.8, 0.8),
+        "grain",
+        oval(-0.4, 0.15, 0.42, 0.5)
+        + oval(0.42, 0.2, 0.42, 0.5)
+        + bar(-0.4, -0.3, 0.42, -0.3, 0.08, 1)
+        + oval(-0.4, 0.2, 0.2, 0.25, 2),
+    ),
+    "clarinet": Drawing(
+        BLACK,
+        SILVER,
+        "sheen",
+        bar(-0.95, 0, 0.75, 0, 0.13)
+        + tube(0.7, 0, 0.97, 0, 0.13, 0.34)
+        + dots(7, -0.5, 0, 0.5, 0, 0.06, 1)
+        + row(3, -0.6, -0.08, 0.55, -0.08, 0.2, 0.03, 1),
+    ),
+    "clavichord": Drawing(
+        (32, 0.7, 0.5),
+        WHITE,
+        "grain",
+        box(-0.95, -0.35, 0.95, 0.4)
+        + box(-0.8, 0.1, 0.3, 0.35, 1)
+        + row(12, -0.75, 0.22, 0.25, 0.22, 0.03, 0.2)
+        + row(4, -0.8, -0.2, 0.8, -0.05, 0.5, 0.015, 1)
+        + bar(-0.8, 0.4, -0.8, 0.85, 0.1)
+        + bar(0.8, 0.4, 0.8, 0.85, 0.1),
+    ),
+    "concertina": Drawing(
+        (270, 0.55, 0.5),
+        BRASS,
+        "checks",
+        polygon((-0.85, -0.3), (-0.6, -0.55), (-0.5, -0.5), (-0.5, 0.5), (-0.6, 0.55), (-0.85, 0.3))
+        + polygon((0.85, -0.3), (0.6, -0.55), (0.5, -0.5), (0.5, 0.5), (0.6, 0.55), (0.85, 0.3))
+        + row(9, -0.45, 0, 0.45, 0, 0.07, 0.9, 1)
+        + dots(3, -0.68, -0.25, -0.68, 0.25, 0.06),
+    ),
+    "drums": Drawing(
+        (215, 0.8, 0.75),
+        SILVER,
+        "sheen",
+        oval(0, 0.35, 0.5, 0.5)
+        + oval(0, 0.35, 0.4, 0.4, 1)
+        + box(-0.5, -0.45, -0.05, -0.1)
+        + box(0.05, -0.45, 0.5, -0.1)
+        + oval(-0.7, -0.65, 0.3, 0.07, 1)
+        + oval(0.7, -0.7, 0.3, 0.07, 1)
+        + bar(-0.7, -0.6, -0.7, 0.85, 0.03, 2)
+        + bar(0.7, -0.65, 0.7, 0.85, 0.03, 2),
+    ),
+    "dulcimer": Drawing(
+        (25, 0.6, 0.62),
+        PALE,
+        "grain",
+        polygon((-0.55, -0.5), (0.55, -0.5), (0.95, 0.5), (-0.95, 0.5))
+        + row(9, 0, -0.4, 0, 0.4, 1.25, 0.02, 1)
+        + oval(-0.3, 0, 0.12, 0.12)
+        + oval(0.3, 0, 0.12, 0.12, 2),
+    ),
+    "flute": Drawing(
+        SILVER,
+        (210, 0.15, 0.6),
+        "sheen",
+        bar(-0.97, 0, 0.97, 0, 0.1) + dots(9, -0.2, 0, 0.85, 0, 0.055, 1) + oval(-0.75, 0, 0.08, 0.05, 2),
+    ),
+    "guiro": Drawing(
+        (70, 0.6, 0.55),
+        PALE,
+        "grain",
+        oval(-0.05, 0, 0.85, 0.32)
+        + row(14, -0.6, 0, 0.5, 0, 0.03, 0.5)
+        + bar(0.7, 0, 0.97, -0.1, 0.14, 1)
+        + bar(-0.3, 0.55, 0.7, 0.45, 0.05, 2),
+    ),
+    "guitar": Drawing(
+        (30, 0.75, 0.8),
+        DARK_WOOD,
+        "grain",
+        bar(0, 0, 0, -0.95, 0.12, 1)
+        + oval(0, 0.55, 0.46, 0.4)
+        + oval(0, 0.08, 0.36, 0.3)
+        + oval(0, 0.2, 0.14, 0.14, 2)
+        + box(-0.15, 0.62, 0.15, 0.68, 2)
+        + row(3, -0.04, -0.15, 0.04, -0.15, 0.012, 1.5, 2),
+    ),
+    "harmonica": Drawing(
+        SILVER,
+        (0, 0.7, 0.65),
+        "dots",
+        box(-0.9, -0.28, 0.9, 0.28) + box(-0.9, 0.02, 0.9, 0.2, 1) + row(10, -0.8, 0.11, 0.8, 0.11, 0.1, 0.12),
+    ),
+    "harp": Drawing(
+        BRASS,
+        (48, 0.3, 0.95),
+        "sheen",
+        bar(-0.6, 0.9, -0.5, -0.85, 0.12)
+        + bar(-0.5, -0.8, 0.65, -0.5, 0.13)
+        + bar(0.65, -0.5, -0.55, 0.9, 0.16)
+        + [
+            s
+            for i in range(7)
+            for s in bar(-0.4 + 0.14 * i, -0.75 + 0.04 * i, -0.4 + 0.14 * i, 0.7 - 0.16 * i, 0.025, 1)
+        ],
+    ),
+    "marakas": Drawing(
+        (20, 0.85, 0.8),
+        (150, 0.6, 0.55),
+        "dots",
+        bar(-0.35, 0, -0.75, 0.95, 0.1, 1)
+        + bar(0.35, 0, 0.7, 0.95, 0.1, 1)
+        + oval(-0.3, -0.35, 0.3, 0.42)
+        + oval(0.4, -0.35, 0.3, 0.42)
+        + bar(-0.55, -0.3, -0.05, -0.3, 0.1, 1),
+    ),
+    "ocarina": Drawing(
+        (190, 0.65, 0.6),
+        (30, 0.5, 0.5),
+        "plain",
+        oval(0, 0.1, 0.8, 0.42)
+        + polygon((-0.15, -0.2), (0.15, -0.2), (0.1, -0.8), (-0.1, -0.8))
+        + dots(4, -0.45, 0.05, 0.45, 0.05, 0.08)
+        + dots(3, -0.3, 0.3, 0.3, 0.3, 0.06),
+    ),
+    "piano": Drawing(
+        BLACK,
+        WHITE,
+        "sheen",
+        polygon((-0.9, -0.1), (-0.85, -0.75), (0.1, -0.8), (0.5, -0.35), (0.9, -0.1))
+        + box(-0.9, -0.1, 0.9, 0.15)
+        + box(-0.8, 0.15, 0.8, 0.42, 1)
+        + row(13, -0.74, 0.22, 0.74, 0.22, 0.06, 0.16)
+        + bar(-0.8, 0.4, -0.8, 0.95, 0.12)
+        + bar(0.8, 0.4, 0.8, 0.95, 0.12),
+    ),
+    "saxaphone": Drawing(
+        (42, 0.85, 0.8),
+        (48, 0.5, 0.95),
+        "sheen",
+        tube(-0.5, -0.8, 0.05, 0.65, 0.08, 0.26)
+        + oval(0.15, 0.68, 0.25, 0.22)
+        + tube(0.28, 0.65, 0.6, -0.15, 0.26, 0.6)
+        + bar(-0.5, -0.8, -0.85, -0.7, 0.07)
+        + dots(6, -0.35, -0.45, 0.0, 0.45, 0.07, 1),
+    ),
+    "sitar": Drawing(
+        (15, 0.8, 0.55),
+        (42, 0.6, 0.85),
+        "dots",
+        bar(0, 0.3, 0, -0.97, 0.2)
+        + oval(0, 0.6, 0.36, 0.36)
+        + oval(0, -0.72, 0.2, 0.2, 1)
+        + row(9, 0, -0.55, 0, 0.2, 0.2, 0.03, 1)
+        + oval(0, 0.6, 0.15, 0.15, 1),
+    ),
+    "steel drum": Drawing(
+        (205, 0.18, 0.7),
+        (205, 0.25, 0.45),
+        "sheen",
+        tube(0, -0.2, 0, 0.75, 1.8, 1.5)
+        + oval(0, -0.2, 0.9, 0.38, 1)
+        + dots(4, -0.55, -0.2, 0.55, -0.2, 0.14, 0)
+        + dots(2, -0.25, 0.02, 0.25, 0.02, 0.1, 0),
+    ),
+    "trombone": Drawing(
+        (46, 0.65, 0.85),
+        SILVER,
+        "sheen",
+        bar(-0.95, -0.2, 0.6, -0.2, 0.06)
+        + bar(-0.95, 0.1, 0.7, 0.1, 0.06, 1)
+        + bar(-0.95, 0.4, 0.2, 0.4, 0.06)
+        + bar(-0.93, -0.2, -0.93, 0.4, 0.06)
+        + tube(0.3, -0.2, 0.97, -0.2, 0.06, 0.65),
+    ),
+    "trumpet": Drawing(
+        (50, 0.85, 0.92),
+        (44, 0.5, 0.75),
+        "sheen",
+        bar(-0.95, -0.15, 0.5, -0.15, 0.08)
+        + tube(0.45, -0.15, 0.95, -0.15, 0.08, 0.6)
+        + oval(-0.1, 0.08, 0.5, 0.25)
+        + oval(-0.1, 0.08, 0.4, 0.16, 2)
+        + row(3, -0.3, 0, 0.1, 0, 0.13, 0.6, 1),
+    ),
+    "tuba": Drawing(
+        (40, 0.7, 0.7),
+        (46, 0.4, 0.95),
+        "sheen",
+        oval(0, 0.35, 0.6, 0.58)
+        + oval(0, 0.35, 0.42, 0.4, 2)
+        + oval(0, 0.35, 0.28, 0.26)
+        + tube(0.3, 0.1, 0.35, -0.9, 0.3, 1.0)
+        + row(3, -0.2, 0.3, 0.15, 0.3, 0.1, 0.4, 1),
+    ),
+    "violin": Drawing(
+        (16, 0.85, 0.6),
+        BLACK,
+        "grain",
+        bar(0, 0, 0, -0.9, 0.09, 1)
+        + oval(0, 0.6, 0.36, 0.3)
+        + oval(0, 0.12, 0.29, 0.25)
+        + box(-0.2, 0.25, 0.2, 0.5)
+        + bar(0, 0.3, 0, 0.9, 0.09, 1)
+        + bar(-0.17, 0.3, -0.13, 0.5, 0.03, 2)
+        + bar(0.17, 0.3, 0.13, 0.5, 0.03, 2)
+        + bar(0.55, 0.9, 0.75, -0.8, 0.04, 1),
+    ),
+}

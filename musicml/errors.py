@@ -1,0 +1,25 @@
+"""What musicml says when it is given something it can't use: one sentence, never a traceback."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class BadInput(ValueError):
+    """Something a person gave can't be used. The message is one sentence: the rule, what came, the cure.
+
+    The command line prints it and ends with 2; the dashboard shows it. Whatever else is raised is a fault of ours.
+    """
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The hint that belongs behind an unknown name: the nearest known one, and all of them.
+
+    >>> nearest("epoch", ["epochs", "seed"])
+    "did you mean 'epochs'? Known: epochs, seed."
+    """
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    guess = f"did you mean {close[0]!r}? " if close else ""
+    return f"{guess}Known: {', '.join(known) or 'none'}."

@@ -1,0 +1,178 @@
+"""Evaluate: a run is scored by asking its Predictor, as a user would, and so made whole."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from musicml import calibrate, console, datasets, files, report
+from musicml.datasets import Dataset, Example
+from musicml.errors import BadInput
+from musicml.predict import Prediction, Predictor, Question
+from musicml.runs import Run
+
+TOGETHER = 32  # files answered in one pass: enough for the model to work in full batches, few enough to hold in memory
+
+
+def evaluate(run: Run, on: Path | None = None, say: Callable[[str], None] = console.say) -> dict[str, Any]:
+    """Score a run on its test examples, or on another labelled folder.
+
+    Parameters
+    ----------
+    run : trained; by its first evaluation it becomes whole, by later ones it does not change
+    on : a folder of class folders; those that the run was not trained on are named and left out
+    say : told what happens
+
+    Returns
+    -------
+    dict : the report (`musicml.report.make`) with `run`, `split` and, on a folder, `left_out`
+
+    Raises
+    ------
+    BadInput
+        If the run is not trained, its data is gone, or the folder shares no class with it.
+    """
+    if on is not None:
+        return evaluate_folder(run, Path(on), say)
+    if run.is_whole:
+        return run.read("report.json")
+    facts = run.facts()
+    data = facts["data"]
+    dataset = datasets.load(
+        data["dataset"],
+        Path(data["root"]),
+        "sample" if data["sample"] else "real",
+        Path(data["folder"]) if data["folder"] else None,
+    )
+    places = {row["example"]: row["group"] for row in run.table("split.csv") if row["split"] == "test"}
+    predictions, targets, groups, lost = ask(run, dataset, [e for e in dataset.examples if e.id in places], say)
+    made = {
+        "run": run.name,
+        "split": "test",
+        **judge(run, predictions, targets, groups),
+        "unreadable": lost,
+        "sample": data["sample"],
+        "protocol": facts["protocol"],
+    }
+    write_predictions(run, predictions, targets, groups, dataset)
+    files.write_json(run.path / "report.json", made)
+    return made
+
+
+def evaluate_folder(run: Run, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
+    """Score a run on another labelled folder; nothing is written."""
+    class_names = run.read("labels.json")
+    dataset = datasets.load_folder(folder)
+    foreign = [name for name in dataset.class_names if name not in class_names]
+    if foreign:
+        say(f"left out, since the run was not trained on them: {', '.join(foreign)}")
+    known = [example for example in dataset.examples if example.label in class_names]
+    if not known:
+        raise BadInput(
+            f"{folder} must have a class folder that run {run.name} knows, and has {', '.join(foreign)}: name "
+            f"the folders as the run does ({', '.join(class_names)})."
+        )
+    predictions, targets, groups, lost = ask(run, dataset, known, say)
+    return {
+        "run": run.name,
+        "split": str(folder),
+        **judge(run, predictions, targets, groups),
+        "left_out": foreign,
+        "unreadable": lost,
+        "sample": run.facts()["data"]["sample"],
+        "protocol": run.facts()["protocol"],
+    }
+
+
+def ask(
+    run: Run, dataset: Dataset, examples: list[Example], say: Callable[[str], None]
+) -> tuple[list[Prediction], np.ndarray, list[str], list[str]]:
+    """The run's predictions for examples, with their targets and groups, and the files that can't be read."""
+    if not examples:
+        raise BadInput(f"run {run.name} must have test files on the disk, and none is there: put its data back.")
+    predictor, begun = Predictor(run), time.perf_counter()
+    predictor.model()  # what ails the model is no fault of the first file
+    kept, lost, predictions = [], [], []
+    places = {example.id: place for place, example in enumerate(dataset.examples)}
+    for begin in range(0, len(examples), TOGETHER):
+        questions = []
+        for example in examples[begin : begin + TOGETHER]:
+            try:
+                questions.append(question(predictor, dataset, example, places[example.id]))
+                kept.append(example)
+            except BadInput as error:
+                lost.append(f"{example.id}: {error}")
+        predictions += predictor.answer(questions) if questions else []
+    if not kept:
+        raise BadInput(f"{dataset.name} must have test files that can be read, and none can; the first: {lost[0]}")
+    say(
+        f"evaluated {len(kept)} files in {time.perf_counter() - begun:.1f} s"
+        + (f", {len(lost)} can't be read" if lost else "")
+    )
+    unknown = np.nan if predictor.task == "multi" else 0.0
+    targets = np.array(
+        [[example.labels.get(name, unknown) for name in predictor.class_names] for example in kept], dtype=float
+    )
+    return predictions, targets, [example.group for example in kept], lost
+
+
+def question(predictor: Predictor, dataset: Dataset, example: Example, place: int) -> Question:
+    """What the run is asked for one example: its file, or the features that the data set ships."""
+    if predictor.serving["asks_for"] == "file":
+        return predictor.read(example.path, example.id)
+    if dataset.vggish is None:
+        raise BadInput(
+            "this run is asked with VGGish features, and the data set brings none: evaluate it on OpenMIC's release."
+        )
+    return Question(example.id, dataset.vggish[place])
+
+
+def judge(run: Run, predictions: list[Prediction], targets: np.ndarray, groups: list[str]) -> dict[str, Any]:
+    """The report of predictions, with the calibration error that they would have without their temperature."""
+    serving = run.read("serving.json")
+    scores = np.stack([prediction.scores for prediction in predictions])
+    raw = np.stack([prediction.clip_scores.mean(axis=0) for prediction in predictions])
+    made = report.make(
+        scores, targets, np.array(groups, dtype=object), run.read("labels.json"), serving["task"], serving["thresholds"]
+    )
+    return {
+        **made,
+        "calibration_error_before": report.rounded(calibrate.calibration_error(raw, targets, serving["task"])),
+    }
+
+
+def write_predictions(
+    run: Run, predictions: list[Prediction], targets: np.ndarray, groups: list[str], dataset: Dataset
+) -> None:
+    """Write predictions.csv, a row an example, and clips.npz, the raw scores of each clip."""
+    names = predictions[0].class_names
+    rows = []
+    for prediction, truth, group in zip(predictions, targets, groups, strict=True):
+        rows.append(
+            {
+                "example": prediction.file,
+                "group": group,
+                "labels": "|".join(name for name, value in zip(names, truth, strict=True) if value == 1),
+                "absent": "|".join(
+                    name for name, value in zip(names, truth, strict=True) if value == 0 and dataset.task == "multi"
+                ),
+                **{f"score:{name}": f"{score:.7g}" for name, score in zip(names, prediction.scores, strict=True)},
+            }
+        )
+    files.write_csv(
+        run.path / "predictions.csv",
+        rows,
+        ["example", "group", "labels", "absent", *(f"score:{name}" for name in names)],
+    )
+    counts = [len(prediction.starts) for prediction in predictions]
+    with files.whole(run.path / "clips.npz") as temporary:
+        np.savez_compressed(
+            temporary,
+            example=np.repeat(np.arange(len(counts)), counts),
+            start=np.concatenate([prediction.starts for prediction in predictions]).astype(np.float32),
+            scores=np.concatenate([prediction.clip_scores for prediction in predictions]).astype(np.float32),
+        )

@@ -1,0 +1,101 @@
+"""Files that are either whole or not there: written under a temporary name, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import errno
+import hashlib
+import io
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from musicml.errors import BadInput
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; rename it to `path` once the block ends well.
+
+    The temporary name keeps the ending of `path`, since Keras and numpy choose the format by it. After a
+    crash at any point `path` is either the old file or the new one, never half of it.
+
+    Raises
+    ------
+    BadInput
+        If the disk is full or closed for writing.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise disk_trouble(error, path) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def disk_trouble(error: OSError, path: Path) -> Exception:
+    """The sentence for a disk that is full or read-only; any other error comes back as it is."""
+    if error.errno in FULL:
+        free = shutil.disk_usage(existing(path)).free / 1e6
+        return BadInput(
+            f"{path} could not be written whole: the disk is full ({free:.0f} MB free); make room and go on."
+        )
+    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+        return BadInput(
+            f"{path} must be in a folder that can be written to, and is not ({error.strerror}); choose another."
+        )
+    return error
+
+
+def existing(path: Path) -> Path:
+    """The nearest folder above `path` that exists."""
+    return next(folder for folder in Path(path).absolute().parents if folder.exists())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` to `path`, whole or not at all."""
+    with whole(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write `content` to `path` as UTF-8, whole or not at all."""
+    write_bytes(path, content.encode())
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write `content` to `path` as JSON with an indent that a person can read."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: list[str]) -> None:
+    """Write `rows` to `path` under a header of `columns`; a key missing from a row leaves its cell empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Rows of the CSV file at `path`, each a dict by column name."""
+    with open(path, newline="", encoding="utf-8-sig") as source:
+        return list(csv.DictReader(source))
+
+
+def digest(path: Path) -> str:
+    """BLAKE2b-128 of a file's content, in hex."""
+    with open(path, "rb") as source:
+        return hashlib.file_digest(source, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

@@ -1,0 +1,230 @@
+"""Pictures from anywhere, through one gate: bytes or a file in, RGB uint8 within limits out.
+
+A small file can hold a huge picture (17 kB of PNG, 144 million pixels), so the size is judged from the header, before
+anything is decoded. What can't be shown as one RGB picture without guessing is refused.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from musicml.errors import BadInput
+
+MOST_PIXELS = 25_000_000
+MOST_BYTES = 100_000_000  # an uncompressed picture of so many pixels
+SMALL = 32  # pixels a side; below, there is next to nothing to recognise
+
+# the first bytes of a file, where they stand, and Pillow's name for what they tell
+SIGNATURES = [
+    (0, b"\xff\xd8\xff", "JPEG"),
+    (0, b"\x89PNG\r\n\x1a\n", "PNG"),
+    (0, b"GIF8", "GIF"),
+    (0, b"BM", "BMP"),
+    (8, b"WEBP", "WEBP"),
+]
+TYPE_OF_SUFFIX = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".gif": "GIF", ".bmp": "BMP", ".webp": "WEBP"}
+SUFFIXES = frozenset(TYPE_OF_SUFFIX)
+COLOURS = {"CMYK": "CMYK, the colours of printing", "1": "1-bit, only black and white"}
+EIGHT_BIT = {"RGB", "RGBA", "RGBX", "L", "LA", "P", "PA"}
+SIXTEEN_BIT = {"I;16", "I;16B", "I;16L", "I;16N"}
+# all of these came out of Pillow when it was given damaged files
+DAMAGED = (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error)
+ORIENTATION = 0x0112  # the EXIF tag that says how the camera was held
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What a picture file holds, upright and in one form whatever it came as.
+
+    Attributes
+    ----------
+    pixels : np.ndarray [shape=(height, width, 3)], uint8 RGB
+    warnings : tuple of sentences for the person who gave the file
+    """
+
+    pixels: np.ndarray
+    warnings: tuple[str, ...] = ()
+
+
+def read(source: str | Path | bytes, name: str | None = None) -> Picture:
+    """Read a picture file through the gate.
+
+    Parameters
+    ----------
+    source : a path, or the file's content
+    name : what to call the file in messages; by default its path, or "this upload"
+
+    Returns
+    -------
+    Picture
+        Turned as its EXIF orientation says; what is transparent is laid over white.
+
+    Raises
+    ------
+    BadInput
+        Whatever the content is, if it can't be used: one sentence with the rule, the value received and the cure.
+
+    Examples
+    --------
+    >>> read("banjo/001.jpg").pixels.shape  # doctest: +SKIP
+    (224, 224, 3)
+    """
+    name = name or ("this upload" if isinstance(source, bytes) else str(source))
+    content = content_of(source, name)
+    kind = true_type(content, name)
+    pixels = decode(content, kind, name)
+    return Picture(pixels, tuple(misnamed(name, kind) + emptiness(pixels)))
+
+
+def content_of(source: str | Path | bytes, name: str) -> bytes:
+    """The file's bytes, if there are some and not too many."""
+    size = len(source) if isinstance(source, bytes) else size_of(Path(source), name)
+    if not 0 < size <= MOST_BYTES:
+        raise BadInput(f"{name} must hold 1 to {MOST_BYTES} bytes, and holds {size}: copy or download it again.")
+    try:
+        return source if isinstance(source, bytes) else Path(source).read_bytes()
+    except OSError as error:
+        raise BadInput(
+            f"{name} must be a file that can be read, and can't be ({error.strerror}): check who may read it."
+        ) from error
+
+
+def size_of(path: Path, name: str) -> int:
+    """The size of a file in bytes."""
+    try:
+        if path.is_file():
+            return path.stat().st_size
+    except OSError as error:
+        raise BadInput(f"{name} must be the name of a file, and can't be ({error.strerror}): use another.") from error
+    raise BadInput(f"{name} must be a file, and there is none of that name: check how it is spelt.")
+
+
+def true_type(content: bytes, name: str) -> str:
+    """The type by content, under Pillow's name for it."""
+    for place, mark, kind in SIGNATURES:
+        if content[place : place + len(mark)] == mark:
+            return kind
+    head = content[:512]
+    if b"<svg" in head:
+        seen = "is an SVG drawing"
+    elif not set(head) & set(b"\0\1\2\3\4\5\6\7\x0e\x0f"):
+        seen = "looks like text"
+    else:
+        seen = f"starts with the bytes {head[:4].hex(' ')}"
+    raise BadInput(f"{name} must hold a jpeg, png, webp, gif or bmp picture, and {seen}: save it as one of these.")
+
+
+def misnamed(name: str, kind: str) -> list[str]:
+    """A warning where the name's ending tells another type than the content."""
+    suffix = Path(name).suffix.lower()
+    if TYPE_OF_SUFFIX.get(suffix, kind) == kind:
+        return []
+    return [f"The file is named {suffix} but holds {kind}: it was read as {kind}."]
+
+
+def decode(content: bytes, kind: str, name: str) -> np.ndarray:
+    """The pixels, upright.
+
+    Returns
+    -------
+    np.ndarray [shape=(height, width, 3)], uint8 RGB
+    """
+    from PIL import Image
+
+    formats = ["JPEG", "MPO"] if kind == "JPEG" else [kind]  # MPO: what phones add to a JPEG behind the picture
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="PIL")  # what it warns of is refused below, or does no harm
+            image = Image.open(io.BytesIO(content), formats=formats)
+            check_size(*image.size, name)
+            check_form(image, name)
+            image.load()
+            return upright(as_rgb(image), image)
+    except Image.DecompressionBombError as error:
+        raise BadInput(f"{name} must have at most {MOST_PIXELS} pixels, and has many more: make it smaller.") from error
+    except BadInput:
+        raise
+    except DAMAGED as error:
+        raise BadInput(
+            f"{name} must be a whole picture, and is {kind} that is cut off or damaged: copy or download it again."
+        ) from error
+
+
+def check_size(width: int, height: int, name: str) -> None:
+    """Refuse what would decode to more than `MOST_PIXELS`."""
+    if not 0 < width * height <= MOST_PIXELS:
+        raise BadInput(
+            f"{name} must have at most {MOST_PIXELS} pixels, and has {width} x {height} = {width * height}: "
+            "make it smaller."
+        )
+
+
+def check_form(image, name: str) -> None:
+    """Refuse a picture whose colours or frames could only be guessed at."""
+    if image.format != "MPO" and getattr(image, "is_animated", False):
+        raise BadInput(f"{name} must be one picture, and is animated, of more than one: save one of them as PNG.")
+    if image.mode not in EIGHT_BIT | SIXTEEN_BIT:
+        colours = COLOURS.get(image.mode, f"of mode {image.mode}")
+        raise BadInput(f"{name} must be in RGB or grey, and is {colours}: save it as RGB.")
+
+
+def as_rgb(image):
+    """A decoded Pillow image in mode RGB; 16-bit grey is scaled, and what is transparent is laid over white."""
+    from PIL import Image
+
+    if image.mode in SIXTEEN_BIT:
+        # 65535 / 255 = 257; Pillow's own conversion would cut everything above 255 off
+        image = Image.fromarray(np.round(np.asarray(image) / 257).astype(np.uint8))
+    elif image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")
+
+
+def upright(image, original) -> np.ndarray:
+    """The pixels of `image`, turned as the EXIF orientation of `original` says (CIPA DC-008, Orientation)."""
+    pixels = np.asarray(image)
+    orientation = original.getexif().get(ORIENTATION, 1)
+    turned = {2: pixels[:, ::-1], 3: pixels[::-1, ::-1], 4: pixels[::-1]}
+    if orientation in (5, 6, 7, 8):
+        across = pixels.transpose(1, 0, 2)
+        turned = {5: across, 6: across[:, ::-1], 7: across[::-1, ::-1], 8: across[::-1]}
+    return np.array(turned.get(orientation, pixels), order="C")
+
+
+def emptiness(pixels: np.ndarray) -> list[str]:
+    """Warnings where there is little to see."""
+    height, width, _ = pixels.shape
+    if (pixels == pixels[0, 0]).all():
+        return ["The picture is of one colour throughout, so an answer to it means nothing."]
+    if min(height, width) < SMALL:
+        return [f"The picture is small, {width} x {height} pixels: little of what it shows can be recognised."]
+    return []
+
+
+def resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Fit a picture to a size, without keeping its aspect, as Keras's own loaders do.
+
+    Bilinear, and antialiased where it gets smaller: without, fine patterns turn into coarse ones.
+
+    Parameters
+    ----------
+    pixels : np.ndarray [shape=(any height, any width, 3)], uint8
+    height, width : int > 0, pixels
+
+    Returns
+    -------
+    np.ndarray [shape=(height, width, 3)], uint8
+    """
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    from PIL import Image
+
+    return np.array(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))

@@ -1,0 +1,71 @@
+"""Inputs: the clips of a split's features, and their targets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from musicml import audio
+from musicml.store import Features
+
+UNOBSERVED = -1.0  # stands for "nobody looked" in targets, since a NaN would reach the loss
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Where the clips of some examples lie in their features.
+
+    Attributes
+    ----------
+    features : the store's features
+    example : np.ndarray [shape=(n_clips,)], int, which example a clip is of
+    start : np.ndarray [shape=(n_clips,)], int, the frame it begins at
+    n_frames : int, a clip's length; None where an example is one clip of fixed size
+    """
+
+    features: Features
+    example: np.ndarray
+    start: np.ndarray
+    n_frames: int | None
+
+    def __len__(self) -> int:
+        return len(self.example)
+
+    def take(self, places: np.ndarray) -> np.ndarray:
+        """The clips at `places`, [shape=(n, n_frames, n_bins)] or [shape=(n, ...)] of the fixed size."""
+        if self.n_frames is None:
+            return np.asarray(self.features.array[self.features.begin[self.example[places]]])
+        first = self.features.begin[self.example[places]] + self.start[places]
+        return np.stack([self.features.array[begin : begin + self.n_frames] for begin in first])
+
+
+def cut(found: Features, indices: np.ndarray, n_frames: int | None, hop_frames: int | None) -> Clips:
+    """Cut examples into clips, exactly as the Predictor does when it is asked."""
+    if n_frames is None:
+        return Clips(found, np.asarray(indices), np.zeros(len(indices), dtype=int), None)
+    starts = [audio.starts(int(found.length[i]), n_frames, hop_frames) for i in indices]
+    return Clips(
+        found, np.repeat(indices, [len(s) for s in starts]), np.concatenate([*starts, np.zeros(0, dtype=int)]), n_frames
+    )
+
+
+def spread(clips: Clips, most: int = 2000) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of each bin over at most `most` clips, evenly taken, [shape=(n_bins,)] each, float32."""
+    places = np.unique(np.linspace(0, len(clips) - 1, min(most, len(clips))).astype(int))
+    count, total, squares = 0, 0.0, 0.0
+    for begin in range(0, len(places), 64):
+        values = clips.take(places[begin : begin + 64]).reshape(-1, clips.features.array.shape[-1]).astype(np.float64)
+        count, total, squares = count + len(values), total + values.sum(axis=0), squares + (values**2).sum(axis=0)
+    mean = total / count
+    return mean.astype(np.float32), np.maximum(squares / count - mean**2, 1e-6).astype(np.float32)
+
+
+def targets_of(clips: Clips, targets: np.ndarray) -> np.ndarray:
+    """Each clip's targets: those of its example, with `UNOBSERVED` for NaN, [shape=(n_clips, n_classes)], float32."""
+    return np.nan_to_num(targets[clips.example], nan=UNOBSERVED).astype(np.float32)
+
+
+def by_example(scores: np.ndarray, clips: Clips, indices: np.ndarray) -> np.ndarray:
+    """The mean score of each example's clips, [shape=(n_indices, n_classes)]: a track is judged whole."""
+    return np.stack([scores[clips.example == index].mean(axis=0) for index in indices])

@@ -1,0 +1,1 @@
+"""How a Keras model learns: batches, losses, what happens each epoch, and the fit itself."""

@@ -1,0 +1,37 @@
+"""Model families: one file each, found by its name, not registered.
+
+A family's module has `Options`, a dataclass of settings with their rules, and `build(options, spec)`.
+Keras is imported inside `build`, so that an experiment can be read and checked without it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from types import ModuleType
+from typing import Any
+
+from musicml.errors import BadInput, nearest
+from musicml.models.base import Spec
+
+__all__ = ["NAMES", "Spec", "build", "family"]
+
+NAMES = tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "base"))
+
+
+def family(name: str) -> ModuleType:
+    """The module of the model family `name`.
+
+    Raises
+    ------
+    BadInput
+        If there is no such family.
+    """
+    if name not in NAMES:
+        raise BadInput(f"model.family = {name!r} must be a model family that musicml knows: {nearest(name, NAMES)}")
+    return importlib.import_module(f"musicml.models.{name}")
+
+
+def build(name: str, options: Any, spec: Spec) -> Any:
+    """A model of the family `name`, untrained: a `keras.Model`, or for the forest a `Forest`."""
+    return family(name).build(options, spec)

@@ -1,0 +1,62 @@
+"""What the model families share: what a model has to fit, its standardised input and its answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a model has to fit: its input and its answer.
+
+    Attributes
+    ----------
+    shape : (n_frames, n_bins) of sound features, (height, width, 3) of pictures
+    n_classes : int > 1
+    task : `single` (softmax) or `multi` (sigmoids)
+    answers : the last layer's name: `genre`, `instrument`, `class`
+    mean, variance : np.ndarray [shape=(n_bins,)] of the training clips, or None for pictures
+    seed : int >= 0, for what starts at random
+    """
+
+    shape: tuple[int, ...]
+    n_classes: int
+    task: str
+    answers: str
+    mean: np.ndarray | None = None
+    variance: np.ndarray | None = None
+    seed: int = 0
+
+
+def standardised_input(spec: Spec) -> tuple[Any, Any]:
+    """The input, and the input with each bin at mean 0 and variance 1 over the training clips.
+
+    Inside the model, so that whoever asks it, in Keras or exported, gives plain features. `Normalization` would say it
+    more plainly, but its numbers become inputs of the exported model that nobody feeds.
+    """
+    import keras
+
+    inputs = keras.Input(spec.shape, name="features")
+    scale = 1 / np.sqrt(spec.variance.astype(np.float64))
+    layer = keras.layers.Rescaling(scale.tolist(), (-spec.mean * scale).tolist(), name="standardised")
+    return inputs, layer(inputs)
+
+
+def dense_head(x: Any, units: int, dropout: float) -> Any:
+    """A hidden dense layer and dropout, each only where asked for."""
+    import keras
+
+    if units:
+        x = keras.layers.Dense(units, activation="relu", name="hidden")(x)
+    return keras.layers.Dropout(dropout, name="dropout")(x) if dropout else x
+
+
+def answer(x: Any, spec: Spec) -> Any:
+    """The last layer: softmax or sigmoids in float32, named for what it answers."""
+    import keras
+
+    activation = "softmax" if spec.task == "single" else "sigmoid"
+    return keras.layers.Dense(spec.n_classes, activation=activation, dtype="float32", name=spec.answers)(x)

@@ -1,0 +1,44 @@
+"""Recurrent network: GRU or LSTM layers over a clip's frames, the last one's end state, one dense answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from musicml.models.base import Spec, answer, dense_head, standardised_input
+from musicml.options import option
+
+
+@dataclass(frozen=True)
+class Options:
+    """Settings of a recurrent network."""
+
+    cell: str = option("gru", choices=("gru", "lstm"))
+    units: tuple[int, ...] = option((128, 64, 32), least=1, most=2048)
+    layer_normalization: bool = option(True)
+    bidirectional: bool = option(False)
+    dense_units: int = option(0, least=0, most=8192)
+    dropout: float = option(0.0, least=0.0, most=0.95)
+
+
+def build(options: Options, spec: Spec) -> Any:
+    """A `keras.Model`: features [shape=(batch, n_frames, n_bins)] → scores [shape=(batch, n_classes)]."""
+    import keras
+
+    inputs, x = standardised_input(spec)
+    for number, units in enumerate(options.units, 1):
+        last = number == len(options.units)
+        x = recurrent_layer(options, units, not last, f"{options.cell}{number}")(x)
+        if options.layer_normalization and not last:
+            x = keras.layers.LayerNormalization(name=f"norm{number}")(x)
+    x = dense_head(x, options.dense_units, options.dropout)
+    return keras.Model(inputs, answer(x, spec), name=options.cell)
+
+
+def recurrent_layer(options: Options, units: int, sequences: bool, name: str) -> Any:
+    """One GRU or LSTM layer, reading both ways if asked for."""
+    import keras
+
+    cell = {"gru": keras.layers.GRU, "lstm": keras.layers.LSTM}[options.cell]
+    layer = cell(units, return_sequences=sequences, name=name)
+    return keras.layers.Bidirectional(layer, name=f"both_{name}") if options.bidirectional else layer

@@ -1,0 +1,146 @@
+"""Transfer learning: a backbone of keras.applications, global average pooling, and a new head.
+
+Takes pictures [shape=(height, width, 3)], uint8 values, or sound features [shape=(n_frames, n_bins)], which are
+standardised and repeated over three channels. Each backbone's own preprocessing is a layer of the model, so the
+model takes plain pictures. The model is flat, not nested, so that class activation maps can reach into it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from musicml.errors import BadInput
+from musicml.models.base import Spec, answer, dense_head, standardised_input
+from musicml.options import option
+
+# application, file of its ImageNet weights without the top
+BACKBONES = {
+    "resnet50": ("ResNet50", "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"),
+    "vgg16": ("VGG16", "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"),
+    "mobilenet": ("MobileNet", "mobilenet_{alpha}_224_tf_no_top.h5"),
+    "efficientnetv2b0": ("EfficientNetV2B0", "efficientnetv2-b0_notop.h5"),
+}
+ALPHA_NAMES = {0.25: "2_5", 0.5: "5_0", 0.75: "7_5", 1.0: "1_0"}
+# what ImageNet's weights were trained on: "caffe" is BGR less its mean, "tf" is -1 to 1, "own" is inside the backbone
+SCALING = {"resnet50": "caffe", "vgg16": "caffe", "mobilenet": "tf", "efficientnetv2b0": "own"}
+CAFFE_MEAN_RGB = (123.68, 116.779, 103.939)
+# standardised sound features brought to the spread that the weights expect of a picture
+SPREAD = {"caffe": (58.0, 0.0), "tf": (0.5, 0.0), "own": (58.0, 127.5)}
+SERVER = ("storage.googleapis.com", 443)
+PATIENCE_SECONDS = 10.0
+SMALLEST_SIDE = 32
+TINY = 1e-12  # random weights leave variances far below the usual epsilon
+
+
+@dataclass(frozen=True)
+class Options:
+    """Settings of transfer learning."""
+
+    backbone: str = option(choices=tuple(BACKBONES))
+    weights: str = option("auto", choices=("auto", "imagenet", "none"))
+    alpha: float = option(1.0, choices=tuple(ALPHA_NAMES))
+    frozen: bool = option(True)
+    dense_units: int = option(512, least=0, most=8192)
+    dropout: float = option(0.5, least=0.0, most=0.95)
+
+
+def choose_weights(options: Options) -> tuple[str, str]:
+    """`imagenet` or `none`, and the reason.
+
+    `auto` takes ImageNet's where their file is on the disk or their server answers within 10 s.
+    """
+    if options.weights != "auto":
+        return options.weights, "as the experiment says"
+    if weights_file(options).is_file():
+        return "imagenet", f"{weights_file(options).name} is on the disk"
+    try:
+        socket.create_connection(SERVER, timeout=PATIENCE_SECONDS).close()
+    except OSError:
+        return (
+            "none",
+            f"ImageNet's weights are not on the disk and {SERVER[0]} did not answer within {PATIENCE_SECONDS:.0f} s",
+        )
+    return "imagenet", f"{SERVER[0]} answered"
+
+
+def weights_file(options: Options) -> Path:
+    """Where Keras keeps the backbone's ImageNet weights."""
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    name = BACKBONES[options.backbone][1].format(alpha=ALPHA_NAMES[options.alpha])
+    return home / "models" / name
+
+
+def build(options: Options, spec: Spec) -> Any:
+    """A `keras.Model`: pictures or features → scores [shape=(batch, n_classes)].
+
+    Its layer `pooled` gives the backbone's output; with `frozen` everything up to there stays as it is. `weights` has
+    to be `imagenet` or `none` by now (`choose_weights`).
+    """
+    import keras
+
+    if min(spec.shape[:2]) < SMALLEST_SIDE:
+        raise BadInput(
+            f"a backbone's input must be at least {SMALLEST_SIDE} on each side, and is {spec.shape[0]} by "
+            f"{spec.shape[1]}: raise the picture's size, n_mels or the clip's length."
+        )
+    inputs, x = picture_input(options, spec) if len(spec.shape) == 3 else sound_input(options, spec)
+    x = backbone(options, x)
+    x = keras.layers.GlobalAveragePooling2D(name="pooled")(x)
+    if options.frozen:
+        # outputs of a frozen body differ in scale from channel to channel, the more so from random weights; a batch
+        # normalisation that never trains is a plain standardisation, by the mean and variance that training sets
+        x = keras.layers.BatchNormalization(
+            center=False, scale=False, epsilon=TINY, trainable=False, name="standardised_pooled"
+        )(x)
+    x = dense_head(x, options.dense_units, options.dropout)
+    return keras.Model(inputs, answer(x, spec), name=options.backbone)
+
+
+def picture_input(options: Options, spec: Spec) -> tuple[Any, Any]:
+    """The input of pictures, 0 to 255, and what the backbone takes."""
+    import keras
+
+    inputs = keras.Input(spec.shape, name="pixels")
+    scaling = SCALING[options.backbone]
+    if scaling == "own":
+        return inputs, inputs
+    scale, offset = (1 / 127.5, -1.0) if scaling == "tf" else (1.0, [-mean for mean in CAFFE_MEAN_RGB])
+    return inputs, keras.layers.Rescaling(scale, offset, name="preprocessed")(inputs)
+
+
+def sound_input(options: Options, spec: Spec) -> tuple[Any, Any]:
+    """The input of sound features, and what the backbone takes: three equal channels."""
+    import keras
+
+    inputs, x = standardised_input(spec)
+    x = keras.layers.Reshape((*spec.shape, 1), name="channel")(x)
+    x = keras.layers.Concatenate(name="three_channels")([x, x, x])
+    return inputs, keras.layers.Rescaling(*SPREAD[SCALING[options.backbone]], name="preprocessed")(x)
+
+
+def backbone(options: Options, x: Any) -> Any:
+    """The backbone's last convolution map, of the tensor `x`."""
+    import keras
+
+    application = getattr(keras.applications, BACKBONES[options.backbone][0])
+    extra = {"alpha": options.alpha} if options.backbone == "mobilenet" else {}
+    body = application(include_top=False, weights=None, input_tensor=x, **extra)
+    if options.weights == "imagenet":
+        # loaded by a backbone of its own: Keras matches the file to the layers by their places
+        pretrained = application(include_top=False, weights="imagenet", input_shape=(224, 224, 3), **extra)
+        body.set_weights(reading_rgb(pretrained.get_weights(), options))
+    for layer in body.layers:
+        if isinstance(layer, keras.layers.BatchNormalization) and options.weights == "none":
+            layer.momentum = 0.9  # Keras's 0.99 never catches up in a course's few hundred steps
+    return body.output
+
+
+def reading_rgb(weights: list[Any], options: Options) -> list[Any]:
+    """The weights, with the first kernel's channels turned round where they expect BGR: our pictures are RGB."""
+    if SCALING[options.backbone] == "caffe":
+        weights[0] = weights[0][:, :, ::-1, :]
+    return weights
