@@ -81,8 +81,10 @@ def best_threshold(scores: np.ndarray, targets: np.ndarray) -> float:
     f1 = 2 * hits / (np.arange(1, len(truth) + 1) + truth.sum())
     f1[:-1][ranked[:-1] == ranked[1:]] = -1  # equal scores can't be told apart by a threshold
     best = int(np.argmax(f1))
-    below = ranked[best + 1] if best + 1 < len(ranked) else 0.0
-    return round(float((ranked[best] + below) / 2), 6)
+    above, below = float(ranked[best]), float(ranked[best + 1]) if best + 1 < len(ranked) else 0.0
+    middle = (above + below) / 2
+    short = round(middle, 6)
+    return short if below < short <= above else middle  # scores may lie closer together than six digits tell
 
 
 def calibration_error(scores: np.ndarray, targets: np.ndarray, task: str, n_bins: int = 15) -> float:

@@ -26,8 +26,8 @@ def main(words: Sequence[str] | None = None) -> int:
         return asked.do(asked)
     except BadInput as error:
         console.say(f"musicml: {error}")
-    except KeyboardInterrupt:
-        console.say("musicml: stopped.")
+    except KeyboardInterrupt as error:
+        console.say(f"\nmusicml: {str(error) or 'stopped'}.")
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: no second complaint at exit
@@ -312,8 +312,8 @@ def train_all(asked: argparse.Namespace) -> int:
         try:
             run = trained(asked, path, None)
             row |= {"report": evaluating.evaluate(run), "run": str(run.path)}
-        except (BadInput, ValueError, RuntimeError, OSError, MemoryError, ImportError) as error:
-            row["error"] = str(error) or type(error).__name__
+        except Exception as error:  # a fault of ours, or a device out of memory, ends one experiment and not all
+            row["error"] = (str(error) or type(error).__name__).splitlines()[0]
             console.say(f"{path.stem} failed: {row['error']}")
         rows.append({**row, "seconds": round(time.perf_counter() - begun, 1)})
         gc.collect()
@@ -387,7 +387,7 @@ def predict(asked: argparse.Namespace) -> int:
     else:
         for answer in answers:
             print_answer(answer, asked.top)
-        if run.facts()["data"]["sample"]:
+        if run.facts()["data"]["sample"] and any("label" in answer for answer in answers):
             print("This run was trained on generated sample data: its answers say nothing about real music.")
     failed = sum("error" in answer for answer in answers)
     return 0 if not failed else 2 if failed == len(answers) else 1

@@ -32,7 +32,7 @@ def quiet() -> Iterator[None]:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 yield
-        except BaseException:
+        except Exception:
             held.seek(0)
             os.write(before, held.read()[-4000:])
             raise
@@ -49,6 +49,7 @@ def import_keras() -> ModuleType:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with quiet():
         import keras
+    keras.config.disable_interactive_logging()  # its bars go to standard output, which is for results
     # one process trains many models, each with tracing of its own; TensorFlow's advice about that is for loops
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     return keras

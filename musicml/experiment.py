@@ -35,7 +35,10 @@ class Clips:
 
 @dataclass(frozen=True)
 class Training:
-    """How a model is trained. `early_stopping` and `plateau_patience` are epochs; 0 switches either off."""
+    """How a model is trained. `early_stopping` and `plateau_patience` are epochs; 0 switches either off.
+
+    `monitor` says which epoch is the best, and what early stopping and the plateau rule watch.
+    """
 
     epochs: int = option(30, least=1, most=10000)
     batch_size: int = option(32, least=1, most=65536)
@@ -50,6 +53,7 @@ class Training:
     plateau_factor: float = option(0.5, least=0.01, most=0.99)
     plateau_least: float = option(1e-6, least=0.0, most=1.0)
     keep: str = option("best", choices=("best", "last"))
+    monitor: str = option("val_loss", choices=("val_loss", "val_accuracy"))
     precision: str = option("auto", choices=("auto", "float32", "mixed_float16", "mixed_bfloat16"))
 
 
@@ -110,7 +114,7 @@ def read(path: Path, overrides: Mapping[str, Any] | None = None, sample: bool = 
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # Windows puts a byte order mark first
     except FileNotFoundError:
         known = [file.stem for file in path.parent.glob("*.toml")]
         raise BadInput(f"{path} must be an experiment file and is not there: {nearest(path.stem, known)}") from None
@@ -168,6 +172,11 @@ def checked(name: str, text: str, tables: Mapping[str, Any]) -> Experiment:
     family, model_table = taken(tables["model"], "family", models.NAMES, "model", file)
     feature_options = options.read(features.KINDS[kind], feature_table, "features", file)
     features.check(feature_options)
+    if kind == "pixels" and family != "transfer":
+        raise BadInput(
+            f"model.family = {family!r} in {file} must be one that takes pictures, since features.kind is pixels: take "
+            "transfer."
+        )
     return Experiment(
         name,
         text,

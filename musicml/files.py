@@ -29,7 +29,7 @@ def whole(path: Path) -> Iterator[Path]:
     Raises
     ------
     BadInput
-        If the disk is full or closed for writing.
+        If the disk is full or closed for writing, or a file stands where the folder belongs.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
@@ -42,11 +42,12 @@ def whole(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise disk_trouble(error, path) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a disk that is closed for writing says so even of what is not there
+            temporary.unlink()
 
 
 def disk_trouble(error: OSError, path: Path) -> Exception:
-    """The sentence for a disk that is full or read-only; any other error comes back as it is."""
+    """The sentence for a disk that is full or read-only, or a file in the way; other errors come back as they are."""
     if error.errno in FULL:
         free = shutil.disk_usage(existing(path)).free / 1e6
         return BadInput(
@@ -56,6 +57,8 @@ def disk_trouble(error: OSError, path: Path) -> Exception:
         return BadInput(
             f"{path} must be in a folder that can be written to, and is not ({error.strerror}); choose another."
         )
+    if error.errno in (errno.ENOTDIR, errno.EEXIST):
+        return BadInput(f"{path} must be in a folder, and {error.filename} stands in its way; choose another place.")
     return error
 
 
@@ -90,9 +93,18 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: list[str])
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """Rows of the CSV file at `path`, each a dict by column name."""
+    """Rows of the CSV file at `path`, each a dict by column name.
+
+    Raises
+    ------
+    BadInput
+        If the file is not in UTF-8.
+    """
     with open(path, newline="", encoding="utf-8-sig") as source:
-        return list(csv.DictReader(source))
+        try:
+            return list(csv.DictReader(source))
+        except UnicodeDecodeError as error:
+            raise BadInput(f"{path} must be a table in UTF-8 and is not ({error}): save it as CSV UTF-8.") from None
 
 
 def digest(path: Path) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from musicml.decoding import looks_like, misnamed
 from musicml.errors import BadInput
 
 MOST_PIXELS = 25_000_000
@@ -80,7 +81,7 @@ def read(source: str | Path | bytes, name: str | None = None) -> Picture:
     content = content_of(source, name)
     kind = true_type(content, name)
     pixels = decode(content, kind, name)
-    return Picture(pixels, tuple(misnamed(name, kind) + emptiness(pixels)))
+    return Picture(pixels, tuple(misnamed(name, kind, TYPE_OF_SUFFIX) + emptiness(pixels)))
 
 
 def content_of(source: str | Path | bytes, name: str) -> bytes:
@@ -111,22 +112,8 @@ def true_type(content: bytes, name: str) -> str:
     for place, mark, kind in SIGNATURES:
         if content[place : place + len(mark)] == mark:
             return kind
-    head = content[:512]
-    if b"<svg" in head:
-        seen = "is an SVG drawing"
-    elif not set(head) & set(b"\0\1\2\3\4\5\6\7\x0e\x0f"):
-        seen = "looks like text"
-    else:
-        seen = f"starts with the bytes {head[:4].hex(' ')}"
+    seen = looks_like(content[:512])
     raise BadInput(f"{name} must hold a jpeg, png, webp, gif or bmp picture, and {seen}: save it as one of these.")
-
-
-def misnamed(name: str, kind: str) -> list[str]:
-    """A warning where the name's ending tells another type than the content."""
-    suffix = Path(name).suffix.lower()
-    if TYPE_OF_SUFFIX.get(suffix, kind) == kind:
-        return []
-    return [f"The file is named {suffix} but holds {kind}: it was read as {kind}."]
 
 
 def decode(content: bytes, kind: str, name: str) -> np.ndarray:

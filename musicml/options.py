@@ -69,7 +69,10 @@ def convert(value: Any, hint: Any) -> Any:
         items = [convert(item, typing.get_args(hint)[0]) for item in value] if isinstance(value, list | tuple) else []
         return tuple(items) if items and None not in items else None
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            return None
     return value if type(value) is hint else None
 
 

@@ -51,8 +51,17 @@ class Run:
         return "whole" if self.is_whole else self.facts().get("status", "started")
 
     def facts(self) -> dict[str, Any]:
-        """What run.json says: status, seed, versions, data source, choices and their reasons."""
-        return self.read("run.json")
+        """What run.json says: status, seed, versions, data source, choices and their reasons.
+
+        Raises
+        ------
+        BadInput
+            If run.json is missing or damaged.
+        """
+        facts = self.read("run.json")
+        if not isinstance(facts, dict):
+            raise BadInput(f"run.json of run {self.name} must be a JSON object and is none: {self.cure()}")
+        return facts
 
     def read(self, name: str) -> Any:
         """The JSON file `name` of this run.

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from musicml import features, files, options
-from musicml.datasets import Dataset, Excluded
+from musicml.datasets import Dataset, Example, Excluded
 from musicml.errors import BadInput
 
 FOLDER = ".features"  # below the data root
@@ -121,7 +121,11 @@ def digests(dataset: Dataset, root: Path) -> list[list[str]]:
     for example in dataset.examples:
         stat = example.path.stat()
         stamp = f"{example.path.absolute()} {stat.st_size} {stat.st_mtime_ns}"
-        fresh[stamp] = memo.get(stamp) or files.digest(example.path)
+        try:
+            fresh[stamp] = memo.get(stamp) or files.digest(example.path)
+        except OSError as error:  # it is named when its features are asked for
+            found.append([example.id, f"unread: {error.strerror}"])
+            continue
         found.append([example.id, fresh[stamp]])
     if fresh != memo:
         files.write_json(memo_path, fresh)
@@ -130,14 +134,15 @@ def digests(dataset: Dataset, root: Path) -> list[list[str]]:
 
 def compute(dataset: Dataset, settings: Any, home: Path, least_samples: int) -> None:
     """Compute every file's features into the folder `home`, which appears only when it is whole."""
-    home.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(dir=home.parent, prefix=".making-"))
-    lengths, excluded, warnings = [], [], {}
+    work, lengths, excluded, warnings = None, [], [], {}
     try:
+        home.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(dir=home.parent, prefix=".making-"))
+        work.chmod(0o755)  # a class may share one store
         with open(work / "array.bin", "wb") as out:
             for example in dataset.examples:
                 try:
-                    values, said = features.from_file(example.path, settings, least_samples, example.id)
+                    values, said = read(example, settings, least_samples)
                 except BadInput as error:
                     excluded.append([example.id, str(error)])
                     lengths.append(0)
@@ -151,7 +156,18 @@ def compute(dataset: Dataset, settings: Any, home: Path, least_samples: int) -> 
     except OSError as error:
         raise files.disk_trouble(error, home) from error
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        if work:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def read(example: Example, settings: Any, least_samples: int) -> tuple[np.ndarray, tuple[str, ...]]:
+    """One example's features and warnings; BadInput also where the disk it lies on gives trouble."""
+    try:
+        return features.from_file(example.path, settings, least_samples, example.id)
+    except OSError as error:
+        raise BadInput(
+            f"{example.id} must be a file that can be read, and can't be ({error.strerror or error}): copy it again."
+        ) from error
 
 
 def take_place(work: Path, home: Path) -> None:

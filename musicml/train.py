@@ -83,6 +83,7 @@ def resume(run: Run, say: Callable[[str], None] = console.say) -> Run:
             f"run {run.name} must be unfinished to be resumed, and is whole: look at it with `musicml runs`."
         )
     if facts["status"] == "trained":
+        shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
         return run
     text = (run.path / "experiment.toml").read_text(encoding="utf-8")
     data = facts["data"]
@@ -92,7 +93,8 @@ def resume(run: Run, say: Callable[[str], None] = console.say) -> Run:
         experiment.data.dataset, Path(data["root"]), which, Path(data["folder"]) if data["folder"] else None
     )
     material = prepare(experiment, dataset, Path(data["root"]), facts["seed"], say)
-    if material.split.hash(material.dataset) != facts["split"]["hash"]:
+    found = (material.split.hash(material.dataset), material.dataset.hash(), material.features.key)
+    if found != (facts["split"]["hash"], data["hash"], data["features"]):
         raise BadInput(
             f"run {run.name} must go on with the data it began with, and {dataset.name} has changed since: train again."
         )
@@ -158,6 +160,7 @@ def facts_of(
             "kind": dataset.kind,
             "sample": dataset.sample,
             "hash": dataset.hash(),
+            "features": material.features.key,
             "root": str(Path(data_root).absolute()),
             "folder": str(Path(folder).absolute()) if folder else None,
             "source": dict(dataset.source),
@@ -188,8 +191,7 @@ def finish_or_say_how(
     try:
         return finish(run, experiment, material, deterministic, say)
     except KeyboardInterrupt:
-        say(f"\nstopped; go on with `musicml train --resume {run.path}`")
-        raise
+        raise KeyboardInterrupt(f"stopped; go on with `musicml train --resume {run.path}`") from None
 
 
 def finish(

@@ -31,7 +31,7 @@ def load(root: Path) -> Dataset:
     kind = kind_of([path for _, folder in classes for path in visible_files(folder)], root)
     suffixes = audio.SUFFIXES if kind == "sound" else images.SUFFIXES
     groups = read_groups(root / "groups.csv")
-    examples, excluded = [], []
+    examples, excluded = [], unused(root, {folder for _, folder in classes})
     for side, folder in classes:
         for path in visible_files(folder):
             name = path.relative_to(root).as_posix()
@@ -39,6 +39,11 @@ def load(root: Path) -> Dataset:
                 examples.append(Example(name, path, {folder.name: True}, groups.get(name, name), side))
             else:
                 excluded.append(Excluded(name, f"not a {kind} file by its ending"))
+    if groups and examples and not any(example.id in groups for example in examples):
+        raise BadInput(
+            f"groups.csv must name files as they lie below {root}, such as {examples[0].id}, and names none of them "
+            f"(its first is {next(iter(groups))}): mend its column file."
+        )
     names = tuple(sorted({folder.name for _, folder in classes}))
     dataset = Dataset(
         root.resolve().name,
@@ -57,9 +62,25 @@ def load(root: Path) -> Dataset:
 def class_folders(root: Path) -> list[tuple[str, Path]]:
     """Each class folder with its side; the side is empty where `root` has no `train` folder."""
     folders = visible_folders(root)
-    if not any(folder.name == "train" for folder in folders):
-        return [("", folder) for folder in folders]
-    return [(SIDES[side.name], folder) for side in folders if side.name in SIDES for folder in visible_folders(side)]
+    sides = [(SIDES[folder.name.lower()], folder) for folder in folders if folder.name.lower() in SIDES]
+    if "train" in dict(sides):
+        return [(side, folder) for side, home in sides for folder in visible_folders(home)]
+    if sides and len(sides) == len(folders):
+        names = ", ".join(folder.name for folder in folders)
+        raise BadInput(f"{root} must have a folder train beside {names}, and has none: add it.")
+    return [("", folder) for folder in folders]
+
+
+def unused(root: Path, classes: set[Path]) -> list[Excluded]:
+    """The folders and files beside the class folders, which are in no class; groups.csv is no example."""
+    homes = {root} | {folder.parent for folder in classes}
+    beside = [path for home in sorted(homes) for path in sorted(home.iterdir())]
+    kept = homes | classes | {root / "groups.csv"}
+    return [
+        Excluded(path.relative_to(root).as_posix(), "in no class folder")
+        for path in beside
+        if path not in kept and not path.name.startswith(".")
+    ]
 
 
 def kind_of(paths: list[Path], root: Path) -> str:

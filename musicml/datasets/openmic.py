@@ -85,7 +85,7 @@ def read_vggish(home: Path, keys: list[str]) -> np.ndarray | None:
                 places = {}
             if all(key in places for key in keys):
                 return arrays["X"][[places[key] for key in keys]]
-    rows = [home / "vggish" / key[:3] / f"{key}.json" for key in keys]
-    if not all(row.is_file() for row in rows):
+    rows = {path.stem: path for path in (home / "vggish").glob("*/*.json")}
+    if not all(key in rows for key in keys):
         return None
-    return np.array([json.loads(row.read_text())["features"] for row in rows], dtype=np.uint8)
+    return np.array([json.loads(rows[key].read_text())["features"] for key in keys], dtype=np.uint8)

@@ -88,6 +88,7 @@ class Keep(keras.callbacks.Callback):
     def __init__(self, folder: Path, monitor: str, others: list[Any]):
         super().__init__()
         self.folder, self.monitor, self.others = folder, monitor, others
+        self.sign = -1 if monitor.endswith("accuracy") else 1  # of an accuracy more is better, of a loss less
         self.best, self.best_epoch = np.inf, 0
 
     @property
@@ -119,11 +120,12 @@ class Keep(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Keep the best weights, then the state."""
         value = (logs or {}).get(self.monitor)
-        if value is not None and value < self.best:
-            self.best, self.best_epoch = float(value), epoch + 1
+        if value is not None and self.sign * value < self.best:
+            self.best, self.best_epoch = self.sign * float(value), epoch + 1
             save(self.folder / BEST, self.model.variables)
         facts = {
-            "epoch": epoch + 1,
+            # what early stopping has ended has no epoch left, however often it is resumed
+            "epoch": self.params["epochs"] if self.model.stop_training else epoch + 1,
             "best": self.best,
             "best_epoch": self.best_epoch,
             "others": [memory_of(callback) for callback in self.others],

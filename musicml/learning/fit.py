@@ -85,7 +85,7 @@ def fit(
     dict with `epochs` that were run and the `best_epoch`
     """
     compile_model(model, training, task, n_steps=training.epochs * len(train))
-    monitor = "val_loss" if val is not None else "loss"
+    monitor = training.monitor if val is not None else "loss"
     watching = watchers(training, monitor) if val is not None else []
     keep = callbacks.Keep(folder / "checkpoints", monitor, watching)
     history = callbacks.History(folder / "history.csv", stage)
@@ -107,14 +107,15 @@ def fit(
 def watchers(training: Training, monitor: str) -> list[Any]:
     """Early stopping and the plateau rule, where the experiment asks for them."""
     found: list[Any] = []
+    mode = "max" if monitor.endswith("accuracy") else "min"  # Keras does not know which way a metric of ours is better
     if training.plateau_patience:
         found.append(
             keras.callbacks.ReduceLROnPlateau(
-                monitor, training.plateau_factor, training.plateau_patience, min_lr=training.plateau_least
+                monitor, training.plateau_factor, training.plateau_patience, mode=mode, min_lr=training.plateau_least
             )
         )
     if training.early_stopping:
-        found.append(keras.callbacks.EarlyStopping(monitor, patience=training.early_stopping))
+        found.append(keras.callbacks.EarlyStopping(monitor, patience=training.early_stopping, mode=mode))
     return found
 
 
@@ -124,7 +125,8 @@ def compile_model(model: Any, training: Training, task: str, n_steps: int) -> No
         loss: Any = keras.losses.CategoricalCrossentropy(label_smoothing=training.label_smoothing)
         metric: Any = keras.metrics.CategoricalAccuracy(name="accuracy")
     else:
-        loss, metric = losses.masked_binary_crossentropy(training.label_smoothing), losses.observed_accuracy
+        loss = losses.masked_binary_crossentropy(training.label_smoothing)
+        metric = keras.metrics.MeanMetricWrapper(losses.observed_accuracy, name="accuracy")
     model.compile(optimizer=optimizer(training, n_steps), loss=loss, metrics=[metric])
 
 

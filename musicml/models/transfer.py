@@ -131,12 +131,28 @@ def backbone(options: Options, x: Any) -> Any:
     body = application(include_top=False, weights=None, input_tensor=x, **extra)
     if options.weights == "imagenet":
         # loaded by a backbone of its own: Keras matches the file to the layers by their places
-        pretrained = application(include_top=False, weights="imagenet", input_shape=(224, 224, 3), **extra)
-        body.set_weights(reading_rgb(pretrained.get_weights(), options))
+        body.set_weights(reading_rgb(imagenet_weights(application, extra), options))
     for layer in body.layers:
         if isinstance(layer, keras.layers.BatchNormalization) and options.weights == "none":
             layer.momentum = 0.9  # Keras's 0.99 never catches up in a course's few hundred steps
     return body.output
+
+
+def imagenet_weights(application: Any, extra: dict[str, Any]) -> list[Any]:
+    """ImageNet's weights of a backbone, from the disk or from their server.
+
+    Raises
+    ------
+    BadInput
+        If they are neither here nor to be had.
+    """
+    try:
+        return application(include_top=False, weights="imagenet", input_shape=(224, 224, 3), **extra).get_weights()
+    except Exception as error:  # whatever a network or a half file makes Keras raise
+        raise BadInput(
+            f"ImageNet's weights must be on the disk or to be had from {SERVER[0]}, and could not be read "
+            f"({str(error).splitlines()[0]}): try again, or train without them by --set model.weights=none."
+        ) from error
 
 
 def reading_rgb(weights: list[Any], options: Options) -> list[Any]:

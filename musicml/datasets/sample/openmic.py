@@ -9,6 +9,7 @@ The `vggish` features have the real ones' shape and are not VGGish: a fixed rand
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import zlib
 from collections.abc import Callable, Sequence
@@ -64,8 +65,8 @@ def write(folder: Path, seed: int, scale: float, run: Callable) -> None:
     """Write the data set into `folder`; `run` maps a function over its jobs."""
     release = folder / "openmic-2018"
     clips = plan(seed, scale)
-    for part in ("audio", "vggish"):
-        (release / part / "000").mkdir(parents=True)
+    for part, clip in itertools.product(("audio", "vggish"), clips):
+        (release / part / clip.key[:3]).mkdir(parents=True, exist_ok=True)
     features = np.stack(run(write_clip, [(release, clip, seed) for clip in clips]))
     relevance = labels(clips, scale, np.random.default_rng([seed, synth.number("openmic labels")]))
     write_tables(release, clips, features, relevance)
@@ -170,10 +171,10 @@ def write_clip(release: Path, clip: Clip, seed: int) -> np.ndarray:
     """Write one clip's sound and features; give the features [shape=(10, 128)], uint8."""
     who = [seed, synth.number("openmic"), clip.artist]
     y = sound(clip, np.random.default_rng(who), np.random.default_rng([*who, clip.track]))
-    (release / "audio" / "000" / f"{clip.key}.ogg").write_bytes(vorbis(y))
+    (release / "audio" / clip.key[:3] / f"{clip.key}.ogg").write_bytes(vorbis(y))
     features = stand_in(y)
     table = {"time_points": [round(row * WINDOW, 2) for row in range(ROWS)], "features": features.tolist()}
-    (release / "vggish" / "000" / f"{clip.key}.json").write_text(json.dumps(table))
+    (release / "vggish" / clip.key[:3] / f"{clip.key}.json").write_text(json.dumps(table))
     return features
 
 

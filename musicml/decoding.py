@@ -1,0 +1,294 @@
+"""Decoding: what a sound file really is, and its samples, block by block.
+
+A header can lie. So a file's type is taken from its content and never from its name, and what its header claims is
+checked before anything is allocated.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from musicml.errors import BadInput
+
+CHANNELS = (1, 8)
+SAMPLE_RATES = (4_000, 192_000)  # Hz
+BLOCK = 2**16  # frames decoded at a time; a damaged block is lost whole, so not more
+UNKNOWN_LENGTH = 0xFFFFFFFF  # what a WAV says that was written to a pipe
+
+# the first bytes of a file, where they stand, and what they tell
+SIGNATURES = [
+    (8, b"WAVE", "wav"),
+    (0, b"fLaC", "flac"),
+    (0, b"OggS", "ogg"),
+    (8, b"AIFF", "aiff"),
+    (8, b"AIFC", "aiff"),
+    (0, b".snd", "au"),
+    (4, b"ftyp", "m4a"),
+    (0, b"\x1aE\xdf\xa3", "webm"),
+    (0, b"0&\xb2u\x8ef\xcf\x11", "wma"),
+]
+# what libsndfile does not read, and FFmpeg's name for it
+BY_FFMPEG = {"m4a": "mov", "webm": "matroska", "wma": "asf", "aac": "aac"}
+TYPE_OF_SUFFIX = {
+    ".wav": "wav",
+    ".mp3": "mp3",
+    ".flac": "flac",
+    ".ogg": "ogg",
+    ".oga": "ogg",
+    ".opus": "ogg",
+    ".aif": "aiff",
+    ".aiff": "aiff",
+    ".au": "au",
+    ".m4a": "m4a",
+    ".aac": "aac",
+    ".webm": "webm",
+    ".wma": "wma",
+}
+CONVERT = "convert it to wav or flac and try again"
+
+
+@dataclass
+class Stream:
+    """An opened file: what its header claims, and its blocks, decoded as they are asked for.
+
+    `blocks` gives arrays [shape=(n_frames, channels)], int16 or float32. `claimed` is in frames, 0 if nothing is.
+    """
+
+    channels: int
+    sample_rate: int
+    claimed: int
+    blocks: Iterator[np.ndarray]
+
+
+@contextlib.contextmanager
+def stream_of(source: str | Path | bytes, name: str) -> Iterator[tuple[Stream, BinaryIO, str]]:
+    """The file's stream, ready to be decoded; the open file; and its type by content.
+
+    Raises
+    ------
+    BadInput
+        If it is missing, empty, of no known type, damaged, or of a format that no musical recording has.
+    """
+    with opened(source, name) as file:
+        kind = true_type(file, name)
+        decoder = by_ffmpeg if kind in BY_FFMPEG else by_libsndfile
+        with decoder(file, kind, name) as stream:
+            check_format(stream.channels, stream.sample_rate, name)
+            yield stream, file, kind
+
+
+def check_format(channels: int, sample_rate: int, name: str) -> None:
+    """Refuse what no musical recording claims."""
+    within(channels, CHANNELS, "channels", "", f"the header of {name} is damaged or of a special use; {CONVERT}")
+    within(sample_rate, SAMPLE_RATES, "sample_rate", " Hz", f"the header of {name} is damaged; {CONVERT}")
+
+
+def within(value: int, limits: tuple[int, int], what: str, unit: str, cure: str) -> None:
+    """Refuse a value outside its limits."""
+    least, most = limits
+    if not least <= value <= most:
+        raise BadInput(f"{what}={value} must be between {least} and {most}{unit}: {cure}.")
+
+
+@contextlib.contextmanager
+def opened(source: str | Path | bytes, name: str) -> Iterator[BinaryIO]:
+    """The content as an open file of at least one byte."""
+    if isinstance(source, bytes):
+        file = io.BytesIO(source)
+    else:
+        try:
+            if not Path(source).is_file():
+                raise BadInput(f"{name} must be a file, and there is none of that name: check how it is spelt.")
+            file = Path(source).open("rb")
+        except OSError as error:
+            raise BadInput(
+                f"{name} must be a file that can be opened, and can't be ({error.strerror}): "
+                "check its name and who may read it."
+            ) from error
+    with file:
+        if not file.read(1):
+            raise BadInput(f"{name} must hold sound, and holds 0 bytes: copy or download it again.")
+        file.seek(0)
+        yield file
+
+
+def true_type(file: BinaryIO, name: str) -> str:
+    """The type by content: `wav`, `mp3`, ...; the file is left at its beginning.
+
+    An ID3 tag may stand before mp3, flac or aac, so it is stepped over.
+    """
+    head = file.read(512)
+    tagged = head[:3] == b"ID3" and len(head) >= 10
+    if tagged:
+        a, b, c, d = (byte & 0x7F for byte in head[6:10])
+        file.seek(10 + (a << 21 | b << 14 | c << 7 | d))
+        head = file.read(512)
+    file.seek(0)
+    kinds = [kind for place, mark, kind in SIGNATURES if head[place : place + len(mark)] == mark]
+    kind = kinds[0] if kinds else mpeg_type(head) or ("mp3" if tagged else None)
+    if kind is None:
+        raise BadInput(f"{name} must hold sound, and {looks_like(head)}: give a wav, flac, mp3, ogg or m4a file.")
+    return kind
+
+
+def mpeg_type(head: bytes) -> str | None:
+    """`mp3` or `aac` by the bits of an MPEG frame header (ISO/IEC 11172-3, 2.4.2.3; ADTS: 13818-7), or None."""
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return None
+    if head[1] & 0xF6 == 0xF0:
+        return "aac"
+    layer, bitrate, rate = head[1] >> 1 & 3, head[2] >> 4, head[2] >> 2 & 3
+    return "mp3" if layer in (1, 2) and bitrate != 15 and rate != 3 else None
+
+
+def looks_like(head: bytes) -> str:
+    """What a file of no known type seems to be, in words."""
+    if b"<svg" in head:
+        return "is an SVG drawing"
+    if not set(head) & set(b"\0\1\2\3\4\5\6\7\x0e\x0f"):
+        return "looks like text"
+    return f"starts with the bytes {head[:4].hex(' ')}, which no known type does"
+
+
+def wav_header(file: BinaryIO, name: str) -> float:
+    """Check a WAV's header ourselves; libsndfile refuses some without saying why, and corrects others in silence.
+
+    Returns how many times more bytes of samples it claims than there are: 1.0 for a whole file.
+    """
+    share, size_of_file = 1.0, file.seek(0, io.SEEK_END)
+    for chunk, size, place in wav_chunks(file):
+        file.seek(place)
+        fields = file.read(8)
+        if chunk == b"fmt " and len(fields) == 8:
+            _, channels, sample_rate = struct.unpack("<HHI", fields)
+            check_format(channels, sample_rate, name)
+        if chunk == b"data" and size != UNKNOWN_LENGTH:
+            share = max(1.0, size / max(size_of_file - place, 1))
+    file.seek(0)
+    return share
+
+
+def wav_chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+    """Name, claimed size in bytes and place of a WAV's first chunks, up to its samples."""
+    place = 12
+    for _ in range(100):  # an honest file has a handful; a hostile one could have millions of empty ones
+        file.seek(place)
+        head = file.read(8)
+        if len(head) < 8:
+            return
+        chunk, size = struct.unpack("<4sI", head)
+        yield chunk, size, place + 8
+        if chunk == b"data":
+            return
+        place += 8 + size + size % 2
+
+
+class Unnamed:
+    """An open file as libsndfile gets it: nameless, since the ending `.raw` would decide its format, and never
+    raising at a seek before its beginning, which a damaged header can ask for, because there is no one to catch it."""
+
+    def __init__(self, file: BinaryIO):
+        self.file, self.tell, self.read, self.readinto = file, file.tell, file.read, file.readinto
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """As a file's, but stays where it is when it can't."""
+        with contextlib.suppress(OSError, ValueError):
+            self.file.seek(offset, whence)
+        return self.tell()
+
+
+@contextlib.contextmanager
+def by_libsndfile(file: BinaryIO, kind: str, name: str) -> Iterator[Stream]:
+    """Decode wav, flac, mp3, ogg, aiff and au."""
+    import soundfile
+
+    share = wav_header(file, name) if kind == "wav" else 1.0
+    try:
+        sound = soundfile.SoundFile(Unnamed(file))
+    except soundfile.SoundFileError as error:
+        raise undecodable(name, kind) from error
+
+    def blocks() -> Iterator[np.ndarray]:
+        # 16-bit samples are read as they are, five times as fast as libsndfile turns them into floats
+        dtype = "int16" if sound.subtype == "PCM_16" else "float32"
+        with contextlib.suppress(soundfile.SoundFileError):  # the end of what can be decoded; `completeness` judges it
+            while len(block := sound.read(BLOCK, dtype=dtype, always_2d=True)):
+                yield block
+
+    with sound:
+        yield Stream(sound.channels, sound.samplerate, round(sound.frames * share), blocks())
+
+
+@contextlib.contextmanager
+def by_ffmpeg(file: BinaryIO, kind: str, name: str) -> Iterator[Stream]:
+    """Decode what phones and browsers record: m4a, webm, aac, wma. PyAV brings FFmpeg's libraries with it."""
+    try:
+        import av
+    except ImportError as error:
+        raise BadInput(
+            f"{name} holds {kind}, which needs the package av, and it is not installed: "
+            "pip install av, or convert the file to wav or flac."
+        ) from error
+    try:
+        container = av.open(file, mode="r", format=BY_FFMPEG[kind])
+    except (av.FFmpegError, ValueError) as error:
+        raise undecodable(name, kind) from error
+    with container:
+        if not container.streams.audio:
+            raise BadInput(f"{name} must hold sound, and is {kind} without any: give another file.")
+        audio = container.streams.audio[0]
+        if audio.codec_context is None or not audio.sample_rate:
+            raise undecodable(name, kind)
+
+        def blocks() -> Iterator[np.ndarray]:
+            with contextlib.suppress(av.FFmpegError):  # as above: where decoding ends, `completeness` judges
+                for frame in container.decode(audio):
+                    yield as_float(frame, audio.channels, audio.sample_rate, name)
+
+        yield Stream(audio.channels, audio.sample_rate, claimed_frames(container, audio, kind), blocks())
+
+
+def claimed_frames(container, audio, kind: str) -> int:
+    """How many frames the header claims; 0 where it says nothing, or FFmpeg only guesses (aac)."""
+    if kind == "aac":
+        return 0
+    if audio.duration:
+        return round(audio.duration * audio.time_base * audio.sample_rate)
+    alone = len(container.streams) == 1  # beside a picture, the length may be the picture's
+    return round((container.duration or 0) / 1e6 * audio.sample_rate) if alone else 0
+
+
+def as_float(frame, channels: int, sample_rate: int, name: str) -> np.ndarray:
+    """One frame of FFmpeg's as float32 [shape=(n_frames, channels)] on the scale [-1, 1]."""
+    if frame.sample_rate != sample_rate or len(frame.layout.channels) != channels:
+        raise BadInput(
+            f"{name} must keep one sample rate and number of channels, and changes from {sample_rate} Hz, "
+            f"{channels} to {frame.sample_rate} Hz, {len(frame.layout.channels)}: {CONVERT}."
+        )
+    y = frame.to_ndarray()
+    y = y.T if frame.format.is_planar else y.reshape(-1, channels)
+    if y.dtype.kind == "f":
+        return y.astype(np.float32, copy=False)
+    scale = 2.0 ** (8 * y.dtype.itemsize - 1)
+    return ((y.astype(np.float64) - (scale if y.dtype.kind == "u" else 0.0)) / scale).astype(np.float32)
+
+
+def undecodable(name: str, kind: str) -> BadInput:
+    """The refusal for a file that begins like sound and goes on like nothing known."""
+    return BadInput(f"{name} must hold sound that can be decoded, and is damaged or rare {kind}: {CONVERT}.")
+
+
+def misnamed(name: str, kind: str, type_of_suffix: dict[str, str]) -> list[str]:
+    """A warning where the name's ending tells another type than the content."""
+    suffix = Path(name).suffix.lower()
+    if type_of_suffix.get(suffix, kind) == kind:
+        return []
+    return [f"The file is named {suffix} but holds {kind}: it was read as {kind}."]

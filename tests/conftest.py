@@ -1,0 +1,229 @@
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+from musicml import cli, experiment, runs
+from musicml import train as training
+from musicml.datasets import load, sample
+from musicml.models import transfer
+
+EXPERIMENTS = Path(__file__).parent.parent / "experiments"
+SCALES = {"gtzan": 0.02, "instrument_images": 0.02, "openmic": 0.3}  # OpenMIC: enough for every instrument's forest
+SOUND = {"features.hop_length": 1024, "training.epochs": 2}
+PICTURES = {"features.height": 32, "features.width": 32, "model.alpha": 0.25}
+# enough steps for the normalisations of a backbone to catch up; else its answers are all alike
+LEARNT = {
+    "training.epochs": 8,
+    "training.batch_size": 8,
+    "training.learning_rate": 0.003,
+    "training.keep": "last",
+    "training.early_stopping": 0,
+}
+
+# one tiny run of each family: experiment, what is changed of it
+FAMILIES = {
+    "cnn": ("genre_cnn", {**SOUND, "features.n_mels": 32, "model.filters": [4, 8]}),
+    "gru": ("genre_gru", {**SOUND, "model.units": [8, 4]}),
+    "lstm": ("genre_lstm", {**SOUND, "model.units": [8, 4]}),
+    "unfrozen": ("instrument_images_mobilenet", {**PICTURES, **LEARNT}),
+    # on the unfrozen one's weights, in place of ImageNet's
+    "frozen": (
+        "instrument_images_mobilenet",
+        {**PICTURES, "model.frozen": True, "model.weights": "imagenet", "training.epochs": 2},
+    ),
+    "multi": ("openmic_cnn", {**SOUND, "features.n_mels": 32, "model.filters": [4, 8]}),
+    "vggish": ("openmic_vggish_cnn", {"training.epochs": 2, "model.filters": [4], "model.dense_units": 8}),
+    "forest": ("openmic_forest", {"model.n_estimators": 5}),
+}
+
+# forests on sound: trained and asked within a second, without Keras
+TONES = """[data]
+dataset = "gtzan"
+[features]
+kind = "log_mel"
+sample_rate = 8000
+n_fft = 512
+hop_length = 256
+n_mels = 16
+[clips]
+seconds = 0.5
+hop_seconds = 0.5
+[model]
+family = "forest"
+n_estimators = 5
+"""
+
+
+def set_words(changes):
+    """`{"training.epochs": 2}` as the command line takes it."""
+    return [word for key, value in changes.items() for word in ("--set", f"{key}={toml(value)}")]
+
+
+def toml(value):
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def backbone_of(run):
+    """The weights of a transfer run's backbone."""
+    import keras
+
+    model = keras.saving.load_model(run.path / "model.keras", compile=False)
+    return keras.Model(model.inputs, model.get_layer("pooled").input).get_weights()
+
+
+def write_tone(path, hertz, seconds=1.0, sample_rate=8000, seed=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng([seed, int(hertz)])
+    t = np.arange(round(seconds * sample_rate)) / sample_rate
+    y = 0.4 * np.sin(2 * np.pi * hertz * t) + 0.02 * rng.standard_normal(len(t))
+    soundfile.write(path, y.astype(np.float32), sample_rate)
+
+
+@pytest.fixture(scope="session")
+def data_root(tmp_path_factory):
+    """A data root with sample data of three sets."""
+    root = tmp_path_factory.mktemp("data")
+    for name, scale in SCALES.items():
+        sample.write(root / "sample", only=[name], scale=scale)
+    return root
+
+
+@pytest.fixture(scope="session")
+def tones(tmp_path_factory):
+    """A folder of three classes of tones, eight of a second each."""
+    root = tmp_path_factory.mktemp("own") / "tones"
+    for name, hertz in (("low", 200), ("middle", 800), ("high", 2500)):
+        for number in range(8):
+            write_tone(root / name / f"{number}.wav", hertz * (1 + 0.02 * number))
+    return root
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory):
+    """A folder of three classes of noisy coloured pictures, eight of each."""
+    root, rng = tmp_path_factory.mktemp("own") / "pictures", np.random.default_rng(0)
+    for name, colour in (("red", (200, 40, 40)), ("green", (40, 200, 40)), ("blue", (40, 40, 200))):
+        (root / name).mkdir(parents=True)
+        for number in range(8):
+            noise = rng.integers(-30, 30, (40, 40, 3))
+            Image.fromarray((np.array(colour) + noise).astype(np.uint8)).save(root / name / f"{number}.png")
+    return root
+
+
+@pytest.fixture(scope="session")
+def spoilt():
+    """Picture files that can't be used: name → content."""
+
+    def saved(image, kind, **more):
+        content = io.BytesIO()
+        image.save(content, kind, **more)
+        return content.getvalue()
+
+    frames = [Image.new("RGB", (40, 40), colour) for colour in ("red", "blue")]
+    return {
+        "zero.jpg": b"",
+        "cmyk.jpg": saved(Image.new("CMYK", (40, 40), (10, 200, 30, 0)), "JPEG"),
+        "one_bit.png": saved(Image.new("1", (40, 40), 1), "PNG"),
+        "animated.gif": saved(frames[0], "GIF", save_all=True, append_images=frames[1:]),
+    }
+
+
+@pytest.fixture(scope="session")
+def tones_toml(tmp_path_factory):
+    """An experiment on tones, forests of five trees."""
+    path = tmp_path_factory.mktemp("experiment") / "tones.toml"
+    path.write_text(TONES)
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained(data_root, tmp_path_factory):
+    """A whole run of a family, trained once through the command line: its name in FAMILIES → Run. Never change one."""
+    root, made = tmp_path_factory.mktemp("runs"), {}
+
+    def run_of(name):
+        if name not in made:
+            file, changes = FAMILIES[name]
+            words = ["train", EXPERIMENTS / f"{file}.toml", "--data-root", data_root, "--runs", root / name]
+            with pytest.MonkeyPatch.context() as patched:
+                if name == "frozen":
+                    pretrained = run_of("unfrozen")
+                    patched.setattr(transfer, "imagenet_weights", lambda *_: backbone_of(pretrained))
+                assert cli.main([str(word) for word in [*words, *set_words(changes)]]) == 0
+            (made[name],) = runs.list_runs(root / name)
+        return made[name]
+
+    return run_of
+
+
+@pytest.fixture(scope="session")
+def asked_about_tones(tones, tones_toml, data_root, tmp_path_factory):
+    """A whole run on the tones, which answers within a second. Never change it."""
+    root = tmp_path_factory.mktemp("runs")
+    words = ["train", tones_toml, "--folder", tones, "--data-root", data_root, "--runs", root]
+    assert cli.main([str(word) for word in words]) == 0
+    (run,) = runs.list_runs(root)
+    return run
+
+
+@pytest.fixture
+def musicml(capfd):
+    """The command line in this process: words → exit code, standard output, standard error."""
+
+    def run(*words):
+        capfd.readouterr()
+        code = cli.main([str(word) for word in words])
+        return code, *capfd.readouterr()
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def started():
+    """Start the installed command in a process of its own: words → Popen. What still runs at the end is killed."""
+    command, processes = Path(sys.executable).with_name("musicml"), []
+
+    def start(*words):
+        words = [str(word) for word in (command, *words)]
+        made = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ})
+        processes.append(made)
+        return made
+
+    yield start
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="session")
+def material_of(data_root):
+    """What a run of FAMILIES was trained on: its name → the experiment and training's material."""
+
+    def found(name):
+        file, changes = FAMILIES[name]
+        read = experiment.read(EXPERIMENTS / f"{file}.toml", changes).on_sample()
+        return read, training.prepare(read, load(read.data.dataset, data_root), data_root, 0, print)
+
+    return found
+
+
+@pytest.fixture(scope="session")
+def snapshot():
+    """Everything below a folder: path → bytes and time of change, so that two moments can be compared."""
+
+    def taken(folder):
+        return {
+            path.relative_to(folder).as_posix(): (path.read_bytes(), path.stat().st_mtime_ns)
+            for path in sorted(Path(folder).rglob("*"))
+            if path.is_file()
+        }
+
+    return taken

@@ -1,0 +1,268 @@
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+import soundfile
+from conftest import EXPERIMENTS, TONES, write_tone
+
+from musicml import cli, runs
+
+COMMANDS = ["fetch", "train", "train-all", "evaluate", "predict", "runs", "doctor"]
+OF_A_REPORT = {"run", "split", "n", "main_metric", "metrics", "intervals"}
+FIGURES = {"accuracy", "macro_precision", "macro_recall", "macro_f1", "macro_auc", "mean_average_precision"}
+
+
+def one_object(out):
+    """The one JSON object that standard output is; a second line or a NaN fails."""
+    assert out.endswith("\n") and out.count("\n") == 1
+
+    def never(word):
+        raise AssertionError(f"{word} is not JSON")
+
+    return json.loads(out, parse_constant=never)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_tells_what_a_command_does_with_an_example(command, capsys):
+    with pytest.raises(SystemExit) as left:
+        cli.main([command, "--help"])
+    out = capsys.readouterr().out
+    assert left.value.code == 0 and f"Example: musicml {command}" in out
+    assert all(option in out for option in ("--data-root", "--runs", "--json"))
+
+
+def test_help_names_every_command_and_a_first_walk(capsys):
+    with pytest.raises(SystemExit) as left:
+        cli.main(["--help"])
+    out = capsys.readouterr().out
+    assert (
+        left.value.code == 0 and all(command in out for command in COMMANDS) and "first walk" in " ".join(out.split())
+    )
+
+
+def test_an_unknown_command_or_no_command_ends_with_2(capsys):
+    for words in ([], ["trian"], ["train", "--seed", "-1", "x"]):
+        with pytest.raises(SystemExit) as left:
+            cli.main(words)
+        assert left.value.code == 2 and "Traceback" not in capsys.readouterr().err
+
+
+def test_the_installed_command_answers_without_waking_keras(started, asked_about_tones, tones):
+    process = started("predict", asked_about_tones.path, tones / "low/2.wav", "--json")
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0 and one_object(out)["predictions"][0]["label"] == "low" and err == ""
+    asked = ["predict", str(asked_about_tones.path), str(tones / "low/2.wav")]
+    code = f"""import sys
+from musicml import cli
+for words in (["runs"], ["doctor"], {asked}):
+    cli.main(words)
+print(sorted({{"keras", "tensorflow", "jax", "librosa"}} & set(sys.modules)))"""
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert made.stdout.splitlines()[-1] == "[]"
+
+
+def test_training_a_network_prints_one_json_object_and_its_progress_elsewhere(
+    tones, data_root, musicml, trained, tmp_path
+):
+    words = ["train", EXPERIMENTS / "genre_gru.toml", "--folder", tones, "--data-root", data_root, "--runs", tmp_path]
+    small = ["model.units=[4]", "training.epochs=1", "features.sample_rate=8000", "clips.seconds=1.0"]
+    code, out, err = musicml(*words, "--json", *[word for change in small for word in ("--set", change)])
+    said = one_object(out)
+    assert code == 0 and set(said) >= OF_A_REPORT and set(said["metrics"]) >= FIGURES
+    assert said["split"] == "test" and said["main_metric"] == "accuracy" and said["sample"] is False
+    assert set(said["intervals"]) >= FIGURES
+    assert all(low <= high for low, high in said["intervals"].values())
+    for words in ("genre_gru", "dtype policy: float32", "epoch 1/1", "s left", "evaluated"):
+        assert words in err
+    (run,) = runs.list_runs(tmp_path)
+    assert said["run"] == str(run.path) and run.is_whole
+
+
+def test_evaluate_prints_one_json_object(asked_about_tones, trained, musicml):
+    code, out, _ = musicml("evaluate", asked_about_tones.path, "--json")
+    said = one_object(out)
+    assert code == 0 and set(said) >= OF_A_REPORT and said["run"] == str(asked_about_tones.path)
+    assert said["metrics"]["accuracy"] == 1.0
+    code, out, _ = musicml("evaluate", trained("multi").name, "--runs", trained("multi").path.parent, "--json")
+    said = one_object(out)
+    assert code == 0 and said["main_metric"] == "mean_average_precision" and said["sample"] is True
+    assert set(said["metrics"]) >= (FIGURES - {"accuracy"}) | {"mean_f1_both_sides"} and said["observed"] > 0
+
+
+def test_a_person_gets_a_table_by_class_and_is_told_of_sample_data(asked_about_tones, trained, musicml):
+    code, out, _ = musicml("evaluate", asked_about_tones.path)
+    assert code == 0 and all(name in out for name in ("low", "middle", "high", "precision", "accuracy 1.000"))
+    assert "sample data" not in out
+    code, out, _ = musicml("evaluate", trained("cnn").path)
+    assert code == 0 and "jazz" in out and "*" in out.splitlines()[0] and cli.SAMPLE_NOTE in out
+
+
+def test_predict_prints_one_json_object(asked_about_tones, tones, musicml):
+    files = [tones / "low/1.wav", tones / "high/1.wav"]
+    code, out, err = musicml("predict", asked_about_tones.path, *files, "--json")
+    said = one_object(out)
+    assert code == 0 and err == "" and said["run"] == str(asked_about_tones.path) and said["sample"] is False
+    assert [answer["file"] for answer in said["predictions"]] == [str(file) for file in files]
+    for answer, label in zip(said["predictions"], ("low", "high"), strict=True):
+        assert set(answer) == {"file", "label", "probability", "probabilities", "warnings"}
+        assert answer["label"] == label and answer["probability"] == answer["probabilities"][label]
+        assert set(answer["probabilities"]) == {"low", "middle", "high"}
+        assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-4)
+
+
+def test_predict_prints_the_top_classes(asked_about_tones, trained, data_root, tones, musicml):
+    code, out, _ = musicml("predict", asked_about_tones.path, tones / "low/1.wav", "--top", 1)
+    assert code == 0 and "low" in out and "%" in out and "middle" not in out and "sample data" not in out
+    track = next((data_root / "sample/gtzan").rglob("pop.*.wav"))
+    code, out, _ = musicml("predict", trained("cnn").path, track)
+    assert code == 0 and out.count("%") == 3 and "generated sample data" in out
+
+
+def test_predict_ends_with_1_where_some_files_and_with_2_where_all_fail(asked_about_tones, tones, musicml, tmp_path):
+    (tmp_path / "text.wav").write_text("these are words")
+    good, bad, missing = tones / "low/1.wav", tmp_path / "text.wav", tmp_path / "nowhere.wav"
+    for files, wanted in (([good], 0), ([bad, good, missing], 1), ([bad, missing], 2)):
+        code, out, err = musicml("predict", asked_about_tones.path, *files, "--json")
+        answers = one_object(out)["predictions"]
+        assert code == wanted and [answer["file"] for answer in answers] == [str(file) for file in files]
+        failed = [answer for answer in answers if "error" in answer]
+        assert all(set(answer) == {"file", "error"} for answer in failed)
+        assert len(failed) == len(files) - files.count(good) == err.count("musicml: ") and "Traceback" not in err
+
+
+def test_runs_lists_whole_and_unfinished_runs(asked_about_tones, trained, musicml, tmp_path):
+    for run in (asked_about_tones, trained("cnn")):
+        shutil.copytree(run.path, tmp_path / run.name)
+    (tmp_path / asked_about_tones.name / "report.json").unlink()
+    code, out, _ = musicml("runs", "--runs", tmp_path, "--json")
+    rows = {row["experiment"]: row for row in one_object(out)["runs"]}
+    assert code == 0 and rows["tones"]["status"] == "trained" and "metrics" not in rows["tones"]
+    assert set(rows["genre_cnn"]) >= OF_A_REPORT | {"status", "sample"} and rows["genre_cnn"]["status"] == "whole"
+    code, out, _ = musicml("runs", "--runs", tmp_path)
+    assert code == 0 and "gtzan (sample)" in out and "trained" in out and cli.SAMPLE_NOTE in out
+    code, out, _ = musicml("runs", "--runs", tmp_path / "none")
+    assert code == 0 and "musicml train" in out
+    code, out, _ = musicml("runs", "--runs", tmp_path / "none", "--json")
+    assert code == 0 and one_object(out) == {"runs": []}
+
+
+def test_doctor_prints_what_it_found(data_root, musicml, tmp_path):
+    code, out, _ = musicml("doctor", "--data-root", data_root, "--runs", tmp_path, "--json")
+    findings = one_object(out)["findings"]
+    assert all(set(finding) == {"what", "state", "words"} for finding in findings)
+    states = {finding["what"]: finding["state"] for finding in findings}
+    assert states["Python"] == states["Keras"] == states["sound"] == states["gtzan"] == "ok"
+    assert states["instrument_sounds"] == "note" and code == (1 if "problem" in states.values() else 0)
+    code, out, _ = musicml("doctor", "--data-root", data_root, "--runs", tmp_path)
+    assert "generated sample data" in out and "{" not in out
+
+
+def test_fetch_writes_sample_data_and_nothing_else_yet(musicml, tmp_path):
+    code, out, err = musicml(
+        "fetch", "instrument_images", "--sample", "--scale", 0.02, "--data-root", tmp_path, "--json"
+    )
+    assert code == 0 and one_object(out) == {"folders": [str(tmp_path / "sample/instrument_images")]}
+    assert "sample data" in err and (tmp_path / "sample/instrument_images/train/banjo").is_dir()
+    code, out, err = musicml("fetch", "--data-root", tmp_path)
+    assert (code, out) == (2, "") and "fetch needs --sample" in err
+
+
+def test_set_and_seed_reach_the_run(tones, tones_toml, data_root, musicml, tmp_path):
+    words = ["train", tones_toml, "--folder", tones, "--data-root", data_root, "--runs", tmp_path, "--json"]
+    changes = ["--set", "model.n_estimators=3", "--set", "features.n_mels=12", "--set", "data.split=group"]
+    code, out, _ = musicml(*words, "--seed", 3, *changes)
+    (run,) = runs.list_runs(tmp_path)
+    facts = run.facts()
+    assert code == 0 and one_object(out)["run"].endswith("-s3") and facts["seed"] == facts["split"]["seed"] == 3
+    assert facts["overrides"] == {"model.n_estimators": 3, "features.n_mels": 12, "data.split": "group"}
+    assert facts["settings"]["model"]["n_estimators"] == 3
+    assert run.read("serving.json")["features"]["n_mels"] == run.read("serving.json")["input_shape"][1] == 12
+    assert all(layer["trees"] == 3 for layer in run.read("layers.json"))
+    code, _, _ = musicml(*words, "--seed", 4, *changes)
+    first, second = (run.table("split.csv") for run in runs.list_runs(tmp_path))
+    assert code == 0 and first != second
+
+
+def test_a_run_is_found_by_its_name_and_an_experiment_by_its_own(asked_about_tones, musicml, monkeypatch):
+    code, out, _ = musicml("evaluate", asked_about_tones.name, "--runs", asked_about_tones.path.parent, "--json")
+    assert code == 0 and one_object(out)["run"] == str(asked_about_tones.path)
+    monkeypatch.chdir(EXPERIMENTS.parent)
+    assert cli.experiment_path("genre_gru").is_file() and cli.experiment_path("experiments/genre_gru.toml").is_file()
+
+
+def test_files_shorter_than_a_clip_are_repeated_and_said(tones_toml, data_root, musicml, tmp_path):
+    for name, hertz in (("low", 200), ("high", 2500)):
+        for number in range(6):
+            write_tone(tmp_path / "short" / name / f"{number}.wav", hertz + number, 0.3)
+    words = ["train", tones_toml, "--folder", tmp_path / "short", "--data-root", data_root, "--runs", tmp_path / "runs"]
+    code, _, err = musicml(*words)
+    assert code == 0 and "12 files are unlike the others, the first: " in err
+    (line,) = [line for line in err.splitlines() if "unlike the others" in line]
+    assert "0.3" in line and "repeated" in line
+    (run,) = runs.list_runs(tmp_path / "runs")
+    assert run.facts()["data"]["unlike_the_others"] == 12 and run.is_whole
+
+
+@pytest.fixture
+def experiments(tmp_path):
+    """A folder of four experiments: one that can't be read, one that fails in training, two that are sound."""
+    folder = tmp_path / "experiments"
+    folder.mkdir()
+    (folder / "a_impossible.toml").write_text(TONES.replace("n_mels = 16", "n_mels = -1"))
+    (folder / "b_good.toml").write_text(TONES)
+    (folder / "c_pictures.toml").write_text((EXPERIMENTS / "instrument_images_resnet50.toml").read_text())
+    (folder / "d_good.toml").write_text(TONES)
+    return folder
+
+
+def test_train_all_goes_on_names_what_failed_and_closes_with_a_table(experiments, data_root, musicml, tmp_path):
+    words = ["train-all", "--experiments", experiments, "--data-root", data_root, "--runs", tmp_path / "runs"]
+    code, out, err = musicml(*words, "--set", "data.dataset=gtzan", "--set", "data.split=group")
+    assert code == 1 and "Traceback" not in err
+    assert "a_impossible failed: features.n_mels = -1" in err and "c_pictures failed: " in err
+    lines = out.splitlines()
+    assert lines[0].split()[0] == "experiment" and lines[-1] == cli.SAMPLE_NOTE
+    assert [line.split()[0] for line in lines[1:5]] == ["a_impossible", "b_good", "c_pictures", "d_good"]
+    assert ["failed" in line for line in lines[1:5]] == [True, False, True, False]
+    assert all("accuracy" in lines[place] and " s " in lines[place] for place in (2, 4))
+    whole = [run for run in runs.list_runs(tmp_path / "runs") if run.is_whole]
+    assert [run.facts()["experiment"] for run in whole] == ["b_good", "d_good"]
+    assert all(str(run.path) in out for run in whole)
+
+
+def test_train_all_goes_on_whatever_an_experiment_raises(experiments, data_root, musicml, monkeypatch, tmp_path):
+    from musicml import train as training
+
+    (experiments / "c_pictures.toml").unlink()
+    real = training.learn_forest
+
+    def sometimes(run, *rest):
+        if "b_good" in run.name:
+            raise TypeError("a fault\nwith a second line")
+        return real(run, *rest)
+
+    monkeypatch.setattr(training, "learn_forest", sometimes)
+    words = ["train-all", "--experiments", experiments, "--data-root", data_root, "--runs", tmp_path / "runs", "--json"]
+    code, out, err = musicml(*words, "--set", "data.split=group")
+    rows = {row["experiment"]: row for row in one_object(out)["experiments"]}
+    assert code == 1 and rows["b_good"]["error"] == "a fault" and "b_good failed: a fault" in err
+    assert set(rows["d_good"]) >= OF_A_REPORT | {"seconds"} and "error" not in rows["d_good"]
+
+
+def test_train_all_ends_with_0_where_all_is_well(experiments, data_root, musicml, tmp_path):
+    for name in ("a_impossible", "c_pictures", "d_good"):
+        (experiments / f"{name}.toml").unlink()
+    words = ["train-all", "--experiments", experiments, "--data-root", data_root, "--runs", tmp_path / "runs", "--json"]
+    code, out, _ = musicml(*words)
+    assert code == 0 and [row["experiment"] for row in one_object(out)["experiments"]] == ["b_good"]
+
+
+def test_a_wav_an_mp3_and_a_flac_are_answered(asked_about_tones, tones, musicml, tmp_path):
+    y, sample_rate = soundfile.read(tones / "middle/3.wav")
+    files = [tmp_path / f"tone.{ending}" for ending in ("wav", "mp3", "flac")]
+    for file in files:
+        soundfile.write(file, y, sample_rate)
+    code, out, _ = musicml("predict", asked_about_tones.path, *files, "--json")
+    assert code == 0 and [answer["label"] for answer in one_object(out)["predictions"]] == ["middle"] * 3

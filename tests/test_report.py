@@ -1,0 +1,265 @@
+import json
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from musicml import report
+
+MACRO = ("macro_precision", "macro_recall", "macro_f1", "macro_auc", "mean_average_precision")
+
+
+def table(task, seed, n=60, n_classes=4, ties=False):
+    """Scores, targets and decisions as a report has them; of `multi` half of the cells are not observed."""
+    rng = np.random.default_rng(seed)
+    scores = rng.random((n, n_classes))
+    scores = scores.round(1) if ties else scores
+    if task == "single":
+        truth = np.concatenate([np.arange(n_classes), rng.integers(0, n_classes, n - n_classes)])
+        targets = np.eye(n_classes)[truth]
+        scores = scores + 0.4 * targets
+    else:
+        targets = (rng.random((n, n_classes)) < 0.4).astype(float)
+        scores = np.clip(scores + 0.3 * targets, 0, 1)
+        targets[rng.random((n, n_classes)) < 0.5] = np.nan
+    return scores, targets, report.decide(scores, task, [0.6] * n_classes)
+
+
+def made(task, seed, groups=None, **how):
+    scores, targets, _ = table(task, seed, **how)
+    n, k = scores.shape
+    groups = np.arange(n) // 3 if groups is None else groups
+    return report.make(scores, targets, groups, [f"c{i}" for i in range(k)], task, [0.6] * k)
+
+
+def by_sklearn(scores, targets, said, task):
+    """Every figure, each class on its observed examples, by scikit-learn alone."""
+    found = {name: [] for name in ("precision", "recall", "f1", "auc", "ap", "both")}
+    for k in range(scores.shape[1]):
+        seen = ~np.isnan(targets[:, k])
+        truth, answer, score = targets[seen, k] > 0.5, said[seen, k], scores[seen, k]
+        if truth.any():
+            found["precision"].append(metrics.precision_score(truth, answer, zero_division=0))
+            found["recall"].append(metrics.recall_score(truth, answer))
+            found["f1"].append(metrics.f1_score(truth, answer))
+        if truth.any() and not truth.all():
+            found["auc"].append(metrics.roc_auc_score(truth, score))
+            found["ap"].append(metrics.average_precision_score(truth, score))
+            found["both"].append(metrics.f1_score(truth, answer, average="macro", labels=[False, True]))
+    figures = dict(
+        zip(MACRO, (np.mean(found[name]) for name in ("precision", "recall", "f1", "auc", "ap")), strict=True)
+    )
+    if task == "single":
+        figures["accuracy"] = metrics.accuracy_score(targets.argmax(axis=1), scores.argmax(axis=1))
+    else:
+        figures["mean_f1_both_sides"] = np.mean(found["both"])
+    return figures
+
+
+TABLES = [(task, seed, ties) for task in ("single", "multi") for seed in range(8) for ties in (False, True)]
+
+
+# against scikit-learn
+
+
+@pytest.mark.parametrize(("task", "seed", "ties"), TABLES)
+def test_the_figures_of_weights_of_one_equal_scikit_learns(task, seed, ties):
+    scores, targets, said = table(task, seed, ties=ties)
+    found = report.weighted(scores, targets, said, np.ones((1, len(scores))), task)
+    expected = by_sklearn(scores, targets, said, task)
+    assert {name: values[0] for name, values in found.items()} == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(("task", "seed", "ties"), TABLES)
+def test_the_figures_of_whole_weights_equal_scikit_learns_on_the_examples_repeated(task, seed, ties):
+    scores, targets, said = table(task, seed, ties=ties)
+    weights = np.random.default_rng(seed).integers(0, 4, (5, len(scores)))
+    found = report.weighted(scores, targets, said, weights.astype(float), task)
+    for draw, its in enumerate(weights):
+        parts = (np.repeat(part, its, axis=0) for part in (scores, targets, said))
+        expected = by_sklearn(*parts, task)
+        assert {name: values[draw] for name, values in found.items()} == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_draw_without_a_class_leaves_that_class_out():
+    scores, targets, said = table("single", 0)
+    weights = (targets[:, 0] == 0).astype(float)[None]
+    left = weights[0] > 0
+    found = report.weighted(scores, targets, said, weights, "single")
+    expected = by_sklearn(scores[left], targets[left], said[left], "single")
+    assert {name: values[0] for name, values in found.items()} == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(("task", "seed", "ties"), TABLES)
+def test_the_reports_figures_equal_scikit_learns(task, seed, ties):
+    scores, targets, said = table(task, seed, ties=ties)
+    figures = made(task, seed, ties=ties)["metrics"]
+    for name, value in by_sklearn(scores, targets, said, task).items():
+        assert figures[name] == pytest.approx(value, abs=1e-6)
+    if task == "single":
+        truth, answers = targets.argmax(axis=1), scores.argmax(axis=1)
+        weighted = metrics.precision_recall_fscore_support(truth, answers, average="weighted", zero_division=0)[:3]
+        assert [figures[f"weighted_{name}"] for name in ("precision", "recall", "f1")] == pytest.approx(
+            weighted, abs=1e-6
+        )
+
+
+def test_a_class_row_holds_scikit_learns_figures_of_that_class():
+    scores, targets, said = table("multi", 3)
+    rows = made("multi", 3)["per_class"]
+    for k, row in enumerate(rows):
+        seen = ~np.isnan(targets[:, k])
+        truth, answer, score = targets[seen, k] > 0.5, said[seen, k], scores[seen, k]
+        assert (row["class"], row["observed"]) == (f"c{k}", seen.sum())
+        assert (row["support"], row["said"]) == (truth.sum(), answer.sum())
+        expected = {
+            "precision": metrics.precision_score(truth, answer),
+            "recall": metrics.recall_score(truth, answer),
+            "f1": metrics.f1_score(truth, answer),
+            "f1_absent": metrics.f1_score(~truth, ~answer),
+            "auc": metrics.roc_auc_score(truth, score),
+            "average_precision": metrics.average_precision_score(truth, score),
+        }
+        assert {name: row[name] for name in expected} == pytest.approx(expected, abs=1e-6)
+
+
+# what is not defined, and what does not count
+
+
+def test_cells_that_nobody_judged_never_count():
+    scores, targets, _ = table("multi", 1)
+    changed = np.where(np.isnan(targets), 1 - scores, scores)
+    groups, names, thresholds = np.arange(60) // 3, list("abcd"), [0.6] * 4
+    first = report.make(scores, targets, groups, names, "multi", thresholds)
+    assert report.make(changed, targets, groups, names, "multi", thresholds) == first
+    assert first["observed"] == (~np.isnan(targets)).sum() < targets.size
+    assert sum(row["observed"] for row in first["per_class"]) == first["observed"]
+
+
+def test_a_class_that_is_never_answered_has_no_precision():
+    targets = np.eye(3)[np.arange(30) % 3]
+    scores = np.tile([0.6, 0.4, 0.0], (30, 1))
+    found = report.make(scores, targets, np.arange(30), list("abc"), "single", [])
+    assert [row["precision"] for row in found["per_class"]] == [pytest.approx(1 / 3, abs=1e-6), None, None]
+    assert [row["recall"] for row in found["per_class"]] == [1.0, 0.0, 0.0]
+    assert [row["said"] for row in found["per_class"]] == [30, 0, 0]
+    assert found["metrics"]["macro_precision"] == pytest.approx(1 / 9, abs=1e-6)
+
+
+def test_a_class_without_examples_has_no_figures_and_weighs_nothing():
+    scores, targets, _ = table("single", 0, n_classes=3)
+    wide = np.hstack([scores, np.zeros((60, 1))]), np.hstack([targets, np.zeros((60, 1))])
+    with_it = report.make(*wide, np.arange(60), list("abcd"), "single", [])
+    without = report.make(scores, targets, np.arange(60), list("abc"), "single", [])
+    row = with_it["per_class"][3]
+    names = ("precision", "recall", "f1", "auc", "average_precision", "f1_absent")
+    assert row["support"] == 0 and {row[name] for name in names} == {None}
+    assert with_it["metrics"] == without["metrics"] and with_it["intervals"] == without["intervals"]
+
+
+def test_a_class_that_is_present_everywhere_has_a_recall_and_no_curve():
+    targets = np.array([[1.0, 0.0], [1.0, 1.0], [1.0, np.nan]])
+    scores = np.array([[0.9, 0.8], [0.3, 0.2], [0.8, 0.5]])
+    found = report.make(scores, targets, np.arange(3), list("ab"), "multi", [0.5, 0.5])
+    first, second = found["per_class"]
+    assert first["recall"] == pytest.approx(2 / 3, abs=1e-6) and first["auc"] is first["f1_absent"] is None
+    assert second["auc"] == 0.0 and second["average_precision"] == 0.5
+    expected = {"macro_auc": 0.0, "mean_average_precision": 0.5, "mean_f1_both_sides": 0.0}
+    drawn = report.weighted(scores, targets, report.decide(scores, "multi", [0.5, 0.5]), np.ones((1, 3)), "multi")
+    for name, value in expected.items():
+        assert found["metrics"][name] == drawn[name][0] == value
+
+
+def test_nothing_observed_leaves_the_figures_out():
+    found = report.make(np.full((3, 2), 0.7), np.full((3, 2), np.nan), np.arange(3), list("ab"), "multi", [0.5, 0.5])
+    assert found["metrics"] == {} and found["observed"] == 0 and found["calibration_error"] is None
+    assert report.headline(found) == "mean average precision not defined"
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+@pytest.mark.parametrize("task", ["single", "multi"])
+def test_a_report_is_plain_json_without_nan(task):
+    found = made(task, 0)
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert (found["n"], found["n_groups"]) == (60, 20)
+    assert found["main_metric"] == {"single": "accuracy", "multi": "mean_average_precision"}[task]
+    assert found["main_metric"] in found["metrics"] and set(found["intervals"]) <= set(found["metrics"])
+
+
+def test_the_highest_class_is_the_answer_or_every_class_above_its_threshold():
+    scores = np.array([[0.2, 0.5, 0.3], [0.4, 0.4, 0.2]])
+    assert report.decide(scores, "single", []).astype(int).tolist() == [[0, 1, 0], [1, 0, 0]]
+    assert report.decide(scores, "multi", [0.2, 0.5, 0.25]).astype(int).tolist() == [[1, 1, 1], [1, 0, 0]]
+
+
+# intervals
+
+
+def test_one_group_gives_no_interval():
+    found = made("single", 0, groups=np.zeros(60, int))
+    assert found["intervals"] is None and found["n_groups"] == 1
+    assert report.headline(found).endswith("(no interval: one group only)")
+
+
+def test_the_headline_gives_the_main_figure_and_its_interval():
+    found = {"main_metric": "accuracy", "metrics": {"accuracy": 0.7123}, "intervals": {"accuracy": [0.6349, 0.79]}}
+    assert report.headline(found) == "accuracy 0.712 (0.635 to 0.790)"
+
+
+@pytest.mark.parametrize("task", ["single", "multi"])
+def test_every_figure_lies_in_its_interval(task):
+    found = made(task, 2)
+    assert set(MACRO) < set(found["intervals"])
+    for name, (low, high) in found["intervals"].items():
+        assert 0 <= low <= found["metrics"][name] <= high <= 1 and low < high
+
+
+def test_the_same_seed_gives_the_same_interval_whatever_the_groups_are_called():
+    scores, targets, said = table("single", 0)
+
+    def interval(name, seed):
+        groups = np.array([f"{name} {place // 3:02d}" for place in range(60)], dtype=object)
+        return report.intervals(scores, targets, said, groups, "single", seed, draws=200)
+
+    assert interval("artist", 1) == interval("artist", 1) == interval("kit", 1) != interval("artist", 2)
+
+
+def test_groups_are_drawn_and_not_files():
+    """Ten groups of thirty files that are right or wrong together: ten things are known, not three hundred."""
+    right = np.repeat(np.arange(10) % 2, 30)
+    targets = np.eye(2)[np.arange(300) % 2]
+    scores = np.where(right[:, None] == 1, targets, 1 - targets)
+    together = report.make(scores, targets, np.arange(300) // 30, list("ab"), "single", [])["intervals"]["accuracy"]
+    alone = report.make(scores, targets, np.arange(300), list("ab"), "single", [])["intervals"]["accuracy"]
+    assert together == pytest.approx([0.2, 0.8], abs=0.01)
+    assert alone == pytest.approx([0.443, 0.557], abs=0.01)
+
+
+def test_an_interval_covers_the_truth_about_as_often_as_it_says_and_one_over_files_does_not():
+    rng = np.random.default_rng(0)
+    covered = {"groups": 0, "files": 0}
+    for trial in range(150):
+        of_group = rng.beta(2, 1, 40)  # 2 / 3 on average
+        right = (rng.random((40, 8)) < of_group[:, None]).ravel()
+        targets = np.eye(2)[rng.integers(0, 2, 320)]
+        scores = np.where(right[:, None], targets, 1 - targets)
+        for name, groups in (("groups", np.arange(320) // 8), ("files", np.arange(320))):
+            found = report.intervals(scores, targets, scores > 0.5, groups, "single", trial, draws=200)["accuracy"]
+            covered[name] += found[0] <= 2 / 3 <= found[1]
+    assert 0.88 < covered["groups"] / 150 <= 0.99
+    assert covered["files"] / 150 < 0.85
+
+
+# the confusion matrix
+
+
+def test_the_confusion_matrix_equals_scikit_learns():
+    for seed in range(5):
+        scores, targets, _ = table("single", seed)
+        expected = metrics.confusion_matrix(targets.argmax(axis=1), scores.argmax(axis=1), labels=range(4))
+        assert np.array_equal(report.confusion(scores, targets), expected)
+
+
+def test_the_confusion_matrix_has_a_row_for_each_true_class_and_a_column_for_each_answer():
+    scores, targets = np.eye(3)[[1, 1, 0]], np.eye(3)[[0, 0, 2]]
+    assert report.confusion(scores, targets).tolist() == [[0, 2, 0], [0, 0, 0], [1, 0, 0]]

@@ -1,0 +1,126 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import EXPERIMENTS, set_words
+
+from musicml import audio, datasets, features, images, models, runs, splits
+from musicml.datasets import gtzan, instrument_images, instrument_sounds, openmic
+from musicml.models import transfer
+from musicml.predict import Predictor
+
+DATA = Path(os.environ.get("MUSICML_SHARED_DATA") or ".")
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("MUSICML_SHARED_DATA"), reason="MUSICML_SHARED_DATA names no folder of real data"
+)
+
+
+def sides_of_groups(dataset, split):
+    found = {}
+    for group, side in zip(dataset.groups, split.sides, strict=True):
+        found.setdefault(group, set()).add(side)
+    return found
+
+
+def counts(split):
+    return {side: len(split.indices(side)) for side in ("train", "val", "test")}
+
+
+def test_the_thirty_instruments_load_with_their_spellings_and_sides():
+    dataset = instrument_images.load(DATA / "instrument_images")
+    assert (dataset.kind, dataset.answers, dataset.sample, len(dataset.class_names)) == (
+        "picture",
+        "instrument",
+        False,
+        30,
+    )
+    assert {"acordian", "Tambourine", "saxaphone"} <= set(dataset.class_names)
+    assert len(dataset.examples) == 3300 and not dataset.excluded
+    kept, split = splits.make(dataset, "official", 0.15, 0.15, 0)
+    assert counts(split) == {"train": 3000, "val": 150, "test": 150} and len(kept.examples) == 3300
+    for example in dataset.examples[::300]:
+        assert images.read(example.path).pixels.shape == (224, 224, 3)
+
+
+def test_no_artist_of_the_gtzan_clips_stands_on_two_sides():
+    dataset = datasets.load_folder(DATA / "gtzan_clips")
+    assert (dataset.kind, len(dataset.examples), len(dataset.class_names)) == ("sound", 323, 10)
+    assert len(set(dataset.groups)) < 323 and "groups.csv puts 323 of 323 files" in dataset.notes[0]
+    for kind, seed in (("official", 0), ("group", 0), ("group", 1)):
+        kept, split = splits.make(dataset, kind, 0.15, 0.15, seed)
+        assert all(len(sides) == 1 for sides in sides_of_groups(kept, split).values())
+        assert min(counts(split).values()) > 0
+
+
+def test_gtzans_tracks_load_with_their_artists():
+    dataset = gtzan.load(DATA / "gtzan")
+    assert len(dataset.examples) == 59 and "blues" in dataset.class_names
+    named = [example for example in dataset.examples if not example.group.startswith(f"{example.label}.")]
+    assert len(named) > 40 and any("fault-filtered" in note for note in dataset.notes)
+    assert len({example.group for example in dataset.examples if example.label == "blues"}) == 1
+    sound = audio.read(dataset.examples[0].path)
+    assert sound.sample_rate == 22_050 and 29 < sound.seconds < 31
+
+
+def test_the_instrument_clips_load_and_split():
+    dataset = datasets.load_folder(DATA / "instrument_clips")
+    assert (dataset.kind, len(dataset.examples), len(dataset.class_names)) == ("sound", 262, 11)
+    _, split = splits.make(dataset, "official", 0.15, 0.15, 0)
+    assert sum(counts(split).values()) == 262 and min(counts(split).values()) > 20
+
+
+def test_the_gtzan_spectrograms_are_a_folder_of_pictures():
+    dataset = datasets.load_folder(DATA / "gtzan_spectrograms")
+    assert (dataset.kind, len(dataset.examples), len(dataset.class_names)) == ("picture", 442 + 197, 10)
+    _, split = splits.make(dataset, "official", 0.15, 0.15, 0)
+    assert counts(split)["test"] == 197, "its only judging side is kept for the test"
+    settings = features.Pixels(height=64, width=64)
+    assert features.from_file(dataset.examples[0].path, settings)[0].shape == (64, 64, 3)
+
+
+def test_one_clip_of_openmic_has_its_labels_and_features():
+    home = DATA / "openmic/one_clip"
+    (path,) = (home / "audio").glob("*/*.ogg")
+    labels, ties = openmic.read_labels(home / "openmic-2018-aggregated-labels.csv")
+    assert path.stem in labels and 0 < len(labels[path.stem]) < 20 and ties >= 0
+    assert openmic.read_vggish(home, [path.stem]).shape == (1, 10, 128)
+    assert audio.read(path).seconds > 1
+
+
+def test_the_published_tables_of_the_four_sounds_name_known_classes_only():
+    for name, n_rows in (("Train", 2629), ("Test", 80)):
+        _, lost = instrument_sounds.listed(DATA / f"instrument_sounds/Metadata_{name}.csv", {})
+        assert len(lost) == n_rows and {item.reason for item in lost} == {f"in Metadata_{name}.csv but not on the disk"}
+
+
+def test_imagenets_weights_on_the_disk_are_taken_without_the_network(monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(DATA / "keras_home"))
+    monkeypatch.setattr("socket.create_connection", None)
+    options = models.family("transfer").Options(backbone="mobilenet", alpha=0.75)
+    choice, reason = transfer.choose_weights(options)
+    assert choice == "imagenet" and reason.endswith("is on the disk")
+
+
+def test_a_network_trains_on_real_clips_and_answers_for_a_flac_a_wav_and_an_mp3(musicml, tmp_path):
+    changes = {"training.epochs": 10, "features.hop_length": 1024, "model.units": [24]}
+    words = ["--folder", DATA / "gtzan_clips", "--data-root", tmp_path, "--runs", tmp_path / "runs"]
+    code, _, err = musicml("train", EXPERIMENTS / "genre_gru.toml", *words, *set_words(changes))
+    (run,) = runs.list_runs(tmp_path / "runs")
+    assert code == 0 and run.is_whole and not run.read("report.json")["sample"]
+    assert "files are unlike the others" in err and "repeated" in err, "a clip of 2 s is shorter than one of 3 s"
+    losses = [float(row["loss"]) for row in run.table("history.csv")]
+    assert losses[-1] < losses[0] - 0.1, "it learns"
+    flac = sorted((DATA / "gtzan/genres_original").rglob("*.flac"))[0]
+    y, sample_rate = soundfile.read(flac)
+    files = [flac, tmp_path / "track.wav", tmp_path / "track.mp3"]
+    for file in files[1:]:
+        soundfile.write(file, y, sample_rate)
+    predictor = Predictor(run)
+    answers = [predictor.predict(file) for file in files]
+    assert all(len(answer.starts) >= 9 for answer in answers), "the whole track is heard"
+    assert np.abs(answers[0].scores - answers[1].scores).max() < 1e-3
+    assert np.abs(answers[0].scores - answers[2].scores).max() < 0.2
+    code, out, _ = musicml("predict", run.path, *files)
+    assert code == 0 and out.count(".mp3") == 1
