@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import logging
 import os
 import sys
@@ -42,11 +43,18 @@ def quiet() -> Iterator[None]:
             os.close(before)
 
 
+def backend() -> str:
+    """What Keras computes with: as KERAS_BACKEND says, else TensorFlow where it is installed, else JAX."""
+    installed = [name for name in ("tensorflow", "jax") if importlib.util.find_spec(name)]
+    return os.environ.get("KERAS_BACKEND") or (installed or ["tensorflow"])[0]
+
+
 def import_keras() -> ModuleType:
     """Keras with its backend, imported without the backend's start-up lines."""
     if "keras" in sys.modules:
         return sys.modules["keras"]
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("KERAS_BACKEND", backend())
     with quiet():
         import keras
     keras.config.disable_interactive_logging()  # its bars go to standard output, which is for results

@@ -20,6 +20,7 @@ from musicml.errors import BadInput
 
 CHANNELS = (1, 8)
 SAMPLE_RATES = (4_000, 192_000)  # Hz
+LONG = 2**22  # of mp3: libmpg123 writes a complaint to the terminal at each block's beginning
 BLOCK = 2**16  # frames decoded at a time; a damaged block is lost whole, so not more
 UNKNOWN_LENGTH = 0xFFFFFFFF  # what a WAV says that was written to a pipe
 
@@ -105,6 +106,8 @@ def opened(source: str | Path | bytes, name: str) -> Iterator[BinaryIO]:
         file = io.BytesIO(source)
     else:
         try:
+            if Path(source).is_dir():
+                raise BadInput(f"{name} must be a file, and is a folder: name the files in it.")
             if not Path(source).is_file():
                 raise BadInput(f"{name} must be a file, and there is none of that name: check how it is spelt.")
             file = Path(source).open("rb")
@@ -220,7 +223,7 @@ def by_libsndfile(file: BinaryIO, kind: str, name: str) -> Iterator[Stream]:
         # 16-bit samples are read as they are, five times as fast as libsndfile turns them into floats
         dtype = "int16" if sound.subtype == "PCM_16" else "float32"
         with contextlib.suppress(soundfile.SoundFileError):  # the end of what can be decoded; `completeness` judges it
-            while len(block := sound.read(BLOCK, dtype=dtype, always_2d=True)):
+            while len(block := sound.read(LONG if kind == "mp3" else BLOCK, dtype=dtype, always_2d=True)):
                 yield block
 
     with sound:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from musicml import datasets, files, runs
+from musicml import console, datasets, files, runs
 from musicml.errors import BadInput
 
 BACKENDS = {"tensorflow": ("tensorflow", "tensorflow-cpu"), "jax": ("jax",)}
@@ -47,11 +47,10 @@ def python() -> Finding:
 
 def backend() -> Finding:
     """Keras's version, and what it computes with."""
-    for module, packages in BACKENDS.items():
-        if importlib.util.find_spec(module):
-            return Finding(
-                "Keras", "ok", f"Keras {version('keras')} on {module} {next(filter(None, map(version, packages)), '?')}"
-            )
+    module = console.backend()
+    if importlib.util.find_spec(module):
+        found = next(filter(None, map(version, BACKENDS.get(module, (module,)))), "?")
+        return Finding("Keras", "ok", f"Keras {version('keras')} on {module} {found}")
     return Finding(
         "Keras", "problem", 'no backend: pip install -e ".[cpu]"; exported runs can be asked, nothing can be trained'
     )
@@ -75,7 +74,9 @@ def graphics() -> Finding:
         )
     except (OSError, subprocess.SubprocessError) as error:
         return Finding("GPU", "note", f"nvidia-smi does not answer ({error}): training runs on the CPU")
-    return Finding("GPU", "ok", asked.stdout.strip() or "nvidia-smi names none")
+    if asked.returncode or not asked.stdout.strip():
+        return Finding("GPU", "note", "nvidia-smi finds none: training runs on the CPU")
+    return Finding("GPU", "ok", asked.stdout.strip())
 
 
 def decoders() -> Finding:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+MOST = 24  # names in a hint
+
 
 class BadInput(ValueError):
     """Something a person gave can't be used. The message is one sentence: the rule, what came, the cure.
@@ -17,9 +19,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """The hint that belongs behind an unknown name: the nearest known one, and all of them.
 
     >>> nearest("epoch", ["epochs", "seed"])
-    "did you mean 'epochs'? Known: epochs, seed."
+    "did you mean 'epochs'? known here: epochs, seed."
     """
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     guess = f"did you mean {close[0]!r}? " if close else ""
-    return f"{guess}Known: {', '.join(known) or 'none'}."
+    more = f" and {len(known) - MOST} more" if len(known) > MOST else ""
+    return f"{guess}known here: {', '.join(known[:MOST]) or 'none'}{more}."

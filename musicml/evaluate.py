@@ -18,13 +18,16 @@ from musicml.runs import Run
 TOGETHER = 32  # files answered in one pass: enough for the model to work in full batches, few enough to hold in memory
 
 
-def evaluate(run: Run, on: Path | None = None, say: Callable[[str], None] = console.say) -> dict[str, Any]:
+def evaluate(
+    run: Run, on: Path | None = None, data_root: Path | None = None, say: Callable[[str], None] = console.say
+) -> dict[str, Any]:
     """Score a run on its test examples, or on another labelled folder.
 
     Parameters
     ----------
     run : trained; by its first evaluation it becomes whole, by later ones it does not change
     on : a folder of class folders; those that the run was not trained on are named and left out
+    data_root : where the run's data set is now, if it was moved
     say : told what happens
 
     Returns
@@ -41,21 +44,21 @@ def evaluate(run: Run, on: Path | None = None, say: Callable[[str], None] = cons
     if run.is_whole:
         return run.read("report.json")
     facts = run.facts()
-    data = facts["data"]
-    dataset = datasets.load(
-        data["dataset"],
-        Path(data["root"]),
-        "sample" if data["sample"] else "real",
-        Path(data["folder"]) if data["folder"] else None,
-    )
-    places = {row["example"]: row["group"] for row in run.table("split.csv") if row["split"] == "test"}
-    predictions, targets, groups, lost = ask(run, dataset, [e for e in dataset.examples if e.id in places], say)
+    if facts["status"] != "trained":
+        raise BadInput(
+            f"run {run.name} must be trained before it is scored, and is only {facts['status']}: {run.cure()}"
+        )
+    dataset = datasets.load_again(facts["data"], data_root)
+    on_test = [row["example"] for row in run.table("split.csv") if row["split"] == "test"]
+    there = {example.id: example for example in dataset.examples}
+    made_of = [there[name] for name in on_test if name in there]
+    predictions, targets, groups, lost = ask(run, dataset, made_of, say)
     made = {
         "run": run.name,
         "split": "test",
         **judge(run, predictions, targets, groups),
-        "unreadable": lost,
-        "sample": data["sample"],
+        "unreadable": lost + [f"{name}: not on the disk any more" for name in on_test if name not in there],
+        "sample": facts["data"]["sample"],
         "protocol": facts["protocol"],
     }
     write_predictions(run, predictions, targets, groups, dataset)
@@ -64,8 +67,13 @@ def evaluate(run: Run, on: Path | None = None, say: Callable[[str], None] = cons
 
 
 def evaluate_folder(run: Run, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
-    """Score a run on another labelled folder; nothing is written."""
-    class_names = run.read("labels.json")
+    """Score a run on another labelled folder; nothing is written. What the run trained on is left out."""
+    facts, class_names = run.facts(), run.read("labels.json")
+    if facts["task"] == "multi":
+        raise BadInput(
+            f"run {run.name} answers for several classes at once, and class folders say only what is present, nothing "
+            "of what is absent: no precision can be had from them; ask it about the files with `musicml predict`."
+        )
     dataset = datasets.load_folder(folder)
     foreign = [name for name in dataset.class_names if name not in class_names]
     if foreign:
@@ -76,16 +84,37 @@ def evaluate_folder(run: Run, folder: Path, say: Callable[[str], None]) -> dict[
             f"{folder} must have a class folder that run {run.name} knows, and has {', '.join(foreign)}: name "
             f"the folders as the run does ({', '.join(class_names)})."
         )
-    predictions, targets, groups, lost = ask(run, dataset, known, say)
+    fresh = unseen(run, known, say)
+    predictions, targets, groups, lost = ask(run, dataset, fresh, say)
     return {
         "run": run.name,
         "split": str(folder),
         **judge(run, predictions, targets, groups),
         "left_out": foreign,
+        "trained_on": len(known) - len(fresh),
         "unreadable": lost,
-        "sample": run.facts()["data"]["sample"],
-        "protocol": run.facts()["protocol"],
+        "sample": facts["data"]["sample"] or dataset.sample,
+        "protocol": facts["protocol"],
     }
+
+
+def unseen(run: Run, examples: list[Example], say: Callable[[str], None]) -> list[Example]:
+    """The examples that the run neither trained on nor chose by, told by their files' content."""
+    try:
+        dataset = datasets.load_again(run.facts()["data"])
+    except BadInput:
+        say("the run's own data is gone: whether it trained on any of these files can't be told")
+        return examples
+    sides = {row["example"]: row["split"] for row in run.table("split.csv")}
+    seen = {files.digest(example.path) for example in dataset.examples if sides.get(example.id) in ("train", "val")}
+    fresh = [example for example in examples if files.digest(example.path) not in seen]
+    if len(fresh) < len(examples):
+        say(f"left out, since the run was trained on them: {len(examples) - len(fresh)} of {len(examples)} files")
+    if not fresh:
+        raise BadInput(
+            f"the folder must hold files that run {run.name} was not trained on, and holds none: give others."
+        )
+    return fresh
 
 
 def ask(
@@ -109,6 +138,8 @@ def ask(
         predictions += predictor.answer(questions) if questions else []
     if not kept:
         raise BadInput(f"{dataset.name} must have test files that can be read, and none can; the first: {lost[0]}")
+    for words in lost[:5]:
+        say(f"not read: {words}")
     say(
         f"evaluated {len(kept)} files in {time.perf_counter() - begun:.1f} s"
         + (f", {len(lost)} can't be read" if lost else "")

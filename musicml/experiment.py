@@ -114,7 +114,7 @@ def read(path: Path, overrides: Mapping[str, Any] | None = None, sample: bool = 
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")  # Windows puts a byte order mark first
+        text = path.read_bytes().decode("utf-8")  # Windows puts a byte order mark first
     except FileNotFoundError:
         known = [file.stem for file in path.parent.glob("*.toml")]
         raise BadInput(f"{path} must be an experiment file and is not there: {nearest(path.stem, known)}") from None
@@ -127,7 +127,7 @@ def parse(name: str, text: str, overrides: Mapping[str, Any] | None = None, samp
     """Check the text of an experiment file, with its `[sample]` table whether or not it holds."""
     file = f"{name}.toml"
     try:
-        tables = tomllib.loads(text)
+        tables = tomllib.loads(text.removeprefix("\ufeff").replace("\r\n", "\n"))
     except tomllib.TOMLDecodeError as error:
         raise BadInput(f"{file} must be TOML and is not: {error}; mend that line.") from None
     for key, value in tables.items():
@@ -171,7 +171,12 @@ def checked(name: str, text: str, tables: Mapping[str, Any]) -> Experiment:
     kind, feature_table = taken(tables["features"], "kind", tuple(features.KINDS), "features", file)
     family, model_table = taken(tables["model"], "family", models.NAMES, "model", file)
     feature_options = options.read(features.KINDS[kind], feature_table, "features", file)
-    features.check(feature_options)
+    data = options.read(Data, tables["data"], "data", file)
+    if data.val_fraction + data.test_fraction > 0.8:
+        raise BadInput(
+            f"data.val_fraction = {data.val_fraction} and data.test_fraction = {data.test_fraction} in {file} must "
+            "leave at least a fifth to train on: lower one of them."
+        )
     if kind == "pixels" and family != "transfer":
         raise BadInput(
             f"model.family = {family!r} in {file} must be one that takes pictures, since features.kind is pixels: take "
@@ -180,7 +185,7 @@ def checked(name: str, text: str, tables: Mapping[str, Any]) -> Experiment:
     return Experiment(
         name,
         text,
-        options.read(Data, tables["data"], "data", file),
+        data,
         kind,
         feature_options,
         options.read(Clips, tables.get("clips", {}), "clips", file),

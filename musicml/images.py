@@ -100,6 +100,8 @@ def content_of(source: str | Path | bytes, name: str) -> bytes:
 def size_of(path: Path, name: str) -> int:
     """The size of a file in bytes."""
     try:
+        if path.is_dir():
+            raise BadInput(f"{name} must be a file, and is a folder: name the files in it.")
         if path.is_file():
             return path.stat().st_size
     except OSError as error:

@@ -43,6 +43,7 @@ class Prediction:
     thresholds: list[float]
     warnings: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
+    task: str = "single"
 
     @property
     def label(self) -> str:
@@ -59,13 +60,25 @@ class Prediction:
         probabilities = {
             name: round(float(score), 6) for name, score in zip(self.class_names, self.scores, strict=True)
         }
-        return {
+        table = {
             "file": self.file,
             "label": self.label,
             "probability": probabilities[self.label],
             "probabilities": probabilities,
             "warnings": list(self.warnings),
         }
+        return {**table, "present": self.present} if self.task == "multi" else table
+
+    @property
+    def present(self) -> list[str]:
+        """Of several classes at once, those above their thresholds; of one class, that one."""
+        if self.task == "single":
+            return [self.label]
+        return [
+            name
+            for name, score, least in zip(self.class_names, self.scores, self.thresholds, strict=True)
+            if score >= least
+        ]
 
 
 @dataclass(frozen=True)
@@ -94,7 +107,7 @@ class Predictor:
 
     def __init__(self, run: Run, engine: str = "auto"):
         self.run = run
-        self.serving = run.read("serving.json")
+        self.serving = complete(run)
         self.class_names: list[str] = run.read("labels.json")
         self.settings = options.read(
             features.KINDS[self.serving["kind"]], self.serving["features"], "features", "serving.json"
@@ -162,6 +175,7 @@ class Predictor:
             self.serving["thresholds"],
             tuple(question.warnings),
             {"read": question.seconds, "model": seconds},
+            self.task,
         )
 
     def cut(self, values: np.ndarray, places: np.ndarray) -> list[np.ndarray]:
@@ -189,6 +203,19 @@ class Predictor:
         return self._model
 
 
+NEEDED = ("task", "kind", "features", "clips", "temperature", "thresholds", "asks_for")
+
+
+def complete(run: Run) -> dict[str, Any]:
+    """serving.json, if it says all that serving needs."""
+    serving = run.read("serving.json")
+    missing = [key for key in NEEDED if not isinstance(serving, dict) or key not in serving]
+    if missing or serving["kind"] not in features.KINDS:
+        said = f"{', '.join(missing)} missing" if missing else f"unknown features {serving['kind']!r}"
+        raise BadInput(f"serving.json of run {run.name} must say how it is asked, and does not ({said}): {run.cure()}")
+    return serving
+
+
 def load_model(
     path: Path, serving: dict[str, Any], class_names: list[str], engine: str
 ) -> Callable[[np.ndarray], np.ndarray]:
@@ -199,20 +226,32 @@ def load_model(
     BadInput
         If the model is missing, or does not answer for the classes that the run names.
     """
-    if (path / "model.skops").is_file():
-        model, n_scores = forest(path, serving["task"])
-    elif engine != "keras" and (path / "model.onnx").is_file():
-        model, n_scores = exported(path / "model.onnx")
-    elif engine == "onnx":
-        raise BadInput(f"{path.name} has no exported model (model.onnx): ask it with the engine keras.")
-    else:
-        model, n_scores = keras_model(path / "model.keras")
+    try:
+        model, n_scores = opened(path, serving, engine)
+    except BadInput:
+        raise
+    except Exception as error:  # each library has its own way to say that a file is damaged
+        raise BadInput(
+            f"the model of {path.name} must be whole and can't be ({(str(error) or repr(error)).splitlines()[0]}): "
+            "train it again."
+        ) from error
     if n_scores != len(class_names):
         raise BadInput(
             f"the model of {path.name} must answer for its {len(class_names)} classes and answers for {n_scores}: its "
             "folder was changed; train the run again."
         )
     return model
+
+
+def opened(path: Path, serving: dict[str, Any], engine: str) -> tuple[Callable[[np.ndarray], np.ndarray], int]:
+    """The run's model by the engine asked for, and its number of scores."""
+    if (path / "model.skops").is_file():
+        return forest(path, serving["task"])
+    if engine != "keras" and (path / "model.onnx").is_file():
+        return exported(path / "model.onnx")
+    if engine == "onnx":
+        raise BadInput(f"{path.name} has no exported model (model.onnx): ask it with the engine keras.")
+    return keras_model(path / "model.keras")
 
 
 def forest(path: Path, task: str) -> tuple[Callable[[np.ndarray], np.ndarray], int]:

@@ -46,7 +46,7 @@ def make(
     Returns
     -------
     dict with `n`, `n_groups`, `observed`, `main_metric`, `metrics`, `intervals` (95 %, from a bootstrap over groups;
-    None where there is only one group), `per_class`, `calibration_error`
+    None where there is only one group), `per_class`, `calibration_error`, `confusion` (for `single`)
     """
     scores, targets = np.asarray(scores, dtype=np.float64), np.asarray(targets, dtype=np.float64)
     said = decide(scores, task, thresholds)
@@ -60,6 +60,7 @@ def make(
         "intervals": intervals(scores, targets, said, groups, task, seed),
         "per_class": rows,
         "calibration_error": rounded(calibrate.calibration_error(scores, targets, task)),
+        "confusion": confusion(scores, targets).tolist() if task == "single" else None,
     }
 
 
@@ -109,6 +110,7 @@ def summary(rows: list[dict[str, Any]], targets: np.ndarray, said: np.ndarray, t
         for name in ("precision", "recall", "f1")
     }
     figures["macro_auc"] = mean([row["auc"] for row in both])
+    figures["weighted_auc"] = mean([row["auc"] for row in both], [row["support"] for row in both])
     figures["mean_average_precision"] = mean([row["average_precision"] for row in both])
     if task == "single":
         figures = {"accuracy": rounded((targets * said).sum() / len(said)), **figures}
@@ -135,7 +137,7 @@ def intervals(
     task: str,
     seed: int,
     draws: int = DRAWS,
-) -> dict[str, list[float]] | None:
+) -> dict[str, list[float] | None] | None:
     """95 % percentile intervals of the figures: groups drawn again `draws` times; None with fewer than two groups."""
     names, group_of = np.unique(np.asarray(groups).astype(str), return_inverse=True)
     if len(names) < 2:
@@ -146,7 +148,18 @@ def intervals(
     limits = {
         name: np.nanpercentile(values, [2.5, 97.5]) for name, values in found.items() if np.isfinite(values).any()
     }
-    return {name: [rounded(low), rounded(high)] for name, (low, high) in limits.items()}
+    if "accuracy" in limits and np.ptp(limits["accuracy"]) == 0:
+        limits["accuracy"] = wilson(float(limits["accuracy"][0]), len(names))
+    # where every draw gives the same figure, drawing again can't tell how sure it is
+    return {name: [rounded(low), rounded(high)] if high > low else None for name, (low, high) in limits.items()}
+
+
+def wilson(share: float, n: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share of `n` groups: it has a width even where all of them are right."""
+    from scipy import stats
+
+    interval = stats.binomtest(round(share * n), n).proportion_ci(method="wilson")
+    return interval.low, interval.high
 
 
 def weighted(
@@ -235,5 +248,5 @@ def headline(report: dict[str, Any]) -> str:
     if name not in report["metrics"]:
         return f"{NAMES[name]} not defined"
     interval = (report["intervals"] or {}).get(name)
-    extent = f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else " (no interval: one group only)"
+    extent = f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else " (no interval: too few groups)"
     return f"{NAMES[name]} {report['metrics'][name]:.3f}{extent}"

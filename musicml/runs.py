@@ -172,7 +172,7 @@ def open_run(path: Path | str, root: Path | None = None) -> Run:
     BadInput
         If no run folder is there, or one of a later format.
     """
-    choices = [Path(path)] + ([Path(root) / path] if root and re.fullmatch(r"[\w.-]+", str(path)) else [])
+    choices = [Path(path)] + ([Path(root) / path] if root and re.fullmatch(r"\w[\w.-]*", str(path)) else [])
     for folder in choices:
         if (folder / "run.json").is_file():
             run = Run(folder)

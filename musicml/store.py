@@ -75,7 +75,14 @@ def features_of(
     fits(dataset, settings)
     if isinstance(settings, features.VGGish):
         n = len(dataset.examples)
-        return dataset, Features(dataset.vggish, np.arange(n), np.ones(n, dtype=int), False, "as released", {})
+        return dataset, Features(
+            dataset.vggish,
+            np.arange(n),
+            np.ones(n, dtype=int),
+            False,
+            hashlib.blake2b(dataset.vggish.tobytes(), digest_size=12).hexdigest(),
+            {},
+        )
     key = key_of(dataset, settings, least_samples, Path(root))
     home = Path(root) / key
     if not (home / "index.json").is_file():

@@ -5,29 +5,19 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from musicml import calibrate, console, datasets, features, files, inputs, models, options, runs, splits, store
+from musicml import calibrate, console, datasets, features, files, inputs, learn, options, runs, splits, store
 from musicml import experiment as experiments
 from musicml.datasets import Dataset
 from musicml.errors import BadInput
 from musicml.experiment import Experiment
 from musicml.runs import Run
-from musicml.splits import Split
 
-
-@dataclass(frozen=True)
-class Material:
-    """What a training works on: the readable data set, its split and its features."""
-
-    dataset: Dataset
-    split: Split
-    features: store.Features
-    clip: dict[str, Any]
+FEW = 20  # test files, below which an interval is hardly worth its name
 
 
 def train(
@@ -56,7 +46,8 @@ def train(
     Raises
     ------
     BadInput
-        If the data or the experiment can't be used; no run folder is left then.
+        If the data or the experiment can't be used: no run folder is left then. What goes wrong later, such as a
+        full disk, leaves an unfinished one to `resume`.
     """
     dataset = datasets.load(experiment.data.dataset, data_root, which, folder)
     if dataset.sample:
@@ -85,13 +76,13 @@ def resume(run: Run, say: Callable[[str], None] = console.say) -> Run:
     if facts["status"] == "trained":
         shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
         return run
+    for left in run.path.rglob(".*.*"):  # what a kill in the middle of a write left behind
+        if left.is_file():
+            left.unlink()
     text = (run.path / "experiment.toml").read_text(encoding="utf-8")
     data = facts["data"]
     experiment = experiments.parse(facts["experiment"], text, facts["overrides"], data["sample"])
-    which = "sample" if data["sample"] else "real"
-    dataset = datasets.load(
-        experiment.data.dataset, Path(data["root"]), which, Path(data["folder"]) if data["folder"] else None
-    )
+    dataset = datasets.load_again(data)
     material = prepare(experiment, dataset, Path(data["root"]), facts["seed"], say)
     found = (material.split.hash(material.dataset), material.dataset.hash(), material.features.key)
     if found != (facts["split"]["hash"], data["hash"], data["features"]):
@@ -104,23 +95,38 @@ def resume(run: Run, say: Callable[[str], None] = console.say) -> Run:
 
 def prepare(
     experiment: Experiment, dataset: Dataset, data_root: Path, seed: int, say: Callable[[str], None]
-) -> Material:
+) -> learn.Material:
     """Read every file once, leave out what can't be read, and split what is left."""
     clip = clip_of(experiment)
     dataset, found = store.features_of(
         dataset, experiment.features, data_root / store.FOLDER, clip["least_samples"], say
     )
-    if dataset.excluded:
-        say(
-            f"{len(dataset.excluded)} files left out, the first: {dataset.excluded[0].file}: "
-            f"{dataset.excluded[0].reason}"
-        )
-    if found.warnings:
-        say(f"{len(found.warnings)} files are unlike the others, the first: {next(iter(found.warnings.items()))[1][0]}")
+    tell(dataset, found, say)
+    if dataset.vggish is None:
+        dataset = splits.together(dataset, dict(store.digests(dataset, data_root / store.FOLDER)))
     data = experiment.data
     kept, split = splits.make(dataset, data.split, data.val_fraction, data.test_fraction, seed)
+    if not len(split.indices("val")):
+        say("no validation files: the last epoch is kept, and nothing is calibrated")
+    if len(split.indices("test")) < FEW:
+        say(f"only {len(split.indices('test'))} test files: its figures will say little")
     stays = {example.id for example in kept.examples}
-    return Material(kept, split, found.select(np.array([example.id in stays for example in dataset.examples])), clip)
+    return learn.Material(
+        kept, split, found.select(np.array([example.id in stays for example in dataset.examples])), clip
+    )
+
+
+def tell(dataset: Dataset, found: store.Features, say: Callable[[str], None]) -> None:
+    """Say what was left out, what was found about the rest, and what nobody said of groups."""
+    n, out = len(dataset.examples), dataset.excluded
+    if out:
+        first = out[0].reason if out[0].file in out[0].reason else f"{out[0].file}: {out[0].reason}"
+        say(f"{len(out)} {'file' if len(out) == 1 else 'files'} left out (excluded.csv names them), the first: {first}")
+    if found.warnings:
+        name, words = next(iter(found.warnings.items()))
+        say(f"{len(found.warnings)} of {n} files with a warning, the first, {name}: {words[0]}")
+    if len(set(dataset.groups)) == n:
+        say("no groups are known: every file is taken to be independent of every other, which flatters")
 
 
 def clip_of(experiment: Experiment) -> dict[str, Any]:
@@ -143,7 +149,12 @@ def clip_of(experiment: Experiment) -> dict[str, Any]:
 
 
 def facts_of(
-    experiment: Experiment, material: Material, data_root: Path, folder: Path | None, seed: int, deterministic: bool
+    experiment: Experiment,
+    material: learn.Material,
+    data_root: Path,
+    folder: Path | None,
+    seed: int,
+    deterministic: bool,
 ) -> dict[str, Any]:
     """What run.json says of a training before it begins."""
     dataset, split = material.dataset, material.split
@@ -172,7 +183,7 @@ def facts_of(
     }
 
 
-def write_data(run: Run, material: Material) -> None:
+def write_data(run: Run, material: learn.Material) -> None:
     """Write who stands on which side, who was left out and why, and the class names."""
     rows = [
         {"example": example.id, "group": example.group, "split": side}
@@ -185,7 +196,7 @@ def write_data(run: Run, material: Material) -> None:
 
 
 def finish_or_say_how(
-    run: Run, experiment: Experiment, material: Material, deterministic: bool, say: Callable[[str], None]
+    run: Run, experiment: Experiment, material: learn.Material, deterministic: bool, say: Callable[[str], None]
 ) -> Run:
     """Finish the run; where a person stops it, tell how to go on."""
     try:
@@ -195,7 +206,7 @@ def finish_or_say_how(
 
 
 def finish(
-    run: Run, experiment: Experiment, material: Material, deterministic: bool, say: Callable[[str], None]
+    run: Run, experiment: Experiment, material: learn.Material, deterministic: bool, say: Callable[[str], None]
 ) -> Run:
     """Train the model and write all that serving needs: weights, serving.json, the exported model."""
     begun = time.perf_counter()
@@ -205,8 +216,8 @@ def finish(
         )
         for side in ("train", "val")
     }
-    learn = learn_forest if experiment.family == "forest" else learn_keras
-    learned = learn(run, experiment, material, sides, deterministic, say)
+    by = learn.forest if experiment.family == "forest" else learn.network
+    learned = by(run, experiment, material, sides, deterministic, say)
     write_serving(run, experiment, material, sides["val"], learned)
     if learned.export:
         run.update(export=learned.export())
@@ -215,116 +226,9 @@ def finish(
     return run
 
 
-@dataclass(frozen=True)
-class Learned:
-    """A trained model as a function from clips to raw scores, with a way to export it where there is one."""
-
-    scores_of: Callable[[Any], np.ndarray]
-    input_shape: list[int]
-    export: Callable[[], str] | None = None
-
-
-def spec_of(experiment: Experiment, material: Material, train_clips: inputs.Clips, seed: int) -> models.Spec:
-    """What a model has to fit, with the training clips' mean and variance for sound."""
-    shape = tuple(int(size) for size in train_clips.take(np.array([0])).shape[1:])
-    dataset = material.dataset
-    mean, variance = inputs.spread(train_clips) if len(shape) == 2 else (None, None)
-    return models.Spec(shape, len(dataset.class_names), dataset.task, dataset.answers, mean, variance, seed)
-
-
-def learn_forest(
-    run: Run,
-    experiment: Experiment,
-    material: Material,
-    sides: dict[str, inputs.Clips],
-    deterministic: bool,
-    say: Callable[[str], None],
-) -> Learned:
-    """Grow the forests; the same trees come out however often, so `deterministic` changes nothing."""
-    clips = sides["train"]
-    spec = spec_of(experiment, material, clips, run.facts()["seed"])
-    say(f"forest: {spec.n_classes} classes, {len(clips)} clips")
-    forest = models.build("forest", experiment.model, spec).fit(
-        everything(clips), material.dataset.targets()[clips.example]
-    )
-    with files.whole(run.path / "model.skops") as temporary:
-        forest.save(temporary)
-    files.write_json(run.path / "layers.json", forest.layers())
-    run.update(precision={"policy": "float32", "reason": "scikit-learn's trees"}, backend="scikit-learn", device="CPU")
-    family = models.family("forest")
-    return Learned(lambda wanted: family.scores(forest.trees, everything(wanted), spec.task), list(spec.shape))
-
-
-def everything(clips: inputs.Clips) -> np.ndarray:
-    """All clips at once, [shape=(n_clips, n_frames, n_bins)]."""
-    return clips.take(np.arange(len(clips)))
-
-
-def learn_keras(
-    run: Run,
-    experiment: Experiment,
-    material: Material,
-    sides: dict[str, inputs.Clips],
-    deterministic: bool,
-    say: Callable[[str], None],
-) -> Learned:
-    """Build the model and fit it; a frozen backbone's outputs are computed once and its head trained on them."""
-    keras = console.import_keras()
-    from musicml import export
-    from musicml.learning import device, fit
-
-    facts, training = run.facts(), experiment.training
-    keras.backend.clear_session()
-    device.set_seeds(facts["seed"], deterministic)
-    policy, reason = device.choose_precision(training.precision)
-    keras.config.set_dtype_policy(policy)
-    say(f"dtype policy: {policy} ({reason})")
-    chosen, weights = choose_weights(experiment, facts, say)
-    spec = spec_of(experiment, material, sides["train"], facts["seed"])
-    model = models.build(experiment.family, chosen, spec)
-    run.update(
-        precision={"policy": policy, "reason": reason},
-        weights=weights,
-        backend=keras.backend.backend(),
-        device=device.device()[0],
-        parameters=model.count_params(),
-    )
-    say(
-        f"{model.name}: {model.count_params():,} parameters; "
-        f"clips: {len(sides['train'])} to train on, {len(sides['val'])} to choose by"
-    )
-    trained = fit.stages(model, sides, inputs.targets_of, material.dataset, training, run, facts["data"], say)
-    run.update(**trained)
-    with files.whole(run.path / "model.keras") as temporary:
-        model.save(temporary, include_optimizer=False)
-    files.write_json(run.path / "layers.json", fit.layers_of(model))
-    few = sides["train"].take(np.arange(min(4, len(sides["train"])))).astype(np.float32)
-    return Learned(
-        lambda clips: fit.scores_of(model, clips, training.batch_size),
-        list(spec.shape),
-        lambda: export.to_onnx(model, run.path / "model.onnx", few),
-    )
-
-
-def choose_weights(
-    experiment: Experiment, facts: dict[str, Any], say: Callable[[str], None]
-) -> tuple[Any, dict[str, str] | None]:
-    """The model's options with `auto` weights decided, and the decision; a resumed training keeps its first one."""
-    if experiment.family != "transfer":
-        return experiment.model, None
-    decided = facts.get("weights")
-    if decided is None:
-        choice, reason = models.family("transfer").choose_weights(experiment.model)
-        decided = {"choice": choice, "reason": reason}
-    say(f"weights: {decided['choice']} ({decided['reason']})")
-    if decided["choice"] == "none" and experiment.model.frozen:
-        say(
-            "a frozen backbone with random weights tells little apart: with model.frozen=false it learns too, at a cost"
-        )
-    return replace(experiment.model, weights=decided["choice"]), decided
-
-
-def write_serving(run: Run, experiment: Experiment, material: Material, val: inputs.Clips, learned: Learned) -> None:
+def write_serving(
+    run: Run, experiment: Experiment, material: learn.Material, val: inputs.Clips, learned: learn.Learned
+) -> None:
     """Calibrate on validation and write serving.json: all that serving needs beside the model."""
     dataset, indices = material.dataset, material.split.indices("val")
     temperature, thresholds = 1.0, [0.5] * len(dataset.class_names)
@@ -348,7 +252,7 @@ def write_serving(run: Run, experiment: Experiment, material: Material, val: inp
             "normalisation": "inside the model",
             "temperature": temperature,
             "thresholds": thresholds,
-            "calibrated_on": len(indices),
+            "calibrated_on": len(indices) if len(indices) >= calibrate.FEWEST else 0,
             "asks_for": "features" if experiment.kind == "vggish" else "file",
         },
     )

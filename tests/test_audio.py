@@ -246,7 +246,7 @@ def test_a_claim_of_two_gigabytes_costs_nothing():
 
 def test_a_name_of_no_file_or_of_a_folder_is_refused(tmp_path):
     assert "none of that name" in refusal(tmp_path / "missing.wav")
-    assert "none of that name" in refusal(tmp_path)
+    assert "is a folder: name the files in it" in refusal(tmp_path)
     refusal("a\0b.wav")
     refusal("long" * 2_000)
 

@@ -27,7 +27,7 @@ def refused(answer, runs_root=None):
     assert code == 2 and out == "" and "Traceback" not in err
     said = [line for line in err.splitlines() if line.startswith("musicml: ")]
     assert len(said) == 1 and err.rstrip().endswith(said[0]), err
-    assert said[0].endswith((".", ")", "`")) or "Known: " in said[0]
+    assert said[0].endswith((".", ")", "`")) or "known here: " in said[0]
     assert runs_root is None or not any(run.is_whole for run in runs.list_runs(runs_root))
     return said[0].removeprefix("musicml: ")
 
@@ -93,8 +93,8 @@ def test_a_network_for_sound_is_not_given_pictures(musicml, data_root, pictures,
 
 def test_a_missing_folder_is_refused(refuse, musicml, asked_about_tones, tmp_path):
     missing = tmp_path / "nowhere"
-    assert f"{missing} is not there" in refuse(missing)
-    assert f"{missing} is not there" in refused(musicml("evaluate", asked_about_tones.path, "--on", missing))
+    assert f"{missing} is not: check the path" in refuse(missing)
+    assert f"{missing} is not: check the path" in refused(musicml("evaluate", asked_about_tones.path, "--on", missing))
     answer = musicml("train", EXPERIMENTS / "genre_gru.toml", "--data-root", missing, "--runs", tmp_path / "runs")
     assert "`musicml fetch --sample` makes sample data" in refused(answer, tmp_path / "runs")
     assert not (tmp_path / "runs").exists() and not missing.exists()
@@ -144,7 +144,7 @@ def test_a_text_file_named_wav_is_refused_and_never_ends_a_training(
         "train", tones_toml, "--folder", folder, "--data-root", data_root, "--runs", tmp_path / "runs"
     )
     (run,) = runs.list_runs(tmp_path / "runs")
-    assert code == 0 and run.is_whole and "1 files left out, the first: low/text.wav" in err
+    assert code == 0 and run.is_whole and "1 file left out (excluded.csv names them), the first: low/text.wav" in err
     assert [row["file"] for row in run.table("excluded.csv")] == ["low/text.wav"]
     assert "low/text.wav" not in {row["example"] for row in run.table("split.csv")}
 

@@ -8,6 +8,7 @@ import soundfile
 from conftest import EXPERIMENTS, TONES, write_tone
 
 from musicml import cli, runs
+from musicml.cli import screen
 
 COMMANDS = ["fetch", "train", "train-all", "evaluate", "predict", "runs", "doctor"]
 OF_A_REPORT = {"run", "split", "n", "main_metric", "metrics", "intervals"}
@@ -96,7 +97,7 @@ def test_a_person_gets_a_table_by_class_and_is_told_of_sample_data(asked_about_t
     assert code == 0 and all(name in out for name in ("low", "middle", "high", "precision", "accuracy 1.000"))
     assert "sample data" not in out
     code, out, _ = musicml("evaluate", trained("cnn").path)
-    assert code == 0 and "jazz" in out and "*" in out.splitlines()[0] and cli.SAMPLE_NOTE in out
+    assert code == 0 and "jazz" in out and "*" in out.splitlines()[0] and screen.SAMPLE_NOTE in out
 
 
 def test_predict_prints_one_json_object(asked_about_tones, tones, musicml):
@@ -141,7 +142,7 @@ def test_runs_lists_whole_and_unfinished_runs(asked_about_tones, trained, musicm
     assert code == 0 and rows["tones"]["status"] == "trained" and "metrics" not in rows["tones"]
     assert set(rows["genre_cnn"]) >= OF_A_REPORT | {"status", "sample"} and rows["genre_cnn"]["status"] == "whole"
     code, out, _ = musicml("runs", "--runs", tmp_path)
-    assert code == 0 and "gtzan (sample)" in out and "trained" in out and cli.SAMPLE_NOTE in out
+    assert code == 0 and "gtzan (sample)" in out and "trained" in out and screen.SAMPLE_NOTE in out
     code, out, _ = musicml("runs", "--runs", tmp_path / "none")
     assert code == 0 and "musicml train" in out
     code, out, _ = musicml("runs", "--runs", tmp_path / "none", "--json")
@@ -189,7 +190,10 @@ def test_a_run_is_found_by_its_name_and_an_experiment_by_its_own(asked_about_ton
     code, out, _ = musicml("evaluate", asked_about_tones.name, "--runs", asked_about_tones.path.parent, "--json")
     assert code == 0 and one_object(out)["run"] == str(asked_about_tones.path)
     monkeypatch.chdir(EXPERIMENTS.parent)
-    assert cli.experiment_path("genre_gru").is_file() and cli.experiment_path("experiments/genre_gru.toml").is_file()
+    assert (
+        cli.commands.experiment_path("genre_gru").is_file()
+        and cli.commands.experiment_path("experiments/genre_gru.toml").is_file()
+    )
 
 
 def test_files_shorter_than_a_clip_are_repeated_and_said(tones_toml, data_root, musicml, tmp_path):
@@ -198,7 +202,7 @@ def test_files_shorter_than_a_clip_are_repeated_and_said(tones_toml, data_root, 
             write_tone(tmp_path / "short" / name / f"{number}.wav", hertz + number, 0.3)
     words = ["train", tones_toml, "--folder", tmp_path / "short", "--data-root", data_root, "--runs", tmp_path / "runs"]
     code, _, err = musicml(*words)
-    assert code == 0 and "12 files are unlike the others, the first: " in err
+    assert code == 0 and "12 of 12 files with a warning, the first, high/0.wav: " in err
     (line,) = [line for line in err.splitlines() if "unlike the others" in line]
     assert "0.3" in line and "repeated" in line
     (run,) = runs.list_runs(tmp_path / "runs")
@@ -223,7 +227,7 @@ def test_train_all_goes_on_names_what_failed_and_closes_with_a_table(experiments
     assert code == 1 and "Traceback" not in err
     assert "a_impossible failed: features.n_mels = -1" in err and "c_pictures failed: " in err
     lines = out.splitlines()
-    assert lines[0].split()[0] == "experiment" and lines[-1] == cli.SAMPLE_NOTE
+    assert lines[0].split()[0] == "experiment" and lines[-1] == screen.SAMPLE_NOTE
     assert [line.split()[0] for line in lines[1:5]] == ["a_impossible", "b_good", "c_pictures", "d_good"]
     assert ["failed" in line for line in lines[1:5]] == [True, False, True, False]
     assert all("accuracy" in lines[place] and " s " in lines[place] for place in (2, 4))
@@ -233,17 +237,17 @@ def test_train_all_goes_on_names_what_failed_and_closes_with_a_table(experiments
 
 
 def test_train_all_goes_on_whatever_an_experiment_raises(experiments, data_root, musicml, monkeypatch, tmp_path):
-    from musicml import train as training
+    from musicml import learn
 
     (experiments / "c_pictures.toml").unlink()
-    real = training.learn_forest
+    real = learn.forest
 
     def sometimes(run, *rest):
         if "b_good" in run.name:
             raise TypeError("a fault\nwith a second line")
         return real(run, *rest)
 
-    monkeypatch.setattr(training, "learn_forest", sometimes)
+    monkeypatch.setattr(learn, "forest", sometimes)
     words = ["train-all", "--experiments", experiments, "--data-root", data_root, "--runs", tmp_path / "runs", "--json"]
     code, out, err = musicml(*words, "--set", "data.split=group")
     rows = {row["experiment"]: row for row in one_object(out)["experiments"]}

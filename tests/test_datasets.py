@@ -506,7 +506,7 @@ def test_a_folder_that_nothing_can_be_learnt_from_is_a_sentence(tmp_path, writte
 
 
 def test_a_missing_folder_is_a_sentence(tmp_path):
-    with pytest.raises(BadInput, match="--folder must name a folder of class folders, and .*nowhere is not there"):
+    with pytest.raises(BadInput, match="a folder of class folders must be there to be read, and .*nowhere is not"):
         datasets.load_folder(tmp_path / "nowhere")
     (tmp_path / "file").write_text("")
     with pytest.raises(BadInput, match="--folder must name"):

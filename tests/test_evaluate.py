@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from conftest import write_tone
 
-from musicml import evaluate
+from musicml import evaluate, predict, runs
 from musicml.errors import BadInput
 
 
@@ -58,8 +58,27 @@ def test_a_folder_of_pictures_can_not_be_scored_by_a_run_on_sound(asked_about_to
 def test_a_run_on_shipped_features_can_not_be_scored_on_a_folder(trained, tones, tmp_path):
     folder = shutil.copytree(tones, tmp_path / "tones")
     (folder / "low").rename(folder / "guitar")
-    with pytest.raises(BadInput, match="VGGish"):
+    with pytest.raises(BadInput, match="class folders say only what is present"):
         evaluate.evaluate(trained("forest"), folder)
+
+
+def test_files_that_the_run_trained_on_are_left_out_of_another_folder(asked_about_tones, tones, musicml):
+    sides = [row["split"] for row in asked_about_tones.table("split.csv")]
+    code, out, err = musicml("evaluate", asked_about_tones.path, "--on", tones, "--json")
+    report = json.loads(out)
+    assert code == 0 and report["n"] == sides.count("test") and report["trained_on"] == len(sides) - sides.count("test")
+    assert "left out, since the run was trained on them" in err
+
+
+def test_a_damaged_model_is_a_sentence(asked_about_tones, tmp_path):
+    for name in ("model.onnx", "model.keras"):
+        run = runs.Run(shutil.copytree(asked_about_tones.path, tmp_path / name))
+        (run.path / name).write_bytes(b"junk")
+        with pytest.raises(BadInput, match="must be whole"):
+            predict.Predictor(run, name.removeprefix("model.")).model()
+    (run.path / "serving.json").write_text("{}")
+    with pytest.raises(BadInput, match="must say how it is asked"):
+        predict.Predictor(run)
 
 
 def test_a_test_file_that_vanished_is_named_and_the_others_are_scored(tones, tones_toml, data_root, musicml, tmp_path):

@@ -191,9 +191,9 @@ def test_a_byte_order_mark_as_windows_writes_it_does_no_harm(tmp_path):
 def test_a_missing_file_names_the_nearest_one(tmp_path):
     (tmp_path / "genre_gru.toml").write_text(TEXT)
     (tmp_path / "openmic_cnn.toml").write_text(TEXT)
-    with pytest.raises(BadInput, match="is not there: did you mean 'genre_gru'. Known: genre_gru, openmic_cnn"):
+    with pytest.raises(BadInput, match="is not there: did you mean 'genre_gru'. known here: genre_gru, openmic_cnn"):
         experiment.read(tmp_path / "genre_gruu.toml")
-    with pytest.raises(BadInput, match="is not there: Known: none"):
+    with pytest.raises(BadInput, match="is not there: known here: none"):
         experiment.read(tmp_path / "nowhere" / "genre_gru.toml")
 
 

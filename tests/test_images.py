@@ -158,7 +158,7 @@ def test_a_bomb_is_refused_before_it_is_decoded(side):
 
 def test_a_name_of_no_file_or_of_a_folder_is_refused(tmp_path):
     assert "none of that name" in refusal(tmp_path / "missing.png")
-    assert "none of that name" in refusal(tmp_path)
+    assert "is a folder: name the files in it" in refusal(tmp_path)
     refusal("a\0b.png")
     refusal("long" * 2_000)
 

@@ -49,11 +49,11 @@ def test_what_is_given_holds():
 def test_an_unknown_key_names_its_table_its_file_and_the_nearest_known_key():
     said = refused(degree=200)
     assert "[oven] in sunday.toml has no key 'degree': did you mean 'degrees'?" in said
-    assert "Known: degrees, dish, fan, heat, hours, salt, shelves, tilt." in said
+    assert "known here: degrees, dish, fan, heat, hours, salt, shelves, tilt." in said
 
 
 def test_an_unknown_key_that_is_like_none_names_all_known_ones():
-    assert "no key 'xyzzy': Known: degrees, dish" in refused(xyzzy=1)
+    assert "no key 'xyzzy': known here: degrees, dish" in refused(xyzzy=1)
 
 
 @pytest.mark.parametrize(

@@ -198,7 +198,7 @@ def test_the_highest_class_is_the_answer_or_every_class_above_its_threshold():
 def test_one_group_gives_no_interval():
     found = made("single", 0, groups=np.zeros(60, int))
     assert found["intervals"] is None and found["n_groups"] == 1
-    assert report.headline(found).endswith("(no interval: one group only)")
+    assert report.headline(found).endswith("(no interval: too few groups)")
 
 
 def test_the_headline_gives_the_main_figure_and_its_interval():
@@ -263,3 +263,18 @@ def test_the_confusion_matrix_equals_scikit_learns():
 def test_the_confusion_matrix_has_a_row_for_each_true_class_and_a_column_for_each_answer():
     scores, targets = np.eye(3)[[1, 1, 0]], np.eye(3)[[0, 0, 2]]
     assert report.confusion(scores, targets).tolist() == [[0, 2, 0], [0, 0, 0], [1, 0, 0]]
+
+
+def test_all_right_is_an_interval_with_a_width_and_not_a_certainty():
+    targets = np.eye(2)[[0, 1] * 10]
+    made = report.make(targets * 0.8 + 0.1, targets, np.arange(20), ["a", "b"], "single", [0.5, 0.5])
+    low, high = made["intervals"]["accuracy"]
+    assert made["metrics"]["accuracy"] == high == 1 and low == pytest.approx(20 / (20 + 1.959964**2), abs=1e-6)
+    assert made["intervals"]["macro_auc"] is None and "0.839 to 1.000" in report.headline(made)
+
+
+def test_the_confusion_matrix_is_in_the_report_of_one_class_only():
+    targets = np.eye(2)[[0, 0, 1]]
+    scores = np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]])
+    assert report.make(scores, targets, np.arange(3), ["a", "b"], "single", [])["confusion"] == [[1, 1], [0, 1]]
+    assert report.make(scores, targets, np.arange(3), ["a", "b"], "multi", [0.5, 0.5])["confusion"] is None

@@ -121,7 +121,7 @@ def test_an_unknown_name_gets_the_nearest_run(tmp_path):
     run = begun(tmp_path)
     with pytest.raises(BadInput, match=f"must be a run folder .* did you mean '{run.name}'"):
         runs.open_run(run.name[:-1] + "9", tmp_path)
-    with pytest.raises(BadInput, match="Known: none"):
+    with pytest.raises(BadInput, match="known here: none"):
         runs.open_run("genre_gru")
 
 

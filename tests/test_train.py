@@ -295,7 +295,7 @@ def test_a_run_that_is_not_trained_is_not_evaluated(killed, musicml, tmp_path):
     run = copied(killed, tmp_path)
     code, _, err = musicml("evaluate", run.path)
     assert code == 2 and f"musicml train --resume {run.path}" in err and not run.is_whole
-    with pytest.raises(BadInput, match="serving.json"):
+    with pytest.raises(BadInput, match="must be trained before it is scored"):
         evaluate.evaluate(run)
 
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from musicml.datasets.base import Dataset, Example, Excluded
 from musicml.errors import BadInput, nearest
 
-__all__ = ["NAMES", "Dataset", "Example", "Excluded", "home", "load", "load_folder"]
+__all__ = ["NAMES", "Dataset", "Example", "Excluded", "home", "load", "load_again", "load_folder"]
 
 NOT_DATA = {"base", "folder", "sample"}
 NAMES = tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in NOT_DATA))
@@ -43,6 +44,19 @@ def load(name: str, data_root: Path, which: str = "auto", folder: Path | None = 
     if name not in NAMES:
         raise BadInput(f"data.dataset = {name!r} must be a data set that musicml knows: {nearest(name, NAMES)}")
     return importlib.import_module(f"musicml.datasets.{name}").load(home(name, data_root, which))
+
+
+def load_again(data: Mapping, data_root: Path | None = None) -> Dataset:
+    """The data set that a run was made from.
+
+    Parameters
+    ----------
+    data : what run.json says of it: `dataset`, `root`, `sample`, `folder`
+    data_root : where it is now, if it was moved
+    """
+    folder = Path(data["folder"]) if data["folder"] else None
+    which = "sample" if data["sample"] and not folder else "real"
+    return load(data["dataset"], Path(data_root or data["root"]), which, folder)
 
 
 def home(name: str, data_root: Path, which: str = "auto") -> Path:

@@ -133,7 +133,7 @@ def visible_files(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
             continue
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():  # a link may lead round in a circle
             yield from visible_files(path)
         elif path.is_file():
             yield path

@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 from musicml import audio, files, images
-from musicml.datasets.base import Dataset, Example, Excluded, check_classes, visible_files, visible_folders
+from musicml.datasets.base import Dataset, Example, Excluded, check_classes, source_of, visible_files, visible_folders
 from musicml.errors import BadInput
 
 SIDES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
@@ -26,7 +26,7 @@ def load(root: Path) -> Dataset:
         If the folder is missing, holds no sound and no pictures, fewer than two classes, or an empty class.
     """
     if not root.is_dir():
-        raise BadInput(f"--folder must name a folder of class folders, and {root} is not there: check the path.")
+        raise BadInput(f"a folder of class folders must be there to be read, and {root} is not: check the path.")
     classes = list(class_folders(root))
     kind = kind_of([path for _, folder in classes for path in visible_files(folder)], root)
     suffixes = audio.SUFFIXES if kind == "sound" else images.SUFFIXES
@@ -53,10 +53,15 @@ def load(root: Path) -> Dataset:
         names,
         tuple(examples),
         tuple(excluded),
-        {"source": "own folder", "sample": False},
+        {"source": "own folder", "sample": is_sample(root)},
         notes_on(groups, examples),
     )
     return check_classes(dataset, root)
+
+
+def is_sample(root: Path) -> bool:
+    """Whether the folder lies in generated data, which says so in a SOURCE.json above it."""
+    return any(bool(source_of(home).get("sample")) for home in (root.resolve(), *root.resolve().parents[:4]))
 
 
 def class_folders(root: Path) -> list[tuple[str, Path]]:
@@ -75,7 +80,7 @@ def unused(root: Path, classes: set[Path]) -> list[Excluded]:
     """The folders and files beside the class folders, which are in no class; groups.csv is no example."""
     homes = {root} | {folder.parent for folder in classes}
     beside = [path for home in sorted(homes) for path in sorted(home.iterdir())]
-    kept = homes | classes | {root / "groups.csv"}
+    kept = homes | classes | {root / "groups.csv", root / "SOURCE.json"}
     return [
         Excluded(path.relative_to(root).as_posix(), "in no class folder")
         for path in beside

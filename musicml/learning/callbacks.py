@@ -41,7 +41,7 @@ class Progress(keras.callbacks.Callback):
         passed = time.perf_counter() - self.begun
         left = passed * (self.params["epochs"] - epoch - 1)
         print(
-            f"epoch {epoch + 1}/{self.params['epochs']}  {figures}  {passed:.1f} s, at most {left:.0f} s left",
+            f"epoch {epoch + 1}/{self.params['epochs']}  {figures}  {passed:.1f} s, about {left:.0f} s left",
             file=sys.stderr,
         )
 

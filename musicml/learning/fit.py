@@ -52,11 +52,17 @@ def stages(
             if len(clips)
         }
         outputs = np.asarray(given["train"], dtype=np.float64)
-        model.get_layer("standardised_pooled").set_weights([outputs.mean(axis=0), outputs.var(axis=0)])
+        model.get_layer("standardised_pooled").set_weights([outputs.mean(axis=0), spread_of(outputs)])
         learner, stage = head_of(model), "head"
     train = Batches(given["train"], targets["train"], training.batch_size, seed=run.facts()["seed"])
     val = Batches(given["val"], targets["val"], training.batch_size) if len(sides["val"]) else None
     return fit(learner, train, val, training, dataset.task, run.path, stage)
+
+
+def spread_of(outputs: np.ndarray) -> np.ndarray:
+    """The variance of each channel, [shape=(n_channels,)]; a nearly constant one is not blown up into noise."""
+    variance = outputs.var(axis=0)
+    return np.maximum(variance, 1e-3 * variance.mean())
 
 
 def digest(clips: Any) -> str:
@@ -97,7 +103,7 @@ def fit(
         initial_epoch=keep.next_epoch,
         verbose=0,
         shuffle=False,
-        callbacks=[callbacks.Progress(), *watching, history, keep],
+        callbacks=[callbacks.Progress(), history, *watching, keep],
     )
     if training.keep == "best" and val is not None:
         keep.restore_best()
@@ -143,7 +149,12 @@ def optimizer(training: Training, n_steps: int) -> Any:
 
 def scores_of(model: Any, clips: Any, batch_size: int) -> np.ndarray:
     """Raw scores of clips, in their order, [shape=(n_clips, n_classes)], float32."""
-    return np.asarray(model.predict(Batches(clips, None, batch_size), verbose=0), dtype=np.float32)
+    batches = Batches(clips, None, batch_size)
+    if keras.backend.backend() == "tensorflow":
+        # called and not predicted: tracing a ResNet50 once more takes longer than the few batches asked for here
+        parts = [np.asarray(model(batches[place][0], training=False)) for place in range(len(batches))]
+        return np.concatenate(parts).astype(np.float32, copy=False)
+    return np.asarray(model.predict(batches, verbose=0), dtype=np.float32)
 
 
 def frozen_outputs(model: Any, clips: Any, facts: dict[str, Any], root: Path, say: Callable[[str], None]) -> np.ndarray:

@@ -1,0 +1,33 @@
+"""The command line: one command a verb. Results go to standard output, progress to standard error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from musicml import console, files
+from musicml.cli.parser import parser
+from musicml.errors import BadInput
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0, 1 (some of it failed), 2 (bad input), 130 (stopped by Ctrl-C)."""
+    asked = parser().parse_args(words)
+    try:
+        return asked.do(asked)
+    except BadInput as error:
+        console.say(f"musicml: {error}")
+    except KeyboardInterrupt as error:
+        console.say(f"\nmusicml: {str(error) or 'stopped'}.")
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: no second complaint at exit
+        return 0
+    except OSError as error:
+        trouble = files.disk_trouble(error, Path(error.filename or "."))
+        if not isinstance(trouble, BadInput):
+            raise
+        console.say(f"musicml: {trouble}")
+    return 2

@@ -1,0 +1,200 @@
+"""What each command does with what was asked; each returns its exit code."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import time
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from musicml import console
+from musicml.cli import screen
+from musicml.errors import BadInput
+
+
+def fetch(asked: argparse.Namespace) -> int:
+    """Write sample data."""
+    from musicml import datasets
+    from musicml.datasets import sample
+
+    if not asked.sample:
+        raise BadInput(
+            "fetch needs --sample: real data sets are not fetched by this version; unpack their archives into "
+            f"{asked.data_root}/NAME ({', '.join(datasets.NAMES)})."
+        )
+    begun = time.perf_counter()
+    made = sample.write(asked.data_root / "sample", asked.seed, asked.names or None, asked.scale, say=console.say)
+    console.say(f"sample data in {asked.data_root / 'sample'} after {time.perf_counter() - begun:.0f} s")
+    if asked.json:
+        screen.show({"folders": [str(folder) for folder in made]})
+    return 0
+
+
+def train(asked: argparse.Namespace) -> int:
+    """Train one experiment, or go on with a run, and evaluate it."""
+    from musicml import evaluate as evaluating
+    from musicml import runs
+    from musicml import train as training
+
+    if (asked.experiment is None) == (asked.resume is None):
+        raise BadInput("train needs either an experiment file or --resume RUN: `musicml train --help` shows how.")
+    if asked.resume and (asked.changes or asked.folder or asked.seed is not None):
+        raise BadInput(
+            "--resume goes on with the settings that the run began with: leave out --set, --folder and --seed."
+        )
+    if asked.resume:
+        run = training.resume(runs.open_run(asked.resume, asked.runs))
+    else:
+        run = trained(asked, experiment_path(asked.experiment), asked.folder)
+    try:
+        report = evaluating.evaluate(run)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"stopped; go on with `musicml train --resume {run.path}`") from None
+    if asked.json:
+        screen.show(screen.summary(run.path, report))
+    else:
+        screen.print_report(run.path, report)
+    return 0
+
+
+def trained(asked: argparse.Namespace, path: Path, folder: Path | None) -> Any:
+    """A new run of the experiment at `path`."""
+    from musicml import experiment as experiments
+    from musicml import train as training
+
+    experiment = experiments.read(path, changes(asked.changes))
+    console.say(f"\n{experiment.name}")
+    return training.train(
+        experiment, asked.data_root, asked.runs, asked.data, folder, asked.seed or 0, asked.deterministic
+    )
+
+
+def experiment_path(name: str) -> Path:
+    """The experiment file: as given, or by its name in experiments/."""
+    by_name = Path("experiments") / f"{name}.toml"
+    return (
+        by_name
+        if not name.endswith(".toml") and not Path(name).exists() and (by_name.exists() or "/" not in name)
+        else Path(name)
+    )
+
+
+def changes(pairs: list[str]) -> dict[str, Any]:
+    """`["training.epochs=3"]` as `{"training.epochs": 3}`; a value that is not TOML is taken as text."""
+    found = {}
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        if not sign:
+            raise BadInput(f"--set takes TABLE.KEY=VALUE and got {pair!r}: write for example --set training.epochs=3.")
+        try:
+            found[key.strip()] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            found[key.strip()] = value.strip()
+    return found
+
+
+def train_all(asked: argparse.Namespace) -> int:
+    """Train and evaluate every experiment of a folder; close with one table."""
+    from musicml import evaluate as evaluating
+
+    paths = sorted(asked.experiments.glob("*.toml"))
+    if not paths:
+        raise BadInput(
+            f"{asked.experiments} must hold experiment files (*.toml) and holds none: name theirs with --experiments."
+        )
+    rows = []
+    for path in paths:
+        begun = time.perf_counter()
+        row = {"experiment": path.stem}
+        try:
+            run = trained(asked, path, None)
+            row |= {"report": evaluating.evaluate(run), "run": str(run.path)}
+        except Exception as error:  # a fault of ours, or a device out of memory, ends one experiment and not all
+            row["error"] = (str(error) or type(error).__name__).splitlines()[0]
+            console.say(f"{path.stem} failed: {row['error']}")
+        rows.append({**row, "seconds": round(time.perf_counter() - begun, 1)})
+        gc.collect()
+    screen.show_all(rows, asked.json)
+    return 1 if any("error" in row for row in rows) else 0
+
+
+def evaluate(asked: argparse.Namespace) -> int:
+    """Print a run's figures."""
+    from musicml import evaluate as evaluating
+    from musicml import runs
+
+    run = runs.open_run(asked.run, asked.runs)
+    report = evaluating.evaluate(run, asked.on, asked.data_root)
+    if asked.json:
+        screen.show(screen.summary(run.path, report))
+    else:
+        screen.print_report(run.path, report)
+    return 0
+
+
+def predict(asked: argparse.Namespace) -> int:
+    """Ask a run about files."""
+    from musicml import runs
+    from musicml.predict import Predictor
+
+    run = runs.open_run(asked.run, asked.runs)
+    predictor = Predictor(run, asked.engine)
+    answers: list[dict[str, Any]] = []
+    for file in asked.files:
+        try:
+            answers.append(predictor.predict(file).as_table())
+        except BadInput as error:
+            answers.append({"file": file, "error": str(error)})
+            console.say(f"musicml: {error}")
+    if asked.json:
+        screen.show({"run": str(run.path), "sample": run.facts()["data"]["sample"], "predictions": answers})
+    else:
+        for answer in answers:
+            screen.print_answer(answer, asked.top)
+        if run.facts()["data"]["sample"] and any("label" in answer for answer in answers):
+            print("This run was trained on generated sample data: its answers say nothing about real music.")
+    failed = sum("error" in answer for answer in answers)
+    return 0 if not failed else 2 if failed == len(answers) else 1
+
+
+def list_runs(asked: argparse.Namespace) -> int:
+    """List the runs; a damaged one is listed as such."""
+    from musicml import runs
+
+    rows, lines = [], [("run", "data", "status", "main figure (95 % interval)")]
+    for run in runs.list_runs(asked.runs):
+        facts, status, report = run.facts(), run.status, None
+        try:
+            report = run.read("report.json") if run.is_whole else None
+        except BadInput:
+            status = "damaged"
+        data, common = (
+            facts.get("data", {}),
+            {"run": str(run.path), "experiment": facts.get("experiment"), "status": status},
+        )
+        rows.append({**common, "sample": data.get("sample"), **(screen.summary(run.path, report) if report else {})})
+        shown = f"{data.get('dataset', '?')}{' (sample)' if data.get('sample') else ''}"
+        lines.append((run.name, shown, status, screen.headline(report) if report else "-"))
+    if asked.json:
+        screen.show({"runs": rows})
+    elif not rows:
+        print(f"no runs in {asked.runs}: `musicml train genre_gru` makes one")
+    else:
+        screen.print_table(lines)
+        if any(row["sample"] for row in rows):
+            print(screen.SAMPLE_NOTE)
+    return 0
+
+
+def doctor(asked: argparse.Namespace) -> int:
+    """Check this machine; 1 where something will not work."""
+    from musicml import doctor as doctors
+
+    findings = doctors.examine(asked.data_root, asked.runs)
+    if asked.json:
+        screen.show({"findings": [vars(finding) for finding in findings]})
+    else:
+        screen.print_table([(finding.state, finding.what, finding.words) for finding in findings])
+    return 1 if any(finding.state == "problem" for finding in findings) else 0

@@ -1,0 +1,190 @@
+"""The commands and their options, with help that teaches."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from musicml import __version__
+from musicml.cli import commands
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options, with help that teaches."""
+    top = argparse.ArgumentParser(
+        prog="musicml",
+        description="Train, judge and try out music classifiers; results go to standard output, progress elsewhere.",
+        epilog=(
+            "A first walk: `musicml fetch --sample` makes data, `musicml train genre_gru` trains a run on it, "
+            "`musicml runs` lists it, `musicml predict RUN song.mp3` asks it."
+        ),
+    )
+    top.add_argument("--version", action="version", version=f"musicml {__version__}")
+    added = top.add_subparsers(required=True, metavar="COMMAND")
+    for add in (add_fetch, add_train, add_train_all, add_evaluate, add_predict, add_runs, add_doctor):
+        add(added)
+    return top
+
+
+def command(added: Any, name: str, do: Any, short: str, long: str, example: str) -> argparse.ArgumentParser:
+    """One command with what every command has: where data and runs are, and `--json`."""
+    made = added.add_parser(name, help=short, description=long, epilog=f"Example: {example}")
+    made.add_argument(
+        "--data-root", type=Path, default=Path("data"), metavar="DIR", help="where data sets are (default: data)"
+    )
+    made.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="where runs are (default: runs)")
+    made.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    made.set_defaults(do=do)
+    return made
+
+
+def add_fetch(added: Any) -> None:
+    """`musicml fetch`."""
+    made = command(
+        added,
+        "fetch",
+        commands.fetch,
+        "make sample data",
+        (
+            "Write generated stand-ins of the data sets, in the real archives' own layouts, into data/sample. "
+            "They need no account and no network; figures from them say nothing about real music."
+        ),
+        "musicml fetch --sample",
+    )
+    made.add_argument("names", nargs="*", metavar="NAME", help="data sets (default: all)")
+    made.add_argument("--sample", action="store_true", help="generate sample data")
+    made.add_argument("--seed", type=int, default=0, help="another seed makes other data (default: 0)")
+    made.add_argument(
+        "--scale", type=float, default=1.0, help="share of the files to write, for a quick try (default: 1)"
+    )
+
+
+def add_training_options(made: argparse.ArgumentParser) -> None:
+    """What `train` and `train-all` share."""
+    made.add_argument(
+        "--data",
+        choices=("auto", "real", "sample"),
+        default="auto",
+        help="which data to take (default: the real, where it is there, else the sample)",
+    )
+    made.add_argument("--seed", type=natural, default=None, help="of the split, the weights and the order (default: 0)")
+    made.add_argument("--deterministic", action="store_true", help="make two trainings equal to the bit, on a CPU")
+    made.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="changes",
+        help="change a key of the experiment, such as training.epochs=3; may be given often",
+    )
+
+
+def add_train(added: Any) -> None:
+    """`musicml train`."""
+    made = command(
+        added,
+        "train",
+        commands.train,
+        "train an experiment, then evaluate it",
+        (
+            "Train one experiment and score it on its test side. Everything goes into a new folder below runs. "
+            "A training that was stopped goes on with --resume."
+        ),
+        "musicml train experiments/genre_gru.toml --set training.epochs=5",
+    )
+    made.add_argument("experiment", nargs="?", metavar="EXPERIMENT", help="a TOML file, or its name in experiments/")
+    made.add_argument(
+        "--folder", type=Path, metavar="DIR", help="train on this folder of class folders, pictures or sound"
+    )
+    made.add_argument("--resume", metavar="RUN", help="go on with a run that was stopped or killed")
+    add_training_options(made)
+
+
+def add_train_all(added: Any) -> None:
+    """`musicml train-all`."""
+    made = command(
+        added,
+        "train-all",
+        commands.train_all,
+        "train every experiment, then compare",
+        (
+            "Train and evaluate every experiment of a folder, one after another. "
+            "One that fails is named and the others go on; the exit code is then 1."
+        ),
+        "musicml train-all --data sample",
+    )
+    made.add_argument(
+        "--experiments", type=Path, default=Path("experiments"), metavar="DIR", help="(default: experiments)"
+    )
+    add_training_options(made)
+
+
+def add_evaluate(added: Any) -> None:
+    """`musicml evaluate`."""
+    made = command(
+        added,
+        "evaluate",
+        commands.evaluate,
+        "score a run",
+        (
+            "Print a run's figures on its test side, or on another labelled folder with --on; class folders there that "
+            "the run was not trained on are named and left out, and so are files that it was trained on."
+        ),
+        "musicml evaluate RUN --on my_recordings",
+    )
+    made.add_argument("run", metavar="RUN", help="a run folder, or its name in runs/")
+    made.add_argument("--on", type=Path, metavar="FOLDER", help="a folder of class folders")
+    made.set_defaults(data_root=None)  # where the run found its data, unless told otherwise
+
+
+def add_predict(added: Any) -> None:
+    """`musicml predict`."""
+    made = command(
+        added,
+        "predict",
+        commands.predict,
+        "ask a run about files",
+        (
+            "Print the classes that a run gives files the highest probability of. A file that can't be read is "
+            "reported and the others go on; the exit code is then 1, or 2 if no file could be read."
+        ),
+        "musicml predict RUN song.mp3",
+    )
+    made.add_argument("run", metavar="RUN", help="a run folder, or its name in runs/")
+    made.add_argument("files", nargs="+", metavar="FILE", help="sound or picture files, as the run was trained on")
+    made.add_argument("--top", type=int, default=3, help="how many classes to print (default: 3)")
+    made.add_argument(
+        "--engine",
+        choices=("auto", "onnx", "keras"),
+        default="auto",
+        help="(default: the exported model, if there is one)",
+    )
+
+
+def add_runs(added: Any) -> None:
+    """`musicml runs`."""
+    command(added, "runs", commands.list_runs, "list the runs", "List every run with its main figure.", "musicml runs")
+
+
+def add_doctor(added: Any) -> None:
+    """`musicml doctor`."""
+    command(
+        added,
+        "doctor",
+        commands.doctor,
+        "check this machine",
+        (
+            "Look at Python, the backend, the disk, the data sets and the runs, and say what to do about what is "
+            "missing."
+        ),
+        "musicml doctor",
+    )
+
+
+def natural(text: str) -> int:
+    """A whole number from 0, for argparse."""
+    value = int(text)
+    if not 0 <= value < 2**32:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to {2**32 - 1}, and is {value}")
+    return value

@@ -1,0 +1,147 @@
+"""Learn: a model of the experiment's family, trained on the material, with what else the run has to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from musicml import console, files, inputs, models, store
+from musicml.datasets import Dataset
+from musicml.errors import BadInput
+from musicml.experiment import Experiment
+from musicml.runs import Run
+from musicml.splits import Split
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a training works on: the readable data set, its split and its features."""
+
+    dataset: Dataset
+    split: Split
+    features: store.Features
+    clip: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A trained model as a function from clips to raw scores, with a way to export it where there is one."""
+
+    scores_of: Callable[[Any], np.ndarray]
+    input_shape: list[int]
+    export: Callable[[], str] | None = None
+
+
+def spec_of(experiment: Experiment, material: Material, train_clips: inputs.Clips, seed: int) -> models.Spec:
+    """What a model has to fit, with the training clips' mean and variance for sound."""
+    shape = tuple(int(size) for size in train_clips.take(np.array([0])).shape[1:])
+    dataset = material.dataset
+    mean, variance = inputs.spread(train_clips) if len(shape) == 2 else (None, None)
+    return models.Spec(shape, len(dataset.class_names), dataset.task, dataset.answers, mean, variance, seed)
+
+
+def forest(
+    run: Run,
+    experiment: Experiment,
+    material: Material,
+    sides: dict[str, inputs.Clips],
+    deterministic: bool,
+    say: Callable[[str], None],
+) -> Learned:
+    """Grow the forests; the same trees come out however often, so `deterministic` changes nothing."""
+    clips = sides["train"]
+    spec = spec_of(experiment, material, clips, run.facts()["seed"])
+    say(f"forest: {spec.n_classes} classes, {len(clips)} clips")
+    grown = models.build("forest", experiment.model, spec).fit(
+        everything(clips), material.dataset.targets()[clips.example]
+    )
+    with files.whole(run.path / "model.skops") as temporary:
+        grown.save(temporary)
+    files.write_json(run.path / "layers.json", grown.layers())
+    run.update(precision={"policy": "float32", "reason": "scikit-learn's trees"}, backend="scikit-learn", device="CPU")
+    family = models.family("forest")
+    return Learned(lambda wanted: family.scores(grown.trees, everything(wanted), spec.task), list(spec.shape))
+
+
+def everything(clips: inputs.Clips) -> np.ndarray:
+    """All clips at once, [shape=(n_clips, n_frames, n_bins)]."""
+    return clips.take(np.arange(len(clips)))
+
+
+def network(
+    run: Run,
+    experiment: Experiment,
+    material: Material,
+    sides: dict[str, inputs.Clips],
+    deterministic: bool,
+    say: Callable[[str], None],
+) -> Learned:
+    """Build the model and fit it; a frozen backbone's outputs are computed once and its head trained on them."""
+    keras = console.import_keras()
+    from musicml import export
+    from musicml.learning import device, fit
+
+    facts, training = run.facts(), experiment.training
+    keras.backend.clear_session()
+    device.set_seeds(facts["seed"], deterministic)
+    policy, reason = device.choose_precision(training.precision)
+    keras.config.set_dtype_policy(policy)
+    say(f"dtype policy: {policy} ({reason})")
+    spec = spec_of(experiment, material, sides["train"], facts["seed"])
+    model, weights = build(experiment, spec, facts, say)
+    run.update(
+        precision={"policy": policy, "reason": reason},
+        weights=weights,
+        backend=keras.backend.backend(),
+        device=device.device()[0],
+        parameters=model.count_params(),
+    )
+    say(
+        f"{model.name}: {model.count_params():,} parameters; "
+        f"clips: {len(sides['train'])} to train on, {len(sides['val'])} to choose by"
+    )
+    trained = fit.stages(model, sides, inputs.targets_of, material.dataset, training, run, facts["data"], say)
+    run.update(**trained)
+    with files.whole(run.path / "model.keras") as temporary:
+        model.save(temporary, include_optimizer=False)
+    files.write_json(run.path / "layers.json", fit.layers_of(model))
+    few = sides["train"].take(np.arange(min(4, len(sides["train"])))).astype(np.float32)
+    return Learned(
+        lambda clips: fit.scores_of(model, clips, training.batch_size),
+        list(spec.shape),
+        lambda: export.to_onnx(model, run.path / "model.onnx", few),
+    )
+
+
+def build(
+    experiment: Experiment, spec: models.Spec, facts: dict[str, Any], say: Callable[[str], None]
+) -> tuple[Any, dict[str, str] | None]:
+    """The model, untrained, and which weights it starts from; where `auto` can't get ImageNet's, random ones."""
+    chosen, weights = choose_weights(experiment, facts, say)
+    try:
+        return models.build(experiment.family, chosen, spec), weights
+    except BadInput as error:
+        if weights is None or weights["choice"] == "none" or experiment.model.weights != "auto":
+            raise
+        weights = {"choice": "none", "reason": str(error)}
+        say(f"weights: none ({error})")
+    return models.build(experiment.family, replace(chosen, weights="none"), spec), weights
+
+
+def choose_weights(
+    experiment: Experiment, facts: dict[str, Any], say: Callable[[str], None]
+) -> tuple[Any, dict[str, str] | None]:
+    """The model's options with `auto` weights decided, and the decision; a resumed training keeps its first one."""
+    if experiment.family != "transfer":
+        return experiment.model, None
+    decided = facts.get("weights")
+    if decided is None:
+        choice, reason = models.family("transfer").choose_weights(experiment.model)
+        decided = {"choice": choice, "reason": reason}
+    say(f"weights: {decided['choice']} ({decided['reason']})")
+    if decided["choice"] == "none" and experiment.model.frozen:
+        say("a frozen backbone with random weights is a random feature: with model.frozen=false it learns too")
+    return replace(experiment.model, weights=decided["choice"]), decided
