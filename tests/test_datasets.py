@@ -509,7 +509,7 @@ def test_a_missing_folder_is_a_sentence(tmp_path):
     with pytest.raises(BadInput, match="a folder of class folders must be there to be read, and .*nowhere is not"):
         datasets.load_folder(tmp_path / "nowhere")
     (tmp_path / "file").write_text("")
-    with pytest.raises(BadInput, match="--folder must name"):
+    with pytest.raises(BadInput, match="a folder of class folders must be there"):
         datasets.load("gtzan", tmp_path, folder=tmp_path / "file")
 
 

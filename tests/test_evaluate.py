@@ -70,12 +70,12 @@ def test_files_that_the_run_trained_on_are_left_out_of_another_folder(asked_abou
     assert "left out, since the run was trained on them" in err
 
 
-def test_a_damaged_model_is_a_sentence(asked_about_tones, tmp_path):
-    for name in ("model.onnx", "model.keras"):
-        run = runs.Run(shutil.copytree(asked_about_tones.path, tmp_path / name))
+def test_a_damaged_model_is_a_sentence(trained, tmp_path):
+    for name, family in (("model.onnx", "cnn"), ("model.keras", "cnn"), ("model.skops", "forest")):
+        run = runs.Run(shutil.copytree(trained(family).path, tmp_path / name))
         (run.path / name).write_bytes(b"junk")
         with pytest.raises(BadInput, match="must be whole"):
-            predict.Predictor(run, name.removeprefix("model.")).model()
+            predict.Predictor(run, "keras" if name == "model.keras" else "auto").model()
     (run.path / "serving.json").write_text("{}")
     with pytest.raises(BadInput, match="must say how it is asked"):
         predict.Predictor(run)

@@ -69,6 +69,7 @@ def summary(path: Path, report: dict[str, Any]) -> dict[str, Any]:
         "metrics",
         "intervals",
         "left_out",
+        "trained_on",
         "unreadable",
     )
     return {"run": str(path), **{key: report[key] for key in keys if key in report}}

@@ -165,7 +165,7 @@ def frozen_outputs(model: Any, clips: Any, facts: dict[str, Any], root: Path, sa
     facts : what the clips depend on; the weights' own digest is added
     root : the store's folder
     """
-    body = keras.Model(model.inputs, model.get_layer("pooled").output)
+    body = keras.Model(model.input, model.get_layer("pooled").output)
     facts = {**facts, "weights": digest_of(body), "policy": keras.config.dtype_policy().name}
     shape = (len(clips), body.output_shape[-1])
     return store.outputs(root, facts, shape, lambda: scores_of(body, clips, 32), say)
