@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 import pytest
+from conftest import EXPERIMENTS
 
 from musicml import calibrate, experiment, inputs, runs
 from musicml import train as training
@@ -33,6 +34,15 @@ def test_a_network_trains_to_a_whole_run_on_jax(trained, name):
     with open(run.path / "history.csv", newline="") as source:
         losses = [float(row["loss"]) for row in csv.DictReader(source)]
     assert len(losses) == facts["epochs"] >= 2 and all(np.isfinite(losses))
+
+
+@pytest.mark.parametrize("name", ["genre_gru", "instrument_images_mobilenet"])
+def test_an_experiment_as_it_stands_trains_on_jax(name, data_root, musicml, tmp_path):
+    words = ["train", EXPERIMENTS / f"{name}.toml", "--data-root", data_root, "--runs", tmp_path]
+    code, out, _ = musicml(*words, "--set", "training.epochs=2")
+    (run,) = runs.list_runs(tmp_path)
+    assert code == 0 and run.is_whole and run.facts()["backend"] == "jax" and "accuracy" in out
+    assert run.facts()["parameters"] > 100_000, "the experiment's own model, not a small one"
 
 
 @pytest.mark.parametrize("name", ["gru", "frozen", "unfrozen"])
