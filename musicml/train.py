@@ -177,7 +177,7 @@ def facts_of(
             "source": dict(dataset.source),
             "notes": list(dataset.notes),
             "excluded": len(dataset.excluded),
-            "unlike_the_others": len(material.features.warnings),
+            "with_warnings": len(material.features.warnings),
         },
         "split": {"statement": split.statement, "hash": split.hash(dataset), "seed": seed, **counts},
     }

@@ -203,10 +203,10 @@ def test_files_shorter_than_a_clip_are_repeated_and_said(tones_toml, data_root, 
     words = ["train", tones_toml, "--folder", tmp_path / "short", "--data-root", data_root, "--runs", tmp_path / "runs"]
     code, _, err = musicml(*words)
     assert code == 0 and "12 of 12 files with a warning, the first, high/0.wav: " in err
-    (line,) = [line for line in err.splitlines() if "unlike the others" in line]
+    (line,) = [line for line in err.splitlines() if "with a warning" in line]
     assert "0.3" in line and "repeated" in line
     (run,) = runs.list_runs(tmp_path / "runs")
-    assert run.facts()["data"]["unlike_the_others"] == 12 and run.is_whole
+    assert run.facts()["data"]["with_warnings"] == 12 and run.is_whole
 
 
 @pytest.fixture
