@@ -270,3 +270,9 @@ def test_a_wav_an_mp3_and_a_flac_are_answered(asked_about_tones, tones, musicml,
         soundfile.write(file, y, sample_rate)
     code, out, _ = musicml("predict", asked_about_tones.path, *files, "--json")
     assert code == 0 and [answer["label"] for answer in one_object(out)["predictions"]] == ["middle"] * 3
+
+
+def test_confused_classes_keep_their_names_where_another_has_no_examples(capsys):
+    rows = [{"class": name, "support": n, "said": n} for name, n in (("absent", 0), ("rock", 2), ("pop", 2))]
+    screen.print_confusion({"per_class": rows, "confusion": [[0, 0, 0], [0, 0, 2], [0, 1, 1]]})
+    assert capsys.readouterr().out == "most often confused: rock taken for pop (2), pop taken for rock (1)\n"

@@ -170,10 +170,8 @@ def list_runs(asked: argparse.Namespace) -> int:
             report = run.read("report.json") if run.is_whole else None
         except BadInput:
             status = "damaged"
-        data, common = (
-            facts.get("data", {}),
-            {"run": str(run.path), "experiment": facts.get("experiment"), "status": status},
-        )
+        data = facts.get("data", {})
+        common = {"run": str(run.path), "experiment": facts.get("experiment"), "status": status}
         rows.append({**common, "sample": data.get("sample"), **(screen.summary(run.path, report) if report else {})})
         shown = f"{data.get('dataset', '?')}{' (sample)' if data.get('sample') else ''}"
         lines.append((run.name, shown, status, screen.headline(report) if report else "-"))

@@ -112,7 +112,7 @@ def print_confusion(report: dict[str, Any], most: int = 5) -> None:
     """The pairs of classes that are confused most often; the whole matrix is in report.json."""
     if not report.get("confusion"):
         return
-    names = [row["class"] for row in report["per_class"] if row["support"] or row["said"]]
+    names = [row["class"] for row in report["per_class"]]  # every class: the matrix has a row for each
     pairs = [
         (count, names[true], names[said])
         for true, row in enumerate(report["confusion"])
