@@ -19,7 +19,7 @@ JAX := .venv-jax/.ready
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install train-all test test-jax lint format lock clean
+.PHONY: help install train-all test test-jax fuzz bench lint format lock clean
 
 help: ## print this
 	@echo "make ...   (EXTRA=$(EXTRA), DATA=$(DATA))"
@@ -38,6 +38,12 @@ test-jax: $(JAX) ## run the tests on JAX, in .venv-jax, which has no TensorFlow
 	@! .venv-jax/bin/python -c 'import tensorflow' 2>/dev/null \
 	  || { echo ".venv-jax must be without TensorFlow, and has it: rm -r .venv-jax, then make test-jax" >&2; exit 1; }
 	@KERAS_BACKEND=jax JAX_PLATFORMS=cpu .venv-jax/bin/python -m pytest -q tests/test_jax.py $(ARGS)
+
+fuzz: $(DEV) ## read 10,000 damaged sounds and 2,000 damaged pictures
+	@.venv/bin/python tests/fuzz.py --sounds 10000 --pictures 2000 $(ARGS)
+
+bench: $(DEV) ## measure; figures go to benchmarks/results (some minutes; leave the machine alone meanwhile)
+	@KERAS_BACKEND=tensorflow .venv/bin/python -m benchmarks $(ARGS)
 
 lint: $(DEV) ## check style (ruff) and who imports whom (import-linter)
 	@.venv/bin/ruff check -q --output-format concise .

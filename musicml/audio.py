@@ -7,17 +7,29 @@ hours, costs no more than one that does not. What a file really is, `musicml.dec
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
-from musicml.decoding import CONVERT, SAMPLE_RATES, TYPE_OF_SUFFIX, Stream, misnamed, stream_of, within
-from musicml.errors import BadInput
+from musicml.decoding import (
+    CONVERT,
+    MOST_VALUES,
+    SAMPLE_RATES,
+    TYPE_OF_SUFFIX,
+    Stream,
+    called,
+    misnamed,
+    stream_of,
+    within,
+)
+from musicml.errors import BadInput, printable
 
 SILENT = 1e-4  # -80 dB of full scale
 FULL_SCALE = 0.999
+MOST_SECONDS = 900.0  # of one file; what lies beyond is left out
 LOUDEST = 4.0  # decoded mp3 may exceed 1 a little; beyond 12 dB the samples are not on the scale [-1, 1] at all
 
 SUFFIXES = frozenset(TYPE_OF_SUFFIX)
@@ -44,17 +56,31 @@ class Sound:
         return len(self.y) / self.sample_rate
 
 
+@dataclass(frozen=True)
+class Heard:
+    """What is known of a file once its samples were passed on: its rate, how many samples, and what to warn of."""
+
+    sample_rate: int
+    n_samples: int
+    warnings: tuple[str, ...] = ()
+
+
 def read(
-    source: str | Path | bytes, sample_rate: int | None = None, most_seconds: float = 900.0, name: str | None = None
+    source: str | Path | bytes | np.ndarray,
+    sample_rate: int | None = None,
+    most_seconds: float = MOST_SECONDS,
+    name: str | None = None,
+    given_rate: int | None = None,
 ) -> Sound:
     """Read a sound file through the gate.
 
     Parameters
     ----------
-    source : a path, or the file's content
+    source : a path, the file's content, or samples [shape=(n_samples,) or (n_samples, channels)], in [-1, 1] or int16
     sample_rate : int, Hz; None keeps the file's own
     most_seconds : float > 0; what lies beyond is left out, never decoded, and a warning says so
     name : what to call the file in messages; by default its path, or "this upload"
+    given_rate : int, Hz, of samples given as an array
 
     Returns
     -------
@@ -72,48 +98,66 @@ def read(
     >>> sound.y.shape, round(sound.seconds)  # doctest: +SKIP
     ((661794,), 30)
     """
-    name = name or ("this upload" if isinstance(source, bytes) else str(source))
+    parts: list[np.ndarray] = []
+    heard = listen(source, parts.append, sample_rate, most_seconds, name, given_rate)
+    return Sound(np.concatenate(parts), heard.sample_rate, heard.warnings)
+
+
+def listen(
+    source: str | Path | bytes | np.ndarray,
+    take: Callable[[np.ndarray], object],
+    sample_rate: int | None = None,
+    most_seconds: float = MOST_SECONDS,
+    name: str | None = None,
+    given_rate: int | None = None,
+) -> Heard:
+    """Read a sound file through the gate block by block, for those who need not hold all of it; as `read` otherwise.
+
+    Parameters
+    ----------
+    take : called with each block of samples in turn, [shape=(n,)], mono float32 in [-1, 1]
+    """
+    name = printable(name or called(source))
     if sample_rate is not None:
         within(sample_rate, SAMPLE_RATES, "sample_rate", " Hz", "choose another")
-    with stream_of(source, name) as (stream, file, kind):
-        y, heard, warnings = decode(stream, sample_rate, most_seconds, name)
+    with stream_of(source, name, given_rate) as (stream, file, kind):
+        n_samples, heard, warnings = decode(stream, sample_rate, most_seconds, name, take)
         warnings += completeness(stream, heard, most_seconds, name) or open_end(file, kind)
-    return Sound(y, sample_rate or stream.sample_rate, (*misnamed(name, kind, TYPE_OF_SUFFIX), *warnings))
+    return Heard(sample_rate or stream.sample_rate, n_samples, (*misnamed(name, kind), *warnings))
 
 
 def decode(
-    stream: Stream, sample_rate: int | None, most_seconds: float, name: str
-) -> tuple[np.ndarray, int, list[str]]:
-    """Decode, mix and resample up to `most_seconds`, block by block.
+    stream: Stream, sample_rate: int | None, most_seconds: float, name: str, take: Callable[[np.ndarray], object]
+) -> tuple[int, int, list[str]]:
+    """Decode, mix, resample and pass on up to `most_seconds`, block by block.
 
     Returns
     -------
-    y : np.ndarray [shape=(n_samples,)], mono float32 in [-1, 1]
+    n_samples : how many were passed on
     heard : how many frames of the file that took
     warnings : about loudness
     """
-    wanted = max(1, round(most_seconds * stream.sample_rate))
+    wanted = min(max(1, round(most_seconds * stream.sample_rate)), MOST_VALUES // stream.channels)
     resample = resampler(stream.sample_rate, sample_rate)
-    parts, heard, loudest, full = [], 0, 0.0, 0
+    n_samples, heard, loudness = 0, 0, Loudness(name)
     for block in stream.blocks:
         mono = mix(block[: wanted - heard])
-        peak = max(float(mono.max()), -float(mono.min()))  # NaN and infinity both show in it
-        if not peak <= LOUDEST:
-            raise BadInput(
-                f"{name} must hold samples between -1 and 1, and has {peak:g}: it was written without "
-                "scaling or is damaged; export it again."
-            )
-        full += np.count_nonzero(np.abs(mono) >= FULL_SCALE) if peak >= FULL_SCALE else 0
-        heard, loudest = heard + len(mono), max(loudest, peak)
-        parts.append(resample(mono, False))
+        loudness.take(mono)
+        heard += len(mono)
+        n_samples += passed_on(resample(mono, False), take)
         if heard >= wanted:
             break
     if not heard:
         raise BadInput(f"{name} must hold sound, and 0 frames of it can be decoded: it is empty or damaged; {CONVERT}.")
-    y = np.concatenate([*parts, resample(np.zeros(0, np.float32), True)])
-    if loudest > 0.9:  # resampling can carry peaks a little beyond full scale
-        np.clip(y, -1, 1, out=y)
-    return y, heard, loudness(loudest, full / heard)
+    n_samples += passed_on(resample(np.zeros(0, np.float32), True), take)
+    return n_samples, heard, loudness.warnings()
+
+
+def passed_on(y: np.ndarray, take: Callable[[np.ndarray], object]) -> int:
+    """Give `take` a block of samples, within [-1, 1]: resampling can carry peaks a little beyond; their number."""
+    if len(y):
+        take(np.clip(y, -1, 1))
+    return len(y)
 
 
 def mix(block: np.ndarray) -> np.ndarray:
@@ -142,21 +186,46 @@ def resampler(given: int, wanted: int | None):
 # What there is to warn of
 
 
-def loudness(loudest: float, full: float) -> list[str]:
-    """Warnings where nothing is heard, or the peaks were cut; `full` is the share of samples at full scale."""
-    if loudest < SILENT:
-        return ["The sound is silent: no sample is above -80 dB of full scale, so an answer to it means nothing."]
-    if full > 0.001:
-        return [f"The sound is clipped: {full:.1%} of its samples are at full scale, so it is distorted."]
-    return []
+class Loudness:
+    """Listens to a sound block by block for what makes an answer to it worthless: silence, cut peaks, no numbers."""
+
+    def __init__(self, name: str):
+        self.name, self.heard, self.loudest, self.full = name, 0, 0.0, 0
+
+    def take(self, mono: np.ndarray) -> None:
+        """Listen to the next samples, [shape=(n,)], n > 0.
+
+        Raises
+        ------
+        BadInput
+            If one of them is no number, or far off the scale [-1, 1].
+        """
+        peak = max(float(mono.max()), -float(mono.min()))  # NaN and infinity both show in it
+        if not peak <= LOUDEST:
+            raise BadInput(
+                f"{self.name} must hold samples between -1 and 1, and has {peak:g}: it was written without "
+                "scaling or is damaged; export it again."
+            )
+        self.full += np.count_nonzero(np.abs(mono) >= FULL_SCALE) if peak >= FULL_SCALE else 0
+        self.heard, self.loudest = self.heard + len(mono), max(self.loudest, peak)
+
+    def warnings(self) -> list[str]:
+        """Warnings where nothing was heard, or the peaks were cut."""
+        if self.loudest < SILENT:
+            return ["The sound is silent: no sample is above -80 dB of full scale, so an answer to it means nothing."]
+        share = self.full / self.heard
+        if share > 0.001:
+            return [f"The sound is clipped: {share:.1%} of its samples are at full scale, so it is distorted."]
+        return []
 
 
 def completeness(stream: Stream, heard: int, most_seconds: float, name: str) -> list[str]:
     """A warning where a part was left out or is missing; BadInput where too little of what was claimed is there."""
     rate, missing = stream.sample_rate, stream.claimed - heard
     length, whole = f"{heard / rate:.1f} s", f"{stream.claimed / rate:.1f} s"
-    if heard >= round(most_seconds * rate):
-        return [f"Only the first {length} of {whole} were read; the rest is left out."] if missing > 0 else []
+    if heard >= min(round(most_seconds * rate), MOST_VALUES // stream.channels):
+        left_out = missing > 0.1 * rate  # encoders pad
+        return [f"Only the first {length} of {whole} were read; the rest is left out."] if left_out else []
     if missing <= max(0.02 * stream.claimed, 0.05 * rate):  # encoders pad, and some mp3 only estimate their length
         return []
     if heard < rate and missing > heard:
@@ -167,11 +236,13 @@ def completeness(stream: Stream, heard: int, most_seconds: float, name: str) -> 
     return [f"The file is cut off or damaged: {length} of the {whole} that its header claims could be read."]
 
 
-def open_end(file: BinaryIO, kind: str) -> list[str]:
+def open_end(file: BinaryIO | None, kind: str) -> list[str]:
     """A warning where a file without a claimed length was not heard to its end."""
+    if file is None:
+        return []
     place, size = file.tell(), file.seek(0, io.SEEK_END)
-    if kind == "mp3" and place < 0.9 * size:
-        return [f"The file does not say how long it is, and only {place / size:.0%} of it was read: {CONVERT}."]
+    if kind in ("mp3", "ogg") and place < 0.9 * size:
+        return [f"Only {place / size:.0%} of the file was read, and it does not say what the rest is: {CONVERT}."]
     if kind == "ogg":
         file.seek(max(0, size - 65_536))
         tail = file.read()

@@ -1,13 +1,21 @@
-"""Make scores mean what they say: a temperature and thresholds, fitted on validation and kept in the run folder.
+"""Make scores mean what they say: what is fitted on validation and kept in the run folder.
 
-Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks" (ICML 2017). Dividing the logits by one
-number changes how sure a model is, never which class it puts first.
+A temperature: Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks" (ICML 2017). Dividing the
+logits by one number changes how sure a model is, never which class it puts first.
+
+Thresholds: for several classes at once, from which score each counts as present.
+
+How unlike training a file is: a classifier names one of its classes for anything, noise and silence included. So the
+Mahalanobis distance of a few plain statistics of its features to those of the training files is kept too, with the
+distance that validation files stay within (the idea, on a network's inner layers: Lee, Lee, Lee and Shin, "A Simple
+Unified Framework for Detecting Out-of-Distribution Samples and Adversarial Attacks", NeurIPS 2018).
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from scipy import optimize
 
 SMALLEST = 1e-7
 FEWEST = 20  # below so many validation examples a fitted temperature is noise
@@ -54,6 +62,8 @@ def fit_temperature(scores: np.ndarray, targets: np.ndarray, task: str) -> float
     """
     if len(scores) < FEWEST:
         return 1.0
+    from scipy import optimize  # a third of a second, which only training needs
+
     found = optimize.minimize_scalar(
         lambda log_t: log_loss(temper(scores, float(np.exp(log_t)), task), targets, task),
         bounds=tuple(np.log(BOUNDS)),
@@ -103,3 +113,96 @@ def calibration_error(scores: np.ndarray, targets: np.ndarray, task: str, n_bins
     weights = np.bincount(bins, minlength=n_bins)
     gaps = np.abs(np.bincount(bins, said, n_bins) - np.bincount(bins, so, n_bins))
     return float(gaps.sum() / weights.sum())
+
+
+# How unlike training
+
+
+COEFFICIENTS = 13
+SOME = 4096  # frames transformed at a time
+SLOW = 16  # frames averaged, to see what moves slower
+LEAST = 0.1  # added to what moves before its logarithm: in dB, next to nothing
+RAREST = 0.05  # the share of validation files beyond the limit, before the margin
+MARGIN = 1.2  # on the distance: other artists lie a little further out than those at hand
+
+
+def traits(values: np.ndarray, kind: str) -> np.ndarray:
+    """A file in a few numbers: what its features are like on the whole, whatever they mean.
+
+    Parameters
+    ----------
+    values : np.ndarray [shape=(n_frames, n_bins)] of a sound, or [shape=(height, width, 3)] of a picture
+    kind : `log_mel`, `mfcc`, `vggish` or `pixels`
+
+    Returns
+    -------
+    np.ndarray [shape=(n_traits,)], float64. Of a sound, for each of at most 13 coefficients: the mean, and as
+    logarithms the spread over time, that of 16 frames averaged, and the mean change from frame to frame. Of a picture,
+    in 4 x 4 fields: mean colour and spread; and how rough it is at three scales.
+    """
+    if kind == "pixels":
+        return traits_of_picture(values)
+    bands = cepstra(values) if kind == "log_mel" else values[:, :COEFFICIENTS]
+    whole = bands[: len(bands) // SLOW * SLOW]
+    slow = whole.reshape(-1, SLOW, bands.shape[1]).mean(axis=1) if len(whole) else bands[:1]
+    change = np.abs(np.diff(bands, axis=0)).mean(axis=0) if len(bands) > 1 else np.zeros(bands.shape[1])
+    # as ratios: noise varies a third as much as music does, which a difference would hardly show
+    moves = np.log(LEAST + np.stack([bands.std(axis=0), slow.std(axis=0), change]))
+    return np.concatenate([bands.mean(axis=0), *moves]).astype(np.float64)
+
+
+def cepstra(log_mel: np.ndarray) -> np.ndarray:
+    """A spectrum's shape in few numbers, nearly independent of each other, as an MFCC: [shape=(n_frames, 13)]."""
+    from scipy import fft
+
+    parts = (log_mel[first : first + SOME] for first in range(0, len(log_mel), SOME))
+    return np.concatenate([fft.dct(part, norm="ortho", axis=1)[:, :COEFFICIENTS] for part in parts])
+
+
+def traits_of_picture(pixels: np.ndarray) -> np.ndarray:
+    """Colour and spread of 4 x 4 fields, and how much neighbours differ at three distances."""
+    fields = [
+        field for band in np.array_split(pixels.astype(np.float32), 4) for field in np.array_split(band, 4, axis=1)
+    ]
+    grey = pixels.astype(np.float32).mean(axis=2)
+    rough = [
+        np.log1p(np.abs(grey[step:] - grey[:-step]).mean() + np.abs(grey[:, step:] - grey[:, :-step]).mean())
+        for step in (1, 2, 4)
+    ]
+    means, spreads = [field.mean(axis=(0, 1)) for field in fields], [[field.std()] for field in fields]
+    return np.concatenate([*means, *spreads, rough]).astype(np.float64)
+
+
+def fit_unlike(train: np.ndarray, val: np.ndarray) -> dict[str, Any] | None:
+    """What `unlikeness` needs, from the traits of training and validation files; None where there are too few.
+
+    Parameters
+    ----------
+    train, val : np.ndarray [shape=(n_files, n_traits)]
+
+    Returns
+    -------
+    dict with `mean`, `spread`, `precision` (of the standardised traits), `limit`, and of how many validation files how
+    many lie beyond it: `n`, `beyond`
+    """
+    if min(len(train), len(val)) < FEWEST:
+        return None
+    from sklearn.covariance import LedoitWolf
+
+    mean, spread = train.mean(axis=0), np.maximum(train.std(axis=0), 1e-3)
+    precision = LedoitWolf(assume_centered=True).fit((train - mean) / spread).precision_
+    fitted = {"mean": short(mean), "spread": short(spread), "precision": [short(row) for row in precision]}
+    far = np.array([unlikeness(one, fitted) for one in val])
+    limit = MARGIN * float(np.quantile(far, 1 - RAREST))
+    return {**fitted, "limit": round(limit, 4), "n": len(val), "beyond": int((far > limit).sum())}
+
+
+def short(values: np.ndarray) -> list[float]:
+    """Six significant digits of each."""
+    return [float(f"{value:.6g}") for value in values]
+
+
+def unlikeness(traits: np.ndarray, fitted: dict[str, Any]) -> float:
+    """How far a file lies from the training files, in standard deviations a trait: about 1 for one of them."""
+    from_mean = (traits - np.array(fitted["mean"])) / np.array(fitted["spread"])
+    return float(np.sqrt(from_mean @ np.array(fitted["precision"]) @ from_mean / len(from_mean)))

@@ -20,8 +20,8 @@ from musicml.errors import BadInput
 
 CHANNELS = (1, 8)
 SAMPLE_RATES = (4_000, 192_000)  # Hz
-LONG = 2**22  # of mp3: libmpg123 writes a complaint to the terminal at each block's beginning
 BLOCK = 2**16  # frames decoded at a time; a damaged block is lost whole, so not more
+MOST_VALUES = 100_000_000  # frames times channels decoded of one file: 15 minutes in stereo at 48 kHz, and some more
 UNKNOWN_LENGTH = 0xFFFFFFFF  # what a WAV says that was written to a pipe
 
 # the first bytes of a file, where they stand, and what they tell
@@ -36,8 +36,28 @@ SIGNATURES = [
     (0, b"\x1aE\xdf\xa3", "webm"),
     (0, b"0&\xb2u\x8ef\xcf\x11", "wma"),
 ]
-# what libsndfile does not read, and FFmpeg's name for it
-BY_FFMPEG = {"m4a": "mov", "webm": "matroska", "wma": "asf", "aac": "aac"}
+# the same for pictures, under Pillow's names for their types
+PICTURES = [
+    (0, b"\xff\xd8\xff", "JPEG"),
+    (0, b"\x89PNG\r\n\x1a\n", "PNG"),
+    (0, b"GIF8", "GIF"),
+    (6, b"\0\0\0\0", "BMP"),  # beside "BM", with which words begin as well
+    (8, b"WEBP", "WEBP"),
+]
+# types that many have and nothing here reads
+OTHERS = [
+    (0, b"PK\3\4", "a ZIP archive"),
+    (0, b"%PDF", "a PDF document"),
+    (0, b"II*\0", "a TIFF picture"),
+    (0, b"MM\0*", "a TIFF picture"),
+    (8, b"heic", "a HEIC picture"),
+    (8, b"heix", "a HEIC picture"),
+    (8, b"mif1", "a HEIF picture"),
+    (8, b"avif", "an AVIF picture"),
+]
+# what libsndfile does not read, and FFmpeg's name for it; and mp3, for which libsndfile takes longer, and writes to the
+# terminal where one is damaged
+BY_FFMPEG = {"mp3": "mp3", "m4a": "mov", "webm": "matroska", "wma": "asf", "aac": "aac"}
 TYPE_OF_SUFFIX = {
     ".wav": "wav",
     ".mp3": "mp3",
@@ -52,6 +72,14 @@ TYPE_OF_SUFFIX = {
     ".aac": "aac",
     ".webm": "webm",
     ".wma": "wma",
+}
+TYPE_OF_PICTURE_SUFFIX = {
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".png": "PNG",
+    ".gif": "GIF",
+    ".bmp": "BMP",
+    ".webp": "WEBP",
 }
 CONVERT = "convert it to wav or flac and try again"
 
@@ -69,21 +97,50 @@ class Stream:
     blocks: Iterator[np.ndarray]
 
 
+def called(source: str | Path | bytes | np.ndarray) -> str:
+    """What messages call a source that came without a name."""
+    return (
+        str(source) if isinstance(source, str | Path) else "this upload" if isinstance(source, bytes) else "the array"
+    )
+
+
 @contextlib.contextmanager
-def stream_of(source: str | Path | bytes, name: str) -> Iterator[tuple[Stream, BinaryIO, str]]:
-    """The file's stream, ready to be decoded; the open file; and its type by content.
+def stream_of(
+    source: str | Path | bytes | np.ndarray, name: str, given_rate: int | None = None
+) -> Iterator[tuple[Stream, BinaryIO | None, str]]:
+    """The file's stream, ready to be decoded; the open file, None for an array; and its type by content.
 
     Raises
     ------
     BadInput
         If it is missing, empty, of no known type, damaged, or of a format that no musical recording has.
     """
+    if isinstance(source, np.ndarray):
+        yield of_array(source, given_rate, name), None, "array"
+        return
     with opened(source, name) as file:
         kind = true_type(file, name)
+        if kind == "m4a":
+            check_boxes(file, name)
         decoder = by_ffmpeg if kind in BY_FFMPEG else by_libsndfile
         with decoder(file, kind, name) as stream:
             check_format(stream.channels, stream.sample_rate, name)
             yield stream, file, kind
+
+
+def of_array(y: np.ndarray, sample_rate: int | None, name: str) -> Stream:
+    """A stream of samples that are there already."""
+    if sample_rate is None:
+        raise BadInput(f"{name} must come with its sample_rate in Hz, and came without: give it too.")
+    if y.dtype != np.int16 and y.dtype.kind != "f":
+        raise BadInput(f"{name} must hold samples as float in [-1, 1] or int16, and holds {y.dtype}: convert it.")
+    if y.ndim not in (1, 2) or not y.size:
+        raise BadInput(f"{name} must be of shape (n_samples,) or (n_samples, channels), and is of {y.shape}.")
+    frames = y.reshape(len(y), -1)
+    check_format(frames.shape[1], sample_rate, name)
+    kept = np.int16 if y.dtype == np.int16 else np.float32
+    blocks = (frames[place : place + BLOCK].astype(kept, copy=False) for place in range(0, len(y), BLOCK))
+    return Stream(frames.shape[1], sample_rate, len(y), blocks)
 
 
 def check_format(channels: int, sample_rate: int, name: str) -> None:
@@ -107,9 +164,10 @@ def opened(source: str | Path | bytes, name: str) -> Iterator[BinaryIO]:
     else:
         try:
             if Path(source).is_dir():
-                raise BadInput(f"{name} must be a file, and is a folder: name the files in it.")
+                raise BadInput(f"{name} must be a file, and is a folder: name files, or a folder that holds some.")
             if not Path(source).is_file():
-                raise BadInput(f"{name} must be a file, and there is none of that name: check how it is spelt.")
+                other = "is none that can be read" if Path(source).exists() else "there is none of that name"
+                raise BadInput(f"{name} must be a file, and {other}: check how it is spelt.")
             file = Path(source).open("rb")
         except OSError as error:
             raise BadInput(
@@ -135,11 +193,20 @@ def true_type(file: BinaryIO, name: str) -> str:
         file.seek(10 + (a << 21 | b << 14 | c << 7 | d))
         head = file.read(512)
     file.seek(0)
-    kinds = [kind for place, mark, kind in SIGNATURES if head[place : place + len(mark)] == mark]
+    kinds = marked(head, SIGNATURES)
     kind = kinds[0] if kinds else mpeg_type(head) or ("mp3" if tagged else None)
-    if kind is None:
+    if kind is None or marked(head, OTHERS):
         raise BadInput(f"{name} must hold sound, and {looks_like(head)}: give a wav, flac, mp3, ogg or m4a file.")
     return kind
+
+
+def marked(head: bytes, signatures: list[tuple[int, bytes, str]]) -> list[str]:
+    """The types whose mark a file's first bytes bear."""
+    return [
+        kind
+        for place, mark, kind in signatures
+        if head[place : place + len(mark)] == mark and (kind != "BMP" or head[:2] == b"BM")
+    ]
 
 
 def mpeg_type(head: bytes) -> str | None:
@@ -154,6 +221,11 @@ def mpeg_type(head: bytes) -> str | None:
 
 def looks_like(head: bytes) -> str:
     """What a file of no known type seems to be, in words."""
+    pictures, sounds, others = (marked(head, signatures) for signatures in (PICTURES, SIGNATURES, OTHERS))
+    if others:
+        return f"is {others[0]}"
+    if pictures or sounds:
+        return f"is a {pictures[0]} picture" if pictures else f"is {sounds[0]} sound"
     if b"<svg" in head:
         return "is an SVG drawing"
     if not set(head) & set(b"\0\1\2\3\4\5\6\7\x0e\x0f"):
@@ -194,6 +266,43 @@ def wav_chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
         place += 8 + size + size % 2
 
 
+CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf"}
+COUNTED = {b"stsz": 8, b"stz2": 8, b"trun": 4}  # where a box says how many packets there are
+
+
+def check_boxes(file: BinaryIO, name: str) -> None:
+    """Refuse an m4a that claims more packets than it has bytes: FFmpeg makes room for them all before it reads one.
+
+    Boxes: ISO/IEC 14496-12, 4.2 (box), 8.7.3 (stsz, stz2), 8.8.8 (trun).
+    """
+    size = file.seek(0, io.SEEK_END)
+    claimed = sum(packets(file, 0, size))
+    file.seek(0)
+    if claimed > size:
+        raise BadInput(f"{name} must hold the {claimed} packets that it claims, and has {size} bytes: {CONVERT}.")
+
+
+def packets(file: BinaryIO, place: int, end: int) -> Iterator[int]:
+    """How many packets each box between two places claims."""
+    while place + 8 <= end:
+        file.seek(place)
+        length, kind = struct.unpack(">I4s", file.read(8))
+        first = place + 8
+        if length == 1 and first + 8 <= end:
+            (length,) = struct.unpack(">Q", file.read(8))
+            first += 8
+        end_of_box = end if length == 0 else min(place + length, end)
+        if end_of_box <= place + 7:
+            return
+        if kind in CONTAINERS:
+            yield from packets(file, first, end_of_box)
+        elif kind in COUNTED:
+            file.seek(first + COUNTED[kind])
+            count = file.read(4)
+            yield int.from_bytes(count, "big") if len(count) == 4 else 0
+        place = end_of_box
+
+
 class Unnamed:
     """An open file as libsndfile gets it: nameless, since the ending `.raw` would decide its format, and never
     raising at a seek before its beginning, which a damaged header can ask for, because there is no one to catch it."""
@@ -210,7 +319,7 @@ class Unnamed:
 
 @contextlib.contextmanager
 def by_libsndfile(file: BinaryIO, kind: str, name: str) -> Iterator[Stream]:
-    """Decode wav, flac, mp3, ogg, aiff and au."""
+    """Decode wav, flac, ogg, aiff and au."""
     import soundfile
 
     share = wav_header(file, name) if kind == "wav" else 1.0
@@ -223,7 +332,7 @@ def by_libsndfile(file: BinaryIO, kind: str, name: str) -> Iterator[Stream]:
         # 16-bit samples are read as they are, five times as fast as libsndfile turns them into floats
         dtype = "int16" if sound.subtype == "PCM_16" else "float32"
         with contextlib.suppress(soundfile.SoundFileError):  # the end of what can be decoded; `completeness` judges it
-            while len(block := sound.read(LONG if kind == "mp3" else BLOCK, dtype=dtype, always_2d=True)):
+            while len(block := sound.read(BLOCK, dtype=dtype, always_2d=True)):
                 yield block
 
     with sound:
@@ -232,7 +341,7 @@ def by_libsndfile(file: BinaryIO, kind: str, name: str) -> Iterator[Stream]:
 
 @contextlib.contextmanager
 def by_ffmpeg(file: BinaryIO, kind: str, name: str) -> Iterator[Stream]:
-    """Decode what phones and browsers record: m4a, webm, aac, wma. PyAV brings FFmpeg's libraries with it."""
+    """Decode mp3, and what phones and browsers record: m4a, webm, aac, wma. PyAV brings FFmpeg's libraries with it."""
     try:
         import av
     except ImportError as error:
@@ -251,18 +360,47 @@ def by_ffmpeg(file: BinaryIO, kind: str, name: str) -> Iterator[Stream]:
         if audio.codec_context is None or not audio.sample_rate:
             raise undecodable(name, kind)
 
-        def blocks() -> Iterator[np.ndarray]:
+        def decoded() -> Iterator[np.ndarray]:
             with contextlib.suppress(av.FFmpegError):  # as above: where decoding ends, `completeness` judges
                 for frame in container.decode(audio):
                     yield as_float(frame, audio.channels, audio.sample_rate, name)
 
-        yield Stream(audio.channels, audio.sample_rate, claimed_frames(container, audio, kind), blocks())
+        claimed = claimed_frames(container, audio) if tells_length(file, kind) else 0
+        yield Stream(audio.channels, audio.sample_rate, claimed, gathered(decoded()))
 
 
-def claimed_frames(container, audio, kind: str) -> int:
-    """How many frames the header claims; 0 where it says nothing, or FFmpeg only guesses (aac)."""
-    if kind == "aac":
-        return 0
+def gathered(blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """Blocks of at least `BLOCK` frames: FFmpeg gives a thousand, and one by one they take twice the time."""
+    some, n_frames = [], 0
+    for block in blocks:
+        some.append(block)
+        n_frames += len(block)
+        if n_frames >= BLOCK:
+            yield np.concatenate(some)
+            some, n_frames = [], 0
+    if some:
+        yield np.concatenate(some)
+
+
+def tells_length(file: BinaryIO, kind: str) -> bool:
+    """Whether a file says how long it is; of one that does not, FFmpeg only guesses from its size.
+
+    An mp3 says it in a first frame of its own, marked Xing, Info or VBRI, behind its tags.
+    """
+    if kind != "mp3":
+        return kind != "aac"
+    place = file.tell()
+    file.seek(0)
+    head = file.read(10)
+    a, b, c, d = (byte & 0x7F for byte in head[6:10])
+    file.seek(10 + (a << 21 | b << 14 | c << 7 | d) if head[:3] == b"ID3" else 0)
+    first = file.read(4096)
+    file.seek(place)
+    return any(mark in first for mark in (b"Xing", b"Info", b"VBRI"))
+
+
+def claimed_frames(container, audio) -> int:
+    """How many frames the header claims; 0 where it says nothing."""
     if audio.duration:
         return round(audio.duration * audio.time_base * audio.sample_rate)
     alone = len(container.streams) == 1  # beside a picture, the length may be the picture's
@@ -289,9 +427,9 @@ def undecodable(name: str, kind: str) -> BadInput:
     return BadInput(f"{name} must hold sound that can be decoded, and is damaged or rare {kind}: {CONVERT}.")
 
 
-def misnamed(name: str, kind: str, type_of_suffix: dict[str, str]) -> list[str]:
+def misnamed(name: str, kind: str) -> list[str]:
     """A warning where the name's ending tells another type than the content."""
     suffix = Path(name).suffix.lower()
-    if type_of_suffix.get(suffix, kind) == kind:
+    if (TYPE_OF_SUFFIX | TYPE_OF_PICTURE_SUFFIX).get(suffix, kind) == kind or kind == "array":
         return []
     return [f"The file is named {suffix} but holds {kind}: it was read as {kind}."]

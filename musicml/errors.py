@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 MOST = 24  # names in a hint
+LONGEST = 160  # characters of a name in a message
 
 
 class BadInput(ValueError):
@@ -26,3 +27,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
     guess = f"did you mean {close[0]!r}? " if close else ""
     more = f" and {len(known) - MOST} more" if len(known) > MOST else ""
     return f"{guess}known here: {', '.join(known[:MOST]) or 'none'}{more}."
+
+
+def printable(name: str) -> str:
+    """A file's name as a message can show it: on one line, not longer than it can be read, nothing but characters.
+
+    >>> printable("song\n.wav")
+    'song?.wav'
+    """
+    plain = "".join(character if character.isprintable() else "?" for character in name)
+    return plain if len(plain) <= LONGEST else f"{plain[:60]}...{plain[-90:]}"

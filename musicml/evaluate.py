@@ -153,7 +153,7 @@ def ask(
 
 def question(predictor: Predictor, dataset: Dataset, example: Example, place: int) -> Question:
     """What the run is asked for one example: its file, or the features that the data set ships."""
-    if predictor.serving["asks_for"] == "file":
+    if predictor.serving.asks_for == "file":
         return predictor.read(example.path, example.id)
     if dataset.vggish is None:
         raise BadInput(
@@ -163,16 +163,19 @@ def question(predictor: Predictor, dataset: Dataset, example: Example, place: in
 
 
 def judge(run: Run, predictions: list[Prediction], targets: np.ndarray, groups: list[str]) -> dict[str, Any]:
-    """The report of predictions, with the calibration error that they would have without their temperature."""
+    """The report of predictions, with the calibration error without their temperature, and false alarms."""
     serving = run.read("serving.json")
     scores = np.stack([prediction.scores for prediction in predictions])
     raw = np.stack([prediction.clip_scores.mean(axis=0) for prediction in predictions])
     made = report.make(
         scores, targets, np.array(groups, dtype=object), run.read("labels.json"), serving["task"], serving["thresholds"]
     )
+    judged = [prediction for prediction in predictions if prediction.unlike is not None]
+    flagged = sum(prediction.is_unlike_training for prediction in judged)
     return {
         **made,
         "calibration_error_before": report.rounded(calibrate.calibration_error(raw, targets, serving["task"])),
+        "unlike_training": {"flagged": flagged, "n": len(judged)} if judged else None,
     }
 
 

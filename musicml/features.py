@@ -167,20 +167,64 @@ class VGGish:
 KINDS = {"log_mel": LogMel, "mfcc": MFCC, "pixels": Pixels, "vggish": VGGish}
 
 
+class Frames:
+    """The features of a sound that comes in blocks, frame by frame as soon as their samples are there.
+
+    Together they equal `compute` of the whole sound, to rounding, while only the samples that later frames still need
+    are held.
+
+    Parameters
+    ----------
+    settings : which features
+    least_samples : int, samples; a sound that ends shorter is repeated up to this length, by `rest`
+    """
+
+    def __init__(self, settings: LogMel, least_samples: int = 0):
+        self.settings, self.least = settings, max(least_samples, settings.n_fft)
+        self.n_samples = 0
+        self.held = np.zeros(0, np.float32)
+
+    def take(self, y: np.ndarray) -> np.ndarray:
+        """The frames that the next samples `y` complete, [shape=(n_frames, n_bins)], float32."""
+        self.n_samples += len(y)
+        self.held = np.concatenate([self.held, y])
+        n_frames = 0 if self.n_samples < self.least else self.settings.n_frames(len(self.held))
+        if not n_frames:
+            return np.zeros((0, self.settings.n_bins), np.float32)
+        found = self.settings.compute(self.held)
+        self.held = self.held[n_frames * self.settings.hop_length :]
+        return found
+
+    def rest(self) -> np.ndarray:
+        """The frames of a sound that is shorter than `least_samples` so far, repeated; none of one that is not."""
+        if self.n_samples >= self.least:
+            return np.zeros((0, self.settings.n_bins), np.float32)
+        return self.settings.compute(audio.pad(self.held, self.least))
+
+    def remark(self) -> tuple[str, ...]:
+        """What there is to say of a sound that had to be repeated."""
+        if self.n_samples >= self.least:
+            return ()
+        rate = self.settings.sample_rate
+        return (f"The sound lasts {self.n_samples / rate:.2f} s and was repeated to fill {self.least / rate:.2f} s.",)
+
+
 def from_file(
-    source: str | Path | bytes,
+    source: str | Path | bytes | np.ndarray,
     settings: LogMel | MFCC | Pixels | VGGish,
     least_samples: int = 0,
     name: str | None = None,
+    given_rate: int | None = None,
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """The features of one file, sound or picture, and what there is to warn of.
 
     Parameters
     ----------
-    source : a path, or the file's content
+    source : a path, the file's content, or an array as `audio.read` and `images.read` take it
     settings : which features
     least_samples : int, samples at the settings' sample rate; a shorter sound is repeated up to this length
     name : what to call the file in messages
+    given_rate : int, Hz, of a sound given as an array
 
     Returns
     -------
@@ -197,11 +241,11 @@ def from_file(
         return settings.compute(picture.pixels), picture.warnings
     if not isinstance(settings, LogMel):
         return settings.compute(np.zeros(0, np.float32)), ()
-    sound = audio.read(source, settings.sample_rate, name=name)
-    least = max(least_samples, settings.n_fft)
-    repeated = f"The sound lasts {sound.seconds:.2f} s and was repeated to fill {least / settings.sample_rate:.2f} s."
-    short = (repeated,) if len(sound.y) < least else ()
-    return settings.compute(audio.pad(sound.y, least)), sound.warnings + short
+    frames, parts = Frames(settings, least_samples), []
+    heard = audio.listen(
+        source, lambda y: parts.append(frames.take(y)), settings.sample_rate, name=name, given_rate=given_rate
+    )
+    return np.concatenate([*parts, frames.rest()]), heard.warnings + frames.remark()
 
 
 def check(settings: LogMel | MFCC | Pixels | VGGish) -> None:
@@ -285,6 +329,11 @@ def mel_filters(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: fl
     triangles = [np.interp(frequencies, edges[i : i + 3], [0, 1, 0]) for i in range(n_mels)]
     areas = (edges[2:] - edges[:-2]) / 2
     return (np.stack(triangles) / areas[:, None]).astype(np.float32)
+
+
+def centres(settings: LogMel) -> np.ndarray:
+    """The frequency at which each mel filter peaks, Hz, [shape=(n_mels,)]."""
+    return mel_to_hz(np.linspace(hz_to_mel(settings.fmin), hz_to_mel(upper(settings)), settings.n_mels + 2))[1:-1]
 
 
 def hz_to_mel(hz: float) -> float:

@@ -1,7 +1,7 @@
 """Pictures from anywhere, through one gate: bytes or a file in, RGB uint8 within limits out.
 
 A small file can hold a huge picture (17 kB of PNG, 144 million pixels), so the size is judged from the header, before
-anything is decoded. What can't be shown as one RGB picture without guessing is refused.
+anything is decoded. Whatever mode it is in comes out as RGB, and a warning says so where colours may have changed.
 """
 
 from __future__ import annotations
@@ -15,26 +15,21 @@ from pathlib import Path
 
 import numpy as np
 
-from musicml.decoding import looks_like, misnamed
-from musicml.errors import BadInput
+from musicml.decoding import OTHERS, PICTURES, TYPE_OF_PICTURE_SUFFIX, called, looks_like, marked, misnamed
+from musicml.errors import BadInput, printable
 
 MOST_PIXELS = 25_000_000
+MOST_SCANS = 100  # of a progressive JPEG, where a dozen are usual
+MOST_FILLING = 10_000  # bytes in a row that only fill a JPEG
 MOST_BYTES = 100_000_000  # an uncompressed picture of so many pixels
 SMALL = 32  # pixels a side; below, there is next to nothing to recognise
 
-# the first bytes of a file, where they stand, and Pillow's name for what they tell
-SIGNATURES = [
-    (0, b"\xff\xd8\xff", "JPEG"),
-    (0, b"\x89PNG\r\n\x1a\n", "PNG"),
-    (0, b"GIF8", "GIF"),
-    (0, b"BM", "BMP"),
-    (8, b"WEBP", "WEBP"),
-]
-TYPE_OF_SUFFIX = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".gif": "GIF", ".bmp": "BMP", ".webp": "WEBP"}
-SUFFIXES = frozenset(TYPE_OF_SUFFIX)
-COLOURS = {"CMYK": "CMYK, the colours of printing", "1": "1-bit, only black and white"}
-EIGHT_BIT = {"RGB", "RGBA", "RGBX", "L", "LA", "P", "PA"}
-SIXTEEN_BIT = {"I;16", "I;16B", "I;16L", "I;16N"}
+SUFFIXES = frozenset(TYPE_OF_PICTURE_SUFFIX)
+SIXTEEN_BIT = {"I", "I;16", "I;16B", "I;16L", "I;16N"}
+REMARKS = {
+    "CMYK": "The picture is in CMYK, the colours of printing, and was turned into RGB: its colours may differ.",
+    "1": "The picture is 1-bit, only black and white: a model of photographs sees little in it.",
+}
 # all of these came out of Pillow when it was given damaged files
 DAMAGED = (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error)
 ORIENTATION = 0x0112  # the EXIF tag that says how the camera was held
@@ -54,12 +49,12 @@ class Picture:
     warnings: tuple[str, ...] = ()
 
 
-def read(source: str | Path | bytes, name: str | None = None) -> Picture:
+def read(source: str | Path | bytes | np.ndarray, name: str | None = None) -> Picture:
     """Read a picture file through the gate.
 
     Parameters
     ----------
-    source : a path, or the file's content
+    source : a path, the file's content, or pixels [shape=(height, width, 3)], uint8 RGB
     name : what to call the file in messages; by default its path, or "this upload"
 
     Returns
@@ -77,11 +72,24 @@ def read(source: str | Path | bytes, name: str | None = None) -> Picture:
     >>> read("banjo/001.jpg").pixels.shape  # doctest: +SKIP
     (224, 224, 3)
     """
-    name = name or ("this upload" if isinstance(source, bytes) else str(source))
+    name = printable(name or called(source))
+    if isinstance(source, np.ndarray):
+        check_array(source, name)
+        return Picture(source, tuple(emptiness(source)))
     content = content_of(source, name)
     kind = true_type(content, name)
-    pixels = decode(content, kind, name)
-    return Picture(pixels, tuple(misnamed(name, kind, TYPE_OF_SUFFIX) + emptiness(pixels)))
+    pixels, remarks = decode(content, kind, name)
+    return Picture(pixels, (*misnamed(name, kind), *remarks, *emptiness(pixels)))
+
+
+def check_array(pixels: np.ndarray, name: str) -> None:
+    """Refuse an array that is no picture."""
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise BadInput(
+            f"{name} must be of shape (height, width, 3) and uint8, RGB, and is of {pixels.shape}, {pixels.dtype}: "
+            "convert it."
+        )
+    check_size(pixels.shape[1], pixels.shape[0], name)
 
 
 def content_of(source: str | Path | bytes, name: str) -> bytes:
@@ -101,7 +109,7 @@ def size_of(path: Path, name: str) -> int:
     """The size of a file in bytes."""
     try:
         if path.is_dir():
-            raise BadInput(f"{name} must be a file, and is a folder: name the files in it.")
+            raise BadInput(f"{name} must be a file, and is a folder: name files, or a folder that holds some.")
         if path.is_file():
             return path.stat().st_size
     except OSError as error:
@@ -111,20 +119,15 @@ def size_of(path: Path, name: str) -> int:
 
 def true_type(content: bytes, name: str) -> str:
     """The type by content, under Pillow's name for it."""
-    for place, mark, kind in SIGNATURES:
-        if content[place : place + len(mark)] == mark:
-            return kind
+    kinds = marked(content[:512], PICTURES)
+    if kinds and not marked(content[:512], OTHERS):
+        return kinds[0]
     seen = looks_like(content[:512])
     raise BadInput(f"{name} must hold a jpeg, png, webp, gif or bmp picture, and {seen}: save it as one of these.")
 
 
-def decode(content: bytes, kind: str, name: str) -> np.ndarray:
-    """The pixels, upright.
-
-    Returns
-    -------
-    np.ndarray [shape=(height, width, 3)], uint8 RGB
-    """
+def decode(content: bytes, kind: str, name: str) -> tuple[np.ndarray, list[str]]:
+    """The pixels, upright, [shape=(height, width, 3)], uint8 RGB; and what there is to say of the mode they were in."""
     from PIL import Image
 
     formats = ["JPEG", "MPO"] if kind == "JPEG" else [kind]  # MPO: what phones add to a JPEG behind the picture
@@ -133,9 +136,10 @@ def decode(content: bytes, kind: str, name: str) -> np.ndarray:
             warnings.filterwarnings("ignore", module="PIL")  # what it warns of is refused below, or does no harm
             image = Image.open(io.BytesIO(content), formats=formats)
             check_size(*image.size, name)
-            check_form(image, name)
+            check_still(image, name)
+            check_parts(content, kind, name)
             image.load()
-            return upright(as_rgb(image), image)
+            return upright(as_rgb(image), image), [REMARKS[image.mode]] if image.mode in REMARKS else []
     except Image.DecompressionBombError as error:
         raise BadInput(f"{name} must have at most {MOST_PIXELS} pixels, and has many more: make it smaller.") from error
     except BadInput:
@@ -155,13 +159,20 @@ def check_size(width: int, height: int, name: str) -> None:
         )
 
 
-def check_form(image, name: str) -> None:
-    """Refuse a picture whose colours or frames could only be guessed at."""
+def check_still(image, name: str) -> None:
+    """Refuse a picture that moves: which of its frames is meant could only be guessed at."""
     if image.format != "MPO" and getattr(image, "is_animated", False):
         raise BadInput(f"{name} must be one picture, and is animated, of more than one: save one of them as PNG.")
-    if image.mode not in EIGHT_BIT | SIXTEEN_BIT:
-        colours = COLOURS.get(image.mode, f"of mode {image.mode}")
-        raise BadInput(f"{name} must be in RGB or grey, and is {colours}: save it as RGB.")
+
+
+def check_parts(content: bytes, kind: str, name: str) -> None:
+    """Refuse a small file that takes long: a JPEG of a thousand scans, each over the whole picture, or all filling."""
+    scans = content.count(b"\xff\xda") if kind == "JPEG" else 0
+    if scans > MOST_SCANS or (kind == "JPEG" and b"\xff" * MOST_FILLING in content):
+        raise BadInput(
+            f"{name} must be a JPEG as cameras and programs write it, of at most {MOST_SCANS} scans, and has {scans}, "
+            "or is full of filling: open it and save it again."
+        )
 
 
 def as_rgb(image):
@@ -170,7 +181,7 @@ def as_rgb(image):
 
     if image.mode in SIXTEEN_BIT:
         # 65535 / 255 = 257; Pillow's own conversion would cut everything above 255 off
-        image = Image.fromarray(np.round(np.asarray(image) / 257).astype(np.uint8))
+        image = Image.fromarray(np.clip(np.round(np.asarray(image) / 257), 0, 255).astype(np.uint8))
     elif image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from musicml import console, files, inputs, models, store
+from musicml import console, export, files, inputs, models, store
 from musicml.datasets import Dataset
 from musicml.errors import BadInput
 from musicml.experiment import Experiment
@@ -28,11 +29,12 @@ class Material:
 
 @dataclass(frozen=True)
 class Learned:
-    """A trained model as a function from clips to raw scores, with a way to export it where there is one."""
+    """A trained model as a function from clips to raw scores, its file, and a way to export it."""
 
     scores_of: Callable[[Any], np.ndarray]
     input_shape: list[int]
-    export: Callable[[], str] | None = None
+    model: Path
+    export: Callable[[], str]
 
 
 def spec_of(experiment: Experiment, material: Material, train_clips: inputs.Clips, seed: int) -> models.Spec:
@@ -63,7 +65,13 @@ def forest(
     files.write_json(run.path / "layers.json", grown.layers())
     run.update(precision={"policy": "float32", "reason": "scikit-learn's trees"}, backend="scikit-learn", device="CPU")
     family = models.family("forest")
-    return Learned(lambda wanted: family.scores(grown.trees, everything(wanted), spec.task), list(spec.shape))
+    few = everything(clips)[:64]
+    return Learned(
+        lambda wanted: family.scores(grown.trees, everything(wanted), spec.task),
+        list(spec.shape),
+        run.path / "model.skops",
+        lambda: export.forest_to_onnx(grown.trees, spec.task, run, few),
+    )
 
 
 def everything(clips: inputs.Clips) -> np.ndarray:
@@ -81,7 +89,6 @@ def network(
 ) -> Learned:
     """Build the model and fit it; a frozen backbone's outputs are computed once and its head trained on them."""
     keras = console.import_keras()
-    from musicml import export
     from musicml.learning import device, fit
 
     facts, training = run.facts(), experiment.training
@@ -112,7 +119,8 @@ def network(
     return Learned(
         lambda clips: fit.scores_of(model, clips, training.batch_size),
         list(spec.shape),
-        lambda: export.to_onnx(model, run.path / "model.onnx", few),
+        run.path / "model.keras",
+        lambda: export.to_onnx(model, run, few),
     )
 
 

@@ -1,22 +1,29 @@
-"""Predictor: the one way a run is asked, from the command line, the dashboard, Python, and its own evaluation."""
+"""Predictor: the one way a run is asked, from the command line, the dashboard, Python, and its own evaluation.
+
+>>> predictor = Predictor(open_run("runs/genre_gru-20260301T141205-s0"))  # doctest: +SKIP
+>>> predictor.predict("song.mp3").label  # doctest: +SKIP
+'jazz'
+"""
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from musicml import audio, calibrate, features, options
-from musicml.errors import BadInput
+from musicml import audio, calibrate, decoding, engines, features, serving
+from musicml.errors import BadInput, nearest
 from musicml.runs import Run
 
-BATCH = 64
-ENGINES = ("auto", "onnx", "keras")
+BATCH = 16  # clips in one pass, and fewer of large ones; more take more memory and no less time
+BATCH_VALUES = 2**21
+TOGETHER = 16  # files whose features are held at a time
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,9 @@ class Prediction:
     thresholds : for several classes at once, from which score each counts as present
     warnings : what a listener should know, a sentence each
     seconds : how long it took: `read` (decode and features), `model`
+    clip_seconds : how long each clip is; None for a picture
+    temperature : what the scores were calibrated with
+    unlike : how far the file lies from training, `distance`, and the `limit` that is flagged beyond; None without one
     """
 
     file: str
@@ -44,6 +54,9 @@ class Prediction:
     warnings: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     task: str = "single"
+    clip_seconds: float | None = None
+    temperature: float = 1.0
+    unlike: dict[str, float] | None = None
 
     @property
     def label(self) -> str:
@@ -55,20 +68,6 @@ class Prediction:
         """The probability of `label`."""
         return float(self.scores.max())
 
-    def as_table(self) -> dict[str, Any]:
-        """The prediction as plain values for JSON: file, label, probability, probabilities by class, warnings."""
-        probabilities = {
-            name: round(float(score), 6) for name, score in zip(self.class_names, self.scores, strict=True)
-        }
-        table = {
-            "file": self.file,
-            "label": self.label,
-            "probability": probabilities[self.label],
-            "probabilities": probabilities,
-            "warnings": list(self.warnings),
-        }
-        return {**table, "present": self.present} if self.task == "multi" else table
-
     @property
     def present(self) -> list[str]:
         """Of several classes at once, those above their thresholds; of one class, that one."""
@@ -79,6 +78,50 @@ class Prediction:
             for name, score, least in zip(self.class_names, self.scores, self.thresholds, strict=True)
             if score >= least
         ]
+
+    @property
+    def over_time(self) -> np.ndarray:
+        """Calibrated probabilities of each clip by itself, [shape=(n_clips, n_classes)]."""
+        return calibrate.temper(self.clip_scores, self.temperature, self.task)
+
+    @property
+    def is_unlike_training(self) -> bool:
+        """Whether the file lies further from the training files than all but a few of validation did."""
+        return self.unlike is not None and self.unlike["distance"] > self.unlike["limit"]
+
+    def as_table(self, over_time: bool = False) -> dict[str, Any]:
+        """The prediction as plain values for JSON; with `over_time` each clip's probabilities too."""
+        probabilities = self.named(self.scores)
+        table = {
+            "file": self.file,
+            "label": self.label,
+            "probability": probabilities[self.label],
+            "probabilities": probabilities,
+            "warnings": list(self.warnings),
+            "unlike_training": self.is_unlike_training,
+            "seconds": {name: round(value, 4) for name, value in self.seconds.items()},
+        }
+        if self.task == "multi":
+            table["present"] = self.present
+        if over_time:
+            table["over_time"] = [
+                {**window, "probabilities": self.named(scores)}
+                for window, scores in zip(self.windows(), self.over_time, strict=True)
+            ]
+        return table
+
+    def windows(self) -> list[dict[str, float]]:
+        """Where each clip begins and ends, in seconds; empty tables for a picture."""
+        if self.clip_seconds is None:
+            return [{} for _ in self.starts]
+        return [
+            {"start": round(float(start), 3), "end": round(float(start + self.clip_seconds), 3)}
+            for start in self.starts
+        ]
+
+    def named(self, scores: np.ndarray) -> dict[str, float]:
+        """Scores by class, as plain numbers."""
+        return {name: round(float(score), 6) for name, score in zip(self.class_names, scores, strict=True)}
 
 
 @dataclass(frozen=True)
@@ -107,33 +150,51 @@ class Predictor:
 
     def __init__(self, run: Run, engine: str = "auto"):
         self.run = run
-        self.serving = complete(run)
-        self.class_names: list[str] = run.read("labels.json")
-        self.settings = options.read(
-            features.KINDS[self.serving["kind"]], self.serving["features"], "features", "serving.json"
-        )
-        self.task: str = self.serving["task"]
-        self.clip = self.serving["clips"]
+        self.serving = serving.read(run)
+        self.class_names = self.serving.class_names
+        self.settings = self.serving.settings
+        self.task = self.serving.task
         self.engine = engine
         self._lock = threading.Lock()
-        self._model: Callable[[np.ndarray], np.ndarray] | None = None
+        self._model: engines.Model | None = None
 
-    def predict(self, source: str | Path | bytes, name: str | None = None) -> Prediction:
+    def predict(
+        self, source: str | Path | bytes | np.ndarray, name: str | None = None, sample_rate: int | None = None
+    ) -> Prediction:
         """Answer for one file.
 
         Parameters
         ----------
-        source : path of a sound or picture file, or its content
-        name : what to call it, where `source` is content
+        source : path of a sound or picture file, its content, or an array: samples [shape=(n_samples,) or
+            (n_samples, channels)], float in [-1, 1] or int16; a picture [shape=(height, width, 3)], uint8 RGB
+        name : what to call it, where `source` is no path
+        sample_rate : int, Hz, of samples given as an array
 
         Raises
         ------
         BadInput
             If the file can't be read, or the run can't be asked about a file at all.
         """
-        return self.answer([self.read(source, name)])[0]
+        return self.answer([self.read(source, name, sample_rate)])[0]
 
-    def read(self, source: str | Path | bytes, name: str | None = None) -> Question:
+    def predict_all(self, sources: Iterable[str | Path]) -> Iterator[Prediction | BadInput]:
+        """Answer for many files, in their order and several in one pass; for one that can't be read, why."""
+        for some in batched(sources, TOGETHER):
+            asked = [self.tried(source) for source in some]
+            questions = [question for question in asked if isinstance(question, Question)]
+            answers = iter(self.answer(questions) if questions else [])
+            yield from (next(answers) if isinstance(question, Question) else question for question in asked)
+
+    def tried(self, source: str | Path) -> Question | BadInput:
+        """`read`, or what it refuses the file with."""
+        try:
+            return self.read(source)
+        except BadInput as error:
+            return error
+
+    def read(
+        self, source: str | Path | bytes | np.ndarray, name: str | None = None, sample_rate: int | None = None
+    ) -> Question:
         """A file's features as a question, not yet answered; so that many can be answered together.
 
         Raises
@@ -141,148 +202,118 @@ class Predictor:
         BadInput
             As `predict`.
         """
-        if isinstance(self.settings, features.VGGish):
+        self.check_asks_for_files()
+        begun = time.perf_counter()
+        values, warnings = features.from_file(
+            source, self.settings, self.serving.clip["least_samples"], name, sample_rate
+        )
+        return Question(name or decoding.called(source), values, warnings, time.perf_counter() - begun)
+
+    def check_asks_for_files(self) -> None:
+        """Refuse to be asked about files where the features come with a data set only."""
+        if self.serving.asks_for != "file":
             raise BadInput(
                 f"run {self.run.name} answers for the VGGish features of its data set only, and can't be asked "
                 "about a file: ask a run of openmic_cnn."
             )
-        begun = time.perf_counter()
-        values, warnings = features.from_file(source, self.settings, self.clip["least_samples"], name)
-        shown = name or ("upload" if isinstance(source, bytes) else str(source))
-        return Question(shown, values, warnings, time.perf_counter() - begun)
 
     def answer(self, questions: list[Question]) -> list[Prediction]:
-        """Answer for features that are there already, all of them in one pass through the model."""
+        """Answer for features that are there already, all of them in as few passes through the model as can be."""
         begun = time.perf_counter()
-        places = [self.places(question.values) for question in questions]
-        clips = [
-            clip for question, found in zip(questions, places, strict=True) for clip in self.cut(question.values, found)
-        ]
-        raw = np.split(self.scores_of(np.stack(clips)), np.cumsum([len(found) for found in places])[:-1])
+        places = [self.places(len(question.values)) for question in questions]
+        clips = itertools.chain.from_iterable(
+            self.cut(question.values, found) for question, found in zip(questions, places, strict=True)
+        )
+        raw = np.split(self.scores_of(clips), np.cumsum([len(found) for found in places])[:-1])
         share = (time.perf_counter() - begun) / len(questions)
-        return [self.summed_up(*three, share) for three in zip(questions, places, raw, strict=True)]
+        return [
+            self.summed_up(question, found, scores, share)
+            for question, found, scores in zip(questions, places, raw, strict=True)
+        ]
+
+    def places(self, n_frames: int) -> np.ndarray:
+        """The frames at which clips begin, [shape=(n_clips,)], int; a picture is one clip."""
+        clip = self.serving.clip
+        if clip["n_frames"] is None:
+            return np.zeros(1, dtype=int)
+        return audio.starts(n_frames, clip["n_frames"], clip["hop_frames"])
+
+    def cut(self, values: np.ndarray, places: np.ndarray) -> Iterator[np.ndarray]:
+        """The clips that begin at `places`; a picture is its own and only clip."""
+        length = self.serving.clip["n_frames"]
+        return (values if length is None else values[place : place + length] for place in places)
+
+    def scores_of(self, clips: Iterable[np.ndarray]) -> np.ndarray:
+        """Raw scores of clips, [shape=(n_clips, n_classes)], float32; a batch of them is held at a time."""
+        model, clips = self.model(), iter(clips)
+        first = next(clips)
+        size = max(1, min(BATCH, BATCH_VALUES // first.size))
+        return np.concatenate([model.scores(np.stack(some)) for some in batched(itertools.chain([first], clips), size)])
 
     def summed_up(self, question: Question, places: np.ndarray, raw: np.ndarray, seconds: float) -> Prediction:
         """One file's answer from its clips' raw scores: their mean, calibrated."""
-        scores = calibrate.temper(raw.mean(axis=0), self.serving["temperature"], self.task)
-        starts = places * (self.clip["frame_seconds"] or 0.0)
+        served = self.serving
+        unlike, remarks = self.likeness(question.values)
         return Prediction(
             question.name,
             self.class_names,
-            scores,
-            starts,
+            calibrate.temper(raw.mean(axis=0), served.temperature, self.task),
+            places * (served.clip["frame_seconds"] or 0.0),
             raw,
-            self.serving["thresholds"],
-            tuple(question.warnings),
+            served.thresholds,
+            (*question.warnings, *remarks),
             {"read": question.seconds, "model": seconds},
             self.task,
+            served.clip_seconds,
+            served.temperature,
+            unlike,
         )
 
-    def cut(self, values: np.ndarray, places: np.ndarray) -> list[np.ndarray]:
-        """The clips that begin at `places`; a picture is its own and only clip."""
-        length = self.clip["n_frames"]
-        return [values] if length is None else [values[place : place + length] for place in places]
+    def likeness(self, values: np.ndarray) -> tuple[dict[str, float] | None, list[str]]:
+        """How far a file lies from the training files, and what there is to say of it."""
+        fitted = self.serving.unlike
+        if fitted is None:
+            return None, []
+        distance = calibrate.unlikeness(calibrate.traits(values, self.serving.kind), fitted)
+        if distance <= fitted["limit"]:
+            return {"distance": distance, "limit": fitted["limit"]}, []
+        said = (
+            f"This is unlike anything in training, so the answer is a guess: {distance:.1f} from it, and beyond "
+            f"{fitted['limit']:.1f} lay only {self.false_alarms()}."
+        )
+        return {"distance": distance, "limit": fitted["limit"]}, [said]
 
-    def places(self, values: np.ndarray) -> np.ndarray:
-        """The frames at which clips begin, [shape=(n_clips,)], int; a picture is one clip."""
-        if self.clip["n_frames"] is None:
-            return np.zeros(1, dtype=int)
-        return audio.starts(len(values), self.clip["n_frames"], self.clip["hop_frames"])
+    def false_alarms(self) -> str:
+        """How many files of the run's own data are taken for unlike it: of the test side, once that was judged."""
+        found = self.run.read("report.json").get("unlike_training") if self.run.is_whole else None
+        if found:
+            return f"{found['flagged']} of {found['n']} test files"
+        return f"{self.serving.unlike['beyond']} of {self.serving.unlike['n']} validation files"
 
-    def scores_of(self, clips: np.ndarray) -> np.ndarray:
-        """Raw scores of a batch of clips: [shape=(n, ...)] → [shape=(n, n_classes)], float32."""
-        model = self.model()
-        parts = [model(np.ascontiguousarray(clips[place : place + BATCH])) for place in range(0, len(clips), BATCH)]
-        return np.concatenate(parts)
+    def index_of(self, label: str) -> int:
+        """The place of a class among the scores.
 
-    def model(self) -> Callable[[np.ndarray], np.ndarray]:
-        """The loaded model as a function; loaded once even if many threads ask at the same time."""
+        Raises
+        ------
+        BadInput
+            If the run knows no such class.
+        """
+        if label not in self.class_names:
+            raise BadInput(
+                f"class {label!r} must be one that run {self.run.name} knows: {nearest(label, self.class_names)}"
+            )
+        return self.class_names.index(label)
+
+    def model(self) -> engines.Model:
+        """The loaded model; loaded once even if many threads ask at the same time."""
         with self._lock:
             if self._model is None:
-                self._model = load_model(self.run.path, self.serving, self.class_names, self.engine)
+                self._model = engines.load(self.run.path, self.serving, self.engine)
         return self._model
 
 
-NEEDED = ("task", "kind", "features", "clips", "temperature", "thresholds", "asks_for")
-
-
-def complete(run: Run) -> dict[str, Any]:
-    """serving.json, if it says all that serving needs."""
-    serving = run.read("serving.json")
-    missing = [key for key in NEEDED if not isinstance(serving, dict) or key not in serving]
-    if missing or serving["kind"] not in features.KINDS:
-        said = f"{', '.join(missing)} missing" if missing else f"unknown features {serving['kind']!r}"
-        raise BadInput(f"serving.json of run {run.name} must say how it is asked, and does not ({said}): {run.cure()}")
-    return serving
-
-
-def load_model(
-    path: Path, serving: dict[str, Any], class_names: list[str], engine: str
-) -> Callable[[np.ndarray], np.ndarray]:
-    """The run's model as a function from clips to raw scores.
-
-    Raises
-    ------
-    BadInput
-        If the model is missing, or does not answer for the classes that the run names.
-    """
-    try:
-        model, n_scores = opened(path, serving, engine)
-    except BadInput:
-        raise
-    except Exception as error:  # each library has its own way to say that a file is damaged
-        raise BadInput(
-            f"the model of {path.name} must be whole and can't be ({(str(error) or repr(error)).splitlines()[0]}): "
-            "train it again."
-        ) from error
-    if n_scores != len(class_names):
-        raise BadInput(
-            f"the model of {path.name} must answer for its {len(class_names)} classes and answers for {n_scores}: its "
-            "folder was changed; train the run again."
-        )
-    return model
-
-
-def opened(path: Path, serving: dict[str, Any], engine: str) -> tuple[Callable[[np.ndarray], np.ndarray], int]:
-    """The run's model by the engine asked for, and its number of scores."""
-    if (path / "model.skops").is_file():
-        return forest(path, serving["task"])
-    if engine != "keras" and (path / "model.onnx").is_file():
-        return exported(path / "model.onnx")
-    if engine == "onnx":
-        raise BadInput(f"{path.name} has no exported model (model.onnx): ask it with the engine keras.")
-    return keras_model(path / "model.keras")
-
-
-def forest(path: Path, task: str) -> tuple[Callable[[np.ndarray], np.ndarray], int]:
-    """The forests and their number."""
-    from musicml.models import forest as family
-
-    trees = family.load(path / "model.skops")
-    return lambda clips: family.scores(trees, clips, task), len(trees)
-
-
-def exported(path: Path) -> tuple[Callable[[np.ndarray], np.ndarray], int]:
-    """The exported model in ONNX Runtime, and its number of scores."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    (taken,), given = session.get_inputs(), session.get_outputs()[0]
-    kind = np.uint8 if "uint8" in taken.type else np.float32
-    return lambda clips: session.run([given.name], {taken.name: clips.astype(kind, copy=False)})[0], given.shape[-1]
-
-
-def keras_model(path: Path) -> tuple[Callable[[np.ndarray], np.ndarray], int]:
-    """The model in Keras, and its number of scores."""
-    if not path.is_file():
-        raise BadInput(
-            f"run {path.parent.name} must hold a model, and model.keras is missing: finish it with "
-            f"`musicml train --resume {path.parent}`."
-        )
-    from musicml import console
-
-    keras = console.import_keras()
-    model = keras.saving.load_model(path, compile=False)
-    return lambda clips: np.asarray(
-        model(clips.astype(np.float32, copy=False), training=False), dtype=np.float32
-    ), model.output_shape[-1]
+def batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    """Lists of `size` items each, the last perhaps shorter (itertools has this from Python 3.12 on)."""
+    items = iter(items)
+    while some := list(itertools.islice(items, size)):
+        yield some

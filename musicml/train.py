@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from musicml import calibrate, console, datasets, features, files, inputs, learn, options, runs, splits, store
+from musicml import calibrate, console, datasets, files, inputs, learn, options, runs, serving, splits, store
 from musicml import experiment as experiments
 from musicml.datasets import Dataset
 from musicml.errors import BadInput
@@ -218,41 +218,49 @@ def finish(
     }
     by = learn.forest if experiment.family == "forest" else learn.network
     learned = by(run, experiment, material, sides, deterministic, say)
-    write_serving(run, experiment, material, sides["val"], learned)
-    if learned.export:
-        run.update(export=learned.export())
+    write_serving(run, experiment, material, sides, learned)
+    run.update(export=learned.export())
     run.update(status="trained", train_seconds=round(time.perf_counter() - begun, 1))
     shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
     return run
 
 
 def write_serving(
-    run: Run, experiment: Experiment, material: learn.Material, val: inputs.Clips, learned: learn.Learned
+    run: Run, experiment: Experiment, material: learn.Material, sides: dict[str, inputs.Clips], learned: learn.Learned
 ) -> None:
     """Calibrate on validation and write serving.json: all that serving needs beside the model."""
     dataset, indices = material.dataset, material.split.indices("val")
     temperature, thresholds = 1.0, [0.5] * len(dataset.class_names)
     if len(indices):
         targets = dataset.targets()[indices]
-        scores = inputs.by_example(learned.scores_of(val), val, indices)
+        scores = inputs.by_example(learned.scores_of(sides["val"]), sides["val"], indices)
         temperature = calibrate.fit_temperature(scores, targets, dataset.task)
         if dataset.task == "multi":
             thresholds = calibrate.fit_thresholds(calibrate.temper(scores, temperature, dataset.task), targets)
-    files.write_json(
-        run.path / "serving.json",
-        {
-            "format_version": runs.FORMAT_VERSION,
-            "task": dataset.task,
-            "answers": dataset.answers,
-            "kind": experiment.kind,
-            "features": options.as_table(experiment.features),
-            "features_version": features.VERSION,
-            "clips": material.clip,
-            "input_shape": learned.input_shape,
-            "normalisation": "inside the model",
-            "temperature": temperature,
-            "thresholds": thresholds,
-            "calibrated_on": len(indices) if len(indices) >= calibrate.FEWEST else 0,
-            "asks_for": "features" if experiment.kind == "vggish" else "file",
-        },
+    serving.write(
+        run,
+        learned.model,
+        task=dataset.task,
+        answers=dataset.answers,
+        kind=experiment.kind,
+        features=options.as_table(experiment.features),
+        clips=material.clip,
+        input_shape=learned.input_shape,
+        normalisation="inside the model",
+        temperature=temperature,
+        thresholds=thresholds,
+        calibrated_on=len(indices) if len(indices) >= calibrate.FEWEST else 0,
+        unlike=unlike_of(experiment.kind, material),
+        asks_for="features" if experiment.kind == "vggish" else "file",
     )
+
+
+def unlike_of(kind: str, material: learn.Material, most: int = 2000) -> dict[str, Any] | None:
+    """How to tell a file that is unlike the training files, from at most `most` of them, evenly taken."""
+
+    def traits(side: str) -> np.ndarray:
+        indices = material.split.indices(side)
+        some = indices[np.unique(np.linspace(0, len(indices) - 1, min(most, len(indices))).astype(int))]
+        return np.array([calibrate.traits(material.features.of(index), kind) for index in some])
+
+    return calibrate.fit_unlike(traits("train"), traits("val"))

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -9,8 +10,9 @@ from conftest import EXPERIMENTS, TONES, write_tone
 
 from musicml import cli, runs
 from musicml.cli import screen
+from musicml.files import read_csv
 
-COMMANDS = ["fetch", "train", "train-all", "evaluate", "predict", "runs", "doctor"]
+COMMANDS = ["fetch", "train", "train-all", "evaluate", "predict", "export", "runs", "doctor"]
 OF_A_REPORT = {"run", "split", "n", "main_metric", "metrics", "intervals"}
 FIGURES = {"accuracy", "macro_precision", "macro_recall", "macro_f1", "macro_auc", "mean_average_precision"}
 
@@ -107,7 +109,8 @@ def test_predict_prints_one_json_object(asked_about_tones, tones, musicml):
     assert code == 0 and err == "" and said["run"] == str(asked_about_tones.path) and said["sample"] is False
     assert [answer["file"] for answer in said["predictions"]] == [str(file) for file in files]
     for answer, label in zip(said["predictions"], ("low", "high"), strict=True):
-        assert set(answer) == {"file", "label", "probability", "probabilities", "warnings"}
+        keys = {"file", "label", "probability", "probabilities", "warnings", "unlike_training", "seconds"}
+        assert set(answer) == keys and set(answer["seconds"]) == {"read", "model"}
         assert answer["label"] == label and answer["probability"] == answer["probabilities"][label]
         assert set(answer["probabilities"]) == {"low", "middle", "high"}
         assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-4)
@@ -119,6 +122,59 @@ def test_predict_prints_the_top_classes(asked_about_tones, trained, data_root, t
     track = next((data_root / "sample/gtzan").rglob("pop.*.wav"))
     code, out, _ = musicml("predict", trained("cnn").path, track)
     assert code == 0 and out.count("%") == 3 and "generated sample data" in out
+
+
+def test_predict_takes_a_folder_as_its_files_and_tells_each_clip(asked_about_tones, tones, musicml):
+    code, out, err = musicml("predict", asked_about_tones.path, tones / "low", tones / "high/1.wav", "--over-time")
+    assert code == 0 and err == "" and out.count("0:00.0 to 0:00.5") == 9
+    assert out.index("low/0.wav") < out.index("low/7.wav") < out.index("high/1.wav")
+    code, out, _ = musicml("predict", asked_about_tones.path, tones / "low", "--over-time", "--json")
+    for answer in one_object(out)["predictions"]:
+        starts = [clip["start"] for clip in answer["over_time"]]
+        assert starts == sorted(starts) and starts[0] == 0 and len(starts) == 2
+        assert all(sum(clip["probabilities"].values()) == pytest.approx(1, abs=1e-4) for clip in answer["over_time"])
+
+
+def test_an_empty_folder_is_one_of_the_files_that_failed(asked_about_tones, tones, musicml, tmp_path):
+    code, out, err = musicml("predict", asked_about_tones.path, tmp_path, tones / "low/1.wav")
+    assert code == 1 and "is a folder: name files" in err and "low/1.wav" in out
+
+
+def test_predict_writes_a_table_of_answers_clips_and_failures(asked_about_tones, tones, musicml, tmp_path):
+    bad = tmp_path / "text.wav"
+    bad.write_text("these are words")
+    words = ["predict", asked_about_tones.path, tones / "low/1.wav", bad, "--over-time", "--csv", tmp_path / "a.csv"]
+    code, _, _ = musicml(*words)
+    whole, *clips, failed = read_csv(tmp_path / "a.csv")
+    assert code == 1 and whole["label"] == whole["present"] == "low" and float(whole["score:low"]) > 0.5
+    assert [clip["start"] for clip in clips] == ["0.0", "0.512"] and "looks like text" in failed["error"]
+
+
+def test_predict_writes_where_the_run_looked_under_numbered_names(asked_about_tones, tones, musicml, tmp_path):
+    same = [tones / "low/1.wav", tones / "high/1.wav"]
+    code, out, _ = musicml("predict", asked_about_tones.path, *same, "--explain", tmp_path / "why")
+    written = sorted(path.name for path in (tmp_path / "why").iterdir())
+    assert code == 0 and out.count("why low: ") == out.count("why high: ") == 1
+    assert written == [f"00{number}-1.{ending}" for number in (1, 2) for ending in ("json", "png", "wav")]
+
+
+def test_a_file_whose_name_is_no_text_is_answered_on_one_line(asked_about_tones, tones, started, tmp_path):
+    odd = os.fsencode(tmp_path) + b"/\xff\n\x1b[31m.wav"
+    shutil.copy(tones / "low/1.wav", odd)
+    for words in ([], ["--json"]):
+        process = started("predict", asked_about_tones.path, os.fsdecode(odd), *words)
+        out, err = process.communicate()
+        assert process.returncode == 0 and "Traceback" not in err and "\x1b" not in out
+        assert "low" in out and not any(line.startswith("\x1b") for line in out.splitlines())
+
+
+def test_export_writes_a_folder_and_what_its_check_said(asked_about_tones, musicml, tmp_path):
+    code, out, _ = musicml("export", asked_about_tones.path, "--to", tmp_path / "taken")
+    assert code == 0 and "differ by at most" in out and (tmp_path / "taken/model.onnx").is_file()
+    code, _, err = musicml("export", asked_about_tones.path, "--to", tmp_path / "taken")
+    assert code == 2 and "must be a new folder" in err
+    code, _, err = musicml("export", asked_about_tones.path, "--format", "litert", "--to", tmp_path / "other")
+    assert code == 2 and "is a forest" in err and not (tmp_path / "other").exists()
 
 
 def test_predict_ends_with_1_where_some_files_and_with_2_where_all_fail(asked_about_tones, tones, musicml, tmp_path):

@@ -95,6 +95,86 @@ def test_silence_is_minus_100_db():
     assert (LogMel().compute(np.zeros(RATE, np.float32)) == -100).all()
 
 
+# Frames of a sound that comes in blocks
+
+BLOCKS = [1, 511, 512, 2_047, 2_049, 22_050, 10**6]
+
+
+def in_blocks(frames, y, sizes):
+    """What `frames` gives for `y` in blocks of these sizes, the last of them again and again."""
+    found, place = [], 0
+    sizes = iter(sizes)
+    size = next(sizes)
+    while place < len(y):
+        found.append(frames.take(y[place : place + size]))
+        place, size = place + size, next(sizes, size)
+    return np.concatenate([*found, frames.rest()])
+
+
+@pytest.mark.parametrize("settings", [LogMel(), MFCC(), LogMel(n_fft=1_000, hop_length=300, n_mels=50)])
+@pytest.mark.parametrize("size", BLOCKS)
+def test_frames_of_blocks_of_any_size_equal_those_of_the_whole(settings, size):
+    y = music(0.7 if size == 1 else 3.0)
+    found = in_blocks(features.Frames(settings), y, [size])
+    wanted = settings.compute(y)
+    assert found.shape == wanted.shape and found.dtype == np.float32
+    assert np.abs(found - wanted).max() < 1e-4
+
+
+def test_frames_of_blocks_that_change_their_size_equal_those_of_the_whole():
+    y, rng = music(5.0), np.random.default_rng(0)
+    for _ in range(10):
+        sizes = np.maximum(1, rng.exponential(rng.choice([300, 3_000, 30_000]), 10_000)).astype(int)
+        found = in_blocks(features.Frames(LogMel(), 3 * RATE), y, sizes)
+        assert np.abs(found - LogMel().compute(y)).max() < 1e-4
+
+
+@pytest.mark.parametrize("seconds", [0.02, 0.3, 0.999])
+@pytest.mark.parametrize("size", [100, 5_000])
+@pytest.mark.parametrize("settings", [LogMel(), MFCC()])
+def test_a_sound_that_ends_short_is_repeated_and_says_so(seconds, size, settings):
+    from musicml import audio
+
+    y, frames = music(seconds), features.Frames(settings, RATE)
+    found = in_blocks(frames, y, [size])
+    assert np.abs(found - settings.compute(audio.pad(y, RATE))).max() < 1e-4
+    assert len(found) == settings.n_frames(RATE)
+    assert frames.remark() == (f"The sound lasts {len(y) / RATE:.2f} s and was repeated to fill 1.00 s.",)
+
+
+def test_nothing_is_given_before_there_is_enough_and_nothing_repeated_once_there_is():
+    y, frames = music(1.0), features.Frames(LogMel(), RATE)
+    assert len(frames.take(y[:-1])) == 0 and len(frames.rest()) == LogMel().n_frames(RATE)
+    assert len(frames.take(y[-1:])) == LogMel().n_frames(RATE)
+    assert len(frames.rest()) == 0 and frames.remark() == ()
+    assert len(frames.take(np.zeros(0, np.float32))) == 0
+
+
+def test_only_the_samples_that_later_frames_need_are_held():
+    frames = features.Frames(LogMel(), RATE)
+    for _ in range(20):
+        frames.take(music(1.0))
+        assert len(frames.held) < LogMel().n_fft
+    assert frames.n_samples == 20 * RATE
+
+
+def test_a_sound_that_was_heard_to_its_end_needs_one_sample_at_least():
+    with pytest.raises(BadInput, match="at least 1 sample"):
+        features.Frames(LogMel(), RATE).rest()
+
+
+@pytest.mark.parametrize("settings", [LogMel(), LogMel(fmin=50.0, fmax=8_000.0, n_mels=40), MFCC()])
+def test_a_filters_centre_is_where_it_peaks(settings):
+    centres = features.centres(settings)
+    filters, step = features.filters_of(settings), settings.sample_rate / settings.n_fft
+    assert centres.shape == (settings.n_mels,) and (np.diff(centres) > 0).all()
+    assert np.abs(filters.argmax(axis=1) * step - centres).max() <= step
+    assert settings.fmin < centres[0] and centres[-1] < features.upper(settings)
+
+
+# Counting
+
+
 @pytest.mark.parametrize("n_samples", [0, 1, 2_047, 2_048, 2_559, 2_560, 66_150])
 def test_frames_and_samples_are_counted_alike(n_samples):
     settings = LogMel()
@@ -177,3 +257,32 @@ def test_a_picture_gives_its_pixels():
     values, warnings = features.from_file(file.getvalue(), Pixels(height=20, width=20))
     assert values.shape == (20, 20, 3)
     assert warnings == ()
+
+
+@pytest.mark.parametrize("seconds", [0.3, 4.0])
+@pytest.mark.parametrize("settings", [LogMel(), MFCC()])
+def test_an_array_gives_the_features_of_its_file(seconds, settings):
+    y = music(seconds, 44_100)
+    content = wav(y, 44_100)
+    wanted, warnings = features.from_file(content, settings, RATE)
+    for given in (y, np.stack([y, y], axis=1)):
+        values, said = features.from_file(given, settings, RATE, given_rate=44_100)
+        assert np.abs(values - wanted).max() < 1e-4 and said == warnings
+
+
+def test_an_array_of_pixels_gives_the_features_of_its_file():
+    from PIL import Image
+
+    pixels, file = np.random.default_rng(0).integers(0, 256, (50, 40, 3), dtype=np.uint8), io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    settings = Pixels(height=20, width=20)
+    assert (features.from_file(pixels, settings)[0] == features.from_file(file.getvalue(), settings)[0]).all()
+
+
+def test_a_sound_given_for_a_picture_and_a_picture_given_for_a_sound_are_refused():
+    with pytest.raises(BadInput, match="uint8, RGB"):
+        features.from_file(music(), Pixels())
+    with pytest.raises(BadInput, match="and is wav sound"):
+        features.from_file(wav(music()), Pixels())
+    with pytest.raises(BadInput, match="float in .* or int16"):
+        features.from_file(np.zeros((40, 40, 3), np.uint8), LogMel(), given_rate=RATE)

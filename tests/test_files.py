@@ -168,6 +168,38 @@ def test_json_keeps_every_letter_and_refuses_what_is_not_json(tmp_path):
     assert json.loads(path.read_text(encoding="utf-8"))["n"] == 1
 
 
+def test_lists_of_numbers_stand_on_one_line_and_all_else_on_its_own(tmp_path):
+    path = tmp_path / "facts.json"
+    files.write_json(path, {"sizes": [1, -2.5, 3e-7], "rows": [[1, 2], [3]], "names": ["a", "b"], "none": [], "n": 1})
+    lines = [line.strip() for line in path.read_text().splitlines()]
+    assert '"sizes": [1, -2.5, 3e-07],' in lines
+    assert "[1, 2]," in lines and "[3]" in lines
+    assert '"a",' in lines and '"none": [],' in lines
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[ 1 ]",
+        "[\n  1,\n  2\n]",
+        {"[ 1, 2 ]": "[\n1\n]", "a": [[], [[]], [1, "[\n 2 \n]"], "  ,  "]},
+        [1, "2", [3, 4], None, True],
+        [True, False, None],
+        [1, 2, 3],
+        [[0.1, 1e300, -1e-300], [5e-324, -0.0, 123456789012345678901234567890]],
+        {"precision": [[1.25e-05, 1.0], [-3.5, 2e16]], "notes": ["e", "-", "+", ".", ","]},
+        list(range(1_000)),
+        "Björk [\u2028]",
+        [],
+        3.5,
+    ],
+)
+def test_json_reads_back_as_it_was_written_strings_that_look_like_lists_included(tmp_path, content):
+    files.write_json(tmp_path / "a.json", content)
+    found = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    assert found == content and repr(found) == repr(content)
+
+
 def test_a_table_reads_back_as_it_was_written_commas_quotes_and_lines_included(tmp_path):
     rows = [{"file": 'a, "b"\nc.wav', "group": "Björk"}, {"file": "d.wav"}]
     files.write_csv(tmp_path / "t.csv", rows, ["file", "group"])

@@ -14,6 +14,8 @@ from musicml.errors import BadInput
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, 1 (some of it failed), 2 (bad input), 130 (stopped by Ctrl-C)."""
+    if hasattr(sys.stdout, "reconfigure"):  # a file's name need not be valid in any encoding
+        sys.stdout.reconfigure(errors="backslashreplace")
     asked = parser().parse_args(words)
     try:
         return asked.do(asked)

@@ -6,6 +6,7 @@ import argparse
 import gc
 import time
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -141,22 +142,61 @@ def predict(asked: argparse.Namespace) -> int:
 
     run = runs.open_run(asked.run, asked.runs)
     predictor = Predictor(run, asked.engine)
+    sample = run.facts()["data"]["sample"]
     answers: list[dict[str, Any]] = []
-    for file in asked.files:
-        try:
-            answers.append(predictor.predict(file).as_table())
-        except BadInput as error:
-            answers.append({"file": file, "error": str(error)})
-            console.say(f"musicml: {error}")
+    for file, answer in answers_of(predictor, screen.files_of(asked.files, predictor.serving.kind)):
+        table = (
+            {"file": file, "error": str(answer)} if isinstance(answer, BadInput) else answer.as_table(asked.over_time)
+        )
+        if asked.explain and not isinstance(answer, BadInput):
+            table["explanation"] = explained(predictor, file, asked.explain, answers)
+        answers.append(table)
+        if "error" in table:
+            console.say(f"musicml: {table['error']}")
+        elif not asked.json:
+            screen.print_answer(table, asked.top)
+    if asked.csv:
+        screen.write_answers(asked.csv, answers, predictor.class_names, asked.over_time, sample)
     if asked.json:
-        screen.show({"run": str(run.path), "sample": run.facts()["data"]["sample"], "predictions": answers})
-    else:
-        for answer in answers:
-            screen.print_answer(answer, asked.top)
-        if run.facts()["data"]["sample"] and any("label" in answer for answer in answers):
-            print("This run was trained on generated sample data: its answers say nothing about real music.")
+        screen.show({"run": str(run.path), "sample": sample, "predictions": answers})
+    elif sample and any("label" in answer for answer in answers):
+        print("This run was trained on generated sample data: its answers say nothing about real music.")
     failed = sum("error" in answer for answer in answers)
     return 0 if not failed else 2 if failed == len(answers) else 1
+
+
+def answers_of(predictor: Any, files: list[str]) -> Iterator[tuple[str, Any]]:
+    """Each file with its prediction, or with what is wrong with it; several are asked about in one pass."""
+    answers = predictor.predict_all(files)
+    for file in files:
+        with console.quiet():  # libmpg123 writes to the terminal about damaged mp3; the warnings say it in words
+            answer = next(answers)
+        yield file, answer
+
+
+def explained(predictor: Any, file: str, folder: Path, answers: list[dict[str, Any]]) -> dict[str, Any]:
+    """Write where the run looked in one file; numbered, since two files of different folders may share a name."""
+    from musicml import explain
+
+    stem = f"{len(answers) + 1:03d}-{screen.plain(Path(file).stem)}"
+    with console.quiet():
+        explanation = explain.explain(predictor, file)
+    return {**explain.save(explanation, folder, stem), "folder": str(folder)}
+
+
+def export(asked: argparse.Namespace) -> int:
+    """Write a run's model for use elsewhere."""
+    from musicml import export as exporting
+    from musicml import runs
+
+    run = runs.open_run(asked.run, asked.runs)
+    to = asked.to or Path("exports") / f"{run.name}-{asked.format}"
+    said = exporting.export(run, asked.format, to)
+    if asked.json:
+        screen.show({"run": str(run.path), "format": asked.format, "folder": str(to), "check": said.splitlines()})
+    else:
+        print(f"{to}: {said.replace(chr(10), '; ')}")
+    return 0
 
 
 def list_runs(asked: argparse.Namespace) -> int:

@@ -22,7 +22,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"musicml {__version__}")
     added = top.add_subparsers(required=True, metavar="COMMAND")
-    for add in (add_fetch, add_train, add_train_all, add_evaluate, add_predict, add_runs, add_doctor):
+    for add in (add_fetch, add_train, add_train_all, add_evaluate, add_predict, add_export, add_runs, add_doctor):
         add(added)
     return top
 
@@ -146,13 +146,22 @@ def add_predict(added: Any) -> None:
         commands.predict,
         "ask a run about files",
         (
-            "Print the classes that a run gives files the highest probability of. A file that can't be read is "
-            "reported and the others go on; the exit code is then 1, or 2 if no file could be read."
+            "Print the classes that a run gives files the highest probability of. A folder is taken as its files. A "
+            "file that can't be read is reported and the others go on; the exit code is then 1, or 2 if no file could "
+            "be read."
         ),
-        "musicml predict RUN song.mp3",
+        "musicml predict RUN song.mp3 --over-time --explain why",
     )
     made.add_argument("run", metavar="RUN", help="a run folder, or its name in runs/")
-    made.add_argument("files", nargs="+", metavar="FILE", help="sound or picture files, as the run was trained on")
+    made.add_argument("files", nargs="+", metavar="FILE", help="sound or picture files, or folders of them")
+    made.add_argument("--over-time", action="store_true", help="tell each clip's probabilities too")
+    made.add_argument(
+        "--explain",
+        type=Path,
+        metavar="DIR",
+        help="write into DIR where the run looked: a picture a file, of a sound the seconds that decided too",
+    )
+    made.add_argument("--csv", type=Path, metavar="F", help="write the answers to F as a table as well")
     made.add_argument("--top", type=int, default=3, help="how many classes to print (default: 3)")
     made.add_argument(
         "--engine",
@@ -160,6 +169,29 @@ def add_predict(added: Any) -> None:
         default="auto",
         help="(default: the exported model, if there is one)",
     )
+
+
+def add_export(added: Any) -> None:
+    """`musicml export`."""
+    made = command(
+        added,
+        "export",
+        commands.export,
+        "write a run's model for use elsewhere",
+        (
+            "Write a run's model into a new folder, with what has to stand before it in words (README.md) and a check "
+            "that it answers as the run does (check.py), which is run at once. A forest is exported as onnx only."
+        ),
+        "musicml export RUN --format litert",
+    )
+    made.add_argument("run", metavar="RUN", help="a run folder, or its name in runs/")
+    made.add_argument(
+        "--format",
+        choices=("onnx", "litert", "saved_model"),
+        default="onnx",
+        help="for ONNX Runtime, for phones (LiteRT, once TensorFlow Lite), or for TensorFlow (default: onnx)",
+    )
+    made.add_argument("--to", type=Path, metavar="DIR", help="a new folder (default: exports/RUN-FORMAT)")
 
 
 def add_runs(added: Any) -> None:

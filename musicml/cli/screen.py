@@ -3,24 +3,111 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import textwrap
 from pathlib import Path
 from typing import Any
 
+from musicml import files
+from musicml.errors import printable
+
 SAMPLE_NOTE = "Figures marked * come from generated sample data, or a run trained on it: nothing about real music."
 
 
+def files_of(names: list[str], kind: str) -> list[str]:
+    """The files named, and in place of a folder all the sounds or pictures below it, sorted; an empty one stays."""
+    from musicml import audio, images
+
+    suffixes = images.SUFFIXES if kind == "pixels" else audio.SUFFIXES
+    found: list[str] = []
+    for name in names:
+        if not os.path.isdir(name):  # which, unlike Path's, has no objection to any name
+            found.append(name)
+            continue
+        inside = sorted(
+            str(path) for path in Path(name).rglob("*") if path.suffix.lower() in suffixes and path.is_file()
+        )
+        found += inside or [name]
+    return found
+
+
+def plain(name: str) -> str:
+    """A name with nothing in it that could lead a path elsewhere, not longer than any disk takes."""
+    return re.sub(r"[^\w-]+", "_", name)[:80].strip("_") or "file"
+
+
 def print_answer(answer: dict[str, Any], top: int) -> None:
-    """One file's highest probabilities and its warnings."""
-    if "error" in answer:
-        return
-    print(answer["file"])
-    ranked = sorted(answer["probabilities"].items(), key=lambda item: -item[1])[: max(top, 1)]
-    for name, probability in ranked:
+    """One file's highest probabilities and its warnings; over time, the highest of each clip; where the run looked."""
+    print(printable(answer["file"]))
+    for name, probability in highest(answer["probabilities"], top):
         said = "  present" if name in answer.get("present", ()) else ""
         print(f"  {probability:6.1%}  {name}{said}")
+    for clip in answer.get("over_time", []):
+        if "start" in clip:
+            names = ", ".join(f"{name} {share:.0%}" for name, share in highest(clip["probabilities"], top))
+            print(f"  {minutes(clip['start'])} to {minutes(clip['end'])}  {names}")
+    if "explanation" in answer:
+        print(f"  {looked(answer['explanation'])}")
     for warning in answer["warnings"]:
         print(f"  note: {warning}")
+
+
+def highest(probabilities: dict[str, float], top: int) -> list[tuple[str, float]]:
+    """The `top` classes with the highest probabilities, the highest first."""
+    return sorted(probabilities.items(), key=lambda item: -item[1])[: max(top, 1)]
+
+
+def minutes(seconds: float) -> str:
+    """A moment in a song: `1:05.0`."""
+    return f"{int(seconds // 60)}:{seconds % 60:04.1f}"
+
+
+def looked(explanation: dict[str, Any]) -> str:
+    """Where the run looked, in a line."""
+    said = (
+        f"why {explanation['label']}: {Path(explanation['folder']) / explanation['picture']} ({explanation['method']})"
+    )
+    if "decided" not in explanation:
+        return said
+    begin, end = explanation["decided"]
+    sound = f", to hear in {explanation['sound']}" if "sound" in explanation else ""
+    return f"{said}; decided most by {minutes(begin)} to {minutes(end)}{sound}"
+
+
+def write_answers(
+    path: Path, answers: list[dict[str, Any]], class_names: list[str], over_time: bool, sample: bool
+) -> None:
+    """Write answers as CSV: a row a file, with `over_time` a row a clip too; `sample`: whether the run saw no other."""
+    rows = []
+    for answer in answers:
+        told = {"file": answer["file"], "error": answer.get("error", ""), "sample": sample}
+        if "error" in answer:
+            rows.append(told)
+            continue
+        told |= {"label": answer["label"], "warnings": " ".join(answer["warnings"])}
+        told |= {"present": "|".join(answer.get("present", [answer["label"]]))}
+        rows.append({**told, **columns(answer["probabilities"])})
+        for clip in answer["over_time"] if over_time else []:
+            times = {"start": clip.get("start"), "end": clip.get("end")}
+            rows.append({"file": answer["file"], "sample": sample, **times, **columns(clip["probabilities"])})
+    named = [
+        "file",
+        "start",
+        "end",
+        "label",
+        "present",
+        *columns(dict.fromkeys(class_names)),
+        "warnings",
+        "error",
+        "sample",
+    ]
+    files.write_csv(path, rows, named)
+
+
+def columns(probabilities: dict[str, float | None]) -> dict[str, float | None]:
+    """Probabilities under the names of their columns, as in a run's predictions.csv."""
+    return {f"score:{name}": value for name, value in probabilities.items()}
 
 
 def show_all(rows: list[dict[str, Any]], as_json: bool) -> None:
@@ -68,6 +155,9 @@ def summary(path: Path, report: dict[str, Any]) -> dict[str, Any]:
         "main_metric",
         "metrics",
         "intervals",
+        "calibration_error",
+        "calibration_error_before",
+        "unlike_training",
         "left_out",
         "trained_on",
         "unreadable",
@@ -104,6 +194,11 @@ def print_report(path: Path, report: dict[str, Any]) -> None:
     print_confusion(report)
     figures = "  ".join(f"{name}\xa0{value:.3f}" for name, value in report["metrics"].items())
     print(textwrap.fill(figures, 100, break_on_hyphens=False).replace("\xa0", " "))
+    before, after = report["calibration_error_before"], report["calibration_error"]
+    if before is not None and after is not None:
+        print(f"calibration error: {after:.3f} with the temperature, {before:.3f} without")
+    if report["unlike_training"]:
+        print("taken for unlike training: {flagged} of {n}".format(**report["unlike_training"]))
     if report.get("sample"):
         print(SAMPLE_NOTE)
 

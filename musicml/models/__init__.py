@@ -12,9 +12,9 @@ from types import ModuleType
 from typing import Any
 
 from musicml.errors import BadInput, nearest
-from musicml.models.base import Spec
+from musicml.models.base import Spec, with_maps
 
-__all__ = ["NAMES", "Spec", "build", "family"]
+__all__ = ["NAMES", "Spec", "build", "family", "with_maps"]
 
 NAMES = tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "base"))
 

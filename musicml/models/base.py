@@ -60,3 +60,41 @@ def answer(x: Any, spec: Spec) -> Any:
 
     activation = "softmax" if spec.task == "single" else "sigmoid"
     return keras.layers.Dense(spec.n_classes, activation=activation, dtype="float32", name=spec.answers)(x)
+
+
+def with_maps(model: Any) -> Any | None:
+    """The model with its class activation maps as a second output, named `maps`; None where its head has none.
+
+    Where the head is average pooling and one dense layer, the dense layer can as well be asked at each place of the
+    last convolution map: the mean of these answers is the logit. So the map needs no gradient, and can be exported.
+    Source: Zhou, Khosla, Lapedriza, Oliva and Torralba, "Learning Deep Features for Discriminative Localization"
+    (CVPR 2016).
+
+    Returns
+    -------
+    keras.Model with the outputs scores [shape=(batch, n_classes)] and maps [shape=(batch, height, width, n_classes)]
+    """
+    import keras
+
+    names = [layer.name for layer in model.layers]
+    if "pooled" not in names or not isinstance(model.get_layer("pooled"), keras.layers.GlobalAveragePooling2D):
+        return None
+    *between, last = model.layers[names.index("pooled") + 1 :]
+    linear = (keras.layers.Dropout, keras.layers.BatchNormalization)
+    if not isinstance(last, keras.layers.Dense) or not all(isinstance(layer, linear) for layer in between):
+        return None
+    dense = keras.layers.Dense(last.units, dtype="float32", name="maps")
+    maps = dense(model.get_layer("pooled").input)
+    dense.set_weights(folded(between, *last.get_weights()))
+    return keras.Model(model.inputs, [*model.outputs, maps], name=model.name)
+
+
+def folded(between: list[Any], kernel: np.ndarray, bias: np.ndarray) -> list[np.ndarray]:
+    """The weights of a dense layer that does the batch normalisations before it as well: both are linear."""
+    for layer in reversed(between):
+        if layer.__class__.__name__ == "BatchNormalization":
+            mean, variance = np.asarray(layer.moving_mean), np.asarray(layer.moving_variance)
+            scale = (np.asarray(layer.gamma) if layer.scale else 1) / np.sqrt(variance + layer.epsilon)
+            shift = (np.asarray(layer.beta) if layer.center else 0) - mean * scale
+            kernel, bias = kernel * scale[:, None], bias + shift @ kernel
+    return [kernel, bias]

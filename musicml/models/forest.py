@@ -71,7 +71,7 @@ class Forest:
         skops.io.dump(self.trees, path)
 
     def layers(self) -> list[dict[str, Any]]:
-        """What layers.json says of a forest: each class's trees and nodes."""
+        """What layers.json says of a forest: each class's trees and nodes, and how much it leans on each feature."""
         return [
             {
                 "name": f"forest{k}",
@@ -79,6 +79,7 @@ class Forest:
                 "output_shape": [1],
                 "parameters": int(sum(tree.tree_.node_count for tree in forest.estimators_)),
                 "trees": len(forest.estimators_),
+                "leans_on": [round(float(share), 6) for share in forest.feature_importances_],
             }
             for k, forest in enumerate(self.trees)
         ]

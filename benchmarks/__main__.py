@@ -1,0 +1,80 @@
+"""`python -m benchmarks`: train what is measured, measure, write benchmarks/results/*.json, and say it in words.
+
+python -m benchmarks                       # everything
+python -m benchmarks prediction            # one of: prediction, unlike, hostile
+python -m benchmarks --work DIR            # keep sample data and runs there for the next time
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks import hostile, prediction, unlike
+from musicml import cli, console, files, runs
+from musicml.datasets import sample
+
+ROOT = Path(__file__).parent.parent
+NAMES = ("prediction", "unlike", "hostile")
+
+
+def run_of(experiment: str, work: Path) -> Path:
+    """A whole run of an experiment on sample data: the one in `work`, or a new one."""
+    for run in runs.list_runs(work / "runs"):
+        if run.is_whole and run.facts()["experiment"] == experiment:
+            return run.path
+    if not (work / "data/sample/gtzan").is_dir():
+        sample.write(work / "data/sample", only=["gtzan"])
+    words = ["train", ROOT / f"experiments/{experiment}.toml", "--data-root", work / "data", "--data", "sample"]
+    if cli.main([str(word) for word in [*words, "--runs", work / "runs", "--json"]]):
+        raise SystemExit(f"{experiment} could not be trained")
+    return run_of(experiment, work)
+
+
+def measured(name: str, work: Path) -> tuple[dict[str, Any], list[str]]:
+    """One measurement, and what it says in words."""
+    cnn, gru = (run_of(experiment, work) for experiment in ("genre_cnn", "genre_gru"))
+    if name == "unlike":
+        found = {path.name.split("-")[0]: unlike.measure(path, work / "data") for path in (cnn, gru)}
+        return found, unlike.lines(found)
+    with tempfile.TemporaryDirectory() as folder:
+        if name == "hostile":
+            found = hostile.measure(gru, Path(folder))
+            return found, hostile.lines(found)
+        # the sample set holds a few damaged files on purpose
+        tracks = [path for path in sorted((work / "data/sample/gtzan").rglob("*.wav")) if path.stat().st_size > 100_000]
+        found = prediction.measure(cnn, gru, tracks[:40:4], Path(folder))
+        return found, prediction.lines(found)
+
+
+def machine() -> dict[str, Any]:
+    """What it was measured on."""
+    return {"system": platform.platform(), "cores": os.cpu_count(), "versions": runs.versions()}
+
+
+def main() -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which of {', '.join(NAMES)} (default: all)")
+    parser.add_argument("--work", type=Path, metavar="DIR", help="where sample data and runs are kept")
+    asked = parser.parse_args()
+    unknown = set(asked.names) - set(NAMES)
+    if unknown:
+        parser.error(f"there is no measurement named {', '.join(sorted(unknown))}: choose from {', '.join(NAMES)}")
+    with tempfile.TemporaryDirectory() as folder:
+        work = asked.work or Path(folder)
+        for name in asked.names or NAMES:
+            found, said = measured(name, work)
+            files.write_json(ROOT / f"benchmarks/results/{name}.json", {"machine": machine(), **found})
+            for line in said:
+                console.say(line)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,177 @@
+"""Explain: where a run looked when it answered.
+
+Which way depends on the model: class activation maps where its head is pooling and one dense layer, Grad-CAM where more
+layers stand behind the last convolution map, occlusion for recurrent networks, and for a forest the features that it
+leans on. None of them proves why; each says what the answer would change with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from musicml import audio, features
+from musicml.explain import activation, drawing, occlusion
+from musicml.predict import Prediction, Predictor, Question
+
+__all__ = ["Explanation", "explain", "save"]
+
+LISTEN_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Where a run looked in one file.
+
+    Attributes
+    ----------
+    file : the name it was given
+    label : the class explained
+    method : `class activation map`, `Grad-CAM (LayerCAM)`, `occlusion` or `leaned-on features`
+    seen : np.ndarray, what the map lies over: a picture [shape=(height, width, 3)], uint8, as the model takes it; of a
+        sound its log-mel spectrogram [shape=(n_frames, n_mels)], dB (of a forest on MFCC these)
+    map : np.ndarray [shape=(height, width)] or [shape=(n_frames, n_bins)], 0 to 1: how much each place spoke for the
+        label, as a share of the strongest
+    settings : the run's features
+    frame_seconds : from one frame to the next; None for a picture
+    decided : where the deciding seconds of a sound begin and end
+    y, sample_rate : the deciding seconds themselves, mono float32
+    """
+
+    file: str
+    label: str
+    method: str
+    seen: np.ndarray
+    map: np.ndarray
+    settings: Any
+    frame_seconds: float | None = None
+    decided: tuple[float, float] | None = None
+    y: np.ndarray | None = None
+    sample_rate: int | None = None
+
+    @property
+    def peak(self) -> tuple[int, int]:
+        """The strongest place: (row, column) of a picture, (frame, bin) of a sound."""
+        row, column = np.unravel_index(int(self.map.argmax()), self.map.shape)
+        return int(row), int(column)
+
+    def as_table(self) -> dict[str, Any]:
+        """The explanation as plain values for JSON: file, label, method, peak, deciding seconds."""
+        row, column = self.peak
+        table: dict[str, Any] = {"file": self.file, "label": self.label, "method": self.method}
+        if self.frame_seconds is None:
+            return {
+                **table,
+                "peak": {"x": column, "y": row},
+                "size": {"width": self.map.shape[1], "height": len(self.map)},
+            }
+        peak: dict[str, float] = {"seconds": round(row * self.frame_seconds, 3)}
+        if self.seen.shape[1] == self.settings.n_mels:
+            peak["hertz"] = round(float(features.centres(self.settings)[column]), 1)
+        return {**table, "peak": peak, "decided": [round(second, 3) for second in self.decided]}
+
+
+def explain(
+    predictor: Predictor,
+    source: str | Path | bytes | np.ndarray,
+    label: str | None = None,
+    name: str | None = None,
+    sample_rate: int | None = None,
+) -> Explanation:
+    """Where the run looked when it answered for a file.
+
+    Parameters
+    ----------
+    predictor : of the run
+    source, name, sample_rate : as `Predictor.predict` takes them
+    label : the class to explain; by default the one with the highest probability
+
+    Raises
+    ------
+    BadInput
+        As `Predictor.predict`, or if the run knows no such class.
+    """
+    question = predictor.read(source, name, sample_rate)
+    (prediction,) = predictor.answer([question])
+    k = predictor.index_of(label or prediction.label)
+    if predictor.serving.clip["n_frames"] is None:
+        method, maps = activation.maps(predictor, question.values[None].astype(np.float32), k)
+        return Explanation(
+            question.name, predictor.class_names[k], method, question.values, shares(maps[0]), predictor.settings
+        )
+    settings = predictor.settings
+    sound = audio.read(source, settings.sample_rate, name=name, given_rate=sample_rate)
+    y = audio.pad(sound.y, max(predictor.serving.clip["least_samples"], settings.n_fft))
+    method, seen, found = of_sound(predictor, question, prediction, features.log_mel(y, settings), k)
+    frame_seconds = predictor.serving.clip["frame_seconds"]
+    begin, end = deciding(found.sum(axis=1), frame_seconds, len(sound.y) / settings.sample_rate)
+    return Explanation(
+        question.name,
+        predictor.class_names[k],
+        method,
+        seen,
+        shares(found),
+        settings,
+        frame_seconds,
+        (begin, end),
+        sound.y[round(begin * settings.sample_rate) : round(end * settings.sample_rate)],
+        settings.sample_rate,
+    )
+
+
+def of_sound(
+    predictor: Predictor, question: Question, prediction: Prediction, log_mel: np.ndarray, k: int
+) -> tuple[str, np.ndarray, np.ndarray]:
+    """The method, what the map lies over, and the map of a whole sound, [shape=(n_frames, n_bins)]."""
+    places = predictor.places(len(question.values))
+    if predictor.serving.model["file"] == "model.skops":
+        leaned = np.array(predictor.run.read("layers.json")[k]["leans_on"])
+        # a forest says which features, not when: the time comes from how sure each clip is by itself
+        clips = [
+            np.outer(np.full(predictor.serving.clip["n_frames"], scores[k]), leaned) for scores in prediction.over_time
+        ]
+        return "leaned-on features", question.values, laid_out(clips, places, question.values.shape)
+    if is_recurrent(predictor):
+        clips = occlusion.maps(predictor, question.values, log_mel, places, prediction.over_time[:, k], k)
+        return "occlusion", log_mel, laid_out(clips, places, log_mel.shape)
+    values = np.stack(list(predictor.cut(question.values, places))).astype(np.float32)
+    method, clips = activation.maps(predictor, values, k)
+    return method, log_mel, laid_out(clips, places, log_mel.shape)
+
+
+def is_recurrent(predictor: Predictor) -> bool:
+    """Whether the run's model has no convolution map to look at."""
+    kinds = {layer["kind"] for layer in predictor.run.read("layers.json")}
+    return not any(kind.endswith("Conv2D") for kind in kinds)
+
+
+def laid_out(clips: list[np.ndarray], places: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """The clips' maps at their places in the whole sound, averaged where they overlap, [shape=(n_frames, n_bins)]."""
+    total, count = np.zeros(shape, np.float32), np.zeros((shape[0], 1), np.float32)
+    for one, place in zip(clips, places, strict=True):
+        total[place : place + len(one)] += one
+        count[place : place + len(one)] += 1
+    return total / np.maximum(count, 1)
+
+
+def shares(found: np.ndarray) -> np.ndarray:
+    """The map as shares of its strongest place; nothing speaks for the label where there is none."""
+    found = np.maximum(found, 0)
+    return (found / found.max() if found.max() > 0 else found).astype(np.float32)
+
+
+def deciding(evidence: np.ndarray, frame_seconds: float, seconds: float) -> tuple[float, float]:
+    """Where the seconds begin and end that speak most for the label: three of them, or half of a shorter sound."""
+    window = min(LISTEN_SECONDS, seconds / 2)
+    n = max(1, min(round(window / frame_seconds), len(evidence)))
+    sums = np.convolve(np.maximum(evidence, 0), np.ones(n), "valid")
+    begin = min(float(sums.argmax()) * frame_seconds, max(0.0, seconds - window))
+    return begin, begin + window
+
+
+def save(explanation: Explanation, folder: Path, stem: str) -> dict[str, Any]:
+    """Write STEM.png, the map over what the model saw, of a sound STEM.wav, and STEM.json; what STEM.json says."""
+    return drawing.save(explanation, folder, stem)

@@ -1,0 +1,75 @@
+"""The feature front in words: what stands between a file and an exported model, for whoever builds it elsewhere."""
+
+from __future__ import annotations
+
+from musicml import features
+from musicml.serving import Serving
+
+
+def in_words(serving: Serving, name: str) -> str:
+    """The README.md of an exported model: each step from a file to probabilities, with its numbers, in Markdown."""
+    steps = [*taken_in(serving), *asked(serving)]
+    numbered = "\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1))
+    classes = "\n".join(f"- {k}: {class_name}" for k, class_name in enumerate(serving.class_names))
+    return (
+        f"# {name}\n\nThe model of the musicml run {name}. Standardisation is part of it; everything else that stands "
+        f"between a file and an answer is here.\n\n{numbered}\n\n`python check.py` asks the model about the inputs in "
+        "example.npz and compares its scores with those of the run; where librosa is installed it computes the "
+        f"features of the example sound as well.\n\n## Classes, in the order of the scores\n\n{classes}\n"
+    )
+
+
+def taken_in(serving: Serving) -> list[str]:
+    """The steps from a file to the model's input."""
+    settings = serving.settings
+    if isinstance(settings, features.Pixels):
+        return [
+            "Decode the picture, turn it upright as its EXIF orientation says, lay what is transparent over white, and "
+            "bring it to 8-bit RGB.",
+            f"Resize it to {settings.height} x {settings.width} pixels (height x width), bilinear with antialiasing, "
+            "without keeping its aspect.",
+            f"Give the values 0 to 255 as float32, shape (1, {settings.height}, {settings.width}, 3): the model scales "
+            "them itself.",
+        ]
+    if isinstance(settings, features.VGGish):
+        return [
+            "Take the ten VGGish vectors of 128 numbers (0 to 255) of OpenMIC-2018, as float32, shape (1, 10, 128)."
+        ]
+    clip = serving.clip
+    return [
+        f"Decode the sound, take the mean of its channels as float32 in [-1, 1], and resample it to "
+        f"{settings.sample_rate} Hz. Do not normalise it.",
+        f"If it has fewer than {max(clip['least_samples'], settings.n_fft)} samples, repeat it from its beginning "
+        "until it has.",
+        f"Cut it into frames of {settings.n_fft} samples, one every {settings.hop_length}, without padding, and "
+        "multiply each with a periodic Hann window.",
+        "Take the squared magnitude of each frame's discrete Fourier transform.",
+        f"Weigh it with {settings.n_mels} triangular filters on Slaney's mel scale from {settings.fmin:g} to "
+        f"{features.upper(settings):g} Hz, each of area one (librosa.filters.mel with its defaults).",
+        "Turn power into decibels: 10 log10(max(power, 1e-10)).",
+        *cepstrum(settings),
+        f"Cut the frames into clips of {clip['n_frames']} frames, one every {clip['hop_frames']}, while they are "
+        "whole; add one that ends with the last frame if more than half a clip would go unheard.",
+        f"Give clips as float32, shape (n, {clip['n_frames']}, {settings.n_bins}); model.tflite takes one at a time.",
+    ]
+
+
+def cepstrum(settings: features.LogMel) -> list[str]:
+    """The step that only an MFCC has."""
+    if not isinstance(settings, features.MFCC):
+        return []
+    return [f"Take the first {settings.n_mfcc} coefficients of each frame's orthonormal cosine transform (DCT-II)."]
+
+
+def asked(serving: Serving) -> list[str]:
+    """The steps from the model's raw scores to probabilities."""
+    many = [] if serving.clip["n_frames"] is None else ["Take the mean of the clips' raw scores."]
+    t = serving.temperature
+    if serving.task == "single":
+        return [*many, f"Calibrate: p = s^(1/{t:g}), divided by the sum over all classes."]
+    thresholds = ", ".join(f"{value:g}" for value in serving.thresholds)
+    return [
+        *many,
+        f"Calibrate each score by itself: p = 1 / (1 + ((1 - s) / s)^(1/{t:g})).",
+        f"A class counts as present from these probabilities on, in the order below: {thresholds}.",
+    ]
