@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import numpy as np
 
@@ -24,8 +23,8 @@ EVERY = 0.5  # seconds of sound from one prediction to the next
 class Live:
     """One recording that is being made; for one thread, while its Predictor may serve many.
 
-    Each clip is answered once, as soon as it is complete; only the one that ends with the sound is asked anew. So an
-    answer costs the same after ten minutes as after ten seconds.
+    The model is asked about each clip once, as soon as it is complete; only the one that ends with the sound is asked
+    anew.
 
     Parameters
     ----------
@@ -56,7 +55,7 @@ class Live:
         self.answered: dict[int, np.ndarray] = {}  # the raw scores of complete clips, by the frame they begin at
         self.left_out = self.ended = False
 
-    def hear(self, block: np.ndarray) -> Iterator[Prediction]:
+    def hear(self, block: np.ndarray) -> list[Prediction]:
         """Take the next samples; a prediction for each half second of sound that they complete.
 
         Parameters
@@ -68,8 +67,9 @@ class Live:
         BadInput
             If the block holds anything else, or the recording has ended.
         """
+        answers: list[Prediction] = []
         if not len(block):
-            return
+            return answers
         stream = decoding.of_array(np.asarray(block), self.sample_rate, self.name)
         for frames in stream.blocks:
             place = 0
@@ -79,7 +79,8 @@ class Live:
                 place += len(part)
                 # resampling holds the first few samples back
                 if self.take(part) and self.n_heard % self.every == 0 and self.frames.n_samples:
-                    yield self.so_far()
+                    answers.append(self.so_far())
+        return answers
 
     def take(self, part: np.ndarray) -> bool:
         """Take samples in, unless the recording is as long as a file may be; whether they were taken."""

@@ -97,7 +97,7 @@ def read(run: Run) -> Serving:
     """
     table, class_names = run.read("serving.json"), run.read("labels.json")
     missing = [key for key in NEEDED if not isinstance(table, dict) or key not in table]
-    if missing or table["kind"] not in features.KINDS:
+    if missing or str(table["kind"]) not in features.KINDS:
         said = f"{', '.join(missing)} missing" if missing else f"unknown features {table['kind']!r}"
         raise BadInput(f"serving.json of run {run.name} must say how it is asked, and does not ({said}): {run.cure()}")
     if fingerprint(class_names, table) != table["fingerprint"]:

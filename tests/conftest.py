@@ -86,6 +86,32 @@ def write_tone(path, hertz, seconds=1.0, sample_rate=8000, seed=0):
     soundfile.write(path, y.astype(np.float32), sample_rate)
 
 
+def noise(power, level, seed=0, seconds=6.0, sample_rate=22_050):
+    """Noise whose power falls with the frequency: 0 white, 1 pink, 2 brown."""
+    n = round(seconds * sample_rate)
+    spectrum = np.fft.rfft(np.random.default_rng(seed).standard_normal(n))
+    y = np.fft.irfft(spectrum / np.maximum(np.fft.rfftfreq(n, 1 / sample_rate), 20) ** (power / 2), n)
+    return (level * y / y.std()).clip(-1, 1).astype(np.float32)
+
+
+def sine(hertz, level, seconds=6.0, sample_rate=22_050):
+    return (level * np.sin(2 * np.pi * hertz * np.arange(round(seconds * sample_rate)) / sample_rate)).astype(
+        np.float32
+    )
+
+
+def no_music():
+    """What is no music, six seconds each at 22,050 Hz: its name → the sound."""
+    levels = (0.001, 0.01, 0.05, 0.2)
+    found = {
+        f"{name} noise at {level}": noise(power, level)
+        for power, name in enumerate(("white", "pink", "brown"))
+        for level in levels
+    }
+    found |= {f"{hertz} Hz at {level}": sine(hertz, level) for hertz in (100, 440, 1_000, 4_000) for level in levels}
+    return {**found, "silence": np.zeros(6 * 22_050, np.float32)}
+
+
 @pytest.fixture(scope="session")
 def data_root(tmp_path_factory):
     """A data root with sample data of three sets."""
@@ -129,8 +155,8 @@ def spoilt():
     frames = [Image.new("RGB", (40, 40), colour) for colour in ("red", "blue")]
     return {
         "zero.jpg": b"",
-        "cmyk.jpg": saved(Image.new("CMYK", (40, 40), (10, 200, 30, 0)), "JPEG"),
-        "one_bit.png": saved(Image.new("1", (40, 40), 1), "PNG"),
+        "cut.jpg": saved(Image.effect_noise((40, 40), 60), "JPEG")[:500],
+        "huge.png": saved(Image.new("1", (5_001, 5_000)), "PNG"),
         "animated.gif": saved(frames[0], "GIF", save_all=True, append_images=frames[1:]),
     }
 

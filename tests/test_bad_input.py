@@ -1,4 +1,5 @@
 import errno
+import json
 import os
 import shutil
 import signal
@@ -6,10 +7,17 @@ import time
 
 import pytest
 from conftest import EXPERIMENTS, TONES, set_words, write_tone
+from PIL import Image
 
-from musicml import runs
+from musicml import datasets, features, images, runs, store
 
-BAD_PICTURES = {"zero.jpg": "holds 0", "cmyk.jpg": "CMYK", "one_bit.png": "1-bit", "animated.gif": "is animated"}
+BAD_PICTURES = {
+    "zero.jpg": "holds 0",
+    "cut.jpg": "cut off or damaged",
+    "huge.png": "at most 25000000 pixels",
+    "animated.gif": "is animated",
+}
+PRINTED = {"cmyk.jpg": ("CMYK", "JPEG"), "one_bit.png": ("1", "PNG")}  # odd and read all the same: mode, type
 TINY_GRU = {
     "features.sample_rate": 8000,
     "features.n_mels": 20,
@@ -177,6 +185,23 @@ def test_pictures_that_cant_be_used_are_named_in_the_run_and_never_end_a_trainin
     reasons = {row["file"]: row["reason"] for row in run.table("excluded.csv")}
     assert set(reasons) == {f"red/{name}" for name in spoilt}
     assert all(said in reasons[f"red/{name}"] for name, said in BAD_PICTURES.items())
+
+
+def test_pictures_for_printing_and_of_two_colours_are_trained_on_and_answered_with_a_warning(
+    musicml, trained, pictures, data_root, tmp_path
+):
+    folder = shutil.copytree(pictures, tmp_path / "pictures")
+    for name, (mode, kind) in PRINTED.items():
+        Image.open(folder / "red/0.png").convert(mode).save(folder / "red" / name, kind)
+        code, out, err = musicml("predict", trained("frozen").path, folder / "red" / name, "--json")
+        (answer,) = json.loads(out)["predictions"]
+        assert code == 0 and images.REMARKS[mode] in answer["warnings"] and "Traceback" not in err
+    dataset, found = store.features_of(
+        datasets.load_folder(folder), features.Pixels(height=32, width=32), tmp_path / "store", 0, lambda _: None
+    )
+    assert not dataset.excluded and len(dataset.examples) == 26
+    said = {name.rpartition("/")[2]: warnings for name, warnings in found.warnings.items()}
+    assert said == {name: [images.REMARKS[mode]] for name, (mode, _) in PRINTED.items()}
 
 
 @pytest.fixture

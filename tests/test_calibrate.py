@@ -1,8 +1,14 @@
+import json
+
 import numpy as np
 import pytest
+import soundfile
+from conftest import EXPERIMENTS, no_music, set_words
 from scipy.special import expit, softmax
 
-from musicml import calibrate
+from musicml import calibrate, files, runs, splits, store
+from musicml.datasets import load, sample
+from musicml.features import MFCC, LogMel
 
 
 def single(n, sureness, seed, n_classes=5):
@@ -219,3 +225,200 @@ def test_scores_that_are_drawn_from_are_calibrated(task):
 def test_a_score_of_one_has_a_bin_and_nothing_has_no_error():
     assert calibrate.calibration_error(np.array([[1.0, 0.0]]), np.array([[1, 0]]), "single") == 0.0
     assert np.isnan(calibrate.calibration_error(np.array([[0.3]]), np.array([[np.nan]]), "multi"))
+
+
+# How unlike training
+
+RATE = 22_050
+
+
+def music(seed, seconds=6.0):
+    """A generated "piece" of four chords with a beat and a hiss, other ones for each seed, at 22,050 Hz."""
+    rng = np.random.default_rng([7, seed])
+    t = np.arange(round(seconds * RATE)) / RATE
+    beat, root = rng.uniform(0.35, 0.65), rng.uniform(80, 200)
+    steps = rng.choice([1, 9 / 8, 5 / 4, 4 / 3, 3 / 2, 5 / 3], 4)[(t / beat / 2).astype(int) % 4]
+    phase = 2 * np.pi * np.cumsum(root * steps) / RATE
+    chord = sum(np.sin(k * phase * third) / k**1.2 for k in range(1, 9) for third in (1, 1.25, 1.5))
+    hit = np.exp(-rng.uniform(8, 20) * (t % beat))
+    y = chord * (0.4 + 0.6 * hit) + rng.uniform(0.5, 2) * hit * rng.standard_normal(len(t))
+    return (rng.uniform(0.1, 0.25) * y / y.std()).clip(-1, 1).astype(np.float32)
+
+
+def pictures(rng, n, size=32):
+    """Smooth pictures with one bright disc each."""
+    y, x = np.mgrid[:size, :size] / size
+    for _ in range(n):
+        a, b, radius = rng.uniform(0.3, 0.7), rng.uniform(0.3, 0.7), rng.uniform(0.1, 0.3)
+        disc = np.hypot(x - a, y - b)[..., None] < radius
+        yield (40 + 60 * y[..., None] + 100 * disc * rng.uniform(0.5, 1, 3) + rng.normal(0, 4, (size, size, 3))).astype(
+            np.uint8
+        )
+
+
+@pytest.mark.parametrize(("kind", "n_bins", "kept"), [("log_mel", 128, 13), ("log_mel", 8, 8), ("mfcc", 20, 13)])
+@pytest.mark.parametrize("n_frames", [1, 15, 16, 100])
+def test_a_sound_has_four_traits_for_each_coefficient_however_short_it_is(kind, n_bins, kept, n_frames):
+    values = np.random.default_rng(0).normal(-40, 10, (n_frames, n_bins)).astype(np.float32)
+    traits = calibrate.traits(values, kind)
+    assert traits.shape == (4 * kept,) and traits.dtype == np.float64 and np.isfinite(traits).all()
+
+
+def test_shipped_features_and_pictures_have_traits_too():
+    rng = np.random.default_rng(0)
+    assert calibrate.traits(rng.integers(0, 256, (10, 128)).astype(np.uint8), "vggish").shape == (52,)
+    for shape in ((16, 16, 3), (224, 100, 3), (33, 47, 3)):
+        traits = calibrate.traits(rng.integers(0, 256, shape, dtype=np.uint8), "pixels")
+        assert traits.shape == (16 * 3 + 16 + 3,) and traits.dtype == np.float64 and np.isfinite(traits).all()
+    assert np.isfinite(calibrate.traits(np.zeros((16, 16, 3), np.uint8), "pixels")).all()
+
+
+def test_a_log_mel_spectrogram_and_its_mfcc_have_the_same_traits():
+    y = music(0)
+    own = calibrate.traits(LogMel().compute(y), "log_mel")
+    assert calibrate.traits(MFCC().compute(y), "mfcc") == pytest.approx(own, abs=1e-3)
+
+
+def test_silence_and_a_picture_of_one_colour_have_finite_traits():
+    assert np.isfinite(calibrate.traits(MFCC().compute(np.zeros(RATE, np.float32)), "mfcc")).all()
+    assert np.isfinite(calibrate.traits(np.full((64, 64, 3), 255, np.uint8), "pixels")).all()
+
+
+@pytest.mark.parametrize(
+    ("n_train", "n_val", "enough"), [(19, 99, False), (99, 19, False), (0, 0, False), (20, 20, True)]
+)
+def test_too_few_files_can_not_tell_what_is_unlike_them(n_train, n_val, enough):
+    rng = np.random.default_rng(0)
+    fitted = calibrate.fit_unlike(rng.normal(size=(n_train, 8)), rng.normal(size=(n_val, 8)))
+    assert (fitted is not None) == enough
+
+
+def test_what_was_fitted_is_plain_numbers_that_json_keeps(tmp_path):
+    rng = np.random.default_rng(0)
+    traits = rng.normal(size=(60, 8)) * 10.0 ** np.arange(-4, 4)
+    fitted = calibrate.fit_unlike(traits[:30], traits[30:])
+    assert set(fitted) == {"mean", "spread", "precision", "limit", "n", "beyond"} and fitted["n"] == 30
+    files.write_json(tmp_path / "a.json", fitted)
+    again = json.loads((tmp_path / "a.json").read_text())
+    assert again == fitted
+    assert calibrate.unlikeness(traits[0], again) == calibrate.unlikeness(traits[0], fitted)
+
+
+def test_a_training_file_lies_about_one_away_and_scale_does_not_matter():
+    rng = np.random.default_rng(0)
+    traits = rng.normal(size=(500, 12)) @ rng.normal(size=(12, 12))
+    fitted = calibrate.fit_unlike(traits[:250], traits[250:])
+    assert np.mean([calibrate.unlikeness(one, fitted) for one in traits[:250]]) == pytest.approx(1, abs=0.2)
+    scaled = calibrate.fit_unlike(1_000 * traits[:250] + 5, 1_000 * traits[250:] + 5)
+    for one in traits[::50]:
+        near = calibrate.unlikeness(one, fitted)
+        assert calibrate.unlikeness(1_000 * one + 5, scaled) == pytest.approx(near, rel=1e-3)
+    assert scaled["limit"] == pytest.approx(fitted["limit"], rel=1e-3)
+
+
+def test_about_one_in_twenty_of_validation_lies_beyond_the_limit_before_its_margin(monkeypatch):
+    rng = np.random.default_rng(0)
+    train, val, new = (rng.normal(size=(n, 20)) for n in (400, 400, 2_000))
+    margin, with_margin = calibrate.MARGIN, calibrate.fit_unlike(train, val)
+    monkeypatch.setattr(calibrate, "MARGIN", 1.0)
+    fitted = calibrate.fit_unlike(train, val)
+    assert fitted["beyond"] == pytest.approx(20, abs=1), "5 % of 400"
+    alarms = [np.mean([calibrate.unlikeness(one, it) > it["limit"] for one in new]) for it in (fitted, with_margin)]
+    assert 0.03 < alarms[0] < 0.08 and alarms[1] < alarms[0] and with_margin["beyond"] < 20
+    assert with_margin["limit"] == pytest.approx(margin * fitted["limit"], rel=1e-3)
+
+
+@pytest.fixture(scope="module")
+def pieces():
+    """120 generated pieces' MFCC, of which the first 60 train and the next 30 validate."""
+    return [calibrate.traits(MFCC().compute(music(seed)), "mfcc") for seed in range(120)]
+
+
+def test_noise_tones_and_silence_are_unlike_generated_music_and_new_pieces_are_not(pieces):
+    fitted = calibrate.fit_unlike(np.array(pieces[:60]), np.array(pieces[60:90]))
+    far = {
+        name: calibrate.unlikeness(calibrate.traits(MFCC().compute(y), "mfcc"), fitted)
+        for name, y in no_music().items()
+    }
+    assert [name for name, distance in far.items() if distance <= fitted["limit"]] == []
+    new = [calibrate.unlikeness(one, fitted) for one in pieces[90:]]
+    assert np.mean(np.array(new) > fitted["limit"]) <= 0.1 and fitted["beyond"] <= 3
+
+
+def test_another_world_of_pictures_is_unlike_the_training_one():
+    rng = np.random.default_rng(0)
+    traits = [calibrate.traits(one, "pixels") for one in pictures(rng, 300)]
+    fitted = calibrate.fit_unlike(np.array(traits[:150]), np.array(traits[150:220]))
+    assert np.mean([calibrate.unlikeness(one, fitted) > fitted["limit"] for one in traits[220:]]) <= 0.1
+    others = [
+        np.zeros((32, 32, 3), np.uint8),
+        np.full((32, 32, 3), 255, np.uint8),
+        rng.integers(0, 256, (32, 32, 3), dtype=np.uint8),
+        next(pictures(rng, 1))[::-1],
+        255 - next(pictures(rng, 1)),
+    ]
+    assert all(calibrate.unlikeness(calibrate.traits(one, "pixels"), fitted) > fitted["limit"] for one in others)
+
+
+# A whole run
+
+
+def write_mislabelled(folder, sides):
+    """Three classes of short tones, every fourth with a wrong name: there is nothing to be sure of."""
+    rng, names, t = np.random.default_rng(0), ["low", "middle", "high"], np.arange(1_200) / 4_000
+    for side, n in sides.items():
+        for k, name in enumerate(names):
+            (folder / side / name).mkdir(parents=True)
+            for number in range(n):
+                true = (k + 1 + number // 4 % 2) % 3 if number % 4 == 0 else k
+                hertz = [(300, 700, 1_500)[true] * rng.normal(1, 0.1), *rng.uniform(100, 1_900, 3)]
+                loud = [0.3, *rng.uniform(0, 0.1, 3)]
+                y = np.sin(2 * np.pi * np.outer(t, hertz) + rng.uniform(0, 6, 4)) @ loud + rng.normal(0, 0.1, 1_200)
+                soundfile.write(folder / side / name / f"{number}.wav", y.astype(np.float32), 4_000, "FLOAT")
+
+
+@pytest.mark.slow
+def test_a_run_that_learnt_its_mistakes_by_heart_is_calibrated_on_data_held_back(musicml, tmp_path):
+    write_mislabelled(tmp_path / "tones", {"train": 80, "val": 200, "test": 800})
+    changes = {"features.sample_rate": 4_000, "features.n_fft": 256, "features.hop_length": 128, "features.n_mels": 16}
+    changes |= {"clips.seconds": 0.3, "clips.hop_seconds": 0.3, "model.units": [64], "training.learning_rate": 0.01}
+    changes |= {"training.epochs": 30, "training.early_stopping": 0, "training.keep": "last"}
+    words = ["--folder", tmp_path / "tones", "--data-root", tmp_path, "--runs", tmp_path / "runs", "--deterministic"]
+    assert musicml("train", EXPERIMENTS / "genre_gru.toml", *words, *set_words(changes))[0] == 0
+    (run,) = runs.list_runs(tmp_path / "runs")
+    report, served = run.read("report.json"), run.read("serving.json")
+    assert float(run.table("history.csv")[-1]["accuracy"]) > 0.95, "a quarter of the names is wrong"
+    assert report["metrics"]["accuracy"] < 0.75 and served["temperature"] > 2 and served["calibrated_on"] == 600
+    assert report["calibration_error_before"] > 0.15 and report["calibration_error"] < 0.05
+    assert served["unlike"]["n"] == 600 and served["unlike"]["beyond"] <= 30
+    rows = run.table("predictions.csv")
+    truth = np.array([run.read("labels.json").index(row["labels"]) for row in rows])
+    scores = np.array([[float(row[f"score:{name}"]) for name in run.read("labels.json")] for row in rows])
+    with np.load(run.path / "clips.npz") as clips:
+        raw = np.stack([clips["scores"][clips["example"] == number].mean(axis=0) for number in range(len(rows))])
+    right = [float((one.argmax(axis=1) == truth).mean()) for one in (raw, scores)]
+    assert right[0] == right[1] == pytest.approx(report["metrics"]["accuracy"], abs=1e-6)
+    assert np.abs(calibrate.temper(raw, served["temperature"], "single") - scores).max() < 1e-5
+
+
+@pytest.fixture(scope="module")
+def sample_tracks(tmp_path_factory):
+    """The whole of the sample GTZAN as MFCC, split by group: side → what its tracks are like."""
+    root = tmp_path_factory.mktemp("whole")
+    sample.write(root / "sample", only=["gtzan"])
+    kept, found = store.features_of(load("gtzan", root), MFCC(), root, 3 * RATE, lambda _: None)
+    _, split = splits.make(kept, "group", 0.15, 0.15, 0)
+    return {
+        side: np.array([calibrate.traits(found.of(index), "mfcc") for index in split.indices(side)])
+        for side in ("train", "val", "test")
+    }
+
+
+@pytest.mark.slow
+def test_few_unseen_tracks_of_the_sample_and_nearly_all_noise_tones_and_silence_are_flagged(sample_tracks):
+    fitted = calibrate.fit_unlike(sample_tracks["train"], sample_tracks["val"])
+    new = np.array([calibrate.unlikeness(one, fitted) for one in sample_tracks["test"]])
+    far = [calibrate.unlikeness(calibrate.traits(MFCC().compute(y), "mfcc"), fitted) for y in no_music().values()]
+    assert len(new) > 50 and np.mean(new > fitted["limit"]) <= 0.1
+    assert np.mean(np.array(far) > fitted["limit"]) >= 0.9
+    assert fitted["beyond"] / fitted["n"] <= 0.05

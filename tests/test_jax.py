@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import EXPERIMENTS
 
-from musicml import calibrate, experiment, inputs, runs
+from musicml import audio, calibrate, experiment, inputs, live, runs
 from musicml import train as training
 from musicml.errors import BadInput
 from musicml.predict import Predictor
@@ -60,6 +60,41 @@ def test_a_file_is_answered_as_the_model_predicts_trainings_own_batches_of_its_c
     predictor = Predictor(run)
     for index, scores in list(zip(indices, wanted, strict=True))[::5]:
         assert np.abs(predictor.predict(material.dataset.examples[index].path).scores - scores).max() < 1e-4
+
+
+@pytest.mark.parametrize("name", ["gru", "frozen"])
+def test_a_run_without_an_exported_model_is_answered_by_keras_with_its_stored_scores(trained, material_of, name):
+    run, (_, material) = trained(name), material_of(name)
+    names, paths = run.read("labels.json"), {example.id: example.path for example in material.dataset.examples}
+    rows = run.table("predictions.csv")[::5]
+    for engine in ("auto", "keras"):
+        predictor = Predictor(run, engine)
+        for row, answer in zip(rows, predictor.predict_all([paths[row["example"]] for row in rows]), strict=True):
+            assert np.abs(answer.scores - [float(row[f"score:{name}"]) for name in names]).max() < 1e-4
+        assert predictor.model().engine == "keras" and predictor.model().maps is None
+
+
+def test_a_forest_is_answered_by_scikit_learn_where_it_could_not_be_exported(asked_about_tones, tones):
+    said = asked_about_tones.facts()["export"]
+    assert (asked_about_tones.path / "model.onnx").exists() == said.startswith("exported")
+    predictor = Predictor(asked_about_tones)
+    assert [predictor.predict(tones / name / "5.wav").label for name in ("low", "middle", "high")] == [
+        "low",
+        "middle",
+        "high",
+    ]
+    assert predictor.model().engine == ("onnx" if said.startswith("exported") else "scikit-learn")
+
+
+def test_a_stream_ends_with_the_answer_to_its_file_on_jax(trained, data_root):
+    predictor = Predictor(trained("gru"))
+    sound = audio.read(next((data_root / "sample/gtzan").rglob("pop.*.wav")), most_seconds=4)
+    listening = live.Live(predictor, sound.sample_rate)
+    answers = [
+        answer for begin in range(0, len(sound.y), 9_000) for answer in listening.hear(sound.y[begin : begin + 9_000])
+    ]
+    wanted = predictor.predict(sound.y, sample_rate=sound.sample_rate).scores
+    assert len(answers) == 8 and np.abs(listening.end().scores - wanted).max() < 1e-4
 
 
 def test_the_command_line_answers_for_a_file(trained, data_root, musicml):

@@ -13,6 +13,9 @@ from musicml.predict import Predictor
 CHANGED = "serving.json and labels.json of run broken must be as its training wrote them, and were changed since"
 FOREIGN = "must be the model that its serving.json was written for, and is not"
 
+# what 13 coefficients' traits are measured against: a mean far from any sound
+NOWHERE = {"mean": [1e6] * 52, "spread": [1.0] * 52, "precision": np.eye(52).tolist()}
+
 
 @pytest.fixture
 def broken(asked_about_tones, tmp_path):
@@ -273,8 +276,19 @@ def test_a_file_beyond_the_limit_is_flagged_in_words_with_the_false_alarms_on_va
     noise = predictor.predict(np.random.default_rng(0).normal(0, 0.2, 8_000), sample_rate=8_000)
     assert noise.is_unlike_training and noise.as_table()["unlike_training"] is True
     (said,) = noise.warnings
-    assert said.startswith("This is unlike anything in training: ") and said.endswith("the answer is a guess.")
-    assert f"where {24 - fitted['beyond']} of 24 validation files lie within {fitted['limit']:.1f}" in said
+    assert said.startswith("This is unlike anything in training, so the answer is a guess: ") and said.endswith(".")
+    assert f"beyond {fitted['limit']:.1f} lay only {fitted['beyond']} of 24 validation files" in said
+
+
+def test_the_false_alarms_told_are_those_of_the_test_side_once_it_was_judged(broken):
+    signed(broken, unlike={**NOWHERE, "limit": 0.01, "n": 40, "beyond": 2})
+    report = broken.read("report.json")
+    files.write_json(broken.path / "report.json", {**report, "unlike_training": {"flagged": 3, "n": 50}})
+    answer = Predictor(broken, "keras").predict(np.zeros(8_000), sample_rate=8_000)
+    assert any("lay only 3 of 50 test files." in warning for warning in answer.warnings)
+    (broken.path / "report.json").unlink()
+    answer = Predictor(broken, "keras").predict(np.zeros(8_000), sample_rate=8_000)
+    assert any("lay only 2 of 40 validation files." in warning for warning in answer.warnings)
 
 
 def test_a_run_that_was_evaluated_is_asked_as_its_evaluation_asked_it(asked_about_tones, tones):

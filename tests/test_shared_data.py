@@ -1,13 +1,17 @@
+import contextlib
+import io
+import json
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from conftest import EXPERIMENTS, set_words
+from conftest import EXPERIMENTS, TONES, no_music, set_words
 
-from musicml import audio, datasets, features, images, models, runs, splits
+from musicml import audio, cli, datasets, features, images, models, runs, splits
 from musicml.datasets import gtzan, instrument_images, instrument_sounds, openmic
+from musicml.live import Live
 from musicml.models import transfer
 from musicml.predict import Predictor
 
@@ -103,11 +107,35 @@ def test_imagenets_weights_on_the_disk_are_taken_without_the_network(monkeypatch
     assert choice == "imagenet" and reason.endswith("is on the disk")
 
 
-def test_a_network_trains_on_real_clips_and_answers_for_a_flac_a_wav_and_an_mp3(musicml, tmp_path):
-    changes = {"training.epochs": 10, "features.hop_length": 1024, "model.units": [24]}
-    words = ["--folder", DATA / "gtzan_clips", "--data-root", tmp_path, "--runs", tmp_path / "runs"]
-    code, _, err = musicml("train", EXPERIMENTS / "genre_gru.toml", *words, *set_words(changes))
-    (run,) = runs.list_runs(tmp_path / "runs")
+TINY = {
+    "genre_gru": {"training.epochs": 10, "features.hop_length": 1024, "model.units": [24]},
+    "genre_cnn": {"training.epochs": 3, "features.hop_length": 1024, "features.n_mels": 32, "model.filters": [8, 16]},
+}
+
+
+@pytest.fixture(scope="module")
+def on_clips(tmp_path_factory):
+    """A run trained on the real clips, once: its name → exit code, what was said, the run."""
+    root, made = tmp_path_factory.mktemp("real"), {}
+
+    def trained_on_clips(name):
+        if name not in made:
+            path, changes = EXPERIMENTS / f"{name}.toml", TINY.get(name, {})
+            if name == "forest":
+                path = root / "forest.toml"
+                path.write_text(TONES.replace("seconds = 0.5", "seconds = 3.0").replace("8000", "22050"))
+            words = ["train", path, "--folder", DATA / "gtzan_clips", "--data-root", root, "--runs", root / name]
+            said = io.StringIO()
+            with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+                code = cli.main([str(word) for word in [*words, *set_words(changes)]])
+            made[name] = (code, said.getvalue(), *runs.list_runs(root / name))
+        return made[name]
+
+    return trained_on_clips
+
+
+def test_a_network_trains_on_real_clips_and_answers_for_a_flac_a_wav_and_an_mp3(on_clips, musicml, tmp_path):
+    code, err, run = on_clips("genre_gru")
     assert code == 0 and run.is_whole and not run.read("report.json")["sample"]
     assert "files with a warning" in err and "repeated" in err, "a clip of 2 s is shorter than one of 3 s"
     losses = [float(row["loss"]) for row in run.table("history.csv")]
@@ -124,3 +152,42 @@ def test_a_network_trains_on_real_clips_and_answers_for_a_flac_a_wav_and_an_mp3(
     assert np.abs(answers[0].scores - answers[2].scores).max() < 0.2
     code, out, _ = musicml("predict", run.path, *files)
     assert code == 0 and out.count(".mp3") == 1
+
+
+@pytest.mark.parametrize("name", ["genre_gru", "genre_cnn", "forest"])
+def test_the_stored_scores_of_real_clips_are_those_of_every_engine_and_of_the_command_line(on_clips, musicml, name):
+    code, _, run = on_clips(name)
+    assert code == 0 and run.facts()["export"].startswith("exported; ")
+    rows, names = run.table("predictions.csv"), run.read("labels.json")
+    stored = {row["example"]: np.array([float(row[f"score:{name}"]) for name in names]) for row in rows}
+    assert len(stored) > 80 and np.ptp(list(stored.values()), axis=0).max() > 0.01, "they are not all alike"
+    some = list(stored)[::8]
+    for engine in ("onnx", "keras"):
+        answers = Predictor(run, engine).predict_all([DATA / "gtzan_clips" / example for example in some])
+        for example, answer in zip(some, answers, strict=True):
+            assert np.abs(answer.scores - stored[example]).max() < 1e-4, (engine, example)
+    code, out, _ = musicml("predict", run.path, "--json", *(DATA / "gtzan_clips" / example for example in some))
+    assert code == 0
+    for example, answer in zip(some, json.loads(out)["predictions"], strict=True):
+        assert np.abs(np.array([answer["probabilities"][name] for name in names]) - stored[example]).max() < 1e-4
+
+
+def test_a_stream_of_a_real_track_ends_with_the_answer_to_its_file(on_clips):
+    predictor = Predictor(on_clips("genre_gru")[2])
+    flac = sorted((DATA / "gtzan/genres_original").rglob("*.flac"))[0]
+    y, sample_rate = soundfile.read(flac, dtype="int16")
+    listening = Live(predictor, sample_rate)
+    answers = [answer for begin in range(0, len(y), 4_096) for answer in listening.hear(y[begin : begin + 4_096])]
+    assert len(answers) == 2 * len(y) // sample_rate
+    assert np.abs(listening.end().scores - predictor.predict(flac).scores).max() < 1e-4
+
+
+def test_few_unseen_real_clips_and_nearly_all_noise_tones_and_silence_are_flagged(on_clips):
+    run = on_clips("genre_gru")[2]
+    predictor, rate = Predictor(run), 22_050
+    on_test = [row["example"] for row in run.table("split.csv") if row["split"] == "test"]
+    answers = list(predictor.predict_all([DATA / "gtzan_clips" / example for example in on_test]))
+    assert len(answers) > 80 and np.mean([answer.is_unlike_training for answer in answers]) <= 0.1
+    flagged = {name: predictor.predict(y, name, rate).is_unlike_training for name, y in no_music().items()}
+    missed = [name for name, found in flagged.items() if not found]
+    assert len(missed) <= 0.1 * len(flagged), missed

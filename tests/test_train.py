@@ -3,18 +3,20 @@ import json
 import shutil
 import signal
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from conftest import EXPERIMENTS, FAMILIES, set_words, write_tone
 
-from musicml import evaluate, experiment, files, runs
+from musicml import evaluate, experiment, features, files, runs
 from musicml import train as training
 from musicml.errors import BadInput
 
 ALL = "experiment.toml run.json split.csv excluded.csv labels.json layers.json serving.json".split()
 SCORED = "predictions.csv clips.npz report.json".split()
 KERAS = "history.csv model.keras model.onnx".split()
+FOREST = "model.skops model.onnx".split()
 
 # tones that are learnt at once, and judged by a validation side whose names are turned round: from its first epochs
 # on validation only gets worse, so that the plateau rule and early stopping have work to do whatever the machine
@@ -57,7 +59,7 @@ def without_seconds(rows):
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_whole_run_holds_exactly_its_familys_files_and_each_can_be_read(trained, name):
     run = trained(name)
-    kinds = ["model.skops"] if name == "forest" else KERAS
+    kinds = FOREST if name == "forest" else KERAS
     assert sorted(path.relative_to(run.path).as_posix() for path in run.path.rglob("*")) == sorted(
         [*ALL, *SCORED, *kinds]
     )
@@ -101,7 +103,7 @@ def test_a_run_says_what_was_chosen_and_why(trained, name):
 
 
 @pytest.mark.parametrize("name", [name for name in FAMILIES if name != "forest"])
-def test_a_keras_run_counts_its_parameters_epochs_and_export(trained, name):
+def test_a_keras_run_counts_its_parameters_and_epochs(trained, name):
     run = trained(name)
     facts, history = run.facts(), rows_of(run.path / "history.csv")
     assert sum(layer["parameters"] for layer in run.read("layers.json")) == facts["parameters"]
@@ -110,9 +112,48 @@ def test_a_keras_run_counts_its_parameters_epochs_and_export(trained, name):
     assert facts["epochs"] == n_epochs and facts["best_epoch"] in range(1, n_epochs + 1)
     assert {row["stage"] for row in history} == {"head" if name == "frozen" else "all"}
     assert {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"} <= set(history[0])
-    assert facts["export"].startswith("exported; differs from Keras by at most")
     choice = {"frozen": "imagenet", "unfrozen": "none"}.get(name)
     assert facts["weights"] == (choice and {"choice": choice, "reason": "as the experiment says"})
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_run_says_how_far_its_exported_model_is_from_the_original(trained, name):
+    said = trained(name).facts()["export"]
+    assert said.startswith("exported; differs from the original by at most ")
+    assert float(said.rpartition(" ")[2]) <= 1e-4
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_run_says_what_it_is_asked_with_and_by_which_model(trained, name):
+    run = trained(name)
+    serving, facts = run.read("serving.json"), run.facts()
+    file = "model.skops" if name == "forest" else "model.keras"
+    assert serving["model"] == {"file": file, "digest": files.digest(run.path / file)}
+    assert serving["features_version"] == features.VERSION and len(serving["fingerprint"]) == 32
+    kind = {"log_mel": features.LogMel, "mfcc": features.MFCC, "pixels": features.Pixels, "vggish": features.VGGish}
+    settings = kind[serving["kind"]](**serving["features"])
+    assert {key: value for key, value in facts["settings"]["features"].items() if key != "kind"} == vars(settings)
+    assert serving["asks_for"] == ("features" if name in ("vggish", "forest") else "file")
+    n_val = facts["split"]["val"]
+    assert serving["calibrated_on"] == (n_val if n_val >= 20 else 0)
+    assert (serving["unlike"] or {}).get("n") == (n_val if n_val >= 20 else None)
+
+
+def test_what_is_unlike_training_is_told_by_at_most_so_many_files_evenly_taken():
+    values = np.random.default_rng(0).normal(size=(100, 40, 8)).astype(np.float32)
+    asked, sides = [], {"train": np.arange(60), "val": np.arange(60, 100)}
+    material = SimpleNamespace(
+        split=SimpleNamespace(indices=sides.get),
+        features=SimpleNamespace(of=lambda index: asked.append(int(index)) or values[index]),
+    )
+    assert training.unlike_of("log_mel", material)["n"] == 40 and asked == list(range(100))
+    asked.clear()
+    assert training.unlike_of("log_mel", material, most=21)["n"] == 21
+    assert len(asked) == len(set(asked)) == 42 and {0, 59, 60, 99} <= set(asked)
+    sides["val"] = sides["val"][:19]
+    assert training.unlike_of("log_mel", material) is None
+    sides["val"] = sides["val"][:0]
+    assert training.unlike_of("log_mel", material) is None
 
 
 def test_a_run_names_the_files_that_were_left_out(trained):
