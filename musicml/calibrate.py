@@ -118,6 +118,7 @@ def calibration_error(scores: np.ndarray, targets: np.ndarray, task: str, n_bins
 # How unlike training
 
 
+TRAITS_VERSION = 1  # raise it when `traits` gives other numbers: what was fitted on the old ones is not asked then
 COEFFICIENTS = 13
 SOME = 4096  # frames transformed at a time
 SLOW = 16  # frames averaged, to see what moves slower
@@ -183,8 +184,8 @@ def fit_unlike(train: np.ndarray, val: np.ndarray) -> dict[str, Any] | None:
 
     Returns
     -------
-    dict with `mean`, `spread`, `precision` (of the standardised traits), `limit`, and of how many validation files how
-    many lie beyond it: `n`, `beyond`
+    dict with `version`, `mean`, `spread`, `precision` (of the standardised traits), `limit`, and of how many validation
+    files how many lie beyond it: `n`, `beyond`
     """
     if min(len(train), len(val)) < FEWEST:
         return None
@@ -195,7 +196,13 @@ def fit_unlike(train: np.ndarray, val: np.ndarray) -> dict[str, Any] | None:
     fitted = {"mean": short(mean), "spread": short(spread), "precision": [short(row) for row in covariance.precision_]}
     far = np.array([unlikeness(one, fitted) for one in val])
     limit = MARGIN * float(np.quantile(far, 1 - RAREST))
-    return {**fitted, "limit": round(limit, 4), "n": len(val), "beyond": int((far > limit).sum())}
+    return {
+        "version": TRAITS_VERSION,
+        **fitted,
+        "limit": round(limit, 4),
+        "n": len(val),
+        "beyond": int((far > limit).sum()),
+    }
 
 
 def short(values: np.ndarray) -> list[float]:

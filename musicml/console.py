@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
 from types import ModuleType
@@ -18,6 +19,10 @@ def say(words: str) -> None:
     print(words, file=sys.stderr, flush=True)
 
 
+KERAS = threading.RLock()  # half-imported, Keras fails whoever comes second
+STDERR = threading.RLock()  # one descriptor, which two must not turn away at once
+
+
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Hold back what libraries write to standard error; show it if the block fails.
@@ -26,7 +31,7 @@ def quiet() -> Iterator[None]:
     itself is turned away for the while.
     """
     sys.stderr.flush()
-    with tempfile.TemporaryFile() as held:
+    with STDERR, tempfile.TemporaryFile() as held:
         before = os.dup(2)
         os.dup2(held.fileno(), 2)
         try:
@@ -51,6 +56,12 @@ def backend() -> str:
 
 def import_keras() -> ModuleType:
     """Keras with its backend, imported without the backend's start-up lines."""
+    with KERAS:
+        return keras_imported()
+
+
+def keras_imported() -> ModuleType:
+    """`import_keras`, for one thread at a time."""
     if "keras" in sys.modules:
         return sys.modules["keras"]
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

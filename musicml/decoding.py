@@ -98,7 +98,17 @@ class Stream:
 
 
 def called(source: str | Path | bytes | np.ndarray) -> str:
-    """What messages call a source that came without a name."""
+    """What messages call a source that came without a name.
+
+    Raises
+    ------
+    BadInput
+        If it is nothing that can be read at all.
+    """
+    if not isinstance(source, str | Path | bytes | np.ndarray):
+        raise BadInput(
+            f"what is asked about must be a path, bytes or a numpy array, and is {type(source).__name__}: convert it."
+        )
     return (
         str(source) if isinstance(source, str | Path) else "this upload" if isinstance(source, bytes) else "the array"
     )
@@ -132,12 +142,17 @@ def of_array(y: np.ndarray, sample_rate: int | None, name: str) -> Stream:
     """A stream of samples that are there already."""
     if sample_rate is None:
         raise BadInput(f"{name} must come with its sample_rate in Hz, and came without: give it too.")
+    if not isinstance(sample_rate, int | np.integer):
+        raise BadInput(
+            f"{name} must come with its sample_rate as an int, in Hz, and came with {sample_rate!r}: convert it."
+        )
     if y.dtype != np.int16 and y.dtype.kind != "f":
         raise BadInput(f"{name} must hold samples as float in [-1, 1] or int16, and holds {y.dtype}: convert it.")
     if y.ndim not in (1, 2) or not y.size:
         raise BadInput(f"{name} must be of shape (n_samples,) or (n_samples, channels), and is of {y.shape}.")
     frames = y.reshape(len(y), -1)
-    check_format(frames.shape[1], sample_rate, name)
+    within(frames.shape[1], CHANNELS, "channels", "", f"{name} is of shape {y.shape}; if that is transposed, turn it")
+    within(sample_rate, SAMPLE_RATES, "sample_rate", " Hz", f"give that of {name}")
     kept = np.int16 if y.dtype == np.int16 else np.float32
     blocks = (frames[place : place + BLOCK].astype(kept, copy=False) for place in range(0, len(y), BLOCK))
     return Stream(frames.shape[1], sample_rate, len(y), blocks)

@@ -15,6 +15,7 @@ import numpy as np
 
 from musicml import files
 from musicml.errors import BadInput
+from musicml.runs import Run
 from musicml.serving import Serving
 
 NAMES = ("auto", "onnx", "keras")
@@ -56,6 +57,11 @@ def load(path: Path, serving: Serving, engine: str = "auto") -> Model:
         return opened(path, serving, engine)
     except BadInput:
         raise
+    except ImportError as error:
+        raise BadInput(
+            f"the model of {path.name} needs a package that is not installed ({error}): install musicml's extra cpu, "
+            "gpu or jax, or ask it with the engine onnx."
+        ) from error
     except Exception as error:  # each library has its own way to say that a file is damaged
         raise BadInput(
             f"the model of {path.name} must be whole and can't be ({(str(error) or repr(error)).splitlines()[0]}): "
@@ -69,15 +75,27 @@ def opened(path: Path, serving: Serving, engine: str) -> Model:
         return by_onnx(path / "model.onnx", serving)
     if engine == "onnx":
         raise BadInput(f"{path.name} has no exported model (model.onnx): ask it with the engine keras.")
-    own = path / serving.model["file"]
-    if not own.is_file():
+    file = own(path, serving)
+    return by_scikit_learn(file, serving) if file.suffix == ".skops" else by_keras(file)
+
+
+def own(path: Path, serving: Serving) -> Path:
+    """The file of the run's own model, before any export.
+
+    Raises
+    ------
+    BadInput
+        If it is missing, or not the one that serving.json was written for.
+    """
+    file = path / serving.model["file"]
+    if not file.is_file():
         raise BadInput(
-            f"run {path.name} must hold a model, and {own.name} is missing: finish it with "
+            f"run {path.name} must hold a model, and {file.name} is missing: finish it with "
             f"`musicml train --resume {path}`."
         )
-    if files.digest(own) != serving.model["digest"]:
-        raise foreign(own)
-    return by_scikit_learn(own, serving) if own.suffix == ".skops" else by_keras(own)
+    if files.digest(file) != serving.model["digest"]:
+        raise foreign(file)
+    return file
 
 
 def foreign(path: Path) -> BadInput:
@@ -91,7 +109,10 @@ def foreign(path: Path) -> BadInput:
 def by_onnx(path: Path, serving: Serving) -> Model:
     """The exported model in ONNX Runtime."""
     session = session_of(path)
+    exported = Run(path.parent).facts().get("exported")
     if session.get_modelmeta().custom_metadata_map.get("fingerprint") != serving.fingerprint:
+        raise foreign(path)
+    if exported != files.digest(path):
         raise foreign(path)
     (taken,), given = session.get_inputs(), [output.name for output in session.get_outputs()]
 

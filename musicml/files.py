@@ -60,6 +60,8 @@ def disk_trouble(error: OSError, path: Path) -> Exception:
         )
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
         return BadInput(f"{path} must be in a folder, and {error.filename} stands in its way; choose another place.")
+    if error.errno == errno.EISDIR:
+        return BadInput(f"{path} must be a file, and a folder of that name stands in its way; choose another name.")
     return error
 
 
@@ -75,8 +77,8 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, content: str) -> None:
-    """Write `content` to `path` as UTF-8, whole or not at all."""
-    write_bytes(path, content.encode())
+    """Write `content` to `path` as UTF-8, whole or not at all; a file's name in it need not be valid in it."""
+    write_bytes(path, content.encode(errors="backslashreplace"))
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -152,7 +152,9 @@ def decode(content: bytes, kind: str, name: str) -> tuple[np.ndarray, list[str]]
 
 def check_size(width: int, height: int, name: str) -> None:
     """Refuse what would decode to more than `MOST_PIXELS`."""
-    if not 0 < width * height <= MOST_PIXELS:
+    if not width * height:
+        raise BadInput(f"{name} must have pixels, and has {width} x {height} = 0: give another picture.")
+    if width * height > MOST_PIXELS:
         raise BadInput(
             f"{name} must have at most {MOST_PIXELS} pixels, and has {width} x {height} = {width * height}: "
             "make it smaller."

@@ -112,6 +112,7 @@ def network(
     )
     trained = fit.stages(model, sides, inputs.targets_of, material.dataset, training, run, facts["data"], say)
     run.update(**trained)
+    model = device.in_float32(model, policy)
     with files.whole(run.path / "model.keras") as temporary:
         model.save(temporary, include_optimizer=False)
     files.write_json(run.path / "layers.json", fit.layers_of(model))

@@ -45,6 +45,8 @@ class Live:
         if not isinstance(settings, features.LogMel):
             raise BadInput(f"run {predictor.run.name} must answer for sound to listen, and answers for pictures.")
         decoding.within(sample_rate, decoding.SAMPLE_RATES, "sample_rate", " Hz", "choose another")
+        if not 0 < every < audio.MOST_SECONDS:
+            raise BadInput(f"every={every} must be more than 0 seconds, and less than a file may last: take 0.5.")
         self.predictor, self.name, self.sample_rate = predictor, name, sample_rate
         self.every = max(1, round(every * sample_rate))
         self.frames = features.Frames(settings, clip["least_samples"])
@@ -68,10 +70,13 @@ class Live:
             If the block holds anything else, or the recording has ended.
         """
         answers: list[Prediction] = []
-        if not len(block):
+        block = np.asarray(block)
+        if block.ndim and not len(block):
             return answers
-        stream = decoding.of_array(np.asarray(block), self.sample_rate, self.name)
-        for frames in stream.blocks:
+        blocks = list(decoding.of_array(block, self.sample_rate, self.name).blocks)
+        for frames in blocks:  # all of them first: what is refused must leave no hole
+            audio.Loudness(self.name).take(audio.mix(frames))
+        for frames in blocks:
             place = 0
             while place < len(frames):
                 step = self.every - self.n_heard % self.every

@@ -219,6 +219,8 @@ class Predictor:
 
     def answer(self, questions: list[Question]) -> list[Prediction]:
         """Answer for features that are there already, all of them in as few passes through the model as can be."""
+        if not questions:
+            return []
         begun = time.perf_counter()
         places = [self.places(len(question.values)) for question in questions]
         clips = itertools.chain.from_iterable(
@@ -272,7 +274,7 @@ class Predictor:
     def likeness(self, values: np.ndarray) -> tuple[dict[str, float] | None, list[str]]:
         """How far a file lies from the training files, and what there is to say of it."""
         fitted = self.serving.unlike
-        if fitted is None:
+        if fitted is None or fitted["version"] != calibrate.TRAITS_VERSION:
             return None, []
         distance = calibrate.unlikeness(calibrate.traits(values, self.serving.kind), fitted)
         if distance <= fitted["limit"]:

@@ -218,6 +218,7 @@ def finish(
     }
     by = learn.forest if experiment.family == "forest" else learn.network
     learned = by(run, experiment, material, sides, deterministic, say)
+    (run.path / "model.onnx").unlink(missing_ok=True)  # of before a kill, which would not be this model's any more
     write_serving(run, experiment, material, sides, learned)
     run.update(export=learned.export())
     run.update(status="trained", train_seconds=round(time.perf_counter() - begun, 1))

@@ -1,7 +1,7 @@
 """Sounds and pictures with one region that tells their class, and how often an explanation's peak lies in it.
 
-What surrounds the region is the same in every class, so that a model which is right can have its answer from nowhere
-else. A third of the time and a third of the pitches, or a third of each side of a picture: a ninth of the whole at most.
+What surrounds the region is the same in every class, so that a model which is right has its answer from nowhere else.
+A region is a ninth of the whole at most: a third of the time and of the pitches, or a third of a picture's sides.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from PIL import Image
 from musicml import explain, features
 
 SAMPLE_RATE = 8000
-SECONDS, TONE_SECONDS = 3.0, 0.9
+SECONDS, TONE_SECONDS = 3.0, 0.85
 SIDE, DISC = 192, 63  # pixels
 A_NINTH = 1 / 9 + 1e-9
 PITCHES = {"low": 350, "middle": 900, "high": 2200}  # Hz
@@ -38,9 +38,7 @@ class Example:
         if explanation.frame_seconds is None:
             inside = (
                 (edge <= middles) & (middles < edge + DISC)
-                for edge, middles in zip(
-                    (self.at[1], self.at[0]), map(middles_of, explanation.map.shape), strict=True
-                )
+                for edge, middles in zip((self.at[1], self.at[0]), map(middles_of, explanation.map.shape), strict=True)
             )
             return np.logical_and.outer(*inside)
         settings = explanation.settings

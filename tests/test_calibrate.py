@@ -297,7 +297,7 @@ def test_what_was_fitted_is_plain_numbers_that_json_keeps(tmp_path):
     rng = np.random.default_rng(0)
     traits = rng.normal(size=(60, 8)) * 10.0 ** np.arange(-4, 4)
     fitted = calibrate.fit_unlike(traits[:30], traits[30:])
-    assert set(fitted) == {"mean", "spread", "precision", "limit", "n", "beyond"} and fitted["n"] == 30
+    assert set(fitted) == {"version", "mean", "spread", "precision", "limit", "n", "beyond"} and fitted["n"] == 30
     files.write_json(tmp_path / "a.json", fitted)
     again = json.loads((tmp_path / "a.json").read_text())
     assert again == fitted

@@ -14,7 +14,12 @@ CHANGED = "serving.json and labels.json of run broken must be as its training wr
 FOREIGN = "must be the model that its serving.json was written for, and is not"
 
 # what 13 coefficients' traits are measured against: a mean far from any sound
-NOWHERE = {"mean": [1e6] * 52, "spread": [1.0] * 52, "precision": np.eye(52).tolist()}
+NOWHERE = {
+    "version": calibrate.TRAITS_VERSION,
+    "mean": [1e6] * 52,
+    "spread": [1.0] * 52,
+    "precision": np.eye(52).tolist(),
+}
 
 
 @pytest.fixture
@@ -167,7 +172,7 @@ def test_an_exported_model_of_another_run_is_refused_at_the_first_question(broke
 
 
 def test_a_whole_set_of_another_runs_files_is_that_run(broken, other, tones):
-    for name in ("model.onnx", "model.skops", "serving.json", "labels.json"):
+    for name in ("model.onnx", "model.skops", "serving.json", "labels.json", "run.json"):
         shutil.copy(other.path / name, broken.path)
     answers = [Predictor(run).predict(tones / "low/1.wav").scores for run in (broken, other)]
     assert np.array_equal(*answers)

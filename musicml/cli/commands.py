@@ -142,6 +142,7 @@ def predict(asked: argparse.Namespace) -> int:
 
     run = runs.open_run(asked.run, asked.runs)
     predictor = Predictor(run, asked.engine)
+    screen.check_targets(asked.csv, asked.explain)
     sample = run.facts()["data"]["sample"]
     answers: list[dict[str, Any]] = []
     for file, answer in answers_of(predictor, screen.files_of(asked.files, predictor.serving.kind)):
@@ -149,11 +150,11 @@ def predict(asked: argparse.Namespace) -> int:
             {"file": file, "error": str(answer)} if isinstance(answer, BadInput) else answer.as_table(asked.over_time)
         )
         if asked.explain and not isinstance(answer, BadInput):
-            table["explanation"] = explained(predictor, file, asked.explain, answers)
+            table |= explained(predictor, file, asked.explain, answers)
         answers.append(table)
         if "error" in table:
             console.say(f"musicml: {table['error']}")
-        elif not asked.json:
+        if "label" in table and not asked.json:
             screen.print_answer(table, asked.top)
     if asked.csv:
         screen.write_answers(asked.csv, answers, predictor.class_names, asked.over_time, sample)
@@ -175,13 +176,19 @@ def answers_of(predictor: Any, files: list[str]) -> Iterator[tuple[str, Any]]:
 
 
 def explained(predictor: Any, file: str, folder: Path, answers: list[dict[str, Any]]) -> dict[str, Any]:
-    """Write where the run looked in one file; numbered, since two files of different folders may share a name."""
+    """Write where the run looked in one file; numbered, since two files of different folders may share a name.
+
+    Returns what it is, under `explanation`; or why there is none, under `error`.
+    """
     from musicml import explain
 
     stem = f"{len(answers) + 1:03d}-{screen.plain(Path(file).stem)}"
-    with console.quiet():
-        explanation = explain.explain(predictor, file)
-    return {**explain.save(explanation, folder, stem), "folder": str(folder)}
+    try:
+        with console.quiet():
+            explanation = explain.explain(predictor, file)
+    except BadInput as error:
+        return {"error": str(error)}
+    return {"explanation": {**explain.save(explanation, folder, stem), "folder": str(folder)}}
 
 
 def export(asked: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from musicml import files
-from musicml.errors import printable
+from musicml.errors import BadInput, printable
 
 SAMPLE_NOTE = "Figures marked * come from generated sample data, or a run trained on it: nothing about real music."
 
@@ -26,10 +26,20 @@ def files_of(names: list[str], kind: str) -> list[str]:
             found.append(name)
             continue
         inside = sorted(
-            str(path) for path in Path(name).rglob("*") if path.suffix.lower() in suffixes and path.is_file()
+            str(path)
+            for path in Path(name).rglob("*")
+            if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
         )
         found += inside or [name]
     return found
+
+
+def check_targets(table: Path | None, folder: Path | None) -> None:
+    """Refuse a table that would replace something else, and a folder that is none, before any work is done."""
+    if table is not None and table.exists() and not table.is_file():
+        raise BadInput(f"--csv must name a file, and {table} is something else: name another.")
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise BadInput(f"--explain must name a folder, and {folder} is a file: name another.")
 
 
 def plain(name: str) -> str:
@@ -82,7 +92,7 @@ def write_answers(
     rows = []
     for answer in answers:
         told = {"file": answer["file"], "error": answer.get("error", ""), "sample": sample}
-        if "error" in answer:
+        if "label" not in answer:
             rows.append(told)
             continue
         told |= {"label": answer["label"], "warnings": " ".join(answer["warnings"])}

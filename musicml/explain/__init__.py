@@ -20,6 +20,7 @@ from musicml.predict import Prediction, Predictor, Question
 __all__ = ["Explanation", "explain", "save"]
 
 LISTEN_SECONDS = 3.0
+LEANED_ON = "leaned-on features"
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Explanation:
         label, as a share of the strongest
     settings : the run's features
     frame_seconds : from one frame to the next; None for a picture
-    decided : where the deciding seconds of a sound begin and end
+    decided : where the deciding seconds of a sound begin and end; None where nothing in it speaks for the label
     y, sample_rate : the deciding seconds themselves, mono float32
     """
 
@@ -54,8 +55,9 @@ class Explanation:
 
     @property
     def peak(self) -> tuple[int, int]:
-        """The strongest place: (row, column) of a picture, (frame, bin) of a sound."""
-        row, column = np.unravel_index(int(self.map.argmax()), self.map.shape)
+        """The strongest place, the middle of equal ones: (row, column) of a picture, (frame, bin) of a sound."""
+        tied = np.argwhere(self.map == self.map.max())
+        row, column = tied[np.abs(tied - tied.mean(axis=0)).sum(axis=1).argmin()]
         return int(row), int(column)
 
     def as_table(self) -> dict[str, Any]:
@@ -68,10 +70,13 @@ class Explanation:
                 "peak": {"x": column, "y": row},
                 "size": {"width": self.map.shape[1], "height": len(self.map)},
             }
-        peak: dict[str, float] = {"seconds": round(row * self.frame_seconds, 3)}
-        if self.seen.shape[1] == self.settings.n_mels:
-            peak["hertz"] = round(float(features.centres(self.settings)[column]), 1)
-        return {**table, "peak": peak, "decided": [round(second, 3) for second in self.decided]}
+        if self.decided is None:  # nothing in it speaks for the label
+            return table
+        table["decided"] = [round(second, 3) for second in self.decided]
+        if self.method == LEANED_ON:  # which tells features, and no places
+            return table
+        hertz = round(float(features.centres(self.settings)[column]), 1)
+        return {**table, "peak": {"seconds": round(row * self.frame_seconds, 3), "hertz": hertz}}
 
 
 def explain(
@@ -107,7 +112,11 @@ def explain(
     y = audio.pad(sound.y, max(predictor.serving.clip["least_samples"], settings.n_fft))
     method, seen, found = of_sound(predictor, question, prediction, features.log_mel(y, settings), k)
     frame_seconds = predictor.serving.clip["frame_seconds"]
-    begin, end = deciding(found.sum(axis=1), frame_seconds, len(sound.y) / settings.sample_rate)
+    seen, found = once(seen, found, len(sound.y) / settings.hop_length)
+    decided = (
+        deciding(found.sum(axis=1), frame_seconds, len(sound.y) / settings.sample_rate) if found.max() > 0 else None
+    )
+    begin, end = (round(second * settings.sample_rate) for second in decided or (0, 0))
     return Explanation(
         question.name,
         predictor.class_names[k],
@@ -116,8 +125,8 @@ def explain(
         shares(found),
         settings,
         frame_seconds,
-        (begin, end),
-        sound.y[round(begin * settings.sample_rate) : round(end * settings.sample_rate)],
+        decided,
+        sound.y[begin:end],
         settings.sample_rate,
     )
 
@@ -133,7 +142,7 @@ def of_sound(
         clips = [
             np.outer(np.full(predictor.serving.clip["n_frames"], scores[k]), leaned) for scores in prediction.over_time
         ]
-        return "leaned-on features", question.values, laid_out(clips, places, question.values.shape)
+        return LEANED_ON, question.values, laid_out(clips, places, question.values.shape)
     if is_recurrent(predictor):
         clips = occlusion.maps(predictor, question.values, log_mel, places, prediction.over_time[:, k], k)
         return "occlusion", log_mel, laid_out(clips, places, log_mel.shape)
@@ -155,6 +164,17 @@ def laid_out(clips: list[np.ndarray], places: np.ndarray, shape: tuple[int, int]
         total[place : place + len(one)] += one
         count[place : place + len(one)] += 1
     return total / np.maximum(count, 1)
+
+
+def once(seen: np.ndarray, found: np.ndarray, period: float) -> tuple[np.ndarray, np.ndarray]:
+    """What was seen of a sound that was repeated, and the mean of its map over the repetitions; `period` in frames."""
+    n = max(1, round(period))
+    if n >= len(found):
+        return seen, found
+    frames = np.round(np.arange(len(found)) % period).astype(int) % n
+    total = np.zeros((n, found.shape[1]), np.float32)
+    np.add.at(total, frames, found)
+    return seen[:n], total / np.bincount(frames, minlength=n)[:, None]
 
 
 def shares(found: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ on Image Processing 30, 2021).
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,7 @@ from musicml.predict import Predictor, batched
 BATCH = 16
 COARSEST = 16  # inputs that one place of a class activation map may stand for
 STEPS = (4, 32)  # inputs from one place to the next, of the layers that a LayerCAM adds up
+BUILDING = threading.Lock()  # two who ask first would build the same graph at once
 SMOOTHED = 16  # by a Gaussian this many times narrower than the input
 CAM, LAYER_CAM = "class activation map", "Grad-CAM (LayerCAM)"
 
@@ -40,20 +42,27 @@ def maps(predictor: Predictor, clips: np.ndarray, k: int) -> tuple[str, list[np.
     """
     given, size = predictor.model().maps, clips.shape[1:3]
     if given is None and predictor.model().engine == "keras":
-        mapped = models.with_maps(model_of(predictor))
-        given = mapped and (lambda some: np.asarray(mapped(some, training=False)[1]))
+        with BUILDING:
+            given = maps_by_keras(predictor)
     if given is not None and (predictor.engine == "onnx" or is_fine(given(clips[:1]).shape[1:3], size)):
         found = each(clips, lambda some: contrast(given(some), k, predictor.task))
         return CAM, [places.enlarged(one, size) for one in found]
-    cam = layer_cam(predictor)
+    with BUILDING:
+        cam = layer_cam(predictor)
     return LAYER_CAM, each(clips, lambda some: cam(some, k))
 
 
 @functools.lru_cache(maxsize=2)  # a person looks at several files of a run
 def model_of(predictor: Predictor) -> Any:
     """The run's `keras.Model`."""
-    engines.load(predictor.run.path, predictor.serving, "keras")  # refuses one that is not this run's
-    return engines.keras_model(predictor.run.path / predictor.serving.model["file"])
+    return engines.keras_model(engines.own(predictor.run.path, predictor.serving))
+
+
+@functools.lru_cache(maxsize=2)
+def maps_by_keras(predictor: Predictor) -> Callable[[np.ndarray], np.ndarray] | None:
+    """The class activation maps of clips, where the head gives them."""
+    mapped = models.with_maps(model_of(predictor))
+    return mapped and (lambda clips: np.asarray(mapped(clips, training=False)[1]))
 
 
 def is_fine(map_size: tuple[int, int], size: tuple[int, int]) -> bool:
@@ -84,7 +93,7 @@ def layer_cam(predictor: Predictor) -> Callable[[np.ndarray, int], list[np.ndarr
     dense.set_weights(last.get_weights())
     size = model.input_shape[1:3]
     reached_at = [layer.output for layer in stages_of(model, logits)]
-    body = keras.Model(model.inputs, reached_at)
+    body = keras.Model(model.inputs[0], reached_at)
     stages = [(keras.Model(output, logits), places.grid_of(output)) for output in reached_at]
 
     def logit(head: Any, k: int) -> Callable[[Any], Any]:
@@ -97,7 +106,7 @@ def layer_cam(predictor: Predictor) -> Callable[[np.ndarray, int], list[np.ndarr
     def found(clips: np.ndarray, k: int) -> list[np.ndarray]:
         total = np.zeros((len(clips), *size), np.float32)
         reached = body(clips, training=False)
-        for values, (head, grid) in zip(reached, stages, strict=True):
+        for values, (head, grid) in zip(reached if len(stages) > 1 else [reached], stages, strict=True):
             rises = np.maximum(np.asarray(gradient(logit(head, k), values)), 0)
             for index, one in enumerate((rises * np.asarray(values)).sum(axis=-1)):
                 whole = places.laid(np.maximum(one, 0), grid, size)
@@ -115,6 +124,7 @@ def stages_of(model: Any, logits: Any) -> list[Any]:
 
     found: dict[int, Any] = {}
     size = model.input_shape[1]
+    coarsest = None
     for layer in model.layers:
         shape = getattr(layer.output, "shape", ())
         if (
@@ -123,15 +133,15 @@ def stages_of(model: Any, logits: Any) -> list[Any]:
             or min(shape[1:3]) < 2
         ):
             continue
-        step = 2 ** round(np.log2(size / shape[1]))
-        if not STEPS[0] <= step <= STEPS[1]:
-            continue
         try:
             keras.Model(layer.output, logits)
         except ValueError:  # a branch leads past this layer
             continue
-        found[step] = layer
-    return [found[step] for step in sorted(found)]
+        coarsest = layer
+        step = 2 ** round(np.log2(size / shape[1]))
+        if STEPS[0] <= step <= STEPS[1]:
+            found[step] = layer
+    return [found[step] for step in sorted(found)] or [coarsest]  # a shallow network has fine maps only
 
 
 def gradient(of: Callable[[Any], Any], at: Any) -> Any:

@@ -62,6 +62,8 @@ def caption(explanation: Explanation) -> str:
     said = f"{explanation.label}: {explanation.method}"
     if explanation.decided:
         said += f"; decided most by {explanation.decided[0]:.1f} to {explanation.decided[1]:.1f} s"
+    elif not explanation.map.any():
+        said += "; nothing here speaks for it"
     return said.encode("ascii", "replace").decode()  # Pillow's own letters know no others
 
 

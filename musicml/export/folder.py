@@ -20,6 +20,7 @@ from musicml.serving import Serving
 FORMATS = ("onnx", "litert", "saved_model")
 SECONDS = 8.0  # of the example sound
 FEW = 4  # clips compared
+LONGEST_CHECK = 600.0  # seconds
 
 
 def export(run: Run, kind: str, to: Path) -> str:
@@ -72,14 +73,13 @@ def write_model(run: Run, serving: Serving, kind: str, folder: Path) -> None:
         return
     if serving.model["file"].endswith(".skops"):
         raise BadInput(f"run {run.name} is a forest, and {kind} holds networks only: export it as onnx.")
-    engines.load(run.path, serving, "keras")  # refuses a model that is not this run's
     keras = console.import_keras()
     if keras.backend.backend() != "tensorflow":
         raise BadInput(
             f"{kind} needs TensorFlow as Keras's backend, which is {keras.backend.backend()} here: install the extra "
             "cpu or gpu, and leave KERAS_BACKEND unset."
         )
-    model = engines.keras_model(run.path / serving.model["file"])
+    model = engines.keras_model(engines.own(run.path, serving))
     with console.quiet():
         if kind == "saved_model":
             model.export(folder / "saved_model", format="tf_saved_model", verbose=False)
@@ -96,9 +96,7 @@ def write_beside(run: Run, serving: Serving, folder: Path) -> None:
     files.write_text(folder / "README.md", front.in_words(serving, run.name))
     files.write_text(folder / "check.py", (Path(__file__).parent / "check.py").read_text(encoding="utf-8"))
     example = example_of(serving)
-    raw = engines.load(run.path, serving, "auto" if run.facts().get("family") == "forest" else "keras").scores(
-        example["clips"]
-    )
+    raw = engines.load(run.path, serving, "keras").scores(example["clips"])
     with files.whole(folder / "example.npz") as temporary:
         np.savez_compressed(temporary, raw=raw, **example)
 
@@ -134,8 +132,17 @@ def sweep(n_samples: int, sample_rate: int, rng: np.random.Generator) -> np.ndar
 
 def checked(folder: Path) -> str:
     """Run check.py in a new process, as who takes the folder elsewhere will; what it said."""
-    done = subprocess.run([sys.executable, "check.py"], cwd=folder, capture_output=True, text=True)
+    try:
+        done = subprocess.run(
+            [sys.executable, "check.py"], cwd=folder, capture_output=True, text=True, timeout=LONGEST_CHECK
+        )
+    except subprocess.TimeoutExpired:
+        raise BadInput(
+            f"the exported model must answer within {LONGEST_CHECK:.0f} s, and its check did not end: export it on a "
+            "machine with less to do."
+        ) from None
     if done.returncode:
         lines = (done.stdout.strip() or done.stderr.strip() or "it said nothing").splitlines()
-        raise BadInput(f"the exported model must answer as the run does, and its check failed: {lines[-1]}")
+        said = "; ".join(lines) if done.stdout.strip() else lines[-1]
+        raise BadInput(f"the exported model must answer as the run does, and its check failed: {said}")
     return done.stdout.strip()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from musicml import features
+from musicml import calibrate, features
 from musicml.serving import Serving
 
 
@@ -38,7 +38,7 @@ def taken_in(serving: Serving) -> list[str]:
     clip = serving.clip
     return [
         f"Decode the sound, take the mean of its channels as float32 in [-1, 1], and resample it to "
-        f"{settings.sample_rate} Hz. Do not normalise it.",
+        f"{settings.sample_rate} Hz, cut to [-1, 1] again. Do not normalise it.",
         f"If it has fewer than {max(clip['least_samples'], settings.n_fft)} samples, repeat it from its beginning "
         "until it has.",
         f"Cut it into frames of {settings.n_fft} samples, one every {settings.hop_length}, without padding, and "
@@ -64,6 +64,8 @@ def cepstrum(settings: features.LogMel) -> list[str]:
 def asked(serving: Serving) -> list[str]:
     """The steps from the model's raw scores to probabilities."""
     many = [] if serving.clip["n_frames"] is None else ["Take the mean of the clips' raw scores."]
+    low = calibrate.SMALLEST
+    many += [f"Bring each score s to at least {low:g} and at most 1 - {low:g}."]
     t = serving.temperature
     if serving.task == "single":
         return [*many, f"Calibrate: p = s^(1/{t:g}), divided by the sum over all classes."]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import keras
 
 
@@ -42,3 +45,17 @@ def set_seeds(seed: int, deterministic: bool) -> None:
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
+
+
+def in_float32(model: Any, policy: str) -> Any:
+    """A model trained under a mixed policy as one that computes in float32, as it is served: on any machine the same.
+
+    The weights are float32 already; half precision belongs to the card that trained them, and ONNX can't mix the two.
+    """
+    if policy == "float32":
+        return model
+    keras.config.set_dtype_policy("float32")
+    described = json.dumps(keras.saving.serialize_keras_object(model)).replace(policy, "float32")
+    copy = keras.saving.deserialize_keras_object(json.loads(described))
+    copy.set_weights(model.get_weights())
+    return copy

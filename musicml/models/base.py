@@ -86,7 +86,7 @@ def with_maps(model: Any) -> Any | None:
     dense = keras.layers.Dense(last.units, dtype="float32", name="maps")
     maps = dense(model.get_layer("pooled").input)
     dense.set_weights(folded(between, *last.get_weights()))
-    return keras.Model(model.inputs, [*model.outputs, maps], name=model.name)
+    return keras.Model(model.inputs[0], [*model.outputs, maps], name=model.name)
 
 
 def folded(between: list[Any], kernel: np.ndarray, bias: np.ndarray) -> list[np.ndarray]:
