@@ -19,7 +19,7 @@ import numpy as np
 
 from musicml import audio, calibrate, decoding, engines, features, serving
 from musicml.errors import BadInput, nearest
-from musicml.runs import Run
+from musicml.runs import Run, open_run
 
 BATCH = 16  # clips in one pass, and fewer of large ones; more take more memory and no less time
 BATCH_VALUES = 2**21
@@ -139,7 +139,7 @@ class Predictor:
 
     Parameters
     ----------
-    run : a run that has been trained
+    run : a run that has been trained, or its folder
     engine : `onnx` (quick to start), `keras`, or `auto`: the exported model where the run has one
 
     Raises
@@ -148,9 +148,9 @@ class Predictor:
         If the run's folder lacks what serving needs, or its parts do not fit each other.
     """
 
-    def __init__(self, run: Run, engine: str = "auto"):
-        self.run = run
-        self.serving = serving.read(run)
+    def __init__(self, run: Run | Path | str, engine: str = "auto"):
+        self.run = run if isinstance(run, Run) else open_run(run)
+        self.serving = serving.read(self.run)
         self.class_names = self.serving.class_names
         self.settings = self.serving.settings
         self.task = self.serving.task
@@ -280,8 +280,8 @@ class Predictor:
         if distance <= fitted["limit"]:
             return {"distance": distance, "limit": fitted["limit"]}, []
         said = (
-            f"This is unlike anything in training, so the answer is a guess: {distance:.1f} from it, and beyond "
-            f"{fitted['limit']:.1f} lay only {self.false_alarms()}."
+            f"This is unlike anything in training, so the answer is a guess: its distance is {distance:.1f}, the limit "
+            f"{fitted['limit']:.1f}, and beyond that lay only {self.false_alarms()}."
         )
         return {"distance": distance, "limit": fitted["limit"]}, [said]
 

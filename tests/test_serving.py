@@ -282,7 +282,9 @@ def test_a_file_beyond_the_limit_is_flagged_in_words_with_the_false_alarms_on_va
     assert noise.is_unlike_training and noise.as_table()["unlike_training"] is True
     (said,) = noise.warnings
     assert said.startswith("This is unlike anything in training, so the answer is a guess: ") and said.endswith(".")
-    assert f"beyond {fitted['limit']:.1f} lay only {fitted['beyond']} of 24 validation files" in said
+    assert (
+        f"the limit {fitted['limit']:.1f}, and beyond that lay only {fitted['beyond']} of 24 validation files" in said
+    )
 
 
 def test_the_false_alarms_told_are_those_of_the_test_side_once_it_was_judged(broken):

@@ -36,8 +36,8 @@ def files_of(names: list[str], kind: str) -> list[str]:
 
 def check_targets(table: Path | None, folder: Path | None) -> None:
     """Refuse a table that would replace something else, and a folder that is none, before any work is done."""
-    if table is not None and table.exists() and not table.is_file():
-        raise BadInput(f"--csv must name a file, and {table} is something else: name another.")
+    if table is not None and table.exists() and (not table.is_file() or table.suffix.lower() != ".csv"):
+        raise BadInput(f"--csv must name a new file or a table (.csv), and {table} is something else: name another.")
     if folder is not None and folder.exists() and not folder.is_dir():
         raise BadInput(f"--explain must name a folder, and {folder} is a file: name another.")
 

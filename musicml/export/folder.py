@@ -93,7 +93,7 @@ def write_beside(run: Run, serving: Serving, folder: Path) -> None:
     """Write what belongs to the model: the front in words, the settings, the class names, and the check."""
     for name in ("serving.json", "labels.json"):
         shutil.copy(run.path / name, folder / name)
-    files.write_text(folder / "README.md", front.in_words(serving, run.name))
+    files.write_text(folder / "README.md", front.in_words(serving, run.name, run.facts()["data"]["sample"]))
     files.write_text(folder / "check.py", (Path(__file__).parent / "check.py").read_text(encoding="utf-8"))
     example = example_of(serving)
     raw = engines.load(run.path, serving, "keras").scores(example["clips"])

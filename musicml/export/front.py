@@ -5,17 +5,27 @@ from __future__ import annotations
 from musicml import calibrate, features
 from musicml.serving import Serving
 
+SAMPLE = "**It was trained on generated sample data: its answers say nothing about real music.**\n\n"
 
-def in_words(serving: Serving, name: str) -> str:
-    """The README.md of an exported model: each step from a file to probabilities, with its numbers, in Markdown."""
+
+def in_words(serving: Serving, name: str, sample: bool) -> str:
+    """The README.md of an exported model: each step from a file to probabilities, with its numbers, in Markdown.
+
+    Parameters
+    ----------
+    name : the run's
+    sample : whether it was trained on sample data
+    """
     steps = [*taken_in(serving), *asked(serving)]
     numbered = "\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1))
     classes = "\n".join(f"- {k}: {class_name}" for k, class_name in enumerate(serving.class_names))
+    sound = isinstance(serving.settings, features.LogMel)
+    by_librosa = "; where librosa is installed it computes the features of the example sound as well" if sound else ""
     return (
-        f"# {name}\n\nThe model of the musicml run {name}. Standardisation is part of it; everything else that stands "
-        f"between a file and an answer is here.\n\n{numbered}\n\n`python check.py` asks the model about the inputs in "
-        "example.npz and compares its scores with those of the run; where librosa is installed it computes the "
-        f"features of the example sound as well.\n\n## Classes, in the order of the scores\n\n{classes}\n"
+        f"# {name}\n\n{SAMPLE if sample else ''}The model of the musicml run {name}. Standardisation is part of it; "
+        f"everything else that stands between a file and an answer is here.\n\n{numbered}\n\n`python check.py` asks "
+        "the model about the inputs in example.npz (`clips`) and compares its scores with those of the run "
+        f"(`raw`){by_librosa}.\n\n## Classes, in the order of the scores\n\n{classes}\n"
     )
 
 
