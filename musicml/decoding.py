@@ -374,14 +374,18 @@ def by_ffmpeg(file: BinaryIO, kind: str, name: str) -> Iterator[Stream]:
         audio = container.streams.audio[0]
         if audio.codec_context is None or not audio.sample_rate:
             raise undecodable(name, kind)
+        channels, sample_rate = (
+            audio.channels,
+            audio.sample_rate,
+        )  # as it begins; a damaged file changes them on its way
 
         def decoded() -> Iterator[np.ndarray]:
             with contextlib.suppress(av.FFmpegError):  # as above: where decoding ends, `completeness` judges
                 for frame in container.decode(audio):
-                    yield as_float(frame, audio.channels, audio.sample_rate, name)
+                    yield as_float(frame, channels, sample_rate, name)
 
         claimed = claimed_frames(container, audio) if tells_length(file, kind) else 0
-        yield Stream(audio.channels, audio.sample_rate, claimed, gathered(decoded()))
+        yield Stream(channels, sample_rate, claimed, gathered(decoded()))
 
 
 def gathered(blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:

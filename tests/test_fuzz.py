@@ -149,3 +149,12 @@ def test_every_format_is_damaged_and_every_damage_done(kind, count):
 def test_another_seed_gives_other_damage():
     contents = {fuzz.damaged(fuzz.Case("sound", 0, seed))[1] for seed in range(10)}
     assert len(contents) == 10
+
+
+# What it found once
+
+
+def test_a_file_that_changes_its_channels_on_the_way_is_refused():
+    reader = fuzz.__file__
+    done = subprocess.run([sys.executable, reader, "--only", "sound:6704"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
