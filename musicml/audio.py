@@ -137,7 +137,7 @@ def decode(
     heard : how many frames of the file that took
     warnings : about loudness
     """
-    wanted = min(max(1, round(most_seconds * stream.sample_rate)), MOST_VALUES // stream.channels)
+    wanted = most_frames(stream, most_seconds)
     resample = resampler(stream.sample_rate, sample_rate)
     n_samples, heard, loudness = 0, 0, Loudness(name)
     for block in stream.blocks:
@@ -151,6 +151,11 @@ def decode(
         raise BadInput(f"{name} must hold sound, and 0 frames of it can be decoded: it is empty or damaged; {CONVERT}.")
     n_samples += passed_on(resample(np.zeros(0, np.float32), True), take)
     return n_samples, heard, loudness.warnings()
+
+
+def most_frames(stream: Stream, most_seconds: float) -> int:
+    """How many frames of a stream are decoded: so many seconds, and less of many channels at a high rate."""
+    return min(max(1, round(most_seconds * stream.sample_rate)), MOST_VALUES // stream.channels)
 
 
 def passed_on(y: np.ndarray, take: Callable[[np.ndarray], object]) -> int:
@@ -223,7 +228,7 @@ def completeness(stream: Stream, heard: int, most_seconds: float, name: str) -> 
     """A warning where a part was left out or is missing; BadInput where too little of what was claimed is there."""
     rate, missing = stream.sample_rate, stream.claimed - heard
     length, whole = f"{heard / rate:.1f} s", f"{stream.claimed / rate:.1f} s"
-    if heard >= min(round(most_seconds * rate), MOST_VALUES // stream.channels):
+    if heard >= most_frames(stream, most_seconds):
         left_out = missing > 0.1 * rate  # encoders pad
         return [f"Only the first {length} of {whole} were read; the rest is left out."] if left_out else []
     if missing <= max(0.02 * stream.claimed, 0.05 * rate):  # encoders pad, and some mp3 only estimate their length
