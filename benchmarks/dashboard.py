@@ -138,11 +138,10 @@ def started(runs: Path, data: Path) -> Any:
 
 
 def asking(server: Any, run: str) -> Any:
-    """A visitor on the page that asks a run."""
+    """A visitor who came to the page that asks a run by a link to it."""
     from serving_pages import Visitor
 
-    visitor = Visitor(server, "predict")
-    return visitor.choose("run", run)
+    return Visitor(server, "predict", run=run)
 
 
 def ask(visitor: Any, track: Path) -> str:

@@ -62,6 +62,8 @@ def runs_asked() -> list[Entry]:
         right.caption(shell.marked(others[name]))
     chosen = [one, others[name]] if name else [one]
     remarks(found, chosen)
+    for asked in chosen:
+        predictors.get_ready(asked)
     return chosen
 
 

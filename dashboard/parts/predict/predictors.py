@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import sys
+import threading
 from pathlib import Path
 
 import streamlit as st
@@ -16,6 +19,7 @@ from musicml.runs import Run
 from musicml.serving import Serving
 
 KEPT = 4  # models held at a time; a large one takes half a gigabyte
+READY = "loads a model"
 MODEL = ("serving.json", "labels.json", "model.onnx", "model.keras", "model.skops")
 
 
@@ -72,6 +76,31 @@ def release(_: Predictor) -> None:
 def kept(path: str, changed: tuple[float, ...]) -> Predictor:
     """As `predictor`; its model is loaded at the first question."""
     return Predictor(Run(Path(path)))
+
+
+def get_ready(one: Entry) -> None:
+    """Load a run's model, and what its first answer imports, while its reader still chooses a file.
+
+    Not where Keras would have to be imported for it: whoever only looks need not pay for that.
+    """
+    if can_be_asked(one) and not begins_slowly(one):
+        begun(str(one.run.path), stamp(one))
+
+
+@st.cache_resource(max_entries=KEPT, show_spinner=False)
+def begun(path: str, changed: tuple[float, ...]) -> threading.Thread:
+    """The thread that loads a model, begun once for all sessions; what goes wrong is told at the first question."""
+
+    def load() -> None:
+        for slow in ("scipy.fft", "pandas"):  # of the features, and of Streamlit's tables: half of the first answer
+            importlib.import_module(slow)
+        with contextlib.suppress(BadInput):
+            asked.model()
+
+    asked = kept(path, changed)
+    thread = threading.Thread(target=load, name=READY, daemon=True)
+    thread.start()
+    return thread
 
 
 def begins_slowly(one: Entry) -> bool:
