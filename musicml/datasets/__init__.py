@@ -15,7 +15,7 @@ from musicml.errors import BadInput, nearest
 
 __all__ = ["NAMES", "Dataset", "Example", "Excluded", "home", "load", "load_again", "load_folder"]
 
-NOT_DATA = {"base", "folder", "sample"}
+NOT_DATA = {"base", "fetch", "folder", "sample"}
 NAMES = tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in NOT_DATA))
 
 MISSING = (

@@ -50,6 +50,22 @@ class Excluded:
 
 
 @dataclass(frozen=True)
+class Repair:
+    """One thing that was mended in what the data set's own tables or folders say.
+
+    Attributes
+    ----------
+    repair : its kind, the same for all of a kind: `label_dropped`, `taken_from_disk`
+    file : the file or row that it is about
+    words : what was found and what was done, in a sentence
+    """
+
+    repair: str
+    file: str
+    words: str
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Labelled files with facts about them.
 
@@ -62,6 +78,8 @@ class Dataset:
     class_names : in the order of every score column
     source : where the data came from; `{"sample": True}` where it was generated
     notes : what a reader of a figure should know, a sentence each
+    repairs : what was mended; none where the data is taken as published
+    as_published : whether the data is taken with its faults
     vggish : np.ndarray [shape=(n_examples, 10, 128)], uint8, or None: features that the release ships
     """
 
@@ -74,6 +92,8 @@ class Dataset:
     excluded: tuple[Excluded, ...] = ()
     source: Mapping = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    repairs: tuple[Repair, ...] = ()
+    as_published: bool = False
     vggish: np.ndarray | None = None
 
     @property
