@@ -28,8 +28,11 @@ help: ## print this
 
 install: $(READY) ## make .venv with the locked packages and the musicml command
 
-train-all: install ## train every experiment and compare them; DATA=sample (generated, the default) or another
-	@if test "$(DATA)" = sample; then .venv/bin/musicml fetch --sample; fi
+train-all: install ## train every experiment and compare them; DATA=sample (generated, the default) or real (fetched first)
+	@case "$(DATA)" in \
+	  sample) .venv/bin/musicml fetch --sample ;; \
+	  real) .venv/bin/musicml fetch || test $$? -eq 1 ;; \
+	esac
 	@.venv/bin/musicml train-all --data "$(DATA)"
 
 dashboard: install ## explore the runs and ask them, in a browser; MUSICML_RUNS and MUSICML_DATA name other folders

@@ -32,7 +32,9 @@ class Shelf:
     number: int = 0
 
 
-def shelf(name: str, which: str = "auto", folder: str | None = None, root: str | None = None) -> Shelf:
+def shelf(
+    name: str, which: str = "auto", folder: str | None = None, root: str | None = None, as_published: bool = False
+) -> Shelf:
     """A data set from the disk.
 
     Parameters
@@ -41,6 +43,7 @@ def shelf(name: str, which: str = "auto", folder: str | None = None, root: str |
     which : `real`, `sample` or `auto`
     folder : anyone's own folder in its place
     root : the folder of all data sets; the dashboard's own by default
+    as_published : whether it is taken with its faults
 
     Raises
     ------
@@ -49,13 +52,15 @@ def shelf(name: str, which: str = "auto", folder: str | None = None, root: str |
     """
     root = root or str(data_root())
     home = Path(folder) if folder else datasets.home(name, Path(root), which)
-    return read_shelf(name, which, folder, root, stamp(home, ".", "SOURCE.json"))
+    return read_shelf(name, which, folder, root, as_published, stamp(home, ".", "SOURCE.json"))
 
 
 @st.cache_resource(max_entries=8, ttl=60, show_spinner=False)
-def read_shelf(name: str, which: str, folder: str | None, root: str, changed: tuple[float, ...]) -> Shelf:
+def read_shelf(
+    name: str, which: str, folder: str | None, root: str, as_published: bool, changed: tuple[float, ...]
+) -> Shelf:
     """As `shelf`."""
-    dataset = datasets.load(name, Path(root), which, Path(folder) if folder else None)
+    dataset = datasets.load(name, Path(root), which, Path(folder) if folder else None, as_published)
     return Shelf(dataset, {example.id: example for example in dataset.examples}, next(READINGS))
 
 
@@ -69,10 +74,11 @@ def shelf_of(one: Entry) -> Shelf:
         whatever its seed.
     """
     data, which = one.data, "sample" if one.sample and not one.data.get("folder") else "real"
+    published = bool(data.get("as_published"))
     try:
-        return checked(one, shelf(data["dataset"], which, data["folder"], data["root"]))
+        return checked(one, shelf(data["dataset"], which, data["folder"], data["root"], published))
     except (BadInput, KeyError, TypeError):
-        return checked(one, shelf(str(data.get("dataset")), which, data.get("folder")))
+        return checked(one, shelf(str(data.get("dataset")), which, data.get("folder"), None, published))
 
 
 def checked(one: Entry, found: Shelf) -> Shelf:

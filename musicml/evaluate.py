@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from musicml import calibrate, console, datasets, files, report
+from musicml import calibrate, console, datasets, files, report, runs
 from musicml.datasets import Dataset, Example
 from musicml.errors import BadInput
 from musicml.predict import Prediction, Predictor, Question
@@ -49,19 +50,71 @@ def evaluate(
             f"run {run.name} must be trained before it is scored, and is only {facts['status']}: {run.cure()}"
         )
     dataset = datasets.load_again(facts["data"], data_root)
-    on_test = [row["example"] for row in run.table("split.csv") if row["split"] == "test"]
+    answered = asked_in_folds(run, dataset, say) if facts["split"].get("folds") else asked(run, dataset, say)
+    return written(run, dataset, answered, "out of fold" if facts["split"].get("folds") else "test")
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What a run answers for its test examples, with what they are, and the files that can't be read.
+
+    `thresholds`, of several classes at once: np.ndarray [shape=(n_classes,)], or of each example its fold's,
+    [shape=(n_examples, n_classes)].
+    """
+
+    predictions: list[Prediction]
+    targets: np.ndarray
+    groups: list[str]
+    lost: list[str]
+    thresholds: np.ndarray
+
+
+def asked(run: Run, dataset: Dataset, say: Callable[[str], None]) -> Answered:
+    """The run's answers for its test side, in the groups that its split kept together.
+
+    A split by track, or one as published, kept nothing together; its files are judged in the data set's own groups,
+    since those of one artist still resemble each other.
+    """
+    rows = [row for row in run.table("split.csv") if row["split"] == "test"]
     there = {example.id: example for example in dataset.examples}
-    made_of = [there[name] for name in on_test if name in there]
-    predictions, targets, groups, lost = ask(run, dataset, made_of, say)
+    found = [(there[row["example"]], row["group"]) for row in rows if row["example"] in there]
+    facts = run.facts()
+    if facts["settings"]["data"]["split"] != "track" and not facts["data"].get("as_published"):
+        found = [(replace(example, group=group), group) for example, group in found]
+    answered = ask(run, dataset, [example for example, _ in found], say)
+    gone = [f"{row['example']}: not on the disk any more" for row in rows if row["example"] not in there]
+    return replace(answered, lost=answered.lost + gone)
+
+
+def asked_in_folds(run: Run, dataset: Dataset, say: Callable[[str], None]) -> Answered:
+    """Each fold's answers for what it was tested on, in the order of the folds; each fold is made whole by it."""
+    parts = []
+    for k in range(1, run.facts()["split"]["folds"] + 1):
+        fold = runs.fold(run, k)
+        parts.append(asked(fold, dataset, say))
+        if not fold.is_whole:
+            written(fold, dataset, parts[-1], "test")
+    return Answered(
+        [prediction for part in parts for prediction in part.predictions],
+        np.concatenate([part.targets for part in parts]),
+        [group for part in parts for group in part.groups],
+        [words for part in parts for words in part.lost],
+        np.concatenate([np.broadcast_to(part.thresholds, part.targets.shape) for part in parts]),
+    )
+
+
+def written(run: Run, dataset: Dataset, answered: Answered, split: str) -> dict[str, Any]:
+    """The report of a run's answers, written after them: from then on the run is whole."""
+    facts = run.facts()
     made = {
         "run": run.name,
-        "split": "test",
-        **judge(run, predictions, targets, groups),
-        "unreadable": lost + [f"{name}: not on the disk any more" for name in on_test if name not in there],
+        "split": split,
+        **judge(run, answered),
+        "unreadable": answered.lost,
         "sample": facts["data"]["sample"],
         "protocol": facts["protocol"],
     }
-    write_predictions(run, predictions, targets, groups, dataset)
+    write_predictions(run, answered, dataset.task)
     files.write_json(run.path / "report.json", made)
     return made
 
@@ -85,14 +138,14 @@ def evaluate_folder(run: Run, folder: Path, say: Callable[[str], None]) -> dict[
             f"the folders as the run does ({', '.join(class_names)})."
         )
     fresh = unseen(run, known, say)
-    predictions, targets, groups, lost = ask(run, dataset, fresh, say)
+    answered = ask(run, dataset, fresh, say)
     return {
         "run": run.name,
         "split": str(folder),
-        **judge(run, predictions, targets, groups),
+        **judge(run, answered),
         "left_out": foreign,
         "trained_on": len(known) - len(fresh),
-        "unreadable": lost,
+        "unreadable": answered.lost,
         "sample": facts["data"]["sample"] or dataset.sample,
         "protocol": facts["protocol"],
     }
@@ -117,10 +170,8 @@ def unseen(run: Run, examples: list[Example], say: Callable[[str], None]) -> lis
     return fresh
 
 
-def ask(
-    run: Run, dataset: Dataset, examples: list[Example], say: Callable[[str], None]
-) -> tuple[list[Prediction], np.ndarray, list[str], list[str]]:
-    """The run's predictions for examples, with their targets and groups, and the files that can't be read."""
+def ask(run: Run, dataset: Dataset, examples: list[Example], say: Callable[[str], None]) -> Answered:
+    """The run's answers for examples."""
     if not examples:
         raise BadInput(f"run {run.name} must have test files on the disk, and none is there: put its data back.")
     predictor, begun = Predictor(run), time.perf_counter()
@@ -148,7 +199,9 @@ def ask(
     targets = np.array(
         [[example.labels.get(name, unknown) for name in predictor.class_names] for example in kept], dtype=float
     )
-    return predictions, targets, [example.group for example in kept], lost
+    return Answered(
+        predictions, targets, [example.group for example in kept], lost, np.array(predictor.serving.thresholds)
+    )
 
 
 def question(predictor: Predictor, dataset: Dataset, example: Example, place: int) -> Question:
@@ -162,37 +215,34 @@ def question(predictor: Predictor, dataset: Dataset, example: Example, place: in
     return Question(example.id, dataset.vggish[place])
 
 
-def judge(run: Run, predictions: list[Prediction], targets: np.ndarray, groups: list[str]) -> dict[str, Any]:
-    """The report of predictions, with the calibration error without their temperature, and false alarms."""
-    serving = run.read("serving.json")
-    scores = np.stack([prediction.scores for prediction in predictions])
-    raw = np.stack([prediction.clip_scores.mean(axis=0) for prediction in predictions])
-    made = report.make(
-        scores, targets, np.array(groups, dtype=object), run.read("labels.json"), serving["task"], serving["thresholds"]
-    )
-    judged = [prediction for prediction in predictions if prediction.unlike is not None]
+def judge(run: Run, answered: Answered, draws: int = report.DRAWS) -> dict[str, Any]:
+    """The report of answers, with the calibration error without their temperature, and false alarms."""
+    task, targets = run.facts()["task"], answered.targets
+    scores = np.stack([prediction.scores for prediction in answered.predictions])
+    raw = np.stack([prediction.clip_scores.mean(axis=0) for prediction in answered.predictions])
+    groups, names = np.array(answered.groups, dtype=object), run.read("labels.json")
+    judged = [prediction for prediction in answered.predictions if prediction.unlike is not None]
     flagged = sum(prediction.is_unlike_training for prediction in judged)
     return {
-        **made,
-        "calibration_error_before": report.rounded(calibrate.calibration_error(raw, targets, serving["task"])),
-        "unlike_training": {"flagged": flagged, "n": len(judged)} if judged else None,
+        **report.make(scores, targets, groups, names, task, answered.thresholds, draws=draws),
+        "calibration_error_before": report.rounded(calibrate.calibration_error(raw, targets, task)),
+        "unlike_training": {"flagged": int(flagged), "n": len(judged)} if judged else None,
     }
 
 
-def write_predictions(
-    run: Run, predictions: list[Prediction], targets: np.ndarray, groups: list[str], dataset: Dataset
-) -> None:
+def write_predictions(run: Run, answered: Answered, task: str) -> None:
     """Write predictions.csv, a row an example, and clips.npz, the raw scores of each clip."""
+    predictions = answered.predictions
     names = predictions[0].class_names
     rows = []
-    for prediction, truth, group in zip(predictions, targets, groups, strict=True):
+    for prediction, truth, group in zip(predictions, answered.targets, answered.groups, strict=True):
         rows.append(
             {
                 "example": prediction.file,
                 "group": group,
                 "labels": "|".join(name for name, value in zip(names, truth, strict=True) if value == 1),
                 "absent": "|".join(
-                    name for name, value in zip(names, truth, strict=True) if value == 0 and dataset.task == "multi"
+                    name for name, value in zip(names, truth, strict=True) if value == 0 and task == "multi"
                 ),
                 **{f"score:{name}": f"{score:.7g}" for name, score in zip(names, prediction.scores, strict=True)},
             }

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from musicml import features, models, options
+from musicml import features, models, options, splits
 from musicml.errors import BadInput, nearest
 from musicml.options import option
 
@@ -17,12 +17,22 @@ TABLES = ("data", "features", "clips", "model", "training", "sample")
 
 @dataclass(frozen=True)
 class Data:
-    """Which data set, and how it is split."""
+    """Which data set, with its faults or without, and how it is split.
+
+    `folds`: 1 is one split; more is a cross-validation, each file judged once; 0 is as many as `split` asks for.
+    """
 
     dataset: str = option()
-    split: str = option("official", choices=("official", "group"))
+    protocol: str = option("honest", choices=("honest", "as_published"))
+    split: str = option("official", choices=splits.KINDS)
+    folds: int = option(0, least=0, most=20)
     val_fraction: float = option(0.15, least=0.01, most=0.5)
     test_fraction: float = option(0.15, least=0.01, most=0.5)
+
+    @property
+    def n_folds(self) -> int:
+        """How many folds hold: 1 is one split."""
+        return self.folds or splits.FOLDS.get(self.split, 1)
 
 
 @dataclass(frozen=True)
@@ -177,6 +187,8 @@ def checked(name: str, text: str, tables: Mapping[str, Any]) -> Experiment:
             f"data.val_fraction = {data.val_fraction} and data.test_fraction = {data.test_fraction} in {file} must "
             "leave at least a fifth to train on: lower one of them."
         )
+    if data.folds > 1 and data.split in splits.LISTED:
+        raise BadInput(splits.fixed(data.split, data.folds))
     if kind == "pixels" and family != "transfer":
         raise BadInput(
             f"model.family = {family!r} in {file} must be one that takes pictures, since features.kind is pixels: take "

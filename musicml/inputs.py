@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from musicml import audio
+from musicml.datasets import Dataset
 from musicml.store import Features
 
 UNOBSERVED = -1.0  # stands for "nobody looked" in targets, since a NaN would reach the loss
@@ -48,6 +49,30 @@ def cut(found: Features, indices: np.ndarray, n_frames: int | None, hop_frames: 
     return Clips(
         found, np.repeat(indices, [len(s) for s in starts]), np.concatenate([*starts, np.zeros(0, dtype=int)]), n_frames
     )
+
+
+def pieces(dataset: Dataset, found: Features, n_frames: int) -> tuple[Dataset, Features]:
+    """Tracks cut into pieces that do not overlap, each an example of its own; what is left at a track's end is dropped.
+
+    Parameters
+    ----------
+    found : the features of the data set's examples, which have frames
+    n_frames : int, a piece's length
+
+    Returns
+    -------
+    dataset, features : of the pieces, named `TRACK#0`, `TRACK#1`, ..., in their tracks' groups; nothing is copied
+    """
+    counts = found.length // n_frames
+    track = np.repeat(np.arange(len(counts)), counts)
+    number = np.arange(len(track)) - np.repeat(np.cumsum(counts) - counts, counts)
+    examples = tuple(
+        replace(dataset.examples[i], id=f"{dataset.examples[i].id}#{k}", split="")
+        for i, k in zip(track, number, strict=True)
+    )
+    begin = found.begin[track] + number * n_frames
+    cut_up = replace(found, begin=begin, length=np.full(len(track), n_frames))
+    return replace(dataset, examples=examples, vggish=None), cut_up
 
 
 def spread(clips: Clips, most: int = 2000) -> tuple[np.ndarray, np.ndarray]:

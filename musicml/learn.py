@@ -19,12 +19,16 @@ from musicml.splits import Split
 
 @dataclass(frozen=True)
 class Material:
-    """What a training works on: the readable data set, its split and its features."""
+    """What a training works on: the readable data set, its split and its features.
+
+    Of a cross-validation, `folds` are its splits, and `split` is that of the model which is served.
+    """
 
     dataset: Dataset
     split: Split
     features: store.Features
     clip: dict[str, Any]
+    folds: tuple[Split, ...] = ()
 
 
 @dataclass(frozen=True)

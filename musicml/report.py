@@ -33,7 +33,7 @@ def make(
     groups: np.ndarray,
     class_names: list[str],
     task: str,
-    thresholds: list[float],
+    thresholds: list[float] | np.ndarray,
     seed: int = 0,
     draws: int = DRAWS,
 ) -> dict[str, Any]:
@@ -44,7 +44,8 @@ def make(
     scores : np.ndarray [shape=(n_examples, n_classes)], calibrated
     targets : np.ndarray [shape=(n_examples, n_classes)], 1, 0, or NaN where nobody looked (which then never counts)
     groups : np.ndarray [shape=(n_examples,)], what belongs together
-    thresholds : for `multi`, from which score a class counts as present
+    thresholds : for `multi`, from which score a class counts as present, [shape=(n_classes,)], or of each example
+        its own, [shape=(n_examples, n_classes)]
     seed, draws : of the bootstrap
 
     Returns
@@ -73,7 +74,7 @@ def make(
     }
 
 
-def decide(scores: np.ndarray, task: str, thresholds: list[float]) -> np.ndarray:
+def decide(scores: np.ndarray, task: str, thresholds: list[float] | np.ndarray) -> np.ndarray:
     """Which classes count as answered, [shape=(n, n_classes)], bool: the highest, or those above their threshold."""
     if task == "multi":
         return scores >= np.asarray(thresholds)

@@ -109,7 +109,12 @@ def create(root: Path, experiment: str, seed: int, text: str, facts: Mapping[str
     facts : what run.json shall say beside version, status, time and machine
     """
     now = datetime.datetime.now(datetime.UTC)
-    path = new_folder(Path(root), f"{experiment}-{now:%Y%m%dT%H%M%S}-s{seed}")
+    return begin(new_folder(Path(root), f"{experiment}-{now:%Y%m%dT%H%M%S}-s{seed}"), experiment, seed, text, facts)
+
+
+def begin(path: Path, experiment: str, seed: int, text: str, facts: Mapping[str, Any]) -> Run:
+    """As `create`, in the folder `path`."""
+    now = datetime.datetime.now(datetime.UTC)
     files.write_text(path / "experiment.toml", text)
     files.write_json(
         path / "run.json",
@@ -126,6 +131,11 @@ def create(root: Path, experiment: str, seed: int, text: str, facts: Mapping[str
         },
     )
     return Run(path)
+
+
+def fold(run: Run, k: int) -> Run:
+    """The run of fold `k`, from 1, of a cross-validation; it lies inside the whole one."""
+    return Run(run.path / "folds" / str(k))
 
 
 def new_folder(root: Path, name: str) -> Path:

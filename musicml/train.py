@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from musicml import calibrate, console, datasets, files, inputs, learn, options, runs, serving, splits, store
+from musicml import calibrate, console, datasets, files, inputs, learn, options, prepare, runs, serving
 from musicml import experiment as experiments
-from musicml.datasets import Dataset
+from musicml.datasets.base import SPLITS
 from musicml.errors import BadInput
 from musicml.experiment import Experiment
 from musicml.runs import Run
 
-FEW = 20  # test files, below which an interval is hardly worth its name
+PROTOCOLS = {"honest": "honest", "as_published": "as published"}  # as settings and as runs name them
+KEPT = ("protocol", "overrides", "deterministic", "settings", "task", "family", "data")  # of a run's facts, in a fold's
 
 
 def train(
@@ -49,11 +52,12 @@ def train(
         If the data or the experiment can't be used: no run folder is left then. What goes wrong later, such as a
         full disk, leaves an unfinished one to `resume`.
     """
-    dataset = datasets.load(experiment.data.dataset, data_root, which, folder)
+    as_published = experiment.data.protocol == "as_published"
+    dataset = datasets.load(experiment.data.dataset, data_root, which, folder, as_published)
     if dataset.sample:
         experiment = experiment.on_sample()
         say(f"{dataset.name}: generated sample data; no figure of this run says anything about real music")
-    material = prepare(experiment, dataset, Path(data_root), seed, say)
+    material = prepare.prepare(experiment, dataset, Path(data_root), seed, say)
     facts = facts_of(experiment, material, data_root, folder, seed, deterministic)
     run = runs.create(runs_root, experiment.name, seed, experiment.text, facts)
     write_data(run, material)
@@ -83,69 +87,14 @@ def resume(run: Run, say: Callable[[str], None] = console.say) -> Run:
     data = facts["data"]
     experiment = experiments.parse(facts["experiment"], text, facts["overrides"], data["sample"])
     dataset = datasets.load_again(data)
-    material = prepare(experiment, dataset, Path(data["root"]), facts["seed"], say)
-    found = (material.split.hash(material.dataset), material.dataset.hash(), material.features.key)
+    material = prepare.prepare(experiment, dataset, Path(data["root"]), facts["seed"], say)
+    found = (prepare.hash_of(material), material.dataset.hash(), material.features.key)
     if found != (facts["split"]["hash"], data["hash"], data["features"]):
         raise BadInput(
             f"run {run.name} must go on with the data it began with, and {dataset.name} has changed since: train again."
         )
     write_data(run, material)
     return finish_or_say_how(run, experiment, material, facts["deterministic"], say)
-
-
-def prepare(
-    experiment: Experiment, dataset: Dataset, data_root: Path, seed: int, say: Callable[[str], None]
-) -> learn.Material:
-    """Read every file once, leave out what can't be read, and split what is left."""
-    clip = clip_of(experiment)
-    dataset, found = store.features_of(
-        dataset, experiment.features, data_root / store.FOLDER, clip["least_samples"], say
-    )
-    tell(dataset, found, say)
-    if dataset.vggish is None:
-        dataset = splits.together(dataset, dict(store.digests(dataset, data_root / store.FOLDER)))
-    data = experiment.data
-    kept, split = splits.make(dataset, data.split, data.val_fraction, data.test_fraction, seed)
-    if not len(split.indices("val")):
-        say("no validation files: the last epoch is kept, and nothing is calibrated")
-    if len(split.indices("test")) < FEW:
-        say(f"only {len(split.indices('test'))} test files: its figures will say little")
-    stays = {example.id for example in kept.examples}
-    return learn.Material(
-        kept, split, found.select(np.array([example.id in stays for example in dataset.examples])), clip
-    )
-
-
-def tell(dataset: Dataset, found: store.Features, say: Callable[[str], None]) -> None:
-    """Say what was left out, what was found about the rest, and what nobody said of groups."""
-    n, out = len(dataset.examples), dataset.excluded
-    if out:
-        first = out[0].reason if out[0].file in out[0].reason else f"{out[0].file}: {out[0].reason}"
-        say(f"{len(out)} {'file' if len(out) == 1 else 'files'} left out (excluded.csv names them), the first: {first}")
-    if found.warnings:
-        name, words = next(iter(found.warnings.items()))
-        say(f"{len(found.warnings)} of {n} files with a warning, the first, {name}: {words[0]}")
-    if len(set(dataset.groups)) == n:
-        say("no groups are known: every file is taken to be independent of every other, which flatters")
-
-
-def clip_of(experiment: Experiment) -> dict[str, Any]:
-    """A clip in frames: what serving.json keeps of it.
-
-    A clip has the frames that fit into it without padding; its hop is a whole number of frames.
-    """
-    settings = experiment.features
-    if not hasattr(settings, "hop_length"):
-        return {"n_frames": None, "hop_frames": None, "least_samples": 0, "frame_seconds": None, "seconds": None}
-    frame_seconds = settings.hop_length / settings.sample_rate
-    n_frames = max(1, settings.n_frames(round(experiment.clips.seconds * settings.sample_rate)))
-    return {
-        "n_frames": n_frames,
-        "hop_frames": max(1, round(experiment.clips.hop_seconds / frame_seconds)),
-        "least_samples": settings.n_samples(n_frames),
-        "frame_seconds": frame_seconds,
-        "seconds": experiment.clips.seconds,
-    }
 
 
 def facts_of(
@@ -158,9 +107,11 @@ def facts_of(
 ) -> dict[str, Any]:
     """What run.json says of a training before it begins."""
     dataset, split = material.dataset, material.split
-    counts = {side: len(split.indices(side)) for side in ("train", "val", "test")}
+    counts = {side: len(split.indices(side)) for side in SPLITS}
+    if material.folds:
+        counts |= {"test": len(dataset.examples), "folds": len(material.folds)}
     return {
-        "protocol": "honest",
+        "protocol": PROTOCOLS[experiment.data.protocol],
         "overrides": dict(experiment.overrides),
         "deterministic": deterministic,
         "settings": experiment.settings(),
@@ -175,24 +126,38 @@ def facts_of(
             "root": str(Path(data_root).absolute()),
             "folder": str(Path(folder).absolute()) if folder else None,
             "source": dict(dataset.source),
+            "as_published": dataset.as_published,
             "notes": list(dataset.notes),
+            "repairs": dict(Counter(repair.repair for repair in dataset.repairs)),
             "excluded": len(dataset.excluded),
             "with_warnings": len(material.features.warnings),
         },
-        "split": {"statement": split.statement, "hash": split.hash(dataset), "seed": seed, **counts},
+        "split": {"statement": split.statement, "hash": prepare.hash_of(material), "seed": seed, **counts},
     }
 
 
 def write_data(run: Run, material: learn.Material) -> None:
-    """Write who stands on which side, who was left out and why, and the class names."""
+    """Write who stands on which side, who was left out or mended and why, and the class names.
+
+    Of a cross-validation, a row's `fold` is the one in which the example is tested, and its `split` the side on which
+    it stands for the model that is served.
+    """
+    dataset, columns = material.dataset, ["example", "group", "split"]
     rows = [
         {"example": example.id, "group": example.group, "split": side}
-        for example, side in zip(material.dataset.examples, material.split.sides, strict=True)
+        for example, side in zip(dataset.examples, material.split.sides, strict=True)
     ]
-    files.write_csv(run.path / "split.csv", rows, ["example", "group", "split"])
-    excluded = [{"file": item.file, "reason": item.reason} for item in material.dataset.excluded]
+    if material.folds:
+        columns.append("fold")
+        for k, split in enumerate(material.folds, 1):
+            for index in split.indices("test"):
+                rows[index]["fold"] = k
+    files.write_csv(run.path / "split.csv", rows, columns)
+    excluded = [{"file": item.file, "reason": item.reason} for item in dataset.excluded]
     files.write_csv(run.path / "excluded.csv", excluded, ["file", "reason"])
-    files.write_json(run.path / "labels.json", list(material.dataset.class_names))
+    repairs = [asdict(repair) for repair in dataset.repairs]
+    files.write_csv(run.path / "repairs.csv", repairs, ["repair", "file", "words"])
+    files.write_json(run.path / "labels.json", list(dataset.class_names))
 
 
 def finish_or_say_how(
@@ -208,7 +173,53 @@ def finish_or_say_how(
 def finish(
     run: Run, experiment: Experiment, material: learn.Material, deterministic: bool, say: Callable[[str], None]
 ) -> Run:
-    """Train the model and write all that serving needs: weights, serving.json, the exported model."""
+    """Train the model, of a cross-validation one a fold before it, and write all that serving needs."""
+    for k, split in enumerate(material.folds, 1):
+        say(f"fold {k} of {len(material.folds)}")
+        finish_fold(run, k, experiment, replace(material, split=split, folds=()), deterministic, say)
+    if material.folds:
+        say("the model that is served, from all files")
+    return finish_one(run, experiment, material, deterministic, say)
+
+
+def finish_fold(
+    run: Run,
+    k: int,
+    experiment: Experiment,
+    material: learn.Material,
+    deterministic: bool,
+    say: Callable[[str], None],
+) -> None:
+    """Train one fold in its own folder inside the run's, unless a training that was stopped had done so already."""
+    fold = runs.fold(run, k)
+    if (fold.path / "run.json").is_file():
+        if fold.facts()["status"] == "trained":
+            return
+    else:
+        shutil.rmtree(fold.path, ignore_errors=True)
+        facts = run.facts()
+        counts = {side: len(material.split.indices(side)) for side in SPLITS}
+        its = {
+            "statement": material.split.statement,
+            "hash": prepare.hash_of(material),
+            "seed": facts["seed"],
+            **counts,
+        }
+        kept = {key: facts[key] for key in KEPT}
+        runs.begin(fold.path, facts["experiment"], facts["seed"], experiment.text, {**kept, "split": its, "fold": k})
+    write_data(fold, material)
+    finish_one(fold, experiment, material, deterministic, say, exported=False)
+
+
+def finish_one(
+    run: Run,
+    experiment: Experiment,
+    material: learn.Material,
+    deterministic: bool,
+    say: Callable[[str], None],
+    exported: bool = True,
+) -> Run:
+    """Train one model and write all that serving needs: weights, serving.json, the exported model."""
     begun = time.perf_counter()
     sides = {
         side: inputs.cut(
@@ -220,7 +231,8 @@ def finish(
     learned = by(run, experiment, material, sides, deterministic, say)
     (run.path / "model.onnx").unlink(missing_ok=True)  # of before a kill, which would not be this model's any more
     write_serving(run, experiment, material, sides, learned)
-    run.update(export=learned.export())
+    # a fold's model is asked once, by its own evaluation, which has Keras at hand
+    run.update(export=learned.export() if exported else "not exported: the model of a fold")
     run.update(status="trained", train_seconds=round(time.perf_counter() - begun, 1))
     shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
     return run

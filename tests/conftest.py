@@ -9,8 +9,7 @@ import pytest
 import soundfile
 from PIL import Image
 
-from musicml import cli, experiment, runs
-from musicml import train as training
+from musicml import cli, experiment, prepare, runs
 from musicml.datasets import load, sample
 from musicml.models import transfer
 
@@ -243,7 +242,7 @@ def material_of(data_root):
     def found(name):
         file, changes = FAMILIES[name]
         read = experiment.read(EXPERIMENTS / f"{file}.toml", changes).on_sample()
-        return read, training.prepare(read, load(read.data.dataset, data_root), data_root, 0, print)
+        return read, prepare.prepare(read, load(read.data.dataset, data_root), data_root, 0, print)
 
     return found
 

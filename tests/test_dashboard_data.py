@@ -1,4 +1,5 @@
 import json
+import shutil
 import sys
 
 import made_runs
@@ -10,8 +11,11 @@ from PIL import Image
 
 from dashboard import shell, shelves, text
 from dashboard.charts import counts, sound
-from dashboard.parts.data import holdings
-from musicml import datasets, features
+from dashboard.parts.data import findings, holdings
+from musicml import audit as audits
+from musicml import datasets, features, files
+from musicml.audit import Audit, Finding, Pair
+from musicml.errors import BadInput
 
 GENRES, PICTURED, HEARD = ("blues", "jazz", "rock"), ("drum", "flute"), ("cello", "piano")
 
@@ -349,3 +353,163 @@ def test_twenty_thousand_examples_are_tabled_once():
     groups, held, sides = holdings.standing(("large",), chosen)
     assert held.sum() == 20_000 and sides == ("train", "test")
     assert not holdings.crossing(held, sides).any()
+
+
+# the audit
+
+
+@pytest.fixture
+def own_data(runs, data_root, tmp_path, monkeypatch):
+    """A copy of the data sets, in which audits can be kept."""
+    shutil.copytree(data_root, tmp_path / "data")
+    monkeypatch.setenv("MUSICML_DATA", str(tmp_path / "data"))
+    shelves.read_shelf.clear()
+    yield tmp_path / "data"
+    shelves.read_shelf.clear()
+
+
+def keep(root, name, *found, pairs=(), **changed):
+    """An audit, as it is kept of a data set."""
+    dataset = datasets.load(name, root, "sample")
+    rows = tuple({"class": c, "train": 2, "val": 0, "test": 1, "none": 0, "total": 3} for c in dataset.class_names)
+    lengths = {"seconds": {"least": 1.0, "median": 2.0, "most": 3.5}, "rates": {"22050": 24}, "channels": {"1": 24}}
+    alike = Finding("near_duplicates", "caution", "These are alike.", "A figure is doubtful.", pairs=tuple(pairs))
+    facts = {"dataset": name, "sample": True, "as_published": False, "n": 24, "seconds": 2.0, "classes": rows}
+    lengths = lengths if dataset.kind == "sound" else None
+    made = Audit(**{**facts, "findings": (*found, alike), "lengths": lengths, "hash": dataset.hash(), **changed})
+    files.write_json(audits.saved(root, dataset), made.as_table())
+    return dataset
+
+
+def pairs_of(dataset, *places):
+    """Pairs of examples of a data set."""
+    for one, other in ((dataset.examples[a], dataset.examples[b]) for a, b in places):
+        yield Pair(one.id, other.id, True, "equal content", (one.label, other.label), (one.split, other.split))
+
+
+def words_of(language):
+    return text.Words(language, "data")
+
+
+@pytest.mark.parametrize("language", text.LANGUAGES)
+def test_where_no_audit_is_kept_the_page_says_how_to_make_one(language, own_data):
+    app = opened("audit", language)
+    assert words_of(language)("no_audit") in pages.said(app)
+    (code,) = app.code
+    assert code.value == f"musicml audit gtzan --data sample --data-root {own_data}"
+    assert app.button(key="audit-now").label == words_of(language)("audit_now")
+    assert not list(own_data.rglob(".audit")), "to look is not to write"
+
+
+@pytest.mark.parametrize("language", text.LANGUAGES)
+def test_a_kept_audit_of_sounds_is_shown_with_its_pairs_to_hear(language, own_data):
+    gtzan, say = datasets.load("gtzan", own_data, "sample"), words_of(language)
+    fault = Finding("x", "fault", "2 files are odd.", "It harms.", ("a.wav", "b.wav"))
+    keep(own_data, "gtzan", Finding("y", "fine", "All is well."), fault, pairs=pairs_of(gtzan, (0, 9), (0, 5)))
+    app = opened("audit", language)
+    said = pages.said(app)
+    assert said.index("2 files are odd.") < said.index("These are alike.") < said.index("All is well.")
+    assert all(f"**{say(f'weight_{weight}')}.**" in said for weight in ("fault", "caution", "fine"))
+    assert "It harms." in said and say("audit_lengths", least="1.0", median="2.0", most="3.5") in said
+    assert len(app.get("audio")) == 4 and say("generated") in said
+    assert shown(app, say("total"))[say("class")].tolist() == list(GENRES)
+    table = shown(app, say("file_number", n=1))
+    assert table[say("file_number", n=2)].tolist() == [gtzan.examples[place].id for place in (5, 9)], "two sides come first"
+    assert shown(app, say("file"))[say("file")].tolist() == ["a.wav", "b.wav"]
+    assert len(app.get("download_button")) == 4
+
+
+@pytest.mark.parametrize("language", text.LANGUAGES)
+def test_a_kept_audit_of_pictures_is_shown_with_its_pairs_to_see(language, own_data):
+    images, say = datasets.load("instrument_images", own_data, "sample"), words_of(language)
+    keep(own_data, "instrument_images", pairs=pairs_of(images, (0, 1)))
+    app = opened("audit", language, set="sample/instrument_images")
+    said = pages.said(app)
+    assert len(app.image) == 2 and say("pairs_picture") in said and "Hz" not in said
+    assert say("side_is", name=say("side_test")) in said
+
+
+def test_pairs_are_shown_on_two_sides_or_in_two_classes_alone(own_data):
+    images, say = datasets.load("instrument_images", own_data, "sample"), words_of("en")
+    ids = [example.id for example in images.examples]
+    places = [
+        (ids.index(a), ids.index(b))
+        for a, b in (
+            ("test/drum/0.jpg", "train/drum/0.jpg"),
+            ("test/drum/0.jpg", "test/flute/0.jpg"),
+            ("test/drum/0.jpg", "test/drum/1.jpg"),
+        )
+    ]
+    keep(own_data, "instrument_images", pairs=pairs_of(images, *places))
+    app = opened("audit", set="sample/instrument_images")
+    assert len(app.image) == 6
+    for way, mark, other in (("splits", "two_splits", "two_classes"), ("classes", "two_classes", "two_splits")):
+        app.button_group(key="pairs").set_value(way).run()
+        said = pages.said(pages.sound(app))
+        assert len(app.image) == 2 and f"**{say(mark)}**" in said and f"**{say(other)}**" not in said
+        assert len(shown(app, "file 1")) == 1
+
+
+def test_many_pairs_are_turned_over_page_by_page(own_data):
+    gtzan = datasets.load("gtzan", own_data, "sample")
+    keep(own_data, "gtzan", pairs=pairs_of(gtzan, *((0, k) for k in range(1, 7))))
+    app = opened("audit")
+    assert len(app.get("audio")) == 8 and len(shown(app, "file 1")) == 6
+    app.number_input[0].set_value(2).run()
+    assert len(app.get("audio")) == 4
+
+
+@pytest.mark.parametrize("language", text.LANGUAGES)
+@pytest.mark.parametrize("content", ["", "{half", "[]", '{"dataset": "gtzan"}', '{"findings": [{"kind": 1}]}'])
+def test_a_damaged_audit_is_told_in_a_sentence_and_can_be_made_anew(content, language, own_data):
+    audits.saved(own_data, keep(own_data, "gtzan")).write_text(content)
+    app = opened("audit", language)
+    assert len(app.error) == 1 and app.button(key="audit-now")
+    assert language == "en" or not app.error[0].value.isascii() or " harus " in app.error[0].value
+
+
+def test_an_audit_of_the_data_as_it_was_is_not_taken_for_one_of_the_data_as_it_is(own_data):
+    keep(own_data, "gtzan")
+    assert words_of("en")("no_audit") not in pages.said(opened("audit"))
+    (own_data / "sample/gtzan/genres_original/rock/rock.00007.wav").unlink()
+    shelves.read_shelf.clear()
+    assert words_of("en")("no_audit") in pages.said(opened("audit"))
+
+
+def test_names_in_an_audit_are_never_markup(own_data):
+    name = "a](http://x.example) **bold** <b>$x$ :red[y]"
+    pair = Pair(name, "other.wav", False, name, (name, "jazz"), ("train", "test"))
+    keep(own_data, "gtzan", Finding("x", "fault", name, name, (name,)), pairs=[pair])
+    said = pages.said(opened("audit"))
+    assert shell.plain(name) in said and name not in said.replace(shell.plain(name), "")
+    assert said.count(text.read("en", "common")["gone"]) == 2, "no file of that name is looked for"
+
+
+def test_an_audit_is_made_on_the_page_and_kept_where_the_command_keeps_it(own_data):
+    app = opened("audit", set="sample/instrument_images")
+    pages.sound(app.button(key="audit-now").click().run())
+    images = datasets.load("instrument_images", own_data, "sample")
+    found = audits.read_saved(own_data, images)
+    assert found.n == len(images.examples) and found.sample
+    said = pages.said(app)
+    assert all(shell.plain(finding.words) in said for finding in found.findings)
+    assert words_of("en")("no_audit") not in said and not app.error
+
+
+def test_an_audit_that_is_refused_is_told_and_does_not_stand_in_the_next_ones_way(own_data, monkeypatch):
+    def refuse(*_, **__):
+        raise BadInput("this upload must hold sound, and holds 0 bytes: copy or download it again.")
+
+    monkeypatch.setattr(audits, "audit", refuse)
+    app = opened("audit", "id")
+    pages.sound(app.button(key="audit-now").click().run(), "id")
+    assert "harus berisi suara" in app.error[0].value
+    assert findings.AT_WORK.acquire(blocking=False)
+    findings.AT_WORK.release()
+
+
+def test_two_audits_are_not_made_at_once(own_data):
+    with findings.AT_WORK:
+        app = opened("audit")
+        app.button(key="audit-now").click().run()
+    assert app.warning[-1].value == words_of("en")("audit_busy") and not list(own_data.rglob(".audit"))

@@ -8,7 +8,7 @@ from musicml import datasets, splits
 from musicml.datasets import Dataset, Example, sample
 from musicml.errors import BadInput
 
-SEEDS = range(300)
+SEEDS = range(1000)
 
 
 def dataset_of(examples, task="single", classes=None):
@@ -92,6 +92,113 @@ def test_a_group_never_stands_on_two_sides_of_any_random_data_set():
         assert kept is dataset
         assert all(len(sides) == 1 for sides in sides_of_groups(dataset, split).values())
     assert made > 0.8 * len(SEEDS)
+
+
+def test_the_same_seed_gives_any_random_data_set_the_same_split_again():
+    for seed in SEEDS[::4]:
+        dataset = random_dataset(seed)
+        again = random_dataset(seed)
+        assert splits.by_group(dataset, 0.15, 0.2, seed).hash(dataset) == splits.by_group(again, 0.15, 0.2, seed).hash(
+            again
+        )
+
+
+def test_folds_keep_groups_whole_and_test_every_file_once_in_any_random_data_set():
+    made = 0
+    for seed in SEEDS:
+        dataset, n = random_dataset(seed), 2 + seed % 4
+        try:
+            kept, found, served = splits.folds(dataset, "group", n, 0.15, seed)
+        except BadInput as error:
+            assert "none" in str(error) or "fewer" in str(error) or "something" in str(error)
+            continue
+        made += 1
+        assert len(found) == n and kept is dataset
+        tested = np.concatenate([split.indices("test") for split in found])
+        assert sorted(tested) == list(range(len(dataset.examples)))
+        assert not len(served.indices("test")) and len(served.indices("train"))
+        for split in (*found, served):
+            assert all(len(sides) == 1 for sides in sides_of_groups(dataset, split).values())
+    assert made > 0.5 * len(SEEDS)
+
+
+def test_a_class_with_a_group_for_every_fold_is_tested_in_every_fold():
+    tried = 0
+    for seed in SEEDS[::2]:
+        dataset, n = random_dataset(seed), 3
+        try:
+            _, found, _ = splits.folds(dataset, "group", n, 0.15, seed)
+        except BadInput:
+            continue
+        present = np.nan_to_num(dataset.targets()) > 0.5
+        for k, name in enumerate(dataset.class_names):
+            if len(own_groups(dataset, name)) >= n:
+                tried += 1
+                assert all(present[split.indices("test"), k].any() for split in found), (seed, name)
+                assert all(present[split.indices("train"), k].any() for split in found), (seed, name)
+    assert tried > 300
+
+
+FOUR = [(f"{label}{n}", label, f"{label}{n // 3}") for label in "ab" for n in range(24)]
+
+
+def test_folds_say_what_they_are_and_another_seed_gives_others():
+    _, found, served = splits.folds(dataset_of(FOUR), "group", 4, 0.15, 7)
+    assert found[1].statement == "fold 2 of 4, group: 15% validation, seed 7"
+    assert served.statement == "4 folds, group: 15% validation, seed 7"
+    assert all(len(split.indices("val")) in range(5, 11) for split in (*found, served))
+    others = [splits.folds(dataset_of(FOUR), "group", 4, 0.15, seed)[1][0].hash(dataset_of(FOUR)) for seed in range(5)]
+    assert len(set(others)) > 1
+
+
+def test_tracks_cross_artists_where_that_is_asked_for():
+    dataset, split = splits.make(dataset_of(FOUR), "track", 0.15, 0.15, 0)
+    assert [example.group for example in dataset.examples] == [example.id for example in dataset.examples]
+    assert split.statement == "by file, whatever group it is of, which flatters: 15% validation, 15% test, seed 0"
+    before = dataset_of(FOUR)
+    assert any(len(sides) > 1 for sides in sides_of_groups(before, split).values())
+
+
+def test_what_is_taken_as_published_keeps_the_sides_that_its_lists_give_it():
+    rows = [*OFFICIAL, ("twin", "a", OFFICIAL[-1][2], "train")]  # of a group that is tested
+    honest, _ = splits.make(dataset_of(rows), "official", 0.15, 0.15, 0)
+    published, split = splits.make(replace(dataset_of(rows), as_published=True), "official", 0.15, 0.15, 0)
+    assert "twin" not in {example.id for example in honest.examples}
+    sides = {example.id: side for example, side in zip(published.examples, split.sides, strict=True)}
+    assert sides["twin"] in ("train", "val") and len(sides) == len(rows)
+
+
+def test_artists_are_kept_apart_only_where_they_are_known():
+    known = replace(dataset_of(FOUR), lists=("artist",))
+    dataset, found, _ = splits.folds(known, "artist", splits.FOLDS["artist"], 0.15, 0)
+    assert len(found) == 3 and dataset.examples == known.examples
+    with pytest.raises(BadInput, match='"artist" must go with a data set that has an index of artists, and toy has'):
+        splits.folds(dataset_of(FOUR), "artist", 3, 0.15, 0)
+    with pytest.raises(BadInput, match="musicml fetch gtzan"):
+        splits.make(replace(dataset_of(FOUR), name="gtzan"), "filtered", 0.15, 0.15, 0)
+
+
+def test_a_split_by_lists_has_no_folds():
+    for kind in splits.LISTED:
+        with pytest.raises(BadInput, match="data.folds = 5 must go with a split that can be turned"):
+            splits.folds(replace(dataset_of(OFFICIAL), lists=("filtered",)), kind, 5, 0.15, 0)
+
+
+def test_more_folds_than_groups_are_refused():
+    with pytest.raises(BadInput, match="at least 20 groups for 20 folds, and has 16"):
+        splits.folds(dataset_of(FOUR), "group", 20, 0.15, 0)
+
+
+def test_files_that_are_alike_share_a_group_and_so_do_those_that_are_like_them():
+    rows = [(n, "ab"[n % 2], f"g{n // 2}") for n in range(10)]
+    clusters = {str(n): f"own{n}" for n in range(10)} | {"1": "twins", "4": "twins", "9": "more", "5": "more"}
+    together = splits.joined(dataset_of(rows), clusters)
+    found = [example.group for example in together.examples]
+    assert len({found[n] for n in (0, 1, 4, 5, 8, 9)}) == 1  # 0 and 1 share g0, 4 is like 1, 9 is like 5
+    assert len(set(found)) == 3 and found[2] == found[3] == "g1" and found[6] == "g3"
+    assert [e.group for e in splits.joined(dataset_of(rows), {str(n): str(n) for n in range(10)}).examples] == [
+        f"g{n // 2}" for n in range(10)
+    ]
 
 
 def test_a_class_with_three_groups_of_its_own_stands_on_every_side():

@@ -13,7 +13,7 @@ from musicml import evaluate, experiment, features, files, runs
 from musicml import train as training
 from musicml.errors import BadInput
 
-ALL = "experiment.toml run.json split.csv excluded.csv labels.json layers.json serving.json".split()
+ALL = "experiment.toml run.json split.csv excluded.csv repairs.csv labels.json layers.json serving.json".split()
 SCORED = "predictions.csv clips.npz report.json".split()
 KERAS = "history.csv model.keras model.onnx".split()
 FOREST = "model.skops model.onnx".split()
@@ -66,7 +66,7 @@ def test_a_whole_run_holds_exactly_its_familys_files_and_each_can_be_read(traine
     for path in run.path.glob("*.json"):
         assert json.loads(path.read_text())
     for path in run.path.glob("*.csv"):
-        assert path.name == "excluded.csv" or rows_of(path)
+        assert path.name in ("excluded.csv", "repairs.csv") or rows_of(path)
     with np.load(run.path / "clips.npz", allow_pickle=False) as arrays:
         assert set(arrays) == {"example", "start", "scores"}
         assert len(arrays["example"]) == len(arrays["start"]) == len(arrays["scores"])

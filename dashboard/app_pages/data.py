@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import data, shell, shelves
 from dashboard.data import Entry
-from dashboard.parts.data import balance, example, facts, holdings, lengths, losses, sides
+from dashboard.parts.data import balance, example, facts, findings, holdings, lengths, losses, sides
 from dashboard.parts.data.holdings import Chosen
 from musicml.errors import BadInput
 
@@ -21,7 +21,7 @@ def show() -> None:
     parts = parts if chosen.shelf else {}
     if chosen.shelf and chosen.dataset.kind != "sound":
         del parts["lengths"]
-    parts |= {"groups": sides, "left_out": losses}
+    parts |= {"groups": sides, "left_out": losses} | ({"audit": findings} if chosen.shelf else {})
     ways = {part: say(f"part_{part}") for part in parts}
     part = shell.one_of(say("part"), ways, "part", persist_state="session", label_visibility="collapsed")
     parts[part].show(chosen)

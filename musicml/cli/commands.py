@@ -16,15 +16,36 @@ from musicml.errors import BadInput
 
 
 def fetch(asked: argparse.Namespace) -> int:
+    """Bring real data sets, or write sample data; 1 where some of it could not be had, 2 where nothing could."""
+    if asked.sample:
+        return fetch_sample(asked)
+    from musicml.datasets import fetch as fetching
+
+    names = list(dict.fromkeys(asked.names)) or list(fetching.ORIGINS)
+    fetching.check(names, asked.given, asked.lists)
+    made = []
+    for name in names:
+        try:
+            lists = asked.lists if name == "gtzan" else None
+            made.append(fetching.fetch(name, asked.data_root, asked.given, lists, asked.keep_archive, console.say))
+        except BadInput as error:
+            if len(names) == 1:
+                raise
+            console.say(f"musicml: {error}")
+    for one in made:
+        if one.lacks:
+            console.say(f"musicml: {one.lacks}")
+    if asked.json:
+        screen.show({"folders": [str(one.folder) for one in made], "sets": [one.as_table() for one in made]})
+    return 2 if not made else 1 if len(made) < len(names) or any(one.lacks for one in made) else 0
+
+
+def fetch_sample(asked: argparse.Namespace) -> int:
     """Write sample data."""
-    from musicml import datasets
     from musicml.datasets import sample
 
-    if not asked.sample:
-        raise BadInput(
-            "fetch needs --sample: real data sets are not fetched by this version; unpack their archives into "
-            f"{asked.data_root}/NAME ({', '.join(datasets.NAMES)})."
-        )
+    if asked.given is not None or asked.lists is not None:
+        raise BadInput("--sample makes its data itself: leave out --from and --lists.")
     begun = time.perf_counter()
     made = sample.write(asked.data_root / "sample", asked.seed, asked.names or None, asked.scale, say=console.say)
     console.say(f"sample data in {asked.data_root / 'sample'} after {time.perf_counter() - begun:.0f} s")

@@ -1,6 +1,7 @@
 """The data sets: one file each, found by its name, not registered.
 
-A data set's module has `load(root) -> Dataset`; whatever module of this package has one is a data set.
+A data set's module has `load(root, as_published=False) -> Dataset`; whatever module of this package has one is a data
+set. What is wrong with a data set is mended as it is loaded, and listed in `Dataset.repairs`; `as_published` leaves it.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ import pkgutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from musicml.datasets.base import Dataset, Example, Excluded
+from musicml.datasets.base import Dataset, Example, Excluded, Repair
 from musicml.errors import BadInput, nearest
 
-__all__ = ["NAMES", "Dataset", "Example", "Excluded", "home", "load", "load_again", "load_folder"]
+__all__ = ["NAMES", "Dataset", "Example", "Excluded", "Repair", "home", "load", "load_again", "load_folder"]
 
-NOT_DATA = {"base", "fetch", "folder", "sample"}
+NOT_DATA = {"base", "fetch", "folder", "sample", "tables"}
 NAMES = tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in NOT_DATA))
 
 MISSING = (
@@ -24,7 +25,9 @@ MISSING = (
 )
 
 
-def load(name: str, data_root: Path, which: str = "auto", folder: Path | None = None) -> Dataset:
+def load(
+    name: str, data_root: Path, which: str = "auto", folder: Path | None = None, as_published: bool = False
+) -> Dataset:
     """Load the data set `name`, or the folder `folder` in its place, from disk; nothing is fetched.
 
     Parameters
@@ -33,17 +36,23 @@ def load(name: str, data_root: Path, which: str = "auto", folder: Path | None = 
     data_root : the folder that holds `<name>/` (real) and `sample/<name>/` (generated)
     which : `real`, `sample`, or `auto`: real where it is there, else sample
     folder : anyone's own folder of class folders, or None
+    as_published : whether to take the data set with its faults, as published systems took it
 
     Raises
     ------
     BadInput
-        If there is no such data set, or it is not on the disk.
+        If there is no such data set, or it is not on the disk; or if one's own folder shall be as published.
     """
     if folder is not None:
+        if as_published:
+            raise BadInput(
+                f'data.protocol = "as_published" must go with a data set that musicml repairs, and {folder} is a '
+                'folder of your own, in which nothing is repaired: take "honest".'
+            )
         return load_folder(folder)
     if name not in NAMES:
         raise BadInput(f"data.dataset = {name!r} must be a data set that musicml knows: {nearest(name, NAMES)}")
-    return importlib.import_module(f"musicml.datasets.{name}").load(home(name, data_root, which))
+    return importlib.import_module(f"musicml.datasets.{name}").load(home(name, data_root, which), as_published)
 
 
 def load_again(data: Mapping, data_root: Path | None = None) -> Dataset:
@@ -51,12 +60,13 @@ def load_again(data: Mapping, data_root: Path | None = None) -> Dataset:
 
     Parameters
     ----------
-    data : what run.json says of it: `dataset`, `root`, `sample`, `folder`
+    data : what run.json says of it: `dataset`, `root`, `sample`, `folder`, and `as_published` where it is known
     data_root : where it is now, if it was moved
     """
     folder = Path(data["folder"]) if data["folder"] else None
     which = "sample" if data["sample"] and not folder else "real"
-    return load(data["dataset"], Path(data_root or data["root"]), which, folder)
+    as_published = data.get("as_published", False)
+    return load(data["dataset"], Path(data_root or data["root"]), which, folder, as_published)
 
 
 def home(name: str, data_root: Path, which: str = "auto") -> Path:

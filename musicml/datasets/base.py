@@ -80,6 +80,8 @@ class Dataset:
     notes : what a reader of a figure should know, a sentence each
     repairs : what was mended; none where the data is taken as published
     as_published : whether the data is taken with its faults
+    lists : which lists for an honest split came with it: `official` (its own sides), `filtered` (sides without
+        faulty tracks), `artist` (who plays)
     vggish : np.ndarray [shape=(n_examples, 10, 128)], uint8, or None: features that the release ships
     """
 
@@ -94,6 +96,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     repairs: tuple[Repair, ...] = ()
     as_published: bool = False
+    lists: tuple[str, ...] = ()
     vggish: np.ndarray | None = None
 
     @property

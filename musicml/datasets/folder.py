@@ -55,6 +55,7 @@ def load(root: Path) -> Dataset:
         tuple(excluded),
         {"source": "own folder", "sample": is_sample(root)},
         notes_on(groups, examples),
+        lists=("official",) if any(side for side, _ in classes) else (),
     )
     return check_classes(dataset, root)
 

@@ -1,4 +1,4 @@
-"""Data: where a run's data comes from, how it was split, what was left out."""
+"""Data: where a run's data comes from, how it was split, what was left out and what was mended."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ def show(one: Entry) -> None:
         st.markdown(say("note", note=shell.plain(shell.translated(str(note)))))
     st.markdown(say("warned", n=found.get("with_warnings", 0)))
     sides(one)
-    left_out(one)
+    listed(one, "excluded.csv", "excluded", "reason")
+    listed(one, "repairs.csv", "repairs", "words")
 
 
 def sides(one: Entry) -> None:
@@ -48,8 +49,10 @@ def sides(one: Entry) -> None:
     groups = groups_of(str(one.run.path), data.stamp(one.run.path, "split.csv"))
     rows = [
         {say("side"): say(f"side_{side}"), say("files"): one.split.get(side), say("groups"): groups.get(side)}
-        for side in SIDES
+        for side in (SIDES[:-1] if one.split.get("folds") else SIDES)
     ]
+    if one.split.get("folds"):
+        st.markdown(say("folds", n=one.split["folds"], files=one.split.get("test")))
     shell.table(rows, "run-sides")
     st.caption(say("groups_words"))
 
@@ -66,13 +69,11 @@ def groups_of(path: str, changed: tuple[float, ...]) -> dict[str, int]:
     return {side: len(groups) for side, groups in found.items()}
 
 
-def left_out(one: Entry) -> None:
-    """Files that were left out, and why."""
-    st.markdown(say("excluded_head"))
-    found = one.run.table("excluded.csv")
-    st.markdown(say("excluded", n=len(found)) if found else say("excluded_none"))
+def listed(one: Entry, table: str, key: str, why: str) -> None:
+    """The files that a table of the run names, each with a sentence."""
+    st.markdown(say(f"{key}_head"))
+    found = one.run.table(table)
+    st.markdown(say(key, n=len(found)) if found else say(f"{key}_none"))
     if found:
-        rows = [
-            {say("file"): row.get("file"), say("reason"): shell.translated(str(row.get("reason")))} for row in found
-        ]
-        shell.table(rows, "run-excluded", {say("reason"): st.column_config.TextColumn(width="large")})
+        rows = [{say("file"): row.get("file"), say("reason"): shell.translated(str(row.get(why)))} for row in found]
+        shell.table(rows, f"run-{key}", {say("reason"): st.column_config.TextColumn(width="large")})

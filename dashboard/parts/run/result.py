@@ -18,7 +18,7 @@ def show(one: Entry) -> None:
     if not one.report:
         st.markdown(say("no_report"))
         return
-    st.markdown(say("result_words"))
+    st.markdown(say("result_folds" if one.split.get("folds") else "result_words"))
     rows = [
         {
             say("metric"): shell.metric_name(name),

@@ -1,10 +1,20 @@
-"""Split: who trains, who chooses, who judges. By group, before anything is cut into clips."""
+"""Split: who trains, who chooses, who judges. By group, before anything is cut into clips.
+
+    official   the sides that the data set's own lists give; what they lack, by group
+    filtered   the same, and nothing else will do: GTZAN's fault-filtered lists
+    group      everything by group, whatever the lists say
+    artist     by group, where artists are known
+    track      every file by itself, which puts an artist on both sides and flatters
+    clean      by group, where files that are nearly alike share a group too
+
+Any but the first two can be a cross-validation, in which every file is judged once, by a model that never saw its
+group.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +22,16 @@ import numpy as np
 from musicml.datasets import Dataset, Excluded
 from musicml.datasets.base import SPLITS
 from musicml.errors import BadInput
+from musicml.splits.assign import assign
+from musicml.splits.groups import joined, regrouped, together
+
+__all__ = ["FOLDS", "KINDS", "SPLITS", "Split", "assign", "check", "folds", "joined", "make", "regrouped", "together"]
+
+
+KINDS = ("official", "filtered", "group", "artist", "track", "clean")
+LISTED = ("official", "filtered")  # by the data set's own lists, which are no cross-validation
+FLATTERS = "by file, whatever group it is of, which flatters"
+FOLDS = {"artist": 3, "clean": 5}  # of a kind that is a cross-validation unless told otherwise
 
 
 @dataclass(frozen=True)
@@ -42,38 +62,78 @@ def make(dataset: Dataset, kind: str, val_fraction: float, test_fraction: float,
 
     Parameters
     ----------
-    kind : `official` takes the sides that the data set's own lists give, and what they lack by group;
-        `group` ignores them and splits everything by group
+    kind : one of `KINDS`; `official` takes the sides that the data set's own lists give, and is `group` without them
     val_fraction, test_fraction : float in (0, 0.5], share of all examples
     seed : int, of the shuffle
 
     Raises
     ------
     BadInput
-        If a class has no training example, or there is nothing to test on.
+        If a class has no training example, there is nothing to test on, or what the kind needs is not known.
     """
-    official = [example.split for example in dataset.examples]
-    if kind == "group" or not any(official):
-        made = dataset, by_group(dataset, val_fraction, test_fraction, seed)
-    else:
+    dataset = regrouped(dataset, kind)
+    if kind in LISTED and any(example.split for example in dataset.examples):
         made = by_lists(dataset, val_fraction, seed)
+    else:
+        split = by_group(dataset, val_fraction, test_fraction, seed)
+        if kind == "track":
+            split = replace(split, statement=split.statement.replace("by group", FLATTERS))
+        made = dataset, split
     check(*made)
     return made
 
 
-def together(dataset: Dataset, digests: Mapping[str, str]) -> Dataset:
-    """The data set with files of equal content in one group, so that no copy stands on another side of a split.
+def folds(
+    dataset: Dataset, kind: str, n: int, val_fraction: float, seed: int
+) -> tuple[Dataset, tuple[Split, ...], Split]:
+    """Split a data set for a cross-validation: each example is tested in one of `n` splits.
 
     Parameters
     ----------
-    digests : example id → digest of its file's content
+    kind : one of `KINDS` but for `LISTED`
+    n : int >= 2
+    val_fraction : float, share of all examples that chooses, in every split
+
+    Returns
+    -------
+    dataset : with the groups that the kind asks for
+    splits : one a fold
+    served : one without a test side, for the model that is served, which may learn from everything
+
+    Raises
+    ------
+    BadInput
+        As `make`, and if the kind knows no folds or there are fewer groups than folds.
     """
-    group_of: dict[str, str] = {}
-    examples = [
-        replace(example, group=group_of.setdefault(digests.get(example.id, example.id), example.group))
-        for example in dataset.examples
-    ]
-    return replace(dataset, examples=tuple(examples))
+    if kind in LISTED:
+        raise BadInput(fixed(kind, n))
+    dataset = regrouped(dataset, kind)
+    everyone, n_groups = np.arange(len(dataset.examples)), len(set(dataset.groups))
+    if n_groups < n:
+        raise BadInput(f"{dataset.name} must have at least {n} groups for {n} folds, and has {n_groups}: take fewer.")
+    home = assign(dataset, everyone, {str(k): 1 / n for k in range(n)}, seed)
+    made = tuple(fold(dataset, home == str(k), val_fraction, seed, f"fold {k + 1} of {n}, {kind}") for k in range(n))
+    for split in made:
+        check(dataset, split)
+    served = fold(dataset, np.zeros(len(home), dtype=bool), val_fraction, seed, f"{n} folds, {kind}")
+    return dataset, made, served
+
+
+def fixed(kind: str, n: int) -> str:
+    """The sentence for folds of a split that has none."""
+    return (
+        f'data.folds = {n} must go with a split that can be turned, and data.split = "{kind}" is fixed by the data '
+        "set's own lists: take group, artist, track or clean."
+    )
+
+
+def fold(dataset: Dataset, test: np.ndarray, val_fraction: float, seed: int, statement: str) -> Split:
+    """The split whose test side is `test`; of the rest, a share of all examples chooses."""
+    sides = np.where(test, "test", "train").astype(object)
+    rest = np.flatnonzero(~test)
+    share = min(0.5, val_fraction * len(sides) / len(rest))
+    sides[rest] = assign(dataset, rest, {"train": 1 - share, "val": share}, seed)
+    return Split(sides, f"{statement}: {val_fraction:.0%} validation, seed {seed}")
 
 
 def by_group(dataset: Dataset, val_fraction: float, test_fraction: float, seed: int) -> Split:
@@ -118,51 +178,6 @@ def without_leaks(dataset: Dataset, sides: np.ndarray) -> tuple[np.ndarray, list
             kept[place] = False
             excluded.append(Excluded(dataset.examples[place].id, reason))
     return kept, excluded
-
-
-def assign(dataset: Dataset, members: np.ndarray, wanted: dict[str, float], seed: int) -> np.ndarray:
-    """Spread the groups of `members` over the sides of `wanted`, [shape=(n_members,)], str.
-
-    Iterative stratification (Sechidis, Tsoumakas and Vlahavas, ECML 2011) by group: the class with the fewest groups
-    left goes first, and its largest group goes to the side that lacks that class most. A class with at least as many
-    groups as there are sides stands on every side.
-    """
-    names, group_of = np.unique(dataset.groups[members].astype(str), return_inverse=True)
-    counts = np.zeros((len(names), len(dataset.class_names)))
-    np.add.at(counts, group_of, np.nan_to_num(dataset.targets()[members]) > 0.5)
-    # the shuffle decides between groups of one size, so that another seed gives another split
-    counts += np.random.default_rng(seed).uniform(0, 1e-6, (len(names), 1)) * (counts > 0)
-    sides = list(wanted)
-    lacking = np.outer(list(wanted.values()), counts.sum(axis=0))
-    home = np.full(len(names), -1)
-    while (home < 0).any():
-        group, side = next_group(counts, home, lacking)
-        home[group] = side
-        lacking[side] -= counts[group]
-    return np.array(sides, dtype=object)[home[group_of]]
-
-
-def next_group(counts: np.ndarray, home: np.ndarray, lacking: np.ndarray) -> tuple[int, int]:
-    """The next group and its side.
-
-    Parameters
-    ----------
-    counts : np.ndarray [shape=(n_groups, n_classes)], examples of each class in each group
-    home : np.ndarray [shape=(n_groups,)], int, the side of each group, -1 where none yet
-    lacking : np.ndarray [shape=(n_sides, n_classes)], examples that each side still wants
-    """
-    left = home < 0
-    held = ((counts > 0) & left[:, None]).sum(axis=0)
-    if not held.any():
-        return int(np.flatnonzero(left)[0]), 0  # a group in which no class was found: it can only train
-    k = int(np.argmin(np.where(held > 0, held, np.inf)))
-    group = int(np.argmax(np.where(left, counts[:, k], -1)))
-    standing = home[(home >= 0) & (counts[:, k] > 0)]
-    empty = [side for side in range(len(lacking)) if side not in standing]
-    if empty and held[k] <= len(empty):
-        # the last chance to put this class on every side: training first, then test, then validation
-        return group, min(empty, key=(0, 2, 1).index)
-    return group, int(np.argmax(lacking[:, k]))
 
 
 def check(dataset: Dataset, split: Split) -> None:

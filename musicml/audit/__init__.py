@@ -1,0 +1,97 @@
+"""Audit: what is wrong with a data set, and what that does to a figure, before anything is learnt from it.
+
+Every file is read once; what it shows is kept in the store, so that the next audit reads only what is new.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from musicml import files, store
+from musicml.audit import alike, condition, groups, labels, looks, twins
+from musicml.audit.findings import WEIGHTS, Audit, Finding, Pair
+from musicml.datasets import Dataset
+from musicml.errors import BadInput
+
+__all__ = ["FOLDER", "WEIGHTS", "Audit", "Finding", "Pair", "audit", "clusters", "keep", "read_saved", "saved"]
+
+FOLDER = ".audit"  # below the data root
+
+
+def audit(dataset: Dataset, store_root: Path, say: Callable[[str], None] = print) -> Audit:
+    """Look at every file of a data set, at its labels, its groups and its sides.
+
+    Parameters
+    ----------
+    store_root : the store's folder, in which what files show is kept
+    say : told what is done and how long it will take
+
+    Raises
+    ------
+    BadInput
+        If the disk is full. A file that can't be read is a finding.
+    """
+    begun = time.monotonic()
+    seen, contents = looks.take(dataset, store_root, say)
+    pairs = alike.pairs(dataset, seen, contents, say)
+    found = [
+        *condition.findings(dataset, seen),
+        *twins.findings(dataset, seen, pairs),
+        *labels.findings(dataset, contents),
+        groups.finding(dataset),
+    ]
+    return Audit(
+        dataset.name,
+        dataset.sample,
+        dataset.as_published,
+        len(dataset.examples),
+        round(time.monotonic() - begun, 1),
+        tuple(sorted(found, key=lambda finding: WEIGHTS.index(finding.weight))),
+        labels.classes_of(dataset),
+        condition.spread(dataset, seen),
+        dataset.hash(),
+    )
+
+
+def clusters(dataset: Dataset, store_root: Path, say: Callable[[str], None] = print) -> dict[str, str]:
+    """Example id → its cluster: files that are equal or nearly so, and those that are so with these.
+
+    A cluster is named for the first of its ids in sorted order; an example that is like no other is one by itself.
+    """
+    seen, contents = looks.take(dataset, store_root, say)
+    pairs = alike.pairs(dataset, seen, contents, say)
+    return alike.clusters((example.id for example in dataset.examples), (*pairs.exact, *pairs.near))
+
+
+def keep(dataset: Dataset, data_root: Path, say: Callable[[str], None] = print) -> Audit:
+    """`audit` with the store of a data root, written to where `read_saved` finds it."""
+    found = audit(dataset, Path(data_root) / store.FOLDER, say)
+    files.write_json(saved(data_root, dataset), found.as_table())
+    return found
+
+
+def saved(data_root: Path, dataset: Dataset) -> Path:
+    """Where the audit of a data set is kept; the name changes with the data."""
+    which = "sample" if dataset.sample else "real"
+    return Path(data_root) / FOLDER / f"{dataset.name}-{which}-{dataset.hash()}.json"
+
+
+def read_saved(data_root: Path, dataset: Dataset) -> Audit | None:
+    """The audit that was kept of a data set; None where there is none of it as it is, repaired or as published.
+
+    Raises
+    ------
+    BadInput
+        If the file is damaged.
+    """
+    path = saved(data_root, dataset)
+    if not path.is_file():
+        return None
+    try:
+        found = Audit.from_table(json.loads(path.read_text(encoding="utf-8")))
+        return found if found.as_published == dataset.as_published else None
+    except (ValueError, TypeError, KeyError) as error:
+        raise BadInput(f"{path} must hold an audit, and holds something else: remove it and audit again.") from error

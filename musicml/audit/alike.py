@@ -1,0 +1,127 @@
+"""Alike: which examples of a data set are the same file, or nearly, and which therefore belong together."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from musicml.audit import labour, landmarks, overlay, sight
+from musicml.audit.findings import Pair
+from musicml.audit.looks import Look
+from musicml.datasets import Dataset, Example
+
+WHOLE = 10  # examples of equal content, up to which all their pairs are told
+POOL_FROM = 200  # pairs of pictures to lay over each other: below, starting processes takes longer than they save
+RESEMBLING = 4  # bits of a hash that differ, up to which a pair is told of although the detail says otherwise
+EQUAL = "equal content"
+
+
+class Pairs(NamedTuple):
+    """Examples that are two and two the same, nearly so, or only alike to a perceptual hash."""
+
+    exact: list[Pair]
+    near: list[Pair]
+    alike: list[Pair]
+
+
+def pairs(
+    dataset: Dataset, looks: Mapping[str, Look], contents: Mapping[str, str], say: Callable[[str], None]
+) -> Pairs:
+    """Which examples are alike: files that are equal to the byte, pictures of one photograph, tracks of one recording.
+
+    Parameters
+    ----------
+    contents : example id → the digest of its file's content
+    """
+    groups = list(by_content(dataset, contents).values())
+    exact = [pair_of(one, other, True, EQUAL) for group in groups for one, other in pairs_within(group)]
+    marked = [group for group in groups if looks[group[0].id].marks]
+    compare = sounds if dataset.kind == "sound" else pictures
+    near: dict[bool, list[Pair]] = {True: [], False: []}
+    for first, second, same, how in compare([looks[group[0].id].marks for group in marked], say):
+        for one, other in itertools.product(standing_for(marked[first]), standing_for(marked[second])):
+            near[same].append(pair_of(one, other, False, how))
+    return Pairs(exact, near[True], near[False])
+
+
+def by_content(dataset: Dataset, contents: Mapping[str, str]) -> dict[str, list[Example]]:
+    """The examples of each content, sorted by id."""
+    groups: dict[str, list[Example]] = defaultdict(list)
+    for example in sorted(dataset.examples, key=lambda example: example.id):
+        groups[contents[example.id]].append(example)
+    return groups
+
+
+def pairs_within(group: Sequence[Example]) -> Iterator[tuple[Example, Example]]:
+    """All pairs of a few examples; of many, each with the first of every side and label, so that it is not squared."""
+    if len(group) <= WHOLE:
+        yield from itertools.combinations(group, 2)
+        return
+    named = {example.id: example for example in group}
+    heads = [example.id for example in standing_for(group)]
+    pairs = {tuple(sorted((head, name))) for head in heads for name in named if name != head}
+    yield from ((named[one], named[other]) for one, other in sorted(pairs))
+
+
+def standing_for(group: Sequence[Example]) -> list[Example]:
+    """The first example of each side and label."""
+    return list({(example.split, example.label): example for example in reversed(group)}.values())
+
+
+def pair_of(one: Example, other: Example, equal: bool, how: str) -> Pair:
+    """Two examples as a pair, the first in order of their ids."""
+    one, other = sorted((one, other), key=lambda example: example.id)
+    return Pair(one.id, other.id, equal, how, (one.label, other.label), (one.split, other.split))
+
+
+def sounds(marks: Sequence[bytes], say: Callable[[str], None]) -> Iterator[tuple[int, int, bool, str]]:
+    """Places of tracks that are one recording, True, and how that was found."""
+    say(f"audit: comparing {len(marks)} sounds")
+    for match in landmarks.matches([landmarks.unpacked(one) for one in marks]):
+        yield match.first, match.second, True, heard(match)
+
+
+def heard(match: landmarks.Match) -> str:
+    """What says that two tracks are one recording."""
+    agree = f"{match.agree} of {match.of} landmarks agree"
+    if abs(match.seconds) < landmarks.HOP / landmarks.SAMPLE_RATE:
+        return agree
+    return f"shifted by {abs(match.seconds):.1f} s, {agree}"
+
+
+def pictures(marks: Sequence[bytes], say: Callable[[str], None]) -> Iterator[tuple[int, int, bool, str]]:
+    """Places of pictures that a hash takes for one photograph, whether they are one, and how that was found."""
+    say(f"audit: comparing {len(marks)} pictures")
+    proposed = sight.candidates([sight.unpacked(one) for one in marks])
+    jobs = [(marks[one.first], marks[one.second], one.mirrored) for one in proposed]
+    progress = labour.Progress(len(jobs), say)
+    with labour.mapping(len(jobs), POOL_FROM) as run:
+        for n_done, (one, fits) in enumerate(zip(proposed, run(overlay.fit_marks, jobs), strict=True)):
+            progress.at(n_done)
+            if fits >= overlay.ALIKE or one.bits <= RESEMBLING:
+                yield one.first, one.second, fits >= overlay.ALIKE, seen(one, fits)
+
+
+def seen(candidate: sight.Candidate, fits: float) -> str:
+    """What says that two pictures are one photograph, or that they are not."""
+    mirrored = ", one of them mirrored" if candidate.mirrored else ""
+    differ = f"{candidate.bits} of 64 bits of a perceptual hash differ"
+    return f"{differ}; laid over each other{mirrored}, their detail correlates to {fits:.2f}"
+
+
+def clusters(ids: Iterable[str], pairs: Iterable[Pair]) -> dict[str, str]:
+    """Example id → its cluster: all that is alike, and what is alike to that; named for the first id in it."""
+    home = {name: name for name in ids}
+
+    def find(name: str) -> str:
+        while home[name] != name:
+            home[name] = home[home[name]]
+            name = home[name]
+        return name
+
+    for pair in pairs:
+        first, second = sorted((find(pair.first), find(pair.second)))
+        home[second] = first
+    return {name: find(name) for name in home}

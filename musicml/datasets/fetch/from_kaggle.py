@@ -1,0 +1,211 @@
+"""Archives from Kaggle, through its own client: without a login where Kaggle allows that, else with the person's own.
+
+Kaggle publishes no hash. Its storage sends an MD5 with most archives (`x-goog-hash`), and the archive is held against
+that, and against what an earlier fetch of the same version wrote down.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from musicml.datasets.fetch import by_command, kaggle_login, parts, refusals
+from musicml.datasets.fetch.asking import Ask, Patient
+from musicml.datasets.fetch.kaggle_login import NOBODY, Login
+from musicml.datasets.fetch.origins import Origin
+from musicml.datasets.fetch.refusals import Refused, Wanted
+from musicml.datasets.fetch.tries import status_of
+
+ACCOUNT = "https://www.kaggle.com/settings"  # where a person makes a token
+ASIDE = 15.0  # seconds to wait for an answer that can be done without
+
+
+class Unwilling(Exception):
+    """The client itself, and not the server, will not do what it is asked; `unsendable`: for the token's sake."""
+
+    def __init__(self, unsendable: bool = False) -> None:
+        super().__init__()
+        self.unsendable = unsendable
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the server said of an archive beside its bytes.
+
+    Attributes
+    ----------
+    version : its number; None where nobody said it
+    licence : as Kaggle names it; empty where nobody said it
+    md5 : in hex; None where the server sends none
+    """
+
+    version: str | None
+    licence: str = ""
+    md5: str | None = None
+
+
+def bring(
+    origin: Origin, to: Path, wanted: Wanted, room: Callable[[int, int], None], say: Callable[[str], None]
+) -> Told:
+    """Fetch the archive of `origin` to `to`; for the parameters see `parts.bring`.
+
+    Raises
+    ------
+    BadInput
+        If it can't be had, with or without the person's login.
+    """
+    logins, spurned = accepted(kaggle_login.found())
+    for login in spurned:
+        say(
+            f"Kaggle does not accept the token in {login.place}, so {wanted.name} is asked for without it: make "
+            f"another at {ACCOUNT}, or remove it"
+        )
+    no = 0  # what nobody may have is told by the last who asked
+    for login in (NOBODY, *logins):
+        try:
+            return brought(login, origin, to, wanted, room, say)
+        except Refused as refusal:
+            no = refusal.status
+        except Unwilling:
+            if login is NOBODY:
+                try:
+                    by_command.bring(origin, to, wanted, say)
+                    return Told(origin.version)
+                except Refused as refusal:
+                    no = refusal.status
+    places = ", ".join(dict.fromkeys(login.place for login in (*logins, *spurned)))
+    if no == 401 or no == 403 and not places:
+        raise refusals.unknown(wanted, no, ACCOUNT, places)
+    raise refusals.refused(wanted, no) if no else refusals.unwilling(wanted)
+
+
+def brought(
+    login: Login,
+    origin: Origin,
+    to: Path,
+    wanted: Wanted,
+    room: Callable[[int, int], None],
+    say: Callable[[str], None],
+) -> Told:
+    """The archive, asked for by one who may have it or not."""
+    newest, licence = about(login, origin)
+    version = origin.version or newest
+    headers = parts.bring(asking(login, replace(origin, version=version)), to, wanted, room, say)
+    if version is None:
+        say(f"Kaggle did not tell the version of {wanted.name}: it is the newest of today")
+    return Told(version, licence, md5_of(headers))
+
+
+def asking(login: Login, origin: Origin) -> Ask:
+    """Ask Kaggle's client for the archive; it is sent on to the storage, with the address signed anew each time."""
+
+    def download(kaggle: Any) -> requests.Response:
+        from kagglesdk.datasets.types.dataset_api_service import ApiDownloadDatasetRequest
+
+        request = ApiDownloadDatasetRequest()
+        request.owner_slug, request.dataset_slug = origin.ref.split("/")
+        request.dataset_version_number = int(origin.version) if origin.version else None
+        return kaggle.datasets.dataset_api_client.download_dataset(request)
+
+    return lambda start, mark: called(login, download, Patient(start, mark))
+
+
+def about(login: Login, origin: Origin) -> tuple[str | None, str]:
+    """The newest version's number and the licence, where Kaggle tells them; it need not, for anything to be fetched."""
+
+    def look_up(kaggle: Any) -> tuple[str | None, str]:
+        from kagglesdk.datasets.types.dataset_api_service import ApiGetDatasetRequest
+
+        request = ApiGetDatasetRequest()
+        request.owner_slug, request.dataset_slug = origin.ref.split("/")
+        found = kaggle.datasets.dataset_api_client.get_dataset(request)
+        return str(found.current_version_number or "") or None, found.license_name or ""
+
+    try:
+        return called(login, look_up, Patient(seconds=ASIDE))
+    except (Unwilling, requests.RequestException):
+        return None, ""
+
+
+def accepted(logins: list[Login]) -> tuple[list[Login], list[Login]]:
+    """The logins that may be good, and the tokens that Kaggle does not know; its client says nothing of those."""
+    spurned = [login for login in logins if login.token and known(login) is False]
+    return [login for login in logins if login not in spurned], spurned
+
+
+def known(login: Login) -> bool | None:
+    """Whether Kaggle knows a token; None where it does not say."""
+
+    def look_up(kaggle: Any) -> bool:
+        from kagglesdk.security.types.oauth_service import IntrospectTokenRequest
+
+        request = IntrospectTokenRequest()
+        request.token = login.token
+        return bool(kaggle.security.oauth_client.introspect_token(request).active)
+
+    try:
+        return called(login, look_up, Patient(seconds=ASIDE))
+    except requests.RequestException as error:
+        return False if status_of(error) in (400, 401, 403, 404) else None
+    except Unwilling as error:
+        return False if error.unsendable else None
+
+
+def called(login: Login, do: Callable[[Any], Any], adapter: Patient) -> Any:
+    """What `do` gets from Kaggle's client, to which nothing of the machine's is known but this login.
+
+    Raises
+    ------
+    requests.RequestException
+        If the server can't be reached or says no.
+    Unwilling
+        If the client does anything else than answer: it ends the process, or its calls have other names by now.
+    """
+    trouble: Exception
+    try:
+        with kaggle_login.alone():
+            # its import reads settings, prints, and may ask the network: not before there is nothing to find
+            from kaggle.api.kaggle_api_extended import KaggleApi
+
+            with KaggleApi.build_kaggle_client_with_params([], login.user, login.key, login.token) as kaggle:
+                mount(adapter, kaggle)
+                return do(kaggle)
+    except requests.exceptions.InvalidHeader:
+        trouble = Unwilling(unsendable=True)
+    except requests.RequestException:
+        raise
+    except (Exception, SystemExit) as error:  # the words of a ValueError may hold a token that is no header
+        trouble = Unwilling(unsendable=login is not NOBODY and isinstance(error, ValueError))
+    raise trouble
+
+
+def mount(adapter: Patient, kaggle: Any) -> None:
+    """Let the client's session ask as `adapter` does, for which the client has no word.
+
+    Where it keeps its session elsewhere, it waits for ever, and every part begins anew.
+    """
+    session = getattr(kaggle.http_client(), "_session", None)
+    if isinstance(session, requests.Session):
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, adapter)
+
+
+def md5_of(headers: Mapping[str, str]) -> str | None:
+    """The MD5 that Google's storage sends with a file, in hex.
+
+    >>> md5_of({"x-goog-hash": "crc32c=AAAAAA==, md5=1B2M2Y8AsgTpgAmY7PhCfg=="})
+    'd41d8cd98f00b204e9800998ecf8427e'
+    """
+    told = next((value for name, value in headers.items() if name.lower() == "x-goog-hash"), "")
+    found = re.search(r"md5=([A-Za-z0-9+/]+=*)", told)
+    try:
+        return base64.b64decode(found[1]).hex() if found else None
+    except binascii.Error:
+        return None

@@ -1,0 +1,49 @@
+"""Files with an address and a known hash, through pooch: OpenMIC's archive at Zenodo, GTZAN's lists at GitHub."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pooch
+
+from musicml.datasets.fetch import asking, parts, refusals
+from musicml.datasets.fetch.refusals import Refused, Wanted
+from musicml.errors import BadInput
+
+
+def bring(
+    url: str,
+    known_hash: str,
+    to: Path,
+    wanted: Wanted,
+    room: Callable[[int, int], None] = lambda rest, size: None,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Fetch the file at `url` to `to`, unless it is there; its hash is `md5:...` or `sha256:...`, or it is not kept.
+
+    Raises
+    ------
+    BadInput
+        If it can't be had, or has another hash.
+    """
+
+    def in_parts(url: str, output_file: str, mine: object) -> None:
+        """What pooch calls to download: our own parts, kept where pooch would remove them."""
+        beside = to.with_name(f"{to.name}.fetched")
+        parts.bring(asking.asking(url), beside, wanted, room, say)
+        beside.replace(output_file)
+
+    refusal: BadInput | None = None
+    pooch.get_logger().setLevel(logging.ERROR)  # its lines are for programmers
+    try:
+        pooch.retrieve(url, known_hash, to.name, to.parent, downloader=in_parts)
+    except Refused as error:
+        refusal = refusals.refused(wanted, error.status)
+    except BadInput as error:
+        refusal = error
+    except ValueError:  # pooch's word for another hash
+        refusal = refusals.damaged(wanted, known_hash)
+    if refusal:
+        raise refusal

@@ -1,0 +1,182 @@
+"""Leak: what a figure gains where parts of what it is tested on were trained on.
+
+The same recipe is trained three ways, each as a cross-validation over the same pieces: with pieces dealt out at random,
+so that a track stands on both sides; with whole tracks, so that an artist does; and with whole artists. All three are
+judged on every piece, so they differ in nothing but who stood on the other side.
+
+That albums and artists on both sides flatter a figure was shown by Pampalk, Flexer and Widmer, "Improvements of
+Audio-Based Music Similarity and Genre Classification" (ISMIR 2005).
+"""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from musicml import console, datasets, inputs, learn, prepare, report, runs, splits
+from musicml.datasets import Dataset
+from musicml.errors import BadInput
+from musicml.experiment import Experiment
+
+WAYS = ("pieces", "tracks", "artists")
+DRAWS = 2000
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A share of pieces, or a difference of two, with its 95 % interval from a bootstrap over artists."""
+
+    name: str
+    value: float
+    interval: list[float] | None
+
+
+@dataclass(frozen=True)
+class Leak:
+    """What the three ways gave.
+
+    Attributes
+    ----------
+    figures : the accuracy of each way, over all pieces and seeds
+    differences : of each way and a stricter one, paired by piece
+    right : np.ndarray [shape=(n_ways, n_seeds, n_pieces)], bool, whether each piece was told right
+    """
+
+    experiment: str
+    dataset: str
+    sample: bool
+    seeds: tuple[int, ...]
+    folds: int
+    piece_seconds: float
+    n_pieces: int
+    n_tracks: int
+    n_artists: int
+    figures: tuple[Figure, ...]
+    differences: tuple[Figure, ...]
+    right: np.ndarray
+
+    def as_table(self) -> dict[str, Any]:
+        """All but the single pieces, as plain values."""
+        return {name: value for name, value in asdict(self).items() if name != "right"}
+
+
+def measure(
+    experiment: Experiment,
+    data_root: Path,
+    which: str = "auto",
+    folder: Path | None = None,
+    seeds: Sequence[int] = (0, 1, 2),
+    folds: int = 3,
+    say: Callable[[str], None] = console.say,
+) -> Leak:
+    """Train `experiment` the three ways, `folds` times each and with each seed, and compare.
+
+    Parameters
+    ----------
+    which, folder : as `musicml.train.train` takes them
+    seeds : of the split, the weights and the order of batches
+    folds : int >= 2
+
+    Raises
+    ------
+    BadInput
+        If the experiment has no tracks that can be cut, tells several classes at once, or nobody knows the artists.
+    """
+    dataset = datasets.load(experiment.data.dataset, data_root, which, folder)
+    experiment = experiment.on_sample() if dataset.sample else experiment
+    material = cut_up(experiment, dataset, Path(data_root), say)
+    tracks = [example.id.rpartition("#")[0] for example in material.dataset.examples]
+    right = np.zeros((len(WAYS), len(seeds), len(tracks)), dtype=bool)
+    for (place, seed), (way, name) in itertools.product(enumerate(seeds), enumerate(WAYS)):
+        grouped = dealt(material.dataset, name, tracks)
+        _, found, _ = splits.folds(grouped, "group", folds, experiment.data.val_fraction, seed)
+        for k, split in enumerate(found):
+            test = split.indices("test")
+            right[way, place, test] = told_right(experiment, replace(material, split=split), seed, Path(data_root))
+            say(f"seed {seed}, {name}, fold {k + 1} of {folds}: accuracy {right[way, place, test].mean():.3f}")
+    return compared(experiment, material, right, tuple(seeds), folds, len(set(tracks)))
+
+
+def cut_up(experiment: Experiment, dataset: Dataset, data_root: Path, say: Callable[[str], None]) -> learn.Material:
+    """The data set in pieces of a clip's length, each with its artist as its group; not split yet."""
+    clip = prepare.clip_of(experiment)
+    if clip["n_frames"] is None or dataset.task != "single":
+        raise BadInput(
+            f"the leak meter needs tracks that can be cut, of one class each, and {experiment.name} on {dataset.name} "
+            "has none: take one of the genre experiments."
+        )
+    dataset, found = prepare.read(experiment, dataset, data_root, clip, say)
+    n_tracks = len(dataset.examples)
+    if len(set(dataset.groups)) == n_tracks:
+        raise BadInput(
+            f"the leak meter needs tracks of known artists, and no two tracks of {dataset.name} share a group: add a "
+            "groups.csv (file,group) or the data set's index of artists."
+        )
+    dataset, found = inputs.pieces(dataset, found, clip["n_frames"])
+    if len(dataset.examples) < 1.5 * n_tracks:
+        raise BadInput(
+            f"the leak meter needs two pieces or more a track, and {n_tracks} tracks give {len(dataset.examples)} of "
+            f"{clip['seconds']:g} s: take shorter ones with --set clips.seconds=1."
+        )
+    nobody = splits.Split(np.full(len(dataset.examples), "train", dtype=object), "not split yet")
+    return learn.Material(dataset, nobody, found, {**clip, "hop_frames": clip["n_frames"]})
+
+
+def dealt(dataset: Dataset, way: str, tracks: Sequence[str]) -> Dataset:
+    """The pieces with what may not stand on two sides as their group."""
+    if way == "artists":
+        return dataset
+    own = tracks if way == "tracks" else [example.id for example in dataset.examples]
+    examples = tuple(replace(example, group=group) for example, group in zip(dataset.examples, own, strict=True))
+    return replace(dataset, examples=examples)
+
+
+def told_right(experiment: Experiment, material: learn.Material, seed: int, data_root: Path) -> np.ndarray:
+    """Which test pieces a model trained on the training side tells right, [shape=(n_test,)], bool."""
+    clips = {
+        side: inputs.cut(
+            material.features, material.split.indices(side), material.clip["n_frames"], material.clip["n_frames"]
+        )
+        for side in splits.SPLITS
+    }
+    facts = {"data": {"root": str(data_root), "hash": material.dataset.hash()}}
+    by = learn.forest if experiment.family == "forest" else learn.network
+    # its lines are the same for each of the many trainings; the folder holds what only a run has use for
+    with tempfile.TemporaryDirectory() as folder, console.quiet():
+        run = runs.create(Path(folder), experiment.name, seed, experiment.text, facts)
+        learned = by(run, experiment, material, clips, False, lambda words: None)
+        scores = learned.scores_of(clips["test"])
+    return scores.argmax(axis=1) == material.dataset.targets()[clips["test"].example].argmax(axis=1)
+
+
+def compared(
+    experiment: Experiment, material: learn.Material, right: np.ndarray, seeds: tuple[int, ...], folds: int, n: int
+) -> Leak:
+    """The figures and their paired differences, each with its interval; `n` tracks."""
+    shares = right.mean(axis=1)  # [shape=(n_ways, n_pieces)]
+    weights = report.drawn(material.dataset.groups, 0, DRAWS)
+
+    def figure(name: str, values: np.ndarray) -> Figure:
+        interval = None if weights is None else report.between(weights @ values / weights.sum(axis=1))
+        return Figure(name, report.rounded(values.mean()), interval)
+
+    return Leak(
+        experiment.name,
+        material.dataset.name,
+        material.dataset.sample,
+        seeds,
+        folds,
+        material.clip["seconds"],
+        right.shape[2],
+        n,
+        len(set(material.dataset.groups)),
+        tuple(figure(name, values) for name, values in zip(WAYS, shares, strict=True)),
+        tuple(figure(f"{WAYS[i]} - {WAYS[k]}", shares[i] - shares[k]) for i, k in ((0, 1), (1, 2), (0, 2))),
+        right,
+    )

@@ -1,0 +1,97 @@
+"""Prepare: what an experiment trains on. Every file is read once, and split before anything is cut."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from musicml import audit, learn, splits, store
+from musicml.datasets import Dataset
+from musicml.experiment import Experiment
+
+FEW = 20  # test files, below which an interval is hardly worth its name
+
+
+def prepare(
+    experiment: Experiment, dataset: Dataset, data_root: Path, seed: int, say: Callable[[str], None]
+) -> learn.Material:
+    """Read every file once, leave out what can't be read, and split what is left."""
+    clip = clip_of(experiment)
+    dataset, found = read(experiment, dataset, data_root, clip, say)
+    kept, split, folds = divided(experiment, dataset, data_root, seed, say)
+    if not len(split.indices("val")):
+        say("no validation files: the last epoch is kept, and nothing is calibrated")
+    if not folds and len(split.indices("test")) < FEW:
+        say(f"only {len(split.indices('test'))} test files: its figures will say little")
+    stays = {example.id for example in kept.examples}
+    there = np.array([example.id in stays for example in dataset.examples])
+    return learn.Material(kept, split, found.select(there), clip, folds)
+
+
+def read(
+    experiment: Experiment, dataset: Dataset, data_root: Path, clip: dict[str, Any], say: Callable[[str], None]
+) -> tuple[Dataset, store.Features]:
+    """The files that can be read, equal ones in one group, with their features."""
+    root = data_root / store.FOLDER
+    dataset, found = store.features_of(dataset, experiment.features, root, clip["least_samples"], say)
+    tell(dataset, found, say)
+    if dataset.vggish is None and not dataset.as_published:
+        dataset = splits.together(dataset, dict(store.digests(dataset, root)))
+    return dataset, found
+
+
+def divided(
+    experiment: Experiment, dataset: Dataset, data_root: Path, seed: int, say: Callable[[str], None]
+) -> tuple[Dataset, splits.Split, tuple[splits.Split, ...]]:
+    """The data set as it is split, the split of the model that is served, and those of a cross-validation."""
+    data = experiment.data
+    if data.split == "clean":
+        dataset = splits.joined(dataset, audit.clusters(dataset, data_root / store.FOLDER, say))
+    if data.n_folds == 1:
+        return *splits.make(dataset, data.split, data.val_fraction, data.test_fraction, seed), ()
+    dataset, folds, served = splits.folds(dataset, data.split, data.n_folds, data.val_fraction, seed)
+    return dataset, served, folds
+
+
+def tell(dataset: Dataset, found: store.Features, say: Callable[[str], None]) -> None:
+    """Say what was left out, what was found about the rest, and what nobody said of groups."""
+    n, out = len(dataset.examples), dataset.excluded
+    if out:
+        first = out[0].reason if out[0].file in out[0].reason else f"{out[0].file}: {out[0].reason}"
+        say(f"{len(out)} {'file' if len(out) == 1 else 'files'} left out (excluded.csv names them), the first: {first}")
+    if found.warnings:
+        name, words = next(iter(found.warnings.items()))
+        say(f"{len(found.warnings)} of {n} files with a warning, the first, {name}: {words[0]}")
+    if len(set(dataset.groups)) == n:
+        say("no groups are known: every file is taken to be independent of every other, which flatters")
+
+
+def clip_of(experiment: Experiment) -> dict[str, Any]:
+    """A clip in frames: what serving.json keeps of it.
+
+    A clip has the frames that fit into it without padding; its hop is a whole number of frames.
+    """
+    settings = experiment.features
+    if not hasattr(settings, "hop_length"):
+        return {"n_frames": None, "hop_frames": None, "least_samples": 0, "frame_seconds": None, "seconds": None}
+    frame_seconds = settings.hop_length / settings.sample_rate
+    n_frames = max(1, settings.n_frames(round(experiment.clips.seconds * settings.sample_rate)))
+    return {
+        "n_frames": n_frames,
+        "hop_frames": max(1, round(experiment.clips.hop_seconds / frame_seconds)),
+        "least_samples": settings.n_samples(n_frames),
+        "frame_seconds": frame_seconds,
+        "seconds": experiment.clips.seconds,
+    }
+
+
+def hash_of(material: learn.Material) -> str:
+    """A stable digest of who stands where, in every fold: 16 hex digits."""
+    if not material.folds:
+        return material.split.hash(material.dataset)
+    parts = [split.hash(material.dataset) for split in (*material.folds, material.split)]
+    return hashlib.blake2b(" ".join(parts).encode(), digest_size=8).hexdigest()

@@ -1,0 +1,46 @@
+import pages
+import pytest
+
+from dashboard.text import LANGUAGES
+from musicml import evaluate, experiment
+from musicml import train as training
+
+
+@pytest.fixture(scope="module")
+def run(tones, tones_toml, data_root, tmp_path_factory):
+    """A whole cross-validation of four folds on 24 files."""
+    settings = experiment.read(tones_toml, {"data.split": "group", "data.folds": 4})
+    made = training.train(settings, data_root, tmp_path_factory.mktemp("runs"), folder=tones)
+    evaluate.evaluate(made)
+    return made
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("page", [page for page in pages.PAGES if page != "setup"])
+def test_every_page_shows_a_cross_validation(page, language, run, data_root, monkeypatch):
+    monkeypatch.setenv("MUSICML_RUNS", str(run.path.parent))
+    monkeypatch.setenv("MUSICML_DATA", str(data_root))
+    app = pages.opened(page, language)
+    assert not app.error, app.error[0].value
+
+
+@pytest.mark.parametrize(
+    ("language", "judged", "served"),
+    [
+        (
+            "en",
+            "every file judged once, by the model of a fold that never saw its group",
+            "cross-validation of **4 folds**",
+        ),
+        ("id", "dinilai sekali, oleh model sebuah fold", "validasi silang **4 fold**"),
+    ],
+)
+def test_the_run_page_says_that_files_were_judged_out_of_fold(language, judged, served, run, data_root, monkeypatch):
+    monkeypatch.setenv("MUSICML_RUNS", str(run.path.parent))
+    monkeypatch.setenv("MUSICML_DATA", str(data_root))
+    app = pages.opened("run", language)
+    assert judged in pages.said(app)
+    pages.sound(app.segmented_control(key="run-part").set_value("data").run(), language)
+    assert served in pages.said(app)
+    sides = next(table.value for table in app.dataframe if table.value.shape == (2, 3))
+    assert sides.iloc[:, 1].sum() == 24  # all of them, for the model that is served

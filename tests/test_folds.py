@@ -1,0 +1,113 @@
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from musicml import evaluate, experiment, runs
+from musicml import train as training
+from musicml.errors import BadInput
+from musicml.predict import Predictor
+
+
+def table(path):
+    with open(path, newline="") as source:
+        return list(csv.DictReader(source))
+
+
+@pytest.fixture(scope="module")
+def made(tones, tones_toml, data_root, tmp_path_factory):
+    """A run of four folds on 24 files, not yet evaluated."""
+    settings = experiment.read(tones_toml, {"data.split": "group", "data.folds": 4})
+    return training.train(settings, data_root, tmp_path_factory.mktemp("runs"), folder=tones)
+
+
+@pytest.fixture
+def run(made, tmp_path):
+    """The same in a place of its own, to be changed by a test."""
+    return runs.open_run(shutil.copytree(made.path, tmp_path / made.name))
+
+
+def test_a_cross_validation_judges_every_file_once_by_a_model_that_never_saw_it(run):
+    report = evaluate.evaluate(run)
+    rows = table(run.path / "predictions.csv")
+    assert report["n"] == len(rows) == len({row["example"] for row in rows}) == 24
+    assert report["split"] == "out of fold" and run.is_whole
+    for k in range(1, 5):
+        fold = runs.fold(run, k)
+        sides = {row["example"]: row["split"] for row in table(fold.path / "split.csv")}
+        tested = [name for name, side in sides.items() if side == "test"]
+        assert fold.is_whole and fold.read("report.json")["n"] == len(tested) > 0
+        assert {row["example"] for row in table(run.path / "split.csv") if row["fold"] == str(k)} == set(tested)
+        its = {row["example"]: row for row in table(fold.path / "predictions.csv")}
+        assert set(its) == set(tested)
+        assert all(its[row["example"]] == row for row in rows if row["example"] in its)
+
+
+def test_a_cross_validation_serves_a_model_from_all_files(run, tones):
+    evaluate.evaluate(run)
+    facts = run.facts()
+    sides = [row["split"] for row in table(run.path / "split.csv")]
+    assert sides.count("train") + sides.count("val") == 24 and "test" not in sides
+    assert facts["split"] == {**facts["split"], "folds": 4, "test": 24, "train": sides.count("train")}
+    answer = Predictor(run).predict(next(tones.rglob("low/*.wav")))
+    assert answer.label == "low" and (run.path / "model.onnx").is_file()
+    assert not (runs.fold(run, 1).path / "model.onnx").exists()
+
+
+def test_a_run_of_folds_is_listed_once(run):
+    assert [one.name for one in runs.list_runs(run.path.parent)] == [run.name]
+
+
+def test_a_cross_validation_that_was_stopped_goes_on_where_it_was(run, monkeypatch):
+    facts = json.loads((run.path / "run.json").read_text())
+    (run.path / "run.json").write_text(json.dumps({**facts, "status": "started"}))
+    (run.path / "model.skops").unlink()
+    before = runs.fold(run, 2).path / "model.skops"
+    stamp = before.stat().st_mtime_ns
+    shutil.rmtree(runs.fold(run, 3).path)
+    fourth = runs.fold(run, 4).path / "run.json"
+    fourth.write_text(json.dumps({**json.loads(fourth.read_text()), "status": "started"}))
+    training.resume(run)
+    assert (
+        run.facts()["status"] == runs.fold(run, 3).facts()["status"] == runs.fold(run, 4).facts()["status"] == "trained"
+    )
+    assert before.stat().st_mtime_ns == stamp  # a fold that was trained is not trained again
+    assert evaluate.evaluate(run)["n"] == 24
+
+
+def test_the_folds_of_a_run_are_part_of_its_split_hash(made, tones, tones_toml, data_root, tmp_path):
+    settings = experiment.read(tones_toml, {"data.split": "group", "data.folds": 2})
+    other = training.train(settings, data_root, tmp_path, folder=tones)
+    assert other.facts()["split"]["hash"] != made.facts()["split"]["hash"]
+    with pytest.raises(BadInput, match="data has changed|has changed since"):
+        changed = made.facts() | {"status": "started", "split": other.facts()["split"]}
+        again = shutil.copytree(made.path, tmp_path / "again")
+        (again / "run.json").write_text(json.dumps(changed))
+        training.resume(runs.open_run(again))
+
+
+def test_a_fold_without_a_test_file_of_it_left_is_a_sentence(run, tones, data_root, tones_toml, tmp_path):
+    folder = shutil.copytree(tones, tmp_path / "mine")
+    settings = experiment.read(tones_toml, {"data.split": "group", "data.folds": 2})
+    made = training.train(settings, data_root, tmp_path / "runs", folder=folder)
+    shutil.rmtree(folder / "low")
+    report = evaluate.evaluate(made)
+    assert report["n"] == 16 and len(report["unreadable"]) == 8
+
+
+def test_folds_beside_the_data_sets_own_lists_are_refused_when_the_file_is_read(tones_toml):
+    with pytest.raises(BadInput, match='data.folds = 3 must go with a split that can be turned, and data.split = "off'):
+        experiment.read(tones_toml, {"data.folds": 3})
+    with pytest.raises(BadInput, match="data.folds = 21 must be a whole number from 0 to 20"):
+        experiment.read(tones_toml, {"data.folds": 21, "data.split": "group"})
+
+
+def test_each_example_can_be_decided_by_the_thresholds_of_its_own_fold():
+    from musicml import report
+
+    scores, thresholds = np.full((2, 3), 0.4), np.array([[0.3, 0.5, 0.3], [0.5, 0.3, 0.5]])
+    assert report.decide(scores, "multi", thresholds).tolist() == [[True, False, True], [False, True, False]]
+    made = report.make(scores, np.ones((2, 3)), np.array(["a", "b"]), ["x", "y", "z"], "multi", thresholds)
+    assert [row["said"] for row in made["per_class"]] == [1, 1, 1]
