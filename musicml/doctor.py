@@ -106,7 +106,11 @@ def data(root: Path) -> Iterator[Finding]:
             which = "generated sample data" if home.parent.name == "sample" else "real data"
             yield Finding(name, "ok", f"{which} in {home}")
         except BadInput:
-            yield Finding(name, "note", f"not in {root}: `musicml fetch --sample` makes sample data")
+            yield Finding(
+                name,
+                "note",
+                f"not in {root}: `musicml fetch {name}` brings it, `musicml fetch --sample` makes sample data",
+            )
 
 
 def unfinished(root: Path) -> Finding:

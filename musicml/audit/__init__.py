@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from musicml import files, store
-from musicml.audit import alike, condition, groups, labels, looks, twins
+from musicml.audit import alike, beside, condition, groups, labels, looks, twins
 from musicml.audit.findings import WEIGHTS, Audit, Finding, Pair
 from musicml.datasets import Dataset
 from musicml.errors import BadInput
@@ -36,9 +36,10 @@ def audit(dataset: Dataset, store_root: Path, say: Callable[[str], None] = print
     """
     begun = time.monotonic()
     seen, contents = looks.take(dataset, store_root, say)
-    pairs = alike.pairs(dataset, seen, contents, say)
+    pairs = alike.pairs(dataset, seen, contents, Path(store_root), say)
     found = [
         *condition.findings(dataset, seen),
+        *beside.findings(dataset),
         *twins.findings(dataset, seen, pairs),
         *labels.findings(dataset, contents),
         groups.finding(dataset),
@@ -62,7 +63,7 @@ def clusters(dataset: Dataset, store_root: Path, say: Callable[[str], None] = pr
     A cluster is named for the first of its ids in sorted order; an example that is like no other is one by itself.
     """
     seen, contents = looks.take(dataset, store_root, say)
-    pairs = alike.pairs(dataset, seen, contents, say)
+    pairs = alike.pairs(dataset, seen, contents, Path(store_root), say)
     return alike.clusters((example.id for example in dataset.examples), (*pairs.exact, *pairs.near))
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import itertools
+import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
-from musicml.audit import labour, landmarks, overlay, sight
+from musicml import files
+from musicml.audit import labour, landmarks, overlay, recordings, sight
 from musicml.audit.findings import Pair
-from musicml.audit.looks import Look
+from musicml.audit.looks import VERSION, Look
 from musicml.datasets import Dataset, Example
 
 WHOLE = 10  # examples of equal content, up to which all their pairs are told
@@ -27,23 +32,44 @@ class Pairs(NamedTuple):
 
 
 def pairs(
-    dataset: Dataset, looks: Mapping[str, Look], contents: Mapping[str, str], say: Callable[[str], None]
+    dataset: Dataset, looks: Mapping[str, Look], contents: Mapping[str, str], root: Path, say: Callable[[str], None]
 ) -> Pairs:
     """Which examples are alike: files that are equal to the byte, pictures of one photograph, tracks of one recording.
 
     Parameters
     ----------
     contents : example id → the digest of its file's content
+    root : the store's folder
     """
-    groups = list(by_content(dataset, contents).values())
-    exact = [pair_of(one, other, True, EQUAL) for group in groups for one, other in pairs_within(group)]
-    marked = [group for group in groups if looks[group[0].id].marks]
-    compare = sounds if dataset.kind == "sound" else pictures
+    groups = by_content(dataset, contents)
+    exact = [pair_of(one, other, True, EQUAL) for group in groups.values() for one, other in pairs_within(group)]
+    marks = {content: looks[group[0].id].marks for content, group in groups.items()}
     near: dict[bool, list[Pair]] = {True: [], False: []}
-    for first, second, same, how in compare([looks[group[0].id].marks for group in marked], say):
-        for one, other in itertools.product(standing_for(marked[first]), standing_for(marked[second])):
+    for first, second, same, how in compared(dataset.kind, {key: its for key, its in marks.items() if its}, root, say):
+        for one, other in itertools.product(standing_for(groups[first]), standing_for(groups[second])):
             near[same].append(pair_of(one, other, False, how))
     return Pairs(exact, near[True], near[False])
+
+
+def compared(
+    kind: str, marks: Mapping[str, bytes], root: Path, say: Callable[[str], None]
+) -> list[tuple[str, str, bool, str]]:
+    """Contents that are nearly the same or resemble each other, compared once and kept in the store: a row a pair.
+
+    Parameters
+    ----------
+    marks : content → what `Look.marks` holds of it
+    """
+    names = sorted(marks)
+    key = hashlib.blake2b(json.dumps([VERSION, kind, names]).encode(), digest_size=12).hexdigest()
+    path = root / f"alike-{key}.json"
+    with contextlib.suppress(OSError, ValueError):  # not there, or damaged
+        return [tuple(row) for row in json.loads(path.read_text())]
+    compare = sounds if kind == "sound" else pictures
+    found = compare([marks[name] for name in names], say)
+    rows = [(names[first], names[second], same, how) for first, second, same, how in found]
+    files.write_json(path, rows)
+    return rows
 
 
 def by_content(dataset: Dataset, contents: Mapping[str, str]) -> dict[str, list[Example]]:
@@ -79,11 +105,11 @@ def pair_of(one: Example, other: Example, equal: bool, how: str) -> Pair:
 def sounds(marks: Sequence[bytes], say: Callable[[str], None]) -> Iterator[tuple[int, int, bool, str]]:
     """Places of tracks that are one recording, True, and how that was found."""
     say(f"audit: comparing {len(marks)} sounds")
-    for match in landmarks.matches([landmarks.unpacked(one) for one in marks]):
+    for match in recordings.matches([landmarks.unpacked(one) for one in marks]):
         yield match.first, match.second, True, heard(match)
 
 
-def heard(match: landmarks.Match) -> str:
+def heard(match: recordings.Match) -> str:
     """What says that two tracks are one recording."""
     agree = f"{match.agree} of {match.of} landmarks agree"
     if abs(match.seconds) < landmarks.HOP / landmarks.SAMPLE_RATE:

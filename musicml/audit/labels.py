@@ -14,6 +14,7 @@ from musicml.datasets import Dataset
 from musicml.datasets.base import SPLITS
 from musicml.references import wilson
 
+SIDES = {"train": "training", "val": "validation", "test": "test"}
 UNEVEN = 1.5  # times more examples in the largest class than in the smallest
 FEW = 10  # test examples of a class
 
@@ -88,10 +89,10 @@ def ceilings(dataset: Dataset, contents: Mapping[str, str]) -> Iterator[Finding]
 def ceiling_of(part: Dataset, contents: Mapping[str, str], side: str, clashing: int) -> Finding:
     """The highest scores on one side, in words."""
     auc, accuracy = ceiling(part, contents)
-    of = f"the {len(part.examples)} examples of {side}" if side else f"these {len(part.examples)} examples"
+    on = f" on the {SIDES[side]} side" if side else ""
     words = (
-        f"No model can pass macro ROC-AUC {auc:.3f}, or accuracy {accuracy:.3f}, on {of}: {clashing} of them are "
-        "labelled in two ways."
+        f"No model can pass macro ROC-AUC {auc:.3f}, or accuracy {accuracy:.3f}{on}: {clashing} of "
+        f"{len(part.examples)} examples are labelled in two ways."
     )
     effect = "A higher figure was reached on other labels, and a lower one may be all that can be reached."
     return Finding("ceiling", "fault", words, effect)

@@ -61,8 +61,8 @@ def take(dataset: Dataset, root: Path, say: Callable[[str], None] = print) -> tu
     keys = keys_of(dataset, Path(root))
     home = Path(root) / f"looks-{dataset.name}-{VERSION}"
     known = load(home, set(keys.values()))
-    fresh = {keys[example.id]: example for example in dataset.examples if keys.get(example.id, "") not in known}
-    fresh.pop("", None)
+    there = [example for example in dataset.examples if example.id in keys]
+    fresh = {keys[example.id]: example for example in there if keys[example.id] not in known}
     if fresh:
         known |= look_at_all(fresh, dataset.kind, home, say)
     looks, contents = {}, {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from musicml.audit import landmarks
+from musicml.audit import recordings
 from musicml.audit.alike import Pairs
 from musicml.audit.findings import Finding, Pair
 from musicml.audit.looks import Look
@@ -19,30 +19,34 @@ NONE_NEAR = {
 
 def findings(dataset: Dataset, looks: Mapping[str, Look], pairs: Pairs) -> Iterator[Finding]:
     """Equal files, nearly equal ones, and those that could not be compared."""
-    exact, near = pairs.exact, pairs.near
-    counted = f"{len(exact)}; across splits {across_splits(exact)}, across labels {across_labels(exact)}."
-    words = f"Pairs of files with equal content: {counted}" if exact else "No two files have equal content."
-    yield finding("exact_duplicates", words, exact, dataset)
-    counted = f"{len(near)}; across splits {across_splits(near)}, across labels {across_labels(near)}."
-    words = f"Pairs of files that are nearly the same: {counted}" if near else NONE_NEAR[dataset.kind]
-    yield finding("near_duplicates", words, near, dataset)
+    yield equal(dataset, pairs.exact)
+    yield nearly(dataset, pairs.near)
     yield from look_alikes(pairs.alike)
     yield from not_compared(dataset, looks)
 
 
-def across_splits(pairs: Sequence[Pair]) -> int:
-    """How many of the pairs stand on two sides."""
-    return sum(pair.across_splits for pair in pairs)
+def equal(dataset: Dataset, pairs: Sequence[Pair]) -> Finding:
+    """Files that are the same to the byte."""
+    splits, labels = across(pairs)
+    words = f"Pairs of files with equal content: {len(pairs)}; across splits {splits}, across labels {labels}."
+    return finding("exact_duplicates", words if pairs else "No two files have equal content.", pairs, dataset)
 
 
-def across_labels(pairs: Sequence[Pair]) -> int:
-    """How many of the pairs are labelled differently."""
-    return sum(pair.across_labels for pair in pairs)
+def nearly(dataset: Dataset, pairs: Sequence[Pair]) -> Finding:
+    """Files that are one recording or one photograph."""
+    splits, labels = across(pairs)
+    words = f"Pairs of files that are nearly the same: {len(pairs)}; across splits {splits}, across labels {labels}."
+    return finding("near_duplicates", words if pairs else NONE_NEAR[dataset.kind], pairs, dataset)
+
+
+def across(pairs: Sequence[Pair]) -> tuple[int, int]:
+    """How many of the pairs stand on two sides, and how many are labelled differently."""
+    return sum(pair.across_splits for pair in pairs), sum(pair.across_labels for pair in pairs)
 
 
 def finding(kind: str, words: str, pairs: Sequence[Pair], dataset: Dataset) -> Finding:
     """What was found of one kind of twins; a fault where they stand across splits or labels."""
-    weight = "fine" if not pairs else "fault" if across_splits(pairs) or across_labels(pairs) else "caution"
+    weight = "fine" if not pairs else "fault" if any(across(pairs)) else "caution"
     effect = effect_of(pairs, dataset) if pairs else ""
     return Finding(kind, weight, words, effect, names_in(pairs), tuple(pairs))
 
@@ -62,11 +66,10 @@ def effect_of(pairs: Sequence[Pair], dataset: Dataset) -> str:
             "what it has seen."
         )
     twins = len(names_in(pairs))
-    if across_labels(pairs):
-        k = across_labels(pairs)
+    if k := across(pairs)[1]:
         return f"A model answers twins alike, and so is wrong about one of each pair with two labels: {k} of them."
     if len(n_of) > 1:
-        return f"{twins} of {n} examples have a twin on no other side: they count more than once, and intervals are too narrow."
+        return f"{twins} of {n} examples count more than once, on no other side; so intervals are too narrow."
     return (
         f"{twins} of {n} examples have a twin, which a random split can put on the other side: accuracy can be too "
         f"high by up to {100 * twins / n:.1f} points."
@@ -101,7 +104,7 @@ def names_in(pairs: Sequence[Pair]) -> tuple[str, ...]:
 
 def not_compared(dataset: Dataset, looks: Mapping[str, Look]) -> Iterator[Finding]:
     """Files that show too little to be compared with others."""
-    least = landmarks.FEWEST * 4 if dataset.kind == "sound" else 1  # bytes: two numbers of two bytes a landmark
+    least = recordings.FEWEST * 4 if dataset.kind == "sound" else 1  # bytes: two numbers of two bytes a landmark
     readable = [example.id for example in dataset.examples if "error" not in looks[example.id].facts]
     found = tuple(name for name in readable if len(looks[name].marks) < least)
     if found:

@@ -264,3 +264,27 @@ def doctor(asked: argparse.Namespace) -> int:
     else:
         screen.print_table([(finding.state, finding.what, finding.words) for finding in findings])
     return 1 if any(finding.state == "problem" for finding in findings) else 0
+
+
+def audit(asked: argparse.Namespace) -> int:
+    """Look for what is wrong with a data set; 0 whatever is found."""
+    from musicml import audit as audits
+    from musicml import datasets
+    from musicml.cli import audited
+
+    if (asked.dataset is None) == (asked.folder is None):
+        raise BadInput("audit needs either a data set or --folder DIR: `musicml audit --help` shows how.")
+    if asked.html is not None:
+        from musicml.audit import page
+
+        page.check(asked.html)  # before minutes of work
+    dataset = datasets.load(asked.dataset, asked.data_root, asked.data, asked.folder, asked.as_published)
+    found = audits.keep(dataset, asked.data_root, console.say)
+    if asked.html is not None:
+        page.write(found, dataset, asked.html)
+    if asked.json:
+        screen.show({**found.as_table(), "file": str(audits.saved(asked.data_root, dataset))})
+    else:
+        audited.show(found)
+        print(f"kept in {asked.html or audits.saved(asked.data_root, dataset)}")
+    return 0

@@ -30,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
         add_evaluate,
         add_predict,
         add_export,
+        add_audit,
         add_leak,
         add_runs,
         add_doctor,
@@ -223,6 +224,32 @@ def add_export(added: Any) -> None:
         help="for ONNX Runtime, for phones (LiteRT, once TensorFlow Lite), or for TensorFlow (default: onnx)",
     )
     made.add_argument("--to", type=Path, metavar="DIR", help="a new folder (default: exports/RUN-FORMAT)")
+
+
+def add_audit(added: Any) -> None:
+    """`musicml audit`."""
+    made = command(
+        added,
+        "audit",
+        commands.audit,
+        "find what is wrong with a data set",
+        (
+            "Read every file of a data set once and tell what is wrong with the files, the labels, the groups and the "
+            "sides, which files are the same or nearly, and what each of that does to a figure. What files show is "
+            "kept, so that the next audit reads only what is new. The exit code is 0 whatever is found."
+        ),
+        "musicml audit --folder my_recordings --html audit.html",
+    )
+    made.add_argument("dataset", nargs="?", metavar="DATASET", help="such as gtzan")
+    made.add_argument("--folder", type=Path, metavar="DIR", help="audit this folder of class folders")
+    made.add_argument("--as-published", action="store_true", help="take the data set with its faults")
+    made.add_argument(
+        "--data",
+        choices=("auto", "real", "sample"),
+        default="auto",
+        help="which data to take (default: the real, where it is there, else the sample)",
+    )
+    made.add_argument("--html", type=Path, metavar="FILE", help="write a page to show as well, with the pairs on it")
 
 
 def add_leak(added: Any) -> None:

@@ -21,7 +21,7 @@ NAMES = tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if
 
 MISSING = (
     "{name} must be in {real} (or, generated, in {sample}), and neither folder is there: "
-    "`musicml fetch --sample` makes sample data; real data goes into {real} as its archive unpacks."
+    "`musicml fetch --sample` makes sample data, `musicml fetch {name}` brings the real data."
 )
 
 

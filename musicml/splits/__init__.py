@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -75,10 +75,8 @@ def make(dataset: Dataset, kind: str, val_fraction: float, test_fraction: float,
     if kind in LISTED and any(example.split for example in dataset.examples):
         made = by_lists(dataset, val_fraction, seed)
     else:
-        split = by_group(dataset, val_fraction, test_fraction, seed)
-        if kind == "track":
-            split = replace(split, statement=split.statement.replace("by group", FLATTERS))
-        made = dataset, split
+        how = FLATTERS if kind == "track" else "by group"
+        made = dataset, by_group(dataset, val_fraction, test_fraction, seed, how)
     check(*made)
     return made
 
@@ -136,11 +134,11 @@ def fold(dataset: Dataset, test: np.ndarray, val_fraction: float, seed: int, sta
     return Split(sides, f"{statement}: {val_fraction:.0%} validation, seed {seed}")
 
 
-def by_group(dataset: Dataset, val_fraction: float, test_fraction: float, seed: int) -> Split:
-    """Everything split by group, each class spread over the sides as evenly as its groups allow."""
+def by_group(dataset: Dataset, val_fraction: float, test_fraction: float, seed: int, how: str = "by group") -> Split:
+    """Everything split by group, each class spread over the sides as evenly as its groups allow; `how`, in words."""
     wanted = {"train": 1 - val_fraction - test_fraction, "val": val_fraction, "test": test_fraction}
     sides = assign(dataset, np.arange(len(dataset.examples)), wanted, seed)
-    return Split(sides, f"by group: {val_fraction:.0%} validation, {test_fraction:.0%} test, seed {seed}")
+    return Split(sides, f"{how}: {val_fraction:.0%} validation, {test_fraction:.0%} test, seed {seed}")
 
 
 def by_lists(dataset: Dataset, val_fraction: float, seed: int) -> tuple[Dataset, Split]:

@@ -12,6 +12,7 @@ next fetch goes on with it.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -155,8 +156,17 @@ def fetched(wanted: Wanted, temporary: Path, folder: Path, keep_archive: bool, s
             raise
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"stopped; what came is kept, and `{wanted.command}` goes on with it") from None
-    if not keep_archive:
-        archive.discard()
+    else:
+        if not keep_archive:
+            archive.discard()
+    finally:
+        tidy(folder.parent / ARCHIVES)
+
+
+def tidy(archives: Path) -> None:
+    """Remove the folder of archives, if there is none in it."""
+    with contextlib.suppress(OSError):
+        archives.rmdir()
 
 
 def described(name: str, folder: Path, already_there: bool = False) -> Fetched:
@@ -175,5 +185,7 @@ def with_lists(made: Fetched, listed: dict[str, bytes] | None, say: Callable[[st
             lists.bring(made.folder, made.folder.parent / ARCHIVES, say)
         except BadInput as error:
             return replace(made, lacks=str(error))
+        finally:
+            tidy(made.folder.parent / ARCHIVES)
         return replace(made, already_there=False)
     return made

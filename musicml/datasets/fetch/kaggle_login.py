@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import site
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -73,6 +74,7 @@ def bare() -> Iterator[dict[str, str]]:
     """The environment as it is, but with an empty home and nothing of Kaggle's, so that no login is found."""
     with tempfile.TemporaryDirectory(prefix="musicml-") as home:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("KAGGLE_", "VERBOSE"))}
+        kept.setdefault("PYTHONUSERBASE", site.getuserbase())  # packages that lie in the real home are found there
         yield kept | dict.fromkeys(("HOME", "USERPROFILE", "KAGGLE_CONFIG_DIR", "XDG_CONFIG_HOME"), home)
 
 
