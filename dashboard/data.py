@@ -234,9 +234,26 @@ def read_serving(path: str, changed: tuple[float, ...]) -> Serving:
     return serving.read(Run(Path(path)))
 
 
-def thresholds(one: Entry) -> Sequence[float]:
-    """From which score on a run says each class; as `serving_of`."""
-    return serving_of(one).thresholds
+def thresholds(one: Entry) -> np.ndarray:
+    """From which score on a run says each class, [shape=(n_classes,)]; as `serving_of`.
+
+    Of a cross-validation, each example's own fold's, [shape=(n_examples, n_classes)], in the order of `predictions`.
+    """
+    if not one.split.get("folds") or one.facts.get("task") == "single":
+        return np.array(serving_of(one).thresholds)
+    return read_folds(str(one.run.path), stamp(one.run.path, "predictions.csv", "split.csv"), one)
+
+
+@st.cache_resource(max_entries=100, show_spinner=False)
+def read_folds(path: str, changed: tuple[float, ...], _one: Entry) -> np.ndarray:
+    """As `thresholds`, of a cross-validation."""
+    return scored.fold_thresholds(Run(Path(path)), predictions(_one).names)
+
+
+def spoken(found: np.ndarray) -> str:
+    """A threshold in figures; where folds have each their own, the lowest and the highest."""
+    low, high = float(np.min(found)), float(np.max(found))
+    return f"{low:.2f}" if low == high else f"{low:.2f}–{high:.2f}"
 
 
 def predictions(one: Entry) -> scored.Scored:

@@ -79,7 +79,8 @@ def asked(run: Run, dataset: Dataset, say: Callable[[str], None]) -> Answered:
     there = {example.id: example for example in dataset.examples}
     found = [(there[row["example"]], row["group"]) for row in rows if row["example"] in there]
     facts = run.facts()
-    if facts["settings"]["data"]["split"] != "track" and not facts["data"].get("as_published"):
+    kind, as_published = facts["settings"]["data"]["split"], facts["data"].get("as_published")
+    if not (kind == "track" or as_published and kind == "official"):
         found = [(replace(example, group=group), group) for example, group in found]
     answered = ask(run, dataset, [example for example, _ in found], say)
     gone = [f"{row['example']}: not on the disk any more" for row in rows if row["example"] not in there]

@@ -98,19 +98,42 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: list[str])
     write_text(path, text.getvalue())
 
 
-def read_csv(path: Path) -> list[dict[str, str]]:
+def read_csv(path: Path, *columns: str) -> list[dict[str, str]]:
     """Rows of the CSV file at `path`, each a dict by column name.
+
+    Parameters
+    ----------
+    columns : those that it has to have
 
     Raises
     ------
     BadInput
-        If the file is not in UTF-8.
+        If the file is not in UTF-8, or lacks a column.
     """
     with open(path, newline="", encoding="utf-8-sig") as source:
         try:
-            return list(csv.DictReader(source))
+            found = csv.DictReader(source)
+            rows, named = list(found), found.fieldnames or []
         except UnicodeDecodeError as error:
             raise BadInput(f"{path} must be a table in UTF-8 and is not ({error}): save it as CSV UTF-8.") from None
+    if not set(columns) <= set(named):
+        has = ",".join(map(str, named))
+        raise BadInput(f"{path} must have the columns {','.join(columns)} and has {has}: mend its first line.")
+    return rows
+
+
+def read_json(path: Path) -> Any:
+    """What the JSON file at `path` holds.
+
+    Raises
+    ------
+    BadInput
+        If it is no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BadInput(f"{path} must be JSON and is not ({error}): put the file back as it was.") from None
 
 
 def digest(path: Path) -> str:

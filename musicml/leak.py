@@ -88,14 +88,16 @@ def measure(
     BadInput
         If the experiment has no tracks that can be cut, tells several classes at once, or nobody knows the artists.
     """
-    dataset = datasets.load(experiment.data.dataset, data_root, which, folder)
+    as_published = experiment.data.protocol == "as_published"
+    dataset = datasets.load(experiment.data.dataset, data_root, which, folder, as_published)
     experiment = experiment.on_sample() if dataset.sample else experiment
-    material = cut_up(experiment, dataset, Path(data_root), say)
-    tracks = [example.id.rpartition("#")[0] for example in material.dataset.examples]
+    known = len(set(dataset.groups)) < len(dataset.examples)  # before equal files share a group
+    material, tracks = cut_up(experiment, dataset, known, Path(data_root), say)
     right = np.zeros((len(WAYS), len(seeds), len(tracks)), dtype=bool)
-    for (place, seed), (way, name) in itertools.product(enumerate(seeds), enumerate(WAYS)):
-        grouped = dealt(material.dataset, name, tracks)
-        _, found, _ = splits.folds(grouped, "group", folds, experiment.data.val_fraction, seed)
+    asked = list(itertools.product(enumerate(seeds), enumerate(WAYS)))
+    # every split before any training, so that one which can't be made costs nothing
+    made = [dealt(material.dataset, name, tracks, folds, experiment, seed) for (_, seed), (_, name) in asked]
+    for ((place, seed), (way, name)), found in zip(asked, made, strict=True):
         for k, split in enumerate(found):
             test = split.indices("test")
             right[way, place, test] = told_right(experiment, replace(material, split=split), seed, Path(data_root))
@@ -103,8 +105,13 @@ def measure(
     return compared(experiment, material, right, tuple(seeds), folds, len(set(tracks)))
 
 
-def cut_up(experiment: Experiment, dataset: Dataset, data_root: Path, say: Callable[[str], None]) -> learn.Material:
-    """The data set in pieces of a clip's length, each with its artist as its group; not split yet."""
+def cut_up(
+    experiment: Experiment, dataset: Dataset, known: bool, data_root: Path, say: Callable[[str], None]
+) -> tuple[learn.Material, list[str]]:
+    """The data set in pieces of a clip's length, each with its artist as its group, not split yet; each piece's track.
+
+    Tracks that are equal to the byte count as one. `known` says whether the data set names any artists.
+    """
     clip = prepare.clip_of(experiment)
     if clip["n_frames"] is None or dataset.task != "single":
         raise BadInput(
@@ -113,7 +120,7 @@ def cut_up(experiment: Experiment, dataset: Dataset, data_root: Path, say: Calla
         )
     dataset, found = prepare.read(experiment, dataset, data_root, clip, say)
     n_tracks = len(dataset.examples)
-    if len(set(dataset.groups)) == n_tracks:
+    if not known:
         raise BadInput(
             f"the leak meter needs tracks of known artists, and no two tracks of {dataset.name} share a group: add a "
             "groups.csv (file,group) or the data set's index of artists."
@@ -125,16 +132,20 @@ def cut_up(experiment: Experiment, dataset: Dataset, data_root: Path, say: Calla
             f"{clip['seconds']:g} s: take shorter ones with --set clips.seconds=1."
         )
     nobody = splits.Split(np.full(len(dataset.examples), "train", dtype=object), "not split yet")
-    return learn.Material(dataset, nobody, found, {**clip, "hop_frames": clip["n_frames"]})
+    material = learn.Material(dataset, nobody, found, {**clip, "hop_frames": clip["n_frames"]})
+    return material, [
+        dataset.same.get(track, track) for track in (example.id.rpartition("#")[0] for example in dataset.examples)
+    ]
 
 
-def dealt(dataset: Dataset, way: str, tracks: Sequence[str]) -> Dataset:
-    """The pieces with what may not stand on two sides as their group."""
-    if way == "artists":
-        return dataset
-    own = tracks if way == "tracks" else [example.id for example in dataset.examples]
+def dealt(
+    dataset: Dataset, way: str, tracks: Sequence[str], folds: int, experiment: Experiment, seed: int
+) -> tuple[splits.Split, ...]:
+    """The folds of one way: its groups are what may not stand on two sides."""
+    own = {"pieces": [example.id for example in dataset.examples], "tracks": tracks, "artists": dataset.groups}[way]
     examples = tuple(replace(example, group=group) for example, group in zip(dataset.examples, own, strict=True))
-    return replace(dataset, examples=examples)
+    grouped = replace(dataset, examples=examples)
+    return splits.folds(grouped, "group", folds, experiment.data.val_fraction, seed)[1]
 
 
 def told_right(experiment: Experiment, material: learn.Material, seed: int, data_root: Path) -> np.ndarray:
@@ -160,10 +171,13 @@ def compared(
 ) -> Leak:
     """The figures and their paired differences, each with its interval; `n` tracks."""
     shares = right.mean(axis=1)  # [shape=(n_ways, n_pieces)]
-    weights = report.drawn(material.dataset.groups, 0, DRAWS)
+    names, artist = np.unique(material.dataset.groups.astype(str), return_inverse=True)
+    # an artist's pieces are drawn together, so their sums are all that is drawn
+    weights, sizes = report.drawn(names, 0, DRAWS), np.bincount(artist)
 
     def figure(name: str, values: np.ndarray) -> Figure:
-        interval = None if weights is None else report.between(weights @ values / weights.sum(axis=1))
+        sums = np.bincount(artist, values)
+        interval = None if weights is None else report.between(weights @ sums / (weights @ sizes))
         return Figure(name, report.rounded(values.mean()), interval)
 
     return Leak(

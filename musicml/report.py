@@ -98,7 +98,9 @@ def class_row(name: str, scores: np.ndarray, targets: np.ndarray, said: np.ndarr
     return row
 
 
-def counted(scores: np.ndarray, targets: np.ndarray, thresholds: list[float], task: str) -> list[dict[str, Any]]:
+def counted(
+    scores: np.ndarray, targets: np.ndarray, thresholds: list[float] | np.ndarray, task: str
+) -> list[dict[str, Any]]:
     """What counting alone says of each class, at once; for thresholds that somebody moves.
 
     Parameters

@@ -21,6 +21,7 @@ from musicml import files
 from musicml.errors import BadInput, nearest
 
 FORMAT_VERSION = 1
+FOLDS = "folds"  # in a run of a cross-validation, with a run of each fold in it
 PACKAGES = ("musicml", "keras", "tensorflow", "tensorflow-cpu", "jax", "numpy", "scipy", "scikit-learn", "onnxruntime")
 
 
@@ -83,7 +84,8 @@ class Run:
 
     def cure(self) -> str:
         """What to do about a run that is not whole."""
-        return f"finish the run with `musicml train --resume {self.path}`, or train it again."
+        whole = self.path.parent.parent if self.path.parent.name == FOLDS else self.path
+        return f"finish the run with `musicml train --resume {whole}`, or train it again."
 
     def update(self, **facts: Any) -> None:
         """Write `facts` into run.json beside what it says already; refused once the run is whole."""
@@ -135,7 +137,7 @@ def begin(path: Path, experiment: str, seed: int, text: str, facts: Mapping[str,
 
 def fold(run: Run, k: int) -> Run:
     """The run of fold `k`, from 1, of a cross-validation; it lies inside the whole one."""
-    return Run(run.path / "folds" / str(k))
+    return Run(run.path / FOLDS / str(k))
 
 
 def new_folder(root: Path, name: str) -> Path:

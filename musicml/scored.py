@@ -6,12 +6,13 @@ predictions.csv is one row an example, clips.npz the raw scores of each of its c
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from musicml import runs
 from musicml.errors import BadInput, printable
 from musicml.runs import Run
 
@@ -69,6 +70,29 @@ def read(run: Run) -> Scored:
         targets_of(run, present, absent, class_names, task),
         task,
     )
+
+
+def fold_thresholds(run: Run, names: Sequence[str]) -> np.ndarray:
+    """From which score on each class was said of each example of a cross-validation: those of its own fold.
+
+    Parameters
+    ----------
+    names : the examples
+
+    Returns
+    -------
+    np.ndarray [shape=(n, n_classes)]
+
+    Raises
+    ------
+    BadInput
+        If split.csv or a fold's serving.json is missing or damaged.
+    """
+    home = {row["example"]: row.get("fold") for row in run.table("split.csv")}
+    if not all(str(home.get(name)).isdigit() for name in names):
+        raise broken(run, "split.csv", "the fold of each example", "lacks some")
+    its = {k: runs.fold(run, int(k)).read("serving.json")["thresholds"] for k in sorted(set(home.values()))}
+    return np.array([its[home[name]] for name in names])
 
 
 def clips(run: Run) -> dict[int, tuple[np.ndarray, np.ndarray]]:

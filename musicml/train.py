@@ -73,6 +73,8 @@ def resume(run: Run, say: Callable[[str], None] = console.say) -> Run:
         If the run is whole, or its data has changed since.
     """
     facts = run.facts()
+    if "fold" in facts:
+        raise BadInput(f"run {run.path} must be a whole run to be resumed, and is a fold of one: {run.cure()}")
     if run.is_whole:
         raise BadInput(
             f"run {run.name} must be unfinished to be resumed, and is whole: look at it with `musicml runs`."
@@ -178,7 +180,7 @@ def finish(
         say(f"fold {k} of {len(material.folds)}")
         finish_fold(run, k, experiment, replace(material, split=split, folds=()), deterministic, say)
     if material.folds:
-        say("the model that is served, from all files")
+        say("the model that is served: trained and chosen on all files, none kept for a test")
     return finish_one(run, experiment, material, deterministic, say)
 
 
@@ -192,10 +194,10 @@ def finish_fold(
 ) -> None:
     """Train one fold in its own folder inside the run's, unless a training that was stopped had done so already."""
     fold = runs.fold(run, k)
-    if (fold.path / "run.json").is_file():
-        if fold.facts()["status"] == "trained":
-            return
-    else:
+    status = status_of(fold)
+    if status == "trained":
+        return
+    if status is None:
         shutil.rmtree(fold.path, ignore_errors=True)
         facts = run.facts()
         counts = {side: len(material.split.indices(side)) for side in SPLITS}
@@ -209,6 +211,14 @@ def finish_fold(
         runs.begin(fold.path, facts["experiment"], facts["seed"], experiment.text, {**kept, "split": its, "fold": k})
     write_data(fold, material)
     finish_one(fold, experiment, material, deterministic, say, exported=False)
+
+
+def status_of(fold: Run) -> str | None:
+    """How far a fold is; None where it was not begun, or can't be read and so begins again."""
+    try:
+        return fold.facts()["status"]
+    except (BadInput, KeyError):
+        return None
 
 
 def finish_one(

@@ -45,11 +45,13 @@ def changed():
     }
 
 
-@pytest.mark.parametrize("how", changed())
-def test_a_track_is_found_among_two_hundred_whatever_was_done_to_it(how, tracks):
-    found = recordings.matches([*tracks, landmarks.find(changed()[how])])
-    assert [(match.first, match.second) for match in found] == [(3, N_OTHERS)]
-    assert found[0].agree >= recordings.FEWEST and found[0].agree <= found[0].of
+def test_a_track_is_found_among_two_hundred_whatever_was_done_to_it(tracks):
+    copies = {N_OTHERS + place: how for place, how in enumerate(changed())}
+    found = recordings.matches([*tracks, *map(landmarks.find, changed().values())])
+    missing = [how for place, how in copies.items() if (3, place) not in {(one.first, one.second) for one in found}]
+    assert missing == []
+    assert {place for one in found for place in (one.first, one.second)} == {3, *copies}
+    assert all(recordings.FEWEST <= one.agree <= one.of for one in found)
 
 
 def test_how_much_later_a_track_begins_is_told(tracks):
@@ -75,7 +77,7 @@ def test_the_same_landmarks_are_found_whichever_way_a_long_sound_is_cut_into_blo
 
 def test_silence_and_sounds_of_a_moment_have_no_landmarks_that_could_match():
     few = [landmarks.find(y) for y in (np.zeros(8_000, np.float32), np.zeros(10, np.float32), song(1)[:800])]
-    assert [len(track) for track in few[:2]] == [0, 0] and len(few[2]) < recordings.FEWEST
+    assert [len(track) for track in few[:2]] == [0, 0] and len(few[2]) > 0
     assert recordings.matches(few * 3) == [] and recordings.matches([]) == []
 
 
@@ -114,13 +116,12 @@ def test_an_audit_names_the_copies_and_what_they_do_to_a_figure(tmp_path):
 
 
 def test_silent_clipped_cut_off_empty_and_unreadable_files_are_named(tmp_path):
-    good = song(1)
     write(
         tmp_path,
         {
-            "a/good.wav": good,
-            "a/silent.wav": 0.0005 * good / np.abs(good).max(),
-            "a/clipped.wav": np.clip(20 * good, -1, 1),
+            "a/good.wav": song(1),
+            "a/silent.wav": 0.0005 * song(3) / np.abs(song(3)).max(),
+            "a/clipped.wav": np.clip(20 * song(4), -1, 1),
             "b/empty.wav": b"",
             "b/text.wav": b"This is no sound.",
             "b/other.wav": song(2),

@@ -1,9 +1,13 @@
+import shutil
+
 import pages
 import pytest
 
+from dashboard import data
 from dashboard.text import LANGUAGES
-from musicml import evaluate, experiment
+from musicml import evaluate, experiment, files, runs, scored
 from musicml import train as training
+from musicml.errors import BadInput
 
 
 @pytest.fixture(scope="module")
@@ -44,3 +48,21 @@ def test_the_run_page_says_that_files_were_judged_out_of_fold(language, judged, 
     assert served in pages.said(app)
     sides = next(table.value for table in app.dataframe if table.value.shape == (2, 3))
     assert sides.iloc[:, 1].sum() == 24  # all of them, for the model that is served
+
+
+def test_what_a_fold_said_of_several_classes_is_decided_by_its_own_thresholds(run, tmp_path):
+    made = runs.open_run(shutil.copytree(run.path, tmp_path / run.path.name))
+    files.write_json(made.path / "run.json", {**made.facts(), "task": "multi"})
+    for k in range(1, 5):
+        fold = runs.fold(made, k)
+        served = fold.read("serving.json")
+        files.write_json(fold.path / "serving.json", {**served, "thresholds": [k / 10] * 3})
+    one = data.entry(made.path)
+    tested = {row["example"]: int(row["fold"]) for row in made.table("split.csv")}
+    found = data.thresholds(one)
+    assert found.shape == (24, 3)
+    assert [row[0] for row in found] == [tested[name] / 10 for name in data.predictions(one).names]
+    assert data.spoken(found[..., 0]) == "0.10–0.40" and data.spoken(found[:1, 0]) == f"{found[0, 0]:.2f}"
+    (made.path / "split.csv").write_text("example,group,split\n")
+    with pytest.raises(BadInput, match="the fold of each example"):
+        scored.fold_thresholds(made, ["low/0.wav"])

@@ -77,6 +77,19 @@ def test_a_cross_validation_that_was_stopped_goes_on_where_it_was(run, monkeypat
     assert evaluate.evaluate(run)["n"] == 24
 
 
+def test_a_damaged_fold_is_trained_again_when_its_run_is_resumed(run, musicml):
+    third = runs.fold(run, 3)
+    (third.path / "run.json").write_text("{")
+    code, _, err = musicml("evaluate", run.path)
+    assert code == 2 and f"musicml train --resume {run.path}`" in err
+    code, _, err = musicml("train", "--resume", runs.fold(run, 2).path)
+    assert code == 2 and f"musicml train --resume {run.path}`" in err
+    facts = json.loads((run.path / "run.json").read_text())
+    (run.path / "run.json").write_text(json.dumps({**facts, "status": "started"}))
+    training.resume(run)
+    assert third.facts()["status"] == "trained" and evaluate.evaluate(run)["n"] == 24
+
+
 def test_the_folds_of_a_run_are_part_of_its_split_hash(made, tones, tones_toml, data_root, tmp_path):
     settings = experiment.read(tones_toml, {"data.split": "group", "data.folds": 2})
     other = training.train(settings, data_root, tmp_path, folder=tones)
@@ -88,7 +101,7 @@ def test_the_folds_of_a_run_are_part_of_its_split_hash(made, tones, tones_toml, 
         training.resume(runs.open_run(again))
 
 
-def test_a_fold_without_a_test_file_of_it_left_is_a_sentence(run, tones, data_root, tones_toml, tmp_path):
+def test_files_of_folds_that_are_gone_are_named_and_the_others_judged(run, tones, data_root, tones_toml, tmp_path):
     folder = shutil.copytree(tones, tmp_path / "mine")
     settings = experiment.read(tones_toml, {"data.split": "group", "data.folds": 2})
     made = training.train(settings, data_root, tmp_path / "runs", folder=folder)

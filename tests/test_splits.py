@@ -142,6 +142,23 @@ def test_a_class_with_a_group_for_every_fold_is_tested_in_every_fold():
 FOUR = [(f"{label}{n}", label, f"{label}{n // 3}") for label in "ab" for n in range(24)]
 
 
+def test_folds_are_of_one_size_as_far_as_groups_allow():
+    for n_classes, n_groups, n in ((10, 4, 3), (30, 6, 5), (3, 8, 9), (4, 7, 2)):
+        rows = [
+            (f"{k}-{g}-{i}", f"c{k}", f"{k}-{g}") for k in range(n_classes) for g in range(n_groups) for i in range(3)
+        ]
+        _, found, _ = splits.folds(dataset_of(rows), "group", n, 0.15, 0)
+        sizes = [len(split.indices("test")) // 3 for split in found]
+        assert max(sizes) - min(sizes) <= 1, (n_classes, n_groups, n, sizes)
+
+
+def test_groups_in_which_nothing_was_found_are_spread_over_folds():
+    rows = [*FOUR, *((f"none{n}", "", f"none{n}") for n in range(8))]
+    _, found, _ = splits.folds(dataset_of(rows, "multi"), "group", 2, 0.15, 0)
+    nothing = [sum(str(rows[i][0]).startswith("none") for i in split.indices("test")) for split in found]
+    assert nothing == [4, 4]
+
+
 def test_folds_say_what_they_are_and_another_seed_gives_others():
     _, found, served = splits.folds(dataset_of(FOUR), "group", 4, 0.15, 7)
     assert found[1].statement == "fold 2 of 4, group: 15% validation, seed 7"
@@ -166,6 +183,18 @@ def test_what_is_taken_as_published_keeps_the_sides_that_its_lists_give_it():
     assert "twin" not in {example.id for example in honest.examples}
     sides = {example.id: side for example, side in zip(published.examples, split.sides, strict=True)}
     assert sides["twin"] in ("train", "val") and len(sides) == len(rows)
+    unlisted = replace(dataset_of(FOUR), as_published=True)
+    assert splits.make(unlisted, "official", 0.15, 0.15, 0)[1].statement.startswith("by file, whatever group it is of")
+    with pytest.raises(BadInput, match='must go with data.protocol = "honest"'):
+        splits.make(unlisted, "filtered", 0.15, 0.15, 0)
+
+
+def test_equal_files_stand_on_one_side_even_where_tracks_do_as_they_like():
+    rows = [(n, "ab"[n % 2], f"g{n}") for n in range(20)]
+    whole = splits.together(dataset_of(rows), {str(n): str(n % 18) for n in range(20)})
+    for seed in range(20):
+        _, split = splits.make(whole, "track", 0.3, 0.3, seed)
+        assert split.sides[0] == split.sides[18] and split.sides[1] == split.sides[19]
 
 
 def test_artists_are_kept_apart_only_where_they_are_known():

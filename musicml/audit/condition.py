@@ -16,6 +16,7 @@ SILENT = 1e-3  # -60 dB of full scale
 CLIPPED = 0.001  # share of the samples at full scale
 ODD = 2.0  # times longer or shorter than the middle one
 QUANTILES = {"least": 0.0, "5 %": 0.05, "median": 0.5, "95 %": 0.95, "most": 1.0}
+EVEN = "No class has more of them than another, so no model can know one by that."
 
 Looks = Mapping[str, Look]
 
@@ -99,7 +100,7 @@ def clipped(dataset: Dataset, looks: Looks) -> Finding:
     n, (most, share, least, lowest) = len(dataset.examples), uneven(dataset, looks, found)
     words = f"Clipped files: {len(found)} of {n}, with more than 0.1% of their samples at full scale."
     effect = f"A model can go by the distortion: {share:.0%} of {most} have it, and {lowest:.0%} of {least}."
-    return Finding("clipped", "caution", words, effect, found)
+    return Finding("clipped", "caution", words, effect if share > lowest else EVEN, found)
 
 
 def uneven(dataset: Dataset, looks: Looks, found: Iterable[str]) -> tuple[str, float, str, float]:
@@ -160,7 +161,7 @@ def rates(dataset: Dataset, looks: Looks) -> Iterator[Finding]:
         f"A rate leaves out what is above half of it, and a model can go by that: {share:.0%} of {most} have another "
         f"rate, and {lowest:.0%} of {least}."
     )
-    yield Finding("rates", "caution", words, effect, found)
+    yield Finding("rates", "caution", words, effect if share > lowest else EVEN, found)
 
 
 def spread(dataset: Dataset, looks: Looks) -> dict[str, dict[str, float]] | None:

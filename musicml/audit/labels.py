@@ -91,7 +91,7 @@ def ceiling_of(part: Dataset, contents: Mapping[str, str], side: str, clashing: 
     auc, accuracy = ceiling(part, contents)
     on = f" on the {SIDES[side]} side" if side else ""
     words = (
-        f"No model can pass macro ROC-AUC {auc:.3f}, or accuracy {accuracy:.3f}{on}: {clashing} of "
+        f"No model can pass macro ROC-AUC {auc:.3f} or accuracy {accuracy:.3f}{on}: {clashing} of "
         f"{len(part.examples)} examples are labelled in two ways."
     )
     effect = "A higher figure was reached on other labels, and a lower one may be all that can be reached."

@@ -32,7 +32,8 @@ def mapping(n_jobs: int, pool_from: int) -> Iterator[Mapping]:
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(PROCESSES, mp_context=context, initializer=signal.signal, initargs=FIRM)
     try:
-        with one_thread_each(), without_main():
+        # where they can't, so it is found again, and done without them, as soon as they are asked
+        with one_thread_each(), without_main(), contextlib.suppress(BrokenProcessPool):
             for started in [pool.submit(int) for _ in range(PROCESSES)]:  # each starts where none is idle
                 started.result()
         yield lambda function, jobs: at_once(pool, function, jobs)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from musicml import files
 from musicml.errors import BadInput
 
 SPLITS = ("train", "val", "test")
@@ -83,6 +84,7 @@ class Dataset:
     lists : which lists for an honest split came with it: `official` (its own sides), `filtered` (sides without
         faulty tracks), `artist` (who plays)
     vggish : np.ndarray [shape=(n_examples, 10, 128)], uint8, or None: features that the release ships
+    same : example id → digest of its content, once files were compared; equal files never stand on two sides
     """
 
     name: str
@@ -98,6 +100,7 @@ class Dataset:
     as_published: bool = False
     lists: tuple[str, ...] = ()
     vggish: np.ndarray | None = None
+    same: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def sample(self) -> bool:
@@ -186,8 +189,4 @@ def find(root: Path, *names: str) -> Path:
 def source_of(root: Path) -> dict:
     """What SOURCE.json in the data set's folder says of where it came from; its folder's name where there is none."""
     path = root / "SOURCE.json"
-    return (
-        json.loads(path.read_text(encoding="utf-8"))
-        if path.is_file()
-        else {"source": "placed by hand", "sample": False}
-    )
+    return files.read_json(path) if path.is_file() else {"source": "placed by hand", "sample": False}

@@ -108,12 +108,7 @@ def read_groups(path: Path) -> dict[str, str]:
     """File → group, from a CSV with the columns `file` and `group`; nothing where there is no such file."""
     if not path.is_file():
         return {}
-    rows = files.read_csv(path)
-    if rows and not {"file", "group"} <= set(rows[0]):
-        raise BadInput(
-            f"{path} must have the columns file,group and has {','.join(map(str, rows[0]))}: mend its first line."
-        )
-    return {row["file"]: row["group"] for row in rows if row["group"]}
+    return {row["file"]: row["group"] for row in files.read_csv(path, "file", "group") if row["group"]}
 
 
 def notes_on(groups: dict[str, str], examples: list[Example]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from musicml import audio
 from musicml.datasets import base
@@ -156,8 +156,8 @@ def read_sides(folder: Path) -> dict[str, str]:
     if not all(path.is_file() for path in lists.values()):
         return {}
     return {
-        Path(line.strip()).stem: side
+        PurePosixPath(line.strip().replace("\\", "/")).stem: side
         for side, path in lists.items()
-        for line in path.read_text().splitlines()
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
         if line.strip()
     }

@@ -22,6 +22,7 @@ import numpy as np
 
 from musicml import files
 from musicml.datasets.base import Dataset, Example, Excluded, Repair, check_classes, find, source_of
+from musicml.errors import BadInput
 
 Relevances = dict[str, dict[str, float]]  # clip → instrument → how sure its listeners were, in 0..1
 STAND_IN = "the VGGish features are a stand-in of the same shape, made from band energies"
@@ -32,14 +33,15 @@ ASKED = "voice"  # the one class whose judged clips the published system used
 def load(root: Path, as_published: bool = False) -> Dataset:
     """Load OpenMIC-2018 from `root`, with artists as groups and the official split."""
     home = find(root, "openmic-2018/audio", "audio").parent
-    order = json.loads(find(home, "class-map.json").read_text())
+    order = files.read_json(find(home, "class-map.json"))
     names = tuple(sorted(order, key=order.get))
     relevances = read_relevances(find(home, "openmic-2018-aggregated-labels.csv"))
     paths = {path.stem: path for path in sorted((home / "audio").glob("*/*.ogg"))}
     excluded = left_out(relevances, paths, as_published)
     relevances = {key: cells for key, cells in relevances.items() if file_of(key) not in excluded}
     labels = read_as_published(relevances, names) if as_published else judged(relevances)
-    artists = {row["sample_key"]: row["artist_id"] for row in files.read_csv(find(home, "openmic-2018-metadata.csv"))}
+    known = files.read_csv(find(home, "openmic-2018-metadata.csv"), "sample_key", "artist_id")
+    artists = {row["sample_key"]: row["artist_id"] for row in known}
     sides = read_sides(home)
     examples = [
         Example(key, paths[key], labels[key], f"artist {artists.get(key) or key}", sides.get(key, ""))
@@ -59,7 +61,7 @@ def load(root: Path, as_published: bool = False) -> Dataset:
         (*notes, STAND_IN) if source.get("sample") else tuple(notes),
         () if as_published else tuple(repairs_of(relevances)),
         as_published,
-        ("official",),
+        ("official", "artist"),
         read_vggish(home, [example.id for example in examples]),
     )
     return check_classes(dataset, home)
@@ -116,8 +118,14 @@ def faults_of(relevances: Relevances, names: tuple[str, ...]) -> list[str]:
 def read_relevances(path: Path) -> Relevances:
     """What the table of labels says of the judged cells; the others are in no row."""
     found: Relevances = defaultdict(dict)
-    for row in files.read_csv(path):
-        found[row["sample_key"]][row["instrument"]] = float(row["relevance"])
+    for row in files.read_csv(path, "sample_key", "instrument", "relevance"):
+        try:
+            found[row["sample_key"]][row["instrument"]] = float(row["relevance"])
+        except (TypeError, ValueError):
+            raise BadInput(
+                f"{path} must hold numbers as relevance, and {row['sample_key']} has {row['relevance']}: put the file "
+                "back as it was."
+            ) from None
     return dict(found)
 
 

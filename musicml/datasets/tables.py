@@ -87,7 +87,7 @@ def read_rows(table: Path, on_disk: Iterable[Path], classes: Mapping[str, str]) 
     exact = {path.name: path for path in on_disk}
     folded = {name.lower(): exact[name] for name in sorted(exact, reverse=True)}
     rows, lost = [], []
-    for row in files.read_csv(table):
+    for row in files.read_csv(table, "FileName", "Class"):
         name, written = row["FileName"], row["Class"]
         path = exact.get(name) or folded.get(name.lower())
         if written not in classes:

@@ -23,7 +23,7 @@ from musicml.datasets import Dataset, Excluded
 from musicml.datasets.base import SPLITS
 from musicml.errors import BadInput
 from musicml.splits.assign import assign
-from musicml.splits.groups import joined, regrouped, together
+from musicml.splits.groups import joined, keeps_nothing_together, regrouped, together
 
 __all__ = ["FOLDS", "KINDS", "SPLITS", "Split", "assign", "check", "folds", "joined", "make", "regrouped", "together"]
 
@@ -75,7 +75,7 @@ def make(dataset: Dataset, kind: str, val_fraction: float, test_fraction: float,
     if kind in LISTED and any(example.split for example in dataset.examples):
         made = by_lists(dataset, val_fraction, seed)
     else:
-        how = FLATTERS if kind == "track" else "by group"
+        how = FLATTERS if keeps_nothing_together(dataset, kind) else "by group"
         made = dataset, by_group(dataset, val_fraction, test_fraction, seed, how)
     check(*made)
     return made
@@ -96,7 +96,7 @@ def folds(
     -------
     dataset : with the groups that the kind asks for
     splits : one a fold
-    served : one without a test side, for the model that is served, which may learn from everything
+    served : one without a test side, for the model that is served: trained and chosen on everything
 
     Raises
     ------
@@ -112,6 +112,11 @@ def folds(
     home = assign(dataset, everyone, {str(k): 1 / n for k in range(n)}, seed)
     made = tuple(fold(dataset, home == str(k), val_fraction, seed, f"fold {k + 1} of {n}, {kind}") for k in range(n))
     for split in made:
+        if not len(split.indices("test")):
+            raise BadInput(
+                f"each of {n} folds must have something to test, and the {n_groups} groups of {dataset.name} leave one "
+                "without: take fewer folds."
+            )
         check(dataset, split)
     served = fold(dataset, np.zeros(len(home), dtype=bool), val_fraction, seed, f"{n} folds, {kind}")
     return dataset, made, served

@@ -20,14 +20,29 @@ def regrouped(dataset: Dataset, kind: str) -> Dataset:
     BadInput
         If the data set lacks what the kind needs.
     """
+    if kind == "filtered" and dataset.as_published:
+        raise BadInput(
+            f'data.split = "filtered" must go with data.protocol = "honest", and {dataset.name} is taken as published: '
+            "change one."
+        )
     if kind in ("filtered", "artist") and kind not in dataset.lists:
         raise BadInput(
             f'data.split = "{kind}" must go with a data set that has {NEEDS[kind]}, and {dataset.name} has none here: '
             f"{CURES.get(dataset.name, 'take group.')}"
         )
-    if kind == "track" or dataset.as_published and kind == "official":  # which kept nothing apart
-        return replace(dataset, examples=tuple(replace(example, group=example.id) for example in dataset.examples))
-    return dataset
+    if not keeps_nothing_together(dataset, kind):
+        return dataset
+    first: dict[str, str] = {}
+    own = [first.setdefault(dataset.same.get(example.id, example.id), example.id) for example in dataset.examples]
+    return replace(
+        dataset,
+        examples=tuple(replace(example, group=group) for example, group in zip(dataset.examples, own, strict=True)),
+    )
+
+
+def keeps_nothing_together(dataset: Dataset, kind: str) -> bool:
+    """Whether a kind of split puts a group on both sides: `track`, and what was published."""
+    return kind == "track" or dataset.as_published and kind == "official"
 
 
 def together(dataset: Dataset, digests: Mapping[str, str]) -> Dataset:
@@ -42,7 +57,7 @@ def together(dataset: Dataset, digests: Mapping[str, str]) -> Dataset:
         replace(example, group=group_of.setdefault(digests.get(example.id, example.id), example.group))
         for example in dataset.examples
     ]
-    return replace(dataset, examples=tuple(examples))
+    return replace(dataset, examples=tuple(examples), same=dict(digests))
 
 
 def joined(dataset: Dataset, cluster_of: Mapping[str, str]) -> Dataset:

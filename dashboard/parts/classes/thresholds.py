@@ -42,9 +42,10 @@ def weighed(one: Entry, table: Scored) -> None:
     if not (judged == 1).any():
         st.info(shell.plain(say("no_positives", name=name, n=int((~np.isnan(judged)).sum()))), icon=":material/info:")
         return
-    threshold = data.thresholds(one)[k]
-    at = st.slider(say("slider"), 0.0, 1.0, round(threshold, 2), 0.01, key=f"threshold-{one.name}-{name}")
-    is_own = at == round(threshold, 2)
+    threshold = data.thresholds(one)[..., k]
+    middle = round(float(np.median(threshold)), 2)
+    at = st.slider(say("slider"), 0.0, 1.0, middle, 0.01, key=f"threshold-{one.name}-{name}")
+    is_own = at == middle
     own, its = (counted(scores, judged, t) for t in (threshold, threshold if is_own else at))
     st.markdown(sentence(its, own, at, threshold, is_own))
     for column, metric in zip(st.columns(3), METRICS, strict=False):
@@ -55,19 +56,19 @@ def weighed(one: Entry, table: Scored) -> None:
     traded(name, scores, judged, threshold, None if is_own else at)
 
 
-def counted(scores: np.ndarray, judged: np.ndarray, threshold: float) -> dict[str, Any]:
-    """What a threshold gives on the judged examples of a class."""
-    return report.counted(scores[:, None], judged[:, None], [threshold], "multi")[0]
+def counted(scores: np.ndarray, judged: np.ndarray, threshold: float | np.ndarray) -> dict[str, Any]:
+    """What a threshold, or one of each example, gives on the judged examples of a class."""
+    return report.counted(scores[:, None], judged[:, None], np.atleast_1d(threshold)[:, None], "multi")[0]
 
 
-def sentence(its: Mapping[str, Any], own: Mapping[str, Any], at: float, threshold: float, is_own: bool) -> str:
+def sentence(its: Mapping[str, Any], own: Mapping[str, Any], at: float, threshold: np.ndarray, is_own: bool) -> str:
     """What a threshold finds and where it is wrong, beside the run's own."""
     words = {
         "found": its["right"],
         "positives": its["support"],
         "wrong": its["said"] - its["right"],
         "negatives": its["observed"] - its["support"],
-        "own": f"{threshold:.2f}",
+        "own": data.spoken(threshold),
     }
     if is_own:
         return say("at_own", **words)
@@ -75,18 +76,18 @@ def sentence(its: Mapping[str, Any], own: Mapping[str, Any], at: float, threshol
     return say("at_other", at=f"{at:.2f}", **words, **others)
 
 
-def traded(name: str, scores: np.ndarray, judged: np.ndarray, threshold: float, at: float | None) -> None:
+def traded(name: str, scores: np.ndarray, judged: np.ndarray, threshold: np.ndarray, at: float | None) -> None:
     """Precision, recall and F1 over all thresholds."""
     tried = [counted(scores, judged, t) for t in STEPS]
     shown = METRICS[:3]
     curves = {shell.metric_name(metric): [row[metric] for row in tried] for metric in shown}
-    marks = [(say("mark_own", at=f"{threshold:.2f}"), threshold)]
+    marks = [(say("mark_own", at=data.spoken(threshold)), float(np.median(threshold)))]
     if at is not None:
         marks.append((say("mark_slider", at=f"{at:.2f}"), at))
     figure = bars.trade(STEPS, curves, marks, say("axis_threshold"), say("axis_figure"), shell.is_dark())
     best = max(range(len(tried)), key=lambda place: tried[place]["f1"])
     own = counted(scores, judged, threshold)["f1"]
-    words = {"best": f"{tried[best]['f1']:.3f}", "at": f"{STEPS[best]:.2f}", "own": f"{threshold:.2f}"}
+    words = {"best": f"{tried[best]['f1']:.3f}", "at": f"{STEPS[best]:.2f}", "own": data.spoken(threshold)}
     rows = [
         {say("axis_threshold"): round(float(t), 2), **{shell.metric_name(metric): row[metric] for metric in shown}}
         for t, row in zip(STEPS, tried, strict=True)

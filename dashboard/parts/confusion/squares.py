@@ -67,12 +67,12 @@ def sides_of(one: Entry, table: Scored) -> Squares:
     """The squares of one class of a run that gives any number of classes to an example."""
     name = shell.pick_class(table.class_names)
     k = table.class_names.index(name)
-    threshold = data.thresholds(one)[k]
+    threshold = data.thresholds(one)[..., k]
     judged, scores = table.targets[:, k], table.scores[:, k]
     if np.isnan(judged).all():
         st.info(shell.plain(say("unobserved_all", name=name, all=len(judged))), icon=":material/info:")
         st.stop()
-    st.markdown(say("how_multi", threshold=f"{threshold:.2f}"))
+    st.markdown(say("how_multi", threshold=data.spoken(threshold)))
     if np.isnan(judged).any():
         st.markdown(shell.plain(say("unobserved", name=name, n=int(np.isnan(judged).sum()), all=len(judged))))
     truth = np.where(np.isnan(judged), -1, judged < 0.5).astype(int)
