@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from musicml.errors import BadInput
+from musicml.errors import BadInput, printable
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -48,7 +48,7 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 def disk_trouble(error: OSError, path: Path) -> Exception:
-    """The sentence for a disk that is full or read-only, or a file in the way; other errors come back as they are."""
+    """The sentence for a disk that is full, read-only or fails, or a path that can't be; other errors come back."""
     if error.errno in FULL:
         free = shutil.disk_usage(existing(path)).free / 1e6
         return BadInput(
@@ -60,6 +60,16 @@ def disk_trouble(error: OSError, path: Path) -> Exception:
         )
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
         return BadInput(f"{path} must be in a folder, and {error.filename} stands in its way; choose another place.")
+    if error.errno == errno.ENAMETOOLONG:
+        return BadInput(
+            f"{printable(str(path))} must have a name that a disk takes, and it is too long: choose another."
+        )
+    if error.errno == errno.ELOOP:
+        return BadInput(f"{path} must be a file or folder, and links lead round in a circle there: choose another.")
+    if error.errno == errno.ENOENT and not Path(path).absolute().parent.is_dir():
+        return BadInput(f"{path} must be in a folder that is there or can be made, and is not: choose another place.")
+    if error.errno == errno.EIO:
+        return BadInput(f"{path} must be on a disk that can be read and written, and this one fails: check the disk.")
     if error.errno == errno.EISDIR:
         return BadInput(f"{path} must be a file, and a folder of that name stands in its way; choose another name.")
     return error

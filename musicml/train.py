@@ -57,6 +57,8 @@ def train(
     if dataset.sample:
         experiment = experiment.on_sample()
         say(f"{dataset.name}: generated sample data; no figure of this run says anything about real music")
+    if as_published:
+        say(f"{dataset.name}: taken as published, faults and all; no figure of this run is a rival of honest ones")
     material = prepare.prepare(experiment, dataset, Path(data_root), seed, say)
     facts = facts_of(experiment, material, data_root, folder, seed, deterministic)
     run = runs.create(runs_root, experiment.name, seed, experiment.text, facts)

@@ -152,8 +152,14 @@ HOSTILE = {
     ),
     "zip: backslashes": Hostile(lambda: zip_of({r"..\..\evil.txt": b"evil"}), "a name with a backslash"),
     "zip: a name that ends at a NUL": Hostile(
-        lambda: renamed(zip_of({"a.wav+../x": b"evil"}), b"a.wav+../x", b"a.wav\0../x"), "a name"
+        lambda: renamed(zip_of({"a.wav+../x": b"evil"}), b"a.wav+../x", b"a.wav\0../x"), "a control character"
     ),
+    "zip: a NUL at the end of a name": Hostile(
+        lambda: renamed(zip_of({**SONG, "b.wav+": b"x"}), b"b.wav+", b"b.wav\0"), "a control character (b.wav?)"
+    ),
+    "zip: a stream beside a file": Hostile(lambda: zip_of({"a/b.wav:evil.exe": b"x"}), "a name with a colon"),
+    "zip: a dot at the end": Hostile(lambda: zip_of({"a/b.wav.": b"x"}), "ends in a dot or a blank"),
+    "zip: a blank at the end of a folder": Hostile(lambda: zip_of({"a /b.wav": b"x"}), "ends in a dot or a blank"),
     "zip: a line in a name": Hostile(lambda: zip_of({"a\nb\x1b[2J.wav": b"evil"}), "a control character"),
     "zip: a long name": Hostile(lambda: zip_of({f"a/{LONG}": b"evil"}), "a name that is too long"),
     "zip: a deep name": Hostile(lambda: zip_of({"a/" * 2_000 + "x": b"evil"}), "a name that is too long"),
@@ -211,6 +217,9 @@ HOSTILE = {
         lambda: zip_of({str(k): b"" for k in range(100)}), "must hold at most", limit=("TABLE", 4_000)
     ),
     "zip: no files": Hostile(lambda: zip_of({}), "must hold files, and holds none"),
+    "zip: what a Mac adds alone": Hostile(
+        lambda: zip_of({"__MACOSX/a.wav": b"x", "a/": b"", "a/._b.wav": b"x"}), "must hold files, and holds none"
+    ),
     "zip: folders alone": Hostile(lambda: zip_of({"a/": b"", "b/": b""}), "must hold files, and holds none"),
     "tar: a name with dots": Hostile(lambda: tar_of({**SONG, FAR: b"evil"}), OUT),
     "tar: a folder with dots": Hostile(lambda: tar_of([(folder_in_tar("../../outside/evil"), None)]), OUT),

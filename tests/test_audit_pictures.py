@@ -81,7 +81,19 @@ def test_one_outline_on_white_is_not_one_photograph_and_an_audit_says_which_hash
     found = audit.audit(dataset, tmp_path / "store", quiet)
     (near,), (resembling,) = found.of("near_duplicates"), found.of("look_alikes")
     assert [(pair.first, pair.second) for pair in near.pairs] == [("a/0.png", "a/closer.png")]
-    assert resembling.weight == "fine" and not resembling.pairs and {"a/1.png", "b/2.png"} <= set(resembling.files)
+    assert resembling.weight == "fine" and {"a/1.png", "b/2.png"} <= set(resembling.files)
+    assert resembling.pairs and all("too little for one photograph" in pair.how for pair in resembling.pairs)
+    assert found.pairs == (*near.pairs, *sorted(resembling.pairs, key=lambda pair: (pair.first, pair.second)))
+
+
+def test_pictures_of_one_layout_are_proposed_a_few_each_however_many_there_are():
+    rng = np.random.default_rng(0)
+    codes = np.packbits(np.tile(rng.random(64) < 0.5, (400, 1)) ^ (rng.random((400, 64)) < 0.03), axis=1)
+    rows = lookup.close(codes, codes, 10)
+    assert len(rows) <= lookup.NEAREST * len(codes) and np.bincount(rows[:, 0]).max() <= lookup.NEAREST
+    least = rows[rows[:, 0] == 7][:, 2].max()
+    all_bits = np.unpackbits(codes ^ codes[7], axis=1).sum(axis=1)
+    assert (np.sort(all_bits)[: lookup.NEAREST] <= least).all()  # the nearest of all, not any few
 
 
 def test_a_crop_before_white_is_found_by_what_stands_out():

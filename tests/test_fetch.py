@@ -13,6 +13,7 @@ import zipfile
 from collections import namedtuple
 from pathlib import Path
 
+import pooch
 import pytest
 from conftest import EXPERIMENTS, TONES
 from fake_servers import SIGNED, Fault, Kaggle, Server, tarred, zipped
@@ -20,7 +21,7 @@ from kagglesdk import kaggle_env
 
 from musicml import datasets
 from musicml.datasets import fetch, sample
-from musicml.datasets.fetch import asking, by_command, kaggle_login, lists, progress, tries, verified
+from musicml.datasets.fetch import asking, by_command, kaggle_login, lists, progress, refusals, tries, verified
 from musicml.errors import BadInput
 
 TOKEN = "KGAT_recognisable5ecret"
@@ -134,9 +135,17 @@ def run(musicml, tmp_path):
 
 def secrets_on(folder):
     """Files outside of the home that hold a secret."""
-    found = [path for path in Path(folder).rglob("*") if path.is_file() and "home" not in path.parts]
+    files = [path for path in Path(folder).rglob("*") if path.is_file()]
+    found = [path for path in files if path.relative_to(folder).parts[0] != "home"]
     words = [word.encode() for word in (TOKEN, KEY, SIGNED)]
     return [path for path in found if any(word in path.read_bytes() or word in str(path).encode() for word in words)]
+
+
+def test_the_search_for_secrets_finds_a_planted_one(tmp_path):
+    for place in ("data/home/a.txt", f"data/{KEY}", "home/a.txt"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_text(TOKEN if place.endswith(".txt") else "")
+    assert {path.name for path in secrets_on(tmp_path)} == {"a.txt", KEY} and len(secrets_on(tmp_path)) == 2
 
 
 def refused(run, *words):
@@ -283,6 +292,7 @@ def test_without_a_network_the_cure_is_said(run, web, monkeypatch, tmp_path):
         (Fault(403), "says no (403): open https://"),
         (Fault(404), "no more under its address (404): look at https://"),
         (Fault(429, {"Retry-After": "3600"}), "wants a pause of 60 minutes"),
+        (Fault(429, {"Retry-After": "9" * 400}), "wants a pause of 527040 minutes"),
         (Fault(503), "has a fault of its own (503)"),
         (Fault(418), "says no (418)"),
     ],
@@ -308,7 +318,15 @@ def test_a_server_that_wants_a_short_pause_gets_it(run, kaggle, monkeypatch):
 def test_a_pause_is_told_in_seconds_or_as_a_date():
     assert tries.seconds_until("30") == 30
     assert tries.seconds_until("Wed, 26 Mar 2025 00:00:00 GMT") == 0
-    assert tries.seconds_until("soon") is None and tries.seconds_until("") is None
+    for neither in ("soon", "", "²", "-1", "Wed, 26 Mar 99999 00:00:00 GMT"):
+        assert tries.seconds_until(neither) is None, neither
+    assert tries.seconds_until("9" * 400) == tries.seconds_until("9" * 5000) == tries.LONGEST_WISH
+
+
+def test_a_pause_is_told_in_minutes_of_which_one_is_a_minute():
+    wanted = fetch.Wanted("gtzan", "Kaggle", "https://page", "--from", "musicml fetch gtzan")
+    for seconds, words in ((60, "a pause of a minute"), (61, "a pause of 2 minutes"), (None, "of some minutes")):
+        assert words in str(refusals.busy(wanted, seconds))
 
 
 def test_a_server_that_says_nothing_is_not_waited_for(run, kaggle, storage, monkeypatch):
@@ -321,8 +339,8 @@ def test_a_login_is_not_shown_where_none_is_wanted(run, kaggle, storage, monkeyp
     kaggle.tokens = {TOKEN}
     monkeypatch.setenv("KAGGLE_API_TOKEN", TOKEN)
     assert run("instrument_images")[0] == 0
-    shown = [seen.headers.get("Authorization") for seen in kaggle.seen if "Introspect" not in seen.path]
-    assert shown and not any(shown)
+    assert kaggle.seen and not any("Introspect" in seen.path for seen in kaggle.seen)
+    assert not any("Authorization" in seen.headers or TOKEN in str(seen.body) for seen in kaggle.seen + storage.seen)
 
 
 def test_401_without_a_token_says_how_to_make_one(run, kaggle, tmp_path):
@@ -383,8 +401,10 @@ def test_a_login_that_is_not_accepted_is_named_by_its_place(way, run, kaggle, tm
     assert "was not accepted" in said and ("KAGGLE_" in said or "access_token was" in said or "kaggle.json was" in said)
 
 
-def test_a_token_that_is_not_accepted_is_said_and_what_is_public_comes_all_the_same(run, kaggle, monkeypatch):
+def test_a_token_that_is_not_accepted_is_said_and_another_login_is_tried(run, kaggle, monkeypatch):
+    kaggle.public, kaggle.keys = False, {f"somebody:{KEY}"}
     monkeypatch.setenv("KAGGLE_API_TOKEN", TOKEN)
+    by_old_environment(None, monkeypatch)
     code, _, err = run("instrument_images")
     assert code == 0 and "Kaggle does not accept the token in KAGGLE_API_TOKEN" in err
 
@@ -395,7 +415,7 @@ def test_a_token_that_can_not_be_sent_is_shown_to_nobody(token, public, run, kag
     kaggle.public = public
     monkeypatch.setenv("KAGGLE_API_TOKEN", token)
     code, _, err = run("instrument_images")
-    assert code == (0 if public else 2) and "KAGGLE_API_TOKEN" in err
+    assert code == (0 if public else 2) and ("KAGGLE_API_TOKEN" in err) is not public
 
 
 def test_403_with_a_good_token_sends_to_the_page_where_terms_are_accepted(run, kaggle, monkeypatch):
@@ -493,6 +513,20 @@ def test_where_the_library_will_not_go_without_a_login_its_command_does(unwillin
     assert not [path for path in left(tmp_path) if path.startswith(".")]
 
 
+def test_the_command_begins_only_where_there_is_room_and_its_version_is_said(unwilling, run, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda path: USAGE(10**12, 10**12, 10**6))
+        assert "MB free" in refused(run) and unwilling == []
+    assert "did not tell the version" in run("instrument_images")[2] and len(unwilling) == 1
+
+
+def test_what_the_command_left_goes_where_it_comes_the_other_way(run, kaggle, tmp_path):
+    rest = tmp_path / "data/.archives/instrument_images.zip.command/half.zip"
+    rest.parent.mkdir(parents=True)
+    rest.write_bytes(b"half")
+    assert run("instrument_images")[0] == 0 and not [path for path in left(tmp_path) if path.startswith(".")]
+
+
 def test_what_the_command_is_refused_comes_with_a_login_or_is_said(unwilling, run, kaggle, tmp_path, monkeypatch):
     kaggle.public = False
     assert "(401), and none was found" in refused(run)
@@ -508,6 +542,7 @@ def test_what_the_command_says_is_told_in_our_own_words(tmp_path):
         f"500 Server Error for url: https://x?{SIGNED}": "fault of its own (500)",
         "HTTPSConnectionPool(...): Failed to resolve 'api.kaggle.com'": "can't be reached",
         "Connection broken: IncompleteRead": "breaks off",
+        "OSError: [Errno 28] No space left on device": "the disk is full",
         "No module named kaggle.__main__": "pip install -U kaggle",
     }.items():
         answer = str(by_command.trouble(wanted, said, tmp_path / "none"))
@@ -537,6 +572,25 @@ def test_a_hash_other_than_the_first_fetch_wrote_down_is_refused(run, kaggle, st
     assert left(tmp_path) == []
     (tmp_path / "data/.archives/hashes.json").unlink()
     assert run("instrument_images")[0] == 0
+
+
+def test_another_archive_of_a_version_that_nobody_tells_is_said_to_be_a_newer_one(
+    run, kaggle, storage, archives, tmp_path
+):
+    kaggle.answers["/v1/datasets.DatasetApiService/GetDataset"] = lambda body, headers: kaggle.no(500)
+    for content, is_newer in ((archives["instrument_images"], False), (zipped_again(storage.files[PLACE]), True)):
+        storage.files[PLACE] = content
+        code, _, err = run("instrument_images")
+        assert code == 0 and ("is another archive than on 20" in err) is is_newer
+        shutil.rmtree(tmp_path / "data/instrument_images")
+
+
+def test_a_damaged_note_of_hashes_is_written_anew(run, kaggle, tmp_path):
+    notes = tmp_path / "data/.archives/hashes.json"
+    notes.parent.mkdir(parents=True)
+    notes.write_text(json.dumps({f"Kaggle {PICTURES} 7": "none"}))
+    assert run("instrument_images")[0] == 0
+    assert len(json.loads(notes.read_text())[f"Kaggle {PICTURES} 7"]["sha256"]) == 64
 
 
 def zipped_again(content):
@@ -579,7 +633,7 @@ def test_an_archive_with_damaged_tables_is_refused(run, web, tmp_path, small, mo
     next(copied.rglob("class-map.json")).write_text("{")
     (copied / "SOURCE.json").unlink()
     said = refused(run, "openmic", "--from", copied)
-    assert "must hold openmic as it was published, and does not (it must hold tables that can be read" in said
+    assert "must hold openmic as it was published, and does not (it" in said and "class-map.json" in said
 
 
 def test_a_disk_without_room_is_told_before_anything_is_written(run, kaggle, storage, web, tmp_path, monkeypatch):
@@ -638,6 +692,36 @@ def test_ctrl_c_while_it_is_unpacked_keeps_the_archive(run, kaggle, storage, arc
     n_seen = len(storage.seen)
     assert run("instrument_images")[0] == 0 and len(storage.seen) == n_seen
     assert not [path for path in left(tmp_path) if path.startswith(".")]
+
+
+@pytest.mark.parametrize("name, at", [("instrument_images", "inspect"), ("openmic", "inspect"), ("openmic", "pooch")])
+def test_ctrl_c_in_the_checks_keeps_the_whole_archive(name, at, run, kaggle, storage, web, tmp_path, monkeypatch):
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(*((verified.archives, "inspect") if at == "inspect" else (pooch, "retrieve")), stopped)
+        assert run(name)[0] == 130
+    n_seen = len(kaggle.seen) + len(storage.seen) + len(web.seen)
+    code, _, err = run(name)
+    assert code == 0 and "taking the archive that is in" in err
+    assert len(kaggle.seen) + len(storage.seen) + len(web.seen) == n_seen > 0
+    source = json.loads((tmp_path / f"data/{name}/SOURCE.json").read_text())
+    assert source["version"] == {"openmic": "1.0.0"}.get(name, "7") and left(tmp_path)[0].startswith(name)
+
+
+def test_a_whole_archive_that_was_not_verified_yet_and_is_damaged_is_fetched_again(
+    run, kaggle, storage, tmp_path, monkeypatch
+):
+    def stopped(path):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(verified.archives, "inspect", stopped)
+        run("instrument_images")
+    archive = tmp_path / "data/.archives/instrument_images.zip"
+    archive.write_bytes(bytes(archive.stat().st_size))
+    assert run("instrument_images")[0] == 0 and len(asked_of(storage)) == 2
 
 
 def test_an_archive_is_kept_where_that_is_asked_for(run, kaggle, tmp_path):
@@ -760,6 +844,91 @@ def test_one_set_that_can_not_be_had_does_not_stop_the_others(run, kaggle, stora
     assert code == 2
 
 
+def test_a_disk_that_fails_for_one_set_does_not_stop_the_others(run, kaggle, tmp_path, monkeypatch):
+    real = verified.archives.inspect
+
+    def inspect(path):
+        if "sounds" in path.name:
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return real(path)
+
+    monkeypatch.setattr(verified.archives, "inspect", inspect)
+    code, out, err = run("instrument_sounds", "instrument_images", "--json")
+    assert code == 1 and [one["name"] for one in json.loads(out)["sets"]] == ["instrument_images"]
+    assert "instrument_sounds.zip must be on a disk that can be read and written" in err
+
+
+@pytest.mark.parametrize("option", ["--from", "--lists", "--data-root"])
+def test_a_name_that_is_too_long_is_a_sentence(option, run, kaggle, tmp_path):
+    assert "must have a name that a disk takes" in refused(run, "gtzan", option, tmp_path / ("x" * 300))
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a folder in which nothing can be made")
+def test_a_folder_that_can_not_be_made_is_a_sentence(run, kaggle):
+    assert "must be in a folder that is there or can be made" in refused(run, "gtzan", "--data-root", "/proc/foo")
+
+
+def test_what_is_given_and_can_not_be_read_is_said_to_be_that(run, small, tmp_path, monkeypatch):
+    closed = tmp_path / "home/closed.zip"
+    closed.parent.mkdir()
+    closed.write_bytes(b"x")
+    real = os.access
+
+    def digests(path, *names):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(verified.records, "digests", digests)  # since root may read anything
+    assert "closed.zip must be a file or folder that you may read" in refused(run, "gtzan", "--from", closed)
+    monkeypatch.setattr(os, "access", lambda path, mode: not str(path).endswith(".jpg") and real(path, mode))
+    said = refused(run, "instrument_images", "--from", small / "instrument_images")
+    assert ".jpg must be a file or folder that you may read" in said and left(tmp_path) == []
+
+
+def test_a_lock_that_was_removed_before_it_was_got_is_asked_for_again(run, kaggle, tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+    lock, real, got = tmp_path / "data/.instrument_images.lock", fcntl.flock, []
+
+    def flock(file, how):
+        real(file, how)
+        got.append(file)
+        if len(got) == 1:
+            lock.unlink()
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    assert run("instrument_images")[0] == 0 and len(got) == 2 and not lock.exists()
+
+
+def test_on_a_disk_without_locks_it_is_fetched_all_the_same(run, kaggle, monkeypatch):
+    def flock(file, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(pytest.importorskip("fcntl"), "flock", flock)
+    assert run("instrument_images")[0] == 0
+
+
+def test_what_came_into_the_folder_meanwhile_stays(run, kaggle, tmp_path, monkeypatch):
+    (tmp_path / "data/instrument_images").mkdir(parents=True)
+    real = verified.archives.inspect
+
+    def inspect(path):
+        (tmp_path / "data/instrument_images/mine.txt").write_text("mine")
+        return real(path)
+
+    monkeypatch.setattr(verified.archives, "inspect", inspect)
+    assert "must hold instrument_images or nothing, and holds something else (it came meanwhile)" in refused(run)
+    assert [path for path in left(tmp_path) if not path.startswith(".archives/")] == ["instrument_images/mine.txt"]
+
+
+def test_no_login_from_netrc_is_shown(run, web, tmp_path, monkeypatch):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/.netrc").write_text(f"machine 127.0.0.1 login somebody password {KEY}\n")
+    place = "/records/1432913/files/openmic-2018-v1.0.0.tgz"
+    web.files["/elsewhere"] = web.files.pop(place)
+    web.answers[place] = lambda body, headers: (302, {"Location": f"{web.url}/elsewhere"}, b"")
+    assert run("openmic")[0] == 0
+    assert len(web.seen) == 2 and not any("Authorization" in seen.headers for seen in web.seen)
+
+
 def test_a_pinned_list_is_the_published_one():
     given = os.environ.get("MUSICML_SHARED_DATA")
     if not given:
@@ -831,7 +1000,3 @@ def test_on_a_terminal_a_bar_tells_rate_and_time_left(monkeypatch):
         shown.begin(10_000_000, done=5_000_000)
         shown.add(1_000_000)
     assert "gtzan" in terminal.getvalue() and "10.0M" in terminal.getvalue() and "B/s" in terminal.getvalue()
-
-
-def test_the_lists_cure_names_the_commands():
-    assert "`musicml fetch gtzan`" in lists.CURE and "--lists DIR" in lists.CURE

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from dashboard.text.said import translated
 from musicml import files
 from musicml.errors import BadInput
 
@@ -41,7 +42,9 @@ def test_a_file_that_is_there_is_replaced(tmp_path):
     assert (tmp_path / "a.txt").read_text() == "new"
 
 
-@pytest.mark.parametrize("error", [RuntimeError("no"), KeyboardInterrupt(), BadInput("no"), OSError(errno.EIO, "no")])
+@pytest.mark.parametrize(
+    "error", [RuntimeError("no"), KeyboardInterrupt(), BadInput("no"), OSError(errno.ENODEV, "no")]
+)
 @pytest.mark.parametrize("there", [True, False])
 def test_when_the_block_raises_the_old_file_stays_and_the_error_comes_out(tmp_path, error, there):
     path = tmp_path / "report.json"
@@ -155,8 +158,23 @@ def test_a_file_where_a_folder_belongs_is_a_sentence_and_stays(tmp_path, below):
 
 
 def test_other_trouble_of_the_system_comes_back_as_it_is(tmp_path):
-    error = OSError(errno.EIO, "Input/output error")
-    assert files.disk_trouble(error, tmp_path / "a") is error
+    for code in (errno.ENODEV, errno.ENOENT):  # the second where the folder is there: a fault of ours
+        error = OSError(code, os.strerror(code))
+        assert files.disk_trouble(error, tmp_path / "a") is error
+
+
+@pytest.mark.parametrize(
+    "code, words",
+    [
+        (errno.ENAMETOOLONG, "must have a name that a disk takes"),
+        (errno.ELOOP, "and links lead round in a circle there"),
+        (errno.ENOENT, "must be in a folder that is there or can be made"),
+        (errno.EIO, "must be on a disk that can be read and written"),
+    ],
+)
+def test_trouble_of_a_path_or_a_disk_is_a_sentence_in_both_languages(tmp_path, code, words):
+    said = str(files.disk_trouble(OSError(code, os.strerror(code)), tmp_path / "none" / "a"))
+    assert words in said and translated(said, "id") not in (said, "")
 
 
 def test_json_keeps_every_letter_and_refuses_what_is_not_json(tmp_path):

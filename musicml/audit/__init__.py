@@ -5,6 +5,9 @@ Every file is read once; what it shows is kept in the store, so that the next au
 
 from __future__ import annotations
 
+import contextlib
+import glob
+import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -69,15 +72,29 @@ def clusters(dataset: Dataset, store_root: Path, say: Callable[[str], None] = pr
 
 def keep(dataset: Dataset, data_root: Path, say: Callable[[str], None] = print) -> Audit:
     """`audit` with the store of a data root, written to where `read_saved` finds it."""
-    found = audit(dataset, Path(data_root) / store.FOLDER, say)
-    files.write_json(saved(data_root, dataset), found.as_table())
+    found, path = audit(dataset, Path(data_root) / store.FOLDER, say), saved(data_root, dataset)
+    files.write_json(path, found.as_table())
+    for other in path.parent.glob(f"{glob.escape(path.stem.rpartition('-')[0])}-*.json"):  # of the files as they were
+        if other != path:
+            other.unlink(missing_ok=True)
     return found
 
 
 def saved(data_root: Path, dataset: Dataset) -> Path:
-    """Where the audit of a data set is kept; the name changes with the data."""
+    """Where the audit of a data set is kept; the name changes with its labels, its sides and its files."""
     which = "sample" if dataset.sample else "real"
-    return Path(data_root) / FOLDER / f"{dataset.name}-{which}-{dataset.hash()}.json"
+    which += "-published" if dataset.as_published else ""
+    return Path(data_root) / FOLDER / f"{dataset.name}-{which}-{dataset.hash()}-{state_of(dataset)}.json"
+
+
+def state_of(dataset: Dataset) -> str:
+    """A digest of the files' sizes and times: 8 hex digits."""
+    found = hashlib.blake2b(digest_size=4)
+    for example in dataset.examples:
+        with contextlib.suppress(OSError):
+            stat = example.path.stat()
+            found.update(f"{example.id} {stat.st_size} {stat.st_mtime_ns}\n".encode(errors="replace"))
+    return found.hexdigest()
 
 
 def read_saved(data_root: Path, dataset: Dataset) -> Audit | None:

@@ -41,13 +41,13 @@ def pairs(
     contents : example id → the digest of its file's content
     root : the store's folder
     """
-    groups = by_content(dataset, contents)
-    exact = [pair_of(one, other, True, EQUAL) for group in groups.values() for one, other in pairs_within(group)]
+    groups, multi = by_content(dataset, contents), dataset.task == "multi"
+    exact = [pair_of(one, other, True, EQUAL, multi) for group in groups.values() for one, other in pairs_within(group)]
     marks = {content: looks[group[0].id].marks for content, group in groups.items()}
     near: dict[bool, list[Pair]] = {True: [], False: []}
     for first, second, same, how in compared(dataset.kind, {key: its for key, its in marks.items() if its}, root, say):
         for one, other in itertools.product(standing_for(groups[first]), standing_for(groups[second])):
-            near[same].append(pair_of(one, other, False, how))
+            near[same].append(pair_of(one, other, False, how, multi))
     return Pairs(exact, near[True], near[False])
 
 
@@ -96,10 +96,12 @@ def standing_for(group: Sequence[Example]) -> list[Example]:
     return list({(example.split, example.label): example for example in reversed(group)}.values())
 
 
-def pair_of(one: Example, other: Example, equal: bool, how: str) -> Pair:
+def pair_of(one: Example, other: Example, equal: bool, how: str, multi: bool) -> Pair:
     """Two examples as a pair, the first in order of their ids."""
     one, other = sorted((one, other), key=lambda example: example.id)
-    return Pair(one.id, other.id, equal, how, (one.label, other.label), (one.split, other.split))
+    both = one.labels.keys() & other.labels.keys()
+    contradict = any(one.labels[name] != other.labels[name] for name in both) if multi else one.label != other.label
+    return Pair(one.id, other.id, equal, how, (one.label, other.label), (one.split, other.split), contradict)
 
 
 def sounds(marks: Sequence[bytes], say: Callable[[str], None]) -> Iterator[tuple[int, int, bool, str]]:
@@ -122,19 +124,22 @@ def pictures(marks: Sequence[bytes], say: Callable[[str], None]) -> Iterator[tup
     say(f"audit: comparing {len(marks)} pictures")
     proposed = sight.candidates([sight.unpacked(one) for one in marks])
     jobs = [(marks[one.first], marks[one.second], one.mirrored) for one in proposed]
-    progress = labour.Progress(len(jobs), say)
+    progress, judged = labour.Progress(len(jobs), say), []
     with labour.mapping(len(jobs), POOL_FROM) as run:
         for n_done, (one, fits) in enumerate(zip(proposed, run(overlay.fit_marks, jobs), strict=True)):
             progress.at(n_done)
             if fits >= overlay.ALIKE or one.bits <= RESEMBLING:
-                yield one.first, one.second, fits >= overlay.ALIKE, seen(one, fits)
+                judged.append((fits, one))
+    for fits, one in sorted(judged, key=lambda row: -row[0]):  # the likeliest first
+        yield one.first, one.second, fits >= overlay.ALIKE, seen(one, fits)
 
 
 def seen(candidate: sight.Candidate, fits: float) -> str:
     """What says that two pictures are one photograph, or that they are not."""
     mirrored = ", one of them mirrored" if candidate.mirrored else ""
+    verdict = "" if fits >= overlay.ALIKE else ", too little for one photograph"
     differ = f"{candidate.bits} of 64 bits of a perceptual hash differ"
-    return f"{differ}; laid over each other{mirrored}, their detail correlates to {fits:.2f}"
+    return f"{differ}; laid over each other{mirrored}, their detail correlates to {fits:.2f}{verdict}"
 
 
 def clusters(ids: Iterable[str], pairs: Iterable[Pair]) -> dict[str, str]:

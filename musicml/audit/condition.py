@@ -24,7 +24,7 @@ Looks = Mapping[str, Look]
 def findings(dataset: Dataset, looks: Looks) -> Iterator[Finding]:
     """Everything about the files themselves."""
     yield from unreadable(dataset, looks)
-    if dataset.kind == "sound":
+    if dataset.kind == "sound" and chosen(dataset, looks, lambda facts: True):  # of files unread nothing is known
         yield truncated(dataset, looks)
         yield silent(dataset, looks)
         yield clipped(dataset, looks)

@@ -20,6 +20,8 @@ class Pair:
     how : what says so, in words: `equal content`
     labels : the class of each; of a multi-label example its present classes joined by `|`
     sides : the data set's own side of each (`train`, `val`, `test`), or empty
+    contradict : whether the two are labelled differently; of several classes at once, whether a class that was judged
+        in both was judged differently; None where `labels` say it
     """
 
     first: str
@@ -28,6 +30,7 @@ class Pair:
     how: str
     labels: tuple[str, str]
     sides: tuple[str, str]
+    contradict: bool | None = None
 
     @property
     def across_splits(self) -> bool:
@@ -37,7 +40,7 @@ class Pair:
     @property
     def across_labels(self) -> bool:
         """Whether the two are labelled differently."""
-        return self.labels[0] != self.labels[1]
+        return self.labels[0] != self.labels[1] if self.contradict is None else self.contradict
 
 
 @dataclass(frozen=True)
@@ -93,10 +96,20 @@ class Audit:
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
-        """Every pair of every finding once: across splits first, then across labels, then by name."""
-        found = {(pair.first, pair.second): pair for finding in self.findings for pair in finding.pairs}
-        order = lambda pair: (not pair.across_splits, not pair.across_labels, pair.first, pair.second)  # noqa: E731
-        return tuple(sorted(found.values(), key=order))
+        """Every pair of every finding once: across splits first, then across labels, by name; look-alikes last."""
+        found = {
+            (pair.first, pair.second): (
+                finding.kind == "look_alikes",
+                not pair.across_splits,
+                not pair.across_labels,
+                pair.first,
+                pair.second,
+                pair,
+            )
+            for finding in self.findings
+            for pair in finding.pairs
+        }
+        return tuple(row[-1] for row in sorted(found.values(), key=lambda row: row[:-1]))
 
     def of(self, kind: str) -> tuple[Finding, ...]:
         """The findings of one kind."""

@@ -29,8 +29,12 @@ def finding(dataset: Dataset) -> Finding:
     tests = [example for example in dataset.examples if example.split == "test"]
     known = sum("train" in sides[example.group] for example in tests)
     words = f"Groups on more than one side of the data set's own split: {len(crossing)} of {len(sides)}."
+    if not known:
+        effect = "What chose a model and what it learnt from share groups: validation flatters, and so does the choice."
+        return Finding("groups_across_splits", "caution", words, effect, files)
+    kept = "" if dataset.as_published else ", unless such groups are kept out of training, as here"
     effect = (
         f"{known} of {len(tests)} test examples are of a group that trains: accuracy can be too high by up to "
-        f"{100 * known / max(len(tests), 1):.1f} points, unless such groups are kept out of training, as here."
+        f"{100 * known / max(len(tests), 1):.1f} points{kept}."
     )
     return Finding("groups_across_splits", "fault", words, effect, files)

@@ -67,7 +67,7 @@ def contradictory_cells(dataset: Dataset, contents: Mapping[str, str]) -> Findin
     if not found:
         return Finding("contradictory_labels", "fine", "No two files of equal content are labelled differently.")
     n_judged = sum(len(example.labels) for example in dataset.examples)
-    words = f"Cells in which files of equal content contradict each other: {len(found)} of {n_judged}."
+    words = f"Cells in which files of equal content contradict each other: {sum(map(len, found))} of {n_judged}."
     wrong = sum(min(Counter(judged.values()).values()) for judged in found)
     effect = f"Whatever a model answers, at least {wrong} of {n_judged} answers count as wrong."
     files = tuple(sorted({name for judged in found for name in judged}))
@@ -83,13 +83,13 @@ def ceilings(dataset: Dataset, contents: Mapping[str, str]) -> Iterator[Finding]
         part = dataset.keep([example.split == side for example in dataset.examples])
         clashing = sum(len(group) for group in grouped(part, contents) if len(set(group.values())) > 1)
         if clashing:
-            yield ceiling_of(part, contents, side, clashing)
+            yield ceiling_of(part, contents, side, clashing, any(example.split for example in dataset.examples))
 
 
-def ceiling_of(part: Dataset, contents: Mapping[str, str], side: str, clashing: int) -> Finding:
+def ceiling_of(part: Dataset, contents: Mapping[str, str], side: str, clashing: int, sided: bool) -> Finding:
     """The highest scores on one side, in words."""
     auc, accuracy = ceiling(part, contents)
-    on = f" on the {SIDES[side]} side" if side else ""
+    on = f" on the {SIDES[side]} side" if side else " on no side" if sided else ""
     words = (
         f"No model can pass macro ROC-AUC {auc:.3f} or accuracy {accuracy:.3f}{on}: {clashing} of "
         f"{len(part.examples)} examples are labelled in two ways."

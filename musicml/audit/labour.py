@@ -16,6 +16,7 @@ from typing import Any
 
 PROCESSES = 2  # at the most
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # what BLAS asks as it is loaded
+FIRM = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one ends the others
 OFTEN = 10.0  # seconds between two words on how far it is
 
 Mapping = Callable[[Callable, Sequence[Any]], Iterator[Any]]
@@ -32,16 +33,13 @@ def mapping(n_jobs: int, pool_from: int) -> Iterator[Mapping]:
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(PROCESSES, mp_context=context, initializer=signal.signal, initargs=FIRM)
     try:
-        # where they can't, so it is found again, and done without them, as soon as they are asked
+        # where they can't start, `at_once` meets the same and does without them
         with one_thread_each(), without_main(), contextlib.suppress(BrokenProcessPool):
             for started in [pool.submit(int) for _ in range(PROCESSES)]:  # each starts where none is idle
                 started.result()
         yield lambda function, jobs: at_once(pool, function, jobs)
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-FIRM = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one ends the others
 
 
 def at_once(pool: ProcessPoolExecutor, function: Callable, jobs: Sequence[Any]) -> Iterator[Any]:

@@ -95,14 +95,15 @@ def look_at_all(fresh: dict[str, Example], kind: str, home: Path, say: Callable[
     jobs = [(kind, str(example.path), example.id) for example in fresh.values()]
     say(f"audit: looking at {len(jobs)} files, once")
     progress, found, batch = labour.Progress(len(jobs), say), {}, {}
+    passing: dict[str, Look] = {}
     with labour.mapping(len(jobs), POOL_FROM[kind]) as run:
         for key, look in zip(fresh, run(look_at, jobs), strict=True):
-            batch[key] = look
+            (passing if look.facts.get("error") == CLOSED else batch)[key] = look  # a disk may answer the next time
             progress.at(len(found) + len(batch))
             if len(batch) == BATCH:
                 found |= kept(batch, home)
                 batch = {}
-    return found | kept(batch, home)
+    return found | kept(batch, home) | passing
 
 
 def look_at(job: tuple[str, str, str]) -> Look:

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 
 AT_ONCE = 2_000_000  # pairs compared at a time
-FULLEST = 2_000  # of a bucket; what shares a band with so many others is found by another band, or not
+FULLEST = 1_000  # of a bucket; what shares a band with so many others is found by another band, or not
+NEAREST = (
+    64  # of what is known, told of each that is asked: where all resemble all, memory must not grow with the square
+)
 SHUFFLED = np.random.default_rng(0).permutation(64)  # neighbouring bits say nearly the same, and would fill few buckets
 
 
@@ -26,7 +29,8 @@ def expanded(begin: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray
 def close(asked: np.ndarray, known: np.ndarray, radius: int) -> np.ndarray:
     """Which of the asked codes differ from which of the known in at most `radius` of 64 bits.
 
-    Two codes that differ in so few bits are equal in one of `radius + 1` bands of them: only those are compared.
+    Two codes that differ in so few bits are equal in one of `radius + 1` bands of them: only those are compared, and of
+    each the nearest few are kept.
 
     Parameters
     ----------
@@ -36,7 +40,7 @@ def close(asked: np.ndarray, known: np.ndarray, radius: int) -> np.ndarray:
     -------
     np.ndarray [shape=(n_pairs, 3)], int: the asked one's place, the known one's, and how many bits differ
     """
-    found = [np.zeros((0, 3), int)]
+    found = np.zeros((0, 3), int)
     codes = [np.ascontiguousarray(bits).view(np.uint64)[:, 0] for bits in (asked, known)]
     for band in np.array_split(SHUFFLED, radius + 1):
         ours, theirs = (values(bits, band) for bits in (asked, known))
@@ -46,8 +50,16 @@ def close(asked: np.ndarray, known: np.ndarray, radius: int) -> np.ndarray:
             other = order[place]
             differ = np.bitwise_count(codes[0][one] ^ codes[1][other])
             kept = differ <= radius
-            found.append(np.stack([one[kept], other[kept], differ[kept]], axis=1).astype(int))
-    return np.unique(np.concatenate(found), axis=0)
+            rows = np.stack([one[kept], other[kept], differ[kept]], axis=1).astype(int)
+            found = nearest(np.unique(np.concatenate([found, nearest(rows)]), axis=0))
+    return found[np.lexsort((found[:, 1], found[:, 0]))]
+
+
+def nearest(rows: np.ndarray, most: int = NEAREST) -> np.ndarray:
+    """Of each asked one's rows, [shape=(n, 3)] as `close` gives them, the `most` that differ least."""
+    rows = rows[np.lexsort((rows[:, 1], rows[:, 2], rows[:, 0]))]
+    first = np.searchsorted(rows[:, 0], rows[:, 0])
+    return rows[np.arange(len(rows)) - first < most]
 
 
 def values(bits: np.ndarray, band: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from musicml.audit.findings import Finding, Pair
 from musicml.audit.looks import Look
 from musicml.datasets import Dataset
 
+LOOK_ALIKES = 10  # pairs that are told, the likeliest
 NONE_NEAR = {
     "sound": "No two sounds are nearly the same recording.",
     "picture": "No two pictures are nearly the same photograph.",
@@ -20,7 +21,8 @@ NONE_NEAR = {
 def findings(dataset: Dataset, looks: Mapping[str, Look], pairs: Pairs) -> Iterator[Finding]:
     """Equal files, nearly equal ones, and those that could not be compared."""
     yield equal(dataset, pairs.exact)
-    yield nearly(dataset, pairs.near)
+    if any(look.marks for look in looks.values()):  # else nothing was compared
+        yield nearly(dataset, pairs.near)
     yield from look_alikes(pairs.alike)
     yield from not_compared(dataset, looks)
 
@@ -28,7 +30,9 @@ def findings(dataset: Dataset, looks: Mapping[str, Look], pairs: Pairs) -> Itera
 def equal(dataset: Dataset, pairs: Sequence[Pair]) -> Finding:
     """Files that are the same to the byte."""
     splits, labels = across(pairs)
-    words = f"Pairs of files with equal content: {len(pairs)}; across splits {splits}, across labels {labels}."
+    words = (
+        f"Files with equal content: {len(names_in(pairs))}, in pairs across splits {splits}, across labels {labels}."
+    )
     return finding("exact_duplicates", words if pairs else "No two files have equal content.", pairs, dataset)
 
 
@@ -68,7 +72,9 @@ def effect_of(pairs: Sequence[Pair], dataset: Dataset) -> str:
     twins = len(names_in(pairs))
     if k := across(pairs)[1]:
         return f"A model answers twins alike, and so is wrong about one of each pair with two labels: {k} of them."
-    if len(n_of) > 1:
+    if across(pairs)[0]:
+        return f"{twins} of {n} examples stand on validation and test: what chose the model also judges it."
+    if len(n_of) > 1 and all(pair.sides[0] and pair.sides[0] == pair.sides[1] for pair in pairs):
         return f"{twins} of {n} examples count more than once, on no other side; so intervals are too narrow."
     return (
         f"{twins} of {n} examples have a twin, which a random split can put on the other side: accuracy can be too "
@@ -92,9 +98,9 @@ def look_alikes(pairs: Sequence[Pair]) -> Iterator[Finding]:
     if pairs:
         words = (
             f"Pictures with two labels that a perceptual hash takes for one, and their detail for two: {len(pairs)} "
-            f"pairs, the first {pairs[0].first} and {pairs[0].second}."
+            f"pairs, the likeliest {pairs[0].first} and {pairs[0].second}."
         )
-        yield Finding("look_alikes", "fine", words, files=names_in(pairs))
+        yield Finding("look_alikes", "fine", words, files=names_in(pairs), pairs=tuple(pairs[:LOOK_ALIKES]))
 
 
 def names_in(pairs: Sequence[Pair]) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ def show(found: Audit) -> None:
     published = ", as published" if found.as_published else ""
     print(f"{printable(found.dataset)}{published}: {found.n} examples in {len(found.classes)} classes")
     screen.print_table([(one.weight, named(one.kind), printable_words(one.words)) for one in found.findings])
-    effects = [(named(one.kind), one.effect) for one in found.findings if one.effect]
+    effects = [(named(one.kind), printable_words(one.effect)) for one in found.findings if one.effect]
     if effects:
         print("\nwhat that does to a figure")
         screen.print_table(effects)
@@ -45,10 +45,15 @@ def show_pairs(pairs: tuple[Pair, ...]) -> None:
     print("\nalike")
     screen.print_table([row(pair) for pair in pairs[:MOST_PAIRS]])
     if len(pairs) > MOST_PAIRS:
-        print(f"and {len(pairs) - MOST_PAIRS} more pairs: --html shows them, --json names them all")
+        print(f"and {len(pairs) - MOST_PAIRS} more pairs: --html shows the first of them, --json names them all")
 
 
 def row(pair: Pair) -> tuple[str, str, str, str]:
     """A pair as a line of a table."""
     across = [name for name, so in (("splits", pair.across_splits), ("labels", pair.across_labels)) if so]
-    return printable(pair.first), printable(pair.second), f"across {' and '.join(across)}" if across else "", pair.how
+    return (
+        printable(pair.first),
+        printable(pair.second),
+        f"across {' and '.join(across)}" if across else "",
+        printable_words(pair.how),
+    )

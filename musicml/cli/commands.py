@@ -241,7 +241,7 @@ def list_runs(asked: argparse.Namespace) -> int:
         data = facts.get("data", {})
         common = {"run": str(run.path), "experiment": facts.get("experiment"), "status": status}
         rows.append({**common, "sample": data.get("sample"), **(screen.summary(run.path, report) if report else {})})
-        shown = f"{data.get('dataset', '?')}{' (sample)' if data.get('sample') else ''}"
+        shown = screen.taken_as(facts)
         lines.append((run.name, shown, status, screen.headline(report) if report else "-"))
     if asked.json:
         screen.show({"runs": rows})

@@ -175,6 +175,20 @@ def summary(path: Path, report: dict[str, Any]) -> dict[str, Any]:
     return {"run": str(path), **{key: report[key] for key in keys if key in report}}
 
 
+def taken_as(facts: dict[str, Any]) -> str:
+    """A run's data set, and what is not usual of it: `gtzan (sample, as published, 3 folds)`."""
+    data, split = facts.get("data", {}), facts.get("split", {})
+    kind = facts.get("settings", {}).get("data", {}).get("split", "official")
+    parts = [
+        "sample" if data.get("sample") else "",
+        facts.get("protocol", "honest").replace("honest", ""),
+        "" if kind == "official" else f"split {kind}",
+        f"{split['folds']} folds" if split.get("folds") else "",
+    ]
+    said = ", ".join(part for part in parts if part)
+    return f"{data.get('dataset', '?')}{f' ({said})' if said else ''}"
+
+
 def headline(report: dict[str, Any]) -> str:
     """The main figure, marked where it comes from sample data."""
     from musicml import report as reports
@@ -211,6 +225,8 @@ def print_report(path: Path, report: dict[str, Any]) -> None:
         print("taken for unlike training: {flagged} of {n}".format(**report["unlike_training"]))
     if report.get("sample"):
         print(SAMPLE_NOTE)
+    if report.get("protocol", "honest") != "honest":
+        print(f"These figures are {report['protocol']}: no rival of honest ones.")
 
 
 def print_confusion(report: dict[str, Any], most: int = 5) -> None:

@@ -13,13 +13,11 @@ next fetch goes on with it.
 from __future__ import annotations
 
 import contextlib
-import errno
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from musicml import files
 from musicml.datasets.fetch import homes, lists, records
 from musicml.datasets.fetch.origins import ORIGINS, Origin
 from musicml.datasets.fetch.refusals import Wanted
@@ -28,8 +26,6 @@ from musicml.errors import BadInput, nearest
 __all__ = ["ORIGINS", "Fetched", "Origin", "check", "fetch"]
 
 ARCHIVES = ".archives"
-# troubles of the disk, for which an archive is not to blame
-DISK = files.FULL | {errno.EACCES, errno.EROFS, errno.EPERM}
 
 
 @dataclass(frozen=True)
@@ -71,9 +67,7 @@ def check(names: Sequence[str], given: Path | None = None, lists_from: Path | No
         if name not in ORIGINS:
             raise BadInput(f"{name!r} must be a data set that can be fetched: {nearest(name, ORIGINS)}")
     if given is not None and len(names) != 1:
-        raise BadInput(
-            f"--from must go with the name of the data set that it is, and {len(names)} are named: name one."
-        )
+        raise BadInput("--from must go with the name of the one data set that it is: name that one.")
     if lists_from is not None and "gtzan" not in names:
         raise BadInput(f"--lists must go with gtzan, and {', '.join(names)} has no such lists: leave it out.")
 
@@ -108,7 +102,20 @@ def fetch(
     '1.0.0'
     """
     check([name], given, lists_from)
-    folder, origin = Path(data_root) / name, ORIGINS[name]
+    with homes.in_a_sentence(Path(data_root) / name):
+        return at_home(name, Path(data_root) / name, given, lists_from, keep_archive, say)
+
+
+def at_home(
+    name: str,
+    folder: Path,
+    given: Path | None,
+    lists_from: Path | None,
+    keep_archive: bool,
+    say: Callable[[str], None],
+) -> Fetched:
+    """The data set in its `folder`, where it is or is brought to, with its lists."""
+    origin = ORIGINS[name]
     wanted = Wanted(name, origin.host, origin.page, "--from", " ".join(("musicml", "fetch", name)))
     listed = None if lists_from is None else lists.read(lists_from)  # before an hour of fetching
     if not homes.there(folder, name):
@@ -151,7 +158,7 @@ def fetched(wanted: Wanted, temporary: Path, folder: Path, keep_archive: bool, s
             by_hand.unpack(archive.path, archive.contents, temporary, origin.name, say)
             homes.settle(temporary, folder, facts, archive.path, say)
         except BadInput as error:
-            if getattr(error.__cause__, "errno", None) not in DISK:
+            if getattr(error.__cause__, "errno", None) is None:  # for trouble of the disk it is not to blame
                 archive.discard()
             raise
     except KeyboardInterrupt:
@@ -182,7 +189,8 @@ def with_lists(made: Fetched, listed: dict[str, bytes] | None, say: Callable[[st
     elif lacking := lists.missing(made.folder):
         say(f"gtzan: fetching {len(lacking)} lists from GitHub")
         try:
-            lists.bring(made.folder, made.folder.parent / ARCHIVES, say)
+            with homes.in_a_sentence(made.folder / lists.SPLITS):
+                lists.bring(made.folder, made.folder.parent / ARCHIVES, say)
         except BadInput as error:
             return replace(made, lacks=str(error))
         finally:

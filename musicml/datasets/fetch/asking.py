@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import base64
+import binascii
+import re
+from collections.abc import Callable, Mapping
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -42,11 +45,23 @@ class Patient(HTTPAdapter):
         return super().send(request, *rest, **settings)
 
 
+class Nameless(requests.Session):
+    """Shows no server a login: requests would look for one in ~/.netrc, at first and where it is sent on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.auth = lambda request: request
+
+    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+        """Called by requests where a server sends it on."""
+        prepared_request.headers.pop("Authorization", None)
+
+
 def asking(url: str) -> Ask:
     """Ask for the file at `url`."""
 
     def ask(start: int, mark: str) -> requests.Response:
-        session = requests.Session()
+        session = Nameless()
         for scheme in ("https://", "http://"):
             session.mount(scheme, Patient(start, mark))
         answer = session.get(url, stream=True)
@@ -54,3 +69,17 @@ def asking(url: str) -> Ask:
         return answer
 
     return ask
+
+
+def md5_of(headers: Mapping[str, str]) -> str | None:
+    """The MD5 that Google's storage sends with a file, in hex.
+
+    >>> md5_of({"x-goog-hash": "crc32c=AAAAAA==, md5=1B2M2Y8AsgTpgAmY7PhCfg=="})
+    'd41d8cd98f00b204e9800998ecf8427e'
+    """
+    told = next((value for name, value in headers.items() if name.lower() == "x-goog-hash"), "")
+    found = re.search(r"md5=([A-Za-z0-9+/]+=*)", told)
+    try:
+        return base64.b64decode(found[1]).hex() if found else None
+    except binascii.Error:
+        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import re
 import shutil
 import subprocess
@@ -12,7 +13,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from musicml.datasets.fetch import asking, kaggle_login, refusals
+from musicml import files
+from musicml.datasets.fetch import archives, asking, kaggle_login, refusals
 from musicml.datasets.fetch.origins import Origin
 from musicml.datasets.fetch.progress import Progress
 from musicml.datasets.fetch.refusals import Refused, Wanted
@@ -23,6 +25,7 @@ SILENCE = 5 * asking.READ  # seconds without a byte, after which it is ended
 STATUS = re.compile(r"\b([45]\d\d) (?:Client|Server) Error")
 LOGIN = re.compile(r"Authentication required")
 OFFLINE = re.compile(r"NewConnectionError|NameResolutionError|Failed to resolve")
+FULL = re.compile(r"No space left on device|Disk quota exceeded")
 CUT = re.compile(r"Connection|IncompleteRead|timed out|does not match expected size")
 
 
@@ -36,7 +39,8 @@ def bring(origin: Origin, to: Path, wanted: Wanted, say: Callable[[str], None]) 
     BadInput
         If it can't be had.
     """
-    folder = to.with_name(f"{to.name}.command")
+    archives.room_for(to.parent, 0)  # it does not tell how much will come
+    folder = beside(to)
     folder.mkdir(parents=True, exist_ok=True)
     archive = folder / origin.archive
     ref = f"{origin.ref}/{origin.version}" if origin.version else origin.ref
@@ -56,7 +60,17 @@ def bring(origin: Origin, to: Path, wanted: Wanted, say: Callable[[str], None]) 
     if process.returncode or not archive.is_file():
         raise trouble(wanted, words_said, archive)
     archive.replace(to)
-    shutil.rmtree(folder, ignore_errors=True)
+    clear(to)
+
+
+def beside(to: Path) -> Path:
+    """The folder of what comes by the command."""
+    return to.with_name(f"{to.name}.command")
+
+
+def clear(to: Path) -> None:
+    """Remove what came by the command, once the archive is there, by whatever way."""
+    shutil.rmtree(beside(to), ignore_errors=True)
 
 
 def watch(process: subprocess.Popen, archive: Path, wanted: Wanted, say: Callable[[str], None]) -> None:
@@ -87,6 +101,8 @@ def trouble(wanted: Wanted, said: str, archive: Path) -> Exception:
         return refusals.broken(wanted, status) if status >= 500 else refusals.refused(wanted, status)
     if OFFLINE.search(said):
         return refusals.offline(wanted)
+    if FULL.search(said):
+        return files.disk_trouble(OSError(errno.ENOSPC, "No space left on device"), archive)
     if CUT.search(said):
         return refusals.cut(wanted, archive.stat().st_size if archive.exists() else 0, None)
     return refusals.unwilling(wanted)

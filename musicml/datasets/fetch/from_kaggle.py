@@ -6,17 +6,14 @@ that, and against what an earlier fetch of the same version wrote down.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import requests
 
-from musicml.datasets.fetch import by_command, kaggle_login, parts, refusals
+from musicml.datasets.fetch import asking, by_command, kaggle_login, parts, refusals
 from musicml.datasets.fetch.asking import Ask, Patient
 from musicml.datasets.fetch.kaggle_login import NOBODY, Login
 from musicml.datasets.fetch.origins import Origin
@@ -25,6 +22,8 @@ from musicml.datasets.fetch.tries import status_of
 
 ACCOUNT = "https://www.kaggle.com/settings"  # where a person makes a token
 ASIDE = 15.0  # seconds to wait for an answer that can be done without
+
+Room, Say = Callable[[int, int], None], Callable[[str], None]
 
 
 class Unwilling(Exception):
@@ -51,9 +50,7 @@ class Told:
     md5: str | None = None
 
 
-def bring(
-    origin: Origin, to: Path, wanted: Wanted, room: Callable[[int, int], None], say: Callable[[str], None]
-) -> Told:
+def bring(origin: Origin, to: Path, wanted: Wanted, room: Room, say: Say) -> Told:
     """Fetch the archive of `origin` to `to`; for the parameters see `parts.bring`.
 
     Raises
@@ -61,49 +58,54 @@ def bring(
     BadInput
         If it can't be had, with or without the person's login.
     """
-    logins, spurned = accepted(kaggle_login.found())
-    for login in spurned:
-        say(
-            f"Kaggle does not accept the token in {login.place}, so {wanted.name} is asked for without it: make "
-            f"another at {ACCOUNT}, or remove it"
-        )
-    no = 0  # what nobody may have is told by the last who asked
-    for login in (NOBODY, *logins):
+    try:
+        return brought_to_nobody(origin, to, wanted, room, say)
+    except Refused as refusal:
+        no = refusal.status  # in the end, what the last who asked was told
+    found = kaggle_login.found()  # not before: no token is shown to anybody who does not want one
+    spurned = [login for login in found if login.token and known(login) is False]
+    logins = [login for login in found if login not in spurned]
+    for login in spurned if logins else ():
+        say(f"Kaggle does not accept the token in {login.place}: make another at {ACCOUNT}, or remove it")
+    for login in logins:
         try:
             return brought(login, origin, to, wanted, room, say)
         except Refused as refusal:
             no = refusal.status
         except Unwilling:
-            if login is NOBODY:
-                try:
-                    by_command.bring(origin, to, wanted, say)
-                    return Told(origin.version)
-                except Refused as refusal:
-                    no = refusal.status
+            continue
     places = ", ".join(dict.fromkeys(login.place for login in (*logins, *spurned)))
     if no == 401 or no == 403 and not places:
         raise refusals.unknown(wanted, no, ACCOUNT, places)
-    raise refusals.refused(wanted, no) if no else refusals.unwilling(wanted)
+    raise refusals.refused(wanted, no)
 
 
-def brought(
-    login: Login,
-    origin: Origin,
-    to: Path,
-    wanted: Wanted,
-    room: Callable[[int, int], None],
-    say: Callable[[str], None],
-) -> Told:
+def brought_to_nobody(origin: Origin, to: Path, wanted: Wanted, room: Room, say: Say) -> Told:
+    """The archive, without a login: by Kaggle's library, or by its command where the library will not."""
+    try:
+        return brought(NOBODY, origin, to, wanted, room, say)
+    except Unwilling:
+        by_command.bring(origin, to, wanted, say)
+    return told(wanted, Told(origin.version), say)
+
+
+def told(wanted: Wanted, known: Told, say: Say) -> Told:
+    """Say so where nobody told the version."""
+    if known.version is None:
+        say(f"Kaggle did not tell the version of {wanted.name}: it is the newest of today")
+    return known
+
+
+def brought(login: Login, origin: Origin, to: Path, wanted: Wanted, room: Room, say: Say) -> Told:
     """The archive, asked for by one who may have it or not."""
     newest, licence = about(login, origin)
     version = origin.version or newest
-    headers = parts.bring(asking(login, replace(origin, version=version)), to, wanted, room, say)
-    if version is None:
-        say(f"Kaggle did not tell the version of {wanted.name}: it is the newest of today")
-    return Told(version, licence, md5_of(headers))
+    headers = parts.bring(asked_by(login, replace(origin, version=version)), to, wanted, room, say)
+    by_command.clear(to)
+    return told(wanted, Told(version, licence, asking.md5_of(headers)), say)
 
 
-def asking(login: Login, origin: Origin) -> Ask:
+def asked_by(login: Login, origin: Origin) -> Ask:
     """Ask Kaggle's client for the archive; it is sent on to the storage, with the address signed anew each time."""
 
     def download(kaggle: Any) -> requests.Response:
@@ -134,14 +136,8 @@ def about(login: Login, origin: Origin) -> tuple[str | None, str]:
         return None, ""
 
 
-def accepted(logins: list[Login]) -> tuple[list[Login], list[Login]]:
-    """The logins that may be good, and the tokens that Kaggle does not know; its client says nothing of those."""
-    spurned = [login for login in logins if login.token and known(login) is False]
-    return [login for login in logins if login not in spurned], spurned
-
-
 def known(login: Login) -> bool | None:
-    """Whether Kaggle knows a token; None where it does not say."""
+    """Whether Kaggle knows a token, of which its client says nothing; None where Kaggle does not say."""
 
     def look_up(kaggle: Any) -> bool:
         from kagglesdk.security.types.oauth_service import IntrospectTokenRequest
@@ -195,17 +191,3 @@ def mount(adapter: Patient, kaggle: Any) -> None:
     if isinstance(session, requests.Session):
         for scheme in ("https://", "http://"):
             session.mount(scheme, adapter)
-
-
-def md5_of(headers: Mapping[str, str]) -> str | None:
-    """The MD5 that Google's storage sends with a file, in hex.
-
-    >>> md5_of({"x-goog-hash": "crc32c=AAAAAA==, md5=1B2M2Y8AsgTpgAmY7PhCfg=="})
-    'd41d8cd98f00b204e9800998ecf8427e'
-    """
-    told = next((value for name, value in headers.items() if name.lower() == "x-goog-hash"), "")
-    found = re.search(r"md5=([A-Za-z0-9+/]+=*)", told)
-    try:
-        return base64.b64decode(found[1]).hex() if found else None
-    except binascii.Error:
-        return None

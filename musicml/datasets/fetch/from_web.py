@@ -29,21 +29,25 @@ def bring(
         If it can't be had, or has another hash.
     """
 
-    def in_parts(url: str, output_file: str, mine: object) -> None:
-        """What pooch calls to download: our own parts, kept where pooch would remove them."""
-        beside = to.with_name(f"{to.name}.fetched")
-        parts.bring(asking.asking(url), beside, wanted, room, say)
-        beside.replace(output_file)
+    def other(url: str, output_file: str, mine: object) -> None:
+        """What pooch calls to download, since the file that is there has another hash."""
+        raise ValueError
 
+    there = to.is_file()  # whole, from a fetch that was stopped
     refusal: BadInput | None = None
     pooch.get_logger().setLevel(logging.ERROR)  # its lines are for programmers
     try:
-        pooch.retrieve(url, known_hash, to.name, to.parent, downloader=in_parts)
+        if not there:  # by our own parts: pooch would remove them, and a whole file too while it hashes that
+            parts.bring(asking.asking(url), to, wanted, room, say)
+        pooch.retrieve(url, known_hash, to.name, to.parent, downloader=other)
     except Refused as error:
         refusal = refusals.refused(wanted, error.status)
     except BadInput as error:
         refusal = error
-    except ValueError:  # pooch's word for another hash
+    except ValueError:
+        to.unlink()
         refusal = refusals.damaged(wanted, known_hash)
+    if refusal and there:
+        return bring(url, known_hash, to, wanted, room, say)
     if refusal:
         raise refusal

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -27,15 +29,36 @@ def take(given: Path, origin: Origin, folder: Path, data_root: Path, say: Callab
         If it is neither an archive that can be unpacked safely nor a folder, is another archive than the one that
         its publisher gives a hash of, or the disk has no room for it.
     """
+    with readable(given):
+        facts = taken(given, origin, folder, data_root, say)
+    return facts | {"source": BY_HAND, "given": given.name}
+
+
+@contextlib.contextmanager
+def readable(given: Path) -> Iterator[None]:
+    """Say of what can't be read that one must be able to; what can't be written is told where it is."""
+    try:
+        yield
+    except PermissionError as error:
+        raise BadInput(
+            f"{error.filename or given} must be a file or folder that you may read, and is not: ask its owner, or name "
+            "another copy."
+        ) from error
+
+
+def taken(given: Path, origin: Origin, folder: Path, data_root: Path, say: Callable[[str], None]) -> dict[str, Any]:
+    """As `take`; PermissionError where what is given can't be read."""
     if given.is_dir():
         if data_root.resolve().is_relative_to(given.resolve()):
             raise BadInput(f"--from must name the data set's own folder, and {given} holds {data_root}: name another.")
         found = list(below(given))
+        if closed := [path for path in found if not os.access(path, os.R_OK)]:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(closed[0]))
         archives.room_for(data_root, sum(path.stat().st_size for path in found))
         copy(found, given, folder, origin.name, say)
         known = records.read(folder / "SOURCE.json")
-        facts = records.source(origin, None, None, None) | ({"before": known} if known else {})
-    elif given.is_file():
+        return records.source(origin, None, None, None) | ({"before": known} if known else {})
+    if given.is_file():
         sha256, md5 = records.digests(given, "sha256", "md5")
         if origin.md5 not in (None, md5):
             raise BadInput(
@@ -47,9 +70,8 @@ def take(given: Path, origin: Origin, folder: Path, data_root: Path, say: Callab
         contents = archives.inspect(given)
         archives.room_for(data_root, contents.n_bytes)
         unpack(given, contents, folder, origin.name, say)
-    else:
-        raise BadInput(f"--from must name an archive or a folder, and {given} is neither: check the path.")
-    return facts | {"source": BY_HAND, "given": given.name}
+        return facts
+    raise BadInput(f"--from must name an archive or a folder, and {given} is neither: check the path.")
 
 
 def unpack(archive: Path, contents: archives.Contents, folder: Path, name: str, say: Callable[[str], None]) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from musicml import files
 from musicml.datasets.base import Dataset, visible_folders
@@ -29,6 +30,18 @@ def there(folder: Path, name: str) -> bool:
             "fetch again."
         ) from None
     return True
+
+
+@contextlib.contextmanager
+def in_a_sentence(path: Path) -> Iterator[None]:
+    """Turn trouble of the disk, wherever it comes from, into a sentence about the file or folder, else about `path`."""
+    try:
+        yield
+    except OSError as error:
+        trouble = files.disk_trouble(error, Path(error.filename or path))
+        if trouble is error:
+            raise
+        raise trouble from error
 
 
 @contextlib.contextmanager
@@ -60,22 +73,37 @@ def held(folder: Path) -> Iterator[None]:
         yield
         return
     lock = folder.with_name(f".{folder.name}.lock")
+    while True:
+        try:
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            file = open(lock, "w")
+        except OSError as error:
+            raise files.disk_trouble(error, folder) from error
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise BadInput(
+                    f"{folder} must be fetched by one at a time, and another is at it: wait for its end."
+                ) from None
+            except OSError:  # a disk without locks, as some in a network are: as on Windows
+                yield
+                return
+            if not same(file, lock):  # whoever had it removed it before we got it
+                continue
+            try:
+                yield
+            finally:
+                lock.unlink(missing_ok=True)
+            return
+
+
+def same(file: TextIO, path: Path) -> bool:
+    """Whether an open file is the one that is at `path` now."""
     try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        file = open(lock, "w")
-    except OSError as error:
-        raise files.disk_trouble(error, folder) from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BadInput(
-                f"{folder} must be fetched by one at a time, and another is at it: wait for its end."
-            ) from None
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def settle(temporary: Path, folder: Path, facts: dict[str, Any], came: Path, say: Callable[[str], None]) -> None:
@@ -94,6 +122,11 @@ def settle(temporary: Path, folder: Path, facts: dict[str, Any], came: Path, say
             folder.rmdir()  # it is empty, or `there` would have said so
         os.replace(home, folder)
     except OSError as error:
+        if error.errno == errno.ENOTEMPTY:
+            raise BadInput(
+                f"{folder} must hold {folder.name} or nothing, and holds something else (it came meanwhile): move it "
+                "away, and fetch again."
+            ) from error
         raise files.disk_trouble(error, folder) from error
     say(f"{folder}: {folder.name}, {n_examples} examples")
     if n_examples < whole:

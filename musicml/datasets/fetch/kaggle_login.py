@@ -73,7 +73,9 @@ def read(path: str | Path) -> str:
 def bare() -> Iterator[dict[str, str]]:
     """The environment as it is, but with an empty home and nothing of Kaggle's, so that no login is found."""
     with tempfile.TemporaryDirectory(prefix="musicml-") as home:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("KAGGLE_", "VERBOSE"))}
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(("KAGGLE_", "VERBOSE", "NETRC"))
+        }
         kept.setdefault("PYTHONUSERBASE", site.getuserbase())  # packages that lie in the real home are found there
         yield kept | dict.fromkeys(("HOME", "USERPROFILE", "KAGGLE_CONFIG_DIR", "XDG_CONFIG_HOME"), home)
 

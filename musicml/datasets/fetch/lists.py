@@ -30,7 +30,6 @@ SHA256 = {
     "test_filtered.txt": "09cafa6a89ce0a27f30ed250d56ecb4d03c22fffb5a693f96c7ae655ee02ac72",
     "GTZANindex_sturm.txt": "7bc7140f082cccd72046ec7c6e9b9c211a7491f6e7ede38fddafc63058559833",
 }
-CURE = "`musicml fetch gtzan` brings the lists, and `musicml fetch gtzan --lists DIR` takes a copy of them"
 
 
 def missing(root: Path) -> list[str]:

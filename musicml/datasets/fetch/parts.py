@@ -21,7 +21,9 @@ from musicml.datasets.fetch.progress import Progress
 from musicml.datasets.fetch.refusals import Wanted
 from musicml.datasets.fetch.tries import TROUBLES, Tries, status_of
 
-RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+# 15 digits are a petabyte; int() takes other scripts' digits too, and not any number of them
+RANGE = re.compile(r"bytes ([0-9]{1,15})-[0-9]{1,15}/([0-9]{1,15}|\*)")
+LENGTH = re.compile(r"[0-9]{1,15}")
 PIECE = 1 << 14  # bytes; one that is cut in its middle is lost
 
 
@@ -100,7 +102,10 @@ def bring(
     BadInput
         If it can't be had; what came is kept.
     """
-    to.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise files.disk_trouble(error, to) from error
     part = Part.at(to.with_name(f"{to.name}.part"))
     tries, headers = Tries(wanted, part.have, say), {}
     with Progress(wanted.name, say) as progress:
@@ -150,4 +155,4 @@ def told_by(answer: requests.Response) -> tuple[int, int | None]:
             raise requests.ConnectionError  # nobody knows where such a part belongs
         return int(found[1]), None if found[2] == "*" else int(found[2])
     length = answer.headers.get("Content-Length", "")
-    return 0, int(length) if length.isdigit() else None
+    return 0, int(length) if LENGTH.fullmatch(length) else None

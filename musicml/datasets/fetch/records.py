@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,18 @@ def digests(path: Path, *names: str) -> list[str]:
     return [digest.hexdigest() for digest in made]
 
 
-def compare(origin: Origin, version: str | None, sha256: str, n_bytes: int, archives: Path, wanted: Wanted) -> None:
+def compare(
+    origin: Origin,
+    version: str | None,
+    sha256: str,
+    n_bytes: int,
+    archives: Path,
+    wanted: Wanted,
+    say: Callable[[str], None],
+) -> None:
     """Hold an archive's hash against the one that came with the same version before; write it down the first time.
+
+    Where nobody told the version, another hash most likely means a newer one: that is said, and the hash written down.
 
     Raises
     ------
@@ -42,11 +53,14 @@ def compare(origin: Origin, version: str | None, sha256: str, n_bytes: int, arch
     path = archives / HASHES
     known = read(path)
     key = f"{origin.host} {origin.ref} {version or 'newest'}"
-    if key not in known:
-        files.write_json(path, known | {key: {"sha256": sha256, "bytes": n_bytes, "date": today()}})
-    elif known[key].get("sha256") != sha256:
-        before = known[key]
+    before = known.get(key) if isinstance(known.get(key), dict) else {}
+    if before.get("sha256") == sha256:
+        return
+    if before and version is not None:
         raise refusals.changed(wanted, before.get("date"), str(before.get("sha256"))[:12], path)
+    if before:
+        say(f"{wanted.name} is another archive than on {before.get('date')}: {origin.host} has a newer version, likely")
+    files.write_json(path, known | {key: {"sha256": sha256, "bytes": n_bytes, "date": today()}})
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -68,7 +68,8 @@ def silent(wanted: Wanted, seconds: float) -> BadInput:
 
 def busy(wanted: Wanted, seconds: float | None) -> BadInput:
     """HTTP 429 for longer than anybody waits at a terminal."""
-    wait = f"{math.ceil(seconds / 60)} minutes" if seconds else "some minutes"
+    minutes = math.ceil(seconds / 60) if seconds else None
+    wait = "a minute" if minutes == 1 else f"{minutes} minutes" if minutes else "some minutes"
     return BadInput(
         f"{wanted.host} must not be asked so often (429) and wants a pause of {wait} before it gives {wanted.name}: "
         f"`{wanted.command}` goes on afterwards."

@@ -19,6 +19,7 @@ SILENCES = 2  # of them in which nothing is heard until the time is up
 MOST = 500  # tries in all
 PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds before another try: the first, doubled until the longest
 PATIENCE = 120.0  # seconds that a server may ask to wait
+LONGEST_WISH = 366 * 86_400.0  # seconds; what is longer, or no number at all, is told as this
 LONG = 20.0  # seconds of a pause that a person should be told of
 
 TROUBLES = (requests.RequestException, urllib3.exceptions.HTTPError, ConnectionError, TimeoutError)
@@ -93,11 +94,12 @@ def seconds_until(wish: str) -> float | None:
     >>> seconds_until("30")
     30.0
     """
-    if wish.strip().isdigit():
-        return float(wish)
+    if wish.strip().isascii() and wish.strip().isdigit():
+        return min(float(wish), LONGEST_WISH)
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(wish).timestamp() - time.time())
-    except (TypeError, ValueError):
+        until = email.utils.parsedate_to_datetime(wish).timestamp()
+        return min(max(0.0, until - time.time()), LONGEST_WISH)
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

@@ -26,14 +26,16 @@ class Archive:
     path : where it lies
     version : None where nobody said it
     licence : as its host names it; empty where nobody said it
-    sha256 : in hex
+    md5 : in hex, as its host gives it; None where it gives none
+    sha256 : in hex; empty as long as it was not verified
     contents : what is in it; None as long as nobody looked
     """
 
     path: Path
-    version: str | None
-    licence: str
-    sha256: str
+    version: str | None = None
+    licence: str = ""
+    md5: str | None = None
+    sha256: str = ""
     contents: archives.Contents | None = None
 
     @property
@@ -47,8 +49,9 @@ class Archive:
         return self.path.with_name(f"{self.path.name}.json")
 
     def keep(self) -> Archive:
-        """Write down that it was verified."""
-        files.write_json(self.note, {"version": self.version, "licence": self.licence, "sha256": self.sha256})
+        """Write down what is known of it."""
+        facts = {"version": self.version, "licence": self.licence, "bytes": self.n_bytes}
+        files.write_json(self.note, facts | {"md5": self.md5, "sha256": self.sha256})
         return self
 
     def discard(self) -> None:
@@ -58,7 +61,7 @@ class Archive:
 
 
 def archive_of(origin: Origin, folder: Path, wanted: Wanted, say: Callable[[str], None]) -> Archive:
-    """The archive of `origin` in `folder`: the one that is there and was verified, or a new one.
+    """The archive of `origin` in `folder`, verified: the one that came whole before, or a new one.
 
     Raises
     ------
@@ -66,60 +69,77 @@ def archive_of(origin: Origin, folder: Path, wanted: Wanted, say: Callable[[str]
         If it can't be had or is not what it should be; then it is not kept.
     """
     path = folder / f"{origin.name}{origin.suffix}"
-    there = kept(path)
-    if there and origin.version in (None, there.version):
+    archive = kept(path, origin)
+    if archive:
         say(f"{origin.name}: taking the archive that is in {folder}")
-        return replace(there, contents=archives.inspect(path))
-    say(f"{origin.name}: fetching from {origin.host}")
-
-    said: list[int] = []
-
-    def room(rest: int, size: int) -> None:
-        archives.room_for(folder, rest + round(SWELLS * size))
-        if not said:  # not again for each part
-            say(f"{origin.name}: {megabytes(rest)} of {megabytes(size)} MB to come")
-        said.append(rest)
-
-    archive = (from_kaggle if origin.host == KAGGLE else from_zenodo)(origin, path, wanted, room, say)
+    else:
+        say(f"{origin.name}: fetching from {origin.host}")
+        archive = fetched(origin, path, wanted, say)
     try:
         archive = replace(archive, contents=archives.inspect(path))
-        records.compare(origin, archive.version, archive.sha256, archive.n_bytes, folder, wanted)
-    except BadInput:
-        archive.discard()
+        records.compare(origin, archive.version, archive.sha256, archive.n_bytes, folder, wanted, say)
+    except BadInput as error:
+        if getattr(error.__cause__, "errno", None) is None:  # else the disk is to blame
+            archive.discard()
         raise
     return archive.keep()
 
 
-def kept(path: Path) -> Archive | None:
-    """An archive that an earlier fetch verified and left, if it is still the same."""
-    archive = Archive(path, None, "", "")
+def kept(path: Path, origin: Origin) -> Archive | None:
+    """An archive that came whole in an earlier fetch, verified then or not yet, if it is still the same."""
+    archive = Archive(path)
     note = records.read(archive.note)
-    if not path.is_file() or not note.get("sha256"):
+    version, md5 = (note.get("version"), note.get("md5")) if note else (origin.version, origin.md5)
+    if not path.is_file() or not note and md5 is None or origin.version not in (None, version):
         return None
-    (sha256,) = records.digests(path, "sha256")
-    return Archive(path, note.get("version"), note.get("licence") or "", sha256) if sha256 == note["sha256"] else None
+    if note and note.get("bytes", archive.n_bytes) != archive.n_bytes:
+        return None
+    made = hashed(Archive(path, version, note.get("licence") or "", md5))
+    return made if made and note.get("sha256") in (None, "", made.sha256) else None
+
+
+def hashed(archive: Archive) -> Archive | None:
+    """The archive with its SHA-256; None where it has not the MD5 that its host gives."""
+    sha256, md5 = records.digests(archive.path, "sha256", "md5")
+    return replace(archive, sha256=sha256) if archive.md5 in (None, md5) else None
+
+
+def fetched(origin: Origin, path: Path, wanted: Wanted, say: Callable[[str], None]) -> Archive:
+    """A new archive, which has the hash that its host gives."""
+    said: list[int] = []
+
+    def room(rest: int, size: int) -> None:
+        archives.room_for(path.parent, rest + round(SWELLS * size))
+        if not said:  # not again for each part
+            say(f"{origin.name}: {megabytes(rest)} of {megabytes(size)} MB to come")
+        said.append(rest)
+
+    Archive(path).note.unlink(missing_ok=True)  # of one that was there and is not taken
+    archive = (from_kaggle if origin.host == KAGGLE else from_zenodo)(origin, path, wanted, room, say)
+    archive.keep()  # before it is read through: who stops that need not fetch it again
+    made = hashed(archive)
+    if made is None:
+        archive.discard()
+        raise refusals.damaged(wanted, f"md5:{archive.md5}")
+    return made
 
 
 def from_kaggle(
     origin: Origin, path: Path, wanted: Wanted, room: Callable[[int, int], None], say: Callable[[str], None]
 ) -> Archive:
-    """A new archive from Kaggle, held against the MD5 that its storage sends."""
+    """A new archive from Kaggle, with the MD5 that its storage sends."""
     from musicml.datasets.fetch import from_kaggle
 
     told = from_kaggle.bring(origin, path, wanted, room, say)
-    sha256, md5 = records.digests(path, "sha256", "md5")
-    if told.md5 not in (None, md5):
-        path.unlink()
-        raise refusals.damaged(wanted, f"md5:{told.md5}")
-    return Archive(path, told.version, told.licence, sha256)
+    return Archive(path, told.version, told.licence, told.md5)
 
 
 def from_zenodo(
     origin: Origin, path: Path, wanted: Wanted, room: Callable[[int, int], None], say: Callable[[str], None]
 ) -> Archive:
-    """A new archive from Zenodo, which has the MD5 that Zenodo publishes."""
+    """A new archive from Zenodo, with the MD5 that Zenodo publishes."""
     from musicml.datasets.fetch import from_web
 
     url = f"{ZENODO}/records/{origin.ref}/files/{origin.archive}"
     from_web.bring(url, f"md5:{origin.md5}", path, wanted, room, say)
-    return Archive(path, origin.version, "", *records.digests(path, "sha256"))
+    return Archive(path, origin.version, md5=origin.md5)

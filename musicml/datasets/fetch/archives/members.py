@@ -41,7 +41,7 @@ def checked(found: Iterator[Member], most: int, archive: str) -> Iterator[Member
         If a name leads elsewhere or clashes with another, or there are too many files, or more than `most` bytes.
     """
     seen: dict[str, tuple[str, bool]] = {}  # what a disk may take for the same name → the name, whether it is a folder
-    total = 0
+    total = n_files = 0
     for count, member in enumerate(found, start=1):
         if reason := fault_of(member.name):
             raise unsafe(archive, member.name, reason)
@@ -50,10 +50,11 @@ def checked(found: Iterator[Member], most: int, archive: str) -> Iterator[Member
             if total > most:
                 raise too_much(archive, most)
             if not is_litter(part.name):
+                n_files += not part.is_folder
                 yield part
         if max(count, len(seen)) > limits.FILES:
             raise too_many(archive)
-    if all(is_folder for _, is_folder in seen.values()):
+    if not n_files:
         raise empty(archive)
 
 
@@ -68,6 +69,10 @@ def fault_of(name: str) -> str | None:
         return "a name that leads out of it"
     if any(ord(character) < 32 or ord(character) == 127 for character in name):
         return "a name with a control character"
+    if ":" in name:  # on Windows a stream of another file
+        return "a name with a colon"
+    if any(part != "." and part.endswith((".", " ")) for part in parts):
+        return "a name that ends in a dot or a blank, which Windows leaves off"
     try:
         too_long = len(os.fsencode(name)) > limits.PATH or max(len(os.fsencode(part)) for part in parts) > limits.PART
     except UnicodeEncodeError:
