@@ -133,10 +133,10 @@ def test_codes_that_differ_in_few_bits_are_all_found_and_no_others():
 
 
 def test_copies_without_end_cost_no_more_than_a_few_comparisons_each(monkeypatch):
-    seen = [sight.unpacked(marked(photograph(1)))] * 80
-    assert len(sight.candidates(seen)) <= 80 * sight.CANDIDATES // 2
-    monkeypatch.setattr(lookup, "AT_ONCE", 100)  # the same in many parts
-    assert len(sight.candidates(seen)) <= 80 * sight.CANDIDATES // 2
+    seen = [sight.unpacked(marked(photograph(1)))] * 40
+    assert len(sight.candidates(seen)) <= 40 * sight.CANDIDATES // 2
+    monkeypatch.setattr(lookup, "AT_ONCE", 2_000)  # the same in many parts
+    assert len(sight.candidates(seen)) <= 40 * sight.CANDIDATES // 2
 
 
 def test_pictures_across_splits_and_labels_are_counted_and_clustered(tmp_path):
