@@ -508,21 +508,14 @@ def test_one_model_is_loaded_for_however_many_ask_at_once(runs, monkeypatch):
 
 
 def test_a_chosen_run_is_got_ready_while_its_reader_still_looks_for_a_file(runs, monkeypatch):
-    for kept in (predictors.kept, predictors.begun):
-        kept.clear()
+    predictors.kept.clear()
     loads = counted(monkeypatch, engines, "load")
-
-    def loaded():
-        for thread in [one for one in threading.enumerate() if one.name == predictors.READY]:
-            thread.join()
-        return len(loads)
-
     app = opened()
-    assert loaded() == 1
+    assert len(loads) == 1
     opened()
-    assert loaded() == 1
+    assert len(loads) == 1
     app.selectbox(key="beside").set_value(app.selectbox(key="beside").options[0]).run()
-    assert loaded() == 2
+    assert len(loads) == 2
 
 
 def test_only_a_few_models_are_kept_and_a_changed_one_is_loaded_anew(tmp_path, pictures):

@@ -24,6 +24,7 @@ def show() -> None:
     files = giving.given(chosen[0])
     if not files:
         answers.let_go()
+        predictors.get_ready(chosen)
         return
     if len(files) > MOST_FILES:
         st.warning(say("too_many", n=len(files), most=MOST_FILES))
@@ -62,8 +63,6 @@ def runs_asked() -> list[Entry]:
         right.caption(shell.marked(others[name]))
     chosen = [one, others[name]] if name else [one]
     remarks(found, chosen)
-    for asked in chosen:
-        predictors.get_ready(asked)
     return chosen
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import sys
-import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit as st
@@ -19,7 +19,6 @@ from musicml.runs import Run
 from musicml.serving import Serving
 
 KEPT = 4  # models held at a time; a large one takes half a gigabyte
-READY = "loads a model"
 MODEL = ("serving.json", "labels.json", "model.onnx", "model.keras", "model.skops")
 
 
@@ -78,29 +77,18 @@ def kept(path: str, changed: tuple[float, ...]) -> Predictor:
     return Predictor(Run(Path(path)))
 
 
-def get_ready(one: Entry) -> None:
-    """Load a run's model, and what its first answer imports, while its reader still chooses a file.
+def get_ready(chosen: Sequence[Entry]) -> None:
+    """Load the models of runs, and what a first answer imports, while their reader still chooses a file.
 
-    Not where Keras would have to be imported for it: whoever only looks need not pay for that.
+    Not where Keras would have to be imported for it: whoever only looks need not pay for that. In the thread of the page,
+    at its end: two threads that import at once can wait for each other without end.
     """
-    if can_be_asked(one) and not begins_slowly(one):
-        begun(str(one.run.path), stamp(one))
-
-
-@st.cache_resource(max_entries=KEPT, show_spinner=False)
-def begun(path: str, changed: tuple[float, ...]) -> threading.Thread:
-    """The thread that loads a model, begun once for all sessions; what goes wrong is told at the first question."""
-
-    def load() -> None:
-        for slow in ("scipy.fft", "pandas"):  # of the features, and of Streamlit's tables: half of the first answer
-            importlib.import_module(slow)
-        with contextlib.suppress(BadInput):
-            asked.model()
-
-    asked = kept(path, changed)
-    thread = threading.Thread(target=load, name=READY, daemon=True)
-    thread.start()
-    return thread
+    for one in chosen:
+        if can_be_asked(one) and not begins_slowly(one):
+            for slow in ("scipy.fft", "pandas"):  # of the features, and of Streamlit's tables: half of the first answer
+                importlib.import_module(slow)
+            with contextlib.suppress(BadInput):  # told at the first question
+                predictor(one).model()
 
 
 def begins_slowly(one: Entry) -> bool:
