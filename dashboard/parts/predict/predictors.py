@@ -80,8 +80,8 @@ def kept(path: str, changed: tuple[float, ...]) -> Predictor:
 def get_ready(chosen: Sequence[Entry]) -> None:
     """Load the models of runs, and what a first answer imports, while their reader still chooses a file.
 
-    Not where Keras would have to be imported for it: whoever only looks need not pay for that. In the thread of the page,
-    at its end: two threads that import at once can wait for each other without end.
+    Not where Keras would have to be imported for it: whoever only looks need not pay for that. In the page's thread, at
+    its end: two threads that import at once can wait for each other without end.
     """
     for one in chosen:
         if can_be_asked(one) and not begins_slowly(one):
