@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from musicml import calibrate, console, datasets, files, report, runs
+from musicml import calibrate, console, datasets, files, report, runs, splits
 from musicml.datasets import Dataset, Example
 from musicml.errors import BadInput
 from musicml.predict import Prediction, Predictor, Question
@@ -78,9 +78,7 @@ def asked(run: Run, dataset: Dataset, say: Callable[[str], None]) -> Answered:
     rows = [row for row in run.table("split.csv") if row["split"] == "test"]
     there = {example.id: example for example in dataset.examples}
     found = [(there[row["example"]], row["group"]) for row in rows if row["example"] in there]
-    facts = run.facts()
-    kind, as_published = facts["settings"]["data"]["split"], facts["data"].get("as_published")
-    if not (kind == "track" or as_published and kind == "official"):
+    if not splits.keeps_nothing_together(dataset, run.facts()["settings"]["data"]["split"]):
         found = [(replace(example, group=group), group) for example, group in found]
     answered = ask(run, dataset, [example for example, _ in found], say)
     gone = [f"{row['example']}: not on the disk any more" for row in rows if row["example"] not in there]

@@ -92,24 +92,34 @@ def add_fetch(added: Any) -> None:
     )
 
 
-def add_training_options(made: argparse.ArgumentParser) -> None:
-    """What `train` and `train-all` share."""
+def add_which(made: argparse.ArgumentParser) -> None:
+    """Which of a data set's folders is read."""
     made.add_argument(
         "--data",
         choices=("auto", "real", "sample"),
         default="auto",
         help="which data to take (default: the real, where it is there, else the sample)",
     )
-    made.add_argument("--seed", type=natural, default=None, help="of the split, the weights and the order (default: 0)")
-    made.add_argument("--deterministic", action="store_true", help="make two trainings equal to the bit, on a CPU")
+
+
+def add_changes(made: argparse.ArgumentParser, example: str) -> None:
+    """Changes of an experiment's keys, for one command."""
     made.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="KEY=VALUE",
         dest="changes",
-        help="change a key of the experiment, such as training.epochs=3; may be given often",
+        help=f"change a key of the experiment, such as {example}; may be given often",
     )
+
+
+def add_training_options(made: argparse.ArgumentParser) -> None:
+    """What `train` and `train-all` share."""
+    add_which(made)
+    made.add_argument("--seed", type=natural, default=None, help="of the split, the weights and the order (default: 0)")
+    made.add_argument("--deterministic", action="store_true", help="make two trainings equal to the bit, on a CPU")
+    add_changes(made, "training.epochs=3")
 
 
 def add_train(added: Any) -> None:
@@ -243,12 +253,7 @@ def add_audit(added: Any) -> None:
     made.add_argument("dataset", nargs="?", metavar="DATASET", help="such as gtzan")
     made.add_argument("--folder", type=Path, metavar="DIR", help="audit this folder of class folders")
     made.add_argument("--as-published", action="store_true", help="take the data set with its faults")
-    made.add_argument(
-        "--data",
-        choices=("auto", "real", "sample"),
-        default="auto",
-        help="which data to take (default: the real, where it is there, else the sample)",
-    )
+    add_which(made)
     made.add_argument("--html", type=Path, metavar="FILE", help="write a page to show as well, with the pairs on it")
 
 
@@ -268,22 +273,10 @@ def add_leak(added: Any) -> None:
     )
     made.add_argument("experiment", metavar="EXPERIMENT", help="a TOML file, or its name in experiments/")
     made.add_argument("--folder", type=Path, metavar="DIR", help="on this folder of class folders, with a groups.csv")
-    made.add_argument(
-        "--data",
-        choices=("auto", "real", "sample"),
-        default="auto",
-        help="which data to take (default: the real, where it is there, else the sample)",
-    )
+    add_which(made)
     made.add_argument("--seeds", type=int, choices=range(1, 21), default=3, metavar="N", help="how many (default: 3)")
     made.add_argument("--folds", type=int, choices=range(2, 21), default=3, metavar="K", help="how many (default: 3)")
-    made.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="changes",
-        help="change a key of the experiment, such as clips.seconds=1; may be given often",
-    )
+    add_changes(made, "clips.seconds=1")
 
 
 def add_runs(added: Any) -> None:

@@ -25,7 +25,20 @@ from musicml.errors import BadInput
 from musicml.splits.assign import assign
 from musicml.splits.groups import joined, keeps_nothing_together, regrouped, together
 
-__all__ = ["FOLDS", "KINDS", "SPLITS", "Split", "assign", "check", "folds", "joined", "make", "regrouped", "together"]
+__all__ = [
+    "FOLDS",
+    "KINDS",
+    "SPLITS",
+    "Split",
+    "assign",
+    "check",
+    "folds",
+    "joined",
+    "keeps_nothing_together",
+    "make",
+    "regrouped",
+    "together",
+]
 
 
 KINDS = ("official", "filtered", "group", "artist", "track", "clean")
