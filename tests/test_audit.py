@@ -130,6 +130,12 @@ def test_uneven_classes_and_few_test_files_are_told_with_what_they_do(tmp_path):
 # Groups, and what lies beside the data
 
 
+def test_classes_of_one_size_are_told_by_one_figure(tmp_path):
+    dataset = dataset_of(tmp_path, [(f"{label}{k}.wav", label) for label in "ab" for k in range(8)])
+    found = kinds(labels.findings(dataset, contents_of(dataset)))
+    assert found["balance"].words == "The classes are of one size: 8 examples each."
+
+
 def test_a_group_on_two_sides_is_a_fault_with_the_share_of_the_test_it_concerns(tmp_path):
     rows = [
         ("1.wav", "a", "train", "x"),

@@ -975,6 +975,39 @@ def test_a_local_copy_of_the_lists_is_taken_if_it_is_the_published_one(run, kagg
     assert "must hold GTZAN's list train_filtered.txt" in refused(run, "gtzan", "--lists", copied)
 
 
+def gtzan_of_a_colleague(small, home):
+    """A folder of GTZAN that brings its own lists."""
+    folder = home / "colleague"
+    shutil.copytree(small / "gtzan", folder, ignore=shutil.ignore_patterns("SOURCE.json"))
+    return folder
+
+
+def test_lists_that_a_folder_brings_are_taken_if_they_are_the_published_ones(run, web, small, tmp_path):
+    folder = gtzan_of_a_colleague(small, tmp_path / "home")
+    (folder / "splits/test_filtered.txt").write_text("mine")
+    said = refused(run, "gtzan", "--from", folder)
+    assert "must bring GTZAN's list test_filtered.txt as it was published" in said and "copying" not in said
+    packed = shutil.make_archive(str(tmp_path / "home/packed"), "zip", folder)
+    said = refused(run, "gtzan", "--from", packed)
+    assert "must bring GTZAN's list test_filtered.txt as it was published" in said and left(tmp_path) == []
+    assert run("gtzan", "--from", folder, "--lists", small / "gtzan/splits")[0] == 0  # which take the place of its own
+    assert lists.is_published("test_filtered.txt", (tmp_path / "data/gtzan/splits/test_filtered.txt").read_bytes())
+
+
+def test_published_lists_in_a_folder_are_not_fetched_again(run, web, small, tmp_path):
+    folder = gtzan_of_a_colleague(small, tmp_path / "home")
+    (folder / "splits/test_filtered.txt").unlink()
+    assert run("gtzan", "--from", folder)[0] == 0 and lists.missing(tmp_path / "data/gtzan") == []
+    assert [seen.path for seen in web.seen] == ["/coreyker/dnn-mgr/HEAD/gtzan/test_filtered.txt"]
+
+
+def test_a_wrong_folder_is_refused_before_anything_of_it_is_copied(run, small, tmp_path, monkeypatch):
+    copied = []
+    monkeypatch.setattr(shutil, "copyfile", lambda *paths: copied.append(paths))
+    said = refused(run, "gtzan", "--from", small / "instrument_sounds")
+    assert "must hold gtzan as it was published" in said and copied == [] and left(tmp_path) == []
+
+
 def test_where_no_terminal_is_a_line_tells_now_and_then_how_far_it_is(monkeypatch):
     said, now = [], [0.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])

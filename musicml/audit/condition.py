@@ -69,7 +69,7 @@ def truncated(dataset: Dataset, looks: Looks) -> Finding:
     """Files in which less is than their header promises."""
     found = chosen(dataset, looks, lambda facts: facts["cut"])
     if not found:
-        return Finding("truncated", "fine", "No file is cut off.")
+        return Finding("truncated", "fine", "Every file that can be read is as long as its header says.")
     words = (
         f"Files that are cut off: {len(found)} of {len(dataset.examples)}; their headers promise more than is there."
     )

@@ -135,6 +135,8 @@ def balance(dataset: Dataset, classes: Sequence[Mapping[str, Any]]) -> Finding:
     """Whether the classes are of one size."""
     largest, smallest = (pick(classes, key=lambda row: row["total"]) for pick in (max, min))
     most, least = largest["total"], smallest["total"]
+    if most == least:
+        return Finding("balance", "fine", f"The classes are of one size: {most} examples each.")
     if most <= UNEVEN * least:
         return Finding("balance", "fine", f"The classes are of about one size: {least} to {most} examples.")
     words = f"The largest class, {largest['class']}, has {most} examples; the smallest, {smallest['class']}, {least}."

@@ -119,7 +119,7 @@ def at_home(
     wanted = Wanted(name, origin.host, origin.page, "--from", " ".join(("musicml", "fetch", name)))
     listed = None if lists_from is None else lists.read(lists_from)  # before an hour of fetching
     if not homes.there(folder, name):
-        made = brought(wanted, folder, given, keep_archive, say)
+        made = brought(wanted, folder, given, listed is None, keep_archive, say)
     elif given is None:
         say(f"{folder}: {name}, already there")
         made = described(name, folder, already_there=True)
@@ -129,17 +129,17 @@ def at_home(
 
 
 def brought(
-    wanted: Wanted, folder: Path, given: Path | None, keep_archive: bool, say: Callable[[str], None]
+    wanted: Wanted, folder: Path, given: Path | None, own_lists: bool, keep_archive: bool, say: Callable[[str], None]
 ) -> Fetched:
-    """The data set, unpacked, looked at, and only then under its name."""
+    """The data set, unpacked, looked at, and only then under its name; `own_lists` as `homes.recognised` takes it."""
     from musicml.datasets.fetch import given as by_hand
 
     with homes.held(folder), homes.beside(folder) as temporary:
         if given is None:
             fetched(wanted, temporary, folder, keep_archive, say)
         else:
-            facts = by_hand.take(given, ORIGINS[wanted.name], temporary, folder.parent, say)
-            homes.settle(temporary, folder, facts, given, say)
+            facts = by_hand.take(given, ORIGINS[wanted.name], temporary, folder.parent, own_lists, say)
+            homes.settle(temporary, folder, facts, given, say, own_lists)
     return described(wanted.name, folder)
 
 

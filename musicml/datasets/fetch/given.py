@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from musicml import files
-from musicml.datasets.fetch import archives, records
+from musicml.datasets.fetch import archives, homes, records
 from musicml.datasets.fetch.origins import Origin
 from musicml.datasets.fetch.progress import Progress
 from musicml.errors import BadInput
@@ -20,17 +20,21 @@ BY_HAND = "given by hand"
 MACS = {".DS_Store", "__MACOSX"}
 
 
-def take(given: Path, origin: Origin, folder: Path, data_root: Path, say: Callable[[str], None]) -> dict[str, Any]:
+def take(
+    given: Path, origin: Origin, folder: Path, data_root: Path, own_lists: bool, say: Callable[[str], None]
+) -> dict[str, Any]:
     """Unpack or copy what is `given` into the new `folder` below `data_root`; returns what SOURCE.json says of it.
+
+    `own_lists` is as `homes.recognised` takes it.
 
     Raises
     ------
     BadInput
-        If it is neither an archive that can be unpacked safely nor a folder, is another archive than the one that
-        its publisher gives a hash of, or the disk has no room for it.
+        If it is neither an archive that can be unpacked safely nor a folder of the data set, is another archive than
+        the one that its publisher gives a hash of, or the disk has no room for it.
     """
     with readable(given):
-        facts = taken(given, origin, folder, data_root, say)
+        facts = taken(given, origin, folder, data_root, own_lists, say)
     return facts | {"source": BY_HAND, "given": given.name}
 
 
@@ -46,7 +50,9 @@ def readable(given: Path) -> Iterator[None]:
         ) from error
 
 
-def taken(given: Path, origin: Origin, folder: Path, data_root: Path, say: Callable[[str], None]) -> dict[str, Any]:
+def taken(
+    given: Path, origin: Origin, folder: Path, data_root: Path, own_lists: bool, say: Callable[[str], None]
+) -> dict[str, Any]:
     """As `take`; PermissionError where what is given can't be read."""
     if given.is_dir():
         if data_root.resolve().is_relative_to(given.resolve()):
@@ -54,6 +60,7 @@ def taken(given: Path, origin: Origin, folder: Path, data_root: Path, say: Calla
         found = list(below(given))
         if closed := [path for path in found if not os.access(path, os.R_OK)]:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(closed[0]))
+        homes.recognised(given, origin.name, given, own_lists)  # before a gigabyte of it is copied
         archives.room_for(data_root, sum(path.stat().st_size for path in found))
         copy(found, given, folder, origin.name, say)
         known = records.read(folder / "SOURCE.json")

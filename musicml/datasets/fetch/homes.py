@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 from musicml import files
 from musicml.datasets.base import Dataset, visible_folders
-from musicml.datasets.fetch import records
+from musicml.datasets.fetch import lists, records
 from musicml.datasets.fetch.origins import ORIGINS
 from musicml.errors import BadInput
 
@@ -106,14 +106,16 @@ def same(file: TextIO, path: Path) -> bool:
         return False
 
 
-def settle(temporary: Path, folder: Path, facts: dict[str, Any], came: Path, say: Callable[[str], None]) -> None:
+def settle(
+    temporary: Path,
+    folder: Path,
+    facts: dict[str, Any],
+    came: Path,
+    say: Callable[[str], None],
+    own_lists: bool = True,
+) -> None:
     """Give what was unpacked its name, if it is the data set; `came` is what it was unpacked or copied from."""
-    home, dataset = laid_out(temporary, folder.name, came)
-    if records.read(home / "SOURCE.json").get("sample"):
-        raise BadInput(
-            f"{came} must be the real {folder.name}, and says in its SOURCE.json that it was generated as sample data: "
-            f"`musicml fetch {folder.name}` brings the real one."
-        )
+    home, dataset = recognised(temporary, folder.name, came, own_lists)
     n_files = sum(path.is_file() for path in home.rglob("*"))
     n_examples, whole = len(dataset.examples), ORIGINS[folder.name].n_examples
     files.write_json(home / "SOURCE.json", {**facts, "files": n_files, "examples": n_examples})
@@ -133,9 +135,30 @@ def settle(temporary: Path, folder: Path, facts: dict[str, Any], came: Path, say
         say(f"{folder.name} has {whole} examples or more, and this copy {n_examples}: it is not the whole of it")
 
 
+def recognised(root: Path, name: str, came: Path, own_lists: bool = True) -> tuple[Path, Dataset]:
+    """Where the real data set lies below `root`, and the data set; `came` is what `root` was unpacked from, or is.
+
+    `own_lists` is whether the lists of GTZAN that it brings are to be used, and so must be the published ones.
+
+    Raises
+    ------
+    BadInput
+        If it is not that data set, was generated as sample data, or brings other lists than the published ones.
+    """
+    home, dataset = laid_out(root, name, came)
+    if records.read(home / "SOURCE.json").get("sample"):
+        raise BadInput(
+            f"{came} must be the real {name}, and says in its SOURCE.json that it was generated as sample data: "
+            f"`musicml fetch {name}` brings the real one."
+        )
+    if name == "gtzan" and own_lists:
+        lists.check(home, came)
+    return home, dataset
+
+
 def laid_out(temporary: Path, name: str, came: Path) -> tuple[Path, Dataset]:
     """Where the data set lies in what was unpacked, at the top or in the one folder there; and the data set."""
-    inside = visible_folders(temporary)
+    inside = [path for path in visible_folders(temporary) if path.name != "__MACOSX"]
     try:
         return temporary, loaded(temporary, name)
     except BadInput as error:

@@ -66,6 +66,23 @@ def read(folder: Path) -> dict[str, bytes]:
     return {name: published(name, Path(folder)) for name in PLACES}
 
 
+def check(root: Path, came: Path) -> None:
+    """Refuse lists in `root/splits` that are not the published ones; `came` is what brought them.
+
+    Raises
+    ------
+    BadInput
+        If one that is there is another.
+    """
+    for name in PLACES:
+        path = Path(root) / SPLITS / name
+        if path.is_file() and not is_published(name, path.read_bytes()):
+            raise BadInput(
+                f"{came} must bring GTZAN's list {name} as it was published (SHA-256 {SHA256[name][:8]}...), or none, "
+                "and brings another: remove it there to have it fetched, or give the published lists with --lists."
+            )
+
+
 def write(contents: dict[str, bytes], root: Path) -> None:
     """Write lists into `root/splits`, in place of any that are there."""
     for name, content in contents.items():
@@ -79,9 +96,14 @@ def published(name: str, folder: Path) -> bytes:
     if path is None:
         raise BadInput(f"{folder} must hold GTZAN's list {name}, and does not: leave out --lists to fetch all of them.")
     content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != SHA256[name]:
+    if not is_published(name, content):
         raise BadInput(
             f"{path} must be GTZAN's list as it was published (SHA-256 {SHA256[name][:8]}...), and is not: "
             "leave out --lists to fetch it."
         )
     return content
+
+
+def is_published(name: str, content: bytes) -> bool:
+    """Whether the content of a list has the hash of the published one."""
+    return hashlib.sha256(content).hexdigest() == SHA256[name]
