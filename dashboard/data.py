@@ -66,11 +66,13 @@ class Entry:
 
     @property
     def status(self) -> str:
-        """`whole`, `training`, `stopped` (no sign of life for long) or `damaged`."""
+        """`whole`, `training`, `stopped` (its process is over, or no sign of life for long) or `damaged`."""
         if self.trouble:
             return "damaged"
         if self.report:
             return "whole"
+        if runs.has_ended(self.facts.get("process")):
+            return "stopped"
         return "training" if self.silence < self.patience else "stopped"
 
     @property
@@ -131,7 +133,10 @@ def is_run(path: Path) -> bool:
 
 def entry(path: Path) -> Entry:
     """One run folder, read again only where one of its files has changed."""
-    return read_entry(str(path), stamp(path, *SIGNS))
+    signs = list(SIGNS)
+    if not (path / "report.json").is_file():  # what trains now may be one of its folds
+        signs += [f"{runs.FOLDS}/{fold.name}/{sign}" for fold in (path / runs.FOLDS).glob("[0-9]*") for sign in SIGNS]
+    return read_entry(str(path), stamp(path, *signs))
 
 
 def stamp(path: Path, *names: str) -> tuple[float, ...]:

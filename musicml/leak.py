@@ -118,7 +118,7 @@ def cut_up(
             f"the leak meter needs tracks that can be cut, of one class each, and {experiment.name} on {dataset.name} "
             "has none: take one of the genre experiments."
         )
-    dataset, found = prepare.read(experiment, dataset, data_root, clip, say)
+    dataset, found = prepare.read(experiment, dataset, data_root, clip, say, named=False)  # there is no run
     n_tracks = len(dataset.examples)
     if not known:
         raise BadInput(

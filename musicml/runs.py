@@ -5,7 +5,10 @@ A run gets its final name when it begins; `report.json`, written last, makes it 
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import functools
+import hashlib
 import json
 import os
 import platform
@@ -88,10 +91,10 @@ class Run:
         return f"finish the run with `musicml train --resume {whole}`, or train it again."
 
     def update(self, **facts: Any) -> None:
-        """Write `facts` into run.json beside what it says already; refused once the run is whole."""
+        """Write `facts`, and which process this is, into run.json beside what it says; refused once it is whole."""
         if self.is_whole:
             raise BadInput(f"run {self.name} is whole and is never changed: train again for another.")
-        files.write_json(self.path / "run.json", {**self.facts(), **facts})
+        files.write_json(self.path / "run.json", {**self.facts(), "process": process(), **facts})
 
     def table(self, name: str) -> list[dict[str, str]]:
         """The rows of the CSV file `name` of this run; none where it is not there."""
@@ -128,11 +131,51 @@ def begin(path: Path, experiment: str, seed: int, text: str, facts: Mapping[str,
             "started": f"{now:%Y-%m-%dT%H:%M:%SZ}",
             "versions": versions(),
             "git_commit": git_commit(),
+            "process": process(),
             "machine": {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
             **facts,
         },
     )
     return Run(path)
+
+
+def process() -> dict[str, Any]:
+    """Which process this is, so that whoever reads its run can tell whether it is still there (`has_ended`)."""
+    return {"id": os.getpid(), "place": place()}
+
+
+@functools.cache
+def place() -> str:
+    """Where this process's number holds: this machine since its start, this container; 16 hex digits, no name."""
+    try:  # on Linux
+        told = Path("/proc/sys/kernel/random/boot_id").read_text() + os.readlink("/proc/self/ns/pid")
+    except OSError:
+        told = platform.node()
+    return hashlib.blake2b(told.encode(), digest_size=8).hexdigest()
+
+
+def has_ended(known: Any) -> bool:
+    """Whether the process that run.json names is known to be over; False where that can't be told from here."""
+    if not isinstance(known, dict) or known.get("ended"):
+        return isinstance(known, dict)
+    number = known.get("id")
+    if os.name != "posix" or known.get("place") != place() or not isinstance(number, int) or number < 1:
+        return False
+    try:
+        os.kill(number, 0)  # asks only whether it is there
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
+
+
+def let_go(root: Path) -> None:
+    """Say of the unfinished runs in `root` that this process wrote that it is no longer at them."""
+    for run in list_runs(root):
+        if not run.is_whole and run.facts().get("process") == process():
+            with contextlib.suppress(BadInput):  # a full disk may be what ended the training
+                run.update(process={**process(), "ended": True})
 
 
 def fold(run: Run, k: int) -> Run:

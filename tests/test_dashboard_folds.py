@@ -1,9 +1,10 @@
+import os
 import shutil
 
 import pages
 import pytest
 
-from dashboard import data
+from dashboard import data, text
 from dashboard.text import LANGUAGES
 from musicml import evaluate, experiment, files, runs, scored
 from musicml import train as training
@@ -48,6 +49,27 @@ def test_the_run_page_says_that_files_were_judged_out_of_fold(language, judged, 
     assert served in pages.said(app)
     sides = next(table.value for table in app.dataframe if table.value.shape == (2, 3))
     assert sides.iloc[:, 1].sum() == 24  # all of them, for the model that is served
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_cross_validation_offers_no_example_and_says_why(language, run, data_root, monkeypatch):
+    monkeypatch.setenv("MUSICML_RUNS", str(run.path.parent))
+    monkeypatch.setenv("MUSICML_DATA", str(data_root))
+    app = pages.opened("predict", language)
+    app = pages.sound(app.segmented_control(key="predict-way-3").set_value("pick").run(), language)
+    assert text.read(language, "predict")["none_new"] in pages.said(app)
+    assert text.read(language, "common")["not_here"] not in pages.said(app)
+
+
+def test_a_cross_validation_lives_while_one_of_its_folds_is_trained(run, tmp_path):
+    made = runs.open_run(shutil.copytree(run.path, tmp_path / run.path.name))
+    (made.path / "report.json").unlink()
+    files.write_json(made.path / "run.json", {**made.facts(), "status": "started"})
+    for path in made.path.rglob("*"):
+        os.utime(path, (0, 0))
+    assert data.entry(made.path).status == "stopped"
+    os.utime(runs.fold(made, 3).path / "run.json")
+    assert data.entry(made.path).status == "training"
 
 
 def test_what_a_fold_said_of_several_classes_is_decided_by_its_own_thresholds(run, tmp_path):

@@ -1,11 +1,15 @@
 """Overview: every run with its figure, and what is published beside it."""
 
+import subprocess
+import sys
+
 import made_runs
 import pages
 import pytest
 
 from dashboard import shell, text
 from musicml import references
+from musicml import runs as package
 
 
 @pytest.fixture
@@ -76,6 +80,37 @@ def test_a_run_that_begins_or_ends_is_noticed_without_a_reload(runs):
     assert shell.statuses() == ((training.name, "training"),)
     whole = made_runs.make(runs, family="cnn", n=40)
     assert dict(shell.statuses()) == {training.name: "training", whole.name: "whole"}
+
+
+def test_a_run_whose_process_is_over_is_not_said_to_be_training(runs):
+    run = made_runs.make(runs, family="gru", status="training")
+    run.update()  # by this process, which is there
+    assert shell.statuses() == ((run.name, "training"),)
+    over = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    gone = {**package.process(), "id": int(over.stdout)}
+    made_runs.odd(run.path, "run.json", "process", value={**gone, "place": "another machine"})
+    assert shell.statuses() == ((run.name, "training"),)  # as far as can be told from here
+    made_runs.odd(run.path, "run.json", "process", value=gone)
+    assert shell.statuses() == ((run.name, "stopped"),)
+    assert text.read("en", "overview")["now"] not in pages.said(pages.opened())
+
+
+@pytest.mark.parametrize("damaged", [None, 7, {"id": None}, {"id": -1}, {"id": "x"}, {"id": 10**30}])
+def test_what_names_no_process_tells_nothing(damaged, runs):
+    known = {**package.process(), **damaged} if isinstance(damaged, dict) else damaged
+    run = made_runs.make(runs, family="gru", status="training")
+    made_runs.odd(run.path, "run.json", "process", value=known)
+    assert shell.statuses() == ((run.name, "training"),)
+
+
+def test_a_process_that_goes_on_says_which_training_it_gave_up(runs):
+    failed = made_runs.make(runs, family="gru", status="training")
+    others = made_runs.make(runs, family="cnn", status="training", seed=1)
+    failed.update()
+    package.let_go(runs)
+    assert dict(shell.statuses()) == {failed.name: "stopped", others.name: "training"}
+    failed.update()  # it is resumed
+    assert dict(shell.statuses())[failed.name] == "training"
 
 
 def test_a_run_as_published_stands_apart_from_the_honest_ones(runs):

@@ -119,6 +119,9 @@ def test_calibration_and_files_unlike_training_are_told_in_words(runs):
     app = part("result")
     assert "off by **10.0 percentage points**" in said(app) and "it was 20.0: one number" in said(app)
     assert "**3 of 40**" in said(app) and "1 files could not be read" in said(app)
+    assert "Of the other" not in said(app)
+    rewrite(run.path / "report.json", unlike_training={"flagged": 3, "n": 30})
+    assert "Of the other 10 of all 40 test files this can't be told" in said(part("result"))
     rewrite(run.path / "report.json", calibration_error=0.3, unlike_training=None, unreadable=[])
     app = part("result")
     assert "did not help" in said(app) and "can't tell whether a file is unlike" in said(app)
@@ -201,6 +204,19 @@ def test_data_names_the_split_the_groups_and_what_was_left_out(runs):
     assert sides.iloc[2].tolist()[1:] == [20, len(groups)]
     assert len(left) == 2 and left.iloc[0].tolist()[0] == "blues/bad.00000.wav"
     assert "sisi" in said(app)
+
+
+@pytest.mark.parametrize(
+    ("split", "as_published", "apart"),
+    [("group", False, False), ("official", False, False), ("track", False, True), ("official", True, True)],
+)
+def test_that_a_group_stands_on_one_side_is_said_only_where_it_does(split, as_published, apart, runs):
+    run = made_runs.make(runs, family="gru", n=20)
+    facts = run.facts()
+    settings = {**facts["settings"], "data": {**facts["settings"]["data"], "split": split}}
+    rewrite(run.path / "run.json", settings=settings, data={**facts["data"], "as_published": as_published})
+    shown = said(part("data"))
+    assert ("stands on one side only" in shown) is not apart and ("may stand on several sides" in shown) is apart
 
 
 def test_what_was_chosen_is_said_with_its_reason(runs):

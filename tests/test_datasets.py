@@ -24,24 +24,6 @@ FACTS = {  # kind, task, answers
 }
 
 
-@pytest.fixture(scope="module")
-def root(data_root):
-    """A data root with every data set's sample, small; no test changes it."""
-    sample.write(data_root / "sample", only=["instrument_sounds"], scale=0.02, say=lambda line: None)
-    return data_root
-
-
-@pytest.fixture
-def copied(root, tmp_path):
-    """Copy one data set's sample to where a test may change it: `copied("gtzan")`."""
-
-    def copy(name):
-        shutil.copytree(root / "sample" / name, tmp_path / "sample" / name)
-        return tmp_path / "sample" / name
-
-    return copy
-
-
 def wav(path, seconds=0.05):
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, np.zeros(int(8000 * seconds)), 8000)

@@ -1,12 +1,14 @@
 import csv
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from musicml import evaluate, experiment, runs
+from musicml import datasets, evaluate, experiment, prepare, runs, splits
 from musicml import train as training
+from musicml.cli import screen
 from musicml.errors import BadInput
 from musicml.predict import Predictor
 
@@ -115,6 +117,39 @@ def test_folds_beside_the_data_sets_own_lists_are_refused_when_the_file_is_read(
         experiment.read(tones_toml, {"data.folds": 3})
     with pytest.raises(BadInput, match="data.folds = 21 must be a whole number from 0 to 20"):
         experiment.read(tones_toml, {"data.folds": 21, "data.split": "group"})
+
+
+def test_a_clean_split_says_how_many_groups_hold_and_not_that_none_is_known(tones, tones_toml, data_root, tmp_path):
+    said = []
+    for kind in ("clean", "group"):
+        settings = experiment.read(tones_toml, {"data.split": kind, "data.folds": 2})
+        dataset = datasets.load_folder(tones)
+        said.append([])
+        prepare.prepare(settings, dataset, data_root, 0, said[-1].append)
+    known, unknown = "nearly alike share a group: 24 files, ", "no groups are known"
+    assert any(known in words for words in said[0]) and not any(unknown in words for words in said[0])
+    assert any(unknown in words for words in said[1]) and not any(known in words for words in said[1])
+
+
+def test_a_class_that_one_fold_of_a_forest_can_not_learn_is_named_before_anything_is_trained(tones, tones_toml):
+    dataset = datasets.load_folder(tones)
+    side = np.where(np.arange(24) % 8 < 4, "train", "test").astype(object)
+    split = splits.Split(side, "fold 1 of 2, group")
+    prepare.check_both_kinds(dataset, [split])
+    looked = {"high": False, "low": False}  # of several classes at once; `middle` was looked for only where it is
+    examples = tuple(replace(one, labels={**looked, **one.labels}) for one in dataset.examples)
+    dataset = replace(dataset, task="multi", examples=examples)
+    with pytest.raises(BadInput, match=r"and middle has one kind only \(fold 1 of 2, group\): add files"):
+        prepare.check_both_kinds(dataset, [split])
+
+
+def test_files_whose_fold_can_not_tell_what_is_unlike_training_are_counted_apart(run, capsys):
+    report = evaluate.evaluate(run)
+    assert report["unlike_training"] is None  # six validation files or fewer a fold
+    screen.print_report(run.path, {**report, "unlike_training": {"flagged": 1, "n": 18}})
+    assert "taken for unlike training: 1 of 18; of the other 6 it can't be told" in capsys.readouterr().out
+    screen.print_report(run.path, {**report, "unlike_training": {"flagged": 1, "n": 24}})
+    assert "taken for unlike training: 1 of 24\n" in capsys.readouterr().out
 
 
 def test_each_example_can_be_decided_by_the_thresholds_of_its_own_fold():

@@ -105,6 +105,15 @@ def test_only_tracks_of_one_class_each_have_a_leak_to_measure(pictures, data_roo
             leak.measure(experiment.read(EXPERIMENTS / f"{name}.toml"), data_root, say=lambda words: None)
 
 
+def test_files_left_out_are_not_said_to_be_named_in_a_table_that_nobody_writes(hums, tones_toml, data_root, tmp_path):
+    folder, said = shutil.copytree(hums, tmp_path / "hums"), []
+    (folder / "calm/0-0.wav").write_text("no sound")
+    settings = experiment.read(tones_toml, {"model.n_estimators": 1})
+    leak.measure(settings, data_root, folder=folder, seeds=(0,), folds=2, say=said.append)
+    (left,) = [words for words in said if "left out" in words]
+    assert left.startswith("1 file left out, the first: calm/0-0.wav") and "excluded.csv" not in left
+
+
 def test_the_command_prints_the_three_figures_and_keeps_them(hums, tones_toml, data_root, musicml, tmp_path):
     code, out, err = musicml(
         *("leak", tones_toml, "--folder", hums, "--data-root", data_root, "--runs", tmp_path),

@@ -5,6 +5,7 @@ import pytest
 from musicml import evaluate, experiment
 from musicml import train as training
 from musicml.datasets import sample
+from musicml.errors import BadInput
 
 
 @pytest.fixture(scope="module")
@@ -18,6 +19,14 @@ def trained_as(tones_toml, tmp_path_factory):
         return training.train(settings, root, root / "runs")
 
     return made
+
+
+def test_a_split_by_lists_that_are_not_there_is_refused_before_any_file_is_read(tones_toml, tones, tmp_path):
+    for kind, lacks in (("filtered", "fault-filtered lists"), ("artist", "an index of artists")):
+        settings, said = experiment.read(tones_toml, {"data.split": kind}), []
+        with pytest.raises(BadInput, match=f"must go with a data set that has {lacks}"):
+            training.train(settings, tmp_path / "data", tmp_path / "runs", folder=tones, say=said.append)
+        assert said == [] and not (tmp_path / "data").exists() and not (tmp_path / "runs").exists()
 
 
 def table(run, name):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from musicml import datasets, splits
-from musicml.datasets import folder, gtzan, instrument_sounds, openmic, sample
+from musicml.datasets import folder, gtzan, instrument_sounds, openmic
 from musicml.errors import BadInput
 
 REAL = os.environ.get("MUSICML_SHARED_DATA")
@@ -23,23 +23,6 @@ VIOLINS = [
     "Vn-ord-A4-ff-1c.wav",
     "emil_bwv1.wav",
 ]
-
-
-@pytest.fixture(scope="module")
-def root(data_root):
-    """A data root with every data set's sample, small; no test changes it."""
-    sample.write(data_root / "sample", only=["instrument_sounds"], scale=0.02, say=lambda line: None)
-    return data_root
-
-
-@pytest.fixture
-def copied(root, tmp_path):
-    """Copy one data set's sample to where a test may change it: `copied("gtzan")`."""
-
-    def copy(name):
-        return shutil.copytree(root / "sample" / name, tmp_path / "sample" / name)
-
-    return copy
 
 
 def kinds(dataset):

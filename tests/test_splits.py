@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from musicml import datasets, splits
-from musicml.datasets import Dataset, Example, sample
+from musicml.datasets import Dataset, Example
 from musicml.errors import BadInput
 
 SEEDS = range(1000)
@@ -58,13 +58,6 @@ def own_groups(dataset, name):
     for example in dataset.examples:
         present.setdefault(example.group, set()).update(n for n, there in example.labels.items() if there)
     return [group for group, its in present.items() if its == {name}]
-
-
-@pytest.fixture(scope="module")
-def root(data_root):
-    """A data root with every data set's sample, small; no test changes it."""
-    sample.write(data_root / "sample", only=["instrument_sounds"], scale=0.02, say=lambda line: None)
-    return data_root
 
 
 @pytest.mark.parametrize("name", datasets.NAMES)

@@ -67,7 +67,10 @@ def train(asked: argparse.Namespace) -> int:
             "--resume goes on with the settings that the run began with: leave out --set, --folder and --seed."
         )
     if asked.resume:
-        run = training.resume(runs.open_run(asked.resume, asked.runs))
+        run = runs.open_run(asked.resume, asked.runs)
+        if not run.is_whole:
+            run.update()  # which says that this process is at it
+        run = training.resume(run)
     else:
         run = trained(asked, experiment_path(asked.experiment), asked.folder)
     try:
@@ -120,6 +123,7 @@ def changes(pairs: list[str]) -> dict[str, Any]:
 def train_all(asked: argparse.Namespace) -> int:
     """Train and evaluate every experiment of a folder; close with one table."""
     from musicml import evaluate as evaluating
+    from musicml import runs
 
     paths = sorted(asked.experiments.glob("*.toml"))
     if not paths:
@@ -136,6 +140,7 @@ def train_all(asked: argparse.Namespace) -> int:
         except Exception as error:  # a fault of ours, or a device out of memory, ends one experiment and not all
             row["error"] = (str(error) or type(error).__name__).splitlines()[0]
             console.say(f"{path.stem} failed: {row['error']}")
+            runs.let_go(asked.runs)
         rows.append({**row, "seconds": round(time.perf_counter() - begun, 1)})
         gc.collect()
     screen.show_all(rows, asked.json)

@@ -196,7 +196,7 @@ def headline(report: dict[str, Any]) -> str:
     return reports.headline(report) + ("*" if report.get("sample") else "")
 
 
-def print_report(path: Path, report: dict[str, Any]) -> None:
+def print_report(path: Path | str, report: dict[str, Any]) -> None:
     """A run's figures for a person: the main one, a line a class, the others."""
     print(f"{path}: {headline(report)} on {report['n']} examples in {report['n_groups']} groups ({report['split']})")
     figure = "average_precision" if report["main_metric"] == "mean_average_precision" else "auc"
@@ -221,8 +221,10 @@ def print_report(path: Path, report: dict[str, Any]) -> None:
     before, after = report["calibration_error_before"], report["calibration_error"]
     if before is not None and after is not None:
         print(f"calibration error: {after:.3f} with the temperature, {before:.3f} without")
-    if report["unlike_training"]:
-        print("taken for unlike training: {flagged} of {n}".format(**report["unlike_training"]))
+    if unlike := report["unlike_training"]:
+        rest = report["n"] - unlike["n"]
+        untold = f"; of the other {rest} it can't be told, for want of validation files in their folds" if rest else ""
+        print(f"taken for unlike training: {unlike['flagged']} of {unlike['n']}{untold}")
     if report.get("sample"):
         print(SAMPLE_NOTE)
     if report.get("protocol", "honest") != "honest":

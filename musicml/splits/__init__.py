@@ -23,7 +23,7 @@ from musicml.datasets import Dataset, Excluded
 from musicml.datasets.base import SPLITS
 from musicml.errors import BadInput
 from musicml.splits.assign import assign
-from musicml.splits.groups import joined, keeps_nothing_together, regrouped, together
+from musicml.splits.groups import check_lists, joined, keeps_nothing_together, regrouped, together
 
 __all__ = [
     "FOLDS",
@@ -32,6 +32,7 @@ __all__ = [
     "Split",
     "assign",
     "check",
+    "check_lists",
     "folds",
     "joined",
     "keeps_nothing_together",
@@ -88,7 +89,7 @@ def make(dataset: Dataset, kind: str, val_fraction: float, test_fraction: float,
     if kind in LISTED and any(example.split for example in dataset.examples):
         made = by_lists(dataset, val_fraction, seed)
     else:
-        how = FLATTERS if keeps_nothing_together(dataset, kind) else "by group"
+        how = FLATTERS if keeps_nothing_together(dataset.as_published, kind) else "by group"
         made = dataset, by_group(dataset, val_fraction, test_fraction, seed, how)
     check(*made)
     return made

@@ -12,8 +12,8 @@ NEEDS = {"filtered": "fault-filtered lists", "artist": "an index of artists"}
 CURES = {"gtzan": "`musicml fetch gtzan` gets them, or `musicml fetch gtzan --lists DIR` takes yours."}
 
 
-def regrouped(dataset: Dataset, kind: str) -> Dataset:
-    """The data set with the groups that a kind of split keeps together.
+def check_lists(dataset: Dataset, kind: str) -> None:
+    """Refuse a kind of split whose lists the data set lacks; no file has to be read to tell.
 
     Raises
     ------
@@ -30,7 +30,12 @@ def regrouped(dataset: Dataset, kind: str) -> Dataset:
             f'data.split = "{kind}" must go with a data set that has {NEEDS[kind]}, and {dataset.name} has none here: '
             f"{CURES.get(dataset.name, 'take group.')}"
         )
-    if not keeps_nothing_together(dataset, kind):
+
+
+def regrouped(dataset: Dataset, kind: str) -> Dataset:
+    """The data set with the groups that a kind of split keeps together; BadInput as `check_lists`."""
+    check_lists(dataset, kind)
+    if not keeps_nothing_together(dataset.as_published, kind):
         return dataset
     first: dict[str, str] = {}
     own = [first.setdefault(dataset.same.get(example.id, example.id), example.id) for example in dataset.examples]
@@ -40,9 +45,9 @@ def regrouped(dataset: Dataset, kind: str) -> Dataset:
     )
 
 
-def keeps_nothing_together(dataset: Dataset, kind: str) -> bool:
-    """Whether a kind of split puts a group on both sides: `track`, and what was published."""
-    return kind == "track" or dataset.as_published and kind == "official"
+def keeps_nothing_together(as_published: bool, kind: str) -> bool:
+    """Whether a kind of split puts a group on both sides: `track`, and the one of data taken as it was published."""
+    return kind == "track" or as_published and kind == "official"
 
 
 def together(dataset: Dataset, digests: Mapping[str, str]) -> Dataset:

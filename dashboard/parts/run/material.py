@@ -9,6 +9,7 @@ import streamlit as st
 from dashboard import data, shell
 from dashboard.data import Entry
 from dashboard.parts.run import notation
+from musicml import splits
 from musicml.errors import BadInput
 from musicml.runs import Run
 
@@ -54,7 +55,9 @@ def sides(one: Entry) -> None:
     if one.split.get("folds"):
         st.markdown(say("folds", n=one.split["folds"], files=one.split.get("test")))
     shell.table(rows, "run-sides")
-    st.caption(say("groups_words"))
+    kind = one.settings("data").get("split", "official")
+    apart = splits.keeps_nothing_together(bool(one.data.get("as_published")), kind)
+    st.caption(say("groups_words_none" if apart else "groups_words"))
 
 
 @st.cache_data(max_entries=50, show_spinner=False)

@@ -49,7 +49,12 @@ def believed(one: Entry) -> None:
         st.markdown(say(key, before=notation.percent(before), after=notation.percent(after)))
     unlike = one.report.get("unlike_training")
     st.markdown(say("unlike_head"))
-    st.markdown(say("unlike", n=unlike["n"], flagged=unlike["flagged"]) if unlike else say("unlike_none"))
+    if not unlike:
+        st.markdown(say("unlike_none"))
+        return
+    st.markdown(say("unlike", n=unlike["n"], flagged=unlike["flagged"]))
+    if rest := one.report["n"] - unlike["n"]:
+        st.caption(say("unlike_rest", n=rest, all=one.report["n"]))
 
 
 def unreadable(one: Entry) -> None:
