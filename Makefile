@@ -115,7 +115,7 @@ if ! $(1)/bin/python -c '$(FITS)' 2>/dev/null; then \
 fi; \
 echo "Installing $(2) into $(1) with $$with ..."; \
 if test $$with = uv; then \
-  uv pip install -q --python $(1)/bin/python --require-hashes -r $(2); \
+  uv pip install -q --compile-bytecode --python $(1)/bin/python --require-hashes -r $(2); \
   uv pip install -q --python $(1)/bin/python --no-deps --no-build-isolation -e .; \
 else \
   $(1)/bin/python -m pip --version >/dev/null 2>&1 || $(1)/bin/python -m ensurepip >/dev/null 2>&1 \

@@ -1,5 +1,6 @@
 import io
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,11 @@ from PIL import Image
 from musicml import cli, experiment, prepare, runs
 from musicml.datasets import load, sample
 from musicml.models import transfer
+
+# the processes that tests start load TensorFlow and Streamlit: without bytecode each would compile them anew, which
+# takes three times as long as to load them
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 SCALES = {"gtzan": 0.02, "instrument_images": 0.02, "openmic": 0.3}  # OpenMIC: enough for every instrument's forest
@@ -60,7 +66,10 @@ n_estimators = 5
 """
 
 # the files that take longest: they come first, so that no worker waits for another's at the end
-LONG = ("test_explain.py", "test_train.py", "test_shared_data.py", "test_export.py", "test_sample_worth.py")
+LONG = (
+    *("test_explain.py", "test_train.py", "test_export.py", "test_sample_worth.py", "test_audit_shared.py"),
+    *("test_shared_data.py", "test_dashboard_predict.py", "test_dashboard.py"),
+)
 
 
 def pytest_collection_modifyitems(items):
@@ -125,6 +134,23 @@ def data_root(tmp_path_factory):
     for name, scale in SCALES.items():
         sample.write(root / "sample", only=[name], scale=scale)
     return root
+
+
+@pytest.fixture(scope="session")
+def root(data_root):
+    """A data root with every data set's sample, small; no test changes it."""
+    sample.write(data_root / "sample", only=["instrument_sounds"], scale=0.02, say=lambda line: None)
+    return data_root
+
+
+@pytest.fixture
+def copied(root, tmp_path):
+    """Copy one data set's sample to where a test may change it: `copied("gtzan")`."""
+
+    def copy(name):
+        return shutil.copytree(root / "sample" / name, tmp_path / "sample" / name)
+
+    return copy
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,11 @@
 """Pages of the dashboard, opened without a browser."""
 
 import functools
+import gc
+import os
 from pathlib import Path
 
+from streamlit import env_util
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
@@ -14,10 +17,24 @@ SECONDS = 60  # a page that takes longer hangs
 
 # each AppTest would read what every installed package says of itself, which takes longer than the page
 manifest_scanner.scan_component_manifests = functools.cache(manifest_scanner.scan_component_manifests)
+# each page would look for its callers through every module that is loaded, TensorFlow's thousands among them
+env_util.is_repl = functools.cache(env_util.is_repl)
+
+
+@functools.cache
+def set_aside(_file):
+    """Let what a file of tests finds in memory be, once.
+
+    Streamlit and Keras both look for garbage after each run of a page. Where other tests have loaded TensorFlow and
+    trained with it that takes several times as long as the page.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def opened(page="overview", language="en", **query):
     """A page as it is after its first run; `query` is what stands in its address behind the question mark."""
+    set_aside(os.environ.get("PYTEST_CURRENT_TEST", "").partition("::")[0])
     app = AppTest.from_file(str(APP), default_timeout=SECONDS)
     app.context = {"locale": language, "theme": "light"}
     app.query_params.update(query)

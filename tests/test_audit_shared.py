@@ -19,6 +19,12 @@ def quiet(_words):
     """Progress that nobody hears."""
 
 
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A store's folder, so that a track is looked at once for all tests."""
+    return tmp_path_factory.mktemp("looks")
+
+
 @pytest.mark.slow
 def test_the_thirty_instruments_hold_photographs_twice_some_of_them_across_splits(tmp_path):
     dataset = datasets.load_folder(DATA / "instrument_images")
@@ -41,18 +47,18 @@ def test_the_thirty_instruments_hold_photographs_twice_some_of_them_across_split
     assert {"test/clarinet/2.jpg", "train/Didgeridoo/063.jpg"} <= set(resembling.files)
 
 
-def test_no_real_recordings_that_differ_are_taken_for_one(tmp_path):
+def test_no_real_recordings_that_differ_are_taken_for_one(store):
     clips = datasets.load_folder(DATA / "instrument_clips")
     for dataset in (gtzan.load(DATA / "gtzan"), clips):
-        found = audit.audit(dataset, tmp_path, quiet)
+        found = audit.audit(dataset, store, quiet)
         assert found.pairs == () and found.of("unreadable")[0].weight == "fine"
 
 
-def test_an_excerpt_of_two_seconds_is_found_in_its_track(tmp_path):
+def test_an_excerpt_of_two_seconds_is_found_in_its_track(store):
     """Of 51 tracks of GTZAN there is an excerpt as well, under the same name."""
     tracks = gtzan.load(DATA / "gtzan")
     excerpts = datasets.load_folder(DATA / "gtzan_clips")
-    looks = [audit.looks.take(dataset, tmp_path, quiet)[0] for dataset in (tracks, excerpts)]
+    looks = [audit.looks.take(dataset, store, quiet)[0] for dataset in (tracks, excerpts)]
     names = [example.path.stem for dataset in (tracks, excerpts) for example in dataset.examples]
     marks = [
         audit.alike.landmarks.unpacked(its[example.id].marks)
