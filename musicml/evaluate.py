@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from musicml import calibrate, console, datasets, files, report, runs, splits
+from musicml import calibrate, console, datasets, files, report, runs, serving, splits
 from musicml.datasets import Dataset, Example
 from musicml.errors import BadInput
 from musicml.predict import Prediction, Predictor, Question
@@ -78,7 +78,7 @@ def asked(run: Run, dataset: Dataset, say: Callable[[str], None]) -> Answered:
     rows = [row for row in run.table("split.csv") if row["split"] == "test"]
     there = {example.id: example for example in dataset.examples}
     found = [(there[row["example"]], row["group"]) for row in rows if row["example"] in there]
-    if not splits.keeps_nothing_together(dataset, run.facts()["settings"]["data"]["split"]):
+    if not splits.keeps_nothing_together(dataset.as_published, run.facts()["settings"]["data"]["split"]):
         found = [(replace(example, group=group), group) for example, group in found]
     answered = ask(run, dataset, [example for example, _ in found], say)
     gone = [f"{row['example']}: not on the disk any more" for row in rows if row["example"] not in there]
@@ -218,7 +218,8 @@ def judge(run: Run, answered: Answered, draws: int = report.DRAWS) -> dict[str, 
     """The report of answers, with the calibration error without their temperature, and false alarms."""
     task, targets = run.facts()["task"], answered.targets
     scores = np.stack([prediction.scores for prediction in answered.predictions])
-    raw = np.stack([prediction.clip_scores.mean(axis=0) for prediction in answered.predictions])
+    average = serving.read(run).average
+    raw = np.stack([calibrate.pooled(one.clip_scores, task, average) for one in answered.predictions])
     groups, names = np.array(answered.groups, dtype=object), run.read("labels.json")
     judged = [prediction for prediction in answered.predictions if prediction.unlike is not None]
     flagged = sum(prediction.is_unlike_training for prediction in judged)

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from musicml import features, models, options, splits
+from musicml import augment, features, models, options, splits
+from musicml.augment import Augment
 from musicml.errors import BadInput, nearest
 from musicml.options import option
 
-TABLES = ("data", "features", "clips", "model", "training", "sample")
+TABLES = ("data", "features", "clips", "model", "training", "augment", "tune", "sample")
 
 
 @dataclass(frozen=True)
@@ -37,17 +38,25 @@ class Data:
 
 @dataclass(frozen=True)
 class Clips:
-    """How a track is cut into clips: their length and the way from one's start to the next's, in seconds."""
+    """How a track is cut into clips: their length and the way from one's start to the next's, in seconds.
+
+    `average` says what is averaged over a track's clips: probabilities, or their logarithms.
+    """
 
     seconds: float = option(3.0, least=0.1, most=120.0)
     hop_seconds: float = option(3.0, least=0.05, most=120.0)
+    average: str = option("probability", choices=("probability", "log_probability"))
 
 
 @dataclass(frozen=True)
 class Training:
     """How a model is trained. `early_stopping` and `plateau_patience` are epochs; 0 switches either off.
 
-    `monitor` says which epoch is the best, and what early stopping and the plateau rule watch.
+    `monitor` says which epoch is the best, and what early stopping and the plateau rule watch. `warmup` is the share
+    of all steps over which a cosine schedule rises to its rate. `ema` keeps a moving average of the weights, of this
+    momentum, and validates and serves that. `finetune_epochs` follow on a frozen backbone's head: the share
+    `finetune_layers` of the backbone's layers, from the top, then learns too, at `finetune_rate` and with batch
+    normalisations as they are; 0 leaves it frozen. `compile` chooses whether XLA compiles the steps.
     """
 
     epochs: int = option(30, least=1, most=10000)
@@ -55,9 +64,15 @@ class Training:
     optimizer: str = option("adam", choices=("adam", "adamw", "sgd"))
     learning_rate: float = option(1e-3, least=1e-9, most=10.0)
     schedule: str = option("none", choices=("none", "cosine"))
+    warmup: float = option(0.0, least=0.0, most=0.9)
     weight_decay: float = option(0.0, least=0.0, most=1.0)
     clipnorm: float = option(0.0, least=0.0, most=1e6)
     label_smoothing: float = option(0.0, least=0.0, most=0.5)
+    class_weights: str = option("none", choices=("none", "balanced"))
+    ema: float = option(0.0, least=0.0, most=0.99999)
+    finetune_epochs: int = option(0, least=0, most=10000)
+    finetune_rate: float = option(1e-5, least=1e-9, most=10.0)
+    finetune_layers: float = option(1.0, least=0.01, most=1.0)
     early_stopping: int = option(0, least=0, most=10000)
     plateau_patience: int = option(0, least=0, most=10000)
     plateau_factor: float = option(0.5, least=0.01, most=0.99)
@@ -65,6 +80,7 @@ class Training:
     keep: str = option("best", choices=("best", "last"))
     monitor: str = option("val_loss", choices=("val_loss", "val_accuracy"))
     precision: str = option("auto", choices=("auto", "float32", "mixed_float16", "mixed_bfloat16"))
+    compile: str = option("auto", choices=("auto", "none", "xla"))
 
 
 @dataclass(frozen=True)
@@ -79,6 +95,8 @@ class Experiment:
     sample : whether the `[sample]` table holds
     features : `LogMel`, `MFCC`, `Pixels` or `VGGish`, by `kind`
     model : the options of the model `family`
+    augment : how training examples are varied
+    tune : dotted key → the values that `musicml tune` may try, as the file has them
     """
 
     name: str
@@ -90,6 +108,8 @@ class Experiment:
     family: str
     model: Any
     training: Training
+    augment: Augment = Augment()
+    tune: Mapping[str, Any] = field(default_factory=dict)
     overrides: Mapping[str, Any] = field(default_factory=dict)
     sample: bool = False
 
@@ -105,6 +125,7 @@ class Experiment:
             "clips": options.as_table(self.clips),
             "model": {"family": self.family, **options.as_table(self.model)},
             "training": options.as_table(self.training),
+            "augment": options.as_table(self.augment),
         }
 
 
@@ -194,6 +215,11 @@ def checked(name: str, text: str, tables: Mapping[str, Any]) -> Experiment:
             f"model.family = {family!r} in {file} must be one that takes pictures, since features.kind is pixels: take "
             "transfer."
         )
+    model = options.read(models.family(family).Options, model_table, "model", file)
+    training = options.read(Training, tables.get("training", {}), "training", file)
+    varied = options.read(Augment, tables.get("augment", {}), "augment", file)
+    augment.check(varied, kind, file)
+    fit_together(training, varied, family, getattr(model, "frozen", False), file)
     return Experiment(
         name,
         text,
@@ -202,9 +228,46 @@ def checked(name: str, text: str, tables: Mapping[str, Any]) -> Experiment:
         feature_options,
         options.read(Clips, tables.get("clips", {}), "clips", file),
         family,
-        options.read(models.family(family).Options, model_table, "model", file),
-        options.read(Training, tables.get("training", {}), "training", file),
+        model,
+        training,
+        varied,
+        folded(tables.get("tune", {})),
     )
+
+
+def fit_together(training: Training, varied: Augment, family: str, frozen: bool, file: str) -> None:
+    """Refuse options of training that mean nothing beside this model."""
+    if training.warmup and training.schedule != "cosine":
+        raise BadInput(
+            f"training.warmup = {training.warmup} in {file} is the beginning of a cosine schedule, and "
+            f"training.schedule is {training.schedule!r}: set it to cosine, or take warmup out."
+        )
+    if training.finetune_epochs and not frozen:
+        raise BadInput(
+            f"training.finetune_epochs = {training.finetune_epochs} in {file} needs a backbone that was frozen before, "
+            "and this model learns whole from the first epoch: set model.frozen = true, or take it out."
+        )
+    if varied.views and not frozen:
+        raise BadInput(
+            f"augment.views = {varied.views} in {file} are computed once for a frozen backbone, and this model has "
+            "none: it sees other views in every epoch anyway, so take views out."
+        )
+    if frozen and varied.varies and not (varied.views or training.finetune_epochs):
+        raise BadInput(
+            f"[augment] in {file} varies what a frozen backbone sees, whose outputs are computed once: set "
+            "augment.views to how many views shall be computed, or training.finetune_epochs."
+        )
+    if family == "forest" and (varied.varies or varied.mixes):
+        raise BadInput(f"[augment] in {file} is for networks, and model.family is forest: take it out.")
+
+
+def folded(table: Mapping[str, Any]) -> dict[str, Any]:
+    """`{"training": {"epochs": [3, 5]}}` as `{"training.epochs": [3, 5]}`."""
+    return {
+        f"{name}.{key}": value
+        for name, keys in table.items()
+        for key, value in (keys.items() if isinstance(keys, Mapping) else [("", keys)])
+    }
 
 
 def taken(

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from musicml import audio
+from musicml import audio, calibrate
+from musicml.augment import Augment, vary
 from musicml.datasets import Dataset
 from musicml.store import Features
 
@@ -23,12 +24,14 @@ class Clips:
     example : np.ndarray [shape=(n_clips,)], int, which example a clip is of
     start : np.ndarray [shape=(n_clips,)], int, the frame it begins at
     n_frames : int, a clip's length; None where an example is one clip of fixed size
+    fill : np.ndarray [shape=(n_bins,)], what hidden bins hold where clips are varied; None where nothing is hidden
     """
 
     features: Features
     example: np.ndarray
     start: np.ndarray
     n_frames: int | None
+    fill: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.example)
@@ -37,8 +40,25 @@ class Clips:
         """The clips at `places`, [shape=(n, n_frames, n_bins)] or [shape=(n, ...)] of the fixed size."""
         if self.n_frames is None:
             return np.asarray(self.features.array[self.features.begin[self.example[places]]])
-        first = self.features.begin[self.example[places]] + self.start[places]
+        return self.beginning(places, self.start[places])
+
+    def beginning(self, places: np.ndarray, starts: np.ndarray) -> np.ndarray:
+        """The clips at `places`, each beginning at another frame of its track, [shape=(n, n_frames, n_bins)]."""
+        first = self.features.begin[self.example[places]] + starts
         return np.stack([self.features.array[begin : begin + self.n_frames] for begin in first])
+
+    def varied(self, places: np.ndarray, augment: Augment, rng: np.random.Generator) -> np.ndarray:
+        """The clips at `places` as `augment` asks: cropped or shifted within their tracks, and each varied by itself.
+
+        Hidden bins of sound hold their mean over the training clips, `fill`.
+        """
+        if self.n_frames is None or not (augment.crop or augment.shift):
+            return vary(self.take(places), augment, rng, self.fill)
+        last = self.features.length[self.example[places]] - self.n_frames
+        starts = rng.integers(0, last + 1) if augment.crop else self.start[places]
+        reach = round(augment.shift * self.n_frames)
+        starts = np.clip(starts + rng.integers(-reach, reach + 1, len(places)), 0, last)
+        return vary(self.beginning(places, starts), augment, rng, self.fill)
 
 
 def cut(found: Features, indices: np.ndarray, n_frames: int | None, hop_frames: int | None) -> Clips:
@@ -91,6 +111,13 @@ def targets_of(clips: Clips, targets: np.ndarray) -> np.ndarray:
     return np.nan_to_num(targets[clips.example], nan=UNOBSERVED).astype(np.float32)
 
 
-def by_example(scores: np.ndarray, clips: Clips, indices: np.ndarray) -> np.ndarray:
-    """The mean score of each example's clips, [shape=(n_indices, n_classes)]: a track is judged whole."""
-    return np.stack([scores[clips.example == index].mean(axis=0) for index in indices])
+def by_example(
+    scores: np.ndarray, clips: Clips, indices: np.ndarray, task: str = "single", average: str = "probability"
+) -> np.ndarray:
+    """The mean score of each example's clips, [shape=(n_indices, n_classes)]: a track is judged whole.
+
+    Parameters
+    ----------
+    task, average : as `musicml.calibrate.pooled` takes them
+    """
+    return np.stack([calibrate.pooled(scores[clips.example == index], task, average) for index in indices])

@@ -21,7 +21,8 @@ from musicml.splits import Split
 class Material:
     """What a training works on: the readable data set, its split and its features.
 
-    Of a cross-validation, `folds` are its splits, and `split` is that of the model which is served.
+    Of a cross-validation, `folds` are its splits, and `split` is that of the model which is served; `shared` says that
+    several models learn from it, so that what a frozen backbone makes of an example is worth keeping for all of them.
     """
 
     dataset: Dataset
@@ -29,6 +30,7 @@ class Material:
     features: store.Features
     clip: dict[str, Any]
     folds: tuple[Split, ...] = ()
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,24 +63,22 @@ def forest(
     clips = sides["train"]
     spec = spec_of(experiment, material, clips, run.facts()["seed"])
     say(f"forest: {spec.n_classes} classes, {len(clips)} clips")
-    grown = models.build("forest", experiment.model, spec).fit(
-        everything(clips), material.dataset.targets()[clips.example]
-    )
+    grown = models.build("forest", experiment.model, spec).fit(all_of(clips), material.dataset.targets()[clips.example])
     with files.whole(run.path / "model.skops") as temporary:
         grown.save(temporary)
     files.write_json(run.path / "layers.json", grown.layers())
     run.update(precision={"policy": "float32", "reason": "scikit-learn's trees"}, backend="scikit-learn", device="CPU")
     family = models.family("forest")
-    few = everything(clips)[:64]
+    few = all_of(clips)[:64]
     return Learned(
-        lambda wanted: family.scores(grown.trees, everything(wanted), spec.task),
+        lambda wanted: family.scores(grown.trees, all_of(wanted), spec.task),
         list(spec.shape),
         run.path / "model.skops",
         lambda: export.forest_to_onnx(grown.trees, spec.task, run, few),
     )
 
 
-def everything(clips: inputs.Clips) -> np.ndarray:
+def all_of(clips: inputs.Clips) -> np.ndarray:
     """All clips at once, [shape=(n_clips, n_frames, n_bins)]."""
     return clips.take(np.arange(len(clips)))
 
@@ -90,10 +90,14 @@ def network(
     sides: dict[str, inputs.Clips],
     deterministic: bool,
     say: Callable[[str], None],
+    watch: Callable[[int, dict[str, Any]], None] | None = None,
 ) -> Learned:
-    """Build the model and fit it; a frozen backbone's outputs are computed once and its head trained on them."""
+    """Build the model and fit it; a frozen backbone's outputs are computed once and its head trained on them.
+
+    `watch` is told each epoch and its metrics; what it raises ends the training and comes out as it is.
+    """
     keras = console.import_keras()
-    from musicml.learning import device, fit
+    from musicml.learning import device, fit, stages
 
     facts, training = run.facts(), experiment.training
     keras.backend.clear_session()
@@ -114,8 +118,27 @@ def network(
         f"{model.name}: {model.count_params():,} parameters; "
         f"clips: {len(sides['train'])} to train on, {len(sides['val'])} to choose by"
     )
-    trained = fit.stages(model, sides, inputs.targets_of, material.dataset, training, run, facts["data"], say)
-    run.update(**trained)
+    compiled, why = device.choose_compile(training.compile)
+    run.update(
+        compile={"choice": "xla" if compiled is True else "none" if compiled is False else compiled, "reason": why}
+    )
+    sides = {side: replace(clips, fill=spec.mean) for side, clips in sides.items()}
+    targets = {side: inputs.targets_of(clips, material.dataset.targets()) for side, clips in sides.items()}
+    everything = inputs.cut(material.features, np.arange(len(material.dataset.examples)), *frames_of(material.clip))
+    trained = stages.learn(
+        model,
+        sides,
+        targets,
+        experiment,
+        material.dataset.task,
+        run,
+        say,
+        everything=everything if material.shared else None,
+        compiled=compiled,
+        watch=watch,
+    )
+    run.update(epochs=trained["epochs"], best_epoch=trained["best_epoch"], input=trained["input"])
+    say(input_said(trained["input"]))
     model = device.in_float32(model, policy)
     with files.whole(run.path / "model.keras") as temporary:
         model.save(temporary, include_optimizer=False)
@@ -126,6 +149,19 @@ def network(
         list(spec.shape),
         run.path / "model.keras",
         lambda: export.to_onnx(model, run, few),
+    )
+
+
+def frames_of(clip: dict[str, Any]) -> tuple[int | None, int | None]:
+    """A clip's length and hop in frames."""
+    return clip["n_frames"], clip["hop_frames"]
+
+
+def input_said(found: dict[str, float]) -> str:
+    """What making batches took, which training waits for at most, since most is done beside its steps."""
+    return (
+        f"input: batches took {found['seconds']:.1f} s of the {found['training_seconds']:.1f} s of training to make "
+        f"({found['share']:.1%}); training waited for them that long at most"
     )
 
 

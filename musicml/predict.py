@@ -36,7 +36,7 @@ class Prediction:
     class_names : in the order of the scores
     scores : np.ndarray [shape=(n_classes,)], calibrated probabilities for the whole file
     starts : np.ndarray [shape=(n_clips,)], where each clip begins, in seconds
-    clip_scores : np.ndarray [shape=(n_clips, n_classes)], raw scores of each clip; their mean, calibrated, is `scores`
+    clip_scores : np.ndarray [shape=(n_clips, n_classes)], raw scores of each clip; `scores` is their calibrated mean
     thresholds : for several classes at once, from which score each counts as present
     warnings : what a listener should know, a sentence each
     seconds : how long it took: `read` (decode and features), `model`
@@ -253,13 +253,13 @@ class Predictor:
         return np.concatenate([model.scores(np.stack(some)) for some in batched(itertools.chain([first], clips), size)])
 
     def summed_up(self, question: Question, places: np.ndarray, raw: np.ndarray, seconds: float) -> Prediction:
-        """One file's answer from its clips' raw scores: their mean, calibrated."""
+        """One file's answer from its clips' raw scores: their average, calibrated."""
         served = self.serving
         unlike, remarks = self.likeness(question.values)
         return Prediction(
             question.name,
             self.class_names,
-            calibrate.temper(raw.mean(axis=0), served.temperature, self.task),
+            calibrate.temper(calibrate.pooled(raw, self.task, served.average), served.temperature, self.task),
             places * (served.clip["frame_seconds"] or 0.0),
             raw,
             served.thresholds,

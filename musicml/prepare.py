@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from musicml import audit, learn, splits, store
 from musicml.datasets import Dataset
+from musicml.errors import BadInput
 from musicml.experiment import Experiment
 
 FEW = 20  # test files, below which an interval is hardly worth its name
@@ -19,10 +20,20 @@ FEW = 20  # test files, below which an interval is hardly worth its name
 def prepare(
     experiment: Experiment, dataset: Dataset, data_root: Path, seed: int, say: Callable[[str], None]
 ) -> learn.Material:
-    """Read every file once, leave out what can't be read, and split what is left."""
+    """Read every file once, leave out what can't be read, and split what is left.
+
+    Raises
+    ------
+    BadInput
+        If the data and the experiment do not fit each other; where no file need be read to tell, before any is.
+    """
+    splits.check_lists(dataset, experiment.data.split)
     clip = clip_of(experiment)
+    for_one_class_only(experiment, dataset)
     dataset, found = read(experiment, dataset, data_root, clip, say)
     kept, split, folds = divided(experiment, dataset, data_root, seed, say)
+    if experiment.family == "forest":
+        check_both_kinds(kept, (*folds, split))
     if not len(split.indices("val")):
         say("no validation files: the last epoch is kept, and nothing is calibrated")
     if not folds and len(split.indices("test")) < FEW:
@@ -32,13 +43,38 @@ def prepare(
     return learn.Material(kept, split, found.select(there), clip, folds)
 
 
+def for_one_class_only(experiment: Experiment, dataset: Dataset) -> None:
+    """Refuse what has no meaning where an example may be of several classes, most of them not looked for."""
+    asked = {
+        "augment.mixup": experiment.augment.mixup,
+        "augment.cutmix": experiment.augment.cutmix,
+        "training.class_weights": experiment.training.class_weights == "balanced",
+    }
+    for name, value in asked.items():
+        if value and dataset.task != "single":
+            raise BadInput(
+                f"{name} needs examples of one class each, and those of {dataset.name} may be of several, of which "
+                "most were not looked for: take it out."
+            )
+
+
 def read(
-    experiment: Experiment, dataset: Dataset, data_root: Path, clip: dict[str, Any], say: Callable[[str], None]
+    experiment: Experiment,
+    dataset: Dataset,
+    data_root: Path,
+    clip: dict[str, Any],
+    say: Callable[[str], None],
+    named: bool = True,
 ) -> tuple[Dataset, store.Features]:
-    """The files that can be read, equal ones in one group, with their features."""
+    """The files that can be read, equal ones in one group, with their features.
+
+    `named` is whether the caller writes an excluded.csv, which names the files left out.
+    """
     root = data_root / store.FOLDER
     dataset, found = store.features_of(dataset, experiment.features, root, clip["least_samples"], say)
-    tell(dataset, found, say)
+    tell(dataset, found, named, say)
+    if experiment.data.split != "clean" and len(set(dataset.groups)) == len(dataset.examples):
+        say("no groups are known: every file is taken to be independent of every other, which flatters")
     if dataset.vggish is None and not dataset.as_published:
         dataset = splits.together(dataset, dict(store.digests(dataset, root)))
     return dataset, found
@@ -51,23 +87,37 @@ def divided(
     data = experiment.data
     if data.split == "clean":
         dataset = splits.joined(dataset, audit.clusters(dataset, data_root / store.FOLDER, say))
+        n, n_groups = len(dataset.examples), len(set(dataset.groups))
+        say(f"files that are known to belong together or nearly alike share a group: {n} files, {n_groups} groups")
     if data.n_folds == 1:
         return *splits.make(dataset, data.split, data.val_fraction, data.test_fraction, seed), ()
     dataset, folds, served = splits.folds(dataset, data.split, data.n_folds, data.val_fraction, seed)
     return dataset, served, folds
 
 
-def tell(dataset: Dataset, found: store.Features, say: Callable[[str], None]) -> None:
-    """Say what was left out, what was found about the rest, and what nobody said of groups."""
+def check_both_kinds(dataset: Dataset, found: Iterable[splits.Split]) -> None:
+    """Refuse a class that a forest could learn nothing about in one of the splits, before any tree is grown."""
+    targets = dataset.targets()
+    for split in found:
+        taught = targets[split.indices("train")]
+        for name, column in zip(dataset.class_names, taught.T, strict=True):
+            if len(np.unique(column[~np.isnan(column)])) < 2:
+                raise BadInput(
+                    f"every class must have training examples with it and without it for a forest, and {name} has one "
+                    f"kind only ({split.statement}): add files, name fewer folds, or take another split."
+                )
+
+
+def tell(dataset: Dataset, found: store.Features, named: bool, say: Callable[[str], None]) -> None:
+    """Say what was left out, which excluded.csv names where it is `named`, and what was found about the rest."""
     n, out = len(dataset.examples), dataset.excluded
     if out:
         first = out[0].reason if out[0].file in out[0].reason else f"{out[0].file}: {out[0].reason}"
-        say(f"{len(out)} {'file' if len(out) == 1 else 'files'} left out (excluded.csv names them), the first: {first}")
+        where = " (excluded.csv names them)" if named else ""
+        say(f"{len(out)} {'file' if len(out) == 1 else 'files'} left out{where}, the first: {first}")
     if found.warnings:
         name, words = next(iter(found.warnings.items()))
         say(f"{len(found.warnings)} of {n} files with a warning, the first, {name}: {words[0]}")
-    if len(set(dataset.groups)) == n:
-        say("no groups are known: every file is taken to be independent of every other, which flatters")
 
 
 def clip_of(experiment: Experiment) -> dict[str, Any]:
@@ -77,7 +127,14 @@ def clip_of(experiment: Experiment) -> dict[str, Any]:
     """
     settings = experiment.features
     if not hasattr(settings, "hop_length"):
-        return {"n_frames": None, "hop_frames": None, "least_samples": 0, "frame_seconds": None, "seconds": None}
+        return {
+            "n_frames": None,
+            "hop_frames": None,
+            "least_samples": 0,
+            "frame_seconds": None,
+            "seconds": None,
+            "average": "probability",
+        }
     frame_seconds = settings.hop_length / settings.sample_rate
     n_frames = max(1, settings.n_frames(round(experiment.clips.seconds * settings.sample_rate)))
     return {
@@ -86,6 +143,7 @@ def clip_of(experiment: Experiment) -> dict[str, Any]:
         "least_samples": settings.n_samples(n_frames),
         "frame_seconds": frame_seconds,
         "seconds": experiment.clips.seconds,
+        "average": experiment.clips.average,
     }
 
 

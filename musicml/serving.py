@@ -67,6 +67,11 @@ class Serving:
             return None
         return self.settings.n_samples(self.clip["n_frames"]) / self.settings.sample_rate
 
+    @property
+    def average(self) -> str:
+        """How a file's score comes from those of its clips, as `musicml.calibrate.pooled` takes it."""
+        return self.clip.get("average", "probability")
+
 
 def write(run: Run, model: Path, **table: Any) -> None:
     """Write serving.json of a run whose labels and `model` are written already."""

@@ -180,10 +180,10 @@ def finish(
     """Train the model, of a cross-validation one a fold before it, and write all that serving needs."""
     for k, split in enumerate(material.folds, 1):
         say(f"fold {k} of {len(material.folds)}")
-        finish_fold(run, k, experiment, replace(material, split=split, folds=()), deterministic, say)
+        finish_fold(run, k, experiment, replace(material, split=split, folds=(), shared=True), deterministic, say)
     if material.folds:
         say("the model that is served: trained and chosen on all files, none kept for a test")
-    return finish_one(run, experiment, material, deterministic, say)
+    return finish_one(run, experiment, replace(material, shared=bool(material.folds)), deterministic, say)
 
 
 def finish_fold(
@@ -234,9 +234,7 @@ def finish_one(
     """Train one model and write all that serving needs: weights, serving.json, the exported model."""
     begun = time.perf_counter()
     sides = {
-        side: inputs.cut(
-            material.features, material.split.indices(side), material.clip["n_frames"], material.clip["hop_frames"]
-        )
+        side: inputs.cut(material.features, material.split.indices(side), *learn.frames_of(material.clip))
         for side in ("train", "val")
     }
     by = learn.forest if experiment.family == "forest" else learn.network
@@ -258,7 +256,9 @@ def write_serving(
     temperature, thresholds = 1.0, [0.5] * len(dataset.class_names)
     if len(indices):
         targets = dataset.targets()[indices]
-        scores = inputs.by_example(learned.scores_of(sides["val"]), sides["val"], indices)
+        scores = inputs.by_example(
+            learned.scores_of(sides["val"]), sides["val"], indices, dataset.task, experiment.clips.average
+        )
         temperature = calibrate.fit_temperature(scores, targets, dataset.task)
         if dataset.task == "multi":
             thresholds = calibrate.fit_thresholds(calibrate.temper(scores, temperature, dataset.task), targets)

@@ -256,7 +256,7 @@ def test_the_cure_inside_a_sentence_is_said_too(tmp_path):
     assert "selesaikan run itu dengan `musicml train --resume" in say(str(missing.value), tmp_path)
     with pytest.raises(BadInput) as unknown:
         experiment.parse("x", "[dada]\n")
-    assert "maksud Anda 'data'? yang dikenal di sini: clips, data" in say(str(unknown.value))
+    assert "maksud Anda 'data'? yang dikenal di sini: augment, clips, data" in say(str(unknown.value))
     with pytest.raises(BadInput) as wrong:
         experiment.read(PACKAGE.parent / "experiments/genre_gru.toml", {"training.epochs": 0})
     assert "harus berupa bilangan bulat dari 1 sampai 10000" in say(str(wrong.value))

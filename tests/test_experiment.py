@@ -30,7 +30,7 @@ model.cell = "lstm"
 """
 # an experiment of these features can be had from a data set of this kind, by a model of one of these families
 FITS = {
-    "log_mel": ("sound", {"cnn", "recurrent", "attention", "transfer"}),
+    "log_mel": ("sound", {"cnn", "recurrent", "crnn", "attention", "transfer"}),
     "mfcc": ("sound", {"cnn", "recurrent", "attention"}),
     "pixels": ("picture", {"transfer"}),
     "vggish": ("sound", {"cnn", "recurrent", "attention", "forest"}),
@@ -174,7 +174,7 @@ def test_settings_hold_every_value_as_json_knows_it():
     settings = parse().settings()
     assert settings["model"]["units"] == [16, 8] and settings["model"]["family"] == "recurrent"
     assert settings["features"]["kind"] == "mfcc" and settings["training"]["batch_size"] == 32
-    assert list(settings) == ["data", "features", "clips", "model", "training"]
+    assert list(settings) == ["data", "features", "clips", "model", "training", "augment"]
 
 
 def test_a_file_is_read_and_named_after_itself(tmp_path):

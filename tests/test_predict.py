@@ -75,7 +75,7 @@ def test_stored_scores_are_the_served_ones(trained, expected, name):
 def test_a_frozen_backbones_head_answers_from_stored_outputs_as_the_whole_model_does(trained, material_of, expected):
     import keras
 
-    from musicml.learning import fit
+    from musicml.learning import fit, stages
     from musicml.learning.batches import Batches
 
     run, (_, material) = trained("frozen"), material_of("frozen")
@@ -83,7 +83,7 @@ def test_a_frozen_backbones_head_answers_from_stored_outputs_as_the_whole_model_
     clips = inputs.cut(material.features, indices, None, None)
     model = keras.saving.load_model(run.path / "model.keras", compile=False)
     body = keras.Model(model.inputs, model.get_layer("pooled").output)
-    raw = fit.head_of(model).predict(Batches(fit.scores_of(body, clips, 32), None, 32), verbose=0)
+    raw = stages.head_of(model).predict(Batches(fit.scores_of(body, clips, 32), None, 32), verbose=0)
     scores = calibrate.temper(raw, run.read("serving.json")["temperature"], "single")
     assert np.abs(scores - [its for _, its in expected("frozen")]).max() < TOLERANCE
 

@@ -15,7 +15,7 @@ from dashboard.charts.curves import Curve
 from dashboard.data import Entry
 
 MOST = 8
-STAGES = ("head", "all")
+STAGES = ("head", "top", "all")
 
 say = shell.begin("curves")
 

@@ -152,9 +152,9 @@ def of_sound(
 
 
 def is_recurrent(predictor: Predictor) -> bool:
-    """Whether the run's model has no convolution map to look at."""
+    """Whether the run's model has no convolution map to look at, or reads its maps in turn, so that places mix."""
     kinds = {layer["kind"] for layer in predictor.run.read("layers.json")}
-    return not any(kind.endswith("Conv2D") for kind in kinds)
+    return bool(kinds & {"GRU", "LSTM", "Bidirectional"}) or not any(kind.endswith("Conv2D") for kind in kinds)
 
 
 def laid_out(clips: list[np.ndarray], places: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -73,9 +73,16 @@ def cepstrum(settings: features.LogMel) -> list[str]:
 
 def asked(serving: Serving) -> list[str]:
     """The steps from the model's raw scores to probabilities."""
-    many = [] if serving.clip["n_frames"] is None else ["Take the mean of the clips' raw scores."]
     low = calibrate.SMALLEST
-    many += [f"Bring each score s to at least {low:g} and at most 1 - {low:g}."]
+    within = [f"Bring each score s to at least {low:g} and at most 1 - {low:g}."]
+    if serving.clip["n_frames"] is None:
+        many = within
+    elif serving.average == "probability":
+        many = ["Take the mean of the clips' raw scores.", *within]
+    elif serving.task == "single":
+        many = [*within, "Take the mean of the clips' ln(s), its exponential, and divide by the sum over all classes."]
+    else:
+        many = [*within, "Take the mean m of the clips' ln(s / (1 - s)), and from it s = 1 / (1 + exp(-m))."]
     t = serving.temperature
     if serving.task == "single":
         return [*many, f"Calibrate: p = s^(1/{t:g}), divided by the sum over all classes."]

@@ -78,6 +78,37 @@ class History(keras.callbacks.Callback):
         files.write_csv(self.path, self.rows, list(row))
 
 
+class Clock(keras.callbacks.Callback):
+    """How long training's own steps take, validation left out, and how long making their batches takes beside them."""
+
+    def __init__(self, batches: Any):
+        super().__init__()
+        self.batches, self.training = batches, 0.0
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Forget the batches that Keras made before it began."""
+        self.before = self.batches.seconds
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Start the epoch's clock."""
+        self.begun = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Add what the step took, its waiting for input included."""
+        now = time.perf_counter()
+        self.training, self.begun = self.training + now - self.begun, now
+
+    def told(self, before: dict[str, float] | None) -> dict[str, float]:
+        """Seconds of training and of making batches, with those of a stage before; and the share of the second."""
+        training = self.training + (before["training_seconds"] if before else 0.0)
+        batches = self.batches.seconds - getattr(self, "before", 0.0) + (before["seconds"] if before else 0.0)
+        return {
+            "training_seconds": round(training, 3),
+            "seconds": round(batches, 3),
+            "share": round(batches / training, 4) if training else 0.0,
+        }
+
+
 class Keep(keras.callbacks.Callback):
     """Keeps the weights of the best epoch, and after every epoch all that resuming needs, in one file.
 
@@ -85,11 +116,11 @@ class Keep(keras.callbacks.Callback):
     Has to be the last callback: what the others remember (best value, epochs waited) is kept too.
     """
 
-    def __init__(self, folder: Path, monitor: str, others: list[Any]):
+    def __init__(self, folder: Path, monitor: str, others: list[Any], before: dict[str, Any] | None = None):
         super().__init__()
-        self.folder, self.monitor, self.others = folder, monitor, others
+        self.folder, self.monitor, self.others, self.before = folder, monitor, others, before
         self.sign = -1 if monitor.endswith("accuracy") else 1  # of an accuracy more is better, of a loss less
-        self.best, self.best_epoch = np.inf, 0
+        self.best, self.best_epoch = (before["best"], before["best_epoch"]) if before else (np.inf, 0)
 
     @property
     def next_epoch(self) -> int:
@@ -109,6 +140,8 @@ class Keep(keras.callbacks.Callback):
         """Go on where an earlier training was cut off."""
         self.model.optimizer.build(self.model.trainable_variables)
         if not (self.folder / STATE).is_file():
+            if self.before:
+                save(self.folder / BEST, self.model.variables)
             return
         facts = self.read()
         with np.load(self.folder / STATE, allow_pickle=False) as kept:
@@ -141,7 +174,7 @@ class Keep(keras.callbacks.Callback):
 
 def memory_of(callback: Any) -> dict[str, Any]:
     """The plain numbers that a callback such as EarlyStopping changes while it watches."""
-    names = ("wait", "best", "best_epoch", "stopped_epoch", "cooldown_counter")
+    names = ("wait", "best", "best_epoch", "stopped_epoch", "cooldown_counter", "_ema_weights_in_model")
     memory = {name: vars(callback)[name] for name in names if name in vars(callback)}
     return {
         name: value if value is None else float(value) if name == "best" else int(value)

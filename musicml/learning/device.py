@@ -19,6 +19,22 @@ def choose_precision(wanted: str) -> tuple[str, str]:
     return policy, f"{name}, compute capability {capability:.1f}"
 
 
+def choose_compile(wanted: str) -> tuple[bool | str, str]:
+    """Whether XLA compiles the steps, as Keras's `jit_compile`, and why.
+
+    On a CPU it makes convolutions slower, takes seconds before the first step, and gains a recurrent network too little
+    to pay for that (`make bench ARGS=training`). JAX always compiles.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return "auto", f"{keras.backend.backend()} decides"
+    if wanted != "auto":
+        return wanted == "xla", "as the experiment says"
+    name, capability = device()
+    if capability is not None:
+        return "auto", f"{name}: Keras decides"
+    return False, f"{name}: XLA makes no step quicker there by more than it takes to compile"
+
+
 def device() -> tuple[str, float | None]:
     """The device's name, and a GPU's compute capability; None for a CPU."""
     if keras.backend.backend() == "jax":

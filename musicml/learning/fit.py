@@ -1,8 +1,7 @@
-"""Fit: Keras's own `fit`, stage by stage, with everything kept that a killed training needs to go on."""
+"""Fit: Keras's own `fit`, with everything kept that a killed training needs to go on."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,71 +9,22 @@ from typing import Any
 import keras
 import numpy as np
 
-from musicml import store
-from musicml.datasets import Dataset
 from musicml.experiment import Training
 from musicml.learning import callbacks, losses
 from musicml.learning.batches import Batches
-from musicml.runs import Run
-
-
-def stages(
-    model: Any,
-    sides: dict[str, Any],
-    targets_of: Callable,
-    dataset: Dataset,
-    training: Training,
-    run: Run,
-    data: dict[str, Any],
-    say: Callable[[str], None],
-) -> dict[str, Any]:
-    """Train a model as its kind asks: a frozen backbone's head on stored outputs, any other model whole.
-
-    Parameters
-    ----------
-    sides : `train` and `val` → clips
-    targets_of : clips, targets of examples → targets of clips
-    data : what run.json says of the data; the store lies below its root
-
-    Returns
-    -------
-    dict with `epochs` that were run and the `best_epoch`
-    """
-    targets = {side: targets_of(clips, dataset.targets()) for side, clips in sides.items()}
-    learner, given, stage = model, sides, "all"
-    if any(layer.name == "standardised_pooled" for layer in model.layers):
-        root = Path(data["root"]) / store.FOLDER
-        given = {
-            side: frozen_outputs(
-                model, clips, {"data": data["hash"], "features": clips.features.key, "clips": digest(clips)}, root, say
-            )
-            for side, clips in sides.items()
-            if len(clips)
-        }
-        outputs = np.asarray(given["train"], dtype=np.float64)
-        model.get_layer("standardised_pooled").set_weights([outputs.mean(axis=0), spread_of(outputs)])
-        learner, stage = head_of(model), "head"
-    train = Batches(given["train"], targets["train"], training.batch_size, seed=run.facts()["seed"])
-    val = Batches(given["val"], targets["val"], training.batch_size) if len(sides["val"]) else None
-    return fit(learner, train, val, training, dataset.task, run.path, stage)
-
-
-def spread_of(outputs: np.ndarray) -> np.ndarray:
-    """The variance of each channel, [shape=(n_channels,)]; a nearly constant one is not blown up into noise."""
-    variance = outputs.var(axis=0)
-    return np.maximum(variance, 1e-3 * variance.mean())
-
-
-def digest(clips: Any) -> str:
-    """A digest of which clips these are: 32 hex digits."""
-    found = hashlib.blake2b(digest_size=16)
-    for part in (clips.features.begin[clips.example], clips.start, np.array([clips.n_frames or 0])):
-        found.update(np.ascontiguousarray(part, dtype=np.int64).tobytes())
-    return found.hexdigest()
 
 
 def fit(
-    model: Any, train: Batches, val: Batches | None, training: Training, task: str, folder: Path, stage: str
+    model: Any,
+    train: Batches,
+    val: Batches | None,
+    training: Training,
+    task: str,
+    folder: Path,
+    stage: str,
+    compiled: Any = "auto",
+    watch: Callable[[int, dict[str, Any]], None] | None = None,
+    before: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Train `model` and leave it with the weights that the experiment keeps.
 
@@ -84,17 +34,25 @@ def fit(
     train, val : batches with targets; without validation the last epoch is kept
     task : `single` or `multi`
     folder : the run folder; history.csv and checkpoints/ go there
-    stage : `head` or `all`, for history.csv
+    stage : `head`, `top` or `all`, for history.csv
+    compiled : whether XLA compiles the steps, as Keras's `jit_compile`
+    watch : told each epoch and its metrics; what it raises ends the training
+    before : what came out of the stage before this one, whose best epoch is kept where none of these is better
 
     Returns
     -------
-    dict with `epochs` that were run and the `best_epoch`
+    dict with `epochs` that were run in all stages, the `best_epoch` of its stage and its `best` value, and `input`:
+    what making batches took, in seconds and as a share of the time that training took
     """
-    compile_model(model, training, task, n_steps=training.epochs * len(train))
+    compile_model(model, training, task, training.epochs * len(train), compiled)
     monitor = training.monitor if val is not None else "loss"
     watching = watchers(training, monitor) if val is not None else []
-    keep = callbacks.Keep(folder / "checkpoints", monitor, watching)
+    averaged = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if training.ema else []
+    name = "checkpoints/finetuned" if before else "checkpoints"
+    keep = callbacks.Keep(folder / name, monitor, [*watching, *averaged], before)
     history = callbacks.History(folder / "history.csv", stage)
+    told = [keras.callbacks.LambdaCallback(on_epoch_end=watch)] if watch else []
+    clock = callbacks.Clock(train)
     train.start_at(keep.next_epoch)
     model.fit(
         train,
@@ -103,11 +61,16 @@ def fit(
         initial_epoch=keep.next_epoch,
         verbose=0,
         shuffle=False,
-        callbacks=[callbacks.Progress(), history, *watching, keep],
+        callbacks=[callbacks.Progress(), history, clock, *watching, *averaged, keep, *told],
     )
     if training.keep == "best" and val is not None:
         keep.restore_best()
-    return {"epochs": len(history.rows), "best_epoch": keep.best_epoch}
+    return {
+        "epochs": len(history.rows),
+        "best_epoch": keep.best_epoch,
+        "best": keep.best,
+        "input": clock.told(before and before["input"]),
+    }
 
 
 def watchers(training: Training, monitor: str) -> list[Any]:
@@ -125,7 +88,7 @@ def watchers(training: Training, monitor: str) -> list[Any]:
     return found
 
 
-def compile_model(model: Any, training: Training, task: str, n_steps: int) -> None:
+def compile_model(model: Any, training: Training, task: str, n_steps: int, compiled: Any = "auto") -> None:
     """Give the model its loss, optimiser and metric; `n_steps` is the length of a cosine schedule."""
     if task == "single":
         loss: Any = keras.losses.CategoricalCrossentropy(label_smoothing=training.label_smoothing)
@@ -133,18 +96,25 @@ def compile_model(model: Any, training: Training, task: str, n_steps: int) -> No
     else:
         loss = losses.masked_binary_crossentropy(training.label_smoothing)
         metric = keras.metrics.MeanMetricWrapper(losses.observed_accuracy, name="accuracy")
-    model.compile(optimizer=optimizer(training, n_steps), loss=loss, metrics=[metric])
+    model.compile(optimizer=optimizer(training, n_steps), loss=loss, metrics=[metric], jit_compile=compiled)
 
 
 def optimizer(training: Training, n_steps: int) -> Any:
     """The optimiser as the experiment names it."""
     rate: Any = training.learning_rate
     if training.schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(training.learning_rate, n_steps)
+        rising = round(training.warmup * n_steps)
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0 if rising else training.learning_rate,
+            n_steps - rising,
+            warmup_target=training.learning_rate if rising else None,
+            warmup_steps=rising,
+        )
+    averaging = {"use_ema": True, "ema_momentum": training.ema} if training.ema else {}
     clipping = {"clipnorm": training.clipnorm} if training.clipnorm else {}
     decay = {"weight_decay": training.weight_decay} if training.weight_decay or training.optimizer == "adamw" else {}
     kinds = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "sgd": keras.optimizers.SGD}
-    return kinds[training.optimizer](rate, **clipping, **decay)
+    return kinds[training.optimizer](rate, **clipping, **decay, **averaging)
 
 
 def scores_of(model: Any, clips: Any, batch_size: int) -> np.ndarray:
@@ -155,33 +125,6 @@ def scores_of(model: Any, clips: Any, batch_size: int) -> np.ndarray:
         parts = [np.asarray(model(batches[place][0], training=False)) for place in range(len(batches))]
         return np.concatenate(parts).astype(np.float32, copy=False)
     return np.asarray(model.predict(batches, verbose=0), dtype=np.float32)
-
-
-def frozen_outputs(model: Any, clips: Any, facts: dict[str, Any], root: Path, say: Callable[[str], None]) -> np.ndarray:
-    """What the model's frozen part, up to its layer `pooled`, makes of clips: from the store, or computed once.
-
-    Parameters
-    ----------
-    facts : what the clips depend on; the weights' own digest is added
-    root : the store's folder
-    """
-    body = keras.Model(model.input, model.get_layer("pooled").output)
-    facts = {**facts, "weights": digest_of(body), "policy": keras.config.dtype_policy().name}
-    shape = (len(clips), body.output_shape[-1])
-    return store.outputs(root, facts, shape, lambda: scores_of(body, clips, 32), say)
-
-
-def head_of(model: Any) -> Any:
-    """The part of the model behind its layer `pooled`, as a model that shares its layers."""
-    return keras.Model(model.get_layer("pooled").output, model.output)
-
-
-def digest_of(model: Any) -> str:
-    """A digest of all weights: 32 hex digits."""
-    found = hashlib.blake2b(digest_size=16)
-    for weights in model.get_weights():
-        found.update(np.ascontiguousarray(weights).tobytes())
-    return found.hexdigest()
 
 
 def layers_of(model: Any) -> list[dict[str, Any]]:

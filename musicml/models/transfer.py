@@ -97,7 +97,10 @@ def build(options: Options, spec: Spec) -> Any:
             center=False, scale=False, epsilon=TINY, trainable=False, name="standardised_pooled"
         )(x)
     x = dense_head(x, options.dense_units, options.dropout)
-    return keras.Model(inputs, answer(x, spec), name=options.backbone)
+    model = keras.Model(inputs, answer(x, spec), name=options.backbone)
+    for layer in model.layers[: [layer.name for layer in model.layers].index("pooled")] if options.frozen else ():
+        layer.trainable = False
+    return model
 
 
 def picture_input(options: Options, spec: Spec) -> tuple[Any, Any]:

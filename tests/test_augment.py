@@ -1,0 +1,156 @@
+import numpy as np
+import pytest
+
+from musicml import augment, experiment
+from musicml.augment import Augment
+from musicml.errors import BadInput
+
+TEXT = """[data]
+dataset = "gtzan"
+[features]
+kind = "log_mel"
+[model]
+family = "cnn"
+[augment]
+"""
+PICTURES = """[data]
+dataset = "instrument_images"
+[features]
+kind = "pixels"
+[model]
+family = "transfer"
+backbone = "mobilenet"
+frozen = {frozen}
+[augment]
+"""
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def sounds(n=4, n_frames=20, n_bins=10):
+    return rng(1).normal(-40, 5, (n, n_frames, n_bins)).astype(np.float32)
+
+
+def drawn(height=24, width=30):
+    """A picture dark above and light below, with a red square at its middle."""
+    pixels = np.zeros((height, width, 3), np.uint8)
+    pixels[height // 2 :] = 200
+    pixels[height // 2 - 3 : height // 2 + 3, width // 2 - 3 : width // 2 + 3] = (255, 0, 0)
+    return pixels
+
+
+def test_an_augmentation_as_it_stands_changes_nothing():
+    x = sounds()
+    assert augment.vary(x, Augment(), rng(), None) is x
+    pixels = np.stack([drawn()] * 2)
+    assert augment.vary(pixels, Augment(), rng(), None) is pixels
+    assert not Augment().varies and not Augment().mixes
+
+
+def test_gain_moves_all_of_a_clip_by_one_number_of_decibels_and_never_below_silence():
+    x = sounds()
+    louder = augment.vary(x, Augment(gain=6), rng(), None)
+    moved = louder - x
+    assert np.allclose(moved, moved[:, :1, :1], atol=1e-4) and (np.abs(moved) <= 6).all()
+    assert len(np.unique(moved[:, 0, 0].round(3))) == 4
+    silent = np.full((2, 3, 4), -100, np.float32)
+    assert augment.vary(silent, Augment(gain=6), rng(), None).min() == -100
+
+
+def test_masks_hide_whole_bands_and_whole_stretches_behind_their_mean():
+    x, fill = sounds(), np.arange(10, dtype=np.float32)
+    bands = augment.vary(x, Augment(frequency_masks=1, frequency_width=0.5), rng(), fill)
+    hidden = bands != x
+    assert hidden.any() and (hidden.all(axis=1) == hidden.any(axis=1)).all()
+    assert (hidden.any(axis=1).sum(axis=1) <= 5).all()
+    assert np.array_equal(bands[hidden], np.broadcast_to(fill, x.shape)[hidden])
+    stretches = augment.vary(x, Augment(time_masks=2, time_width=0.25), rng(), fill)
+    hidden = stretches != x
+    assert hidden.any() and (hidden.all(axis=2) == hidden.any(axis=2)).all()
+    assert (hidden.any(axis=2).sum(axis=1) <= 10).all()
+    assert np.array_equal(x, sounds())  # the store's own features stay as they are
+
+
+def test_a_picture_is_moved_by_what_is_drawn_and_its_edges_are_repeated():
+    pixels = drawn()
+    down = augment.warped(pixels, 0.0, 1.0, 0.0, 5.0)
+    assert np.array_equal(down[5:], pixels[:-5]) and (down[:5] == 0).all()
+    right = augment.warped(pixels, 0.0, 1.0, 4.0, 0.0)
+    assert np.array_equal(right[:, 4:], pixels[:, :-4]) and np.array_equal(right[:, :4], pixels[:, :1].repeat(4, 1))
+
+
+def test_a_picture_turned_by_half_stands_on_its_head_and_zoomed_keeps_its_middle():
+    pixels = drawn()
+    turned = augment.warped(pixels, np.pi, 1.0, 0.0, 0.0)
+    assert np.abs(turned.astype(int) - pixels[::-1, ::-1]).max() <= 1
+    pixels[..., 0] = np.where(pixels[..., 1] > 0, 0, pixels[..., 0])  # the square alone is left in red
+    larger = augment.warped(pixels, 0.0, 2.0, 0.0, 0.0)
+    red = [values[..., 0] > 127 for values in (pixels, larger)]
+    assert red[1].sum() == 4 * red[0].sum()
+    assert np.allclose(np.argwhere(red[0]).mean(axis=0), np.argwhere(red[1]).mean(axis=0), atol=0.1)
+
+
+def test_flip_mirrors_every_second_picture_and_brightness_scales_it():
+    pixels = drawn()
+    pixels[:, :5] = 90
+    seen = [augment.picture(pixels, Augment(flip=True), rng(seed)) for seed in range(40)]
+    mirrored = [np.array_equal(one, pixels[:, ::-1]) for one in seen]
+    assert all(m or np.array_equal(one, pixels) for m, one in zip(mirrored, seen, strict=True))
+    assert 10 < sum(mirrored) < 30
+    grey = np.full((4, 4, 3), 100, np.uint8)
+    levels = [augment.picture(grey, Augment(brightness=0.5), rng(seed))[0, 0, 0] for seed in range(40)]
+    assert min(levels) >= 50 and max(levels) <= 150 and max(levels) - min(levels) > 50
+
+
+def test_mixup_gives_targets_the_shares_of_the_inputs():
+    x, y = np.eye(6, dtype=np.float32), np.eye(6, dtype=np.float32)
+    mixed, targets = augment.mix(x, y, Augment(mixup=1.0), rng())
+    assert np.allclose(mixed, targets) and np.allclose(targets.sum(axis=1), 1)
+    assert (targets.max(axis=1) < 0.999).any()
+
+
+def test_cutmix_gives_targets_the_shares_of_the_areas():
+    n = 8
+    x = np.broadcast_to(np.arange(n, dtype=np.float32).reshape(n, 1, 1), (n, 12, 10)).copy()
+    mixed, targets = augment.mix(x, np.eye(n, dtype=np.float32), Augment(cutmix=1.0), rng())
+    shares = np.stack([(mixed == k).mean(axis=(1, 2)) for k in range(n)], axis=1)
+    assert np.allclose(shares, targets, atol=1e-6) and (targets.max(axis=1) < 0.99).any()
+    flat = np.ones((3, 5), np.float32)  # a backbone's outputs have no area to cut
+    assert augment.mix(flat, np.eye(3), Augment(cutmix=1.0), rng())[0] is flat
+
+
+def test_the_same_generator_gives_the_same_and_another_gives_other_examples():
+    x, fill = sounds(), np.zeros(10, np.float32)
+    asked = Augment(gain=3, time_masks=1)
+    first, again, other = (augment.vary(x, asked, rng(seed), fill) for seed in (0, 0, 1))
+    assert np.array_equal(first, again) and not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        (TEXT + "flip = true", "augment.flip in x.toml is for features of kind pixels, and features.kind is log_mel"),
+        (TEXT.replace("log_mel", "mfcc") + "gain = 3", "augment.gain in x.toml is for features of kind log_mel"),
+        (TEXT + "views = 3", "augment.views = 3 in x.toml needs something to vary"),
+        (TEXT + "shift = 0.1\nviews = 3", "are computed once for a frozen backbone, and this model has none"),
+        (PICTURES.format(frozen="true") + "flip = true", "varies what a frozen backbone sees"),
+        (TEXT + "mixup = -1", "augment.mixup = -1 must be a number from 0.0 to 10.0"),
+        (TEXT + "mixupp = 1", "has no key 'mixupp'"),
+        (TEXT.replace('"cnn"', '"forest"') + "mixup = 1.0", "is for networks"),
+        (TEXT + "[training]\nwarmup = 0.1", "training.warmup = 0.1 in x.toml is the beginning of a cosine schedule"),
+        (TEXT + "[training]\nfinetune_epochs = 2", "needs a backbone that was frozen before"),
+    ],
+)
+def test_what_means_nothing_is_refused_in_one_sentence(text, words):
+    with pytest.raises(BadInput) as caught:
+        experiment.parse("x", text)
+    assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_frozen_backbone_may_see_views_or_be_fine_tuned_with_variation():
+    frozen = PICTURES.format(frozen="true") + "flip = true\n"
+    assert experiment.parse("x", frozen + "views = 2").augment.views == 2
+    assert experiment.parse("x", frozen + "[training]\nfinetune_epochs = 2").augment.flip
+    assert experiment.parse("x", PICTURES.format(frozen="false") + "flip = true").augment.varies
