@@ -1,0 +1,84 @@
+"""Convolutional recurrent network: convolutions pool the frequencies away, a GRU reads the frames both ways.
+
+Which frames count is learnt: the answer comes from their mean, weighted by an attention over time. Made for log-mel
+spectrograms, as a picture of one channel, [shape=(n_frames, n_bins)].
+
+After Choi, Fazekas, Sandler and Cho, "Convolutional Recurrent Neural Networks for Music Classification" (ICASSP 2017),
+who answer from the last frame's state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from musicml.models.base import Spec, answer, dense_head, standardised_input
+from musicml.options import option
+
+
+@dataclass(frozen=True)
+class Options:
+    """Settings of a convolutional recurrent network.
+
+    `frequency_pool` is by how much each block shrinks the frequencies; the first `time_poolings` blocks halve the
+    frames too. `units` are the GRU's, in each direction.
+    """
+
+    filters: tuple[int, ...] = option((32, 64, 64), least=1, most=2048)
+    kernel_size: int = option(3, least=1, most=31)
+    frequency_pool: int = option(4, least=1, most=16)
+    time_poolings: int = option(2, least=0, most=8)
+    units: int = option(64, least=1, most=2048)
+    dropout: float = option(0.0, least=0.0, most=0.95)
+
+
+def build(options: Options, spec: Spec) -> Any:
+    """A `keras.Model`: features [shape=(batch, n_frames, n_bins)] → scores [shape=(batch, n_classes)]."""
+    import keras
+
+    inputs, x = standardised_input(spec)
+    x = keras.layers.Reshape((*spec.shape, 1), name="channel")(x)
+    for number, filters in enumerate(options.filters, 1):
+        x = block(x, filters, options, number)
+    n_frames, n_bands, n_channels = x.shape[1:]
+    x = keras.layers.Reshape((n_frames, n_bands * n_channels), name="frames")(x)
+    x = dropped(x, options.dropout, "frames_dropout")
+    x = keras.layers.Bidirectional(keras.layers.GRU(options.units, return_sequences=True, name="gru"), name="both")(x)
+    x = dense_head(attended(x), 0, options.dropout)
+    return keras.Model(inputs, answer(x, spec), name="crnn")
+
+
+def block(x: Any, filters: int, options: Options, number: int) -> Any:
+    """One convolution with its normalisation, and pooling wherever there is as much to pool."""
+    import keras
+
+    name = f"block{number}"
+    x = keras.layers.Conv2D(filters, options.kernel_size, padding="same", use_bias=False, name=f"{name}_conv")(x)
+    # a momentum of 0.9: Keras's 0.99 needs more steps than a course's data set gives
+    x = keras.layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
+    x = keras.layers.Activation("relu", name=f"{name}_relu")(x)
+    wanted = (2 if number <= options.time_poolings else 1, options.frequency_pool)
+    pool = tuple(min(by, size) for by, size in zip(wanted, x.shape[1:3], strict=True))
+    return keras.layers.MaxPooling2D(pool, name=f"{name}_pool")(x)
+
+
+def dropped(x: Any, share: float, name: str) -> Any:
+    """Dropout, where asked for."""
+    import keras
+
+    return keras.layers.Dropout(share, name=name)(x) if share else x
+
+
+def attended(x: Any) -> Any:
+    """Frames [shape=(batch, n_frames, n_channels)] → their mean, weighted, [shape=(batch, n_channels)].
+
+    In float32 whatever the policy: in half precision the weights of a hundred frames don't sum to one.
+    """
+    import keras
+
+    hidden = keras.layers.Dense(x.shape[-1], activation="tanh", name="attention_hidden")(x)
+    # without a bias, which a softmax would not see
+    score = keras.layers.Dense(1, use_bias=False, dtype="float32", name="attention_score")(hidden)
+    weights = keras.layers.Softmax(axis=1, dtype="float32", name="attention")(score)
+    summed = keras.layers.Dot(axes=1, dtype="float32", name="weighted_sum")([x, weights])
+    return keras.layers.Reshape((x.shape[-1],), dtype="float32", name="attended")(summed)
