@@ -1,7 +1,7 @@
 """`python -m benchmarks`: train what is measured, measure, write benchmarks/results/*.json, and say it in words.
 
 python -m benchmarks                       # everything
-python -m benchmarks prediction            # one of: prediction, unlike, hostile, dashboard
+python -m benchmarks prediction            # one of: prediction, unlike, hostile, dashboard, features, memory
 python -m benchmarks --work DIR            # keep sample data and runs there for the next time
 """
 
@@ -15,12 +15,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks import dashboard, hostile, prediction, unlike
+from benchmarks import dashboard, features, hostile, memory, prediction, unlike
 from musicml import cli, console, files, runs
 from musicml.datasets import sample
 
 ROOT = Path(__file__).parent.parent
-NAMES = ("prediction", "unlike", "hostile", "dashboard")
+NAMES = ("prediction", "unlike", "hostile", "dashboard", "features", "memory")
 
 
 def run_of(experiment: str, work: Path) -> Path:
@@ -38,6 +38,8 @@ def run_of(experiment: str, work: Path) -> Path:
 
 def measured(name: str, work: Path) -> tuple[dict[str, Any], list[str]]:
     """One measurement, and what it says in words."""
+    if name in ("features", "memory"):
+        return of_reading(name, work)
     cnn, gru = (run_of(experiment, work) for experiment in ("genre_cnn", "genre_gru"))
     if name == "unlike":
         found = {path.name.split("-")[0]: unlike.measure(path, work / "data") for path in (cnn, gru)}
@@ -53,6 +55,19 @@ def measured(name: str, work: Path) -> tuple[dict[str, Any], list[str]]:
             return found, dashboard.lines(found)
         found = prediction.measure(cnn, gru, tracks[:40:4], Path(folder))
         return found, prediction.lines(found)
+
+
+def of_reading(name: str, work: Path) -> tuple[dict[str, Any], list[str]]:
+    """One measurement of how files become features, for which no run is needed."""
+    tracks = work / "data/sample/gtzan"
+    if not tracks.is_dir():
+        sample.write(work / "data/sample", only=["gtzan"])
+    with tempfile.TemporaryDirectory() as folder:
+        if name == "memory":
+            found = memory.measure(tracks, Path(folder))
+            return found, memory.lines(found)
+        found = features.in_a_process(tracks, Path(folder))
+        return found, features.lines(found)
 
 
 def machine() -> dict[str, Any]:

@@ -161,21 +161,22 @@ def most_frames(stream: Stream, most_seconds: float) -> int:
 def passed_on(y: np.ndarray, take: Callable[[np.ndarray], object]) -> int:
     """Give `take` a block of samples, within [-1, 1]: resampling can carry peaks a little beyond; their number."""
     if len(y):
-        take(np.clip(y, -1, 1))
+        take(np.clip(y, -1, 1, out=y))
     return len(y)
 
 
 def mix(block: np.ndarray) -> np.ndarray:
     """The mean of the channels on the scale [-1, 1], float32.
 
-    A product with equal weights, because `block.mean(axis=1)` takes thirty times as long.
+    Summed one by one, because `block.mean(axis=1)` takes thirty times as long, and a product six times.
     """
     channels = block.shape[1]
     weight = np.float32(1 / channels / (32_768 if block.dtype == np.int16 else 1))
-    if channels == 1:
-        return block[:, 0] * weight
     with np.errstate(over="ignore", invalid="ignore"):  # an overflow is infinite, and refused as such
-        return block.astype(np.float32) @ np.full(channels, weight)
+        mono = block[:, 0] * weight
+        for channel in range(1, channels):
+            mono += block[:, channel] * weight
+    return mono
 
 
 def resampler(given: int, wanted: int | None):

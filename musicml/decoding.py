@@ -379,26 +379,33 @@ def by_ffmpeg(file: BinaryIO, kind: str, name: str) -> Iterator[Stream]:
             audio.sample_rate,
         )  # as it begins; a damaged file changes them on its way
 
-        def decoded() -> Iterator[np.ndarray]:
-            with contextlib.suppress(av.FFmpegError):  # as above: where decoding ends, `completeness` judges
-                for frame in container.decode(audio):
-                    yield as_float(frame, channels, sample_rate, name)
-
         claimed = claimed_frames(container, audio) if tells_length(file, kind) else 0
-        yield Stream(channels, sample_rate, claimed, gathered(decoded()))
+        yield Stream(channels, sample_rate, claimed, gathered(container.decode(audio), channels, sample_rate, name))
 
 
-def gathered(blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """Blocks of at least `BLOCK` frames: FFmpeg gives a thousand, and one by one they take twice the time."""
-    some, n_frames = [], 0
-    for block in blocks:
-        some.append(block)
-        n_frames += len(block)
-        if n_frames >= BLOCK:
-            yield np.concatenate(some)
-            some, n_frames = [], 0
-    if some:
-        yield np.concatenate(some)
+def gathered(frames: Iterator, channels: int, sample_rate: int, name: str) -> Iterator[np.ndarray]:
+    """Blocks of at least `BLOCK` frames: FFmpeg gives a thousand, and array by array they take twice the time."""
+    import av
+
+    some, kind = av.AudioFifo(), None
+    with contextlib.suppress(av.FFmpegError):  # as above: where decoding ends, `completeness` judges
+        for frame in frames:
+            check_same(frame, channels, sample_rate, name)
+            kind = kind or frame.format.name
+            if frame.format.name != kind:  # of the samples; a fifo takes one
+                yield from rest_of(some, channels)
+                some, kind = av.AudioFifo(), frame.format.name
+            frame.pts = None  # a fifo takes no gaps, and a damaged file has some
+            some.write(frame)
+            if some.samples >= BLOCK:
+                yield as_float(some.read(), channels)
+    yield from rest_of(some, channels)
+
+
+def rest_of(some, channels: int) -> Iterator[np.ndarray]:
+    """What a fifo still holds."""
+    if some.samples:
+        yield as_float(some.read(), channels)
 
 
 def tells_length(file: BinaryIO, kind: str) -> bool:
@@ -426,13 +433,17 @@ def claimed_frames(container, audio) -> int:
     return round((container.duration or 0) / 1e6 * audio.sample_rate) if alone else 0
 
 
-def as_float(frame, channels: int, sample_rate: int, name: str) -> np.ndarray:
-    """One frame of FFmpeg's as float32 [shape=(n_frames, channels)] on the scale [-1, 1]."""
-    if frame.sample_rate != sample_rate or len(frame.layout.channels) != channels:
+def check_same(frame, channels: int, sample_rate: int, name: str) -> None:
+    """Refuse a file whose sample rate or number of channels changes on its way."""
+    if frame.sample_rate != sample_rate or frame.layout.nb_channels != channels:
         raise BadInput(
             f"{name} must keep one sample rate and number of channels, and changes from {sample_rate} Hz, "
-            f"{channels} to {frame.sample_rate} Hz, {len(frame.layout.channels)}: {CONVERT}."
+            f"{channels} to {frame.sample_rate} Hz, {frame.layout.nb_channels}: {CONVERT}."
         )
+
+
+def as_float(frame, channels: int) -> np.ndarray:
+    """Samples of FFmpeg's as float32 [shape=(n_frames, channels)] on the scale [-1, 1]."""
     y = frame.to_ndarray()
     y = y.T if frame.format.is_planar else y.reshape(-1, channels)
     if y.dtype.kind == "f":

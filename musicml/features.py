@@ -24,6 +24,7 @@ from musicml.options import option
 
 VERSION = 1  # raise it when the same options give other numbers: kept features are found by it
 BLOCK = 64  # frames computed at a time: their spectra fit in a core's cache
+TOGETHER = 2**16  # samples of a file, at least, that are turned into frames at a time: few blocks are not full
 BAND = 16  # mel filters multiplied at a time
 QUIETEST = 1e-10  # power; silence becomes -100 dB
 
@@ -241,10 +242,16 @@ def from_file(
         return settings.compute(picture.pixels), picture.warnings
     if not isinstance(settings, LogMel):
         return settings.compute(np.zeros(0, np.float32)), ()
-    frames, parts = Frames(settings, least_samples), []
-    heard = audio.listen(
-        source, lambda y: parts.append(frames.take(y)), settings.sample_rate, name=name, given_rate=given_rate
-    )
+    frames, parts, waiting = Frames(settings, least_samples), [], []
+
+    def take(y: np.ndarray) -> None:
+        waiting.append(y)
+        if sum(map(len, waiting)) >= TOGETHER:
+            parts.append(frames.take(np.concatenate(waiting)))
+            waiting.clear()
+
+    heard = audio.listen(source, take, settings.sample_rate, name=name, given_rate=given_rate)
+    parts += [frames.take(np.concatenate(waiting))] if waiting else []
     return np.concatenate([*parts, frames.rest()]), heard.warnings + frames.remark()
 
 
@@ -292,10 +299,13 @@ def log_mel(y: np.ndarray, settings: LogMel) -> np.ndarray:
         return power
     frames = np.lib.stride_tricks.sliding_window_view(y, settings.n_fft)[:: settings.hop_length]
     window, bands = hann(settings.n_fft), bands_of(settings)
+    windowed = np.empty((min(BLOCK, len(frames)), settings.n_fft), np.float32)
     # block by block, because spectra that stay in the cache take half the time
     for first in range(0, len(frames), BLOCK):
-        spectra = scipy.fft.rfft(frames[first : first + BLOCK] * window, axis=1)
-        energy = spectra.real**2 + spectra.imag**2
+        some = frames[first : first + BLOCK]
+        spectra = scipy.fft.rfft(np.multiply(some, window, out=windowed[: len(some)]), axis=1)
+        energy = np.square(spectra.real)
+        energy += np.square(spectra.imag)
         for filters, frequencies, weights in bands:
             power[first : first + BLOCK, filters] = energy[:, frequencies] @ weights
     decibels = 10 * np.log10(np.maximum(power, QUIETEST))

@@ -259,7 +259,7 @@ def test_a_store_that_can_not_be_made_is_a_sentence(sounds, tmp_path):
 def test_a_killed_computation_leaves_nothing_that_is_taken_for_whole(sounds, tmp_path):
     code = SCRIPT + (
         "import os\nfrom musicml import files\n"
-        "store.take_place = lambda work, home: os._exit(7)\n"  # everything is written but for the last step
+        "store.making.take_place = lambda work, home: os._exit(7)\n"  # everything is written but for the last step
         "compute()"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from musicml import __version__
-from musicml.cli import commands, leaked
+from musicml.cli import cached, commands, ensembled, leaked, tuned
 
 
 def parser() -> argparse.ArgumentParser:
@@ -32,7 +32,10 @@ def parser() -> argparse.ArgumentParser:
         add_export,
         add_audit,
         add_leak,
+        add_tune,
+        add_ensemble,
         add_runs,
+        add_cache,
         add_doctor,
     ):
         add(added)
@@ -279,9 +282,67 @@ def add_leak(added: Any) -> None:
     add_changes(made, "clips.seconds=1")
 
 
+def add_tune(added: Any) -> None:
+    """`musicml tune`."""
+    made = command(
+        added,
+        "tune",
+        tuned.tune,
+        "search an experiment's options on validation",
+        (
+            "Try options that the experiment's [tune] table names and print the best, judged on validation alone; the "
+            "test side is never read. A search that was stopped or killed goes on with the same command."
+        ),
+        "musicml tune genre_cnn --trials 20",
+    )
+    made.add_argument("experiment", metavar="EXPERIMENT", help="a TOML file with [tune], or its name in experiments/")
+    made.add_argument("--trials", type=positive, default=20, metavar="N", help="how many in all (default: 20)")
+    made.add_argument("--no-prune", action="store_false", dest="prune", help="train also what falls behind to its end")
+    made.add_argument("--folder", type=Path, metavar="DIR", help="on this folder of class folders, pictures or sound")
+    add_which(made)
+    made.add_argument("--seed", type=natural, default=None, help="of the split, the weights and the draw (default: 0)")
+    add_changes(made, "training.epochs=3")
+
+
+def add_ensemble(added: Any) -> None:
+    """`musicml ensemble`."""
+    made = command(
+        added,
+        "ensemble",
+        ensembled.ensemble,
+        "score several runs as one",
+        (
+            "Average what several runs answer, in log-probability, and score that: on the examples that all were "
+            "tested on, or with --on on a folder that none has seen, where each fold of a cross-validation has a "
+            "voice. What one of them has learnt from is never scored."
+        ),
+        "musicml ensemble RUN RUN RUN",
+    )
+    made.add_argument("members", nargs="+", metavar="RUN", help="run folders, or their names in runs/")
+    made.add_argument("--on", type=Path, metavar="DIR", help="a folder of class folders, in place of the test examples")
+
+
 def add_runs(added: Any) -> None:
     """`musicml runs`."""
     command(added, "runs", commands.list_runs, "list the runs", "List every run with its main figure.", "musicml runs")
+
+
+def add_cache(added: Any) -> None:
+    """`musicml cache`."""
+    made = command(
+        added,
+        "cache",
+        cached.cache,
+        "show or clear what was computed once",
+        (
+            "Features, and what frozen backbones make of them, are computed once and kept below the data. Show how "
+            "much is there, or remove it all: runs stay whole, and what is needed again is computed again."
+        ),
+        "musicml cache --clear",
+    )
+    asked = made.add_mutually_exclusive_group()
+    asked.add_argument("--size", action="store_true", help="show it (the default)")
+    asked.add_argument("--clear", action="store_true", help="remove it")
 
 
 def add_doctor(added: Any) -> None:
@@ -305,3 +366,10 @@ def natural(text: str) -> int:
     if not 0 <= value < 2**32:
         raise argparse.ArgumentTypeError(f"must be a whole number from 0 to {2**32 - 1}, and is {value}")
     return value
+
+
+def positive(text: str) -> int:
+    """A whole number from 1, for argparse."""
+    if natural(text) == 0:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return int(text)

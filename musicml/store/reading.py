@@ -1,0 +1,128 @@
+"""Reading: the features of many files, in their order, in several processes where that pays.
+
+Processes and not threads, because most of the work holds Python's lock; and BLAS at one thread in each, since two
+processes of two threads on two cores take longer than one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from musicml import features
+from musicml.datasets import Example
+from musicml.errors import BadInput
+
+TRIED = 4  # files read in this process before it is decided; the first one, which pays for imports, does not count
+PAYS = 4.0  # seconds of work left from which processes are started: they take one to start, and two halve the rest
+TASK = 0.2  # seconds of work handed to a process at a time: long beside the handing, short beside the whole
+MOST = 16  # files in a task
+IDLE = 20  # seconds until a process ends whose parent was killed
+
+
+@dataclass(frozen=True)
+class Found:
+    """What came of one file: its features and what there is to warn of, or why it can't be read."""
+
+    values: np.ndarray | None
+    warnings: tuple[str, ...] = ()
+    refused: str = ""
+
+
+def read_all(
+    examples: Sequence[Example], settings: Any, least_samples: int, processes: int | None = None
+) -> Iterator[Found]:
+    """What came of each file, in order; those that are read and not yet asked for are few.
+
+    Parameters
+    ----------
+    settings : which features
+    least_samples : a shorter track is repeated up to this length
+    processes : how many at the most; 1 for this one alone, None for as many as there are cores where that pays
+    """
+    jobs = [(example.path, example.id) for example in examples]
+    most = allowed(processes)
+    done, begun, left = 0, time.perf_counter(), 0.0
+    for job in jobs:
+        # one that was asked for is not asked whether it pays
+        if most > 1 and (processes or (done > TRIED and left > PAYS)):
+            break
+        yield read(*job, settings, least_samples)
+        done += 1
+        if done == 1:
+            begun = time.perf_counter()
+        else:
+            left = (time.perf_counter() - begun) / (done - 1) * (len(jobs) - done)
+    if done < len(jobs):
+        each = left / (len(jobs) - done) or TASK
+        yield from read_at_once(jobs[done:], settings, least_samples, most, max(1, min(MOST, int(TASK / each))))
+
+
+def allowed(processes: int | None) -> int:
+    """How many processes may be started: of the cores that this one may use, or as many as are asked for."""
+    if processes is not None:
+        return processes
+    import multiprocessing
+
+    import joblib
+
+    return 1 if multiprocessing.current_process().daemon else joblib.cpu_count()  # a daemonic one may have no children
+
+
+def read_at_once(
+    jobs: Sequence[tuple[Path, str]], settings: Any, least_samples: int, processes: int, a_task: int
+) -> Iterator[Found]:
+    """What came of each file, in order, by several processes; where one of them is killed, the rest by this one."""
+    import joblib
+
+    tasks = [jobs[place : place + a_task] for place in range(0, len(jobs), a_task)]
+    done = 0
+    try:
+        with joblib.parallel_config("loky", inner_max_num_threads=1, idle_worker_timeout=IDLE):
+            parallel = joblib.Parallel(processes, return_as="generator", batch_size=1, pre_dispatch=2 * processes)
+            found = parallel(joblib.delayed(read_some)(task, settings, least_samples) for task in tasks)
+        with contextlib.closing(found):
+            for some in found:
+                for one in some:
+                    yield one
+                    done += 1
+    except BrokenProcessPool:  # the system was short of memory, most likely: one process needs less
+        dismiss()
+        for job in jobs[done:]:
+            yield read(*job, settings, least_samples)
+    finally:
+        dismiss()
+
+
+def dismiss() -> None:
+    """End the processes: joblib keeps them for a next time, with the memory that they hold."""
+    from joblib.externals import loky
+
+    loky.get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)
+
+
+def read_some(jobs: Sequence[tuple[Path, str]], settings: Any, least_samples: int) -> list[Found]:
+    """What came of a few files, in a process that leaves Ctrl-C to its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return [read(*job, settings, least_samples) for job in jobs]
+
+
+def read(path: Path, name: str, settings: Any, least_samples: int) -> Found:
+    """What came of one file; a disk that gives trouble is trouble with the file."""
+    try:
+        return Found(*features.from_file(path, settings, least_samples, name))
+    except BadInput as error:
+        return Found(None, refused=str(error))
+    except OSError as error:
+        return Found(
+            None,
+            refused=f"{name} must be a file that can be read, and can't be ({error.strerror or error}): copy it again.",
+        )
