@@ -1,7 +1,8 @@
 """`python -m benchmarks`: train what is measured, measure, write benchmarks/results/*.json, and say it in words.
 
-python -m benchmarks                       # everything
-python -m benchmarks prediction            # one of: prediction, unlike, hostile, dashboard, features, memory
+python -m benchmarks                       # everything but what takes an hour
+python -m benchmarks prediction            # one of: prediction, unlike, hostile, dashboard, features, memory, steps
+python -m benchmarks frozen                # forty minutes
 python -m benchmarks --work DIR            # keep sample data and runs there for the next time
 """
 
@@ -15,12 +16,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks import dashboard, features, hostile, memory, prediction, unlike
+from benchmarks import dashboard, features, frozen, hostile, memory, prediction, steps, unlike
 from musicml import cli, console, files, runs
 from musicml.datasets import sample
 
 ROOT = Path(__file__).parent.parent
-NAMES = ("prediction", "unlike", "hostile", "dashboard", "features", "memory")
+NAMES = ("prediction", "unlike", "hostile", "dashboard", "features", "memory", "steps")
+LONG = ("frozen",)
 
 
 def run_of(experiment: str, work: Path) -> Path:
@@ -28,8 +30,7 @@ def run_of(experiment: str, work: Path) -> Path:
     for run in runs.list_runs(work / "runs"):
         if run.is_whole and run.facts()["experiment"] == experiment:
             return run.path
-    if not (work / "data/sample/gtzan").is_dir():
-        sample.write(work / "data/sample", only=["gtzan"])
+    write_sample(work, "gtzan")
     words = ["train", ROOT / f"experiments/{experiment}.toml", "--data-root", work / "data", "--data", "sample"]
     if cli.main([str(word) for word in [*words, "--runs", work / "runs", "--json"]]):
         raise SystemExit(f"{experiment} could not be trained")
@@ -40,6 +41,13 @@ def measured(name: str, work: Path) -> tuple[dict[str, Any], list[str]]:
     """One measurement, and what it says in words."""
     if name in ("features", "memory"):
         return of_reading(name, work)
+    if name == "steps":
+        found = steps.measure()
+        return found, steps.lines(found)
+    if name == "frozen":
+        write_sample(work, "instrument_images")
+        found = frozen.measure(work / "data")
+        return found, frozen.lines(found)
     cnn, gru = (run_of(experiment, work) for experiment in ("genre_cnn", "genre_gru"))
     if name == "unlike":
         found = {path.name.split("-")[0]: unlike.measure(path, work / "data") for path in (cnn, gru)}
@@ -59,15 +67,21 @@ def measured(name: str, work: Path) -> tuple[dict[str, Any], list[str]]:
 
 def of_reading(name: str, work: Path) -> tuple[dict[str, Any], list[str]]:
     """One measurement of how files become features, for which no run is needed."""
-    tracks = work / "data/sample/gtzan"
-    if not tracks.is_dir():
-        sample.write(work / "data/sample", only=["gtzan"])
+    tracks = write_sample(work, "gtzan")
     with tempfile.TemporaryDirectory() as folder:
         if name == "memory":
             found = memory.measure(tracks, Path(folder))
             return found, memory.lines(found)
         found = features.in_a_process(tracks, Path(folder))
         return found, features.lines(found)
+
+
+def write_sample(work: Path, name: str) -> Path:
+    """The folder of a data set's sample, generated where it is not there yet."""
+    folder = work / "data/sample" / name
+    if not folder.is_dir():
+        sample.write(work / "data/sample", only=[name])
+    return folder
 
 
 def machine() -> dict[str, Any]:
@@ -78,12 +92,16 @@ def machine() -> dict[str, Any]:
 def main() -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which of {', '.join(NAMES)} (default: all)")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"{', '.join(NAMES + LONG)} (default: all but {', '.join(LONG)})"
+    )
     parser.add_argument("--work", type=Path, metavar="DIR", help="where sample data and runs are kept")
     asked = parser.parse_args()
-    unknown = set(asked.names) - set(NAMES)
+    unknown = set(asked.names) - set(NAMES + LONG)
     if unknown:
-        parser.error(f"there is no measurement named {', '.join(sorted(unknown))}: choose from {', '.join(NAMES)}")
+        parser.error(
+            f"there is no measurement named {', '.join(sorted(unknown))}: choose from {', '.join(NAMES + LONG)}"
+        )
     with tempfile.TemporaryDirectory() as folder:
         work = asked.work or Path(folder)
         for name in asked.names or NAMES:

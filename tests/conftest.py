@@ -1,6 +1,7 @@
 import io
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,8 @@ from musicml.models import transfer
 # takes three times as long as to load them
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+# what a shell starts in the background ignores Ctrl-C, and so would what the tests start and interrupt
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 SCALES = {"gtzan": 0.02, "instrument_images": 0.02, "openmic": 0.3}  # OpenMIC: enough for every instrument's forest

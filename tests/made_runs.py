@@ -347,6 +347,7 @@ def begin(root: Path, name: str | None, plan: Plan, started: datetime.datetime |
         "started": f"{started:%Y-%m-%dT%H:%M:%SZ}",
         "versions": versions(),
         "git_commit": commit(),
+        "process": runs.process(),
         "machine": {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
         **train.facts_of(plan.experiment, plan.material, data_root, folder, plan.seed, False),
         **learned_by(plan),
@@ -372,6 +373,7 @@ def learned_by(plan: Plan) -> dict[str, Any]:
             weights = {"choice": "imagenet", "reason": "storage.googleapis.com answered"}
     return {
         "precision": {"policy": "float32", "reason": "CPU is no GPU with a known compute capability"},
+        "compile": {"choice": "none", "reason": "CPU: XLA makes no step quicker there by more than it takes to compile"},
         "weights": weights,
         "backend": "tensorflow",
         "device": "CPU",
@@ -396,7 +398,11 @@ def write_history(run: Run, plan: Plan, cut: bool = False) -> None:
     files.write_csv(run.path / "history.csv", [{name: row[name] for name in columns} for row in rows], columns)
     monitor = training.monitor if has_val else "loss"
     watched = [float(row[monitor]) * (-1 if monitor.endswith("accuracy") else 1) for row in rows]
-    plan.facts |= {"epochs": len(rows), "best_epoch": int(rows[int(np.argmin(watched))]["epoch"])}
+    plan.facts |= {
+        "epochs": len(rows),
+        "best_epoch": int(rows[int(np.argmin(watched))]["epoch"]),
+        "input": {"training_seconds": 20.0 * len(rows), "seconds": 0.4 * len(rows), "share": 0.02},
+    }
 
 
 def epochs_of(stage: str, n: int, rate: float, skill: float, rng: np.random.Generator) -> list[dict[str, Any]]:

@@ -1,3 +1,4 @@
+import io
 import os
 import signal
 import subprocess
@@ -101,13 +102,13 @@ def test_two_processes_give_the_pictures_of_one_to_the_bit(tmp_path):
     assert np.array_equal(found[0].array, found[1].array) and len(found[0].array) == 5
 
 
-def test_processes_are_started_only_where_there_is_work_for_them(sounds, monkeypatch):
+def test_processes_are_started_only_where_there_is_work_for_them(sounds, monkeypatch, tmp_path):
     started = []
     monkeypatch.setattr(reading, "allowed", lambda processes: 2)
     monkeypatch.setattr(reading, "read_at_once", lambda jobs, *more: started.append(len(jobs)) or iter(()))
-    assert len(list(reading.read_all(sounds.examples, MEL, 0))) == 10 and started == []
+    assert len(list(reading.read_all(sounds.examples, MEL, 0, tmp_path))) == 10 and started == []
     monkeypatch.setattr(reading, "PAYS", 0.0)
-    assert len(list(reading.read_all(sounds.examples, MEL, 0))) == reading.TRIED + 1
+    assert len(list(reading.read_all(sounds.examples, MEL, 0, tmp_path))) == reading.TRIED + 1
     assert started == [10 - reading.TRIED - 1]
 
 
@@ -153,21 +154,25 @@ def test_a_full_disk_is_a_sentence_for_two_processes_too(folder, tmp_path):
     assert [path.name for path in (tmp_path / "store").iterdir()] == ["digests-sounds.json"]
 
 
+def written(one):
+    """What a file came to, its features as bytes."""
+    out = io.BytesIO()
+    one.write(out)
+    return out.getvalue(), one.length, one.refused, one.warnings
+
+
 @LINUX
-def test_what_a_killed_process_had_to_do_the_first_one_does(sounds):
+def test_what_a_killed_process_had_to_do_the_first_one_does(sounds, tmp_path):
     jobs = [(example.path, example.id) for example in sounds.examples] * 6
-    found = reading.read_at_once(jobs, MEL, 0, 2, 3)
-    got = [next(found)]
+    found = reading.read_at_once(jobs, MEL, 0, tmp_path, 2, 3)
+    got = [written(next(found))]
     from joblib.externals import loky
 
     for process in loky.get_reusable_executor(reuse=True)._processes.values():
         os.kill(process.pid, signal.SIGKILL)
-    got += found
-    wanted = [reading.read(*job, MEL, 0) for job in jobs]
-    assert [one.refused for one in got] == [one.refused for one in wanted]
-    assert all(
-        np.array_equal(one.values, other.values) for one, other in zip(got, wanted, strict=True) if not one.refused
-    )
+    got += [written(one) for one in found]
+    assert got == [written(reading.read(*job, MEL, 0)) for job in jobs]
+    assert len({content for content, *_ in got}) == 10, "nine sounds and one that can't be read"
 
 
 @LINUX

@@ -311,7 +311,9 @@ def test_a_run_killed_between_training_and_evaluation_is_evaluated_when_resumed(
     code, out, _ = musicml("train", "--resume", run.name, "--runs", tmp_path, "--json")
     assert code == 0 and json.loads(out)["metrics"]["accuracy"] == 1.0
     after = snapshot(run.path)
-    assert run.is_whole and {name: after[name] for name in before} == before and set(after) - set(before) == set(SCORED)
+    assert run.is_whole and set(after) - set(before) == set(SCORED)
+    rest = set(before) - {"run.json"}  # which says that another process is at it
+    assert {name: after[name] for name in rest} == {name: before[name] for name in rest}
     assert not (run.path / "checkpoints").exists()
 
 

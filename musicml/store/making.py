@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
-
 from musicml import features, files, options
 from musicml.datasets import Dataset
 from musicml.store import reading
@@ -40,7 +38,7 @@ def compute(dataset: Dataset, settings: Any, home: Path, least_samples: int, pro
     try:
         with folder_beside(home) as work:
             with open(work / "array.bin", "wb") as out:
-                index = write(dataset, settings, least_samples, processes, out)
+                index = write(dataset, settings, least_samples, work, processes, out)
             files.write_json(work / "index.json", {**told(dataset, settings, least_samples), **index})
             take_place(work, home)
     except OSError as error:
@@ -48,23 +46,21 @@ def compute(dataset: Dataset, settings: Any, home: Path, least_samples: int, pro
 
 
 def write(
-    dataset: Dataset, settings: Any, least_samples: int, processes: int | None, out: BinaryIO
+    dataset: Dataset, settings: Any, least_samples: int, work: Path, processes: int | None, out: BinaryIO
 ) -> dict[str, list | dict]:
     """Write the features of every file one after another; how many frames each has, what was left out, warnings."""
     from tqdm import tqdm
 
     lengths, excluded, warnings = [], [], {}
-    found = reading.read_all(dataset.examples, settings, least_samples, processes)
+    found = reading.read_all(dataset.examples, settings, least_samples, work, processes)
     # a bar where standard error is a terminal, and there is something to wait for
     bar = tqdm(found, "features", len(dataset.examples), leave=False, disable=None, delay=SHOWN_AFTER, unit="file")
     with contextlib.closing(found), bar:
         for example, one in zip(dataset.examples, bar, strict=True):
-            if one.values is None:
+            one.write(out)
+            lengths.append(one.length)
+            if one.refused:
                 excluded.append([example.id, one.refused])
-                lengths.append(0)
-                continue
-            out.write(np.ascontiguousarray(one.values).data)
-            lengths.append(1 if isinstance(settings, features.Pixels) else len(one.values))
             if one.warnings:
                 warnings[example.id] = list(one.warnings)
     return {"lengths": lengths, "excluded": excluded, "warnings": warnings}

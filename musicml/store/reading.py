@@ -1,19 +1,21 @@
 """Reading: the features of many files, in their order, in several processes where that pays.
 
 Processes and not threads, because most of the work holds Python's lock; and BLAS at one thread in each, since two
-processes of two threads on two cores take longer than one.
+processes of two threads on two cores take longer than one. A process hands over its features as a file, which is
+copied into its place at a fraction of what it costs to send arrays from one process to another.
 """
 
 from __future__ import annotations
 
 import contextlib
+import shutil
 import signal
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -25,25 +27,61 @@ TRIED = 4  # files read in this process before it is decided; the first one, whi
 PAYS = 4.0  # seconds of work left from which processes are started: they take one to start, and two halve the rest
 TASK = 0.2  # seconds of work handed to a process at a time: long beside the handing, short beside the whole
 MOST = 16  # files in a task
+COPIED = 2**20  # bytes at a time
 IDLE = 20  # seconds until a process ends whose parent was killed
 
 
 @dataclass(frozen=True)
 class Found:
-    """What came of one file: its features and what there is to warn of, or why it can't be read."""
+    """What came of one file.
+
+    Attributes
+    ----------
+    values : its features; None where it can't be read, or where another process has written them
+    warnings : what there is to warn of
+    refused : why it can't be read
+    length : how many frames there are, 1 of a picture, 0 of what can't be read
+    size : bytes, of what another process has written
+    source : the open file that holds these, at their beginning
+    """
 
     values: np.ndarray | None
     warnings: tuple[str, ...] = ()
     refused: str = ""
+    length: int = 0
+    size: int = 0
+    source: BinaryIO | None = None
+
+    def write(self, out: BinaryIO) -> int:
+        """Write the features to `out`, from wherever they are; how many bytes."""
+        if self.values is not None:
+            return out.write(np.ascontiguousarray(self.values).data)
+        if self.source is not None:
+            shutil.copyfileobj(Part(self.source, self.size), out, COPIED)
+        return self.size
+
+
+class Part:
+    """The next bytes of an open file, so many and no more, as `shutil.copyfileobj` reads them."""
+
+    def __init__(self, source: BinaryIO, left: int):
+        self.source, self.left = source, left
+
+    def read(self, size: int) -> bytes:
+        """At most `size` bytes; none at the end of the part."""
+        found = self.source.read(min(size, self.left))
+        self.left -= len(found)
+        return found
 
 
 def read_all(
-    examples: Sequence[Example], settings: Any, least_samples: int, processes: int | None = None
+    examples: Sequence[Example], settings: Any, least_samples: int, folder: Path, processes: int | None = None
 ) -> Iterator[Found]:
     """What came of each file, in order; those that are read and not yet asked for are few.
 
     Parameters
     ----------
+    folder : where processes put what they have read, until it is asked for
     settings : which features
     least_samples : a shorter track is repeated up to this length
     processes : how many at the most; 1 for this one alone, None for as many as there are cores where that pays
@@ -63,7 +101,8 @@ def read_all(
             left = (time.perf_counter() - begun) / (done - 1) * (len(jobs) - done)
     if done < len(jobs):
         each = left / (len(jobs) - done) or TASK
-        yield from read_at_once(jobs[done:], settings, least_samples, most, max(1, min(MOST, int(TASK / each))))
+        a_task = max(1, min(MOST, int(TASK / each)))
+        yield from read_at_once(jobs[done:], settings, least_samples, folder, most, a_task)
 
 
 def allowed(processes: int | None) -> int:
@@ -78,22 +117,26 @@ def allowed(processes: int | None) -> int:
 
 
 def read_at_once(
-    jobs: Sequence[tuple[Path, str]], settings: Any, least_samples: int, processes: int, a_task: int
+    jobs: Sequence[tuple[Path, str]], settings: Any, least_samples: int, folder: Path, processes: int, a_task: int
 ) -> Iterator[Found]:
     """What came of each file, in order, by several processes; where one of them is killed, the rest by this one."""
     import joblib
 
-    tasks = [jobs[place : place + a_task] for place in range(0, len(jobs), a_task)]
+    tasks = {folder / f"part-{place}": jobs[place : place + a_task] for place in range(0, len(jobs), a_task)}
     done = 0
     try:
         with joblib.parallel_config("loky", inner_max_num_threads=1, idle_worker_timeout=IDLE):
             parallel = joblib.Parallel(processes, return_as="generator", batch_size=1, pre_dispatch=2 * processes)
-            found = parallel(joblib.delayed(read_some)(task, settings, least_samples) for task in tasks)
+            found = parallel(
+                joblib.delayed(read_some)(task, settings, least_samples, part) for part, task in tasks.items()
+            )
         with contextlib.closing(found):
-            for some in found:
-                for one in some:
-                    yield one
-                    done += 1
+            for part, some in zip(tasks, found, strict=True):
+                with open(part, "rb") as source:
+                    for one in some:
+                        yield replace(one, source=source)
+                        done += 1
+                part.unlink()
     except BrokenProcessPool:  # the system was short of memory, most likely: one process needs less
         dismiss()
         for job in jobs[done:]:
@@ -109,16 +152,19 @@ def dismiss() -> None:
     loky.get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)
 
 
-def read_some(jobs: Sequence[tuple[Path, str]], settings: Any, least_samples: int) -> list[Found]:
-    """What came of a few files, in a process that leaves Ctrl-C to its parent."""
+def read_some(jobs: Sequence[tuple[Path, str]], settings: Any, least_samples: int, part: Path) -> list[Found]:
+    """What came of a few files, in a process that leaves Ctrl-C to its parent; their features go to the file `part`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return [read(*job, settings, least_samples) for job in jobs]
+    with open(part, "wb") as out:
+        found = (read(*job, settings, least_samples) for job in jobs)
+        return [replace(one, size=one.write(out), values=None) for one in found]
 
 
 def read(path: Path, name: str, settings: Any, least_samples: int) -> Found:
     """What came of one file; a disk that gives trouble is trouble with the file."""
     try:
-        return Found(*features.from_file(path, settings, least_samples, name))
+        values, warnings = features.from_file(path, settings, least_samples, name)
+        return Found(values, warnings, length=1 if isinstance(settings, features.Pixels) else len(values))
     except BadInput as error:
         return Found(None, refused=str(error))
     except OSError as error:
