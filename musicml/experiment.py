@@ -27,7 +27,7 @@ class Data:
     protocol: str = option("honest", choices=("honest", "as_published"))
     split: str = option("official", choices=splits.KINDS)
     folds: int = option(0, least=0, most=20)
-    val_fraction: float = option(0.15, least=0.01, most=0.5)
+    val_fraction: float = option(0.15, least=0.0, most=0.5)
     test_fraction: float = option(0.15, least=0.01, most=0.5)
 
     @property

@@ -133,7 +133,7 @@ def network(
         material.dataset.task,
         run,
         say,
-        everything=everything if material.shared else None,
+        everything=replace(everything, fill=spec.mean) if material.shared else None,
         compiled=compiled,
         watch=watch,
     )

@@ -233,3 +233,14 @@ def test_mixing_is_refused_where_examples_are_of_several_classes(data_root):
     read = experiment.read(EXPERIMENTS / "openmic_cnn.toml", {**SOUND, "augment.mixup": 0.2}, sample=True)
     with pytest.raises(BadInput, match="augment.mixup needs examples of one class each"):
         prepare.prepare(read, datasets.load("openmic", data_root), data_root, 0, print)
+
+
+def test_stored_outputs_are_told_apart_by_what_the_frozen_part_does_before_its_weights():
+    def body(scale):
+        x = keras.Input((4, 4, 3))
+        y = keras.layers.Conv2D(2, 3, name="conv")(keras.layers.Rescaling(scale, name="preprocessed")(x))
+        model = keras.Model(x, y)
+        model.get_layer("conv").set_weights([np.ones((3, 3, 3, 2)), np.zeros(2)])
+        return model
+
+    assert stages.digest_of(body(1.0)) == stages.digest_of(body(1.0)) != stages.digest_of(body(2.0))

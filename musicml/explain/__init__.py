@@ -152,9 +152,11 @@ def of_sound(
 
 
 def is_recurrent(predictor: Predictor) -> bool:
-    """Whether the run's model has no convolution map to look at, or reads its maps in turn, so that places mix."""
+    """Whether the run's model has no map whose places are those of its input: none, read in turn, or turned round."""
     kinds = {layer["kind"] for layer in predictor.run.read("layers.json")}
-    return bool(kinds & {"GRU", "LSTM", "Bidirectional"}) or not any(kind.endswith("Conv2D") for kind in kinds)
+    return bool(kinds & {"GRU", "LSTM", "Bidirectional", "Permute"}) or not any(
+        kind.endswith("Conv2D") for kind in kinds
+    )
 
 
 def laid_out(clips: list[np.ndarray], places: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -148,11 +149,11 @@ def frozen_outputs(model: Any, clips: Any, facts: dict[str, Any], root: Path, sa
 
     Parameters
     ----------
-    facts : what the clips depend on; the weights' own digest is added
+    facts : what the clips depend on; a digest of the frozen part is added
     root : the store's folder
     """
     body = keras.Model(model.input, model.get_layer("pooled").output)
-    facts = {**facts, "weights": digest_of(body), "policy": keras.config.dtype_policy().name}
+    facts = {**facts, "model": digest_of(body), "policy": keras.config.dtype_policy().name}
     shape = (len(clips), body.output_shape[-1])
     return store.outputs(root, facts, shape, lambda: fit.scores_of(body, clips, 32), say)
 
@@ -163,8 +164,9 @@ def head_of(model: Any) -> Any:
 
 
 def digest_of(model: Any) -> str:
-    """A digest of all weights: 32 hex digits."""
-    found = hashlib.blake2b(digest_size=16)
+    """A digest of what a model computes, its layers' settings and all weights: 32 hex digits."""
+    settings = [[layer.__class__.__name__, {**layer.get_config(), "name": ""}] for layer in model.layers]
+    found = hashlib.blake2b(json.dumps(settings, sort_keys=True, default=str).encode(), digest_size=16)
     for weights in model.get_weights():
         found.update(np.ascontiguousarray(weights).tobytes())
     return found.hexdigest()

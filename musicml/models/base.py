@@ -54,12 +54,15 @@ def dense_head(x: Any, units: int, dropout: float) -> Any:
     return keras.layers.Dropout(dropout, name="dropout")(x) if dropout else x
 
 
-def answer(x: Any, spec: Spec) -> Any:
-    """The last layer: softmax or sigmoids in float32, named for what it answers."""
+def answer(x: Any, spec: Spec, l2: float = 0.0) -> Any:
+    """The last layer: softmax or sigmoids in float32, named for what it answers; `l2` > 0 keeps its weights small."""
     import keras
 
     activation = "softmax" if spec.task == "single" else "sigmoid"
-    return keras.layers.Dense(spec.n_classes, activation=activation, dtype="float32", name=spec.answers)(x)
+    kept = keras.regularizers.L2(l2) if l2 else None
+    return keras.layers.Dense(
+        spec.n_classes, activation=activation, kernel_regularizer=kept, dtype="float32", name=spec.answers
+    )(x)
 
 
 def with_maps(model: Any) -> Any | None:

@@ -38,14 +38,23 @@ TINY = 1e-12  # random weights leave variances far below the usual epsilon
 
 @dataclass(frozen=True)
 class Options:
-    """Settings of transfer learning."""
+    """Settings of transfer learning.
+
+    `side` > 0 draws a clip of sound as a square picture of so many pixels, as people draw it: time to the right, pitch
+    upwards. ImageNet's weights know pictures of that size, of things that stand upright. `depths` says from how many
+    resolutions of the backbone, the coarsest first, the head reads averages: textures stand before things. `l2` keeps
+    the weights of the last layer small.
+    """
 
     backbone: str = option(choices=tuple(BACKBONES))
     weights: str = option("auto", choices=("auto", "imagenet", "none"))
     alpha: float = option(1.0, choices=tuple(ALPHA_NAMES))
+    side: int = option(0, least=0, most=512)
+    depths: int = option(1, least=1, most=4)
     frozen: bool = option(True)
     dense_units: int = option(512, least=0, most=8192)
     dropout: float = option(0.5, least=0.0, most=0.95)
+    l2: float = option(0.0, least=0.0, most=10.0)
 
 
 def choose_weights(options: Options) -> tuple[str, str]:
@@ -82,14 +91,13 @@ def build(options: Options, spec: Spec) -> Any:
     """
     import keras
 
-    if min(spec.shape[:2]) < SMALLEST_SIDE:
+    if min(spec.shape[:2]) < SMALLEST_SIDE > options.side:
         raise BadInput(
             f"a backbone's input must be at least {SMALLEST_SIDE} on each side, and is {spec.shape[0]} by "
             f"{spec.shape[1]}: raise the picture's size, n_mels or the clip's length."
         )
     inputs, x = picture_input(options, spec) if len(spec.shape) == 3 else sound_input(options, spec)
-    x = backbone(options, x)
-    x = keras.layers.GlobalAveragePooling2D(name="pooled")(x)
+    x = pooled(backbone(options, x))
     if options.frozen:
         # outputs of a frozen body differ in scale from channel to channel, the more so from random weights; a batch
         # normalisation that never trains is a plain standardisation, by the mean and variance that training sets
@@ -97,7 +105,7 @@ def build(options: Options, spec: Spec) -> Any:
             center=False, scale=False, epsilon=TINY, trainable=False, name="standardised_pooled"
         )(x)
     x = dense_head(x, options.dense_units, options.dropout)
-    model = keras.Model(inputs, answer(x, spec), name=options.backbone)
+    model = keras.Model(inputs, answer(x, spec, options.l2), name=options.backbone)
     for layer in model.layers[: [layer.name for layer in model.layers].index("pooled")] if options.frozen else ():
         layer.trainable = False
     return model
@@ -121,12 +129,25 @@ def sound_input(options: Options, spec: Spec) -> tuple[Any, Any]:
 
     inputs, x = standardised_input(spec)
     x = keras.layers.Reshape((*spec.shape, 1), name="channel")(x)
+    if options.side:
+        x = keras.layers.Permute((2, 1, 3), name="upright")(x)
+        x = keras.layers.Resizing(options.side, options.side, name="drawn")(x)
     x = keras.layers.Concatenate(name="three_channels")([x, x, x])
     return inputs, keras.layers.Rescaling(*SPREAD[SCALING[options.backbone]], name="preprocessed")(x)
 
 
-def backbone(options: Options, x: Any) -> Any:
-    """The backbone's last convolution map, of the tensor `x`."""
+def pooled(maps: list[Any]) -> Any:
+    """The average of each channel of each map, in one row."""
+    import keras
+
+    if len(maps) == 1:
+        return keras.layers.GlobalAveragePooling2D(name="pooled")(maps[0])
+    averages = [keras.layers.GlobalAveragePooling2D(name=f"pooled_{one.shape[1]}")(one) for one in maps]
+    return keras.layers.Concatenate(name="pooled")(averages)
+
+
+def backbone(options: Options, x: Any) -> list[Any]:
+    """The backbone's last convolution map at each of `options.depths` resolutions, of the tensor `x`."""
     import keras
 
     application = getattr(keras.applications, BACKBONES[options.backbone][0])
@@ -138,7 +159,18 @@ def backbone(options: Options, x: Any) -> Any:
     for layer in body.layers:
         if isinstance(layer, keras.layers.BatchNormalization) and options.weights == "none":
             layer.momentum = 0.9  # Keras's 0.99 never catches up in a course's few hundred steps
-    return body.output
+    finer = [one for one in last_maps(body) if one.shape[1] > body.output.shape[1]]
+    return [*finer[len(finer) - options.depths + 1 :], body.output]
+
+
+def last_maps(body: Any) -> list[Any]:
+    """The last map at each resolution of a backbone, the finest first."""
+    found = {}
+    for layer in body.layers:
+        shape = getattr(layer.output, "shape", ())
+        if len(shape) == 4 and layer.__class__.__name__ in ("Activation", "ReLU", "Add", "Conv2D"):
+            found[shape[1]] = layer.output
+    return [found[size] for size in sorted(found, reverse=True)]
 
 
 def imagenet_weights(application: Any, extra: dict[str, Any]) -> list[Any]:

@@ -1,0 +1,71 @@
+"""Transfer learning's inputs and heads: clips drawn upright, averages at several depths, a small last layer."""
+
+import keras
+import numpy as np
+import pytest
+
+from musicml import experiment, models
+from musicml.errors import BadInput
+from musicml.models import transfer
+from musicml.models.base import Spec
+
+
+def spec(shape=(40, 20)):
+    bins = shape[-1]
+    return Spec(shape, 3, "single", "genre", np.zeros(bins, np.float32), np.ones(bins, np.float32))
+
+
+def built(shape=(40, 20), **more):
+    options = {"backbone": "mobilenet", "weights": "none", "alpha": 0.25, "dense_units": 0, "dropout": 0.0, **more}
+    return models.build("transfer", transfer.Options(**options), spec(shape))
+
+
+def test_a_clip_is_drawn_with_time_to_the_right_at_the_size_asked_for():
+    model = built(side=64)
+    drawn = keras.Model(model.input, model.get_layer("preprocessed").output)
+    clip = np.zeros((1, 40, 20), np.float32)
+    clip[0, 30:, :5] = 8.0  # late and low
+    picture = np.asarray(drawn(clip))[0]
+    assert picture.shape == (64, 64, 3) and np.array_equal(picture[..., 0], picture[..., 2])
+    rows, columns = np.nonzero(picture[..., 0] > picture.max() / 2)
+    assert columns.min() >= 46 and rows.max() <= 17  # three quarters along the time axis, in the lowest quarter of bins
+
+
+def test_a_small_clip_needs_to_be_drawn_large_enough():
+    with pytest.raises(BadInput, match="at least 32 on each side, and is 40 by 20"):
+        built()
+    assert built(side=32).output_shape == (None, 3)
+
+
+@pytest.mark.parametrize("name", ["mobilenet", "vgg16", "resnet50", "efficientnetv2b0"])
+def test_depths_are_averages_of_the_last_maps_at_the_coarsest_resolutions(name):
+    alpha = {"alpha": 0.25} if name == "mobilenet" else {"alpha": 1.0}
+    one, three = (built((64, 64), backbone=name, depths=n, **alpha) for n in (1, 3))
+    widths = [layer.output.shape[-1] for layer in three.layers if layer.name.startswith("pooled_")]
+    sizes = [int(layer.name.split("_")[1]) for layer in three.layers if layer.name.startswith("pooled_")]
+    assert len(widths) == 3 and sizes == sorted(sizes, reverse=True) and len(set(sizes)) == 3
+    assert three.get_layer("pooled").output.shape[-1] == sum(widths) > widths[-1]
+    assert widths[-1] == one.get_layer("pooled").output.shape[-1]
+
+
+def test_of_several_depths_the_coarsest_is_what_one_depth_gives():
+    models_ = [built((64, 64), depths=n) for n in (1, 2)]
+    body = {layer.name: layer.get_weights() for layer in models_[0].layers}
+    for layer in models_[1].layers:
+        if layer.name in body and layer.name.startswith("conv"):
+            layer.set_weights(body[layer.name])
+    x = np.random.default_rng(0).normal(size=(2, 64, 64)).astype(np.float32)
+    plain, both = (np.asarray(keras.Model(m.input, m.get_layer("pooled").output)(x)) for m in models_)
+    assert np.allclose(both[:, -plain.shape[1] :], plain, atol=1e-5) and both.shape[1] > plain.shape[1]
+
+
+def test_l2_adds_the_last_layers_squares_to_the_loss():
+    model = built((64, 64), l2=0.5)
+    kernel = model.get_layer("genre").get_weights()[0]
+    assert float(sum(model.losses)) == pytest.approx(0.5 * float((kernel**2).sum()), rel=1e-5)
+    assert not built((64, 64)).losses
+
+
+def test_no_validation_can_be_asked_for():
+    text = '[data]\ndataset = "gtzan"\nval_fraction = 0.0\n[features]\nkind = "mfcc"\n[model]\nfamily = "recurrent"\n'
+    assert experiment.parse("x", text).data.val_fraction == 0.0
