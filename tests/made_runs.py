@@ -347,7 +347,7 @@ def begin(root: Path, name: str | None, plan: Plan, started: datetime.datetime |
         "started": f"{started:%Y-%m-%dT%H:%M:%SZ}",
         "versions": versions(),
         "git_commit": commit(),
-        "process": runs.process(),
+        "process": {**runs.process(), "place": "another machine"},
         "machine": {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
         **train.facts_of(plan.experiment, plan.material, data_root, folder, plan.seed, False),
         **learned_by(plan),
