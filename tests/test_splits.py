@@ -152,6 +152,13 @@ def test_groups_in_which_nothing_was_found_are_spread_over_folds():
     assert nothing == [4, 4]
 
 
+def test_a_side_of_which_nothing_is_wanted_gets_nothing():
+    dataset = dataset_of([(k, "ab"[k % 2], f"g{k // 2}") for k in range(40)])
+    made = [splits.make(dataset, "group", 0.0, 0.2, 0)[1], *splits.folds(dataset, "group", 3, 0.0, 0)[1]]
+    assert [len(split.indices("val")) for split in made] == [0, 0, 0, 0]
+    assert all(len(split.indices("train")) and len(split.indices("test")) for split in made)
+
+
 def test_folds_say_what_they_are_and_another_seed_gives_others():
     _, found, served = splits.folds(dataset_of(FOUR), "group", 4, 0.15, 7)
     assert found[1].statement == "fold 2 of 4, group: 15% validation, seed 7"

@@ -14,8 +14,9 @@ def assign(dataset: Dataset, members: np.ndarray, wanted: dict[str, float], seed
 
     Iterative stratification (Sechidis, Tsoumakas and Vlahavas, ECML 2011) by group: the class with the fewest groups
     left goes first, and its largest group goes to the side that lacks that class most. A class with at least as many
-    groups as there are sides stands on every side.
+    groups as there are sides stands on every side; a side of which nothing is wanted gets nothing.
     """
+    wanted = {side: share for side, share in wanted.items() if share > 0}
     names, group_of = np.unique(dataset.groups[members].astype(str), return_inverse=True)
     counts = np.zeros((len(names), len(dataset.class_names)))
     np.add.at(counts, group_of, np.nan_to_num(dataset.targets()[members]) > 0.5)
