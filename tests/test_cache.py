@@ -92,6 +92,11 @@ def test_features_of_before_settings_were_kept_are_found_and_told_as_older(tones
     ]
 
 
+def test_digests_that_are_damaged_are_digests_of_no_files(root):
+    (root / "digests-tones.bin").write_bytes(b"x")
+    assert [(one.words, one.n) for one in store.holdings(root) if one.kind == "digests"] == [("tones", 0)]
+
+
 def test_comparisons_of_an_audit_are_one_line(root):
     for name, content in (("alike-a.json", "[]"), ("alike-b.json", "[1]")):
         (root / name).write_text(content)
@@ -148,8 +153,8 @@ def test_clearing_leaves_what_a_live_process_is_making(root):
     for folder in (live, dead):
         folder.mkdir()
         (folder / "array.bin").write_bytes(bytes(10))
-    temporary = root / f".digests-tones.{os.getpid()}.json"
-    temporary.write_text("{}")
+    temporary = root / f".digests-tones.{os.getpid()}.bin"
+    temporary.write_bytes(b"x")
     store.clear(root)
     assert names(root) == sorted([live.name, temporary.name])
 

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from PIL import Image
 
-from musicml import datasets, features, store
+from musicml import datasets, features, files, store
 from musicml.datasets import Dataset, Example
 from musicml.errors import BadInput
 
@@ -124,6 +124,39 @@ def test_other_settings_another_length_or_newer_code_have_a_key_of_their_own(sou
     monkeypatch.setattr(features, "VERSION", features.VERSION + 1)
     keys.append(features_of(sounds, tmp_path / "store")[1].key)
     assert len(set(keys)) == 5
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "longer", "shifted", "of another kind"])
+def test_damaged_digests_only_mean_reading_again(sounds, tmp_path, damage):
+    memo = tmp_path / "store/digests-sounds.bin"
+    _, first = features_of(sounds, tmp_path / "store")
+    whole = memo.read_bytes()
+    contents = {"empty": b"", "cut": whole[:-7], "longer": whole + b"\0" * 24, "shifted": whole[1:] + b"x"}
+    memo.write_bytes(contents.get(damage, b'{"a": "b"}'))
+    assert features_of(sounds, tmp_path / "store")[1].key == first.key
+    for example in sounds.examples:
+        spoil(example.path)
+    assert features_of(sounds, tmp_path / "store")[1].key == first.key
+
+
+def test_digests_are_those_of_the_files_and_no_file_is_read_twice(sounds, tmp_path):
+    expected = [(example.id, files.digest(example.path)) for example in sounds.examples]
+    assert list(store.digests(sounds, tmp_path)) == expected
+    for example in sounds.examples:
+        spoil(example.path)
+    assert list(store.digests(sounds, tmp_path)) == expected
+
+
+def test_asking_for_some_files_forgets_no_other_until_there_are_new_ones(sounds, tmp_path):
+    expected, few = dict(store.digests(sounds, tmp_path)), sounds.keep([1, 1, 0, 0, 0, 0])
+    assert dict(store.digests(few, tmp_path)).items() <= expected.items()
+    for example in sounds.examples[:5]:
+        spoil(example.path)
+    noise(sounds.examples[5].path, 99)
+    found = dict(store.digests(sounds, tmp_path))
+    assert [name for name in found if found[name] != expected[name]] == [sounds.examples[5].id]
+    noise(sounds.examples[0].path, 98)
+    assert len(dict(store.digests(few, tmp_path))) == (tmp_path / "digests-sounds.bin").stat().st_size / 24 == 2
 
 
 def test_a_label_or_a_group_changes_no_features(sounds, tmp_path):
@@ -244,7 +277,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_no_features(sounds, tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
     assert "could not be written whole: the disk is full" in done.stdout, done.stderr
-    assert [path.name for path in (tmp_path / "store").iterdir()] == ["digests-sounds.json"]
+    assert [path.name for path in (tmp_path / "store").iterdir()] == ["digests-sounds.bin"]
     assert len(features_of(sounds, tmp_path / "store")[0].examples) == 6
 
 
@@ -288,7 +321,7 @@ def test_processes_that_compute_at_once_leave_one_right_store(tmp_path):
     assert [worker.returncode for worker in workers] == [0, 0]
     keys = {lines[-2] for lines in said}
     assert len(keys) == 1
-    assert sorted(path.name for path in (tmp_path / "store").iterdir()) == sorted([*keys, "digests-sounds.json"])
+    assert sorted(path.name for path in (tmp_path / "store").iterdir()) == sorted([*keys, "digests-sounds.bin"])
     _, found = features_of(datasets.load_folder(tmp_path / "sounds"), tmp_path / "store")
     for place, path in enumerate(sorted((tmp_path / "sounds").glob("*/*.wav"))):
         assert np.array_equal(found.of(place), features.from_file(path, MEL)[0])

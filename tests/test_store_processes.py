@@ -140,7 +140,7 @@ def test_an_error_in_a_process_comes_out_as_itself_and_leaves_nothing(folder, tm
     )
     done = asked(linked(folder, tmp_path), code)
     assert done.stdout.splitlines()[-1:] == ["0!"], done.stderr
-    assert [path.name for path in (tmp_path / "store").iterdir()] == ["digests-sounds.json"]
+    assert [path.name for path in (tmp_path / "store").iterdir()] == ["digests-sounds.bin"]
 
 
 @LINUX
@@ -151,7 +151,7 @@ def test_a_full_disk_is_a_sentence_for_two_processes_too(folder, tmp_path):
     )
     done = asked(linked(folder, tmp_path), code)
     assert "could not be written whole: the disk is full" in done.stdout, done.stderr
-    assert [path.name for path in (tmp_path / "store").iterdir()] == ["digests-sounds.json"]
+    assert [path.name for path in (tmp_path / "store").iterdir()] == ["digests-sounds.bin"]
 
 
 def written(one):
@@ -163,15 +163,15 @@ def written(one):
 
 @LINUX
 def test_what_a_killed_process_had_to_do_the_first_one_does(sounds, tmp_path):
-    jobs = [(example.path, example.id) for example in sounds.examples] * 6
-    found = reading.read_at_once(jobs, MEL, 0, tmp_path, 2, 3)
+    examples = sounds.examples * 6
+    found = reading.read_at_once(examples, MEL, 0, tmp_path, 2, 3)
     got = [written(next(found))]
     from joblib.externals import loky
 
     for process in loky.get_reusable_executor(reuse=True)._processes.values():
         os.kill(process.pid, signal.SIGKILL)
     got += [written(one) for one in found]
-    assert got == [written(reading.read(*job, MEL, 0)) for job in jobs]
+    assert got == [written(reading.read(example.path, example.id, MEL, 0)) for example in examples]
     assert len({content for content, *_ in got}) == 10, "nine sounds and one that can't be read"
 
 

@@ -16,9 +16,9 @@ from musicml.errors import BadInput
 SPLITS = ("train", "val", "test")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Example:
-    """One labelled file.
+    """One labelled file. There are as many as files, so that each is kept small.
 
     Attributes
     ----------

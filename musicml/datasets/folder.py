@@ -33,10 +33,11 @@ def load(root: Path) -> Dataset:
     groups = read_groups(root / "groups.csv")
     examples, excluded = [], unused(root, {folder for _, folder in classes})
     for side, folder in classes:
+        labels = {folder.name: True}  # one for all in the folder
         for path in visible_files(folder):
             name = path.relative_to(root).as_posix()
             if path.suffix.lower() in suffixes:
-                examples.append(Example(name, path, {folder.name: True}, groups.get(name, name), side))
+                examples.append(Example(name, path, labels, groups.get(name, name), side))
             else:
                 excluded.append(Excluded(name, f"not a {kind} file by its ending"))
     if groups and examples and not any(example.id in groups for example in examples):

@@ -35,11 +35,12 @@ def load(root: Path, as_published: bool = False) -> Dataset:
     artists, sides = one_spelling(written), {} if as_published else read_sides(splits)
     hidden = hidden_folders(tracks)
     genres = sorted(base.visible_folders(tracks) + (hidden if as_published else []))
+    labels = {genre.name: {genre.name: True} for genre in genres}  # one for all of a genre
     examples = [
         Example(
             path.relative_to(tracks).as_posix(),
             path,
-            {genre.name: True},
+            labels[genre.name],
             artists.get(path.stem, path.stem),
             sides.get(path.stem, ""),
         )

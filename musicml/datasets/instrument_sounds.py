@@ -32,6 +32,7 @@ CLASSES = {
     "Sound_Violin": "violin",
     "Sound_Piano": "piano",
 }
+LABELS = {label: {label: True} for label in CLASSES.values()}  # one for all examples of a class
 MISSPELT = "Sound_Guiatr"
 BY_ITS_NAME = "no row names it, and its own name says violin: taken as one"
 KEPT_OUT = "a test file has the same name: it does not train"
@@ -190,7 +191,7 @@ def unused(paths: Iterable[Path], root: Path) -> list[Excluded]:
 
 def example_of(path: Path, label: str, split: str, root: Path) -> Example:
     """The example that a file is."""
-    return Example(id_of(path, root), path, {label: True}, group_of(path.stem), split)
+    return Example(id_of(path, root), path, LABELS[label], group_of(path.stem), split)
 
 
 def id_of(path: Path, root: Path) -> str:

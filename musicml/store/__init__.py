@@ -6,7 +6,7 @@ of any of them makes new features and nothing else does. What is read comes from
     store/<key>/array.bin     every file's features, one after another
     store/<key>/index.json    how many frames each has, what was left out and why, warnings; and what it all is
     store/<key>.npy           a frozen backbone's outputs
-    store/digests-<data set>.json    the digest of each file's content, by its path, size and time
+    store/digests-<data set>.bin     the digest of each file's content, by its path, size and time
 
 Any of it may be removed at any time (`musicml cache --clear`): it is computed again, and a run does not need it.
 """
@@ -94,7 +94,8 @@ def features_of(
 
     Parameters
     ----------
-    dataset : sound for `LogMel` and `MFCC`, pictures for `Pixels`, one with `vggish` for `VGGish`
+    dataset : sound for `LogMel` and `MFCC`, pictures for `Pixels`, either for `Spectrogram`, one with `vggish` for
+        `VGGish`
     root : the store's folder
     least_samples : a shorter track is repeated up to this length
     say : told what is computed
@@ -136,6 +137,8 @@ def fits(dataset: Dataset, settings: Any) -> None:
                 f"VGGish features must come with the data set, and {dataset.name} brings none: take an experiment "
                 "with log_mel, or OpenMIC's release."
             )
+        return
+    if isinstance(settings, features.Spectrogram):  # of sounds it is drawn, of pictures it is taken
         return
     wants = "picture" if isinstance(settings, features.Pixels) else "sound"
     if dataset.kind != wants:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from musicml.store.keys import remembered
 from musicml.store.making import LEAVING, abandoned, owner
 
 KEY = r"[0-9a-f]{24}"
@@ -63,8 +64,8 @@ def holding(path: Path) -> Holding:
         return Holding("audit looks", path.name.removeprefix("looks-").rpartition("-")[0], 0, size)
     if path.name.startswith("alike-"):
         return Holding("audit comparisons", "", 0, size)
-    if path.name.startswith("digests-"):
-        return Holding("digests", path.stem.removeprefix("digests-"), n_in(path), size)
+    if path.name.startswith("digests-") and path.suffix == ".bin":
+        return Holding("digests", path.stem.removeprefix("digests-"), len(remembered(path)), size)
     if re.fullmatch(rf"{KEY}\.npy", path.name):
         shape = np.load(path, mmap_mode="r").shape
         return Holding("frozen outputs", f"{' x '.join(map(str, shape[1:]))} numbers each", shape[0], size)
@@ -81,11 +82,6 @@ def of_features(home: Path) -> tuple[str, int]:
     words = " ".join(f"{name}={value}" for name, value in settings.items() if value)
     data = f"{index['dataset']} (sample)" if index["sample"] else index["dataset"]
     return f"{data}: {index['kind']} {words}", n
-
-
-def n_in(path: Path) -> int:
-    """How many entries a JSON file has."""
-    return len(json.loads(path.read_text()))
 
 
 def size_of(path: Path) -> int:

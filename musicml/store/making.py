@@ -9,6 +9,7 @@ import shutil
 import socket
 import tempfile
 import time
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -51,7 +52,7 @@ def write(
     """Write the features of every file one after another; how many frames each has, what was left out, warnings."""
     from tqdm import tqdm
 
-    lengths, excluded, warnings = [], [], {}
+    lengths, excluded, warnings = array("q"), [], {}
     found = reading.read_all(dataset.examples, settings, least_samples, work, processes)
     # a bar where standard error is a terminal, and there is something to wait for
     bar = tqdm(found, "features", len(dataset.examples), leave=False, disable=None, delay=SHOWN_AFTER, unit="file")
@@ -63,7 +64,7 @@ def write(
                 excluded.append([example.id, one.refused])
             if one.warnings:
                 warnings[example.id] = list(one.warnings)
-    return {"lengths": lengths, "excluded": excluded, "warnings": warnings}
+    return {"lengths": lengths.tolist(), "excluded": excluded, "warnings": warnings}
 
 
 def told(dataset: Dataset, settings: Any, least_samples: int) -> dict[str, Any]:

@@ -8,6 +8,7 @@ copied into its place at a fraction of what it costs to send arrays from one pro
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import signal
 import time
@@ -86,23 +87,22 @@ def read_all(
     least_samples : a shorter track is repeated up to this length
     processes : how many at the most; 1 for this one alone, None for as many as there are cores where that pays
     """
-    jobs = [(example.path, example.id) for example in examples]
     most = allowed(processes)
     done, begun, left = 0, time.perf_counter(), 0.0
-    for job in jobs:
+    for example in examples:
         # one that was asked for is not asked whether it pays
         if most > 1 and (processes or (done > TRIED and left > PAYS)):
             break
-        yield read(*job, settings, least_samples)
+        yield read(example.path, example.id, settings, least_samples)
         done += 1
         if done == 1:
             begun = time.perf_counter()
         else:
-            left = (time.perf_counter() - begun) / (done - 1) * (len(jobs) - done)
-    if done < len(jobs):
-        each = left / (len(jobs) - done) or TASK
+            left = (time.perf_counter() - begun) / (done - 1) * (len(examples) - done)
+    if done < len(examples):
+        each = left / (len(examples) - done) or TASK
         a_task = max(1, min(MOST, int(TASK / each)))
-        yield from read_at_once(jobs[done:], settings, least_samples, folder, most, a_task)
+        yield from read_at_once(examples[done:], settings, least_samples, folder, most, a_task)
 
 
 def allowed(processes: int | None) -> int:
@@ -117,32 +117,43 @@ def allowed(processes: int | None) -> int:
 
 
 def read_at_once(
-    jobs: Sequence[tuple[Path, str]], settings: Any, least_samples: int, folder: Path, processes: int, a_task: int
+    examples: Sequence[Example], settings: Any, least_samples: int, folder: Path, processes: int, a_task: int
 ) -> Iterator[Found]:
     """What came of each file, in order, by several processes; where one of them is killed, the rest by this one."""
     import joblib
 
-    tasks = {folder / f"part-{place}": jobs[place : place + a_task] for place in range(0, len(jobs), a_task)}
-    done = 0
+    places, done = range(0, len(examples), a_task), 0  # each task is made when it is due: all at once are megabytes
     try:
         with joblib.parallel_config("loky", inner_max_num_threads=1, idle_worker_timeout=IDLE):
             parallel = joblib.Parallel(processes, return_as="generator", batch_size=1, pre_dispatch=2 * processes)
             found = parallel(
-                joblib.delayed(read_some)(task, settings, least_samples, part) for part, task in tasks.items()
+                joblib.delayed(read_some)(
+                    [(str(example.path), example.id) for example in examples[place : place + a_task]],
+                    settings,
+                    least_samples,
+                    part_at(folder, place),
+                )
+                for place in places
             )
         with contextlib.closing(found):
-            for part, some in zip(tasks, found, strict=True):
+            for place, some in zip(places, found, strict=True):
+                part = part_at(folder, place)
                 with open(part, "rb") as source:
                     for one in some:
                         yield replace(one, source=source)
                         done += 1
-                part.unlink()
+                os.unlink(part)
     except BrokenProcessPool:  # the system was short of memory, most likely: one process needs less
         dismiss()
-        for job in jobs[done:]:
-            yield read(*job, settings, least_samples)
+        for example in examples[done:]:
+            yield read(example.path, example.id, settings, least_samples)
     finally:
         dismiss()
+
+
+def part_at(folder: Path, place: int) -> str:
+    """Where a process puts what it has read of the task at `place`; a `Path` would leave a trace in each process."""
+    return os.path.join(folder, f"part-{place}")
 
 
 def dismiss() -> None:
@@ -152,7 +163,7 @@ def dismiss() -> None:
     loky.get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)
 
 
-def read_some(jobs: Sequence[tuple[Path, str]], settings: Any, least_samples: int, part: Path) -> list[Found]:
+def read_some(jobs: Sequence[tuple[str, str]], settings: Any, least_samples: int, part: str) -> list[Found]:
     """What came of a few files, in a process that leaves Ctrl-C to its parent; their features go to the file `part`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with open(part, "wb") as out:
@@ -160,7 +171,7 @@ def read_some(jobs: Sequence[tuple[Path, str]], settings: Any, least_samples: in
         return [replace(one, size=one.write(out), values=None) for one in found]
 
 
-def read(path: Path, name: str, settings: Any, least_samples: int) -> Found:
+def read(path: Path | str, name: str, settings: Any, least_samples: int) -> Found:
     """What came of one file; a disk that gives trouble is trouble with the file."""
     try:
         values, warnings = features.from_file(path, settings, least_samples, name)
