@@ -11,7 +11,6 @@ Audio-Based Music Similarity and Genre Classification" (ISMIR 2005).
 from __future__ import annotations
 
 import itertools
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from musicml import console, datasets, inputs, learn, prepare, report, runs, splits
+from musicml import console, datasets, inputs, learn, prepare, report, splits
 from musicml.datasets import Dataset
 from musicml.errors import BadInput
 from musicml.experiment import Experiment
@@ -150,20 +149,8 @@ def dealt(
 
 def told_right(experiment: Experiment, material: learn.Material, seed: int, data_root: Path) -> np.ndarray:
     """Which test pieces a model trained on the training side tells right, [shape=(n_test,)], bool."""
-    clips = {
-        side: inputs.cut(
-            material.features, material.split.indices(side), material.clip["n_frames"], material.clip["n_frames"]
-        )
-        for side in splits.SPLITS
-    }
-    facts = {"data": {"root": str(data_root), "hash": material.dataset.hash()}}
-    by = learn.forest if experiment.family == "forest" else learn.network
-    # its lines are the same for each of the many trainings; the folder holds what only a run has use for
-    with tempfile.TemporaryDirectory() as folder, console.quiet():
-        run = runs.create(Path(folder), experiment.name, seed, experiment.text, facts)
-        learned = by(run, experiment, material, clips, False, lambda words: None)
-        scores = learned.scores_of(clips["test"])
-    return scores.argmax(axis=1) == material.dataset.targets()[clips["test"].example].argmax(axis=1)
+    clips, scores = learn.tried(experiment, material, seed, data_root)
+    return scores.argmax(axis=1) == material.dataset.targets()[clips.example].argmax(axis=1)
 
 
 def compared(
@@ -171,14 +158,9 @@ def compared(
 ) -> Leak:
     """The figures and their paired differences, each with its interval; `n` tracks."""
     shares = right.mean(axis=1)  # [shape=(n_ways, n_pieces)]
-    names, artist = np.unique(material.dataset.groups.astype(str), return_inverse=True)
-    # an artist's pieces are drawn together, so their sums are all that is drawn
-    weights, sizes = report.drawn(names, 0, DRAWS), np.bincount(artist)
 
     def figure(name: str, values: np.ndarray) -> Figure:
-        sums = np.bincount(artist, values)
-        interval = None if weights is None else report.between(weights @ sums / (weights @ sizes))
-        return Figure(name, report.rounded(values.mean()), interval)
+        return Figure(name, *report.mean_and_interval(values, material.dataset.groups, DRAWS))
 
     return Leak(
         experiment.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from musicml import console, export, files, inputs, models, store
+from musicml import console, export, files, inputs, models, runs, store
 from musicml.datasets import Dataset
 from musicml.errors import BadInput
 from musicml.experiment import Experiment
 from musicml.runs import Run
-from musicml.splits import Split
+from musicml.splits import SPLITS, Split
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,25 @@ def network(
         run.path / "model.keras",
         lambda: export.to_onnx(model, run, few),
     )
+
+
+def tried(experiment: Experiment, material: Material, seed: int, data_root: Path) -> tuple[inputs.Clips, np.ndarray]:
+    """A model trained as the experiment says and asked about the test side; nothing of it is kept, and nothing said.
+
+    Returns
+    -------
+    clips : of the test side
+    scores : np.ndarray [shape=(n_clips, n_classes)], raw
+    """
+    sides = {
+        side: inputs.cut(material.features, material.split.indices(side), *frames_of(material.clip)) for side in SPLITS
+    }
+    facts = {"data": {"root": str(data_root), "hash": material.dataset.hash()}}
+    by = forest if experiment.family == "forest" else network
+    with tempfile.TemporaryDirectory() as folder, console.quiet():
+        run = runs.create(Path(folder), experiment.name, seed, experiment.text, facts)
+        learned = by(run, experiment, material, sides, False, lambda words: None)
+        return sides["test"], learned.scores_of(sides["test"])
 
 
 def frames_of(clip: dict[str, Any]) -> tuple[int | None, int | None]:

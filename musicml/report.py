@@ -213,6 +213,28 @@ def drawn(groups: np.ndarray, seed: int, draws: int) -> np.ndarray | None:
     return counts[:, group_of].astype(np.float64)
 
 
+def mean_and_interval(
+    values: np.ndarray, groups: np.ndarray, draws: int = DRAWS
+) -> tuple[float | None, list[float] | None]:
+    """The mean of a value an example, such as whether it was told right, or a difference of two models in that.
+
+    Parameters
+    ----------
+    values : np.ndarray [shape=(n_examples,)]
+    groups : np.ndarray [shape=(n_examples,)], what belongs together
+    draws : of the bootstrap over groups
+
+    Returns
+    -------
+    mean, and its 95 % interval; None for the interval of fewer than two groups, or where every draw gives the same
+    """
+    names, group_of = np.unique(np.asarray(groups).astype(str), return_inverse=True)
+    # a group's examples are drawn together, so their sums are all that is drawn
+    weights, sizes = drawn(names, 0, draws), np.bincount(group_of)
+    interval = None if weights is None else between(weights @ np.bincount(group_of, values) / (weights @ sizes))
+    return rounded(np.mean(values)), interval
+
+
 def intervals_of(found: dict[str, np.ndarray], groups: np.ndarray) -> dict[str, list[float] | None]:
     """The intervals of figures of which each draw gave one, [shape=(draws,)]; those without any are left out."""
     limits = {name: between(values) for name, values in found.items() if np.isfinite(values).any()}
