@@ -16,16 +16,16 @@ from musicml.options import option
 
 # which features an option can vary; every kind but those of other files may be mixed
 FOR = {
-    "crop": ("log_mel", "mfcc"),
+    "crop": ("log_mel", "mfcc", "spectrogram"),
     "gain": ("log_mel",),
-    "frequency_masks": ("log_mel",),
-    "time_masks": ("log_mel", "mfcc"),
-    "shift": ("log_mel", "mfcc", "pixels"),
+    "frequency_masks": ("log_mel", "spectrogram"),
+    "time_masks": ("log_mel", "mfcc", "spectrogram"),
+    "shift": ("log_mel", "mfcc", "pixels", "spectrogram"),
     "flip": ("pixels",),
     "rotation": ("pixels",),
     "zoom": ("pixels",),
     "brightness": ("pixels",),
-    "views": ("log_mel", "pixels"),
+    "views": ("log_mel", "pixels", "spectrogram"),
 }
 MIXING = ("mixup", "cutmix")
 QUIETEST = -100.0  # dB, as features have it

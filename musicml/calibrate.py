@@ -157,7 +157,7 @@ def traits(values: np.ndarray, kind: str) -> np.ndarray:
     Parameters
     ----------
     values : np.ndarray [shape=(n_frames, n_bins)] of a sound, or [shape=(height, width, 3)] of a picture
-    kind : `log_mel`, `mfcc`, `vggish` or `pixels`
+    kind : `log_mel`, `mfcc`, `vggish`, `spectrogram` or `pixels`
 
     Returns
     -------
@@ -167,7 +167,7 @@ def traits(values: np.ndarray, kind: str) -> np.ndarray:
     """
     if kind == "pixels":
         return traits_of_picture(values)
-    bands = cepstra(values) if kind == "log_mel" else values[:, :COEFFICIENTS]
+    bands = cepstra(values) if kind in ("log_mel", "spectrogram") else values[:, :COEFFICIENTS]
     whole = bands[: len(bands) // SLOW * SLOW]
     slow = whole.reshape(-1, SLOW, bands.shape[1]).mean(axis=1) if len(whole) else bands[:1]
     change = np.abs(np.diff(bands, axis=0)).mean(axis=0) if len(bands) > 1 else np.zeros(bands.shape[1])
@@ -176,11 +176,11 @@ def traits(values: np.ndarray, kind: str) -> np.ndarray:
     return np.concatenate([bands.mean(axis=0), *moves]).astype(np.float64)
 
 
-def cepstra(log_mel: np.ndarray) -> np.ndarray:
+def cepstra(spectra: np.ndarray) -> np.ndarray:
     """A spectrum's shape in few numbers, nearly independent of each other, as an MFCC: [shape=(n_frames, 13)]."""
     from scipy import fft
 
-    parts = (log_mel[first : first + SOME] for first in range(0, len(log_mel), SOME))
+    parts = (spectra[first : first + SOME] for first in range(0, len(spectra), SOME))
     return np.concatenate([fft.dct(part, norm="ortho", axis=1)[:, :COEFFICIENTS] for part in parts])
 
 

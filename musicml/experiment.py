@@ -93,7 +93,7 @@ class Experiment:
     text : the file as it was written
     overrides : what `--set` changed
     sample : whether the `[sample]` table holds
-    features : `LogMel`, `MFCC`, `Pixels` or `VGGish`, by `kind`
+    features : `LogMel`, `MFCC`, `Pixels`, `VGGish` or `Spectrogram`, by `kind`
     model : the options of the model `family`
     augment : how training examples are varied
     tune : dotted key → the values that `musicml tune` may try, as the file has them

@@ -18,9 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from musicml import audio, images
+from musicml import audio, images, spectrogram
 from musicml.errors import BadInput
 from musicml.options import option
+from musicml.spectrogram import Spectrogram
 
 VERSION = 1  # raise it when the same options give other numbers: kept features are found by it
 BLOCK = 64  # frames computed at a time: their spectra fit in a core's cache
@@ -165,7 +166,7 @@ class VGGish:
         )
 
 
-KINDS = {"log_mel": LogMel, "mfcc": MFCC, "pixels": Pixels, "vggish": VGGish}
+KINDS = {"log_mel": LogMel, "mfcc": MFCC, "pixels": Pixels, "vggish": VGGish, "spectrogram": Spectrogram}
 
 
 class Frames:
@@ -212,7 +213,7 @@ class Frames:
 
 def from_file(
     source: str | Path | bytes | np.ndarray,
-    settings: LogMel | MFCC | Pixels | VGGish,
+    settings: LogMel | MFCC | Pixels | VGGish | Spectrogram,
     least_samples: int = 0,
     name: str | None = None,
     given_rate: int | None = None,
@@ -229,7 +230,8 @@ def from_file(
 
     Returns
     -------
-    values : np.ndarray [shape=(n_frames, n_bins)], float32, at least one frame; of a picture (height, width, 3), uint8
+    values : np.ndarray [shape=(n_frames, n_bins)], float32, at least one frame; of a picture (height, width, 3), uint8,
+        but of a picture of a spectrogram as of a sound
     warnings : tuple of sentences
 
     Raises
@@ -240,6 +242,8 @@ def from_file(
     if isinstance(settings, Pixels):
         picture = images.read(source, name)
         return settings.compute(picture.pixels), picture.warnings
+    if isinstance(settings, Spectrogram):
+        return spectrogram.from_file(source, settings, least_samples, name, given_rate)
     if not isinstance(settings, LogMel):
         return settings.compute(np.zeros(0, np.float32)), ()
     frames, parts, waiting = Frames(settings, least_samples), [], []
@@ -341,8 +345,10 @@ def mel_filters(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: fl
     return (np.stack(triangles) / areas[:, None]).astype(np.float32)
 
 
-def centres(settings: LogMel) -> np.ndarray:
-    """The frequency at which each mel filter peaks, Hz, [shape=(n_mels,)]."""
+def centres(settings: LogMel | Spectrogram) -> np.ndarray:
+    """The frequency at which each mel filter peaks, or of each row of a spectrogram, Hz, [shape=(n_bins,)]."""
+    if isinstance(settings, Spectrogram):
+        return np.linspace(0, settings.sample_rate / 2, settings.n_bins)
     return mel_to_hz(np.linspace(hz_to_mel(settings.fmin), hz_to_mel(upper(settings)), settings.n_mels + 2))[1:-1]
 
 

@@ -42,6 +42,11 @@ class Live:
     def __init__(self, predictor: Predictor, sample_rate: int, every: float = EVERY, name: str = "the recording"):
         settings, clip = predictor.settings, predictor.serving.clip
         predictor.check_asks_for_files()
+        if isinstance(settings, features.Spectrogram):
+            raise BadInput(
+                f"run {predictor.run.name} must hear a whole sound before it answers, since it sees spectrograms whose "
+                "contrast depends on all of it: record it first, and ask about the recording."
+            )
         if not isinstance(settings, features.LogMel):
             raise BadInput(f"run {predictor.run.name} must answer for sound to listen, and answers for pictures.")
         decoding.within(sample_rate, decoding.SAMPLE_RATES, "sample_rate", " Hz", "choose another")

@@ -39,7 +39,7 @@ class Serving:
     ----------
     class_names : in the order of the scores
     task : `single` or `multi`
-    kind : `log_mel`, `mfcc`, `pixels` or `vggish`
+    kind : `log_mel`, `mfcc`, `pixels`, `vggish` or `spectrogram`
     settings : which features, in full
     clip : `n_frames`, `hop_frames`, `least_samples`, `frame_seconds`, `seconds`; None for what a picture has not
     temperature, thresholds, unlike : fitted on validation (`musicml.calibrate`)

@@ -171,7 +171,7 @@ def test_uploads_and_answers_leave_no_file_behind(server, folders, asked_about_t
     sound = (folders[1] / "outside.wav").read_bytes()
     with Visitor(server, "predict", run=asked_about_tones.name) as visitor:
         for name, content in (("a.wav", sound), ("long.wav", sound + bytes(3 * MEGABYTE)), ("../../b.wav", b"RIFF")):
-            visitor.upload("predict-files-True", name, content)
+            visitor.upload("predict-files-sound", name, content)
             assert visitor.troubles() == []
             assert list(server.temporary.rglob("*")) == [], name
     assert list(server.home.rglob("*")) == []

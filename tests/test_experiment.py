@@ -34,6 +34,7 @@ FITS = {
     "mfcc": ("sound", {"cnn", "recurrent", "attention"}),
     "pixels": ("picture", {"transfer"}),
     "vggish": ("sound", {"cnn", "recurrent", "attention", "forest"}),
+    "spectrogram": ("sound", {"cnn", "recurrent", "crnn", "attention", "transfer", "forest"}),
 }
 PICTURES = {"instrument_images"}
 

@@ -67,8 +67,8 @@ def runs_asked() -> list[Entry]:
 
 
 def alike(one: Entry, other: Entry) -> bool:
-    """Whether two runs answer for the same kind of file."""
-    return predictors.is_for_sound(one) == predictors.is_for_sound(other)
+    """Whether two runs answer for the same kinds of files."""
+    return predictors.takes(one) == predictors.takes(other)
 
 
 def remarks(found: Sequence[Entry], chosen: Sequence[Entry]) -> None:

@@ -19,7 +19,8 @@ def files_of(names: list[str], kind: str) -> list[str]:
     """The files named, and in place of a folder all the sounds or pictures below it, sorted; an empty one stays."""
     from musicml import audio, images
 
-    suffixes = images.SUFFIXES if kind == "pixels" else audio.SUFFIXES
+    # a spectrogram is drawn of a sound, or is a picture already
+    suffixes = {"pixels": images.SUFFIXES, "spectrogram": audio.SUFFIXES | images.SUFFIXES}.get(kind, audio.SUFFIXES)
     found: list[str] = []
     for name in names:
         if not os.path.isdir(name):  # which, unlike Path's, has no objection to any name

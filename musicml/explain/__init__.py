@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from musicml import audio, features
+from musicml import audio, features, spectrogram
 from musicml.explain import activation, drawing, occlusion
 from musicml.predict import Prediction, Predictor, Question
 
@@ -33,13 +33,14 @@ class Explanation:
     label : the class explained
     method : `class activation map`, `Grad-CAM (LayerCAM)`, `occlusion` or `leaned-on features`
     seen : np.ndarray, what the map lies over: a picture [shape=(height, width, 3)], uint8, as the model takes it; of a
-        sound its log-mel spectrogram [shape=(n_frames, n_mels)], dB (of a forest on MFCC these)
+        sound its log-mel spectrogram [shape=(n_frames, n_mels)], dB (of a forest on MFCC these), or its grey
+        spectrogram [shape=(n_columns, n_bins)], 0 to 80, so that whoever draws 80 dB shows all of it
     map : np.ndarray [shape=(height, width)] or [shape=(n_frames, n_bins)], 0 to 1: how much each place spoke for the
         label, as a share of the strongest
     settings : the run's features
-    frame_seconds : from one frame to the next; None for a picture
+    frame_seconds : from one frame to the next; None for a picture, unless of a spectrogram
     decided : where the deciding seconds of a sound begin and end; None where nothing in it speaks for the label
-    y, sample_rate : the deciding seconds themselves, mono float32
+    y, sample_rate : the deciding seconds themselves, mono float32; None where the file is a picture
     """
 
     file: str
@@ -108,14 +109,13 @@ def explain(
             question.name, predictor.class_names[k], method, question.values, shares(maps[0]), predictor.settings
         )
     settings = predictor.settings
-    sound = audio.read(source, settings.sample_rate, name=name, given_rate=sample_rate)
-    y = audio.pad(sound.y, max(predictor.serving.clip["least_samples"], settings.n_fft))
-    method, seen, found = of_sound(predictor, question, prediction, features.log_mel(y, settings), k)
+    y, n_samples = heard(predictor, source, name, sample_rate)
+    method, seen, found = of_sound(predictor, question, prediction, spectra_of(predictor, question, y), k)
     frame_seconds = predictor.serving.clip["frame_seconds"]
-    seen, found = once(seen, found, len(sound.y) / settings.hop_length)
-    decided = (
-        deciding(found.sum(axis=1), frame_seconds, len(sound.y) / settings.sample_rate) if found.max() > 0 else None
-    )
+    seen, found = once(seen, found, n_samples / settings.hop_length)
+    if isinstance(settings, features.Spectrogram):
+        seen = seen * (drawing.DECIBELS / spectrogram.WHITE)
+    decided = deciding(found.sum(axis=1), frame_seconds, n_samples / settings.sample_rate) if found.max() > 0 else None
     begin, end = (round(second * settings.sample_rate) for second in decided or (0, 0))
     return Explanation(
         question.name,
@@ -126,13 +126,32 @@ def explain(
         settings,
         frame_seconds,
         decided,
-        sound.y[begin:end],
-        settings.sample_rate,
+        None if y is None else y[begin:end],
+        None if y is None else settings.sample_rate,
     )
 
 
+def heard(
+    predictor: Predictor, source: str | Path | bytes | np.ndarray, name: str | None, sample_rate: int | None
+) -> tuple[np.ndarray | None, int]:
+    """The sound of a file, at the run's sample rate, and its length in samples; no sound of a spectrogram's picture."""
+    settings = predictor.settings
+    if isinstance(settings, features.Spectrogram) and spectrogram.is_picture(source, name):
+        return None, settings.n_columns * settings.hop_length
+    y = audio.read(source, settings.sample_rate, name=name, given_rate=sample_rate).y
+    return y, len(y)
+
+
+def spectra_of(predictor: Predictor, question: Question, y: np.ndarray | None) -> np.ndarray:
+    """What the map lies over and patches are taken out of, [shape=(n_frames, n_mels or n_bins)]."""
+    settings = predictor.settings
+    if isinstance(settings, features.Spectrogram):
+        return question.values
+    return features.log_mel(audio.pad(y, max(predictor.serving.clip["least_samples"], settings.n_fft)), settings)
+
+
 def of_sound(
-    predictor: Predictor, question: Question, prediction: Prediction, log_mel: np.ndarray, k: int
+    predictor: Predictor, question: Question, prediction: Prediction, spectra: np.ndarray, k: int
 ) -> tuple[str, np.ndarray, np.ndarray]:
     """The method, what the map lies over, and the map of a whole sound, [shape=(n_frames, n_bins)]."""
     places = predictor.places(len(question.values))
@@ -144,11 +163,11 @@ def of_sound(
         ]
         return LEANED_ON, question.values, laid_out(clips, places, question.values.shape)
     if is_recurrent(predictor):
-        clips = occlusion.maps(predictor, question.values, log_mel, places, prediction.over_time[:, k], k)
-        return "occlusion", log_mel, laid_out(clips, places, log_mel.shape)
+        clips = occlusion.maps(predictor, question.values, spectra, places, prediction.over_time[:, k], k)
+        return "occlusion", spectra, laid_out(clips, places, spectra.shape)
     values = np.stack(list(predictor.cut(question.values, places))).astype(np.float32)
     method, clips = activation.maps(predictor, values, k)
-    return method, log_mel, laid_out(clips, places, log_mel.shape)
+    return method, spectra, laid_out(clips, places, spectra.shape)
 
 
 def is_recurrent(predictor: Predictor) -> bool:

@@ -27,7 +27,8 @@ def maps(
     Parameters
     ----------
     values : np.ndarray [shape=(n_frames, n_bins)], the sound's features
-    log_mel : np.ndarray [shape=(n_frames, n_mels)], its log-mel spectrogram, which MFCC are made of
+    log_mel : np.ndarray [shape=(n_frames, n_mels)], its log-mel spectrogram, which MFCC are made of; of a run on
+        spectrograms these themselves
     sure : np.ndarray [shape=(n_clips,)], each clip's own probability of the class
     """
     length = predictor.serving.clip["n_frames"]

@@ -108,7 +108,7 @@ def example_of(serving: Serving) -> dict[str, Any]:
     if isinstance(settings, features.Pixels):
         rough = rng.integers(0, 256, (FEW, 8, 8, 3), dtype=np.uint8)
         return {"clips": np.stack([settings.compute(picture) for picture in rough]).astype(np.float32)}
-    if not isinstance(settings, features.LogMel):
+    if isinstance(settings, features.VGGish):
         return {"clips": rng.integers(0, 256, (FEW, *settings.shape_of())).astype(np.float32)}
     clip = serving.clip
     n_samples = max(clip["least_samples"], round(SECONDS * settings.sample_rate))

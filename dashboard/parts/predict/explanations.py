@@ -46,7 +46,7 @@ class Looked:
     hertz : what each bin hears; None where bins are no frequencies
     peak : the strongest place: (x, y) in shares of a picture's sides, (seconds, Hz) of a sound; None where none is
     decided : where the deciding seconds of a sound begin and end; None where nothing in it speaks for the class
-    sound : the deciding seconds, as a wav file
+    sound : the deciding seconds, as a wav file; None where the file is a picture of a spectrogram
     leans_on : of a forest, each feature's share in the decision, [shape=(n_bins,)]
     windows : of a sound, where each of up to sixty parts begins, its share, and the bin that spoke most
     """
@@ -119,7 +119,7 @@ def condensed(found: Any) -> Looked:
         bins,
         (frame * found.frame_seconds, float(bins[strongest])) if found.decided and bins is not None else None,
         found.decided,
-        gallery.as_wav(found.y, found.sample_rate) if found.decided else None,
+        gallery.as_wav(found.y, found.sample_rate) if found.decided and found.y is not None else None,
         found.map.max(axis=0) / max(float(found.map.max(axis=0).sum()), 1e-9) if method == "leaned" else None,
         tuple(windows(found.map, found.frame_seconds)),
     )

@@ -12,7 +12,7 @@ import streamlit as st
 
 from dashboard import data, gallery, shelves
 from dashboard.data import Entry
-from musicml import audio, decoding, images
+from musicml import audio, decoding, images, spectrogram
 from musicml.errors import printable
 from musicml.runs import Run
 
@@ -50,6 +50,11 @@ class Asked:
     def title(self) -> str:
         """Its name on one line, not too long to read."""
         return printable(self.name).strip() or "?"
+
+
+def is_picture(file: Asked) -> bool:
+    """Whether a file is a picture by its content, where a run takes sounds too."""
+    return spectrogram.is_picture(file.content(), file.name)
 
 
 def playable(file: Asked) -> tuple[bytes, str, bool]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from dashboard import shell, shelves
@@ -17,23 +19,25 @@ say = shell.Saying("predict")
 
 def given(one: Entry) -> list[Asked]:
     """What the reader asks about: uploads, a recording, or an example of the run's own data."""
-    sound = predictors.is_for_sound(one)
-    ways = {way: say(f"way_{way}") for way in (("upload", "record", "pick") if sound else ("upload", "pick"))}
+    kinds = predictors.takes(one)
+    ways = {
+        way: say(f"way_{way}") for way in (("upload", "record", "pick") if "sound" in kinds else ("upload", "pick"))
+    }
     way = shell.one_of(say("way"), ways, f"predict-way-{len(ways)}")
     if way == "pick":
         return picked(one)
-    return recorded() if way == "record" else uploaded(sound)
+    return recorded() if way == "record" else uploaded(kinds)
 
 
-def uploaded(sound: bool) -> list[Asked]:
+def uploaded(kinds: Sequence[str]) -> list[Asked]:
     """Files from the reader's own disk."""
-    st.markdown(say("upload_sound" if sound else "upload_picture", megabytes=UPLOAD))
+    st.markdown(say(f"upload_{'_or_'.join(kinds)}", megabytes=UPLOAD))
     taken = st.file_uploader(
         say("files"),
-        predictors.suffixes(sound),
+        predictors.suffixes(kinds),
         accept_multiple_files=True,
         max_upload_size=UPLOAD,
-        key=f"predict-files-{sound}",
+        key=f"predict-files-{'-'.join(kinds)}",
         label_visibility="collapsed",
     )
     return [Asked(file.name, file.file_id, file.getvalue) for file in taken]

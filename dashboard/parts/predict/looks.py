@@ -48,7 +48,8 @@ def looked(found: Looked, file: Asked, key: str) -> None:
         over_sound(found, key)
     begin, end = found.decided
     st.markdown(say("decided", label=shell.plain(found.label), begin=f"{begin:.1f}", end=f"{end:.1f}"))
-    st.audio(found.sound, alt=say("player_of", name=say("decided_name", begin=f"{begin:.1f}", end=f"{end:.1f}")))
+    if found.sound is not None:
+        st.audio(found.sound, alt=say("player_of", name=say("decided_name", begin=f"{begin:.1f}", end=f"{end:.1f}")))
 
 
 def over_picture(found: Looked, file: Asked) -> None:

@@ -18,6 +18,7 @@ from musicml.predict import Predictor
 from musicml.runs import Run
 from musicml.serving import Serving
 
+TAKES = {"pixels": ("picture",), "spectrogram": ("sound", "picture")}  # by kind of features; the others take sound
 KEPT = 4  # models held at a time; a large one takes half a gigabyte
 MODEL = ("serving.json", "labels.json", "model.onnx", "model.keras", "model.skops")
 
@@ -38,14 +39,15 @@ def can_be_asked(one: Entry) -> bool:
     return isinstance(found, Serving) and found.asks_for == "file"
 
 
-def is_for_sound(one: Entry) -> bool:
-    """Whether a run that can be asked answers for sound, not for pictures."""
-    return served(one).kind != "pixels"
+def takes(one: Entry) -> tuple[str, ...]:
+    """What a run that can be asked answers for: `sound`, `picture`, or both."""
+    return TAKES.get(served(one).kind, ("sound",))
 
 
-def suffixes(sound: bool) -> list[str]:
-    """What an upload may be called; the kind at the end leaves it to the Predictor to tell what a file really is."""
-    return [*sorted(audio.SUFFIXES if sound else images.SUFFIXES), "audio/*" if sound else "image/*"]
+def suffixes(kinds: Sequence[str]) -> list[str]:
+    """What an upload may be called; the kinds at the end leave it to the Predictor to tell what a file really is."""
+    names = {"sound": (*sorted(audio.SUFFIXES), "audio/*"), "picture": (*sorted(images.SUFFIXES), "image/*")}
+    return [name for kind in kinds for name in names[kind]]
 
 
 def predictor(one: Entry) -> Predictor:

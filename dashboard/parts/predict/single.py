@@ -40,7 +40,8 @@ def show(chosen: Sequence[Entry], file: Asked, found: dict[tuple, Answer]) -> No
 
 def shown(one: Entry, file: Asked) -> None:
     """The file itself: a player or a picture, and of an example what it is."""
-    if not predictors.is_for_sound(one):
+    kinds = predictors.takes(one)
+    if "sound" not in kinds or ("picture" in kinds and files.is_picture(file)):
         st.image(files.thumbnail(file), alt=say("picture_of", name=wording.title(file)))
     else:
         content, kind, whole = files.playable(file)
