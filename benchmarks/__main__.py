@@ -1,8 +1,9 @@
-"""`python -m benchmarks`: train what is measured, measure, write benchmarks/results/*.json, and say it in words.
+"""`python -m benchmarks`: measure, write benchmarks/results/*.json and benchmarks/README.md, and say it in words.
 
 python -m benchmarks                       # everything but what takes an hour
-python -m benchmarks prediction            # one of: prediction, unlike, hostile, dashboard, features, memory, steps
+python -m benchmarks prediction            # or unlike, hostile, dashboard, features, memory, steps, again
 python -m benchmarks frozen                # forty minutes
+python -m benchmarks genres                # or another of benchmarks/recipes.py; most need MUSICML_SHARED_DATA
 python -m benchmarks --work DIR            # keep sample data and runs there for the next time
 """
 
@@ -16,13 +17,33 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks import dashboard, features, frozen, hostile, memory, prediction, steps, unlike
+from benchmarks import (
+    again,
+    dashboard,
+    features,
+    frozen,
+    hostile,
+    judged,
+    memory,
+    page,
+    prediction,
+    recipes,
+    steps,
+    unlike,
+)
 from musicml import cli, console, files, runs
 from musicml.datasets import sample
 
 ROOT = Path(__file__).parent.parent
-NAMES = ("prediction", "unlike", "hostile", "dashboard", "features", "memory", "steps")
-LONG = ("frozen",)
+QUICK = (prediction, unlike, hostile, dashboard, features, memory, steps, again)
+NAMES = tuple(module.__name__.rpartition(".")[2] for module in QUICK)
+LONG = ("frozen", *recipes.MEASURES)
+LINES = {
+    **{name: module.lines for name, module in zip(NAMES, QUICK, strict=True)},
+    "frozen": frozen.lines,
+    **dict.fromkeys(recipes.MEASURES, judged.lines),
+}
+RESULTS = ROOT / "benchmarks/results"
 
 
 def run_of(experiment: str, work: Path) -> Path:
@@ -37,43 +58,45 @@ def run_of(experiment: str, work: Path) -> Path:
     return run_of(experiment, work)
 
 
-def measured(name: str, work: Path) -> tuple[dict[str, Any], list[str]]:
-    """One measurement, and what it says in words."""
-    if name in ("features", "memory"):
-        return of_reading(name, work)
+def measured(name: str, work: Path) -> dict[str, Any]:
+    """One measurement."""
     if name == "steps":
-        found = steps.measure()
-        return found, steps.lines(found)
+        return steps.measure()
+    if name == "again":
+        sample.write(work / "data/sample", say=lambda words: None)
+        return again.measure(work / "data")
     if name == "frozen":
         write_sample(work, "instrument_images")
-        found = frozen.measure(work / "data")
-        return found, frozen.lines(found)
-    cnn, gru = (run_of(experiment, work) for experiment in ("genre_cnn", "genre_gru"))
-    if name == "unlike":
-        found = {path.name.split("-")[0]: unlike.measure(path, work / "data") for path in (cnn, gru)}
-        return found, unlike.lines(found)
-    with tempfile.TemporaryDirectory() as folder:
-        if name == "hostile":
-            found = hostile.measure(gru, Path(folder))
-            return found, hostile.lines(found)
-        # the sample set holds a few damaged files on purpose
-        tracks = [path for path in sorted((work / "data/sample/gtzan").rglob("*.wav")) if path.stat().st_size > 100_000]
-        if name == "dashboard":
-            found = dashboard.measure(cnn, gru, work / "data", tracks[:40:4])
-            return found, dashboard.lines(found)
-        found = prediction.measure(cnn, gru, tracks[:40:4], Path(folder))
-        return found, prediction.lines(found)
+        return frozen.measure(work / "data")
+    if name in recipes.MEASURES:
+        if name in recipes.ON_SAMPLE:
+            write_sample(work, "gtzan")
+        return recipes.measure(name, work)
+    return of_reading(name, work) if name in ("features", "memory") else of_answers(name, work)
 
 
-def of_reading(name: str, work: Path) -> tuple[dict[str, Any], list[str]]:
+def of_reading(name: str, work: Path) -> dict[str, Any]:
     """One measurement of how files become features, for which no run is needed."""
     tracks = write_sample(work, "gtzan")
     with tempfile.TemporaryDirectory() as folder:
         if name == "memory":
-            found = memory.measure(tracks, Path(folder))
-            return found, memory.lines(found)
-        found = features.in_a_process(tracks, Path(folder))
-        return found, features.lines(found)
+            return memory.measure(tracks, Path(folder))
+        return features.in_a_process(tracks, Path(folder))
+
+
+def of_answers(name: str, work: Path) -> dict[str, Any]:
+    """One measurement of runs that are asked, or looked at in the dashboard."""
+    cnn, gru = (run_of(experiment, work) for experiment in ("genre_cnn", "genre_gru"))
+    if name == "unlike":
+        return {path.name.split("-")[0]: unlike.measure(path, work / "data") for path in (cnn, gru)}
+    with tempfile.TemporaryDirectory() as folder:
+        if name == "hostile":
+            return hostile.measure(gru, Path(folder))
+        # the sample set holds a few damaged files on purpose
+        tracks = [path for path in sorted((work / "data/sample/gtzan").rglob("*.wav")) if path.stat().st_size > 100_000]
+        if name == "dashboard":
+            return dashboard.measure(cnn, gru, work / "data", tracks[:40:4])
+        return prediction.measure(cnn, gru, tracks[:40:4], Path(folder))
 
 
 def write_sample(work: Path, name: str) -> Path:
@@ -105,9 +128,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         work = asked.work or Path(folder)
         for name in asked.names or NAMES:
-            found, said = measured(name, work)
-            files.write_json(ROOT / f"benchmarks/results/{name}.json", {"machine": machine(), **found})
-            for line in said:
+            found = measured(name, work)
+            files.write_json(RESULTS / f"{name}.json", {"machine": machine(), **found})
+            page.write(RESULTS, ROOT / "benchmarks/README.md", LINES)
+            for line in LINES[name](found):
                 console.say(line)
     return 0
 

@@ -1,0 +1,134 @@
+"""What the recipes give beside their rivals, on real pictures and sounds and on sample data.
+
+    MUSICML_SHARED_DATA=DIR python -m benchmarks genres genre_parts sounds pictures spectrograms    # two hours
+    python -m benchmarks sample_genres
+
+DIR holds `gtzan_clips`, `instrument_clips`, `instrument_images` and `gtzan_spectrograms`, each a folder of class
+folders, and in `keras_home` the ImageNet weights of MobileNet where Keras does not have them yet.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks.judged import Way, compared, load
+from benchmarks.rivals import regression_on_frozen, svm_on_statistics
+from musicml import datasets
+
+BY_ARTIST = {"data.split": "group", "data.folds": 3}
+ALL_TO_LEARN = {**BY_ARTIST, "data.val_fraction": 0.0}  # a recipe that chooses nothing by validation needs none
+LAST_MAP = {"model.depths": 1}
+DRUMS = ("Bass_drum", "Hi_hat", "Snare_drum")
+FOUR = {"Sound_Guitar": ("Acoustic_guitar",), "Sound_Violin": ("Violin_or_fiddle",), "Sound_Piano": ("Piano",)}
+
+GENRES = (
+    Way("genre_best", "genre_best", ALL_TO_LEARN),
+    Way(
+        "frozen MobileNet, logistic regression",
+        "genre_best",
+        {**ALL_TO_LEARN, **LAST_MAP},
+        regression_on_frozen(0.003),
+    ),
+    Way("MFCC statistics, SVM", "genre_gru", ALL_TO_LEARN, svm_on_statistics),
+    Way("genre_crnn", "genre_crnn", {**BY_ARTIST, "clips.hop_seconds": 1.0}),
+    Way("genre_gru", "genre_gru", BY_ARTIST),
+)
+GENRE_PARTS = (
+    GENRES[0],
+    Way("one depth, not three", "genre_best", {**ALL_TO_LEARN, **LAST_MAP}),
+    Way("not drawn upright", "genre_best", {**ALL_TO_LEARN, "model.side": 0}),
+    Way("clips of 2 s", "genre_best", {**ALL_TO_LEARN, "clips.seconds": 2.0}),
+    Way("probabilities averaged", "genre_best", {**ALL_TO_LEARN, "clips.average": "probability"}),
+    Way("large weights allowed", "genre_best", {**ALL_TO_LEARN, "model.l2": 0.0}),
+    Way("random weights", "genre_best", {**ALL_TO_LEARN, "model.weights": "none"}),
+)
+FIVE = {"data.split": "group", "data.folds": 5, "data.val_fraction": 0.0}
+SOUNDS = (
+    Way("instrument_sounds_best", "instrument_sounds_best", FIVE),
+    Way("the same from random weights", "instrument_sounds_best", {**FIVE, "model.weights": "none"}),
+)
+CLEAN = {"data.split": "clean", "data.folds": 5, "data.val_fraction": 0.0}
+PICTURES = (
+    Way("instrument_images_mobilenet", "instrument_images_mobilenet", CLEAN),
+    Way(
+        "frozen MobileNet, logistic regression",
+        "instrument_images_mobilenet",
+        {**CLEAN, **LAST_MAP},
+        regression_on_frozen(0.003),
+    ),
+)
+OWN_SIDES = {"data.split": "official", "data.val_fraction": 0.0}
+SPECTROGRAMS = (
+    Way("gtzan_spectrograms", "gtzan_spectrograms", OWN_SIDES),
+    Way(
+        "plain fine-tuning from the start",
+        "instrument_images_mobilenet",
+        {
+            **OWN_SIDES,
+            "model.frozen": False,
+            "model.dense_units": 0,
+            "model.dropout": 0.0,
+            "model.depths": 1,
+            "model.l2": 0.0,
+            "training.keep": "last",
+            "training.epochs": 15,
+            "training.learning_rate": 1e-4,
+            "training.early_stopping": 0,
+            "training.plateau_patience": 0,
+        },
+    ),
+)
+SAMPLE_GENRES = tuple(Way(name, name) for name in ("genre_best", "genre_crnn", "genre_cnn", "genre_gru"))
+
+
+def measure(name: str, work: Path) -> dict[str, Any]:
+    """One of `MEASURES`; features and frozen outputs are kept in `work`."""
+    return MEASURES[name](work / "data")
+
+
+def shared() -> Path:
+    """The folder of real data, whose ImageNet weights are used where Keras has none of its own."""
+    named = os.environ.get("MUSICML_SHARED_DATA")
+    if not named:
+        raise SystemExit("MUSICML_SHARED_DATA must name the folder that holds the real data, and is not set")
+    if (Path(named) / "keras_home").is_dir():
+        os.environ.setdefault("KERAS_HOME", str((Path(named) / "keras_home").absolute()))
+    return Path(named)
+
+
+def of_folder(ways: tuple[Way, ...], name: str, root: Path, **how: Any) -> dict[str, Any]:
+    """Ways compared on one of the folders of real data."""
+    return compared(ways, load(shared() / name), root, **how)
+
+
+def of_sounds(root: Path) -> dict[str, Any]:
+    """Four classes of real instruments, the drums together as one."""
+    clips = shared() / "instrument_clips"
+    with tempfile.TemporaryDirectory() as folder:
+        for name, parts in {**FOUR, "Sound_Drum": DRUMS}.items():
+            (Path(folder) / name).mkdir()
+            for part in parts:
+                for path in sorted((clips / part).iterdir()):
+                    (Path(folder) / name / f"{part}-{path.name}").symlink_to(path.absolute())
+        return compared(SOUNDS, load(Path(folder)), root)
+
+
+def of_sample(root: Path) -> dict[str, Any]:
+    """The genre experiments on sample data, each by its own recipe, on the same split."""
+    return compared(SAMPLE_GENRES, lambda: datasets.load("gtzan", root, "sample"), root, sample=True)
+
+
+MEASURES: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "genres": partial(of_folder, GENRES, "gtzan_clips"),
+    "genre_parts": partial(of_folder, GENRE_PARTS, "gtzan_clips"),
+    "sounds": of_sounds,
+    "pictures": partial(of_folder, PICTURES, "instrument_images", seeds=(0,)),
+    "spectrograms": partial(of_folder, SPECTROGRAMS, "gtzan_spectrograms"),
+    "sample_genres": of_sample,
+}
+ON_SAMPLE = ("sample_genres",)
