@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -109,7 +110,14 @@ def write_sample(work: Path, name: str) -> Path:
 
 def machine() -> dict[str, Any]:
     """What it was measured on."""
-    return {"system": platform.platform(), "cores": os.cpu_count(), "versions": runs.versions()}
+    return {"system": platform.platform(), "cores": os.cpu_count(), "commit": commit(), "versions": runs.versions()}
+
+
+def commit() -> str:
+    """The commit that is measured, marked where files differ from it; empty outside a repository."""
+    words = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    return done.stdout.strip()
 
 
 def main() -> int:
@@ -125,6 +133,7 @@ def main() -> int:
         parser.error(
             f"there is no measurement named {', '.join(sorted(unknown))}: choose from {', '.join(NAMES + LONG)}"
         )
+    recipes.use_weights()
     with tempfile.TemporaryDirectory() as folder:
         work = asked.work or Path(folder)
         for name in asked.names or NAMES:

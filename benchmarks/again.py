@@ -3,8 +3,8 @@
     python -m benchmarks again
 
 From the call of `musicml.train.train` to the first call of `fit`, before anything is traced, less what building the
-model takes; in a process of its own that has imported everything the first run had imported. The first run of each
-experiment computes its features, and what its frozen backbone makes of them; the second finds them in the store.
+model takes. The first run of each experiment computes its features, and what its frozen backbone makes of them, and
+pays for most imports; the second, in a process that has imported everything, finds them in the store.
 """
 
 from __future__ import annotations
@@ -93,8 +93,8 @@ def reach(name: str, data_root: Path) -> float:
 def lines(measured: dict[str, Any]) -> list[str]:
     """What was measured, in words."""
     return [
-        f"{name}: training begins after {row['first_seconds']:.1f} s the first time, {row['second_seconds']:.2f} s the "
-        "second (libraries and building the model aside)"
+        f"{name}: training begins after {row['first_seconds']:.1f} s the first time, imports among them, and "
+        f"{row['second_seconds']:.2f} s the second, once everything is imported; building the model aside"
         for name, row in measured.items()
     ]
 

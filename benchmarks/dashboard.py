@@ -146,7 +146,7 @@ def asking(server: Any, run: str) -> Any:
 
 def ask(visitor: Any, track: Path) -> str:
     """What the page answers about a file that is uploaded."""
-    visitor.upload("predict-files-True", track.name, track.read_bytes())
+    visitor.upload("predict-files-sound", track.name, track.read_bytes())
     return next((line for line in visitor.said().splitlines() if SAYS in line), visitor.said())
 
 

@@ -62,9 +62,13 @@ def compared(
     sample : whether the experiments' `[sample]` tables hold
     """
     found: dict[str, list[Judged]] = {way.name: [] for way in ways}
+    # all of them before the first training: a file that changes meanwhile changes nothing
+    read = {
+        way.name: experiment.read(ROOT / f"experiments/{way.experiment}.toml", way.settings, sample) for way in ways
+    }
     for seed in seeds:
         for way in ways:
-            found[way.name].append(judged(way, of(), root, seed, sample))
+            found[way.name].append(judged(way, read[way.name], of(), root, seed))
             one = found[way.name][-1]
             print(f"{way.name}, seed {seed}: {one.right.mean():.3f}, {one.seconds[0]:.0f} s", flush=True)
     together = {name: joined(parts) for name, parts in found.items()}
@@ -78,9 +82,8 @@ def compared(
     }
 
 
-def judged(way: Way, dataset: Dataset, root: Path, seed: int, sample: bool) -> Judged:
+def judged(way: Way, read: Experiment, dataset: Dataset, root: Path, seed: int) -> Judged:
     """Train a way on each split of the data set and ask it about the test side."""
-    read = experiment.read(ROOT / f"experiments/{way.experiment}.toml", way.settings, sample)
     begun = time.perf_counter()
     material = prepare.prepare(read, dataset, root, seed, lambda words: None)
     targets, right = material.dataset.targets().argmax(axis=1), {}
@@ -142,7 +145,7 @@ def lines(measured: dict[str, Any]) -> list[str]:
     """What was measured, in words."""
     said = [f"{measured['files']} files in {measured['groups']} groups, seeds {measured['seeds']}"]
     for name, row in measured["ways"].items():
-        said.append(f"{name}: {row['accuracy']:.3f}{between(row['interval'])}, {np.mean(row['seconds']):.0f} s a seed")
+        said.append(f"{name}: {row['accuracy']:.3f}{between(row['interval'])}, seed by seed {row['each_seed']}")
     for name, row in measured["differences"].items():
         said.append(f"{name}: {row['mean']:+.3f}{between(row['interval'], '+')}")
     return said

@@ -18,10 +18,13 @@ from typing import Any
 
 from benchmarks.judged import Way, compared, load
 from benchmarks.rivals import regression_on_frozen, svm_on_statistics
-from musicml import datasets
+from musicml import datasets, files
+from musicml.datasets import gtzan
 
 BY_ARTIST = {"data.split": "group", "data.folds": 3}
-ALL_TO_LEARN = {**BY_ARTIST, "data.val_fraction": 0.0}  # a recipe that chooses nothing by validation needs none
+IMAGENET = {"model.weights": "imagenet"}  # or nothing: random weights must not pass for these
+TO_LEARN = {**BY_ARTIST, "data.val_fraction": 0.0}  # a recipe that chooses nothing by validation needs none
+ALL_TO_LEARN = {**TO_LEARN, **IMAGENET}
 LAST_MAP = {"model.depths": 1}
 DRUMS = ("Bass_drum", "Hi_hat", "Snare_drum")
 FOUR = {"Sound_Guitar": ("Acoustic_guitar",), "Sound_Violin": ("Violin_or_fiddle",), "Sound_Piano": ("Piano",)}
@@ -34,7 +37,7 @@ GENRES = (
         {**ALL_TO_LEARN, **LAST_MAP},
         regression_on_frozen(0.003),
     ),
-    Way("MFCC statistics, SVM", "genre_gru", ALL_TO_LEARN, svm_on_statistics),
+    Way("MFCC statistics, SVM", "genre_gru", TO_LEARN, svm_on_statistics),
     Way("genre_crnn", "genre_crnn", {**BY_ARTIST, "clips.hop_seconds": 1.0}),
     Way("genre_gru", "genre_gru", BY_ARTIST),
 )
@@ -49,10 +52,10 @@ GENRE_PARTS = (
 )
 FIVE = {"data.split": "group", "data.folds": 5, "data.val_fraction": 0.0}
 SOUNDS = (
-    Way("instrument_sounds_best", "instrument_sounds_best", FIVE),
+    Way("instrument_sounds_best", "instrument_sounds_best", {**FIVE, **IMAGENET}),
     Way("the same from random weights", "instrument_sounds_best", {**FIVE, "model.weights": "none"}),
 )
-CLEAN = {"data.split": "clean", "data.folds": 5, "data.val_fraction": 0.0}
+CLEAN = {"data.split": "clean", "data.folds": 5, "data.val_fraction": 0.0, **IMAGENET}
 PICTURES = (
     Way("instrument_images_mobilenet", "instrument_images_mobilenet", CLEAN),
     Way(
@@ -62,7 +65,7 @@ PICTURES = (
         regression_on_frozen(0.003),
     ),
 )
-OWN_SIDES = {"data.split": "official", "data.val_fraction": 0.0}
+OWN_SIDES = {"data.split": "official", "data.val_fraction": 0.0, **IMAGENET}
 SPECTROGRAMS = (
     Way("gtzan_spectrograms", "gtzan_spectrograms", OWN_SIDES),
     Way(
@@ -92,13 +95,18 @@ def measure(name: str, work: Path) -> dict[str, Any]:
 
 
 def shared() -> Path:
-    """The folder of real data, whose ImageNet weights are used where Keras has none of its own."""
+    """The folder of real data."""
     named = os.environ.get("MUSICML_SHARED_DATA")
     if not named:
         raise SystemExit("MUSICML_SHARED_DATA must name the folder that holds the real data, and is not set")
-    if (Path(named) / "keras_home").is_dir():
-        os.environ.setdefault("KERAS_HOME", str((Path(named) / "keras_home").absolute()))
     return Path(named)
+
+
+def use_weights() -> None:
+    """Let Keras, before it is imported, find ImageNet's weights in the folder of real data, if they are there."""
+    home = Path(os.environ.get("MUSICML_SHARED_DATA") or ".") / "keras_home"
+    if home.is_dir():
+        os.environ.setdefault("KERAS_HOME", str(home.absolute()))
 
 
 def of_folder(ways: tuple[Way, ...], name: str, root: Path, **how: Any) -> dict[str, Any]:
@@ -118,6 +126,22 @@ def of_sounds(root: Path) -> dict[str, Any]:
         return compared(SOUNDS, load(Path(folder)), root)
 
 
+def of_spectrograms(root: Path) -> dict[str, Any]:
+    """Real GTZAN as pictures, on its own two lists, with its artists as groups."""
+    pictures, index = shared() / "gtzan_spectrograms", shared() / "gtzan/splits" / gtzan.INDEX
+    artists = gtzan.one_spelling(gtzan.read_artists(index))
+    with tempfile.TemporaryDirectory() as folder:
+        home, rows = Path(folder), []
+        for path in sorted(pictures.glob("*/*/*.png")):
+            link = home / path.relative_to(pictures)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(path.absolute())
+            group = artists.get(path.stem, path.stem)
+            rows.append({"file": link.relative_to(home).as_posix(), "group": group})
+        files.write_csv(home / "groups.csv", rows, ["file", "group"])
+        return compared(SPECTROGRAMS, load(home), root)
+
+
 def of_sample(root: Path) -> dict[str, Any]:
     """The genre experiments on sample data, each by its own recipe, on the same split."""
     return compared(SAMPLE_GENRES, lambda: datasets.load("gtzan", root, "sample"), root, sample=True)
@@ -128,7 +152,7 @@ MEASURES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "genre_parts": partial(of_folder, GENRE_PARTS, "gtzan_clips"),
     "sounds": of_sounds,
     "pictures": partial(of_folder, PICTURES, "instrument_images", seeds=(0,)),
-    "spectrograms": partial(of_folder, SPECTROGRAMS, "gtzan_spectrograms"),
+    "spectrograms": of_spectrograms,
     "sample_genres": of_sample,
 }
 ON_SAMPLE = ("sample_genres",)

@@ -162,7 +162,7 @@ class VGGish:
         """
         raise BadInput(
             "VGGish features must come with their data set, and can't be computed from a file here: "
-            "to predict files of your own, train with log_mel or mfcc."
+            "to predict files of your own, train with log_mel, mfcc or spectrogram."
         )
 
 

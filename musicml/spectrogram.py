@@ -32,8 +32,8 @@ class Spectrogram:
 
     A picture is taken as it is, fitted to `n_bins` rows and `n_columns` columns. A sound is drawn as such pictures
     are: windows of `n_fft` samples, half over each other, in dB; black is the darkest spot of any window of the file,
-    white the brightest; and a column is the mean of the windows that begin in it, so that none goes unheard, or one
-    of them, which is as restless as GTZAN's pictures are.
+    white the brightest; and a column is the mean of the windows that begin in it, so that none goes unheard, or the
+    middle one alone, which is as noisy as a column of GTZAN's pictures.
 
     Attributes
     ----------

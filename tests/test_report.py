@@ -409,3 +409,14 @@ def test_counting_and_intervals_of_classes_do_without_scikit_learn():
         "assert not {'sklearn', 'scipy'} & set(sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr == ""
+
+
+def test_a_mean_has_an_interval_over_groups_and_none_where_drawing_them_again_changes_nothing():
+    rng = np.random.default_rng(0)
+    right = rng.random(200) < 0.7
+    mean, by_file = report.mean_and_interval(right, np.arange(200))
+    assert mean == pytest.approx(right.mean()) and by_file[0] < mean < by_file[1]
+    # ten copies of each file in its group are no more than the file alone
+    assert report.mean_and_interval(np.repeat(right, 10), np.repeat(np.arange(200), 10)) == (mean, by_file)
+    assert report.mean_and_interval(right, np.zeros(200)) == (mean, None)
+    assert report.mean_and_interval(np.ones(200), np.arange(200)) == (1.0, None)

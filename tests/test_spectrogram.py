@@ -283,6 +283,14 @@ def test_where_a_run_looked_is_told_of_sounds_and_of_pictures(which, ending, req
     assert found.decided is None or found.decided[1] <= 1.01
 
 
+def test_the_last_column_of_a_sound_that_was_not_repeated_stays_where_it_is(on_sounds):
+    settings = on_sounds.settings
+    n_samples = 24 * settings.hop_length + settings.n_fft  # 25 columns, though it lasts hardly longer than 24
+    y = np.random.default_rng(0).normal(0, 0.1, n_samples).astype(np.float32)
+    found = explain.explain(on_sounds, y, name="noise", sample_rate=settings.sample_rate)
+    assert found.seen.shape[0] == found.map.shape[0] == settings.n_frames(n_samples) == 25
+
+
 def test_a_page_takes_sounds_and_pictures_for_a_run_on_spectrograms(on_pictures, tones, drawn_tones, monkeypatch):
     monkeypatch.setenv("MUSICML_RUNS", str(on_pictures.run.path.parent))
     app = pages.opened("predict")

@@ -112,7 +112,8 @@ def explain(
     y, n_samples = heard(predictor, source, name, sample_rate)
     method, seen, found = of_sound(predictor, question, prediction, spectra_of(predictor, question, y), k)
     frame_seconds = predictor.serving.clip["frame_seconds"]
-    seen, found = once(seen, found, n_samples / settings.hop_length)
+    if n_samples < max(predictor.serving.clip["least_samples"], settings.n_fft):
+        seen, found = once(seen, found, n_samples / settings.hop_length)
     if isinstance(settings, features.Spectrogram):
         seen = seen * (drawing.DECIBELS / spectrogram.WHITE)
     decided = deciding(found.sum(axis=1), frame_seconds, n_samples / settings.sample_rate) if found.max() > 0 else None

@@ -77,7 +77,7 @@ def make(dataset: Dataset, kind: str, val_fraction: float, test_fraction: float,
     Parameters
     ----------
     kind : one of `KINDS`; `official` takes the sides that the data set's own lists give, and is `group` without them
-    val_fraction, test_fraction : float in (0, 0.5], share of all examples
+    val_fraction, test_fraction : float in [0, 0.5], share of all examples
     seed : int, of the shuffle
 
     Raises

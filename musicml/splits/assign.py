@@ -16,13 +16,14 @@ def assign(dataset: Dataset, members: np.ndarray, wanted: dict[str, float], seed
     left goes first, and its largest group goes to the side that lacks that class most. A class with at least as many
     groups as there are sides stands on every side; a side of which nothing is wanted gets nothing.
     """
+    even = len(set(wanted.values())) == 1
     wanted = {side: share for side, share in wanted.items() if share > 0}
     names, group_of = np.unique(dataset.groups[members].astype(str), return_inverse=True)
     counts = np.zeros((len(names), len(dataset.class_names)))
     np.add.at(counts, group_of, np.nan_to_num(dataset.targets()[members]) > 0.5)
     # the shuffle decides between groups of one size, so that another seed gives another split
     counts += np.random.default_rng(seed).uniform(0, 1e-6, (len(names), 1)) * (counts > 0)
-    sides, even = list(wanted), len(set(wanted.values())) == 1
+    sides = list(wanted)
     lacking = np.outer(list(wanted.values()), counts.sum(axis=0))
     home = np.full(len(names), -1)
     while (home < 0).any():

@@ -83,7 +83,7 @@ def stamp_of(path: Path) -> np.uint64:
 def remembered(path: Path) -> np.ndarray:
     """The rows of an earlier time; none where the store was cleared, even just now.
 
-    Of a damaged file too: its rows have the stamp of no file.
+    Of one that was cut off, what is whole of it.
     """
     try:
         content = path.read_bytes()
