@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from musicml import experiment, models
+from musicml import experiment, export, files, models, runs
 from musicml.errors import BadInput
+from musicml.learning import stages
 from musicml.models import transfer
 from musicml.models.base import Spec
 
@@ -29,6 +30,47 @@ def test_a_clip_is_drawn_with_time_to_the_right_at_the_size_asked_for():
     assert picture.shape == (64, 64, 3) and np.array_equal(picture[..., 0], picture[..., 2])
     rows, columns = np.nonzero(picture[..., 0] > picture.max() / 2)
     assert columns.min() >= 46 and rows.max() <= 17  # three quarters along the time axis, in the lowest quarter of bins
+
+
+@pytest.mark.parametrize("side", [32, 100])
+def test_drawing_is_keras_resizing(side):
+    model = built((40, 20), side=side)
+    x = np.random.default_rng(0).normal(size=(2, 40, 20)).astype(np.float32)
+    found = keras.Model(model.input, model.get_layer("channel").output)(x)
+    wanted = keras.layers.Resizing(side, side)(x.transpose(0, 2, 1)[..., None])
+    assert np.allclose(found, wanted, atol=1e-4)
+
+
+def test_what_draws_never_learns():
+    for frozen in (True, False):
+        model = built(side=64, frozen=frozen)
+        assert not any(layer.trainable_weights for layer in model.layers if layer.name.startswith("drawn"))
+    stages.unfreeze(model, 1.0)
+    assert not any(layer.trainable_weights for layer in model.layers if layer.name.startswith("drawn"))
+
+
+@pytest.fixture
+def run(tmp_path):
+    made = runs.begin(tmp_path / "run", "x", 0, "", {})
+    files.write_json(made.path / "serving.json", {"fingerprint": "none", "task": "single"})
+    return made
+
+
+def test_a_drawn_clip_is_exported_as_it_is_drawn(run):
+    whole = built((43, 64), side=64)
+    x = np.random.default_rng(0).normal(size=(3, 43, 64)).astype(np.float32)
+    # without a backbone, whose random weights would let next to nothing through
+    few = keras.layers.Flatten()(whole.get_layer("channel").output[:, ::8, ::8])
+    model = keras.Model(whole.input, keras.layers.Dense(3, activation="softmax")(few))
+    assert np.ptp(model(x), axis=0).max() > 0.1
+    assert export.to_onnx(model, run, x).startswith("exported")
+
+
+def test_an_exported_efficientnet_asks_for_pictures_and_nothing_else(run):
+    picture = Spec((32, 32, 3), 3, "single", "genre", None, None)
+    model = models.build("transfer", transfer.Options("efficientnetv2b0", "none", dense_units=0), picture)
+    x = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype(np.float32)
+    assert export.to_onnx(model, run, x).startswith("exported")
 
 
 def test_a_small_clip_needs_to_be_drawn_large_enough():

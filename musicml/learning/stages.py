@@ -87,7 +87,8 @@ def unfreeze(model: Any, share: float) -> str:
     -------
     str, in words, what learns now
     """
-    body = model.layers[: [layer.name for layer in model.layers].index("pooled")]
+    names = [layer.name for layer in model.layers]
+    body = model.layers[names.index("preprocessed") : names.index("pooled")]  # what draws a clip stands before
     able = [layer for layer in body if layer.weights and not isinstance(layer, keras.layers.BatchNormalization)]
     chosen = able[len(able) - max(1, round(share * len(able))) :]
     for layer in chosen:

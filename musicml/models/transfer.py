@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from musicml.errors import BadInput
 from musicml.models.base import Spec, answer, dense_head, standardised_input
 from musicml.options import option
@@ -25,11 +27,12 @@ BACKBONES = {
     "efficientnetv2b0": ("EfficientNetV2B0", "efficientnetv2-b0_notop.h5"),
 }
 ALPHA_NAMES = {0.25: "2_5", 0.5: "5_0", 0.75: "7_5", 1.0: "1_0"}
-# what ImageNet's weights were trained on: "caffe" is BGR less its mean, "tf" is -1 to 1, "own" is inside the backbone
-SCALING = {"resnet50": "caffe", "vgg16": "caffe", "mobilenet": "tf", "efficientnetv2b0": "own"}
+# what ImageNet's weights were trained on: "caffe" is BGR less its mean, "tf" is -1 to 1, "torch" is standardised
+SCALING = {"resnet50": "caffe", "vgg16": "caffe", "mobilenet": "tf", "efficientnetv2b0": "torch"}
 CAFFE_MEAN_RGB = (123.68, 116.779, 103.939)
+TORCH_MEAN, TORCH_SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of pixels from 0 to 1
 # standardised sound features brought to the spread that the weights expect of a picture
-SPREAD = {"caffe": (58.0, 0.0), "tf": (0.5, 0.0), "own": (58.0, 127.5)}
+SPREAD = {"caffe": (58.0, 0.0), "tf": (0.5, 0.0), "torch": (1.0, 0.0)}
 SERVER = ("storage.googleapis.com", 443)
 PATIENCE_SECONDS = 10.0
 SMALLEST_SIDE = 32
@@ -116,10 +119,14 @@ def picture_input(options: Options, spec: Spec) -> tuple[Any, Any]:
     import keras
 
     inputs = keras.Input(spec.shape, name="pixels")
-    scaling = SCALING[options.backbone]
-    if scaling == "own":
-        return inputs, inputs
-    scale, offset = (1 / 127.5, -1.0) if scaling == "tf" else (1.0, [-mean for mean in CAFFE_MEAN_RGB])
+    scale, offset = {
+        "tf": (1 / 127.5, -1.0),
+        "caffe": (1.0, [-mean for mean in CAFFE_MEAN_RGB]),
+        "torch": (
+            [1 / (255 * spread) for spread in TORCH_SPREAD],
+            [-mean / spread for mean, spread in zip(TORCH_MEAN, TORCH_SPREAD, strict=True)],
+        ),
+    }[SCALING[options.backbone]]
     return inputs, keras.layers.Rescaling(scale, offset, name="preprocessed")(inputs)
 
 
@@ -128,12 +135,33 @@ def sound_input(options: Options, spec: Spec) -> tuple[Any, Any]:
     import keras
 
     inputs, x = standardised_input(spec)
-    x = keras.layers.Reshape((*spec.shape, 1), name="channel")(x)
+    shape = spec.shape
     if options.side:
-        x = keras.layers.Permute((2, 1, 3), name="upright")(x)
-        x = keras.layers.Resizing(options.side, options.side, name="drawn")(x)
+        shape = (options.side, options.side)
+        x = keras.layers.Permute((2, 1), name="upright")(drawn(x, "drawn_pitch", options.side))
+        x = drawn(x, "drawn_time", options.side)
+    x = keras.layers.Reshape((*shape, 1), name="channel")(x)
     x = keras.layers.Concatenate(name="three_channels")([x, x, x])
     return inputs, keras.layers.Rescaling(*SPREAD[SCALING[options.backbone]], name="preprocessed")(x)
+
+
+def drawn(x: Any, name: str, size: int) -> Any:
+    """`x` [shape=(batch, n, n_before)] drawn to [shape=(batch, n, size)], bilinear, by a layer that never learns.
+
+    A product with a matrix, because the converter to ONNX turns Keras's own layer for it into another one.
+    """
+    import keras
+
+    layer = keras.layers.Dense(size, use_bias=False, trainable=False, name=name)
+    found = layer(x)
+    layer.set_weights([bilinear(x.shape[-1], size)])
+    return found
+
+
+def bilinear(before: int, after: int) -> np.ndarray:
+    """How much each of `before` pixels in a row counts for each of `after` in their place, [shape=(before, after)]."""
+    middles = np.clip((np.arange(after) + 0.5) * before / after - 0.5, 0, before - 1)
+    return np.maximum(0, 1 - np.abs(middles - np.arange(before)[:, None])).astype(np.float32)
 
 
 def pooled(maps: list[Any]) -> Any:
@@ -151,7 +179,10 @@ def backbone(options: Options, x: Any) -> list[Any]:
     import keras
 
     application = getattr(keras.applications, BACKBONES[options.backbone][0])
-    extra = {"alpha": options.alpha} if options.backbone == "mobilenet" else {}
+    # EfficientNet's own preprocessing leaves constants behind that an exported model asks for as inputs
+    extra = {"mobilenet": {"alpha": options.alpha}, "efficientnetv2b0": {"include_preprocessing": False}}.get(
+        options.backbone, {}
+    )
     body = application(include_top=False, weights=None, input_tensor=x, **extra)
     if options.weights == "imagenet":
         # loaded by a backbone of its own: Keras matches the file to the layers by their places
