@@ -159,7 +159,7 @@ def processes(tracks: list[Path]) -> dict[str, float]:
 
 def alone(tracks: list[Path]) -> float:
     """Seconds a track by one process, as the store reads them."""
-    examples = [Example(path.name, path, {}, path.name) for path in tracks] * TASKS
+    examples = [Example(path.name, path.parent, {}, path.name) for path in tracks] * TASKS
     begun = time.perf_counter()
     n = put_away(reading.read_all(examples, SETTINGS, 0, tracks[0].parent, 1))
     return (time.perf_counter() - begun) / n

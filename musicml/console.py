@@ -8,15 +8,30 @@ import logging
 import os
 import sys
 import tempfile
+import textwrap
 import threading
 import warnings
 from collections.abc import Iterator
 from types import ModuleType
 
+speaker = ""  # whose words these are, where several processes speak at once
+
 
 def say(words: str) -> None:
     """Tell the person on standard error, so that standard output stays free for results."""
-    print(words, file=sys.stderr, flush=True)
+    whose = f"{speaker}: " if speaker else ""
+    print(textwrap.indent(words.strip("\n"), whose) if whose else words, file=sys.stderr, flush=True)
+
+
+def speak_for(name: str) -> None:
+    """From now on, `say` names `name` before each line."""
+    global speaker
+    speaker = name
+
+
+def without_bars() -> bool | None:
+    """Whether no bar shall show how far something is: as `disable` of tqdm, None where a terminal decides."""
+    return bool(speaker) or None
 
 
 KERAS = threading.RLock()  # half-imported, Keras fails whoever comes second

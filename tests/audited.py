@@ -79,7 +79,7 @@ def dataset_of(root, rows, kind="sound", task="single"):
     for name, labels, *rest in rows:
         side, group = (*rest, "", name)[:2] if len(rest) < 2 else rest
         labels = {labels: True} if isinstance(labels, str) else labels
-        examples.append(Example(name, Path(root) / name.partition("#")[0], labels, group or name, side))
+        examples.append(Example(name, Path(root), labels, group or name, side, name.partition("#")[0]))
     names = tuple(sorted({label for example in examples for label in example.labels}))
     return Dataset("made", kind, task, "class", names, tuple(examples))
 

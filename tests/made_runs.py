@@ -248,7 +248,7 @@ def invented(
             if side == "test" and n_groups is not None:
                 group = f"artist {place % n_groups}"
             labels = {own: True} if task == "single" else judged(class_names, own, rng)
-            examples.append(Example(file, folder / file, labels, group, side))
+            examples.append(Example(file, folder, labels, group, side))
     reasons = tuple(
         Excluded(f"{class_names[0]}/bad.{place:05d}.{ending}", "must hold sound, and holds 0 bytes: give it again.")
         for place in range(n_excluded)

@@ -65,7 +65,9 @@ def dataset_of(root, names, kind="picture", sample=False):
             Image.new("RGB", (300, 200), (40 * k % 255, 90, 90)).save(path)
         else:
             soundfile.write(path, 0.3 * np.sin(np.arange(8 * 8_000) * (0.1 + 0.01 * k)), 8_000)
-        examples.append(Example(name, path, {("drum", "flute")[k % 2]: True}, name, ("train", "test")[k // 2 % 2]))
+        examples.append(
+            Example(name, root, {("drum", "flute")[k % 2]: True}, name, ("train", "test")[k // 2 % 2], path.name)
+        )
     return Dataset("tiny", kind, "single", "class", ("drum", "flute"), tuple(examples), source={"sample": sample})
 
 

@@ -245,8 +245,8 @@ def test_a_run_is_found_by_its_name_and_an_experiment_by_its_own(asked_about_ton
     assert code == 0 and one_object(out)["run"] == str(asked_about_tones.path)
     monkeypatch.chdir(EXPERIMENTS.parent)
     assert (
-        cli.commands.experiment_path("genre_gru").is_file()
-        and cli.commands.experiment_path("experiments/genre_gru.toml").is_file()
+        cli.trained.experiment_path("genre_gru").is_file()
+        and cli.trained.experiment_path("experiments/genre_gru.toml").is_file()
     )
 
 

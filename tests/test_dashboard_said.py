@@ -266,7 +266,7 @@ def test_the_cure_inside_a_sentence_is_said_too(tmp_path):
 def test_every_statement_of_a_split_can_be_said_in_indonesian(sides):
     places = sides.split() or [""]
     examples = [
-        Example(f"{name}/{k}", Path(f"{k}.wav"), {name: True}, f"{name}{k}", places[k % len(places)])
+        Example(f"{name}/{k}", Path("nowhere"), {name: True}, f"{name}{k}", places[k % len(places)])
         for name in ("low", "high")
         for k in range(12)
     ]

@@ -161,7 +161,7 @@ def test_asking_for_some_files_forgets_no_other_until_there_are_new_ones(sounds,
 
 def test_a_label_or_a_group_changes_no_features(sounds, tmp_path):
     _, first = features_of(sounds, tmp_path / "store")
-    others = tuple(Example(e.id, e.path, {"c": True}, "all") for e in sounds.examples)
+    others = tuple(Example(e.id, e.folder, {"c": True}, "all") for e in sounds.examples)
     relabelled = Dataset("sounds", "sound", "single", "class", ("c",), others)
     assert features_of(relabelled, tmp_path / "store")[1].key == first.key
 

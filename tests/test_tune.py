@@ -133,7 +133,7 @@ def test_forests_are_compared_by_the_files_of_validation_and_leave_no_weights(se
 
 def test_of_several_classes_at_once_only_what_was_looked_for_counts():
     labels = [{"piano": True}, {"piano": False, "flute": True}, {"piano": True, "flute": False}, {"flute": True}]
-    examples = tuple(Example(f"{k}", Path(f"{k}.wav"), told, f"{k}") for k, told in enumerate(labels))
+    examples = tuple(Example(f"{k}", Path("nowhere"), told, f"{k}") for k, told in enumerate(labels))
     dataset = Dataset("two", "sound", "multi", "instrument", ("flute", "piano"), examples)
     material = learn.Material(dataset, Split(np.full(4, "val"), "all"), None, {})
     clips = inputs.Clips(None, np.arange(4), np.zeros(4, int), None)
@@ -430,6 +430,6 @@ def test_the_command_prints_one_json_object(tones, data_root, tmp_path, capsys):
     ("value", "words"), [(0.001, "0.001"), ([8, 4], "[8, 4]"), (True, "true"), ("adamw", "adamw"), ("true", '"true"')]
 )
 def test_a_value_is_written_as_set_reads_it(value, words):
-    from musicml.cli import commands
+    from musicml.cli import trained
 
-    assert tuned.written(value) == words and commands.changes([f"a.b={words}"]) == {"a.b": value}
+    assert tuned.written(value) == words and trained.changes([f"a.b={words}"]) == {"a.b": value}

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import time
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -52,99 +50,6 @@ def fetch_sample(asked: argparse.Namespace) -> int:
     if asked.json:
         screen.show({"folders": [str(folder) for folder in made]})
     return 0
-
-
-def train(asked: argparse.Namespace) -> int:
-    """Train one experiment, or go on with a run, and evaluate it."""
-    from musicml import evaluate as evaluating
-    from musicml import runs
-    from musicml import train as training
-
-    if (asked.experiment is None) == (asked.resume is None):
-        raise BadInput("train needs either an experiment file or --resume RUN: `musicml train --help` shows how.")
-    if asked.resume and (asked.changes or asked.folder or asked.seed is not None):
-        raise BadInput(
-            "--resume goes on with the settings that the run began with: leave out --set, --folder and --seed."
-        )
-    if asked.resume:
-        run = runs.open_run(asked.resume, asked.runs)
-        if not run.is_whole:
-            run.update()  # which says that this process is at it
-        run = training.resume(run)
-    else:
-        run = trained(asked, experiment_path(asked.experiment), asked.folder)
-    try:
-        report = evaluating.evaluate(run)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"stopped; go on with `musicml train --resume {run.path}`") from None
-    if asked.json:
-        screen.show(screen.summary(run.path, report))
-    else:
-        screen.print_report(run.path, report)
-    return 0
-
-
-def trained(asked: argparse.Namespace, path: Path, folder: Path | None) -> Any:
-    """A new run of the experiment at `path`."""
-    from musicml import experiment as experiments
-    from musicml import train as training
-
-    experiment = experiments.read(path, changes(asked.changes))
-    console.say(f"\n{experiment.name}")
-    return training.train(
-        experiment, asked.data_root, asked.runs, asked.data, folder, asked.seed or 0, asked.deterministic
-    )
-
-
-def experiment_path(name: str) -> Path:
-    """The experiment file: as given, or by its name in experiments/."""
-    by_name = Path("experiments") / f"{name}.toml"
-    return (
-        by_name
-        if not name.endswith(".toml") and not Path(name).exists() and (by_name.exists() or "/" not in name)
-        else Path(name)
-    )
-
-
-def changes(pairs: list[str]) -> dict[str, Any]:
-    """`["training.epochs=3"]` as `{"training.epochs": 3}`; a value that is not TOML is taken as text."""
-    found = {}
-    for pair in pairs:
-        key, sign, value = pair.partition("=")
-        if not sign:
-            raise BadInput(f"--set takes TABLE.KEY=VALUE and got {pair!r}: write for example --set training.epochs=3.")
-        try:
-            found[key.strip()] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            found[key.strip()] = value.strip()
-    return found
-
-
-def train_all(asked: argparse.Namespace) -> int:
-    """Train and evaluate every experiment of a folder; close with one table."""
-    from musicml import evaluate as evaluating
-    from musicml import runs
-
-    paths = sorted(asked.experiments.glob("*.toml"))
-    if not paths:
-        raise BadInput(
-            f"{asked.experiments} must hold experiment files (*.toml) and holds none: name theirs with --experiments."
-        )
-    rows = []
-    for path in paths:
-        begun = time.perf_counter()
-        row = {"experiment": path.stem}
-        try:
-            run = trained(asked, path, None)
-            row |= {"report": evaluating.evaluate(run), "run": str(run.path)}
-        except Exception as error:  # a fault of ours, or a device out of memory, ends one experiment and not all
-            row["error"] = (str(error) or type(error).__name__).splitlines()[0]
-            console.say(f"{path.stem} failed: {row['error']}")
-            runs.let_go(asked.runs)
-        rows.append({**row, "seconds": round(time.perf_counter() - begun, 1)})
-        gc.collect()
-    screen.show_all(rows, asked.json)
-    return 1 if any("error" in row for row in rows) else 0
 
 
 def evaluate(asked: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from musicml import console, files
-from musicml.cli import commands, screen
+from musicml.cli import screen, trained
 
 if TYPE_CHECKING:  # which imports much that no other command needs
     from musicml.leak import Figure, Leak
@@ -26,7 +26,7 @@ def leak(asked: argparse.Namespace) -> int:
     from musicml import experiment as experiments
     from musicml import leak as leaks
 
-    experiment = experiments.read(commands.experiment_path(asked.experiment), commands.changes(asked.changes))
+    experiment = experiments.read(trained.experiment_path(asked.experiment), trained.changes(asked.changes))
     found = leaks.measure(
         experiment, asked.data_root, asked.data, asked.folder, range(asked.seeds), asked.folds, say=console.say
     )

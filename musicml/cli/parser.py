@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from musicml import __version__
-from musicml.cli import cached, commands, ensembled, leaked, tuned
+from musicml.cli import cached, commands, ensembled, leaked, trained, tuned
 
 
 def parser() -> argparse.ArgumentParser:
@@ -130,7 +130,7 @@ def add_train(added: Any) -> None:
     made = command(
         added,
         "train",
-        commands.train,
+        trained.train,
         "train an experiment, then evaluate it",
         (
             "Train one experiment and score it on its test side. Everything goes into a new folder below runs. "
@@ -151,16 +151,23 @@ def add_train_all(added: Any) -> None:
     made = command(
         added,
         "train-all",
-        commands.train_all,
+        trained.train_all,
         "train every experiment, then compare",
         (
-            "Train and evaluate every experiment of a folder, one after another. "
+            "Train and evaluate every experiment of a folder. "
             "One that fails is named and the others go on; the exit code is then 1."
         ),
         "musicml train-all --data sample",
     )
     made.add_argument(
         "--experiments", type=Path, default=Path("experiments"), metavar="DIR", help="(default: experiments)"
+    )
+    made.add_argument(
+        "--jobs",
+        type=positive,
+        default=None,
+        metavar="N",
+        help="experiments at once (default: 2 with --data sample, whose networks are small, else 1)",
     )
     add_training_options(made)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musicml import console
-from musicml.cli import commands, screen
+from musicml.cli import screen, trained
 
 if TYPE_CHECKING:  # which imports much that no other command needs
     from musicml.tune import Search, Trial
@@ -25,8 +25,8 @@ def tune(asked: argparse.Namespace) -> int:
     from musicml import experiment as experiments
     from musicml import tune as tuning
 
-    path = commands.experiment_path(asked.experiment)
-    experiment = experiments.read(path, commands.changes(asked.changes))
+    path = trained.experiment_path(asked.experiment)
+    experiment = experiments.read(path, trained.changes(asked.changes))
     found = tuning.search(
         experiment,
         asked.data_root,

@@ -22,19 +22,26 @@ class Example:
 
     Attributes
     ----------
-    id : its path below the data set's folder with forward slashes; unique, the same on every machine
-    path : where the file lies
+    id : unique, the same on every machine; most often its path below the data set's folder, with forward slashes
+    folder : where the data set's files lie; one for all of them, while a `Path` of each would be half a kilobyte
     labels : class name → present or absent, for the classes that somebody looked for; of a single-label
         example its one class
     group : what must not cross splits: the artist, piece or kit; the id itself where none is known
     split : the side that the data set's own lists give it (`train`, `val`, `test`), or empty
+    file : its path below `folder`, where that is not its id
     """
 
     id: str
-    path: Path
+    folder: Path
     labels: Mapping[str, bool]
     group: str
     split: str = ""
+    file: str = ""
+
+    @property
+    def path(self) -> Path:
+        """Where the file lies."""
+        return self.folder / (self.file or self.id)
 
     @property
     def label(self) -> str:

@@ -8,6 +8,7 @@ A folder that begins with a dot is not a class.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from musicml import audio, files, images
@@ -28,7 +29,7 @@ def load(root: Path) -> Dataset:
     if not root.is_dir():
         raise BadInput(f"a folder of class folders must be there to be read, and {root} is not: check the path.")
     classes = list(class_folders(root))
-    kind = kind_of([path for _, folder in classes for path in visible_files(folder)], root)
+    kind = kind_of((path for _, folder in classes for path in visible_files(folder)), root)
     suffixes = audio.SUFFIXES if kind == "sound" else images.SUFFIXES
     groups = read_groups(root / "groups.csv")
     examples, excluded = [], unused(root, {folder for _, folder in classes})
@@ -37,7 +38,7 @@ def load(root: Path) -> Dataset:
         for path in visible_files(folder):
             name = path.relative_to(root).as_posix()
             if path.suffix.lower() in suffixes:
-                examples.append(Example(name, path, labels, groups.get(name, name), side))
+                examples.append(Example(name, root, labels, groups.get(name, name), side))
             else:
                 excluded.append(Excluded(name, f"not a {kind} file by its ending"))
     if groups and examples and not any(example.id in groups for example in examples):
@@ -90,7 +91,7 @@ def unused(root: Path, classes: set[Path]) -> list[Excluded]:
     ]
 
 
-def kind_of(paths: list[Path], root: Path) -> str:
+def kind_of(paths: Iterable[Path], root: Path) -> str:
     """`sound` or `picture`, whichever most of the files are."""
     endings = Counter(
         "sound" if path.suffix.lower() in audio.SUFFIXES else "picture"

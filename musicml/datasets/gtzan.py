@@ -39,7 +39,7 @@ def load(root: Path, as_published: bool = False) -> Dataset:
     examples = [
         Example(
             path.relative_to(tracks).as_posix(),
-            path,
+            tracks,
             labels[genre.name],
             artists.get(path.stem, path.stem),
             sides.get(path.stem, ""),

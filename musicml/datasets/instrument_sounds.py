@@ -166,7 +166,7 @@ def as_written(path: Path, rows: list[Row], split: str, root: Path) -> Iterator[
         other = f"#{row.label}" if row.label != rows[0].label else ""
         again = f"#{seen[row.label]}" if seen[row.label] > 1 else ""
         example = example_of(path, row.label, split, root)
-        yield replace(example, id=f"{example.id}{other}{again}")
+        yield replace(example, id=f"{example.id}{other}{again}", file=example.id)
 
 
 def faults_of(train: Side, test: Side, strange: list[Row]) -> list[str]:
@@ -191,7 +191,7 @@ def unused(paths: Iterable[Path], root: Path) -> list[Excluded]:
 
 def example_of(path: Path, label: str, split: str, root: Path) -> Example:
     """The example that a file is."""
-    return Example(id_of(path, root), path, LABELS[label], group_of(path.stem), split)
+    return Example(id_of(path, root), root, LABELS[label], group_of(path.stem), split)
 
 
 def id_of(path: Path, root: Path) -> str:

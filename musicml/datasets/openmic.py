@@ -36,7 +36,7 @@ def load(root: Path, as_published: bool = False) -> Dataset:
     order = files.read_json(find(home, "class-map.json"))
     names = tuple(sorted(order, key=order.get))
     relevances = read_relevances(find(home, "openmic-2018-aggregated-labels.csv"))
-    paths = {path.stem: path for path in sorted((home / "audio").glob("*/*.ogg"))}
+    paths = {path.stem: path.relative_to(home).as_posix() for path in sorted((home / "audio").glob("*/*.ogg"))}
     excluded = left_out(relevances, paths, as_published)
     relevances = {key: cells for key, cells in relevances.items() if file_of(key) not in excluded}
     labels = read_as_published(relevances, names) if as_published else judged(relevances)
@@ -44,7 +44,7 @@ def load(root: Path, as_published: bool = False) -> Dataset:
     artists = {row["sample_key"]: row["artist_id"] for row in known}
     sides = read_sides(home)
     examples = [
-        Example(key, paths[key], labels[key], f"artist {artists.get(key) or key}", sides.get(key, ""))
+        Example(key, home, labels[key], f"artist {artists.get(key) or key}", sides.get(key, ""), paths[key])
         for key in sorted(labels)
     ]
     source = source_of(root)
@@ -72,7 +72,7 @@ def file_of(key: str) -> str:
     return f"audio/{key[:3]}/{key}.ogg"
 
 
-def left_out(relevances: Relevances, paths: Mapping[str, Path], as_published: bool) -> dict[str, str]:
+def left_out(relevances: Relevances, paths: Mapping[str, str], as_published: bool) -> dict[str, str]:
     """File → why it is left out, of the labelled clips."""
     unasked = {file_of(key): f"nobody judged {ASKED}" for key, cells in relevances.items() if ASKED not in cells}
     gone = {file_of(key): "labelled but not on the disk" for key in relevances if key not in paths}

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from musicml import files
+from musicml import console, files
 from musicml.errors import BadInput
 
 STATE = "state.npz"
@@ -27,7 +27,12 @@ class Progress(keras.callbacks.Callback):
         self.begun = time.perf_counter()
         title = f"epoch {epoch + 1}/{self.params['epochs']}"
         self.bar = tqdm(
-            total=self.params["steps"], desc=title, file=sys.stderr, disable=None, leave=False, unit="batch"
+            total=self.params["steps"],
+            desc=title,
+            file=sys.stderr,
+            disable=console.without_bars(),
+            leave=False,
+            unit="batch",
         )
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:

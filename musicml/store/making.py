@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from musicml import features, files, options
+from musicml import console, features, files, options
 from musicml.datasets import Dataset
 from musicml.store import reading
 
@@ -55,7 +55,8 @@ def write(
     lengths, excluded, warnings = array("q"), [], {}
     found = reading.read_all(dataset.examples, settings, least_samples, work, processes)
     # a bar where standard error is a terminal, and there is something to wait for
-    bar = tqdm(found, "features", len(dataset.examples), leave=False, disable=None, delay=SHOWN_AFTER, unit="file")
+    hidden, n = console.without_bars(), len(dataset.examples)
+    bar = tqdm(found, "features", n, leave=False, disable=hidden, delay=SHOWN_AFTER, unit="file")
     with contextlib.closing(found), bar:
         for example, one in zip(dataset.examples, bar, strict=True):
             one.write(out)

@@ -1,0 +1,164 @@
+"""`musicml train` and `musicml train-all`: experiments become runs, and are scored."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import os
+import time
+import tomllib
+from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+from musicml import console
+from musicml.cli import screen
+from musicml.errors import BadInput
+
+AT_ONCE = 2  # experiments on sample data: networks so small leave a core idle while they are traced and exported
+
+
+def train(asked: argparse.Namespace) -> int:
+    """Train one experiment, or go on with a run, and evaluate it."""
+    from musicml import evaluate as evaluating
+    from musicml import runs
+    from musicml import train as training
+
+    if (asked.experiment is None) == (asked.resume is None):
+        raise BadInput("train needs either an experiment file or --resume RUN: `musicml train --help` shows how.")
+    if asked.resume and (asked.changes or asked.folder or asked.seed is not None):
+        raise BadInput(
+            "--resume goes on with the settings that the run began with: leave out --set, --folder and --seed."
+        )
+    if asked.resume:
+        run = runs.open_run(asked.resume, asked.runs)
+        if not run.is_whole:
+            run.update()  # which says that this process is at it
+        run = training.resume(run)
+    else:
+        run = trained(asked, experiment_path(asked.experiment), asked.folder)
+    try:
+        report = evaluating.evaluate(run)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"stopped; go on with `musicml train --resume {run.path}`") from None
+    if asked.json:
+        screen.show(screen.summary(run.path, report))
+    else:
+        screen.print_report(run.path, report)
+    return 0
+
+
+def trained(asked: argparse.Namespace, path: Path, folder: Path | None) -> Any:
+    """A new run of the experiment at `path`."""
+    from musicml import experiment as experiments
+    from musicml import train as training
+
+    experiment = experiments.read(path, changes(asked.changes))
+    console.say(f"\n{experiment.name}")
+    return training.train(
+        experiment, asked.data_root, asked.runs, asked.data, folder, asked.seed or 0, asked.deterministic
+    )
+
+
+def experiment_path(name: str) -> Path:
+    """The experiment file: as given, or by its name in experiments/."""
+    by_name = Path("experiments") / f"{name}.toml"
+    return (
+        by_name
+        if not name.endswith(".toml") and not Path(name).exists() and (by_name.exists() or "/" not in name)
+        else Path(name)
+    )
+
+
+def changes(pairs: list[str]) -> dict[str, Any]:
+    """`["training.epochs=3"]` as `{"training.epochs": 3}`; a value that is not TOML is taken as text."""
+    found = {}
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        if not sign:
+            raise BadInput(f"--set takes TABLE.KEY=VALUE and got {pair!r}: write for example --set training.epochs=3.")
+        try:
+            found[key.strip()] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            found[key.strip()] = value.strip()
+    return found
+
+
+def train_all(asked: argparse.Namespace) -> int:
+    """Train and evaluate every experiment of a folder; close with one table."""
+    paths = sorted(asked.experiments.glob("*.toml"))
+    if not paths:
+        raise BadInput(
+            f"{asked.experiments} must hold experiment files (*.toml) and holds none: name theirs with --experiments."
+        )
+    processes = asked.jobs or (min(AT_ONCE, os.cpu_count() or 1) if asked.data == "sample" else 1)
+    if processes == 1:
+        rows = [scored(asked, path) for path in paths]
+    else:
+        begun = time.time()
+        try:
+            rows = list(scored_at_once(asked, paths, processes))
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(how_to_go_on(asked.runs, begun)) from None
+    screen.show_all(rows, asked.json)
+    return 1 if any("error" in row for row in rows) else 0
+
+
+def scored(asked: argparse.Namespace, path: Path) -> dict[str, Any]:
+    """One experiment's row of the table: its run and report, or the error that ended it."""
+    from musicml import evaluate as evaluating
+    from musicml import runs
+
+    begun, row = time.perf_counter(), {"experiment": path.stem}
+    try:
+        run = trained(asked, path, None)
+        row |= {"report": evaluating.evaluate(run), "run": str(run.path)}
+    except Exception as error:  # a fault of ours, or a device out of memory, ends one experiment and not all
+        row["error"] = (str(error) or type(error).__name__).splitlines()[0]
+        console.say(f"{path.stem} failed: {row['error']}")
+        runs.let_go(asked.runs)
+    gc.collect()
+    return {**row, "seconds": round(time.perf_counter() - begun, 1)}
+
+
+def scored_at_once(asked: argparse.Namespace, paths: list[Path], processes: int) -> Iterator[dict[str, Any]]:
+    """Each experiment's row, by several processes; where one of them is killed, the rest by this one."""
+    import joblib
+
+    cores, done = max(1, (os.cpu_count() or 1) // processes), 0
+    try:
+        with joblib.parallel_config("loky", inner_max_num_threads=cores):
+            parallel = joblib.Parallel(processes, return_as="generator", batch_size=1, pre_dispatch=processes)
+            found = parallel(joblib.delayed(scored_beside)(asked, path, cores) for path in paths)
+        with contextlib.closing(found):
+            for row in found:
+                yield row
+                done += 1
+    except BrokenProcessPool:  # the system was short of memory, most likely: one process needs less
+        console.say("a process that trained was killed, for want of memory most likely: the rest go one after another")
+        for path in paths[done:]:
+            yield scored(asked, path)
+
+
+def scored_beside(asked: argparse.Namespace, path: Path, cores: int) -> dict[str, Any]:
+    """`scored`, in a process beside others: it keeps to its cores, shares a GPU, and says whose words its words are."""
+    limits = {
+        "TF_NUM_INTRAOP_THREADS": str(cores),
+        "LOKY_MAX_CPU_COUNT": str(cores),
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+    }
+    for name, value in limits.items():
+        os.environ.setdefault(name, value)
+    console.speak_for(path.stem)
+    return scored(asked, path)
+
+
+def how_to_go_on(root: Path, since: float) -> str:
+    """What to say where a person stops trainings that began after `since`, in seconds of the system's clock."""
+    from musicml import runs
+
+    left = [run for run in runs.list_runs(root) if not run.is_whole and run.path.stat().st_ctime >= since]
+    return "; ".join(["stopped", *(f"go on with `musicml train --resume {run.path}`" for run in left)])
