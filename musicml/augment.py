@@ -17,7 +17,11 @@ from musicml.options import option
 # which features an option can vary; every kind but those of other files may be mixed
 FOR = {
     "crop": ("log_mel", "mfcc", "spectrogram"),
-    "gain": ("log_mel",),
+    "tempo": ("log_mel", "mfcc", "spectrogram"),
+    "pitch": ("spectrogram",),
+    "colour": ("log_mel", "spectrogram"),
+    "contrast": ("spectrogram",),
+    "gain": ("log_mel", "spectrogram"),
     "frequency_masks": ("log_mel", "spectrogram"),
     "time_masks": ("log_mel", "mfcc", "spectrogram"),
     "shift": ("log_mel", "mfcc", "pixels", "spectrogram"),
@@ -29,6 +33,8 @@ FOR = {
 }
 MIXING = ("mixup", "cutmix")
 QUIETEST = -100.0  # dB, as features have it
+SMOOTH = 0.1  # of all frequencies: how far apart those are at least that are coloured independently
+WHITE = 255.0  # of a spectrogram picture
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,12 @@ class Augment:
     mixup, cutmix : how strongly two examples are mixed, the parameter of a Beta distribution; 0 is never
     crop : whether a clip of a sound begins anywhere in its track, in place of the places that serving uses
     shift : how far a clip begins earlier or later, in clips; how far a picture is moved, in its sides
-    gain : how much louder or quieter, in dB
+    tempo : by which share a sound gets faster or slower at most
+    pitch : by which share its frequencies are raised or lowered at most
+    colour : how much louder or quieter some of its frequencies get than others, in dB; as another room, microphone or
+        mix would have them
+    contrast : by which share the levels of a spectrogram picture are drawn apart or together at most
+    gain : how much louder or quieter all of it gets, in dB; of a spectrogram picture, colour and gain are in its levels
     frequency_masks, frequency_width : how many bands are hidden, and how wide one is at most, as a share of all bins
     time_masks, time_width : how many stretches are hidden, and how long one is at most, as a share of the clip
     flip : whether a picture is mirrored, every second time
@@ -54,6 +65,10 @@ class Augment:
     cutmix: float = option(0.0, least=0.0, most=10.0)
     crop: bool = option(False)
     shift: float = option(0.0, least=0.0, most=1.0)
+    tempo: float = option(0.0, least=0.0, most=0.5)
+    pitch: float = option(0.0, least=0.0, most=0.5)
+    colour: float = option(0.0, least=0.0, most=40.0)
+    contrast: float = option(0.0, least=0.0, most=0.9)
     gain: float = option(0.0, least=0.0, most=40.0)
     frequency_masks: int = option(0, least=0, most=10)
     frequency_width: float = option(0.2, least=0.0, most=1.0)
@@ -98,12 +113,15 @@ def check(augment: Augment, kind: str, file: str) -> None:
         )
 
 
-def vary(x: np.ndarray, augment: Augment, rng: np.random.Generator, fill: np.ndarray | None) -> np.ndarray:
-    """A batch with each example varied by itself; its starts were moved before, where it was cut out.
+def vary(
+    x: np.ndarray, augment: Augment, rng: np.random.Generator, fill: np.ndarray | None, kind: str = "log_mel"
+) -> np.ndarray:
+    """A batch with each example varied by itself; its start and its tempo were changed before, as it was cut out.
 
     Parameters
     ----------
     x : np.ndarray [shape=(n, n_frames, n_bins)], features of sound, or [shape=(n, height, width, 3)], uint8 pictures
+    kind : of the features: those of a spectrogram picture are levels from 0 to 255, others dB
     fill : np.ndarray [shape=(n_bins,)], what hidden bins of sound hold: their mean in training
 
     Returns
@@ -112,11 +130,46 @@ def vary(x: np.ndarray, augment: Augment, rng: np.random.Generator, fill: np.nda
     """
     if x.ndim == 4:
         return np.stack([picture(pixels, augment, rng) for pixels in x]) if augment.varies else x
-    if augment.gain:
-        x = np.maximum(x + rng.uniform(-augment.gain, augment.gain, (len(x), 1, 1)).astype(np.float32), QUIETEST)
+    if augment.pitch:
+        factors = np.exp(rng.uniform(-1, 1, len(x)) * np.log1p(augment.pitch))
+        x = np.stack([drawn(clip, *clip.shape, pitch=factor) for clip, factor in zip(x, factors, strict=True)])
+    if augment.colour or augment.gain or augment.contrast:
+        x = mixed_anew(x, augment, rng, (0.0, WHITE) if kind == "spectrogram" else (QUIETEST, np.inf))
     if augment.frequency_masks or augment.time_masks:
         x = masked(np.array(x, dtype=np.float32), augment, rng, fill)
     return x
+
+
+def drawn(clip: np.ndarray, n_frames: int, n_bins: int, pitch: float = 1.0) -> np.ndarray:
+    """A clip drawn longer or shorter, to [shape=(n_frames, n_bins)], its frequencies raised by the factor `pitch`.
+
+    Parameters
+    ----------
+    clip : np.ndarray [shape=(n, n_bins)]; its frequencies begin at 0 Hz and are equally far apart, or `pitch` is 1
+    """
+    from scipy.ndimage import affine_transform
+
+    slower = len(clip) / n_frames
+    begin = (0.5 * slower - 0.5, 0.0)  # a frame's middle, not its beginning, is where it stands
+    shape = (n_frames, n_bins)
+    return affine_transform(clip.astype(np.float32), (slower, 1 / pitch), begin, shape, order=1, mode="nearest")
+
+
+def mixed_anew(x: np.ndarray, augment: Augment, rng: np.random.Generator, bounds: tuple[float, float]) -> np.ndarray:
+    """`x` [shape=(n, n_frames, n_bins)] as it would be from another mix: contrast, colour and gain, within `bounds`.
+
+    What is at the lower bound stays there: silence has no colour.
+    """
+    from scipy.ndimage import gaussian_filter1d
+
+    n, _, n_bins = x.shape
+    contrast = 1 + augment.contrast * rng.uniform(-1, 1, (n, 1, 1))
+    curves = gaussian_filter1d(rng.normal(size=(n, 1, n_bins)), SMOOTH * n_bins, axis=2, mode="wrap")
+    curves *= augment.colour * rng.uniform(0, 1, (n, 1, 1)) / np.abs(curves).max(axis=2, keepdims=True)
+    gain = augment.gain * rng.uniform(-1, 1, (n, 1, 1))
+    middle = x.mean(axis=(1, 2), keepdims=True)
+    found = np.clip((x - middle) * contrast + middle + curves + gain, *bounds)
+    return np.where(x > bounds[0], found, bounds[0]).astype(np.float32)
 
 
 def masked(x: np.ndarray, augment: Augment, rng: np.random.Generator, fill: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from musicml import audio, calibrate
-from musicml.augment import Augment, vary
+from musicml.augment import Augment, drawn, vary
 from musicml.datasets import Dataset
 from musicml.store import Features
 
@@ -25,6 +25,7 @@ class Clips:
     start : np.ndarray [shape=(n_clips,)], int, the frame it begins at
     n_frames : int, a clip's length; None where an example is one clip of fixed size
     fill : np.ndarray [shape=(n_bins,)], what hidden bins hold where clips are varied; None where nothing is hidden
+    kind : of the features, as `augment.vary` takes it
     """
 
     features: Features
@@ -32,6 +33,7 @@ class Clips:
     start: np.ndarray
     n_frames: int | None
     fill: np.ndarray | None = None
+    kind: str = "log_mel"
 
     def __len__(self) -> int:
         return len(self.example)
@@ -40,25 +42,31 @@ class Clips:
         """The clips at `places`, [shape=(n, n_frames, n_bins)] or [shape=(n, ...)] of the fixed size."""
         if self.n_frames is None:
             return np.asarray(self.features.array[self.features.begin[self.example[places]]])
-        return self.beginning(places, self.start[places])
+        return self.beginning(places, self.start[places], np.full(len(places), self.n_frames))
 
-    def beginning(self, places: np.ndarray, starts: np.ndarray) -> np.ndarray:
-        """The clips at `places`, each beginning at another frame of its track, [shape=(n, n_frames, n_bins)]."""
+    def beginning(self, places: np.ndarray, starts: np.ndarray, taken: np.ndarray) -> np.ndarray:
+        """The clips at `places`, each of so many frames from another of its track on, [shape=(n, n_frames, n_bins)]."""
         first = self.features.begin[self.example[places]] + starts
-        return np.stack([self.features.array[begin : begin + self.n_frames] for begin in first])
+        parts = [self.features.array[begin : begin + n] for begin, n in zip(first, taken, strict=True)]
+        return np.stack([p if len(p) == self.n_frames else drawn(p, self.n_frames, p.shape[1]) for p in parts])
 
     def varied(self, places: np.ndarray, augment: Augment, rng: np.random.Generator) -> np.ndarray:
-        """The clips at `places` as `augment` asks: cropped or shifted within their tracks, and each varied by itself.
+        """The clips at `places` as `augment` asks: cropped, shifted or stretched, and each varied by itself.
 
         Hidden bins of sound hold their mean over the training clips, `fill`.
         """
-        if self.n_frames is None or not (augment.crop or augment.shift):
-            return vary(self.take(places), augment, rng, self.fill)
-        last = self.features.length[self.example[places]] - self.n_frames
-        starts = rng.integers(0, last + 1) if augment.crop else self.start[places]
+        if self.n_frames is None or not (augment.crop or augment.shift or augment.tempo):
+            return vary(self.take(places), augment, rng, self.fill, self.kind)
+        whole = self.features.length[self.example[places]]
+        taken = np.full(len(places), self.n_frames)
+        if augment.tempo:
+            factors = np.exp(rng.uniform(-1, 1, len(places)) * np.log1p(augment.tempo))
+            taken = np.minimum(np.round(taken * factors).astype(int), whole)
+        last = whole - taken
+        starts = rng.integers(0, last + 1) if augment.crop else self.start[places] + (self.n_frames - taken) // 2
         reach = round(augment.shift * self.n_frames)
         starts = np.clip(starts + rng.integers(-reach, reach + 1, len(places)), 0, last)
-        return vary(self.beginning(places, starts), augment, rng, self.fill)
+        return vary(self.beginning(places, starts, taken), augment, rng, self.fill, self.kind)
 
 
 def cut(found: Features, indices: np.ndarray, n_frames: int | None, hop_frames: int | None) -> Clips:

@@ -123,7 +123,7 @@ def network(
     run.update(
         compile={"choice": "xla" if compiled is True else "none" if compiled is False else compiled, "reason": why}
     )
-    sides = {side: replace(clips, fill=spec.mean) for side, clips in sides.items()}
+    sides = {side: replace(clips, fill=spec.mean, kind=experiment.kind) for side, clips in sides.items()}
     targets = {side: inputs.targets_of(clips, material.dataset.targets()) for side, clips in sides.items()}
     everything = inputs.cut(material.features, np.arange(len(material.dataset.examples)), *frames_of(material.clip))
     trained = stages.learn(
@@ -134,7 +134,7 @@ def network(
         material.dataset.task,
         run,
         say,
-        everything=replace(everything, fill=spec.mean) if material.shared else None,
+        everything=replace(everything, fill=spec.mean, kind=experiment.kind) if material.shared else None,
         compiled=compiled,
         watch=watch,
     )

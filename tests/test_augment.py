@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from musicml import augment, experiment
+from musicml import augment, experiment, inputs
 from musicml.augment import Augment
 from musicml.errors import BadInput
+from musicml.store import Features
 
 TEXT = """[data]
 dataset = "gtzan"
@@ -57,6 +60,54 @@ def test_gain_moves_all_of_a_clip_by_one_number_of_decibels_and_never_below_sile
     assert len(np.unique(moved[:, 0, 0].round(3))) == 4
     silent = np.full((2, 3, 4), -100, np.float32)
     assert augment.vary(silent, Augment(gain=6), rng(), None).min() == -100
+
+
+def test_a_spectrogram_picture_stays_within_black_and_white_and_black_stays_black():
+    x = rng(1).uniform(0, 255, (4, 20, 40)).astype(np.float32)
+    x[:, :, :5] = 0
+    varied = augment.vary(x, Augment(gain=60, contrast=0.5, colour=60), rng(), None, "spectrogram")
+    assert varied.min() == 0 and varied.max() == 255 and not varied[:, :, :5].any()
+    assert (varied != x).mean() > 0.5 and varied.dtype == np.float32
+
+
+def test_colour_moves_a_frequency_alike_at_all_times_and_its_neighbours_almost_alike():
+    x = sounds(n_bins=80)
+    moved = augment.vary(x, Augment(colour=12), rng(), None) - x
+    assert np.allclose(moved, moved[:, :1], atol=1e-4), "all of a frequency's frames move by one number"
+    curves = moved[:, 0]
+    assert (np.abs(curves) <= 12).all() and (np.abs(np.diff(curves, axis=1)) < 3).all()
+    assert (curves.std(axis=1) > 0.1).all() and not np.allclose(curves[0], curves[1])
+
+
+def test_contrast_draws_levels_apart_or_together_about_their_mean():
+    x = rng(1).uniform(100, 150, (3, 20, 10)).astype(np.float32)
+    varied = augment.vary(x, Augment(contrast=0.5), rng(), None, "spectrogram")
+    assert np.allclose(varied.mean(axis=(1, 2)), x.mean(axis=(1, 2)), atol=0.01)
+    shares = varied.std(axis=(1, 2)) / x.std(axis=(1, 2))
+    assert ((0.5 <= shares) & (shares <= 1.5)).all() and len(set(shares.round(3))) == 3
+
+
+def test_pitch_raises_or_lowers_every_frequency_by_one_factor():
+    x = np.zeros((6, 10, 200), np.float32)
+    x[:, :, 50] = x[:, :, 100] = 255
+    varied = augment.vary(x, Augment(pitch=0.2), rng(), None, "spectrogram")
+    peaks = [[row[:75].argmax(), 75 + row[75:].argmax()] for row in varied[:, 5]]
+    for low, high in peaks:
+        assert 50 / 1.2 - 1 <= low <= 50 * 1.2 + 1 and abs(high - 2 * low) <= 2
+    assert len({low for low, _ in peaks}) > 3
+
+
+def test_tempo_takes_more_or_less_of_a_track_for_a_clip_of_the_same_length():
+    ramp = np.repeat(np.arange(1000, dtype=np.float32)[:, None], 3, axis=1)
+    found = Features(ramp, np.array([0]), np.array([1000]), True, "key", {})
+    clips = inputs.Clips(found, np.zeros(8, int), np.full(8, 400), 100)
+    varied = clips.varied(np.arange(8), Augment(tempo=0.25), rng())
+    slopes = (varied[:, -2, 0] - varied[:, 1, 0]) / 97
+    assert varied.shape == (8, 100, 3) and ((0.79 < slopes) & (slopes < 1.26)).all() and np.ptp(slopes) > 0.1
+    assert np.allclose(varied[:, 50, 0], 450, atol=2), "about its middle"
+    short = replace(found, length=np.array([100]))
+    ends = replace(clips, features=short, start=np.zeros(8, int)).varied(np.arange(8), Augment(tempo=0.25), rng())
+    assert ends.shape == (8, 100, 3) and ends.max() < 100, "nothing of the next track"
 
 
 def test_masks_hide_whole_bands_and_whole_stretches_behind_their_mean():
@@ -133,6 +184,7 @@ def test_the_same_generator_gives_the_same_and_another_gives_other_examples():
     [
         (TEXT + "flip = true", "augment.flip in x.toml is for features of kind pixels, and features.kind is log_mel"),
         (TEXT.replace("log_mel", "mfcc") + "gain = 3", "augment.gain in x.toml is for features of kind log_mel"),
+        (TEXT + "pitch = 0.1", "augment.pitch in x.toml is for features of kind spectrogram, and features.kind is log"),
         (TEXT + "views = 3", "augment.views = 3 in x.toml needs something to vary"),
         (TEXT + "shift = 0.1\nviews = 3", "are computed once for a frozen backbone, and this model has none"),
         (PICTURES.format(frozen="true") + "flip = true", "varies what a frozen backbone sees"),

@@ -3,6 +3,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import soundfile
@@ -58,6 +59,7 @@ def test_the_installed_command_answers_without_waking_keras(started, asked_about
     assert process.returncode == 0 and one_object(out)["predictions"][0]["label"] == "low" and err == ""
     asked = ["predict", str(asked_about_tones.path), str(tones / "low/2.wav")]
     code = f"""import sys
+from pathlib import Path
 from musicml import cli
 for words in (["runs"], ["doctor"], {asked}):
     cli.main(words)
@@ -315,6 +317,23 @@ def test_train_all_ends_with_0_where_all_is_well(experiments, data_root, musicml
     words = ["train-all", "--experiments", experiments, "--data-root", data_root, "--runs", tmp_path / "runs", "--json"]
     code, out, _ = musicml(*words)
     assert code == 0 and [row["experiment"] for row in one_object(out)["experiments"]] == ["b_good"]
+
+
+def test_train_all_trains_several_at_a_time_and_says_whose_words_are_whose(experiments, data_root, tmp_path):
+    words = ["train-all", "--experiments", experiments, "--data-root", data_root, "--runs", tmp_path / "runs"]
+    words += ["--jobs", "2", "--json", "--set", "data.dataset=gtzan", "--set", "data.split=group"]
+    # a process of its own, whose words are those of the processes that it starts, too
+    ended = subprocess.run([sys.executable, "-m", "musicml.cli", *map(str, words)], capture_output=True, text=True)
+    rows = one_object(ended.stdout)["experiments"]
+    assert ended.returncode == 1 and "Traceback" not in ended.stderr
+    assert [row["experiment"] for row in rows] == ["a_impossible", "b_good", "c_pictures", "d_good"]
+    assert ["error" in row for row in rows] == [True, False, True, False]
+    assert "a_impossible: failed: features.n_mels = -1" in ended.stderr
+    said = [line.partition(":")[0] for line in ended.stderr.splitlines()]
+    assert set(said) == {"a_impossible", "b_good", "c_pictures", "d_good"}
+    assert {Path(row["run"]).name for row in rows if "run" in row} == {
+        run.name for run in runs.list_runs(tmp_path / "runs") if run.is_whole
+    }
 
 
 def test_a_wav_an_mp3_and_a_flac_are_answered(asked_about_tones, tones, musicml, tmp_path):

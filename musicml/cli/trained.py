@@ -56,7 +56,7 @@ def trained(asked: argparse.Namespace, path: Path, folder: Path | None) -> Any:
     from musicml import train as training
 
     experiment = experiments.read(path, changes(asked.changes))
-    console.say(f"\n{experiment.name}")
+    console.say("begins" if console.speaker else f"\n{experiment.name}")
     return training.train(
         experiment, asked.data_root, asked.runs, asked.data, folder, asked.seed or 0, asked.deterministic
     )
@@ -117,7 +117,7 @@ def scored(asked: argparse.Namespace, path: Path) -> dict[str, Any]:
         row |= {"report": evaluating.evaluate(run), "run": str(run.path)}
     except Exception as error:  # a fault of ours, or a device out of memory, ends one experiment and not all
         row["error"] = (str(error) or type(error).__name__).splitlines()[0]
-        console.say(f"{path.stem} failed: {row['error']}")
+        console.say(f"{'' if console.speaker else f'{path.stem} '}failed: {row['error']}")
         runs.let_go(asked.runs)
     gc.collect()
     return {**row, "seconds": round(time.perf_counter() - begun, 1)}
