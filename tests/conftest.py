@@ -89,11 +89,12 @@ def toml(value):
 
 
 def backbone_of(run):
-    """The weights of a transfer run's backbone."""
+    """Layer → the weights of a transfer run's backbone."""
     import keras
 
     model = keras.saving.load_model(run.path / "model.keras", compile=False)
-    return keras.Model(model.inputs, model.get_layer("pooled").input).get_weights()
+    body = keras.Model(model.inputs, model.get_layer("pooled").input)
+    return {layer.name: layer.get_weights() for layer in body.layers if layer.name.startswith("conv") and layer.weights}
 
 
 def write_tone(path, hertz, seconds=1.0, sample_rate=8000, seed=0):

@@ -369,10 +369,14 @@ def test_a_map_is_fine_where_each_place_stands_for_few_inputs(small, size, fine)
     assert activation.is_fine(small, size) is fine
 
 
+@pytest.mark.parametrize("second_side", [0, 96])
 @pytest.mark.parametrize("backbone", ["resnet50", "vgg16", "mobilenet", "efficientnetv2b0"])
-def test_the_layers_that_a_layer_cam_adds_up_lie_one_at_each_resolution(backbone):
-    model = untrained("transfer", (64, 64, 3), backbone=backbone, alpha=0.25, weights="none", dense_units=4)
-    found = activation.stages_of(model, model.layers[-1].input)
+def test_the_layers_that_a_layer_cam_adds_up_lie_one_at_each_resolution(backbone, second_side):
+    options = {"alpha": 0.25, "weights": "none", "dense_units": 4, "second_side": second_side}
+    model = untrained("transfer", (64, 64, 3), backbone=backbone, **options)
+    first, beside = activation.first_look(model, model.layers[-1].input)
+    found = activation.stages_of(model, first)
+    assert bool(beside) == bool(second_side)
     sides = [layer.output.shape[1] for layer in found]
     assert len(found) >= 3 and sides == sorted(set(sides), reverse=True) and sides[0] <= 16 and sides[-1] >= 2
 
@@ -470,19 +474,21 @@ def test_the_peak_of_a_layer_cam_lies_in_the_region_that_tells_a_picture(tmp_pat
 
 @pytest.fixture(scope="module")
 def on_imagenet(tmp_path_factory):
-    """Runs on ImageNet's weights without and with a hidden layer: its units → the run.
+    """Runs on ImageNet's weights: the units of a hidden layer, the side of a second look at a picture → the run.
 
     They are trained in a process of its own, as Keras finds KERAS_HOME at its import; what the frozen backbone makes of
-    the pictures is computed once for both.
+    the pictures is computed once for those that look alike.
     """
     root, made = tmp_path_factory.mktemp("imagenet"), {}
     telling.write(root / "pictures", telling.discs(240, seed=0))
 
-    def found(dense_units):
-        if dense_units not in made:
+    def found(*kind):
+        dense_units, second_side = kind
+        if kind not in made:
             changes = {
                 "model.weights": "imagenet",
                 "model.dense_units": dense_units,
+                "model.second_side": second_side,
                 "training.epochs": 25,
                 "training.early_stopping": 0,
             }
@@ -496,8 +502,8 @@ def on_imagenet(tmp_path_factory):
             assert done.returncode == 0, done.stderr[-2000:]
             there = {run.path for run in runs.list_runs(root / "instrument_images_mobilenet")}
             (new,) = there - {run.path for run in made.values()}
-            made[dense_units] = runs.Run(new)
-        return made[dense_units]
+            made[kind] = runs.Run(new)
+        return made[kind]
 
     return found
 
@@ -506,10 +512,10 @@ def on_imagenet(tmp_path_factory):
 @pytest.mark.skipif(
     not os.environ.get("MUSICML_SHARED_DATA"), reason="MUSICML_SHARED_DATA names no folder with ImageNet's weights"
 )
-@pytest.mark.parametrize("dense_units", [0, 128])
+@pytest.mark.parametrize("dense_units, second_side", [(0, 0), (128, 0), (0, 320)])
 def test_the_peak_of_an_imagenet_backbones_map_lies_in_the_region_that_tells_a_picture(
-    on_imagenet, record_property, dense_units
+    on_imagenet, record_property, dense_units, second_side
 ):
-    run = on_imagenet(dense_units)
+    run = on_imagenet(dense_units, second_side)
     assert run.facts()["weights"]["choice"] == "imagenet"
     assert_points_at_the_cause(run, telling.discs(24, seed=9), "Grad-CAM (LayerCAM)", record_property)

@@ -10,6 +10,8 @@ from musicml.learning import stages
 from musicml.models import transfer
 from musicml.models.base import Spec
 
+SECOND = {"second_side": 96}
+
 
 def spec(shape=(40, 20)):
     bins = shape[-1]
@@ -41,12 +43,53 @@ def test_drawing_is_keras_resizing(side):
     assert np.allclose(found, wanted, atol=1e-4)
 
 
-def test_what_draws_never_learns():
+@pytest.mark.parametrize(("shape", "more"), [((40, 20), {"side": 64}), ((64, 64, 3), SECOND)])
+def test_what_draws_never_learns(shape, more):
     for frozen in (True, False):
-        model = built(side=64, frozen=frozen)
-        assert not any(layer.trainable_weights for layer in model.layers if layer.name.startswith("drawn"))
+        model = built(shape, frozen=frozen, **more)
+        drawing = [layer for layer in model.layers if layer.name.startswith("drawn_") and layer.weights]
+        assert len(drawing) == 2 and not any(layer.trainable_weights for layer in drawing)
     stages.unfreeze(model, 1.0)
-    assert not any(layer.trainable_weights for layer in model.layers if layer.name.startswith("drawn"))
+    assert not any(layer.trainable_weights for layer in drawing)
+
+
+@pytest.mark.parametrize(("shape", "more"), [((40, 20), {"side": 64}), ((64, 64, 3), {}), ((64, 64, 3), SECOND)])
+def test_weights_that_were_learnt_reach_the_backbone_whatever_stands_before_it(shape, more, monkeypatch):
+    learnt = keras.applications.MobileNet(alpha=0.25, include_top=False, weights=None, input_shape=(64, 64, 3))
+    known = {layer.name: layer.get_weights() for layer in learnt.layers if layer.weights}
+    monkeypatch.setattr(transfer, "imagenet_weights", lambda *_: known)
+    model = built(shape, weights="imagenet", **more)
+    for name, weights in known.items():
+        assert all(map(np.array_equal, model.get_layer(name).get_weights(), weights))
+    picture = np.asarray(keras.Model(model.input, model.get_layer("preprocessed").output)(np.ones((1, *shape))))
+    body = keras.Model(model.input, model.get_layer("conv_pw_13_relu").output)(np.ones((1, *shape)))
+    assert np.allclose(body, learnt(picture), atol=1e-5)
+
+
+def test_weights_that_were_learnt_from_bgr_are_turned_round(monkeypatch):
+    learnt = keras.applications.VGG16(include_top=False, weights=None, input_shape=(32, 32, 3))
+    known = {layer.name: layer.get_weights() for layer in learnt.layers if layer.weights}
+    monkeypatch.setattr(transfer, "imagenet_weights", lambda *_: known)
+    model = built((32, 32, 3), backbone="vgg16", weights="imagenet", alpha=1.0)
+    kernel, bias = model.get_layer("block1_conv1").get_weights()
+    assert np.array_equal(kernel, known["block1_conv1"][0][:, :, ::-1, :])
+    assert np.array_equal(model.get_layer("block1_conv2").get_weights()[0], known["block1_conv2"][0])
+
+
+@pytest.mark.parametrize("side", [96, 200])
+def test_a_picture_is_seen_a_second_time_at_another_size_by_the_same_weights(side):
+    model = built((64, 64, 3), second_side=side)
+    one = built((64, 64, 3))
+    assert model.count_params() - one.count_params() < 3 * 256 + 2 * 256 + side * 64 * 2 + 1, "no second backbone"
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3)).astype(np.float32)
+    whole = keras.Model(model.input, model.get_layer("pooled").output)(pixels)
+    larger = keras.layers.Resizing(side, side)(model.get_layer("preprocessed")(pixels))
+    plain = keras.applications.MobileNet(alpha=0.25, include_top=False, weights=None, input_shape=(side, side, 3))
+    for layer in plain.layers:
+        if layer.weights:
+            layer.set_weights(model.get_layer(layer.name).get_weights())
+    wanted = np.asarray(plain(larger)).mean(axis=(1, 2))
+    assert np.std(wanted) > 0 and np.allclose(np.asarray(whole)[:, 256:], wanted, atol=1e-3 * np.std(wanted))
 
 
 @pytest.fixture

@@ -92,22 +92,26 @@ def layer_cam(predictor: Predictor) -> Callable[[np.ndarray, int], list[np.ndarr
     logits = dense(last.input)
     dense.set_weights(last.get_weights())
     size = model.input_shape[1:3]
-    reached_at = [layer.output for layer in stages_of(model, logits)]
-    body = keras.Model(model.inputs[0], reached_at)
-    stages = [(keras.Model(output, logits), places.grid_of(output)) for output in reached_at]
+    first, beside = first_look(model, logits)
+    reached_at = [layer.output for layer in stages_of(model, first)]
+    body = keras.Model(model.inputs[0], [*reached_at, *beside])
+    stages = [(keras.Model(output, first), places.grid_of(output)) for output in reached_at]
+    rest = keras.Model(model.get_layer("pooled").output, logits) if beside else None
 
-    def logit(head: Any, k: int) -> Callable[[Any], Any]:
+    def logit(head: Any, k: int, beside: list[Any]) -> Callable[[Any], Any]:
         def of(values: Any) -> Any:
             found = head(values, training=False)
+            if rest is not None:
+                found = rest(keras.ops.concatenate([*listed(found), *beside], axis=1), training=False)
             return keras.ops.sum(found[:, k] - (keras.ops.mean(found, axis=1) if task == "single" else 0))
 
         return of
 
     def found(clips: np.ndarray, k: int) -> list[np.ndarray]:
         total = np.zeros((len(clips), *size), np.float32)
-        reached = body(clips, training=False)
-        for values, (head, grid) in zip(reached if len(stages) > 1 else [reached], stages, strict=True):
-            rises = np.maximum(np.asarray(gradient(logit(head, k), values)), 0)
+        reached = listed(body(clips, training=False))
+        for values, (head, grid) in zip(reached[: len(stages)], stages, strict=True):
+            rises = np.maximum(np.asarray(gradient(logit(head, k, reached[len(stages) :]), values)), 0)
             for index, one in enumerate((rises * np.asarray(values)).sum(axis=-1)):
                 whole = places.laid(np.maximum(one, 0), grid, size)
                 whole = ndimage.gaussian_filter(whole, [n / SMOOTHED for n in size])
@@ -118,8 +122,23 @@ def layer_cam(predictor: Predictor) -> Callable[[np.ndarray, int], list[np.ndarr
     return found
 
 
-def stages_of(model: Any, logits: Any) -> list[Any]:
-    """The last layer at each resolution through which everything behind it must pass, the finest first."""
+def listed(found: Any) -> list[Any]:
+    """What a model gives, as a list even where it is one tensor."""
+    return list(found) if isinstance(found, list | tuple) else [found]
+
+
+def first_look(model: Any, logits: Any) -> tuple[Any, list[Any]]:
+    """Where a model's look at a picture ends, and what a second look at it gives beside, if there is one.
+
+    The maps are then those of the first look: what it adds to what the second one says anyway.
+    """
+    pools = [layer for layer in model.layers if layer.name.startswith("pooled_")]
+    beside = [layer.output for layer in pools if layer.name.startswith("pooled_again")]
+    return ([layer.output for layer in pools[: -len(beside)]] if beside else logits), beside
+
+
+def stages_of(model: Any, until: Any) -> list[Any]:
+    """The last layer at each resolution through which everything up to `until` must pass, the finest first."""
     import keras
 
     found: dict[int, Any] = {}
@@ -134,7 +153,7 @@ def stages_of(model: Any, logits: Any) -> list[Any]:
         ):
             continue
         try:
-            keras.Model(layer.output, logits)
+            keras.Model(layer.output, until)
         except ValueError:  # a branch leads past this layer
             continue
         coarsest = layer

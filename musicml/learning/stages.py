@@ -88,8 +88,12 @@ def unfreeze(model: Any, share: float) -> str:
     str, in words, what learns now
     """
     names = [layer.name for layer in model.layers]
-    body = model.layers[names.index("preprocessed") : names.index("pooled")]  # what draws a clip stands before
-    able = [layer for layer in body if layer.weights and not isinstance(layer, keras.layers.BatchNormalization)]
+    body = model.layers[names.index("preprocessed") : names.index("pooled")]
+    fixed = (
+        keras.layers.BatchNormalization,
+        keras.layers.Dense,
+    )  # a dense layer in here draws, and has nothing to learn
+    able = [layer for layer in body if layer.weights and not isinstance(layer, fixed)]
     chosen = able[len(able) - max(1, round(share * len(able))) :]
     for layer in chosen:
         layer.trainable = True

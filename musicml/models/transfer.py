@@ -45,8 +45,9 @@ class Options:
 
     `side` > 0 draws a clip of sound as a square picture of so many pixels, as people draw it: time to the right, pitch
     upwards. ImageNet's weights know pictures of that size, of things that stand upright. `depths` says from how many
-    resolutions of the backbone, the coarsest first, the head reads averages: textures stand before things. `l2` keeps
-    the weights of the last layer small.
+    resolutions of the backbone, the coarsest first, the head reads averages: textures stand before things.
+    `second_side` > 0 lets the same backbone see a picture a second time, drawn at that size, where small parts are
+    larger. `l2` keeps the weights of the last layer small.
     """
 
     backbone: str = option(choices=tuple(BACKBONES))
@@ -54,6 +55,7 @@ class Options:
     alpha: float = option(1.0, choices=tuple(ALPHA_NAMES))
     side: int = option(0, least=0, most=512)
     depths: int = option(1, least=1, most=4)
+    second_side: int = option(0, least=0, most=512)
     frozen: bool = option(True)
     dense_units: int = option(512, least=0, most=8192)
     dropout: float = option(0.5, least=0.0, most=0.95)
@@ -100,7 +102,9 @@ def build(options: Options, spec: Spec) -> Any:
             f"{spec.shape[1]}: raise the picture's size, n_mels or the clip's length."
         )
     inputs, x = picture_input(options, spec) if len(spec.shape) == 3 else sound_input(options, spec)
-    x = pooled(backbone(options, x))
+    last = backbone(options, x)
+    again = seen_again(x, last, options.second_side) if options.second_side else []
+    x = pooled([layer.output for layer in last], again)
     if options.frozen:
         # outputs of a frozen body differ in scale from channel to channel, the more so from random weights; a batch
         # normalisation that never trains is a plain standardisation, by the mean and variance that training sets
@@ -164,18 +168,37 @@ def bilinear(before: int, after: int) -> np.ndarray:
     return np.maximum(0, 1 - np.abs(middles - np.arange(before)[:, None])).astype(np.float32)
 
 
-def pooled(maps: list[Any]) -> Any:
-    """The average of each channel of each map, in one row."""
+def seen_again(x: Any, last: list[Any], side: int) -> list[Any]:
+    """What the layers `last` make of the pictures `x` drawn at another size, by the same backbone."""
     import keras
 
-    if len(maps) == 1:
+    sideways = drawn(keras.layers.Permute((3, 1, 2), name="channels_first")(x), "drawn_across", side)
+    upright = drawn(keras.layers.Permute((1, 3, 2), name="columns_first")(sideways), "drawn_down", side)
+    again = keras.layers.Permute((3, 2, 1), name="drawn_again")(upright)
+    found = {}
+
+    def call(layer: Any, *given: Any, **how: Any) -> Any:
+        found[layer.name] = layer(*given, **how)
+        return found[layer.name]
+
+    body = keras.Model(x, [layer.output for layer in last])
+    keras.models.clone_model(body, again, clone_function=lambda layer: layer, call_function=call)
+    return [found[layer.name] for layer in last]
+
+
+def pooled(maps: list[Any], again: list[Any]) -> Any:
+    """The average of each channel of each map, and of each of those that came of a second look, in one row."""
+    import keras
+
+    if len(maps) == 1 and not again:
         return keras.layers.GlobalAveragePooling2D(name="pooled")(maps[0])
-    averages = [keras.layers.GlobalAveragePooling2D(name=f"pooled_{one.shape[1]}")(one) for one in maps]
+    named = {f"pooled_{one.shape[1]}": one for one in maps} | {f"pooled_again_{one.shape[1]}": one for one in again}
+    averages = [keras.layers.GlobalAveragePooling2D(name=name)(one) for name, one in named.items()]
     return keras.layers.Concatenate(name="pooled")(averages)
 
 
 def backbone(options: Options, x: Any) -> list[Any]:
-    """The backbone's last convolution map at each of `options.depths` resolutions, of the tensor `x`."""
+    """A backbone on the tensor `x`: its last layer at each of `options.depths` resolutions, the coarsest at the end."""
     import keras
 
     application = getattr(keras.applications, BACKBONES[options.backbone][0])
@@ -185,27 +208,31 @@ def backbone(options: Options, x: Any) -> list[Any]:
     )
     body = application(include_top=False, weights=None, input_tensor=x, **extra)
     if options.weights == "imagenet":
-        # loaded by a backbone of its own: Keras matches the file to the layers by their places
-        body.set_weights(reading_rgb(imagenet_weights(application, extra), options))
+        # loaded by a backbone of its own: Keras matches the file to the layers by their places, and what draws a clip
+        # stands before this one's
+        for name, weights in imagenet_weights(application, extra).items():
+            body.get_layer(name).set_weights(weights)
+        read_rgb(body, options)
     for layer in body.layers:
         if isinstance(layer, keras.layers.BatchNormalization) and options.weights == "none":
             layer.momentum = 0.9  # Keras's 0.99 never catches up in a course's few hundred steps
-    finer = [one for one in last_maps(body) if one.shape[1] > body.output.shape[1]]
-    return [*finer[len(finer) - options.depths + 1 :], body.output]
+    coarsest = body.layers[-1]
+    finer = [layer for layer in last_layers(body) if layer.output.shape[1] > coarsest.output.shape[1]]
+    return [*finer[len(finer) - options.depths + 1 :], coarsest]
 
 
-def last_maps(body: Any) -> list[Any]:
-    """The last map at each resolution of a backbone, the finest first."""
+def last_layers(body: Any) -> list[Any]:
+    """The last layer at each resolution of a backbone, the finest first."""
     found = {}
     for layer in body.layers:
         shape = getattr(layer.output, "shape", ())
         if len(shape) == 4 and layer.__class__.__name__ in ("Activation", "ReLU", "Add", "Conv2D"):
-            found[shape[1]] = layer.output
+            found[shape[1]] = layer
     return [found[size] for size in sorted(found, reverse=True)]
 
 
-def imagenet_weights(application: Any, extra: dict[str, Any]) -> list[Any]:
-    """ImageNet's weights of a backbone, from the disk or from their server.
+def imagenet_weights(application: Any, extra: dict[str, Any]) -> dict[str, list[np.ndarray]]:
+    """Layer → ImageNet's weights of a backbone, from the disk or from their server.
 
     Raises
     ------
@@ -213,7 +240,8 @@ def imagenet_weights(application: Any, extra: dict[str, Any]) -> list[Any]:
         If they are neither here nor to be had.
     """
     try:
-        return application(include_top=False, weights="imagenet", input_shape=(224, 224, 3), **extra).get_weights()
+        read = application(include_top=False, weights="imagenet", input_shape=(224, 224, 3), **extra)
+        return {layer.name: layer.get_weights() for layer in read.layers if layer.weights}
     except Exception as error:  # whatever a network or a half file makes Keras raise
         raise BadInput(
             f"ImageNet's weights must be on the disk or to be had from {SERVER[0]}, and could not be read "
@@ -221,8 +249,9 @@ def imagenet_weights(application: Any, extra: dict[str, Any]) -> list[Any]:
         ) from error
 
 
-def reading_rgb(weights: list[Any], options: Options) -> list[Any]:
-    """The weights, with the first kernel's channels turned round where they expect BGR: our pictures are RGB."""
+def read_rgb(body: Any, options: Options) -> None:
+    """Turn the first kernel's channels round where ImageNet's weights expect BGR: our pictures are RGB."""
     if SCALING[options.backbone] == "caffe":
-        weights[0] = weights[0][:, :, ::-1, :]
-    return weights
+        first = next(layer for layer in body.layers if len(getattr(layer, "kernel_size", ())) == 2)
+        kernel, *rest = first.get_weights()
+        first.set_weights([kernel[:, :, ::-1, :], *rest])
