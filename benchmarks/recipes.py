@@ -55,13 +55,19 @@ SOUNDS = (
     Way("instrument_sounds_best", "instrument_sounds_best", {**FIVE, **IMAGENET}),
     Way("the same from random weights", "instrument_sounds_best", {**FIVE, "model.weights": "none"}),
 )
+AS_IT_IS = {
+    "augment.flip": False,
+    "augment.views": 0,
+    **{f"augment.{name}": 0.0 for name in ("rotation", "shift", "zoom", "brightness")},
+}
+ONE_LOOK = {**AS_IT_IS, **LAST_MAP, "model.second_side": 0}
 CLEAN = {"data.split": "clean", "data.folds": 5, "data.val_fraction": 0.0, **IMAGENET}
 PICTURES = (
     Way("instrument_images_mobilenet", "instrument_images_mobilenet", CLEAN),
     Way(
         "frozen MobileNet, logistic regression",
         "instrument_images_mobilenet",
-        {**CLEAN, **LAST_MAP},
+        {**CLEAN, **ONE_LOOK},
         regression_on_frozen(0.003),
     ),
 )
@@ -73,16 +79,11 @@ SPECTROGRAMS = (
         "instrument_images_mobilenet",
         {
             **OWN_SIDES,
+            **ONE_LOOK,
             "model.frozen": False,
-            "model.dense_units": 0,
-            "model.dropout": 0.0,
-            "model.depths": 1,
             "model.l2": 0.0,
-            "training.keep": "last",
             "training.epochs": 15,
             "training.learning_rate": 1e-4,
-            "training.early_stopping": 0,
-            "training.plateau_patience": 0,
         },
     ),
 )
