@@ -99,7 +99,8 @@ def train_all(asked: argparse.Namespace) -> int:
     else:
         begun = time.time()
         try:
-            rows = list(scored_at_once(asked, paths, processes))
+            rows = list(scored_at_once(asked, sorted(paths, key=has_no_backbone), processes))
+            rows.sort(key=lambda row: row["experiment"])
         except KeyboardInterrupt:
             raise KeyboardInterrupt(how_to_go_on(asked.runs, begun)) from None
     screen.show_all(rows, asked.json)
@@ -140,6 +141,11 @@ def scored_at_once(asked: argparse.Namespace, paths: list[Path], processes: int)
         console.say("a process that trained was killed, for want of memory most likely: the rest go one after another")
         for path in paths[done:]:
             yield scored(asked, path)
+
+
+def has_no_backbone(path: Path) -> bool:
+    """Whether an experiment's training is short: what begins last should be, so that no process is left waiting."""
+    return 'family = "transfer"' not in path.read_text(encoding="utf-8", errors="replace")
 
 
 def scored_beside(asked: argparse.Namespace, path: Path, cores: int) -> dict[str, Any]:
