@@ -141,11 +141,10 @@ def ms(rounds: list[list[float]], place: int, paths: list[Path]) -> float:
 
 def processes(tracks: list[Path]) -> dict[str, float]:
     """How many times as fast two processes are as one, once they run, and how much a spin loop gains beside them."""
-    jobs = [(path, path.name) for path in tracks] * TASKS
     rounds = []
     for _ in range(5):
         spun, spun_twice = spin(1), spin(2)
-        rounds.append((alone(tracks), at_once(jobs), spun * 2 / spun_twice))
+        rounds.append((alone(tracks), at_once(tracks), spun * 2 / spun_twice))
     one, two, scaling = zip(*rounds, strict=True)
     gains = [first / second for first, second in zip(one, two, strict=True)]
     return {
@@ -159,16 +158,20 @@ def processes(tracks: list[Path]) -> dict[str, float]:
 
 def alone(tracks: list[Path]) -> float:
     """Seconds a track by one process, as the store reads them."""
-    examples = [Example(path.name, path.parent, {}, path.name) for path in tracks] * TASKS
     begun = time.perf_counter()
-    n = put_away(reading.read_all(examples, SETTINGS, 0, tracks[0].parent, 1))
+    n = put_away(reading.read_all(examples_of(tracks), SETTINGS, 0, tracks[0].parent, 1))
     return (time.perf_counter() - begun) / n
 
 
-def at_once(jobs: list[tuple[Path, str]]) -> float:
+def examples_of(tracks: list[Path]) -> list[Example]:
+    """Every track so often that reading them takes long beside handing them out."""
+    return [Example(path.name, path.parent, {}, path.name) for path in tracks] * TASKS
+
+
+def at_once(tracks: list[Path]) -> float:
     """Seconds a track by two processes, from where both have started to the last track."""
     with tempfile.TemporaryDirectory() as folder:
-        found = reading.read_at_once(jobs, SETTINGS, 0, Path(folder), 2, 5)
+        found = reading.read_at_once(examples_of(tracks), SETTINGS, 0, Path(folder), 2, 5)
         put_away(itertools.islice(found, 20))  # by then both have imported what they need
         begun = time.perf_counter()
         n = put_away(found)
