@@ -146,7 +146,7 @@ def read_json(path: Path) -> Any:
         raise BadInput(f"{path} must be JSON and is not ({error}): put the file back as it was.") from None
 
 
-def digest(path: Path) -> str:
+def digest(path: Path | str) -> str:
     """BLAKE2b-128 of a file's content, in hex."""
     with open(path, "rb") as source:
         return hashlib.file_digest(source, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -41,7 +42,12 @@ class Example:
     @property
     def path(self) -> Path:
         """Where the file lies."""
-        return self.folder / (self.file or self.id)
+        return Path(self.place)
+
+    @property
+    def place(self) -> str:
+        """The same as text: every `Path` that is made leaves its name in a table of Python's, a megabyte in all."""
+        return os.path.join(self.folder, self.file or self.id)
 
     @property
     def label(self) -> str:

@@ -35,7 +35,7 @@ def digests(dataset: Dataset, root: Path) -> Iterator[tuple[str, str]]:
     memo = Memo(root / f"digests-{dataset.name}.bin")
     for example in dataset.examples:
         try:
-            found = memo.digest_of(example.path)
+            found = memo.digest_of(example.place)
         except OSError as error:  # it is named when its features are asked for
             found = f"unread: {error.strerror}"
         yield example.id, found
@@ -55,7 +55,7 @@ class Memo:
         self.stamps = np.ascontiguousarray(self.rows[:, 0])
         self.asked, self.any_new = array("Q"), False
 
-    def digest_of(self, path: Path) -> str:
+    def digest_of(self, path: str) -> str:
         """The digest of a file's content, 32 hex digits; it is read unless it stands here."""
         stamp = stamp_of(path)
         place = int(np.searchsorted(self.stamps, stamp))
@@ -73,10 +73,10 @@ class Memo:
             files.write_bytes(self.path, rows[np.argsort(rows[:, 0])].tobytes())
 
 
-def stamp_of(path: Path) -> np.uint64:
+def stamp_of(path: str) -> np.uint64:
     """A number for a file's path, size and time."""
-    stat = path.stat()
-    words = f"{path.absolute()} {stat.st_size} {stat.st_mtime_ns}"
+    stat = os.stat(path)
+    words = f"{os.path.abspath(path)} {stat.st_size} {stat.st_mtime_ns}"
     return np.frombuffer(hashlib.blake2b(os.fsencode(words), digest_size=8).digest(), np.uint64)[0]
 
 

@@ -93,7 +93,7 @@ def read_all(
         # one that was asked for is not asked whether it pays
         if most > 1 and (processes or (done > TRIED and left > PAYS)):
             break
-        yield read(example.path, example.id, settings, least_samples)
+        yield read(example.place, example.id, settings, least_samples)
         done += 1
         if done == 1:
             begun = time.perf_counter()
@@ -128,7 +128,7 @@ def read_at_once(
             parallel = joblib.Parallel(processes, return_as="generator", batch_size=1, pre_dispatch=2 * processes)
             found = parallel(
                 joblib.delayed(read_some)(
-                    [(str(example.path), example.id) for example in examples[place : place + a_task]],
+                    [(example.place, example.id) for example in examples[place : place + a_task]],
                     settings,
                     least_samples,
                     part_at(folder, place),
@@ -146,7 +146,7 @@ def read_at_once(
     except BrokenProcessPool:  # the system was short of memory, most likely: one process needs less
         dismiss()
         for example in examples[done:]:
-            yield read(example.path, example.id, settings, least_samples)
+            yield read(example.place, example.id, settings, least_samples)
     finally:
         dismiss()
 
