@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.recipes import AS_IT_IS
 from musicml import console, datasets, experiment, inputs, learn, models, prepare, runs
 
 ROOT = Path(__file__).parent.parent
@@ -59,6 +60,7 @@ def pair(data_root: Path, side: int, epochs: int) -> dict[str, float]:
     read = experiment.read(
         ROOT / "experiments/instrument_images_resnet50.toml",
         {
+            **AS_IT_IS,
             "features.height": side,
             "features.width": side,
             "model.weights": "none",

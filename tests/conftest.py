@@ -44,7 +44,7 @@ FAMILIES = {
     # on the unfrozen one's weights, in place of ImageNet's
     "frozen": (
         "instrument_images_mobilenet",
-        {**PICTURES, "model.frozen": True, "model.weights": "imagenet", "training.epochs": 2},
+        {**PICTURES, "model.frozen": True, "model.weights": "imagenet", "training.epochs": 2, "augment.views": 1},
     ),
     "multi": ("openmic_cnn", {**SOUND, "features.n_mels": 32, "model.filters": [4, 8]}),
     "vggish": ("openmic_vggish_cnn", {"training.epochs": 2, "model.filters": [4], "model.dense_units": 8}),

@@ -10,7 +10,10 @@ from musicml.augment import Augment
 from musicml.errors import BadInput
 from musicml.learning import batches, device, fit, stages
 
+# what the experiment's own file varies
+STILL = {"augment.flip": False, **{f"augment.{name}": 0.0 for name in ("rotation", "shift", "zoom", "brightness")}}
 FROZEN = {
+    **STILL,
     **PICTURES,
     "model.frozen": True,
     "model.weights": "none",
