@@ -129,6 +129,8 @@ def scored_at_once(asked: argparse.Namespace, paths: list[Path], processes: int)
     import joblib
 
     cores, done = max(1, (os.cpu_count() or 1) // processes), 0
+    # where a person stops them, Python's own book-keeper would complain below our sentence of what they left behind
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
     try:
         with joblib.parallel_config("loky", inner_max_num_threads=cores):
             parallel = joblib.Parallel(processes, return_as="generator", batch_size=1, pre_dispatch=processes)
