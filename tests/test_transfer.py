@@ -109,6 +109,18 @@ def test_a_drawn_clip_is_exported_as_it_is_drawn(run):
     assert export.to_onnx(model, run, x).startswith("exported")
 
 
+def test_a_picture_that_is_seen_twice_is_exported_as_it_is_seen(run):
+    keras.utils.set_random_seed(0)
+    model = built((64, 64, 3), second_side=96)
+    x = np.random.default_rng(0).uniform(0, 255, (3, 64, 64, 3)).astype(np.float32)
+    for layer in model.layers:  # random weights would let next to nothing through
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.name.startswith("conv"):
+            scale, offset, mean, variance = layer.get_weights()
+            layer.set_weights([4 * scale, offset, mean, variance])
+    assert np.ptp(model(x), axis=0).max() > 0.01
+    assert export.to_onnx(model, run, x).startswith("exported")
+
+
 def test_an_exported_efficientnet_asks_for_pictures_and_nothing_else(run):
     picture = Spec((32, 32, 3), 3, "single", "genre", None, None)
     model = models.build("transfer", transfer.Options("efficientnetv2b0", "none", dense_units=0), picture)
