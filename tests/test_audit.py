@@ -159,9 +159,9 @@ def test_hidden_files_and_folders_are_named_wherever_the_ids_begin(sounds):
     dataset = datasets.load_folder(sounds)
     expected = (".empty", ".ipynb_checkpoints/a.wav", "a/.DS_Store", "b/.git/deep/file")
     assert sorted(beside.hidden(dataset).files) == sorted(expected)
-    by_key = replace(dataset, examples=tuple(replace(e, id=e.path.stem) for e in dataset.examples))
+    by_key = replace(dataset, examples=tuple(replace(e, id=e.path.stem, file=e.id) for e in dataset.examples))
     assert sorted(beside.hidden(by_key).files) == sorted(expected)
-    one = replace(dataset, examples=(replace(dataset.examples[0], id="a/0.wav#violin"),))
+    one = replace(dataset, examples=(replace(dataset.examples[0], id="a/0.wav#violin", file="a/0.wav"),))
     assert beside.home_of(one) == sounds
 
 

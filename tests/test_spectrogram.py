@@ -342,8 +342,9 @@ def test_traits_of_a_spectrogram_are_those_of_its_shape():
 
 
 def test_only_what_varies_a_picture_of_sound_may_vary_it():
-    for key in ("crop = true", "time_masks = 1", "frequency_masks = 1", "shift = 0.2"):
+    of_sound = ("crop = true", "time_masks = 1", "frequency_masks = 1", "shift = 0.2", "tempo = 0.1", "gain = 3")
+    for key in (*of_sound, "pitch = 0.1", "colour = 20", "contrast = 0.2"):
         experiment.parse("x", f"{TEXT}[augment]\n{key}\n")
-    for key in ("gain = 3", "flip = true", "brightness = 0.2"):
+    for key in ("rotation = 5", "flip = true", "brightness = 0.2"):
         with pytest.raises(BadInput, match="features.kind is spectrogram"):
             experiment.parse("x", f"{TEXT}[augment]\n{key}\n")

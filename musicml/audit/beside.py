@@ -28,13 +28,8 @@ def hidden(dataset: Dataset) -> Finding:
 
 
 def home_of(dataset: Dataset) -> Path | None:
-    """The folder that a data set's ids begin in, or the deepest one that holds all of its files."""
-    if not dataset.examples:
-        return None
-    first, name = dataset.examples[0].path.absolute(), dataset.examples[0].id.partition("#")[0]
-    if first.as_posix().endswith(f"/{name}"):
-        return first.parents[name.count("/")]
-    return Path(os.path.commonpath([example.path.absolute().parent for example in dataset.examples]))
+    """The folder that a data set's files lie below; None of one without files."""
+    return dataset.examples[0].folder.absolute() if dataset.examples else None
 
 
 def hidden_in(home: Path | None) -> Iterator[str]:
