@@ -19,8 +19,13 @@ speaker = ""  # whose words these are, where several processes speak at once
 
 def say(words: str) -> None:
     """Tell the person on standard error, so that standard output stays free for results."""
-    whose = f"{speaker}: " if speaker else ""
-    print(textwrap.indent(words.strip("\n"), whose) if whose else words, file=sys.stderr, flush=True)
+    words = textwrap.indent(words.strip("\n"), whose()) if speaker else words
+    print(f"{words}\n", end="", file=sys.stderr, flush=True)  # in one piece: others may be writing too
+
+
+def whose() -> str:
+    """What stands before each line where several processes speak at once: whose words it has."""
+    return f"{speaker}: " if speaker else ""
 
 
 def speak_for(name: str) -> None:

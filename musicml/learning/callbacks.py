@@ -45,7 +45,12 @@ class Progress(keras.callbacks.Callback):
         figures = "  ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items())
         passed = time.perf_counter() - self.begun
         left = passed * (self.params["epochs"] - epoch - 1)
-        console.say(f"epoch {epoch + 1}/{self.params['epochs']}  {figures}  {passed:.1f} s, about {left:.0f} s left")
+        print(
+            f"{console.whose()}epoch {epoch + 1}/{self.params['epochs']}  {figures}  {passed:.1f} s, "
+            f"about {left:.0f} s left",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 class History(keras.callbacks.Callback):
