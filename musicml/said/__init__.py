@@ -1,7 +1,7 @@
 """What the package says in English, in another language: refusals, warnings, findings, notes, reasons in run folders.
 
 Such sentences come finished, many of them from a file, so they can't be asked for by a key. A catalogue,
-`<language>/said/*.toml`, has for each English template with `{blanks}` one in the language with the same blanks.
+`<language>/*.toml`, has for each English template with `{blanks}` one in the language with the same blanks.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def catalogue(language: str) -> list[Template]:
     """The templates of a language, the most specific first; none for English."""
     made = [
         template_of(english, wording)
-        for file in sorted((HOME / language / "said").glob("*.toml"))
+        for file in sorted((HOME / language).glob("*.toml"))
         for english, wording in tomllib.loads(file.read_text(encoding="utf-8")).items()
     ]
     return sorted(made, key=lambda template: -template.told)
