@@ -121,21 +121,50 @@ def best_threshold(scores: np.ndarray, targets: np.ndarray) -> float:
 
 
 def calibration_error(scores: np.ndarray, targets: np.ndarray, task: str, n_bins: int = 15) -> float:
-    """Expected calibration error over bins of equal width: how far what is said lies from what is so, in [0, 1].
+    """Expected calibration error: how far what is said lies from what is so, over bins of equal width, in [0, 1].
 
+    Naeini, Cooper and Hauskrecht, "Obtaining Well Calibrated Probabilities Using Bayesian Binning" (AAAI 2015).
     For `single` the highest score against whether its class was right; for `multi` every observed cell.
     """
+    n, said, so = binned(scores, targets, task, n_bins)
+    return float(np.abs(said - so).sum() / n.sum()) if n.any() else float("nan")
+
+
+def reliability(scores: np.ndarray, targets: np.ndarray, task: str, n_bins: int = 15) -> list[dict[str, float]]:
+    """The table behind a reliability diagram: what was said and what was so, bin by bin; empty bins are left out.
+
+    Parameters
+    ----------
+    scores, targets, task : as `calibration_error` takes them
+
+    Returns
+    -------
+    list of dict: `low`, `high` (the bin's ends), `n`, `said` (the mean score), `right` (the share that was so)
+    """
+    n, said, so = binned(scores, targets, task, n_bins)
+    return [
+        {
+            "low": round(k / n_bins, 6),
+            "high": round((k + 1) / n_bins, 6),
+            "n": int(n[k]),
+            "said": round(float(said[k] / n[k]), 6),
+            "right": round(float(so[k] / n[k]), 6),
+        }
+        for k in np.flatnonzero(n)
+    ]
+
+
+def binned(
+    scores: np.ndarray, targets: np.ndarray, task: str, n_bins: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How many scores fall into each bin, their sum, and of how many it was so: [shape=(n_bins,)] each."""
     if task == "single":
         said, so = scores.max(axis=1), targets[np.arange(len(scores)), scores.argmax(axis=1)] > 0.5
     else:
         seen = ~np.isnan(targets)
         said, so = scores[seen], targets[seen] > 0.5
-    if len(said) == 0:
-        return float("nan")
     bins = np.minimum((said * n_bins).astype(int), n_bins - 1)
-    weights = np.bincount(bins, minlength=n_bins)
-    gaps = np.abs(np.bincount(bins, said, n_bins) - np.bincount(bins, so, n_bins))
-    return float(gaps.sum() / weights.sum())
+    return tuple(np.bincount(bins, weights, n_bins) for weights in (None, said, so))
 
 
 # How unlike training

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from musicml import calibrate, console, datasets, evaluate, files, report, runs, scored
+from musicml import calibrate, compare, console, datasets, evaluate, files, published, report, runs, scored
 from musicml.errors import BadInput
 from musicml.runs import Run
 from musicml.scored import Scored
@@ -48,7 +48,7 @@ def combine(members: Sequence[Run], on: Path | None = None, say: Callable[[str],
         )
     if on is None:
         check_tested(members, voices)
-        voices = aligned(voices)
+        voices = compare.aligned(voices)
     names = [run.name for run in members] if on is None else [run.name for run in models_of(members)]
     voted, thresholds = vote(voices), thresholds_of(members, voices[0].names, on)
     facts = [run.facts() for run in members]
@@ -120,24 +120,6 @@ def learnt_by(run: Run) -> set[str]:
     return {row["example"] for row in run.table("split.csv") if row["split"] in ("train", "val")}
 
 
-def aligned(voices: Sequence[Scored]) -> list[Scored]:
-    """The tables with their examples in the order of the first one's."""
-    found = []
-    for voice in voices:
-        place = {name: k for k, name in enumerate(voice.names)}
-        order = np.array([place[name] for name in voices[0].names])
-        found.append(
-            replace(
-                voice,
-                names=voice.names[order],
-                groups=voice.groups[order],
-                scores=voice.scores[order],
-                targets=voice.targets[order],
-            )
-        )
-    return found
-
-
 def models_of(members: Sequence[Run]) -> list[Run]:
     """Each run's models that learnt from a part of the data only: its folds, or itself."""
     found: list[Run] = []
@@ -178,8 +160,10 @@ def asked(members: Sequence[Run], folder: Path, say: Callable[[str], None]) -> l
 def refuse_learnt(run: Run, examples: Sequence[datasets.Example], folder: Path) -> None:
     """Refuse a folder that holds a file, told by its content, that one of a run's models has learnt from."""
     dataset = datasets.load_again(run.facts()["data"])
-    sides = {row["example"]: row["split"] for row in run.table("split.csv")}
-    whole = bool(run.facts()["split"].get("folds"))  # every example is in the training of some fold
+    facts = run.facts()
+    sides = {published.track_of(row["example"], facts): row["split"] for row in run.table("split.csv")}
+    # every example is in the training of some fold, and some piece of every track in that of random pieces
+    whole = bool(facts["split"].get("folds")) or published.in_pieces(facts)
     seen = {
         files.digest(example.path)
         for example in dataset.examples

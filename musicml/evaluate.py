@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from musicml import calibrate, console, datasets, files, report, runs, serving, splits
+from musicml import calibrate, console, datasets, files, published, report, runs, serving, splits
 from musicml.datasets import Dataset, Example
 from musicml.errors import BadInput
 from musicml.predict import Prediction, Predictor, Question
@@ -51,7 +51,11 @@ def evaluate(
         )
     dataset = datasets.load_again(facts["data"], data_root)
     answered = asked_in_folds(run, dataset, say) if facts["split"].get("folds") else asked(run, dataset, say)
-    return written(run, dataset, answered, "out of fold" if facts["split"].get("folds") else "test")
+    served = published.as_served(
+        *(run, dataset, answered.predictions, answered.targets, answered.groups, answered.thresholds, data_root)
+    )
+    side = "out of fold" if facts["split"].get("folds") else published.side(facts)
+    return written(run, dataset, answered, side, {} if served is None else {"as_served": served})
 
 
 @dataclass(frozen=True)
@@ -70,17 +74,19 @@ class Answered:
 
 
 def asked(run: Run, dataset: Dataset, say: Callable[[str], None]) -> Answered:
-    """The run's answers for its test side, in the groups that its split kept together.
+    """The run's answers for the side that it is judged on, in the groups that its split kept together.
 
     A split by track, or one as published, kept nothing together; its files are judged in the data set's own groups,
     since those of one artist still resemble each other.
     """
-    rows = [row for row in run.table("split.csv") if row["split"] == "test"]
-    there = {example.id: example for example in dataset.examples}
+    facts = run.facts()
+    side, cut = published.side(facts), published.in_pieces(facts)
+    rows = [row for row in run.table("split.csv") if row["split"] == side]
+    there = published.by_name(dataset, [row["example"] for row in rows], facts)
     found = [(there[row["example"]], row["group"]) for row in rows if row["example"] in there]
-    if not splits.keeps_nothing_together(dataset.as_published, run.facts()["settings"]["data"]["split"]):
+    if not splits.keeps_nothing_together(dataset.as_published, facts["settings"]["data"]["split"]):
         found = [(replace(example, group=group), group) for example, group in found]
-    answered = ask(run, dataset, [example for example, _ in found], say)
+    answered = ask(run, dataset, [example for example, _ in found], say, cut)
     gone = [f"{row['example']}: not on the disk any more" for row in rows if row["example"] not in there]
     return replace(answered, lost=answered.lost + gone)
 
@@ -102,8 +108,10 @@ def asked_in_folds(run: Run, dataset: Dataset, say: Callable[[str], None]) -> An
     )
 
 
-def written(run: Run, dataset: Dataset, answered: Answered, split: str) -> dict[str, Any]:
-    """The report of a run's answers, written after them: from then on the run is whole."""
+def written(
+    run: Run, dataset: Dataset, answered: Answered, split: str, more: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The report of a run's answers and `more`, written after them: from then on the run is whole."""
     facts = run.facts()
     made = {
         "run": run.name,
@@ -112,6 +120,7 @@ def written(run: Run, dataset: Dataset, answered: Answered, split: str) -> dict[
         "unreadable": answered.lost,
         "sample": facts["data"]["sample"],
         "protocol": facts["protocol"],
+        **(more or {}),
     }
     write_predictions(run, answered, dataset.task)
     files.write_json(run.path / "report.json", made)
@@ -157,8 +166,9 @@ def unseen(run: Run, examples: list[Example], say: Callable[[str], None]) -> lis
     except BadInput:
         say("the run's own data is gone: whether it trained on any of these files can't be told")
         return examples
-    sides = {row["example"]: row["split"] for row in run.table("split.csv")}
-    seen = {files.digest(example.path) for example in dataset.examples if sides.get(example.id) in ("train", "val")}
+    taught = [row["example"] for row in run.table("split.csv") if row["split"] in ("train", "val")]
+    known = {published.track_of(name, run.facts()) for name in taught}
+    seen = {files.digest(example.path) for example in dataset.examples if example.id in known}
     fresh = [example for example in examples if files.digest(example.path) not in seen]
     if len(fresh) < len(examples):
         say(f"left out, since the run was trained on them: {len(examples) - len(fresh)} of {len(examples)} files")
@@ -169,19 +179,22 @@ def unseen(run: Run, examples: list[Example], say: Callable[[str], None]) -> lis
     return fresh
 
 
-def ask(run: Run, dataset: Dataset, examples: list[Example], say: Callable[[str], None]) -> Answered:
-    """The run's answers for examples."""
+def ask(run: Run, dataset: Dataset, examples: list[Example], say: Callable[[str], None], cut: bool = False) -> Answered:
+    """The run's answers for examples; `cut` says that these are pieces of tracks."""
     if not examples:
         raise BadInput(f"run {run.name} must have test files on the disk, and none is there: put its data back.")
     predictor, begun = Predictor(run), time.perf_counter()
     predictor.model()  # what ails the model is no fault of the first file
     kept, lost, predictions = [], [], []
     places = {example.id: place for place, example in enumerate(dataset.examples)}
+    pieces = published.Pieces(predictor)
     for begin in range(0, len(examples), TOGETHER):
         questions = []
         for example in examples[begin : begin + TOGETHER]:
             try:
-                questions.append(question(predictor, dataset, example, places[example.id]))
+                questions.append(
+                    pieces.read(example) if cut else question(predictor, dataset, example, places[example.id])
+                )
                 kept.append(example)
             except BadInput as error:
                 lost.append(f"{example.id}: {error}")
@@ -215,7 +228,7 @@ def question(predictor: Predictor, dataset: Dataset, example: Example, place: in
 
 
 def judge(run: Run, answered: Answered, draws: int = report.DRAWS) -> dict[str, Any]:
-    """The report of answers, with the calibration error without their temperature, and false alarms."""
+    """The report of answers, with their calibration without its temperature beside it, and false alarms."""
     task, targets = run.facts()["task"], answered.targets
     scores = np.stack([prediction.scores for prediction in answered.predictions])
     average = serving.read(run).average
@@ -223,9 +236,12 @@ def judge(run: Run, answered: Answered, draws: int = report.DRAWS) -> dict[str, 
     groups, names = np.array(answered.groups, dtype=object), run.read("labels.json")
     judged = [prediction for prediction in answered.predictions if prediction.unlike is not None]
     flagged = sum(prediction.is_unlike_training for prediction in judged)
+    temperatures = {prediction.temperature for prediction in answered.predictions}  # each fold has its own
     return {
         **report.make(scores, targets, groups, names, task, answered.thresholds, draws=draws),
+        "temperature": answered.predictions[0].temperature if len(temperatures) == 1 else None,
         "calibration_error_before": report.rounded(calibrate.calibration_error(raw, targets, task)),
+        "reliability_before": calibrate.reliability(raw, targets, task),
         "unlike_training": {"flagged": int(flagged), "n": len(judged)} if judged else None,
     }
 

@@ -182,7 +182,7 @@ class Predictor:
         for some in batched(sources, TOGETHER):
             asked = [self.tried(source) for source in some]
             questions = [question for question in asked if isinstance(question, Question)]
-            answers = iter(self.answer(questions) if questions else [])
+            answers = iter(self.answered(questions))
             yield from (next(answers) if isinstance(question, Question) else question for question in asked)
 
     def tried(self, source: str | Path) -> Question | BadInput:
@@ -191,6 +191,15 @@ class Predictor:
             return self.read(source)
         except BadInput as error:
             return error
+
+    def answered(self, questions: list[Question]) -> list[Prediction | BadInput]:
+        """`answer`, each question by itself where one of them can't be answered."""
+        try:
+            return self.answer(questions)
+        except BadInput as error:
+            if len(questions) == 1:
+                return [error]
+            return [answer for question in questions for answer in self.answered([question])]
 
     def read(
         self, source: str | Path | bytes | np.ndarray, name: str | None = None, sample_rate: int | None = None
@@ -218,7 +227,13 @@ class Predictor:
             )
 
     def answer(self, questions: list[Question]) -> list[Prediction]:
-        """Answer for features that are there already, all of them in as few passes through the model as can be."""
+        """Answer for features that are there already, all of them in as few passes through the model as can be.
+
+        Raises
+        ------
+        BadInput
+            If what the model answers is no number.
+        """
         if not questions:
             return []
         begun = time.perf_counter()
@@ -255,6 +270,11 @@ class Predictor:
     def summed_up(self, question: Question, places: np.ndarray, raw: np.ndarray, seconds: float) -> Prediction:
         """One file's answer from its clips' raw scores: their average, calibrated."""
         served = self.serving
+        if not np.isfinite(raw).all():
+            raise BadInput(
+                f"a model must answer numbers, and that of run {self.run.name} answers something else for "
+                f"{question.name}: its training went astray; train it again, with a lower training.learning_rate."
+            )
         unlike, remarks = self.likeness(question.values)
         return Prediction(
             question.name,

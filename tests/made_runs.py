@@ -522,6 +522,7 @@ def answers(plan: Plan, served: dict[str, Any], examples: list[Example], targets
             raw[place],
             served["thresholds"],
             task=task,
+            temperature=served["temperature"],
             unlike={"distance": limit * far[place], "limit": limit} if limit else None,
         )
         for place, example in enumerate(examples)

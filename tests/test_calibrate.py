@@ -211,6 +211,27 @@ def test_the_calibration_error_of_a_worked_example():
     assert calibrate.calibration_error(scores, targets, "multi") == pytest.approx(1 / 3)
 
 
+@pytest.mark.parametrize("task", ["single", "multi"])
+def test_the_reliability_table_holds_what_the_error_is_made_of(task):
+    scores, targets = DRAWS[task](300, 2.0, 3)
+    rows = calibrate.reliability(scores, targets, task)
+    n = sum(row["n"] for row in rows)
+    assert n == (300 if task == "single" else int((~np.isnan(targets)).sum()))
+    assert all(row["low"] <= row["said"] <= row["high"] and 0 <= row["right"] <= 1 for row in rows)
+    error = sum(row["n"] * abs(row["said"] - row["right"]) for row in rows) / n
+    assert calibrate.calibration_error(scores, targets, task) == pytest.approx(error, abs=1e-5)  # rows are rounded
+
+
+def test_the_calibration_error_is_the_plain_sum_over_bins():
+    scores, targets = DRAWS["single"](500, 2.0, 4)
+    said, right = scores.max(axis=1), targets[np.arange(500), scores.argmax(axis=1)]
+    edges, error = np.linspace(0, 1, 16), 0.0
+    for low, high in zip(edges[:-1], edges[1:], strict=True):
+        inside = (said >= low) & ((said < high) | (high == 1))
+        error += abs((said[inside] - right[inside]).sum()) / 500
+    assert calibrate.calibration_error(scores, targets, "single") == pytest.approx(error, abs=1e-9)
+
+
 def test_gaps_in_one_bin_may_cancel_and_in_two_bins_may_not():
     scores, targets = np.array([[0.41], [0.45]]), np.array([[0.0], [1.0]])
     assert calibrate.calibration_error(scores, targets, "multi", n_bins=2) == pytest.approx(0.07)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import write_tone
 
-from musicml import calibrate, ensemble, runs, scored
+from musicml import calibrate, compare, ensemble, runs, scored
 from musicml.errors import BadInput
 
 
@@ -49,7 +49,7 @@ def test_an_ensemble_of_folds_scores_every_example_by_models_that_lack_it(folded
 def test_its_score_is_the_mean_of_the_logarithms_whatever_the_order_of_examples(folded):
     voices = [scored.read(run) for run in folded]
     assert list(voices[0].names) != list(voices[1].names)
-    voted = ensemble.vote(ensemble.aligned(voices))
+    voted = ensemble.vote(compare.aligned(voices))
     place = [list(voice.names).index(voted.names[5]) for voice in voices]
     logs = np.mean([np.log(np.clip(v.scores[k], 1e-7, 1)) for v, k in zip(voices, place, strict=True)], axis=0)
     assert voted.scores[5] == pytest.approx(np.exp(logs) / np.exp(logs).sum(), abs=1e-6)

@@ -437,3 +437,33 @@ def test_a_run_without_its_exported_model_is_answered_by_keras(trained, expected
     (run.path / "model.keras").unlink()
     with pytest.raises(BadInput, match="model.keras is missing"):
         Predictor(run).predict(example.path)
+
+
+class Astray:
+    """A model whose training went astray: no numbers for what begins loud, numbers for the rest."""
+
+    def __init__(self, n_classes, only=None):
+        self.n_classes, self.only = n_classes, only
+
+    def scores(self, clips):
+        found = np.full((len(clips), self.n_classes), 1 / self.n_classes, np.float32)
+        found[[self.only is None or np.array_equal(clip, self.only) for clip in clips]] = np.nan
+        return found
+
+
+def test_an_answer_that_is_no_number_is_a_sentence_and_no_figure_is_made_of_it(asked_about_tones, tones, tmp_path):
+    run = runs.open_run(shutil.copytree(asked_about_tones.path, tmp_path / "astray"))
+    predictor = Predictor(run)
+    predictor._model = Astray(len(predictor.class_names))
+    with pytest.raises(BadInput, match=r"a model must answer numbers.*2\.wav.*lower training\.learning_rate"):
+        predictor.predict(tones / "low/2.wav")
+
+
+def test_the_other_files_are_answered_where_one_can_not_be(asked_about_tones, tones):
+    predictor = Predictor(asked_about_tones)
+    files = [tones / "low/1.wav", tones / "low/2.wav", tones / "high/1.wav"]
+    question = predictor.read(files[1])
+    first = next(iter(predictor.cut(question.values, predictor.places(len(question.values)))))
+    predictor._model = Astray(len(predictor.class_names), only=first)
+    found = list(predictor.predict_all(files))
+    assert [isinstance(one, BadInput) for one in found] == [False, True, False]

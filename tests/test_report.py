@@ -4,9 +4,11 @@ import sys
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn import metrics
 
 from musicml import report
+from musicml.errors import BadInput
 
 MACRO = ("macro_precision", "macro_recall", "macro_f1", "macro_auc", "mean_average_precision")
 
@@ -37,20 +39,25 @@ def made(task, seed, groups=None, **how):
 def by_sklearn(scores, targets, said, task):
     """Every figure, each class on its observed examples, by scikit-learn alone."""
     found = {name: [] for name in ("precision", "recall", "f1", "auc", "ap", "both")}
+    n_of = {"class": [], "curve": []}  # how often a class is present, of those with figures and of those with areas
     for k in range(scores.shape[1]):
         seen = ~np.isnan(targets[:, k])
         truth, answer, score = targets[seen, k] > 0.5, said[seen, k], scores[seen, k]
         if truth.any():
+            n_of["class"].append(truth.sum())
             found["precision"].append(metrics.precision_score(truth, answer, zero_division=0))
             found["recall"].append(metrics.recall_score(truth, answer))
             found["f1"].append(metrics.f1_score(truth, answer))
         if truth.any() and not truth.all():
+            n_of["curve"].append(truth.sum())
             found["auc"].append(metrics.roc_auc_score(truth, score))
             found["ap"].append(metrics.average_precision_score(truth, score))
             found["both"].append(metrics.f1_score(truth, answer, average="macro", labels=[False, True]))
     figures = dict(
         zip(MACRO, (np.mean(found[name]) for name in ("precision", "recall", "f1", "auc", "ap")), strict=True)
     )
+    for name, kind in (("precision", "class"), ("recall", "class"), ("f1", "class"), ("auc", "curve")):
+        figures[f"weighted_{name}"] = np.average(found[name], weights=n_of[kind])
     if task == "single":
         figures["accuracy"] = metrics.accuracy_score(targets.argmax(axis=1), scores.argmax(axis=1))
     else:
@@ -237,19 +244,54 @@ def test_groups_are_drawn_and_not_files():
     assert alone == pytest.approx([0.443, 0.557], abs=0.01)
 
 
-def test_an_interval_covers_the_truth_about_as_often_as_it_says_and_one_over_files_does_not():
-    rng = np.random.default_rng(0)
-    covered = {"groups": 0, "files": 0}
-    for trial in range(150):
-        of_group = rng.beta(2, 1, 40)  # 2 / 3 on average
-        right = (rng.random((40, 8)) < of_group[:, None]).ravel()
-        targets = np.eye(2)[rng.integers(0, 2, 320)]
+def coverage(groups, trials=500, n_groups=60, size=5):
+    """How often the 95 % interval of simulated classifiers holds their true accuracy, two thirds; errors go by group.
+
+    `groups` says what the intervals are told belongs together.
+    """
+    rng, held = np.random.default_rng(0), 0
+    for trial in range(trials):
+        of_group = rng.beta(2, 1, n_groups)  # 2 / 3 on average
+        right = (rng.random((n_groups, size)) < of_group[:, None]).ravel()
+        targets = np.eye(2)[rng.integers(0, 2, len(right))]
         scores = np.where(right[:, None], targets, 1 - targets)
-        for name, groups in (("groups", np.arange(320) // 8), ("files", np.arange(320))):
-            found = report.intervals(scores, targets, scores > 0.5, groups, "single", trial, draws=200)["accuracy"]
-            covered[name] += found[0] <= 2 / 3 <= found[1]
-    assert 0.88 < covered["groups"] / 150 <= 0.99
-    assert covered["files"] / 150 < 0.85
+        said = scores > 0.5
+        low, high = report.intervals(scores, targets, said, groups(len(right)), "single", trial, draws=200)["accuracy"]
+        held += low <= 2 / 3 <= high
+    return held / trials
+
+
+def test_an_interval_over_groups_holds_the_truth_as_often_as_it_says():
+    assert 0.92 <= coverage(lambda n: np.arange(n) // 5) <= 0.98
+
+
+def test_an_interval_that_ignores_groups_does_not():
+    assert coverage(lambda n: np.arange(n)) < 0.92
+
+
+def test_the_difference_of_two_simulated_classifiers_lies_in_its_interval_as_often_as_it_says():
+    rng, held = np.random.default_rng(1), 0
+    for _ in range(500):
+        of_group = rng.beta(2, 1, (60, 1))
+        first, second = (rng.random((60, 5)) < of_group).ravel(), (rng.random((60, 5)) < of_group).ravel()
+        _, interval = report.mean_and_interval(first.astype(float) - second, np.arange(300) // 5)
+        held += interval[0] <= 0 <= interval[1]
+    assert 0.92 <= held / 500 <= 0.98
+
+
+def test_draws_help_the_average_precision_of_rare_classes_and_the_interval_is_corrected_for_that():
+    rng, held = np.random.default_rng(1), {"corrected": 0, "plain": 0}
+    many = (rng.random((100_000, 4)) < 0.1).astype(float)
+    truth = np.mean([metrics.average_precision_score(many[:, k], rng.normal(1.2 * many[:, k])) for k in range(4)])
+    for trial in range(200):
+        targets = (rng.random((100, 4)) < 0.1).astype(float)
+        scores = rng.normal(1.2 * targets)
+        weights = report.drawn(np.arange(100), trial, 200)
+        (point,) = report.macro(report.by_curves(scores, targets, np.ones((1, 100)))["average_precision"])
+        drawn = report.macro(report.by_curves(scores, targets, weights)["average_precision"])
+        for name, interval in (("corrected", report.between(drawn, point)), ("plain", report.between(drawn))):
+            held[name] += interval[0] <= truth <= interval[1]
+    assert held["corrected"] >= 0.86 * 200 and held["plain"] < held["corrected"] - 0.03 * 200, held
 
 
 # the confusion matrix
@@ -315,8 +357,12 @@ def test_the_intervals_of_a_class_are_percentiles_of_scikit_learns_figures_of_ea
         drawn = [
             by_class_of_sklearn(scores[some, k], targets[some, k], said[some, k]) for some in resampled(groups, 5, 60)
         ]
+        point = by_class_of_sklearn(scores[:, k], targets[:, k], said[:, k])["average_precision"]
         for name, interval in its.items():
-            expected = np.nanpercentile([figures[name] for figures in drawn], [2.5, 97.5])
+            values, ends = np.array([figures[name] for figures in drawn]), np.array([0.025, 0.975])
+            if name == "average_precision":
+                ends = stats.norm.cdf(2 * stats.norm.ppf((values < point).mean()) + stats.norm.ppf(ends))
+            expected = np.nanpercentile(values, 100 * ends)
             assert interval == pytest.approx(expected.tolist(), abs=1e-6)
 
 
@@ -372,7 +418,7 @@ def test_one_draw_that_differs_does_not_change_wilsons_interval():
     """Of the first draw alone the figure is another, which no percentile sees."""
     found = np.ones(1000)
     found[0] = 0.5
-    interval = report.intervals_of({"accuracy": found}, np.arange(20))["accuracy"]
+    interval = report.intervals_of({"accuracy": found}, np.arange(20), {"accuracy": 1.0})["accuracy"]
     assert interval == [pytest.approx(20 / (20 + 1.959964**2), abs=1e-6), 1.0]
 
 
@@ -420,3 +466,108 @@ def test_a_mean_has_an_interval_over_groups_and_none_where_drawing_them_again_ch
     assert report.mean_and_interval(np.repeat(right, 10), np.repeat(np.arange(200), 10)) == (mean, by_file)
     assert report.mean_and_interval(right, np.zeros(200)) == (mean, None)
     assert report.mean_and_interval(np.ones(200), np.arange(200)) == (1.0, None)
+
+
+# counts, thresholds, ranks
+
+
+@pytest.mark.parametrize(("right", "n"), [(149, 150), (5, 5), (0, 7), (65, 100), (3, 12)])
+def test_wilson_is_the_formula_of_1927(right, n):
+    z, share = stats.norm.ppf(0.975), right / n
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    assert report.wilson(share, n) == pytest.approx((centre - half, centre + half), abs=1e-9)
+
+
+def test_a_class_that_is_right_in_all_its_five_examples_is_no_certainty():
+    targets = np.eye(30)[np.arange(150) // 5]
+    scores = targets.copy()
+    scores[0] = np.eye(30)[1]  # 149 of 150
+    made = report.make(scores, targets, np.arange(150), [f"c{k}" for k in range(30)], "single", [])
+    last, first = made["per_class"][29], made["per_class"][0]
+    assert last["recall"] == 1 and last["wilson"]["recall"] == pytest.approx([0.565518, 1.0], abs=1e-6)
+    assert first["recall"] == 0.8 and first["wilson"]["recall"][0] == pytest.approx(0.375535, abs=1e-6)
+    assert made["metrics"]["accuracy"] == pytest.approx(149 / 150, abs=1e-6)
+    assert made["intervals"]["accuracy"] == pytest.approx([0.963, 0.999], abs=5e-4), "as plain counts have it"
+    paired = report.make(scores, targets, np.arange(150) // 2, [f"c{k}" for k in range(30)], "single", [])
+    assert paired["intervals"]["accuracy"][1] == 1.0, "where files share groups, groups are drawn"
+
+
+def test_a_class_that_is_never_answered_has_no_interval_of_its_precision():
+    targets = np.eye(3)[[0, 0, 1, 2]]
+    made = report.make(np.eye(3)[[0, 0, 0, 2]], targets, np.arange(4), list("abc"), "single", [])
+    assert made["per_class"][1]["precision"] is None and made["per_class"][1]["wilson"]["precision"] is None
+    assert made["per_class"][1]["wilson"]["recall"][0] == 0
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_label_ranking_average_precision_equals_scikit_learns_where_all_cells_were_looked_at(seed, ties):
+    rng = np.random.default_rng(seed)
+    scores, targets = rng.random((80, 6)), (rng.random((80, 6)) < 0.2).astype(float)
+    scores = scores.round(1) if ties else scores
+    found = report.label_ranking(scores, targets)
+    defined = np.isfinite(found)
+    wanted = metrics.label_ranking_average_precision_score(targets[defined], scores[defined])
+    assert found[defined].mean() == pytest.approx(wanted, abs=1e-9)
+    # scikit-learn counts an example as 1 where nothing can be ranked wrongly
+    rest = np.where(defined, found, 1.0)
+    assert rest.mean() == pytest.approx(metrics.label_ranking_average_precision_score(targets, scores), abs=1e-9)
+    assert not defined.all()
+
+
+def test_label_ranking_leaves_out_cells_that_nobody_looked_at():
+    scores = np.array([[0.9, 0.8, 0.7, 0.6]])
+    targets = np.array([[np.nan, 0.0, 1.0, np.nan]])
+    assert report.label_ranking(scores, targets).tolist() == [0.5]
+    assert np.isnan(report.label_ranking(scores, np.array([[np.nan, 1.0, 1.0, np.nan]]))).all()
+
+
+def test_results_at_one_half_stand_beside_those_at_the_fitted_thresholds():
+    scores, targets, _ = table("multi", 0)
+    names = [f"c{k}" for k in range(4)]
+    made = report.make(scores, targets, np.arange(60) // 3, names, "multi", [0.2, 0.3, 0.7, 0.8])
+    half = report.make(scores, targets, np.arange(60) // 3, names, "multi", [0.5] * 4)
+    assert made["thresholds"] == [0.2, 0.3, 0.7, 0.8]
+    assert made["at_half"] == {name: half[name] for name in ("metrics", "intervals", "per_class")}
+    assert made["metrics"]["macro_f1"] != half["metrics"]["macro_f1"]
+    assert made["metrics"]["mean_average_precision"] == half["metrics"]["mean_average_precision"]
+
+
+@pytest.mark.parametrize("task", ["single", "multi"])
+def test_scores_that_are_no_numbers_are_a_sentence_and_no_figure(task):
+    scores, targets, _ = table(task, 0)
+    scores[3, 1] = np.nan
+    with pytest.raises(BadInput, match="must be numbers to be judged, and 1 of 60 examples"):
+        report.make(scores, targets, np.arange(60), list("abcd"), task, [0.5] * 4)
+
+
+def test_one_class_each_knows_no_threshold():
+    assert not {"at_half", "thresholds"} & set(made("single", 0))
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_the_areas_under_both_curves_are_scikit_learns_to_nine_digits(ties):
+    scores, targets, _ = table("single", 3, n=200, ties=ties)
+    for k in range(4):
+        (auc,), (area,) = report.ranked(scores[:, k], targets[:, k] == 1, np.ones((1, 200)))
+        assert area == pytest.approx(metrics.average_precision_score(targets[:, k], scores[:, k]), abs=1e-9)
+        assert auc == pytest.approx(metrics.roc_auc_score(targets[:, k], scores[:, k]), abs=1e-9)
+
+
+def test_the_weighted_figures_have_intervals_around_them():
+    for task in ("single", "multi"):
+        found = made(task, 0)
+        for name in ("weighted_precision", "weighted_recall", "weighted_f1", "weighted_auc"):
+            low, high = found["intervals"][name]
+            assert low <= found["metrics"][name] <= high
+        assert set(found["intervals"]) == set(found["metrics"])
+
+
+@pytest.mark.parametrize("task", ["single", "multi"])
+def test_a_draw_of_every_example_once_gives_the_weighted_figures_of_the_report(task):
+    scores, targets, said = table(task, 1)
+    once = report.figures(report.by_class(scores, targets, said, np.ones((1, 60))), np.ones((1, 60)), task)
+    found = made(task, 1)["metrics"]
+    for name in ("weighted_precision", "weighted_recall", "weighted_f1", "weighted_auc"):
+        assert once[name][0] == pytest.approx(found[name], abs=1e-6)
