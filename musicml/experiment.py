@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from musicml import augment, features, models, options, splits
+from musicml import augment, features, models, options, references, splits
 from musicml.augment import Augment
 from musicml.errors import BadInput, nearest
 from musicml.options import option
 
-TABLES = ("data", "features", "clips", "model", "training", "augment", "tune", "sample")
+TABLES = ("data", "features", "clips", "model", "training", "augment", "tune", "published", "sample")
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,26 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Published:
+    """Which published result an experiment replays, and how its figure came about.
+
+    `reference` is its name in `musicml.references`, which also says on which side it was judged. `honest` names the
+    experiment to hold against it, with `changes` of it, written as `--set` takes them, so that the two differ in the
+    protocol alone. `fault` says in plain words why the figure flatters. `pieces` cuts tracks into clips before they
+    are split, so that a track stands on all sides. `served` is what the system's own app made of the model, and
+    `figures` are those of the reference to hold beside each other, the main one first.
+    """
+
+    reference: str = option()
+    honest: str = option()
+    fault: str = option()
+    changes: tuple[str, ...] = option(())
+    pieces: bool = option(False)
+    served: str = option("", choices=("", "softmax_twice", "first_second"))
+    figures: tuple[str, ...] = option(("accuracy",))
+
+
+@dataclass(frozen=True)
 class Experiment:
     """One experiment, checked.
 
@@ -97,6 +117,7 @@ class Experiment:
     model : the options of the model `family`
     augment : how training examples are varied
     tune : dotted key → the values that `musicml tune` may try, as the file has them
+    published : what it replays, None of an honest one
     """
 
     name: str
@@ -112,6 +133,7 @@ class Experiment:
     tune: Mapping[str, Any] = field(default_factory=dict)
     overrides: Mapping[str, Any] = field(default_factory=dict)
     sample: bool = False
+    published: Published | None = None
 
     def on_sample(self) -> Experiment:
         """The same experiment with its `[sample]` table holding."""
@@ -126,7 +148,20 @@ class Experiment:
             "model": {"family": self.family, **options.as_table(self.model)},
             "training": options.as_table(self.training),
             "augment": options.as_table(self.augment),
+            **self.replayed(),
         }
+
+    @property
+    def unit(self) -> str:
+        """What it is judged on: files, or pieces of them."""
+        return "pieces" if self.published is not None and self.published.pieces else "files"
+
+    def replayed(self) -> dict[str, Any]:
+        """Of what is replayed, that which decides the figures; the words about it may change."""
+        if self.published is None:
+            return {}
+        table = options.as_table(self.published)
+        return {"published": {key: table[key] for key in ("reference", "pieces", "served")}}
 
 
 def read(path: Path, overrides: Mapping[str, Any] | None = None, sample: bool = False) -> Experiment:
@@ -193,6 +228,20 @@ def unfolded(overrides: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return tables
 
 
+def changes(pairs: Iterable[str]) -> dict[str, Any]:
+    """`["training.epochs=3"]` as `{"training.epochs": 3}`; a value that is not TOML is taken as text."""
+    found = {}
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        if not sign:
+            raise BadInput(f"--set takes TABLE.KEY=VALUE and got {pair!r}: write for example --set training.epochs=3.")
+        try:
+            found[key.strip()] = tomllib.loads("value=" + value)["value"]
+        except tomllib.TOMLDecodeError:
+            found[key.strip()] = value.strip()
+    return found
+
+
 def checked(name: str, text: str, tables: Mapping[str, Any]) -> Experiment:
     """The experiment that `tables` describe, every rule checked."""
     file = f"{name}.toml"
@@ -232,7 +281,42 @@ def checked(name: str, text: str, tables: Mapping[str, Any]) -> Experiment:
         training,
         varied,
         folded(tables.get("tune", {})),
+        published=published(tables["published"], data, kind, file) if "published" in tables else None,
     )
+
+
+def published(table: Mapping[str, Any], data: Data, kind: str, file: str) -> Published:
+    """What is replayed; refused where the rest of the file does not do what was published."""
+    if data.protocol != "as_published":
+        raise BadInput(
+            f"[published] in {file} replays a published protocol, and data.protocol is {data.protocol!r}: set it to "
+            "as_published, or take [published] out."
+        )
+    if data.n_folds > 1:
+        raise BadInput(
+            f"[published] in {file} replays one split, and data.folds is {data.n_folds}: set it to 1, or take "
+            "[published] out."
+        )
+    found = options.read(Published, table, "published", file)
+    known = references.get(found.reference)
+    if known.dataset != data.dataset or known.protocol != references.AS_PUBLISHED:
+        raise BadInput(
+            f"published.reference = {found.reference!r} in {file} must be a result as published on {data.dataset}, and "
+            f"it is {known.protocol} on {known.dataset}: name another."
+        )
+    for name in found.figures:
+        if name not in known.figures:
+            raise BadInput(
+                f"published.figures in {file} must be figures of {known.name}, and {name} is none: "
+                f"{nearest(name, known.figures)}"
+            )
+    if found.pieces and (kind in ("pixels", "vggish") or not splits.keeps_nothing_together(True, data.split)):
+        raise BadInput(
+            f"published.pieces in {file} needs tracks that can be cut, and a split that keeps nothing together: take "
+            'log_mel, mfcc or spectrogram, and data.split = "official".'
+        )
+    changes(found.changes)
+    return found
 
 
 def fit_together(training: Training, varied: Augment, family: str, frozen: bool, file: str) -> None:

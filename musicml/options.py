@@ -92,7 +92,7 @@ def rule(hint: Any, field: dataclasses.Field) -> str:
     if choices is not None:
         return "one of " + ", ".join(map(repr, choices))
     if typing.get_origin(hint) is tuple:
-        kind = "a list of " + WORDS[typing.get_args(hint)[0]].split(" ", 1)[1] + "s"
+        kind = "a list of " + MANY[typing.get_args(hint)[0]]
     else:
         kind = WORDS[hint]
     if least is None and most is None:
@@ -103,6 +103,7 @@ def rule(hint: Any, field: dataclasses.Field) -> str:
 
 
 WORDS = {int: "a whole number", float: "a number", str: "a text in quotes", bool: "true or false"}
+MANY = {int: "whole numbers", float: "numbers", str: "texts in quotes"}
 
 
 def example(hint: Any, field: dataclasses.Field) -> str:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from musicml import audit, learn, splits, store
+from musicml import audit, inputs, learn, splits, store
 from musicml.datasets import Dataset
 from musicml.errors import BadInput
 from musicml.experiment import Experiment
 
+BY_PIECE = "by piece, whatever track it is of, which flatters"
 FEW = 20  # test files, below which an interval is hardly worth its name
 
 
@@ -31,7 +33,13 @@ def prepare(
     clip = clip_of(experiment)
     for_one_class_only(experiment, dataset)
     dataset, found = read(experiment, dataset, data_root, clip, say)
+    cut = experiment.published is not None and experiment.published.pieces
+    if cut:
+        dataset, found = inputs.pieces(dataset, found, clip["n_frames"])
+        say(f"cut into {len(dataset.examples)} pieces of {clip['seconds']:g} s before they are split, as published")
     kept, split, folds = divided(experiment, dataset, data_root, seed, say)
+    if cut:
+        split = replace(split, statement=split.statement.replace(splits.FLATTERS, BY_PIECE))
     if experiment.family == "forest":
         check_both_kinds(kept, (*folds, split))
     if not len(split.indices("val")):
@@ -49,6 +57,8 @@ def for_one_class_only(experiment: Experiment, dataset: Dataset) -> None:
         "augment.mixup": experiment.augment.mixup,
         "augment.cutmix": experiment.augment.cutmix,
         "training.class_weights": experiment.training.class_weights == "balanced",
+        "published.pieces": experiment.published and experiment.published.pieces,
+        "published.served": experiment.published and experiment.published.served,
     }
     for name, value in asked.items():
         if value and dataset.task != "single":

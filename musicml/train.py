@@ -116,6 +116,7 @@ def facts_of(
         counts |= {"test": len(dataset.examples), "folds": len(material.folds)}
     return {
         "protocol": PROTOCOLS[experiment.data.protocol],
+        **published_in(experiment),
         "overrides": dict(experiment.overrides),
         "deterministic": deterministic,
         "settings": experiment.settings(),
@@ -138,6 +139,15 @@ def facts_of(
         },
         "split": {"statement": split.statement, "hash": prepare.hash_of(material), "seed": seed, **counts},
     }
+
+
+def published_in(experiment: Experiment) -> dict[str, Any]:
+    """What run.json says of the published result that is replayed; nothing of an honest experiment."""
+    found = experiment.published
+    if found is None:
+        return {}
+    table = options.as_table(found)
+    return {"published": {key: table[key] for key in ("reference", "honest", "changes", "fault", "served", "figures")}}
 
 
 def write_data(run: Run, material: learn.Material) -> None:

@@ -207,6 +207,44 @@ def test_a_file_that_is_no_text_is_refused(tmp_path):
         experiment.read(tmp_path / "folder.toml")
 
 
+PUBLISHED = """
+[published]
+reference = "gtzan_gru"
+honest = "genre_gru"
+fault = "A track is on both sides."
+pieces = true
+"""
+
+
+def test_what_is_replayed_is_read_and_only_what_decides_figures_is_among_the_settings():
+    text = TEXT.replace('"gtzan"', '"gtzan"\nprotocol = "as_published"') + "published.changes = ['clips.seconds=1']"
+    found = parse(text + PUBLISHED)
+    assert found.published.pieces and found.published.figures == ("accuracy",) and found.published.changes == ()
+    assert found.on_sample().published.changes == ("clips.seconds=1",)
+    assert found.settings()["published"] == {"reference": "gtzan_gru", "pieces": True, "served": ""}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('protocol = "as_published"', "", "replays a published protocol, and data.protocol is 'honest'"),
+        ('"as_published"', '"as_published"\nfolds = 3\nsplit = "track"', "replays one split, and data.folds is 3"),
+        ('"as_published"', '"as_published"\nsplit = "group"', "a split that keeps nothing together"),
+        ('"gtzan_gru"', '"gtzan_gruu"', "did you mean 'gtzan_gru'"),
+        ('"gtzan_gru"', '"openmic_cnn"', "must be a result as published on gtzan, and it is as published on openmic"),
+        ('"gtzan_gru"', '"gtzan_mfcc_svm"', "must be a result as published on gtzan, and it is honest on gtzan"),
+        ("pieces = true", 'figures = ["acuracy"]', "must be figures of gtzan_gru, and acuracy is none: did you mean"),
+        ("pieces = true", 'changes = ["epochs"]', "--set takes TABLE.KEY=VALUE and got 'epochs'"),
+        ("pieces = true", "changes = [3]", "published.changes = [3] must be a list of texts in quotes"),
+        ("pieces = true", 'served = "twice"', "must be one of '', 'softmax_twice', 'first_second'"),
+    ],
+)
+def test_a_published_table_keeps_its_rules(old, new, said):
+    text = TEXT.replace('"gtzan"', '"gtzan"\nprotocol = "as_published"') + PUBLISHED
+    assert text.count(old) == 1
+    assert said in refused(text.replace(old, new))
+
+
 def test_there_are_experiments():
     assert len(FILES) >= 10
 
@@ -217,7 +255,8 @@ def test_every_experiment_of_ours_is_whole(path):
     plain, on_sample = experiment.read(path), experiment.read(path, sample=True)
     header = re.match(r"(# .+\n|#\n){3,}", text)
     reached = (
-        r"On sample data, not music \(`make train-all`.*\): .* 0\.\d+ \(0\.\d+ to [01]\.\d+\), \d+ test files, \d+ s\."
+        r"On sample data, not music \(`make (train-all|replay)`.*\): .* 0\.\d+ \(0\.\d+ to [01]\.\d+\), "
+        r"\d+ (test|judged) (files|pieces), \d+ s\."
     )
     assert header and re.search(reached, header[0]), "a header says what it is, what it costs and what it reached"
     for found in (plain, on_sample):

@@ -10,9 +10,9 @@ import time
 
 import pytest
 
-from dashboard.text.said import translated
 from musicml import files
 from musicml.errors import BadInput
+from musicml.said import translated
 
 START = "import os, signal, sys\nfrom pathlib import Path\nfrom musicml import files\n"
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux's own limits and mounts")

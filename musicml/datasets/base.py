@@ -54,6 +54,10 @@ class Example:
         """The class of a single-label example; of a multi-label one, its present classes joined by `|`."""
         return "|".join(name for name, present in self.labels.items() if present)
 
+    def piece(self, number: int) -> Example:
+        """A piece of this track as an example of its own, `TRACK#0`, in the track's group and on no side yet."""
+        return replace(self, id=f"{self.id}#{number}", split="", file=self.file or self.id)
+
 
 @dataclass(frozen=True)
 class Excluded:
