@@ -20,7 +20,7 @@ AXE := .venv/axe/node_modules/axe-core/axe.min.js
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install train-all dashboard test test-jax test-browser fuzz bench lint format lock clean
+.PHONY: help install train-all replay dashboard test test-jax test-browser fuzz bench lint format lock clean
 
 help: ## print this
 	@echo "make ...   (EXTRA=$(EXTRA), DATA=$(DATA))"
@@ -34,6 +34,13 @@ train-all: install ## train every experiment and compare them; DATA=sample (gene
 	  real) .venv/bin/musicml fetch || test $$? -eq 1 ;; \
 	esac
 	@.venv/bin/musicml train-all --data "$(DATA)"
+
+replay: install ## published results with their faults, replayed beside honest ones; DATA=sample or real, as above
+	@case "$(DATA)" in \
+	  sample) .venv/bin/musicml fetch --sample ;; \
+	  real) .venv/bin/musicml fetch || test $$? -eq 1 ;; \
+	esac
+	@.venv/bin/musicml replay --data "$(DATA)" $(ARGS)
 
 dashboard: install ## explore the runs and ask them, in a browser; MUSICML_RUNS and MUSICML_DATA name other folders
 	@.venv/bin/streamlit run dashboard/app.py $(ARGS)
@@ -72,8 +79,8 @@ format: $(DEV) ## mend what ruff can mend by itself
 	@.venv/bin/ruff format -q .
 
 lock: ## choose the locked versions anew, after a change of dependencies in setup.cfg (needs uv)
-	@$(call locked,cpu,--extra cpu --extra dashboard)
-	@$(call locked,gpu,--extra gpu --extra dashboard --constraint requirements/cpu.txt)
+	@$(call locked,cpu,--extra cpu --extra dashboard --extra report)
+	@$(call locked,gpu,--extra gpu --extra dashboard --extra report --constraint requirements/cpu.txt)
 	@$(call locked,jax,--extra jax --constraint requirements/cpu.txt)
 	@$(call locked,dev,--extra dev --constraint requirements/cpu.txt)
 

@@ -13,7 +13,7 @@ from musicml import cli, runs
 from musicml.cli import screen
 from musicml.files import read_csv
 
-COMMANDS = ["fetch", "train", "train-all", "evaluate", "predict", "export", "runs", "doctor"]
+COMMANDS = ["fetch", "train", "train-all", "evaluate", "predict", "export", "compare", "runs", "doctor"]
 OF_A_REPORT = {"run", "split", "n", "main_metric", "metrics", "intervals"}
 FIGURES = {"accuracy", "macro_precision", "macro_recall", "macro_f1", "macro_auc", "mean_average_precision"}
 
@@ -59,7 +59,6 @@ def test_the_installed_command_answers_without_waking_keras(started, asked_about
     assert process.returncode == 0 and one_object(out)["predictions"][0]["label"] == "low" and err == ""
     asked = ["predict", str(asked_about_tones.path), str(tones / "low/2.wav")]
     code = f"""import sys
-from pathlib import Path
 from musicml import cli
 for words in (["runs"], ["doctor"], {asked}):
     cli.main(words)
@@ -94,6 +93,7 @@ def test_evaluate_prints_one_json_object(asked_about_tones, trained, musicml):
     said = one_object(out)
     assert code == 0 and said["main_metric"] == "mean_average_precision" and said["sample"] is True
     assert set(said["metrics"]) >= (FIGURES - {"accuracy"}) | {"mean_f1_both_sides"} and said["observed"] > 0
+    assert set(said["at_half"]["metrics"]) == set(said["metrics"]) and len(said["thresholds"]) > 1
 
 
 def test_a_person_gets_a_table_by_class_and_is_told_of_sample_data(asked_about_tones, trained, musicml):
@@ -102,6 +102,8 @@ def test_a_person_gets_a_table_by_class_and_is_told_of_sample_data(asked_about_t
     assert "sample data" not in out
     code, out, _ = musicml("evaluate", trained("cnn").path)
     assert code == 0 and "jazz" in out and "*" in out.splitlines()[0] and screen.SAMPLE_NOTE in out
+    code, out, _ = musicml("evaluate", trained("multi").path)
+    assert code == 0 and "at the thresholds fitted on validation, and at 0.5: macro_precision" in out
 
 
 def test_predict_prints_one_json_object(asked_about_tones, tones, musicml):

@@ -52,19 +52,14 @@ def show(found: Leak, path: Path) -> None:
         f"{found.experiment} on {data}: {found.n_pieces} pieces of {found.piece_seconds:g} s of "
         f"{found.n_tracks} tracks by {found.n_artists} artists, {found.folds} folds, {len(found.seeds)} seeds"
     )
-    figures = [(SAID[one.name], f"{one.value:.3f}", ends(one)) for one in found.figures]
+    figures = [(SAID[one.name], f"{one.value:.3f}", screen.ends(one.interval)) for one in found.figures]
     screen.print_table([("trained on", "accuracy", "95 % interval"), *figures])
     for one in found.differences:
         looser, stricter = one.name.split(" - ")
-        print(f"{looser} over {stricter}: {one.value:+.3f} ({ends(one)}), {verdict(one)}")
+        print(f"{looser} over {stricter}: {one.value:+.3f} ({screen.ends(one.interval)}), {verdict(one)}")
     print(f"kept in {path}")
     if found.sample:
         print(SAMPLE)
-
-
-def ends(one: Figure) -> str:
-    """An interval in figures."""
-    return f"{one.interval[0]:.3f} to {one.interval[1]:.3f}" if one.interval else "no interval"
 
 
 def verdict(one: Figure) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from musicml import __version__
-from musicml.cli import cached, commands, ensembled, leaked, trained, tuned
+from musicml.cli import cached, commands, compared, ensembled, leaked, replayed, trained, tuned, written
 
 
 def parser() -> argparse.ArgumentParser:
@@ -32,8 +32,11 @@ def parser() -> argparse.ArgumentParser:
         add_export,
         add_audit,
         add_leak,
+        add_replay,
         add_tune,
         add_ensemble,
+        add_compare,
+        add_report,
         add_runs,
         add_cache,
         add_doctor,
@@ -289,6 +292,30 @@ def add_leak(added: Any) -> None:
     add_changes(made, "clips.seconds=1")
 
 
+def add_replay(added: Any) -> None:
+    """`musicml replay`."""
+    made = command(
+        added,
+        "replay",
+        replayed.replay,
+        "replay published results, beside honest ones",
+        (
+            "Obtain each published result again as it was published, with its fault, and then honestly with the same "
+            "model, and print published, replayed and honest figures side by side, with what is wrong below. Runs that "
+            "are there already are taken as they are. One replay that fails is named and the others go on; the exit "
+            "code is then 1."
+        ),
+        "musicml replay gtzan_gru --data sample",
+    )
+    made.add_argument(
+        "names", nargs="*", metavar="NAME", help="names in experiments/as_published/, or files (default: all of them)"
+    )
+    add_which(made)
+    made.add_argument(
+        "--seed", type=natural, default=None, help="of the splits, the weights and the order (default: 0)"
+    )
+
+
 def add_tune(added: Any) -> None:
     """`musicml tune`."""
     made = command(
@@ -327,6 +354,50 @@ def add_ensemble(added: Any) -> None:
     )
     made.add_argument("members", nargs="+", metavar="RUN", help="run folders, or their names in runs/")
     made.add_argument("--on", type=Path, metavar="DIR", help="a folder of class folders, in place of the test examples")
+
+
+def add_compare(added: Any) -> None:
+    """`musicml compare`."""
+    made = command(
+        added,
+        "compare",
+        compared.compare,
+        "tell whether runs really differ",
+        (
+            "Hold runs against each other on the same test examples: an exact McNemar test for one class each, a "
+            "paired bootstrap over groups for several at once, corrected for the number of pairs (Holm), in plain "
+            "words. Of several seeds of one experiment, the mean and its spread. Runs whose test examples differ are "
+            "refused."
+        ),
+        "musicml compare RUN RUN",
+    )
+    made.add_argument("members", nargs="+", metavar="RUN", help="run folders, or their names in runs/")
+
+
+def add_report(added: Any) -> None:
+    """`musicml report`."""
+    made = command(
+        added,
+        "report",
+        written.report,
+        "write up runs: HTML, Markdown, LaTeX or PDF",
+        (
+            "Write what a student hands in about one run or several: data, split, model, settings, curves, figures "
+            "with intervals, what is published beside them, how to repeat it, whom to cite. Each caption names the "
+            "files of the run folder that it comes from. The figures as SVG and PDF and the tables as CSV and LaTeX "
+            "go into a folder beside the report. A report that is there is replaced, any other file is not."
+        ),
+        "musicml report RUN RUN --to report.pdf --lang id",
+    )
+    made.add_argument("members", nargs="+", metavar="RUN", help="run folders, or their names in runs/")
+    made.add_argument(
+        "--to", type=Path, required=True, metavar="FILE", help="its ending says how: .html, .md, .tex or .pdf"
+    )
+    made.add_argument("--lang", choices=("en", "id"), default="en", help="English or Bahasa Indonesia (default: en)")
+    made.add_argument(
+        "--card", action="store_true", help="write a model card in Hugging Face's form instead: --to card.md"
+    )
+    made.set_defaults(data_root=None)  # where the runs found their data, unless told otherwise
 
 
 def add_runs(added: Any) -> None:

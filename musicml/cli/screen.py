@@ -168,6 +168,9 @@ def summary(path: Path, report: dict[str, Any]) -> dict[str, Any]:
         "intervals",
         "calibration_error",
         "calibration_error_before",
+        "temperature",
+        "thresholds",
+        "at_half",
         "unlike_training",
         "left_out",
         "trained_on",
@@ -219,6 +222,7 @@ def print_report(path: Path | str, report: dict[str, Any]) -> None:
     print_confusion(report)
     figures = "  ".join(f"{name}\xa0{value:.3f}" for name, value in report["metrics"].items())
     print(textwrap.fill(figures, 100, break_on_hyphens=False).replace("\xa0", " "))
+    print_at_half(report)
     before, after = report["calibration_error_before"], report["calibration_error"]
     if before is not None and after is not None:
         print(f"calibration error: {after:.3f} with the temperature, {before:.3f} without")
@@ -230,6 +234,17 @@ def print_report(path: Path | str, report: dict[str, Any]) -> None:
         print(SAMPLE_NOTE)
     if report.get("protocol", "honest") != "honest":
         print(f"These figures are {report['protocol']}: no rival of honest ones.")
+    if "as_served" in report:
+        print("What is wrong with them, and what the honest run gives, is told by `musicml replay`.")
+
+
+def print_at_half(report: dict[str, Any]) -> None:
+    """Of several classes at once, what thresholds fitted on validation gave beside 0.5 for every class."""
+    if half := report.get("at_half"):
+        names = ("macro_precision", "macro_recall", "macro_f1", "mean_f1_both_sides")
+        both = [(name, report["metrics"].get(name), half["metrics"].get(name)) for name in names]
+        figures = [f"{name} {own:.3f} and {its:.3f}" for name, own, its in both if None not in (own, its)]
+        print(f"at the thresholds fitted on validation, and at 0.5: {', '.join(figures)}")
 
 
 def print_confusion(report: dict[str, Any], most: int = 5) -> None:
@@ -245,6 +260,11 @@ def print_confusion(report: dict[str, Any], most: int = 5) -> None:
     ]
     words = [f"{true} taken for {said} ({count})" for count, true, said in sorted(pairs, reverse=True)[:most]]
     print(f"most often confused: {', '.join(words) or 'nothing'}")
+
+
+def ends(interval: list[float] | None) -> str:
+    """An interval in figures."""
+    return f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "no interval"
 
 
 def print_table(lines: list[tuple[str, ...]]) -> None:

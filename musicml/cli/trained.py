@@ -7,7 +7,6 @@ import contextlib
 import gc
 import os
 import time
-import tomllib
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -63,27 +62,20 @@ def trained(asked: argparse.Namespace, path: Path, folder: Path | None) -> Any:
 
 
 def experiment_path(name: str) -> Path:
-    """The experiment file: as given, or by its name in experiments/."""
-    by_name = Path("experiments") / f"{name}.toml"
-    return (
-        by_name
-        if not name.endswith(".toml") and not Path(name).exists() and (by_name.exists() or "/" not in name)
-        else Path(name)
-    )
+    """The experiment file: as given, or by its name in experiments/ or in its folder as_published/."""
+    given, home = Path(name), Path("experiments")
+    if given.is_file():
+        return given
+    by_name = [folder / f"{name.removesuffix('.toml')}.toml" for folder in (home, home / "as_published")]
+    there = next((path for path in by_name if path.is_file()), None)
+    return there or (given if name.endswith(".toml") else by_name[0])
 
 
 def changes(pairs: list[str]) -> dict[str, Any]:
-    """`["training.epochs=3"]` as `{"training.epochs": 3}`; a value that is not TOML is taken as text."""
-    found = {}
-    for pair in pairs:
-        key, sign, value = pair.partition("=")
-        if not sign:
-            raise BadInput(f"--set takes TABLE.KEY=VALUE and got {pair!r}: write for example --set training.epochs=3.")
-        try:
-            found[key.strip()] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            found[key.strip()] = value.strip()
-    return found
+    """`["training.epochs=3"]` as `{"training.epochs": 3}`."""
+    from musicml import experiment
+
+    return experiment.changes(pairs)
 
 
 def train_all(asked: argparse.Namespace) -> int:
