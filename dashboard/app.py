@@ -14,6 +14,8 @@ PAGES = {
         "confusion": ":material/grid_on:",
         "classes": ":material/bar_chart:",
         "compare": ":material/compare_arrows:",
+        "why": ":material/psychology_alt:",
+        "report": ":material/article:",
     },
     "try": {"predict": ":material/mic:", "data": ":material/library_music:"},
     "machine": {"setup": ":material/build:"},

@@ -13,7 +13,7 @@ import streamlit as st
 
 from dashboard import data, text
 from dashboard.data import Entry
-from dashboard.text import said
+from musicml import said
 from musicml.errors import BadInput
 
 ORIGIN = "shown-origin"  # where a session keeps whether the figures on the page are from sample data

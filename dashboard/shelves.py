@@ -94,7 +94,9 @@ def checked(one: Entry, found: Shelf) -> Shelf:
 def file_of(one: Entry, example: str) -> Path | None:
     """Where a test example's file lies; None where its data is gone. Its name is looked up, never used as a path."""
     try:
-        found = shelf_of(one).examples.get(example)
+        examples = shelf_of(one).examples
+        # of a piece of a track, which a replay deals out one by one, the whole track
+        found = examples.get(example) or examples.get(example.rpartition("#")[0])
     except BadInput:
         return None
     return found.path if found and found.path.is_file() else None

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from dashboard.text.said import translated
 from musicml.datasets.fetch import archives
 from musicml.datasets.fetch.archives import limits, tars
 from musicml.errors import BadInput
+from musicml.said import translated
 
 GOOD = {
     "Data/genres/blues/blues.00000.wav": bytes(range(256)) * 5_000,  # more than one block

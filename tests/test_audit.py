@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 from audited import dataset_of, photograph, shuffled, song, write
 
-from dashboard.text import said
-from musicml import audit, datasets
+from musicml import audit, datasets, said
 from musicml.audit import Audit, alike, beside, groups, labels, labour, looks
 from musicml.datasets import sample
 from musicml.datasets.base import Excluded, Repair

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 from PIL import Image
 
-from dashboard.text import said
+from musicml import said
 from musicml.audit import Audit, Finding, Pair, page
 from musicml.audit.page import embedded, pairs, tables
 from musicml.datasets import Dataset, Example

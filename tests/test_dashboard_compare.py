@@ -1,4 +1,5 @@
 import json
+import re
 
 import made_runs
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from dashboard import data, text
 from dashboard.charts import counts
 from dashboard.parts.compare import figures, sharing
-from musicml import datasets, report
+from musicml import compare, datasets, report
 
 
 @pytest.fixture
@@ -220,16 +221,35 @@ def test_three_runs_have_a_table_of_all_pairs(runs):
 
 
 def test_a_small_difference_can_be_chance_and_a_large_one_hardly(runs):
-    words, chosen = text.read("en", "compare"), make(runs, 2.0, 2.0, 5.0, n=100, draws=200)
-    ends = {key: words[key].split("{metric}")[1] for key in ("overlapping", "apart")}
-    assert ends["overlapping"] in pages.said(compared(*chosen[:2]))
+    chosen = make(runs, 2.0, 2.0, 5.0, n=100, draws=200)
+    said = pages.said(compared(*chosen[:2]))
+    assert "with so few the difference could be chance, p = " in said or "on equally many of 100 files" in said
     poor = made_runs.make(runs, "cnn-20260309T120000-s9", family="cnn", n=100, seed=9, skill=0.0, draws=200)
-    assert ends["apart"] in pages.said(compared(poor, chosen[2]))
+    said = pages.said(compared(poor, chosen[2]))
+    assert "B was right on " in said and "chance alone would hardly give that, p = 0.001 or less" in said
+    assert text.read("en", "compare")["by_mcnemar"] in said
 
 
-def test_no_significance_is_claimed(runs):
-    said = pages.said(compared(*make(runs, 1.0, 4.0))).lower()
-    assert "significan" not in said and "p =" not in said and "p-value" not in said
+def test_the_test_on_the_page_is_the_one_of_the_command(runs):
+    chosen = make(runs, 0.8, 1.6, 3.0)
+    found, app = compare.compare(chosen), compared(*chosen)
+    table = next(frame.value for frame in app.dataframe if "only the first right" in frame.value.columns)
+    assert table["p"].tolist() == pytest.approx([float(f"{pair.p:.2g}") for pair in found.pairs])
+    assert table["p, corrected"].tolist() == pytest.approx([float(f"{pair.p_holm:.2g}") for pair in found.pairs])
+    assert text.read("en", "compare")["corrected"].format(n=3) in pages.said(app)
+
+
+def test_several_classes_at_once_are_tested_by_drawing_groups_again(runs):
+    said = pages.said(compared(*make(runs, 0.5, 3.0, family="multi")))
+    assert "The mean average precision of B is " in said and text.read("en", "compare")["by_drawing"] in said
+
+
+def test_the_test_is_told_in_indonesian_too(runs):
+    chosen = make(runs, 0.0, 5.0, n=100)
+    app = pages.opened("compare", "id")
+    app.multiselect(key="compared").set_value([run.name for run in chosen]).run()
+    said = pages.said(pages.sound(app, "id"))
+    assert re.search(r"B benar pada \d+ berkas lebih banyak daripada A, dari 100; ", said)
 
 
 def test_a_published_protocol_is_marked_and_never_ranked(runs):

@@ -14,12 +14,12 @@ from PIL import Image
 from dashboard import shell, shelves, text
 from dashboard.charts import counts, sound
 from dashboard.parts.data import findings, holdings
-from dashboard.text.said import translated
 from musicml import audit as audits
 from musicml import datasets, features, files
 from musicml.audit import Audit, Finding, Pair
 from musicml.cli.parser import parser
 from musicml.errors import BadInput
+from musicml.said import translated
 
 NOWHERE = Path("nowhere")
 GENRES, PICTURED, HEARD = ("blues", "jazz", "rock"), ("drum", "flute"), ("cello", "piano")

@@ -22,9 +22,9 @@ from dashboard.charts import answer as charts
 from dashboard.parts.predict import answers, explanations, predictors
 from dashboard.parts.predict import files as asked_files
 from dashboard.text import LANGUAGES, Words
-from dashboard.text.said import translated
 from musicml import datasets, engines, files, predict
 from musicml.errors import BadInput, printable
+from musicml.said import translated
 
 SOUNDS = [case for case in FILES.values() if case.kind == "sound" and case.place is None]
 PICTURES = [case for case in FILES.values() if case.kind == "picture"]

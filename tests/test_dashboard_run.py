@@ -7,7 +7,7 @@ import pages
 import pytest
 
 from dashboard import text
-from dashboard.charts import diagram
+from dashboard.charts import diagram, reliability
 from musicml import report
 
 TEMPLATES = {key.removeprefix("box_"): words for key, words in text.read("en", "run").items() if key.startswith("box_")}
@@ -126,6 +126,36 @@ def test_calibration_and_files_unlike_training_are_told_in_words(runs):
     app = part("result")
     assert "did not help" in said(app) and "can't tell whether a file is unlike" in said(app)
     assert "all 40 test files were read" in said(app)
+
+
+def test_the_reliability_diagram_shows_the_bins_of_the_report(runs):
+    run = made_runs.make(runs, family="cnn", n=60)
+    app = part("result")
+    report = run.read("report.json")
+    table = next(frame.value for frame in app.dataframe if "how often that was so" in frame.value.columns)
+    assert table["answers"].tolist() == [row["n"] for key in ("_before", "") for row in report[f"reliability{key}"]]
+    assert table["answers"].sum() == 2 * 60
+    rewrite(run.path / "report.json", reliability=None)
+    assert "On the dotted line" not in said(part("result")), "a report of an earlier version has none"
+
+
+def test_results_at_one_half_stand_beside_those_at_the_fitted_thresholds(runs):
+    run = made_runs.make(runs, family="multi", n=60)
+    report, app = run.read("report.json"), part("result")
+    table = next(frame.value for frame in app.dataframe if "at 0.5" in frame.value.columns)
+    half = dict(zip(table["metric"], table["at 0.5"], strict=True))
+    assert (
+        half["macro F1"]
+        == round(report["at_half"]["metrics"]["macro_f1"], 3)
+        != round(report["metrics"]["macro_f1"], 3)
+    )
+
+
+def test_on_the_diagonal_what_is_said_is_so():
+    rows = [{"n": 4, "said": 0.3, "right": 0.25}, {"n": 1, "said": 0.9, "right": 1.0}]
+    perfect, drawn = reliability.diagram({"with": rows}, "so", "x", "y").data
+    assert list(perfect.x) == list(perfect.y) == [0, 1]
+    assert list(drawn.x) == [0.3, 0.9] and list(drawn.y) == [0.25, 1.0] and drawn.marker.size[0] > drawn.marker.size[1]
 
 
 @pytest.mark.parametrize("family", ["cnn", "multi"])

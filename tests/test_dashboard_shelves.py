@@ -25,6 +25,13 @@ def test_an_examples_file_is_found_by_its_name(two):
     assert all(path.is_file() and path.is_relative_to(root / "0") for path in found)
 
 
+def test_of_a_piece_of_a_track_the_whole_track_is_found(two):
+    one, _ = two
+    name = data.predictions(one).names[0]
+    assert shelves.file_of(one, f"{name}#3") == shelves.file_of(one, name) is not None
+    assert shelves.file_of(one, "nowhere.png#3") is None
+
+
 def test_data_of_another_seed_is_not_shown_in_place_of_the_runs_own(two, monkeypatch):
     one, root = two
     (root / "0").rename(root / "gone")

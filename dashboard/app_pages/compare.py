@@ -37,7 +37,7 @@ def show() -> None:
         made = figures.figures(chosen, common)
     overall.show(chosen, common, made)
     classes.show(chosen, common, made)
-    differences.show(chosen, common, made)
+    differences.show(chosen, common)
 
 
 def lettered(chosen: Sequence[Entry]) -> None:

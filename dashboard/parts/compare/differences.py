@@ -11,26 +11,25 @@ import streamlit as st
 from dashboard import shell
 from dashboard.charts import counts
 from dashboard.data import Entry
-from dashboard.parts.compare import examples, letters, overall
-from dashboard.parts.compare.figures import Figures
+from dashboard.parts.compare import chance, examples
 from dashboard.parts.compare.letters import LETTERS
 from dashboard.parts.compare.sharing import Shared
 
 say = shell.Saying("compare")
 
 
-def show(chosen: Sequence[Entry], common: Shared, made: Sequence[Figures]) -> None:
+def show(chosen: Sequence[Entry], common: Shared) -> None:
     """How often two runs are right together and alone, and the examples."""
     st.header(say("differ"))
     st.markdown(say(f"differ_lead_{common.task}"))
     pairs = list(combinations(range(len(chosen)), 2))
-    a, b = pairs[0]
+    found, (a, b) = chance.tested(chosen, common), pairs[0]
     if len(pairs) > 1:
-        shell.table([pair_row(common, a, b) for a, b in pairs], "pairs")
+        shell.table([pair_row(common, *pair) | chance.row(found.get(pair)) for pair in pairs], "pairs")
         names = {(a, b): say("a_and_b", a=LETTERS[a], b=LETTERS[b]) for a, b in pairs}
         a, b = st.selectbox(say("pair"), pairs, format_func=names.get, key="pair")
     two(common, a, b)
-    chance(chosen, common, made, a, b)
+    chance.show(found.get((a, b)), len(found))
     examples.show(chosen, common, a, b)
 
 
@@ -73,28 +72,3 @@ def alike(common: Shared, a: int, b: int, names: dict[str, str]) -> None:
     same = int(((common.said[a] == common.said[b]) & seen).sum())
     figures = {"n": n, "right_a": right[a].sum(), "right_b": right[b].sum(), "same": same, "percent": f"{same / n:.0%}"}
     st.markdown(say("alike_multi", **figures, **names))
-
-
-def chance(chosen: Sequence[Entry], common: Shared, made: Sequence[Figures], a: int, b: int) -> None:
-    """What a difference of so many examples can mean, without a test."""
-    if letters.protocol(chosen[a]) != letters.protocol(chosen[b]):
-        st.info(say("no_rivals"), icon=":material/info:")
-        return
-    right = common.right.sum(axis=1)
-    ahead, behind = (a, b) if right[a] >= right[b] else (b, a)
-    n, by = len(common.names), int(right[ahead] - right[behind])
-    names = {"ahead": LETTERS[ahead], "behind": LETTERS[behind]}
-    sentence = say("ahead" if by else "level", by=by, n=n, **names)
-    main = overall.ordered(common.task)[0]
-    pair = [made[k].intervals.get(main) for k in (a, b)]
-    st.info(
-        say("and", first=sentence, second=say(overlap(pair), metric=shell.metric_name(main))), icon=":material/info:"
-    )
-
-
-def overlap(pair: Sequence[Sequence[float] | None]) -> str:
-    """Whether two intervals have a part in common, as the key of what to say."""
-    if not all(pair):
-        return "no_intervals"
-    (low_a, high_a), (low_b, high_b) = pair
-    return "overlapping" if low_a <= high_b and low_b <= high_a else "apart"

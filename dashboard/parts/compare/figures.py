@@ -70,12 +70,16 @@ def worked_out(paths: tuple[str, ...], changed: tuple, _common: Shared) -> list[
         found = report.by_class(scores, targets, said, once)
         overall = {name: values[0] for name, values in report.figures(found, once, task).items()}
         drawn = None if weights is None else report.by_class(scores, targets, said, weights)
+        rows = [row_of(found, _common, k) for k in range(targets.shape[1])]
+        known = {name: float(value) for name, value in overall.items() if name in FIGURES and np.isfinite(value)}
         made.append(
             Figures(
-                {name: float(value) for name, value in overall.items() if name in FIGURES and np.isfinite(value)},
-                {} if drawn is None else report.intervals_of(report.figures(drawn, weights, task), _common.groups),
-                [row_of(found, _common, k) for k in range(targets.shape[1])],
-                report.intervals_of_classes(drawn, targets.shape[1]),
+                known,
+                {}
+                if drawn is None
+                else report.intervals_of(report.figures(drawn, weights, task), _common.groups, known),
+                rows,
+                report.intervals_of_classes(drawn, rows),
             )
         )
     return made

@@ -13,8 +13,8 @@ from dashboard import data, shell
 from dashboard.parts.data import alike
 from dashboard.parts.data.holdings import Chosen
 from dashboard.parts.data.sides import called
-from dashboard.text import said
 from musicml import audit as audits
+from musicml import said
 from musicml.audit import WEIGHTS, Audit, Finding, page
 from musicml.errors import BadInput
 

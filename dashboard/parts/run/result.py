@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from dashboard import shell
+from dashboard.charts import reliability
 from dashboard.data import Entry
 from dashboard.parts.run import notation
 
@@ -18,7 +21,8 @@ def show(one: Entry) -> None:
     if not one.report:
         st.markdown(say("no_report"))
         return
-    st.markdown(say("result_folds" if one.split.get("folds") else "result_words"))
+    on_val = (one.report or {}).get("split") == "val"  # as some published figures were, and so their replays
+    st.markdown(say("result_folds" if one.split.get("folds") else "result_val" if on_val else "result_words"))
     rows = [
         {
             say("metric"): shell.metric_name(name),
@@ -27,8 +31,15 @@ def show(one: Entry) -> None:
         for name, value in one.report["metrics"].items()
         for low, high in [(one.figure(name)[1]) or (None, None)]
     ]
+    half = (one.report.get("at_half") or {}).get("metrics")
+    if isinstance(half, dict):
+        st.markdown(say("result_half"))
+        rows = [
+            {**row, say("at_half"): rounded(half.get(name))}
+            for row, name in zip(rows, one.report["metrics"], strict=True)
+        ]
     decimals = st.column_config.NumberColumn(format="%.3f")
-    shell.table(rows, "run-metrics", height="content", config={say(name): decimals for name in RANGE})
+    shell.table(rows, "run-metrics", height="content", config={say(name): decimals for name in (*RANGE, "at_half")})
     believed(one)
     unreadable(one)
 
@@ -47,6 +58,7 @@ def believed(one: Entry) -> None:
     else:
         key = "calibration_same" if before == after else "calibration_better" if after < before else "calibration_worse"
         st.markdown(say(key, before=notation.percent(before), after=notation.percent(after)))
+    reliability_of(one)
     unlike = one.report.get("unlike_training")
     st.markdown(say("unlike_head"))
     if not unlike:
@@ -55,6 +67,42 @@ def believed(one: Entry) -> None:
     st.markdown(say("unlike", n=unlike["n"], flagged=unlike["flagged"]))
     if rest := one.report["n"] - unlike["n"]:
         st.caption(say("unlike_rest", n=rest, all=one.report["n"]))
+
+
+def reliability_of(one: Entry) -> None:
+    """The reliability diagram, with and without the temperature; reports of an earlier version have none."""
+    found = {key: one.report.get(f"reliability{key}") for key in ("_before", "")}
+    tables = {say(f"reliability{key}"): rows for key, rows in found.items() if is_table(rows)}
+    if len(tables) < len(found):
+        return
+    rows = [
+        {
+            say("reliability_which"): name,
+            say("reliability_said"): rounded(row["said"]),
+            say("reliability_right"): rounded(row["right"]),
+            say("reliability_n"): row["n"],
+        }
+        for name, rows in tables.items()
+        for row in rows
+    ]
+    figure = reliability.diagram(tables, say("reliability_perfect"), say("reliability_said"), say("reliability_right"))
+    most = max(found[""], key=lambda row: row["n"])
+    words = say(
+        "reliability_words", n=most["n"], said=notation.percent(most["said"]), right=notation.percent(most["right"])
+    )
+    shell.chart(figure, words, rows, "reliability")
+
+
+def is_table(rows: Any) -> bool:
+    """Whether these are bins that a diagram can be drawn of."""
+    wanted = ("n", "said", "right")
+    return (
+        isinstance(rows, list)
+        and bool(rows)
+        and all(
+            isinstance(row, dict) and all(isinstance(row.get(name), int | float) for name in wanted) for row in rows
+        )
+    )
 
 
 def unreadable(one: Entry) -> None:

@@ -1,0 +1,1 @@
+"""The parts of the page that asks why a published number is wrong."""
