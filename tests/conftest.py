@@ -249,11 +249,16 @@ def musicml(capfd):
 
 @pytest.fixture(scope="session")
 def started():
-    """Start the installed command in a process of its own: words → Popen. What still runs at the end is killed."""
-    command, processes = Path(sys.executable).with_name("musicml"), []
+    """Start the installed command in a process of its own: words → Popen. What still runs at the end is killed.
 
-    def start(*words):
-        words = [str(word) for word in (command, *words)]
+    `first` is Python that is run in that process before the command.
+    """
+    processes = []
+
+    def start(*words, first=""):
+        begun = [sys.executable, "-c", f"{first}\nfrom musicml.cli import command\ncommand()"]
+        command = begun if first else [Path(sys.executable).with_name("musicml")]
+        words = [str(word) for word in (*command, *words)]
         made = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ})
         processes.append(made)
         return made

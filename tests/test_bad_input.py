@@ -291,9 +291,22 @@ def test_a_disk_that_is_closed_for_writing_ends_in_a_sentence(refuse, monkeypatc
     assert "must be in a folder that can be written to" in refuse(words=["--set", "features.n_mels=30"])
 
 
-def test_ctrl_c_in_the_middle_of_an_epoch_ends_with_130_and_says_how_to_go_on(tones, data_root, started, tmp_path):
-    words = ["--folder", tones, "--data-root", data_root, "--runs", tmp_path, "--json", *set_words(TINY_GRU)]
-    process = started("train", EXPERIMENTS / "genre_gru.toml", *words)
+# batches that take half a second each: when the person stops the training, TensorFlow is waiting for one
+SLOW = """
+import time
+from musicml.learning.batches import Batches
+quick = Batches.made
+Batches.made = lambda *asked: time.sleep(0.5) or quick(*asked)
+"""
+
+
+@pytest.mark.parametrize(("first", "batch_size"), [("", 2), (SLOW, 20)], ids=["quick", "slow"])
+def test_ctrl_c_in_the_middle_of_an_epoch_ends_with_130_and_says_how_to_go_on(
+    first, batch_size, tones, data_root, started, tmp_path
+):
+    changes = set_words({**TINY_GRU, "training.batch_size": batch_size})
+    words = ["--folder", tones, "--data-root", data_root, "--runs", tmp_path, "--json", *changes]
+    process = started("train", EXPERIMENTS / "genre_gru.toml", *words, first=first)
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         if any(run.table("history.csv") for run in runs.list_runs(tmp_path)):

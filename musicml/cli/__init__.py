@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +12,20 @@ from pathlib import Path
 from musicml import console, files
 from musicml.cli.parser import parser
 from musicml.errors import BadInput
+
+
+def command() -> None:
+    """The installed command `musicml`: run, and leave with the exit code.
+
+    Where a training is cut off in the middle of an epoch, a thread of TensorFlow's may still be making a batch. It is
+    waited for while Python still runs: an interpreter that takes itself down shuts the thread out, and then waits for
+    it for ever. A second Ctrl-C ends that wait too, without a word.
+    """
+    code = main()
+    if code:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        gc.collect()
+    sys.exit(code)
 
 
 def main(words: Sequence[str] | None = None) -> int:
