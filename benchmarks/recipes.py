@@ -83,7 +83,8 @@ SPECTROGRAMS = (
             "model.frozen": False,
             "model.l2": 0.0,
             "training.epochs": 15,
-            "training.learning_rate": 1e-4,
+            "training.batch_size": 16,  # steps enough for the batch normalisations to know these pictures
+            "training.learning_rate": 3e-4,
         },
     ),
 )

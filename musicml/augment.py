@@ -143,6 +143,9 @@ def vary(
 def drawn(clip: np.ndarray, n_frames: int, n_bins: int, pitch: float = 1.0) -> np.ndarray:
     """A clip drawn longer or shorter, to [shape=(n_frames, n_bins)], its frequencies raised by the factor `pitch`.
 
+    Each bin takes the level of the nearest one: a mean of neighbours would smooth a spectrogram's grain away, and a
+    model would learn from pictures smoother than those that it is asked about.
+
     Parameters
     ----------
     clip : np.ndarray [shape=(n, n_bins)]; its frequencies begin at 0 Hz and are equally far apart, or `pitch` is 1
@@ -152,7 +155,7 @@ def drawn(clip: np.ndarray, n_frames: int, n_bins: int, pitch: float = 1.0) -> n
     slower = len(clip) / n_frames
     begin = (0.5 * slower - 0.5, 0.0)  # a frame's middle, not its beginning, is where it stands
     shape = (n_frames, n_bins)
-    return affine_transform(clip.astype(np.float32), (slower, 1 / pitch), begin, shape, order=1, mode="nearest")
+    return affine_transform(clip.astype(np.float32), (slower, 1 / pitch), begin, shape, order=0, mode="nearest")
 
 
 def mixed_anew(x: np.ndarray, augment: Augment, rng: np.random.Generator, bounds: tuple[float, float]) -> np.ndarray:

@@ -97,6 +97,14 @@ def test_pitch_raises_or_lowers_every_frequency_by_one_factor():
     assert len({low for low, _ in peaks}) > 3
 
 
+def test_tempo_and_pitch_keep_a_spectrograms_grain():
+    x = rng(1).uniform(0, 255, (4, 80, 120)).astype(np.float32)
+    varied = augment.vary(x, Augment(pitch=0.1), rng(), None, "spectrogram")
+    longer = np.stack([augment.drawn(clip, 90, 120) for clip in x])
+    for after in (varied, longer):
+        assert np.isin(after, x).all() and after.std() == pytest.approx(x.std(), rel=0.05)
+
+
 def test_tempo_takes_more_or_less_of_a_track_for_a_clip_of_the_same_length():
     ramp = np.repeat(np.arange(1000, dtype=np.float32)[:, None], 3, axis=1)
     found = Features(ramp, np.array([0]), np.array([1000]), True, "key", {})

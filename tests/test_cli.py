@@ -102,6 +102,11 @@ def test_a_person_gets_a_table_by_class_and_is_told_of_sample_data(asked_about_t
     assert "sample data" not in out
     code, out, _ = musicml("evaluate", trained("cnn").path)
     assert code == 0 and "jazz" in out and "*" in out.splitlines()[0] and screen.SAMPLE_NOTE in out
+    made = trained("cnn").read("report.json")
+    (low, high), jazz = made["intervals"]["macro_f1"], next(row for row in made["per_class"] if row["class"] == "jazz")
+    assert f"macro_f1 {made['metrics']['macro_f1']:.3f} ({low:.3f} to {high:.3f})" in " ".join(out.split())
+    line = next(line for line in out.splitlines() if line.startswith("jazz "))
+    assert line.endswith(screen.ends(jazz["intervals"]["f1"], "-"))
     code, out, _ = musicml("evaluate", trained("multi").path)
     assert code == 0 and "at the thresholds fitted on validation, and at 0.5: macro_precision" in out
 

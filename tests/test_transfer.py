@@ -156,6 +156,30 @@ def test_of_several_depths_the_coarsest_is_what_one_depth_gives():
     assert np.allclose(both[:, -plain.shape[1] :], plain, atol=1e-5) and both.shape[1] > plain.shape[1]
 
 
+@pytest.mark.parametrize("depths", [1, 2])
+def test_bands_are_averages_over_strips_of_a_maps_height(depths):
+    model = built((96, 64), depths=depths, bands=3)
+    pools = [layer for layer in model.layers if layer.name.startswith("bands_pooled_")]
+    found = keras.Model(model.input, [*[pool.input for pool in pools], model.get_layer("pooled").output])
+    *maps, rows = (
+        np.asarray(one) for one in found(np.random.default_rng(0).normal(size=(2, 96, 64)).astype(np.float32))
+    )
+    thirds = {3: [(0, 1), (1, 2), (2, 3)], 6: [(0, 2), (2, 4), (4, 6)]}
+    expected = [one[:, begin:end].mean(axis=(1, 2)) for one in maps for begin, end in thirds[one.shape[1]]]
+    assert len(maps) == depths and np.allclose(rows, np.concatenate(expected, axis=1), rtol=1e-5, atol=1e-9)
+
+
+def test_bands_that_can_not_divide_a_map_share_rows_and_leave_none_out():
+    x = keras.Input((7, 2, 1))
+    averages = keras.Model(x, transfer.in_bands(x, "rows", 3))(np.arange(14, dtype=np.float32).reshape(1, 7, 2, 1))
+    assert np.allclose(averages, [[2.5, 6.5, 10.5]])  # rows 0 to 2, 2 to 4, 4 to 6
+
+
+def test_more_bands_than_the_coarsest_map_has_rows_are_refused():
+    with pytest.raises(BadInput, match=r"model\.bands must be at most 2, .* and is 3: lower it"):
+        built((64, 64), bands=3)
+
+
 def test_l2_adds_the_last_layers_squares_to_the_loss():
     model = built((64, 64), l2=0.5)
     kernel = model.get_layer("genre").get_weights()[0]

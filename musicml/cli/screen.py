@@ -207,12 +207,13 @@ def print_report(path: Path | str, report: dict[str, Any]) -> None:
     columns = ("precision", "recall", "f1", figure)
     print_table(
         [
-            ("class", *(name.replace("_", " ") for name in columns), "examples"),
+            ("class", *(name.replace("_", " ") for name in columns), "examples", "95 % of f1"),
             *(
                 (
                     row["class"],
                     *("-" if row[name] is None else f"{row[name]:.3f}" for name in columns),
                     str(row["support"]),
+                    ends(row["intervals"].get("f1"), "-"),
                 )
                 for row in report["per_class"]
                 if row["support"] or row["said"]
@@ -220,7 +221,7 @@ def print_report(path: Path | str, report: dict[str, Any]) -> None:
         ]
     )
     print_confusion(report)
-    figures = "  ".join(f"{name}\xa0{value:.3f}" for name, value in report["metrics"].items())
+    figures = "  ".join(worth(report, name).replace(" ", "\xa0") for name in report["metrics"])
     print(textwrap.fill(figures, 100, break_on_hyphens=False).replace("\xa0", " "))
     print_at_half(report)
     before, after = report["calibration_error_before"], report["calibration_error"]
@@ -262,9 +263,15 @@ def print_confusion(report: dict[str, Any], most: int = 5) -> None:
     print(f"most often confused: {', '.join(words) or 'nothing'}")
 
 
-def ends(interval: list[float] | None) -> str:
+def worth(report: dict[str, Any], name: str) -> str:
+    """A figure with its interval, where it has one: `accuracy 0.710 (0.630 to 0.790)`."""
+    interval = (report["intervals"] or {}).get(name)
+    return f"{name} {report['metrics'][name]:.3f}" + (f" ({ends(interval)})" if interval else "")
+
+
+def ends(interval: list[float] | None, none: str = "no interval") -> str:
     """An interval in figures."""
-    return f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "no interval"
+    return f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else none
 
 
 def print_table(lines: list[tuple[str, ...]]) -> None:

@@ -47,7 +47,9 @@ class Options:
     upwards. ImageNet's weights know pictures of that size, of things that stand upright. `depths` says from how many
     resolutions of the backbone, the coarsest first, the head reads averages: textures stand before things.
     `second_side` > 0 lets the same backbone see a picture a second time, drawn at that size, where small parts are
-    larger. `l2` keeps the weights of the last layer small.
+    larger. `bands` > 1 takes those averages over so many bands of a picture's height, one above the other, in place of
+    the whole: in a spectrogram, how high a thing stands is half of what it is. `l2` keeps the weights of the last layer
+    small.
     """
 
     backbone: str = option(choices=tuple(BACKBONES))
@@ -56,6 +58,7 @@ class Options:
     side: int = option(0, least=0, most=512)
     depths: int = option(1, least=1, most=4)
     second_side: int = option(0, least=0, most=512)
+    bands: int = option(1, least=1, most=7)
     frozen: bool = option(True)
     dense_units: int = option(512, least=0, most=8192)
     dropout: float = option(0.5, least=0.0, most=0.95)
@@ -104,7 +107,7 @@ def build(options: Options, spec: Spec) -> Any:
     inputs, x = picture_input(options, spec) if len(spec.shape) == 3 else sound_input(options, spec)
     last = backbone(options, x)
     again = seen_again(x, last, options.second_side) if options.second_side else []
-    x = pooled([layer.output for layer in last], again)
+    x = pooled([layer.output for layer in last], again, options.bands)
     if options.frozen:
         # outputs of a frozen body differ in scale from channel to channel, the more so from random weights; a batch
         # normalisation that never trains is a plain standardisation, by the mean and variance that training sets
@@ -186,15 +189,35 @@ def seen_again(x: Any, last: list[Any], side: int) -> list[Any]:
     return [found[layer.name] for layer in last]
 
 
-def pooled(maps: list[Any], again: list[Any]) -> Any:
-    """The average of each channel of each map, and of each of those that came of a second look, in one row."""
+def pooled(maps: list[Any], again: list[Any], bands: int) -> Any:
+    """The averages of each channel of each map, and of each of those that came of a second look, in one row."""
     import keras
 
-    if len(maps) == 1 and not again:
+    if len(maps) == 1 and not again and bands == 1:
         return keras.layers.GlobalAveragePooling2D(name="pooled")(maps[0])
     named = {f"pooled_{one.shape[1]}": one for one in maps} | {f"pooled_again_{one.shape[1]}": one for one in again}
-    averages = [keras.layers.GlobalAveragePooling2D(name=name)(one) for name, one in named.items()]
-    return keras.layers.Concatenate(name="pooled")(averages)
+    return keras.layers.Concatenate(name="pooled")([in_bands(one, name, bands) for name, one in named.items()])
+
+
+def in_bands(x: Any, name: str, bands: int) -> Any:
+    """The average of each channel over each of `bands` bands of a map's height, [shape=(batch, bands * n_channels)].
+
+    Neighbouring bands share a row or more where the height can't be divided.
+    """
+    import keras
+
+    if bands == 1:
+        return keras.layers.GlobalAveragePooling2D(name=name)(x)
+    height, width = x.shape[1:3]
+    if height < bands:
+        raise BadInput(
+            f"model.bands must be at most {height}, the height of the backbone's coarsest map, and is {bands}: lower "
+            "it, or raise model.side or the picture's height."
+        )
+    step = height // bands
+    size = (height - (bands - 1) * step, width)
+    averages = keras.layers.AveragePooling2D(size, strides=(step, 1), name=f"bands_{name}")(x)
+    return keras.layers.Flatten(name=name)(averages)
 
 
 def backbone(options: Options, x: Any) -> list[Any]:

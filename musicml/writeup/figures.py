@@ -85,7 +85,7 @@ def saved(drawing: Drawing, kind: str, transparent: bool) -> bytes:
         from matplotlib.backends import backend_pdf, backend_svg  # noqa: F401, so that no screen is looked for
     except ImportError:
         raise BadInput(
-            'a report needs Matplotlib for its figures, and it is not installed: `pip install "musicml[report]"` '
+            'a report needs Matplotlib for its figures, and it is not installed: `pip install -e ".[report]"` '
             "brings it."
         ) from None
     logging.getLogger("fontTools").setLevel(logging.ERROR)

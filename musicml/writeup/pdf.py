@@ -48,7 +48,7 @@ def compiled(document: Document, kind: str) -> bytes | list[bytes]:
         import typst
     except ImportError:
         raise BadInput(
-            'a PDF needs Typst, and it is not installed: `pip install "musicml[report]"` brings it; .html does without.'
+            'a PDF needs Typst, and it is not installed: `pip install -e ".[report]"` brings it; .html does without.'
         ) from None
     with tempfile.TemporaryDirectory() as folder:
         for figure in document.figures:
