@@ -35,6 +35,7 @@ MIXING = ("mixup", "cutmix")
 QUIETEST = -100.0  # dB, as features have it
 SMOOTH = 0.1  # of all frequencies: how far apart those are at least that are coloured independently
 WHITE = 255.0  # of a spectrogram picture
+DRAWN = "nearest"  # how a clip is drawn longer, shorter, higher or lower; what was stored of another way is not read
 
 
 @dataclass(frozen=True)
@@ -143,8 +144,8 @@ def vary(
 def drawn(clip: np.ndarray, n_frames: int, n_bins: int, pitch: float = 1.0) -> np.ndarray:
     """A clip drawn longer or shorter, to [shape=(n_frames, n_bins)], its frequencies raised by the factor `pitch`.
 
-    Each bin takes the level of the nearest one: a mean of neighbours would smooth a spectrogram's grain away, and a
-    model would learn from pictures smoother than those that it is asked about.
+    Each new bin takes the level of the nearest old one, so that frames are repeated or left out: a mean of neighbours
+    would smooth a spectrogram's grain away, and a model would learn from smoother ones than it is asked about.
 
     Parameters
     ----------

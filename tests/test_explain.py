@@ -369,10 +369,10 @@ def test_a_map_is_fine_where_each_place_stands_for_few_inputs(small, size, fine)
     assert activation.is_fine(small, size) is fine
 
 
-@pytest.mark.parametrize("second_side", [0, 96])
+@pytest.mark.parametrize("second_side, bands", [(0, 1), (96, 1), (0, 2)])
 @pytest.mark.parametrize("backbone", ["resnet50", "vgg16", "mobilenet", "efficientnetv2b0"])
-def test_the_layers_that_a_layer_cam_adds_up_lie_one_at_each_resolution(backbone, second_side):
-    options = {"alpha": 0.25, "weights": "none", "dense_units": 4, "second_side": second_side}
+def test_the_layers_that_a_layer_cam_adds_up_lie_one_at_each_resolution(backbone, second_side, bands):
+    options = {"alpha": 0.25, "weights": "none", "dense_units": 4, "second_side": second_side, "bands": bands}
     model = untrained("transfer", (64, 64, 3), backbone=backbone, **options)
     first, beside = activation.first_look(model, model.layers[-1].input)
     found = activation.stages_of(model, first)

@@ -109,9 +109,10 @@ def test_a_drawn_clip_is_exported_as_it_is_drawn(run):
     assert export.to_onnx(model, run, x).startswith("exported")
 
 
-def test_a_picture_that_is_seen_twice_is_exported_as_it_is_seen(run):
+@pytest.mark.parametrize("seen", [SECOND, {"bands": 2}, {**SECOND, "bands": 2}])
+def test_a_picture_that_is_seen_twice_or_in_bands_is_exported_as_it_is_seen(seen, run):
     keras.utils.set_random_seed(0)
-    model = built((64, 64, 3), second_side=96)
+    model = built((64, 64, 3), **seen)
     x = np.random.default_rng(0).uniform(0, 255, (3, 64, 64, 3)).astype(np.float32)
     for layer in model.layers:  # random weights would let next to nothing through
         if isinstance(layer, keras.layers.BatchNormalization) and layer.name.startswith("conv"):
@@ -158,11 +159,11 @@ def test_of_several_depths_the_coarsest_is_what_one_depth_gives():
 
 @pytest.mark.parametrize("depths", [1, 2])
 def test_bands_are_averages_over_strips_of_a_maps_height(depths):
-    model = built((96, 64), depths=depths, bands=3)
+    model = built(side=96, depths=depths, bands=3)
     pools = [layer for layer in model.layers if layer.name.startswith("bands_pooled_")]
     found = keras.Model(model.input, [*[pool.input for pool in pools], model.get_layer("pooled").output])
     *maps, rows = (
-        np.asarray(one) for one in found(np.random.default_rng(0).normal(size=(2, 96, 64)).astype(np.float32))
+        np.asarray(one) for one in found(np.random.default_rng(0).normal(size=(2, 40, 20)).astype(np.float32))
     )
     thirds = {3: [(0, 1), (1, 2), (2, 3)], 6: [(0, 2), (2, 4), (4, 6)]}
     expected = [one[:, begin:end].mean(axis=(1, 2)) for one in maps for begin, end in thirds[one.shape[1]]]
@@ -175,9 +176,15 @@ def test_bands_that_can_not_divide_a_map_share_rows_and_leave_none_out():
     assert np.allclose(averages, [[2.5, 6.5, 10.5]])  # rows 0 to 2, 2 to 4, 4 to 6
 
 
-def test_more_bands_than_the_coarsest_map_has_rows_are_refused():
-    with pytest.raises(BadInput, match=r"model\.bands must be at most 2, .* and is 3: lower it"):
-        built((64, 64), bands=3)
+@pytest.mark.parametrize("more, most", [({}, 2), ({"depths": 2}, 2), ({"second_side": 32}, 1)])
+def test_more_bands_than_the_smallest_map_has_rows_are_refused(more, most):
+    with pytest.raises(BadInput, match=rf"model\.bands must be at most {most}, .* and is 5: lower it"):
+        built((64, 64, 3), bands=5, **more)
+
+
+def test_bands_need_a_clip_that_is_drawn_upright():
+    with pytest.raises(BadInput, match=r"model\.bands must be 1 where model\.side is 0, .* and is 2"):
+        built((64, 64), bands=2)
 
 
 def test_l2_adds_the_last_layers_squares_to_the_loss():

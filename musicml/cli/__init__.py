@@ -15,16 +15,19 @@ from musicml.errors import BadInput
 
 
 def command() -> None:
-    """The installed command `musicml`: run, and leave with the exit code.
+    """The installed command `musicml`: run, and leave with the exit code; 1 after a fault of ours too, with its trace.
 
     Where a training is cut off in the middle of an epoch, a thread of TensorFlow's may still be making a batch. It is
     waited for while Python still runs: an interpreter that takes itself down shuts the thread out, and then waits for
-    it for ever. A second Ctrl-C ends that wait too, without a word.
+    it for ever. Another Ctrl-C meanwhile ends the process at once.
     """
-    code = main()
-    if code:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        gc.collect()
+    try:
+        code = main()
+    except Exception:
+        sys.excepthook(*sys.exc_info())
+        code = 1
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    gc.collect()
     sys.exit(code)
 
 

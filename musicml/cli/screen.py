@@ -207,13 +207,13 @@ def print_report(path: Path | str, report: dict[str, Any]) -> None:
     columns = ("precision", "recall", "f1", figure)
     print_table(
         [
-            ("class", *(name.replace("_", " ") for name in columns), "examples", "95 % of f1"),
+            ("class", *(name.replace("_", " ") for name in columns), "examples", "f1, 95 % interval"),
             *(
                 (
                     row["class"],
                     *("-" if row[name] is None else f"{row[name]:.3f}" for name in columns),
                     str(row["support"]),
-                    ends(row["intervals"].get("f1"), "-"),
+                    ends((row.get("intervals") or {}).get("f1"), "-"),
                 )
                 for row in report["per_class"]
                 if row["support"] or row["said"]
@@ -222,7 +222,7 @@ def print_report(path: Path | str, report: dict[str, Any]) -> None:
     )
     print_confusion(report)
     figures = "  ".join(worth(report, name).replace(" ", "\xa0") for name in report["metrics"])
-    print(textwrap.fill(figures, 100, break_on_hyphens=False).replace("\xa0", " "))
+    print(textwrap.fill(f"figures (95 % interval): {figures}", 100, break_on_hyphens=False).replace("\xa0", " "))
     print_at_half(report)
     before, after = report["calibration_error_before"], report["calibration_error"]
     if before is not None and after is not None:

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from musicml import augment as augmenting
 from musicml import options, store
 from musicml.experiment import Experiment, Training
 from musicml.learning import fit
@@ -116,7 +117,7 @@ def stored(
         whole = everything or clips
         facts = {"data": data["hash"], "features": whole.features.key, "clips": digest(whole)}
         if view:
-            facts |= {"augment": options.as_table(augment), "seed": seed, "view": view}
+            facts |= {"augment": options.as_table(augment), "seed": seed, "view": view, "drawn": augmenting.DRAWN}
             found = frozen_outputs(model, View(whole, augment, seed, view), facts, root, say)
         else:
             found = frozen_outputs(model, whole, facts, root, say)

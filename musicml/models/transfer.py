@@ -48,8 +48,7 @@ class Options:
     resolutions of the backbone, the coarsest first, the head reads averages: textures stand before things.
     `second_side` > 0 lets the same backbone see a picture a second time, drawn at that size, where small parts are
     larger. `bands` > 1 takes those averages over so many bands of a picture's height, one above the other, in place of
-    the whole: in a spectrogram, how high a thing stands is half of what it is. `l2` keeps the weights of the last layer
-    small.
+    the whole: in a spectrogram, height is frequency. `l2` keeps the weights of the last layer small.
     """
 
     backbone: str = option(choices=tuple(BACKBONES))
@@ -103,6 +102,11 @@ def build(options: Options, spec: Spec) -> Any:
         raise BadInput(
             f"a backbone's input must be at least {SMALLEST_SIDE} on each side, and is {spec.shape[0]} by "
             f"{spec.shape[1]}: raise the picture's size, n_mels or the clip's length."
+        )
+    if len(spec.shape) == 2 and options.bands > 1 and not options.side:
+        raise BadInput(
+            f"model.bands must be 1 where model.side is 0, since a clip's height is its time there, and is "
+            f"{options.bands}: set model.side=224, which draws it with its frequencies upwards."
         )
     inputs, x = picture_input(options, spec) if len(spec.shape) == 3 else sound_input(options, spec)
     last = backbone(options, x)
@@ -195,6 +199,12 @@ def pooled(maps: list[Any], again: list[Any], bands: int) -> Any:
 
     if len(maps) == 1 and not again and bands == 1:
         return keras.layers.GlobalAveragePooling2D(name="pooled")(maps[0])
+    lowest = min(one.shape[1] for one in [*maps, *again])
+    if bands > lowest:
+        raise BadInput(
+            f"model.bands must be at most {lowest}, the height of the smallest of the backbone's maps, and is {bands}: "
+            "lower it, or raise model.side, model.second_side or the picture's height."
+        )
     named = {f"pooled_{one.shape[1]}": one for one in maps} | {f"pooled_again_{one.shape[1]}": one for one in again}
     return keras.layers.Concatenate(name="pooled")([in_bands(one, name, bands) for name, one in named.items()])
 
@@ -209,15 +219,11 @@ def in_bands(x: Any, name: str, bands: int) -> Any:
     if bands == 1:
         return keras.layers.GlobalAveragePooling2D(name=name)(x)
     height, width = x.shape[1:3]
-    if height < bands:
-        raise BadInput(
-            f"model.bands must be at most {height}, the height of the backbone's coarsest map, and is {bands}: lower "
-            "it, or raise model.side or the picture's height."
-        )
     step = height // bands
     size = (height - (bands - 1) * step, width)
-    averages = keras.layers.AveragePooling2D(size, strides=(step, 1), name=f"bands_{name}")(x)
-    return keras.layers.Flatten(name=name)(averages)
+    # a sum of a thousand values would lose too much in half precision
+    pool = keras.layers.AveragePooling2D(size, strides=(step, 1), dtype="float32", name=f"bands_{name}")
+    return keras.layers.Flatten(name=name)(pool(x))
 
 
 def backbone(options: Options, x: Any) -> list[Any]:
