@@ -302,7 +302,7 @@ def test_when_a_figure_can_not_be_drawn_nothing_is_left_behind(genres, tmp_path,
 def test_a_missing_package_is_named_with_its_cure(missing, ending, genres, tmp_path, monkeypatch):
     figures.saved.cache_clear()
     monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(BadInput, match=r'pip install "musicml\[report\]"'):
+    with pytest.raises(BadInput, match=r'pip install -e "\.\[report\]"'):
         writeup.write([genres], tmp_path / f"a{ending}")
     assert not list(tmp_path.iterdir())
 
