@@ -26,8 +26,9 @@ def command() -> None:
     except Exception:
         sys.excepthook(*sys.exc_info())
         code = 1
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    gc.collect()
+    if "tensorflow" in sys.modules:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        gc.collect()
     sys.exit(code)
 
 
