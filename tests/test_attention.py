@@ -6,9 +6,12 @@ import sys
 import numpy as np
 import pytest
 from conftest import EXPERIMENTS
+from near import off
 
 from musicml import engines, models
 from musicml.models import attention
+
+pytestmark = pytest.mark.numeric
 
 SHAPE = (10, 16)
 SMALL = {"layers": 2, "units": 16}
@@ -38,7 +41,7 @@ def test_its_last_layer_is_named_for_what_it_answers_and_gives_probabilities(tas
     scores = np.asarray(model(clips(), training=False))
     assert model.layers[-1].name == "instrument" and scores.shape == (6, 4) and scores.dtype == np.float32
     assert (scores > 0).all() and (scores < 1).all() and np.ptp(scores, axis=0).max() > 1e-3
-    assert np.allclose(scores.sum(axis=1), 1, atol=1e-6) == (task == "single")
+    assert (off(scores.sum(axis=1), 1) < 1e-5) == (task == "single")
 
 
 def test_the_network_of_the_experiment_has_the_parameters_that_its_header_says():
@@ -52,7 +55,7 @@ def test_the_network_of_the_experiment_has_the_parameters_that_its_header_says()
 
 def test_each_class_weighs_the_frames_for_itself_by_shares_of_one():
     weights = asked(untrained(), "attention", clips())
-    assert weights.shape == (6, 10, 4) and np.allclose(weights.sum(axis=1), 1, atol=1e-6)
+    assert weights.shape == (6, 10, 4) and off(weights.sum(axis=1), 1) < 1e-5
     assert np.ptp(weights, axis=2).max() > 0.01, "classes with equal weights would share one attention"
 
 
@@ -63,14 +66,14 @@ def test_a_score_is_the_weighted_sum_of_what_its_frames_say(task):
     if task == "single":
         odds = np.exp(summed - summed.max(axis=1, keepdims=True))
         summed = odds / odds.sum(axis=1, keepdims=True)
-    assert np.abs(summed - np.asarray(model(values, training=False))).max() < 1e-6
+    assert off(summed, np.asarray(model(values, training=False))) < 1e-5
 
 
 def test_frames_in_another_order_get_the_same_answer():
     """They are a bag: a frame is embedded by itself, and weighed by what it holds, not by where it stands."""
     model, values = untrained(), clips()
     turned = np.asarray(model(values[:, ::-1], training=False))
-    assert np.abs(turned - np.asarray(model(values, training=False))).max() < 1e-6
+    assert off(turned, np.asarray(model(values, training=False))) < 1e-5
 
 
 @pytest.mark.parametrize(("units", "added"), [(16, 2), (12, 1)])
@@ -82,7 +85,7 @@ def test_a_layer_is_added_to_what_it_was_given_where_the_two_are_equally_wide(un
 def test_a_single_frame_is_its_own_answer():
     model, values = untrained(shape=(1, 16)), clips(shape=(1, 16))
     said = asked(model, "in_each_frame", values)[:, 0]
-    assert np.abs(np.asarray(model(values, training=False)) - said).max() < 1e-6
+    assert off(np.asarray(model(values, training=False)), said) < 1e-5
 
 
 def test_it_finds_the_one_frame_that_tells():
@@ -145,7 +148,7 @@ def test_the_saved_model_answers_in_a_process_without_our_code(tmp_path):
     np.save(tmp_path / "clips.npy", values)
     words = [tmp_path / name for name in ("model.keras", "scores.npy", "clips.npy")]
     subprocess.run([sys.executable, "-c", LOADS, *map(str, words)], check=True, cwd=tmp_path, capture_output=True)
-    assert np.abs(np.load(tmp_path / "scores.npy") - np.asarray(model(values, training=False))).max() < 1e-6
+    assert off(np.load(tmp_path / "scores.npy"), np.asarray(model(values, training=False))) < 1e-5
 
 
 @pytest.mark.parametrize("task", ["single", "multi"])
@@ -157,7 +160,7 @@ def test_the_exported_model_has_one_input_and_answers_as_keras_does(task, tmp_pa
     (taken,) = session.get_inputs()
     for some in (slice(0, 1), slice(None)):
         given = session.run(None, {taken.name: values[some]})[0]
-        assert np.abs(given - wanted[some]).max() < 1e-5
+        assert off(given, wanted[some]) < 1e-5
 
 
 def test_the_experiment_becomes_a_whole_run_that_is_exported(musicml, data_root, tmp_path):

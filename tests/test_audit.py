@@ -61,6 +61,7 @@ def test_no_model_can_pass_0_909_where_seven_hundred_drums_are_violins_too(tmp_p
     assert {found[kind].weight for kind in ("ceiling", "contradictory_labels")} == {"fault"}
 
 
+@pytest.mark.numeric
 def test_the_ceiling_is_reached_by_the_shares_of_the_labels_and_by_nothing_else(tmp_path):
     rows = [(f"{k}.wav#{j}", label) for k, group in enumerate(("aab", "abb", "ac", "b", "c", "cc")) for j, label in
             enumerate(group)]  # fmt: skip
@@ -112,6 +113,7 @@ def test_cells_that_contradict_each_other_are_counted_in_a_table_of_several_clas
     assert found["unobserved"].words.startswith("Judged cells of the table of labels: 6 of 12;")
 
 
+@pytest.mark.numeric
 def test_uneven_classes_and_few_test_files_are_told_with_what_they_do(tmp_path):
     rows = [(f"{k}.wav", "often", "train") for k in range(27)] + [(f"r{k}.wav", "rare", "test") for k in range(3)]
     dataset = dataset_of(tmp_path, rows)

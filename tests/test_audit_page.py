@@ -167,6 +167,7 @@ def test_pictures_stand_beside_each_other_as_thumbnails_with_words_for_who_canno
     assert "Hash distance 2" in seen.said and "on the training side" in seen.said and "on the test side" in seen.said
 
 
+@pytest.mark.numeric
 def test_sounds_are_players_of_their_first_seconds(sounds):
     players = Seen(page.made(audit_of(sounds, pair_of(sounds, 0, 2)), sounds)).all("audio")
     assert [one["aria-label"] for one in players] == ["Player of flute/0.wav", "Player of flute/2.wav"]

@@ -96,6 +96,7 @@ def test_pictures_of_one_layout_are_proposed_a_few_each_however_many_there_are()
     assert (np.sort(all_bits)[: lookup.NEAREST] <= least).all()  # the nearest of all, not any few
 
 
+@pytest.mark.numeric
 def test_a_crop_before_white_is_found_by_what_stands_out():
     framed = Image.new("RGB", (300, 260), "white")
     framed.paste(photograph(5), (90, 30))
@@ -110,6 +111,7 @@ def test_an_even_picture_is_not_compared():
     assert [marked(image) for image in even] == [b"", b"", b""]
 
 
+@pytest.mark.numeric
 def test_the_place_at_which_a_crop_fits_is_found():
     whole = np.asarray(photograph(8).convert("L").resize((96, 96)), np.float32)
     crop = np.asarray(photograph(8).convert("L").crop((16, 8, 144, 152)).resize((96, 96)), np.float32)

@@ -139,6 +139,7 @@ def test_what_was_cleared_is_made_again_and_open_features_stay_readable(tones, r
     assert len(said) == 1 and np.array_equal(again.array, kept)
 
 
+@pytest.mark.numeric
 def test_features_without_their_array_are_made_again(tones, root):
     home = root / store.key_of(tones, MEL, 0, root)
     (home / "array.bin").unlink()
@@ -159,6 +160,7 @@ def test_clearing_leaves_what_a_live_process_is_making(root):
     assert names(root) == sorted([live.name, temporary.name])
 
 
+@pytest.mark.numeric
 @pytest.mark.parametrize("cleared", ["when it was renamed", "while it is made"])
 def test_a_computation_that_meets_a_clearing_goes_on(tones, tmp_path, monkeypatch, cleared):
     root, times = tmp_path / "store", []

@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import EXPERIMENTS, no_music, set_words
+from near import off
 from scipy.special import expit, softmax
 
 from musicml import calibrate, files, runs, splits, store
 from musicml.datasets import load, sample
 from musicml.features import MFCC, LogMel
+
+pytestmark = pytest.mark.numeric
 
 
 def single(n, sureness, seed, n_classes=5):
@@ -48,14 +51,14 @@ def best_f1(scores, targets):
 @pytest.mark.parametrize("task", DRAWS)
 def test_a_temperature_of_one_changes_nothing(task):
     scores, _ = DRAWS[task](200, 1.0, 0)
-    assert np.abs(calibrate.temper(scores, 1.0, task) - scores).max() < 1e-6
+    assert off(calibrate.temper(scores, 1.0, task), scores) < 1e-5
 
 
 @pytest.mark.parametrize("temperature", [0.1, 0.7, 1.7, 15.0])
 def test_tempered_scores_are_probabilities_and_put_the_same_class_first(temperature):
     scores, _ = single(500, 2.0, 0)
     tempered = calibrate.temper(scores, temperature, "single")
-    assert tempered.dtype == np.float32 and np.abs(tempered.sum(axis=1) - 1).max() < 1e-6
+    assert tempered.dtype == np.float32 and off(tempered.sum(axis=1), 1) < 1e-5
     assert (tempered.argmax(axis=1) == scores.argmax(axis=1)).all()
     surer = tempered.max(axis=1) > scores.max(axis=1)
     assert surer.all() if temperature < 1 else not surer.any()
@@ -64,14 +67,14 @@ def test_tempered_scores_are_probabilities_and_put_the_same_class_first(temperat
 def test_tempered_sigmoids_keep_their_order_and_their_side_of_one_half():
     scores, _ = multi(500, 2.0, 0)
     tempered = calibrate.temper(scores, 3.0, "multi")
-    assert (np.argsort(tempered, axis=None, kind="stable") == np.argsort(scores, axis=None, kind="stable")).all()
+    assert np.diff(tempered.ravel()[np.argsort(scores, axis=None)]).min() > -1e-6, "neighbors may round to one number"
     assert ((tempered > 0.5) == (scores > 0.5)).all() and (np.abs(tempered - 0.5) < np.abs(scores - 0.5)).all()
 
 
 def test_a_temperature_divides_the_logits():
     logits = np.array([[1.0, -2.0, 0.5]])
-    assert calibrate.temper(softmax(logits), 2.5, "single") == pytest.approx(softmax(logits / 2.5), abs=1e-6)
-    assert calibrate.temper(expit(logits), 2.5, "multi") == pytest.approx(expit(logits / 2.5), abs=1e-6)
+    assert calibrate.temper(softmax(logits), 2.5, "single") == pytest.approx(softmax(logits / 2.5), rel=1e-5)
+    assert calibrate.temper(expit(logits), 2.5, "multi") == pytest.approx(expit(logits / 2.5), rel=1e-5)
 
 
 @pytest.mark.parametrize("task", DRAWS)
@@ -86,23 +89,24 @@ def test_scores_of_zero_and_one_stay_finite(task):
 
 def test_any_leading_shape_is_tempered_alike():
     scores = single(60, 2.0, 0)[0].reshape(3, 4, 5, 5)
-    assert np.array_equal(
-        calibrate.temper(scores, 2.0, "single").reshape(60, 5), calibrate.temper(scores.reshape(60, 5), 2.0, "single")
-    )
+    wanted = calibrate.temper(scores.reshape(60, 5), 2.0, "single")
+    assert off(calibrate.temper(scores, 2.0, "single").reshape(60, 5), wanted) < 1e-5
 
 
 def test_log_loss_equals_scikit_learns_and_cells_that_nobody_judged_do_not_count():
     from sklearn.metrics import log_loss
 
     scores, targets = single(300, 1.5, 0)
-    assert calibrate.log_loss(scores, targets, "single") == pytest.approx(log_loss(targets, scores), abs=1e-9)
+    assert calibrate.log_loss(scores, targets, "single") == pytest.approx(log_loss(targets, scores), rel=1e-9)
     scores, targets = multi(300, 1.5, 0)
     seen = ~np.isnan(targets)
     assert calibrate.log_loss(scores, targets, "multi") == pytest.approx(
-        log_loss(targets[seen], scores[seen]), abs=1e-9
+        log_loss(targets[seen], scores[seen]), rel=1e-9
     )
     changed = np.where(seen, scores, 0.999)
-    assert calibrate.log_loss(changed, targets, "multi") == calibrate.log_loss(scores, targets, "multi")
+    assert calibrate.log_loss(changed, targets, "multi") == pytest.approx(
+        calibrate.log_loss(scores, targets, "multi"), rel=1e-9
+    )
 
 
 @pytest.mark.parametrize("task", DRAWS)
@@ -229,7 +233,7 @@ def test_the_calibration_error_is_the_plain_sum_over_bins():
     for low, high in zip(edges[:-1], edges[1:], strict=True):
         inside = (said >= low) & ((said < high) | (high == 1))
         error += abs((said[inside] - right[inside]).sum()) / 500
-    assert calibrate.calibration_error(scores, targets, "single") == pytest.approx(error, abs=1e-9)
+    assert calibrate.calibration_error(scores, targets, "single") == pytest.approx(error, rel=1e-9)
 
 
 def test_gaps_in_one_bin_may_cancel_and_in_two_bins_may_not():
@@ -297,7 +301,7 @@ def test_shipped_features_and_pictures_have_traits_too():
 def test_a_log_mel_spectrogram_and_its_mfcc_have_the_same_traits():
     y = music(0)
     own = calibrate.traits(LogMel().compute(y), "log_mel")
-    assert calibrate.traits(MFCC().compute(y), "mfcc") == pytest.approx(own, abs=1e-3)
+    assert off(calibrate.traits(MFCC().compute(y), "mfcc"), own) < 1e-5
 
 
 def test_silence_and_a_picture_of_one_colour_have_finite_traits():
@@ -419,7 +423,7 @@ def test_a_run_that_learnt_its_mistakes_by_heart_is_calibrated_on_data_held_back
         raw = np.stack([clips["scores"][clips["example"] == number].mean(axis=0) for number in range(len(rows))])
     right = [float((one.argmax(axis=1) == truth).mean()) for one in (raw, scores)]
     assert right[0] == right[1] == pytest.approx(report["metrics"]["accuracy"], abs=1e-6)
-    assert np.abs(calibrate.temper(raw, served["temperature"], "single") - scores).max() < 1e-5
+    assert off(calibrate.temper(raw, served["temperature"], "single"), scores) < 1e-5
 
 
 @pytest.fixture(scope="module")

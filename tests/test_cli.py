@@ -111,6 +111,7 @@ def test_a_person_gets_a_table_by_class_and_is_told_of_sample_data(asked_about_t
     assert code == 0 and "at the thresholds fitted on validation, and at 0.5: macro_precision" in out
 
 
+@pytest.mark.numeric
 def test_predict_prints_one_json_object(asked_about_tones, tones, musicml):
     files = [tones / "low/1.wav", tones / "high/1.wav"]
     code, out, err = musicml("predict", asked_about_tones.path, *files, "--json")
@@ -133,6 +134,7 @@ def test_predict_prints_the_top_classes(asked_about_tones, trained, data_root, t
     assert code == 0 and out.count("%") == 3 and "generated sample data" in out
 
 
+@pytest.mark.numeric
 def test_predict_takes_a_folder_as_its_files_and_tells_each_clip(asked_about_tones, tones, musicml):
     code, out, err = musicml("predict", asked_about_tones.path, tones / "low", tones / "high/1.wav", "--over-time")
     assert code == 0 and err == "" and out.count("0:00.0 to 0:00.5") == 9

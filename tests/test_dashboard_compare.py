@@ -62,6 +62,7 @@ def test_runs_on_the_same_examples_keep_the_figures_of_their_reports(runs):
         assert its.intervals == one.report["intervals"]
 
 
+@pytest.mark.numeric
 @pytest.mark.parametrize("family", ["cnn", "multi"])
 def test_figures_worked_out_anew_are_those_of_the_report(family, runs):
     chosen = entries(*make(runs, 1.0, 3.0, family=family))
@@ -73,6 +74,7 @@ def test_figures_worked_out_anew_are_those_of_the_report(family, runs):
             assert row == pytest.approx({key: told[key] for key in row}, abs=1e-6)
 
 
+@pytest.mark.numeric
 def test_runs_that_share_a_part_are_compared_on_it(runs):
     (large,), (small,) = make(runs, 2.0, n=60), make(runs / "..", 2.0, family="gru", n=40)
     small.path.rename(runs / small.name)
@@ -230,6 +232,7 @@ def test_a_small_difference_can_be_chance_and_a_large_one_hardly(runs):
     assert text.read("en", "compare")["by_mcnemar"] in said
 
 
+@pytest.mark.numeric
 def test_the_test_on_the_page_is_the_one_of_the_command(runs):
     chosen = make(runs, 0.8, 1.6, 3.0)
     found, app = compare.compare(chosen), compared(*chosen)
@@ -263,6 +266,7 @@ def test_a_published_protocol_is_marked_and_never_ranked(runs):
     assert "second less first" not in next(f.value for f in app.dataframe if "class" in f.value.columns).columns
 
 
+@pytest.mark.numeric
 def test_figures_of_each_class_say_which_run_is_which_without_colour():
     figure = counts.side_by_side(
         ["a", "b"], {"A": [0.1, None], "B": [0.3, 0.4]}, {"A": [[0, 0.2], None], "B": [None, None]}, "recall"

@@ -1,13 +1,15 @@
 import shutil
 import threading
 
-import numpy as np
 import pytest
 from conftest import EXPERIMENTS, set_words
+from near import off
 
 from musicml import console, engines, runs, serving, train
 from musicml.errors import BadInput
 from musicml.predict import Predictor
+
+pytestmark = pytest.mark.numeric
 
 
 def test_a_run_trained_in_half_precision_is_served_and_exported_in_float32(musicml, tones, data_root, tmp_path):
@@ -23,7 +25,7 @@ def test_a_run_trained_in_half_precision_is_served_and_exported_in_float32(music
     assert code == 0 and run.facts()["precision"]["policy"] == "mixed_bfloat16"
     assert run.facts()["export"].startswith("exported") and (run.path / "model.onnx").is_file()
     by_onnx, by_keras = (Predictor(run, engine).predict(tones / "low/1.wav").scores for engine in ("onnx", "keras"))
-    assert np.abs(by_onnx - by_keras).max() < 1e-4
+    assert off(by_onnx, by_keras) < 1e-4
 
 
 def test_a_resumed_training_leaves_no_exported_model_of_before(asked_about_tones, monkeypatch, tmp_path):

@@ -7,12 +7,15 @@ import sys
 
 import numpy as np
 import pytest
+from near import off
 
 from musicml import datasets, engines, export, models, runs, serving
 from musicml.errors import BadInput
 from musicml.export import folder
 from musicml.export.to_onnx import forest_graph, written
 from musicml.predict import Predictor
+
+pytestmark = pytest.mark.numeric
 
 MAPPED, UNMAPPED = ("cnn", "multi", "unfrozen", "frozen"), ("gru", "lstm", "vggish")
 MODELS = {"onnx": "model.onnx", "litert": "model.tflite", "saved_model": "saved_model"}
@@ -53,8 +56,8 @@ def assert_maps_explain_the_scores(model):
     scores, maps = (np.asarray(output) for output in mapped(clips, training=False))
     assert maps.shape[0] == len(clips) and maps.shape[3] == model.output_shape[1] and maps.ndim == 4
     of_means = answered(maps.mean(axis=(1, 2), dtype=np.float64), model.layers[-1].activation.__name__)
-    assert np.abs(of_means - scores).max() < 1e-5
-    assert np.abs(np.asarray(model(clips, training=False)) - scores).max() < 1e-6
+    assert off(of_means, scores) < 1e-5
+    assert off(np.asarray(model(clips, training=False)), scores) < 1e-5
     return scores
 
 
@@ -119,7 +122,7 @@ def test_a_batch_normalisation_of_either_kind_is_folded():
         kernel, bias = models.base.folded([layer, keras.layers.Dropout(0.5), layer], *dense.get_weights())
         x = rng.normal(0, 1, (7, 5)).astype(np.float32)
         wanted = dense(layer(layer(x, training=False), training=False))
-        assert np.abs(x @ kernel + bias - np.asarray(wanted)).max() < 1e-5
+        assert off(x @ kernel + bias, np.asarray(wanted)) < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -154,8 +157,8 @@ def test_the_exported_maps_are_those_of_keras(trained, keras_model_of, name):
     clips = clips_for(model)
     loaded = engines.load(trained(name).path, serving.read(trained(name)), "onnx")
     scores, maps = (np.asarray(output) for output in models.with_maps(model)(clips, training=False))
-    assert np.abs(loaded.scores(clips) - scores).max() < TOLERANCE
-    assert np.abs(loaded.maps(clips) - maps).max() < TOLERANCE * max(1, np.abs(maps).max())
+    assert off(loaded.scores(clips), scores) < TOLERANCE
+    assert off(loaded.maps(clips), maps) < TOLERANCE
 
 
 def test_a_model_of_another_run_is_refused_by_its_fingerprint(trained, tmp_path):
@@ -180,7 +183,7 @@ def test_the_onnx_forest_answers_as_scikit_learn_does(task):
     for n, frames in ((1, 1), (5, 4), (200, 2), (3, 5000)):
         clips = (rng.normal(0, 1, (n, 1, 6)) + rng.normal(0, 1, (n, frames, 6))).astype(np.float32)
         (given,) = session.run(["scores"], {"features": clips})
-        assert np.abs(given - forest.scores(trees, clips, task)).max() < 1e-6
+        assert off(given, forest.scores(trees, clips, task)) < 1e-5
         assert n < 3 or np.ptp(given, axis=0).max() > 0.1, "scores that are all alike would agree by chance"
 
 
@@ -290,10 +293,10 @@ def test_what_a_sounds_readme_says_of_frames_and_clips_is_how_the_predictor_cuts
     """The steps' numbers, followed by hand, give the example's clips."""
     to, _ = exported(name, "onnx")
     example, served = np.load(to / "example.npz"), serving.read(trained(name))
-    assert np.abs(served.settings.compute(example["y"]) - example["features"]).max() < 1e-4
+    assert off(served.settings.compute(example["y"]), example["features"]) < 1e-4
     assert example["clips"].shape[1:] == (served.clip["n_frames"], served.settings.n_bins)
     raw = Predictor(trained(name), "keras").scores_of(list(example["clips"]))
-    assert np.abs(raw - example["raw"]).max() < TOLERANCE
+    assert off(raw, example["raw"]) < TOLERANCE
 
 
 def test_a_recurrent_litert_model_needs_none_of_tensorflows_operations(exported):
@@ -314,7 +317,7 @@ def test_an_exported_model_gives_the_scores_that_the_run_stored_of_its_test_clip
         clip for question in asked for clip in predictor.cut(question.values, predictor.places(len(question.values)))
     ]
     scores = check.scores_of(np.stack(clips).astype(np.float32))
-    assert np.abs(scores - stored["scores"][stored["example"] < few]).max() < TOLERANCE
+    assert off(scores, stored["scores"][stored["example"] < few]) < TOLERANCE
     assert np.ptp(scores, axis=0).max() > 10 * TOLERANCE, "scores that are all alike would agree by chance"
 
 

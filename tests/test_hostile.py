@@ -49,12 +49,13 @@ def check_warnings(warnings, path, words):
     assert bool(warnings) == bool(words), warnings
 
 
+@pytest.mark.numeric
 @pytest.mark.parametrize("name", SOUNDS)
 def test_a_hostile_sound_is_refused_in_a_sentence_or_answered_with_a_warning(predictor, hostile, name):
     case, path = FILES[name], hostile(name)
     if case.answered:
         answer = predictor.predict(path)
-        assert isinstance(answer, Prediction) and answer.scores.sum() == pytest.approx(1, abs=1e-5)
+        assert isinstance(answer, Prediction) and answer.scores.sum() == pytest.approx(1, rel=1e-5)
         check_warnings(answer.warnings, path, case.words)
     else:
         with pytest.raises(BadInput) as caught:

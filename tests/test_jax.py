@@ -6,6 +6,7 @@ import os
 import numpy as np
 import pytest
 from conftest import EXPERIMENTS
+from near import off
 
 from musicml import audio, calibrate, experiment, inputs, live, runs
 from musicml import train as training
@@ -59,7 +60,7 @@ def test_a_file_is_answered_as_the_model_predicts_trainings_own_batches_of_its_c
     wanted = calibrate.temper(raw, run.read("serving.json")["temperature"], "single")
     predictor = Predictor(run)
     for index, scores in list(zip(indices, wanted, strict=True))[::5]:
-        assert np.abs(predictor.predict(material.dataset.examples[index].path).scores - scores).max() < 1e-4
+        assert off(predictor.predict(material.dataset.examples[index].path).scores, scores) < 1e-4
 
 
 @pytest.mark.parametrize("name", ["gru", "frozen"])
@@ -70,7 +71,7 @@ def test_a_run_without_an_exported_model_is_answered_by_keras_with_its_stored_sc
     for engine in ("auto", "keras"):
         predictor = Predictor(run, engine)
         for row, answer in zip(rows, predictor.predict_all([paths[row["example"]] for row in rows]), strict=True):
-            assert np.abs(answer.scores - [float(row[f"score:{name}"]) for name in names]).max() < 1e-4
+            assert off(answer.scores, [float(row[f"score:{name}"]) for name in names]) < 1e-4
         assert predictor.model().engine == "keras" and predictor.model().maps is None
 
 
@@ -94,7 +95,7 @@ def test_a_stream_ends_with_the_answer_to_its_file_on_jax(trained, data_root):
         answer for begin in range(0, len(sound.y), 9_000) for answer in listening.hear(sound.y[begin : begin + 9_000])
     ]
     wanted = predictor.predict(sound.y, sample_rate=sound.sample_rate).scores
-    assert len(answers) == 8 and np.abs(listening.end().scores - wanted).max() < 1e-4
+    assert len(answers) == 8 and off(listening.end().scores, wanted) < 1e-4
 
 
 def test_the_command_line_answers_for_a_file(trained, data_root, musicml):
@@ -146,6 +147,6 @@ def test_unobserved_cells_give_no_gradient():
     truth = jnp.array([[1.0, -1.0, 0.0], [-1.0, -1.0, 1.0]])
     said = jnp.array([[0.8, 0.3, 0.4], [0.1, 0.9, 0.5]])
     loss = losses.masked_binary_crossentropy()
-    assert float(loss(truth, said)) == pytest.approx(-(np.log(0.8) + np.log(0.6) + np.log(0.5)) / 3, abs=1e-5)
+    assert float(loss(truth, said)) == pytest.approx(-(np.log(0.8) + np.log(0.6) + np.log(0.5)) / 3, rel=1e-5)
     gradient = jax.grad(lambda scores: loss(truth, scores))(said)
     assert np.array_equal(np.asarray(gradient) != 0, np.asarray(truth) >= 0)

@@ -46,6 +46,7 @@ def test_what_is_known_by_its_artist_only_is_told_right_until_artists_are_kept_a
     assert differences["tracks - artists"].interval[0] > 0 and differences["pieces - artists"].interval[0] > 0
 
 
+@pytest.mark.numeric
 def test_every_piece_is_judged_once_each_way_and_with_each_seed(found):
     assert found.right.shape == (3, 2, found.n_pieces)
     # two seconds at 8,000 Hz have 61 frames of 512 samples, a piece of half a second 14 of them

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from near import off
 
 from musicml import calibrate, cli, features, files, runs, serving
 from musicml.errors import BadInput
@@ -238,6 +239,7 @@ def test_each_engine_says_which_it_is(asked_about_tones, trained):
     assert Predictor(trained("gru"), "keras").model().engine == "keras"
 
 
+@pytest.mark.numeric
 def test_only_the_exported_model_of_a_pooling_head_gives_maps(trained, material_of):
     _, material = material_of("cnn")
     index = material.split.indices("test")[0]
@@ -247,7 +249,7 @@ def test_only_the_exported_model_of_a_pooling_head_gives_maps(trained, material_
     assert maps.ndim == 4 and maps.shape[0] == 1 and maps.shape[-1] == 10
     logits = maps.mean(axis=(1, 2))
     odds = np.exp(logits - logits.max())
-    assert np.abs(odds / odds.sum() - model.scores(clip)).max() < 1e-4
+    assert off(odds / odds.sum(), model.scores(clip)) < 1e-4
     assert Predictor(trained("gru"), "onnx").model().maps is None
     assert Predictor(trained("cnn"), "keras").model().maps is None
 
@@ -271,6 +273,7 @@ def test_a_run_of_few_files_answers_without_saying_what_is_unlike_training(asked
     assert answer.warnings == () and answer.as_table()["unlike_training"] is False
 
 
+@pytest.mark.numeric
 def test_a_file_beyond_the_limit_is_flagged_in_words_with_the_false_alarms_on_validation(broken, tones):
     near = [calibrate.traits(Predictor(broken).read(path).values, "log_mel") for path in sorted(tones.rglob("*.wav"))]
     fitted = calibrate.fit_unlike(np.array(near), np.array(near))
@@ -298,6 +301,7 @@ def test_the_false_alarms_told_are_those_of_the_test_side_once_it_was_judged(bro
     assert any("lay only 2 of 40 validation files." in warning for warning in answer.warnings)
 
 
+@pytest.mark.numeric
 def test_a_run_that_was_evaluated_is_asked_as_its_evaluation_asked_it(asked_about_tones, tones):
     rows = {row["example"]: row for row in asked_about_tones.table("predictions.csv")}
     predictor = Predictor(asked_about_tones)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import EXPERIMENTS, TONES, no_music, set_words
+from near import off
 
 from musicml import audio, cli, datasets, features, images, models, runs, splits
 from musicml.datasets import gtzan, instrument_images, instrument_sounds, openmic
@@ -136,6 +137,7 @@ def on_clips(tmp_path_factory):
     return trained_on_clips
 
 
+@pytest.mark.numeric
 def test_a_network_trains_on_real_clips_and_answers_for_a_flac_a_wav_and_an_mp3(on_clips, musicml, tmp_path):
     code, err, run = on_clips("genre_gru")
     assert code == 0 and run.is_whole and not run.read("report.json")["sample"]
@@ -150,12 +152,13 @@ def test_a_network_trains_on_real_clips_and_answers_for_a_flac_a_wav_and_an_mp3(
     predictor = Predictor(run)
     answers = [predictor.predict(file) for file in files]
     assert all(len(answer.starts) >= 9 for answer in answers), "the whole track is heard"
-    assert np.abs(answers[0].scores - answers[1].scores).max() < 1e-3
+    assert off(answers[0].scores, answers[1].scores) < 1e-3
     assert np.abs(answers[0].scores - answers[2].scores).max() < 0.2
     code, out, _ = musicml("predict", run.path, *files)
     assert code == 0 and out.count(".mp3") == 1
 
 
+@pytest.mark.numeric
 @pytest.mark.parametrize("name", ["genre_gru", "genre_cnn", "forest"])
 def test_the_stored_scores_of_real_clips_are_those_of_every_engine_and_of_the_command_line(on_clips, musicml, name):
     code, _, run = on_clips(name)
@@ -167,13 +170,14 @@ def test_the_stored_scores_of_real_clips_are_those_of_every_engine_and_of_the_co
     for engine in ("onnx", "keras"):
         answers = Predictor(run, engine).predict_all([DATA / "gtzan_clips" / example for example in some])
         for example, answer in zip(some, answers, strict=True):
-            assert np.abs(answer.scores - stored[example]).max() < 1e-4, (engine, example)
+            assert off(answer.scores, stored[example]) < 1e-4, (engine, example)
     code, out, _ = musicml("predict", run.path, "--json", *(DATA / "gtzan_clips" / example for example in some))
     assert code == 0
     for example, answer in zip(some, json.loads(out)["predictions"], strict=True):
-        assert np.abs(np.array([answer["probabilities"][name] for name in names]) - stored[example]).max() < 1e-4
+        assert off(np.array([answer["probabilities"][name] for name in names]), stored[example]) < 1e-4
 
 
+@pytest.mark.numeric
 def test_a_stream_of_a_real_track_ends_with_the_answer_to_its_file(on_clips):
     predictor = Predictor(on_clips("genre_gru")[2])
     flac = sorted((DATA / "gtzan/genres_original").rglob("*.flac"))[0]
@@ -181,7 +185,7 @@ def test_a_stream_of_a_real_track_ends_with_the_answer_to_its_file(on_clips):
     listening = Live(predictor, sample_rate)
     answers = [answer for begin in range(0, len(y), 4_096) for answer in listening.hear(y[begin : begin + 4_096])]
     assert len(answers) == 2 * len(y) // sample_rate
-    assert np.abs(listening.end().scores - predictor.predict(flac).scores).max() < 1e-4
+    assert off(listening.end().scores, predictor.predict(flac).scores) < 1e-4
 
 
 def test_few_unseen_real_clips_and_nearly_all_noise_tones_and_silence_are_flagged(on_clips):

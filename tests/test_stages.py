@@ -121,6 +121,7 @@ def test_a_second_stage_that_makes_nothing_better_leaves_the_first_ones_best(lea
         assert np.array_equal(one, other)
 
 
+@pytest.mark.numeric
 def test_a_run_says_how_it_was_compiled_and_what_its_input_took(fine):
     run, said, _ = fine
     facts = run.facts()
@@ -140,6 +141,7 @@ def test_xla_is_left_out_on_a_cpu_and_left_to_keras_on_a_gpu(monkeypatch):
     assert device.choose_compile("auto") == ("auto", "NVIDIA H100: Keras decides")
 
 
+@pytest.mark.numeric
 def test_a_moving_average_is_what_is_validated_and_kept(tmp_path):
     """Weights that jump from 0 to 1 and back: their average lies between, and that is what validation saw."""
     rng = np.random.default_rng(0)
@@ -158,6 +160,7 @@ def test_a_moving_average_is_what_is_validated_and_kept(tmp_path):
     assert not np.allclose(kept[0.0][0], kept[0.9][0], atol=0.1)
 
 
+@pytest.mark.numeric
 def test_a_warm_up_rises_to_the_rate_and_the_cosine_falls_to_nothing():
     training = experiment.Training(learning_rate=0.4, schedule="cosine", warmup=0.25)
     rate = fit.optimizer(training, 100)._learning_rate
@@ -167,6 +170,7 @@ def test_a_warm_up_rises_to_the_rate_and_the_cosine_falls_to_nothing():
     assert [float(plain(step)) for step in (0, 100)] == pytest.approx([0.4, 0.0], abs=1e-6)
 
 
+@pytest.mark.numeric
 def test_balanced_weights_make_rare_classes_count_as_much_as_common_ones():
     targets = np.eye(3, dtype=np.float32)[[0] * 6 + [1] * 2]
     weights = stages.class_weights(targets)

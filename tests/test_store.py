@@ -13,6 +13,8 @@ from musicml import datasets, features, files, store
 from musicml.datasets import Dataset, Example
 from musicml.errors import BadInput
 
+pytestmark = pytest.mark.numeric
+
 RATE = 8000
 MEL = features.LogMel(sample_rate=RATE, n_fft=512, hop_length=256, n_mels=16)
 CEPSTRA = features.MFCC(sample_rate=RATE, n_fft=512, hop_length=256, n_mels=16, n_mfcc=5)

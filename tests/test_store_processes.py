@@ -14,6 +14,8 @@ from PIL import Image
 from musicml import datasets, features, store
 from musicml.store import reading
 
+pytestmark = pytest.mark.numeric
+
 RATE = 8000
 MEL = features.LogMel(sample_rate=RATE, n_fft=512, hop_length=256, n_mels=16)
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux's own limits and files")

@@ -131,6 +131,7 @@ def test_forests_are_compared_by_the_files_of_validation_and_leave_no_weights(se
     assert kept["best"]["value"] == found.best_first[0].value and "flatters" in kept["note"]
 
 
+@pytest.mark.numeric
 def test_of_several_classes_at_once_only_what_was_looked_for_counts():
     labels = [{"piano": True}, {"piano": False, "flute": True}, {"piano": True, "flute": False}, {"flute": True}]
     examples = tuple(Example(f"{k}", Path("nowhere"), told, f"{k}") for k, told in enumerate(labels))
@@ -182,6 +183,7 @@ def test_nothing_of_the_test_side_is_read(text, searched, tmp_path, monkeypatch)
     assert len(poisoned) >= 3 and all(np.isfinite(trial.value) and not trial.why for trial in found.trials)
 
 
+@pytest.mark.numeric
 def test_a_network_is_tuned_to_the_rate_at_which_it_learns(searched, tmp_path):
     table = "training.learning_rate = [1e-8, 0.03]\n"
     found = searched(written(tmp_path, CNN, table), trials=9, prune=False)

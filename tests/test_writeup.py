@@ -486,6 +486,7 @@ def test_both_thresholds_and_the_reliability_diagram_stand_in_a_report(several_a
     assert [point[2] for point in drawn.drawing.series[0][1]] == [row["n"] for row in report["reliability"]]
 
 
+@pytest.mark.numeric
 def test_149_of_150_has_its_interval_in_both_languages(tmp_path):
     run = make(tmp_path, "a", family="transfer", n=150)
     rows, names = run.table("predictions.csv"), run.read("labels.json")
@@ -606,6 +607,7 @@ def test_no_heading_is_hyphenated_and_long_names_above_columns_may_break(tmp_pat
     assert typst.query(str(tmp_path / "a.typ"), "<body>", field="value", one=True) == "true"
 
 
+@pytest.mark.numeric
 def test_published_tables_have_wilsons_intervals_where_it_is_known_of_how_many(genres, several_at_once):
     table = named(writeup.document([genres]), "reference-gtzan_cnn")
     reggae = next(row for row in table.rows if row[0] == "reggae")
@@ -632,6 +634,7 @@ def test_of_a_published_system_without_a_table_of_classes_that_is_said(family, w
     assert words in said.split("no table of classes was published;")[1]
 
 
+@pytest.mark.numeric
 def test_runs_beside_each_other_are_compared_by_a_paired_test_and_seeds_have_a_spread(tmp_path):
     some = [make(tmp_path, f"run{seed}", n=60, seed=seed, draws=40) for seed in (0, 1)]
     some.append(make(tmp_path, "rival", family="gru", n=60))
