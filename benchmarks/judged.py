@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from musicml import datasets, experiment, inputs, learn, prepare, report
+from musicml import datasets, experiment, learn, pooling, prepare, report
 from musicml.datasets import Dataset
 from musicml.experiment import Experiment
 
@@ -106,7 +106,7 @@ def asked(way: Way, read: Experiment, material: learn.Material, seed: int, root:
     if way.rival is not None:
         return way.rival(read, material, root)
     clips, raw = learn.tried(read, material, seed, root)
-    return inputs.by_example(raw, clips, material.split.indices("test"), "single", read.clips.average)
+    return pooling.by_example(raw, clips, material.split.indices("test"), "single", read.clips.average)
 
 
 def joined(parts: list[Judged]) -> Judged:

@@ -22,29 +22,6 @@ FEWEST = 20  # below so many validation examples a fitted temperature is noise
 BOUNDS = (0.05, 20.0)
 
 
-def pooled(scores: np.ndarray, task: str, average: str = "probability") -> np.ndarray:
-    """The scores of a whole file from those of its clips.
-
-    Parameters
-    ----------
-    scores : np.ndarray [shape=(n_clips, n_classes)], raw scores in [0, 1]
-    task : `single` (softmax) or `multi` (sigmoids)
-    average : `probability`, their plain mean; or `log_probability`, the mean of their logarithms (of `multi`, of their
-        log-odds), brought back to probabilities: one clip that is sure of a class's absence then weighs more
-
-    Returns
-    -------
-    np.ndarray [shape=(n_classes,)]
-    """
-    if average == "probability":
-        return scores.mean(axis=0)
-    scores = np.clip(np.asarray(scores, dtype=np.float64), SMALLEST, 1 - SMALLEST)
-    if task == "multi":
-        return (1 / (1 + np.exp((np.log1p(-scores) - np.log(scores)).mean(axis=0)))).astype(np.float32)
-    odds = np.exp(np.log(scores).mean(axis=0))
-    return (odds / odds.sum()).astype(np.float32)
-
-
 def temper(scores: np.ndarray, temperature: float, task: str) -> np.ndarray:
     """Calibrated probabilities.
 

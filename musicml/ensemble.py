@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from musicml import calibrate, compare, console, datasets, evaluate, files, published, report, runs, scored
+from musicml import compare, console, datasets, evaluate, files, pooling, published, report, runs, scored
 from musicml.errors import BadInput
 from musicml.runs import Run
 from musicml.scored import Scored
@@ -72,7 +72,7 @@ def vote(voices: Sequence[Scored]) -> Scored:
     return replace(
         voices[0],
         scores=np.stack(
-            [calibrate.pooled(stacked[:, place], task, "log_probability") for place in range(stacked.shape[1])]
+            [pooling.pooled(stacked[:, place], task, "log_probability") for place in range(stacked.shape[1])]
         ),
     )
 

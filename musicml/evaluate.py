@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from musicml import calibrate, console, datasets, files, published, report, runs, serving, splits
+from musicml import calibrate, console, datasets, files, pooling, published, report, runs, serving, splits
 from musicml.datasets import Dataset, Example
 from musicml.errors import BadInput
 from musicml.predict import Prediction, Predictor, Question
@@ -232,7 +232,7 @@ def judge(run: Run, answered: Answered, draws: int = report.DRAWS) -> dict[str, 
     task, targets = run.facts()["task"], answered.targets
     scores = np.stack([prediction.scores for prediction in answered.predictions])
     average = serving.read(run).average
-    raw = np.stack([calibrate.pooled(one.clip_scores, task, average) for one in answered.predictions])
+    raw = np.stack([pooling.pooled(one.clip_scores, task, average) for one in answered.predictions])
     groups, names = np.array(answered.groups, dtype=object), run.read("labels.json")
     judged = [prediction for prediction in answered.predictions if prediction.unlike is not None]
     flagged = sum(prediction.is_unlike_training for prediction in judged)

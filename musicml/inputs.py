@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from musicml import audio, calibrate
+from musicml import audio
 from musicml.augment import Augment, drawn, vary
 from musicml.datasets import Dataset
 from musicml.store import Features
@@ -114,15 +114,3 @@ def spread(clips: Clips, most: int = 2000) -> tuple[np.ndarray, np.ndarray]:
 def targets_of(clips: Clips, targets: np.ndarray) -> np.ndarray:
     """Each clip's targets: those of its example, with `UNOBSERVED` for NaN, [shape=(n_clips, n_classes)], float32."""
     return np.nan_to_num(targets[clips.example], nan=UNOBSERVED).astype(np.float32)
-
-
-def by_example(
-    scores: np.ndarray, clips: Clips, indices: np.ndarray, task: str = "single", average: str = "probability"
-) -> np.ndarray:
-    """The mean score of each example's clips, [shape=(n_indices, n_classes)]: a track is judged whole.
-
-    Parameters
-    ----------
-    task, average : as `musicml.calibrate.pooled` takes them
-    """
-    return np.stack([calibrate.pooled(scores[clips.example == index], task, average) for index in indices])

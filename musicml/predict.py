@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from musicml import audio, calibrate, decoding, engines, features, serving
+from musicml import audio, calibrate, decoding, engines, features, pooling, serving
 from musicml.errors import BadInput, nearest
 from musicml.runs import Run, open_run
 
@@ -279,7 +279,7 @@ class Predictor:
         return Prediction(
             question.name,
             self.class_names,
-            calibrate.temper(calibrate.pooled(raw, self.task, served.average), served.temperature, self.task),
+            calibrate.temper(pooling.pooled(raw, self.task, served.average), served.temperature, self.task),
             places * (served.clip["frame_seconds"] or 0.0),
             raw,
             served.thresholds,

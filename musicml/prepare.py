@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from musicml import audit, inputs, learn, splits, store
+from musicml import audit, file_digests, inputs, learn, splits, store
 from musicml.datasets import Dataset
 from musicml.errors import BadInput
 from musicml.experiment import Experiment
@@ -80,13 +80,13 @@ def read(
 
     `named` is whether the caller writes an excluded.csv, which names the files left out.
     """
-    root = data_root / store.FOLDER
+    root = data_root / file_digests.FOLDER
     dataset, found = store.features_of(dataset, experiment.features, root, clip["least_samples"], say)
     tell(dataset, found, named, say)
     if experiment.data.split != "clean" and len(set(dataset.groups)) == len(dataset.examples):
         say("no groups are known: every file is taken to be independent of every other, which flatters")
     if dataset.vggish is None and not dataset.as_published:
-        dataset = splits.together(dataset, dict(store.digests(dataset, root)))
+        dataset = splits.together(dataset, dict(file_digests.digests(dataset, root)))
     return dataset, found
 
 
@@ -96,7 +96,7 @@ def divided(
     """The data set as it is split, the split of the model that is served, and those of a cross-validation."""
     data = experiment.data
     if data.split == "clean":
-        dataset = splits.joined(dataset, audit.clusters(dataset, data_root / store.FOLDER, say))
+        dataset = splits.joined(dataset, audit.clusters(dataset, data_root / file_digests.FOLDER, say))
         n, n_groups = len(dataset.examples), len(set(dataset.groups))
         say(f"files that are known to belong together or nearly alike share a group: {n} files, {n_groups} groups")
     if data.n_folds == 1:

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from musicml import audio, calibrate, datasets, references, report, scored, serving
+from musicml import audio, calibrate, datasets, pooling, references, report, scored, serving
 from musicml.audit import labels
 from musicml.datasets import Dataset, Example
 from musicml.errors import BadInput
 from musicml.predict import Prediction, Predictor, Question
 from musicml.runs import Run
+from musicml.stats import wilson
 
 SECOND = 1.0  # what the app of `served = "first_second"` heard of a file
 WEIGHTED = ("weighted_precision", "weighted_recall")
@@ -100,7 +101,7 @@ def as_served(
     found: dict[str, Any] = {}
     if facts["published"]["served"] == "softmax_twice":
         average = serving.read(run).average
-        raw = np.stack([calibrate.pooled(one.clip_scores, facts["task"], average) for one in predictions])
+        raw = np.stack([pooling.pooled(one.clip_scores, facts["task"], average) for one in predictions])
         found["softmax_twice"] = softmax_twice(raw, targets, groups)
     if facts["published"]["served"] == "first_second":
         right = [targets[k, one.scores.argmax()] > 0.5 for k, one in enumerate(predictions)]
@@ -270,7 +271,8 @@ def share(right: np.ndarray, groups: Sequence[str]) -> Figure:
         return Figure(None)
     value, interval = report.mean_and_interval(np.asarray(right, dtype=float), np.array(groups, dtype=object))
     if interval is None and len(set(groups)) > 1:
-        interval = [report.rounded(end) for end in report.wilson(value, len(set(groups)))]
+        n = len(set(groups))
+        interval = [report.rounded(end) for end in wilson(round(value * n), n)]
     return Figure(value, interval)
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import sqrt
-from statistics import NormalDist, fmean
+from statistics import fmean
 
 from musicml.errors import BadInput, nearest
+from musicml.stats import wilson
 
 HONEST, AS_PUBLISHED = "honest", "as published"
 
@@ -69,17 +69,6 @@ def get(name: str) -> Reference:
     if name not in known:
         raise BadInput(f"reference = {name!r} must be a published result that musicml knows: {nearest(name, known)}")
     return known[name]
-
-
-def wilson(right: int, n: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of `right` in `n` (Journal of the American Statistical Association, 1927).
-
-    >>> [round(100 * limit, 1) for limit in wilson(149, 150)]
-    [96.3, 99.9]
-    """
-    z = NormalDist().inv_cdf(0.975)
-    centre, spread = right + z * z / 2, z * sqrt(right * (n - right) / n + z * z / 4)
-    return (centre - spread) / (n + z * z), (centre + spread) / (n + z * z)
 
 
 def macro(table: Table) -> dict[str, float]:

@@ -69,7 +69,7 @@ class Serving:
 
     @property
     def average(self) -> str:
-        """How a file's score comes from those of its clips, as `musicml.calibrate.pooled` takes it."""
+        """How a file's score comes from those of its clips, as `musicml.pooling.pooled` takes it."""
         return self.clip.get("average", "probability")
 
 

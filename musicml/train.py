@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from musicml import calibrate, console, datasets, files, inputs, learn, options, prepare, runs, serving
+from musicml import calibrate, console, datasets, files, inputs, learn, options, pooling, prepare, runs, serving
 from musicml import experiment as experiments
 from musicml.datasets.base import SPLITS
 from musicml.errors import BadInput
@@ -266,7 +266,7 @@ def write_serving(
     temperature, thresholds = 1.0, [0.5] * len(dataset.class_names)
     if len(indices):
         targets = dataset.targets()[indices]
-        scores = inputs.by_example(
+        scores = pooling.by_example(
             learned.scores_of(sides["val"]), sides["val"], indices, dataset.task, experiment.clips.average
         )
         temperature = calibrate.fit_temperature(scores, targets, dataset.task)

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from musicml import console, datasets, files, inputs, learn, options, prepare, runs, space, study, train
+from musicml import console, datasets, files, inputs, learn, options, pooling, prepare, runs, space, study, train
 from musicml.datasets import Dataset
 from musicml.errors import BadInput
 from musicml.experiment import Experiment
@@ -294,7 +294,7 @@ def by_file(experiment: Experiment, material: learn.Material, clips: inputs.Clip
     from sklearn.metrics import average_precision_score
 
     indices = material.split.indices("val")
-    scores = inputs.by_example(
+    scores = pooling.by_example(
         learned.scores_of(clips), clips, indices, material.dataset.task, experiment.clips.average
     )
     targets = material.dataset.targets()[indices]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from musicml import datasets, features, store
+from musicml import datasets, features, file_digests, store
 from musicml.cli import cached
 from musicml.store import making
 
@@ -31,7 +31,7 @@ def tones(tmp_path):
 @pytest.fixture
 def root(tones, tmp_path):
     """A store that holds features of the four, and a frozen part's outputs."""
-    root = tmp_path / "data" / store.FOLDER
+    root = tmp_path / "data" / file_digests.FOLDER
     store.features_of(tones, MEL, root, say=lambda line: None)
     store.outputs(root, {"of": "tones"}, (4, 3), lambda: np.zeros((4, 3)), say=lambda line: None)
     return root
@@ -105,9 +105,9 @@ def test_comparisons_of_an_audit_are_one_line(root):
 
 
 def test_an_empty_store_is_said_to_be_empty(tmp_path, capsys):
-    assert cached.cache(asked(tmp_path / store.FOLDER)) == 0
+    assert cached.cache(asked(tmp_path / file_digests.FOLDER)) == 0
     assert capsys.readouterr().out.startswith("nothing in ")
-    assert cached.cache(asked(tmp_path / store.FOLDER, clear=True)) == 0
+    assert cached.cache(asked(tmp_path / file_digests.FOLDER, clear=True)) == 0
     assert capsys.readouterr().out.startswith("0.0 MB freed")
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import write_tone
 
-from musicml import calibrate, compare, ensemble, runs, scored
+from musicml import compare, ensemble, pooling, runs, scored
 from musicml.errors import BadInput
 
 pytestmark = pytest.mark.numeric
@@ -103,9 +103,9 @@ def test_the_command_prints_the_members_beside_the_whole_and_keeps_what_it_found
 @pytest.mark.parametrize("task", ["single", "multi"])
 def test_clips_can_be_averaged_in_log_probability(task):
     scores = np.array([[0.9, 0.1], [0.5, 0.5]])
-    found = calibrate.pooled(scores, task, "log_probability")
+    found = pooling.pooled(scores, task, "log_probability")
     odds = np.sqrt(0.9 * 0.5) / np.sqrt(0.1 * 0.5)
     if task == "multi":
         odds = np.sqrt(9.0)
     assert found[0] == pytest.approx(odds / (1 + odds), rel=1e-5) and found.sum() == pytest.approx(1, rel=1e-5)
-    assert calibrate.pooled(scores, task).tolist() == [0.7, 0.3]
+    assert pooling.pooled(scores, task).tolist() == [0.7, 0.3]

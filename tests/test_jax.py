@@ -8,7 +8,7 @@ import pytest
 from conftest import EXPERIMENTS
 from near import off
 
-from musicml import audio, calibrate, experiment, inputs, live, runs
+from musicml import audio, calibrate, experiment, inputs, live, pooling, runs
 from musicml import train as training
 from musicml.errors import BadInput
 from musicml.predict import Predictor
@@ -56,7 +56,7 @@ def test_a_file_is_answered_as_the_model_predicts_trainings_own_batches_of_its_c
     indices = material.split.indices("test")
     clips = inputs.cut(material.features, indices, material.clip["n_frames"], material.clip["hop_frames"])
     model = keras.saving.load_model(run.path / "model.keras", compile=False)
-    raw = inputs.by_example(fit.scores_of(model, clips, read.training.batch_size), clips, indices)
+    raw = pooling.by_example(fit.scores_of(model, clips, read.training.batch_size), clips, indices)
     wanted = calibrate.temper(raw, run.read("serving.json")["temperature"], "single")
     predictor = Predictor(run)
     for index, scores in list(zip(indices, wanted, strict=True))[::5]:

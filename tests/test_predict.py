@@ -11,7 +11,7 @@ from conftest import FAMILIES, write_tone
 from near import off
 from PIL import Image
 
-from musicml import calibrate, engines, evaluate, inputs, predict, runs
+from musicml import calibrate, engines, evaluate, inputs, pooling, predict, runs
 from musicml.errors import BadInput
 from musicml.predict import Prediction, Predictor
 
@@ -37,7 +37,7 @@ def as_training_sees(run, read, material):
     indices = material.split.indices("test")
     clips = inputs.cut(material.features, indices, material.clip["n_frames"], material.clip["hop_frames"])
     model = keras.saving.load_model(run.path / "model.keras", compile=False)
-    raw = inputs.by_example(fit.scores_of(model, clips, read.training.batch_size), clips, indices)
+    raw = pooling.by_example(fit.scores_of(model, clips, read.training.batch_size), clips, indices)
     serving = run.read("serving.json")
     scores = calibrate.temper(raw, serving["temperature"], serving["task"])
     return list(zip([material.dataset.examples[index] for index in indices], scores, strict=True))

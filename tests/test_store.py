@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from PIL import Image
 
-from musicml import datasets, features, files, store
+from musicml import datasets, features, file_digests, files, store
 from musicml.datasets import Dataset, Example
 from musicml.errors import BadInput
 
@@ -143,22 +143,22 @@ def test_damaged_digests_only_mean_reading_again(sounds, tmp_path, damage):
 
 def test_digests_are_those_of_the_files_and_no_file_is_read_twice(sounds, tmp_path):
     expected = [(example.id, files.digest(example.path)) for example in sounds.examples]
-    assert list(store.digests(sounds, tmp_path)) == expected
+    assert list(file_digests.digests(sounds, tmp_path)) == expected
     for example in sounds.examples:
         spoil(example.path)
-    assert list(store.digests(sounds, tmp_path)) == expected
+    assert list(file_digests.digests(sounds, tmp_path)) == expected
 
 
 def test_asking_for_some_files_forgets_no_other_until_there_are_new_ones(sounds, tmp_path):
-    expected, few = dict(store.digests(sounds, tmp_path)), sounds.keep([1, 1, 0, 0, 0, 0])
-    assert dict(store.digests(few, tmp_path)).items() <= expected.items()
+    expected, few = dict(file_digests.digests(sounds, tmp_path)), sounds.keep([1, 1, 0, 0, 0, 0])
+    assert dict(file_digests.digests(few, tmp_path)).items() <= expected.items()
     for example in sounds.examples[:5]:
         spoil(example.path)
     noise(sounds.examples[5].path, 99)
-    found = dict(store.digests(sounds, tmp_path))
+    found = dict(file_digests.digests(sounds, tmp_path))
     assert [name for name in found if found[name] != expected[name]] == [sounds.examples[5].id]
     noise(sounds.examples[0].path, 98)
-    assert len(dict(store.digests(few, tmp_path))) == (tmp_path / "digests-sounds.bin").stat().st_size / 24 == 2
+    assert len(dict(file_digests.digests(few, tmp_path))) == (tmp_path / "digests-sounds.bin").stat().st_size / 24 == 2
 
 
 def test_a_label_or_a_group_changes_no_features(sounds, tmp_path):

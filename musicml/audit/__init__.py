@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from musicml import files, store
+from musicml import file_digests, files
 from musicml.audit import alike, beside, condition, groups, labels, looks, twins
 from musicml.audit.findings import WEIGHTS, Audit, Finding, Pair
 from musicml.datasets import Dataset
@@ -72,7 +72,7 @@ def clusters(dataset: Dataset, store_root: Path, say: Callable[[str], None] = pr
 
 def keep(dataset: Dataset, data_root: Path, say: Callable[[str], None] = print) -> Audit:
     """`audit` with the store of a data root, written to where `read_saved` finds it."""
-    found, path = audit(dataset, Path(data_root) / store.FOLDER, say), saved(data_root, dataset)
+    found, path = audit(dataset, Path(data_root) / file_digests.FOLDER, say), saved(data_root, dataset)
     files.write_json(path, found.as_table())
     for other in path.parent.glob(f"{glob.escape(path.stem.rpartition('-')[0])}-*.json"):  # of the files as they were
         if other != path:

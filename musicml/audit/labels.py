@@ -12,7 +12,7 @@ import numpy as np
 from musicml.audit.findings import Finding
 from musicml.datasets import Dataset
 from musicml.datasets.base import SPLITS
-from musicml.references import wilson
+from musicml.stats import wilson
 
 SIDES = {"train": "training", "val": "validation", "test": "test"}
 UNEVEN = 1.5  # times more examples in the largest class than in the smallest

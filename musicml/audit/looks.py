@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from musicml import audio, console, decoding, files, images, store
+from musicml import audio, console, decoding, file_digests, files, images
 from musicml.audit import labour, landmarks, sight
 from musicml.datasets import Dataset, Example
 from musicml.errors import BadInput, printable
@@ -79,7 +79,7 @@ def keys_of(dataset: Dataset, root: Path) -> dict[str, str]:
     endings = {example.id: example.path.suffix.lower() for example in there.examples}
     return {
         name: f"{digest}{endings[name] or '.'}"
-        for name, digest in store.digests(there, root)
+        for name, digest in file_digests.digests(there, root)
         if not digest.startswith("unread:")
     }
 

@@ -19,9 +19,9 @@ STAYS = {".audit": "audits kept by `musicml audit`", ".archives": "archives of `
 
 def cache(asked: argparse.Namespace) -> int:
     """Show what the store holds, or remove it."""
-    from musicml import store
+    from musicml import file_digests, store
 
-    root = asked.data_root / store.FOLDER
+    root = asked.data_root / file_digests.FOLDER
     if asked.clear:
         freed = store.clear(root)
         if asked.json:

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from musicml import augment as augmenting
-from musicml import options, store
+from musicml import file_digests, options, store
 from musicml.experiment import Experiment, Training
 from musicml.learning import fit
 from musicml.learning.batches import Batches, View, Views, without_cutting
@@ -111,7 +111,7 @@ def stored(
 ) -> dict[str, Any]:
     """What the frozen backbone makes of each side's clips, and of the varied views of those to train on."""
     data, augment, seed = run.facts()["data"], experiment.augment, run.facts()["seed"]
-    root = Path(data["root"]) / store.FOLDER
+    root = Path(data["root"]) / file_digests.FOLDER
 
     def outputs(clips: Any, view: int = 0) -> np.ndarray:
         whole = everything or clips

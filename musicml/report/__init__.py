@@ -34,8 +34,8 @@ from musicml.report.extents import (
     mean_and_interval,
     rounded,
     rounded_ends,
-    wilson,
 )
+from musicml.stats import wilson
 
 __all__ = [
     "DRAWS",
@@ -64,7 +64,6 @@ __all__ = [
     "rounded",
     "weighted",
     "weighted_by_counts",
-    "wilson",
 ]
 
 MAIN = {"single": "accuracy", "multi": "mean_average_precision"}
@@ -222,7 +221,7 @@ def class_row(name: str, scores: np.ndarray, targets: np.ndarray, said: np.ndarr
     row = {"class": name, **tally(said, truth), "auc": None, "average_precision": None, "f1_absent": None}
     right = row.pop("right")
     row["wilson"] = {
-        name: rounded_ends(wilson(right / n, n)) if row[name] is not None else None
+        name: rounded_ends(wilson(right, n)) if row[name] is not None else None
         for name, n in (("precision", row["said"]), ("recall", row["support"]))
     }
     if truth.any() and not truth.all():

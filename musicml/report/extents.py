@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from musicml.report.draws import by_class, drawn, weighted
+from musicml.stats import wilson
 
 DRAWS = 1000
 # figures above which draws lie: an example drawn twice helps itself
@@ -97,7 +98,7 @@ def intervals_of(
     n_groups = len(set(np.asarray(groups).astype(str)))
     # a plain count where each example stands for itself; and where every draw gives the same, of groups
     if "accuracy" in limits and (limits["accuracy"] is None or n_groups == len(groups)):
-        limits["accuracy"] = rounded_ends(wilson(float(points["accuracy"]), n_groups))
+        limits["accuracy"] = rounded_ends(wilson(round(float(points["accuracy"]) * n_groups), n_groups))
     return limits
 
 
@@ -144,15 +145,3 @@ def rounded(value: float) -> float | None:
 def rounded_ends(ends: tuple[float, float]) -> list[float]:
     """An interval as a report keeps it."""
     return [rounded(end) for end in ends]
-
-
-def wilson(share: float, n: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share of `n` that are independent: it has a width even where all of them are right.
-
-    Wilson, "Probable Inference, the Law of Succession, and Statistical Inference" (Journal of the American Statistical
-    Association, 1927), by scipy.
-    """
-    from scipy import stats
-
-    interval = stats.binomtest(round(share * n), n).proportion_ci(method="wilson")
-    return interval.low, interval.high

@@ -29,16 +29,14 @@ from musicml.datasets import Dataset, Excluded
 from musicml.errors import BadInput
 from musicml.store.frozen import outputs
 from musicml.store.holding import Holding, clear, holdings, size_of
-from musicml.store.keys import digests, key_of
+from musicml.store.keys import key_of
 from musicml.store.making import compute
 
 __all__ = [
-    "FOLDER",
     "Features",
     "Holding",
     "clear",
     "compute",
-    "digests",
     "features_of",
     "fits",
     "holdings",
@@ -47,8 +45,6 @@ __all__ = [
     "outputs",
     "size_of",
 ]
-
-FOLDER = ".features"  # below the data root
 
 
 @dataclass(frozen=True)

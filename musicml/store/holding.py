@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from musicml.store.keys import remembered
+from musicml.file_digests import remembered
 from musicml.store.making import LEAVING, abandoned, owner
 
 KEY = r"[0-9a-f]{24}"
