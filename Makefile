@@ -52,10 +52,10 @@ test: $(DEV) ## run the tests; ARGS="-k splits" chooses some
 test-jax: $(JAX) ## run the tests on JAX, in .venv-jax, which has no TensorFlow
 	@! .venv-jax/bin/python -c 'import tensorflow' 2>/dev/null \
 	  || { echo ".venv-jax must be without TensorFlow, and has it: rm -r .venv-jax, then make test-jax" >&2; exit 1; }
-	@KERAS_BACKEND=jax JAX_PLATFORMS=cpu .venv-jax/bin/python -m pytest -q tests/test_jax.py $(ARGS)
+	@KERAS_BACKEND=jax JAX_PLATFORMS=cpu .venv-jax/bin/python -m pytest -q tests/training/test_jax.py $(ARGS)
 
 test-browser: $(DEV) ## drive the dashboard in a real Chromium; MUSICML_SCREENSHOTS names where its pictures go
-	@.venv/bin/python tests/browser/tabs.py
+	@.venv/bin/python -m tests.browser.tabs
 	@if ! test -e $(AXE) || ! cmp -s tests/browser/package-lock.json .venv/axe/package-lock.json; then \
 	  rm -rf .venv/axe; mkdir -p .venv/axe; cp tests/browser/package.json tests/browser/package-lock.json .venv/axe; \
 	  npm ci --silent --no-audit --no-fund --prefix .venv/axe >/dev/null 2>&1 \
@@ -64,7 +64,7 @@ test-browser: $(DEV) ## drive the dashboard in a real Chromium; MUSICML_SCREENSH
 	@KERAS_BACKEND=tensorflow MUSICML_AXE=$(AXE) .venv/bin/python -m pytest -q -rs -m browser tests/browser $(ARGS)
 
 fuzz: $(DEV) ## read 10,000 damaged sounds and 2,000 damaged pictures
-	@.venv/bin/python tests/fuzz.py --sounds 10000 --pictures 2000 $(ARGS)
+	@.venv/bin/python -m tests.fuzz --sounds 10000 --pictures 2000 $(ARGS)
 
 bench: $(DEV) ## measure; figures go to benchmarks/results (some minutes; leave the machine alone meanwhile)
 	@KERAS_BACKEND=tensorflow .venv/bin/python -m benchmarks $(ARGS)

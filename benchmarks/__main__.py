@@ -19,30 +19,32 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import (
-    again,
     dashboard,
     features,
     frozen,
-    hostile,
-    judged,
+    malformed_files,
     memory,
-    page,
+    out_of_distribution,
     prediction,
+    readme,
+    recipe_comparison,
     recipes,
-    steps,
-    unlike,
+    training_step,
+    warm_start,
 )
-from musicml import cli, console, files, runs
-from musicml.datasets import sample
+from musicml.cli import main as cli
+from musicml.data.synthetic import generate
+from musicml.experiment import run as runs
+from musicml.utils import files, terminal
 
 ROOT = Path(__file__).parent.parent
-QUICK = (prediction, unlike, hostile, dashboard, features, memory, steps, again)
+QUICK = (prediction, out_of_distribution, malformed_files, dashboard, features, memory, training_step, warm_start)
 NAMES = tuple(module.__name__.rpartition(".")[2] for module in QUICK)
 LONG = ("frozen", *recipes.MEASURES)
 LINES = {
     **{name: module.lines for name, module in zip(NAMES, QUICK, strict=True)},
     "frozen": frozen.lines,
-    **dict.fromkeys(recipes.MEASURES, judged.lines),
+    **dict.fromkeys(recipes.MEASURES, recipe_comparison.lines),
 }
 RESULTS = ROOT / "benchmarks/results"
 
@@ -62,10 +64,10 @@ def run_of(experiment: str, work: Path) -> Path:
 def measured(name: str, work: Path) -> dict[str, Any]:
     """One measurement."""
     if name == "steps":
-        return steps.measure()
+        return training_step.measure()
     if name == "again":
-        sample.write(work / "data/sample", say=lambda words: None)
-        return again.measure(work / "data")
+        generate.write(work / "data/sample", say=lambda words: None)
+        return warm_start.measure(work / "data")
     if name == "frozen":
         write_sample(work, "instrument_images")
         return frozen.measure(work / "data")
@@ -89,10 +91,10 @@ def of_answers(name: str, work: Path) -> dict[str, Any]:
     """One measurement of runs that are asked, or looked at in the dashboard."""
     cnn, gru = (run_of(experiment, work) for experiment in ("genre_cnn", "genre_gru"))
     if name == "unlike":
-        return {path.name.split("-")[0]: unlike.measure(path, work / "data") for path in (cnn, gru)}
+        return {path.name.split("-")[0]: out_of_distribution.measure(path, work / "data") for path in (cnn, gru)}
     with tempfile.TemporaryDirectory() as folder:
         if name == "hostile":
-            return hostile.measure(gru, Path(folder))
+            return malformed_files.measure(gru, Path(folder))
         # the sample set holds a few damaged files on purpose
         tracks = [path for path in sorted((work / "data/sample/gtzan").rglob("*.wav")) if path.stat().st_size > 100_000]
         if name == "dashboard":
@@ -104,7 +106,7 @@ def write_sample(work: Path, name: str) -> Path:
     """The folder of a data set's sample, generated where it is not there yet."""
     folder = work / "data/sample" / name
     if not folder.is_dir():
-        sample.write(work / "data/sample", only=[name])
+        generate.write(work / "data/sample", only=[name])
     return folder
 
 
@@ -139,9 +141,9 @@ def main() -> int:
         for name in asked.names or NAMES:
             found = measured(name, work)
             files.write_json(RESULTS / f"{name}.json", {"machine": machine(), **found})
-            page.write(RESULTS, ROOT / "benchmarks/README.md", LINES)
+            readme.write(RESULTS, ROOT / "benchmarks/README.md", LINES)
             for line in LINES[name](found):
-                console.say(line)
+                terminal.say(line)
     return 0
 
 

@@ -1,8 +1,8 @@
 """What the dashboard costs: the first look at each page, each look after it, memory, and a whole class at once.
 
 Fifty made-up runs of a thousand predictions each, and two trained ones to ask. Pages are timed without a browser, each
-in a process of its own; the rest is asked of a server over its own protocol (tests/serving_pages.py), and the last by
-Chromium.
+in a process of its own; the rest is asked of a server over its own protocol (tests/fixtures/page_server.py), and the
+last by Chromium.
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))  # as pytest does: tests/ is no package
 
 ROOT = Path(__file__).parent.parent
 APP = ROOT / "dashboard/app.py"
@@ -54,7 +52,7 @@ def measure(cnn: Path, gru: Path, data: Path, tracks: Sequence[Path]) -> dict[st
     data : the data root that they were trained from
     tracks : sound files to ask about
     """
-    import made_runs
+    from tests.fixtures import fake_runs as made_runs
 
     with tempfile.TemporaryDirectory() as folder:
         runs = Path(folder) / "runs"
@@ -106,17 +104,18 @@ def timed(page: str) -> dict[str, float]:
     from streamlit.components.v2 import manifest_scanner
     from streamlit.testing.v1 import AppTest
 
-    from dashboard import text
+    from dashboard import i18n
+    from dashboard.app_pages import find_page
 
     manifest_scanner.scan_component_manifests = functools.cache(manifest_scanner.scan_component_manifests)
     manifest_scanner.scan_component_manifests()
 
     app = AppTest.from_file(str(APP), default_timeout=60)
     if page != "overview":
-        app.switch_page(f"app_pages/{page}.py")
+        app.switch_page(find_page(page))
     first = took(app.run)
     assert not app.exception and not app.error, f"{page} went wrong: {app.error}"
-    assert app.title[0].value == text.Words("en", page)("title"), f"{page} is not what was shown"
+    assert app.title[0].value == i18n.Words("en", page)("title"), f"{page} is not what was shown"
     return {"first": first, "rerun": statistics.median(took(app.run) for _ in range(RERUNS))}
 
 
@@ -132,14 +131,14 @@ def took(do: Callable[[], object]) -> float:
 
 def started(runs: Path, data: Path) -> Any:
     """A server that says when it loads a model."""
-    from serving_pages import Server
+    from tests.fixtures.page_server import Server
 
     return Server(runs, data, starting=(sys.executable, "-c", COUNTING))
 
 
 def asking(server: Any, run: str) -> Any:
     """A visitor who came to the page that asks a run by a link to it."""
-    from serving_pages import Visitor
+    from tests.fixtures.page_server import Visitor
 
     return Visitor(server, "predict", run=run)
 
@@ -152,7 +151,7 @@ def ask(visitor: Any, track: Path) -> str:
 
 def memory(runs: Path, data: Path, asked: Sequence[str], tracks: Sequence[Path]) -> dict[str, float]:
     """Memory of a server, MB: before anybody came, with a visitor, after one run has answered, after two."""
-    from serving_pages import Visitor
+    from tests.fixtures.page_server import Visitor
 
     with started(runs, data) as server:
         found = {"nobody yet": server.memory()["rss"]}
@@ -171,7 +170,7 @@ def growth(runs: Path, data: Path, run: str, tracks: Sequence[Path]) -> dict[str
     Warmed up by one round over all result pages and the runs that are looked at, and ten answers: after that
     everything that is kept between visits is there.
     """
-    from serving_pages import Visitor
+    from tests.fixtures.page_server import Visitor
 
     with started(runs, data) as server, Visitor(server) as visitor, asking(server, run) as asker:
         look(visitor, LOOKED_AT * len(RESULTS))
@@ -243,8 +242,9 @@ def wave(visitors: Sequence[Any], track: Path) -> dict[str, Any]:
 
 def readable(runs: Path, data: Path) -> dict[str, Any] | None:
     """Seconds from a new server's first sign of life until the Overview stands in Chromium; None without one."""
-    from browser.tabs import WORDS, Tab, chromium_of
     from playwright.sync_api import sync_playwright
+
+    from tests.browser.tabs import WORDS, Tab, chromium_of
 
     with sync_playwright() as playwright:
         path = chromium_of(playwright)

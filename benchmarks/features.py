@@ -21,15 +21,16 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from musicml import audio, features
-from musicml.datasets import Example
-from musicml.store import reading
+from musicml.data.datasets.base import Example
+from musicml.data.io import audio
+from musicml.features import audio_features
+from musicml.features.cache import workers
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 PAIRS = 7
 MOST = 20  # tracks
 TASKS = 6  # times all tracks are read by two processes: long beside handing them out
-SETTINGS = features.LogMel()
+SETTINGS = audio_features.LogMel()
 SPIN = "n = 0\nfor k in range(20_000_000): n += k"  # nothing but a processor
 ROOT = Path(__file__).parent.parent
 
@@ -108,7 +109,7 @@ def by_librosa(path: Path) -> np.ndarray:
 
 def ours(path: Path) -> np.ndarray:
     """The same by the package, as a training does it."""
-    return features.from_file(path, SETTINGS)[0]
+    return audio_features.from_file(path, SETTINGS)[0]
 
 
 def took(do: Callable[..., object], *words: Any) -> float:
@@ -159,7 +160,7 @@ def processes(tracks: list[Path]) -> dict[str, float]:
 def alone(tracks: list[Path]) -> float:
     """Seconds a track by one process, as the store reads them."""
     begun = time.perf_counter()
-    n = put_away(reading.read_all(examples_of(tracks), SETTINGS, 0, tracks[0].parent, 1))
+    n = put_away(workers.read_all(examples_of(tracks), SETTINGS, 0, tracks[0].parent, 1))
     return (time.perf_counter() - begun) / n
 
 
@@ -171,14 +172,14 @@ def examples_of(tracks: list[Path]) -> list[Example]:
 def at_once(tracks: list[Path]) -> float:
     """Seconds a track by two processes, from where both have started to the last track."""
     with tempfile.TemporaryDirectory() as folder:
-        found = reading.read_at_once(examples_of(tracks), SETTINGS, 0, Path(folder), 2, 5)
+        found = workers.read_at_once(examples_of(tracks), SETTINGS, 0, Path(folder), 2, 5)
         put_away(itertools.islice(found, 20))  # by then both have imported what they need
         begun = time.perf_counter()
         n = put_away(found)
         return (time.perf_counter() - begun) / n
 
 
-def put_away(found: Iterable[reading.Found]) -> int:
+def put_away(found: Iterable[workers.Found]) -> int:
     """Write features to a file, as the store does; of how many tracks."""
     with tempfile.TemporaryFile() as out:
         return sum(one.write(out) > 0 for one in found)
@@ -201,7 +202,7 @@ def beside_decoding(paths: list[Path]) -> dict[str, float]:
     import soxr
 
     def bare(y: np.ndarray) -> np.ndarray:
-        return features.log_mel(soxr.resample(y, 44_100, SETTINGS.sample_rate, quality="HQ"), SETTINGS)
+        return audio_features.log_mel(soxr.resample(y, 44_100, SETTINGS.sample_rate, quality="HQ"), SETTINGS)
 
     samples = [audio.read(path).y for path in paths]
     rounds = []

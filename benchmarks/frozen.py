@@ -19,7 +19,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks.recipes import AS_IT_IS
-from musicml import console, datasets, experiment, inputs, learn, models, prepare, runs
+from musicml.data.datasets import loading
+from musicml.experiment import config
+from musicml.experiment import run as runs
+from musicml.features import clips as inputs
+from musicml.models import registry
+from musicml.training import preparation, trainer
+from musicml.utils import terminal
 
 ROOT = Path(__file__).parent.parent
 SIDES = (96, 224)  # pixels
@@ -57,7 +63,7 @@ def at(data_root: Path, side: int, epochs: int, pairs: int) -> dict[str, Any]:
 
 def pair(data_root: Path, side: int, epochs: int) -> dict[str, float]:
     """One training of each way."""
-    read = experiment.read(
+    read = config.read(
         ROOT / "experiments/instrument_images_resnet50.toml",
         {
             **AS_IT_IS,
@@ -70,9 +76,9 @@ def pair(data_root: Path, side: int, epochs: int) -> dict[str, float]:
             "training.keep": "last",
         },
     )
-    dataset = datasets.load("instrument_images", data_root, "sample")
-    with console.quiet():
-        material = prepare.prepare(read, dataset, data_root, 0, lambda words: None)
+    dataset = loading.load("instrument_images", data_root, "sample")
+    with terminal.quiet():
+        material = preparation.prepare(read, dataset, data_root, 0, lambda words: None)
     clips = {
         name: inputs.cut(material.features, some(material.split.indices(name), n), None, None)
         for name, n in PICTURES.items()
@@ -88,28 +94,28 @@ def some(indices: np.ndarray, n: int) -> np.ndarray:
     return indices[np.unique(np.linspace(0, len(indices) - 1, min(n, len(indices))).astype(int))]
 
 
-def built(read: Any, material: learn.Material, clips: dict[str, Any]) -> Any:
+def built(read: Any, material: trainer.Material, clips: dict[str, Any]) -> Any:
     """The model, the same weights every time."""
-    keras = console.import_keras()
+    keras = terminal.import_keras()
     keras.backend.clear_session()
     keras.utils.set_random_seed(0)
-    return models.build(
-        "transfer", replace(read.model, weights="none"), learn.spec_of(read, material, clips["train"], 0)
+    return registry.build(
+        "transfer", replace(read.model, weights="none"), trainer.spec_of(read, material, clips["train"], 0)
     )
 
 
 def by_stages(
-    read: Any, material: learn.Material, clips: dict[str, Any], targets: dict[str, np.ndarray]
+    read: Any, material: trainer.Material, clips: dict[str, Any], targets: dict[str, np.ndarray]
 ) -> dict[str, Any]:
     """As the package trains it, from an empty store."""
     model = built(read, material, clips)
-    from musicml.learning import fit, stages
+    from musicml.training import fit, stages
 
     with tempfile.TemporaryDirectory() as folder:
         facts = {"data": {"root": folder, "hash": material.dataset.hash()}}
         run = runs.begin(Path(folder) / "run", read.name, 0, read.text, facts)
         begun = time.perf_counter()
-        with console.quiet():
+        with terminal.quiet():
             stages.learn(model, clips, targets, read, "single", run, lambda words: None, compiled=False)
         seconds = time.perf_counter() - begun
     return {
@@ -121,14 +127,14 @@ def by_stages(
 
 def by_fit(
     read: Any,
-    material: learn.Material,
+    material: trainer.Material,
     clips: dict[str, Any],
     targets: dict[str, np.ndarray],
     standardisation: list[np.ndarray],
 ) -> dict[str, Any]:
     """Through the frozen backbone in every epoch."""
     model = built(read, material, clips)
-    from musicml.learning import fit, stages
+    from musicml.training import fit, stages
 
     model.get_layer(stages.STANDARDISED).set_weights(standardisation)
     fit.compile_model(model, read.training, "single", 0, False)

@@ -76,31 +76,34 @@ def alone(what: str, *words: Any) -> Any:
 
 def features(root: str, processes: str) -> dict[str, float]:
     """Make features of the tracks below `root`, and watch."""
-    from musicml import datasets, store
-    from musicml.features import LogMel
+    from musicml.data.datasets import loading
+    from musicml.features import cache
+    from musicml.features.audio_features import LogMel
 
     import_all()
     with Watch(alone("imports")) as watch:
-        dataset = datasets.load("gtzan", Path(root), "sample")
+        dataset = loading.load("gtzan", Path(root), "sample")
         listed = watch.now()
-        store.features_of(dataset, LogMel(), Path(root) / processes, processes=int(processes), say=lambda line: None)
+        cache.features_of(dataset, LogMel(), Path(root) / processes, processes=int(processes), say=lambda line: None)
     return told(watch, listed, len(dataset.examples))
 
 
 def prepare(root: str) -> int:
     """Bring the features that the training needs into the store; how many files have some."""
-    from musicml import datasets
+    from musicml.data.datasets import loading
 
-    return len(material(datasets.load("gtzan", Path(root), "sample"), root)[1].dataset.examples)
+    return len(material(loading.load("gtzan", Path(root), "sample"), root)[1].dataset.examples)
 
 
 def training(root: str) -> dict[str, float]:
     """Train on the tracks below `root`, whose features are in the store, and watch."""
     import_for_training()
-    from musicml import datasets, runs, train
+    from musicml.data.datasets import loading
+    from musicml.experiment import run as runs
+    from musicml.training import train
 
     with Watch(anonymous("self")) as watch:
-        dataset = datasets.load("gtzan", Path(root), "sample")
+        dataset = loading.load("gtzan", Path(root), "sample")
         listed = watch.now()
         read, found = material(dataset, root)
         facts = {"data": {"root": root, "hash": found.dataset.hash()}}
@@ -112,10 +115,11 @@ def training(root: str) -> dict[str, float]:
 
 def material(dataset: Any, root: str) -> tuple[Any, Any]:
     """The experiment, cut to a few epochs, and what it trains on."""
-    from musicml import experiment, prepare
+    from musicml.experiment import config
+    from musicml.training import preparation
 
-    read = experiment.read(EXPERIMENT, {"training.epochs": EPOCHS}, sample=True)
-    return read, prepare.prepare(read, dataset, Path(root), 0, lambda line: None)
+    read = config.read(EXPERIMENT, {"training.epochs": EPOCHS}, sample=True)
+    return read, preparation.prepare(read, dataset, Path(root), 0, lambda line: None)
 
 
 def told(watch: Watch, listed: int, n: int) -> dict[str, float]:
@@ -137,22 +141,23 @@ def import_all() -> None:
     import soundfile
     import tqdm
 
-    from musicml import datasets, store
-    from musicml.datasets import gtzan
-    from musicml.store import reading
+    from musicml.data.datasets import gtzan, loading
+    from musicml.features import cache
+    from musicml.features.cache import workers as reading
 
-    assert all((joblib, scipy.fft, soundfile, tqdm, datasets, gtzan, store, reading))
+    assert all((joblib, scipy.fft, soundfile, tqdm, loading, gtzan, cache, reading))
 
 
 def import_for_training() -> None:
     """Import what training needs."""
     import_all()
-    from musicml import console, prepare, train
+    from musicml.training import preparation, train
+    from musicml.utils import terminal
 
-    console.import_keras()
-    from musicml.learning import device, stages
+    terminal.import_keras()
+    from musicml.training import device, stages
 
-    assert all((prepare, train, device, stages))
+    assert all((preparation, train, device, stages))
 
 
 class Watch:

@@ -18,9 +18,11 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from musicml import audio, engines, runs
-from musicml.live import Live
-from musicml.predict import Predictor
+from musicml.data.io import audio
+from musicml.experiment import run as runs
+from musicml.inference import backends
+from musicml.inference.predictor import Predictor
+from musicml.inference.streaming import Live
 
 PAIRS = 5
 RATE = 44_100
@@ -100,7 +102,7 @@ def warm(run: Path, path: Path) -> dict[str, float]:
     """A warm answer, against decoding, features and one batched pass over the same windows."""
     predictor = Predictor(runs.Run(run))
     settings, clip = predictor.settings, predictor.serving.clip
-    model = engines.load(run, predictor.serving)
+    model = backends.load(run, predictor.serving)
 
     def bare() -> None:
         values = settings.compute(audio.read(path, settings.sample_rate).y)
@@ -115,8 +117,8 @@ def warm(run: Path, path: Path) -> dict[str, float]:
 def threads(run: Path, path: Path) -> dict[str, Any]:
     """Sixteen threads that ask one Predictor: the largest difference from one, and how often the model was loaded."""
     alone, shared = Predictor(runs.Run(run)).predict(path), Predictor(runs.Run(run))
-    answers, loads, load = [], [], engines.load
-    engines.load = lambda *words: loads.append(words) or load(*words)
+    answers, loads, load = [], [], backends.load
+    backends.load = lambda *words: loads.append(words) or load(*words)
     try:
         asked = [threading.Thread(target=lambda: answers.append(shared.predict(path))) for _ in range(16)]
         for thread in asked:
@@ -124,7 +126,7 @@ def threads(run: Path, path: Path) -> dict[str, Any]:
         for thread in asked:
             thread.join()
     finally:
-        engines.load = load
+        backends.load = load
     gap = max(float(np.abs(answer.scores - alone.scores).max()) for answer in answers)
     return {"answers": len(answers), "largest_difference": gap, "model_loads": len(loads)}
 
@@ -165,8 +167,8 @@ def live(run: Path, path: Path) -> dict[str, float]:
 
 def alone(run: str, warm_by: str, path: str) -> float:
     """`memory`, within its own process."""
-    import benchmarks.hostile  # its import makes tests/fuzz.py, which watches memory, importable
-    from benchmarks.hostile import forget_peak, peak_megabytes
+    import benchmarks.malformed_files  # its import makes tests/fuzz.py, which watches memory, importable
+    from tests.fuzz import forget_peak, peak_megabytes
 
     assert benchmarks.hostile
     predictor = Predictor(runs.Run(Path(run)))

@@ -16,10 +16,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.judged import Way, compared, load
-from benchmarks.rivals import regression_on_frozen, svm_on_statistics
-from musicml import datasets, files
-from musicml.datasets import gtzan
+from benchmarks.baselines import regression_on_frozen, svm_on_statistics
+from benchmarks.recipe_comparison import Way, compared, load
+from musicml.data.datasets import gtzan, loading
+from musicml.utils import files
 
 BY_ARTIST = {"data.split": "group", "data.folds": 3}
 IMAGENET = {"model.weights": "imagenet"}  # or nothing: random weights must not pass for these
@@ -146,7 +146,7 @@ def of_spectrograms(root: Path) -> dict[str, Any]:
 
 def of_sample(root: Path) -> dict[str, Any]:
     """The genre experiments on sample data, each by its own recipe, on the same split."""
-    return compared(SAMPLE_GENRES, lambda: datasets.load("gtzan", root, "sample"), root, sample=True)
+    return compared(SAMPLE_GENRES, lambda: loading.load("gtzan", root, "sample"), root, sample=True)
 
 
 MEASURES: dict[str, Callable[[Path], dict[str, Any]]] = {

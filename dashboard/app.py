@@ -4,7 +4,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import shell, text
+from dashboard import i18n, layout
+from dashboard.app_pages import find_page
 
 PAGES = {
     "results": {
@@ -23,24 +24,24 @@ PAGES = {
 
 # a file of ours: Streamlit's own icons for a tab come from the network
 st.set_page_config(page_title="musicml", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
-st.session_state.setdefault("lang", text.asked_for(st.query_params.get("lang"), st.context.locale))
+st.session_state.setdefault("lang", i18n.asked_for(st.query_params.get("lang"), st.context.locale))
 with st.sidebar:
     st.segmented_control(
-        shell.words()("language"),
-        list(text.LANGUAGES),
+        layout.words()("language"),
+        list(i18n.LANGUAGES),
         required=True,
-        format_func=text.LANGUAGES.get,
+        format_func=i18n.LANGUAGES.get,
         key="lang",
     )
-if st.query_params.get("lang", text.preferred(st.context.locale)) != st.session_state["lang"]:
+if st.query_params.get("lang", i18n.preferred(st.context.locale)) != st.session_state["lang"]:
     st.query_params["lang"] = st.session_state["lang"]  # so that a reload, and whoever gets the link, has it too
-say = shell.words()
+say = layout.words()
 page = st.navigation(
     {
         say(f"group_{group}"): [
             st.Page(
-                f"app_pages/{name}.py",
-                title=shell.words(name)("title"),
+                find_page(name),
+                title=layout.words(name)("title"),
                 icon=icon,
                 url_path=name,
                 default=name == "overview",
@@ -50,4 +51,4 @@ page = st.navigation(
         for group, pages in PAGES.items()
     }
 )
-shell.run_page(page)
+layout.run_page(page)

@@ -11,9 +11,13 @@ import pytest
 import soundfile
 from PIL import Image
 
-from musicml import cli, experiment, prepare, runs
-from musicml.datasets import load, sample
+from musicml.cli import main
+from musicml.data.datasets.loading import load
+from musicml.data.synthetic import generate
+from musicml.experiment import config
+from musicml.experiment import run as runs
 from musicml.models import transfer
+from musicml.training import preparation
 
 # the processes that tests start load TensorFlow and Streamlit: without bytecode each would compile them anew, which
 # takes three times as long as to load them
@@ -70,13 +74,18 @@ n_estimators = 5
 
 # the files that take longest: they come first, so that no worker waits for another's at the end
 LONG = (
-    *("test_explain.py", "test_train.py", "test_export.py", "test_sample_worth.py", "test_audit_shared.py"),
-    *("test_shared_data.py", "test_dashboard_predict.py", "test_dashboard.py"),
+    *("inference/test_explain.py", "training/test_train.py", "inference/test_export.py"),
+    *("training/test_synthetic_accuracy.py", "data/test_audit_real.py", "data/test_real_data.py"),
+    *("dashboard/test_predict.py", "dashboard/test_app.py"),
 )
 
 
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+    def place(item):
+        name = f"{item.path.parent.name}/{item.path.name}"
+        return LONG.index(name) if name in LONG else len(LONG)
+
+    items.sort(key=place)
 
 
 def set_words(changes):
@@ -136,14 +145,14 @@ def data_root(tmp_path_factory):
     """A data root with sample data of three sets."""
     root = tmp_path_factory.mktemp("data")
     for name, scale in SCALES.items():
-        sample.write(root / "sample", only=[name], scale=scale)
+        generate.write(root / "sample", only=[name], scale=scale)
     return root
 
 
 @pytest.fixture(scope="session")
 def root(data_root):
     """A data root with every data set's sample, small; no test changes it."""
-    sample.write(data_root / "sample", only=["instrument_sounds"], scale=0.02, say=lambda line: None)
+    generate.write(data_root / "sample", only=["instrument_sounds"], scale=0.02, say=lambda line: None)
     return data_root
 
 
@@ -218,7 +227,7 @@ def trained(data_root, tmp_path_factory):
                 if name == "frozen":
                     pretrained = run_of("unfrozen")
                     patched.setattr(transfer, "imagenet_weights", lambda *_: backbone_of(pretrained))
-                assert cli.main([str(word) for word in [*words, *set_words(changes)]]) == 0
+                assert main.main([str(word) for word in [*words, *set_words(changes)]]) == 0
             (made[name],) = runs.list_runs(root / name)
         return made[name]
 
@@ -230,7 +239,7 @@ def asked_about_tones(tones, tones_toml, data_root, tmp_path_factory):
     """A whole run on the tones, which answers within a second. Never change it."""
     root = tmp_path_factory.mktemp("runs")
     words = ["train", tones_toml, "--folder", tones, "--data-root", data_root, "--runs", root]
-    assert cli.main([str(word) for word in words]) == 0
+    assert main.main([str(word) for word in words]) == 0
     (run,) = runs.list_runs(root)
     return run
 
@@ -241,7 +250,7 @@ def musicml(capfd):
 
     def run(*words):
         capfd.readouterr()
-        code = cli.main([str(word) for word in words])
+        code = main.main([str(word) for word in words])
         return code, *capfd.readouterr()
 
     return run
@@ -256,7 +265,7 @@ def started():
     processes = []
 
     def start(*words, first=""):
-        begun = [sys.executable, "-c", f"{first}\nfrom musicml.cli import command\ncommand()"]
+        begun = [sys.executable, "-c", f"{first}\nfrom musicml.cli.main import command\ncommand()"]
         command = begun if first else [Path(sys.executable).with_name("musicml")]
         words = [str(word) for word in (*command, *words)]
         made = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ})
@@ -276,8 +285,8 @@ def material_of(data_root):
 
     def found(name):
         file, changes = FAMILIES[name]
-        read = experiment.read(EXPERIMENTS / f"{file}.toml", changes).on_sample()
-        return read, prepare.prepare(read, load(read.data.dataset, data_root), data_root, 0, print)
+        read = config.read(EXPERIMENTS / f"{file}.toml", changes).on_sample()
+        return read, preparation.prepare(read, load(read.data.dataset, data_root), data_root, 0, print)
 
     return found
 

@@ -32,11 +32,9 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parent))  # as pytest does: tests/ is no package
-from hostile import by_ffmpeg, crc, deep, encoded, picture, saved, tone, transparent, turned
-
-from musicml import features
-from musicml.errors import BadInput
+from musicml.features import audio_features
+from musicml.utils.errors import BadInput
+from tests.fixtures.malformed_files import by_ffmpeg, crc, deep, encoded, picture, saved, tone, transparent, turned
 
 KINDS = ("sound", "picture")
 EXPERIMENT = Path(__file__).parent.parent / "experiments/genre_gru.toml"
@@ -294,11 +292,11 @@ def damaged(case: Case) -> tuple[str, bytes, list[str]]:
 
 
 @functools.cache
-def settings_of(kind: str) -> features.MFCC | features.Pixels:
+def settings_of(kind: str) -> audio_features.MFCC | audio_features.Pixels:
     """The features to read: those of genre_gru, or pixels."""
     table = tomllib.loads(EXPERIMENT.read_text())["features"]
     del table["kind"]
-    return features.MFCC(**table) if kind == "sound" else features.Pixels()
+    return audio_features.MFCC(**table) if kind == "sound" else audio_features.Pixels()
 
 
 def judged(read: Callable, content: bytes, kind: str, name: str) -> tuple[str, str]:
@@ -372,7 +370,7 @@ def work(results, cases: Sequence[Case], read: Callable, limits: Limits) -> None
     for kind in KINDS:  # imports, and a decoder's first use, are no file's fault
         for name, content in whole_files(kind).items():
             with contextlib.suppress(BadInput):  # of one that moves
-                features.from_file(content, settings_of(kind), name=name)
+                audio_features.from_file(content, settings_of(kind), name=name)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libmpg123 complains of each damaged mp3
     warnings.simplefilter("error")
     results.send("ready")
@@ -433,7 +431,7 @@ def ending(code: int) -> str:
     return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
-def run(cases: Sequence[Case], read: Callable = features.from_file, limits: Limits | None = None) -> list[Result]:
+def run(cases: Sequence[Case], read: Callable = audio_features.from_file, limits: Limits | None = None) -> list[Result]:
     """Have files read in two processes at a time.
 
     Parameters
@@ -474,7 +472,7 @@ def again(case: Case, path: Path | None) -> None:
     if path:
         path.write_bytes(content)
     try:
-        values, remarks = features.from_file(content, settings_of(case.kind), name=name)
+        values, remarks = audio_features.from_file(content, settings_of(case.kind), name=name)
         print("read:", values.shape, *remarks)
     except BadInput as error:
         print("refused:", error)

@@ -1,1 +1,11 @@
-"""The pages, each a script that Streamlit runs anew at every click; nothing imports them."""
+"""The pages, one file or package each."""
+
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+
+
+def find_page(name: str) -> str:
+    """Return the script of page `name`, relative to the dashboard's folder: `name.py`, or `page.py` of a package."""
+    is_package = (FOLDER / name).is_dir()
+    return f"app_pages/{name}/page.py" if is_package else f"app_pages/{name}.py"

@@ -9,31 +9,31 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from dashboard import data, shell
+from dashboard import layout, runs
 from dashboard.charts import curves
 from dashboard.charts.curves import Curve
-from dashboard.data import Entry
+from dashboard.runs import Entry
 
 MOST = 8
 STAGES = ("head", "top", "all")
 
-say = shell.begin("curves")
+say = layout.begin("curves")
 
 
 def show() -> None:
     """The whole page."""
-    found = sorted(shell.entries(), key=order)
-    shell.watch(shell.statuses())
+    found = sorted(layout.entries(), key=order)
+    layout.watch(layout.statuses())
     training = sum(one.status == "training" for one in found)
-    chosen = shell.pick_runs(found, min(MOST, max(1, training)), most=MOST)
+    chosen = layout.pick_runs(found, min(MOST, max(1, training)), most=MOST)
     if not chosen:
         st.info(say("choose_one"), icon=":material/info:")
         return
-    shell.sample_note(*chosen)
+    layout.sample_note(*chosen)
     with st.expander(say("how"), icon=":material/help:"):
         st.markdown(say("how_words"))
     live = any(one.status == "training" for one in chosen)
-    look = st.fragment(looked_at, run_every=shell.LIVE if live else None)
+    look = st.fragment(looked_at, run_every=layout.LIVE if live else None)
     look([one.run.path for one in chosen], live)
 
 
@@ -46,14 +46,14 @@ def order(one: Entry) -> int:
 
 def looked_at(paths: Sequence[Path], live: bool) -> None:
     """The chosen runs as they are now; looked at again every few seconds as long as one of them is training."""
-    shell.told(lambda: look_at([data.entry(path) for path in paths], live))
+    layout.told(lambda: look_at([runs.entry(path) for path in paths], live))
 
 
 def look_at(chosen: Sequence[Entry], live: bool) -> None:
     """All that is to be seen of the chosen runs."""
     if live and not any(one.status == "training" for one in chosen):
         st.rerun()  # the page anew, which then looks no more
-    histories = {one.name: data.history(one) for one in chosen if not one.trouble}
+    histories = {one.name: runs.history(one) for one in chosen if not one.trouble}
     with st.container():  # there with nothing in it too, so that what a reader has opened below stays open
         for one in chosen:
             told_first(one, histories.get(one.name, []))
@@ -64,9 +64,9 @@ def look_at(chosen: Sequence[Entry], live: bool) -> None:
 
 def told_first(one: Entry, rows: list[dict[str, Any]]) -> None:
     """What has to be said of a run before its curves, or in their place."""
-    name = shell.plain(one.name)
+    name = layout.plain(one.name)
     if one.trouble:
-        shell.refuse(one.trouble)
+        layout.refuse(one.trouble)
     elif one.facts.get("family") == "forest":
         st.info(say("forest", run=name), icon=":material/forest:")
     elif one.status == "training":
@@ -82,7 +82,7 @@ def progress(one: Entry, rows: list[dict[str, Any]]) -> None:
     planned = int(one.settings("training").get("epochs") or 0)
     left = max(0, planned - len(rows)) * float(np.median([row.get("seconds", 0.0) for row in rows])) if rows else 0.0
     key = "begun" if not rows else "progress" if left else "scoring"
-    words = say(key, run=shell.plain(one.name), n=len(rows), planned=planned, left=shell.duration(left))
+    words = say(key, run=layout.plain(one.name), n=len(rows), planned=planned, left=layout.duration(left))
     st.progress(min(1.0, len(rows) / planned) if planned else 0.0, words)
 
 
@@ -97,19 +97,19 @@ def charts_of(drawn: Sequence[Entry], histories: Sequence[list[dict[str, Any]]])
     st.header(say("csv"))
     st.markdown(say("csv_words"))
     rows = [{say("run"): one.name, **row} for one, of_run in zip(drawn, histories, strict=True) for row in of_run]
-    shell.download(rows, "curves.csv", "curves-csv")
+    layout.download(rows, "curves.csv", "curves-csv")
 
 
 def pair(metric: str, drawn: Sequence[Entry], histories: Sequence[list[dict[str, Any]]]) -> None:
     """One metric in training and validation."""
-    st.header(shell.capital(shell.metric_name(metric)))
+    st.header(layout.capital(layout.metric_name(metric)))
     found = {
         one.name: curves.curve(one.name, rows, metric, best_of(one, rows))
         for one, rows in zip(drawn, histories, strict=True)
         if metric in curves.metrics_of(rows)
     }
-    shell.chart(
-        curves.pairs(list(found.values()), say("epoch"), shell.metric_name(metric), legend()),
+    layout.chart(
+        curves.pairs(list(found.values()), say("epoch"), layout.metric_name(metric), legend()),
         "\n\n".join(
             [say("falls" if curves.lower_is_better(metric) else "rises")]
             + [told(one, metric) for one in found.values()]
@@ -157,12 +157,12 @@ def told(one: Curve, metric: str) -> str:
 def stages_told(one: Curve) -> str:
     """The stages of a run and where the later ones begin."""
     later = [say("stage_from", stage=legend().get(name, name), epoch=place + 1) for place, name in one.stages]
-    return say("stages", stages=shell.listed(later))
+    return say("stages", stages=layout.listed(later))
 
 
 def shown(value: float) -> str:
     """A figure, or a dash where there is none."""
-    return shell.figure_text(None if np.isnan(value) else float(value))
+    return layout.figure_text(None if np.isnan(value) else float(value))
 
 
 def rows_of(one: Curve, metric: str) -> list[dict[str, Any]]:
@@ -174,8 +174,8 @@ def rows_of(one: Curve, metric: str) -> list[dict[str, Any]]:
             say("run"): one.name,
             say("stage"): legend().get(stage, stage),
             say("epoch"): place + 1,
-            say("of_train", metric=shell.metric_name(metric)): number(one.train[place]),
-            say("of_val", metric=shell.metric_name(metric)): number(val[place]),
+            say("of_train", metric=layout.metric_name(metric)): number(one.train[place]),
+            say("of_val", metric=layout.metric_name(metric)): number(val[place]),
             say("is_best"): say("yes") if place == one.best else None,
         }
         for place, stage in enumerate(stage_of)
@@ -189,13 +189,13 @@ def number(value: float | None) -> float | None:
 
 def learning_rate(drawn: Sequence[Entry], histories: Sequence[list[dict[str, Any]]]) -> None:
     """The learning rate of each run: in words, and drawn where it changes at all."""
-    st.header(shell.capital(say("learning_rate")))
+    st.header(layout.capital(say("learning_rate")))
     st.markdown(say("learning_rate_words"))
     found = [curves.curve(one.name, rows, "learning_rate", None) for one, rows in zip(drawn, histories, strict=True)]
     words = [rate_told(one) for one in found]
     if not any(curves.changes(one.train) for one in found):
         for sentence in words:
-            st.caption(shell.plain(sentence))
+            st.caption(layout.plain(sentence))
         return
     rows = [
         {say("run"): one.name, say("epoch"): place + 1, say("learning_rate"): number(rate)}
@@ -203,7 +203,7 @@ def learning_rate(drawn: Sequence[Entry], histories: Sequence[list[dict[str, Any
         for place, rate in enumerate(one.train)
     ]
     figure = curves.rates(found, say("epoch"), say("learning_rate"), legend())
-    shell.chart(figure, "\n\n".join(words), rows, "curves-rate")
+    layout.chart(figure, "\n\n".join(words), rows, "curves-rate")
 
 
 def rate_told(one: Curve) -> str:
@@ -212,7 +212,7 @@ def rate_told(one: Curve) -> str:
     name = one.name
     if not changed:
         return say("rate_same", run=name, rate=f"{first:.2g}")
-    at = shell.listed(map(str, changed), 6)
+    at = layout.listed(map(str, changed), 6)
     return say("rate_changed", run=name, first=f"{first:.2g}", last=f"{last:.2g}", epochs=at)
 
 

@@ -6,50 +6,52 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import data, shell
-from dashboard.charts import results
-from dashboard.data import Entry
-from musicml import datasets, references
+from dashboard import layout, runs
+from dashboard.app_pages import find_page
+from dashboard.charts import metric_dots
+from dashboard.runs import Entry
+from musicml.data import published_results
+from musicml.data.datasets import loading
 
-say = shell.begin("overview")
+say = layout.begin("overview")
 
 
 def show() -> None:
     """The whole page."""
-    found = shell.entries()
-    shell.watch(shell.statuses())
+    found = layout.entries()
+    layout.watch(layout.statuses())
     if any(one.status == "training" for one in found):
         training()
     chosen = filtered(found)
     st.header(say("runs"))
-    picked = shell.table(
+    picked = layout.table(
         [row(one) for one in chosen], "overview-runs", columns(), on_select="rerun", selection_mode="single-row"
     )
     for place in picked.selection.rows[:1]:
         open_in(chosen[place])
-    shell.sample_note(*chosen)
+    layout.sample_note(*chosen)
     for one in chosen:
         if one.trouble:
-            shell.refuse(one.trouble)
-    beside_published([one for one in chosen if shell.whole(one)])
+            layout.refuse(one.trouble)
+    beside_published([one for one in chosen if layout.whole(one)])
 
 
-@st.fragment(run_every=shell.LIVE)
+@st.fragment(run_every=layout.LIVE)
 def training() -> None:
     """The runs that are training now, looked at again every few seconds."""
-    shell.told(training_now)
+    layout.told(training_now)
 
 
 def training_now() -> None:
     """A line for each run that is training."""
     st.header(say("now"))
-    for one in data.entries():
+    for one in runs.entries():
         if one.status != "training":
             continue
-        rows = data.history(one)
+        rows = runs.history(one)
         planned = one.settings("training").get("epochs", 0)
         with st.container(border=True):
-            st.markdown(f"**{shell.plain(one.name)}** · {shell.marked(one)}")
+            st.markdown(f"**{layout.plain(one.name)}** · {layout.marked(one)}")
             last = rows[-1] if rows else {}
             st.progress(
                 min(1.0, len(rows) / planned) if planned else 0.0,
@@ -57,7 +59,7 @@ def training_now() -> None:
                     "progress" if rows else "progress_first",
                     done=len(rows),
                     planned=planned,
-                    ago=shell.duration(one.silence),
+                    ago=layout.duration(one.silence),
                     **({"figures": figures_of(last)} if rows else {}),
                 ),
             )
@@ -71,7 +73,7 @@ def figures_of(last: dict[str, Any]) -> str:
 
 def measured(name: str) -> str:
     """What a column of history.csv holds, in words."""
-    metric = shell.metric_name(name.removeprefix("val_"))
+    metric = layout.metric_name(name.removeprefix("val_"))
     return say("of_validation", metric=metric) if name.startswith("val_") else metric
 
 
@@ -111,7 +113,7 @@ def row(one: Entry) -> dict[str, Any]:
         say("figure"): rounded(value),
         say("low"): rounded(low),
         say("high"): rounded(high),
-        say("metric"): shell.metric_name(metric) if metric else None,
+        say("metric"): layout.metric_name(metric) if metric else None,
         say("status"): say(f"status_{one.status}"),
         say("origin"): say("sample" if one.sample else "real") if one.facts else None,
         say("n"): report.get("n"),
@@ -139,7 +141,7 @@ def open_in(one: Entry) -> None:
         st.markdown(say("go_to"))
         for page in pages:
             chosen = {"runs" if page == "curves" else "run": one.name}
-            st.page_link(f"app_pages/{page}.py", label=shell.words(page)("title"), query_params=chosen)
+            st.page_link(find_page(page), label=layout.words(page)("title"), query_params=chosen)
 
 
 def columns() -> dict[str, Any]:
@@ -157,17 +159,17 @@ def beside_published(found: list[Entry]) -> None:
     """Ours and published figures of one data set, with what each is worth."""
     st.header(say("published"))
     st.markdown(say("published_lead"))
-    names = sorted(datasets.NAMES, key=lambda name: -sum(one.data.get("dataset") == name for one in found))
+    names = sorted(loading.NAMES, key=lambda name: -sum(one.data.get("dataset") == name for one in found))
     name = st.selectbox(say("dataset"), names, key="dataset", bind="query-params")
-    published, ours = references.of(name), [one for one in found if one.data.get("dataset") == name]
+    published, ours = published_results.of(name), [one for one in found if one.data.get("dataset") == name]
     metrics = comparable(published, ours)
-    metric = shell.one_of(say("metric"), shell.metric_names(metrics), f"metric-{name}")
+    metric = layout.one_of(say("metric"), layout.metric_names(metrics), f"metric-{name}")
     rows = [dot(one, metric) for one in ours if metric in one.report["metrics"]]
     rows += [published_dot(reference, metric) for reference in published if metric in reference.figures]
     if rows:
-        words = say("published_words", n=len(rows), metric=shell.metric_name(metric), dataset=name)
-        shell.chart(
-            results.dots(rows, shell.metric_name(metric)),
+        words = say("published_words", n=len(rows), metric=layout.metric_name(metric), dataset=name)
+        layout.chart(
+            metric_dots.dots(rows, layout.metric_name(metric)),
             words,
             [told_dot(row) for row in rows],
             f"published-{name}-{metric}",
@@ -176,7 +178,7 @@ def beside_published(found: list[Entry]) -> None:
         worth(reference)
 
 
-def comparable(published: list[references.Reference], ours: list[Entry]) -> list[str]:
+def comparable(published: list[published_results.Reference], ours: list[Entry]) -> list[str]:
     """The metrics to compare by, the one that most published results have first; a loss is no share."""
     metrics = {metric for reference in published for metric in reference.figures if not metric.endswith("loss")}
     metrics |= {one.report["main_metric"] for one in ours}
@@ -191,7 +193,7 @@ def dot(one: Entry, metric: str) -> dict[str, Any]:
     return {"name": one.name, "value": value, "low": low, "high": high, "kind": kind}
 
 
-def published_dot(reference: references.Reference, metric: str) -> dict[str, Any]:
+def published_dot(reference: published_results.Reference, metric: str) -> dict[str, Any]:
     """A published figure as a dot; of a published range its middle with the range around it."""
     value = reference.figures[metric]
     interval = reference.interval if metric == "accuracy" else None
@@ -201,9 +203,9 @@ def published_dot(reference: references.Reference, metric: str) -> dict[str, Any
     return {"name": named(reference), "value": value, "low": low, "high": high, "kind": kind}
 
 
-def named(reference: references.Reference) -> str:
+def named(reference: published_results.Reference) -> str:
     """A published system's name, marked where its figures are of the side that chose the model."""
-    system = shell.translated(reference.system)
+    system = layout.translated(reference.system)
     return say("on_validation", system=system) if reference.side == "val" else system
 
 
@@ -213,29 +215,29 @@ def told_dot(row: dict[str, Any]) -> dict[str, Any]:
     return {say(word): row[key] for key, word in keys.items()}
 
 
-def worth(reference: references.Reference) -> None:
+def worth(reference: published_results.Reference) -> None:
     """A published result: its figures in full, where they come from, what they are worth."""
     with st.expander(
-        say("reference", name=shell.plain(named(reference)), protocol=say(f"protocol_{reference.protocol}"))
+        say("reference", name=layout.plain(named(reference)), protocol=say(f"protocol_{reference.protocol}"))
     ):
-        st.markdown(shell.plain(shell.translated(reference.worth)))
-        st.markdown(say("how", how=shell.plain(shell.translated(reference.how))))
-        source = shell.plain(reference.source)
+        st.markdown(layout.plain(layout.translated(reference.worth)))
+        st.markdown(say("how", how=layout.plain(layout.translated(reference.how))))
+        source = layout.plain(reference.source)
         st.markdown(say("source", source=f"[{source}]({reference.url})" if reference.url else source))
-        shell.table([published_row(reference, name) for name in reference.figures], f"reference-{reference.name}")
+        layout.table([published_row(reference, name) for name in reference.figures], f"reference-{reference.name}")
         if reference.per_class:
             rows = [
-                {say("class"): name, **{shell.metric_name(metric): value for metric, value in row.items()}}
+                {say("class"): name, **{layout.metric_name(metric): value for metric, value in row.items()}}
                 for name, row in reference.per_class.items()
             ]
-            shell.table(rows, f"reference-{reference.name}-classes")
+            layout.table(rows, f"reference-{reference.name}-classes")
 
 
-def published_row(reference: references.Reference, metric: str) -> dict[str, Any]:
+def published_row(reference: published_results.Reference, metric: str) -> dict[str, Any]:
     """A published figure as a row of a table."""
     origin = "inferred" if metric in reference.inferred else "stated"
     return {
-        say("metric"): shell.metric_name(metric),
+        say("metric"): layout.metric_name(metric),
         say("figure"): shown(reference.figures[metric]),
         say("origin"): say(origin),
         say("interval"): told_interval(reference, metric),
@@ -244,7 +246,7 @@ def published_row(reference: references.Reference, metric: str) -> dict[str, Any
     }
 
 
-def told_interval(reference: references.Reference, metric: str) -> str | None:
+def told_interval(reference: published_results.Reference, metric: str) -> str | None:
     """The interval that was worked out for a published accuracy."""
     low, high = (reference.interval if metric == "accuracy" else None) or (None, None)
     return None if low is None else say("worked_out", low=f"{low:.3f}", high=f"{high:.3f}")

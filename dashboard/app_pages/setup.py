@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import data, shell, shelves
-from musicml import datasets, doctor
-from musicml.doctor import Finding
+from dashboard import datasets as shelves
+from dashboard import layout, runs
+from musicml.data.datasets import loading
+from musicml.experiment import environment
+from musicml.experiment.environment import Finding
 
-say = shell.begin("setup")
+say = layout.begin("setup")
 
 SIGNS = {"ok": ":material/check_circle:", "note": ":material/info:", "problem": ":material/error:"}
 
@@ -17,23 +19,23 @@ def show() -> None:
     """The whole page."""
     st.header(say("machine"))
     with st.spinner(say("looking")):
-        findings = examined(str(data.data_root()), str(data.runs_root()))
+        findings = examined(str(runs.data_root()), str(runs.runs_root()))
     for finding in findings:
-        if finding.what not in datasets.NAMES:
+        if finding.what not in loading.NAMES:
             told(finding)
     st.header(say("data_sets"))
     st.markdown(say("sample_how"))
     there = shelves.present()
-    for name in datasets.NAMES:
+    for name in loading.NAMES:
         which = [kind for known, kind in there if known == name]
-        with st.expander(say("data_set", name=name, state=shell.listed(say(kind) for kind in which) or say("absent"))):
+        with st.expander(say("data_set", name=name, state=layout.listed(say(kind) for kind in which) or say("absent"))):
             st.markdown(say(f"get_{name}"))
-            st.code(str(data.data_root() / name), language=None)
+            st.code(str(runs.data_root() / name), language=None)
     st.header(say("folders"))
     st.markdown(say("folders_how"))
     rows = [
-        (say("runs_folder"), data.runs_root(), "MUSICML_RUNS"),
-        (say("data_folder"), data.data_root(), "MUSICML_DATA"),
+        (say("runs_folder"), runs.runs_root(), "MUSICML_RUNS"),
+        (say("data_folder"), runs.data_root(), "MUSICML_DATA"),
     ]
     st.table([{say("what"): what, say("where"): str(where), say("variable"): name} for what, where, name in rows])
 
@@ -43,12 +45,12 @@ def examined(data_root: str, runs_root: str) -> list[Finding]:
     """What `musicml doctor` finds; asked anew twice a minute at most."""
     from pathlib import Path
 
-    return doctor.examine(Path(data_root), Path(runs_root))
+    return environment.examine(Path(data_root), Path(runs_root))
 
 
 def told(finding: Finding) -> None:
     """One finding, with its state in words too."""
-    what, words = (shell.plain(shell.translated(text)) for text in (finding.what, finding.words))
+    what, words = (layout.plain(layout.translated(text)) for text in (finding.what, finding.words))
     st.markdown(f"{SIGNS[finding.state]} **{what}** ({say(finding.state)}): {words}")
 
 

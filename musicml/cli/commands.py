@@ -8,16 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from musicml import console
-from musicml.cli import screen
-from musicml.errors import BadInput
+from musicml.cli import output
+from musicml.utils import terminal
+from musicml.utils.errors import BadInput
 
 
 def fetch(asked: argparse.Namespace) -> int:
     """Bring real data sets, or write sample data; 1 where some of it could not be had, 2 where nothing could."""
     if asked.sample:
         return fetch_sample(asked)
-    from musicml.datasets import fetch as fetching
+    from musicml.data.download import download as fetching
 
     names = list(dict.fromkeys(asked.names)) or list(fetching.ORIGINS)
     fetching.check(names, asked.given, asked.lists)
@@ -25,58 +25,58 @@ def fetch(asked: argparse.Namespace) -> int:
     for name in names:
         try:
             lists = asked.lists if name == "gtzan" else None
-            made.append(fetching.fetch(name, asked.data_root, asked.given, lists, asked.keep_archive, console.say))
+            made.append(fetching.fetch(name, asked.data_root, asked.given, lists, asked.keep_archive, terminal.say))
         except BadInput as error:
             if len(names) == 1:
                 raise
-            console.say(f"musicml: {error}")
+            terminal.say(f"musicml: {error}")
     for one in made:
         if one.lacks:
-            console.say(f"musicml: {one.lacks}")
+            terminal.say(f"musicml: {one.lacks}")
     if asked.json:
-        screen.show({"folders": [str(one.folder) for one in made], "sets": [one.as_table() for one in made]})
+        output.show({"folders": [str(one.folder) for one in made], "sets": [one.as_table() for one in made]})
     return 2 if not made else 1 if len(made) < len(names) or any(one.lacks for one in made) else 0
 
 
 def fetch_sample(asked: argparse.Namespace) -> int:
     """Write sample data."""
-    from musicml.datasets import sample
+    from musicml.data.synthetic import generate
 
     if asked.given is not None or asked.lists is not None:
         raise BadInput("--sample makes its data itself: leave out --from and --lists.")
     begun = time.perf_counter()
-    made = sample.write(asked.data_root / "sample", asked.seed, asked.names or None, asked.scale, say=console.say)
-    console.say(f"sample data in {asked.data_root / 'sample'} after {time.perf_counter() - begun:.0f} s")
+    made = generate.write(asked.data_root / "sample", asked.seed, asked.names or None, asked.scale, say=terminal.say)
+    terminal.say(f"sample data in {asked.data_root / 'sample'} after {time.perf_counter() - begun:.0f} s")
     if asked.json:
-        screen.show({"folders": [str(folder) for folder in made]})
+        output.show({"folders": [str(folder) for folder in made]})
     return 0
 
 
 def evaluate(asked: argparse.Namespace) -> int:
     """Print a run's figures."""
-    from musicml import evaluate as evaluating
-    from musicml import runs
+    from musicml.evaluation import evaluate as evaluating
+    from musicml.experiment import run as runs
 
     run = runs.open_run(asked.run, asked.runs)
     report = evaluating.evaluate(run, asked.on, asked.data_root)
     if asked.json:
-        screen.show(screen.summary(run.path, report))
+        output.show(output.summary(run.path, report))
     else:
-        screen.print_report(run.path, report)
+        output.print_report(run.path, report)
     return 0
 
 
 def predict(asked: argparse.Namespace) -> int:
     """Ask a run about files."""
-    from musicml import runs
-    from musicml.predict import Predictor
+    from musicml.experiment import run as runs
+    from musicml.inference.predictor import Predictor
 
     run = runs.open_run(asked.run, asked.runs)
     predictor = Predictor(run, asked.engine)
-    screen.check_targets(asked.csv, asked.explain)
+    output.check_targets(asked.csv, asked.explain)
     sample = run.facts()["data"]["sample"]
     answers: list[dict[str, Any]] = []
-    for file, answer in answers_of(predictor, screen.files_of(asked.files, predictor.serving.kind)):
+    for file, answer in answers_of(predictor, output.files_of(asked.files, predictor.serving.kind)):
         table = (
             {"file": file, "error": str(answer)} if isinstance(answer, BadInput) else answer.as_table(asked.over_time)
         )
@@ -84,13 +84,13 @@ def predict(asked: argparse.Namespace) -> int:
             table |= explained(predictor, file, asked.explain, answers)
         answers.append(table)
         if "error" in table:
-            console.say(f"musicml: {table['error']}")
+            terminal.say(f"musicml: {table['error']}")
         if "label" in table and not asked.json:
-            screen.print_answer(table, asked.top)
+            output.print_answer(table, asked.top)
     if asked.csv:
-        screen.write_answers(asked.csv, answers, predictor.class_names, asked.over_time, sample)
+        output.write_answers(asked.csv, answers, predictor.class_names, asked.over_time, sample)
     if asked.json:
-        screen.show({"run": str(run.path), "sample": sample, "predictions": answers})
+        output.show({"run": str(run.path), "sample": sample, "predictions": answers})
     elif sample and any("label" in answer for answer in answers):
         print("This run was trained on generated sample data: its answers say nothing about real music.")
     failed = sum("error" in answer for answer in answers)
@@ -101,7 +101,7 @@ def answers_of(predictor: Any, files: list[str]) -> Iterator[tuple[str, Any]]:
     """Each file with its prediction, or with what is wrong with it; several are asked about in one pass."""
     answers = predictor.predict_all(files)
     for file in files:
-        with console.quiet():  # libmpg123 writes to the terminal about damaged mp3; the warnings say it in words
+        with terminal.quiet():  # libmpg123 writes to the terminal about damaged mp3; the warnings say it in words
             answer = next(answers)
         yield file, answer
 
@@ -111,11 +111,11 @@ def explained(predictor: Any, file: str, folder: Path, answers: list[dict[str, A
 
     Returns what it is, under `explanation`; or why there is none, under `error`.
     """
-    from musicml import explain
+    from musicml.inference import explain
 
-    stem = f"{len(answers) + 1:03d}-{screen.plain(Path(file).stem)}"
+    stem = f"{len(answers) + 1:03d}-{output.plain(Path(file).stem)}"
     try:
-        with console.quiet():
+        with terminal.quiet():
             explanation = explain.explain(predictor, file)
     except BadInput as error:
         return {"error": str(error)}
@@ -124,14 +124,14 @@ def explained(predictor: Any, file: str, folder: Path, answers: list[dict[str, A
 
 def export(asked: argparse.Namespace) -> int:
     """Write a run's model for use elsewhere."""
-    from musicml import export as exporting
-    from musicml import runs
+    from musicml.experiment import run as runs
+    from musicml.inference import export as exporting
 
     run = runs.open_run(asked.run, asked.runs)
     to = asked.to or Path("exports") / f"{run.name}-{asked.format}"
     said = exporting.export(run, asked.format, to)
     if asked.json:
-        screen.show({"run": str(run.path), "format": asked.format, "folder": str(to), "check": said.splitlines()})
+        output.show({"run": str(run.path), "format": asked.format, "folder": str(to), "check": said.splitlines()})
     else:
         print(f"{to}: {said.replace(chr(10), '; ')}")
     return 0
@@ -139,7 +139,7 @@ def export(asked: argparse.Namespace) -> int:
 
 def list_runs(asked: argparse.Namespace) -> int:
     """List the runs; a damaged one is listed as such."""
-    from musicml import runs
+    from musicml.experiment import run as runs
 
     rows, lines = [], [("run", "data", "status", "main figure (95 % interval)")]
     for run in runs.list_runs(asked.runs):
@@ -150,50 +150,50 @@ def list_runs(asked: argparse.Namespace) -> int:
             status = "damaged"
         data = facts.get("data", {})
         common = {"run": str(run.path), "experiment": facts.get("experiment"), "status": status}
-        rows.append({**common, "sample": data.get("sample"), **(screen.summary(run.path, report) if report else {})})
-        shown = screen.taken_as(facts)
-        lines.append((run.name, shown, status, screen.headline(report) if report else "-"))
+        rows.append({**common, "sample": data.get("sample"), **(output.summary(run.path, report) if report else {})})
+        shown = output.taken_as(facts)
+        lines.append((run.name, shown, status, output.headline(report) if report else "-"))
     if asked.json:
-        screen.show({"runs": rows})
+        output.show({"runs": rows})
     elif not rows:
         print(f"no runs in {asked.runs}: `musicml train genre_gru` makes one")
     else:
-        screen.print_table(lines)
+        output.print_table(lines)
         if any(row["sample"] for row in rows):
-            print(screen.SAMPLE_NOTE)
+            print(output.SAMPLE_NOTE)
     return 0
 
 
 def doctor(asked: argparse.Namespace) -> int:
     """Check this machine; 1 where something will not work."""
-    from musicml import doctor as doctors
+    from musicml.experiment import environment as doctors
 
     findings = doctors.examine(asked.data_root, asked.runs)
     if asked.json:
-        screen.show({"findings": [vars(finding) for finding in findings]})
+        output.show({"findings": [vars(finding) for finding in findings]})
     else:
-        screen.print_table([(finding.state, finding.what, finding.words) for finding in findings])
+        output.print_table([(finding.state, finding.what, finding.words) for finding in findings])
     return 1 if any(finding.state == "problem" for finding in findings) else 0
 
 
 def audit(asked: argparse.Namespace) -> int:
     """Look for what is wrong with a data set; 0 whatever is found."""
-    from musicml import audit as audits
-    from musicml import datasets
-    from musicml.cli import audited
+    from musicml.cli import audit as audited
+    from musicml.data.audit import audit as audits
+    from musicml.data.datasets import loading
 
     if (asked.dataset is None) == (asked.folder is None):
         raise BadInput("audit needs either a data set or --folder DIR: `musicml audit --help` shows how.")
     if asked.html is not None:
-        from musicml.audit import page
+        from musicml.data.audit import html_report
 
-        page.check(asked.html)  # before minutes of work
-    dataset = datasets.load(asked.dataset, asked.data_root, asked.data, asked.folder, asked.as_published)
-    found = audits.keep(dataset, asked.data_root, console.say)
+        html_report.check(asked.html)  # before minutes of work
+    dataset = loading.load(asked.dataset, asked.data_root, asked.data, asked.folder, asked.as_published)
+    found = audits.keep(dataset, asked.data_root, terminal.say)
     if asked.html is not None:
-        page.write(found, dataset, asked.html)
+        html_report.write(found, dataset, asked.html)
     if asked.json:
-        screen.show({**found.as_table(), "file": str(audits.saved(asked.data_root, dataset))})
+        output.show({**found.as_table(), "file": str(audits.saved(asked.data_root, dataset))})
     else:
         audited.show(found)
         print(f"kept in {asked.html or audits.saved(asked.data_root, dataset)}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from musicml import __version__
-from musicml.cli import cached, commands, compared, ensembled, leaked, replayed, trained, tuned, written
+from musicml.cli import cache, commands, compare, ensemble, leak, replay, report, train, tune
 
 
 def parser() -> argparse.ArgumentParser:
@@ -133,7 +133,7 @@ def add_train(added: Any) -> None:
     made = command(
         added,
         "train",
-        trained.train,
+        train.train,
         "train an experiment, then evaluate it",
         (
             "Train one experiment and score it on its test side. Everything goes into a new folder below runs. "
@@ -154,7 +154,7 @@ def add_train_all(added: Any) -> None:
     made = command(
         added,
         "train-all",
-        trained.train_all,
+        train.train_all,
         "train every experiment, then compare",
         (
             "Train and evaluate every experiment of a folder. "
@@ -275,7 +275,7 @@ def add_leak(added: Any) -> None:
     made = command(
         added,
         "leak",
-        leaked.leak,
+        leak.leak,
         "measure what a leaky split flatters",
         (
             "Train one recipe on random pieces of tracks, on whole tracks and on whole artists, each as a "
@@ -297,7 +297,7 @@ def add_replay(added: Any) -> None:
     made = command(
         added,
         "replay",
-        replayed.replay,
+        replay.replay,
         "replay published results, beside honest ones",
         (
             "Obtain each published result again as it was published, with its fault, and then honestly with the same "
@@ -321,7 +321,7 @@ def add_tune(added: Any) -> None:
     made = command(
         added,
         "tune",
-        tuned.tune,
+        tune.tune,
         "search an experiment's options on validation",
         (
             "Try options that the experiment's [tune] table names and print the best, judged on validation alone; the "
@@ -343,7 +343,7 @@ def add_ensemble(added: Any) -> None:
     made = command(
         added,
         "ensemble",
-        ensembled.ensemble,
+        ensemble.ensemble,
         "score several runs as one",
         (
             "Average what several runs answer, in log-probability, and score that: on the examples that all were "
@@ -361,7 +361,7 @@ def add_compare(added: Any) -> None:
     made = command(
         added,
         "compare",
-        compared.compare,
+        compare.compare,
         "tell whether runs really differ",
         (
             "Hold runs against each other on the same test examples: an exact McNemar test for one class each, a "
@@ -379,7 +379,7 @@ def add_report(added: Any) -> None:
     made = command(
         added,
         "report",
-        written.report,
+        report.report,
         "write up runs: HTML, Markdown, LaTeX or PDF",
         (
             "Write what a student hands in about one run or several: data, split, model, settings, curves, figures "
@@ -410,7 +410,7 @@ def add_cache(added: Any) -> None:
     made = command(
         added,
         "cache",
-        cached.cache,
+        cache.cache,
         "show or clear what was computed once",
         (
             "Features, and what frozen backbones make of them, are computed once and kept below the data. Show how "

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from musicml.errors import BadInput
 from musicml.models.base import Spec
-from musicml.options import option
+from musicml.utils.errors import BadInput
+from musicml.utils.schema import option
 
 # what a forest is made of, beside what skops trusts by itself
 TRUSTED = {"sklearn.tree._tree.Tree"}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from musicml.models.base import Spec, answer, dense_head, standardised_input
-from musicml.options import option
+from musicml.utils.schema import option
 
 
 @dataclass(frozen=True)

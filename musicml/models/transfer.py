@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from musicml.errors import BadInput
 from musicml.models.base import Spec, answer, dense_head, standardised_input
-from musicml.options import option
+from musicml.utils.errors import BadInput
+from musicml.utils.schema import option
 
 # application, file of its ImageNet weights without the top
 BACKBONES = {

@@ -2,15 +2,15 @@ import os
 import shutil
 from pathlib import Path
 
-import made_runs
 import numpy as np
 import pytest
 from onnx import helper
-from serving_pages import Server
-from test_dashboard_predict import seeing_colours, with_model
 
-from browser.tabs import HIGH, LACKING, ROOT, WIDE, WORDS, Tab, chromium_of
-from musicml import datasets
+from musicml.data.datasets import loading
+from tests.browser.tabs import HIGH, LACKING, ROOT, WIDE, WORDS, Tab, chromium_of
+from tests.dashboard.test_predict import seeing_colours, with_model
+from tests.fixtures import fake_runs as made_runs
+from tests.fixtures.page_server import Server
 
 SCREENSHOTS = Path(os.environ.get("MUSICML_SCREENSHOTS") or ROOT / "build/screenshots")
 MADE = ("gru", "transfer", "multi", "vggish")
@@ -63,7 +63,7 @@ def real(asked_about_tones, pictures, data_root, tmp_path_factory):
 
 def hearing_genres(root, data_root):
     """The newest run: on the sample's genres, of which it knows nothing."""
-    run = made_runs.make(root, family="cnn", dataset=datasets.load("gtzan", data_root))
+    run = made_runs.make(root, family="cnn", dataset=loading.load("gtzan", data_root))
     shape, n = run.read("serving.json")["input_shape"], len(run.read("labels.json"))
     nodes = [
         helper.make_node("ReduceMean", ["x"], ["mean"], axes=[1], keepdims=0),

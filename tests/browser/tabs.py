@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from dashboard import text
+from dashboard import i18n
 
 ROOT = Path(__file__).parent.parent.parent
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -92,7 +92,7 @@ class Tab:
             if link.get_attribute("href").split("?")[0].endswith(end):
                 link.click()
                 break
-        title = text.Words(self.language, page)("title")
+        title = i18n.Words(self.language, page)("title")
         self.page.locator("[data-testid=stMain] h1").filter(has_text=title).wait_for()
         return self.settled()
 
@@ -124,7 +124,7 @@ class Tab:
     def language(self) -> str:
         """The language that the page is in."""
         chosen = self.page.locator("[data-testid=stSidebar] [role=radiogroup] [aria-checked=true]").first
-        return {name: code for code, name in text.LANGUAGES.items()}[chosen.text_content().strip()]
+        return {name: code for code, name in i18n.LANGUAGES.items()}[chosen.text_content().strip()]
 
     def said(self) -> str:
         """Everything on the page that can be read."""
@@ -133,7 +133,7 @@ class Tab:
     def troubles(self) -> list[str]:
         """What went wrong that is a fault of ours."""
         found = self.page.locator("[data-testid=stException]").all_inner_texts()
-        faults = [text.Words(language, "common")("fault") for language in text.LANGUAGES]
+        faults = [i18n.Words(language, "common")("fault") for language in i18n.LANGUAGES]
         return found + [fault for fault in faults if fault in self.said()] + self.complaints + self.outside
 
 

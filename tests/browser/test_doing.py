@@ -3,16 +3,16 @@
 import shutil
 import time
 
-import made_runs
 import numpy as np
 import pytest
 import soundfile
-from conftest import TONES, write_tone
 from PIL import Image
 
-from browser.reading import audited
-from browser.tabs import WIDE
-from dashboard import text
+from dashboard import i18n
+from tests.browser.reading import audited
+from tests.browser.tabs import WIDE
+from tests.conftest import TONES, write_tone
+from tests.fixtures import fake_runs as made_runs
 
 pytestmark = pytest.mark.browser
 
@@ -64,7 +64,7 @@ def says(label=""):
 def answered(tab, *files):
     """The page after files were uploaded and it has answered."""
     tab.page.locator("[data-testid=stFileUploader] input[type=file]").set_input_files(files)
-    heading = text.Words("en", "predict")("answers")
+    heading = i18n.Words("en", "predict")("answers")
     tab.page.get_by_role("heading", name=heading, exact=True).wait_for()
     return tab.settled()
 
@@ -77,8 +77,8 @@ def test_an_upload_is_answered_shown_and_explained_for_everybody(tab, names, giv
         tab.page.wait_for_function(PICTURED, arg=name)
     else:
         assert tab.page.wait_for_function(PLAYABLE).json_value() == pytest.approx(2.0, abs=0.2)
-    tab.page.get_by_role("button", name=text.Words("en", "predict")("why_button")).click()
-    tab.page.get_by_text(text.Words("en", "predict")("looking")).wait_for(state="hidden", timeout=40_000)
+    tab.page.get_by_role("button", name=i18n.Words("en", "predict")("why_button")).click()
+    tab.page.get_by_text(i18n.Words("en", "predict")("looking")).wait_for(state="hidden", timeout=40_000)
     pictured(tab.settled().resized(WIDE), f"predict-answered-{run}")
     assert tab.troubles() == []
     assert audited(tab.page) == ""
@@ -101,7 +101,7 @@ def test_a_file_that_is_no_sound_is_refused_in_a_sentence_and_the_others_are_ans
 
 def test_a_recording_is_answered(tab, names):
     tab.open("predict", run=names["tones"])
-    tab.page.get_by_role("radio", name=text.Words("en", "predict")("way_record")).click()
+    tab.page.get_by_role("radio", name=i18n.Words("en", "predict")("way_record")).click()
     recorder = tab.page.locator("[data-testid=stAudioInput]")
     recorder.get_by_role("button", name="Record").click()
     tab.page.wait_for_timeout(1500)
@@ -123,7 +123,7 @@ def test_a_click_on_a_square_plays_the_file_behind_it(tab, names, pictured):
 
 def test_the_language_chosen_stays_from_page_to_page(tab):
     def title(page):
-        return text.Words("id", page)("title")
+        return i18n.Words("id", page)("title")
 
     heading = tab.open().page.locator("[data-testid=stMain] h1")
     tab.page.locator("[data-testid=stSidebar]").get_by_role("radio", name="Bahasa Indonesia").click()
@@ -160,7 +160,7 @@ def training(real, tmp_path):
 
 
 def test_overview_shows_a_run_that_begins_and_ends_while_it_is_open(tab, training):
-    say = text.Words("en", "overview")
+    say = i18n.Words("en", "overview")
     tab.open().resized(2 * WIDE)  # the table has words for the columns in view alone
     tab.page.evaluate("window.untouched = true")
     assert training.path.name not in tab.said()

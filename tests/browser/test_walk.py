@@ -1,11 +1,11 @@
 """Every page, in both languages, light and dark, wide and narrow."""
 
-import pages
 import pytest
 
-from browser.reading import AXE, audited
-from browser.tabs import NARROW, WIDE
-from dashboard import text
+from dashboard import i18n
+from tests.browser.reading import AXE, audited
+from tests.browser.tabs import NARROW, WIDE
+from tests.fixtures import pages
 
 pytestmark = pytest.mark.browser
 
@@ -37,7 +37,7 @@ def test_what_somebody_cannot_read_is_found(tab):
 def test_every_page_opens_in_indonesian_and_asks_no_other_machine(tab_of):
     tab = tab_of("id").open()
     for page in pages.PAGES:
-        lead = text.Words("id", page)("lead").replace("`", "").replace("*", "")
+        lead = i18n.Words("id", page)("lead").replace("`", "").replace("*", "")
         assert tab.go(page).troubles() == [], page
         assert lead[:40] in tab.said().replace("\n", " "), page
     assert tab.outside == []

@@ -1,0 +1,79 @@
+"""What XLA does to a training step: milliseconds with it and without, in turn, and what the first step takes.
+
+    python -m benchmarks steps
+
+On a CPU with TensorFlow this decides what `training.compile = "auto"` chooses.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from musicml.experiment import config
+from musicml.models import registry
+from musicml.models.base import Spec
+from musicml.utils import terminal
+
+ROOT = Path(__file__).parent.parent
+EXPERIMENTS = ("genre_gru", "genre_lstm", "genre_crnn", "genre_cnn")
+BATCH = 32
+STEPS = 10
+ROUNDS = 7
+
+
+def measure() -> dict[str, Any]:
+    """Each experiment's network, at the size of its own clips."""
+    terminal.import_keras()
+    return {name: of(name) for name in EXPERIMENTS}
+
+
+def of(name: str) -> dict[str, Any]:
+    """One network's step, both ways."""
+    read = config.read(ROOT / f"experiments/{name}.toml")
+    rng = np.random.default_rng(0)
+    n_frames = read.features.n_frames(round(read.clips.seconds * read.features.sample_rate))
+    x = rng.normal(size=(BATCH, n_frames, read.features.n_bins)).astype(np.float32)
+    y = np.eye(10, dtype=np.float32)[rng.integers(0, 10, BATCH)]
+    plain, compiled = (learner(read, x.shape[1:], x, y, way) for way in (False, True))
+    rounds = [(seconds(plain[0], x, y), seconds(compiled[0], x, y)) for _ in range(ROUNDS)]
+    return {
+        "plain_ms": round(statistics.median(one for one, _ in rounds) * 1000, 1),
+        "xla_ms": round(statistics.median(other for _, other in rounds) * 1000, 1),
+        "ratio": round(statistics.median(one / other for one, other in rounds), 3),
+        "plain_first_seconds": round(plain[1], 1),
+        "xla_first_seconds": round(compiled[1], 1),
+    }
+
+
+def learner(read: Any, shape: tuple[int, ...], x: np.ndarray, y: np.ndarray, way: bool) -> tuple[Any, float]:
+    """A compiled model that has made its first step, and how long that took."""
+    from musicml.training import fit
+
+    spec = Spec(shape, 10, "single", "genre", np.zeros(shape[-1], np.float32), np.ones(shape[-1], np.float32))
+    model = registry.build(read.family, read.model, spec)
+    fit.compile_model(model, read.training, "single", 1000, way)
+    begun = time.perf_counter()
+    model.train_on_batch(x, y)
+    return model, time.perf_counter() - begun
+
+
+def seconds(model: Any, x: np.ndarray, y: np.ndarray) -> float:
+    """Seconds a step."""
+    begun = time.perf_counter()
+    for _ in range(STEPS):
+        model.train_on_batch(x, y)
+    return (time.perf_counter() - begun) / STEPS
+
+
+def lines(measured: dict[str, Any]) -> list[str]:
+    """What was measured, in words."""
+    return [
+        f"steps: {name}: {row['plain_ms']:.0f} ms, with XLA {row['xla_ms']:.0f} ms ({row['ratio']:.2f} times as fast); "
+        f"the first one {row['plain_first_seconds']:.1f} s, with XLA {row['xla_first_seconds']:.1f} s"
+        for name, row in measured.items()
+    ]

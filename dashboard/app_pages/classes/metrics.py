@@ -1,0 +1,109 @@
+"""The figures of each class, of a run or of a published table, with their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from dashboard import layout
+from dashboard import runs as data
+from dashboard.runs import Entry
+from musicml.data import published_results
+from musicml.data.published_results import Reference
+from musicml.evaluation import metrics
+
+BESIDE = "classes-beside"
+METRICS = ("precision", "recall", "f1", "auc")
+
+say = layout.Saying("classes")
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The figures of each class of a run, or of a published table.
+
+    Attributes
+    ----------
+    name : as it is shown
+    rows : class name → `precision`, `recall`, …, `support`, `observed`, `said`, as far as they are known
+    intervals : class name → figure → its interval; empty where there are none
+    task : `single` or `multi`; empty of a published table
+    """
+
+    name: str
+    rows: Mapping[str, Mapping[str, Any]]
+    intervals: Mapping[str, Mapping[str, Sequence[float] | None]]
+    task: str = ""
+
+    def row(self, name: str, metric: str) -> dict[str, Any]:
+        """One figure as a bar: its value with its interval, or why there is none."""
+        value = self.rows.get(name, {}).get(metric)
+        low, high = self.intervals.get(name, {}).get(metric) or (None, None)
+        if value is None:
+            return {"name": name, "value": None, "low": None, "high": None, "note": self.note(name, metric)}
+        return {"name": name, "value": value, "low": low, "high": high, "note": ""}
+
+    def note(self, name: str, metric: str) -> str:
+        """Why a figure is not defined."""
+        row = self.rows.get(name, {})
+        if "said" not in row:
+            return say("note_missing")
+        if not row["observed"]:
+            return say("note_unjudged")
+        if not row["support"]:
+            return say("note_no_examples" if self.task == "single" else "note_no_positives")
+        return say("note_unsaid" if metric == "precision" else "note_only_positives")
+
+
+def of_run(one: Entry) -> Figures:
+    """The figures of a run."""
+    rows = one.report["per_class"]
+    if all(row.get("intervals") for row in rows):
+        found = [row["intervals"] for row in rows]
+    else:  # a run of before intervals were kept
+        stamp = data.stamp(one.run.path, "predictions.csv", "labels.json", "serving.json")
+        found = intervals_of(str(one.run.path), stamp, one)
+    names = [row["class"] for row in rows]
+    task = str(one.facts.get("task", ""))
+    return Figures(one.name, dict(zip(names, rows, strict=True)), dict(zip(names, found, strict=True)), task)
+
+
+@st.cache_data(max_entries=100, show_spinner=False)
+def intervals_of(path: str, changed: tuple[float, ...], _one: Entry) -> list[dict[str, list[float] | None]]:
+    """The intervals of each class, from the run's predictions."""
+    table = data.predictions(_one)
+    said = metrics.decide(table.scores, table.task, data.thresholds(_one))
+    return metrics.class_intervals(table.scores, table.targets, said, table.groups)
+
+
+def beside(one: Entry, found: Sequence[Entry]) -> tuple[Figures | None, Reference | None]:
+    """What the reader wants to see beside it: another run on the same data set, or a published table."""
+    dataset = one.data.get("dataset")
+    runs = {other.name: other for other in found if other.data.get("dataset") == dataset and other.name != one.name}
+    published = {reference.name: reference for reference in published_results.of(str(dataset)) if reference.per_class}
+    labels = {
+        "": say("beside_nothing"),
+        **{name: name for name in runs},
+        **{name: say("beside_reference", system=told(reference)) for name, reference in published.items()},
+    }
+    if st.session_state.get(BESIDE) not in labels:
+        st.session_state.pop(BESIDE, None)
+    name = st.selectbox(say("beside"), list(labels), format_func=labels.get, key=BESIDE)
+    if name in runs:
+        return of_run(runs[name]), None
+    if name in published:
+        return Figures(told(published[name]), published[name].per_class, {}), published[name]
+    return None, None
+
+
+def told(reference: Reference) -> str:
+    """A published system's name."""
+    return layout.translated(reference.system)
+
+
+def metrics_of(own: Figures) -> tuple[str, ...]:
+    """The figures that a class has."""
+    return (*METRICS, "average_precision") if own.task == "multi" else METRICS

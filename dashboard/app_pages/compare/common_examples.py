@@ -1,0 +1,170 @@
+"""What runs share: which test examples all of them have, and what each said of those."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+
+from dashboard import runs
+from dashboard.runs import Entry
+from musicml.evaluation import metrics
+from musicml.evaluation.predictions import Scored
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What several runs answered for the test examples that all of them have.
+
+    Attributes
+    ----------
+    names, groups : of the shared examples, [shape=(n,)]
+    places : their rows in each run's predictions, [shape=(n_runs, n)], int
+    sizes : how many test examples each run has
+    class_names, task : which are the same for all
+    targets : np.ndarray [shape=(n, n_classes)], 1, 0 or NaN where nobody looked
+    scores : np.ndarray [shape=(n_runs, n, n_classes)]
+    said : np.ndarray [shape=(n_runs, n, n_classes)], bool: what each run decides
+    relabelled : how many examples of the same name were left out because their labels differ
+    """
+
+    names: np.ndarray
+    groups: np.ndarray
+    places: np.ndarray
+    sizes: tuple[int, ...]
+    class_names: tuple[str, ...]
+    task: str
+    targets: np.ndarray
+    scores: np.ndarray
+    said: np.ndarray
+    relabelled: int
+
+    @property
+    def is_all(self) -> bool:
+        """Whether every run was tested on exactly these, so that its report tells its figures."""
+        return all(size == len(self.names) for size in self.sizes)
+
+    @functools.cached_property
+    def seen(self) -> np.ndarray:
+        """Which cells somebody looked at, [shape=(n, n_classes)], bool."""
+        return ~np.isnan(self.targets)
+
+    @functools.cached_property
+    def right_cells(self) -> np.ndarray:
+        """Which cells each run decides rightly, [shape=(n_runs, n, n_classes)], bool; those nobody looked at, never."""
+        return (self.said == (self.targets == 1)) & self.seen
+
+    @functools.cached_property
+    def right(self) -> np.ndarray:
+        """Which examples each run gets right, [shape=(n_runs, n)], bool: in all cells that somebody looked at."""
+        return (self.right_cells | ~self.seen).all(axis=2)
+
+    @functools.cached_property
+    def sure(self) -> np.ndarray:
+        """How much probability each run gives to what is so, [shape=(n_runs, n)]; of several labels, on average."""
+        if self.task == "single":
+            return (self.scores * self.targets).sum(axis=2)
+        given = np.where(self.targets == 1, self.scores, 1 - self.scores) * self.seen
+        return given.sum(axis=2) / np.maximum(1, self.seen.sum(axis=1))
+
+
+def partners(found: Sequence[Entry]) -> list[Entry]:
+    """The runs in such an order that the first are of the same test examples, as far as any two are."""
+    keys = [(*origin(one), split_of(one)) for one in found]
+    first = next((key for key in keys if keys.count(key) > 1), None)
+    return [one for one, key in zip(found, keys, strict=True) if key == first] + [
+        one for one, key in zip(found, keys, strict=True) if key != first
+    ]
+
+
+def origin(one: Entry) -> tuple[str, ...]:
+    """What tells one data set from another of the same name; generated data has the real one's file names."""
+    source = one.data.get("source") or {}
+    made = [source.get(name) for name in ("seed", "scale", "generator")] if one.sample else []
+    return tuple(str(part) for part in (one.data.get("dataset"), one.sample, one.data.get("folder"), *made))
+
+
+def split_of(one: Entry) -> str:
+    """What tells one split from another."""
+    return str(one.split.get("hash"))
+
+
+def differences(chosen: Sequence[Entry]) -> list[str]:
+    """Why the test examples of runs can differ, as keys: `sets`, `folders`, `origins`, `generated`, `splits`."""
+    made = [one.data.get("source") or {} for one in chosen if one.sample]
+    asked = {
+        "sets": [one.data.get("dataset") for one in chosen],
+        "folders": [one.data.get("folder") for one in chosen],
+        "origins": [one.sample for one in chosen],
+        "generated": [[source.get(name) for name in ("seed", "scale", "generator")] for source in made],
+        "splits": [split_of(one) for one in chosen],
+    }
+    found = [key for key, values in asked.items() if len({str(value) for value in values}) > 1]
+    # with other data the split is another anyway
+    return [key for key in found if key != "splits" or len(found) == 1]
+
+
+def trouble(tables: Sequence[Scored]) -> str | None:
+    """Why runs can't be compared at all, as a key: `tasks` or `classes`; None where they can."""
+    if len({table.task for table in tables}) > 1:
+        return "tasks"
+    return "classes" if len({frozenset(table.class_names) for table in tables}) > 1 else None
+
+
+def shared(chosen: Sequence[Entry]) -> Shared:
+    """What the runs answered for their common test examples; read anew only where one of them has changed.
+
+    Raises
+    ------
+    BadInput
+        If a run's predictions or decisions are missing or damaged.
+    """
+    changed = tuple(runs.stamp(one.run.path, "predictions.csv", "serving.json", "run.json") for one in chosen)
+    return read_shared(tuple(str(one.run.path) for one in chosen), changed, list(chosen))
+
+
+@st.cache_resource(max_entries=20, show_spinner=False)
+def read_shared(paths: tuple[str, ...], changed: tuple, _chosen: list[Entry]) -> Shared:
+    """As `shared`."""
+    tables = [runs.predictions(one) for one in _chosen]
+    first, same = tables[0], len({origin(one) for one in _chosen}) == 1
+    rows = [{name: place for place, name in enumerate(table.names)} for table in tables]
+    names = [name for name in first.names if same and all(name in row for row in rows)]
+    places = np.array([[row[name] for name in names] for row in rows], dtype=int).reshape(len(tables), len(names))
+    columns = [[table.class_names.index(name) for name in first.class_names] for table in tables]
+    targets = [table.targets[where][:, order] for table, where, order in zip(tables, places, columns, strict=True)]
+    kept = np.ones(len(names), dtype=bool)
+    for other in targets[1:]:
+        kept &= ((other == targets[0]) | (np.isnan(other) & np.isnan(targets[0]))).all(axis=1)
+    places = places[:, kept]
+    parts = list(zip(tables, places, columns, strict=True))
+    return Shared(
+        first.names[places[0]],
+        first.groups[places[0]],
+        places,
+        tuple(len(table.names) for table in tables),
+        first.class_names,
+        first.task,
+        targets[0][kept],
+        np.stack([table.scores[where][:, order] for table, where, order in parts]),
+        np.stack(
+            [decided(one, table)[where][:, order] for one, (table, where, order) in zip(_chosen, parts, strict=True)]
+        ),
+        int((~kept).sum()),
+    )
+
+
+def decided(one: Entry, table: Scored) -> np.ndarray:
+    """What a run decides, [shape=(n, n_classes)], bool: the likeliest class, or what reaches its thresholds.
+
+    Raises
+    ------
+    BadInput
+        If its thresholds are missing or damaged.
+    """
+    if table.task == "single":
+        return metrics.decide(table.scores, table.task, [])
+    return metrics.decide(table.scores, table.task, runs.thresholds(one))

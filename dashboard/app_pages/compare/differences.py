@@ -1,0 +1,74 @@
+"""Where two runs differ: how often each is right alone, and what such a difference can mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+import streamlit as st
+
+from dashboard import layout
+from dashboard.app_pages.compare import examples, significance
+from dashboard.app_pages.compare.common_examples import Shared
+from dashboard.app_pages.compare.labels import LETTERS
+from dashboard.charts import class_counts
+from dashboard.runs import Entry
+
+say = layout.Saying("compare")
+
+
+def show(chosen: Sequence[Entry], common: Shared) -> None:
+    """How often two runs are right together and alone, and the examples."""
+    st.header(say("differ"))
+    st.markdown(say(f"differ_lead_{common.task}"))
+    pairs = list(combinations(range(len(chosen)), 2))
+    found, (a, b) = significance.tested(chosen, common), pairs[0]
+    if len(pairs) > 1:
+        layout.table([pair_row(common, *pair) | significance.row(found.get(pair)) for pair in pairs], "pairs")
+        names = {(a, b): say("a_and_b", a=LETTERS[a], b=LETTERS[b]) for a, b in pairs}
+        a, b = st.selectbox(say("pair"), pairs, format_func=names.get, key="pair")
+    two(common, a, b)
+    significance.show(found.get((a, b)), len(found))
+    examples.show(chosen, common, a, b)
+
+
+def pair_row(common: Shared, a: int, b: int) -> dict[str, Any]:
+    """The four counts of two runs as a row."""
+    (both, only_a), (only_b, neither) = class_counts.agreement(common.right[a], common.right[b]).tolist()
+    return {
+        say("first"): LETTERS[a],
+        say("second"): LETTERS[b],
+        say("both"): both,
+        say("only_first"): only_a,
+        say("only_second"): only_b,
+        say("neither"): neither,
+    }
+
+
+def two(common: Shared, a: int, b: int) -> None:
+    """The two by two of a pair, in words too."""
+    held = class_counts.agreement(common.right[a], common.right[b])
+    (both, only_a), (only_b, neither) = held.tolist()
+    names = {"a": LETTERS[a], "b": LETTERS[b]}
+    rows = [say("is_right", name=names["a"]), say("is_wrong", name=names["a"])]
+    columns = [say("is_right", name=names["b"]), say("is_wrong", name=names["b"])]
+    words = say("two_words", n=held.sum(), both=both, neither=neither, only_a=only_a, only_b=only_b, **names)
+    layout.chart(
+        class_counts.two_by_two(held, rows, columns, layout.is_dark()), words, [pair_row(common, a, b)], f"two-{a}-{b}"
+    )
+    alike(common, a, b, names)
+
+
+def alike(common: Shared, a: int, b: int, names: dict[str, str]) -> None:
+    """How often two runs decide the same, right or wrong."""
+    if common.task == "single":
+        same = int((common.said[a] == common.said[b]).all(axis=1).sum())
+        n = len(common.names)
+        st.markdown(say("alike_single", same=same, n=n, percent=f"{same / n:.0%}"))
+        return
+    seen = common.seen
+    n, right = max(1, int(seen.sum())), common.right_cells
+    same = int(((common.said[a] == common.said[b]) & seen).sum())
+    figures = {"n": n, "right_a": right[a].sum(), "right_b": right[b].sum(), "same": same, "percent": f"{same / n:.0%}"}
+    st.markdown(say("alike_multi", **figures, **names))

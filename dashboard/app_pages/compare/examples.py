@@ -1,0 +1,74 @@
+"""The examples on which two runs differ, with what both said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+
+from dashboard import layout, media
+from dashboard.app_pages.compare.common_examples import Shared
+from dashboard.app_pages.compare.labels import LETTERS
+from dashboard.runs import Entry
+
+FIELDS = ("only_a", "only_b", "neither", "both")  # of the two by two, those to look at first first
+
+say = layout.Saying("compare")
+
+
+def show(chosen: Sequence[Entry], common: Shared, a: int, b: int) -> None:
+    """The examples of one of the four fields, with both answers."""
+    right_a, right_b = common.right[a], common.right[b]
+    members = {
+        "only_a": right_a & ~right_b,
+        "only_b": ~right_a & right_b,
+        "neither": ~right_a & ~right_b,
+        "both": right_a & right_b,
+    }
+    there = [field for field in FIELDS if members[field].any()]
+    names = {"a": LETTERS[a], "b": LETTERS[b]}
+    st.markdown(say("look"))
+    ways = {field: say(f"look_{field}", n=members[field].sum(), **names) for field in there}
+    field = st.radio(say("which"), there, format_func=ways.get, key=f"field-{a}-{b}", label_visibility="collapsed")
+    places = np.flatnonzero(members[field])
+    # those in which the runs are furthest apart first
+    places = places[np.argsort(-np.abs(common.sure[a] - common.sure[b])[places], kind="stable")].tolist()
+    shown = media.pages_of(places, f"page-{field}-{a}-{b}")
+    for begin in range(0, len(shown), media.ACROSS):
+        for column, place in zip(st.columns(media.ACROSS), shown[begin : begin + media.ACROSS], strict=False):
+            with column.container(border=True):
+                card(chosen, common, (a, b), place)
+
+
+def card(chosen: Sequence[Entry], common: Shared, pair: tuple[int, int], place: int) -> None:
+    """One example with the answers of two runs."""
+    name = common.names[place]
+    st.markdown(say("strong", text=layout.plain(name)))
+    media.media(chosen[pair[0]], name)
+    truth = [label for label, target in zip(common.class_names, common.targets[place], strict=True) if target == 1]
+    truth_words = layout.plain(layout.listed(truth)) or say("none")
+    st.markdown(say(f"truth_{common.task}", truth=truth_words))
+    for k in pair:
+        key = "says_rightly" if common.right[k, place] else "says_wrongly"
+        st.markdown(say(key, name=LETTERS[k], answers=layout.plain(answers(common, k, place))))
+
+
+def answers(common: Shared, k: int, place: int) -> str:
+    """What a run says of one example: its likeliest classes; of several labels, which it decides wrongly."""
+    scores = common.scores[k, place]
+    if common.task == "single":
+        best = np.argsort(-scores, kind="stable")[:2]
+        return layout.listed(answer(common.class_names[j], scores[j]) for j in best)
+    seen, right = common.seen[place], common.right_cells[k, place]
+    wrong = [
+        say("missed" if common.targets[place, j] == 1 else "not_there", name=common.class_names[j])
+        for j in np.flatnonzero(seen & ~right)
+    ]
+    told = say("cells", right=right.sum(), n=seen.sum())
+    return say("cells_wrong", cells=told, wrong=layout.listed(wrong)) if wrong else told
+
+
+def answer(name: str, score: float) -> str:
+    """A class with its probability."""
+    return say("answer", name=name, percent=f"{100 * score:.0f}")

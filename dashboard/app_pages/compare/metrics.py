@@ -1,0 +1,92 @@
+"""What each run is worth on the examples that runs share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from dashboard import runs
+from dashboard.app_pages.compare.common_examples import Shared
+from dashboard.runs import Entry
+from musicml.evaluation import metrics
+
+DRAWS = 300  # of the bootstrap, where figures are worked out anew while somebody waits; a report's own has 1,000
+FIGURES = ("accuracy", "mean_average_precision", "macro_f1", "macro_precision", "macro_recall", "macro_auc")
+OF_A_CLASS = {"single": ("recall", "precision", "f1"), "multi": ("average_precision", "f1", "recall", "precision")}
+
+
+@dataclass(frozen=True)
+class Figures:
+    """A run's figures on the shared examples.
+
+    Attributes
+    ----------
+    overall : figure → its value
+    intervals : figure → its 95 % interval, None where there is none
+    classes : for each class, figure → its value, None where it is not defined
+    class_intervals : for each class, figure → its interval
+    """
+
+    overall: Mapping[str, float]
+    intervals: Mapping[str, Sequence[float] | None]
+    classes: Sequence[Mapping[str, Any]]
+    class_intervals: Sequence[Mapping[str, Sequence[float] | None]]
+
+
+def figures(chosen: Sequence[Entry], common: Shared) -> list[Figures]:
+    """What each run is worth: by its report where all its test examples are shared, else worked out on the shared."""
+    if common.is_all and all(complete(one, common) for one in chosen):
+        return [reported(one, common) for one in chosen]
+    changed = tuple(runs.stamp(one.run.path, "predictions.csv", "serving.json", "run.json") for one in chosen)
+    return worked_out(tuple(str(one.run.path) for one in chosen), changed, common)
+
+
+def complete(one: Entry, common: Shared) -> bool:
+    """Whether a run's report is one of these examples and classes."""
+    rows = one.report["per_class"]
+    named = {row.get("class") for row in rows if isinstance(row, dict)} if isinstance(rows, list) else set()
+    return named == set(common.class_names) and isinstance(one.report["metrics"], dict)
+
+
+def reported(one: Entry, common: Shared) -> Figures:
+    """The figures of a run's report."""
+    by_name = {row["class"]: row for row in one.report["per_class"]}
+    rows = [by_name[name] for name in common.class_names]
+    overall = {name: value for name, value in one.report["metrics"].items() if name in FIGURES and value is not None}
+    return Figures(overall, one.report["intervals"] or {}, rows, [row.get("intervals") or {} for row in rows])
+
+
+@st.cache_resource(max_entries=20, show_spinner=False)
+def worked_out(paths: tuple[str, ...], changed: tuple, _common: Shared) -> list[Figures]:
+    """Figures of the shared examples alone, by the code that makes reports, with fewer draws."""
+    made, targets, task = [], _common.targets, _common.task
+    once = np.ones((1, len(targets)))
+    weights = metrics.drawn(_common.groups, 0, DRAWS)
+    for scores, said in zip(_common.scores, _common.said, strict=True):
+        found = metrics.by_class(scores, targets, said, once)
+        overall = {name: values[0] for name, values in metrics.figures(found, once, task).items()}
+        drawn = None if weights is None else metrics.by_class(scores, targets, said, weights)
+        rows = [row_of(found, _common, k) for k in range(targets.shape[1])]
+        known = {name: float(value) for name, value in overall.items() if name in FIGURES and np.isfinite(value)}
+        made.append(
+            Figures(
+                known,
+                {}
+                if drawn is None
+                else metrics.intervals_of(metrics.figures(drawn, weights, task), _common.groups, known),
+                rows,
+                metrics.intervals_of_classes(drawn, rows),
+            )
+        )
+    return made
+
+
+def row_of(found: Mapping[str, np.ndarray], common: Shared, k: int) -> dict[str, Any]:
+    """One class's figures, None where they are not defined."""
+    values = {name: float(found[name][0, k]) for name in metrics.OF_A_CLASS}
+    row = {name: value if np.isfinite(value) else None for name, value in values.items()}
+    return {"support": int((common.targets[:, k] == 1).sum()), **row}

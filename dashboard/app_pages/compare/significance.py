@@ -1,0 +1,65 @@
+"""Chance: whether two runs differ by more than it gives, tested on the examples that they share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from dashboard import layout, runs
+from dashboard.app_pages.compare import labels, metrics
+from dashboard.app_pages.compare.common_examples import Shared
+from dashboard.app_pages.compare.labels import LETTERS
+from dashboard.runs import Entry
+from musicml.evaluation import comparison
+from musicml.evaluation.comparison.significance import MCNEMAR, Pair
+from musicml.evaluation.predictions import Scored
+
+say = layout.Saying("compare")
+
+
+def tested(chosen: Sequence[Entry], common: Shared) -> Mapping[tuple[int, int], Pair]:
+    """Each two runs of one protocol, tested, by their places; those of different protocols are no rivals."""
+    changed = tuple(runs.stamp(one.run.path, "predictions.csv", "serving.json", "run.json") for one in chosen)
+    rivals = tuple(comparison.rivals([labels.protocol(one) for one in chosen]))
+    kind = "files" if chosen[0].is_sound else "pictures"
+    return computed(tuple(str(one.run.path) for one in chosen), changed, rivals, kind, common)
+
+
+@st.cache_resource(max_entries=20, show_spinner=False)
+def computed(
+    paths: tuple[str, ...], changed: tuple, rivals: tuple[tuple[int, int], ...], kind: str, _common: Shared
+) -> Mapping[tuple[int, int], Pair]:
+    """As `tested`, read anew only where one of the runs has changed."""
+    voices = [
+        Scored(_common.names, _common.groups, _common.class_names, scores, _common.targets, _common.task)
+        for scores in _common.scores
+    ]
+    found = comparison.pairs(LETTERS[: len(voices)], voices, _common.said, rivals, kind, metrics.DRAWS)
+    return dict(zip(rivals, found, strict=True))
+
+
+def row(pair: Pair | None) -> dict[str, Any]:
+    """What a test gave, as cells of a table; empty ones where there was none."""
+    return {
+        say("p"): None if pair is None or pair.p is None else float(f"{pair.p:.2g}"),
+        say("p_holm"): None if pair is None or pair.p_holm is None else float(f"{pair.p_holm:.2g}"),
+    }
+
+
+def show(pair: Pair | None, n_pairs: int) -> None:
+    """What the difference of two runs can mean, in a sentence, and how that was found."""
+    if pair is None:
+        st.info(say("no_rivals"), icon=":material/info:")
+        return
+    st.info(layout.capital(layout.translated(pair.sentence)), icon=":material/info:")
+    told = [say("by_mcnemar" if pair.test == MCNEMAR else "by_drawing")]
+    if pair.interval:
+        low, high = pair.interval
+        told.append(
+            say("apart_by", a=pair.a, b=pair.b, by=f"{pair.difference:+.3f}", low=f"{low:+.3f}", high=f"{high:+.3f}")
+        )
+    if n_pairs > 1:
+        told.append(say("corrected", n=n_pairs))
+    st.caption(" ".join(told))

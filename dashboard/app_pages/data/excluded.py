@@ -1,0 +1,42 @@
+"""Files of a data set that are not used, and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import streamlit as st
+
+from dashboard import layout
+from dashboard.app_pages.data import tables
+from dashboard.app_pages.data.tables import Chosen
+
+LISTED = 1000  # rows of a table, at most
+WHYS = 6  # reasons that are told above the table, at most
+
+say = layout.Saying("data")
+
+
+def show(chosen: Chosen) -> None:
+    """Files that are not used, and why."""
+    rows = (
+        [(row.file, row.reason) for row in chosen.dataset.excluded]
+        if chosen.one is None
+        else tables.of_the_run(chosen.one)
+    )
+    st.markdown(say("left_out_lead"))
+    if not rows:
+        st.info(say("nothing_left_out" if chosen.one else "nothing_by_lists"), icon=":material/info:")
+        return
+    st.markdown(say("left_out_n", n=len(rows)))
+    told = reasons(tuple(reason for _, reason in rows[:LISTED]), layout.language())
+    for reason, n in Counter(told).most_common(WHYS):
+        st.markdown(say("bullet", text=say("times", n=n, reason=layout.plain(reason))))
+    if len(rows) > LISTED:
+        st.caption(say("left_out_listed", n=LISTED))
+    layout.table([{say("file"): rows[k][0], say("reason"): reason} for k, reason in enumerate(told)], "left-out")
+
+
+@st.cache_data(max_entries=20, show_spinner=False)
+def reasons(given: tuple[str, ...], language: str) -> list[str]:
+    """Reasons in a language; each kind of them is looked up once."""
+    return [layout.translated(reason) for reason in given]

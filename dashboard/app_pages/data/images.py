@@ -1,0 +1,187 @@
+"""A sound as pictures: what the models get in place of it, and what librosa works out of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+from dashboard import layout
+from dashboard.charts import sound
+from musicml.data.io import audio
+from musicml.features import audio_features
+from musicml.utils.errors import BadInput
+
+RATE = 22_050  # Hz, at which every sound is looked at here
+SECONDS = 30.0  # of a sound, at most
+
+say = layout.Saying("data")
+
+
+def show(path: Path) -> None:
+    """The sound as the pictures that the reader asked for."""
+    st.header(say("pictures"))
+    drawn = {"waveform": waveform, "log_mel": log_mel, "mfcc": mfcc, "librosa": by_librosa}
+    wanted = st.pills(
+        say("which_pictures"),
+        list(drawn),
+        selection_mode="multi",
+        default=["waveform", "log_mel"],
+        format_func={name: say(f"draw_{name}") for name in drawn}.get,
+        key="drawn",
+    )
+    try:
+        heard_of = heard(str(path), path.stat().st_mtime)
+    except BadInput as error:
+        layout.refuse(error)
+        return
+    for warning in heard_of.warnings:
+        st.caption(layout.plain(layout.translated(warning)))
+    for name in drawn:
+        if name in wanted:
+            drawn[name](heard_of, path)
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def heard(path: str, changed: float) -> audio.Sound:
+    """The beginning of a sound, mono, at `RATE`."""
+    return audio.read(path, RATE, SECONDS, Path(path).name)
+
+
+def waveform(one: audio.Sound, path: Path) -> None:
+    """The samples along time."""
+    st.markdown(say("waveform_lead"))
+    low, high = sound.envelope(one.y)
+    loudest = int(np.abs(one.y).argmax())
+    peak = float(abs(one.y[loudest]))
+    words = say("silent_words", seconds=f"{one.seconds:.1f}")
+    if peak >= audio.SILENT:
+        words = say(
+            "waveform_words",
+            seconds=f"{one.seconds:.1f}",
+            peak=f"{peak:.2f}",
+            decibels=f"{20 * np.log10(peak):.0f}",
+            at=f"{loudest / RATE:.1f}",
+        )
+    whole = max(1, int(np.ceil(one.seconds)))
+    rows = [
+        {say("second"): place, say("lowest"): round(float(part.min()), 4), say("highest"): round(float(part.max()), 4)}
+        for place, part in enumerate(np.array_split(one.y, whole))
+    ]
+    figure = sound.waveform(low, high, one.seconds, say("seconds"), say("sample_value"))
+    layout.chart(figure, words, rows, "waveform")
+
+
+def log_mel(one: audio.Sound, path: Path) -> None:
+    """Loudness over time and pitch."""
+    st.markdown(say("log_mel_lead"))
+    decibels, centres = (
+        computed(str(path), path.stat().st_mtime, "log_mel"),
+        audio_features.centres(audio_features.LogMel()),
+    )
+    if not len(decibels):
+        st.info(say("too_short"), icon=":material/info:")
+        return
+    band, moment = int(decibels.mean(axis=0).argmax()), int(decibels.mean(axis=1).argmax())
+    words = say(
+        "log_mel_words",
+        band=f"{centres[band]:.0f}",
+        level=f"{decibels[:, band].mean():.0f}",
+        at=f"{moment * one.seconds / len(decibels):.1f}",
+        highest=f"{highest(decibels, centres):.0f}",
+    )
+    whole = sound.thinned(decibels, max(1, int(np.ceil(one.seconds))))
+    rows = [
+        {
+            say("second"): place,
+            say("loudest_band"): round(float(centres[int(row.argmax())])),
+            say("its_level"): round(float(row.max()), 1),
+            say("mean_level"): round(float(row.mean()), 1),
+        }
+        for place, row in enumerate(whole)
+    ]
+    figure = sound.spectrogram(
+        decibels, one.seconds, centres, say("seconds"), say("hertz"), say("decibels"), layout.is_dark()
+    )
+    layout.chart(figure, words, rows, "log-mel")
+
+
+def highest(decibels: np.ndarray, centres: np.ndarray) -> float:
+    """The highest frequency that is heard, Hz: its band comes within 40 dB of the loudest one at some time."""
+    peaks = np.percentile(decibels, 95, axis=0)
+    return float(centres[np.flatnonzero(peaks >= peaks.max() - 40)[-1]])
+
+
+def mfcc(one: audio.Sound, path: Path) -> None:
+    """Timbre in thirteen numbers, each against its own mean."""
+    st.markdown(say("mfcc_lead"))
+    values = computed(str(path), path.stat().st_mtime, "mfcc")
+    if not len(values):
+        st.info(say("too_short"), icon=":material/info:")
+        return
+    means, spreads = values.mean(axis=0), values.std(axis=0)
+    z = np.round(sound.thinned((values - means) / np.maximum(spreads, 1e-6)), 1).T
+    names = [str(k) for k in range(values.shape[1])]
+    rows = [
+        {say("coefficient"): k, say("mean"): round(float(means[k]), 2), say("spread"): round(float(spreads[k]), 2)}
+        for k in range(len(names))
+    ]
+    most = int(spreads[1:].argmax()) + 1
+    words = say("mfcc_words", n=len(names), first=f"{means[0]:.0f}", most=most, spread=f"{spreads[most]:.0f}")
+    figure = sound.field(z, one.seconds, names, say("seconds"), say("coefficient"), say("spreads"), layout.is_dark())
+    layout.chart(figure, words, rows, "mfcc")
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def computed(path: str, changed: float, kind: str) -> np.ndarray:
+    """The features of the beginning of a sound, by the same code that trains, [shape=(n_frames, n_bins)]."""
+    return audio_features.KINDS[kind](sample_rate=RATE).compute(heard(path, changed).y)
+
+
+def by_librosa(one: audio.Sound, path: Path) -> None:
+    """Tempo, chroma and spectral centroid, as librosa finds them."""
+    st.markdown(say("librosa_lead"))
+    try:
+        with st.spinner(say("librosa_first")):
+            tempo, chroma, centroid = found_by_librosa(str(path), path.stat().st_mtime)
+    except ImportError:
+        st.info(say("no_librosa"), icon=":material/info:")
+        return
+    st.markdown(say("tempo_is", tempo=f"{tempo:.0f}", half=f"{tempo / 2:.0f}", double=f"{tempo * 2:.0f}"))
+    mean = chroma.mean(axis=0)
+    order = np.argsort(-mean)
+    rows = [{say("note"): name, say("mean"): round(float(mean[k]), 3)} for k, name in enumerate(sound.NOTES)]
+    figure = sound.field(
+        np.round(chroma, 2).T, one.seconds, sound.NOTES, say("seconds"), say("note"), say("strength"), layout.is_dark()
+    )
+    notes = layout.listed(sound.NOTES[k] for k in order[:3])
+    layout.chart(figure, say("chroma_words", notes=notes, weakest=sound.NOTES[order[-1]]), rows, "chroma")
+    brightness(one, centroid)
+
+
+def brightness(one: audio.Sound, centroid: np.ndarray) -> None:
+    """The spectral centroid along time."""
+    st.markdown(say("centroid_lead"))
+    at = np.array_split(centroid, max(1, min(len(centroid), int(np.ceil(one.seconds)))))
+    rows = [{say("second"): place, say("centroid"): round(float(part.mean()))} for place, part in enumerate(at)]
+    words = say(
+        "centroid_words",
+        mean=f"{centroid.mean():.0f}",
+        low=f"{np.percentile(centroid, 5):.0f}",
+        high=f"{np.percentile(centroid, 95):.0f}",
+    )
+    figure = sound.along(centroid, one.seconds, say("seconds"), say("centroid"))
+    layout.chart(figure, words, rows, "centroid")
+
+
+@st.cache_data(max_entries=12, show_spinner=False)
+def found_by_librosa(path: str, changed: float) -> tuple[float, np.ndarray, np.ndarray]:
+    """Tempo in beats a minute, chroma [shape=(n, 12)] and spectral centroid in Hz [shape=(n,)]."""
+    import librosa
+
+    y = audio.pad(heard(path, changed).y, 2048)
+    tempo = float(np.atleast_1d(librosa.feature.tempo(y=y, sr=RATE))[0])
+    chroma = librosa.feature.chroma_stft(y=y, sr=RATE, tuning=0.0).T
+    centroid = librosa.feature.spectral_centroid(y=y, sr=RATE).T
+    return tempo, sound.thinned(chroma), sound.thinned(centroid)[:, 0]

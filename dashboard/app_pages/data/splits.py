@@ -1,0 +1,64 @@
+"""Which groups stand on which side of the split, and that none of them stands on two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+
+from dashboard import layout
+from dashboard.app_pages.data import tables
+from dashboard.app_pages.data.tables import Chosen
+
+LISTED = 1000  # rows of a table, at most
+
+say = layout.Saying("data")
+
+
+def show(chosen: Chosen) -> None:
+    """Which groups there are, and that none of them stands on two sides."""
+    st.markdown(say("groups_lead"))
+    names, held, sides = tables.standing(chosen.key, chosen)
+    if not len(names):
+        st.info(say("no_split"), icon=":material/info:")
+        return
+    statement = chosen.one.split.get("statement") if chosen.one else None
+    if statement:
+        st.markdown(say("statement", text=layout.plain(layout.translated(str(statement)))))
+    check(names, held, sides, chosen)
+    order = np.lexsort((-held.sum(axis=1), ~tables.crossing(held, sides)))[:LISTED]
+    rows = [
+        {
+            say("group"): names[place],
+            **{called(name): int(held[place, k]) for k, name in enumerate(sides)},
+            say("total"): int(held[place].sum()),
+        }
+        for place in order
+    ]
+    if len(names) > LISTED:
+        st.caption(say("groups_listed", n=LISTED, all=len(names)))
+    layout.table(rows, "groups")
+
+
+def called(name: str) -> str:
+    """A side of the split in words."""
+    return say(f"side_{name or 'none'}")
+
+
+def check(names: np.ndarray, held: np.ndarray, sides: Sequence[str], chosen: Chosen) -> None:
+    """Say whether a group stands on two sides, and which."""
+    alone = int((held.sum(axis=1) == 1).sum())
+    st.markdown(say("groups_words", n=len(names), alone=alone, largest=int(held.sum(axis=1).max())))
+    if not any(sides):
+        st.info(say("no_sides"), icon=":material/info:")
+        return
+    if alone == len(names):
+        st.warning(say("all_alone"), icon=":material/warning:")  # whoever stands alone can't stand on two sides
+        return
+    across = names[tables.crossing(held, sides)]
+    if not len(across):
+        st.success(say("no_crossing", n=len(names)), icon=":material/check_circle:")
+        return
+    told = say("crossing", n=len(across), names=layout.plain(layout.listed(across)))
+    st.warning(told if chosen.one else say("two", first=told, second=say("crossing_own")), icon=":material/warning:")

@@ -1,0 +1,145 @@
+"""Files that somebody asks about: uploads, recordings, examples of a run's own data; what is shown of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from dashboard import datasets, media, runs
+from dashboard.runs import Entry
+from musicml.data.io import audio, decoders, images
+from musicml.experiment.run import Run
+from musicml.features import spectrogram_image
+from musicml.utils.errors import printable
+
+SHOWN = "asking-shown"  # where a session keeps what it shows
+RECORDING = "the recording"  # as the package calls it, so that its sentences can be translated
+PLAYED = {  # what browsers play as it is
+    "wav": "audio/wav",
+    "mp3": "audio/mpeg",
+    "flac": "audio/flac",
+    "ogg": "audio/ogg",
+    "m4a": "audio/mp4",
+    "aac": "audio/aac",
+    "webm": "audio/webm",
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A file that somebody asks about.
+
+    Attributes
+    ----------
+    name : what it is called; never a path to anything
+    key : tells it from every other file, and one content from another
+    content : its bytes, when they are needed
+    is_example : whether it is one of the run's own, `name` its id
+    """
+
+    name: str
+    key: str
+    content: Callable[[], bytes] = field(repr=False)
+    is_example: bool = False
+
+    @property
+    def title(self) -> str:
+        """Its name on one line, not too long to read."""
+        return printable(self.name).strip() or "?"
+
+
+def is_picture(file: Asked) -> bool:
+    """Whether a file is a picture by its content, where a run takes sounds too."""
+    return spectrogram_image.is_picture(file.content(), file.name)
+
+
+def playable(file: Asked) -> tuple[bytes, str, bool]:
+    """A sound as browsers play it, or of a rare type its beginning as wav; its type; whether it is all of it.
+
+    Raises
+    ------
+    BadInput
+        If it can't be read.
+    """
+    content = file.content()
+    with decoders.stream_of(content, file.title) as (_, _, kind):
+        if kind in PLAYED:
+            return content, PLAYED[kind], True
+    played, whole = latest(f"wav {file.key}", lambda: beginning(content, file.title))
+    return played, PLAYED["wav"], whole
+
+
+def beginning(content: bytes, name: str) -> tuple[bytes, bool]:
+    """The first half minute of a sound as a wav file, and whether that is all of it."""
+    sound = audio.read(content, 22_050, media.PLAYED_SECONDS, name)
+    return media.as_wav(sound.y, sound.sample_rate), sound.seconds < media.PLAYED_SECONDS - 0.01
+
+
+def thumbnail(file: Asked) -> np.ndarray:
+    """A picture as small as it is shown, [shape=(height, width, 3)], uint8.
+
+    Raises
+    ------
+    BadInput
+        If it can't be read.
+    """
+
+    def made() -> np.ndarray:
+        from PIL import Image
+
+        image = Image.fromarray(images.read(file.content(), file.title).pixels)
+        image.thumbnail((media.SIDE, media.SIDE))
+        return np.asarray(image)
+
+    return latest(f"picture {file.key}", made)
+
+
+def latest(key: str, make: Callable[[], Any]) -> Any:
+    """What `make` gives, kept for this session until it is something else's turn."""
+    held, value = st.session_state.get(SHOWN, (None, None))
+    if held != key:
+        value = make()
+        st.session_state[SHOWN] = (key, value)
+    return value
+
+
+def examples(one: Entry) -> dict[str, list[str]]:
+    """The names of the files that a run was tested on, by class.
+
+    Raises
+    ------
+    BadInput
+        If the run's data is no longer on this disk.
+    """
+    names, found = tested(one), {}
+    for example in datasets.shelf_of(one).examples.values():
+        for label in (name for name, there in example.labels.items() if there and example.id in names):
+            found.setdefault(label, []).append(example.id)
+    return dict(sorted(found.items()))
+
+
+def tested(one: Entry) -> frozenset[str]:
+    """The examples of a run's test side; none where split.csv is missing."""
+    return read_tested(str(one.run.path), runs.stamp(one.run.path, "split.csv"))
+
+
+@st.cache_resource(max_entries=50, show_spinner=False)
+def read_tested(path: str, changed: tuple[float, ...]) -> frozenset[str]:
+    """As `tested`."""
+    return frozenset(row["example"] for row in runs.table(Entry(Run(Path(path))), "split.csv") if is_test(row))
+
+
+def is_test(row: Mapping[str, str]) -> bool:
+    """Whether a row of split.csv is of the test side."""
+    return row.get("split") == "test" and bool(row.get("example"))
+
+
+def truth(one: Entry, file: Asked) -> list[str]:
+    """Which classes an example of the run's own data has; none of what is not such an example."""
+    found = datasets.shelf_of(one).examples.get(file.name) if file.is_example else None
+    return [name for name, there in found.labels.items() if there] if found else []

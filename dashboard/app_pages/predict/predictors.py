@@ -1,0 +1,103 @@
+"""Predictors: which runs can be asked, and a Predictor for each of them, kept for all sessions."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard import runs
+from dashboard.runs import Entry
+from musicml.data.io import audio, images
+from musicml.experiment.run import Run
+from musicml.inference.manifest import Serving
+from musicml.inference.predictor import Predictor
+from musicml.utils.errors import BadInput
+
+TAKES = {"pixels": ("picture",), "spectrogram": ("sound", "picture")}  # by kind of features; the others take sound
+KEPT = 4  # models held at a time; a large one takes half a gigabyte
+MODEL = ("serving.json", "labels.json", "model.onnx", "model.keras", "model.skops")
+
+
+def served(one: Entry) -> Serving | str | None:
+    """How a run is asked; a sentence where it can't be; None while it has no model yet, or is no run."""
+    if one.trouble or not (one.run.path / "serving.json").is_file():
+        return None
+    try:
+        return runs.serving_of(one)
+    except BadInput as error:
+        return str(error)
+
+
+def can_be_asked(one: Entry) -> bool:
+    """Whether a run answers for files."""
+    found = served(one)
+    return isinstance(found, Serving) and found.asks_for == "file"
+
+
+def takes(one: Entry) -> tuple[str, ...]:
+    """What a run that can be asked answers for: `sound`, `picture`, or both."""
+    return TAKES.get(served(one).kind, ("sound",))
+
+
+def suffixes(kinds: Sequence[str]) -> list[str]:
+    """What an upload may be called; the kinds at the end leave it to the Predictor to tell what a file really is."""
+    names = {"sound": (*sorted(audio.SUFFIXES), "audio/*"), "picture": (*sorted(images.SUFFIXES), "image/*")}
+    return [name for kind in kinds for name in names[kind]]
+
+
+def predictor(one: Entry) -> Predictor:
+    """The run's predictor, one for all sessions; another one when its files have changed.
+
+    Raises
+    ------
+    BadInput
+        If the run can't be asked.
+    """
+    return kept(str(one.run.path), stamp(one))
+
+
+def stamp(one: Entry) -> tuple[float, ...]:
+    """When what a run answers with last changed."""
+    return runs.stamp(one.run.path, *MODEL)
+
+
+def release(_: Predictor) -> None:
+    """Let go of what explanations hold of models, where one of them is no longer kept."""
+    if activation := sys.modules.get("musicml.inference.explain.class_activation"):
+        for holds in (activation.model_of, activation.maps_by_keras, activation.layer_cam):
+            holds.cache_clear()
+
+
+@st.cache_resource(max_entries=KEPT, show_spinner=False, on_release=release)
+def kept(path: str, changed: tuple[float, ...]) -> Predictor:
+    """As `predictor`; its model is loaded at the first question."""
+    return Predictor(Run(Path(path)))
+
+
+def get_ready(chosen: Sequence[Entry]) -> None:
+    """Load the models of runs, and what a first answer imports, while their reader still chooses a file.
+
+    Not where Keras would have to be imported for it: whoever only looks need not pay for that. In the page's thread, at
+    its end: two threads that import at once can wait for each other without end.
+    """
+    for one in chosen:
+        if can_be_asked(one) and not begins_slowly(one):
+            for slow in ("scipy.fft", "pandas"):  # of the features, and of Streamlit's tables: half of the first answer
+                importlib.import_module(slow)
+            with contextlib.suppress(BadInput):  # told at the first question
+                predictor(one).model()
+
+
+def begins_slowly(one: Entry) -> bool:
+    """Whether the first answer has to wait until Keras is imported."""
+    found = served(one)
+    return (
+        "keras" not in sys.modules
+        and not (one.run.path / "model.onnx").is_file()
+        and found.model["file"] == "model.keras"
+    )

@@ -1,0 +1,115 @@
+"""Where a run looked for a class, on request: over a picture, over a sound, or what a forest leans on."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from dashboard import layout, media
+from dashboard.app_pages.predict import saliency, text
+from dashboard.app_pages.predict.files import Asked
+from dashboard.app_pages.predict.saliency import Looked
+from dashboard.charts import prediction as answer_charts
+from dashboard.runs import Entry
+from musicml.inference.predictor import Prediction
+
+say = layout.Saying("predict")
+
+
+def explained(one: Entry, file: Asked, given: Prediction, key: str) -> None:
+    """On request, where the run looked for a class."""
+    st.markdown(f"**{say('why')}**")
+    order = [given.class_names[k] for k in np.argsort(-given.scores, kind="stable")]
+    # a key of its own for each file, so that another file begins with its own answer
+    label = st.selectbox(say("why_class"), order, key=f"{key}-why-{file.key}")
+    if saliency.explains_slowly(one):
+        st.caption(say("why_slow"))
+    if st.button(say("why_button"), key=f"{key}-look", icon=":material/search:"):
+        with st.spinner(say("looking")):
+            found = saliency.look(one, file, label)
+    else:
+        found = saliency.looked(one, file, label)
+    if found:
+        looked(found, file, f"{key}-map")
+
+
+def looked(found: Looked, file: Asked, key: str) -> None:
+    """Where a run looked: how that was found out, the map, and the deciding seconds."""
+    st.markdown(say(f"method_{found.method}"))
+    if found.over is not None:
+        over_picture(found, file)
+        return
+    if found.decided is None:
+        st.info(say("nothing_speaks", label=layout.plain(found.label)))
+        return
+    if found.leans_on is not None:
+        leaned(found, key)
+    else:
+        over_sound(found, key)
+    begin, end = found.decided
+    st.markdown(say("decided", label=layout.plain(found.label), begin=f"{begin:.1f}", end=f"{end:.1f}"))
+    if found.sound is not None:
+        st.audio(found.sound, alt=say("player_of", name=say("decided_name", begin=f"{begin:.1f}", end=f"{end:.1f}")))
+
+
+def over_picture(found: Looked, file: Asked) -> None:
+    """The map over a picture, beside what the model saw."""
+    for column, pixels, words in zip(
+        st.columns(2),
+        (found.seen, found.over),
+        (say("saw", width=found.seen.shape[1], height=found.seen.shape[0]), over_words(found)),
+        strict=True,
+    ):
+        column.image(pixels, width=media.SIDE, alt=say("alt_of", name=text.title(file), words=words))
+        column.caption(layout.plain(words))
+
+
+def over_words(found: Looked) -> str:
+    """A picture's map in words."""
+    if found.peak is None:
+        return say("nothing_speaks", label=found.label)
+    x, y = found.peak
+    return say("picture_words", label=found.label, x=f"{100 * x:.0f}", y=f"{100 * y:.0f}")
+
+
+def over_sound(found: Looked, key: str) -> None:
+    """The map over a sound's spectrogram."""
+    if found.hertz is None:
+        return
+    second, hertz = found.peak
+    words = say(
+        "sound_words",
+        label=found.label,
+        second=f"{second:.1f}",
+        hertz=f"{hertz:.0f}",
+        begin=f"{found.decided[0]:.1f}",
+        end=f"{found.decided[1]:.1f}",
+    )
+    rows = [
+        {
+            say("seconds"): f"{start:.1f}",
+            say("share"): round(share, 4),
+            say("strongest"): round(float(found.hertz[place])),
+        }
+        for start, share, place in found.windows
+    ]
+    figure = answer_charts.over_sound(
+        found.seen, found.share, found.seconds, found.hertz, found.decided, say("seconds"), say("hertz"), say("spoke")
+    )
+    layout.chart(figure, words, rows, key)
+
+
+def leaned(found: Looked, key: str) -> None:
+    """What a forest leans on."""
+    if found.hertz is None:
+        names = [say("coefficient", n=place + 1) for place in range(len(found.leans_on))]
+    else:
+        names = [say("hertz_of", hertz=f"{hertz:,.0f}") for hertz in found.hertz]
+    order = np.argsort(-found.leans_on, kind="stable")
+    rows = [{say("feature"): names[k], say("share"): round(float(found.leans_on[k]), 4)} for k in order]
+    words = say(
+        "leaned_words",
+        label=found.label,
+        names=layout.listed(say("share_of", name=names[k], share=f"{found.leans_on[k]:.0%}") for k in order[:3]),
+    )
+    layout.chart(answer_charts.leaned(names, found.leans_on, say("feature"), say("share")), words, rows, key)

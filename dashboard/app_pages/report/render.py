@@ -1,0 +1,88 @@
+"""Making: a report of runs as a page to show, and in each format as bytes to download; nothing stays on the disk."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import os
+import sys
+import tempfile
+import threading
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard import runs
+from dashboard.runs import Entry
+from musicml.reports import render_html, report
+
+ONE_AT_A_TIME = threading.Lock()
+FILES = ("run.json", "report.json", "predictions.csv", "history.csv", "layers.json", "split.csv")
+
+
+def wake() -> None:
+    """Import Matplotlib so that its list of fonts, which it keeps in its user's home, stays nowhere on this server."""
+    with ONE_AT_A_TIME:
+        if "matplotlib.font_manager" not in sys.modules:
+            import_without_a_trace()
+
+
+def import_without_a_trace() -> None:
+    """Import Matplotlib's fonts with a folder for its list that is gone afterwards."""
+    before = os.environ.get("MPLCONFIGDIR")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["MPLCONFIGDIR"] = folder
+        try:
+            importlib.import_module("matplotlib.font_manager")
+        finally:
+            os.environ.pop("MPLCONFIGDIR")
+            if before is not None:
+                os.environ["MPLCONFIGDIR"] = before
+
+
+def page(chosen: Sequence[Entry], language: str) -> str:
+    """The report as one HTML page, made anew only where one of the runs has changed.
+
+    Raises
+    ------
+    BadInput
+        If a run's files are missing or damaged, or what draws the figures is not installed.
+    """
+    changed = tuple(runs.stamp(one.run.path, *FILES) for one in chosen)
+    return made(tuple(str(one.run.path) for one in chosen), changed, language, [one.run for one in chosen])
+
+
+@st.cache_resource(max_entries=10, show_spinner=False)
+def made(paths: tuple[str, ...], changed: tuple, language: str, _runs: list) -> str:
+    """As `page`."""
+    wake()
+    return render_html.render(report.document(_runs, language))
+
+
+def file(chosen: Sequence[Entry], name: str, language: str, card: bool = False) -> bytes:
+    """A report in the format that its name's ending says.
+
+    Raises
+    ------
+    BadInput
+        As `page`.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        return report.write([one.run for one in chosen], Path(folder) / name, language, card)[0].read_bytes()
+
+
+def archive(chosen: Sequence[Entry], name: str, language: str) -> bytes:
+    """A report with its figures and tables beside it, as a zip.
+
+    Raises
+    ------
+    BadInput
+        As `page`.
+    """
+    packed = io.BytesIO()
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
+        for path in report.write([one.run for one in chosen], Path(folder) / name, language):
+            target.write(path, path.relative_to(folder).as_posix())
+    return packed.getvalue()

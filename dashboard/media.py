@@ -1,0 +1,149 @@
+"""Examples to see and to hear: the file, what it is, what the run said, and what it said over time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+from dashboard import datasets, layout, runs
+from dashboard.charts import timeline
+from dashboard.runs import Entry
+from musicml.data.io import audio, images
+from musicml.utils.errors import BadInput
+
+PLAYED = 5_000_000  # bytes of a file that is sent to the browser as it is
+PLAYED_SECONDS = 30.0  # of a longer one
+SIDE = 320  # pixels of a picture in a gallery
+ACROSS = 3
+
+
+def pages_of(places: Sequence[int], key: str, size: int = 6) -> Sequence[int]:
+    """The examples on the page of a long list that the reader has turned to."""
+    n = -(-len(places) // size)
+    if n < 2:
+        return places
+    say = layout.words()
+    turned = st.number_input(say("page_of", n=n), 1, n, 1, key=key)
+    return places[(turned - 1) * size : turned * size]
+
+
+def grid(one: Entry, places: Sequence[int], key: str, about: str = "") -> None:
+    """Examples beside each other.
+
+    Parameters
+    ----------
+    places : their rows in the run's predictions
+    key : what sets their widgets apart from others on the page
+    about : a class whose probability is told even where others are likelier
+    """
+    places = pages_of(places, f"{key}-page")
+    for begin in range(0, len(places), ACROSS):
+        for column, place in zip(st.columns(ACROSS), places[begin : begin + ACROSS], strict=False):
+            with column.container(border=True):
+                card(one, place, f"{key}-{place}", about)
+
+
+def card(one: Entry, place: int, key: str, about: str = "") -> None:
+    """One example: the file, what it is, what the run said."""
+    say, table = layout.words(), runs.predictions(one)
+    name = table.names[place]
+    st.markdown(f"**{layout.plain(name)}**")
+    media(one, name)
+    truth = layout.listed(table.truth(place)) or say("none")
+    if table.task == "multi":
+        st.markdown(say("is_multi", truth=layout.plain(truth)))
+    else:
+        st.markdown(say("is", truth=layout.plain(truth)))
+    ranked = np.argsort(-table.scores[place], kind="stable")
+    for k in [k for rank, k in enumerate(ranked) if rank < 3 or table.class_names[k] == about]:
+        st.markdown(
+            say("said", label=layout.plain(table.class_names[k]), percent=f"{100 * table.scores[place, k]:.0f}")
+        )
+    said_over_time(one, place, key)
+
+
+def media(one: Entry, name: str) -> None:
+    """The example's picture, or a player for its sound."""
+    path = datasets.file_of(one, name)
+    if path is None:
+        st.caption(layout.words()("gone"))
+    elif one.is_sound:
+        player(path, name)
+    else:
+        picture(path, name)
+
+
+def player(path: Path, name: str) -> None:
+    """A player; of a large file its beginning."""
+    say = layout.words()
+    if path.stat().st_size <= PLAYED:
+        st.audio(path, alt=say("player_of", name=name))
+        return
+    try:
+        st.audio(beginning(str(path), path.stat().st_mtime), alt=say("player_of", name=name))
+        st.caption(say("beginning_only", seconds=f"{PLAYED_SECONDS:.0f}"))
+    except BadInput as error:
+        layout.refuse(error)
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def beginning(path: str, changed: float) -> bytes:
+    """The first half minute of a sound file, as a wav file."""
+    sound = audio.read(path, 22_050)
+    return as_wav(sound.y[: round(PLAYED_SECONDS * 22_050)], 22_050)
+
+
+def as_wav(y: np.ndarray, sample_rate: int) -> bytes:
+    """Samples as a wav file of 16 bits."""
+    import io
+
+    import soundfile
+
+    made = io.BytesIO()
+    soundfile.write(made, y, sample_rate, format="WAV", subtype="PCM_16")
+    return made.getvalue()
+
+
+def picture(path: Path, name: str) -> None:
+    """A picture, as small as it is shown."""
+    try:
+        st.image(thumbnail(str(path), path.stat().st_mtime), alt=layout.words()("picture_of", name=name))
+    except BadInput as error:
+        layout.refuse(error)
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def thumbnail(path: str, changed: float) -> np.ndarray:
+    """A picture in the size of a gallery, [shape=(height, width, 3)], uint8."""
+    from PIL import Image
+
+    image = Image.fromarray(images.read(path).pixels)
+    image.thumbnail((SIDE, SIDE))
+    return np.asarray(image)
+
+
+def said_over_time(one: Entry, place: int, key: str) -> None:
+    """What the run said of each clip of a sound, where there are several."""
+    starts, scores = runs.over_time(one, place)
+    if len(starts) < 2 or not one.is_sound:
+        return
+    say, names = layout.words(), runs.predictions(one).class_names
+    if st.toggle(say("over_time"), key=f"{key}-toggle"):
+        seconds = one.settings("clips").get("seconds", 0.0)
+        best = [names[k] for k in scores.argmax(axis=1)]
+        rows = [
+            {
+                say("seconds"): f"{start:.1f}",
+                **{name: round(float(score), 4) for name, score in zip(names, row, strict=True)},
+            }
+            for start, row in zip(starts, scores, strict=True)
+        ]
+        layout.chart(
+            timeline.timeline(starts, scores, names, seconds, say("seconds"), say("raw_score")),
+            say("over_time_words", n=len(starts), labels=layout.listed(dict.fromkeys(best))),
+            rows,
+            f"{key}-time",
+        )

@@ -1,0 +1,1 @@
+"""Data sets: reading, downloading, generating, splitting and auditing them, and published results on them."""

@@ -1,0 +1,124 @@
+"""Audit: what is wrong with a data set, and what that does to a figure, before anything is learnt from it.
+
+Every file is read once; what it shows is kept in the store, so that the next audit reads only what is new.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from musicml.data import file_digests
+from musicml.data.audit import (
+    duplicate_findings,
+    duplicates,
+    file_checks,
+    folder_checks,
+    group_checks,
+    label_checks,
+    scan,
+)
+from musicml.data.audit.findings import WEIGHTS, Audit, Finding, Pair
+from musicml.data.datasets.base import Dataset
+from musicml.utils import files
+from musicml.utils.errors import BadInput
+
+__all__ = ["FOLDER", "WEIGHTS", "Audit", "Finding", "Pair", "audit", "clusters", "keep", "read_saved", "saved"]
+
+FOLDER = ".audit"  # below the data root
+
+
+def audit(dataset: Dataset, store_root: Path, say: Callable[[str], None] = print) -> Audit:
+    """Look at every file of a data set, at its labels, its groups and its sides.
+
+    Parameters
+    ----------
+    store_root : the store's folder, in which what files show is kept
+    say : told what is done and how long it will take
+
+    Raises
+    ------
+    BadInput
+        If the disk is full. A file that can't be read is a finding.
+    """
+    begun = time.monotonic()
+    seen, contents = scan.take(dataset, store_root, say)
+    pairs = duplicates.pairs(dataset, seen, contents, Path(store_root), say)
+    found = [
+        *file_checks.findings(dataset, seen),
+        *folder_checks.findings(dataset),
+        *duplicate_findings.findings(dataset, seen, pairs),
+        *label_checks.findings(dataset, contents),
+        group_checks.finding(dataset),
+    ]
+    return Audit(
+        dataset.name,
+        dataset.sample,
+        dataset.as_published,
+        len(dataset.examples),
+        round(time.monotonic() - begun, 1),
+        tuple(sorted(found, key=lambda finding: WEIGHTS.index(finding.weight))),
+        label_checks.classes_of(dataset),
+        file_checks.spread(dataset, seen),
+        dataset.hash(),
+    )
+
+
+def clusters(dataset: Dataset, store_root: Path, say: Callable[[str], None] = print) -> dict[str, str]:
+    """Example id → its cluster: files that are equal or nearly so, and those that are so with these.
+
+    A cluster is named for the first of its ids in sorted order; an example that is like no other is one by itself.
+    """
+    seen, contents = scan.take(dataset, store_root, say)
+    pairs = duplicates.pairs(dataset, seen, contents, Path(store_root), say)
+    return duplicates.clusters((example.id for example in dataset.examples), (*pairs.exact, *pairs.near))
+
+
+def keep(dataset: Dataset, data_root: Path, say: Callable[[str], None] = print) -> Audit:
+    """`audit` with the store of a data root, written to where `read_saved` finds it."""
+    found, path = audit(dataset, Path(data_root) / file_digests.FOLDER, say), saved(data_root, dataset)
+    files.write_json(path, found.as_table())
+    for other in path.parent.glob(f"{glob.escape(path.stem.rpartition('-')[0])}-*.json"):  # of the files as they were
+        if other != path:
+            other.unlink(missing_ok=True)
+    return found
+
+
+def saved(data_root: Path, dataset: Dataset) -> Path:
+    """Where the audit of a data set is kept; the name changes with its labels, its sides and its files."""
+    which = "sample" if dataset.sample else "real"
+    which += "-published" if dataset.as_published else ""
+    return Path(data_root) / FOLDER / f"{dataset.name}-{which}-{dataset.hash()}-{state_of(dataset)}.json"
+
+
+def state_of(dataset: Dataset) -> str:
+    """A digest of the files' sizes and times: 8 hex digits."""
+    found = hashlib.blake2b(digest_size=4)
+    for example in dataset.examples:
+        with contextlib.suppress(OSError):
+            stat = example.path.stat()
+            found.update(f"{example.id} {stat.st_size} {stat.st_mtime_ns}\n".encode(errors="replace"))
+    return found.hexdigest()
+
+
+def read_saved(data_root: Path, dataset: Dataset) -> Audit | None:
+    """The audit that was kept of a data set; None where there is none of it as it is, repaired or as published.
+
+    Raises
+    ------
+    BadInput
+        If the file is damaged.
+    """
+    path = saved(data_root, dataset)
+    if not path.is_file():
+        return None
+    try:
+        found = Audit.from_table(json.loads(path.read_text(encoding="utf-8")))
+        return found if found.as_published == dataset.as_published else None
+    except (ValueError, TypeError, KeyError) as error:
+        raise BadInput(f"{path} must hold an audit, and holds something else: remove it and audit again.") from error

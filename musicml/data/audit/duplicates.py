@@ -1,0 +1,158 @@
+"""Alike: which examples of a data set are the same file, or nearly, and which therefore belong together."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from musicml.data.audit import audio_fingerprint, audio_matching, image_alignment, image_hash
+from musicml.data.audit.findings import Pair
+from musicml.data.audit.scan import VERSION, Look
+from musicml.data.datasets.base import Dataset, Example
+from musicml.utils import files, parallel
+
+WHOLE = 10  # examples of equal content, up to which all their pairs are told
+POOL_FROM = 200  # pairs of pictures to lay over each other: below, starting processes takes longer than they save
+RESEMBLING = 4  # bits of a hash that differ, up to which a pair is told of although the detail says otherwise
+EQUAL = "equal content"
+
+
+class Pairs(NamedTuple):
+    """Examples that are two and two the same, nearly so, or only alike to a perceptual hash."""
+
+    exact: list[Pair]
+    near: list[Pair]
+    alike: list[Pair]
+
+
+def pairs(
+    dataset: Dataset, looks: Mapping[str, Look], contents: Mapping[str, str], root: Path, say: Callable[[str], None]
+) -> Pairs:
+    """Which examples are alike: files that are equal to the byte, pictures of one photograph, tracks of one recording.
+
+    Parameters
+    ----------
+    contents : example id → the digest of its file's content
+    root : the store's folder
+    """
+    groups, multi = by_content(dataset, contents), dataset.task == "multi"
+    exact = [pair_of(one, other, True, EQUAL, multi) for group in groups.values() for one, other in pairs_within(group)]
+    marks = {content: looks[group[0].id].marks for content, group in groups.items()}
+    near: dict[bool, list[Pair]] = {True: [], False: []}
+    for first, second, same, how in compared(dataset.kind, {key: its for key, its in marks.items() if its}, root, say):
+        for one, other in itertools.product(standing_for(groups[first]), standing_for(groups[second])):
+            near[same].append(pair_of(one, other, False, how, multi))
+    return Pairs(exact, near[True], near[False])
+
+
+def compared(
+    kind: str, marks: Mapping[str, bytes], root: Path, say: Callable[[str], None]
+) -> list[tuple[str, str, bool, str]]:
+    """Contents that are nearly the same or resemble each other, compared once and kept in the store: a row a pair.
+
+    Parameters
+    ----------
+    marks : content → what `Look.marks` holds of it
+    """
+    names = sorted(marks)
+    key = hashlib.blake2b(json.dumps([VERSION, kind, names]).encode(), digest_size=12).hexdigest()
+    path = root / f"alike-{key}.json"
+    with contextlib.suppress(OSError, ValueError):  # not there, or damaged
+        return [tuple(row) for row in json.loads(path.read_text())]
+    compare = sounds if kind == "sound" else pictures
+    found = compare([marks[name] for name in names], say)
+    rows = [(names[first], names[second], same, how) for first, second, same, how in found]
+    files.write_json(path, rows)
+    return rows
+
+
+def by_content(dataset: Dataset, contents: Mapping[str, str]) -> dict[str, list[Example]]:
+    """The examples of each content, sorted by id."""
+    groups: dict[str, list[Example]] = defaultdict(list)
+    for example in sorted(dataset.examples, key=lambda example: example.id):
+        groups[contents[example.id]].append(example)
+    return groups
+
+
+def pairs_within(group: Sequence[Example]) -> Iterator[tuple[Example, Example]]:
+    """All pairs of a few examples; of many, each with the first of every side and label, so that it is not squared."""
+    if len(group) <= WHOLE:
+        yield from itertools.combinations(group, 2)
+        return
+    named = {example.id: example for example in group}
+    heads = [example.id for example in standing_for(group)]
+    pairs = {tuple(sorted((head, name))) for head in heads for name in named if name != head}
+    yield from ((named[one], named[other]) for one, other in sorted(pairs))
+
+
+def standing_for(group: Sequence[Example]) -> list[Example]:
+    """The first example of each side and label."""
+    return list({(example.split, example.label): example for example in reversed(group)}.values())
+
+
+def pair_of(one: Example, other: Example, equal: bool, how: str, multi: bool) -> Pair:
+    """Two examples as a pair, the first in order of their ids."""
+    one, other = sorted((one, other), key=lambda example: example.id)
+    both = one.labels.keys() & other.labels.keys()
+    contradict = any(one.labels[name] != other.labels[name] for name in both) if multi else one.label != other.label
+    return Pair(one.id, other.id, equal, how, (one.label, other.label), (one.split, other.split), contradict)
+
+
+def sounds(marks: Sequence[bytes], say: Callable[[str], None]) -> Iterator[tuple[int, int, bool, str]]:
+    """Places of tracks that are one recording, True, and how that was found."""
+    say(f"audit: comparing {len(marks)} sounds")
+    for match in audio_matching.matches([audio_fingerprint.unpacked(one) for one in marks]):
+        yield match.first, match.second, True, heard(match)
+
+
+def heard(match: audio_matching.Match) -> str:
+    """What says that two tracks are one recording."""
+    agree = f"{match.agree} of {match.of} landmarks agree"
+    if abs(match.seconds) < audio_fingerprint.HOP / audio_fingerprint.SAMPLE_RATE:
+        return agree
+    return f"shifted by {abs(match.seconds):.1f} s, {agree}"
+
+
+def pictures(marks: Sequence[bytes], say: Callable[[str], None]) -> Iterator[tuple[int, int, bool, str]]:
+    """Places of pictures that a hash takes for one photograph, whether they are one, and how that was found."""
+    say(f"audit: comparing {len(marks)} pictures")
+    proposed = image_hash.candidates([image_hash.unpacked(one) for one in marks])
+    jobs = [(marks[one.first], marks[one.second], one.mirrored) for one in proposed]
+    progress, judged = parallel.Progress(len(jobs), say), []
+    with parallel.mapping(len(jobs), POOL_FROM) as run:
+        for n_done, (one, fits) in enumerate(zip(proposed, run(image_alignment.fit_marks, jobs), strict=True)):
+            progress.at(n_done)
+            if fits >= image_alignment.ALIKE or one.bits <= RESEMBLING:
+                judged.append((fits, one))
+    for fits, one in sorted(judged, key=lambda row: -row[0]):  # the likeliest first
+        yield one.first, one.second, fits >= image_alignment.ALIKE, seen(one, fits)
+
+
+def seen(candidate: image_hash.Candidate, fits: float) -> str:
+    """What says that two pictures are one photograph, or that they are not."""
+    mirrored = ", one of them mirrored" if candidate.mirrored else ""
+    verdict = "" if fits >= image_alignment.ALIKE else ", too little for one photograph"
+    differ = f"{candidate.bits} of 64 bits of a perceptual hash differ"
+    return f"{differ}; laid over each other{mirrored}, their detail correlates to {fits:.2f}{verdict}"
+
+
+def clusters(ids: Iterable[str], pairs: Iterable[Pair]) -> dict[str, str]:
+    """Example id → its cluster: all that is alike, and what is alike to that; named for the first id in it."""
+    home = {name: name for name in ids}
+
+    def find(name: str) -> str:
+        while home[name] != name:
+            home[name] = home[home[name]]
+            name = home[name]
+        return name
+
+    for pair in pairs:
+        first, second = sorted((find(pair.first), find(pair.second)))
+        home[second] = first
+    return {name: find(name) for name in home}

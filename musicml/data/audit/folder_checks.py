@@ -1,0 +1,65 @@
+"""Beside: what lies beside the examples, was left out of them, or was mended in them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from musicml.data.audit.findings import Finding
+from musicml.data.datasets.base import Dataset
+
+
+def findings(dataset: Dataset) -> Iterator[Finding]:
+    """Hidden files, what was left out, what was mended."""
+    yield hidden(dataset)
+    yield left_out(dataset)
+    yield from repaired(dataset)
+
+
+def hidden(dataset: Dataset) -> Finding:
+    """Hidden files, and what lies in hidden folders, among the data."""
+    found = tuple(hidden_in(home_of(dataset)))
+    if not found:
+        return Finding("hidden", "fine", "No hidden file lies among the data.")
+    words = f"Hidden files or folders among the data: {len(found)}, the first {found[0]}."
+    effect = "A loader that takes every folder for a class has one class more than there is; here they are left out."
+    return Finding("hidden", "caution", words, effect, found)
+
+
+def home_of(dataset: Dataset) -> Path | None:
+    """The folder that a data set's files lie below; None of one without files."""
+    return dataset.examples[0].folder.absolute() if dataset.examples else None
+
+
+def hidden_in(home: Path | None) -> Iterator[str]:
+    """Paths below `home` that begin with a dot, as they lie below it: of a folder its files, or itself where empty."""
+    for folder, folders, names in os.walk(home or ""):
+        place = Path(folder).relative_to(home)
+        folders.sort()
+        inside = any(part.startswith(".") for part in place.parts)
+        if inside and not names and not folders:
+            yield place.as_posix()
+        yield from ((place / name).as_posix() for name in sorted(names) if inside or name.startswith("."))
+
+
+def left_out(dataset: Dataset) -> Finding:
+    """What the loader itself left out, and why."""
+    if not dataset.excluded:
+        return Finding("left_out", "fine", "No file or row was left out.")
+    first = dataset.excluded[0]
+    words = f"Files or rows left out: {len(dataset.excluded)}; the first, {first.file}: {first.reason}"
+    effect = "They count in no figure; whoever takes them works on other data."
+    return Finding("left_out", "caution", words, effect, tuple(item.file for item in dataset.excluded))
+
+
+def repaired(dataset: Dataset) -> Iterator[Finding]:
+    """What was mended as the data set was loaded, or that nothing was."""
+    if dataset.as_published:
+        words = "The data is taken as it was published, with its faults."
+        effect = "A figure on it can be held against a published one, and shares what is wrong with that."
+        yield Finding("as_published", "caution", words, effect)
+    elif dataset.repairs:
+        files = tuple(dict.fromkeys(repair.file for repair in dataset.repairs))
+        words = f"Repairs made as the data was loaded: {len(dataset.repairs)}; with --as-published none is made."
+        yield Finding("repaired", "fine", words, files=files)

@@ -1,0 +1,209 @@
+"""One shape for every data set: a list of labelled files, each with its group and its official side."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from musicml.utils import files
+from musicml.utils.errors import BadInput
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One labelled file. There are as many as files, so that each is kept small.
+
+    Attributes
+    ----------
+    id : unique, the same on every machine; most often its path below the data set's folder, with forward slashes
+    folder : where the data set's files lie; one for all of them, while a `Path` of each would be half a kilobyte
+    labels : class name → present or absent, for the classes that somebody looked for; of a single-label
+        example its one class
+    group : what must not cross splits: the artist, piece or kit; the id itself where none is known
+    split : the side that the data set's own lists give it (`train`, `val`, `test`), or empty
+    file : its path below `folder`, where that is not its id
+    """
+
+    id: str
+    folder: Path
+    labels: Mapping[str, bool]
+    group: str
+    split: str = ""
+    file: str = ""
+
+    @property
+    def path(self) -> Path:
+        """Where the file lies."""
+        return Path(self.place)
+
+    @property
+    def place(self) -> str:
+        """The same as text: every `Path` that is made leaves its name in a table of Python's, a megabyte in all."""
+        return os.path.join(self.folder, self.file or self.id)
+
+    @property
+    def label(self) -> str:
+        """The class of a single-label example; of a multi-label one, its present classes joined by `|`."""
+        return "|".join(name for name, present in self.labels.items() if present)
+
+    def piece(self, number: int) -> Example:
+        """A piece of this track as an example of its own, `TRACK#0`, in the track's group and on no side yet."""
+        return replace(self, id=f"{self.id}#{number}", split="", file=self.file or self.id)
+
+
+@dataclass(frozen=True)
+class Excluded:
+    """A file that was left out, and why."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Repair:
+    """One thing that was mended in what the data set's own tables or folders say.
+
+    Attributes
+    ----------
+    repair : its kind, the same for all of a kind: `label_dropped`, `taken_from_disk`
+    file : the file or row that it is about
+    words : what was found and what was done, in a sentence
+    """
+
+    repair: str
+    file: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Labelled files with facts about them.
+
+    Attributes
+    ----------
+    name : `gtzan`, ..., or the folder's own name
+    kind : `sound` or `picture`
+    task : `single` (each example is one class) or `multi` (any number of classes, some never looked for)
+    answers : what the classes are: `genre`, `instrument`, `class`
+    class_names : in the order of every score column
+    source : where the data came from; `{"sample": True}` where it was generated
+    notes : what a reader of a figure should know, a sentence each
+    repairs : what was mended; none where the data is taken as published
+    as_published : whether the data is taken with its faults
+    lists : which lists for an honest split came with it: `official` (its own sides), `filtered` (sides without
+        faulty tracks), `artist` (who plays)
+    vggish : np.ndarray [shape=(n_examples, 10, 128)], uint8, or None: features that the release ships
+    same : example id → digest of its content, once files were compared; equal files never stand on two sides
+    """
+
+    name: str
+    kind: str
+    task: str
+    answers: str
+    class_names: tuple[str, ...]
+    examples: tuple[Example, ...]
+    excluded: tuple[Excluded, ...] = ()
+    source: Mapping = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    repairs: tuple[Repair, ...] = ()
+    as_published: bool = False
+    lists: tuple[str, ...] = ()
+    vggish: np.ndarray | None = None
+    same: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sample(self) -> bool:
+        """Whether the data is generated, which every figure made from it has to say."""
+        return bool(self.source.get("sample"))
+
+    @property
+    def groups(self) -> np.ndarray:
+        """The group of each example, [shape=(n_examples,)], str."""
+        return np.array([example.group for example in self.examples], dtype=object)
+
+    def targets(self) -> np.ndarray:
+        """Which class is present: [shape=(n_examples, n_classes)], float32; 1, 0, or NaN where nobody looked."""
+        unknown = np.nan if self.task == "multi" else 0.0
+        rows = [[example.labels.get(name, unknown) for name in self.class_names] for example in self.examples]
+        return np.array(rows, dtype=np.float32).reshape(len(rows), len(self.class_names))
+
+    def keep(self, mask: Sequence[bool], excluded: Iterable[Excluded] = ()) -> Dataset:
+        """The same data set with only the examples where `mask` is true; the reasons for the others are added."""
+        examples = tuple(example for example, kept in zip(self.examples, mask, strict=True) if kept)
+        vggish = None if self.vggish is None else self.vggish[np.asarray(mask, dtype=bool)]
+        return replace(self, examples=examples, excluded=(*self.excluded, *excluded), vggish=vggish)
+
+    def hash(self) -> str:
+        """A stable digest of which examples there are, with their labels and groups: 16 hex digits."""
+        facts = [[e.id, sorted(e.labels.items()), e.group, e.split] for e in sorted(self.examples, key=lambda e: e.id)]
+        return hashlib.blake2b(json.dumps(facts).encode(), digest_size=8).hexdigest()
+
+
+def check_classes(dataset: Dataset, where: Path) -> Dataset:
+    """The data set, if it can be learnt from: at least two classes, and none of them empty.
+
+    Raises
+    ------
+    BadInput
+        If there are fewer than two classes, or a class without an example.
+    """
+    if len(dataset.class_names) < 2:
+        names = ", ".join(dataset.class_names) or "none"
+        raise BadInput(
+            f"{where} must hold at least two classes, and holds {len(dataset.class_names)} ({names}): "
+            "put each class's files in a folder of its own."
+        )
+    seen = {name for example in dataset.examples for name, present in example.labels.items() if present}
+    empty = [name for name in dataset.class_names if name not in seen]
+    if empty:
+        raise BadInput(
+            f"every class in {where} must have a file that can be used, and {', '.join(empty)} has none: "
+            "add files to it or remove its folder."
+        )
+    return dataset
+
+
+def visible_files(folder: Path) -> Iterator[Path]:
+    """Every file below `folder`, sorted, without hidden ones and without what lies in hidden folders."""
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        if path.is_dir() and not path.is_symlink():  # a link may lead round in a circle
+            yield from visible_files(path)
+        elif path.is_file():
+            yield path
+
+
+def visible_folders(folder: Path) -> list[Path]:
+    """The folders directly in `folder`, sorted by name; one that begins with a dot is not a class."""
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def find(root: Path, *names: str) -> Path:
+    """The first of `names` that exists below `root`; archives unpack with or without an outer folder.
+
+    Raises
+    ------
+    BadInput
+        If none of them is there.
+    """
+    for name in names:
+        if (root / name).exists():
+            return root / name
+    raise BadInput(
+        f"{root} must hold {names[0]} as the data set's archive does, and does not: unpack the archive there again."
+    )
+
+
+def source_of(root: Path) -> dict:
+    """What SOURCE.json in the data set's folder says of where it came from; its folder's name where there is none."""
+    path = root / "SOURCE.json"
+    return files.read_json(path) if path.is_file() else {"source": "placed by hand", "sample": False}

@@ -1,0 +1,1 @@
+"""Download the real data sets, or install them from a local archive."""

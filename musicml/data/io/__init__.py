@@ -1,0 +1,1 @@
+"""Read audio and image files."""

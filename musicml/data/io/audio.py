@@ -1,0 +1,310 @@
+"""Sound from anywhere, through one gate: bytes or a file in, mono float32 within limits out; and where clips are cut.
+
+Sound is decoded, mixed and resampled block by block up to a limit: a file that claims two gigabytes, or holds ten
+hours, costs no more than one that does not. What a file really is, `musicml.data.io.decoders` finds out.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from musicml.data.io.decoders import (
+    CONVERT,
+    MOST_VALUES,
+    SAMPLE_RATES,
+    TYPE_OF_SUFFIX,
+    Stream,
+    called,
+    misnamed,
+    stream_of,
+    within,
+)
+from musicml.utils.errors import BadInput, printable
+
+SILENT = 1e-4  # -80 dB of full scale
+FULL_SCALE = 0.999
+MOST_SECONDS = 900.0  # of one file; what lies beyond is left out
+LOUDEST = 4.0  # decoded mp3 may exceed 1 a little; beyond 12 dB the samples are not on the scale [-1, 1] at all
+
+SUFFIXES = frozenset(TYPE_OF_SUFFIX)
+
+
+@dataclass(frozen=True)
+class Sound:
+    """What a file holds, on one scale whatever it came as.
+
+    Attributes
+    ----------
+    y : np.ndarray [shape=(n_samples,)], mono float32 in [-1, 1]
+    sample_rate : int, Hz
+    warnings : tuple of sentences for the person who gave the file: silent, clipped, cut off, left out
+    """
+
+    y: np.ndarray
+    sample_rate: int
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        """How long the sound is."""
+        return len(self.y) / self.sample_rate
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What is known of a file once its samples were passed on: its rate, how many samples, and what to warn of."""
+
+    sample_rate: int
+    n_samples: int
+    warnings: tuple[str, ...] = ()
+
+
+def read(
+    source: str | Path | bytes | np.ndarray,
+    sample_rate: int | None = None,
+    most_seconds: float = MOST_SECONDS,
+    name: str | None = None,
+    given_rate: int | None = None,
+) -> Sound:
+    """Read a sound file through the gate.
+
+    Parameters
+    ----------
+    source : a path, the file's content, or samples [shape=(n_samples,) or (n_samples, channels)], in [-1, 1] or int16
+    sample_rate : int, Hz; None keeps the file's own
+    most_seconds : float > 0; what lies beyond is left out, never decoded, and a warning says so
+    name : what to call the file in messages; by default its path, or "this upload"
+    given_rate : int, Hz, of samples given as an array
+
+    Returns
+    -------
+    Sound
+        The mean of the channels, not normalised.
+
+    Raises
+    ------
+    BadInput
+        Whatever the content is, if it can't be used: one sentence with the rule, the value received and the cure.
+
+    Examples
+    --------
+    >>> sound = read("blues.00000.wav", sample_rate=22_050)  # doctest: +SKIP
+    >>> sound.y.shape, round(sound.seconds)  # doctest: +SKIP
+    ((661794,), 30)
+    """
+    parts: list[np.ndarray] = []
+    heard = listen(source, parts.append, sample_rate, most_seconds, name, given_rate)
+    return Sound(np.concatenate(parts), heard.sample_rate, heard.warnings)
+
+
+def listen(
+    source: str | Path | bytes | np.ndarray,
+    take: Callable[[np.ndarray], object],
+    sample_rate: int | None = None,
+    most_seconds: float = MOST_SECONDS,
+    name: str | None = None,
+    given_rate: int | None = None,
+) -> Heard:
+    """Read a sound file through the gate block by block, for those who need not hold all of it; as `read` otherwise.
+
+    Parameters
+    ----------
+    take : called with each block of samples in turn, [shape=(n,)], mono float32 in [-1, 1]
+    """
+    name = printable(name or called(source))
+    if sample_rate is not None:
+        within(sample_rate, SAMPLE_RATES, "sample_rate", " Hz", "choose another")
+    with stream_of(source, name, given_rate) as (stream, file, kind):
+        n_samples, heard, warnings = decode(stream, sample_rate, most_seconds, name, take)
+        warnings += completeness(stream, heard, most_seconds, name) or open_end(file, kind)
+    return Heard(sample_rate or stream.sample_rate, n_samples, (*misnamed(name, kind), *warnings))
+
+
+def decode(
+    stream: Stream, sample_rate: int | None, most_seconds: float, name: str, take: Callable[[np.ndarray], object]
+) -> tuple[int, int, list[str]]:
+    """Decode, mix, resample and pass on up to `most_seconds`, block by block.
+
+    Returns
+    -------
+    n_samples : how many were passed on
+    heard : how many frames of the file that took
+    warnings : about loudness
+    """
+    wanted = most_frames(stream, most_seconds)
+    resample = resampler(stream.sample_rate, sample_rate)
+    n_samples, heard, loudness = 0, 0, Loudness(name)
+    for block in stream.blocks:
+        mono = mix(block[: wanted - heard])
+        loudness.take(mono)
+        heard += len(mono)
+        n_samples += passed_on(resample(mono, False), take)
+        if heard >= wanted:
+            break
+    if not heard:
+        raise BadInput(f"{name} must hold sound, and 0 frames of it can be decoded: it is empty or damaged; {CONVERT}.")
+    n_samples += passed_on(resample(np.zeros(0, np.float32), True), take)
+    return n_samples, heard, loudness.warnings()
+
+
+def most_frames(stream: Stream, most_seconds: float) -> int:
+    """How many frames of a stream are decoded: so many seconds, and less of many channels at a high rate."""
+    return min(max(1, round(most_seconds * stream.sample_rate)), MOST_VALUES // stream.channels)
+
+
+def passed_on(y: np.ndarray, take: Callable[[np.ndarray], object]) -> int:
+    """Give `take` a block of samples, within [-1, 1]: resampling can carry peaks a little beyond; their number."""
+    if len(y):
+        take(np.clip(y, -1, 1, out=y))
+    return len(y)
+
+
+def mix(block: np.ndarray) -> np.ndarray:
+    """The mean of the channels on the scale [-1, 1], float32.
+
+    Summed one by one, because `block.mean(axis=1)` takes thirty times as long, and a product six times.
+    """
+    channels = block.shape[1]
+    weight = np.float32(1 / channels / (32_768 if block.dtype == np.int16 else 1))
+    with np.errstate(over="ignore", invalid="ignore"):  # an overflow is infinite, and refused as such
+        mono = block[:, 0] * weight
+        for channel in range(1, channels):
+            mono += block[:, channel] * weight
+    return mono
+
+
+def resampler(given: int, wanted: int | None):
+    """A function of (block, whether it is the last) that brings blocks from one sample rate to another."""
+    if wanted in (None, given):
+        return lambda block, last: block
+    import soxr
+
+    stream = soxr.ResampleStream(given, wanted, 1, dtype="float32", quality="HQ")
+    return lambda block, last: stream.resample_chunk(block, last=last)
+
+
+# What there is to warn of
+
+
+class Loudness:
+    """Listens to a sound block by block for what makes an answer to it worthless: silence, cut peaks, no numbers."""
+
+    def __init__(self, name: str):
+        self.name, self.heard, self.loudest, self.full = name, 0, 0.0, 0
+
+    def take(self, mono: np.ndarray) -> None:
+        """Listen to the next samples, [shape=(n,)], n > 0.
+
+        Raises
+        ------
+        BadInput
+            If one of them is no number, or far off the scale [-1, 1].
+        """
+        peak = max(float(mono.max()), -float(mono.min()))  # NaN and infinity both show in it
+        if not peak <= LOUDEST:
+            raise BadInput(
+                f"{self.name} must hold samples between -1 and 1, and has {peak:g}: it was written without "
+                "scaling or is damaged; export it again."
+            )
+        self.full += np.count_nonzero(np.abs(mono) >= FULL_SCALE) if peak >= FULL_SCALE else 0
+        self.heard, self.loudest = self.heard + len(mono), max(self.loudest, peak)
+
+    def warnings(self) -> list[str]:
+        """Warnings where nothing was heard, or the peaks were cut."""
+        if self.loudest < SILENT:
+            return ["The sound is silent: no sample is above -80 dB of full scale, so an answer to it means nothing."]
+        share = self.full / self.heard
+        if share > 0.001:
+            return [f"The sound is clipped: {share:.1%} of its samples are at full scale, so it is distorted."]
+        return []
+
+
+def completeness(stream: Stream, heard: int, most_seconds: float, name: str) -> list[str]:
+    """A warning where a part was left out or is missing; BadInput where too little of what was claimed is there."""
+    rate, missing = stream.sample_rate, stream.claimed - heard
+    length, whole = f"{heard / rate:.1f} s", f"{stream.claimed / rate:.1f} s"
+    if heard >= most_frames(stream, most_seconds):
+        left_out = missing > 0.1 * rate  # encoders pad
+        return [f"Only the first {length} of {whole} were read; the rest is left out."] if left_out else []
+    if missing <= max(0.02 * stream.claimed, 0.05 * rate):  # encoders pad, and some mp3 only estimate their length
+        return []
+    if heard < rate and missing > heard:
+        raise BadInput(
+            f"{name} must hold the {whole} that its header claims, and holds {length}: it was cut off; "
+            "copy or download it again."
+        )
+    return [f"The file is cut off or damaged: {length} of the {whole} that its header claims could be read."]
+
+
+def open_end(file: BinaryIO | None, kind: str) -> list[str]:
+    """A warning where a file without a claimed length was not heard to its end."""
+    if file is None:
+        return []
+    place, size = file.tell(), file.seek(0, io.SEEK_END)
+    if kind in ("mp3", "ogg") and place < 0.9 * size:
+        return [f"Only {place / size:.0%} of the file was read, and it does not say what the rest is: {CONVERT}."]
+    if kind == "ogg":
+        file.seek(max(0, size - 65_536))
+        tail = file.read()
+        page = tail.rfind(b"OggS")
+        if page >= 0 and len(tail) > page + 5 and not tail[page + 5] & 4:  # no end of stream: RFC 3533, section 6
+            return ["The file ends without its end mark: it was probably cut off, and the rest is missing."]
+    return []
+
+
+# Clips
+
+
+def starts(n: int, length: int, hop: int) -> np.ndarray:
+    """Where clips begin in a track; the units, frames or samples, are those given.
+
+    Clips follow each other by `hop` while they are whole. One more ends with the track where otherwise more than
+    half a clip's length of it would go unheard. A track no longer than a clip has one, from its beginning.
+
+    Parameters
+    ----------
+    n : int >= 0, the track's length
+    length : int > 0, a clip's length
+    hop : int > 0, from the beginning of one clip to that of the next
+
+    Returns
+    -------
+    np.ndarray [shape=(n_clips,)], int64
+
+    Examples
+    --------
+    >>> starts(100, 30, 30)
+    array([ 0, 30, 60])
+    >>> starts(110, 30, 30)
+    array([ 0, 30, 60, 80])
+    """
+    last = max(n - length, 0)
+    begins = np.arange(0, last + 1, hop, dtype=np.int64)
+    unheard = last - begins[-1]
+    return np.append(begins, last) if 2 * unheard > length else begins
+
+
+def pad(y: np.ndarray, n_samples: int) -> np.ndarray:
+    """`y` repeated from its beginning until it is `n_samples` long; unchanged if it is long enough.
+
+    Repeated and not filled with zeros, because a model would take the silence for a part of the music.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(n, ...)], n > 0
+    n_samples : int, the least length wanted
+
+    Raises
+    ------
+    BadInput
+        If `y` is empty.
+    """
+    if not len(y):
+        raise BadInput("A sound must have at least 1 sample to be repeated, and this one has 0: give a longer file.")
+    return y if len(y) >= n_samples else np.resize(y, (n_samples, *y.shape[1:]))

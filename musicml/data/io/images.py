@@ -1,0 +1,232 @@
+"""Pictures from anywhere, through one gate: bytes or a file in, RGB uint8 within limits out.
+
+A small file can hold a huge picture (17 kB of PNG, 144 million pixels), so the size is judged from the header, before
+anything is decoded. Whatever mode it is in comes out as RGB, and a warning says so where colours may have changed.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from musicml.data.io.decoders import OTHERS, PICTURES, TYPE_OF_PICTURE_SUFFIX, called, looks_like, marked, misnamed
+from musicml.utils.errors import BadInput, printable
+
+MOST_PIXELS = 25_000_000
+MOST_SCANS = 100  # of a progressive JPEG, where a dozen are usual
+MOST_FILLING = 10_000  # bytes in a row that only fill a JPEG
+MOST_BYTES = 100_000_000  # an uncompressed picture of so many pixels
+SMALL = 32  # pixels a side; below, there is next to nothing to recognise
+
+SUFFIXES = frozenset(TYPE_OF_PICTURE_SUFFIX)
+SIXTEEN_BIT = {"I", "I;16", "I;16B", "I;16L", "I;16N"}
+REMARKS = {
+    "CMYK": "The picture is in CMYK, the colours of printing, and was turned into RGB: its colours may differ.",
+    "1": "The picture is 1-bit, only black and white: a model of photographs sees little in it.",
+}
+# all of these came out of Pillow when it was given damaged files
+DAMAGED = (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error)
+ORIENTATION = 0x0112  # the EXIF tag that says how the camera was held
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What a picture file holds, upright and in one form whatever it came as.
+
+    Attributes
+    ----------
+    pixels : np.ndarray [shape=(height, width, 3)], uint8 RGB
+    warnings : tuple of sentences for the person who gave the file
+    """
+
+    pixels: np.ndarray
+    warnings: tuple[str, ...] = ()
+
+
+def read(source: str | Path | bytes | np.ndarray, name: str | None = None) -> Picture:
+    """Read a picture file through the gate.
+
+    Parameters
+    ----------
+    source : a path, the file's content, or pixels [shape=(height, width, 3)], uint8 RGB
+    name : what to call the file in messages; by default its path, or "this upload"
+
+    Returns
+    -------
+    Picture
+        Turned as its EXIF orientation says; what is transparent is laid over white.
+
+    Raises
+    ------
+    BadInput
+        Whatever the content is, if it can't be used: one sentence with the rule, the value received and the cure.
+
+    Examples
+    --------
+    >>> read("banjo/001.jpg").pixels.shape  # doctest: +SKIP
+    (224, 224, 3)
+    """
+    name = printable(name or called(source))
+    if isinstance(source, np.ndarray):
+        check_array(source, name)
+        return Picture(source, tuple(emptiness(source)))
+    content = content_of(source, name)
+    kind = true_type(content, name)
+    pixels, remarks = decode(content, kind, name)
+    return Picture(pixels, (*misnamed(name, kind), *remarks, *emptiness(pixels)))
+
+
+def check_array(pixels: np.ndarray, name: str) -> None:
+    """Refuse an array that is no picture."""
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise BadInput(
+            f"{name} must be of shape (height, width, 3) and uint8, RGB, and is of {pixels.shape}, {pixels.dtype}: "
+            "convert it."
+        )
+    check_size(pixels.shape[1], pixels.shape[0], name)
+
+
+def content_of(source: str | Path | bytes, name: str) -> bytes:
+    """The file's bytes, if there are some and not too many."""
+    size = len(source) if isinstance(source, bytes) else size_of(Path(source), name)
+    if not 0 < size <= MOST_BYTES:
+        raise BadInput(f"{name} must hold 1 to {MOST_BYTES} bytes, and holds {size}: copy or download it again.")
+    try:
+        return source if isinstance(source, bytes) else Path(source).read_bytes()
+    except OSError as error:
+        raise BadInput(
+            f"{name} must be a file that can be read, and can't be ({error.strerror}): check who may read it."
+        ) from error
+
+
+def size_of(path: Path, name: str) -> int:
+    """The size of a file in bytes."""
+    try:
+        if path.is_dir():
+            raise BadInput(f"{name} must be a file, and is a folder: name files, or a folder that holds some.")
+        if path.is_file():
+            return path.stat().st_size
+    except OSError as error:
+        raise BadInput(f"{name} must be the name of a file, and can't be ({error.strerror}): use another.") from error
+    raise BadInput(f"{name} must be a file, and there is none of that name: check how it is spelt.")
+
+
+def true_type(content: bytes, name: str) -> str:
+    """The type by content, under Pillow's name for it."""
+    kinds = marked(content[:512], PICTURES)
+    if kinds and not marked(content[:512], OTHERS):
+        return kinds[0]
+    seen = looks_like(content[:512])
+    raise BadInput(f"{name} must hold a jpeg, png, webp, gif or bmp picture, and {seen}: save it as one of these.")
+
+
+def decode(content: bytes, kind: str, name: str) -> tuple[np.ndarray, list[str]]:
+    """The pixels, upright, [shape=(height, width, 3)], uint8 RGB; and what there is to say of the mode they were in."""
+    from PIL import Image
+
+    formats = ["JPEG", "MPO"] if kind == "JPEG" else [kind]  # MPO: what phones add to a JPEG behind the picture
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="PIL")  # what it warns of is refused below, or does no harm
+            image = Image.open(io.BytesIO(content), formats=formats)
+            check_size(*image.size, name)
+            check_still(image, name)
+            check_parts(content, kind, name)
+            image.load()
+            return upright(as_rgb(image), image), [REMARKS[image.mode]] if image.mode in REMARKS else []
+    except Image.DecompressionBombError as error:
+        raise BadInput(f"{name} must have at most {MOST_PIXELS} pixels, and has many more: make it smaller.") from error
+    except BadInput:
+        raise
+    except DAMAGED as error:
+        raise BadInput(
+            f"{name} must be a whole picture, and is {kind} that is cut off or damaged: copy or download it again."
+        ) from error
+
+
+def check_size(width: int, height: int, name: str) -> None:
+    """Refuse what would decode to more than `MOST_PIXELS`."""
+    if not width * height:
+        raise BadInput(f"{name} must have pixels, and has {width} x {height} = 0: give another picture.")
+    if width * height > MOST_PIXELS:
+        raise BadInput(
+            f"{name} must have at most {MOST_PIXELS} pixels, and has {width} x {height} = {width * height}: "
+            "make it smaller."
+        )
+
+
+def check_still(image, name: str) -> None:
+    """Refuse a picture that moves: which of its frames is meant could only be guessed at."""
+    if image.format != "MPO" and getattr(image, "is_animated", False):
+        raise BadInput(f"{name} must be one picture, and is animated, of more than one: save one of them as PNG.")
+
+
+def check_parts(content: bytes, kind: str, name: str) -> None:
+    """Refuse a small file that takes long: a JPEG of a thousand scans, each over the whole picture, or all filling."""
+    scans = content.count(b"\xff\xda") if kind == "JPEG" else 0
+    if scans > MOST_SCANS or (kind == "JPEG" and b"\xff" * MOST_FILLING in content):
+        raise BadInput(
+            f"{name} must be a JPEG as cameras and programs write it, of at most {MOST_SCANS} scans, and has {scans}, "
+            "or is full of filling: open it and save it again."
+        )
+
+
+def as_rgb(image):
+    """A decoded Pillow image in mode RGB; 16-bit grey is scaled, and what is transparent is laid over white."""
+    from PIL import Image
+
+    if image.mode in SIXTEEN_BIT:
+        # 65535 / 255 = 257; Pillow's own conversion would cut everything above 255 off
+        image = Image.fromarray(np.clip(np.round(np.asarray(image) / 257), 0, 255).astype(np.uint8))
+    elif image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")
+
+
+def upright(image, original) -> np.ndarray:
+    """The pixels of `image`, turned as the EXIF orientation of `original` says (CIPA DC-008, Orientation)."""
+    pixels = np.asarray(image)
+    orientation = original.getexif().get(ORIENTATION, 1)
+    turned = {2: pixels[:, ::-1], 3: pixels[::-1, ::-1], 4: pixels[::-1]}
+    if orientation in (5, 6, 7, 8):
+        across = pixels.transpose(1, 0, 2)
+        turned = {5: across, 6: across[:, ::-1], 7: across[::-1, ::-1], 8: across[::-1]}
+    return np.array(turned.get(orientation, pixels), order="C")
+
+
+def emptiness(pixels: np.ndarray) -> list[str]:
+    """Warnings where there is little to see."""
+    height, width, _ = pixels.shape
+    if (pixels == pixels[0, 0]).all():
+        return ["The picture is of one colour throughout, so an answer to it means nothing."]
+    if min(height, width) < SMALL:
+        return [f"The picture is small, {width} x {height} pixels: little of what it shows can be recognised."]
+    return []
+
+
+def resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Fit a picture to a size, without keeping its aspect, as Keras's own loaders do.
+
+    Bilinear, and antialiased where it gets smaller: without, fine patterns turn into coarse ones.
+
+    Parameters
+    ----------
+    pixels : np.ndarray [shape=(any height, any width, 3)], uint8
+    height, width : int > 0, pixels
+
+    Returns
+    -------
+    np.ndarray [shape=(height, width, 3)], uint8
+    """
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    from PIL import Image
+
+    return np.array(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))

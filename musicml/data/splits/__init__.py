@@ -1,0 +1,1 @@
+"""Split data sets into train, val and test by group."""

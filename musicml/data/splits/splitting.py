@@ -1,0 +1,222 @@
+"""Split: who trains, who chooses, who judges. By group, before anything is cut into clips.
+
+    official   the sides that the data set's own lists give; what they lack, by group
+    filtered   the same, and nothing else will do: GTZAN's fault-filtered lists
+    group      everything by group, whatever the lists say
+    artist     by group, where artists are known
+    track      every file by itself, which puts an artist on both sides and flatters
+    clean      by group, where files that are nearly alike share a group too
+
+Any but the first two can be a cross-validation, in which every file is judged once, by a model that never saw its
+group.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+import numpy as np
+
+from musicml.data.datasets.base import SPLITS, Dataset, Excluded
+from musicml.data.splits.assign import assign
+from musicml.data.splits.groups import check_lists, joined, keeps_nothing_together, regrouped, together
+from musicml.utils.errors import BadInput
+
+__all__ = [
+    "FOLDS",
+    "KINDS",
+    "SPLITS",
+    "Split",
+    "assign",
+    "check",
+    "check_lists",
+    "folds",
+    "joined",
+    "keeps_nothing_together",
+    "make",
+    "regrouped",
+    "together",
+]
+
+
+KINDS = ("official", "filtered", "group", "artist", "track", "clean")
+LISTED = ("official", "filtered")  # by the data set's own lists, which are no cross-validation
+FLATTERS = "by file, whatever group it is of, which flatters"
+FOLDS = {"artist": 3, "clean": 5}  # of a kind that is a cross-validation unless told otherwise
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which example stands on which side.
+
+    Attributes
+    ----------
+    sides : np.ndarray [shape=(n_examples,)], str: `train`, `val` or `test`, in the data set's order
+    statement : how the split came about, in a sentence
+    """
+
+    sides: np.ndarray
+    statement: str
+
+    def indices(self, side: str) -> np.ndarray:
+        """The places of one side's examples, [shape=(n,)], int."""
+        return np.flatnonzero(self.sides == side)
+
+    def hash(self, dataset: Dataset) -> str:
+        """A stable digest of who stands where: 16 hex digits."""
+        pairs = sorted(zip((example.id for example in dataset.examples), self.sides.tolist(), strict=True))
+        return hashlib.blake2b(json.dumps(pairs).encode(), digest_size=8).hexdigest()
+
+
+def make(dataset: Dataset, kind: str, val_fraction: float, test_fraction: float, seed: int) -> tuple[Dataset, Split]:
+    """Split a data set; examples that may stand on no side are left out of the data set that comes back.
+
+    Parameters
+    ----------
+    kind : one of `KINDS`; `official` takes the sides that the data set's own lists give, and is `group` without them
+    val_fraction, test_fraction : float in [0, 0.5], share of all examples
+    seed : int, of the shuffle
+
+    Raises
+    ------
+    BadInput
+        If a class has no training example, there is nothing to test on, or what the kind needs is not known.
+    """
+    dataset = regrouped(dataset, kind)
+    if kind in LISTED and any(example.split for example in dataset.examples):
+        made = by_lists(dataset, val_fraction, seed)
+    else:
+        how = FLATTERS if keeps_nothing_together(dataset.as_published, kind) else "by group"
+        made = dataset, by_group(dataset, val_fraction, test_fraction, seed, how)
+    check(*made)
+    return made
+
+
+def folds(
+    dataset: Dataset, kind: str, n: int, val_fraction: float, seed: int
+) -> tuple[Dataset, tuple[Split, ...], Split]:
+    """Split a data set for a cross-validation: each example is tested in one of `n` splits.
+
+    Parameters
+    ----------
+    kind : one of `KINDS` but for `LISTED`
+    n : int >= 2
+    val_fraction : float, share of all examples that chooses, in every split
+
+    Returns
+    -------
+    dataset : with the groups that the kind asks for
+    splits : one a fold
+    served : one without a test side, for the model that is served: trained and chosen on everything
+
+    Raises
+    ------
+    BadInput
+        As `make`, and if the kind knows no folds or there are fewer groups than folds.
+    """
+    if kind in LISTED:
+        raise BadInput(fixed(kind, n))
+    dataset = regrouped(dataset, kind)
+    everyone, n_groups = np.arange(len(dataset.examples)), len(set(dataset.groups))
+    if n_groups < n:
+        raise BadInput(f"{dataset.name} must have at least {n} groups for {n} folds, and has {n_groups}: take fewer.")
+    home = assign(dataset, everyone, {str(k): 1 / n for k in range(n)}, seed)
+    made = tuple(fold(dataset, home == str(k), val_fraction, seed, f"fold {k + 1} of {n}, {kind}") for k in range(n))
+    for split in made:
+        if not len(split.indices("test")):
+            raise BadInput(
+                f"each of {n} folds must have something to test, and the {n_groups} groups of {dataset.name} leave one "
+                "without: take fewer folds."
+            )
+        check(dataset, split)
+    served = fold(dataset, np.zeros(len(home), dtype=bool), val_fraction, seed, f"{n} folds, {kind}")
+    return dataset, made, served
+
+
+def fixed(kind: str, n: int) -> str:
+    """The sentence for folds of a split that has none."""
+    return (
+        f'data.folds = {n} must go with a split that can be turned, and data.split = "{kind}" is fixed by the data '
+        "set's own lists: take group, artist, track or clean."
+    )
+
+
+def fold(dataset: Dataset, test: np.ndarray, val_fraction: float, seed: int, statement: str) -> Split:
+    """The split whose test side is `test`; of the rest, a share of all examples chooses."""
+    sides = np.where(test, "test", "train").astype(object)
+    rest = np.flatnonzero(~test)
+    share = min(0.5, val_fraction * len(sides) / len(rest))
+    sides[rest] = assign(dataset, rest, {"train": 1 - share, "val": share}, seed)
+    return Split(sides, f"{statement}: {val_fraction:.0%} validation, seed {seed}")
+
+
+def by_group(dataset: Dataset, val_fraction: float, test_fraction: float, seed: int, how: str = "by group") -> Split:
+    """Everything split by group, each class spread over the sides as evenly as its groups allow; `how`, in words."""
+    wanted = {"train": 1 - val_fraction - test_fraction, "val": val_fraction, "test": test_fraction}
+    sides = assign(dataset, np.arange(len(dataset.examples)), wanted, seed)
+    return Split(sides, f"{how}: {val_fraction:.0%} validation, {test_fraction:.0%} test, seed {seed}")
+
+
+def by_lists(dataset: Dataset, val_fraction: float, seed: int) -> tuple[Dataset, Split]:
+    """The data set's own sides. A side `val` without a `test` becomes the test, since what chooses can't judge."""
+    sides = np.array([example.split for example in dataset.examples], dtype=object)
+    statement = "the data set's own sides"
+    if not (sides == "test").any():
+        sides[sides == "val"] = "test"
+        statement += "; it has no test side, so its validation side is kept for the test"
+    if not (sides == "test").any():
+        raise BadInput(
+            f"{dataset.name} must have files to test on, and its own sides hold none: add a test folder, "
+            'or take --set data.split="group".'
+        )
+    kept, excluded = without_leaks(dataset, sides)
+    dataset, sides = dataset.keep(kept, excluded), sides[kept]
+    if not (sides == "val").any():
+        train = np.flatnonzero(sides == "train")
+        sides[train] = assign(dataset, train, {"train": 1 - val_fraction, "val": val_fraction}, seed)
+        statement += f"; validation is {val_fraction:.0%} of its training side, by group, seed {seed}"
+    return dataset, Split(sides, statement)
+
+
+def without_leaks(dataset: Dataset, sides: np.ndarray) -> tuple[np.ndarray, list[Excluded]]:
+    """Which examples may stay: test keeps its groups, validation what test has not, training what neither has."""
+    groups = dataset.groups
+    taken = {"test": set(groups[sides == "test"]), "val": set(groups[sides == "val"])}
+    kept, excluded = np.ones(len(sides), dtype=bool), []
+    for place, (side, group) in enumerate(zip(sides, groups, strict=True)):
+        above = {"train": ("test", "val"), "val": ("test",)}.get(side, ())
+        reason = next((f"its group {group!r} is also in {other}" for other in above if group in taken[other]), "")
+        if side not in SPLITS:
+            reason = "on none of the data set's own lists"
+        if reason:
+            kept[place] = False
+            excluded.append(Excluded(dataset.examples[place].id, reason))
+    return kept, excluded
+
+
+def check(dataset: Dataset, split: Split) -> None:
+    """Refuse a split that nothing can be learnt from or judged by, or that has a group on two sides."""
+    present = np.nan_to_num(dataset.targets()) > 0.5
+    unseen = [
+        name
+        for name, seen in zip(dataset.class_names, present[split.indices("train")].any(axis=0), strict=True)
+        if not seen
+    ]
+    if unseen:
+        raise BadInput(
+            f"every class of {dataset.name} must have a training example, and {', '.join(unseen)} has none: add "
+            "files, or name fewer groups."
+        )
+    if not len(split.indices("test")):
+        raise BadInput(
+            f"{dataset.name} must leave something to test on, and all of its groups are needed for training: "
+            "add files of other groups."
+        )
+    sides_of: dict[str, set[str]] = {}
+    for group, side in zip(dataset.groups, split.sides, strict=True):
+        sides_of.setdefault(group, set()).add(side)
+    crossing = [group for group, sides in sides_of.items() if len(sides) > 1]
+    if crossing:
+        raise RuntimeError(f"a fault of musicml: groups on two sides: {crossing[:3]}")

@@ -1,0 +1,1 @@
+"""Generate synthetic data in the layouts of the real data sets."""

@@ -1,0 +1,189 @@
+"""Stand-in for Kaggle's four-instrument recordings: 160 for training, 40 for testing; 1.5 to 2.5 s, 44,100 Hz, 16 bit.
+
+The two tables have the faults of the real ones. Every Sound_Violin row of the training table names a drum file, while
+the violins lie on disk and in no table; `loop-16247.wav` is a drum, a violin and a piano; one row differs from its file
+in upper and lower case; the test table has the class `Sound_Guiatr`. Half of the violin tests are called violas. Files
+of one piece, kit or performer (alike at the start of the name; of a ROOM file, the piece) sound alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from musicml.data.synthetic import instruments, synth
+from musicml.utils import files
+
+SAMPLE_RATE = 44_100
+SHORTEST, LONGEST = 1.5, 2.5
+TRAIN, TEST = 40, 10  # files a class
+FEWEST_TRAIN, FEWEST_TEST = 8, 3
+STEREO = 0.08  # share of the files
+CLASSES = {"Sound_Guitar": "guitar", "Sound_Drum": "drums", "Sound_Violin": "violin", "Sound_Piano": "piano"}
+MISSPELT = {"Sound_Guitar": "Sound_Guiatr"}  # in the test table alone
+THREE_TIMES = "loop-16247.wav"  # a piano, which the table calls a drum and so a violin as well
+ON_DISK = {"AR_Lick1_FN.wav": "AR_Lick1_Fn.wav"}  # table: disk
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One file: who plays it (files of one stem sound alike), in what manner, and where it belongs."""
+
+    folder: str
+    name: str
+    label: str
+    stem: str
+    manner: str  # notes, chords, loop, or one piece of a drum kit
+
+
+def names(label: str) -> Iterator[tuple[str, str, str]]:
+    """Name, stem and manner of a class's training files, mixed so that the first few already show every kind."""
+    for i in range(1, 100):
+        if label == "Sound_Guitar":
+            yield f"AR_Lick{i}_FN.wav", "AR", "notes"
+            yield f"LP_Lick{i}_KN.wav", "LP", "notes"
+            yield f"G53-{76000 + 17 * i}-1111-{300 + i}.wav", "G53", "note"
+            yield f"metal_{i}_125BPM.wav", "metal", "chords"
+            yield f"1-E1-Major {i - 1:02d}.wav", "1-E1", "chords"
+            yield f"jazz_{i}_120BPM.wav", "jazz", "chords"
+            yield f"classical_{i}_120BPM.wav", "classical", "notes"
+            yield f"G61-{40000 + 23 * i}-1111-{20000 + i}.wav", "G61", "note"
+        elif label == "Sound_Drum":
+            yield f"WaveDrum02_{i:02d}KD ({i}).wav", "WaveDrum02", "kick"
+            yield f"WaveDrum02_{i:02d}SD ({i}).wav", "WaveDrum02", "snare"
+            yield f"RealDrum01_{i:02d}MIX.wav", "RealDrum01", "loop"
+            yield f"DRUM_SOUND ({i}).wav", f"DRUM_SOUND {i}", "loop"
+            yield f"WaveDrum02_{i:02d}HH ({i}).wav", "WaveDrum02", "hat"
+            yield f"RealDrum01_{i:02d}SDtrain.wav", "RealDrum01", "snare"
+            yield f"TechnoDrum01_{i:02d}MIX.wav", "TechnoDrum01", "loop"
+            yield f"TechnoDrum01_{i:02d}KDtrain.wav", "TechnoDrum01", "kick"
+        elif label == "Sound_Violin":
+            note = "ABCDEFG"[i % 7] + str(4 + i % 3)
+            yield f"violin_sound ({i}).wav", "violin_sound", "notes"
+            yield f"Vn-ord-{note}-{('pp', 'mf', 'ff')[i % 3]}-{1 + i % 4}c.wav", "Vn-ord", "note"
+            yield f"Violin_sound ({100 + i}).wav", "Violin_sound", "notes"
+            yield f"{('emil', 'clara', 'ines')[i % 3]}_bwv{1000 + i}.wav", ("emil", "clara", "ines")[i % 3], "notes"
+        else:
+            if i == 1:
+                yield THREE_TIMES, THREE_TIMES, "chords"
+            for room in (1, 4):
+                for piece in ("beethoven1", "chords", "bartok"):
+                    device = ("ipad", "lg", "redmi", "amazon", "iphone", "stereomic")[i % 6]
+                    manner = "chords" if piece == "chords" else "notes"
+                    yield f"ROOM_room{room + i % 3}_MUS_{piece}_DEV_{device}.wav", piece, manner
+            yield f"another-sadmosphere-{108000 + i}.wav", f"sad {i}", "notes"
+            yield f"soft_piano_{i}-{71000 + i}.wav", f"soft {i}", "chords"
+
+
+def test_names(label: str) -> Iterator[tuple[str, str, str]]:
+    """Name, stem and manner of a class's test files."""
+    for i in range(1, 100):
+        if label == "Sound_Guitar":
+            yield f"rock_{i}_100BPM.wav", "rock", "chords"
+            yield f"guitar-solo-{27000 + i}.wav", f"solo {i}", "notes"
+            yield f"ska_{i}_150BPM.wav", "ska", "chords"
+        elif label == "Sound_Drum":
+            yield f"hip-hop-drum-loop-{i}-{33000 + i}.wav", "hip-hop", "loop"
+            yield f"muvibeat{i}_130bpm-{14000 + i}.wav", "muvibeat", "loop"
+            yield f"{90 + i}bpm-808-like-drum-loop-{74000 + i}.wav", "808", "loop"
+        elif label == "Sound_Violin":
+            yield f"Sad-Violin-{chr(64 + i)}-sample.wav", "Sad-Violin", "notes"
+            yield f"Va-ord-{'CDEFG'[i % 5]}{3 + i % 3}-{('pp', 'mf', 'ff')[i % 3]}-{1 + i % 4}c.wav", "Va-ord", "note"
+        else:
+            yield f"ROOM-room8-MUS-beethoven{i}.wav", "room8", "notes"
+            yield f"ROOM_room6_MUS_mozart{i}_DEV_lg.wav", "mozart", "notes"
+            yield f"short-logo-{108000 + i}.wav", f"logo {i}", "chords"
+            yield f"soft-piano-{i}-bpm-{121000 + i}.wav", f"soft {i}", "chords"
+
+
+def write(folder: Path, seed: int, scale: float, run: Callable) -> None:
+    """Write the data set into `folder`; `run` maps a function over its jobs."""
+    train = plan("Train_submission", names, max(FEWEST_TRAIN, round(TRAIN * scale)))
+    test = plan("Test_submission", test_names, max(FEWEST_TEST, round(TEST * scale)))
+    for part in ("Train_submission", "Test_submission"):
+        (folder / part / part).mkdir(parents=True)
+    run(write_recording, [(folder, recording, seed) for recording in train + test])
+    write_tables(folder, train, test)
+
+
+def plan(part: str, source: Callable, n_files: int) -> list[Recording]:
+    """The first `n_files` different files of every class."""
+    recordings = []
+    for label in CLASSES:
+        unlike = {name: (stem, manner) for name, stem, manner in source(label)}
+        recordings += [Recording(part, name, label, *unlike[name]) for name in list(unlike)[:n_files]]
+    return recordings
+
+
+def write_tables(folder: Path, train: list[Recording], test: list[Recording]) -> None:
+    """Write the two tables, with their faults."""
+    drums = [recording.name for recording in train if recording.label == "Sound_Drum"] + [THREE_TIMES]
+    rows = []
+    for label in CLASSES:
+        listed = drums if label in ("Sound_Drum", "Sound_Violin") else [r.name for r in train if r.label == label]
+        rows += [(name, label) for name in listed]
+    write_table(folder / "Metadata_Train.csv", rows)
+    write_table(folder / "Metadata_Test.csv", [(r.name, MISSPELT.get(r.label, r.label)) for r in test])
+
+
+def write_table(path: Path, rows: list[tuple[str, str]]) -> None:
+    """Write one table, its lines ended as Windows ends them, like the real one's."""
+    lines = ["FileName,Class", *(f"{name},{label}" for name, label in rows)]
+    files.write_bytes(path, "".join(f"{line}\r\n" for line in lines).encode())
+
+
+def write_recording(folder: Path, recording: Recording, seed: int) -> None:
+    """Write one file's sound."""
+    who = [seed, synth.number("instrument_sounds"), synth.number(recording.label), synth.number(recording.stem)]
+    y = sound(recording, np.random.default_rng(who), np.random.default_rng([*who, synth.number(recording.name)]))
+    name = ON_DISK.get(recording.name, recording.name)
+    synth.write_wav(folder / recording.folder / recording.folder / name, y, SAMPLE_RATE)
+
+
+def sound(recording: Recording, stem: np.random.Generator, rng: np.random.Generator) -> np.ndarray:
+    """One file's sound [shape=(n_samples,) or (n_samples, 2)], with its stem's player, room and noise."""
+    by = instruments.player(stem, 1.3)
+    tint, wet, echo = synth.colour(stem, 5.0), stem.uniform(0.05, 0.9), stem.uniform(0.1, 1.0)
+    noise = 10.0 ** (stem.uniform(-65, -32) / 20.0)
+    n_samples = int(rng.uniform(SHORTEST, LONGEST) * SAMPLE_RATE)
+    part = beat if recording.label == "Sound_Drum" else phrase
+    y = part(recording, n_samples, by, rng)
+    y = synth.at_peak(synth.record(synth.at_peak(y), SAMPLE_RATE, tint + synth.colour(rng, 2.0), wet, echo, rng))
+    y = synth.at_peak(y + np.float32(noise) * rng.standard_normal(n_samples, np.float32), rng.uniform(0.3, 0.95))
+    if rng.random() < STEREO:
+        left = rng.uniform(0.5, 1.0)
+        return np.stack([y * np.float32(left), y], axis=1)
+    return y
+
+
+def phrase(recording: Recording, n_samples: int, by: instruments.Player, rng: np.random.Generator) -> np.ndarray:
+    """A few notes or chords, or one note, of a guitar, violin or piano."""
+    name = "cello" if recording.stem == "Va-ord" and rng.random() < 0.3 else CLASSES[recording.label]
+    instrument = instruments.INSTRUMENTS[name]
+    y = np.zeros(n_samples, np.float32)
+    beat = 10.0 if recording.manner == "note" else rng.uniform(0.18, 0.6)
+    chord = (0, 4, 7) if recording.manner == "chords" else (0,)
+    root = int(rng.integers(instrument.low + 5, instrument.high - 12))
+    for start in np.arange(0.02, n_samples / SAMPLE_RATE, beat):
+        root = int(np.clip(root + rng.integers(-4, 5), instrument.low, instrument.high - 7))
+        level = rng.uniform(0.6, 1.0)
+        for above in chord:
+            note = instruments.play(name, root + above, min(0.95 * beat, 2.0), SAMPLE_RATE, rng, by)
+            synth.add(y, note, start, level, SAMPLE_RATE)
+    return y
+
+
+def beat(recording: Recording, n_samples: int, by: instruments.Player, rng: np.random.Generator) -> np.ndarray:
+    """A loop on the whole kit, or hits on one piece of it."""
+    y = np.zeros(n_samples, np.float32)
+    kit = ("kick", "snare", "hat", "tom", "ride") if recording.manner == "loop" else (recording.manner,)
+    step = rng.uniform(0.11, 0.2)
+    for piece in kit:
+        hit = instruments.strike(piece, SAMPLE_RATE, rng, by)
+        every, first = int(rng.choice([2, 3, 4])), int(rng.integers(0, 2))
+        for start in np.arange(first, n_samples / SAMPLE_RATE / step, every):
+            synth.add(y, hit, 0.02 + start * step, rng.uniform(0.6, 1.0), SAMPLE_RATE)
+    return y

@@ -1,0 +1,1 @@
+"""Evaluation: metrics, confidence intervals, comparisons, leakage and replication."""

@@ -1,0 +1,180 @@
+"""Compare: whether runs really differ, told on the test examples that all of them have answered."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from musicml.data.published_results import HONEST
+from musicml.evaluation import metrics, predictions
+from musicml.evaluation.comparison import checks
+from musicml.evaluation.comparison.significance import Pair, holm, mcnemar, pairs
+from musicml.evaluation.predictions import Scored
+from musicml.experiment.run import Run
+
+__all__ = ["Comparison", "Pair", "Seeds", "aligned", "compare", "holm", "mcnemar", "pairs", "rivals", "values_by_seed"]
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """Runs of one experiment that differ in their seed: the mean of their figure and its standard deviation."""
+
+    experiment: str
+    metric: str
+    seeds: tuple[int, ...]
+    mean: float
+    deviation: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs on the same test examples.
+
+    Attributes
+    ----------
+    figures : of each run `run`, `experiment`, `seed`, `protocol`, `changes` (of its settings, by `--set`), its main
+        figure `value` and `interval`
+    pairs : each two of them; those of different protocols are no rivals, and none is made of them
+    seeds : where an experiment was trained with several
+    sample : whether one of them comes from generated data
+    """
+
+    metric: str
+    n: int
+    n_groups: int
+    figures: tuple[dict[str, Any], ...]
+    pairs: tuple[Pair, ...]
+    seeds: tuple[Seeds, ...]
+    sample: bool
+
+    def as_table(self) -> dict[str, Any]:
+        """All of it as plain values."""
+        return asdict(self)
+
+
+def compare(members: Sequence[Run]) -> Comparison:
+    """Hold runs against each other, example by example.
+
+    Parameters
+    ----------
+    members : two or more whole runs
+
+    Raises
+    ------
+    BadInput
+        If there are fewer than two, or their examples, classes or labels are not the same; it says how they differ.
+    """
+    checks.check_runs(members)
+    checks.check_same_data(members)
+    voices = [predictions.read(run) for run in members]
+    for run, voice in zip(members[1:], voices[1:], strict=True):
+        checks.check_same_examples(members[0], voices[0], run, voice)
+    voices = aligned(voices)
+    for run, voice in zip(members[1:], voices[1:], strict=True):
+        checks.check_same_labels(members[0], voices[0], run, voice)
+    said = np.stack([decided(run, voice) for run, voice in zip(members, voices, strict=True)])
+    facts, reports = [run.facts() for run in members], [run.read("report.json") for run in members]
+    asked = rivals([fact.get("protocol", HONEST) for fact in facts])
+    kind = "pictures" if facts[0]["data"].get("kind") == "picture" else "files"
+    found = pairs(names_of(members), voices, said, asked, kind)
+    metric = metrics.MAIN[voices[0].task]
+    return Comparison(
+        metric,
+        len(voices[0].names),
+        len(set(voices[0].groups)),
+        tuple(figure_of(run, fact, its) for run, fact, its in zip(members, facts, reports, strict=True)),
+        found,
+        over_seeds(facts, reports, metric),
+        any(fact["data"]["sample"] for fact in facts),
+    )
+
+
+def rivals(protocols: Sequence[str]) -> list[tuple[int, int]]:
+    """Which two of some runs, by their places, may be held against each other: those of one protocol."""
+    return [(a, b) for a, b in combinations(range(len(protocols)), 2) if protocols[a] == protocols[b]]
+
+
+def aligned(voices: Sequence[Scored]) -> list[Scored]:
+    """Tables of the same examples and classes, all in the order of the first one's."""
+    first, found = voices[0], []
+    for voice in voices:
+        place = {name: k for k, name in enumerate(voice.names)}
+        rows = np.array([place[name] for name in first.names])
+        columns = [voice.class_names.index(name) for name in first.class_names]
+        found.append(
+            replace(
+                voice,
+                names=voice.names[rows],
+                groups=voice.groups[rows],
+                class_names=first.class_names,
+                scores=voice.scores[rows][:, columns],
+                targets=voice.targets[rows][:, columns],
+            )
+        )
+    return found
+
+
+def decided(run: Run, voice: Scored) -> np.ndarray:
+    """What a run decides of examples in the order of `voice`, [shape=(n_examples, n_classes)], bool."""
+    if voice.task == "single":
+        return metrics.decide(voice.scores, voice.task, [])
+    if run.facts()["split"].get("folds"):
+        return metrics.decide(voice.scores, voice.task, predictions.fold_thresholds(run, voice.names))
+    by_name = dict(zip(predictions.class_names_of(run), run.read("serving.json")["thresholds"], strict=True))
+    return metrics.decide(voice.scores, voice.task, [by_name[name] for name in voice.class_names])
+
+
+def names_of(members: Sequence[Run]) -> list[str]:
+    """What runs are called in a sentence: their experiments, or where two share one, their own names."""
+    experiments = [str(run.facts().get("experiment")) for run in members]
+    return experiments if len(set(experiments)) == len(members) else [run.name for run in members]
+
+
+def figure_of(run: Run, facts: dict[str, Any], made: dict[str, Any]) -> dict[str, Any]:
+    """A run's main figure."""
+    name = made["main_metric"]
+    return {
+        "run": run.name,
+        "experiment": facts.get("experiment"),
+        "seed": facts.get("seed"),
+        "protocol": facts.get("protocol", HONEST),
+        "changes": dict(facts.get("overrides") or {}),
+        "value": made["metrics"].get(name),
+        "interval": (made["intervals"] or {}).get(name),
+    }
+
+
+def over_seeds(facts: Sequence[dict[str, Any]], reports: Sequence[dict[str, Any]], metric: str) -> tuple[Seeds, ...]:
+    """Mean and spread of each experiment that was trained with several seeds, as `values_by_seed` finds them."""
+    return tuple(
+        Seeds(
+            name,
+            metric,
+            tuple(sorted(values)),
+            round(statistics.fmean(values.values()), 6),
+            round(statistics.stdev(values.values()), 6),
+        )
+        for name, values in values_by_seed(facts, reports, metric)
+    )
+
+
+def values_by_seed(
+    facts: Sequence[Mapping[str, Any]], reports: Sequence[Mapping[str, Any]], metric: str
+) -> list[tuple[str, dict[int, float]]]:
+    """Each experiment that was trained with several seeds, the same settings and data: its name, seed → main figure.
+
+    Of two trainings with one seed the first counts.
+    """
+    found = defaultdict(dict)
+    for fact, made in zip(facts, reports, strict=True):
+        if made["main_metric"] == metric and metric in made["metrics"]:
+            recipe = json.dumps([fact.get("settings"), fact["data"].get("hash")], sort_keys=True)
+            found[str(fact.get("experiment")), recipe].setdefault(fact.get("seed"), float(made["metrics"][metric]))
+    return [(name, values) for (name, _), values in found.items() if len(values) > 1]

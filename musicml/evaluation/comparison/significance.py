@@ -1,0 +1,237 @@
+"""Differences: whether two tables of answers to the same examples differ by more than chance.
+
+Of one class each, the exact test of McNemar, "Note on the sampling error of the difference between correlated
+proportions or percentages" (Psychometrika, 1947), on the examples that only one of the two gets right. For the rest a
+paired bootstrap over groups. Several pairs are corrected after Holm, "A Simple Sequentially Rejective Multiple Test
+Procedure" (Scandinavian Journal of Statistics, 1979).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from musicml.evaluation import metrics
+from musicml.evaluation.predictions import Scored
+
+RARE = 0.05  # p below which a difference is called more than chance
+AT_LEAST = 60  # draws a pair: with fewer, no p could be small enough once it is corrected for all of them
+MCNEMAR, BOOTSTRAP = "exact McNemar", "paired bootstrap over groups"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two runs, held against each other.
+
+    Attributes
+    ----------
+    a, b : their names; `difference` and `interval` (95 %, from a bootstrap over groups) are of a less b, None where
+        the figure is not defined
+    metric : what is compared: the main figure
+    only_a, only_b : of how many examples only one of the two is right; None of several classes at once
+    test : which gave `p`, the share of chance alone that would give as much, either way
+    p_holm : `p`, corrected for the number of pairs; None, as `p`, where nothing can be told
+    sentence : what that means
+    """
+
+    a: str
+    b: str
+    metric: str
+    n: int
+    n_groups: int
+    difference: float | None
+    interval: list[float] | None
+    only_a: int | None
+    only_b: int | None
+    test: str
+    p: float | None
+    p_holm: float | None = None
+    sentence: str = ""
+
+
+def pairs(
+    names: Sequence[str],
+    voices: Sequence[Scored],
+    said: np.ndarray,
+    asked: Sequence[tuple[int, int]],
+    kind: str,
+    draws: int = metrics.DRAWS,
+) -> tuple[Pair, ...]:
+    """Each of the pairs that are asked for, tested and corrected for how many there are.
+
+    Parameters
+    ----------
+    names : what the runs are called
+    voices : their tables, of the same examples in one order
+    said : np.ndarray [shape=(n_runs, n_examples, n_classes)], bool: what each decides
+    asked : pairs of places in `names`
+    kind : what the examples are, in the plural
+    draws : of the bootstrap; more where there are many pairs
+    """
+    targets, groups = voices[0].targets, voices[0].groups
+    draws = max(draws, AT_LEAST * len(asked))
+    if voices[0].task == "single":
+        right = (said & (targets == 1)[None]).any(axis=2)
+        found = [by_counting(names[a], names[b], right[a], right[b], groups) for a, b in asked]
+    else:
+        weights = metrics.drawn(groups, 0, draws)
+        curves = {k: average_precisions(voices[k], weights) for k in sorted({k for pair in asked for k in pair})}
+        found = [by_drawing(names[a], names[b], curves[a], curves[b], targets, groups) for a, b in asked]
+    corrected = holm([pair.p for pair in found])
+    found = [replace(pair, p_holm=p) for pair, p in zip(found, corrected, strict=True)]
+    return tuple(replace(pair, sentence=sentence(pair, kind)) for pair in found)
+
+
+def by_counting(name_a: str, name_b: str, right_a: np.ndarray, right_b: np.ndarray, groups: np.ndarray) -> Pair:
+    """Two runs of one class each: McNemar's test, and the interval of the difference over groups.
+
+    Parameters
+    ----------
+    right_a, right_b : np.ndarray [shape=(n_examples,)], bool: which examples each gets right
+    """
+    difference, interval = metrics.mean_and_interval(right_a.astype(float) - right_b, groups)
+    only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
+    n, n_groups = len(right_a), len(set(groups))
+    p = mcnemar(only_a, only_b) if n_groups > 1 else None  # files of one group are no independent witnesses
+    return Pair(name_a, name_b, "accuracy", n, n_groups, difference, interval, only_a, only_b, MCNEMAR, p)
+
+
+def average_precisions(voice: Scored, weights: np.ndarray | None) -> np.ndarray:
+    """The mean average precision as it is, and in each draw: [shape=(1 + n_draws,)]."""
+    once = np.ones((1, len(voice.names)))
+    weights = once if weights is None else np.concatenate([once, weights])
+    with np.errstate(invalid="ignore"):  # where no class has an average precision, there is no mean of them
+        return metrics.macro(metrics.by_curves(voice.scores, voice.targets, weights)["average_precision"])
+
+
+def by_drawing(
+    name_a: str, name_b: str, area_a: np.ndarray, area_b: np.ndarray, targets: np.ndarray, groups: np.ndarray
+) -> Pair:
+    """Two runs of several classes at once, from what `average_precisions` gives of the same draws."""
+    differences = area_a - area_b
+    drawn = differences[1:][np.isfinite(differences[1:])]
+    return Pair(
+        name_a,
+        name_b,
+        metrics.MAIN["multi"],
+        len(targets),
+        len(set(groups)),
+        metrics.rounded(differences[0]),
+        metrics.between(drawn),
+        None,
+        None,
+        BOOTSTRAP,
+        of_draws(drawn),
+    )
+
+
+def of_draws(drawn: np.ndarray) -> float | None:
+    """Twice the share of draws on the rarer side of no difference, never 0; None without draws."""
+    if not len(drawn):
+        return None
+    rarer = min((drawn <= 0).sum(), (drawn >= 0).sum())
+    return float(min(1.0, 2 * (rarer + 1) / (len(drawn) + 1)))
+
+
+def mcnemar(only_a: int, only_b: int) -> float:
+    """The exact, two-sided p of McNemar's test: could a fair coin have fallen so?
+
+    Parameters
+    ----------
+    only_a, only_b : of how many examples only one of the two is right
+
+    >>> mcnemar(5, 0)
+    0.0625
+    """
+    from scipy import stats
+
+    n = only_a + only_b
+    return float(stats.binomtest(only_a, n).pvalue) if n else 1.0
+
+
+def holm(found: Sequence[float | None]) -> list[float | None]:
+    """Corrected for how many there are, so that one in twenty sets of equal runs shows any difference, not more.
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    known = sorted((p, place) for place, p in enumerate(found) if p is not None)
+    corrected, highest = list(found), 0.0
+    for rank, (p, place) in enumerate(known):
+        highest = max(highest, min(1.0, p * (len(known) - rank)))
+        corrected[place] = highest
+    return corrected
+
+
+def sentence(pair: Pair, kind: str) -> str:
+    """What a pair says, in plain words: who is ahead, by how much, and whether that could be chance."""
+    return of_figures(pair, kind) if pair.only_a is None else of_counts(pair, kind)
+
+
+def of_counts(pair: Pair, kind: str) -> str:
+    """Of one class each: on how many more examples one of them is right."""
+    ahead, behind = (pair.a, pair.b) if pair.only_a >= pair.only_b else (pair.b, pair.a)
+    by = abs(pair.only_a - pair.only_b)
+    if by == 0:
+        return (
+            f"{pair.a} and {pair.b} were right on equally many of {pair.n} {kind}: nothing here tells which is better."
+        )
+    if pair.p_holm is None:
+        return (
+            f"{ahead} was right on {by} more of {pair.n} {kind} than {behind}; all of them are of one group, so "
+            "whether that is chance can't be told."
+        )
+    if pair.p_holm >= RARE:
+        return (
+            f"{ahead} was right on {by} more of {pair.n} {kind} than {behind}; with so few the difference could be "
+            f"chance, p = {shown(pair.p_holm)}."
+        )
+    if holds_nothing(pair.interval):
+        return (
+            f"{ahead} was right on {by} more of {pair.n} {kind} than {behind}; one by one chance would hardly give "
+            f"that, p = {shown(pair.p_holm)}, but they come from {pair.n_groups} groups, and over those it "
+            "could be chance."
+        )
+    return (
+        f"{ahead} was right on {by} more of {pair.n} {kind} than {behind}; chance alone would hardly give that, "
+        f"p = {shown(pair.p_holm)}."
+    )
+
+
+def holds_nothing(interval: list[float] | None) -> bool:
+    """Whether no difference at all lies within an interval."""
+    return interval is not None and interval[0] <= 0 <= interval[1]
+
+
+def of_figures(pair: Pair, kind: str) -> str:
+    """Of several classes at once: by how much one figure is above the other."""
+    if pair.difference is None:
+        return (
+            f"{pair.a} and {pair.b} can't be compared on these {pair.n} {kind}: no class is present in some and absent "
+            "from others, so no average precision is defined."
+        )
+    if pair.difference == 0:
+        return f"the mean average precision of {pair.a} and {pair.b} is the same on {pair.n} {kind}."
+    ahead, behind = (pair.a, pair.b) if pair.difference > 0 else (pair.b, pair.a)
+    if pair.p_holm is None:
+        return (
+            f"{ahead} and {behind} can't be told apart: all {pair.n} {kind} are of one group, of which nothing can be "
+            "drawn again."
+        )
+    by = f"{abs(pair.difference):.3f}"
+    if pair.p_holm < RARE:
+        return (
+            f"the mean average precision of {ahead} is {by} above that of {behind} on {pair.n} {kind} in "
+            f"{pair.n_groups} groups; chance alone would hardly give that, p = {shown(pair.p_holm)}."
+        )
+    return (
+        f"the mean average precision of {ahead} is {by} above that of {behind} on {pair.n} {kind} in "
+        f"{pair.n_groups} groups; with so few the difference could be chance, p = {shown(pair.p_holm)}."
+    )
+
+
+def shown(p: float) -> str:
+    """A p in two figures, as far as they mean anything."""
+    return "0.001 or less" if p <= 0.001 else f"{p:.2g}"

@@ -1,0 +1,183 @@
+"""Leak: what a figure gains where parts of what it is tested on were trained on.
+
+The same recipe is trained three ways, each as a cross-validation over the same pieces: with pieces dealt out at random,
+so that a track stands on both sides; with whole tracks, so that an artist does; and with whole artists. All three are
+judged on every piece, so they differ in nothing but who stood on the other side.
+
+That albums and artists on both sides flatter a figure was shown by Pampalk, Flexer and Widmer, "Improvements of
+Audio-Based Music Similarity and Genre Classification" (ISMIR 2005).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from musicml.data.datasets import loading
+from musicml.data.datasets.base import Dataset
+from musicml.data.splits import splitting
+from musicml.evaluation import metrics
+from musicml.experiment.config import Experiment
+from musicml.features import clips as inputs
+from musicml.training import preparation, trainer
+from musicml.utils import terminal
+from musicml.utils.errors import BadInput
+
+WAYS = ("pieces", "tracks", "artists")
+DRAWS = 2000
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A share of pieces, or a difference of two, with its 95 % interval from a bootstrap over artists."""
+
+    name: str
+    value: float
+    interval: list[float] | None
+
+
+@dataclass(frozen=True)
+class Leak:
+    """What the three ways gave.
+
+    Attributes
+    ----------
+    figures : the accuracy of each way, over all pieces and seeds
+    differences : of each way and a stricter one, paired by piece
+    right : np.ndarray [shape=(n_ways, n_seeds, n_pieces)], bool, whether each piece was told right
+    """
+
+    experiment: str
+    dataset: str
+    sample: bool
+    seeds: tuple[int, ...]
+    folds: int
+    piece_seconds: float
+    n_pieces: int
+    n_tracks: int
+    n_artists: int
+    figures: tuple[Figure, ...]
+    differences: tuple[Figure, ...]
+    right: np.ndarray
+
+    def as_table(self) -> dict[str, Any]:
+        """All but the single pieces, as plain values."""
+        return {name: value for name, value in asdict(self).items() if name != "right"}
+
+
+def measure(
+    experiment: Experiment,
+    data_root: Path,
+    which: str = "auto",
+    folder: Path | None = None,
+    seeds: Sequence[int] = (0, 1, 2),
+    folds: int = 3,
+    say: Callable[[str], None] = terminal.say,
+) -> Leak:
+    """Train `experiment` the three ways, `folds` times each and with each seed, and compare.
+
+    Parameters
+    ----------
+    which, folder : as `musicml.training.train.train` takes them
+    seeds : of the split, the weights and the order of batches
+    folds : int >= 2
+
+    Raises
+    ------
+    BadInput
+        If the experiment has no tracks that can be cut, tells several classes at once, or nobody knows the artists.
+    """
+    as_published = experiment.data.protocol == "as_published"
+    dataset = loading.load(experiment.data.dataset, data_root, which, folder, as_published)
+    experiment = experiment.on_sample() if dataset.sample else experiment
+    known = len(set(dataset.groups)) < len(dataset.examples)  # before equal files share a group
+    material, tracks = cut_up(experiment, dataset, known, Path(data_root), say)
+    right = np.zeros((len(WAYS), len(seeds), len(tracks)), dtype=bool)
+    asked = list(itertools.product(enumerate(seeds), enumerate(WAYS)))
+    # every split before any training, so that one which can't be made costs nothing
+    made = [dealt(material.dataset, name, tracks, folds, experiment, seed) for (_, seed), (_, name) in asked]
+    for ((place, seed), (way, name)), found in zip(asked, made, strict=True):
+        for k, split in enumerate(found):
+            test = split.indices("test")
+            right[way, place, test] = told_right(experiment, replace(material, split=split), seed, Path(data_root))
+            say(f"seed {seed}, {name}, fold {k + 1} of {folds}: accuracy {right[way, place, test].mean():.3f}")
+    return compared(experiment, material, right, tuple(seeds), folds, len(set(tracks)))
+
+
+def cut_up(
+    experiment: Experiment, dataset: Dataset, known: bool, data_root: Path, say: Callable[[str], None]
+) -> tuple[trainer.Material, list[str]]:
+    """The data set in pieces of a clip's length, each with its artist as its group, not split yet; each piece's track.
+
+    Tracks that are equal to the byte count as one. `known` says whether the data set names any artists.
+    """
+    clip = preparation.clip_of(experiment)
+    if clip["n_frames"] is None or dataset.task != "single":
+        raise BadInput(
+            f"the leak meter needs tracks that can be cut, of one class each, and {experiment.name} on {dataset.name} "
+            "has none: take one of the genre experiments."
+        )
+    dataset, found = preparation.read(experiment, dataset, data_root, clip, say, named=False)  # there is no run
+    n_tracks = len(dataset.examples)
+    if not known:
+        raise BadInput(
+            f"the leak meter needs tracks of known artists, and no two tracks of {dataset.name} share a group: add a "
+            "groups.csv (file,group) or the data set's index of artists."
+        )
+    dataset, found = inputs.pieces(dataset, found, clip["n_frames"])
+    if len(dataset.examples) < 1.5 * n_tracks:
+        raise BadInput(
+            f"the leak meter needs two pieces or more a track, and {n_tracks} tracks give {len(dataset.examples)} of "
+            f"{clip['seconds']:g} s: take shorter ones with --set clips.seconds=1."
+        )
+    nobody = splitting.Split(np.full(len(dataset.examples), "train", dtype=object), "not split yet")
+    material = trainer.Material(dataset, nobody, found, {**clip, "hop_frames": clip["n_frames"]})
+    return material, [
+        dataset.same.get(track, track) for track in (example.id.rpartition("#")[0] for example in dataset.examples)
+    ]
+
+
+def dealt(
+    dataset: Dataset, way: str, tracks: Sequence[str], folds: int, experiment: Experiment, seed: int
+) -> tuple[splitting.Split, ...]:
+    """The folds of one way: its groups are what may not stand on two sides."""
+    own = {"pieces": [example.id for example in dataset.examples], "tracks": tracks, "artists": dataset.groups}[way]
+    examples = tuple(replace(example, group=group) for example, group in zip(dataset.examples, own, strict=True))
+    grouped = replace(dataset, examples=examples)
+    return splitting.folds(grouped, "group", folds, experiment.data.val_fraction, seed)[1]
+
+
+def told_right(experiment: Experiment, material: trainer.Material, seed: int, data_root: Path) -> np.ndarray:
+    """Which test pieces a model trained on the training side tells right, [shape=(n_test,)], bool."""
+    clips, scores = trainer.tried(experiment, material, seed, data_root)
+    return scores.argmax(axis=1) == material.dataset.targets()[clips.example].argmax(axis=1)
+
+
+def compared(
+    experiment: Experiment, material: trainer.Material, right: np.ndarray, seeds: tuple[int, ...], folds: int, n: int
+) -> Leak:
+    """The figures and their paired differences, each with its interval; `n` tracks."""
+    shares = right.mean(axis=1)  # [shape=(n_ways, n_pieces)]
+
+    def figure(name: str, values: np.ndarray) -> Figure:
+        return Figure(name, *metrics.mean_and_interval(values, material.dataset.groups, DRAWS))
+
+    return Leak(
+        experiment.name,
+        material.dataset.name,
+        material.dataset.sample,
+        seeds,
+        folds,
+        material.clip["seconds"],
+        right.shape[2],
+        n,
+        len(set(material.dataset.groups)),
+        tuple(figure(name, values) for name, values in zip(WAYS, shares, strict=True)),
+        tuple(figure(f"{WAYS[i]} - {WAYS[k]}", shares[i] - shares[k]) for i, k in ((0, 1), (1, 2), (0, 2))),
+        right,
+    )

@@ -1,0 +1,175 @@
+"""Wording: what is wrong with a published figure, and what the honest run gives; all of it from figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from musicml.data.published_results import Reference
+from musicml.evaluation import metrics
+from musicml.evaluation.as_published import Figure
+
+if TYPE_CHECKING:
+    from musicml.evaluation.replication import Replay
+    from musicml.experiment.config import Experiment
+
+NAMES = {
+    **metrics.NAMES,
+    "weighted_precision": "precision, weighted",
+    "weighted_recall": "recall, weighted",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric: as it was published (a share, or the lowest and highest), replayed, and honest; None without one."""
+
+    metric: str
+    published: float | tuple[float, float] | None
+    published_interval: tuple[float, float] | None
+    replayed: Figure | None
+    honest: Figure | None
+
+
+def sentences(found: Replay, fault: str, known: Reference, n_classes: int) -> list[str]:
+    """What is wrong with the published figure, and what the honest run gives, in figures."""
+    said = [fault, beside(found.rows[0]), verdict(found.rows[0])]
+    if known.interval is not None and known.n_test:
+        low, high = known.interval
+        said.append(
+            f"The published accuracy is of {known.n_test} test files, so that its own interval reaches from "
+            f"{100 * low:.1f} to {100 * high:.1f} %."
+        )
+    if found.sides[1].startswith("out of fold"):
+        said += widths(found.rows[0])
+    served = found.as_served or {}
+    if "softmax_twice" in served:
+        said.append(of_softmax(served["softmax_twice"], n_classes))
+    if "first_second" in served:
+        said.append(of_a_second(served["first_second"]))
+    if "ceiling" in served:
+        said += of_labels(served["ceiling"], found.rows[0])
+    if "cells" in served:
+        said += of_cells(served["cells"])
+    return said
+
+
+def differences(recipe: Experiment) -> list[str]:
+    """In what the two differ from the published system and from the honest experiment as it stands."""
+    said, changes = [], recipe.published.changes
+    if recipe.published.pieces:
+        said.append(f"Here the pieces are {recipe.clips.seconds:g} s long.")
+    if changes:
+        said.append(f"The honest run is {recipe.published.honest} with {', '.join(changes)}.")
+    return said
+
+
+def beside(row: Row) -> str:
+    """The two figures in a sentence."""
+    name = NAMES.get(row.metric, row.metric)
+    return f"Replayed as published, {name} is {spoken(row.replayed)}; honestly obtained, {spoken(row.honest)}."
+
+
+def spoken(found: Figure | None) -> str:
+    """A figure with its interval."""
+    if found is None or found.value is None:
+        return "not defined"
+    return f"{found.value:.3f}" + (f" ({found.interval[0]:.3f} to {found.interval[1]:.3f})" if found.interval else "")
+
+
+def gap(row: Row) -> float | None:
+    """By how much the replayed figure lies above the honest one; None where one of them is not defined."""
+    ends = [one.value if one else None for one in (row.replayed, row.honest)]
+    return None if None in ends else ends[0] - ends[1]
+
+
+def verdict(row: Row) -> str:
+    """What can be made of the difference."""
+    found = gap(row)
+    if found is None:
+        return "The two can't be compared, since one of them is not defined."
+    apart, by = are_apart(row), f"{abs(found):.3f}"
+    if round(found, 3) > 0:
+        if apart:
+            return f"The published protocol flatters by {by}, and the two intervals do not touch."
+        return f"The published protocol's figure is {by} higher; the intervals overlap, so part of it may be chance."
+    if round(found, 3) == 0:
+        return "On this data the two are the same. What is wrong with the published figure is what it can't tell."
+    if apart:
+        return (
+            f"On this data the published protocol does not flatter: its figure is {by} lower, and the two intervals do "
+            "not touch. What is wrong with it is what it can't tell."
+        )
+    return (
+        f"On this data the published protocol's figure is {by} lower; the intervals overlap, so that may be chance. "
+        "What is wrong with it is what it can't tell."
+    )
+
+
+def are_apart(row: Row) -> bool:
+    """Whether the intervals of the replayed and the honest figure have nothing in common."""
+    first, second = row.replayed.interval, row.honest.interval
+    return bool(first and second) and (first[0] > second[1] or second[0] > first[1])
+
+
+def widths(row: Row) -> list[str]:
+    """What it gives to judge every file, and not a few."""
+    if row.replayed is None or row.honest is None or not (row.replayed.interval and row.honest.interval):
+        return []
+    wide, narrow = (100 * (one.interval[1] - one.interval[0]) for one in (row.replayed, row.honest))
+    return [
+        f"The replayed figure's interval is {wide:.1f} points wide; with every file judged once, out of fold, it is "
+        f"{narrow:.1f}."
+    ]
+
+
+def of_softmax(served: dict[str, Any], n_classes: int) -> str:
+    """What the app of the pictures showed."""
+    return (
+        f"Served as published, it could show at most {100 * served['most_possible']:.1f} % for any of {n_classes} "
+        f"classes; it showed {100 * served['mean']:.1f} % on average and {100 * served['highest']:.1f} % at most, "
+        f"while {100 * served['accuracy']:.1f} % of its answers were right."
+    )
+
+
+def of_a_second(served: dict[str, Any]) -> str:
+    """What the app of the genres heard."""
+    if not served["n"]:
+        return "Served as published, no track could be asked about whose beginning was not trained on."
+    second = Figure(served["accuracy"], served["accuracy_interval"])
+    whole = Figure(served["accuracy_of_all"], served["accuracy_of_all_interval"])
+    if second.value >= whole.value:
+        return (
+            f"Served as published, on the first second alone of {served['n']} tracks, accuracy is {spoken(second)}, no "
+            f"less than on the same tracks as they were judged, {spoken(whole)}: on this data a second is enough."
+        )
+    return (
+        f"Served as published, on the first second alone of {served['n']} tracks, accuracy is {spoken(second)}; on the "
+        f"same tracks as they were judged, {spoken(whole)}."
+    )
+
+
+def of_labels(served: dict[str, Any], row: Row) -> list[str]:
+    """What contradictory labels left to be reached."""
+    said = [
+        f"{served['contradictory']} of the {served['n']} rows of the training table are labelled in two ways: over all "
+        f"of them no model can score above a macro ROC-AUC of {served['macro_auc']:.3f}, or be right more often than "
+        f"{served['accuracy']:.3f}; on the few that are judged, luck may."
+    ]
+    if row.honest and row.honest.interval and row.honest.interval[0] > served["macro_auc"]:
+        said.append("The whole interval of the honest figure lies above what those labels allow.")
+    return said
+
+
+def of_cells(served: dict[str, Any]) -> list[str]:
+    """What an answer of nothing but `present` is worth, counted either way."""
+    always, model = served["all_present"], served["model"]
+    return [
+        f"Who answers present to everything has a precision of {always['as_published']['weighted_precision']:.3f} and "
+        f"a recall of {always['as_published']['weighted_recall']:.3f} counted as published, since "
+        f"{100 * always['as_published']['share']:.1f} % of {served['n']} cells count as present; of the "
+        f"{served['judged']} judged cells {100 * always['judged']['share']:.1f} % are, and the precision is "
+        f"{always['judged']['weighted_precision']:.3f}.",
+        f"The replayed model's own answers, counted on judged cells, have a precision of "
+        f"{model['judged']['weighted_precision']:.3f}.",
+    ]

@@ -1,0 +1,1 @@
+"""Experiment files, run folders and the check of this machine."""

@@ -1,0 +1,256 @@
+"""Runs: folders that hold everything one execution of an experiment left behind.
+
+A run gets its final name when it begins; `report.json`, written last, makes it whole. Nothing else says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import functools
+import hashlib
+import json
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from musicml.utils import files
+from musicml.utils.errors import BadInput, nearest
+
+FORMAT_VERSION = 1
+FOLDS = "folds"  # in a run of a cross-validation, with a run of each fold in it
+PACKAGES = ("musicml", "keras", "tensorflow", "tensorflow-cpu", "jax", "numpy", "scipy", "scikit-learn", "onnxruntime")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder.
+
+    Attributes
+    ----------
+    path : the folder, `runs/genre_gru-20260301T141205-s0`
+    """
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The folder's name, which is the run's."""
+        return self.path.name
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the run is finished: it has its report."""
+        return (self.path / "report.json").is_file()
+
+    @property
+    def status(self) -> str:
+        """`whole`, or how far the run has come: `started`, `trained`."""
+        return "whole" if self.is_whole else self.facts().get("status", "started")
+
+    def facts(self) -> dict[str, Any]:
+        """What run.json says: status, seed, versions, data source, choices and their reasons.
+
+        Raises
+        ------
+        BadInput
+            If run.json is missing or damaged.
+        """
+        facts = self.read("run.json")
+        if not isinstance(facts, dict):
+            raise BadInput(f"run.json of run {self.name} must be a JSON object and is none: {self.cure()}")
+        return facts
+
+    def read(self, name: str) -> Any:
+        """The JSON file `name` of this run.
+
+        Raises
+        ------
+        BadInput
+            If the file is missing or damaged.
+        """
+        path = self.path / name
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise BadInput(f"run {self.name} must hold {name}, and it is missing: {self.cure()}") from None
+        except (ValueError, OSError) as error:
+            raise BadInput(
+                f"{name} of run {self.name} must be JSON and can't be read ({error}): {self.cure()}"
+            ) from None
+
+    def cure(self) -> str:
+        """What to do about a run that is not whole."""
+        whole = self.path.parent.parent if self.path.parent.name == FOLDS else self.path
+        return f"finish the run with `musicml train --resume {whole}`, or train it again."
+
+    def update(self, **facts: Any) -> None:
+        """Write `facts`, and which process this is, into run.json beside what it says; refused once it is whole."""
+        if self.is_whole:
+            raise BadInput(f"run {self.name} is whole and is never changed: train again for another.")
+        files.write_json(self.path / "run.json", {**self.facts(), "process": process(), **facts})
+
+    def table(self, name: str) -> list[dict[str, str]]:
+        """The rows of the CSV file `name` of this run; none where it is not there."""
+        path = self.path / name
+        return files.read_csv(path) if path.is_file() else []
+
+
+def create(root: Path, experiment: str, seed: int, text: str, facts: Mapping[str, Any]) -> Run:
+    """Begin a run: make its folder, with the experiment's text and run.json.
+
+    Parameters
+    ----------
+    root : the folder of all runs; made where it is missing
+    experiment : the experiment's name
+    seed : the run's seed, part of its name
+    text : the experiment file, kept as it is
+    facts : what run.json shall say beside version, status, time and machine
+    """
+    now = datetime.datetime.now(datetime.UTC)
+    return begin(new_folder(Path(root), f"{experiment}-{now:%Y%m%dT%H%M%S}-s{seed}"), experiment, seed, text, facts)
+
+
+def begin(path: Path, experiment: str, seed: int, text: str, facts: Mapping[str, Any]) -> Run:
+    """As `create`, in the folder `path`."""
+    now = datetime.datetime.now(datetime.UTC)
+    files.write_text(path / "experiment.toml", text)
+    files.write_json(
+        path / "run.json",
+        {
+            "format_version": FORMAT_VERSION,
+            "status": "started",
+            "experiment": experiment,
+            "seed": seed,
+            "started": f"{now:%Y-%m-%dT%H:%M:%SZ}",
+            "versions": versions(),
+            "git_commit": git_commit(),
+            "process": process(),
+            "machine": {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
+            **facts,
+        },
+    )
+    return Run(path)
+
+
+def process() -> dict[str, Any]:
+    """Which process this is, so that whoever reads its run can tell whether it is still there (`has_ended`)."""
+    return {"id": os.getpid(), "place": place()}
+
+
+@functools.cache
+def place() -> str:
+    """Where this process's number holds: this machine since its start, this container; 16 hex digits, no name."""
+    try:  # on Linux
+        told = Path("/proc/sys/kernel/random/boot_id").read_text() + os.readlink("/proc/self/ns/pid")
+    except OSError:
+        told = platform.node()
+    return hashlib.blake2b(told.encode(), digest_size=8).hexdigest()
+
+
+def has_ended(known: Any) -> bool:
+    """Whether the process that run.json names is known to be over; False where that can't be told from here."""
+    if not isinstance(known, dict) or known.get("ended"):
+        return isinstance(known, dict)
+    number = known.get("id")
+    if os.name != "posix" or known.get("place") != place() or not isinstance(number, int) or number < 1:
+        return False
+    try:
+        os.kill(number, 0)  # asks only whether it is there
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
+
+
+def let_go(root: Path) -> None:
+    """Say of the unfinished runs in `root` that this process wrote that it is no longer at them."""
+    for run in list_runs(root):
+        if not run.is_whole and run.facts().get("process") == process():
+            with contextlib.suppress(BadInput):  # a full disk may be what ended the training
+                run.update(process={**process(), "ended": True})
+
+
+def fold(run: Run, k: int) -> Run:
+    """The run of fold `k`, from 1, of a cross-validation; it lies inside the whole one."""
+    return Run(run.path / FOLDS / str(k))
+
+
+def new_folder(root: Path, name: str) -> Path:
+    """Make the folder `name` in `root`, with a number behind it where two runs begin in one second."""
+    for suffix in ["", *(f"-{number}" for number in range(2, 1000))]:
+        try:
+            (root / f"{name}{suffix}").mkdir(parents=True)
+            return root / f"{name}{suffix}"
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise files.disk_trouble(error, root / name) from error
+    raise BadInput(f"{root} must have room for a run named {name}, and has a thousand of that second: wait one.")
+
+
+def versions() -> dict[str, str]:
+    """Python's version and those of the packages that a figure depends on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def git_commit() -> str | None:
+    """The commit of the folder one works in, with `+changes` behind it where there are any; None outside git."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def open_run(path: Path | str, root: Path | None = None) -> Run:
+    """The run in the folder `path`, or of that name in `root`.
+
+    Raises
+    ------
+    BadInput
+        If no run folder is there, or one of a later format.
+    """
+    choices = [Path(path)] + ([Path(root) / path] if root and re.fullmatch(r"\w[\w.-]*", str(path)) else [])
+    for folder in choices:
+        if (folder / "run.json").is_file():
+            run = Run(folder)
+            version = run.facts().get("format_version")
+            if version != FORMAT_VERSION:
+                raise BadInput(
+                    f"run {run.name} must be of format {FORMAT_VERSION} and is of {version}: "
+                    "read it with the musicml that made it."
+                )
+            return run
+    known = [run.name for run in list_runs(root)] if root else []
+    raise BadInput(f"{path} must be a run folder (one with a run.json) and is none: {nearest(Path(path).name, known)}")
+
+
+def list_runs(root: Path | None) -> list[Run]:
+    """Every run folder in `root`, the oldest first; folders without a readable run.json are passed over."""
+    if root is None or not Path(root).is_dir():
+        return []
+    found = []
+    for path in sorted(Path(root).iterdir()):
+        if (path / "run.json").is_file():
+            try:
+                found.append((str(Run(path).facts().get("started", "")), path.name, Run(path)))
+            except BadInput:
+                continue
+    return [run for _, _, run in sorted(found, key=lambda item: item[:2])]

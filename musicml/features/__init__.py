@@ -1,0 +1,1 @@
+"""Features of audio and images: computation, augmentation, clips and the cache."""

@@ -1,0 +1,379 @@
+"""Features: options that say which, and the functions that compute them. Training and serving both come through here.
+
+`LogMel` and `MFCC` are librosa's with `center=False`, `ref=1` and no `top_db`: so a clip's features equal the same
+frames of its track, and can be cut out of them; and one clip never changes another. Frame `i` covers the samples from
+`i * hop_length` to `i * hop_length + n_fft`.
+
+>>> import numpy as np
+>>> log_mel = LogMel(sample_rate=22_050)
+>>> log_mel.compute(np.zeros(66_150, np.float32)).shape  # three seconds
+(126, 128)
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from musicml.data.io import audio, images
+from musicml.features import spectrogram_image
+from musicml.features.spectrogram_image import Spectrogram
+from musicml.utils.errors import BadInput
+from musicml.utils.schema import option
+
+VERSION = 1  # raise it when the same options give other numbers: kept features are found by it
+BLOCK = 64  # frames computed at a time: their spectra fit in a core's cache
+TOGETHER = 2**18  # samples of a file, at least, that wait to become frames: 12 s at once cost a tenth less than 3 s
+BAND = 16  # mel filters multiplied at a time
+QUIETEST = 1e-10  # power; silence becomes -100 dB
+
+
+@dataclass(frozen=True)
+class LogMel:
+    """Loudness over time and pitch: a power spectrogram on Slaney's mel scale, in dB.
+
+    sample_rate, fmin and fmax are in Hz, n_fft and hop_length in samples; fmax = 0 means half the sample rate.
+
+    Raises
+    ------
+    BadInput
+        Where the settings contradict each other; `check` has the rules.
+    """
+
+    sample_rate: int = option(22_050, least=4_000, most=192_000)
+    n_fft: int = option(2_048, least=64, most=32_768)
+    hop_length: int = option(512, least=16, most=32_768)
+    n_mels: int = option(128, least=8, most=512)
+    fmin: float = option(0.0, least=0.0, most=96_000.0)
+    fmax: float = option(0.0, least=0.0, most=96_000.0)
+
+    def __post_init__(self):
+        check(self)
+
+    @property
+    def n_bins(self) -> int:
+        """How many numbers describe one frame."""
+        return self.n_mels
+
+    def n_frames(self, n_samples: int) -> int:
+        """How many whole frames fit into `n_samples` samples."""
+        return max(0, 1 + (n_samples - self.n_fft) // self.hop_length)
+
+    def n_samples(self, n_frames: int) -> int:
+        """How many samples `n_frames` frames cover: the fewest that give so many."""
+        return self.n_fft + (n_frames - 1) * self.hop_length if n_frames else 0
+
+    def shape_of(self, n_samples: int) -> tuple[int, int]:
+        """The shape of the features of `n_samples` samples."""
+        return self.n_frames(n_samples), self.n_bins
+
+    def compute(self, y: np.ndarray) -> np.ndarray:
+        """The log-mel spectrogram of a sound.
+
+        Parameters
+        ----------
+        y : np.ndarray [shape=(n_samples,)], mono float32 in [-1, 1], at `sample_rate`
+
+        Returns
+        -------
+        np.ndarray [shape=(n_frames, n_mels)], float32, dB from -100; no frames if `y` is shorter than `n_fft`
+        """
+        return log_mel(np.asarray(y, np.float32), self)
+
+
+@dataclass(frozen=True)
+class MFCC(LogMel):
+    """Timbre in a few numbers: the first `n_mfcc` of the orthonormal cosine transform (DCT-II) of a log-mel frame."""
+
+    n_mfcc: int = option(13, least=1, most=128)
+
+    @property
+    def n_bins(self) -> int:
+        """How many numbers describe one frame."""
+        return self.n_mfcc
+
+    def compute(self, y: np.ndarray) -> np.ndarray:
+        """The mel-frequency cepstral coefficients of a sound.
+
+        Parameters
+        ----------
+        y : np.ndarray [shape=(n_samples,)], mono float32 in [-1, 1], at `sample_rate`
+
+        Returns
+        -------
+        np.ndarray [shape=(n_frames, n_mfcc)], float32
+        """
+        import scipy.fft
+
+        decibels = log_mel(np.asarray(y, np.float32), self)
+        return np.ascontiguousarray(scipy.fft.dct(decibels, type=2, norm="ortho", axis=1)[:, : self.n_mfcc])
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """A picture's own pixels, fitted to one size."""
+
+    height: int = option(224, least=16, most=1_024)
+    width: int = option(224, least=16, most=1_024)
+
+    def shape_of(self) -> tuple[int, int, int]:
+        """The shape of every picture's features."""
+        return self.height, self.width, 3
+
+    def compute(self, pixels: np.ndarray) -> np.ndarray:
+        """The picture at this size.
+
+        Parameters
+        ----------
+        pixels : np.ndarray [shape=(any height, any width, 3)], uint8 RGB
+
+        Returns
+        -------
+        np.ndarray [shape=(height, width, 3)], uint8 RGB
+        """
+        return images.resize(pixels, self.height, self.width)
+
+
+@dataclass(frozen=True)
+class VGGish:
+    """What a network trained on YouTube's sound hears in each of ten seconds, as the OpenMIC-2018 release ships it.
+
+    128 numbers a second, quantised to uint8 there. Source: Humphrey, Durand and McFee, "OpenMIC-2018", ISMIR 2018.
+    """
+
+    @property
+    def n_bins(self) -> int:
+        """How many numbers describe one second."""
+        return 128
+
+    def shape_of(self) -> tuple[int, int]:
+        """The shape of every track's features."""
+        return 10, 128
+
+    def compute(self, y: np.ndarray) -> np.ndarray:
+        """Not possible: these features come with their data set.
+
+        Raises
+        ------
+        BadInput
+            Always.
+        """
+        raise BadInput(
+            "VGGish features must come with their data set, and can't be computed from a file here: "
+            "to predict files of your own, train with log_mel, mfcc or spectrogram."
+        )
+
+
+KINDS = {"log_mel": LogMel, "mfcc": MFCC, "pixels": Pixels, "vggish": VGGish, "spectrogram": Spectrogram}
+
+
+class Frames:
+    """The features of a sound that comes in blocks, frame by frame as soon as their samples are there.
+
+    Together they equal `compute` of the whole sound, to rounding, while only the samples that later frames still need
+    are held.
+
+    Parameters
+    ----------
+    settings : which features
+    least_samples : int, samples; a sound that ends shorter is repeated up to this length, by `rest`
+    """
+
+    def __init__(self, settings: LogMel, least_samples: int = 0):
+        self.settings, self.least = settings, max(least_samples, settings.n_fft)
+        self.n_samples = 0
+        self.held = np.zeros(0, np.float32)
+
+    def take(self, y: np.ndarray) -> np.ndarray:
+        """The frames that the next samples `y` complete, [shape=(n_frames, n_bins)], float32."""
+        self.n_samples += len(y)
+        self.held = np.concatenate([self.held, y])
+        n_frames = 0 if self.n_samples < self.least else self.settings.n_frames(len(self.held))
+        if not n_frames:
+            return np.zeros((0, self.settings.n_bins), np.float32)
+        found = self.settings.compute(self.held)
+        self.held = self.held[n_frames * self.settings.hop_length :]
+        return found
+
+    def rest(self) -> np.ndarray:
+        """The frames of a sound that is shorter than `least_samples` so far, repeated; none of one that is not."""
+        if self.n_samples >= self.least:
+            return np.zeros((0, self.settings.n_bins), np.float32)
+        return self.settings.compute(audio.pad(self.held, self.least))
+
+    def remark(self) -> tuple[str, ...]:
+        """What there is to say of a sound that had to be repeated."""
+        if self.n_samples >= self.least:
+            return ()
+        rate = self.settings.sample_rate
+        return (f"The sound lasts {self.n_samples / rate:.2f} s and was repeated to fill {self.least / rate:.2f} s.",)
+
+
+def from_file(
+    source: str | Path | bytes | np.ndarray,
+    settings: LogMel | MFCC | Pixels | VGGish | Spectrogram,
+    least_samples: int = 0,
+    name: str | None = None,
+    given_rate: int | None = None,
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The features of one file, sound or picture, and what there is to warn of.
+
+    Parameters
+    ----------
+    source : a path, the file's content, or an array as `audio.read` and `images.read` take it
+    settings : which features
+    least_samples : int, samples at the settings' sample rate; a shorter sound is repeated up to this length
+    name : what to call the file in messages
+    given_rate : int, Hz, of a sound given as an array
+
+    Returns
+    -------
+    values : np.ndarray [shape=(n_frames, n_bins)], float32, at least one frame; of a picture (height, width, 3), uint8,
+        but of a picture of a spectrogram as of a sound
+    warnings : tuple of sentences
+
+    Raises
+    ------
+    BadInput
+        If the file can't be used, or such features can't be computed from a file.
+    """
+    if isinstance(settings, Pixels):
+        picture = images.read(source, name)
+        return settings.compute(picture.pixels), picture.warnings
+    if isinstance(settings, Spectrogram):
+        return spectrogram_image.from_file(source, settings, least_samples, name, given_rate)
+    if not isinstance(settings, LogMel):
+        return settings.compute(np.zeros(0, np.float32)), ()
+    frames, parts, waiting = Frames(settings, least_samples), [], []
+
+    def take(y: np.ndarray) -> None:
+        waiting.append(y)
+        if sum(map(len, waiting)) >= TOGETHER:
+            parts.append(frames.take(np.concatenate(waiting)))
+            waiting.clear()
+
+    heard = audio.listen(source, take, settings.sample_rate, name=name, given_rate=given_rate)
+    parts += [frames.take(np.concatenate(waiting))] if waiting else []
+    return np.concatenate([*parts, frames.rest()]), heard.warnings + frames.remark()
+
+
+def check(settings: LogMel | MFCC | Pixels | VGGish) -> None:
+    """Refuse settings that each keep their own range and contradict each other; only those of sound can.
+
+    Raises
+    ------
+    BadInput
+        With the rule, the values and the cure.
+    """
+    if not isinstance(settings, LogMel):
+        return
+    nyquist, fmax = settings.sample_rate / 2, upper(settings)
+    if settings.hop_length > settings.n_fft:
+        raise BadInput(
+            f"hop_length={settings.hop_length} must be at most n_fft={settings.n_fft}, "
+            "or samples between frames go unheard: make it smaller."
+        )
+    if fmax > nyquist:
+        raise BadInput(f"fmax={fmax:g} must be at most half the sample rate, {nyquist:g} Hz: lower it, or set it to 0.")
+    if settings.fmin >= fmax:
+        raise BadInput(f"fmin={settings.fmin:g} must be below fmax={fmax:g} Hz: lower it.")
+    if settings.n_bins > settings.n_mels:
+        raise BadInput(f"n_mfcc={settings.n_bins} must be at most n_mels={settings.n_mels}: lower it.")
+    empty = np.flatnonzero(~filters_of(settings).any(axis=1))
+    if len(empty):
+        raise BadInput(
+            f"n_mels={settings.n_mels} must leave every filter at least one of the n_fft={settings.n_fft} "
+            f"frequencies, and {len(empty)} have none: lower n_mels or double n_fft."
+        )
+
+
+def upper(settings: LogMel) -> float:
+    """The highest frequency heard, Hz."""
+    return settings.fmax or settings.sample_rate / 2
+
+
+def log_mel(y: np.ndarray, settings: LogMel) -> np.ndarray:
+    """The log-mel spectrogram [shape=(n_frames, n_mels)], float32, of `y` [shape=(n_samples,)], float32."""
+    import scipy.fft  # two thirds of a second, for those who need it
+
+    power = np.empty((settings.n_frames(len(y)), settings.n_mels), np.float32)
+    if not len(power):
+        return power
+    frames = np.lib.stride_tricks.sliding_window_view(y, settings.n_fft)[:: settings.hop_length]
+    window, bands = hann(settings.n_fft), bands_of(settings)
+    windowed = np.empty((min(BLOCK, len(frames)), settings.n_fft), np.float32)
+    # block by block, because spectra that stay in the cache take half the time
+    for first in range(0, len(frames), BLOCK):
+        some = frames[first : first + BLOCK]
+        spectra = scipy.fft.rfft(np.multiply(some, window, out=windowed[: len(some)]), axis=1)
+        energy = np.square(spectra.real)
+        energy += np.square(spectra.imag)
+        for filters, frequencies, weights in bands:
+            power[first : first + BLOCK, filters] = energy[:, frequencies] @ weights
+    decibels = 10 * np.log10(np.maximum(power, QUIETEST))
+    return np.maximum(decibels, np.float32(-100), out=decibels)  # float32 rounds 1e-10, and so falls short by 1e-5 dB
+
+
+@functools.lru_cache(maxsize=8)
+def hann(n_fft: int) -> np.ndarray:
+    """A periodic Hann window [shape=(n_fft,)], float32."""
+    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)).astype(np.float32)
+
+
+def filters_of(settings: LogMel) -> np.ndarray:
+    """The mel filters of these settings [shape=(n_mels, 1 + n_fft // 2)], float32."""
+    return mel_filters(settings.sample_rate, settings.n_fft, settings.n_mels, settings.fmin, upper(settings))
+
+
+@functools.lru_cache(maxsize=8)
+def mel_filters(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float) -> np.ndarray:
+    """Triangles that share out the frequencies of a spectrum, evenly spaced on the mel scale, each of area one.
+
+    Filter `i` rises from edge `i` to edge `i + 1` and falls to edge `i + 2`. Scale and areas are those of M. Slaney,
+    "Auditory Toolbox, version 2", Interval Research technical report 1998-010.
+
+    Returns
+    -------
+    np.ndarray [shape=(n_mels, 1 + n_fft // 2)], float32
+    """
+    frequencies = np.linspace(0, sample_rate / 2, 1 + n_fft // 2)
+    edges = mel_to_hz(np.linspace(hz_to_mel(fmin), hz_to_mel(fmax), n_mels + 2))
+    triangles = [np.interp(frequencies, edges[i : i + 3], [0, 1, 0]) for i in range(n_mels)]
+    areas = (edges[2:] - edges[:-2]) / 2
+    return (np.stack(triangles) / areas[:, None]).astype(np.float32)
+
+
+def centres(settings: LogMel | Spectrogram) -> np.ndarray:
+    """The frequency at which each mel filter peaks, or of each row of a spectrogram, Hz, [shape=(n_bins,)]."""
+    if isinstance(settings, Spectrogram):
+        return np.linspace(0, settings.sample_rate / 2, settings.n_bins)
+    return mel_to_hz(np.linspace(hz_to_mel(settings.fmin), hz_to_mel(upper(settings)), settings.n_mels + 2))[1:-1]
+
+
+def hz_to_mel(hz: float) -> float:
+    """Slaney's mel scale: 3 mel to 200 Hz up to 1000 Hz, then 27 mel to every factor of 6.4 (Slaney 1998)."""
+    return 3 * hz / 200 if hz < 1_000 else 15 + 27 * np.log(hz / 1_000) / np.log(6.4)
+
+
+def mel_to_hz(mel: np.ndarray) -> np.ndarray:
+    """The inverse of `hz_to_mel`, for arrays."""
+    return np.where(mel < 15, 200 * mel / 3, 1_000 * 6.4 ** ((mel - 15) / 27))
+
+
+@functools.lru_cache(maxsize=8)
+def bands_of(settings: LogMel) -> list[tuple[slice, slice, np.ndarray]]:
+    """The mel filters in bands of `BAND`: which filters, the frequencies they reach, their weights over these.
+
+    Most of the full matrix is zero; without that part the product takes a quarter of the time.
+    """
+    filters = filters_of(settings)
+    bands = []
+    for first in range(0, len(filters), BAND):
+        some = filters[first : first + BAND]
+        reached = np.flatnonzero(some.any(axis=0))
+        frequencies = slice(reached[0], reached[-1] + 1)
+        bands.append((slice(first, first + BAND), frequencies, np.ascontiguousarray(some[:, frequencies].T)))
+    return bands

@@ -1,0 +1,163 @@
+"""The store: features on disk, computed once, keyed by what made them.
+
+The key is a digest of the feature settings, the version of the code and the content of every file, so that a change
+of any of them makes new features and nothing else does. What is read comes from memory maps.
+
+    store/<key>/array.bin     every file's features, one after another
+    store/<key>/index.json    how many frames each has, what was left out and why, warnings; and what it all is
+    store/<key>.npy           a frozen backbone's outputs
+    store/digests-<data set>.bin     the digest of each file's content, by its path, size and time
+
+Any of it may be removed at any time (`musicml cache --clear`): it is computed again, and a run does not need it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from musicml.data.datasets.base import Dataset, Excluded
+from musicml.features import audio_features
+from musicml.features.cache.compute import compute
+from musicml.features.cache.frozen_outputs import outputs
+from musicml.features.cache.inventory import Holding, clear, holdings, size_of
+from musicml.features.cache.keys import key_of
+from musicml.utils.errors import BadInput
+
+__all__ = [
+    "Features",
+    "Holding",
+    "clear",
+    "compute",
+    "features_of",
+    "fits",
+    "holdings",
+    "key_of",
+    "load",
+    "outputs",
+    "size_of",
+]
+
+
+@dataclass(frozen=True)
+class Features:
+    """The features of a data set's examples, in its order.
+
+    Attributes
+    ----------
+    array : np.ndarray [shape=(n_frames_of_all, n_bins)], float32, or [shape=(n, ...)] of fixed size
+    begin : np.ndarray [shape=(n_examples,)], int: where each example begins in `array`
+    length : np.ndarray [shape=(n_examples,)], int: how many frames it has; 1 where it has a fixed size
+    framed : whether an example has frames, as sound has, or a fixed size, as pictures have
+    key : str, of the folder in the store
+    warnings : example → what its file was found to be, in words
+    """
+
+    array: np.ndarray
+    begin: np.ndarray
+    length: np.ndarray
+    framed: bool
+    key: str
+    warnings: dict[str, list[str]]
+
+    def of(self, index: int) -> np.ndarray:
+        """One example's features: [shape=(n_frames, n_bins)], or of the fixed size."""
+        begin = self.begin[index]
+        return self.array[begin : begin + self.length[index]] if self.framed else self.array[begin]
+
+    def select(self, mask: np.ndarray) -> Features:
+        """The features of the examples where `mask` is true; nothing is copied."""
+        return replace(self, begin=self.begin[mask], length=self.length[mask])
+
+
+def features_of(
+    dataset: Dataset,
+    settings: Any,
+    root: Path,
+    least_samples: int = 0,
+    say: Callable[[str], None] = print,
+    processes: int | None = None,
+) -> tuple[Dataset, Features]:
+    """The features of every readable file of a data set, and the data set without the files that can't be read.
+
+    Parameters
+    ----------
+    dataset : sound for `LogMel` and `MFCC`, pictures for `Pixels`, either for `Spectrogram`, one with `vggish` for
+        `VGGish`
+    root : the store's folder
+    least_samples : a shorter track is repeated up to this length
+    say : told what is computed
+    processes : how many compute; 1 for this one alone, None for as many as there are cores where that pays
+
+    Raises
+    ------
+    BadInput
+        If the settings do not fit the data set, the disk is full, or no file can be read.
+    """
+    fits(dataset, settings)
+    if isinstance(settings, audio_features.VGGish):
+        n = len(dataset.examples)
+        return dataset, Features(
+            dataset.vggish,
+            np.arange(n),
+            np.ones(n, dtype=int),
+            False,
+            hashlib.blake2b(dataset.vggish.tobytes(), digest_size=12).hexdigest(),
+            {},
+        )
+    key = key_of(dataset, settings, least_samples, Path(root))
+    home = Path(root) / key
+    for _ in range(3):
+        if not (home / "index.json").is_file():
+            say(f"features: {len(dataset.examples)} files to {settings.__class__.__name__}, once")
+            compute(dataset, settings, home, least_samples, processes)
+        with contextlib.suppress(FileNotFoundError):  # cleared in this very moment, or somebody removed a part of it
+            return load(dataset, settings, home, key)
+        shutil.rmtree(home, ignore_errors=True)
+    return load(dataset, settings, home, key)
+
+
+def fits(dataset: Dataset, settings: Any) -> None:
+    """Refuse features that can't be had from this data set."""
+    if isinstance(settings, audio_features.VGGish):
+        if dataset.vggish is None:
+            raise BadInput(
+                f"VGGish features must come with the data set, and {dataset.name} brings none: take an experiment "
+                "with log_mel, or OpenMIC's release."
+            )
+        return
+    if isinstance(settings, audio_features.Spectrogram):  # of sounds it is drawn, of pictures it is taken
+        return
+    wants = "picture" if isinstance(settings, audio_features.Pixels) else "sound"
+    if dataset.kind != wants:
+        raise BadInput(
+            f"this experiment needs {wants} files and {dataset.name} holds {dataset.kind} files: choose an experiment "
+            f"for {dataset.kind}s."
+        )
+
+
+def load(dataset: Dataset, settings: Any, home: Path, key: str) -> tuple[Dataset, Features]:
+    """Open what `compute` wrote, as a memory map, and leave out of the data set what could not be read."""
+    index = json.loads((home / "index.json").read_text())
+    excluded = [Excluded(file, reason) for file, reason in index["excluded"]]
+    unread = {item.file for item in excluded}
+    kept = np.array([example.id not in unread for example in dataset.examples])
+    if not kept.any():
+        raise BadInput(
+            f"{dataset.name} must have files that can be read, and none of its {len(kept)} can; "
+            f"of the first: {excluded[0].reason}"
+        )
+    framed = not isinstance(settings, audio_features.Pixels)
+    shape = (-1, settings.n_bins) if framed else (-1, settings.height, settings.width, 3)
+    array = np.memmap(home / "array.bin", np.float32 if framed else np.uint8, "r").reshape(shape)
+    length = np.array(index["lengths"])
+    found = Features(array, np.cumsum(length) - length, length, framed, key, index["warnings"])
+    return dataset.keep(kept, excluded), found.select(kept)

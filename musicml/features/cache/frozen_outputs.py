@@ -1,0 +1,54 @@
+"""Frozen: what a model's frozen part makes of its inputs, computed once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from musicml.utils import files
+from musicml.utils.errors import BadInput
+
+
+def outputs(
+    root: Path,
+    facts: dict[str, Any],
+    shape: tuple[int, ...],
+    make: Callable[[], np.ndarray],
+    say: Callable[[str], None] = print,
+) -> np.ndarray:
+    """An array that `make` computes only where the store does not hold it yet: a frozen backbone's outputs, say.
+
+    Parameters
+    ----------
+    facts : everything that the array depends on
+    shape : the array's shape; it is float32
+
+    Raises
+    ------
+    BadInput
+        If the store holds an array of another shape, or the disk is full.
+    """
+    key = hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=12).hexdigest()
+    path = Path(root) / f"{key}.npy"
+    array = kept(path)
+    while array is None:
+        say(f"frozen backbone: outputs of {shape[0]} inputs, once")
+        with files.whole(path) as temporary:
+            np.save(temporary, np.asarray(make(), dtype=np.float32))
+        array = kept(path)  # None only if the store was cleared in this very moment
+    if array.shape != shape:
+        raise BadInput(f"{path} must hold an array of {shape} and holds {array.shape}: remove the file and try again.")
+    return array
+
+
+def kept(path: Path) -> np.ndarray | None:
+    """The array in the file, as a memory map; None where there is no file."""
+    try:
+        return np.load(path, mmap_mode="r")
+    except FileNotFoundError:
+        return None

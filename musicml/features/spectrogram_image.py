@@ -1,0 +1,244 @@
+"""Spectrograms: a track as a grey picture of its power, from the picture itself or from the sound that it shows.
+
+The pictures of GTZAN that are passed round are such: 129 linear frequencies, low ones at the bottom, by 496 columns of
+60.5 ms, power in dB, its contrast stretched to 0..255 over each picture. So a model can learn from pictures where
+nobody may pass on the sound, and answer for sounds.
+
+>>> import numpy as np
+>>> Spectrogram().compute(np.zeros(44_100, np.float32)).shape  # two seconds
+(33, 129)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from musicml.data.io import audio, decoders, images
+from musicml.utils.errors import BadInput
+from musicml.utils.schema import option
+
+QUIETEST = 1e-13  # power; what 16 bits can hold is louder
+TOGETHER = 2**16  # samples of a file, at least, that are drawn at a time
+BLOCK = 32  # columns drawn at a time: their spectra fit in a core's cache
+WHITE = 255.0
+
+
+@dataclass(frozen=True)
+class Spectrogram:
+    """A grey spectrogram picture: loudness over time and frequency, stretched over each file to 0..255.
+
+    A picture is taken as it is, fitted to `n_bins` rows and `n_columns` columns. A sound is drawn as such pictures
+    are: windows of `n_fft` samples, half over each other, in dB; black is the darkest spot of any window of the file,
+    white the brightest; and a column is the mean of the windows that begin in it, so that none goes unheard, or the
+    middle one alone, which is as noisy as a column of GTZAN's pictures.
+
+    Attributes
+    ----------
+    sample_rate : Hz; the highest row is half of it
+    hop_length : samples of a column
+    n_bins : rows, frequencies from 0 Hz on, equally far apart
+    seconds : how much sound a whole picture shows
+    averaged : whether a column of a sound is the mean of its windows; else it is the one in their middle
+
+    Raises
+    ------
+    BadInput
+        Where a picture of such settings has no column, or too many pixels.
+    """
+
+    sample_rate: int = option(22_050, least=4_000, most=192_000)
+    hop_length: int = option(1_334, least=16, most=32_768)
+    n_bins: int = option(129, least=17, most=2_049)
+    seconds: float = option(30.0, least=0.5, most=900.0)
+    averaged: bool = option(True)
+
+    def __post_init__(self):
+        if not 0 < self.n_columns * self.n_bins <= images.MOST_PIXELS:
+            raise BadInput(
+                f"a spectrogram of seconds={self.seconds:g} must have 1 to {images.MOST_PIXELS} pixels, and has "
+                f"{self.n_columns} x {self.n_bins} with hop_length={self.hop_length}: change one of them."
+            )
+
+    @property
+    def n_fft(self) -> int:
+        """How many samples a window has: the fewest that give `n_bins` frequencies."""
+        return 2 * (self.n_bins - 1)
+
+    @property
+    def n_columns(self) -> int:
+        """How many columns a whole picture has."""
+        return round(self.seconds * self.sample_rate / self.hop_length)
+
+    def n_frames(self, n_samples: int) -> int:
+        """In how many columns a whole window of `n_samples` samples begins."""
+        return max(0, 1 + (n_samples - self.n_fft) // self.hop_length)
+
+    def n_samples(self, n_frames: int) -> int:
+        """The fewest samples that give `n_frames` columns."""
+        return self.n_fft + (n_frames - 1) * self.hop_length if n_frames else 0
+
+    def shape_of(self, n_samples: int) -> tuple[int, int]:
+        """The shape of the features of `n_samples` samples."""
+        return self.n_frames(n_samples), self.n_bins
+
+    def compute(self, y: np.ndarray) -> np.ndarray:
+        """The picture of a whole sound; of a part of it, contrast and so all values would be others.
+
+        Parameters
+        ----------
+        y : np.ndarray [shape=(n_samples,)], mono float32 in [-1, 1], at `sample_rate`
+
+        Returns
+        -------
+        np.ndarray [shape=(n_columns, n_bins)], float32, 0 to 255, time first, frequency ascending; no columns if `y` is
+        shorter than `n_fft`
+        """
+        drawing = Drawing(self)
+        drawing.take(np.asarray(y, np.float32))
+        return drawing.finished()
+
+
+class Drawing:
+    """A picture drawn while its sound comes in blocks: columns are held, and the samples that the next ones need.
+
+    Parameters
+    ----------
+    settings : the picture's
+    least_samples : int, samples; a sound that ends shorter is repeated up to this length
+    """
+
+    def __init__(self, settings: Spectrogram, least_samples: int = 0):
+        self.settings, self.least = settings, least_samples
+        self.n_samples = self.n_waiting = 0
+        self.waiting: list[np.ndarray] = []
+        self.columns: list[np.ndarray] = []
+        self.darkest, self.brightest = np.inf, -np.inf  # dB
+
+    def take(self, y: np.ndarray) -> None:
+        """Draw what the next samples `y` complete, as soon as they are worth it."""
+        self.waiting.append(y)
+        self.n_samples, self.n_waiting = self.n_samples + len(y), self.n_waiting + len(y)
+        if self.n_waiting >= TOGETHER and self.n_samples >= self.least:
+            self.draw(np.concatenate(self.waiting))
+
+    def draw(self, y: np.ndarray) -> None:
+        """Draw the columns of which all windows are there, and keep the samples that follow them."""
+        settings = self.settings
+        n = max(0, 1 + (len(y) - reach(settings)) // settings.hop_length)
+        columns = np.lib.stride_tricks.sliding_window_view(y, reach(settings))[:: settings.hop_length] if n else ()
+        for first in range(0, n, BLOCK):
+            self.add(columns[first : first + BLOCK])
+        self.waiting = [y[n * settings.hop_length :]]
+        self.n_waiting = len(self.waiting[0])
+
+    def add(self, y: np.ndarray) -> None:
+        """Draw columns from their samples, [shape=(n, n_samples)]."""
+        found = loudness(y, self.settings.n_fft)
+        self.darkest, self.brightest = min(self.darkest, found.min()), max(self.brightest, found.max())
+        drawn = found.mean(axis=1) if self.settings.averaged else found[:, found.shape[1] // 2]
+        self.columns.append(drawn.astype(np.float32))
+
+    def finished(self) -> np.ndarray:
+        """The whole picture, [shape=(n_columns, n_bins)], float32, 0 to 255; nothing can be taken any more."""
+        rest = np.concatenate(self.waiting or [np.zeros(0, np.float32)])
+        self.draw(audio.pad(rest, self.least) if self.n_samples < self.least else rest)
+        if self.n_waiting >= self.settings.n_fft:  # of the last column only its first windows are there
+            self.add(self.waiting[0][None])
+        columns = np.concatenate([*self.columns, np.zeros((0, self.settings.n_bins), np.float32)])
+        contrast = self.brightest - self.darkest
+        if contrast <= 0:
+            return np.zeros_like(columns)
+        return ((columns - self.darkest) * (WHITE / contrast)).clip(0, WHITE).astype(np.float32)
+
+    def remarks(self) -> tuple[str, ...]:
+        """What there is to say of a sound that had to be repeated."""
+        if self.n_samples >= self.least:
+            return ()
+        rate = self.settings.sample_rate
+        return (f"The sound lasts {self.n_samples / rate:.2f} s and was repeated to fill {self.least / rate:.2f} s.",)
+
+
+def from_file(
+    source: str | Path | bytes | np.ndarray,
+    settings: Spectrogram,
+    least_samples: int = 0,
+    name: str | None = None,
+    given_rate: int | None = None,
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The spectrogram that a picture shows or a sound is drawn to, as `musicml.features.audio_features.from_file`."""
+    if is_picture(source, name):
+        return of_picture(source, settings, settings.n_frames(least_samples), name)
+    drawing = Drawing(settings, max(least_samples, settings.n_fft))
+    heard = audio.listen(source, drawing.take, settings.sample_rate, name=name, given_rate=given_rate)
+    return drawing.finished(), heard.warnings + drawing.remarks()
+
+
+def is_picture(source: str | Path | bytes | np.ndarray, name: str | None = None) -> bool:
+    """Whether a file is a picture by its content; by its ending where its content is of no known type."""
+    if isinstance(source, np.ndarray):
+        return source.dtype == np.uint8 and source.ndim == 3
+    if not isinstance(source, str | Path | bytes):  # refused where it is read
+        return False
+    head = head_of(source)
+    if decoders.marked(head, decoders.PICTURES):
+        return True
+    is_sound = decoders.marked(head, decoders.SIGNATURES) or head[:3] == b"ID3" or decoders.mpeg_type(head)
+    return not is_sound and Path(name or decoders.called(source)).suffix.lower() in images.SUFFIXES
+
+
+def head_of(source: str | Path | bytes) -> bytes:
+    """A file's first bytes; none of what can't be read."""
+    if isinstance(source, bytes):
+        return source[:512]
+    try:
+        with open(source, "rb") as file:
+            return file.read(512)
+    except (OSError, ValueError):
+        return b""
+
+
+def of_picture(
+    source: str | Path | bytes | np.ndarray, settings: Spectrogram, least: int, name: str | None
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """A picture's greys as a spectrogram's columns, repeated up to `least` of them; and what there is to warn of."""
+    from PIL import Image
+
+    picture = images.read(source, name)
+    fitted = images.resize(picture.pixels, settings.n_bins, settings.n_columns)
+    # a picture's first row is its highest frequency
+    columns = np.asarray(Image.fromarray(fitted).convert("L"))[::-1].T.astype(np.float32)
+    if len(columns) >= least:
+        return columns, picture.warnings
+    remark = (
+        f"The picture shows {len(columns)} columns of a spectrogram and was repeated to fill {least}: a whole one "
+        f"shows {settings.seconds:g} s."
+    )
+    return audio.pad(columns, least), (*picture.warnings, remark)
+
+
+def reach(settings: Spectrogram) -> int:
+    """How many samples the windows of one column reach over: the last begins in it, and ends behind it."""
+    step = settings.n_fft // 2
+    return (settings.hop_length - 1) // step * step + settings.n_fft
+
+
+def loudness(y: np.ndarray, n_fft: int) -> np.ndarray:
+    """Power in dB of windows that lie half over each other, silence at -130.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(n, n_samples)], n_samples >= n_fft
+
+    Returns
+    -------
+    np.ndarray [shape=(n, n_windows, 1 + n_fft // 2)], float64: the darkest spot, on which all depends, lies where
+        float32 has nothing but rounding
+    """
+    import scipy.fft  # two thirds of a second, for those who need it
+
+    windows = np.lib.stride_tricks.sliding_window_view(y, n_fft, axis=1)[:, :: n_fft // 2]
+    found = scipy.fft.rfft(windows * np.hanning(n_fft + 1)[:-1], axis=2)
+    return 10 * np.log10(np.maximum(np.square(found.real) + np.square(found.imag), QUIETEST))

@@ -1,0 +1,1 @@
+"""Predictions from a trained run: loading, calibration, explanations and export."""

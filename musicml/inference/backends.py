@@ -1,0 +1,155 @@
+"""Engines: a run's model as a function, by ONNX Runtime, Keras or scikit-learn.
+
+ONNX Runtime answers in a new process long before TensorFlow is imported, so it is asked wherever a run has an exported
+model, unless told otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from musicml.experiment.run import Run
+from musicml.inference.manifest import Serving
+from musicml.utils import files
+from musicml.utils.errors import BadInput
+
+NAMES = ("auto", "onnx", "keras")
+MAPS = "maps"  # the exported model's second output, where it has one
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded model.
+
+    Attributes
+    ----------
+    engine : `onnx`, `keras` or `scikit-learn`
+    scores : clips [shape=(n, ...)] → raw scores [shape=(n, n_classes)], float32
+    maps : clips → class activation maps [shape=(n, height, width, n_classes)]: each place's share of the logits, whose
+        mean over the places they are; None where the model does not give them
+    """
+
+    engine: str
+    scores: Callable[[np.ndarray], np.ndarray]
+    maps: Callable[[np.ndarray], np.ndarray] | None = None
+
+
+def load(path: Path, serving: Serving, engine: str = "auto") -> Model:
+    """The model of the run folder `path`, checked against what its serving.json says.
+
+    Parameters
+    ----------
+    engine : `onnx`, `keras` (for a forest: scikit-learn), or `auto`: the exported model where there is one
+
+    Raises
+    ------
+    BadInput
+        If the model is missing, damaged, or not the one that the run's serving.json and labels.json belong to.
+    """
+    if engine not in NAMES:
+        raise BadInput(f"engine={engine!r} must be one of {', '.join(NAMES)}.")
+    try:
+        return opened(path, serving, engine)
+    except BadInput:
+        raise
+    except ImportError as error:
+        raise BadInput(
+            f"the model of {path.name} needs a package that is not installed ({error}): install musicml's extra cpu, "
+            "gpu or jax, or ask it with the engine onnx."
+        ) from error
+    except Exception as error:  # each library has its own way to say that a file is damaged
+        raise BadInput(
+            f"the model of {path.name} must be whole and can't be ({(str(error) or repr(error)).splitlines()[0]}): "
+            "train it again."
+        ) from error
+
+
+def opened(path: Path, serving: Serving, engine: str) -> Model:
+    """The run's model by the engine asked for."""
+    if engine != "keras" and (path / "model.onnx").is_file():
+        return by_onnx(path / "model.onnx", serving)
+    if engine == "onnx":
+        raise BadInput(f"{path.name} has no exported model (model.onnx): ask it with the engine keras.")
+    file = own(path, serving)
+    return by_scikit_learn(file, serving) if file.suffix == ".skops" else by_keras(file)
+
+
+def own(path: Path, serving: Serving) -> Path:
+    """The file of the run's own model, before any export.
+
+    Raises
+    ------
+    BadInput
+        If it is missing, or not the one that serving.json was written for.
+    """
+    file = path / serving.model["file"]
+    if not file.is_file():
+        raise BadInput(
+            f"run {path.name} must hold a model, and {file.name} is missing: finish it with "
+            f"`musicml train --resume {path}`."
+        )
+    if files.digest(file) != serving.model["digest"]:
+        raise foreign(file)
+    return file
+
+
+def foreign(path: Path) -> BadInput:
+    """The refusal of a model that the rest of its run folder does not belong to."""
+    return BadInput(
+        f"{path.name} of run {path.parent.name} must be the model that its serving.json was written for, and is "
+        "not: it was damaged or comes from another run; put the run's own back, or train it again."
+    )
+
+
+def by_onnx(path: Path, serving: Serving) -> Model:
+    """The exported model in ONNX Runtime."""
+    session = session_of(path)
+    exported = Run(path.parent).facts().get("exported")
+    if session.get_modelmeta().custom_metadata_map.get("fingerprint") != serving.fingerprint:
+        raise foreign(path)
+    if exported != files.digest(path):
+        raise foreign(path)
+    (taken,), given = session.get_inputs(), [output.name for output in session.get_outputs()]
+
+    def output(name: str) -> Callable[[np.ndarray], np.ndarray]:
+        return lambda clips: session.run([name], {taken.name: clips.astype(np.float32, copy=False)})[0]
+
+    return Model("onnx", output(given[0]), output(MAPS) if MAPS in given else None)
+
+
+def session_of(path: Path) -> Any:
+    """An ONNX Runtime session on the processor, which tells nobody that there is one."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # its wheels report to their maker unless told not to
+    import onnxruntime
+
+    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+
+def by_keras(path: Path) -> Model:
+    """The model in Keras."""
+    model = keras_model(path)
+    return Model(
+        "keras",
+        lambda clips: np.asarray(model(clips.astype(np.float32, copy=False), training=False), dtype=np.float32),
+    )
+
+
+def keras_model(path: Path) -> Any:
+    """The `keras.Model` of a run."""
+    from musicml.utils import terminal
+
+    return terminal.import_keras().saving.load_model(path, compile=False)
+
+
+def by_scikit_learn(path: Path, serving: Serving) -> Model:
+    """The forests in scikit-learn."""
+    from musicml.models import forest
+
+    trees = forest.load(path)
+    return Model("scikit-learn", lambda clips: forest.scores(trees, clips, serving.task))

@@ -1,0 +1,150 @@
+"""A run's model for use elsewhere: a folder with the model, what stands before it in words, and a check that runs."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from musicml.experiment.run import Run
+from musicml.features import audio_features
+from musicml.inference import backends
+from musicml.inference import manifest as servings
+from musicml.inference.export import frontend_readme
+from musicml.inference.manifest import Serving
+from musicml.utils import files, terminal
+from musicml.utils.errors import BadInput
+
+FORMATS = ("onnx", "litert", "saved_model")
+SECONDS = 8.0  # of the example sound
+FEW = 4  # clips compared
+LONGEST_CHECK = 600.0  # seconds
+
+
+def export(run: Run, kind: str, to: Path) -> str:
+    """Write the run's model as `kind` into the new folder `to`, and check it there in a process of its own.
+
+    Parameters
+    ----------
+    kind : `onnx`, `litert` (one clip at a time) or `saved_model`
+    to : a folder that is not there yet; it is left only if the check passes
+
+    Returns
+    -------
+    str, what the check said
+
+    Raises
+    ------
+    BadInput
+        If the folder is there already, the run can't be exported as `kind`, or the result answers otherwise.
+    """
+    if kind not in FORMATS:
+        raise BadInput(f"format={kind!r} must be one of {', '.join(FORMATS)}.")
+    to = Path(to)
+    if to.exists():
+        raise BadInput(f"{to} must be a new folder, and is there already: name another with --to.")
+    serving = servings.read(run)
+    making = to.with_name(f".{to.name}.making")
+    shutil.rmtree(making, ignore_errors=True)
+    try:
+        making.mkdir(parents=True)
+        write_model(run, serving, kind, making)
+        write_beside(run, serving, making)
+        said = checked(making)
+        making.rename(to)
+    except OSError as error:
+        raise files.disk_trouble(error, to) from error
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+    return said
+
+
+def write_model(run: Run, serving: Serving, kind: str, folder: Path) -> None:
+    """Write model.onnx, model.tflite or saved_model."""
+    if kind == "onnx":
+        if not (run.path / "model.onnx").is_file():
+            raise BadInput(
+                f"run {run.name} must carry an exported model, and has none ({run.facts().get('export')}): train it "
+                "with TensorFlow as Keras's backend, or take another format."
+            )
+        shutil.copy(run.path / "model.onnx", folder / "model.onnx")
+        return
+    if serving.model["file"].endswith(".skops"):
+        raise BadInput(f"run {run.name} is a forest, and {kind} holds networks only: export it as onnx.")
+    keras = terminal.import_keras()
+    if keras.backend.backend() != "tensorflow":
+        raise BadInput(
+            f"{kind} needs TensorFlow as Keras's backend, which is {keras.backend.backend()} here: install the extra "
+            "cpu or gpu, and leave KERAS_BACKEND unset."
+        )
+    model = backends.keras_model(backends.own(run.path, serving))
+    with terminal.quiet():
+        if kind == "saved_model":
+            model.export(folder / "saved_model", format="tf_saved_model", verbose=False)
+            return
+        # of a fixed size, because LiteRT else takes recurrent layers for operations of TensorFlow's, which it lacks
+        one = keras.InputSpec(shape=(1, *model.input_shape[1:]), dtype="float32", name=model.inputs[0].name)
+        model.export(folder / "model.tflite", format="litert", input_signature=[one], verbose=False)
+
+
+def write_beside(run: Run, serving: Serving, folder: Path) -> None:
+    """Write what belongs to the model: the front in words, the settings, the class names, and the check."""
+    for name in ("serving.json", "labels.json"):
+        shutil.copy(run.path / name, folder / name)
+    files.write_text(folder / "README.md", frontend_readme.in_words(serving, run.name, run.facts()["data"]["sample"]))
+    files.write_text(folder / "check.py", (Path(__file__).parent / "check.py").read_text(encoding="utf-8"))
+    example = example_of(serving)
+    raw = backends.load(run.path, serving, "keras").scores(example["clips"])
+    with files.whole(folder / "example.npz") as temporary:
+        np.savez_compressed(temporary, raw=raw, **example)
+
+
+def example_of(serving: Serving) -> dict[str, Any]:
+    """Inputs to compare on, made here, since a run does not carry its data: `clips`; of a sound `y`, `features` too."""
+    rng = np.random.default_rng(0)
+    settings = serving.settings
+    if isinstance(settings, audio_features.Pixels):
+        rough = rng.integers(0, 256, (FEW, 8, 8, 3), dtype=np.uint8)
+        return {"clips": np.stack([settings.compute(picture) for picture in rough]).astype(np.float32)}
+    if isinstance(settings, audio_features.VGGish):
+        return {"clips": rng.integers(0, 256, (FEW, *settings.shape_of())).astype(np.float32)}
+    clip = serving.clip
+    n_samples = max(clip["least_samples"], round(SECONDS * settings.sample_rate))
+    y = sweep(n_samples, settings.sample_rate, rng)
+    values = settings.compute(y)
+    begins = np.linspace(0, len(values) - clip["n_frames"], FEW).astype(int)
+    return {
+        "y": y,
+        "features": values,
+        "clips": np.stack([values[place : place + clip["n_frames"]] for place in begins]),
+    }
+
+
+def sweep(n_samples: int, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
+    """A rising tone in quiet noise that beats twice a second, [shape=(n_samples,)], float32."""
+    t = np.arange(n_samples) / sample_rate
+    hertz = 80 * (sample_rate / 320) ** (t / t[-1])
+    tone = np.sin(2 * np.pi * np.cumsum(hertz) / sample_rate) * (0.6 + 0.4 * np.sin(4 * np.pi * t))
+    return (0.4 * tone + 0.01 * rng.standard_normal(n_samples)).astype(np.float32)
+
+
+def checked(folder: Path) -> str:
+    """Run check.py in a new process, as who takes the folder elsewhere will; what it said."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "check.py"], cwd=folder, capture_output=True, text=True, timeout=LONGEST_CHECK
+        )
+    except subprocess.TimeoutExpired:
+        raise BadInput(
+            f"the exported model must answer within {LONGEST_CHECK:.0f} s, and its check did not end: export it on a "
+            "machine with less to do."
+        ) from None
+    if done.returncode:
+        lines = (done.stdout.strip() or done.stderr.strip() or "it said nothing").splitlines()
+        said = "; ".join(lines) if done.stdout.strip() else lines[-1]
+        raise BadInput(f"the exported model must answer as the run does, and its check failed: {said}")
+    return done.stdout.strip()

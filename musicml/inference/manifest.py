@@ -1,0 +1,122 @@
+"""Serving: all that a run has to say beside its model so that it can be asked, written once and checked at each load.
+
+serving.json carries a fingerprint of itself and of labels.json, and a digest of the model's file; the exported model
+carries the same fingerprint inside. So settings, class order, calibration and model of different runs, or of an edited
+one, never answer together: they are refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from musicml.experiment.run import FORMAT_VERSION, Run
+from musicml.features import audio_features
+from musicml.utils import files, schema
+from musicml.utils.errors import BadInput
+
+NEEDED = (
+    "task",
+    "kind",
+    "features",
+    "clips",
+    "temperature",
+    "thresholds",
+    "asks_for",
+    "unlike",
+    "model",
+    "fingerprint",
+)
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What serving.json says.
+
+    Attributes
+    ----------
+    class_names : in the order of the scores
+    task : `single` or `multi`
+    kind : `log_mel`, `mfcc`, `pixels`, `vggish` or `spectrogram`
+    settings : which features, in full
+    clip : `n_frames`, `hop_frames`, `least_samples`, `frame_seconds`, `seconds`; None for what a picture has not
+    temperature, thresholds, unlike : fitted on validation (`musicml.inference.calibration`)
+    asks_for : `file`, or `features` where these come with the data set only
+    model : name and digest of the model's file
+    fingerprint : of all this
+    """
+
+    class_names: list[str]
+    task: str
+    kind: str
+    settings: Any
+    clip: dict[str, Any]
+    temperature: float
+    thresholds: list[float]
+    unlike: dict[str, Any] | None
+    asks_for: str
+    model: dict[str, str]
+    fingerprint: str
+
+    @property
+    def clip_seconds(self) -> float | None:
+        """How much of a sound one clip hears, in seconds; None for a picture."""
+        if self.clip["n_frames"] is None or self.clip["frame_seconds"] is None:
+            return None
+        return self.settings.n_samples(self.clip["n_frames"]) / self.settings.sample_rate
+
+    @property
+    def average(self) -> str:
+        """How a file's score comes from those of its clips, as `musicml.inference.pooling.pooled` takes it."""
+        return self.clip.get("average", "probability")
+
+
+def write(run: Run, model: Path, **table: Any) -> None:
+    """Write serving.json of a run whose labels and `model` are written already."""
+    content = {
+        "format_version": FORMAT_VERSION,
+        **table,
+        "features_version": audio_features.VERSION,
+        "model": {"file": model.name, "digest": files.digest(model)},
+    }
+    files.write_json(
+        run.path / "serving.json", {**content, "fingerprint": fingerprint(run.read("labels.json"), content)}
+    )
+
+
+def fingerprint(class_names: list[str], table: dict[str, Any]) -> str:
+    """BLAKE2b-128 of the class names and all of serving.json but the fingerprint itself, in hex."""
+    rest = {key: value for key, value in table.items() if key != "fingerprint"}
+    return hashlib.blake2b(json.dumps([class_names, rest], sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def read(run: Run) -> Serving:
+    """serving.json and labels.json of a run, if they are as training wrote them.
+
+    Raises
+    ------
+    BadInput
+        If one is missing, damaged, incomplete, changed since, or of another version's features.
+    """
+    table, class_names = run.read("serving.json"), run.read("labels.json")
+    missing = [key for key in NEEDED if not isinstance(table, dict) or key not in table]
+    if missing or str(table["kind"]) not in audio_features.KINDS:
+        said = f"{', '.join(missing)} missing" if missing else f"unknown features {table['kind']!r}"
+        raise BadInput(f"serving.json of run {run.name} must say how it is asked, and does not ({said}): {run.cure()}")
+    if fingerprint(class_names, table) != table["fingerprint"]:
+        raise BadInput(
+            f"serving.json and labels.json of run {run.name} must be as its training wrote them, and were changed "
+            "since, so its answers could be wrong without a sign: put them back, or train the run again."
+        )
+    if table["features_version"] != audio_features.VERSION:
+        raise BadInput(
+            f"run {run.name} must be asked with features of version {table['features_version']}, and this musicml "
+            f"computes version {audio_features.VERSION}: train it again, or use the musicml that made it."
+        )
+    names = {"clips": "clip"}
+    known = {names.get(key, key): table[key] for key in NEEDED if key != "features"}
+    settings = schema.read(audio_features.KINDS[table["kind"]], table["features"], "features", "serving.json")
+    return Serving(class_names=class_names, settings=settings, **known)

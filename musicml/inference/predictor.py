@@ -1,0 +1,343 @@
+"""Predictor: the one way a run is asked, from the command line, the dashboard, Python, and its own evaluation.
+
+>>> predictor = Predictor(open_run("runs/genre_gru-20260301T141205-s0"))  # doctest: +SKIP
+>>> predictor.predict("song.mp3").label  # doctest: +SKIP
+'jazz'
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from musicml.data.io import audio, decoders
+from musicml.experiment.run import Run, open_run
+from musicml.features import audio_features
+from musicml.inference import backends, calibration, manifest, pooling
+from musicml.utils.errors import BadInput, nearest
+
+BATCH = 16  # clips in one pass, and fewer of large ones; more take more memory and no less time
+BATCH_VALUES = 2**21
+TOGETHER = 16  # files whose features are held at a time
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a run answers for one file.
+
+    Attributes
+    ----------
+    file : the name it was given
+    class_names : in the order of the scores
+    scores : np.ndarray [shape=(n_classes,)], calibrated probabilities for the whole file
+    starts : np.ndarray [shape=(n_clips,)], where each clip begins, in seconds
+    clip_scores : np.ndarray [shape=(n_clips, n_classes)], raw scores of each clip; `scores` is their calibrated mean
+    thresholds : for several classes at once, from which score each counts as present
+    warnings : what a listener should know, a sentence each
+    seconds : how long it took: `read` (decode and features), `model`
+    clip_seconds : how long each clip is; None for a picture
+    temperature : what the scores were calibrated with
+    unlike : how far the file lies from training, `distance`, and the `limit` that is flagged beyond; None without one
+    """
+
+    file: str
+    class_names: list[str]
+    scores: np.ndarray
+    starts: np.ndarray
+    clip_scores: np.ndarray
+    thresholds: list[float]
+    warnings: tuple[str, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
+    task: str = "single"
+    clip_seconds: float | None = None
+    temperature: float = 1.0
+    unlike: dict[str, float] | None = None
+
+    @property
+    def label(self) -> str:
+        """The class with the highest probability."""
+        return self.class_names[int(self.scores.argmax())]
+
+    @property
+    def probability(self) -> float:
+        """The probability of `label`."""
+        return float(self.scores.max())
+
+    @property
+    def present(self) -> list[str]:
+        """Of several classes at once, those above their thresholds; of one class, that one."""
+        if self.task == "single":
+            return [self.label]
+        return [
+            name
+            for name, score, least in zip(self.class_names, self.scores, self.thresholds, strict=True)
+            if score >= least
+        ]
+
+    @property
+    def over_time(self) -> np.ndarray:
+        """Calibrated probabilities of each clip by itself, [shape=(n_clips, n_classes)]."""
+        return calibration.temper(self.clip_scores, self.temperature, self.task)
+
+    @property
+    def is_unlike_training(self) -> bool:
+        """Whether the file lies further from the training files than all but a few of validation did."""
+        return self.unlike is not None and self.unlike["distance"] > self.unlike["limit"]
+
+    def as_table(self, over_time: bool = False) -> dict[str, Any]:
+        """The prediction as plain values for JSON; with `over_time` each clip's probabilities too."""
+        probabilities = self.named(self.scores)
+        table = {
+            "file": self.file,
+            "label": self.label,
+            "probability": probabilities[self.label],
+            "probabilities": probabilities,
+            "warnings": list(self.warnings),
+            "unlike_training": self.is_unlike_training,
+            "seconds": {name: round(value, 4) for name, value in self.seconds.items()},
+        }
+        if self.task == "multi":
+            table["present"] = self.present
+        if over_time:
+            table["over_time"] = [
+                {**window, "probabilities": self.named(scores)}
+                for window, scores in zip(self.windows(), self.over_time, strict=True)
+            ]
+        return table
+
+    def windows(self) -> list[dict[str, float]]:
+        """Where each clip begins and ends, in seconds; empty tables for a picture."""
+        if self.clip_seconds is None:
+            return [{} for _ in self.starts]
+        return [
+            {"start": round(float(start), 3), "end": round(float(start + self.clip_seconds), 3)}
+            for start in self.starts
+        ]
+
+    def named(self, scores: np.ndarray) -> dict[str, float]:
+        """Scores by class, as plain numbers."""
+        return {name: round(float(score), 6) for name, score in zip(self.class_names, scores, strict=True)}
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a model is asked: one file's features, [shape=(n_frames, n_bins)], or one picture or VGGish table."""
+
+    name: str
+    values: np.ndarray
+    warnings: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+class Predictor:
+    """Answers for one run; the model is loaded once, at the first question, by whichever thread asks first.
+
+    Parameters
+    ----------
+    run : a run that has been trained, or its folder
+    engine : `onnx` (quick to start), `keras`, or `auto`: the exported model where the run has one
+
+    Raises
+    ------
+    BadInput
+        If the run's folder lacks what serving needs, or its parts do not fit each other.
+    """
+
+    def __init__(self, run: Run | Path | str, engine: str = "auto"):
+        self.run = run if isinstance(run, Run) else open_run(run)
+        self.serving = manifest.read(self.run)
+        self.class_names = self.serving.class_names
+        self.settings = self.serving.settings
+        self.task = self.serving.task
+        self.engine = engine
+        self._lock = threading.Lock()
+        self._model: backends.Model | None = None
+
+    def predict(
+        self, source: str | Path | bytes | np.ndarray, name: str | None = None, sample_rate: int | None = None
+    ) -> Prediction:
+        """Answer for one file.
+
+        Parameters
+        ----------
+        source : path of a sound or picture file, its content, or an array: samples [shape=(n_samples,) or
+            (n_samples, channels)], float in [-1, 1] or int16; a picture [shape=(height, width, 3)], uint8 RGB
+        name : what to call it, where `source` is no path
+        sample_rate : int, Hz, of samples given as an array
+
+        Raises
+        ------
+        BadInput
+            If the file can't be read, or the run can't be asked about a file at all.
+        """
+        return self.answer([self.read(source, name, sample_rate)])[0]
+
+    def predict_all(self, sources: Iterable[str | Path]) -> Iterator[Prediction | BadInput]:
+        """Answer for many files, in their order and several in one pass; for one that can't be read, why."""
+        for some in batched(sources, TOGETHER):
+            asked = [self.tried(source) for source in some]
+            questions = [question for question in asked if isinstance(question, Question)]
+            answers = iter(self.answered(questions))
+            yield from (next(answers) if isinstance(question, Question) else question for question in asked)
+
+    def tried(self, source: str | Path) -> Question | BadInput:
+        """`read`, or what it refuses the file with."""
+        try:
+            return self.read(source)
+        except BadInput as error:
+            return error
+
+    def answered(self, questions: list[Question]) -> list[Prediction | BadInput]:
+        """`answer`, each question by itself where one of them can't be answered."""
+        try:
+            return self.answer(questions)
+        except BadInput as error:
+            if len(questions) == 1:
+                return [error]
+            return [answer for question in questions for answer in self.answered([question])]
+
+    def read(
+        self, source: str | Path | bytes | np.ndarray, name: str | None = None, sample_rate: int | None = None
+    ) -> Question:
+        """A file's features as a question, not yet answered; so that many can be answered together.
+
+        Raises
+        ------
+        BadInput
+            As `predict`.
+        """
+        self.check_asks_for_files()
+        begun = time.perf_counter()
+        values, warnings = audio_features.from_file(
+            source, self.settings, self.serving.clip["least_samples"], name, sample_rate
+        )
+        return Question(name or decoders.called(source), values, warnings, time.perf_counter() - begun)
+
+    def check_asks_for_files(self) -> None:
+        """Refuse to be asked about files where the features come with a data set only."""
+        if self.serving.asks_for != "file":
+            raise BadInput(
+                f"run {self.run.name} answers for the VGGish features of its data set only, and can't be asked "
+                "about a file: ask a run of openmic_cnn."
+            )
+
+    def answer(self, questions: list[Question]) -> list[Prediction]:
+        """Answer for features that are there already, all of them in as few passes through the model as can be.
+
+        Raises
+        ------
+        BadInput
+            If what the model answers is no number.
+        """
+        if not questions:
+            return []
+        begun = time.perf_counter()
+        places = [self.places(len(question.values)) for question in questions]
+        clips = itertools.chain.from_iterable(
+            self.cut(question.values, found) for question, found in zip(questions, places, strict=True)
+        )
+        raw = np.split(self.scores_of(clips), np.cumsum([len(found) for found in places])[:-1])
+        share = (time.perf_counter() - begun) / len(questions)
+        return [
+            self.summed_up(question, found, scores, share)
+            for question, found, scores in zip(questions, places, raw, strict=True)
+        ]
+
+    def places(self, n_frames: int) -> np.ndarray:
+        """The frames at which clips begin, [shape=(n_clips,)], int; a picture is one clip."""
+        clip = self.serving.clip
+        if clip["n_frames"] is None:
+            return np.zeros(1, dtype=int)
+        return audio.starts(n_frames, clip["n_frames"], clip["hop_frames"])
+
+    def cut(self, values: np.ndarray, places: np.ndarray) -> Iterator[np.ndarray]:
+        """The clips that begin at `places`; a picture is its own and only clip."""
+        length = self.serving.clip["n_frames"]
+        return (values if length is None else values[place : place + length] for place in places)
+
+    def scores_of(self, clips: Iterable[np.ndarray]) -> np.ndarray:
+        """Raw scores of clips, [shape=(n_clips, n_classes)], float32; a batch of them is held at a time."""
+        model, clips = self.model(), iter(clips)
+        first = next(clips)
+        size = max(1, min(BATCH, BATCH_VALUES // first.size))
+        return np.concatenate([model.scores(np.stack(some)) for some in batched(itertools.chain([first], clips), size)])
+
+    def summed_up(self, question: Question, places: np.ndarray, raw: np.ndarray, seconds: float) -> Prediction:
+        """One file's answer from its clips' raw scores: their average, calibrated."""
+        served = self.serving
+        if not np.isfinite(raw).all():
+            raise BadInput(
+                f"a model must answer numbers, and that of run {self.run.name} answers something else for "
+                f"{question.name}: its training went astray; train it again, with a lower training.learning_rate."
+            )
+        unlike, remarks = self.likeness(question.values)
+        return Prediction(
+            question.name,
+            self.class_names,
+            calibration.temper(pooling.pooled(raw, self.task, served.average), served.temperature, self.task),
+            places * (served.clip["frame_seconds"] or 0.0),
+            raw,
+            served.thresholds,
+            (*question.warnings, *remarks),
+            {"read": question.seconds, "model": seconds},
+            self.task,
+            served.clip_seconds,
+            served.temperature,
+            unlike,
+        )
+
+    def likeness(self, values: np.ndarray) -> tuple[dict[str, float] | None, list[str]]:
+        """How far a file lies from the training files, and what there is to say of it."""
+        fitted = self.serving.unlike
+        if fitted is None or fitted["version"] != calibration.TRAITS_VERSION:
+            return None, []
+        distance = calibration.unlikeness(calibration.traits(values, self.serving.kind), fitted)
+        if distance <= fitted["limit"]:
+            return {"distance": distance, "limit": fitted["limit"]}, []
+        said = (
+            f"This is unlike anything in training, so the answer is a guess: its distance is {distance:.1f}, the limit "
+            f"{fitted['limit']:.1f}, and beyond that lay only {self.false_alarms()}."
+        )
+        return {"distance": distance, "limit": fitted["limit"]}, [said]
+
+    def false_alarms(self) -> str:
+        """How many files of the run's own data are taken for unlike it: of the test side, once that was judged."""
+        found = self.run.read("report.json").get("unlike_training") if self.run.is_whole else None
+        if found:
+            return f"{found['flagged']} of {found['n']} test files"
+        return f"{self.serving.unlike['beyond']} of {self.serving.unlike['n']} validation files"
+
+    def index_of(self, label: str) -> int:
+        """The place of a class among the scores.
+
+        Raises
+        ------
+        BadInput
+            If the run knows no such class.
+        """
+        if label not in self.class_names:
+            raise BadInput(
+                f"class {label!r} must be one that run {self.run.name} knows: {nearest(label, self.class_names)}"
+            )
+        return self.class_names.index(label)
+
+    def model(self) -> backends.Model:
+        """The loaded model; loaded once even if many threads ask at the same time."""
+        with self._lock:
+            if self._model is None:
+                self._model = backends.load(self.run.path, self.serving, self.engine)
+        return self._model
+
+
+def batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    """Lists of `size` items each, the last perhaps shorter (itertools has this from Python 3.12 on)."""
+    items = iter(items)
+    while some := list(itertools.islice(items, size)):
+        yield some

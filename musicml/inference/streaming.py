@@ -1,0 +1,159 @@
+"""Live: predictions while a sound is still being recorded, the same as for a file that ends there.
+
+>>> live = Live(predictor, sample_rate=48_000)  # doctest: +SKIP
+>>> for block in microphone:  # doctest: +SKIP
+...     for prediction in live.hear(block):
+...         print(prediction.label, prediction.probability)
+>>> live.end().scores  # as `predictor.predict` of the whole recording  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from musicml.data.io import audio, decoders
+from musicml.features import audio_features
+from musicml.inference.predictor import Prediction, Predictor, Question
+from musicml.utils.errors import BadInput
+
+EVERY = 0.5  # seconds of sound from one prediction to the next
+
+
+class Live:
+    """One recording that is being made; for one thread, while its Predictor may serve many.
+
+    The model is asked about each clip once, as soon as it is complete; only the one that ends with the sound is asked
+    anew.
+
+    Parameters
+    ----------
+    predictor : of a run on sound
+    sample_rate : int, Hz, of the blocks
+    every : float > 0, seconds of sound from one prediction to the next
+    name : what to call the recording
+
+    Raises
+    ------
+    BadInput
+        If the run answers for pictures, or can't be asked about sound at all.
+    """
+
+    def __init__(self, predictor: Predictor, sample_rate: int, every: float = EVERY, name: str = "the recording"):
+        settings, clip = predictor.settings, predictor.serving.clip
+        predictor.check_asks_for_files()
+        if isinstance(settings, audio_features.Spectrogram):
+            raise BadInput(
+                f"run {predictor.run.name} must hear a whole sound before it answers, since it sees spectrograms whose "
+                "contrast depends on all of it: record it first, and ask about the recording."
+            )
+        if not isinstance(settings, audio_features.LogMel):
+            raise BadInput(f"run {predictor.run.name} must answer for sound to listen, and answers for pictures.")
+        decoders.within(sample_rate, decoders.SAMPLE_RATES, "sample_rate", " Hz", "choose another")
+        if not 0 < every < audio.MOST_SECONDS:
+            raise BadInput(f"every={every} must be more than 0 seconds, and less than a file may last: take 0.5.")
+        self.predictor, self.name, self.sample_rate = predictor, name, sample_rate
+        self.every = max(1, round(every * sample_rate))
+        self.frames = audio_features.Frames(settings, clip["least_samples"])
+        self.resample = audio.resampler(sample_rate, settings.sample_rate)
+        self.loudness = audio.Loudness(name)
+        self.values = np.zeros((0, settings.n_bins), np.float32)  # grown by doubling; the first `n_frames` count
+        self.n_frames = self.n_heard = 0
+        self.answered: dict[int, np.ndarray] = {}  # the raw scores of complete clips, by the frame they begin at
+        self.left_out = self.ended = False
+
+    def hear(self, block: np.ndarray) -> list[Prediction]:
+        """Take the next samples; a prediction for each half second of sound that they complete.
+
+        Parameters
+        ----------
+        block : np.ndarray [shape=(n,) or (n, channels)], float in [-1, 1] or int16
+
+        Raises
+        ------
+        BadInput
+            If the block holds anything else, or the recording has ended.
+        """
+        answers: list[Prediction] = []
+        block = np.asarray(block)
+        if block.ndim and not len(block):
+            return answers
+        blocks = list(decoders.of_array(block, self.sample_rate, self.name).blocks)
+        for frames in blocks:  # all of them first: what is refused must leave no hole
+            audio.Loudness(self.name).take(audio.mix(frames))
+        for frames in blocks:
+            place = 0
+            while place < len(frames):
+                step = self.every - self.n_heard % self.every
+                part = frames[place : place + step]
+                place += len(part)
+                # resampling holds the first few samples back
+                if self.take(part) and self.n_heard % self.every == 0 and self.frames.n_samples:
+                    answers.append(self.so_far())
+        return answers
+
+    def take(self, part: np.ndarray) -> bool:
+        """Take samples in, unless the recording is as long as a file may be; whether they were taken."""
+        room = round(audio.MOST_SECONDS * self.sample_rate) - self.n_heard
+        self.left_out |= len(part) > room
+        part = part[:room]
+        if not len(part):
+            return False
+        if self.ended:
+            raise BadInput(f"{self.name} must not have ended to go on, and has: begin another.")
+        self.n_heard += len(part)
+        mono = audio.mix(part)
+        self.loudness.take(mono)
+        self.grow(self.resample(mono, False))
+        return True
+
+    def grow(self, y: np.ndarray) -> None:
+        """Append the frames that the next samples complete."""
+        new = self.frames.take(np.clip(y, -1, 1))
+        while self.n_frames + len(new) > len(self.values):
+            self.values = np.concatenate(
+                [self.values, np.empty((max(256, len(self.values)), new.shape[1]), np.float32)]
+            )
+        self.values[self.n_frames : self.n_frames + len(new)] = new
+        self.n_frames += len(new)
+
+    def so_far(self) -> Prediction:
+        """The prediction for what was heard until now, as for a file that ends here."""
+        begun = time.perf_counter()
+        values = self.values[: self.n_frames] if self.n_frames else self.frames.rest()
+        places = self.predictor.places(len(values))
+        raw = self.scores_at(values, places)
+        warnings = (*self.loudness.warnings(), *self.frames.remark())
+        if self.left_out:
+            warnings += (f"Only the first {audio.MOST_SECONDS:.0f} s were heard; the rest is left out.",)
+        question = Question(self.name, values, warnings)
+        return self.predictor.summed_up(question, places, raw, time.perf_counter() - begun)
+
+    def scores_at(self, values: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """Raw scores of the clips at `places`; a complete one is asked once."""
+        new = [place for place in places if place not in self.answered]
+        scores = (
+            dict(zip(new, self.predictor.scores_of(self.predictor.cut(values, np.array(new))), strict=True))
+            if new
+            else {}
+        )
+        hop = self.predictor.serving.clip["hop_frames"]
+        if self.n_frames:  # of a sound repeated to a clip's length nothing stays
+            self.answered |= {place: score for place, score in scores.items() if place % hop == 0}
+        return np.stack([self.answered.get(place, scores.get(place)) for place in places])
+
+    def end(self) -> Prediction:
+        """The prediction for the whole recording, with the last samples that resampling held back.
+
+        Raises
+        ------
+        BadInput
+            If nothing was heard.
+        """
+        if not self.n_heard:
+            raise BadInput(f"{self.name} must hold sound, and holds 0 samples: record something.")
+        if not self.ended:
+            self.grow(self.resample(np.zeros(0, np.float32), True))
+            self.ended = True
+        return self.so_far()

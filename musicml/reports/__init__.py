@@ -1,0 +1,1 @@
+"""Write run folders up as HTML, Markdown, LaTeX or PDF."""

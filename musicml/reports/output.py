@@ -1,0 +1,121 @@
+"""Writing a report and what lies beside it: whole or not at all, and never over something else."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from musicml.reports import attachments, render_html, render_latex, render_markdown, render_pdf
+from musicml.utils import files
+from musicml.utils.errors import BadInput, printable
+
+FORMATS = (".html", ".md", ".tex", ".pdf")
+# how each format's writer begins, and where it puts its mark: the same words elsewhere make nothing a report
+BEGINS = {
+    ".html": r"\A<!doctype html>\n<html lang=\"\w+\">\n<head>\n<meta charset=\"utf-8\">\n"
+    rf"{re.escape(render_html.MARK)}\n",
+    # a card's facts stand before it
+    ".md": rf"\A(?:---\n(?:[\w-]+: .*\n)+---\n\n)?{re.escape(render_markdown.MARK)}\n",
+    ".tex": rf"\A{re.escape(render_latex.MARK)}\n",
+    ".pdf": rf"\A%PDF-(?s:.*)/Keywords\s*\({re.escape(render_pdf.MARK)}\)\s*/Creator\s*\(Typst ",
+}
+
+
+def check(to: Path, card: bool = False) -> None:
+    """Refuse a path that is no report's, before any work and before something else is written over.
+
+    Raises
+    ------
+    BadInput
+        If its ending is none of `FORMATS`, or something that is no report of ours stands there or beside it.
+    """
+    shown = printable(str(to))
+    if card and to.suffix.lower() != ".md":
+        raise BadInput(f"a model card must be a file that ends in .md, and {shown} does not: choose README.md.")
+    if to.suffix.lower() not in FORMATS:
+        raise BadInput(
+            f"a report must end in {', '.join(FORMATS)}, which says how it is written, and {shown} does not: choose "
+            "one of them."
+        )
+    if to.exists() and not is_ours(to):
+        raise BadInput(
+            f"{shown} is there already and is no report of musicml's, so it is not written over: choose another name."
+        )
+    folder = folder_of(to)
+    if not card and folder.exists():
+        check_folder(folder)
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder in which anything lies that a report did not put there, since it is replaced as a whole."""
+    listed = names_in(folder / attachments.LIST)
+    if not listed:
+        raise BadInput(
+            f"{printable(str(folder))} is there already and holds no report's files, so it is not written over: "
+            "choose another name for the report."
+        )
+    if others := sorted({path.name for path in folder.iterdir()} - listed):
+        raise BadInput(
+            f"{printable(str(folder))} is there already and holds {printable(others[0])}, which no report put there, "
+            "so it is not replaced: move that away, or choose another name for the report."
+        )
+
+
+def names_in(path: Path) -> set[str]:
+    """What a list of a report's files names, itself too; nothing where it is not a list of ours."""
+    if not path.is_file():
+        return set()
+    head, *lines = path.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
+    if not head.startswith(f"{attachments.MARK}: "):
+        return set()
+    found = (re.match(r"(\S+)(\.\w+), (\.\w+): ", line) for line in lines)
+    return {attachments.LIST} | {f"{line[1]}{ending}" for line in found if line for ending in (line[2], line[3])}
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file is a report that musicml wrote, in the format that its name's ending says."""
+    begins = BEGINS[path.suffix.lower()].encode()
+    return path.is_file() and re.match(begins, path.read_bytes()) is not None
+
+
+def folder_of(to: Path) -> Path:
+    """Where a report's figures and tables lie: `report.html-files` beside `report.html`."""
+    return to.with_name(f"{to.name}-files")
+
+
+def write(to: Path, content: bytes, others: Mapping[str, bytes]) -> list[Path]:
+    """Write a report, and its folder before it, so that the report never shows what is not there.
+
+    Returns
+    -------
+    the report, then the files beside it
+    """
+    if others:
+        with whole_folder(folder_of(to)) as temporary:
+            for name, inside in others.items():
+                (temporary / name).write_bytes(inside)
+    files.write_bytes(to, content)
+    return [to, *(folder_of(to) / name for name in others)]
+
+
+@contextlib.contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder beside `path`; it takes the place of `path` once the block ends well."""
+    temporary, old = (path.with_name(f".{path.name}.{os.getpid()}.{part}") for part in ("new", "old"))
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        if path.exists():
+            os.replace(path, old)
+        os.replace(temporary, path)
+    except OSError as error:
+        if old.exists() and not path.exists():
+            os.replace(old, path)
+        raise files.disk_trouble(error, path) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,73 @@
+"""Write-up: run folders become what a student hands in, as HTML, Markdown, LaTeX or PDF, in English or Indonesian.
+
+    told       what a run folder says, read once and checked
+    contents   run folders → blocks, section by section (about_*), in the words of words/*.toml
+    figures    drawings → SVG and PDF, by Matplotlib
+    html, markdown, latex, pdf, card   blocks → one format each
+    beside     figures and tables as files of their own; folder writes it all, whole or not at all
+
+Every number is read from a file of the run folder, and the caption says from which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from musicml.experiment.run import Run
+from musicml.reports import attachments, model_card, output, render_html, render_latex, render_markdown, render_pdf
+from musicml.reports.contents import document
+from musicml.reports.document import Document
+from musicml.reports.wording import LANGUAGES
+from musicml.utils.errors import BadInput
+
+__all__ = ["FORMATS", "LANGUAGES", "Document", "document", "write"]
+
+FORMATS = output.FORMATS
+
+
+def write(
+    runs: Sequence[Run], to: Path, language: str = "en", card: bool = False, data_root: Path | None = None
+) -> list[Path]:
+    """Write a report of runs to `to`, its figures and tables into a folder beside it.
+
+    Parameters
+    ----------
+    runs : whole ones
+    to : `report.html`, `.md`, `.tex` or `.pdf`; a report that is there is replaced
+    language : `en` or `id`
+    card : a model card of one run in Hugging Face's form, as `README.md`; nothing lies beside it
+    data_root : where the runs' data is now, if it was moved
+
+    Returns
+    -------
+    what was written, the report first
+
+    Raises
+    ------
+    BadInput
+        If a run is not whole, something else stands at `to`, or Matplotlib or Typst is not installed.
+    """
+    to = Path(to)
+    output.check(to, card)
+    if card:
+        if len(runs) != 1:
+            raise BadInput(f"a model card must be of one run, and {len(runs)} were named: write one for each.")
+        return output.write(to, carded(runs[0], language), {})
+    made = document(runs, language, data_root)
+    return output.write(to, rendered(made, to), attachments.contents(made))
+
+
+def carded(run: Run, language: str) -> bytes:
+    """A model card as a file's content."""
+    return model_card.render(run, language).encode(errors="backslashreplace")
+
+
+def rendered(made: Document, to: Path) -> bytes:
+    """The report in the format that its name's ending says."""
+    inside = output.folder_of(to).name
+    if to.suffix.lower() == ".pdf":
+        return render_pdf.render(made)
+    writers = {".html": render_html.render, ".md": lambda one: render_markdown.render(one, inside)}
+    writers[".tex"] = lambda one: render_latex.render(one, inside)
+    return writers[to.suffix.lower()](made).encode(errors="backslashreplace")

@@ -1,0 +1,202 @@
+"""What happens each epoch: a line for the person, a row of history.csv, and all that resuming needs."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+from musicml.utils import files, terminal
+from musicml.utils.errors import BadInput
+
+STATE = "state.npz"
+BEST = "best.npz"
+
+
+class Progress(keras.callbacks.Callback):
+    """A bar with the time left on a terminal, one plain line an epoch elsewhere; on standard error."""
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Open the epoch's bar; tqdm draws none where standard error is no terminal."""
+        self.begun = time.perf_counter()
+        title = f"epoch {epoch + 1}/{self.params['epochs']}"
+        self.bar = tqdm(
+            total=self.params["steps"],
+            desc=title,
+            file=sys.stderr,
+            disable=terminal.without_bars(),
+            leave=False,
+            unit="batch",
+        )
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Move the bar on."""
+        self.bar.update()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Close the bar and write the epoch's line."""
+        self.bar.close()
+        figures = "  ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items())
+        passed = time.perf_counter() - self.begun
+        left = passed * (self.params["epochs"] - epoch - 1)
+        print(
+            f"{terminal.whose()}epoch {epoch + 1}/{self.params['epochs']}  {figures}  {passed:.1f} s, "
+            f"about {left:.0f} s left",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+class History(keras.callbacks.Callback):
+    """Writes history.csv, one row an epoch, as soon as the epoch ends."""
+
+    def __init__(self, path: Path, stage: str):
+        super().__init__()
+        self.path, self.stage = path, stage
+        self.rows: list[dict[str, Any]] = list(files.read_csv(path)) if path.is_file() else []
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Start the epoch's clock."""
+        self.begun = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Add the epoch's row; an epoch that a resumed training repeats replaces its former row."""
+        logs = dict(logs or {})
+        if not np.isfinite(logs["loss"]):
+            raise BadInput(
+                f"the training must keep a finite loss, and it became {logs['loss']} in epoch {epoch + 1}: lower "
+                "training.learning_rate or set training.clipnorm=1.0."
+            )
+        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        row = {
+            "stage": self.stage,
+            "epoch": epoch + 1,
+            **{name: f"{value:.6g}" for name, value in logs.items()},
+            "learning_rate": f"{rate:.6g}",
+            "seconds": f"{time.perf_counter() - self.begun:.3f}",
+        }
+        self.rows = [old for old in self.rows if (old["stage"], int(old["epoch"])) != (self.stage, epoch + 1)] + [row]
+        files.write_csv(self.path, self.rows, list(row))
+
+
+class Clock(keras.callbacks.Callback):
+    """How long training's own steps take, validation left out, and how long making their batches takes beside them."""
+
+    def __init__(self, batches: Any):
+        super().__init__()
+        self.batches, self.training = batches, 0.0
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Forget the batches that Keras made before it began."""
+        self.before = self.batches.seconds
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Start the epoch's clock."""
+        self.begun = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Add what the step took, its waiting for input included."""
+        now = time.perf_counter()
+        self.training, self.begun = self.training + now - self.begun, now
+
+    def told(self, before: dict[str, float] | None) -> dict[str, float]:
+        """Seconds of training and of making batches, with those of a stage before; and the share of the second."""
+        training = self.training + (before["training_seconds"] if before else 0.0)
+        batches = self.batches.seconds - getattr(self, "before", 0.0) + (before["seconds"] if before else 0.0)
+        return {
+            "training_seconds": round(training, 3),
+            "seconds": round(batches, 3),
+            "share": round(batches / training, 4) if training else 0.0,
+        }
+
+
+class Keep(keras.callbacks.Callback):
+    """Keeps the weights of the best epoch, and after every epoch all that resuming needs, in one file.
+
+    Written under a temporary name and renamed, so that a kill at any moment leaves the file of the epoch before.
+    Has to be the last callback: what the others remember (best value, epochs waited) is kept too.
+    """
+
+    def __init__(self, folder: Path, monitor: str, others: list[Any], before: dict[str, Any] | None = None):
+        super().__init__()
+        self.folder, self.monitor, self.others, self.before = folder, monitor, others, before
+        self.sign = -1 if monitor.endswith("accuracy") else 1  # of an accuracy more is better, of a loss less
+        self.best, self.best_epoch = (before["best"], before["best_epoch"]) if before else (np.inf, 0)
+
+    @property
+    def next_epoch(self) -> int:
+        """The epoch that a resumed training begins with; 0 for a new one."""
+        return self.read()["epoch"] if (self.folder / STATE).is_file() else 0
+
+    def read(self) -> dict[str, Any]:
+        """What was kept beside the arrays."""
+        with np.load(self.folder / STATE, allow_pickle=False) as kept:
+            return json.loads(str(kept["facts"]))
+
+    def variables(self) -> list[Any]:
+        """Everything that changes in training: weights, dropout's random states, the optimiser's."""
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Go on where an earlier training was cut off."""
+        self.model.optimizer.build(self.model.trainable_variables)
+        if not (self.folder / STATE).is_file():
+            if self.before:
+                save(self.folder / BEST, self.model.variables)
+            return
+        facts = self.read()
+        with np.load(self.folder / STATE, allow_pickle=False) as kept:
+            put(self.variables(), kept)
+        self.best, self.best_epoch = facts["best"], facts["best_epoch"]
+        for callback, memory in zip(self.others, facts["others"], strict=True):
+            vars(callback).update(memory)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Keep the best weights, then the state."""
+        value = (logs or {}).get(self.monitor)
+        if value is not None and self.sign * value < self.best:
+            self.best, self.best_epoch = self.sign * float(value), epoch + 1
+            save(self.folder / BEST, self.model.variables)
+        facts = {
+            # what early stopping has ended has no epoch left, however often it is resumed
+            "epoch": self.params["epochs"] if self.model.stop_training else epoch + 1,
+            "best": self.best,
+            "best_epoch": self.best_epoch,
+            "others": [memory_of(callback) for callback in self.others],
+        }
+        save(self.folder / STATE, self.variables(), facts=json.dumps(facts))
+
+    def restore_best(self) -> None:
+        """Give the model the weights of the best epoch."""
+        if (self.folder / BEST).is_file():
+            with np.load(self.folder / BEST, allow_pickle=False) as kept:
+                put(self.model.variables, kept)
+
+
+def memory_of(callback: Any) -> dict[str, Any]:
+    """The plain numbers that a callback such as EarlyStopping changes while it watches."""
+    names = ("wait", "best", "best_epoch", "stopped_epoch", "cooldown_counter", "_ema_weights_in_model")
+    memory = {name: vars(callback)[name] for name in names if name in vars(callback)}
+    return {
+        name: value if value is None else float(value) if name == "best" else int(value)
+        for name, value in memory.items()
+    }
+
+
+def save(path: Path, variables: list[Any], **more: Any) -> None:
+    """Write variables as arrays, in their order; whole or not at all."""
+    arrays = {f"v{place}": keras.ops.convert_to_numpy(variable) for place, variable in enumerate(variables)}
+    with files.whole(path) as temporary:
+        np.savez(temporary, **arrays, **more)
+
+
+def put(variables: list[Any], kept: Any) -> None:
+    """Give variables the values that `save` wrote."""
+    for place, variable in enumerate(variables):
+        variable.assign(kept[f"v{place}"])

@@ -1,0 +1,151 @@
+"""Fit: Keras's own `fit`, with everything kept that a killed training needs to go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from musicml.experiment.config import Training
+from musicml.training import callbacks, losses
+from musicml.training.batches import Batches
+
+
+def fit(
+    model: Any,
+    train: Batches,
+    val: Batches | None,
+    training: Training,
+    task: str,
+    folder: Path,
+    stage: str,
+    compiled: Any = "auto",
+    watch: Callable[[int, dict[str, Any]], None] | None = None,
+    before: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Train `model` and leave it with the weights that the experiment keeps.
+
+    Parameters
+    ----------
+    model : keras.Model
+    train, val : batches with targets; without validation the last epoch is kept
+    task : `single` or `multi`
+    folder : the run folder; history.csv and checkpoints/ go there
+    stage : `head`, `top` or `all`, for history.csv
+    compiled : whether XLA compiles the steps, as Keras's `jit_compile`
+    watch : told each epoch and its metrics; what it raises ends the training
+    before : what came out of the stage before this one, whose best epoch is kept where none of these is better
+
+    Returns
+    -------
+    dict with `epochs` that were run in all stages, the `best_epoch` of its stage and its `best` value, and `input`:
+    what making batches took, in seconds and as a share of the time that training took
+    """
+    compile_model(model, training, task, training.epochs * len(train), compiled)
+    monitor = training.monitor if val is not None else "loss"
+    watching = watchers(training, monitor) if val is not None else []
+    averaged = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if training.ema else []
+    name = "checkpoints/finetuned" if before else "checkpoints"
+    keep = callbacks.Keep(folder / name, monitor, [*watching, *averaged], before)
+    history = callbacks.History(folder / "history.csv", stage)
+    told = [keras.callbacks.LambdaCallback(on_epoch_end=watch)] if watch else []
+    clock = callbacks.Clock(train)
+    train.start_at(keep.next_epoch)
+    model.fit(
+        train,
+        validation_data=val,
+        epochs=training.epochs,
+        initial_epoch=keep.next_epoch,
+        verbose=0,
+        shuffle=False,
+        callbacks=[callbacks.Progress(), history, clock, *watching, *averaged, keep, *told],
+    )
+    if training.keep == "best" and val is not None:
+        keep.restore_best()
+    return {
+        "epochs": len(history.rows),
+        "best_epoch": keep.best_epoch,
+        "best": keep.best,
+        "input": clock.told(before and before["input"]),
+    }
+
+
+def watchers(training: Training, monitor: str) -> list[Any]:
+    """Early stopping and the plateau rule, where the experiment asks for them."""
+    found: list[Any] = []
+    mode = "max" if monitor.endswith("accuracy") else "min"  # Keras does not know which way a metric of ours is better
+    if training.plateau_patience:
+        found.append(
+            keras.callbacks.ReduceLROnPlateau(
+                monitor, training.plateau_factor, training.plateau_patience, mode=mode, min_lr=training.plateau_least
+            )
+        )
+    if training.early_stopping:
+        found.append(keras.callbacks.EarlyStopping(monitor, patience=training.early_stopping, mode=mode))
+    return found
+
+
+def compile_model(model: Any, training: Training, task: str, n_steps: int, compiled: Any = "auto") -> None:
+    """Give the model its loss, optimiser and metric; `n_steps` is the length of a cosine schedule."""
+    if task == "single":
+        loss: Any = keras.losses.CategoricalCrossentropy(label_smoothing=training.label_smoothing)
+        metric: Any = keras.metrics.CategoricalAccuracy(name="accuracy")
+    else:
+        loss = losses.masked_binary_crossentropy(training.label_smoothing)
+        metric = keras.metrics.MeanMetricWrapper(losses.observed_accuracy, name="accuracy")
+    model.compile(optimizer=optimizer(training, n_steps), loss=loss, metrics=[metric], jit_compile=compiled)
+
+
+def optimizer(training: Training, n_steps: int) -> Any:
+    """The optimiser as the experiment names it."""
+    rate: Any = training.learning_rate
+    if training.schedule == "cosine":
+        rising = round(training.warmup * n_steps)
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0 if rising else training.learning_rate,
+            n_steps - rising,
+            warmup_target=training.learning_rate if rising else None,
+            warmup_steps=rising,
+        )
+    averaging = {"use_ema": True, "ema_momentum": training.ema} if training.ema else {}
+    clipping = {"clipnorm": training.clipnorm} if training.clipnorm else {}
+    decay = {"weight_decay": training.weight_decay} if training.weight_decay or training.optimizer == "adamw" else {}
+    kinds = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "sgd": keras.optimizers.SGD}
+    return kinds[training.optimizer](rate, **clipping, **decay, **averaging)
+
+
+def scores_of(model: Any, clips: Any, batch_size: int) -> np.ndarray:
+    """Raw scores of clips, in their order, [shape=(n_clips, n_classes)], float32."""
+    batches = Batches(clips, None, batch_size)
+    if keras.backend.backend() == "tensorflow":
+        # called and not predicted: tracing a ResNet50 once more takes longer than the few batches asked for here
+        parts = [np.asarray(model(batches[place][0], training=False)) for place in range(len(batches))]
+        return np.concatenate(parts).astype(np.float32, copy=False)
+    return np.asarray(model.predict(batches, verbose=0), dtype=np.float32)
+
+
+def layers_of(model: Any) -> list[dict[str, Any]]:
+    """The model's layers for layers.json: name, kind, shape of its output, number of parameters, what it reads."""
+    return [
+        {
+            "name": layer.name,
+            "kind": layer.__class__.__name__,
+            "output_shape": shape_of(layer),
+            "parameters": layer.count_params(),
+            "trainable": int(sum(np.prod(weights.shape) for weights in layer.trainable_weights)),
+            "reads": [
+                tensor._keras_history.operation.name
+                for node in layer._inbound_nodes[:1]
+                for tensor in node.input_tensors
+            ],
+        }
+        for layer in model.layers
+    ]
+
+
+def shape_of(layer: Any) -> list[int | None]:
+    """The shape of a layer's output without its batch axis."""
+    return list(layer.output.shape[1:])

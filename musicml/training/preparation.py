@@ -1,0 +1,169 @@
+"""Prepare: what an experiment trains on. Every file is read once, and split before anything is cut."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from musicml.data import file_digests
+from musicml.data.audit import audit
+from musicml.data.datasets.base import Dataset
+from musicml.data.splits import splitting
+from musicml.experiment.config import Experiment
+from musicml.features import cache, clips
+from musicml.training import trainer
+from musicml.utils.errors import BadInput
+
+BY_PIECE = "by piece, whatever track it is of, which flatters"
+FEW = 20  # test files, below which an interval is hardly worth its name
+
+
+def prepare(
+    experiment: Experiment, dataset: Dataset, data_root: Path, seed: int, say: Callable[[str], None]
+) -> trainer.Material:
+    """Read every file once, leave out what can't be read, and split what is left.
+
+    Raises
+    ------
+    BadInput
+        If the data and the experiment do not fit each other; where no file need be read to tell, before any is.
+    """
+    splitting.check_lists(dataset, experiment.data.split)
+    clip = clip_of(experiment)
+    for_one_class_only(experiment, dataset)
+    dataset, found = read(experiment, dataset, data_root, clip, say)
+    cut = experiment.published is not None and experiment.published.pieces
+    if cut:
+        dataset, found = clips.pieces(dataset, found, clip["n_frames"])
+        say(f"cut into {len(dataset.examples)} pieces of {clip['seconds']:g} s before they are split, as published")
+    kept, split, folds = divided(experiment, dataset, data_root, seed, say)
+    if cut:
+        split = replace(split, statement=split.statement.replace(splitting.FLATTERS, BY_PIECE))
+    if experiment.family == "forest":
+        check_both_kinds(kept, (*folds, split))
+    if not len(split.indices("val")):
+        say("no validation files: the last epoch is kept, and nothing is calibrated")
+    if not folds and len(split.indices("test")) < FEW:
+        say(f"only {len(split.indices('test'))} test files: its figures will say little")
+    stays = {example.id for example in kept.examples}
+    there = np.array([example.id in stays for example in dataset.examples])
+    return trainer.Material(kept, split, found.select(there), clip, folds)
+
+
+def for_one_class_only(experiment: Experiment, dataset: Dataset) -> None:
+    """Refuse what has no meaning where an example may be of several classes, most of them not looked for."""
+    asked = {
+        "augment.mixup": experiment.augment.mixup,
+        "augment.cutmix": experiment.augment.cutmix,
+        "training.class_weights": experiment.training.class_weights == "balanced",
+        "published.pieces": experiment.published and experiment.published.pieces,
+        "published.served": experiment.published and experiment.published.served,
+    }
+    for name, value in asked.items():
+        if value and dataset.task != "single":
+            raise BadInput(
+                f"{name} needs examples of one class each, and those of {dataset.name} may be of several, of which "
+                "most were not looked for: take it out."
+            )
+
+
+def read(
+    experiment: Experiment,
+    dataset: Dataset,
+    data_root: Path,
+    clip: dict[str, Any],
+    say: Callable[[str], None],
+    named: bool = True,
+) -> tuple[Dataset, cache.Features]:
+    """The files that can be read, equal ones in one group, with their features.
+
+    `named` is whether the caller writes an excluded.csv, which names the files left out.
+    """
+    root = data_root / file_digests.FOLDER
+    dataset, found = cache.features_of(dataset, experiment.features, root, clip["least_samples"], say)
+    tell(dataset, found, named, say)
+    if experiment.data.split != "clean" and len(set(dataset.groups)) == len(dataset.examples):
+        say("no groups are known: every file is taken to be independent of every other, which flatters")
+    if dataset.vggish is None and not dataset.as_published:
+        dataset = splitting.together(dataset, dict(file_digests.digests(dataset, root)))
+    return dataset, found
+
+
+def divided(
+    experiment: Experiment, dataset: Dataset, data_root: Path, seed: int, say: Callable[[str], None]
+) -> tuple[Dataset, splitting.Split, tuple[splitting.Split, ...]]:
+    """The data set as it is split, the split of the model that is served, and those of a cross-validation."""
+    data = experiment.data
+    if data.split == "clean":
+        dataset = splitting.joined(dataset, audit.clusters(dataset, data_root / file_digests.FOLDER, say))
+        n, n_groups = len(dataset.examples), len(set(dataset.groups))
+        say(f"files that are known to belong together or nearly alike share a group: {n} files, {n_groups} groups")
+    if data.n_folds == 1:
+        return *splitting.make(dataset, data.split, data.val_fraction, data.test_fraction, seed), ()
+    dataset, folds, served = splitting.folds(dataset, data.split, data.n_folds, data.val_fraction, seed)
+    return dataset, served, folds
+
+
+def check_both_kinds(dataset: Dataset, found: Iterable[splitting.Split]) -> None:
+    """Refuse a class that a forest could learn nothing about in one of the splits, before any tree is grown."""
+    targets = dataset.targets()
+    for split in found:
+        taught = targets[split.indices("train")]
+        for name, column in zip(dataset.class_names, taught.T, strict=True):
+            if len(np.unique(column[~np.isnan(column)])) < 2:
+                raise BadInput(
+                    f"every class must have training examples with it and without it for a forest, and {name} has one "
+                    f"kind only ({split.statement}): add files, name fewer folds, or take another split."
+                )
+
+
+def tell(dataset: Dataset, found: cache.Features, named: bool, say: Callable[[str], None]) -> None:
+    """Say what was left out, which excluded.csv names where it is `named`, and what was found about the rest."""
+    n, out = len(dataset.examples), dataset.excluded
+    if out:
+        first = out[0].reason if out[0].file in out[0].reason else f"{out[0].file}: {out[0].reason}"
+        where = " (excluded.csv names them)" if named else ""
+        say(f"{len(out)} {'file' if len(out) == 1 else 'files'} left out{where}, the first: {first}")
+    if found.warnings:
+        name, words = next(iter(found.warnings.items()))
+        say(f"{len(found.warnings)} of {n} files with a warning, the first, {name}: {words[0]}")
+
+
+def clip_of(experiment: Experiment) -> dict[str, Any]:
+    """A clip in frames: what serving.json keeps of it.
+
+    A clip has the frames that fit into it without padding; its hop is a whole number of frames.
+    """
+    settings = experiment.features
+    if not hasattr(settings, "hop_length"):
+        return {
+            "n_frames": None,
+            "hop_frames": None,
+            "least_samples": 0,
+            "frame_seconds": None,
+            "seconds": None,
+            "average": "probability",
+        }
+    frame_seconds = settings.hop_length / settings.sample_rate
+    n_frames = max(1, settings.n_frames(round(experiment.clips.seconds * settings.sample_rate)))
+    return {
+        "n_frames": n_frames,
+        "hop_frames": max(1, round(experiment.clips.hop_seconds / frame_seconds)),
+        "least_samples": settings.n_samples(n_frames),
+        "frame_seconds": frame_seconds,
+        "seconds": experiment.clips.seconds,
+        "average": experiment.clips.average,
+    }
+
+
+def hash_of(material: trainer.Material) -> str:
+    """A stable digest of who stands where, in every fold: 16 hex digits."""
+    if not material.folds:
+        return material.split.hash(material.dataset)
+    parts = [split.hash(material.dataset) for split in (*material.folds, material.split)]
+    return hashlib.blake2b(" ".join(parts).encode(), digest_size=8).hexdigest()

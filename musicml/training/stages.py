@@ -1,0 +1,180 @@
+"""Stages: a model learns whole; or its head on a frozen backbone's stored outputs first, and then its upper layers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from musicml.data import file_digests
+from musicml.experiment.config import Experiment, Training
+from musicml.experiment.run import Run
+from musicml.features import augmentation as augmenting
+from musicml.features import cache
+from musicml.training import fit
+from musicml.training.batches import Batches, View, Views, without_cutting
+from musicml.utils import schema
+
+STANDARDISED = "standardised_pooled"  # the layer that only a frozen backbone has behind it
+
+
+def learn(
+    model: Any,
+    sides: dict[str, Any],
+    targets: dict[str, np.ndarray],
+    experiment: Experiment,
+    task: str,
+    run: Run,
+    say: Callable[[str], None],
+    everything: Any = None,
+    **how: Any,
+) -> dict[str, Any]:
+    """Train a model as its kind and its experiment ask.
+
+    Parameters
+    ----------
+    sides : `train` and `val` → clips
+    targets : the same → np.ndarray [shape=(n_clips, n_classes)]
+    task : `single` or `multi`
+    everything : the clips of all examples, where other models shall find what a frozen backbone makes of them
+    how : `compiled` and `watch`, as `fit.fit` takes them
+
+    Returns
+    -------
+    dict with `epochs` that were run, the `best_epoch` of its stage, and `input`, what making batches took
+    """
+    training, seed = experiment.training, run.facts()["seed"]
+    weights = class_weights(targets["train"]) if training.class_weights == "balanced" else None
+    given, varied = sides, experiment.augment
+    frozen = any(layer.name == STANDARDISED for layer in model.layers)
+    if frozen:
+        given = stored(model, sides, everything, experiment, run, say)
+        standardise(model, given["train"])
+        varied = without_cutting(varied)
+    train = Batches(given["train"], targets["train"], training.batch_size, seed, varied, weights)
+    val = Batches(given["val"], targets["val"], training.batch_size) if len(sides["val"]) else None
+    learner, stage = (head_of(model), "head") if frozen else (model, "all")
+    done = fit.fit(learner, train, val, training, task, run.path, stage, **how)
+    if frozen and training.finetune_epochs:
+        say(f"fine-tuning: {unfreeze(model, training.finetune_layers)}")
+        train = Batches(sides["train"], targets["train"], training.batch_size, seed, experiment.augment, weights)
+        val = Batches(sides["val"], targets["val"], training.batch_size) if val is not None else None
+        stage = "all" if training.finetune_layers == 1 else "top"
+        done = fit.fit(model, train, val, of_finetuning(training), task, run.path, stage, before=done, **how)
+    return done
+
+
+def of_finetuning(training: Training) -> Training:
+    """The same training with the epochs and the rate of its second stage."""
+    return replace(training, epochs=training.finetune_epochs, learning_rate=training.finetune_rate)
+
+
+def class_weights(targets: np.ndarray) -> np.ndarray:
+    """What an example of each class counts so that all classes count alike, [shape=(n_classes,)], float32."""
+    counts = targets.sum(axis=0)
+    return np.where(counts > 0, len(targets) / (np.count_nonzero(counts) * np.maximum(counts, 1)), 0).astype(np.float32)
+
+
+def unfreeze(model: Any, share: float) -> str:
+    """Let the upper `share` of the backbone's layers learn, but for batch normalisations, which stay as they are.
+
+    Their means and variances come from a million pictures, those of a small batch would be worse.
+
+    Returns
+    -------
+    str, in words, what learns now
+    """
+    names = [layer.name for layer in model.layers]
+    body = model.layers[names.index("preprocessed") : names.index("pooled")]
+    fixed = (
+        keras.layers.BatchNormalization,
+        keras.layers.Dense,
+    )  # a dense layer in here draws, and has nothing to learn
+    able = [layer for layer in body if layer.weights and not isinstance(layer, fixed)]
+    chosen = able[len(able) - max(1, round(share * len(able))) :]
+    for layer in chosen:
+        layer.trainable = True
+    return f"{len(chosen)} of the backbone's {len(able)} layers learn too, from {chosen[0].name} on"
+
+
+def stored(
+    model: Any,
+    sides: dict[str, Any],
+    everything: Any,
+    experiment: Experiment,
+    run: Run,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """What the frozen backbone makes of each side's clips, and of the varied views of those to train on."""
+    data, augment, seed = run.facts()["data"], experiment.augment, run.facts()["seed"]
+    root = Path(data["root"]) / file_digests.FOLDER
+
+    def outputs(clips: Any, view: int = 0) -> np.ndarray:
+        whole = everything or clips
+        facts = {"data": data["hash"], "features": whole.features.key, "clips": digest(whole)}
+        if view:
+            facts |= {"augment": schema.as_table(augment), "seed": seed, "view": view, "drawn": augmenting.DRAWN}
+            found = frozen_outputs(model, View(whole, augment, seed, view), facts, root, say)
+        else:
+            found = frozen_outputs(model, whole, facts, root, say)
+        return found[np.isin(whole.example, clips.example)] if everything else found
+
+    found: dict[str, Any] = {side: outputs(clips) for side, clips in sides.items() if len(clips)}
+    if augment.views:
+        views = [outputs(sides["train"], view) for view in range(1, augment.views + 1)]
+        found["train"] = Views([found["train"], *views])
+    return found
+
+
+def standardise(model: Any, outputs: Any) -> None:
+    """Give the model's fixed standardisation the mean and the variance of a frozen backbone's outputs."""
+    plain = np.asarray(outputs.outputs[0] if isinstance(outputs, Views) else outputs, dtype=np.float64)
+    model.get_layer(STANDARDISED).set_weights([plain.mean(axis=0), spread_of(plain)])
+
+
+def spread_of(outputs: np.ndarray) -> np.ndarray:
+    """The variance of each channel, [shape=(n_channels,)]; a nearly constant one is not blown up into noise."""
+    variance = outputs.var(axis=0)
+    return np.maximum(variance, 1e-3 * variance.mean())
+
+
+def digest(clips: Any) -> str:
+    """A digest of which clips these are: 32 hex digits."""
+    found = hashlib.blake2b(digest_size=16)
+    for part in (clips.features.begin[clips.example], clips.start, np.array([clips.n_frames or 0])):
+        found.update(np.ascontiguousarray(part, dtype=np.int64).tobytes())
+    return found.hexdigest()
+
+
+def frozen_outputs(model: Any, clips: Any, facts: dict[str, Any], root: Path, say: Callable[[str], None]) -> np.ndarray:
+    """What the model's frozen part, up to its layer `pooled`, makes of clips: from the store, or computed once.
+
+    Parameters
+    ----------
+    facts : what the clips depend on; a digest of the frozen part is added
+    root : the store's folder
+    """
+    body = keras.Model(model.input, model.get_layer("pooled").output)
+    facts = {**facts, "model": digest_of(body), "policy": keras.config.dtype_policy().name}
+    shape = (len(clips), body.output_shape[-1])
+    return cache.outputs(root, facts, shape, lambda: fit.scores_of(body, clips, 32), say)
+
+
+def head_of(model: Any) -> Any:
+    """The part of the model behind its layer `pooled`, as a model that shares its layers."""
+    return keras.Model(model.get_layer("pooled").output, model.output)
+
+
+def digest_of(model: Any) -> str:
+    """A digest of what a model computes, its layers' settings and all weights: 32 hex digits."""
+    settings = [[layer.__class__.__name__, {**layer.get_config(), "name": ""}] for layer in model.layers]
+    found = hashlib.blake2b(json.dumps(settings, sort_keys=True, default=str).encode(), digest_size=16)
+    for weights in model.get_weights():
+        found.update(np.ascontiguousarray(weights).tobytes())
+    return found.hexdigest()

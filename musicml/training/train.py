@@ -1,0 +1,310 @@
+"""Train: an experiment becomes a run, not yet scored."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from musicml.data.datasets import loading
+from musicml.data.datasets.base import SPLITS
+from musicml.experiment import config as experiments
+from musicml.experiment import run as runs
+from musicml.experiment.config import Experiment
+from musicml.experiment.run import Run
+from musicml.features import clips
+from musicml.inference import calibration, manifest, pooling
+from musicml.training import preparation, trainer
+from musicml.utils import files, schema, terminal
+from musicml.utils.errors import BadInput
+
+PROTOCOLS = {"honest": "honest", "as_published": "as published"}  # as settings and as runs name them
+KEPT = ("protocol", "overrides", "deterministic", "settings", "task", "family", "data")  # of a run's facts, in a fold's
+
+
+def train(
+    experiment: Experiment,
+    data_root: Path,
+    runs_root: Path,
+    which: str = "auto",
+    folder: Path | None = None,
+    seed: int = 0,
+    deterministic: bool = False,
+    say: Callable[[str], None] = terminal.say,
+) -> Run:
+    """Train `experiment`; the run that comes back is complete but for its scores.
+
+    Parameters
+    ----------
+    experiment : from `musicml.experiment.config.read`
+    data_root : the folder of the data sets, and of the features computed from them
+    runs_root : the folder of all runs
+    which : `real`, `sample` or `auto`: which of the data set's folders to read
+    folder : a folder of class folders to train on in place of the data set
+    seed : int >= 0, of the split, the weights and the order of batches
+    deterministic : whether two trainings shall give the same weights to the bit (slower on some devices)
+    say : told what happens
+
+    Raises
+    ------
+    BadInput
+        If the data or the experiment can't be used: no run folder is left then. What goes wrong later, such as a
+        full disk, leaves an unfinished one to `resume`.
+    """
+    as_published = experiment.data.protocol == "as_published"
+    dataset = loading.load(experiment.data.dataset, data_root, which, folder, as_published)
+    if dataset.sample:
+        experiment = experiment.on_sample()
+        say(f"{dataset.name}: generated sample data; no figure of this run says anything about real music")
+    if as_published:
+        say(f"{dataset.name}: taken as published, faults and all; no figure of this run is a rival of honest ones")
+    material = preparation.prepare(experiment, dataset, Path(data_root), seed, say)
+    facts = facts_of(experiment, material, data_root, folder, seed, deterministic)
+    run = runs.create(runs_root, experiment.name, seed, experiment.text, facts)
+    write_data(run, material)
+    return finish_or_say_how(run, experiment, material, deterministic, say)
+
+
+def resume(run: Run, say: Callable[[str], None] = terminal.say) -> Run:
+    """Go on with a training that was stopped or killed; a run that is trained already comes back as it is.
+
+    Raises
+    ------
+    BadInput
+        If the run is whole, or its data has changed since.
+    """
+    facts = run.facts()
+    if "fold" in facts:
+        raise BadInput(f"run {run.path} must be a whole run to be resumed, and is a fold of one: {run.cure()}")
+    if run.is_whole:
+        raise BadInput(
+            f"run {run.name} must be unfinished to be resumed, and is whole: look at it with `musicml runs`."
+        )
+    if facts["status"] == "trained":
+        shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
+        return run
+    for left in run.path.rglob(".*.*"):  # what a kill in the middle of a write left behind
+        if left.is_file():
+            left.unlink()
+    text = (run.path / "experiment.toml").read_text(encoding="utf-8")
+    data = facts["data"]
+    experiment = experiments.parse(facts["experiment"], text, facts["overrides"], data["sample"])
+    dataset = loading.load_again(data)
+    material = preparation.prepare(experiment, dataset, Path(data["root"]), facts["seed"], say)
+    found = (preparation.hash_of(material), material.dataset.hash(), material.features.key)
+    if found != (facts["split"]["hash"], data["hash"], data["features"]):
+        raise BadInput(
+            f"run {run.name} must go on with the data it began with, and {dataset.name} has changed since: train again."
+        )
+    write_data(run, material)
+    return finish_or_say_how(run, experiment, material, facts["deterministic"], say)
+
+
+def facts_of(
+    experiment: Experiment,
+    material: trainer.Material,
+    data_root: Path,
+    folder: Path | None,
+    seed: int,
+    deterministic: bool,
+) -> dict[str, Any]:
+    """What run.json says of a training before it begins."""
+    dataset, split = material.dataset, material.split
+    counts = {side: len(split.indices(side)) for side in SPLITS}
+    if material.folds:
+        counts |= {"test": len(dataset.examples), "folds": len(material.folds)}
+    return {
+        "protocol": PROTOCOLS[experiment.data.protocol],
+        **published_in(experiment),
+        "overrides": dict(experiment.overrides),
+        "deterministic": deterministic,
+        "settings": experiment.settings(),
+        "task": dataset.task,
+        "family": experiment.family,
+        "data": {
+            "dataset": dataset.name,
+            "kind": dataset.kind,
+            "sample": dataset.sample,
+            "hash": dataset.hash(),
+            "features": material.features.key,
+            "root": str(Path(data_root).absolute()),
+            "folder": str(Path(folder).absolute()) if folder else None,
+            "source": dict(dataset.source),
+            "as_published": dataset.as_published,
+            "notes": list(dataset.notes),
+            "repairs": dict(Counter(repair.repair for repair in dataset.repairs)),
+            "excluded": len(dataset.excluded),
+            "with_warnings": len(material.features.warnings),
+        },
+        "split": {"statement": split.statement, "hash": preparation.hash_of(material), "seed": seed, **counts},
+    }
+
+
+def published_in(experiment: Experiment) -> dict[str, Any]:
+    """What run.json says of the published result that is replayed; nothing of an honest experiment."""
+    found = experiment.published
+    if found is None:
+        return {}
+    table = schema.as_table(found)
+    return {"published": {key: table[key] for key in ("reference", "honest", "changes", "fault", "served", "figures")}}
+
+
+def write_data(run: Run, material: trainer.Material) -> None:
+    """Write who stands on which side, who was left out or mended and why, and the class names.
+
+    Of a cross-validation, a row's `fold` is the one in which the example is tested, and its `split` the side on which
+    it stands for the model that is served.
+    """
+    dataset, columns = material.dataset, ["example", "group", "split"]
+    rows = [
+        {"example": example.id, "group": example.group, "split": side}
+        for example, side in zip(dataset.examples, material.split.sides, strict=True)
+    ]
+    if material.folds:
+        columns.append("fold")
+        for k, split in enumerate(material.folds, 1):
+            for index in split.indices("test"):
+                rows[index]["fold"] = k
+    files.write_csv(run.path / "split.csv", rows, columns)
+    excluded = [{"file": item.file, "reason": item.reason} for item in dataset.excluded]
+    files.write_csv(run.path / "excluded.csv", excluded, ["file", "reason"])
+    repairs = [asdict(repair) for repair in dataset.repairs]
+    files.write_csv(run.path / "repairs.csv", repairs, ["repair", "file", "words"])
+    files.write_json(run.path / "labels.json", list(dataset.class_names))
+
+
+def finish_or_say_how(
+    run: Run, experiment: Experiment, material: trainer.Material, deterministic: bool, say: Callable[[str], None]
+) -> Run:
+    """Finish the run; where a person stops it, tell how to go on."""
+    try:
+        return finish(run, experiment, material, deterministic, say)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"stopped; go on with `musicml train --resume {run.path}`") from None
+
+
+def finish(
+    run: Run, experiment: Experiment, material: trainer.Material, deterministic: bool, say: Callable[[str], None]
+) -> Run:
+    """Train the model, of a cross-validation one a fold before it, and write all that serving needs."""
+    for k, split in enumerate(material.folds, 1):
+        say(f"fold {k} of {len(material.folds)}")
+        finish_fold(run, k, experiment, replace(material, split=split, folds=(), shared=True), deterministic, say)
+    if material.folds:
+        say("the model that is served: trained and chosen on all files, none kept for a test")
+    return finish_one(run, experiment, replace(material, shared=bool(material.folds)), deterministic, say)
+
+
+def finish_fold(
+    run: Run,
+    k: int,
+    experiment: Experiment,
+    material: trainer.Material,
+    deterministic: bool,
+    say: Callable[[str], None],
+) -> None:
+    """Train one fold in its own folder inside the run's, unless a training that was stopped had done so already."""
+    fold = runs.fold(run, k)
+    status = status_of(fold)
+    if status == "trained":
+        return
+    if status is None:
+        shutil.rmtree(fold.path, ignore_errors=True)
+        facts = run.facts()
+        counts = {side: len(material.split.indices(side)) for side in SPLITS}
+        its = {
+            "statement": material.split.statement,
+            "hash": preparation.hash_of(material),
+            "seed": facts["seed"],
+            **counts,
+        }
+        kept = {key: facts[key] for key in KEPT}
+        runs.begin(fold.path, facts["experiment"], facts["seed"], experiment.text, {**kept, "split": its, "fold": k})
+    write_data(fold, material)
+    finish_one(fold, experiment, material, deterministic, say, exported=False)
+
+
+def status_of(fold: Run) -> str | None:
+    """How far a fold is; None where it was not begun, or can't be read and so begins again."""
+    try:
+        return fold.facts()["status"]
+    except (BadInput, KeyError):
+        return None
+
+
+def finish_one(
+    run: Run,
+    experiment: Experiment,
+    material: trainer.Material,
+    deterministic: bool,
+    say: Callable[[str], None],
+    exported: bool = True,
+) -> Run:
+    """Train one model and write all that serving needs: weights, serving.json, the exported model."""
+    begun = time.perf_counter()
+    sides = {
+        side: clips.cut(material.features, material.split.indices(side), *trainer.frames_of(material.clip))
+        for side in ("train", "val")
+    }
+    by = trainer.forest if experiment.family == "forest" else trainer.network
+    learned = by(run, experiment, material, sides, deterministic, say)
+    (run.path / "model.onnx").unlink(missing_ok=True)  # of before a kill, which would not be this model's any more
+    write_serving(run, experiment, material, sides, learned)
+    # a fold's model is asked once, by its own evaluation, which has Keras at hand
+    run.update(export=learned.export() if exported else "not exported: the model of a fold")
+    run.update(status="trained", train_seconds=round(time.perf_counter() - begun, 1))
+    shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
+    return run
+
+
+def write_serving(
+    run: Run,
+    experiment: Experiment,
+    material: trainer.Material,
+    sides: dict[str, clips.Clips],
+    learned: trainer.Learned,
+) -> None:
+    """Calibrate on validation and write serving.json: all that serving needs beside the model."""
+    dataset, indices = material.dataset, material.split.indices("val")
+    temperature, thresholds = 1.0, [0.5] * len(dataset.class_names)
+    if len(indices):
+        targets = dataset.targets()[indices]
+        scores = pooling.by_example(
+            learned.scores_of(sides["val"]), sides["val"], indices, dataset.task, experiment.clips.average
+        )
+        temperature = calibration.fit_temperature(scores, targets, dataset.task)
+        if dataset.task == "multi":
+            thresholds = calibration.fit_thresholds(calibration.temper(scores, temperature, dataset.task), targets)
+    manifest.write(
+        run,
+        learned.model,
+        task=dataset.task,
+        answers=dataset.answers,
+        kind=experiment.kind,
+        features=schema.as_table(experiment.features),
+        clips=material.clip,
+        input_shape=learned.input_shape,
+        normalisation="inside the model",
+        temperature=temperature,
+        thresholds=thresholds,
+        calibrated_on=len(indices) if len(indices) >= calibration.FEWEST else 0,
+        unlike=unlike_of(experiment.kind, material),
+        asks_for="features" if experiment.kind == "vggish" else "file",
+    )
+
+
+def unlike_of(kind: str, material: trainer.Material, most: int = 2000) -> dict[str, Any] | None:
+    """How to tell a file that is unlike the training files, from at most `most` of them, evenly taken."""
+
+    def traits(side: str) -> np.ndarray:
+        indices = material.split.indices(side)
+        some = indices[np.unique(np.linspace(0, len(indices) - 1, min(most, len(indices))).astype(int))]
+        return np.array([calibration.traits(material.features.of(index), kind) for index in some])
+
+    return calibration.fit_unlike(traits("train"), traits("val"))

@@ -1,0 +1,1 @@
+"""Search an experiment's options."""

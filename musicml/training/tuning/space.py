@@ -1,0 +1,231 @@
+"""Space: what a `[tune]` table lets a search try.
+
+    [tune]
+    training.learning_rate = {low = 1e-4, high = 1e-2, log = true}     a range
+    model.units = [[64], [128, 64]]                                    a choice
+
+A range of whole numbers gives whole numbers. Every end and every choice is checked as if it stood in the experiment.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from musicml.experiment import config as experiments
+from musicml.experiment.config import Experiment
+from musicml.utils.errors import BadInput, nearest
+
+TABLES = ("features", "clips", "model", "training", "augment")
+KEYS = ("low", "high", "log", "step")
+EXAMPLE = "training.learning_rate={low=1e-4,high=1e-2,log=true}"
+MOST_POINTS = 10_000  # of a space that is counted; a larger one is as good as endless
+EDGE = 0.03  # share of a range that counts as its end
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several values, each kept as JSON, since a search knows no lists."""
+
+    values: tuple[str, ...]
+
+    def points(self) -> list[str]:
+        """All of them."""
+        return list(self.values)
+
+    def value(self, drawn: str) -> Any:
+        """The value as an experiment takes it."""
+        return json.loads(drawn)
+
+    def distribution(self) -> Any:
+        """As Optuna draws from it."""
+        from optuna.distributions import CategoricalDistribution
+
+        return CategoricalDistribution(self.values)
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers from `low` to `high`, both allowed; `step` apart where it is given; `log` draws by factors."""
+
+    low: float
+    high: float
+    log: bool
+    step: float | None
+
+    @property
+    def whole(self) -> bool:
+        """Whether it holds whole numbers only."""
+        return isinstance(self.low, int)
+
+    def points(self) -> list[float] | None:
+        """Every number of it; None where they are without end or too many to list."""
+        step = self.step or (1 if self.whole else 0)
+        if not step or (self.high - self.low) / step > MOST_POINTS:
+            return None
+        return [self.value(self.low + place * step) for place in range(round((self.high - self.low) / step) + 1)]
+
+    def value(self, drawn: float) -> float:
+        """The number as an experiment takes it: of four digits, so that a person can write it down."""
+        if self.whole:
+            return int(drawn)
+        return min(max(float(f"{drawn:.10g}" if self.step else f"{drawn:.4g}"), self.low), self.high)
+
+    def distribution(self) -> Any:
+        """As Optuna draws from it."""
+        from optuna.distributions import FloatDistribution, IntDistribution
+
+        if self.whole:
+            return IntDistribution(self.low, self.high, log=self.log, step=self.step or 1)
+        return FloatDistribution(self.low, self.high, log=self.log, step=self.step)
+
+    def place(self, value: float) -> float:
+        """Where a number stands in it: 0 at the low end, 1 at the high one."""
+        low, high, here = (math.log(end) if self.log else end for end in (self.low, self.high, value))
+        return (here - low) / (high - low)
+
+
+Space = dict[str, Choice | Range]
+
+
+def read(experiment: Experiment) -> Space:
+    """What the experiment's `[tune]` table lets a search try: key → its range or choice.
+
+    Raises
+    ------
+    BadInput
+        If there is no such table, a key is not known or may not be tuned, or a value breaks a rule.
+    """
+    file = f"{experiment.name}.toml"
+    if not experiment.tune:
+        raise BadInput(f"{file} needs a table [tune], which is missing: add one, for example with {EXAMPLE}")
+    space = {}
+    for key, told in experiment.tune.items():
+        check_key(key, experiment, file)
+        space[key] = range_of(key, told, file) if isinstance(told, Mapping) else choice_of(key, told, file)
+        check_values(key, space[key], experiment, file)
+    return space
+
+
+def check_key(key: str, experiment: Experiment, file: str) -> None:
+    """Refuse a key that no search may touch, and one that `--set` has decided."""
+    table = key.partition(".")[0]
+    if table == "data":
+        raise BadInput(
+            f"tune.{key} in {file} must not be searched: another split or data set makes another figure, not a better "
+            "model; leave it out."
+        )
+    if table not in TABLES:
+        raise BadInput(f"tune.{key} in {file} is of no table that can be searched: {nearest(table, TABLES)}")
+    if key in experiment.overrides:
+        raise BadInput(f"{key} must be either searched or set, and --set gives it one value: leave out one of the two.")
+
+
+def range_of(key: str, told: Mapping[str, Any], file: str) -> Range:
+    """A range as it is written, checked."""
+    for name in told:
+        if name not in KEYS:
+            raise BadInput(f"tune.{key} in {file} has no key {name!r}: {nearest(name, KEYS)}")
+    low, high, step = (number(told.get(name)) for name in ("low", "high", "step"))
+    log = told.get("log", False)
+    if low is None or high is None or low >= high:
+        raise BadInput(
+            f"tune.{key} in {file} must go from a number low to a greater one high, and goes from {told.get('low')!r} "
+            f"to {told.get('high')!r}: write them as in {EXAMPLE}"
+        )
+    if type(log) is not bool or (log and low <= 0):
+        raise BadInput(
+            f"tune.{key} in {file} can be searched by factors (log = true) only above 0, and has low = {low!r} and "
+            f"log = {log!r}: raise low or leave log out."
+        )
+    if not all(isinstance(value, int) for value in (low, high, step) if value is not None):
+        low, high, step = (value if value is None else float(value) for value in (low, high, step))
+    if "step" in told and (step is None or log or not 0 < step <= high - low):
+        raise BadInput(
+            f"tune.{key} in {file} must have a step above 0, not wider than the range and without log, and has step = "
+            f"{told['step']!r}: mend it or leave it out."
+        )
+    if step:  # the last of its steps is its end
+        high = low + math.floor((high - low) / step + 1e-9) * step
+        high = high if isinstance(low, int) else float(f"{high:.10g}")
+    return Range(low, high, log, step)
+
+
+def number(value: Any) -> float | None:
+    """`value` where it is a finite number."""
+    told = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return value if told else None
+
+
+def choice_of(key: str, told: Any, file: str) -> Choice:
+    """A choice as it is written, each value once."""
+    if not isinstance(told, list | tuple) or not told:
+        raise BadInput(
+            f"tune.{key} in {file} must be a list of values or a range, and is {told!r}: write for example {EXAMPLE}"
+        )
+    try:
+        return Choice(tuple(dict.fromkeys(json.dumps(value) for value in told)))
+    except TypeError:
+        raise BadInput(
+            f"tune.{key} in {file} must list numbers, texts, true and false, or lists of them, and lists a date or "
+            "time: leave it out."
+        ) from None
+
+
+def check_values(key: str, one: Choice | Range, experiment: Experiment, file: str) -> None:
+    """Refuse what the experiment itself would not take, and what makes the trials' figures differ in kind."""
+    values = [one.value(value) for value in (one.values if isinstance(one, Choice) else (one.low, one.high))]
+    for value in values:
+        if figure_of(with_options(experiment, {key: value})) != figure_of(experiment):
+            raise BadInput(
+                f"tune.{key} = {value!r} in {file} must leave the figure as it is that trials are compared by, and "
+                "changes how that is counted: leave it out, or for a loss set training.monitor to val_accuracy."
+            )
+
+
+def figure_of(experiment: Experiment) -> tuple[Any, ...]:
+    """All that decides what a trial's figure counts; figures can be compared where this is the same.
+
+    A network's are taken clip by clip, and a smoothed loss is another loss; a forest's is taken file by file.
+    """
+    if experiment.family == "forest":
+        return ("forest",)
+    training = experiment.training
+    smoothed = training.label_smoothing if training.monitor.endswith("loss") else None
+    return training.monitor, experiment.clips, smoothed
+
+
+def with_options(experiment: Experiment, options: Mapping[str, Any]) -> Experiment:
+    """The experiment with `options` (dotted key → value) in place of its own, checked as `--set` is."""
+    overrides = {**experiment.overrides, **options}
+    return experiments.parse(experiment.name, experiment.text, overrides, experiment.sample)
+
+
+def points(space: Space) -> list[dict[str, Any]] | None:
+    """Every combination of a small space, as a search draws them; None of one that is endless or too large."""
+    each = [one.points() for one in space.values()]
+    if None in each or math.prod(map(len, each)) > MOST_POINTS:
+        return None
+    return [dict(zip(space, combination, strict=True)) for combination in itertools.product(*each)]
+
+
+def options_of(space: Space, drawn: Mapping[str, Any]) -> dict[str, Any]:
+    """What was drawn, as an experiment takes it, in the order of the table."""
+    return {key: one.value(drawn[key]) for key, one in space.items() if key in drawn}
+
+
+def edges(space: Space, options: Mapping[str, Any]) -> list[str]:
+    """What stands at the end of its range, a sentence each: the best may lie beyond."""
+    found = []
+    for key, one in space.items():
+        if isinstance(one, Range) and not EDGE < one.place(options[key]) < 1 - EDGE:
+            end = "lower" if one.place(options[key]) < 0.5 else "upper"
+            found.append(
+                f"{key} = {options[key]:g} stands at the {end} end of its range ({one.low:g} to {one.high:g}): what is "
+                "best may lie beyond, so widen it and search again."
+            )
+    return found

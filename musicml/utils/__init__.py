@@ -1,0 +1,1 @@
+"""Errors, files, the terminal, checked settings, parallel work and messages in other languages."""

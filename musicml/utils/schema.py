@@ -1,0 +1,121 @@
+"""Options: dataclasses whose fields carry their own rules, which a table of a TOML file is checked against."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from musicml.utils.errors import BadInput, nearest
+
+
+def option(
+    default: Any = dataclasses.MISSING,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    choices: tuple | None = None,
+) -> Any:
+    """A dataclass field with a rule: a range (both ends allowed) or a choice.
+
+    Without a default the key has to be given. A list in TOML becomes a tuple, and the rule holds for its every item.
+    """
+    return dataclasses.field(default=default, metadata={"least": least, "most": most, "choices": choices})
+
+
+def read(cls: type, table: Mapping[str, Any], where: str, file: str) -> Any:
+    """Make an instance of the dataclass `cls` from a TOML table.
+
+    Parameters
+    ----------
+    cls : a dataclass whose fields are made with `option`
+    table : the keys and values as TOML gave them
+    where : the table's name, for the error (`training`)
+    file : the file's name, for the error
+
+    Raises
+    ------
+    BadInput
+        At an unknown key (with the nearest known one), a missing key, a wrong type or a value outside its range.
+    """
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    hints = typing.get_type_hints(cls)
+    for key in table:
+        if key not in fields:
+            raise BadInput(f"[{where}] in {file} has no key {key!r}: {nearest(key, fields)}")
+    for key, field in fields.items():
+        if key not in table and field.default is dataclasses.MISSING:
+            raise BadInput(
+                f"[{where}] in {file} needs the key {key!r}, which is missing: add {key} = {example(hints[key], field)}"
+            )
+    return cls(**{key: checked(value, hints[key], fields[key], f"{where}.{key}", file) for key, value in table.items()})
+
+
+def checked(value: Any, hint: Any, field: dataclasses.Field, name: str, file: str) -> Any:
+    """`value` in the field's type, if it keeps the field's rule; BadInput otherwise."""
+    converted = convert(value, hint)
+    items = converted if isinstance(converted, tuple) else (converted,)
+    if converted is None or not all(holds(item, field) for item in items):
+        raise BadInput(
+            f"{name} = {value!r} must be {rule(hint, field)}: change it in {file} or with --set {name}=VALUE."
+        )
+    return converted
+
+
+def convert(value: Any, hint: Any) -> Any:
+    """`value` as the type `hint`, or None where it is of another type; a whole number may stand for a float."""
+    if typing.get_origin(hint) is tuple:
+        items = [convert(item, typing.get_args(hint)[0]) for item in value] if isinstance(value, list | tuple) else []
+        return tuple(items) if items and None not in items else None
+    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except OverflowError:
+            return None
+    return value if type(value) is hint else None
+
+
+def holds(value: Any, field: dataclasses.Field) -> bool:
+    """Whether one value keeps the field's range and choice."""
+    least, most, choices = (field.metadata.get(key) for key in ("least", "most", "choices"))
+    if choices is not None:
+        return value in choices
+    if isinstance(value, float) and value != value:
+        return False
+    return (least is None or value >= least) and (most is None or value <= most)
+
+
+def rule(hint: Any, field: dataclasses.Field) -> str:
+    """The field's rule in words: `a whole number from 1 to 4096`."""
+    least, most, choices = (field.metadata.get(key) for key in ("least", "most", "choices"))
+    if choices is not None:
+        return "one of " + ", ".join(map(repr, choices))
+    if typing.get_origin(hint) is tuple:
+        kind = "a list of " + MANY[typing.get_args(hint)[0]]
+    else:
+        kind = WORDS[hint]
+    if least is None and most is None:
+        return kind
+    if most is None:
+        return f"{kind} of at least {least}"
+    return f"{kind} from {least} to {most}"
+
+
+WORDS = {int: "a whole number", float: "a number", str: "a text in quotes", bool: "true or false"}
+MANY = {int: "whole numbers", float: "numbers", str: "texts in quotes"}
+
+
+def example(hint: Any, field: dataclasses.Field) -> str:
+    """A value that could stand in the file, for the error about a missing key."""
+    choices = field.metadata.get("choices")
+    if choices:
+        return repr(choices[0]).replace("'", '"')
+    return {int: str(field.metadata.get("least") or 1), float: "0.5", str: '"..."', bool: "true"}.get(hint, "[...]")
+
+
+def as_table(options: Any) -> dict[str, Any]:
+    """The options as plain values that JSON and TOML know."""
+    return {
+        key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(options).items()
+    }

@@ -1,0 +1,346 @@
+import errno
+import json
+import os
+import shutil
+import signal
+import time
+
+import pytest
+from PIL import Image
+
+from musicml.data.datasets import loading
+from musicml.data.io import images
+from musicml.experiment import run as runs
+from musicml.features import audio_features, cache
+from tests.conftest import EXPERIMENTS, TONES, set_words, write_tone
+
+BAD_PICTURES = {
+    "zero.jpg": "holds 0",
+    "cut.jpg": "cut off or damaged",
+    "huge.png": "at most 25000000 pixels",
+    "animated.gif": "is animated",
+}
+PRINTED = {"cmyk.jpg": ("CMYK", "JPEG"), "one_bit.png": ("1", "PNG")}  # odd and read all the same: mode, type
+TINY_GRU = {
+    "features.sample_rate": 8000,
+    "features.n_mels": 20,
+    "clips.seconds": 0.5,
+    "clips.hop_seconds": 0.1,
+    "model.units": [16],
+    "training.batch_size": 2,
+    "training.epochs": 500,
+}
+
+
+def refused(answer, runs_root=None):
+    """The one sentence that the command line ended with; nothing else may have come of it."""
+    code, out, err = answer
+    assert code == 2 and out == "" and "Traceback" not in err
+    said = [line for line in err.splitlines() if line.startswith("musicml: ")]
+    assert len(said) == 1 and err.rstrip().endswith(said[0]), err
+    assert said[0].endswith((".", ")", "`")) or "known here: " in said[0]
+    assert runs_root is None or not any(run.is_whole for run in runs.list_runs(runs_root))
+    return said[0].removeprefix("musicml: ")
+
+
+@pytest.fixture
+def refuse(musicml, tones, tones_toml, data_root, tmp_path):
+    """Train the tones' experiment on a folder, which is refused before there is a run folder: words → the sentence."""
+
+    def tried(folder=tones, experiment=tones_toml, words=()):
+        root = tmp_path / "runs"
+        words = ["--folder", folder, "--data-root", data_root, "--runs", root, *words]
+        sentence = refused(musicml("train", experiment, *words), root)
+        assert not root.exists() or not list(root.iterdir())
+        return sentence
+
+    return tried
+
+
+def changed(tmp_path, old, new):
+    path = tmp_path / "changed.toml"
+    assert old in TONES
+    path.write_text(TONES.replace(old, new))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("n_estimators = 5", "n_estimator = 5", "did you mean 'n_estimators'"),
+        ("[clips]", "[clip]", "did you mean 'clips'"),
+        ("seconds = 0.5\nhop", "seconds = 'half'\nhop", "clips.seconds = 'half' must be a number from 0.1 to 120.0"),
+        ("n_mels = 16", "n_mels = 100000", "features.n_mels = 100000 must be a whole number from 8 to 512"),
+        ('family = "forest"', 'family = "florest"', "did you mean 'forest'"),
+        ('kind = "log_mel"\n', "", "needs the key 'kind'"),
+        ('dataset = "gtzan"', 'dataset = "gtzan', "must be TOML and is not"),
+    ],
+)
+def test_an_experiment_with_a_typo_is_refused(refuse, tmp_path, old, new, said):
+    assert said in refuse(experiment=changed(tmp_path, old, new))
+
+
+def test_an_unknown_data_set_is_refused(musicml, tmp_path, data_root):
+    path = changed(tmp_path, 'dataset = "gtzan"', 'dataset = "gtsan"')
+    answer = musicml("train", path, "--data-root", data_root, "--runs", tmp_path / "runs")
+    assert "did you mean 'gtzan'" in refused(answer, tmp_path / "runs")
+
+
+def test_a_typo_in_set_or_in_a_name_is_refused(refuse, musicml, asked_about_tones, tmp_path):
+    assert "did you mean 'n_estimators'" in refuse(words=["--set", "model.n_estimator=5"])
+    assert "--set takes TABLE.KEY=VALUE" in refuse(words=["--set", "epochs"])
+    assert "did you mean 'genre_gru'" in refuse(experiment=EXPERIMENTS / "genre_gro.toml")
+    name, root = asked_about_tones.name, asked_about_tones.path.parent
+    assert f"did you mean '{name}'" in refused(musicml("evaluate", f"{name}x", "--runs", root))
+    assert "either an experiment file or --resume" in refused(musicml("train"))
+
+
+def test_a_network_for_sound_is_not_given_pictures(musicml, data_root, pictures, tmp_path, refuse):
+    assert "holds picture files" in refuse(pictures)
+    text = TONES.replace("log_mel", "pixels").partition("sample_rate")[0] + '[model]\nfamily = "cnn"\n'
+    (tmp_path / "pixels.toml").write_text(text)
+    assert "must be one that takes pictures" in refuse(pictures, tmp_path / "pixels.toml")
+
+
+def test_a_missing_folder_is_refused(refuse, musicml, asked_about_tones, tmp_path):
+    missing = tmp_path / "nowhere"
+    assert f"{missing} is not: check the path" in refuse(missing)
+    assert f"{missing} is not: check the path" in refused(musicml("evaluate", asked_about_tones.path, "--on", missing))
+    answer = musicml("train", EXPERIMENTS / "genre_gru.toml", "--data-root", missing, "--runs", tmp_path / "runs")
+    assert "`musicml fetch --sample` makes sample data" in refused(answer, tmp_path / "runs")
+    assert not (tmp_path / "runs").exists() and not missing.exists()
+    assert "holds none" in refused(musicml("train-all", "--experiments", missing))
+
+
+def test_a_folder_without_sound_or_pictures_is_refused(refuse, tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / "texts" / name).mkdir(parents=True)
+        (tmp_path / "texts" / name / "a.txt").write_text("words")
+    assert "no such file is there" in refuse(tmp_path / "texts")
+
+
+def test_an_empty_class_is_refused(refuse, tones, tmp_path):
+    folder = shutil.copytree(tones, tmp_path / "tones")
+    (folder / "organ").mkdir()
+    assert "organ has none: add files to it or remove its folder" in refuse(folder)
+
+
+def test_one_class_alone_is_refused(refuse, tones, tmp_path):
+    shutil.copytree(tones / "low", tmp_path / "tones/low")
+    (tmp_path / "tones/.hidden").mkdir()
+    assert "must hold at least two classes, and holds 1 (low)" in refuse(tmp_path / "tones")
+
+
+def test_a_class_of_one_group_leaves_nothing_to_test_on_or_is_trained(refuse, tones, tmp_path):
+    for name in ("low", "high"):
+        (tmp_path / "tones" / name).mkdir(parents=True)
+        shutil.copy(tones / name / "0.wav", tmp_path / "tones" / name)
+    assert "must leave something to test on" in refuse(tmp_path / "tones")
+
+
+def test_a_text_file_named_wav_is_refused_and_never_ends_a_training(
+    refuse, musicml, tones, tones_toml, asked_about_tones, data_root, tmp_path
+):
+    text = tmp_path / "text.wav"
+    text.write_text("These are words and no sound.\n" * 20)
+    code, out, err = musicml("predict", asked_about_tones.path, text)
+    assert "must hold sound" in refused((code, out, err))
+    folder = shutil.copytree(tones, tmp_path / "tones")
+    (folder / "organ").mkdir()
+    shutil.copy(text, folder / "organ")
+    assert "must have a training example, and organ has none" in refuse(folder)
+    shutil.move(folder / "organ/text.wav", folder / "low/text.wav")
+    (folder / "organ").rmdir()
+    code, _, err = musicml(
+        "train", tones_toml, "--folder", folder, "--data-root", data_root, "--runs", tmp_path / "runs"
+    )
+    (run,) = runs.list_runs(tmp_path / "runs")
+    assert code == 0 and run.is_whole and "1 file left out (excluded.csv names them), the first: low/text.wav" in err
+    assert [row["file"] for row in run.table("excluded.csv")] == ["low/text.wav"]
+    assert "low/text.wav" not in {row["example"] for row in run.table("split.csv")}
+
+
+@pytest.mark.parametrize("name", BAD_PICTURES)
+def test_a_picture_that_cant_be_used_is_refused(refuse, musicml, trained, pictures, spoilt, tmp_path, name):
+    (tmp_path / name).write_bytes(spoilt[name])
+    sentence = refused(musicml("predict", trained("frozen").path, tmp_path / name))
+    assert BAD_PICTURES[name] in sentence and name in sentence
+    folder = shutil.copytree(pictures, tmp_path / "pictures")
+    (folder / "grey").mkdir()
+    shutil.copy(tmp_path / name, folder / "grey")
+    sentence = refuse(folder, EXPERIMENTS / "instrument_images_mobilenet.toml", ["--set", "features.height=40"])
+    assert "must have a training example, and grey has none" in sentence
+
+
+def test_pictures_that_cant_be_used_are_named_in_the_run_and_never_end_a_training(
+    musicml, pictures, spoilt, data_root, tmp_path
+):
+    folder = shutil.copytree(pictures, tmp_path / "pictures")
+    for name, content in spoilt.items():
+        (folder / "red" / name).write_bytes(content)
+    changes = {"features.height": 32, "features.width": 32, "model.alpha": 0.25, "model.weights": "none"}
+    words = ["--folder", folder, "--data-root", data_root, "--runs", tmp_path / "runs"]
+    made = musicml(
+        "train", EXPERIMENTS / "instrument_images_mobilenet.toml", *words, *set_words(changes | {"training.epochs": 1})
+    )
+    (run,) = runs.list_runs(tmp_path / "runs")
+    assert made[0] == 0 and run.is_whole and "4 files left out" in made[2]
+    reasons = {row["file"]: row["reason"] for row in run.table("excluded.csv")}
+    assert set(reasons) == {f"red/{name}" for name in spoilt}
+    assert all(said in reasons[f"red/{name}"] for name, said in BAD_PICTURES.items())
+
+
+def test_pictures_for_printing_and_of_two_colours_are_trained_on_and_answered_with_a_warning(
+    musicml, trained, pictures, data_root, tmp_path
+):
+    folder = shutil.copytree(pictures, tmp_path / "pictures")
+    for name, (mode, kind) in PRINTED.items():
+        Image.open(folder / "red/0.png").convert(mode).save(folder / "red" / name, kind)
+        code, out, err = musicml("predict", trained("frozen").path, folder / "red" / name, "--json")
+        (answer,) = json.loads(out)["predictions"]
+        assert code == 0 and images.REMARKS[mode] in answer["warnings"] and "Traceback" not in err
+    dataset, found = cache.features_of(
+        loading.load_folder(folder), audio_features.Pixels(height=32, width=32), tmp_path / "store", 0, lambda _: None
+    )
+    assert not dataset.excluded and len(dataset.examples) == 26
+    said = {name.rpartition("/")[2]: warnings for name, warnings in found.warnings.items()}
+    assert said == {name: [images.REMARKS[mode]] for name, (mode, _) in PRINTED.items()}
+
+
+@pytest.fixture
+def full_at():
+    """Let no file of this process grow beyond so many bytes: as on a full disk, each write ends in an error."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda n_bytes: resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def free_again():
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+
+def test_a_disk_that_fills_while_features_are_stored_ends_in_a_sentence(refuse, tones, data_root, full_at, tmp_path):
+    full_at(20_000)
+    sentence = refuse(words=["--set", "features.n_mels=40", "--data-root", tmp_path / "data"])
+    assert "the disk is full" in sentence
+    assert not [path for path in (tmp_path / "data/.features").iterdir() if not path.name.startswith("digests")]
+
+
+def test_a_disk_that_fills_in_the_middle_of_training_ends_in_a_sentence_and_the_run_can_go_on(
+    musicml, tones, data_root, full_at, tmp_path
+):
+    words = ["train", EXPERIMENTS / "genre_gru.toml", "--folder", tones, "--data-root", data_root, "--runs"]
+    changes = set_words({**TINY_GRU, "training.epochs": 2, "model.units": [64]})
+    # without a limit once, so that the features are there
+    assert musicml(*words, tmp_path / "free", *changes)[0] == 0
+    full_at(60_000)
+    sentence = refused(musicml(*words, tmp_path / "full", *changes), tmp_path / "full")
+    free_again()
+    assert "checkpoints" in sentence and "the disk is full" in sentence and "make room" in sentence
+    (run,) = runs.list_runs(tmp_path / "full")
+    assert run.status == "started" and not list(run.path.rglob(".*")), "no half-written file is left"
+    code, _, err = musicml("train", "--resume", run.path)
+    assert code == 0 and run.is_whole and "Traceback" not in err
+
+
+def test_a_disk_that_fills_while_a_model_is_written_ends_in_a_sentence(musicml, tones, data_root, full_at, tmp_path):
+    words = ["train", EXPERIMENTS / "genre_gru.toml", "--folder", tones, "--data-root", data_root, "--runs"]
+    changes = set_words({**TINY_GRU, "training.epochs": 1, "training.optimizer": "sgd"})
+    assert musicml(*words, tmp_path / "free", *changes)[0] == 0
+    (whole,) = runs.list_runs(tmp_path / "free")
+    full_at((whole.path / "model.keras").stat().st_size - 1000)
+    sentence = refused(musicml(*words, tmp_path / "full", *changes), tmp_path / "full")
+    free_again()
+    assert "model.keras" in sentence and "the disk is full" in sentence
+    (run,) = runs.list_runs(tmp_path / "full")
+    assert not (run.path / "model.keras").exists() and not list(run.path.rglob(".*"))
+
+
+def test_wherever_the_disk_fills_the_run_is_not_whole_and_can_be_finished(
+    musicml, tones, tones_toml, data_root, monkeypatch, tmp_path
+):
+    words = ["train", tones_toml, "--folder", tones, "--data-root", data_root, "--runs"]
+    real, count = os.replace, 0
+
+    def full(*paths):
+        nonlocal count
+        if tmp_path.as_posix() in str(paths[1]):
+            count += 1
+            if count == limit:
+                raise OSError(errno.ENOSPC, "No space left on device")
+        real(*paths)
+
+    monkeypatch.setattr(os, "replace", full)
+    for limit in range(1, 100):
+        count, root = 0, tmp_path / str(limit)
+        answer = musicml(*words, root, "--json")
+        if answer[0] == 0:
+            break
+        assert "the disk is full" in refused(answer, root)
+        for run in runs.list_runs(root):
+            count = -100
+            assert musicml("train", "--resume", run.path)[0] == 0 and run.is_whole
+    assert limit > 10, "each of the run's files was tried"
+
+
+def test_a_disk_that_is_closed_for_writing_ends_in_a_sentence(refuse, monkeypatch):
+    def closed(*paths):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "replace", closed)
+    assert "must be in a folder that can be written to" in refuse(words=["--set", "features.n_mels=30"])
+
+
+# batches that take half a second each: when the person stops the training, TensorFlow is waiting for one
+SLOW = """
+import time
+from musicml.training.batches import Batches
+quick = Batches.made
+Batches.made = lambda *asked: time.sleep(0.5) or quick(*asked)
+"""
+
+
+@pytest.mark.parametrize(("first", "batch_size"), [("", 2), (SLOW, 20)], ids=["quick", "slow"])
+def test_ctrl_c_in_the_middle_of_an_epoch_ends_with_130_and_says_how_to_go_on(
+    first, batch_size, tones, data_root, started, tmp_path
+):
+    changes = set_words({**TINY_GRU, "training.batch_size": batch_size})
+    words = ["--folder", tones, "--data-root", data_root, "--runs", tmp_path, "--json", *changes]
+    process = started("train", EXPERIMENTS / "genre_gru.toml", *words, first=first)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if any(run.table("history.csv") for run in runs.list_runs(tmp_path)):
+            break
+        time.sleep(0.01)
+    time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    (run,) = runs.list_runs(tmp_path)
+    assert process.returncode == 130 and out == "" and "Traceback" not in err
+    sentence = f"musicml: stopped; go on with `musicml train --resume {run.path}`."
+    assert err.rstrip().endswith(sentence) and err.count("musicml: ") == 1
+    assert run.status == "started" and not run.is_whole and not list(run.path.rglob(".*"))
+
+
+def test_ctrl_c_before_there_is_a_run_ends_with_130(musicml, tones, tones_toml, data_root, monkeypatch, tmp_path):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("musicml.features.cache.features_of", interrupted)
+    code, out, err = musicml("train", tones_toml, "--folder", tones, "--data-root", data_root, "--runs", tmp_path)
+    assert (code, out) == (130, "") and err.rstrip().endswith("musicml: stopped.") and not list(tmp_path.iterdir())
+
+
+def test_a_training_that_diverges_ends_in_a_sentence(musicml, data_root, tmp_path):
+    for name, hertz in (("low", 200), ("high", 2500)):
+        for number in range(8):
+            write_tone(tmp_path / "tones" / name / f"{number}.wav", hertz + number)
+    changes = {**TINY_GRU, "training.learning_rate": 10.0, "training.optimizer": "sgd", "training.epochs": 1}
+    words = ["--folder", tmp_path / "tones", "--data-root", data_root, "--runs", tmp_path / "runs"]
+    answer = musicml("train", EXPERIMENTS / "genre_gru.toml", *words, *set_words(changes))
+    assert answer[0] in (0, 2) and "Traceback" not in answer[2]
+    if answer[0] == 2:
+        assert "must keep a finite loss" in refused(answer, tmp_path / "runs")

@@ -1,0 +1,226 @@
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import soundfile
+
+from musicml.cli import cache as cached
+from musicml.data import file_digests
+from musicml.data.datasets import loading
+from musicml.features import audio_features, cache
+from musicml.features.cache import compute
+
+RATE = 8000
+MEL = audio_features.LogMel(sample_rate=RATE, n_fft=512, hop_length=256, n_mels=16)
+
+
+@pytest.fixture
+def tones(tmp_path):
+    """Four sounds in two classes."""
+    for place in range(4):
+        path = tmp_path / "tones" / "ab"[place % 2] / f"{place}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, np.random.default_rng(place).uniform(-0.5, 0.5, RATE // 2), RATE)
+    return loading.load_folder(tmp_path / "tones")
+
+
+@pytest.fixture
+def root(tones, tmp_path):
+    """A store that holds features of the four, and a frozen part's outputs."""
+    root = tmp_path / "data" / file_digests.FOLDER
+    cache.features_of(tones, MEL, root, say=lambda line: None)
+    cache.outputs(root, {"of": "tones"}, (4, 3), lambda: np.zeros((4, 3)), say=lambda line: None)
+    return root
+
+
+def asked(root, clear=False, as_json=False):
+    return argparse.Namespace(data_root=root.parent, clear=clear, json=as_json)
+
+
+def bytes_in(root):
+    return sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
+
+
+def names(root):
+    return sorted(path.name for path in root.iterdir())
+
+
+def ended():
+    """The number of a process that was there and is gone."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    return process.pid
+
+
+def test_the_table_names_the_data_set_the_settings_and_the_number_of_files(root, capsys):
+    assert cached.cache(asked(root)) == 0
+    said = capsys.readouterr().out
+    lines = {line.split("  ")[0]: line for line in said.splitlines()}
+    assert "tones: log_mel sample_rate=8000 n_fft=512 hop_length=256 n_mels=16" in lines["features"]
+    assert lines["features"].split()[-3] == "4" and "3 numbers each" in lines["frozen outputs"]
+    assert lines["total"].split()[-2:] == [f"{bytes_in(root) / 1e6:.1f}", "MB"]
+
+
+def test_the_sizes_are_those_on_the_disk(root, capsys):
+    assert cached.cache(asked(root, as_json=True)) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["size"] == bytes_in(root) == sum(one["size"] for one in told["held"])
+    assert {one["kind"]: one["n"] for one in told["held"]} == {"features": 4, "frozen outputs": 4, "digests": 4}
+
+
+def test_features_of_sample_data_are_said_to_be_that(tones, tmp_path):
+    import dataclasses
+
+    sample = dataclasses.replace(tones, source={"sample": True})
+    cache.features_of(sample, MEL, tmp_path, say=lambda line: None)
+    assert [one.words.split(":")[0] for one in cache.holdings(tmp_path) if one.kind == "features"] == ["tones (sample)"]
+
+
+def test_features_of_before_settings_were_kept_are_found_and_told_as_older(tones, root):
+    index = root / cache.key_of(tones, MEL, 0, root) / "index.json"
+    old = {name: part for name, part in json.loads(index.read_text()).items() if name in ("lengths", "excluded")}
+    index.write_text(json.dumps({**old, "warnings": {}}))
+    said = []
+    _, found = cache.features_of(tones, MEL, root, say=said.append)
+    assert said == [] and len(found.of(3))
+    assert [(one.words, one.n) for one in cache.holdings(root) if one.kind == "features"] == [
+        ("of an older version", 4)
+    ]
+
+
+def test_digests_that_are_damaged_are_digests_of_no_files(root):
+    (root / "digests-tones.bin").write_bytes(b"x")
+    assert [(one.words, one.n) for one in cache.holdings(root) if one.kind == "digests"] == [("tones", 0)]
+
+
+def test_comparisons_of_an_audit_are_one_line(root):
+    for name, content in (("alike-a.json", "[]"), ("alike-b.json", "[1]")):
+        (root / name).write_text(content)
+    rows = [one for one in cached.grouped(cache.holdings(root)) if one.kind == "audit comparisons"]
+    assert [one.size for one in rows] == [5]
+
+
+def test_an_empty_store_is_said_to_be_empty(tmp_path, capsys):
+    assert cached.cache(asked(tmp_path / file_digests.FOLDER)) == 0
+    assert capsys.readouterr().out.startswith("nothing in ")
+    assert cached.cache(asked(tmp_path / file_digests.FOLDER, clear=True)) == 0
+    assert capsys.readouterr().out.startswith("0.0 MB freed")
+
+
+def test_clearing_removes_all_of_it_and_says_how_much(root, capsys):
+    (root / "looks-tones-1").mkdir()
+    (root / "looks-tones-1" / "a.npz").write_bytes(bytes(100))
+    size = bytes_in(root)
+    assert cached.cache(asked(root, clear=True, as_json=True)) == 0
+    assert json.loads(capsys.readouterr().out)["freed"] == size
+    assert bytes_in(root) == 0 and cache.holdings(root)[0].size == 0
+
+
+def test_clearing_leaves_kept_audits_and_archives_alone(root, capsys):
+    for name in cached.STAYS:
+        (root.parent / name).mkdir()
+        (root.parent / name / "x").write_bytes(bytes(1000))
+    cached.cache(asked(root, clear=True))
+    cached.cache(asked(root, as_json=True))
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["beside"] == dict.fromkeys(cached.STAYS, 1000)
+
+
+def test_what_was_cleared_is_made_again_and_open_features_stay_readable(tones, root):
+    _, found = cache.features_of(tones, MEL, root, say=lambda line: None)
+    kept, said = np.array(found.array), []
+    cache.clear(root)
+    if os.name == "posix":
+        assert np.array_equal(found.array, kept)
+    _, again = cache.features_of(tones, MEL, root, say=said.append)
+    assert len(said) == 1 and np.array_equal(again.array, kept)
+
+
+@pytest.mark.numeric
+def test_features_without_their_array_are_made_again(tones, root):
+    home = root / cache.key_of(tones, MEL, 0, root)
+    (home / "array.bin").unlink()
+    said = []
+    _, found = cache.features_of(tones, MEL, root, say=said.append)
+    assert len(said) == 1 and np.array_equal(found.of(1), audio_features.from_file(tones.examples[1].path, MEL)[0])
+
+
+def test_clearing_leaves_what_a_live_process_is_making(root):
+    live = root / f"{compute.MAKING}{compute.owner()}-abc"
+    dead = root / f"{compute.MAKING}{compute.machine()}-{ended()}-abc"
+    for folder in (live, dead):
+        folder.mkdir()
+        (folder / "array.bin").write_bytes(bytes(10))
+    temporary = root / f".digests-tones.{os.getpid()}.bin"
+    temporary.write_bytes(b"x")
+    cache.clear(root)
+    assert names(root) == sorted([live.name, temporary.name])
+
+
+@pytest.mark.numeric
+@pytest.mark.parametrize("cleared", ["when it was renamed", "while it is made"])
+def test_a_computation_that_meets_a_clearing_goes_on(tones, tmp_path, monkeypatch, cleared):
+    root, times = tmp_path / "store", []
+
+    def take_place(work, home, before=compute.take_place):
+        if cleared == "while it is made":
+            cache.clear(root)
+        before(work, home)
+        if cleared == "when it was renamed" and not times:
+            cache.clear(root)
+        times.append(home)
+
+    monkeypatch.setattr(compute, "take_place", take_place)
+    _, found = cache.features_of(tones, MEL, root, say=lambda line: None)
+    assert np.array_equal(found.of(2), audio_features.from_file(tones.examples[2].path, MEL)[0])
+    assert len(times) == (2 if cleared == "when it was renamed" else 1)
+
+
+def test_outputs_that_were_cleared_as_they_were_written_are_made_again(tmp_path, monkeypatch):
+    from musicml.features.cache import frozen_outputs
+
+    calls, kept = [], frozen_outputs.kept
+
+    def meets_a_clearing(path):
+        if len(calls) == 1:
+            cache.clear(tmp_path)
+        return kept(path)
+
+    def make():
+        calls.append(1)
+        return np.ones((2, 3))
+
+    monkeypatch.setattr(frozen_outputs, "kept", meets_a_clearing)
+    assert cache.outputs(tmp_path, {}, (2, 3), make, say=lambda line: None).sum() == 6 and len(calls) == 2
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere only age tells")
+def test_the_next_computation_removes_what_dead_processes_left_and_nothing_else(tones, tmp_path):
+    root = tmp_path / "store"
+    folders = {
+        "dead": f"{compute.MAKING}{compute.machine()}-{ended()}-abc",
+        "live": f"{compute.MAKING}{compute.machine()}-{os.getppid()}-abc",
+        "of another machine": f"{compute.MAKING}other{compute.machine()}-{ended()}-abc",
+        "of another machine, old": f"{compute.MAKING}other{compute.machine()}-{ended()}-old",
+        "without a name, old": f"{compute.MAKING}x1y2z3",
+    }
+    for what, name in folders.items():
+        (root / name).mkdir(parents=True)
+        (root / name / "array.bin").write_bytes(b"x")
+        if "old" in what:
+            long_ago = time.time() - 2 * compute.DAY
+            for path in (root / name / "array.bin", root / name):
+                os.utime(path, (long_ago, long_ago))
+    cache.features_of(tones, MEL, root, say=lambda line: None)
+    left = {what for what, name in folders.items() if (root / name).is_dir()}
+    assert left == {"live", "of another machine"}
+
+
+def test_a_store_may_be_removed_whole(tones, root):
+    shutil.rmtree(root)
+    assert len(cache.features_of(tones, MEL, root, say=lambda line: None)[0].examples) == 4

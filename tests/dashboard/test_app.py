@@ -1,0 +1,248 @@
+"""Every page opens in both languages whatever runs it finds, and says nothing that is not in its words."""
+
+import ast
+import configparser
+import re
+import shutil
+import string
+import tomllib
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import i18n, layout
+from dashboard.app_pages import find_page
+from tests.fixtures import fake_runs as made_runs
+from tests.fixtures import pages
+
+LANGUAGES = tuple(i18n.LANGUAGES)
+HOME = pages.APP.parent
+RESULTS = ("curves", "run", "confusion", "classes", "compare")  # pages that show one run or several
+# what stands on a page by its first argument
+SHOWS = {
+    *("title", "header", "subheader", "markdown", "write", "caption", "text", "code", "info", "error", "warning"),
+    *("success", "button", "download_button", "selectbox", "multiselect", "segmented_control", "radio", "slider"),
+    *("toggle", "checkbox", "number_input", "text_input", "file_uploader", "audio_input", "metric", "expander", "tabs"),
+    *("spinner", "toast", "progress", "pills", "popover", "link_button", "page_link", "select_slider"),
+}
+# what the package calls things by, and Plotly a place
+TERMS = {"class activation map", "the recording", "middle right"}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Folders of runs in every state that a page may find."""
+    made = {name: tmp_path_factory.mktemp("runs") / name for name in ("none", "one", "families", "training", "broken")}
+    made["none"].mkdir()
+    made_runs.make(made["one"], family="cnn", n=40)
+    for family in made_runs.FAMILIES:
+        made_runs.make(made["families"], family=family, n=40, seed=3)
+    made_runs.make(made["training"], family="gru", status="training")
+    for number, damage in enumerate(made_runs.DAMAGES):
+        made_runs.make(made["broken"], family="cnn", n=40, seed=number, status="broken", damage=damage)
+    return made
+
+
+@pytest.fixture
+def looking_at(folders, monkeypatch, tmp_path):
+    """Let the dashboard look at the runs of one of `folders`, and at no data."""
+
+    def chosen(name, data=None):
+        monkeypatch.setenv("MUSICML_RUNS", str(folders[name]))
+        monkeypatch.setenv("MUSICML_DATA", str(data or tmp_path / "data"))
+        return sorted(path.name for path in folders[name].iterdir())
+
+    return chosen
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("state", ["none", "one", "families", "training", "broken"])
+def test_every_page_opens_whatever_runs_there_are(state, language, looking_at):
+    looking_at(state)
+    app = pages.opened("overview", language)
+    for page in pages.PAGES:
+        app.switch_page(find_page(page)).run()
+        pages.sound(app, language)
+        assert app.title[0].value == i18n.read(language, page)["title"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("state", ["families", "broken"])
+def test_every_page_opens_with_every_run(state, language, looking_at):
+    names, seen = looking_at(state), set()
+    for page in ("run", "confusion", "classes"):
+        app = pages.opened(page, language)
+        for name in app.selectbox(key="run").options:
+            pages.sound(app.selectbox(key="run").set_value(name).run(), language)
+            seen.add(name)
+    assert seen == set(names)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("page", ["overview", *RESULTS])
+def test_without_runs_a_page_says_what_to_do_first(page, language, looking_at):
+    looking_at("none")
+    assert i18n.read(language, "common")["first_steps"] in pages.said(pages.opened(page, language))
+
+
+@pytest.mark.parametrize("damage", sorted(made_runs.DAMAGES))
+def test_a_broken_run_is_told_in_a_sentence_and_hides_no_other(damage, tmp_path, monkeypatch):
+    monkeypatch.setenv("MUSICML_RUNS", str(tmp_path))
+    good = made_runs.make(tmp_path, family="gru", n=40)
+    broken = made_runs.make(tmp_path, family="cnn", n=40, seed=1, status="broken", damage=damage)
+    runs = pages.opened("overview").dataframe[0].value
+    assert {good.name, broken.name} <= set(runs["run"])
+    assert i18n.read("en", "common")["status_whole"] in set(runs["status"])
+
+
+def test_a_run_that_is_still_training_shows_how_far_it_has_come(looking_at):
+    (name,) = looking_at("training")
+    app = pages.opened("overview")
+    assert layout.plain(name) in pages.said(app)
+    assert "training" in set(app.dataframe[0].value["status"])
+
+
+@pytest.mark.parametrize("locale", ["id-ID", "id", "in"])
+def test_the_browsers_language_is_the_first_one_shown(locale, looking_at):
+    looking_at("none")
+    app = AppTest.from_file(str(pages.APP), default_timeout=pages.SECONDS)
+    app.context = {"locale": locale}
+    assert app.run().title[0].value == i18n.read("id", "overview")["title"]
+
+
+def test_the_language_chosen_stays_from_page_to_page(looking_at):
+    looking_at("one")
+    app = pages.opened("overview", "en")
+    app.sidebar.button_group(key="lang").set_value("id").run()
+    assert app.title[0].value == i18n.read("id", "overview")["title"]
+    app.switch_page("app_pages/setup.py").run()
+    assert app.title[0].value == i18n.read("id", "setup")["title"]
+
+
+def test_a_run_named_like_a_path_is_not_opened(looking_at, tmp_path):
+    (name,) = looking_at("one")
+    outside = tmp_path / "outside"
+    shutil.copytree(made_runs.make(tmp_path / "elsewhere", family="cnn", n=40, seed=9).path, outside)
+    for page in RESULTS:
+        app = pages.opened(page, "en", run="../../outside", runs=str(outside))
+        assert "outside" not in pages.said(app)
+
+
+def words_of(language):
+    return {path.name: tomllib.loads(path.read_text()) for path in sorted((HOME / "text" / language).glob("*.toml"))}
+
+
+def test_both_languages_have_the_same_keys_and_blanks():
+    english, indonesian = words_of("en"), words_of("id")
+    assert {name: sorted(table) for name, table in english.items()} == {
+        name: sorted(table) for name, table in indonesian.items()
+    }
+    for name, table in english.items():
+        for key, sentence in table.items():
+            assert blanks(sentence) == blanks(indonesian[name][key]), f"{name}: {key}"
+            assert sentence.strip() and indonesian[name][key].strip(), f"{name}: {key} is empty"
+
+
+def blanks(sentence):
+    return {field for _, field, _, _ in string.Formatter().parse(sentence) if field is not None}
+
+
+def test_every_page_has_its_words_and_every_word_a_page():
+    assert {path.stem for path in (HOME / "text/en").glob("*.toml")} == {*pages.PAGES, "common"}
+
+
+def sources():
+    """The files that put something on a page."""
+    return sorted(path for path in HOME.rglob("*.py") if "text" not in path.parts)
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(HOME)))
+def test_no_page_holds_raw_words(path):
+    tree = ast.parse(path.read_text())
+    known = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings
+    known |= {id(inner) for node in ast.walk(tree) if is_refusal(node) for inner in ast.walk(node)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in known:
+            assert not is_prose(node.value), f"{path.name}:{node.lineno} says {node.value!r}: put it into text/"
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in SHOWS
+            and node.args
+        ):
+            first = node.args[0]
+            raw = isinstance(first, ast.Constant) and isinstance(first.value, str) and first.value
+            assert not raw, f"{path.name}:{node.lineno} shows {raw!r}: put it into text/"
+
+
+def is_refusal(node):
+    """Whether it is a sentence that is translated as the package's are."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "BadInput"
+
+
+def is_prose(value):
+    """Whether a string has two words of letters beside each other, as keys, formats and styles have not."""
+    if value in TERMS or "shape=" in value:
+        return False
+    bare = re.sub(r"%?\{[^}]*\}|<[^>]*>|\(|\)|:[a-z0-9.]+", " ", value)
+    return bool(re.search(r"[A-Za-z]{3,} +[a-z]{2,}", bare)) and not value.startswith(("MUSICML", "rgb"))
+
+
+def keys_asked(path):
+    """The keys that a page asks its words for, as far as they stand there in full."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            called = node.func
+            if isinstance(called, ast.Name) and called.id == "say":
+                yield node.args[0].value, {word.arg for word in node.keywords}
+
+
+@pytest.mark.parametrize("page", pages.PAGES)
+def test_a_page_asks_for_words_that_there_are_and_fills_their_blanks(page):
+    own, common = i18n.read("en", page), i18n.read("en", "common")
+    asked = [HOME / find_page(page), *(HOME / "app_pages" / page).glob("*.py")]
+    for key, filled in (found for path in asked for found in keys_asked(path)):
+        sentence = own.get(key, common.get(key))
+        assert sentence is not None, f"{page}.toml and common.toml have no {key}"
+        if None in filled:  # some are given together, under **
+            assert filled - {None} <= blanks(sentence), f"{page}.toml: {key}"
+        else:
+            assert blanks(sentence) == filled, f"{page}.toml: {key}"
+
+
+def test_every_module_but_those_of_the_predict_page_is_kept_from_models():
+    setup = configparser.ConfigParser()
+    setup.read(HOME.parent / "setup.cfg")
+    kept = set(setup["importlinter:contract:asks"]["source_modules"].split())
+    there = [HOME / "charts", HOME / "i18n", *(HOME / "app_pages").iterdir()]
+    there += HOME.glob("[!_]*.py")
+    names = {".".join(path.relative_to(HOME.parent).with_suffix("").parts) for path in there if path.name[0] != "_"}
+    assert names - kept == {"dashboard.app_pages.predict"} and kept <= names
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"), [("=1+1", "'=1+1"), ("-5", "'-5"), (-5, -5), ("rock", "rock"), ("@x", "'@x")]
+)
+def test_a_cell_of_a_csv_is_no_formula(cell, shown):
+    assert layout.harmless(cell) == shown
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("a_*b*_[c](d)<e>", "a\\_\\*b\\*\\_\\[c\\](d)\\<e\\>"),
+        ("give `--resume a_b` and c_d", "give `--resume a_b` and c\\_d"),
+        ("one ` alone_", "one ' alone\\_"),
+        ("www.x.y me@x.y", "www\\.x.y me\\@x.y"),
+    ],
+)
+def test_what_markdown_would_take_for_markup_is_shown_as_it_is(words, shown):
+    assert layout.plain(words) == shown
+
+
+def test_an_address_names_the_language_and_what_is_chosen_stays(looking_at):
+    looking_at("one")
+    app = pages.opened("overview", "en", lang="id")
+    assert app.title[0].value == i18n.read("id", "overview")["title"]
+    del app.query_params["lang"]
+    assert app.run().title[0].value == i18n.read("id", "overview")["title"]

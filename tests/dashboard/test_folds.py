@@ -1,0 +1,94 @@
+import os
+import shutil
+
+import pytest
+
+from dashboard import i18n
+from dashboard import runs as data
+from dashboard.i18n import LANGUAGES
+from musicml.evaluation import evaluate, predictions
+from musicml.experiment import config
+from musicml.experiment import run as runs
+from musicml.training import train as training
+from musicml.utils import files
+from musicml.utils.errors import BadInput
+from tests.fixtures import pages
+
+
+@pytest.fixture(scope="module")
+def run(tones, tones_toml, data_root, tmp_path_factory):
+    """A whole cross-validation of four folds on 24 files."""
+    settings = config.read(tones_toml, {"data.split": "group", "data.folds": 4})
+    made = training.train(settings, data_root, tmp_path_factory.mktemp("runs"), folder=tones)
+    evaluate.evaluate(made)
+    return made
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("page", [page for page in pages.PAGES if page != "setup"])
+def test_every_page_shows_a_cross_validation(page, language, run, data_root, monkeypatch):
+    monkeypatch.setenv("MUSICML_RUNS", str(run.path.parent))
+    monkeypatch.setenv("MUSICML_DATA", str(data_root))
+    app = pages.opened(page, language)
+    assert not app.error, app.error[0].value
+
+
+@pytest.mark.parametrize(
+    ("language", "judged", "served"),
+    [
+        (
+            "en",
+            "every file judged once, by the model of a fold that never saw its group",
+            "cross-validation of **4 folds**",
+        ),
+        ("id", "dinilai sekali, oleh model sebuah fold", "validasi silang **4 fold**"),
+    ],
+)
+def test_the_run_page_says_that_files_were_judged_out_of_fold(language, judged, served, run, data_root, monkeypatch):
+    monkeypatch.setenv("MUSICML_RUNS", str(run.path.parent))
+    monkeypatch.setenv("MUSICML_DATA", str(data_root))
+    app = pages.opened("run", language)
+    assert judged in pages.said(app)
+    pages.sound(app.segmented_control(key="run-part").set_value("data").run(), language)
+    assert served in pages.said(app)
+    sides = next(table.value for table in app.dataframe if table.value.shape == (2, 3))
+    assert sides.iloc[:, 1].sum() == 24  # all of them, for the model that is served
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_cross_validation_offers_no_example_and_says_why(language, run, data_root, monkeypatch):
+    monkeypatch.setenv("MUSICML_RUNS", str(run.path.parent))
+    monkeypatch.setenv("MUSICML_DATA", str(data_root))
+    app = pages.opened("predict", language)
+    app = pages.sound(app.segmented_control(key="predict-way-3").set_value("pick").run(), language)
+    assert i18n.read(language, "predict")["none_new"] in pages.said(app)
+    assert i18n.read(language, "common")["not_here"] not in pages.said(app)
+
+
+def test_a_cross_validation_lives_while_one_of_its_folds_is_trained(run, tmp_path):
+    made = runs.open_run(shutil.copytree(run.path, tmp_path / run.path.name))
+    (made.path / "report.json").unlink()
+    files.write_json(made.path / "run.json", {**made.facts(), "status": "started"})
+    for path in made.path.rglob("*"):
+        os.utime(path, (0, 0))
+    assert data.entry(made.path).status == "stopped"
+    os.utime(runs.fold(made, 3).path / "run.json")
+    assert data.entry(made.path).status == "training"
+
+
+def test_what_a_fold_said_of_several_classes_is_decided_by_its_own_thresholds(run, tmp_path):
+    made = runs.open_run(shutil.copytree(run.path, tmp_path / run.path.name))
+    files.write_json(made.path / "run.json", {**made.facts(), "task": "multi"})
+    for k in range(1, 5):
+        fold = runs.fold(made, k)
+        served = fold.read("serving.json")
+        files.write_json(fold.path / "serving.json", {**served, "thresholds": [k / 10] * 3})
+    one = data.entry(made.path)
+    tested = {row["example"]: int(row["fold"]) for row in made.table("split.csv")}
+    found = data.thresholds(one)
+    assert found.shape == (24, 3)
+    assert [row[0] for row in found] == [tested[name] / 10 for name in data.predictions(one).names]
+    assert data.spoken(found[..., 0]) == "0.10–0.40" and data.spoken(found[:1, 0]) == f"{found[0, 0]:.2f}"
+    (made.path / "split.csv").write_text("example,group,split\n")
+    with pytest.raises(BadInput, match="the fold of each example"):
+        predictions.fold_thresholds(made, ["low/0.wav"])

@@ -1,0 +1,378 @@
+"""The gate for sound: what it reads, what it warns of, what it refuses; and where clips are cut."""
+
+import io
+import struct
+import sys
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+import soundfile
+
+from musicml.data.io import audio
+from musicml.utils.errors import BadInput
+from tests.fixtures.near import off
+
+pytestmark = pytest.mark.numeric
+
+RATE = 22_050
+
+
+def tone(seconds=2.0, sample_rate=RATE, channels=1, hz=440.0):
+    """A tone with a little noise [shape=(n_samples, channels)], float32."""
+    t = np.arange(round(seconds * sample_rate)) / sample_rate
+    y = 0.4 * np.sin(2 * np.pi * hz * t) + 0.01 * np.random.default_rng(0).standard_normal(len(t))
+    return np.repeat(y[:, None], channels, axis=1).astype(np.float32)
+
+
+def encoded(y, format="WAV", sample_rate=RATE, subtype=None):
+    file = io.BytesIO()
+    soundfile.write(file, y, sample_rate, format=format, subtype=subtype)
+    return file.getvalue()
+
+
+def lying_wav(channels=1, sample_rate=RATE, data=bytes(200), claimed=None):
+    """A 16-bit WAV whose header says what it is told to."""
+    frame = channels * 2
+    fields = (16, 1, channels, sample_rate, sample_rate * frame % 2**32, frame % 2**16, 16)
+    size = len(data) if claimed is None else claimed
+    header = b"RIFF" + struct.pack("<I", (36 + size) % 2**32) + b"WAVEfmt " + struct.pack("<IHHIIHH", *fields)
+    return header + b"data" + struct.pack("<I", size) + data
+
+
+def by_av(format, codec, sample_rate, y, layout):
+    """`y` encoded with FFmpeg; the test is skipped where it can't."""
+    av = pytest.importorskip("av", reason="m4a and webm need the package av")
+    file = io.BytesIO()
+    container = av.open(file, "w", format=format)
+    try:
+        stream = container.add_stream(codec, rate=sample_rate, layout=layout)
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(y.T), format="fltp", layout=layout)
+        frame.sample_rate = sample_rate
+        container.mux([*stream.encode(frame), *stream.encode(None)])
+    except (av.FFmpegError, ValueError) as error:
+        pytest.skip(f"this FFmpeg has no encoder {codec}: {error}")
+    container.close()
+    return file.getvalue()
+
+
+def refusal(content, **options):
+    with pytest.raises(BadInput) as caught:
+        audio.read(content, **options)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.endswith(".")
+    return message
+
+
+# What is read
+
+
+def test_a_wav_comes_out_as_it_went_in():
+    y = tone()
+    sound = audio.read(encoded(y, subtype="FLOAT"))
+    assert (sound.y == y[:, 0]).all()
+    assert sound.y.dtype == np.float32
+    assert sound.sample_rate == RATE
+    assert sound.seconds == 2.0
+    assert sound.warnings == ()
+
+
+@pytest.mark.parametrize("format", ["WAV", "FLAC", "MP3", "OGG", "AIFF", "AU"])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_every_common_format_gives_the_same_tone(format, channels):
+    sound = audio.read(encoded(tone(channels=channels, sample_rate=44_100), format, 44_100), RATE)
+    assert abs(len(sound.y) - 2 * RATE) <= RATE // 10
+    assert sound.sample_rate == RATE
+    spectrum = np.abs(np.fft.rfft(sound.y))
+    assert abs(spectrum.argmax() * RATE / len(sound.y) - 440) < 2
+    assert sound.warnings == ()
+
+
+@pytest.mark.parametrize(("format", "codec"), [("mp4", "aac"), ("webm", "libopus"), ("adts", "aac")])
+def test_what_phones_and_browsers_record_is_read(format, codec):
+    content = by_av(format, codec, 48_000, tone(channels=2, sample_rate=48_000), "stereo")
+    sound = audio.read(content, RATE)
+    assert abs(sound.seconds - 2.0) < 0.1
+    assert 0.3 < np.abs(sound.y).max() < 0.6
+    assert sound.warnings == ()
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"])
+def test_the_scale_does_not_depend_on_the_width_of_the_samples(subtype):
+    y = tone()
+    assert np.abs(audio.read(encoded(y, subtype=subtype)).y - y[:, 0]).max() < 0.01
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "FLOAT"])
+def test_channels_are_averaged(subtype):
+    left, right = tone(hz=440), tone(hz=660)
+    sound = audio.read(encoded(np.hstack([left, right]), subtype=subtype))
+    assert off(sound.y, (left + right)[:, 0] / 2) < 1e-4
+
+
+def test_a_path_a_text_and_bytes_give_the_same(tmp_path):
+    path = tmp_path / "tone.wav"
+    path.write_bytes(encoded(tone()))
+    sounds = [audio.read(source) for source in (path, str(path), path.read_bytes())]
+    assert all((sound.y == sounds[0].y).all() for sound in sounds)
+
+
+def test_the_ending_of_a_name_decides_nothing(tmp_path):
+    path = tmp_path / "tone.raw"
+    path.write_bytes(encoded(tone()))
+    assert audio.read(path).seconds == 2.0
+
+
+def test_an_mp3_named_wav_is_read_with_a_warning():
+    sound = audio.read(encoded(tone(), "MP3"), name="song.wav")
+    assert sound.warnings == ("The file is named .wav but holds mp3: it was read as mp3.",)
+
+
+def test_an_id3_tag_before_the_sound_is_stepped_over():
+    tag = b"ID3\x04\x00\x00\x00\x00\x10\x00" + bytes(2048)
+    assert audio.read(tag + encoded(tone(), "MP3")).seconds > 1.9
+
+
+def test_resampling_equals_soxr_in_one_go():
+    import soxr
+
+    y = tone(5.0, 44_100)
+    expected = soxr.resample(y[:, 0], 44_100, RATE, quality="HQ")
+    assert off(audio.read(encoded(y, sample_rate=44_100, subtype="FLOAT"), RATE).y, expected) < 1e-5
+
+
+def test_what_is_heard_block_by_block_is_what_is_read():
+    content, parts = encoded(tone(5.0, 44_100), "FLAC", 44_100), []
+    heard = audio.listen(content, parts.append, RATE)
+    sound = audio.read(content, RATE)
+    assert len(parts) > 1 and (np.concatenate(parts) == sound.y).all()
+    assert (heard.sample_rate, heard.n_samples, heard.warnings) == (RATE, len(sound.y), sound.warnings)
+
+
+# An array
+
+
+@pytest.mark.parametrize("channels", [1, 2, 8])
+@pytest.mark.parametrize("sample_rate", [RATE, 44_100])
+def test_an_array_is_read_as_its_file(channels, sample_rate):
+    y = tone(sample_rate=sample_rate, channels=channels)
+    y[:, 0] *= 0.5
+    deep = np.round(y * 32_768).astype(np.int16)
+    for given, subtype in ((y, "FLOAT"), (deep, "PCM_16")):
+        wanted = audio.read(encoded(given, sample_rate=sample_rate, subtype=subtype), RATE)
+        sound = audio.read(given, RATE, given_rate=sample_rate)
+        assert off(sound.y, wanted.y) < 1e-5
+        assert (sound.sample_rate, sound.warnings, sound.y.dtype) == (RATE, (), np.float32)
+
+
+@pytest.mark.parametrize("sample_rate", [RATE, 44_100])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_an_array_of_one_dimension_is_mono_and_its_precision_is_no_matter(sample_rate, dtype):
+    y = tone(sample_rate=sample_rate)
+    wanted = audio.read(y, RATE, given_rate=sample_rate).y
+    for given in (y[:, 0], y, y[::-1][::-1]):
+        sound = audio.read(given.astype(dtype), RATE, given_rate=sample_rate)
+        assert off(sound.y, wanted) < (5e-3 if dtype == "float16" else 1e-5)
+        assert sound.y.dtype == np.float32
+
+
+def test_an_array_gets_the_warnings_of_a_file():
+    assert "silent" in audio.read(np.zeros(RATE), given_rate=RATE).warnings[0]
+    assert "clipped" in audio.read(np.clip(5 * tone(), -1, 1), given_rate=RATE).warnings[0]
+    assert audio.read(tone(9.0), most_seconds=2, given_rate=RATE).warnings == (
+        "Only the first 2.0 s of 9.0 s were read; the rest is left out.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("y", "given_rate", "words"),
+    [
+        (tone(), None, "must come with its sample_rate in Hz, and came without"),
+        (tone(), 100, "sample_rate=100 must be between 4000 and 192000 Hz"),
+        (tone().astype(np.int32), RATE, "float in [-1, 1] or int16, and holds int32"),
+        (tone() > 0, RATE, "and holds bool"),
+        (tone().astype(complex), RATE, "and holds complex128"),
+        (np.array(["a", "b"]), RATE, "and holds <U1"),
+        (np.zeros(0), RATE, "(n_samples,) or (n_samples, channels), and is of (0,)"),
+        (np.zeros((100, 0)), RATE, "and is of (100, 0)"),
+        (np.array(0.5), RATE, "and is of ()"),
+        (np.zeros((10, 2, 2)), RATE, "and is of (10, 2, 2)"),
+        (tone(channels=2).T, RATE, "channels=44100 must be between 1 and 8"),
+        (np.where(np.arange(900) == 700, np.nan, 0.1), RATE, "between -1 and 1, and has nan"),
+        (np.where(np.arange(900) == 700, -np.inf, 0.1), RATE, "between -1 and 1, and has inf"),
+        (1000 * tone(), RATE, "must hold samples between -1 and 1"),
+    ],
+)
+def test_an_array_that_is_no_sound_is_refused_with_what_came(y, given_rate, words):
+    message = refusal(y, given_rate=given_rate)
+    assert words in message and "the array" in message
+    assert "my song" in refusal(y, given_rate=given_rate, name="my song")
+
+
+# What is warned of
+
+
+@pytest.mark.parametrize(("y", "word"), [(np.zeros((RATE, 1)), "silent"), (np.clip(5 * tone(), -1, 1), "clipped")])
+def test_a_sound_that_says_nothing_true_is_flagged(y, word):
+    assert [word in warning for warning in audio.read(encoded(y)).warnings] == [True]
+
+
+def test_samples_stay_between_minus_one_and_one():
+    sound = audio.read(encoded(np.sign(tone(sample_rate=44_100)), sample_rate=44_100), RATE)
+    assert np.abs(sound.y).max() <= 1
+
+
+@pytest.mark.parametrize("format", ["WAV", "FLAC", "MP3"])
+def test_a_file_cut_in_half_is_read_with_a_warning(format):
+    content = encoded(tone(12.0), format)
+    sound = audio.read(content[: len(content) // 2])
+    assert 2 < sound.seconds < 7
+    assert [warning.startswith("The file is cut off or damaged: ") for warning in sound.warnings] == [True]
+    assert "of the 12.0 s" in sound.warnings[0]
+
+
+@pytest.mark.parametrize("format", ["WAV", "FLAC", "MP3"])
+def test_a_file_of_which_next_to_nothing_is_left_is_refused(format):
+    content = encoded(tone(12.0), format)
+    refusal(content[: max(len(content) // 40, 200)])
+
+
+def test_an_ogg_cut_off_has_no_end_mark():
+    content = encoded(tone(12.0), "OGG")
+    assert "without its end mark" in audio.read(content[: len(content) // 2]).warnings[0]
+
+
+def test_a_webm_cut_in_half_is_read_with_a_warning():
+    content = by_av("webm", "libopus", 48_000, tone(6.0, 48_000), "mono")
+    assert "cut off" in audio.read(content[: len(content) // 2]).warnings[0]
+
+
+def test_a_wav_written_to_a_pipe_claims_nothing():
+    data = (tone()[:, 0] * 32_767).astype("<i2").tobytes()
+    assert audio.read(lying_wav(data=data, claimed=2**32 - 1)).warnings == ()
+
+
+def test_only_the_wanted_seconds_of_an_hour_are_decoded():
+    file = io.BytesIO()
+    with soundfile.SoundFile(file, "w", 8_000, 1, format="FLAC", subtype="PCM_16") as hour:
+        for _ in range(60):
+            hour.write(np.zeros(60 * 8_000, np.int16))
+    content = file.getvalue()
+    tracemalloc.start()
+    begun = time.perf_counter()
+    sound = audio.read(content, most_seconds=10)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert sound.seconds == 10
+    assert "Only the first 10.0 s of 3600.0 s were read; the rest is left out." in sound.warnings
+    assert time.perf_counter() - begun < 5.0
+    assert peak < 10e6
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (lying_wav(sample_rate=1), "sample_rate=1 must be between 4000 and 192000 Hz"),
+        (lying_wav(sample_rate=2**32 - 1), "sample_rate=4294967295 must be between 4000 and 192000 Hz"),
+        (lying_wav(channels=65_535), "channels=65535 must be between 1 and 8"),
+        (lying_wav(channels=0), "channels=0 must be between 1 and 8"),
+        (lying_wav(channels=9, data=bytes(180)), "channels=9 must be between 1 and 8"),
+        (lying_wav(data=b""), "0 frames"),
+        (lying_wav()[:40], "must hold sound"),
+        (encoded(np.zeros((0, 1)), "AIFF"), "0 frames"),
+        (b"", "holds 0 bytes"),
+        (b"Not a sound at all.\n" * 20, "looks like text"),
+        (b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'/>", "is an SVG drawing"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(100), "is a PNG picture: give a wav"),
+        (b"\xff\xd8\xff\xe0" + bytes(100), "is a JPEG picture"),
+        (b"RIFF" + bytes(4) + b"WEBP" + bytes(100), "is a WEBP picture"),
+        (b"\0\1\2\3" + bytes(100), "starts with the bytes 00 01 02 03, which no known type does"),
+        (b"RIFF\xff\xff\xff\xffWAVE", "damaged or rare wav"),
+        (b"fLaC" + bytes(100), "damaged or rare flac"),
+        (b"\0\0\0\x20ftypM4A " + bytes(100), "m4a"),
+        (b"\x1aE\xdf\xa3" + bytes(100), "webm"),
+    ],
+)
+def test_a_damaged_or_foreign_file_is_refused_with_what_came(content, words):
+    assert words in refusal(content, name="song.wav")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e38, 20_000])
+def test_a_sample_that_is_no_number_or_off_the_scale_is_refused(value):
+    y = tone(channels=2)
+    y[100] = value
+    assert "between -1 and 1" in refusal(encoded(y, subtype="FLOAT"))
+
+
+def test_a_claim_of_two_gigabytes_costs_nothing():
+    tracemalloc.start()
+    message = refusal(lying_wav(data=bytes(56), claimed=2**31 - 100))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "48695.8 s that its header claims" in message
+    assert peak < 10e6
+
+
+def test_a_name_of_no_file_or_of_a_folder_is_refused(tmp_path):
+    assert "none of that name" in refusal(tmp_path / "missing.wav")
+    assert "is a folder: name files, or a folder that holds some" in refusal(tmp_path)
+    refusal("a\0b.wav")
+    refusal("long" * 2_000)
+
+
+def test_a_message_calls_bytes_what_it_is_told_to():
+    assert refusal(b"").startswith("this upload must")
+    assert refusal(b"", name="song.mp3").startswith("song.mp3 must")
+
+
+def test_a_sample_rate_nobody_hears_at_is_refused():
+    assert "sample_rate=100 must be between" in refusal(encoded(tone()), sample_rate=100)
+
+
+def test_without_av_the_cure_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    assert "pip install av" in refusal(b"\0\0\0\x20ftypM4A " + bytes(100))
+
+
+# Clips
+
+
+@pytest.mark.parametrize(
+    ("n", "expected"),
+    [
+        (0, [0]),
+        (10, [0]),
+        (30, [0]),
+        (45, [0]),
+        (46, [0, 16]),
+        (60, [0, 30]),
+        (75, [0, 30]),
+        (76, [0, 30, 46]),
+    ],
+)
+def test_clips_follow_each_other_and_the_last_ends_with_the_track(n, expected):
+    assert audio.starts(n, 30, 30).tolist() == expected
+
+
+def test_overlapping_clips_leave_less_than_half_a_clip_unheard():
+    for n in range(30, 200):
+        begins = audio.starts(n, 30, 10)
+        assert begins[-1] + 30 <= n
+        assert n - (begins[-1] + 30) <= 15
+
+
+def test_a_short_sound_is_repeated_and_a_long_one_left_alone():
+    y = np.arange(3, dtype=np.float32)
+    assert audio.pad(y, 8).tolist() == [0, 1, 2, 0, 1, 2, 0, 1]
+    assert audio.pad(y, 2) is y
+    assert audio.pad(y, 8).dtype == np.float32
+
+
+def test_nothing_can_not_be_repeated():
+    with pytest.raises(BadInput, match="at least 1 sample"):
+        audio.pad(np.zeros(0, np.float32), 5)

@@ -1,0 +1,92 @@
+"""Audits of real data, where it is there: MUSICML_SHARED_DATA names its folder."""
+
+import csv
+import os
+from pathlib import Path
+
+import pytest
+
+from musicml.data.audit import audit
+from musicml.data.datasets import gtzan, instrument_sounds, loading
+
+DATA = Path(os.environ.get("MUSICML_SHARED_DATA") or ".")
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("MUSICML_SHARED_DATA"), reason="MUSICML_SHARED_DATA names no folder of real data"
+)
+
+
+def quiet(_words):
+    """Progress that nobody hears."""
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A store's folder, so that a track is looked at once for all tests."""
+    return tmp_path_factory.mktemp("looks")
+
+
+@pytest.mark.slow
+def test_the_thirty_instruments_hold_photographs_twice_some_of_them_across_splits(tmp_path):
+    dataset = loading.load_folder(DATA / "instrument_images")
+    found = audit.audit(dataset, tmp_path, quiet)
+    (near,) = found.of("near_duplicates")
+    pairs = {(pair.first, pair.second): pair for pair in near.pairs}
+    assert len(pairs) >= 40 and sum(pair.across_splits for pair in near.pairs) >= 10 and near.weight == "fault"
+    # looked at one by one: sizes, crops, colours and mirrors of one photograph
+    for first, second in (
+        ("test/bagpipes/3.jpg", "train/bagpipes/007.jpg"),
+        ("train/tuba/034.jpg", "valid/tuba/4.jpg"),
+        ("train/guitar/017.jpg", "train/guitar/035.jpg"),
+        ("train/harmonica/034.jpg", "valid/harmonica/3.jpg"),
+        ("train/casaba/067.jpg", "train/casaba/102.jpg"),
+    ):
+        assert (first, second) in pairs
+    # alike to a hash, and two instruments to anybody
+    assert ("test/clarinet/2.jpg", "train/Didgeridoo/063.jpg") not in pairs
+    (resembling,) = found.of("look_alikes")
+    assert {"test/clarinet/2.jpg", "train/Didgeridoo/063.jpg"} <= set(resembling.files)
+
+
+def test_no_real_recordings_that_differ_are_taken_for_one(store):
+    clips = loading.load_folder(DATA / "instrument_clips")
+    for dataset in (gtzan.load(DATA / "gtzan"), clips):
+        found = audit.audit(dataset, store, quiet)
+        assert found.pairs == () and found.of("unreadable")[0].weight == "fine"
+
+
+def test_an_excerpt_of_two_seconds_is_found_in_its_track(store):
+    """Of 51 tracks of GTZAN there is an excerpt as well, under the same name."""
+    tracks = gtzan.load(DATA / "gtzan")
+    excerpts = loading.load_folder(DATA / "gtzan_clips")
+    looks = [audit.looks.take(dataset, store, quiet)[0] for dataset in (tracks, excerpts)]
+    names = [example.path.stem for dataset in (tracks, excerpts) for example in dataset.examples]
+    marks = [
+        audit.alike.landmarks.unpacked(its[example.id].marks)
+        for its, dataset in zip(looks, (tracks, excerpts), strict=True)
+        for example in dataset.examples
+    ]
+    found = audit.alike.recordings.matches(marks)
+    n, both = len(tracks.examples), {e.path.stem for e in tracks.examples} & {e.path.stem for e in excerpts.examples}
+    assert all(names[one.first] == names[one.second] for one in found)
+    assert {names[one.first] for one in found if one.first < n <= one.second} == both and len(both) == 51
+
+
+def test_the_published_table_of_four_instruments_lets_no_model_pass_0_909(tmp_path):
+    """The real tables, with a tiny file for each name."""
+    root = tmp_path / "instrument_sounds"
+    for side in ("Train", "Test"):
+        folder = root / f"{side}_submission" / f"{side}_submission"
+        folder.mkdir(parents=True)
+        table = DATA / "instrument_sounds" / f"Metadata_{side}.csv"
+        (root / table.name).write_bytes(table.read_bytes())
+        with open(table, newline="", encoding="utf-8-sig") as rows:
+            for row in csv.DictReader(rows):
+                (folder / row["FileName"]).write_bytes(row["FileName"].encode())
+    published = instrument_sounds.load(root, as_published=True)
+    found = audit.audit(published, tmp_path / "store", quiet)
+    (ceiling,) = found.of("ceiling")
+    assert ceiling.words.startswith("No model can pass macro ROC-AUC 0.909 or accuracy 0.73")
+    (contradictory,) = found.of("contradictory_labels")
+    assert len(contradictory.files) >= 1400 and "drum and violin" in contradictory.words and found.as_published
+    repaired = instrument_sounds.load(root)
+    assert not audit.audit(repaired, tmp_path / "store", quiet).of("ceiling")

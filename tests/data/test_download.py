@@ -1,0 +1,1051 @@
+import dataclasses
+import errno
+import hashlib
+import io
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import traceback
+import zipfile
+from collections import namedtuple
+from pathlib import Path
+
+import pooch
+import pytest
+from kagglesdk import kaggle_env
+
+from musicml.data.datasets import loading
+from musicml.data.download import (
+    download,
+    gtzan_lists,
+    http_session,
+    kaggle_cli,
+    kaggle_credentials,
+    messages,
+    retry,
+    verify,
+)
+from musicml.data.synthetic import generate
+from musicml.utils import progress
+from musicml.utils.errors import BadInput
+from tests.conftest import EXPERIMENTS, TONES
+from tests.fixtures.fake_servers import SIGNED, Fault, Kaggle, Server, tarred, zipped
+
+TOKEN = "KGAT_recognisable5ecret"
+KEY = "0ldkey_recognisable5ecret"
+PICTURES = "gpiosenka/musical-instruments-image-classification"
+PLACE = f"/{PICTURES}/7/archive.zip"
+USAGE = namedtuple("Usage", "total used free")
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A folder with small data sets in the layouts of the real ones; SOURCE.json says that they are generated."""
+    root = tmp_path_factory.mktemp("small")
+    for name in download.ORIGINS:
+        scale = 0.3 if name == "openmic" else 0.02  # enough for every instrument's forest
+        generate.write(root, only=[name], scale=scale, say=lambda line: None)
+    genres = root / "gtzan/Data"
+    (genres / "images_original/blues").mkdir(parents=True)
+    shutil.copy(next((root / "instrument_images").rglob("*.jpg")), genres / "images_original/blues/blues00000.png")
+    (genres / "features_30_sec.csv").write_text("filename,label\n")
+    return root
+
+
+@pytest.fixture(scope="module")
+def archives(small, tmp_path_factory):
+    """The four archives as they are published, but small: name → content. No test changes them."""
+    folder = tmp_path_factory.mktemp("archives")
+    pictures = zipped(small / "instrument_images", folder / "pictures.zip", "30 Musical Instruments/")
+    return {
+        "gtzan": zipped(small / "gtzan", folder / "genres.zip"),
+        "instrument_images": pictures,
+        "instrument_sounds": zipped(small / "instrument_sounds", folder / "sounds.zip"),
+        "openmic": tarred(small / "openmic", folder / "openmic.tgz"),
+    }
+
+
+@pytest.fixture
+def storage():
+    made = Server()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def kaggle(storage, archives, monkeypatch):
+    """A Kaggle with its three data sets, to which the real client goes."""
+    made = Kaggle(storage)
+    for name, version in (("gtzan", 1), ("instrument_images", 7), ("instrument_sounds", 3)):
+        storage.files[f"/{download.ORIGINS[name].ref}/{version}/archive.zip"] = archives[name]
+    monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, made.url)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def web(archives, small, monkeypatch):
+    """A Zenodo and a GitHub, with the hashes that small files have."""
+    made = Server()
+    made.files["/records/1432913/files/openmic-2018-v1.0.0.tgz"] = archives["openmic"]
+    hashes = {}
+    for name, place in gtzan_lists.PLACES.items():
+        made.files[f"/{place}"] = (small / "gtzan/splits" / name).read_bytes()
+        hashes[name] = hashlib.sha256(made.files[f"/{place}"]).hexdigest()
+    md5 = hashlib.md5(archives["openmic"]).hexdigest()
+    monkeypatch.setattr(verify, "ZENODO", made.url)
+    monkeypatch.setattr(gtzan_lists, "GITHUB", made.url)
+    monkeypatch.setattr(gtzan_lists, "SHA256", hashes)
+    monkeypatch.setitem(download.ORIGINS, "openmic", dataclasses.replace(download.ORIGINS["openmic"], md5=md5))
+    yield made
+    made.close()
+
+
+@pytest.fixture(autouse=True)
+def at_home(tmp_path, monkeypatch):
+    """A home of its own, no login, no address but loopback's, and no long rests between tries."""
+    for name in [name for name in os.environ if name.startswith("KAGGLE_")]:
+        monkeypatch.delenv(name)
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home/.config"))
+    monkeypatch.setattr(retry, "PAUSE", 0.002)
+    monkeypatch.setattr(retry, "LONGEST_PAUSE", 0.01)
+    real, looked = socket.socket.connect, socket.getaddrinfo
+
+    def connect(self, address):
+        assert address[0] == "127.0.0.1", address
+        return real(self, address)
+
+    def look_up(host, *rest, **more):
+        if host not in ("127.0.0.1", "localhost"):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")  # as where there is no network
+        return looked(host, *rest, **more)
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+
+
+@pytest.fixture
+def run(musicml, tmp_path):
+    """`musicml fetch` into tmp_path/data: words → exit code, output, errors; no secret is in any of it."""
+
+    def fetched(*words):
+        code, out, err = musicml("fetch", "--data-root", tmp_path / "data", *words)
+        for said in (out, err):
+            assert TOKEN not in said and KEY not in said and SIGNED not in said and "Traceback" not in said
+        assert secrets_on(tmp_path) == []
+        return code, out, err
+
+    return fetched
+
+
+def secrets_on(folder):
+    """Files outside of the home that hold a secret."""
+    files = [path for path in Path(folder).rglob("*") if path.is_file()]
+    found = [path for path in files if path.relative_to(folder).parts[0] != "home"]
+    words = [word.encode() for word in (TOKEN, KEY, SIGNED)]
+    return [path for path in found if any(word in path.read_bytes() or word in str(path).encode() for word in words)]
+
+
+def test_the_search_for_secrets_finds_a_planted_one(tmp_path):
+    for place in ("data/home/a.txt", f"data/{KEY}", "home/a.txt"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_text(TOKEN if place.endswith(".txt") else "")
+    assert {path.name for path in secrets_on(tmp_path)} == {"a.txt", KEY} and len(secrets_on(tmp_path)) == 2
+
+
+def refused(run, *words):
+    """The one sentence that a fetch of the pictures ends with."""
+    code, out, err = run(*(words or ("instrument_images",)))
+    sentences = [line for line in err.splitlines() if line.startswith("musicml: ")]
+    assert code == 2 and out == "" and len(sentences) == 1, err
+    assert err.rstrip().endswith(sentences[0])
+    return sentences[0]
+
+
+def left(tmp_path):
+    """What is in the data root, but the notes on hashes."""
+    root = tmp_path / "data"
+    found = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+    return [path for path in found if path != ".archives/hashes.json"]
+
+
+def asked_of(server):
+    return [seen.headers.get("Range", "all") for seen in server.seen if seen.method == "GET"]
+
+
+@pytest.mark.slow
+def test_all_four_sets_come_in_their_real_layouts_and_can_be_trained_on(run, kaggle, web, tmp_path, musicml):
+    code, out, err = run("--json")
+    told = json.loads(out)
+    assert code == 0 and [one["name"] for one in told["sets"]] == list(download.ORIGINS)
+    assert [one["version"] for one in told["sets"]] == ["1", "7", "3", "1.0.0"]
+    assert told["folders"] == [str(tmp_path / "data" / name) for name in download.ORIGINS]
+    for one in told["sets"]:
+        dataset = loading.load(one["name"], tmp_path / "data", "real")
+        assert len(dataset.examples) > 20 and not dataset.sample and not one["already_there"]
+        assert (dataset.source["sha256"], dataset.source["bytes"]) == (one["sha256"], one["bytes"])
+    assert loading.load("gtzan", tmp_path / "data", "real").lists == ("filtered", "artist")
+    assert not [path for path in left(tmp_path) if path.startswith(".")]
+    assert not list((tmp_path / "home").rglob("*"))
+    experiments = tmp_path / "experiments"
+    experiments.mkdir()
+    forests = (EXPERIMENTS / "openmic_forest.toml").read_text().replace("n_estimators = 100", "n_estimators = 3")
+    (experiments / "openmic_forest.toml").write_text(forests)
+    (experiments / "tones.toml").write_text(TONES.replace('"gtzan"', '"gtzan"\nsplit = "group"'))
+    words = ["train-all", "--data", "real", "--data-root", tmp_path / "data", "--runs", tmp_path / "runs"]
+    code, out, _ = musicml(*words, "--experiments", experiments, "--json")
+    rows = json.loads(out)["experiments"]
+    assert code == 0 and [row["sample"] for row in rows] == [False, False]
+
+
+def test_what_is_written_of_a_data_set_says_where_it_comes_from(run, kaggle, archives, tmp_path):
+    assert run("instrument_images")[0] == 0
+    source = json.loads((tmp_path / "data/instrument_images/SOURCE.json").read_text())
+    assert source["sha256"] == hashlib.sha256(archives["instrument_images"]).hexdigest()
+    assert source["bytes"] == len(archives["instrument_images"]) and source["sample"] is False
+    assert source["source"] == f"Kaggle {PICTURES}" and source["version"] == "7" and source["licence"] == "CC0-1.0"
+    assert source["url"].endswith("/versions/7") and source["date"][:2] == "20" and "Piosenka" in source["citation"]
+    assert (source["files"], source["examples"]) == (150, 150)
+
+
+def test_a_set_that_is_there_is_kept_and_nobody_is_asked(run, kaggle, tmp_path, snapshot):
+    run("instrument_images")
+    before, n_seen = snapshot(tmp_path / "data"), len(kaggle.seen)
+    code, out, err = run("instrument_images", "--json")
+    assert code == 0 and "already there" in err and len(kaggle.seen) == n_seen
+    assert json.loads(out)["sets"][0]["already_there"] and snapshot(tmp_path / "data") == before
+
+
+def test_a_version_that_is_pinned_is_asked_for_by_its_number(run, kaggle, web):
+    run("gtzan", "instrument_images")
+    asked = [seen.body for seen in kaggle.seen if "Download" in seen.path]
+    assert [body["datasetVersionNumber"] for body in asked] == [1, 7]
+
+
+def test_a_version_that_nobody_tells_is_said_to_be_the_newest_of_today(run, kaggle, storage, tmp_path):
+    kaggle.answers["/v1/datasets.DatasetApiService/GetDataset"] = lambda body, headers: kaggle.no(500)
+    code, out, err = run("instrument_images", "--json")
+    assert code == 0 and json.loads(out)["sets"][0]["version"] is None and "did not tell the version" in err
+
+
+def test_a_connection_cut_five_times_still_ends_in_a_verified_archive(run, kaggle, storage, archives, tmp_path):
+    cuts = [50_000, 120_000, 120_000, 300_000, 500_000]  # the third brings nothing
+    storage.faults = [Fault(cut=cut) for cut in cuts]
+    code, out, _ = run("instrument_images", "--json")
+    assert code == 0
+    assert json.loads(out)["sets"][0]["sha256"] == hashlib.sha256(archives["instrument_images"]).hexdigest()
+    ranges = asked_of(storage)
+    assert ranges[0] == "all" and len(ranges) == 6 and all(asked.startswith("bytes=") for asked in ranges[1:])
+    assert len(loading.load("instrument_images", tmp_path / "data").examples) == 150
+
+
+def test_openmic_is_cut_five_times_and_has_its_md5_in_the_end(run, web, tmp_path):
+    size = len(web.files["/records/1432913/files/openmic-2018-v1.0.0.tgz"])
+    web.faults = [Fault(cut=size * part // 7) for part in (1, 2, 3, 4, 5)]
+    assert run("openmic")[0] == 0 and len(asked_of(web)) == 6
+    assert len(loading.load("openmic", tmp_path / "data").examples) > 20
+
+
+def test_a_server_without_ranges_is_asked_for_the_whole_again(run, kaggle, storage):
+    storage.ranges, storage.faults = False, [Fault(cut=200_000), Fault(cut=400_000)]
+    assert run("instrument_images")[0] == 0 and len(asked_of(storage)) == 3
+
+
+def test_a_server_that_gives_less_than_it_was_asked_for_is_asked_again(run, kaggle, storage):
+    storage.faults, storage.most = [Fault(cut=20_000)], 100_000
+    assert run("instrument_images")[0] == 0 and len(asked_of(storage)) > 5
+
+
+def test_an_archive_that_was_changed_meanwhile_is_begun_anew(run, kaggle, storage, archives, tmp_path):
+    half = len(archives["instrument_images"]) // 2
+    storage.files[PLACE] = archives["instrument_images"][:half] + b"x" * 999
+    storage.always_cut = half
+    refused(run)
+    storage.files[PLACE], storage.always_cut = archives["instrument_images"], None
+    assert run("instrument_images")[0] == 0
+    assert asked_of(storage)[-1].startswith("bytes=")  # and If-Range had it sent whole
+
+
+def test_a_second_call_goes_on_where_the_first_was_cut_off(run, kaggle, storage, archives, tmp_path):
+    storage.always_cut = 300_000
+    said = refused(run)
+    assert "breaks off after 0.3 of 0.6 MB" in said and "`musicml fetch instrument_images` goes on from there" in said
+    assert left(tmp_path) == [".archives/instrument_images.zip.part", ".archives/instrument_images.zip.part.json"]
+    storage.always_cut = None
+    assert run("instrument_images")[0] == 0 and asked_of(storage)[-1].startswith("bytes=29")
+
+
+def test_a_part_of_which_nobody_knows_what_it_is_of_is_thrown_away(run, kaggle, storage, tmp_path):
+    part = tmp_path / "data/.archives/instrument_images.zip.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"x" * 1000)
+    assert run("instrument_images")[0] == 0 and asked_of(storage) == ["all"]
+
+
+def test_without_a_network_the_cure_is_said(run, web, monkeypatch, tmp_path):
+    for name, host in (("instrument_images", "Kaggle"), ("openmic", "Zenodo")):
+        monkeypatch.setattr(verify, "ZENODO", "https://zenodo.org")
+        said = refused(run, name)
+        assert f"must come from {host}, which can't be reached" in said and "give it with --from" in said
+    assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["instrument_images", "openmic"])
+@pytest.mark.parametrize(
+    "fault, words",
+    [
+        (Fault(403), "says no (403): open https://"),
+        (Fault(404), "no more under its address (404): look at https://"),
+        (Fault(429, {"Retry-After": "3600"}), "wants a pause of 60 minutes"),
+        (Fault(429, {"Retry-After": "9" * 400}), "wants a pause of 527040 minutes"),
+        (Fault(503), "has a fault of its own (503)"),
+        (Fault(418), "says no (418)"),
+    ],
+)
+def test_each_answer_of_a_server_that_is_no_archive_is_one_sentence(
+    name, fault, words, run, kaggle, storage, web, tmp_path, monkeypatch
+):
+    kaggle.tokens = {TOKEN}
+    monkeypatch.setenv("KAGGLE_API_TOKEN", TOKEN)
+    storage.faults, web.faults = [fault] * 20, [fault] * 20
+    assert words in refused(run, name)
+    assert left(tmp_path) == []
+
+
+def test_a_server_that_wants_a_short_pause_gets_it(run, kaggle, monkeypatch):
+    rests = []
+    monkeypatch.setattr(retry.time, "sleep", rests.append)
+    kaggle.faults_of_api = [Fault(429, {"Retry-After": "7"}), Fault(503), Fault(429)]
+    assert run("instrument_images")[0] == 0
+    assert 7.0 in rests
+
+
+def test_a_pause_is_told_in_seconds_or_as_a_date():
+    assert retry.seconds_until("30") == 30
+    assert retry.seconds_until("Wed, 26 Mar 2025 00:00:00 GMT") == 0
+    for neither in ("soon", "", "²", "-1", "Wed, 26 Mar 99999 00:00:00 GMT"):
+        assert retry.seconds_until(neither) is None, neither
+    assert retry.seconds_until("9" * 400) == retry.seconds_until("9" * 5000) == retry.LONGEST_WISH
+
+
+def test_a_pause_is_told_in_minutes_of_which_one_is_a_minute():
+    wanted = download.Wanted("gtzan", "Kaggle", "https://page", "--from", "musicml fetch gtzan")
+    for seconds, words in ((60, "a pause of a minute"), (61, "a pause of 2 minutes"), (None, "of some minutes")):
+        assert words in str(messages.busy(wanted, seconds))
+
+
+def test_a_server_that_says_nothing_is_not_waited_for(run, kaggle, storage, monkeypatch):
+    monkeypatch.setattr(http_session, "READ", 0.1)
+    storage.faults = [Fault(stall=True)] * 5
+    assert "must answer within 0 s, and sent nothing" in refused(run)
+
+
+def test_a_login_is_not_shown_where_none_is_wanted(run, kaggle, storage, monkeypatch):
+    kaggle.tokens = {TOKEN}
+    monkeypatch.setenv("KAGGLE_API_TOKEN", TOKEN)
+    assert run("instrument_images")[0] == 0
+    assert kaggle.seen and not any("Introspect" in seen.path for seen in kaggle.seen)
+    assert not any("Authorization" in seen.headers or TOKEN in str(seen.body) for seen in kaggle.seen + storage.seen)
+
+
+def test_401_without_a_token_says_how_to_make_one(run, kaggle, tmp_path):
+    kaggle.public = False
+    said = refused(run)
+    assert "(401), and none was found: make one at https://www.kaggle.com/settings" in said
+    assert left(tmp_path) == []
+
+
+def by_environment(home, monkeypatch):
+    monkeypatch.setenv("KAGGLE_API_TOKEN", TOKEN)
+
+
+def by_named_file(home, monkeypatch):
+    home.mkdir()
+    (home / "my_token").write_text(f"{TOKEN}\n")
+    monkeypatch.setenv("KAGGLE_API_TOKEN", str(home / "my_token"))
+
+
+def by_file(home, monkeypatch):
+    (home / ".kaggle").mkdir(parents=True)
+    (home / ".kaggle/access_token").write_text(f"{TOKEN}\n")
+
+
+def by_old_environment(home, monkeypatch):
+    monkeypatch.setenv("KAGGLE_USERNAME", "somebody")
+    monkeypatch.setenv("KAGGLE_KEY", KEY)
+
+
+def by_old_file(home, monkeypatch):
+    (home / ".config/kaggle").mkdir(parents=True)
+    (home / ".config/kaggle/kaggle.json").write_text(json.dumps({"username": "somebody", "key": KEY}))
+
+
+def by_folder_of_settings(home, monkeypatch):
+    home.mkdir()
+    (home / "kaggle.json").write_text(json.dumps({"username": "somebody", "key": KEY}))
+    monkeypatch.setenv("KAGGLE_CONFIG_DIR", str(home))
+
+
+WAYS = [by_environment, by_named_file, by_file, by_old_environment, by_old_file, by_folder_of_settings]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("refusal", [401, 403])
+def test_what_kaggle_keeps_from_strangers_comes_with_a_login(way, refusal, run, kaggle, storage, tmp_path, monkeypatch):
+    kaggle.public, kaggle.refusal, kaggle.tokens, kaggle.keys = False, refusal, {TOKEN}, {f"somebody:{KEY}"}
+    way(tmp_path / "home", monkeypatch)
+    assert run("instrument_images")[0] == 0
+    assert not any("Authorization" in seen.headers for seen in storage.seen)  # the storage gets no login
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_login_that_is_not_accepted_is_named_by_its_place(way, run, kaggle, tmp_path, monkeypatch):
+    kaggle.public = False
+    way(tmp_path / "home", monkeypatch)
+    said = refused(run)
+    assert "was not accepted" in said and ("KAGGLE_" in said or "access_token was" in said or "kaggle.json was" in said)
+
+
+def test_a_token_that_is_not_accepted_is_said_and_another_login_is_tried(run, kaggle, monkeypatch):
+    kaggle.public, kaggle.keys = False, {f"somebody:{KEY}"}
+    monkeypatch.setenv("KAGGLE_API_TOKEN", TOKEN)
+    by_old_environment(None, monkeypatch)
+    code, _, err = run("instrument_images")
+    assert code == 0 and "Kaggle does not accept the token in KAGGLE_API_TOKEN" in err
+
+
+@pytest.mark.parametrize("token", [f"{TOKEN}\nX: y", f"{TOKEN}\u20ac", TOKEN * 40, f"/{TOKEN}/" * 300])
+@pytest.mark.parametrize("public", [True, False])
+def test_a_token_that_can_not_be_sent_is_shown_to_nobody(token, public, run, kaggle, monkeypatch):
+    kaggle.public = public
+    monkeypatch.setenv("KAGGLE_API_TOKEN", token)
+    code, _, err = run("instrument_images")
+    assert code == (0 if public else 2) and ("KAGGLE_API_TOKEN" in err) is not public
+
+
+def test_403_with_a_good_token_sends_to_the_page_where_terms_are_accepted(run, kaggle, monkeypatch):
+    kaggle.public, kaggle.refusal, kaggle.keys = False, 403, set()
+    monkeypatch.setattr(kaggle, "may", lambda headers: False)
+    kaggle.tokens = {TOKEN}
+    monkeypatch.setenv("KAGGLE_API_TOKEN", TOKEN)
+    said = refused(run)
+    assert f"says no (403): open https://www.kaggle.com/datasets/{PICTURES}" in said and "accept its terms" in said
+
+
+def test_no_exception_of_a_fetch_holds_a_secret_even_in_what_it_came_from(kaggle, storage, tmp_path, monkeypatch):
+    monkeypatch.setenv("KAGGLE_API_TOKEN", TOKEN)
+    monkeypatch.setenv("KAGGLE_USERNAME", "somebody")
+    monkeypatch.setenv("KAGGLE_KEY", KEY)
+    for faults, public in (([Fault(404)], True), ([Fault(503)] * 9, True), ([Fault(cut=9)] * 9, True), ([], False)):
+        storage.faults, kaggle.public = list(faults), public
+        with pytest.raises(BadInput) as refusal:
+            download.fetch("instrument_images", tmp_path / "data", say=lambda line: None)
+        error, seen = refusal.value, ""
+        while error is not None:
+            seen += "".join(traceback.format_exception(error, chain=False)) + repr(vars(error)) + repr(error.args)
+            error = error.__cause__ or error.__context__
+        assert TOKEN not in seen and KEY not in seen and SIGNED not in seen
+        assert refusal.value.__cause__ is None and refusal.value.__suppress_context__ or not refusal.value.__context__
+    assert TOKEN not in repr(kaggle_credentials.found()) and KEY not in repr(kaggle_credentials.found())
+
+
+def test_a_fetch_leaves_the_environment_the_home_and_standard_output_alone(run, kaggle, tmp_path, monkeypatch):
+    monkeypatch.setenv("KAGGLE_API_TOKEN", TOKEN)
+    monkeypatch.setenv("VERBOSE", "1")
+    before = dict(os.environ)
+    code, out, _ = run("instrument_images")
+    assert (code, out) == (0, "") and dict(os.environ) == before
+    assert not (tmp_path / "home").exists()
+
+
+def test_importing_kaggle_for_the_first_time_leaves_no_folder_and_prints_nothing(tmp_path):
+    script = (
+        "import sys, os; before = dict(os.environ); from musicml.data.download import kaggle_credentials as kaggle_login\n"
+        "with kaggle_login.alone():\n    from kaggle.api.kaggle_api_extended import KaggleApi\n"
+        "assert dict(os.environ) == before and not os.path.exists(os.environ['HOME'])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_reading_data_sets_imports_neither_kaggle_nor_pooch_nor_requests():
+    script = (
+        "import sys; from musicml.data.datasets import loading as datasets; from musicml.data.download import download as fetch; "
+        "from musicml.data.download import gtzan_lists as lists; "
+        "assert not {'kaggle', 'kagglesdk', 'pooch', 'requests', 'tqdm'} & set(sys.modules), sorted(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@pytest.fixture
+def unwilling(monkeypatch, tmp_path, kaggle):
+    """Kaggle's library ends the process in place of going without a login; its command goes to the fake Kaggle too."""
+    from kaggle.api.kaggle_api_extended import KaggleApi
+
+    def build(args, username=None, password=None, api_token=None, **more):
+        if not (api_token or username):
+            print(f"Authentication required {TOKEN}")
+            raise SystemExit(1)
+        return real(args, username, password, api_token, **more)
+
+    real = KaggleApi.build_kaggle_client_with_params
+    monkeypatch.setattr(KaggleApi, "build_kaggle_client_with_params", staticmethod(build))
+    site = tmp_path / "home/site"
+    site.mkdir(parents=True)
+    (site / "sitecustomize.py").write_text(
+        f"from kagglesdk import kaggle_env as e\ne._env_to_endpoint[e.KaggleEnv.PROD] = {kaggle.url!r}\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    monkeypatch.setattr(kaggle_cli, "LOOK", 0.02)
+    started, real_start = [], subprocess.Popen
+
+    def start(words, **more):
+        started.append((words, more.get("env") or {}))
+        return real_start(words, **more)
+
+    monkeypatch.setattr(kaggle_cli.subprocess, "Popen", start)
+    return started
+
+
+def test_where_the_library_will_not_go_without_a_login_its_command_does(unwilling, run, kaggle, tmp_path, monkeypatch):
+    kaggle.tokens = {TOKEN}
+    monkeypatch.setenv("KAGGLE_API_TOKEN", TOKEN)
+    assert run("instrument_images")[0] == 0
+    ((words, environment),) = unwilling
+    assert words[1:5] == ["-m", "kaggle", "datasets", "download"] and words[5] == PICTURES
+    assert TOKEN not in str(words) and TOKEN not in str(environment)
+    assert len(loading.load("instrument_images", tmp_path / "data").examples) == 150
+    assert not [path for path in left(tmp_path) if path.startswith(".")]
+
+
+def test_the_command_begins_only_where_there_is_room_and_its_version_is_said(unwilling, run, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda path: USAGE(10**12, 10**12, 10**6))
+        assert "MB free" in refused(run) and unwilling == []
+    assert "did not tell the version" in run("instrument_images")[2] and len(unwilling) == 1
+
+
+def test_what_the_command_left_goes_where_it_comes_the_other_way(run, kaggle, tmp_path):
+    rest = tmp_path / "data/.archives/instrument_images.zip.command/half.zip"
+    rest.parent.mkdir(parents=True)
+    rest.write_bytes(b"half")
+    assert run("instrument_images")[0] == 0 and not [path for path in left(tmp_path) if path.startswith(".")]
+
+
+def test_what_the_command_is_refused_comes_with_a_login_or_is_said(unwilling, run, kaggle, tmp_path, monkeypatch):
+    kaggle.public = False
+    assert "(401), and none was found" in refused(run)
+    kaggle.tokens = {TOKEN}
+    monkeypatch.setenv("KAGGLE_API_TOKEN", TOKEN)
+    assert run("instrument_images")[0] == 0
+
+
+def test_what_the_command_says_is_told_in_our_own_words(tmp_path):
+    wanted = download.Wanted("gtzan", "Kaggle", "https://page", "--from", "musicml fetch gtzan")
+    for said, words in {
+        f"429 Client Error: Too Many Requests for url: https://x?{SIGNED}": "asked so often (429)",
+        f"500 Server Error for url: https://x?{SIGNED}": "fault of its own (500)",
+        "HTTPSConnectionPool(...): Failed to resolve 'api.kaggle.com'": "can't be reached",
+        "Connection broken: IncompleteRead": "breaks off",
+        "OSError: [Errno 28] No space left on device": "the disk is full",
+        "No module named kaggle.__main__": "pip install -U kaggle",
+    }.items():
+        answer = str(kaggle_cli.trouble(wanted, said, tmp_path / "none"))
+        assert words in answer and SIGNED not in answer
+    assert kaggle_cli.trouble(wanted, "404 Client Error", tmp_path).status == 404
+
+
+def test_a_hash_other_than_the_server_sends_is_refused_and_the_archive_removed(run, kaggle, storage, tmp_path):
+    storage.hash_header = "wrong"
+    assert "must have the hash that Kaggle gives (md5:" in refused(run)
+    assert left(tmp_path) == []
+
+
+def test_a_hash_other_than_zenodo_publishes_is_refused_and_the_archive_removed(run, web, tmp_path, monkeypatch):
+    other = dataclasses.replace(download.ORIGINS["openmic"], md5="e4ccf187e2bb5ab2e115416e8aafe7f4")
+    monkeypatch.setitem(download.ORIGINS, "openmic", other)
+    assert "must have the hash that Zenodo gives (md5:e4ccf187" in refused(run, "openmic")
+    assert left(tmp_path) == []
+
+
+def test_a_hash_other_than_the_first_fetch_wrote_down_is_refused(run, kaggle, storage, archives, tmp_path):
+    assert run("instrument_images")[0] == 0
+    shutil.rmtree(tmp_path / "data/instrument_images")
+    storage.files[PLACE] = zipped_again(archives["instrument_images"])
+    said = refused(run)
+    assert "must have the hash that it had on 20" in said and "hashes.json" in said
+    assert left(tmp_path) == []
+    (tmp_path / "data/.archives/hashes.json").unlink()
+    assert run("instrument_images")[0] == 0
+
+
+def test_another_archive_of_a_version_that_nobody_tells_is_said_to_be_a_newer_one(
+    run, kaggle, storage, archives, tmp_path
+):
+    kaggle.answers["/v1/datasets.DatasetApiService/GetDataset"] = lambda body, headers: kaggle.no(500)
+    for content, is_newer in ((archives["instrument_images"], False), (zipped_again(storage.files[PLACE]), True)):
+        storage.files[PLACE] = content
+        code, _, err = run("instrument_images")
+        assert code == 0 and ("is another archive than on 20" in err) is is_newer
+        shutil.rmtree(tmp_path / "data/instrument_images")
+
+
+def test_a_damaged_note_of_hashes_is_written_anew(run, kaggle, tmp_path):
+    notes = tmp_path / "data/.archives/hashes.json"
+    notes.parent.mkdir(parents=True)
+    notes.write_text(json.dumps({f"Kaggle {PICTURES} 7": "none"}))
+    assert run("instrument_images")[0] == 0
+    assert len(json.loads(notes.read_text())[f"Kaggle {PICTURES} 7"]["sha256"]) == 64
+
+
+def zipped_again(content):
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(made := io.BytesIO(), "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    return made.getvalue()
+
+
+def test_half_an_archive_is_refused_and_not_kept(run, kaggle, storage, archives, tmp_path):
+    storage.files[PLACE] = archives["instrument_images"][:300_000]
+    refused(run)
+    assert left(tmp_path) == []
+
+
+def hostile(**files):
+    with zipfile.ZipFile(made := io.BytesIO(), "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name.replace("__", "/"), content)
+    return made.getvalue()
+
+
+@pytest.mark.parametrize("content", [hostile(**{"..__..__evil.txt": "x"}), hostile(bomb=bytes(300_000_000))])
+def test_a_hostile_archive_is_refused_and_nothing_of_it_is_left(content, run, kaggle, storage, tmp_path):
+    storage.files[PLACE] = content
+    refused(run)
+    assert left(tmp_path) == [] and not list(tmp_path.rglob("*evil*"))
+
+
+def test_an_archive_of_something_else_is_refused_by_its_layout(run, kaggle, storage, archives, tmp_path):
+    storage.files[PLACE] = archives["instrument_sounds"]
+    said = refused(run)
+    assert "must hold instrument_images as it was published, and does not (it must hold train" in said
+    assert left(tmp_path) == [] and not (tmp_path / "data/instrument_images").exists()
+
+
+def test_an_archive_with_damaged_tables_is_refused(run, web, tmp_path, small, monkeypatch):
+    copied = tmp_path / "home/copied"
+    shutil.copytree(small / "openmic", copied)
+    next(copied.rglob("class-map.json")).write_text("{")
+    (copied / "SOURCE.json").unlink()
+    said = refused(run, "openmic", "--from", copied)
+    assert "must hold openmic as it was published, and does not (it" in said and "class-map.json" in said
+
+
+def test_a_disk_without_room_is_told_before_anything_is_written(run, kaggle, storage, web, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: USAGE(10**12, 10**12, 10**6))
+    for name in ("instrument_images", "openmic"):
+        assert "MB free" in refused(run, name)
+    assert left(tmp_path) == []
+
+
+def test_a_disk_that_fills_up_keeps_what_came(run, kaggle, storage, tmp_path, monkeypatch):
+    real = progress.Progress.add
+
+    def full(self, n_bytes):
+        if self.done > 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(self, n_bytes)
+
+    monkeypatch.setattr(progress.Progress, "add", full)
+    assert "the disk is full" in refused(run)
+    assert left(tmp_path) == [".archives/instrument_images.zip.part", ".archives/instrument_images.zip.part.json"]
+    monkeypatch.setattr(progress.Progress, "add", real)
+    assert run("instrument_images")[0] == 0 and asked_of(storage)[-1].startswith("bytes=")
+
+
+def stopping(monkeypatch, at):
+    """Ctrl-C in the call of Progress.add that is the first in which `at` holds."""
+    real = progress.Progress.add
+
+    def add(self, n_bytes):
+        real(self, n_bytes)
+        if at(self):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(progress.Progress, "add", add)
+    return lambda: monkeypatch.setattr(progress.Progress, "add", real)
+
+
+def test_ctrl_c_while_it_comes_keeps_the_part_and_says_so(run, kaggle, storage, tmp_path, monkeypatch):
+    go_on = stopping(monkeypatch, lambda progress: True)
+    code, out, err = run("instrument_images")
+    assert (code, out) == (
+        130,
+        "",
+    ) and "what came is kept, and `musicml fetch instrument_images` goes on with it" in err
+    assert left(tmp_path) == [".archives/instrument_images.zip.part", ".archives/instrument_images.zip.part.json"]
+    go_on()
+    assert run("instrument_images")[0] == 0 and asked_of(storage)[-1].startswith("bytes=")
+
+
+def test_ctrl_c_while_it_is_unpacked_keeps_the_archive(run, kaggle, storage, archives, tmp_path, monkeypatch):
+    size = len(archives["instrument_images"])
+    go_on = stopping(monkeypatch, lambda progress: progress.total != size)
+    assert run("instrument_images")[0] == 130
+    assert left(tmp_path) == [".archives/instrument_images.zip", ".archives/instrument_images.zip.json"]
+    go_on()
+    n_seen = len(storage.seen)
+    assert run("instrument_images")[0] == 0 and len(storage.seen) == n_seen
+    assert not [path for path in left(tmp_path) if path.startswith(".")]
+
+
+@pytest.mark.parametrize("name, at", [("instrument_images", "inspect"), ("openmic", "inspect"), ("openmic", "pooch")])
+def test_ctrl_c_in_the_checks_keeps_the_whole_archive(name, at, run, kaggle, storage, web, tmp_path, monkeypatch):
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(*((verify.archives, "inspect") if at == "inspect" else (pooch, "retrieve")), stopped)
+        assert run(name)[0] == 130
+    n_seen = len(kaggle.seen) + len(storage.seen) + len(web.seen)
+    code, _, err = run(name)
+    assert code == 0 and "taking the archive that is in" in err
+    assert len(kaggle.seen) + len(storage.seen) + len(web.seen) == n_seen > 0
+    source = json.loads((tmp_path / f"data/{name}/SOURCE.json").read_text())
+    assert source["version"] == {"openmic": "1.0.0"}.get(name, "7") and left(tmp_path)[0].startswith(name)
+
+
+def test_a_whole_archive_that_was_not_verified_yet_and_is_damaged_is_fetched_again(
+    run, kaggle, storage, tmp_path, monkeypatch
+):
+    def stopped(path):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(verify.archives, "inspect", stopped)
+        run("instrument_images")
+    archive = tmp_path / "data/.archives/instrument_images.zip"
+    archive.write_bytes(bytes(archive.stat().st_size))
+    assert run("instrument_images")[0] == 0 and len(asked_of(storage)) == 2
+
+
+def test_an_archive_is_kept_where_that_is_asked_for(run, kaggle, tmp_path):
+    assert run("instrument_images", "--keep-archive")[0] == 0
+    assert ".archives/instrument_images.zip" in left(tmp_path)
+
+
+def test_a_kept_archive_that_was_changed_is_not_taken(run, kaggle, storage, tmp_path):
+    run("instrument_images", "--keep-archive")
+    shutil.rmtree(tmp_path / "data/instrument_images")
+    (tmp_path / "data/.archives/instrument_images.zip").write_bytes(b"something else")
+    assert run("instrument_images")[0] == 0 and len(asked_of(storage)) == 2
+
+
+def test_a_kept_archive_of_another_version_than_the_pinned_one_is_not_taken(run, kaggle, storage, tmp_path):
+    run("instrument_sounds", "--keep-archive")
+    shutil.rmtree(tmp_path / "data/instrument_sounds")
+    note = tmp_path / "data/.archives/instrument_sounds.zip.json"
+    note.write_text(note.read_text().replace('"version": "3"', '"version": "2"'))
+    assert run("instrument_sounds")[0] == 0 and len(asked_of(storage)) == 2
+
+
+def test_what_a_killed_fetch_left_behind_is_cleared_up(run, kaggle, tmp_path):
+    (tmp_path / "data/.instrument_images.new/whole").mkdir(parents=True)
+    (tmp_path / "data/.instrument_images.new/whole/half.jpg").write_bytes(b"half")
+    assert run("instrument_images")[0] == 0
+    assert not [path for path in left(tmp_path) if path.startswith(".")]
+
+
+def test_two_do_not_fetch_the_same_at_once(run, kaggle, tmp_path):
+    fcntl = pytest.importorskip("fcntl")
+    (tmp_path / "data").mkdir()
+    with open(tmp_path / "data/.instrument_images.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert "another is at it" in refused(run)
+
+
+@pytest.mark.parametrize("name", ["gtzan", "instrument_images", "instrument_sounds", "openmic"])
+def test_an_archive_from_a_colleague_is_taken_and_stays(name, run, web, archives, tmp_path):
+    path = tmp_path / f"home/{name}.anything"
+    path.parent.mkdir()
+    path.write_bytes(archives[name])
+    code, out, _ = run(name, "--from", path, "--json")
+    (one,) = json.loads(out)["sets"]
+    assert code == 0 and one["sha256"] == hashlib.sha256(archives[name]).hexdigest() and path.exists()
+    source = json.loads((tmp_path / "data" / name / "SOURCE.json").read_text())
+    assert source["source"] == "given by hand" and source["given"] == path.name and source["sample"] is False
+    assert loading.load(name, tmp_path / "data", "real").source["sha256"] == one["sha256"]
+
+
+def test_a_folder_from_a_colleague_is_copied_and_stays_as_it_is(run, small, tmp_path, snapshot):
+    folder = tmp_path / "home/pictures"
+    shutil.copytree(small / "instrument_images", folder)
+    (folder / "SOURCE.json").write_text(json.dumps({"source": "Kaggle", "version": "7", "sample": False}))
+    before = snapshot(folder)
+    code, out, _ = run("instrument_images", "--from", folder, "--json")
+    assert code == 0 and json.loads(out)["sets"][0]["sha256"] is None and snapshot(folder) == before
+    source = json.loads((tmp_path / "data/instrument_images/SOURCE.json").read_text())
+    assert source["source"] == "given by hand" and source["before"]["version"] == "7"
+
+
+def test_what_lies_in_one_outer_folder_is_found_there(run, small, tmp_path):
+    folder = tmp_path / "home/outer/pictures"
+    shutil.copytree(small / "instrument_images", folder, ignore=shutil.ignore_patterns("SOURCE.json"))
+    assert run("instrument_images", "--from", folder.parent)[0] == 0
+    assert (tmp_path / "data/instrument_images/train").is_dir()
+
+
+def test_sample_data_is_not_taken_for_the_real(run, small, tmp_path):
+    said = refused(run, "instrument_images", "--from", small / "instrument_images")
+    assert "generated as sample data" in said and left(tmp_path) == []
+
+
+def test_another_archive_than_the_published_openmic_is_refused(run, web, archives, tmp_path):
+    path = tmp_path / "home.tgz"
+    path.write_bytes(archives["gtzan"])
+    assert "must have the MD5" in refused(run, "openmic", "--from", path)
+
+
+def test_what_is_given_must_be_there_be_one_and_not_round_itself(run, small, tmp_path):
+    assert "must name an archive or a folder" in refused(run, "gtzan", "--from", tmp_path / "nowhere")
+    assert "--from must go with the name" in refused(run, "gtzan", "openmic", "--from", tmp_path)
+    assert "--from must go with the name" in refused(run, "--from", tmp_path)
+    assert "must name the data set's own folder" in refused(run, "gtzan", "--from", tmp_path)
+    (tmp_path / "home/empty").mkdir(parents=True)
+    assert "must hold gtzan as it was published" in refused(run, "gtzan", "--from", tmp_path / "home/empty")
+    circle = tmp_path / "home/circle"
+    circle.mkdir(parents=True)
+    (circle / "again").symlink_to(circle)
+    assert "is a link: name the folder it is" in refused(run, "gtzan", "--from", circle)
+    assert left(tmp_path) == []
+
+
+def test_a_place_that_holds_something_else_is_not_touched(run, kaggle, tmp_path):
+    mine = tmp_path / "data/instrument_images/mine.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    assert "must hold instrument_images or nothing" in refused(run)
+    assert left(tmp_path) == ["instrument_images/mine.txt"] and kaggle.seen == []
+
+
+def test_nothing_can_be_given_for_what_is_there(run, kaggle, small, tmp_path):
+    run("instrument_images")
+    said = refused(run, "instrument_images", "--from", small / "instrument_images")
+    assert "must be free for what --from names" in said
+
+
+def test_a_name_that_is_none_is_refused_before_anything_is_fetched(run, kaggle):
+    assert "did you mean 'gtzan'?" in refused(run, "instrument_images", "gtzam")
+    assert "--lists must go with gtzan" in refused(run, "openmic", "--lists", "somewhere")
+    assert kaggle.seen == []
+
+
+def test_one_set_that_can_not_be_had_does_not_stop_the_others(run, kaggle, storage, tmp_path):
+    del storage.files["/soumendraprasad/musical-instruments-sound-dataset/3/archive.zip"]
+    code, out, err = run("instrument_sounds", "instrument_images", "--json")
+    assert code == 1 and [one["name"] for one in json.loads(out)["sets"]] == ["instrument_images"]
+    assert "musicml: Kaggle must have instrument_sounds" in err
+    code, out, _ = run("instrument_sounds", "gtzan", "--from", tmp_path)
+    assert code == 2
+
+
+def test_a_disk_that_fails_for_one_set_does_not_stop_the_others(run, kaggle, tmp_path, monkeypatch):
+    real = verify.archives.inspect
+
+    def inspect(path):
+        if "sounds" in path.name:
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return real(path)
+
+    monkeypatch.setattr(verify.archives, "inspect", inspect)
+    code, out, err = run("instrument_sounds", "instrument_images", "--json")
+    assert code == 1 and [one["name"] for one in json.loads(out)["sets"]] == ["instrument_images"]
+    assert "instrument_sounds.zip must be on a disk that can be read and written" in err
+
+
+@pytest.mark.parametrize("option", ["--from", "--lists", "--data-root"])
+def test_a_name_that_is_too_long_is_a_sentence(option, run, kaggle, tmp_path):
+    assert "must have a name that a disk takes" in refused(run, "gtzan", option, tmp_path / ("x" * 300))
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a folder in which nothing can be made")
+def test_a_folder_that_can_not_be_made_is_a_sentence(run, kaggle):
+    assert "must be in a folder that is there or can be made" in refused(run, "gtzan", "--data-root", "/proc/foo")
+
+
+def test_what_is_given_and_can_not_be_read_is_said_to_be_that(run, small, tmp_path, monkeypatch):
+    closed = tmp_path / "home/closed.zip"
+    closed.parent.mkdir()
+    closed.write_bytes(b"x")
+    real = os.access
+
+    def digests(path, *names):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(verify.checksums, "digests", digests)  # since root may read anything
+    assert "closed.zip must be a file or folder that you may read" in refused(run, "gtzan", "--from", closed)
+    monkeypatch.setattr(os, "access", lambda path, mode: not str(path).endswith(".jpg") and real(path, mode))
+    said = refused(run, "instrument_images", "--from", small / "instrument_images")
+    assert ".jpg must be a file or folder that you may read" in said and left(tmp_path) == []
+
+
+def test_a_lock_that_was_removed_before_it_was_got_is_asked_for_again(run, kaggle, tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+    lock, real, got = tmp_path / "data/.instrument_images.lock", fcntl.flock, []
+
+    def flock(file, how):
+        real(file, how)
+        got.append(file)
+        if len(got) == 1:
+            lock.unlink()
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    assert run("instrument_images")[0] == 0 and len(got) == 2 and not lock.exists()
+
+
+def test_on_a_disk_without_locks_it_is_fetched_all_the_same(run, kaggle, monkeypatch):
+    def flock(file, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(pytest.importorskip("fcntl"), "flock", flock)
+    assert run("instrument_images")[0] == 0
+
+
+def test_what_came_into_the_folder_meanwhile_stays(run, kaggle, tmp_path, monkeypatch):
+    (tmp_path / "data/instrument_images").mkdir(parents=True)
+    real = verify.archives.inspect
+
+    def inspect(path):
+        (tmp_path / "data/instrument_images/mine.txt").write_text("mine")
+        return real(path)
+
+    monkeypatch.setattr(verify.archives, "inspect", inspect)
+    assert "must hold instrument_images or nothing, and holds something else (it came meanwhile)" in refused(run)
+    assert [path for path in left(tmp_path) if not path.startswith(".archives/")] == ["instrument_images/mine.txt"]
+
+
+def test_no_login_from_netrc_is_shown(run, web, tmp_path, monkeypatch):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/.netrc").write_text(f"machine 127.0.0.1 login somebody password {KEY}\n")
+    place = "/records/1432913/files/openmic-2018-v1.0.0.tgz"
+    web.files["/elsewhere"] = web.files.pop(place)
+    web.answers[place] = lambda body, headers: (302, {"Location": f"{web.url}/elsewhere"}, b"")
+    assert run("openmic")[0] == 0
+    assert len(web.seen) == 2 and not any("Authorization" in seen.headers for seen in web.seen)
+
+
+def test_a_pinned_list_is_the_published_one():
+    given = os.environ.get("MUSICML_SHARED_DATA")
+    if not given:
+        pytest.skip("MUSICML_SHARED_DATA names no folder of real data")
+    assert set(gtzan_lists.read(Path(given) / "gtzan/splits")) == set(gtzan_lists.PLACES) == set(gtzan_lists.SHA256)
+
+
+def test_the_lists_come_with_gtzan_and_only_what_is_missing_is_fetched(run, kaggle, web, tmp_path):
+    assert run("gtzan")[0] == 0 and gtzan_lists.missing(tmp_path / "data/gtzan") == []
+    n_kaggle, n_web = len(kaggle.seen), len(web.seen)
+    (tmp_path / "data/gtzan/splits/test_filtered.txt").unlink()
+    assert gtzan_lists.missing(tmp_path / "data/gtzan") == ["test_filtered.txt"]
+    assert run("gtzan")[0] == 0 and gtzan_lists.missing(tmp_path / "data/gtzan") == []
+    assert len(kaggle.seen) == n_kaggle and [seen.path for seen in web.seen[n_web:]] == [
+        "/coreyker/dnn-mgr/HEAD/gtzan/test_filtered.txt"
+    ]
+
+
+def test_without_the_lists_gtzan_is_there_and_what_it_lacks_is_said(run, kaggle, web, tmp_path, monkeypatch):
+    web.faults = [Fault(404)] * 9
+    code, out, err = run("gtzan", "--json")
+    assert code == 1 and json.loads(out)["sets"][0]["lacks"].startswith("GitHub must have train_filtered.txt, and")
+    assert "give it with --lists" in err and len(loading.load("gtzan", tmp_path / "data", "real").examples) > 20
+    assert not [path for path in left(tmp_path) if path.startswith(".") or "splits" in path]
+
+
+def test_a_list_that_was_changed_is_not_taken(run, kaggle, web, tmp_path):
+    place = next(place for place in web.files if "valid_filtered" in place)
+    web.files[place] += b"blues/blues.00099.wav\n"
+    code, _, err = run("gtzan")
+    assert code == 1 and "valid_filtered.txt must have the hash that GitHub gives" in err
+    assert gtzan_lists.missing(tmp_path / "data/gtzan") == [
+        "valid_filtered.txt",
+        "test_filtered.txt",
+        "GTZANindex_sturm.txt",
+    ]
+
+
+def test_a_local_copy_of_the_lists_is_taken_if_it_is_the_published_one(run, kaggle, web, small, tmp_path):
+    copied = tmp_path / "home/lists"
+    shutil.copytree(small / "gtzan/splits", copied)
+    (copied / "GTZANindex_sturm.txt").rename(copied / "GTZANindex.txt")  # as it is named where it is published
+    assert run("gtzan", "--lists", copied)[0] == 0
+    assert gtzan_lists.missing(tmp_path / "data/gtzan") == [] and web.seen == []
+    (copied / "train_filtered.txt").write_text("other")
+    assert "must be GTZAN's list as it was published" in refused(run, "gtzan", "--lists", copied)
+    (copied / "train_filtered.txt").unlink()
+    assert "must hold GTZAN's list train_filtered.txt" in refused(run, "gtzan", "--lists", copied)
+
+
+def gtzan_of_a_colleague(small, home):
+    """A folder of GTZAN that brings its own lists."""
+    folder = home / "colleague"
+    shutil.copytree(small / "gtzan", folder, ignore=shutil.ignore_patterns("SOURCE.json"))
+    return folder
+
+
+def test_lists_that_a_folder_brings_are_taken_if_they_are_the_published_ones(run, web, small, tmp_path):
+    folder = gtzan_of_a_colleague(small, tmp_path / "home")
+    (folder / "splits/test_filtered.txt").write_text("mine")
+    said = refused(run, "gtzan", "--from", folder)
+    assert "must bring GTZAN's list test_filtered.txt as it was published" in said and "copying" not in said
+    packed = shutil.make_archive(str(tmp_path / "home/packed"), "zip", folder)
+    said = refused(run, "gtzan", "--from", packed)
+    assert "must bring GTZAN's list test_filtered.txt as it was published" in said and left(tmp_path) == []
+    assert run("gtzan", "--from", folder, "--lists", small / "gtzan/splits")[0] == 0  # which take the place of its own
+    assert gtzan_lists.is_published(
+        "test_filtered.txt", (tmp_path / "data/gtzan/splits/test_filtered.txt").read_bytes()
+    )
+
+
+def test_published_lists_in_a_folder_are_not_fetched_again(run, web, small, tmp_path):
+    folder = gtzan_of_a_colleague(small, tmp_path / "home")
+    (folder / "splits/test_filtered.txt").unlink()
+    assert run("gtzan", "--from", folder)[0] == 0 and gtzan_lists.missing(tmp_path / "data/gtzan") == []
+    assert [seen.path for seen in web.seen] == ["/coreyker/dnn-mgr/HEAD/gtzan/test_filtered.txt"]
+
+
+def test_a_wrong_folder_is_refused_before_anything_of_it_is_copied(run, small, tmp_path, monkeypatch):
+    copied = []
+    monkeypatch.setattr(shutil, "copyfile", lambda *paths: copied.append(paths))
+    said = refused(run, "gtzan", "--from", small / "instrument_sounds")
+    assert "must hold gtzan as it was published" in said and copied == [] and left(tmp_path) == []
+
+
+def test_where_no_terminal_is_a_line_tells_now_and_then_how_far_it_is(monkeypatch):
+    said, now = [], [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    with progress.Progress("gtzan", said.append) as shown:
+        shown.begin(1_210_000_000, done=10_000_000)
+        for _ in range(25):
+            now[0] += 1.0
+            shown.add(12_000_000)
+    assert said == [
+        "gtzan: 130 of 1,210 MB, 12.0 MB/s, 1:30 left",
+        "gtzan: 250 of 1,210 MB, 12.0 MB/s, 1:20 left",
+    ]
+
+
+def test_on_a_terminal_a_bar_tells_rate_and_time_left(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with progress.Progress("gtzan", print) as shown:
+        shown.begin(10_000_000, done=5_000_000)
+        shown.add(1_000_000)
+    assert "gtzan" in terminal.getvalue() and "10.0M" in terminal.getvalue() and "B/s" in terminal.getvalue()

@@ -1,0 +1,226 @@
+"""The gate for pictures: what it reads, what it warns of, what it refuses."""
+
+import io
+import struct
+import time
+import tracemalloc
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from musicml.data.io import images
+from musicml.utils.errors import BadInput
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+
+
+def encoded(image=None, format="PNG", **options):
+    file = io.BytesIO()
+    (image or Image.fromarray(PIXELS)).save(file, format, **options)
+    return file.getvalue()
+
+
+def refusal(content, **options):
+    with pytest.raises(BadInput) as caught:
+        images.read(content, **options)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.endswith(".")
+    return message
+
+
+def png_bomb(width, height):
+    """A PNG of black pixels, compressed as it is written: 17 kB for 144 million of them."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    squeeze = zlib.compressobj(9)
+    line = bytes(1 + (width + 7) // 8)
+    rows = b"".join(squeeze.compress(line) for _ in range(height)) + squeeze.flush()
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+# What is read
+
+
+@pytest.mark.parametrize("format", ["PNG", "BMP", "WEBP"])
+def test_a_picture_comes_out_as_it_went_in(format):
+    picture = images.read(encoded(format=format, **({"lossless": True} if format == "WEBP" else {})))
+    assert (picture.pixels == PIXELS).all()
+    assert picture.pixels.dtype == np.uint8
+    assert picture.pixels.flags.c_contiguous
+    assert picture.warnings == ()
+
+
+def test_a_jpeg_and_a_still_gif_are_read():
+    assert images.read(encoded(format="JPEG")).pixels.shape == (40, 60, 3)
+    assert images.read(encoded(format="GIF")).pixels.shape == (40, 60, 3)
+
+
+def test_grey_has_three_equal_channels():
+    grey = Image.fromarray(PIXELS[..., 0])
+    pixels = images.read(encoded(grey)).pixels
+    assert all((pixels[..., channel] == PIXELS[..., 0]).all() for channel in range(3))
+
+
+def test_16_bit_grey_is_scaled_and_not_cut_off():
+    deep = np.array([[0, 257, 32_768, 65_535]], np.uint16).repeat(40, axis=0)
+    assert images.read(encoded(Image.fromarray(deep))).pixels[0, :, 0].tolist() == [0, 1, 128, 255]
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_what_is_transparent_is_laid_over_white(mode):
+    image = Image.new(mode, (40, 40), (0,) * len(mode))
+    image.paste((0,) * (len(mode) - 1) + (255,), (0, 0, 20, 40))
+    pixels = images.read(encoded(image)).pixels
+    assert (pixels[:, :20] == 0).all()
+    assert (pixels[:, 20:] == 255).all()
+
+
+def test_a_palette_gives_its_colours():
+    image = Image.fromarray(PIXELS).quantize(16)
+    assert (images.read(encoded(image)).pixels == np.asarray(image.convert("RGB"))).all()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_turned_photograph_stands_upright(orientation):
+    from PIL import ImageOps
+
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    content = encoded(exif=exif)
+    assert (images.read(content).pixels == np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(content))))).all()
+
+
+def test_the_second_picture_that_a_phone_puts_behind_a_jpeg_is_no_animation():
+    content = encoded(format="MPO", save_all=True, append_images=[Image.fromarray(255 - PIXELS)])
+    assert images.read(content).pixels.shape == (40, 60, 3)
+
+
+def test_a_path_a_text_and_bytes_give_the_same(tmp_path):
+    path = tmp_path / "banjo.png"
+    path.write_bytes(encoded())
+    assert all((images.read(source).pixels == PIXELS).all() for source in (path, str(path), path.read_bytes()))
+
+
+# What is warned of
+
+
+def test_a_jpeg_named_png_is_read_with_a_warning():
+    assert images.read(encoded(format="JPEG"), "banjo.png").warnings == (
+        "The file is named .png but holds JPEG: it was read as JPEG.",
+    )
+
+
+def test_a_picture_of_one_colour_or_of_few_pixels_is_flagged():
+    assert "one colour" in images.read(encoded(Image.new("RGB", (50, 50), "red"))).warnings[0]
+    assert "small, 6 x 4 pixels" in images.read(encoded(Image.fromarray(PIXELS[:4, :6]))).warnings[0]
+
+
+def test_a_picture_in_the_colours_of_printing_is_read_with_a_warning():
+    pixels = np.random.default_rng(0).integers(40, 216, (5, 8, 3), np.uint8).repeat(8, axis=0).repeat(8, axis=1)
+    picture = images.read(encoded(Image.fromarray(pixels).convert("CMYK"), "JPEG", quality=95))
+    assert picture.warnings == (images.REMARKS["CMYK"],)
+    assert np.abs(picture.pixels.astype(int) - pixels).mean() < 10
+
+
+def test_a_picture_of_black_and_white_alone_is_read_with_a_warning():
+    picture = images.read(encoded(Image.fromarray(PIXELS).convert("1")))
+    assert picture.warnings == (images.REMARKS["1"],)
+    assert picture.pixels.shape == (40, 60, 3) and set(np.unique(picture.pixels)) == {0, 255}
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "I", "F"])
+def test_every_mode_that_pillow_decodes_to_comes_out_as_rgb(mode):
+    image = Image.fromarray(PIXELS).convert("RGBA" if mode == "PA" else "RGB").convert(mode)
+    pixels = np.asarray(images.as_rgb(image))
+    assert pixels.shape == (40, 60, 3) and pixels.dtype == np.uint8
+
+
+# An array
+
+
+def test_an_array_of_pixels_is_the_picture():
+    picture = images.read(PIXELS)
+    assert picture.pixels is PIXELS and picture.warnings == ()
+    assert "one colour" in images.read(np.zeros((40, 40, 3), np.uint8)).warnings[0]
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [PIXELS / 255, PIXELS[..., 0], PIXELS[..., :2], PIXELS.transpose(2, 0, 1), PIXELS.astype(int), PIXELS[None]],
+)
+def test_an_array_that_is_no_picture_is_refused_with_its_shape_and_type(pixels):
+    assert f"is of {pixels.shape}, {pixels.dtype}: convert it." in refusal(pixels)
+
+
+def test_an_array_of_too_many_pixels_or_none_is_refused():
+    assert "has 0 x 40 = 0" in refusal(np.zeros((40, 0, 3), np.uint8))
+    huge = np.broadcast_to(np.uint8(0), (5_001, 5_000, 3))
+    assert "must have at most 25000000 pixels" in refusal(huge, name="poster")
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (encoded(format="GIF", save_all=True, append_images=[Image.fromarray(255 - PIXELS)]), "animated"),
+        (encoded(save_all=True, append_images=[Image.fromarray(255 - PIXELS)]), "animated"),
+        (encoded(format="JPEG")[:600], "cut off or damaged"),
+        (encoded()[:600], "cut off or damaged"),
+        (b"", "holds 0"),
+        (b"Not a picture at all.\n" * 20, "looks like text"),
+        (b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'/>", "is an SVG drawing"),
+        (b"fLaC" + bytes(100), "is flac sound: save it as one of these"),
+        (b"RIFF" + bytes(4) + b"WAVE" + bytes(100), "is wav sound"),
+        (encoded(format="TIFF"), "is a TIFF picture: save it as one of these"),
+    ],
+)
+def test_what_can_not_be_shown_without_guessing_is_refused(content, words):
+    assert words in refusal(content, name="banjo.jpg")
+
+
+@pytest.mark.parametrize("side", [5_001, 12_000, 20_000])
+def test_a_bomb_is_refused_before_it_is_decoded(side):
+    content = png_bomb(side, side)
+    tracemalloc.start()
+    begun = time.perf_counter()
+    assert "must have at most 25000000 pixels" in refusal(content)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert time.perf_counter() - begun < 5.0
+    assert peak < 10e6
+
+
+def test_a_name_of_no_file_or_of_a_folder_is_refused(tmp_path):
+    assert "none of that name" in refusal(tmp_path / "missing.png")
+    assert "is a folder: name files, or a folder that holds some" in refusal(tmp_path)
+    refusal("a\0b.png")
+    refusal("long" * 2_000)
+
+
+def test_a_message_calls_bytes_what_it_is_told_to():
+    assert refusal(b"").startswith("this upload must")
+    assert refusal(b"", name="banjo.jpg").startswith("banjo.jpg must")
+
+
+# Size
+
+
+def test_a_picture_is_fitted_to_a_size_without_keeping_its_aspect():
+    small = images.resize(PIXELS, 10, 20)
+    assert small.shape == (10, 20, 3)
+    assert small.dtype == np.uint8
+    assert images.resize(PIXELS, 80, 80).shape == (80, 80, 3)
+
+
+def test_a_fine_pattern_turns_grey_when_it_gets_smaller():
+    lines = np.zeros((96, 96, 3), np.uint8)
+    lines[::2] = 255
+    assert np.abs(images.resize(lines, 24, 24).astype(int) - 128).max() < 20

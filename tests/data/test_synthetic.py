@@ -1,0 +1,311 @@
+import csv
+import errno
+import json
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+from musicml.data.synthetic import generate, instruments, synth
+from musicml.utils.errors import BadInput
+
+SMALL = 0.02
+GENRES = "blues classical country disco hiphop jazz metal pop reggae rock".split()
+PICTURED = """Didgeridoo,Tambourine,Xylophone,acordian,alphorn,bagpipes,banjo,bongo drum,casaba,castanets,clarinet,
+clavichord,concertina,drums,dulcimer,flute,guiro,guitar,harmonica,harp,marakas,
+ocarina,piano,saxaphone,sitar,steel drum,trombone,trumpet,tuba,violin""".replace("\n", "").split(",")
+
+
+def silent(line):
+    pass
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sample")
+    generate.write(folder, seed=0, scale=SMALL, say=silent)
+    return folder
+
+
+def contents(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def index(root):
+    lines = (root / "gtzan/splits/GTZANindex_sturm.txt").read_text().splitlines()
+    rows = [line.split(" :::") for line in lines if not line.startswith("##")]
+    return {name: artist.strip() for name, artist, _ in rows}
+
+
+def listed(root, side):
+    return (root / f"gtzan/splits/{side}_filtered.txt").read_text().split()
+
+
+def table(root, name):
+    with open(root / "instrument_sounds" / name, newline="") as source:
+        return [(row["FileName"], row["Class"]) for row in csv.DictReader(source)]
+
+
+def test_the_same_seed_writes_the_same_bytes_and_another_seed_others(root, tmp_path):
+    generate.write(tmp_path / "again", seed=0, scale=SMALL, say=silent)
+    again, first = contents(tmp_path / "again"), contents(root)
+    assert again.keys() == first.keys()
+    assert [name for name in first if again[name] != first[name]] == []
+    generate.write(tmp_path / "other", seed=1, only=["instrument_sounds"], scale=SMALL, say=silent)
+    other = contents(tmp_path / "other")
+    sounds = [name for name in other if name.endswith(".wav")]
+    assert sounds and all(other[name] != first[name] for name in sounds)
+
+
+def test_two_processes_write_the_same_bytes_as_one(tmp_path):
+    with generate.mapping(SMALL) as alone, generate.mapping(1.0) as together:
+        for name, run in (("one", alone), ("two", together)):
+            (tmp_path / name).mkdir()
+            generate.instrument_sounds.write(tmp_path / name, 0, SMALL, run)
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_a_set_that_is_there_is_kept(root):
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
+    said = []
+    assert generate.write(root, seed=0, scale=SMALL, say=said.append) == [root / name for name in generate.SETS]
+    assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
+    assert len(said) == 4 and all("already there" in line for line in said)
+
+
+def test_anything_else_there_is_refused_and_left_alone(root, tmp_path):
+    (tmp_path / "openmic").mkdir()
+    (tmp_path / "openmic" / "thesis.txt").write_text("mine")
+    with pytest.raises(BadInput, match="holds something else"):
+        generate.write(tmp_path, scale=SMALL, say=silent)
+    assert contents(tmp_path) == {"openmic/thesis.txt": b"mine"}
+    with pytest.raises(BadInput, match="of seed 1"):
+        generate.write(root, seed=1, only=["gtzan"], scale=SMALL, say=silent)
+    with pytest.raises(BadInput, match="of seed 0, scale 0.5"):
+        generate.write(root, seed=0, only=["gtzan"], scale=0.5, say=silent)
+
+
+def test_an_empty_folder_is_filled(tmp_path):
+    (tmp_path / "instrument_images").mkdir()
+    generate.write(tmp_path, only=["instrument_images"], scale=SMALL, say=silent)
+    assert (tmp_path / "instrument_images" / "SOURCE.json").exists()
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_nothing_behind(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(synth, "write_wav", full)
+    with pytest.raises(BadInput, match="the disk is full"):
+        generate.write(tmp_path, only=["gtzan"], scale=SMALL, say=silent)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"only": ["gtzen"]}, "did you mean 'gtzan'"),
+        ({"scale": 0.0}, "scale = 0.0"),
+        ({"scale": 1.5}, "scale = 1.5"),
+        ({"seed": -1}, "seed = -1"),
+    ],
+)
+def test_an_argument_out_of_range_is_a_sentence(tmp_path, wrong, said):
+    with pytest.raises(BadInput, match=said):
+        generate.write(tmp_path, say=silent, **wrong)
+
+
+def test_every_set_says_that_it_is_generated(root):
+    for name in generate.SETS:
+        source = json.loads((root / name / "SOURCE.json").read_text())
+        assert source["sample"] is True and source["seed"] == 0 and source["scale"] == SMALL
+    assert "not VGGish" in json.loads((root / "openmic/SOURCE.json").read_text())["vggish"]
+
+
+def test_gtzan_has_ten_genres_a_hidden_folder_and_an_unreadable_track(root):
+    originals = root / "gtzan/Data/genres_original"
+    assert sorted(path.name for path in originals.iterdir()) == [".ipynb_checkpoints", *GENRES]
+    with pytest.raises(soundfile.LibsndfileError):
+        soundfile.info(originals / "jazz/jazz.00054.wav")
+    assert "jazz/jazz.00054.wav" in listed(root, "train")
+    assert soundfile.info(next((originals / ".ipynb_checkpoints").glob("*.wav"))).samplerate == 22_050
+
+
+def test_gtzan_tracks_are_numbered_by_artist_and_in_the_index(root):
+    named = index(root)
+    on_disk = sorted(path.name for path in (root / "gtzan/Data/genres_original").glob("[a-z]*/*.wav"))
+    assert sorted(named) == on_disk
+    assert all(name.split(".")[0] in GENRES and len(name.split(".")[1]) == 5 for name in on_disk)
+    assert "" in named.values() and len(set(named.values())) > 3 * len(GENRES)
+
+
+def test_no_artist_is_on_two_of_gtzans_lists_and_some_tracks_are_on_none(root):
+    named = index(root)
+    sides = {side: listed(root, side) for side in ("train", "valid", "test")}
+    artists = {side: {named[name.split("/")[1]] for name in names} - {""} for side, names in sides.items()}
+    for one, other in (("train", "valid"), ("train", "test"), ("valid", "test")):
+        assert artists[one] and artists[one] & artists[other] == set()
+    assert all({name.split("/")[0] for name in names} == set(GENRES) for names in sides.values())
+    all_listed = [name for names in sides.values() for name in names]
+    assert len(all_listed) == len(set(all_listed)) < len(named)
+
+
+def test_three_genres_hold_one_track_twice_and_only_one_of_the_two_is_listed(root):
+    found, on_a_list = set(), {name for side in ("train", "valid", "test") for name in listed(root, side)}
+    for genre in GENRES:
+        seen = {}
+        for path in sorted((root / "gtzan/Data/genres_original" / genre).iterdir()):
+            first = seen.setdefault(path.read_bytes(), path.name)
+            if first != path.name:
+                found.add(genre)
+                assert f"{genre}/{path.name}" not in on_a_list
+    assert found == {"disco", "metal", "reggae"}
+
+
+def test_every_sound_is_finite_and_neither_silent_nor_clipped(root):
+    paths = [path for ending in ("wav", "ogg") for path in root.rglob(f"*.{ending}") if path.name != "jazz.00054.wav"]
+    assert len(paths) > 100
+    for path in paths:
+        y, _ = soundfile.read(path, dtype="float32")
+        assert np.isfinite(y).all() and 0.1 < np.abs(y).max() < 1.0, path
+        assert np.std(y) > 0.005, path
+
+
+def test_sounds_have_the_rates_and_lengths_they_claim(root):
+    tracks = [path for path in (root / "gtzan").rglob("*.wav") if path.name != "jazz.00054.wav"]
+    assert {(soundfile.info(path).samplerate, soundfile.info(path).duration) for path in tracks} == {(22_050, 5.0)}
+    notes = [soundfile.info(path) for path in (root / "instrument_sounds").rglob("*.wav")]
+    assert {info.samplerate for info in notes} == {44_100}
+    assert all(1.5 <= info.duration <= 2.5 for info in notes)
+    assert {soundfile.info(path).duration for path in (root / "openmic").rglob("*.ogg")} == {10.0}
+
+
+def test_pictures_lie_in_the_thirty_folders_of_every_split(root):
+    for split in ("train", "valid", "test"):
+        assert sorted(path.name for path in (root / "instrument_images" / split).iterdir()) == sorted(PICTURED)
+        assert all(list(folder.glob("*.jpg")) for folder in (root / "instrument_images" / split).iterdir())
+    pictures = [Image.open(path) for path in (root / "instrument_images").rglob("*.jpg")]
+    assert {picture.size for picture in pictures} == {(96, 96)}
+    assert {picture.mode for picture in pictures} == {"RGB", "L"}
+    assert all(np.asarray(picture).std() > 3 for picture in pictures)
+
+
+def test_two_pictures_are_there_twice_across_splits_and_across_classes(root):
+    def pixels(name):
+        return np.asarray(Image.open(root / "instrument_images" / name).convert("L"), float)
+
+    for copy, original in generate.instrument_images.COPIES.items():
+        assert np.abs(pixels(copy) - pixels(original)).mean() < 6
+    assert np.abs(pixels("test/drums/1.jpg") - pixels("train/drums/001.jpg")).mean() > 20
+
+
+def test_the_violin_rows_name_the_drum_files_and_the_violins_are_in_no_table(root):
+    rows = table(root, "Metadata_Train.csv")
+    of = {label: [name for name, its in rows if its == label] for label in {label for _, label in rows}}
+    assert set(of) == {"Sound_Guitar", "Sound_Drum", "Sound_Violin", "Sound_Piano"}
+    assert of["Sound_Violin"] == of["Sound_Drum"]
+    on_disk = {path.name for path in (root / "instrument_sounds/Train_submission/Train_submission").iterdir()}
+    unlisted = on_disk - {name for name, _ in rows} - {"AR_Lick1_Fn.wav"}
+    starts = {name.split("-")[0].split(" ")[0] for name in unlisted if "bwv" not in name}
+    assert starts == {"violin_sound", "Violin_sound", "Vn"}
+    assert any("_bwv" in name for name in unlisted)
+
+
+def test_one_sound_is_listed_three_times_and_one_in_other_letters_than_its_file(root):
+    rows = table(root, "Metadata_Train.csv")
+    labels = sorted(label for name, label in rows if name == "loop-16247.wav")
+    assert labels == ["Sound_Drum", "Sound_Piano", "Sound_Violin"]
+    on_disk = {path.name for path in (root / "instrument_sounds/Train_submission/Train_submission").iterdir()}
+    lost = {name for name, _ in rows} - on_disk
+    assert len(lost) == 1 and {name.lower() for name in lost} <= {name.lower() for name in on_disk}
+
+
+def test_the_test_table_misspells_the_guitar_and_its_violins_are_half_violas(root):
+    rows = table(root, "Metadata_Test.csv")
+    assert {label for _, label in rows} == {"Sound_Guiatr", "Sound_Drum", "Sound_Violin", "Sound_Piano"}
+    violins = [name for name, label in rows if label == "Sound_Violin"]
+    assert {name.split("-")[0] for name in violins} == {"Sad", "Va"}
+    on_disk = {path.name for path in (root / "instrument_sounds/Test_submission/Test_submission").iterdir()}
+    assert {name for name, _ in rows} == on_disk
+
+
+def test_openmics_arrays_tables_and_files_agree(root):
+    release = root / "openmic/openmic-2018"
+    arrays = np.load(release / "openmic-2018.npz")
+    keys = arrays["sample_key"].tolist()
+    assert arrays["X"].shape == (len(keys), 10, 128) and arrays["X"].dtype == np.uint8
+    assert arrays["Y_true"].shape == arrays["Y_mask"].shape == (len(keys), 20)
+    assert sorted(keys) == sorted(path.stem for path in (release / "audio").glob("*/*.ogg"))
+    stored = json.loads((release / f"vggish/{keys[3][:3]}/{keys[3]}.json").read_text())
+    assert stored["features"] == arrays["X"][3].tolist() and stored["time_points"][1] == 0.96
+    classes = json.loads((release / "class-map.json").read_text())
+    assert list(classes) == instruments.NAMES and list(classes.values()) == list(range(20))
+    with open(release / "openmic-2018-aggregated-labels.csv", newline="") as source:
+        cells = {(row["sample_key"], row["instrument"]): float(row["relevance"]) for row in csv.DictReader(source)}
+    assert len(cells) == arrays["Y_mask"].sum()
+    for (key, name), relevance in cells.items():
+        place = keys.index(key), classes[name]
+        assert arrays["Y_mask"][place] and arrays["Y_true"][place] == relevance
+
+
+def test_openmics_unobserved_cells_are_one_half_and_so_are_two_observed_ones(root):
+    arrays = np.load(root / "openmic/openmic-2018/openmic-2018.npz")
+    assert (arrays["Y_true"][~arrays["Y_mask"]] == 0.5).all()
+    assert (arrays["Y_true"][arrays["Y_mask"]] == 0.5).sum() == 2
+
+
+def test_every_instrument_is_observed_present_and_absent_in_both_splits(root):
+    release = root / "openmic/openmic-2018"
+    arrays = np.load(release / "openmic-2018.npz")
+    for split in ("train", "test"):
+        rows = np.isin(arrays["sample_key"], (release / f"partitions/split01_{split}.csv").read_text().split())
+        seen = arrays["Y_mask"][rows]
+        assert (seen & (arrays["Y_true"][rows] > 0.5)).any(axis=0).all()
+        assert (seen & (arrays["Y_true"][rows] < 0.5)).any(axis=0).all()
+
+
+def test_at_full_scale_every_instrument_has_nine_and_three_observed_clips_of_each_kind():
+    clips = generate.openmic.plan(0, 1.0)
+    relevance = generate.openmic.labels(clips, 1.0, np.random.default_rng(0))
+    for split, count in (("train", 9), ("test", 3)):
+        rows = np.array([clip.split == split for clip in clips])
+        assert ((relevance[rows] > 0.5).sum(axis=0) == count).all()
+        assert ((relevance[rows] < 0.5).sum(axis=0) == count).all()
+    assert 0.10 < (~np.isnan(relevance)).mean() < 0.20
+
+
+def test_no_artist_is_on_both_sides_of_openmics_split(root):
+    release = root / "openmic/openmic-2018"
+    with open(release / "openmic-2018-metadata.csv", newline="") as source:
+        artist = {row["sample_key"]: row["artist_id"] for row in csv.DictReader(source)}
+    train, test = (
+        {artist[key] for key in (release / f"partitions/split01_{split}.csv").read_text().split()}
+        for split in ("train", "test")
+    )
+    assert train and test and train & test == set()
+
+
+@pytest.mark.parametrize("name", ["guitar", "violin", "piano", "flute", "organ", "trumpet", "mallet_percussion"])
+def test_a_played_a_peaks_at_440_hz_or_one_of_its_harmonics(name):
+    y = instruments.play(name, 69, 1.5, 22_050, np.random.default_rng(0))
+    spectrum = np.abs(np.fft.rfft(y * np.hanning(len(y))))
+    peak = np.fft.rfftfreq(len(y), 1 / 22_050)[spectrum.argmax()]
+    assert abs(peak / 440 - round(peak / 440)) < 0.01
+
+
+@pytest.mark.parametrize("name", instruments.NAMES)
+def test_every_instrument_sounds_at_every_height(name):
+    for midi in (20, 60, 110):
+        y = instruments.play(name, midi, 0.2, 22_050, np.random.default_rng(0))
+        assert y.dtype == np.float32 and np.isfinite(y).all() and 0.2 < np.abs(y).max() < 2.0
+
+
+def test_an_ogg_file_with_its_stream_renumbered_still_decodes_to_the_sound():
+    rng = np.random.default_rng(0)
+    y = synth.record(instruments.play("violin", 69, 10.0, 22_050, rng) * 0.3, 22_050, np.zeros(2), 0.1, 0.2, rng)
+    content = generate.openmic.vorbis(y)
+    assert content == generate.openmic.vorbis(y)
+    decoded, sample_rate = soundfile.read(generate.openmic.io.BytesIO(content), dtype="float32")
+    assert sample_rate == 22_050 and len(decoded) == len(y)
+    assert np.corrcoef(decoded, y)[0, 1] > 0.98

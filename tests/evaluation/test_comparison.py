@@ -1,0 +1,317 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from musicml.evaluation import comparison, metrics, predictions
+from musicml.evaluation.comparison import significance
+from musicml.evaluation.predictions import Scored
+from musicml.experiment import run as runs
+from musicml.utils.errors import BadInput
+from tests.fixtures.fake_runs import GENRES, make
+
+pytestmark = pytest.mark.numeric
+
+DRAWN = np.random.default_rng(0)
+
+
+def voice(right, groups=None, n_classes=3):
+    """A table of one class each, which is right where `right` says so."""
+    n = len(right)
+    truth = np.arange(n) % n_classes
+    said = np.where(right, truth, (truth + 1) % n_classes)
+    names = np.array([f"{k:04d}.wav" for k in range(n)], dtype=object)
+    groups = np.arange(n).astype(str).astype(object) if groups is None else groups
+    return Scored(names, groups, tuple("abc"[:n_classes]), np.eye(n_classes)[said], np.eye(n_classes)[truth], "single")
+
+
+def held(*rights, groups=None, kind="files"):
+    """The pairs of tables that are right where each of `rights` says so."""
+    voices = [voice(np.asarray(right, dtype=bool), groups) for right in rights]
+    said = np.stack([metrics.decide(one.scores, "single", []) for one in voices])
+    names = [f"run {letter}" for letter in "ABCD"[: len(rights)]]
+    asked = [(a, b) for a in range(len(rights)) for b in range(a + 1, len(rights))]
+    return significance.pairs(names, voices, said, asked, kind)
+
+
+def right_of(n, *wrong):
+    """Right but for these places."""
+    found = np.ones(n, dtype=bool)
+    found[list(wrong)] = False
+    return found
+
+
+# the tests
+
+
+@pytest.mark.parametrize(("only_a", "only_b"), [(0, 0), (5, 0), (1, 6), (12, 12), (30, 11), (200, 150)])
+def test_mcnemar_is_the_two_tails_of_a_fair_coin(only_a, only_b):
+    n, fewer = only_a + only_b, min(only_a, only_b)
+    tails = min(1.0, 2 * sum(stats.binom.pmf(k, n, 0.5) for k in range(fewer + 1)))
+    assert comparison.mcnemar(only_a, only_b) == pytest.approx(tails, rel=1e-9)
+    assert comparison.mcnemar(only_b, only_a) == pytest.approx(tails, rel=1e-9)
+
+
+def test_mcnemar_of_worked_examples():
+    assert comparison.mcnemar(5, 0) == pytest.approx(0.0625, rel=1e-9)  # 2 / 2^5
+    assert comparison.mcnemar(1, 6) == pytest.approx(2 * (1 + 7) / 2**7, rel=1e-9)
+    assert comparison.mcnemar(0, 0) == 1.0
+
+
+def test_holm_of_a_worked_example():
+    # four tests: 4 x 0.005, then 3 x 0.01, then 2 x 0.03, then no less than that
+    assert comparison.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02], rel=1e-9)
+    assert comparison.holm([0.9, 0.8]) == [1.0, 1.0]
+    assert comparison.holm([]) == [] and comparison.holm([0.04]) == [0.04]
+
+
+def test_holm_leaves_out_what_nothing_can_be_told_of():
+    assert comparison.holm([None, 0.02, 0.01]) == [None, 0.02, 0.02]
+
+
+def test_holm_keeps_one_in_twenty_sets_of_equal_runs_from_a_difference():
+    p = np.random.default_rng(1).random((4000, 5))
+    corrected = np.array([min(comparison.holm(row.tolist())) for row in p])
+    assert 0.035 < (corrected < 0.05).mean() < 0.065 < (p.min(axis=1) < 0.05).mean()
+
+
+def test_two_runs_on_150_pictures_are_told_in_plain_words():
+    (pair,) = held(right_of(150, 0), right_of(150, 0, *range(1, 6)), kind="pictures")
+    assert pair.sentence == (
+        "run A was right on 5 more of 150 pictures than run B; with so few the difference could be chance, p = 0.062."
+    )
+    assert (pair.only_a, pair.only_b) == (5, 0) and pair.p == pytest.approx(0.0625, rel=1e-9)
+    assert pair.difference == pytest.approx(5 / 150, abs=1e-6)
+    (turned,) = held(right_of(150, *range(6)), right_of(150, 0), kind="pictures")
+    assert turned.sentence == pair.sentence.replace("run A", "x").replace("run B", "run A").replace("x", "run B")
+
+
+def test_a_difference_that_chance_would_hardly_give_is_called_so():
+    (pair,) = held(right_of(200), right_of(200, *range(30)))
+    assert pair.p < 1e-6 and pair.sentence.endswith("chance alone would hardly give that, p = 0.001 or less.")
+    assert pair.interval[0] > 0
+
+
+def test_as_many_right_is_no_difference_whichever_they_are():
+    (pair,) = held(right_of(90, 1, 2), right_of(90, 3, 4))
+    assert pair.p == 1.0 and "equally many of 90 files" in pair.sentence
+
+
+def test_three_runs_are_corrected_for_three_pairs():
+    found = held(right_of(60), right_of(60, *range(6)), right_of(60, *range(7)))
+    assert [pair.p for pair in found] == pytest.approx([2 / 2**6, 2 / 2**7, 1.0])
+    assert [pair.p_holm for pair in found] == pytest.approx([2 * 2 / 2**6, 3 * 2 / 2**7, 1.0])
+    assert "could be chance" in found[0].sentence, "by itself it would not be"
+
+
+def test_the_interval_of_a_difference_is_over_groups():
+    """Ten groups of thirty, in each of which one run is wrong on all or none: ten things are known."""
+    wrong, groups = np.flatnonzero(np.arange(300) // 30 % 2), (np.arange(300) // 30).astype(str).astype(object)
+    (together,) = held(right_of(300), right_of(300, *wrong), groups=groups)
+    (alone,) = held(right_of(300), right_of(300, *wrong))
+    widths = [pair.interval[1] - pair.interval[0] for pair in (together, alone)]
+    assert widths[0] > 4 * widths[1]
+
+
+def test_errors_that_go_by_group_are_not_told_as_more_than_chance():
+    """Two runs that are equally good; in each of thirty groups of ten one of them is wrong, whichever."""
+    rng, claimed = np.random.default_rng(3), 0
+    groups = np.repeat(np.arange(30), 10).astype(str).astype(object)
+    for _ in range(60):
+        wrong = np.repeat(rng.random(30) < 0.5, 10)
+        noise = rng.random(300) < 0.1
+        (pair,) = held(~wrong ^ noise, wrong ^ noise, groups=groups)
+        claimed += "chance alone would hardly" in pair.sentence
+    assert claimed <= 6, "about one in twenty of them, not the third that files one by one would make"
+
+
+def test_a_difference_that_groups_leave_open_is_said_to_be_open():
+    groups = (np.arange(60) // 10).astype(str).astype(object)
+    (pair,) = held(right_of(60), right_of(60, *range(10)), groups=groups)  # all in one group of six
+    assert pair.p_holm < 0.01 and pair.interval[0] == 0
+    assert "they come from 6 groups, and over those it could be chance" in pair.sentence
+
+
+def test_files_of_one_group_are_no_witnesses():
+    (pair,) = held(right_of(20), right_of(20, *range(15)), groups=np.full(20, "x", dtype=object))
+    assert pair.p is None and pair.p_holm is None and pair.interval is None
+    assert "15 more of 20 files than run B; all of them are of one group" in pair.sentence
+
+
+def several(seed, sureness, n=240):
+    """A table of several classes at once, half of its cells looked at."""
+    rng = np.random.default_rng(7)
+    targets = (rng.random((n, 4)) < 0.4).astype(float)
+    noise = np.random.default_rng(seed).normal(0, 1, (n, 4))
+    scores = 1 / (1 + np.exp(-(sureness * (2 * targets - 1) + noise)))
+    targets[rng.random((n, 4)) < 0.5] = np.nan
+    names = np.array([f"{k:04d}.ogg" for k in range(n)], dtype=object)
+    return Scored(names, (np.arange(n) // 4).astype(str).astype(object), tuple("abcd"), scores, targets, "multi")
+
+
+def test_runs_on_several_classes_at_once_are_told_apart_by_their_mean_average_precision():
+    voices = [several(1, 1.5), several(2, 0.4), several(3, 0.4)]
+    said = np.stack([one.scores >= 0.5 for one in voices])
+    better, _, alike = significance.pairs(["good", "poor", "as poor"], voices, said, [(0, 1), (0, 2), (1, 2)], "files")
+    assert better.test == significance.BOOTSTRAP and better.only_a is None
+    area = [
+        metrics.make(one.scores, one.targets, one.groups, list("abcd"), "multi", [0.5] * 4, draws=10)["metrics"]
+        for one in voices[:2]
+    ]
+    wanted = area[0]["mean_average_precision"] - area[1]["mean_average_precision"]
+    assert better.difference == pytest.approx(wanted, abs=2e-6) and better.interval[0] > 0
+    assert better.sentence.startswith(f"the mean average precision of good is {wanted:.3f} above that of poor")
+    assert "hardly" in better.sentence and "could be chance" in alike.sentence
+
+
+def test_one_group_tells_nothing_of_several_classes():
+    one = replace(several(1, 1.5), groups=np.full(240, "x", dtype=object))
+    other = replace(several(2, 0.4), groups=one.groups)
+    (pair,) = significance.pairs(["a", "b"], [one, other], np.stack([one.scores >= 0.5] * 2), [(0, 1)], "files")
+    assert pair.p is None and pair.p_holm is None and "of one group" in pair.sentence
+
+
+def test_a_figure_that_is_not_defined_or_the_same_is_told_so():
+    one = several(1, 1.5)
+    always = replace(one, targets=np.where(np.isnan(one.targets), np.nan, 1.0))
+    said = np.stack([one.scores >= 0.5] * 2)
+    (pair,) = significance.pairs(["a", "b"], [always, always], said, [(0, 1)], "files")
+    assert pair.difference is None and pair.p is None and "no average precision is defined" in pair.sentence
+    (pair,) = significance.pairs(["a", "b"], [one, one], said, [(0, 1)], "files")
+    assert pair.difference == 0 and pair.sentence == "the mean average precision of a and b is the same on 240 files."
+
+
+def test_a_plain_difference_is_found_among_many_pairs_however_few_draws_were_asked_for():
+    voices = [several(1, 2.5), *(several(seed, 0.2) for seed in range(2, 7))]
+    asked = [(a, b) for a in range(6) for b in range(a + 1, 6)]
+    found = significance.pairs("abcdef", voices, np.stack([one.scores >= 0.5 for one in voices]), asked, "files", 50)
+    assert all("hardly" in pair.sentence for pair in found if pair.a == "a")
+
+
+# runs
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Three runs on the same genres, one of them better; and others that can't be held against them."""
+    root = tmp_path_factory.mktemp("compared")
+    return {
+        "cnn": make(root, "genre_cnn-1-s0", family="cnn", skill=2.5, seed=0),
+        "gru": make(root, "genre_gru-1-s0", family="gru", skill=0.8, seed=0),
+        "lstm": make(root, "genre_lstm-1-s0", family="lstm", skill=0.8, seed=0),
+        "pictures": make(root, "instrument_images_resnet50-1-s0", family="transfer"),
+        "fewer": make(root, "genre_cnn-2-s0", family="cnn", n=50),
+        "several": make(root, "openmic_cnn-1-s0", family="multi"),
+        "started": make(root, "genre_cnn-3-s0", family="cnn", status="trained"),
+    }
+
+
+def test_runs_are_compared_on_what_they_answered(made):
+    found = comparison.compare([made["cnn"], made["gru"], made["lstm"]])
+    voices = [predictions.read(made[name]) for name in ("cnn", "gru", "lstm")]
+    right = [one.scores.argmax(axis=1) == one.targets.argmax(axis=1) for one in voices]
+    assert [(pair.only_a, pair.only_b) for pair in found.pairs] == [
+        (int((right[a] & ~right[b]).sum()), int((right[b] & ~right[a]).sum())) for a, b in [(0, 1), (0, 2), (1, 2)]
+    ]
+    assert found.pairs[0].sentence.startswith("genre_cnn was right on ")
+    assert found.n == len(right[0]) and found.sample and found.metric == "accuracy"
+    assert [one["value"] for one in found.figures] == pytest.approx([float(one.mean()) for one in right], abs=1e-6)
+    json.dumps(found.as_table(), allow_nan=False)
+
+
+def test_runs_of_other_examples_or_classes_are_refused_and_it_says_how(made):
+    with pytest.raises(BadInput, match="on gtzan, instrument_images_resnet50-1-s0 on instrument_images"):
+        comparison.compare([made["cnn"], made["pictures"]])
+    with pytest.raises(BadInput, match=r"was on \d+, genre_cnn-2-s0 on \d+, of which \d+ are the same"):
+        comparison.compare([made["cnn"], made["fewer"]])
+    with pytest.raises(BadInput, match="genre_cnn-3-s0 must be whole"):
+        comparison.compare([made["cnn"], made["started"]])
+    with pytest.raises(BadInput, match="two different runs or more"):
+        comparison.compare([made["cnn"], made["cnn"]])
+    with pytest.raises(BadInput, match="two different runs or more"):
+        comparison.compare([made["cnn"]])
+
+
+def test_runs_judged_by_other_labels_are_refused(made, tmp_path):
+    other = make(tmp_path, "genre_cnn-4-s0", family="cnn", seed=0)
+    lines = (other.path / "predictions.csv").read_text(encoding="utf-8").splitlines()
+    cells = lines[1].split(",")
+    cells[2] = next(name for name in GENRES if name != cells[2])
+    lines[1] = ",".join(cells)
+    (other.path / "predictions.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with pytest.raises(BadInput, match=rf"of 1 examples, {cells[0]} for one"):
+        comparison.compare([made["cnn"], other])
+
+
+def test_sample_data_and_real_data_do_not_compare(made, tmp_path):
+    real = make(tmp_path, "genre_cnn-5-s0", family="cnn", sample=False)
+    with pytest.raises(BadInput, match="generated sample data and one on real"):
+        comparison.compare([made["cnn"], real])
+
+
+def test_examples_and_classes_in_another_order_are_the_same(made):
+    one = predictions.read(made["cnn"])
+    rows, columns = DRAWN.permutation(len(one.names)), DRAWN.permutation(len(one.class_names))
+    turned = Scored(
+        one.names[rows],
+        one.groups[rows],
+        tuple(one.class_names[k] for k in columns),
+        one.scores[rows][:, columns],
+        one.targets[rows][:, columns],
+        one.task,
+    )
+    again = comparison.aligned([one, turned])[1]
+    assert again.class_names == one.class_names and np.array_equal(again.scores, one.scores)
+    assert np.array_equal(again.targets, one.targets) and list(again.groups) == list(one.groups)
+
+
+def test_several_seeds_have_a_mean_and_a_spread(tmp_path):
+    members = [make(tmp_path, f"genre_cnn-1-s{seed}", family="cnn", seed=seed, skill=1.0) for seed in range(3)]
+    for run in members[1:]:  # the same examples, as a fixed split gives them
+        for name in ("split.csv",):
+            (run.path / name).write_bytes((members[0].path / name).read_bytes())
+    same = [predictions.read(run) for run in members]
+    if any(set(one.names) != set(same[0].names) for one in same):
+        pytest.fail("made runs of three seeds must have the same test examples for this test")
+    found = comparison.compare(members)
+    values = [run.read("report.json")["metrics"]["accuracy"] for run in members]
+    (seeds,) = found.seeds
+    assert seeds.seeds == (0, 1, 2) and seeds.mean == pytest.approx(np.mean(values), abs=1e-6)
+    assert seeds.deviation == pytest.approx(np.std(values, ddof=1), abs=1e-6)
+    assert found.pairs[0].a == "genre_cnn-1-s0", "runs of one experiment go by their own names"
+
+
+def test_a_seed_with_other_settings_is_another_experiment(tmp_path):
+    members = [make(tmp_path, f"genre_cnn-1-s{seed}", family="cnn", seed=seed, skill=1.0) for seed in range(2)]
+    facts = members[1].read("run.json")
+    facts["settings"]["training"]["epochs"] += 1
+    (members[1].path / "run.json").write_text(json.dumps(facts), encoding="utf-8")
+    assert comparison.compare(members).seeds == ()
+
+
+def test_what_is_as_published_is_held_against_nothing_honest(made, tmp_path):
+    other = make(tmp_path, "genre_cnn-6-s0", family="cnn", seed=0, skill=2.0)
+    facts = other.read("run.json") | {"protocol": "as published"}
+    (other.path / "run.json").write_text(json.dumps(facts), encoding="utf-8")
+    found = comparison.compare([made["cnn"], runs.open_run(other.path)])
+    assert found.pairs == () and [one["protocol"] for one in found.figures] == ["honest", "as published"]
+
+
+def test_a_run_with_changed_settings_is_told_as_such(made, tmp_path, musicml):
+    other = make(tmp_path, "genre_gru-7-s0", family="gru", seed=0, skill=0.8)
+    facts = other.read("run.json") | {"overrides": {"training.epochs": 8, "training.keep": "last"}}
+    (other.path / "run.json").write_text(json.dumps(facts), encoding="utf-8")
+    code, out, _ = musicml("compare", made["cnn"].path, other.path)
+    assert code == 0 and 'genre_gru-7-s0 is genre_gru with training.epochs=8, training.keep="last"' in out
+
+
+def test_the_command_prints_a_sentence_for_each_pair(made, musicml):
+    code, out, err = musicml("compare", made["cnn"].path, made["gru"].path, made["lstm"].path)
+    assert code == 0 and "genre_cnn was right on " in out.replace("\n", " ") and "corrected for 3 pairs" in out
+    assert "generated sample data" in out
+    code, out, _ = musicml("compare", made["cnn"].path, made["gru"].path, "--json")
+    assert code == 0 and json.loads(out)["pairs"][0]["test"] == "exact McNemar"
+    code, out, err = musicml("compare", made["cnn"].path, made["several"].path)
+    assert code == 2 and out == "" and "on gtzan, openmic_cnn-1-s0 on openmic" in err

@@ -1,0 +1,576 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn import metrics
+
+from musicml.evaluation import metrics as report
+from musicml.utils.errors import BadInput
+from musicml.utils.stats import wilson
+
+pytestmark = pytest.mark.numeric
+
+MACRO = ("macro_precision", "macro_recall", "macro_f1", "macro_auc", "mean_average_precision")
+
+
+def table(task, seed, n=60, n_classes=4, ties=False):
+    """Scores, targets and decisions as a report has them; of `multi` half of the cells are not observed."""
+    rng = np.random.default_rng(seed)
+    scores = rng.random((n, n_classes))
+    scores = scores.round(1) if ties else scores
+    if task == "single":
+        truth = np.concatenate([np.arange(n_classes), rng.integers(0, n_classes, n - n_classes)])
+        targets = np.eye(n_classes)[truth]
+        scores = scores + 0.4 * targets
+    else:
+        targets = (rng.random((n, n_classes)) < 0.4).astype(float)
+        scores = np.clip(scores + 0.3 * targets, 0, 1)
+        targets[rng.random((n, n_classes)) < 0.5] = np.nan
+    return scores, targets, report.decide(scores, task, [0.6] * n_classes)
+
+
+def made(task, seed, groups=None, **how):
+    scores, targets, _ = table(task, seed, **how)
+    n, k = scores.shape
+    groups = np.arange(n) // 3 if groups is None else groups
+    return report.make(scores, targets, groups, [f"c{i}" for i in range(k)], task, [0.6] * k)
+
+
+def by_sklearn(scores, targets, said, task):
+    """Every figure, each class on its observed examples, by scikit-learn alone."""
+    found = {name: [] for name in ("precision", "recall", "f1", "auc", "ap", "both")}
+    n_of = {"class": [], "curve": []}  # how often a class is present, of those with figures and of those with areas
+    for k in range(scores.shape[1]):
+        seen = ~np.isnan(targets[:, k])
+        truth, answer, score = targets[seen, k] > 0.5, said[seen, k], scores[seen, k]
+        if truth.any():
+            n_of["class"].append(truth.sum())
+            found["precision"].append(metrics.precision_score(truth, answer, zero_division=0))
+            found["recall"].append(metrics.recall_score(truth, answer))
+            found["f1"].append(metrics.f1_score(truth, answer))
+        if truth.any() and not truth.all():
+            n_of["curve"].append(truth.sum())
+            found["auc"].append(metrics.roc_auc_score(truth, score))
+            found["ap"].append(metrics.average_precision_score(truth, score))
+            found["both"].append(metrics.f1_score(truth, answer, average="macro", labels=[False, True]))
+    figures = dict(
+        zip(MACRO, (np.mean(found[name]) for name in ("precision", "recall", "f1", "auc", "ap")), strict=True)
+    )
+    for name, kind in (("precision", "class"), ("recall", "class"), ("f1", "class"), ("auc", "curve")):
+        figures[f"weighted_{name}"] = np.average(found[name], weights=n_of[kind])
+    if task == "single":
+        figures["accuracy"] = metrics.accuracy_score(targets.argmax(axis=1), scores.argmax(axis=1))
+    else:
+        figures["mean_f1_both_sides"] = np.mean(found["both"])
+    return figures
+
+
+TABLES = [(task, seed, ties) for task in ("single", "multi") for seed in range(8) for ties in (False, True)]
+
+
+# against scikit-learn
+
+
+@pytest.mark.parametrize(("task", "seed", "ties"), TABLES)
+def test_the_figures_of_weights_of_one_equal_scikit_learns(task, seed, ties):
+    scores, targets, said = table(task, seed, ties=ties)
+    found = report.weighted(scores, targets, said, np.ones((1, len(scores))), task)
+    expected = by_sklearn(scores, targets, said, task)
+    assert {name: values[0] for name, values in found.items()} == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(("task", "seed", "ties"), TABLES)
+def test_the_figures_of_whole_weights_equal_scikit_learns_on_the_examples_repeated(task, seed, ties):
+    scores, targets, said = table(task, seed, ties=ties)
+    weights = np.random.default_rng(seed).integers(0, 4, (5, len(scores)))
+    found = report.weighted(scores, targets, said, weights.astype(float), task)
+    for draw, its in enumerate(weights):
+        parts = (np.repeat(part, its, axis=0) for part in (scores, targets, said))
+        expected = by_sklearn(*parts, task)
+        assert {name: values[draw] for name, values in found.items()} == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_draw_without_a_class_leaves_that_class_out():
+    scores, targets, said = table("single", 0)
+    weights = (targets[:, 0] == 0).astype(float)[None]
+    left = weights[0] > 0
+    found = report.weighted(scores, targets, said, weights, "single")
+    expected = by_sklearn(scores[left], targets[left], said[left], "single")
+    assert {name: values[0] for name, values in found.items()} == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(("task", "seed", "ties"), TABLES)
+def test_the_reports_figures_equal_scikit_learns(task, seed, ties):
+    scores, targets, said = table(task, seed, ties=ties)
+    figures = made(task, seed, ties=ties)["metrics"]
+    for name, value in by_sklearn(scores, targets, said, task).items():
+        assert figures[name] == pytest.approx(value, abs=1e-6)
+    if task == "single":
+        truth, answers = targets.argmax(axis=1), scores.argmax(axis=1)
+        weighted = metrics.precision_recall_fscore_support(truth, answers, average="weighted", zero_division=0)[:3]
+        assert [figures[f"weighted_{name}"] for name in ("precision", "recall", "f1")] == pytest.approx(
+            weighted, abs=1e-6
+        )
+
+
+def test_a_class_row_holds_scikit_learns_figures_of_that_class():
+    scores, targets, said = table("multi", 3)
+    rows = made("multi", 3)["per_class"]
+    for k, row in enumerate(rows):
+        seen = ~np.isnan(targets[:, k])
+        truth, answer, score = targets[seen, k] > 0.5, said[seen, k], scores[seen, k]
+        assert (row["class"], row["observed"]) == (f"c{k}", seen.sum())
+        assert (row["support"], row["said"]) == (truth.sum(), answer.sum())
+        expected = {
+            "precision": metrics.precision_score(truth, answer),
+            "recall": metrics.recall_score(truth, answer),
+            "f1": metrics.f1_score(truth, answer),
+            "f1_absent": metrics.f1_score(~truth, ~answer),
+            "auc": metrics.roc_auc_score(truth, score),
+            "average_precision": metrics.average_precision_score(truth, score),
+        }
+        assert {name: row[name] for name in expected} == pytest.approx(expected, abs=1e-6)
+
+
+# what is not defined, and what does not count
+
+
+def test_cells_that_nobody_judged_never_count():
+    scores, targets, _ = table("multi", 1)
+    changed = np.where(np.isnan(targets), 1 - scores, scores)
+    groups, names, thresholds = np.arange(60) // 3, list("abcd"), [0.6] * 4
+    first = report.make(scores, targets, groups, names, "multi", thresholds)
+    assert report.make(changed, targets, groups, names, "multi", thresholds) == first
+    assert first["observed"] == (~np.isnan(targets)).sum() < targets.size
+    assert sum(row["observed"] for row in first["per_class"]) == first["observed"]
+
+
+def test_a_class_that_is_never_answered_has_no_precision():
+    targets = np.eye(3)[np.arange(30) % 3]
+    scores = np.tile([0.6, 0.4, 0.0], (30, 1))
+    found = report.make(scores, targets, np.arange(30), list("abc"), "single", [])
+    assert [row["precision"] for row in found["per_class"]] == [pytest.approx(1 / 3, abs=1e-6), None, None]
+    assert [row["recall"] for row in found["per_class"]] == [1.0, 0.0, 0.0]
+    assert [row["said"] for row in found["per_class"]] == [30, 0, 0]
+    assert found["metrics"]["macro_precision"] == pytest.approx(1 / 9, abs=1e-6)
+
+
+def test_a_class_without_examples_has_no_figures_and_weighs_nothing():
+    scores, targets, _ = table("single", 0, n_classes=3)
+    wide = np.hstack([scores, np.zeros((60, 1))]), np.hstack([targets, np.zeros((60, 1))])
+    with_it = report.make(*wide, np.arange(60), list("abcd"), "single", [])
+    without = report.make(scores, targets, np.arange(60), list("abc"), "single", [])
+    row = with_it["per_class"][3]
+    names = ("precision", "recall", "f1", "auc", "average_precision", "f1_absent")
+    assert row["support"] == 0 and {row[name] for name in names} == {None}
+    assert with_it["metrics"] == without["metrics"] and with_it["intervals"] == without["intervals"]
+
+
+def test_a_class_that_is_present_everywhere_has_a_recall_and_no_curve():
+    targets = np.array([[1.0, 0.0], [1.0, 1.0], [1.0, np.nan]])
+    scores = np.array([[0.9, 0.8], [0.3, 0.2], [0.8, 0.5]])
+    found = report.make(scores, targets, np.arange(3), list("ab"), "multi", [0.5, 0.5])
+    first, second = found["per_class"]
+    assert first["recall"] == pytest.approx(2 / 3, abs=1e-6) and first["auc"] is first["f1_absent"] is None
+    assert second["auc"] == 0.0 and second["average_precision"] == 0.5
+    expected = {"macro_auc": 0.0, "mean_average_precision": 0.5, "mean_f1_both_sides": 0.0}
+    drawn = report.weighted(scores, targets, report.decide(scores, "multi", [0.5, 0.5]), np.ones((1, 3)), "multi")
+    for name, value in expected.items():
+        assert found["metrics"][name] == drawn[name][0] == value
+
+
+def test_nothing_observed_leaves_the_figures_out():
+    found = report.make(np.full((3, 2), 0.7), np.full((3, 2), np.nan), np.arange(3), list("ab"), "multi", [0.5, 0.5])
+    assert found["metrics"] == {} and found["observed"] == 0 and found["calibration_error"] is None
+    assert report.headline(found) == "mean average precision not defined"
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+@pytest.mark.parametrize("task", ["single", "multi"])
+def test_a_report_is_plain_json_without_nan(task):
+    found = made(task, 0)
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert (found["n"], found["n_groups"]) == (60, 20)
+    assert found["main_metric"] == {"single": "accuracy", "multi": "mean_average_precision"}[task]
+    assert found["main_metric"] in found["metrics"] and set(found["intervals"]) <= set(found["metrics"])
+
+
+def test_the_highest_class_is_the_answer_or_every_class_above_its_threshold():
+    scores = np.array([[0.2, 0.5, 0.3], [0.4, 0.4, 0.2]])
+    assert report.decide(scores, "single", []).astype(int).tolist() == [[0, 1, 0], [1, 0, 0]]
+    assert report.decide(scores, "multi", [0.2, 0.5, 0.25]).astype(int).tolist() == [[1, 1, 1], [1, 0, 0]]
+
+
+# intervals
+
+
+def test_one_group_gives_no_interval():
+    found = made("single", 0, groups=np.zeros(60, int))
+    assert found["intervals"] is None and found["n_groups"] == 1
+    assert report.headline(found).endswith("(no interval: too few groups)")
+
+
+def test_the_headline_gives_the_main_figure_and_its_interval():
+    found = {"main_metric": "accuracy", "metrics": {"accuracy": 0.7123}, "intervals": {"accuracy": [0.6349, 0.79]}}
+    assert report.headline(found) == "accuracy 0.712 (0.635 to 0.790)"
+
+
+@pytest.mark.parametrize("task", ["single", "multi"])
+def test_every_figure_lies_in_its_interval(task):
+    found = made(task, 2)
+    assert set(MACRO) < set(found["intervals"])
+    for name, (low, high) in found["intervals"].items():
+        assert 0 <= low <= found["metrics"][name] <= high <= 1 and low < high
+
+
+def test_the_same_seed_gives_the_same_interval_whatever_the_groups_are_called():
+    scores, targets, said = table("single", 0)
+
+    def interval(name, seed):
+        groups = np.array([f"{name} {place // 3:02d}" for place in range(60)], dtype=object)
+        return report.intervals(scores, targets, said, groups, "single", seed, draws=200)
+
+    assert interval("artist", 1) == interval("artist", 1) == interval("kit", 1) != interval("artist", 2)
+
+
+def test_groups_are_drawn_and_not_files():
+    """Ten groups of thirty files that are right or wrong together: ten things are known, not three hundred."""
+    right = np.repeat(np.arange(10) % 2, 30)
+    targets = np.eye(2)[np.arange(300) % 2]
+    scores = np.where(right[:, None] == 1, targets, 1 - targets)
+    together = report.make(scores, targets, np.arange(300) // 30, list("ab"), "single", [])["intervals"]["accuracy"]
+    alone = report.make(scores, targets, np.arange(300), list("ab"), "single", [])["intervals"]["accuracy"]
+    assert together == pytest.approx([0.2, 0.8], abs=0.01)
+    assert alone == pytest.approx([0.443, 0.557], abs=0.01)
+
+
+def coverage(groups, trials=500, n_groups=60, size=5):
+    """How often the 95 % interval of simulated classifiers holds their true accuracy, two thirds; errors go by group.
+
+    `groups` says what the intervals are told belongs together.
+    """
+    rng, held = np.random.default_rng(0), 0
+    for trial in range(trials):
+        of_group = rng.beta(2, 1, n_groups)  # 2 / 3 on average
+        right = (rng.random((n_groups, size)) < of_group[:, None]).ravel()
+        targets = np.eye(2)[rng.integers(0, 2, len(right))]
+        scores = np.where(right[:, None], targets, 1 - targets)
+        said = scores > 0.5
+        low, high = report.intervals(scores, targets, said, groups(len(right)), "single", trial, draws=200)["accuracy"]
+        held += low <= 2 / 3 <= high
+    return held / trials
+
+
+def test_an_interval_over_groups_holds_the_truth_as_often_as_it_says():
+    assert 0.92 <= coverage(lambda n: np.arange(n) // 5) <= 0.98
+
+
+def test_an_interval_that_ignores_groups_does_not():
+    assert coverage(lambda n: np.arange(n)) < 0.92
+
+
+def test_the_difference_of_two_simulated_classifiers_lies_in_its_interval_as_often_as_it_says():
+    rng, held = np.random.default_rng(1), 0
+    for _ in range(500):
+        of_group = rng.beta(2, 1, (60, 1))
+        first, second = (rng.random((60, 5)) < of_group).ravel(), (rng.random((60, 5)) < of_group).ravel()
+        _, interval = report.mean_and_interval(first.astype(float) - second, np.arange(300) // 5)
+        held += interval[0] <= 0 <= interval[1]
+    assert 0.92 <= held / 500 <= 0.98
+
+
+def test_draws_help_the_average_precision_of_rare_classes_and_the_interval_is_corrected_for_that():
+    rng, held = np.random.default_rng(1), {"corrected": 0, "plain": 0}
+    many = (rng.random((100_000, 4)) < 0.1).astype(float)
+    truth = np.mean([metrics.average_precision_score(many[:, k], rng.normal(1.2 * many[:, k])) for k in range(4)])
+    for trial in range(200):
+        targets = (rng.random((100, 4)) < 0.1).astype(float)
+        scores = rng.normal(1.2 * targets)
+        weights = report.drawn(np.arange(100), trial, 200)
+        (point,) = report.macro(report.by_curves(scores, targets, np.ones((1, 100)))["average_precision"])
+        drawn = report.macro(report.by_curves(scores, targets, weights)["average_precision"])
+        for name, interval in (("corrected", report.between(drawn, point)), ("plain", report.between(drawn))):
+            held[name] += interval[0] <= truth <= interval[1]
+    assert held["corrected"] >= 0.86 * 200 and held["plain"] < held["corrected"] - 0.03 * 200, held
+
+
+# the confusion matrix
+
+
+def test_the_confusion_matrix_equals_scikit_learns():
+    for seed in range(5):
+        scores, targets, _ = table("single", seed)
+        expected = metrics.confusion_matrix(targets.argmax(axis=1), scores.argmax(axis=1), labels=range(4))
+        assert np.array_equal(report.confusion(scores, targets), expected)
+
+
+def test_the_confusion_matrix_has_a_row_for_each_true_class_and_a_column_for_each_answer():
+    scores, targets = np.eye(3)[[1, 1, 0]], np.eye(3)[[0, 0, 2]]
+    assert report.confusion(scores, targets).tolist() == [[0, 2, 0], [0, 0, 0], [1, 0, 0]]
+
+
+def test_all_right_is_an_interval_with_a_width_and_not_a_certainty():
+    targets = np.eye(2)[[0, 1] * 10]
+    made = report.make(targets * 0.8 + 0.1, targets, np.arange(20), ["a", "b"], "single", [0.5, 0.5])
+    low, high = made["intervals"]["accuracy"]
+    assert made["metrics"]["accuracy"] == high == 1 and low == pytest.approx(20 / (20 + 1.959964**2), abs=1e-6)
+    assert made["intervals"]["macro_auc"] is None and "0.839 to 1.000" in report.headline(made)
+
+
+def test_the_confusion_matrix_is_in_the_report_of_one_class_only():
+    targets = np.eye(2)[[0, 0, 1]]
+    scores = np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]])
+    assert report.make(scores, targets, np.arange(3), ["a", "b"], "single", [])["confusion"] == [[1, 1], [0, 1]]
+    assert report.make(scores, targets, np.arange(3), ["a", "b"], "multi", [0.5, 0.5])["confusion"] is None
+
+
+# each class by itself
+
+
+def resampled(groups, seed, draws):
+    """The places of the examples in each draw, from the groups' own multinomial counts."""
+    names, group_of = np.unique(groups.astype(str), return_inverse=True)
+    counts = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)
+    return [np.repeat(np.arange(len(groups)), its[group_of]) for its in counts]
+
+
+def by_class_of_sklearn(scores, targets, said):
+    """One class's figures [shape=(n,) each]; NaN where they are not defined."""
+    seen = ~np.isnan(targets)
+    truth, answer, score = targets[seen] > 0.5, said[seen], scores[seen]
+    two = truth.any() and not truth.all()
+    return {
+        "precision": metrics.precision_score(truth, answer) if answer.any() else np.nan,
+        "recall": metrics.recall_score(truth, answer) if truth.any() else np.nan,
+        "f1": metrics.f1_score(truth, answer, zero_division=0) if truth.any() else np.nan,
+        "auc": metrics.roc_auc_score(truth, score) if two else np.nan,
+        "average_precision": metrics.average_precision_score(truth, score) if two else np.nan,
+    }
+
+
+@pytest.mark.parametrize("task", ["single", "multi"])
+def test_the_intervals_of_a_class_are_percentiles_of_scikit_learns_figures_of_each_draw(task):
+    scores, targets, said = table(task, 4, n=40, n_classes=3)
+    groups = np.arange(40) // 2
+    found = report.class_intervals(scores, targets, said, groups, seed=5, draws=60)
+    for k, its in enumerate(found):
+        drawn = [
+            by_class_of_sklearn(scores[some, k], targets[some, k], said[some, k]) for some in resampled(groups, 5, 60)
+        ]
+        point = by_class_of_sklearn(scores[:, k], targets[:, k], said[:, k])["average_precision"]
+        for name, interval in its.items():
+            values, ends = np.array([figures[name] for figures in drawn]), np.array([0.025, 0.975])
+            if name == "average_precision":
+                ends = stats.norm.cdf(2 * stats.norm.ppf((values < point).mean()) + stats.norm.ppf(ends))
+            expected = np.nanpercentile(values, 100 * ends)
+            assert interval == pytest.approx(expected.tolist(), abs=1e-6)
+
+
+@pytest.mark.parametrize(("task", "seed"), [(task, seed) for task in ("single", "multi") for seed in range(4)])
+def test_every_figure_of_a_class_lies_in_its_interval(task, seed):
+    for row in made(task, seed)["per_class"]:
+        assert tuple(row["intervals"]) == report.OF_A_CLASS and row["intervals"]["auc"]
+        for name, interval in row["intervals"].items():
+            low, high = interval or (row[name], row[name])  # what is right in every draw has none
+            assert 0 <= low <= row[name] <= high <= 1 and (interval is None or low < high)
+
+
+def test_the_report_carries_the_intervals_that_class_intervals_gives():
+    scores, targets, said = table("multi", 6)
+    groups = np.arange(60) // 3
+    given = report.class_intervals(scores, targets, said, groups)
+    assert [row["intervals"] for row in made("multi", 6)["per_class"]] == given
+    fewer = report.make(scores, targets, groups, list("abcd"), "multi", [0.6] * 4, seed=1, draws=50)
+    assert [row["intervals"] for row in fewer["per_class"]] == report.class_intervals(
+        scores, targets, said, groups, seed=1, draws=50
+    )
+
+
+def test_a_class_has_no_interval_where_there_is_one_group_or_its_figure_is_not_defined():
+    for row in made("single", 0, groups=np.zeros(60, int))["per_class"]:
+        assert row["intervals"] == dict.fromkeys(report.OF_A_CLASS)
+    scores = np.column_stack([table("single", 0, n_classes=3)[0], np.zeros(60)])
+    targets = np.column_stack([table("single", 0, n_classes=3)[1], np.zeros(60)])
+    (*_, without) = report.make(scores, targets, np.arange(60), list("abcd"), "single", [])["per_class"]
+    assert without["support"] == 0 and without["intervals"] == dict.fromkeys(report.OF_A_CLASS)
+
+
+def test_a_class_that_is_never_answered_has_an_interval_for_its_curves_only():
+    targets = np.eye(2)[np.arange(40) % 2]
+    scores = np.column_stack([np.full(40, 0.9), np.random.default_rng(0).random(40) * 0.5])
+    row = report.make(scores, targets, np.arange(40), list("ab"), "single", [])["per_class"][1]
+    assert row["precision"] is None and row["recall"] == row["f1"] == 0
+    assert {name for name, its in row["intervals"].items() if its} == {"auc", "average_precision"}
+
+
+def test_a_precision_is_taken_over_the_draws_in_which_the_class_was_answered():
+    """One answer among 30 groups is in two draws of three; in each of them it is right, in the rest it is not wrong."""
+    targets = np.eye(2)[np.arange(30) % 2]
+    scores = np.tile([0.9, 0.1], (30, 1))
+    scores[1] = [0.1, 0.9]
+    said = report.decide(scores, "single", [])
+    found = report.by_class(scores, targets, said, report.drawn(np.arange(30), 0, 500))["precision"][:, 1]
+    assert 0.25 < np.isnan(found).mean() < 0.5 and set(found[~np.isnan(found)]) == {1.0}
+    assert report.class_intervals(scores, targets, said, np.arange(30))[1]["precision"] is None
+
+
+def test_one_draw_that_differs_does_not_change_wilsons_interval():
+    """Of the first draw alone the figure is another, which no percentile sees."""
+    found = np.ones(1000)
+    found[0] = 0.5
+    interval = report.intervals_of({"accuracy": found}, np.arange(20), {"accuracy": 1.0})["accuracy"]
+    assert interval == [pytest.approx(20 / (20 + 1.959964**2), abs=1e-6), 1.0]
+
+
+# by counting alone
+
+
+@pytest.mark.parametrize(("task", "seed", "ties"), TABLES)
+def test_counting_gives_the_figures_of_the_report(task, seed, ties):
+    scores, targets, said = table(task, seed, ties=ties)
+    names = ("support", "observed", "said", "precision", "recall", "f1")
+    rows = made(task, seed, ties=ties)["per_class"]
+    found = report.counted(scores, targets, [0.6] * 4, task)
+    assert [{name: row[name] for name in names} for row in found] == [
+        {name: row[name] for name in names} for row in rows
+    ]
+    assert [row["right"] for row in found] == [int(((targets[:, k] == 1) & said[:, k]).sum()) for k in range(4)]
+
+
+def test_counting_follows_the_threshold():
+    targets = np.array([[1.0], [1.0], [0.0], [np.nan]])
+    scores = np.array([[0.9], [0.4], [0.6], [0.8]])
+    low, high, none = (report.counted(scores, targets, [threshold], "multi")[0] for threshold in (0.3, 0.7, 0.95))
+    counts = ("support", "observed", "said", "right")
+    assert [low[name] for name in counts] == [2, 3, 3, 2] and (low["precision"], low["recall"]) == (0.666667, 1.0)
+    assert [high[name] for name in counts] == [2, 3, 1, 1] and (high["precision"], high["recall"]) == (1.0, 0.5)
+    assert none["precision"] is None and none["recall"] == none["f1"] == 0
+
+
+def test_counting_and_intervals_of_classes_do_without_scikit_learn():
+    code = (
+        "import sys, numpy as np; from musicml.evaluation import metrics as report; targets = np.eye(3)[np.arange(30) % 3]; "
+        "said = report.decide(targets, 'single', []); report.counted(targets, targets, [0.5] * 3, 'single'); "
+        "report.class_intervals(targets, targets, said, np.arange(30)); "
+        "assert not {'sklearn', 'scipy'} & set(sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr == ""
+
+
+def test_a_mean_has_an_interval_over_groups_and_none_where_drawing_them_again_changes_nothing():
+    rng = np.random.default_rng(0)
+    right = rng.random(200) < 0.7
+    mean, by_file = report.mean_and_interval(right, np.arange(200))
+    assert mean == pytest.approx(right.mean()) and by_file[0] < mean < by_file[1]
+    # ten copies of each file in its group are no more than the file alone
+    assert report.mean_and_interval(np.repeat(right, 10), np.repeat(np.arange(200), 10)) == (mean, by_file)
+    assert report.mean_and_interval(right, np.zeros(200)) == (mean, None)
+    assert report.mean_and_interval(np.ones(200), np.arange(200)) == (1.0, None)
+
+
+# counts, thresholds, ranks
+
+
+@pytest.mark.parametrize(("right", "n"), [(149, 150), (5, 5), (0, 7), (65, 100), (3, 12)])
+def test_wilson_is_the_formula_of_1927(right, n):
+    z, share = stats.norm.ppf(0.975), right / n
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    assert wilson(right, n) == pytest.approx((centre - half, centre + half), rel=1e-9)
+
+
+def test_a_class_that_is_right_in_all_its_five_examples_is_no_certainty():
+    targets = np.eye(30)[np.arange(150) // 5]
+    scores = targets.copy()
+    scores[0] = np.eye(30)[1]  # 149 of 150
+    made = report.make(scores, targets, np.arange(150), [f"c{k}" for k in range(30)], "single", [])
+    last, first = made["per_class"][29], made["per_class"][0]
+    assert last["recall"] == 1 and last["wilson"]["recall"] == pytest.approx([0.565518, 1.0], abs=1e-6)
+    assert first["recall"] == 0.8 and first["wilson"]["recall"][0] == pytest.approx(0.375535, abs=1e-6)
+    assert made["metrics"]["accuracy"] == pytest.approx(149 / 150, abs=1e-6)
+    assert made["intervals"]["accuracy"] == pytest.approx([0.963, 0.999], abs=5e-4), "as plain counts have it"
+    paired = report.make(scores, targets, np.arange(150) // 2, [f"c{k}" for k in range(30)], "single", [])
+    assert paired["intervals"]["accuracy"][1] == 1.0, "where files share groups, groups are drawn"
+
+
+def test_a_class_that_is_never_answered_has_no_interval_of_its_precision():
+    targets = np.eye(3)[[0, 0, 1, 2]]
+    made = report.make(np.eye(3)[[0, 0, 0, 2]], targets, np.arange(4), list("abc"), "single", [])
+    assert made["per_class"][1]["precision"] is None and made["per_class"][1]["wilson"]["precision"] is None
+    assert made["per_class"][1]["wilson"]["recall"][0] == 0
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_label_ranking_average_precision_equals_scikit_learns_where_all_cells_were_looked_at(seed, ties):
+    rng = np.random.default_rng(seed)
+    scores, targets = rng.random((80, 6)), (rng.random((80, 6)) < 0.2).astype(float)
+    scores = scores.round(1) if ties else scores
+    found = report.label_ranking(scores, targets)
+    defined = np.isfinite(found)
+    wanted = metrics.label_ranking_average_precision_score(targets[defined], scores[defined])
+    assert found[defined].mean() == pytest.approx(wanted, rel=1e-9)
+    # scikit-learn counts an example as 1 where nothing can be ranked wrongly
+    rest = np.where(defined, found, 1.0)
+    assert rest.mean() == pytest.approx(metrics.label_ranking_average_precision_score(targets, scores), rel=1e-9)
+    assert not defined.all()
+
+
+def test_label_ranking_leaves_out_cells_that_nobody_looked_at():
+    scores = np.array([[0.9, 0.8, 0.7, 0.6]])
+    targets = np.array([[np.nan, 0.0, 1.0, np.nan]])
+    assert report.label_ranking(scores, targets).tolist() == [0.5]
+    assert np.isnan(report.label_ranking(scores, np.array([[np.nan, 1.0, 1.0, np.nan]]))).all()
+
+
+def test_results_at_one_half_stand_beside_those_at_the_fitted_thresholds():
+    scores, targets, _ = table("multi", 0)
+    names = [f"c{k}" for k in range(4)]
+    made = report.make(scores, targets, np.arange(60) // 3, names, "multi", [0.2, 0.3, 0.7, 0.8])
+    half = report.make(scores, targets, np.arange(60) // 3, names, "multi", [0.5] * 4)
+    assert made["thresholds"] == [0.2, 0.3, 0.7, 0.8]
+    assert made["at_half"] == {name: half[name] for name in ("metrics", "intervals", "per_class")}
+    assert made["metrics"]["macro_f1"] != half["metrics"]["macro_f1"]
+    assert made["metrics"]["mean_average_precision"] == half["metrics"]["mean_average_precision"]
+
+
+@pytest.mark.parametrize("task", ["single", "multi"])
+def test_scores_that_are_no_numbers_are_a_sentence_and_no_figure(task):
+    scores, targets, _ = table(task, 0)
+    scores[3, 1] = np.nan
+    with pytest.raises(BadInput, match="must be numbers to be judged, and 1 of 60 examples"):
+        report.make(scores, targets, np.arange(60), list("abcd"), task, [0.5] * 4)
+
+
+def test_one_class_each_knows_no_threshold():
+    assert not {"at_half", "thresholds"} & set(made("single", 0))
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_the_areas_under_both_curves_are_scikit_learns_to_nine_digits(ties):
+    scores, targets, _ = table("single", 3, n=200, ties=ties)
+    for k in range(4):
+        (auc,), (area,) = report.ranked(scores[:, k], targets[:, k] == 1, np.ones((1, 200)))
+        assert area == pytest.approx(metrics.average_precision_score(targets[:, k], scores[:, k]), rel=1e-9)
+        assert auc == pytest.approx(metrics.roc_auc_score(targets[:, k], scores[:, k]), rel=1e-9)
+
+
+def test_the_weighted_figures_have_intervals_around_them():
+    for task in ("single", "multi"):
+        found = made(task, 0)
+        for name in ("weighted_precision", "weighted_recall", "weighted_f1", "weighted_auc"):
+            low, high = found["intervals"][name]
+            assert low <= found["metrics"][name] <= high
+        assert set(found["intervals"]) == set(found["metrics"])
+
+
+@pytest.mark.parametrize("task", ["single", "multi"])
+def test_a_draw_of_every_example_once_gives_the_weighted_figures_of_the_report(task):
+    scores, targets, said = table(task, 1)
+    once = report.figures(report.by_class(scores, targets, said, np.ones((1, 60))), np.ones((1, 60)), task)
+    found = made(task, 1)["metrics"]
+    for name in ("weighted_precision", "weighted_recall", "weighted_f1", "weighted_auc"):
+        assert once[name][0] == pytest.approx(found[name], abs=1e-6)

@@ -1,0 +1,73 @@
+import shutil
+import threading
+
+import pytest
+
+from musicml.experiment import run as runs
+from musicml.inference import backends, manifest
+from musicml.inference.predictor import Predictor
+from musicml.training import train
+from musicml.utils import terminal
+from musicml.utils.errors import BadInput
+from tests.conftest import EXPERIMENTS, set_words
+from tests.fixtures.near import off
+
+pytestmark = pytest.mark.numeric
+
+
+def test_a_run_trained_in_half_precision_is_served_and_exported_in_float32(musicml, tones, data_root, tmp_path):
+    changes = {
+        "training.precision": "mixed_bfloat16",
+        "training.epochs": 1,
+        "model.filters": [4],
+        "features.n_mels": 32,
+    }
+    words = ["--folder", tones, "--data-root", data_root, "--runs", tmp_path, *set_words(changes)]
+    code, _, _ = musicml("train", EXPERIMENTS / "genre_cnn.toml", *words)
+    (run,) = runs.list_runs(tmp_path)
+    assert code == 0 and run.facts()["precision"]["policy"] == "mixed_bfloat16"
+    assert run.facts()["export"].startswith("exported") and (run.path / "model.onnx").is_file()
+    by_onnx, by_keras = (Predictor(run, engine).predict(tones / "low/1.wav").scores for engine in ("onnx", "keras"))
+    assert off(by_onnx, by_keras) < 1e-4
+
+
+def test_a_resumed_training_leaves_no_exported_model_of_before(asked_about_tones, monkeypatch, tmp_path):
+    run = runs.Run(shutil.copytree(asked_about_tones.path, tmp_path / "cut_off"))
+    (run.path / "report.json").unlink()
+    run.update(status="started")
+    monkeypatch.setattr("musicml.inference.export.forest_to_onnx", lambda *_: "not exported: it can't be here")
+    train.resume(run)
+    assert not (run.path / "model.onnx").exists() and Predictor(run).model().engine == "scikit-learn"
+
+
+def test_an_exported_model_whose_weights_were_changed_is_refused(asked_about_tones, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    run = runs.Run(shutil.copytree(asked_about_tones.path, tmp_path / "changed"))
+    model = onnx.load(run.path / "model.onnx")
+    model.doc_string = "another"
+    onnx.save(model, run.path / "model.onnx")
+    with pytest.raises(BadInput, match="must be the model that its serving.json was written for"):
+        Predictor(run).model()
+
+
+def test_a_missing_package_is_named_as_such(asked_about_tones, monkeypatch):
+    def missing(*_):
+        raise ModuleNotFoundError("No module named 'skops'")
+
+    monkeypatch.setattr(backends, "by_scikit_learn", missing)
+    with pytest.raises(BadInput, match="needs a package that is not installed .No module named 'skops'."):
+        backends.load(asked_about_tones.path, manifest.read(asked_about_tones), "keras")
+
+
+def test_two_threads_may_be_quiet_at_once():
+    def whisper():
+        for _ in range(50):
+            with terminal.quiet():
+                pass
+
+    threads = [threading.Thread(target=whisper) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    terminal.say("still heard")

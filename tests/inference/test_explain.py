@@ -1,0 +1,530 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+from musicml.cli import main
+from musicml.experiment import run as runs
+from musicml.features import audio_features
+from musicml.inference import explain
+from musicml.inference.explain import class_activation, occlusion, regions
+from musicml.inference.predictor import Predictor
+from musicml.models import registry
+from musicml.utils.errors import BadInput
+from tests.conftest import EXPERIMENTS, set_words, write_tone
+from tests.fixtures import saliency_data as telling
+from tests.fixtures.near import off
+
+pytestmark = pytest.mark.numeric
+
+METHODS = {
+    "cnn": "class activation map",
+    "multi": "class activation map",
+    "gru": "occlusion",
+    "lstm": "occlusion",
+    "unfrozen": "Grad-CAM (LayerCAM)",
+    "frozen": "Grad-CAM (LayerCAM)",
+    "tones": "leaned-on features",
+}
+PICTURES = ("unfrozen", "frozen")
+SOUND = tuple(name for name in METHODS if name not in PICTURES)
+
+
+def untrained(family, shape, **options):
+    """A model of random weights."""
+    spec = registry.Spec(shape, 3, "single", "class", np.zeros(shape[1]), np.ones(shape[1]))
+    return registry.build(family, registry.family(family).Options(**options), spec)
+
+
+def test_a_maps_places_are_interpolated_between_and_held_beyond():
+    small = np.array([[0.0, 1.0], [2.0, 3.0]], np.float32)
+    large = regions.laid(small, [(4, 1.5), (4, 1.5)], (8, 8))
+    assert large.shape == (8, 8) and large.dtype == np.float32
+    assert np.allclose(large[0, :2], 0) and np.allclose(large[0, 6:], 1) and np.allclose(large[7, 6:], 3)
+    assert np.allclose(large[0], [0, 0, 0.125, 0.375, 0.625, 0.875, 1, 1])
+    assert np.allclose(large[:, 0], 2 * large[0])
+
+
+def test_interpolating_weights_sum_to_one_wherever_they_are_asked_for():
+    for n in (1, 2, 5):
+        weights = regions.between(np.linspace(0, n - 1, 9), n)
+        assert weights.shape == (9, n) and np.allclose(weights.sum(axis=1), 1) and (weights >= 0).all()
+    assert np.allclose(regions.between(np.array([0.0, 1.0, 1.25, 2.0]), 3) @ [10, 20, 30], [10, 20, 22.5, 30])
+
+
+@pytest.mark.parametrize(("places_there", "size"), [((1, 1), (7, 9)), ((5, 6), (92, 96)), ((7, 7), (224, 224))])
+def test_an_enlarged_map_has_the_inputs_size_and_its_own_values(places_there, size):
+    rng = np.random.default_rng(0)
+    small = rng.normal(0, 1, places_there).astype(np.float32)
+    large = regions.enlarged(small, size)
+    assert large.shape == size
+    assert small.min() - 1e-6 <= large.min() and large.max() <= small.max() + 1e-6
+    assert np.allclose(regions.enlarged(np.ones(places_there, np.float32), size), 1)
+
+
+def test_an_enlarged_maps_peak_lies_in_the_place_that_halving_made_it_of():
+    for row in range(5):
+        small = np.zeros((5, 6), np.float32)
+        small[row, 2] = 1
+        large = regions.enlarged(small, (92, 96))  # 92 halved four times is 5, and 12 are left over
+        at = np.argwhere(large == large.max()).mean(axis=0)
+        assert 16 * row <= at[0] < 16 * (row + 1) + 12 * (row == 4) and 32 <= at[1] < 48
+
+
+def test_where_the_places_of_known_backbones_lie():
+    import keras
+
+    mobilenet = keras.applications.MobileNet(weights=None, include_top=False, input_shape=(224, 224, 3), alpha=0.25)
+    assert regions.grid_of(mobilenet.output) == [(32, 31), (32, 31)]
+    vgg = keras.applications.VGG16(weights=None, include_top=False, input_shape=(96, 96, 3))
+    assert regions.grid_of(vgg.get_layer("block5_conv3").output) == [(16, 7.5), (16, 7.5)]
+    assert regions.grid_of(vgg.get_layer("block1_conv2").output) == [(1, 0), (1, 0)]
+
+
+def test_where_the_places_of_the_own_networks_map_lie():
+    model = untrained("cnn", (92, 96), filters=(4, 4, 4, 4))
+    assert regions.grid_of(model.get_layer("pooled").input) == [(16, 7.5), (16, 7.5)]
+    assert regions.grid_of(model.get_layer("block1_relu").output) == [(1, 0), (1, 0)]
+
+
+@pytest.mark.parametrize("n", [32, 33, 37])
+def test_a_place_lies_in_the_middle_of_the_inputs_that_it_sees(n):
+    """By the gradient: convolutions of ones see their inputs evenly, and so tell their middle."""
+    import keras
+
+    inputs = keras.Input((n, n + 3, 1))
+    x = keras.layers.ZeroPadding2D(((0, 1), (2, 1)))(inputs)
+    x = keras.layers.Conv2D(1, 3, strides=2, kernel_initializer="ones")(x)
+    x = keras.layers.Conv2D(1, 5, padding="same", kernel_initializer="ones")(x)
+    x = keras.layers.DepthwiseConv2D(3, strides=2, padding="same", depthwise_initializer="ones")(x)
+    x = keras.layers.AveragePooling2D(2)(x)
+    model = keras.Model(inputs, x)
+    place = (x.shape[1] // 2, x.shape[2] // 2)
+    seen = class_activation.gradient(
+        lambda values: model(values)[0, place[0], place[1], 0], keras.ops.ones((1, n, n + 3, 1))
+    )
+    seen = np.asarray(seen)[0, :, :, 0]
+    middle = [np.average(np.arange(len(sums)), weights=sums) for sums in (seen.sum(axis=1), seen.sum(axis=0))]
+    assert middle == pytest.approx(
+        [first + step * at for (step, first), at in zip(regions.grid_of(x), place, strict=True)], abs=1e-3
+    )
+
+
+@pytest.mark.parametrize("shape", [(1, 8), (2, 3), (5, 40), (46, 64), (126, 128)])
+def test_patches_cover_every_frame_and_band_and_none_is_empty(shape):
+    covered = np.zeros(shape, int)
+    for times, bands in occlusion.grid(shape):
+        assert covered[times, bands].size
+        covered[times, bands] += 1
+    assert covered.min() >= 1
+
+
+def test_patches_reach_half_over_their_neighbours():
+    assert {(0, 4), (2, 6), (4, 8), (6, 10), (8, 12)} <= {(some.start, some.stop) for some in occlusion.halfway(12, 3)}
+
+
+def test_log_odds_of_sure_scores_keep_what_tells_them_apart():
+    scores = np.array([[1, 1e-9, 1e-9], [1, 1e-8, 1e-8], [0, 1, 0], [0.5, 0.25, 0.25]], np.float32)
+    found = occlusion.log_odds(scores, 0, "single")
+    assert np.isfinite(found).all() and found[0] > found[1] > found[3] > found[2]
+    assert found[0] == pytest.approx(np.log(1 / 2e-9), rel=1e-3) and found[3] == pytest.approx(0, abs=1e-6)
+    several = occlusion.log_odds(np.array([[1, 0.2], [0, 0.2], [0.9, 0.2]], np.float32), 0, "multi")
+    assert np.isfinite(several).all() and several[0] > several[2] > several[1]
+    assert several[2] == pytest.approx(np.log(9), rel=1e-4)
+
+
+def test_the_deciding_seconds_are_three_or_half_of_a_shorter_sound():
+    evidence = np.zeros(100)
+    evidence[60:70] = 1
+    begin, end = explain.deciding(evidence, 0.1, 10.0)
+    assert end - begin == pytest.approx(3) and begin <= 6 and end >= 7
+    begin, end = explain.deciding(evidence[:80], 0.05, 4.0)
+    assert end - begin == pytest.approx(2) and begin <= 3 and end >= 3.5
+    assert explain.deciding(np.zeros(100), 0.1, 10.0) == (0, 3)
+    assert explain.deciding(-np.ones(1), 0.1, 0.5) == (0, 0.25)
+
+
+def test_the_deciding_seconds_end_with_the_sound_at_the_latest():
+    evidence = np.zeros(100)
+    evidence[-1] = 1
+    begin, end = explain.deciding(evidence, 0.1, 9.7)
+    assert begin >= 0 and end <= 9.7 + 1e-9
+
+
+def test_clips_that_overlap_are_averaged():
+    clips = [np.full((4, 2), value, np.float32) for value in (1, 3, 5)]
+    found = explain.laid_out(clips, np.array([0, 2, 4]), (9, 2))
+    assert found[:, 0].tolist() == [1, 1, 2, 2, 4, 4, 5, 5, 0]
+
+
+def test_shares_are_of_the_strongest_place_and_nothing_is_against():
+    assert explain.shares(np.array([[-1, 2], [4, 0]])).tolist() == [[0, 0.5], [1, 0]]
+    assert explain.shares(np.array([[-1.0, -2.0]])).tolist() == [[0, 0]]
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    """A tone of eight seconds, which is more than a clip of any run."""
+    path = tmp_path_factory.mktemp("asked") / "tone.wav"
+    write_tone(path, 700, 8.0, 22_050)
+    return path
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory):
+    """A noisy picture that is not square."""
+    path = tmp_path_factory.mktemp("asked") / "noise.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def asked(trained, asked_about_tones, sound, picture):
+    """A run's Predictor and its explanation of a file, made once: its name in METHODS → both."""
+    made = {}
+
+    def found(name):
+        if name not in made:
+            predictor = Predictor(asked_about_tones if name == "tones" else trained(name))
+            made[name] = predictor, explain.explain(predictor, picture if name in PICTURES else sound)
+        return made[name]
+
+    return found
+
+
+@pytest.mark.parametrize(("name", "method"), METHODS.items())
+def test_each_family_is_explained_in_its_own_way_by_shares_of_what_the_model_saw(asked, sound, picture, name, method):
+    predictor, explanation = asked(name)
+    file = picture if name in PICTURES else sound
+    assert explanation.method == method
+    prediction = predictor.predict(file)
+    assert (explanation.file, explanation.label) == (prediction.file, prediction.label)
+    assert explanation.map.shape == explanation.seen.shape[:2] and explanation.map.dtype == np.float32
+    assert explanation.map.min() >= 0 and explanation.map.max() == pytest.approx(1)
+    assert explanation.map[explanation.peak] == explanation.map.max()
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_is_seen_as_the_model_takes_it(asked, picture, name):
+    predictor, explanation = asked(name)
+    assert np.array_equal(explanation.seen, predictor.read(picture).values) and explanation.seen.dtype == np.uint8
+    assert (explanation.frame_seconds, explanation.decided, explanation.y) == (None, None, None)
+    table = json.loads(json.dumps(explanation.as_table()))
+    assert set(table) == {"file", "label", "method", "peak", "size"}
+    assert table["size"] == {"width": 32, "height": 32}
+    assert (table["peak"]["y"], table["peak"]["x"]) == explanation.peak
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_the_deciding_seconds_are_cut_out_of_the_sound_itself(asked, sound, name):
+    from musicml.data.io import audio
+
+    predictor, explanation = asked(name)
+    rate = predictor.settings.sample_rate
+    y = audio.read(sound, rate).y
+    begin, end = explanation.decided
+    assert 0 <= begin < end <= len(y) / rate + 1e-9 and end - begin == pytest.approx(3)
+    assert explanation.sample_rate == rate
+    assert np.array_equal(explanation.y, y[round(begin * rate) : round(end * rate)])
+    table = json.loads(json.dumps(explanation.as_table()))
+    assert table["decided"] == [round(begin, 3), round(end, 3)]
+    if name == "tones":
+        assert "peak" not in table, "a forest tells which features, and no place"
+        return
+    assert table["peak"]["seconds"] == pytest.approx(explanation.peak[0] * explanation.frame_seconds, abs=1e-3)
+    assert 0 < table["peak"]["hertz"] < rate / 2
+
+
+@pytest.mark.parametrize("name", ["cnn", "gru", "tones"])
+@pytest.mark.parametrize("seconds", [0.3, 0.9, 3.7])
+def test_a_sound_of_any_length_and_rate_is_explained(asked, tmp_path, name, seconds):
+    predictor, _ = asked(name)
+    write_tone(tmp_path / "short.wav", 500, seconds, 11_025)
+    explanation = explain.explain(predictor, tmp_path / "short.wav")
+    begin, end = explanation.decided
+    assert 0 <= begin < end <= seconds + 0.01 and end - begin == pytest.approx(min(3, seconds / 2), abs=0.01)
+    assert abs(len(explanation.y) / explanation.sample_rate - (end - begin)) < 0.01
+    assert explanation.map.shape == explanation.seen.shape
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_another_class_can_be_asked_for(asked, sound, picture, name):
+    predictor, explanation = asked(name)
+    other = next(label for label in predictor.class_names if label != explanation.label)
+    of_other = explain.explain(predictor, picture if name in PICTURES else sound, other)
+    assert of_other.label == other and not np.array_equal(of_other.map, explanation.map)
+
+
+@pytest.mark.parametrize("name", ["gru", "unfrozen", "tones"])
+def test_a_class_that_the_run_does_not_know_is_refused(asked, sound, picture, name):
+    predictor, _ = asked(name)
+    with pytest.raises(BadInput, match="class 'polka' must be one that run .* knows"):
+        explain.explain(predictor, picture if name in PICTURES else sound, "polka")
+
+
+@pytest.mark.parametrize("name", ["vggish", "forest"])
+def test_a_run_on_shipped_features_cant_explain_a_file(trained, sound, name):
+    with pytest.raises(BadInput, match="can't be asked about a file"):
+        explain.explain(Predictor(trained(name)), sound)
+
+
+def test_content_and_arrays_are_explained_as_their_file(asked, sound, picture):
+    predictor, explanation = asked("gru")
+    y, rate = soundfile.read(sound, dtype="float32")
+    for source, name, given in ((sound.read_bytes(), "upload.wav", None), (y, "recording", rate)):
+        again = explain.explain(predictor, source, name=name, sample_rate=given)
+        assert off(again.map, explanation.map) < 1e-4 and again.file == name
+        assert again.decided == explanation.decided
+    predictor, explanation = asked("unfrozen")
+    again = explain.explain(predictor, np.asarray(Image.open(picture)), name="camera")
+    assert off(again.map, explanation.map) < 1e-4 and again.file == "camera"
+
+
+@pytest.mark.parametrize("name", ["cnn", "gru", "unfrozen", "tones"])
+def test_an_explanation_is_saved_as_a_drawing_a_table_and_of_sound_what_to_listen_to(asked, tmp_path, name):
+    _, explanation = asked(name)
+    said = explain.save(explanation, tmp_path / "new", "first")
+    there = {path.name for path in (tmp_path / "new").iterdir()}
+    assert json.loads((tmp_path / "new/first.json").read_text()) == said
+    assert said["picture"] == "first.png" and {**said, **explanation.as_table()} == said
+    with Image.open(tmp_path / "new/first.png") as drawing:
+        assert drawing.mode == "RGB" and min(drawing.size) >= 384 and np.ptp(np.asarray(drawing)) > 0
+    if name in PICTURES:
+        assert there == {"first.png", "first.json"} and "sound" not in said
+        return
+    assert there == {"first.png", "first.json", "first.wav"} and said["sound"] == "first.wav"
+    y, rate = soundfile.read(tmp_path / "new/first.wav", dtype="float32")
+    assert rate == explanation.sample_rate and off(y, explanation.y) < 1e-4
+
+
+def test_a_drawing_is_orange_where_the_map_is_strongest_and_grey_where_it_is_nothing(asked):
+    from musicml.inference.explain import overlay
+
+    _, explanation = asked("gru")
+    drawn = overlay.drawn(explanation).astype(int)
+    frames, bins = explanation.map.shape
+    assert drawn.shape == (bins, frames, 3)
+    frame, band = explanation.peak
+    red, green, blue = drawn[bins - 1 - band, frame]
+    assert red > green > blue
+    assert (np.ptp(drawn, axis=2)[::-1].T[explanation.map == 0] == 0).all()
+
+
+def test_a_forest_says_how_much_it_leans_on_each_feature(asked):
+    predictor, explanation = asked("tones")
+    for layer in predictor.run.read("layers.json"):
+        assert len(layer["leans_on"]) == predictor.settings.n_bins
+        assert sum(layer["leans_on"]) == pytest.approx(1, abs=1e-4) and min(layer["leans_on"]) >= 0
+    k = predictor.index_of(explanation.label)
+    leaned = np.array(predictor.run.read("layers.json")[k]["leans_on"])
+    assert explanation.map.sum(axis=0).argmax() == leaned.argmax()
+
+
+def test_a_forest_on_tones_leans_on_the_band_of_the_tone(asked_about_tones, tones):
+    """Of low, middle and high tones, the middle ones' own band is what tells them."""
+    explanation = explain.explain(Predictor(asked_about_tones), tones / "middle/0.wav")
+    band = explanation.map.sum(axis=0).argmax()
+    assert explanation.label == "middle" and audio_features.centres(explanation.settings)[band] < 3000
+
+
+@pytest.mark.parametrize("name", ["cnn", "multi"])
+def test_keras_and_the_exported_model_explain_alike(trained, asked, sound, name):
+    _, explanation = asked(name)
+    by_keras = explain.explain(Predictor(trained(name), "keras"), sound)
+    assert by_keras.method == explanation.method == "class activation map"
+    assert off(by_keras.map, explanation.map) < 1e-3
+
+
+def test_a_run_without_its_exported_model_is_explained_by_keras(trained, asked, sound, tmp_path):
+    run = runs.Run(shutil.copytree(trained("cnn").path, tmp_path / "cnn"))
+    (run.path / "model.onnx").unlink()
+    explanation = explain.explain(Predictor(run), sound)
+    assert explanation.method == "class activation map"
+    assert off(explanation.map, asked("cnn")[1].map) < 1e-3
+
+
+IN_A_NEW_PROCESS = """
+import sys
+from pathlib import Path
+from musicml.inference import explain; from musicml.experiment import run as runs
+from musicml.inference.predictor import Predictor
+explanation = explain.explain(Predictor(runs.Run(Path(sys.argv[1])), sys.argv[3]), sys.argv[2])
+print(explanation.method, *(name for name in ("keras", "tensorflow", "jax") if name in sys.modules), sep="|")
+"""
+
+
+@pytest.mark.parametrize(("name", "engine"), [("cnn", "auto"), ("frozen", "onnx"), ("gru", "auto")])
+def test_the_exported_model_explains_without_keras(trained, sound, picture, name, engine):
+    file = picture if name in PICTURES else sound
+    words = [sys.executable, "-c", IN_A_NEW_PROCESS, trained(name).path, file, engine]
+    done = subprocess.run([str(word) for word in words], capture_output=True, text=True)
+    assert done.stdout.strip() == ("occlusion" if name == "gru" else "class activation map"), done.stderr
+
+
+def test_a_map_counts_against_the_mean_of_the_classes_only_where_one_is_to_be_chosen():
+    found = np.arange(12, dtype=float).reshape(1, 2, 2, 3)
+    assert class_activation.contrast(found, 2, "single").tolist() == [[[1, 1], [1, 1]]]
+    assert class_activation.contrast(found, 2, "multi").tolist() == [[[2, 5], [8, 11]]]
+
+
+@pytest.mark.parametrize(("small", "size", "fine"), [((5, 6), (92, 96), True), ((7, 7), (224, 224), False)])
+def test_a_map_is_fine_where_each_place_stands_for_few_inputs(small, size, fine):
+    assert class_activation.is_fine(small, size) is fine
+
+
+@pytest.mark.parametrize("second_side, bands", [(0, 1), (96, 1), (0, 2)])
+@pytest.mark.parametrize("backbone", ["resnet50", "vgg16", "mobilenet", "efficientnetv2b0"])
+def test_the_layers_that_a_layer_cam_adds_up_lie_one_at_each_resolution(backbone, second_side, bands):
+    options = {"alpha": 0.25, "weights": "none", "dense_units": 4, "second_side": second_side, "bands": bands}
+    model = untrained("transfer", (64, 64, 3), backbone=backbone, **options)
+    first, beside = class_activation.first_look(model, model.layers[-1].input)
+    found = class_activation.stages_of(model, first)
+    assert bool(beside) == bool(second_side)
+    sides = [layer.output.shape[1] for layer in found]
+    assert len(found) >= 3 and sides == sorted(set(sides), reverse=True) and sides[0] <= 16 and sides[-1] >= 2
+
+
+def test_a_small_network_with_a_hidden_layer_is_explained(tones, tmp_path):
+    """Its maps have places enough at every depth, so that none is coarser than the input by a factor of four."""
+    run = run_on(
+        tones,
+        tmp_path,
+        "genre_cnn",
+        {
+            "features.sample_rate": 8000,
+            "features.n_fft": 512,
+            "features.n_mels": 32,
+            "clips.seconds": 0.9,
+            "model.filters": [4, 8],
+            "model.dense_units": 8,
+            "training.epochs": 1,
+        },
+    )
+    explanation = explain.explain(Predictor(run), tones / "high/0.wav")
+    assert explanation.method == "Grad-CAM (LayerCAM)" and explanation.map.shape == explanation.seen.shape
+
+
+def words_for(folder, root, name, changes):
+    """The words of the command line that train on a folder, what is computed kept below `root`."""
+    words = ["train", EXPERIMENTS / f"{name}.toml", "--folder", folder, "--data-root", root, "--runs", root / name]
+    return [str(word) for word in [*words, *set_words(changes)]]
+
+
+def run_on(folder, root, name, changes):
+    """A run trained on a folder by the command line."""
+    assert main.main(words_for(folder, root, name, changes)) == 0
+    (run,) = runs.list_runs(root / name)
+    return run
+
+
+def assert_points_at_the_cause(run, fresh, method, record_property):
+    """The run is right about fresh examples, and the peaks lie in what tells them, far above what chance gives."""
+    shares = telling.judged(Predictor(run), fresh)
+    record_property("shares", str(shares))
+    print(shares)
+    assert shares.method == method
+    assert shares.right >= 0.9, shares
+    assert shares.largest <= telling.A_NINTH, shares
+    assert shares.peak >= 0.9, shares
+    assert max(shares.random, shares.centre) < 0.4, shares
+
+
+EIGHT_KILOHERTZ = {"features.sample_rate": telling.SAMPLE_RATE, "features.n_fft": 512, "training.early_stopping": 0}
+
+
+@pytest.mark.slow
+def test_the_peak_of_a_class_activation_map_lies_in_the_region_that_tells_a_sound(tmp_path, record_property):
+    """Whether a tone of any pitch is steady, pulsed or wobbling."""
+    telling.write(tmp_path / "sounds", telling.motions(300, seed=0))
+    # six whole places of sixteen frames: what is left over beyond the last one a map can't point at
+    changes = {**EIGHT_KILOHERTZ, "features.hop_length": 240, "features.n_mels": 96, "training.epochs": 10}
+    run = run_on(tmp_path / "sounds", tmp_path, "genre_cnn", changes)
+    assert_points_at_the_cause(run, telling.motions(90, seed=9), "class activation map", record_property)
+
+
+@pytest.mark.slow
+def test_the_peak_of_an_occlusion_lies_in_the_region_that_tells_a_sound(tmp_path, record_property):
+    """Whether a tone is low, middle or high."""
+    telling.write(tmp_path / "sounds", telling.pitches(240, seed=0))
+    changes = {
+        **EIGHT_KILOHERTZ,
+        "features.hop_length": 512,
+        "features.n_mels": 64,
+        "features.n_mfcc": 20,
+        "model.units": [32, 16],
+        "training.learning_rate": 0.003,
+        "training.epochs": 20,
+    }
+    run = run_on(tmp_path / "sounds", tmp_path, "genre_gru", changes)
+    assert_points_at_the_cause(run, telling.pitches(30, seed=9), "occlusion", record_property)
+
+
+@pytest.mark.slow
+def test_the_peak_of_a_layer_cam_lies_in_the_region_that_tells_a_picture(tmp_path, record_property):
+    """Whether a disc is red, green or blue; a frozen backbone of random weights and a hidden layer."""
+    telling.write(tmp_path / "pictures", telling.discs(240, seed=0))
+    changes = {
+        "features.height": 96,
+        "features.width": 96,
+        "model.weights": "none",
+        "model.dense_units": 128,
+        "training.epochs": 25,
+        "training.early_stopping": 0,
+    }
+    run = run_on(tmp_path / "pictures", tmp_path, "instrument_images_vgg16", changes)
+    assert_points_at_the_cause(run, telling.discs(24, seed=9), "Grad-CAM (LayerCAM)", record_property)
+
+
+@pytest.fixture(scope="module")
+def on_imagenet(tmp_path_factory):
+    """Runs on ImageNet's weights: the units of a hidden layer, the side of a second look at a picture → the run.
+
+    They are trained in a process of its own, as Keras finds KERAS_HOME at its import; what the frozen backbone makes of
+    the pictures is computed once for those that look alike.
+    """
+    root, made = tmp_path_factory.mktemp("imagenet"), {}
+    telling.write(root / "pictures", telling.discs(240, seed=0))
+
+    def found(*kind):
+        dense_units, second_side = kind
+        if kind not in made:
+            changes = {
+                "model.weights": "imagenet",
+                "model.dense_units": dense_units,
+                "model.second_side": second_side,
+                "training.epochs": 25,
+                "training.early_stopping": 0,
+            }
+            words = words_for(root / "pictures", root, "instrument_images_mobilenet", changes)
+            done = subprocess.run(
+                [sys.executable, "-m", "musicml.cli", *words],
+                env={**os.environ, "KERAS_HOME": os.path.join(os.environ["MUSICML_SHARED_DATA"], "keras_home")},
+                capture_output=True,
+                text=True,
+            )
+            assert done.returncode == 0, done.stderr[-2000:]
+            there = {run.path for run in runs.list_runs(root / "instrument_images_mobilenet")}
+            (new,) = there - {run.path for run in made.values()}
+            made[kind] = runs.Run(new)
+        return made[kind]
+
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not os.environ.get("MUSICML_SHARED_DATA"), reason="MUSICML_SHARED_DATA names no folder with ImageNet's weights"
+)
+@pytest.mark.parametrize("dense_units, second_side", [(0, 0), (128, 0), (0, 320)])
+def test_the_peak_of_an_imagenet_backbones_map_lies_in_the_region_that_tells_a_picture(
+    on_imagenet, record_property, dense_units, second_side
+):
+    run = on_imagenet(dense_units, second_side)
+    assert run.facts()["weights"]["choice"] == "imagenet"
+    assert_points_at_the_cause(run, telling.discs(24, seed=9), "Grad-CAM (LayerCAM)", record_property)

@@ -1,0 +1,171 @@
+"""The convolutional recurrent family: its shape, its attention over time, and where else it has to run."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from musicml.inference import backends, explain
+from musicml.inference.predictor import Predictor
+from musicml.models import crnn, registry
+from tests.fixtures.near import off
+
+pytestmark = pytest.mark.numeric
+
+SHAPE = (40, 32)
+SMALL = {"filters": (4, 6), "units": 5}
+
+
+def spec(task="single", shape=SHAPE, n_classes=3):
+    return registry.Spec(shape, n_classes, task, "genre", np.full(shape[1], -40.0), np.full(shape[1], 400.0))
+
+
+def clips(n=6, shape=SHAPE):
+    return np.random.default_rng(0).normal(-40, 20, (n, *shape)).astype(np.float32)
+
+
+def untrained(task="single", shape=SHAPE, n_classes=3, **options):
+    """A model of random weights."""
+    return registry.build("crnn", crnn.Options(**{**SMALL, **options}), spec(task, shape, n_classes))
+
+
+def asked(model, layer, values):
+    """What a layer of a model gives for clips."""
+    import keras
+
+    return np.asarray(keras.Model(model.input, model.get_layer(layer).output)(values, training=False))
+
+
+@pytest.mark.parametrize("task", ["single", "multi"])
+def test_its_last_layer_is_named_for_what_it_answers_and_gives_probabilities(task):
+    model = untrained(task)
+    scores = np.asarray(model(clips(), training=False))
+    assert model.layers[-1].name == "genre" and scores.shape == (6, 3) and scores.dtype == np.float32
+    assert (scores > 0).all() and (scores < 1).all() and np.ptp(scores, axis=0).max() > 1e-3
+    assert (off(scores.sum(axis=1), 1) < 1e-5) == (task == "single")
+
+
+def test_the_blocks_pool_the_frequencies_away_and_the_first_of_them_halve_the_frames():
+    model = untrained(shape=(126, 128), filters=(4, 4, 4), frequency_pool=4, time_poolings=2)
+    assert [model.get_layer(f"block{k}_pool").output.shape[1:3] for k in (1, 2, 3)] == [(63, 32), (31, 8), (31, 2)]
+    assert model.get_layer("frames").output.shape[1:] == (31, 2 * 4)
+
+
+def test_a_short_clip_of_few_bands_is_pooled_only_as_far_as_there_is_something_to_pool():
+    model = untrained(shape=(3, 5), filters=(4, 4, 4), frequency_pool=4, time_poolings=3)
+    assert model.get_layer("frames").output.shape[1:] == (1, 4)
+    assert np.isfinite(np.asarray(model(clips(shape=(3, 5)), training=False))).all()
+
+
+def test_the_attention_is_over_time_and_weighs_the_frames_by_shares_of_one():
+    model, values = untrained(), clips()
+    weights = asked(model, "attention", values)
+    assert weights.shape == (6, 10, 1) and (weights > 0).all() and off(weights.sum(axis=1), 1) < 1e-5
+    assert np.ptp(weights, axis=1).min() > 1e-4, "weights that are all alike would be a plain mean"
+    wanted = (asked(model, "both", values) * weights).sum(axis=1)
+    assert off(asked(model, "attended", values), wanted) < 1e-5
+
+
+def test_the_gru_reads_both_ways_so_that_the_first_frame_knows_the_last():
+    model, values = untrained(), clips()
+    changed = values.copy()
+    changed[:, -8:] += 30
+    first, before = (asked(model, "both", some)[:, 0] for some in (changed, values))
+    moved = np.abs(first - before).max(axis=0)
+    assert (moved[:5] == 0).all() and (moved[5:] > 1e-6).all()
+
+
+def test_dropout_stands_before_the_gru_and_before_the_answer_where_asked_for():
+    def dropouts(model):
+        return [layer.name for layer in model.layers if layer.__class__.__name__ == "Dropout"]
+
+    assert dropouts(untrained()) == [] and dropouts(untrained(dropout=0.3)) == ["frames_dropout", "dropout"]
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_under_a_mixed_policy_the_answer_and_the_attention_stay_float32_and_it_is_served_in_float32(policy):
+    from musicml.training import device
+
+    keras = pytest.importorskip("keras")
+    try:
+        keras.config.set_dtype_policy(policy)
+        model = untrained()
+        for name in ("attention_score", "attention", "weighted_sum", "genre"):
+            assert model.get_layer(name).compute_dtype == "float32", name
+        assert model.get_layer("both").compute_dtype == policy.removeprefix("mixed_")
+        half = np.asarray(model(clips(), training=False))
+        served = device.in_float32(model, policy)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert {layer.compute_dtype for layer in served.layers} == {"float32"}
+    assert half.dtype == np.float32 and np.abs(np.asarray(served(clips(), training=False)) - half).max() < 0.05
+
+
+LOADS = """
+import sys
+import numpy as np
+import keras
+model = keras.saving.load_model(sys.argv[1], compile=False)
+assert not any(name.split(".")[0] == "musicml" for name in sys.modules)
+np.save(sys.argv[2], np.asarray(model(np.load(sys.argv[3]), training=False)))
+"""
+
+
+def test_the_saved_model_answers_in_a_process_without_our_code(tmp_path):
+    model, values = untrained("multi", dropout=0.3), clips()
+    model.save(tmp_path / "model.keras")
+    np.save(tmp_path / "clips.npy", values)
+    words = [tmp_path / name for name in ("model.keras", "scores.npy", "clips.npy")]
+    subprocess.run([sys.executable, "-c", LOADS, *map(str, words)], check=True, cwd=tmp_path, capture_output=True)
+    assert off(np.load(tmp_path / "scores.npy"), np.asarray(model(values, training=False))) < 1e-5
+
+
+def test_the_exported_model_has_one_input_and_answers_as_keras_does(tmp_path):
+    model, values = untrained(dropout=0.3), clips()
+    wanted = np.asarray(model(values, training=False))
+    model.export(tmp_path / "model.onnx", format="onnx", verbose=False)
+    session = backends.session_of(tmp_path / "model.onnx")
+    (taken,) = session.get_inputs()
+    for some in (slice(0, 1), slice(None)):
+        given = session.run(None, {taken.name: values[some]})[0]
+        assert off(given, wanted[some]) < 1e-5
+    assert np.ptp(wanted, axis=0).max() > 1e-3, "scores that are all alike would agree by chance"
+
+
+def test_it_learns_in_which_half_a_burst_comes_first():
+    """Only the order tells the classes: a mean over time would not see it."""
+    rng = np.random.default_rng(1)
+    y = np.arange(96) % 2
+    x = rng.normal(-40, 5, (96, 16, 8)).astype(np.float32)
+    x[y == 0, 3:5, :4] += 60
+    x[y == 0, 11:13, 4:] += 60
+    x[y == 1, 3:5, 4:] += 60
+    x[y == 1, 11:13, :4] += 60
+    import keras
+
+    keras.utils.set_random_seed(0)
+    model = untrained(shape=(16, 8), n_classes=2, time_poolings=0)
+    model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
+    model.fit(x[:64], y[:64], epochs=15, batch_size=16, verbose=0)
+    right = np.asarray(model(x[64:], training=False)).argmax(axis=1) == y[64:]
+    assert right.mean() > 0.9
+
+
+CHANGES = {"features.hop_length": 1024, "features.n_mels": 32, "model.filters": [4, 8], "model.units": 6}
+
+
+def test_the_experiment_becomes_a_run_that_is_exported_answers_and_is_explained(musicml, data_root, tmp_path):
+    from musicml.experiment import run as runs
+    from tests.conftest import EXPERIMENTS, set_words
+
+    words = ["train", EXPERIMENTS / "genre_crnn.toml", "--data-root", data_root, "--runs", tmp_path]
+    code, _, err = musicml(*words, *set_words({**CHANGES, "training.epochs": 2}))
+    assert code == 0, err[-2000:]
+    (run,) = runs.list_runs(tmp_path)
+    assert run.is_whole and run.facts()["export"].startswith("exported; differs from the original by at most")
+    track = next((data_root / "sample/gtzan").rglob("pop.*.wav"))
+    explanation = explain.explain(Predictor(run), track)
+    assert explanation.method == "occlusion", "it has convolutions too, but a LayerCAM through a GRU misses the cause"
+    assert explanation.map.shape == explanation.seen.shape and 0 <= explanation.map.min()
+    assert explanation.map.max() == pytest.approx(1)

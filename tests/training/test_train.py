@@ -1,0 +1,385 @@
+import csv
+import json
+import shutil
+import signal
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from musicml.evaluation import evaluate
+from musicml.experiment import config
+from musicml.experiment import run as runs
+from musicml.features import audio_features
+from musicml.training import train as training
+from musicml.utils import files
+from musicml.utils.errors import BadInput
+from tests.conftest import EXPERIMENTS, FAMILIES, set_words, write_tone
+
+ALL = "experiment.toml run.json split.csv excluded.csv repairs.csv labels.json layers.json serving.json".split()
+SCORED = "predictions.csv clips.npz report.json".split()
+KERAS = "history.csv model.keras model.onnx".split()
+FOREST = "model.skops model.onnx".split()
+
+# tones that are learnt at once, and judged by a validation side whose names are turned round: from its first epochs
+# on validation only gets worse, so that the plateau rule and early stopping have work to do whatever the machine
+CONTRARY = {
+    "features.sample_rate": 8000,
+    "features.n_fft": 512,
+    "features.hop_length": 256,
+    "features.n_mels": 20,
+    "clips.seconds": 0.5,
+    "clips.hop_seconds": 0.1,
+    "model.units": [12],
+    "model.dropout": 0.3,
+    "training.epochs": 80,
+    "training.batch_size": 4,
+    "training.learning_rate": 0.01,
+    "training.early_stopping": 14,
+    "training.plateau_patience": 3,
+}
+
+
+def rows_of(path):
+    with open(path, newline="") as source:
+        return list(csv.DictReader(source))
+
+
+def weights_of(run):
+    import keras
+
+    return keras.saving.load_model(run.path / "model.keras", compile=False).get_weights()
+
+
+def same(one, other):
+    return len(one) == len(other) and all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def without_seconds(rows):
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_whole_run_holds_exactly_its_familys_files_and_each_can_be_read(trained, name):
+    run = trained(name)
+    kinds = FOREST if name == "forest" else KERAS
+    assert sorted(path.relative_to(run.path).as_posix() for path in run.path.rglob("*")) == sorted(
+        [*ALL, *SCORED, *kinds]
+    )
+    for path in run.path.glob("*.json"):
+        assert json.loads(path.read_text())
+    for path in run.path.glob("*.csv"):
+        assert path.name in ("excluded.csv", "repairs.csv") or rows_of(path)
+    with np.load(run.path / "clips.npz", allow_pickle=False) as arrays:
+        assert set(arrays) == {"example", "start", "scores"}
+        assert len(arrays["example"]) == len(arrays["start"]) == len(arrays["scores"])
+        assert len(np.unique(arrays["example"])) == len(rows_of(run.path / "predictions.csv"))
+    text = (EXPERIMENTS / f"{FAMILIES[name][0]}.toml").read_text()
+    assert (run.path / "experiment.toml").read_text() == text
+    assert config.parse("copy", text).family == run.facts()["settings"]["model"]["family"]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_report_is_written_last(trained, name):
+    times = {path.name: path.stat().st_mtime_ns for path in trained(name).path.iterdir()}
+    assert times["report.json"] == max(times.values())
+    assert times["serving.json"] <= times["predictions.csv"] <= times["report.json"]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_run_says_what_was_chosen_and_why(trained, name):
+    run = trained(name)
+    facts = run.facts()
+    file, changes = FAMILIES[name]
+    assert (facts["format_version"], facts["status"], facts["experiment"]) == (1, "trained", file)
+    assert facts["overrides"] == changes and facts["seed"] == 0 and facts["deterministic"] is False
+    assert facts["data"]["sample"] is True and run.read("report.json")["sample"] is True
+    assert len(facts["data"]["hash"]) == len(facts["split"]["hash"]) == 16
+    assert facts["precision"]["policy"] == "float32" and facts["precision"]["reason"]
+    assert facts["versions"]["musicml"] and facts["machine"]["cores"] and facts["train_seconds"] >= 0
+    for key, value in changes.items():
+        table, option = key.split(".")
+        assert facts["settings"][table][option] == value
+    counts = [sum(row["split"] == side for row in rows_of(run.path / "split.csv")) for side in ("train", "val", "test")]
+    assert counts == [facts["split"][side] for side in ("train", "val", "test")] and min(counts) > 0
+    assert len(rows_of(run.path / "predictions.csv")) == run.read("report.json")["n"] == counts[2]
+
+
+@pytest.mark.parametrize("name", [name for name in FAMILIES if name != "forest"])
+def test_a_keras_run_counts_its_parameters_and_epochs(trained, name):
+    run = trained(name)
+    facts, history = run.facts(), rows_of(run.path / "history.csv")
+    assert sum(layer["parameters"] for layer in run.read("layers.json")) == facts["parameters"]
+    n_epochs = facts["settings"]["training"]["epochs"]
+    assert [row["epoch"] for row in history] == [str(epoch + 1) for epoch in range(n_epochs)]
+    assert facts["epochs"] == n_epochs and facts["best_epoch"] in range(1, n_epochs + 1)
+    assert {row["stage"] for row in history} == {"head" if name == "frozen" else "all"}
+    assert {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"} <= set(history[0])
+    choice = {"frozen": "imagenet", "unfrozen": "none"}.get(name)
+    assert facts["weights"] == (choice and {"choice": choice, "reason": "as the experiment says"})
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_run_says_how_far_its_exported_model_is_from_the_original(trained, name):
+    said = trained(name).facts()["export"]
+    assert said.startswith("exported; differs from the original by at most ")
+    assert float(said.rpartition(" ")[2]) <= 1e-4
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_run_says_what_it_is_asked_with_and_by_which_model(trained, name):
+    run = trained(name)
+    serving, facts = run.read("serving.json"), run.facts()
+    file = "model.skops" if name == "forest" else "model.keras"
+    assert serving["model"] == {"file": file, "digest": files.digest(run.path / file)}
+    assert serving["features_version"] == audio_features.VERSION and len(serving["fingerprint"]) == 32
+    kind = {
+        "log_mel": audio_features.LogMel,
+        "mfcc": audio_features.MFCC,
+        "pixels": audio_features.Pixels,
+        "vggish": audio_features.VGGish,
+    }
+    settings = kind[serving["kind"]](**serving["features"])
+    assert {key: value for key, value in facts["settings"]["features"].items() if key != "kind"} == vars(settings)
+    assert serving["asks_for"] == ("features" if name in ("vggish", "forest") else "file")
+    n_val = facts["split"]["val"]
+    assert serving["calibrated_on"] == (n_val if n_val >= 20 else 0)
+    assert (serving["unlike"] or {}).get("n") == (n_val if n_val >= 20 else None)
+
+
+def test_what_is_unlike_training_is_told_by_at_most_so_many_files_evenly_taken():
+    values = np.random.default_rng(0).normal(size=(100, 40, 8)).astype(np.float32)
+    asked, sides = [], {"train": np.arange(60), "val": np.arange(60, 100)}
+    material = SimpleNamespace(
+        split=SimpleNamespace(indices=sides.get),
+        features=SimpleNamespace(of=lambda index: asked.append(int(index)) or values[index]),
+    )
+    assert training.unlike_of("log_mel", material)["n"] == 40 and asked == list(range(100))
+    asked.clear()
+    assert training.unlike_of("log_mel", material, most=21)["n"] == 21
+    assert len(asked) == len(set(asked)) == 42 and {0, 59, 60, 99} <= set(asked)
+    sides["val"] = sides["val"][:19]
+    assert training.unlike_of("log_mel", material) is None
+    sides["val"] = sides["val"][:0]
+    assert training.unlike_of("log_mel", material) is None
+
+
+def test_a_run_names_the_files_that_were_left_out(trained):
+    excluded = {row["file"]: row["reason"] for row in rows_of(trained("cnn").path / "excluded.csv")}
+    assert "must hold sound" in excluded["jazz/jazz.00054.wav"]
+    assert trained("cnn").facts()["data"]["excluded"] == len(excluded)
+
+
+@pytest.mark.parametrize("name", ["gru", "multi", "unfrozen", "forest"])
+def test_no_group_of_a_run_stands_on_two_sides(trained, name):
+    sides = {}
+    for row in rows_of(trained(name).path / "split.csv"):
+        sides.setdefault(row["group"], set()).add(row["split"])
+    assert sides and all(len(found) == 1 for found in sides.values())
+
+
+def test_a_whole_run_is_never_changed(trained, snapshot, musicml):
+    run = trained("gru")
+    before = snapshot(run.path)
+    with pytest.raises(BadInput, match="is whole and is never changed"):
+        run.update(status="started")
+    code, out, _ = musicml("evaluate", run.path, "--json")
+    assert code == 0 and json.loads(out)["n"] == run.read("report.json")["n"]
+    code, out, err = musicml("train", "--resume", run.path)
+    assert (code, out) == (2, "") and "is whole" in err and "Traceback" not in err
+    assert snapshot(run.path) == before
+
+
+def test_a_model_keeps_its_best_epoch_and_not_its_last(contrary, data_root, tmp_path):
+    kept = {}
+    for keep in ("best", "last"):
+        changes = {**CONTRARY, "training.epochs": 5, "training.batch_size": 16, "training.early_stopping": 0}
+        changes |= {"training.keep": keep}
+        read = config.read(EXPERIMENTS / "genre_gru.toml", changes)
+        kept[keep] = training.train(read, data_root, tmp_path / keep, folder=contrary, deterministic=True)
+    best = kept["best"].facts()["best_epoch"]
+    assert best == kept["last"].facts()["best_epoch"] < 5
+    losses = [float(row["val_loss"]) for row in rows_of(kept["best"].path / "history.csv")]
+    assert losses.index(min(losses)) == best - 1
+    assert not same(weights_of(kept["best"]), weights_of(kept["last"]))
+
+
+def test_two_deterministic_trainings_give_the_same_weights_to_the_bit_and_another_seed_others(
+    contrary, data_root, tmp_path
+):
+    changes = {key: value for key, value in CONTRARY.items() if key != "model.units"}
+    changes |= {"features.kind": "log_mel", "model.filters": [4, 8], "training.epochs": 3}
+    read = config.read(EXPERIMENTS / "genre_cnn.toml", changes)
+    made = [
+        weights_of(training.train(read, data_root, tmp_path, folder=contrary, seed=seed, deterministic=True))
+        for seed in (0, 0, 1)
+    ]
+    assert same(made[0], made[1]) and not same(made[0], made[2])
+
+
+def test_accuracy_can_be_what_chooses_the_best_epoch(data_root, tmp_path):
+    changes = {**FAMILIES["vggish"][1], "training.monitor": "val_accuracy", "training.early_stopping": 1}
+    changes |= {"training.plateau_patience": 1, "training.epochs": 6}
+    run = training.train(config.read(EXPERIMENTS / "openmic_vggish_cnn.toml", changes), data_root, tmp_path)
+    figures = [float(row["val_accuracy"]) for row in rows_of(run.path / "history.csv")]
+    assert figures.index(max(figures)) == run.facts()["best_epoch"] - 1
+    assert len(figures) == 6 or figures[-1] <= max(figures[:-1])
+
+
+@pytest.fixture(scope="module")
+def contrary(tmp_path_factory):
+    """Tones on three sides, the validation side's names turned round."""
+    root = tmp_path_factory.mktemp("contrary")
+    pitches = {"low": 300, "high": 2000}
+    turned = {"low": 2000, "high": 300}
+    for side, count, named in (("train", 8, pitches), ("val", 4, turned), ("test", 2, pitches)):
+        for name, hertz in named.items():
+            for number in range(count):
+                write_tone(root / side / name / f"{number}.wav", hertz * (1 + 0.03 * number), 2.0, seed=len(side))
+    return root
+
+
+@pytest.fixture(scope="module")
+def uncut(contrary, data_root, tmp_path_factory):
+    """A deterministic training that nothing disturbed."""
+    read = config.read(EXPERIMENTS / "genre_gru.toml", CONTRARY)
+    return training.train(read, data_root, tmp_path_factory.mktemp("uncut"), folder=contrary, deterministic=True)
+
+
+@pytest.fixture(scope="module")
+def killed(contrary, data_root, started, tmp_path_factory):
+    """The same training, killed in a process of its own after its second epoch."""
+    root = tmp_path_factory.mktemp("killed")
+    words = ["train", EXPERIMENTS / "genre_gru.toml", "--folder", contrary, "--data-root", data_root, "--runs", root]
+    process = started(*words, "--deterministic", *set_words(CONTRARY))
+    wait_for_epochs(process, root, 2)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    (run,) = runs.list_runs(root)
+    return run
+
+
+def wait_for_epochs(process, root, count):
+    """Wait until a training in `root` has written so many epochs."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if any(len(run.table("history.csv")) >= count for run in runs.list_runs(root)):
+            return
+        time.sleep(0.005)
+    raise AssertionError(f"no training with {count} epochs: {process.communicate(timeout=5)[1][-2000:]}")
+
+
+def copied(run, folder):
+    return runs.Run(shutil.copytree(run.path, folder / run.name))
+
+
+def test_a_killed_training_is_not_whole_and_has_kept_what_resuming_needs(killed, uncut):
+    assert killed.status == "started" and not killed.is_whole
+    assert 2 <= len(killed.table("history.csv")) < len(uncut.table("history.csv"))
+    assert (killed.path / "checkpoints/state.npz").is_file() and not (killed.path / "model.keras").exists()
+
+
+def test_a_killed_training_resumes_to_the_same_weights_to_the_bit_as_an_uncut_one(killed, uncut, musicml, tmp_path):
+    run = copied(killed, tmp_path)
+    code, out, err = musicml("train", "--resume", run.path, "--json")
+    assert code == 0 and json.loads(out)["run"] == str(run.path) and "Traceback" not in err
+    assert run.is_whole and not (run.path / "checkpoints").exists()
+    assert sorted(path.name for path in run.path.iterdir()) == sorted([*ALL, *SCORED, *KERAS])
+    history = uncut.table("history.csv")
+    assert len(history) < CONTRARY["training.epochs"], "early stopping has ended the uncut training"
+    assert float(history[-1]["learning_rate"]) < float(history[0]["learning_rate"]), "and the plateau rule has acted"
+    assert without_seconds(run.table("history.csv")) == without_seconds(history)
+    assert run.facts()["best_epoch"] == uncut.facts()["best_epoch"]
+    assert same(weights_of(run), weights_of(uncut))
+
+
+def test_a_training_killed_after_early_stopping_does_not_learn_on(contrary, data_root, monkeypatch, tmp_path):
+    read = config.read(EXPERIMENTS / "genre_gru.toml", {**CONTRARY, "training.early_stopping": 2})
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt, match="--resume"):
+        patched.setattr("musicml.training.fit.layers_of", interrupted)
+        training.train(read, data_root, tmp_path, folder=contrary, deterministic=True)
+    (run,) = runs.list_runs(tmp_path)
+    before, weights = run.table("history.csv"), weights_of(run)
+    assert len(before) < CONTRARY["training.epochs"]
+    training.resume(run)
+    assert run.table("history.csv") == before and same(weights_of(run), weights)
+
+
+def test_a_run_killed_between_training_and_evaluation_is_evaluated_when_resumed(
+    tones, tones_toml, data_root, snapshot, musicml, tmp_path
+):
+    run = training.train(config.read(tones_toml), data_root, tmp_path, folder=tones)
+    (run.path / "checkpoints").mkdir()  # a kill may come before they are removed
+    before = snapshot(run.path)
+    assert run.status == "trained" and not run.is_whole
+    code, out, _ = musicml("train", "--resume", run.name, "--runs", tmp_path, "--json")
+    assert code == 0 and json.loads(out)["metrics"]["accuracy"] == 1.0
+    after = snapshot(run.path)
+    assert run.is_whole and set(after) - set(before) == set(SCORED)
+    rest = set(before) - {"run.json"}  # which says that another process is at it
+    assert {name: after[name] for name in rest} == {name: before[name] for name in rest}
+    assert not (run.path / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("change", ["another file", "another content", "another group"])
+def test_a_training_whose_data_has_changed_is_not_resumed(change, tones, tones_toml, data_root, musicml, tmp_path):
+    folder = shutil.copytree(tones, tmp_path / "tones")
+    run = training.train(config.read(tones_toml), data_root, tmp_path / "runs", folder=folder)
+    run.update(status="started")
+    if change == "another file":
+        write_tone(folder / "low/new.wav", 150)
+    elif change == "another content":
+        (row,) = [row for row in run.table("split.csv") if row["example"] == "low/3.wav"]
+        write_tone(folder / row["example"], 250)
+    else:
+        files.write_csv(folder / "groups.csv", [{"file": "low/1.wav", "group": "mine"}], ["file", "group"])
+    code, out, err = musicml("train", "--resume", run.path)
+    assert (code, out) == (2, "") and "has changed since: train again" in err and "Traceback" not in err
+    assert not run.is_whole and run.status == "started"
+
+
+def test_a_run_that_is_not_trained_is_not_evaluated(killed, musicml, tmp_path):
+    run = copied(killed, tmp_path)
+    code, _, err = musicml("evaluate", run.path)
+    assert code == 2 and f"musicml train --resume {run.path}" in err and not run.is_whole
+    with pytest.raises(BadInput, match="must be trained before it is scored"):
+        evaluate.evaluate(run)
+
+
+@pytest.mark.numeric
+def test_the_masked_loss_equals_a_hand_computation():
+    from musicml.training import losses
+
+    truth = np.array([[1.0, -1.0, 0.0], [-1.0, -1.0, 1.0]], np.float32)
+    said = np.array([[0.8, 0.3, 0.4], [0.1, 0.9, 0.5]], np.float32)
+    wanted = -(np.log(0.8) + np.log(0.6) + np.log(0.5)) / 3
+    assert float(losses.masked_binary_crossentropy()(truth, said)) == pytest.approx(wanted, rel=1e-5)
+    smooth = -(0.9 * np.log(0.8) + 0.1 * np.log(0.2) + 0.1 * np.log(0.4) + 0.9 * np.log(0.6) + np.log(0.5)) / 3
+    assert float(losses.masked_binary_crossentropy(0.2)(truth, said)) == pytest.approx(smooth, rel=1e-5)
+    assert float(losses.masked_binary_crossentropy()(np.full_like(truth, -1), said)) == 0.0
+
+
+@pytest.mark.numeric
+def test_unobserved_cells_give_no_gradient_and_count_in_no_accuracy():
+    import tensorflow as tf
+
+    from musicml.training import losses
+
+    truth = tf.constant([[1.0, -1.0, 0.0], [-1.0, -1.0, 1.0]])
+    said = tf.Variable([[0.8, 0.3, 0.4], [0.1, 0.9, 0.4]])
+    with tf.GradientTape() as tape:
+        loss = losses.masked_binary_crossentropy()(truth, said)
+    assert ((tape.gradient(loss, said).numpy() != 0) == (truth.numpy() >= 0)).all()
+    assert float(np.mean(losses.observed_accuracy(truth, said))) == pytest.approx(2 / 3, rel=1e-5)
+
+
+def test_a_clip_of_a_picture_or_of_shipped_features_is_the_whole_of_it(material_of):
+    for name, shape in (("frozen", (32, 32, 3)), ("vggish", (10, 128))):
+        _, material = material_of(name)
+        clips = training.inputs.cut(material.features, material.split.indices("train"), None, None)
+        assert clips.take(np.arange(2)).shape == (2, *shape) and len(clips) == len(material.split.indices("train"))

@@ -1,0 +1,442 @@
+import argparse
+import json
+import math
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from musicml.cli import tune as tuned
+from musicml.data.datasets.base import Dataset, Example
+from musicml.data.splits.splitting import Split
+from musicml.experiment import config
+from musicml.experiment import run as runs
+from musicml.features import clips as inputs
+from musicml.training import preparation, trainer
+from musicml.training.tuning import search as tune
+from musicml.training.tuning import space, storage
+from musicml.utils.errors import BadInput
+from tests.conftest import TONES
+
+RATES = "training.learning_rate = {low = 1e-4, high = 1e-1, log = true}\nmodel.filters = [[4], [8, 4], [16]]\n"
+TREES = "model.n_estimators = {low = 1, high = 4}\nmodel.max_depth = [1, 4]\n"
+CNN = TONES.replace('family = "forest"\nn_estimators = 5', 'family = "cnn"\nfilters = [4]')
+CNN += '[training]\nepochs = 6\nbatch_size = 4\nmonitor = "val_accuracy"\n'
+
+
+def written(tmp_path, text, table="", name="tones"):
+    """An experiment file with a [tune] table."""
+    path = tmp_path / f"{name}.toml"
+    path.write_text(text + (f"[tune]\n{table}" if table else ""))
+    return path
+
+
+@pytest.fixture(scope="module")
+def data_root(tmp_path_factory):
+    """A data root for the store alone, since all here is searched on folders."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture
+def searched(tones, data_root, tmp_path):
+    """Search on the tones: experiment, what is to be changed → Search; its lines are in `.said`."""
+
+    def search(path, changes=None, root=tmp_path / "runs", **more):
+        more = {"folder": tones, "say": search.said.append, **more}
+        return tune.search(config.read(path, changes), data_root, root, **more)
+
+    search.said = []
+    return search
+
+
+@pytest.fixture
+def planted(monkeypatch):
+    """In place of a training, a figure that is highest at a rate of 0.003 and 8 and 4 filters; counts the trainings."""
+    asked = []
+
+    def measured(work, trial, material, path, watch):
+        asked.append(path)
+        off = abs(math.log10(trial.training.learning_rate) - math.log10(0.003))
+        return 0.9 - 0.2 * off - 0.2 * (trial.model.filters != (8, 4))
+
+    monkeypatch.setattr(tune, "measured", measured)
+    return asked
+
+
+def test_the_planted_best_setting_is_found(planted, searched, tmp_path):
+    found = searched(written(tmp_path, CNN, RATES), trials=40)
+    best = found.best_first[0]
+    assert best.options["model.filters"] == [8, 4] and 0.002 < best.options["training.learning_rate"] < 0.0045
+    assert len(found.trials) == len(planted) == 40 and found.figure == "val_accuracy" and not found.edges
+    # drawn from what is known by then, and not by chance
+    values = [trial.value for trial in found.trials]
+    assert np.mean(values[20:]) > np.mean(values[:10]) + 0.05
+
+
+def test_a_search_that_was_stopped_between_two_trials_goes_the_way_it_would_have_gone(planted, searched, tmp_path):
+    path = written(tmp_path, CNN, RATES)
+    at_once = searched(path, trials=14, root=tmp_path / "at_once")
+    for trials in (3, 3, 14):
+        in_parts = searched(path, trials=trials)
+    assert [trial.options for trial in in_parts.trials] == [trial.options for trial in at_once.trials]
+    assert len({json.dumps(trial.options) for trial in at_once.trials}) == 14
+    assert len(planted) == 28 and [trial.number for trial in in_parts.trials] == list(range(1, 15))
+    assert any(words.startswith("3 trials are there from an earlier search") for words in searched.said)
+
+
+def test_anything_that_a_search_depends_on_begins_another(planted, searched, tmp_path, tones):
+    path = written(tmp_path, CNN, RATES)
+    fewer = tmp_path / "fewer"
+    for name in ("low", "high", "middle"):
+        (fewer / name).mkdir(parents=True)
+        for number in range(7):
+            (fewer / name / f"{number}.wav").symlink_to(tones / name / f"{number}.wav")
+    folders = [
+        searched(path, trials=1).folder,
+        searched(path, {"training.batch_size": 5}, trials=1).folder,
+        searched(path, trials=1, seed=1).folder,
+        searched(path, trials=1, folder=fewer).folder,
+        searched(written(tmp_path, CNN, RATES.replace("1e-4", "1e-3")), trials=1).folder,
+    ]
+    assert len(set(folders)) == 5 and all(folder.parent == tmp_path / "runs/tunes" for folder in folders)
+
+
+def test_a_small_space_is_tried_once_each_and_a_larger_one_with_an_end_never_twice(planted, searched, tmp_path):
+    rates = "training.learning_rate = [0.001, 0.003, 0.01]\nmodel.filters = [[4], [8, 4]]\n"
+    path = written(tmp_path, CNN, rates)
+    for trials, n in ((4, 4), (20, 6)):
+        found = searched(path, trials=trials)
+        assert len({json.dumps(trial.options) for trial in found.trials}) == len(found.trials) == n
+    assert found.best_first[0].options == {"training.learning_rate": 0.003, "model.filters": [8, 4]}
+
+
+def test_what_stands_at_the_end_of_its_range_is_said(planted, searched, tmp_path):
+    table = "training.learning_rate = {low = 0.003, high = 0.006, step = 0.001}\n"
+    (edge,) = searched(written(tmp_path, CNN, table), trials=9).edges
+    assert edge.startswith("training.learning_rate = 0.003 stands at the lower end of its range (0.003 to 0.006)")
+
+
+def test_forests_are_compared_by_the_files_of_validation_and_leave_no_weights(searched, tmp_path, data_root, tones):
+    found = searched(written(tmp_path, TONES, TREES), trials=3)
+    assert found.figure == "accuracy" and len(found.trials) == 3
+    made = {path.relative_to(found.folder).as_posix() for path in found.folder.rglob("*") if path.is_file()}
+    assert made == {"best.json", "journal.log", ".lock"} | {
+        f"trials/000{k}/{name}" for k in (1, 2, 3) for name in ("run.json", "experiment.toml")
+    }
+    facts = runs.Run(found.folder / "trials/0001").facts()
+    assert facts["status"] == "tried" and facts["overrides"] == found.trials[0].options
+    assert facts["split"]["test"] == 0 and facts["split"]["val"] > 0
+    kept = json.loads((found.folder / "best.json").read_text())
+    assert kept["best"]["value"] == found.best_first[0].value and "flatters" in kept["note"]
+
+
+@pytest.mark.numeric
+def test_of_several_classes_at_once_only_what_was_looked_for_counts():
+    labels = [{"piano": True}, {"piano": False, "flute": True}, {"piano": True, "flute": False}, {"flute": True}]
+    examples = tuple(Example(f"{k}", Path("nowhere"), told, f"{k}") for k, told in enumerate(labels))
+    dataset = Dataset("two", "sound", "multi", "instrument", ("flute", "piano"), examples)
+    material = trainer.Material(dataset, Split(np.full(4, "val"), "all"), None, {})
+    clips = inputs.Clips(None, np.arange(4), np.zeros(4, int), None)
+    # flute, looked for in 1, 2 and 3: told apart wholly; piano, in 0, 1 and 2: the absent one stands second of three
+    scores = np.array([[0.99, 0.9], [0.8, 0.5], [0.1, 0.4], [0.7, 0.99]], np.float32)
+    learned = trainer.Learned(lambda _: scores, [1], Path("model"), lambda: "")
+    value = tune.by_file(config.parse("tones", TONES), material, clips, learned)
+    assert value == pytest.approx((1 + (1 + 2 / 3) / 2) / 2)
+
+
+def test_trials_are_no_runs(searched, tmp_path):
+    searched(written(tmp_path, TONES, TREES), trials=1)
+    assert runs.list_runs(tmp_path / "runs") == []
+
+
+class Poison(dict):
+    """Labels that end the test if anyone reads them."""
+
+    def __getitem__(self, key):
+        raise AssertionError("a test label was read")
+
+    get = items = values = keys = __iter__ = __getitem__
+
+
+@pytest.mark.parametrize("text", [TONES, CNN])
+def test_nothing_of_the_test_side_is_read(text, searched, tmp_path, monkeypatch):
+    prepared, poisoned = preparation.prepare, []
+
+    def prepare_poisoned(*given):
+        material = prepared(*given)
+        test = material.split.indices("test")
+        examples = list(material.dataset.examples)
+        array = np.array(material.features.array)
+        for index in test:
+            examples[index] = replace(examples[index], labels=Poison())
+            begin = material.features.begin[index]
+            array[begin : begin + material.features.length[index]] = np.nan
+        poisoned.extend(test)
+        dataset = replace(material.dataset, examples=tuple(examples))
+        return replace(material, dataset=dataset, features=replace(material.features, array=array))
+
+    monkeypatch.setattr(preparation, "prepare", prepare_poisoned)
+    table = TREES if text is TONES else "training.learning_rate = [0.01]\n"
+    changes = {} if text is TONES else {"training.epochs": 1}
+    found = searched(written(tmp_path, text, table), changes, trials=2)
+    assert len(poisoned) >= 3 and all(np.isfinite(trial.value) and not trial.why for trial in found.trials)
+
+
+@pytest.mark.numeric
+def test_a_network_is_tuned_to_the_rate_at_which_it_learns(searched, tmp_path):
+    table = "training.learning_rate = [1e-8, 0.03]\n"
+    found = searched(written(tmp_path, CNN, table), trials=9, prune=False)
+    assert len(found.trials) == 2 and found.best_first[0].options == {"training.learning_rate": 0.03}
+    for trial in found.trials:
+        run = runs.Run(found.folder / f"trials/{trial.number:04d}")
+        values = [float(row["val_accuracy"]) for row in run.table("history.csv")]
+        assert len(values) == trial.epochs == 6 and max(values) == pytest.approx(trial.value, abs=1e-5)
+        assert {path.name for path in run.path.iterdir()} == {"run.json", "experiment.toml", "history.csv"}
+
+
+def test_a_trial_behind_the_median_of_the_others_is_pruned_unless_asked_not_to(searched, tmp_path, monkeypatch):
+    begun = []
+
+    def measured(work, trial, material, path, watch):
+        begun.append(trial.training.learning_rate)
+        for epoch in range(trial.training.epochs):
+            watch(epoch, {"val_accuracy": 0.2 if len(begun) == 6 else 0.5 + 0.01 * epoch})
+        return watch.value
+
+    monkeypatch.setattr(tune, "measured", measured)
+    path = written(tmp_path, CNN, RATES)
+    found = searched(path, trials=6)
+    assert [trial.pruned for trial in found.trials] == [False] * 5 + [True]
+    assert found.trials[-1].epochs == 2 and found.trials[-1] not in found.best_first
+    assert "pruned in epoch 2, val_accuracy 0.2" in searched.said[-1]
+    assert not any(trial.pruned for trial in searched(path, trials=6, prune=False, root=tmp_path / "whole").trials)
+
+
+def test_a_pruned_network_ends_quietly(searched, tmp_path, monkeypatch, capfd):
+    import optuna
+
+    monkeypatch.setattr(sys, "stderr", open(2, "w", closefd=False))  # pytest has another, which is no descriptor
+    monkeypatch.setattr(optuna.trial.Trial, "should_prune", lambda trial: trial.number == 1)
+    found = searched(written(tmp_path, CNN, RATES), {"training.epochs": 2}, trials=2)
+    assert [(trial.pruned, trial.epochs) for trial in found.trials] == [(False, 2), (True, 1)]
+    said = capfd.readouterr()
+    assert said.out == "" and "epoch" not in said.err and "Trial" not in said.err
+
+
+def test_what_cant_be_trained_is_no_end_of_a_search_unless_nothing_can(searched, tmp_path, monkeypatch):
+    def measured(work, trial, material, path, watch):
+        if trial.training.learning_rate > 0.5:
+            raise BadInput("the training must keep a finite loss, and it became nan in epoch 1: lower the rate.")
+        return 0.5
+
+    monkeypatch.setattr(tune, "measured", measured)
+    found = searched(written(tmp_path, CNN, "training.learning_rate = [0.6, 0.01]\n"), trials=2)
+    assert sorted(bool(trial.why) for trial in found.trials) == [False, True]
+    assert any("could not be trained: the training must keep a finite loss" in words for words in searched.said)
+    with pytest.raises(BadInput, match="none of the first 3 could; of the last: the training must keep"):
+        searched(written(tmp_path, CNN, "training.learning_rate = {low = 1.0, high = 2.0}\n"), trials=9)
+
+
+def test_a_full_disk_is_no_fault_of_a_trial(searched, tmp_path, monkeypatch):
+    def measured(work, trial, material, path, watch):
+        raise BadInput("the disk is full; make room and go on.") from OSError(28, "full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tune, "measured", measured)
+        with pytest.raises(BadInput, match="the disk is full"):
+            searched(written(tmp_path, TONES, TREES), trials=2)
+    found = searched(written(tmp_path, TONES, TREES), trials=2)
+    assert [trial.number for trial in found.trials] == [1, 2] and not any(trial.why for trial in found.trials)
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from musicml.experiment import config as experiment; from musicml.experiment import run as runs; from musicml.training.tuning import search as tune
+
+path, folder, data_root, root, mark = map(Path, sys.argv[1:])
+trained = tune.learn.forest
+
+def forest(*given):
+    learned = trained(*given)
+    if given[0].path.name == "0003":
+        mark.write_text("in the third trial")
+        time.sleep(600)
+    return learned
+
+tune.learn.forest = forest
+tune.search(experiment.read(path), data_root, root, folder=folder, trials=6, say=lambda words: None)
+"""
+
+
+def test_a_search_survives_a_kill_in_the_middle_of_a_trial(searched, tones, data_root, tmp_path):
+    path, mark, root = written(tmp_path, TONES, TREES), tmp_path / "mark", tmp_path / "runs"
+    words = [sys.executable, "-c", textwrap.dedent(KILLED), *map(str, (path, tones, data_root, root, mark))]
+    process = subprocess.Popen(words)
+    try:
+        begun = time.monotonic()
+        while not mark.is_file() and time.monotonic() - begun < 120 and process.poll() is None:
+            time.sleep(0.05)
+        assert mark.is_file()
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    (home,) = (root / "tunes").iterdir()
+    drawn = runs.Run(home / "trials/0003").facts()["overrides"]
+    with open(home / storage.JOURNAL, "ab") as journal:  # as a kill in the middle of a write leaves it
+        journal.write(b'{"op_code":5,"wor')
+    (home / f"{storage.JOURNAL}.lock").symlink_to(home / storage.JOURNAL)
+    found = searched(path, trials=6)
+    assert [trial.number for trial in found.trials] == [1, 2, 3, 4, 5, 6] and found.folder == home
+    assert found.trials[2].options == drawn
+    assert not (home / "trials/0003/model.skops").exists() and len(list((home / "trials").iterdir())) == 6
+    whole = searched(path, trials=6, root=tmp_path / "whole")
+    assert [(t.options, t.value) for t in whole.trials] == [(t.options, t.value) for t in found.trials]
+
+
+def test_a_trial_that_is_killed_again_and_again_is_given_up(planted, searched, tmp_path):
+    path = written(tmp_path, CNN, RATES)
+    home = searched(path, trials=1).folder
+    table = space.read(config.read(path))
+    for _ in range(storage.DEATHS):
+        with storage.opened(home, True, 2) as memory:
+            storage.ask(memory, table, 0, 3).set_user_attr("place", 2)
+    found = searched(path, trials=3)
+    assert [bool(trial.why) for trial in found.trials] == [False, True, False] and len(planted) == 2
+    assert found.trials[1].why.startswith("its process was killed")
+
+
+def test_a_search_that_a_person_stops_says_how_it_goes_on(searched, tmp_path, monkeypatch):
+    path, drawn = written(tmp_path, TONES, TREES), []
+
+    def stop(work, trial, *rest):
+        drawn.append(dict(trial.overrides))
+        raise KeyboardInterrupt
+
+    for _ in range(storage.DEATHS + 1):  # stopping is no dying
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt, match="the same command goes on"):
+            patched.setattr(tune, "measured", stop)
+            searched(path, trials=2)
+    assert all(options == drawn[0] for options in drawn)
+    found = searched(path, trials=2)
+    assert found.trials[0].options == drawn[0] and len(found.trials) == 2
+
+
+def test_two_searches_at_once_in_one_folder_are_refused(searched, tmp_path):
+    path = written(tmp_path, TONES, TREES)
+    pytest.importorskip("fcntl")
+    with storage.held(searched(path, trials=1).folder), pytest.raises(BadInput, match="by one at a time"):
+        searched(path, trials=2)
+
+
+def test_features_are_prepared_again_where_they_are_searched(searched, tmp_path):
+    found = searched(written(tmp_path, TONES, "features.n_mels = [8, 16]\n"), trials=5)
+    assert sorted(trial.options["features.n_mels"] for trial in found.trials) == [8, 16]
+    keys = {runs.Run(path).facts()["data"]["features"] for path in (found.folder / "trials").iterdir()}
+    assert len(keys) == 2
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        ("", r"needs a table \[tune\], which is missing: add one, for example with training.learning_rate={low"),
+        ("training.learning_rat = [0.1]\n", "has no key 'learning_rat': did you mean 'learning_rate'"),
+        ("trainin.epochs = [1]\n", "of no table that can be searched: did you mean 'training'"),
+        ("training.learning_rate = [0.1, 99.0]\n", "training.learning_rate = 99.0 must be a number from"),
+        ("training.learning_rate = {low = 0.1, high = 0.01}\n", "goes from 0.1 to 0.01"),
+        ("training.learning_rate = {low = 0.1}\n", "goes from 0.1 to None"),
+        ("training.weight_decay = {low = 0.0, high = 0.1, log = true}\n", "only above 0, and has low = 0.0"),
+        ("training.weight_decay = {low = 0.0, high = 0.1, step = 0.2}\n", "not wider than the range"),
+        ("training.weight_decay = {low = 0.0, high = 0.1, steps = 2}\n", "no key 'steps': did you mean 'step'"),
+        ("training.batch_size = {low = 4, high = 8, log = true, step = 2}\n", "without log, and has step = 2"),
+        ("training.batch_size = {low = 4, high = 8.5}\n", "training.batch_size = 4.0 must be a whole number"),
+        ("training.batch_size = []\n", r"must be a list of values or a range, and is \[\]"),
+        ("training.batch_size = 8\n", "must be a list of values or a range, and is 8"),
+        ("training.batch_size = [2026-03-01]\n", "lists a date or time"),
+        ("data.val_fraction = [0.1, 0.2]\n", "another split or data set makes another figure"),
+        ("clips.seconds = [0.5, 1.0]\n", "changes how that is counted"),
+        ('training.monitor = ["val_loss"]\n', "changes how that is counted"),
+        ('model.family = ["forest"]\n', "has no key 'filters'"),
+    ],
+)
+def test_a_table_that_breaks_a_rule_is_refused_in_one_sentence(table, sentence, searched, tmp_path):
+    with pytest.raises(BadInput, match=sentence) as refused:
+        searched(written(tmp_path, CNN, table))
+    assert "\n" not in str(refused.value) and not (tmp_path / "runs").exists()
+
+
+def test_a_smoothed_loss_is_another_loss_and_a_smoothed_accuracy_none(planted, searched, tmp_path):
+    table = "training.label_smoothing = [0.0, 0.1]\n"
+    assert len(searched(written(tmp_path, CNN, table), trials=2).trials) == 2
+    with pytest.raises(BadInput, match="for a loss set training.monitor to val_accuracy"):
+        searched(written(tmp_path, CNN.replace("val_accuracy", "val_loss"), table))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"data.split": "track", "data.folds": 3}, "has 3 folds, .*search with --set data.folds=1"),
+        ({"model.max_depth": 3}, "model.max_depth must be either searched or set"),
+    ],
+)
+def test_what_a_search_cant_be_made_of_is_refused(changes, sentence, searched, tmp_path):
+    with pytest.raises(BadInput, match=sentence):
+        searched(written(tmp_path, TONES, TREES), changes)
+
+
+def test_without_a_validation_side_there_is_nothing_to_choose_by(searched, tmp_path, monkeypatch):
+    prepared = preparation.prepare
+
+    def without_val(*given):
+        material = prepared(*given)
+        sides = np.where(material.split.sides == "val", "train", material.split.sides)
+        return replace(material, split=replace(material.split, sides=sides))
+
+    monkeypatch.setattr(preparation, "prepare", without_val)
+    with pytest.raises(BadInput, match="needs a validation side to choose by, and the split of tones has none"):
+        searched(written(tmp_path, TONES, TREES))
+
+
+def asked(path, tones, data_root, root, **more):
+    """What the command line gives."""
+    given = {"seed": None, "trials": 3, "changes": ["clips.hop_seconds=0.25"], "prune": True, "json": False, **more}
+    return argparse.Namespace(experiment=str(path), folder=tones, data="auto", data_root=data_root, runs=root, **given)
+
+
+def test_the_command_prints_the_best_and_the_line_that_trains_it_anew(tones, data_root, tmp_path, capfd, musicml):
+    path = written(tmp_path, TONES, TREES)
+    assert tuned.tune(asked(path, tones, data_root, tmp_path / "runs")) == 0
+    said = capfd.readouterr()
+    assert "trial 3 of 3" in said.err
+    assert "tones on tones: 3 trials, 0 pruned; best by accuracy on validation" in said.out
+    assert "only the test figure of a run trained anew counts" in said.out and "sample" not in said.out
+    (line,) = [line for line in said.out.splitlines() if line.startswith("musicml train ")]
+    words = line.split()[1:]
+    code, out, _ = musicml(*words)
+    (run,) = runs.list_runs(tmp_path / "runs")
+    best = json.loads(next((tmp_path / "runs/tunes").glob("*/best.json")).read_text())["best"]["options"]
+    assert code == 0 and run.facts()["overrides"] == {"clips.hop_seconds": 0.25, **best}
+    assert "accuracy" in out and Path(words[1]) == path
+
+
+def test_the_command_prints_one_json_object(tones, data_root, tmp_path, capsys):
+    path = written(tmp_path, TONES, TREES)
+    assert tuned.tune(asked(path, tones, data_root, tmp_path / "runs", json=True)) == 0
+    table = json.loads(capsys.readouterr().out)
+    assert table["command"].startswith("musicml train ") and len(table["trials"]) == 3 and table["figure"] == "accuracy"
+    assert Path(table["file"]).is_file()
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(0.001, "0.001"), ([8, 4], "[8, 4]"), (True, "true"), ("adamw", "adamw"), ("true", '"true"')]
+)
+def test_a_value_is_written_as_set_reads_it(value, words):
+    from musicml.cli import train
+
+    assert tuned.written(value) == words and train.changes([f"a.b={words}"]) == {"a.b": value}
