@@ -66,7 +66,7 @@ def measured(name: str, work: Path) -> dict[str, Any]:
     if name == "steps":
         return training_step.measure()
     if name == "again":
-        generate.write(work / "data/sample", say=lambda words: None)
+        generate.generate_sample_data(work / "data/sample", say=lambda words: None)
         return warm_start.measure(work / "data")
     if name == "frozen":
         write_sample(work, "instrument_images")
@@ -106,13 +106,13 @@ def write_sample(work: Path, name: str) -> Path:
     """The folder of a data set's sample, generated where it is not there yet."""
     folder = work / "data/sample" / name
     if not folder.is_dir():
-        generate.write(work / "data/sample", only=[name])
+        generate.generate_sample_data(work / "data/sample", only=[name])
     return folder
 
 
 def machine() -> dict[str, Any]:
     """What it was measured on."""
-    return {"system": platform.platform(), "cores": os.cpu_count(), "commit": commit(), "versions": runs.versions()}
+    return {"system": platform.platform(), "cores": os.cpu_count(), "commit": commit(), "versions": runs.get_versions()}
 
 
 def commit() -> str:
@@ -143,7 +143,7 @@ def main() -> int:
             files.write_json(RESULTS / f"{name}.json", {"machine": machine(), **found})
             readme.write(RESULTS, ROOT / "benchmarks/README.md", LINES)
             for line in LINES[name](found):
-                terminal.say(line)
+                terminal.print_message(line)
     return 0
 
 

@@ -13,7 +13,7 @@ from musicml.training import trainer
 from musicml.utils import terminal
 
 
-def svm_on_statistics(read: Experiment, material: trainer.Material, root: Path) -> np.ndarray:
+def svm_on_statistics(read: Experiment, material: trainer.TrainingData, root: Path) -> np.ndarray:
     """An SVM on the mean and the spread of each coefficient; its C is the best of 1, 3, 10 and 30 on these folds."""
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -26,30 +26,30 @@ def svm_on_statistics(read: Experiment, material: trainer.Material, root: Path) 
     return in_all_columns(svm.decision_function(x[test]), svm.classes_, material)
 
 
-def taught(material: trainer.Material) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def taught(material: trainer.TrainingData) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The places of the training side, validation included, and of the test side; and each example's class."""
     train = np.flatnonzero(material.split.sides != "test")
     return train, material.split.indices("test"), material.dataset.targets().argmax(axis=1)
 
 
-def in_all_columns(scores: np.ndarray, known: np.ndarray, material: trainer.Material) -> np.ndarray:
+def in_all_columns(scores: np.ndarray, known: np.ndarray, material: trainer.TrainingData) -> np.ndarray:
     """Scores [shape=(n, n_known)] with the columns of classes that training had none of, which are never answered."""
     whole = np.full((len(scores), len(material.dataset.class_names)), -np.inf)
     whole[:, known] = scores
     return whole
 
 
-def regression_on_frozen(c: float) -> Callable[[Experiment, trainer.Material, Path], np.ndarray]:
+def regression_on_frozen(c: float) -> Callable[[Experiment, trainer.TrainingData, Path], np.ndarray]:
     """Logistic regression of strength `c` on what the experiment's frozen backbone makes of each clip."""
 
-    def scores(read: Experiment, material: trainer.Material, root: Path) -> np.ndarray:
+    def scores(read: Experiment, material: trainer.TrainingData, root: Path) -> np.ndarray:
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
         train, test, y = taught(material)
         cut = {
-            side: inputs.cut(material.features, places, *trainer.frames_of(material.clip))
+            side: inputs.cut_clips(material.features, places, *trainer.get_clip_frames(material.clip))
             for side, places in (("train", train), ("test", test))
         }
         x = frozen(read, material, cut, root)
@@ -62,16 +62,18 @@ def regression_on_frozen(c: float) -> Callable[[Experiment, trainer.Material, Pa
 
 
 def frozen(
-    read: Experiment, material: trainer.Material, cut: dict[str, inputs.Clips], root: Path
+    read: Experiment, material: trainer.TrainingData, cut: dict[str, inputs.Clips], root: Path
 ) -> dict[str, np.ndarray]:
     """What the frozen backbone makes of each side's clips, [shape=(n_clips, n_channels)]; kept in the store."""
     keras = terminal.import_keras()
     from musicml.training import stages
 
     keras.backend.clear_session()
-    spec = trainer.spec_of(read, material, cut["train"], 0)
-    model, _ = trainer.build(read, spec, {}, lambda words: None)
-    whole = inputs.cut(material.features, np.arange(len(material.dataset.examples)), *trainer.frames_of(material.clip))
-    facts = {"data": material.dataset.hash(), "features": material.features.key, "clips": stages.digest(whole)}
-    outputs = stages.frozen_outputs(model, whole, facts, root / ".features", lambda words: None)
+    spec = trainer.make_model_spec(read, material, cut["train"], 0)
+    model, _ = trainer.build_untrained_model(read, spec, {}, lambda words: None)
+    whole = inputs.cut_clips(
+        material.features, np.arange(len(material.dataset.examples)), *trainer.get_clip_frames(material.clip)
+    )
+    facts = {"data": material.dataset.hash(), "features": material.features.key, "clips": stages.digest_clips(whole)}
+    outputs = stages.compute_frozen_outputs(model, whole, facts, root / ".features", lambda words: None)
     return {side: np.asarray(outputs[np.isin(whole.example, clips.example)]) for side, clips in cut.items()}

@@ -82,7 +82,7 @@ def to_mp3(path: Path, work: Path) -> Path:
     """The track as an mp3 of 44.1 kHz stereo, as music is sold."""
     import av
 
-    made, y = work / f"{path.stem}.mp3", audio.read(path, 44_100).y
+    made, y = work / f"{path.stem}.mp3", audio.load_audio(path, 44_100).y
     with av.open(str(made), "w") as out:
         stream = out.add_stream("mp3", rate=44_100, layout="stereo")
         stream.bit_rate = 192_000
@@ -109,7 +109,7 @@ def by_librosa(path: Path) -> np.ndarray:
 
 def ours(path: Path) -> np.ndarray:
     """The same by the package, as a training does it."""
-    return audio_features.from_file(path, SETTINGS)[0]
+    return audio_features.compute_features(path, SETTINGS)[0]
 
 
 def took(do: Callable[..., object], *words: Any) -> float:
@@ -179,7 +179,7 @@ def at_once(tracks: list[Path]) -> float:
         return (time.perf_counter() - begun) / n
 
 
-def put_away(found: Iterable[workers.Found]) -> int:
+def put_away(found: Iterable[workers.FileResult]) -> int:
     """Write features to a file, as the store does; of how many tracks."""
     with tempfile.TemporaryFile() as out:
         return sum(one.write(out) > 0 for one in found)
@@ -202,9 +202,9 @@ def beside_decoding(paths: list[Path]) -> dict[str, float]:
     import soxr
 
     def bare(y: np.ndarray) -> np.ndarray:
-        return audio_features.log_mel(soxr.resample(y, 44_100, SETTINGS.sample_rate, quality="HQ"), SETTINGS)
+        return audio_features.compute_log_mel(soxr.resample(y, 44_100, SETTINGS.sample_rate, quality="HQ"), SETTINGS)
 
-    samples = [audio.read(path).y for path in paths]
+    samples = [audio.load_audio(path).y for path in paths]
     rounds = []
     for _ in range(PAIRS):
         times = [

@@ -63,7 +63,7 @@ def at(data_root: Path, side: int, epochs: int, pairs: int) -> dict[str, Any]:
 
 def pair(data_root: Path, side: int, epochs: int) -> dict[str, float]:
     """One training of each way."""
-    read = config.read(
+    read = config.read_experiment(
         ROOT / "experiments/instrument_images_resnet50.toml",
         {
             **AS_IT_IS,
@@ -76,14 +76,14 @@ def pair(data_root: Path, side: int, epochs: int) -> dict[str, float]:
             "training.keep": "last",
         },
     )
-    dataset = loading.load("instrument_images", data_root, "sample")
-    with terminal.quiet():
-        material = preparation.prepare(read, dataset, data_root, 0, lambda words: None)
+    dataset = loading.load_dataset("instrument_images", data_root, "sample")
+    with terminal.suppress_stderr():
+        material = preparation.prepare_data(read, dataset, data_root, 0, lambda words: None)
     clips = {
-        name: inputs.cut(material.features, some(material.split.indices(name), n), None, None)
+        name: inputs.cut_clips(material.features, some(material.split.indices(name), n), None, None)
         for name, n in PICTURES.items()
     }
-    targets = {name: inputs.targets_of(one, material.dataset.targets()) for name, one in clips.items()}
+    targets = {name: inputs.get_targets(one, material.dataset.targets()) for name, one in clips.items()}
     ours = by_stages(read, material, clips, targets)
     plain = by_fit(read, material, clips, targets, ours.pop("standardisation"))
     return {**ours, **plain}
@@ -94,18 +94,18 @@ def some(indices: np.ndarray, n: int) -> np.ndarray:
     return indices[np.unique(np.linspace(0, len(indices) - 1, min(n, len(indices))).astype(int))]
 
 
-def built(read: Any, material: trainer.Material, clips: dict[str, Any]) -> Any:
+def built(read: Any, material: trainer.TrainingData, clips: dict[str, Any]) -> Any:
     """The model, the same weights every time."""
     keras = terminal.import_keras()
     keras.backend.clear_session()
     keras.utils.set_random_seed(0)
-    return registry.build(
-        "transfer", replace(read.model, weights="none"), trainer.spec_of(read, material, clips["train"], 0)
+    return registry.build_model(
+        "transfer", replace(read.model, weights="none"), trainer.make_model_spec(read, material, clips["train"], 0)
     )
 
 
 def by_stages(
-    read: Any, material: trainer.Material, clips: dict[str, Any], targets: dict[str, np.ndarray]
+    read: Any, material: trainer.TrainingData, clips: dict[str, Any], targets: dict[str, np.ndarray]
 ) -> dict[str, Any]:
     """As the package trains it, from an empty store."""
     model = built(read, material, clips)
@@ -113,21 +113,21 @@ def by_stages(
 
     with tempfile.TemporaryDirectory() as folder:
         facts = {"data": {"root": folder, "hash": material.dataset.hash()}}
-        run = runs.begin(Path(folder) / "run", read.name, 0, read.text, facts)
+        run = runs.start_run(Path(folder) / "run", read.name, 0, read.text, facts)
         begun = time.perf_counter()
-        with terminal.quiet():
-            stages.learn(model, clips, targets, read, "single", run, lambda words: None, compiled=False)
+        with terminal.suppress_stderr():
+            stages.train_stages(model, clips, targets, read, "single", run, lambda words: None, compiled=False)
         seconds = time.perf_counter() - begun
     return {
         "ours_seconds": round(seconds, 1),
-        "ours_accuracy": accuracy(fit.scores_of(model, clips["val"], 32), targets["val"]),
+        "ours_accuracy": accuracy(fit.predict_scores(model, clips["val"], 32), targets["val"]),
         "standardisation": model.get_layer(stages.STANDARDISED).get_weights(),
     }
 
 
 def by_fit(
     read: Any,
-    material: trainer.Material,
+    material: trainer.TrainingData,
     clips: dict[str, Any],
     targets: dict[str, np.ndarray],
     standardisation: list[np.ndarray],
@@ -151,7 +151,7 @@ def by_fit(
     seconds = time.perf_counter() - begun
     return {
         "plain_seconds": round(seconds, 1),
-        "plain_accuracy": accuracy(fit.scores_of(model, clips["val"], 32), targets["val"]),
+        "plain_accuracy": accuracy(fit.predict_scores(model, clips["val"], 32), targets["val"]),
     }
 
 

@@ -21,7 +21,7 @@ from typing import Any
 from musicml.data.io import images
 from musicml.experiment.run import Run
 from musicml.inference.predictor import Predictor
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 from tests.fixtures.malformed_files import FILES, by_ffmpeg, encoded, picture, saved, tone
 from tests.fuzz import forget_peak, peak_megabytes
 
@@ -85,7 +85,7 @@ def asked_alone(words: Sequence[object]) -> dict[str, Any]:
 
 def ask(run: Path, kind: str, path: Path, *good: Path) -> dict[str, Any]:
     """What one file costs in this process, after good ones."""
-    read: Callable[[Path], object] = images.read if kind == "picture" else Predictor(Run(run)).predict
+    read: Callable[[Path], object] = images.load_image if kind == "picture" else Predictor(Run(run)).predict
     for warm in good:
         read(warm)
     forget_peak()
@@ -93,7 +93,7 @@ def ask(run: Path, kind: str, path: Path, *good: Path) -> dict[str, Any]:
     try:
         read(path)
         outcome = "answered"
-    except BadInput:
+    except InputError:
         outcome = "refused"
     seconds = time.perf_counter() - begun
     above = peak_megabytes() - base

@@ -82,9 +82,9 @@ def features(root: str, processes: str) -> dict[str, float]:
 
     import_all()
     with Watch(alone("imports")) as watch:
-        dataset = loading.load("gtzan", Path(root), "sample")
+        dataset = loading.load_dataset("gtzan", Path(root), "sample")
         listed = watch.now()
-        cache.features_of(dataset, LogMel(), Path(root) / processes, processes=int(processes), say=lambda line: None)
+        cache.get_features(dataset, LogMel(), Path(root) / processes, processes=int(processes), say=lambda line: None)
     return told(watch, listed, len(dataset.examples))
 
 
@@ -92,7 +92,7 @@ def prepare(root: str) -> int:
     """Bring the features that the training needs into the store; how many files have some."""
     from musicml.data.datasets import loading
 
-    return len(material(loading.load("gtzan", Path(root), "sample"), root)[1].dataset.examples)
+    return len(material(loading.load_dataset("gtzan", Path(root), "sample"), root)[1].dataset.examples)
 
 
 def training(root: str) -> dict[str, float]:
@@ -103,13 +103,13 @@ def training(root: str) -> dict[str, float]:
     from musicml.training import train
 
     with Watch(anonymous("self")) as watch:
-        dataset = loading.load("gtzan", Path(root), "sample")
+        dataset = loading.load_dataset("gtzan", Path(root), "sample")
         listed = watch.now()
         read, found = material(dataset, root)
         facts = {"data": {"root": root, "hash": found.dataset.hash()}}
-        run = runs.begin(Path(root) / "run", read.name, 0, read.text, facts)
-        train.write_data(run, found)
-        train.finish_one(run, read, found, False, lambda line: None, exported=False)
+        run = runs.start_run(Path(root) / "run", read.name, 0, read.text, facts)
+        train.write_split_files(run, found)
+        train.train_and_write(run, read, found, False, lambda line: None, exported=False)
     return told(watch, listed, len(found.dataset.examples))
 
 
@@ -118,8 +118,8 @@ def material(dataset: Any, root: str) -> tuple[Any, Any]:
     from musicml.experiment import config
     from musicml.training import preparation
 
-    read = config.read(EXPERIMENT, {"training.epochs": EPOCHS}, sample=True)
-    return read, preparation.prepare(read, dataset, Path(root), 0, lambda line: None)
+    read = config.read_experiment(EXPERIMENT, {"training.epochs": EPOCHS}, sample=True)
+    return read, preparation.prepare_data(read, dataset, Path(root), 0, lambda line: None)
 
 
 def told(watch: Watch, listed: int, n: int) -> dict[str, float]:

@@ -22,7 +22,7 @@ from musicml.data.io import audio
 from musicml.experiment import run as runs
 from musicml.inference import backends
 from musicml.inference.predictor import Predictor
-from musicml.inference.streaming import Live
+from musicml.inference.streaming import StreamingPredictor
 
 PAIRS = 5
 RATE = 44_100
@@ -55,7 +55,7 @@ def song(tracks: list[Path], seconds: int, work: Path) -> Path:
     wanted = seconds * RATE
     parts, n_samples = [], 0
     for number in range(10_000):
-        parts.append(audio.read(tracks[number % len(tracks)], RATE).y)
+        parts.append(audio.load_audio(tracks[number % len(tracks)], RATE).y)
         n_samples += len(parts[-1])
         if n_samples >= wanted:
             break
@@ -102,11 +102,11 @@ def warm(run: Path, path: Path) -> dict[str, float]:
     """A warm answer, against decoding, features and one batched pass over the same windows."""
     predictor = Predictor(runs.Run(run))
     settings, clip = predictor.settings, predictor.serving.clip
-    model = backends.load(run, predictor.serving)
+    model = backends.load_model(run, predictor.serving)
 
     def bare() -> None:
-        values = settings.compute(audio.read(path, settings.sample_rate).y)
-        places = audio.starts(len(values), clip["n_frames"], clip["hop_frames"])
+        values = settings.compute(audio.load_audio(path, settings.sample_rate).y)
+        places = audio.compute_clip_starts(len(values), clip["n_frames"], clip["hop_frames"])
         model.scores(np.stack([values[place : place + clip["n_frames"]] for place in places]))
 
     predictor.predict(path)
@@ -117,8 +117,8 @@ def warm(run: Path, path: Path) -> dict[str, float]:
 def threads(run: Path, path: Path) -> dict[str, Any]:
     """Sixteen threads that ask one Predictor: the largest difference from one, and how often the model was loaded."""
     alone, shared = Predictor(runs.Run(run)).predict(path), Predictor(runs.Run(run))
-    answers, loads, load = [], [], backends.load
-    backends.load = lambda *words: loads.append(words) or load(*words)
+    answers, loads, load = [], [], backends.load_model
+    backends.load_model = lambda *words: loads.append(words) or load(*words)
     try:
         asked = [threading.Thread(target=lambda: answers.append(shared.predict(path))) for _ in range(16)]
         for thread in asked:
@@ -126,7 +126,7 @@ def threads(run: Path, path: Path) -> dict[str, Any]:
         for thread in asked:
             thread.join()
     finally:
-        backends.load = load
+        backends.load_model = load
     gap = max(float(np.abs(answer.scores - alone.scores).max()) for answer in answers)
     return {"answers": len(answers), "largest_difference": gap, "model_loads": len(loads)}
 
@@ -150,8 +150,8 @@ def live(run: Path, path: Path) -> dict[str, float]:
     """A minute heard in blocks of a tenth of a second: the largest difference from the file, seconds an answer took."""
     predictor = Predictor(runs.Run(run))
     wanted = predictor.predict(path).scores
-    y = audio.read(path).y
-    recording, times = Live(predictor, RATE), []
+    y = audio.load_audio(path).y
+    recording, times = StreamingPredictor(predictor, RATE), []
     for place in range(0, len(y), RATE // 10):
         begun = time.perf_counter()
         if list(recording.hear(y[place : place + RATE // 10])):

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 DRAWS = 2000  # of a bootstrap
 SEEDS = (0, 1, 2)
 
-Rival = Callable[[Experiment, trainer.Material, Path], np.ndarray]
+Rival = Callable[[Experiment, trainer.TrainingData, Path], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,10 @@ def compared(
     """
     found: dict[str, list[Judged]] = {way.name: [] for way in ways}
     # all of them before the first training: a file that changes meanwhile changes nothing
-    read = {way.name: config.read(ROOT / f"experiments/{way.experiment}.toml", way.settings, sample) for way in ways}
+    read = {
+        way.name: config.read_experiment(ROOT / f"experiments/{way.experiment}.toml", way.settings, sample)
+        for way in ways
+    }
     for seed in seeds:
         for way in ways:
             found[way.name].append(judged(way, read[way.name], of(), root, seed))
@@ -87,7 +90,7 @@ def compared(
 def judged(way: Way, read: Experiment, dataset: Dataset, root: Path, seed: int) -> Judged:
     """Train a way on each split of the data set and ask it about the test side."""
     begun = time.perf_counter()
-    material = preparation.prepare(read, dataset, root, seed, lambda words: None)
+    material = preparation.prepare_data(read, dataset, root, seed, lambda words: None)
     targets, right = material.dataset.targets().argmax(axis=1), {}
     for split in material.folds or (material.split,):
         one, test = replace(material, split=split, folds=(), shared=bool(material.folds)), split.indices("test")
@@ -103,12 +106,12 @@ def judged(way: Way, read: Experiment, dataset: Dataset, root: Path, seed: int) 
     )
 
 
-def asked(way: Way, read: Experiment, material: trainer.Material, seed: int, root: Path) -> np.ndarray:
+def asked(way: Way, read: Experiment, material: trainer.TrainingData, seed: int, root: Path) -> np.ndarray:
     """The scores of the test side's files, [shape=(n_test, n_classes)]."""
     if way.rival is not None:
         return way.rival(read, material, root)
-    clips, raw = trainer.tried(read, material, seed, root)
-    return pooling.by_example(raw, clips, material.split.indices("test"), "single", read.clips.average)
+    clips, raw = trainer.train_and_score(read, material, seed, root)
+    return pooling.pool_by_example(raw, clips, material.split.indices("test"), "single", read.clips.average)
 
 
 def joined(parts: list[Judged]) -> Judged:
@@ -124,7 +127,7 @@ def joined(parts: list[Judged]) -> Judged:
 
 def told(one: Judged) -> dict[str, Any]:
     """A way's row of the table."""
-    accuracy, interval = metrics.mean_and_interval(one.right.mean(axis=0), np.array(one.groups), DRAWS)
+    accuracy, interval = metrics.compute_mean_and_interval(one.right.mean(axis=0), np.array(one.groups), DRAWS)
     each = [round(float(right.mean()), 4) for right in one.right]
     return {"accuracy": accuracy, "interval": interval, "each_seed": each, "seconds": one.seconds}
 
@@ -134,7 +137,7 @@ def difference(one: Judged, other: Judged) -> dict[str, Any]:
     if one.files != other.files:
         raise SystemExit("ways must be compared on the same files, and these are not")
     values = one.right.mean(axis=0) - other.right.mean(axis=0)
-    mean, interval = metrics.mean_and_interval(values, np.array(one.groups), DRAWS)
+    mean, interval = metrics.compute_mean_and_interval(values, np.array(one.groups), DRAWS)
     return {"mean": mean, "interval": interval}
 
 

@@ -130,8 +130,8 @@ def of_sounds(root: Path) -> dict[str, Any]:
 
 def of_spectrograms(root: Path) -> dict[str, Any]:
     """Real GTZAN as pictures, on its own two lists, with its artists as groups."""
-    pictures, index = shared() / "gtzan_spectrograms", shared() / "gtzan/splits" / gtzan.INDEX
-    artists = gtzan.one_spelling(gtzan.read_artists(index))
+    pictures, index = shared() / "gtzan_spectrograms", shared() / "gtzan/splits" / gtzan.ARTIST_INDEX
+    artists = gtzan.unify_artist_names(gtzan.read_artists(index))
     with tempfile.TemporaryDirectory() as folder:
         home, rows = Path(folder), []
         for path in sorted(pictures.glob("*/*/*.png")):
@@ -146,7 +146,7 @@ def of_spectrograms(root: Path) -> dict[str, Any]:
 
 def of_sample(root: Path) -> dict[str, Any]:
     """The genre experiments on sample data, each by its own recipe, on the same split."""
-    return compared(SAMPLE_GENRES, lambda: loading.load("gtzan", root, "sample"), root, sample=True)
+    return compared(SAMPLE_GENRES, lambda: loading.load_dataset("gtzan", root, "sample"), root, sample=True)
 
 
 MEASURES: dict[str, Callable[[Path], dict[str, Any]]] = {

@@ -16,7 +16,7 @@ import numpy as np
 
 from musicml.experiment import config
 from musicml.models import registry
-from musicml.models.base import Spec
+from musicml.models.base import ModelSpec
 from musicml.utils import terminal
 
 ROOT = Path(__file__).parent.parent
@@ -34,7 +34,7 @@ def measure() -> dict[str, Any]:
 
 def of(name: str) -> dict[str, Any]:
     """One network's step, both ways."""
-    read = config.read(ROOT / f"experiments/{name}.toml")
+    read = config.read_experiment(ROOT / f"experiments/{name}.toml")
     rng = np.random.default_rng(0)
     n_frames = read.features.n_frames(round(read.clips.seconds * read.features.sample_rate))
     x = rng.normal(size=(BATCH, n_frames, read.features.n_bins)).astype(np.float32)
@@ -54,8 +54,8 @@ def learner(read: Any, shape: tuple[int, ...], x: np.ndarray, y: np.ndarray, way
     """A compiled model that has made its first step, and how long that took."""
     from musicml.training import fit
 
-    spec = Spec(shape, 10, "single", "genre", np.zeros(shape[-1], np.float32), np.ones(shape[-1], np.float32))
-    model = registry.build(read.family, read.model, spec)
+    spec = ModelSpec(shape, 10, "single", "genre", np.zeros(shape[-1], np.float32), np.ones(shape[-1], np.float32))
+    model = registry.build_model(read.family, read.model, spec)
     fit.compile_model(model, read.training, "single", 1000, way)
     begun = time.perf_counter()
     model.train_on_batch(x, y)

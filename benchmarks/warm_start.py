@@ -2,9 +2,9 @@
 
     python -m benchmarks again
 
-From the call of `musicml.training.train.train` to the first call of `fit`, before anything is traced, less what
-building the model takes. The first run of each experiment computes its features, and what its frozen backbone makes of them, and
-pays for most imports; the second, in a process that has imported everything, finds them in the store.
+From the call of `musicml.training.train.train_experiment` to the first call of `fit`, before anything is traced, less
+what building the model takes. The first run of each experiment computes its features, and what its frozen backbone
+makes of them, and pays for most imports; the second, in a process that has imported everything, finds them in the store.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def reach(name: str, data_root: Path) -> float:
     terminal.import_keras()
     from musicml.training import fit
 
-    build, building = registry.build, 0.0
+    build, building = registry.build_model, 0.0
 
     def built(*given: Any) -> Any:
         nonlocal building
@@ -80,15 +80,15 @@ def reach(name: str, data_root: Path) -> float:
             model = mock.Mock(fit=mock.Mock(side_effect=Reached))
         return model
 
-    read = config.read(ROOT / f"experiments/{name}.toml")
+    read = config.read_experiment(ROOT / f"experiments/{name}.toml")
     begun = time.perf_counter()
     with (
         tempfile.TemporaryDirectory() as runs_root,
-        mock.patch.object(registry, "build", built),
-        mock.patch.object(fit, "fit", side_effect=Reached),
+        mock.patch.object(registry, "build_model", built),
+        mock.patch.object(fit, "fit_model", side_effect=Reached),
         contextlib.suppress(Reached),
     ):
-        train.train(read, data_root, Path(runs_root), "sample", say=lambda words: None)
+        train.train_experiment(read, data_root, Path(runs_root), "sample", say=lambda words: None)
         raise SystemExit(f"{name} never came to its training")
     return time.perf_counter() - begun - building
 

@@ -12,7 +12,7 @@ import streamlit as st
 from dashboard.runs import Entry, data_root, stamp
 from musicml.data.datasets import loading
 from musicml.data.datasets.base import Dataset, Example
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 READINGS = itertools.count(1)
 
@@ -47,11 +47,11 @@ def shelf(
 
     Raises
     ------
-    BadInput
+    InputError
         If it is not there.
     """
     root = root or str(data_root())
-    home = Path(folder) if folder else loading.home(name, Path(root), which)
+    home = Path(folder) if folder else loading.find_dataset_folder(name, Path(root), which)
     return read_shelf(name, which, folder, root, as_published, stamp(home, ".", "SOURCE.json"))
 
 
@@ -60,7 +60,7 @@ def read_shelf(
     name: str, which: str, folder: str | None, root: str, as_published: bool, changed: tuple[float, ...]
 ) -> Shelf:
     """As `shelf`."""
-    dataset = loading.load(name, Path(root), which, Path(folder) if folder else None, as_published)
+    dataset = loading.load_dataset(name, Path(root), which, Path(folder) if folder else None, as_published)
     return Shelf(dataset, {example.id: example for example in dataset.examples}, next(READINGS))
 
 
@@ -69,7 +69,7 @@ def shelf_of(one: Entry) -> Shelf:
 
     Raises
     ------
-    BadInput
+    InputError
         If it is in neither place, or what lies there is from another source: generated data has the same names
         whatever its seed.
     """
@@ -77,14 +77,14 @@ def shelf_of(one: Entry) -> Shelf:
     published = bool(data.get("as_published"))
     try:
         return checked(one, shelf(data["dataset"], which, data["folder"], data["root"], published))
-    except (BadInput, KeyError, TypeError):
+    except (InputError, KeyError, TypeError):
         return checked(one, shelf(str(data.get("dataset")), which, data.get("folder"), None, published))
 
 
 def checked(one: Entry, found: Shelf) -> Shelf:
     """The data set, if it comes from the source that the run names."""
     if dict(found.dataset.source) != dict(one.data.get("source") or {}):
-        raise BadInput(
+        raise InputError(
             f"run {one.name} was made from other data than is there now under the name {found.dataset.name}: put its "
             "own back, or train again."
         )
@@ -97,7 +97,7 @@ def file_of(one: Entry, example: str) -> Path | None:
         examples = shelf_of(one).examples
         # of a piece of a track, which a replay deals out one by one, the whole track
         found = examples.get(example) or examples.get(example.rpartition("#")[0])
-    except BadInput:
+    except InputError:
         return None
     return found.path if found and found.path.is_file() else None
 
@@ -105,11 +105,11 @@ def file_of(one: Entry, example: str) -> Path | None:
 def present() -> list[tuple[str, str]]:
     """The data sets on this disk: (name, `real` or `sample`)."""
     found = []
-    for name in loading.NAMES:
+    for name in loading.DATASET_NAMES:
         for which in ("real", "sample"):
             try:
-                loading.home(name, data_root(), which)
-            except BadInput:
+                loading.find_dataset_folder(name, data_root(), which)
+            except InputError:
                 continue
             found.append((name, which))
     return found

@@ -14,7 +14,7 @@ import streamlit as st
 from dashboard import i18n, runs
 from dashboard.runs import Entry
 from musicml.utils import i18n as said
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 ORIGIN = "shown-origin"  # where a session keeps whether the figures on the page are from sample data
 LIVE = 3.0  # seconds, from one look at a run that is training to the next
@@ -50,7 +50,7 @@ class Saying:
 
 def translated(sentence: str) -> str:
     """What the package says in English, in the language chosen."""
-    return said.translated(sentence, language())
+    return said.translate(sentence, language())
 
 
 def begin(page: str) -> i18n.Words:
@@ -71,14 +71,14 @@ def told(show: Callable[[], None]) -> None:
     """Call `show`; what it refuses is said in a sentence, and so is a fault of ours, its trace on the terminal."""
     try:
         show()
-    except BadInput as error:
+    except InputError as error:
         refuse(error)
     except Exception:
         traceback.print_exc(file=sys.stderr)
         st.error(words()("fault"), icon=":material/error:")
 
 
-def refuse(error: BadInput | str) -> None:
+def refuse(error: InputError | str) -> None:
     """Say what can't be used."""
     st.error(plain(translated(str(error))), icon=":material/error:")
 

@@ -12,7 +12,7 @@ from dashboard import datasets, layout, runs
 from dashboard.charts import timeline
 from dashboard.runs import Entry
 from musicml.data.io import audio, images
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 PLAYED = 5_000_000  # bytes of a file that is sent to the browser as it is
 PLAYED_SECONDS = 30.0  # of a longer one
@@ -85,14 +85,14 @@ def player(path: Path, name: str) -> None:
     try:
         st.audio(beginning(str(path), path.stat().st_mtime), alt=say("player_of", name=name))
         st.caption(say("beginning_only", seconds=f"{PLAYED_SECONDS:.0f}"))
-    except BadInput as error:
+    except InputError as error:
         layout.refuse(error)
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def beginning(path: str, changed: float) -> bytes:
     """The first half minute of a sound file, as a wav file."""
-    sound = audio.read(path, 22_050)
+    sound = audio.load_audio(path, 22_050)
     return as_wav(sound.y[: round(PLAYED_SECONDS * 22_050)], 22_050)
 
 
@@ -111,7 +111,7 @@ def picture(path: Path, name: str) -> None:
     """A picture, as small as it is shown."""
     try:
         st.image(thumbnail(str(path), path.stat().st_mtime), alt=layout.words()("picture_of", name=name))
-    except BadInput as error:
+    except InputError as error:
         layout.refuse(error)
 
 
@@ -120,7 +120,7 @@ def thumbnail(path: str, changed: float) -> np.ndarray:
     """A picture in the size of a gallery, [shape=(height, width, 3)], uint8."""
     from PIL import Image
 
-    image = Image.fromarray(images.read(path).pixels)
+    image = Image.fromarray(images.load_image(path).pixels)
     image.thumbnail((SIDE, SIDE))
     return np.asarray(image)
 

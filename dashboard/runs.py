@@ -17,13 +17,13 @@ import streamlit as st
 
 from musicml.data.published_results import AS_PUBLISHED, HONEST
 from musicml.evaluation import predictions as scored
-from musicml.evaluation.metrics import MAIN
+from musicml.evaluation.metrics import MAIN_METRICS
 from musicml.experiment import run as runs
 from musicml.experiment.run import Run
 from musicml.inference import manifest
-from musicml.inference.manifest import Serving
+from musicml.inference.manifest import Manifest
 from musicml.utils import files
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 QUIET = 15 * 60  # seconds without a sign of life after which a training is taken to have stopped, or three epochs
 SIGNS = ("run.json", "history.csv", "report.json", "predictions.csv", "checkpoints")
@@ -74,7 +74,7 @@ class Entry:
             return "damaged"
         if self.report:
             return "whole"
-        if runs.has_ended(self.facts.get("process")):
+        if runs.has_process_exited(self.facts.get("process")):
             return "stopped"
         return "training" if self.silence < self.patience else "stopped"
 
@@ -138,7 +138,11 @@ def entry(path: Path) -> Entry:
     """One run folder, read again only where one of its files has changed."""
     signs = list(SIGNS)
     if not (path / "report.json").is_file():  # what trains now may be one of its folds
-        signs += [f"{runs.FOLDS}/{fold.name}/{sign}" for fold in (path / runs.FOLDS).glob("[0-9]*") for sign in SIGNS]
+        signs += [
+            f"{runs.FOLDS_FOLDER}/{fold.name}/{sign}"
+            for fold in (path / runs.FOLDS_FOLDER).glob("[0-9]*")
+            for sign in SIGNS
+        ]
     return read_entry(str(path), stamp(path, *signs))
 
 
@@ -160,7 +164,7 @@ def read_entry(path: str, changed: tuple[float, ...]) -> Entry:
     try:
         facts = fitting(run, runs.open_run(path).facts())
         report = checked(run, run.read("report.json")) if run.is_whole else None
-    except BadInput as error:
+    except InputError as error:
         return Entry(run, trouble=str(error), sign=sign)
     slowest = 0.0 if report else max((row.get("seconds", 0.0) for row in rows_of(run)), default=0.0)
     return Entry(run, facts, report, None, sign, max(QUIET, 3 * slowest))
@@ -178,14 +182,16 @@ def fitting(run: Run, facts: Mapping[str, Any]) -> Mapping[str, Any]:
         or facts.get("protocol", HONEST) not in PROTOCOLS
         or not isinstance(facts.get("started", ""), str)
     ):
-        raise BadInput(f"run.json of run {run.name} must say what a run says and says something else: train it again.")
+        raise InputError(
+            f"run.json of run {run.name} must say what a run says and says something else: train it again."
+        )
     return facts
 
 
 def checked(run: Run, report: Any) -> Mapping[str, Any]:
     """The report, if it is one."""
     if not isinstance(report, dict) or any(name not in report for name in REPORT) or not is_report(report):
-        raise BadInput(f"report.json of run {run.name} must hold a report and holds something else: train it again.")
+        raise InputError(f"report.json of run {run.name} must hold a report and holds something else: train it again.")
     return report
 
 
@@ -197,7 +203,7 @@ def is_report(report: Mapping[str, Any]) -> bool:
         and all(isinstance(value, int | float) for value in metrics.values())
         and isinstance(intervals, dict | None)
         and isinstance(report["n"], int)
-        and report["main_metric"] in MAIN.values()
+        and report["main_metric"] in MAIN_METRICS.values()
         and isinstance(rows, list)
         and all(isinstance(row, dict) and "class" in row for row in rows)
     )
@@ -225,21 +231,21 @@ def rows_of(run: Run) -> list[dict[str, float | str]]:
     return [row for row in rows if "epoch" in row]
 
 
-def serving_of(one: Entry) -> Serving:
+def serving_of(one: Entry) -> Manifest:
     """How a run is asked.
 
     Raises
     ------
-    BadInput
+    InputError
         If what says so is missing or damaged.
     """
     return read_serving(str(one.run.path), stamp(one.run.path, "serving.json", "labels.json"))
 
 
 @st.cache_resource(max_entries=1000, show_spinner=False)
-def read_serving(path: str, changed: tuple[float, ...]) -> Serving:
+def read_serving(path: str, changed: tuple[float, ...]) -> Manifest:
     """As `serving_of`."""
-    return manifest.read(Run(Path(path)))
+    return manifest.read_manifest(Run(Path(path)))
 
 
 def thresholds(one: Entry) -> np.ndarray:
@@ -255,7 +261,7 @@ def thresholds(one: Entry) -> np.ndarray:
 @st.cache_resource(max_entries=100, show_spinner=False)
 def read_folds(path: str, changed: tuple[float, ...], _one: Entry) -> np.ndarray:
     """As `thresholds`, of a cross-validation."""
-    return scored.fold_thresholds(Run(Path(path)), predictions(_one).names)
+    return scored.read_fold_thresholds(Run(Path(path)), predictions(_one).names)
 
 
 def spoken(found: np.ndarray) -> str:
@@ -264,21 +270,21 @@ def spoken(found: np.ndarray) -> str:
     return f"{low:.2f}" if low == high else f"{low:.2f}–{high:.2f}"
 
 
-def predictions(one: Entry) -> scored.Scored:
+def predictions(one: Entry) -> scored.PredictionTable:
     """The table of test predictions.
 
     Raises
     ------
-    BadInput
+    InputError
         If it is missing or damaged.
     """
     return read_predictions(str(one.run.path), stamp(one.run.path, "predictions.csv", "labels.json"))
 
 
 @st.cache_resource(max_entries=100, show_spinner=False)
-def read_predictions(path: str, changed: tuple[float, ...]) -> scored.Scored:
+def read_predictions(path: str, changed: tuple[float, ...]) -> scored.PredictionTable:
     """As `predictions`."""
-    return scored.read(Run(Path(path)))
+    return scored.read_predictions(Run(Path(path)))
 
 
 def over_time(one: Entry, place: int) -> tuple[np.ndarray, np.ndarray]:
@@ -291,8 +297,8 @@ def over_time(one: Entry, place: int) -> tuple[np.ndarray, np.ndarray]:
 def read_clips(path: str, changed: tuple[float, ...]) -> dict[int, tuple[np.ndarray, np.ndarray]]:
     """The raw scores of each clip, by the place of its example in predictions.csv; nothing where there are none."""
     try:
-        return scored.clips(Run(Path(path)))
-    except BadInput:
+        return scored.read_clip_scores(Run(Path(path)))
+    except InputError:
         return {}
 
 
@@ -300,5 +306,5 @@ def table(one: Entry, name: str) -> list[dict[str, str]]:
     """The rows of a CSV file of a run; none where it is missing or can't be read."""
     try:
         return files.read_csv(one.run.path / name) if (one.run.path / name).is_file() else []
-    except (BadInput, OSError, ValueError):
+    except (InputError, OSError, ValueError):
         return []

@@ -12,7 +12,7 @@ import soundfile
 from PIL import Image
 
 from musicml.cli import main
-from musicml.data.datasets.loading import load
+from musicml.data.datasets.loading import load_dataset
 from musicml.data.synthetic import generate
 from musicml.experiment import config
 from musicml.experiment import run as runs
@@ -145,14 +145,14 @@ def data_root(tmp_path_factory):
     """A data root with sample data of three sets."""
     root = tmp_path_factory.mktemp("data")
     for name, scale in SCALES.items():
-        generate.write(root / "sample", only=[name], scale=scale)
+        generate.generate_sample_data(root / "sample", only=[name], scale=scale)
     return root
 
 
 @pytest.fixture(scope="session")
 def root(data_root):
     """A data root with every data set's sample, small; no test changes it."""
-    generate.write(data_root / "sample", only=["instrument_sounds"], scale=0.02, say=lambda line: None)
+    generate.generate_sample_data(data_root / "sample", only=["instrument_sounds"], scale=0.02, say=lambda line: None)
     return data_root
 
 
@@ -285,8 +285,8 @@ def material_of(data_root):
 
     def found(name):
         file, changes = FAMILIES[name]
-        read = config.read(EXPERIMENTS / f"{file}.toml", changes).on_sample()
-        return read, preparation.prepare(read, load(read.data.dataset, data_root), data_root, 0, print)
+        read = config.read_experiment(EXPERIMENTS / f"{file}.toml", changes).on_sample()
+        return read, preparation.prepare_data(read, load_dataset(read.data.dataset, data_root), data_root, 0, print)
 
     return found
 

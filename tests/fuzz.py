@@ -33,7 +33,7 @@ from pathlib import Path
 import numpy as np
 
 from musicml.features import audio_features
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 from tests.fixtures.malformed_files import by_ffmpeg, crc, deep, encoded, picture, saved, tone, transparent, turned
 
 KINDS = ("sound", "picture")
@@ -305,7 +305,7 @@ def judged(read: Callable, content: bytes, kind: str, name: str) -> tuple[str, s
         values, remarks = read(content, settings_of(kind), name=name)
         wrong = wrong_values(values, kind) or next(filter(None, map(wrong_sentence, remarks)), "")
         return ("finding", wrong) if wrong else ("read", "")
-    except BadInput as error:
+    except InputError as error:
         wrong = wrong_sentence(str(error))
         return ("finding", wrong) if wrong else ("refused", "")
     except Exception as error:
@@ -369,8 +369,8 @@ def work(results, cases: Sequence[Case], read: Callable, limits: Limits) -> None
     """What a process does: read one file after another and tell what came of each."""
     for kind in KINDS:  # imports, and a decoder's first use, are no file's fault
         for name, content in whole_files(kind).items():
-            with contextlib.suppress(BadInput):  # of one that moves
-                audio_features.from_file(content, settings_of(kind), name=name)
+            with contextlib.suppress(InputError):  # of one that moves
+                audio_features.compute_features(content, settings_of(kind), name=name)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libmpg123 complains of each damaged mp3
     warnings.simplefilter("error")
     results.send("ready")
@@ -431,7 +431,9 @@ def ending(code: int) -> str:
     return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
-def run(cases: Sequence[Case], read: Callable = audio_features.from_file, limits: Limits | None = None) -> list[Result]:
+def run(
+    cases: Sequence[Case], read: Callable = audio_features.compute_features, limits: Limits | None = None
+) -> list[Result]:
     """Have files read in two processes at a time.
 
     Parameters
@@ -472,9 +474,9 @@ def again(case: Case, path: Path | None) -> None:
     if path:
         path.write_bytes(content)
     try:
-        values, remarks = audio_features.from_file(content, settings_of(case.kind), name=name)
+        values, remarks = audio_features.compute_features(content, settings_of(case.kind), name=name)
         print("read:", values.shape, *remarks)
-    except BadInput as error:
+    except InputError as error:
         print("refused:", error)
 
 

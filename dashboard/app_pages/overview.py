@@ -159,9 +159,9 @@ def beside_published(found: list[Entry]) -> None:
     """Ours and published figures of one data set, with what each is worth."""
     st.header(say("published"))
     st.markdown(say("published_lead"))
-    names = sorted(loading.NAMES, key=lambda name: -sum(one.data.get("dataset") == name for one in found))
+    names = sorted(loading.DATASET_NAMES, key=lambda name: -sum(one.data.get("dataset") == name for one in found))
     name = st.selectbox(say("dataset"), names, key="dataset", bind="query-params")
-    published, ours = published_results.of(name), [one for one in found if one.data.get("dataset") == name]
+    published, ours = published_results.list_references(name), [one for one in found if one.data.get("dataset") == name]
     metrics = comparable(published, ours)
     metric = layout.one_of(say("metric"), layout.metric_names(metrics), f"metric-{name}")
     rows = [dot(one, metric) for one in ours if metric in one.report["metrics"]]

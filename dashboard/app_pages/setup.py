@@ -8,7 +8,7 @@ from dashboard import datasets as shelves
 from dashboard import layout, runs
 from musicml.data.datasets import loading
 from musicml.experiment import environment
-from musicml.experiment.environment import Finding
+from musicml.experiment.environment import CheckResult
 
 say = layout.begin("setup")
 
@@ -21,12 +21,12 @@ def show() -> None:
     with st.spinner(say("looking")):
         findings = examined(str(runs.data_root()), str(runs.runs_root()))
     for finding in findings:
-        if finding.what not in loading.NAMES:
+        if finding.what not in loading.DATASET_NAMES:
             told(finding)
     st.header(say("data_sets"))
     st.markdown(say("sample_how"))
     there = shelves.present()
-    for name in loading.NAMES:
+    for name in loading.DATASET_NAMES:
         which = [kind for known, kind in there if known == name]
         with st.expander(say("data_set", name=name, state=layout.listed(say(kind) for kind in which) or say("absent"))):
             st.markdown(say(f"get_{name}"))
@@ -41,14 +41,14 @@ def show() -> None:
 
 
 @st.cache_data(ttl=30, show_spinner=False)
-def examined(data_root: str, runs_root: str) -> list[Finding]:
+def examined(data_root: str, runs_root: str) -> list[CheckResult]:
     """What `musicml doctor` finds; asked anew twice a minute at most."""
     from pathlib import Path
 
-    return environment.examine(Path(data_root), Path(runs_root))
+    return environment.check_environment(Path(data_root), Path(runs_root))
 
 
-def told(finding: Finding) -> None:
+def told(finding: CheckResult) -> None:
     """One finding, with its state in words too."""
     what, words = (layout.plain(layout.translated(text)) for text in (finding.what, finding.words))
     st.markdown(f"{SIGNS[finding.state]} **{what}** ({say(finding.state)}): {words}")

@@ -16,7 +16,7 @@ def diagram(tables: Mapping[str, Sequence[Mapping[str, float]]], perfect: str, x
 
     Parameters
     ----------
-    tables : name in the legend → bins with `n`, `said` and `right`, of `musicml.inference.calibration.reliability`
+    tables : name in the legend → bins with `n`, `said` and `right`, as `compute_reliability` gives them
     perfect : what the diagonal is called
     x, y : the axes' titles
     """

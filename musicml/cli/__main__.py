@@ -1,5 +1,5 @@
 """`python -m musicml.cli`, where the console script is not on the path."""
 
-from musicml.cli.main import command
+from musicml.cli.main import run_and_exit
 
-command()
+run_and_exit()

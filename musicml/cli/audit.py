@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from musicml.cli import output
-from musicml.utils.errors import printable
+from musicml.utils.errors import make_printable
 
 if TYPE_CHECKING:
-    from musicml.data.audit.findings import Audit, Pair
+    from musicml.data.audit.findings import Audit, DuplicatePair
 
 MOST_PAIRS = 20
 SAMPLE = "This is generated sample data: it shows how an audit works, and says nothing about real music or pictures."
@@ -17,7 +17,7 @@ SAMPLE = "This is generated sample data: it shows how an audit works, and says n
 def show(found: Audit) -> None:
     """The findings as a table, what they do to a figure, the first pairs that are alike."""
     published = ", as published" if found.as_published else ""
-    print(f"{printable(found.dataset)}{published}: {found.n} examples in {len(found.classes)} classes")
+    print(f"{make_printable(found.dataset)}{published}: {found.n} examples in {len(found.classes)} classes")
     output.print_table([(one.weight, named(one.kind), printable_words(one.words)) for one in found.findings])
     effects = [(named(one.kind), printable_words(one.effect)) for one in found.findings if one.effect]
     if effects:
@@ -38,7 +38,7 @@ def printable_words(words: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in words)
 
 
-def show_pairs(pairs: tuple[Pair, ...]) -> None:
+def show_pairs(pairs: tuple[DuplicatePair, ...]) -> None:
     """The first of the pairs, those across splits and labels before others."""
     if not pairs:
         return
@@ -48,12 +48,12 @@ def show_pairs(pairs: tuple[Pair, ...]) -> None:
         print(f"and {len(pairs) - MOST_PAIRS} more pairs: --html shows the first of them, --json names them all")
 
 
-def row(pair: Pair) -> tuple[str, str, str, str]:
+def row(pair: DuplicatePair) -> tuple[str, str, str, str]:
     """A pair as a line of a table."""
     across = [name for name, so in (("splits", pair.across_splits), ("labels", pair.across_labels)) if so]
     return (
-        printable(pair.first),
-        printable(pair.second),
+        make_printable(pair.first),
+        make_printable(pair.second),
         f"across {' and '.join(across)}" if across else "",
         printable_words(pair.how),
     )

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from musicml.cli import output
-from musicml.utils.errors import printable
+from musicml.utils.errors import make_printable
 
 if TYPE_CHECKING:
-    from musicml.features.cache.inventory import Holding
+    from musicml.features.cache.inventory import CacheEntry
 
 # beside the store, and not of it: nobody computes these again unasked
 STAYS = {".audit": "audits kept by `musicml audit`", ".archives": "archives of `musicml fetch`"}
@@ -22,16 +22,16 @@ def cache(asked: argparse.Namespace) -> int:
     from musicml.data import file_digests
     from musicml.features import cache as store
 
-    root = asked.data_root / file_digests.FOLDER
+    root = asked.data_root / file_digests.CACHE_FOLDER
     if asked.clear:
-        freed = store.clear(root)
+        freed = store.clear_cache(root)
         if asked.json:
             output.show({"folder": str(root), "freed": freed})
         else:
             print(f"{megabytes(freed)} freed in {root}; runs are whole without it, and what is needed is made again")
         return 0
-    held = store.holdings(root)
-    beside = {name: store.size_of(asked.data_root / name) for name in STAYS if (asked.data_root / name).is_dir()}
+    held = store.list_cache_entries(root)
+    beside = {name: store.measure_size(asked.data_root / name) for name in STAYS if (asked.data_root / name).is_dir()}
     if asked.json:
         table = [vars(one) for one in held]
         output.show({"folder": str(root), "held": table, "size": sum(one.size for one in held), "beside": beside})
@@ -40,7 +40,7 @@ def cache(asked: argparse.Namespace) -> int:
     return 0
 
 
-def show(held: list[Holding], beside: dict[str, int], root: Path) -> None:
+def show(held: list[CacheEntry], beside: dict[str, int], root: Path) -> None:
     """The store as a table, and what lies beside it."""
     if not held:
         print(f"nothing in {root}: the first training puts features there")
@@ -51,19 +51,19 @@ def show(held: list[Holding], beside: dict[str, int], root: Path) -> None:
         print(f"beside it {megabytes(size)} in {root.parent / name}: {STAYS[name]}, which --clear leaves alone")
 
 
-def row(one: Holding) -> tuple[str, str, str, str]:
+def row(one: CacheEntry) -> tuple[str, str, str, str]:
     """One thing as a line of the table."""
-    return one.kind, printable(one.words), str(one.n or ""), megabytes(one.size)
+    return one.kind, make_printable(one.words), str(one.n or ""), megabytes(one.size)
 
 
-def total(held: list[Holding]) -> tuple[str, str, str, str]:
+def total(held: list[CacheEntry]) -> tuple[str, str, str, str]:
     """The last line of the table."""
     return "total", "", "", megabytes(sum(one.size for one in held))
 
 
-def grouped(held: Iterable[Holding]) -> list[Holding]:
+def grouped(held: Iterable[CacheEntry]) -> list[CacheEntry]:
     """Things of the same kind and words as one: a dozen comparisons tell a reader no more than their sum."""
-    found: dict[tuple[str, str], Holding] = {}
+    found: dict[tuple[str, str], CacheEntry] = {}
     for one in held:
         before = found.get((one.kind, one.words))
         found[one.kind, one.words] = one if before is None else one.and_more(before)

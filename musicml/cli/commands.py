@@ -10,7 +10,7 @@ from typing import Any
 
 from musicml.cli import output
 from musicml.utils import terminal
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 
 def fetch(asked: argparse.Namespace) -> int:
@@ -19,20 +19,24 @@ def fetch(asked: argparse.Namespace) -> int:
         return fetch_sample(asked)
     from musicml.data.download import download as fetching
 
-    names = list(dict.fromkeys(asked.names)) or list(fetching.ORIGINS)
-    fetching.check(names, asked.given, asked.lists)
+    names = list(dict.fromkeys(asked.names)) or list(fetching.SOURCES)
+    fetching.check_request(names, asked.given, asked.lists)
     made = []
     for name in names:
         try:
             lists = asked.lists if name == "gtzan" else None
-            made.append(fetching.fetch(name, asked.data_root, asked.given, lists, asked.keep_archive, terminal.say))
-        except BadInput as error:
+            made.append(
+                fetching.download_dataset(
+                    name, asked.data_root, asked.given, lists, asked.keep_archive, terminal.print_message
+                )
+            )
+        except InputError as error:
             if len(names) == 1:
                 raise
-            terminal.say(f"musicml: {error}")
+            terminal.print_message(f"musicml: {error}")
     for one in made:
         if one.lacks:
-            terminal.say(f"musicml: {one.lacks}")
+            terminal.print_message(f"musicml: {one.lacks}")
     if asked.json:
         output.show({"folders": [str(one.folder) for one in made], "sets": [one.as_table() for one in made]})
     return 2 if not made else 1 if len(made) < len(names) or any(one.lacks for one in made) else 0
@@ -43,10 +47,12 @@ def fetch_sample(asked: argparse.Namespace) -> int:
     from musicml.data.synthetic import generate
 
     if asked.given is not None or asked.lists is not None:
-        raise BadInput("--sample makes its data itself: leave out --from and --lists.")
+        raise InputError("--sample makes its data itself: leave out --from and --lists.")
     begun = time.perf_counter()
-    made = generate.write(asked.data_root / "sample", asked.seed, asked.names or None, asked.scale, say=terminal.say)
-    terminal.say(f"sample data in {asked.data_root / 'sample'} after {time.perf_counter() - begun:.0f} s")
+    made = generate.generate_sample_data(
+        asked.data_root / "sample", asked.seed, asked.names or None, asked.scale, say=terminal.print_message
+    )
+    terminal.print_message(f"sample data in {asked.data_root / 'sample'} after {time.perf_counter() - begun:.0f} s")
     if asked.json:
         output.show({"folders": [str(folder) for folder in made]})
     return 0
@@ -58,7 +64,7 @@ def evaluate(asked: argparse.Namespace) -> int:
     from musicml.experiment import run as runs
 
     run = runs.open_run(asked.run, asked.runs)
-    report = evaluating.evaluate(run, asked.on, asked.data_root)
+    report = evaluating.evaluate_run(run, asked.on, asked.data_root)
     if asked.json:
         output.show(output.summary(run.path, report))
     else:
@@ -78,13 +84,13 @@ def predict(asked: argparse.Namespace) -> int:
     answers: list[dict[str, Any]] = []
     for file, answer in answers_of(predictor, output.files_of(asked.files, predictor.serving.kind)):
         table = (
-            {"file": file, "error": str(answer)} if isinstance(answer, BadInput) else answer.as_table(asked.over_time)
+            {"file": file, "error": str(answer)} if isinstance(answer, InputError) else answer.as_table(asked.over_time)
         )
-        if asked.explain and not isinstance(answer, BadInput):
+        if asked.explain and not isinstance(answer, InputError):
             table |= explained(predictor, file, asked.explain, answers)
         answers.append(table)
         if "error" in table:
-            terminal.say(f"musicml: {table['error']}")
+            terminal.print_message(f"musicml: {table['error']}")
         if "label" in table and not asked.json:
             output.print_answer(table, asked.top)
     if asked.csv:
@@ -101,7 +107,9 @@ def answers_of(predictor: Any, files: list[str]) -> Iterator[tuple[str, Any]]:
     """Each file with its prediction, or with what is wrong with it; several are asked about in one pass."""
     answers = predictor.predict_all(files)
     for file in files:
-        with terminal.quiet():  # libmpg123 writes to the terminal about damaged mp3; the warnings say it in words
+        with (
+            terminal.suppress_stderr()
+        ):  # libmpg123 writes to the terminal about damaged mp3; the warnings say it in words
             answer = next(answers)
         yield file, answer
 
@@ -115,11 +123,11 @@ def explained(predictor: Any, file: str, folder: Path, answers: list[dict[str, A
 
     stem = f"{len(answers) + 1:03d}-{output.plain(Path(file).stem)}"
     try:
-        with terminal.quiet():
-            explanation = explain.explain(predictor, file)
-    except BadInput as error:
+        with terminal.suppress_stderr():
+            explanation = explain.explain_prediction(predictor, file)
+    except InputError as error:
         return {"error": str(error)}
-    return {"explanation": {**explain.save(explanation, folder, stem), "folder": str(folder)}}
+    return {"explanation": {**explain.save_explanation(explanation, folder, stem), "folder": str(folder)}}
 
 
 def export(asked: argparse.Namespace) -> int:
@@ -129,7 +137,7 @@ def export(asked: argparse.Namespace) -> int:
 
     run = runs.open_run(asked.run, asked.runs)
     to = asked.to or Path("exports") / f"{run.name}-{asked.format}"
-    said = exporting.export(run, asked.format, to)
+    said = exporting.export_run(run, asked.format, to)
     if asked.json:
         output.show({"run": str(run.path), "format": asked.format, "folder": str(to), "check": said.splitlines()})
     else:
@@ -146,7 +154,7 @@ def list_runs(asked: argparse.Namespace) -> int:
         facts, status, report = run.facts(), run.status, None
         try:
             report = run.read("report.json") if run.is_whole else None
-        except BadInput:
+        except InputError:
             status = "damaged"
         data = facts.get("data", {})
         common = {"run": str(run.path), "experiment": facts.get("experiment"), "status": status}
@@ -168,7 +176,7 @@ def doctor(asked: argparse.Namespace) -> int:
     """Check this machine; 1 where something will not work."""
     from musicml.experiment import environment as doctors
 
-    findings = doctors.examine(asked.data_root, asked.runs)
+    findings = doctors.check_environment(asked.data_root, asked.runs)
     if asked.json:
         output.show({"findings": [vars(finding) for finding in findings]})
     else:
@@ -183,18 +191,18 @@ def audit(asked: argparse.Namespace) -> int:
     from musicml.data.datasets import loading
 
     if (asked.dataset is None) == (asked.folder is None):
-        raise BadInput("audit needs either a data set or --folder DIR: `musicml audit --help` shows how.")
+        raise InputError("audit needs either a data set or --folder DIR: `musicml audit --help` shows how.")
     if asked.html is not None:
         from musicml.data.audit import html_report
 
-        html_report.check(asked.html)  # before minutes of work
-    dataset = loading.load(asked.dataset, asked.data_root, asked.data, asked.folder, asked.as_published)
-    found = audits.keep(dataset, asked.data_root, terminal.say)
+        html_report.check_html_path(asked.html)  # before minutes of work
+    dataset = loading.load_dataset(asked.dataset, asked.data_root, asked.data, asked.folder, asked.as_published)
+    found = audits.audit_and_save(dataset, asked.data_root, terminal.print_message)
     if asked.html is not None:
-        html_report.write(found, dataset, asked.html)
+        html_report.write_audit_html(found, dataset, asked.html)
     if asked.json:
-        output.show({**found.as_table(), "file": str(audits.saved(asked.data_root, dataset))})
+        output.show({**found.as_table(), "file": str(audits.get_audit_path(asked.data_root, dataset))})
     else:
         audited.show(found)
-        print(f"kept in {asked.html or audits.saved(asked.data_root, dataset)}")
+        print(f"kept in {asked.html or audits.get_audit_path(asked.data_root, dataset)}")
     return 0

@@ -12,14 +12,14 @@ from musicml.experiment import run
 
 if TYPE_CHECKING:
     from musicml.evaluation.comparison import Comparison
-    from musicml.evaluation.comparison.significance import Pair
+    from musicml.evaluation.comparison.significance import PairedComparison
 
 
 def compare(asked: argparse.Namespace) -> int:
     """Hold runs against each other and print what can be told."""
     from musicml.evaluation import comparison as comparing
 
-    found = comparing.compare([run.open_run(name, asked.runs) for name in asked.members])
+    found = comparing.compare_runs([run.open_run(name, asked.runs) for name in asked.members])
     if asked.json:
         output.show(found.as_table())
     else:
@@ -64,7 +64,7 @@ def changed(changes: dict[str, Any]) -> str:
     return ", ".join(f"{key}={json.dumps(value)}" for key, value in changes.items())
 
 
-def apart(pair: Pair) -> str:
+def apart(pair: PairedComparison) -> str:
     """How far a pair lies apart, in figures."""
     return (
         "no difference"

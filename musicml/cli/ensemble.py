@@ -15,7 +15,7 @@ def ensemble(asked: argparse.Namespace) -> int:
     from musicml.evaluation import ensemble as ensembles
 
     members = [run.open_run(name, asked.runs) for name in asked.members]
-    found = ensembles.combine(members, asked.on, terminal.say)
+    found = ensembles.combine_runs(members, asked.on, terminal.print_message)
     path = asked.runs / "ensembles" / f"{members[0].facts()['experiment']}-{datetime.datetime.now():%Y%m%dT%H%M%S}.json"
     files.write_json(path, found)
     if asked.json:

@@ -11,7 +11,7 @@ from musicml.cli import output, train
 from musicml.utils import files, terminal
 
 if TYPE_CHECKING:  # which imports much that no other command needs
-    from musicml.evaluation.leakage import Figure, Leak
+    from musicml.evaluation.leakage import LeakageEstimate, LeakageResult
 
 SAID = {
     "pieces": "random pieces, a track on both sides",
@@ -26,9 +26,15 @@ def leak(asked: argparse.Namespace) -> int:
     from musicml.evaluation import leakage as leaks
     from musicml.experiment import config as experiments
 
-    experiment = experiments.read(train.experiment_path(asked.experiment), train.changes(asked.changes))
-    found = leaks.measure(
-        experiment, asked.data_root, asked.data, asked.folder, range(asked.seeds), asked.folds, say=terminal.say
+    experiment = experiments.read_experiment(train.experiment_path(asked.experiment), train.changes(asked.changes))
+    found = leaks.measure_leakage(
+        experiment,
+        asked.data_root,
+        asked.data,
+        asked.folder,
+        range(asked.seeds),
+        asked.folds,
+        say=terminal.print_message,
     )
     path = write(found, asked.runs)
     if asked.json:
@@ -38,14 +44,14 @@ def leak(asked: argparse.Namespace) -> int:
     return 0
 
 
-def write(found: Leak, runs_root: Path) -> Path:
+def write(found: LeakageResult, runs_root: Path) -> Path:
     """Keep what was found beside the runs, since it took minutes."""
     path = Path(runs_root) / "leaks" / f"{found.experiment}-{datetime.datetime.now():%Y%m%dT%H%M%S}.json"
     files.write_json(path, found.as_table())
     return path
 
 
-def show(found: Leak, path: Path) -> None:
+def show(found: LeakageResult, path: Path) -> None:
     """The three figures side by side, and what lies between them."""
     data = f"{found.dataset}{', sample data' if found.sample else ''}"
     print(
@@ -62,7 +68,7 @@ def show(found: Leak, path: Path) -> None:
         print(SAMPLE)
 
 
-def verdict(one: Figure) -> str:
+def verdict(one: LeakageEstimate) -> str:
     """What a difference's interval says."""
     if one.interval is None or one.interval[0] <= 0 <= one.interval[1]:
         return "which could be chance"

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from musicml.cli.parser import parser
 from musicml.utils import files, terminal
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 
-def command() -> None:
+def run_and_exit() -> None:
     """The installed command `musicml`: run, and leave with the exit code; 1 after a fault of ours too, with its trace.
 
     Where a training is cut off in the middle of an epoch, a thread of TensorFlow's may still be making a batch. It is
@@ -39,17 +39,17 @@ def main(words: Sequence[str] | None = None) -> int:
     asked = parser().parse_args(words)
     try:
         return asked.do(asked)
-    except BadInput as error:
-        terminal.say(f"musicml: {error}")
+    except InputError as error:
+        terminal.print_message(f"musicml: {error}")
     except KeyboardInterrupt as error:
-        terminal.say(f"\nmusicml: {str(error) or 'stopped'}.")
+        terminal.print_message(f"\nmusicml: {str(error) or 'stopped'}.")
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: no second complaint at exit
         return 0
     except OSError as error:
-        trouble = files.disk_trouble(error, Path(error.filename or "."))
-        if not isinstance(trouble, BadInput):
+        trouble = files.os_error_to_input_error(error, Path(error.filename or "."))
+        if not isinstance(trouble, InputError):
             raise
-        terminal.say(f"musicml: {trouble}")
+        terminal.print_message(f"musicml: {trouble}")
     return 2

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from musicml.utils import files
-from musicml.utils.errors import BadInput, printable
+from musicml.utils.errors import InputError, make_printable
 
 SAMPLE_NOTE = "Figures marked * come from generated sample data, or a run trained on it: nothing about real music."
 
@@ -20,7 +20,9 @@ def files_of(names: list[str], kind: str) -> list[str]:
     from musicml.data.io import audio, images
 
     # a spectrogram is drawn of a sound, or is a picture already
-    suffixes = {"pixels": images.SUFFIXES, "spectrogram": audio.SUFFIXES | images.SUFFIXES}.get(kind, audio.SUFFIXES)
+    suffixes = {"pixels": images.IMAGE_SUFFIXES, "spectrogram": audio.AUDIO_SUFFIXES | images.IMAGE_SUFFIXES}.get(
+        kind, audio.AUDIO_SUFFIXES
+    )
     found: list[str] = []
     for name in names:
         if not os.path.isdir(name):  # which, unlike Path's, has no objection to any name
@@ -38,9 +40,9 @@ def files_of(names: list[str], kind: str) -> list[str]:
 def check_targets(table: Path | None, folder: Path | None) -> None:
     """Refuse a table that would replace something else, and a folder that is none, before any work is done."""
     if table is not None and table.exists() and (not table.is_file() or table.suffix.lower() != ".csv"):
-        raise BadInput(f"--csv must name a new file or a table (.csv), and {table} is something else: name another.")
+        raise InputError(f"--csv must name a new file or a table (.csv), and {table} is something else: name another.")
     if folder is not None and folder.exists() and not folder.is_dir():
-        raise BadInput(f"--explain must name a folder, and {folder} is a file: name another.")
+        raise InputError(f"--explain must name a folder, and {folder} is a file: name another.")
 
 
 def plain(name: str) -> str:
@@ -50,7 +52,7 @@ def plain(name: str) -> str:
 
 def print_answer(answer: dict[str, Any], top: int) -> None:
     """One file's highest probabilities and its warnings; over time, the highest of each clip; where the run looked."""
-    print(printable(answer["file"]))
+    print(make_printable(answer["file"]))
     for name, probability in highest(answer["probabilities"], top):
         said = "  present" if name in answer.get("present", ()) else ""
         print(f"  {probability:6.1%}  {name}{said}")
@@ -197,7 +199,7 @@ def headline(report: dict[str, Any]) -> str:
     """The main figure, marked where it comes from sample data."""
     from musicml.evaluation import metrics as reports
 
-    return reports.headline(report) + ("*" if report.get("sample") else "")
+    return reports.format_headline(report) + ("*" if report.get("sample") else "")
 
 
 def print_report(path: Path | str, report: dict[str, Any]) -> None:

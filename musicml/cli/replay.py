@@ -12,9 +12,9 @@ from musicml.cli import output
 from musicml.utils import files, terminal
 
 if TYPE_CHECKING:  # which imports much that no other command needs
-    from musicml.evaluation.as_published import Figure
-    from musicml.evaluation.replication import Replay
-    from musicml.evaluation.replication.summary import Row
+    from musicml.evaluation.as_published import IntervalEstimate
+    from musicml.evaluation.replication import Replication
+    from musicml.evaluation.replication.summary import ReplicationRow
 
 WIDTH = 118
 SAMPLE = (
@@ -27,7 +27,9 @@ def replay(asked: argparse.Namespace) -> int:
     """Replay published results and print them beside honest ones; 1 where one of them failed."""
     from musicml.evaluation import replication as replays
 
-    found = replays.replay(asked.names, asked.data_root, asked.runs, asked.data, asked.seed or 0, terminal.say)
+    found = replays.replicate(
+        asked.names, asked.data_root, asked.runs, asked.data, asked.seed or 0, terminal.print_message
+    )
     path = write(found, asked.runs)
     if asked.json:
         output.show({"replays": [one.as_table() for one in found], "file": str(path)})
@@ -36,14 +38,14 @@ def replay(asked: argparse.Namespace) -> int:
     return 1 if any(one.error for one in found) else 0
 
 
-def write(found: list[Replay], runs_root: Path) -> Path:
+def write(found: list[Replication], runs_root: Path) -> Path:
     """Keep what was found beside the runs."""
     path = Path(runs_root) / "replays" / f"{datetime.datetime.now():%Y%m%dT%H%M%S}.json"
     files.write_json(path, {"replays": [one.as_table() for one in found]})
     return path
 
 
-def show(found: list[Replay], path: Path) -> None:
+def show(found: list[Replication], path: Path) -> None:
     """The figures side by side, and below them what is wrong with each."""
     lines = [("as published", "figure", "published", "replayed (95 % interval)", "honest (95 % interval)")]
     for one in found:
@@ -59,16 +61,16 @@ def show(found: list[Replay], path: Path) -> None:
         print(textwrap.fill(SAMPLE, WIDTH))
 
 
-def row(one: Replay, each: Row, first: bool) -> tuple[str, ...]:
+def row(one: Replication, each: ReplicationRow, first: bool) -> tuple[str, ...]:
     """One metric as a line of the table."""
-    from musicml.evaluation.replication.summary import NAMES
+    from musicml.evaluation.replication.summary import REPLICATION_NAMES
 
-    named = NAMES.get(each.metric, each.metric)
+    named = REPLICATION_NAMES.get(each.metric, each.metric)
     name = one.name if first else ""
     return name, named, original(each), shown(each.replayed, one.sample), shown(each.honest, one.sample)
 
 
-def original(each: Row) -> str:
+def original(each: ReplicationRow) -> str:
     """A published figure with its interval, where its counts are known, or its range."""
     if isinstance(each.published, tuple):
         return f"{each.published[0]:.3f} to {each.published[1]:.3f}"
@@ -78,8 +80,8 @@ def original(each: Row) -> str:
     return f"{each.published:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
 
 
-def shown(found: Figure | None, sample: bool) -> str:
+def shown(found: IntervalEstimate | None, sample: bool) -> str:
     """A figure with its interval, marked where it comes from sample data."""
-    from musicml.evaluation.replication.summary import spoken
+    from musicml.evaluation.replication.summary import format_figure
 
-    return "no such figure" if found is None or found.value is None else spoken(found) + ("*" if sample else "")
+    return "no such figure" if found is None or found.value is None else format_figure(found) + ("*" if sample else "")

@@ -14,7 +14,7 @@ def report(asked: argparse.Namespace) -> int:
     from musicml.reports import report as writeup
 
     found = [runs.open_run(run, asked.runs) for run in asked.members]
-    written = writeup.write(found, asked.to, asked.lang, asked.card, asked.data_root)
+    written = writeup.write_report(found, asked.to, asked.lang, asked.card, asked.data_root)
     if asked.json:
         names = [run.name for run in found]
         output.show({"runs": names, "report": str(written[0]), "files": [str(path) for path in written[1:]]})

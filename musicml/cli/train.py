@@ -14,7 +14,7 @@ from typing import Any
 
 from musicml.cli import output
 from musicml.utils import terminal
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 AT_ONCE = 2  # experiments on sample data: networks so small leave a core idle while they are traced and exported
 
@@ -26,20 +26,20 @@ def train(asked: argparse.Namespace) -> int:
     from musicml.training import train as training
 
     if (asked.experiment is None) == (asked.resume is None):
-        raise BadInput("train needs either an experiment file or --resume RUN: `musicml train --help` shows how.")
+        raise InputError("train needs either an experiment file or --resume RUN: `musicml train --help` shows how.")
     if asked.resume and (asked.changes or asked.folder or asked.seed is not None):
-        raise BadInput(
+        raise InputError(
             "--resume goes on with the settings that the run began with: leave out --set, --folder and --seed."
         )
     if asked.resume:
         run = runs.open_run(asked.resume, asked.runs)
         if not run.is_whole:
             run.update()  # which says that this process is at it
-        run = training.resume(run)
+        run = training.resume_run(run)
     else:
         run = trained(asked, experiment_path(asked.experiment), asked.folder)
     try:
-        report = evaluating.evaluate(run)
+        report = evaluating.evaluate_run(run)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"stopped; go on with `musicml train --resume {run.path}`") from None
     if asked.json:
@@ -54,9 +54,9 @@ def trained(asked: argparse.Namespace, path: Path, folder: Path | None) -> Any:
     from musicml.experiment import config as experiments
     from musicml.training import train as training
 
-    experiment = experiments.read(path, changes(asked.changes))
-    terminal.say("begins" if terminal.speaker else f"\n{experiment.name}")
-    return training.train(
+    experiment = experiments.read_experiment(path, changes(asked.changes))
+    terminal.print_message("begins" if terminal.speaker else f"\n{experiment.name}")
+    return training.train_experiment(
         experiment, asked.data_root, asked.runs, asked.data, folder, asked.seed or 0, asked.deterministic
     )
 
@@ -75,14 +75,14 @@ def changes(pairs: list[str]) -> dict[str, Any]:
     """`["training.epochs=3"]` as `{"training.epochs": 3}`."""
     from musicml.experiment import config
 
-    return config.changes(pairs)
+    return config.parse_changes(pairs)
 
 
 def train_all(asked: argparse.Namespace) -> int:
     """Train and evaluate every experiment of a folder; close with one table."""
     paths = sorted(asked.experiments.glob("*.toml"))
     if not paths:
-        raise BadInput(
+        raise InputError(
             f"{asked.experiments} must hold experiment files (*.toml) and holds none: name theirs with --experiments."
         )
     processes = asked.jobs or (min(AT_ONCE, os.cpu_count() or 1) if asked.data == "sample" else 1)
@@ -107,11 +107,11 @@ def scored(asked: argparse.Namespace, path: Path) -> dict[str, Any]:
     begun, row = time.perf_counter(), {"experiment": path.stem}
     try:
         run = trained(asked, path, None)
-        row |= {"report": evaluating.evaluate(run), "run": str(run.path)}
+        row |= {"report": evaluating.evaluate_run(run), "run": str(run.path)}
     except Exception as error:  # a fault of ours, or a device out of memory, ends one experiment and not all
         row["error"] = (str(error) or type(error).__name__).splitlines()[0]
-        terminal.say(f"{'' if terminal.speaker else f'{path.stem} '}failed: {row['error']}")
-        runs.let_go(asked.runs)
+        terminal.print_message(f"{'' if terminal.speaker else f'{path.stem} '}failed: {row['error']}")
+        runs.mark_abandoned(asked.runs)
     gc.collect()
     return {**row, "seconds": round(time.perf_counter() - begun, 1)}
 
@@ -132,7 +132,9 @@ def scored_at_once(asked: argparse.Namespace, paths: list[Path], processes: int)
                 yield row
                 done += 1
     except BrokenProcessPool:  # the system was short of memory, most likely: one process needs less
-        terminal.say("a process that trained was killed, for want of memory most likely: the rest go one after another")
+        terminal.print_message(
+            "a process that trained was killed, for want of memory most likely: the rest go one after another"
+        )
         for path in paths[done:]:
             yield scored(asked, path)
 
@@ -152,7 +154,7 @@ def scored_beside(asked: argparse.Namespace, path: Path, cores: int) -> dict[str
     }
     for name, value in limits.items():
         os.environ.setdefault(name, value)
-    terminal.speak_for(path.stem)
+    terminal.set_log_prefix(path.stem)
     return scored(asked, path)
 
 

@@ -14,7 +14,7 @@ from musicml.cli import output, train
 from musicml.utils import terminal
 
 if TYPE_CHECKING:  # which imports much that no other command needs
-    from musicml.training.tuning.search import Search, Trial
+    from musicml.training.tuning.search import SearchResult, Trial
 
 SHOWN = 5
 SAMPLE = "This is generated sample data: what is best on it says nothing about real music."
@@ -26,8 +26,8 @@ def tune(asked: argparse.Namespace) -> int:
     from musicml.training.tuning import search as tuning
 
     path = train.experiment_path(asked.experiment)
-    experiment = experiments.read(path, train.changes(asked.changes))
-    found = tuning.search(
+    experiment = experiments.read_experiment(path, train.changes(asked.changes))
+    found = tuning.search_options(
         experiment,
         asked.data_root,
         asked.runs,
@@ -36,7 +36,7 @@ def tune(asked: argparse.Namespace) -> int:
         asked.seed or 0,
         asked.trials,
         asked.prune,
-        terminal.say,
+        terminal.print_message,
     )
     command = train_command(asked, experiment.overrides, found)
     if asked.json:
@@ -46,9 +46,9 @@ def tune(asked: argparse.Namespace) -> int:
     return 0
 
 
-def show(found: Search, command: str) -> None:
+def show(found: SearchResult, command: str) -> None:
     """The best trials as a table, what to think of them, and the command that trains the best one anew."""
-    from musicml.training.tuning.search import NOTE
+    from musicml.training.tuning.search import SEARCH_NOTE
 
     data = f"{found.dataset}{', sample data' if found.sample else ''}"
     pruned = sum(trial.pruned for trial in found.trials)
@@ -59,7 +59,7 @@ def show(found: Search, command: str) -> None:
     output.print_table([("trial", found.figure, *keys), *(row(trial) for trial in found.best_first[:SHOWN])])
     for edge in found.edges:
         print(edge)
-    print(NOTE)
+    print(SEARCH_NOTE)
     print(f"kept in {found.folder / 'best.json'}; train it anew with\n{command}")
     if found.sample:
         print(SAMPLE)
@@ -70,7 +70,7 @@ def row(trial: Trial) -> tuple[str, ...]:
     return str(trial.number), f"{trial.value:.4f}", *(json.dumps(value) for value in trial.options.values())
 
 
-def train_command(asked: argparse.Namespace, overrides: Any, found: Search) -> str:
+def train_command(asked: argparse.Namespace, overrides: Any, found: SearchResult) -> str:
     """The command that trains the best options anew, on the same data and with the same settings beside them."""
     words = ["musicml", "train", asked.experiment]
     if asked.folder:

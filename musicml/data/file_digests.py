@@ -13,12 +13,12 @@ import numpy as np
 from musicml.data.datasets.base import Dataset
 from musicml.utils import files
 
-FOLDER = ".features"  # below the data root: the cache of features, with these digests in it
+CACHE_FOLDER = ".features"  # below the data root: the cache of features, with these digests in it
 
 
-def digests(dataset: Dataset, root: Path) -> Iterator[tuple[str, str]]:
+def digest_examples(dataset: Dataset, root: Path) -> Iterator[tuple[str, str]]:
     """Each example's id with the digest of its file; a file of known size and time is not read again."""
-    memo = Memo(root / f"digests-{dataset.name}.bin")
+    memo = DigestCache(root / f"digests-{dataset.name}.bin")
     for example in dataset.examples:
         try:
             found = memo.digest_of(example.place)
@@ -28,7 +28,7 @@ def digests(dataset: Dataset, root: Path) -> Iterator[tuple[str, str]]:
     memo.keep()
 
 
-class Memo:
+class DigestCache:
     """The digests of files, by what is known of a file without reading it; 24 bytes a file.
 
     Parameters
@@ -37,18 +37,18 @@ class Memo:
     """
 
     def __init__(self, path: Path):
-        self.path, self.rows = path, remembered(path)
+        self.path, self.rows = path, load_digests(path)
         self.stamps = np.ascontiguousarray(self.rows[:, 0])
         self.asked, self.any_new = array("Q"), False
 
     def digest_of(self, path: str) -> str:
         """The digest of a file's content, 32 hex digits; it is read unless it stands here."""
-        stamp = stamp_of(path)
+        stamp = compute_file_stamp(path)
         place = int(np.searchsorted(self.stamps, stamp))
         if place < len(self.rows) and self.stamps[place] == stamp:
             halves = self.rows[place, 1:]
         else:
-            halves, self.any_new = np.frombuffer(bytes.fromhex(files.digest(path)), np.uint64), True
+            halves, self.any_new = np.frombuffer(bytes.fromhex(files.compute_digest(path)), np.uint64), True
         self.asked.extend([int(stamp), *halves.tolist()])
         return halves.tobytes().hex()
 
@@ -59,14 +59,14 @@ class Memo:
             files.write_bytes(self.path, rows[np.argsort(rows[:, 0])].tobytes())
 
 
-def stamp_of(path: str) -> np.uint64:
+def compute_file_stamp(path: str) -> np.uint64:
     """A number for a file's path, size and time."""
     stat = os.stat(path)
     words = f"{os.path.abspath(path)} {stat.st_size} {stat.st_mtime_ns}"
     return np.frombuffer(hashlib.blake2b(os.fsencode(words), digest_size=8).digest(), np.uint64)[0]
 
 
-def remembered(path: Path) -> np.ndarray:
+def load_digests(path: Path) -> np.ndarray:
     """The rows of an earlier time; none where the store was cleared, even just now.
 
     Of one that was cut off, what is whole of it.

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
 
-from musicml.utils.errors import BadInput, nearest
-from musicml.utils.stats import wilson
+from musicml.utils.errors import InputError, suggest_names
+from musicml.utils.stats import compute_wilson_interval
 
 HONEST, AS_PUBLISHED = "honest", "as published"
 
 Table = Mapping[str, Mapping[str, float]]
-COUNTS = ("support", "observed", "said")  # columns of a table that are no shares
+COUNT_COLUMNS = ("support", "observed", "said")  # columns of a table that are no shares
 MEANS = {"precision": "macro_precision", "recall": "macro_recall", "f1": "macro_f1", "auc": "macro_auc"}
 
 
@@ -58,16 +58,18 @@ class Reference:
     interval: tuple[float, float] | None = None
 
 
-def of(dataset: str, protocol: str | None = None) -> list[Reference]:
+def list_references(dataset: str, protocol: str | None = None) -> list[Reference]:
     """The references of a data set, in the order of this file; of one protocol only where it is named."""
     return [one for one in ALL if one.dataset == dataset and protocol in (None, one.protocol)]
 
 
-def get(name: str) -> Reference:
-    """The reference with this name; BadInput with the nearest one where there is none."""
+def get_reference(name: str) -> Reference:
+    """The reference with this name; InputError with the nearest one where there is none."""
     known = {one.name: one for one in ALL}
     if name not in known:
-        raise BadInput(f"reference = {name!r} must be a published result that musicml knows: {nearest(name, known)}")
+        raise InputError(
+            f"reference = {name!r} must be a published result that musicml knows: {suggest_names(name, known)}"
+        )
     return known[name]
 
 
@@ -84,7 +86,7 @@ def in_percent(columns: str, rows: Mapping[str, tuple[float, ...]]) -> dict[str,
     """A table as it was published, in percent, as shares; columns that count stay counts."""
     names = columns.split()
     return {
-        label: {name: cell if name in COUNTS else cell / 100 for name, cell in zip(names, row, strict=True)}
+        label: {name: cell if name in COUNT_COLUMNS else cell / 100 for name, cell in zip(names, row, strict=True)}
         for label, row in rows.items()
     }
 
@@ -155,7 +157,7 @@ ALL = (
         worth="The interval reaches from 96.3 to 99.9 %: on so few pictures no model can be shown to be better.",
         figures={"accuracy": 0.99, "macro_precision": 0.99, "macro_recall": 0.99, "macro_f1": 0.99},
         n_test=150,
-        interval=wilson(149, 150),
+        interval=compute_wilson_interval(149, 150),
     ),
     Reference(
         name="pictures_vgg16",
@@ -168,7 +170,7 @@ ALL = (
         "McNemar test would give p = 0.06.",
         figures={"accuracy": 0.96, "macro_precision": 0.97, "macro_recall": 0.96, "macro_f1": 0.96},
         n_test=150,
-        interval=wilson(144, 150),
+        interval=compute_wilson_interval(144, 150),
     ),
     Reference(
         name="pictures_others",
@@ -199,7 +201,7 @@ ALL = (
         inferred=("accuracy", *macro(GENRES)),
         per_class=GENRES,
         n_test=100,
-        interval=wilson(65, 100),
+        interval=compute_wilson_interval(65, 100),
     ),
     Reference(
         name="gtzan_gru",
@@ -236,7 +238,7 @@ ALL = (
         url="https://arxiv.org/abs/1805.00237",
         figures={"accuracy": 0.534},
         n_test=290,
-        interval=wilson(155, 290),
+        interval=compute_wilson_interval(155, 290),
     ),
     Reference(
         name="gtzan_vggish_svm",
@@ -249,7 +251,7 @@ ALL = (
         url="https://github.com/jordipons/sklearn-audio-transfer-learning",
         figures={"accuracy": 0.776},
         n_test=290,
-        interval=wilson(225, 290),
+        interval=compute_wilson_interval(225, 290),
     ),
     Reference(
         name="gtzan_musicnn_svm",
@@ -263,7 +265,7 @@ ALL = (
         url="https://arxiv.org/abs/1909.06654",
         figures={"accuracy": 0.772},
         n_test=290,
-        interval=wilson(224, 290),
+        interval=compute_wilson_interval(224, 290),
     ),
     Reference(
         name="gtzan_samplecnn",
@@ -278,7 +280,7 @@ ALL = (
         url="https://doi.org/10.3390/app8010150",
         figures={"accuracy": 0.821},
         n_test=290,
-        interval=wilson(238, 290),
+        interval=compute_wilson_interval(238, 290),
     ),
     Reference(
         name="gtzan_probes",
@@ -336,7 +338,7 @@ ALL = (
         figures={"accuracy": 0.7219, "weighted_precision": 0.93, "weighted_recall": 1.0},
         per_class=in_percent("precision", {"saxophone": (93,), "trumpet": (92,), "ukulele": (96,)}),
         n_test=374,
-        interval=wilson(270, 374),
+        interval=compute_wilson_interval(270, 374),
     ),
     Reference(
         name="openmic_cnn_forest",

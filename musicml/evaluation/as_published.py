@@ -22,54 +22,54 @@ from musicml.evaluation import metrics
 from musicml.evaluation import predictions as scored
 from musicml.experiment.run import Run
 from musicml.inference import calibration, manifest, pooling
-from musicml.inference.predictor import Prediction, Predictor, Question
-from musicml.utils.errors import BadInput
-from musicml.utils.stats import wilson
+from musicml.inference.predictor import ModelInput, Prediction, Predictor
+from musicml.utils.errors import InputError
+from musicml.utils.stats import compute_wilson_interval
 
 SECOND = 1.0  # what the app of `served = "first_second"` heard of a file
 WEIGHTED = ("weighted_precision", "weighted_recall")
 
 
 @dataclass(frozen=True)
-class Figure:
+class IntervalEstimate:
     """A figure with its 95 % interval from a bootstrap over groups; None where it is not defined."""
 
     value: float | None
     interval: list[float] | None = None
 
 
-def side(facts: Mapping[str, Any]) -> str:
+def get_scored_split(facts: Mapping[str, Any]) -> str:
     """The side on which a run is judged: the test, or what the published figure was computed on."""
     replayed = facts["settings"].get("published")
-    return published_results.get(replayed["reference"]).side if replayed else "test"
+    return published_results.get_reference(replayed["reference"]).side if replayed else "test"
 
 
-def in_pieces(facts: Mapping[str, Any]) -> bool:
+def is_cut_into_pieces(facts: Mapping[str, Any]) -> bool:
     """Whether a run's examples are pieces of tracks, dealt one by one."""
     return bool(facts["settings"].get("published", {}).get("pieces"))
 
 
-def track_of(name: str, facts: Mapping[str, Any]) -> str:
+def get_track_name(name: str, facts: Mapping[str, Any]) -> str:
     """The track of a run's example: of a piece, `x.wav` of `x.wav#3`; elsewhere the example itself."""
-    return name.rpartition("#")[0] if in_pieces(facts) else name
+    return name.rpartition("#")[0] if is_cut_into_pieces(facts) else name
 
 
-def by_name(dataset: Dataset, names: Sequence[str], facts: Mapping[str, Any]) -> dict[str, Example]:
+def index_examples(dataset: Dataset, names: Sequence[str], facts: Mapping[str, Any]) -> dict[str, Example]:
     """The examples of a run that are still there, by the names in its split.csv."""
     there = {example.id: example for example in dataset.examples}
-    if not in_pieces(facts):
+    if not is_cut_into_pieces(facts):
         return there
-    tracks = {name: there.get(track_of(name, facts)) for name in names}
+    tracks = {name: there.get(get_track_name(name, facts)) for name in names}
     return {name: track.piece(int(name.rpartition("#")[2])) for name, track in tracks.items() if track is not None}
 
 
-class Pieces:
+class PieceReader:
     """Pieces of tracks as questions; a track is read once for all its pieces that are asked for one after another."""
 
     def __init__(self, predictor: Predictor):
         self.predictor, self.track, self.whole = predictor, "", None
 
-    def read(self, example: Example) -> Question:
+    def read(self, example: Example) -> ModelInput:
         """The frames of one piece, cut out of its track's as they were for training."""
         track, _, number = example.id.rpartition("#")
         if self.whole is None or track != self.track:
@@ -79,7 +79,7 @@ class Pieces:
         return replace(self.whole, name=example.id, values=self.whole.values[begin : begin + length])
 
 
-def as_served(
+def score_as_served(
     run: Run,
     dataset: Dataset,
     predictions: Sequence[Prediction],
@@ -105,37 +105,37 @@ def as_served(
         return None
     found: dict[str, Any] = {}
     if facts["published"]["served"] == "softmax_twice":
-        average = manifest.read(run).average
-        raw = np.stack([pooling.pooled(one.clip_scores, facts["task"], average) for one in predictions])
-        found["softmax_twice"] = softmax_twice(raw, targets, groups)
+        average = manifest.read_manifest(run).average
+        raw = np.stack([pooling.pool_clips(one.clip_scores, facts["task"], average) for one in predictions])
+        found["softmax_twice"] = score_softmax_twice(raw, targets, groups)
     if facts["published"]["served"] == "first_second":
         right = [targets[k, one.scores.argmax()] > 0.5 for k, one in enumerate(predictions)]
         names = [one.file for one in predictions]
-        found["first_second"] = first_second(Predictor(run), dataset, dict(zip(names, right, strict=True)))
+        found["first_second"] = score_first_second(Predictor(run), dataset, dict(zip(names, right, strict=True)))
     if facts["task"] == "single":
-        found |= {name: one for name, one in [("ceiling", ceiling(dataset))] if one}
+        found |= {name: one for name, one in [("ceiling", find_label_ceiling(dataset))] if one}
     else:
-        said = metrics.decide(np.stack([one.scores for one in predictions]), "multi", thresholds)
-        judged = judged_cells(facts["data"], [one.file for one in predictions], dataset.class_names, data_root)
-        found["cells"] = cells(said, targets, judged, groups)
+        said = metrics.apply_thresholds(np.stack([one.scores for one in predictions]), "multi", thresholds)
+        judged = read_judged_cells(facts["data"], [one.file for one in predictions], dataset.class_names, data_root)
+        found["cells"] = score_cells(said, targets, judged, groups)
     return found
 
 
 # What the app showed
 
 
-def softmax(values: np.ndarray) -> np.ndarray:
+def compute_softmax(values: np.ndarray) -> np.ndarray:
     """The softmax of each row, [shape=(n, n_classes)]."""
     odds = np.exp(values - values.max(axis=1, keepdims=True))
     return odds / odds.sum(axis=1, keepdims=True)
 
 
-def most_confident(n_classes: int) -> float:
+def compute_max_confidence(n_classes: int) -> float:
     """The most that softmax can give where its inputs are probabilities: e / (e + n - 1), for a 1 beside zeros."""
     return float(np.e / (np.e + n_classes - 1))
 
 
-def softmax_twice(scores: np.ndarray, targets: np.ndarray, groups: Sequence[str]) -> dict[str, Any]:
+def score_softmax_twice(scores: np.ndarray, targets: np.ndarray, groups: Sequence[str]) -> dict[str, Any]:
     """What an app shows that applies softmax to what softmax gave: the same answers, and next to no confidence.
 
     Parameters
@@ -143,19 +143,19 @@ def softmax_twice(scores: np.ndarray, targets: np.ndarray, groups: Sequence[str]
     scores : np.ndarray [shape=(n, n_classes)], the model's own probabilities, not calibrated
     targets : np.ndarray [shape=(n, n_classes)], 1 or 0
     """
-    shown = softmax(np.asarray(scores, dtype=np.float64))
+    shown = compute_softmax(np.asarray(scores, dtype=np.float64))
     right = targets[np.arange(len(shown)), shown.argmax(axis=1)] > 0.5
     return {
-        **as_table("accuracy", share(right, groups)),
+        **to_plain("accuracy", estimate_share(right, groups)),
         "n": len(shown),
-        "most_possible": metrics.rounded(most_confident(shown.shape[1])),
-        "highest": metrics.rounded(shown.max()),
-        "mean": metrics.rounded(shown.max(axis=1).mean()),
-        "calibration_error": metrics.rounded(calibration.calibration_error(shown, targets, "single")),
+        "most_possible": metrics.round_metric(compute_max_confidence(shown.shape[1])),
+        "highest": metrics.round_metric(shown.max()),
+        "mean": metrics.round_metric(shown.max(axis=1).mean()),
+        "calibration_error": metrics.round_metric(calibration.compute_calibration_error(shown, targets, "single")),
     }
 
 
-def first_second(predictor: Predictor, dataset: Dataset, whole: Mapping[str, bool]) -> dict[str, Any]:
+def score_first_second(predictor: Predictor, dataset: Dataset, whole: Mapping[str, bool]) -> dict[str, Any]:
     """How often a run is right that hears one second of each track, repeated to fill a clip as any short file is.
 
     Of pieces, only tracks whose beginning was judged, and so not trained on, are asked about.
@@ -165,41 +165,41 @@ def first_second(predictor: Predictor, dataset: Dataset, whole: Mapping[str, boo
     whole : the examples that were judged, and whether the run was right when it heard all of them; told beside it
     """
     facts = predictor.run.facts()
-    names = [name for name in whole if not in_pieces(facts) or name.endswith("#0")]
-    examples = by_name(dataset, names, facts)
+    names = [name for name in whole if not is_cut_into_pieces(facts) or name.endswith("#0")]
+    examples = index_examples(dataset, names, facts)
     right = []
     for name in names:
-        answer = predictor.predict(*beginning(examples[name], predictor.settings.sample_rate))
+        answer = predictor.predict(*get_first_second(examples[name], predictor.settings.sample_rate))
         right.append(examples[name].labels.get(answer.label, False))
     groups = [examples[name].group for name in names]
     return {
-        **as_table("accuracy", share(np.array(right), groups)),
-        **as_table("accuracy_of_all", share(np.array([whole[name] for name in names]), groups)),
+        **to_plain("accuracy", estimate_share(np.array(right), groups)),
+        **to_plain("accuracy_of_all", estimate_share(np.array([whole[name] for name in names]), groups)),
         "n": len(right),
         "seconds": SECOND,
     }
 
 
-def beginning(example: Example, sample_rate: int) -> tuple[np.ndarray, str, int]:
+def get_first_second(example: Example, sample_rate: int) -> tuple[np.ndarray, str, int]:
     """The first second of a track, as `Predictor.predict` takes it."""
-    sound = audio.read(example.path, sample_rate, SECOND, example.id)
+    sound = audio.load_audio(example.path, sample_rate, SECOND, example.id)
     return sound.y, example.id, sample_rate
 
 
 # What the labels allowed
 
 
-def ceiling(dataset: Dataset) -> dict[str, Any] | None:
+def find_label_ceiling(dataset: Dataset) -> dict[str, Any] | None:
     """The highest scores that contradictory labels leave to any model, over the rows that the system learnt from."""
     part = dataset.keep([example.split == "train" for example in dataset.examples])
     files = {example.id: example.place for example in part.examples}
     if len(set(files.values())) == len(files):
         return None
-    auc, accuracy = label_checks.ceiling(part, files)
-    under = label_checks.grouped(part, files)
+    auc, accuracy = label_checks.compute_ceiling(part, files)
+    under = label_checks.group_by_content(part, files)
     return {
-        "macro_auc": metrics.rounded(auc),
-        "accuracy": metrics.rounded(accuracy),
+        "macro_auc": metrics.round_metric(auc),
+        "accuracy": metrics.round_metric(accuracy),
         "contradictory": sum(len(rows) for rows in under if len(set(rows.values())) > 1),
         "n": len(part.examples),
     }
@@ -208,17 +208,17 @@ def ceiling(dataset: Dataset) -> dict[str, Any] | None:
 # What counted as right
 
 
-def judged_cells(
+def read_judged_cells(
     data: Mapping[str, Any], names: Sequence[str], class_names: Sequence[str], data_root: Path | None
 ) -> np.ndarray:
     """What listeners said of a run's examples, [shape=(n, n_classes)]: 1, 0, and NaN where nobody was asked."""
-    honest = loading.load_again({**data, "as_published": False}, data_root)
+    honest = loading.reload_dataset({**data, "as_published": False}, data_root)
     there = {example.id: example.labels for example in honest.examples}
     rows = [[there.get(name, {}).get(label, np.nan) for label in class_names] for name in names]
     return np.array(rows, dtype=float)
 
 
-def cells(said: np.ndarray, read: np.ndarray, judged: np.ndarray, groups: Sequence[str]) -> dict[str, Any]:
+def score_cells(said: np.ndarray, read: np.ndarray, judged: np.ndarray, groups: Sequence[str]) -> dict[str, Any]:
     """The same answers counted twice, and beside them those of someone who answers `present` to everything.
 
     Parameters
@@ -230,69 +230,79 @@ def cells(said: np.ndarray, read: np.ndarray, judged: np.ndarray, groups: Sequen
     found: dict[str, Any] = {"n": int(read.size), "judged": int((~np.isnan(judged)).sum())}
     for who, answers in (("model", said), ("all_present", np.ones_like(said))):
         found[who] = {
-            how: {"share": metrics.rounded(np.nanmean(truth)), **tables(weighted(answers, truth, groups))}
+            how: {
+                "share": metrics.round_metric(np.nanmean(truth)),
+                **to_plain_all(weigh_by_support(answers, truth, groups)),
+            }
             for how, truth in (("as_published", read), ("judged", judged))
         }
     return found
 
 
-def weighted(said: np.ndarray, targets: np.ndarray, groups: Sequence[str]) -> dict[str, Figure]:
+def weigh_by_support(said: np.ndarray, targets: np.ndarray, groups: Sequence[str]) -> dict[str, IntervalEstimate]:
     """Precision and recall of each class, averaged by how often it is present, with intervals.
 
     Parameters
     ----------
     said, targets : np.ndarray [shape=(n, n_classes)], answers and what is so; NaN never counts
     """
-    once = metrics.weighted_by_counts(metrics.by_counts(targets, said, np.ones((1, len(said)))))
-    weights = metrics.drawn(np.array(groups, dtype=object), 0, metrics.DRAWS)
-    many = {} if weights is None else metrics.weighted_by_counts(metrics.by_counts(targets, said, weights))
+    once = metrics.compute_weighted_counts(metrics.compute_count_draws(targets, said, np.ones((1, len(said)))))
+    weights = metrics.draw_groups(np.array(groups, dtype=object), 0, metrics.N_BOOTSTRAP)
+    many = (
+        {} if weights is None else metrics.compute_weighted_counts(metrics.compute_count_draws(targets, said, weights))
+    )
     return {
-        name: Figure(metrics.rounded(once[name][0]), metrics.between(many[name]) if many else None) for name in WEIGHTED
+        name: IntervalEstimate(
+            metrics.round_metric(once[name][0]), metrics.compute_percentile_interval(many[name]) if many else None
+        )
+        for name in WEIGHTED
     }
 
 
 # Figures to hold beside each other
 
 
-def figure(run: Run, name: str) -> Figure | None:
+def compute_published_metric(run: Run, name: str) -> IntervalEstimate | None:
     """A whole run's figure as the published one was computed, with its interval; None where it has no meaning."""
     made = run.read("report.json")
     if made["main_metric"] != "mean_average_precision":
-        return Figure(made["metrics"].get(name), (made["intervals"] or {}).get(name))
-    table, folds = scored.read(run), run.facts()["split"].get("folds")
+        return IntervalEstimate(made["metrics"].get(name), (made["intervals"] or {}).get(name))
+    table, folds = scored.read_predictions(run), run.facts()["split"].get("folds")
     if name == "accuracy":
         if made["protocol"] == "honest":  # the highest of twenty scores is not what several instruments are told by
             return None
-        return share(table.scores.argmax(axis=1) == table.targets.argmax(axis=1), table.groups)
+        return estimate_share(table.scores.argmax(axis=1) == table.targets.argmax(axis=1), table.groups)
     if name not in WEIGHTED:
-        return Figure(made["metrics"].get(name), (made["intervals"] or {}).get(name))
-    thresholds = scored.fold_thresholds(run, table.names) if folds else manifest.read(run).thresholds
-    return weighted(metrics.decide(table.scores, "multi", thresholds), table.targets, table.groups)[name]
+        return IntervalEstimate(made["metrics"].get(name), (made["intervals"] or {}).get(name))
+    thresholds = scored.read_fold_thresholds(run, table.names) if folds else manifest.read_manifest(run).thresholds
+    return weigh_by_support(metrics.apply_thresholds(table.scores, "multi", thresholds), table.targets, table.groups)[
+        name
+    ]
 
 
-def share(right: np.ndarray, groups: Sequence[str]) -> Figure:
+def estimate_share(right: np.ndarray, groups: Sequence[str]) -> IntervalEstimate:
     """The share that is true of a value an example, with an interval even where all of them are."""
     if not len(right):
-        return Figure(None)
-    value, interval = metrics.mean_and_interval(np.asarray(right, dtype=float), np.array(groups, dtype=object))
+        return IntervalEstimate(None)
+    value, interval = metrics.compute_mean_and_interval(np.asarray(right, dtype=float), np.array(groups, dtype=object))
     if interval is None and len(set(groups)) > 1:
         n = len(set(groups))
-        interval = [metrics.rounded(end) for end in wilson(round(value * n), n)]
-    return Figure(value, interval)
+        interval = [metrics.round_metric(end) for end in compute_wilson_interval(round(value * n), n)]
+    return IntervalEstimate(value, interval)
 
 
-def as_table(name: str, found: Figure) -> dict[str, Any]:
+def to_plain(name: str, found: IntervalEstimate) -> dict[str, Any]:
     """A figure and its interval as plain values."""
     return {name: found.value, f"{name}_interval": found.interval}
 
 
-def tables(found: Mapping[str, Figure]) -> dict[str, Any]:
+def to_plain_all(found: Mapping[str, IntervalEstimate]) -> dict[str, Any]:
     """Several figures as plain values."""
-    return {key: value for name, one in found.items() for key, value in as_table(name, one).items()}
+    return {key: value for name, one in found.items() for key, value in to_plain(name, one).items()}
 
 
-def refuse(experiment_name: str) -> BadInput:
+def make_refusal(experiment_name: str) -> InputError:
     """The refusal of an experiment that replays nothing."""
-    return BadInput(
+    return InputError(
         f"{experiment_name} must say in [published] what it replays, and does not: take one of as_published."
     )

@@ -10,7 +10,7 @@ import numpy as np
 TOGETHER = 100  # draws ranked at a time: few enough for a core's cache, which halves the time
 
 
-def drawn(groups: np.ndarray, seed: int, draws: int) -> np.ndarray | None:
+def draw_groups(groups: np.ndarray, seed: int, draws: int) -> np.ndarray | None:
     """How often each example is there when groups are drawn again, [shape=(draws, n_examples)]; None of one group."""
     names, group_of = np.unique(np.asarray(groups).astype(str), return_inverse=True)
     if len(names) < 2:
@@ -20,7 +20,7 @@ def drawn(groups: np.ndarray, seed: int, draws: int) -> np.ndarray | None:
     return counts[:, group_of].astype(np.float64)
 
 
-def weighted(
+def compute_weighted_metrics(
     scores: np.ndarray, targets: np.ndarray, said: np.ndarray, weights: np.ndarray, task: str
 ) -> dict[str, np.ndarray]:
     """The figures of `summary` for many weightings of the examples at once.
@@ -33,10 +33,12 @@ def weighted(
     -------
     dict of np.ndarray [shape=(n_draws,)], NaN where a figure is not defined
     """
-    return figures(by_class(scores, targets, said, weights), weights, task)
+    return compute_mean_draws(compute_class_draws(scores, targets, said, weights), weights, task)
 
 
-def by_class(scores: np.ndarray, targets: np.ndarray, said: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+def compute_class_draws(
+    scores: np.ndarray, targets: np.ndarray, said: np.ndarray, weights: np.ndarray
+) -> dict[str, np.ndarray]:
     """Each class's figures for many weightings of the examples at once.
 
     Parameters
@@ -48,10 +50,10 @@ def by_class(scores: np.ndarray, targets: np.ndarray, said: np.ndarray, weights:
     dict of np.ndarray [shape=(n_draws, n_classes)]: those of `OF_A_CLASS`, `f1_absent`, NaN where a figure is not
     defined; `right` and `present`, counts
     """
-    return by_counts(targets, said, weights) | by_curves(scores, targets, weights)
+    return compute_count_draws(targets, said, weights) | compute_curve_draws(scores, targets, weights)
 
 
-def by_counts(targets: np.ndarray, said: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+def compute_count_draws(targets: np.ndarray, said: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
     """What `by_class` gives that follows from decisions."""
     seen, truth = ~np.isnan(targets), np.nan_to_num(targets) > 0.5
     right, answered, present, total = (
@@ -69,12 +71,13 @@ def by_counts(targets: np.ndarray, said: np.ndarray, weights: np.ndarray) -> dic
         }
 
 
-def by_curves(scores: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+def compute_curve_draws(scores: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
     """What `by_class` gives that follows from the order of scores, whatever was decided."""
     seen, truth = ~np.isnan(targets), np.nan_to_num(targets) > 0.5
     with np.errstate(invalid="ignore", divide="ignore"):
         curves = [
-            ranked(scores[seen[:, k], k], truth[seen[:, k], k], weights[:, seen[:, k]]) for k in range(scores.shape[1])
+            compute_ranking_draws(scores[seen[:, k], k], truth[seen[:, k], k], weights[:, seen[:, k]])
+            for k in range(scores.shape[1])
         ]
     return {
         "auc": np.stack([auc for auc, _ in curves], axis=1),
@@ -82,52 +85,52 @@ def by_curves(scores: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> d
     }
 
 
-def figures(found: dict[str, np.ndarray], weights: np.ndarray, task: str) -> dict[str, np.ndarray]:
+def compute_mean_draws(found: dict[str, np.ndarray], weights: np.ndarray, task: str) -> dict[str, np.ndarray]:
     """The figures over all classes, [shape=(n_draws,)] each, of what `by_class` found with these weights."""
     with np.errstate(invalid="ignore", divide="ignore"):
         over_all = {
-            "macro_precision": macro(answered(found)),
-            "macro_recall": macro(found["recall"]),
-            "macro_f1": macro(found["f1"]),
-            "macro_auc": macro(found["auc"]),
-            "mean_average_precision": macro(found["average_precision"]),
-            **weighted_by_counts(found),
-            "weighted_auc": by_support(found["auc"], found["present"]),
+            "macro_precision": average_classes(fill_undefined_precision(found)),
+            "macro_recall": average_classes(found["recall"]),
+            "macro_f1": average_classes(found["f1"]),
+            "macro_auc": average_classes(found["auc"]),
+            "mean_average_precision": average_classes(found["average_precision"]),
+            **compute_weighted_counts(found),
+            "weighted_auc": average_by_support(found["auc"], found["present"]),
         }
         if task == "single":
             return over_all | {"accuracy": found["right"].sum(axis=1) / weights.sum(axis=1)}
-        return over_all | {"mean_f1_both_sides": macro((found["f1"] + found["f1_absent"]) / 2)}
+        return over_all | {"mean_f1_both_sides": average_classes((found["f1"] + found["f1_absent"]) / 2)}
 
 
-def weighted_by_counts(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def compute_weighted_counts(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Those weighted figures, [shape=(n_draws,)] each, that follow from what `by_counts` found."""
     present = found["present"]
     with np.errstate(invalid="ignore", divide="ignore"):
         return {
-            "weighted_precision": by_support(answered(found), present),
-            "weighted_recall": by_support(found["recall"], present),
-            "weighted_f1": by_support(found["f1"], present),
+            "weighted_precision": average_by_support(fill_undefined_precision(found), present),
+            "weighted_recall": average_by_support(found["recall"], present),
+            "weighted_f1": average_by_support(found["f1"], present),
         }
 
 
-def answered(found: dict[str, np.ndarray]) -> np.ndarray:
+def fill_undefined_precision(found: dict[str, np.ndarray]) -> np.ndarray:
     """Precisions in which a class that occurs and is never answered has 0, as in a report's summary."""
     return np.where(found["present"] > 0, np.nan_to_num(found["precision"]), np.nan)
 
 
-def macro(values: np.ndarray) -> np.ndarray:
+def average_classes(values: np.ndarray) -> np.ndarray:
     """The mean over classes of those that are defined: [shape=(n_draws, n_classes)] → [shape=(n_draws,)]."""
     defined = np.isfinite(values)
     return np.where(defined, values, 0).sum(axis=1) / defined.sum(axis=1)
 
 
-def by_support(values: np.ndarray, present: np.ndarray) -> np.ndarray:
+def average_by_support(values: np.ndarray, present: np.ndarray) -> np.ndarray:
     """As `macro`, each class weighted by how often it is present: [shape=(n_draws, n_classes)] both → [(n_draws,)]."""
     defined = np.isfinite(values)
     return np.where(defined, values * present, 0).sum(axis=1) / np.where(defined, present, 0).sum(axis=1)
 
 
-def ranked(scores: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def compute_ranking_draws(scores: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """ROC-AUC and average precision of one class for many weightings, as scikit-learn defines them.
 
     Parameters
@@ -145,13 +148,13 @@ def ranked(scores: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> tuple[
     order = np.argsort(-scores, kind="stable")
     last = np.append(np.diff(scores[order]) != 0, True)  # equal scores are one step of the curve
     some = [
-        areas(weights[begin : begin + TOGETHER, order], truth[order], last)
+        compute_areas(weights[begin : begin + TOGETHER, order], truth[order], last)
         for begin in range(0, len(weights), TOGETHER)
     ]
     return np.concatenate([auc for auc, _ in some]), np.concatenate([area for _, area in some])
 
 
-def areas(weights: np.ndarray, truth: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def compute_areas(weights: np.ndarray, truth: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The areas under both curves, [shape=(n_draws,)] each, of examples by falling score; `last` ends each step."""
     hits = np.cumsum(weights * truth, axis=1)[:, last]
     misses = np.cumsum(weights * ~truth, axis=1)[:, last]

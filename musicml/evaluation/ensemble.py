@@ -16,16 +16,16 @@ import numpy as np
 
 from musicml.data.datasets import loading
 from musicml.evaluation import as_published, comparison, evaluate, metrics, predictions
-from musicml.evaluation.predictions import Scored
+from musicml.evaluation.predictions import PredictionTable
 from musicml.experiment import run as runs
 from musicml.experiment.run import Run
 from musicml.inference import pooling
 from musicml.utils import files, terminal
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 
-def combine(
-    members: Sequence[Run], on: Path | None = None, say: Callable[[str], None] = terminal.say
+def combine_runs(
+    members: Sequence[Run], on: Path | None = None, say: Callable[[str], None] = terminal.print_message
 ) -> dict[str, Any]:
     """Score several runs as one.
 
@@ -37,33 +37,38 @@ def combine(
 
     Returns
     -------
-    dict : the report (`musicml.evaluation.metrics.make`) with `members`, each with its own main figure on the same
-    examples, `split`, `sample` and `protocol`
+    dict : the report (`musicml.evaluation.metrics.compute_report`) with `members`, each with its own main figure on the
+    same examples, `split`, `sample` and `protocol`
 
     Raises
     ------
-    BadInput
+    InputError
         If the runs answer for different classes or data, or one trained on what shall be scored.
     """
-    check_alike(members)
-    voices = [predictions.read(run) for run in members] if on is None else asked(members, Path(on), say)
+    check_same_task(members)
+    voices = (
+        [predictions.read_predictions(run) for run in members] if on is None else predict_folder(members, Path(on), say)
+    )
     if len(voices) < 2:
-        raise BadInput(
+        raise InputError(
             f"an ensemble needs two voices or more, and {members[0].name} alone is one: name another run, or with --on "
             "a run of several folds."
         )
     if on is None:
         check_tested(members, voices)
-        voices = comparison.aligned(voices)
-    names = [run.name for run in members] if on is None else [run.name for run in models_of(members)]
-    voted, thresholds = vote(voices), thresholds_of(members, voices[0].names, on)
+        voices = comparison.align_tables(voices)
+    names = [run.name for run in members] if on is None else [run.name for run in list_models(members)]
+    voted, thresholds = average_tables(voices), average_thresholds(members, voices[0].names, on)
     facts = [run.facts() for run in members]
     return {
         "members": [
-            {"run": name, "figure": figure_of(voice, thresholds)} for name, voice in zip(names, voices, strict=True)
+            {"run": name, "figure": compute_main_metric(voice, thresholds)}
+            for name, voice in zip(names, voices, strict=True)
         ],
         "split": "test" if on is None else str(on),
-        **metrics.make(voted.scores, voted.targets, voted.groups, list(voted.class_names), voted.task, thresholds),
+        **metrics.compute_report(
+            voted.scores, voted.targets, voted.groups, list(voted.class_names), voted.task, thresholds
+        ),
         "calibration_error_before": None,
         "unlike_training": None,
         "sample": any(fact["data"]["sample"] for fact in facts),
@@ -71,89 +76,89 @@ def combine(
     }
 
 
-def vote(voices: Sequence[Scored]) -> Scored:
+def average_tables(voices: Sequence[PredictionTable]) -> PredictionTable:
     """The average of several tables of scores of the same examples."""
     stacked = np.stack([voice.scores for voice in voices])
     task = voices[0].task
     return replace(
         voices[0],
         scores=np.stack(
-            [pooling.pooled(stacked[:, place], task, "log_probability") for place in range(stacked.shape[1])]
+            [pooling.pool_clips(stacked[:, place], task, "log_probability") for place in range(stacked.shape[1])]
         ),
     )
 
 
-def check_alike(members: Sequence[Run]) -> None:
+def check_same_task(members: Sequence[Run]) -> None:
     """Refuse runs that can't be held against each other: other classes, other data."""
     first = members[0]
     for run in members[1:]:
-        if predictions.class_names_of(run) != predictions.class_names_of(first) or predictions.task_of(
+        if predictions.read_class_names(run) != predictions.read_class_names(first) or predictions.get_task(
             run
-        ) != predictions.task_of(first):
-            raise BadInput(
+        ) != predictions.get_task(first):
+            raise InputError(
                 f"an ensemble's runs must answer for the same classes, and {run.name} answers for others than "
                 f"{first.name}: take runs of one data set."
             )
         if run.facts()["data"]["hash"] != first.facts()["data"]["hash"]:
-            raise BadInput(
+            raise InputError(
                 f"an ensemble's runs must know the same examples, and {run.name} was trained on other data than "
                 f"{first.name}: train both on the data as it is now."
             )
     if len({run.name for run in members}) < len(members):
-        raise BadInput("an ensemble's runs must be different ones, and one is named twice: name each once.")
+        raise InputError("an ensemble's runs must be different ones, and one is named twice: name each once.")
 
 
-def check_tested(members: Sequence[Run], voices: Sequence[Scored]) -> None:
+def check_tested(members: Sequence[Run], voices: Sequence[PredictionTable]) -> None:
     """Refuse where one run trained on, or chose by, what another was tested on."""
     tested = set().union(*(voice.names for voice in voices))
     for run, voice in zip(members, voices, strict=True):
-        learnt = tested & learnt_by(run)
+        learnt = tested & list_learned_examples(run)
         if learnt:
-            raise BadInput(
+            raise InputError(
                 f"an ensemble must score only what no member has learnt from, and {run.name} learnt from "
                 f"{len(learnt)} of {len(tested)} examples, {min(learnt)} for one: train its runs with one split "
                 "(the same data.split, and a split that no seed changes) or with data.folds."
             )
         if tested - set(voice.names):
-            raise BadInput(
+            raise InputError(
                 f"an ensemble's runs must have answered for the same examples, and {run.name} lacks "
                 f"{len(tested - set(voice.names))} of {len(tested)}: evaluate runs of the same data."
             )
 
 
-def learnt_by(run: Run) -> set[str]:
+def list_learned_examples(run: Run) -> set[str]:
     """The examples that a run's answers rest on; of a cross-validation none, whose folds answer for what they lack."""
     if run.facts()["split"].get("folds"):
         return set()
     return {row["example"] for row in run.table("split.csv") if row["split"] in ("train", "val")}
 
 
-def models_of(members: Sequence[Run]) -> list[Run]:
+def list_models(members: Sequence[Run]) -> list[Run]:
     """Each run's models that learnt from a part of the data only: its folds, or itself."""
     found: list[Run] = []
     for run in members:
         folds = run.facts()["split"].get("folds") or 0
-        found += [runs.fold(run, k) for k in range(1, folds + 1)] or [run]
+        found += [runs.get_fold(run, k) for k in range(1, folds + 1)] or [run]
     return found
 
 
-def asked(members: Sequence[Run], folder: Path, say: Callable[[str], None]) -> list[Scored]:
+def predict_folder(members: Sequence[Run], folder: Path, say: Callable[[str], None]) -> list[PredictionTable]:
     """What every model answers for a labelled folder, no file of which one of them has learnt from."""
     dataset = loading.load_folder(folder)
-    class_names = predictions.class_names_of(members[0])
+    class_names = predictions.read_class_names(members[0])
     known = [example for example in dataset.examples if example.label in class_names]
-    if not known or predictions.task_of(members[0]) != "single":
-        raise BadInput(
+    if not known or predictions.get_task(members[0]) != "single":
+        raise InputError(
             f"{folder} must have class folders named as the runs' classes ({', '.join(class_names)}), each file of one "
             "class: name its folders so."
         )
     for run in members:
-        refuse_learnt(run, known, folder)
+        check_unlearned(run, known, folder)
     voices = []
-    for model in models_of(members):
-        answered = evaluate.ask(model, dataset, known, say)
+    for model in list_models(members):
+        answered = evaluate.predict_examples(model, dataset, known, say)
         voices.append(
-            Scored(
+            PredictionTable(
                 np.array([prediction.file for prediction in answered.predictions], dtype=object),
                 np.array(answered.groups, dtype=object),
                 class_names,
@@ -165,39 +170,39 @@ def asked(members: Sequence[Run], folder: Path, say: Callable[[str], None]) -> l
     return voices
 
 
-def refuse_learnt(run: Run, examples: Sequence[loading.Example], folder: Path) -> None:
+def check_unlearned(run: Run, examples: Sequence[loading.Example], folder: Path) -> None:
     """Refuse a folder that holds a file, told by its content, that one of a run's models has learnt from."""
-    dataset = loading.load_again(run.facts()["data"])
+    dataset = loading.reload_dataset(run.facts()["data"])
     facts = run.facts()
-    sides = {as_published.track_of(row["example"], facts): row["split"] for row in run.table("split.csv")}
+    sides = {as_published.get_track_name(row["example"], facts): row["split"] for row in run.table("split.csv")}
     # every example is in the training of some fold, and some piece of every track in that of random pieces
-    whole = bool(facts["split"].get("folds")) or as_published.in_pieces(facts)
+    whole = bool(facts["split"].get("folds")) or as_published.is_cut_into_pieces(facts)
     seen = {
-        files.digest(example.path)
+        files.compute_digest(example.path)
         for example in dataset.examples
         if example.id in sides and (whole or sides[example.id] in ("train", "val"))
     }
-    learnt = [example.id for example in examples if files.digest(example.path) in seen]
+    learnt = [example.id for example in examples if files.compute_digest(example.path) in seen]
     if learnt:
-        raise BadInput(
+        raise InputError(
             f"an ensemble must score only what no member has learnt from, and {run.name} learnt from {len(learnt)} of "
             f"the {len(examples)} files in {folder}, {learnt[0]} for one: give files that it has not seen."
         )
 
 
-def thresholds_of(members: Sequence[Run], names: np.ndarray, on: Path | None) -> np.ndarray:
+def average_thresholds(members: Sequence[Run], names: np.ndarray, on: Path | None) -> np.ndarray:
     """From which score on a class counts as present: the mean of the members' own."""
     found = []
     for run in members:
-        folded = run.facts()["split"].get("folds") and on is None and predictions.task_of(run) == "multi"
+        folded = run.facts()["split"].get("folds") and on is None and predictions.get_task(run) == "multi"
         found.append(
-            predictions.fold_thresholds(run, names) if folded else np.array(run.read("serving.json")["thresholds"])
+            predictions.read_fold_thresholds(run, names) if folded else np.array(run.read("serving.json")["thresholds"])
         )
     return np.mean(np.broadcast_arrays(*found), axis=0)
 
 
-def figure_of(voice: Scored, thresholds: np.ndarray) -> float | None:
+def compute_main_metric(voice: PredictionTable, thresholds: np.ndarray) -> float | None:
     """The main figure of one table of scores, to hold the ensemble's against."""
     nobody = np.zeros(len(voice.names))  # one group, of which no interval can be drawn
-    made = metrics.make(voice.scores, voice.targets, nobody, list(voice.class_names), voice.task, thresholds)
+    made = metrics.compute_report(voice.scores, voice.targets, nobody, list(voice.class_names), voice.task, thresholds)
     return made["metrics"][made["main_metric"]]

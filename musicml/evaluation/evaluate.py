@@ -17,15 +17,15 @@ from musicml.evaluation import as_published, metrics
 from musicml.experiment import run as runs
 from musicml.experiment.run import Run
 from musicml.inference import calibration, manifest, pooling
-from musicml.inference.predictor import Prediction, Predictor, Question
+from musicml.inference.predictor import ModelInput, Prediction, Predictor
 from musicml.utils import files, terminal
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 TOGETHER = 32  # files answered in one pass: enough for the model to work in full batches, few enough to hold in memory
 
 
-def evaluate(
-    run: Run, on: Path | None = None, data_root: Path | None = None, say: Callable[[str], None] = terminal.say
+def evaluate_run(
+    run: Run, on: Path | None = None, data_root: Path | None = None, say: Callable[[str], None] = terminal.print_message
 ) -> dict[str, Any]:
     """Score a run on its test examples, or on another labelled folder.
 
@@ -38,11 +38,11 @@ def evaluate(
 
     Returns
     -------
-    dict : the report (`musicml.evaluation.metrics.make`) with `run`, `split` and, on a folder, `left_out`
+    dict : the report (`musicml.evaluation.metrics.compute_report`) with `run`, `split` and, on a folder, `left_out`
 
     Raises
     ------
-    BadInput
+    InputError
         If the run is not trained, its data is gone, or the folder shares no class with it.
     """
     if on is not None:
@@ -51,20 +51,22 @@ def evaluate(
         return run.read("report.json")
     facts = run.facts()
     if facts["status"] != "trained":
-        raise BadInput(
+        raise InputError(
             f"run {run.name} must be trained before it is scored, and is only {facts['status']}: {run.cure()}"
         )
-    dataset = loading.load_again(facts["data"], data_root)
-    answered = asked_in_folds(run, dataset, say) if facts["split"].get("folds") else asked(run, dataset, say)
-    served = as_published.as_served(
+    dataset = loading.reload_dataset(facts["data"], data_root)
+    answered = (
+        predict_folds(run, dataset, say) if facts["split"].get("folds") else predict_test_split(run, dataset, say)
+    )
+    served = as_published.score_as_served(
         *(run, dataset, answered.predictions, answered.targets, answered.groups, answered.thresholds, data_root)
     )
-    side = "out of fold" if facts["split"].get("folds") else as_published.side(facts)
-    return written(run, dataset, answered, side, {} if served is None else {"as_served": served})
+    side = "out of fold" if facts["split"].get("folds") else as_published.get_scored_split(facts)
+    return write_report_file(run, dataset, answered, side, {} if served is None else {"as_served": served})
 
 
 @dataclass(frozen=True)
-class Answered:
+class TestPredictions:
     """What a run answers for its test examples, with what they are, and the files that can't be read.
 
     `thresholds`, of several classes at once: np.ndarray [shape=(n_classes,)], or of each example its fold's,
@@ -78,33 +80,33 @@ class Answered:
     thresholds: np.ndarray
 
 
-def asked(run: Run, dataset: Dataset, say: Callable[[str], None]) -> Answered:
+def predict_test_split(run: Run, dataset: Dataset, say: Callable[[str], None]) -> TestPredictions:
     """The run's answers for the side that it is judged on, in the groups that its split kept together.
 
     A split by track, or one as published, kept nothing together; its files are judged in the data set's own groups,
     since those of one artist still resemble each other.
     """
     facts = run.facts()
-    side, cut = as_published.side(facts), as_published.in_pieces(facts)
+    side, cut = as_published.get_scored_split(facts), as_published.is_cut_into_pieces(facts)
     rows = [row for row in run.table("split.csv") if row["split"] == side]
-    there = as_published.by_name(dataset, [row["example"] for row in rows], facts)
+    there = as_published.index_examples(dataset, [row["example"] for row in rows], facts)
     found = [(there[row["example"]], row["group"]) for row in rows if row["example"] in there]
-    if not splitting.keeps_nothing_together(dataset.as_published, facts["settings"]["data"]["split"]):
+    if not splitting.is_ungrouped_split(dataset.as_published, facts["settings"]["data"]["split"]):
         found = [(replace(example, group=group), group) for example, group in found]
-    answered = ask(run, dataset, [example for example, _ in found], say, cut)
+    answered = predict_examples(run, dataset, [example for example, _ in found], say, cut)
     gone = [f"{row['example']}: not on the disk any more" for row in rows if row["example"] not in there]
     return replace(answered, lost=answered.lost + gone)
 
 
-def asked_in_folds(run: Run, dataset: Dataset, say: Callable[[str], None]) -> Answered:
+def predict_folds(run: Run, dataset: Dataset, say: Callable[[str], None]) -> TestPredictions:
     """Each fold's answers for what it was tested on, in the order of the folds; each fold is made whole by it."""
     parts = []
     for k in range(1, run.facts()["split"]["folds"] + 1):
-        fold = runs.fold(run, k)
-        parts.append(asked(fold, dataset, say))
+        fold = runs.get_fold(run, k)
+        parts.append(predict_test_split(fold, dataset, say))
         if not fold.is_whole:
-            written(fold, dataset, parts[-1], "test")
-    return Answered(
+            write_report_file(fold, dataset, parts[-1], "test")
+    return TestPredictions(
         [prediction for part in parts for prediction in part.predictions],
         np.concatenate([part.targets for part in parts]),
         [group for part in parts for group in part.groups],
@@ -113,15 +115,15 @@ def asked_in_folds(run: Run, dataset: Dataset, say: Callable[[str], None]) -> An
     )
 
 
-def written(
-    run: Run, dataset: Dataset, answered: Answered, split: str, more: Mapping[str, Any] | None = None
+def write_report_file(
+    run: Run, dataset: Dataset, answered: TestPredictions, split: str, more: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """The report of a run's answers and `more`, written after them: from then on the run is whole."""
     facts = run.facts()
     made = {
         "run": run.name,
         "split": split,
-        **judge(run, answered),
+        **score_predictions(run, answered),
         "unreadable": answered.lost,
         "sample": facts["data"]["sample"],
         "protocol": facts["protocol"],
@@ -136,7 +138,7 @@ def evaluate_folder(run: Run, folder: Path, say: Callable[[str], None]) -> dict[
     """Score a run on another labelled folder; nothing is written. What the run trained on is left out."""
     facts, class_names = run.facts(), run.read("labels.json")
     if facts["task"] == "multi":
-        raise BadInput(
+        raise InputError(
             f"run {run.name} answers for several classes at once, and class folders say only what is present, nothing "
             "of what is absent: no precision can be had from them; ask it about the files with `musicml predict`."
         )
@@ -146,16 +148,16 @@ def evaluate_folder(run: Run, folder: Path, say: Callable[[str], None]) -> dict[
         say(f"left out, since the run was not trained on them: {', '.join(foreign)}")
     known = [example for example in dataset.examples if example.label in class_names]
     if not known:
-        raise BadInput(
+        raise InputError(
             f"{folder} must have a class folder that run {run.name} knows, and has {', '.join(foreign)}: name "
             f"the folders as the run does ({', '.join(class_names)})."
         )
-    fresh = unseen(run, known, say)
-    answered = ask(run, dataset, fresh, say)
+    fresh = select_unseen(run, known, say)
+    answered = predict_examples(run, dataset, fresh, say)
     return {
         "run": run.name,
         "split": str(folder),
-        **judge(run, answered),
+        **score_predictions(run, answered),
         "left_out": foreign,
         "trained_on": len(known) - len(fresh),
         "unreadable": answered.lost,
@@ -164,48 +166,50 @@ def evaluate_folder(run: Run, folder: Path, say: Callable[[str], None]) -> dict[
     }
 
 
-def unseen(run: Run, examples: list[Example], say: Callable[[str], None]) -> list[Example]:
+def select_unseen(run: Run, examples: list[Example], say: Callable[[str], None]) -> list[Example]:
     """The examples that the run neither trained on nor chose by, told by their files' content."""
     try:
-        dataset = loading.load_again(run.facts()["data"])
-    except BadInput:
+        dataset = loading.reload_dataset(run.facts()["data"])
+    except InputError:
         say("the run's own data is gone: whether it trained on any of these files can't be told")
         return examples
     taught = [row["example"] for row in run.table("split.csv") if row["split"] in ("train", "val")]
-    known = {as_published.track_of(name, run.facts()) for name in taught}
-    seen = {files.digest(example.path) for example in dataset.examples if example.id in known}
-    fresh = [example for example in examples if files.digest(example.path) not in seen]
+    known = {as_published.get_track_name(name, run.facts()) for name in taught}
+    seen = {files.compute_digest(example.path) for example in dataset.examples if example.id in known}
+    fresh = [example for example in examples if files.compute_digest(example.path) not in seen]
     if len(fresh) < len(examples):
         say(f"left out, since the run was trained on them: {len(examples) - len(fresh)} of {len(examples)} files")
     if not fresh:
-        raise BadInput(
+        raise InputError(
             f"the folder must hold files that run {run.name} was not trained on, and holds none: give others."
         )
     return fresh
 
 
-def ask(run: Run, dataset: Dataset, examples: list[Example], say: Callable[[str], None], cut: bool = False) -> Answered:
+def predict_examples(
+    run: Run, dataset: Dataset, examples: list[Example], say: Callable[[str], None], cut: bool = False
+) -> TestPredictions:
     """The run's answers for examples; `cut` says that these are pieces of tracks."""
     if not examples:
-        raise BadInput(f"run {run.name} must have test files on the disk, and none is there: put its data back.")
+        raise InputError(f"run {run.name} must have test files on the disk, and none is there: put its data back.")
     predictor, begun = Predictor(run), time.perf_counter()
     predictor.model()  # what ails the model is no fault of the first file
     kept, lost, predictions = [], [], []
     places = {example.id: place for place, example in enumerate(dataset.examples)}
-    pieces = as_published.Pieces(predictor)
+    pieces = as_published.PieceReader(predictor)
     for begin in range(0, len(examples), TOGETHER):
         questions = []
         for example in examples[begin : begin + TOGETHER]:
             try:
                 questions.append(
-                    pieces.read(example) if cut else question(predictor, dataset, example, places[example.id])
+                    pieces.read(example) if cut else make_model_input(predictor, dataset, example, places[example.id])
                 )
                 kept.append(example)
-            except BadInput as error:
+            except InputError as error:
                 lost.append(f"{example.id}: {error}")
         predictions += predictor.answer(questions) if questions else []
     if not kept:
-        raise BadInput(f"{dataset.name} must have test files that can be read, and none can; the first: {lost[0]}")
+        raise InputError(f"{dataset.name} must have test files that can be read, and none can; the first: {lost[0]}")
     for words in lost[:5]:
         say(f"not read: {words}")
     say(
@@ -216,42 +220,42 @@ def ask(run: Run, dataset: Dataset, examples: list[Example], say: Callable[[str]
     targets = np.array(
         [[example.labels.get(name, unknown) for name in predictor.class_names] for example in kept], dtype=float
     )
-    return Answered(
+    return TestPredictions(
         predictions, targets, [example.group for example in kept], lost, np.array(predictor.serving.thresholds)
     )
 
 
-def question(predictor: Predictor, dataset: Dataset, example: Example, place: int) -> Question:
+def make_model_input(predictor: Predictor, dataset: Dataset, example: Example, place: int) -> ModelInput:
     """What the run is asked for one example: its file, or the features that the data set ships."""
     if predictor.serving.asks_for == "file":
         return predictor.read(example.path, example.id)
     if dataset.vggish is None:
-        raise BadInput(
+        raise InputError(
             "this run is asked with VGGish features, and the data set brings none: evaluate it on OpenMIC's release."
         )
-    return Question(example.id, dataset.vggish[place])
+    return ModelInput(example.id, dataset.vggish[place])
 
 
-def judge(run: Run, answered: Answered, draws: int = metrics.DRAWS) -> dict[str, Any]:
+def score_predictions(run: Run, answered: TestPredictions, draws: int = metrics.N_BOOTSTRAP) -> dict[str, Any]:
     """The report of answers, with their calibration without its temperature beside it, and false alarms."""
     task, targets = run.facts()["task"], answered.targets
     scores = np.stack([prediction.scores for prediction in answered.predictions])
-    average = manifest.read(run).average
-    raw = np.stack([pooling.pooled(one.clip_scores, task, average) for one in answered.predictions])
+    average = manifest.read_manifest(run).average
+    raw = np.stack([pooling.pool_clips(one.clip_scores, task, average) for one in answered.predictions])
     groups, names = np.array(answered.groups, dtype=object), run.read("labels.json")
     judged = [prediction for prediction in answered.predictions if prediction.unlike is not None]
     flagged = sum(prediction.is_unlike_training for prediction in judged)
     temperatures = {prediction.temperature for prediction in answered.predictions}  # each fold has its own
     return {
-        **metrics.make(scores, targets, groups, names, task, answered.thresholds, draws=draws),
+        **metrics.compute_report(scores, targets, groups, names, task, answered.thresholds, draws=draws),
         "temperature": answered.predictions[0].temperature if len(temperatures) == 1 else None,
-        "calibration_error_before": metrics.rounded(calibration.calibration_error(raw, targets, task)),
-        "reliability_before": calibration.reliability(raw, targets, task),
+        "calibration_error_before": metrics.round_metric(calibration.compute_calibration_error(raw, targets, task)),
+        "reliability_before": calibration.compute_reliability(raw, targets, task),
         "unlike_training": {"flagged": int(flagged), "n": len(judged)} if judged else None,
     }
 
 
-def write_predictions(run: Run, answered: Answered, task: str) -> None:
+def write_predictions(run: Run, answered: TestPredictions, task: str) -> None:
     """Write predictions.csv, a row an example, and clips.npz, the raw scores of each clip."""
     predictions = answered.predictions
     names = predictions[0].class_names
@@ -274,7 +278,7 @@ def write_predictions(run: Run, answered: Answered, task: str) -> None:
         ["example", "group", "labels", "absent", *(f"score:{name}" for name in names)],
     )
     counts = [len(prediction.starts) for prediction in predictions]
-    with files.whole(run.path / "clips.npz") as temporary:
+    with files.write_atomically(run.path / "clips.npz") as temporary:
         np.savez_compressed(
             temporary,
             example=np.repeat(np.arange(len(counts)), counts),

@@ -8,36 +8,41 @@ from typing import Any
 
 import numpy as np
 
-from musicml.evaluation.bootstrap import by_class, drawn, weighted
-from musicml.utils.stats import wilson
+from musicml.evaluation.bootstrap import compute_class_draws, compute_weighted_metrics, draw_groups
+from musicml.utils.stats import compute_wilson_interval
 
-DRAWS = 1000
+N_BOOTSTRAP = 1000
 # figures above which draws lie: an example drawn twice helps itself
 BIASED = ("average_precision", "mean_average_precision")
-OF_A_CLASS = ("precision", "recall", "f1", "auc", "average_precision")  # with an interval for each class
+CLASS_METRICS = ("precision", "recall", "f1", "auc", "average_precision")  # with an interval for each class
 ENDS = (2.5, 97.5)  # percentiles between which 95 % lie
 
 
-def intervals(
+def compute_intervals(
     scores: np.ndarray,
     targets: np.ndarray,
     said: np.ndarray,
     groups: np.ndarray,
     task: str,
     seed: int,
-    draws: int = DRAWS,
+    draws: int = N_BOOTSTRAP,
 ) -> dict[str, list[float] | None] | None:
     """95 % intervals of the figures: groups drawn again `draws` times; None with fewer than two groups."""
-    weights = drawn(groups, seed, draws)
+    weights = draw_groups(groups, seed, draws)
     if weights is None:
         return None
-    found = weighted(scores, targets, said, np.concatenate([np.ones((1, len(scores))), weights]), task)
-    points = {name: rounded(values[0]) for name, values in found.items()}
-    return intervals_of({name: values[1:] for name, values in found.items()}, groups, points)
+    found = compute_weighted_metrics(scores, targets, said, np.concatenate([np.ones((1, len(scores))), weights]), task)
+    points = {name: round_metric(values[0]) for name, values in found.items()}
+    return summarize_draws({name: values[1:] for name, values in found.items()}, groups, points)
 
 
-def class_intervals(
-    scores: np.ndarray, targets: np.ndarray, said: np.ndarray, groups: np.ndarray, seed: int = 0, draws: int = DRAWS
+def compute_class_intervals(
+    scores: np.ndarray,
+    targets: np.ndarray,
+    said: np.ndarray,
+    groups: np.ndarray,
+    seed: int = 0,
+    draws: int = N_BOOTSTRAP,
 ) -> list[dict[str, list[float] | None]]:
     """95 % intervals of each class's own figures, from the same draws as `intervals`.
 
@@ -55,14 +60,16 @@ def class_intervals(
     list of dict, one a class: each of `OF_A_CLASS` → [low, high]; None where it is not defined, where there are fewer
     than two groups, or where every draw gives the same
     """
-    weights = drawn(groups, seed, draws)
-    once = by_class(scores, targets, said, np.ones((1, len(scores))))
-    points = [{name: rounded(once[name][0, k]) for name in OF_A_CLASS} for k in range(targets.shape[1])]
-    return intervals_of_classes(None if weights is None else by_class(scores, targets, said, weights), points)
+    weights = draw_groups(groups, seed, draws)
+    once = compute_class_draws(scores, targets, said, np.ones((1, len(scores))))
+    points = [{name: round_metric(once[name][0, k]) for name in CLASS_METRICS} for k in range(targets.shape[1])]
+    return summarize_class_draws(
+        None if weights is None else compute_class_draws(scores, targets, said, weights), points
+    )
 
 
-def mean_and_interval(
-    values: np.ndarray, groups: np.ndarray, draws: int = DRAWS
+def compute_mean_and_interval(
+    values: np.ndarray, groups: np.ndarray, draws: int = N_BOOTSTRAP
 ) -> tuple[float | None, list[float] | None]:
     """The mean of a value an example, such as whether it was told right, or a difference of two models in that.
 
@@ -78,12 +85,16 @@ def mean_and_interval(
     """
     names, group_of = np.unique(np.asarray(groups).astype(str), return_inverse=True)
     # a group's examples are drawn together, so their sums are all that is drawn
-    weights, sizes = drawn(names, 0, draws), np.bincount(group_of)
-    interval = None if weights is None else between(weights @ np.bincount(group_of, values) / (weights @ sizes))
-    return rounded(np.mean(values)), interval
+    weights, sizes = draw_groups(names, 0, draws), np.bincount(group_of)
+    interval = (
+        None
+        if weights is None
+        else compute_percentile_interval(weights @ np.bincount(group_of, values) / (weights @ sizes))
+    )
+    return round_metric(np.mean(values)), interval
 
 
-def intervals_of(
+def summarize_draws(
     found: dict[str, np.ndarray], groups: np.ndarray, points: Mapping[str, float | None]
 ) -> dict[str, list[float] | None]:
     """The intervals of figures of which each draw gave one, [shape=(draws,)]; those without any are left out.
@@ -91,30 +102,35 @@ def intervals_of(
     That of an accuracy is Wilson's where every example is a group of its own. `points` are the figures themselves.
     """
     limits = {
-        name: between(values, points.get(name) if name in BIASED else None)
+        name: compute_percentile_interval(values, points.get(name) if name in BIASED else None)
         for name, values in found.items()
         if np.isfinite(values).any()
     }
     n_groups = len(set(np.asarray(groups).astype(str)))
     # a plain count where each example stands for itself; and where every draw gives the same, of groups
     if "accuracy" in limits and (limits["accuracy"] is None or n_groups == len(groups)):
-        limits["accuracy"] = rounded_ends(wilson(round(float(points["accuracy"]) * n_groups), n_groups))
+        limits["accuracy"] = round_interval(
+            compute_wilson_interval(round(float(points["accuracy"]) * n_groups), n_groups)
+        )
     return limits
 
 
-def intervals_of_classes(
+def summarize_class_draws(
     found: dict[str, np.ndarray] | None, rows: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, list[float] | None]]:
     """The intervals of what `by_class` gives, a dict a class; without draws, None each. `rows` hold the figures."""
     if found is None:
-        return [dict.fromkeys(OF_A_CLASS) for _ in rows]
+        return [dict.fromkeys(CLASS_METRICS) for _ in rows]
     return [
-        {name: between(found[name][:, k], row[name] if name in BIASED else None) for name in OF_A_CLASS}
+        {
+            name: compute_percentile_interval(found[name][:, k], row[name] if name in BIASED else None)
+            for name in CLASS_METRICS
+        }
         for k, row in enumerate(rows)
     ]
 
 
-def between(values: np.ndarray, point: float | None = None) -> list[float] | None:
+def compute_percentile_interval(values: np.ndarray, point: float | None = None) -> list[float] | None:
     """Where 95 % of the draws lie, [shape=(draws,)], those that are NaN aside; None where all give the same.
 
     With `point`, the figure itself, corrected for draws that lie mostly on one side of it, after Efron,
@@ -123,12 +139,12 @@ def between(values: np.ndarray, point: float | None = None) -> list[float] | Non
     values = values[np.isfinite(values)]
     if len(values) == 0:
         return None
-    low, high = np.percentile(values, ENDS if point is None else corrected_ends(values, point))
+    low, high = np.percentile(values, ENDS if point is None else correct_percentiles(values, point))
     # where every draw gives the same figure, drawing again can't tell how sure it is
-    return rounded_ends((low, high)) if high > low else None
+    return round_interval((low, high)) if high > low else None
 
 
-def corrected_ends(values: np.ndarray, point: float) -> list[float]:
+def correct_percentiles(values: np.ndarray, point: float) -> list[float]:
     """Between which percentiles of the draws the interval lies, of a figure that draws are biased against."""
     normal, least = NormalDist(), 0.5 / len(values)
     same = np.abs(values - point) <= 1e-6  # a report's figures are rounded
@@ -137,11 +153,11 @@ def corrected_ends(values: np.ndarray, point: float) -> list[float]:
     return [100 * normal.cdf(shift + normal.inv_cdf(end / 100)) for end in ENDS]
 
 
-def rounded(value: float) -> float | None:
+def round_metric(value: float) -> float | None:
     """Six digits are more than any of these figures is worth; None for what is not a number."""
     return None if not np.isfinite(value) else round(float(value), 6)
 
 
-def rounded_ends(ends: tuple[float, float]) -> list[float]:
+def round_interval(ends: tuple[float, float]) -> list[float]:
     """An interval as a report keeps it."""
-    return [rounded(end) for end in ends]
+    return [round_metric(end) for end in ends]

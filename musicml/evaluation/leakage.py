@@ -26,14 +26,14 @@ from musicml.experiment.config import Experiment
 from musicml.features import clips as inputs
 from musicml.training import preparation, trainer
 from musicml.utils import terminal
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 WAYS = ("pieces", "tracks", "artists")
 DRAWS = 2000
 
 
 @dataclass(frozen=True)
-class Figure:
+class LeakageEstimate:
     """A share of pieces, or a difference of two, with its 95 % interval from a bootstrap over artists."""
 
     name: str
@@ -42,7 +42,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Leak:
+class LeakageResult:
     """What the three ways gave.
 
     Attributes
@@ -61,8 +61,8 @@ class Leak:
     n_pieces: int
     n_tracks: int
     n_artists: int
-    figures: tuple[Figure, ...]
-    differences: tuple[Figure, ...]
+    figures: tuple[LeakageEstimate, ...]
+    differences: tuple[LeakageEstimate, ...]
     right: np.ndarray
 
     def as_table(self) -> dict[str, Any]:
@@ -70,104 +70,111 @@ class Leak:
         return {name: value for name, value in asdict(self).items() if name != "right"}
 
 
-def measure(
+def measure_leakage(
     experiment: Experiment,
     data_root: Path,
     which: str = "auto",
     folder: Path | None = None,
     seeds: Sequence[int] = (0, 1, 2),
     folds: int = 3,
-    say: Callable[[str], None] = terminal.say,
-) -> Leak:
+    say: Callable[[str], None] = terminal.print_message,
+) -> LeakageResult:
     """Train `experiment` the three ways, `folds` times each and with each seed, and compare.
 
     Parameters
     ----------
-    which, folder : as `musicml.training.train.train` takes them
+    which, folder : as `musicml.training.train.train_experiment` takes them
     seeds : of the split, the weights and the order of batches
     folds : int >= 2
 
     Raises
     ------
-    BadInput
+    InputError
         If the experiment has no tracks that can be cut, tells several classes at once, or nobody knows the artists.
     """
     as_published = experiment.data.protocol == "as_published"
-    dataset = loading.load(experiment.data.dataset, data_root, which, folder, as_published)
+    dataset = loading.load_dataset(experiment.data.dataset, data_root, which, folder, as_published)
     experiment = experiment.on_sample() if dataset.sample else experiment
     known = len(set(dataset.groups)) < len(dataset.examples)  # before equal files share a group
-    material, tracks = cut_up(experiment, dataset, known, Path(data_root), say)
+    material, tracks = cut_into_segments(experiment, dataset, known, Path(data_root), say)
     right = np.zeros((len(WAYS), len(seeds), len(tracks)), dtype=bool)
     asked = list(itertools.product(enumerate(seeds), enumerate(WAYS)))
     # every split before any training, so that one which can't be made costs nothing
-    made = [dealt(material.dataset, name, tracks, folds, experiment, seed) for (_, seed), (_, name) in asked]
+    made = [deal_folds(material.dataset, name, tracks, folds, experiment, seed) for (_, seed), (_, name) in asked]
     for ((place, seed), (way, name)), found in zip(asked, made, strict=True):
         for k, split in enumerate(found):
             test = split.indices("test")
-            right[way, place, test] = told_right(experiment, replace(material, split=split), seed, Path(data_root))
+            right[way, place, test] = find_correct(experiment, replace(material, split=split), seed, Path(data_root))
             say(f"seed {seed}, {name}, fold {k + 1} of {folds}: accuracy {right[way, place, test].mean():.3f}")
-    return compared(experiment, material, right, tuple(seeds), folds, len(set(tracks)))
+    return compare_ways(experiment, material, right, tuple(seeds), folds, len(set(tracks)))
 
 
-def cut_up(
+def cut_into_segments(
     experiment: Experiment, dataset: Dataset, known: bool, data_root: Path, say: Callable[[str], None]
-) -> tuple[trainer.Material, list[str]]:
+) -> tuple[trainer.TrainingData, list[str]]:
     """The data set in pieces of a clip's length, each with its artist as its group, not split yet; each piece's track.
 
     Tracks that are equal to the byte count as one. `known` says whether the data set names any artists.
     """
-    clip = preparation.clip_of(experiment)
+    clip = preparation.make_clip_spec(experiment)
     if clip["n_frames"] is None or dataset.task != "single":
-        raise BadInput(
+        raise InputError(
             f"the leak meter needs tracks that can be cut, of one class each, and {experiment.name} on {dataset.name} "
             "has none: take one of the genre experiments."
         )
-    dataset, found = preparation.read(experiment, dataset, data_root, clip, say, named=False)  # there is no run
+    dataset, found = preparation.read_features(
+        experiment, dataset, data_root, clip, say, named=False
+    )  # there is no run
     n_tracks = len(dataset.examples)
     if not known:
-        raise BadInput(
+        raise InputError(
             f"the leak meter needs tracks of known artists, and no two tracks of {dataset.name} share a group: add a "
             "groups.csv (file,group) or the data set's index of artists."
         )
-    dataset, found = inputs.pieces(dataset, found, clip["n_frames"])
+    dataset, found = inputs.cut_into_pieces(dataset, found, clip["n_frames"])
     if len(dataset.examples) < 1.5 * n_tracks:
-        raise BadInput(
+        raise InputError(
             f"the leak meter needs two pieces or more a track, and {n_tracks} tracks give {len(dataset.examples)} of "
             f"{clip['seconds']:g} s: take shorter ones with --set clips.seconds=1."
         )
     nobody = splitting.Split(np.full(len(dataset.examples), "train", dtype=object), "not split yet")
-    material = trainer.Material(dataset, nobody, found, {**clip, "hop_frames": clip["n_frames"]})
+    material = trainer.TrainingData(dataset, nobody, found, {**clip, "hop_frames": clip["n_frames"]})
     return material, [
         dataset.same.get(track, track) for track in (example.id.rpartition("#")[0] for example in dataset.examples)
     ]
 
 
-def dealt(
+def deal_folds(
     dataset: Dataset, way: str, tracks: Sequence[str], folds: int, experiment: Experiment, seed: int
 ) -> tuple[splitting.Split, ...]:
     """The folds of one way: its groups are what may not stand on two sides."""
     own = {"pieces": [example.id for example in dataset.examples], "tracks": tracks, "artists": dataset.groups}[way]
     examples = tuple(replace(example, group=group) for example, group in zip(dataset.examples, own, strict=True))
     grouped = replace(dataset, examples=examples)
-    return splitting.folds(grouped, "group", folds, experiment.data.val_fraction, seed)[1]
+    return splitting.make_folds(grouped, "group", folds, experiment.data.val_fraction, seed)[1]
 
 
-def told_right(experiment: Experiment, material: trainer.Material, seed: int, data_root: Path) -> np.ndarray:
+def find_correct(experiment: Experiment, material: trainer.TrainingData, seed: int, data_root: Path) -> np.ndarray:
     """Which test pieces a model trained on the training side tells right, [shape=(n_test,)], bool."""
-    clips, scores = trainer.tried(experiment, material, seed, data_root)
+    clips, scores = trainer.train_and_score(experiment, material, seed, data_root)
     return scores.argmax(axis=1) == material.dataset.targets()[clips.example].argmax(axis=1)
 
 
-def compared(
-    experiment: Experiment, material: trainer.Material, right: np.ndarray, seeds: tuple[int, ...], folds: int, n: int
-) -> Leak:
+def compare_ways(
+    experiment: Experiment,
+    material: trainer.TrainingData,
+    right: np.ndarray,
+    seeds: tuple[int, ...],
+    folds: int,
+    n: int,
+) -> LeakageResult:
     """The figures and their paired differences, each with its interval; `n` tracks."""
     shares = right.mean(axis=1)  # [shape=(n_ways, n_pieces)]
 
-    def figure(name: str, values: np.ndarray) -> Figure:
-        return Figure(name, *metrics.mean_and_interval(values, material.dataset.groups, DRAWS))
+    def figure(name: str, values: np.ndarray) -> LeakageEstimate:
+        return LeakageEstimate(name, *metrics.compute_mean_and_interval(values, material.dataset.groups, DRAWS))
 
-    return Leak(
+    return LeakageResult(
         experiment.name,
         material.dataset.name,
         material.dataset.sample,

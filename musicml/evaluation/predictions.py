@@ -14,7 +14,7 @@ import numpy as np
 
 from musicml.experiment import run as runs
 from musicml.experiment.run import Run
-from musicml.utils.errors import BadInput, printable
+from musicml.utils.errors import InputError, make_printable
 
 BEFORE = ["example", "group", "labels", "absent"]  # the columns of predictions.csv before the scores
 BETWEEN = "|"  # what stands between class names in one cell
@@ -22,7 +22,7 @@ ARRAYS = ("example", "start", "scores")  # what clips.npz holds
 
 
 @dataclass(frozen=True)
-class Scored:
+class PredictionTable:
     """A run's table of scores.
 
     Attributes
@@ -47,7 +47,7 @@ class Scored:
         return [name for name, target in zip(self.class_names, self.targets[place], strict=True) if target == 1]
 
 
-def read(run: Run) -> Scored:
+def read_predictions(run: Run) -> PredictionTable:
     """What a run answered for each test example, with what is so.
 
     Parameters
@@ -56,23 +56,23 @@ def read(run: Run) -> Scored:
 
     Raises
     ------
-    BadInput
+    InputError
         If predictions.csv, labels.json or run.json is missing or damaged.
     """
-    class_names, task = class_names_of(run), task_of(run)
-    rows = list(rows_of(run, class_names))
+    class_names, task = read_class_names(run), get_task(run)
+    rows = list(read_rows(run, class_names))
     names, groups, present, absent = zip(*(row[: len(BEFORE)] for row in rows), strict=True)
-    return Scored(
+    return PredictionTable(
         np.array(names, dtype=object),
         np.array(groups, dtype=object),
         class_names,
-        numbers(run, [row[len(BEFORE) :] for row in rows]),
-        targets_of(run, present, absent, class_names, task),
+        parse_scores(run, [row[len(BEFORE) :] for row in rows]),
+        parse_targets(run, present, absent, class_names, task),
         task,
     )
 
 
-def fold_thresholds(run: Run, names: Sequence[str]) -> np.ndarray:
+def read_fold_thresholds(run: Run, names: Sequence[str]) -> np.ndarray:
     """From which score on each class was said of each example of a cross-validation: those of its own fold.
 
     Parameters
@@ -85,17 +85,17 @@ def fold_thresholds(run: Run, names: Sequence[str]) -> np.ndarray:
 
     Raises
     ------
-    BadInput
+    InputError
         If split.csv or a fold's serving.json is missing or damaged.
     """
     home = {row["example"]: row.get("fold") for row in run.table("split.csv")}
     if not all(str(home.get(name)).isdigit() for name in names):
-        raise broken(run, "split.csv", "the fold of each example", "lacks some")
-    its = {k: runs.fold(run, int(k)).read("serving.json")["thresholds"] for k in sorted(set(home.values()))}
+        raise make_damaged_error(run, "split.csv", "the fold of each example", "lacks some")
+    its = {k: runs.get_fold(run, int(k)).read("serving.json")["thresholds"] for k in sorted(set(home.values()))}
     return np.array([its[home[name]] for name in names])
 
 
-def clips(run: Run) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+def read_clip_scores(run: Run) -> dict[int, tuple[np.ndarray, np.ndarray]]:
     """The clips of each test example: its place in predictions.csv → where they begin and their raw scores.
 
     Returns
@@ -104,93 +104,101 @@ def clips(run: Run) -> dict[int, tuple[np.ndarray, np.ndarray]]:
 
     Raises
     ------
-    BadInput
+    InputError
         If clips.npz or labels.json is missing or damaged.
     """
-    n_classes, (places, starts, scores) = len(class_names_of(run)), arrays_of(run)
+    n_classes, (places, starts, scores) = len(read_class_names(run)), read_clip_arrays(run)
     if not places.shape == starts.shape == scores.shape[:1] or scores.shape[1:] != (n_classes,):
-        raise broken(run, "clips.npz", f"a start and {n_classes} scores for each clip", "holds other shapes")
+        raise make_damaged_error(
+            run, "clips.npz", f"a start and {n_classes} scores for each clip", "holds other shapes"
+        )
     steps = np.diff(places)
     if (steps < 0).any():
-        raise broken(run, "clips.npz", "clips in the order of their examples", "holds them in another")
+        raise make_damaged_error(run, "clips.npz", "clips in the order of their examples", "holds them in another")
     ends = [0, *(np.flatnonzero(steps) + 1).tolist(), len(places)]
     spans = zip(ends[:-1], ends[1:], strict=True)
     return {int(places[begin]): (starts[begin:end], scores[begin:end]) for begin, end in spans if end > begin}
 
 
-def arrays_of(run: Run) -> list[np.ndarray]:
+def read_clip_arrays(run: Run) -> list[np.ndarray]:
     """The arrays of clips.npz, in the order of `ARRAYS`."""
     path = run.path / "clips.npz"
     try:
         with np.load(path, allow_pickle=False) as kept:
             found = [kept[name] for name in ARRAYS]
     except FileNotFoundError:
-        raise BadInput(f"run {run.name} must hold {path.name}, and it is missing: {run.cure()}") from None
+        raise InputError(f"run {run.name} must hold {path.name}, and it is missing: {run.cure()}") from None
     except Exception as error:  # whatever half an archive, or none, makes numpy, zipfile and zlib raise
-        raise broken(run, path.name, "the scores of each clip", f"can't be read ({said_by(error)})") from None
+        raise make_damaged_error(
+            run, path.name, "the scores of each clip", f"can't be read ({describe_error(error)})"
+        ) from None
     if [values.dtype.kind for values in found] != ["i", "f", "f"]:
-        raise broken(run, path.name, "numbers", "holds something else")
+        raise make_damaged_error(run, path.name, "numbers", "holds something else")
     return found
 
 
-def class_names_of(run: Run) -> tuple[str, ...]:
+def read_class_names(run: Run) -> tuple[str, ...]:
     """The class names of labels.json, in order."""
     found = run.read("labels.json")
     if not isinstance(found, list) or not found or not all(isinstance(name, str) for name in found):
-        raise broken(run, "labels.json", "a list of class names", "holds something else")
+        raise make_damaged_error(run, "labels.json", "a list of class names", "holds something else")
     return tuple(found)
 
 
-def task_of(run: Run) -> str:
+def get_task(run: Run) -> str:
     """Whether each example is of one class, or of any number of them."""
     task = run.facts().get("task")
     if task not in ("single", "multi"):
-        raise broken(run, "run.json", "the task, single or multi", f"says {task!r}")
+        raise make_damaged_error(run, "run.json", "the task, single or multi", f"says {task!r}")
     return task
 
 
-def rows_of(run: Run, class_names: tuple[str, ...]) -> Iterator[list[str]]:
+def read_rows(run: Run, class_names: tuple[str, ...]) -> Iterator[list[str]]:
     """The rows of predictions.csv below its head, each with as many cells as it."""
     path, head = run.path / "predictions.csv", [*BEFORE, *(f"score:{name}" for name in class_names)]
-    lines = cells_of(run, path)
+    lines = read_cells(run, path)
     if not lines or lines[0] != head:
-        raise broken(
+        raise make_damaged_error(
             run, path.name, f"a column for each of the {len(class_names)} classes of labels.json", "has others"
         )
     if len(lines) == 1:
-        raise broken(run, path.name, "a row for each test example", "holds none")
+        raise make_damaged_error(run, path.name, "a row for each test example", "holds none")
     for number, line in enumerate(lines[1:], 2):
         if len(line) != len(head):
-            raise broken(run, path.name, f"{len(head)} cells in each row", f"row {number} has {len(line)}")
+            raise make_damaged_error(run, path.name, f"{len(head)} cells in each row", f"row {number} has {len(line)}")
         yield line
 
 
-def cells_of(run: Run, path: Path) -> list[list[str]]:
+def read_cells(run: Run, path: Path) -> list[list[str]]:
     """All rows of a CSV file with their cells, but empty ones."""
     try:
         with open(path, newline="", encoding="utf-8-sig") as source:
             return [line for line in csv.reader(source) if line]
     except FileNotFoundError:
-        raise BadInput(f"run {run.name} must hold {path.name}, and it is missing: {run.cure()}") from None
+        raise InputError(f"run {run.name} must hold {path.name}, and it is missing: {run.cure()}") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise broken(run, path.name, "a table in UTF-8", f"can't be read ({said_by(error)})") from None
+        raise make_damaged_error(
+            run, path.name, "a table in UTF-8", f"can't be read ({describe_error(error)})"
+        ) from None
 
 
-def numbers(run: Run, cells: list[list[str]]) -> np.ndarray:
+def parse_scores(run: Run, cells: list[list[str]]) -> np.ndarray:
     """Scores as numbers, [shape=(n, n_classes)], float64; each has to be one from 0 to 1."""
     try:
         found = np.array(cells, dtype=float)
     except ValueError as error:
-        raise broken(run, "predictions.csv", "numbers as scores", f"does not ({said_by(error)})") from None
+        raise make_damaged_error(
+            run, "predictions.csv", "numbers as scores", f"does not ({describe_error(error)})"
+        ) from None
     wrong = ~((found >= 0) & (found <= 1))  # so that NaN is wrong too
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
         said = f"row {row + 2} has {found[row, column]:g}"
-        raise broken(run, "predictions.csv", "scores from 0 to 1", said)
+        raise make_damaged_error(run, "predictions.csv", "scores from 0 to 1", said)
     return found
 
 
-def targets_of(
+def parse_targets(
     run: Run, present: tuple[str, ...], absent: tuple[str, ...], class_names: tuple[str, ...], task: str
 ) -> np.ndarray:
     """Which class is present, [shape=(n, n_classes)], float64: 1, 0, or for `multi` NaN where nobody looked."""
@@ -198,32 +206,35 @@ def targets_of(
     targets = np.full((len(present), len(class_names)), np.nan if task == "multi" else 0.0)
     for value, cells in ((0.0, absent), (1.0, present)):
         for row, cell in enumerate(cells):
-            for name in split(cell, place_of):
+            for name in split_names(cell, place_of):
                 if name not in place_of:
-                    raise broken(
-                        run, "predictions.csv", "class names of labels.json", f"row {row + 2} names {printable(name)!r}"
+                    raise make_damaged_error(
+                        run,
+                        "predictions.csv",
+                        "class names of labels.json",
+                        f"row {row + 2} names {make_printable(name)!r}",
                     )
                 targets[row, place_of[name]] = value
     if task == "single" and (targets.sum(axis=1) != 1).any():
         row = int(np.flatnonzero(targets.sum(axis=1) != 1)[0]) + 2
-        raise broken(
-            run, "predictions.csv", "one class for each example", f"row {row} has {printable(present[row - 2])!r}"
+        raise make_damaged_error(
+            run, "predictions.csv", "one class for each example", f"row {row} has {make_printable(present[row - 2])!r}"
         )
     return targets
 
 
-def split(cell: str, known: dict[str, int]) -> list[str]:
+def split_names(cell: str, known: dict[str, int]) -> list[str]:
     """The class names in one cell; a name that has the sign between names in itself is whole where it is alone."""
     if not cell:
         return []
     return [cell] if cell in known else cell.split(BETWEEN)
 
 
-def broken(run: Run, file: str, rule: str, said: str) -> BadInput:
+def make_damaged_error(run: Run, file: str, rule: str, said: str) -> InputError:
     """The refusal of one file of a run."""
-    return BadInput(f"{file} of run {run.name} must hold {rule}, and {said}: put it back, or train the run again.")
+    return InputError(f"{file} of run {run.name} must hold {rule}, and {said}: put it back, or train the run again.")
 
 
-def said_by(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """What an error says, on one line that can be read."""
-    return printable(" ".join(str(error).split()) or type(error).__name__)
+    return make_printable(" ".join(str(error).split()) or type(error).__name__)

@@ -14,14 +14,14 @@ from pathlib import Path
 from musicml.data.datasets import loading
 from musicml.experiment import run as runs
 from musicml.utils import files, terminal
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 BACKENDS = {"tensorflow": ("tensorflow", "tensorflow-cpu"), "jax": ("jax",)}
 WANTED_FREE = 2e9  # bytes: sample data, its features and a run of each experiment
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """One thing that was looked at.
 
     Attributes
@@ -34,26 +34,26 @@ class Finding:
     words: str
 
 
-def examine(data_root: Path, runs_root: Path) -> list[Finding]:
+def check_environment(data_root: Path, runs_root: Path) -> list[CheckResult]:
     """Look at Python, the backend, the disk, the data sets and the runs. Imports neither TensorFlow nor Keras."""
     return [python(), backend(), graphics(), decoders(), disk(data_root), *data(data_root), unfinished(runs_root)]
 
 
-def python() -> Finding:
+def python() -> CheckResult:
     """Python's version."""
     fits = (3, 11) <= tuple(map(int, platform.python_version_tuple()[:2])) <= (3, 13)
-    return Finding(
+    return CheckResult(
         "Python", "ok" if fits else "problem", f"{platform.python_version()}" + ("" if fits else ": take 3.11 to 3.13")
     )
 
 
-def backend() -> Finding:
+def backend() -> CheckResult:
     """Keras's version, and what it computes with."""
-    module = terminal.backend()
+    module = terminal.choose_backend()
     if importlib.util.find_spec(module):
         found = next(filter(None, map(version, BACKENDS.get(module, (module,)))), "?")
-        return Finding("Keras", "ok", f"Keras {version('keras')} on {module} {found}")
-    return Finding(
+        return CheckResult("Keras", "ok", f"Keras {version('keras')} on {module} {found}")
+    return CheckResult(
         "Keras", "problem", 'no backend: pip install -e ".[cpu]"; exported runs can be asked, nothing can be trained'
     )
 
@@ -66,63 +66,63 @@ def version(package: str) -> str | None:
         return None
 
 
-def graphics() -> Finding:
+def graphics() -> CheckResult:
     """The GPU, by its driver's own tool."""
     if shutil.which("nvidia-smi") is None:
-        return Finding("GPU", "note", "none found (no nvidia-smi): training runs on the CPU")
+        return CheckResult("GPU", "note", "none found (no nvidia-smi): training runs on the CPU")
     try:
         asked = subprocess.run(
             ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"], capture_output=True, text=True, timeout=20
         )
     except (OSError, subprocess.SubprocessError) as error:
-        return Finding("GPU", "note", f"nvidia-smi does not answer ({error}): training runs on the CPU")
+        return CheckResult("GPU", "note", f"nvidia-smi does not answer ({error}): training runs on the CPU")
     if asked.returncode or not asked.stdout.strip():
-        return Finding("GPU", "note", "nvidia-smi finds none: training runs on the CPU")
-    return Finding("GPU", "ok", asked.stdout.strip())
+        return CheckResult("GPU", "note", "nvidia-smi finds none: training runs on the CPU")
+    return CheckResult("GPU", "ok", asked.stdout.strip())
 
 
-def decoders() -> Finding:
+def decoders() -> CheckResult:
     """What reads sound."""
     missing = [module for module in ("soundfile", "soxr", "av") if importlib.util.find_spec(module) is None]
     if missing:
-        return Finding("sound", "problem", f"{', '.join(missing)} missing: install musicml again")
-    return Finding("sound", "ok", f"soundfile {version('soundfile')}, PyAV {version('av')}")
+        return CheckResult("sound", "problem", f"{', '.join(missing)} missing: install musicml again")
+    return CheckResult("sound", "ok", f"soundfile {version('soundfile')}, PyAV {version('av')}")
 
 
-def disk(root: Path) -> Finding:
+def disk(root: Path) -> CheckResult:
     """Free space where data and runs go."""
-    free = shutil.disk_usage(files.existing(Path(root) / "x")).free
+    free = shutil.disk_usage(files.find_existing_folder(Path(root) / "x")).free
     state = "ok" if free > WANTED_FREE else "problem"
-    return Finding(
+    return CheckResult(
         "disk",
         state,
         f"{free / 1e9:.1f} GB free" + ("" if state == "ok" else f", {WANTED_FREE / 1e9:.0f} GB wanted: make room"),
     )
 
 
-def data(root: Path) -> Iterator[Finding]:
+def data(root: Path) -> Iterator[CheckResult]:
     """Each data set: real, generated, or not there."""
-    for name in loading.NAMES:
+    for name in loading.DATASET_NAMES:
         try:
-            home = loading.home(name, root)
+            home = loading.find_dataset_folder(name, root)
             which = "generated sample data" if home.parent.name == "sample" else "real data"
-            yield Finding(name, "ok", f"{which} in {home}")
-        except BadInput:
-            yield Finding(
+            yield CheckResult(name, "ok", f"{which} in {home}")
+        except InputError:
+            yield CheckResult(
                 name,
                 "note",
                 f"not in {root}: `musicml fetch {name}` brings it, `musicml fetch --sample` makes sample data",
             )
 
 
-def unfinished(root: Path) -> Finding:
+def unfinished(root: Path) -> CheckResult:
     """How many runs there are, and which were never finished."""
     found = runs.list_runs(root)
     open_runs = [run.name for run in found if not run.is_whole]
     if open_runs:
-        return Finding(
+        return CheckResult(
             "runs",
             "note",
             f"{len(found)} in {root}, unfinished: {', '.join(open_runs)}; `musicml train --resume RUN` goes on",
         )
-    return Finding("runs", "ok", f"{len(found)} in {root}")
+    return CheckResult("runs", "ok", f"{len(found)} in {root}")

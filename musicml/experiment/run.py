@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from musicml.utils import files
-from musicml.utils.errors import BadInput, nearest
+from musicml.utils.errors import InputError, suggest_names
 
 FORMAT_VERSION = 1
-FOLDS = "folds"  # in a run of a cross-validation, with a run of each fold in it
+FOLDS_FOLDER = "folds"  # in a run of a cross-validation, with a run of each fold in it
 PACKAGES = ("musicml", "keras", "tensorflow", "tensorflow-cpu", "jax", "numpy", "scipy", "scikit-learn", "onnxruntime")
 
 
@@ -59,12 +59,12 @@ class Run:
 
         Raises
         ------
-        BadInput
+        InputError
             If run.json is missing or damaged.
         """
         facts = self.read("run.json")
         if not isinstance(facts, dict):
-            raise BadInput(f"run.json of run {self.name} must be a JSON object and is none: {self.cure()}")
+            raise InputError(f"run.json of run {self.name} must be a JSON object and is none: {self.cure()}")
         return facts
 
     def read(self, name: str) -> Any:
@@ -72,29 +72,29 @@ class Run:
 
         Raises
         ------
-        BadInput
+        InputError
             If the file is missing or damaged.
         """
         path = self.path / name
         try:
             return json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise BadInput(f"run {self.name} must hold {name}, and it is missing: {self.cure()}") from None
+            raise InputError(f"run {self.name} must hold {name}, and it is missing: {self.cure()}") from None
         except (ValueError, OSError) as error:
-            raise BadInput(
+            raise InputError(
                 f"{name} of run {self.name} must be JSON and can't be read ({error}): {self.cure()}"
             ) from None
 
     def cure(self) -> str:
         """What to do about a run that is not whole."""
-        whole = self.path.parent.parent if self.path.parent.name == FOLDS else self.path
+        whole = self.path.parent.parent if self.path.parent.name == FOLDS_FOLDER else self.path
         return f"finish the run with `musicml train --resume {whole}`, or train it again."
 
     def update(self, **facts: Any) -> None:
         """Write `facts`, and which process this is, into run.json beside what it says; refused once it is whole."""
         if self.is_whole:
-            raise BadInput(f"run {self.name} is whole and is never changed: train again for another.")
-        files.write_json(self.path / "run.json", {**self.facts(), "process": process(), **facts})
+            raise InputError(f"run {self.name} is whole and is never changed: train again for another.")
+        files.write_json(self.path / "run.json", {**self.facts(), "process": get_process_info(), **facts})
 
     def table(self, name: str) -> list[dict[str, str]]:
         """The rows of the CSV file `name` of this run; none where it is not there."""
@@ -102,7 +102,7 @@ class Run:
         return files.read_csv(path) if path.is_file() else []
 
 
-def create(root: Path, experiment: str, seed: int, text: str, facts: Mapping[str, Any]) -> Run:
+def create_run(root: Path, experiment: str, seed: int, text: str, facts: Mapping[str, Any]) -> Run:
     """Begin a run: make its folder, with the experiment's text and run.json.
 
     Parameters
@@ -114,10 +114,12 @@ def create(root: Path, experiment: str, seed: int, text: str, facts: Mapping[str
     facts : what run.json shall say beside version, status, time and machine
     """
     now = datetime.datetime.now(datetime.UTC)
-    return begin(new_folder(Path(root), f"{experiment}-{now:%Y%m%dT%H%M%S}-s{seed}"), experiment, seed, text, facts)
+    return start_run(
+        make_run_folder(Path(root), f"{experiment}-{now:%Y%m%dT%H%M%S}-s{seed}"), experiment, seed, text, facts
+    )
 
 
-def begin(path: Path, experiment: str, seed: int, text: str, facts: Mapping[str, Any]) -> Run:
+def start_run(path: Path, experiment: str, seed: int, text: str, facts: Mapping[str, Any]) -> Run:
     """As `create`, in the folder `path`."""
     now = datetime.datetime.now(datetime.UTC)
     files.write_text(path / "experiment.toml", text)
@@ -129,9 +131,9 @@ def begin(path: Path, experiment: str, seed: int, text: str, facts: Mapping[str,
             "experiment": experiment,
             "seed": seed,
             "started": f"{now:%Y-%m-%dT%H:%M:%SZ}",
-            "versions": versions(),
+            "versions": get_versions(),
             "git_commit": git_commit(),
-            "process": process(),
+            "process": get_process_info(),
             "machine": {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
             **facts,
         },
@@ -139,13 +141,13 @@ def begin(path: Path, experiment: str, seed: int, text: str, facts: Mapping[str,
     return Run(path)
 
 
-def process() -> dict[str, Any]:
+def get_process_info() -> dict[str, Any]:
     """Which process this is, so that whoever reads its run can tell whether it is still there (`has_ended`)."""
-    return {"id": os.getpid(), "place": place()}
+    return {"id": os.getpid(), "place": get_host_id()}
 
 
 @functools.cache
-def place() -> str:
+def get_host_id() -> str:
     """Where this process's number holds: this machine since its start, this container; 16 hex digits, no name."""
     try:  # on Linux
         told = Path("/proc/sys/kernel/random/boot_id").read_text() + os.readlink("/proc/self/ns/pid")
@@ -154,12 +156,12 @@ def place() -> str:
     return hashlib.blake2b(told.encode(), digest_size=8).hexdigest()
 
 
-def has_ended(known: Any) -> bool:
+def has_process_exited(known: Any) -> bool:
     """Whether the process that run.json names is known to be over; False where that can't be told from here."""
     if not isinstance(known, dict) or known.get("ended"):
         return isinstance(known, dict)
     number = known.get("id")
-    if os.name != "posix" or known.get("place") != place() or not isinstance(number, int) or number < 1:
+    if os.name != "posix" or known.get("place") != get_host_id() or not isinstance(number, int) or number < 1:
         return False
     try:
         os.kill(number, 0)  # asks only whether it is there
@@ -170,20 +172,20 @@ def has_ended(known: Any) -> bool:
     return False
 
 
-def let_go(root: Path) -> None:
+def mark_abandoned(root: Path) -> None:
     """Say of the unfinished runs in `root` that this process wrote that it is no longer at them."""
     for run in list_runs(root):
-        if not run.is_whole and run.facts().get("process") == process():
-            with contextlib.suppress(BadInput):  # a full disk may be what ended the training
-                run.update(process={**process(), "ended": True})
+        if not run.is_whole and run.facts().get("process") == get_process_info():
+            with contextlib.suppress(InputError):  # a full disk may be what ended the training
+                run.update(process={**get_process_info(), "ended": True})
 
 
-def fold(run: Run, k: int) -> Run:
+def get_fold(run: Run, k: int) -> Run:
     """The run of fold `k`, from 1, of a cross-validation; it lies inside the whole one."""
-    return Run(run.path / FOLDS / str(k))
+    return Run(run.path / FOLDS_FOLDER / str(k))
 
 
-def new_folder(root: Path, name: str) -> Path:
+def make_run_folder(root: Path, name: str) -> Path:
     """Make the folder `name` in `root`, with a number behind it where two runs begin in one second."""
     for suffix in ["", *(f"-{number}" for number in range(2, 1000))]:
         try:
@@ -192,11 +194,11 @@ def new_folder(root: Path, name: str) -> Path:
         except FileExistsError:
             continue
         except OSError as error:
-            raise files.disk_trouble(error, root / name) from error
-    raise BadInput(f"{root} must have room for a run named {name}, and has a thousand of that second: wait one.")
+            raise files.os_error_to_input_error(error, root / name) from error
+    raise InputError(f"{root} must have room for a run named {name}, and has a thousand of that second: wait one.")
 
 
-def versions() -> dict[str, str]:
+def get_versions() -> dict[str, str]:
     """Python's version and those of the packages that a figure depends on."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
@@ -224,7 +226,7 @@ def open_run(path: Path | str, root: Path | None = None) -> Run:
 
     Raises
     ------
-    BadInput
+    InputError
         If no run folder is there, or one of a later format.
     """
     choices = [Path(path)] + ([Path(root) / path] if root and re.fullmatch(r"\w[\w.-]*", str(path)) else [])
@@ -233,13 +235,15 @@ def open_run(path: Path | str, root: Path | None = None) -> Run:
             run = Run(folder)
             version = run.facts().get("format_version")
             if version != FORMAT_VERSION:
-                raise BadInput(
+                raise InputError(
                     f"run {run.name} must be of format {FORMAT_VERSION} and is of {version}: "
                     "read it with the musicml that made it."
                 )
             return run
     known = [run.name for run in list_runs(root)] if root else []
-    raise BadInput(f"{path} must be a run folder (one with a run.json) and is none: {nearest(Path(path).name, known)}")
+    raise InputError(
+        f"{path} must be a run folder (one with a run.json) and is none: {suggest_names(Path(path).name, known)}"
+    )
 
 
 def list_runs(root: Path | None) -> list[Run]:
@@ -251,6 +255,6 @@ def list_runs(root: Path | None) -> list[Run]:
         if (path / "run.json").is_file():
             try:
                 found.append((str(Run(path).facts().get("started", "")), path.name, Run(path)))
-            except BadInput:
+            except InputError:
                 continue
     return [run for _, _, run in sorted(found, key=lambda item: item[:2])]

@@ -21,10 +21,10 @@ import numpy as np
 from musicml.data.io import audio, images
 from musicml.features import spectrogram_image
 from musicml.features.spectrogram_image import Spectrogram
-from musicml.utils.errors import BadInput
-from musicml.utils.schema import option
+from musicml.utils.errors import InputError
+from musicml.utils.schema import define_option
 
-VERSION = 1  # raise it when the same options give other numbers: kept features are found by it
+FEATURES_VERSION = 1  # raise it when the same options give other numbers: kept features are found by it
 BLOCK = 64  # frames computed at a time: their spectra fit in a core's cache
 TOGETHER = 2**18  # samples of a file, at least, that wait to become frames: 12 s at once cost a tenth less than 3 s
 BAND = 16  # mel filters multiplied at a time
@@ -39,16 +39,16 @@ class LogMel:
 
     Raises
     ------
-    BadInput
+    InputError
         Where the settings contradict each other; `check` has the rules.
     """
 
-    sample_rate: int = option(22_050, least=4_000, most=192_000)
-    n_fft: int = option(2_048, least=64, most=32_768)
-    hop_length: int = option(512, least=16, most=32_768)
-    n_mels: int = option(128, least=8, most=512)
-    fmin: float = option(0.0, least=0.0, most=96_000.0)
-    fmax: float = option(0.0, least=0.0, most=96_000.0)
+    sample_rate: int = define_option(22_050, least=4_000, most=192_000)
+    n_fft: int = define_option(2_048, least=64, most=32_768)
+    hop_length: int = define_option(512, least=16, most=32_768)
+    n_mels: int = define_option(128, least=8, most=512)
+    fmin: float = define_option(0.0, least=0.0, most=96_000.0)
+    fmax: float = define_option(0.0, least=0.0, most=96_000.0)
 
     def __post_init__(self):
         check(self)
@@ -81,14 +81,14 @@ class LogMel:
         -------
         np.ndarray [shape=(n_frames, n_mels)], float32, dB from -100; no frames if `y` is shorter than `n_fft`
         """
-        return log_mel(np.asarray(y, np.float32), self)
+        return compute_log_mel(np.asarray(y, np.float32), self)
 
 
 @dataclass(frozen=True)
 class MFCC(LogMel):
     """Timbre in a few numbers: the first `n_mfcc` of the orthonormal cosine transform (DCT-II) of a log-mel frame."""
 
-    n_mfcc: int = option(13, least=1, most=128)
+    n_mfcc: int = define_option(13, least=1, most=128)
 
     @property
     def n_bins(self) -> int:
@@ -108,7 +108,7 @@ class MFCC(LogMel):
         """
         import scipy.fft
 
-        decibels = log_mel(np.asarray(y, np.float32), self)
+        decibels = compute_log_mel(np.asarray(y, np.float32), self)
         return np.ascontiguousarray(scipy.fft.dct(decibels, type=2, norm="ortho", axis=1)[:, : self.n_mfcc])
 
 
@@ -116,8 +116,8 @@ class MFCC(LogMel):
 class Pixels:
     """A picture's own pixels, fitted to one size."""
 
-    height: int = option(224, least=16, most=1_024)
-    width: int = option(224, least=16, most=1_024)
+    height: int = define_option(224, least=16, most=1_024)
+    width: int = define_option(224, least=16, most=1_024)
 
     def shape_of(self) -> tuple[int, int, int]:
         """The shape of every picture's features."""
@@ -134,7 +134,7 @@ class Pixels:
         -------
         np.ndarray [shape=(height, width, 3)], uint8 RGB
         """
-        return images.resize(pixels, self.height, self.width)
+        return images.resize_image(pixels, self.height, self.width)
 
 
 @dataclass(frozen=True)
@@ -158,19 +158,19 @@ class VGGish:
 
         Raises
         ------
-        BadInput
+        InputError
             Always.
         """
-        raise BadInput(
+        raise InputError(
             "VGGish features must come with their data set, and can't be computed from a file here: "
             "to predict files of your own, train with log_mel, mfcc or spectrogram."
         )
 
 
-KINDS = {"log_mel": LogMel, "mfcc": MFCC, "pixels": Pixels, "vggish": VGGish, "spectrogram": Spectrogram}
+FEATURE_KINDS = {"log_mel": LogMel, "mfcc": MFCC, "pixels": Pixels, "vggish": VGGish, "spectrogram": Spectrogram}
 
 
-class Frames:
+class FrameStream:
     """The features of a sound that comes in blocks, frame by frame as soon as their samples are there.
 
     Together they equal `compute` of the whole sound, to rounding, while only the samples that later frames still need
@@ -202,7 +202,7 @@ class Frames:
         """The frames of a sound that is shorter than `least_samples` so far, repeated; none of one that is not."""
         if self.n_samples >= self.least:
             return np.zeros((0, self.settings.n_bins), np.float32)
-        return self.settings.compute(audio.pad(self.held, self.least))
+        return self.settings.compute(audio.pad_audio(self.held, self.least))
 
     def remark(self) -> tuple[str, ...]:
         """What there is to say of a sound that had to be repeated."""
@@ -212,7 +212,7 @@ class Frames:
         return (f"The sound lasts {self.n_samples / rate:.2f} s and was repeated to fill {self.least / rate:.2f} s.",)
 
 
-def from_file(
+def compute_features(
     source: str | Path | bytes | np.ndarray,
     settings: LogMel | MFCC | Pixels | VGGish | Spectrogram,
     least_samples: int = 0,
@@ -237,17 +237,17 @@ def from_file(
 
     Raises
     ------
-    BadInput
+    InputError
         If the file can't be used, or such features can't be computed from a file.
     """
     if isinstance(settings, Pixels):
-        picture = images.read(source, name)
+        picture = images.load_image(source, name)
         return settings.compute(picture.pixels), picture.warnings
     if isinstance(settings, Spectrogram):
         return spectrogram_image.from_file(source, settings, least_samples, name, given_rate)
     if not isinstance(settings, LogMel):
         return settings.compute(np.zeros(0, np.float32)), ()
-    frames, parts, waiting = Frames(settings, least_samples), [], []
+    frames, parts, waiting = FrameStream(settings, least_samples), [], []
 
     def take(y: np.ndarray) -> None:
         waiting.append(y)
@@ -255,7 +255,7 @@ def from_file(
             parts.append(frames.take(np.concatenate(waiting)))
             waiting.clear()
 
-    heard = audio.listen(source, take, settings.sample_rate, name=name, given_rate=given_rate)
+    heard = audio.stream_audio(source, take, settings.sample_rate, name=name, given_rate=given_rate)
     parts += [frames.take(np.concatenate(waiting))] if waiting else []
     return np.concatenate([*parts, frames.rest()]), heard.warnings + frames.remark()
 
@@ -265,26 +265,28 @@ def check(settings: LogMel | MFCC | Pixels | VGGish) -> None:
 
     Raises
     ------
-    BadInput
+    InputError
         With the rule, the values and the cure.
     """
     if not isinstance(settings, LogMel):
         return
     nyquist, fmax = settings.sample_rate / 2, upper(settings)
     if settings.hop_length > settings.n_fft:
-        raise BadInput(
+        raise InputError(
             f"hop_length={settings.hop_length} must be at most n_fft={settings.n_fft}, "
             "or samples between frames go unheard: make it smaller."
         )
     if fmax > nyquist:
-        raise BadInput(f"fmax={fmax:g} must be at most half the sample rate, {nyquist:g} Hz: lower it, or set it to 0.")
+        raise InputError(
+            f"fmax={fmax:g} must be at most half the sample rate, {nyquist:g} Hz: lower it, or set it to 0."
+        )
     if settings.fmin >= fmax:
-        raise BadInput(f"fmin={settings.fmin:g} must be below fmax={fmax:g} Hz: lower it.")
+        raise InputError(f"fmin={settings.fmin:g} must be below fmax={fmax:g} Hz: lower it.")
     if settings.n_bins > settings.n_mels:
-        raise BadInput(f"n_mfcc={settings.n_bins} must be at most n_mels={settings.n_mels}: lower it.")
+        raise InputError(f"n_mfcc={settings.n_bins} must be at most n_mels={settings.n_mels}: lower it.")
     empty = np.flatnonzero(~filters_of(settings).any(axis=1))
     if len(empty):
-        raise BadInput(
+        raise InputError(
             f"n_mels={settings.n_mels} must leave every filter at least one of the n_fft={settings.n_fft} "
             f"frequencies, and {len(empty)} have none: lower n_mels or double n_fft."
         )
@@ -295,7 +297,7 @@ def upper(settings: LogMel) -> float:
     return settings.fmax or settings.sample_rate / 2
 
 
-def log_mel(y: np.ndarray, settings: LogMel) -> np.ndarray:
+def compute_log_mel(y: np.ndarray, settings: LogMel) -> np.ndarray:
     """The log-mel spectrogram [shape=(n_frames, n_mels)], float32, of `y` [shape=(n_samples,)], float32."""
     import scipy.fft  # two thirds of a second, for those who need it
 
@@ -346,7 +348,7 @@ def mel_filters(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: fl
     return (np.stack(triangles) / areas[:, None]).astype(np.float32)
 
 
-def centres(settings: LogMel | Spectrogram) -> np.ndarray:
+def compute_band_centers(settings: LogMel | Spectrogram) -> np.ndarray:
     """The frequency at which each mel filter peaks, or of each row of a spectrogram, Hz, [shape=(n_bins,)]."""
     if isinstance(settings, Spectrogram):
         return np.linspace(0, settings.sample_rate / 2, settings.n_bins)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from musicml.utils.errors import BadInput
-from musicml.utils.schema import option
+from musicml.utils.errors import InputError
+from musicml.utils.schema import define_option
 
 # which features an option can vary; every kind but those of other files may be mixed
 FOR = {
@@ -62,24 +62,24 @@ class Augment:
     views : how many varied views of each example a frozen backbone sees, beside the plain one; all are computed once
     """
 
-    mixup: float = option(0.0, least=0.0, most=10.0)
-    cutmix: float = option(0.0, least=0.0, most=10.0)
-    crop: bool = option(False)
-    shift: float = option(0.0, least=0.0, most=1.0)
-    tempo: float = option(0.0, least=0.0, most=0.5)
-    pitch: float = option(0.0, least=0.0, most=0.5)
-    colour: float = option(0.0, least=0.0, most=40.0)
-    contrast: float = option(0.0, least=0.0, most=0.9)
-    gain: float = option(0.0, least=0.0, most=40.0)
-    frequency_masks: int = option(0, least=0, most=10)
-    frequency_width: float = option(0.2, least=0.0, most=1.0)
-    time_masks: int = option(0, least=0, most=10)
-    time_width: float = option(0.2, least=0.0, most=1.0)
-    flip: bool = option(False)
-    rotation: float = option(0.0, least=0.0, most=180.0)
-    zoom: float = option(0.0, least=0.0, most=0.9)
-    brightness: float = option(0.0, least=0.0, most=1.0)
-    views: int = option(0, least=0, most=50)
+    mixup: float = define_option(0.0, least=0.0, most=10.0)
+    cutmix: float = define_option(0.0, least=0.0, most=10.0)
+    crop: bool = define_option(False)
+    shift: float = define_option(0.0, least=0.0, most=1.0)
+    tempo: float = define_option(0.0, least=0.0, most=0.5)
+    pitch: float = define_option(0.0, least=0.0, most=0.5)
+    colour: float = define_option(0.0, least=0.0, most=40.0)
+    contrast: float = define_option(0.0, least=0.0, most=0.9)
+    gain: float = define_option(0.0, least=0.0, most=40.0)
+    frequency_masks: int = define_option(0, least=0, most=10)
+    frequency_width: float = define_option(0.2, least=0.0, most=1.0)
+    time_masks: int = define_option(0, least=0, most=10)
+    time_width: float = define_option(0.2, least=0.0, most=1.0)
+    flip: bool = define_option(False)
+    rotation: float = define_option(0.0, least=0.0, most=180.0)
+    zoom: float = define_option(0.0, least=0.0, most=0.9)
+    brightness: float = define_option(0.0, least=0.0, most=1.0)
+    views: int = define_option(0, least=0, most=50)
 
     @property
     def mixes(self) -> bool:
@@ -92,29 +92,29 @@ class Augment:
         return any(getattr(self, name) for name in FOR if name != "views")
 
 
-def check(augment: Augment, kind: str, file: str) -> None:
+def check_augmentation(augment: Augment, kind: str, file: str) -> None:
     """Refuse options that features of this kind can't be varied by.
 
     Raises
     ------
-    BadInput
+    InputError
         With the option, the kind and the cure.
     """
     for field in fields(augment):
         allowed = FOR.get(field.name)
         if allowed and getattr(augment, field.name) and kind not in allowed:
-            raise BadInput(
+            raise InputError(
                 f"augment.{field.name} in {file} is for features of kind {' or '.join(allowed)}, and features.kind is "
                 f"{kind}: take it out, or change the features."
             )
     if augment.views and not augment.varies:
-        raise BadInput(
+        raise InputError(
             f"augment.views = {augment.views} in {file} needs something to vary, and nothing else in [augment] does: "
             "add shift or flip, for example, or take views out."
         )
 
 
-def vary(
+def augment_clips(
     x: np.ndarray, augment: Augment, rng: np.random.Generator, fill: np.ndarray | None, kind: str = "log_mel"
 ) -> np.ndarray:
     """A batch with each example varied by itself; its start and its tempo were changed before, as it was cut out.
@@ -133,7 +133,7 @@ def vary(
         return np.stack([picture(pixels, augment, rng) for pixels in x]) if augment.varies else x
     if augment.pitch:
         factors = np.exp(rng.uniform(-1, 1, len(x)) * np.log1p(augment.pitch))
-        x = np.stack([drawn(clip, *clip.shape, pitch=factor) for clip, factor in zip(x, factors, strict=True)])
+        x = np.stack([resample_clip(clip, *clip.shape, pitch=factor) for clip, factor in zip(x, factors, strict=True)])
     if augment.colour or augment.gain or augment.contrast:
         x = mixed_anew(x, augment, rng, (0.0, WHITE) if kind == "spectrogram" else (QUIETEST, np.inf))
     if augment.frequency_masks or augment.time_masks:
@@ -141,7 +141,7 @@ def vary(
     return x
 
 
-def drawn(clip: np.ndarray, n_frames: int, n_bins: int, pitch: float = 1.0) -> np.ndarray:
+def resample_clip(clip: np.ndarray, n_frames: int, n_bins: int, pitch: float = 1.0) -> np.ndarray:
     """A clip drawn longer or shorter, to [shape=(n_frames, n_bins)], its frequencies raised by the factor `pitch`.
 
     Each new bin takes the level of the nearest old one, so that frames are repeated or left out: a mean of neighbours
@@ -238,7 +238,9 @@ def warped(pixels: np.ndarray, angle: float, scale: float, across: float, down: 
     return np.asarray(wide.transform((width, height), Image.Transform.AFFINE, data, Image.Resampling.BILINEAR))
 
 
-def mix(x: np.ndarray, y: np.ndarray, augment: Augment, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def mix_examples(
+    x: np.ndarray, y: np.ndarray, augment: Augment, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """A batch whose examples are mixed with each other, and their targets in the same shares.
 
     Mixup takes a weighted mean of two examples; CutMix puts a rectangle of one into the other. Where both are asked

@@ -8,7 +8,7 @@ import numpy as np
 
 from musicml.data.datasets.base import Dataset
 from musicml.data.io import audio
-from musicml.features.augmentation import Augment, drawn, vary
+from musicml.features.augmentation import Augment, augment_clips, resample_clip
 from musicml.features.cache import Features
 
 UNOBSERVED = -1.0  # stands for "nobody looked" in targets, since a NaN would reach the loss
@@ -48,7 +48,7 @@ class Clips:
         """The clips at `places`, each of so many frames from another of its track on, [shape=(n, n_frames, n_bins)]."""
         first = self.features.begin[self.example[places]] + starts
         parts = [self.features.array[begin : begin + n] for begin, n in zip(first, taken, strict=True)]
-        return np.stack([p if len(p) == self.n_frames else drawn(p, self.n_frames, p.shape[1]) for p in parts])
+        return np.stack([p if len(p) == self.n_frames else resample_clip(p, self.n_frames, p.shape[1]) for p in parts])
 
     def varied(self, places: np.ndarray, augment: Augment, rng: np.random.Generator) -> np.ndarray:
         """The clips at `places` as `augment` asks: cropped, shifted or stretched, and each varied by itself.
@@ -56,7 +56,7 @@ class Clips:
         Hidden bins of sound hold their mean over the training clips, `fill`.
         """
         if self.n_frames is None or not (augment.crop or augment.shift or augment.tempo):
-            return vary(self.take(places), augment, rng, self.fill, self.kind)
+            return augment_clips(self.take(places), augment, rng, self.fill, self.kind)
         whole = self.features.length[self.example[places]]
         taken = np.full(len(places), self.n_frames)
         if augment.tempo:
@@ -66,20 +66,20 @@ class Clips:
         starts = rng.integers(0, last + 1) if augment.crop else self.start[places] + (self.n_frames - taken) // 2
         reach = round(augment.shift * self.n_frames)
         starts = np.clip(starts + rng.integers(-reach, reach + 1, len(places)), 0, last)
-        return vary(self.beginning(places, starts, taken), augment, rng, self.fill, self.kind)
+        return augment_clips(self.beginning(places, starts, taken), augment, rng, self.fill, self.kind)
 
 
-def cut(found: Features, indices: np.ndarray, n_frames: int | None, hop_frames: int | None) -> Clips:
+def cut_clips(found: Features, indices: np.ndarray, n_frames: int | None, hop_frames: int | None) -> Clips:
     """Cut examples into clips, exactly as the Predictor does when it is asked."""
     if n_frames is None:
         return Clips(found, np.asarray(indices), np.zeros(len(indices), dtype=int), None)
-    starts = [audio.starts(int(found.length[i]), n_frames, hop_frames) for i in indices]
+    starts = [audio.compute_clip_starts(int(found.length[i]), n_frames, hop_frames) for i in indices]
     return Clips(
         found, np.repeat(indices, [len(s) for s in starts]), np.concatenate([*starts, np.zeros(0, dtype=int)]), n_frames
     )
 
 
-def pieces(dataset: Dataset, found: Features, n_frames: int) -> tuple[Dataset, Features]:
+def cut_into_pieces(dataset: Dataset, found: Features, n_frames: int) -> tuple[Dataset, Features]:
     """Tracks cut into pieces that do not overlap, each an example of its own; what is left at a track's end is dropped.
 
     Parameters
@@ -100,7 +100,7 @@ def pieces(dataset: Dataset, found: Features, n_frames: int) -> tuple[Dataset, F
     return replace(dataset, examples=examples, vggish=None), cut_up
 
 
-def spread(clips: Clips, most: int = 2000) -> tuple[np.ndarray, np.ndarray]:
+def compute_mean_and_variance(clips: Clips, most: int = 2000) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance of each bin over at most `most` clips, evenly taken, [shape=(n_bins,)] each, float32."""
     places = np.unique(np.linspace(0, len(clips) - 1, min(most, len(clips))).astype(int))
     count, total, squares = 0, 0.0, 0.0
@@ -111,6 +111,6 @@ def spread(clips: Clips, most: int = 2000) -> tuple[np.ndarray, np.ndarray]:
     return mean.astype(np.float32), np.maximum(squares / count - mean**2, 1e-6).astype(np.float32)
 
 
-def targets_of(clips: Clips, targets: np.ndarray) -> np.ndarray:
+def get_targets(clips: Clips, targets: np.ndarray) -> np.ndarray:
     """Each clip's targets: those of its example, with `UNOBSERVED` for NaN, [shape=(n_clips, n_classes)], float32."""
     return np.nan_to_num(targets[clips.example], nan=UNOBSERVED).astype(np.float32)

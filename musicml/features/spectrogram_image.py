@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from musicml.data.io import audio, decoders, images
-from musicml.utils.errors import BadInput
-from musicml.utils.schema import option
+from musicml.utils.errors import InputError
+from musicml.utils.schema import define_option
 
 QUIETEST = 1e-13  # power; what 16 bits can hold is louder
 TOGETHER = 2**16  # samples of a file, at least, that are drawn at a time
@@ -45,20 +45,20 @@ class Spectrogram:
 
     Raises
     ------
-    BadInput
+    InputError
         Where a picture of such settings has no column, or too many pixels.
     """
 
-    sample_rate: int = option(22_050, least=4_000, most=192_000)
-    hop_length: int = option(1_334, least=16, most=32_768)
-    n_bins: int = option(129, least=17, most=2_049)
-    seconds: float = option(30.0, least=0.5, most=900.0)
-    averaged: bool = option(True)
+    sample_rate: int = define_option(22_050, least=4_000, most=192_000)
+    hop_length: int = define_option(1_334, least=16, most=32_768)
+    n_bins: int = define_option(129, least=17, most=2_049)
+    seconds: float = define_option(30.0, least=0.5, most=900.0)
+    averaged: bool = define_option(True)
 
     def __post_init__(self):
-        if not 0 < self.n_columns * self.n_bins <= images.MOST_PIXELS:
-            raise BadInput(
-                f"a spectrogram of seconds={self.seconds:g} must have 1 to {images.MOST_PIXELS} pixels, and has "
+        if not 0 < self.n_columns * self.n_bins <= images.MAX_PIXELS:
+            raise InputError(
+                f"a spectrogram of seconds={self.seconds:g} must have 1 to {images.MAX_PIXELS} pixels, and has "
                 f"{self.n_columns} x {self.n_bins} with hop_length={self.hop_length}: change one of them."
             )
 
@@ -96,12 +96,12 @@ class Spectrogram:
         np.ndarray [shape=(n_columns, n_bins)], float32, 0 to 255, time first, frequency ascending; no columns if `y` is
         shorter than `n_fft`
         """
-        drawing = Drawing(self)
+        drawing = SpectrogramStream(self)
         drawing.take(np.asarray(y, np.float32))
         return drawing.finished()
 
 
-class Drawing:
+class SpectrogramStream:
     """A picture drawn while its sound comes in blocks: columns are held, and the samples that the next ones need.
 
     Parameters
@@ -144,7 +144,7 @@ class Drawing:
     def finished(self) -> np.ndarray:
         """The whole picture, [shape=(n_columns, n_bins)], float32, 0 to 255; nothing can be taken any more."""
         rest = np.concatenate(self.waiting or [np.zeros(0, np.float32)])
-        self.draw(audio.pad(rest, self.least) if self.n_samples < self.least else rest)
+        self.draw(audio.pad_audio(rest, self.least) if self.n_samples < self.least else rest)
         if self.n_waiting >= self.settings.n_fft:  # of the last column only its first windows are there
             self.add(self.waiting[0][None])
         columns = np.concatenate([*self.columns, np.zeros((0, self.settings.n_bins), np.float32)])
@@ -168,25 +168,27 @@ def from_file(
     name: str | None = None,
     given_rate: int | None = None,
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The spectrogram that a picture shows or a sound is drawn to, as `musicml.features.audio_features.from_file`."""
-    if is_picture(source, name):
+    """The spectrogram that a picture shows or a sound is drawn to; as `audio_features.compute_features`."""
+    if is_image_source(source, name):
         return of_picture(source, settings, settings.n_frames(least_samples), name)
-    drawing = Drawing(settings, max(least_samples, settings.n_fft))
-    heard = audio.listen(source, drawing.take, settings.sample_rate, name=name, given_rate=given_rate)
+    drawing = SpectrogramStream(settings, max(least_samples, settings.n_fft))
+    heard = audio.stream_audio(source, drawing.take, settings.sample_rate, name=name, given_rate=given_rate)
     return drawing.finished(), heard.warnings + drawing.remarks()
 
 
-def is_picture(source: str | Path | bytes | np.ndarray, name: str | None = None) -> bool:
+def is_image_source(source: str | Path | bytes | np.ndarray, name: str | None = None) -> bool:
     """Whether a file is a picture by its content; by its ending where its content is of no known type."""
     if isinstance(source, np.ndarray):
         return source.dtype == np.uint8 and source.ndim == 3
     if not isinstance(source, str | Path | bytes):  # refused where it is read
         return False
     head = head_of(source)
-    if decoders.marked(head, decoders.PICTURES):
+    if decoders.match_signatures(head, decoders.IMAGE_SIGNATURES):
         return True
-    is_sound = decoders.marked(head, decoders.SIGNATURES) or head[:3] == b"ID3" or decoders.mpeg_type(head)
-    return not is_sound and Path(name or decoders.called(source)).suffix.lower() in images.SUFFIXES
+    is_sound = (
+        decoders.match_signatures(head, decoders.SIGNATURES) or head[:3] == b"ID3" or decoders.detect_mpeg_type(head)
+    )
+    return not is_sound and Path(name or decoders.get_display_name(source)).suffix.lower() in images.IMAGE_SUFFIXES
 
 
 def head_of(source: str | Path | bytes) -> bytes:
@@ -206,8 +208,8 @@ def of_picture(
     """A picture's greys as a spectrogram's columns, repeated up to `least` of them; and what there is to warn of."""
     from PIL import Image
 
-    picture = images.read(source, name)
-    fitted = images.resize(picture.pixels, settings.n_bins, settings.n_columns)
+    picture = images.load_image(source, name)
+    fitted = images.resize_image(picture.pixels, settings.n_bins, settings.n_columns)
     # a picture's first row is its highest frequency
     columns = np.asarray(Image.fromarray(fitted).convert("L"))[::-1].T.astype(np.float32)
     if len(columns) >= least:
@@ -216,7 +218,7 @@ def of_picture(
         f"The picture shows {len(columns)} columns of a spectrogram and was repeated to fill {least}: a whole one "
         f"shows {settings.seconds:g} s."
     )
-    return audio.pad(columns, least), (*picture.warnings, remark)
+    return audio.pad_audio(columns, least), (*picture.warnings, remark)
 
 
 def reach(settings: Spectrogram) -> int:

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from musicml.experiment.run import Run
-from musicml.inference.manifest import Serving
+from musicml.inference.manifest import Manifest
 from musicml.utils import files
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 NAMES = ("auto", "onnx", "keras")
 MAPS = "maps"  # the exported model's second output, where it has one
@@ -40,7 +40,7 @@ class Model:
     maps: Callable[[np.ndarray], np.ndarray] | None = None
 
 
-def load(path: Path, serving: Serving, engine: str = "auto") -> Model:
+def load_model(path: Path, serving: Manifest, engine: str = "auto") -> Model:
     """The model of the run folder `path`, checked against what its serving.json says.
 
     Parameters
@@ -49,71 +49,71 @@ def load(path: Path, serving: Serving, engine: str = "auto") -> Model:
 
     Raises
     ------
-    BadInput
+    InputError
         If the model is missing, damaged, or not the one that the run's serving.json and labels.json belong to.
     """
     if engine not in NAMES:
-        raise BadInput(f"engine={engine!r} must be one of {', '.join(NAMES)}.")
+        raise InputError(f"engine={engine!r} must be one of {', '.join(NAMES)}.")
     try:
         return opened(path, serving, engine)
-    except BadInput:
+    except InputError:
         raise
     except ImportError as error:
-        raise BadInput(
+        raise InputError(
             f"the model of {path.name} needs a package that is not installed ({error}): install musicml's extra cpu, "
             "gpu or jax, or ask it with the engine onnx."
         ) from error
     except Exception as error:  # each library has its own way to say that a file is damaged
-        raise BadInput(
+        raise InputError(
             f"the model of {path.name} must be whole and can't be ({(str(error) or repr(error)).splitlines()[0]}): "
             "train it again."
         ) from error
 
 
-def opened(path: Path, serving: Serving, engine: str) -> Model:
+def opened(path: Path, serving: Manifest, engine: str) -> Model:
     """The run's model by the engine asked for."""
     if engine != "keras" and (path / "model.onnx").is_file():
         return by_onnx(path / "model.onnx", serving)
     if engine == "onnx":
-        raise BadInput(f"{path.name} has no exported model (model.onnx): ask it with the engine keras.")
+        raise InputError(f"{path.name} has no exported model (model.onnx): ask it with the engine keras.")
     file = own(path, serving)
     return by_scikit_learn(file, serving) if file.suffix == ".skops" else by_keras(file)
 
 
-def own(path: Path, serving: Serving) -> Path:
+def own(path: Path, serving: Manifest) -> Path:
     """The file of the run's own model, before any export.
 
     Raises
     ------
-    BadInput
+    InputError
         If it is missing, or not the one that serving.json was written for.
     """
     file = path / serving.model["file"]
     if not file.is_file():
-        raise BadInput(
+        raise InputError(
             f"run {path.name} must hold a model, and {file.name} is missing: finish it with "
             f"`musicml train --resume {path}`."
         )
-    if files.digest(file) != serving.model["digest"]:
+    if files.compute_digest(file) != serving.model["digest"]:
         raise foreign(file)
     return file
 
 
-def foreign(path: Path) -> BadInput:
+def foreign(path: Path) -> InputError:
     """The refusal of a model that the rest of its run folder does not belong to."""
-    return BadInput(
+    return InputError(
         f"{path.name} of run {path.parent.name} must be the model that its serving.json was written for, and is "
         "not: it was damaged or comes from another run; put the run's own back, or train it again."
     )
 
 
-def by_onnx(path: Path, serving: Serving) -> Model:
+def by_onnx(path: Path, serving: Manifest) -> Model:
     """The exported model in ONNX Runtime."""
     session = session_of(path)
     exported = Run(path.parent).facts().get("exported")
     if session.get_modelmeta().custom_metadata_map.get("fingerprint") != serving.fingerprint:
         raise foreign(path)
-    if exported != files.digest(path):
+    if exported != files.compute_digest(path):
         raise foreign(path)
     (taken,), given = session.get_inputs(), [output.name for output in session.get_outputs()]
 
@@ -147,9 +147,9 @@ def keras_model(path: Path) -> Any:
     return terminal.import_keras().saving.load_model(path, compile=False)
 
 
-def by_scikit_learn(path: Path, serving: Serving) -> Model:
+def by_scikit_learn(path: Path, serving: Manifest) -> Model:
     """The forests in scikit-learn."""
     from musicml.models import forest
 
-    trees = forest.load(path)
-    return Model("scikit-learn", lambda clips: forest.scores(trees, clips, serving.task))
+    trees = forest.load_forest(path)
+    return Model("scikit-learn", lambda clips: forest.predict_scores(trees, clips, serving.task))

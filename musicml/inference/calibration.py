@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 
 SMALLEST = 1e-7
-FEWEST = 20  # below so many validation examples a fitted temperature is noise
+MIN_CALIBRATION_FILES = 20  # below so many validation examples a fitted temperature is noise
 BOUNDS = (0.05, 20.0)
 
 
-def temper(scores: np.ndarray, temperature: float, task: str) -> np.ndarray:
+def apply_temperature(scores: np.ndarray, temperature: float, task: str) -> np.ndarray:
     """Calibrated probabilities.
 
     Parameters
@@ -60,12 +60,12 @@ def fit_temperature(scores: np.ndarray, targets: np.ndarray, task: str) -> float
     scores : np.ndarray [shape=(n_examples, n_classes)], raw scores of validation examples
     targets : np.ndarray [shape=(n_examples, n_classes)], 1, 0 or NaN
     """
-    if len(scores) < FEWEST:
+    if len(scores) < MIN_CALIBRATION_FILES:
         return 1.0
     from scipy import optimize  # a third of a second, which only training needs
 
     found = optimize.minimize_scalar(
-        lambda log_t: log_loss(temper(scores, float(np.exp(log_t)), task), targets, task),
+        lambda log_t: log_loss(apply_temperature(scores, float(np.exp(log_t)), task), targets, task),
         bounds=tuple(np.log(BOUNDS)),
         method="bounded",
     )
@@ -97,7 +97,7 @@ def best_threshold(scores: np.ndarray, targets: np.ndarray) -> float:
     return short if below < short <= above else middle  # scores may lie closer together than six digits tell
 
 
-def calibration_error(scores: np.ndarray, targets: np.ndarray, task: str, n_bins: int = 15) -> float:
+def compute_calibration_error(scores: np.ndarray, targets: np.ndarray, task: str, n_bins: int = 15) -> float:
     """Expected calibration error: how far what is said lies from what is so, over bins of equal width, in [0, 1].
 
     Naeini, Cooper and Hauskrecht, "Obtaining Well Calibrated Probabilities Using Bayesian Binning" (AAAI 2015).
@@ -107,7 +107,7 @@ def calibration_error(scores: np.ndarray, targets: np.ndarray, task: str, n_bins
     return float(np.abs(said - so).sum() / n.sum()) if n.any() else float("nan")
 
 
-def reliability(scores: np.ndarray, targets: np.ndarray, task: str, n_bins: int = 15) -> list[dict[str, float]]:
+def compute_reliability(scores: np.ndarray, targets: np.ndarray, task: str, n_bins: int = 15) -> list[dict[str, float]]:
     """The table behind a reliability diagram: what was said and what was so, bin by bin; empty bins are left out.
 
     Parameters
@@ -157,7 +157,7 @@ SHRINKAGE = 0.2  # of the covariance; with less, loud noise came as near as musi
 MARGIN = 1.15  # on the distance: other artists lie a little further out than those at hand
 
 
-def traits(values: np.ndarray, kind: str) -> np.ndarray:
+def compute_traits(values: np.ndarray, kind: str) -> np.ndarray:
     """A file in a few numbers: what its features are like on the whole, whatever they mean.
 
     Parameters
@@ -204,7 +204,7 @@ def traits_of_picture(pixels: np.ndarray) -> np.ndarray:
     return np.concatenate([*means, *spreads, rough]).astype(np.float64)
 
 
-def fit_unlike(train: np.ndarray, val: np.ndarray) -> dict[str, Any] | None:
+def fit_ood_limit(train: np.ndarray, val: np.ndarray) -> dict[str, Any] | None:
     """What `unlikeness` needs, from the traits of training and validation files; None where there are too few.
 
     Parameters
@@ -216,14 +216,14 @@ def fit_unlike(train: np.ndarray, val: np.ndarray) -> dict[str, Any] | None:
     dict with `version`, `mean`, `spread`, `precision` (of the standardised traits), `limit`, and of how many validation
     files how many lie beyond it: `n`, `beyond`
     """
-    if min(len(train), len(val)) < FEWEST:
+    if min(len(train), len(val)) < MIN_CALIBRATION_FILES:
         return None
     from sklearn.covariance import ShrunkCovariance
 
     mean, spread = train.mean(axis=0), np.maximum(train.std(axis=0), 1e-3)
     covariance = ShrunkCovariance(shrinkage=SHRINKAGE, assume_centered=True).fit((train - mean) / spread)
     fitted = {"mean": short(mean), "spread": short(spread), "precision": [short(row) for row in covariance.precision_]}
-    far = np.array([unlikeness(one, fitted) for one in val])
+    far = np.array([compute_ood_distance(one, fitted) for one in val])
     limit = MARGIN * float(np.quantile(far, 1 - RAREST))
     return {
         "version": TRAITS_VERSION,
@@ -239,7 +239,7 @@ def short(values: np.ndarray) -> list[float]:
     return [float(f"{value:.6g}") for value in values]
 
 
-def unlikeness(traits: np.ndarray, fitted: dict[str, Any]) -> float:
+def compute_ood_distance(traits: np.ndarray, fitted: dict[str, Any]) -> float:
     """How far a file lies from the training files, in standard deviations a trait: about 1 for one of them."""
     from_mean = (traits - np.array(fitted["mean"])) / np.array(fitted["spread"])
     return float(np.sqrt(from_mean @ np.array(fitted["precision"]) @ from_mean / len(from_mean)))

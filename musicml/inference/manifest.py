@@ -16,7 +16,7 @@ from typing import Any
 from musicml.experiment.run import FORMAT_VERSION, Run
 from musicml.features import audio_features
 from musicml.utils import files, schema
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 NEEDED = (
     "task",
@@ -33,7 +33,7 @@ NEEDED = (
 
 
 @dataclass(frozen=True)
-class Serving:
+class Manifest:
     """What serving.json says.
 
     Attributes
@@ -70,53 +70,57 @@ class Serving:
 
     @property
     def average(self) -> str:
-        """How a file's score comes from those of its clips, as `musicml.inference.pooling.pooled` takes it."""
+        """How a file's score comes from those of its clips, as `musicml.inference.pooling.pool_clips` takes it."""
         return self.clip.get("average", "probability")
 
 
-def write(run: Run, model: Path, **table: Any) -> None:
+def write_manifest(run: Run, model: Path, **table: Any) -> None:
     """Write serving.json of a run whose labels and `model` are written already."""
     content = {
         "format_version": FORMAT_VERSION,
         **table,
-        "features_version": audio_features.VERSION,
-        "model": {"file": model.name, "digest": files.digest(model)},
+        "features_version": audio_features.FEATURES_VERSION,
+        "model": {"file": model.name, "digest": files.compute_digest(model)},
     }
     files.write_json(
-        run.path / "serving.json", {**content, "fingerprint": fingerprint(run.read("labels.json"), content)}
+        run.path / "serving.json", {**content, "fingerprint": compute_fingerprint(run.read("labels.json"), content)}
     )
 
 
-def fingerprint(class_names: list[str], table: dict[str, Any]) -> str:
+def compute_fingerprint(class_names: list[str], table: dict[str, Any]) -> str:
     """BLAKE2b-128 of the class names and all of serving.json but the fingerprint itself, in hex."""
     rest = {key: value for key, value in table.items() if key != "fingerprint"}
     return hashlib.blake2b(json.dumps([class_names, rest], sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
-def read(run: Run) -> Serving:
+def read_manifest(run: Run) -> Manifest:
     """serving.json and labels.json of a run, if they are as training wrote them.
 
     Raises
     ------
-    BadInput
+    InputError
         If one is missing, damaged, incomplete, changed since, or of another version's features.
     """
     table, class_names = run.read("serving.json"), run.read("labels.json")
     missing = [key for key in NEEDED if not isinstance(table, dict) or key not in table]
-    if missing or str(table["kind"]) not in audio_features.KINDS:
+    if missing or str(table["kind"]) not in audio_features.FEATURE_KINDS:
         said = f"{', '.join(missing)} missing" if missing else f"unknown features {table['kind']!r}"
-        raise BadInput(f"serving.json of run {run.name} must say how it is asked, and does not ({said}): {run.cure()}")
-    if fingerprint(class_names, table) != table["fingerprint"]:
-        raise BadInput(
+        raise InputError(
+            f"serving.json of run {run.name} must say how it is asked, and does not ({said}): {run.cure()}"
+        )
+    if compute_fingerprint(class_names, table) != table["fingerprint"]:
+        raise InputError(
             f"serving.json and labels.json of run {run.name} must be as its training wrote them, and were changed "
             "since, so its answers could be wrong without a sign: put them back, or train the run again."
         )
-    if table["features_version"] != audio_features.VERSION:
-        raise BadInput(
+    if table["features_version"] != audio_features.FEATURES_VERSION:
+        raise InputError(
             f"run {run.name} must be asked with features of version {table['features_version']}, and this musicml "
-            f"computes version {audio_features.VERSION}: train it again, or use the musicml that made it."
+            f"computes version {audio_features.FEATURES_VERSION}: train it again, or use the musicml that made it."
         )
     names = {"clips": "clip"}
     known = {names.get(key, key): table[key] for key in NEEDED if key != "features"}
-    settings = schema.read(audio_features.KINDS[table["kind"]], table["features"], "features", "serving.json")
-    return Serving(class_names=class_names, settings=settings, **known)
+    settings = schema.parse_options(
+        audio_features.FEATURE_KINDS[table["kind"]], table["features"], "features", "serving.json"
+    )
+    return Manifest(class_names=class_names, settings=settings, **known)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from musicml.features.clips import Clips
 
 
-def pooled(scores: np.ndarray, task: str, average: str = "probability") -> np.ndarray:
+def pool_clips(scores: np.ndarray, task: str, average: str = "probability") -> np.ndarray:
     """The scores of a whole file from those of its clips.
 
     Parameters
@@ -35,7 +35,7 @@ def pooled(scores: np.ndarray, task: str, average: str = "probability") -> np.nd
     return (odds / odds.sum()).astype(np.float32)
 
 
-def by_example(
+def pool_by_example(
     scores: np.ndarray, clips: Clips, indices: np.ndarray, task: str = "single", average: str = "probability"
 ) -> np.ndarray:
     """The mean score of each example's clips, [shape=(n_indices, n_classes)]: a track is judged whole.
@@ -44,4 +44,4 @@ def by_example(
     ----------
     task, average : as `pooled` takes them
     """
-    return np.stack([pooled(scores[clips.example == index], task, average) for index in indices])
+    return np.stack([pool_clips(scores[clips.example == index], task, average) for index in indices])

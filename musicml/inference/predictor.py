@@ -21,7 +21,7 @@ from musicml.data.io import audio, decoders
 from musicml.experiment.run import Run, open_run
 from musicml.features import audio_features
 from musicml.inference import backends, calibration, manifest, pooling
-from musicml.utils.errors import BadInput, nearest
+from musicml.utils.errors import InputError, suggest_names
 
 BATCH = 16  # clips in one pass, and fewer of large ones; more take more memory and no less time
 BATCH_VALUES = 2**21
@@ -84,7 +84,7 @@ class Prediction:
     @property
     def over_time(self) -> np.ndarray:
         """Calibrated probabilities of each clip by itself, [shape=(n_clips, n_classes)]."""
-        return calibration.temper(self.clip_scores, self.temperature, self.task)
+        return calibration.apply_temperature(self.clip_scores, self.temperature, self.task)
 
     @property
     def is_unlike_training(self) -> bool:
@@ -127,7 +127,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Question:
+class ModelInput:
     """What a model is asked: one file's features, [shape=(n_frames, n_bins)], or one picture or VGGish table."""
 
     name: str
@@ -146,13 +146,13 @@ class Predictor:
 
     Raises
     ------
-    BadInput
+    InputError
         If the run's folder lacks what serving needs, or its parts do not fit each other.
     """
 
     def __init__(self, run: Run | Path | str, engine: str = "auto"):
         self.run = run if isinstance(run, Run) else open_run(run)
-        self.serving = manifest.read(self.run)
+        self.serving = manifest.read_manifest(self.run)
         self.class_names = self.serving.class_names
         self.settings = self.serving.settings
         self.task = self.serving.task
@@ -174,66 +174,66 @@ class Predictor:
 
         Raises
         ------
-        BadInput
+        InputError
             If the file can't be read, or the run can't be asked about a file at all.
         """
         return self.answer([self.read(source, name, sample_rate)])[0]
 
-    def predict_all(self, sources: Iterable[str | Path]) -> Iterator[Prediction | BadInput]:
+    def predict_all(self, sources: Iterable[str | Path]) -> Iterator[Prediction | InputError]:
         """Answer for many files, in their order and several in one pass; for one that can't be read, why."""
-        for some in batched(sources, TOGETHER):
+        for some in batch_items(sources, TOGETHER):
             asked = [self.tried(source) for source in some]
-            questions = [question for question in asked if isinstance(question, Question)]
+            questions = [question for question in asked if isinstance(question, ModelInput)]
             answers = iter(self.answered(questions))
-            yield from (next(answers) if isinstance(question, Question) else question for question in asked)
+            yield from (next(answers) if isinstance(question, ModelInput) else question for question in asked)
 
-    def tried(self, source: str | Path) -> Question | BadInput:
+    def tried(self, source: str | Path) -> ModelInput | InputError:
         """`read`, or what it refuses the file with."""
         try:
             return self.read(source)
-        except BadInput as error:
+        except InputError as error:
             return error
 
-    def answered(self, questions: list[Question]) -> list[Prediction | BadInput]:
+    def answered(self, questions: list[ModelInput]) -> list[Prediction | InputError]:
         """`answer`, each question by itself where one of them can't be answered."""
         try:
             return self.answer(questions)
-        except BadInput as error:
+        except InputError as error:
             if len(questions) == 1:
                 return [error]
             return [answer for question in questions for answer in self.answered([question])]
 
     def read(
         self, source: str | Path | bytes | np.ndarray, name: str | None = None, sample_rate: int | None = None
-    ) -> Question:
+    ) -> ModelInput:
         """A file's features as a question, not yet answered; so that many can be answered together.
 
         Raises
         ------
-        BadInput
+        InputError
             As `predict`.
         """
         self.check_asks_for_files()
         begun = time.perf_counter()
-        values, warnings = audio_features.from_file(
+        values, warnings = audio_features.compute_features(
             source, self.settings, self.serving.clip["least_samples"], name, sample_rate
         )
-        return Question(name or decoders.called(source), values, warnings, time.perf_counter() - begun)
+        return ModelInput(name or decoders.get_display_name(source), values, warnings, time.perf_counter() - begun)
 
     def check_asks_for_files(self) -> None:
         """Refuse to be asked about files where the features come with a data set only."""
         if self.serving.asks_for != "file":
-            raise BadInput(
+            raise InputError(
                 f"run {self.run.name} answers for the VGGish features of its data set only, and can't be asked "
                 "about a file: ask a run of openmic_cnn."
             )
 
-    def answer(self, questions: list[Question]) -> list[Prediction]:
+    def answer(self, questions: list[ModelInput]) -> list[Prediction]:
         """Answer for features that are there already, all of them in as few passes through the model as can be.
 
         Raises
         ------
-        BadInput
+        InputError
             If what the model answers is no number.
         """
         if not questions:
@@ -255,7 +255,7 @@ class Predictor:
         clip = self.serving.clip
         if clip["n_frames"] is None:
             return np.zeros(1, dtype=int)
-        return audio.starts(n_frames, clip["n_frames"], clip["hop_frames"])
+        return audio.compute_clip_starts(n_frames, clip["n_frames"], clip["hop_frames"])
 
     def cut(self, values: np.ndarray, places: np.ndarray) -> Iterator[np.ndarray]:
         """The clips that begin at `places`; a picture is its own and only clip."""
@@ -267,13 +267,15 @@ class Predictor:
         model, clips = self.model(), iter(clips)
         first = next(clips)
         size = max(1, min(BATCH, BATCH_VALUES // first.size))
-        return np.concatenate([model.scores(np.stack(some)) for some in batched(itertools.chain([first], clips), size)])
+        return np.concatenate(
+            [model.scores(np.stack(some)) for some in batch_items(itertools.chain([first], clips), size)]
+        )
 
-    def summed_up(self, question: Question, places: np.ndarray, raw: np.ndarray, seconds: float) -> Prediction:
+    def summed_up(self, question: ModelInput, places: np.ndarray, raw: np.ndarray, seconds: float) -> Prediction:
         """One file's answer from its clips' raw scores: their average, calibrated."""
         served = self.serving
         if not np.isfinite(raw).all():
-            raise BadInput(
+            raise InputError(
                 f"a model must answer numbers, and that of run {self.run.name} answers something else for "
                 f"{question.name}: its training went astray; train it again, with a lower training.learning_rate."
             )
@@ -281,7 +283,9 @@ class Predictor:
         return Prediction(
             question.name,
             self.class_names,
-            calibration.temper(pooling.pooled(raw, self.task, served.average), served.temperature, self.task),
+            calibration.apply_temperature(
+                pooling.pool_clips(raw, self.task, served.average), served.temperature, self.task
+            ),
             places * (served.clip["frame_seconds"] or 0.0),
             raw,
             served.thresholds,
@@ -298,7 +302,7 @@ class Predictor:
         fitted = self.serving.unlike
         if fitted is None or fitted["version"] != calibration.TRAITS_VERSION:
             return None, []
-        distance = calibration.unlikeness(calibration.traits(values, self.serving.kind), fitted)
+        distance = calibration.compute_ood_distance(calibration.compute_traits(values, self.serving.kind), fitted)
         if distance <= fitted["limit"]:
             return {"distance": distance, "limit": fitted["limit"]}, []
         said = (
@@ -319,12 +323,12 @@ class Predictor:
 
         Raises
         ------
-        BadInput
+        InputError
             If the run knows no such class.
         """
         if label not in self.class_names:
-            raise BadInput(
-                f"class {label!r} must be one that run {self.run.name} knows: {nearest(label, self.class_names)}"
+            raise InputError(
+                f"class {label!r} must be one that run {self.run.name} knows: {suggest_names(label, self.class_names)}"
             )
         return self.class_names.index(label)
 
@@ -332,11 +336,11 @@ class Predictor:
         """The loaded model; loaded once even if many threads ask at the same time."""
         with self._lock:
             if self._model is None:
-                self._model = backends.load(self.run.path, self.serving, self.engine)
+                self._model = backends.load_model(self.run.path, self.serving, self.engine)
         return self._model
 
 
-def batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+def batch_items(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
     """Lists of `size` items each, the last perhaps shorter (itertools has this from Python 3.12 on)."""
     items = iter(items)
     while some := list(itertools.islice(items, size)):

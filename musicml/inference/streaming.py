@@ -1,6 +1,6 @@
 """Live: predictions while a sound is still being recorded, the same as for a file that ends there.
 
->>> live = Live(predictor, sample_rate=48_000)  # doctest: +SKIP
+>>> live = StreamingPredictor(predictor, sample_rate=48_000)  # doctest: +SKIP
 >>> for block in microphone:  # doctest: +SKIP
 ...     for prediction in live.hear(block):
 ...         print(prediction.label, prediction.probability)
@@ -15,13 +15,13 @@ import numpy as np
 
 from musicml.data.io import audio, decoders
 from musicml.features import audio_features
-from musicml.inference.predictor import Prediction, Predictor, Question
-from musicml.utils.errors import BadInput
+from musicml.inference.predictor import ModelInput, Prediction, Predictor
+from musicml.utils.errors import InputError
 
 EVERY = 0.5  # seconds of sound from one prediction to the next
 
 
-class Live:
+class StreamingPredictor:
     """One recording that is being made; for one thread, while its Predictor may serve many.
 
     The model is asked about each clip once, as soon as it is complete; only the one that ends with the sound is asked
@@ -36,7 +36,7 @@ class Live:
 
     Raises
     ------
-    BadInput
+    InputError
         If the run answers for pictures, or can't be asked about sound at all.
     """
 
@@ -44,19 +44,19 @@ class Live:
         settings, clip = predictor.settings, predictor.serving.clip
         predictor.check_asks_for_files()
         if isinstance(settings, audio_features.Spectrogram):
-            raise BadInput(
+            raise InputError(
                 f"run {predictor.run.name} must hear a whole sound before it answers, since it sees spectrograms whose "
                 "contrast depends on all of it: record it first, and ask about the recording."
             )
         if not isinstance(settings, audio_features.LogMel):
-            raise BadInput(f"run {predictor.run.name} must answer for sound to listen, and answers for pictures.")
-        decoders.within(sample_rate, decoders.SAMPLE_RATES, "sample_rate", " Hz", "choose another")
-        if not 0 < every < audio.MOST_SECONDS:
-            raise BadInput(f"every={every} must be more than 0 seconds, and less than a file may last: take 0.5.")
+            raise InputError(f"run {predictor.run.name} must answer for sound to listen, and answers for pictures.")
+        decoders.check_range(sample_rate, decoders.SAMPLE_RATES, "sample_rate", " Hz", "choose another")
+        if not 0 < every < audio.MAX_SECONDS:
+            raise InputError(f"every={every} must be more than 0 seconds, and less than a file may last: take 0.5.")
         self.predictor, self.name, self.sample_rate = predictor, name, sample_rate
         self.every = max(1, round(every * sample_rate))
-        self.frames = audio_features.Frames(settings, clip["least_samples"])
-        self.resample = audio.resampler(sample_rate, settings.sample_rate)
+        self.frames = audio_features.FrameStream(settings, clip["least_samples"])
+        self.resample = audio.make_resampler(sample_rate, settings.sample_rate)
         self.loudness = audio.Loudness(name)
         self.values = np.zeros((0, settings.n_bins), np.float32)  # grown by doubling; the first `n_frames` count
         self.n_frames = self.n_heard = 0
@@ -72,16 +72,16 @@ class Live:
 
         Raises
         ------
-        BadInput
+        InputError
             If the block holds anything else, or the recording has ended.
         """
         answers: list[Prediction] = []
         block = np.asarray(block)
         if block.ndim and not len(block):
             return answers
-        blocks = list(decoders.of_array(block, self.sample_rate, self.name).blocks)
+        blocks = list(decoders.stream_array(block, self.sample_rate, self.name).blocks)
         for frames in blocks:  # all of them first: what is refused must leave no hole
-            audio.Loudness(self.name).take(audio.mix(frames))
+            audio.Loudness(self.name).take(audio.mix_to_mono(frames))
         for frames in blocks:
             place = 0
             while place < len(frames):
@@ -95,15 +95,15 @@ class Live:
 
     def take(self, part: np.ndarray) -> bool:
         """Take samples in, unless the recording is as long as a file may be; whether they were taken."""
-        room = round(audio.MOST_SECONDS * self.sample_rate) - self.n_heard
+        room = round(audio.MAX_SECONDS * self.sample_rate) - self.n_heard
         self.left_out |= len(part) > room
         part = part[:room]
         if not len(part):
             return False
         if self.ended:
-            raise BadInput(f"{self.name} must not have ended to go on, and has: begin another.")
+            raise InputError(f"{self.name} must not have ended to go on, and has: begin another.")
         self.n_heard += len(part)
-        mono = audio.mix(part)
+        mono = audio.mix_to_mono(part)
         self.loudness.take(mono)
         self.grow(self.resample(mono, False))
         return True
@@ -126,8 +126,8 @@ class Live:
         raw = self.scores_at(values, places)
         warnings = (*self.loudness.warnings(), *self.frames.remark())
         if self.left_out:
-            warnings += (f"Only the first {audio.MOST_SECONDS:.0f} s were heard; the rest is left out.",)
-        question = Question(self.name, values, warnings)
+            warnings += (f"Only the first {audio.MAX_SECONDS:.0f} s were heard; the rest is left out.",)
+        question = ModelInput(self.name, values, warnings)
         return self.predictor.summed_up(question, places, raw, time.perf_counter() - begun)
 
     def scores_at(self, values: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -148,11 +148,11 @@ class Live:
 
         Raises
         ------
-        BadInput
+        InputError
             If nothing was heard.
         """
         if not self.n_heard:
-            raise BadInput(f"{self.name} must hold sound, and holds 0 samples: record something.")
+            raise InputError(f"{self.name} must hold sound, and holds 0 samples: record something.")
         if not self.ended:
             self.grow(self.resample(np.zeros(0, np.float32), True))
             self.ended = True

@@ -12,24 +12,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from musicml.models.base import Spec, standardised_input
-from musicml.utils.schema import option
+from musicml.models.base import ModelSpec, make_standardized_input
+from musicml.utils.schema import define_option
 
 
 @dataclass(frozen=True)
 class Options:
     """Settings of class-wise attention: how many dense layers embed a frame, of how many units."""
 
-    layers: int = option(3, least=1, most=32)
-    units: int = option(128, least=1, most=8192)
-    dropout: float = option(0.5, least=0.0, most=0.95)
+    layers: int = define_option(3, least=1, most=32)
+    units: int = define_option(128, least=1, most=8192)
+    dropout: float = define_option(0.5, least=0.0, most=0.95)
 
 
-def build(options: Options, spec: Spec) -> Any:
+def build(options: Options, spec: ModelSpec) -> Any:
     """A `keras.Model`: features [shape=(batch, n_frames, n_bins)] → scores [shape=(batch, n_classes)]."""
     import keras
 
-    inputs, x = standardised_input(spec)
+    inputs, x = make_standardized_input(spec)
     for number in range(1, options.layers + 1):
         x = residual(x, options, f"embedding{number}")
     return keras.Model(inputs, class_wise(x, spec), name="attention")
@@ -49,7 +49,7 @@ def residual(x: Any, options: Options, name: str) -> Any:
     return keras.layers.Add(name=f"{name}_added")([before, x]) if before.shape[-1] == options.units else x
 
 
-def class_wise(x: Any, spec: Spec) -> Any:
+def class_wise(x: Any, spec: ModelSpec) -> Any:
     """Embedded frames [shape=(batch, n_frames, units)] → scores [shape=(batch, n_classes)], all in float32.
 
     Where classes exclude each other, the weighted sum is of logits and the softmax comes after it: sums of

@@ -9,7 +9,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Spec:
+class ModelSpec:
     """What a model has to fit: its input and its answer.
 
     Attributes
@@ -31,7 +31,7 @@ class Spec:
     seed: int = 0
 
 
-def standardised_input(spec: Spec) -> tuple[Any, Any]:
+def make_standardized_input(spec: ModelSpec) -> tuple[Any, Any]:
     """The input, and the input with each bin at mean 0 and variance 1 over the training clips.
 
     Inside the model, so that whoever asks it, in Keras or exported, gives plain features. `Normalization` would say it
@@ -45,7 +45,7 @@ def standardised_input(spec: Spec) -> tuple[Any, Any]:
     return inputs, layer(inputs)
 
 
-def dense_head(x: Any, units: int, dropout: float) -> Any:
+def add_dense_head(x: Any, units: int, dropout: float) -> Any:
     """A hidden dense layer and dropout, each only where asked for."""
     import keras
 
@@ -54,7 +54,7 @@ def dense_head(x: Any, units: int, dropout: float) -> Any:
     return keras.layers.Dropout(dropout, name="dropout")(x) if dropout else x
 
 
-def answer(x: Any, spec: Spec, l2: float = 0.0) -> Any:
+def add_output_layer(x: Any, spec: ModelSpec, l2: float = 0.0) -> Any:
     """The last layer: softmax or sigmoids in float32, named for what it answers; `l2` > 0 keeps its weights small."""
     import keras
 
@@ -65,7 +65,7 @@ def answer(x: Any, spec: Spec, l2: float = 0.0) -> Any:
     )(x)
 
 
-def with_maps(model: Any) -> Any | None:
+def add_class_activation_maps(model: Any) -> Any | None:
     """The model with its class activation maps as a second output, named `maps`; None where its head has none.
 
     Where the head is average pooling and one dense layer, the dense layer can as well be asked at each place of the
@@ -88,11 +88,11 @@ def with_maps(model: Any) -> Any | None:
         return None
     dense = keras.layers.Dense(last.units, dtype="float32", name="maps")
     maps = dense(model.get_layer("pooled").input)
-    dense.set_weights(folded(between, *last.get_weights()))
+    dense.set_weights(fold_batch_norm(between, *last.get_weights()))
     return keras.Model(model.inputs[0], [*model.outputs, maps], name=model.name)
 
 
-def folded(between: list[Any], kernel: np.ndarray, bias: np.ndarray) -> list[np.ndarray]:
+def fold_batch_norm(between: list[Any], kernel: np.ndarray, bias: np.ndarray) -> list[np.ndarray]:
     """The weights of a dense layer that does the batch normalisations before it as well: both are linear."""
     for layer in reversed(between):
         if layer.__class__.__name__ == "BatchNormalization":

@@ -8,27 +8,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from musicml.models.base import Spec, answer, dense_head, standardised_input
-from musicml.utils.schema import option
+from musicml.models.base import ModelSpec, add_dense_head, add_output_layer, make_standardized_input
+from musicml.utils.schema import define_option
 
 
 @dataclass(frozen=True)
 class Options:
     """Settings of a convolutional network."""
 
-    filters: tuple[int, ...] = option((32, 64, 128), least=1, most=2048)
-    kernel_size: int = option(3, least=1, most=31)
-    batch_normalization: bool = option(True)
-    head: str = option("average", choices=("average", "flatten"))
-    dense_units: int = option(0, least=0, most=8192)
-    dropout: float = option(0.0, least=0.0, most=0.95)
+    filters: tuple[int, ...] = define_option((32, 64, 128), least=1, most=2048)
+    kernel_size: int = define_option(3, least=1, most=31)
+    batch_normalization: bool = define_option(True)
+    head: str = define_option("average", choices=("average", "flatten"))
+    dense_units: int = define_option(0, least=0, most=8192)
+    dropout: float = define_option(0.0, least=0.0, most=0.95)
 
 
-def build(options: Options, spec: Spec) -> Any:
+def build(options: Options, spec: ModelSpec) -> Any:
     """A `keras.Model`: features [shape=(batch, n_frames, n_bins)] → scores [shape=(batch, n_classes)]."""
     import keras
 
-    inputs, x = standardised_input(spec)
+    inputs, x = make_standardized_input(spec)
     x = keras.layers.Reshape((*spec.shape, 1), name="channel")(x)
     for number, filters in enumerate(options.filters, 1):
         x = block(x, filters, options, f"block{number}")
@@ -36,8 +36,8 @@ def build(options: Options, spec: Spec) -> Any:
         x = keras.layers.GlobalAveragePooling2D(name="pooled")(x)
     else:
         x = keras.layers.Flatten(name="pooled")(x)
-    x = dense_head(x, options.dense_units, options.dropout)
-    return keras.Model(inputs, answer(x, spec), name="cnn")
+    x = add_dense_head(x, options.dense_units, options.dropout)
+    return keras.Model(inputs, add_output_layer(x, spec), name="cnn")
 
 
 def block(x: Any, filters: int, options: Options, name: str) -> Any:

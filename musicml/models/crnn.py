@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from musicml.models.base import Spec, answer, dense_head, standardised_input
-from musicml.utils.schema import option
+from musicml.models.base import ModelSpec, add_dense_head, add_output_layer, make_standardized_input
+from musicml.utils.schema import define_option
 
 
 @dataclass(frozen=True)
@@ -24,19 +24,19 @@ class Options:
     frames too. `units` are the GRU's, in each direction.
     """
 
-    filters: tuple[int, ...] = option((32, 64, 64), least=1, most=2048)
-    kernel_size: int = option(3, least=1, most=31)
-    frequency_pool: int = option(4, least=1, most=16)
-    time_poolings: int = option(2, least=0, most=8)
-    units: int = option(64, least=1, most=2048)
-    dropout: float = option(0.0, least=0.0, most=0.95)
+    filters: tuple[int, ...] = define_option((32, 64, 64), least=1, most=2048)
+    kernel_size: int = define_option(3, least=1, most=31)
+    frequency_pool: int = define_option(4, least=1, most=16)
+    time_poolings: int = define_option(2, least=0, most=8)
+    units: int = define_option(64, least=1, most=2048)
+    dropout: float = define_option(0.0, least=0.0, most=0.95)
 
 
-def build(options: Options, spec: Spec) -> Any:
+def build(options: Options, spec: ModelSpec) -> Any:
     """A `keras.Model`: features [shape=(batch, n_frames, n_bins)] → scores [shape=(batch, n_classes)]."""
     import keras
 
-    inputs, x = standardised_input(spec)
+    inputs, x = make_standardized_input(spec)
     x = keras.layers.Reshape((*spec.shape, 1), name="channel")(x)
     for number, filters in enumerate(options.filters, 1):
         x = block(x, filters, options, number)
@@ -44,8 +44,8 @@ def build(options: Options, spec: Spec) -> Any:
     x = keras.layers.Reshape((n_frames, n_bands * n_channels), name="frames")(x)
     x = dropped(x, options.dropout, "frames_dropout")
     x = keras.layers.Bidirectional(keras.layers.GRU(options.units, return_sequences=True, name="gru"), name="both")(x)
-    x = dense_head(attended(x), 0, options.dropout)
-    return keras.Model(inputs, answer(x, spec), name="crnn")
+    x = add_dense_head(attended(x), 0, options.dropout)
+    return keras.Model(inputs, add_output_layer(x, spec), name="crnn")
 
 
 def block(x: Any, filters: int, options: Options, number: int) -> Any:

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from musicml.models.base import Spec
-from musicml.utils.errors import BadInput
-from musicml.utils.schema import option
+from musicml.models.base import ModelSpec
+from musicml.utils.errors import InputError
+from musicml.utils.schema import define_option
 
 # what a forest is made of, beside what skops trusts by itself
 TRUSTED = {"sklearn.tree._tree.Tree"}
@@ -24,8 +24,8 @@ TRUSTED = {"sklearn.tree._tree.Tree"}
 class Options:
     """Settings of the forests."""
 
-    n_estimators: int = option(100, least=1, most=10000)
-    max_depth: int = option(8, least=1, most=100)
+    n_estimators: int = define_option(100, least=1, most=10000)
+    max_depth: int = define_option(8, least=1, most=100)
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Forest:
     """
 
     options: Options
-    spec: Spec
+    spec: ModelSpec
     trees: list = field(default_factory=list)
 
     def fit(self, x: np.ndarray, targets: np.ndarray) -> Forest:
@@ -54,14 +54,14 @@ class Forest:
         for k in range(self.spec.n_classes):
             seen = ~np.isnan(targets[:, k])
             if len(np.unique(targets[seen, k])) < 2:
-                raise BadInput(
+                raise InputError(
                     f"class number {k + 1} must have positive and negative training examples, and has one kind "
                     "only: leave the class out or take another split."
                 )
             tree = RandomForestClassifier(
                 self.options.n_estimators, max_depth=self.options.max_depth, random_state=self.spec.seed, n_jobs=1
             )
-            self.trees.append(tree.fit(summarise(x[seen]), targets[seen, k] > 0.5))
+            self.trees.append(tree.fit(summarize_clips(x[seen]), targets[seen, k] > 0.5))
         return self
 
     def save(self, path: Path) -> None:
@@ -85,37 +85,37 @@ class Forest:
         ]
 
 
-def build(options: Options, spec: Spec) -> Forest:
+def build(options: Options, spec: ModelSpec) -> Forest:
     """Forests without trees yet."""
     return Forest(options, spec)
 
 
-def summarise(x: np.ndarray) -> np.ndarray:
+def summarize_clips(x: np.ndarray) -> np.ndarray:
     """The mean over a clip's frames: [shape=(n, n_frames, n_bins)] → [shape=(n, n_bins)], float32."""
     return np.asarray(x, dtype=np.float32).mean(axis=1)
 
 
-def load(path: Path) -> list[Any]:
+def load_forest(path: Path) -> list[Any]:
     """The forests that `save` wrote; refuses a file that holds anything but scikit-learn's own parts.
 
     Raises
     ------
-    BadInput
+    InputError
         If the file names a type that skops does not trust.
     """
     import skops.io
 
     foreign = sorted(set(skops.io.get_untrusted_types(file=path)) - TRUSTED)
     if foreign:
-        raise BadInput(
+        raise InputError(
             f"{path.name} must hold scikit-learn models only, and names {', '.join(foreign)}: train the run again."
         )
     return skops.io.load(path, trusted=sorted(TRUSTED))
 
 
-def scores(trees: list[Any], x: np.ndarray, task: str) -> np.ndarray:
+def predict_scores(trees: list[Any], x: np.ndarray, task: str) -> np.ndarray:
     """Each class's share of trees, [shape=(n, n_classes)], float32; of a single-label task made to sum to 1."""
-    means = summarise(x)
+    means = summarize_clips(x)
     found = np.stack([tree.predict_proba(means)[:, 1] for tree in trees], axis=1).astype(np.float32)
     if task == "single":
         found = np.maximum(found, 1e-6)

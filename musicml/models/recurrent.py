@@ -5,34 +5,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from musicml.models.base import Spec, answer, dense_head, standardised_input
-from musicml.utils.schema import option
+from musicml.models.base import ModelSpec, add_dense_head, add_output_layer, make_standardized_input
+from musicml.utils.schema import define_option
 
 
 @dataclass(frozen=True)
 class Options:
     """Settings of a recurrent network."""
 
-    cell: str = option("gru", choices=("gru", "lstm"))
-    units: tuple[int, ...] = option((128, 64, 32), least=1, most=2048)
-    layer_normalization: bool = option(True)
-    bidirectional: bool = option(False)
-    dense_units: int = option(0, least=0, most=8192)
-    dropout: float = option(0.0, least=0.0, most=0.95)
+    cell: str = define_option("gru", choices=("gru", "lstm"))
+    units: tuple[int, ...] = define_option((128, 64, 32), least=1, most=2048)
+    layer_normalization: bool = define_option(True)
+    bidirectional: bool = define_option(False)
+    dense_units: int = define_option(0, least=0, most=8192)
+    dropout: float = define_option(0.0, least=0.0, most=0.95)
 
 
-def build(options: Options, spec: Spec) -> Any:
+def build(options: Options, spec: ModelSpec) -> Any:
     """A `keras.Model`: features [shape=(batch, n_frames, n_bins)] → scores [shape=(batch, n_classes)]."""
     import keras
 
-    inputs, x = standardised_input(spec)
+    inputs, x = make_standardized_input(spec)
     for number, units in enumerate(options.units, 1):
         last = number == len(options.units)
         x = recurrent_layer(options, units, not last, f"{options.cell}{number}")(x)
         if options.layer_normalization and not last:
             x = keras.layers.LayerNormalization(name=f"norm{number}")(x)
-    x = dense_head(x, options.dense_units, options.dropout)
-    return keras.Model(inputs, answer(x, spec), name=options.cell)
+    x = add_dense_head(x, options.dense_units, options.dropout)
+    return keras.Model(inputs, add_output_layer(x, spec), name=options.cell)
 
 
 def recurrent_layer(options: Options, units: int, sequences: bool, name: str) -> Any:

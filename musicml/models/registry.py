@@ -12,32 +12,34 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from musicml.models.base import Spec, with_maps
-from musicml.utils.errors import BadInput, nearest
+from musicml.models.base import ModelSpec, add_class_activation_maps
+from musicml.utils.errors import InputError, suggest_names
 
-__all__ = ["NAMES", "Spec", "build", "family", "with_maps"]
+__all__ = ["FAMILY_NAMES", "ModelSpec", "build_model", "get_family", "add_class_activation_maps"]
 
 NOT_FAMILIES = {"base", "registry"}
-NAMES = tuple(
+FAMILY_NAMES = tuple(
     sorted(
         module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]) if module.name not in NOT_FAMILIES
     )
 )
 
 
-def family(name: str) -> ModuleType:
+def get_family(name: str) -> ModuleType:
     """The module of the model family `name`.
 
     Raises
     ------
-    BadInput
+    InputError
         If there is no such family.
     """
-    if name not in NAMES:
-        raise BadInput(f"model.family = {name!r} must be a model family that musicml knows: {nearest(name, NAMES)}")
+    if name not in FAMILY_NAMES:
+        raise InputError(
+            f"model.family = {name!r} must be a model family that musicml knows: {suggest_names(name, FAMILY_NAMES)}"
+        )
     return importlib.import_module(f"musicml.models.{name}")
 
 
-def build(name: str, options: Any, spec: Spec) -> Any:
+def build_model(name: str, options: Any, spec: ModelSpec) -> Any:
     """A model of the family `name`, untrained: a `keras.Model`, or for the forest a `Forest`."""
-    return family(name).build(options, spec)
+    return get_family(name).build(options, spec)

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from musicml.models.base import Spec, answer, dense_head, standardised_input
-from musicml.utils.errors import BadInput
-from musicml.utils.schema import option
+from musicml.models.base import ModelSpec, add_dense_head, add_output_layer, make_standardized_input
+from musicml.utils.errors import InputError
+from musicml.utils.schema import define_option
 
 # application, file of its ImageNet weights without the top
 BACKBONES = {
@@ -51,17 +51,17 @@ class Options:
     the whole: in a spectrogram, height is frequency. `l2` keeps the weights of the last layer small.
     """
 
-    backbone: str = option(choices=tuple(BACKBONES))
-    weights: str = option("auto", choices=("auto", "imagenet", "none"))
-    alpha: float = option(1.0, choices=tuple(ALPHA_NAMES))
-    side: int = option(0, least=0, most=512)
-    depths: int = option(1, least=1, most=4)
-    second_side: int = option(0, least=0, most=512)
-    bands: int = option(1, least=1, most=7)
-    frozen: bool = option(True)
-    dense_units: int = option(512, least=0, most=8192)
-    dropout: float = option(0.5, least=0.0, most=0.95)
-    l2: float = option(0.0, least=0.0, most=10.0)
+    backbone: str = define_option(choices=tuple(BACKBONES))
+    weights: str = define_option("auto", choices=("auto", "imagenet", "none"))
+    alpha: float = define_option(1.0, choices=tuple(ALPHA_NAMES))
+    side: int = define_option(0, least=0, most=512)
+    depths: int = define_option(1, least=1, most=4)
+    second_side: int = define_option(0, least=0, most=512)
+    bands: int = define_option(1, least=1, most=7)
+    frozen: bool = define_option(True)
+    dense_units: int = define_option(512, least=0, most=8192)
+    dropout: float = define_option(0.5, least=0.0, most=0.95)
+    l2: float = define_option(0.0, least=0.0, most=10.0)
 
 
 def choose_weights(options: Options) -> tuple[str, str]:
@@ -90,7 +90,7 @@ def weights_file(options: Options) -> Path:
     return home / "models" / name
 
 
-def build(options: Options, spec: Spec) -> Any:
+def build(options: Options, spec: ModelSpec) -> Any:
     """A `keras.Model`: pictures or features → scores [shape=(batch, n_classes)].
 
     Its layer `pooled` gives the backbone's output; with `frozen` everything up to there stays as it is. `weights` has
@@ -99,12 +99,12 @@ def build(options: Options, spec: Spec) -> Any:
     import keras
 
     if min(spec.shape[:2]) < SMALLEST_SIDE > options.side:
-        raise BadInput(
+        raise InputError(
             f"a backbone's input must be at least {SMALLEST_SIDE} on each side, and is {spec.shape[0]} by "
             f"{spec.shape[1]}: raise the picture's size, n_mels or the clip's length."
         )
     if len(spec.shape) == 2 and options.bands > 1 and not options.side:
-        raise BadInput(
+        raise InputError(
             f"model.bands must be 1 where model.side is 0, since a clip's height is its time there, and is "
             f"{options.bands}: set model.side=224, which draws it with its frequencies upwards."
         )
@@ -118,14 +118,14 @@ def build(options: Options, spec: Spec) -> Any:
         x = keras.layers.BatchNormalization(
             center=False, scale=False, epsilon=TINY, trainable=False, name="standardised_pooled"
         )(x)
-    x = dense_head(x, options.dense_units, options.dropout)
-    model = keras.Model(inputs, answer(x, spec, options.l2), name=options.backbone)
+    x = add_dense_head(x, options.dense_units, options.dropout)
+    model = keras.Model(inputs, add_output_layer(x, spec, options.l2), name=options.backbone)
     for layer in model.layers[: [layer.name for layer in model.layers].index("pooled")] if options.frozen else ():
         layer.trainable = False
     return model
 
 
-def picture_input(options: Options, spec: Spec) -> tuple[Any, Any]:
+def picture_input(options: Options, spec: ModelSpec) -> tuple[Any, Any]:
     """The input of pictures, 0 to 255, and what the backbone takes."""
     import keras
 
@@ -141,11 +141,11 @@ def picture_input(options: Options, spec: Spec) -> tuple[Any, Any]:
     return inputs, keras.layers.Rescaling(scale, offset, name="preprocessed")(inputs)
 
 
-def sound_input(options: Options, spec: Spec) -> tuple[Any, Any]:
+def sound_input(options: Options, spec: ModelSpec) -> tuple[Any, Any]:
     """The input of sound features, and what the backbone takes: three equal channels."""
     import keras
 
-    inputs, x = standardised_input(spec)
+    inputs, x = make_standardized_input(spec)
     shape = spec.shape
     if options.side:
         shape = (options.side, options.side)
@@ -201,7 +201,7 @@ def pooled(maps: list[Any], again: list[Any], bands: int) -> Any:
         return keras.layers.GlobalAveragePooling2D(name="pooled")(maps[0])
     lowest = min(one.shape[1] for one in [*maps, *again])
     if bands > lowest:
-        raise BadInput(
+        raise InputError(
             f"model.bands must be at most {lowest}, the height of the smallest of the backbone's maps, and is {bands}: "
             "lower it, or raise model.side, model.second_side or the picture's height."
         )
@@ -265,14 +265,14 @@ def imagenet_weights(application: Any, extra: dict[str, Any]) -> dict[str, list[
 
     Raises
     ------
-    BadInput
+    InputError
         If they are neither here nor to be had.
     """
     try:
         read = application(include_top=False, weights="imagenet", input_shape=(224, 224, 3), **extra)
         return {layer.name: layer.get_weights() for layer in read.layers if layer.weights}
     except Exception as error:  # whatever a network or a half file makes Keras raise
-        raise BadInput(
+        raise InputError(
             f"ImageNet's weights must be on the disk or to be had from {SERVER[0]}, and could not be read "
             f"({str(error).splitlines()[0]}): try again, or train without them by --set model.weights=none."
         ) from error

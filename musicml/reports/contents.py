@@ -23,7 +23,7 @@ SAME = {  # section → what two runs have alike where it would say the same of 
 Section = Callable[[Told, Words], list[Block]]
 
 
-def document(found: Sequence[Run], language: str = "en", data_root: Path | None = None) -> Document:
+def build_document(found: Sequence[Run], language: str = "en", data_root: Path | None = None) -> Document:
     """What there is to say of some runs.
 
     Parameters
@@ -34,24 +34,24 @@ def document(found: Sequence[Run], language: str = "en", data_root: Path | None 
 
     Raises
     ------
-    BadInput
+    InputError
         If a run is not whole or damaged, or the language is another.
     """
     words, some = Words(language), run_data.several(found)
-    blocks = numbered([*beginning(some, words), *sections(some, words, data_root)])
-    title = title_of(some, words)
+    blocks = number_blocks([*write_introduction(some, words), *write_sections(some, words, data_root)])
+    title = make_title(some, words)
     names = {"of_table": words("name.table"), "of_figure": words("name.figure"), "of_contents": words("name.contents")}
     return Document(title, language, blocks, **names)
 
 
-def title_of(some: Sequence[Told], words: Words) -> str:
+def make_title(some: Sequence[Told], words: Words) -> str:
     """The report's title: the experiments and the data sets."""
     experiments = dict.fromkeys(str(one.facts.get("experiment", one.name)) for one in some)
     datasets = dict.fromkeys(str(one.facts["data"].get("dataset", "?")) for one in some)
     return words("title.title", experiments=", ".join(experiments), datasets=", ".join(datasets))
 
 
-def beginning(some: Sequence[Told], words: Words) -> Iterator[Block]:
+def write_introduction(some: Sequence[Told], words: Words) -> Iterator[Block]:
     """What this is, and what must be known before any figure is read."""
     names = words("name.and").join(f"`{one.name}`" for one in some)
     yield Paragraph(words("title.what" if len(some) == 1 else "title.what_several", version=__version__, runs=names))
@@ -62,7 +62,7 @@ def beginning(some: Sequence[Told], words: Words) -> Iterator[Block]:
             yield Note(words("note.published", run=one.name), "published")
 
 
-def sections(some: Sequence[Told], words: Words, data_root: Path | None) -> Iterator[Block]:
+def write_sections(some: Sequence[Told], words: Words, data_root: Path | None) -> Iterator[Block]:
     """Every section with its heading, in the order of the report."""
     one_by_one: list[tuple[str, Section]] = [
         ("data", lambda one, words: data.data(one, words, data_root)),
@@ -76,30 +76,30 @@ def sections(some: Sequence[Told], words: Words, data_root: Path | None) -> Iter
         ("thresholds", calibration.thresholds),
         ("calibration", calibration.calibration),
     ]
-    yield from each("summary", about_figures.summary, some, words)
-    yield from each("published", lambda one, words: replication.replay(one, some, words), some, words)
+    yield from write_each("summary", about_figures.summary, some, words)
+    yield from write_each("published", lambda one, words: replication.replay(one, some, words), some, words)
     for key, section in one_by_one:
-        yield from each(key, section, some, words)
-    yield from headed("settings", model.settings(some, words), words)
+        yield from write_each(key, section, some, words)
+    yield from add_heading("settings", model.settings(some, words), words)
     for key, section in later:
-        yield from each(key, section, some, words)
+        yield from write_each(key, section, some, words)
     if len(some) > 1:
-        yield from headed("comparison", comparison.comparison(some, words), words)
-    yield from headed("references", published.published(some, words), words)
-    yield from headed("environment", reproducibility.environment(some, words), words)
-    yield from headed("repeat", reproducibility.repeat(some, words), words)
-    yield from headed("citation", reproducibility.citation(some, words), words)
-    yield from headed("limits", [Listing(tuple(reproducibility.limits(some, words)))], words)
+        yield from add_heading("comparison", comparison.comparison(some, words), words)
+    yield from add_heading("references", published.published(some, words), words)
+    yield from add_heading("environment", reproducibility.environment(some, words), words)
+    yield from add_heading("repeat", reproducibility.repeat(some, words), words)
+    yield from add_heading("citation", reproducibility.citation(some, words), words)
+    yield from add_heading("limits", [Listing(tuple(reproducibility.limits(some, words)))], words)
 
 
-def headed(key: str, blocks: Sequence[Block], words: Words) -> Iterator[Block]:
+def add_heading(key: str, blocks: Sequence[Block], words: Words) -> Iterator[Block]:
     """A section, unless there is nothing to say."""
     if blocks:
         yield Heading(words(f"heading.{key}"))
         yield from blocks
 
 
-def each(key: str, section: Section, some: Sequence[Told], words: Words) -> Iterator[Block]:
+def write_each(key: str, section: Section, some: Sequence[Told], words: Words) -> Iterator[Block]:
     """A section about one run after another, each under its name where there are several; what is so once, once."""
     made, known = [], {}
     for one in some:
@@ -117,7 +117,7 @@ def each(key: str, section: Section, some: Sequence[Told], words: Words) -> Iter
         yield from blocks
 
 
-def numbered(blocks: Sequence[Block]) -> tuple[Block, ...]:
+def number_blocks(blocks: Sequence[Block]) -> tuple[Block, ...]:
     """The blocks, with the shown tables and the figures counted."""
     tables = figures = 0
     made: list[Block] = []

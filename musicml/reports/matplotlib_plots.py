@@ -14,7 +14,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from musicml.reports.plot_specs import Bars, Curves, Drawing, Layers, Matrix, Reliability
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,14 +77,14 @@ def saved(drawing: Drawing, kind: str, transparent: bool) -> bytes:
 
     Raises
     ------
-    BadInput
+    InputError
         If Matplotlib is not installed.
     """
     try:
         import matplotlib
         from matplotlib.backends import backend_pdf, backend_svg  # noqa: F401, so that no screen is looked for
     except ImportError:
-        raise BadInput(
+        raise InputError(
             'a report needs Matplotlib for its figures, and it is not installed: `pip install -e ".[report]"` '
             "brings it."
         ) from None

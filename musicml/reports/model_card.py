@@ -26,15 +26,15 @@ def render(run: Run, language: str = "en") -> str:
 
     Raises
     ------
-    BadInput
+    InputError
         If the run is not whole or damaged.
     """
     one = run_data.read(run)
     words = Words(language, one.judged)
     title = words("card.title", experiment=str(one.facts.get("experiment", one.name)))
-    blocks = tuple(block for block in contents.numbered(list(sections(one, words))))
+    blocks = tuple(block for block in contents.number_blocks(list(sections(one, words))))
     names = {"of_table": words("name.table"), "of_figure": words("name.figure")}
-    body = render_markdown.render(Document(title, language, blocks, **names), "")
+    body = render_markdown.to_markdown(Document(title, language, blocks, **names), "")
     return f"---\n{yaml(front(one, language))}---\n\n{body}"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from musicml.reports import attachments, render_html, render_latex, render_markdown, render_pdf
 from musicml.utils import files
-from musicml.utils.errors import BadInput, printable
+from musicml.utils.errors import InputError, make_printable
 
 FORMATS = (".html", ".md", ".tex", ".pdf")
 # how each format's writer begins, and where it puts its mark: the same words elsewhere make nothing a report
@@ -30,19 +30,19 @@ def check(to: Path, card: bool = False) -> None:
 
     Raises
     ------
-    BadInput
+    InputError
         If its ending is none of `FORMATS`, or something that is no report of ours stands there or beside it.
     """
-    shown = printable(str(to))
+    shown = make_printable(str(to))
     if card and to.suffix.lower() != ".md":
-        raise BadInput(f"a model card must be a file that ends in .md, and {shown} does not: choose README.md.")
+        raise InputError(f"a model card must be a file that ends in .md, and {shown} does not: choose README.md.")
     if to.suffix.lower() not in FORMATS:
-        raise BadInput(
+        raise InputError(
             f"a report must end in {', '.join(FORMATS)}, which says how it is written, and {shown} does not: choose "
             "one of them."
         )
     if to.exists() and not is_ours(to):
-        raise BadInput(
+        raise InputError(
             f"{shown} is there already and is no report of musicml's, so it is not written over: choose another name."
         )
     folder = folder_of(to)
@@ -54,14 +54,14 @@ def check_folder(folder: Path) -> None:
     """Refuse a folder in which anything lies that a report did not put there, since it is replaced as a whole."""
     listed = names_in(folder / attachments.LIST)
     if not listed:
-        raise BadInput(
-            f"{printable(str(folder))} is there already and holds no report's files, so it is not written over: "
+        raise InputError(
+            f"{make_printable(str(folder))} is there already and holds no report's files, so it is not written over: "
             "choose another name for the report."
         )
     if others := sorted({path.name for path in folder.iterdir()} - listed):
-        raise BadInput(
-            f"{printable(str(folder))} is there already and holds {printable(others[0])}, which no report put there, "
-            "so it is not replaced: move that away, or choose another name for the report."
+        raise InputError(
+            f"{make_printable(str(folder))} is there already and holds {make_printable(others[0])}, which no report "
+            "put there, so it is not replaced: move that away, or choose another name for the report."
         )
 
 
@@ -115,7 +115,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     except OSError as error:
         if old.exists() and not path.exists():
             os.replace(old, path)
-        raise files.disk_trouble(error, path) from error
+        raise files.os_error_to_input_error(error, path) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)

@@ -27,12 +27,12 @@ LONG = 36  # characters of a cell from which its column is kept wide
 MARK = '<meta name="generator" content="musicml report">'
 
 
-def render(document: Document) -> str:
+def to_html(document: Document) -> str:
     """The whole page.
 
     Raises
     ------
-    BadInput
+    InputError
         If Matplotlib, which draws the figures, is not installed.
     """
     title = escape(document.title)

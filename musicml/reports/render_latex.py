@@ -90,7 +90,7 @@ MANY = 6  # columns above which a table is in the smallest type
 MOST = 16  # columns above which a line has no room for words in each
 
 
-def render(document: Document, folder: str) -> str:
+def to_latex(document: Document, folder: str) -> str:
     """The whole text.
 
     Parameters

@@ -24,7 +24,7 @@ MARK = "<!-- written by musicml report -->"
 SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$@^])")
 
 
-def render(document: Document, folder: str) -> str:
+def to_markdown(document: Document, folder: str) -> str:
     """The whole text.
 
     Parameters

@@ -22,7 +22,7 @@ from musicml.reports.document import (
     shown,
     spans,
 )
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 MARK = "musicml report"  # among the file's keywords
 STYLE = Path(__file__).with_name("page.typ")
@@ -31,12 +31,12 @@ FEW_ROWS = 22  # of a table that is not broken between pages
 WIDE = 95  # characters of a table's line that the page has room for
 
 
-def render(document: Document) -> bytes:
+def to_pdf(document: Document) -> bytes:
     """The whole file.
 
     Raises
     ------
-    BadInput
+    InputError
         If Typst or Matplotlib is not installed.
     """
     return compiled(document, "pdf")
@@ -47,7 +47,7 @@ def compiled(document: Document, kind: str) -> bytes | list[bytes]:
     try:
         import typst
     except ImportError:
-        raise BadInput(
+        raise InputError(
             'a PDF needs Typst, and it is not installed: `pip install -e ".[report]"` brings it; .html does without.'
         ) from None
     with tempfile.TemporaryDirectory() as folder:

@@ -16,17 +16,17 @@ from pathlib import Path
 
 from musicml.experiment.run import Run
 from musicml.reports import attachments, model_card, output, render_html, render_latex, render_markdown, render_pdf
-from musicml.reports.contents import document
+from musicml.reports.contents import build_document
 from musicml.reports.document import Document
 from musicml.reports.wording import LANGUAGES
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
-__all__ = ["FORMATS", "LANGUAGES", "Document", "document", "write"]
+__all__ = ["FORMATS", "LANGUAGES", "Document", "build_document", "write_report"]
 
 FORMATS = output.FORMATS
 
 
-def write(
+def write_report(
     runs: Sequence[Run], to: Path, language: str = "en", card: bool = False, data_root: Path | None = None
 ) -> list[Path]:
     """Write a report of runs to `to`, its figures and tables into a folder beside it.
@@ -45,29 +45,29 @@ def write(
 
     Raises
     ------
-    BadInput
+    InputError
         If a run is not whole, something else stands at `to`, or Matplotlib or Typst is not installed.
     """
     to = Path(to)
     output.check(to, card)
     if card:
         if len(runs) != 1:
-            raise BadInput(f"a model card must be of one run, and {len(runs)} were named: write one for each.")
-        return output.write(to, carded(runs[0], language), {})
-    made = document(runs, language, data_root)
-    return output.write(to, rendered(made, to), attachments.contents(made))
+            raise InputError(f"a model card must be of one run, and {len(runs)} were named: write one for each.")
+        return output.write(to, render_card(runs[0], language), {})
+    made = build_document(runs, language, data_root)
+    return output.write(to, render_report(made, to), attachments.contents(made))
 
 
-def carded(run: Run, language: str) -> bytes:
+def render_card(run: Run, language: str) -> bytes:
     """A model card as a file's content."""
     return model_card.render(run, language).encode(errors="backslashreplace")
 
 
-def rendered(made: Document, to: Path) -> bytes:
+def render_report(made: Document, to: Path) -> bytes:
     """The report in the format that its name's ending says."""
     inside = output.folder_of(to).name
     if to.suffix.lower() == ".pdf":
-        return render_pdf.render(made)
-    writers = {".html": render_html.render, ".md": lambda one: render_markdown.render(one, inside)}
-    writers[".tex"] = lambda one: render_latex.render(one, inside)
+        return render_pdf.to_pdf(made)
+    writers = {".html": render_html.to_html, ".md": lambda one: render_markdown.to_markdown(one, inside)}
+    writers[".tex"] = lambda one: render_latex.to_latex(one, inside)
     return writers[to.suffix.lower()](made).encode(errors="backslashreplace")

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from musicml.evaluation import predictions
-from musicml.evaluation.metrics import NAMES
+from musicml.evaluation.metrics import METRIC_NAMES
 from musicml.experiment.run import Run
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 SIDES = ("train", "val", "test")
 
@@ -100,18 +100,18 @@ def read(run: Run, place: int = 0) -> Told:
 
     Raises
     ------
-    BadInput
+    InputError
         If the run is not whole, or what its figures rest on is missing or damaged. A damaged history, model or
         serving file is told in the report.
     """
     if not run.is_whole:
         facts = run.facts()
-        raise BadInput(
+        raise InputError(
             f"run {run.name} must be whole before a report is written of it, and is only "
             f"{facts.get('status', 'started')}: {run.cure()}"
         )
     facts, report = checked_facts(run), checked_report(run)
-    answers = predictions.read(run)  # refuses scores that are no numbers
+    answers = predictions.read_predictions(run)  # refuses scores that are no numbers
     if len(report["per_class"]) != len(answers.class_names):
         raise wrong(run, "report.json")
     troubles: dict[str, str] = {}
@@ -134,7 +134,7 @@ def checked_facts(run: Run) -> dict[str, Any]:
     facts = run.facts()
     tables = ("data", "settings", "split")
     if not all(isinstance(facts.get(name), dict) for name in tables):
-        raise BadInput(
+        raise InputError(
             f"run.json of run {run.name} must say what data, settings and split the run had, and does not: {run.cure()}"
         )
     return facts
@@ -156,15 +156,15 @@ def is_report(report: Mapping[str, Any]) -> bool:
         and all(is_number(value) for value in metrics.values())
         and isinstance(report.get("intervals"), dict | None)
         and all(isinstance(report.get(name), int) for name in ("n", "n_groups"))
-        and report.get("main_metric") in NAMES
+        and report.get("main_metric") in METRIC_NAMES
         and isinstance(rows, list)
         and all(isinstance(row, dict) and {"class", "support", "said", "f1"} <= set(row) for row in rows)
     )
 
 
-def wrong(run: Run, name: str) -> BadInput:
+def wrong(run: Run, name: str) -> InputError:
     """The refusal of a file that holds something else."""
-    return BadInput(f"{name} of run {run.name} must hold a report and holds something else: {run.cure()}")
+    return InputError(f"{name} of run {run.name} must hold a report and holds something else: {run.cure()}")
 
 
 def history_of(run: Run, troubles: dict[str, str]) -> list[dict[str, Any]]:
@@ -182,7 +182,7 @@ def rows_of(run: Run, name: str, troubles: dict[str, str]) -> list[dict[str, str
     """The rows of a CSV file; none of one that is missing or damaged, which `troubles` then says."""
     try:
         return run.table(name)
-    except (BadInput, OSError) as error:
+    except (InputError, OSError) as error:
         troubles[name] = str(error)
         return []
 
@@ -191,7 +191,7 @@ def kept(run: Run, name: str, kind: type, troubles: dict[str, str]) -> Any:
     """What a JSON file holds; None of one that is missing, damaged or of another kind, which `troubles` then says."""
     try:
         found = run.read(name)
-    except BadInput as error:
+    except InputError as error:
         troubles[name] = str(error)
         return None
     if not isinstance(found, kind):
@@ -200,9 +200,11 @@ def kept(run: Run, name: str, kind: type, troubles: dict[str, str]) -> Any:
     return found
 
 
-def wrong_kind(run: Run, name: str) -> BadInput:
+def wrong_kind(run: Run, name: str) -> InputError:
     """What is said of a file that is JSON, but not what it should be."""
-    return BadInput(f"{name} of run {run.name} must hold what a training wrote and holds something else: {run.cure()}")
+    return InputError(
+        f"{name} of run {run.name} must hold what a training wrote and holds something else: {run.cure()}"
+    )
 
 
 def is_number(value: Any) -> bool:
@@ -221,5 +223,5 @@ def several(found: Sequence[Run]) -> list[Told]:
     """What several runs say, each once, in the order given."""
     once = list({run.path.resolve(): run for run in reversed(found)}.values())[::-1]
     if not once:
-        raise BadInput("a report needs at least one run: name a run folder, or a name that `musicml runs` lists.")
+        raise InputError("a report needs at least one run: name a run folder, or a name that `musicml runs` lists.")
     return [read(run, place if len(once) > 1 else 0) for place, run in enumerate(once, 1)]

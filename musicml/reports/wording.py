@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from musicml.reports.document import number, thousands
-from musicml.utils.errors import BadInput, printable
-from musicml.utils.i18n import translated
+from musicml.utils.errors import InputError, make_printable
+from musicml.utils.i18n import translate
 
 HOME = Path(__file__).parent / "words"
 LANGUAGES = ("en", "id")
@@ -26,8 +26,9 @@ class Words:
 
     def __init__(self, language: str, judged: str = "test"):
         if language not in LANGUAGES:
-            raise BadInput(
-                f"a report's language must be {' or '.join(LANGUAGES)}, and is {printable(language)!r}: choose one."
+            raise InputError(
+                f"a report's language must be {' or '.join(LANGUAGES)}, and is {make_printable(language)!r}: "
+                "choose one."
             )
         self.language, self.judged = language, judged
 
@@ -53,7 +54,7 @@ class Words:
 
     def said(self, sentence: str) -> str:
         """A sentence of the package in this language."""
-        return translated(str(sentence), self.language)
+        return translate(str(sentence), self.language)
 
     def source(self, run: str, *files: str) -> str:
         """The line below a table or figure that says where it comes from."""

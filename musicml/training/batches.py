@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from musicml.features.augmentation import Augment, mix
+from musicml.features.augmentation import Augment, mix_examples
 
 PLAIN = Augment()
 
@@ -73,7 +73,7 @@ class Batches(keras.utils.PyDataset):
             return (x,)
         y = self.targets[places]
         if self.augment.mixes:
-            x, y = mix(x, y, self.augment, rng)
+            x, y = mix_examples(x, y, self.augment, rng)
         return (x, y) if self.weights is None else (x, y, (y @ self.weights).astype(np.float32))
 
     def taken(self, places: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from musicml.utils import files, terminal
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 STATE = "state.npz"
 BEST = "best.npz"
@@ -30,7 +30,7 @@ class Progress(keras.callbacks.Callback):
             total=self.params["steps"],
             desc=title,
             file=sys.stderr,
-            disable=terminal.without_bars(),
+            disable=terminal.is_progress_disabled(),
             leave=False,
             unit="batch",
         )
@@ -46,7 +46,7 @@ class Progress(keras.callbacks.Callback):
         passed = time.perf_counter() - self.begun
         left = passed * (self.params["epochs"] - epoch - 1)
         print(
-            f"{terminal.whose()}epoch {epoch + 1}/{self.params['epochs']}  {figures}  {passed:.1f} s, "
+            f"{terminal.get_log_prefix()}epoch {epoch + 1}/{self.params['epochs']}  {figures}  {passed:.1f} s, "
             f"about {left:.0f} s left",
             file=sys.stderr,
             flush=True,
@@ -69,7 +69,7 @@ class History(keras.callbacks.Callback):
         """Add the epoch's row; an epoch that a resumed training repeats replaces its former row."""
         logs = dict(logs or {})
         if not np.isfinite(logs["loss"]):
-            raise BadInput(
+            raise InputError(
                 f"the training must keep a finite loss, and it became {logs['loss']} in epoch {epoch + 1}: lower "
                 "training.learning_rate or set training.clipnorm=1.0."
             )
@@ -192,7 +192,7 @@ def memory_of(callback: Any) -> dict[str, Any]:
 def save(path: Path, variables: list[Any], **more: Any) -> None:
     """Write variables as arrays, in their order; whole or not at all."""
     arrays = {f"v{place}": keras.ops.convert_to_numpy(variable) for place, variable in enumerate(variables)}
-    with files.whole(path) as temporary:
+    with files.write_atomically(path) as temporary:
         np.savez(temporary, **arrays, **more)
 
 

@@ -9,16 +9,16 @@ from typing import Any
 import keras
 import numpy as np
 
-from musicml.experiment.config import Training
+from musicml.experiment.config import TrainingOptions
 from musicml.training import callbacks, losses
 from musicml.training.batches import Batches
 
 
-def fit(
+def fit_model(
     model: Any,
     train: Batches,
     val: Batches | None,
-    training: Training,
+    training: TrainingOptions,
     task: str,
     folder: Path,
     stage: str,
@@ -46,7 +46,7 @@ def fit(
     """
     compile_model(model, training, task, training.epochs * len(train), compiled)
     monitor = training.monitor if val is not None else "loss"
-    watching = watchers(training, monitor) if val is not None else []
+    watching = make_callbacks(training, monitor) if val is not None else []
     averaged = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if training.ema else []
     name = "checkpoints/finetuned" if before else "checkpoints"
     keep = callbacks.Keep(folder / name, monitor, [*watching, *averaged], before)
@@ -73,7 +73,7 @@ def fit(
     }
 
 
-def watchers(training: Training, monitor: str) -> list[Any]:
+def make_callbacks(training: TrainingOptions, monitor: str) -> list[Any]:
     """Early stopping and the plateau rule, where the experiment asks for them."""
     found: list[Any] = []
     mode = "max" if monitor.endswith("accuracy") else "min"  # Keras does not know which way a metric of ours is better
@@ -88,7 +88,7 @@ def watchers(training: Training, monitor: str) -> list[Any]:
     return found
 
 
-def compile_model(model: Any, training: Training, task: str, n_steps: int, compiled: Any = "auto") -> None:
+def compile_model(model: Any, training: TrainingOptions, task: str, n_steps: int, compiled: Any = "auto") -> None:
     """Give the model its loss, optimiser and metric; `n_steps` is the length of a cosine schedule."""
     if task == "single":
         loss: Any = keras.losses.CategoricalCrossentropy(label_smoothing=training.label_smoothing)
@@ -96,10 +96,10 @@ def compile_model(model: Any, training: Training, task: str, n_steps: int, compi
     else:
         loss = losses.masked_binary_crossentropy(training.label_smoothing)
         metric = keras.metrics.MeanMetricWrapper(losses.observed_accuracy, name="accuracy")
-    model.compile(optimizer=optimizer(training, n_steps), loss=loss, metrics=[metric], jit_compile=compiled)
+    model.compile(optimizer=make_optimizer(training, n_steps), loss=loss, metrics=[metric], jit_compile=compiled)
 
 
-def optimizer(training: Training, n_steps: int) -> Any:
+def make_optimizer(training: TrainingOptions, n_steps: int) -> Any:
     """The optimiser as the experiment names it."""
     rate: Any = training.learning_rate
     if training.schedule == "cosine":
@@ -117,7 +117,7 @@ def optimizer(training: Training, n_steps: int) -> Any:
     return kinds[training.optimizer](rate, **clipping, **decay, **averaging)
 
 
-def scores_of(model: Any, clips: Any, batch_size: int) -> np.ndarray:
+def predict_scores(model: Any, clips: Any, batch_size: int) -> np.ndarray:
     """Raw scores of clips, in their order, [shape=(n_clips, n_classes)], float32."""
     batches = Batches(clips, None, batch_size)
     if keras.backend.backend() == "tensorflow":
@@ -127,13 +127,13 @@ def scores_of(model: Any, clips: Any, batch_size: int) -> np.ndarray:
     return np.asarray(model.predict(batches, verbose=0), dtype=np.float32)
 
 
-def layers_of(model: Any) -> list[dict[str, Any]]:
+def describe_layers(model: Any) -> list[dict[str, Any]]:
     """The model's layers for layers.json: name, kind, shape of its output, number of parameters, what it reads."""
     return [
         {
             "name": layer.name,
             "kind": layer.__class__.__name__,
-            "output_shape": shape_of(layer),
+            "output_shape": get_output_shape(layer),
             "parameters": layer.count_params(),
             "trainable": int(sum(np.prod(weights.shape) for weights in layer.trainable_weights)),
             "reads": [
@@ -146,6 +146,6 @@ def layers_of(model: Any) -> list[dict[str, Any]]:
     ]
 
 
-def shape_of(layer: Any) -> list[int | None]:
+def get_output_shape(layer: Any) -> list[int | None]:
     """The shape of a layer's output without its batch axis."""
     return list(layer.output.shape[1:])

@@ -17,31 +17,31 @@ from musicml.data.splits import splitting
 from musicml.experiment.config import Experiment
 from musicml.features import cache, clips
 from musicml.training import trainer
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 BY_PIECE = "by piece, whatever track it is of, which flatters"
 FEW = 20  # test files, below which an interval is hardly worth its name
 
 
-def prepare(
+def prepare_data(
     experiment: Experiment, dataset: Dataset, data_root: Path, seed: int, say: Callable[[str], None]
-) -> trainer.Material:
+) -> trainer.TrainingData:
     """Read every file once, leave out what can't be read, and split what is left.
 
     Raises
     ------
-    BadInput
+    InputError
         If the data and the experiment do not fit each other; where no file need be read to tell, before any is.
     """
     splitting.check_lists(dataset, experiment.data.split)
-    clip = clip_of(experiment)
-    for_one_class_only(experiment, dataset)
-    dataset, found = read(experiment, dataset, data_root, clip, say)
+    clip = make_clip_spec(experiment)
+    check_single_label(experiment, dataset)
+    dataset, found = read_features(experiment, dataset, data_root, clip, say)
     cut = experiment.published is not None and experiment.published.pieces
     if cut:
-        dataset, found = clips.pieces(dataset, found, clip["n_frames"])
+        dataset, found = clips.cut_into_pieces(dataset, found, clip["n_frames"])
         say(f"cut into {len(dataset.examples)} pieces of {clip['seconds']:g} s before they are split, as published")
-    kept, split, folds = divided(experiment, dataset, data_root, seed, say)
+    kept, split, folds = split_dataset(experiment, dataset, data_root, seed, say)
     if cut:
         split = replace(split, statement=split.statement.replace(splitting.FLATTERS, BY_PIECE))
     if experiment.family == "forest":
@@ -52,10 +52,10 @@ def prepare(
         say(f"only {len(split.indices('test'))} test files: its figures will say little")
     stays = {example.id for example in kept.examples}
     there = np.array([example.id in stays for example in dataset.examples])
-    return trainer.Material(kept, split, found.select(there), clip, folds)
+    return trainer.TrainingData(kept, split, found.select(there), clip, folds)
 
 
-def for_one_class_only(experiment: Experiment, dataset: Dataset) -> None:
+def check_single_label(experiment: Experiment, dataset: Dataset) -> None:
     """Refuse what has no meaning where an example may be of several classes, most of them not looked for."""
     asked = {
         "augment.mixup": experiment.augment.mixup,
@@ -66,13 +66,13 @@ def for_one_class_only(experiment: Experiment, dataset: Dataset) -> None:
     }
     for name, value in asked.items():
         if value and dataset.task != "single":
-            raise BadInput(
+            raise InputError(
                 f"{name} needs examples of one class each, and those of {dataset.name} may be of several, of which "
                 "most were not looked for: take it out."
             )
 
 
-def read(
+def read_features(
     experiment: Experiment,
     dataset: Dataset,
     data_root: Path,
@@ -84,28 +84,30 @@ def read(
 
     `named` is whether the caller writes an excluded.csv, which names the files left out.
     """
-    root = data_root / file_digests.FOLDER
-    dataset, found = cache.features_of(dataset, experiment.features, root, clip["least_samples"], say)
-    tell(dataset, found, named, say)
+    root = data_root / file_digests.CACHE_FOLDER
+    dataset, found = cache.get_features(dataset, experiment.features, root, clip["least_samples"], say)
+    log_excluded(dataset, found, named, say)
     if experiment.data.split != "clean" and len(set(dataset.groups)) == len(dataset.examples):
         say("no groups are known: every file is taken to be independent of every other, which flatters")
     if dataset.vggish is None and not dataset.as_published:
-        dataset = splitting.together(dataset, dict(file_digests.digests(dataset, root)))
+        dataset = splitting.group_identical_files(dataset, dict(file_digests.digest_examples(dataset, root)))
     return dataset, found
 
 
-def divided(
+def split_dataset(
     experiment: Experiment, dataset: Dataset, data_root: Path, seed: int, say: Callable[[str], None]
 ) -> tuple[Dataset, splitting.Split, tuple[splitting.Split, ...]]:
     """The data set as it is split, the split of the model that is served, and those of a cross-validation."""
     data = experiment.data
     if data.split == "clean":
-        dataset = splitting.joined(dataset, audit.clusters(dataset, data_root / file_digests.FOLDER, say))
+        dataset = splitting.merge_groups(
+            dataset, audit.find_clusters(dataset, data_root / file_digests.CACHE_FOLDER, say)
+        )
         n, n_groups = len(dataset.examples), len(set(dataset.groups))
         say(f"files that are known to belong together or nearly alike share a group: {n} files, {n_groups} groups")
     if data.n_folds == 1:
-        return *splitting.make(dataset, data.split, data.val_fraction, data.test_fraction, seed), ()
-    dataset, folds, served = splitting.folds(dataset, data.split, data.n_folds, data.val_fraction, seed)
+        return *splitting.make_split(dataset, data.split, data.val_fraction, data.test_fraction, seed), ()
+    dataset, folds, served = splitting.make_folds(dataset, data.split, data.n_folds, data.val_fraction, seed)
     return dataset, served, folds
 
 
@@ -116,13 +118,13 @@ def check_both_kinds(dataset: Dataset, found: Iterable[splitting.Split]) -> None
         taught = targets[split.indices("train")]
         for name, column in zip(dataset.class_names, taught.T, strict=True):
             if len(np.unique(column[~np.isnan(column)])) < 2:
-                raise BadInput(
+                raise InputError(
                     f"every class must have training examples with it and without it for a forest, and {name} has one "
                     f"kind only ({split.statement}): add files, name fewer folds, or take another split."
                 )
 
 
-def tell(dataset: Dataset, found: cache.Features, named: bool, say: Callable[[str], None]) -> None:
+def log_excluded(dataset: Dataset, found: cache.Features, named: bool, say: Callable[[str], None]) -> None:
     """Say what was left out, which excluded.csv names where it is `named`, and what was found about the rest."""
     n, out = len(dataset.examples), dataset.excluded
     if out:
@@ -134,7 +136,7 @@ def tell(dataset: Dataset, found: cache.Features, named: bool, say: Callable[[st
         say(f"{len(found.warnings)} of {n} files with a warning, the first, {name}: {words[0]}")
 
 
-def clip_of(experiment: Experiment) -> dict[str, Any]:
+def make_clip_spec(experiment: Experiment) -> dict[str, Any]:
     """A clip in frames: what serving.json keeps of it.
 
     A clip has the frames that fit into it without padding; its hop is a whole number of frames.
@@ -161,7 +163,7 @@ def clip_of(experiment: Experiment) -> dict[str, Any]:
     }
 
 
-def hash_of(material: trainer.Material) -> str:
+def compute_split_hash(material: trainer.TrainingData) -> str:
     """A stable digest of who stands where, in every fold: 16 hex digits."""
     if not material.folds:
         return material.split.hash(material.dataset)

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from musicml.data import file_digests
-from musicml.experiment.config import Experiment, Training
+from musicml.experiment.config import Experiment, TrainingOptions
 from musicml.experiment.run import Run
 from musicml.features import augmentation as augmenting
 from musicml.features import cache
@@ -24,7 +24,7 @@ from musicml.utils import schema
 STANDARDISED = "standardised_pooled"  # the layer that only a frozen backbone has behind it
 
 
-def learn(
+def train_stages(
     model: Any,
     sides: dict[str, Any],
     targets: dict[str, np.ndarray],
@@ -50,32 +50,34 @@ def learn(
     dict with `epochs` that were run, the `best_epoch` of its stage, and `input`, what making batches took
     """
     training, seed = experiment.training, run.facts()["seed"]
-    weights = class_weights(targets["train"]) if training.class_weights == "balanced" else None
+    weights = compute_class_weights(targets["train"]) if training.class_weights == "balanced" else None
     given, varied = sides, experiment.augment
     frozen = any(layer.name == STANDARDISED for layer in model.layers)
     if frozen:
-        given = stored(model, sides, everything, experiment, run, say)
+        given = store_frozen_outputs(model, sides, everything, experiment, run, say)
         standardise(model, given["train"])
         varied = without_cutting(varied)
     train = Batches(given["train"], targets["train"], training.batch_size, seed, varied, weights)
     val = Batches(given["val"], targets["val"], training.batch_size) if len(sides["val"]) else None
-    learner, stage = (head_of(model), "head") if frozen else (model, "all")
-    done = fit.fit(learner, train, val, training, task, run.path, stage, **how)
+    learner, stage = (make_head(model), "head") if frozen else (model, "all")
+    done = fit.fit_model(learner, train, val, training, task, run.path, stage, **how)
     if frozen and training.finetune_epochs:
         say(f"fine-tuning: {unfreeze(model, training.finetune_layers)}")
         train = Batches(sides["train"], targets["train"], training.batch_size, seed, experiment.augment, weights)
         val = Batches(sides["val"], targets["val"], training.batch_size) if val is not None else None
         stage = "all" if training.finetune_layers == 1 else "top"
-        done = fit.fit(model, train, val, of_finetuning(training), task, run.path, stage, before=done, **how)
+        done = fit.fit_model(
+            model, train, val, make_finetuning_experiment(training), task, run.path, stage, before=done, **how
+        )
     return done
 
 
-def of_finetuning(training: Training) -> Training:
+def make_finetuning_experiment(training: TrainingOptions) -> TrainingOptions:
     """The same training with the epochs and the rate of its second stage."""
     return replace(training, epochs=training.finetune_epochs, learning_rate=training.finetune_rate)
 
 
-def class_weights(targets: np.ndarray) -> np.ndarray:
+def compute_class_weights(targets: np.ndarray) -> np.ndarray:
     """What an example of each class counts so that all classes count alike, [shape=(n_classes,)], float32."""
     counts = targets.sum(axis=0)
     return np.where(counts > 0, len(targets) / (np.count_nonzero(counts) * np.maximum(counts, 1)), 0).astype(np.float32)
@@ -103,7 +105,7 @@ def unfreeze(model: Any, share: float) -> str:
     return f"{len(chosen)} of the backbone's {len(able)} layers learn too, from {chosen[0].name} on"
 
 
-def stored(
+def store_frozen_outputs(
     model: Any,
     sides: dict[str, Any],
     everything: Any,
@@ -113,16 +115,16 @@ def stored(
 ) -> dict[str, Any]:
     """What the frozen backbone makes of each side's clips, and of the varied views of those to train on."""
     data, augment, seed = run.facts()["data"], experiment.augment, run.facts()["seed"]
-    root = Path(data["root"]) / file_digests.FOLDER
+    root = Path(data["root"]) / file_digests.CACHE_FOLDER
 
     def outputs(clips: Any, view: int = 0) -> np.ndarray:
         whole = everything or clips
-        facts = {"data": data["hash"], "features": whole.features.key, "clips": digest(whole)}
+        facts = {"data": data["hash"], "features": whole.features.key, "clips": digest_clips(whole)}
         if view:
-            facts |= {"augment": schema.as_table(augment), "seed": seed, "view": view, "drawn": augmenting.DRAWN}
-            found = frozen_outputs(model, View(whole, augment, seed, view), facts, root, say)
+            facts |= {"augment": schema.to_dict(augment), "seed": seed, "view": view, "drawn": augmenting.DRAWN}
+            found = compute_frozen_outputs(model, View(whole, augment, seed, view), facts, root, say)
         else:
-            found = frozen_outputs(model, whole, facts, root, say)
+            found = compute_frozen_outputs(model, whole, facts, root, say)
         return found[np.isin(whole.example, clips.example)] if everything else found
 
     found: dict[str, Any] = {side: outputs(clips) for side, clips in sides.items() if len(clips)}
@@ -135,16 +137,16 @@ def stored(
 def standardise(model: Any, outputs: Any) -> None:
     """Give the model's fixed standardisation the mean and the variance of a frozen backbone's outputs."""
     plain = np.asarray(outputs.outputs[0] if isinstance(outputs, Views) else outputs, dtype=np.float64)
-    model.get_layer(STANDARDISED).set_weights([plain.mean(axis=0), spread_of(plain)])
+    model.get_layer(STANDARDISED).set_weights([plain.mean(axis=0), compute_channel_variance(plain)])
 
 
-def spread_of(outputs: np.ndarray) -> np.ndarray:
+def compute_channel_variance(outputs: np.ndarray) -> np.ndarray:
     """The variance of each channel, [shape=(n_channels,)]; a nearly constant one is not blown up into noise."""
     variance = outputs.var(axis=0)
     return np.maximum(variance, 1e-3 * variance.mean())
 
 
-def digest(clips: Any) -> str:
+def digest_clips(clips: Any) -> str:
     """A digest of which clips these are: 32 hex digits."""
     found = hashlib.blake2b(digest_size=16)
     for part in (clips.features.begin[clips.example], clips.start, np.array([clips.n_frames or 0])):
@@ -152,7 +154,9 @@ def digest(clips: Any) -> str:
     return found.hexdigest()
 
 
-def frozen_outputs(model: Any, clips: Any, facts: dict[str, Any], root: Path, say: Callable[[str], None]) -> np.ndarray:
+def compute_frozen_outputs(
+    model: Any, clips: Any, facts: dict[str, Any], root: Path, say: Callable[[str], None]
+) -> np.ndarray:
     """What the model's frozen part, up to its layer `pooled`, makes of clips: from the store, or computed once.
 
     Parameters
@@ -161,17 +165,17 @@ def frozen_outputs(model: Any, clips: Any, facts: dict[str, Any], root: Path, sa
     root : the store's folder
     """
     body = keras.Model(model.input, model.get_layer("pooled").output)
-    facts = {**facts, "model": digest_of(body), "policy": keras.config.dtype_policy().name}
+    facts = {**facts, "model": digest_model(body), "policy": keras.config.dtype_policy().name}
     shape = (len(clips), body.output_shape[-1])
-    return cache.outputs(root, facts, shape, lambda: fit.scores_of(body, clips, 32), say)
+    return cache.get_frozen_outputs(root, facts, shape, lambda: fit.predict_scores(body, clips, 32), say)
 
 
-def head_of(model: Any) -> Any:
+def make_head(model: Any) -> Any:
     """The part of the model behind its layer `pooled`, as a model that shares its layers."""
     return keras.Model(model.get_layer("pooled").output, model.output)
 
 
-def digest_of(model: Any) -> str:
+def digest_model(model: Any) -> str:
     """A digest of what a model computes, its layers' settings and all weights: 32 hex digits."""
     settings = [[layer.__class__.__name__, {**layer.get_config(), "name": ""}] for layer in model.layers]
     found = hashlib.blake2b(json.dumps(settings, sort_keys=True, default=str).encode(), digest_size=16)

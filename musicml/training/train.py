@@ -22,13 +22,13 @@ from musicml.features import clips
 from musicml.inference import calibration, manifest, pooling
 from musicml.training import preparation, trainer
 from musicml.utils import files, schema, terminal
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 PROTOCOLS = {"honest": "honest", "as_published": "as published"}  # as settings and as runs name them
 KEPT = ("protocol", "overrides", "deterministic", "settings", "task", "family", "data")  # of a run's facts, in a fold's
 
 
-def train(
+def train_experiment(
     experiment: Experiment,
     data_root: Path,
     runs_root: Path,
@@ -36,13 +36,13 @@ def train(
     folder: Path | None = None,
     seed: int = 0,
     deterministic: bool = False,
-    say: Callable[[str], None] = terminal.say,
+    say: Callable[[str], None] = terminal.print_message,
 ) -> Run:
     """Train `experiment`; the run that comes back is complete but for its scores.
 
     Parameters
     ----------
-    experiment : from `musicml.experiment.config.read`
+    experiment : from `musicml.experiment.config.read_experiment`
     data_root : the folder of the data sets, and of the features computed from them
     runs_root : the folder of all runs
     which : `real`, `sample` or `auto`: which of the data set's folders to read
@@ -53,37 +53,37 @@ def train(
 
     Raises
     ------
-    BadInput
+    InputError
         If the data or the experiment can't be used: no run folder is left then. What goes wrong later, such as a
         full disk, leaves an unfinished one to `resume`.
     """
     as_published = experiment.data.protocol == "as_published"
-    dataset = loading.load(experiment.data.dataset, data_root, which, folder, as_published)
+    dataset = loading.load_dataset(experiment.data.dataset, data_root, which, folder, as_published)
     if dataset.sample:
         experiment = experiment.on_sample()
         say(f"{dataset.name}: generated sample data; no figure of this run says anything about real music")
     if as_published:
         say(f"{dataset.name}: taken as published, faults and all; no figure of this run is a rival of honest ones")
-    material = preparation.prepare(experiment, dataset, Path(data_root), seed, say)
-    facts = facts_of(experiment, material, data_root, folder, seed, deterministic)
-    run = runs.create(runs_root, experiment.name, seed, experiment.text, facts)
-    write_data(run, material)
-    return finish_or_say_how(run, experiment, material, deterministic, say)
+    material = preparation.prepare_data(experiment, dataset, Path(data_root), seed, say)
+    facts = build_run_info(experiment, material, data_root, folder, seed, deterministic)
+    run = runs.create_run(runs_root, experiment.name, seed, experiment.text, facts)
+    write_split_files(run, material)
+    return finish_or_explain_resume(run, experiment, material, deterministic, say)
 
 
-def resume(run: Run, say: Callable[[str], None] = terminal.say) -> Run:
+def resume_run(run: Run, say: Callable[[str], None] = terminal.print_message) -> Run:
     """Go on with a training that was stopped or killed; a run that is trained already comes back as it is.
 
     Raises
     ------
-    BadInput
+    InputError
         If the run is whole, or its data has changed since.
     """
     facts = run.facts()
     if "fold" in facts:
-        raise BadInput(f"run {run.path} must be a whole run to be resumed, and is a fold of one: {run.cure()}")
+        raise InputError(f"run {run.path} must be a whole run to be resumed, and is a fold of one: {run.cure()}")
     if run.is_whole:
-        raise BadInput(
+        raise InputError(
             f"run {run.name} must be unfinished to be resumed, and is whole: look at it with `musicml runs`."
         )
     if facts["status"] == "trained":
@@ -94,21 +94,21 @@ def resume(run: Run, say: Callable[[str], None] = terminal.say) -> Run:
             left.unlink()
     text = (run.path / "experiment.toml").read_text(encoding="utf-8")
     data = facts["data"]
-    experiment = experiments.parse(facts["experiment"], text, facts["overrides"], data["sample"])
-    dataset = loading.load_again(data)
-    material = preparation.prepare(experiment, dataset, Path(data["root"]), facts["seed"], say)
-    found = (preparation.hash_of(material), material.dataset.hash(), material.features.key)
+    experiment = experiments.parse_experiment(facts["experiment"], text, facts["overrides"], data["sample"])
+    dataset = loading.reload_dataset(data)
+    material = preparation.prepare_data(experiment, dataset, Path(data["root"]), facts["seed"], say)
+    found = (preparation.compute_split_hash(material), material.dataset.hash(), material.features.key)
     if found != (facts["split"]["hash"], data["hash"], data["features"]):
-        raise BadInput(
+        raise InputError(
             f"run {run.name} must go on with the data it began with, and {dataset.name} has changed since: train again."
         )
-    write_data(run, material)
-    return finish_or_say_how(run, experiment, material, facts["deterministic"], say)
+    write_split_files(run, material)
+    return finish_or_explain_resume(run, experiment, material, facts["deterministic"], say)
 
 
-def facts_of(
+def build_run_info(
     experiment: Experiment,
-    material: trainer.Material,
+    material: trainer.TrainingData,
     data_root: Path,
     folder: Path | None,
     seed: int,
@@ -121,7 +121,7 @@ def facts_of(
         counts |= {"test": len(dataset.examples), "folds": len(material.folds)}
     return {
         "protocol": PROTOCOLS[experiment.data.protocol],
-        **published_in(experiment),
+        **describe_published(experiment),
         "overrides": dict(experiment.overrides),
         "deterministic": deterministic,
         "settings": experiment.settings(),
@@ -142,20 +142,25 @@ def facts_of(
             "excluded": len(dataset.excluded),
             "with_warnings": len(material.features.warnings),
         },
-        "split": {"statement": split.statement, "hash": preparation.hash_of(material), "seed": seed, **counts},
+        "split": {
+            "statement": split.statement,
+            "hash": preparation.compute_split_hash(material),
+            "seed": seed,
+            **counts,
+        },
     }
 
 
-def published_in(experiment: Experiment) -> dict[str, Any]:
+def describe_published(experiment: Experiment) -> dict[str, Any]:
     """What run.json says of the published result that is replayed; nothing of an honest experiment."""
     found = experiment.published
     if found is None:
         return {}
-    table = schema.as_table(found)
+    table = schema.to_dict(found)
     return {"published": {key: table[key] for key in ("reference", "honest", "changes", "fault", "served", "figures")}}
 
 
-def write_data(run: Run, material: trainer.Material) -> None:
+def write_split_files(run: Run, material: trainer.TrainingData) -> None:
     """Write who stands on which side, who was left out or mended and why, and the class names.
 
     Of a cross-validation, a row's `fold` is the one in which the example is tested, and its `split` the side on which
@@ -179,8 +184,8 @@ def write_data(run: Run, material: trainer.Material) -> None:
     files.write_json(run.path / "labels.json", list(dataset.class_names))
 
 
-def finish_or_say_how(
-    run: Run, experiment: Experiment, material: trainer.Material, deterministic: bool, say: Callable[[str], None]
+def finish_or_explain_resume(
+    run: Run, experiment: Experiment, material: trainer.TrainingData, deterministic: bool, say: Callable[[str], None]
 ) -> Run:
     """Finish the run; where a person stops it, tell how to go on."""
     try:
@@ -190,7 +195,7 @@ def finish_or_say_how(
 
 
 def finish(
-    run: Run, experiment: Experiment, material: trainer.Material, deterministic: bool, say: Callable[[str], None]
+    run: Run, experiment: Experiment, material: trainer.TrainingData, deterministic: bool, say: Callable[[str], None]
 ) -> Run:
     """Train the model, of a cross-validation one a fold before it, and write all that serving needs."""
     for k, split in enumerate(material.folds, 1):
@@ -198,20 +203,20 @@ def finish(
         finish_fold(run, k, experiment, replace(material, split=split, folds=(), shared=True), deterministic, say)
     if material.folds:
         say("the model that is served: trained and chosen on all files, none kept for a test")
-    return finish_one(run, experiment, replace(material, shared=bool(material.folds)), deterministic, say)
+    return train_and_write(run, experiment, replace(material, shared=bool(material.folds)), deterministic, say)
 
 
 def finish_fold(
     run: Run,
     k: int,
     experiment: Experiment,
-    material: trainer.Material,
+    material: trainer.TrainingData,
     deterministic: bool,
     say: Callable[[str], None],
 ) -> None:
     """Train one fold in its own folder inside the run's, unless a training that was stopped had done so already."""
-    fold = runs.fold(run, k)
-    status = status_of(fold)
+    fold = runs.get_fold(run, k)
+    status = get_fold_status(fold)
     if status == "trained":
         return
     if status is None:
@@ -220,28 +225,30 @@ def finish_fold(
         counts = {side: len(material.split.indices(side)) for side in SPLITS}
         its = {
             "statement": material.split.statement,
-            "hash": preparation.hash_of(material),
+            "hash": preparation.compute_split_hash(material),
             "seed": facts["seed"],
             **counts,
         }
         kept = {key: facts[key] for key in KEPT}
-        runs.begin(fold.path, facts["experiment"], facts["seed"], experiment.text, {**kept, "split": its, "fold": k})
-    write_data(fold, material)
-    finish_one(fold, experiment, material, deterministic, say, exported=False)
+        runs.start_run(
+            fold.path, facts["experiment"], facts["seed"], experiment.text, {**kept, "split": its, "fold": k}
+        )
+    write_split_files(fold, material)
+    train_and_write(fold, experiment, material, deterministic, say, exported=False)
 
 
-def status_of(fold: Run) -> str | None:
+def get_fold_status(fold: Run) -> str | None:
     """How far a fold is; None where it was not begun, or can't be read and so begins again."""
     try:
         return fold.facts()["status"]
-    except (BadInput, KeyError):
+    except (InputError, KeyError):
         return None
 
 
-def finish_one(
+def train_and_write(
     run: Run,
     experiment: Experiment,
-    material: trainer.Material,
+    material: trainer.TrainingData,
     deterministic: bool,
     say: Callable[[str], None],
     exported: bool = True,
@@ -249,10 +256,10 @@ def finish_one(
     """Train one model and write all that serving needs: weights, serving.json, the exported model."""
     begun = time.perf_counter()
     sides = {
-        side: clips.cut(material.features, material.split.indices(side), *trainer.frames_of(material.clip))
+        side: clips.cut_clips(material.features, material.split.indices(side), *trainer.get_clip_frames(material.clip))
         for side in ("train", "val")
     }
-    by = trainer.forest if experiment.family == "forest" else trainer.network
+    by = trainer.train_forest if experiment.family == "forest" else trainer.train_network
     learned = by(run, experiment, material, sides, deterministic, say)
     (run.path / "model.onnx").unlink(missing_ok=True)  # of before a kill, which would not be this model's any more
     write_serving(run, experiment, material, sides, learned)
@@ -266,45 +273,47 @@ def finish_one(
 def write_serving(
     run: Run,
     experiment: Experiment,
-    material: trainer.Material,
+    material: trainer.TrainingData,
     sides: dict[str, clips.Clips],
-    learned: trainer.Learned,
+    learned: trainer.TrainedModel,
 ) -> None:
     """Calibrate on validation and write serving.json: all that serving needs beside the model."""
     dataset, indices = material.dataset, material.split.indices("val")
     temperature, thresholds = 1.0, [0.5] * len(dataset.class_names)
     if len(indices):
         targets = dataset.targets()[indices]
-        scores = pooling.by_example(
+        scores = pooling.pool_by_example(
             learned.scores_of(sides["val"]), sides["val"], indices, dataset.task, experiment.clips.average
         )
         temperature = calibration.fit_temperature(scores, targets, dataset.task)
         if dataset.task == "multi":
-            thresholds = calibration.fit_thresholds(calibration.temper(scores, temperature, dataset.task), targets)
-    manifest.write(
+            thresholds = calibration.fit_thresholds(
+                calibration.apply_temperature(scores, temperature, dataset.task), targets
+            )
+    manifest.write_manifest(
         run,
         learned.model,
         task=dataset.task,
         answers=dataset.answers,
         kind=experiment.kind,
-        features=schema.as_table(experiment.features),
+        features=schema.to_dict(experiment.features),
         clips=material.clip,
         input_shape=learned.input_shape,
         normalisation="inside the model",
         temperature=temperature,
         thresholds=thresholds,
-        calibrated_on=len(indices) if len(indices) >= calibration.FEWEST else 0,
-        unlike=unlike_of(experiment.kind, material),
+        calibrated_on=len(indices) if len(indices) >= calibration.MIN_CALIBRATION_FILES else 0,
+        unlike=fit_ood_limit_on_data(experiment.kind, material),
         asks_for="features" if experiment.kind == "vggish" else "file",
     )
 
 
-def unlike_of(kind: str, material: trainer.Material, most: int = 2000) -> dict[str, Any] | None:
+def fit_ood_limit_on_data(kind: str, material: trainer.TrainingData, most: int = 2000) -> dict[str, Any] | None:
     """How to tell a file that is unlike the training files, from at most `most` of them, evenly taken."""
 
     def traits(side: str) -> np.ndarray:
         indices = material.split.indices(side)
         some = indices[np.unique(np.linspace(0, len(indices) - 1, min(most, len(indices))).astype(int))]
-        return np.array([calibration.traits(material.features.of(index), kind) for index in some])
+        return np.array([calibration.compute_traits(material.features.of(index), kind) for index in some])
 
-    return calibration.fit_unlike(traits("train"), traits("val"))
+    return calibration.fit_ood_limit(traits("train"), traits("val"))

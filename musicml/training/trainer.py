@@ -20,11 +20,11 @@ from musicml.features import clips as inputs
 from musicml.inference import export
 from musicml.models import registry
 from musicml.utils import files, terminal
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 
 @dataclass(frozen=True)
-class Material:
+class TrainingData:
     """What a training works on: the readable data set, its split and its features.
 
     Of a cross-validation, `folds` are its splits, and `split` is that of the model which is served; `shared` says that
@@ -40,7 +40,7 @@ class Material:
 
 
 @dataclass(frozen=True)
-class Learned:
+class TrainedModel:
     """A trained model as a function from clips to raw scores, its file, and a way to export it."""
 
     scores_of: Callable[[Any], np.ndarray]
@@ -49,57 +49,59 @@ class Learned:
     export: Callable[[], str]
 
 
-def spec_of(experiment: Experiment, material: Material, train_clips: inputs.Clips, seed: int) -> registry.Spec:
+def make_model_spec(
+    experiment: Experiment, material: TrainingData, train_clips: inputs.Clips, seed: int
+) -> registry.ModelSpec:
     """What a model has to fit, with the training clips' mean and variance for sound."""
     shape = tuple(int(size) for size in train_clips.take(np.array([0])).shape[1:])
     dataset = material.dataset
-    mean, variance = inputs.spread(train_clips) if len(shape) == 2 else (None, None)
-    return registry.Spec(shape, len(dataset.class_names), dataset.task, dataset.answers, mean, variance, seed)
+    mean, variance = inputs.compute_mean_and_variance(train_clips) if len(shape) == 2 else (None, None)
+    return registry.ModelSpec(shape, len(dataset.class_names), dataset.task, dataset.answers, mean, variance, seed)
 
 
-def forest(
+def train_forest(
     run: Run,
     experiment: Experiment,
-    material: Material,
+    material: TrainingData,
     sides: dict[str, inputs.Clips],
     deterministic: bool,
     say: Callable[[str], None],
-) -> Learned:
+) -> TrainedModel:
     """Grow the forests; the same trees come out however often, so `deterministic` changes nothing."""
     clips = sides["train"]
-    spec = spec_of(experiment, material, clips, run.facts()["seed"])
+    spec = make_model_spec(experiment, material, clips, run.facts()["seed"])
     say(f"forest: {spec.n_classes} classes, {len(clips)} clips")
-    grown = registry.build("forest", experiment.model, spec).fit(
-        all_of(clips), material.dataset.targets()[clips.example]
+    grown = registry.build_model("forest", experiment.model, spec).fit(
+        stack_clips(clips), material.dataset.targets()[clips.example]
     )
-    with files.whole(run.path / "model.skops") as temporary:
+    with files.write_atomically(run.path / "model.skops") as temporary:
         grown.save(temporary)
     files.write_json(run.path / "layers.json", grown.layers())
     run.update(precision={"policy": "float32", "reason": "scikit-learn's trees"}, backend="scikit-learn", device="CPU")
-    family = registry.family("forest")
-    few = all_of(clips)[:64]
-    return Learned(
-        lambda wanted: family.scores(grown.trees, all_of(wanted), spec.task),
+    family = registry.get_family("forest")
+    few = stack_clips(clips)[:64]
+    return TrainedModel(
+        lambda wanted: family.predict_scores(grown.trees, stack_clips(wanted), spec.task),
         list(spec.shape),
         run.path / "model.skops",
-        lambda: export.forest_to_onnx(grown.trees, spec.task, run, few),
+        lambda: export.export_forest_onnx(grown.trees, spec.task, run, few),
     )
 
 
-def all_of(clips: inputs.Clips) -> np.ndarray:
+def stack_clips(clips: inputs.Clips) -> np.ndarray:
     """All clips at once, [shape=(n_clips, n_frames, n_bins)]."""
     return clips.take(np.arange(len(clips)))
 
 
-def network(
+def train_network(
     run: Run,
     experiment: Experiment,
-    material: Material,
+    material: TrainingData,
     sides: dict[str, inputs.Clips],
     deterministic: bool,
     say: Callable[[str], None],
     watch: Callable[[int, dict[str, Any]], None] | None = None,
-) -> Learned:
+) -> TrainedModel:
     """Build the model and fit it; a frozen backbone's outputs are computed once and its head trained on them.
 
     `watch` is told each epoch and its metrics; what it raises ends the training and comes out as it is.
@@ -113,8 +115,8 @@ def network(
     policy, reason = device.choose_precision(training.precision)
     keras.config.set_dtype_policy(policy)
     say(f"dtype policy: {policy} ({reason})")
-    spec = spec_of(experiment, material, sides["train"], facts["seed"])
-    model, weights = build(experiment, spec, facts, say)
+    spec = make_model_spec(experiment, material, sides["train"], facts["seed"])
+    model, weights = build_untrained_model(experiment, spec, facts, say)
     run.update(
         precision={"policy": policy, "reason": reason},
         weights=weights,
@@ -131,9 +133,11 @@ def network(
         compile={"choice": "xla" if compiled is True else "none" if compiled is False else compiled, "reason": why}
     )
     sides = {side: replace(clips, fill=spec.mean, kind=experiment.kind) for side, clips in sides.items()}
-    targets = {side: inputs.targets_of(clips, material.dataset.targets()) for side, clips in sides.items()}
-    everything = inputs.cut(material.features, np.arange(len(material.dataset.examples)), *frames_of(material.clip))
-    trained = stages.learn(
+    targets = {side: inputs.get_targets(clips, material.dataset.targets()) for side, clips in sides.items()}
+    everything = inputs.cut_clips(
+        material.features, np.arange(len(material.dataset.examples)), *get_clip_frames(material.clip)
+    )
+    trained = stages.train_stages(
         model,
         sides,
         targets,
@@ -146,21 +150,23 @@ def network(
         watch=watch,
     )
     run.update(epochs=trained["epochs"], best_epoch=trained["best_epoch"], input=trained["input"])
-    say(input_said(trained["input"]))
+    say(describe_input_time(trained["input"]))
     model = device.in_float32(model, policy)
-    with files.whole(run.path / "model.keras") as temporary:
+    with files.write_atomically(run.path / "model.keras") as temporary:
         model.save(temporary, include_optimizer=False)
-    files.write_json(run.path / "layers.json", fit.layers_of(model))
+    files.write_json(run.path / "layers.json", fit.describe_layers(model))
     few = sides["train"].take(np.arange(min(4, len(sides["train"])))).astype(np.float32)
-    return Learned(
-        lambda clips: fit.scores_of(model, clips, training.batch_size),
+    return TrainedModel(
+        lambda clips: fit.predict_scores(model, clips, training.batch_size),
         list(spec.shape),
         run.path / "model.keras",
-        lambda: export.to_onnx(model, run, few),
+        lambda: export.export_keras_onnx(model, run, few),
     )
 
 
-def tried(experiment: Experiment, material: Material, seed: int, data_root: Path) -> tuple[inputs.Clips, np.ndarray]:
+def train_and_score(
+    experiment: Experiment, material: TrainingData, seed: int, data_root: Path
+) -> tuple[inputs.Clips, np.ndarray]:
     """A model trained as the experiment says and asked about the test side; nothing of it is kept, and nothing said.
 
     Returns
@@ -169,22 +175,23 @@ def tried(experiment: Experiment, material: Material, seed: int, data_root: Path
     scores : np.ndarray [shape=(n_clips, n_classes)], raw
     """
     sides = {
-        side: inputs.cut(material.features, material.split.indices(side), *frames_of(material.clip)) for side in SPLITS
+        side: inputs.cut_clips(material.features, material.split.indices(side), *get_clip_frames(material.clip))
+        for side in SPLITS
     }
     facts = {"data": {"root": str(data_root), "hash": material.dataset.hash()}}
-    by = forest if experiment.family == "forest" else network
-    with tempfile.TemporaryDirectory() as folder, terminal.quiet():
-        run = runs.create(Path(folder), experiment.name, seed, experiment.text, facts)
+    by = train_forest if experiment.family == "forest" else train_network
+    with tempfile.TemporaryDirectory() as folder, terminal.suppress_stderr():
+        run = runs.create_run(Path(folder), experiment.name, seed, experiment.text, facts)
         learned = by(run, experiment, material, sides, False, lambda words: None)
         return sides["test"], learned.scores_of(sides["test"])
 
 
-def frames_of(clip: dict[str, Any]) -> tuple[int | None, int | None]:
+def get_clip_frames(clip: dict[str, Any]) -> tuple[int | None, int | None]:
     """A clip's length and hop in frames."""
     return clip["n_frames"], clip["hop_frames"]
 
 
-def input_said(found: dict[str, float]) -> str:
+def describe_input_time(found: dict[str, float]) -> str:
     """What making batches took, which training waits for at most, since most is done beside its steps."""
     return (
         f"input: batches took {found['seconds']:.1f} s of the {found['training_seconds']:.1f} s of training to make "
@@ -192,19 +199,19 @@ def input_said(found: dict[str, float]) -> str:
     )
 
 
-def build(
-    experiment: Experiment, spec: registry.Spec, facts: dict[str, Any], say: Callable[[str], None]
+def build_untrained_model(
+    experiment: Experiment, spec: registry.ModelSpec, facts: dict[str, Any], say: Callable[[str], None]
 ) -> tuple[Any, dict[str, str] | None]:
     """The model, untrained, and which weights it starts from; where `auto` can't get ImageNet's, random ones."""
     chosen, weights = choose_weights(experiment, facts, say)
     try:
-        return registry.build(experiment.family, chosen, spec), weights
-    except BadInput as error:
+        return registry.build_model(experiment.family, chosen, spec), weights
+    except InputError as error:
         if weights is None or weights["choice"] == "none" or experiment.model.weights != "auto":
             raise
         weights = {"choice": "none", "reason": str(error)}
         say(f"weights: none ({error})")
-    return registry.build(experiment.family, replace(chosen, weights="none"), spec), weights
+    return registry.build_model(experiment.family, replace(chosen, weights="none"), spec), weights
 
 
 def choose_weights(
@@ -215,7 +222,7 @@ def choose_weights(
         return experiment.model, None
     decided = facts.get("weights")
     if decided is None:
-        choice, reason = registry.family("transfer").choose_weights(experiment.model)
+        choice, reason = registry.get_family("transfer").choose_weights(experiment.model)
         decided = {"choice": choice, "reason": reason}
     say(f"weights: {decided['choice']} ({decided['reason']})")
     if decided["choice"] == "none" and experiment.model.frozen:

@@ -5,35 +5,35 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-MOST = 24  # names in a hint
-LONGEST = 160  # characters of a name in a message
+MAX_NAMES = 24  # names in a hint
+MAX_NAME_LENGTH = 160  # characters of a name in a message
 
 
-class BadInput(ValueError):
+class InputError(ValueError):
     """Something a person gave can't be used. The message is one sentence: the rule, what came, the cure.
 
     The command line prints it and ends with 2; the dashboard shows it. Whatever else is raised is a fault of ours.
     """
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def suggest_names(name: str, known: Iterable[str]) -> str:
     """The hint that belongs behind an unknown name: the nearest known one, and all of them.
 
-    >>> nearest("epoch", ["epochs", "seed"])
+    >>> suggest_names("epoch", ["epochs", "seed"])
     "did you mean 'epochs'? known here: epochs, seed."
     """
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     guess = f"did you mean {close[0]!r}? " if close else ""
-    more = f" and {len(known) - MOST} more" if len(known) > MOST else ""
-    return f"{guess}known here: {', '.join(known[:MOST]) or 'none'}{more}."
+    more = f" and {len(known) - MAX_NAMES} more" if len(known) > MAX_NAMES else ""
+    return f"{guess}known here: {', '.join(known[:MAX_NAMES]) or 'none'}{more}."
 
 
-def printable(name: str) -> str:
+def make_printable(name: str) -> str:
     """A file's name as a message can show it: on one line, not longer than it can be read, nothing but characters.
 
-    >>> printable("song\n.wav")
+    >>> make_printable("song\n.wav")
     'song?.wav'
     """
     plain = "".join(character if character.isprintable() else "?" for character in name)
-    return plain if len(plain) <= LONGEST else f"{plain[:60]}...{plain[-90:]}"
+    return plain if len(plain) <= MAX_NAME_LENGTH else f"{plain[:60]}...{plain[-90:]}"

@@ -15,13 +15,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from musicml.utils.errors import BadInput, printable
+from musicml.utils.errors import InputError, make_printable
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextlib.contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def write_atomically(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; rename it to `path` once the block ends well.
 
     The temporary name keeps the ending of `path`, since Keras and numpy choose the format by it. After a
@@ -29,7 +29,7 @@ def whole(path: Path) -> Iterator[Path]:
 
     Raises
     ------
-    BadInput
+    InputError
         If the disk is full or closed for writing, or a file stands where the folder belongs.
     """
     path = Path(path)
@@ -41,48 +41,48 @@ def whole(path: Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        raise disk_trouble(error, path) from error
+        raise os_error_to_input_error(error, path) from error
     finally:
         with contextlib.suppress(OSError):  # a disk that is closed for writing says so even of what is not there
             temporary.unlink()
 
 
-def disk_trouble(error: OSError, path: Path) -> Exception:
+def os_error_to_input_error(error: OSError, path: Path) -> Exception:
     """The sentence for a disk that is full, read-only or fails, or a path that can't be; other errors come back."""
     if error.errno in FULL:
-        free = shutil.disk_usage(existing(path)).free / 1e6
-        return BadInput(
+        free = shutil.disk_usage(find_existing_folder(path)).free / 1e6
+        return InputError(
             f"{path} could not be written whole: the disk is full ({free:.0f} MB free); make room and go on."
         )
     if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-        return BadInput(
+        return InputError(
             f"{path} must be in a folder that can be written to, and is not ({error.strerror}); choose another."
         )
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
-        return BadInput(f"{path} must be in a folder, and {error.filename} stands in its way; choose another place.")
+        return InputError(f"{path} must be in a folder, and {error.filename} stands in its way; choose another place.")
     if error.errno == errno.ENAMETOOLONG:
-        return BadInput(
-            f"{printable(str(path))} must have a name that a disk takes, and it is too long: choose another."
+        return InputError(
+            f"{make_printable(str(path))} must have a name that a disk takes, and it is too long: choose another."
         )
     if error.errno == errno.ELOOP:
-        return BadInput(f"{path} must be a file or folder, and links lead round in a circle there: choose another.")
+        return InputError(f"{path} must be a file or folder, and links lead round in a circle there: choose another.")
     if error.errno == errno.ENOENT and not Path(path).absolute().parent.is_dir():
-        return BadInput(f"{path} must be in a folder that is there or can be made, and is not: choose another place.")
+        return InputError(f"{path} must be in a folder that is there or can be made, and is not: choose another place.")
     if error.errno == errno.EIO:
-        return BadInput(f"{path} must be on a disk that can be read and written, and this one fails: check the disk.")
+        return InputError(f"{path} must be on a disk that can be read and written, and this one fails: check the disk.")
     if error.errno == errno.EISDIR:
-        return BadInput(f"{path} must be a file, and a folder of that name stands in its way; choose another name.")
+        return InputError(f"{path} must be a file, and a folder of that name stands in its way; choose another name.")
     return error
 
 
-def existing(path: Path) -> Path:
+def find_existing_folder(path: Path) -> Path:
     """The nearest folder above `path` that exists."""
     return next(folder for folder in Path(path).absolute().parents if folder.exists())
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` to `path`, whole or not at all."""
-    with whole(path) as temporary:
+    with write_atomically(path) as temporary:
         temporary.write_bytes(content)
 
 
@@ -117,7 +117,7 @@ def read_csv(path: Path, *columns: str) -> list[dict[str, str]]:
 
     Raises
     ------
-    BadInput
+    InputError
         If the file is not in UTF-8, or lacks a column.
     """
     with open(path, newline="", encoding="utf-8-sig") as source:
@@ -125,10 +125,10 @@ def read_csv(path: Path, *columns: str) -> list[dict[str, str]]:
             found = csv.DictReader(source)
             rows, named = list(found), found.fieldnames or []
         except UnicodeDecodeError as error:
-            raise BadInput(f"{path} must be a table in UTF-8 and is not ({error}): save it as CSV UTF-8.") from None
+            raise InputError(f"{path} must be a table in UTF-8 and is not ({error}): save it as CSV UTF-8.") from None
     if not set(columns) <= set(named):
         has = ",".join(map(str, named))
-        raise BadInput(f"{path} must have the columns {','.join(columns)} and has {has}: mend its first line.")
+        raise InputError(f"{path} must have the columns {','.join(columns)} and has {has}: mend its first line.")
     return rows
 
 
@@ -137,16 +137,16 @@ def read_json(path: Path) -> Any:
 
     Raises
     ------
-    BadInput
+    InputError
         If it is no JSON.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise BadInput(f"{path} must be JSON and is not ({error}): put the file back as it was.") from None
+        raise InputError(f"{path} must be JSON and is not ({error}): put the file back as it was.") from None
 
 
-def digest(path: Path | str) -> str:
+def compute_digest(path: Path | str) -> str:
     """BLAKE2b-128 of a file's content, in hex."""
     with open(path, "rb") as source:
         return hashlib.file_digest(source, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

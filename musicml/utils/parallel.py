@@ -17,13 +17,13 @@ from typing import Any
 PROCESSES = 2  # at the most
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # what BLAS asks as it is loaded
 FIRM = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one ends the others
-OFTEN = 10.0  # seconds between two words on how far it is
+LOG_INTERVAL_S = 10.0  # seconds between two words on how far it is
 
 Mapping = Callable[[Callable, Sequence[Any]], Iterator[Any]]
 
 
 @contextlib.contextmanager
-def mapping(n_jobs: int, pool_from: int) -> Iterator[Mapping]:
+def open_parallel_map(n_jobs: int, pool_from: int) -> Iterator[Mapping]:
     """A function that maps another one over jobs, in order: in two processes from so many jobs on, else in this one."""
     alone = multiprocessing.current_process().daemon  # a daemonic process may have no children
     if n_jobs < pool_from or (os.cpu_count() or 1) < 2 or alone:
@@ -34,15 +34,15 @@ def mapping(n_jobs: int, pool_from: int) -> Iterator[Mapping]:
     pool = ProcessPoolExecutor(PROCESSES, mp_context=context, initializer=signal.signal, initargs=FIRM)
     try:
         # where they can't start, `at_once` meets the same and does without them
-        with one_thread_each(), without_main(), contextlib.suppress(BrokenProcessPool):
+        with limit_blas_threads(), hide_main_module(), contextlib.suppress(BrokenProcessPool):
             for started in [pool.submit(int) for _ in range(PROCESSES)]:  # each starts where none is idle
                 started.result()
-        yield lambda function, jobs: at_once(pool, function, jobs)
+        yield lambda function, jobs: map_in_processes(pool, function, jobs)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def at_once(pool: ProcessPoolExecutor, function: Callable, jobs: Sequence[Any]) -> Iterator[Any]:
+def map_in_processes(pool: ProcessPoolExecutor, function: Callable, jobs: Sequence[Any]) -> Iterator[Any]:
     """The results of all jobs in order; where a process was killed, what is left is done in this one."""
     jobs, n_done = list(jobs), 0
     try:
@@ -54,7 +54,7 @@ def at_once(pool: ProcessPoolExecutor, function: Callable, jobs: Sequence[Any]) 
 
 
 @contextlib.contextmanager
-def one_thread_each() -> Iterator[None]:
+def limit_blas_threads() -> Iterator[None]:
     """Let processes that start meanwhile keep BLAS to one thread: two with two each on two cores take twice as long."""
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))
@@ -66,7 +66,7 @@ def one_thread_each() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def without_main() -> Iterator[None]:
+def hide_main_module() -> Iterator[None]:
     """Keep processes that start meanwhile from running the main module again: it may be a page, or have no guard."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
@@ -76,7 +76,7 @@ def without_main() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-class Progress:
+class ProgressLog:
     """Says now and then how far it is."""
 
     def __init__(self, n: int, say: Callable[[str], None]):
@@ -86,7 +86,7 @@ class Progress:
     def at(self, n_done: int) -> None:
         """So many of them are done."""
         now = time.monotonic()
-        if now - self.said < OFTEN or not 0 < n_done < self.n:
+        if now - self.said < LOG_INTERVAL_S or not 0 < n_done < self.n:
             return
         self.said = now
         left = (now - self.begun) / n_done * (self.n - n_done)

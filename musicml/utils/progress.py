@@ -11,10 +11,10 @@ EVERY = 10.0  # seconds between lines
 SMALL = 1_000_000  # bytes; what is no larger is there before anybody wonders
 
 
-class Progress:
+class ByteProgress:
     """Bytes done of bytes in all, with the rate and the time that is left.
 
-    >>> with Progress("gtzan") as progress:
+    >>> with ByteProgress("gtzan") as progress:
     ...     progress.begin(1_210_000_000, done=0)
     ...     progress.add(65_536)
     """
@@ -26,7 +26,7 @@ class Progress:
         self.since = self.said = time.monotonic()
         self.bar = None
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> ByteProgress:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -58,21 +58,22 @@ class Progress:
         """How far it is, in a line."""
         rate = (self.done - self.first) / max(time.monotonic() - self.since, 1e-3)
         if self.total is None:
-            return f"{self.what}: {megabytes(self.done)} MB, {rate / 1e6:.1f} MB/s"
-        left = minutes((self.total - self.done) / max(rate, 1.0))
-        return f"{self.what}: {megabytes(self.done)} of {megabytes(self.total)} MB, {rate / 1e6:.1f} MB/s, {left} left"
+            return f"{self.what}: {format_megabytes(self.done)} MB, {rate / 1e6:.1f} MB/s"
+        left = format_duration((self.total - self.done) / max(rate, 1.0))
+        done, total = format_megabytes(self.done), format_megabytes(self.total)
+        return f"{self.what}: {done} of {total} MB, {rate / 1e6:.1f} MB/s, {left} left"
 
 
-def megabytes(n_bytes: float) -> str:
+def format_megabytes(n_bytes: float) -> str:
     """A size in MB, with a digit behind the point where it is small.
 
-    >>> megabytes(1_210_000_000), megabytes(56_038)
+    >>> format_megabytes(1_210_000_000), format_megabytes(56_038)
     ('1,210', '0.1')
     """
     return f"{n_bytes / 1e6:,.0f}" if n_bytes >= 1e7 else f"{n_bytes / 1e6:.1f}"
 
 
-def minutes(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """A time to wait: `1:45`, `2:01:45`."""
     hours, rest = divmod(round(min(seconds, 359_999)), 3600)
     return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"

@@ -7,10 +7,10 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
-from musicml.utils.errors import BadInput, nearest
+from musicml.utils.errors import InputError, suggest_names
 
 
-def option(
+def define_option(
     default: Any = dataclasses.MISSING,
     *,
     least: float | None = None,
@@ -24,7 +24,7 @@ def option(
     return dataclasses.field(default=default, metadata={"least": least, "most": most, "choices": choices})
 
 
-def read(cls: type, table: Mapping[str, Any], where: str, file: str) -> Any:
+def parse_options(cls: type, table: Mapping[str, Any], where: str, file: str) -> Any:
     """Make an instance of the dataclass `cls` from a TOML table.
 
     Parameters
@@ -36,29 +36,32 @@ def read(cls: type, table: Mapping[str, Any], where: str, file: str) -> Any:
 
     Raises
     ------
-    BadInput
+    InputError
         At an unknown key (with the nearest known one), a missing key, a wrong type or a value outside its range.
     """
     fields = {field.name: field for field in dataclasses.fields(cls)}
     hints = typing.get_type_hints(cls)
     for key in table:
         if key not in fields:
-            raise BadInput(f"[{where}] in {file} has no key {key!r}: {nearest(key, fields)}")
+            raise InputError(f"[{where}] in {file} has no key {key!r}: {suggest_names(key, fields)}")
     for key, field in fields.items():
         if key not in table and field.default is dataclasses.MISSING:
-            raise BadInput(
-                f"[{where}] in {file} needs the key {key!r}, which is missing: add {key} = {example(hints[key], field)}"
+            raise InputError(
+                f"[{where}] in {file} needs the key {key!r}, which is missing: "
+                f"add {key} = {make_example(hints[key], field)}"
             )
-    return cls(**{key: checked(value, hints[key], fields[key], f"{where}.{key}", file) for key, value in table.items()})
+    return cls(
+        **{key: check_value(value, hints[key], fields[key], f"{where}.{key}", file) for key, value in table.items()}
+    )
 
 
-def checked(value: Any, hint: Any, field: dataclasses.Field, name: str, file: str) -> Any:
-    """`value` in the field's type, if it keeps the field's rule; BadInput otherwise."""
+def check_value(value: Any, hint: Any, field: dataclasses.Field, name: str, file: str) -> Any:
+    """`value` in the field's type, if it keeps the field's rule; InputError otherwise."""
     converted = convert(value, hint)
     items = converted if isinstance(converted, tuple) else (converted,)
-    if converted is None or not all(holds(item, field) for item in items):
-        raise BadInput(
-            f"{name} = {value!r} must be {rule(hint, field)}: change it in {file} or with --set {name}=VALUE."
+    if converted is None or not all(is_within_rule(item, field) for item in items):
+        raise InputError(
+            f"{name} = {value!r} must be {describe_rule(hint, field)}: change it in {file} or with --set {name}=VALUE."
         )
     return converted
 
@@ -76,7 +79,7 @@ def convert(value: Any, hint: Any) -> Any:
     return value if type(value) is hint else None
 
 
-def holds(value: Any, field: dataclasses.Field) -> bool:
+def is_within_rule(value: Any, field: dataclasses.Field) -> bool:
     """Whether one value keeps the field's range and choice."""
     least, most, choices = (field.metadata.get(key) for key in ("least", "most", "choices"))
     if choices is not None:
@@ -86,7 +89,7 @@ def holds(value: Any, field: dataclasses.Field) -> bool:
     return (least is None or value >= least) and (most is None or value <= most)
 
 
-def rule(hint: Any, field: dataclasses.Field) -> str:
+def describe_rule(hint: Any, field: dataclasses.Field) -> str:
     """The field's rule in words: `a whole number from 1 to 4096`."""
     least, most, choices = (field.metadata.get(key) for key in ("least", "most", "choices"))
     if choices is not None:
@@ -106,7 +109,7 @@ WORDS = {int: "a whole number", float: "a number", str: "a text in quotes", bool
 MANY = {int: "whole numbers", float: "numbers", str: "texts in quotes"}
 
 
-def example(hint: Any, field: dataclasses.Field) -> str:
+def make_example(hint: Any, field: dataclasses.Field) -> str:
     """A value that could stand in the file, for the error about a missing key."""
     choices = field.metadata.get("choices")
     if choices:
@@ -114,7 +117,7 @@ def example(hint: Any, field: dataclasses.Field) -> str:
     return {int: str(field.metadata.get("least") or 1), float: "0.5", str: '"..."', bool: "true"}.get(hint, "[...]")
 
 
-def as_table(options: Any) -> dict[str, Any]:
+def to_dict(options: Any) -> dict[str, Any]:
     """The options as plain values that JSON and TOML know."""
     return {
         key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(options).items()

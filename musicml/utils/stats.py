@@ -6,13 +6,13 @@ from math import sqrt
 from statistics import NormalDist
 
 
-def wilson(right: int, n: int) -> tuple[float, float]:
+def compute_wilson_interval(right: int, n: int) -> tuple[float, float]:
     """Compute Wilson's 95 % interval of `right` in `n`; it has a width even where all of them are right.
 
     Wilson, "Probable Inference, the Law of Succession, and Statistical Inference" (Journal of the American Statistical
     Association, 1927).
 
-    >>> [round(100 * limit, 1) for limit in wilson(149, 150)]
+    >>> [round(100 * limit, 1) for limit in compute_wilson_interval(149, 150)]
     [96.3, 99.9]
     """
     z = NormalDist().inv_cdf(0.975)

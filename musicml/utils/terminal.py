@@ -17,24 +17,24 @@ from types import ModuleType
 speaker = ""  # whose words these are, where several processes speak at once
 
 
-def say(words: str) -> None:
+def print_message(words: str) -> None:
     """Tell the person on standard error, so that standard output stays free for results."""
-    words = textwrap.indent(words.strip("\n"), whose()) if speaker else words
+    words = textwrap.indent(words.strip("\n"), get_log_prefix()) if speaker else words
     print(f"{words}\n", end="", file=sys.stderr, flush=True)  # in one piece: others may be writing too
 
 
-def whose() -> str:
+def get_log_prefix() -> str:
     """What stands before each line where several processes speak at once: whose words it has."""
     return f"{speaker}: " if speaker else ""
 
 
-def speak_for(name: str) -> None:
+def set_log_prefix(name: str) -> None:
     """From now on, `say` names `name` before each line."""
     global speaker
     speaker = name
 
 
-def without_bars() -> bool | None:
+def is_progress_disabled() -> bool | None:
     """Whether no bar shall show how far something is: as `disable` of tqdm, None where a terminal decides."""
     return bool(speaker) or None
 
@@ -44,7 +44,7 @@ STDERR = threading.RLock()  # one descriptor, which two must not turn away at on
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
+def suppress_stderr() -> Iterator[None]:
     """Hold back what libraries write to standard error; show it if the block fails.
 
     TensorFlow's start-up lines come from C++ and stay whatever TF_CPP_MIN_LOG_LEVEL says, so the file descriptor
@@ -68,7 +68,7 @@ def quiet() -> Iterator[None]:
             os.close(before)
 
 
-def backend() -> str:
+def choose_backend() -> str:
     """What Keras computes with: as KERAS_BACKEND says, else TensorFlow where it is installed, else JAX."""
     installed = [name for name in ("tensorflow", "jax") if importlib.util.find_spec(name)]
     return os.environ.get("KERAS_BACKEND") or (installed or ["tensorflow"])[0]
@@ -77,16 +77,16 @@ def backend() -> str:
 def import_keras() -> ModuleType:
     """Keras with its backend, imported without the backend's start-up lines."""
     with KERAS:
-        return keras_imported()
+        return import_keras_once()
 
 
-def keras_imported() -> ModuleType:
+def import_keras_once() -> ModuleType:
     """`import_keras`, for one thread at a time."""
     if "keras" in sys.modules:
         return sys.modules["keras"]
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("KERAS_BACKEND", backend())
-    with quiet():
+    os.environ.setdefault("KERAS_BACKEND", choose_backend())
+    with suppress_stderr():
         import keras
     keras.config.disable_interactive_logging()  # its bars go to standard output, which is for results
     # one process trains many models, each with tracing of its own; TensorFlow's advice about that is for loops

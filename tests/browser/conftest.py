@@ -63,7 +63,7 @@ def real(asked_about_tones, pictures, data_root, tmp_path_factory):
 
 def hearing_genres(root, data_root):
     """The newest run: on the sample's genres, of which it knows nothing."""
-    run = made_runs.make(root, family="cnn", dataset=loading.load("gtzan", data_root))
+    run = made_runs.make(root, family="cnn", dataset=loading.load_dataset("gtzan", data_root))
     shape, n = run.read("serving.json")["input_shape"], len(run.read("labels.json"))
     nodes = [
         helper.make_node("ReduceMean", ["x"], ["mean"], axes=[1], keepdims=0),

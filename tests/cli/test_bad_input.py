@@ -199,7 +199,7 @@ def test_pictures_for_printing_and_of_two_colours_are_trained_on_and_answered_wi
         code, out, err = musicml("predict", trained("frozen").path, folder / "red" / name, "--json")
         (answer,) = json.loads(out)["predictions"]
         assert code == 0 and images.REMARKS[mode] in answer["warnings"] and "Traceback" not in err
-    dataset, found = cache.features_of(
+    dataset, found = cache.get_features(
         loading.load_folder(folder), audio_features.Pixels(height=32, width=32), tmp_path / "store", 0, lambda _: None
     )
     assert not dataset.excluded and len(dataset.examples) == 26
@@ -329,7 +329,7 @@ def test_ctrl_c_before_there_is_a_run_ends_with_130(musicml, tones, tones_toml, 
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("musicml.features.cache.features_of", interrupted)
+    monkeypatch.setattr("musicml.features.cache.get_features", interrupted)
     code, out, err = musicml("train", tones_toml, "--folder", tones, "--data-root", data_root, "--runs", tmp_path)
     assert (code, out) == (130, "") and err.rstrip().endswith("musicml: stopped.") and not list(tmp_path.iterdir())
 

@@ -33,9 +33,9 @@ def tones(tmp_path):
 @pytest.fixture
 def root(tones, tmp_path):
     """A store that holds features of the four, and a frozen part's outputs."""
-    root = tmp_path / "data" / file_digests.FOLDER
-    cache.features_of(tones, MEL, root, say=lambda line: None)
-    cache.outputs(root, {"of": "tones"}, (4, 3), lambda: np.zeros((4, 3)), say=lambda line: None)
+    root = tmp_path / "data" / file_digests.CACHE_FOLDER
+    cache.get_features(tones, MEL, root, say=lambda line: None)
+    cache.get_frozen_outputs(root, {"of": "tones"}, (4, 3), lambda: np.zeros((4, 3)), say=lambda line: None)
     return root
 
 
@@ -78,38 +78,40 @@ def test_features_of_sample_data_are_said_to_be_that(tones, tmp_path):
     import dataclasses
 
     sample = dataclasses.replace(tones, source={"sample": True})
-    cache.features_of(sample, MEL, tmp_path, say=lambda line: None)
-    assert [one.words.split(":")[0] for one in cache.holdings(tmp_path) if one.kind == "features"] == ["tones (sample)"]
+    cache.get_features(sample, MEL, tmp_path, say=lambda line: None)
+    assert [one.words.split(":")[0] for one in cache.list_cache_entries(tmp_path) if one.kind == "features"] == [
+        "tones (sample)"
+    ]
 
 
 def test_features_of_before_settings_were_kept_are_found_and_told_as_older(tones, root):
-    index = root / cache.key_of(tones, MEL, 0, root) / "index.json"
+    index = root / cache.compute_cache_key(tones, MEL, 0, root) / "index.json"
     old = {name: part for name, part in json.loads(index.read_text()).items() if name in ("lengths", "excluded")}
     index.write_text(json.dumps({**old, "warnings": {}}))
     said = []
-    _, found = cache.features_of(tones, MEL, root, say=said.append)
+    _, found = cache.get_features(tones, MEL, root, say=said.append)
     assert said == [] and len(found.of(3))
-    assert [(one.words, one.n) for one in cache.holdings(root) if one.kind == "features"] == [
+    assert [(one.words, one.n) for one in cache.list_cache_entries(root) if one.kind == "features"] == [
         ("of an older version", 4)
     ]
 
 
 def test_digests_that_are_damaged_are_digests_of_no_files(root):
     (root / "digests-tones.bin").write_bytes(b"x")
-    assert [(one.words, one.n) for one in cache.holdings(root) if one.kind == "digests"] == [("tones", 0)]
+    assert [(one.words, one.n) for one in cache.list_cache_entries(root) if one.kind == "digests"] == [("tones", 0)]
 
 
 def test_comparisons_of_an_audit_are_one_line(root):
     for name, content in (("alike-a.json", "[]"), ("alike-b.json", "[1]")):
         (root / name).write_text(content)
-    rows = [one for one in cached.grouped(cache.holdings(root)) if one.kind == "audit comparisons"]
+    rows = [one for one in cached.grouped(cache.list_cache_entries(root)) if one.kind == "audit comparisons"]
     assert [one.size for one in rows] == [5]
 
 
 def test_an_empty_store_is_said_to_be_empty(tmp_path, capsys):
-    assert cached.cache(asked(tmp_path / file_digests.FOLDER)) == 0
+    assert cached.cache(asked(tmp_path / file_digests.CACHE_FOLDER)) == 0
     assert capsys.readouterr().out.startswith("nothing in ")
-    assert cached.cache(asked(tmp_path / file_digests.FOLDER, clear=True)) == 0
+    assert cached.cache(asked(tmp_path / file_digests.CACHE_FOLDER, clear=True)) == 0
     assert capsys.readouterr().out.startswith("0.0 MB freed")
 
 
@@ -119,7 +121,7 @@ def test_clearing_removes_all_of_it_and_says_how_much(root, capsys):
     size = bytes_in(root)
     assert cached.cache(asked(root, clear=True, as_json=True)) == 0
     assert json.loads(capsys.readouterr().out)["freed"] == size
-    assert bytes_in(root) == 0 and cache.holdings(root)[0].size == 0
+    assert bytes_in(root) == 0 and cache.list_cache_entries(root)[0].size == 0
 
 
 def test_clearing_leaves_kept_audits_and_archives_alone(root, capsys):
@@ -132,22 +134,24 @@ def test_clearing_leaves_kept_audits_and_archives_alone(root, capsys):
 
 
 def test_what_was_cleared_is_made_again_and_open_features_stay_readable(tones, root):
-    _, found = cache.features_of(tones, MEL, root, say=lambda line: None)
+    _, found = cache.get_features(tones, MEL, root, say=lambda line: None)
     kept, said = np.array(found.array), []
-    cache.clear(root)
+    cache.clear_cache(root)
     if os.name == "posix":
         assert np.array_equal(found.array, kept)
-    _, again = cache.features_of(tones, MEL, root, say=said.append)
+    _, again = cache.get_features(tones, MEL, root, say=said.append)
     assert len(said) == 1 and np.array_equal(again.array, kept)
 
 
 @pytest.mark.numeric
 def test_features_without_their_array_are_made_again(tones, root):
-    home = root / cache.key_of(tones, MEL, 0, root)
+    home = root / cache.compute_cache_key(tones, MEL, 0, root)
     (home / "array.bin").unlink()
     said = []
-    _, found = cache.features_of(tones, MEL, root, say=said.append)
-    assert len(said) == 1 and np.array_equal(found.of(1), audio_features.from_file(tones.examples[1].path, MEL)[0])
+    _, found = cache.get_features(tones, MEL, root, say=said.append)
+    assert len(said) == 1 and np.array_equal(
+        found.of(1), audio_features.compute_features(tones.examples[1].path, MEL)[0]
+    )
 
 
 def test_clearing_leaves_what_a_live_process_is_making(root):
@@ -158,7 +162,7 @@ def test_clearing_leaves_what_a_live_process_is_making(root):
         (folder / "array.bin").write_bytes(bytes(10))
     temporary = root / f".digests-tones.{os.getpid()}.bin"
     temporary.write_bytes(b"x")
-    cache.clear(root)
+    cache.clear_cache(root)
     assert names(root) == sorted([live.name, temporary.name])
 
 
@@ -169,15 +173,15 @@ def test_a_computation_that_meets_a_clearing_goes_on(tones, tmp_path, monkeypatc
 
     def take_place(work, home, before=compute.take_place):
         if cleared == "while it is made":
-            cache.clear(root)
+            cache.clear_cache(root)
         before(work, home)
         if cleared == "when it was renamed" and not times:
-            cache.clear(root)
+            cache.clear_cache(root)
         times.append(home)
 
     monkeypatch.setattr(compute, "take_place", take_place)
-    _, found = cache.features_of(tones, MEL, root, say=lambda line: None)
-    assert np.array_equal(found.of(2), audio_features.from_file(tones.examples[2].path, MEL)[0])
+    _, found = cache.get_features(tones, MEL, root, say=lambda line: None)
+    assert np.array_equal(found.of(2), audio_features.compute_features(tones.examples[2].path, MEL)[0])
     assert len(times) == (2 if cleared == "when it was renamed" else 1)
 
 
@@ -188,7 +192,7 @@ def test_outputs_that_were_cleared_as_they_were_written_are_made_again(tmp_path,
 
     def meets_a_clearing(path):
         if len(calls) == 1:
-            cache.clear(tmp_path)
+            cache.clear_cache(tmp_path)
         return kept(path)
 
     def make():
@@ -196,7 +200,7 @@ def test_outputs_that_were_cleared_as_they_were_written_are_made_again(tmp_path,
         return np.ones((2, 3))
 
     monkeypatch.setattr(frozen_outputs, "kept", meets_a_clearing)
-    assert cache.outputs(tmp_path, {}, (2, 3), make, say=lambda line: None).sum() == 6 and len(calls) == 2
+    assert cache.get_frozen_outputs(tmp_path, {}, (2, 3), make, say=lambda line: None).sum() == 6 and len(calls) == 2
 
 
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere only age tells")
@@ -216,11 +220,11 @@ def test_the_next_computation_removes_what_dead_processes_left_and_nothing_else(
             long_ago = time.time() - 2 * compute.DAY
             for path in (root / name / "array.bin", root / name):
                 os.utime(path, (long_ago, long_ago))
-    cache.features_of(tones, MEL, root, say=lambda line: None)
+    cache.get_features(tones, MEL, root, say=lambda line: None)
     left = {what for what, name in folders.items() if (root / name).is_dir()}
     assert left == {"live", "of another machine"}
 
 
 def test_a_store_may_be_removed_whole(tones, root):
     shutil.rmtree(root)
-    assert len(cache.features_of(tones, MEL, root, say=lambda line: None)[0].examples) == 4
+    assert len(cache.get_features(tones, MEL, root, say=lambda line: None)[0].examples) == 4

@@ -305,14 +305,14 @@ def test_train_all_goes_on_whatever_an_experiment_raises(experiments, data_root,
     from musicml.training import trainer
 
     (experiments / "c_pictures.toml").unlink()
-    real = trainer.forest
+    real = trainer.train_forest
 
     def sometimes(run, *rest):
         if "b_good" in run.name:
             raise TypeError("a fault\nwith a second line")
         return real(run, *rest)
 
-    monkeypatch.setattr(trainer, "forest", sometimes)
+    monkeypatch.setattr(trainer, "train_forest", sometimes)
     words = ["train-all", "--experiments", experiments, "--data-root", data_root, "--runs", tmp_path / "runs", "--json"]
     code, out, err = musicml(*words, "--set", "data.split=group")
     rows = {row["experiment"]: row for row in one_object(out)["experiments"]}

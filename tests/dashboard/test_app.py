@@ -177,7 +177,7 @@ def test_no_page_holds_raw_words(path):
 
 def is_refusal(node):
     """Whether it is a sentence that is translated as the package's are."""
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "BadInput"
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "InputError"
 
 
 def is_prose(value):

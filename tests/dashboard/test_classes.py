@@ -111,9 +111,9 @@ def test_every_class_has_its_figures_with_intervals(language, root):
 
 def test_a_run_of_an_older_report_gets_the_same_kind_of_intervals(root):
     run = run_of(root, "older")
-    table, thresholds = predictions.read(run), manifest.read(run).thresholds
-    said = metrics.decide(table.scores, "single", thresholds)
-    found = metrics.class_intervals(table.scores, table.targets, said, table.groups)
+    table, thresholds = predictions.read_predictions(run), manifest.read_manifest(run).thresholds
+    said = metrics.apply_thresholds(table.scores, "single", thresholds)
+    found = metrics.compute_class_intervals(table.scores, table.targets, said, table.groups)
     low, high = found[0]["auc"]
     assert table_of(page("older")).set_index("class").loc["blues", "ROC-AUC, 95 %"] == f"{low:.3f} – {high:.3f}"
 
@@ -141,7 +141,7 @@ def test_another_run_stands_beside_and_is_told_in_words(root):
 
 @pytest.mark.parametrize("language", ["en", "id"])
 def test_a_published_table_stands_beside_with_its_protocol_and_what_it_lacks(language):
-    reference = published_results.get("openmic_vggish_forest")
+    reference = published_results.get_reference("openmic_vggish_forest")
     app = page("openmic", language)
     app.selectbox(key="classes-beside").set_value(reference.name).run()
     bar = figure_of(app)["data"][3]
@@ -171,7 +171,7 @@ def test_sample_data_and_real_data_are_not_laid_beside_each_other_unsaid():
 
 
 def test_what_nobody_judged_is_counted_for_each_class(root):
-    targets = predictions.read(run_of(root, "openmic")).targets
+    targets = predictions.read_predictions(run_of(root, "openmic")).targets
     shown = table_of(page("openmic"))
     assert shown["there"].tolist() == (targets == 1).sum(axis=0).tolist()
     assert shown["not there"].tolist() == (targets == 0).sum(axis=0).tolist()
@@ -180,9 +180,9 @@ def test_what_nobody_judged_is_counted_for_each_class(root):
 
 def test_a_threshold_that_is_moved_says_what_it_costs_beside_the_runs_own(root):
     run, name, at = run_of(root, "openmic"), "flute", 0.2
-    table = predictions.read(run)
+    table = predictions.read_predictions(run)
     k = table.class_names.index(name)
-    own, judged = manifest.read(run).thresholds[k], table.targets[:, k]
+    own, judged = manifest.read_manifest(run).thresholds[k], table.targets[:, k]
     hits = [int((judged[table.scores[:, k] >= t] == 1).sum()) for t in (at, own)]
     wrong = [int((judged[table.scores[:, k] >= t] == 0).sum()) for t in (at, own)]
     app = page("openmic", **{"class": name})

@@ -203,7 +203,7 @@ def test_a_multi_label_run_decides_by_its_own_thresholds(runs):
     one, other = make(runs, 2.0, 2.0, family="multi")
     table, limits = data.predictions(data.entry(one.path)), one.read("serving.json")["thresholds"]
     common = common_examples.shared(entries(one, other))
-    assert (common.said[0] == report.decide(table.scores, "multi", limits)).all()
+    assert (common.said[0] == report.apply_thresholds(table.scores, "multi", limits)).all()
     assert "Label by label" in pages.said(compared(one, other))
 
 
@@ -238,7 +238,7 @@ def test_a_small_difference_can_be_chance_and_a_large_one_hardly(runs):
 @pytest.mark.numeric
 def test_the_test_on_the_page_is_the_one_of_the_command(runs):
     chosen = make(runs, 0.8, 1.6, 3.0)
-    found, app = comparison.compare(chosen), compared(*chosen)
+    found, app = comparison.compare_runs(chosen), compared(*chosen)
     table = next(frame.value for frame in app.dataframe if "only the first right" in frame.value.columns)
     assert table["p"].tolist() == pytest.approx([float(f"{pair.p:.2g}") for pair in found.pairs])
     assert table["p, corrected"].tolist() == pytest.approx([float(f"{pair.p_holm:.2g}") for pair in found.pairs])

@@ -60,7 +60,7 @@ def click(app, *square):
 
 
 def table_of(root, run="genre_cnn"):
-    return predictions.read(predictions.Run(next(root.glob(f"{run}*"))))
+    return predictions.read_predictions(predictions.Run(next(root.glob(f"{run}*"))))
 
 
 # figures
@@ -178,14 +178,14 @@ def test_an_empty_square_says_so(language, root):
 def test_shares_are_printed_in_percent_of_the_row():
     app = page()
     app.button_group(key="confusion-numbers").set_value("share").run()
-    printed = [text for trace in figure_of(app)["data"][:2] for row in trace["text"] for text in row if i18n.strip()]
+    printed = [text for trace in figure_of(app)["data"][:2] for row in trace["text"] for text in row if text.strip()]
     assert any(int(text) > 30 for text in printed) and all(0 < int(text) <= 100 for text in printed)
 
 
 def test_of_several_classes_one_is_judged_by_its_threshold_and_what_nobody_judged_is_counted_in_words(root):
     table, name = table_of(root, "openmic"), "drums"
     k = table.class_names.index(name)
-    threshold = manifest.read(predictions.Run(next(root.glob("openmic*")))).thresholds[k]
+    threshold = manifest.read_manifest(predictions.Run(next(root.glob("openmic*")))).thresholds[k]
     judged, said = table.targets[:, k], table.scores[:, k] >= threshold
     app = page("openmic")
     app.selectbox(key="class").set_value(name).run()

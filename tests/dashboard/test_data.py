@@ -16,12 +16,12 @@ from dashboard.app_pages.data import tables as holdings
 from dashboard.charts import class_counts, sound
 from musicml.cli.parser import parser
 from musicml.data.audit import audit as audits
-from musicml.data.audit.findings import Audit, Finding, Pair
+from musicml.data.audit.findings import Audit, AuditFinding, DuplicatePair
 from musicml.data.datasets import loading
 from musicml.features import audio_features
 from musicml.utils import files
-from musicml.utils.errors import BadInput
-from musicml.utils.i18n import translated
+from musicml.utils.errors import InputError
+from musicml.utils.i18n import translate
 from tests.fixtures import fake_runs as made_runs
 from tests.fixtures import pages
 
@@ -129,7 +129,7 @@ def test_each_part_of_each_data_set_opens(name, language, runs):
 
 
 def test_the_facts_are_the_data_sets(runs, data_root):
-    app, gtzan = opened(), loading.load("gtzan", data_root, "sample")
+    app, gtzan = opened(), loading.load_dataset("gtzan", data_root, "sample")
     assert [int(metric.value) for metric in app.metric[:2]] == [len(gtzan.examples), 3]
     assert all(layout.plain(note) in pages.said(app) for note in gtzan.notes)
 
@@ -142,9 +142,9 @@ def test_notes_are_said_in_the_language(runs):
 def test_a_missing_licence_is_told_and_a_given_one_shown(runs, data_root, monkeypatch):
     cells = opened().table[0].value.to_string()
     assert i18n.read("en", "data")["no_licence"] in cells
-    gtzan = loading.load("gtzan", data_root, "sample")
+    gtzan = loading.load_dataset("gtzan", data_root, "sample")
     given = loading.Dataset(**{**vars(gtzan), "source": {"sample": True, "licence": "CC BY 4.0", "odd": "thing"}})
-    monkeypatch.setattr(loading, "load", lambda *_, **__: given)
+    monkeypatch.setattr(loading, "load_dataset", lambda *_, **__: given)
     shelves.read_shelf.clear()
     cells = opened().table[0].value.to_string()
     shelves.read_shelf.clear()
@@ -155,7 +155,7 @@ def test_a_missing_licence_is_told_and_a_given_one_shown(runs, data_root, monkey
 
 
 def test_the_balance_counts_each_class_on_each_side(runs, data_root):
-    gtzan = loading.load("gtzan", data_root, "sample")
+    gtzan = loading.load_dataset("gtzan", data_root, "sample")
     rows = shown(opened("balance"), "total")
     for _, row in rows.iterrows():
         own = [example for example in gtzan.examples if example.label == row["class"]]
@@ -164,7 +164,7 @@ def test_the_balance_counts_each_class_on_each_side(runs, data_root):
 
 
 def test_a_cell_that_nobody_looked_at_is_counted_apart_from_an_absent_one(runs, data_root):
-    targets = loading.load("openmic", data_root, "sample").targets()
+    targets = loading.load_dataset("openmic", data_root, "sample").targets()
     rows = shown(opened("balance", set="sample/openmic"), "nobody looked")
     assert rows["present"].sum() == (targets == 1).sum()
     assert rows["absent"].sum() == (targets == 0).sum()
@@ -172,7 +172,7 @@ def test_a_cell_that_nobody_looked_at_is_counted_apart_from_an_absent_one(runs, 
 
 
 def test_of_one_side_only_its_examples_are_counted(runs, data_root):
-    openmic = loading.load("openmic", data_root, "sample")
+    openmic = loading.load_dataset("openmic", data_root, "sample")
     app = opened("balance", set="sample/openmic", of_side="test")
     n = sum(example.split == "test" for example in openmic.examples)
     assert 0 < n < len(openmic.examples) and f"{n} examples; of all pairs" in pages.said(app)
@@ -233,7 +233,7 @@ def test_an_example_is_chosen_by_its_class(runs):
 
 
 def test_a_multi_label_example_says_what_is_there_and_what_is_not(runs, data_root):
-    openmic = loading.load("openmic", data_root, "sample")
+    openmic = loading.load_dataset("openmic", data_root, "sample")
     app = opened("example", set="sample/openmic")
     label = openmic.class_names[0]
     name = app.selectbox(key=f"example-openmic-{label}").value
@@ -291,7 +291,7 @@ def test_thinned_frames_keep_their_mean():
 
 
 def test_a_spectrogram_is_small_and_names_its_frequencies():
-    centres = audio_features.centres(audio_features.LogMel())
+    centres = audio_features.compute_band_centers(audio_features.LogMel())
     decibels = np.full((3_000, 128), -60.0, np.float32)
     decibels[:, 40] = 10
     (trace,) = sound.spectrogram(decibels, 30, centres, "s", "Hz", "dB").data
@@ -303,7 +303,7 @@ def test_a_spectrogram_is_small_and_names_its_frequencies():
 
 
 def test_no_group_on_two_sides_is_told(runs, data_root):
-    gtzan = loading.load("gtzan", data_root, "sample")
+    gtzan = loading.load_dataset("gtzan", data_root, "sample")
     made_runs.make(runs, family="cnn", dataset=gtzan)
     app = opened("groups", of="run")
     n = len({(row["group"]) for row in shown(app, "group").to_dict("records")})
@@ -346,7 +346,7 @@ def test_a_run_whose_data_is_gone_still_tells_its_groups_and_what_it_left_out(ru
 
 
 def test_reasons_are_said_in_the_language(runs, data_root):
-    gtzan = loading.load("gtzan", data_root, "sample")
+    gtzan = loading.load_dataset("gtzan", data_root, "sample")
     run = made_runs.make(runs, family="cnn", dataset=gtzan)
     (run.path / "excluded.csv").write_text("file,reason\na.wav,on none of the data set's own lists\n")
     rows = shown(opened("left_out", "id", of="run"), "alasan")
@@ -382,21 +382,21 @@ def own_data(runs, data_root, tmp_path, monkeypatch):
 
 def keep(root, name, *found, pairs=(), **changed):
     """An audit, as it is kept of a data set."""
-    dataset = loading.load(name, root, "sample")
+    dataset = loading.load_dataset(name, root, "sample")
     rows = tuple({"class": c, "train": 2, "val": 0, "test": 1, "none": 0, "total": 3} for c in dataset.class_names)
     lengths = {"seconds": {"least": 1.0, "median": 2.0, "most": 3.5}, "rates": {"22050": 24}, "channels": {"1": 24}}
-    alike = Finding("near_duplicates", "caution", "These are alike.", "A figure is doubtful.", pairs=tuple(pairs))
+    alike = AuditFinding("near_duplicates", "caution", "These are alike.", "A figure is doubtful.", pairs=tuple(pairs))
     facts = {"dataset": name, "sample": True, "as_published": False, "n": 24, "seconds": 2.0, "classes": rows}
     lengths = lengths if dataset.kind == "sound" else None
     made = Audit(**{**facts, "findings": (*found, alike), "lengths": lengths, "hash": dataset.hash(), **changed})
-    files.write_json(audits.saved(root, dataset), made.as_table())
+    files.write_json(audits.get_audit_path(root, dataset), made.as_table())
     return dataset
 
 
 def pairs_of(dataset, *places):
     """Pairs of examples of a data set."""
     for one, other in ((dataset.examples[a], dataset.examples[b]) for a, b in places):
-        yield Pair(one.id, other.id, True, "equal content", (one.label, other.label), (one.split, other.split))
+        yield DuplicatePair(one.id, other.id, True, "equal content", (one.label, other.label), (one.split, other.split))
 
 
 def words_of(language):
@@ -417,9 +417,9 @@ def test_where_no_audit_is_kept_the_page_says_how_to_make_one(language, own_data
 
 @pytest.mark.parametrize("language", i18n.LANGUAGES)
 def test_a_kept_audit_of_sounds_is_shown_with_its_pairs_to_hear(language, own_data):
-    gtzan, say = loading.load("gtzan", own_data, "sample"), words_of(language)
-    fault = Finding("x", "fault", "2 files are odd.", "It harms.", ("a.wav", "b.wav"))
-    keep(own_data, "gtzan", Finding("y", "fine", "All is well."), fault, pairs=pairs_of(gtzan, (0, 9), (0, 5)))
+    gtzan, say = loading.load_dataset("gtzan", own_data, "sample"), words_of(language)
+    fault = AuditFinding("x", "fault", "2 files are odd.", "It harms.", ("a.wav", "b.wav"))
+    keep(own_data, "gtzan", AuditFinding("y", "fine", "All is well."), fault, pairs=pairs_of(gtzan, (0, 9), (0, 5)))
     app = opened("audit", language)
     said = pages.said(app)
     assert said.index("2 files are odd.") < said.index("These are alike.") < said.index("All is well.")
@@ -437,7 +437,7 @@ def test_a_kept_audit_of_sounds_is_shown_with_its_pairs_to_hear(language, own_da
 
 @pytest.mark.parametrize("language", i18n.LANGUAGES)
 def test_a_kept_audit_of_pictures_is_shown_with_its_pairs_to_see(language, own_data):
-    images, say = loading.load("instrument_images", own_data, "sample"), words_of(language)
+    images, say = loading.load_dataset("instrument_images", own_data, "sample"), words_of(language)
     keep(own_data, "instrument_images", pairs=pairs_of(images, (0, 1)))
     app = opened("audit", language, set="sample/instrument_images")
     said = pages.said(app)
@@ -446,7 +446,7 @@ def test_a_kept_audit_of_pictures_is_shown_with_its_pairs_to_see(language, own_d
 
 
 def test_pairs_are_shown_on_two_sides_or_in_two_classes_alone(own_data):
-    images, say = loading.load("instrument_images", own_data, "sample"), words_of("en")
+    images, say = loading.load_dataset("instrument_images", own_data, "sample"), words_of("en")
     ids = [example.id for example in images.examples]
     places = [
         (ids.index(a), ids.index(b))
@@ -467,7 +467,7 @@ def test_pairs_are_shown_on_two_sides_or_in_two_classes_alone(own_data):
 
 
 def test_many_pairs_are_turned_over_page_by_page(own_data):
-    gtzan = loading.load("gtzan", own_data, "sample")
+    gtzan = loading.load_dataset("gtzan", own_data, "sample")
     keep(own_data, "gtzan", pairs=pairs_of(gtzan, *((0, k) for k in range(1, 7))))
     app = opened("audit")
     assert len(app.get("audio")) == 8 and len(shown(app, "file 1")) == 6
@@ -479,11 +479,11 @@ def test_many_pairs_are_turned_over_page_by_page(own_data):
 @pytest.mark.parametrize("content", ["", "{half", "[]", '{"dataset": "gtzan"}', '{"findings": [{"kind": 1}]}'])
 def test_a_damaged_audit_is_told_in_a_sentence_and_can_be_made_anew(content, language, own_data):
     gtzan = keep(own_data, "gtzan")
-    audits.saved(own_data, gtzan).write_text(content)
-    with pytest.raises(BadInput) as refused:
-        audits.read_saved(own_data, gtzan)
+    audits.get_audit_path(own_data, gtzan).write_text(content)
+    with pytest.raises(InputError) as refused:
+        audits.load_audit(own_data, gtzan)
     app = opened("audit", language)
-    assert [error.value for error in app.error] == [layout.plain(translated(str(refused.value), language))]
+    assert [error.value for error in app.error] == [layout.plain(translate(str(refused.value), language))]
     assert app.button(key="audit-now")
 
 
@@ -497,8 +497,8 @@ def test_an_audit_of_the_data_as_it_was_is_not_taken_for_one_of_the_data_as_it_i
 
 def test_names_in_an_audit_are_never_markup(own_data):
     name = "a](http://x.example) **bold** <b>$x$ :red[y]"
-    pair = Pair(name, "other.wav", False, name, (name, "jazz"), ("train", "test"))
-    keep(own_data, "gtzan", Finding("x", "fault", name, name, (name,)), pairs=[pair])
+    pair = DuplicatePair(name, "other.wav", False, name, (name, "jazz"), ("train", "test"))
+    keep(own_data, "gtzan", AuditFinding("x", "fault", name, name, (name,)), pairs=[pair])
     said = pages.said(opened("audit"))
     assert layout.plain(name) in said and name not in said.replace(layout.plain(name), "")
     assert said.count(i18n.read("en", "common")["gone"]) == 2, "no file of that name is looked for"
@@ -507,8 +507,8 @@ def test_names_in_an_audit_are_never_markup(own_data):
 def test_an_audit_is_made_on_the_page_and_kept_where_the_command_keeps_it(own_data):
     app = opened("audit", set="sample/instrument_images")
     pages.sound(app.button(key="audit-now").click().run())
-    images = loading.load("instrument_images", own_data, "sample")
-    found = audits.read_saved(own_data, images)
+    images = loading.load_dataset("instrument_images", own_data, "sample")
+    found = audits.load_audit(own_data, images)
     assert found.n == len(images.examples) and found.sample
     said = pages.said(app)
     assert all(layout.plain(finding.words) in said for finding in found.findings)
@@ -517,9 +517,9 @@ def test_an_audit_is_made_on_the_page_and_kept_where_the_command_keeps_it(own_da
 
 def test_an_audit_that_is_refused_is_told_and_does_not_stand_in_the_next_ones_way(own_data, monkeypatch):
     def refuse(*_, **__):
-        raise BadInput("this upload must hold sound, and holds 0 bytes: copy or download it again.")
+        raise InputError("this upload must hold sound, and holds 0 bytes: copy or download it again.")
 
-    monkeypatch.setattr(audits, "audit", refuse)
+    monkeypatch.setattr(audits, "audit_dataset", refuse)
     app = opened("audit", "id")
     pages.sound(app.button(key="audit-now").click().run(), "id")
     assert "harus berisi suara" in app.error[0].value

@@ -3,9 +3,9 @@
 import pytest
 
 from dashboard import datasets, runs
-from musicml.data.datasets.loading import load
+from musicml.data.datasets.loading import load_dataset
 from musicml.data.synthetic import generate
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 from tests.fixtures import fake_runs as made_runs
 
 
@@ -13,8 +13,10 @@ from tests.fixtures import fake_runs as made_runs
 def two(tmp_path):
     """A run on the sample pictures of one seed, and data roots with those and with another seed's."""
     for seed in (0, 5):
-        generate.write(tmp_path / str(seed) / "sample", seed=seed, only=["instrument_images"], scale=0.02)
-    dataset = load("instrument_images", tmp_path / "0", "sample")
+        generate.generate_sample_data(
+            tmp_path / str(seed) / "sample", seed=seed, only=["instrument_images"], scale=0.02
+        )
+    dataset = load_dataset("instrument_images", tmp_path / "0", "sample")
     run = made_runs.make(tmp_path / "runs", family="transfer", dataset=dataset, n=20)
     return runs.entry(run.path), tmp_path
 
@@ -39,7 +41,7 @@ def test_data_of_another_seed_is_not_shown_in_place_of_the_runs_own(two, monkeyp
     monkeypatch.setenv("MUSICML_DATA", str(root / "5"))
     assert set(runs.predictions(one).names) & set(datasets.shelf("instrument_images", "sample").examples)
     assert datasets.file_of(one, runs.predictions(one).names[0]) is None
-    with pytest.raises(BadInput, match="made from other data"):
+    with pytest.raises(InputError, match="made from other data"):
         datasets.shelf_of(one)
 
 

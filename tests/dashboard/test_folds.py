@@ -11,16 +11,16 @@ from musicml.experiment import config
 from musicml.experiment import run as runs
 from musicml.training import train as training
 from musicml.utils import files
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 from tests.fixtures import pages
 
 
 @pytest.fixture(scope="module")
 def run(tones, tones_toml, data_root, tmp_path_factory):
     """A whole cross-validation of four folds on 24 files."""
-    settings = config.read(tones_toml, {"data.split": "group", "data.folds": 4})
-    made = training.train(settings, data_root, tmp_path_factory.mktemp("runs"), folder=tones)
-    evaluate.evaluate(made)
+    settings = config.read_experiment(tones_toml, {"data.split": "group", "data.folds": 4})
+    made = training.train_experiment(settings, data_root, tmp_path_factory.mktemp("runs"), folder=tones)
+    evaluate.evaluate_run(made)
     return made
 
 
@@ -72,7 +72,7 @@ def test_a_cross_validation_lives_while_one_of_its_folds_is_trained(run, tmp_pat
     for path in made.path.rglob("*"):
         os.utime(path, (0, 0))
     assert data.entry(made.path).status == "stopped"
-    os.utime(runs.fold(made, 3).path / "run.json")
+    os.utime(runs.get_fold(made, 3).path / "run.json")
     assert data.entry(made.path).status == "training"
 
 
@@ -80,7 +80,7 @@ def test_what_a_fold_said_of_several_classes_is_decided_by_its_own_thresholds(ru
     made = runs.open_run(shutil.copytree(run.path, tmp_path / run.path.name))
     files.write_json(made.path / "run.json", {**made.facts(), "task": "multi"})
     for k in range(1, 5):
-        fold = runs.fold(made, k)
+        fold = runs.get_fold(made, k)
         served = fold.read("serving.json")
         files.write_json(fold.path / "serving.json", {**served, "thresholds": [k / 10] * 3})
     one = data.entry(made.path)
@@ -90,5 +90,5 @@ def test_what_a_fold_said_of_several_classes_is_decided_by_its_own_thresholds(ru
     assert [row[0] for row in found] == [tested[name] / 10 for name in data.predictions(one).names]
     assert data.spoken(found[..., 0]) == "0.10–0.40" and data.spoken(found[:1, 0]) == f"{found[0, 0]:.2f}"
     (made.path / "split.csv").write_text("example,group,split\n")
-    with pytest.raises(BadInput, match="the fold of each example"):
-        predictions.fold_thresholds(made, ["low/0.wav"])
+    with pytest.raises(InputError, match="the fold of each example"):
+        predictions.read_fold_thresholds(made, ["low/0.wav"])

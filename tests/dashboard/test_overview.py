@@ -54,7 +54,7 @@ def test_a_filter_leaves_only_what_is_asked_for(runs):
 def test_every_published_result_stands_with_its_source_its_protocol_and_its_worth(dataset, runs):
     made_runs.make(runs, family="cnn", n=40)
     shown = pages.said(pages.opened(dataset=dataset)).replace("\\", "")
-    for reference in published_results.of(dataset):
+    for reference in published_results.list_references(dataset):
         for words in (reference.source, reference.how, reference.worth):
             assert words in shown
 
@@ -70,7 +70,7 @@ def test_a_published_table_is_shown_in_full(runs):
 def test_published_words_are_indonesian_on_an_indonesian_page(runs):
     made_runs.make(runs, family="cnn", n=40)
     shown = pages.said(pages.opened(language="id", dataset="openmic")).replace("\\", "")
-    for reference in published_results.of("openmic"):
+    for reference in published_results.list_references("openmic"):
         assert reference.worth not in shown
 
 
@@ -87,7 +87,7 @@ def test_a_run_whose_process_is_over_is_not_said_to_be_training(runs):
     run.update()  # by this process, which is there
     assert layout.statuses() == ((run.name, "training"),)
     over = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
-    gone = {**package.process(), "id": int(over.stdout)}
+    gone = {**package.get_process_info(), "id": int(over.stdout)}
     made_runs.odd(run.path, "run.json", "process", value={**gone, "place": "another machine"})
     assert layout.statuses() == ((run.name, "training"),)  # as far as can be told from here
     made_runs.odd(run.path, "run.json", "process", value=gone)
@@ -97,7 +97,7 @@ def test_a_run_whose_process_is_over_is_not_said_to_be_training(runs):
 
 @pytest.mark.parametrize("damaged", [None, 7, {"id": None}, {"id": -1}, {"id": "x"}, {"id": 10**30}])
 def test_what_names_no_process_tells_nothing(damaged, runs):
-    known = {**package.process(), **damaged} if isinstance(damaged, dict) else damaged
+    known = {**package.get_process_info(), **damaged} if isinstance(damaged, dict) else damaged
     run = made_runs.make(runs, family="gru", status="training")
     made_runs.odd(run.path, "run.json", "process", value=known)
     assert layout.statuses() == ((run.name, "training"),)
@@ -107,7 +107,7 @@ def test_a_process_that_goes_on_says_which_training_it_gave_up(runs):
     failed = made_runs.make(runs, family="gru", status="training")
     others = made_runs.make(runs, family="cnn", status="training", seed=1)
     failed.update()
-    package.let_go(runs)
+    package.mark_abandoned(runs)
     assert dict(layout.statuses()) == {failed.name: "stopped", others.name: "training"}
     failed.update()  # it is resumed
     assert dict(layout.statuses())[failed.name] == "training"

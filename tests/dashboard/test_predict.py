@@ -22,8 +22,8 @@ from dashboard.i18n import LANGUAGES, Words
 from musicml.data.datasets import loading
 from musicml.inference import backends, predictor
 from musicml.utils import files
-from musicml.utils.errors import BadInput, printable
-from musicml.utils.i18n import translated
+from musicml.utils.errors import InputError, make_printable
+from musicml.utils.i18n import translate
 from tests.conftest import write_tone
 from tests.fixtures import pages
 from tests.fixtures.fake_runs import make
@@ -47,7 +47,7 @@ def with_model(run, nodes, weights, outputs, shape):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     helper.set_model_props(model, {"fingerprint": run.read("serving.json")["fingerprint"]})
     onnx.save(model, run.path / "model.onnx")
-    files.write_json(run.path / "run.json", {**run.facts(), "exported": files.digest(run.path / "model.onnx")})
+    files.write_json(run.path / "run.json", {**run.facts(), "exported": files.compute_digest(run.path / "model.onnx")})
     return run
 
 
@@ -267,7 +267,7 @@ def test_a_recording_is_answered(runs):
     assert app.audio_input[0].sample_rate == 48_000
     app.audio_input[0].set_value(("recorded.wav", wav(2500), "audio/wav")).run()
     pages.sound(app, "id")
-    assert [one.value for one in app.subheader] == [translated("the recording", "id")] != ["the recording"]
+    assert [one.value for one in app.subheader] == [translate("the recording", "id")] != ["the recording"]
     assert any("**high**" in one.value for one in app.markdown)
 
 
@@ -347,7 +347,7 @@ def test_a_bad_file_stops_none_of_the_others_and_stands_in_table_and_csv(runs, m
         ("c.wav", wav(2500)),
         language="id",
     )
-    said = translated("=bad.wav must hold sound, and looks like text: give a wav, flac, mp3, ogg or m4a file.", "id")
+    said = translate("=bad.wav must hold sound, and looks like text: give a wav, flac, mp3, ogg or m4a file.", "id")
     assert [one.value for one in app.error] == [layout.plain(said)] and "berkas" in said
     rows = next(rows for rows, name, _ in downloads if name == "predict-answers.csv")
     told = list(csv.DictReader(io.StringIO(layout.as_csv(rows))))
@@ -389,9 +389,9 @@ def test_every_hostile_file_ends_in_its_sentence_or_an_answer(runs, hostile, lan
     rows, english = table_of(app), english_of(data.entry(runs["root"] / runs[run]), cases, hostile)
     (told,) = [one.value for one in app.error]
     for case, row, sentences in zip(cases, rows, english, strict=True):
-        assert row["file"] == printable(case.file).strip()
+        assert row["file"] == make_printable(case.file).strip()
         assert bool(row["label"]) == (not row["error"])
-        in_language = [translated(sentence, language) for sentence in sentences]
+        in_language = [translate(sentence, language) for sentence in sentences]
         assert language == "en" or not sentences or in_language != sentences, sentences
         if row["error"]:
             assert [row["error"]] == in_language and layout.plain(row["error"]) in told
@@ -408,7 +408,7 @@ def english_of(one, cases, hostile):
     for case in cases:
         try:
             yield list(predictors.predictor(one).predict(hostile(case), name=case.file).warnings)
-        except BadInput as error:
+        except InputError as error:
             yield [str(error)]
 
 
@@ -419,7 +419,7 @@ def test_names_are_shown_as_they_are_and_lead_nowhere(runs, name, tmp_path, monk
     monkeypatch.chdir(tmp_path)
     before = snapshot(runs["root"])
     app = ask(opened(runs["tones"]), (name, wav(200)))
-    assert [one.value for one in app.subheader] == [layout.plain(printable(name).strip())]
+    assert [one.value for one in app.subheader] == [layout.plain(make_printable(name).strip())]
     assert any("**low**" in one.value for one in app.markdown)
     assert snapshot(runs["root"]) == before and not list(tmp_path.iterdir())
 
@@ -493,14 +493,14 @@ def test_two_runs_answer_side_by_side_and_only_one_of_the_same_kind_is_offered(r
 def test_one_model_is_loaded_for_however_many_ask_at_once(runs, monkeypatch):
     one = data.entry(runs["root"] / runs["tones"])
     predictors.kept.clear()
-    before, loads = backends.load, []
+    before, loads = backends.load_model, []
 
     def slow(*args):
         loads.append(args)
         time.sleep(0.1)
         return before(*args)
 
-    monkeypatch.setattr(backends, "load", slow)
+    monkeypatch.setattr(backends, "load_model", slow)
     content, found = wav(800), []
     file = asked_files.Asked("mine.wav", "key", lambda: content)
     threads = [threading.Thread(target=lambda: found.append(results.answer(one, file).label)) for _ in range(16)]

@@ -167,7 +167,7 @@ def test_the_gallery_shows_wrong_answers_and_counts_them(family, runs):
     right, sure = [], []
     for row in found:
         scores = np.array([[float(row[f"score:{name}"]) for name in names]])
-        (answers,) = metrics.decide(scores, run.facts()["task"], thresholds)
+        (answers,) = metrics.apply_thresholds(scores, run.facts()["task"], thresholds)
         present, absent = (set(filter(None, row[key].split("|"))) for key in ("labels", "absent"))
         seen = present | absent if family == "multi" else set(names)
         right.append(all((name in present) == answers[k] for k, name in enumerate(names) if name in seen))

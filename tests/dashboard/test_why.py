@@ -111,15 +111,18 @@ def test_what_the_answers_say_is_arithmetic(language):
 
     assert f"{told(2 * 0.5**5, 2)}" in words["answer_pictures_resnet50"]
     assert f"{told(2 * 0.5**6, 2)}" in words["answer_pictures_resnet50"]
-    assert f"{100 * metrics.wilson(1.0, 5)[0]:.0f} " in words["answer_gtzan_cnn"]
+    assert f"{100 * metrics.compute_wilson_interval(1.0, 5)[0]:.0f} " in words["answer_gtzan_cnn"]
     assert told(0.6**5, 2) in words["answer_gtzan_cnn"] and round(1 / 0.6**5) == 13
     assert told(100 * 2.718281828 / (2.718281828 + 29), 1) in words["fault_pictures_resnet50"]
-    low, high = published_results.wilson(149, 150)
+    low, high = published_results.compute_wilson_interval(149, 150)
     assert (
         told(100 * low, 1) in words["fault_pictures_resnet50"]
         and told(100 * high, 1) in words["fault_pictures_resnet50"]
     )
-    table = published_results.get("gtzan_cnn").per_class
+    table = published_results.get_reference("gtzan_cnn").per_class
     assert (table["classical"]["support"], table["reggae"]["support"]) == (5, 6)
     assert "94 %" in words["answer_openmic_cnn"] and "43 %" in words["answer_openmic_cnn"]
-    assert "94 %" in published_results.get("openmic_cnn").worth and "43 %" in published_results.get("openmic_cnn").worth
+    assert (
+        "94 %" in published_results.get_reference("openmic_cnn").worth
+        and "43 %" in published_results.get_reference("openmic_cnn").worth
+    )

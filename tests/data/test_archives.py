@@ -18,8 +18,8 @@ import pytest
 
 from musicml.data.download import archives
 from musicml.data.download.archives import limits, tars
-from musicml.utils.errors import BadInput
-from musicml.utils.i18n import translated
+from musicml.utils.errors import InputError
+from musicml.utils.i18n import translate
 
 GOOD = {
     "Data/genres/blues/blues.00000.wav": bytes(range(256)) * 5_000,  # more than one block
@@ -323,13 +323,13 @@ def refused(home, tmp_path):
         archive = tmp_path / "archive.bin"
         archive.write_bytes(content)
         before = tree(tmp_path)
-        with pytest.raises(BadInput) as caught:
+        with pytest.raises(InputError) as caught:
             (act or archives.unpack)(archive, folder)
         assert tree(tmp_path) == before
         sentence = str(caught.value)
         assert len(sentence.splitlines()) == 1 and sentence.isprintable() and sentence.endswith(".")
         assert len(sentence) < 700 and str(archive) in sentence
-        assert translated(sentence, "id") != sentence
+        assert translate(sentence, "id") != sentence
         return sentence
 
     return tried
@@ -577,7 +577,7 @@ def test_nothing_beyond_its_declared_size_is_written_of_a_member_that_lies(refus
 def test_a_tar_is_never_read_backwards():
     stream = tars.Stream(io.BytesIO(bytes(2_000)), is_plain=True, most=2_000, archive="a.tar")
     stream.seek(1_000)
-    with pytest.raises(BadInput, match="a.tar must be whole"):
+    with pytest.raises(InputError, match="a.tar must be whole"):
         stream.seek(999)
     assert stream.tell() == 1_000
 
@@ -601,7 +601,7 @@ def test_a_disk_that_fills_ends_in_a_sentence_and_leaves_nothing(home, tmp_path,
     before, soft_hard = tree(tmp_path), resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, soft_hard[1]))
     try:
-        with pytest.raises(BadInput, match="set could not be written whole: the disk is full"):
+        with pytest.raises(InputError, match="set could not be written whole: the disk is full"):
             archives.unpack(tmp_path / "archive", home / "set")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, soft_hard)
@@ -611,7 +611,7 @@ def test_a_disk_that_fills_ends_in_a_sentence_and_leaves_nothing(home, tmp_path,
 def test_a_file_where_the_folder_belongs_is_a_sentence(home, tmp_path):
     (tmp_path / "a.zip").write_bytes(zip_of(SONG))
     for below in ("other.txt/set", "other.txt/deeper/set"):
-        with pytest.raises(BadInput, match="must be in a folder, and .*other.txt.* stands in its way"):
+        with pytest.raises(InputError, match="must be in a folder, and .*other.txt.* stands in its way"):
             archives.unpack(tmp_path / "a.zip", home / below)
     assert (home / "other.txt").read_text() == "mine"
 
@@ -633,12 +633,12 @@ def test_there_must_be_room_on_the_disk_and_some_to_spare(home, monkeypatch):
     archives.room_for(home / "not/yet/there", 1_000_000)
     archives.room_for(home, 1_000_000)
     assert asked == [home, home]
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         archives.room_for(home, 2_000_000)
     assert f"{home} must be on a disk with 502 MB free, 500 of them to spare, and has 501: make room" in str(
         caught.value
     )
-    assert translated(str(caught.value), "id").startswith(f"{home} harus berada di disk dengan ruang kosong 502 MB")
+    assert translate(str(caught.value), "id").startswith(f"{home} harus berada di disk dengan ruang kosong 502 MB")
 
 
 @pytest.mark.parametrize("kind", ["folder", "missing", "pipe", "closed"])
@@ -654,7 +654,7 @@ def test_what_is_no_file_is_a_sentence(home, tmp_path, kind):
         if os.access(path, os.R_OK):
             pytest.skip("this user may read anything")
     for act in (archives.inspect, lambda archive: archives.unpack(archive, home / "set")):
-        with pytest.raises(BadInput, match="and is a folder|there is none|is none that can be read|can't be"):
+        with pytest.raises(InputError, match="and is a folder|there is none|is none that can be read|can't be"):
             act(path)
     assert [path.name for path in home.iterdir()] == ["other.txt"]
 
@@ -669,9 +669,9 @@ def test_an_archive_that_is_cut_anywhere_is_refused(home, tmp_path, kind):
     path = tmp_path / "archive"
     for length in range(1, end, 61):
         path.write_bytes(whole[:length])
-        with pytest.raises(BadInput):
+        with pytest.raises(InputError):
             archives.inspect(path)
-        with pytest.raises(BadInput):
+        with pytest.raises(InputError):
             archives.unpack(path, home / "set")
     assert [path.name for path in home.iterdir()] == ["other.txt"]
 
@@ -690,7 +690,7 @@ def test_an_archive_with_any_byte_changed_is_unpacked_or_refused_and_nothing_els
         path.write_bytes(changed.tobytes())
         try:
             archives.unpack(path, home / f"set{number}")
-        except BadInput:
+        except InputError:
             outcomes.append("refused")
         else:
             outcomes.append("unpacked")

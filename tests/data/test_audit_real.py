@@ -28,7 +28,7 @@ def store(tmp_path_factory):
 @pytest.mark.slow
 def test_the_thirty_instruments_hold_photographs_twice_some_of_them_across_splits(tmp_path):
     dataset = loading.load_folder(DATA / "instrument_images")
-    found = audit.audit(dataset, tmp_path, quiet)
+    found = audit.audit_dataset(dataset, tmp_path, quiet)
     (near,) = found.of("near_duplicates")
     pairs = {(pair.first, pair.second): pair for pair in near.pairs}
     assert len(pairs) >= 40 and sum(pair.across_splits for pair in near.pairs) >= 10 and near.weight == "fault"
@@ -50,7 +50,7 @@ def test_the_thirty_instruments_hold_photographs_twice_some_of_them_across_split
 def test_no_real_recordings_that_differ_are_taken_for_one(store):
     clips = loading.load_folder(DATA / "instrument_clips")
     for dataset in (gtzan.load(DATA / "gtzan"), clips):
-        found = audit.audit(dataset, store, quiet)
+        found = audit.audit_dataset(dataset, store, quiet)
         assert found.pairs == () and found.of("unreadable")[0].weight == "fine"
 
 
@@ -83,10 +83,10 @@ def test_the_published_table_of_four_instruments_lets_no_model_pass_0_909(tmp_pa
             for row in csv.DictReader(rows):
                 (folder / row["FileName"]).write_bytes(row["FileName"].encode())
     published = instrument_sounds.load(root, as_published=True)
-    found = audit.audit(published, tmp_path / "store", quiet)
+    found = audit.audit_dataset(published, tmp_path / "store", quiet)
     (ceiling,) = found.of("ceiling")
     assert ceiling.words.startswith("No model can pass macro ROC-AUC 0.909 or accuracy 0.73")
     (contradictory,) = found.of("contradictory_labels")
     assert len(contradictory.files) >= 1400 and "drum and violin" in contradictory.words and found.as_published
     repaired = instrument_sounds.load(root)
-    assert not audit.audit(repaired, tmp_path / "store", quiet).of("ceiling")
+    assert not audit.audit_dataset(repaired, tmp_path / "store", quiet).of("ceiling")

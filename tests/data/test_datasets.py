@@ -13,7 +13,7 @@ from musicml.data.datasets.base import Example
 from musicml.data.synthetic import generate
 from musicml.features import audio_features, cache
 from musicml.utils import files
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 CLASSES = {
     "gtzan": "blues classical country disco hiphop jazz metal pop reggae rock".split(),
@@ -45,16 +45,16 @@ def ids(dataset):
 
 
 def test_the_data_sets_are_found_and_not_registered():
-    assert loading.NAMES == tuple(sorted(FACTS)) == tuple(sorted(generate.SETS))
+    assert loading.DATASET_NAMES == tuple(sorted(FACTS)) == tuple(sorted(generate.SETS))
 
 
-@pytest.mark.parametrize("name", loading.NAMES)
+@pytest.mark.parametrize("name", loading.DATASET_NAMES)
 def test_every_data_set_keeps_the_contract(root, name):
-    dataset = loading.load(name, root)
+    dataset = loading.load_dataset(name, root)
     assert (dataset.name, dataset.sample) == (name, True)
     assert (dataset.kind, dataset.task, dataset.answers) == FACTS[name]
     assert len(set(ids(dataset))) == len(dataset.examples) > 20
-    assert ids(dataset) == ids(loading.load(name, root)), "the order is always the same"
+    assert ids(dataset) == ids(loading.load_dataset(name, root)), "the order is always the same"
     for example in dataset.examples:
         assert example.path.is_file() and example.group and example.split in ("train", "val", "test", "")
         assert set(example.labels) <= set(dataset.class_names)
@@ -65,9 +65,9 @@ def test_every_data_set_keeps_the_contract(root, name):
     assert all(note for note in dataset.notes)
 
 
-@pytest.mark.parametrize("name", loading.NAMES)
+@pytest.mark.parametrize("name", loading.DATASET_NAMES)
 def test_every_data_set_has_targets_and_an_example_of_each_class(root, name):
-    dataset = loading.load(name, root)
+    dataset = loading.load_dataset(name, root)
     targets = dataset.targets()
     assert targets.shape == (len(dataset.examples), len(dataset.class_names)) and targets.dtype == np.float32
     assert set(np.unique(targets[~np.isnan(targets)])) == {0.0, 1.0}
@@ -80,9 +80,9 @@ def test_every_data_set_has_targets_and_an_example_of_each_class(root, name):
         assert np.isnan(targets).any()
 
 
-@pytest.mark.parametrize("name", loading.NAMES)
+@pytest.mark.parametrize("name", loading.DATASET_NAMES)
 def test_class_names_are_sorted_or_in_the_official_order(root, name):
-    dataset = loading.load(name, root)
+    dataset = loading.load_dataset(name, root)
     if name == "openmic":
         order = json.loads((root / "sample/openmic/openmic-2018/class-map.json").read_text())
         assert [order[label] for label in dataset.class_names] == list(range(20))
@@ -92,11 +92,11 @@ def test_class_names_are_sorted_or_in_the_official_order(root, name):
     assert len(dataset.class_names) == {"gtzan": 10, "instrument_images": 30, "openmic": 20}.get(name, 4)
 
 
-@pytest.mark.parametrize("name", loading.NAMES)
+@pytest.mark.parametrize("name", loading.DATASET_NAMES)
 def test_a_hash_is_stable_and_changes_with_a_label_a_group_and_a_side(root, name):
-    dataset = loading.load(name, root)
+    dataset = loading.load_dataset(name, root)
     first, *others = dataset.examples
-    assert dataset.hash() == loading.load(name, root).hash()
+    assert dataset.hash() == loading.load_dataset(name, root).hash()
     assert dataset.hash() == replace(dataset, examples=(*others[::-1], first)).hash(), "the order does not matter"
     label = next(label for label in dataset.class_names if not first.labels.get(label))
     changed = [
@@ -109,9 +109,9 @@ def test_a_hash_is_stable_and_changes_with_a_label_a_group_and_a_side(root, name
     assert len(hashes) == 5
 
 
-@pytest.mark.parametrize("name", loading.NAMES)
+@pytest.mark.parametrize("name", loading.DATASET_NAMES)
 def test_what_is_kept_is_kept_with_its_features_and_what_is_not_is_named(root, name):
-    dataset = loading.load(name, root)
+    dataset = loading.load_dataset(name, root)
     mask = np.arange(len(dataset.examples)) % 3 == 1
     kept = dataset.keep(mask, [loading.Excluded("a.wav", "no sound")])
     assert ids(kept) == [example for example, stays in zip(ids(dataset), mask, strict=True) if stays]
@@ -126,34 +126,34 @@ def test_what_is_kept_is_kept_with_its_features_and_what_is_not_is_named(root, n
 
 def test_real_data_is_taken_before_sample_data_unless_one_asks_otherwise(root, copied):
     home = copied("instrument_sounds").parents[1]
-    assert loading.home("instrument_sounds", home) == home / "sample/instrument_sounds"
+    assert loading.find_dataset_folder("instrument_sounds", home) == home / "sample/instrument_sounds"
     shutil.copytree(home / "sample/instrument_sounds", home / "instrument_sounds")
     (home / "instrument_sounds/SOURCE.json").unlink()
-    assert not loading.load("instrument_sounds", home).sample
-    assert loading.load("instrument_sounds", home, "sample").sample
-    assert not loading.load("instrument_sounds", home, "real").sample
+    assert not loading.load_dataset("instrument_sounds", home).sample
+    assert loading.load_dataset("instrument_sounds", home, "sample").sample
+    assert not loading.load_dataset("instrument_sounds", home, "real").sample
 
 
 def test_a_data_set_that_is_not_there_says_where_it_belongs(tmp_path, root):
-    with pytest.raises(BadInput, match=r"gtzan must be in .*/gtzan \(or, generated, in .*/sample/gtzan\)"):
-        loading.load("gtzan", tmp_path)
-    with pytest.raises(BadInput, match="musicml fetch --sample"):
-        loading.load("gtzan", root, "real")
-    with pytest.raises(BadInput, match="did you mean 'gtzan'"):
-        loading.load("gtzen", root)
+    with pytest.raises(InputError, match=r"gtzan must be in .*/gtzan \(or, generated, in .*/sample/gtzan\)"):
+        loading.load_dataset("gtzan", tmp_path)
+    with pytest.raises(InputError, match="musicml fetch --sample"):
+        loading.load_dataset("gtzan", root, "real")
+    with pytest.raises(InputError, match="did you mean 'gtzan'"):
+        loading.load_dataset("gtzen", root)
 
 
 def test_an_archive_half_unpacked_is_a_sentence(tmp_path):
     (tmp_path / "gtzan").mkdir()
-    with pytest.raises(BadInput, match="must hold Data/genres_original as the data set's archive does"):
-        loading.load("gtzan", tmp_path)
+    with pytest.raises(InputError, match="must hold Data/genres_original as the data set's archive does"):
+        loading.load_dataset("gtzan", tmp_path)
 
 
 # gtzan
 
 
 def test_gtzan_groups_are_artists_and_a_track_without_one_is_a_group_of_its_own(root):
-    dataset = loading.load("gtzan", root)
+    dataset = loading.load_dataset("gtzan", root)
     named = [example for example in dataset.examples if example.group.startswith("Artist ")]
     unnamed = [example for example in dataset.examples if not example.group.startswith("Artist ")]
     assert named and unnamed
@@ -167,35 +167,35 @@ def test_gtzan_sides_are_the_filtered_lists_and_only_all_three_of_them(copied):
         side: (home / f"splits/{name}_filtered.txt").read_text().split()
         for side, name in (("train", "train"), ("val", "valid"), ("test", "test"))
     }
-    dataset = loading.load("gtzan", home.parents[1])
+    dataset = loading.load_dataset("gtzan", home.parents[1])
     for side, names in listed.items():
         assert sorted(example.id for example in dataset.examples if example.split == side) == sorted(names)
     assert any(example.split == "" for example in dataset.examples)
     (home / "splits/valid_filtered.txt").unlink()
-    assert {example.split for example in loading.load("gtzan", home.parents[1]).examples} == {""}
+    assert {example.split for example in loading.load_dataset("gtzan", home.parents[1]).examples} == {""}
 
 
 def test_gtzan_without_its_index_takes_every_track_for_itself(copied):
     home = copied("gtzan")
     shutil.rmtree(home / "splits")
-    dataset = loading.load("gtzan", home.parents[1])
+    dataset = loading.load_dataset("gtzan", home.parents[1])
     assert len(set(dataset.groups)) == len(dataset.examples)
 
 
 @pytest.mark.parametrize("outer", ["genres_original", "genres"])
 def test_gtzan_is_found_with_or_without_its_outer_folder(copied, outer):
     home = copied("gtzan")
-    before = ids(loading.load("gtzan", home.parents[1]))
+    before = ids(loading.load_dataset("gtzan", home.parents[1]))
     (home / "Data/genres_original").rename(home / outer)
-    assert ids(loading.load("gtzan", home.parents[1])) == before
+    assert ids(loading.load_dataset("gtzan", home.parents[1])) == before
 
 
 def test_the_unreadable_track_of_gtzan_is_left_out_with_a_reason_when_features_are_computed(root, tmp_path):
-    dataset = loading.load("gtzan", root)
+    dataset = loading.load_dataset("gtzan", root)
     assert "jazz/jazz.00054.wav" in ids(dataset)
     jazz = dataset.keep([example.label == "jazz" for example in dataset.examples])
     settings = audio_features.MFCC(sample_rate=8000, n_fft=1024, hop_length=1024, n_mels=20, n_mfcc=5)
-    readable, found = cache.features_of(jazz, settings, tmp_path, say=lambda line: None)
+    readable, found = cache.get_features(jazz, settings, tmp_path, say=lambda line: None)
     assert ids(readable) == [example for example in ids(jazz) if example != "jazz/jazz.00054.wav"]
     assert [item.file for item in readable.excluded] == ["jazz/jazz.00054.wav"] and readable.excluded[0].reason
     assert len(found.begin) == len(readable.examples)
@@ -205,7 +205,7 @@ def test_the_unreadable_track_of_gtzan_is_left_out_with_a_reason_when_features_a
 
 
 def test_a_misspelt_guitar_is_a_guitar(root):
-    dataset = loading.load("instrument_sounds", root)
+    dataset = loading.load_dataset("instrument_sounds", root)
     table = files.read_csv(root / "sample/instrument_sounds/Metadata_Test.csv")
     misspelt = {row["FileName"] for row in table if row["Class"] == "Sound_Guiatr"}
     guitars = {e.path.name for e in dataset.examples if e.split == "test" and e.label == "guitar"}
@@ -213,7 +213,7 @@ def test_a_misspelt_guitar_is_a_guitar(root):
 
 
 def test_violin_rows_that_name_drums_are_dropped_and_counted(root):
-    dataset = loading.load("instrument_sounds", root)
+    dataset = loading.load_dataset("instrument_sounds", root)
     table = files.read_csv(root / "sample/instrument_sounds/Metadata_Train.csv")
     wrong = {row["FileName"] for row in table if row["Class"] == "Sound_Violin"}
     assert f"{len(wrong)} violin rows that name files of another class were dropped" in dataset.notes
@@ -223,11 +223,11 @@ def test_violin_rows_that_name_drums_are_dropped_and_counted(root):
 
 def test_a_drum_is_no_violin_whichever_row_comes_first(copied):
     home = copied("instrument_sounds")
-    before = {e.id: e.label for e in loading.load("instrument_sounds", home.parents[1]).examples}
+    before = {e.id: e.label for e in loading.load_dataset("instrument_sounds", home.parents[1]).examples}
     first, *rows = (home / "Metadata_Train.csv").read_text().splitlines()
     drums = {row.split(",")[0] for row in rows if row.endswith("Sound_Drum")} - {"loop-16247.wav"}
     (home / "Metadata_Train.csv").write_text("\n".join([first, *rows[::-1]]))
-    after = {e.id: e.label for e in loading.load("instrument_sounds", home.parents[1]).examples}
+    after = {e.id: e.label for e in loading.load_dataset("instrument_sounds", home.parents[1]).examples}
     assert {after[example] for example in after if example.rpartition("/")[2] in drums} == {"drum"}
     assert {example for example in after if after[example] != before[example]} == {
         "Train_submission/Train_submission/loop-16247.wav"  # a drum and a piano: the first row decides
@@ -235,7 +235,7 @@ def test_a_drum_is_no_violin_whichever_row_comes_first(copied):
 
 
 def test_the_true_violins_are_found_on_the_disk_by_their_names(root):
-    dataset = loading.load("instrument_sounds", root)
+    dataset = loading.load_dataset("instrument_sounds", root)
     violins = [e for e in dataset.examples if e.split == "train" and e.label == "violin"]
     assert len(violins) == 8 and f"{len(violins)} violins were taken from the disk by their names" in dataset.notes
     listed = {row["FileName"] for row in files.read_csv(root / "sample/instrument_sounds/Metadata_Train.csv")}
@@ -252,14 +252,14 @@ def test_a_test_name_never_trains(copied):
     shutil.copy(test, home / "Train_submission/Train_submission" / violin.name)
     table = home / "Metadata_Test.csv"
     table.write_bytes(table.read_bytes() + b"violin_sound (77).wav,Sound_Violin\r\n")
-    dataset = loading.load("instrument_sounds", home.parents[1])
+    dataset = loading.load_dataset("instrument_sounds", home.parents[1])
     names = {s: {e.path.name.lower() for e in dataset.examples if e.split == s} for s in ("train", "test")}
     assert names["test"] and names["train"] & names["test"] == set()
     assert "train: violin_sound (77).wav" in [item.file for item in dataset.excluded]
 
 
 def test_a_row_in_other_letters_than_its_file_still_finds_it(root):
-    found = [e for e in loading.load("instrument_sounds", root).examples if e.path.name == "AR_Lick1_Fn.wav"]
+    found = [e for e in loading.load_dataset("instrument_sounds", root).examples if e.path.name == "AR_Lick1_Fn.wav"]
     assert [e.label for e in found] == ["guitar"]
 
 
@@ -267,7 +267,7 @@ def test_rows_without_a_file_or_with_an_unknown_class_are_named(copied):
     home = copied("instrument_sounds")
     table = home / "Metadata_Train.csv"
     table.write_bytes(table.read_bytes() + b"nowhere.wav,Sound_Piano\r\nloop-16247.wav,Sound_Flute\r\n")
-    reasons = {item.file: item.reason for item in loading.load("instrument_sounds", home.parents[1]).excluded}
+    reasons = {item.file: item.reason for item in loading.load_dataset("instrument_sounds", home.parents[1]).excluded}
     assert reasons["nowhere.wav"] == "in Metadata_Train.csv but not on the disk"
     assert reasons["loop-16247.wav"] == "unknown class Sound_Flute"
 
@@ -300,7 +300,7 @@ def openmic_labels(root):
 
 
 def test_cells_that_nobody_judged_are_nan_and_a_tie_is_negative(root):
-    dataset, judged = loading.load("openmic", root), openmic_labels(root)
+    dataset, judged = loading.load_dataset("openmic", root), openmic_labels(root)
     targets = dataset.targets()
     for place, example in enumerate(dataset.examples):
         for k, name in enumerate(dataset.class_names):
@@ -315,14 +315,14 @@ def test_cells_that_nobody_judged_are_nan_and_a_tie_is_negative(root):
 
 
 def test_openmic_has_its_own_two_sides_and_its_artists(root):
-    dataset = loading.load("openmic", root)
+    dataset = loading.load_dataset("openmic", root)
     assert {example.split for example in dataset.examples} == {"train", "test"}
     assert all(example.group.startswith("artist ") for example in dataset.examples)
     assert 1 < len(set(dataset.groups)) < len(dataset.examples)
 
 
 def test_the_features_that_openmic_ships_are_in_the_examples_order_and_a_stand_in_says_so(root):
-    dataset = loading.load("openmic", root)
+    dataset = loading.load_dataset("openmic", root)
     assert dataset.vggish.shape == (len(dataset.examples), 10, 128) and dataset.vggish.dtype == np.uint8
     assert any("stand-in" in note for note in dataset.notes)
     for place in (0, 7, -1):
@@ -343,31 +343,31 @@ class Bomb:
 
 def test_a_pickled_key_column_is_never_opened_and_the_json_files_stand_in(copied, tmp_path):
     home = copied("openmic") / "openmic-2018"
-    before = loading.load("openmic", tmp_path).vggish
+    before = loading.load_dataset("openmic", tmp_path).vggish
     with np.load(home / "openmic-2018.npz") as arrays:
         kept = dict(arrays)
     keys = np.array([*kept["sample_key"].tolist()[:-1], Bomb(tmp_path / "bang")], dtype=object)
     np.savez(home / "openmic-2018.npz", **{**kept, "X": kept["X"] * 0, "sample_key": keys})
-    assert np.array_equal(loading.load("openmic", tmp_path).vggish, before)
+    assert np.array_equal(loading.load_dataset("openmic", tmp_path).vggish, before)
     assert not (tmp_path / "bang").exists()
 
 
 def test_openmic_without_its_table_of_features_reads_the_json_files_or_has_none(copied, tmp_path):
     home = copied("openmic") / "openmic-2018"
-    before = loading.load("openmic", tmp_path).vggish
+    before = loading.load_dataset("openmic", tmp_path).vggish
     (home / "openmic-2018.npz").unlink()
     for path in home.iterdir():  # without the archive's outer folder, too
         path.rename(home.parent / path.name)
-    assert np.array_equal(loading.load("openmic", tmp_path).vggish, before)
+    assert np.array_equal(loading.load_dataset("openmic", tmp_path).vggish, before)
     next((home.parent / "vggish").glob("*/*.json")).unlink()
-    assert loading.load("openmic", tmp_path).vggish is None
+    assert loading.load_dataset("openmic", tmp_path).vggish is None
 
 
 def test_a_judged_clip_whose_sound_is_missing_is_named(copied, tmp_path):
     home = copied("openmic") / "openmic-2018"
     lost = sorted((home / "audio").glob("*/*.ogg"))[0]
     lost.unlink()
-    dataset = loading.load("openmic", tmp_path)
+    dataset = loading.load_dataset("openmic", tmp_path)
     assert lost.stem not in ids(dataset)
     assert [item.file for item in dataset.excluded] == [f"audio/{lost.parent.name}/{lost.name}"]
     assert len(dataset.vggish) == len(dataset.examples)
@@ -423,10 +423,10 @@ def test_groups_csv_with_wrong_columns_names_the_right_ones(tmp_path):
     for name in ("a/1.wav", "b/1.wav"):
         wav(tmp_path / name)
     (tmp_path / "groups.csv").write_text("name;artist\na/1.wav;Ana\n")
-    with pytest.raises(BadInput, match=r"groups\.csv must have the columns file,group and has name;artist"):
+    with pytest.raises(InputError, match=r"groups\.csv must have the columns file,group and has name;artist"):
         loading.load_folder(tmp_path)
     (tmp_path / "groups.csv").write_bytes("file,group\na/1.wav,Björk\n".encode("latin-1"))
-    with pytest.raises(BadInput, match=r"groups\.csv must be a table in UTF-8"):
+    with pytest.raises(InputError, match=r"groups\.csv must be a table in UTF-8"):
         loading.load_folder(tmp_path)
 
 
@@ -486,22 +486,22 @@ def test_a_folder_that_nothing_can_be_learnt_from_is_a_sentence(tmp_path, writte
             files.write_text(tmp_path / name, "mine")
         else:
             wav(tmp_path / name)
-    with pytest.raises(BadInput, match=said):
+    with pytest.raises(InputError, match=said):
         loading.load_folder(tmp_path)
 
 
 def test_a_missing_folder_is_a_sentence(tmp_path):
-    with pytest.raises(BadInput, match="a folder of class folders must be there to be read, and .*nowhere is not"):
+    with pytest.raises(InputError, match="a folder of class folders must be there to be read, and .*nowhere is not"):
         loading.load_folder(tmp_path / "nowhere")
     (tmp_path / "file").write_text("")
-    with pytest.raises(BadInput, match="a folder of class folders must be there"):
-        loading.load("gtzan", tmp_path, folder=tmp_path / "file")
+    with pytest.raises(InputError, match="a folder of class folders must be there"):
+        loading.load_dataset("gtzan", tmp_path, folder=tmp_path / "file")
 
 
 def test_a_folder_given_takes_the_place_of_the_data_set(tmp_path):
     for name in ("a/1.wav", "b/1.wav"):
         wav(tmp_path / name)
-    assert loading.load("gtzan", tmp_path / "nowhere", folder=tmp_path).class_names == ("a", "b")
+    assert loading.load_dataset("gtzan", tmp_path / "nowhere", folder=tmp_path).class_names == ("a", "b")
 
 
 def test_a_class_with_no_present_example_is_empty_even_where_it_was_looked_for(tmp_path):
@@ -513,7 +513,7 @@ def test_a_class_with_no_present_example_is_empty_even_where_it_was_looked_for(t
         ("a", "b"),
         (Example("1", tmp_path, {"a": True, "b": False}, "1"),),
     )
-    with pytest.raises(BadInput, match="and b has none"):
+    with pytest.raises(InputError, match="and b has none"):
         base.check_classes(dataset, tmp_path)
 
 

@@ -30,7 +30,7 @@ from musicml.data.download import (
 )
 from musicml.data.synthetic import generate
 from musicml.utils import progress
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 from tests.conftest import EXPERIMENTS, TONES
 from tests.fixtures.fake_servers import SIGNED, Fault, Kaggle, Server, tarred, zipped
 
@@ -45,9 +45,9 @@ USAGE = namedtuple("Usage", "total used free")
 def small(tmp_path_factory):
     """A folder with small data sets in the layouts of the real ones; SOURCE.json says that they are generated."""
     root = tmp_path_factory.mktemp("small")
-    for name in download.ORIGINS:
+    for name in download.SOURCES:
         scale = 0.3 if name == "openmic" else 0.02  # enough for every instrument's forest
-        generate.write(root, only=[name], scale=scale, say=lambda line: None)
+        generate.generate_sample_data(root, only=[name], scale=scale, say=lambda line: None)
     genres = root / "gtzan/Data"
     (genres / "images_original/blues").mkdir(parents=True)
     shutil.copy(next((root / "instrument_images").rglob("*.jpg")), genres / "images_original/blues/blues00000.png")
@@ -80,7 +80,7 @@ def kaggle(storage, archives, monkeypatch):
     """A Kaggle with its three data sets, to which the real client goes."""
     made = Kaggle(storage)
     for name, version in (("gtzan", 1), ("instrument_images", 7), ("instrument_sounds", 3)):
-        storage.files[f"/{download.ORIGINS[name].ref}/{version}/archive.zip"] = archives[name]
+        storage.files[f"/{download.SOURCES[name].ref}/{version}/archive.zip"] = archives[name]
     monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, made.url)
     yield made
     made.close()
@@ -99,7 +99,7 @@ def web(archives, small, monkeypatch):
     monkeypatch.setattr(verify, "ZENODO", made.url)
     monkeypatch.setattr(gtzan_lists, "GITHUB", made.url)
     monkeypatch.setattr(gtzan_lists, "SHA256", hashes)
-    monkeypatch.setitem(download.ORIGINS, "openmic", dataclasses.replace(download.ORIGINS["openmic"], md5=md5))
+    monkeypatch.setitem(download.SOURCES, "openmic", dataclasses.replace(download.SOURCES["openmic"], md5=md5))
     yield made
     made.close()
 
@@ -182,14 +182,14 @@ def asked_of(server):
 def test_all_four_sets_come_in_their_real_layouts_and_can_be_trained_on(run, kaggle, web, tmp_path, musicml):
     code, out, err = run("--json")
     told = json.loads(out)
-    assert code == 0 and [one["name"] for one in told["sets"]] == list(download.ORIGINS)
+    assert code == 0 and [one["name"] for one in told["sets"]] == list(download.SOURCES)
     assert [one["version"] for one in told["sets"]] == ["1", "7", "3", "1.0.0"]
-    assert told["folders"] == [str(tmp_path / "data" / name) for name in download.ORIGINS]
+    assert told["folders"] == [str(tmp_path / "data" / name) for name in download.SOURCES]
     for one in told["sets"]:
-        dataset = loading.load(one["name"], tmp_path / "data", "real")
+        dataset = loading.load_dataset(one["name"], tmp_path / "data", "real")
         assert len(dataset.examples) > 20 and not dataset.sample and not one["already_there"]
         assert (dataset.source["sha256"], dataset.source["bytes"]) == (one["sha256"], one["bytes"])
-    assert loading.load("gtzan", tmp_path / "data", "real").lists == ("filtered", "artist")
+    assert loading.load_dataset("gtzan", tmp_path / "data", "real").lists == ("filtered", "artist")
     assert not [path for path in left(tmp_path) if path.startswith(".")]
     assert not list((tmp_path / "home").rglob("*"))
     experiments = tmp_path / "experiments"
@@ -241,14 +241,14 @@ def test_a_connection_cut_five_times_still_ends_in_a_verified_archive(run, kaggl
     assert json.loads(out)["sets"][0]["sha256"] == hashlib.sha256(archives["instrument_images"]).hexdigest()
     ranges = asked_of(storage)
     assert ranges[0] == "all" and len(ranges) == 6 and all(asked.startswith("bytes=") for asked in ranges[1:])
-    assert len(loading.load("instrument_images", tmp_path / "data").examples) == 150
+    assert len(loading.load_dataset("instrument_images", tmp_path / "data").examples) == 150
 
 
 def test_openmic_is_cut_five_times_and_has_its_md5_in_the_end(run, web, tmp_path):
     size = len(web.files["/records/1432913/files/openmic-2018-v1.0.0.tgz"])
     web.faults = [Fault(cut=size * part // 7) for part in (1, 2, 3, 4, 5)]
     assert run("openmic")[0] == 0 and len(asked_of(web)) == 6
-    assert len(loading.load("openmic", tmp_path / "data").examples) > 20
+    assert len(loading.load_dataset("openmic", tmp_path / "data").examples) > 20
 
 
 def test_a_server_without_ranges_is_asked_for_the_whole_again(run, kaggle, storage):
@@ -443,8 +443,8 @@ def test_no_exception_of_a_fetch_holds_a_secret_even_in_what_it_came_from(kaggle
     monkeypatch.setenv("KAGGLE_KEY", KEY)
     for faults, public in (([Fault(404)], True), ([Fault(503)] * 9, True), ([Fault(cut=9)] * 9, True), ([], False)):
         storage.faults, kaggle.public = list(faults), public
-        with pytest.raises(BadInput) as refusal:
-            download.fetch("instrument_images", tmp_path / "data", say=lambda line: None)
+        with pytest.raises(InputError) as refusal:
+            download.download_dataset("instrument_images", tmp_path / "data", say=lambda line: None)
         error, seen = refusal.value, ""
         while error is not None:
             seen += "".join(traceback.format_exception(error, chain=False)) + repr(vars(error)) + repr(error.args)
@@ -465,8 +465,9 @@ def test_a_fetch_leaves_the_environment_the_home_and_standard_output_alone(run, 
 
 def test_importing_kaggle_for_the_first_time_leaves_no_folder_and_prints_nothing(tmp_path):
     script = (
-        "import sys, os; before = dict(os.environ); from musicml.data.download import kaggle_credentials as kaggle_login\n"
-        "with kaggle_login.alone():\n    from kaggle.api.kaggle_api_extended import KaggleApi\n"
+        "import sys, os; before = dict(os.environ)\n"
+        "from musicml.data.download import kaggle_credentials\n"
+        "with kaggle_credentials.alone():\n    from kaggle.api.kaggle_api_extended import KaggleApi\n"
         "assert dict(os.environ) == before and not os.path.exists(os.environ['HOME'])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
@@ -475,8 +476,8 @@ def test_importing_kaggle_for_the_first_time_leaves_no_folder_and_prints_nothing
 
 def test_reading_data_sets_imports_neither_kaggle_nor_pooch_nor_requests():
     script = (
-        "import sys; from musicml.data.datasets import loading as datasets; from musicml.data.download import download as fetch; "
-        "from musicml.data.download import gtzan_lists as lists; "
+        "import sys; from musicml.data.datasets import loading; "
+        "from musicml.data.download import download, gtzan_lists; "
         "assert not {'kaggle', 'kagglesdk', 'pooch', 'requests', 'tqdm'} & set(sys.modules), sorted(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
@@ -519,7 +520,7 @@ def test_where_the_library_will_not_go_without_a_login_its_command_does(unwillin
     ((words, environment),) = unwilling
     assert words[1:5] == ["-m", "kaggle", "datasets", "download"] and words[5] == PICTURES
     assert TOKEN not in str(words) and TOKEN not in str(environment)
-    assert len(loading.load("instrument_images", tmp_path / "data").examples) == 150
+    assert len(loading.load_dataset("instrument_images", tmp_path / "data").examples) == 150
     assert not [path for path in left(tmp_path) if path.startswith(".")]
 
 
@@ -567,8 +568,8 @@ def test_a_hash_other_than_the_server_sends_is_refused_and_the_archive_removed(r
 
 
 def test_a_hash_other_than_zenodo_publishes_is_refused_and_the_archive_removed(run, web, tmp_path, monkeypatch):
-    other = dataclasses.replace(download.ORIGINS["openmic"], md5="e4ccf187e2bb5ab2e115416e8aafe7f4")
-    monkeypatch.setitem(download.ORIGINS, "openmic", other)
+    other = dataclasses.replace(download.SOURCES["openmic"], md5="e4ccf187e2bb5ab2e115416e8aafe7f4")
+    monkeypatch.setitem(download.SOURCES, "openmic", other)
     assert "must have the hash that Zenodo gives (md5:e4ccf187" in refused(run, "openmic")
     assert left(tmp_path) == []
 
@@ -654,31 +655,31 @@ def test_a_disk_without_room_is_told_before_anything_is_written(run, kaggle, sto
 
 
 def test_a_disk_that_fills_up_keeps_what_came(run, kaggle, storage, tmp_path, monkeypatch):
-    real = progress.Progress.add
+    real = progress.ByteProgress.add
 
     def full(self, n_bytes):
         if self.done > 0:
             raise OSError(errno.ENOSPC, "No space left on device")
         real(self, n_bytes)
 
-    monkeypatch.setattr(progress.Progress, "add", full)
+    monkeypatch.setattr(progress.ByteProgress, "add", full)
     assert "the disk is full" in refused(run)
     assert left(tmp_path) == [".archives/instrument_images.zip.part", ".archives/instrument_images.zip.part.json"]
-    monkeypatch.setattr(progress.Progress, "add", real)
+    monkeypatch.setattr(progress.ByteProgress, "add", real)
     assert run("instrument_images")[0] == 0 and asked_of(storage)[-1].startswith("bytes=")
 
 
 def stopping(monkeypatch, at):
     """Ctrl-C in the call of Progress.add that is the first in which `at` holds."""
-    real = progress.Progress.add
+    real = progress.ByteProgress.add
 
     def add(self, n_bytes):
         real(self, n_bytes)
         if at(self):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(progress.Progress, "add", add)
-    return lambda: monkeypatch.setattr(progress.Progress, "add", real)
+    monkeypatch.setattr(progress.ByteProgress, "add", add)
+    return lambda: monkeypatch.setattr(progress.ByteProgress, "add", real)
 
 
 def test_ctrl_c_while_it_comes_keeps_the_part_and_says_so(run, kaggle, storage, tmp_path, monkeypatch):
@@ -779,7 +780,7 @@ def test_an_archive_from_a_colleague_is_taken_and_stays(name, run, web, archives
     assert code == 0 and one["sha256"] == hashlib.sha256(archives[name]).hexdigest() and path.exists()
     source = json.loads((tmp_path / "data" / name / "SOURCE.json").read_text())
     assert source["source"] == "given by hand" and source["given"] == path.name and source["sample"] is False
-    assert loading.load(name, tmp_path / "data", "real").source["sha256"] == one["sha256"]
+    assert loading.load_dataset(name, tmp_path / "data", "real").source["sha256"] == one["sha256"]
 
 
 def test_a_folder_from_a_colleague_is_copied_and_stays_as_it_is(run, small, tmp_path, snapshot):
@@ -961,7 +962,7 @@ def test_without_the_lists_gtzan_is_there_and_what_it_lacks_is_said(run, kaggle,
     web.faults = [Fault(404)] * 9
     code, out, err = run("gtzan", "--json")
     assert code == 1 and json.loads(out)["sets"][0]["lacks"].startswith("GitHub must have train_filtered.txt, and")
-    assert "give it with --lists" in err and len(loading.load("gtzan", tmp_path / "data", "real").examples) > 20
+    assert "give it with --lists" in err and len(loading.load_dataset("gtzan", tmp_path / "data", "real").examples) > 20
     assert not [path for path in left(tmp_path) if path.startswith(".") or "splits" in path]
 
 
@@ -1027,7 +1028,7 @@ def test_a_wrong_folder_is_refused_before_anything_of_it_is_copied(run, small, t
 def test_where_no_terminal_is_a_line_tells_now_and_then_how_far_it_is(monkeypatch):
     said, now = [], [0.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
-    with progress.Progress("gtzan", said.append) as shown:
+    with progress.ByteProgress("gtzan", said.append) as shown:
         shown.begin(1_210_000_000, done=10_000_000)
         for _ in range(25):
             now[0] += 1.0
@@ -1045,7 +1046,7 @@ def test_on_a_terminal_a_bar_tells_rate_and_time_left(monkeypatch):
 
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    with progress.Progress("gtzan", print) as shown:
+    with progress.ByteProgress("gtzan", print) as shown:
         shown.begin(10_000_000, done=5_000_000)
         shown.add(1_000_000)
     assert "gtzan" in terminal.getvalue() and "10.0M" in terminal.getvalue() and "B/s" in terminal.getvalue()

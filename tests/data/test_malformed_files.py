@@ -5,7 +5,7 @@ import pytest
 from musicml.data.io import images
 from musicml.features import audio_features
 from musicml.inference.predictor import Prediction, Predictor
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 from tests.conftest import write_tone
 from tests.fixtures.malformed_files import FILES
 
@@ -59,7 +59,7 @@ def test_a_hostile_sound_is_refused_in_a_sentence_or_answered_with_a_warning(pre
         assert isinstance(answer, Prediction) and answer.scores.sum() == pytest.approx(1, rel=1e-5)
         check_warnings(answer.warnings, path, case.words)
     else:
-        with pytest.raises(BadInput) as caught:
+        with pytest.raises(InputError) as caught:
             predictor.predict(path)
         check_sentence(str(caught.value), path, case.words)
 
@@ -68,27 +68,27 @@ def test_a_hostile_sound_is_refused_in_a_sentence_or_answered_with_a_warning(pre
 def test_a_hostile_picture_is_refused_in_a_sentence_or_read_with_a_warning(hostile, name):
     case, path = FILES[name], hostile(name)
     if case.answered:
-        pixels, warnings = audio_features.from_file(path, PIXELS)
+        pixels, warnings = audio_features.compute_features(path, PIXELS)
         assert pixels.shape == PIXELS.shape_of() and pixels.dtype == "uint8"
         check_warnings(warnings, path, case.words)
     else:
-        for read in (images.read, lambda source: audio_features.from_file(source, PIXELS)):
-            with pytest.raises(BadInput) as caught:
+        for read in (images.load_image, lambda source: audio_features.compute_features(source, PIXELS)):
+            with pytest.raises(InputError) as caught:
                 read(path)
             check_sentence(str(caught.value), path, case.words)
 
 
 @pytest.mark.parametrize("name", [name for name in PICTURES if name not in OF_THE_OTHER_KIND])
 def test_a_picture_given_to_a_model_of_sound_is_refused_in_a_sentence(predictor, hostile, name):
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         predictor.predict(hostile(name))
     check_sentence(str(caught.value), hostile(name), ["must hold sound"])
 
 
 @pytest.mark.parametrize("name", [name for name in SOUNDS if name not in OF_THE_OTHER_KIND])
 def test_a_sound_given_to_a_model_of_pictures_is_refused_in_a_sentence(hostile, name):
-    with pytest.raises(BadInput) as caught:
-        audio_features.from_file(hostile(name), PIXELS)
+    with pytest.raises(InputError) as caught:
+        audio_features.compute_features(hostile(name), PIXELS)
     check_sentence(str(caught.value), hostile(name), ["must"])
 
 

@@ -16,7 +16,7 @@ from musicml.data.splits import splitting
 from musicml.experiment import run as runs
 from musicml.features import audio_features
 from musicml.inference.predictor import Predictor
-from musicml.inference.streaming import Live
+from musicml.inference.streaming import StreamingPredictor
 from musicml.models import registry, transfer
 from tests.conftest import EXPERIMENTS, TONES, no_music, set_words
 from tests.fixtures.near import off
@@ -48,10 +48,10 @@ def test_the_thirty_instruments_load_with_their_spellings_and_sides():
     )
     assert {"acordian", "Tambourine", "saxaphone"} <= set(dataset.class_names)
     assert len(dataset.examples) == 3300 and not dataset.excluded
-    kept, split = splitting.make(dataset, "official", 0.15, 0.15, 0)
+    kept, split = splitting.make_split(dataset, "official", 0.15, 0.15, 0)
     assert counts(split) == {"train": 3000, "val": 150, "test": 150} and len(kept.examples) == 3300
     for example in dataset.examples[::300]:
-        assert images.read(example.path).pixels.shape == (224, 224, 3)
+        assert images.load_image(example.path).pixels.shape == (224, 224, 3)
 
 
 def test_no_artist_of_the_gtzan_clips_stands_on_two_sides():
@@ -59,7 +59,7 @@ def test_no_artist_of_the_gtzan_clips_stands_on_two_sides():
     assert (dataset.kind, len(dataset.examples), len(dataset.class_names)) == ("sound", 323, 10)
     assert len(set(dataset.groups)) < 323 and "groups.csv puts 323 of 323 files" in dataset.notes[0]
     for kind, seed in (("official", 0), ("group", 0), ("group", 1)):
-        kept, split = splitting.make(dataset, kind, 0.15, 0.15, seed)
+        kept, split = splitting.make_split(dataset, kind, 0.15, 0.15, seed)
         assert all(len(sides) == 1 for sides in sides_of_groups(kept, split).values())
         assert min(counts(split).values()) > 0
 
@@ -70,24 +70,24 @@ def test_gtzans_tracks_load_with_their_artists():
     named = [example for example in dataset.examples if not example.group.startswith(f"{example.label}.")]
     assert len(named) > 40 and any("fault-filtered" in note for note in dataset.notes)
     assert len({example.group for example in dataset.examples if example.label == "blues"}) == 1
-    sound = audio.read(dataset.examples[0].path)
+    sound = audio.load_audio(dataset.examples[0].path)
     assert sound.sample_rate == 22_050 and 29 < sound.seconds < 31
 
 
 def test_the_instrument_clips_load_and_split():
     dataset = loading.load_folder(DATA / "instrument_clips")
     assert (dataset.kind, len(dataset.examples), len(dataset.class_names)) == ("sound", 262, 11)
-    _, split = splitting.make(dataset, "official", 0.15, 0.15, 0)
+    _, split = splitting.make_split(dataset, "official", 0.15, 0.15, 0)
     assert sum(counts(split).values()) == 262 and min(counts(split).values()) > 20
 
 
 def test_the_gtzan_spectrograms_are_a_folder_of_pictures():
     dataset = loading.load_folder(DATA / "gtzan_spectrograms")
     assert (dataset.kind, len(dataset.examples), len(dataset.class_names)) == ("picture", 442 + 197, 10)
-    _, split = splitting.make(dataset, "official", 0.15, 0.15, 0)
+    _, split = splitting.make_split(dataset, "official", 0.15, 0.15, 0)
     assert counts(split)["test"] == 197, "its only judging side is kept for the test"
     settings = audio_features.Pixels(height=64, width=64)
-    assert audio_features.from_file(dataset.examples[0].path, settings)[0].shape == (64, 64, 3)
+    assert audio_features.compute_features(dataset.examples[0].path, settings)[0].shape == (64, 64, 3)
 
 
 def test_one_clip_of_openmic_has_its_labels_and_features():
@@ -96,7 +96,7 @@ def test_one_clip_of_openmic_has_its_labels_and_features():
     labels = openmic.judged(openmic.read_relevances(home / "openmic-2018-aggregated-labels.csv"))
     assert path.stem in labels and 0 < len(labels[path.stem]) < 20
     assert openmic.read_vggish(home, [path.stem]).shape == (1, 10, 128)
-    assert audio.read(path).seconds > 1
+    assert audio.load_audio(path).seconds > 1
 
 
 def test_the_published_tables_of_the_four_sounds_name_known_classes_only():
@@ -109,7 +109,7 @@ def test_the_published_tables_of_the_four_sounds_name_known_classes_only():
 def test_imagenets_weights_on_the_disk_are_taken_without_the_network(monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(DATA / "keras_home"))
     monkeypatch.setattr("socket.create_connection", None)
-    options = registry.family("transfer").Options(backbone="mobilenet", alpha=0.75)
+    options = registry.get_family("transfer").Options(backbone="mobilenet", alpha=0.75)
     choice, reason = transfer.choose_weights(options)
     assert choice == "imagenet" and reason.endswith("is on the disk")
 
@@ -186,7 +186,7 @@ def test_a_stream_of_a_real_track_ends_with_the_answer_to_its_file(on_clips):
     predictor = Predictor(on_clips("genre_gru")[2])
     flac = sorted((DATA / "gtzan/genres_original").rglob("*.flac"))[0]
     y, sample_rate = soundfile.read(flac, dtype="int16")
-    listening = Live(predictor, sample_rate)
+    listening = StreamingPredictor(predictor, sample_rate)
     answers = [answer for begin in range(0, len(y), 4_096) for answer in listening.hear(y[begin : begin + 4_096])]
     assert len(answers) == 2 * len(y) // sample_rate
     assert off(listening.end().scores, predictor.predict(flac).scores) < 1e-4

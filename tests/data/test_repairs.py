@@ -12,7 +12,7 @@ import pytest
 
 from musicml.data.datasets import folder, gtzan, instrument_sounds, loading, openmic
 from musicml.data.splits import splitting
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 REAL = os.environ.get("MUSICML_SHARED_DATA")
 real = pytest.mark.skipif(not REAL, reason="MUSICML_SHARED_DATA names no folder of real data")
@@ -57,9 +57,9 @@ FEW_TESTS = [("t.wav", "Sound_Drum"), ("u.wav", "Sound_Guiatr")]
 # every data set
 
 
-@pytest.mark.parametrize("name", loading.NAMES)
+@pytest.mark.parametrize("name", loading.DATASET_NAMES)
 def test_every_data_set_says_how_it_was_taken_and_lists_its_repairs_only_where_it_was_repaired(root, name):
-    honest, published = loading.load(name, root), loading.load(name, root, as_published=True)
+    honest, published = loading.load_dataset(name, root), loading.load_dataset(name, root, as_published=True)
     assert (honest.as_published, published.as_published) == (False, True)
     assert published.repairs == ()
     assert bool(honest.repairs) == (name != "instrument_images"), "the pictures' lists need no repair"
@@ -68,19 +68,19 @@ def test_every_data_set_says_how_it_was_taken_and_lists_its_repairs_only_where_i
     assert not any("as published" in note for note in honest.notes)
 
 
-@pytest.mark.parametrize("name", loading.NAMES)
+@pytest.mark.parametrize("name", loading.DATASET_NAMES)
 def test_every_data_set_as_published_is_a_data_set_still(root, name):
-    dataset = loading.load(name, root, as_published=True)
+    dataset = loading.load_dataset(name, root, as_published=True)
     ids = [example.id for example in dataset.examples]
     assert len(set(ids)) == len(ids) > 5
     assert all(example.path.is_file() and example.group for example in dataset.examples)
     assert (np.nan_to_num(dataset.targets()) == 1).any(axis=0).all()
 
 
-@pytest.mark.parametrize("name", loading.NAMES)
+@pytest.mark.parametrize("name", loading.DATASET_NAMES)
 def test_what_was_repaired_is_kept_with_what_is_kept(root, name):
     for as_published in (False, True):
-        dataset = loading.load(name, root, as_published=as_published)
+        dataset = loading.load_dataset(name, root, as_published=as_published)
         kept = dataset.keep(np.arange(len(dataset.examples)) % 2 == 0)
         for other in (kept, replace(dataset, name="other")):
             assert (other.repairs, other.as_published, other.lists) == (
@@ -90,13 +90,13 @@ def test_what_was_repaired_is_kept_with_what_is_kept(root, name):
             )
 
 
-@pytest.mark.parametrize("name", loading.NAMES)
+@pytest.mark.parametrize("name", loading.DATASET_NAMES)
 def test_a_run_finds_its_data_again_as_it_took_it(root, name):
     data = {"dataset": name, "root": str(root), "sample": True, "folder": None}
-    honest, published = (loading.load(name, root, as_published=taken) for taken in (False, True))
-    assert loading.load_again(data).hash() == honest.hash(), "a run of before this was told says nothing of it"
-    assert loading.load_again({**data, "as_published": False}).hash() == honest.hash()
-    again = loading.load_again({**data, "as_published": True})
+    honest, published = (loading.load_dataset(name, root, as_published=taken) for taken in (False, True))
+    assert loading.reload_dataset(data).hash() == honest.hash(), "a run of before this was told says nothing of it"
+    assert loading.reload_dataset({**data, "as_published": False}).hash() == honest.hash()
+    again = loading.reload_dataset({**data, "as_published": True})
     assert again.as_published and again.hash() == published.hash()
     assert (published.hash() == honest.hash()) == (name == "instrument_images")
 
@@ -106,9 +106,9 @@ def test_ones_own_folder_can_not_be_as_published(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_bytes(b"")
     with pytest.raises(
-        BadInput, match=r'"as_published" must go with a data set that musicml repairs, and .* take "hon'
+        InputError, match=r'"as_published" must go with a data set that musicml repairs, and .* take "hon'
     ):
-        loading.load("gtzan", tmp_path, folder=tmp_path, as_published=True)
+        loading.load_dataset("gtzan", tmp_path, folder=tmp_path, as_published=True)
     dataset = folder.load(tmp_path)
     assert (dataset.lists, dataset.as_published, dataset.repairs) == (("official",), False, ())
 
@@ -129,7 +129,7 @@ def real_sounds(tmp_path_factory):
 
 @real
 def test_of_the_published_tables_700_rows_are_dropped_and_no_class_is_lost(real_sounds):
-    dataset = loading.load("instrument_sounds", real_sounds)
+    dataset = loading.load_dataset("instrument_sounds", real_sounds)
     dropped = of_kind(dataset, "label_dropped")
     assert kinds(dataset)["label_dropped"] == len(dropped) == 700
     assert "700 violin rows that name files of another class were dropped" in dataset.notes
@@ -147,7 +147,9 @@ def test_of_the_published_tables_700_rows_are_dropped_and_no_class_is_lost(real_
 
 @real
 def test_the_published_tables_split_without_a_piece_or_a_tune_on_two_sides(real_sounds):
-    dataset, split = splitting.make(loading.load("instrument_sounds", real_sounds), "official", 0.15, 0.15, seed=0)
+    dataset, split = splitting.make_split(
+        loading.load_dataset("instrument_sounds", real_sounds), "official", 0.15, 0.15, seed=0
+    )
     trained = {dataset.examples[k].label for k in split.indices("train")}
     assert trained == set(dataset.class_names)
     tests = {dataset.examples[k].group for k in split.indices("test")}
@@ -156,7 +158,7 @@ def test_the_published_tables_split_without_a_piece_or_a_tune_on_two_sides(real_
 
 @real
 def test_as_published_the_700_contradictions_stand(real_sounds):
-    dataset = loading.load("instrument_sounds", real_sounds, as_published=True)
+    dataset = loading.load_dataset("instrument_sounds", real_sounds, as_published=True)
     labels = {}
     for example in dataset.examples:
         labels.setdefault(example.path, []).append(example.label)
@@ -181,7 +183,7 @@ def auc(scores, targets):
 
 @real
 def test_labels_as_published_let_no_model_past_a_macro_auc_of_0_909(real_sounds):
-    dataset = loading.load("instrument_sounds", real_sounds, as_published=True)
+    dataset = loading.load_dataset("instrument_sounds", real_sounds, as_published=True)
     dataset = dataset.keep([example.split == "train" for example in dataset.examples])
     targets = dataset.targets()
     _, files = np.unique([example.id.partition("#")[0] for example in dataset.examples], return_inverse=True)
@@ -196,7 +198,7 @@ def test_every_sound_file_counts_once_and_what_was_mended_for_it_is_told(tmp_pat
     home = sounds_home(tmp_path / "instrument_sounds", [row for row in train if row[0] != "A.WAV"], FEW_TESTS, VIOLINS)
     table = home / "Metadata_Train.csv"
     table.write_bytes(table.read_bytes().replace(b"a.wav", b"A.WAV"))
-    dataset = loading.load("instrument_sounds", tmp_path)
+    dataset = loading.load_dataset("instrument_sounds", tmp_path)
     assert kinds(dataset) == {
         "label_dropped": 1,
         "counted_once": 1,
@@ -219,13 +221,13 @@ def test_a_violin_on_the_disk_with_a_test_name_does_not_train(tmp_path):
     tests = [*FEW_TESTS, ("VIOLIN_sound (1).wav", "Sound_Violin"), ("c.wav", "Sound_Piano")]
     train = [*FEW, ("d.wav", "Sound_Piano")]
     sounds_home(tmp_path / "instrument_sounds", train, tests, VIOLINS)
-    dataset = loading.load("instrument_sounds", tmp_path)
+    dataset = loading.load_dataset("instrument_sounds", tmp_path)
     trained = {e.path.name for e in dataset.examples if e.split == "train"}
     barred = {"violin_sound (1).wav", "Violin_sound (1).wav", "c.wav"}
     assert not trained & barred and {"d.wav", "VIOLIN_SOUND (2).wav"} <= trained
     assert {Path(name).name for name in of_kind(dataset, "test_name")} == barred
     assert {f"train: {name}" for name in barred} == {item.file for item in dataset.excluded}
-    published = loading.load("instrument_sounds", tmp_path, as_published=True)
+    published = loading.load_dataset("instrument_sounds", tmp_path, as_published=True)
     assert {"c.wav"} <= {e.path.name for e in published.examples if e.split == "train"}
     assert "files with the name of a test file that train, as published: 1" in published.notes
 
@@ -233,7 +235,7 @@ def test_a_violin_on_the_disk_with_a_test_name_does_not_train(tmp_path):
 def test_rows_as_published_are_told_apart_by_their_ids_and_share_a_file_and_a_group(tmp_path):
     train = [*FEW, ("b.wav", "Sound_Drum"), ("b.wav", "Sound_Violin"), ("a.wav", "Sound_Guitar")]
     sounds_home(tmp_path / "instrument_sounds", train, FEW_TESTS)
-    dataset = loading.load("instrument_sounds", tmp_path, as_published=True)
+    dataset = loading.load_dataset("instrument_sounds", tmp_path, as_published=True)
     rows = {e.id.rpartition("/")[2]: (e.label, e.path.name, e.group) for e in dataset.examples if e.split == "train"}
     assert rows == {
         "a.wav": ("guitar", "a.wav", "a"),
@@ -248,7 +250,7 @@ def test_rows_as_published_are_told_apart_by_their_ids_and_share_a_file_and_a_gr
 
 def test_a_test_row_whose_class_nothing_has_learnt_is_left_out_as_published_and_said(tmp_path):
     sounds_home(tmp_path / "instrument_sounds", FEW, FEW_TESTS)
-    dataset = loading.load("instrument_sounds", tmp_path, as_published=True)
+    dataset = loading.load_dataset("instrument_sounds", tmp_path, as_published=True)
     assert [e.path.name for e in dataset.examples if e.split == "test"] == ["t.wav"]
     reasons = {item.file.rpartition("/")[2]: item.reason for item in dataset.excluded}
     assert reasons == {"u.wav": "its class Sound_Guiatr is in no training row"}
@@ -257,7 +259,7 @@ def test_a_test_row_whose_class_nothing_has_learnt_is_left_out_as_published_and_
 
 def test_a_sound_file_that_no_row_names_and_no_pattern_fits_is_named(tmp_path):
     sounds_home(tmp_path / "instrument_sounds", FEW, FEW_TESTS, [*VIOLINS, "stray.wav"])
-    excluded = loading.load("instrument_sounds", tmp_path).excluded
+    excluded = loading.load_dataset("instrument_sounds", tmp_path).excluded
     assert [(Path(item.file).name, item.reason) for item in excluded] == [("stray.wav", "in no row of its table")]
 
 
@@ -278,7 +280,7 @@ def test_one_tune_one_set_of_notes_and_one_upload_are_one_group(stems, group):
 
 
 def test_a_hidden_folder_with_sound_is_no_class_and_as_published_it_is_one(root):
-    honest, published = (loading.load("gtzan", root, as_published=taken) for taken in (False, True))
+    honest, published = (loading.load_dataset("gtzan", root, as_published=taken) for taken in (False, True))
     assert list(of_kind(honest, "hidden_folder")) == [".ipynb_checkpoints"]
     assert len(honest.class_names) == 10 and published.class_names == (".ipynb_checkpoints", *honest.class_names)
     hidden = [example for example in published.examples if example.label == ".ipynb_checkpoints"]
@@ -292,12 +294,12 @@ def test_a_hidden_folder_without_sound_is_nothing_at_all(copied, tmp_path):
     hidden.mkdir()
     (hidden / "note.txt").write_text("mine")
     for as_published in (False, True):
-        dataset = loading.load("gtzan", tmp_path, as_published=as_published)
+        dataset = loading.load_dataset("gtzan", tmp_path, as_published=as_published)
         assert len(dataset.class_names) == 10 and not of_kind(dataset, "hidden_folder")
 
 
 def test_as_published_no_list_is_used_and_artists_are_groups_still(root):
-    honest, published = (loading.load("gtzan", root, as_published=taken) for taken in (False, True))
+    honest, published = (loading.load_dataset("gtzan", root, as_published=taken) for taken in (False, True))
     assert {example.split for example in published.examples} == {""}
     assert honest.lists == ("filtered", "artist") and published.lists == ("artist",)
     groups = {example.id: example.group for example in published.examples}
@@ -308,28 +310,28 @@ def test_missing_lists_are_named_with_the_cure(copied, tmp_path):
     home = copied("gtzan")
     assert gtzan.lacking(home) is None
     (home / "splits/valid_filtered.txt").unlink()
-    dataset = loading.load("gtzan", tmp_path)
+    dataset = loading.load_dataset("gtzan", tmp_path)
     assert dataset.lists == ("artist",) and gtzan.lacking(home) in dataset.notes
-    (home / "splits" / gtzan.INDEX).unlink()
-    dataset = loading.load("gtzan", tmp_path)
+    (home / "splits" / gtzan.ARTIST_INDEX).unlink()
+    dataset = loading.load_dataset("gtzan", tmp_path)
     assert dataset.lists == ()
     assert gtzan.lacking(home) == (
         f"{home}/splits must hold valid_filtered.txt, GTZANindex_sturm.txt for the splits filtered and artist, and "
         f"does not: `musicml fetch gtzan` gets them, or copy them into {home}/splits."
     )
-    assert gtzan.lacking(home) not in loading.load("gtzan", tmp_path, as_published=True).notes
+    assert gtzan.lacking(home) not in loading.load_dataset("gtzan", tmp_path, as_published=True).notes
 
 
 def test_an_artist_in_two_spellings_is_one_artist_and_the_rarer_spelling_a_repair(copied, tmp_path):
     home = copied("gtzan")
-    index = home / "splits" / gtzan.INDEX
+    index = home / "splits" / gtzan.ARTIST_INDEX
     lines = [line.split(" :::") for line in index.read_text().splitlines() if ":::" in line]
     *_, last = (name for name, artist, _ in lines if artist == " Artist blues 1")
     text = index.read_text().replace(f"{last} ::: Artist blues 1 ", f"{last} ::: artist Blues, 1 ")
     assert text != index.read_text()
-    before = loading.load("gtzan", tmp_path)
+    before = loading.load_dataset("gtzan", tmp_path)
     index.write_text(text)
-    after = loading.load("gtzan", tmp_path)
+    after = loading.load_dataset("gtzan", tmp_path)
     assert after.hash() == before.hash()
     assert of_kind(after, "artist_spelling") == {
         f"blues/{last}": "the index writes its artist artist Blues, 1: the same as Artist blues 1"
@@ -338,8 +340,8 @@ def test_an_artist_in_two_spellings_is_one_artist_and_the_rarer_spelling_a_repai
 
 @real
 def test_the_real_index_writes_two_artists_in_two_ways():
-    written = gtzan.read_artists(Path(REAL) / "gtzan/splits" / gtzan.INDEX)
-    artists = gtzan.one_spelling(written)
+    written = gtzan.read_artists(Path(REAL) / "gtzan/splits" / gtzan.ARTIST_INDEX)
+    artists = gtzan.unify_artist_names(written)
     assert {track: name for track, name in written.items() if artists[track] != name} == {
         "disco.00016": "Earth, Wind & Fire",
         "metal.00095": "Rage Against the Machine",
@@ -351,7 +353,7 @@ def test_the_real_index_writes_two_artists_in_two_ways():
 
 
 def test_each_tie_of_openmic_is_a_repair(root):
-    dataset = loading.load("openmic", root)
+    dataset = loading.load_dataset("openmic", root)
     ties = [repair for repair in dataset.repairs if repair.repair == "tie"]
     assert len(ties) == len(dataset.repairs) == 2
     labels = {example.id: example.labels for example in dataset.examples}
@@ -361,7 +363,7 @@ def test_each_tie_of_openmic_is_a_repair(root):
 
 
 def test_as_published_cells_that_nobody_judged_are_positive_and_only_voices_clips_are_used(root):
-    honest, published = (loading.load("openmic", root, as_published=taken) for taken in (False, True))
+    honest, published = (loading.load_dataset("openmic", root, as_published=taken) for taken in (False, True))
     asked = {example.id: example for example in honest.examples if "voice" in example.labels}
     assert 0 < len(asked) < len(honest.examples) and [e.id for e in published.examples] == list(asked)
     assert not np.isnan(published.targets()).any()

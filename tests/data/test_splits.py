@@ -7,7 +7,7 @@ import pytest
 from musicml.data.datasets import loading
 from musicml.data.datasets.base import Dataset, Example
 from musicml.data.splits import splitting
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 SEEDS = range(1000)
 
@@ -61,10 +61,10 @@ def own_groups(dataset, name):
     return [group for group, its in present.items() if its == {name}]
 
 
-@pytest.mark.parametrize("name", loading.NAMES)
+@pytest.mark.parametrize("name", loading.DATASET_NAMES)
 @pytest.mark.parametrize("kind", ["official", "group"])
 def test_a_group_never_stands_on_two_sides(root, name, kind):
-    dataset, split = splitting.make(loading.load(name, root), kind, 0.15, 0.15, seed=0)
+    dataset, split = splitting.make_split(loading.load_dataset(name, root), kind, 0.15, 0.15, seed=0)
     groups = {side: set(dataset.groups[split.indices(side)]) for side in ("train", "val", "test")}
     assert groups["train"] and groups["test"]
     assert (
@@ -78,8 +78,8 @@ def test_a_group_never_stands_on_two_sides_of_any_random_data_set():
     for seed in SEEDS:
         dataset = random_dataset(seed)
         try:
-            kept, split = splitting.make(dataset, "group", 0.15, 0.2, seed)
-        except BadInput as error:
+            kept, split = splitting.make_split(dataset, "group", 0.15, 0.2, seed)
+        except InputError as error:
             assert "none" in str(error) or "nothing" in str(error) or "something" in str(error)
             continue
         made += 1
@@ -92,7 +92,7 @@ def test_the_same_seed_gives_any_random_data_set_the_same_split_again():
     for seed in SEEDS[::4]:
         dataset = random_dataset(seed)
         again = random_dataset(seed)
-        assert splitting.by_group(dataset, 0.15, 0.2, seed).hash(dataset) == splitting.by_group(
+        assert splitting.split_by_group(dataset, 0.15, 0.2, seed).hash(dataset) == splitting.split_by_group(
             again, 0.15, 0.2, seed
         ).hash(again)
 
@@ -102,8 +102,8 @@ def test_folds_keep_groups_whole_and_test_every_file_once_in_any_random_data_set
     for seed in SEEDS:
         dataset, n = random_dataset(seed), 2 + seed % 4
         try:
-            kept, found, served = splitting.folds(dataset, "group", n, 0.15, seed)
-        except BadInput as error:
+            kept, found, served = splitting.make_folds(dataset, "group", n, 0.15, seed)
+        except InputError as error:
             assert "none" in str(error) or "fewer" in str(error) or "something" in str(error)
             continue
         made += 1
@@ -121,8 +121,8 @@ def test_a_class_with_a_group_for_every_fold_is_tested_in_every_fold():
     for seed in SEEDS[::2]:
         dataset, n = random_dataset(seed), 3
         try:
-            _, found, _ = splitting.folds(dataset, "group", n, 0.15, seed)
-        except BadInput:
+            _, found, _ = splitting.make_folds(dataset, "group", n, 0.15, seed)
+        except InputError:
             continue
         present = np.nan_to_num(dataset.targets()) > 0.5
         for k, name in enumerate(dataset.class_names):
@@ -141,38 +141,41 @@ def test_folds_are_of_one_size_as_far_as_groups_allow():
         rows = [
             (f"{k}-{g}-{i}", f"c{k}", f"{k}-{g}") for k in range(n_classes) for g in range(n_groups) for i in range(3)
         ]
-        _, found, _ = splitting.folds(dataset_of(rows), "group", n, 0.15, 0)
+        _, found, _ = splitting.make_folds(dataset_of(rows), "group", n, 0.15, 0)
         sizes = [len(split.indices("test")) // 3 for split in found]
         assert max(sizes) - min(sizes) <= 1, (n_classes, n_groups, n, sizes)
 
 
 def test_groups_in_which_nothing_was_found_are_spread_over_folds():
     rows = [*FOUR, *((f"none{n}", "", f"none{n}") for n in range(8))]
-    _, found, _ = splitting.folds(dataset_of(rows, "multi"), "group", 2, 0.15, 0)
+    _, found, _ = splitting.make_folds(dataset_of(rows, "multi"), "group", 2, 0.15, 0)
     nothing = [sum(str(rows[i][0]).startswith("none") for i in split.indices("test")) for split in found]
     assert nothing == [4, 4]
 
 
 def test_a_side_of_which_nothing_is_wanted_gets_nothing():
     dataset = dataset_of([(k, "ab"[k % 2], f"g{k // 2}") for k in range(40)])
-    made = [splitting.make(dataset, "group", 0.0, 0.2, 0)[1], *splitting.folds(dataset, "group", 3, 0.0, 0)[1]]
+    made = [
+        splitting.make_split(dataset, "group", 0.0, 0.2, 0)[1],
+        *splitting.make_folds(dataset, "group", 3, 0.0, 0)[1],
+    ]
     assert [len(split.indices("val")) for split in made] == [0, 0, 0, 0]
     assert all(len(split.indices("train")) and len(split.indices("test")) for split in made)
 
 
 def test_folds_say_what_they_are_and_another_seed_gives_others():
-    _, found, served = splitting.folds(dataset_of(FOUR), "group", 4, 0.15, 7)
+    _, found, served = splitting.make_folds(dataset_of(FOUR), "group", 4, 0.15, 7)
     assert found[1].statement == "fold 2 of 4, group: 15% validation, seed 7"
     assert served.statement == "4 folds, group: 15% validation, seed 7"
     assert all(len(split.indices("val")) in range(5, 11) for split in (*found, served))
     others = [
-        splitting.folds(dataset_of(FOUR), "group", 4, 0.15, seed)[1][0].hash(dataset_of(FOUR)) for seed in range(5)
+        splitting.make_folds(dataset_of(FOUR), "group", 4, 0.15, seed)[1][0].hash(dataset_of(FOUR)) for seed in range(5)
     ]
     assert len(set(others)) > 1
 
 
 def test_tracks_cross_artists_where_that_is_asked_for():
-    dataset, split = splitting.make(dataset_of(FOUR), "track", 0.15, 0.15, 0)
+    dataset, split = splitting.make_split(dataset_of(FOUR), "track", 0.15, 0.15, 0)
     assert [example.group for example in dataset.examples] == [example.id for example in dataset.examples]
     assert split.statement == "by file, whatever group it is of, which flatters: 15% validation, 15% test, seed 0"
     before = dataset_of(FOUR)
@@ -181,65 +184,65 @@ def test_tracks_cross_artists_where_that_is_asked_for():
 
 def test_what_is_taken_as_published_keeps_the_sides_that_its_lists_give_it():
     rows = [*OFFICIAL, ("twin", "a", OFFICIAL[-1][2], "train")]  # of a group that is tested
-    honest, _ = splitting.make(dataset_of(rows), "official", 0.15, 0.15, 0)
-    published, split = splitting.make(replace(dataset_of(rows), as_published=True), "official", 0.15, 0.15, 0)
+    honest, _ = splitting.make_split(dataset_of(rows), "official", 0.15, 0.15, 0)
+    published, split = splitting.make_split(replace(dataset_of(rows), as_published=True), "official", 0.15, 0.15, 0)
     assert "twin" not in {example.id for example in honest.examples}
     sides = {example.id: side for example, side in zip(published.examples, split.sides, strict=True)}
     assert sides["twin"] in ("train", "val") and len(sides) == len(rows)
     unlisted = replace(dataset_of(FOUR), as_published=True)
-    assert splitting.make(unlisted, "official", 0.15, 0.15, 0)[1].statement.startswith(
+    assert splitting.make_split(unlisted, "official", 0.15, 0.15, 0)[1].statement.startswith(
         "by file, whatever group it is of"
     )
-    with pytest.raises(BadInput, match='must go with data.protocol = "honest"'):
-        splitting.make(unlisted, "filtered", 0.15, 0.15, 0)
+    with pytest.raises(InputError, match='must go with data.protocol = "honest"'):
+        splitting.make_split(unlisted, "filtered", 0.15, 0.15, 0)
 
 
 def test_equal_files_stand_on_one_side_even_where_tracks_do_as_they_like():
     rows = [(n, "ab"[n % 2], f"g{n}") for n in range(20)]
-    whole = splitting.together(dataset_of(rows), {str(n): str(n % 18) for n in range(20)})
+    whole = splitting.group_identical_files(dataset_of(rows), {str(n): str(n % 18) for n in range(20)})
     for seed in range(20):
-        _, split = splitting.make(whole, "track", 0.3, 0.3, seed)
+        _, split = splitting.make_split(whole, "track", 0.3, 0.3, seed)
         assert split.sides[0] == split.sides[18] and split.sides[1] == split.sides[19]
 
 
 def test_artists_are_kept_apart_only_where_they_are_known():
     known = replace(dataset_of(FOUR), lists=("artist",))
-    dataset, found, _ = splitting.folds(known, "artist", splitting.FOLDS["artist"], 0.15, 0)
+    dataset, found, _ = splitting.make_folds(known, "artist", splitting.FOLDS["artist"], 0.15, 0)
     assert len(found) == 3 and dataset.examples == known.examples
-    with pytest.raises(BadInput, match='"artist" must go with a data set that has an index of artists, and toy has'):
-        splitting.folds(dataset_of(FOUR), "artist", 3, 0.15, 0)
-    with pytest.raises(BadInput, match="musicml fetch gtzan"):
-        splitting.make(replace(dataset_of(FOUR), name="gtzan"), "filtered", 0.15, 0.15, 0)
+    with pytest.raises(InputError, match='"artist" must go with a data set that has an index of artists, and toy has'):
+        splitting.make_folds(dataset_of(FOUR), "artist", 3, 0.15, 0)
+    with pytest.raises(InputError, match="musicml fetch gtzan"):
+        splitting.make_split(replace(dataset_of(FOUR), name="gtzan"), "filtered", 0.15, 0.15, 0)
 
 
 def test_a_split_by_lists_has_no_folds():
     for kind in splitting.LISTED:
-        with pytest.raises(BadInput, match="data.folds = 5 must go with a split that can be turned"):
-            splitting.folds(replace(dataset_of(OFFICIAL), lists=("filtered",)), kind, 5, 0.15, 0)
+        with pytest.raises(InputError, match="data.folds = 5 must go with a split that can be turned"):
+            splitting.make_folds(replace(dataset_of(OFFICIAL), lists=("filtered",)), kind, 5, 0.15, 0)
 
 
 def test_more_folds_than_groups_are_refused():
-    with pytest.raises(BadInput, match="at least 20 groups for 20 folds, and has 16"):
-        splitting.folds(dataset_of(FOUR), "group", 20, 0.15, 0)
+    with pytest.raises(InputError, match="at least 20 groups for 20 folds, and has 16"):
+        splitting.make_folds(dataset_of(FOUR), "group", 20, 0.15, 0)
 
 
 def test_files_that_are_alike_share_a_group_and_so_do_those_that_are_like_them():
     rows = [(n, "ab"[n % 2], f"g{n // 2}") for n in range(10)]
     clusters = {str(n): f"own{n}" for n in range(10)} | {"1": "twins", "4": "twins", "9": "more", "5": "more"}
-    together = splitting.joined(dataset_of(rows), clusters)
+    together = splitting.merge_groups(dataset_of(rows), clusters)
     found = [example.group for example in together.examples]
     assert len({found[n] for n in (0, 1, 4, 5, 8, 9)}) == 1  # 0 and 1 share g0, 4 is like 1, 9 is like 5
     assert len(set(found)) == 3 and found[2] == found[3] == "g1" and found[6] == "g3"
-    assert [e.group for e in splitting.joined(dataset_of(rows), {str(n): str(n) for n in range(10)}).examples] == [
-        f"g{n // 2}" for n in range(10)
-    ]
+    assert [
+        e.group for e in splitting.merge_groups(dataset_of(rows), {str(n): str(n) for n in range(10)}).examples
+    ] == [f"g{n // 2}" for n in range(10)]
 
 
 def test_a_class_with_three_groups_of_its_own_stands_on_every_side():
     tried = 0
     for seed in SEEDS:
         dataset = random_dataset(seed)
-        split = splitting.by_group(dataset, 0.15, 0.15, seed)
+        split = splitting.split_by_group(dataset, 0.15, 0.15, seed)
         present = np.nan_to_num(dataset.targets()) > 0.5
         for k, name in enumerate(dataset.class_names):
             if len(own_groups(dataset, name)) >= 3:
@@ -251,7 +254,7 @@ def test_a_class_with_three_groups_of_its_own_stands_on_every_side():
 def test_a_class_with_two_groups_trains_and_is_tested():
     rows = [(f"{label}{n}", label, f"{label}{n % 2}") for label in "abc" for n in range(10)]
     for seed in range(20):
-        split = splitting.by_group(dataset_of(rows), 0.15, 0.15, seed)
+        split = splitting.split_by_group(dataset_of(rows), 0.15, 0.15, seed)
         sides = {row[0]: side for row, side in zip(rows, split.sides, strict=True)}
         for label in "abc":
             assert {side for name, side in sides.items() if name[0] == label} == {"train", "test"}
@@ -260,22 +263,22 @@ def test_a_class_with_two_groups_trains_and_is_tested():
 def test_the_same_seed_gives_the_same_split_and_another_seed_another():
     rows = [(n, "ab"[n % 2], f"g{n // 4 * 2 + n % 2}") for n in range(80)]
     dataset = dataset_of(rows)
-    found = [splitting.make(dataset, "group", 0.15, 0.15, seed)[1].hash(dataset) for seed in range(10)]
-    assert found == [splitting.make(dataset, "group", 0.15, 0.15, seed)[1].hash(dataset) for seed in range(10)]
+    found = [splitting.make_split(dataset, "group", 0.15, 0.15, seed)[1].hash(dataset) for seed in range(10)]
+    assert found == [splitting.make_split(dataset, "group", 0.15, 0.15, seed)[1].hash(dataset) for seed in range(10)]
     assert len(set(found)) == 10
 
 
 def test_the_order_of_the_files_does_not_matter():
     dataset = random_dataset(1)
     turned = replace(dataset, examples=dataset.examples[::-1])
-    split, other = (splitting.by_group(data, 0.15, 0.15, 3) for data in (dataset, turned))
+    split, other = (splitting.split_by_group(data, 0.15, 0.15, 3) for data in (dataset, turned))
     assert split.sides.tolist() == other.sides[::-1].tolist()
     assert split.hash(dataset) == other.hash(turned)
 
 
 def test_sides_come_near_their_shares_and_every_class_is_spread():
     rows = [(f"{label}{n}", label, f"{label}{n // 2}") for label in "abcd" for n in range(40)]
-    split = splitting.by_group(dataset_of(rows), 0.2, 0.3, 0)
+    split = splitting.split_by_group(dataset_of(rows), 0.2, 0.3, 0)
     assert split.statement == "by group: 20% validation, 30% test, seed 0"
     for label in "abcd":
         of = [side for row, side in zip(rows, split.sides, strict=True) if row[1] == label]
@@ -284,7 +287,7 @@ def test_sides_come_near_their_shares_and_every_class_is_spread():
 
 def test_a_file_in_which_nothing_was_found_trains():
     rows = [*((n, "ab"[n % 2], f"g{n}") for n in range(12)), ("none", "", "gx")]
-    assert splitting.by_group(dataset_of(rows, "multi"), 0.2, 0.2, 0).sides[-1] == "train"
+    assert splitting.split_by_group(dataset_of(rows, "multi"), 0.2, 0.2, 0).sides[-1] == "train"
 
 
 OFFICIAL = [
@@ -295,25 +298,25 @@ OFFICIAL = [
 
 
 def test_the_data_sets_own_sides_hold_as_they_are():
-    dataset, split = splitting.make(dataset_of(OFFICIAL), "official", 0.15, 0.15, 0)
+    dataset, split = splitting.make_split(dataset_of(OFFICIAL), "official", 0.15, 0.15, 0)
     assert split.sides.tolist() == [row[3] for row in OFFICIAL] and dataset.excluded == ()
     assert split.statement == "the data set's own sides"
 
 
 def test_group_puts_the_data_sets_own_sides_aside():
-    _, split = splitting.make(dataset_of(OFFICIAL), "group", 0.15, 0.15, 0)
+    _, split = splitting.make_split(dataset_of(OFFICIAL), "group", 0.15, 0.15, 0)
     assert split.statement.startswith("by group") and split.sides.tolist() != [row[3] for row in OFFICIAL]
 
 
 def test_a_data_set_without_sides_is_split_by_group():
     rows = [row[:3] for row in OFFICIAL]
-    _, split = splitting.make(dataset_of(rows), "official", 0.15, 0.15, 0)
+    _, split = splitting.make_split(dataset_of(rows), "official", 0.15, 0.15, 0)
     assert split.statement == "by group: 15% validation, 15% test, seed 0"
 
 
 def test_without_a_test_side_validation_becomes_the_test_and_says_so():
     rows = [row for row in OFFICIAL if row[3] != "test"]
-    dataset, split = splitting.make(dataset_of(rows), "official", 0.25, 0.15, 0)
+    dataset, split = splitting.make_split(dataset_of(rows), "official", 0.25, 0.15, 0)
     ids = [example.id for example in dataset.examples]
     assert {ids[place] for place in split.indices("test")} == {row[0] for row in rows if row[3] == "val"}
     assert "it has no test side, so its validation side is kept for the test" in split.statement
@@ -325,17 +328,17 @@ def test_without_a_test_side_validation_becomes_the_test_and_says_so():
 
 def test_without_a_validation_side_some_of_training_becomes_it():
     rows = [row for row in OFFICIAL if row[3] != "val"]
-    dataset, split = splitting.make(dataset_of(rows), "official", 0.25, 0.15, 0)
+    dataset, split = splitting.make_split(dataset_of(rows), "official", 0.25, 0.15, 0)
     assert [split.sides[n] for n, row in enumerate(rows) if row[3] == "test"] == ["test"] * 4
     assert 2 <= len(split.indices("val")) <= 6
     assert split.statement == "the data set's own sides; validation is 25% of its training side, by group, seed 0"
-    other = splitting.make(dataset_of(rows), "official", 0.25, 0.15, 1)[1]
+    other = splitting.make_split(dataset_of(rows), "official", 0.25, 0.15, 1)[1]
     assert other.sides.tolist() != split.sides.tolist()
 
 
 def test_a_group_that_is_in_test_is_dropped_from_the_other_sides_and_named():
     rows = [*OFFICIAL, ("leak", "a", "t0", "train"), ("leak2", "a", "t1", "val"), ("leak3", "b", "v1", "train")]
-    dataset, split = splitting.make(dataset_of(rows), "official", 0.15, 0.15, 0)
+    dataset, split = splitting.make_split(dataset_of(rows), "official", 0.15, 0.15, 0)
     assert [example.id for example in dataset.examples] == [row[0] for row in OFFICIAL]
     assert split.sides.tolist() == [row[3] for row in OFFICIAL]
     assert {item.file: item.reason for item in dataset.excluded} == {
@@ -346,39 +349,39 @@ def test_a_group_that_is_in_test_is_dropped_from_the_other_sides_and_named():
 
 
 def test_a_file_on_none_of_the_lists_is_left_out_and_named():
-    dataset, split = splitting.make(dataset_of([*OFFICIAL, ("odd", "a", "x", "")]), "official", 0.15, 0.15, 0)
+    dataset, split = splitting.make_split(dataset_of([*OFFICIAL, ("odd", "a", "x", "")]), "official", 0.15, 0.15, 0)
     assert len(split.sides) == len(dataset.examples) == len(OFFICIAL)
     assert [(item.file, item.reason) for item in dataset.excluded] == [("odd", "on none of the data set's own lists")]
 
 
 def test_a_class_without_a_training_example_is_refused():
     rows = [*OFFICIAL, ("c1", "c", "c1", "test"), ("c2", "c", "c2", "val")]
-    with pytest.raises(BadInput, match="every class of toy must have a training example, and c has none"):
-        splitting.make(dataset_of(rows), "official", 0.15, 0.15, 0)
+    with pytest.raises(InputError, match="every class of toy must have a training example, and c has none"):
+        splitting.make_split(dataset_of(rows), "official", 0.15, 0.15, 0)
 
 
 def test_a_class_whose_training_examples_all_leak_is_refused():
     rows = [*OFFICIAL, ("c1", "c", "c", "test"), ("c2", "c", "c", "train")]
-    with pytest.raises(BadInput, match="and c has none"):
-        splitting.make(dataset_of(rows), "official", 0.15, 0.15, 0)
+    with pytest.raises(InputError, match="and c has none"):
+        splitting.make_split(dataset_of(rows), "official", 0.15, 0.15, 0)
 
 
 def test_nothing_to_test_on_is_refused():
-    with pytest.raises(BadInput, match="must have files to test on, and its own sides hold none"):
-        splitting.make(dataset_of([row for row in OFFICIAL if row[3] == "train"]), "official", 0.15, 0.15, 0)
-    with pytest.raises(BadInput, match="must leave something to test on"):
-        splitting.make(dataset_of([(1, "a", "ga"), (2, "b", "gb")]), "group", 0.15, 0.15, 0)
+    with pytest.raises(InputError, match="must have files to test on, and its own sides hold none"):
+        splitting.make_split(dataset_of([row for row in OFFICIAL if row[3] == "train"]), "official", 0.15, 0.15, 0)
+    with pytest.raises(InputError, match="must leave something to test on"):
+        splitting.make_split(dataset_of([(1, "a", "ga"), (2, "b", "gb")]), "group", 0.15, 0.15, 0)
 
 
 def test_one_group_for_all_is_refused():
-    with pytest.raises(BadInput, match="must leave something to test on"):
-        splitting.make(dataset_of([(n, "ab"[n % 2], "all") for n in range(10)]), "group", 0.15, 0.15, 0)
+    with pytest.raises(InputError, match="must leave something to test on"):
+        splitting.make_split(dataset_of([(n, "ab"[n % 2], "all") for n in range(10)]), "group", 0.15, 0.15, 0)
 
 
 def test_a_group_on_two_sides_can_not_come_out():
     dataset = dataset_of([(1, "a", "g"), (2, "b", "h"), (3, "a", "g")])
     with pytest.raises(RuntimeError, match="groups on two sides"):
-        splitting.check(dataset, splitting.Split(np.array(["train", "train", "test"], dtype=object), "by hand"))
+        splitting.check_split(dataset, splitting.Split(np.array(["train", "train", "test"], dtype=object), "by hand"))
 
 
 def test_a_hash_tells_who_stands_where():
@@ -393,6 +396,6 @@ def test_a_hash_tells_who_stands_where():
 def test_files_of_equal_content_stand_on_one_side_whatever_they_are_called():
     dataset = dataset_of([(n, "ab"[n % 2], f"g{n}") for n in range(12)])
     twins = {dataset.examples[0].id: "same", dataset.examples[6].id: "same"}
-    together = splitting.together(dataset, twins)
+    together = splitting.group_identical_files(dataset, twins)
     assert together.examples[0].group == together.examples[6].group == "g0"
     assert [e.group for e in together.examples[1:6]] == [e.group for e in dataset.examples[1:6]]

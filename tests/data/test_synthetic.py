@@ -8,7 +8,7 @@ import soundfile
 from PIL import Image
 
 from musicml.data.synthetic import generate, instruments, synth
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 SMALL = 0.02
 GENRES = "blues classical country disco hiphop jazz metal pop reggae rock".split()
@@ -24,7 +24,7 @@ def silent(line):
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sample")
-    generate.write(folder, seed=0, scale=SMALL, say=silent)
+    generate.generate_sample_data(folder, seed=0, scale=SMALL, say=silent)
     return folder
 
 
@@ -48,11 +48,11 @@ def table(root, name):
 
 
 def test_the_same_seed_writes_the_same_bytes_and_another_seed_others(root, tmp_path):
-    generate.write(tmp_path / "again", seed=0, scale=SMALL, say=silent)
+    generate.generate_sample_data(tmp_path / "again", seed=0, scale=SMALL, say=silent)
     again, first = contents(tmp_path / "again"), contents(root)
     assert again.keys() == first.keys()
     assert [name for name in first if again[name] != first[name]] == []
-    generate.write(tmp_path / "other", seed=1, only=["instrument_sounds"], scale=SMALL, say=silent)
+    generate.generate_sample_data(tmp_path / "other", seed=1, only=["instrument_sounds"], scale=SMALL, say=silent)
     other = contents(tmp_path / "other")
     sounds = [name for name in other if name.endswith(".wav")]
     assert sounds and all(other[name] != first[name] for name in sounds)
@@ -69,7 +69,9 @@ def test_two_processes_write_the_same_bytes_as_one(tmp_path):
 def test_a_set_that_is_there_is_kept(root):
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
     said = []
-    assert generate.write(root, seed=0, scale=SMALL, say=said.append) == [root / name for name in generate.SETS]
+    assert generate.generate_sample_data(root, seed=0, scale=SMALL, say=said.append) == [
+        root / name for name in generate.SETS
+    ]
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
     assert len(said) == 4 and all("already there" in line for line in said)
 
@@ -77,18 +79,18 @@ def test_a_set_that_is_there_is_kept(root):
 def test_anything_else_there_is_refused_and_left_alone(root, tmp_path):
     (tmp_path / "openmic").mkdir()
     (tmp_path / "openmic" / "thesis.txt").write_text("mine")
-    with pytest.raises(BadInput, match="holds something else"):
-        generate.write(tmp_path, scale=SMALL, say=silent)
+    with pytest.raises(InputError, match="holds something else"):
+        generate.generate_sample_data(tmp_path, scale=SMALL, say=silent)
     assert contents(tmp_path) == {"openmic/thesis.txt": b"mine"}
-    with pytest.raises(BadInput, match="of seed 1"):
-        generate.write(root, seed=1, only=["gtzan"], scale=SMALL, say=silent)
-    with pytest.raises(BadInput, match="of seed 0, scale 0.5"):
-        generate.write(root, seed=0, only=["gtzan"], scale=0.5, say=silent)
+    with pytest.raises(InputError, match="of seed 1"):
+        generate.generate_sample_data(root, seed=1, only=["gtzan"], scale=SMALL, say=silent)
+    with pytest.raises(InputError, match="of seed 0, scale 0.5"):
+        generate.generate_sample_data(root, seed=0, only=["gtzan"], scale=0.5, say=silent)
 
 
 def test_an_empty_folder_is_filled(tmp_path):
     (tmp_path / "instrument_images").mkdir()
-    generate.write(tmp_path, only=["instrument_images"], scale=SMALL, say=silent)
+    generate.generate_sample_data(tmp_path, only=["instrument_images"], scale=SMALL, say=silent)
     assert (tmp_path / "instrument_images" / "SOURCE.json").exists()
 
 
@@ -97,8 +99,8 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing_behind(tmp_path, monkeypat
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(synth, "write_wav", full)
-    with pytest.raises(BadInput, match="the disk is full"):
-        generate.write(tmp_path, only=["gtzan"], scale=SMALL, say=silent)
+    with pytest.raises(InputError, match="the disk is full"):
+        generate.generate_sample_data(tmp_path, only=["gtzan"], scale=SMALL, say=silent)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -112,8 +114,8 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing_behind(tmp_path, monkeypat
     ],
 )
 def test_an_argument_out_of_range_is_a_sentence(tmp_path, wrong, said):
-    with pytest.raises(BadInput, match=said):
-        generate.write(tmp_path, say=silent, **wrong)
+    with pytest.raises(InputError, match=said):
+        generate.generate_sample_data(tmp_path, say=silent, **wrong)
 
 
 def test_every_set_says_that_it_is_generated(root):

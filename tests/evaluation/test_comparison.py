@@ -7,9 +7,9 @@ from scipy import stats
 
 from musicml.evaluation import comparison, metrics, predictions
 from musicml.evaluation.comparison import significance
-from musicml.evaluation.predictions import Scored
+from musicml.evaluation.predictions import PredictionTable
 from musicml.experiment import run as runs
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 from tests.fixtures.fake_runs import GENRES, make
 
 pytestmark = pytest.mark.numeric
@@ -24,16 +24,18 @@ def voice(right, groups=None, n_classes=3):
     said = np.where(right, truth, (truth + 1) % n_classes)
     names = np.array([f"{k:04d}.wav" for k in range(n)], dtype=object)
     groups = np.arange(n).astype(str).astype(object) if groups is None else groups
-    return Scored(names, groups, tuple("abc"[:n_classes]), np.eye(n_classes)[said], np.eye(n_classes)[truth], "single")
+    return PredictionTable(
+        names, groups, tuple("abc"[:n_classes]), np.eye(n_classes)[said], np.eye(n_classes)[truth], "single"
+    )
 
 
 def held(*rights, groups=None, kind="files"):
     """The pairs of tables that are right where each of `rights` says so."""
     voices = [voice(np.asarray(right, dtype=bool), groups) for right in rights]
-    said = np.stack([metrics.decide(one.scores, "single", []) for one in voices])
+    said = np.stack([metrics.apply_thresholds(one.scores, "single", []) for one in voices])
     names = [f"run {letter}" for letter in "ABCD"[: len(rights)]]
     asked = [(a, b) for a in range(len(rights)) for b in range(a + 1, len(rights))]
-    return significance.pairs(names, voices, said, asked, kind)
+    return significance.compare_pairs(names, voices, said, asked, kind)
 
 
 def right_of(n, *wrong):
@@ -50,30 +52,30 @@ def right_of(n, *wrong):
 def test_mcnemar_is_the_two_tails_of_a_fair_coin(only_a, only_b):
     n, fewer = only_a + only_b, min(only_a, only_b)
     tails = min(1.0, 2 * sum(stats.binom.pmf(k, n, 0.5) for k in range(fewer + 1)))
-    assert comparison.mcnemar(only_a, only_b) == pytest.approx(tails, rel=1e-9)
-    assert comparison.mcnemar(only_b, only_a) == pytest.approx(tails, rel=1e-9)
+    assert comparison.compute_mcnemar_p_value(only_a, only_b) == pytest.approx(tails, rel=1e-9)
+    assert comparison.compute_mcnemar_p_value(only_b, only_a) == pytest.approx(tails, rel=1e-9)
 
 
 def test_mcnemar_of_worked_examples():
-    assert comparison.mcnemar(5, 0) == pytest.approx(0.0625, rel=1e-9)  # 2 / 2^5
-    assert comparison.mcnemar(1, 6) == pytest.approx(2 * (1 + 7) / 2**7, rel=1e-9)
-    assert comparison.mcnemar(0, 0) == 1.0
+    assert comparison.compute_mcnemar_p_value(5, 0) == pytest.approx(0.0625, rel=1e-9)  # 2 / 2^5
+    assert comparison.compute_mcnemar_p_value(1, 6) == pytest.approx(2 * (1 + 7) / 2**7, rel=1e-9)
+    assert comparison.compute_mcnemar_p_value(0, 0) == 1.0
 
 
 def test_holm_of_a_worked_example():
     # four tests: 4 x 0.005, then 3 x 0.01, then 2 x 0.03, then no less than that
-    assert comparison.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02], rel=1e-9)
-    assert comparison.holm([0.9, 0.8]) == [1.0, 1.0]
-    assert comparison.holm([]) == [] and comparison.holm([0.04]) == [0.04]
+    assert comparison.correct_holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02], rel=1e-9)
+    assert comparison.correct_holm([0.9, 0.8]) == [1.0, 1.0]
+    assert comparison.correct_holm([]) == [] and comparison.correct_holm([0.04]) == [0.04]
 
 
 def test_holm_leaves_out_what_nothing_can_be_told_of():
-    assert comparison.holm([None, 0.02, 0.01]) == [None, 0.02, 0.02]
+    assert comparison.correct_holm([None, 0.02, 0.01]) == [None, 0.02, 0.02]
 
 
 def test_holm_keeps_one_in_twenty_sets_of_equal_runs_from_a_difference():
     p = np.random.default_rng(1).random((4000, 5))
-    corrected = np.array([min(comparison.holm(row.tolist())) for row in p])
+    corrected = np.array([min(comparison.correct_holm(row.tolist())) for row in p])
     assert 0.035 < (corrected < 0.05).mean() < 0.065 < (p.min(axis=1) < 0.05).mean()
 
 
@@ -148,16 +150,22 @@ def several(seed, sureness, n=240):
     scores = 1 / (1 + np.exp(-(sureness * (2 * targets - 1) + noise)))
     targets[rng.random((n, 4)) < 0.5] = np.nan
     names = np.array([f"{k:04d}.ogg" for k in range(n)], dtype=object)
-    return Scored(names, (np.arange(n) // 4).astype(str).astype(object), tuple("abcd"), scores, targets, "multi")
+    return PredictionTable(
+        names, (np.arange(n) // 4).astype(str).astype(object), tuple("abcd"), scores, targets, "multi"
+    )
 
 
 def test_runs_on_several_classes_at_once_are_told_apart_by_their_mean_average_precision():
     voices = [several(1, 1.5), several(2, 0.4), several(3, 0.4)]
     said = np.stack([one.scores >= 0.5 for one in voices])
-    better, _, alike = significance.pairs(["good", "poor", "as poor"], voices, said, [(0, 1), (0, 2), (1, 2)], "files")
+    better, _, alike = significance.compare_pairs(
+        ["good", "poor", "as poor"], voices, said, [(0, 1), (0, 2), (1, 2)], "files"
+    )
     assert better.test == significance.BOOTSTRAP and better.only_a is None
     area = [
-        metrics.make(one.scores, one.targets, one.groups, list("abcd"), "multi", [0.5] * 4, draws=10)["metrics"]
+        metrics.compute_report(one.scores, one.targets, one.groups, list("abcd"), "multi", [0.5] * 4, draws=10)[
+            "metrics"
+        ]
         for one in voices[:2]
     ]
     wanted = area[0]["mean_average_precision"] - area[1]["mean_average_precision"]
@@ -169,7 +177,7 @@ def test_runs_on_several_classes_at_once_are_told_apart_by_their_mean_average_pr
 def test_one_group_tells_nothing_of_several_classes():
     one = replace(several(1, 1.5), groups=np.full(240, "x", dtype=object))
     other = replace(several(2, 0.4), groups=one.groups)
-    (pair,) = significance.pairs(["a", "b"], [one, other], np.stack([one.scores >= 0.5] * 2), [(0, 1)], "files")
+    (pair,) = significance.compare_pairs(["a", "b"], [one, other], np.stack([one.scores >= 0.5] * 2), [(0, 1)], "files")
     assert pair.p is None and pair.p_holm is None and "of one group" in pair.sentence
 
 
@@ -177,16 +185,18 @@ def test_a_figure_that_is_not_defined_or_the_same_is_told_so():
     one = several(1, 1.5)
     always = replace(one, targets=np.where(np.isnan(one.targets), np.nan, 1.0))
     said = np.stack([one.scores >= 0.5] * 2)
-    (pair,) = significance.pairs(["a", "b"], [always, always], said, [(0, 1)], "files")
+    (pair,) = significance.compare_pairs(["a", "b"], [always, always], said, [(0, 1)], "files")
     assert pair.difference is None and pair.p is None and "no average precision is defined" in pair.sentence
-    (pair,) = significance.pairs(["a", "b"], [one, one], said, [(0, 1)], "files")
+    (pair,) = significance.compare_pairs(["a", "b"], [one, one], said, [(0, 1)], "files")
     assert pair.difference == 0 and pair.sentence == "the mean average precision of a and b is the same on 240 files."
 
 
 def test_a_plain_difference_is_found_among_many_pairs_however_few_draws_were_asked_for():
     voices = [several(1, 2.5), *(several(seed, 0.2) for seed in range(2, 7))]
     asked = [(a, b) for a in range(6) for b in range(a + 1, 6)]
-    found = significance.pairs("abcdef", voices, np.stack([one.scores >= 0.5 for one in voices]), asked, "files", 50)
+    found = significance.compare_pairs(
+        "abcdef", voices, np.stack([one.scores >= 0.5 for one in voices]), asked, "files", 50
+    )
     assert all("hardly" in pair.sentence for pair in found if pair.a == "a")
 
 
@@ -209,8 +219,8 @@ def made(tmp_path_factory):
 
 
 def test_runs_are_compared_on_what_they_answered(made):
-    found = comparison.compare([made["cnn"], made["gru"], made["lstm"]])
-    voices = [predictions.read(made[name]) for name in ("cnn", "gru", "lstm")]
+    found = comparison.compare_runs([made["cnn"], made["gru"], made["lstm"]])
+    voices = [predictions.read_predictions(made[name]) for name in ("cnn", "gru", "lstm")]
     right = [one.scores.argmax(axis=1) == one.targets.argmax(axis=1) for one in voices]
     assert [(pair.only_a, pair.only_b) for pair in found.pairs] == [
         (int((right[a] & ~right[b]).sum()), int((right[b] & ~right[a]).sum())) for a, b in [(0, 1), (0, 2), (1, 2)]
@@ -222,16 +232,16 @@ def test_runs_are_compared_on_what_they_answered(made):
 
 
 def test_runs_of_other_examples_or_classes_are_refused_and_it_says_how(made):
-    with pytest.raises(BadInput, match="on gtzan, instrument_images_resnet50-1-s0 on instrument_images"):
-        comparison.compare([made["cnn"], made["pictures"]])
-    with pytest.raises(BadInput, match=r"was on \d+, genre_cnn-2-s0 on \d+, of which \d+ are the same"):
-        comparison.compare([made["cnn"], made["fewer"]])
-    with pytest.raises(BadInput, match="genre_cnn-3-s0 must be whole"):
-        comparison.compare([made["cnn"], made["started"]])
-    with pytest.raises(BadInput, match="two different runs or more"):
-        comparison.compare([made["cnn"], made["cnn"]])
-    with pytest.raises(BadInput, match="two different runs or more"):
-        comparison.compare([made["cnn"]])
+    with pytest.raises(InputError, match="on gtzan, instrument_images_resnet50-1-s0 on instrument_images"):
+        comparison.compare_runs([made["cnn"], made["pictures"]])
+    with pytest.raises(InputError, match=r"was on \d+, genre_cnn-2-s0 on \d+, of which \d+ are the same"):
+        comparison.compare_runs([made["cnn"], made["fewer"]])
+    with pytest.raises(InputError, match="genre_cnn-3-s0 must be whole"):
+        comparison.compare_runs([made["cnn"], made["started"]])
+    with pytest.raises(InputError, match="two different runs or more"):
+        comparison.compare_runs([made["cnn"], made["cnn"]])
+    with pytest.raises(InputError, match="two different runs or more"):
+        comparison.compare_runs([made["cnn"]])
 
 
 def test_runs_judged_by_other_labels_are_refused(made, tmp_path):
@@ -241,20 +251,20 @@ def test_runs_judged_by_other_labels_are_refused(made, tmp_path):
     cells[2] = next(name for name in GENRES if name != cells[2])
     lines[1] = ",".join(cells)
     (other.path / "predictions.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    with pytest.raises(BadInput, match=rf"of 1 examples, {cells[0]} for one"):
-        comparison.compare([made["cnn"], other])
+    with pytest.raises(InputError, match=rf"of 1 examples, {cells[0]} for one"):
+        comparison.compare_runs([made["cnn"], other])
 
 
 def test_sample_data_and_real_data_do_not_compare(made, tmp_path):
     real = make(tmp_path, "genre_cnn-5-s0", family="cnn", sample=False)
-    with pytest.raises(BadInput, match="generated sample data and one on real"):
-        comparison.compare([made["cnn"], real])
+    with pytest.raises(InputError, match="generated sample data and one on real"):
+        comparison.compare_runs([made["cnn"], real])
 
 
 def test_examples_and_classes_in_another_order_are_the_same(made):
-    one = predictions.read(made["cnn"])
+    one = predictions.read_predictions(made["cnn"])
     rows, columns = DRAWN.permutation(len(one.names)), DRAWN.permutation(len(one.class_names))
-    turned = Scored(
+    turned = PredictionTable(
         one.names[rows],
         one.groups[rows],
         tuple(one.class_names[k] for k in columns),
@@ -262,7 +272,7 @@ def test_examples_and_classes_in_another_order_are_the_same(made):
         one.targets[rows][:, columns],
         one.task,
     )
-    again = comparison.aligned([one, turned])[1]
+    again = comparison.align_tables([one, turned])[1]
     assert again.class_names == one.class_names and np.array_equal(again.scores, one.scores)
     assert np.array_equal(again.targets, one.targets) and list(again.groups) == list(one.groups)
 
@@ -272,10 +282,10 @@ def test_several_seeds_have_a_mean_and_a_spread(tmp_path):
     for run in members[1:]:  # the same examples, as a fixed split gives them
         for name in ("split.csv",):
             (run.path / name).write_bytes((members[0].path / name).read_bytes())
-    same = [predictions.read(run) for run in members]
+    same = [predictions.read_predictions(run) for run in members]
     if any(set(one.names) != set(same[0].names) for one in same):
         pytest.fail("made runs of three seeds must have the same test examples for this test")
-    found = comparison.compare(members)
+    found = comparison.compare_runs(members)
     values = [run.read("report.json")["metrics"]["accuracy"] for run in members]
     (seeds,) = found.seeds
     assert seeds.seeds == (0, 1, 2) and seeds.mean == pytest.approx(np.mean(values), abs=1e-6)
@@ -288,14 +298,14 @@ def test_a_seed_with_other_settings_is_another_experiment(tmp_path):
     facts = members[1].read("run.json")
     facts["settings"]["training"]["epochs"] += 1
     (members[1].path / "run.json").write_text(json.dumps(facts), encoding="utf-8")
-    assert comparison.compare(members).seeds == ()
+    assert comparison.compare_runs(members).seeds == ()
 
 
 def test_what_is_as_published_is_held_against_nothing_honest(made, tmp_path):
     other = make(tmp_path, "genre_cnn-6-s0", family="cnn", seed=0, skill=2.0)
     facts = other.read("run.json") | {"protocol": "as published"}
     (other.path / "run.json").write_text(json.dumps(facts), encoding="utf-8")
-    found = comparison.compare([made["cnn"], runs.open_run(other.path)])
+    found = comparison.compare_runs([made["cnn"], runs.open_run(other.path)])
     assert found.pairs == () and [one["protocol"] for one in found.figures] == ["honest", "as published"]
 
 

@@ -9,7 +9,7 @@ import pytest
 from musicml.evaluation import comparison, ensemble, predictions
 from musicml.experiment import run as runs
 from musicml.inference import pooling
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 from tests.conftest import write_tone
 
 pytestmark = pytest.mark.numeric
@@ -45,23 +45,23 @@ def alike(made):
 
 
 def test_an_ensemble_of_folds_scores_every_example_by_models_that_lack_it(folded):
-    found = ensemble.combine(folded)
+    found = ensemble.combine_runs(folded)
     assert found["n"] == 24 and found["split"] == "test" and found["main_metric"] == "accuracy"
     assert [one["run"] for one in found["members"]] == [run.name for run in folded]
 
 
 def test_its_score_is_the_mean_of_the_logarithms_whatever_the_order_of_examples(folded):
-    voices = [predictions.read(run) for run in folded]
+    voices = [predictions.read_predictions(run) for run in folded]
     assert list(voices[0].names) != list(voices[1].names)
-    voted = ensemble.vote(comparison.aligned(voices))
+    voted = ensemble.average_tables(comparison.align_tables(voices))
     place = [list(voice.names).index(voted.names[5]) for voice in voices]
     logs = np.mean([np.log(np.clip(v.scores[k], 1e-7, 1)) for v, k in zip(voices, place, strict=True)], axis=0)
     assert voted.scores[5] == pytest.approx(np.exp(logs) / np.exp(logs).sum(), rel=1e-5)
 
 
 def test_runs_of_one_split_are_scored_on_their_test_side(alike):
-    found = ensemble.combine(alike)
-    assert found["n"] == len(predictions.read(alike[0]).names)
+    found = ensemble.combine_runs(alike)
+    assert found["n"] == len(predictions.read_predictions(alike[0]).names)
     assert {one["figure"] for one in found["members"]} == {
         run.read("report.json")["metrics"]["accuracy"] for run in alike
     }
@@ -69,18 +69,18 @@ def test_runs_of_one_split_are_scored_on_their_test_side(alike):
 
 def test_an_example_that_one_member_has_learnt_from_is_refused(alike, made):
     other = made("--seed", "1")
-    with pytest.raises(BadInput, match="only what no member has learnt from, and .* learnt from .* of"):
-        ensemble.combine([alike[0], other])
+    with pytest.raises(InputError, match="only what no member has learnt from, and .* learnt from .* of"):
+        ensemble.combine_runs([alike[0], other])
 
 
 def test_an_ensemble_over_folds_refuses_a_folder_with_a_file_of_its_training(folded, tones, tmp_path):
     for name, hertz in (("low", 210), ("high", 2600)):
         write_tone(tmp_path / "new" / name / "a.wav", hertz, seed=9)
-    fresh = ensemble.combine(folded[:1], tmp_path / "new")
+    fresh = ensemble.combine_runs(folded[:1], tmp_path / "new")
     assert fresh["n"] == 2 and len(fresh["members"]) == 3 and fresh["split"] == str(tmp_path / "new")
     shutil.copy(tones / "low/3.wav", tmp_path / "new/low/under another name.wav")
-    with pytest.raises(BadInput, match="learnt from 1 of the 3 files in .*, low/under another name.wav for one"):
-        ensemble.combine(folded[:1], tmp_path / "new")
+    with pytest.raises(InputError, match="learnt from 1 of the 3 files in .*, low/under another name.wav for one"):
+        ensemble.combine_runs(folded[:1], tmp_path / "new")
 
 
 def test_one_voice_and_runs_of_other_data_or_named_twice_are_refused(alike, trained):
@@ -89,8 +89,8 @@ def test_one_voice_and_runs_of_other_data_or_named_twice_are_refused(alike, trai
         ([alike[0], alike[0]], "one is named twice"),
         ([alike[0], trained("forest")], "must answer for the same classes"),
     ):
-        with pytest.raises(BadInput, match=words):
-            ensemble.combine(members)
+        with pytest.raises(InputError, match=words):
+            ensemble.combine_runs(members)
 
 
 def test_the_command_prints_the_members_beside_the_whole_and_keeps_what_it_found(folded, musicml):
@@ -105,9 +105,9 @@ def test_the_command_prints_the_members_beside_the_whole_and_keeps_what_it_found
 @pytest.mark.parametrize("task", ["single", "multi"])
 def test_clips_can_be_averaged_in_log_probability(task):
     scores = np.array([[0.9, 0.1], [0.5, 0.5]])
-    found = pooling.pooled(scores, task, "log_probability")
+    found = pooling.pool_clips(scores, task, "log_probability")
     odds = np.sqrt(0.9 * 0.5) / np.sqrt(0.1 * 0.5)
     if task == "multi":
         odds = np.sqrt(9.0)
     assert found[0] == pytest.approx(odds / (1 + odds), rel=1e-5) and found.sum() == pytest.approx(1, rel=1e-5)
-    assert pooling.pooled(scores, task).tolist() == [0.7, 0.3]
+    assert pooling.pool_clips(scores, task).tolist() == [0.7, 0.3]

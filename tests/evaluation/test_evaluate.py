@@ -7,7 +7,7 @@ import pytest
 from musicml.evaluation import evaluate
 from musicml.experiment import run as runs
 from musicml.inference import predictor
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 from tests.conftest import write_tone
 
 
@@ -53,15 +53,15 @@ def test_unreadable_files_of_another_folder_are_named_and_not_scored(asked_about
 def test_a_folder_of_pictures_can_not_be_scored_by_a_run_on_sound(asked_about_tones, pictures, tmp_path):
     folder = shutil.copytree(pictures, tmp_path / "pictures")
     (folder / "red").rename(folder / "low")
-    with pytest.raises(BadInput, match="none can"):
-        evaluate.evaluate(asked_about_tones, folder)
+    with pytest.raises(InputError, match="none can"):
+        evaluate.evaluate_run(asked_about_tones, folder)
 
 
 def test_a_run_on_shipped_features_can_not_be_scored_on_a_folder(trained, tones, tmp_path):
     folder = shutil.copytree(tones, tmp_path / "tones")
     (folder / "low").rename(folder / "guitar")
-    with pytest.raises(BadInput, match="class folders say only what is present"):
-        evaluate.evaluate(trained("forest"), folder)
+    with pytest.raises(InputError, match="class folders say only what is present"):
+        evaluate.evaluate_run(trained("forest"), folder)
 
 
 def test_files_that_the_run_trained_on_are_left_out_of_another_folder(asked_about_tones, tones, musicml):
@@ -76,10 +76,12 @@ def test_a_damaged_model_is_a_sentence(trained, tmp_path):
     for name, family in (("model.onnx", "cnn"), ("model.keras", "cnn"), ("model.skops", "forest")):
         run = runs.Run(shutil.copytree(trained(family).path, tmp_path / name))
         (run.path / name).write_bytes(b"junk")
-        with pytest.raises(BadInput, match="must be whole" if name == "model.onnx" else "it was damaged or comes from"):
+        with pytest.raises(
+            InputError, match="must be whole" if name == "model.onnx" else "it was damaged or comes from"
+        ):
             predictor.Predictor(run, "onnx" if name == "model.onnx" else "keras").model()
     (run.path / "serving.json").write_text("{}")
-    with pytest.raises(BadInput, match="must say how it is asked"):
+    with pytest.raises(InputError, match="must say how it is asked"):
         predictor.Predictor(run)
 
 
@@ -88,10 +90,10 @@ def test_a_test_file_that_vanished_is_named_and_the_others_are_scored(tones, ton
     from musicml.training import train as training
 
     folder = shutil.copytree(tones, tmp_path / "tones")
-    run = training.train(config.read(tones_toml), data_root, tmp_path / "runs", folder=folder)
+    run = training.train_experiment(config.read_experiment(tones_toml), data_root, tmp_path / "runs", folder=folder)
     tested = [row["example"] for row in run.table("split.csv") if row["split"] == "test"]
     (folder / tested[0]).write_bytes(b"")
-    report = evaluate.evaluate(run)
+    report = evaluate.evaluate_run(run)
     assert run.is_whole and report["n"] == len(tested) - 1
     assert [line.split(":")[0] for line in report["unreadable"]] == tested[:1]
 

@@ -15,7 +15,7 @@ from musicml.experiment import run as runs
 from musicml.inference.predictor import Predictor
 from musicml.training import preparation
 from musicml.training import train as training
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 
 def table(path):
@@ -26,8 +26,8 @@ def table(path):
 @pytest.fixture(scope="module")
 def made(tones, tones_toml, data_root, tmp_path_factory):
     """A run of four folds on 24 files, not yet evaluated."""
-    settings = config.read(tones_toml, {"data.split": "group", "data.folds": 4})
-    return training.train(settings, data_root, tmp_path_factory.mktemp("runs"), folder=tones)
+    settings = config.read_experiment(tones_toml, {"data.split": "group", "data.folds": 4})
+    return training.train_experiment(settings, data_root, tmp_path_factory.mktemp("runs"), folder=tones)
 
 
 @pytest.fixture
@@ -37,12 +37,12 @@ def run(made, tmp_path):
 
 
 def test_a_cross_validation_judges_every_file_once_by_a_model_that_never_saw_it(run):
-    report = evaluate.evaluate(run)
+    report = evaluate.evaluate_run(run)
     rows = table(run.path / "predictions.csv")
     assert report["n"] == len(rows) == len({row["example"] for row in rows}) == 24
     assert report["split"] == "out of fold" and run.is_whole
     for k in range(1, 5):
-        fold = runs.fold(run, k)
+        fold = runs.get_fold(run, k)
         sides = {row["example"]: row["split"] for row in table(fold.path / "split.csv")}
         tested = [name for name, side in sides.items() if side == "test"]
         assert fold.is_whole and fold.read("report.json")["n"] == len(tested) > 0
@@ -53,14 +53,14 @@ def test_a_cross_validation_judges_every_file_once_by_a_model_that_never_saw_it(
 
 
 def test_a_cross_validation_serves_a_model_from_all_files(run, tones):
-    evaluate.evaluate(run)
+    evaluate.evaluate_run(run)
     facts = run.facts()
     sides = [row["split"] for row in table(run.path / "split.csv")]
     assert sides.count("train") + sides.count("val") == 24 and "test" not in sides
     assert facts["split"] == {**facts["split"], "folds": 4, "test": 24, "train": sides.count("train")}
     answer = Predictor(run).predict(next(tones.rglob("low/*.wav")))
     assert answer.label == "low" and (run.path / "model.onnx").is_file()
-    assert not (runs.fold(run, 1).path / "model.onnx").exists()
+    assert not (runs.get_fold(run, 1).path / "model.onnx").exists()
 
 
 def test_a_run_of_folds_is_listed_once(run):
@@ -71,66 +71,71 @@ def test_a_cross_validation_that_was_stopped_goes_on_where_it_was(run, monkeypat
     facts = json.loads((run.path / "run.json").read_text())
     (run.path / "run.json").write_text(json.dumps({**facts, "status": "started"}))
     (run.path / "model.skops").unlink()
-    before = runs.fold(run, 2).path / "model.skops"
+    before = runs.get_fold(run, 2).path / "model.skops"
     stamp = before.stat().st_mtime_ns
-    shutil.rmtree(runs.fold(run, 3).path)
-    fourth = runs.fold(run, 4).path / "run.json"
+    shutil.rmtree(runs.get_fold(run, 3).path)
+    fourth = runs.get_fold(run, 4).path / "run.json"
     fourth.write_text(json.dumps({**json.loads(fourth.read_text()), "status": "started"}))
-    training.resume(run)
+    training.resume_run(run)
     assert (
-        run.facts()["status"] == runs.fold(run, 3).facts()["status"] == runs.fold(run, 4).facts()["status"] == "trained"
+        run.facts()["status"]
+        == runs.get_fold(run, 3).facts()["status"]
+        == runs.get_fold(run, 4).facts()["status"]
+        == "trained"
     )
     assert before.stat().st_mtime_ns == stamp  # a fold that was trained is not trained again
-    assert evaluate.evaluate(run)["n"] == 24
+    assert evaluate.evaluate_run(run)["n"] == 24
 
 
 def test_a_damaged_fold_is_trained_again_when_its_run_is_resumed(run, musicml):
-    third = runs.fold(run, 3)
+    third = runs.get_fold(run, 3)
     (third.path / "run.json").write_text("{")
     code, _, err = musicml("evaluate", run.path)
     assert code == 2 and f"musicml train --resume {run.path}`" in err
-    code, _, err = musicml("train", "--resume", runs.fold(run, 2).path)
+    code, _, err = musicml("train", "--resume", runs.get_fold(run, 2).path)
     assert code == 2 and f"musicml train --resume {run.path}`" in err
     facts = json.loads((run.path / "run.json").read_text())
     (run.path / "run.json").write_text(json.dumps({**facts, "status": "started"}))
-    training.resume(run)
-    assert third.facts()["status"] == "trained" and evaluate.evaluate(run)["n"] == 24
+    training.resume_run(run)
+    assert third.facts()["status"] == "trained" and evaluate.evaluate_run(run)["n"] == 24
 
 
 def test_the_folds_of_a_run_are_part_of_its_split_hash(made, tones, tones_toml, data_root, tmp_path):
-    settings = config.read(tones_toml, {"data.split": "group", "data.folds": 2})
-    other = training.train(settings, data_root, tmp_path, folder=tones)
+    settings = config.read_experiment(tones_toml, {"data.split": "group", "data.folds": 2})
+    other = training.train_experiment(settings, data_root, tmp_path, folder=tones)
     assert other.facts()["split"]["hash"] != made.facts()["split"]["hash"]
-    with pytest.raises(BadInput, match="data has changed|has changed since"):
+    with pytest.raises(InputError, match="data has changed|has changed since"):
         changed = made.facts() | {"status": "started", "split": other.facts()["split"]}
         again = shutil.copytree(made.path, tmp_path / "again")
         (again / "run.json").write_text(json.dumps(changed))
-        training.resume(runs.open_run(again))
+        training.resume_run(runs.open_run(again))
 
 
 def test_files_of_folds_that_are_gone_are_named_and_the_others_judged(run, tones, data_root, tones_toml, tmp_path):
     folder = shutil.copytree(tones, tmp_path / "mine")
-    settings = config.read(tones_toml, {"data.split": "group", "data.folds": 2})
-    made = training.train(settings, data_root, tmp_path / "runs", folder=folder)
+    settings = config.read_experiment(tones_toml, {"data.split": "group", "data.folds": 2})
+    made = training.train_experiment(settings, data_root, tmp_path / "runs", folder=folder)
     shutil.rmtree(folder / "low")
-    report = evaluate.evaluate(made)
+    report = evaluate.evaluate_run(made)
     assert report["n"] == 16 and len(report["unreadable"]) == 8
 
 
 def test_folds_beside_the_data_sets_own_lists_are_refused_when_the_file_is_read(tones_toml):
-    with pytest.raises(BadInput, match='data.folds = 3 must go with a split that can be turned, and data.split = "off'):
-        config.read(tones_toml, {"data.folds": 3})
-    with pytest.raises(BadInput, match="data.folds = 21 must be a whole number from 0 to 20"):
-        config.read(tones_toml, {"data.folds": 21, "data.split": "group"})
+    with pytest.raises(
+        InputError, match='data.folds = 3 must go with a split that can be turned, and data.split = "off'
+    ):
+        config.read_experiment(tones_toml, {"data.folds": 3})
+    with pytest.raises(InputError, match="data.folds = 21 must be a whole number from 0 to 20"):
+        config.read_experiment(tones_toml, {"data.folds": 21, "data.split": "group"})
 
 
 def test_a_clean_split_says_how_many_groups_hold_and_not_that_none_is_known(tones, tones_toml, data_root, tmp_path):
     said = []
     for kind in ("clean", "group"):
-        settings = config.read(tones_toml, {"data.split": kind, "data.folds": 2})
+        settings = config.read_experiment(tones_toml, {"data.split": kind, "data.folds": 2})
         dataset = loading.load_folder(tones)
         said.append([])
-        preparation.prepare(settings, dataset, data_root, 0, said[-1].append)
+        preparation.prepare_data(settings, dataset, data_root, 0, said[-1].append)
     known, unknown = "nearly alike share a group: 24 files, ", "no groups are known"
     assert any(known in words for words in said[0]) and not any(unknown in words for words in said[0])
     assert any(unknown in words for words in said[1]) and not any(known in words for words in said[1])
@@ -144,12 +149,12 @@ def test_a_class_that_one_fold_of_a_forest_can_not_learn_is_named_before_anythin
     looked = {"high": False, "low": False}  # of several classes at once; `middle` was looked for only where it is
     examples = tuple(replace(one, labels={**looked, **one.labels}) for one in dataset.examples)
     dataset = replace(dataset, task="multi", examples=examples)
-    with pytest.raises(BadInput, match=r"and middle has one kind only \(fold 1 of 2, group\): add files"):
+    with pytest.raises(InputError, match=r"and middle has one kind only \(fold 1 of 2, group\): add files"):
         preparation.check_both_kinds(dataset, [split])
 
 
 def test_files_whose_fold_can_not_tell_what_is_unlike_training_are_counted_apart(run, capsys):
-    report = evaluate.evaluate(run)
+    report = evaluate.evaluate_run(run)
     assert report["unlike_training"] is None  # six validation files or fewer a fold
     output.print_report(run.path, {**report, "unlike_training": {"flagged": 1, "n": 18}})
     assert "taken for unlike training: 1 of 18; of the other 6 it can't be told" in capsys.readouterr().out
@@ -161,6 +166,6 @@ def test_each_example_can_be_decided_by_the_thresholds_of_its_own_fold():
     from musicml.evaluation import metrics
 
     scores, thresholds = np.full((2, 3), 0.4), np.array([[0.3, 0.5, 0.3], [0.5, 0.3, 0.5]])
-    assert metrics.decide(scores, "multi", thresholds).tolist() == [[True, False, True], [False, True, False]]
-    made = metrics.make(scores, np.ones((2, 3)), np.array(["a", "b"]), ["x", "y", "z"], "multi", thresholds)
+    assert metrics.apply_thresholds(scores, "multi", thresholds).tolist() == [[True, False, True], [False, True, False]]
+    made = metrics.compute_report(scores, np.ones((2, 3)), np.array(["a", "b"]), ["x", "y", "z"], "multi", thresholds)
     assert [row["said"] for row in made["per_class"]] == [1, 1, 1]

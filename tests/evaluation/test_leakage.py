@@ -7,7 +7,7 @@ import pytest
 
 from musicml.evaluation import leakage
 from musicml.experiment import config, run
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 from tests.conftest import write_tone
 
 ARTISTS, TRACKS = 6, 3  # of a class; of an artist
@@ -34,8 +34,8 @@ def hums(tmp_path_factory):
 @pytest.fixture(scope="module")
 def found(hums, tones_toml, data_root):
     """What the leak meter finds on them."""
-    return leakage.measure(
-        config.read(tones_toml), data_root, folder=hums, seeds=(0, 1), folds=3, say=lambda words: None
+    return leakage.measure_leakage(
+        config.read_experiment(tones_toml), data_root, folder=hums, seeds=(0, 1), folds=3, say=lambda words: None
     )
 
 
@@ -59,7 +59,9 @@ def test_every_piece_is_judged_once_each_way_and_with_each_seed(found):
 
 
 def test_the_same_seeds_give_the_same_figures(found, hums, tones_toml, data_root):
-    again = leakage.measure(config.read(tones_toml), data_root, folder=hums, seeds=(0, 1), say=lambda words: None)
+    again = leakage.measure_leakage(
+        config.read_experiment(tones_toml), data_root, folder=hums, seeds=(0, 1), say=lambda words: None
+    )
     assert again.as_table() == found.as_table()
 
 
@@ -76,26 +78,28 @@ def test_what_was_found_is_plain_values(found):
     ],
 )
 def test_tracks_too_short_to_be_cut_are_refused(name, changes, sentence, hums, tones_toml, data_root):
-    with pytest.raises(BadInput, match=sentence):
-        leakage.measure(config.read(tones_toml, changes), data_root, folder=hums, say=lambda words: None)
+    with pytest.raises(InputError, match=sentence):
+        leakage.measure_leakage(
+            config.read_experiment(tones_toml, changes), data_root, folder=hums, say=lambda words: None
+        )
 
 
 def test_artists_that_nobody_knows_are_asked_for(tones, tones_toml, data_root):
-    with pytest.raises(BadInput, match="no two tracks of tones share a group: add a groups.csv"):
-        leakage.measure(config.read(tones_toml), data_root, folder=tones, say=lambda words: None)
+    with pytest.raises(InputError, match="no two tracks of tones share a group: add a groups.csv"):
+        leakage.measure_leakage(config.read_experiment(tones_toml), data_root, folder=tones, say=lambda words: None)
 
 
 def test_a_file_that_is_there_twice_makes_no_artist_known(tones, tones_toml, data_root, tmp_path):
     folder = shutil.copytree(tones, tmp_path / "twice")
     shutil.copy(folder / "low/0.wav", folder / "low/again.wav")
-    with pytest.raises(BadInput, match="no two tracks of twice share a group"):
-        leakage.measure(config.read(tones_toml), data_root, folder=folder, say=lambda words: None)
+    with pytest.raises(InputError, match="no two tracks of twice share a group"):
+        leakage.measure_leakage(config.read_experiment(tones_toml), data_root, folder=folder, say=lambda words: None)
 
 
 def test_folds_that_can_not_be_made_are_refused_before_anything_is_trained(hums, tones_toml, data_root):
     said = []
-    with pytest.raises(BadInput, match="folds"):
-        leakage.measure(config.read(tones_toml), data_root, folder=hums, folds=19, say=said.append)
+    with pytest.raises(InputError, match="folds"):
+        leakage.measure_leakage(config.read_experiment(tones_toml), data_root, folder=hums, folds=19, say=said.append)
     assert not any("accuracy" in words for words in said)
 
 
@@ -103,15 +107,17 @@ def test_only_tracks_of_one_class_each_have_a_leak_to_measure(pictures, data_roo
     from tests.conftest import EXPERIMENTS
 
     for name in ("openmic_forest", "openmic_cnn"):
-        with pytest.raises(BadInput, match="needs tracks that can be cut, of one class each, and openmic"):
-            leakage.measure(config.read(EXPERIMENTS / f"{name}.toml"), data_root, say=lambda words: None)
+        with pytest.raises(InputError, match="needs tracks that can be cut, of one class each, and openmic"):
+            leakage.measure_leakage(
+                config.read_experiment(EXPERIMENTS / f"{name}.toml"), data_root, say=lambda words: None
+            )
 
 
 def test_files_left_out_are_not_said_to_be_named_in_a_table_that_nobody_writes(hums, tones_toml, data_root, tmp_path):
     folder, said = shutil.copytree(hums, tmp_path / "hums"), []
     (folder / "calm/0-0.wav").write_text("no sound")
-    settings = config.read(tones_toml, {"model.n_estimators": 1})
-    leakage.measure(settings, data_root, folder=folder, seeds=(0,), folds=2, say=said.append)
+    settings = config.read_experiment(tones_toml, {"model.n_estimators": 1})
+    leakage.measure_leakage(settings, data_root, folder=folder, seeds=(0,), folds=2, say=said.append)
     (left,) = [words for words in said if "left out" in words]
     assert left.startswith("1 file left out, the first: calm/0-0.wav") and "excluded.csv" not in left
 
@@ -131,8 +137,10 @@ def test_the_command_prints_the_three_figures_and_keeps_them(hums, tones_toml, d
 def test_the_command_says_that_sample_data_is_generated(capsys, tmp_path):
     from musicml.cli import leak as leaked
 
-    ways = tuple(leakage.Figure(name, 0.5, None) for name in leakage.WAYS)
-    found = leakage.Leak("genre_gru", "gtzan", True, (0,), 3, 1.0, 90, 30, 9, ways, (), np.zeros((3, 1, 90), bool))
+    ways = tuple(leakage.LeakageEstimate(name, 0.5, None) for name in leakage.WAYS)
+    found = leakage.LeakageResult(
+        "genre_gru", "gtzan", True, (0,), 3, 1.0, 90, 30, 9, ways, (), np.zeros((3, 1, 90), bool)
+    )
     path = leaked.write(found, tmp_path)
     leaked.show(found, path)
     said = capsys.readouterr().out

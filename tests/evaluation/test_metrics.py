@@ -8,8 +8,8 @@ from scipy import stats
 from sklearn import metrics
 
 from musicml.evaluation import metrics as report
-from musicml.utils.errors import BadInput
-from musicml.utils.stats import wilson
+from musicml.utils.errors import InputError
+from musicml.utils.stats import compute_wilson_interval
 
 pytestmark = pytest.mark.numeric
 
@@ -29,14 +29,14 @@ def table(task, seed, n=60, n_classes=4, ties=False):
         targets = (rng.random((n, n_classes)) < 0.4).astype(float)
         scores = np.clip(scores + 0.3 * targets, 0, 1)
         targets[rng.random((n, n_classes)) < 0.5] = np.nan
-    return scores, targets, report.decide(scores, task, [0.6] * n_classes)
+    return scores, targets, report.apply_thresholds(scores, task, [0.6] * n_classes)
 
 
 def made(task, seed, groups=None, **how):
     scores, targets, _ = table(task, seed, **how)
     n, k = scores.shape
     groups = np.arange(n) // 3 if groups is None else groups
-    return report.make(scores, targets, groups, [f"c{i}" for i in range(k)], task, [0.6] * k)
+    return report.compute_report(scores, targets, groups, [f"c{i}" for i in range(k)], task, [0.6] * k)
 
 
 def by_sklearn(scores, targets, said, task):
@@ -77,7 +77,7 @@ TABLES = [(task, seed, ties) for task in ("single", "multi") for seed in range(8
 @pytest.mark.parametrize(("task", "seed", "ties"), TABLES)
 def test_the_figures_of_weights_of_one_equal_scikit_learns(task, seed, ties):
     scores, targets, said = table(task, seed, ties=ties)
-    found = report.weighted(scores, targets, said, np.ones((1, len(scores))), task)
+    found = report.compute_weighted_metrics(scores, targets, said, np.ones((1, len(scores))), task)
     expected = by_sklearn(scores, targets, said, task)
     assert {name: values[0] for name, values in found.items()} == pytest.approx(expected, rel=1e-9)
 
@@ -86,7 +86,7 @@ def test_the_figures_of_weights_of_one_equal_scikit_learns(task, seed, ties):
 def test_the_figures_of_whole_weights_equal_scikit_learns_on_the_examples_repeated(task, seed, ties):
     scores, targets, said = table(task, seed, ties=ties)
     weights = np.random.default_rng(seed).integers(0, 4, (5, len(scores)))
-    found = report.weighted(scores, targets, said, weights.astype(float), task)
+    found = report.compute_weighted_metrics(scores, targets, said, weights.astype(float), task)
     for draw, its in enumerate(weights):
         parts = (np.repeat(part, its, axis=0) for part in (scores, targets, said))
         expected = by_sklearn(*parts, task)
@@ -97,7 +97,7 @@ def test_a_draw_without_a_class_leaves_that_class_out():
     scores, targets, said = table("single", 0)
     weights = (targets[:, 0] == 0).astype(float)[None]
     left = weights[0] > 0
-    found = report.weighted(scores, targets, said, weights, "single")
+    found = report.compute_weighted_metrics(scores, targets, said, weights, "single")
     expected = by_sklearn(scores[left], targets[left], said[left], "single")
     assert {name: values[0] for name, values in found.items()} == pytest.approx(expected, rel=1e-9)
 
@@ -142,8 +142,8 @@ def test_cells_that_nobody_judged_never_count():
     scores, targets, _ = table("multi", 1)
     changed = np.where(np.isnan(targets), 1 - scores, scores)
     groups, names, thresholds = np.arange(60) // 3, list("abcd"), [0.6] * 4
-    first = report.make(scores, targets, groups, names, "multi", thresholds)
-    assert report.make(changed, targets, groups, names, "multi", thresholds) == first
+    first = report.compute_report(scores, targets, groups, names, "multi", thresholds)
+    assert report.compute_report(changed, targets, groups, names, "multi", thresholds) == first
     assert first["observed"] == (~np.isnan(targets)).sum() < targets.size
     assert sum(row["observed"] for row in first["per_class"]) == first["observed"]
 
@@ -151,7 +151,7 @@ def test_cells_that_nobody_judged_never_count():
 def test_a_class_that_is_never_answered_has_no_precision():
     targets = np.eye(3)[np.arange(30) % 3]
     scores = np.tile([0.6, 0.4, 0.0], (30, 1))
-    found = report.make(scores, targets, np.arange(30), list("abc"), "single", [])
+    found = report.compute_report(scores, targets, np.arange(30), list("abc"), "single", [])
     assert [row["precision"] for row in found["per_class"]] == [pytest.approx(1 / 3, abs=1e-6), None, None]
     assert [row["recall"] for row in found["per_class"]] == [1.0, 0.0, 0.0]
     assert [row["said"] for row in found["per_class"]] == [30, 0, 0]
@@ -161,8 +161,8 @@ def test_a_class_that_is_never_answered_has_no_precision():
 def test_a_class_without_examples_has_no_figures_and_weighs_nothing():
     scores, targets, _ = table("single", 0, n_classes=3)
     wide = np.hstack([scores, np.zeros((60, 1))]), np.hstack([targets, np.zeros((60, 1))])
-    with_it = report.make(*wide, np.arange(60), list("abcd"), "single", [])
-    without = report.make(scores, targets, np.arange(60), list("abc"), "single", [])
+    with_it = report.compute_report(*wide, np.arange(60), list("abcd"), "single", [])
+    without = report.compute_report(scores, targets, np.arange(60), list("abc"), "single", [])
     row = with_it["per_class"][3]
     names = ("precision", "recall", "f1", "auc", "average_precision", "f1_absent")
     assert row["support"] == 0 and {row[name] for name in names} == {None}
@@ -172,20 +172,24 @@ def test_a_class_without_examples_has_no_figures_and_weighs_nothing():
 def test_a_class_that_is_present_everywhere_has_a_recall_and_no_curve():
     targets = np.array([[1.0, 0.0], [1.0, 1.0], [1.0, np.nan]])
     scores = np.array([[0.9, 0.8], [0.3, 0.2], [0.8, 0.5]])
-    found = report.make(scores, targets, np.arange(3), list("ab"), "multi", [0.5, 0.5])
+    found = report.compute_report(scores, targets, np.arange(3), list("ab"), "multi", [0.5, 0.5])
     first, second = found["per_class"]
     assert first["recall"] == pytest.approx(2 / 3, abs=1e-6) and first["auc"] is first["f1_absent"] is None
     assert second["auc"] == 0.0 and second["average_precision"] == 0.5
     expected = {"macro_auc": 0.0, "mean_average_precision": 0.5, "mean_f1_both_sides": 0.0}
-    drawn = report.weighted(scores, targets, report.decide(scores, "multi", [0.5, 0.5]), np.ones((1, 3)), "multi")
+    drawn = report.compute_weighted_metrics(
+        scores, targets, report.apply_thresholds(scores, "multi", [0.5, 0.5]), np.ones((1, 3)), "multi"
+    )
     for name, value in expected.items():
         assert found["metrics"][name] == drawn[name][0] == value
 
 
 def test_nothing_observed_leaves_the_figures_out():
-    found = report.make(np.full((3, 2), 0.7), np.full((3, 2), np.nan), np.arange(3), list("ab"), "multi", [0.5, 0.5])
+    found = report.compute_report(
+        np.full((3, 2), 0.7), np.full((3, 2), np.nan), np.arange(3), list("ab"), "multi", [0.5, 0.5]
+    )
     assert found["metrics"] == {} and found["observed"] == 0 and found["calibration_error"] is None
-    assert report.headline(found) == "mean average precision not defined"
+    assert report.format_headline(found) == "mean average precision not defined"
     assert json.loads(json.dumps(found, allow_nan=False)) == found
 
 
@@ -200,8 +204,8 @@ def test_a_report_is_plain_json_without_nan(task):
 
 def test_the_highest_class_is_the_answer_or_every_class_above_its_threshold():
     scores = np.array([[0.2, 0.5, 0.3], [0.4, 0.4, 0.2]])
-    assert report.decide(scores, "single", []).astype(int).tolist() == [[0, 1, 0], [1, 0, 0]]
-    assert report.decide(scores, "multi", [0.2, 0.5, 0.25]).astype(int).tolist() == [[1, 1, 1], [1, 0, 0]]
+    assert report.apply_thresholds(scores, "single", []).astype(int).tolist() == [[0, 1, 0], [1, 0, 0]]
+    assert report.apply_thresholds(scores, "multi", [0.2, 0.5, 0.25]).astype(int).tolist() == [[1, 1, 1], [1, 0, 0]]
 
 
 # intervals
@@ -210,12 +214,12 @@ def test_the_highest_class_is_the_answer_or_every_class_above_its_threshold():
 def test_one_group_gives_no_interval():
     found = made("single", 0, groups=np.zeros(60, int))
     assert found["intervals"] is None and found["n_groups"] == 1
-    assert report.headline(found).endswith("(no interval: too few groups)")
+    assert report.format_headline(found).endswith("(no interval: too few groups)")
 
 
 def test_the_headline_gives_the_main_figure_and_its_interval():
     found = {"main_metric": "accuracy", "metrics": {"accuracy": 0.7123}, "intervals": {"accuracy": [0.6349, 0.79]}}
-    assert report.headline(found) == "accuracy 0.712 (0.635 to 0.790)"
+    assert report.format_headline(found) == "accuracy 0.712 (0.635 to 0.790)"
 
 
 @pytest.mark.parametrize("task", ["single", "multi"])
@@ -231,7 +235,7 @@ def test_the_same_seed_gives_the_same_interval_whatever_the_groups_are_called():
 
     def interval(name, seed):
         groups = np.array([f"{name} {place // 3:02d}" for place in range(60)], dtype=object)
-        return report.intervals(scores, targets, said, groups, "single", seed, draws=200)
+        return report.compute_intervals(scores, targets, said, groups, "single", seed, draws=200)
 
     assert interval("artist", 1) == interval("artist", 1) == interval("kit", 1) != interval("artist", 2)
 
@@ -241,8 +245,10 @@ def test_groups_are_drawn_and_not_files():
     right = np.repeat(np.arange(10) % 2, 30)
     targets = np.eye(2)[np.arange(300) % 2]
     scores = np.where(right[:, None] == 1, targets, 1 - targets)
-    together = report.make(scores, targets, np.arange(300) // 30, list("ab"), "single", [])["intervals"]["accuracy"]
-    alone = report.make(scores, targets, np.arange(300), list("ab"), "single", [])["intervals"]["accuracy"]
+    together = report.compute_report(scores, targets, np.arange(300) // 30, list("ab"), "single", [])["intervals"][
+        "accuracy"
+    ]
+    alone = report.compute_report(scores, targets, np.arange(300), list("ab"), "single", [])["intervals"]["accuracy"]
     assert together == pytest.approx([0.2, 0.8], abs=0.01)
     assert alone == pytest.approx([0.443, 0.557], abs=0.01)
 
@@ -259,7 +265,9 @@ def coverage(groups, trials=500, n_groups=60, size=5):
         targets = np.eye(2)[rng.integers(0, 2, len(right))]
         scores = np.where(right[:, None], targets, 1 - targets)
         said = scores > 0.5
-        low, high = report.intervals(scores, targets, said, groups(len(right)), "single", trial, draws=200)["accuracy"]
+        low, high = report.compute_intervals(scores, targets, said, groups(len(right)), "single", trial, draws=200)[
+            "accuracy"
+        ]
         held += low <= 2 / 3 <= high
     return held / trials
 
@@ -277,7 +285,7 @@ def test_the_difference_of_two_simulated_classifiers_lies_in_its_interval_as_oft
     for _ in range(500):
         of_group = rng.beta(2, 1, (60, 1))
         first, second = (rng.random((60, 5)) < of_group).ravel(), (rng.random((60, 5)) < of_group).ravel()
-        _, interval = report.mean_and_interval(first.astype(float) - second, np.arange(300) // 5)
+        _, interval = report.compute_mean_and_interval(first.astype(float) - second, np.arange(300) // 5)
         held += interval[0] <= 0 <= interval[1]
     assert 0.92 <= held / 500 <= 0.98
 
@@ -289,10 +297,15 @@ def test_draws_help_the_average_precision_of_rare_classes_and_the_interval_is_co
     for trial in range(200):
         targets = (rng.random((100, 4)) < 0.1).astype(float)
         scores = rng.normal(1.2 * targets)
-        weights = report.drawn(np.arange(100), trial, 200)
-        (point,) = report.macro(report.by_curves(scores, targets, np.ones((1, 100)))["average_precision"])
-        drawn = report.macro(report.by_curves(scores, targets, weights)["average_precision"])
-        for name, interval in (("corrected", report.between(drawn, point)), ("plain", report.between(drawn))):
+        weights = report.draw_groups(np.arange(100), trial, 200)
+        (point,) = report.average_classes(
+            report.compute_curve_draws(scores, targets, np.ones((1, 100)))["average_precision"]
+        )
+        drawn = report.average_classes(report.compute_curve_draws(scores, targets, weights)["average_precision"])
+        for name, interval in (
+            ("corrected", report.compute_percentile_interval(drawn, point)),
+            ("plain", report.compute_percentile_interval(drawn)),
+        ):
             held[name] += interval[0] <= truth <= interval[1]
     assert held["corrected"] >= 0.86 * 200 and held["plain"] < held["corrected"] - 0.03 * 200, held
 
@@ -304,27 +317,30 @@ def test_the_confusion_matrix_equals_scikit_learns():
     for seed in range(5):
         scores, targets, _ = table("single", seed)
         expected = metrics.confusion_matrix(targets.argmax(axis=1), scores.argmax(axis=1), labels=range(4))
-        assert np.array_equal(report.confusion(scores, targets), expected)
+        assert np.array_equal(report.compute_confusion(scores, targets), expected)
 
 
 def test_the_confusion_matrix_has_a_row_for_each_true_class_and_a_column_for_each_answer():
     scores, targets = np.eye(3)[[1, 1, 0]], np.eye(3)[[0, 0, 2]]
-    assert report.confusion(scores, targets).tolist() == [[0, 2, 0], [0, 0, 0], [1, 0, 0]]
+    assert report.compute_confusion(scores, targets).tolist() == [[0, 2, 0], [0, 0, 0], [1, 0, 0]]
 
 
 def test_all_right_is_an_interval_with_a_width_and_not_a_certainty():
     targets = np.eye(2)[[0, 1] * 10]
-    made = report.make(targets * 0.8 + 0.1, targets, np.arange(20), ["a", "b"], "single", [0.5, 0.5])
+    made = report.compute_report(targets * 0.8 + 0.1, targets, np.arange(20), ["a", "b"], "single", [0.5, 0.5])
     low, high = made["intervals"]["accuracy"]
     assert made["metrics"]["accuracy"] == high == 1 and low == pytest.approx(20 / (20 + 1.959964**2), abs=1e-6)
-    assert made["intervals"]["macro_auc"] is None and "0.839 to 1.000" in report.headline(made)
+    assert made["intervals"]["macro_auc"] is None and "0.839 to 1.000" in report.format_headline(made)
 
 
 def test_the_confusion_matrix_is_in_the_report_of_one_class_only():
     targets = np.eye(2)[[0, 0, 1]]
     scores = np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]])
-    assert report.make(scores, targets, np.arange(3), ["a", "b"], "single", [])["confusion"] == [[1, 1], [0, 1]]
-    assert report.make(scores, targets, np.arange(3), ["a", "b"], "multi", [0.5, 0.5])["confusion"] is None
+    assert report.compute_report(scores, targets, np.arange(3), ["a", "b"], "single", [])["confusion"] == [
+        [1, 1],
+        [0, 1],
+    ]
+    assert report.compute_report(scores, targets, np.arange(3), ["a", "b"], "multi", [0.5, 0.5])["confusion"] is None
 
 
 # each class by itself
@@ -355,7 +371,7 @@ def by_class_of_sklearn(scores, targets, said):
 def test_the_intervals_of_a_class_are_percentiles_of_scikit_learns_figures_of_each_draw(task):
     scores, targets, said = table(task, 4, n=40, n_classes=3)
     groups = np.arange(40) // 2
-    found = report.class_intervals(scores, targets, said, groups, seed=5, draws=60)
+    found = report.compute_class_intervals(scores, targets, said, groups, seed=5, draws=60)
     for k, its in enumerate(found):
         drawn = [
             by_class_of_sklearn(scores[some, k], targets[some, k], said[some, k]) for some in resampled(groups, 5, 60)
@@ -372,7 +388,7 @@ def test_the_intervals_of_a_class_are_percentiles_of_scikit_learns_figures_of_ea
 @pytest.mark.parametrize(("task", "seed"), [(task, seed) for task in ("single", "multi") for seed in range(4)])
 def test_every_figure_of_a_class_lies_in_its_interval(task, seed):
     for row in made(task, seed)["per_class"]:
-        assert tuple(row["intervals"]) == report.OF_A_CLASS and row["intervals"]["auc"]
+        assert tuple(row["intervals"]) == report.CLASS_METRICS and row["intervals"]["auc"]
         for name, interval in row["intervals"].items():
             low, high = interval or (row[name], row[name])  # what is right in every draw has none
             assert 0 <= low <= row[name] <= high <= 1 and (interval is None or low < high)
@@ -381,27 +397,27 @@ def test_every_figure_of_a_class_lies_in_its_interval(task, seed):
 def test_the_report_carries_the_intervals_that_class_intervals_gives():
     scores, targets, said = table("multi", 6)
     groups = np.arange(60) // 3
-    given = report.class_intervals(scores, targets, said, groups)
+    given = report.compute_class_intervals(scores, targets, said, groups)
     assert [row["intervals"] for row in made("multi", 6)["per_class"]] == given
-    fewer = report.make(scores, targets, groups, list("abcd"), "multi", [0.6] * 4, seed=1, draws=50)
-    assert [row["intervals"] for row in fewer["per_class"]] == report.class_intervals(
+    fewer = report.compute_report(scores, targets, groups, list("abcd"), "multi", [0.6] * 4, seed=1, draws=50)
+    assert [row["intervals"] for row in fewer["per_class"]] == report.compute_class_intervals(
         scores, targets, said, groups, seed=1, draws=50
     )
 
 
 def test_a_class_has_no_interval_where_there_is_one_group_or_its_figure_is_not_defined():
     for row in made("single", 0, groups=np.zeros(60, int))["per_class"]:
-        assert row["intervals"] == dict.fromkeys(report.OF_A_CLASS)
+        assert row["intervals"] == dict.fromkeys(report.CLASS_METRICS)
     scores = np.column_stack([table("single", 0, n_classes=3)[0], np.zeros(60)])
     targets = np.column_stack([table("single", 0, n_classes=3)[1], np.zeros(60)])
-    (*_, without) = report.make(scores, targets, np.arange(60), list("abcd"), "single", [])["per_class"]
-    assert without["support"] == 0 and without["intervals"] == dict.fromkeys(report.OF_A_CLASS)
+    (*_, without) = report.compute_report(scores, targets, np.arange(60), list("abcd"), "single", [])["per_class"]
+    assert without["support"] == 0 and without["intervals"] == dict.fromkeys(report.CLASS_METRICS)
 
 
 def test_a_class_that_is_never_answered_has_an_interval_for_its_curves_only():
     targets = np.eye(2)[np.arange(40) % 2]
     scores = np.column_stack([np.full(40, 0.9), np.random.default_rng(0).random(40) * 0.5])
-    row = report.make(scores, targets, np.arange(40), list("ab"), "single", [])["per_class"][1]
+    row = report.compute_report(scores, targets, np.arange(40), list("ab"), "single", [])["per_class"][1]
     assert row["precision"] is None and row["recall"] == row["f1"] == 0
     assert {name for name, its in row["intervals"].items() if its} == {"auc", "average_precision"}
 
@@ -411,17 +427,19 @@ def test_a_precision_is_taken_over_the_draws_in_which_the_class_was_answered():
     targets = np.eye(2)[np.arange(30) % 2]
     scores = np.tile([0.9, 0.1], (30, 1))
     scores[1] = [0.1, 0.9]
-    said = report.decide(scores, "single", [])
-    found = report.by_class(scores, targets, said, report.drawn(np.arange(30), 0, 500))["precision"][:, 1]
+    said = report.apply_thresholds(scores, "single", [])
+    found = report.compute_class_draws(scores, targets, said, report.draw_groups(np.arange(30), 0, 500))["precision"][
+        :, 1
+    ]
     assert 0.25 < np.isnan(found).mean() < 0.5 and set(found[~np.isnan(found)]) == {1.0}
-    assert report.class_intervals(scores, targets, said, np.arange(30))[1]["precision"] is None
+    assert report.compute_class_intervals(scores, targets, said, np.arange(30))[1]["precision"] is None
 
 
 def test_one_draw_that_differs_does_not_change_wilsons_interval():
     """Of the first draw alone the figure is another, which no percentile sees."""
     found = np.ones(1000)
     found[0] = 0.5
-    interval = report.intervals_of({"accuracy": found}, np.arange(20), {"accuracy": 1.0})["accuracy"]
+    interval = report.summarize_draws({"accuracy": found}, np.arange(20), {"accuracy": 1.0})["accuracy"]
     assert interval == [pytest.approx(20 / (20 + 1.959964**2), abs=1e-6), 1.0]
 
 
@@ -433,7 +451,7 @@ def test_counting_gives_the_figures_of_the_report(task, seed, ties):
     scores, targets, said = table(task, seed, ties=ties)
     names = ("support", "observed", "said", "precision", "recall", "f1")
     rows = made(task, seed, ties=ties)["per_class"]
-    found = report.counted(scores, targets, [0.6] * 4, task)
+    found = report.count_classes(scores, targets, [0.6] * 4, task)
     assert [{name: row[name] for name in names} for row in found] == [
         {name: row[name] for name in names} for row in rows
     ]
@@ -443,7 +461,7 @@ def test_counting_gives_the_figures_of_the_report(task, seed, ties):
 def test_counting_follows_the_threshold():
     targets = np.array([[1.0], [1.0], [0.0], [np.nan]])
     scores = np.array([[0.9], [0.4], [0.6], [0.8]])
-    low, high, none = (report.counted(scores, targets, [threshold], "multi")[0] for threshold in (0.3, 0.7, 0.95))
+    low, high, none = (report.count_classes(scores, targets, [threshold], "multi")[0] for threshold in (0.3, 0.7, 0.95))
     counts = ("support", "observed", "said", "right")
     assert [low[name] for name in counts] == [2, 3, 3, 2] and (low["precision"], low["recall"]) == (0.666667, 1.0)
     assert [high[name] for name in counts] == [2, 3, 1, 1] and (high["precision"], high["recall"]) == (1.0, 0.5)
@@ -452,9 +470,10 @@ def test_counting_follows_the_threshold():
 
 def test_counting_and_intervals_of_classes_do_without_scikit_learn():
     code = (
-        "import sys, numpy as np; from musicml.evaluation import metrics as report; targets = np.eye(3)[np.arange(30) % 3]; "
-        "said = report.decide(targets, 'single', []); report.counted(targets, targets, [0.5] * 3, 'single'); "
-        "report.class_intervals(targets, targets, said, np.arange(30)); "
+        "import sys, numpy as np; from musicml.evaluation import metrics as report; "
+        "targets = np.eye(3)[np.arange(30) % 3]; "
+        "said = report.apply_thresholds(targets, 'single', []); report.count_classes(targets, targets, [0.5] * 3, 'single'); "
+        "report.compute_class_intervals(targets, targets, said, np.arange(30)); "
         "assert not {'sklearn', 'scipy'} & set(sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr == ""
@@ -463,12 +482,12 @@ def test_counting_and_intervals_of_classes_do_without_scikit_learn():
 def test_a_mean_has_an_interval_over_groups_and_none_where_drawing_them_again_changes_nothing():
     rng = np.random.default_rng(0)
     right = rng.random(200) < 0.7
-    mean, by_file = report.mean_and_interval(right, np.arange(200))
+    mean, by_file = report.compute_mean_and_interval(right, np.arange(200))
     assert mean == pytest.approx(right.mean()) and by_file[0] < mean < by_file[1]
     # ten copies of each file in its group are no more than the file alone
-    assert report.mean_and_interval(np.repeat(right, 10), np.repeat(np.arange(200), 10)) == (mean, by_file)
-    assert report.mean_and_interval(right, np.zeros(200)) == (mean, None)
-    assert report.mean_and_interval(np.ones(200), np.arange(200)) == (1.0, None)
+    assert report.compute_mean_and_interval(np.repeat(right, 10), np.repeat(np.arange(200), 10)) == (mean, by_file)
+    assert report.compute_mean_and_interval(right, np.zeros(200)) == (mean, None)
+    assert report.compute_mean_and_interval(np.ones(200), np.arange(200)) == (1.0, None)
 
 
 # counts, thresholds, ranks
@@ -479,26 +498,26 @@ def test_wilson_is_the_formula_of_1927(right, n):
     z, share = stats.norm.ppf(0.975), right / n
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    assert wilson(right, n) == pytest.approx((centre - half, centre + half), rel=1e-9)
+    assert compute_wilson_interval(right, n) == pytest.approx((centre - half, centre + half), rel=1e-9)
 
 
 def test_a_class_that_is_right_in_all_its_five_examples_is_no_certainty():
     targets = np.eye(30)[np.arange(150) // 5]
     scores = targets.copy()
     scores[0] = np.eye(30)[1]  # 149 of 150
-    made = report.make(scores, targets, np.arange(150), [f"c{k}" for k in range(30)], "single", [])
+    made = report.compute_report(scores, targets, np.arange(150), [f"c{k}" for k in range(30)], "single", [])
     last, first = made["per_class"][29], made["per_class"][0]
     assert last["recall"] == 1 and last["wilson"]["recall"] == pytest.approx([0.565518, 1.0], abs=1e-6)
     assert first["recall"] == 0.8 and first["wilson"]["recall"][0] == pytest.approx(0.375535, abs=1e-6)
     assert made["metrics"]["accuracy"] == pytest.approx(149 / 150, abs=1e-6)
     assert made["intervals"]["accuracy"] == pytest.approx([0.963, 0.999], abs=5e-4), "as plain counts have it"
-    paired = report.make(scores, targets, np.arange(150) // 2, [f"c{k}" for k in range(30)], "single", [])
+    paired = report.compute_report(scores, targets, np.arange(150) // 2, [f"c{k}" for k in range(30)], "single", [])
     assert paired["intervals"]["accuracy"][1] == 1.0, "where files share groups, groups are drawn"
 
 
 def test_a_class_that_is_never_answered_has_no_interval_of_its_precision():
     targets = np.eye(3)[[0, 0, 1, 2]]
-    made = report.make(np.eye(3)[[0, 0, 0, 2]], targets, np.arange(4), list("abc"), "single", [])
+    made = report.compute_report(np.eye(3)[[0, 0, 0, 2]], targets, np.arange(4), list("abc"), "single", [])
     assert made["per_class"][1]["precision"] is None and made["per_class"][1]["wilson"]["precision"] is None
     assert made["per_class"][1]["wilson"]["recall"][0] == 0
 
@@ -509,7 +528,7 @@ def test_label_ranking_average_precision_equals_scikit_learns_where_all_cells_we
     rng = np.random.default_rng(seed)
     scores, targets = rng.random((80, 6)), (rng.random((80, 6)) < 0.2).astype(float)
     scores = scores.round(1) if ties else scores
-    found = report.label_ranking(scores, targets)
+    found = report.compute_label_ranking(scores, targets)
     defined = np.isfinite(found)
     wanted = metrics.label_ranking_average_precision_score(targets[defined], scores[defined])
     assert found[defined].mean() == pytest.approx(wanted, rel=1e-9)
@@ -522,15 +541,15 @@ def test_label_ranking_average_precision_equals_scikit_learns_where_all_cells_we
 def test_label_ranking_leaves_out_cells_that_nobody_looked_at():
     scores = np.array([[0.9, 0.8, 0.7, 0.6]])
     targets = np.array([[np.nan, 0.0, 1.0, np.nan]])
-    assert report.label_ranking(scores, targets).tolist() == [0.5]
-    assert np.isnan(report.label_ranking(scores, np.array([[np.nan, 1.0, 1.0, np.nan]]))).all()
+    assert report.compute_label_ranking(scores, targets).tolist() == [0.5]
+    assert np.isnan(report.compute_label_ranking(scores, np.array([[np.nan, 1.0, 1.0, np.nan]]))).all()
 
 
 def test_results_at_one_half_stand_beside_those_at_the_fitted_thresholds():
     scores, targets, _ = table("multi", 0)
     names = [f"c{k}" for k in range(4)]
-    made = report.make(scores, targets, np.arange(60) // 3, names, "multi", [0.2, 0.3, 0.7, 0.8])
-    half = report.make(scores, targets, np.arange(60) // 3, names, "multi", [0.5] * 4)
+    made = report.compute_report(scores, targets, np.arange(60) // 3, names, "multi", [0.2, 0.3, 0.7, 0.8])
+    half = report.compute_report(scores, targets, np.arange(60) // 3, names, "multi", [0.5] * 4)
     assert made["thresholds"] == [0.2, 0.3, 0.7, 0.8]
     assert made["at_half"] == {name: half[name] for name in ("metrics", "intervals", "per_class")}
     assert made["metrics"]["macro_f1"] != half["metrics"]["macro_f1"]
@@ -541,8 +560,8 @@ def test_results_at_one_half_stand_beside_those_at_the_fitted_thresholds():
 def test_scores_that_are_no_numbers_are_a_sentence_and_no_figure(task):
     scores, targets, _ = table(task, 0)
     scores[3, 1] = np.nan
-    with pytest.raises(BadInput, match="must be numbers to be judged, and 1 of 60 examples"):
-        report.make(scores, targets, np.arange(60), list("abcd"), task, [0.5] * 4)
+    with pytest.raises(InputError, match="must be numbers to be judged, and 1 of 60 examples"):
+        report.compute_report(scores, targets, np.arange(60), list("abcd"), task, [0.5] * 4)
 
 
 def test_one_class_each_knows_no_threshold():
@@ -553,7 +572,7 @@ def test_one_class_each_knows_no_threshold():
 def test_the_areas_under_both_curves_are_scikit_learns_to_nine_digits(ties):
     scores, targets, _ = table("single", 3, n=200, ties=ties)
     for k in range(4):
-        (auc,), (area,) = report.ranked(scores[:, k], targets[:, k] == 1, np.ones((1, 200)))
+        (auc,), (area,) = report.compute_ranking_draws(scores[:, k], targets[:, k] == 1, np.ones((1, 200)))
         assert area == pytest.approx(metrics.average_precision_score(targets[:, k], scores[:, k]), rel=1e-9)
         assert auc == pytest.approx(metrics.roc_auc_score(targets[:, k], scores[:, k]), rel=1e-9)
 
@@ -570,7 +589,9 @@ def test_the_weighted_figures_have_intervals_around_them():
 @pytest.mark.parametrize("task", ["single", "multi"])
 def test_a_draw_of_every_example_once_gives_the_weighted_figures_of_the_report(task):
     scores, targets, said = table(task, 1)
-    once = report.figures(report.by_class(scores, targets, said, np.ones((1, 60))), np.ones((1, 60)), task)
+    once = report.compute_mean_draws(
+        report.compute_class_draws(scores, targets, said, np.ones((1, 60))), np.ones((1, 60)), task
+    )
     found = made(task, 1)["metrics"]
     for name in ("weighted_precision", "weighted_recall", "weighted_f1", "weighted_auc"):
         assert once[name][0] == pytest.approx(found[name], abs=1e-6)

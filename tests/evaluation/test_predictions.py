@@ -9,7 +9,7 @@ import pytest
 
 from musicml.evaluation import metrics, predictions
 from musicml.experiment.run import Run
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 from tests.fixtures.fake_runs import make
 from tests.fixtures.near import off
 
@@ -32,9 +32,9 @@ def copy_of(run_of, tmp_path):
 @pytest.mark.parametrize("name", ["cnn", "transfer", "multi"])
 def test_a_report_made_of_the_table_is_the_runs_own(name, run_of):
     run = run_of[name]
-    found, own = predictions.read(run), run.read("report.json")
+    found, own = predictions.read_predictions(run), run.read("report.json")
     thresholds = run.read("serving.json")["thresholds"]
-    again = metrics.make(
+    again = metrics.compute_report(
         found.scores, found.targets, found.groups, list(found.class_names), found.task, thresholds, draws=40
     )
     assert again["metrics"] == pytest.approx(own["metrics"], abs=1e-5)
@@ -44,25 +44,25 @@ def test_a_report_made_of_the_table_is_the_runs_own(name, run_of):
 
 
 def test_the_table_of_a_trained_run_is_what_was_asked_and_answered(asked_about_tones):
-    found, own = predictions.read(asked_about_tones), asked_about_tones.read("report.json")
+    found, own = predictions.read_predictions(asked_about_tones), asked_about_tones.read("report.json")
     sides = {row["example"]: row for row in asked_about_tones.table("split.csv")}
     assert found.class_names == ("high", "low", "middle") and found.task == "single"
     assert {sides[name]["split"] for name in found.names} == {"test"} and len(found.names) == own["n"]
     assert found.groups.tolist() == [sides[name]["group"] for name in found.names]
     truth = [found.class_names[k] for k in found.targets.argmax(axis=1)]
     assert truth == [name.split("/")[0] for name in found.names]
-    assert metrics.confusion(found.scores, found.targets).tolist() == own["confusion"]
+    assert metrics.compute_confusion(found.scores, found.targets).tolist() == own["confusion"]
     assert off(found.scores.sum(axis=1), 1) < 1e-5
 
 
 def test_of_several_classes_what_nobody_looked_for_is_nan(run_of):
-    found, rows = predictions.read(run_of["multi"]), run_of["multi"].table("predictions.csv")
+    found, rows = predictions.read_predictions(run_of["multi"]), run_of["multi"].table("predictions.csv")
     for truth, row in zip(found.targets, rows, strict=True):
         names = {value: {n for n, t in zip(found.class_names, truth, strict=True) if t == value} for value in (0, 1)}
         assert names[1] == set(row["labels"].split("|"))
         assert names[0] == set(filter(None, row["absent"].split("|")))
     assert np.isnan(found.targets).any()
-    single = predictions.read(run_of["cnn"]).targets
+    single = predictions.read_predictions(run_of["cnn"]).targets
     assert not np.isnan(single).any() and (single.sum(axis=1) == 1).all()
 
 
@@ -70,19 +70,23 @@ def test_the_clips_of_an_example_average_to_its_scores(run_of):
     from musicml.inference import calibration
 
     run = run_of["cnn"]
-    found, clips, served = predictions.read(run), predictions.clips(run), run.read("serving.json")
+    found, clips, served = (
+        predictions.read_predictions(run),
+        predictions.read_clip_scores(run),
+        run.read("serving.json"),
+    )
     assert list(clips) == list(range(len(found.names)))
     for place, (starts, scores) in clips.items():
         assert starts[0] == 0 and (np.diff(starts) > 0).all() and scores.shape == (len(starts), 10)
-        meant = calibration.temper(scores.mean(axis=0), served["temperature"], "single")
+        meant = calibration.apply_temperature(scores.mean(axis=0), served["temperature"], "single")
         assert off(meant, found.scores[place]) < 1e-4
-    assert {len(starts) for starts, _ in predictions.clips(run_of["transfer"]).values()} == {1}
+    assert {len(starts) for starts, _ in predictions.read_clip_scores(run_of["transfer"]).values()} == {1}
 
 
 def test_names_that_are_hard_to_write_come_back(tmp_path):
     names = ("a|b", 'comma, quote " and <b>', "gamelan\nbali", "ünïcode 🎻")
     run = make(tmp_path, n=16, class_names=names)
-    found = predictions.read(run)
+    found = predictions.read_predictions(run)
     assert found.class_names == names and (found.targets.sum(axis=0) == 4).all()
 
 
@@ -91,7 +95,7 @@ def test_a_thousand_rows_of_thirty_classes_are_read_in_a_blink(tmp_path):
     seconds = []
     for _ in range(5):
         begun = time.perf_counter()
-        assert predictions.read(run).scores.shape == (1000, 30)
+        assert predictions.read_predictions(run).scores.shape == (1000, 30)
         seconds.append(time.perf_counter() - begun)
     assert min(seconds) < 0.03
 
@@ -198,7 +202,7 @@ def put(path, **arrays):
 
 def refusal(read, run):
     """The sentence that `read` refuses a run with: one, with the run's name and a cure."""
-    with pytest.raises(BadInput) as refused:
+    with pytest.raises(InputError) as refused:
         read(run)
     sentence = str(refused.value)
     assert run.name in sentence and "\n" not in sentence and len(sentence) < 500
@@ -211,7 +215,7 @@ def test_a_damaged_table_is_refused_in_a_sentence(name, copy_of):
     damage, *words = DAMAGES[name]
     run = copy_of("cnn")
     damage(run.path)
-    sentence = refusal(predictions.read, run)
+    sentence = refusal(predictions.read_predictions, run)
     assert all(word in sentence for word in words), sentence
 
 
@@ -220,16 +224,16 @@ def test_damaged_clips_are_refused_in_a_sentence(name, copy_of):
     damage, *words = NO_CLIPS[name]
     run = copy_of("cnn")
     damage(run.path / "clips.npz")
-    sentence = refusal(predictions.clips, run)
+    sentence = refusal(predictions.read_clip_scores, run)
     assert all(word in sentence for word in words), sentence
 
 
 def test_a_table_that_a_spreadsheet_saved_again_is_read(copy_of):
     run = copy_of("cnn")
-    before = predictions.read(run)
+    before = predictions.read_predictions(run)
     path = run.path / "predictions.csv"
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n") + b"\r\n")
-    assert np.array_equal(predictions.read(run).scores, before.scores)
+    assert np.array_equal(predictions.read_predictions(run).scores, before.scores)
 
 
 def test_reading_a_table_does_without_keras_and_scikit_learn():

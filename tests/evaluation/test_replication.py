@@ -16,8 +16,8 @@ from musicml.evaluation.replication import summary
 from musicml.experiment import config
 from musicml.experiment import run as runs
 from musicml.training import train
-from musicml.utils.errors import BadInput
-from musicml.utils.i18n import translated
+from musicml.utils.errors import InputError
+from musicml.utils.i18n import translate
 from tests.conftest import EXPERIMENTS, TONES
 from tests.fixtures.near import off
 
@@ -70,7 +70,7 @@ def recipes(tmp_path_factory):
 def replayed(recipes, root, tmp_path_factory):
     """Both replays, made once: the folder of the runs, what was found, what was said."""
     said, runs_root = [], tmp_path_factory.mktemp("runs")
-    found = replication.replay([recipes["leaky"], recipes["drums"]], root, runs_root, "sample", say=said.append)
+    found = replication.replicate([recipes["leaky"], recipes["drums"]], root, runs_root, "sample", say=said.append)
     return runs_root, found, said
 
 
@@ -82,13 +82,13 @@ def run_of(found):
 
 
 def test_there_is_a_recipe_for_each_of_the_five_systems_and_each_finds_its_partner():
-    read = [(path, config.read(path)) for path in RECIPES]
+    read = [(path, config.read_experiment(path)) for path in RECIPES]
     assert sorted(recipe.published.reference for _, recipe in read) == FIVE
     for path, recipe in read:
         for on_sample in (False, True):
             held = recipe.on_sample() if on_sample else recipe
-            partner = replication.partner_path(path, held)
-            honest = config.read(partner, config.changes(held.published.changes), on_sample)
+            partner = replication.find_partner(path, held)
+            honest = config.read_experiment(partner, config.parse_changes(held.published.changes), on_sample)
             assert honest.published is None and honest.data.protocol == "honest", path
             assert (honest.kind, honest.features, honest.family) == (held.kind, held.features, held.family), path
             assert (honest.model, honest.training, honest.clips) == (held.model, held.training, held.clips), path
@@ -98,7 +98,7 @@ def test_there_is_a_recipe_for_each_of_the_five_systems_and_each_finds_its_partn
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_what_is_wrong_with_a_recipe_can_be_said_in_indonesian(path):
     fault = tomllib.loads(path.read_text())["published"]["fault"]
-    assert len(fault) > 100 and translated(fault, "id") != fault
+    assert len(fault) > 100 and translate(fault, "id") != fault
 
 
 def test_recipes_are_trained_by_name_and_never_among_the_honest_ones(monkeypatch):
@@ -108,9 +108,12 @@ def test_recipes_are_trained_by_name_and_never_among_the_honest_ones(monkeypatch
         assert trained.experiment_path(name) == there
     assert trained.experiment_path("genre_gru") == Path("experiments/genre_gru.toml")
     assert trained.experiment_path("nothing") == Path("experiments/nothing.toml")
-    honest = [config.read(path) for path in sorted(Path("experiments").glob("*.toml"))]
+    honest = [config.read_experiment(path) for path in sorted(Path("experiments").glob("*.toml"))]
     assert len(honest) > 10 and all(one.published is None and one.data.protocol == "honest" for one in honest)
-    assert replication.path_of("gtzan_gru") == replication.path_of("gtzan_gru_published") == there and there.is_file()
+    assert (
+        replication.find_recipe("gtzan_gru") == replication.find_recipe("gtzan_gru_published") == there
+        and there.is_file()
+    )
 
 
 # Random pieces, and the first second
@@ -126,13 +129,13 @@ def test_a_track_stands_on_both_sides_where_its_pieces_are_dealt_at_random(repla
     crossing = [track for track, its in sides.items() if {"train", "val"} <= its]
     assert len(crossing) > len(sides) / 2
     assert run.facts()["split"]["statement"].startswith("by piece, whatever track it is of, which flatters: ")
-    assert translated(run.facts()["split"]["statement"], "id").startswith("menurut potongan, ")
+    assert translate(run.facts()["split"]["statement"], "id").startswith("menurut potongan, ")
 
 
 def test_pieces_are_judged_where_the_published_figure_was_and_in_their_tracks_groups(replayed):
     run = run_of(replayed[1][0])
     asked = [row["example"] for row in run.table("split.csv") if row["split"] == "val"]
-    table = predictions.read(run)
+    table = predictions.read_predictions(run)
     assert run.read("report.json")["split"] == "val" and sorted(table.names) == sorted(asked)
     assert len(set(table.groups)) < len(table.names), "the pieces of a track are no two independent examples"
 
@@ -140,23 +143,23 @@ def test_pieces_are_judged_where_the_published_figure_was_and_in_their_tracks_gr
 @pytest.mark.numeric
 def test_a_piece_is_answered_by_the_frames_that_it_was_in_training(replayed, root):
     run = run_of(replayed[1][0])
-    predictor, table = evaluate.Predictor(run), predictions.read(run)
+    predictor, table = evaluate.Predictor(run), predictions.read_predictions(run)
     name = table.names[-1]
     track, _, number = name.rpartition("#")
-    dataset = evaluate.loading.load_again(run.facts()["data"])
+    dataset = evaluate.loading.reload_dataset(run.facts()["data"])
     path = next(example.path for example in dataset.examples if example.id == track)
     whole, length = predictor.read(path), predictor.serving.clip["n_frames"]
     piece = whole.values[int(number) * length : (int(number) + 1) * length]
-    answer = predictor.answer([evaluate.Question("piece", piece)])[0]
+    answer = predictor.answer([evaluate.ModelInput("piece", piece)])[0]
     assert off(answer.scores, table.scores[-1]) < 1e-5
 
 
 @pytest.mark.numeric
 def test_the_first_second_is_asked_of_tracks_whose_beginning_was_judged(replayed):
     run, served = run_of(replayed[1][0]), replayed[1][0].as_served["first_second"]
-    beginnings = [name for name in predictions.read(run).names if name.endswith("#0")]
+    beginnings = [name for name in predictions.read_predictions(run).names if name.endswith("#0")]
     assert served["n"] == len(beginnings) > 0 and 0 <= served["accuracy"] <= 1 and served["seconds"] == 1.0
-    table = predictions.read(run)
+    table = predictions.read_predictions(run)
     right = [
         table.targets[k, table.scores[k].argmax()] for k in range(len(table.names)) if table.names[k] in beginnings
     ]
@@ -165,14 +168,14 @@ def test_the_first_second_is_asked_of_tracks_whose_beginning_was_judged(replayed
 
 def test_a_folder_with_tracks_of_which_a_piece_was_learnt_is_not_scored(replayed, root, tmp_path):
     run = run_of(replayed[1][0])
-    dataset = evaluate.loading.load_again(run.facts()["data"])
+    dataset = evaluate.loading.reload_dataset(run.facts()["data"])
     taught = {row["example"].rpartition("#")[0] for row in run.table("split.csv") if row["split"] == "train"}
     example = next(one for one in dataset.examples if one.id in taught and one.label in ("blues", "jazz"))
     for name in ("blues", "jazz"):
         (tmp_path / "own" / name).mkdir(parents=True)
         shutil.copy(example.path, tmp_path / "own" / name / "song.wav")
-    with pytest.raises(BadInput, match="was not trained on, and holds none"):
-        evaluate.evaluate(run, tmp_path / "own", say=silent)
+    with pytest.raises(InputError, match="was not trained on, and holds none"):
+        evaluate.evaluate_run(run, tmp_path / "own", say=silent)
 
 
 # Softmax applied twice
@@ -182,10 +185,10 @@ def test_a_folder_with_tracks_of_which_a_piece_was_learnt_is_not_scored(replayed
 @pytest.mark.parametrize("n_classes", [2, 10, 30])
 def test_softmax_of_softmax_shows_the_same_answers_and_never_more_than_its_bound(n_classes):
     rng = np.random.default_rng(n_classes)
-    scores = published.softmax(rng.normal(0, 4, (500, n_classes)))
+    scores = published.compute_softmax(rng.normal(0, 4, (500, n_classes)))
     scores[0] = np.eye(n_classes)[0]  # as sure as can be
     targets = np.eye(n_classes)[scores.argmax(axis=1)]
-    found = published.softmax_twice(scores, targets, [str(k) for k in range(500)])
+    found = published.score_softmax_twice(scores, targets, [str(k) for k in range(500)])
     bound = np.e / (np.e + n_classes - 1)
     assert found["accuracy"] == 1.0 and found["accuracy_interval"][0] < 1.0
     assert found["highest"] == pytest.approx(bound, abs=1e-6) == found["most_possible"]
@@ -195,7 +198,7 @@ def test_softmax_of_softmax_shows_the_same_answers_and_never_more_than_its_bound
 
 
 def test_of_thirty_classes_it_is_86_in_a_thousand():
-    assert round(published.most_confident(30), 3) == 0.086
+    assert round(published.compute_max_confidence(30), 3) == 0.086
 
 
 # Rows of violins that name drums
@@ -204,7 +207,7 @@ def test_of_thirty_classes_it_is_86_in_a_thousand():
 def test_violin_rows_name_drum_files_and_the_ceiling_says_what_that_leaves(replayed):
     found = replayed[1][1]
     run, ceiling = run_of(found), found.as_served["ceiling"]
-    dataset = evaluate.loading.load_again(run.facts()["data"])
+    dataset = evaluate.loading.reload_dataset(run.facts()["data"])
     violins = [one for one in dataset.examples if one.label == "violin" and one.split == "train"]
     drums = {one.path for one in dataset.examples if one.label == "drum" and one.split == "train"}
     assert violins and all(one.path in drums for one in violins)
@@ -224,7 +227,7 @@ def test_the_published_table_of_labels_leaves_0_909():
     dataset = evaluate.Dataset(
         "sounds", "sound", "single", "instrument", ("drum", "guitar", "piano", "violin"), examples
     )
-    assert round(published.ceiling(dataset)["macro_auc"], 3) == 0.909
+    assert round(published.find_label_ceiling(dataset)["macro_auc"], 3) == 0.909
 
 
 # Cells that nobody judged
@@ -242,7 +245,7 @@ def cells_as_in_openmic(n=374, seed=0):
 @pytest.mark.numeric
 def test_answering_present_to_everything_looks_all_but_perfect_as_published_and_masked_it_does_not():
     read, judged = cells_as_in_openmic()
-    found = published.cells(read > 2, read, judged, [str(k) for k in range(len(read))])
+    found = published.score_cells(read > 2, read, judged, [str(k) for k in range(len(read))])
     always = found["all_present"]
     assert always["as_published"]["weighted_precision"] >= 0.9 and always["as_published"]["weighted_recall"] == 1.0
     assert always["judged"]["weighted_precision"] < 0.7 and always["judged"]["weighted_recall"] == 1.0
@@ -257,8 +260,10 @@ def test_weighted_figures_are_those_of_the_report_with_an_interval():
     scores = np.random.default_rng(2).random(read.shape)
     groups = np.array([str(k // 2) for k in range(60)], dtype=object)
     for truth in (read, judged):
-        made = published.metrics.make(scores, truth, groups, [str(k) for k in range(20)], "multi", [0.5] * 20, draws=10)
-        found = published.weighted(scores >= 0.5, truth, groups)
+        made = published.metrics.compute_report(
+            scores, truth, groups, [str(k) for k in range(20)], "multi", [0.5] * 20, draws=10
+        )
+        found = published.weigh_by_support(scores >= 0.5, truth, groups)
         for name, one in found.items():
             assert one.value == pytest.approx(made["metrics"][name], abs=1e-6)
             assert one.interval[0] < one.value < one.interval[1]
@@ -267,20 +272,20 @@ def test_weighted_figures_are_those_of_the_report_with_an_interval():
 @pytest.mark.numeric
 def test_a_run_on_unjudged_cells_is_counted_both_ways(root, tmp_path):
     changes = {"training.epochs": 1, "model.filters": [4], "model.dense_units": 8}
-    recipe = config.read(EXPERIMENTS / "as_published/openmic_cnn_published.toml", changes)
-    run = train.train(recipe, root, tmp_path, "sample", say=silent)
-    made, table = evaluate.evaluate(run, say=silent), predictions.read(run)
+    recipe = config.read_experiment(EXPERIMENTS / "as_published/openmic_cnn_published.toml", changes)
+    run = train.train_experiment(recipe, root, tmp_path, "sample", say=silent)
+    made, table = evaluate.evaluate_run(run, say=silent), predictions.read_predictions(run)
     found = made["as_served"]["cells"]
-    judged = published.judged_cells(run.facts()["data"], table.names, table.class_names, None)
+    judged = published.read_judged_cells(run.facts()["data"], table.names, table.class_names, None)
     seen = ~np.isnan(judged)
     assert (table.targets[~seen] == 1).all() and (~seen).mean() > 0.5, "what nobody judged is read as present"
     assert (found["n"], found["judged"]) == (table.targets.size, seen.sum())
     assert seen[:, table.class_names.index("voice")].all(), "only clips whose voice was judged"
     for name in published.WEIGHTED:
         assert found["model"]["as_published"][name] == pytest.approx(made["metrics"][name], abs=1e-6)
-        assert published.figure(run, name).value == pytest.approx(made["metrics"][name], abs=1e-6)
+        assert published.compute_published_metric(run, name).value == pytest.approx(made["metrics"][name], abs=1e-6)
     same = table.scores.argmax(axis=1) == table.targets.argmax(axis=1)
-    assert published.figure(run, "accuracy").value == pytest.approx(same.mean(), abs=1e-6)
+    assert published.compute_published_metric(run, "accuracy").value == pytest.approx(same.mean(), abs=1e-6)
 
 
 # Runs
@@ -304,7 +309,9 @@ def test_runs_carry_their_protocol_and_what_they_replay(replayed, musicml):
 def test_published_replayed_and_honest_stand_side_by_side(replayed):
     leaky, drums = replayed[1]
     (row,) = leaky.rows
-    assert row.metric == "accuracy" and row.published == published_results.get("gtzan_gru").figures["accuracy"]
+    assert (
+        row.metric == "accuracy" and row.published == published_results.get_reference("gtzan_gru").figures["accuracy"]
+    )
     assert row.replayed.value == run_of(leaky).read("report.json")["metrics"]["accuracy"]
     assert row.replayed.interval and leaky.sample and leaky.sides[0].startswith("val (")
     assert drums.rows[0].published == (0.902, 0.908) and drums.rows[0].honest.interval
@@ -314,7 +321,7 @@ def test_published_replayed_and_honest_stand_side_by_side(replayed):
 def test_every_sentence_of_a_replay_can_be_said_in_indonesian(replayed):
     for one in replayed[1]:
         for sentence in one.sentences[1:]:
-            made = translated(sentence, "id")
+            made = translate(sentence, "id")
             assert made != sentence and " the " not in made and " to " not in made
 
 
@@ -322,35 +329,37 @@ def test_a_run_that_is_there_is_not_trained_again_and_another_seed_is(replayed, 
     runs_root, found, said = replayed
     assert sum(words.endswith(": training") for words in said) == 4
     before, again = len(runs.list_runs(runs_root)), []
-    second = replication.replay([recipes["drums"]], root, runs_root, "sample", say=again.append)
+    second = replication.replicate([recipes["drums"]], root, runs_root, "sample", say=again.append)
     assert second[0].runs == found[1].runs and len(runs.list_runs(runs_root)) == before
     assert [words.endswith(" is there already") for words in again] == [True, True]
-    recipe = config.read(recipes["drums"], sample=True)
-    assert replication.held_run(recipe, root, runs_root, "sample", 0) is not None
-    assert replication.held_run(recipe, root, runs_root, "sample", 1) is None
-    changed = config.read(recipes["drums"], {"model.n_estimators": 4}, sample=True)
-    assert replication.held_run(changed, root, runs_root, "sample", 0) is None
+    recipe = config.read_experiment(recipes["drums"], sample=True)
+    assert replication.find_run(recipe, root, runs_root, "sample", 0) is not None
+    assert replication.find_run(recipe, root, runs_root, "sample", 1) is None
+    changed = config.read_experiment(recipes["drums"], {"model.n_estimators": 4}, sample=True)
+    assert replication.find_run(changed, root, runs_root, "sample", 0) is None
 
 
 def test_a_run_on_files_that_have_changed_since_is_trained_again(replayed, recipes, root, tmp_path):
     runs_root, found, _ = replayed
-    recipe = config.read(recipes["violins"], sample=True)
+    recipe = config.read_experiment(recipes["violins"], sample=True)
     data = shutil.copytree(root / "sample" / "instrument_sounds", tmp_path / "sample" / "instrument_sounds")
-    assert replication.held_run(recipe, tmp_path, runs_root, "sample", 0) is not None, "wherever the data lies"
+    assert replication.find_run(recipe, tmp_path, runs_root, "sample", 0) is not None, "wherever the data lies"
     first, second = sorted(data.glob("Train_submission/**/*.wav"))[:2]
     shutil.copy(second, first)
-    assert replication.held_run(recipe, tmp_path, runs_root, "sample", 0) is None
+    assert replication.find_run(recipe, tmp_path, runs_root, "sample", 0) is None
 
 
 def test_one_that_fails_is_named_and_the_others_go_on(recipes, root, tmp_path, musicml, monkeypatch):
-    made = replication.Replay("drums", "sounds_resnet50", "instrument_sounds", rows=(), sides=("val (1)", "test (1)"))
+    made = replication.Replication(
+        "drums", "sounds_resnet50", "instrument_sounds", rows=(), sides=("val (1)", "test (1)")
+    )
 
     def one(path, *rest):
         if path.stem == "leaky":
             raise RuntimeError("the device is out of memory\nand more")
         return made
 
-    monkeypatch.setattr(replication, "one", one)
+    monkeypatch.setattr(replication, "replicate_one", one)
     words = ("replay", recipes["leaky"], recipes["drums"], "--data-root", root, "--runs", tmp_path)
     code, out, err = musicml(*words, "--json")
     told = json.loads(out)
@@ -361,15 +370,15 @@ def test_one_that_fails_is_named_and_the_others_go_on(recipes, root, tmp_path, m
 
 
 def test_what_is_no_recipe_is_refused_before_anything_is_trained(recipes, root, tmp_path):
-    with pytest.raises(BadInput, match="tones must say in .published. what it replays"):
-        replication.replay([recipes["leaky"], recipes["tones"]], root, tmp_path, say=silent)
-    with pytest.raises(BadInput, match="is not there: did you mean 'leaky'"):
-        replication.replay([recipes["leaky"].with_name("leeky.toml")], root, tmp_path, say=silent)
+    with pytest.raises(InputError, match="tones must say in .published. what it replays"):
+        replication.replicate([recipes["leaky"], recipes["tones"]], root, tmp_path, say=silent)
+    with pytest.raises(InputError, match="is not there: did you mean 'leaky'"):
+        replication.replicate([recipes["leaky"].with_name("leeky.toml")], root, tmp_path, say=silent)
     alone = tmp_path / "experiments/as_published/leaky.toml"
     alone.parent.mkdir(parents=True)
     shutil.copy(recipes["leaky"], alone)
-    with pytest.raises(BadInput, match="tones.toml must be an experiment file and is not there"):
-        replication.replay([alone], root, tmp_path, say=silent)
+    with pytest.raises(InputError, match="tones.toml must be an experiment file and is not there"):
+        replication.replicate([alone], root, tmp_path, say=silent)
     assert runs.list_runs(tmp_path) == []
 
 
@@ -392,45 +401,50 @@ def test_evaluating_such_a_run_says_where_its_fault_is_told(replayed, musicml):
 
 
 def row(replayed, honest, metric="accuracy"):
-    return replication.Row(metric, 0.9, None, replayed, honest)
+    return replication.ReplicationRow(metric, 0.9, None, replayed, honest)
 
 
 def test_a_verdict_follows_from_the_figures_whatever_they_are():
-    high, low = published.Figure(0.9, [0.85, 0.95]), published.Figure(0.6, [0.5, 0.7])
-    near, none = published.Figure(0.8, [0.7, 0.9]), published.Figure(None)
-    assert "flatters by 0.300, and the two intervals do not touch" in summary.verdict(row(high, low))
-    assert "is 0.100 higher; the intervals overlap" in summary.verdict(row(high, near))
-    assert "does not flatter: its figure is 0.300 lower, and the two intervals" in summary.verdict(row(low, high))
-    assert "is 0.100 lower; the intervals overlap, so that may be chance" in summary.verdict(row(near, high))
-    assert "On this data the two are the same" in summary.verdict(row(high, high))
-    assert "can't be compared" in summary.verdict(row(high, none)) and "can't be compared" in summary.verdict(
-        row(high, None)
-    )
+    high, low = published.IntervalEstimate(0.9, [0.85, 0.95]), published.IntervalEstimate(0.6, [0.5, 0.7])
+    near, none = published.IntervalEstimate(0.8, [0.7, 0.9]), published.IntervalEstimate(None)
+    assert "flatters by 0.300, and the two intervals do not touch" in summary.write_verdict(row(high, low))
+    assert "is 0.100 higher; the intervals overlap" in summary.write_verdict(row(high, near))
+    assert "does not flatter: its figure is 0.300 lower, and the two intervals" in summary.write_verdict(row(low, high))
+    assert "is 0.100 lower; the intervals overlap, so that may be chance" in summary.write_verdict(row(near, high))
+    assert "On this data the two are the same" in summary.write_verdict(row(high, high))
+    assert "can't be compared" in summary.write_verdict(
+        row(high, none)
+    ) and "can't be compared" in summary.write_verdict(row(high, None))
 
 
 def test_what_judging_every_file_gives_is_told_by_the_widths_of_intervals():
-    (said,) = summary.widths(row(published.Figure(0.8, [0.7, 0.9]), published.Figure(0.8, [0.78, 0.82])))
-    assert "20.0 points wide" in said and "it is 4.0." in said and translated(said, "id") != said
-    assert summary.widths(row(published.Figure(0.8, None), published.Figure(0.8, [0.7, 0.9]))) == []
+    (said,) = summary.compare_widths(
+        row(published.IntervalEstimate(0.8, [0.7, 0.9]), published.IntervalEstimate(0.8, [0.78, 0.82]))
+    )
+    assert "20.0 points wide" in said and "it is 4.0." in said and translate(said, "id") != said
+    assert (
+        summary.compare_widths(row(published.IntervalEstimate(0.8, None), published.IntervalEstimate(0.8, [0.7, 0.9])))
+        == []
+    )
 
 
 def test_a_confidence_is_told_beside_what_was_right():
-    scores = published.softmax(np.random.default_rng(0).normal(0, 3, (50, 30)))
-    served = published.softmax_twice(scores, np.eye(30)[scores.argmax(axis=1)], [str(k) for k in range(50)])
-    said = summary.of_softmax(served, 30)
+    scores = published.compute_softmax(np.random.default_rng(0).normal(0, 3, (50, 30)))
+    served = published.score_softmax_twice(scores, np.eye(30)[scores.argmax(axis=1)], [str(k) for k in range(50)])
+    said = summary.explain_softmax(served, 30)
     assert "at most 8.6 % for any of 30 classes" in said and "100.0 % of its answers were right" in said
-    assert translated(said, "id") != said
+    assert translate(said, "id") != said
 
 
 def test_what_is_said_of_cells_can_be_said_in_indonesian():
     read, judged = cells_as_in_openmic()
-    found = published.cells(read > 0, read, judged, [str(k) for k in range(len(read))])
-    assert all(translated(sentence, "id") != sentence for sentence in summary.of_cells(found))
+    found = published.score_cells(read > 0, read, judged, [str(k) for k in range(len(read))])
+    assert all(translate(sentence, "id") != sentence for sentence in summary.explain_cells(found))
 
 
 def test_train_refuses_nothing_of_a_recipe_and_resumes_it(recipes, root, tmp_path):
-    run = train.train(config.read(recipes["leaky"]), root, tmp_path, "sample", say=silent)
+    run = train.train_experiment(config.read_experiment(recipes["leaky"]), root, tmp_path, "sample", say=silent)
     before = run.facts()["split"]["hash"]
     run.update(status="started")
-    again = train.resume(run, say=silent)
+    again = train.resume_run(run, say=silent)
     assert again.facts()["split"]["hash"] == before and again.status == "trained"

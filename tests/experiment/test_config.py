@@ -8,7 +8,7 @@ from musicml.data.datasets import loading
 from musicml.experiment import config
 from musicml.features import audio_features
 from musicml.models import registry
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 FOLDER = Path(__file__).parents[2] / "experiments"
 FILES = sorted(FOLDER.rglob("*.toml"))
@@ -43,11 +43,11 @@ PICTURES = {"instrument_images"}
 
 
 def parse(text=TEXT, overrides=None, sample=False):
-    return config.parse("mine", text, overrides, sample)
+    return config.parse_experiment("mine", text, overrides, sample)
 
 
 def refused(text=TEXT, overrides=None, sample=False):
-    with pytest.raises(BadInput) as error:
+    with pytest.raises(InputError) as error:
         parse(text, overrides, sample)
     return str(error.value)
 
@@ -183,31 +183,31 @@ def test_settings_hold_every_value_as_json_knows_it():
 
 def test_a_file_is_read_and_named_after_itself(tmp_path):
     (tmp_path / "mine.toml").write_text(TEXT)
-    assert config.read(tmp_path / "mine.toml") == parse()
-    assert config.read(tmp_path / "mine.toml", {"training.epochs": 3}, sample=True).training.epochs == 3
+    assert config.read_experiment(tmp_path / "mine.toml") == parse()
+    assert config.read_experiment(tmp_path / "mine.toml", {"training.epochs": 3}, sample=True).training.epochs == 3
 
 
 def test_a_byte_order_mark_as_windows_writes_it_does_no_harm(tmp_path):
     (tmp_path / "mine.toml").write_bytes(b"\xef\xbb\xbf" + TEXT.encode())
-    assert config.read(tmp_path / "mine.toml").training.epochs == 9
+    assert config.read_experiment(tmp_path / "mine.toml").training.epochs == 9
 
 
 def test_a_missing_file_names_the_nearest_one(tmp_path):
     (tmp_path / "genre_gru.toml").write_text(TEXT)
     (tmp_path / "openmic_cnn.toml").write_text(TEXT)
-    with pytest.raises(BadInput, match="is not there: did you mean 'genre_gru'. known here: genre_gru, openmic_cnn"):
-        config.read(tmp_path / "genre_gruu.toml")
-    with pytest.raises(BadInput, match="is not there: known here: none"):
-        config.read(tmp_path / "nowhere" / "genre_gru.toml")
+    with pytest.raises(InputError, match="is not there: did you mean 'genre_gru'. known here: genre_gru, openmic_cnn"):
+        config.read_experiment(tmp_path / "genre_gruu.toml")
+    with pytest.raises(InputError, match="is not there: known here: none"):
+        config.read_experiment(tmp_path / "nowhere" / "genre_gru.toml")
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path):
     (tmp_path / "picture.toml").write_bytes(b"\x89PNG\xff\xfe\x00")
-    with pytest.raises(BadInput, match="must be a text file in UTF-8"):
-        config.read(tmp_path / "picture.toml")
+    with pytest.raises(InputError, match="must be a text file in UTF-8"):
+        config.read_experiment(tmp_path / "picture.toml")
     (tmp_path / "folder.toml").mkdir()
-    with pytest.raises(BadInput, match="must be a text file in UTF-8"):
-        config.read(tmp_path / "folder.toml")
+    with pytest.raises(InputError, match="must be a text file in UTF-8"):
+        config.read_experiment(tmp_path / "folder.toml")
 
 
 PUBLISHED = """
@@ -255,7 +255,7 @@ def test_there_are_experiments():
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_experiment_of_ours_is_whole(path):
     text = path.read_text(encoding="utf-8")
-    plain, on_sample = config.read(path), config.read(path, sample=True)
+    plain, on_sample = config.read_experiment(path), config.read_experiment(path, sample=True)
     header = re.match(r"(# .+\n|#\n){3,}", text)
     reached = (
         r"On sample data, not music \(`make (train-all|replay)`.*\): .* 0\.\d+ \(0\.\d+ to [01]\.\d+\), "
@@ -264,7 +264,7 @@ def test_every_experiment_of_ours_is_whole(path):
     assert header and re.search(reached, header[0]), "a header says what it is, what it costs and what it reached"
     for found in (plain, on_sample):
         kind, families = FITS[found.kind]
-        assert found.data.dataset in loading.NAMES and found.family in registry.NAMES
+        assert found.data.dataset in loading.DATASET_NAMES and found.family in registry.FAMILY_NAMES
         assert (found.data.dataset in PICTURES) == (kind == "picture") and found.family in families
         assert found.kind != "vggish" or found.data.dataset == "openmic"
     assert getattr(on_sample.model, "weights", "none") == "none", "a first run downloads nothing but packages"
@@ -273,16 +273,16 @@ def test_every_experiment_of_ours_is_whole(path):
 
 
 def test_every_kind_of_features_is_placed_above():
-    assert set(FITS) == set(audio_features.KINDS)
+    assert set(FITS) == set(audio_features.FEATURE_KINDS)
 
 
 def parameters(name):
     """How many parameters the experiment's network has, on ten genres."""
-    found = config.read(FOLDER / f"{name}.toml")
+    found = config.read_experiment(FOLDER / f"{name}.toml")
     bins = found.features.n_bins
     shape = (found.features.n_frames(round(found.clips.seconds * found.features.sample_rate)), bins)
-    spec = registry.Spec(shape, 10, "single", "genre", np.zeros(bins, np.float32), np.ones(bins, np.float32))
-    return registry.build(found.family, found.model, spec).count_params()
+    spec = registry.ModelSpec(shape, 10, "single", "genre", np.zeros(bins, np.float32), np.ones(bins, np.float32))
+    return registry.build_model(found.family, found.model, spec).count_params()
 
 
 def test_the_gru_and_the_lstm_have_equally_many_parameters_and_the_header_says_how_many():

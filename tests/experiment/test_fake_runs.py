@@ -3,11 +3,11 @@ import time
 import numpy as np
 import pytest
 
-from musicml.data.datasets.loading import load, load_folder
+from musicml.data.datasets.loading import load_dataset, load_folder
 from musicml.evaluation import metrics
 from musicml.experiment import run as runs
 from musicml.inference import manifest
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 from tests.conftest import EXPERIMENTS, FAMILIES
 from tests.fixtures.fake_runs import DAMAGES, make, many
 from tests.fixtures.fake_runs import FAMILIES as PRESETS
@@ -23,7 +23,7 @@ def pair_of(trained, asked_about_tones, tones, tones_toml, data_root, tmp_path_f
         else:
             file, changes = FAMILIES[name]
             real, path = trained(name), EXPERIMENTS / f"{file}.toml"
-            dataset = load(real.facts()["data"]["dataset"], data_root)
+            dataset = load_dataset(real.facts()["data"]["dataset"], data_root)
             left_out = {row["file"] for row in real.table("excluded.csv")}  # a made run reads no file
             dataset = dataset.keep([example.id not in left_out for example in dataset.examples])
             how = {"experiment": path, "overrides": changes, "dataset": dataset}
@@ -83,10 +83,10 @@ def test_the_layers_of_a_made_run_are_keras_own(name, pair_of):
 def test_each_preset_makes_a_whole_run_that_reads_as_one(preset, tmp_path):
     run = make(tmp_path, family=preset, n=40)
     assert runs.list_runs(tmp_path) == [run] and run.is_whole and runs.open_run(run.path) == run
-    assert manifest.read(run).task == run.facts()["task"]
+    assert manifest.read_manifest(run).task == run.facts()["task"]
     found = run.read("report.json")
     assert found["n"] == len(run.table("predictions.csv")) == 40 and found["sample"]
-    assert 0.3 < found["metrics"][found["main_metric"]] < 1 and "to" in metrics.headline(found)
+    assert 0.3 < found["metrics"][found["main_metric"]] < 1 and "to" in metrics.format_headline(found)
 
 
 def test_a_made_backbone_has_many_layers_and_each_reads_layers_before_it(tmp_path):
@@ -145,7 +145,7 @@ def test_each_damage_is_one(damage, tmp_path, snapshot):
 def test_a_run_whose_facts_are_broken_is_passed_over_and_any_other_is_listed(tmp_path):
     listed = {damage: make(tmp_path, damage, n=20, status="broken", damage=damage) for damage in DAMAGES}
     assert {run.name for run in runs.list_runs(tmp_path)} == {name for name in listed if not name.startswith("run ")}
-    with pytest.raises(BadInput):
+    with pytest.raises(InputError):
         listed["report damaged"].read("report.json")
 
 

@@ -80,8 +80,8 @@ def test_its_report_reads_with_the_figures_that_it_had(old):
 
 def test_its_table_of_predictions_reads_and_gives_the_reports_accuracy(old):
     run, known = old
-    table = predictions.read(run)
+    table = predictions.read_predictions(run)
     right = table.scores.argmax(axis=1) == table.targets.argmax(axis=1)
     assert len(table.names) == 20 and right.mean() == pytest.approx(known["metrics"]["accuracy"], abs=1e-6)
-    assert len(predictions.clips(run)) == 20 and len(run.table("history.csv")) == 2
+    assert len(predictions.read_clip_scores(run)) == 20 and len(run.table("history.csv")) == 2
     assert {row["split"] for row in run.table("split.csv")} == {"train", "val", "test"}

@@ -5,11 +5,11 @@ import pytest
 
 from musicml.experiment import run as runs
 from musicml.utils import files
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 
 def begun(root, name="genre_gru", **facts):
-    return runs.create(root, name, 0, "[data]\n# as it was written\n", facts)
+    return runs.create_run(root, name, 0, "[data]\n# as it was written\n", facts)
 
 
 def whole(root, name="genre_gru"):
@@ -25,7 +25,7 @@ def told(run, **changes):
 
 
 def test_a_run_begins_with_its_name_its_experiment_and_its_facts(tmp_path):
-    run = runs.create(tmp_path / "runs", "genre_gru", 7, "[data]\n", {"data": {"sample": True}})
+    run = runs.create_run(tmp_path / "runs", "genre_gru", 7, "[data]\n", {"data": {"sample": True}})
     assert re.fullmatch(r"genre_gru-\d{8}T\d{6}-s7", run.name)
     assert run.path.parent == tmp_path / "runs"
     assert (run.path / "experiment.toml").read_text() == "[data]\n"
@@ -59,13 +59,13 @@ def test_an_update_adds_facts_and_keeps_the_others(tmp_path):
 def test_a_whole_run_is_never_changed(tmp_path):
     run = whole(tmp_path)
     before = (run.path / "run.json").read_bytes()
-    with pytest.raises(BadInput, match="is whole and is never changed"):
+    with pytest.raises(InputError, match="is whole and is never changed"):
         run.update(status="started")
     assert (run.path / "run.json").read_bytes() == before
 
 
 def test_two_runs_that_begin_in_one_second_get_two_folders(tmp_path):
-    folders = [runs.new_folder(tmp_path, "genre_gru-20260301T141205-s0") for _ in range(3)]
+    folders = [runs.make_run_folder(tmp_path, "genre_gru-20260301T141205-s0") for _ in range(3)]
     assert [folder.name.rpartition("-s0")[2] for folder in folders] == ["", "-2", "-3"]
     assert len({begun(tmp_path).path for _ in range(4)}) == 4
 
@@ -73,8 +73,8 @@ def test_two_runs_that_begin_in_one_second_get_two_folders(tmp_path):
 def test_a_thousand_runs_of_one_second_are_enough(tmp_path):
     for name in ["a", *(f"a-{number}" for number in range(2, 1000))]:
         (tmp_path / name).mkdir()
-    with pytest.raises(BadInput, match="has a thousand of that second"):
-        runs.new_folder(tmp_path, "a")
+    with pytest.raises(InputError, match="has a thousand of that second"):
+        runs.make_run_folder(tmp_path, "a")
 
 
 def test_runs_are_listed_the_oldest_first_whatever_their_names(tmp_path):
@@ -99,9 +99,9 @@ def test_a_broken_run_is_passed_over_in_a_list_and_refused_when_opened(tmp_path,
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / "empty").mkdir()
     assert runs.list_runs(tmp_path) == [good]
-    with pytest.raises(BadInput, match=r"run\.json .*musicml train --resume"):
+    with pytest.raises(InputError, match=r"run\.json .*musicml train --resume"):
         runs.open_run(bad.path)
-    with pytest.raises(BadInput):
+    with pytest.raises(InputError):
         bad.status  # noqa: B018
 
 
@@ -114,15 +114,15 @@ def test_a_run_is_opened_by_its_path_or_by_its_name(tmp_path):
 def test_a_run_of_another_format_is_refused(tmp_path, version):
     run = begun(tmp_path)
     told(run, format_version=version)
-    with pytest.raises(BadInput, match=f"must be of format 1 and is of {version}"):
+    with pytest.raises(InputError, match=f"must be of format 1 and is of {version}"):
         runs.open_run(run.name, tmp_path)
 
 
 def test_an_unknown_name_gets_the_nearest_run(tmp_path):
     run = begun(tmp_path)
-    with pytest.raises(BadInput, match=f"must be a run folder .* did you mean '{run.name}'"):
+    with pytest.raises(InputError, match=f"must be a run folder .* did you mean '{run.name}'"):
         runs.open_run(run.name[:-1] + "9", tmp_path)
-    with pytest.raises(BadInput, match="known here: none"):
+    with pytest.raises(InputError, match="known here: none"):
         runs.open_run("genre_gru")
 
 
@@ -133,16 +133,16 @@ def test_a_name_never_leads_out_of_the_folder_of_runs(tmp_path, name):
     for folder in (tmp_path / "etc", tmp_path / "deep" / "secret", tmp_path / "secret"):
         folder.mkdir(parents=True)
         files.write_json(folder / "run.json", {"format_version": 1})
-    with pytest.raises(BadInput, match="must be a run folder"):
+    with pytest.raises(InputError, match="must be a run folder"):
         runs.open_run(name, root)
 
 
 def test_what_a_run_lacks_is_named_with_the_cure(tmp_path):
     run = begun(tmp_path)
-    with pytest.raises(BadInput, match=f"run {run.name} must hold serving.json, and it is missing: finish the run"):
+    with pytest.raises(InputError, match=f"run {run.name} must hold serving.json, and it is missing: finish the run"):
         run.read("serving.json")
     (run.path / "serving.json").write_text("{")
-    with pytest.raises(BadInput, match="serving.json of run .* must be JSON and can't be read"):
+    with pytest.raises(InputError, match="serving.json of run .* must be JSON and can't be read"):
         run.read("serving.json")
 
 
@@ -155,5 +155,5 @@ def test_a_table_of_a_run_is_its_rows_and_a_missing_one_is_empty(tmp_path):
 
 def test_runs_that_can_not_be_written_are_a_sentence(tmp_path):
     (tmp_path / "runs").write_text("a file where the folder belongs")
-    with pytest.raises(BadInput, match="must be in a folder, and .* stands in its way"):
+    with pytest.raises(InputError, match="must be in a folder, and .* stands in its way"):
         begun(tmp_path / "runs")

@@ -7,7 +7,7 @@ import pytest
 
 from musicml.features import audio_features
 from musicml.features.audio_features import MFCC, LogMel, Pixels, VGGish
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 from tests.fixtures.near import off
 
 pytestmark = pytest.mark.numeric
@@ -118,7 +118,7 @@ def in_blocks(frames, y, sizes):
 @pytest.mark.parametrize("size", BLOCKS)
 def test_frames_of_blocks_of_any_size_equal_those_of_the_whole(settings, size):
     y = music(0.7 if size == 1 else 3.0)
-    found = in_blocks(audio_features.Frames(settings), y, [size])
+    found = in_blocks(audio_features.FrameStream(settings), y, [size])
     wanted = settings.compute(y)
     assert found.shape == wanted.shape and found.dtype == np.float32
     assert off(found, wanted) < 1e-5
@@ -128,7 +128,7 @@ def test_frames_of_blocks_that_change_their_size_equal_those_of_the_whole():
     y, rng = music(5.0), np.random.default_rng(0)
     for _ in range(10):
         sizes = np.maximum(1, rng.exponential(rng.choice([300, 3_000, 30_000]), 10_000)).astype(int)
-        found = in_blocks(audio_features.Frames(LogMel(), 3 * RATE), y, sizes)
+        found = in_blocks(audio_features.FrameStream(LogMel(), 3 * RATE), y, sizes)
         assert off(found, LogMel().compute(y)) < 1e-5
 
 
@@ -138,15 +138,15 @@ def test_frames_of_blocks_that_change_their_size_equal_those_of_the_whole():
 def test_a_sound_that_ends_short_is_repeated_and_says_so(seconds, size, settings):
     from musicml.data.io import audio
 
-    y, frames = music(seconds), audio_features.Frames(settings, RATE)
+    y, frames = music(seconds), audio_features.FrameStream(settings, RATE)
     found = in_blocks(frames, y, [size])
-    assert off(found, settings.compute(audio.pad(y, RATE))) < 1e-5
+    assert off(found, settings.compute(audio.pad_audio(y, RATE))) < 1e-5
     assert len(found) == settings.n_frames(RATE)
     assert frames.remark() == (f"The sound lasts {len(y) / RATE:.2f} s and was repeated to fill 1.00 s.",)
 
 
 def test_nothing_is_given_before_there_is_enough_and_nothing_repeated_once_there_is():
-    y, frames = music(1.0), audio_features.Frames(LogMel(), RATE)
+    y, frames = music(1.0), audio_features.FrameStream(LogMel(), RATE)
     assert len(frames.take(y[:-1])) == 0 and len(frames.rest()) == LogMel().n_frames(RATE)
     assert len(frames.take(y[-1:])) == LogMel().n_frames(RATE)
     assert len(frames.rest()) == 0 and frames.remark() == ()
@@ -154,7 +154,7 @@ def test_nothing_is_given_before_there_is_enough_and_nothing_repeated_once_there
 
 
 def test_only_the_samples_that_later_frames_need_are_held():
-    frames = audio_features.Frames(LogMel(), RATE)
+    frames = audio_features.FrameStream(LogMel(), RATE)
     for _ in range(20):
         frames.take(music(1.0))
         assert len(frames.held) < LogMel().n_fft
@@ -162,13 +162,13 @@ def test_only_the_samples_that_later_frames_need_are_held():
 
 
 def test_a_sound_that_was_heard_to_its_end_needs_one_sample_at_least():
-    with pytest.raises(BadInput, match="at least 1 sample"):
-        audio_features.Frames(LogMel(), RATE).rest()
+    with pytest.raises(InputError, match="at least 1 sample"):
+        audio_features.FrameStream(LogMel(), RATE).rest()
 
 
 @pytest.mark.parametrize("settings", [LogMel(), LogMel(fmin=50.0, fmax=8_000.0, n_mels=40), MFCC()])
 def test_a_filters_centre_is_where_it_peaks(settings):
-    centres = audio_features.centres(settings)
+    centres = audio_features.compute_band_centers(settings)
     filters, step = audio_features.filters_of(settings), settings.sample_rate / settings.n_fft
     assert centres.shape == (settings.n_mels,) and (np.diff(centres) > 0).all()
     assert np.abs(filters.argmax(axis=1) * step - centres).max() <= step
@@ -206,11 +206,11 @@ def test_every_mel_filter_has_an_area_of_one():
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(kind, table, words):
-    with pytest.raises(BadInput, match=words):
+    with pytest.raises(InputError, match=words):
         kind(**table)
 
 
-@pytest.mark.parametrize("kind", audio_features.KINDS.values())
+@pytest.mark.parametrize("kind", audio_features.FEATURE_KINDS.values())
 def test_the_defaults_of_every_kind_hold(kind):
     audio_features.check(kind())
     assert kind() == kind()
@@ -225,10 +225,10 @@ def test_pixels_are_fitted_to_the_size():
 
 def test_vggish_can_not_be_computed_from_a_file():
     assert VGGish().shape_of() == (10, 128)
-    with pytest.raises(BadInput, match="come with their data set"):
+    with pytest.raises(InputError, match="come with their data set"):
         VGGish().compute(music())
-    with pytest.raises(BadInput, match="come with their data set"):
-        audio_features.from_file(b"", VGGish())
+    with pytest.raises(InputError, match="come with their data set"):
+        audio_features.compute_features(b"", VGGish())
 
 
 def wav(y, sample_rate=RATE):
@@ -240,16 +240,16 @@ def wav(y, sample_rate=RATE):
 
 
 def test_a_file_gives_the_features_of_its_sound():
-    values, warnings = audio_features.from_file(wav(music()), LogMel())
+    values, warnings = audio_features.compute_features(wav(music()), LogMel())
     assert off(values, LogMel().compute(music())) < 1e-5
     assert warnings == ()
 
 
 def test_a_short_file_is_repeated_and_says_so():
-    values, warnings = audio_features.from_file(wav(music(0.5)), LogMel(), least_samples=RATE)
+    values, warnings = audio_features.compute_features(wav(music(0.5)), LogMel(), least_samples=RATE)
     assert len(values) == LogMel().n_frames(RATE)
     assert warnings == ("The sound lasts 0.50 s and was repeated to fill 1.00 s.",)
-    assert len(audio_features.from_file(wav(music(0.01)), LogMel())[0]) == 1
+    assert len(audio_features.compute_features(wav(music(0.01)), LogMel())[0]) == 1
 
 
 def test_a_picture_gives_its_pixels():
@@ -257,7 +257,7 @@ def test_a_picture_gives_its_pixels():
 
     file = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(file, "PNG")
-    values, warnings = audio_features.from_file(file.getvalue(), Pixels(height=20, width=20))
+    values, warnings = audio_features.compute_features(file.getvalue(), Pixels(height=20, width=20))
     assert values.shape == (20, 20, 3)
     assert warnings == ()
 
@@ -267,9 +267,9 @@ def test_a_picture_gives_its_pixels():
 def test_an_array_gives_the_features_of_its_file(seconds, settings):
     y = music(seconds, 44_100)
     content = wav(y, 44_100)
-    wanted, warnings = audio_features.from_file(content, settings, RATE)
+    wanted, warnings = audio_features.compute_features(content, settings, RATE)
     for given in (y, np.stack([y, y], axis=1)):
-        values, said = audio_features.from_file(given, settings, RATE, given_rate=44_100)
+        values, said = audio_features.compute_features(given, settings, RATE, given_rate=44_100)
         assert off(values, wanted) < 1e-5 and said == warnings
 
 
@@ -280,14 +280,15 @@ def test_an_array_of_pixels_gives_the_features_of_its_file():
     Image.fromarray(pixels).save(file, "PNG")
     settings = Pixels(height=20, width=20)
     assert (
-        audio_features.from_file(pixels, settings)[0] == audio_features.from_file(file.getvalue(), settings)[0]
+        audio_features.compute_features(pixels, settings)[0]
+        == audio_features.compute_features(file.getvalue(), settings)[0]
     ).all()
 
 
 def test_a_sound_given_for_a_picture_and_a_picture_given_for_a_sound_are_refused():
-    with pytest.raises(BadInput, match="uint8, RGB"):
-        audio_features.from_file(music(), Pixels())
-    with pytest.raises(BadInput, match="and is wav sound"):
-        audio_features.from_file(wav(music()), Pixels())
-    with pytest.raises(BadInput, match="float in .* or int16"):
-        audio_features.from_file(np.zeros((40, 40, 3), np.uint8), LogMel(), given_rate=RATE)
+    with pytest.raises(InputError, match="uint8, RGB"):
+        audio_features.compute_features(music(), Pixels())
+    with pytest.raises(InputError, match="and is wav sound"):
+        audio_features.compute_features(wav(music()), Pixels())
+    with pytest.raises(InputError, match="float in .* or int16"):
+        audio_features.compute_features(np.zeros((40, 40, 3), np.uint8), LogMel(), given_rate=RATE)

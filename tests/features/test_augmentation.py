@@ -8,7 +8,7 @@ from musicml.features import augmentation
 from musicml.features import clips as inputs
 from musicml.features.augmentation import Augment
 from musicml.features.cache import Features
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 from tests.fixtures.near import off
 
 pytestmark = pytest.mark.numeric
@@ -51,33 +51,33 @@ def drawn(height=24, width=30):
 
 def test_an_augmentation_as_it_stands_changes_nothing():
     x = sounds()
-    assert augmentation.vary(x, Augment(), rng(), None) is x
+    assert augmentation.augment_clips(x, Augment(), rng(), None) is x
     pixels = np.stack([drawn()] * 2)
-    assert augmentation.vary(pixels, Augment(), rng(), None) is pixels
+    assert augmentation.augment_clips(pixels, Augment(), rng(), None) is pixels
     assert not Augment().varies and not Augment().mixes
 
 
 def test_gain_moves_all_of_a_clip_by_one_number_of_decibels_and_never_below_silence():
     x = sounds()
-    louder = augmentation.vary(x, Augment(gain=6), rng(), None)
+    louder = augmentation.augment_clips(x, Augment(gain=6), rng(), None)
     moved = louder - x
     assert off(moved, np.broadcast_to(moved[:, :1, :1], moved.shape)) < 1e-4 and (np.abs(moved) <= 6).all()
     assert len(np.unique(moved[:, 0, 0].round(3))) == 4
     silent = np.full((2, 3, 4), -100, np.float32)
-    assert augmentation.vary(silent, Augment(gain=6), rng(), None).min() == -100
+    assert augmentation.augment_clips(silent, Augment(gain=6), rng(), None).min() == -100
 
 
 def test_a_spectrogram_picture_stays_within_black_and_white_and_black_stays_black():
     x = rng(1).uniform(0, 255, (4, 20, 40)).astype(np.float32)
     x[:, :, :5] = 0
-    varied = augmentation.vary(x, Augment(gain=60, contrast=0.5, colour=60), rng(), None, "spectrogram")
+    varied = augmentation.augment_clips(x, Augment(gain=60, contrast=0.5, colour=60), rng(), None, "spectrogram")
     assert varied.min() == 0 and varied.max() == 255 and not varied[:, :, :5].any()
     assert (varied != x).mean() > 0.5 and varied.dtype == np.float32
 
 
 def test_colour_moves_a_frequency_alike_at_all_times_and_its_neighbours_almost_alike():
     x = sounds(n_bins=80)
-    moved = augmentation.vary(x, Augment(colour=12), rng(), None) - x
+    moved = augmentation.augment_clips(x, Augment(colour=12), rng(), None) - x
     assert off(moved, np.broadcast_to(moved[:, :1], moved.shape)) < 1e-4, (
         "all of a frequency's frames move by one number"
     )
@@ -88,7 +88,7 @@ def test_colour_moves_a_frequency_alike_at_all_times_and_its_neighbours_almost_a
 
 def test_contrast_draws_levels_apart_or_together_about_their_mean():
     x = rng(1).uniform(100, 150, (3, 20, 10)).astype(np.float32)
-    varied = augmentation.vary(x, Augment(contrast=0.5), rng(), None, "spectrogram")
+    varied = augmentation.augment_clips(x, Augment(contrast=0.5), rng(), None, "spectrogram")
     assert off(varied.mean(axis=(1, 2)), x.mean(axis=(1, 2))) < 1e-5
     shares = varied.std(axis=(1, 2)) / x.std(axis=(1, 2))
     assert ((0.5 <= shares) & (shares <= 1.5)).all() and len(set(shares.round(3))) == 3
@@ -97,7 +97,7 @@ def test_contrast_draws_levels_apart_or_together_about_their_mean():
 def test_pitch_raises_or_lowers_every_frequency_by_one_factor():
     x = np.zeros((6, 10, 200), np.float32)
     x[:, :, 50] = x[:, :, 100] = 255
-    varied = augmentation.vary(x, Augment(pitch=0.2), rng(), None, "spectrogram")
+    varied = augmentation.augment_clips(x, Augment(pitch=0.2), rng(), None, "spectrogram")
     peaks = [[row[:75].argmax(), 75 + row[75:].argmax()] for row in varied[:, 5]]
     for low, high in peaks:
         assert 50 / 1.2 - 1 <= low <= 50 * 1.2 + 1 and abs(high - 2 * low) <= 2
@@ -106,8 +106,8 @@ def test_pitch_raises_or_lowers_every_frequency_by_one_factor():
 
 def test_tempo_and_pitch_keep_a_spectrograms_grain():
     x = rng(1).uniform(0, 255, (4, 80, 120)).astype(np.float32)
-    varied = augmentation.vary(x, Augment(pitch=0.1), rng(), None, "spectrogram")
-    longer = np.stack([augmentation.drawn(clip, 90, 120) for clip in x])
+    varied = augmentation.augment_clips(x, Augment(pitch=0.1), rng(), None, "spectrogram")
+    longer = np.stack([augmentation.resample_clip(clip, 90, 120) for clip in x])
     for after in (varied, longer):
         assert np.isin(after, x).all() and after.std() == pytest.approx(x.std(), rel=0.05)
 
@@ -127,12 +127,12 @@ def test_tempo_takes_more_or_less_of_a_track_for_a_clip_of_the_same_length():
 
 def test_masks_hide_whole_bands_and_whole_stretches_behind_their_mean():
     x, fill = sounds(), np.arange(10, dtype=np.float32)
-    bands = augmentation.vary(x, Augment(frequency_masks=1, frequency_width=0.5), rng(), fill)
+    bands = augmentation.augment_clips(x, Augment(frequency_masks=1, frequency_width=0.5), rng(), fill)
     hidden = bands != x
     assert hidden.any() and (hidden.all(axis=1) == hidden.any(axis=1)).all()
     assert (hidden.any(axis=1).sum(axis=1) <= 5).all()
     assert np.array_equal(bands[hidden], np.broadcast_to(fill, x.shape)[hidden])
-    stretches = augmentation.vary(x, Augment(time_masks=2, time_width=0.25), rng(), fill)
+    stretches = augmentation.augment_clips(x, Augment(time_masks=2, time_width=0.25), rng(), fill)
     hidden = stretches != x
     assert hidden.any() and (hidden.all(axis=2) == hidden.any(axis=2)).all()
     assert (hidden.any(axis=2).sum(axis=1) <= 10).all()
@@ -172,7 +172,7 @@ def test_flip_mirrors_every_second_picture_and_brightness_scales_it():
 
 def test_mixup_gives_targets_the_shares_of_the_inputs():
     x, y = np.eye(6, dtype=np.float32), np.eye(6, dtype=np.float32)
-    mixed, targets = augmentation.mix(x, y, Augment(mixup=1.0), rng())
+    mixed, targets = augmentation.mix_examples(x, y, Augment(mixup=1.0), rng())
     assert off(mixed, targets) < 1e-5 and off(targets.sum(axis=1), 1) < 1e-5
     assert (targets.max(axis=1) < 0.999).any()
 
@@ -180,17 +180,17 @@ def test_mixup_gives_targets_the_shares_of_the_inputs():
 def test_cutmix_gives_targets_the_shares_of_the_areas():
     n = 8
     x = np.broadcast_to(np.arange(n, dtype=np.float32).reshape(n, 1, 1), (n, 12, 10)).copy()
-    mixed, targets = augmentation.mix(x, np.eye(n, dtype=np.float32), Augment(cutmix=1.0), rng())
+    mixed, targets = augmentation.mix_examples(x, np.eye(n, dtype=np.float32), Augment(cutmix=1.0), rng())
     shares = np.stack([(mixed == k).mean(axis=(1, 2)) for k in range(n)], axis=1)
     assert off(shares, targets) < 1e-5 and (targets.max(axis=1) < 0.99).any()
     flat = np.ones((3, 5), np.float32)  # a backbone's outputs have no area to cut
-    assert augmentation.mix(flat, np.eye(3), Augment(cutmix=1.0), rng())[0] is flat
+    assert augmentation.mix_examples(flat, np.eye(3), Augment(cutmix=1.0), rng())[0] is flat
 
 
 def test_the_same_generator_gives_the_same_and_another_gives_other_examples():
     x, fill = sounds(), np.zeros(10, np.float32)
     asked = Augment(gain=3, time_masks=1)
-    first, again, other = (augmentation.vary(x, asked, rng(seed), fill) for seed in (0, 0, 1))
+    first, again, other = (augmentation.augment_clips(x, asked, rng(seed), fill) for seed in (0, 0, 1))
     assert np.array_equal(first, again) and not np.array_equal(first, other)
 
 
@@ -211,13 +211,13 @@ def test_the_same_generator_gives_the_same_and_another_gives_other_examples():
     ],
 )
 def test_what_means_nothing_is_refused_in_one_sentence(text, words):
-    with pytest.raises(BadInput) as caught:
-        config.parse("x", text)
+    with pytest.raises(InputError) as caught:
+        config.parse_experiment("x", text)
     assert words in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_a_frozen_backbone_may_see_views_or_be_fine_tuned_with_variation():
     frozen = PICTURES.format(frozen="true") + "flip = true\n"
-    assert config.parse("x", frozen + "views = 2").augment.views == 2
-    assert config.parse("x", frozen + "[training]\nfinetune_epochs = 2").augment.flip
-    assert config.parse("x", PICTURES.format(frozen="false") + "flip = true").augment.varies
+    assert config.parse_experiment("x", frozen + "views = 2").augment.views == 2
+    assert config.parse_experiment("x", frozen + "[training]\nfinetune_epochs = 2").augment.flip
+    assert config.parse_experiment("x", PICTURES.format(frozen="false") + "flip = true").augment.varies

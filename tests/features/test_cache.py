@@ -14,7 +14,7 @@ from musicml.data.datasets import loading
 from musicml.data.datasets.base import Dataset, Example
 from musicml.features import audio_features, cache
 from musicml.utils import files
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 pytestmark = pytest.mark.numeric
 
@@ -49,7 +49,7 @@ def pictures(tmp_path):
 
 
 def features_of(dataset, root, settings=MEL, least_samples=0, say=None):
-    return cache.features_of(dataset, settings, root, least_samples, say or (lambda line: None))
+    return cache.get_features(dataset, settings, root, least_samples, say or (lambda line: None))
 
 
 def ids(dataset):
@@ -69,7 +69,7 @@ def test_stored_features_of_sound_equal_those_of_the_file(sounds, tmp_path, sett
     dataset, found = features_of(sounds, tmp_path / "store", settings, least_samples)
     assert ids(dataset) == ids(sounds) and dataset.excluded == () and found.framed
     for place, example in enumerate(dataset.examples):
-        values, warnings = audio_features.from_file(example.path, settings, least_samples, example.id)
+        values, warnings = audio_features.compute_features(example.path, settings, least_samples, example.id)
         assert np.array_equal(found.of(place), values) and len(values) == found.length[place]
         assert found.warnings.get(example.id, []) == list(warnings)
     assert bool(found.warnings) == bool(least_samples)
@@ -79,7 +79,7 @@ def test_stored_features_of_pictures_equal_those_of_the_file(pictures, tmp_path)
     dataset, found = features_of(pictures, tmp_path / "store", SQUARE)
     assert not found.framed and found.array.shape == (4, 16, 20, 3) and found.array.dtype == np.uint8
     for place, example in enumerate(dataset.examples):
-        assert np.array_equal(found.of(place), audio_features.from_file(example.path, SQUARE)[0])
+        assert np.array_equal(found.of(place), audio_features.compute_features(example.path, SQUARE)[0])
 
 
 def test_features_are_computed_once_and_the_second_time_no_file_is_read(sounds, tmp_path):
@@ -109,7 +109,7 @@ def test_changed_content_is_computed_anew(sounds, tmp_path):
     assert path.stat().st_size == size, "a change that the size does not tell"
     _, second = features_of(sounds, tmp_path / "store")
     assert second.key != first.key
-    assert np.array_equal(second.of(2), audio_features.from_file(sounds.examples[2].path, MEL)[0])
+    assert np.array_equal(second.of(2), audio_features.compute_features(sounds.examples[2].path, MEL)[0])
     assert np.array_equal(second.of(1), first.of(1))
 
 
@@ -118,7 +118,7 @@ def test_a_file_more_or_fewer_or_another_order_is_computed_anew(sounds, tmp_path
     turned = Dataset("sounds", "sound", "single", "class", ("a", "b"), sounds.examples[::-1])
     _, found = features_of(turned, tmp_path / "store")
     assert len(keys | {found.key}) == 3
-    assert np.array_equal(found.of(0), audio_features.from_file(sounds.examples[-1].path, MEL)[0])
+    assert np.array_equal(found.of(0), audio_features.compute_features(sounds.examples[-1].path, MEL)[0])
 
 
 def test_other_settings_another_length_or_newer_code_have_a_key_of_their_own(sounds, tmp_path, monkeypatch):
@@ -126,7 +126,7 @@ def test_other_settings_another_length_or_newer_code_have_a_key_of_their_own(sou
     finer = audio_features.LogMel(sample_rate=RATE, n_fft=512, hop_length=128, n_mels=16)
     keys.append(features_of(sounds, tmp_path / "store", finer)[1].key)
     keys.append(features_of(sounds, tmp_path / "store", MEL, 3000)[1].key)
-    monkeypatch.setattr(audio_features, "VERSION", audio_features.VERSION + 1)
+    monkeypatch.setattr(audio_features, "FEATURES_VERSION", audio_features.FEATURES_VERSION + 1)
     keys.append(features_of(sounds, tmp_path / "store")[1].key)
     assert len(set(keys)) == 5
 
@@ -145,23 +145,27 @@ def test_damaged_digests_only_mean_reading_again(sounds, tmp_path, damage):
 
 
 def test_digests_are_those_of_the_files_and_no_file_is_read_twice(sounds, tmp_path):
-    expected = [(example.id, files.digest(example.path)) for example in sounds.examples]
-    assert list(file_digests.digests(sounds, tmp_path)) == expected
+    expected = [(example.id, files.compute_digest(example.path)) for example in sounds.examples]
+    assert list(file_digests.digest_examples(sounds, tmp_path)) == expected
     for example in sounds.examples:
         spoil(example.path)
-    assert list(file_digests.digests(sounds, tmp_path)) == expected
+    assert list(file_digests.digest_examples(sounds, tmp_path)) == expected
 
 
 def test_asking_for_some_files_forgets_no_other_until_there_are_new_ones(sounds, tmp_path):
-    expected, few = dict(file_digests.digests(sounds, tmp_path)), sounds.keep([1, 1, 0, 0, 0, 0])
-    assert dict(file_digests.digests(few, tmp_path)).items() <= expected.items()
+    expected, few = dict(file_digests.digest_examples(sounds, tmp_path)), sounds.keep([1, 1, 0, 0, 0, 0])
+    assert dict(file_digests.digest_examples(few, tmp_path)).items() <= expected.items()
     for example in sounds.examples[:5]:
         spoil(example.path)
     noise(sounds.examples[5].path, 99)
-    found = dict(file_digests.digests(sounds, tmp_path))
+    found = dict(file_digests.digest_examples(sounds, tmp_path))
     assert [name for name in found if found[name] != expected[name]] == [sounds.examples[5].id]
     noise(sounds.examples[0].path, 98)
-    assert len(dict(file_digests.digests(few, tmp_path))) == (tmp_path / "digests-sounds.bin").stat().st_size / 24 == 2
+    assert (
+        len(dict(file_digests.digest_examples(few, tmp_path)))
+        == (tmp_path / "digests-sounds.bin").stat().st_size / 24
+        == 2
+    )
 
 
 def test_a_label_or_a_group_changes_no_features(sounds, tmp_path):
@@ -180,7 +184,7 @@ def test_a_file_that_can_not_be_read_is_left_out_and_named(sounds, tmp_path):
         assert [item.file for item in dataset.excluded] == ["a/0.wav", "b/3.wav"]
         assert "a/0.wav must" in dataset.excluded[0].reason and "0 bytes" in dataset.excluded[1].reason
         for place, example in enumerate(dataset.examples):
-            assert np.array_equal(found.of(place), audio_features.from_file(example.path, MEL)[0])
+            assert np.array_equal(found.of(place), audio_features.compute_features(example.path, MEL)[0])
 
 
 def test_a_picture_that_can_not_be_read_shifts_no_other(pictures, tmp_path):
@@ -188,7 +192,7 @@ def test_a_picture_that_can_not_be_read_shifts_no_other(pictures, tmp_path):
     dataset, found = features_of(pictures, tmp_path / "store", SQUARE)
     assert len(dataset.examples) == 3 and len(dataset.excluded) == 1
     for place, example in enumerate(dataset.examples):
-        assert np.array_equal(found.of(place), audio_features.from_file(example.path, SQUARE)[0])
+        assert np.array_equal(found.of(place), audio_features.compute_features(example.path, SQUARE)[0])
 
 
 @LINUX
@@ -226,7 +230,9 @@ def test_a_file_that_was_mended_is_taken_again(sounds, tmp_path):
 def test_no_readable_file_at_all_is_a_sentence(sounds, tmp_path):
     for example in sounds.examples:
         example.path.write_bytes(b"")
-    with pytest.raises(BadInput, match="sounds must have files that can be read, and none of its 6 can; of the first"):
+    with pytest.raises(
+        InputError, match="sounds must have files that can be read, and none of its 6 can; of the first"
+    ):
         features_of(sounds, tmp_path / "store")
 
 
@@ -253,24 +259,26 @@ def test_features_that_come_with_the_data_set_are_taken_as_they_are(sounds, tmp_
     ],
 )
 def test_features_that_do_not_fit_the_data_set_are_refused(sounds, tmp_path, settings, said):
-    with pytest.raises(BadInput, match=said):
+    with pytest.raises(InputError, match=said):
         features_of(sounds, tmp_path / "store", settings)
 
 
 def test_sound_features_of_pictures_are_refused(pictures, tmp_path):
-    with pytest.raises(BadInput, match="needs sound files and pictures holds picture files"):
+    with pytest.raises(InputError, match="needs sound files and pictures holds picture files"):
         features_of(pictures, tmp_path / "store", CEPSTRA)
 
 
 SCRIPT = f"""
 import sys
 from pathlib import Path
-from musicml.data.datasets import loading as datasets; from musicml.features import audio_features as features; from musicml.features import cache as store
-from musicml.utils.errors import BadInput
+from musicml.data.datasets import loading as datasets
+from musicml.features import audio_features as features
+from musicml.features import cache as store
+from musicml.utils.errors import InputError
 root = Path(sys.argv[1])
 def compute():
     dataset = datasets.load_folder(root / "sounds")
-    return store.features_of(dataset, {MEL!r}, root / "store", say=print)
+    return store.get_features(dataset, {MEL!r}, root / "store", say=print)
 """
 SCRIPT = SCRIPT.replace("LogMel(", "features.LogMel(")
 
@@ -281,7 +289,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_no_features(sounds, tmp_path):
         "import resource\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
         "try:\n    compute()\n"
-        "except BadInput as error:\n    print(error)"
+        "except InputError as error:\n    print(error)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
     assert "could not be written whole: the disk is full" in done.stdout, done.stderr
@@ -291,9 +299,9 @@ def test_a_full_disk_is_a_sentence_and_leaves_no_features(sounds, tmp_path):
 
 def test_a_store_that_can_not_be_made_is_a_sentence(sounds, tmp_path):
     (tmp_path / "store").write_text("a file where the folder belongs")
-    with pytest.raises(BadInput, match="stands in its way"):
+    with pytest.raises(InputError, match="stands in its way"):
         features_of(sounds, tmp_path / "store")
-    with pytest.raises(BadInput, match="stands in its way"):
+    with pytest.raises(InputError, match="stands in its way"):
         cache.compute(sounds, MEL, tmp_path / "store" / "key", 0)
 
 
@@ -307,7 +315,9 @@ def test_a_killed_computation_leaves_nothing_that_is_taken_for_whole(sounds, tmp
     assert done.returncode == 7, done.stderr
     said = []
     dataset, found = features_of(sounds, tmp_path / "store", say=said.append)
-    assert len(said) == 1 and np.array_equal(found.of(0), audio_features.from_file(dataset.examples[0].path, MEL)[0])
+    assert len(said) == 1 and np.array_equal(
+        found.of(0), audio_features.compute_features(dataset.examples[0].path, MEL)[0]
+    )
 
 
 def test_processes_that_compute_at_once_leave_one_right_store(tmp_path):
@@ -332,7 +342,7 @@ def test_processes_that_compute_at_once_leave_one_right_store(tmp_path):
     assert sorted(path.name for path in (tmp_path / "store").iterdir()) == sorted([*keys, "digests-sounds.bin"])
     _, found = features_of(loading.load_folder(tmp_path / "sounds"), tmp_path / "store")
     for place, path in enumerate(sorted((tmp_path / "sounds").glob("*/*.wav"))):
-        assert np.array_equal(found.of(place), audio_features.from_file(path, MEL)[0])
+        assert np.array_equal(found.of(place), audio_features.compute_features(path, MEL)[0])
 
 
 def test_who_comes_second_keeps_what_the_first_has_put_there(sounds, tmp_path):
@@ -352,14 +362,14 @@ def test_outputs_of_a_backbone_are_computed_once_for_the_same_facts(tmp_path):
         return np.arange(6.0).reshape(2, 3) + len(calls)
 
     def outputs(**facts):
-        return cache.outputs(tmp_path, facts, (2, 3), make, say=lambda line: None)
+        return cache.get_frozen_outputs(tmp_path, facts, (2, 3), make, say=lambda line: None)
 
     first = outputs(backbone="a")
     assert isinstance(first, np.memmap) and first.dtype == np.float32 and not first.flags.writeable
     assert np.array_equal(outputs(backbone="a"), first) and len(calls) == 1
     assert not np.array_equal(outputs(backbone="b"), first) and len(calls) == 2
-    with pytest.raises(BadInput, match=r"must hold an array of \(9, 3\) and holds \(2, 3\)"):
-        cache.outputs(tmp_path, {"backbone": "a"}, (9, 3), make)
+    with pytest.raises(InputError, match=r"must hold an array of \(9, 3\) and holds \(2, 3\)"):
+        cache.get_frozen_outputs(tmp_path, {"backbone": "a"}, (9, 3), make)
 
 
 def test_outputs_that_were_not_finished_are_not_there(tmp_path):
@@ -367,5 +377,5 @@ def test_outputs_that_were_not_finished_are_not_there(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        cache.outputs(tmp_path, {}, (2, 3), make, say=lambda line: None)
+        cache.get_frozen_outputs(tmp_path, {}, (2, 3), make, say=lambda line: None)
     assert list(Path(tmp_path).iterdir()) == []

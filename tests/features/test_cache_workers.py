@@ -26,13 +26,15 @@ ROOT = Path(__file__).parent.parent.parent
 SCRIPT = f"""
 import os, sys
 from pathlib import Path
-from musicml.data.datasets import loading as datasets; from musicml.features import audio_features as features; from musicml.features import cache as store
-from musicml.utils.errors import BadInput
+from musicml.data.datasets import loading as datasets
+from musicml.features import audio_features as features
+from musicml.features import cache as store
+from musicml.utils.errors import InputError
 root = Path(sys.argv[1])
 mel = features.{MEL!r}
 def compute(settings=mel):
     dataset = datasets.load_folder(root / "sounds")
-    return store.features_of(dataset, settings, root / "store", processes=2)
+    return store.get_features(dataset, settings, root / "store", processes=2)
 """
 
 
@@ -57,7 +59,7 @@ def sounds(folder):
 
 
 def features_of(dataset, root, settings, processes):
-    return cache.features_of(dataset, settings, root, 12_000, lambda line: None, processes)
+    return cache.get_features(dataset, settings, root, 12_000, lambda line: None, processes)
 
 
 def asked(folder, code):
@@ -101,7 +103,7 @@ def test_two_processes_give_the_pictures_of_one_to_the_bit(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.random.default_rng(place).integers(0, 256, (30, 40, 3), np.uint8)).save(path)
     pictures, small = loading.load_folder(tmp_path / "pictures"), audio_features.Pixels(height=16, width=20)
-    found = [cache.features_of(pictures, small, tmp_path / str(n), 0, lambda line: None, n)[1] for n in (1, 2)]
+    found = [cache.get_features(pictures, small, tmp_path / str(n), 0, lambda line: None, n)[1] for n in (1, 2)]
     assert np.array_equal(found[0].array, found[1].array) and len(found[0].array) == 5
 
 
@@ -150,7 +152,7 @@ def test_an_error_in_a_process_comes_out_as_itself_and_leaves_nothing(folder, tm
 def test_a_full_disk_is_a_sentence_for_two_processes_too(folder, tmp_path):
     code = (
         "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (8000, 8000))\n"
-        "try:\n    compute()\nexcept BadInput as error:\n    print(error)"
+        "try:\n    compute()\nexcept InputError as error:\n    print(error)"
     )
     done = asked(linked(folder, tmp_path), code)
     assert "could not be written whole: the disk is full" in done.stdout, done.stderr
@@ -187,7 +189,7 @@ def test_ctrl_c_and_a_kill_leave_no_process_and_nothing_that_stays(folder, tmp_p
         "dataset = datasets.load_folder(root / 'sounds')\n"
         "import dataclasses\n"
         "many = dataclasses.replace(dataset, examples=dataset.examples * 3000)\n"
-        "try:\n    store.compute(many, mel, root / 'store' / 'key', 0, 2)\n"
+        "try:\n    store.compute_and_store(many, mel, root / 'store' / 'key', 0, 2)\n"
         "except KeyboardInterrupt:\n    print('stopped')\n"
     )
     words = [sys.executable, "-c", SCRIPT + code, str(linked(folder, tmp_path))]
@@ -208,7 +210,7 @@ def test_ctrl_c_and_a_kill_leave_no_process_and_nothing_that_stays(folder, tmp_p
         assert list((tmp_path / "store").iterdir()) == []
     else:
         assert [path.name.startswith(".making-") for path in (tmp_path / "store").iterdir()] == [True]
-        cache.features_of(loading.load_folder(tmp_path / "sounds"), MEL, tmp_path / "store", say=lambda line: None)
+        cache.get_features(loading.load_folder(tmp_path / "sounds"), MEL, tmp_path / "store", say=lambda line: None)
         assert not list((tmp_path / "store").glob(".*"))
 
 

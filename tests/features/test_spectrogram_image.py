@@ -16,7 +16,7 @@ from musicml.features import audio_features
 from musicml.features.spectrogram_image import Spectrogram
 from musicml.inference import calibration, explain, export, streaming
 from musicml.inference.predictor import Predictor
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 from tests.conftest import TONES, noise, write_tone
 from tests.fixtures import pages
 from tests.fixtures.near import off
@@ -66,7 +66,10 @@ def png(values, mode="L"):
 @pytest.mark.parametrize(("hertz", "row"), [(125, 2), (1_000, 16), (3_000, 48)])
 def test_a_tone_is_brightest_in_its_own_row(hertz, row):
     assert (SMALL.compute(tone(hertz)).argmax(axis=1) == row).all()
-    assert audio_features.centres(SMALL)[row] == hertz and len(audio_features.centres(SMALL)) == 65
+    assert (
+        audio_features.compute_band_centers(SMALL)[row] == hertz
+        and len(audio_features.compute_band_centers(SMALL)) == 65
+    )
 
 
 def test_half_a_minute_has_as_many_columns_as_the_pictures_that_are_passed_round():
@@ -126,13 +129,13 @@ def test_a_file_is_drawn_as_the_whole_sound_is(seconds, tmp_path):
     y = tone(seconds=seconds)
     soundfile.write(tmp_path / "a.wav", y, 8_000, subtype="FLOAT")
     for source, rate in ((tmp_path / "a.wav", None), ((tmp_path / "a.wav").read_bytes(), None), (y, 8_000)):
-        values, warnings = audio_features.from_file(source, SMALL, given_rate=rate)
+        values, warnings = audio_features.compute_features(source, SMALL, given_rate=rate)
         assert values.dtype == np.float32 and off(values, SMALL.compute(y)) < 4e-5 and warnings == ()
 
 
 def test_a_short_sound_is_repeated_and_says_so():
     y = tone(seconds=0.3)
-    values, warnings = audio_features.from_file(y, SMALL, 8_000, given_rate=8_000)
+    values, warnings = audio_features.compute_features(y, SMALL, 8_000, given_rate=8_000)
     assert off(values, SMALL.compute(np.resize(y, 8_000))) < 4e-5
     assert warnings == ("The sound lasts 0.30 s and was repeated to fill 1.00 s.",)
 
@@ -143,7 +146,7 @@ def test_a_short_sound_is_repeated_and_says_so():
 @pytest.mark.parametrize("mode", ["L", "RGB", "P", "RGBA"])
 def test_a_picture_gives_nearly_the_features_of_the_sound_that_it_was_drawn_of(mode):
     drawn = SMALL.compute(tone(seconds=2.0))
-    values, warnings = audio_features.from_file(png(drawn, mode), SMALL)
+    values, warnings = audio_features.compute_features(png(drawn, mode), SMALL)
     assert values.shape == drawn.shape == (40, 65) and values.dtype == np.float32 and warnings == ()
     assert np.abs(values - drawn).max() <= 1
 
@@ -151,7 +154,7 @@ def test_a_picture_gives_nearly_the_features_of_the_sound_that_it_was_drawn_of(m
 def test_a_picture_of_another_size_is_fitted():
     drawn = SMALL.compute(tone(3_000, seconds=2.0))
     large = Image.open(io.BytesIO(png(drawn))).resize((160, 260), Image.Resampling.NEAREST)
-    values, _ = audio_features.from_file(np.asarray(large.convert("RGB")), SMALL)
+    values, _ = audio_features.compute_features(np.asarray(large.convert("RGB")), SMALL)
     assert values.shape == drawn.shape and np.abs(values - drawn).mean() < 10
     assert (values.argmax(axis=1) == drawn.argmax(axis=1)).mean() > 0.9
 
@@ -159,13 +162,13 @@ def test_a_picture_of_another_size_is_fitted():
 def test_a_picture_keeps_its_own_contrast():
     grey = np.full((65, 40, 3), 90, np.uint8)
     grey[:5] = 120
-    values, _ = audio_features.from_file(grey, SMALL)
+    values, _ = audio_features.compute_features(grey, SMALL)
     assert values.min() == 90 and values.max() == 120 and (values[:, -5:] == 120).all()
 
 
 def test_a_picture_too_short_for_a_clip_is_repeated_and_says_so():
     drawn = SMALL.compute(tone(seconds=2.0))
-    values, warnings = audio_features.from_file(png(drawn), SMALL, SMALL.n_samples(60))
+    values, warnings = audio_features.compute_features(png(drawn), SMALL, SMALL.n_samples(60))
     assert np.array_equal(values[40:], values[:20]) and len(values) == 60
     assert warnings == (
         "The picture shows 40 columns of a spectrogram and was repeated to fill 60: a whole one shows 2 s.",
@@ -177,9 +180,9 @@ def test_what_a_file_is_its_content_tells(tmp_path):
     (tmp_path / "a.wav").write_bytes(png(drawn))
     write_tone(tmp_path / "b.wav", 500)
     (tmp_path / "b.wav").rename(tmp_path / "b.png")
-    picture, said = audio_features.from_file(tmp_path / "a.wav", SMALL)
+    picture, said = audio_features.compute_features(tmp_path / "a.wav", SMALL)
     assert np.abs(picture - drawn).max() <= 1 and "named .wav but holds PNG" in said[0]
-    sound, said = audio_features.from_file(tmp_path / "b.png", SMALL)
+    sound, said = audio_features.compute_features(tmp_path / "b.png", SMALL)
     assert (sound.argmax(axis=1) == 8).all() and "named .png but holds wav" in said[0]
 
 
@@ -195,19 +198,19 @@ def test_what_a_file_is_its_content_tells(tmp_path):
 )
 def test_what_is_neither_is_refused_in_a_sentence(name, content, said, tmp_path):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(BadInput, match=said):
-        audio_features.from_file(tmp_path / name, SMALL)
+    with pytest.raises(InputError, match=said):
+        audio_features.compute_features(tmp_path / name, SMALL)
 
 
 def test_nothing_that_can_not_be_a_file_ends_in_a_traceback(tmp_path):
     for source in (tmp_path, tmp_path / "none.png", tmp_path / "none.wav", "a\0b.png", 3, None, np.zeros(3, np.uint8)):
-        with pytest.raises(BadInput):
-            audio_features.from_file(source, SMALL)
+        with pytest.raises(InputError):
+            audio_features.compute_features(source, SMALL)
 
 
 @pytest.mark.parametrize("table", [{"hop_length": 32_768, "sample_rate": 4_000}, {"hop_length": 16, "seconds": 900}])
 def test_settings_without_columns_or_with_too_many_are_refused(table):
-    with pytest.raises(BadInput, match="must have 1 to 25000000 pixels"):
+    with pytest.raises(InputError, match="must have 1 to 25000000 pixels"):
         Spectrogram(**{"seconds": 0.5, "n_bins": 2_049, **table})
 
 
@@ -220,7 +223,7 @@ def drawn_tones(tones, tmp_path_factory):
     root = tmp_path_factory.mktemp("own") / "drawn"
     for path in tones.rglob("*.wav"):
         (root / path.parent.name).mkdir(parents=True, exist_ok=True)
-        values, _ = audio_features.from_file(path, OWN)
+        values, _ = audio_features.compute_features(path, OWN)
         (root / path.parent.name / f"{path.stem}.png").write_bytes(png(values))
     return root
 
@@ -280,10 +283,10 @@ def test_a_folder_gives_its_sounds_and_its_pictures(tones, drawn_tones, tmp_path
 def test_where_a_run_looked_is_told_of_sounds_and_of_pictures(which, ending, request, tones, drawn_tones, tmp_path):
     predictor = request.getfixturevalue(which)
     file = (tones if ending == "wav" else drawn_tones) / f"middle/5.{ending}"
-    found = explain.explain(predictor, file)
+    found = explain.explain_prediction(predictor, file)
     assert found.label == "middle" and found.seen.shape == found.map.shape
     assert 0 <= found.seen.min() and 40 < found.seen.max() <= 80
-    told = explain.save(found, tmp_path, "why")
+    told = explain.save_explanation(found, tmp_path, "why")
     assert (tmp_path / "why.png").is_file() and (tmp_path / "why.wav").is_file() == (ending == "wav")
     if "peak" in told:
         assert 0 <= told["peak"]["hertz"] <= 4_000 and 0 <= told["peak"]["seconds"] <= 1
@@ -294,7 +297,7 @@ def test_the_last_column_of_a_sound_that_was_not_repeated_stays_where_it_is(on_s
     settings = on_sounds.settings
     n_samples = 24 * settings.hop_length + settings.n_fft  # 25 columns, though it lasts hardly longer than 24
     y = np.random.default_rng(0).normal(0, 0.1, n_samples).astype(np.float32)
-    found = explain.explain(on_sounds, y, name="noise", sample_rate=settings.sample_rate)
+    found = explain.explain_prediction(on_sounds, y, name="noise", sample_rate=settings.sample_rate)
     assert found.seen.shape[0] == found.map.shape[0] == settings.n_frames(n_samples) == 25
 
 
@@ -315,12 +318,12 @@ def test_a_page_takes_sounds_and_pictures_for_a_run_on_spectrograms(on_pictures,
 
 
 def test_a_recording_that_is_still_being_made_is_refused(on_pictures):
-    with pytest.raises(BadInput, match="must hear a whole sound before it answers"):
-        streaming.Live(on_pictures, 8_000)
+    with pytest.raises(InputError, match="must hear a whole sound before it answers"):
+        streaming.StreamingPredictor(on_pictures, 8_000)
 
 
 def test_an_exported_model_draws_the_example_sound_as_the_run_does(on_pictures, tmp_path):
-    said = export.export(on_pictures.run, "onnx", tmp_path / "out")
+    said = export.export_run(on_pictures.run, "onnx", tmp_path / "out")
     assert "the example sound, drawn here, differs by at most" in said
     words = (tmp_path / "out" / "README.md").read_text()
     assert "33 rows and 32 columns" in words and "columns of 250 samples" in words
@@ -337,21 +340,23 @@ def test_the_leak_meter_works_on_spectrograms(tones, tmp_path):
         (copied / path.parent.name).mkdir(parents=True, exist_ok=True)
         (copied / path.parent.name / path.name).write_bytes(path.read_bytes())
     (copied / "groups.csv").write_text("file,group\n" + "\n".join(groups) + "\n")
-    small = config.parse("drawn", FOREST.replace("seconds = 0.5", "seconds = 0.3"))
-    found = leakage.measure(small, tmp_path / "data", folder=copied, seeds=(0,), folds=2, say=lambda words: None)
+    small = config.parse_experiment("drawn", FOREST.replace("seconds = 0.5", "seconds = 0.3"))
+    found = leakage.measure_leakage(
+        small, tmp_path / "data", folder=copied, seeds=(0,), folds=2, say=lambda words: None
+    )
     assert found.n_pieces >= 2 * found.n_tracks == 48 and found.figures[0].value > 0.8
 
 
 def test_traits_of_a_spectrogram_are_those_of_its_shape():
     y = tone()
-    assert calibration.traits(SMALL.compute(y), "spectrogram").shape == (52,)
-    assert np.isfinite(calibration.traits(np.zeros((3, 65), np.float32), "spectrogram")).all()
+    assert calibration.compute_traits(SMALL.compute(y), "spectrogram").shape == (52,)
+    assert np.isfinite(calibration.compute_traits(np.zeros((3, 65), np.float32), "spectrogram")).all()
 
 
 def test_only_what_varies_a_picture_of_sound_may_vary_it():
     of_sound = ("crop = true", "time_masks = 1", "frequency_masks = 1", "shift = 0.2", "tempo = 0.1", "gain = 3")
     for key in (*of_sound, "pitch = 0.1", "colour = 20", "contrast = 0.2"):
-        config.parse("x", f"{TEXT}[augment]\n{key}\n")
+        config.parse_experiment("x", f"{TEXT}[augment]\n{key}\n")
     for key in ("rotation = 5", "flip = true", "brightness = 0.2"):
-        with pytest.raises(BadInput, match="features.kind is spectrogram"):
-            config.parse("x", f"{TEXT}[augment]\n{key}\n")
+        with pytest.raises(InputError, match="features.kind is spectrogram"):
+            config.parse_experiment("x", f"{TEXT}[augment]\n{key}\n")

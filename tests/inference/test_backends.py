@@ -8,7 +8,7 @@ from musicml.inference import backends, manifest
 from musicml.inference.predictor import Predictor
 from musicml.training import train
 from musicml.utils import terminal
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 from tests.conftest import EXPERIMENTS, set_words
 from tests.fixtures.near import off
 
@@ -36,7 +36,7 @@ def test_a_resumed_training_leaves_no_exported_model_of_before(asked_about_tones
     (run.path / "report.json").unlink()
     run.update(status="started")
     monkeypatch.setattr("musicml.inference.export.forest_to_onnx", lambda *_: "not exported: it can't be here")
-    train.resume(run)
+    train.resume_run(run)
     assert not (run.path / "model.onnx").exists() and Predictor(run).model().engine == "scikit-learn"
 
 
@@ -46,7 +46,7 @@ def test_an_exported_model_whose_weights_were_changed_is_refused(asked_about_ton
     model = onnx.load(run.path / "model.onnx")
     model.doc_string = "another"
     onnx.save(model, run.path / "model.onnx")
-    with pytest.raises(BadInput, match="must be the model that its serving.json was written for"):
+    with pytest.raises(InputError, match="must be the model that its serving.json was written for"):
         Predictor(run).model()
 
 
@@ -55,14 +55,14 @@ def test_a_missing_package_is_named_as_such(asked_about_tones, monkeypatch):
         raise ModuleNotFoundError("No module named 'skops'")
 
     monkeypatch.setattr(backends, "by_scikit_learn", missing)
-    with pytest.raises(BadInput, match="needs a package that is not installed .No module named 'skops'."):
-        backends.load(asked_about_tones.path, manifest.read(asked_about_tones), "keras")
+    with pytest.raises(InputError, match="needs a package that is not installed .No module named 'skops'."):
+        backends.load_model(asked_about_tones.path, manifest.read_manifest(asked_about_tones), "keras")
 
 
 def test_two_threads_may_be_quiet_at_once():
     def whisper():
         for _ in range(50):
-            with terminal.quiet():
+            with terminal.suppress_stderr():
                 pass
 
     threads = [threading.Thread(target=whisper) for _ in range(4)]
@@ -70,4 +70,4 @@ def test_two_threads_may_be_quiet_at_once():
         thread.start()
     for thread in threads:
         thread.join()
-    terminal.say("still heard")
+    terminal.print_message("still heard")

@@ -5,7 +5,7 @@ import pytest
 import soundfile
 from scipy.special import expit, softmax
 
-from musicml.data.datasets.loading import load
+from musicml.data.datasets.loading import load_dataset
 from musicml.data.splits import splitting
 from musicml.data.synthetic import generate
 from musicml.experiment import run as runs
@@ -56,13 +56,13 @@ def best_f1(scores, targets):
 @pytest.mark.parametrize("task", DRAWS)
 def test_a_temperature_of_one_changes_nothing(task):
     scores, _ = DRAWS[task](200, 1.0, 0)
-    assert off(calibration.temper(scores, 1.0, task), scores) < 1e-5
+    assert off(calibration.apply_temperature(scores, 1.0, task), scores) < 1e-5
 
 
 @pytest.mark.parametrize("temperature", [0.1, 0.7, 1.7, 15.0])
 def test_tempered_scores_are_probabilities_and_put_the_same_class_first(temperature):
     scores, _ = single(500, 2.0, 0)
-    tempered = calibration.temper(scores, temperature, "single")
+    tempered = calibration.apply_temperature(scores, temperature, "single")
     assert tempered.dtype == np.float32 and off(tempered.sum(axis=1), 1) < 1e-5
     assert (tempered.argmax(axis=1) == scores.argmax(axis=1)).all()
     surer = tempered.max(axis=1) > scores.max(axis=1)
@@ -71,22 +71,24 @@ def test_tempered_scores_are_probabilities_and_put_the_same_class_first(temperat
 
 def test_tempered_sigmoids_keep_their_order_and_their_side_of_one_half():
     scores, _ = multi(500, 2.0, 0)
-    tempered = calibration.temper(scores, 3.0, "multi")
+    tempered = calibration.apply_temperature(scores, 3.0, "multi")
     assert np.diff(tempered.ravel()[np.argsort(scores, axis=None)]).min() > -1e-6, "neighbors may round to one number"
     assert ((tempered > 0.5) == (scores > 0.5)).all() and (np.abs(tempered - 0.5) < np.abs(scores - 0.5)).all()
 
 
 def test_a_temperature_divides_the_logits():
     logits = np.array([[1.0, -2.0, 0.5]])
-    assert calibration.temper(softmax(logits), 2.5, "single") == pytest.approx(softmax(logits / 2.5), rel=1e-5)
-    assert calibration.temper(expit(logits), 2.5, "multi") == pytest.approx(expit(logits / 2.5), rel=1e-5)
+    assert calibration.apply_temperature(softmax(logits), 2.5, "single") == pytest.approx(
+        softmax(logits / 2.5), rel=1e-5
+    )
+    assert calibration.apply_temperature(expit(logits), 2.5, "multi") == pytest.approx(expit(logits / 2.5), rel=1e-5)
 
 
 @pytest.mark.parametrize("task", DRAWS)
 def test_scores_of_zero_and_one_stay_finite(task):
     scores = np.array([[0.0, 1.0], [1.0, 0.0]])
     for temperature in (0.05, 1.0, 20.0):
-        tempered = calibration.temper(scores, temperature, task)
+        tempered = calibration.apply_temperature(scores, temperature, task)
         assert np.isfinite(tempered).all() and (tempered >= 0).all() and (tempered <= 1).all()
         assert (tempered.argmax(axis=1) == [1, 0]).all()
     assert np.isfinite(calibration.log_loss(scores, 1 - scores, task))
@@ -94,8 +96,8 @@ def test_scores_of_zero_and_one_stay_finite(task):
 
 def test_any_leading_shape_is_tempered_alike():
     scores = single(60, 2.0, 0)[0].reshape(3, 4, 5, 5)
-    wanted = calibration.temper(scores.reshape(60, 5), 2.0, "single")
-    assert off(calibration.temper(scores, 2.0, "single").reshape(60, 5), wanted) < 1e-5
+    wanted = calibration.apply_temperature(scores.reshape(60, 5), 2.0, "single")
+    assert off(calibration.apply_temperature(scores, 2.0, "single").reshape(60, 5), wanted) < 1e-5
 
 
 def test_log_loss_equals_scikit_learns_and_cells_that_nobody_judged_do_not_count():
@@ -121,7 +123,7 @@ def test_the_fitted_temperature_finds_how_sure_the_scores_were_and_lowers_the_lo
     temperature = calibration.fit_temperature(scores, targets, task)
     assert temperature == pytest.approx(sureness, rel=0.15)
     losses = [
-        calibration.log_loss(calibration.temper(scores, t, task), targets, task)
+        calibration.log_loss(calibration.apply_temperature(scores, t, task), targets, task)
         for t in (temperature, 1.0, 0.9 * temperature, 1.1 * temperature)
     ]
     assert losses[0] <= min(losses) + 1e-9
@@ -131,14 +133,16 @@ def test_the_fitted_temperature_finds_how_sure_the_scores_were_and_lowers_the_lo
 def test_over_confident_scores_come_below_five_hundredths_on_draws_that_were_held_back(task):
     temperature = calibration.fit_temperature(*DRAWS[task](600, 3.0, 2), task)
     scores, targets = DRAWS[task](4000, 3.0, 3)
-    before = calibration.calibration_error(scores, targets, task)
-    after = calibration.calibration_error(calibration.temper(scores, temperature, task), targets, task)
+    before = calibration.compute_calibration_error(scores, targets, task)
+    after = calibration.compute_calibration_error(
+        calibration.apply_temperature(scores, temperature, task), targets, task
+    )
     assert before > 0.1 and after < 0.05
 
 
 @pytest.mark.parametrize("task", DRAWS)
 def test_too_few_examples_leave_the_scores_as_they_are(task):
-    scores, targets = DRAWS[task](calibration.FEWEST, 3.0, 4)
+    scores, targets = DRAWS[task](calibration.MIN_CALIBRATION_FILES, 3.0, 4)
     assert calibration.fit_temperature(scores[:-1], targets[:-1], task) == 1.0
     assert calibration.fit_temperature(scores, targets, task) != 1.0
 
@@ -213,22 +217,24 @@ def test_the_calibration_error_of_a_worked_example():
     # two at 0.9, of which one is right: |1.8 - 1| = 0.8; two at 0.6, both right: |1.2 - 2| = 0.8; in all 1.6 of 4
     scores = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.4, 0.6]])
     targets = np.array([[1, 0], [0, 1], [1, 0], [0, 1]])
-    assert calibration.calibration_error(scores, targets, "single") == pytest.approx(0.4)
+    assert calibration.compute_calibration_error(scores, targets, "single") == pytest.approx(0.4)
     # of sigmoids every judged cell: 0.9 and 0.1 right, 0.8 wrong: |0.9 - 1| + |0.1 - 0| + |0.8 - 0| = 1.0 of 3
     scores = np.array([[0.9, 0.1], [0.8, 0.5]])
     targets = np.array([[1, 0], [0, np.nan]])
-    assert calibration.calibration_error(scores, targets, "multi") == pytest.approx(1 / 3)
+    assert calibration.compute_calibration_error(scores, targets, "multi") == pytest.approx(1 / 3)
 
 
 @pytest.mark.parametrize("task", ["single", "multi"])
 def test_the_reliability_table_holds_what_the_error_is_made_of(task):
     scores, targets = DRAWS[task](300, 2.0, 3)
-    rows = calibration.reliability(scores, targets, task)
+    rows = calibration.compute_reliability(scores, targets, task)
     n = sum(row["n"] for row in rows)
     assert n == (300 if task == "single" else int((~np.isnan(targets)).sum()))
     assert all(row["low"] <= row["said"] <= row["high"] and 0 <= row["right"] <= 1 for row in rows)
     error = sum(row["n"] * abs(row["said"] - row["right"]) for row in rows) / n
-    assert calibration.calibration_error(scores, targets, task) == pytest.approx(error, abs=1e-5)  # rows are rounded
+    assert calibration.compute_calibration_error(scores, targets, task) == pytest.approx(
+        error, abs=1e-5
+    )  # rows are rounded
 
 
 def test_the_calibration_error_is_the_plain_sum_over_bins():
@@ -238,23 +244,25 @@ def test_the_calibration_error_is_the_plain_sum_over_bins():
     for low, high in zip(edges[:-1], edges[1:], strict=True):
         inside = (said >= low) & ((said < high) | (high == 1))
         error += abs((said[inside] - right[inside]).sum()) / 500
-    assert calibration.calibration_error(scores, targets, "single") == pytest.approx(error, rel=1e-9)
+    assert calibration.compute_calibration_error(scores, targets, "single") == pytest.approx(error, rel=1e-9)
 
 
 def test_gaps_in_one_bin_may_cancel_and_in_two_bins_may_not():
     scores, targets = np.array([[0.41], [0.45]]), np.array([[0.0], [1.0]])
-    assert calibration.calibration_error(scores, targets, "multi", n_bins=2) == pytest.approx(0.07)
-    assert calibration.calibration_error(scores, targets, "multi", n_bins=100) == pytest.approx((0.41 + 0.55) / 2)
+    assert calibration.compute_calibration_error(scores, targets, "multi", n_bins=2) == pytest.approx(0.07)
+    assert calibration.compute_calibration_error(scores, targets, "multi", n_bins=100) == pytest.approx(
+        (0.41 + 0.55) / 2
+    )
 
 
 @pytest.mark.parametrize("task", DRAWS)
 def test_scores_that_are_drawn_from_are_calibrated(task):
-    assert calibration.calibration_error(*DRAWS[task](5000, 1.0, 5), task) < 0.03
+    assert calibration.compute_calibration_error(*DRAWS[task](5000, 1.0, 5), task) < 0.03
 
 
 def test_a_score_of_one_has_a_bin_and_nothing_has_no_error():
-    assert calibration.calibration_error(np.array([[1.0, 0.0]]), np.array([[1, 0]]), "single") == 0.0
-    assert np.isnan(calibration.calibration_error(np.array([[0.3]]), np.array([[np.nan]]), "multi"))
+    assert calibration.compute_calibration_error(np.array([[1.0, 0.0]]), np.array([[1, 0]]), "single") == 0.0
+    assert np.isnan(calibration.compute_calibration_error(np.array([[0.3]]), np.array([[np.nan]]), "multi"))
 
 
 # How unlike training
@@ -290,28 +298,28 @@ def pictures(rng, n, size=32):
 @pytest.mark.parametrize("n_frames", [1, 15, 16, 100])
 def test_a_sound_has_four_traits_for_each_coefficient_however_short_it_is(kind, n_bins, kept, n_frames):
     values = np.random.default_rng(0).normal(-40, 10, (n_frames, n_bins)).astype(np.float32)
-    traits = calibration.traits(values, kind)
+    traits = calibration.compute_traits(values, kind)
     assert traits.shape == (4 * kept,) and traits.dtype == np.float64 and np.isfinite(traits).all()
 
 
 def test_shipped_features_and_pictures_have_traits_too():
     rng = np.random.default_rng(0)
-    assert calibration.traits(rng.integers(0, 256, (10, 128)).astype(np.uint8), "vggish").shape == (52,)
+    assert calibration.compute_traits(rng.integers(0, 256, (10, 128)).astype(np.uint8), "vggish").shape == (52,)
     for shape in ((16, 16, 3), (224, 100, 3), (33, 47, 3)):
-        traits = calibration.traits(rng.integers(0, 256, shape, dtype=np.uint8), "pixels")
+        traits = calibration.compute_traits(rng.integers(0, 256, shape, dtype=np.uint8), "pixels")
         assert traits.shape == (16 * 3 + 16 + 3,) and traits.dtype == np.float64 and np.isfinite(traits).all()
-    assert np.isfinite(calibration.traits(np.zeros((16, 16, 3), np.uint8), "pixels")).all()
+    assert np.isfinite(calibration.compute_traits(np.zeros((16, 16, 3), np.uint8), "pixels")).all()
 
 
 def test_a_log_mel_spectrogram_and_its_mfcc_have_the_same_traits():
     y = music(0)
-    own = calibration.traits(LogMel().compute(y), "log_mel")
-    assert off(calibration.traits(MFCC().compute(y), "mfcc"), own) < 1e-5
+    own = calibration.compute_traits(LogMel().compute(y), "log_mel")
+    assert off(calibration.compute_traits(MFCC().compute(y), "mfcc"), own) < 1e-5
 
 
 def test_silence_and_a_picture_of_one_colour_have_finite_traits():
-    assert np.isfinite(calibration.traits(MFCC().compute(np.zeros(RATE, np.float32)), "mfcc")).all()
-    assert np.isfinite(calibration.traits(np.full((64, 64, 3), 255, np.uint8), "pixels")).all()
+    assert np.isfinite(calibration.compute_traits(MFCC().compute(np.zeros(RATE, np.float32)), "mfcc")).all()
+    assert np.isfinite(calibration.compute_traits(np.full((64, 64, 3), 255, np.uint8), "pixels")).all()
 
 
 @pytest.mark.parametrize(
@@ -319,41 +327,44 @@ def test_silence_and_a_picture_of_one_colour_have_finite_traits():
 )
 def test_too_few_files_can_not_tell_what_is_unlike_them(n_train, n_val, enough):
     rng = np.random.default_rng(0)
-    fitted = calibration.fit_unlike(rng.normal(size=(n_train, 8)), rng.normal(size=(n_val, 8)))
+    fitted = calibration.fit_ood_limit(rng.normal(size=(n_train, 8)), rng.normal(size=(n_val, 8)))
     assert (fitted is not None) == enough
 
 
 def test_what_was_fitted_is_plain_numbers_that_json_keeps(tmp_path):
     rng = np.random.default_rng(0)
     traits = rng.normal(size=(60, 8)) * 10.0 ** np.arange(-4, 4)
-    fitted = calibration.fit_unlike(traits[:30], traits[30:])
+    fitted = calibration.fit_ood_limit(traits[:30], traits[30:])
     assert set(fitted) == {"version", "mean", "spread", "precision", "limit", "n", "beyond"} and fitted["n"] == 30
     files.write_json(tmp_path / "a.json", fitted)
     again = json.loads((tmp_path / "a.json").read_text())
     assert again == fitted
-    assert calibration.unlikeness(traits[0], again) == calibration.unlikeness(traits[0], fitted)
+    assert calibration.compute_ood_distance(traits[0], again) == calibration.compute_ood_distance(traits[0], fitted)
 
 
 def test_a_training_file_lies_about_one_away_and_scale_does_not_matter():
     rng = np.random.default_rng(0)
     traits = rng.normal(size=(500, 12)) @ rng.normal(size=(12, 12))
-    fitted = calibration.fit_unlike(traits[:250], traits[250:])
-    assert np.mean([calibration.unlikeness(one, fitted) for one in traits[:250]]) == pytest.approx(1, abs=0.2)
-    scaled = calibration.fit_unlike(1_000 * traits[:250] + 5, 1_000 * traits[250:] + 5)
+    fitted = calibration.fit_ood_limit(traits[:250], traits[250:])
+    assert np.mean([calibration.compute_ood_distance(one, fitted) for one in traits[:250]]) == pytest.approx(1, abs=0.2)
+    scaled = calibration.fit_ood_limit(1_000 * traits[:250] + 5, 1_000 * traits[250:] + 5)
     for one in traits[::50]:
-        near = calibration.unlikeness(one, fitted)
-        assert calibration.unlikeness(1_000 * one + 5, scaled) == pytest.approx(near, rel=1e-3)
+        near = calibration.compute_ood_distance(one, fitted)
+        assert calibration.compute_ood_distance(1_000 * one + 5, scaled) == pytest.approx(near, rel=1e-3)
     assert scaled["limit"] == pytest.approx(fitted["limit"], rel=1e-3)
 
 
 def test_about_one_in_twenty_of_validation_lies_beyond_the_limit_before_its_margin(monkeypatch):
     rng = np.random.default_rng(0)
     train, val, new = (rng.normal(size=(n, 20)) for n in (400, 400, 2_000))
-    margin, with_margin = calibration.MARGIN, calibration.fit_unlike(train, val)
+    margin, with_margin = calibration.MARGIN, calibration.fit_ood_limit(train, val)
     monkeypatch.setattr(calibration, "MARGIN", 1.0)
-    fitted = calibration.fit_unlike(train, val)
+    fitted = calibration.fit_ood_limit(train, val)
     assert fitted["beyond"] == pytest.approx(20, abs=1), "5 % of 400"
-    alarms = [np.mean([calibration.unlikeness(one, it) > it["limit"] for one in new]) for it in (fitted, with_margin)]
+    alarms = [
+        np.mean([calibration.compute_ood_distance(one, it) > it["limit"] for one in new])
+        for it in (fitted, with_margin)
+    ]
     assert 0.03 < alarms[0] < 0.08 and alarms[1] < alarms[0] and with_margin["beyond"] < 20
     assert with_margin["limit"] == pytest.approx(margin * fitted["limit"], rel=1e-3)
 
@@ -361,25 +372,25 @@ def test_about_one_in_twenty_of_validation_lies_beyond_the_limit_before_its_marg
 @pytest.fixture(scope="module")
 def pieces():
     """120 generated pieces' MFCC, of which the first 60 train and the next 30 validate."""
-    return [calibration.traits(MFCC().compute(music(seed)), "mfcc") for seed in range(120)]
+    return [calibration.compute_traits(MFCC().compute(music(seed)), "mfcc") for seed in range(120)]
 
 
 def test_noise_tones_and_silence_are_unlike_generated_music_and_new_pieces_are_not(pieces):
-    fitted = calibration.fit_unlike(np.array(pieces[:60]), np.array(pieces[60:90]))
+    fitted = calibration.fit_ood_limit(np.array(pieces[:60]), np.array(pieces[60:90]))
     far = {
-        name: calibration.unlikeness(calibration.traits(MFCC().compute(y), "mfcc"), fitted)
+        name: calibration.compute_ood_distance(calibration.compute_traits(MFCC().compute(y), "mfcc"), fitted)
         for name, y in no_music().items()
     }
     assert [name for name, distance in far.items() if distance <= fitted["limit"]] == []
-    new = [calibration.unlikeness(one, fitted) for one in pieces[90:]]
+    new = [calibration.compute_ood_distance(one, fitted) for one in pieces[90:]]
     assert np.mean(np.array(new) > fitted["limit"]) <= 0.1 and fitted["beyond"] <= 3
 
 
 def test_another_world_of_pictures_is_unlike_the_training_one():
     rng = np.random.default_rng(0)
-    traits = [calibration.traits(one, "pixels") for one in pictures(rng, 300)]
-    fitted = calibration.fit_unlike(np.array(traits[:150]), np.array(traits[150:220]))
-    assert np.mean([calibration.unlikeness(one, fitted) > fitted["limit"] for one in traits[220:]]) <= 0.1
+    traits = [calibration.compute_traits(one, "pixels") for one in pictures(rng, 300)]
+    fitted = calibration.fit_ood_limit(np.array(traits[:150]), np.array(traits[150:220]))
+    assert np.mean([calibration.compute_ood_distance(one, fitted) > fitted["limit"] for one in traits[220:]]) <= 0.1
     others = [
         np.zeros((32, 32, 3), np.uint8),
         np.full((32, 32, 3), 255, np.uint8),
@@ -387,7 +398,10 @@ def test_another_world_of_pictures_is_unlike_the_training_one():
         next(pictures(rng, 1))[::-1],
         255 - next(pictures(rng, 1)),
     ]
-    assert all(calibration.unlikeness(calibration.traits(one, "pixels"), fitted) > fitted["limit"] for one in others)
+    assert all(
+        calibration.compute_ood_distance(calibration.compute_traits(one, "pixels"), fitted) > fitted["limit"]
+        for one in others
+    )
 
 
 # A whole run
@@ -428,27 +442,30 @@ def test_a_run_that_learnt_its_mistakes_by_heart_is_calibrated_on_data_held_back
         raw = np.stack([clips["scores"][clips["example"] == number].mean(axis=0) for number in range(len(rows))])
     right = [float((one.argmax(axis=1) == truth).mean()) for one in (raw, scores)]
     assert right[0] == right[1] == pytest.approx(report["metrics"]["accuracy"], abs=1e-6)
-    assert off(calibration.temper(raw, served["temperature"], "single"), scores) < 1e-5
+    assert off(calibration.apply_temperature(raw, served["temperature"], "single"), scores) < 1e-5
 
 
 @pytest.fixture(scope="module")
 def sample_tracks(tmp_path_factory):
     """The whole of the sample GTZAN as MFCC, split by group: side → what its tracks are like."""
     root = tmp_path_factory.mktemp("whole")
-    generate.write(root / "sample", only=["gtzan"])
-    kept, found = cache.features_of(load("gtzan", root), MFCC(), root, 3 * RATE, lambda _: None)
-    _, split = splitting.make(kept, "group", 0.15, 0.15, 0)
+    generate.generate_sample_data(root / "sample", only=["gtzan"])
+    kept, found = cache.get_features(load_dataset("gtzan", root), MFCC(), root, 3 * RATE, lambda _: None)
+    _, split = splitting.make_split(kept, "group", 0.15, 0.15, 0)
     return {
-        side: np.array([calibration.traits(found.of(index), "mfcc") for index in split.indices(side)])
+        side: np.array([calibration.compute_traits(found.of(index), "mfcc") for index in split.indices(side)])
         for side in ("train", "val", "test")
     }
 
 
 @pytest.mark.slow
 def test_few_unseen_tracks_of_the_sample_and_nearly_all_noise_tones_and_silence_are_flagged(sample_tracks):
-    fitted = calibration.fit_unlike(sample_tracks["train"], sample_tracks["val"])
-    new = np.array([calibration.unlikeness(one, fitted) for one in sample_tracks["test"]])
-    far = [calibration.unlikeness(calibration.traits(MFCC().compute(y), "mfcc"), fitted) for y in no_music().values()]
+    fitted = calibration.fit_ood_limit(sample_tracks["train"], sample_tracks["val"])
+    new = np.array([calibration.compute_ood_distance(one, fitted) for one in sample_tracks["test"]])
+    far = [
+        calibration.compute_ood_distance(calibration.compute_traits(MFCC().compute(y), "mfcc"), fitted)
+        for y in no_music().values()
+    ]
     assert len(new) > 50 and np.mean(new > fitted["limit"]) <= 0.1
     assert np.mean(np.array(far) > fitted["limit"]) >= 0.9
     assert fitted["beyond"] / fitted["n"] <= 0.05

@@ -16,7 +16,7 @@ from musicml.inference import explain
 from musicml.inference.explain import class_activation, occlusion, regions
 from musicml.inference.predictor import Predictor
 from musicml.models import registry
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 from tests.conftest import EXPERIMENTS, set_words, write_tone
 from tests.fixtures import saliency_data as telling
 from tests.fixtures.near import off
@@ -38,8 +38,8 @@ SOUND = tuple(name for name in METHODS if name not in PICTURES)
 
 def untrained(family, shape, **options):
     """A model of random weights."""
-    spec = registry.Spec(shape, 3, "single", "class", np.zeros(shape[1]), np.ones(shape[1]))
-    return registry.build(family, registry.family(family).Options(**options), spec)
+    spec = registry.ModelSpec(shape, 3, "single", "class", np.zeros(shape[1]), np.ones(shape[1]))
+    return registry.build_model(family, registry.get_family(family).Options(**options), spec)
 
 
 def test_a_maps_places_are_interpolated_between_and_held_beyond():
@@ -192,7 +192,7 @@ def asked(trained, asked_about_tones, sound, picture):
     def found(name):
         if name not in made:
             predictor = Predictor(asked_about_tones if name == "tones" else trained(name))
-            made[name] = predictor, explain.explain(predictor, picture if name in PICTURES else sound)
+            made[name] = predictor, explain.explain_prediction(predictor, picture if name in PICTURES else sound)
         return made[name]
 
     return found
@@ -227,7 +227,7 @@ def test_the_deciding_seconds_are_cut_out_of_the_sound_itself(asked, sound, name
 
     predictor, explanation = asked(name)
     rate = predictor.settings.sample_rate
-    y = audio.read(sound, rate).y
+    y = audio.load_audio(sound, rate).y
     begin, end = explanation.decided
     assert 0 <= begin < end <= len(y) / rate + 1e-9 and end - begin == pytest.approx(3)
     assert explanation.sample_rate == rate
@@ -246,7 +246,7 @@ def test_the_deciding_seconds_are_cut_out_of_the_sound_itself(asked, sound, name
 def test_a_sound_of_any_length_and_rate_is_explained(asked, tmp_path, name, seconds):
     predictor, _ = asked(name)
     write_tone(tmp_path / "short.wav", 500, seconds, 11_025)
-    explanation = explain.explain(predictor, tmp_path / "short.wav")
+    explanation = explain.explain_prediction(predictor, tmp_path / "short.wav")
     begin, end = explanation.decided
     assert 0 <= begin < end <= seconds + 0.01 and end - begin == pytest.approx(min(3, seconds / 2), abs=0.01)
     assert abs(len(explanation.y) / explanation.sample_rate - (end - begin)) < 0.01
@@ -257,39 +257,39 @@ def test_a_sound_of_any_length_and_rate_is_explained(asked, tmp_path, name, seco
 def test_another_class_can_be_asked_for(asked, sound, picture, name):
     predictor, explanation = asked(name)
     other = next(label for label in predictor.class_names if label != explanation.label)
-    of_other = explain.explain(predictor, picture if name in PICTURES else sound, other)
+    of_other = explain.explain_prediction(predictor, picture if name in PICTURES else sound, other)
     assert of_other.label == other and not np.array_equal(of_other.map, explanation.map)
 
 
 @pytest.mark.parametrize("name", ["gru", "unfrozen", "tones"])
 def test_a_class_that_the_run_does_not_know_is_refused(asked, sound, picture, name):
     predictor, _ = asked(name)
-    with pytest.raises(BadInput, match="class 'polka' must be one that run .* knows"):
-        explain.explain(predictor, picture if name in PICTURES else sound, "polka")
+    with pytest.raises(InputError, match="class 'polka' must be one that run .* knows"):
+        explain.explain_prediction(predictor, picture if name in PICTURES else sound, "polka")
 
 
 @pytest.mark.parametrize("name", ["vggish", "forest"])
 def test_a_run_on_shipped_features_cant_explain_a_file(trained, sound, name):
-    with pytest.raises(BadInput, match="can't be asked about a file"):
-        explain.explain(Predictor(trained(name)), sound)
+    with pytest.raises(InputError, match="can't be asked about a file"):
+        explain.explain_prediction(Predictor(trained(name)), sound)
 
 
 def test_content_and_arrays_are_explained_as_their_file(asked, sound, picture):
     predictor, explanation = asked("gru")
     y, rate = soundfile.read(sound, dtype="float32")
     for source, name, given in ((sound.read_bytes(), "upload.wav", None), (y, "recording", rate)):
-        again = explain.explain(predictor, source, name=name, sample_rate=given)
+        again = explain.explain_prediction(predictor, source, name=name, sample_rate=given)
         assert off(again.map, explanation.map) < 1e-4 and again.file == name
         assert again.decided == explanation.decided
     predictor, explanation = asked("unfrozen")
-    again = explain.explain(predictor, np.asarray(Image.open(picture)), name="camera")
+    again = explain.explain_prediction(predictor, np.asarray(Image.open(picture)), name="camera")
     assert off(again.map, explanation.map) < 1e-4 and again.file == "camera"
 
 
 @pytest.mark.parametrize("name", ["cnn", "gru", "unfrozen", "tones"])
 def test_an_explanation_is_saved_as_a_drawing_a_table_and_of_sound_what_to_listen_to(asked, tmp_path, name):
     _, explanation = asked(name)
-    said = explain.save(explanation, tmp_path / "new", "first")
+    said = explain.save_explanation(explanation, tmp_path / "new", "first")
     there = {path.name for path in (tmp_path / "new").iterdir()}
     assert json.loads((tmp_path / "new/first.json").read_text()) == said
     assert said["picture"] == "first.png" and {**said, **explanation.as_table()} == said
@@ -307,7 +307,7 @@ def test_a_drawing_is_orange_where_the_map_is_strongest_and_grey_where_it_is_not
     from musicml.inference.explain import overlay
 
     _, explanation = asked("gru")
-    drawn = overlay.drawn(explanation).astype(int)
+    drawn = overlay.draw_overlay(explanation).astype(int)
     frames, bins = explanation.map.shape
     assert drawn.shape == (bins, frames, 3)
     frame, band = explanation.peak
@@ -328,15 +328,15 @@ def test_a_forest_says_how_much_it_leans_on_each_feature(asked):
 
 def test_a_forest_on_tones_leans_on_the_band_of_the_tone(asked_about_tones, tones):
     """Of low, middle and high tones, the middle ones' own band is what tells them."""
-    explanation = explain.explain(Predictor(asked_about_tones), tones / "middle/0.wav")
+    explanation = explain.explain_prediction(Predictor(asked_about_tones), tones / "middle/0.wav")
     band = explanation.map.sum(axis=0).argmax()
-    assert explanation.label == "middle" and audio_features.centres(explanation.settings)[band] < 3000
+    assert explanation.label == "middle" and audio_features.compute_band_centers(explanation.settings)[band] < 3000
 
 
 @pytest.mark.parametrize("name", ["cnn", "multi"])
 def test_keras_and_the_exported_model_explain_alike(trained, asked, sound, name):
     _, explanation = asked(name)
-    by_keras = explain.explain(Predictor(trained(name), "keras"), sound)
+    by_keras = explain.explain_prediction(Predictor(trained(name), "keras"), sound)
     assert by_keras.method == explanation.method == "class activation map"
     assert off(by_keras.map, explanation.map) < 1e-3
 
@@ -344,7 +344,7 @@ def test_keras_and_the_exported_model_explain_alike(trained, asked, sound, name)
 def test_a_run_without_its_exported_model_is_explained_by_keras(trained, asked, sound, tmp_path):
     run = runs.Run(shutil.copytree(trained("cnn").path, tmp_path / "cnn"))
     (run.path / "model.onnx").unlink()
-    explanation = explain.explain(Predictor(run), sound)
+    explanation = explain.explain_prediction(Predictor(run), sound)
     assert explanation.method == "class activation map"
     assert off(explanation.map, asked("cnn")[1].map) < 1e-3
 
@@ -375,7 +375,7 @@ def test_a_map_counts_against_the_mean_of_the_classes_only_where_one_is_to_be_ch
 
 @pytest.mark.parametrize(("small", "size", "fine"), [((5, 6), (92, 96), True), ((7, 7), (224, 224), False)])
 def test_a_map_is_fine_where_each_place_stands_for_few_inputs(small, size, fine):
-    assert class_activation.is_fine(small, size) is fine
+    assert class_activation.is_fine_map(small, size) is fine
 
 
 @pytest.mark.parametrize("second_side, bands", [(0, 1), (96, 1), (0, 2)])
@@ -406,7 +406,7 @@ def test_a_small_network_with_a_hidden_layer_is_explained(tones, tmp_path):
             "training.epochs": 1,
         },
     )
-    explanation = explain.explain(Predictor(run), tones / "high/0.wav")
+    explanation = explain.explain_prediction(Predictor(run), tones / "high/0.wav")
     assert explanation.method == "Grad-CAM (LayerCAM)" and explanation.map.shape == explanation.seen.shape
 
 

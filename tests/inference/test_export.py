@@ -15,7 +15,7 @@ from musicml.inference.export import bundle
 from musicml.inference.export.onnx import forest_graph, written
 from musicml.inference.predictor import Predictor
 from musicml.models import registry
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 from tests.fixtures.near import off
 
 pytestmark = pytest.mark.numeric
@@ -55,7 +55,7 @@ def answered(logits, activation):
 
 
 def assert_maps_explain_the_scores(model):
-    mapped, clips = registry.with_maps(model), clips_for(model)
+    mapped, clips = registry.add_class_activation_maps(model), clips_for(model)
     scores, maps = (np.asarray(output) for output in mapped(clips, training=False))
     assert maps.shape[0] == len(clips) and maps.shape[3] == model.output_shape[1] and maps.ndim == 4
     of_means = answered(maps.mean(axis=(1, 2), dtype=np.float64), model.layers[-1].activation.__name__)
@@ -84,13 +84,13 @@ def test_the_mean_of_the_maps_over_their_places_is_what_the_scores_are_made_of(k
 
 @pytest.mark.parametrize("name", UNMAPPED)
 def test_a_trained_model_whose_head_gives_no_maps_has_none(keras_model_of, name):
-    assert registry.with_maps(keras_model_of(name)) is None
+    assert registry.add_class_activation_maps(keras_model_of(name)) is None
 
 
 def untrained(family, shape=(40, 32), task="single", **options):
     """A model of random weights."""
-    spec = registry.Spec(shape, 3, task, "class", np.full(shape[1], -40.0), np.full(shape[1], 400.0))
-    return registry.build(family, registry.family(family).Options(**options), spec)
+    spec = registry.ModelSpec(shape, 3, task, "class", np.full(shape[1], -40.0), np.full(shape[1], 400.0))
+    return registry.build_model(family, registry.get_family(family).Options(**options), spec)
 
 
 @pytest.mark.parametrize("task", ["single", "multi"])
@@ -139,7 +139,7 @@ def test_a_batch_normalisation_of_either_kind_is_folded():
     ],
 )
 def test_a_flattening_a_hidden_layer_and_a_recurrent_network_give_no_maps(family, options):
-    assert registry.with_maps(untrained(family, **options)) is None
+    assert registry.add_class_activation_maps(untrained(family, **options)) is None
 
 
 @pytest.mark.parametrize("name", [*MAPPED, *UNMAPPED, "forest"])
@@ -158,8 +158,8 @@ def test_a_runs_own_onnx_model_has_one_input_named_outputs_and_the_runs_fingerpr
 def test_the_exported_maps_are_those_of_keras(trained, keras_model_of, name):
     model = keras_model_of(name)
     clips = clips_for(model)
-    loaded = backends.load(trained(name).path, manifest.read(trained(name)), "onnx")
-    scores, maps = (np.asarray(output) for output in registry.with_maps(model)(clips, training=False))
+    loaded = backends.load_model(trained(name).path, manifest.read_manifest(trained(name)), "onnx")
+    scores, maps = (np.asarray(output) for output in registry.add_class_activation_maps(model)(clips, training=False))
     assert off(loaded.scores(clips), scores) < TOLERANCE
     assert off(loaded.maps(clips), maps) < TOLERANCE
 
@@ -167,8 +167,8 @@ def test_the_exported_maps_are_those_of_keras(trained, keras_model_of, name):
 def test_a_model_of_another_run_is_refused_by_its_fingerprint(trained, tmp_path):
     run = runs.Run(shutil.copytree(trained("gru").path, tmp_path / "gru"))
     shutil.copy(trained("lstm").path / "model.onnx", run.path / "model.onnx")
-    with pytest.raises(BadInput, match="must be the model that its serving.json was written for"):
-        backends.load(run.path, manifest.read(run), "onnx")
+    with pytest.raises(InputError, match="must be the model that its serving.json was written for"):
+        backends.load_model(run.path, manifest.read_manifest(run), "onnx")
 
 
 @pytest.mark.parametrize("task", ["single", "multi"])
@@ -180,13 +180,13 @@ def test_the_onnx_forest_answers_as_scikit_learn_does(task):
     targets = np.eye(3)[rng.integers(0, 3, 80)]
     if task == "multi":
         targets[rng.random(targets.shape) < 0.3] = np.nan
-    spec = registry.Spec((4, 6), 3, task, "class")
+    spec = registry.ModelSpec((4, 6), 3, task, "class")
     trees = forest.build(forest.Options(n_estimators=7), spec).fit(x, targets).trees
     session = onnx_session(forest_graph(trees, task, 6))
     for n, frames in ((1, 1), (5, 4), (200, 2), (3, 5000)):
         clips = (rng.normal(0, 1, (n, 1, 6)) + rng.normal(0, 1, (n, frames, 6))).astype(np.float32)
         (given,) = session.run(["scores"], {"features": clips})
-        assert off(given, forest.scores(trees, clips, task)) < 1e-5
+        assert off(given, forest.predict_scores(trees, clips, task)) < 1e-5
         assert n < 3 or np.ptp(given, axis=0).max() > 0.1, "scores that are all alike would agree by chance"
 
 
@@ -204,7 +204,7 @@ def test_a_conversion_that_answers_otherwise_is_not_kept(trained, tmp_path):
     (run.path / "model.onnx").unlink()
     (run.path / "report.json").unlink()  # a whole run would not be changed
     clips = np.zeros((2, *run.read("serving.json")["input_shape"]), np.float32)
-    wanted = backends.load(run.path, manifest.read(run), "keras").scores(clips)
+    wanted = backends.load_model(run.path, manifest.read_manifest(run), "keras").scores(clips)
     said = written(lambda _: converted, run, clips, wanted + 0.01)
     assert said.startswith("not exported: it differs from the original by 0.01")
     assert not (run.path / "model.onnx").exists()
@@ -233,7 +233,7 @@ def exported(trained, tmp_path_factory):
     def found(name, kind):
         if (name, kind) not in made:
             to = tmp_path_factory.mktemp("exported") / "deeper" / f"{name}_{kind}"
-            made[name, kind] = to, export.export(trained(name), kind, to)
+            made[name, kind] = to, export.export_run(trained(name), kind, to)
         return made[name, kind]
 
     return found
@@ -274,7 +274,7 @@ def test_the_check_of_an_exported_sound_model_computes_the_features_by_librosa(e
 @pytest.mark.parametrize("name", ["cnn", "gru", "multi", "unfrozen", "vggish", "forest"])
 def test_the_readme_of_an_exported_model_names_every_number_and_class(trained, exported, name):
     text = (exported(name, "onnx")[0] / "README.md").read_text()
-    served = manifest.read(trained(name))
+    served = manifest.read_manifest(trained(name))
     settings = trained(name).read("serving.json")["features"]
     numbers = [settings.get(key) for key in ("sample_rate", "n_fft", "hop_length", "n_mels", "n_mfcc", "fmin")]
     numbers += [settings.get("height"), settings.get("width"), served.temperature]
@@ -295,7 +295,7 @@ def test_the_readme_of_an_exported_model_names_every_number_and_class(trained, e
 def test_what_a_sounds_readme_says_of_frames_and_clips_is_how_the_predictor_cuts(trained, exported, name):
     """The steps' numbers, followed by hand, give the example's clips."""
     to, _ = exported(name, "onnx")
-    example, served = np.load(to / "example.npz"), manifest.read(trained(name))
+    example, served = np.load(to / "example.npz"), manifest.read_manifest(trained(name))
     assert off(served.settings.compute(example["y"]), example["features"]) < 1e-4
     assert example["clips"].shape[1:] == (served.clip["n_frames"], served.settings.n_bins)
     raw = Predictor(trained(name), "keras").scores_of(list(example["clips"]))
@@ -313,7 +313,7 @@ def test_a_recurrent_litert_model_needs_none_of_tensorflows_operations(exported)
 def test_an_exported_model_gives_the_scores_that_the_run_stored_of_its_test_clips(trained, exported, name, kind):
     run, few = trained(name), 6
     predictor, check = Predictor(run), check_module(exported(name, kind)[0])
-    there = {example.id: example.path for example in loading.load_again(run.facts()["data"]).examples}
+    there = {example.id: example.path for example in loading.reload_dataset(run.facts()["data"]).examples}
     stored = np.load(run.path / "clips.npz")
     asked = [predictor.read(there[row["example"]]) for row in run.table("predictions.csv")[:few]]
     clips = [
@@ -344,43 +344,43 @@ def test_the_check_fails_where_the_features_differ(exported, tmp_path):
 
 
 def test_an_export_whose_check_fails_leaves_nothing_behind(trained, tmp_path, monkeypatch):
-    real = backends.load
+    real = backends.load_model
 
     def spoilt(*words):
         model = real(*words)
         return backends.Model(model.engine, lambda clips: model.scores(clips) + np.float32(0.01))
 
     monkeypatch.setattr(bundle.engines, "load", spoilt)
-    with pytest.raises(BadInput, match="its check failed: raw scores differ by at most 0.01"):
-        export.export(trained("gru"), "onnx", tmp_path / "spoilt")
+    with pytest.raises(InputError, match="its check failed: raw scores differ by at most 0.01"):
+        export.export_run(trained("gru"), "onnx", tmp_path / "spoilt")
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("kind", ["litert", "saved_model"])
 def test_a_forest_can_be_exported_as_onnx_only(asked_about_tones, tmp_path, kind):
-    with pytest.raises(BadInput, match=f"is a forest, and {kind} holds networks only: export it as onnx"):
-        export.export(asked_about_tones, kind, tmp_path / "forest")
+    with pytest.raises(InputError, match=f"is a forest, and {kind} holds networks only: export it as onnx"):
+        export.export_run(asked_about_tones, kind, tmp_path / "forest")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_format_that_does_not_exist_is_refused(asked_about_tones, tmp_path):
-    with pytest.raises(BadInput, match="format='tflite' must be one of onnx, litert, saved_model"):
-        export.export(asked_about_tones, "tflite", tmp_path / "new")
+    with pytest.raises(InputError, match="format='tflite' must be one of onnx, litert, saved_model"):
+        export.export_run(asked_about_tones, "tflite", tmp_path / "new")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_is_there_already_is_refused_and_kept(asked_about_tones, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/notes.txt").write_text("mine")
-    with pytest.raises(BadInput, match="must be a new folder, and is there already"):
-        export.export(asked_about_tones, "onnx", tmp_path / "mine")
+    with pytest.raises(InputError, match="must be a new folder, and is there already"):
+        export.export_run(asked_about_tones, "onnx", tmp_path / "mine")
     assert (tmp_path / "mine/notes.txt").read_text() == "mine" and len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_folder_below_a_file_is_refused_with_a_sentence(asked_about_tones, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(BadInput, match="stands in its way"):
-        export.export(asked_about_tones, "onnx", tmp_path / "file/new")
+    with pytest.raises(InputError, match="stands in its way"):
+        export.export_run(asked_about_tones, "onnx", tmp_path / "file/new")
 
 
 @pytest.fixture
@@ -393,15 +393,15 @@ def test_a_run_without_an_exported_model_is_refused_for_onnx_with_the_reason(cop
     (copied.path / "model.onnx").unlink()
     facts = {**copied.facts(), "export": "not exported: the jax backend can't export to ONNX"}
     (copied.path / "run.json").write_text(json.dumps(facts))
-    with pytest.raises(BadInput, match=r"has none \(not exported: the jax backend can't export to ONNX\)"):
-        export.export(copied, "onnx", tmp_path / "new")
+    with pytest.raises(InputError, match=r"has none \(not exported: the jax backend can't export to ONNX\)"):
+        export.export_run(copied, "onnx", tmp_path / "new")
     assert not (tmp_path / "new").exists() and len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_run_that_was_changed_since_training_is_not_exported(copied, tmp_path):
     (copied.path / "labels.json").write_text('["high", "middle", "low"]')
-    with pytest.raises(BadInput, match="were changed since"):
-        export.export(copied, "onnx", tmp_path / "new")
+    with pytest.raises(InputError, match="were changed since"):
+        export.export_run(copied, "onnx", tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 
@@ -410,6 +410,6 @@ def test_a_model_of_other_weights_than_the_runs_is_not_exported(copied, tmp_path
     content[len(content) // 2] ^= 1
     (copied.path / "model.skops").write_bytes(content)
     (copied.path / "model.onnx").write_bytes(b"not a model")
-    with pytest.raises(BadInput, match="copied"):
-        export.export(copied, "onnx", tmp_path / "new")
+    with pytest.raises(InputError, match="copied"):
+        export.export_run(copied, "onnx", tmp_path / "new")
     assert not (tmp_path / "new").exists()

@@ -12,7 +12,7 @@ from musicml.features import audio_features
 from musicml.inference import calibration, manifest
 from musicml.inference.predictor import Predictor
 from musicml.utils import files
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 from tests.fixtures.near import off
 
 CHANGED = "serving.json and labels.json of run broken must be as its training wrote them, and were changed since"
@@ -59,12 +59,12 @@ def changed(run, change):
 def signed(run, **changes):
     """Write serving.json anew with `changes` and the fingerprint that belongs to them, as a training would have."""
     table = {**run.read("serving.json"), **changes}
-    table["fingerprint"] = manifest.fingerprint(run.read("labels.json"), table)
+    table["fingerprint"] = manifest.compute_fingerprint(run.read("labels.json"), table)
     files.write_json(run.path / "serving.json", table)
 
 
 def refusal(run, engine="auto"):
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         Predictor(run, engine).model()
     message = str(caught.value)
     assert "\n" not in message and message.endswith((".", "again"))
@@ -87,7 +87,7 @@ CHANGES = {
     "least samples": lambda table: table["clips"].update(least_samples=0),
     "unlike": lambda table: table.update(unlike={"limit": 1e9}),
     "asked for": lambda table: table.update(asks_for="features"),
-    "version": lambda table: table.update(features_version=audio_features.VERSION + 1),
+    "version": lambda table: table.update(features_version=audio_features.FEATURES_VERSION + 1),
     "digest": lambda table: table["model"].update(digest="0" * 32),
     "something more": lambda table: table.update(mine=1),
     "fingerprint": lambda table: table.update(fingerprint="0" * 32),
@@ -97,7 +97,7 @@ CHANGES = {
 @pytest.mark.parametrize("what", CHANGES)
 def test_a_serving_json_that_was_changed_since_training_is_refused(broken, what):
     changed(broken, CHANGES[what])
-    with pytest.raises(BadInput, match=CHANGED):
+    with pytest.raises(InputError, match=CHANGED):
         Predictor(broken)
 
 
@@ -105,45 +105,46 @@ def test_a_serving_json_that_was_changed_since_training_is_refused(broken, what)
 def test_other_class_names_or_another_order_of_them_are_refused(broken, names):
     assert names != broken.read("labels.json")
     files.write_json(broken.path / "labels.json", names)
-    with pytest.raises(BadInput, match=CHANGED):
+    with pytest.raises(InputError, match=CHANGED):
         Predictor(broken)
 
 
 @pytest.mark.parametrize("key", manifest.NEEDED)
 def test_a_missing_key_is_named(broken, key):
     changed(broken, lambda table: table.pop(key))
-    with pytest.raises(BadInput, match=rf"must say how it is asked, and does not \({key} missing\): finish the run"):
+    with pytest.raises(InputError, match=rf"must say how it is asked, and does not \({key} missing\): finish the run"):
         Predictor(broken)
 
 
 @pytest.mark.parametrize("content", ["{}", "[]", "null", "3", '"text"'])
 def test_a_serving_json_that_says_nothing_is_refused(broken, content):
     (broken.path / "serving.json").write_text(content)
-    with pytest.raises(BadInput, match="does not .task, kind, features, .* fingerprint missing"):
+    with pytest.raises(InputError, match="does not .task, kind, features, .* fingerprint missing"):
         Predictor(broken)
 
 
 def test_a_damaged_or_missing_part_is_refused_with_its_name(broken):
     (broken.path / "serving.json").write_text("{")
-    with pytest.raises(BadInput, match="serving.json of run broken must be JSON"):
+    with pytest.raises(InputError, match="serving.json of run broken must be JSON"):
         Predictor(broken)
     for name in ("serving.json", "labels.json"):
         (broken.path / name).unlink()
-        with pytest.raises(BadInput, match="run broken must hold (serving|labels).json, and it is missing"):
+        with pytest.raises(InputError, match="run broken must hold (serving|labels).json, and it is missing"):
             Predictor(broken)
 
 
 @pytest.mark.parametrize("kind", ["wavelets", None, 3, ["log_mel"], {}])
 def test_unknown_features_are_refused(broken, kind):
     changed(broken, lambda table: table.update(kind=kind))
-    with pytest.raises(BadInput, match="unknown features"):
+    with pytest.raises(InputError, match="unknown features"):
         Predictor(broken)
 
 
 def test_features_of_another_version_are_refused(broken):
-    signed(broken, features_version=audio_features.VERSION + 1)
-    words = f"must be asked with features of version {audio_features.VERSION + 1}, and this musicml computes version"
-    with pytest.raises(BadInput, match=words):
+    signed(broken, features_version=audio_features.FEATURES_VERSION + 1)
+    newer = audio_features.FEATURES_VERSION + 1
+    words = f"must be asked with features of version {newer}, and this musicml computes version"
+    with pytest.raises(InputError, match=words):
         Predictor(broken)
 
 
@@ -158,9 +159,9 @@ def test_every_number_of_serving_json_reads_back_as_it_was_written(trained):
     for name in ("gru", "cnn", "forest"):
         run = trained(name)
         table = run.read("serving.json")
-        assert manifest.fingerprint(run.read("labels.json"), table) == table["fingerprint"]
-        assert table["features_version"] == audio_features.VERSION
-        assert table["model"]["digest"] == files.digest(run.path / table["model"]["file"])
+        assert manifest.compute_fingerprint(run.read("labels.json"), table) == table["fingerprint"]
+        assert table["features_version"] == audio_features.FEATURES_VERSION
+        assert table["model"]["digest"] == files.compute_digest(run.path / table["model"]["file"])
 
 
 # The model
@@ -171,7 +172,7 @@ def test_an_exported_model_of_another_run_is_refused_at_the_first_question(broke
     shutil.copy(other.path / "model.onnx", broken.path)
     predictor = Predictor(broken, engine)
     for _ in range(2):
-        with pytest.raises(BadInput, match=f"model.onnx of run broken {FOREIGN}"):
+        with pytest.raises(InputError, match=f"model.onnx of run broken {FOREIGN}"):
             predictor.predict(tones / "low/1.wav")
     assert Predictor(broken, "keras").predict(tones / "low/1.wav").label == "low", "the run's own is still there"
 
@@ -279,13 +280,16 @@ def test_a_run_of_few_files_answers_without_saying_what_is_unlike_training(asked
 
 @pytest.mark.numeric
 def test_a_file_beyond_the_limit_is_flagged_in_words_with_the_false_alarms_on_validation(broken, tones):
-    near = [calibration.traits(Predictor(broken).read(path).values, "log_mel") for path in sorted(tones.rglob("*.wav"))]
-    fitted = calibration.fit_unlike(np.array(near), np.array(near))
+    near = [
+        calibration.compute_traits(Predictor(broken).read(path).values, "log_mel")
+        for path in sorted(tones.rglob("*.wav"))
+    ]
+    fitted = calibration.fit_ood_limit(np.array(near), np.array(near))
     signed(broken, unlike=fitted)
     predictor = Predictor(broken, "keras")
     answer = predictor.predict(tones / "low/1.wav")
     assert answer.unlike == {
-        "distance": pytest.approx(calibration.unlikeness(near[9], fitted)),
+        "distance": pytest.approx(calibration.compute_ood_distance(near[9], fitted)),
         "limit": fitted["limit"],
     }
     noise = predictor.predict(np.random.default_rng(0).normal(0, 0.2, 8_000), sample_rate=8_000)

@@ -15,7 +15,7 @@ from musicml.features import clips as inputs
 from musicml.inference import backends, calibration, pooling
 from musicml.inference import predictor as predict
 from musicml.inference.predictor import Prediction, Predictor
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 from tests.conftest import FAMILIES, write_tone
 from tests.fixtures.near import off
 
@@ -39,11 +39,11 @@ def as_training_sees(run, read, material):
     from musicml.training import fit
 
     indices = material.split.indices("test")
-    clips = inputs.cut(material.features, indices, material.clip["n_frames"], material.clip["hop_frames"])
+    clips = inputs.cut_clips(material.features, indices, material.clip["n_frames"], material.clip["hop_frames"])
     model = keras.saving.load_model(run.path / "model.keras", compile=False)
-    raw = pooling.by_example(fit.scores_of(model, clips, read.training.batch_size), clips, indices)
+    raw = pooling.pool_by_example(fit.predict_scores(model, clips, read.training.batch_size), clips, indices)
     serving = run.read("serving.json")
-    scores = calibration.temper(raw, serving["temperature"], serving["task"])
+    scores = calibration.apply_temperature(raw, serving["temperature"], serving["task"])
     return list(zip([material.dataset.examples[index] for index in indices], scores, strict=True))
 
 
@@ -87,11 +87,11 @@ def test_a_frozen_backbones_head_answers_from_stored_outputs_as_the_whole_model_
 
     run, (_, material) = trained("frozen"), material_of("frozen")
     indices = material.split.indices("test")
-    clips = inputs.cut(material.features, indices, None, None)
+    clips = inputs.cut_clips(material.features, indices, None, None)
     model = keras.saving.load_model(run.path / "model.keras", compile=False)
     body = keras.Model(model.inputs, model.get_layer("pooled").output)
-    raw = stages.head_of(model).predict(Batches(fit.scores_of(body, clips, 32), None, 32), verbose=0)
-    scores = calibration.temper(raw, run.read("serving.json")["temperature"], "single")
+    raw = stages.make_head(model).predict(Batches(fit.predict_scores(body, clips, 32), None, 32), verbose=0)
+    scores = calibration.apply_temperature(raw, run.read("serving.json")["temperature"], "single")
     assert off(scores, [its for _, its in expected("frozen")]) < TOLERANCE
 
 
@@ -104,12 +104,12 @@ def test_a_run_on_shipped_features_answers_as_its_model_predicts_them(trained, m
         from musicml.models import forest
 
         shipped = material.dataset.vggish[material.split.indices("test")]
-        raw = forest.scores(forest.load(run.path / "model.skops"), shipped, "multi")
-        scores = calibration.temper(raw, run.read("serving.json")["temperature"], "multi")
+        raw = forest.predict_scores(forest.load_forest(run.path / "model.skops"), shipped, "multi")
+        scores = calibration.apply_temperature(raw, run.read("serving.json")["temperature"], "multi")
     predictor, rows = Predictor(run), stored(run)
     for index, wanted in zip(material.split.indices("test"), scores, strict=True):
         example = material.dataset.examples[index]
-        (answer,) = predictor.answer([evaluate.question(predictor, material.dataset, example, index)])
+        (answer,) = predictor.answer([evaluate.make_model_input(predictor, material.dataset, example, index)])
         assert off(answer.scores, wanted) < TOLERANCE
         assert off(rows[example.id], wanted) < TOLERANCE
 
@@ -126,7 +126,7 @@ def test_an_answer_is_the_calibrated_mean_of_its_clips_and_says_where_each_begin
     write_tone(tmp_path / "long.wav", 800, 3.3)
     answer = Predictor(asked_about_tones).predict(tmp_path / "long.wav")
     serving = asked_about_tones.read("serving.json")
-    mean = calibration.temper(answer.clip_scores.mean(axis=0), serving["temperature"], "single")
+    mean = calibration.apply_temperature(answer.clip_scores.mean(axis=0), serving["temperature"], "single")
     assert off(answer.scores, mean) < 1e-5 and off(answer.scores.sum(), 1) < 1e-5
     assert answer.label == "middle" and answer.probability == answer.scores.max()
     assert (
@@ -185,8 +185,8 @@ def test_many_files_are_answered_in_their_order_and_bad_ones_passed_on_with_why(
             assert off(answer.scores, alone.scores) < 1e-5
             assert np.array_equal(answer.starts, alone.starts) and answer.warnings == alone.warnings
         else:
-            assert isinstance(answer, BadInput) and str(source) in str(answer)
-    assert sum(isinstance(answer, BadInput) for answer in answers) == 3
+            assert isinstance(answer, InputError) and str(source) in str(answer)
+    assert sum(isinstance(answer, InputError) for answer in answers) == 3
 
 
 def test_files_of_different_lengths_are_answered_together_as_one_by_one(trained, tmp_path):
@@ -216,9 +216,9 @@ def test_answers_come_before_all_files_are_read_and_none_come_of_nothing(asked_a
 
 
 def test_bad_files_alone_load_no_model(asked_about_tones, tmp_path, monkeypatch):
-    monkeypatch.setattr(backends, "load", None)
+    monkeypatch.setattr(backends, "load_model", None)
     answers = list(Predictor(asked_about_tones).predict_all([tmp_path / str(number) for number in range(40)]))
-    assert len(answers) == 40 and all(isinstance(answer, BadInput) for answer in answers)
+    assert len(answers) == 40 and all(isinstance(answer, InputError) for answer in answers)
 
 
 @pytest.mark.parametrize(
@@ -230,8 +230,8 @@ def test_sixteen_threads_get_what_one_gets_and_load_the_model_once(
     run = asked_about_tones if name == "tones" else trained(name)
     paths = sorted(tones.rglob("*.wav"))[::3]
     wanted = [Predictor(run, engine).predict(path).scores for path in paths]
-    loaded, real = [], backends.load
-    monkeypatch.setattr(backends, "load", lambda *args: loaded.append(args) or real(*args))
+    loaded, real = [], backends.load_model
+    monkeypatch.setattr(backends, "load_model", lambda *args: loaded.append(args) or real(*args))
     predictor, at_once, answers = Predictor(run, engine), threading.Barrier(16), {}
 
     def ask(number):
@@ -309,7 +309,7 @@ NAN = np.where(np.arange(8_000) == 5_000, np.nan, 0.1)
     ],
 )
 def test_an_array_that_is_no_sound_is_refused_in_a_sentence(asked_about_tones, y, sample_rate, words):
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         Predictor(asked_about_tones).predict(y, sample_rate=sample_rate)
     assert words in str(caught.value) and str(caught.value).isprintable() and str(caught.value).endswith(".")
 
@@ -317,7 +317,7 @@ def test_an_array_that_is_no_sound_is_refused_in_a_sentence(asked_about_tones, y
 def test_an_array_that_is_no_picture_is_refused_in_a_sentence(trained):
     predictor = Predictor(trained("frozen"))
     for pixels in (np.zeros((40, 40, 3)), np.zeros((3, 40, 40), np.uint8), np.zeros((40, 40), np.uint8)):
-        with pytest.raises(BadInput, match="must be of shape .height, width, 3. and uint8, RGB"):
+        with pytest.raises(InputError, match="must be of shape .height, width, 3. and uint8, RGB"):
             predictor.predict(pixels)
 
 
@@ -341,8 +341,8 @@ def test_each_clip_has_calibrated_probabilities_of_its_own(asked_about_tones, ch
     assert answer.temperature == temperature and answer.over_time.shape == answer.clip_scores.shape
     assert off(answer.over_time.sum(axis=1), 1) < 1e-5
     for scores, raw in zip(answer.over_time, answer.clip_scores, strict=True):
-        assert off(scores, calibration.temper(raw, temperature, "single")) < 1e-5
-    mean = calibration.temper(answer.clip_scores.mean(axis=0), temperature, "single")
+        assert off(scores, calibration.apply_temperature(raw, temperature, "single")) < 1e-5
+    mean = calibration.apply_temperature(answer.clip_scores.mean(axis=0), temperature, "single")
     assert off(answer.scores, mean) < 1e-5
     labels = [answer.class_names[k] for k in answer.over_time.argmax(axis=1)]
     windows = answer.windows()
@@ -368,7 +368,9 @@ def test_several_classes_at_once_are_each_calibrated_by_themselves(trained, mate
     answer = Predictor(run).predict(example.path)
     serving = run.read("serving.json")
     assert answer.task == "multi" and answer.over_time.shape == (len(answer.starts), 20)
-    assert off(answer.over_time, calibration.temper(answer.clip_scores, serving["temperature"], "multi")) < 1e-5
+    assert (
+        off(answer.over_time, calibration.apply_temperature(answer.clip_scores, serving["temperature"], "multi")) < 1e-5
+    )
     present = [
         name
         for name, score, least in zip(answer.class_names, answer.scores, serving["thresholds"], strict=True)
@@ -416,7 +418,7 @@ def test_an_exported_forest_answers_as_scikit_learn_does(asked_about_tones, trai
     else:
         run, (_, material) = trained("forest"), material_of("forest")
         indices = material.split.indices("test")
-        questions = [predict.Question(str(index), material.dataset.vggish[index]) for index in indices]
+        questions = [predict.ModelInput(str(index), material.dataset.vggish[index]) for index in indices]
     asked = [Predictor(run, engine) for engine in ("onnx", "keras")]
     exported, own = [predictor.answer(questions) for predictor in asked]
     assert [predictor.model().engine for predictor in asked] == ["onnx", "scikit-learn"]
@@ -430,7 +432,7 @@ def test_an_exported_forest_answers_as_scikit_learn_does(asked_about_tones, trai
 def test_a_class_is_found_by_its_name_and_another_is_refused(asked_about_tones):
     predictor = Predictor(asked_about_tones)
     assert [predictor.index_of(name) for name in predictor.class_names] == [0, 1, 2]
-    with pytest.raises(BadInput, match="class 'hihg' must be one that run .* knows: did you mean 'high'?"):
+    with pytest.raises(InputError, match="class 'hihg' must be one that run .* knows: did you mean 'high'?"):
         predictor.index_of("hihg")
 
 
@@ -439,10 +441,10 @@ def test_a_run_without_its_exported_model_is_answered_by_keras(trained, expected
     (run.path / "model.onnx").unlink()
     example, scores = expected("gru")[0]
     assert off(Predictor(run).predict(example.path).scores, scores) < TOLERANCE
-    with pytest.raises(BadInput, match="has no exported model"):
+    with pytest.raises(InputError, match="has no exported model"):
         Predictor(run, "onnx").predict(example.path)
     (run.path / "model.keras").unlink()
-    with pytest.raises(BadInput, match="model.keras is missing"):
+    with pytest.raises(InputError, match="model.keras is missing"):
         Predictor(run).predict(example.path)
 
 
@@ -462,7 +464,7 @@ def test_an_answer_that_is_no_number_is_a_sentence_and_no_figure_is_made_of_it(a
     run = runs.open_run(shutil.copytree(asked_about_tones.path, tmp_path / "astray"))
     predictor = Predictor(run)
     predictor._model = Astray(len(predictor.class_names))
-    with pytest.raises(BadInput, match=r"a model must answer numbers.*2\.wav.*lower training\.learning_rate"):
+    with pytest.raises(InputError, match=r"a model must answer numbers.*2\.wav.*lower training\.learning_rate"):
         predictor.predict(tones / "low/2.wav")
 
 
@@ -473,4 +475,4 @@ def test_the_other_files_are_answered_where_one_can_not_be(asked_about_tones, to
     first = next(iter(predictor.cut(question.values, predictor.places(len(question.values)))))
     predictor._model = Astray(len(predictor.class_names), only=first)
     found = list(predictor.predict_all(files))
-    assert [isinstance(one, BadInput) for one in found] == [False, True, False]
+    assert [isinstance(one, InputError) for one in found] == [False, True, False]

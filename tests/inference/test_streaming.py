@@ -10,8 +10,8 @@ import soundfile
 from musicml.data.io import audio
 from musicml.inference import streaming
 from musicml.inference.predictor import Predictor
-from musicml.inference.streaming import Live
-from musicml.utils.errors import BadInput
+from musicml.inference.streaming import StreamingPredictor
+from musicml.utils.errors import InputError
 from tests.fixtures.near import off
 
 pytestmark = pytest.mark.numeric
@@ -67,7 +67,7 @@ def test_a_stream_in_any_blocks_ends_with_the_answer_to_its_file(on_tones, sizes
     seconds = 1.3 if sizes == "one sample" else 9.3
     wanted = SIZES[sizes] if sizes != "seven seconds" else [7 * sample_rate]
     y = sound(seconds, sample_rate)
-    listening = Live(on_tones, sample_rate)
+    listening = StreamingPredictor(on_tones, sample_rate)
     answers = heard(listening, y, wanted)
     last, file = listening.end(), on_tones.predict(y, sample_rate=sample_rate)
     assert len(answers) == int(seconds / streaming.EVERY)
@@ -86,7 +86,7 @@ def test_a_network_ends_with_the_answer_to_the_file_whatever_the_rate_and_channe
     soundfile.write(tmp_path / "t.wav", deep, sample_rate, "PCM_16")
     file = on_music.predict(tmp_path / "t.wav")
     for given in (deep, (deep / 32_768).astype(np.float32), deep / 32_768):
-        listening = Live(on_music, sample_rate)
+        listening = StreamingPredictor(on_music, sample_rate)
         answers = heard(listening, given, [1_777])
         last = listening.end()
         assert len(answers) == 21
@@ -99,7 +99,7 @@ def test_samples_may_come_without_a_second_dimension(on_tones):
     y = sound(2.2, 8_000)
     ends = []
     for given in (y, y[:, 0], y[:, 0].astype(np.float64)):
-        listening = Live(on_tones, 8_000)
+        listening = StreamingPredictor(on_tones, 8_000)
         heard(listening, given, [333])
         ends.append(listening.end().scores)
     assert off(ends[1], ends[0]) < 1e-5 and off(ends[2], ends[0]) < 1e-5
@@ -107,7 +107,7 @@ def test_samples_may_come_without_a_second_dimension(on_tones):
 
 def test_the_answer_at_each_half_second_is_that_to_the_sound_cut_there(on_music):
     y, sample_rate = sound(8.2, 22_050), 22_050
-    answers = heard(Live(on_music, sample_rate), y, [4_000])
+    answers = heard(StreamingPredictor(on_music, sample_rate), y, [4_000])
     assert len(answers) == 16
     for number, answer in enumerate(answers, 1):
         cut = on_music.predict(y[: number * sample_rate // 2], sample_rate=sample_rate)
@@ -120,18 +120,18 @@ def test_the_answer_at_each_half_second_is_that_to_the_sound_cut_there(on_music)
 
 def test_the_answer_at_each_half_second_is_nearly_that_to_the_sound_cut_there_where_it_is_resampled(on_music):
     y, sample_rate = sound(6.2, 44_100), 44_100
-    for number, answer in enumerate(heard(Live(on_music, sample_rate), y, [997]), 1):
+    for number, answer in enumerate(heard(StreamingPredictor(on_music, sample_rate), y, [997]), 1):
         cut = on_music.predict(y[: number * sample_rate // 2], sample_rate=sample_rate)
         assert np.abs(answer.scores - cut.scores).max() < 0.05, "resampling holds a few milliseconds back"
 
 
 @pytest.mark.parametrize("every", [0.1, 1.0, 2.5])
 def test_the_time_between_answers_can_be_chosen(on_tones, every):
-    assert len(heard(Live(on_tones, 8_000, every), sound(5.0, 8_000), [700])) == round(5.0 / every)
+    assert len(heard(StreamingPredictor(on_tones, 8_000, every), sound(5.0, 8_000), [700])) == round(5.0 / every)
 
 
 def test_each_answer_carries_the_recordings_name_and_what_a_file_s_does(on_tones):
-    listening = Live(on_tones, 8_000, name="take 1")
+    listening = StreamingPredictor(on_tones, 8_000, name="take 1")
     (answer, *_) = heard(listening, sound(1.0, 8_000), [4_000])
     assert answer.file == listening.end().file == "take 1"
     assert answer.class_names == on_tones.class_names and answer.task == "single"
@@ -147,7 +147,7 @@ def test_a_complete_clip_is_asked_of_the_model_once_only(asked_about_tones):
         return model.scores(clips)
 
     predictor._model = replace(model, scores=counted)
-    listening = Live(predictor, 8_000, every=0.2)
+    listening = StreamingPredictor(predictor, 8_000, every=0.2)
     answers = heard(listening, sound(20.0, 8_000), [500])
     last = listening.end()
     clip, values = predictor.serving.clip, listening.values[: listening.n_frames]
@@ -161,7 +161,7 @@ def test_a_recording_of_minutes_costs_no_more_at_its_end(asked_about_tones):
     predictor, sizes = Predictor(asked_about_tones), []
     model = predictor.model()
     predictor._model = replace(model, scores=lambda clips: sizes.append(len(clips)) or model.scores(clips))
-    listening = Live(predictor, 8_000)
+    listening = StreamingPredictor(predictor, 8_000)
     heard(listening, sound(120.0, 8_000), [4_000])
     assert max(sizes) <= 3 and len(sizes) <= 240
     assert len(listening.frames.held) < 512
@@ -172,7 +172,7 @@ def test_several_recordings_at_once_share_a_predictor(asked_about_tones):
     takes = [sound(2.0 + 0.7 * number, 8_000)[::-1].copy() if number % 2 else sound(4.0, 8_000) for number in range(6)]
 
     def listen(number):
-        listening = Live(predictor, 8_000)
+        listening = StreamingPredictor(predictor, 8_000)
         heard(listening, takes[number], [100 + number])
         ends[number] = listening.end().scores
 
@@ -189,17 +189,17 @@ def test_several_recordings_at_once_share_a_predictor(asked_about_tones):
 
 
 def test_a_run_on_pictures_or_on_shipped_features_cant_listen(trained):
-    with pytest.raises(BadInput, match="must answer for sound to listen, and answers for pictures"):
-        Live(Predictor(trained("frozen")), 44_100)
+    with pytest.raises(InputError, match="must answer for sound to listen, and answers for pictures"):
+        StreamingPredictor(Predictor(trained("frozen")), 44_100)
     for name in ("vggish", "forest"):
-        with pytest.raises(BadInput, match="can't be asked about a file: ask a run of openmic_cnn"):
-            Live(Predictor(trained(name)), 44_100)
+        with pytest.raises(InputError, match="can't be asked about a file: ask a run of openmic_cnn"):
+            StreamingPredictor(Predictor(trained(name)), 44_100)
 
 
 @pytest.mark.parametrize("sample_rate", [0, 100, 400_000])
 def test_a_sample_rate_nobody_records_at_is_refused(on_tones, sample_rate):
-    with pytest.raises(BadInput, match=f"sample_rate={sample_rate} must be between 4000 and 192000 Hz"):
-        Live(on_tones, sample_rate)
+    with pytest.raises(InputError, match=f"sample_rate={sample_rate} must be between 4000 and 192000 Hz"):
+        StreamingPredictor(on_tones, sample_rate)
 
 
 @pytest.mark.parametrize(
@@ -216,23 +216,23 @@ def test_a_sample_rate_nobody_records_at_is_refused(on_tones, sample_rate):
 )
 @pytest.mark.parametrize("sample_rate", [8_000, 44_100])
 def test_a_block_that_is_no_sound_is_refused_in_a_sentence(on_tones, block, words, sample_rate):
-    listening = Live(on_tones, sample_rate)
+    listening = StreamingPredictor(on_tones, sample_rate)
     heard(listening, sound(0.7, sample_rate), [500])
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         list(listening.hear(block))
     assert words in str(caught.value) and str(caught.value).startswith(("the recording must", "channels"))
 
 
 def test_a_recording_of_nothing_is_refused(on_tones):
-    listening = Live(on_tones, 44_100)
+    listening = StreamingPredictor(on_tones, 44_100)
     assert list(listening.hear(np.zeros(0))) == list(listening.hear(np.zeros((0, 2), np.int16))) == []
-    with pytest.raises(BadInput, match="the recording must hold sound, and holds 0 samples: record something."):
+    with pytest.raises(InputError, match="the recording must hold sound, and holds 0 samples: record something."):
         listening.end()
 
 
 @pytest.mark.parametrize("sample_rate", [8_000, 44_100])
 def test_silence_and_cut_peaks_are_warned_of_while_they_last(on_tones, sample_rate):
-    listening = Live(on_tones, sample_rate)
+    listening = StreamingPredictor(on_tones, sample_rate)
     (answer,) = listening.hear(np.zeros(sample_rate // 2))
     assert any("silent" in warning for warning in answer.warnings)
     (answer,) = listening.hear(sound(0.5, sample_rate))
@@ -245,9 +245,9 @@ def test_silence_and_cut_peaks_are_warned_of_while_they_last(on_tones, sample_ra
 @pytest.mark.parametrize("sample_rate", [8_000, 44_100, 11_025])
 @pytest.mark.parametrize("size", [100, 1_700, 100_000])
 def test_what_lies_beyond_the_longest_file_is_left_out_and_said_so(on_tones, monkeypatch, sample_rate, size):
-    monkeypatch.setattr(audio, "MOST_SECONDS", 2.0)
+    monkeypatch.setattr(audio, "MAX_SECONDS", 2.0)
     y = sound(5.3, sample_rate)
-    listening = Live(on_tones, sample_rate)
+    listening = StreamingPredictor(on_tones, sample_rate)
     answers = heard(listening, y, [size])
     last = listening.end()
     first = on_tones.predict(y[: 2 * sample_rate], sample_rate=sample_rate)
@@ -259,16 +259,16 @@ def test_what_lies_beyond_the_longest_file_is_left_out_and_said_so(on_tones, mon
 
 
 def test_a_recording_of_exactly_the_most_seconds_is_heard_whole(on_tones, monkeypatch):
-    monkeypatch.setattr(audio, "MOST_SECONDS", 2.0)
-    listening = Live(on_tones, 8_000)
+    monkeypatch.setattr(audio, "MAX_SECONDS", 2.0)
+    listening = StreamingPredictor(on_tones, 8_000)
     heard(listening, sound(2.0, 8_000), [777])
     assert not any("left out" in warning for warning in listening.end().warnings)
 
 
 def test_nothing_of_a_gap_is_heard_once_the_rest_is_left_out(on_tones, monkeypatch):
-    monkeypatch.setattr(audio, "MOST_SECONDS", 2.0)
+    monkeypatch.setattr(audio, "MAX_SECONDS", 2.0)
     y = sound(9.0, 8_000)
-    listening = Live(on_tones, 8_000, every=1.5)
+    listening = StreamingPredictor(on_tones, 8_000, every=1.5)
     heard(listening, y[: 3 * 8_000], [10_400])
     before = listening.end().scores
     heard(listening, y[3 * 8_000 :], [100])
@@ -278,7 +278,7 @@ def test_nothing_of_a_gap_is_heard_once_the_rest_is_left_out(on_tones, monkeypat
 
 @pytest.mark.parametrize("sample_rate", [8_000, 44_100])
 def test_the_end_may_be_asked_for_again(on_tones, sample_rate):
-    listening = Live(on_tones, sample_rate)
+    listening = StreamingPredictor(on_tones, sample_rate)
     heard(listening, sound(1.7, sample_rate), [900])
     assert np.array_equal(listening.end().scores, listening.end().scores)
 
@@ -286,6 +286,6 @@ def test_the_end_may_be_asked_for_again(on_tones, sample_rate):
 @pytest.mark.parametrize("every", [0.005, 0.02])
 @pytest.mark.parametrize("sample_rate", [8_000, 192_000])
 def test_answers_may_be_asked_for_sooner_than_resampling_lets_the_first_samples_through(on_tones, every, sample_rate):
-    listening = Live(on_tones, sample_rate, every)
+    listening = StreamingPredictor(on_tones, sample_rate, every)
     answers = heard(listening, sound(0.4, sample_rate), [10_000])
     assert 0 < len(answers) <= round(0.4 / every)

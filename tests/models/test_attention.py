@@ -24,8 +24,8 @@ def clips(n=6, shape=SHAPE):
 def untrained(task="multi", shape=SHAPE, n_classes=4, **options):
     """A model of random weights."""
     middle, spread = np.full(shape[1], 127.0), np.full(shape[1], 5400.0)
-    spec = registry.Spec(shape, n_classes, task, "instrument", middle, spread)
-    return registry.build("attention", attention.Options(**{**SMALL, **options}), spec)
+    spec = registry.ModelSpec(shape, n_classes, task, "instrument", middle, spread)
+    return registry.build_model("attention", attention.Options(**{**SMALL, **options}), spec)
 
 
 def asked(model, layer, values):
@@ -47,9 +47,9 @@ def test_its_last_layer_is_named_for_what_it_answers_and_gives_probabilities(tas
 def test_the_network_of_the_experiment_has_the_parameters_that_its_header_says():
     from musicml.experiment import config
 
-    found = config.read(EXPERIMENTS / "openmic_attention.toml")
-    spec = registry.Spec((10, 128), 20, "multi", "instrument", np.zeros(128), np.ones(128))
-    n = registry.build(found.family, found.model, spec).count_params()
+    found = config.read_experiment(EXPERIMENTS / "openmic_attention.toml")
+    spec = registry.ModelSpec((10, 128), 20, "multi", "instrument", np.zeros(128), np.ones(128))
+    n = registry.build_model(found.family, found.model, spec).count_params()
     assert 54_000 < n < 56_500 and f"{round(n, -3) // 1000} thousand parameters" in found.text
 
 

@@ -18,7 +18,7 @@ SMALL = {"filters": (4, 6), "units": 5}
 
 
 def spec(task="single", shape=SHAPE, n_classes=3):
-    return registry.Spec(shape, n_classes, task, "genre", np.full(shape[1], -40.0), np.full(shape[1], 400.0))
+    return registry.ModelSpec(shape, n_classes, task, "genre", np.full(shape[1], -40.0), np.full(shape[1], 400.0))
 
 
 def clips(n=6, shape=SHAPE):
@@ -27,7 +27,7 @@ def clips(n=6, shape=SHAPE):
 
 def untrained(task="single", shape=SHAPE, n_classes=3, **options):
     """A model of random weights."""
-    return registry.build("crnn", crnn.Options(**{**SMALL, **options}), spec(task, shape, n_classes))
+    return registry.build_model("crnn", crnn.Options(**{**SMALL, **options}), spec(task, shape, n_classes))
 
 
 def asked(model, layer, values):
@@ -165,7 +165,7 @@ def test_the_experiment_becomes_a_run_that_is_exported_answers_and_is_explained(
     (run,) = runs.list_runs(tmp_path)
     assert run.is_whole and run.facts()["export"].startswith("exported; differs from the original by at most")
     track = next((data_root / "sample/gtzan").rglob("pop.*.wav"))
-    explanation = explain.explain(Predictor(run), track)
+    explanation = explain.explain_prediction(Predictor(run), track)
     assert explanation.method == "occlusion", "it has convolutions too, but a LayerCAM through a GRU misses the cause"
     assert explanation.map.shape == explanation.seen.shape and 0 <= explanation.map.min()
     assert explanation.map.max() == pytest.approx(1)

@@ -8,10 +8,10 @@ from musicml.experiment import config
 from musicml.experiment import run as runs
 from musicml.inference import export
 from musicml.models import registry, transfer
-from musicml.models.base import Spec
+from musicml.models.base import ModelSpec
 from musicml.training import stages
 from musicml.utils import files
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 from tests.fixtures.near import off
 
 pytestmark = pytest.mark.numeric
@@ -21,12 +21,12 @@ SECOND = {"second_side": 96}
 
 def spec(shape=(40, 20)):
     bins = shape[-1]
-    return Spec(shape, 3, "single", "genre", np.zeros(bins, np.float32), np.ones(bins, np.float32))
+    return ModelSpec(shape, 3, "single", "genre", np.zeros(bins, np.float32), np.ones(bins, np.float32))
 
 
 def built(shape=(40, 20), **more):
     options = {"backbone": "mobilenet", "weights": "none", "alpha": 0.25, "dense_units": 0, "dropout": 0.0, **more}
-    return registry.build("transfer", transfer.Options(**options), spec(shape))
+    return registry.build_model("transfer", transfer.Options(**options), spec(shape))
 
 
 def test_a_clip_is_drawn_with_time_to_the_right_at_the_size_asked_for():
@@ -100,7 +100,7 @@ def test_a_picture_is_seen_a_second_time_at_another_size_by_the_same_weights(sid
 
 @pytest.fixture
 def run(tmp_path):
-    made = runs.begin(tmp_path / "run", "x", 0, "", {})
+    made = runs.start_run(tmp_path / "run", "x", 0, "", {})
     files.write_json(made.path / "serving.json", {"fingerprint": "none", "task": "single"})
     return made
 
@@ -112,7 +112,7 @@ def test_a_drawn_clip_is_exported_as_it_is_drawn(run):
     few = keras.layers.Flatten()(whole.get_layer("channel").output[:, ::8, ::8])
     model = keras.Model(whole.input, keras.layers.Dense(3, activation="softmax")(few))
     assert np.ptp(model(x), axis=0).max() > 0.1
-    assert export.to_onnx(model, run, x).startswith("exported")
+    assert export.export_keras_onnx(model, run, x).startswith("exported")
 
 
 @pytest.mark.parametrize("seen", [SECOND, {"bands": 2}, {**SECOND, "bands": 2}])
@@ -125,18 +125,18 @@ def test_a_picture_that_is_seen_twice_or_in_bands_is_exported_as_it_is_seen(seen
             scale, offset, mean, variance = layer.get_weights()
             layer.set_weights([4 * scale, offset, mean, variance])
     assert np.ptp(model(x), axis=0).max() > 0.01
-    assert export.to_onnx(model, run, x).startswith("exported")
+    assert export.export_keras_onnx(model, run, x).startswith("exported")
 
 
 def test_an_exported_efficientnet_asks_for_pictures_and_nothing_else(run):
-    picture = Spec((32, 32, 3), 3, "single", "genre", None, None)
-    model = registry.build("transfer", transfer.Options("efficientnetv2b0", "none", dense_units=0), picture)
+    picture = ModelSpec((32, 32, 3), 3, "single", "genre", None, None)
+    model = registry.build_model("transfer", transfer.Options("efficientnetv2b0", "none", dense_units=0), picture)
     x = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype(np.float32)
-    assert export.to_onnx(model, run, x).startswith("exported")
+    assert export.export_keras_onnx(model, run, x).startswith("exported")
 
 
 def test_a_small_clip_needs_to_be_drawn_large_enough():
-    with pytest.raises(BadInput, match="at least 32 on each side, and is 40 by 20"):
+    with pytest.raises(InputError, match="at least 32 on each side, and is 40 by 20"):
         built()
     assert built(side=32).output_shape == (None, 3)
 
@@ -184,12 +184,12 @@ def test_bands_that_can_not_divide_a_map_share_rows_and_leave_none_out():
 
 @pytest.mark.parametrize("more, most", [({}, 2), ({"depths": 2}, 2), ({"second_side": 32}, 1)])
 def test_more_bands_than_the_smallest_map_has_rows_are_refused(more, most):
-    with pytest.raises(BadInput, match=rf"model\.bands must be at most {most}, .* and is 5: lower it"):
+    with pytest.raises(InputError, match=rf"model\.bands must be at most {most}, .* and is 5: lower it"):
         built((64, 64, 3), bands=5, **more)
 
 
 def test_bands_need_a_clip_that_is_drawn_upright():
-    with pytest.raises(BadInput, match=r"model\.bands must be 1 where model\.side is 0, .* and is 2"):
+    with pytest.raises(InputError, match=r"model\.bands must be 1 where model\.side is 0, .* and is 2"):
         built((64, 64), bands=2)
 
 
@@ -202,4 +202,4 @@ def test_l2_adds_the_last_layers_squares_to_the_loss():
 
 def test_no_validation_can_be_asked_for():
     text = '[data]\ndataset = "gtzan"\nval_fraction = 0.0\n[features]\nkind = "mfcc"\n[model]\nfamily = "recurrent"\n'
-    assert config.parse("x", text).data.val_fraction == 0.0
+    assert config.parse_experiment("x", text).data.val_fraction == 0.0

@@ -16,7 +16,7 @@ from musicml.cli.main import main
 from musicml.data.datasets.base import Dataset, Example
 from musicml.evaluation import metrics as report
 from musicml.evaluation import predictions
-from musicml.evaluation.metrics import NAMES
+from musicml.evaluation.metrics import METRIC_NAMES
 from musicml.experiment import config
 from musicml.experiment import run as runs
 from musicml.reports import (
@@ -35,7 +35,7 @@ from musicml.reports.document import Estimate, Table, shown
 from musicml.reports.plot_specs import Bars
 from musicml.reports.sections import reproducibility
 from musicml.utils import files
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 from tests.fixtures.fake_runs import DAMAGES, make
 
 pytest.importorskip("matplotlib")
@@ -104,7 +104,7 @@ def test_both_languages_have_the_same_words_with_the_same_blanks():
     for key in flat[0]:
         blanks = [{blank for _, blank, _, _ in string.Formatter().parse(one[key]) if blank} for one in flat]
         assert blanks[0] == blanks[1], key
-    assert set(NAMES) <= set(english["metric"])
+    assert set(METRIC_NAMES) <= set(english["metric"])
 
 
 AVOIDED = (  # and what is said for it
@@ -135,7 +135,7 @@ def values_in(table):
 
 
 def test_a_report_has_its_sections_in_order_and_says_that_the_data_is_generated(genres):
-    made = writeup.document([genres])
+    made = writeup.build_document([genres])
     heads = [block.text for block in made.blocks if isinstance(block, blocks.Heading) and block.level == 1]
     assert heads == [
         *("Summary", "Data", "Split", "Model", "Settings", "How it learnt", "Class by class", "What is taken for what"),
@@ -152,7 +152,7 @@ def test_a_report_has_its_sections_in_order_and_says_that_the_data_is_generated(
 
 def test_in_indonesian_nothing_is_left_in_english_but_names_and_commas_stand_in_figures(genres, several_at_once):
     for run in (genres, several_at_once):
-        english, indonesian = (writeup.document([run], language) for language in writeup.LANGUAGES)
+        english, indonesian = (writeup.build_document([run], language) for language in writeup.LANGUAGES)
         same = {
             text for text in set(texts(english)) & set(texts(indonesian)) if re.search(r"\b(the|of|is|and)\b", text)
         }
@@ -163,7 +163,7 @@ def test_in_indonesian_nothing_is_left_in_english_but_names_and_commas_stand_in_
 
 def test_every_figure_and_table_says_from_which_files_of_which_run(genres, several_at_once):
     for run in (genres, several_at_once):
-        made = writeup.document([run])
+        made = writeup.build_document([run])
         for block in (*made.tables, *made.figures):
             if "published_results" in block.source and "run" not in block.source:
                 continue
@@ -182,7 +182,7 @@ def test_every_figure_in_the_tables_of_the_page_is_in_a_file_of_the_run(which, r
     for path in run.path.glob("*.csv"):
         known |= numbers_in([cell for row in csv.reader(path.open(encoding="utf-8")) for cell in row])
     written = {f"{value:.3f}" for value in known}
-    page = render_html.render(writeup.document([run]))
+    page = render_html.to_html(writeup.build_document([run]))
     tables = re.findall(r'<figure class="table" id="table-(.+?)">.*?<tbody>(.*?)</tbody>', page, re.DOTALL)
     assert len(tables) > 8
     seen = 0
@@ -199,7 +199,7 @@ def test_wrong_figures_in_the_report_are_shown_as_they_are_and_never_mended(tmp_
     report = run.read("report.json")
     changed(run, "report.json", metrics={**report["metrics"], "accuracy": 0.123456})
     assert ("accuracy", "0.123") in [
-        (row[0], shown(row[1], "en")[:5]) for row in named(writeup.document([run]), "figures").rows
+        (row[0], shown(row[1], "en")[:5]) for row in named(writeup.build_document([run]), "figures").rows
     ]
 
 
@@ -207,8 +207,8 @@ def test_wrong_figures_in_the_report_are_shown_as_they_are_and_never_mended(tmp_
 @pytest.mark.parametrize("ending", writeup.FORMATS)
 def test_all_four_formats_are_written_with_what_lies_beside_them(ending, language, small, tmp_path):
     to = tmp_path / f"report{ending}"
-    written = writeup.write([small], to, language)
-    made = writeup.document([small], language)
+    written = writeup.write_report([small], to, language)
+    made = writeup.build_document([small], language)
     expected = {f"{figure.name}.{kind}" for figure in made.figures for kind in ("svg", "pdf")}
     expected |= {f"{table.name}.{kind}" for table in made.tables for kind in ("csv", "tex")}
     assert written[0] == to and {path.name for path in written[1:]} == expected | {"CONTENTS.txt"}
@@ -224,7 +224,7 @@ def test_all_four_formats_are_written_with_what_lies_beside_them(ending, languag
 
 def test_a_report_is_replaced_by_the_next_one_and_the_same_run_gives_the_same_bytes(small, tmp_path):
     def written():
-        return {path.name: path.read_bytes() for to in named for path in writeup.write([small], to)}
+        return {path.name: path.read_bytes() for to in named for path in writeup.write_report([small], to)}
 
     named = [tmp_path / f"a{ending}" for ending in writeup.FORMATS]
     first = written()
@@ -236,14 +236,14 @@ def test_a_report_is_replaced_by_the_next_one_and_the_same_run_gives_the_same_by
 def test_what_is_no_report_is_never_written_over(ending, genres, tmp_path):
     to = tmp_path / f"thesis{ending}"
     to.write_text("three years of work")
-    with pytest.raises(BadInput, match="not written over"):
-        writeup.write([genres], to)
+    with pytest.raises(InputError, match="not written over"):
+        writeup.write_report([genres], to)
     assert to.read_text() == "three years of work"
     other = tmp_path / f"new{ending}"
     (tmp_path / f"new{ending}-files").mkdir()
     (tmp_path / f"new{ending}-files" / "photo.jpg").write_text("mine")
-    with pytest.raises(BadInput, match="holds no report's files"):
-        writeup.write([genres], other)
+    with pytest.raises(InputError, match="holds no report's files"):
+        writeup.write_report([genres], other)
     assert not other.exists() and (tmp_path / f"new{ending}-files" / "photo.jpg").read_text() == "mine"
 
 
@@ -260,8 +260,8 @@ ALMOST = {  # what only tells of reports, however it quotes their marks
 @pytest.mark.parametrize("name", ALMOST)
 def test_a_file_that_only_speaks_of_reports_is_none(name, genres, tmp_path):
     (tmp_path / name).write_text(ALMOST[name])
-    with pytest.raises(BadInput, match="not written over"):
-        writeup.write([genres], tmp_path / name)
+    with pytest.raises(InputError, match="not written over"):
+        writeup.write_report([genres], tmp_path / name)
     assert (tmp_path / name).read_text() == ALMOST[name]
 
 
@@ -270,26 +270,26 @@ def test_a_card_takes_the_place_of_a_card_and_never_of_a_projects_own_page(name,
     to = tmp_path / name
     shutil.copy(Path(writeup.__file__).parent.parent.parent / name, to)
     before = to.read_bytes()
-    with pytest.raises(BadInput, match="not written over"):
-        writeup.write([genres], to, card=True)
+    with pytest.raises(InputError, match="not written over"):
+        writeup.write_report([genres], to, card=True)
     assert to.read_bytes() == before
     to.unlink()
     for _ in range(2):
-        writeup.write([genres], to, card=True)
+        writeup.write_report([genres], to, card=True)
 
 
 def test_a_folder_with_something_in_it_that_no_report_put_there_is_not_replaced(small, tmp_path):
     folder = tmp_path / "x.md-files"
     folder.mkdir()
     (folder / "CONTENTS.txt").write_text("chapter 1: Written by musicml report\n")
-    with pytest.raises(BadInput, match="holds no report's files"):
-        writeup.write([small], tmp_path / "x.md")
+    with pytest.raises(InputError, match="holds no report's files"):
+        writeup.write_report([small], tmp_path / "x.md")
     (folder / "CONTENTS.txt").unlink()
     folder.rmdir()
-    writeup.write([small], tmp_path / "x.md")
+    writeup.write_report([small], tmp_path / "x.md")
     (folder / "chapter.txt").write_text("mine")
-    with pytest.raises(BadInput, match="holds chapter.txt, which no report put there"):
-        writeup.write([small], tmp_path / "x.md")
+    with pytest.raises(InputError, match="holds chapter.txt, which no report put there"):
+        writeup.write_report([small], tmp_path / "x.md")
     assert (folder / "chapter.txt").read_text() == "mine"
 
 
@@ -299,8 +299,8 @@ def test_other_endings_languages_and_no_runs_are_refused(genres, tmp_path):
         ("a.html", "fr", [genres], "must be en or id, and is 'fr'"),
         ("a.html", "en", [], "at least one run"),
     ):
-        with pytest.raises(BadInput, match=words):
-            writeup.write(some, tmp_path / to, language)
+        with pytest.raises(InputError, match=words):
+            writeup.write_report(some, tmp_path / to, language)
     assert not list(tmp_path.iterdir())
 
 
@@ -310,7 +310,7 @@ def test_when_a_figure_can_not_be_drawn_nothing_is_left_behind(genres, tmp_path,
 
     monkeypatch.setattr(matplotlib_plots, "pdf", fails)
     with pytest.raises(OSError):
-        writeup.write([genres], tmp_path / "a.html")
+        writeup.write_report([genres], tmp_path / "a.html")
     assert not list(tmp_path.iterdir())
 
 
@@ -318,8 +318,8 @@ def test_when_a_figure_can_not_be_drawn_nothing_is_left_behind(genres, tmp_path,
 def test_a_missing_package_is_named_with_its_cure(missing, ending, genres, tmp_path, monkeypatch):
     matplotlib_plots.saved.cache_clear()
     monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(BadInput, match=r'pip install -e "\.\[report\]"'):
-        writeup.write([genres], tmp_path / f"a{ending}")
+    with pytest.raises(InputError, match=r'pip install -e "\.\[report\]"'):
+        writeup.write_report([genres], tmp_path / f"a{ending}")
     assert not list(tmp_path.iterdir())
 
 
@@ -330,7 +330,7 @@ def odd(tmp_path_factory):
 
 
 def test_no_name_means_anything_to_html(odd):
-    page = render_html.render(writeup.document([odd]))
+    page = render_html.to_html(writeup.build_document([odd]))
     assert "<b>&_" not in page and "&lt;b&gt;&amp;_%$#{}~^\\" in page
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
@@ -340,7 +340,7 @@ def test_no_name_means_anything_to_html(odd):
 
 
 def test_no_name_means_anything_to_markdown(odd):
-    page = render_markdown.render(writeup.document([odd]), "report-files")
+    page = render_markdown.to_markdown(writeup.build_document([odd]), "report-files")
     assert "\\<b" not in page and "&lt;b&gt;&amp;\\_%\\$\\#\\{\\}\\~\\^\\\\" in page
     for line in page.splitlines():
         if line.startswith("|"):  # as many cells as the head has
@@ -351,7 +351,7 @@ def test_no_name_means_anything_to_markdown(odd):
 
 
 def test_no_name_means_anything_to_latex(odd, tmp_path):
-    text = render_latex.render(writeup.document([odd]), "report-files")
+    text = render_latex.to_latex(writeup.build_document([odd]), "report-files")
     assert "\\textless{}b\\textgreater{}\\&\\_\\%\\$\\#\\{\\}\\textasciitilde{}\\textasciicircum{}" in text
     body = text.split("\\begin{document}")[1]
     for special in ("%", "#", "$", "_"):
@@ -363,7 +363,7 @@ def test_no_name_means_anything_to_latex(odd, tmp_path):
     for name in ("itemize", "longtable", "here", "quote"):
         assert body.count(f"\\begin{{{name}}}") == body.count(f"\\end{{{name}}}")
     if shutil.which("pdflatex"):
-        writeup.write([odd], tmp_path / "a.tex")
+        writeup.write_report([odd], tmp_path / "a.tex")
         made = subprocess.run(
             ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "a.tex"], cwd=tmp_path, capture_output=True
         )
@@ -371,9 +371,9 @@ def test_no_name_means_anything_to_latex(odd, tmp_path):
 
 
 def test_no_name_means_anything_to_typst(odd):
-    text = render_pdf.markup(writeup.document([odd]))
+    text = render_pdf.markup(writeup.build_document([odd]))
     assert '"<b>&_%$#{}~^\\\\' in text
-    assert render_pdf.render(writeup.document([odd])).startswith(b"%PDF")
+    assert render_pdf.to_pdf(writeup.build_document([odd])).startswith(b"%PDF")
 
 
 def width_of(columns, table):
@@ -387,7 +387,7 @@ def width_of(columns, table):
 
 def test_no_table_runs_over_the_margin_in_latex(genres, several_at_once, odd, tmp_path):
     some = [make(tmp_path, f"{name}-20260301T141205-s0", family=name, n=20, draws=10) for name in ("transfer", "vgg16")]
-    documents = [writeup.document(found) for found in ([genres], [several_at_once], [odd], some)]
+    documents = [writeup.build_document(found) for found in ([genres], [several_at_once], [odd], some)]
     tables = [table for made in documents for table in made.tables]
     for table in [*tables, Table("wide", ("class", *(f"column{k}" for k in range(12))), (("a", *range(12)),), "", "")]:
         text = render_latex.fragment(table, "en")
@@ -399,7 +399,7 @@ def test_no_table_runs_over_the_margin_in_latex(genres, several_at_once, odd, tm
 
 
 def test_a_table_for_a_spreadsheet_has_points_all_digits_and_no_formula(odd):
-    table = named(writeup.document([odd], "id"), "per_class")
+    table = named(writeup.build_document([odd], "id"), "per_class")
     rows = list(csv.reader(attachments.as_csv(table).splitlines()))
     assert rows[0][3:6] == ["presisi", "presisi, low", "presisi, high"]
     first = odd.read("report.json")["per_class"][0]
@@ -414,7 +414,7 @@ def test_a_class_with_one_example_and_one_that_is_never_answered_are_told_in_wor
     rows[1] |= {"said": 0, "precision": None, "f1": 0.0}
     rows[2] |= {"support": 0, "precision": None, "recall": None, "f1": None, "auc": None, "average_precision": None}
     changed(run, "report.json", per_class=rows)
-    made = writeup.document([run])
+    made = writeup.build_document([run])
     said = " ".join(texts(made))
     assert "With a single test example, whose figures are all or nothing: gong." in said
     assert "Never answered, so that they have no precision: suling." in said
@@ -422,16 +422,16 @@ def test_a_class_with_one_example_and_one_that_is_never_answered_are_told_in_wor
     table = named(made, "per_class")
     place = table.columns.index("precision")
     assert [shown(row[place], "en") for row in table.rows[1:]] == ["–", "–"]  # and no false 0
-    assert all(writeup.rendered(made, tmp_path / f"report{ending}") for ending in writeup.FORMATS)
+    assert all(writeup.render_report(made, tmp_path / f"report{ending}") for ending in writeup.FORMATS)
 
 
 def test_without_an_interval_a_report_says_why(tmp_path):
     one = make(tmp_path, "one_group", n=20, groups=1)
-    said = " ".join(texts(writeup.document([one])))
+    said = " ".join(texts(writeup.build_document([one])))
     assert "All test files are of one group" in said and "without an interval" in said
     alike = make(tmp_path, "alike", n=20)
     changed(alike, "report.json", intervals={**alike.read("report.json")["intervals"], "accuracy": None})
-    assert "Every draw of the groups gave the same value" in " ".join(texts(writeup.document([alike])))
+    assert "Every draw of the groups gave the same value" in " ".join(texts(writeup.build_document([alike])))
 
 
 def test_a_main_figure_that_is_not_defined_is_no_0(tmp_path):
@@ -439,7 +439,7 @@ def test_a_main_figure_that_is_not_defined_is_no_0(tmp_path):
     metrics = run.read("report.json")["metrics"]
     del metrics["mean_average_precision"]
     changed(run, "report.json", metrics=metrics)
-    assert "mean average precision, is not defined" in " ".join(texts(writeup.document([run])))
+    assert "mean average precision, is not defined" in " ".join(texts(writeup.build_document([run])))
 
 
 def test_scores_that_are_no_numbers_reach_a_person_as_one_sentence(tmp_path, capsys):
@@ -453,27 +453,27 @@ def test_scores_that_are_no_numbers_reach_a_person_as_one_sentence(tmp_path, cap
 @pytest.mark.parametrize("status", ["started", "training", "trained"])
 def test_a_run_that_is_not_whole_is_refused_with_its_cure(status, tmp_path):
     run = make(tmp_path, "a", n=20, status=status)
-    with pytest.raises(BadInput, match="must be whole before a report is written of it.*train --resume"):
-        writeup.document([run])
+    with pytest.raises(InputError, match="must be whole before a report is written of it.*train --resume"):
+        writeup.build_document([run])
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_whatever_is_damaged_a_report_is_written_or_refused_in_a_sentence(damage, tmp_path):
     run = make(tmp_path, "a", n=20, status="broken", damage=damage)
     try:
-        made = writeup.document([run], "id")
-    except BadInput as error:
+        made = writeup.build_document([run], "id")
+    except InputError as error:
         assert "\n" not in str(error)
     else:
-        assert render_markdown.render(made, "x") and render_latex.render(made, "x") and render_pdf.markup(made)
+        assert render_markdown.to_markdown(made, "x") and render_latex.to_latex(made, "x") and render_pdf.markup(made)
 
 
 @pytest.mark.parametrize("name", ["history.csv", "layers.json", "split.csv", "excluded.csv"])
 def test_a_file_that_is_missing_is_told_and_the_rest_is_there(name, tmp_path):
     run = make(tmp_path, "a", n=20)
-    whole = writeup.document([run])
+    whole = writeup.build_document([run])
     (run.path / name).unlink()
-    made = writeup.document([run])
+    made = writeup.build_document([run])
     assert name in " ".join(block.text for block in made.blocks if isinstance(block, blocks.Note))
     assert named(made, "per_class").rows == named(whole, "per_class").rows
 
@@ -485,15 +485,17 @@ def test_a_report_of_an_older_musicml_is_told_what_it_lacks(tmp_path):
     for row in report["per_class"]:
         row.pop("wilson", None)
     changed(run, "report.json", **dict.fromkeys(new), per_class=report["per_class"])
-    said = " ".join(texts(writeup.document([run])))
+    said = " ".join(texts(writeup.build_document([run])))
     for words in ("bins of a reliability diagram are not in", "threshold of 0.5 are not in", "Wilson's intervals of"):
         assert words in said
-    temperature = next(row for row in named(writeup.document([run]), "calibration").rows if "temperature, f" in row[0])
+    temperature = next(
+        row for row in named(writeup.build_document([run]), "calibration").rows if "temperature, f" in row[0]
+    )
     assert temperature[1] == run.read("serving.json")["temperature"]
 
 
 def test_both_thresholds_and_the_reliability_diagram_stand_in_a_report(several_at_once):
-    made = writeup.document([several_at_once])
+    made = writeup.build_document([several_at_once])
     report = several_at_once.read("report.json")
     table = named(made, "thresholds")
     row = next(row for row in table.rows if row[0] == "macro F1")
@@ -510,21 +512,21 @@ def test_149_of_150_has_its_interval_in_both_languages(tmp_path):
         said = row["labels"] if place else next(name for name in names if name != row["labels"])
         row |= {f"score:{name}": 0.971 if name == said else 0.001 for name in names}
     files.write_csv(run.path / "predictions.csv", rows, list(rows[0]))
-    table = predictions.read(run)
-    made = report.make(
+    table = predictions.read_predictions(run)
+    made = report.compute_report(
         table.scores, table.targets, table.groups, list(names), "single", run.read("serving.json")["thresholds"]
     )
     assert made["metrics"]["accuracy"] == pytest.approx(149 / 150, abs=1e-6)
     changed(run, "report.json", **made)
     low, high = made["intervals"]["accuracy"]
     assert 0.97 < low < 149 / 150 < high == 1.0  # groups drawn again: some draws lack the one that holds the wrong one
-    english, indonesian = (" ".join(texts(writeup.document([run], language))) for language in writeup.LANGUAGES)
+    english, indonesian = (" ".join(texts(writeup.build_document([run], language))) for language in writeup.LANGUAGES)
     assert f"accuracy 0.993, with a 95 % interval from {low:.3f} to 1.000" in english
     assert "Of the 150 test files 149 were told right." in english
     comma = f"{low:.3f}".replace(".", ",")
     assert f"akurasi 0,993, dengan selang kepercayaan 95 % dari {comma} sampai 1,000" in indonesian
     assert "accuracy 0.990 (0.963–0.999), 149 of 150 right" in english  # the published one beside it
-    by_class = {row[0]: row[2] for row in named(writeup.document([run]), "per_class_wilson").rows}
+    by_class = {row[0]: row[2] for row in named(writeup.build_document([run]), "per_class_wilson").rows}
     wrong = by_class.pop(rows[0]["labels"])
     assert shown(wrong, "en") == "0.800 (0.376–0.964)"  # 4 of 5
     assert {shown(recall, "en") for recall in by_class.values()} == {"1.000 (0.566–1.000)"}  # 5 of 5
@@ -533,7 +535,7 @@ def test_149_of_150_has_its_interval_in_both_languages(tmp_path):
 def test_a_caption_says_which_intervals_come_from_no_drawing(small):
     assert (
         "of an accuracy Wilson's, where every file is a group of its own"
-        in named(writeup.document([small]), "figures").caption
+        in named(writeup.build_document([small]), "figures").caption
     )
 
 
@@ -545,7 +547,7 @@ def test_a_run_judged_in_folds_has_no_threshold_and_no_temperature_but_each_fold
         run.path / "report.json", {**judged, "split": "out of fold", "thresholds": None, "temperature": None}
     )
     for _ in range(2):
-        made = writeup.document([run])
+        made = writeup.build_document([run])
         table = named(made, "per_class_thresholds")
         assert {row[1] for row in table.rows} == {"each fold's own"}
         assert named(made, "calibration").rows[-1][1] == "each fold's own"
@@ -558,7 +560,7 @@ def test_a_run_judged_in_folds_has_no_threshold_and_no_temperature_but_each_fold
     assert yaml.safe_load(model_card.render(run).split("---\n")[1])["model-index"][0]["results"][0]["dataset"][
         "split"
     ] == ("out of fold")
-    assert "pada 30 berkas di luar fold dari" in " ".join(texts(writeup.document([run], "id")))
+    assert "pada 30 berkas di luar fold dari" in " ".join(texts(writeup.build_document([run], "id")))
 
 
 def without_published(document):
@@ -574,10 +576,10 @@ def without_published(document):
 def test_a_run_judged_on_validation_is_never_said_to_be_tested(tmp_path):
     for family in ("gru", "multi"):
         run = changed(make(tmp_path, family, n=30, family=family), "report.json", split="val")
-        made = writeup.document([run])
+        made = writeup.build_document([run])
         assert not re.search(r"\btest (file|example)s?\b", without_published(made))
         assert "on 30 validation files of" in " ".join(texts(made))
-        indonesian = writeup.document([run], "id")
+        indonesian = writeup.build_document([run], "id")
         assert "30 berkas validasi" in " ".join(texts(indonesian))
         assert not re.search(r"\b(berkas|contoh) uji\b", without_published(indonesian))
         front = yaml.safe_load(model_card.render(run).split("---\n")[1])
@@ -586,19 +588,21 @@ def test_a_run_judged_on_validation_is_never_said_to_be_tested(tmp_path):
 
 def test_thresholds_that_come_from_serving_json_are_said_to(tmp_path):
     run = changed(make(tmp_path, "a", family="multi", n=30), "report.json", thresholds=None)
-    table = named(writeup.document([run]), "per_class_thresholds")
+    table = named(writeup.build_document([run]), "per_class_thresholds")
     assert "serving.json" in table.source and table.rows[0][1] == run.read("serving.json")["thresholds"][0]
 
 
 def test_the_command_to_repeat_a_run_names_the_same_experiment(tmp_path, monkeypatch):
     run = make(tmp_path / "runs", "a", family="gru", n=20, overrides={"training.epochs": 2})
-    code = next(block for block in writeup.document([run]).blocks if isinstance(block, blocks.Code)).text
+    code = next(block for block in writeup.build_document([run]).blocks if isinstance(block, blocks.Code)).text
     assert code == "musicml train genre_gru --data sample --seed 0 --set training.epochs=2"
     assert Path("experiments/genre_gru.toml").is_file()
-    assert config.read(run.path / "experiment.toml").name == "experiment"  # which is why that file isn't named
-    assert "`a/experiment.toml`" in " ".join(texts(writeup.document([run])))
+    assert (
+        config.read_experiment(run.path / "experiment.toml").name == "experiment"
+    )  # which is why that file isn't named
+    assert "`a/experiment.toml`" in " ".join(texts(writeup.build_document([run])))
     monkeypatch.chdir(tmp_path)
-    assert "`runs/a/experiment.toml`" in " ".join(texts(writeup.document([run])))
+    assert "`runs/a/experiment.toml`" in " ".join(texts(writeup.build_document([run])))
     changed(run, "run.json", published={"reference": "gtzan_gru"}, experiment="genres_gru")
     assert reproducibility.command(run_data.read(run)).startswith("musicml train as_published/genres_gru ")
 
@@ -627,11 +631,11 @@ def test_no_heading_is_hyphenated_and_long_names_above_columns_may_break(tmp_pat
 
 @pytest.mark.numeric
 def test_published_tables_have_wilsons_intervals_where_it_is_known_of_how_many(genres, several_at_once):
-    table = named(writeup.document([genres]), "reference-gtzan_cnn")
+    table = named(writeup.build_document([genres]), "reference-gtzan_cnn")
     reggae = next(row for row in table.rows if row[0] == "reggae")
     recall = reggae[table.columns.index("recall")]
     assert recall.value == 0.17 and recall.interval == pytest.approx((0.030053, 0.563503), abs=1e-6)  # 1 of 6
-    made = writeup.document([several_at_once])
+    made = writeup.build_document([several_at_once])
     precision = named(made, "reference-openmic_vggish_forest")
     assert all(row[precision.columns.index("precision")].interval is None for row in precision.rows)
     assert any("No counts were published" in text for text in texts(made))
@@ -648,7 +652,7 @@ def test_published_tables_have_wilsons_intervals_where_it_is_known_of_how_many(g
     ],
 )
 def test_of_a_published_system_without_a_table_of_classes_that_is_said(family, words, tmp_path):
-    said = " ".join(texts(writeup.document([make(tmp_path, "a", family=family, n=20, draws=10)])))
+    said = " ".join(texts(writeup.build_document([make(tmp_path, "a", family=family, n=20, draws=10)])))
     assert words in said.split("no table of classes was published;")[1]
 
 
@@ -656,7 +660,7 @@ def test_of_a_published_system_without_a_table_of_classes_that_is_said(family, w
 def test_runs_beside_each_other_are_compared_by_a_paired_test_and_seeds_have_a_spread(tmp_path):
     some = [make(tmp_path, f"run{seed}", n=60, seed=seed, draws=40) for seed in (0, 1)]
     some.append(make(tmp_path, "rival", family="gru", n=60))
-    made = writeup.document(some)
+    made = writeup.build_document(some)
     pairs = named(made, "pairs")
     assert len(pairs.rows) == 3 and all("exact McNemar" in row for row in pairs.rows)
     assert any(re.search(r"was right on \d+ more of 60 files|equally many of 60", text) for text in texts(made))
@@ -669,16 +673,16 @@ def test_runs_beside_each_other_are_compared_by_a_paired_test_and_seeds_have_a_s
 
 
 def test_runs_of_other_data_stand_side_by_side_without_a_test_and_it_is_said_why(genres, several_at_once, tmp_path):
-    made = writeup.document([genres, several_at_once], "id")
+    made = writeup.build_document([genres, several_at_once], "id")
     said = " ".join(texts(made))
     assert "Tidak ada uji berpasangan" in said and "harus diuji pada contoh yang sama" in said
     assert not [table for table in made.tables if table.name == "pairs"]
-    with pytest.raises(BadInput, match="one run, and 2"):
-        writeup.write([genres, several_at_once], tmp_path / "README.md", card=True)
+    with pytest.raises(InputError, match="one run, and 2"):
+        writeup.write_report([genres, several_at_once], tmp_path / "README.md", card=True)
 
 
 def test_a_run_that_is_named_twice_is_one(genres):
-    assert writeup.document([genres, runs.Run(genres.path)]) == writeup.document([genres])
+    assert writeup.build_document([genres, runs.Run(genres.path)]) == writeup.build_document([genres])
 
 
 def test_a_replay_says_what_is_wrong_with_its_protocol_and_what_the_honest_run_gives(tmp_path):
@@ -688,7 +692,7 @@ def test_a_replay_says_what_is_wrong_with_its_protocol_and_what_the_honest_run_g
     changed(replay, "run.json", published=published, protocol="as published", experiment="genres_gru")
     served = {"first_second": {"accuracy": 0.25, "accuracy_interval": [0.1, 0.5], "n": 20}}
     changed(replay, "report.json", as_served=served, protocol="as published", split="val")
-    made = writeup.document([replay, honest])
+    made = writeup.build_document([replay, honest])
     said = " ".join(texts(made))
     figure = shown(Estimate(*told_figure(honest)), "en")
     assert fault in said and f"by run honest of genre_gru: accuracy {figure}" in said
@@ -696,24 +700,24 @@ def test_a_replay_says_what_is_wrong_with_its_protocol_and_what_the_honest_run_g
     assert "judged on the validation side" in said
     assert ("heard for one second · accuracy", Estimate(0.25, (0.1, 0.5))) in named(made, "as_served-1").rows
     assert "rivals of honest ones" in said and not [table for table in made.tables if table.name == "pairs"]
-    assert "name its run beside this one" in " ".join(texts(writeup.document([replay])))
+    assert "name its run beside this one" in " ".join(texts(writeup.build_document([replay])))
 
 
 def test_a_split_that_keeps_nothing_together_is_never_said_to_keep_groups_apart(tmp_path):
     apart = "No group stands on more than one side"
     run = make(tmp_path, "a", n=20)
-    assert apart in " ".join(texts(writeup.document([run])))
+    assert apart in " ".join(texts(writeup.build_document([run])))
     facts = run.facts()
     changed(run, "run.json", data={**facts["data"], "as_published": True})
-    said = " ".join(texts(writeup.document([run])))
+    said = " ".join(texts(writeup.build_document([run])))
     assert apart not in said and "may stand on several sides. What was tested may be known from training" in said
     by_track = {**facts["settings"], "data": {**facts["settings"]["data"], "split": "track"}}
     changed(run, "run.json", data=facts["data"], settings=by_track)
-    assert "looks at files, or pieces of files, one by one" in " ".join(texts(writeup.document([run])))
+    assert "looks at files, or pieces of files, one by one" in " ".join(texts(writeup.build_document([run])))
     rows = [{**row, "group": row["example"]} for row in run.table("split.csv")]
     files.write_csv(run.path / "split.csv", rows, list(rows[0]))
     changed(run, "run.json", settings=facts["settings"])
-    assert "nothing says which files belong together" in " ".join(texts(writeup.document([run])))
+    assert "nothing says which files belong together" in " ".join(texts(writeup.build_document([run])))
 
 
 def told_figure(run):
@@ -723,32 +727,34 @@ def told_figure(run):
 
 def test_the_audit_that_was_kept_of_the_data_stands_in_the_report(tmp_path, monkeypatch):
     from musicml.data.audit import audit
-    from musicml.data.audit.findings import Audit, Finding
+    from musicml.data.audit.findings import Audit, AuditFinding
     from musicml.data.datasets import loading
 
     run = make(tmp_path / "runs", "a", n=20)
     examples = tuple(Example(f"{k}.wav", tmp_path, {"low": True}, str(k)) for k in range(3))
     dataset = Dataset("gtzan", "sound", "single", "genre", ("low", "high"), examples)
-    monkeypatch.setattr(loading, "load_again", lambda data, root=None: dataset)
-    assert any("Not audited" in text and "`musicml audit gtzan`" in text for text in texts(writeup.document([run])))
+    monkeypatch.setattr(loading, "reload_dataset", lambda data, root=None: dataset)
+    assert any(
+        "Not audited" in text and "`musicml audit gtzan`" in text for text in texts(writeup.build_document([run]))
+    )
     found = [
-        Finding("unreadable", "fault", "2 of 3 files can't be read.", "They count in no figure."),
-        Finding("balance", "fine", "ok"),
+        AuditFinding("unreadable", "fault", "2 of 3 files can't be read.", "They count in no figure."),
+        AuditFinding("balance", "fine", "ok"),
     ]
     kept = Audit("gtzan", True, False, 3, 1.0, tuple(found), (), None, dataset.hash())
-    path = audit.saved(tmp_path, dataset)
+    path = audit.get_audit_path(tmp_path, dataset)
     path.parent.mkdir()
     path.write_text(json.dumps(kept.as_table()))
-    table = named(writeup.document([run], data_root=tmp_path), "audit")
+    table = named(writeup.build_document([run], data_root=tmp_path), "audit")
     assert table.source == f"From .audit/{path.name} below the data root."
     assert table.rows == (("fault", "2 of 3 files can't be read.", "They count in no figure."),)
     path.write_text("{}")
-    assert any("must hold an audit" in text for text in texts(writeup.document([run], data_root=tmp_path)))
+    assert any("must hold an audit" in text for text in texts(writeup.build_document([run], data_root=tmp_path)))
 
 
 def test_a_card_has_facts_that_hugging_face_reads_and_the_sections_of_one(several_at_once, tmp_path):
     to = tmp_path / "README.md"
-    assert writeup.write([several_at_once], to, card=True) == [to]
+    assert writeup.write_report([several_at_once], to, card=True) == [to]
     _, front, body = to.read_text().split("---\n", 2)
     facts, report = yaml.safe_load(front), several_at_once.read("report.json")
     assert facts["library_name"] == "keras" and facts["pipeline_tag"] == "audio-classification"
@@ -758,8 +764,8 @@ def test_a_card_has_facts_that_hugging_face_reads_and_the_sections_of_one(severa
     for head in ("Model details", "Uses", "Training data", "Evaluation", "Limitations", "Citation"):
         assert f"\n## {head}\n" in body
     assert "95 % interval from" in body and "## Rincian model" in model_card.render(several_at_once, "id")
-    with pytest.raises(BadInput, match=r"ends in \.md"):
-        writeup.write([several_at_once], tmp_path / "card.html", card=True)
+    with pytest.raises(InputError, match=r"ends in \.md"):
+        writeup.write_report([several_at_once], tmp_path / "card.html", card=True)
 
 
 def test_the_command_writes_a_report_and_says_where(small, tmp_path, capsys):

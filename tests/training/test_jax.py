@@ -13,7 +13,7 @@ from musicml.features import clips as inputs
 from musicml.inference import calibration, pooling, streaming
 from musicml.inference.predictor import Predictor
 from musicml.training import train as training
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 from tests.conftest import EXPERIMENTS
 from tests.fixtures.near import off
 
@@ -58,10 +58,10 @@ def test_a_file_is_answered_as_the_model_predicts_trainings_own_batches_of_its_c
 
     run, (read, material) = trained(name), material_of(name)
     indices = material.split.indices("test")
-    clips = inputs.cut(material.features, indices, material.clip["n_frames"], material.clip["hop_frames"])
+    clips = inputs.cut_clips(material.features, indices, material.clip["n_frames"], material.clip["hop_frames"])
     model = keras.saving.load_model(run.path / "model.keras", compile=False)
-    raw = pooling.by_example(fit.scores_of(model, clips, read.training.batch_size), clips, indices)
-    wanted = calibration.temper(raw, run.read("serving.json")["temperature"], "single")
+    raw = pooling.pool_by_example(fit.predict_scores(model, clips, read.training.batch_size), clips, indices)
+    wanted = calibration.apply_temperature(raw, run.read("serving.json")["temperature"], "single")
     predictor = Predictor(run)
     for index, scores in list(zip(indices, wanted, strict=True))[::5]:
         assert off(predictor.predict(material.dataset.examples[index].path).scores, scores) < 1e-4
@@ -93,8 +93,8 @@ def test_a_forest_is_answered_by_scikit_learn_where_it_could_not_be_exported(ask
 
 def test_a_stream_ends_with_the_answer_to_its_file_on_jax(trained, data_root):
     predictor = Predictor(trained("gru"))
-    sound = audio.read(next((data_root / "sample/gtzan").rglob("pop.*.wav")), most_seconds=4)
-    listening = streaming.Live(predictor, sound.sample_rate)
+    sound = audio.load_audio(next((data_root / "sample/gtzan").rglob("pop.*.wav")), most_seconds=4)
+    listening = streaming.StreamingPredictor(predictor, sound.sample_rate)
     answers = [
         answer for begin in range(0, len(sound.y), 9_000) for answer in listening.hear(sound.y[begin : begin + 9_000])
     ]
@@ -109,7 +109,7 @@ def test_the_command_line_answers_for_a_file(trained, data_root, musicml):
     assert code == 0 and sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-4)
     code, _, err = musicml("predict", trained("gru").path, track, "--engine", "onnx")
     assert code == 2 and "has no exported model" in err
-    with pytest.raises(BadInput, match="can't be asked about a file"):
+    with pytest.raises(InputError, match="can't be asked about a file"):
         Predictor(trained("vggish")).predict(track)
 
 
@@ -122,8 +122,8 @@ def test_a_stopped_training_resumes_to_the_same_weights_as_an_uncut_one(
 
     read, _ = material_of("gru")
     changes = {**read.overrides, "model.dropout": 0.3, "training.epochs": 4, "training.plateau_patience": 1}
-    read = config.parse(read.name, read.text, changes)
-    uncut = training.train(read, data_root, tmp_path / "uncut", deterministic=True)
+    read = config.parse_experiment(read.name, read.text, changes)
+    uncut = training.train_experiment(read, data_root, tmp_path / "uncut", deterministic=True)
 
     begin = callbacks.Progress.on_epoch_begin
 
@@ -134,10 +134,10 @@ def test_a_stopped_training_resumes_to_the_same_weights_as_an_uncut_one(
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt, match="--resume"):
         patched.setattr(callbacks.Progress, "on_epoch_begin", stop)
-        training.train(read, data_root, tmp_path / "cut", deterministic=True)
+        training.train_experiment(read, data_root, tmp_path / "cut", deterministic=True)
     (cut,) = runs.list_runs(tmp_path / "cut")
     assert len(cut.table("history.csv")) == 2
-    training.resume(cut)
+    training.resume_run(cut)
     weights = [keras.saving.load_model(run.path / "model.keras").get_weights() for run in (uncut, cut)]
     assert all(np.array_equal(one, other) for one, other in zip(*weights, strict=True))
 

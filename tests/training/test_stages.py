@@ -10,7 +10,7 @@ from musicml.experiment import run as runs
 from musicml.features import clips as inputs
 from musicml.features.augmentation import Augment
 from musicml.training import batches, device, fit, preparation, stages, trainer
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 from tests.conftest import EXPERIMENTS, PICTURES, SOUND
 
 # what the experiment's own file varies
@@ -49,17 +49,20 @@ def learn_pictures(data_root):
     """Train pictures' network in a run folder: folder, options, watch → the run and the lines said."""
 
     def train(folder, changes, watch=None):
-        read = config.read(EXPERIMENTS / "instrument_images_mobilenet.toml", changes, sample=True)
-        material = preparation.prepare(read, loading.load("instrument_images", data_root), data_root, 0, print)
+        read = config.read_experiment(EXPERIMENTS / "instrument_images_mobilenet.toml", changes, sample=True)
+        material = preparation.prepare_data(
+            read, loading.load_dataset("instrument_images", data_root), data_root, 0, print
+        )
         run = runs.Run(folder)
         if not (folder / "run.json").is_file():
             data = {"root": str(data_root), "hash": material.dataset.hash()}
-            run = runs.begin(folder, "pictures", 0, read.text, {"data": data})
+            run = runs.start_run(folder, "pictures", 0, read.text, {"data": data})
         sides = {
-            side: inputs.cut(material.features, material.split.indices(side), None, None) for side in ("train", "val")
+            side: inputs.cut_clips(material.features, material.split.indices(side), None, None)
+            for side in ("train", "val")
         }
         said = []
-        trainer.network(run, read, material, sides, True, said.append, watch)
+        trainer.train_network(run, read, material, sides, True, said.append, watch)
         return run, said
 
     return train
@@ -154,9 +157,9 @@ def test_a_moving_average_is_what_is_validated_and_kept(tmp_path):
     for ema in (0.0, 0.9):
         keras.utils.set_random_seed(0)
         model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="softmax", dtype="float32")])
-        training = config.Training(epochs=3, batch_size=8, learning_rate=0.5, ema=ema, keep="best")
+        training = config.TrainingOptions(epochs=3, batch_size=8, learning_rate=0.5, ema=ema, keep="best")
         train, val = batches.Batches(x, y, 8, seed=0), batches.Batches(x, y, 8)
-        found = fit.fit(model, train, val, training, "single", tmp_path / str(ema), "all", False)
+        found = fit.fit_model(model, train, val, training, "single", tmp_path / str(ema), "all", False)
         loss = model.evaluate(x, y, batch_size=8, verbose=0)[0]
         assert loss == pytest.approx(found["best"], rel=1e-4)
         kept[ema] = model.get_weights()
@@ -165,18 +168,18 @@ def test_a_moving_average_is_what_is_validated_and_kept(tmp_path):
 
 @pytest.mark.numeric
 def test_a_warm_up_rises_to_the_rate_and_the_cosine_falls_to_nothing():
-    training = config.Training(learning_rate=0.4, schedule="cosine", warmup=0.25)
-    rate = fit.optimizer(training, 100)._learning_rate
+    training = config.TrainingOptions(learning_rate=0.4, schedule="cosine", warmup=0.25)
+    rate = fit.make_optimizer(training, 100)._learning_rate
     found = [float(rate(step)) for step in (0, 10, 25, 100)]
     assert found == pytest.approx([0.0, 0.16, 0.4, 0.0], abs=1e-6)
-    plain = fit.optimizer(config.Training(learning_rate=0.4, schedule="cosine"), 100)._learning_rate
+    plain = fit.make_optimizer(config.TrainingOptions(learning_rate=0.4, schedule="cosine"), 100)._learning_rate
     assert [float(plain(step)) for step in (0, 100)] == pytest.approx([0.4, 0.0], abs=1e-6)
 
 
 @pytest.mark.numeric
 def test_balanced_weights_make_rare_classes_count_as_much_as_common_ones():
     targets = np.eye(3, dtype=np.float32)[[0] * 6 + [1] * 2]
-    weights = stages.class_weights(targets)
+    weights = stages.compute_class_weights(targets)
     assert weights.tolist() == pytest.approx([8 / 12, 2.0, 0.0])
     batch = batches.Batches(np.zeros((8, 2), np.float32), targets, 8, weights=weights)[0]
     assert len(batch) == 3 and batch[2].sum() == pytest.approx(8.0)
@@ -220,7 +223,7 @@ def test_a_view_is_the_same_in_whatever_batch_and_other_views_differ():
 
 def test_cropped_clips_lie_anywhere_in_their_own_track_and_shifted_ones_near_their_place(material_of):
     _, material = material_of("cnn")
-    clips = inputs.cut(material.features, np.arange(4), material.clip["n_frames"], material.clip["hop_frames"])
+    clips = inputs.cut_clips(material.features, np.arange(4), material.clip["n_frames"], material.clip["hop_frames"])
     places, rng = np.arange(len(clips)), np.random.default_rng(0)
 
     def starts_of(asked):
@@ -240,9 +243,9 @@ def test_cropped_clips_lie_anywhere_in_their_own_track_and_shifted_ones_near_the
 
 
 def test_mixing_is_refused_where_examples_are_of_several_classes(data_root):
-    read = config.read(EXPERIMENTS / "openmic_cnn.toml", {**SOUND, "augment.mixup": 0.2}, sample=True)
-    with pytest.raises(BadInput, match="augment.mixup needs examples of one class each"):
-        preparation.prepare(read, loading.load("openmic", data_root), data_root, 0, print)
+    read = config.read_experiment(EXPERIMENTS / "openmic_cnn.toml", {**SOUND, "augment.mixup": 0.2}, sample=True)
+    with pytest.raises(InputError, match="augment.mixup needs examples of one class each"):
+        preparation.prepare_data(read, loading.load_dataset("openmic", data_root), data_root, 0, print)
 
 
 def test_stored_outputs_are_told_apart_by_what_the_frozen_part_does_before_its_weights():
@@ -253,4 +256,4 @@ def test_stored_outputs_are_told_apart_by_what_the_frozen_part_does_before_its_w
         model.get_layer("conv").set_weights([np.ones((3, 3, 3, 2)), np.zeros(2)])
         return model
 
-    assert stages.digest_of(body(1.0)) == stages.digest_of(body(1.0)) != stages.digest_of(body(2.0))
+    assert stages.digest_model(body(1.0)) == stages.digest_model(body(1.0)) != stages.digest_model(body(2.0))

@@ -14,7 +14,7 @@ COARSE = {"features.hop_length": 1024}  # half the frames tell the genres as wel
 @pytest.fixture(scope="module")
 def whole_sample(tmp_path_factory):
     root = tmp_path_factory.mktemp("whole")
-    generate.write(root / "sample", only=["gtzan"], say=print)
+    generate.generate_sample_data(root / "sample", only=["gtzan"], say=print)
     return root
 
 

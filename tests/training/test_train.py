@@ -14,7 +14,7 @@ from musicml.experiment import run as runs
 from musicml.features import audio_features
 from musicml.training import train as training
 from musicml.utils import files
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 from tests.conftest import EXPERIMENTS, FAMILIES, set_words, write_tone
 
 ALL = "experiment.toml run.json split.csv excluded.csv repairs.csv labels.json layers.json serving.json".split()
@@ -77,7 +77,7 @@ def test_a_whole_run_holds_exactly_its_familys_files_and_each_can_be_read(traine
         assert len(np.unique(arrays["example"])) == len(rows_of(run.path / "predictions.csv"))
     text = (EXPERIMENTS / f"{FAMILIES[name][0]}.toml").read_text()
     assert (run.path / "experiment.toml").read_text() == text
-    assert config.parse("copy", text).family == run.facts()["settings"]["model"]["family"]
+    assert config.parse_experiment("copy", text).family == run.facts()["settings"]["model"]["family"]
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -132,8 +132,8 @@ def test_a_run_says_what_it_is_asked_with_and_by_which_model(trained, name):
     run = trained(name)
     serving, facts = run.read("serving.json"), run.facts()
     file = "model.skops" if name == "forest" else "model.keras"
-    assert serving["model"] == {"file": file, "digest": files.digest(run.path / file)}
-    assert serving["features_version"] == audio_features.VERSION and len(serving["fingerprint"]) == 32
+    assert serving["model"] == {"file": file, "digest": files.compute_digest(run.path / file)}
+    assert serving["features_version"] == audio_features.FEATURES_VERSION and len(serving["fingerprint"]) == 32
     kind = {
         "log_mel": audio_features.LogMel,
         "mfcc": audio_features.MFCC,
@@ -155,14 +155,14 @@ def test_what_is_unlike_training_is_told_by_at_most_so_many_files_evenly_taken()
         split=SimpleNamespace(indices=sides.get),
         features=SimpleNamespace(of=lambda index: asked.append(int(index)) or values[index]),
     )
-    assert training.unlike_of("log_mel", material)["n"] == 40 and asked == list(range(100))
+    assert training.fit_ood_limit_on_data("log_mel", material)["n"] == 40 and asked == list(range(100))
     asked.clear()
-    assert training.unlike_of("log_mel", material, most=21)["n"] == 21
+    assert training.fit_ood_limit_on_data("log_mel", material, most=21)["n"] == 21
     assert len(asked) == len(set(asked)) == 42 and {0, 59, 60, 99} <= set(asked)
     sides["val"] = sides["val"][:19]
-    assert training.unlike_of("log_mel", material) is None
+    assert training.fit_ood_limit_on_data("log_mel", material) is None
     sides["val"] = sides["val"][:0]
-    assert training.unlike_of("log_mel", material) is None
+    assert training.fit_ood_limit_on_data("log_mel", material) is None
 
 
 def test_a_run_names_the_files_that_were_left_out(trained):
@@ -182,7 +182,7 @@ def test_no_group_of_a_run_stands_on_two_sides(trained, name):
 def test_a_whole_run_is_never_changed(trained, snapshot, musicml):
     run = trained("gru")
     before = snapshot(run.path)
-    with pytest.raises(BadInput, match="is whole and is never changed"):
+    with pytest.raises(InputError, match="is whole and is never changed"):
         run.update(status="started")
     code, out, _ = musicml("evaluate", run.path, "--json")
     assert code == 0 and json.loads(out)["n"] == run.read("report.json")["n"]
@@ -196,8 +196,8 @@ def test_a_model_keeps_its_best_epoch_and_not_its_last(contrary, data_root, tmp_
     for keep in ("best", "last"):
         changes = {**CONTRARY, "training.epochs": 5, "training.batch_size": 16, "training.early_stopping": 0}
         changes |= {"training.keep": keep}
-        read = config.read(EXPERIMENTS / "genre_gru.toml", changes)
-        kept[keep] = training.train(read, data_root, tmp_path / keep, folder=contrary, deterministic=True)
+        read = config.read_experiment(EXPERIMENTS / "genre_gru.toml", changes)
+        kept[keep] = training.train_experiment(read, data_root, tmp_path / keep, folder=contrary, deterministic=True)
     best = kept["best"].facts()["best_epoch"]
     assert best == kept["last"].facts()["best_epoch"] < 5
     losses = [float(row["val_loss"]) for row in rows_of(kept["best"].path / "history.csv")]
@@ -210,9 +210,9 @@ def test_two_deterministic_trainings_give_the_same_weights_to_the_bit_and_anothe
 ):
     changes = {key: value for key, value in CONTRARY.items() if key != "model.units"}
     changes |= {"features.kind": "log_mel", "model.filters": [4, 8], "training.epochs": 3}
-    read = config.read(EXPERIMENTS / "genre_cnn.toml", changes)
+    read = config.read_experiment(EXPERIMENTS / "genre_cnn.toml", changes)
     made = [
-        weights_of(training.train(read, data_root, tmp_path, folder=contrary, seed=seed, deterministic=True))
+        weights_of(training.train_experiment(read, data_root, tmp_path, folder=contrary, seed=seed, deterministic=True))
         for seed in (0, 0, 1)
     ]
     assert same(made[0], made[1]) and not same(made[0], made[2])
@@ -221,7 +221,9 @@ def test_two_deterministic_trainings_give_the_same_weights_to_the_bit_and_anothe
 def test_accuracy_can_be_what_chooses_the_best_epoch(data_root, tmp_path):
     changes = {**FAMILIES["vggish"][1], "training.monitor": "val_accuracy", "training.early_stopping": 1}
     changes |= {"training.plateau_patience": 1, "training.epochs": 6}
-    run = training.train(config.read(EXPERIMENTS / "openmic_vggish_cnn.toml", changes), data_root, tmp_path)
+    run = training.train_experiment(
+        config.read_experiment(EXPERIMENTS / "openmic_vggish_cnn.toml", changes), data_root, tmp_path
+    )
     figures = [float(row["val_accuracy"]) for row in rows_of(run.path / "history.csv")]
     assert figures.index(max(figures)) == run.facts()["best_epoch"] - 1
     assert len(figures) == 6 or figures[-1] <= max(figures[:-1])
@@ -243,8 +245,10 @@ def contrary(tmp_path_factory):
 @pytest.fixture(scope="module")
 def uncut(contrary, data_root, tmp_path_factory):
     """A deterministic training that nothing disturbed."""
-    read = config.read(EXPERIMENTS / "genre_gru.toml", CONTRARY)
-    return training.train(read, data_root, tmp_path_factory.mktemp("uncut"), folder=contrary, deterministic=True)
+    read = config.read_experiment(EXPERIMENTS / "genre_gru.toml", CONTRARY)
+    return training.train_experiment(
+        read, data_root, tmp_path_factory.mktemp("uncut"), folder=contrary, deterministic=True
+    )
 
 
 @pytest.fixture(scope="module")
@@ -295,25 +299,25 @@ def test_a_killed_training_resumes_to_the_same_weights_to_the_bit_as_an_uncut_on
 
 
 def test_a_training_killed_after_early_stopping_does_not_learn_on(contrary, data_root, monkeypatch, tmp_path):
-    read = config.read(EXPERIMENTS / "genre_gru.toml", {**CONTRARY, "training.early_stopping": 2})
+    read = config.read_experiment(EXPERIMENTS / "genre_gru.toml", {**CONTRARY, "training.early_stopping": 2})
 
     def interrupted(*_):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt, match="--resume"):
-        patched.setattr("musicml.training.fit.layers_of", interrupted)
-        training.train(read, data_root, tmp_path, folder=contrary, deterministic=True)
+        patched.setattr("musicml.training.fit.describe_layers", interrupted)
+        training.train_experiment(read, data_root, tmp_path, folder=contrary, deterministic=True)
     (run,) = runs.list_runs(tmp_path)
     before, weights = run.table("history.csv"), weights_of(run)
     assert len(before) < CONTRARY["training.epochs"]
-    training.resume(run)
+    training.resume_run(run)
     assert run.table("history.csv") == before and same(weights_of(run), weights)
 
 
 def test_a_run_killed_between_training_and_evaluation_is_evaluated_when_resumed(
     tones, tones_toml, data_root, snapshot, musicml, tmp_path
 ):
-    run = training.train(config.read(tones_toml), data_root, tmp_path, folder=tones)
+    run = training.train_experiment(config.read_experiment(tones_toml), data_root, tmp_path, folder=tones)
     (run.path / "checkpoints").mkdir()  # a kill may come before they are removed
     before = snapshot(run.path)
     assert run.status == "trained" and not run.is_whole
@@ -329,7 +333,7 @@ def test_a_run_killed_between_training_and_evaluation_is_evaluated_when_resumed(
 @pytest.mark.parametrize("change", ["another file", "another content", "another group"])
 def test_a_training_whose_data_has_changed_is_not_resumed(change, tones, tones_toml, data_root, musicml, tmp_path):
     folder = shutil.copytree(tones, tmp_path / "tones")
-    run = training.train(config.read(tones_toml), data_root, tmp_path / "runs", folder=folder)
+    run = training.train_experiment(config.read_experiment(tones_toml), data_root, tmp_path / "runs", folder=folder)
     run.update(status="started")
     if change == "another file":
         write_tone(folder / "low/new.wav", 150)
@@ -347,8 +351,8 @@ def test_a_run_that_is_not_trained_is_not_evaluated(killed, musicml, tmp_path):
     run = copied(killed, tmp_path)
     code, _, err = musicml("evaluate", run.path)
     assert code == 2 and f"musicml train --resume {run.path}" in err and not run.is_whole
-    with pytest.raises(BadInput, match="must be trained before it is scored"):
-        evaluate.evaluate(run)
+    with pytest.raises(InputError, match="must be trained before it is scored"):
+        evaluate.evaluate_run(run)
 
 
 @pytest.mark.numeric

@@ -21,7 +21,7 @@ from musicml.features import clips as inputs
 from musicml.training import preparation, trainer
 from musicml.training.tuning import search as tune
 from musicml.training.tuning import space, storage
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 from tests.conftest import TONES
 
 RATES = "training.learning_rate = {low = 1e-4, high = 1e-1, log = true}\nmodel.filters = [[4], [8, 4], [16]]\n"
@@ -49,7 +49,7 @@ def searched(tones, data_root, tmp_path):
 
     def search(path, changes=None, root=tmp_path / "runs", **more):
         more = {"folder": tones, "say": search.said.append, **more}
-        return tune.search(config.read(path, changes), data_root, root, **more)
+        return tune.search_options(config.read_experiment(path, changes), data_root, root, **more)
 
     search.said = []
     return search
@@ -65,7 +65,7 @@ def planted(monkeypatch):
         off = abs(math.log10(trial.training.learning_rate) - math.log10(0.003))
         return 0.9 - 0.2 * off - 0.2 * (trial.model.filters != (8, 4))
 
-    monkeypatch.setattr(tune, "measured", measured)
+    monkeypatch.setattr(tune, "measure_trial", measured)
     return asked
 
 
@@ -141,12 +141,12 @@ def test_of_several_classes_at_once_only_what_was_looked_for_counts():
     labels = [{"piano": True}, {"piano": False, "flute": True}, {"piano": True, "flute": False}, {"flute": True}]
     examples = tuple(Example(f"{k}", Path("nowhere"), told, f"{k}") for k, told in enumerate(labels))
     dataset = Dataset("two", "sound", "multi", "instrument", ("flute", "piano"), examples)
-    material = trainer.Material(dataset, Split(np.full(4, "val"), "all"), None, {})
+    material = trainer.TrainingData(dataset, Split(np.full(4, "val"), "all"), None, {})
     clips = inputs.Clips(None, np.arange(4), np.zeros(4, int), None)
     # flute, looked for in 1, 2 and 3: told apart wholly; piano, in 0, 1 and 2: the absent one stands second of three
     scores = np.array([[0.99, 0.9], [0.8, 0.5], [0.1, 0.4], [0.7, 0.99]], np.float32)
-    learned = trainer.Learned(lambda _: scores, [1], Path("model"), lambda: "")
-    value = tune.by_file(config.parse("tones", TONES), material, clips, learned)
+    learned = trainer.TrainedModel(lambda _: scores, [1], Path("model"), lambda: "")
+    value = tune.score_files(config.parse_experiment("tones", TONES), material, clips, learned)
     assert value == pytest.approx((1 + (1 + 2 / 3) / 2) / 2)
 
 
@@ -166,7 +166,7 @@ class Poison(dict):
 
 @pytest.mark.parametrize("text", [TONES, CNN])
 def test_nothing_of_the_test_side_is_read(text, searched, tmp_path, monkeypatch):
-    prepared, poisoned = preparation.prepare, []
+    prepared, poisoned = preparation.prepare_data, []
 
     def prepare_poisoned(*given):
         material = prepared(*given)
@@ -181,7 +181,7 @@ def test_nothing_of_the_test_side_is_read(text, searched, tmp_path, monkeypatch)
         dataset = replace(material.dataset, examples=tuple(examples))
         return replace(material, dataset=dataset, features=replace(material.features, array=array))
 
-    monkeypatch.setattr(preparation, "prepare", prepare_poisoned)
+    monkeypatch.setattr(preparation, "prepare_data", prepare_poisoned)
     table = TREES if text is TONES else "training.learning_rate = [0.01]\n"
     changes = {} if text is TONES else {"training.epochs": 1}
     found = searched(written(tmp_path, text, table), changes, trials=2)
@@ -209,7 +209,7 @@ def test_a_trial_behind_the_median_of_the_others_is_pruned_unless_asked_not_to(s
             watch(epoch, {"val_accuracy": 0.2 if len(begun) == 6 else 0.5 + 0.01 * epoch})
         return watch.value
 
-    monkeypatch.setattr(tune, "measured", measured)
+    monkeypatch.setattr(tune, "measure_trial", measured)
     path = written(tmp_path, CNN, RATES)
     found = searched(path, trials=6)
     assert [trial.pruned for trial in found.trials] == [False] * 5 + [True]
@@ -232,24 +232,24 @@ def test_a_pruned_network_ends_quietly(searched, tmp_path, monkeypatch, capfd):
 def test_what_cant_be_trained_is_no_end_of_a_search_unless_nothing_can(searched, tmp_path, monkeypatch):
     def measured(work, trial, material, path, watch):
         if trial.training.learning_rate > 0.5:
-            raise BadInput("the training must keep a finite loss, and it became nan in epoch 1: lower the rate.")
+            raise InputError("the training must keep a finite loss, and it became nan in epoch 1: lower the rate.")
         return 0.5
 
-    monkeypatch.setattr(tune, "measured", measured)
+    monkeypatch.setattr(tune, "measure_trial", measured)
     found = searched(written(tmp_path, CNN, "training.learning_rate = [0.6, 0.01]\n"), trials=2)
     assert sorted(bool(trial.why) for trial in found.trials) == [False, True]
     assert any("could not be trained: the training must keep a finite loss" in words for words in searched.said)
-    with pytest.raises(BadInput, match="none of the first 3 could; of the last: the training must keep"):
+    with pytest.raises(InputError, match="none of the first 3 could; of the last: the training must keep"):
         searched(written(tmp_path, CNN, "training.learning_rate = {low = 1.0, high = 2.0}\n"), trials=9)
 
 
 def test_a_full_disk_is_no_fault_of_a_trial(searched, tmp_path, monkeypatch):
     def measured(work, trial, material, path, watch):
-        raise BadInput("the disk is full; make room and go on.") from OSError(28, "full")
+        raise InputError("the disk is full; make room and go on.") from OSError(28, "full")
 
     with monkeypatch.context() as patched:
-        patched.setattr(tune, "measured", measured)
-        with pytest.raises(BadInput, match="the disk is full"):
+        patched.setattr(tune, "measure_trial", measured)
+        with pytest.raises(InputError, match="the disk is full"):
             searched(written(tmp_path, TONES, TREES), trials=2)
     found = searched(written(tmp_path, TONES, TREES), trials=2)
     assert [trial.number for trial in found.trials] == [1, 2] and not any(trial.why for trial in found.trials)
@@ -258,10 +258,12 @@ def test_a_full_disk_is_no_fault_of_a_trial(searched, tmp_path, monkeypatch):
 KILLED = """
 import sys, time
 from pathlib import Path
-from musicml.experiment import config as experiment; from musicml.experiment import run as runs; from musicml.training.tuning import search as tune
+from musicml.experiment import config as experiment
+from musicml.experiment import run as runs
+from musicml.training.tuning import search as tune
 
 path, folder, data_root, root, mark = map(Path, sys.argv[1:])
-trained = tune.learn.forest
+trained = tune.trainer.train_forest
 
 def forest(*given):
     learned = trained(*given)
@@ -270,8 +272,8 @@ def forest(*given):
         time.sleep(600)
     return learned
 
-tune.learn.forest = forest
-tune.search(experiment.read(path), data_root, root, folder=folder, trials=6, say=lambda words: None)
+tune.trainer.train_forest = forest
+tune.search_options(experiment.read_experiment(path), data_root, root, folder=folder, trials=6, say=lambda words: None)
 """
 
 
@@ -303,7 +305,7 @@ def test_a_search_survives_a_kill_in_the_middle_of_a_trial(searched, tones, data
 def test_a_trial_that_is_killed_again_and_again_is_given_up(planted, searched, tmp_path):
     path = written(tmp_path, CNN, RATES)
     home = searched(path, trials=1).folder
-    table = space.read(config.read(path))
+    table = space.read(config.read_experiment(path))
     for _ in range(storage.DEATHS):
         with storage.opened(home, True, 2) as memory:
             storage.ask(memory, table, 0, 3).set_user_attr("place", 2)
@@ -321,7 +323,7 @@ def test_a_search_that_a_person_stops_says_how_it_goes_on(searched, tmp_path, mo
 
     for _ in range(storage.DEATHS + 1):  # stopping is no dying
         with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt, match="the same command goes on"):
-            patched.setattr(tune, "measured", stop)
+            patched.setattr(tune, "measure_trial", stop)
             searched(path, trials=2)
     assert all(options == drawn[0] for options in drawn)
     found = searched(path, trials=2)
@@ -331,7 +333,7 @@ def test_a_search_that_a_person_stops_says_how_it_goes_on(searched, tmp_path, mo
 def test_two_searches_at_once_in_one_folder_are_refused(searched, tmp_path):
     path = written(tmp_path, TONES, TREES)
     pytest.importorskip("fcntl")
-    with storage.held(searched(path, trials=1).folder), pytest.raises(BadInput, match="by one at a time"):
+    with storage.held(searched(path, trials=1).folder), pytest.raises(InputError, match="by one at a time"):
         searched(path, trials=2)
 
 
@@ -366,7 +368,7 @@ def test_features_are_prepared_again_where_they_are_searched(searched, tmp_path)
     ],
 )
 def test_a_table_that_breaks_a_rule_is_refused_in_one_sentence(table, sentence, searched, tmp_path):
-    with pytest.raises(BadInput, match=sentence) as refused:
+    with pytest.raises(InputError, match=sentence) as refused:
         searched(written(tmp_path, CNN, table))
     assert "\n" not in str(refused.value) and not (tmp_path / "runs").exists()
 
@@ -374,7 +376,7 @@ def test_a_table_that_breaks_a_rule_is_refused_in_one_sentence(table, sentence, 
 def test_a_smoothed_loss_is_another_loss_and_a_smoothed_accuracy_none(planted, searched, tmp_path):
     table = "training.label_smoothing = [0.0, 0.1]\n"
     assert len(searched(written(tmp_path, CNN, table), trials=2).trials) == 2
-    with pytest.raises(BadInput, match="for a loss set training.monitor to val_accuracy"):
+    with pytest.raises(InputError, match="for a loss set training.monitor to val_accuracy"):
         searched(written(tmp_path, CNN.replace("val_accuracy", "val_loss"), table))
 
 
@@ -386,20 +388,20 @@ def test_a_smoothed_loss_is_another_loss_and_a_smoothed_accuracy_none(planted, s
     ],
 )
 def test_what_a_search_cant_be_made_of_is_refused(changes, sentence, searched, tmp_path):
-    with pytest.raises(BadInput, match=sentence):
+    with pytest.raises(InputError, match=sentence):
         searched(written(tmp_path, TONES, TREES), changes)
 
 
 def test_without_a_validation_side_there_is_nothing_to_choose_by(searched, tmp_path, monkeypatch):
-    prepared = preparation.prepare
+    prepared = preparation.prepare_data
 
     def without_val(*given):
         material = prepared(*given)
         sides = np.where(material.split.sides == "val", "train", material.split.sides)
         return replace(material, split=replace(material.split, sides=sides))
 
-    monkeypatch.setattr(preparation, "prepare", without_val)
-    with pytest.raises(BadInput, match="needs a validation side to choose by, and the split of tones has none"):
+    monkeypatch.setattr(preparation, "prepare_data", without_val)
+    with pytest.raises(InputError, match="needs a validation side to choose by, and the split of tones has none"):
         searched(written(tmp_path, TONES, TREES))
 
 

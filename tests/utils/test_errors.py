@@ -2,12 +2,12 @@ import pytest
 
 from musicml.data.io import audio, images
 from musicml.utils import errors
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 
 @pytest.mark.parametrize("name", ["song.wav", "Björk – Jóga.mp3", "雨.flac", "a b'c\"d", ""])
 def test_a_plain_name_is_printed_as_it_is(name):
-    assert errors.printable(name) == name
+    assert errors.make_printable(name) == name
 
 
 @pytest.mark.parametrize(
@@ -22,31 +22,31 @@ def test_a_plain_name_is_printed_as_it_is(name):
     ],
 )
 def test_what_would_break_or_hide_a_line_is_printed_as_a_question_mark(name, printed):
-    assert errors.printable(name) == printed
+    assert errors.make_printable(name) == printed
     printed.encode()
 
 
 def test_a_long_name_keeps_its_beginning_and_its_end_and_stays_short():
-    exact = "a" * errors.LONGEST
-    assert errors.printable(exact) == exact
-    printed = errors.printable("folder/" + "a" * 5_000 + "/the song.wav")
-    assert len(printed) <= errors.LONGEST and "..." in printed
+    exact = "a" * errors.MAX_NAME_LENGTH
+    assert errors.make_printable(exact) == exact
+    printed = errors.make_printable("folder/" + "a" * 5_000 + "/the song.wav")
+    assert len(printed) <= errors.MAX_NAME_LENGTH and "..." in printed
     assert printed.startswith("folder/aa") and printed.endswith("aa/the song.wav")
 
 
-@pytest.mark.parametrize("gate", [audio.read, images.read])
+@pytest.mark.parametrize("gate", [audio.load_audio, images.load_image])
 @pytest.mark.parametrize("name", ["two\nlines.wav", "\x1b[31mred", "long" * 2_000])
 def test_a_gate_prints_any_name_on_one_line(gate, name):
     for source in (b"These are words.", b""):
-        with pytest.raises(BadInput) as caught:
+        with pytest.raises(InputError) as caught:
             gate(source, name=name)
         assert str(caught.value).isprintable() and len(str(caught.value)) < 400
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         gate(name)
     assert str(caught.value).isprintable() and len(str(caught.value)) < 400
 
 
 def test_many_known_names_are_cut_short_and_the_nearest_is_told_all_the_same():
-    hint = errors.nearest("clas 77", [f"class {k}" for k in range(100)])
+    hint = errors.suggest_names("clas 77", [f"class {k}" for k in range(100)])
     assert hint.startswith("did you mean 'class 77'? known here: class 0, ") and hint.endswith(" and 76 more.")
-    assert errors.nearest("x", []) == "known here: none."
+    assert errors.suggest_names("x", []) == "known here: none."

@@ -11,8 +11,8 @@ import time
 import pytest
 
 from musicml.utils import files
-from musicml.utils.errors import BadInput
-from musicml.utils.i18n import translated
+from musicml.utils.errors import InputError
+from musicml.utils.i18n import translate
 
 START = "import os, signal, sys\nfrom pathlib import Path\nfrom musicml.utils import files\n"
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux's own limits and mounts")
@@ -29,7 +29,7 @@ def elsewhere(code, *words):
 
 def test_a_file_has_its_name_only_once_it_is_whole(tmp_path):
     path = tmp_path / "deep" / "report.json"
-    with files.whole(path) as temporary:
+    with files.write_atomically(path) as temporary:
         temporary.write_text("new")
         assert not path.exists()
         assert temporary.parent == path.parent and temporary.suffix == ".json" and temporary.name.startswith(".")
@@ -43,7 +43,7 @@ def test_a_file_that_is_there_is_replaced(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "error", [RuntimeError("no"), KeyboardInterrupt(), BadInput("no"), OSError(errno.ENODEV, "no")]
+    "error", [RuntimeError("no"), KeyboardInterrupt(), InputError("no"), OSError(errno.ENODEV, "no")]
 )
 @pytest.mark.parametrize("there", [True, False])
 def test_when_the_block_raises_the_old_file_stays_and_the_error_comes_out(tmp_path, error, there):
@@ -51,7 +51,7 @@ def test_when_the_block_raises_the_old_file_stays_and_the_error_comes_out(tmp_pa
     if there:
         path.write_text("old")
     with pytest.raises(type(error)) as raised:
-        with files.whole(path) as temporary:
+        with files.write_atomically(path) as temporary:
             temporary.write_text("half of the n")
             raise error
     assert raised.value is error
@@ -63,7 +63,7 @@ def test_when_the_block_raises_the_old_file_stays_and_the_error_comes_out(tmp_pa
 def test_when_the_process_is_killed_in_the_block_the_old_file_stays(tmp_path, end):
     path = tmp_path / "report.json"
     path.write_text("old")
-    code = f"with files.whole(Path(sys.argv[1])) as t:\n    t.write_text('half of the n')\n    {end}"
+    code = f"with files.write_atomically(Path(sys.argv[1])) as t:\n    t.write_text('half of the n')\n    {end}"
     assert elsewhere(code, path).returncode in (7, -signal.SIGKILL)
     assert path.read_text() == "old"
     assert [name for name in names(tmp_path) if not name.startswith(".")] == ["report.json"]
@@ -92,8 +92,8 @@ def test_a_writer_killed_at_any_moment_leaves_the_old_file_or_the_new_one(tmp_pa
 def test_a_full_disk_is_a_sentence_and_leaves_the_old_file(tmp_path, number):
     path = tmp_path / "report.json"
     path.write_text("old")
-    with pytest.raises(BadInput, match=r"report\.json could not be written whole: the disk is full \(\d+ MB free\)"):
-        with files.whole(path) as temporary:
+    with pytest.raises(InputError, match=r"report\.json could not be written whole: the disk is full \(\d+ MB free\)"):
+        with files.write_atomically(path) as temporary:
             temporary.write_text("ha")
             raise OSError(number, os.strerror(number))
     assert names(tmp_path) == ["report.json"] and path.read_text() == "old"
@@ -106,7 +106,7 @@ def test_a_file_that_really_does_not_fit_is_a_sentence_and_leaves_the_old_one(tm
     code = (
         "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
         "try:\n    files.write_bytes(Path(sys.argv[1]), bytes(100_000))\n"
-        "except files.BadInput as error:\n    print(error)"
+        "except files.InputError as error:\n    print(error)"
     )
     done = elsewhere(code, path)
     assert "could not be written whole: the disk is full" in done.stdout, done.stderr
@@ -129,7 +129,7 @@ def test_a_disk_that_is_really_full_or_read_only_is_a_sentence(tmp_path, mount, 
         pytest.skip("no right to mount a disk of one's own here")
     code = START + (
         "try:\n    files.write_bytes(Path(sys.argv[1]) / 'a.bin', bytes(200_000))\n"
-        "except files.BadInput as error:\n    print(error, list(Path(sys.argv[1]).iterdir()))"
+        "except files.InputError as error:\n    print(error, list(Path(sys.argv[1]).iterdir()))"
     )
     script = f'mount -t tmpfs -o {mount} tmpfs "$1" && mount -o {then} "$1"; "$2" -c "$3" "$1"'
     done = subprocess.run(
@@ -143,16 +143,16 @@ def test_a_folder_that_may_not_be_written_to_is_a_sentence(tmp_path):
     closed.mkdir(mode=0o500)
     if os.access(closed, os.W_OK):
         pytest.skip("this user may write anywhere")
-    with pytest.raises(BadInput, match="must be in a folder that can be written to"):
+    with pytest.raises(InputError, match="must be in a folder that can be written to"):
         files.write_text(closed / "a.txt", "a")
-    with pytest.raises(BadInput, match="must be in a folder that can be written to"):
+    with pytest.raises(InputError, match="must be in a folder that can be written to"):
         files.write_text(closed / "deeper" / "a.txt", "a")
 
 
 @pytest.mark.parametrize("below", ["a.txt", "deeper/a.txt"])
 def test_a_file_where_a_folder_belongs_is_a_sentence_and_stays(tmp_path, below):
     (tmp_path / "runs").write_text("mine")
-    with pytest.raises(BadInput, match="must be in a folder, and .*runs.* stands in its way"):
+    with pytest.raises(InputError, match="must be in a folder, and .*runs.* stands in its way"):
         files.write_text(tmp_path / "runs" / below, "a")
     assert (tmp_path / "runs").read_text() == "mine"
 
@@ -160,7 +160,7 @@ def test_a_file_where_a_folder_belongs_is_a_sentence_and_stays(tmp_path, below):
 def test_other_trouble_of_the_system_comes_back_as_it_is(tmp_path):
     for code in (errno.ENODEV, errno.ENOENT):  # the second where the folder is there: a fault of ours
         error = OSError(code, os.strerror(code))
-        assert files.disk_trouble(error, tmp_path / "a") is error
+        assert files.os_error_to_input_error(error, tmp_path / "a") is error
 
 
 @pytest.mark.parametrize(
@@ -173,8 +173,8 @@ def test_other_trouble_of_the_system_comes_back_as_it_is(tmp_path):
     ],
 )
 def test_trouble_of_a_path_or_a_disk_is_a_sentence_in_both_languages(tmp_path, code, words):
-    said = str(files.disk_trouble(OSError(code, os.strerror(code)), tmp_path / "none" / "a"))
-    assert words in said and translated(said, "id") not in (said, "")
+    said = str(files.os_error_to_input_error(OSError(code, os.strerror(code)), tmp_path / "none" / "a"))
+    assert words in said and translate(said, "id") not in (said, "")
 
 
 def test_json_keeps_every_letter_and_refuses_what_is_not_json(tmp_path):
@@ -239,7 +239,7 @@ def test_a_table_from_windows_reads_as_any_other(tmp_path):
 
 def test_a_table_that_is_not_in_utf_8_is_a_sentence(tmp_path):
     (tmp_path / "t.csv").write_bytes(b"file,group\r\na.wav,Bj\xf6rk\r\n")
-    with pytest.raises(BadInput, match=r"t\.csv must be a table in UTF-8"):
+    with pytest.raises(InputError, match=r"t\.csv must be a table in UTF-8"):
         files.read_csv(tmp_path / "t.csv")
 
 
@@ -247,5 +247,9 @@ def test_a_digest_is_of_the_content_and_of_nothing_else(tmp_path):
     (tmp_path / "a").write_bytes(b"sound")
     (tmp_path / "b").write_bytes(b"sound")
     (tmp_path / "c").write_bytes(b"sounds")
-    assert files.digest(tmp_path / "a") == files.digest(tmp_path / "b") != files.digest(tmp_path / "c")
-    assert files.digest(tmp_path / "a") == hashlib.blake2b(b"sound", digest_size=16).hexdigest()
+    assert (
+        files.compute_digest(tmp_path / "a")
+        == files.compute_digest(tmp_path / "b")
+        != files.compute_digest(tmp_path / "c")
+    )
+    assert files.compute_digest(tmp_path / "a") == hashlib.blake2b(b"sound", digest_size=16).hexdigest()

@@ -19,8 +19,8 @@ from musicml.experiment import config, environment, run
 from musicml.features import audio_features
 from musicml.models import registry
 from musicml.utils import i18n, schema
-from musicml.utils.errors import BadInput, printable
-from musicml.utils.i18n import translated
+from musicml.utils.errors import InputError, make_printable
+from musicml.utils.i18n import translate
 from tests.fixtures.malformed_files import FILES
 
 PACKAGE = Path(musicml.__file__).parent
@@ -43,7 +43,7 @@ QUICK = audio_features.LogMel(sample_rate=4_000, hop_length=2_048, n_mels=8)
 MARK = 9000  # figures stand for what fills the blanks, since a figure can be anything
 
 # Calls whose words are no sentence for anyone, and sentences that are asked about whole by the tests further down
-SILENT = {"RuntimeError", "find", "print", "tqdm", "re.compile", "re.sub", "np.random.default_rng"}
+SILENT = {"RuntimeError", "find_path", "print", "tqdm", "re.compile", "re.sub", "np.random.default_rng"}
 NO_SENTENCE = (
     r"(an?|the) \w+ (archive|document|picture)|is 90\d\d|"  # test_whatever_a_file_looks_like_…
     r"a list of (90\d\d)?|one of |(90\d\d|a list of 90\d\d) (of at least|from) .*|"  # test_every_rule_of_an_option_…
@@ -158,7 +158,7 @@ def is_sentence(example):
 
 def refusals(tree):
     """The lines on which a refusal's sentence begins."""
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "BadInput"]
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "InputError"]
     return {node.args[0].lineno for node in calls if is_text(node.args[0])}
 
 
@@ -187,7 +187,7 @@ def english_in(sentence):
 
 def say(sentence, spared=""):
     """The sentence in Indonesian, which it must be throughout but for `spared`."""
-    made = translated(sentence, "id")
+    made = translate(sentence, "id")
     assert made != sentence, sentence
     assert english_in(made.replace(str(spared), "NAME") if spared else made) == [], made
     return made
@@ -196,7 +196,7 @@ def say(sentence, spared=""):
 def test_every_refusal_and_remark_of_the_package_can_be_said_in_indonesian(sentences):
     missing = []
     for place, line, example in sentences:
-        made = translated(example, "id")
+        made = translate(example, "id")
         lost = [mark for mark in re.findall(r"90\d\d", example) if mark not in made]
         if made == example or lost or english_in(made):
             missing.append(f"{place}:{line} {example!r} → {made!r}")
@@ -219,18 +219,18 @@ def test_both_wordings_of_a_template_have_the_same_blanks_commands_and_end():
 def test_each_template_is_taken_for_its_own_sentence_and_none_for_anothers():
     for english, wording in TEMPLATES:
         values = {blank: str(MARK + place) for place, blank in enumerate(blanks(english))}
-        assert translated(english.format(**values), "id") == wording.format(**values)
+        assert translate(english.format(**values), "id") == wording.format(**values)
 
 
 def test_what_is_not_known_and_what_is_to_be_english_stays_as_it_is():
     for words in ("", "{blank}", "Song in C.wav", "It was a rainy day: nobody came and the band is late.", "12.5 in a"):
-        assert translated(words, "id") == words
-    assert translated("looks like text", "en") == "looks like text"
+        assert translate(words, "id") == words
+    assert translate("looks like text", "en") == "looks like text"
 
 
 def test_a_name_stays_as_it_is_even_where_it_is_a_sentence_of_ours():
     for name in ("sound", "looks like text", "a {blank}", "x must hold sound, and y: give z", "two\nlines", "'"):
-        made = translated(f"{name} must hold sound, and holds 0 bytes: copy or download it again.", "id")
+        made = translate(f"{name} must hold sound, and holds 0 bytes: copy or download it again.", "id")
         assert made == f"{name} harus berisi suara, tetapi berisi 0 byte: salin atau unduh lagi."
     assert say("this upload must hold sound, and holds 0 bytes: copy or download it again.").startswith("unggahan ini ")
 
@@ -240,48 +240,48 @@ def test_what_is_said_of_a_hostile_file_can_be_said_in_indonesian(name, tmp_path
     case = FILES[name]
     path, settings = case.write(tmp_path), QUICK if case.kind == "sound" else audio_features.Pixels()
     try:
-        _, warnings = audio_features.from_file(path, settings)
-    except BadInput as error:
-        assert printable(str(path)) in say(str(error), printable(str(path)))
+        _, warnings = audio_features.compute_features(path, settings)
+    except InputError as error:
+        assert make_printable(str(path)) in say(str(error), make_printable(str(path)))
     else:
         for warning in warnings:
             say(warning)
 
 
 def test_whatever_a_file_looks_like_can_be_said_in_indonesian():
-    for place, mark, _ in decoders.SIGNATURES + decoders.PICTURES + decoders.OTHERS:
+    for place, mark, _ in decoders.SIGNATURES + decoders.IMAGE_SIGNATURES + decoders.OTHERS:
         head = b"BM" if mark == bytes(4) else b""
-        seen = decoders.looks_like(head.ljust(place, b"\1") + mark)
+        seen = decoders.describe_unknown(head.ljust(place, b"\1") + mark)
         assert "known" not in seen and say(seen).startswith("merupakan ")
 
 
 def test_every_rule_of_an_option_can_be_said_in_indonesian():
-    families = [registry.family(name).Options for name in registry.NAMES]
+    families = [registry.get_family(name).Options for name in registry.FAMILY_NAMES]
     for cls in (
-        config.Data,
-        config.Clips,
-        config.Training,
-        config.Published,
-        *audio_features.KINDS.values(),
+        config.DataOptions,
+        config.ClipOptions,
+        config.TrainingOptions,
+        config.PublishedOptions,
+        *audio_features.FEATURE_KINDS.values(),
         *families,
     ):
         hints = typing.get_type_hints(cls)
         for field in dataclasses.fields(cls):
-            say(schema.rule(hints[field.name], field))
+            say(schema.describe_rule(hints[field.name], field))
     for least, most in ((None, None), (1, None), (1, 2)):
         for hint in (int, float, tuple[int, ...], tuple[float, ...]):
-            say(schema.rule(hint, dataclasses.field(metadata={"least": least, "most": most})))
+            say(schema.describe_rule(hint, dataclasses.field(metadata={"least": least, "most": most})))
 
 
 def test_the_cure_inside_a_sentence_is_said_too(tmp_path):
-    with pytest.raises(BadInput) as missing:
+    with pytest.raises(InputError) as missing:
         run.Run(tmp_path / "lost").facts()
     assert "selesaikan run itu dengan `musicml train --resume" in say(str(missing.value), tmp_path)
-    with pytest.raises(BadInput) as unknown:
-        config.parse("x", "[dada]\n")
+    with pytest.raises(InputError) as unknown:
+        config.parse_experiment("x", "[dada]\n")
     assert "maksud Anda 'data'? yang dikenal di sini: augment, clips, data" in say(str(unknown.value))
-    with pytest.raises(BadInput) as wrong:
-        config.read(PACKAGE.parent / "experiments/genre_gru.toml", {"training.epochs": 0})
+    with pytest.raises(InputError) as wrong:
+        config.read_experiment(PACKAGE.parent / "experiments/genre_gru.toml", {"training.epochs": 0})
     assert "harus berupa bilangan bulat dari 1 sampai 10000" in say(str(wrong.value))
 
 
@@ -294,20 +294,20 @@ def test_every_statement_of_a_split_can_be_said_in_indonesian(sides):
         for k in range(12)
     ]
     dataset = Dataset("tones", "sound", "single", "class", ("high", "low"), tuple(examples))
-    say(splitting.make(dataset, "official", 0.2, 0.2, 0)[1].statement)
+    say(splitting.make_split(dataset, "official", 0.2, 0.2, 0)[1].statement)
 
 
 def test_what_doctor_finds_can_be_said_in_indonesian(tmp_path):
-    for finding in environment.examine(tmp_path / "data", tmp_path / "runs"):
-        made = translated(finding.words, "id").replace(str(tmp_path), "")
+    for finding in environment.check_environment(tmp_path / "data", tmp_path / "runs"):
+        made = translate(finding.words, "id").replace(str(tmp_path), "")
         assert finding.what == "GPU" or english_in(made) == [], made  # a card's name is its maker's
-    assert [translated(what, "id") for what in ("sound", "disk", "runs")] == ["suara", "disk", "run"]
+    assert [translate(what, "id") for what in ("sound", "disk", "runs")] == ["suara", "disk", "run"]
 
 
 def test_a_hundred_sentences_are_said_in_less_than_50_ms(sentences):
-    i18n.catalogue("id")
+    i18n.load_catalogue("id")
     some = [example for _, _, example in sentences[::2]][:100]
     begun = time.process_time()
     for sentence in some:
-        translated(sentence, "id")
+        translate(sentence, "id")
     assert time.process_time() - begun < 0.05

@@ -4,35 +4,35 @@ from dataclasses import dataclass
 import pytest
 
 from musicml.utils import schema
-from musicml.utils.errors import BadInput
-from musicml.utils.schema import option
+from musicml.utils.errors import InputError
+from musicml.utils.schema import define_option
 
 
 @dataclass(frozen=True)
 class Oven:
-    dish: str = option()
-    degrees: int = option(180, least=40, most=300)
-    hours: float = option(0.5, least=0.1, most=12.0)
-    heat: str = option("both", choices=("both", "top", "bottom"))
-    fan: bool = option(False)
-    shelves: tuple[int, ...] = option((2,), least=1, most=5)
-    salt: float = option(0.0, least=0.0)
-    tilt: float = option(0.0)
+    dish: str = define_option()
+    degrees: int = define_option(180, least=40, most=300)
+    hours: float = define_option(0.5, least=0.1, most=12.0)
+    heat: str = define_option("both", choices=("both", "top", "bottom"))
+    fan: bool = define_option(False)
+    shelves: tuple[int, ...] = define_option((2,), least=1, most=5)
+    salt: float = define_option(0.0, least=0.0)
+    tilt: float = define_option(0.0)
 
 
 @dataclass(frozen=True)
 class Needs:
-    heat: str = option(choices=("both", "top"))
-    degrees: int = option(least=40)
-    fan: bool = option()
+    heat: str = define_option(choices=("both", "top"))
+    degrees: int = define_option(least=40)
+    fan: bool = define_option()
 
 
 def read(**table):
-    return schema.read(Oven, {"dish": "pie", **table}, "oven", "sunday.toml")
+    return schema.parse_options(Oven, {"dish": "pie", **table}, "oven", "sunday.toml")
 
 
 def refused(**table):
-    with pytest.raises(BadInput) as error:
+    with pytest.raises(InputError) as error:
         read(**table)
     return str(error.value)
 
@@ -66,8 +66,8 @@ def test_an_unknown_key_that_is_like_none_names_all_known_ones():
     ],
 )
 def test_a_missing_key_says_which_and_what_could_stand_there(cls, table, said):
-    with pytest.raises(BadInput) as error:
-        schema.read(cls, table, "oven", "sunday.toml")
+    with pytest.raises(InputError) as error:
+        schema.parse_options(cls, table, "oven", "sunday.toml")
     assert said in str(error.value)
 
 
@@ -138,6 +138,6 @@ def test_a_whole_number_may_stand_for_a_float_and_becomes_one():
 
 def test_options_become_a_table_that_json_keeps_and_that_reads_back_the_same():
     oven = read(shelves=[1, 3], fan=True)
-    table = json.loads(json.dumps(schema.as_table(oven)))
+    table = json.loads(json.dumps(schema.to_dict(oven)))
     assert table["shelves"] == [1, 3]
-    assert schema.read(Oven, table, "oven", "sunday.toml") == oven
+    assert schema.parse_options(Oven, table, "oven", "sunday.toml") == oven

@@ -13,14 +13,14 @@ from dashboard.app_pages.classes.metrics import METRICS
 from dashboard.charts import bars
 from dashboard.runs import Entry
 from musicml.evaluation import metrics
-from musicml.evaluation.predictions import Scored
+from musicml.evaluation.predictions import PredictionTable
 
 STEPS = np.linspace(0, 1, 101)  # thresholds that are tried
 
 say = layout.Saying("classes")
 
 
-def show(one: Entry, table: Scored) -> None:
+def show(one: Entry, table: PredictionTable) -> None:
     """What another threshold would cost, for one class."""
     st.header(say("threshold"))
     st.markdown(say("threshold_how"))
@@ -29,12 +29,12 @@ def show(one: Entry, table: Scored) -> None:
 
 
 @st.fragment
-def moved(one: Entry, table: Scored) -> None:
+def moved(one: Entry, table: PredictionTable) -> None:
     """The part that a slider moves."""
     layout.told(lambda: weighed(one, table))
 
 
-def weighed(one: Entry, table: Scored) -> None:
+def weighed(one: Entry, table: PredictionTable) -> None:
     """A class, a slider, and what its threshold gives beside the run's own."""
     name = layout.pick_class(table.class_names)
     k = table.class_names.index(name)
@@ -58,7 +58,7 @@ def weighed(one: Entry, table: Scored) -> None:
 
 def counted(scores: np.ndarray, judged: np.ndarray, threshold: float | np.ndarray) -> dict[str, Any]:
     """What a threshold, or one of each example, gives on the judged examples of a class."""
-    return metrics.counted(scores[:, None], judged[:, None], np.atleast_1d(threshold)[:, None], "multi")[0]
+    return metrics.count_classes(scores[:, None], judged[:, None], np.atleast_1d(threshold)[:, None], "multi")[0]
 
 
 def sentence(its: Mapping[str, Any], own: Mapping[str, Any], at: float, threshold: np.ndarray, is_own: bool) -> str:

@@ -12,7 +12,7 @@ import streamlit as st
 from dashboard import runs
 from dashboard.runs import Entry
 from musicml.evaluation import metrics
-from musicml.evaluation.predictions import Scored
+from musicml.evaluation.predictions import PredictionTable
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def differences(chosen: Sequence[Entry]) -> list[str]:
     return [key for key in found if key != "splits" or len(found) == 1]
 
 
-def trouble(tables: Sequence[Scored]) -> str | None:
+def trouble(tables: Sequence[PredictionTable]) -> str | None:
     """Why runs can't be compared at all, as a key: `tasks` or `classes`; None where they can."""
     if len({table.task for table in tables}) > 1:
         return "tasks"
@@ -119,7 +119,7 @@ def shared(chosen: Sequence[Entry]) -> Shared:
 
     Raises
     ------
-    BadInput
+    InputError
         If a run's predictions or decisions are missing or damaged.
     """
     changed = tuple(runs.stamp(one.run.path, "predictions.csv", "serving.json", "run.json") for one in chosen)
@@ -157,14 +157,14 @@ def read_shared(paths: tuple[str, ...], changed: tuple, _chosen: list[Entry]) ->
     )
 
 
-def decided(one: Entry, table: Scored) -> np.ndarray:
+def decided(one: Entry, table: PredictionTable) -> np.ndarray:
     """What a run decides, [shape=(n, n_classes)], bool: the likeliest class, or what reaches its thresholds.
 
     Raises
     ------
-    BadInput
+    InputError
         If its thresholds are missing or damaged.
     """
     if table.task == "single":
-        return metrics.decide(table.scores, table.task, [])
-    return metrics.decide(table.scores, table.task, runs.thresholds(one))
+        return metrics.apply_thresholds(table.scores, table.task, [])
+    return metrics.apply_thresholds(table.scores, table.task, runs.thresholds(one))

@@ -65,11 +65,11 @@ def worked_out(paths: tuple[str, ...], changed: tuple, _common: Shared) -> list[
     """Figures of the shared examples alone, by the code that makes reports, with fewer draws."""
     made, targets, task = [], _common.targets, _common.task
     once = np.ones((1, len(targets)))
-    weights = metrics.drawn(_common.groups, 0, DRAWS)
+    weights = metrics.draw_groups(_common.groups, 0, DRAWS)
     for scores, said in zip(_common.scores, _common.said, strict=True):
-        found = metrics.by_class(scores, targets, said, once)
-        overall = {name: values[0] for name, values in metrics.figures(found, once, task).items()}
-        drawn = None if weights is None else metrics.by_class(scores, targets, said, weights)
+        found = metrics.compute_class_draws(scores, targets, said, once)
+        overall = {name: values[0] for name, values in metrics.compute_mean_draws(found, once, task).items()}
+        drawn = None if weights is None else metrics.compute_class_draws(scores, targets, said, weights)
         rows = [row_of(found, _common, k) for k in range(targets.shape[1])]
         known = {name: float(value) for name, value in overall.items() if name in FIGURES and np.isfinite(value)}
         made.append(
@@ -77,9 +77,9 @@ def worked_out(paths: tuple[str, ...], changed: tuple, _common: Shared) -> list[
                 known,
                 {}
                 if drawn is None
-                else metrics.intervals_of(metrics.figures(drawn, weights, task), _common.groups, known),
+                else metrics.summarize_draws(metrics.compute_mean_draws(drawn, weights, task), _common.groups, known),
                 rows,
-                metrics.intervals_of_classes(drawn, rows),
+                metrics.summarize_class_draws(drawn, rows),
             )
         )
     return made
@@ -87,6 +87,6 @@ def worked_out(paths: tuple[str, ...], changed: tuple, _common: Shared) -> list[
 
 def row_of(found: Mapping[str, np.ndarray], common: Shared, k: int) -> dict[str, Any]:
     """One class's figures, None where they are not defined."""
-    values = {name: float(found[name][0, k]) for name in metrics.OF_A_CLASS}
+    values = {name: float(found[name][0, k]) for name in metrics.CLASS_METRICS}
     row = {name: value if np.isfinite(value) else None for name, value in values.items()}
     return {"support": int((common.targets[:, k] == 1).sum()), **row}

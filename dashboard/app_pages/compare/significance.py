@@ -13,16 +13,16 @@ from dashboard.app_pages.compare.common_examples import Shared
 from dashboard.app_pages.compare.labels import LETTERS
 from dashboard.runs import Entry
 from musicml.evaluation import comparison
-from musicml.evaluation.comparison.significance import MCNEMAR, Pair
-from musicml.evaluation.predictions import Scored
+from musicml.evaluation.comparison.significance import MCNEMAR, PairedComparison
+from musicml.evaluation.predictions import PredictionTable
 
 say = layout.Saying("compare")
 
 
-def tested(chosen: Sequence[Entry], common: Shared) -> Mapping[tuple[int, int], Pair]:
+def tested(chosen: Sequence[Entry], common: Shared) -> Mapping[tuple[int, int], PairedComparison]:
     """Each two runs of one protocol, tested, by their places; those of different protocols are no rivals."""
     changed = tuple(runs.stamp(one.run.path, "predictions.csv", "serving.json", "run.json") for one in chosen)
-    rivals = tuple(comparison.rivals([labels.protocol(one) for one in chosen]))
+    rivals = tuple(comparison.find_comparable_pairs([labels.protocol(one) for one in chosen]))
     kind = "files" if chosen[0].is_sound else "pictures"
     return computed(tuple(str(one.run.path) for one in chosen), changed, rivals, kind, common)
 
@@ -30,17 +30,17 @@ def tested(chosen: Sequence[Entry], common: Shared) -> Mapping[tuple[int, int], 
 @st.cache_resource(max_entries=20, show_spinner=False)
 def computed(
     paths: tuple[str, ...], changed: tuple, rivals: tuple[tuple[int, int], ...], kind: str, _common: Shared
-) -> Mapping[tuple[int, int], Pair]:
+) -> Mapping[tuple[int, int], PairedComparison]:
     """As `tested`, read anew only where one of the runs has changed."""
     voices = [
-        Scored(_common.names, _common.groups, _common.class_names, scores, _common.targets, _common.task)
+        PredictionTable(_common.names, _common.groups, _common.class_names, scores, _common.targets, _common.task)
         for scores in _common.scores
     ]
-    found = comparison.pairs(LETTERS[: len(voices)], voices, _common.said, rivals, kind, metrics.DRAWS)
+    found = comparison.compare_pairs(LETTERS[: len(voices)], voices, _common.said, rivals, kind, metrics.DRAWS)
     return dict(zip(rivals, found, strict=True))
 
 
-def row(pair: Pair | None) -> dict[str, Any]:
+def row(pair: PairedComparison | None) -> dict[str, Any]:
     """What a test gave, as cells of a table; empty ones where there was none."""
     return {
         say("p"): None if pair is None or pair.p is None else float(f"{pair.p:.2g}"),
@@ -48,7 +48,7 @@ def row(pair: Pair | None) -> dict[str, Any]:
     }
 
 
-def show(pair: Pair | None, n_pairs: int) -> None:
+def show(pair: PairedComparison | None, n_pairs: int) -> None:
     """What the difference of two runs can mean, in a sentence, and how that was found."""
     if pair is None:
         st.info(say("no_rivals"), icon=":material/info:")

@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard import layout, runs
 from dashboard.charts import matrix
 from dashboard.runs import Entry
-from musicml.evaluation.predictions import Scored
+from musicml.evaluation.predictions import PredictionTable
 
 say = layout.Saying("confusion")
 
@@ -51,7 +51,7 @@ class Squares:
         return found[np.argsort(-self.sure[found], kind="stable")].tolist()
 
 
-def classes_of(table: Scored, chosen: str) -> Squares:
+def classes_of(table: PredictionTable, chosen: str) -> Squares:
     """The squares of a run that gives one class to each example, in the order chosen."""
     truth, answer = table.targets.argmax(axis=1), table.scores.argmax(axis=1)
     n = len(table.class_names)
@@ -63,7 +63,7 @@ def classes_of(table: Scored, chosen: str) -> Squares:
     return Squares("", "single", names, names, place_of[truth], place_of[answer], table.scores.max(axis=1))
 
 
-def sides_of(one: Entry, table: Scored) -> Squares:
+def sides_of(one: Entry, table: PredictionTable) -> Squares:
     """The squares of one class of a run that gives any number of classes to an example."""
     name = layout.pick_class(table.class_names)
     k = table.class_names.index(name)

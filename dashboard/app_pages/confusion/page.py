@@ -10,7 +10,7 @@ from dashboard import layout, media, runs
 from dashboard.app_pages.confusion.cells import Squares, classes_of, sides_of
 from dashboard.charts import matrix
 from dashboard.runs import Entry
-from musicml.evaluation.predictions import Scored
+from musicml.evaluation.predictions import PredictionTable
 
 TRUTH, ANSWER = "confusion-is", "confusion-says"  # what the reader has chosen, by click or by name
 FIGURE = "confusion"
@@ -33,7 +33,7 @@ def show() -> None:
     files(one, squares)
 
 
-def asked(one: Entry, table: Scored) -> tuple[Squares, bool]:
+def asked(one: Entry, table: PredictionTable) -> tuple[Squares, bool]:
     """The squares that the reader wants to see, and whether with shares."""
     if table.task == "multi":
         return sides_of(one, table), one_of("numbers", ("count", "share")) == "share"

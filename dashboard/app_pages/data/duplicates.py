@@ -11,7 +11,7 @@ from dashboard.app_pages.data import example
 from dashboard.app_pages.data.excluded import reasons
 from dashboard.app_pages.data.splits import called
 from dashboard.app_pages.data.tables import Chosen
-from musicml.data.audit.findings import Pair
+from musicml.data.audit.findings import DuplicatePair
 
 LISTED = 1000  # rows of a table, at most
 AT_ONCE = 4  # pairs to look at or listen to
@@ -20,7 +20,7 @@ WAYS = {"all": lambda pair: True, "splits": lambda pair: pair.across_splits, "cl
 say = layout.Saying("data")
 
 
-def show(pairs: Sequence[Pair], chosen: Chosen) -> None:
+def show(pairs: Sequence[DuplicatePair], chosen: Chosen) -> None:
     """The files that are alike, beside each other, and all of them as a table."""
     st.subheader(say("alike"))
     if not pairs:
@@ -38,7 +38,7 @@ def show(pairs: Sequence[Pair], chosen: Chosen) -> None:
     layout.table([as_row(pair, how) for pair, how in zip(some, told, strict=False)], "audit-pairs")
 
 
-def show_pair(pair: Pair, chosen: Chosen) -> None:
+def show_pair(pair: DuplicatePair, chosen: Chosen) -> None:
     """Two files beside each other, with what is known of them and what says that they are alike."""
     with st.container(border=True):
         two = zip(st.columns(2), (pair.first, pair.second), pair.labels, pair.sides, strict=True)
@@ -63,7 +63,7 @@ def show_file(name: str, label: str, side: str, chosen: Chosen) -> None:
     st.markdown("  \n".join(lines))
 
 
-def as_row(pair: Pair, how: str) -> dict[str, str]:
+def as_row(pair: DuplicatePair, how: str) -> dict[str, str]:
     """A pair as a row of a table, and what says that the two are alike."""
     row = {}
     for number, name, label, side in zip((1, 2), (pair.first, pair.second), pair.labels, pair.sides, strict=True):

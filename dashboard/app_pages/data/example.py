@@ -14,7 +14,7 @@ from dashboard.app_pages.data.splits import called
 from dashboard.app_pages.data.tables import Chosen
 from musicml.data.datasets.base import Example
 from musicml.data.io import decoders
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 OFFERED = 2000  # examples to choose from, at most
 
@@ -79,5 +79,5 @@ def size(path: Path) -> None:
     try:
         height, width = tables.extent(str(path), path.stat().st_mtime)
         st.markdown(say("size_is", width=width, height=height))
-    except BadInput:
+    except InputError:
         return

@@ -15,9 +15,9 @@ from dashboard.app_pages.data.splits import called
 from dashboard.app_pages.data.tables import Chosen
 from musicml.data.audit import audit as audits
 from musicml.data.audit import html_report
-from musicml.data.audit.findings import WEIGHTS, Audit, Finding
+from musicml.data.audit.findings import WEIGHTS, Audit, AuditFinding
 from musicml.utils import i18n
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 SIGNS = {"fault": ":material/error:", "caution": ":material/warning:", "fine": ":material/check_circle:"}
 AT_WORK = threading.Lock()  # an audit takes both cores for minutes
@@ -51,7 +51,7 @@ def kept(chosen: Chosen) -> Audit | None:
     changed = runs.stamp(path.parent, path.name)
     try:
         return read(str(path), changed, chosen) if any(changed) else None
-    except BadInput as error:
+    except InputError as error:
         layout.refuse(error)
         return None
 
@@ -59,13 +59,13 @@ def kept(chosen: Chosen) -> Audit | None:
 @st.cache_data(max_entries=20, show_spinner=False)
 def place(key: tuple, root: str, _chosen: Chosen) -> str:
     """Where the audit of a data set is kept, there or not; its name changes with the data."""
-    return str(audits.saved(Path(root), _chosen.dataset))
+    return str(audits.get_audit_path(Path(root), _chosen.dataset))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def read(path: str, changed: tuple[float, ...], _chosen: Chosen) -> Audit | None:
     """The audit that is kept."""
-    return audits.read_saved(runs.data_root(), _chosen.dataset)
+    return audits.load_audit(runs.data_root(), _chosen.dataset)
 
 
 def offer(chosen: Chosen) -> None:
@@ -94,7 +94,7 @@ def make(chosen: Chosen) -> None:
         return
     try:
         with st.status(say("auditing", name=layout.plain(chosen.dataset.name))) as status:
-            audits.keep(
+            audits.audit_and_save(
                 chosen.dataset,
                 runs.data_root(),
                 lambda words: status.update(label=layout.plain(layout.translated(words))),
@@ -107,7 +107,7 @@ def make(chosen: Chosen) -> None:
 # Findings
 
 
-def tell(finding: Finding, key: str) -> None:
+def tell(finding: AuditFinding, key: str) -> None:
     """One finding: its weight in a sign and a word, what was found, what it does to a figure, and which files."""
     words, effect = (layout.plain(layout.translated(text)) for text in (finding.words, finding.effect))
     st.markdown(say("finding", sign=SIGNS[finding.weight], weight=say(f"weight_{finding.weight}"), words=words))
@@ -151,7 +151,9 @@ def take_away(found: Audit, chosen: Chosen) -> None:
     language = layout.language()
     st.download_button(
         say("audit_page"),
-        partial(html_report.made, found, chosen.dataset, partial(i18n.translated, language=language), language),
+        partial(
+            html_report.render_audit_html, found, chosen.dataset, partial(i18n.translate, language=language), language
+        ),
         f"audit-{chosen.dataset.name}.html",
         "text/html",
         key="audit-page",

@@ -11,7 +11,7 @@ from dashboard import layout
 from dashboard.charts import sound
 from musicml.data.io import audio
 from musicml.features import audio_features
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 RATE = 22_050  # Hz, at which every sound is looked at here
 SECONDS = 30.0  # of a sound, at most
@@ -33,7 +33,7 @@ def show(path: Path) -> None:
     )
     try:
         heard_of = heard(str(path), path.stat().st_mtime)
-    except BadInput as error:
+    except InputError as error:
         layout.refuse(error)
         return
     for warning in heard_of.warnings:
@@ -46,7 +46,7 @@ def show(path: Path) -> None:
 @st.cache_resource(max_entries=12, show_spinner=False)
 def heard(path: str, changed: float) -> audio.Sound:
     """The beginning of a sound, mono, at `RATE`."""
-    return audio.read(path, RATE, SECONDS, Path(path).name)
+    return audio.load_audio(path, RATE, SECONDS, Path(path).name)
 
 
 def waveform(one: audio.Sound, path: Path) -> None:
@@ -78,7 +78,7 @@ def log_mel(one: audio.Sound, path: Path) -> None:
     st.markdown(say("log_mel_lead"))
     decibels, centres = (
         computed(str(path), path.stat().st_mtime, "log_mel"),
-        audio_features.centres(audio_features.LogMel()),
+        audio_features.compute_band_centers(audio_features.LogMel()),
     )
     if not len(decibels):
         st.info(say("too_short"), icon=":material/info:")
@@ -136,7 +136,7 @@ def mfcc(one: audio.Sound, path: Path) -> None:
 @st.cache_resource(max_entries=12, show_spinner=False)
 def computed(path: str, changed: float, kind: str) -> np.ndarray:
     """The features of the beginning of a sound, by the same code that trains, [shape=(n_frames, n_bins)]."""
-    return audio_features.KINDS[kind](sample_rate=RATE).compute(heard(path, changed).y)
+    return audio_features.FEATURE_KINDS[kind](sample_rate=RATE).compute(heard(path, changed).y)
 
 
 def by_librosa(one: audio.Sound, path: Path) -> None:
@@ -180,7 +180,7 @@ def found_by_librosa(path: str, changed: float) -> tuple[float, np.ndarray, np.n
     """Tempo in beats a minute, chroma [shape=(n, 12)] and spectral centroid in Hz [shape=(n,)]."""
     import librosa
 
-    y = audio.pad(heard(path, changed).y, 2048)
+    y = audio.pad_audio(heard(path, changed).y, 2048)
     tempo = float(np.atleast_1d(librosa.feature.tempo(y=y, sr=RATE))[0])
     chroma = librosa.feature.chroma_stft(y=y, sr=RATE, tuning=0.0).T
     centroid = librosa.feature.spectral_centroid(y=y, sr=RATE).T

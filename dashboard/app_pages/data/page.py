@@ -8,7 +8,7 @@ from dashboard import datasets, layout, runs
 from dashboard.app_pages.data import balance, example, excluded, findings, lengths, splits, summary, tables
 from dashboard.app_pages.data.tables import Chosen
 from dashboard.runs import Entry
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 say = layout.begin("data")
 
@@ -53,7 +53,7 @@ def of_run(one: Entry) -> Chosen:
     try:
         with st.spinner(say("reading")):
             shelf = datasets.shelf_of(one)
-    except BadInput as error:
+    except InputError as error:
         layout.refuse(error)
         st.markdown(say("gone_data"))
         return Chosen(None, one, (one.name, changed))

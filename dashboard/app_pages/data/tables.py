@@ -14,7 +14,7 @@ from dashboard.datasets import Shelf
 from dashboard.runs import Entry
 from musicml.data.datasets.base import SPLITS, Dataset
 from musicml.data.io import decoders, images
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 MEASURED = 500  # files whose length is read, at most
 SIDES = (*SPLITS, "")  # to be on none has no name
@@ -119,16 +119,16 @@ def measured(key: tuple, _chosen: Chosen) -> tuple[np.ndarray, int]:
 def seconds_of(path: Path) -> float:
     """How long a sound claims to be, by its header alone; 0 where that can't be told."""
     try:
-        with decoders.stream_of(path, path.name) as (stream, _, _):
+        with decoders.open_stream(path, path.name) as (stream, _, _):
             return stream.claimed / stream.sample_rate
-    except (BadInput, OSError):
+    except (InputError, OSError):
         return 0.0
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
 def extent(path: str, changed: float) -> tuple[int, int]:
     """Height and width of a picture, pixels."""
-    return images.read(path).pixels.shape[:2]
+    return images.load_image(path).pixels.shape[:2]
 
 
 def of_the_run(one: Entry) -> list[tuple[str, str]]:

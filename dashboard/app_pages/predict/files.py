@@ -15,7 +15,7 @@ from dashboard.runs import Entry
 from musicml.data.io import audio, decoders, images
 from musicml.experiment.run import Run
 from musicml.features import spectrogram_image
-from musicml.utils.errors import printable
+from musicml.utils.errors import make_printable
 
 SHOWN = "asking-shown"  # where a session keeps what it shows
 RECORDING = "the recording"  # as the package calls it, so that its sentences can be translated
@@ -50,12 +50,12 @@ class Asked:
     @property
     def title(self) -> str:
         """Its name on one line, not too long to read."""
-        return printable(self.name).strip() or "?"
+        return make_printable(self.name).strip() or "?"
 
 
 def is_picture(file: Asked) -> bool:
     """Whether a file is a picture by its content, where a run takes sounds too."""
-    return spectrogram_image.is_picture(file.content(), file.name)
+    return spectrogram_image.is_image_source(file.content(), file.name)
 
 
 def playable(file: Asked) -> tuple[bytes, str, bool]:
@@ -63,11 +63,11 @@ def playable(file: Asked) -> tuple[bytes, str, bool]:
 
     Raises
     ------
-    BadInput
+    InputError
         If it can't be read.
     """
     content = file.content()
-    with decoders.stream_of(content, file.title) as (_, _, kind):
+    with decoders.open_stream(content, file.title) as (_, _, kind):
         if kind in PLAYED:
             return content, PLAYED[kind], True
     played, whole = latest(f"wav {file.key}", lambda: beginning(content, file.title))
@@ -76,7 +76,7 @@ def playable(file: Asked) -> tuple[bytes, str, bool]:
 
 def beginning(content: bytes, name: str) -> tuple[bytes, bool]:
     """The first half minute of a sound as a wav file, and whether that is all of it."""
-    sound = audio.read(content, 22_050, media.PLAYED_SECONDS, name)
+    sound = audio.load_audio(content, 22_050, media.PLAYED_SECONDS, name)
     return media.as_wav(sound.y, sound.sample_rate), sound.seconds < media.PLAYED_SECONDS - 0.01
 
 
@@ -85,14 +85,14 @@ def thumbnail(file: Asked) -> np.ndarray:
 
     Raises
     ------
-    BadInput
+    InputError
         If it can't be read.
     """
 
     def made() -> np.ndarray:
         from PIL import Image
 
-        image = Image.fromarray(images.read(file.content(), file.title).pixels)
+        image = Image.fromarray(images.load_image(file.content(), file.title).pixels)
         image.thumbnail((media.SIDE, media.SIDE))
         return np.asarray(image)
 
@@ -113,7 +113,7 @@ def examples(one: Entry) -> dict[str, list[str]]:
 
     Raises
     ------
-    BadInput
+    InputError
         If the run's data is no longer on this disk.
     """
     names, found = tested(one), {}

@@ -14,29 +14,29 @@ from dashboard import runs
 from dashboard.runs import Entry
 from musicml.data.io import audio, images
 from musicml.experiment.run import Run
-from musicml.inference.manifest import Serving
+from musicml.inference.manifest import Manifest
 from musicml.inference.predictor import Predictor
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 TAKES = {"pixels": ("picture",), "spectrogram": ("sound", "picture")}  # by kind of features; the others take sound
 KEPT = 4  # models held at a time; a large one takes half a gigabyte
 MODEL = ("serving.json", "labels.json", "model.onnx", "model.keras", "model.skops")
 
 
-def served(one: Entry) -> Serving | str | None:
+def served(one: Entry) -> Manifest | str | None:
     """How a run is asked; a sentence where it can't be; None while it has no model yet, or is no run."""
     if one.trouble or not (one.run.path / "serving.json").is_file():
         return None
     try:
         return runs.serving_of(one)
-    except BadInput as error:
+    except InputError as error:
         return str(error)
 
 
 def can_be_asked(one: Entry) -> bool:
     """Whether a run answers for files."""
     found = served(one)
-    return isinstance(found, Serving) and found.asks_for == "file"
+    return isinstance(found, Manifest) and found.asks_for == "file"
 
 
 def takes(one: Entry) -> tuple[str, ...]:
@@ -46,7 +46,10 @@ def takes(one: Entry) -> tuple[str, ...]:
 
 def suffixes(kinds: Sequence[str]) -> list[str]:
     """What an upload may be called; the kinds at the end leave it to the Predictor to tell what a file really is."""
-    names = {"sound": (*sorted(audio.SUFFIXES), "audio/*"), "picture": (*sorted(images.SUFFIXES), "image/*")}
+    names = {
+        "sound": (*sorted(audio.AUDIO_SUFFIXES), "audio/*"),
+        "picture": (*sorted(images.IMAGE_SUFFIXES), "image/*"),
+    }
     return [name for kind in kinds for name in names[kind]]
 
 
@@ -55,7 +58,7 @@ def predictor(one: Entry) -> Predictor:
 
     Raises
     ------
-    BadInput
+    InputError
         If the run can't be asked.
     """
     return kept(str(one.run.path), stamp(one))
@@ -89,7 +92,7 @@ def get_ready(chosen: Sequence[Entry]) -> None:
         if can_be_asked(one) and not begins_slowly(one):
             for slow in ("scipy.fft", "pandas"):  # of the features, and of Streamlit's tables: half of the first answer
                 importlib.import_module(slow)
-            with contextlib.suppress(BadInput):  # told at the first question
+            with contextlib.suppress(InputError):  # told at the first question
                 predictor(one).model()
 
 

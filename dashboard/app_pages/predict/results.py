@@ -13,7 +13,7 @@ from dashboard.app_pages.predict import files, predictors, saliency
 from dashboard.app_pages.predict.files import Asked
 from dashboard.runs import Entry
 from musicml.inference.predictor import Prediction
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 ANSWERS = "asking-answers"  # where a session keeps them
 MISHAP = "fault"  # what stands for an answer where we failed, not the file
@@ -58,7 +58,7 @@ def answer(one: Entry, file: Asked) -> Answer:
     """What a run answers for a file; where it can't, why, so that a bad file never stops the others."""
     try:
         return predictors.predictor(one).predict(file.content(), name=file.name)
-    except BadInput as error:
+    except InputError as error:
         return str(error)
     except Exception:
         traceback.print_exc(file=sys.stderr)

@@ -16,7 +16,7 @@ from dashboard.app_pages.predict import predictors
 from dashboard.app_pages.predict.files import Asked
 from dashboard.runs import Entry
 from musicml.features import audio_features
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 LOOKS = "asking-looks"  # where a session keeps them
 MOST_LOOKS = 6  # explanations that a session keeps
@@ -70,16 +70,16 @@ def look(one: Entry, file: Asked, label: str) -> Looked:
 
     Raises
     ------
-    BadInput
+    InputError
         If the run knows no such class, or what explains it is not installed.
     """
     from musicml.inference import explain
 
     with EXPLAINING:
         try:
-            found = explain.explain(predictors.predictor(one), file.content(), label, name=file.name)
+            found = explain.explain_prediction(predictors.predictor(one), file.content(), label, name=file.name)
         except ImportError as error:
-            raise BadInput(
+            raise InputError(
                 f"the model of {one.name} needs a package that is not installed ({error}): install musicml's extra "
                 "cpu, gpu or jax, or ask it with the engine onnx."
             ) from error
@@ -104,9 +104,9 @@ def condensed(found: Any) -> Looked:
         y, x = found.peak
         height, width = found.map.shape
         peak = ((x + 0.5) / width, (y + 0.5) / height) if found.map.any() else None
-        return Looked(found.label, method, found.seen, percent(found.map), overlay.drawn(found), peak=peak)
+        return Looked(found.label, method, found.seen, percent(found.map), overlay.draw_overlay(found), peak=peak)
     loudness = np.clip((found.seen - found.seen.max()) / overlay.DECIBELS + 1, 0, 1)
-    hertz = audio_features.centres(found.settings)
+    hertz = audio_features.compute_band_centers(found.settings)
     bins = hertz if len(hertz) == found.map.shape[1] else None
     frame, strongest = found.peak
     return Looked(
@@ -159,9 +159,9 @@ def needs_keras(path: str, changed: tuple[float, ...]) -> bool:
     asked = predictors.kept(path, changed)
     if asked.serving.model["file"] == "model.skops":
         return False
-    if asked.serving.clip["n_frames"] is not None and explain.is_recurrent(asked):
+    if asked.serving.clip["n_frames"] is not None and explain.is_recurrent_run(asked):
         return False
     maps, shape = asked.model().maps, asked.run.read("layers.json")[0]["output_shape"]
     if maps is None:
         return True
-    return not class_activation.is_fine(maps(np.zeros((1, *shape), np.float32)).shape[1:3], tuple(shape[:2]))
+    return not class_activation.is_fine_map(maps(np.zeros((1, *shape), np.float32)).shape[1:3], tuple(shape[:2]))

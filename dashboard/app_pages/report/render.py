@@ -47,7 +47,7 @@ def page(chosen: Sequence[Entry], language: str) -> str:
 
     Raises
     ------
-    BadInput
+    InputError
         If a run's files are missing or damaged, or what draws the figures is not installed.
     """
     changed = tuple(runs.stamp(one.run.path, *FILES) for one in chosen)
@@ -58,7 +58,7 @@ def page(chosen: Sequence[Entry], language: str) -> str:
 def made(paths: tuple[str, ...], changed: tuple, language: str, _runs: list) -> str:
     """As `page`."""
     wake()
-    return render_html.render(report.document(_runs, language))
+    return render_html.to_html(report.build_document(_runs, language))
 
 
 def file(chosen: Sequence[Entry], name: str, language: str, card: bool = False) -> bytes:
@@ -66,11 +66,11 @@ def file(chosen: Sequence[Entry], name: str, language: str, card: bool = False) 
 
     Raises
     ------
-    BadInput
+    InputError
         As `page`.
     """
     with tempfile.TemporaryDirectory() as folder:
-        return report.write([one.run for one in chosen], Path(folder) / name, language, card)[0].read_bytes()
+        return report.write_report([one.run for one in chosen], Path(folder) / name, language, card)[0].read_bytes()
 
 
 def archive(chosen: Sequence[Entry], name: str, language: str) -> bytes:
@@ -78,11 +78,11 @@ def archive(chosen: Sequence[Entry], name: str, language: str) -> bytes:
 
     Raises
     ------
-    BadInput
+    InputError
         As `page`.
     """
     packed = io.BytesIO()
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
-        for path in report.write([one.run for one in chosen], Path(folder) / name, language):
+        for path in report.write_report([one.run for one in chosen], Path(folder) / name, language):
             target.write(path, path.relative_to(folder).as_posix())
     return packed.getvalue()

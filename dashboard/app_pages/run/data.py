@@ -11,7 +11,7 @@ from dashboard.app_pages.run import formatting
 from dashboard.runs import Entry
 from musicml.data.splits import splitting
 from musicml.experiment.run import Run
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 SIDES = ("train", "val", "test")
 
@@ -56,7 +56,7 @@ def sides(one: Entry) -> None:
         st.markdown(say("folds", n=one.split["folds"], files=one.split.get("test")))
     layout.table(rows, "run-sides")
     kind = one.settings("data").get("split", "official")
-    apart = splitting.keeps_nothing_together(bool(one.data.get("as_published")), kind)
+    apart = splitting.is_ungrouped_split(bool(one.data.get("as_published")), kind)
     st.caption(say("groups_words_none" if apart else "groups_words"))
 
 
@@ -67,7 +67,7 @@ def groups_of(path: str, changed: tuple[float, ...]) -> dict[str, int]:
     try:
         for row in Run(Path(path)).table("split.csv"):
             found.setdefault(str(row.get("split")), set()).add(str(row.get("group")))
-    except BadInput:
+    except InputError:
         return {}
     return {side: len(groups) for side, groups in found.items()}
 

@@ -52,7 +52,9 @@ def judged(one: Entry, table: Any) -> tuple[np.ndarray, np.ndarray]:
     """
     thresholds = runs.thresholds(one) if table.task == "multi" else []
     seen = ~np.isnan(table.targets)
-    right = ~(seen & (metrics.decide(table.scores, table.task, thresholds) != (table.targets > 0.5))).any(axis=1)
+    right = ~(seen & (metrics.apply_thresholds(table.scores, table.task, thresholds) != (table.targets > 0.5))).any(
+        axis=1
+    )
     if table.task == "single":
         return right, table.scores.max(axis=1)
     return right, np.where(seen, np.abs(table.scores - np.asarray(thresholds)), np.inf).min(axis=1)

@@ -29,7 +29,7 @@ def show() -> None:
         st.session_state[layout.ORIGIN] = "mixed"  # the published figures are of real data
         st.warning(say("sample"), icon=":material/science:")
     for number, name in enumerate(REPLAYED, 1):
-        story(number, published_results.get(name), kept.get(name), any(one in kept for one in REPLAYED))
+        story(number, published_results.get_reference(name), kept.get(name), any(one in kept for one in REPLAYED))
 
 
 def story(number: int, known: Reference, replay: Mapping[str, Any] | None, any_replayed: bool) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard import runs
 from musicml.utils import files
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 FIGURE = ("replayed", "honest")
 
@@ -29,7 +29,7 @@ def read(paths: tuple[tuple[str, float], ...]) -> Mapping[str, Mapping[str, Any]
     for path, _ in paths:
         try:
             kept = files.read_json(Path(path))
-        except (BadInput, OSError, ValueError):
+        except (InputError, OSError, ValueError):
             continue
         rows = kept.get("replays") if isinstance(kept, dict) else None
         found |= {one["reference"]: one for one in (rows if isinstance(rows, list) else []) if is_replay(one)}

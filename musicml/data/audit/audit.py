@@ -23,17 +23,28 @@ from musicml.data.audit import (
     label_checks,
     scan,
 )
-from musicml.data.audit.findings import WEIGHTS, Audit, Finding, Pair
+from musicml.data.audit.findings import WEIGHTS, Audit, AuditFinding, DuplicatePair
 from musicml.data.datasets.base import Dataset
 from musicml.utils import files
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
-__all__ = ["FOLDER", "WEIGHTS", "Audit", "Finding", "Pair", "audit", "clusters", "keep", "read_saved", "saved"]
+__all__ = [
+    "FOLDER",
+    "WEIGHTS",
+    "Audit",
+    "AuditFinding",
+    "DuplicatePair",
+    "audit_dataset",
+    "find_clusters",
+    "audit_and_save",
+    "load_audit",
+    "get_audit_path",
+]
 
 FOLDER = ".audit"  # below the data root
 
 
-def audit(dataset: Dataset, store_root: Path, say: Callable[[str], None] = print) -> Audit:
+def audit_dataset(dataset: Dataset, store_root: Path, say: Callable[[str], None] = print) -> Audit:
     """Look at every file of a data set, at its labels, its groups and its sides.
 
     Parameters
@@ -43,7 +54,7 @@ def audit(dataset: Dataset, store_root: Path, say: Callable[[str], None] = print
 
     Raises
     ------
-    BadInput
+    InputError
         If the disk is full. A file that can't be read is a finding.
     """
     begun = time.monotonic()
@@ -69,7 +80,7 @@ def audit(dataset: Dataset, store_root: Path, say: Callable[[str], None] = print
     )
 
 
-def clusters(dataset: Dataset, store_root: Path, say: Callable[[str], None] = print) -> dict[str, str]:
+def find_clusters(dataset: Dataset, store_root: Path, say: Callable[[str], None] = print) -> dict[str, str]:
     """Example id → its cluster: files that are equal or nearly so, and those that are so with these.
 
     A cluster is named for the first of its ids in sorted order; an example that is like no other is one by itself.
@@ -79,9 +90,12 @@ def clusters(dataset: Dataset, store_root: Path, say: Callable[[str], None] = pr
     return duplicates.clusters((example.id for example in dataset.examples), (*pairs.exact, *pairs.near))
 
 
-def keep(dataset: Dataset, data_root: Path, say: Callable[[str], None] = print) -> Audit:
+def audit_and_save(dataset: Dataset, data_root: Path, say: Callable[[str], None] = print) -> Audit:
     """`audit` with the store of a data root, written to where `read_saved` finds it."""
-    found, path = audit(dataset, Path(data_root) / file_digests.FOLDER, say), saved(data_root, dataset)
+    found, path = (
+        audit_dataset(dataset, Path(data_root) / file_digests.CACHE_FOLDER, say),
+        get_audit_path(data_root, dataset),
+    )
     files.write_json(path, found.as_table())
     for other in path.parent.glob(f"{glob.escape(path.stem.rpartition('-')[0])}-*.json"):  # of the files as they were
         if other != path:
@@ -89,14 +103,14 @@ def keep(dataset: Dataset, data_root: Path, say: Callable[[str], None] = print) 
     return found
 
 
-def saved(data_root: Path, dataset: Dataset) -> Path:
+def get_audit_path(data_root: Path, dataset: Dataset) -> Path:
     """Where the audit of a data set is kept; the name changes with its labels, its sides and its files."""
     which = "sample" if dataset.sample else "real"
     which += "-published" if dataset.as_published else ""
-    return Path(data_root) / FOLDER / f"{dataset.name}-{which}-{dataset.hash()}-{state_of(dataset)}.json"
+    return Path(data_root) / FOLDER / f"{dataset.name}-{which}-{dataset.hash()}-{compute_state(dataset)}.json"
 
 
-def state_of(dataset: Dataset) -> str:
+def compute_state(dataset: Dataset) -> str:
     """A digest of the files' sizes and times: 8 hex digits."""
     found = hashlib.blake2b(digest_size=4)
     for example in dataset.examples:
@@ -106,19 +120,19 @@ def state_of(dataset: Dataset) -> str:
     return found.hexdigest()
 
 
-def read_saved(data_root: Path, dataset: Dataset) -> Audit | None:
+def load_audit(data_root: Path, dataset: Dataset) -> Audit | None:
     """The audit that was kept of a data set; None where there is none of it as it is, repaired or as published.
 
     Raises
     ------
-    BadInput
+    InputError
         If the file is damaged.
     """
-    path = saved(data_root, dataset)
+    path = get_audit_path(data_root, dataset)
     if not path.is_file():
         return None
     try:
         found = Audit.from_table(json.loads(path.read_text(encoding="utf-8")))
         return found if found.as_published == dataset.as_published else None
     except (ValueError, TypeError, KeyError) as error:
-        raise BadInput(f"{path} must hold an audit, and holds something else: remove it and audit again.") from error
+        raise InputError(f"{path} must hold an audit, and holds something else: remove it and audit again.") from error

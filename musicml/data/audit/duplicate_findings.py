@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from musicml.data.audit import audio_matching
 from musicml.data.audit.duplicates import Pairs
-from musicml.data.audit.findings import Finding, Pair
+from musicml.data.audit.findings import AuditFinding, DuplicatePair
 from musicml.data.audit.scan import Look
 from musicml.data.datasets.base import Dataset
 
@@ -18,7 +18,7 @@ NONE_NEAR = {
 }
 
 
-def findings(dataset: Dataset, looks: Mapping[str, Look], pairs: Pairs) -> Iterator[Finding]:
+def findings(dataset: Dataset, looks: Mapping[str, Look], pairs: Pairs) -> Iterator[AuditFinding]:
     """Equal files, nearly equal ones, and those that could not be compared."""
     yield equal(dataset, pairs.exact)
     if any(look.marks for look in looks.values()):  # else nothing was compared
@@ -27,7 +27,7 @@ def findings(dataset: Dataset, looks: Mapping[str, Look], pairs: Pairs) -> Itera
     yield from not_compared(dataset, looks)
 
 
-def equal(dataset: Dataset, pairs: Sequence[Pair]) -> Finding:
+def equal(dataset: Dataset, pairs: Sequence[DuplicatePair]) -> AuditFinding:
     """Files that are the same to the byte."""
     splits, labels = across(pairs)
     words = (
@@ -36,26 +36,26 @@ def equal(dataset: Dataset, pairs: Sequence[Pair]) -> Finding:
     return finding("exact_duplicates", words if pairs else "No two files have equal content.", pairs, dataset)
 
 
-def nearly(dataset: Dataset, pairs: Sequence[Pair]) -> Finding:
+def nearly(dataset: Dataset, pairs: Sequence[DuplicatePair]) -> AuditFinding:
     """Files that are one recording or one photograph."""
     splits, labels = across(pairs)
     words = f"Pairs of files that are nearly the same: {len(pairs)}; across splits {splits}, across labels {labels}."
     return finding("near_duplicates", words if pairs else NONE_NEAR[dataset.kind], pairs, dataset)
 
 
-def across(pairs: Sequence[Pair]) -> tuple[int, int]:
+def across(pairs: Sequence[DuplicatePair]) -> tuple[int, int]:
     """How many of the pairs stand on two sides, and how many are labelled differently."""
     return sum(pair.across_splits for pair in pairs), sum(pair.across_labels for pair in pairs)
 
 
-def finding(kind: str, words: str, pairs: Sequence[Pair], dataset: Dataset) -> Finding:
+def finding(kind: str, words: str, pairs: Sequence[DuplicatePair], dataset: Dataset) -> AuditFinding:
     """What was found of one kind of twins; a fault where they stand across splits or labels."""
     weight = "fine" if not pairs else "fault" if any(across(pairs)) else "caution"
     effect = effect_of(pairs, dataset) if pairs else ""
-    return Finding(kind, weight, words, effect, names_in(pairs), tuple(pairs))
+    return AuditFinding(kind, weight, words, effect, names_in(pairs), tuple(pairs))
 
 
-def effect_of(pairs: Sequence[Pair], dataset: Dataset) -> str:
+def effect_of(pairs: Sequence[DuplicatePair], dataset: Dataset) -> str:
     """What twins do to a figure, the gravest that is so of these."""
     n, n_of = len(dataset.examples), Counter(example.split for example in dataset.examples)
     tests, chosen_by = (twins_across(pairs, side) for side in ("test", "val"))
@@ -82,7 +82,7 @@ def effect_of(pairs: Sequence[Pair], dataset: Dataset) -> str:
     )
 
 
-def twins_across(pairs: Sequence[Pair], side: str) -> int:
+def twins_across(pairs: Sequence[DuplicatePair], side: str) -> int:
     """How many examples of a side have a twin in training."""
     found = set()
     for pair in pairs:
@@ -92,7 +92,7 @@ def twins_across(pairs: Sequence[Pair], side: str) -> int:
     return len(found)
 
 
-def look_alikes(pairs: Sequence[Pair]) -> Iterator[Finding]:
+def look_alikes(pairs: Sequence[DuplicatePair]) -> Iterator[AuditFinding]:
     """Pictures of two labels that only a perceptual hash takes for one: an audit by hashes alone would name them."""
     pairs = [pair for pair in pairs if pair.across_labels]
     if pairs:
@@ -100,19 +100,19 @@ def look_alikes(pairs: Sequence[Pair]) -> Iterator[Finding]:
             f"Pictures with two labels that a perceptual hash takes for one, and their detail for two: {len(pairs)} "
             f"pairs, the likeliest {pairs[0].first} and {pairs[0].second}."
         )
-        yield Finding("look_alikes", "fine", words, files=names_in(pairs), pairs=tuple(pairs[:LOOK_ALIKES]))
+        yield AuditFinding("look_alikes", "fine", words, files=names_in(pairs), pairs=tuple(pairs[:LOOK_ALIKES]))
 
 
-def names_in(pairs: Sequence[Pair]) -> tuple[str, ...]:
+def names_in(pairs: Sequence[DuplicatePair]) -> tuple[str, ...]:
     """The examples in some pairs, sorted."""
     return tuple(sorted({name for pair in pairs for name in (pair.first, pair.second)}))
 
 
-def not_compared(dataset: Dataset, looks: Mapping[str, Look]) -> Iterator[Finding]:
+def not_compared(dataset: Dataset, looks: Mapping[str, Look]) -> Iterator[AuditFinding]:
     """Files that show too little to be compared with others."""
     least = audio_matching.FEWEST * 4 if dataset.kind == "sound" else 1  # bytes: two numbers of two bytes a landmark
     readable = [example.id for example in dataset.examples if "error" not in looks[example.id].facts]
     found = tuple(name for name in readable if len(looks[name].marks) < least)
     if found:
         words = f"Files too short or too even to be compared, but for equal content: {len(found)} of {len(readable)}."
-        yield Finding("not_compared", "fine", words, files=found)
+        yield AuditFinding("not_compared", "fine", words, files=found)

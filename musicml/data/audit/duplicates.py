@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from musicml.data.audit import audio_fingerprint, audio_matching, image_alignment, image_hash
-from musicml.data.audit.findings import Pair
+from musicml.data.audit.findings import DuplicatePair
 from musicml.data.audit.scan import VERSION, Look
 from musicml.data.datasets.base import Dataset, Example
 from musicml.utils import files, parallel
@@ -26,9 +26,9 @@ EQUAL = "equal content"
 class Pairs(NamedTuple):
     """Examples that are two and two the same, nearly so, or only alike to a perceptual hash."""
 
-    exact: list[Pair]
-    near: list[Pair]
-    alike: list[Pair]
+    exact: list[DuplicatePair]
+    near: list[DuplicatePair]
+    alike: list[DuplicatePair]
 
 
 def pairs(
@@ -44,7 +44,7 @@ def pairs(
     groups, multi = by_content(dataset, contents), dataset.task == "multi"
     exact = [pair_of(one, other, True, EQUAL, multi) for group in groups.values() for one, other in pairs_within(group)]
     marks = {content: looks[group[0].id].marks for content, group in groups.items()}
-    near: dict[bool, list[Pair]] = {True: [], False: []}
+    near: dict[bool, list[DuplicatePair]] = {True: [], False: []}
     for first, second, same, how in compared(dataset.kind, {key: its for key, its in marks.items() if its}, root, say):
         for one, other in itertools.product(standing_for(groups[first]), standing_for(groups[second])):
             near[same].append(pair_of(one, other, False, how, multi))
@@ -96,12 +96,12 @@ def standing_for(group: Sequence[Example]) -> list[Example]:
     return list({(example.split, example.label): example for example in reversed(group)}.values())
 
 
-def pair_of(one: Example, other: Example, equal: bool, how: str, multi: bool) -> Pair:
+def pair_of(one: Example, other: Example, equal: bool, how: str, multi: bool) -> DuplicatePair:
     """Two examples as a pair, the first in order of their ids."""
     one, other = sorted((one, other), key=lambda example: example.id)
     both = one.labels.keys() & other.labels.keys()
     contradict = any(one.labels[name] != other.labels[name] for name in both) if multi else one.label != other.label
-    return Pair(one.id, other.id, equal, how, (one.label, other.label), (one.split, other.split), contradict)
+    return DuplicatePair(one.id, other.id, equal, how, (one.label, other.label), (one.split, other.split), contradict)
 
 
 def sounds(marks: Sequence[bytes], say: Callable[[str], None]) -> Iterator[tuple[int, int, bool, str]]:
@@ -124,8 +124,8 @@ def pictures(marks: Sequence[bytes], say: Callable[[str], None]) -> Iterator[tup
     say(f"audit: comparing {len(marks)} pictures")
     proposed = image_hash.candidates([image_hash.unpacked(one) for one in marks])
     jobs = [(marks[one.first], marks[one.second], one.mirrored) for one in proposed]
-    progress, judged = parallel.Progress(len(jobs), say), []
-    with parallel.mapping(len(jobs), POOL_FROM) as run:
+    progress, judged = parallel.ProgressLog(len(jobs), say), []
+    with parallel.open_parallel_map(len(jobs), POOL_FROM) as run:
         for n_done, (one, fits) in enumerate(zip(proposed, run(image_alignment.fit_marks, jobs), strict=True)):
             progress.at(n_done)
             if fits >= image_alignment.ALIKE or one.bits <= RESEMBLING:
@@ -142,7 +142,7 @@ def seen(candidate: image_hash.Candidate, fits: float) -> str:
     return f"{differ}; laid over each other{mirrored}, their detail correlates to {fits:.2f}{verdict}"
 
 
-def clusters(ids: Iterable[str], pairs: Iterable[Pair]) -> dict[str, str]:
+def clusters(ids: Iterable[str], pairs: Iterable[DuplicatePair]) -> dict[str, str]:
     """Example id → its cluster: all that is alike, and what is alike to that; named for the first id in it."""
     home = {name: name for name in ids}
 

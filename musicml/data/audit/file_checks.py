@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from musicml.data.audit.findings import Finding
+from musicml.data.audit.findings import AuditFinding
 from musicml.data.audit.scan import Look
 from musicml.data.datasets.base import Dataset, Example
 
@@ -21,7 +21,7 @@ EVEN = "No class has more of them than another, so no model can know one by that
 Looks = Mapping[str, Look]
 
 
-def findings(dataset: Dataset, looks: Looks) -> Iterator[Finding]:
+def findings(dataset: Dataset, looks: Looks) -> Iterator[AuditFinding]:
     """Everything about the files themselves."""
     yield from unreadable(dataset, looks)
     if dataset.kind == "sound" and chosen(dataset, looks, lambda facts: True):  # of files unread nothing is known
@@ -43,7 +43,7 @@ def chosen(dataset: Dataset, looks: Looks, wanted: Callable[[dict[str, Any]], An
 # What can't be read, or is not all there
 
 
-def unreadable(dataset: Dataset, looks: Looks) -> Iterator[Finding]:
+def unreadable(dataset: Dataset, looks: Looks) -> Iterator[AuditFinding]:
     """Files that can't be read, and of these the empty ones."""
     n, lost = len(dataset.examples), [e for e in dataset.examples if "error" in looks[e.id].facts]
     effect = f"They can be neither learnt from nor judged: a figure is one on the other {n - len(lost)} examples."
@@ -51,13 +51,13 @@ def unreadable(dataset: Dataset, looks: Looks) -> Iterator[Finding]:
     broken = [example for example in lost if example not in empty]
     if empty:
         words = f"Empty files, of 0 bytes: {len(empty)} of {n}."
-        yield Finding("empty", "fault", words, effect, ids(empty))
+        yield AuditFinding("empty", "fault", words, effect, ids(empty))
     if broken:
         reason = looks[broken[0].id].facts["error"]
         words = f"Files that can't be read: {len(broken)} of {n}; of the first: {reason}"
-        yield Finding("unreadable", "fault", words, effect, ids(broken))
+        yield AuditFinding("unreadable", "fault", words, effect, ids(broken))
     if not lost:
-        yield Finding("unreadable", "fine", f"All {n} files can be read.")
+        yield AuditFinding("unreadable", "fine", f"All {n} files can be read.")
 
 
 def ids(examples: Iterable[Example]) -> tuple[str, ...]:
@@ -65,15 +65,15 @@ def ids(examples: Iterable[Example]) -> tuple[str, ...]:
     return tuple(example.id for example in examples)
 
 
-def truncated(dataset: Dataset, looks: Looks) -> Finding:
+def truncated(dataset: Dataset, looks: Looks) -> AuditFinding:
     """Files in which less is than their header promises."""
     found = chosen(dataset, looks, lambda facts: facts["cut"])
     if not found:
-        return Finding("truncated", "fine", "Every file that can be read is as long as its header says.")
+        return AuditFinding("truncated", "fine", "Every file that can be read is as long as its header says.")
     words = (
         f"Files that are cut off: {len(found)} of {len(dataset.examples)}; their headers promise more than is there."
     )
-    return Finding(
+    return AuditFinding(
         "truncated", "caution", words, "What is missing can't be heard: such a file is judged by what is left.", found
     )
 
@@ -81,26 +81,26 @@ def truncated(dataset: Dataset, looks: Looks) -> Finding:
 # What they sound like
 
 
-def silent(dataset: Dataset, looks: Looks) -> Finding:
+def silent(dataset: Dataset, looks: Looks) -> AuditFinding:
     """Files in which there is nothing to hear."""
     found = chosen(dataset, looks, lambda facts: facts["peak"] < SILENT)
     if not found:
-        return Finding("silent", "fine", "No file is silent.")
+        return AuditFinding("silent", "fine", "No file is silent.")
     n = len(dataset.examples)
     words = f"Silent files: {len(found)} of {n}, without a sample above -60 dB of full scale."
     effect = f"An answer to silence is a guess: up to {len(found) / n:.1%} of the answers are luck."
-    return Finding("silent", "fault", words, effect, found)
+    return AuditFinding("silent", "fault", words, effect, found)
 
 
-def clipped(dataset: Dataset, looks: Looks) -> Finding:
+def clipped(dataset: Dataset, looks: Looks) -> AuditFinding:
     """Files whose peaks are cut, and whether a class is known by that."""
     found = chosen(dataset, looks, lambda facts: facts["full"] > CLIPPED)
     if not found:
-        return Finding("clipped", "fine", "No file is clipped.")
+        return AuditFinding("clipped", "fine", "No file is clipped.")
     n, (most, share, least, lowest) = len(dataset.examples), uneven(dataset, looks, found)
     words = f"Clipped files: {len(found)} of {n}, with more than 0.1% of their samples at full scale."
     effect = f"A model can go by the distortion: {share:.0%} of {most} have it, and {lowest:.0%} of {least}."
-    return Finding("clipped", "caution", words, effect if share > lowest else EVEN, found)
+    return AuditFinding("clipped", "caution", words, effect if share > lowest else EVEN, found)
 
 
 def uneven(dataset: Dataset, looks: Looks, found: Iterable[str]) -> tuple[str, float, str, float]:
@@ -116,20 +116,20 @@ def uneven(dataset: Dataset, looks: Looks, found: Iterable[str]) -> tuple[str, f
     return most, shares[most], least, shares[least]
 
 
-def long(dataset: Dataset, looks: Looks) -> Iterator[Finding]:
+def long(dataset: Dataset, looks: Looks) -> Iterator[AuditFinding]:
     """Files of which only the beginning is heard."""
     found = chosen(dataset, looks, lambda facts: facts["long"])
     if found:
         words = (
             f"Files that are too long: {len(found)} of {len(dataset.examples)}; only their first 15 minutes are heard."
         )
-        yield Finding("long", "caution", words, "What comes later counts for nothing in a figure.", found)
+        yield AuditFinding("long", "caution", words, "What comes later counts for nothing in a figure.", found)
 
 
 # How long they are, and in what form they come
 
 
-def lengths(dataset: Dataset, looks: Looks) -> Iterator[Finding]:
+def lengths(dataset: Dataset, looks: Looks) -> Iterator[AuditFinding]:
     """How long files are, and which are much longer or shorter than the middle one."""
     seconds = {name: looks[name].facts["seconds"] for name in chosen(dataset, looks, lambda facts: True)}
     if not seconds:
@@ -138,21 +138,21 @@ def lengths(dataset: Dataset, looks: Looks) -> Iterator[Finding]:
     found = tuple(name for name, length in seconds.items() if not median / ODD <= length <= median * ODD)
     spread = f"Files last {least:.1f} to {most:.1f} s, {median:.1f} s in the middle"
     if not found:
-        yield Finding("lengths", "fine", f"{spread}; none is shorter than half of that, or longer than twice.")
+        yield AuditFinding("lengths", "fine", f"{spread}; none is shorter than half of that, or longer than twice.")
         return
     words = f"{spread}; shorter than half of that, or longer than twice: {len(found)} of {len(seconds)}."
     effect = "Each file counts once, however long it is, and a short one is repeated to a clip's length."
-    yield Finding("lengths", "caution", words, effect, found)
+    yield AuditFinding("lengths", "caution", words, effect, found)
 
 
-def rates(dataset: Dataset, looks: Looks) -> Iterator[Finding]:
+def rates(dataset: Dataset, looks: Looks) -> Iterator[AuditFinding]:
     """Which sample rates there are, and whether a class is known by its own."""
     counts = Counter(looks[name].facts["sample_rate"] for name in chosen(dataset, looks, lambda facts: True))
     if not counts:
         return
     usual = counts.most_common(1)[0][0]
     if len(counts) == 1:
-        yield Finding("rates", "fine", f"All files have one sample rate, {usual} Hz.")
+        yield AuditFinding("rates", "fine", f"All files have one sample rate, {usual} Hz.")
         return
     found = chosen(dataset, looks, lambda facts: facts["sample_rate"] != usual)
     most, share, least, lowest = uneven(dataset, looks, found)
@@ -161,7 +161,7 @@ def rates(dataset: Dataset, looks: Looks) -> Iterator[Finding]:
         f"A rate leaves out what is above half of it, and a model can go by that: {share:.0%} of {most} have another "
         f"rate, and {lowest:.0%} of {least}."
     )
-    yield Finding("rates", "caution", words, effect if share > lowest else EVEN, found)
+    yield AuditFinding("rates", "caution", words, effect if share > lowest else EVEN, found)
 
 
 def spread(dataset: Dataset, looks: Looks) -> dict[str, dict[str, float]] | None:
@@ -180,10 +180,12 @@ def spread(dataset: Dataset, looks: Looks) -> dict[str, dict[str, float]] | None
 # What else there is to say
 
 
-def remarks(dataset: Dataset, looks: Looks) -> Iterator[Finding]:
+def remarks(dataset: Dataset, looks: Looks) -> Iterator[AuditFinding]:
     """Files that are read with a warning: of one colour, tiny, in colours of printing, named for another type."""
     found = chosen(dataset, looks, lambda facts: facts["warnings"])
     if found:
         said = looks[found[0]].facts["warnings"][0]
         words = f"Files read with a remark: {len(found)} of {len(dataset.examples)}; of the first: {said}"
-        yield Finding("remarks", "caution", words, "They are used all the same, and may be unlike the others.", found)
+        yield AuditFinding(
+            "remarks", "caution", words, "They are used all the same, and may be unlike the others.", found
+        )

@@ -10,7 +10,7 @@ WEIGHTS = ("fault", "caution", "fine")  # makes a figure wrong, makes it doubtfu
 
 
 @dataclass(frozen=True)
-class Pair:
+class DuplicatePair:
     """Two files that are alike.
 
     Attributes
@@ -44,7 +44,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Finding:
+class AuditFinding:
     """One thing that was looked at, and what was found.
 
     Attributes
@@ -62,7 +62,7 @@ class Finding:
     words: str
     effect: str = ""
     files: tuple[str, ...] = ()
-    pairs: tuple[Pair, ...] = ()
+    pairs: tuple[DuplicatePair, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,13 +89,13 @@ class Audit:
     as_published: bool
     n: int
     seconds: float
-    findings: tuple[Finding, ...]
+    findings: tuple[AuditFinding, ...]
     classes: tuple[dict[str, Any], ...]
     lengths: dict[str, dict[str, float]] | None
     hash: str
 
     @property
-    def pairs(self) -> tuple[Pair, ...]:
+    def pairs(self) -> tuple[DuplicatePair, ...]:
         """Every pair of every finding once: across splits first, then across labels, by name; look-alikes last."""
         found = {
             (pair.first, pair.second): (
@@ -111,7 +111,7 @@ class Audit:
         }
         return tuple(row[-1] for row in sorted(found.values(), key=lambda row: row[:-1]))
 
-    def of(self, kind: str) -> tuple[Finding, ...]:
+    def of(self, kind: str) -> tuple[AuditFinding, ...]:
         """The findings of one kind."""
         return tuple(finding for finding in self.findings if finding.kind == kind)
 
@@ -123,12 +123,12 @@ class Audit:
     def from_table(table: Mapping[str, Any]) -> Audit:
         """The audit that `as_table` gave."""
         findings = tuple(
-            Finding(**{**row, "files": tuple(row["files"]), "pairs": tuple(map(pair_from, row["pairs"]))})
+            AuditFinding(**{**row, "files": tuple(row["files"]), "pairs": tuple(map(load_pair, row["pairs"]))})
             for row in table["findings"]
         )
         return Audit(**{**table, "findings": findings, "classes": tuple(table["classes"])})
 
 
-def pair_from(row: Mapping[str, Any]) -> Pair:
+def load_pair(row: Mapping[str, Any]) -> DuplicatePair:
     """The pair that `asdict` turned into a dict."""
-    return Pair(**{**row, "labels": tuple(row["labels"]), "sides": tuple(row["sides"])})
+    return DuplicatePair(**{**row, "labels": tuple(row["labels"]), "sides": tuple(row["sides"])})

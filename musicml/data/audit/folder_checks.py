@@ -6,25 +6,25 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from musicml.data.audit.findings import Finding
+from musicml.data.audit.findings import AuditFinding
 from musicml.data.datasets.base import Dataset
 
 
-def findings(dataset: Dataset) -> Iterator[Finding]:
+def findings(dataset: Dataset) -> Iterator[AuditFinding]:
     """Hidden files, what was left out, what was mended."""
     yield hidden(dataset)
     yield left_out(dataset)
     yield from repaired(dataset)
 
 
-def hidden(dataset: Dataset) -> Finding:
+def hidden(dataset: Dataset) -> AuditFinding:
     """Hidden files, and what lies in hidden folders, among the data."""
     found = tuple(hidden_in(home_of(dataset)))
     if not found:
-        return Finding("hidden", "fine", "No hidden file lies among the data.")
+        return AuditFinding("hidden", "fine", "No hidden file lies among the data.")
     words = f"Hidden files or folders among the data: {len(found)}, the first {found[0]}."
     effect = "A loader that takes every folder for a class has one class more than there is; here they are left out."
-    return Finding("hidden", "caution", words, effect, found)
+    return AuditFinding("hidden", "caution", words, effect, found)
 
 
 def home_of(dataset: Dataset) -> Path | None:
@@ -43,23 +43,23 @@ def hidden_in(home: Path | None) -> Iterator[str]:
         yield from ((place / name).as_posix() for name in sorted(names) if inside or name.startswith("."))
 
 
-def left_out(dataset: Dataset) -> Finding:
+def left_out(dataset: Dataset) -> AuditFinding:
     """What the loader itself left out, and why."""
     if not dataset.excluded:
-        return Finding("left_out", "fine", "No file or row was left out.")
+        return AuditFinding("left_out", "fine", "No file or row was left out.")
     first = dataset.excluded[0]
     words = f"Files or rows left out: {len(dataset.excluded)}; the first, {first.file}: {first.reason}"
     effect = "They count in no figure; whoever takes them works on other data."
-    return Finding("left_out", "caution", words, effect, tuple(item.file for item in dataset.excluded))
+    return AuditFinding("left_out", "caution", words, effect, tuple(item.file for item in dataset.excluded))
 
 
-def repaired(dataset: Dataset) -> Iterator[Finding]:
+def repaired(dataset: Dataset) -> Iterator[AuditFinding]:
     """What was mended as the data set was loaded, or that nothing was."""
     if dataset.as_published:
         words = "The data is taken as it was published, with its faults."
         effect = "A figure on it can be held against a published one, and shares what is wrong with that."
-        yield Finding("as_published", "caution", words, effect)
+        yield AuditFinding("as_published", "caution", words, effect)
     elif dataset.repairs:
         files = tuple(dict.fromkeys(repair.file for repair in dataset.repairs))
         words = f"Repairs made as the data was loaded: {len(dataset.repairs)}; with --as-published none is made."
-        yield Finding("repaired", "fine", words, files=files)
+        yield AuditFinding("repaired", "fine", words, files=files)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from musicml.data.audit.findings import Finding
+from musicml.data.audit.findings import AuditFinding
 from musicml.data.datasets.base import Dataset
 
 
-def finding(dataset: Dataset) -> Finding:
+def finding(dataset: Dataset) -> AuditFinding:
     """Whether groups are known, and whether one of them stands on two sides."""
     sides, n = defaultdict(set), len(dataset.examples)
     for example in dataset.examples:
@@ -19,10 +19,10 @@ def finding(dataset: Dataset) -> Finding:
             "If files of one artist, piece or kit stand on two sides, accuracy is too high by an amount that nobody "
             "knows."
         )
-        return Finding("no_groups", "caution", words, effect)
+        return AuditFinding("no_groups", "caution", words, effect)
     crossing = {group for group, its in sides.items() if len(its - {""}) > 1}
     if not crossing:
-        return Finding(
+        return AuditFinding(
             "groups", "fine", f"The {n} examples are of {len(sides)} groups, none of which stands on two sides."
         )
     files = tuple(example.id for example in dataset.examples if example.group in crossing)
@@ -31,10 +31,10 @@ def finding(dataset: Dataset) -> Finding:
     words = f"Groups on more than one side of the data set's own split: {len(crossing)} of {len(sides)}."
     if not known:
         effect = "What chose a model and what it learnt from share groups: validation flatters, and so does the choice."
-        return Finding("groups_across_splits", "caution", words, effect, files)
+        return AuditFinding("groups_across_splits", "caution", words, effect, files)
     kept = "" if dataset.as_published else ", unless such groups are kept out of training, as here"
     effect = (
         f"{known} of {len(tests)} test examples are of a group that trains: accuracy can be too high by up to "
         f"{100 * known / max(len(tests), 1):.1f} points{kept}."
     )
-    return Finding("groups_across_splits", "fault", words, effect, files)
+    return AuditFinding("groups_across_splits", "fault", words, effect, files)

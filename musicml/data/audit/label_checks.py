@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from musicml.data.audit.findings import Finding
+from musicml.data.audit.findings import AuditFinding
 from musicml.data.datasets.base import SPLITS, Dataset
-from musicml.utils.stats import wilson
+from musicml.utils.stats import compute_wilson_interval
 
 SIDES = {"train": "training", "val": "validation", "test": "test"}
 UNEVEN = 1.5  # times more examples in the largest class than in the smallest
 FEW = 10  # test examples of a class
 
 
-def findings(dataset: Dataset, contents: Mapping[str, str]) -> Iterator[Finding]:
+def findings(dataset: Dataset, contents: Mapping[str, str]) -> Iterator[AuditFinding]:
     """Everything about labels."""
     if dataset.task == "single":
         yield contradictory(dataset, contents)
@@ -34,21 +34,21 @@ def findings(dataset: Dataset, contents: Mapping[str, str]) -> Iterator[Finding]
 # Contradictions
 
 
-def contradictory(dataset: Dataset, contents: Mapping[str, str]) -> Finding:
+def contradictory(dataset: Dataset, contents: Mapping[str, str]) -> AuditFinding:
     """Files of equal content under different classes."""
-    groups = [group for group in grouped(dataset, contents) if len(set(group.values())) > 1]
+    groups = [group for group in group_by_content(dataset, contents) if len(set(group.values())) > 1]
     n, files = len(dataset.examples), tuple(sorted(name for group in groups for name in group))
     if not groups:
-        return Finding("contradictory_labels", "fine", "No two files of equal content are labelled differently.")
+        return AuditFinding("contradictory_labels", "fine", "No two files of equal content are labelled differently.")
     met = Counter(two for group in groups for two in combinations(sorted(set(group.values())), 2))
     one, other = met.most_common(1)[0][0]
     words = f"Examples that contradict one of equal content: {len(files)} of {n}, most often {one} and {other}."
     wrong = sum(len(group) - max(Counter(group.values()).values()) for group in groups)
     effect = f"Whatever a model answers, at least {wrong} of {n} answers count as wrong."
-    return Finding("contradictory_labels", "fault", words, effect, files)
+    return AuditFinding("contradictory_labels", "fault", words, effect, files)
 
 
-def grouped(dataset: Dataset, contents: Mapping[str, str]) -> list[dict[str, str]]:
+def group_by_content(dataset: Dataset, contents: Mapping[str, str]) -> list[dict[str, str]]:
     """Example id → class, for the examples of each content."""
     groups: dict[str, dict[str, str]] = defaultdict(dict)
     for example in dataset.examples:
@@ -56,7 +56,7 @@ def grouped(dataset: Dataset, contents: Mapping[str, str]) -> list[dict[str, str
     return list(groups.values())
 
 
-def contradictory_cells(dataset: Dataset, contents: Mapping[str, str]) -> Finding:
+def contradictory_cells(dataset: Dataset, contents: Mapping[str, str]) -> AuditFinding:
     """Classes that are judged present in one file and absent in another of equal content."""
     cells: dict[tuple[str, str], dict[str, bool]] = defaultdict(dict)
     for example in dataset.examples:
@@ -64,40 +64,40 @@ def contradictory_cells(dataset: Dataset, contents: Mapping[str, str]) -> Findin
             cells[contents[example.id], name][example.id] = present
     found = [judged for judged in cells.values() if len(set(judged.values())) > 1]
     if not found:
-        return Finding("contradictory_labels", "fine", "No two files of equal content are labelled differently.")
+        return AuditFinding("contradictory_labels", "fine", "No two files of equal content are labelled differently.")
     n_judged = sum(len(example.labels) for example in dataset.examples)
     words = f"Cells in which files of equal content contradict each other: {sum(map(len, found))} of {n_judged}."
     wrong = sum(min(Counter(judged.values()).values()) for judged in found)
     effect = f"Whatever a model answers, at least {wrong} of {n_judged} answers count as wrong."
     files = tuple(sorted({name for judged in found for name in judged}))
-    return Finding("contradictory_labels", "fault", words, effect, files)
+    return AuditFinding("contradictory_labels", "fault", words, effect, files)
 
 
 # How much can be reached
 
 
-def ceilings(dataset: Dataset, contents: Mapping[str, str]) -> Iterator[Finding]:
+def ceilings(dataset: Dataset, contents: Mapping[str, str]) -> Iterator[AuditFinding]:
     """For each side with contradictions, the scores that no model can pass."""
     for side in sorted({example.split for example in dataset.examples}, key=(*SPLITS, "").index):
         part = dataset.keep([example.split == side for example in dataset.examples])
-        clashing = sum(len(group) for group in grouped(part, contents) if len(set(group.values())) > 1)
+        clashing = sum(len(group) for group in group_by_content(part, contents) if len(set(group.values())) > 1)
         if clashing:
             yield ceiling_of(part, contents, side, clashing, any(example.split for example in dataset.examples))
 
 
-def ceiling_of(part: Dataset, contents: Mapping[str, str], side: str, clashing: int, sided: bool) -> Finding:
+def ceiling_of(part: Dataset, contents: Mapping[str, str], side: str, clashing: int, sided: bool) -> AuditFinding:
     """The highest scores on one side, in words."""
-    auc, accuracy = ceiling(part, contents)
+    auc, accuracy = compute_ceiling(part, contents)
     on = f" on the {SIDES[side]} side" if side else " on no side" if sided else ""
     words = (
         f"No model can pass macro ROC-AUC {auc:.3f} or accuracy {accuracy:.3f}{on}: {clashing} of "
         f"{len(part.examples)} examples are labelled in two ways."
     )
     effect = "A higher figure was reached on other labels, and a lower one may be all that can be reached."
-    return Finding("ceiling", "fault", words, effect)
+    return AuditFinding("ceiling", "fault", words, effect)
 
 
-def ceiling(dataset: Dataset, contents: Mapping[str, str]) -> tuple[float, float]:
+def compute_ceiling(dataset: Dataset, contents: Mapping[str, str]) -> tuple[float, float]:
     """The highest macro one-vs-rest ROC-AUC and the highest accuracy that any model can have.
 
     Examples of equal content get equal scores; the best are the shares of the classes among them, since no other order
@@ -130,14 +130,14 @@ def classes_of(dataset: Dataset) -> tuple[dict[str, Any], ...]:
     )
 
 
-def balance(dataset: Dataset, classes: Sequence[Mapping[str, Any]]) -> Finding:
+def balance(dataset: Dataset, classes: Sequence[Mapping[str, Any]]) -> AuditFinding:
     """Whether the classes are of one size."""
     largest, smallest = (pick(classes, key=lambda row: row["total"]) for pick in (max, min))
     most, least = largest["total"], smallest["total"]
     if most == least:
-        return Finding("balance", "fine", f"The classes are of one size: {most} examples each.")
+        return AuditFinding("balance", "fine", f"The classes are of one size: {most} examples each.")
     if most <= UNEVEN * least:
-        return Finding("balance", "fine", f"The classes are of about one size: {least} to {most} examples.")
+        return AuditFinding("balance", "fine", f"The classes are of about one size: {least} to {most} examples.")
     words = f"The largest class, {largest['class']}, has {most} examples; the smallest, {smallest['class']}, {least}."
     if dataset.task == "multi":
         effect = f"A figure over all answers says little about {smallest['class']}: read each class's own."
@@ -146,16 +146,16 @@ def balance(dataset: Dataset, classes: Sequence[Mapping[str, Any]]) -> Finding:
         effect = (
             f"Always to answer {largest['class']} is right in {share:.1%} of all cases: read macro F1 beside accuracy."
         )
-    return Finding("balance", "caution", words, effect)
+    return AuditFinding("balance", "caution", words, effect)
 
 
-def few_tests(classes: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+def few_tests(classes: Sequence[Mapping[str, Any]]) -> Iterator[AuditFinding]:
     """Classes with so few test examples that a figure on them says little."""
     few = [row for row in classes if row["test"] < FEW]
     if not any(row["test"] for row in classes):
         return
     if not few:
-        yield Finding("few_tests", "fine", f"Every class has {FEW} test examples or more.")
+        yield AuditFinding("few_tests", "fine", f"Every class has {FEW} test examples or more.")
         return
     fewest = min(few, key=lambda row: row["test"])
     n = fewest["test"]
@@ -163,19 +163,19 @@ def few_tests(classes: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     effect = f"Even if all {n} are answered right, the 95 % interval of that class's recall begins at {lowest(n):.2f}."
     if not n:
         effect = f"Nothing can be said of {fewest['class']}, and macro figures are of the other classes."
-    yield Finding("few_tests", "caution", words, effect)
+    yield AuditFinding("few_tests", "caution", words, effect)
 
 
 def lowest(n: int) -> float:
     """Where the 95 % interval of a share begins that is 1 in `n` examples."""
-    return wilson(n, n)[0] if n else 0.0
+    return compute_wilson_interval(n, n)[0] if n else 0.0
 
 
-def unobserved(dataset: Dataset) -> Finding:
+def unobserved(dataset: Dataset) -> AuditFinding:
     """How much of a multi-label table nobody judged."""
     judged, all_ = sum(len(e.labels) for e in dataset.examples), len(dataset.examples) * len(dataset.class_names)
     if judged == all_:
-        return Finding("unobserved", "fine", f"All {all_} cells of the table of labels are judged.")
+        return AuditFinding("unobserved", "fine", f"All {all_} cells of the table of labels are judged.")
     words = f"Judged cells of the table of labels: {judged} of {all_}; the others are unknown, and not absent."
     effect = "Whoever counts an unknown cell as an answer measures something else: here only judged cells count."
-    return Finding("unobserved", "caution", words, effect)
+    return AuditFinding("unobserved", "caution", words, effect)

@@ -22,7 +22,7 @@ from musicml.data.audit import audio_fingerprint, image_hash
 from musicml.data.datasets.base import Dataset, Example
 from musicml.data.io import audio, decoders, images
 from musicml.utils import files, parallel, terminal
-from musicml.utils.errors import BadInput, printable
+from musicml.utils.errors import InputError, make_printable
 
 VERSION = 1  # raise it whenever a look changes
 BATCH = 256  # looks in a file
@@ -81,7 +81,7 @@ def keys_of(dataset: Dataset, root: Path) -> dict[str, str]:
     endings = {example.id: example.path.suffix.lower() for example in there.examples}
     return {
         name: f"{digest}{endings[name] or '.'}"
-        for name, digest in file_digests.digests(there, root)
+        for name, digest in file_digests.digest_examples(there, root)
         if not digest.startswith("unread:")
     }
 
@@ -89,16 +89,16 @@ def keys_of(dataset: Dataset, root: Path) -> dict[str, str]:
 def named(look: Look, name: str) -> Look:
     """A look at a file whose error calls it by its name: equal files share one look."""
     error = look.facts.get("error")
-    return look if error is None else Look({"error": error.replace(ITS_NAME, printable(name))})
+    return look if error is None else Look({"error": error.replace(ITS_NAME, make_printable(name))})
 
 
 def look_at_all(fresh: dict[str, Example], kind: str, home: Path, say: Callable[[str], None]) -> dict[str, Look]:
     """Look at files and keep what they show, a batch at a time: a second try goes on where the first was stopped."""
     jobs = [(kind, str(example.path), example.id) for example in fresh.values()]
     say(f"audit: looking at {len(jobs)} files, once")
-    progress, found, batch = parallel.Progress(len(jobs), say), {}, {}
+    progress, found, batch = parallel.ProgressLog(len(jobs), say), {}, {}
     passing: dict[str, Look] = {}
-    with parallel.mapping(len(jobs), POOL_FROM[kind]) as run:
+    with parallel.open_parallel_map(len(jobs), POOL_FROM[kind]) as run:
         for key, look in zip(fresh, run(look_at, jobs), strict=True):
             (passing if look.facts.get("error") == CLOSED else batch)[key] = look  # a disk may answer the next time
             progress.at(len(found) + len(batch))
@@ -111,22 +111,24 @@ def look_at_all(fresh: dict[str, Example], kind: str, home: Path, say: Callable[
 def look_at(job: tuple[str, str, str]) -> Look:
     """Look at one file: its kind, its path and what to call it."""
     kind, path, name = job
-    with terminal.quiet():  # libraries write to the terminal about damaged files
+    with terminal.suppress_stderr():  # libraries write to the terminal about damaged files
         try:
             return look_at_sound(Path(path), name) if kind == "sound" else look_at_picture(Path(path), name)
-        except BadInput as error:
-            return Look({"error": str(error).replace(printable(name), ITS_NAME)})
+        except InputError as error:
+            return Look({"error": str(error).replace(make_printable(name), ITS_NAME)})
         except OSError:
             return Look({"error": CLOSED})
 
 
 def look_at_sound(path: Path, name: str) -> Look:
     """Hear a sound block by block: its landmarks, and what is wrong with it."""
-    with decoders.stream_of(path, name) as (stream, file, kind):
+    with decoders.open_stream(path, name) as (stream, file, kind):
         heard = Hearing(stream.sample_rate)
-        n_samples, n_frames, _ = audio.decode(stream, None, audio.MOST_SECONDS, name, heard.take)
-        long = n_frames >= audio.most_frames(stream, audio.MOST_SECONDS)
-        lacking = audio.completeness(stream, n_frames, audio.MOST_SECONDS, name) or audio.open_end(file, kind)
+        n_samples, n_frames, _ = audio.decode_audio(stream, None, audio.MAX_SECONDS, name, heard.take)
+        long = n_frames >= audio.compute_max_frames(stream, audio.MAX_SECONDS)
+        lacking = audio.check_completeness(stream, n_frames, audio.MAX_SECONDS, name) or audio.check_truncated(
+            file, kind
+        )
         facts = {
             "seconds": round(n_samples / stream.sample_rate, 4),
             "sample_rate": stream.sample_rate,
@@ -135,7 +137,7 @@ def look_at_sound(path: Path, name: str) -> Look:
             "full": round(heard.full / n_samples, 6),
             "cut": bool(lacking) and not long,
             "long": bool(lacking) and long,
-            "warnings": decoders.misnamed(name, kind),
+            "warnings": decoders.check_extension(name, kind),
         }
     return Look(facts, audio_fingerprint.find(heard.whole()).tobytes())
 
@@ -145,7 +147,7 @@ class Hearing:
 
     def __init__(self, sample_rate: int):
         self.peak, self.full, self.parts = 0.0, 0, []
-        self.resample = audio.resampler(sample_rate, audio_fingerprint.SAMPLE_RATE)
+        self.resample = audio.make_resampler(sample_rate, audio_fingerprint.SAMPLE_RATE)
 
     def take(self, block: np.ndarray) -> None:
         """Hear the next samples, [shape=(n,)], n > 0."""
@@ -161,7 +163,7 @@ class Hearing:
 
 def look_at_picture(path: Path, name: str) -> Look:
     """See a picture: its marks, and what is odd about it."""
-    picture = images.read(path, name)
+    picture = images.load_image(path, name)
     height, width, _ = picture.pixels.shape
     facts = {"width": width, "height": height, "warnings": list(picture.warnings)}
     return Look(facts, image_hash.marks(picture.pixels))
@@ -175,7 +177,7 @@ def kept(batch: dict[str, Look], home: Path) -> dict[str, Look]:
     if batch:
         name = hashlib.blake2b("".join(batch).encode(), digest_size=12).hexdigest()
         marks = [np.frombuffer(look.marks, np.uint8) for look in batch.values()]
-        with files.whole(home / f"{name}.npz") as temporary:
+        with files.write_atomically(home / f"{name}.npz") as temporary:
             np.savez(
                 temporary,
                 facts=np.array(json.dumps([[digest, look.facts] for digest, look in batch.items()])),

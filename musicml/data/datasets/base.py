@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from musicml.utils import files
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 SPLITS = ("train", "val", "test")
 
@@ -152,58 +152,58 @@ def check_classes(dataset: Dataset, where: Path) -> Dataset:
 
     Raises
     ------
-    BadInput
+    InputError
         If there are fewer than two classes, or a class without an example.
     """
     if len(dataset.class_names) < 2:
         names = ", ".join(dataset.class_names) or "none"
-        raise BadInput(
+        raise InputError(
             f"{where} must hold at least two classes, and holds {len(dataset.class_names)} ({names}): "
             "put each class's files in a folder of its own."
         )
     seen = {name for example in dataset.examples for name, present in example.labels.items() if present}
     empty = [name for name in dataset.class_names if name not in seen]
     if empty:
-        raise BadInput(
+        raise InputError(
             f"every class in {where} must have a file that can be used, and {', '.join(empty)} has none: "
             "add files to it or remove its folder."
         )
     return dataset
 
 
-def visible_files(folder: Path) -> Iterator[Path]:
+def list_visible_files(folder: Path) -> Iterator[Path]:
     """Every file below `folder`, sorted, without hidden ones and without what lies in hidden folders."""
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
             continue
         if path.is_dir() and not path.is_symlink():  # a link may lead round in a circle
-            yield from visible_files(path)
+            yield from list_visible_files(path)
         elif path.is_file():
             yield path
 
 
-def visible_folders(folder: Path) -> list[Path]:
+def list_visible_folders(folder: Path) -> list[Path]:
     """The folders directly in `folder`, sorted by name; one that begins with a dot is not a class."""
     return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
-def find(root: Path, *names: str) -> Path:
+def find_path(root: Path, *names: str) -> Path:
     """The first of `names` that exists below `root`; archives unpack with or without an outer folder.
 
     Raises
     ------
-    BadInput
+    InputError
         If none of them is there.
     """
     for name in names:
         if (root / name).exists():
             return root / name
-    raise BadInput(
+    raise InputError(
         f"{root} must hold {names[0]} as the data set's archive does, and does not: unpack the archive there again."
     )
 
 
-def source_of(root: Path) -> dict:
+def read_source(root: Path) -> dict:
     """What SOURCE.json in the data set's folder says of where it came from; its folder's name where there is none."""
     path = root / "SOURCE.json"
     return files.read_json(path) if path.is_file() else {"source": "placed by hand", "sample": False}

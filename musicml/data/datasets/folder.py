@@ -16,13 +16,13 @@ from musicml.data.datasets.base import (
     Example,
     Excluded,
     check_classes,
-    source_of,
-    visible_files,
-    visible_folders,
+    list_visible_files,
+    list_visible_folders,
+    read_source,
 )
 from musicml.data.io import audio, images
 from musicml.utils import files
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 SIDES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
@@ -32,26 +32,26 @@ def load(root: Path) -> Dataset:
 
     Raises
     ------
-    BadInput
+    InputError
         If the folder is missing, holds no sound and no pictures, fewer than two classes, or an empty class.
     """
     if not root.is_dir():
-        raise BadInput(f"a folder of class folders must be there to be read, and {root} is not: check the path.")
+        raise InputError(f"a folder of class folders must be there to be read, and {root} is not: check the path.")
     classes = list(class_folders(root))
-    kind = kind_of((path for _, folder in classes for path in visible_files(folder)), root)
-    suffixes = audio.SUFFIXES if kind == "sound" else images.SUFFIXES
+    kind = kind_of((path for _, folder in classes for path in list_visible_files(folder)), root)
+    suffixes = audio.AUDIO_SUFFIXES if kind == "sound" else images.IMAGE_SUFFIXES
     groups = read_groups(root / "groups.csv")
     examples, excluded = [], unused(root, {folder for _, folder in classes})
     for side, folder in classes:
         labels = {folder.name: True}  # one for all in the folder
-        for path in visible_files(folder):
+        for path in list_visible_files(folder):
             name = path.relative_to(root).as_posix()
             if path.suffix.lower() in suffixes:
                 examples.append(Example(name, root, labels, groups.get(name, name), side))
             else:
                 excluded.append(Excluded(name, f"not a {kind} file by its ending"))
     if groups and examples and not any(example.id in groups for example in examples):
-        raise BadInput(
+        raise InputError(
             f"groups.csv must name files as they lie below {root}, such as {examples[0].id}, and names none of them "
             f"(its first is {next(iter(groups))}): mend its column file."
         )
@@ -73,18 +73,18 @@ def load(root: Path) -> Dataset:
 
 def is_sample(root: Path) -> bool:
     """Whether the folder lies in generated data, which says so in a SOURCE.json above it."""
-    return any(bool(source_of(home).get("sample")) for home in (root.resolve(), *root.resolve().parents[:4]))
+    return any(bool(read_source(home).get("sample")) for home in (root.resolve(), *root.resolve().parents[:4]))
 
 
 def class_folders(root: Path) -> list[tuple[str, Path]]:
     """Each class folder with its side; the side is empty where `root` has no `train` folder."""
-    folders = visible_folders(root)
+    folders = list_visible_folders(root)
     sides = [(SIDES[folder.name.lower()], folder) for folder in folders if folder.name.lower() in SIDES]
     if "train" in dict(sides):
-        return [(side, folder) for side, home in sides for folder in visible_folders(home)]
+        return [(side, folder) for side, home in sides for folder in list_visible_folders(home)]
     if sides and len(sides) == len(folders):
         names = ", ".join(folder.name for folder in folders)
-        raise BadInput(f"{root} must have a folder train beside {names}, and has none: add it.")
+        raise InputError(f"{root} must have a folder train beside {names}, and has none: add it.")
     return [("", folder) for folder in folders]
 
 
@@ -103,12 +103,12 @@ def unused(root: Path, classes: set[Path]) -> list[Excluded]:
 def kind_of(paths: Iterable[Path], root: Path) -> str:
     """`sound` or `picture`, whichever most of the files are."""
     endings = Counter(
-        "sound" if path.suffix.lower() in audio.SUFFIXES else "picture"
+        "sound" if path.suffix.lower() in audio.AUDIO_SUFFIXES else "picture"
         for path in paths
-        if path.suffix.lower() in audio.SUFFIXES | images.SUFFIXES
+        if path.suffix.lower() in audio.AUDIO_SUFFIXES | images.IMAGE_SUFFIXES
     )
     if not endings:
-        raise BadInput(
+        raise InputError(
             f"{root} must hold class folders with sound or picture files, and no such file is there: "
             "put each class's files in a folder named for the class."
         )

@@ -25,16 +25,16 @@ from musicml.data.datasets.base import Dataset, Example, Repair
 from musicml.data.io import audio
 
 LISTS = {"train": "train_filtered.txt", "val": "valid_filtered.txt", "test": "test_filtered.txt"}
-INDEX = "GTZANindex_sturm.txt"
+ARTIST_INDEX = "GTZANindex_sturm.txt"
 
 
 def load(root: Path, as_published: bool = False) -> Dataset:
     """Load GTZAN from `root`, with artists as groups and the filtered lists as official sides, where they are there."""
-    tracks, splits = base.find(root, "Data/genres_original", "genres_original", "genres"), root / "splits"
-    written = read_artists(splits / INDEX)
-    artists, sides = one_spelling(written), {} if as_published else read_sides(splits)
+    tracks, splits = base.find_path(root, "Data/genres_original", "genres_original", "genres"), root / "splits"
+    written = read_artists(splits / ARTIST_INDEX)
+    artists, sides = unify_artist_names(written), {} if as_published else read_sides(splits)
     hidden = hidden_folders(tracks)
-    genres = sorted(base.visible_folders(tracks) + (hidden if as_published else []))
+    genres = sorted(base.list_visible_folders(tracks) + (hidden if as_published else []))
     labels = {genre.name: {genre.name: True} for genre in genres}  # one for all of a genre
     examples = [
         Example(
@@ -55,7 +55,7 @@ def load(root: Path, as_published: bool = False) -> Dataset:
         "genre",
         tuple(genre.name for genre in genres),
         tuple(examples),
-        source=base.source_of(root),
+        source=base.read_source(root),
         notes=(
             f"{len(artists)} tracks have a named artist; each other track is a group of its own",
             *(faults_of(hidden) if as_published else notes_on(root, sides, repairs)),
@@ -69,7 +69,7 @@ def load(root: Path, as_published: bool = False) -> Dataset:
 
 def sounds(folder: Path) -> list[Path]:
     """The sound files below a folder, sorted."""
-    return [path for path in base.visible_files(folder) if path.suffix.lower() in audio.SUFFIXES]
+    return [path for path in base.list_visible_files(folder) if path.suffix.lower() in audio.AUDIO_SUFFIXES]
 
 
 def hidden_folders(tracks: Path) -> list[Path]:
@@ -115,7 +115,7 @@ def faults_of(hidden: list[Path]) -> list[str]:
 def lacking(root: Path) -> str | None:
     """The sentence that says which lists for an honest split are missing in GTZAN's folder `root`; None if none is."""
     splits = root / "splits"
-    missing = [name for name in (*LISTS.values(), INDEX) if not (splits / name).is_file()]
+    missing = [name for name in (*LISTS.values(), ARTIST_INDEX) if not (splits / name).is_file()]
     if not missing:
         return None
     return (
@@ -134,19 +134,19 @@ def read_artists(index: Path) -> dict[str, str]:
     return {Path(row[0].strip()).stem: row[1].strip() for row in rows if row[1].strip()}
 
 
-def one_spelling(artists: dict[str, str]) -> dict[str, str]:
+def unify_artist_names(artists: dict[str, str]) -> dict[str, str]:
     """Track → artist, each artist written as most of their tracks have it.
 
-    >>> one_spelling({"a": "Earth Wind and Fire", "b": "Earth Wind and Fire", "c": "Earth, Wind & Fire"})["c"]
+    >>> unify_artist_names({"a": "Earth Wind and Fire", "b": "Earth Wind and Fire", "c": "Earth, Wind & Fire"})["c"]
     'Earth Wind and Fire'
     """
     spellings: dict[str, Counter] = defaultdict(Counter)
     for name in artists.values():
-        spellings[plain(name)][name] += 1
-    return {track: spellings[plain(name)].most_common(1)[0][0] for track, name in artists.items()}
+        spellings[normalize_name(name)][name] += 1
+    return {track: spellings[normalize_name(name)].most_common(1)[0][0] for track, name in artists.items()}
 
 
-def plain(name: str) -> str:
+def normalize_name(name: str) -> str:
     """A name without capitals, spaces and signs, `&` being `and`; as it is where it has no letters."""
     return re.sub(r"[\W_]", "", name.casefold().replace("&", "and")) or name
 

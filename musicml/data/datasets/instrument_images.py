@@ -12,20 +12,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from musicml.data.datasets import folder
-from musicml.data.datasets.base import Dataset, find, source_of
+from musicml.data.datasets.base import Dataset, find_path, read_source
 
 AS_IT_IS = "as published is the official split as it is: nothing in it is repaired"
 
 
 def load(root: Path, as_published: bool = False) -> Dataset:
     """Load the pictures from `root`, with the archive's own three sides; there is nothing to repair in its lists."""
-    pictures = find(root, "train", "30 Musical Instruments/train").parent
+    pictures = find_path(root, "train", "30 Musical Instruments/train").parent
     dataset = folder.load(pictures)
     return replace(
         dataset,
         name="instrument_images",
         answers="instrument",
-        source=source_of(root),
+        source=read_source(root),
         notes=(*dataset.notes, AS_IT_IS) if as_published else dataset.notes,
         as_published=as_published,
     )

@@ -22,7 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from musicml.data.datasets.base import Dataset, Example, Excluded, Repair, check_classes, find, source_of
+from musicml.data.datasets.base import Dataset, Example, Excluded, Repair, check_classes, find_path, read_source
 from musicml.data.datasets.label_tables import Row, Side, in_order, read_side
 
 CLASSES = {
@@ -69,8 +69,8 @@ def load(root: Path, as_published: bool = False) -> Dataset:
     train, test = (
         read_side(
             name.lower(),
-            find(root, f"{name}_submission/{name}_submission", f"{name}_submission"),
-            find(root, f"Metadata_{name}.csv"),
+            find_path(root, f"{name}_submission/{name}_submission", f"{name}_submission"),
+            find_path(root, f"Metadata_{name}.csv"),
             CLASSES,
         )
         for name in ("Train", "Test")
@@ -84,7 +84,7 @@ def load(root: Path, as_published: bool = False) -> Dataset:
         ("drum", "guitar", "piano", "violin"),
         tuple(taken.examples),
         (*train.lost, *test.lost, *taken.excluded),
-        source_of(root),
+        read_source(root),
         tuple(taken.notes),
         tuple(taken.repairs),
         as_published,

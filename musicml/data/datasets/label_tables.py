@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from musicml.data.datasets.base import Excluded, visible_files
+from musicml.data.datasets.base import Excluded, list_visible_files
 from musicml.data.io import audio
 from musicml.utils import files
 
@@ -78,7 +78,7 @@ def read_side(split: str, folder: Path, table: Path, classes: Mapping[str, str])
     ----------
     classes : class, as a row may write it → the class that this means
     """
-    on_disk = [path for path in visible_files(folder) if path.suffix.lower() in audio.SUFFIXES]
+    on_disk = [path for path in list_visible_files(folder) if path.suffix.lower() in audio.AUDIO_SUFFIXES]
     rows, lost = read_rows(table, on_disk, classes)
     return Side(split, table.name, tuple(rows), tuple(lost), tuple(on_disk))
 

@@ -12,12 +12,22 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from musicml.data.datasets.base import Dataset, Example, Excluded, Repair
-from musicml.utils.errors import BadInput, nearest
+from musicml.utils.errors import InputError, suggest_names
 
-__all__ = ["NAMES", "Dataset", "Example", "Excluded", "Repair", "home", "load", "load_again", "load_folder"]
+__all__ = [
+    "DATASET_NAMES",
+    "Dataset",
+    "Example",
+    "Excluded",
+    "Repair",
+    "find_dataset_folder",
+    "load_dataset",
+    "reload_dataset",
+    "load_folder",
+]
 
 NOT_DATA = {"base", "folder", "label_tables", "loading"}
-NAMES = tuple(
+DATASET_NAMES = tuple(
     sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]) if module.name not in NOT_DATA)
 )
 
@@ -27,7 +37,7 @@ MISSING = (
 )
 
 
-def load(
+def load_dataset(
     name: str, data_root: Path, which: str = "auto", folder: Path | None = None, as_published: bool = False
 ) -> Dataset:
     """Load the data set `name`, or the folder `folder` in its place, from disk; nothing is fetched.
@@ -42,22 +52,26 @@ def load(
 
     Raises
     ------
-    BadInput
+    InputError
         If there is no such data set, or it is not on the disk; or if one's own folder shall be as published.
     """
     if folder is not None:
         if as_published:
-            raise BadInput(
+            raise InputError(
                 f'data.protocol = "as_published" must go with a data set that musicml repairs, and {folder} is a '
                 'folder of your own, in which nothing is repaired: take "honest".'
             )
         return load_folder(folder)
-    if name not in NAMES:
-        raise BadInput(f"data.dataset = {name!r} must be a data set that musicml knows: {nearest(name, NAMES)}")
-    return importlib.import_module(f"musicml.data.datasets.{name}").load(home(name, data_root, which), as_published)
+    if name not in DATASET_NAMES:
+        raise InputError(
+            f"data.dataset = {name!r} must be a data set that musicml knows: {suggest_names(name, DATASET_NAMES)}"
+        )
+    return importlib.import_module(f"musicml.data.datasets.{name}").load(
+        find_dataset_folder(name, data_root, which), as_published
+    )
 
 
-def load_again(data: Mapping, data_root: Path | None = None) -> Dataset:
+def reload_dataset(data: Mapping, data_root: Path | None = None) -> Dataset:
     """The data set that a run was made from.
 
     Parameters
@@ -68,17 +82,17 @@ def load_again(data: Mapping, data_root: Path | None = None) -> Dataset:
     folder = Path(data["folder"]) if data["folder"] else None
     which = "sample" if data["sample"] and not folder else "real"
     as_published = data.get("as_published", False)
-    return load(data["dataset"], Path(data_root or data["root"]), which, folder, as_published)
+    return load_dataset(data["dataset"], Path(data_root or data["root"]), which, folder, as_published)
 
 
-def home(name: str, data_root: Path, which: str = "auto") -> Path:
+def find_dataset_folder(name: str, data_root: Path, which: str = "auto") -> Path:
     """The folder that `load` reads for the data set `name`."""
     real, sample = Path(data_root) / name, Path(data_root) / "sample" / name
     choices = {"auto": [real, sample], "real": [real], "sample": [sample]}[which]
     for folder in choices:
         if folder.is_dir():
             return folder
-    raise BadInput(MISSING.format(name=name, real=real, sample=sample))
+    raise InputError(MISSING.format(name=name, real=real, sample=sample))
 
 
 def load_folder(root: Path) -> Dataset:

@@ -20,9 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
-from musicml.data.datasets.base import Dataset, Example, Excluded, Repair, check_classes, find, source_of
+from musicml.data.datasets.base import Dataset, Example, Excluded, Repair, check_classes, find_path, read_source
 from musicml.utils import files
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 Relevances = dict[str, dict[str, float]]  # clip → instrument → how sure its listeners were, in 0..1
 STAND_IN = "the VGGish features are a stand-in of the same shape, made from band energies"
@@ -32,22 +32,22 @@ ASKED = "voice"  # the one class whose judged clips the published system used
 
 def load(root: Path, as_published: bool = False) -> Dataset:
     """Load OpenMIC-2018 from `root`, with artists as groups and the official split."""
-    home = find(root, "openmic-2018/audio", "audio").parent
-    order = files.read_json(find(home, "class-map.json"))
+    home = find_path(root, "openmic-2018/audio", "audio").parent
+    order = files.read_json(find_path(home, "class-map.json"))
     names = tuple(sorted(order, key=order.get))
-    relevances = read_relevances(find(home, "openmic-2018-aggregated-labels.csv"))
+    relevances = read_relevances(find_path(home, "openmic-2018-aggregated-labels.csv"))
     paths = {path.stem: path.relative_to(home).as_posix() for path in sorted((home / "audio").glob("*/*.ogg"))}
     excluded = left_out(relevances, paths, as_published)
     relevances = {key: cells for key, cells in relevances.items() if file_of(key) not in excluded}
     labels = read_as_published(relevances, names) if as_published else judged(relevances)
-    known = files.read_csv(find(home, "openmic-2018-metadata.csv"), "sample_key", "artist_id")
+    known = files.read_csv(find_path(home, "openmic-2018-metadata.csv"), "sample_key", "artist_id")
     artists = {row["sample_key"]: row["artist_id"] for row in known}
     sides = read_sides(home)
     examples = [
         Example(key, home, labels[key], f"artist {artists.get(key) or key}", sides.get(key, ""), paths[key])
         for key in sorted(labels)
     ]
-    source = source_of(root)
+    source = read_source(root)
     notes = faults_of(relevances, names) if as_published else notes_on(relevances)
     dataset = Dataset(
         "openmic",
@@ -122,7 +122,7 @@ def read_relevances(path: Path) -> Relevances:
         try:
             found[row["sample_key"]][row["instrument"]] = float(row["relevance"])
         except (TypeError, ValueError):
-            raise BadInput(
+            raise InputError(
                 f"{path} must hold numbers as relevance, and {row['sample_key']} has {row['relevance']}: put the file "
                 "back as it was."
             ) from None
@@ -134,7 +134,7 @@ def read_sides(home: Path) -> dict[str, str]:
     return {
         key: side
         for side in ("train", "test")
-        for key in find(home, f"partitions/split01_{side}.csv").read_text().split()
+        for key in find_path(home, f"partitions/split01_{side}.csv").read_text().split()
     }
 
 

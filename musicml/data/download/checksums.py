@@ -11,7 +11,7 @@ from typing import Any
 
 from musicml.data.download import messages
 from musicml.data.download.messages import Wanted
-from musicml.data.download.sources import Origin
+from musicml.data.download.sources import Source
 from musicml.utils import files
 
 HASHES = "hashes.json"
@@ -33,7 +33,7 @@ def digests(path: Path, *names: str) -> list[str]:
 
 
 def compare(
-    origin: Origin,
+    origin: Source,
     version: str | None,
     sha256: str,
     n_bytes: int,
@@ -47,7 +47,7 @@ def compare(
 
     Raises
     ------
-    BadInput
+    InputError
         If it is another.
     """
     path = archives / HASHES
@@ -72,7 +72,7 @@ def read(path: Path) -> dict[str, Any]:
     return known if isinstance(known, dict) else {}
 
 
-def source(origin: Origin, version: str | None, sha256: str | None, n_bytes: int | None) -> dict[str, Any]:
+def source(origin: Source, version: str | None, sha256: str | None, n_bytes: int | None) -> dict[str, Any]:
     """What SOURCE.json says of a data set that was fetched."""
     return {
         "source": f"{origin.host} {origin.ref}",

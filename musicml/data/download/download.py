@@ -20,16 +20,16 @@ from typing import Any
 
 from musicml.data.download import checksums, gtzan_lists, install
 from musicml.data.download.messages import Wanted
-from musicml.data.download.sources import ORIGINS, Origin
-from musicml.utils.errors import BadInput, nearest
+from musicml.data.download.sources import SOURCES, Source
+from musicml.utils.errors import InputError, suggest_names
 
-__all__ = ["ORIGINS", "Fetched", "Origin", "check", "fetch"]
+__all__ = ["SOURCES", "DownloadedDataset", "Source", "check_request", "download_dataset"]
 
 ARCHIVES = ".archives"
 
 
 @dataclass(frozen=True)
-class Fetched:
+class DownloadedDataset:
     """A data set that is there.
 
     Attributes
@@ -55,31 +55,31 @@ class Fetched:
         return told if self.lacks else {key: value for key, value in told.items() if key != "lacks"}
 
 
-def check(names: Sequence[str], given: Path | None = None, lists_from: Path | None = None) -> None:
+def check_request(names: Sequence[str], given: Path | None = None, lists_from: Path | None = None) -> None:
     """Refuse what could not be fetched, before anything is.
 
     Raises
     ------
-    BadInput
+    InputError
         If one of the names is none, or what is given is not for these.
     """
     for name in names:
-        if name not in ORIGINS:
-            raise BadInput(f"{name!r} must be a data set that can be fetched: {nearest(name, ORIGINS)}")
+        if name not in SOURCES:
+            raise InputError(f"{name!r} must be a data set that can be fetched: {suggest_names(name, SOURCES)}")
     if given is not None and len(names) != 1:
-        raise BadInput("--from must go with the name of the one data set that it is: name that one.")
+        raise InputError("--from must go with the name of the one data set that it is: name that one.")
     if lists_from is not None and "gtzan" not in names:
-        raise BadInput(f"--lists must go with gtzan, and {', '.join(names)} has no such lists: leave it out.")
+        raise InputError(f"--lists must go with gtzan, and {', '.join(names)} has no such lists: leave it out.")
 
 
-def fetch(
+def download_dataset(
     name: str,
     data_root: Path,
     given: Path | None = None,
     lists_from: Path | None = None,
     keep_archive: bool = False,
     say: Callable[[str], None] = print,
-) -> Fetched:
+) -> DownloadedDataset:
     """Bring the data set `name` to `data_root/name`, unless it is there.
 
     Parameters
@@ -93,62 +93,64 @@ def fetch(
 
     Raises
     ------
-    BadInput
+    InputError
         If there is no such data set, it can't be had, or it is not what it should be.
     KeyboardInterrupt
         If a person stops it; the words say how to go on.
 
-    >>> fetch("openmic", Path("data")).version
+    >>> download_dataset("openmic", Path("data")).version
     '1.0.0'
     """
-    check([name], given, lists_from)
+    check_request([name], given, lists_from)
     with install.in_a_sentence(Path(data_root) / name):
-        return at_home(name, Path(data_root) / name, given, lists_from, keep_archive, say)
+        return ensure_dataset(name, Path(data_root) / name, given, lists_from, keep_archive, say)
 
 
-def at_home(
+def ensure_dataset(
     name: str,
     folder: Path,
     given: Path | None,
     lists_from: Path | None,
     keep_archive: bool,
     say: Callable[[str], None],
-) -> Fetched:
+) -> DownloadedDataset:
     """The data set in its `folder`, where it is or is brought to, with its lists."""
-    origin = ORIGINS[name]
+    origin = SOURCES[name]
     wanted = Wanted(name, origin.host, origin.page, "--from", " ".join(("musicml", "fetch", name)))
     listed = None if lists_from is None else gtzan_lists.read(lists_from)  # before an hour of fetching
     if not install.there(folder, name):
-        made = brought(wanted, folder, given, listed is None, keep_archive, say)
+        made = download_and_install(wanted, folder, given, listed is None, keep_archive, say)
     elif given is None:
         say(f"{folder}: {name}, already there")
-        made = described(name, folder, already_there=True)
+        made = describe_dataset(name, folder, already_there=True)
     else:
-        raise BadInput(f"{folder} must be free for what --from names, and holds the data set: move it away first.")
-    return with_lists(made, listed, say) if name == "gtzan" else made
+        raise InputError(f"{folder} must be free for what --from names, and holds the data set: move it away first.")
+    return add_gtzan_lists(made, listed, say) if name == "gtzan" else made
 
 
-def brought(
+def download_and_install(
     wanted: Wanted, folder: Path, given: Path | None, own_lists: bool, keep_archive: bool, say: Callable[[str], None]
-) -> Fetched:
+) -> DownloadedDataset:
     """The data set, unpacked, looked at, and only then under its name; `own_lists` as `homes.recognised` takes it."""
     from musicml.data.download import local as by_hand
 
     with install.held(folder), install.beside(folder) as temporary:
         if given is None:
-            fetched(wanted, temporary, folder, keep_archive, say)
+            download_archive(wanted, temporary, folder, keep_archive, say)
         else:
-            facts = by_hand.take(given, ORIGINS[wanted.name], temporary, folder.parent, own_lists, say)
+            facts = by_hand.take(given, SOURCES[wanted.name], temporary, folder.parent, own_lists, say)
             install.settle(temporary, folder, facts, given, say, own_lists)
-    return described(wanted.name, folder)
+    return describe_dataset(wanted.name, folder)
 
 
-def fetched(wanted: Wanted, temporary: Path, folder: Path, keep_archive: bool, say: Callable[[str], None]) -> None:
+def download_archive(
+    wanted: Wanted, temporary: Path, folder: Path, keep_archive: bool, say: Callable[[str], None]
+) -> None:
     """Fetch the archive and give the data set in it its name; afterwards the archive goes, and a bad one too."""
     from musicml.data.download import archives, verify
     from musicml.data.download import local as by_hand
 
-    origin = ORIGINS[wanted.name]
+    origin = SOURCES[wanted.name]
     try:
         archive = verify.archive_of(origin, folder.parent / ARCHIVES, wanted, say)
         archives.room_for(folder.parent, archive.contents.n_bytes)
@@ -157,7 +159,7 @@ def fetched(wanted: Wanted, temporary: Path, folder: Path, keep_archive: bool, s
         try:
             by_hand.unpack(archive.path, archive.contents, temporary, origin.name, say)
             install.settle(temporary, folder, facts, archive.path, say)
-        except BadInput as error:
+        except InputError as error:
             if getattr(error.__cause__, "errno", None) is None:  # for trouble of the disk it is not to blame
                 archive.discard()
             raise
@@ -167,22 +169,24 @@ def fetched(wanted: Wanted, temporary: Path, folder: Path, keep_archive: bool, s
         if not keep_archive:
             archive.discard()
     finally:
-        tidy(folder.parent / ARCHIVES)
+        remove_empty_archive_folder(folder.parent / ARCHIVES)
 
 
-def tidy(archives: Path) -> None:
+def remove_empty_archive_folder(archives: Path) -> None:
     """Remove the folder of archives, if there is none in it."""
     with contextlib.suppress(OSError):
         archives.rmdir()
 
 
-def described(name: str, folder: Path, already_there: bool = False) -> Fetched:
+def describe_dataset(name: str, folder: Path, already_there: bool = False) -> DownloadedDataset:
     """What a data set's SOURCE.json says of it."""
     known = checksums.read(folder / "SOURCE.json")
-    return Fetched(name, folder, known.get("version"), known.get("sha256"), known.get("bytes"), already_there)
+    return DownloadedDataset(name, folder, known.get("version"), known.get("sha256"), known.get("bytes"), already_there)
 
 
-def with_lists(made: Fetched, listed: dict[str, bytes] | None, say: Callable[[str], None]) -> Fetched:
+def add_gtzan_lists(
+    made: DownloadedDataset, listed: dict[str, bytes] | None, say: Callable[[str], None]
+) -> DownloadedDataset:
     """GTZAN with its lists; without them it is still there, and what it lacks is said."""
     if listed is not None:
         gtzan_lists.write(listed, made.folder)
@@ -191,9 +195,9 @@ def with_lists(made: Fetched, listed: dict[str, bytes] | None, say: Callable[[st
         try:
             with install.in_a_sentence(made.folder / gtzan_lists.SPLITS):
                 gtzan_lists.bring(made.folder, made.folder.parent / ARCHIVES, say)
-        except BadInput as error:
+        except InputError as error:
             return replace(made, lacks=str(error))
         finally:
-            tidy(made.folder.parent / ARCHIVES)
+            remove_empty_archive_folder(made.folder.parent / ARCHIVES)
         return replace(made, already_there=False)
     return made

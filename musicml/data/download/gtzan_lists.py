@@ -12,7 +12,7 @@ from pathlib import Path
 
 from musicml.data.download.messages import Wanted
 from musicml.utils import files
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 GITHUB = "https://raw.githubusercontent.com"
 SPLITS = "splits"
@@ -42,7 +42,7 @@ def bring(root: Path, archives: Path, say: Callable[[str], None] = print) -> Non
 
     Raises
     ------
-    BadInput
+    InputError
         If one can't be had, or is not what was published. Those that came before it are kept.
     """
     from musicml.data.download import web
@@ -60,7 +60,7 @@ def read(folder: Path) -> dict[str, bytes]:
 
     Raises
     ------
-    BadInput
+    InputError
         If one is not there, or is not what was published.
     """
     return {name: published(name, Path(folder)) for name in PLACES}
@@ -71,13 +71,13 @@ def check(root: Path, came: Path) -> None:
 
     Raises
     ------
-    BadInput
+    InputError
         If one that is there is another.
     """
     for name in PLACES:
         path = Path(root) / SPLITS / name
         if path.is_file() and not is_published(name, path.read_bytes()):
-            raise BadInput(
+            raise InputError(
                 f"{came} must bring GTZAN's list {name} as it was published (SHA-256 {SHA256[name][:8]}...), or none, "
                 "and brings another: remove it there to have it fetched, or give the published lists with --lists."
             )
@@ -94,10 +94,12 @@ def published(name: str, folder: Path) -> bytes:
     at_github = PLACES[name].rpartition("/")[2]  # where the index has another name
     path = next((folder / known for known in (name, at_github) if (folder / known).is_file()), None)
     if path is None:
-        raise BadInput(f"{folder} must hold GTZAN's list {name}, and does not: leave out --lists to fetch all of them.")
+        raise InputError(
+            f"{folder} must hold GTZAN's list {name}, and does not: leave out --lists to fetch all of them."
+        )
     content = path.read_bytes()
     if not is_published(name, content):
-        raise BadInput(
+        raise InputError(
             f"{path} must be GTZAN's list as it was published (SHA-256 {SHA256[name][:8]}...), and is not: "
             "leave out --lists to fetch it."
         )

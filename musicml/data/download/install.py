@@ -11,21 +11,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from musicml.data.datasets.base import Dataset, visible_folders
+from musicml.data.datasets.base import Dataset, list_visible_folders
 from musicml.data.download import checksums, gtzan_lists
-from musicml.data.download.sources import ORIGINS
+from musicml.data.download.sources import SOURCES
 from musicml.utils import files
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 
 def there(folder: Path, name: str) -> bool:
-    """Whether the data set is in its folder; BadInput where something else is."""
+    """Whether the data set is in its folder; InputError where something else is."""
     if not folder.exists() or folder.is_dir() and not any(folder.iterdir()):
         return False
     try:
         loaded(folder, name)
-    except BadInput as error:
-        raise BadInput(
+    except InputError as error:
+        raise InputError(
             f"{folder} must hold {name} or nothing, and holds something else ({why(error, folder)}): move it away, and "
             "fetch again."
         ) from None
@@ -38,7 +38,7 @@ def in_a_sentence(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        trouble = files.disk_trouble(error, Path(error.filename or path))
+        trouble = files.os_error_to_input_error(error, Path(error.filename or path))
         if trouble is error:
             raise
         raise trouble from error
@@ -64,7 +64,7 @@ def held(folder: Path) -> Iterator[None]:
 
     Raises
     ------
-    BadInput
+    InputError
         If another one is at it.
     """
     try:
@@ -78,12 +78,12 @@ def held(folder: Path) -> Iterator[None]:
             lock.parent.mkdir(parents=True, exist_ok=True)
             file = open(lock, "w")
         except OSError as error:
-            raise files.disk_trouble(error, folder) from error
+            raise files.os_error_to_input_error(error, folder) from error
         with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise BadInput(
+                raise InputError(
                     f"{folder} must be fetched by one at a time, and another is at it: wait for its end."
                 ) from None
             except OSError:  # a disk without locks, as some in a network are: as on Windows
@@ -117,7 +117,7 @@ def settle(
     """Give what was unpacked its name, if it is the data set; `came` is what it was unpacked or copied from."""
     home, dataset = recognised(temporary, folder.name, came, own_lists)
     n_files = sum(path.is_file() for path in home.rglob("*"))
-    n_examples, whole = len(dataset.examples), ORIGINS[folder.name].n_examples
+    n_examples, whole = len(dataset.examples), SOURCES[folder.name].n_examples
     files.write_json(home / "SOURCE.json", {**facts, "files": n_files, "examples": n_examples})
     try:
         if folder.exists():
@@ -125,11 +125,11 @@ def settle(
         os.replace(home, folder)
     except OSError as error:
         if error.errno == errno.ENOTEMPTY:
-            raise BadInput(
+            raise InputError(
                 f"{folder} must hold {folder.name} or nothing, and holds something else (it came meanwhile): move it "
                 "away, and fetch again."
             ) from error
-        raise files.disk_trouble(error, folder) from error
+        raise files.os_error_to_input_error(error, folder) from error
     say(f"{folder}: {folder.name}, {n_examples} examples")
     if n_examples < whole:
         say(f"{folder.name} has {whole} examples or more, and this copy {n_examples}: it is not the whole of it")
@@ -142,12 +142,12 @@ def recognised(root: Path, name: str, came: Path, own_lists: bool = True) -> tup
 
     Raises
     ------
-    BadInput
+    InputError
         If it is not that data set, was generated as sample data, or brings other lists than the published ones.
     """
     home, dataset = laid_out(root, name, came)
     if checksums.read(home / "SOURCE.json").get("sample"):
-        raise BadInput(
+        raise InputError(
             f"{came} must be the real {name}, and says in its SOURCE.json that it was generated as sample data: "
             f"`musicml fetch {name}` brings the real one."
         )
@@ -158,15 +158,15 @@ def recognised(root: Path, name: str, came: Path, own_lists: bool = True) -> tup
 
 def laid_out(temporary: Path, name: str, came: Path) -> tuple[Path, Dataset]:
     """Where the data set lies in what was unpacked, at the top or in the one folder there; and the data set."""
-    inside = [path for path in visible_folders(temporary) if path.name != "__MACOSX"]
+    inside = [path for path in list_visible_folders(temporary) if path.name != "__MACOSX"]
     try:
         return temporary, loaded(temporary, name)
-    except BadInput as error:
+    except InputError as error:
         refusal = error
     if len(inside) == 1:
-        with contextlib.suppress(BadInput):
+        with contextlib.suppress(InputError):
             return inside[0], loaded(inside[0], name)
-    raise BadInput(
+    raise InputError(
         f"{came} must hold {name} as it was published, and does not ({why(refusal, temporary)}): look for another copy."
     )
 
@@ -176,20 +176,20 @@ def loaded(root: Path, name: str) -> Dataset:
 
     Raises
     ------
-    BadInput
+    InputError
         If it is not that data set, or its tables are damaged.
     """
     try:
         return importlib.import_module(f"musicml.data.datasets.{name}").load(root)
-    except BadInput:
+    except InputError:
         raise
     except (ValueError, LookupError, TypeError) as error:
-        raise BadInput(
+        raise InputError(
             f"{root} must hold tables that can be read, and one can't be ({type(error).__name__}): look for another "
             "copy."
         ) from None
 
 
-def why(refusal: BadInput, root: Path) -> str:
+def why(refusal: InputError, root: Path) -> str:
     """A loader's refusal of a folder without its cure, which would be for a folder that a person made."""
     return str(refusal).replace(str(root), "it").rpartition(": ")[0] or str(refusal)

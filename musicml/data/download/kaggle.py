@@ -18,7 +18,7 @@ from musicml.data.download.http_session import Ask, Patient
 from musicml.data.download.kaggle_credentials import NOBODY, Login
 from musicml.data.download.messages import Refused, Wanted
 from musicml.data.download.retry import status_of
-from musicml.data.download.sources import Origin
+from musicml.data.download.sources import Source
 
 ACCOUNT = "https://www.kaggle.com/settings"  # where a person makes a token
 ASIDE = 15.0  # seconds to wait for an answer that can be done without
@@ -50,12 +50,12 @@ class Told:
     md5: str | None = None
 
 
-def bring(origin: Origin, to: Path, wanted: Wanted, room: Room, say: Say) -> Told:
+def bring(origin: Source, to: Path, wanted: Wanted, room: Room, say: Say) -> Told:
     """Fetch the archive of `origin` to `to`; for the parameters see `parts.bring`.
 
     Raises
     ------
-    BadInput
+    InputError
         If it can't be had, with or without the person's login.
     """
     try:
@@ -80,7 +80,7 @@ def bring(origin: Origin, to: Path, wanted: Wanted, room: Room, say: Say) -> Tol
     raise messages.refused(wanted, no)
 
 
-def brought_to_nobody(origin: Origin, to: Path, wanted: Wanted, room: Room, say: Say) -> Told:
+def brought_to_nobody(origin: Source, to: Path, wanted: Wanted, room: Room, say: Say) -> Told:
     """The archive, without a login: by Kaggle's library, or by its command where the library will not."""
     try:
         return brought(NOBODY, origin, to, wanted, room, say)
@@ -96,7 +96,7 @@ def told(wanted: Wanted, known: Told, say: Say) -> Told:
     return known
 
 
-def brought(login: Login, origin: Origin, to: Path, wanted: Wanted, room: Room, say: Say) -> Told:
+def brought(login: Login, origin: Source, to: Path, wanted: Wanted, room: Room, say: Say) -> Told:
     """The archive, asked for by one who may have it or not."""
     newest, licence = about(login, origin)
     version = origin.version or newest
@@ -105,7 +105,7 @@ def brought(login: Login, origin: Origin, to: Path, wanted: Wanted, room: Room, 
     return told(wanted, Told(version, licence, http_session.md5_of(headers)), say)
 
 
-def asked_by(login: Login, origin: Origin) -> Ask:
+def asked_by(login: Login, origin: Source) -> Ask:
     """Ask Kaggle's client for the archive; it is sent on to the storage, with the address signed anew each time."""
 
     def download(kaggle: Any) -> requests.Response:
@@ -119,7 +119,7 @@ def asked_by(login: Login, origin: Origin) -> Ask:
     return lambda start, mark: called(login, download, Patient(start, mark))
 
 
-def about(login: Login, origin: Origin) -> tuple[str | None, str]:
+def about(login: Login, origin: Source) -> tuple[str | None, str]:
     """The newest version's number and the licence, where Kaggle tells them; it need not, for anything to be fetched."""
 
     def look_up(kaggle: Any) -> tuple[str | None, str]:

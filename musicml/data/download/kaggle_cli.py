@@ -15,9 +15,9 @@ from pathlib import Path
 
 from musicml.data.download import archives, http_session, kaggle_credentials, messages
 from musicml.data.download.messages import Refused, Wanted
-from musicml.data.download.sources import Origin
+from musicml.data.download.sources import Source
 from musicml.utils import files
-from musicml.utils.progress import Progress
+from musicml.utils.progress import ByteProgress
 
 LOOK = 0.5  # seconds between looks at how far it is
 SILENCE = 5 * http_session.READ  # seconds without a byte, after which it is ended
@@ -29,14 +29,14 @@ FULL = re.compile(r"No space left on device|Disk quota exceeded")
 CUT = re.compile(r"Connection|IncompleteRead|timed out|does not match expected size")
 
 
-def bring(origin: Origin, to: Path, wanted: Wanted, say: Callable[[str], None]) -> None:
+def bring(origin: Source, to: Path, wanted: Wanted, say: Callable[[str], None]) -> None:
     """Fetch the archive of `origin` to `to` without a login; what came is kept, and the command goes on with it.
 
     Raises
     ------
     Refused
         If the server will not give it without a login.
-    BadInput
+    InputError
         If it can't be had.
     """
     archives.room_for(to.parent, 0)  # it does not tell how much will come
@@ -75,7 +75,7 @@ def clear(to: Path) -> None:
 
 def watch(process: subprocess.Popen, archive: Path, wanted: Wanted, say: Callable[[str], None]) -> None:
     """Show how far the command is by how large its file has become, until it ends or nothing has come for long."""
-    with Progress(wanted.name, say) as progress:
+    with ByteProgress(wanted.name, say) as progress:
         progress.begin(None)
         grown = time.monotonic()
         while process.poll() is None:
@@ -102,7 +102,7 @@ def trouble(wanted: Wanted, said: str, archive: Path) -> Exception:
     if OFFLINE.search(said):
         return messages.offline(wanted)
     if FULL.search(said):
-        return files.disk_trouble(OSError(errno.ENOSPC, "No space left on device"), archive)
+        return files.os_error_to_input_error(OSError(errno.ENOSPC, "No space left on device"), archive)
     if CUT.search(said):
         return messages.cut(wanted, archive.stat().st_size if archive.exists() else 0, None)
     return messages.unwilling(wanted)

@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from musicml.data.download import archives, checksums, install
-from musicml.data.download.sources import Origin
+from musicml.data.download.sources import Source
 from musicml.utils import files
-from musicml.utils.errors import BadInput
-from musicml.utils.progress import Progress
+from musicml.utils.errors import InputError
+from musicml.utils.progress import ByteProgress
 
 BY_HAND = "given by hand"
 MACS = {".DS_Store", "__MACOSX"}
 
 
 def take(
-    given: Path, origin: Origin, folder: Path, data_root: Path, own_lists: bool, say: Callable[[str], None]
+    given: Path, origin: Source, folder: Path, data_root: Path, own_lists: bool, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """Unpack or copy what is `given` into the new `folder` below `data_root`; returns what SOURCE.json says of it.
 
@@ -29,7 +29,7 @@ def take(
 
     Raises
     ------
-    BadInput
+    InputError
         If it is neither an archive that can be unpacked safely nor a folder of the data set, is another archive than
         the one that its publisher gives a hash of, or the disk has no room for it.
     """
@@ -44,19 +44,21 @@ def readable(given: Path) -> Iterator[None]:
     try:
         yield
     except PermissionError as error:
-        raise BadInput(
+        raise InputError(
             f"{error.filename or given} must be a file or folder that you may read, and is not: ask its owner, or name "
             "another copy."
         ) from error
 
 
 def taken(
-    given: Path, origin: Origin, folder: Path, data_root: Path, own_lists: bool, say: Callable[[str], None]
+    given: Path, origin: Source, folder: Path, data_root: Path, own_lists: bool, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """As `take`; PermissionError where what is given can't be read."""
     if given.is_dir():
         if data_root.resolve().is_relative_to(given.resolve()):
-            raise BadInput(f"--from must name the data set's own folder, and {given} holds {data_root}: name another.")
+            raise InputError(
+                f"--from must name the data set's own folder, and {given} holds {data_root}: name another."
+            )
         found = list(below(given))
         if closed := [path for path in found if not os.access(path, os.R_OK)]:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(closed[0]))
@@ -68,7 +70,7 @@ def taken(
     if given.is_file():
         sha256, md5 = checksums.digests(given, "sha256", "md5")
         if origin.md5 not in (None, md5):
-            raise BadInput(
+            raise InputError(
                 f"{given} must have the MD5 {origin.md5} of {origin.archive}, and has {md5}: it is damaged or another "
                 f"version; `musicml fetch {origin.name}` brings the right one."
             )
@@ -78,13 +80,13 @@ def taken(
         archives.room_for(data_root, contents.n_bytes)
         unpack(given, contents, folder, origin.name, say)
         return facts
-    raise BadInput(f"--from must name an archive or a folder, and {given} is neither: check the path.")
+    raise InputError(f"--from must name an archive or a folder, and {given} is neither: check the path.")
 
 
 def unpack(archive: Path, contents: archives.Contents, folder: Path, name: str, say: Callable[[str], None]) -> None:
     """Unpack an archive, of which is known what it holds, into the new `folder`."""
     say(f"{name}: unpacking {contents.n_files} files")
-    with Progress(name, say) as progress:
+    with ByteProgress(name, say) as progress:
         progress.begin(contents.n_bytes)
         archives.unpack(archive, folder, progress.add)
 
@@ -94,7 +96,7 @@ def copy(found: list[Path], given: Path, folder: Path, name: str, say: Callable[
     say(f"{name}: copying {len(found)} files")
     try:
         folder.mkdir(parents=True)
-        with Progress(name, say) as progress:
+        with ByteProgress(name, say) as progress:
             progress.begin(sum(path.stat().st_size for path in found))
             for path in found:
                 to = folder / path.relative_to(given)
@@ -102,7 +104,7 @@ def copy(found: list[Path], given: Path, folder: Path, name: str, say: Callable[
                 shutil.copyfile(path, to)
                 progress.add(to.stat().st_size)
     except OSError as error:
-        raise files.disk_trouble(error, folder) from error
+        raise files.os_error_to_input_error(error, folder) from error
 
 
 def below(folder: Path) -> Iterator[Path]:
@@ -110,7 +112,7 @@ def below(folder: Path) -> Iterator[Path]:
 
     Raises
     ------
-    BadInput
+    InputError
         At a link to a folder, which may lead round in a circle.
     """
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
@@ -119,6 +121,8 @@ def below(folder: Path) -> Iterator[Path]:
         if entry.is_dir(follow_symlinks=False):
             yield from below(Path(entry.path))
         elif entry.is_dir():
-            raise BadInput(f"{folder} must hold its folders itself, and {entry.name} is a link: name the folder it is.")
+            raise InputError(
+                f"{folder} must hold its folders itself, and {entry.name} is a link: name the folder it is."
+            )
         elif entry.is_file():
             yield Path(entry.path)

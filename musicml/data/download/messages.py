@@ -9,8 +9,8 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from musicml.utils.errors import BadInput
-from musicml.utils.progress import megabytes
+from musicml.utils.errors import InputError
+from musicml.utils.progress import format_megabytes
 
 
 @dataclass(frozen=True)
@@ -41,90 +41,90 @@ class Refused(Exception):
         self.status = status
 
 
-def offline(wanted: Wanted) -> BadInput:
+def offline(wanted: Wanted) -> InputError:
     """No connection could be made at all."""
-    return BadInput(
+    return InputError(
         f"{wanted.name} must come from {wanted.host}, which can't be reached from this machine: check the network and "
         f"try `{wanted.command}` again, or give it with {wanted.option}."
     )
 
 
-def cut(wanted: Wanted, have: int, size: int | None) -> BadInput:
+def cut(wanted: Wanted, have: int, size: int | None) -> InputError:
     """The connection ends again and again at the same place."""
-    so_far = f"{megabytes(have)} of {megabytes(size)} MB" if size else f"{megabytes(have)} MB"
-    return BadInput(
+    so_far = f"{format_megabytes(have)} of {format_megabytes(size)} MB" if size else f"{format_megabytes(have)} MB"
+    return InputError(
         f"{wanted.name} must come whole, and {wanted.host} breaks off after {so_far}: `{wanted.command}` goes on from "
         f"there, later or with another network; or give it with {wanted.option}."
     )
 
 
-def silent(wanted: Wanted, seconds: float) -> BadInput:
+def silent(wanted: Wanted, seconds: float) -> InputError:
     """The server took the request and sent nothing more."""
-    return BadInput(
+    return InputError(
         f"{wanted.host} must answer within {seconds:.0f} s, and sent nothing of {wanted.name}: `{wanted.command}` goes "
         f"on later; or give it with {wanted.option}."
     )
 
 
-def busy(wanted: Wanted, seconds: float | None) -> BadInput:
+def busy(wanted: Wanted, seconds: float | None) -> InputError:
     """HTTP 429 for longer than anybody waits at a terminal."""
     minutes = math.ceil(seconds / 60) if seconds else None
     wait = "a minute" if minutes == 1 else f"{minutes} minutes" if minutes else "some minutes"
-    return BadInput(
+    return InputError(
         f"{wanted.host} must not be asked so often (429) and wants a pause of {wait} before it gives {wanted.name}: "
         f"`{wanted.command}` goes on afterwards."
     )
 
 
-def broken(wanted: Wanted, status: int) -> BadInput:
+def broken(wanted: Wanted, status: int) -> InputError:
     """HTTP 5xx."""
-    return BadInput(
+    return InputError(
         f"{wanted.host} must give {wanted.name}, and has a fault of its own ({status}): `{wanted.command}` goes on "
         f"later; or give it with {wanted.option}."
     )
 
 
-def refused(wanted: Wanted, status: int) -> BadInput:
+def refused(wanted: Wanted, status: int) -> InputError:
     """HTTP 403, 404 and whatever else a server says no with; 401 is `unknown`."""
     if status == 404:
-        return BadInput(
+        return InputError(
             f"{wanted.host} must have {wanted.name}, and has it no more under its address (404): look at "
             f"{wanted.page}, or give it with {wanted.option}."
         )
-    return BadInput(
+    return InputError(
         f"{wanted.host} must be willing to give {wanted.name}, and says no ({status}): open {wanted.page} in a browser "
         f"and accept its terms there, then try `{wanted.command}` again, or give it with {wanted.option}."
     )
 
 
-def unknown(wanted: Wanted, status: int, page: str, places: str) -> BadInput:
+def unknown(wanted: Wanted, status: int, page: str, places: str) -> InputError:
     """HTTP 401; `places` are those where a login was found, `page` is where a person makes one."""
     seen = f"the one in {places} was not accepted" if places else "none was found"
-    return BadInput(
+    return InputError(
         f"{wanted.host} must know by a token who asks for {wanted.name} ({status}), and {seen}: make one at {page}, "
         f"write it into ~/.kaggle/access_token, and try `{wanted.command}` again, or give it with {wanted.option}."
     )
 
 
-def unwilling(wanted: Wanted) -> BadInput:
+def unwilling(wanted: Wanted) -> InputError:
     """The package that speaks with the host does something else."""
-    return BadInput(
+    return InputError(
         f"the kaggle package must fetch {wanted.name}, and this version of it can't: `pip install -U kaggle`, or give "
         f"it with {wanted.option}."
     )
 
 
-def damaged(wanted: Wanted, published: str) -> BadInput:
+def damaged(wanted: Wanted, published: str) -> InputError:
     """The hash is not the one that the host gives, `published`; what came was removed."""
-    return BadInput(
+    return InputError(
         f"{wanted.name} must have the hash that {wanted.host} gives ({published}), and what came has another and was "
         f"removed: try `{wanted.command}` again, or give it with {wanted.option}."
     )
 
 
-def changed(wanted: Wanted, date: str, before: str, path: Path) -> BadInput:
+def changed(wanted: Wanted, date: str, before: str, path: Path) -> InputError:
     """The hash is not the one that an earlier fetch wrote down in `path`; what came was removed."""
-    return BadInput(
+    return InputError(
         f"{wanted.name} must have the hash that it had on {date} ({before}...), and what came has another and was "
         f"removed: if you trust the new one, remove {path}, and try `{wanted.command}` again."
     )

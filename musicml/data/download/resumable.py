@@ -19,7 +19,7 @@ from musicml.data.download.http_session import Ask
 from musicml.data.download.messages import Wanted
 from musicml.data.download.retry import TROUBLES, Tries, status_of
 from musicml.utils import files
-from musicml.utils.progress import Progress
+from musicml.utils.progress import ByteProgress
 
 # 15 digits are a petabyte; int() takes other scripts' digits too, and not any number of them
 RANGE = re.compile(r"bytes ([0-9]{1,15})-[0-9]{1,15}/([0-9]{1,15}|\*)")
@@ -99,16 +99,16 @@ def bring(
     ------
     Refused
         If the server will not give it to this person (401, 403, 404).
-    BadInput
+    InputError
         If it can't be had; what came is kept.
     """
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise files.disk_trouble(error, to) from error
+        raise files.os_error_to_input_error(error, to) from error
     part = Part.at(to.with_name(f"{to.name}.part"))
     tries, headers = Tries(wanted, part.have, say), {}
-    with Progress(wanted.name, say) as progress:
+    with ByteProgress(wanted.name, say) as progress:
         while not part.whole:
             trouble: Exception | None = None
             try:
@@ -117,7 +117,7 @@ def bring(
             except TROUBLES as error:
                 trouble = error
             except OSError as error:
-                raise files.disk_trouble(error, part.path) from None
+                raise files.os_error_to_input_error(error, part.path) from None
             if status_of(trouble) == 416:  # what is here is longer than what is there
                 part.discard()
             tries.rest(trouble, part.have, part.size)  # outside of except: no library's words come along
@@ -126,7 +126,7 @@ def bring(
     return headers
 
 
-def take(ask: Ask, part: Part, room: Callable[[int, int], None], progress: Progress) -> dict[str, str]:
+def take(ask: Ask, part: Part, room: Callable[[int, int], None], progress: ByteProgress) -> dict[str, str]:
     """Ask once, and write down what comes until the file is whole; raises what requests does where it is not."""
     with contextlib.closing(ask(part.have, part.mark)) as answer:
         start, size = told_by(answer)

@@ -8,7 +8,7 @@ KAGGLE, ZENODO = "Kaggle", "Zenodo"
 
 
 @dataclass(frozen=True)
-class Origin:
+class Source:
     """One data set's source.
 
     Attributes
@@ -46,13 +46,13 @@ class Origin:
         return f"{self.page}/versions/{version}" if self.host == KAGGLE and version else self.page
 
 
-def on_kaggle(name: str, ref: str, version: str | None, licence: str | None, citation: str, n_examples: int) -> Origin:
+def on_kaggle(name: str, ref: str, version: str | None, licence: str | None, citation: str, n_examples: int) -> Source:
     """A data set that Kaggle keeps, which hands it out as one zip."""
     page = f"https://www.kaggle.com/datasets/{ref}"
-    return Origin(name, KAGGLE, ref, f"{ref.split('/')[1]}.zip", version, page, licence, citation, n_examples)
+    return Source(name, KAGGLE, ref, f"{ref.split('/')[1]}.zip", version, page, licence, citation, n_examples)
 
 
-ORIGINS = {
+SOURCES = {
     origin.name: origin
     for origin in (
         on_kaggle(
@@ -80,7 +80,7 @@ ORIGINS = {
             'S. Prasad, "Musical Instrument\'s Sound Dataset", at Kaggle',
             2000,
         ),
-        Origin(
+        Source(
             "openmic",
             ZENODO,
             "1432913",

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from musicml.data.download import archives, checksums, messages
 from musicml.data.download.messages import Wanted
-from musicml.data.download.sources import KAGGLE, Origin
+from musicml.data.download.sources import KAGGLE, Source
 from musicml.utils import files
-from musicml.utils.errors import BadInput
-from musicml.utils.progress import megabytes
+from musicml.utils.errors import InputError
+from musicml.utils.progress import format_megabytes
 
 ZENODO = "https://zenodo.org"
 SWELLS = 1.25  # what an archive unpacks to, about, as long as only its size is known; sound and pictures shrink little
@@ -60,12 +60,12 @@ class Archive:
             path.unlink(missing_ok=True)
 
 
-def archive_of(origin: Origin, folder: Path, wanted: Wanted, say: Callable[[str], None]) -> Archive:
+def archive_of(origin: Source, folder: Path, wanted: Wanted, say: Callable[[str], None]) -> Archive:
     """The archive of `origin` in `folder`, verified: the one that came whole before, or a new one.
 
     Raises
     ------
-    BadInput
+    InputError
         If it can't be had or is not what it should be; then it is not kept.
     """
     path = folder / f"{origin.name}{origin.suffix}"
@@ -78,14 +78,14 @@ def archive_of(origin: Origin, folder: Path, wanted: Wanted, say: Callable[[str]
     try:
         archive = replace(archive, contents=archives.inspect(path))
         checksums.compare(origin, archive.version, archive.sha256, archive.n_bytes, folder, wanted, say)
-    except BadInput as error:
+    except InputError as error:
         if getattr(error.__cause__, "errno", None) is None:  # else the disk is to blame
             archive.discard()
         raise
     return archive.keep()
 
 
-def kept(path: Path, origin: Origin) -> Archive | None:
+def kept(path: Path, origin: Source) -> Archive | None:
     """An archive that came whole in an earlier fetch, verified then or not yet, if it is still the same."""
     archive = Archive(path)
     note = checksums.read(archive.note)
@@ -104,14 +104,14 @@ def hashed(archive: Archive) -> Archive | None:
     return replace(archive, sha256=sha256) if archive.md5 in (None, md5) else None
 
 
-def fetched(origin: Origin, path: Path, wanted: Wanted, say: Callable[[str], None]) -> Archive:
+def fetched(origin: Source, path: Path, wanted: Wanted, say: Callable[[str], None]) -> Archive:
     """A new archive, which has the hash that its host gives."""
     said: list[int] = []
 
     def room(rest: int, size: int) -> None:
         archives.room_for(path.parent, rest + round(SWELLS * size))
         if not said:  # not again for each part
-            say(f"{origin.name}: {megabytes(rest)} of {megabytes(size)} MB to come")
+            say(f"{origin.name}: {format_megabytes(rest)} of {format_megabytes(size)} MB to come")
         said.append(rest)
 
     Archive(path).note.unlink(missing_ok=True)  # of one that was there and is not taken
@@ -125,7 +125,7 @@ def fetched(origin: Origin, path: Path, wanted: Wanted, say: Callable[[str], Non
 
 
 def from_kaggle(
-    origin: Origin, path: Path, wanted: Wanted, room: Callable[[int, int], None], say: Callable[[str], None]
+    origin: Source, path: Path, wanted: Wanted, room: Callable[[int, int], None], say: Callable[[str], None]
 ) -> Archive:
     """A new archive from Kaggle, with the MD5 that its storage sends."""
     from musicml.data.download import kaggle
@@ -135,7 +135,7 @@ def from_kaggle(
 
 
 def from_zenodo(
-    origin: Origin, path: Path, wanted: Wanted, room: Callable[[int, int], None], say: Callable[[str], None]
+    origin: Source, path: Path, wanted: Wanted, room: Callable[[int, int], None], say: Callable[[str], None]
 ) -> Archive:
     """A new archive from Zenodo, with the MD5 that Zenodo publishes."""
     from musicml.data.download import web

@@ -10,7 +10,7 @@ import pooch
 
 from musicml.data.download import http_session, messages, resumable
 from musicml.data.download.messages import Refused, Wanted
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 
 def bring(
@@ -25,7 +25,7 @@ def bring(
 
     Raises
     ------
-    BadInput
+    InputError
         If it can't be had, or has another hash.
     """
 
@@ -34,7 +34,7 @@ def bring(
         raise ValueError
 
     there = to.is_file()  # whole, from a fetch that was stopped
-    refusal: BadInput | None = None
+    refusal: InputError | None = None
     pooch.get_logger().setLevel(logging.ERROR)  # its lines are for programmers
     try:
         if not there:  # by our own parts: pooch would remove them, and a whole file too while it hashes that
@@ -42,7 +42,7 @@ def bring(
         pooch.retrieve(url, known_hash, to.name, to.parent, downloader=other)
     except Refused as error:
         refusal = messages.refused(wanted, error.status)
-    except BadInput as error:
+    except InputError as error:
         refusal = error
     except ValueError:
         to.unlink()

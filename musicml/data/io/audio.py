@@ -20,19 +20,19 @@ from musicml.data.io.decoders import (
     SAMPLE_RATES,
     TYPE_OF_SUFFIX,
     Stream,
-    called,
-    misnamed,
-    stream_of,
-    within,
+    check_extension,
+    check_range,
+    get_display_name,
+    open_stream,
 )
-from musicml.utils.errors import BadInput, printable
+from musicml.utils.errors import InputError, make_printable
 
 SILENT = 1e-4  # -80 dB of full scale
 FULL_SCALE = 0.999
-MOST_SECONDS = 900.0  # of one file; what lies beyond is left out
+MAX_SECONDS = 900.0  # of one file; what lies beyond is left out
 LOUDEST = 4.0  # decoded mp3 may exceed 1 a little; beyond 12 dB the samples are not on the scale [-1, 1] at all
 
-SUFFIXES = frozenset(TYPE_OF_SUFFIX)
+AUDIO_SUFFIXES = frozenset(TYPE_OF_SUFFIX)
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Sound:
 
 
 @dataclass(frozen=True)
-class Heard:
+class AudioInfo:
     """What is known of a file once its samples were passed on: its rate, how many samples, and what to warn of."""
 
     sample_rate: int
@@ -65,10 +65,10 @@ class Heard:
     warnings: tuple[str, ...] = ()
 
 
-def read(
+def load_audio(
     source: str | Path | bytes | np.ndarray,
     sample_rate: int | None = None,
-    most_seconds: float = MOST_SECONDS,
+    most_seconds: float = MAX_SECONDS,
     name: str | None = None,
     given_rate: int | None = None,
 ) -> Sound:
@@ -89,44 +89,44 @@ def read(
 
     Raises
     ------
-    BadInput
+    InputError
         Whatever the content is, if it can't be used: one sentence with the rule, the value received and the cure.
 
     Examples
     --------
-    >>> sound = read("blues.00000.wav", sample_rate=22_050)  # doctest: +SKIP
+    >>> sound = load_audio("blues.00000.wav", sample_rate=22_050)  # doctest: +SKIP
     >>> sound.y.shape, round(sound.seconds)  # doctest: +SKIP
     ((661794,), 30)
     """
     parts: list[np.ndarray] = []
-    heard = listen(source, parts.append, sample_rate, most_seconds, name, given_rate)
+    heard = stream_audio(source, parts.append, sample_rate, most_seconds, name, given_rate)
     return Sound(np.concatenate(parts), heard.sample_rate, heard.warnings)
 
 
-def listen(
+def stream_audio(
     source: str | Path | bytes | np.ndarray,
     take: Callable[[np.ndarray], object],
     sample_rate: int | None = None,
-    most_seconds: float = MOST_SECONDS,
+    most_seconds: float = MAX_SECONDS,
     name: str | None = None,
     given_rate: int | None = None,
-) -> Heard:
+) -> AudioInfo:
     """Read a sound file through the gate block by block, for those who need not hold all of it; as `read` otherwise.
 
     Parameters
     ----------
     take : called with each block of samples in turn, [shape=(n,)], mono float32 in [-1, 1]
     """
-    name = printable(name or called(source))
+    name = make_printable(name or get_display_name(source))
     if sample_rate is not None:
-        within(sample_rate, SAMPLE_RATES, "sample_rate", " Hz", "choose another")
-    with stream_of(source, name, given_rate) as (stream, file, kind):
-        n_samples, heard, warnings = decode(stream, sample_rate, most_seconds, name, take)
-        warnings += completeness(stream, heard, most_seconds, name) or open_end(file, kind)
-    return Heard(sample_rate or stream.sample_rate, n_samples, (*misnamed(name, kind), *warnings))
+        check_range(sample_rate, SAMPLE_RATES, "sample_rate", " Hz", "choose another")
+    with open_stream(source, name, given_rate) as (stream, file, kind):
+        n_samples, heard, warnings = decode_audio(stream, sample_rate, most_seconds, name, take)
+        warnings += check_completeness(stream, heard, most_seconds, name) or check_truncated(file, kind)
+    return AudioInfo(sample_rate or stream.sample_rate, n_samples, (*check_extension(name, kind), *warnings))
 
 
-def decode(
+def decode_audio(
     stream: Stream, sample_rate: int | None, most_seconds: float, name: str, take: Callable[[np.ndarray], object]
 ) -> tuple[int, int, list[str]]:
     """Decode, mix, resample and pass on up to `most_seconds`, block by block.
@@ -137,35 +137,37 @@ def decode(
     heard : how many frames of the file that took
     warnings : about loudness
     """
-    wanted = most_frames(stream, most_seconds)
-    resample = resampler(stream.sample_rate, sample_rate)
+    wanted = compute_max_frames(stream, most_seconds)
+    resample = make_resampler(stream.sample_rate, sample_rate)
     n_samples, heard, loudness = 0, 0, Loudness(name)
     for block in stream.blocks:
-        mono = mix(block[: wanted - heard])
+        mono = mix_to_mono(block[: wanted - heard])
         loudness.take(mono)
         heard += len(mono)
-        n_samples += passed_on(resample(mono, False), take)
+        n_samples += emit_block(resample(mono, False), take)
         if heard >= wanted:
             break
     if not heard:
-        raise BadInput(f"{name} must hold sound, and 0 frames of it can be decoded: it is empty or damaged; {CONVERT}.")
-    n_samples += passed_on(resample(np.zeros(0, np.float32), True), take)
+        raise InputError(
+            f"{name} must hold sound, and 0 frames of it can be decoded: it is empty or damaged; {CONVERT}."
+        )
+    n_samples += emit_block(resample(np.zeros(0, np.float32), True), take)
     return n_samples, heard, loudness.warnings()
 
 
-def most_frames(stream: Stream, most_seconds: float) -> int:
+def compute_max_frames(stream: Stream, most_seconds: float) -> int:
     """How many frames of a stream are decoded: so many seconds, and less of many channels at a high rate."""
     return min(max(1, round(most_seconds * stream.sample_rate)), MOST_VALUES // stream.channels)
 
 
-def passed_on(y: np.ndarray, take: Callable[[np.ndarray], object]) -> int:
+def emit_block(y: np.ndarray, take: Callable[[np.ndarray], object]) -> int:
     """Give `take` a block of samples, within [-1, 1]: resampling can carry peaks a little beyond; their number."""
     if len(y):
         take(np.clip(y, -1, 1, out=y))
     return len(y)
 
 
-def mix(block: np.ndarray) -> np.ndarray:
+def mix_to_mono(block: np.ndarray) -> np.ndarray:
     """The mean of the channels on the scale [-1, 1], float32.
 
     Summed one by one, because `block.mean(axis=1)` takes thirty times as long, and a product six times.
@@ -179,7 +181,7 @@ def mix(block: np.ndarray) -> np.ndarray:
     return mono
 
 
-def resampler(given: int, wanted: int | None):
+def make_resampler(given: int, wanted: int | None):
     """A function of (block, whether it is the last) that brings blocks from one sample rate to another."""
     if wanted in (None, given):
         return lambda block, last: block
@@ -203,12 +205,12 @@ class Loudness:
 
         Raises
         ------
-        BadInput
+        InputError
             If one of them is no number, or far off the scale [-1, 1].
         """
         peak = max(float(mono.max()), -float(mono.min()))  # NaN and infinity both show in it
         if not peak <= LOUDEST:
-            raise BadInput(
+            raise InputError(
                 f"{self.name} must hold samples between -1 and 1, and has {peak:g}: it was written without "
                 "scaling or is damaged; export it again."
             )
@@ -225,24 +227,24 @@ class Loudness:
         return []
 
 
-def completeness(stream: Stream, heard: int, most_seconds: float, name: str) -> list[str]:
-    """A warning where a part was left out or is missing; BadInput where too little of what was claimed is there."""
+def check_completeness(stream: Stream, heard: int, most_seconds: float, name: str) -> list[str]:
+    """A warning where a part was left out or is missing; InputError where too little of what was claimed is there."""
     rate, missing = stream.sample_rate, stream.claimed - heard
     length, whole = f"{heard / rate:.1f} s", f"{stream.claimed / rate:.1f} s"
-    if heard >= most_frames(stream, most_seconds):
+    if heard >= compute_max_frames(stream, most_seconds):
         left_out = missing > 0.1 * rate  # encoders pad
         return [f"Only the first {length} of {whole} were read; the rest is left out."] if left_out else []
     if missing <= max(0.02 * stream.claimed, 0.05 * rate):  # encoders pad, and some mp3 only estimate their length
         return []
     if heard < rate and missing > heard:
-        raise BadInput(
+        raise InputError(
             f"{name} must hold the {whole} that its header claims, and holds {length}: it was cut off; "
             "copy or download it again."
         )
     return [f"The file is cut off or damaged: {length} of the {whole} that its header claims could be read."]
 
 
-def open_end(file: BinaryIO | None, kind: str) -> list[str]:
+def check_truncated(file: BinaryIO | None, kind: str) -> list[str]:
     """A warning where a file without a claimed length was not heard to its end."""
     if file is None:
         return []
@@ -261,7 +263,7 @@ def open_end(file: BinaryIO | None, kind: str) -> list[str]:
 # Clips
 
 
-def starts(n: int, length: int, hop: int) -> np.ndarray:
+def compute_clip_starts(n: int, length: int, hop: int) -> np.ndarray:
     """Where clips begin in a track; the units, frames or samples, are those given.
 
     Clips follow each other by `hop` while they are whole. One more ends with the track where otherwise more than
@@ -279,9 +281,9 @@ def starts(n: int, length: int, hop: int) -> np.ndarray:
 
     Examples
     --------
-    >>> starts(100, 30, 30)
+    >>> compute_clip_starts(100, 30, 30)
     array([ 0, 30, 60])
-    >>> starts(110, 30, 30)
+    >>> compute_clip_starts(110, 30, 30)
     array([ 0, 30, 60, 80])
     """
     last = max(n - length, 0)
@@ -290,7 +292,7 @@ def starts(n: int, length: int, hop: int) -> np.ndarray:
     return np.append(begins, last) if 2 * unheard > length else begins
 
 
-def pad(y: np.ndarray, n_samples: int) -> np.ndarray:
+def pad_audio(y: np.ndarray, n_samples: int) -> np.ndarray:
     """`y` repeated from its beginning until it is `n_samples` long; unchanged if it is long enough.
 
     Repeated and not filled with zeros, because a model would take the silence for a part of the music.
@@ -302,9 +304,9 @@ def pad(y: np.ndarray, n_samples: int) -> np.ndarray:
 
     Raises
     ------
-    BadInput
+    InputError
         If `y` is empty.
     """
     if not len(y):
-        raise BadInput("A sound must have at least 1 sample to be repeated, and this one has 0: give a longer file.")
+        raise InputError("A sound must have at least 1 sample to be repeated, and this one has 0: give a longer file.")
     return y if len(y) >= n_samples else np.resize(y, (n_samples, *y.shape[1:]))

@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 CHANNELS = (1, 8)
 SAMPLE_RATES = (4_000, 192_000)  # Hz
@@ -39,7 +39,7 @@ SIGNATURES = [
     (0, b"0&\xb2u\x8ef\xcf\x11", "wma"),
 ]
 # the same for pictures, under Pillow's names for their types
-PICTURES = [
+IMAGE_SIGNATURES = [
     (0, b"\xff\xd8\xff", "JPEG"),
     (0, b"\x89PNG\r\n\x1a\n", "PNG"),
     (0, b"GIF8", "GIF"),
@@ -99,16 +99,16 @@ class Stream:
     blocks: Iterator[np.ndarray]
 
 
-def called(source: str | Path | bytes | np.ndarray) -> str:
+def get_display_name(source: str | Path | bytes | np.ndarray) -> str:
     """What messages call a source that came without a name.
 
     Raises
     ------
-    BadInput
+    InputError
         If it is nothing that can be read at all.
     """
     if not isinstance(source, str | Path | bytes | np.ndarray):
-        raise BadInput(
+        raise InputError(
             f"what is asked about must be a path, bytes or a numpy array, and is {type(source).__name__}: convert it."
         )
     return (
@@ -117,44 +117,46 @@ def called(source: str | Path | bytes | np.ndarray) -> str:
 
 
 @contextlib.contextmanager
-def stream_of(
+def open_stream(
     source: str | Path | bytes | np.ndarray, name: str, given_rate: int | None = None
 ) -> Iterator[tuple[Stream, BinaryIO | None, str]]:
     """The file's stream, ready to be decoded; the open file, None for an array; and its type by content.
 
     Raises
     ------
-    BadInput
+    InputError
         If it is missing, empty, of no known type, damaged, or of a format that no musical recording has.
     """
     if isinstance(source, np.ndarray):
-        yield of_array(source, given_rate, name), None, "array"
+        yield stream_array(source, given_rate, name), None, "array"
         return
-    with opened(source, name) as file:
-        kind = true_type(file, name)
+    with open_source(source, name) as file:
+        kind = detect_type(file, name)
         if kind == "m4a":
             check_boxes(file, name)
-        decoder = by_ffmpeg if kind in BY_FFMPEG else by_libsndfile
+        decoder = decode_with_ffmpeg if kind in BY_FFMPEG else decode_with_libsndfile
         with decoder(file, kind, name) as stream:
             check_format(stream.channels, stream.sample_rate, name)
             yield stream, file, kind
 
 
-def of_array(y: np.ndarray, sample_rate: int | None, name: str) -> Stream:
+def stream_array(y: np.ndarray, sample_rate: int | None, name: str) -> Stream:
     """A stream of samples that are there already."""
     if sample_rate is None:
-        raise BadInput(f"{name} must come with its sample_rate in Hz, and came without: give it too.")
+        raise InputError(f"{name} must come with its sample_rate in Hz, and came without: give it too.")
     if not isinstance(sample_rate, int | np.integer):
-        raise BadInput(
+        raise InputError(
             f"{name} must come with its sample_rate as an int, in Hz, and came with {sample_rate!r}: convert it."
         )
     if y.dtype != np.int16 and y.dtype.kind != "f":
-        raise BadInput(f"{name} must hold samples as float in [-1, 1] or int16, and holds {y.dtype}: convert it.")
+        raise InputError(f"{name} must hold samples as float in [-1, 1] or int16, and holds {y.dtype}: convert it.")
     if y.ndim not in (1, 2) or not y.size:
-        raise BadInput(f"{name} must be of shape (n_samples,) or (n_samples, channels), and is of {y.shape}.")
+        raise InputError(f"{name} must be of shape (n_samples,) or (n_samples, channels), and is of {y.shape}.")
     frames = y.reshape(len(y), -1)
-    within(frames.shape[1], CHANNELS, "channels", "", f"{name} is of shape {y.shape}; if that is transposed, turn it")
-    within(sample_rate, SAMPLE_RATES, "sample_rate", " Hz", f"give that of {name}")
+    check_range(
+        frames.shape[1], CHANNELS, "channels", "", f"{name} is of shape {y.shape}; if that is transposed, turn it"
+    )
+    check_range(sample_rate, SAMPLE_RATES, "sample_rate", " Hz", f"give that of {name}")
     kept = np.int16 if y.dtype == np.int16 else np.float32
     blocks = (frames[place : place + BLOCK].astype(kept, copy=False) for place in range(0, len(y), BLOCK))
     return Stream(frames.shape[1], sample_rate, len(y), blocks)
@@ -162,18 +164,18 @@ def of_array(y: np.ndarray, sample_rate: int | None, name: str) -> Stream:
 
 def check_format(channels: int, sample_rate: int, name: str) -> None:
     """Refuse what no musical recording claims."""
-    within(channels, CHANNELS, "channels", "", f"the header of {name} is damaged or of a special use; {CONVERT}")
-    within(sample_rate, SAMPLE_RATES, "sample_rate", " Hz", f"the header of {name} is damaged; {CONVERT}")
+    check_range(channels, CHANNELS, "channels", "", f"the header of {name} is damaged or of a special use; {CONVERT}")
+    check_range(sample_rate, SAMPLE_RATES, "sample_rate", " Hz", f"the header of {name} is damaged; {CONVERT}")
 
 
-def within(value: int, limits: tuple[int, int], what: str, unit: str, cure: str) -> None:
+def check_range(value: int, limits: tuple[int, int], what: str, unit: str, cure: str) -> None:
     """Refuse a value outside its limits."""
     least, most = limits
     if not least <= value <= most:
-        raise BadInput(f"{what}={value} must be between {least} and {most}{unit}: {cure}.")
+        raise InputError(f"{what}={value} must be between {least} and {most}{unit}: {cure}.")
 
 
-def mode_of(path: str | Path) -> int:
+def get_file_mode(path: str | Path) -> int:
     """What lies at a path, as `os.stat` tells it; 0 where there is nothing.
 
     Not by a `Path`: each of them leaves the parts of its name in Python's table of names, a megabyte in many thousands.
@@ -185,32 +187,32 @@ def mode_of(path: str | Path) -> int:
 
 
 @contextlib.contextmanager
-def opened(source: str | Path | bytes, name: str) -> Iterator[BinaryIO]:
+def open_source(source: str | Path | bytes, name: str) -> Iterator[BinaryIO]:
     """The content as an open file of at least one byte."""
     if isinstance(source, bytes):
         file = io.BytesIO(source)
     else:
         try:
-            mode = mode_of(source)
+            mode = get_file_mode(source)
             if stat.S_ISDIR(mode):
-                raise BadInput(f"{name} must be a file, and is a folder: name files, or a folder that holds some.")
+                raise InputError(f"{name} must be a file, and is a folder: name files, or a folder that holds some.")
             if not stat.S_ISREG(mode):
                 other = "is none that can be read" if mode else "there is none of that name"
-                raise BadInput(f"{name} must be a file, and {other}: check how it is spelt.")
+                raise InputError(f"{name} must be a file, and {other}: check how it is spelt.")
             file = open(source, "rb")
         except OSError as error:
-            raise BadInput(
+            raise InputError(
                 f"{name} must be a file that can be opened, and can't be ({error.strerror}): "
                 "check its name and who may read it."
             ) from error
     with file:
         if not file.read(1):
-            raise BadInput(f"{name} must hold sound, and holds 0 bytes: copy or download it again.")
+            raise InputError(f"{name} must hold sound, and holds 0 bytes: copy or download it again.")
         file.seek(0)
         yield file
 
 
-def true_type(file: BinaryIO, name: str) -> str:
+def detect_type(file: BinaryIO, name: str) -> str:
     """The type by content: `wav`, `mp3`, ...; the file is left at its beginning.
 
     An ID3 tag may stand before mp3, flac or aac, so it is stepped over.
@@ -222,14 +224,16 @@ def true_type(file: BinaryIO, name: str) -> str:
         file.seek(10 + (a << 21 | b << 14 | c << 7 | d))
         head = file.read(512)
     file.seek(0)
-    kinds = marked(head, SIGNATURES)
-    kind = kinds[0] if kinds else mpeg_type(head) or ("mp3" if tagged else None)
-    if kind is None or marked(head, OTHERS):
-        raise BadInput(f"{name} must hold sound, and {looks_like(head)}: give a wav, flac, mp3, ogg or m4a file.")
+    kinds = match_signatures(head, SIGNATURES)
+    kind = kinds[0] if kinds else detect_mpeg_type(head) or ("mp3" if tagged else None)
+    if kind is None or match_signatures(head, OTHERS):
+        raise InputError(
+            f"{name} must hold sound, and {describe_unknown(head)}: give a wav, flac, mp3, ogg or m4a file."
+        )
     return kind
 
 
-def marked(head: bytes, signatures: list[tuple[int, bytes, str]]) -> list[str]:
+def match_signatures(head: bytes, signatures: list[tuple[int, bytes, str]]) -> list[str]:
     """The types whose mark a file's first bytes bear."""
     return [
         kind
@@ -238,7 +242,7 @@ def marked(head: bytes, signatures: list[tuple[int, bytes, str]]) -> list[str]:
     ]
 
 
-def mpeg_type(head: bytes) -> str | None:
+def detect_mpeg_type(head: bytes) -> str | None:
     """`mp3` or `aac` by the bits of an MPEG frame header (ISO/IEC 11172-3, 2.4.2.3; ADTS: 13818-7), or None."""
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return None
@@ -248,9 +252,11 @@ def mpeg_type(head: bytes) -> str | None:
     return "mp3" if layer in (1, 2) and bitrate != 15 and rate != 3 else None
 
 
-def looks_like(head: bytes) -> str:
+def describe_unknown(head: bytes) -> str:
     """What a file of no known type seems to be, in words."""
-    pictures, sounds, others = (marked(head, signatures) for signatures in (PICTURES, SIGNATURES, OTHERS))
+    pictures, sounds, others = (
+        match_signatures(head, signatures) for signatures in (IMAGE_SIGNATURES, SIGNATURES, OTHERS)
+    )
     if others:
         return f"is {others[0]}"
     if pictures or sounds:
@@ -262,13 +268,13 @@ def looks_like(head: bytes) -> str:
     return f"starts with the bytes {head[:4].hex(' ')}, which no known type does"
 
 
-def wav_header(file: BinaryIO, name: str) -> float:
+def check_wav_header(file: BinaryIO, name: str) -> float:
     """Check a WAV's header ourselves; libsndfile refuses some without saying why, and corrects others in silence.
 
     Returns how many times more bytes of samples it claims than there are: 1.0 for a whole file.
     """
     share, size_of_file = 1.0, file.seek(0, io.SEEK_END)
-    for chunk, size, place in wav_chunks(file):
+    for chunk, size, place in read_wav_chunks(file):
         file.seek(place)
         fields = file.read(8)
         if chunk == b"fmt " and len(fields) == 8:
@@ -280,7 +286,7 @@ def wav_header(file: BinaryIO, name: str) -> float:
     return share
 
 
-def wav_chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+def read_wav_chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
     """Name, claimed size in bytes and place of a WAV's first chunks, up to its samples."""
     place = 12
     for _ in range(100):  # an honest file has a handful; a hostile one could have millions of empty ones
@@ -305,13 +311,13 @@ def check_boxes(file: BinaryIO, name: str) -> None:
     Boxes: ISO/IEC 14496-12, 4.2 (box), 8.7.3 (stsz, stz2), 8.8.8 (trun).
     """
     size = file.seek(0, io.SEEK_END)
-    claimed = sum(packets(file, 0, size))
+    claimed = sum(count_packets(file, 0, size))
     file.seek(0)
     if claimed > size:
-        raise BadInput(f"{name} must hold the {claimed} packets that it claims, and has {size} bytes: {CONVERT}.")
+        raise InputError(f"{name} must hold the {claimed} packets that it claims, and has {size} bytes: {CONVERT}.")
 
 
-def packets(file: BinaryIO, place: int, end: int) -> Iterator[int]:
+def count_packets(file: BinaryIO, place: int, end: int) -> Iterator[int]:
     """How many packets each box between two places claims."""
     while place + 8 <= end:
         file.seek(place)
@@ -324,7 +330,7 @@ def packets(file: BinaryIO, place: int, end: int) -> Iterator[int]:
         if end_of_box <= place + 7:
             return
         if kind in CONTAINERS:
-            yield from packets(file, first, end_of_box)
+            yield from count_packets(file, first, end_of_box)
         elif kind in COUNTED:
             file.seek(first + COUNTED[kind])
             count = file.read(4)
@@ -332,7 +338,7 @@ def packets(file: BinaryIO, place: int, end: int) -> Iterator[int]:
         place = end_of_box
 
 
-class Unnamed:
+class NamelessFile:
     """An open file as libsndfile gets it: nameless, since the ending `.raw` would decide its format, and never
     raising at a seek before its beginning, which a damaged header can ask for, because there is no one to catch it."""
 
@@ -347,15 +353,15 @@ class Unnamed:
 
 
 @contextlib.contextmanager
-def by_libsndfile(file: BinaryIO, kind: str, name: str) -> Iterator[Stream]:
+def decode_with_libsndfile(file: BinaryIO, kind: str, name: str) -> Iterator[Stream]:
     """Decode wav, flac, ogg, aiff and au."""
     import soundfile
 
-    share = wav_header(file, name) if kind == "wav" else 1.0
+    share = check_wav_header(file, name) if kind == "wav" else 1.0
     try:
-        sound = soundfile.SoundFile(Unnamed(file))
+        sound = soundfile.SoundFile(NamelessFile(file))
     except soundfile.SoundFileError as error:
-        raise undecodable(name, kind) from error
+        raise make_undecodable_error(name, kind) from error
 
     def blocks() -> Iterator[np.ndarray]:
         # 16-bit samples are read as they are, five times as fast as libsndfile turns them into floats
@@ -369,60 +375,62 @@ def by_libsndfile(file: BinaryIO, kind: str, name: str) -> Iterator[Stream]:
 
 
 @contextlib.contextmanager
-def by_ffmpeg(file: BinaryIO, kind: str, name: str) -> Iterator[Stream]:
+def decode_with_ffmpeg(file: BinaryIO, kind: str, name: str) -> Iterator[Stream]:
     """Decode mp3, and what phones and browsers record: m4a, webm, aac, wma. PyAV brings FFmpeg's libraries with it."""
     try:
         import av
     except ImportError as error:
-        raise BadInput(
+        raise InputError(
             f"{name} holds {kind}, which needs the package av, and it is not installed: "
             "pip install av, or convert the file to wav or flac."
         ) from error
     try:
         container = av.open(file, mode="r", format=BY_FFMPEG[kind])
     except (av.FFmpegError, ValueError) as error:
-        raise undecodable(name, kind) from error
+        raise make_undecodable_error(name, kind) from error
     with container:
         if not container.streams.audio:
-            raise BadInput(f"{name} must hold sound, and is {kind} without any: give another file.")
+            raise InputError(f"{name} must hold sound, and is {kind} without any: give another file.")
         audio = container.streams.audio[0]
         if audio.codec_context is None or not audio.sample_rate:
-            raise undecodable(name, kind)
+            raise make_undecodable_error(name, kind)
         channels, sample_rate = (
             audio.channels,
             audio.sample_rate,
         )  # as it begins; a damaged file changes them on its way
 
-        claimed = claimed_frames(container, audio) if tells_length(file, kind) else 0
-        yield Stream(channels, sample_rate, claimed, gathered(container.decode(audio), channels, sample_rate, name))
+        claimed = get_claimed_frames(container, audio) if has_claimed_length(file, kind) else 0
+        yield Stream(
+            channels, sample_rate, claimed, gather_blocks(container.decode(audio), channels, sample_rate, name)
+        )
 
 
-def gathered(frames: Iterator, channels: int, sample_rate: int, name: str) -> Iterator[np.ndarray]:
+def gather_blocks(frames: Iterator, channels: int, sample_rate: int, name: str) -> Iterator[np.ndarray]:
     """Blocks of at least `BLOCK` frames: FFmpeg gives a thousand, and array by array they take twice the time."""
     import av
 
     some, kind = av.AudioFifo(), None
     with contextlib.suppress(av.FFmpegError):  # as above: where decoding ends, `completeness` judges
         for frame in frames:
-            check_same(frame, channels, sample_rate, name)
+            check_unchanged(frame, channels, sample_rate, name)
             kind = kind or frame.format.name
             if frame.format.name != kind:  # of the samples; a fifo takes one
-                yield from rest_of(some, channels)
+                yield from read_rest(some, channels)
                 some, kind = av.AudioFifo(), frame.format.name
             frame.pts = None  # a fifo takes no gaps, and a damaged file has some
             some.write(frame)
             if some.samples >= BLOCK:
-                yield as_float(some.read(), channels)
-    yield from rest_of(some, channels)
+                yield to_float(some.read(), channels)
+    yield from read_rest(some, channels)
 
 
-def rest_of(some, channels: int) -> Iterator[np.ndarray]:
+def read_rest(some, channels: int) -> Iterator[np.ndarray]:
     """What a fifo still holds."""
     if some.samples:
-        yield as_float(some.read(), channels)
+        yield to_float(some.read(), channels)
 
 
-def tells_length(file: BinaryIO, kind: str) -> bool:
+def has_claimed_length(file: BinaryIO, kind: str) -> bool:
     """Whether a file says how long it is; of one that does not, FFmpeg only guesses from its size.
 
     An mp3 says it in a first frame of its own, marked Xing, Info or VBRI, behind its tags.
@@ -439,7 +447,7 @@ def tells_length(file: BinaryIO, kind: str) -> bool:
     return any(mark in first for mark in (b"Xing", b"Info", b"VBRI"))
 
 
-def claimed_frames(container, audio) -> int:
+def get_claimed_frames(container, audio) -> int:
     """How many frames the header claims; 0 where it says nothing."""
     if audio.duration:
         return round(audio.duration * audio.time_base * audio.sample_rate)
@@ -447,16 +455,16 @@ def claimed_frames(container, audio) -> int:
     return round((container.duration or 0) / 1e6 * audio.sample_rate) if alone else 0
 
 
-def check_same(frame, channels: int, sample_rate: int, name: str) -> None:
+def check_unchanged(frame, channels: int, sample_rate: int, name: str) -> None:
     """Refuse a file whose sample rate or number of channels changes on its way."""
     if frame.sample_rate != sample_rate or frame.layout.nb_channels != channels:
-        raise BadInput(
+        raise InputError(
             f"{name} must keep one sample rate and number of channels, and changes from {sample_rate} Hz, "
             f"{channels} to {frame.sample_rate} Hz, {frame.layout.nb_channels}: {CONVERT}."
         )
 
 
-def as_float(frame, channels: int) -> np.ndarray:
+def to_float(frame, channels: int) -> np.ndarray:
     """Samples of FFmpeg's as float32 [shape=(n_frames, channels)] on the scale [-1, 1]."""
     y = frame.to_ndarray()
     y = y.T if frame.format.is_planar else y.reshape(-1, channels)
@@ -466,12 +474,12 @@ def as_float(frame, channels: int) -> np.ndarray:
     return ((y.astype(np.float64) - (scale if y.dtype.kind == "u" else 0.0)) / scale).astype(np.float32)
 
 
-def undecodable(name: str, kind: str) -> BadInput:
+def make_undecodable_error(name: str, kind: str) -> InputError:
     """The refusal for a file that begins like sound and goes on like nothing known."""
-    return BadInput(f"{name} must hold sound that can be decoded, and is damaged or rare {kind}: {CONVERT}.")
+    return InputError(f"{name} must hold sound that can be decoded, and is damaged or rare {kind}: {CONVERT}.")
 
 
-def misnamed(name: str, kind: str) -> list[str]:
+def check_extension(name: str, kind: str) -> list[str]:
     """A warning where the name's ending tells another type than the content."""
     suffix = os.path.splitext(name)[1].lower()
     if (TYPE_OF_SUFFIX | TYPE_OF_PICTURE_SUFFIX).get(suffix, kind) == kind or kind == "array":

@@ -15,16 +15,24 @@ from pathlib import Path
 
 import numpy as np
 
-from musicml.data.io.decoders import OTHERS, PICTURES, TYPE_OF_PICTURE_SUFFIX, called, looks_like, marked, misnamed
-from musicml.utils.errors import BadInput, printable
+from musicml.data.io.decoders import (
+    IMAGE_SIGNATURES,
+    OTHERS,
+    TYPE_OF_PICTURE_SUFFIX,
+    check_extension,
+    describe_unknown,
+    get_display_name,
+    match_signatures,
+)
+from musicml.utils.errors import InputError, make_printable
 
-MOST_PIXELS = 25_000_000
+MAX_PIXELS = 25_000_000
 MOST_SCANS = 100  # of a progressive JPEG, where a dozen are usual
 MOST_FILLING = 10_000  # bytes in a row that only fill a JPEG
 MOST_BYTES = 100_000_000  # an uncompressed picture of so many pixels
 SMALL = 32  # pixels a side; below, there is next to nothing to recognise
 
-SUFFIXES = frozenset(TYPE_OF_PICTURE_SUFFIX)
+IMAGE_SUFFIXES = frozenset(TYPE_OF_PICTURE_SUFFIX)
 SIXTEEN_BIT = {"I", "I;16", "I;16B", "I;16L", "I;16N"}
 REMARKS = {
     "CMYK": "The picture is in CMYK, the colours of printing, and was turned into RGB: its colours may differ.",
@@ -49,7 +57,7 @@ class Picture:
     warnings: tuple[str, ...] = ()
 
 
-def read(source: str | Path | bytes | np.ndarray, name: str | None = None) -> Picture:
+def load_image(source: str | Path | bytes | np.ndarray, name: str | None = None) -> Picture:
     """Read a picture file through the gate.
 
     Parameters
@@ -64,28 +72,28 @@ def read(source: str | Path | bytes | np.ndarray, name: str | None = None) -> Pi
 
     Raises
     ------
-    BadInput
+    InputError
         Whatever the content is, if it can't be used: one sentence with the rule, the value received and the cure.
 
     Examples
     --------
-    >>> read("banjo/001.jpg").pixels.shape  # doctest: +SKIP
+    >>> load_image("banjo/001.jpg").pixels.shape  # doctest: +SKIP
     (224, 224, 3)
     """
-    name = printable(name or called(source))
+    name = make_printable(name or get_display_name(source))
     if isinstance(source, np.ndarray):
         check_array(source, name)
         return Picture(source, tuple(emptiness(source)))
     content = content_of(source, name)
     kind = true_type(content, name)
     pixels, remarks = decode(content, kind, name)
-    return Picture(pixels, (*misnamed(name, kind), *remarks, *emptiness(pixels)))
+    return Picture(pixels, (*check_extension(name, kind), *remarks, *emptiness(pixels)))
 
 
 def check_array(pixels: np.ndarray, name: str) -> None:
     """Refuse an array that is no picture."""
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
-        raise BadInput(
+        raise InputError(
             f"{name} must be of shape (height, width, 3) and uint8, RGB, and is of {pixels.shape}, {pixels.dtype}: "
             "convert it."
         )
@@ -96,11 +104,11 @@ def content_of(source: str | Path | bytes, name: str) -> bytes:
     """The file's bytes, if there are some and not too many."""
     size = len(source) if isinstance(source, bytes) else size_of(Path(source), name)
     if not 0 < size <= MOST_BYTES:
-        raise BadInput(f"{name} must hold 1 to {MOST_BYTES} bytes, and holds {size}: copy or download it again.")
+        raise InputError(f"{name} must hold 1 to {MOST_BYTES} bytes, and holds {size}: copy or download it again.")
     try:
         return source if isinstance(source, bytes) else Path(source).read_bytes()
     except OSError as error:
-        raise BadInput(
+        raise InputError(
             f"{name} must be a file that can be read, and can't be ({error.strerror}): check who may read it."
         ) from error
 
@@ -109,21 +117,21 @@ def size_of(path: Path, name: str) -> int:
     """The size of a file in bytes."""
     try:
         if path.is_dir():
-            raise BadInput(f"{name} must be a file, and is a folder: name files, or a folder that holds some.")
+            raise InputError(f"{name} must be a file, and is a folder: name files, or a folder that holds some.")
         if path.is_file():
             return path.stat().st_size
     except OSError as error:
-        raise BadInput(f"{name} must be the name of a file, and can't be ({error.strerror}): use another.") from error
-    raise BadInput(f"{name} must be a file, and there is none of that name: check how it is spelt.")
+        raise InputError(f"{name} must be the name of a file, and can't be ({error.strerror}): use another.") from error
+    raise InputError(f"{name} must be a file, and there is none of that name: check how it is spelt.")
 
 
 def true_type(content: bytes, name: str) -> str:
     """The type by content, under Pillow's name for it."""
-    kinds = marked(content[:512], PICTURES)
-    if kinds and not marked(content[:512], OTHERS):
+    kinds = match_signatures(content[:512], IMAGE_SIGNATURES)
+    if kinds and not match_signatures(content[:512], OTHERS):
         return kinds[0]
-    seen = looks_like(content[:512])
-    raise BadInput(f"{name} must hold a jpeg, png, webp, gif or bmp picture, and {seen}: save it as one of these.")
+    seen = describe_unknown(content[:512])
+    raise InputError(f"{name} must hold a jpeg, png, webp, gif or bmp picture, and {seen}: save it as one of these.")
 
 
 def decode(content: bytes, kind: str, name: str) -> tuple[np.ndarray, list[str]]:
@@ -141,11 +149,13 @@ def decode(content: bytes, kind: str, name: str) -> tuple[np.ndarray, list[str]]
             image.load()
             return upright(as_rgb(image), image), [REMARKS[image.mode]] if image.mode in REMARKS else []
     except Image.DecompressionBombError as error:
-        raise BadInput(f"{name} must have at most {MOST_PIXELS} pixels, and has many more: make it smaller.") from error
-    except BadInput:
+        raise InputError(
+            f"{name} must have at most {MAX_PIXELS} pixels, and has many more: make it smaller."
+        ) from error
+    except InputError:
         raise
     except DAMAGED as error:
-        raise BadInput(
+        raise InputError(
             f"{name} must be a whole picture, and is {kind} that is cut off or damaged: copy or download it again."
         ) from error
 
@@ -153,10 +163,10 @@ def decode(content: bytes, kind: str, name: str) -> tuple[np.ndarray, list[str]]
 def check_size(width: int, height: int, name: str) -> None:
     """Refuse what would decode to more than `MOST_PIXELS`."""
     if not width * height:
-        raise BadInput(f"{name} must have pixels, and has {width} x {height} = 0: give another picture.")
-    if width * height > MOST_PIXELS:
-        raise BadInput(
-            f"{name} must have at most {MOST_PIXELS} pixels, and has {width} x {height} = {width * height}: "
+        raise InputError(f"{name} must have pixels, and has {width} x {height} = 0: give another picture.")
+    if width * height > MAX_PIXELS:
+        raise InputError(
+            f"{name} must have at most {MAX_PIXELS} pixels, and has {width} x {height} = {width * height}: "
             "make it smaller."
         )
 
@@ -164,14 +174,14 @@ def check_size(width: int, height: int, name: str) -> None:
 def check_still(image, name: str) -> None:
     """Refuse a picture that moves: which of its frames is meant could only be guessed at."""
     if image.format != "MPO" and getattr(image, "is_animated", False):
-        raise BadInput(f"{name} must be one picture, and is animated, of more than one: save one of them as PNG.")
+        raise InputError(f"{name} must be one picture, and is animated, of more than one: save one of them as PNG.")
 
 
 def check_parts(content: bytes, kind: str, name: str) -> None:
     """Refuse a small file that takes long: a JPEG of a thousand scans, each over the whole picture, or all filling."""
     scans = content.count(b"\xff\xda") if kind == "JPEG" else 0
     if scans > MOST_SCANS or (kind == "JPEG" and b"\xff" * MOST_FILLING in content):
-        raise BadInput(
+        raise InputError(
             f"{name} must be a JPEG as cameras and programs write it, of at most {MOST_SCANS} scans, and has {scans}, "
             "or is full of filling: open it and save it again."
         )
@@ -211,7 +221,7 @@ def emptiness(pixels: np.ndarray) -> list[str]:
     return []
 
 
-def resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+def resize_image(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     """Fit a picture to a size, without keeping its aspect, as Keras's own loaders do.
 
     Bilinear, and antialiased where it gets smaller: without, fine patterns turn into coarse ones.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from musicml.data.datasets.base import Dataset
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 NEEDS = {"filtered": "fault-filtered lists", "artist": "an index of artists"}
 CURES = {"gtzan": "`musicml fetch gtzan` gets them, or `musicml fetch gtzan --lists DIR` takes yours."}
@@ -17,25 +17,25 @@ def check_lists(dataset: Dataset, kind: str) -> None:
 
     Raises
     ------
-    BadInput
+    InputError
         If the data set lacks what the kind needs.
     """
     if kind == "filtered" and dataset.as_published:
-        raise BadInput(
+        raise InputError(
             f'data.split = "filtered" must go with data.protocol = "honest", and {dataset.name} is taken as published: '
             "change one."
         )
     if kind in ("filtered", "artist") and kind not in dataset.lists:
-        raise BadInput(
+        raise InputError(
             f'data.split = "{kind}" must go with a data set that has {NEEDS[kind]}, and {dataset.name} has none here: '
             f"{CURES.get(dataset.name, 'take group.')}"
         )
 
 
-def regrouped(dataset: Dataset, kind: str) -> Dataset:
-    """The data set with the groups that a kind of split keeps together; BadInput as `check_lists`."""
+def regroup(dataset: Dataset, kind: str) -> Dataset:
+    """The data set with the groups that a kind of split keeps together; InputError as `check_lists`."""
     check_lists(dataset, kind)
-    if not keeps_nothing_together(dataset.as_published, kind):
+    if not is_ungrouped_split(dataset.as_published, kind):
         return dataset
     first: dict[str, str] = {}
     own = [first.setdefault(dataset.same.get(example.id, example.id), example.id) for example in dataset.examples]
@@ -45,12 +45,12 @@ def regrouped(dataset: Dataset, kind: str) -> Dataset:
     )
 
 
-def keeps_nothing_together(as_published: bool, kind: str) -> bool:
+def is_ungrouped_split(as_published: bool, kind: str) -> bool:
     """Whether a kind of split puts a group on both sides: `track`, and the one of data taken as it was published."""
     return kind == "track" or as_published and kind == "official"
 
 
-def together(dataset: Dataset, digests: Mapping[str, str]) -> Dataset:
+def group_identical_files(dataset: Dataset, digests: Mapping[str, str]) -> Dataset:
     """The data set with files of equal content in one group, so that no copy stands on another side of a split.
 
     Parameters
@@ -65,12 +65,12 @@ def together(dataset: Dataset, digests: Mapping[str, str]) -> Dataset:
     return replace(dataset, examples=tuple(examples), same=dict(digests))
 
 
-def joined(dataset: Dataset, cluster_of: Mapping[str, str]) -> Dataset:
+def merge_groups(dataset: Dataset, cluster_of: Mapping[str, str]) -> Dataset:
     """The data set with the groups of files that are alike joined into one.
 
     Parameters
     ----------
-    cluster_of : example id → its cluster (`musicml.data.audit.audit.clusters`)
+    cluster_of : example id → its cluster (`musicml.data.audit.audit.find_clusters`)
     """
     home: dict[str, str] = {}
 

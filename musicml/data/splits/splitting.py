@@ -21,27 +21,27 @@ import numpy as np
 
 from musicml.data.datasets.base import SPLITS, Dataset, Excluded
 from musicml.data.splits.assign import assign
-from musicml.data.splits.groups import check_lists, joined, keeps_nothing_together, regrouped, together
-from musicml.utils.errors import BadInput
+from musicml.data.splits.groups import check_lists, group_identical_files, is_ungrouped_split, merge_groups, regroup
+from musicml.utils.errors import InputError
 
 __all__ = [
     "FOLDS",
-    "KINDS",
+    "SPLIT_KINDS",
     "SPLITS",
     "Split",
     "assign",
-    "check",
+    "check_split",
     "check_lists",
-    "folds",
-    "joined",
-    "keeps_nothing_together",
-    "make",
-    "regrouped",
-    "together",
+    "make_folds",
+    "merge_groups",
+    "is_ungrouped_split",
+    "make_split",
+    "regroup",
+    "group_identical_files",
 ]
 
 
-KINDS = ("official", "filtered", "group", "artist", "track", "clean")
+SPLIT_KINDS = ("official", "filtered", "group", "artist", "track", "clean")
 LISTED = ("official", "filtered")  # by the data set's own lists, which are no cross-validation
 FLATTERS = "by file, whatever group it is of, which flatters"
 FOLDS = {"artist": 3, "clean": 5}  # of a kind that is a cross-validation unless told otherwise
@@ -70,7 +70,9 @@ class Split:
         return hashlib.blake2b(json.dumps(pairs).encode(), digest_size=8).hexdigest()
 
 
-def make(dataset: Dataset, kind: str, val_fraction: float, test_fraction: float, seed: int) -> tuple[Dataset, Split]:
+def make_split(
+    dataset: Dataset, kind: str, val_fraction: float, test_fraction: float, seed: int
+) -> tuple[Dataset, Split]:
     """Split a data set; examples that may stand on no side are left out of the data set that comes back.
 
     Parameters
@@ -81,20 +83,20 @@ def make(dataset: Dataset, kind: str, val_fraction: float, test_fraction: float,
 
     Raises
     ------
-    BadInput
+    InputError
         If a class has no training example, there is nothing to test on, or what the kind needs is not known.
     """
-    dataset = regrouped(dataset, kind)
+    dataset = regroup(dataset, kind)
     if kind in LISTED and any(example.split for example in dataset.examples):
-        made = by_lists(dataset, val_fraction, seed)
+        made = split_by_lists(dataset, val_fraction, seed)
     else:
-        how = FLATTERS if keeps_nothing_together(dataset.as_published, kind) else "by group"
-        made = dataset, by_group(dataset, val_fraction, test_fraction, seed, how)
-    check(*made)
+        how = FLATTERS if is_ungrouped_split(dataset.as_published, kind) else "by group"
+        made = dataset, split_by_group(dataset, val_fraction, test_fraction, seed, how)
+    check_split(*made)
     return made
 
 
-def folds(
+def make_folds(
     dataset: Dataset, kind: str, n: int, val_fraction: float, seed: int
 ) -> tuple[Dataset, tuple[Split, ...], Split]:
     """Split a data set for a cross-validation: each example is tested in one of `n` splits.
@@ -113,29 +115,31 @@ def folds(
 
     Raises
     ------
-    BadInput
+    InputError
         As `make`, and if the kind knows no folds or there are fewer groups than folds.
     """
     if kind in LISTED:
-        raise BadInput(fixed(kind, n))
-    dataset = regrouped(dataset, kind)
+        raise InputError(describe_fixed_split(kind, n))
+    dataset = regroup(dataset, kind)
     everyone, n_groups = np.arange(len(dataset.examples)), len(set(dataset.groups))
     if n_groups < n:
-        raise BadInput(f"{dataset.name} must have at least {n} groups for {n} folds, and has {n_groups}: take fewer.")
+        raise InputError(f"{dataset.name} must have at least {n} groups for {n} folds, and has {n_groups}: take fewer.")
     home = assign(dataset, everyone, {str(k): 1 / n for k in range(n)}, seed)
-    made = tuple(fold(dataset, home == str(k), val_fraction, seed, f"fold {k + 1} of {n}, {kind}") for k in range(n))
+    made = tuple(
+        make_fold(dataset, home == str(k), val_fraction, seed, f"fold {k + 1} of {n}, {kind}") for k in range(n)
+    )
     for split in made:
         if not len(split.indices("test")):
-            raise BadInput(
+            raise InputError(
                 f"each of {n} folds must have something to test, and the {n_groups} groups of {dataset.name} leave one "
                 "without: take fewer folds."
             )
-        check(dataset, split)
-    served = fold(dataset, np.zeros(len(home), dtype=bool), val_fraction, seed, f"{n} folds, {kind}")
+        check_split(dataset, split)
+    served = make_fold(dataset, np.zeros(len(home), dtype=bool), val_fraction, seed, f"{n} folds, {kind}")
     return dataset, made, served
 
 
-def fixed(kind: str, n: int) -> str:
+def describe_fixed_split(kind: str, n: int) -> str:
     """The sentence for folds of a split that has none."""
     return (
         f'data.folds = {n} must go with a split that can be turned, and data.split = "{kind}" is fixed by the data '
@@ -143,7 +147,7 @@ def fixed(kind: str, n: int) -> str:
     )
 
 
-def fold(dataset: Dataset, test: np.ndarray, val_fraction: float, seed: int, statement: str) -> Split:
+def make_fold(dataset: Dataset, test: np.ndarray, val_fraction: float, seed: int, statement: str) -> Split:
     """The split whose test side is `test`; of the rest, a share of all examples chooses."""
     sides = np.where(test, "test", "train").astype(object)
     rest = np.flatnonzero(~test)
@@ -152,14 +156,16 @@ def fold(dataset: Dataset, test: np.ndarray, val_fraction: float, seed: int, sta
     return Split(sides, f"{statement}: {val_fraction:.0%} validation, seed {seed}")
 
 
-def by_group(dataset: Dataset, val_fraction: float, test_fraction: float, seed: int, how: str = "by group") -> Split:
+def split_by_group(
+    dataset: Dataset, val_fraction: float, test_fraction: float, seed: int, how: str = "by group"
+) -> Split:
     """Everything split by group, each class spread over the sides as evenly as its groups allow; `how`, in words."""
     wanted = {"train": 1 - val_fraction - test_fraction, "val": val_fraction, "test": test_fraction}
     sides = assign(dataset, np.arange(len(dataset.examples)), wanted, seed)
     return Split(sides, f"{how}: {val_fraction:.0%} validation, {test_fraction:.0%} test, seed {seed}")
 
 
-def by_lists(dataset: Dataset, val_fraction: float, seed: int) -> tuple[Dataset, Split]:
+def split_by_lists(dataset: Dataset, val_fraction: float, seed: int) -> tuple[Dataset, Split]:
     """The data set's own sides. A side `val` without a `test` becomes the test, since what chooses can't judge."""
     sides = np.array([example.split for example in dataset.examples], dtype=object)
     statement = "the data set's own sides"
@@ -167,11 +173,11 @@ def by_lists(dataset: Dataset, val_fraction: float, seed: int) -> tuple[Dataset,
         sides[sides == "val"] = "test"
         statement += "; it has no test side, so its validation side is kept for the test"
     if not (sides == "test").any():
-        raise BadInput(
+        raise InputError(
             f"{dataset.name} must have files to test on, and its own sides hold none: add a test folder, "
             'or take --set data.split="group".'
         )
-    kept, excluded = without_leaks(dataset, sides)
+    kept, excluded = drop_leaking_examples(dataset, sides)
     dataset, sides = dataset.keep(kept, excluded), sides[kept]
     if not (sides == "val").any():
         train = np.flatnonzero(sides == "train")
@@ -180,7 +186,7 @@ def by_lists(dataset: Dataset, val_fraction: float, seed: int) -> tuple[Dataset,
     return dataset, Split(sides, statement)
 
 
-def without_leaks(dataset: Dataset, sides: np.ndarray) -> tuple[np.ndarray, list[Excluded]]:
+def drop_leaking_examples(dataset: Dataset, sides: np.ndarray) -> tuple[np.ndarray, list[Excluded]]:
     """Which examples may stay: test keeps its groups, validation what test has not, training what neither has."""
     groups = dataset.groups
     taken = {"test": set(groups[sides == "test"]), "val": set(groups[sides == "val"])}
@@ -196,7 +202,7 @@ def without_leaks(dataset: Dataset, sides: np.ndarray) -> tuple[np.ndarray, list
     return kept, excluded
 
 
-def check(dataset: Dataset, split: Split) -> None:
+def check_split(dataset: Dataset, split: Split) -> None:
     """Refuse a split that nothing can be learnt from or judged by, or that has a group on two sides."""
     present = np.nan_to_num(dataset.targets()) > 0.5
     unseen = [
@@ -205,12 +211,12 @@ def check(dataset: Dataset, split: Split) -> None:
         if not seen
     ]
     if unseen:
-        raise BadInput(
+        raise InputError(
             f"every class of {dataset.name} must have a training example, and {', '.join(unseen)} has none: add "
             "files, or name fewer groups."
         )
     if not len(split.indices("test")):
-        raise BadInput(
+        raise InputError(
             f"{dataset.name} must leave something to test on, and all of its groups are needed for training: "
             "add files of other groups."
         )

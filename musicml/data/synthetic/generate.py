@@ -21,7 +21,7 @@ from typing import Any
 
 from musicml.data.synthetic import gtzan, instrument_images, instrument_sounds, openmic
 from musicml.utils import files
-from musicml.utils.errors import BadInput, nearest
+from musicml.utils.errors import InputError, suggest_names
 
 GENERATOR = 1  # raise it whenever the content changes
 PROCESSES = 2  # at the most
@@ -29,7 +29,7 @@ POOL_FROM = 0.25  # of the scale: below it, starting processes takes longer than
 SETS = {module.__name__.rpartition(".")[2]: module for module in (gtzan, instrument_images, instrument_sounds, openmic)}
 
 
-def write(
+def generate_sample_data(
     root: Path, seed: int = 0, only: Sequence[str] | None = None, scale: float = 1.0, say: Callable[[str], None] = print
 ) -> list[Path]:
     """Write the sample data sets under `root`, each whole or not at all; one that is there already is kept.
@@ -48,10 +48,10 @@ def write(
 
     Raises
     ------
-    BadInput
+    InputError
         If something else is where a set belongs, an argument is out of its range, or the disk is full.
 
-    >>> write(Path("data"), only=["gtzan"])
+    >>> generate_sample_data(Path("data"), only=["gtzan"])
     [PosixPath('data/gtzan')]
     """
     root, names = Path(root), list(SETS if only is None else only)
@@ -72,14 +72,14 @@ def write(
 
 
 def check(names: Sequence[str], seed: int, scale: float) -> None:
-    """BadInput where an argument of `write` is out of its range."""
+    """InputError where an argument of `write` is out of its range."""
     for name in names:
         if name not in SETS:
-            raise BadInput(f"there is no sample data set {name!r}: {nearest(name, SETS)}")
+            raise InputError(f"there is no sample data set {name!r}: {suggest_names(name, SETS)}")
     if seed < 0:
-        raise BadInput(f"seed = {seed} must be 0 or more: choose another.")
+        raise InputError(f"seed = {seed} must be 0 or more: choose another.")
     if not 0 < scale <= 1:
-        raise BadInput(f"scale = {scale} must be above 0 and at most 1: choose another.")
+        raise InputError(f"scale = {scale} must be above 0 and at most 1: choose another.")
 
 
 def source(name: str, seed: int, scale: float) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def source(name: str, seed: int, scale: float) -> dict[str, Any]:
 
 
 def is_there(folder: Path, wanted: dict[str, Any]) -> bool:
-    """Whether the very set is in `folder` already; BadInput where anything else is."""
+    """Whether the very set is in `folder` already; InputError where anything else is."""
     if not folder.exists() or folder.is_dir() and not any(folder.iterdir()):
         return False
     try:
@@ -106,11 +106,11 @@ def is_there(folder: Path, wanted: dict[str, Any]) -> bool:
     if found == wanted:
         return True
     if not isinstance(found, dict) or not found.get("sample"):
-        raise BadInput(
+        raise InputError(
             f"{folder} must be free for sample data, and holds something else: move it away, or choose another folder."
         )
     kept = {key: found.get(key) for key in ("seed", "scale", "generator")}
-    raise BadInput(
+    raise InputError(
         f"{folder} must be free for sample data of seed {wanted['seed']}, scale {wanted['scale']}, "
         f"generator {wanted['generator']}, and holds that of {kept}: remove it, or choose another folder."
     )
@@ -127,7 +127,7 @@ def write_set(folder: Path, seed: int, scale: float, run: Callable) -> None:
             folder.rmdir()  # it is empty, or is_there would have refused it
         os.replace(temporary, folder)
     except OSError as error:
-        raise files.disk_trouble(error, folder) from error
+        raise files.os_error_to_input_error(error, folder) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -15,11 +15,27 @@ import numpy as np
 from musicml.data.published_results import HONEST
 from musicml.evaluation import metrics, predictions
 from musicml.evaluation.comparison import checks
-from musicml.evaluation.comparison.significance import Pair, holm, mcnemar, pairs
-from musicml.evaluation.predictions import Scored
+from musicml.evaluation.comparison.significance import (
+    PairedComparison,
+    compare_pairs,
+    compute_mcnemar_p_value,
+    correct_holm,
+)
+from musicml.evaluation.predictions import PredictionTable
 from musicml.experiment.run import Run
 
-__all__ = ["Comparison", "Pair", "Seeds", "aligned", "compare", "holm", "mcnemar", "pairs", "rivals", "values_by_seed"]
+__all__ = [
+    "Comparison",
+    "PairedComparison",
+    "Seeds",
+    "align_tables",
+    "compare_runs",
+    "correct_holm",
+    "compute_mcnemar_p_value",
+    "compare_pairs",
+    "find_comparable_pairs",
+    "group_by_seed",
+]
 
 
 @dataclass(frozen=True)
@@ -50,7 +66,7 @@ class Comparison:
     n: int
     n_groups: int
     figures: tuple[dict[str, Any], ...]
-    pairs: tuple[Pair, ...]
+    pairs: tuple[PairedComparison, ...]
     seeds: tuple[Seeds, ...]
     sample: bool
 
@@ -59,7 +75,7 @@ class Comparison:
         return asdict(self)
 
 
-def compare(members: Sequence[Run]) -> Comparison:
+def compare_runs(members: Sequence[Run]) -> Comparison:
     """Hold runs against each other, example by example.
 
     Parameters
@@ -68,40 +84,40 @@ def compare(members: Sequence[Run]) -> Comparison:
 
     Raises
     ------
-    BadInput
+    InputError
         If there are fewer than two, or their examples, classes or labels are not the same; it says how they differ.
     """
     checks.check_runs(members)
     checks.check_same_data(members)
-    voices = [predictions.read(run) for run in members]
+    voices = [predictions.read_predictions(run) for run in members]
     for run, voice in zip(members[1:], voices[1:], strict=True):
         checks.check_same_examples(members[0], voices[0], run, voice)
-    voices = aligned(voices)
+    voices = align_tables(voices)
     for run, voice in zip(members[1:], voices[1:], strict=True):
         checks.check_same_labels(members[0], voices[0], run, voice)
-    said = np.stack([decided(run, voice) for run, voice in zip(members, voices, strict=True)])
+    said = np.stack([decide_labels(run, voice) for run, voice in zip(members, voices, strict=True)])
     facts, reports = [run.facts() for run in members], [run.read("report.json") for run in members]
-    asked = rivals([fact.get("protocol", HONEST) for fact in facts])
+    asked = find_comparable_pairs([fact.get("protocol", HONEST) for fact in facts])
     kind = "pictures" if facts[0]["data"].get("kind") == "picture" else "files"
-    found = pairs(names_of(members), voices, said, asked, kind)
-    metric = metrics.MAIN[voices[0].task]
+    found = compare_pairs(name_runs(members), voices, said, asked, kind)
+    metric = metrics.MAIN_METRICS[voices[0].task]
     return Comparison(
         metric,
         len(voices[0].names),
         len(set(voices[0].groups)),
-        tuple(figure_of(run, fact, its) for run, fact, its in zip(members, facts, reports, strict=True)),
+        tuple(get_main_metric(run, fact, its) for run, fact, its in zip(members, facts, reports, strict=True)),
         found,
-        over_seeds(facts, reports, metric),
+        summarize_seeds(facts, reports, metric),
         any(fact["data"]["sample"] for fact in facts),
     )
 
 
-def rivals(protocols: Sequence[str]) -> list[tuple[int, int]]:
+def find_comparable_pairs(protocols: Sequence[str]) -> list[tuple[int, int]]:
     """Which two of some runs, by their places, may be held against each other: those of one protocol."""
     return [(a, b) for a, b in combinations(range(len(protocols)), 2) if protocols[a] == protocols[b]]
 
 
-def aligned(voices: Sequence[Scored]) -> list[Scored]:
+def align_tables(voices: Sequence[PredictionTable]) -> list[PredictionTable]:
     """Tables of the same examples and classes, all in the order of the first one's."""
     first, found = voices[0], []
     for voice in voices:
@@ -121,23 +137,23 @@ def aligned(voices: Sequence[Scored]) -> list[Scored]:
     return found
 
 
-def decided(run: Run, voice: Scored) -> np.ndarray:
+def decide_labels(run: Run, voice: PredictionTable) -> np.ndarray:
     """What a run decides of examples in the order of `voice`, [shape=(n_examples, n_classes)], bool."""
     if voice.task == "single":
-        return metrics.decide(voice.scores, voice.task, [])
+        return metrics.apply_thresholds(voice.scores, voice.task, [])
     if run.facts()["split"].get("folds"):
-        return metrics.decide(voice.scores, voice.task, predictions.fold_thresholds(run, voice.names))
-    by_name = dict(zip(predictions.class_names_of(run), run.read("serving.json")["thresholds"], strict=True))
-    return metrics.decide(voice.scores, voice.task, [by_name[name] for name in voice.class_names])
+        return metrics.apply_thresholds(voice.scores, voice.task, predictions.read_fold_thresholds(run, voice.names))
+    by_name = dict(zip(predictions.read_class_names(run), run.read("serving.json")["thresholds"], strict=True))
+    return metrics.apply_thresholds(voice.scores, voice.task, [by_name[name] for name in voice.class_names])
 
 
-def names_of(members: Sequence[Run]) -> list[str]:
+def name_runs(members: Sequence[Run]) -> list[str]:
     """What runs are called in a sentence: their experiments, or where two share one, their own names."""
     experiments = [str(run.facts().get("experiment")) for run in members]
     return experiments if len(set(experiments)) == len(members) else [run.name for run in members]
 
 
-def figure_of(run: Run, facts: dict[str, Any], made: dict[str, Any]) -> dict[str, Any]:
+def get_main_metric(run: Run, facts: dict[str, Any], made: dict[str, Any]) -> dict[str, Any]:
     """A run's main figure."""
     name = made["main_metric"]
     return {
@@ -151,7 +167,9 @@ def figure_of(run: Run, facts: dict[str, Any], made: dict[str, Any]) -> dict[str
     }
 
 
-def over_seeds(facts: Sequence[dict[str, Any]], reports: Sequence[dict[str, Any]], metric: str) -> tuple[Seeds, ...]:
+def summarize_seeds(
+    facts: Sequence[dict[str, Any]], reports: Sequence[dict[str, Any]], metric: str
+) -> tuple[Seeds, ...]:
     """Mean and spread of each experiment that was trained with several seeds, as `values_by_seed` finds them."""
     return tuple(
         Seeds(
@@ -161,11 +179,11 @@ def over_seeds(facts: Sequence[dict[str, Any]], reports: Sequence[dict[str, Any]
             round(statistics.fmean(values.values()), 6),
             round(statistics.stdev(values.values()), 6),
         )
-        for name, values in values_by_seed(facts, reports, metric)
+        for name, values in group_by_seed(facts, reports, metric)
     )
 
 
-def values_by_seed(
+def group_by_seed(
     facts: Sequence[Mapping[str, Any]], reports: Sequence[Mapping[str, Any]], metric: str
 ) -> list[tuple[str, dict[int, float]]]:
     """Each experiment that was trained with several seeds, the same settings and data: its name, seed → main figure.

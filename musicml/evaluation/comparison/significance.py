@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from musicml.evaluation import metrics
-from musicml.evaluation.predictions import Scored
+from musicml.evaluation.predictions import PredictionTable
 
 RARE = 0.05  # p below which a difference is called more than chance
 AT_LEAST = 60  # draws a pair: with fewer, no p could be small enough once it is corrected for all of them
@@ -22,7 +22,7 @@ MCNEMAR, BOOTSTRAP = "exact McNemar", "paired bootstrap over groups"
 
 
 @dataclass(frozen=True)
-class Pair:
+class PairedComparison:
     """Two runs, held against each other.
 
     Attributes
@@ -51,14 +51,14 @@ class Pair:
     sentence: str = ""
 
 
-def pairs(
+def compare_pairs(
     names: Sequence[str],
-    voices: Sequence[Scored],
+    voices: Sequence[PredictionTable],
     said: np.ndarray,
     asked: Sequence[tuple[int, int]],
     kind: str,
-    draws: int = metrics.DRAWS,
-) -> tuple[Pair, ...]:
+    draws: int = metrics.N_BOOTSTRAP,
+) -> tuple[PairedComparison, ...]:
     """Each of the pairs that are asked for, tested and corrected for how many there are.
 
     Parameters
@@ -74,60 +74,68 @@ def pairs(
     draws = max(draws, AT_LEAST * len(asked))
     if voices[0].task == "single":
         right = (said & (targets == 1)[None]).any(axis=2)
-        found = [by_counting(names[a], names[b], right[a], right[b], groups) for a, b in asked]
+        found = [compare_by_counts(names[a], names[b], right[a], right[b], groups) for a, b in asked]
     else:
-        weights = metrics.drawn(groups, 0, draws)
-        curves = {k: average_precisions(voices[k], weights) for k in sorted({k for pair in asked for k in pair})}
-        found = [by_drawing(names[a], names[b], curves[a], curves[b], targets, groups) for a, b in asked]
-    corrected = holm([pair.p for pair in found])
+        weights = metrics.draw_groups(groups, 0, draws)
+        curves = {
+            k: compute_average_precisions(voices[k], weights) for k in sorted({k for pair in asked for k in pair})
+        }
+        found = [compare_by_draws(names[a], names[b], curves[a], curves[b], targets, groups) for a, b in asked]
+    corrected = correct_holm([pair.p for pair in found])
     found = [replace(pair, p_holm=p) for pair, p in zip(found, corrected, strict=True)]
-    return tuple(replace(pair, sentence=sentence(pair, kind)) for pair in found)
+    return tuple(replace(pair, sentence=describe_pair(pair, kind)) for pair in found)
 
 
-def by_counting(name_a: str, name_b: str, right_a: np.ndarray, right_b: np.ndarray, groups: np.ndarray) -> Pair:
+def compare_by_counts(
+    name_a: str, name_b: str, right_a: np.ndarray, right_b: np.ndarray, groups: np.ndarray
+) -> PairedComparison:
     """Two runs of one class each: McNemar's test, and the interval of the difference over groups.
 
     Parameters
     ----------
     right_a, right_b : np.ndarray [shape=(n_examples,)], bool: which examples each gets right
     """
-    difference, interval = metrics.mean_and_interval(right_a.astype(float) - right_b, groups)
+    difference, interval = metrics.compute_mean_and_interval(right_a.astype(float) - right_b, groups)
     only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
     n, n_groups = len(right_a), len(set(groups))
-    p = mcnemar(only_a, only_b) if n_groups > 1 else None  # files of one group are no independent witnesses
-    return Pair(name_a, name_b, "accuracy", n, n_groups, difference, interval, only_a, only_b, MCNEMAR, p)
+    p = (
+        compute_mcnemar_p_value(only_a, only_b) if n_groups > 1 else None
+    )  # files of one group are no independent witnesses
+    return PairedComparison(name_a, name_b, "accuracy", n, n_groups, difference, interval, only_a, only_b, MCNEMAR, p)
 
 
-def average_precisions(voice: Scored, weights: np.ndarray | None) -> np.ndarray:
+def compute_average_precisions(voice: PredictionTable, weights: np.ndarray | None) -> np.ndarray:
     """The mean average precision as it is, and in each draw: [shape=(1 + n_draws,)]."""
     once = np.ones((1, len(voice.names)))
     weights = once if weights is None else np.concatenate([once, weights])
     with np.errstate(invalid="ignore"):  # where no class has an average precision, there is no mean of them
-        return metrics.macro(metrics.by_curves(voice.scores, voice.targets, weights)["average_precision"])
+        return metrics.average_classes(
+            metrics.compute_curve_draws(voice.scores, voice.targets, weights)["average_precision"]
+        )
 
 
-def by_drawing(
+def compare_by_draws(
     name_a: str, name_b: str, area_a: np.ndarray, area_b: np.ndarray, targets: np.ndarray, groups: np.ndarray
-) -> Pair:
+) -> PairedComparison:
     """Two runs of several classes at once, from what `average_precisions` gives of the same draws."""
     differences = area_a - area_b
     drawn = differences[1:][np.isfinite(differences[1:])]
-    return Pair(
+    return PairedComparison(
         name_a,
         name_b,
-        metrics.MAIN["multi"],
+        metrics.MAIN_METRICS["multi"],
         len(targets),
         len(set(groups)),
-        metrics.rounded(differences[0]),
-        metrics.between(drawn),
+        metrics.round_metric(differences[0]),
+        metrics.compute_percentile_interval(drawn),
         None,
         None,
         BOOTSTRAP,
-        of_draws(drawn),
+        compute_draw_p_value(drawn),
     )
 
 
-def of_draws(drawn: np.ndarray) -> float | None:
+def compute_draw_p_value(drawn: np.ndarray) -> float | None:
     """Twice the share of draws on the rarer side of no difference, never 0; None without draws."""
     if not len(drawn):
         return None
@@ -135,14 +143,14 @@ def of_draws(drawn: np.ndarray) -> float | None:
     return float(min(1.0, 2 * (rarer + 1) / (len(drawn) + 1)))
 
 
-def mcnemar(only_a: int, only_b: int) -> float:
+def compute_mcnemar_p_value(only_a: int, only_b: int) -> float:
     """The exact, two-sided p of McNemar's test: could a fair coin have fallen so?
 
     Parameters
     ----------
     only_a, only_b : of how many examples only one of the two is right
 
-    >>> mcnemar(5, 0)
+    >>> compute_mcnemar_p_value(5, 0)
     0.0625
     """
     from scipy import stats
@@ -151,10 +159,10 @@ def mcnemar(only_a: int, only_b: int) -> float:
     return float(stats.binomtest(only_a, n).pvalue) if n else 1.0
 
 
-def holm(found: Sequence[float | None]) -> list[float | None]:
+def correct_holm(found: Sequence[float | None]) -> list[float | None]:
     """Corrected for how many there are, so that one in twenty sets of equal runs shows any difference, not more.
 
-    >>> holm([0.01, 0.04, 0.03])
+    >>> correct_holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
     """
     known = sorted((p, place) for place, p in enumerate(found) if p is not None)
@@ -165,12 +173,12 @@ def holm(found: Sequence[float | None]) -> list[float | None]:
     return corrected
 
 
-def sentence(pair: Pair, kind: str) -> str:
+def describe_pair(pair: PairedComparison, kind: str) -> str:
     """What a pair says, in plain words: who is ahead, by how much, and whether that could be chance."""
-    return of_figures(pair, kind) if pair.only_a is None else of_counts(pair, kind)
+    return describe_metric_difference(pair, kind) if pair.only_a is None else describe_counts(pair, kind)
 
 
-def of_counts(pair: Pair, kind: str) -> str:
+def describe_counts(pair: PairedComparison, kind: str) -> str:
     """Of one class each: on how many more examples one of them is right."""
     ahead, behind = (pair.a, pair.b) if pair.only_a >= pair.only_b else (pair.b, pair.a)
     by = abs(pair.only_a - pair.only_b)
@@ -186,26 +194,26 @@ def of_counts(pair: Pair, kind: str) -> str:
     if pair.p_holm >= RARE:
         return (
             f"{ahead} was right on {by} more of {pair.n} {kind} than {behind}; with so few the difference could be "
-            f"chance, p = {shown(pair.p_holm)}."
+            f"chance, p = {format_p_value(pair.p_holm)}."
         )
-    if holds_nothing(pair.interval):
+    if is_zero_inside(pair.interval):
         return (
             f"{ahead} was right on {by} more of {pair.n} {kind} than {behind}; one by one chance would hardly give "
-            f"that, p = {shown(pair.p_holm)}, but they come from {pair.n_groups} groups, and over those it "
+            f"that, p = {format_p_value(pair.p_holm)}, but they come from {pair.n_groups} groups, and over those it "
             "could be chance."
         )
     return (
         f"{ahead} was right on {by} more of {pair.n} {kind} than {behind}; chance alone would hardly give that, "
-        f"p = {shown(pair.p_holm)}."
+        f"p = {format_p_value(pair.p_holm)}."
     )
 
 
-def holds_nothing(interval: list[float] | None) -> bool:
+def is_zero_inside(interval: list[float] | None) -> bool:
     """Whether no difference at all lies within an interval."""
     return interval is not None and interval[0] <= 0 <= interval[1]
 
 
-def of_figures(pair: Pair, kind: str) -> str:
+def describe_metric_difference(pair: PairedComparison, kind: str) -> str:
     """Of several classes at once: by how much one figure is above the other."""
     if pair.difference is None:
         return (
@@ -224,14 +232,14 @@ def of_figures(pair: Pair, kind: str) -> str:
     if pair.p_holm < RARE:
         return (
             f"the mean average precision of {ahead} is {by} above that of {behind} on {pair.n} {kind} in "
-            f"{pair.n_groups} groups; chance alone would hardly give that, p = {shown(pair.p_holm)}."
+            f"{pair.n_groups} groups; chance alone would hardly give that, p = {format_p_value(pair.p_holm)}."
         )
     return (
         f"the mean average precision of {ahead} is {by} above that of {behind} on {pair.n} {kind} in "
-        f"{pair.n_groups} groups; with so few the difference could be chance, p = {shown(pair.p_holm)}."
+        f"{pair.n_groups} groups; with so few the difference could be chance, p = {format_p_value(pair.p_holm)}."
     )
 
 
-def shown(p: float) -> str:
+def format_p_value(p: float) -> str:
     """A p in two figures, as far as they mean anything."""
     return "0.001 or less" if p <= 0.001 else f"{p:.2g}"

@@ -17,20 +17,20 @@ from musicml.data.datasets import loading
 from musicml.data.published_results import Reference
 from musicml.evaluation import as_published as published
 from musicml.evaluation import evaluate
-from musicml.evaluation.replication.summary import Row, differences, sentences
+from musicml.evaluation.replication.summary import ReplicationRow, list_differences, write_sentences
 from musicml.experiment import config
 from musicml.experiment import run as runs
 from musicml.experiment.config import Experiment
 from musicml.experiment.run import Run
 from musicml.training import preparation, train
 from musicml.utils import terminal
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 FOLDER = Path("experiments") / "as_published"
 
 
 @dataclass(frozen=True)
-class Replay:
+class Replication:
     """What one replay gave.
 
     Attributes
@@ -49,7 +49,7 @@ class Replay:
     dataset: str = ""
     sample: bool = False
     sides: tuple[str, str] = ("", "")
-    rows: tuple[Row, ...] = ()
+    rows: tuple[ReplicationRow, ...] = ()
     as_served: dict[str, Any] | None = None
     sentences: tuple[str, ...] = ()
     runs: dict[str, str] | None = None
@@ -65,14 +65,14 @@ class Replay:
         return {**asdict(self), "worth": self.worth}
 
 
-def replay(
+def replicate(
     names: Sequence[str | Path],
     data_root: Path,
     runs_root: Path,
     which: str = "auto",
     seed: int = 0,
-    say: Callable[[str], None] = terminal.say,
-) -> list[Replay]:
+    say: Callable[[str], None] = terminal.print_message,
+) -> list[Replication]:
     """Train and score each recipe as it was published and its honest partner, and hold the two beside the original.
 
     A whole run of the same experiment, settings, seed and data that is in `runs_root` already is taken as it is.
@@ -80,7 +80,7 @@ def replay(
     Parameters
     ----------
     names : recipes of experiments/as_published by name, or files; none for all
-    data_root, runs_root, which, seed, say : as `musicml.training.train.train` takes them
+    data_root, runs_root, which, seed, say : as `musicml.training.train.train_experiment` takes them
 
     Returns
     -------
@@ -88,21 +88,23 @@ def replay(
 
     Raises
     ------
-    BadInput
+    InputError
         If there is no such recipe, or it replays nothing.
     """
-    paths = [path_of(name) for name in names] or sorted(FOLDER.glob("*.toml"))
+    paths = [find_recipe(name) for name in names] or sorted(FOLDER.glob("*.toml"))
     if not paths:
-        raise BadInput(f"{FOLDER} must hold the published protocols (*.toml) and holds none: name a file.")
-    recipes = [(path, config.read(path)) for path in paths]
+        raise InputError(f"{FOLDER} must hold the published protocols (*.toml) and holds none: name a file.")
+    recipes = [(path, config.read_experiment(path)) for path in paths]
     for path, recipe in recipes:
         if recipe.published is None:
-            raise published.refuse(path.stem)
-        config.read(partner_path(path, recipe))  # a partner that is not there costs no training
-    return [tried(path, recipe, Path(data_root), Path(runs_root), which, seed, say) for path, recipe in recipes]
+            raise published.make_refusal(path.stem)
+        config.read_experiment(find_partner(path, recipe))  # a partner that is not there costs no training
+    return [
+        replicate_or_error(path, recipe, Path(data_root), Path(runs_root), which, seed, say) for path, recipe in recipes
+    ]
 
 
-def path_of(name: str | Path) -> Path:
+def find_recipe(name: str | Path) -> Path:
     """The recipe's file: as given, or by its name in experiments/as_published, or by that of what it replays."""
     if Path(name).suffix == ".toml":
         return Path(name)
@@ -110,38 +112,38 @@ def path_of(name: str | Path) -> Path:
     return by_reference if by_reference.is_file() else FOLDER / f"{Path(name).name}.toml"
 
 
-def partner_path(path: Path, recipe: Experiment) -> Path:
+def find_partner(path: Path, recipe: Experiment) -> Path:
     """The file of the honest partner: in the folder above the recipe's."""
     return path.parent.parent / f"{recipe.published.honest}.toml"
 
 
-def tried(
+def replicate_or_error(
     path: Path, recipe: Experiment, data_root: Path, runs_root: Path, which: str, seed: int, say: Callable[[str], None]
-) -> Replay:
+) -> Replication:
     """One replay, or what ended it."""
     try:
-        return one(path, recipe, data_root, runs_root, which, seed, say)
+        return replicate_one(path, recipe, data_root, runs_root, which, seed, say)
     except Exception as error:  # a fault of ours, or a device out of memory, ends one replay and not all
         words = (str(error) or type(error).__name__).splitlines()[0]
         say(f"{path.stem} failed: {words}")
-        runs.let_go(runs_root)
-        return Replay(path.stem, recipe.published.reference, error=words)
+        runs.mark_abandoned(runs_root)
+        return Replication(path.stem, recipe.published.reference, error=words)
     finally:
         gc.collect()
 
 
-def one(
+def replicate_one(
     path: Path, recipe: Experiment, data_root: Path, runs_root: Path, which: str, seed: int, say: Callable[[str], None]
-) -> Replay:
+) -> Replication:
     """One replay: both runs, had or made, and what they say beside the published figures."""
-    sample = loading.load(recipe.data.dataset, data_root, which, None, True).sample
+    sample = loading.load_dataset(recipe.data.dataset, data_root, which, None, True).sample
     recipe = recipe.on_sample() if sample else recipe
-    honest = config.read(partner_path(path, recipe), config.changes(recipe.published.changes), sample)
-    made = [run_of(one, data_root, runs_root, which, seed, say) for one in (recipe, honest)]
-    known = published_results.get(recipe.published.reference)
-    rows = tuple(row_of(known, name, *made) for name in recipe.published.figures)
+    honest = config.read_experiment(find_partner(path, recipe), config.parse_changes(recipe.published.changes), sample)
+    made = [get_or_train_run(one, data_root, runs_root, which, seed, say) for one in (recipe, honest)]
+    known = published_results.get_reference(recipe.published.reference)
+    rows = tuple(make_row(known, name, *made) for name in recipe.published.figures)
     reports = [run.read("report.json") for run in made]
-    found = Replay(
+    found = Replication(
         path.stem,
         known.name,
         recipe.data.dataset,
@@ -155,41 +157,43 @@ def one(
         runs={"as_published": str(made[0].path), "honest": str(made[1].path)},
     )
     classes = len(made[0].read("labels.json"))
-    return replace(found, sentences=(*sentences(found, recipe.published.fault, known, classes), *differences(recipe)))
+    return replace(
+        found, sentences=(*write_sentences(found, recipe.published.fault, known, classes), *list_differences(recipe))
+    )
 
 
 # Runs
 
 
-def run_of(
+def get_or_train_run(
     chosen: Experiment, data_root: Path, runs_root: Path, which: str, seed: int, say: Callable[[str], None]
 ) -> Run:
     """A whole run of an experiment: one that is there, or a new one."""
     what = f"{chosen.name}, {train.PROTOCOLS[chosen.data.protocol]}"
-    held = held_run(chosen, data_root, runs_root, which, seed)
+    held = find_run(chosen, data_root, runs_root, which, seed)
     if held is not None:
         say(f"{what}: {held.name} is there already")
         return held
     say(f"{what}: training")
-    run = train.train(chosen, data_root, runs_root, which, seed=seed, say=say)
-    evaluate.evaluate(run, say=say)
+    run = train.train_experiment(chosen, data_root, runs_root, which, seed=seed, say=say)
+    evaluate.evaluate_run(run, say=say)
     return run
 
 
-def held_run(chosen: Experiment, data_root: Path, runs_root: Path, which: str, seed: int) -> Run | None:
+def find_run(chosen: Experiment, data_root: Path, runs_root: Path, which: str, seed: int) -> Run | None:
     """The latest whole run of the same experiment, settings, seed and data, down to the files' content."""
-    alike = [run for run in runs.list_runs(runs_root) if run.is_whole and is_of(run.facts(), chosen, seed)]
+    alike = [run for run in runs.list_runs(runs_root) if run.is_whole and is_run_of(run.facts(), chosen, seed)]
     if not alike:
         return None
     as_published = chosen.data.protocol == "as_published"
-    dataset = loading.load(chosen.data.dataset, data_root, which, None, as_published)
-    material = preparation.prepare(chosen, dataset, data_root, seed, lambda words: None)
-    wanted = (preparation.hash_of(material), material.dataset.hash(), material.features.key)
-    found = [run for run in alike if data_of(run.facts()) == wanted]
+    dataset = loading.load_dataset(chosen.data.dataset, data_root, which, None, as_published)
+    material = preparation.prepare_data(chosen, dataset, data_root, seed, lambda words: None)
+    wanted = (preparation.compute_split_hash(material), material.dataset.hash(), material.features.key)
+    found = [run for run in alike if describe_data(run.facts()) == wanted]
     return found[-1] if found else None
 
 
-def is_of(facts: dict[str, Any], chosen: Experiment, seed: int) -> bool:
+def is_run_of(facts: dict[str, Any], chosen: Experiment, seed: int) -> bool:
     """Whether a run is of an experiment as it is set, whatever data it saw."""
     return (
         (facts.get("experiment"), facts.get("seed"), facts.get("settings")) == (chosen.name, seed, chosen.settings())
@@ -198,14 +202,18 @@ def is_of(facts: dict[str, Any], chosen: Experiment, seed: int) -> bool:
     )
 
 
-def data_of(facts: dict[str, Any]) -> tuple[str, str, str]:
+def describe_data(facts: dict[str, Any]) -> tuple[str, str, str]:
     """What tells whether a run's data was the same: who stood where, the examples, their features."""
     return facts["split"]["hash"], facts["data"]["hash"], facts["data"]["features"]
 
 
-def row_of(known: Reference, name: str, replayed: Run, honest: Run) -> Row:
+def make_row(known: Reference, name: str, replayed: Run, honest: Run) -> ReplicationRow:
     """One metric of the published result and of both runs."""
     interval = known.interval if name == "accuracy" else None  # the one that counts were published of
-    return Row(
-        name, known.figures.get(name), interval, published.figure(replayed, name), published.figure(honest, name)
+    return ReplicationRow(
+        name,
+        known.figures.get(name),
+        interval,
+        published.compute_published_metric(replayed, name),
+        published.compute_published_metric(honest, name),
     )

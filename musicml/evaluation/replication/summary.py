@@ -7,33 +7,33 @@ from typing import TYPE_CHECKING, Any
 
 from musicml.data.published_results import Reference
 from musicml.evaluation import metrics
-from musicml.evaluation.as_published import Figure
+from musicml.evaluation.as_published import IntervalEstimate
 
 if TYPE_CHECKING:
-    from musicml.evaluation.replication import Replay
+    from musicml.evaluation.replication import Replication
     from musicml.experiment.config import Experiment
 
-NAMES = {
-    **metrics.NAMES,
+REPLICATION_NAMES = {
+    **metrics.METRIC_NAMES,
     "weighted_precision": "precision, weighted",
     "weighted_recall": "recall, weighted",
 }
 
 
 @dataclass(frozen=True)
-class Row:
+class ReplicationRow:
     """One metric: as it was published (a share, or the lowest and highest), replayed, and honest; None without one."""
 
     metric: str
     published: float | tuple[float, float] | None
     published_interval: tuple[float, float] | None
-    replayed: Figure | None
-    honest: Figure | None
+    replayed: IntervalEstimate | None
+    honest: IntervalEstimate | None
 
 
-def sentences(found: Replay, fault: str, known: Reference, n_classes: int) -> list[str]:
+def write_sentences(found: Replication, fault: str, known: Reference, n_classes: int) -> list[str]:
     """What is wrong with the published figure, and what the honest run gives, in figures."""
-    said = [fault, beside(found.rows[0]), verdict(found.rows[0])]
+    said = [fault, compare_figures(found.rows[0]), write_verdict(found.rows[0])]
     if known.interval is not None and known.n_test:
         low, high = known.interval
         said.append(
@@ -41,20 +41,20 @@ def sentences(found: Replay, fault: str, known: Reference, n_classes: int) -> li
             f"{100 * low:.1f} to {100 * high:.1f} %."
         )
     if found.sides[1].startswith("out of fold"):
-        said += widths(found.rows[0])
+        said += compare_widths(found.rows[0])
     served = found.as_served or {}
     if "softmax_twice" in served:
-        said.append(of_softmax(served["softmax_twice"], n_classes))
+        said.append(explain_softmax(served["softmax_twice"], n_classes))
     if "first_second" in served:
-        said.append(of_a_second(served["first_second"]))
+        said.append(explain_one_second(served["first_second"]))
     if "ceiling" in served:
-        said += of_labels(served["ceiling"], found.rows[0])
+        said += explain_labels(served["ceiling"], found.rows[0])
     if "cells" in served:
-        said += of_cells(served["cells"])
+        said += explain_cells(served["cells"])
     return said
 
 
-def differences(recipe: Experiment) -> list[str]:
+def list_differences(recipe: Experiment) -> list[str]:
     """In what the two differ from the published system and from the honest experiment as it stands."""
     said, changes = [], recipe.published.changes
     if recipe.published.pieces:
@@ -64,31 +64,34 @@ def differences(recipe: Experiment) -> list[str]:
     return said
 
 
-def beside(row: Row) -> str:
+def compare_figures(row: ReplicationRow) -> str:
     """The two figures in a sentence."""
-    name = NAMES.get(row.metric, row.metric)
-    return f"Replayed as published, {name} is {spoken(row.replayed)}; honestly obtained, {spoken(row.honest)}."
+    name = REPLICATION_NAMES.get(row.metric, row.metric)
+    return (
+        f"Replayed as published, {name} is {format_figure(row.replayed)}; honestly obtained, "
+        f"{format_figure(row.honest)}."
+    )
 
 
-def spoken(found: Figure | None) -> str:
+def format_figure(found: IntervalEstimate | None) -> str:
     """A figure with its interval."""
     if found is None or found.value is None:
         return "not defined"
     return f"{found.value:.3f}" + (f" ({found.interval[0]:.3f} to {found.interval[1]:.3f})" if found.interval else "")
 
 
-def gap(row: Row) -> float | None:
+def compute_gap(row: ReplicationRow) -> float | None:
     """By how much the replayed figure lies above the honest one; None where one of them is not defined."""
     ends = [one.value if one else None for one in (row.replayed, row.honest)]
     return None if None in ends else ends[0] - ends[1]
 
 
-def verdict(row: Row) -> str:
+def write_verdict(row: ReplicationRow) -> str:
     """What can be made of the difference."""
-    found = gap(row)
+    found = compute_gap(row)
     if found is None:
         return "The two can't be compared, since one of them is not defined."
-    apart, by = are_apart(row), f"{abs(found):.3f}"
+    apart, by = is_apart(row), f"{abs(found):.3f}"
     if round(found, 3) > 0:
         if apart:
             return f"The published protocol flatters by {by}, and the two intervals do not touch."
@@ -106,13 +109,13 @@ def verdict(row: Row) -> str:
     )
 
 
-def are_apart(row: Row) -> bool:
+def is_apart(row: ReplicationRow) -> bool:
     """Whether the intervals of the replayed and the honest figure have nothing in common."""
     first, second = row.replayed.interval, row.honest.interval
     return bool(first and second) and (first[0] > second[1] or second[0] > first[1])
 
 
-def widths(row: Row) -> list[str]:
+def compare_widths(row: ReplicationRow) -> list[str]:
     """What it gives to judge every file, and not a few."""
     if row.replayed is None or row.honest is None or not (row.replayed.interval and row.honest.interval):
         return []
@@ -123,7 +126,7 @@ def widths(row: Row) -> list[str]:
     ]
 
 
-def of_softmax(served: dict[str, Any], n_classes: int) -> str:
+def explain_softmax(served: dict[str, Any], n_classes: int) -> str:
     """What the app of the pictures showed."""
     return (
         f"Served as published, it could show at most {100 * served['most_possible']:.1f} % for any of {n_classes} "
@@ -132,24 +135,26 @@ def of_softmax(served: dict[str, Any], n_classes: int) -> str:
     )
 
 
-def of_a_second(served: dict[str, Any]) -> str:
+def explain_one_second(served: dict[str, Any]) -> str:
     """What the app of the genres heard."""
     if not served["n"]:
         return "Served as published, no track could be asked about whose beginning was not trained on."
-    second = Figure(served["accuracy"], served["accuracy_interval"])
-    whole = Figure(served["accuracy_of_all"], served["accuracy_of_all_interval"])
+    second = IntervalEstimate(served["accuracy"], served["accuracy_interval"])
+    whole = IntervalEstimate(served["accuracy_of_all"], served["accuracy_of_all_interval"])
     if second.value >= whole.value:
         return (
-            f"Served as published, on the first second alone of {served['n']} tracks, accuracy is {spoken(second)}, no "
-            f"less than on the same tracks as they were judged, {spoken(whole)}: on this data a second is enough."
+            f"Served as published, on the first second alone of {served['n']} tracks, accuracy is "
+            f"{format_figure(second)}, no less than on the same tracks as they were judged, {format_figure(whole)}: on this data a "
+            "second is enough."
         )
     return (
-        f"Served as published, on the first second alone of {served['n']} tracks, accuracy is {spoken(second)}; on the "
-        f"same tracks as they were judged, {spoken(whole)}."
+        f"Served as published, on the first second alone of {served['n']} tracks, accuracy is {format_figure(second)}; "
+        f"on the "
+        f"same tracks as they were judged, {format_figure(whole)}."
     )
 
 
-def of_labels(served: dict[str, Any], row: Row) -> list[str]:
+def explain_labels(served: dict[str, Any], row: ReplicationRow) -> list[str]:
     """What contradictory labels left to be reached."""
     said = [
         f"{served['contradictory']} of the {served['n']} rows of the training table are labelled in two ways: over all "
@@ -161,7 +166,7 @@ def of_labels(served: dict[str, Any], row: Row) -> list[str]:
     return said
 
 
-def of_cells(served: dict[str, Any]) -> list[str]:
+def explain_cells(served: dict[str, Any]) -> list[str]:
     """What an answer of nothing but `present` is worth, counted either way."""
     always, model = served["all_present"], served["model"]
     return [

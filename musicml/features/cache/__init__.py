@@ -26,24 +26,24 @@ import numpy as np
 
 from musicml.data.datasets.base import Dataset, Excluded
 from musicml.features import audio_features
-from musicml.features.cache.compute import compute
-from musicml.features.cache.frozen_outputs import outputs
-from musicml.features.cache.inventory import Holding, clear, holdings, size_of
-from musicml.features.cache.keys import key_of
-from musicml.utils.errors import BadInput
+from musicml.features.cache.compute import compute_and_store
+from musicml.features.cache.frozen_outputs import get_frozen_outputs
+from musicml.features.cache.inventory import CacheEntry, clear_cache, list_cache_entries, measure_size
+from musicml.features.cache.keys import compute_cache_key
+from musicml.utils.errors import InputError
 
 __all__ = [
     "Features",
-    "Holding",
-    "clear",
+    "CacheEntry",
+    "clear_cache",
     "compute",
-    "features_of",
-    "fits",
-    "holdings",
-    "key_of",
-    "load",
-    "outputs",
-    "size_of",
+    "get_features",
+    "check_settings_fit",
+    "list_cache_entries",
+    "compute_cache_key",
+    "open_features",
+    "get_frozen_outputs",
+    "measure_size",
 ]
 
 
@@ -78,7 +78,7 @@ class Features:
         return replace(self, begin=self.begin[mask], length=self.length[mask])
 
 
-def features_of(
+def get_features(
     dataset: Dataset,
     settings: Any,
     root: Path,
@@ -99,10 +99,10 @@ def features_of(
 
     Raises
     ------
-    BadInput
+    InputError
         If the settings do not fit the data set, the disk is full, or no file can be read.
     """
-    fits(dataset, settings)
+    check_settings_fit(dataset, settings)
     if isinstance(settings, audio_features.VGGish):
         n = len(dataset.examples)
         return dataset, Features(
@@ -113,23 +113,23 @@ def features_of(
             hashlib.blake2b(dataset.vggish.tobytes(), digest_size=12).hexdigest(),
             {},
         )
-    key = key_of(dataset, settings, least_samples, Path(root))
+    key = compute_cache_key(dataset, settings, least_samples, Path(root))
     home = Path(root) / key
     for _ in range(3):
         if not (home / "index.json").is_file():
             say(f"features: {len(dataset.examples)} files to {settings.__class__.__name__}, once")
-            compute(dataset, settings, home, least_samples, processes)
+            compute_and_store(dataset, settings, home, least_samples, processes)
         with contextlib.suppress(FileNotFoundError):  # cleared in this very moment, or somebody removed a part of it
-            return load(dataset, settings, home, key)
+            return open_features(dataset, settings, home, key)
         shutil.rmtree(home, ignore_errors=True)
-    return load(dataset, settings, home, key)
+    return open_features(dataset, settings, home, key)
 
 
-def fits(dataset: Dataset, settings: Any) -> None:
+def check_settings_fit(dataset: Dataset, settings: Any) -> None:
     """Refuse features that can't be had from this data set."""
     if isinstance(settings, audio_features.VGGish):
         if dataset.vggish is None:
-            raise BadInput(
+            raise InputError(
                 f"VGGish features must come with the data set, and {dataset.name} brings none: take an experiment "
                 "with log_mel, or OpenMIC's release."
             )
@@ -138,20 +138,20 @@ def fits(dataset: Dataset, settings: Any) -> None:
         return
     wants = "picture" if isinstance(settings, audio_features.Pixels) else "sound"
     if dataset.kind != wants:
-        raise BadInput(
+        raise InputError(
             f"this experiment needs {wants} files and {dataset.name} holds {dataset.kind} files: choose an experiment "
             f"for {dataset.kind}s."
         )
 
 
-def load(dataset: Dataset, settings: Any, home: Path, key: str) -> tuple[Dataset, Features]:
+def open_features(dataset: Dataset, settings: Any, home: Path, key: str) -> tuple[Dataset, Features]:
     """Open what `compute` wrote, as a memory map, and leave out of the data set what could not be read."""
     index = json.loads((home / "index.json").read_text())
     excluded = [Excluded(file, reason) for file, reason in index["excluded"]]
     unread = {item.file for item in excluded}
     kept = np.array([example.id not in unread for example in dataset.examples])
     if not kept.any():
-        raise BadInput(
+        raise InputError(
             f"{dataset.name} must have files that can be read, and none of its {len(kept)} can; "
             f"of the first: {excluded[0].reason}"
         )

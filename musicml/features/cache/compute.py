@@ -25,7 +25,9 @@ DAY = 86_400.0  # seconds after which what nobody has touched is nobody's
 SHOWN_AFTER = 3.0  # seconds of work before there is a bar
 
 
-def compute(dataset: Dataset, settings: Any, home: Path, least_samples: int, processes: int | None = None) -> None:
+def compute_and_store(
+    dataset: Dataset, settings: Any, home: Path, least_samples: int, processes: int | None = None
+) -> None:
     """Compute every file's features into the folder `home`, which appears only when it is whole.
 
     Parameters
@@ -34,7 +36,7 @@ def compute(dataset: Dataset, settings: Any, home: Path, least_samples: int, pro
 
     Raises
     ------
-    BadInput
+    InputError
         If the disk is full or closed for writing.
     """
     try:
@@ -44,7 +46,7 @@ def compute(dataset: Dataset, settings: Any, home: Path, least_samples: int, pro
             files.write_json(work / "index.json", {**told(dataset, settings, least_samples), **index})
             take_place(work, home)
     except OSError as error:
-        raise files.disk_trouble(error, home) from error
+        raise files.os_error_to_input_error(error, home) from error
 
 
 def write(
@@ -56,7 +58,7 @@ def write(
     lengths, excluded, warnings = array("q"), [], {}
     found = workers.read_all(dataset.examples, settings, least_samples, work, processes)
     # a bar where standard error is a terminal, and there is something to wait for
-    hidden, n = terminal.without_bars(), len(dataset.examples)
+    hidden, n = terminal.is_progress_disabled(), len(dataset.examples)
     bar = tqdm(found, "features", n, leave=False, disable=hidden, delay=SHOWN_AFTER, unit="file")
     with contextlib.closing(found), bar:
         for example, one in zip(dataset.examples, bar, strict=True):
@@ -74,10 +76,10 @@ def told(dataset: Dataset, settings: Any, least_samples: int) -> dict[str, Any]:
     return {
         "dataset": dataset.name,
         "sample": dataset.sample,
-        "kind": next(name for name, kind in audio_features.KINDS.items() if kind is type(settings)),
-        "settings": schema.as_table(settings),
+        "kind": next(name for name, kind in audio_features.FEATURE_KINDS.items() if kind is type(settings)),
+        "settings": schema.to_dict(settings),
         "least_samples": least_samples,
-        "version": audio_features.VERSION,
+        "version": audio_features.FEATURES_VERSION,
     }
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from musicml.utils import files
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 
-def outputs(
+def get_frozen_outputs(
     root: Path,
     facts: dict[str, Any],
     shape: tuple[int, ...],
@@ -30,7 +30,7 @@ def outputs(
 
     Raises
     ------
-    BadInput
+    InputError
         If the store holds an array of another shape, or the disk is full.
     """
     key = hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=12).hexdigest()
@@ -38,11 +38,13 @@ def outputs(
     array = kept(path)
     while array is None:
         say(f"frozen backbone: outputs of {shape[0]} inputs, once")
-        with files.whole(path) as temporary:
+        with files.write_atomically(path) as temporary:
             np.save(temporary, np.asarray(make(), dtype=np.float32))
         array = kept(path)  # None only if the store was cleared in this very moment
     if array.shape != shape:
-        raise BadInput(f"{path} must hold an array of {shape} and holds {array.shape}: remove the file and try again.")
+        raise InputError(
+            f"{path} must hold an array of {shape} and holds {array.shape}: remove the file and try again."
+        )
     return array
 
 

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
-from musicml.data.file_digests import remembered
+from musicml.data.file_digests import load_digests
 from musicml.features.cache.compute import LEAVING, abandoned, owner
 
 KEY = r"[0-9a-f]{24}"
 
 
 @dataclass(frozen=True)
-class Holding:
+class CacheEntry:
     """One thing in the store.
 
     Attributes
@@ -39,37 +39,37 @@ class Holding:
     n: int
     size: int
 
-    def and_more(self, other: Holding) -> Holding:
+    def and_more(self, other: CacheEntry) -> CacheEntry:
         """This and another one of the same kind and words as one."""
-        return Holding(self.kind, self.words, self.n + other.n, self.size + other.size)
+        return CacheEntry(self.kind, self.words, self.n + other.n, self.size + other.size)
 
 
-def holdings(root: Path) -> list[Holding]:
+def list_cache_entries(root: Path) -> list[CacheEntry]:
     """What the store holds, by kind and then by size."""
     found = []
     for path in sorted(Path(root).glob("*")) if Path(root).is_dir() else []:
         with contextlib.suppress(FileNotFoundError):  # somebody clears it too
-            found.append(holding(path))
+            found.append(describe_entry(path))
     return sorted(found, key=lambda one: (one.kind, -one.size, one.words))
 
 
-def holding(path: Path) -> Holding:
+def describe_entry(path: Path) -> CacheEntry:
     """What one file or folder of the store is."""
-    size = size_of(path)
+    size = measure_size(path)
     if path.name.startswith("."):
-        return Holding("unfinished", "left behind" if abandoned(path) else "being made now", 0, size)
+        return CacheEntry("unfinished", "left behind" if abandoned(path) else "being made now", 0, size)
     if path.is_dir() and (path / "index.json").is_file():
-        return Holding("features", *of_features(path), size)
+        return CacheEntry("features", *of_features(path), size)
     if path.is_dir() and path.name.startswith("looks-"):
-        return Holding("audit looks", path.name.removeprefix("looks-").rpartition("-")[0], 0, size)
+        return CacheEntry("audit looks", path.name.removeprefix("looks-").rpartition("-")[0], 0, size)
     if path.name.startswith("alike-"):
-        return Holding("audit comparisons", "", 0, size)
+        return CacheEntry("audit comparisons", "", 0, size)
     if path.name.startswith("digests-") and path.suffix == ".bin":
-        return Holding("digests", path.stem.removeprefix("digests-"), len(remembered(path)), size)
+        return CacheEntry("digests", path.stem.removeprefix("digests-"), len(load_digests(path)), size)
     if re.fullmatch(rf"{KEY}\.npy", path.name):
         shape = np.load(path, mmap_mode="r").shape
-        return Holding("frozen outputs", f"{' x '.join(map(str, shape[1:]))} numbers each", shape[0], size)
-    return Holding("other", path.name, 0, size)
+        return CacheEntry("frozen outputs", f"{' x '.join(map(str, shape[1:]))} numbers each", shape[0], size)
+    return CacheEntry("other", path.name, 0, size)
 
 
 def of_features(home: Path) -> tuple[str, int]:
@@ -84,7 +84,7 @@ def of_features(home: Path) -> tuple[str, int]:
     return f"{data}: {index['kind']} {words}", n
 
 
-def size_of(path: Path) -> int:
+def measure_size(path: Path) -> int:
     """Bytes in a file, or in all files of a folder; what goes meanwhile counts nothing."""
     total = 0
     for part in (path, *path.rglob("*")):
@@ -93,22 +93,24 @@ def size_of(path: Path) -> int:
     return total
 
 
-def clear(root: Path) -> int:
+def clear_cache(root: Path) -> int:
     """Remove all that the store holds but what somebody is making now; how many bytes that freed."""
     freed = 0
     for path in sorted(Path(root).glob("*")) if Path(root).is_dir() else []:
         if path.name.startswith("."):
-            freed += removed(path) if abandoned(path) else 0
+            freed += remove_entry(path) if abandoned(path) else 0
         elif path.is_dir() and (path / "index.json").is_file():
-            freed += removed(put_aside(path))
+            freed += remove_entry(move_aside(path))
         elif path.is_dir():  # an audit may be writing into it: the folder stays, and what it has begun
-            freed += sum(removed(part) for part in path.glob("*") if not part.name.startswith(".") or abandoned(part))
+            freed += sum(
+                remove_entry(part) for part in path.glob("*") if not part.name.startswith(".") or abandoned(part)
+            )
         else:
-            freed += removed(path)
+            freed += remove_entry(path)
     return freed
 
 
-def put_aside(home: Path) -> Path:
+def move_aside(home: Path) -> Path:
     """Rename features at once, so that nobody finds a part of them; where they can't be, they stay."""
     aside = Path(tempfile.mkdtemp(dir=home.parent, prefix=f"{LEAVING}{owner()}-"))
     with contextlib.suppress(OSError):  # Windows keeps what a process has mapped
@@ -116,12 +118,12 @@ def put_aside(home: Path) -> Path:
     return aside
 
 
-def removed(path: Path) -> int:
+def remove_entry(path: Path) -> int:
     """Remove a file or folder; how many bytes that freed."""
-    size = size_of(path)
+    size = measure_size(path)
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)
-    return size - size_of(path) if path.exists() else size
+    return size - measure_size(path) if path.exists() else size

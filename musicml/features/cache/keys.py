@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from musicml.data.datasets.base import Dataset
-from musicml.data.file_digests import digests
+from musicml.data.file_digests import digest_examples
 from musicml.features import audio_features
 from musicml.utils import schema
 
 
-def key_of(dataset: Dataset, settings: Any, least_samples: int, root: Path) -> str:
+def compute_cache_key(dataset: Dataset, settings: Any, least_samples: int, root: Path) -> str:
     """The digest of everything that the features depend on."""
     facts = {
         "kind": settings.__class__.__name__,
-        **schema.as_table(settings),
+        **schema.to_dict(settings),
         "least_samples": least_samples,
-        "version": audio_features.VERSION,
+        "version": audio_features.FEATURES_VERSION,
     }
     found = hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=12)
-    for file in digests(dataset, root):  # one after another: all of them at once are megabytes
+    for file in digest_examples(dataset, root):  # one after another: all of them at once are megabytes
         found.update(json.dumps(file).encode())
     return found.hexdigest()

@@ -22,7 +22,7 @@ import numpy as np
 
 from musicml.data.datasets.base import Example
 from musicml.features import audio_features
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 TRIED = 4  # files read in this process before it is decided; the first one, which pays for imports, does not count
 PAYS = 4.0  # seconds of work left from which processes are started: they take one to start, and two halve the rest
@@ -33,7 +33,7 @@ IDLE = 20  # seconds until a process ends whose parent was killed
 
 
 @dataclass(frozen=True)
-class Found:
+class FileResult:
     """What came of one file.
 
     Attributes
@@ -77,7 +77,7 @@ class Part:
 
 def read_all(
     examples: Sequence[Example], settings: Any, least_samples: int, folder: Path, processes: int | None = None
-) -> Iterator[Found]:
+) -> Iterator[FileResult]:
     """What came of each file, in order; those that are read and not yet asked for are few.
 
     Parameters
@@ -118,7 +118,7 @@ def allowed(processes: int | None) -> int:
 
 def read_at_once(
     examples: Sequence[Example], settings: Any, least_samples: int, folder: Path, processes: int, a_task: int
-) -> Iterator[Found]:
+) -> Iterator[FileResult]:
     """What came of each file, in order, by several processes; where one of them is killed, the rest by this one."""
     import joblib
 
@@ -163,7 +163,7 @@ def dismiss() -> None:
     loky.get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)
 
 
-def read_some(jobs: Sequence[tuple[str, str]], settings: Any, least_samples: int, part: str) -> list[Found]:
+def read_some(jobs: Sequence[tuple[str, str]], settings: Any, least_samples: int, part: str) -> list[FileResult]:
     """What came of a few files, in a process that leaves Ctrl-C to its parent; their features go to the file `part`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with open(part, "wb") as out:
@@ -171,15 +171,15 @@ def read_some(jobs: Sequence[tuple[str, str]], settings: Any, least_samples: int
         return [replace(one, size=one.write(out), values=None) for one in found]
 
 
-def read(path: Path | str, name: str, settings: Any, least_samples: int) -> Found:
+def read(path: Path | str, name: str, settings: Any, least_samples: int) -> FileResult:
     """What came of one file; a disk that gives trouble is trouble with the file."""
     try:
-        values, warnings = audio_features.from_file(path, settings, least_samples, name)
-        return Found(values, warnings, length=1 if isinstance(settings, audio_features.Pixels) else len(values))
-    except BadInput as error:
-        return Found(None, refused=str(error))
+        values, warnings = audio_features.compute_features(path, settings, least_samples, name)
+        return FileResult(values, warnings, length=1 if isinstance(settings, audio_features.Pixels) else len(values))
+    except InputError as error:
+        return FileResult(None, refused=str(error))
     except OSError as error:
-        return Found(
+        return FileResult(
             None,
             refused=f"{name} must be a file that can be read, and can't be ({error.strerror or error}): copy it again.",
         )

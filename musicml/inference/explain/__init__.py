@@ -16,9 +16,9 @@ import numpy as np
 from musicml.data.io import audio
 from musicml.features import audio_features, spectrogram_image
 from musicml.inference.explain import class_activation, occlusion, overlay
-from musicml.inference.predictor import Prediction, Predictor, Question
+from musicml.inference.predictor import ModelInput, Prediction, Predictor
 
-__all__ = ["Explanation", "explain", "save"]
+__all__ = ["Explanation", "explain_prediction", "save_explanation"]
 
 LISTEN_SECONDS = 3.0
 LEANED_ON = "leaned-on features"
@@ -77,11 +77,11 @@ class Explanation:
         table["decided"] = [round(second, 3) for second in self.decided]
         if self.method == LEANED_ON:  # which tells features, and no places
             return table
-        hertz = round(float(audio_features.centres(self.settings)[column]), 1)
+        hertz = round(float(audio_features.compute_band_centers(self.settings)[column]), 1)
         return {**table, "peak": {"seconds": round(row * self.frame_seconds, 3), "hertz": hertz}}
 
 
-def explain(
+def explain_prediction(
     predictor: Predictor,
     source: str | Path | bytes | np.ndarray,
     label: str | None = None,
@@ -98,7 +98,7 @@ def explain(
 
     Raises
     ------
-    BadInput
+    InputError
         As `Predictor.predict`, or if the run knows no such class.
     """
     question = predictor.read(source, name, sample_rate)
@@ -138,22 +138,24 @@ def heard(
 ) -> tuple[np.ndarray | None, int]:
     """The sound of a file, at the run's sample rate, and its length in samples; no sound of a spectrogram's picture."""
     settings = predictor.settings
-    if isinstance(settings, audio_features.Spectrogram) and spectrogram_image.is_picture(source, name):
+    if isinstance(settings, audio_features.Spectrogram) and spectrogram_image.is_image_source(source, name):
         return None, settings.n_columns * settings.hop_length
-    y = audio.read(source, settings.sample_rate, name=name, given_rate=sample_rate).y
+    y = audio.load_audio(source, settings.sample_rate, name=name, given_rate=sample_rate).y
     return y, len(y)
 
 
-def spectra_of(predictor: Predictor, question: Question, y: np.ndarray | None) -> np.ndarray:
+def spectra_of(predictor: Predictor, question: ModelInput, y: np.ndarray | None) -> np.ndarray:
     """What the map lies over and patches are taken out of, [shape=(n_frames, n_mels or n_bins)]."""
     settings = predictor.settings
     if isinstance(settings, audio_features.Spectrogram):
         return question.values
-    return audio_features.log_mel(audio.pad(y, max(predictor.serving.clip["least_samples"], settings.n_fft)), settings)
+    return audio_features.compute_log_mel(
+        audio.pad_audio(y, max(predictor.serving.clip["least_samples"], settings.n_fft)), settings
+    )
 
 
 def of_sound(
-    predictor: Predictor, question: Question, prediction: Prediction, spectra: np.ndarray, k: int
+    predictor: Predictor, question: ModelInput, prediction: Prediction, spectra: np.ndarray, k: int
 ) -> tuple[str, np.ndarray, np.ndarray]:
     """The method, what the map lies over, and the map of a whole sound, [shape=(n_frames, n_bins)]."""
     places = predictor.places(len(question.values))
@@ -164,7 +166,7 @@ def of_sound(
             np.outer(np.full(predictor.serving.clip["n_frames"], scores[k]), leaned) for scores in prediction.over_time
         ]
         return LEANED_ON, question.values, laid_out(clips, places, question.values.shape)
-    if is_recurrent(predictor):
+    if is_recurrent_run(predictor):
         clips = occlusion.maps(predictor, question.values, spectra, places, prediction.over_time[:, k], k)
         return "occlusion", spectra, laid_out(clips, places, spectra.shape)
     values = np.stack(list(predictor.cut(question.values, places))).astype(np.float32)
@@ -172,7 +174,7 @@ def of_sound(
     return method, spectra, laid_out(clips, places, spectra.shape)
 
 
-def is_recurrent(predictor: Predictor) -> bool:
+def is_recurrent_run(predictor: Predictor) -> bool:
     """Whether the run's model has no map whose places are those of its input: none, read in turn, or turned round."""
     kinds = {layer["kind"] for layer in predictor.run.read("layers.json")}
     return bool(kinds & {"GRU", "LSTM", "Bidirectional", "Permute"}) or not any(
@@ -215,6 +217,6 @@ def deciding(evidence: np.ndarray, frame_seconds: float, seconds: float) -> tupl
     return begin, begin + window
 
 
-def save(explanation: Explanation, folder: Path, stem: str) -> dict[str, Any]:
+def save_explanation(explanation: Explanation, folder: Path, stem: str) -> dict[str, Any]:
     """Write STEM.png, the map over what the model saw, of a sound STEM.wav, and STEM.json; what STEM.json says."""
-    return overlay.save(explanation, folder, stem)
+    return overlay.save_overlay(explanation, folder, stem)

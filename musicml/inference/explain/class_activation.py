@@ -23,7 +23,7 @@ import numpy as np
 
 from musicml.inference import backends
 from musicml.inference.explain import regions
-from musicml.inference.predictor import Predictor, batched
+from musicml.inference.predictor import Predictor, batch_items
 from musicml.models import registry
 
 BATCH = 16
@@ -45,7 +45,7 @@ def maps(predictor: Predictor, clips: np.ndarray, k: int) -> tuple[str, list[np.
     if given is None and predictor.model().engine == "keras":
         with BUILDING:
             given = maps_by_keras(predictor)
-    if given is not None and (predictor.engine == "onnx" or is_fine(given(clips[:1]).shape[1:3], size)):
+    if given is not None and (predictor.engine == "onnx" or is_fine_map(given(clips[:1]).shape[1:3], size)):
         found = each(clips, lambda some: contrast(given(some), k, predictor.task))
         return CAM, [regions.enlarged(one, size) for one in found]
     with BUILDING:
@@ -62,18 +62,18 @@ def model_of(predictor: Predictor) -> Any:
 @functools.lru_cache(maxsize=2)
 def maps_by_keras(predictor: Predictor) -> Callable[[np.ndarray], np.ndarray] | None:
     """The class activation maps of clips, where the head gives them."""
-    mapped = registry.with_maps(model_of(predictor))
+    mapped = registry.add_class_activation_maps(model_of(predictor))
     return mapped and (lambda clips: np.asarray(mapped(clips, training=False)[1]))
 
 
-def is_fine(map_size: tuple[int, int], size: tuple[int, int]) -> bool:
+def is_fine_map(map_size: tuple[int, int], size: tuple[int, int]) -> bool:
     """Whether each place of a map stands for few enough inputs to point at something."""
     return all(places >= n // COARSEST for n, places in zip(size, map_size, strict=True))
 
 
 def each(clips: np.ndarray, maps_of: Callable[[np.ndarray], Any]) -> list[np.ndarray]:
     """The clips' maps, computed some at a time."""
-    return [one for some in batched(clips, BATCH) for one in maps_of(np.stack(some))]
+    return [one for some in batch_items(clips, BATCH) for one in maps_of(np.stack(some))]
 
 
 def contrast(found: np.ndarray, k: int, task: str) -> np.ndarray:

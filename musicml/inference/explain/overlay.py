@@ -19,7 +19,7 @@ LEAST_SIDE, MOST_SIDE = 384, 1600  # pixels of a drawing
 INK = (255, 255, 255)
 
 
-def drawn(explanation: Explanation) -> np.ndarray:
+def draw_overlay(explanation: Explanation) -> np.ndarray:
     """The map over what the model saw, [shape=(height, width, 3)], uint8; of a sound low is at the bottom."""
     weight = explanation.map[..., None] * STRENGTH
     if explanation.frame_seconds is None:
@@ -36,7 +36,7 @@ def labelled(explanation: Explanation) -> Any:
     """The drawing as a Pillow image at a size to look at, with a line of words below it."""
     from PIL import Image, ImageDraw
 
-    picture = Image.fromarray(np.ascontiguousarray(drawn(explanation)))
+    picture = Image.fromarray(np.ascontiguousarray(draw_overlay(explanation)))
     width, height = side(picture.width), side(picture.height)
     if explanation.frame_seconds is None:
         factor = max(1, LEAST_SIDE // min(picture.size))
@@ -67,15 +67,15 @@ def caption(explanation: Explanation) -> str:
     return said.encode("ascii", "replace").decode()  # Pillow's own letters know no others
 
 
-def save(explanation: Explanation, folder: Path, stem: str) -> dict[str, Any]:
+def save_overlay(explanation: Explanation, folder: Path, stem: str) -> dict[str, Any]:
     """Write STEM.png, of a sound STEM.wav, and STEM.json; what STEM.json says."""
     table = {**explanation.as_table(), "picture": f"{stem}.png"}
-    with files.whole(folder / f"{stem}.png") as temporary:
+    with files.write_atomically(folder / f"{stem}.png") as temporary:
         labelled(explanation).save(temporary)
     if explanation.y is not None and len(explanation.y):
         import soundfile
 
-        with files.whole(folder / f"{stem}.wav") as temporary:
+        with files.write_atomically(folder / f"{stem}.wav") as temporary:
             soundfile.write(temporary, explanation.y, explanation.sample_rate, subtype="PCM_16")
         table["sound"] = f"{stem}.wav"
     files.write_json(folder / f"{stem}.json", table)

@@ -15,9 +15,9 @@ from musicml.features import audio_features
 from musicml.inference import backends
 from musicml.inference import manifest as servings
 from musicml.inference.export import frontend_readme
-from musicml.inference.manifest import Serving
+from musicml.inference.manifest import Manifest
 from musicml.utils import files, terminal
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 FORMATS = ("onnx", "litert", "saved_model")
 SECONDS = 8.0  # of the example sound
@@ -25,7 +25,7 @@ FEW = 4  # clips compared
 LONGEST_CHECK = 600.0  # seconds
 
 
-def export(run: Run, kind: str, to: Path) -> str:
+def export_run(run: Run, kind: str, to: Path) -> str:
     """Write the run's model as `kind` into the new folder `to`, and check it there in a process of its own.
 
     Parameters
@@ -39,15 +39,15 @@ def export(run: Run, kind: str, to: Path) -> str:
 
     Raises
     ------
-    BadInput
+    InputError
         If the folder is there already, the run can't be exported as `kind`, or the result answers otherwise.
     """
     if kind not in FORMATS:
-        raise BadInput(f"format={kind!r} must be one of {', '.join(FORMATS)}.")
+        raise InputError(f"format={kind!r} must be one of {', '.join(FORMATS)}.")
     to = Path(to)
     if to.exists():
-        raise BadInput(f"{to} must be a new folder, and is there already: name another with --to.")
-    serving = servings.read(run)
+        raise InputError(f"{to} must be a new folder, and is there already: name another with --to.")
+    serving = servings.read_manifest(run)
     making = to.with_name(f".{to.name}.making")
     shutil.rmtree(making, ignore_errors=True)
     try:
@@ -57,32 +57,32 @@ def export(run: Run, kind: str, to: Path) -> str:
         said = checked(making)
         making.rename(to)
     except OSError as error:
-        raise files.disk_trouble(error, to) from error
+        raise files.os_error_to_input_error(error, to) from error
     finally:
         shutil.rmtree(making, ignore_errors=True)
     return said
 
 
-def write_model(run: Run, serving: Serving, kind: str, folder: Path) -> None:
+def write_model(run: Run, serving: Manifest, kind: str, folder: Path) -> None:
     """Write model.onnx, model.tflite or saved_model."""
     if kind == "onnx":
         if not (run.path / "model.onnx").is_file():
-            raise BadInput(
+            raise InputError(
                 f"run {run.name} must carry an exported model, and has none ({run.facts().get('export')}): train it "
                 "with TensorFlow as Keras's backend, or take another format."
             )
         shutil.copy(run.path / "model.onnx", folder / "model.onnx")
         return
     if serving.model["file"].endswith(".skops"):
-        raise BadInput(f"run {run.name} is a forest, and {kind} holds networks only: export it as onnx.")
+        raise InputError(f"run {run.name} is a forest, and {kind} holds networks only: export it as onnx.")
     keras = terminal.import_keras()
     if keras.backend.backend() != "tensorflow":
-        raise BadInput(
+        raise InputError(
             f"{kind} needs TensorFlow as Keras's backend, which is {keras.backend.backend()} here: install the extra "
             "cpu or gpu, and leave KERAS_BACKEND unset."
         )
     model = backends.keras_model(backends.own(run.path, serving))
-    with terminal.quiet():
+    with terminal.suppress_stderr():
         if kind == "saved_model":
             model.export(folder / "saved_model", format="tf_saved_model", verbose=False)
             return
@@ -91,19 +91,19 @@ def write_model(run: Run, serving: Serving, kind: str, folder: Path) -> None:
         model.export(folder / "model.tflite", format="litert", input_signature=[one], verbose=False)
 
 
-def write_beside(run: Run, serving: Serving, folder: Path) -> None:
+def write_beside(run: Run, serving: Manifest, folder: Path) -> None:
     """Write what belongs to the model: the front in words, the settings, the class names, and the check."""
     for name in ("serving.json", "labels.json"):
         shutil.copy(run.path / name, folder / name)
     files.write_text(folder / "README.md", frontend_readme.in_words(serving, run.name, run.facts()["data"]["sample"]))
     files.write_text(folder / "check.py", (Path(__file__).parent / "check.py").read_text(encoding="utf-8"))
     example = example_of(serving)
-    raw = backends.load(run.path, serving, "keras").scores(example["clips"])
-    with files.whole(folder / "example.npz") as temporary:
+    raw = backends.load_model(run.path, serving, "keras").scores(example["clips"])
+    with files.write_atomically(folder / "example.npz") as temporary:
         np.savez_compressed(temporary, raw=raw, **example)
 
 
-def example_of(serving: Serving) -> dict[str, Any]:
+def example_of(serving: Manifest) -> dict[str, Any]:
     """Inputs to compare on, made here, since a run does not carry its data: `clips`; of a sound `y`, `features` too."""
     rng = np.random.default_rng(0)
     settings = serving.settings
@@ -139,12 +139,12 @@ def checked(folder: Path) -> str:
             [sys.executable, "check.py"], cwd=folder, capture_output=True, text=True, timeout=LONGEST_CHECK
         )
     except subprocess.TimeoutExpired:
-        raise BadInput(
+        raise InputError(
             f"the exported model must answer within {LONGEST_CHECK:.0f} s, and its check did not end: export it on a "
             "machine with less to do."
         ) from None
     if done.returncode:
         lines = (done.stdout.strip() or done.stderr.strip() or "it said nothing").splitlines()
         said = "; ".join(lines) if done.stdout.strip() else lines[-1]
-        raise BadInput(f"the exported model must answer as the run does, and its check failed: {said}")
+        raise InputError(f"the exported model must answer as the run does, and its check failed: {said}")
     return done.stdout.strip()

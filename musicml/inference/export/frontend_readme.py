@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from musicml.features import audio_features
 from musicml.inference import calibration
-from musicml.inference.manifest import Serving
+from musicml.inference.manifest import Manifest
 
 SAMPLE = "**It was trained on generated sample data: its answers say nothing about real music.**\n\n"
 
 
-def in_words(serving: Serving, name: str, sample: bool) -> str:
+def in_words(serving: Manifest, name: str, sample: bool) -> str:
     """The README.md of an exported model: each step from a file to probabilities, with its numbers, in Markdown.
 
     Parameters
@@ -33,7 +33,7 @@ def in_words(serving: Serving, name: str, sample: bool) -> str:
     )
 
 
-def taken_in(serving: Serving) -> list[str]:
+def taken_in(serving: Manifest) -> list[str]:
     """The steps from a file to the model's input."""
     settings = serving.settings
     if isinstance(settings, audio_features.Pixels):
@@ -64,7 +64,7 @@ def taken_in(serving: Serving) -> list[str]:
     ]
 
 
-def heard(serving: Serving) -> list[str]:
+def heard(serving: Manifest) -> list[str]:
     """The steps from a sound file to its samples."""
     settings = serving.settings
     return [
@@ -93,7 +93,7 @@ def drawn(settings: audio_features.Spectrogram) -> list[str]:
     ]
 
 
-def clips_of(serving: Serving) -> list[str]:
+def clips_of(serving: Manifest) -> list[str]:
     """The steps from all frames of a sound to what the model takes."""
     clip = serving.clip
     return [
@@ -111,7 +111,7 @@ def cepstrum(settings: audio_features.LogMel) -> list[str]:
     return [f"Take the first {settings.n_mfcc} coefficients of each frame's orthonormal cosine transform (DCT-II)."]
 
 
-def asked(serving: Serving) -> list[str]:
+def asked(serving: Manifest) -> list[str]:
     """The steps from the model's raw scores to probabilities."""
     low = calibration.SMALLEST
     within = [f"Bring each score s to at least {low:g} and at most 1 - {low:g}."]

@@ -16,13 +16,13 @@ from musicml.experiment.run import Run
 from musicml.inference import backends
 from musicml.models import registry
 from musicml.utils import files, terminal
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 TOLERANCE = 1e-4
 OPSETS = {"": 17, "ai.onnx.ml": 3}
 
 
-def to_onnx(model: Any, run: Run, clips: np.ndarray) -> str:
+def export_keras_onnx(model: Any, run: Run, clips: np.ndarray) -> str:
     """Write the Keras `model` as model.onnx of the run, with its class activation maps where its head gives them.
 
     Parameters
@@ -46,7 +46,7 @@ def to_onnx(model: Any, run: Run, clips: np.ndarray) -> str:
     def convert(path: Path) -> Any:
         import onnx
 
-        whole = registry.with_maps(model) or model
+        whole = registry.add_class_activation_maps(model) or model
         whole(clips, training=False)  # one that was never called can't be exported
         whole.export(path, format="onnx", verbose=False)
         converted = onnx.load(path)
@@ -65,7 +65,7 @@ def rename_outputs(graph: Any, names: list[str]) -> None:
         output.name = name
 
 
-def forest_to_onnx(trees: list[Any], task: str, run: Run, clips: np.ndarray) -> str:
+def export_forest_onnx(trees: list[Any], task: str, run: Run, clips: np.ndarray) -> str:
     """Write forests, one a class, as model.onnx of the run; as `to_onnx`."""
     from musicml.models import forest
 
@@ -73,7 +73,9 @@ def forest_to_onnx(trees: list[Any], task: str, run: Run, clips: np.ndarray) -> 
         import skl2onnx  # noqa: F401
     except ImportError:
         return "not exported: that needs the package skl2onnx, which the extras cpu and gpu bring"
-    return written(lambda _: forest_graph(trees, task, clips.shape[2]), run, clips, forest.scores(trees, clips, task))
+    return written(
+        lambda _: forest_graph(trees, task, clips.shape[2]), run, clips, forest.predict_scores(trees, clips, task)
+    )
 
 
 def forest_graph(trees: list[Any], task: str, n_bins: int) -> Any:
@@ -115,7 +117,7 @@ def forest_graph(trees: list[Any], task: str, n_bins: int) -> Any:
 def written(convert: Any, run: Run, clips: np.ndarray, wanted: np.ndarray) -> str:
     """Write what `convert` makes as model.onnx, if it answers `clips` as `wanted`; what came of it in a sentence."""
     try:
-        with files.whole(run.path / "model.onnx") as temporary, terminal.quiet():
+        with files.write_atomically(run.path / "model.onnx") as temporary, terminal.suppress_stderr():
             import onnx
 
             converted = convert(temporary)
@@ -124,8 +126,8 @@ def written(convert: Any, run: Run, clips: np.ndarray, wanted: np.ndarray) -> st
             gap = gap_of(temporary, clips, wanted, run.read("serving.json")["task"])
             if not gap <= TOLERANCE:
                 raise ValueError(f"it differs from the original by {gap:.2g}, more than {TOLERANCE:g}")
-            run.update(exported=files.digest(temporary))
-    except BadInput:  # a full disk is no fault of the export
+            run.update(exported=files.compute_digest(temporary))
+    except InputError:  # a full disk is no fault of the export
         raise
     except Exception as error:  # whatever a converter can't do, the run is as good without it
         return f"not exported: {str(error).splitlines()[0] if str(error) else repr(error)}"

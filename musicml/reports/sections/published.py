@@ -18,7 +18,7 @@ def published(some: Sequence[Told], words: Words) -> list[Block]:
     blocks: list[Block] = []
     for dataset in dict.fromkeys(str(one.facts["data"].get("dataset")) for one in some):
         ours = [one for one in some if one.facts["data"].get("dataset") == dataset]
-        found = published_results.of(dataset) if not ours[0].facts["data"].get("folder") else []
+        found = published_results.list_references(dataset) if not ours[0].facts["data"].get("folder") else []
         if not found:
             blocks.append(Paragraph(words("reference.none", dataset=dataset)))
             continue
@@ -102,10 +102,12 @@ def tables_of(found: Sequence[Reference], words: Words) -> Iterator[Block]:
             continue
         figures = list(
             dict.fromkeys(
-                name for row in one.per_class.values() for name in row if name not in published_results.COUNTS
+                name for row in one.per_class.values() for name in row if name not in published_results.COUNT_COLUMNS
             )
         )
-        counts = [name for name in published_results.COUNTS if any(name in row for row in one.per_class.values())]
+        counts = [
+            name for name in published_results.COUNT_COLUMNS if any(name in row for row in one.per_class.values())
+        ]
         rows = tuple(
             (label, *(whole(row.get(name)) for name in counts), *(estimated(row, name) for name in figures))
             for label, row in one.per_class.items()
@@ -139,7 +141,8 @@ def without_table(found: Sequence[Reference], words: Words) -> Iterator[Block]:
 def right_of(one: Reference) -> int:
     """How many a published accuracy's interval was computed from; the rounded accuracy itself could be of others."""
     return min(
-        range(one.n_test + 1), key=lambda right: abs(published_results.wilson(right, one.n_test)[0] - one.interval[0])
+        range(one.n_test + 1),
+        key=lambda right: abs(published_results.compute_wilson_interval(right, one.n_test)[0] - one.interval[0]),
     )
 
 
@@ -165,5 +168,5 @@ def estimated(row: Mapping[str, float], name: str) -> Estimate:
     """A published share of a class, with Wilson's interval where it is known what it is a share of."""
     value, n = row.get(name), int(row.get(OUT_OF.get(name, ""), 0))
     # published shares are rounded; how many were right is the whole number nearest to them
-    ends = published_results.wilson(round(value * n), n) if n and value is not None else None
+    ends = published_results.compute_wilson_interval(round(value * n), n) if n and value is not None else None
     return Estimate(value, ends)

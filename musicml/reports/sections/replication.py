@@ -10,7 +10,7 @@ from musicml.reports.document import Block, Cell, Estimate, Paragraph, Table, sh
 from musicml.reports.run_data import Told, is_number, pair
 from musicml.reports.sections.published import named
 from musicml.reports.wording import Words
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 
 def replay(one: Told, some: Sequence[Told], words: Words) -> list[Block]:
@@ -25,8 +25,8 @@ def replay(one: Told, some: Sequence[Told], words: Words) -> list[Block]:
         return []
     said = [words.said(str(found["fault"]))] if found.get("fault") else []
     try:
-        reference = published_results.get(str(found.get("reference")))
-    except BadInput:  # of a run that a later musicml made
+        reference = published_results.get_reference(str(found.get("reference")))
+    except InputError:  # of a run that a later musicml made
         pass
     else:
         names = [name for name in found.get("figures") or () if name in reference.figures]

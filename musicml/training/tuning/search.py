@@ -30,13 +30,13 @@ from musicml.inference import pooling
 from musicml.training import preparation, train, trainer
 from musicml.training.tuning import space, storage
 from musicml.utils import files, schema, terminal
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 FOLDER = "tunes"  # below the runs; what lies in it is no run
 KEPT = ("run.json", "experiment.toml", "history.csv")  # of a trial
 FIGURES = {"single": "accuracy", "multi": "mean average precision"}  # of a forest, file by file
 HOPELESS = 3  # trials that can't be trained, with none that can, after which a search ends
-NOTE = (
+SEARCH_NOTE = (
     "This figure is validation's, and the best of several on the files that chose it, so it flatters: only the test "
     "figure of a run trained anew counts."
 )
@@ -66,7 +66,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Search:
+class SearchResult:
     """What a search found.
 
     Attributes
@@ -89,18 +89,18 @@ class Search:
     def best_first(self) -> list[Trial]:
         """The trials that were trained to their end, the best first, of equals the earlier one."""
         whole = [trial for trial in self.trials if trial.value is not None and not trial.pruned]
-        sign = -1 if rises(self.figure) else 1
+        sign = -1 if is_higher_better(self.figure) else 1
         return sorted(whole, key=lambda trial: (sign * trial.value, trial.number))
 
     def as_table(self) -> dict[str, Any]:
         """All of it as plain values, with the best trial and what to think of its figure."""
         table = {**asdict(self), "folder": str(self.folder), "edges": list(self.edges)}
         trials = [asdict(trial) for trial in self.trials]
-        return {**table, "best": asdict(self.best_first[0]), "note": NOTE, "trials": trials}
+        return {**table, "best": asdict(self.best_first[0]), "note": SEARCH_NOTE, "trials": trials}
 
 
 @dataclass(frozen=True)
-class Work:
+class SearchContext:
     """What all trials of a search share; `materials` holds what each kind of features was prepared to."""
 
     experiment: Experiment
@@ -109,18 +109,18 @@ class Work:
     folder: Path | None
     seed: int
     say: Callable[[str], None]
-    materials: dict[str, trainer.Material] = field(default_factory=dict)
+    materials: dict[str, trainer.TrainingData] = field(default_factory=dict)
 
-    def material(self, experiment: Experiment) -> trainer.Material:
+    def material(self, experiment: Experiment) -> trainer.TrainingData:
         """What a trial works on, without its test side: prepared once for each setting of features and clips."""
-        key = json.dumps([experiment.kind, schema.as_table(experiment.features), schema.as_table(experiment.clips)])
+        key = json.dumps([experiment.kind, schema.to_dict(experiment.features), schema.to_dict(experiment.clips)])
         if key not in self.materials:
-            made = preparation.prepare(experiment, self.dataset, self.data_root, self.seed, self.say)
-            self.materials[key] = without_test(made)
+            made = preparation.prepare_data(experiment, self.dataset, self.data_root, self.seed, self.say)
+            self.materials[key] = drop_test_split(made)
         return self.materials[key]
 
 
-def search(
+def search_options(
     experiment: Experiment,
     data_root: Path,
     runs_root: Path,
@@ -129,14 +129,14 @@ def search(
     seed: int = 0,
     trials: int = 20,
     prune: bool = True,
-    say: Callable[[str], None] = terminal.say,
-) -> Search:
+    say: Callable[[str], None] = terminal.print_message,
+) -> SearchResult:
     """Search for the best options, or go on with a search that was stopped or killed, until `trials` have their end.
 
     Parameters
     ----------
-    experiment : from `musicml.experiment.config.read`, with a `[tune]` table
-    data_root, which, folder, seed : as `musicml.training.train.train` takes them; the seed is the draw's too
+    experiment : from `musicml.experiment.config.read_experiment`, with a `[tune]` table
+    data_root, which, folder, seed : as `musicml.training.train.train_experiment` takes them; the seed is the draw's too
     runs_root : the search's folder is below it, in `tunes`
     trials : int >= 1, how many shall have their end, those of earlier calls counted
     prune : whether to end trials that stay behind the median of the others
@@ -144,40 +144,40 @@ def search(
 
     Raises
     ------
-    BadInput
+    InputError
         If the table breaks a rule, the experiment is a cross-validation or has no validation side, or nothing can be
         trained.
     """
     wanted = space.read(experiment)
     if experiment.data.n_folds > 1:
-        raise BadInput(
+        raise InputError(
             f"a search needs one split, and {experiment.name} has {experiment.data.n_folds} folds, whose test sides "
             "together are all its files: search with --set data.folds=1."
         )
     as_published = experiment.data.protocol == "as_published"
-    dataset = loading.load(experiment.data.dataset, data_root, which, folder, as_published)
+    dataset = loading.load_dataset(experiment.data.dataset, data_root, which, folder, as_published)
     if dataset.sample:
         experiment = experiment.on_sample()
         wanted = space.read(experiment)
         say(f"{dataset.name}: generated sample data; what is best on it need not be so on real music")
-    work = Work(experiment, dataset, Path(data_root), folder, seed, say)
+    work = SearchContext(experiment, dataset, Path(data_root), folder, seed, say)
     material = work.material(experiment)
     if not len(material.split.indices("val")):
-        raise BadInput(
+        raise InputError(
             f"a search needs a validation side to choose by, and the split of {dataset.name} has none: take "
             "data.split = 'group', or raise data.val_fraction."
         )
-    figure = figure_of(experiment, dataset.task)
-    home = Path(runs_root) / FOLDER / f"{experiment.name}-{key_of(work, material)}"
+    figure = get_metric_name(experiment, dataset.task)
+    home = Path(runs_root) / FOLDER / f"{experiment.name}-{compute_search_key(work, material)}"
     warm = max(2, experiment.training.epochs // 5)
-    with storage.opened(home, rises(figure), warm) as memory:
+    with storage.opened(home, is_higher_better(figure), warm) as memory:
         run_trials(work, memory, wanted, home, figure, trials, prune)
-        found = found_by(work, memory, wanted, home, figure)
+        found = summarize_search(work, memory, wanted, home, figure)
     files.write_json(home / "best.json", found.as_table())
     return found
 
 
-def without_test(material: trainer.Material) -> trainer.Material:
+def drop_test_split(material: trainer.TrainingData) -> trainer.TrainingData:
     """The material as if there were no test side: its files, labels and features are not in it."""
     kept = material.split.sides != "test"
     return replace(
@@ -188,17 +188,17 @@ def without_test(material: trainer.Material) -> trainer.Material:
     )
 
 
-def figure_of(experiment: Experiment, task: str) -> str:
+def get_metric_name(experiment: Experiment, task: str) -> str:
     """What trials are compared by."""
     return FIGURES[task] if experiment.family == "forest" else experiment.training.monitor
 
 
-def rises(figure: str) -> bool:
+def is_higher_better(figure: str) -> bool:
     """Whether more of the figure is better."""
     return not figure.endswith("loss")
 
 
-def key_of(work: Work, material: trainer.Material) -> str:
+def compute_search_key(work: SearchContext, material: trainer.TrainingData) -> str:
     """A digest of all that a search depends on: 8 hex digits. Another of any is another search."""
     experiment = work.experiment
     facts = {
@@ -206,13 +206,15 @@ def key_of(work: Work, material: trainer.Material) -> str:
         "overrides": dict(experiment.overrides),
         "sample": experiment.sample,
         "tune": dict(experiment.tune),
-        "data": [material.dataset.hash(), preparation.hash_of(material), material.features.key],
+        "data": [material.dataset.hash(), preparation.compute_split_hash(material), material.features.key],
         "seed": work.seed,
     }
     return hashlib.blake2b(json.dumps(facts, sort_keys=True, default=str).encode(), digest_size=4).hexdigest()
 
 
-def run_trials(work: Work, memory: Any, wanted: space.Space, home: Path, figure: str, trials: int, prune: bool) -> None:
+def run_trials(
+    work: SearchContext, memory: Any, wanted: space.Space, home: Path, figure: str, trials: int, prune: bool
+) -> None:
     """Train trial after trial until `trials` have their end, or all of a small space."""
     every = space.points(wanted)
     trials = trials if every is None else min(trials, len(every))
@@ -228,11 +230,11 @@ def run_trials(work: Work, memory: Any, wanted: space.Space, home: Path, figure:
         except KeyboardInterrupt:
             storage.put_back(memory, memory.get_trials(deepcopy=False)[trial.number], died=False)
             raise KeyboardInterrupt("stopped; the same command goes on with the search") from None
-        work.say(line(told(storage.finished(memory)[-1], wanted), figure, trials))
+        work.say(format_trial(make_trial(storage.finished(memory)[-1], wanted), figure, trials))
         check_hope(storage.finished(memory))
 
 
-def run_trial(work: Work, memory: Any, trial: Any, chosen: dict[str, Any], path: Path, prune: bool) -> None:
+def run_trial(work: SearchContext, memory: Any, trial: Any, chosen: dict[str, Any], path: Path, prune: bool) -> None:
     """Train one trial and write into the study what came of it."""
     from optuna.trial import TrialState
 
@@ -240,67 +242,73 @@ def run_trial(work: Work, memory: Any, trial: Any, chosen: dict[str, Any], path:
         experiment = space.with_options(work.experiment, chosen)
         material = work.material(experiment)
         # an epoch's lines are held back, and shown if the block fails, so what ends a single trial is caught inside
-        with terminal.quiet():
-            value, why = outcome(work, experiment, material, path, Watch(trial, experiment.training, prune))
-    except BadInput as error:
-        value, why = None, fault_of(error)
+        with terminal.suppress_stderr():
+            value, why = run_trial_safely(
+                work, experiment, material, path, PruningWatcher(trial, experiment.training, prune)
+            )
+    except InputError as error:
+        value, why = None, explain_failure(error)
     trial.set_user_attr("why", why)
     memory.tell(trial, value, TrialState.PRUNED if value is None else TrialState.COMPLETE)
 
 
-def outcome(
-    work: Work, experiment: Experiment, material: trainer.Material, path: Path, watch: Watch
+def run_trial_safely(
+    work: SearchContext, experiment: Experiment, material: trainer.TrainingData, path: Path, watch: PruningWatcher
 ) -> tuple[float | None, str]:
     """A trial's figure, None where it has no end; and why it could not be trained, empty where it was pruned."""
     import optuna
 
     try:
-        value = measured(work, experiment, material, path, watch)
+        value = measure_trial(work, experiment, material, path, watch)
     except optuna.TrialPruned:
         return None, ""
-    except BadInput as error:
-        return None, fault_of(error)
+    except InputError as error:
+        return None, explain_failure(error)
     return (value, "") if np.isfinite(value) else (None, "its figure is no finite number")
 
 
-def fault_of(error: BadInput) -> str:
+def explain_failure(error: InputError) -> str:
     """Why a trial's options can't be trained; raised where the fault is the disk's, since then nothing can."""
     if isinstance(error.__cause__, OSError):
         raise error
     return str(error)
 
 
-def measured(work: Work, experiment: Experiment, material: trainer.Material, path: Path, watch: Watch) -> float:
+def measure_trial(
+    work: SearchContext, experiment: Experiment, material: trainer.TrainingData, path: Path, watch: PruningWatcher
+) -> float:
     """Train one trial in the folder `path` and take its figure; of the folder little stays."""
     shutil.rmtree(path, ignore_errors=True)  # what a trial that was cut off left
-    facts = train.facts_of(experiment, material, work.data_root, work.folder, work.seed, False)
-    run = runs.begin(path, experiment.name, work.seed, experiment.text, facts)
+    facts = train.build_run_info(experiment, material, work.data_root, work.folder, work.seed, False)
+    run = runs.start_run(path, experiment.name, work.seed, experiment.text, facts)
     sides = {
-        side: inputs.cut(
+        side: inputs.cut_clips(
             material.features, material.split.indices(side), material.clip["n_frames"], material.clip["hop_frames"]
         )
         for side in ("train", "val")
     }
     try:
         if experiment.family == "forest":
-            learned = trainer.forest(run, experiment, material, sides, False, lambda words: None)
-            value = by_file(experiment, material, sides["val"], learned)
+            learned = trainer.train_forest(run, experiment, material, sides, False, lambda words: None)
+            value = score_files(experiment, material, sides["val"], learned)
         else:
-            trainer.network(run, experiment, material, sides, False, lambda words: None, watch=watch)
+            trainer.train_network(run, experiment, material, sides, False, lambda words: None, watch=watch)
             value = watch.value
             gc.collect()  # Keras's models hold themselves by circles
         run.update(status="tried", value=value if np.isfinite(value) else None)
         return value
     finally:
-        thin(path)
+        prune_trial_folder(path)
 
 
-def by_file(experiment: Experiment, material: trainer.Material, clips: inputs.Clips, learned: trainer.Learned) -> float:
+def score_files(
+    experiment: Experiment, material: trainer.TrainingData, clips: inputs.Clips, learned: trainer.TrainedModel
+) -> float:
     """Of validation, the share of files told right; of several classes at once, the mean average precision."""
     from sklearn.metrics import average_precision_score
 
     indices = material.split.indices("val")
-    scores = pooling.by_example(
+    scores = pooling.pool_by_example(
         learned.scores_of(clips), clips, indices, material.dataset.task, experiment.clips.average
     )
     targets = material.dataset.targets()[indices]
@@ -314,7 +322,7 @@ def by_file(experiment: Experiment, material: trainer.Material, clips: inputs.Cl
     return float(np.mean(found)) if found else float("nan")
 
 
-def thin(path: Path) -> None:
+def prune_trial_folder(path: Path) -> None:
     """Leave of a trial's folder what is small: no weights, for it is no run to be asked."""
     for part in path.iterdir() if path.is_dir() else ():
         if part.is_dir():
@@ -323,7 +331,7 @@ def thin(path: Path) -> None:
             part.unlink(missing_ok=True)
 
 
-class Watch:
+class PruningWatcher:
     """Told of every epoch's figures: passes the one that counts on to the study, and ends a trial without hope."""
 
     def __init__(self, trial: Any, training: Any, prune: bool):
@@ -347,10 +355,10 @@ class Watch:
         finite = [value for value in self.values if np.isfinite(value)]
         if self.training.keep == "last" or not finite:
             return self.values[-1] if self.values else float("nan")
-        return max(finite) if rises(self.training.monitor) else min(finite)
+        return max(finite) if is_higher_better(self.training.monitor) else min(finite)
 
 
-def told(trial: Any, wanted: space.Space) -> Trial:
+def make_trial(trial: Any, wanted: space.Space) -> Trial:
     """A trial of the study that has its end, as a person is told of it."""
     pruned = trial.state.name == "PRUNED" and "why" in trial.user_attrs and not trial.user_attrs["why"]
     killed = "" if trial.state.name == "COMPLETE" or pruned else "its process was killed each time that it was begun"
@@ -366,7 +374,7 @@ def told(trial: Any, wanted: space.Space) -> Trial:
     )
 
 
-def line(trial: Trial, figure: str, trials: int) -> str:
+def format_trial(trial: Trial, figure: str, trials: int) -> str:
     """A trial in a line."""
     chosen = ", ".join(f"{key}={json.dumps(value)}" for key, value in trial.options.items())
     if trial.why:
@@ -380,20 +388,20 @@ def check_hope(done: list[Any]) -> None:
     """Refuse to go on where the first trials could not be trained, and none of them could."""
     reasons = [trial.user_attrs.get("why") for trial in done]
     if len(reasons) >= HOPELESS and all(reasons):
-        raise BadInput(
+        raise InputError(
             f"a search must have trials that can be trained, and none of the first {len(reasons)} could; of the last: "
             f"{reasons[-1]}"
         )
 
 
-def found_by(work: Work, memory: Any, wanted: space.Space, home: Path, figure: str) -> Search:
+def summarize_search(work: SearchContext, memory: Any, wanted: space.Space, home: Path, figure: str) -> SearchResult:
     """What the trials came to."""
-    trials = tuple(told(trial, wanted) for trial in storage.finished(memory))
-    found = Search(
+    trials = tuple(make_trial(trial, wanted) for trial in storage.finished(memory))
+    found = SearchResult(
         work.experiment.name, work.dataset.name, work.dataset.sample, work.seed, home, figure, trials, edges=()
     )
     if not found.best_first:
-        raise BadInput(
+        raise InputError(
             f"a search must have a trial that is trained to its end, and none of {len(trials)} was: ask for more with "
             "--trials, or narrow the ranges of [tune]."
         )

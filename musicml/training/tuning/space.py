@@ -18,7 +18,7 @@ from typing import Any
 
 from musicml.experiment import config as experiments
 from musicml.experiment.config import Experiment
-from musicml.utils.errors import BadInput, nearest
+from musicml.utils.errors import InputError, suggest_names
 
 TABLES = ("features", "clips", "model", "training", "augment")
 KEYS = ("low", "high", "log", "step")
@@ -97,12 +97,12 @@ def read(experiment: Experiment) -> Space:
 
     Raises
     ------
-    BadInput
+    InputError
         If there is no such table, a key is not known or may not be tuned, or a value breaks a rule.
     """
     file = f"{experiment.name}.toml"
     if not experiment.tune:
-        raise BadInput(f"{file} needs a table [tune], which is missing: add one, for example with {EXAMPLE}")
+        raise InputError(f"{file} needs a table [tune], which is missing: add one, for example with {EXAMPLE}")
     space = {}
     for key, told in experiment.tune.items():
         check_key(key, experiment, file)
@@ -115,37 +115,39 @@ def check_key(key: str, experiment: Experiment, file: str) -> None:
     """Refuse a key that no search may touch, and one that `--set` has decided."""
     table = key.partition(".")[0]
     if table == "data":
-        raise BadInput(
+        raise InputError(
             f"tune.{key} in {file} must not be searched: another split or data set makes another figure, not a better "
             "model; leave it out."
         )
     if table not in TABLES:
-        raise BadInput(f"tune.{key} in {file} is of no table that can be searched: {nearest(table, TABLES)}")
+        raise InputError(f"tune.{key} in {file} is of no table that can be searched: {suggest_names(table, TABLES)}")
     if key in experiment.overrides:
-        raise BadInput(f"{key} must be either searched or set, and --set gives it one value: leave out one of the two.")
+        raise InputError(
+            f"{key} must be either searched or set, and --set gives it one value: leave out one of the two."
+        )
 
 
 def range_of(key: str, told: Mapping[str, Any], file: str) -> Range:
     """A range as it is written, checked."""
     for name in told:
         if name not in KEYS:
-            raise BadInput(f"tune.{key} in {file} has no key {name!r}: {nearest(name, KEYS)}")
+            raise InputError(f"tune.{key} in {file} has no key {name!r}: {suggest_names(name, KEYS)}")
     low, high, step = (number(told.get(name)) for name in ("low", "high", "step"))
     log = told.get("log", False)
     if low is None or high is None or low >= high:
-        raise BadInput(
+        raise InputError(
             f"tune.{key} in {file} must go from a number low to a greater one high, and goes from {told.get('low')!r} "
             f"to {told.get('high')!r}: write them as in {EXAMPLE}"
         )
     if type(log) is not bool or (log and low <= 0):
-        raise BadInput(
+        raise InputError(
             f"tune.{key} in {file} can be searched by factors (log = true) only above 0, and has low = {low!r} and "
             f"log = {log!r}: raise low or leave log out."
         )
     if not all(isinstance(value, int) for value in (low, high, step) if value is not None):
         low, high, step = (value if value is None else float(value) for value in (low, high, step))
     if "step" in told and (step is None or log or not 0 < step <= high - low):
-        raise BadInput(
+        raise InputError(
             f"tune.{key} in {file} must have a step above 0, not wider than the range and without log, and has step = "
             f"{told['step']!r}: mend it or leave it out."
         )
@@ -164,13 +166,13 @@ def number(value: Any) -> float | None:
 def choice_of(key: str, told: Any, file: str) -> Choice:
     """A choice as it is written, each value once."""
     if not isinstance(told, list | tuple) or not told:
-        raise BadInput(
+        raise InputError(
             f"tune.{key} in {file} must be a list of values or a range, and is {told!r}: write for example {EXAMPLE}"
         )
     try:
         return Choice(tuple(dict.fromkeys(json.dumps(value) for value in told)))
     except TypeError:
-        raise BadInput(
+        raise InputError(
             f"tune.{key} in {file} must list numbers, texts, true and false, or lists of them, and lists a date or "
             "time: leave it out."
         ) from None
@@ -181,7 +183,7 @@ def check_values(key: str, one: Choice | Range, experiment: Experiment, file: st
     values = [one.value(value) for value in (one.values if isinstance(one, Choice) else (one.low, one.high))]
     for value in values:
         if figure_of(with_options(experiment, {key: value})) != figure_of(experiment):
-            raise BadInput(
+            raise InputError(
                 f"tune.{key} = {value!r} in {file} must leave the figure as it is that trials are compared by, and "
                 "changes how that is counted: leave it out, or for a loss set training.monitor to val_accuracy."
             )
@@ -202,7 +204,7 @@ def figure_of(experiment: Experiment) -> tuple[Any, ...]:
 def with_options(experiment: Experiment, options: Mapping[str, Any]) -> Experiment:
     """The experiment with `options` (dotted key → value) in place of its own, checked as `--set` is."""
     overrides = {**experiment.overrides, **options}
-    return experiments.parse(experiment.name, experiment.text, overrides, experiment.sample)
+    return experiments.parse_experiment(experiment.name, experiment.text, overrides, experiment.sample)
 
 
 def points(space: Space) -> list[dict[str, Any]] | None:

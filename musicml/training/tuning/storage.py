@@ -12,7 +12,7 @@ import numpy as np
 
 from musicml.training.tuning import space
 from musicml.utils import files
-from musicml.utils.errors import BadInput
+from musicml.utils.errors import InputError
 
 if TYPE_CHECKING:
     import optuna
@@ -28,7 +28,7 @@ def opened(home: Path, maximise: bool, warm_epochs: int) -> Iterator[optuna.Stud
 
     Raises
     ------
-    BadInput
+    InputError
         If another process is at it, or its journal can't be read.
     """
     import optuna
@@ -48,7 +48,7 @@ def opened(home: Path, maximise: bool, warm_epochs: int) -> Iterator[optuna.Stud
                 pruner=optuna.pruners.MedianPruner(WARM_TRIALS, warm_epochs),
             )
         except (ValueError, KeyError) as error:
-            raise BadInput(
+            raise InputError(
                 f"{home / JOURNAL} must be a search's journal and can't be read ({error}): remove it and search anew."
             ) from None
         for trial in study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
@@ -63,14 +63,14 @@ def held(home: Path) -> Iterator[None]:
         home.mkdir(parents=True, exist_ok=True)
         file = open(home / ".lock", "w")
     except OSError as error:
-        raise files.disk_trouble(error, home) from error
+        raise files.os_error_to_input_error(error, home) from error
     with file:
         try:
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BadInput(
+            raise InputError(
                 f"{home} must be searched by one at a time, and another is at it: wait for its end."
             ) from None
         except (ImportError, OSError):  # Windows, and a disk without locks

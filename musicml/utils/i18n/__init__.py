@@ -38,38 +38,38 @@ class Template:
     wording: str
 
 
-def translated(sentence: str, language: str) -> str:
+def translate(sentence: str, language: str) -> str:
     """A sentence of the package in a language; as it is where the catalogue has none like it, and in English.
 
-    >>> translated("this upload must hold sound, and looks like text: give a wav, flac, mp3, ogg or m4a file.", "id")
+    >>> translate("this upload must hold sound, and looks like text: give a wav, flac, mp3, ogg or m4a file.", "id")
     'unggahan ini harus berisi suara, tetapi tampak seperti teks: berikan berkas wav, flac, mp3, ogg, atau m4a.'
     """
-    for template in catalogue(language):
+    for template in load_catalogue(language):
         # the words first, since a pattern that fails late takes a hundred times as long
         if template.longest in sentence and (found := template.pattern.fullmatch(sentence)):
-            values = {blank: inside(blank, value, language) for blank, value in found.groupdict().items()}
+            values = {blank: translate_value(blank, value, language) for blank, value in found.groupdict().items()}
             return template.wording.format(**values)
     return sentence
 
 
-def inside(blank: str, value: str, language: str) -> str:
+def translate_value(blank: str, value: str, language: str) -> str:
     """What fills a blank, in the language where it is our own words."""
     ours = blank.rstrip("0123456789") in SAYABLE or value in UNNAMED
-    return translated(value, language) if ours else value
+    return translate(value, language) if ours else value
 
 
 @functools.cache
-def catalogue(language: str) -> list[Template]:
+def load_catalogue(language: str) -> list[Template]:
     """The templates of a language, the most specific first; none for English."""
     made = [
-        template_of(english, wording)
+        make_template(english, wording)
         for file in sorted((HOME / language).glob("*.toml"))
         for english, wording in tomllib.loads(file.read_text(encoding="utf-8")).items()
     ]
     return sorted(made, key=lambda template: -template.told)
 
 
-def template_of(english: str, wording: str) -> Template:
+def make_template(english: str, wording: str) -> Template:
     """A template from its two wordings. The blank `n` holds a whole number, any other at least one character."""
     literals, pattern, known = [], "", set()
     for literal, blank, _, _ in string.Formatter().parse(english):

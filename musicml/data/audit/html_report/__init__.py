@@ -19,16 +19,16 @@ from musicml.data.audit.html_report.pairs import tell_pairs
 from musicml.data.audit.html_report.tables import tell_classes, tell_findings, tell_lengths
 from musicml.data.datasets.base import Dataset
 from musicml.utils import files
-from musicml.utils.errors import BadInput, printable
+from musicml.utils.errors import InputError, make_printable
 
-__all__ = ["check", "made", "write"]
+__all__ = ["check_html_path", "render_audit_html", "write_audit_html"]
 
 SUFFIXES = (".html", ".htm")
 TEMPLATE = Path(__file__).with_name("page.html")
 SAMPLE = "This is generated sample data: it shows how an audit works, and says nothing about real music or pictures."
 
 
-def write(audit: Audit, dataset: Dataset, path: Path, say: Say = str, language: str = "en") -> None:
+def write_audit_html(audit: Audit, dataset: Dataset, path: Path, say: Say = str, language: str = "en") -> None:
     """Write an audit as one HTML file, whole or not at all.
 
     Parameters
@@ -39,29 +39,32 @@ def write(audit: Audit, dataset: Dataset, path: Path, say: Say = str, language: 
 
     Raises
     ------
-    BadInput
+    InputError
         If `path` does not end in `.html`, or can't be written.
     """
-    check(path)
-    files.write_text(path, made(audit, dataset, say, language))
+    check_html_path(path)
+    files.write_text(path, render_audit_html(audit, dataset, say, language))
 
 
-def check(path: Path) -> None:
+def check_html_path(path: Path) -> None:
     """Refuse a path that is no page's, before an audit takes its minutes and before another file is written over.
 
     Raises
     ------
-    BadInput
+    InputError
         If `path` does not end in `.html`.
     """
     if Path(path).suffix.lower() not in SUFFIXES:
-        raise BadInput(
-            f"{printable(str(path))} must end in .html, so that a browser opens it and no other file is written over: "
+        raise InputError(
+            f"{make_printable(str(path))} must end in .html, so that a browser opens it and no other file is "
+            f"written over: "
             "choose another name."
         )
 
 
-def made(audit: Audit, dataset: Dataset, say: Say = str, language: str = "en", on: date | None = None) -> str:
+def render_audit_html(
+    audit: Audit, dataset: Dataset, say: Say = str, language: str = "en", on: date | None = None
+) -> str:
     """The page; as `write`.
 
     Parameters
@@ -77,7 +80,7 @@ def made(audit: Audit, dataset: Dataset, say: Say = str, language: str = "en", o
         tell_lengths(main, audit.lengths, say)
     tell_pairs(main, audit.pairs, dataset, say)
     template = string.Template(TEMPLATE.read_text(encoding="utf-8"))
-    title = html.escape(readable(say(f"Audit of {printable(audit.dataset)}")))
+    title = html.escape(readable(say(f"Audit of {make_printable(audit.dataset)}")))
     return template.substitute(
         language=html.escape(language), title=title, body=ElementTree.tostring(body, "unicode", method="html")
     )
@@ -85,7 +88,7 @@ def made(audit: Audit, dataset: Dataset, say: Say = str, language: str = "en", o
 
 def introduce(main: Element, audit: Audit, dataset: Dataset, say: Say, on: date) -> None:
     """The title, what was audited, the notice on sample data, and how many findings there are of each weight."""
-    add(main, "h1", say(f"Audit of {printable(audit.dataset)}"))
+    add(main, "h1", say(f"Audit of {make_printable(audit.dataset)}"))
     about = f"{audit.n} files in {len(dataset.class_names)} classes, audited by musicml; this page is of {on}."
     add(main, "p", say(about), "soft")
     if audit.sample:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element
 
-from musicml.data.audit.findings import Pair
+from musicml.data.audit.findings import DuplicatePair
 from musicml.data.audit.html_report.elements import STANDING, Say, add, section
 from musicml.data.audit.html_report.media import SECONDS, Embedded, embed
 from musicml.data.datasets.base import Dataset, Example
-from musicml.utils.errors import printable
+from musicml.utils.errors import make_printable
 
 PAIRS = 60  # embedded, at most
 CHARACTERS = 4_500_000  # of all embedded files together, at most
@@ -17,7 +17,7 @@ CHARACTERS = 4_500_000  # of all embedded files together, at most
 EMPTY = "No two files are alike, as far as this audit looked."
 
 
-def tell_pairs(main: Element, pairs: Sequence[Pair], dataset: Dataset, say: Say) -> None:
+def tell_pairs(main: Element, pairs: Sequence[DuplicatePair], dataset: Dataset, say: Say) -> None:
     """The pairs to look at or to listen to: those on two sides first, then those in two classes."""
     sound = dataset.kind == "sound"
     part = section(main, say("Pairs to listen to") if sound else say("Pairs to look at"))
@@ -60,21 +60,21 @@ class Shown:
         return self.known[example.id]
 
 
-def heading_of(pair: Pair) -> str:
+def heading_of(pair: DuplicatePair) -> str:
     """What kind of pair it is; as `Audit.pairs` orders them."""
     if pair.across_splits:
         return "On two sides of the split"
     return "In two classes" if pair.across_labels else "In one class, on one side"
 
 
-def show_pair(parent: Element, pair: Pair, two: Sequence[Embedded], sound: bool, say: Say) -> None:
+def show_pair(parent: Element, pair: DuplicatePair, two: Sequence[Embedded], sound: bool, say: Say) -> None:
     """Two files beside each other, with what is known of them and what says that they are alike."""
     beside = add(parent, "div", look="players" if sound else "two")
     for name, label, side, one in zip((pair.first, pair.second), pair.labels, pair.sides, two, strict=True):
         show_file(add(beside, "figure"), name, one, sound, say)
         caption = add(beside[-1], "figcaption")
-        add(add(caption, "span"), "strong", printable(name))
-        add(caption, "span", say(f"class: {printable(label)}") if label else say("class: none"))
+        add(add(caption, "span"), "strong", make_printable(name))
+        add(caption, "span", say(f"class: {make_printable(label)}") if label else say("class: none"))
         add(caption, "span", say(STANDING.get(side, "on no side")))
     crossing = [("Two sides", pair.across_splits), ("Two classes", pair.across_labels)]
     marks = " · ".join(say(words) for words, is_so in crossing if is_so)
@@ -89,8 +89,8 @@ def show_file(figure: Element, name: str, one: Embedded, sound: bool, say: Say) 
     if one.trouble:
         add(figure, "div", say(one.trouble), "gone")
     elif sound:
-        label = say(f"Player of {printable(name)}")
+        label = say(f"Player of {make_printable(name)}")
         add(figure, "audio", controls="controls", preload="none", src=one.uri, aria_label=label)
     else:
         width, height = one.size
-        add(figure, "img", src=one.uri, alt=say(f"Picture {printable(name)}"), width=width, height=height)
+        add(figure, "img", src=one.uri, alt=say(f"Picture {make_printable(name)}"), width=width, height=height)

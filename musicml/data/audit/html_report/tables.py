@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element
 
-from musicml.data.audit.findings import WEIGHTS, Audit, Finding
+from musicml.data.audit.findings import WEIGHTS, Audit, AuditFinding
 from musicml.data.audit.html_report.elements import SIDED, SIDES, Say, add, section, weighed
-from musicml.utils.errors import printable
+from musicml.utils.errors import make_printable
 
 LISTED = 500  # names of files of one finding, and classes, at most
 
@@ -21,7 +21,7 @@ QUANTILES = {
 }
 
 
-def tell_findings(main: Element, findings: Sequence[Finding], say: Say) -> None:
+def tell_findings(main: Element, findings: Sequence[AuditFinding], say: Say) -> None:
     """A table of what was found and what it does to a figure, the gravest first."""
     part = section(main, say("What was found"))
     add(part, "p", say(WEIGHT))
@@ -47,7 +47,7 @@ def list_files(parent: Element, names: Sequence[str], say: Say) -> None:
     add(folded, "summary", say(f"Files concerned: {len(names)}"))
     listed = add(folded, "ul")
     for name in names[:LISTED]:
-        add(listed, "li", printable(name))
+        add(listed, "li", make_printable(name))
     if len(names) > LISTED:
         add(folded, "p", say(f"{len(names) - LISTED} more files are not listed here."))
 
@@ -68,7 +68,7 @@ def tell_classes(main: Element, audit: Audit, task: str, say: Say) -> None:
     for counted in audit.classes[:LISTED]:
         row = add(rows, "tr")
         line = add(add(row, "th", scope="row"), "div", look="line")
-        add(line, "span", printable(counted["class"]))
+        add(line, "span", make_printable(counted["class"]))
         bar = add(line, "div", look="bar", aria_hidden="true")
         for side in sides:
             add(bar, "span", look=side, style=f"width:{100 * counted.get(side, 0) / max(most, 1):.2f}%")

@@ -24,8 +24,8 @@ from musicml.data.download.archives.members import Member, checked
 from musicml.data.download.archives.messages import no_name_here, taken
 from musicml.data.download.archives.tars import in_tar
 from musicml.data.download.archives.zips import STARTS, Bounded, in_zip
-from musicml.utils.errors import BadInput, printable
-from musicml.utils.files import disk_trouble, existing
+from musicml.utils.errors import InputError, make_printable
+from musicml.utils.files import find_existing_folder, os_error_to_input_error
 
 __all__ = ["Contents", "inspect", "room_for", "unpack"]
 
@@ -56,7 +56,7 @@ def inspect(archive: Path) -> Contents:
 
     Raises
     ------
-    BadInput
+    InputError
         If it is no archive, half of one, locked, or holds what `unpack` would not unpack.
     """
     with contextlib.closing(members(Path(archive))) as found:
@@ -80,12 +80,12 @@ def unpack(archive: Path, folder: Path, progress: Callable[[int], None] | None =
 
     Raises
     ------
-    BadInput
+    InputError
         If `folder` is there, the archive can't be unpacked whole and safely, or the disk is full.
     """
     archive, folder = Path(archive), Path(folder)
     if os.path.lexists(folder):
-        raise taken(printable(str(archive)), folder)
+        raise taken(make_printable(str(archive)), folder)
     new: list[Path] = []
     try:
         new += [above for above in folder.absolute().parents if not above.exists()]
@@ -96,7 +96,7 @@ def unpack(archive: Path, folder: Path, progress: Callable[[int], None] | None =
             write(archive, root, progress)
             put(outer(root) if strip else root, folder, archive)
     except OSError as error:
-        raise disk_trouble(error, folder) from error
+        raise os_error_to_input_error(error, folder) from error
     finally:
         if not os.path.lexists(folder):
             remove_empty(new)
@@ -107,12 +107,12 @@ def room_for(folder: Path, n_bytes: int) -> None:
 
     Raises
     ------
-    BadInput
+    InputError
         If fewer than `n_bytes` and `limits.SPARE` are free.
     """
-    free = shutil.disk_usage(existing(Path(folder) / "below")).free
+    free = shutil.disk_usage(find_existing_folder(Path(folder) / "below")).free
     if free < n_bytes + limits.SPARE:
-        raise BadInput(
+        raise InputError(
             f"{folder} must be on a disk with {(n_bytes + limits.SPARE) / 1e6:.0f} MB free, "
             f"{limits.SPARE / 1e6:.0f} of them to spare, and has {free / 1e6:.0f}: make room, or choose another folder."
         )
@@ -120,7 +120,7 @@ def room_for(folder: Path, n_bytes: int) -> None:
 
 def members(archive: Path) -> Iterator[Member]:
     """The files and folders of an archive, checked as they come."""
-    name = printable(str(archive))
+    name = make_printable(str(archive))
     with opened(archive, name) as file:
         head, packed = file.read(512), file.seek(0, os.SEEK_END)
         file.seek(0)
@@ -134,13 +134,13 @@ def opened(archive: Path, name: str) -> Iterator[BinaryIO]:
     """The archive as an open file."""
     try:
         if archive.is_dir():
-            raise BadInput(f"{name} must be a zip or tar archive, and is a folder: name the archive in it.")
+            raise InputError(f"{name} must be a zip or tar archive, and is a folder: name the archive in it.")
         if not archive.is_file():  # a pipe would have us wait
             other = "is none that can be read" if archive.exists() else "there is none of that name"
-            raise BadInput(f"{name} must be a file, and {other}: check how it is spelt.")
+            raise InputError(f"{name} must be a file, and {other}: check how it is spelt.")
         file = Bounded(archive)
     except OSError as error:
-        raise BadInput(
+        raise InputError(
             f"{name} must be a file that can be opened, and can't be ({error.strerror}): "
             "check its name and who may read it."
         ) from error
@@ -157,7 +157,7 @@ def write(archive: Path, root: Path, progress: Callable[[int], None] | None) -> 
             except OSError as error:
                 if error.errno not in NO_NAME:
                     raise
-                raise no_name_here(printable(str(archive)), member.name, error) from error
+                raise no_name_here(make_printable(str(archive)), member.name, error) from error
             if file:
                 with file:
                     for block in member.blocks():
@@ -186,7 +186,7 @@ def put(root: Path, folder: Path, archive: Path) -> None:
         os.replace(root, folder)
     except OSError as error:
         if os.path.lexists(folder):  # since it was looked for
-            raise taken(printable(str(archive)), folder) from error
+            raise taken(make_printable(str(archive)), folder) from error
         raise
 
 

@@ -37,7 +37,7 @@ def checked(found: Iterator[Member], most: int, archive: str) -> Iterator[Member
 
     Raises
     ------
-    BadInput
+    InputError
         If a name leads elsewhere or clashes with another, or there are too many files, or more than `most` bytes.
     """
     seen: dict[str, tuple[str, bool]] = {}  # what a disk may take for the same name → the name, whether it is a folder

@@ -11,8 +11,8 @@ import zlib
 from collections.abc import Iterator
 
 from musicml.data.download.archives import limits
-from musicml.data.io.decoders import looks_like
-from musicml.utils.errors import BadInput, printable
+from musicml.data.io.decoders import describe_unknown
+from musicml.utils.errors import InputError, make_printable
 
 # what zipfile, tarfile and the packings below them raise when they are given damaged files
 DAMAGED = (
@@ -27,102 +27,102 @@ def reading(archive: str, member: str = "") -> Iterator[None]:
     """Say that the archive is damaged, whichever way the library says so."""
     try:
         yield
-    except BadInput:
+    except InputError:
         raise
     except DAMAGED as error:
         raise damaged(archive, member) from error
 
 
-def no_archive(archive: str, head: bytes, packing: str | None) -> BadInput:
+def no_archive(archive: str, head: bytes, packing: str | None) -> InputError:
     """Neither zip nor tar by its content, of which `head` is the beginning."""
     if not head or head[257:262] == b"ustar":
         return damaged(archive)
-    other = next((words for mark, words in ELSEWHERE.items() if head.startswith(mark)), None) or looks_like(head)
+    other = next((words for mark, words in ELSEWHERE.items() if head.startswith(mark)), None) or describe_unknown(head)
     seen = f"holds something else, packed with {packing}" if packing else other
-    return BadInput(
+    return InputError(
         f"{archive} must be a zip or tar archive, and {seen}: "
         "fetch it again, or unpack it yourself and give the folder."
     )
 
 
-def damaged(archive: str, member: str = "") -> BadInput:
+def damaged(archive: str, member: str = "") -> InputError:
     """Half an archive, or one that changed on its way."""
     if member:
-        return BadInput(f"{archive} must be whole, and {printable(member)} in it is damaged: fetch it again.")
-    return BadInput(f"{archive} must be whole, and is cut off or damaged: fetch it again.")
+        return InputError(f"{archive} must be whole, and {make_printable(member)} in it is damaged: fetch it again.")
+    return InputError(f"{archive} must be whole, and is cut off or damaged: fetch it again.")
 
 
-def empty(archive: str) -> BadInput:
+def empty(archive: str) -> InputError:
     """No file in it."""
-    return BadInput(f"{archive} must hold files, and holds none: fetch it again.")
+    return InputError(f"{archive} must hold files, and holds none: fetch it again.")
 
 
-def locked(archive: str, member: str) -> BadInput:
+def locked(archive: str, member: str) -> InputError:
     """Encrypted."""
-    return BadInput(
-        f"{archive} must open without a password, and {printable(member)} in it needs one: "
+    return InputError(
+        f"{archive} must open without a password, and {make_printable(member)} in it needs one: "
         "unpack it yourself and give the folder."
     )
 
 
-def other_method(archive: str, member: str, method: int) -> BadInput:
+def other_method(archive: str, member: str, method: int) -> InputError:
     """A zip that is packed as few are; `method` is the number that the format gives it."""
-    return BadInput(
-        f"{archive} must be packed by deflate, as is usual, and {printable(member)} in it is packed by method "
+    return InputError(
+        f"{archive} must be packed by deflate, as is usual, and {make_printable(member)} in it is packed by method "
         f"{method}: unpack it yourself and give the folder."
     )
 
 
-def unsafe(archive: str, member: str, reason: str) -> BadInput:
+def unsafe(archive: str, member: str, reason: str) -> InputError:
     """A member that could do harm, or that some disk would lay over another."""
-    return BadInput(
-        f"{archive} must hold plain files and folders below its own, and holds {reason} ({printable(member)}): "
+    return InputError(
+        f"{archive} must hold plain files and folders below its own, and holds {reason} ({make_printable(member)}): "
         "fetch it from its publisher, or have it packed again."
     )
 
 
-def too_many(archive: str) -> BadInput:
+def too_many(archive: str) -> InputError:
     """More files and folders than any data set has."""
-    return BadInput(
+    return InputError(
         f"{archive} must hold at most {limits.FILES} files and folders, and holds more: "
         "unpack it yourself and give the folder."
     )
 
 
-def too_much(archive: str, most: int) -> BadInput:
+def too_much(archive: str, most: int) -> InputError:
     """More bytes than honest archives unpack to."""
-    return BadInput(
+    return InputError(
         f"{archive} must unpack to at most {most / 1e6:.0f} MB for its size, and holds more: "
         "it was made to fill a disk; fetch it from its publisher."
     )
 
 
-def longer(archive: str, member: str, size: int) -> BadInput:
+def longer(archive: str, member: str, size: int) -> InputError:
     """A member of more bytes than the table says, `size`."""
-    return BadInput(
-        f"{archive} must hold what its table says, and {printable(member)} in it is longer than {size} bytes: "
+    return InputError(
+        f"{archive} must hold what its table says, and {make_printable(member)} in it is longer than {size} bytes: "
         "fetch it from its publisher, or have it packed again."
     )
 
 
-def wordy(archive: str) -> BadInput:
+def wordy(archive: str) -> InputError:
     """A tar with a very long description of one file."""
-    return BadInput(
+    return InputError(
         f"{archive} must describe each file in {limits.HEADER} bytes or less, and takes more for one: "
         "have it packed again, without extended attributes."
     )
 
 
-def no_name_here(archive: str, member: str, error: OSError) -> BadInput:
+def no_name_here(archive: str, member: str, error: OSError) -> InputError:
     """A name that this disk does not take."""
-    return BadInput(
-        f"{archive} must be unpacked to a disk that takes its names, and this one refuses {printable(member)} "
+    return InputError(
+        f"{archive} must be unpacked to a disk that takes its names, and this one refuses {make_printable(member)} "
         f"({error.strerror}): choose a folder on another."
     )
 
 
-def taken(archive: str, folder: object) -> BadInput:
+def taken(archive: str, folder: object) -> InputError:
     """The folder that it should go to is there."""
-    return BadInput(
+    return InputError(
         f"{folder} must be free for what {archive} holds, and is there already: move it away, or choose another folder."
     )
