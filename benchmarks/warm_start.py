@@ -4,7 +4,8 @@
 
 From the call of `musicml.training.train.train_experiment` to the first call of `fit`, before anything is traced, less
 what building the model takes. The first run of each experiment computes its features, and what its frozen backbone
-makes of them, and pays for most imports; the second, in a process that has imported everything, finds them in the store.
+makes of them, and pays for most imports; the second, in a process that has imported everything, finds them in the
+cache.
 """
 
 from __future__ import annotations

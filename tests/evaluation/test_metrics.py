@@ -472,7 +472,8 @@ def test_counting_and_intervals_of_classes_do_without_scikit_learn():
     code = (
         "import sys, numpy as np; from musicml.evaluation import metrics as report; "
         "targets = np.eye(3)[np.arange(30) % 3]; "
-        "said = report.apply_thresholds(targets, 'single', []); report.count_classes(targets, targets, [0.5] * 3, 'single'); "
+        "said = report.apply_thresholds(targets, 'single', []); "
+        "report.count_classes(targets, targets, [0.5] * 3, 'single'); "
         "report.compute_class_intervals(targets, targets, said, np.arange(30)); "
         "assert not {'sklearn', 'scipy'} & set(sys.modules)"
     )

@@ -144,13 +144,12 @@ def explain_one_second(served: dict[str, Any]) -> str:
     if second.value >= whole.value:
         return (
             f"Served as published, on the first second alone of {served['n']} tracks, accuracy is "
-            f"{format_figure(second)}, no less than on the same tracks as they were judged, {format_figure(whole)}: on this data a "
-            "second is enough."
+            f"{format_figure(second)}, no less than on the same tracks as they were judged, "
+            f"{format_figure(whole)}: on this data a second is enough."
         )
     return (
         f"Served as published, on the first second alone of {served['n']} tracks, accuracy is {format_figure(second)}; "
-        f"on the "
-        f"same tracks as they were judged, {format_figure(whole)}."
+        f"on the same tracks as they were judged, {format_figure(whole)}."
     )
 
 

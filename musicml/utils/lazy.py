@@ -1,0 +1,30 @@
+"""The face of a room: the names that other rooms import from it, each loaded when it is first asked for."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+
+def export_lazily(
+    package: str, exports: Mapping[str, Sequence[str]]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """Make the `__getattr__`, `__dir__` and `__all__` of a package that offers names of its modules (PEP 562).
+
+    A module is imported when one of its names is used, so that reading a run does not import what trains one. A name
+    must not be that of a module of the package: Python would hand out the module once it is imported.
+
+    Parameters
+    ----------
+    package : the package's `__name__`
+    exports : module, relative to the package -> the names in it that the package offers
+    """
+    modules = {name: module for module, names in exports.items() for name in names}
+
+    def __getattr__(name: str) -> Any:
+        if name not in modules:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(f"{package}.{modules[name]}"), name)
+
+    return __getattr__, lambda: sorted(modules), sorted(modules)
