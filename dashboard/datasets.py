@@ -10,9 +10,8 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard.runs import Entry, data_root, stamp
-from musicml.data.datasets import loading
-from musicml.data.datasets.base import Dataset, Example
-from musicml.utils.errors import InputError
+from musicml.data.datasets import DATASET_NAMES, Dataset, Example, find_dataset_folder, load_dataset
+from musicml.utils import InputError
 
 READINGS = itertools.count(1)
 
@@ -51,7 +50,7 @@ def shelf(
         If it is not there.
     """
     root = root or str(data_root())
-    home = Path(folder) if folder else loading.find_dataset_folder(name, Path(root), which)
+    home = Path(folder) if folder else find_dataset_folder(name, Path(root), which)
     return read_shelf(name, which, folder, root, as_published, stamp(home, ".", "SOURCE.json"))
 
 
@@ -60,7 +59,7 @@ def read_shelf(
     name: str, which: str, folder: str | None, root: str, as_published: bool, changed: tuple[float, ...]
 ) -> Shelf:
     """As `shelf`."""
-    dataset = loading.load_dataset(name, Path(root), which, Path(folder) if folder else None, as_published)
+    dataset = load_dataset(name, Path(root), which, Path(folder) if folder else None, as_published)
     return Shelf(dataset, {example.id: example for example in dataset.examples}, next(READINGS))
 
 
@@ -105,10 +104,10 @@ def file_of(one: Entry, example: str) -> Path | None:
 def present() -> list[tuple[str, str]]:
     """The data sets on this disk: (name, `real` or `sample`)."""
     found = []
-    for name in loading.DATASET_NAMES:
+    for name in DATASET_NAMES:
         for which in ("real", "sample"):
             try:
-                loading.find_dataset_folder(name, data_root(), which)
+                find_dataset_folder(name, data_root(), which)
             except InputError:
                 continue
             found.append((name, which))

@@ -13,8 +13,7 @@ import streamlit as st
 
 from dashboard import i18n, runs
 from dashboard.runs import Entry
-from musicml.utils import i18n as said
-from musicml.utils.errors import InputError
+from musicml.utils import InputError, translate
 
 ORIGIN = "shown-origin"  # where a session keeps whether the figures on the page are from sample data
 LIVE = 3.0  # seconds, from one look at a run that is training to the next
@@ -50,7 +49,7 @@ class Saying:
 
 def translated(sentence: str) -> str:
     """What the package says in English, in the language chosen."""
-    return said.translate(sentence, language())
+    return translate(sentence, language())
 
 
 def begin(page: str) -> i18n.Words:

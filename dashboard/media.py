@@ -11,8 +11,8 @@ import streamlit as st
 from dashboard import datasets, layout, runs
 from dashboard.charts import timeline
 from dashboard.runs import Entry
-from musicml.data.io import audio, images
-from musicml.utils.errors import InputError
+from musicml.data.io import load_audio, load_image
+from musicml.utils import InputError
 
 PLAYED = 5_000_000  # bytes of a file that is sent to the browser as it is
 PLAYED_SECONDS = 30.0  # of a longer one
@@ -92,7 +92,7 @@ def player(path: Path, name: str) -> None:
 @st.cache_data(max_entries=8, show_spinner=False)
 def beginning(path: str, changed: float) -> bytes:
     """The first half minute of a sound file, as a wav file."""
-    sound = audio.load_audio(path, 22_050)
+    sound = load_audio(path, 22_050)
     return as_wav(sound.y[: round(PLAYED_SECONDS * 22_050)], 22_050)
 
 
@@ -120,7 +120,7 @@ def thumbnail(path: str, changed: float) -> np.ndarray:
     """A picture in the size of a gallery, [shape=(height, width, 3)], uint8."""
     from PIL import Image
 
-    image = Image.fromarray(images.load_image(path).pixels)
+    image = Image.fromarray(load_image(path).pixels)
     image.thumbnail((SIDE, SIDE))
     return np.asarray(image)
 

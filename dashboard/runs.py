@@ -15,15 +15,11 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from musicml.data.published_results import AS_PUBLISHED, HONEST
-from musicml.evaluation import predictions as scored
-from musicml.evaluation.metrics import MAIN_METRICS
-from musicml.experiment import run as runs
-from musicml.experiment.run import Run
-from musicml.inference import manifest
-from musicml.inference.manifest import Manifest
-from musicml.utils import files
-from musicml.utils.errors import InputError
+from musicml.data import AS_PUBLISHED, HONEST
+from musicml.evaluation import MAIN_METRICS, PredictionTable, read_clip_scores, read_fold_thresholds, read_predictions
+from musicml.experiment import FOLDS_FOLDER, Run, has_process_exited, open_run
+from musicml.inference import Manifest, read_manifest
+from musicml.utils import InputError, read_csv
 
 QUIET = 15 * 60  # seconds without a sign of life after which a training is taken to have stopped, or three epochs
 SIGNS = ("run.json", "history.csv", "report.json", "predictions.csv", "checkpoints")
@@ -74,7 +70,7 @@ class Entry:
             return "damaged"
         if self.report:
             return "whole"
-        if runs.has_process_exited(self.facts.get("process")):
+        if has_process_exited(self.facts.get("process")):
             return "stopped"
         return "training" if self.silence < self.patience else "stopped"
 
@@ -139,9 +135,7 @@ def entry(path: Path) -> Entry:
     signs = list(SIGNS)
     if not (path / "report.json").is_file():  # what trains now may be one of its folds
         signs += [
-            f"{runs.FOLDS_FOLDER}/{fold.name}/{sign}"
-            for fold in (path / runs.FOLDS_FOLDER).glob("[0-9]*")
-            for sign in SIGNS
+            f"{FOLDS_FOLDER}/{fold.name}/{sign}" for fold in (path / FOLDS_FOLDER).glob("[0-9]*") for sign in SIGNS
         ]
     return read_entry(str(path), stamp(path, *signs))
 
@@ -162,7 +156,7 @@ def read_entry(path: str, changed: tuple[float, ...]) -> Entry:
     """One run folder, as far as it can be read; `changed` is there so that a change is noticed."""
     run, sign = Run(Path(path)), max(changed)
     try:
-        facts = fitting(run, runs.open_run(path).facts())
+        facts = fitting(run, open_run(path).facts())
         report = checked(run, run.read("report.json")) if run.is_whole else None
     except InputError as error:
         return Entry(run, trouble=str(error), sign=sign)
@@ -245,7 +239,7 @@ def serving_of(one: Entry) -> Manifest:
 @st.cache_resource(max_entries=1000, show_spinner=False)
 def read_serving(path: str, changed: tuple[float, ...]) -> Manifest:
     """As `serving_of`."""
-    return manifest.read_manifest(Run(Path(path)))
+    return read_manifest(Run(Path(path)))
 
 
 def thresholds(one: Entry) -> np.ndarray:
@@ -261,7 +255,7 @@ def thresholds(one: Entry) -> np.ndarray:
 @st.cache_resource(max_entries=100, show_spinner=False)
 def read_folds(path: str, changed: tuple[float, ...], _one: Entry) -> np.ndarray:
     """As `thresholds`, of a cross-validation."""
-    return scored.read_fold_thresholds(Run(Path(path)), predictions(_one).names)
+    return read_fold_thresholds(Run(Path(path)), predictions(_one).names)
 
 
 def spoken(found: np.ndarray) -> str:
@@ -270,7 +264,7 @@ def spoken(found: np.ndarray) -> str:
     return f"{low:.2f}" if low == high else f"{low:.2f}–{high:.2f}"
 
 
-def predictions(one: Entry) -> scored.PredictionTable:
+def predictions(one: Entry) -> PredictionTable:
     """The table of test predictions.
 
     Raises
@@ -278,13 +272,13 @@ def predictions(one: Entry) -> scored.PredictionTable:
     InputError
         If it is missing or damaged.
     """
-    return read_predictions(str(one.run.path), stamp(one.run.path, "predictions.csv", "labels.json"))
+    return _read_cached_predictions(str(one.run.path), stamp(one.run.path, "predictions.csv", "labels.json"))
 
 
 @st.cache_resource(max_entries=100, show_spinner=False)
-def read_predictions(path: str, changed: tuple[float, ...]) -> scored.PredictionTable:
+def _read_cached_predictions(path: str, changed: tuple[float, ...]) -> PredictionTable:
     """As `predictions`."""
-    return scored.read_predictions(Run(Path(path)))
+    return read_predictions(Run(Path(path)))
 
 
 def over_time(one: Entry, place: int) -> tuple[np.ndarray, np.ndarray]:
@@ -297,7 +291,7 @@ def over_time(one: Entry, place: int) -> tuple[np.ndarray, np.ndarray]:
 def read_clips(path: str, changed: tuple[float, ...]) -> dict[int, tuple[np.ndarray, np.ndarray]]:
     """The raw scores of each clip, by the place of its example in predictions.csv; nothing where there are none."""
     try:
-        return scored.read_clip_scores(Run(Path(path)))
+        return read_clip_scores(Run(Path(path)))
     except InputError:
         return {}
 
@@ -305,6 +299,6 @@ def read_clips(path: str, changed: tuple[float, ...]) -> dict[int, tuple[np.ndar
 def table(one: Entry, name: str) -> list[dict[str, str]]:
     """The rows of a CSV file of a run; none where it is missing or can't be read."""
     try:
-        return files.read_csv(one.run.path / name) if (one.run.path / name).is_file() else []
+        return read_csv(one.run.path / name) if (one.run.path / name).is_file() else []
     except (InputError, OSError, ValueError):
         return []

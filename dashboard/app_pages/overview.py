@@ -10,8 +10,8 @@ from dashboard import layout, runs
 from dashboard.app_pages import find_page
 from dashboard.charts import metric_dots
 from dashboard.runs import Entry
-from musicml.data import published_results
-from musicml.data.datasets import loading
+from musicml.data import Reference, list_references
+from musicml.data.datasets import DATASET_NAMES
 
 say = layout.begin("overview")
 
@@ -159,9 +159,9 @@ def beside_published(found: list[Entry]) -> None:
     """Ours and published figures of one data set, with what each is worth."""
     st.header(say("published"))
     st.markdown(say("published_lead"))
-    names = sorted(loading.DATASET_NAMES, key=lambda name: -sum(one.data.get("dataset") == name for one in found))
+    names = sorted(DATASET_NAMES, key=lambda name: -sum(one.data.get("dataset") == name for one in found))
     name = st.selectbox(say("dataset"), names, key="dataset", bind="query-params")
-    published, ours = published_results.list_references(name), [one for one in found if one.data.get("dataset") == name]
+    published, ours = list_references(name), [one for one in found if one.data.get("dataset") == name]
     metrics = comparable(published, ours)
     metric = layout.one_of(say("metric"), layout.metric_names(metrics), f"metric-{name}")
     rows = [dot(one, metric) for one in ours if metric in one.report["metrics"]]
@@ -178,7 +178,7 @@ def beside_published(found: list[Entry]) -> None:
         worth(reference)
 
 
-def comparable(published: list[published_results.Reference], ours: list[Entry]) -> list[str]:
+def comparable(published: list[Reference], ours: list[Entry]) -> list[str]:
     """The metrics to compare by, the one that most published results have first; a loss is no share."""
     metrics = {metric for reference in published for metric in reference.figures if not metric.endswith("loss")}
     metrics |= {one.report["main_metric"] for one in ours}
@@ -193,7 +193,7 @@ def dot(one: Entry, metric: str) -> dict[str, Any]:
     return {"name": one.name, "value": value, "low": low, "high": high, "kind": kind}
 
 
-def published_dot(reference: published_results.Reference, metric: str) -> dict[str, Any]:
+def published_dot(reference: Reference, metric: str) -> dict[str, Any]:
     """A published figure as a dot; of a published range its middle with the range around it."""
     value = reference.figures[metric]
     interval = reference.interval if metric == "accuracy" else None
@@ -203,7 +203,7 @@ def published_dot(reference: published_results.Reference, metric: str) -> dict[s
     return {"name": named(reference), "value": value, "low": low, "high": high, "kind": kind}
 
 
-def named(reference: published_results.Reference) -> str:
+def named(reference: Reference) -> str:
     """A published system's name, marked where its figures are of the side that chose the model."""
     system = layout.translated(reference.system)
     return say("on_validation", system=system) if reference.side == "val" else system
@@ -215,7 +215,7 @@ def told_dot(row: dict[str, Any]) -> dict[str, Any]:
     return {say(word): row[key] for key, word in keys.items()}
 
 
-def worth(reference: published_results.Reference) -> None:
+def worth(reference: Reference) -> None:
     """A published result: its figures in full, where they come from, what they are worth."""
     with st.expander(
         say("reference", name=layout.plain(named(reference)), protocol=say(f"protocol_{reference.protocol}"))
@@ -233,7 +233,7 @@ def worth(reference: published_results.Reference) -> None:
             layout.table(rows, f"reference-{reference.name}-classes")
 
 
-def published_row(reference: published_results.Reference, metric: str) -> dict[str, Any]:
+def published_row(reference: Reference, metric: str) -> dict[str, Any]:
     """A published figure as a row of a table."""
     origin = "inferred" if metric in reference.inferred else "stated"
     return {
@@ -246,7 +246,7 @@ def published_row(reference: published_results.Reference, metric: str) -> dict[s
     }
 
 
-def told_interval(reference: published_results.Reference, metric: str) -> str | None:
+def told_interval(reference: Reference, metric: str) -> str | None:
     """The interval that was worked out for a published accuracy."""
     low, high = (reference.interval if metric == "accuracy" else None) or (None, None)
     return None if low is None else say("worked_out", low=f"{low:.3f}", high=f"{high:.3f}")

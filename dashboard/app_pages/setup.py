@@ -6,9 +6,8 @@ import streamlit as st
 
 from dashboard import datasets as shelves
 from dashboard import layout, runs
-from musicml.data.datasets import loading
-from musicml.experiment import environment
-from musicml.experiment.environment import CheckResult
+from musicml.data.datasets import DATASET_NAMES
+from musicml.experiment import CheckResult, check_environment
 
 say = layout.begin("setup")
 
@@ -21,12 +20,12 @@ def show() -> None:
     with st.spinner(say("looking")):
         findings = examined(str(runs.data_root()), str(runs.runs_root()))
     for finding in findings:
-        if finding.what not in loading.DATASET_NAMES:
+        if finding.what not in DATASET_NAMES:
             told(finding)
     st.header(say("data_sets"))
     st.markdown(say("sample_how"))
     there = shelves.present()
-    for name in loading.DATASET_NAMES:
+    for name in DATASET_NAMES:
         which = [kind for known, kind in there if known == name]
         with st.expander(say("data_set", name=name, state=layout.listed(say(kind) for kind in which) or say("absent"))):
             st.markdown(say(f"get_{name}"))
@@ -45,7 +44,7 @@ def examined(data_root: str, runs_root: str) -> list[CheckResult]:
     """What `musicml doctor` finds; asked anew twice a minute at most."""
     from pathlib import Path
 
-    return environment.check_environment(Path(data_root), Path(runs_root))
+    return check_environment(Path(data_root), Path(runs_root))
 
 
 def told(finding: CheckResult) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from musicml.cli import output
-from musicml.utils.errors import make_printable
+from musicml.utils import make_printable
 
 if TYPE_CHECKING:
-    from musicml.data.audit.findings import Audit, DuplicatePair
+    from musicml.data.audit import Audit, DuplicatePair
 
 MOST_PAIRS = 20
 SAMPLE = "This is generated sample data: it shows how an audit works, and says nothing about real music or pictures."

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from musicml.cli import output
-from musicml.utils.errors import make_printable
+from musicml.utils import make_printable
 
 if TYPE_CHECKING:
-    from musicml.features.cache.inventory import CacheEntry
+    from musicml.features import CacheEntry
 
 # beside the store, and not of it: nobody computes these again unasked
 STAYS = {".audit": "audits kept by `musicml audit`", ".archives": "archives of `musicml fetch`"}
@@ -19,19 +19,19 @@ STAYS = {".audit": "audits kept by `musicml audit`", ".archives": "archives of `
 
 def cache(asked: argparse.Namespace) -> int:
     """Show what the store holds, or remove it."""
-    from musicml.data import file_digests
-    from musicml.features import cache as store
+    from musicml.data import CACHE_FOLDER
+    from musicml.features import clear_cache, list_cache_entries, measure_size
 
-    root = asked.data_root / file_digests.CACHE_FOLDER
+    root = asked.data_root / CACHE_FOLDER
     if asked.clear:
-        freed = store.clear_cache(root)
+        freed = clear_cache(root)
         if asked.json:
             output.show({"folder": str(root), "freed": freed})
         else:
             print(f"{megabytes(freed)} freed in {root}; runs are whole without it, and what is needed is made again")
         return 0
-    held = store.list_cache_entries(root)
-    beside = {name: store.measure_size(asked.data_root / name) for name in STAYS if (asked.data_root / name).is_dir()}
+    held = list_cache_entries(root)
+    beside = {name: measure_size(asked.data_root / name) for name in STAYS if (asked.data_root / name).is_dir()}
     if asked.json:
         table = [vars(one) for one in held]
         output.show({"folder": str(root), "held": table, "size": sum(one.size for one in held), "beside": beside})

@@ -9,34 +9,29 @@ from pathlib import Path
 from typing import Any
 
 from musicml.cli import output
-from musicml.utils import terminal
-from musicml.utils.errors import InputError
+from musicml.utils import InputError, print_message, suppress_stderr
 
 
 def fetch(asked: argparse.Namespace) -> int:
     """Bring real data sets, or write sample data; 1 where some of it could not be had, 2 where nothing could."""
     if asked.sample:
         return fetch_sample(asked)
-    from musicml.data.download import download as fetching
+    from musicml.data.download import SOURCES, check_request, download_dataset
 
-    names = list(dict.fromkeys(asked.names)) or list(fetching.SOURCES)
-    fetching.check_request(names, asked.given, asked.lists)
+    names = list(dict.fromkeys(asked.names)) or list(SOURCES)
+    check_request(names, asked.given, asked.lists)
     made = []
     for name in names:
         try:
             lists = asked.lists if name == "gtzan" else None
-            made.append(
-                fetching.download_dataset(
-                    name, asked.data_root, asked.given, lists, asked.keep_archive, terminal.print_message
-                )
-            )
+            made.append(download_dataset(name, asked.data_root, asked.given, lists, asked.keep_archive, print_message))
         except InputError as error:
             if len(names) == 1:
                 raise
-            terminal.print_message(f"musicml: {error}")
+            print_message(f"musicml: {error}")
     for one in made:
         if one.lacks:
-            terminal.print_message(f"musicml: {one.lacks}")
+            print_message(f"musicml: {one.lacks}")
     if asked.json:
         output.show({"folders": [str(one.folder) for one in made], "sets": [one.as_table() for one in made]})
     return 2 if not made else 1 if len(made) < len(names) or any(one.lacks for one in made) else 0
@@ -44,15 +39,15 @@ def fetch(asked: argparse.Namespace) -> int:
 
 def fetch_sample(asked: argparse.Namespace) -> int:
     """Write sample data."""
-    from musicml.data.synthetic import generate
+    from musicml.data import generate_sample_data
 
     if asked.given is not None or asked.lists is not None:
         raise InputError("--sample makes its data itself: leave out --from and --lists.")
     begun = time.perf_counter()
-    made = generate.generate_sample_data(
-        asked.data_root / "sample", asked.seed, asked.names or None, asked.scale, say=terminal.print_message
+    made = generate_sample_data(
+        asked.data_root / "sample", asked.seed, asked.names or None, asked.scale, say=print_message
     )
-    terminal.print_message(f"sample data in {asked.data_root / 'sample'} after {time.perf_counter() - begun:.0f} s")
+    print_message(f"sample data in {asked.data_root / 'sample'} after {time.perf_counter() - begun:.0f} s")
     if asked.json:
         output.show({"folders": [str(folder) for folder in made]})
     return 0
@@ -60,11 +55,11 @@ def fetch_sample(asked: argparse.Namespace) -> int:
 
 def evaluate(asked: argparse.Namespace) -> int:
     """Print a run's figures."""
-    from musicml.evaluation import evaluate as evaluating
-    from musicml.experiment import run as runs
+    from musicml.evaluation import evaluate_run
+    from musicml.experiment import open_run
 
-    run = runs.open_run(asked.run, asked.runs)
-    report = evaluating.evaluate_run(run, asked.on, asked.data_root)
+    run = open_run(asked.run, asked.runs)
+    report = evaluate_run(run, asked.on, asked.data_root)
     if asked.json:
         output.show(output.summary(run.path, report))
     else:
@@ -74,10 +69,10 @@ def evaluate(asked: argparse.Namespace) -> int:
 
 def predict(asked: argparse.Namespace) -> int:
     """Ask a run about files."""
-    from musicml.experiment import run as runs
-    from musicml.inference.predictor import Predictor
+    from musicml.experiment import open_run
+    from musicml.inference import Predictor
 
-    run = runs.open_run(asked.run, asked.runs)
+    run = open_run(asked.run, asked.runs)
     predictor = Predictor(run, asked.engine)
     output.check_targets(asked.csv, asked.explain)
     sample = run.facts()["data"]["sample"]
@@ -90,7 +85,7 @@ def predict(asked: argparse.Namespace) -> int:
             table |= explained(predictor, file, asked.explain, answers)
         answers.append(table)
         if "error" in table:
-            terminal.print_message(f"musicml: {table['error']}")
+            print_message(f"musicml: {table['error']}")
         if "label" in table and not asked.json:
             output.print_answer(table, asked.top)
     if asked.csv:
@@ -107,9 +102,7 @@ def answers_of(predictor: Any, files: list[str]) -> Iterator[tuple[str, Any]]:
     """Each file with its prediction, or with what is wrong with it; several are asked about in one pass."""
     answers = predictor.predict_all(files)
     for file in files:
-        with (
-            terminal.suppress_stderr()
-        ):  # libmpg123 writes to the terminal about damaged mp3; the warnings say it in words
+        with suppress_stderr():  # libmpg123 writes to the terminal about damaged mp3; the warnings say it in words
             answer = next(answers)
         yield file, answer
 
@@ -119,25 +112,25 @@ def explained(predictor: Any, file: str, folder: Path, answers: list[dict[str, A
 
     Returns what it is, under `explanation`; or why there is none, under `error`.
     """
-    from musicml.inference import explain
+    from musicml.inference import explain_prediction, save_explanation
 
     stem = f"{len(answers) + 1:03d}-{output.plain(Path(file).stem)}"
     try:
-        with terminal.suppress_stderr():
-            explanation = explain.explain_prediction(predictor, file)
+        with suppress_stderr():
+            explanation = explain_prediction(predictor, file)
     except InputError as error:
         return {"error": str(error)}
-    return {"explanation": {**explain.save_explanation(explanation, folder, stem), "folder": str(folder)}}
+    return {"explanation": {**save_explanation(explanation, folder, stem), "folder": str(folder)}}
 
 
 def export(asked: argparse.Namespace) -> int:
     """Write a run's model for use elsewhere."""
-    from musicml.experiment import run as runs
-    from musicml.inference import export as exporting
+    from musicml.experiment import open_run
+    from musicml.inference import export_run
 
-    run = runs.open_run(asked.run, asked.runs)
+    run = open_run(asked.run, asked.runs)
     to = asked.to or Path("exports") / f"{run.name}-{asked.format}"
-    said = exporting.export_run(run, asked.format, to)
+    said = export_run(run, asked.format, to)
     if asked.json:
         output.show({"run": str(run.path), "format": asked.format, "folder": str(to), "check": said.splitlines()})
     else:
@@ -147,10 +140,10 @@ def export(asked: argparse.Namespace) -> int:
 
 def list_runs(asked: argparse.Namespace) -> int:
     """List the runs; a damaged one is listed as such."""
-    from musicml.experiment import run as runs
+    from musicml.experiment import list_runs
 
     rows, lines = [], [("run", "data", "status", "main figure (95 % interval)")]
-    for run in runs.list_runs(asked.runs):
+    for run in list_runs(asked.runs):
         facts, status, report = run.facts(), run.status, None
         try:
             report = run.read("report.json") if run.is_whole else None
@@ -174,9 +167,9 @@ def list_runs(asked: argparse.Namespace) -> int:
 
 def doctor(asked: argparse.Namespace) -> int:
     """Check this machine; 1 where something will not work."""
-    from musicml.experiment import environment as doctors
+    from musicml.experiment import check_environment
 
-    findings = doctors.check_environment(asked.data_root, asked.runs)
+    findings = check_environment(asked.data_root, asked.runs)
     if asked.json:
         output.show({"findings": [vars(finding) for finding in findings]})
     else:
@@ -187,22 +180,22 @@ def doctor(asked: argparse.Namespace) -> int:
 def audit(asked: argparse.Namespace) -> int:
     """Look for what is wrong with a data set; 0 whatever is found."""
     from musicml.cli import audit as audited
-    from musicml.data.audit import audit as audits
-    from musicml.data.datasets import loading
+    from musicml.data.audit import audit_and_save, get_audit_path
+    from musicml.data.datasets import load_dataset
 
     if (asked.dataset is None) == (asked.folder is None):
         raise InputError("audit needs either a data set or --folder DIR: `musicml audit --help` shows how.")
     if asked.html is not None:
-        from musicml.data.audit import html_report
+        from musicml.data.audit import check_html_path, write_audit_html
 
-        html_report.check_html_path(asked.html)  # before minutes of work
-    dataset = loading.load_dataset(asked.dataset, asked.data_root, asked.data, asked.folder, asked.as_published)
-    found = audits.audit_and_save(dataset, asked.data_root, terminal.print_message)
+        check_html_path(asked.html)  # before minutes of work
+    dataset = load_dataset(asked.dataset, asked.data_root, asked.data, asked.folder, asked.as_published)
+    found = audit_and_save(dataset, asked.data_root, print_message)
     if asked.html is not None:
-        html_report.write_audit_html(found, dataset, asked.html)
+        write_audit_html(found, dataset, asked.html)
     if asked.json:
-        output.show({**found.as_table(), "file": str(audits.get_audit_path(asked.data_root, dataset))})
+        output.show({**found.as_table(), "file": str(get_audit_path(asked.data_root, dataset))})
     else:
         audited.show(found)
-        print(f"kept in {asked.html or audits.get_audit_path(asked.data_root, dataset)}")
+        print(f"kept in {asked.html or get_audit_path(asked.data_root, dataset)}")
     return 0

@@ -8,18 +8,17 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from musicml.cli import output
-from musicml.experiment import run
+from musicml.experiment import open_run
 
 if TYPE_CHECKING:
-    from musicml.evaluation.comparison import Comparison
-    from musicml.evaluation.comparison.significance import PairedComparison
+    from musicml.evaluation import Comparison, PairedComparison
 
 
 def compare(asked: argparse.Namespace) -> int:
     """Hold runs against each other and print what can be told."""
-    from musicml.evaluation import comparison as comparing
+    from musicml.evaluation import compare_runs
 
-    found = comparing.compare_runs([run.open_run(name, asked.runs) for name in asked.members])
+    found = compare_runs([open_run(name, asked.runs) for name in asked.members])
     if asked.json:
         output.show(found.as_table())
     else:

@@ -6,18 +6,18 @@ import argparse
 import datetime
 
 from musicml.cli import output
-from musicml.experiment import run
-from musicml.utils import files, terminal
+from musicml.experiment import open_run
+from musicml.utils import print_message, write_json
 
 
 def ensemble(asked: argparse.Namespace) -> int:
     """Score several runs as one and print what it gave beside each of them."""
-    from musicml.evaluation import ensemble as ensembles
+    from musicml.evaluation import combine_runs
 
-    members = [run.open_run(name, asked.runs) for name in asked.members]
-    found = ensembles.combine_runs(members, asked.on, terminal.print_message)
+    members = [open_run(name, asked.runs) for name in asked.members]
+    found = combine_runs(members, asked.on, print_message)
     path = asked.runs / "ensembles" / f"{members[0].facts()['experiment']}-{datetime.datetime.now():%Y%m%dT%H%M%S}.json"
-    files.write_json(path, found)
+    write_json(path, found)
     if asked.json:
         output.show({**found, "file": str(path)})
         return 0

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from musicml.cli import output, train
-from musicml.utils import files, terminal
+from musicml.utils import print_message, write_json
 
 if TYPE_CHECKING:  # which imports much that no other command needs
-    from musicml.evaluation.leakage import LeakageEstimate, LeakageResult
+    from musicml.evaluation import LeakageEstimate, LeakageResult
 
 SAID = {
     "pieces": "random pieces, a track on both sides",
@@ -23,18 +23,18 @@ SAMPLE = "This is generated sample data: it shows how a leak looks, and says not
 
 def leak(asked: argparse.Namespace) -> int:
     """Train one recipe three ways and print what each gave."""
-    from musicml.evaluation import leakage as leaks
-    from musicml.experiment import config as experiments
+    from musicml.evaluation import measure_leakage
+    from musicml.experiment import read_experiment
 
-    experiment = experiments.read_experiment(train.experiment_path(asked.experiment), train.changes(asked.changes))
-    found = leaks.measure_leakage(
+    experiment = read_experiment(train.experiment_path(asked.experiment), train.changes(asked.changes))
+    found = measure_leakage(
         experiment,
         asked.data_root,
         asked.data,
         asked.folder,
         range(asked.seeds),
         asked.folds,
-        say=terminal.print_message,
+        say=print_message,
     )
     path = write(found, asked.runs)
     if asked.json:
@@ -47,7 +47,7 @@ def leak(asked: argparse.Namespace) -> int:
 def write(found: LeakageResult, runs_root: Path) -> Path:
     """Keep what was found beside the runs, since it took minutes."""
     path = Path(runs_root) / "leaks" / f"{found.experiment}-{datetime.datetime.now():%Y%m%dT%H%M%S}.json"
-    files.write_json(path, found.as_table())
+    write_json(path, found.as_table())
     return path
 
 

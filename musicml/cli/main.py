@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from musicml.cli.parser import parser
-from musicml.utils import files, terminal
-from musicml.utils.errors import InputError
+from musicml.utils import InputError, os_error_to_input_error, print_message
 
 
 def run_and_exit() -> None:
@@ -40,16 +39,16 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         return asked.do(asked)
     except InputError as error:
-        terminal.print_message(f"musicml: {error}")
+        print_message(f"musicml: {error}")
     except KeyboardInterrupt as error:
-        terminal.print_message(f"\nmusicml: {str(error) or 'stopped'}.")
+        print_message(f"\nmusicml: {str(error) or 'stopped'}.")
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: no second complaint at exit
         return 0
     except OSError as error:
-        trouble = files.os_error_to_input_error(error, Path(error.filename or "."))
+        trouble = os_error_to_input_error(error, Path(error.filename or "."))
         if not isinstance(trouble, InputError):
             raise
-        terminal.print_message(f"musicml: {trouble}")
+        print_message(f"musicml: {trouble}")
     return 2

@@ -9,20 +9,17 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from musicml.utils import files
-from musicml.utils.errors import InputError, make_printable
+from musicml.utils import InputError, make_printable, write_csv
 
 SAMPLE_NOTE = "Figures marked * come from generated sample data, or a run trained on it: nothing about real music."
 
 
 def files_of(names: list[str], kind: str) -> list[str]:
     """The files named, and in place of a folder all the sounds or pictures below it, sorted; an empty one stays."""
-    from musicml.data.io import audio, images
+    from musicml.data.io import AUDIO_SUFFIXES, IMAGE_SUFFIXES
 
     # a spectrogram is drawn of a sound, or is a picture already
-    suffixes = {"pixels": images.IMAGE_SUFFIXES, "spectrogram": audio.AUDIO_SUFFIXES | images.IMAGE_SUFFIXES}.get(
-        kind, audio.AUDIO_SUFFIXES
-    )
+    suffixes = {"pixels": IMAGE_SUFFIXES, "spectrogram": AUDIO_SUFFIXES | IMAGE_SUFFIXES}.get(kind, AUDIO_SUFFIXES)
     found: list[str] = []
     for name in names:
         if not os.path.isdir(name):  # which, unlike Path's, has no objection to any name
@@ -115,7 +112,7 @@ def write_answers(
         "error",
         "sample",
     ]
-    files.write_csv(path, rows, named)
+    write_csv(path, rows, named)
 
 
 def columns(probabilities: dict[str, float | None]) -> dict[str, float | None]:
@@ -197,9 +194,9 @@ def taken_as(facts: dict[str, Any]) -> str:
 
 def headline(report: dict[str, Any]) -> str:
     """The main figure, marked where it comes from sample data."""
-    from musicml.evaluation import metrics as reports
+    from musicml.evaluation import format_headline
 
-    return reports.format_headline(report) + ("*" if report.get("sample") else "")
+    return format_headline(report) + ("*" if report.get("sample") else "")
 
 
 def print_report(path: Path | str, report: dict[str, Any]) -> None:

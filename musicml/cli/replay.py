@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from musicml.cli import output
-from musicml.utils import files, terminal
+from musicml.utils import print_message, write_json
 
 if TYPE_CHECKING:  # which imports much that no other command needs
-    from musicml.evaluation.as_published import IntervalEstimate
-    from musicml.evaluation.replication import Replication
-    from musicml.evaluation.replication.summary import ReplicationRow
+    from musicml.evaluation import IntervalEstimate, Replication, ReplicationRow
 
 WIDTH = 118
 SAMPLE = (
@@ -25,11 +23,9 @@ SAMPLE += "beside each other, and neither beside the published one."
 
 def replay(asked: argparse.Namespace) -> int:
     """Replay published results and print them beside honest ones; 1 where one of them failed."""
-    from musicml.evaluation import replication as replays
+    from musicml.evaluation import replicate
 
-    found = replays.replicate(
-        asked.names, asked.data_root, asked.runs, asked.data, asked.seed or 0, terminal.print_message
-    )
+    found = replicate(asked.names, asked.data_root, asked.runs, asked.data, asked.seed or 0, print_message)
     path = write(found, asked.runs)
     if asked.json:
         output.show({"replays": [one.as_table() for one in found], "file": str(path)})
@@ -41,7 +37,7 @@ def replay(asked: argparse.Namespace) -> int:
 def write(found: list[Replication], runs_root: Path) -> Path:
     """Keep what was found beside the runs."""
     path = Path(runs_root) / "replays" / f"{datetime.datetime.now():%Y%m%dT%H%M%S}.json"
-    files.write_json(path, {"replays": [one.as_table() for one in found]})
+    write_json(path, {"replays": [one.as_table() for one in found]})
     return path
 
 
@@ -63,7 +59,7 @@ def show(found: list[Replication], path: Path) -> None:
 
 def row(one: Replication, each: ReplicationRow, first: bool) -> tuple[str, ...]:
     """One metric as a line of the table."""
-    from musicml.evaluation.replication.summary import REPLICATION_NAMES
+    from musicml.evaluation import REPLICATION_NAMES
 
     named = REPLICATION_NAMES.get(each.metric, each.metric)
     name = one.name if first else ""
@@ -82,6 +78,6 @@ def original(each: ReplicationRow) -> str:
 
 def shown(found: IntervalEstimate | None, sample: bool) -> str:
     """A figure with its interval, marked where it comes from sample data."""
-    from musicml.evaluation.replication.summary import format_figure
+    from musicml.evaluation import format_figure
 
     return "no such figure" if found is None or found.value is None else format_figure(found) + ("*" if sample else "")

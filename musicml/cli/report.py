@@ -10,11 +10,11 @@ from musicml.cli import output
 
 def report(asked: argparse.Namespace) -> int:
     """Write a report of runs and print where it is."""
-    from musicml.experiment import run as runs
-    from musicml.reports import report as writeup
+    from musicml.experiment import open_run
+    from musicml.reports import write_report
 
-    found = [runs.open_run(run, asked.runs) for run in asked.members]
-    written = writeup.write_report(found, asked.to, asked.lang, asked.card, asked.data_root)
+    found = [open_run(run, asked.runs) for run in asked.members]
+    written = write_report(found, asked.to, asked.lang, asked.card, asked.data_root)
     if asked.json:
         names = [run.name for run in found]
         output.show({"runs": names, "report": str(written[0]), "files": [str(path) for path in written[1:]]})

@@ -13,17 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from musicml.cli import output
-from musicml.utils import terminal
-from musicml.utils.errors import InputError
+from musicml.utils import InputError, print_message, set_log_prefix, speaker
 
 AT_ONCE = 2  # experiments on sample data: networks so small leave a core idle while they are traced and exported
 
 
 def train(asked: argparse.Namespace) -> int:
     """Train one experiment, or go on with a run, and evaluate it."""
-    from musicml.evaluation import evaluate as evaluating
-    from musicml.experiment import run as runs
-    from musicml.training import train as training
+    from musicml.evaluation import evaluate_run
+    from musicml.experiment import open_run
+    from musicml.training import resume_run
 
     if (asked.experiment is None) == (asked.resume is None):
         raise InputError("train needs either an experiment file or --resume RUN: `musicml train --help` shows how.")
@@ -32,14 +31,14 @@ def train(asked: argparse.Namespace) -> int:
             "--resume goes on with the settings that the run began with: leave out --set, --folder and --seed."
         )
     if asked.resume:
-        run = runs.open_run(asked.resume, asked.runs)
+        run = open_run(asked.resume, asked.runs)
         if not run.is_whole:
             run.update()  # which says that this process is at it
-        run = training.resume_run(run)
+        run = resume_run(run)
     else:
         run = trained(asked, experiment_path(asked.experiment), asked.folder)
     try:
-        report = evaluating.evaluate_run(run)
+        report = evaluate_run(run)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"stopped; go on with `musicml train --resume {run.path}`") from None
     if asked.json:
@@ -51,12 +50,12 @@ def train(asked: argparse.Namespace) -> int:
 
 def trained(asked: argparse.Namespace, path: Path, folder: Path | None) -> Any:
     """A new run of the experiment at `path`."""
-    from musicml.experiment import config as experiments
-    from musicml.training import train as training
+    from musicml.experiment import read_experiment
+    from musicml.training import train_experiment
 
-    experiment = experiments.read_experiment(path, changes(asked.changes))
-    terminal.print_message("begins" if terminal.speaker else f"\n{experiment.name}")
-    return training.train_experiment(
+    experiment = read_experiment(path, changes(asked.changes))
+    print_message("begins" if speaker else f"\n{experiment.name}")
+    return train_experiment(
         experiment, asked.data_root, asked.runs, asked.data, folder, asked.seed or 0, asked.deterministic
     )
 
@@ -73,9 +72,9 @@ def experiment_path(name: str) -> Path:
 
 def changes(pairs: list[str]) -> dict[str, Any]:
     """`["training.epochs=3"]` as `{"training.epochs": 3}`."""
-    from musicml.experiment import config
+    from musicml.experiment import parse_changes
 
-    return config.parse_changes(pairs)
+    return parse_changes(pairs)
 
 
 def train_all(asked: argparse.Namespace) -> int:
@@ -101,17 +100,17 @@ def train_all(asked: argparse.Namespace) -> int:
 
 def scored(asked: argparse.Namespace, path: Path) -> dict[str, Any]:
     """One experiment's row of the table: its run and report, or the error that ended it."""
-    from musicml.evaluation import evaluate as evaluating
-    from musicml.experiment import run as runs
+    from musicml.evaluation import evaluate_run
+    from musicml.experiment import mark_abandoned
 
     begun, row = time.perf_counter(), {"experiment": path.stem}
     try:
         run = trained(asked, path, None)
-        row |= {"report": evaluating.evaluate_run(run), "run": str(run.path)}
+        row |= {"report": evaluate_run(run), "run": str(run.path)}
     except Exception as error:  # a fault of ours, or a device out of memory, ends one experiment and not all
         row["error"] = (str(error) or type(error).__name__).splitlines()[0]
-        terminal.print_message(f"{'' if terminal.speaker else f'{path.stem} '}failed: {row['error']}")
-        runs.mark_abandoned(asked.runs)
+        print_message(f"{'' if speaker else f'{path.stem} '}failed: {row['error']}")
+        mark_abandoned(asked.runs)
     gc.collect()
     return {**row, "seconds": round(time.perf_counter() - begun, 1)}
 
@@ -132,7 +131,7 @@ def scored_at_once(asked: argparse.Namespace, paths: list[Path], processes: int)
                 yield row
                 done += 1
     except BrokenProcessPool:  # the system was short of memory, most likely: one process needs less
-        terminal.print_message(
+        print_message(
             "a process that trained was killed, for want of memory most likely: the rest go one after another"
         )
         for path in paths[done:]:
@@ -154,13 +153,13 @@ def scored_beside(asked: argparse.Namespace, path: Path, cores: int) -> dict[str
     }
     for name, value in limits.items():
         os.environ.setdefault(name, value)
-    terminal.set_log_prefix(path.stem)
+    set_log_prefix(path.stem)
     return scored(asked, path)
 
 
 def how_to_go_on(root: Path, since: float) -> str:
     """What to say where a person stops trainings that began after `since`, in seconds of the system's clock."""
-    from musicml.experiment import run as runs
+    from musicml.experiment import list_runs
 
-    left = [run for run in runs.list_runs(root) if not run.is_whole and run.path.stat().st_ctime >= since]
+    left = [run for run in list_runs(root) if not run.is_whole and run.path.stat().st_ctime >= since]
     return "; ".join(["stopped", *(f"go on with `musicml train --resume {run.path}`" for run in left)])

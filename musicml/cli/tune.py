@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musicml.cli import output, train
-from musicml.utils import terminal
+from musicml.utils import print_message
 
 if TYPE_CHECKING:  # which imports much that no other command needs
-    from musicml.training.tuning.search import SearchResult, Trial
+    from musicml.training.tuning import SearchResult, Trial
 
 SHOWN = 5
 SAMPLE = "This is generated sample data: what is best on it says nothing about real music."
@@ -22,12 +22,12 @@ SAMPLE = "This is generated sample data: what is best on it says nothing about r
 
 def tune(asked: argparse.Namespace) -> int:
     """Search the options of an experiment's [tune] table and print the best."""
-    from musicml.experiment import config as experiments
-    from musicml.training.tuning import search as tuning
+    from musicml.experiment import read_experiment
+    from musicml.training.tuning import search_options
 
     path = train.experiment_path(asked.experiment)
-    experiment = experiments.read_experiment(path, train.changes(asked.changes))
-    found = tuning.search_options(
+    experiment = read_experiment(path, train.changes(asked.changes))
+    found = search_options(
         experiment,
         asked.data_root,
         asked.runs,
@@ -36,7 +36,7 @@ def tune(asked: argparse.Namespace) -> int:
         asked.seed or 0,
         asked.trials,
         asked.prune,
-        terminal.print_message,
+        print_message,
     )
     command = train_command(asked, experiment.overrides, found)
     if asked.json:
@@ -48,7 +48,7 @@ def tune(asked: argparse.Namespace) -> int:
 
 def show(found: SearchResult, command: str) -> None:
     """The best trials as a table, what to think of them, and the command that trains the best one anew."""
-    from musicml.training.tuning.search import SEARCH_NOTE
+    from musicml.training.tuning import SEARCH_NOTE
 
     data = f"{found.dataset}{', sample data' if found.sample else ''}"
     pruned = sum(trial.pruned for trial in found.trials)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from musicml.data.datasets.base import Dataset
-from musicml.utils import files
+from musicml.data.datasets import Dataset
+from musicml.utils import compute_digest, write_bytes
 
 CACHE_FOLDER = ".features"  # below the data root: the cache of features, with these digests in it
 
@@ -48,7 +48,7 @@ class DigestCache:
         if place < len(self.rows) and self.stamps[place] == stamp:
             halves = self.rows[place, 1:]
         else:
-            halves, self.any_new = np.frombuffer(bytes.fromhex(files.compute_digest(path)), np.uint64), True
+            halves, self.any_new = np.frombuffer(bytes.fromhex(compute_digest(path)), np.uint64), True
         self.asked.extend([int(stamp), *halves.tolist()])
         return halves.tobytes().hex()
 
@@ -56,7 +56,7 @@ class DigestCache:
         """Write down what was asked for, if any of it is new; what was not asked for any more goes then."""
         if self.any_new:
             rows = np.array(self.asked, np.uint64).reshape(-1, 3)
-            files.write_bytes(self.path, rows[np.argsort(rows[:, 0])].tobytes())
+            write_bytes(self.path, rows[np.argsort(rows[:, 0])].tobytes())
 
 
 def compute_file_stamp(path: str) -> np.uint64:

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
 
-from musicml.utils.errors import InputError, suggest_names
-from musicml.utils.stats import compute_wilson_interval
+from musicml.utils import InputError, compute_wilson_interval, suggest_names
 
 HONEST, AS_PUBLISHED = "honest", "as published"
 

@@ -1,1 +1,44 @@
 """Evaluation: metrics, confidence intervals, comparisons, leakage and replication."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from musicml.utils.lazy import export_lazily
+
+if TYPE_CHECKING:
+    from musicml.evaluation.as_published import IntervalEstimate
+    from musicml.evaluation.bootstrap import compute_class_draws, compute_mean_draws, draw_groups
+    from musicml.evaluation.comparison import Comparison, compare_runs, find_comparable_pairs, group_by_seed
+    from musicml.evaluation.comparison.significance import MCNEMAR, PairedComparison, compare_pairs
+    from musicml.evaluation.ensemble import combine_runs
+    from musicml.evaluation.evaluate import evaluate_run
+    from musicml.evaluation.intervals import (
+        CLASS_METRICS,
+        compute_class_intervals,
+        summarize_class_draws,
+        summarize_draws,
+    )
+    from musicml.evaluation.leakage import LeakageEstimate, LeakageResult, measure_leakage
+    from musicml.evaluation.metrics import MAIN_METRICS, METRIC_NAMES, apply_thresholds, count_classes, format_headline
+    from musicml.evaluation.predictions import PredictionTable, read_clip_scores, read_fold_thresholds, read_predictions
+    from musicml.evaluation.replication import Replication, replicate
+    from musicml.evaluation.replication.summary import REPLICATION_NAMES, ReplicationRow, format_figure
+
+__getattr__, __dir__, __all__ = export_lazily(
+    __name__,
+    {
+        "as_published": ["IntervalEstimate"],
+        "bootstrap": ["compute_class_draws", "compute_mean_draws", "draw_groups"],
+        "comparison": ["Comparison", "compare_runs", "find_comparable_pairs", "group_by_seed"],
+        "comparison.significance": ["MCNEMAR", "PairedComparison", "compare_pairs"],
+        "ensemble": ["combine_runs"],
+        "evaluate": ["evaluate_run"],
+        "intervals": ["CLASS_METRICS", "compute_class_intervals", "summarize_class_draws", "summarize_draws"],
+        "leakage": ["LeakageEstimate", "LeakageResult", "measure_leakage"],
+        "metrics": ["MAIN_METRICS", "METRIC_NAMES", "apply_thresholds", "count_classes", "format_headline"],
+        "predictions": ["PredictionTable", "read_clip_scores", "read_fold_thresholds", "read_predictions"],
+        "replication": ["Replication", "replicate"],
+        "replication.summary": ["REPLICATION_NAMES", "ReplicationRow", "format_figure"],
+    },
+)

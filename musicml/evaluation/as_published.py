@@ -13,18 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from musicml.data import published_results
-from musicml.data.audit import label_checks
-from musicml.data.datasets import loading
-from musicml.data.datasets.base import Dataset, Example
-from musicml.data.io import audio
+from musicml.data import get_reference
+from musicml.data.audit import compute_ceiling, group_by_content
+from musicml.data.datasets import Dataset, Example, reload_dataset
+from musicml.data.io import load_audio
 from musicml.evaluation import metrics
 from musicml.evaluation import predictions as scored
-from musicml.experiment.run import Run
-from musicml.inference import calibration, manifest, pooling
-from musicml.inference.predictor import ModelInput, Prediction, Predictor
-from musicml.utils.errors import InputError
-from musicml.utils.stats import compute_wilson_interval
+from musicml.experiment import Run
+from musicml.inference import ModelInput, Prediction, Predictor, compute_calibration_error, pool_clips, read_manifest
+from musicml.utils import InputError, compute_wilson_interval
 
 SECOND = 1.0  # what the app of `served = "first_second"` heard of a file
 WEIGHTED = ("weighted_precision", "weighted_recall")
@@ -41,7 +38,7 @@ class IntervalEstimate:
 def get_scored_split(facts: Mapping[str, Any]) -> str:
     """The side on which a run is judged: the test, or what the published figure was computed on."""
     replayed = facts["settings"].get("published")
-    return published_results.get_reference(replayed["reference"]).side if replayed else "test"
+    return get_reference(replayed["reference"]).side if replayed else "test"
 
 
 def is_cut_into_pieces(facts: Mapping[str, Any]) -> bool:
@@ -105,8 +102,8 @@ def score_as_served(
         return None
     found: dict[str, Any] = {}
     if facts["published"]["served"] == "softmax_twice":
-        average = manifest.read_manifest(run).average
-        raw = np.stack([pooling.pool_clips(one.clip_scores, facts["task"], average) for one in predictions])
+        average = read_manifest(run).average
+        raw = np.stack([pool_clips(one.clip_scores, facts["task"], average) for one in predictions])
         found["softmax_twice"] = score_softmax_twice(raw, targets, groups)
     if facts["published"]["served"] == "first_second":
         right = [targets[k, one.scores.argmax()] > 0.5 for k, one in enumerate(predictions)]
@@ -151,7 +148,7 @@ def score_softmax_twice(scores: np.ndarray, targets: np.ndarray, groups: Sequenc
         "most_possible": metrics.round_metric(compute_max_confidence(shown.shape[1])),
         "highest": metrics.round_metric(shown.max()),
         "mean": metrics.round_metric(shown.max(axis=1).mean()),
-        "calibration_error": metrics.round_metric(calibration.compute_calibration_error(shown, targets, "single")),
+        "calibration_error": metrics.round_metric(compute_calibration_error(shown, targets, "single")),
     }
 
 
@@ -182,7 +179,7 @@ def score_first_second(predictor: Predictor, dataset: Dataset, whole: Mapping[st
 
 def get_first_second(example: Example, sample_rate: int) -> tuple[np.ndarray, str, int]:
     """The first second of a track, as `Predictor.predict` takes it."""
-    sound = audio.load_audio(example.path, sample_rate, SECOND, example.id)
+    sound = load_audio(example.path, sample_rate, SECOND, example.id)
     return sound.y, example.id, sample_rate
 
 
@@ -195,8 +192,8 @@ def find_label_ceiling(dataset: Dataset) -> dict[str, Any] | None:
     files = {example.id: example.place for example in part.examples}
     if len(set(files.values())) == len(files):
         return None
-    auc, accuracy = label_checks.compute_ceiling(part, files)
-    under = label_checks.group_by_content(part, files)
+    auc, accuracy = compute_ceiling(part, files)
+    under = group_by_content(part, files)
     return {
         "macro_auc": metrics.round_metric(auc),
         "accuracy": metrics.round_metric(accuracy),
@@ -212,7 +209,7 @@ def read_judged_cells(
     data: Mapping[str, Any], names: Sequence[str], class_names: Sequence[str], data_root: Path | None
 ) -> np.ndarray:
     """What listeners said of a run's examples, [shape=(n, n_classes)]: 1, 0, and NaN where nobody was asked."""
-    honest = loading.reload_dataset({**data, "as_published": False}, data_root)
+    honest = reload_dataset({**data, "as_published": False}, data_root)
     there = {example.id: example.labels for example in honest.examples}
     rows = [[there.get(name, {}).get(label, np.nan) for label in class_names] for name in names]
     return np.array(rows, dtype=float)
@@ -274,7 +271,7 @@ def compute_published_metric(run: Run, name: str) -> IntervalEstimate | None:
         return estimate_share(table.scores.argmax(axis=1) == table.targets.argmax(axis=1), table.groups)
     if name not in WEIGHTED:
         return IntervalEstimate(made["metrics"].get(name), (made["intervals"] or {}).get(name))
-    thresholds = scored.read_fold_thresholds(run, table.names) if folds else manifest.read_manifest(run).thresholds
+    thresholds = scored.read_fold_thresholds(run, table.names) if folds else read_manifest(run).thresholds
     return weigh_by_support(metrics.apply_thresholds(table.scores, "multi", thresholds), table.targets, table.groups)[
         name
     ]

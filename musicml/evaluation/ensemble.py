@@ -14,18 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from musicml.data.datasets import loading
+from musicml.data.datasets import Example, load_folder, reload_dataset
 from musicml.evaluation import as_published, comparison, evaluate, metrics, predictions
 from musicml.evaluation.predictions import PredictionTable
-from musicml.experiment import run as runs
-from musicml.experiment.run import Run
-from musicml.inference import pooling
-from musicml.utils import files, terminal
-from musicml.utils.errors import InputError
+from musicml.experiment import Run, get_fold
+from musicml.inference import pool_clips
+from musicml.utils import InputError, compute_digest, print_message
 
 
 def combine_runs(
-    members: Sequence[Run], on: Path | None = None, say: Callable[[str], None] = terminal.print_message
+    members: Sequence[Run], on: Path | None = None, say: Callable[[str], None] = print_message
 ) -> dict[str, Any]:
     """Score several runs as one.
 
@@ -82,9 +80,7 @@ def average_tables(voices: Sequence[PredictionTable]) -> PredictionTable:
     task = voices[0].task
     return replace(
         voices[0],
-        scores=np.stack(
-            [pooling.pool_clips(stacked[:, place], task, "log_probability") for place in range(stacked.shape[1])]
-        ),
+        scores=np.stack([pool_clips(stacked[:, place], task, "log_probability") for place in range(stacked.shape[1])]),
     )
 
 
@@ -138,13 +134,13 @@ def list_models(members: Sequence[Run]) -> list[Run]:
     found: list[Run] = []
     for run in members:
         folds = run.facts()["split"].get("folds") or 0
-        found += [runs.get_fold(run, k) for k in range(1, folds + 1)] or [run]
+        found += [get_fold(run, k) for k in range(1, folds + 1)] or [run]
     return found
 
 
 def predict_folder(members: Sequence[Run], folder: Path, say: Callable[[str], None]) -> list[PredictionTable]:
     """What every model answers for a labelled folder, no file of which one of them has learnt from."""
-    dataset = loading.load_folder(folder)
+    dataset = load_folder(folder)
     class_names = predictions.read_class_names(members[0])
     known = [example for example in dataset.examples if example.label in class_names]
     if not known or predictions.get_task(members[0]) != "single":
@@ -170,19 +166,19 @@ def predict_folder(members: Sequence[Run], folder: Path, say: Callable[[str], No
     return voices
 
 
-def check_unlearned(run: Run, examples: Sequence[loading.Example], folder: Path) -> None:
+def check_unlearned(run: Run, examples: Sequence[Example], folder: Path) -> None:
     """Refuse a folder that holds a file, told by its content, that one of a run's models has learnt from."""
-    dataset = loading.reload_dataset(run.facts()["data"])
+    dataset = reload_dataset(run.facts()["data"])
     facts = run.facts()
     sides = {as_published.get_track_name(row["example"], facts): row["split"] for row in run.table("split.csv")}
     # every example is in the training of some fold, and some piece of every track in that of random pieces
     whole = bool(facts["split"].get("folds")) or as_published.is_cut_into_pieces(facts)
     seen = {
-        files.compute_digest(example.path)
+        compute_digest(example.path)
         for example in dataset.examples
         if example.id in sides and (whole or sides[example.id] in ("train", "val"))
     }
-    learnt = [example.id for example in examples if files.compute_digest(example.path) in seen]
+    learnt = [example.id for example in examples if compute_digest(example.path) in seen]
     if learnt:
         raise InputError(
             f"an ensemble must score only what no member has learnt from, and {run.name} learnt from {len(learnt)} of "

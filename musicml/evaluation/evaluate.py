@@ -10,22 +10,26 @@ from typing import Any
 
 import numpy as np
 
-from musicml.data.datasets import loading
-from musicml.data.datasets.base import Dataset, Example
-from musicml.data.splits import splitting
+from musicml.data.datasets import Dataset, Example, load_folder, reload_dataset
+from musicml.data.splits import is_ungrouped_split
 from musicml.evaluation import as_published, metrics
-from musicml.experiment import run as runs
-from musicml.experiment.run import Run
-from musicml.inference import calibration, manifest, pooling
-from musicml.inference.predictor import ModelInput, Prediction, Predictor
-from musicml.utils import files, terminal
-from musicml.utils.errors import InputError
+from musicml.experiment import Run, get_fold
+from musicml.inference import (
+    ModelInput,
+    Prediction,
+    Predictor,
+    compute_calibration_error,
+    compute_reliability,
+    pool_clips,
+    read_manifest,
+)
+from musicml.utils import InputError, compute_digest, print_message, write_atomically, write_csv, write_json
 
 TOGETHER = 32  # files answered in one pass: enough for the model to work in full batches, few enough to hold in memory
 
 
 def evaluate_run(
-    run: Run, on: Path | None = None, data_root: Path | None = None, say: Callable[[str], None] = terminal.print_message
+    run: Run, on: Path | None = None, data_root: Path | None = None, say: Callable[[str], None] = print_message
 ) -> dict[str, Any]:
     """Score a run on its test examples, or on another labelled folder.
 
@@ -54,7 +58,7 @@ def evaluate_run(
         raise InputError(
             f"run {run.name} must be trained before it is scored, and is only {facts['status']}: {run.cure()}"
         )
-    dataset = loading.reload_dataset(facts["data"], data_root)
+    dataset = reload_dataset(facts["data"], data_root)
     answered = (
         predict_folds(run, dataset, say) if facts["split"].get("folds") else predict_test_split(run, dataset, say)
     )
@@ -91,7 +95,7 @@ def predict_test_split(run: Run, dataset: Dataset, say: Callable[[str], None]) -
     rows = [row for row in run.table("split.csv") if row["split"] == side]
     there = as_published.index_examples(dataset, [row["example"] for row in rows], facts)
     found = [(there[row["example"]], row["group"]) for row in rows if row["example"] in there]
-    if not splitting.is_ungrouped_split(dataset.as_published, facts["settings"]["data"]["split"]):
+    if not is_ungrouped_split(dataset.as_published, facts["settings"]["data"]["split"]):
         found = [(replace(example, group=group), group) for example, group in found]
     answered = predict_examples(run, dataset, [example for example, _ in found], say, cut)
     gone = [f"{row['example']}: not on the disk any more" for row in rows if row["example"] not in there]
@@ -102,7 +106,7 @@ def predict_folds(run: Run, dataset: Dataset, say: Callable[[str], None]) -> Tes
     """Each fold's answers for what it was tested on, in the order of the folds; each fold is made whole by it."""
     parts = []
     for k in range(1, run.facts()["split"]["folds"] + 1):
-        fold = runs.get_fold(run, k)
+        fold = get_fold(run, k)
         parts.append(predict_test_split(fold, dataset, say))
         if not fold.is_whole:
             write_report_file(fold, dataset, parts[-1], "test")
@@ -130,7 +134,7 @@ def write_report_file(
         **(more or {}),
     }
     write_predictions(run, answered, dataset.task)
-    files.write_json(run.path / "report.json", made)
+    write_json(run.path / "report.json", made)
     return made
 
 
@@ -142,7 +146,7 @@ def evaluate_folder(run: Run, folder: Path, say: Callable[[str], None]) -> dict[
             f"run {run.name} answers for several classes at once, and class folders say only what is present, nothing "
             "of what is absent: no precision can be had from them; ask it about the files with `musicml predict`."
         )
-    dataset = loading.load_folder(folder)
+    dataset = load_folder(folder)
     foreign = [name for name in dataset.class_names if name not in class_names]
     if foreign:
         say(f"left out, since the run was not trained on them: {', '.join(foreign)}")
@@ -169,14 +173,14 @@ def evaluate_folder(run: Run, folder: Path, say: Callable[[str], None]) -> dict[
 def select_unseen(run: Run, examples: list[Example], say: Callable[[str], None]) -> list[Example]:
     """The examples that the run neither trained on nor chose by, told by their files' content."""
     try:
-        dataset = loading.reload_dataset(run.facts()["data"])
+        dataset = reload_dataset(run.facts()["data"])
     except InputError:
         say("the run's own data is gone: whether it trained on any of these files can't be told")
         return examples
     taught = [row["example"] for row in run.table("split.csv") if row["split"] in ("train", "val")]
     known = {as_published.get_track_name(name, run.facts()) for name in taught}
-    seen = {files.compute_digest(example.path) for example in dataset.examples if example.id in known}
-    fresh = [example for example in examples if files.compute_digest(example.path) not in seen]
+    seen = {compute_digest(example.path) for example in dataset.examples if example.id in known}
+    fresh = [example for example in examples if compute_digest(example.path) not in seen]
     if len(fresh) < len(examples):
         say(f"left out, since the run was trained on them: {len(examples) - len(fresh)} of {len(examples)} files")
     if not fresh:
@@ -240,8 +244,8 @@ def score_predictions(run: Run, answered: TestPredictions, draws: int = metrics.
     """The report of answers, with their calibration without its temperature beside it, and false alarms."""
     task, targets = run.facts()["task"], answered.targets
     scores = np.stack([prediction.scores for prediction in answered.predictions])
-    average = manifest.read_manifest(run).average
-    raw = np.stack([pooling.pool_clips(one.clip_scores, task, average) for one in answered.predictions])
+    average = read_manifest(run).average
+    raw = np.stack([pool_clips(one.clip_scores, task, average) for one in answered.predictions])
     groups, names = np.array(answered.groups, dtype=object), run.read("labels.json")
     judged = [prediction for prediction in answered.predictions if prediction.unlike is not None]
     flagged = sum(prediction.is_unlike_training for prediction in judged)
@@ -249,8 +253,8 @@ def score_predictions(run: Run, answered: TestPredictions, draws: int = metrics.
     return {
         **metrics.compute_report(scores, targets, groups, names, task, answered.thresholds, draws=draws),
         "temperature": answered.predictions[0].temperature if len(temperatures) == 1 else None,
-        "calibration_error_before": metrics.round_metric(calibration.compute_calibration_error(raw, targets, task)),
-        "reliability_before": calibration.compute_reliability(raw, targets, task),
+        "calibration_error_before": metrics.round_metric(compute_calibration_error(raw, targets, task)),
+        "reliability_before": compute_reliability(raw, targets, task),
         "unlike_training": {"flagged": int(flagged), "n": len(judged)} if judged else None,
     }
 
@@ -272,13 +276,13 @@ def write_predictions(run: Run, answered: TestPredictions, task: str) -> None:
                 **{f"score:{name}": f"{score:.7g}" for name, score in zip(names, prediction.scores, strict=True)},
             }
         )
-    files.write_csv(
+    write_csv(
         run.path / "predictions.csv",
         rows,
         ["example", "group", "labels", "absent", *(f"score:{name}" for name in names)],
     )
     counts = [len(prediction.starts) for prediction in predictions]
-    with files.write_atomically(run.path / "clips.npz") as temporary:
+    with write_atomically(run.path / "clips.npz") as temporary:
         np.savez_compressed(
             temporary,
             example=np.repeat(np.arange(len(counts)), counts),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from musicml.evaluation.bootstrap import compute_class_draws, compute_weighted_metrics, draw_groups
-from musicml.utils.stats import compute_wilson_interval
+from musicml.utils import compute_wilson_interval
 
 N_BOOTSTRAP = 1000
 # figures above which draws lie: an example drawn twice helps itself

@@ -18,15 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from musicml.data.datasets import loading
-from musicml.data.datasets.base import Dataset
-from musicml.data.splits import splitting
+from musicml.data.datasets import Dataset, load_dataset
+from musicml.data.splits import Split, make_folds
 from musicml.evaluation import metrics
-from musicml.experiment.config import Experiment
-from musicml.features import clips as inputs
-from musicml.training import preparation, trainer
-from musicml.utils import terminal
-from musicml.utils.errors import InputError
+from musicml.experiment import Experiment
+from musicml.features import cut_into_pieces
+from musicml.training import TrainingData, make_clip_spec, read_features, train_and_score
+from musicml.utils import InputError, print_message
 
 WAYS = ("pieces", "tracks", "artists")
 DRAWS = 2000
@@ -77,7 +75,7 @@ def measure_leakage(
     folder: Path | None = None,
     seeds: Sequence[int] = (0, 1, 2),
     folds: int = 3,
-    say: Callable[[str], None] = terminal.print_message,
+    say: Callable[[str], None] = print_message,
 ) -> LeakageResult:
     """Train `experiment` the three ways, `folds` times each and with each seed, and compare.
 
@@ -93,7 +91,7 @@ def measure_leakage(
         If the experiment has no tracks that can be cut, tells several classes at once, or nobody knows the artists.
     """
     as_published = experiment.data.protocol == "as_published"
-    dataset = loading.load_dataset(experiment.data.dataset, data_root, which, folder, as_published)
+    dataset = load_dataset(experiment.data.dataset, data_root, which, folder, as_published)
     experiment = experiment.on_sample() if dataset.sample else experiment
     known = len(set(dataset.groups)) < len(dataset.examples)  # before equal files share a group
     material, tracks = cut_into_segments(experiment, dataset, known, Path(data_root), say)
@@ -111,34 +109,32 @@ def measure_leakage(
 
 def cut_into_segments(
     experiment: Experiment, dataset: Dataset, known: bool, data_root: Path, say: Callable[[str], None]
-) -> tuple[trainer.TrainingData, list[str]]:
+) -> tuple[TrainingData, list[str]]:
     """The data set in pieces of a clip's length, each with its artist as its group, not split yet; each piece's track.
 
     Tracks that are equal to the byte count as one. `known` says whether the data set names any artists.
     """
-    clip = preparation.make_clip_spec(experiment)
+    clip = make_clip_spec(experiment)
     if clip["n_frames"] is None or dataset.task != "single":
         raise InputError(
             f"the leak meter needs tracks that can be cut, of one class each, and {experiment.name} on {dataset.name} "
             "has none: take one of the genre experiments."
         )
-    dataset, found = preparation.read_features(
-        experiment, dataset, data_root, clip, say, named=False
-    )  # there is no run
+    dataset, found = read_features(experiment, dataset, data_root, clip, say, named=False)  # there is no run
     n_tracks = len(dataset.examples)
     if not known:
         raise InputError(
             f"the leak meter needs tracks of known artists, and no two tracks of {dataset.name} share a group: add a "
             "groups.csv (file,group) or the data set's index of artists."
         )
-    dataset, found = inputs.cut_into_pieces(dataset, found, clip["n_frames"])
+    dataset, found = cut_into_pieces(dataset, found, clip["n_frames"])
     if len(dataset.examples) < 1.5 * n_tracks:
         raise InputError(
             f"the leak meter needs two pieces or more a track, and {n_tracks} tracks give {len(dataset.examples)} of "
             f"{clip['seconds']:g} s: take shorter ones with --set clips.seconds=1."
         )
-    nobody = splitting.Split(np.full(len(dataset.examples), "train", dtype=object), "not split yet")
-    material = trainer.TrainingData(dataset, nobody, found, {**clip, "hop_frames": clip["n_frames"]})
+    nobody = Split(np.full(len(dataset.examples), "train", dtype=object), "not split yet")
+    material = TrainingData(dataset, nobody, found, {**clip, "hop_frames": clip["n_frames"]})
     return material, [
         dataset.same.get(track, track) for track in (example.id.rpartition("#")[0] for example in dataset.examples)
     ]
@@ -146,23 +142,23 @@ def cut_into_segments(
 
 def deal_folds(
     dataset: Dataset, way: str, tracks: Sequence[str], folds: int, experiment: Experiment, seed: int
-) -> tuple[splitting.Split, ...]:
+) -> tuple[Split, ...]:
     """The folds of one way: its groups are what may not stand on two sides."""
     own = {"pieces": [example.id for example in dataset.examples], "tracks": tracks, "artists": dataset.groups}[way]
     examples = tuple(replace(example, group=group) for example, group in zip(dataset.examples, own, strict=True))
     grouped = replace(dataset, examples=examples)
-    return splitting.make_folds(grouped, "group", folds, experiment.data.val_fraction, seed)[1]
+    return make_folds(grouped, "group", folds, experiment.data.val_fraction, seed)[1]
 
 
-def find_correct(experiment: Experiment, material: trainer.TrainingData, seed: int, data_root: Path) -> np.ndarray:
+def find_correct(experiment: Experiment, material: TrainingData, seed: int, data_root: Path) -> np.ndarray:
     """Which test pieces a model trained on the training side tells right, [shape=(n_test,)], bool."""
-    clips, scores = trainer.train_and_score(experiment, material, seed, data_root)
+    clips, scores = train_and_score(experiment, material, seed, data_root)
     return scores.argmax(axis=1) == material.dataset.targets()[clips.example].argmax(axis=1)
 
 
 def compare_ways(
     experiment: Experiment,
-    material: trainer.TrainingData,
+    material: TrainingData,
     right: np.ndarray,
     seeds: tuple[int, ...],
     folds: int,

@@ -33,9 +33,8 @@ from musicml.evaluation.intervals import (
     summarize_class_draws,
     summarize_draws,
 )
-from musicml.inference import calibration
-from musicml.utils.errors import InputError
-from musicml.utils.stats import compute_wilson_interval
+from musicml.inference import compute_calibration_error, compute_reliability
+from musicml.utils import InputError, compute_wilson_interval
 
 __all__ = [
     "N_BOOTSTRAP",
@@ -128,8 +127,8 @@ def compute_report(
         "observed": int((~np.isnan(targets)).sum()),
         "main_metric": MAIN_METRICS[task],
         **score_decisions(apply_thresholds(scores, task, thresholds), *asked),
-        "calibration_error": round_metric(calibration.compute_calibration_error(scores, targets, task)),
-        "reliability": calibration.compute_reliability(scores, targets, task),
+        "calibration_error": round_metric(compute_calibration_error(scores, targets, task)),
+        "reliability": compute_reliability(scores, targets, task),
         "confusion": compute_confusion(scores, targets).tolist() if task == "single" else None,
     }
     if task == "multi":

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from musicml.experiment import run as runs
-from musicml.experiment.run import Run
-from musicml.utils.errors import InputError, make_printable
+from musicml.experiment import Run, get_fold
+from musicml.utils import InputError, make_printable
 
 BEFORE = ["example", "group", "labels", "absent"]  # the columns of predictions.csv before the scores
 BETWEEN = "|"  # what stands between class names in one cell
@@ -91,7 +90,7 @@ def read_fold_thresholds(run: Run, names: Sequence[str]) -> np.ndarray:
     home = {row["example"]: row.get("fold") for row in run.table("split.csv")}
     if not all(str(home.get(name)).isdigit() for name in names):
         raise make_damaged_error(run, "split.csv", "the fold of each example", "lacks some")
-    its = {k: runs.get_fold(run, int(k)).read("serving.json")["thresholds"] for k in sorted(set(home.values()))}
+    its = {k: get_fold(run, int(k)).read("serving.json")["thresholds"] for k in sorted(set(home.values()))}
     return np.array([its[home[name]] for name in names])
 
 

@@ -1,1 +1,43 @@
 """Experiment files, run folders and the check of this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from musicml.utils.lazy import export_lazily
+
+if TYPE_CHECKING:
+    from musicml.experiment.config import Experiment, TrainingOptions, parse_changes, parse_experiment, read_experiment
+    from musicml.experiment.environment import CheckResult, check_environment
+    from musicml.experiment.run import (
+        FOLDS_FOLDER,
+        FORMAT_VERSION,
+        Run,
+        create_run,
+        get_fold,
+        has_process_exited,
+        list_runs,
+        mark_abandoned,
+        open_run,
+        start_run,
+    )
+
+__getattr__, __dir__, __all__ = export_lazily(
+    __name__,
+    {
+        "config": ["Experiment", "TrainingOptions", "parse_changes", "parse_experiment", "read_experiment"],
+        "environment": ["CheckResult", "check_environment"],
+        "run": [
+            "FOLDS_FOLDER",
+            "FORMAT_VERSION",
+            "Run",
+            "create_run",
+            "get_fold",
+            "has_process_exited",
+            "list_runs",
+            "mark_abandoned",
+            "open_run",
+            "start_run",
+        ],
+    },
+)

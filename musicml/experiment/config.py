@@ -8,14 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from musicml.data import published_results
-from musicml.data.splits import splitting
-from musicml.features import audio_features, augmentation
-from musicml.features.augmentation import Augment
-from musicml.models import registry
-from musicml.utils import schema
-from musicml.utils.errors import InputError, suggest_names
-from musicml.utils.schema import define_option
+from musicml.data import AS_PUBLISHED, get_reference
+from musicml.data.splits import FOLDS, LISTED, SPLIT_KINDS, describe_fixed_split, is_ungrouped_split
+from musicml.features import FEATURE_KINDS, Augment, check_augmentation
+from musicml.models import FAMILY_NAMES, get_family
+from musicml.utils import InputError, define_option, parse_options, suggest_names, to_dict
 
 TABLES = ("data", "features", "clips", "model", "training", "augment", "tune", "published", "sample")
 
@@ -29,7 +26,7 @@ class DataOptions:
 
     dataset: str = define_option()
     protocol: str = define_option("honest", choices=("honest", "as_published"))
-    split: str = define_option("official", choices=splitting.SPLIT_KINDS)
+    split: str = define_option("official", choices=SPLIT_KINDS)
     folds: int = define_option(0, least=0, most=20)
     val_fraction: float = define_option(0.15, least=0.0, most=0.5)
     test_fraction: float = define_option(0.15, least=0.01, most=0.5)
@@ -37,7 +34,7 @@ class DataOptions:
     @property
     def n_folds(self) -> int:
         """How many folds hold: 1 is one split."""
-        return self.folds or splitting.FOLDS.get(self.split, 1)
+        return self.folds or FOLDS.get(self.split, 1)
 
 
 @dataclass(frozen=True)
@@ -146,12 +143,12 @@ class Experiment:
     def settings(self) -> dict[str, Any]:
         """Every setting as it holds, defaults included, as plain values."""
         return {
-            "data": schema.to_dict(self.data),
-            "features": {"kind": self.kind, **schema.to_dict(self.features)},
-            "clips": schema.to_dict(self.clips),
-            "model": {"family": self.family, **schema.to_dict(self.model)},
-            "training": schema.to_dict(self.training),
-            "augment": schema.to_dict(self.augment),
+            "data": to_dict(self.data),
+            "features": {"kind": self.kind, **to_dict(self.features)},
+            "clips": to_dict(self.clips),
+            "model": {"family": self.family, **to_dict(self.model)},
+            "training": to_dict(self.training),
+            "augment": to_dict(self.augment),
             **self.replayed(),
         }
 
@@ -164,7 +161,7 @@ class Experiment:
         """Of what is replayed, that which decides the figures; the words about it may change."""
         if self.published is None:
             return {}
-        table = schema.to_dict(self.published)
+        table = to_dict(self.published)
         return {"published": {key: table[key] for key in ("reference", "pieces", "served")}}
 
 
@@ -260,26 +257,26 @@ def check_tables(name: str, text: str, tables: Mapping[str, Any]) -> Experiment:
     for table in ("data", "features", "model"):
         if table not in tables:
             raise InputError(f"{file} needs the table [{table}], which is missing: add it.")
-    kind, feature_table = take_kind(tables["features"], "kind", tuple(audio_features.FEATURE_KINDS), "features", file)
-    family, model_table = take_kind(tables["model"], "family", registry.FAMILY_NAMES, "model", file)
-    feature_options = schema.parse_options(audio_features.FEATURE_KINDS[kind], feature_table, "features", file)
-    data = schema.parse_options(DataOptions, tables["data"], "data", file)
+    kind, feature_table = take_kind(tables["features"], "kind", tuple(FEATURE_KINDS), "features", file)
+    family, model_table = take_kind(tables["model"], "family", FAMILY_NAMES, "model", file)
+    feature_options = parse_options(FEATURE_KINDS[kind], feature_table, "features", file)
+    data = parse_options(DataOptions, tables["data"], "data", file)
     if data.val_fraction + data.test_fraction > 0.8:
         raise InputError(
             f"data.val_fraction = {data.val_fraction} and data.test_fraction = {data.test_fraction} in {file} must "
             "leave at least a fifth to train on: lower one of them."
         )
-    if data.folds > 1 and data.split in splitting.LISTED:
-        raise InputError(splitting.describe_fixed_split(data.split, data.folds))
+    if data.folds > 1 and data.split in LISTED:
+        raise InputError(describe_fixed_split(data.split, data.folds))
     if kind == "pixels" and family != "transfer":
         raise InputError(
             f"model.family = {family!r} in {file} must be one that takes pictures, since features.kind is pixels: take "
             "transfer."
         )
-    model = schema.parse_options(registry.get_family(family).Options, model_table, "model", file)
-    training = schema.parse_options(TrainingOptions, tables.get("training", {}), "training", file)
-    varied = schema.parse_options(Augment, tables.get("augment", {}), "augment", file)
-    augmentation.check_augmentation(varied, kind, file)
+    model = parse_options(get_family(family).Options, model_table, "model", file)
+    training = parse_options(TrainingOptions, tables.get("training", {}), "training", file)
+    varied = parse_options(Augment, tables.get("augment", {}), "augment", file)
+    check_augmentation(varied, kind, file)
     check_compatibility(training, varied, family, getattr(model, "frozen", False), file)
     return Experiment(
         name,
@@ -287,7 +284,7 @@ def check_tables(name: str, text: str, tables: Mapping[str, Any]) -> Experiment:
         data,
         kind,
         feature_options,
-        schema.parse_options(ClipOptions, tables.get("clips", {}), "clips", file),
+        parse_options(ClipOptions, tables.get("clips", {}), "clips", file),
         family,
         model,
         training,
@@ -309,9 +306,9 @@ def check_published(table: Mapping[str, Any], data: DataOptions, kind: str, file
             f"[published] in {file} replays one split, and data.folds is {data.n_folds}: set it to 1, or take "
             "[published] out."
         )
-    found = schema.parse_options(PublishedOptions, table, "published", file)
-    known = published_results.get_reference(found.reference)
-    if known.dataset != data.dataset or known.protocol != published_results.AS_PUBLISHED:
+    found = parse_options(PublishedOptions, table, "published", file)
+    known = get_reference(found.reference)
+    if known.dataset != data.dataset or known.protocol != AS_PUBLISHED:
         raise InputError(
             f"published.reference = {found.reference!r} in {file} must be a result as published on {data.dataset}, and "
             f"it is {known.protocol} on {known.dataset}: name another."
@@ -322,7 +319,7 @@ def check_published(table: Mapping[str, Any], data: DataOptions, kind: str, file
                 f"published.figures in {file} must be figures of {known.name}, and {name} is none: "
                 f"{suggest_names(name, known.figures)}"
             )
-    if found.pieces and (kind in ("pixels", "vggish") or not splitting.is_ungrouped_split(True, data.split)):
+    if found.pieces and (kind in ("pixels", "vggish") or not is_ungrouped_split(True, data.split)):
         raise InputError(
             f"published.pieces in {file} needs tracks that can be cut, and a split that keeps nothing together: take "
             'log_mel, mfcc or spectrogram, and data.split = "official".'

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from musicml.data.datasets import loading
+from musicml.data.datasets import DATASET_NAMES, find_dataset_folder
 from musicml.experiment import run as runs
-from musicml.utils import files, terminal
-from musicml.utils.errors import InputError
+from musicml.utils import InputError, choose_backend, find_existing_folder
 
 BACKENDS = {"tensorflow": ("tensorflow", "tensorflow-cpu"), "jax": ("jax",)}
 WANTED_FREE = 2e9  # bytes: sample data, its features and a run of each experiment
@@ -49,7 +48,7 @@ def python() -> CheckResult:
 
 def backend() -> CheckResult:
     """Keras's version, and what it computes with."""
-    module = terminal.choose_backend()
+    module = choose_backend()
     if importlib.util.find_spec(module):
         found = next(filter(None, map(version, BACKENDS.get(module, (module,)))), "?")
         return CheckResult("Keras", "ok", f"Keras {version('keras')} on {module} {found}")
@@ -91,7 +90,7 @@ def decoders() -> CheckResult:
 
 def disk(root: Path) -> CheckResult:
     """Free space where data and runs go."""
-    free = shutil.disk_usage(files.find_existing_folder(Path(root) / "x")).free
+    free = shutil.disk_usage(find_existing_folder(Path(root) / "x")).free
     state = "ok" if free > WANTED_FREE else "problem"
     return CheckResult(
         "disk",
@@ -102,9 +101,9 @@ def disk(root: Path) -> CheckResult:
 
 def data(root: Path) -> Iterator[CheckResult]:
     """Each data set: real, generated, or not there."""
-    for name in loading.DATASET_NAMES:
+    for name in DATASET_NAMES:
         try:
-            home = loading.find_dataset_folder(name, root)
+            home = find_dataset_folder(name, root)
             which = "generated sample data" if home.parent.name == "sample" else "real data"
             yield CheckResult(name, "ok", f"{which} in {home}")
         except InputError:

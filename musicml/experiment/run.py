@@ -20,8 +20,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from musicml.utils import files
-from musicml.utils.errors import InputError, suggest_names
+from musicml.utils import InputError, os_error_to_input_error, read_csv, suggest_names, write_json, write_text
 
 FORMAT_VERSION = 1
 FOLDS_FOLDER = "folds"  # in a run of a cross-validation, with a run of each fold in it
@@ -94,12 +93,12 @@ class Run:
         """Write `facts`, and which process this is, into run.json beside what it says; refused once it is whole."""
         if self.is_whole:
             raise InputError(f"run {self.name} is whole and is never changed: train again for another.")
-        files.write_json(self.path / "run.json", {**self.facts(), "process": get_process_info(), **facts})
+        write_json(self.path / "run.json", {**self.facts(), "process": get_process_info(), **facts})
 
     def table(self, name: str) -> list[dict[str, str]]:
         """The rows of the CSV file `name` of this run; none where it is not there."""
         path = self.path / name
-        return files.read_csv(path) if path.is_file() else []
+        return read_csv(path) if path.is_file() else []
 
 
 def create_run(root: Path, experiment: str, seed: int, text: str, facts: Mapping[str, Any]) -> Run:
@@ -122,8 +121,8 @@ def create_run(root: Path, experiment: str, seed: int, text: str, facts: Mapping
 def start_run(path: Path, experiment: str, seed: int, text: str, facts: Mapping[str, Any]) -> Run:
     """As `create`, in the folder `path`."""
     now = datetime.datetime.now(datetime.UTC)
-    files.write_text(path / "experiment.toml", text)
-    files.write_json(
+    write_text(path / "experiment.toml", text)
+    write_json(
         path / "run.json",
         {
             "format_version": FORMAT_VERSION,
@@ -194,7 +193,7 @@ def make_run_folder(root: Path, name: str) -> Path:
         except FileExistsError:
             continue
         except OSError as error:
-            raise files.os_error_to_input_error(error, root / name) from error
+            raise os_error_to_input_error(error, root / name) from error
     raise InputError(f"{root} must have room for a run named {name}, and has a thousand of that second: wait one.")
 
 

@@ -1,1 +1,53 @@
 """Features of audio and images: computation, augmentation, clips and the cache."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from musicml.utils.lazy import export_lazily
+
+if TYPE_CHECKING:
+    from musicml.features.audio_features import (
+        FEATURE_KINDS,
+        FEATURES_VERSION,
+        MFCC,
+        FrameStream,
+        LogMel,
+        Pixels,
+        VGGish,
+        compute_band_centers,
+        compute_features,
+        compute_log_mel,
+        upper,
+    )
+    from musicml.features.augmentation import DRAWN, Augment, check_augmentation, mix_examples
+    from musicml.features.cache import Features, get_features
+    from musicml.features.cache.frozen_outputs import get_frozen_outputs
+    from musicml.features.cache.inventory import CacheEntry, clear_cache, list_cache_entries, measure_size
+    from musicml.features.clips import Clips, compute_mean_and_variance, cut_clips, cut_into_pieces, get_targets
+    from musicml.features.spectrogram_image import WHITE, Spectrogram, is_image_source
+
+__getattr__, __dir__, __all__ = export_lazily(
+    __name__,
+    {
+        "audio_features": [
+            "FEATURES_VERSION",
+            "FEATURE_KINDS",
+            "FrameStream",
+            "LogMel",
+            "MFCC",
+            "Pixels",
+            "VGGish",
+            "compute_band_centers",
+            "compute_features",
+            "compute_log_mel",
+            "upper",
+        ],
+        "augmentation": ["Augment", "DRAWN", "check_augmentation", "mix_examples"],
+        "cache": ["Features", "get_features"],
+        "cache.frozen_outputs": ["get_frozen_outputs"],
+        "cache.inventory": ["CacheEntry", "clear_cache", "list_cache_entries", "measure_size"],
+        "clips": ["Clips", "compute_mean_and_variance", "cut_clips", "cut_into_pieces", "get_targets"],
+        "spectrogram_image": ["Spectrogram", "WHITE", "is_image_source"],
+    },
+)

@@ -18,11 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from musicml.data.io import audio, images
+from musicml.data.io import load_image, pad_audio, resize_image, stream_audio
 from musicml.features import spectrogram_image
 from musicml.features.spectrogram_image import Spectrogram
-from musicml.utils.errors import InputError
-from musicml.utils.schema import define_option
+from musicml.utils import InputError, define_option
 
 FEATURES_VERSION = 1  # raise it when the same options give other numbers: kept features are found by it
 BLOCK = 64  # frames computed at a time: their spectra fit in a core's cache
@@ -134,7 +133,7 @@ class Pixels:
         -------
         np.ndarray [shape=(height, width, 3)], uint8 RGB
         """
-        return images.resize_image(pixels, self.height, self.width)
+        return resize_image(pixels, self.height, self.width)
 
 
 @dataclass(frozen=True)
@@ -202,7 +201,7 @@ class FrameStream:
         """The frames of a sound that is shorter than `least_samples` so far, repeated; none of one that is not."""
         if self.n_samples >= self.least:
             return np.zeros((0, self.settings.n_bins), np.float32)
-        return self.settings.compute(audio.pad_audio(self.held, self.least))
+        return self.settings.compute(pad_audio(self.held, self.least))
 
     def remark(self) -> tuple[str, ...]:
         """What there is to say of a sound that had to be repeated."""
@@ -241,7 +240,7 @@ def compute_features(
         If the file can't be used, or such features can't be computed from a file.
     """
     if isinstance(settings, Pixels):
-        picture = images.load_image(source, name)
+        picture = load_image(source, name)
         return settings.compute(picture.pixels), picture.warnings
     if isinstance(settings, Spectrogram):
         return spectrogram_image.from_file(source, settings, least_samples, name, given_rate)
@@ -255,7 +254,7 @@ def compute_features(
             parts.append(frames.take(np.concatenate(waiting)))
             waiting.clear()
 
-    heard = audio.stream_audio(source, take, settings.sample_rate, name=name, given_rate=given_rate)
+    heard = stream_audio(source, take, settings.sample_rate, name=name, given_rate=given_rate)
     parts += [frames.take(np.concatenate(waiting))] if waiting else []
     return np.concatenate([*parts, frames.rest()]), heard.warnings + frames.remark()
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from musicml.utils.errors import InputError
-from musicml.utils.schema import define_option
+from musicml.utils import InputError, define_option
 
 # which features an option can vary; every kind but those of other files may be mixed
 FOR = {

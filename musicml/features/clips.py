@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from musicml.data.datasets.base import Dataset
-from musicml.data.io import audio
+from musicml.data.datasets import Dataset
+from musicml.data.io import compute_clip_starts
 from musicml.features.augmentation import Augment, augment_clips, resample_clip
 from musicml.features.cache import Features
 
@@ -73,7 +73,7 @@ def cut_clips(found: Features, indices: np.ndarray, n_frames: int | None, hop_fr
     """Cut examples into clips, exactly as the Predictor does when it is asked."""
     if n_frames is None:
         return Clips(found, np.asarray(indices), np.zeros(len(indices), dtype=int), None)
-    starts = [audio.compute_clip_starts(int(found.length[i]), n_frames, hop_frames) for i in indices]
+    starts = [compute_clip_starts(int(found.length[i]), n_frames, hop_frames) for i in indices]
     return Clips(
         found, np.repeat(indices, [len(s) for s in starts]), np.concatenate([*starts, np.zeros(0, dtype=int)]), n_frames
     )

@@ -16,9 +16,20 @@ from pathlib import Path
 
 import numpy as np
 
-from musicml.data.io import audio, decoders, images
-from musicml.utils.errors import InputError
-from musicml.utils.schema import define_option
+from musicml.data.io import (
+    IMAGE_SIGNATURES,
+    IMAGE_SUFFIXES,
+    MAX_PIXELS,
+    SIGNATURES,
+    detect_mpeg_type,
+    get_display_name,
+    load_image,
+    match_signatures,
+    pad_audio,
+    resize_image,
+    stream_audio,
+)
+from musicml.utils import InputError, define_option
 
 QUIETEST = 1e-13  # power; what 16 bits can hold is louder
 TOGETHER = 2**16  # samples of a file, at least, that are drawn at a time
@@ -56,9 +67,9 @@ class Spectrogram:
     averaged: bool = define_option(True)
 
     def __post_init__(self):
-        if not 0 < self.n_columns * self.n_bins <= images.MAX_PIXELS:
+        if not 0 < self.n_columns * self.n_bins <= MAX_PIXELS:
             raise InputError(
-                f"a spectrogram of seconds={self.seconds:g} must have 1 to {images.MAX_PIXELS} pixels, and has "
+                f"a spectrogram of seconds={self.seconds:g} must have 1 to {MAX_PIXELS} pixels, and has "
                 f"{self.n_columns} x {self.n_bins} with hop_length={self.hop_length}: change one of them."
             )
 
@@ -144,7 +155,7 @@ class SpectrogramStream:
     def finished(self) -> np.ndarray:
         """The whole picture, [shape=(n_columns, n_bins)], float32, 0 to 255; nothing can be taken any more."""
         rest = np.concatenate(self.waiting or [np.zeros(0, np.float32)])
-        self.draw(audio.pad_audio(rest, self.least) if self.n_samples < self.least else rest)
+        self.draw(pad_audio(rest, self.least) if self.n_samples < self.least else rest)
         if self.n_waiting >= self.settings.n_fft:  # of the last column only its first windows are there
             self.add(self.waiting[0][None])
         columns = np.concatenate([*self.columns, np.zeros((0, self.settings.n_bins), np.float32)])
@@ -172,7 +183,7 @@ def from_file(
     if is_image_source(source, name):
         return of_picture(source, settings, settings.n_frames(least_samples), name)
     drawing = SpectrogramStream(settings, max(least_samples, settings.n_fft))
-    heard = audio.stream_audio(source, drawing.take, settings.sample_rate, name=name, given_rate=given_rate)
+    heard = stream_audio(source, drawing.take, settings.sample_rate, name=name, given_rate=given_rate)
     return drawing.finished(), heard.warnings + drawing.remarks()
 
 
@@ -183,12 +194,10 @@ def is_image_source(source: str | Path | bytes | np.ndarray, name: str | None = 
     if not isinstance(source, str | Path | bytes):  # refused where it is read
         return False
     head = head_of(source)
-    if decoders.match_signatures(head, decoders.IMAGE_SIGNATURES):
+    if match_signatures(head, IMAGE_SIGNATURES):
         return True
-    is_sound = (
-        decoders.match_signatures(head, decoders.SIGNATURES) or head[:3] == b"ID3" or decoders.detect_mpeg_type(head)
-    )
-    return not is_sound and Path(name or decoders.get_display_name(source)).suffix.lower() in images.IMAGE_SUFFIXES
+    is_sound = match_signatures(head, SIGNATURES) or head[:3] == b"ID3" or detect_mpeg_type(head)
+    return not is_sound and Path(name or get_display_name(source)).suffix.lower() in IMAGE_SUFFIXES
 
 
 def head_of(source: str | Path | bytes) -> bytes:
@@ -208,8 +217,8 @@ def of_picture(
     """A picture's greys as a spectrogram's columns, repeated up to `least` of them; and what there is to warn of."""
     from PIL import Image
 
-    picture = images.load_image(source, name)
-    fitted = images.resize_image(picture.pixels, settings.n_bins, settings.n_columns)
+    picture = load_image(source, name)
+    fitted = resize_image(picture.pixels, settings.n_bins, settings.n_columns)
     # a picture's first row is its highest frequency
     columns = np.asarray(Image.fromarray(fitted).convert("L"))[::-1].T.astype(np.float32)
     if len(columns) >= least:
@@ -218,7 +227,7 @@ def of_picture(
         f"The picture shows {len(columns)} columns of a spectrogram and was repeated to fill {least}: a whole one "
         f"shows {settings.seconds:g} s."
     )
-    return audio.pad_audio(columns, least), (*picture.warnings, remark)
+    return pad_audio(columns, least), (*picture.warnings, remark)
 
 
 def reach(settings: Spectrogram) -> int:

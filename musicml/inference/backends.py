@@ -14,10 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from musicml.experiment.run import Run
+from musicml.experiment import Run
 from musicml.inference.manifest import Manifest
-from musicml.utils import files
-from musicml.utils.errors import InputError
+from musicml.utils import InputError, compute_digest
 
 NAMES = ("auto", "onnx", "keras")
 MAPS = "maps"  # the exported model's second output, where it has one
@@ -94,7 +93,7 @@ def own(path: Path, serving: Manifest) -> Path:
             f"run {path.name} must hold a model, and {file.name} is missing: finish it with "
             f"`musicml train --resume {path}`."
         )
-    if files.compute_digest(file) != serving.model["digest"]:
+    if compute_digest(file) != serving.model["digest"]:
         raise foreign(file)
     return file
 
@@ -113,7 +112,7 @@ def by_onnx(path: Path, serving: Manifest) -> Model:
     exported = Run(path.parent).facts().get("exported")
     if session.get_modelmeta().custom_metadata_map.get("fingerprint") != serving.fingerprint:
         raise foreign(path)
-    if exported != files.compute_digest(path):
+    if exported != compute_digest(path):
         raise foreign(path)
     (taken,), given = session.get_inputs(), [output.name for output in session.get_outputs()]
 
@@ -142,14 +141,14 @@ def by_keras(path: Path) -> Model:
 
 def keras_model(path: Path) -> Any:
     """The `keras.Model` of a run."""
-    from musicml.utils import terminal
+    from musicml.utils import import_keras
 
-    return terminal.import_keras().saving.load_model(path, compile=False)
+    return import_keras().saving.load_model(path, compile=False)
 
 
 def by_scikit_learn(path: Path, serving: Manifest) -> Model:
     """The forests in scikit-learn."""
-    from musicml.models import forest
+    from musicml.models import load_forest, predict_scores
 
-    trees = forest.load_forest(path)
-    return Model("scikit-learn", lambda clips: forest.predict_scores(trees, clips, serving.task))
+    trees = load_forest(path)
+    return Model("scikit-learn", lambda clips: predict_scores(trees, clips, serving.task))

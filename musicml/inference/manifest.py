@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from musicml.experiment.run import FORMAT_VERSION, Run
-from musicml.features import audio_features
-from musicml.utils import files, schema
-from musicml.utils.errors import InputError
+from musicml.experiment import FORMAT_VERSION, Run
+from musicml.features import FEATURE_KINDS, FEATURES_VERSION
+from musicml.utils import InputError, compute_digest, parse_options, write_json
 
 NEEDED = (
     "task",
@@ -79,10 +78,10 @@ def write_manifest(run: Run, model: Path, **table: Any) -> None:
     content = {
         "format_version": FORMAT_VERSION,
         **table,
-        "features_version": audio_features.FEATURES_VERSION,
-        "model": {"file": model.name, "digest": files.compute_digest(model)},
+        "features_version": FEATURES_VERSION,
+        "model": {"file": model.name, "digest": compute_digest(model)},
     }
-    files.write_json(
+    write_json(
         run.path / "serving.json", {**content, "fingerprint": compute_fingerprint(run.read("labels.json"), content)}
     )
 
@@ -103,7 +102,7 @@ def read_manifest(run: Run) -> Manifest:
     """
     table, class_names = run.read("serving.json"), run.read("labels.json")
     missing = [key for key in NEEDED if not isinstance(table, dict) or key not in table]
-    if missing or str(table["kind"]) not in audio_features.FEATURE_KINDS:
+    if missing or str(table["kind"]) not in FEATURE_KINDS:
         said = f"{', '.join(missing)} missing" if missing else f"unknown features {table['kind']!r}"
         raise InputError(
             f"serving.json of run {run.name} must say how it is asked, and does not ({said}): {run.cure()}"
@@ -113,14 +112,12 @@ def read_manifest(run: Run) -> Manifest:
             f"serving.json and labels.json of run {run.name} must be as its training wrote them, and were changed "
             "since, so its answers could be wrong without a sign: put them back, or train the run again."
         )
-    if table["features_version"] != audio_features.FEATURES_VERSION:
+    if table["features_version"] != FEATURES_VERSION:
         raise InputError(
             f"run {run.name} must be asked with features of version {table['features_version']}, and this musicml "
-            f"computes version {audio_features.FEATURES_VERSION}: train it again, or use the musicml that made it."
+            f"computes version {FEATURES_VERSION}: train it again, or use the musicml that made it."
         )
     names = {"clips": "clip"}
     known = {names.get(key, key): table[key] for key in NEEDED if key != "features"}
-    settings = schema.parse_options(
-        audio_features.FEATURE_KINDS[table["kind"]], table["features"], "features", "serving.json"
-    )
+    settings = parse_options(FEATURE_KINDS[table["kind"]], table["features"], "features", "serving.json")
     return Manifest(class_names=class_names, settings=settings, **known)

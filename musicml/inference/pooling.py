@@ -9,7 +9,7 @@ import numpy as np
 from musicml.inference.calibration import SMALLEST
 
 if TYPE_CHECKING:
-    from musicml.features.clips import Clips
+    from musicml.features import Clips
 
 
 def pool_clips(scores: np.ndarray, task: str, average: str = "probability") -> np.ndarray:

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from musicml.data.io import audio, decoders
-from musicml.experiment.run import Run, open_run
-from musicml.features import audio_features
+from musicml.data.io import compute_clip_starts, get_display_name
+from musicml.experiment import Run, open_run
+from musicml.features import compute_features
 from musicml.inference import backends, calibration, manifest, pooling
-from musicml.utils.errors import InputError, suggest_names
+from musicml.utils import InputError, suggest_names
 
 BATCH = 16  # clips in one pass, and fewer of large ones; more take more memory and no less time
 BATCH_VALUES = 2**21
@@ -215,10 +215,10 @@ class Predictor:
         """
         self.check_asks_for_files()
         begun = time.perf_counter()
-        values, warnings = audio_features.compute_features(
+        values, warnings = compute_features(
             source, self.settings, self.serving.clip["least_samples"], name, sample_rate
         )
-        return ModelInput(name or decoders.get_display_name(source), values, warnings, time.perf_counter() - begun)
+        return ModelInput(name or get_display_name(source), values, warnings, time.perf_counter() - begun)
 
     def check_asks_for_files(self) -> None:
         """Refuse to be asked about files where the features come with a data set only."""
@@ -255,7 +255,7 @@ class Predictor:
         clip = self.serving.clip
         if clip["n_frames"] is None:
             return np.zeros(1, dtype=int)
-        return audio.compute_clip_starts(n_frames, clip["n_frames"], clip["hop_frames"])
+        return compute_clip_starts(n_frames, clip["n_frames"], clip["hop_frames"])
 
     def cut(self, values: np.ndarray, places: np.ndarray) -> Iterator[np.ndarray]:
         """The clips that begin at `places`; a picture is its own and only clip."""

@@ -13,10 +13,10 @@ import time
 
 import numpy as np
 
-from musicml.data.io import audio, decoders
-from musicml.features import audio_features
+from musicml.data.io import MAX_SECONDS, SAMPLE_RATES, Loudness, check_range, make_resampler, mix_to_mono, stream_array
+from musicml.features import FrameStream, LogMel, Spectrogram
 from musicml.inference.predictor import ModelInput, Prediction, Predictor
-from musicml.utils.errors import InputError
+from musicml.utils import InputError
 
 EVERY = 0.5  # seconds of sound from one prediction to the next
 
@@ -43,21 +43,21 @@ class StreamingPredictor:
     def __init__(self, predictor: Predictor, sample_rate: int, every: float = EVERY, name: str = "the recording"):
         settings, clip = predictor.settings, predictor.serving.clip
         predictor.check_asks_for_files()
-        if isinstance(settings, audio_features.Spectrogram):
+        if isinstance(settings, Spectrogram):
             raise InputError(
                 f"run {predictor.run.name} must hear a whole sound before it answers, since it sees spectrograms whose "
                 "contrast depends on all of it: record it first, and ask about the recording."
             )
-        if not isinstance(settings, audio_features.LogMel):
+        if not isinstance(settings, LogMel):
             raise InputError(f"run {predictor.run.name} must answer for sound to listen, and answers for pictures.")
-        decoders.check_range(sample_rate, decoders.SAMPLE_RATES, "sample_rate", " Hz", "choose another")
-        if not 0 < every < audio.MAX_SECONDS:
+        check_range(sample_rate, SAMPLE_RATES, "sample_rate", " Hz", "choose another")
+        if not 0 < every < MAX_SECONDS:
             raise InputError(f"every={every} must be more than 0 seconds, and less than a file may last: take 0.5.")
         self.predictor, self.name, self.sample_rate = predictor, name, sample_rate
         self.every = max(1, round(every * sample_rate))
-        self.frames = audio_features.FrameStream(settings, clip["least_samples"])
-        self.resample = audio.make_resampler(sample_rate, settings.sample_rate)
-        self.loudness = audio.Loudness(name)
+        self.frames = FrameStream(settings, clip["least_samples"])
+        self.resample = make_resampler(sample_rate, settings.sample_rate)
+        self.loudness = Loudness(name)
         self.values = np.zeros((0, settings.n_bins), np.float32)  # grown by doubling; the first `n_frames` count
         self.n_frames = self.n_heard = 0
         self.answered: dict[int, np.ndarray] = {}  # the raw scores of complete clips, by the frame they begin at
@@ -79,9 +79,9 @@ class StreamingPredictor:
         block = np.asarray(block)
         if block.ndim and not len(block):
             return answers
-        blocks = list(decoders.stream_array(block, self.sample_rate, self.name).blocks)
+        blocks = list(stream_array(block, self.sample_rate, self.name).blocks)
         for frames in blocks:  # all of them first: what is refused must leave no hole
-            audio.Loudness(self.name).take(audio.mix_to_mono(frames))
+            Loudness(self.name).take(mix_to_mono(frames))
         for frames in blocks:
             place = 0
             while place < len(frames):
@@ -95,7 +95,7 @@ class StreamingPredictor:
 
     def take(self, part: np.ndarray) -> bool:
         """Take samples in, unless the recording is as long as a file may be; whether they were taken."""
-        room = round(audio.MAX_SECONDS * self.sample_rate) - self.n_heard
+        room = round(MAX_SECONDS * self.sample_rate) - self.n_heard
         self.left_out |= len(part) > room
         part = part[:room]
         if not len(part):
@@ -103,7 +103,7 @@ class StreamingPredictor:
         if self.ended:
             raise InputError(f"{self.name} must not have ended to go on, and has: begin another.")
         self.n_heard += len(part)
-        mono = audio.mix_to_mono(part)
+        mono = mix_to_mono(part)
         self.loudness.take(mono)
         self.grow(self.resample(mono, False))
         return True
@@ -126,7 +126,7 @@ class StreamingPredictor:
         raw = self.scores_at(values, places)
         warnings = (*self.loudness.warnings(), *self.frames.remark())
         if self.left_out:
-            warnings += (f"Only the first {audio.MAX_SECONDS:.0f} s were heard; the rest is left out.",)
+            warnings += (f"Only the first {MAX_SECONDS:.0f} s were heard; the rest is left out.",)
         question = ModelInput(self.name, values, warnings)
         return self.predictor.summed_up(question, places, raw, time.perf_counter() - begun)
 

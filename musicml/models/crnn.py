@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from musicml.models.base import ModelSpec, add_dense_head, add_output_layer, make_standardized_input
-from musicml.utils.schema import define_option
+from musicml.utils import define_option
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from musicml.models.base import ModelSpec
-from musicml.utils.errors import InputError
-from musicml.utils.schema import define_option
+from musicml.utils import InputError, define_option
 
 # what a forest is made of, beside what skops trusts by itself
 TRUSTED = {"sklearn.tree._tree.Tree"}

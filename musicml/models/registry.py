@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from musicml.models.base import ModelSpec, add_class_activation_maps
-from musicml.utils.errors import InputError, suggest_names
+from musicml.utils import InputError, suggest_names
 
 __all__ = ["FAMILY_NAMES", "ModelSpec", "build_model", "get_family", "add_class_activation_maps"]
 

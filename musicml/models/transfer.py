@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 
 from musicml.models.base import ModelSpec, add_dense_head, add_output_layer, make_standardized_input
-from musicml.utils.errors import InputError
-from musicml.utils.schema import define_option
+from musicml.utils import InputError, define_option
 
 # application, file of its ImageNet weights without the top
 BACKBONES = {

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from musicml import __version__
-from musicml.experiment.run import Run
+from musicml.experiment import Run
 from musicml.reports import run_data
 from musicml.reports.document import Block, Document, Figure, Heading, Listing, Note, Paragraph, Table
 from musicml.reports.run_data import Told

@@ -14,7 +14,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from musicml.reports.plot_specs import Bars, Curves, Drawing, Layers, Matrix, Reliability
-from musicml.utils.errors import InputError
+from musicml.utils import InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

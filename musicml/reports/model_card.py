@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from musicml.experiment.run import Run
+from musicml.experiment import Run
 from musicml.reports import contents, render_markdown, run_data
 from musicml.reports.document import Block, Code, Document, Heading, Listing, Note, Paragraph, Table
 from musicml.reports.run_data import Told

@@ -10,8 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from musicml.reports import attachments, render_html, render_latex, render_markdown, render_pdf
-from musicml.utils import files
-from musicml.utils.errors import InputError, make_printable
+from musicml.utils import InputError, make_printable, os_error_to_input_error, write_bytes
 
 FORMATS = (".html", ".md", ".tex", ".pdf")
 # how each format's writer begins, and where it puts its mark: the same words elsewhere make nothing a report
@@ -98,7 +97,7 @@ def write(to: Path, content: bytes, others: Mapping[str, bytes]) -> list[Path]:
         with whole_folder(folder_of(to)) as temporary:
             for name, inside in others.items():
                 (temporary / name).write_bytes(inside)
-    files.write_bytes(to, content)
+    write_bytes(to, content)
     return [to, *(folder_of(to) / name for name in others)]
 
 
@@ -115,7 +114,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     except OSError as error:
         if old.exists() and not path.exists():
             os.replace(old, path)
-        raise files.os_error_to_input_error(error, path) from error
+        raise os_error_to_input_error(error, path) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)

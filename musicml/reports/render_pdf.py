@@ -22,7 +22,7 @@ from musicml.reports.document import (
     shown,
     spans,
 )
-from musicml.utils.errors import InputError
+from musicml.utils import InputError
 
 MARK = "musicml report"  # among the file's keywords
 STYLE = Path(__file__).with_name("page.typ")

@@ -14,12 +14,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from musicml.experiment.run import Run
+from musicml.experiment import Run
 from musicml.reports import attachments, model_card, output, render_html, render_latex, render_markdown, render_pdf
 from musicml.reports.contents import build_document
 from musicml.reports.document import Document
 from musicml.reports.wording import LANGUAGES
-from musicml.utils.errors import InputError
+from musicml.utils import InputError
 
 __all__ = ["FORMATS", "LANGUAGES", "Document", "build_document", "write_report"]
 

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from musicml.evaluation import predictions
-from musicml.evaluation.metrics import METRIC_NAMES
-from musicml.experiment.run import Run
-from musicml.utils.errors import InputError
+from musicml.evaluation import METRIC_NAMES, read_predictions
+from musicml.experiment import Run
+from musicml.utils import InputError
 
 SIDES = ("train", "val", "test")
 
@@ -111,7 +110,7 @@ def read(run: Run, place: int = 0) -> Told:
             f"{facts.get('status', 'started')}: {run.cure()}"
         )
     facts, report = checked_facts(run), checked_report(run)
-    answers = predictions.read_predictions(run)  # refuses scores that are no numbers
+    answers = read_predictions(run)  # refuses scores that are no numbers
     if len(report["per_class"]) != len(answers.class_names):
         raise wrong(run, "report.json")
     troubles: dict[str, str] = {}

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from musicml.reports.document import number, thousands
-from musicml.utils.errors import InputError, make_printable
-from musicml.utils.i18n import translate
+from musicml.utils import InputError, make_printable, translate
 
 HOME = Path(__file__).parent / "words"
 LANGUAGES = ("en", "id")

@@ -1,1 +1,21 @@
 """Training: from an experiment to a run folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from musicml.utils.lazy import export_lazily
+
+if TYPE_CHECKING:
+    from musicml.training.preparation import compute_split_hash, make_clip_spec, prepare_data, read_features
+    from musicml.training.train import PROTOCOLS, build_run_info, resume_run, train_experiment
+    from musicml.training.trainer import TrainedModel, TrainingData, train_and_score, train_forest, train_network
+
+__getattr__, __dir__, __all__ = export_lazily(
+    __name__,
+    {
+        "preparation": ["compute_split_hash", "make_clip_spec", "prepare_data", "read_features"],
+        "train": ["PROTOCOLS", "build_run_info", "resume_run", "train_experiment"],
+        "trainer": ["TrainedModel", "TrainingData", "train_and_score", "train_forest", "train_network"],
+    },
+)

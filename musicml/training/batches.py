@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from musicml.features.augmentation import Augment, mix_examples
+from musicml.features import Augment, mix_examples
 
 PLAIN = Augment()
 

@@ -12,8 +12,7 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from musicml.utils import files, terminal
-from musicml.utils.errors import InputError
+from musicml.utils import InputError, get_log_prefix, is_progress_disabled, read_csv, write_atomically, write_csv
 
 STATE = "state.npz"
 BEST = "best.npz"
@@ -30,7 +29,7 @@ class Progress(keras.callbacks.Callback):
             total=self.params["steps"],
             desc=title,
             file=sys.stderr,
-            disable=terminal.is_progress_disabled(),
+            disable=is_progress_disabled(),
             leave=False,
             unit="batch",
         )
@@ -46,7 +45,7 @@ class Progress(keras.callbacks.Callback):
         passed = time.perf_counter() - self.begun
         left = passed * (self.params["epochs"] - epoch - 1)
         print(
-            f"{terminal.get_log_prefix()}epoch {epoch + 1}/{self.params['epochs']}  {figures}  {passed:.1f} s, "
+            f"{get_log_prefix()}epoch {epoch + 1}/{self.params['epochs']}  {figures}  {passed:.1f} s, "
             f"about {left:.0f} s left",
             file=sys.stderr,
             flush=True,
@@ -59,7 +58,7 @@ class History(keras.callbacks.Callback):
     def __init__(self, path: Path, stage: str):
         super().__init__()
         self.path, self.stage = path, stage
-        self.rows: list[dict[str, Any]] = list(files.read_csv(path)) if path.is_file() else []
+        self.rows: list[dict[str, Any]] = list(read_csv(path)) if path.is_file() else []
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Start the epoch's clock."""
@@ -82,7 +81,7 @@ class History(keras.callbacks.Callback):
             "seconds": f"{time.perf_counter() - self.begun:.3f}",
         }
         self.rows = [old for old in self.rows if (old["stage"], int(old["epoch"])) != (self.stage, epoch + 1)] + [row]
-        files.write_csv(self.path, self.rows, list(row))
+        write_csv(self.path, self.rows, list(row))
 
 
 class Clock(keras.callbacks.Callback):
@@ -192,7 +191,7 @@ def memory_of(callback: Any) -> dict[str, Any]:
 def save(path: Path, variables: list[Any], **more: Any) -> None:
     """Write variables as arrays, in their order; whole or not at all."""
     arrays = {f"v{place}": keras.ops.convert_to_numpy(variable) for place, variable in enumerate(variables)}
-    with files.write_atomically(path) as temporary:
+    with write_atomically(path) as temporary:
         np.savez(temporary, **arrays, **more)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from musicml.experiment.config import TrainingOptions
+from musicml.experiment import TrainingOptions
 from musicml.training import callbacks, losses
 from musicml.training.batches import Batches
 

@@ -10,14 +10,22 @@ from typing import Any
 
 import numpy as np
 
-from musicml.data import file_digests
-from musicml.data.audit import audit
-from musicml.data.datasets.base import Dataset
-from musicml.data.splits import splitting
-from musicml.experiment.config import Experiment
-from musicml.features import cache, clips
+from musicml.data import CACHE_FOLDER, digest_examples
+from musicml.data.audit import find_clusters
+from musicml.data.datasets import Dataset
+from musicml.data.splits import (
+    FLATTERS,
+    Split,
+    check_lists,
+    group_identical_files,
+    make_folds,
+    make_split,
+    merge_groups,
+)
+from musicml.experiment import Experiment
+from musicml.features import Features, cut_into_pieces, get_features
 from musicml.training import trainer
-from musicml.utils.errors import InputError
+from musicml.utils import InputError
 
 BY_PIECE = "by piece, whatever track it is of, which flatters"
 FEW = 20  # test files, below which an interval is hardly worth its name
@@ -33,17 +41,17 @@ def prepare_data(
     InputError
         If the data and the experiment do not fit each other; where no file need be read to tell, before any is.
     """
-    splitting.check_lists(dataset, experiment.data.split)
+    check_lists(dataset, experiment.data.split)
     clip = make_clip_spec(experiment)
     check_single_label(experiment, dataset)
     dataset, found = read_features(experiment, dataset, data_root, clip, say)
     cut = experiment.published is not None and experiment.published.pieces
     if cut:
-        dataset, found = clips.cut_into_pieces(dataset, found, clip["n_frames"])
+        dataset, found = cut_into_pieces(dataset, found, clip["n_frames"])
         say(f"cut into {len(dataset.examples)} pieces of {clip['seconds']:g} s before they are split, as published")
     kept, split, folds = split_dataset(experiment, dataset, data_root, seed, say)
     if cut:
-        split = replace(split, statement=split.statement.replace(splitting.FLATTERS, BY_PIECE))
+        split = replace(split, statement=split.statement.replace(FLATTERS, BY_PIECE))
     if experiment.family == "forest":
         check_both_kinds(kept, (*folds, split))
     if not len(split.indices("val")):
@@ -79,39 +87,37 @@ def read_features(
     clip: dict[str, Any],
     say: Callable[[str], None],
     named: bool = True,
-) -> tuple[Dataset, cache.Features]:
+) -> tuple[Dataset, Features]:
     """The files that can be read, equal ones in one group, with their features.
 
     `named` is whether the caller writes an excluded.csv, which names the files left out.
     """
-    root = data_root / file_digests.CACHE_FOLDER
-    dataset, found = cache.get_features(dataset, experiment.features, root, clip["least_samples"], say)
+    root = data_root / CACHE_FOLDER
+    dataset, found = get_features(dataset, experiment.features, root, clip["least_samples"], say)
     log_excluded(dataset, found, named, say)
     if experiment.data.split != "clean" and len(set(dataset.groups)) == len(dataset.examples):
         say("no groups are known: every file is taken to be independent of every other, which flatters")
     if dataset.vggish is None and not dataset.as_published:
-        dataset = splitting.group_identical_files(dataset, dict(file_digests.digest_examples(dataset, root)))
+        dataset = group_identical_files(dataset, dict(digest_examples(dataset, root)))
     return dataset, found
 
 
 def split_dataset(
     experiment: Experiment, dataset: Dataset, data_root: Path, seed: int, say: Callable[[str], None]
-) -> tuple[Dataset, splitting.Split, tuple[splitting.Split, ...]]:
+) -> tuple[Dataset, Split, tuple[Split, ...]]:
     """The data set as it is split, the split of the model that is served, and those of a cross-validation."""
     data = experiment.data
     if data.split == "clean":
-        dataset = splitting.merge_groups(
-            dataset, audit.find_clusters(dataset, data_root / file_digests.CACHE_FOLDER, say)
-        )
+        dataset = merge_groups(dataset, find_clusters(dataset, data_root / CACHE_FOLDER, say))
         n, n_groups = len(dataset.examples), len(set(dataset.groups))
         say(f"files that are known to belong together or nearly alike share a group: {n} files, {n_groups} groups")
     if data.n_folds == 1:
-        return *splitting.make_split(dataset, data.split, data.val_fraction, data.test_fraction, seed), ()
-    dataset, folds, served = splitting.make_folds(dataset, data.split, data.n_folds, data.val_fraction, seed)
+        return *make_split(dataset, data.split, data.val_fraction, data.test_fraction, seed), ()
+    dataset, folds, served = make_folds(dataset, data.split, data.n_folds, data.val_fraction, seed)
     return dataset, served, folds
 
 
-def check_both_kinds(dataset: Dataset, found: Iterable[splitting.Split]) -> None:
+def check_both_kinds(dataset: Dataset, found: Iterable[Split]) -> None:
     """Refuse a class that a forest could learn nothing about in one of the splits, before any tree is grown."""
     targets = dataset.targets()
     for split in found:
@@ -124,7 +130,7 @@ def check_both_kinds(dataset: Dataset, found: Iterable[splitting.Split]) -> None
                 )
 
 
-def log_excluded(dataset: Dataset, found: cache.Features, named: bool, say: Callable[[str], None]) -> None:
+def log_excluded(dataset: Dataset, found: Features, named: bool, say: Callable[[str], None]) -> None:
     """Say what was left out, which excluded.csv names where it is `named`, and what was found about the rest."""
     n, out = len(dataset.examples), dataset.excluded
     if out:

@@ -12,14 +12,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from musicml.data import file_digests
-from musicml.experiment.config import Experiment, TrainingOptions
-from musicml.experiment.run import Run
-from musicml.features import augmentation as augmenting
-from musicml.features import cache
+from musicml.data import CACHE_FOLDER
+from musicml.experiment import Experiment, Run, TrainingOptions
+from musicml.features import DRAWN, get_frozen_outputs
 from musicml.training import fit
 from musicml.training.batches import Batches, View, Views, without_cutting
-from musicml.utils import schema
+from musicml.utils import to_dict
 
 STANDARDISED = "standardised_pooled"  # the layer that only a frozen backbone has behind it
 
@@ -115,13 +113,13 @@ def store_frozen_outputs(
 ) -> dict[str, Any]:
     """What the frozen backbone makes of each side's clips, and of the varied views of those to train on."""
     data, augment, seed = run.facts()["data"], experiment.augment, run.facts()["seed"]
-    root = Path(data["root"]) / file_digests.CACHE_FOLDER
+    root = Path(data["root"]) / CACHE_FOLDER
 
     def outputs(clips: Any, view: int = 0) -> np.ndarray:
         whole = everything or clips
         facts = {"data": data["hash"], "features": whole.features.key, "clips": digest_clips(whole)}
         if view:
-            facts |= {"augment": schema.to_dict(augment), "seed": seed, "view": view, "drawn": augmenting.DRAWN}
+            facts |= {"augment": to_dict(augment), "seed": seed, "view": view, "drawn": DRAWN}
             found = compute_frozen_outputs(model, View(whole, augment, seed, view), facts, root, say)
         else:
             found = compute_frozen_outputs(model, whole, facts, root, say)
@@ -167,7 +165,7 @@ def compute_frozen_outputs(
     body = keras.Model(model.input, model.get_layer("pooled").output)
     facts = {**facts, "model": digest_model(body), "policy": keras.config.dtype_policy().name}
     shape = (len(clips), body.output_shape[-1])
-    return cache.get_frozen_outputs(root, facts, shape, lambda: fit.predict_scores(body, clips, 32), say)
+    return get_frozen_outputs(root, facts, shape, lambda: fit.predict_scores(body, clips, 32), say)
 
 
 def make_head(model: Any) -> Any:

@@ -12,17 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from musicml.data.datasets import loading
-from musicml.data.datasets.base import SPLITS
-from musicml.experiment import config as experiments
-from musicml.experiment import run as runs
-from musicml.experiment.config import Experiment
-from musicml.experiment.run import Run
-from musicml.features import clips
-from musicml.inference import calibration, manifest, pooling
+from musicml.data.datasets import SPLITS, load_dataset, reload_dataset
+from musicml.experiment import Experiment, Run, create_run, get_fold, parse_experiment, start_run
+from musicml.features import Clips, cut_clips
+from musicml.inference import (
+    MIN_CALIBRATION_FILES,
+    apply_temperature,
+    compute_traits,
+    fit_ood_limit,
+    fit_temperature,
+    fit_thresholds,
+    pool_by_example,
+    write_manifest,
+)
 from musicml.training import preparation, trainer
-from musicml.utils import files, schema, terminal
-from musicml.utils.errors import InputError
+from musicml.utils import InputError, print_message, to_dict, write_csv, write_json
 
 PROTOCOLS = {"honest": "honest", "as_published": "as published"}  # as settings and as runs name them
 KEPT = ("protocol", "overrides", "deterministic", "settings", "task", "family", "data")  # of a run's facts, in a fold's
@@ -36,7 +40,7 @@ def train_experiment(
     folder: Path | None = None,
     seed: int = 0,
     deterministic: bool = False,
-    say: Callable[[str], None] = terminal.print_message,
+    say: Callable[[str], None] = print_message,
 ) -> Run:
     """Train `experiment`; the run that comes back is complete but for its scores.
 
@@ -58,7 +62,7 @@ def train_experiment(
         full disk, leaves an unfinished one to `resume`.
     """
     as_published = experiment.data.protocol == "as_published"
-    dataset = loading.load_dataset(experiment.data.dataset, data_root, which, folder, as_published)
+    dataset = load_dataset(experiment.data.dataset, data_root, which, folder, as_published)
     if dataset.sample:
         experiment = experiment.on_sample()
         say(f"{dataset.name}: generated sample data; no figure of this run says anything about real music")
@@ -66,12 +70,12 @@ def train_experiment(
         say(f"{dataset.name}: taken as published, faults and all; no figure of this run is a rival of honest ones")
     material = preparation.prepare_data(experiment, dataset, Path(data_root), seed, say)
     facts = build_run_info(experiment, material, data_root, folder, seed, deterministic)
-    run = runs.create_run(runs_root, experiment.name, seed, experiment.text, facts)
+    run = create_run(runs_root, experiment.name, seed, experiment.text, facts)
     write_split_files(run, material)
     return finish_or_explain_resume(run, experiment, material, deterministic, say)
 
 
-def resume_run(run: Run, say: Callable[[str], None] = terminal.print_message) -> Run:
+def resume_run(run: Run, say: Callable[[str], None] = print_message) -> Run:
     """Go on with a training that was stopped or killed; a run that is trained already comes back as it is.
 
     Raises
@@ -94,8 +98,8 @@ def resume_run(run: Run, say: Callable[[str], None] = terminal.print_message) ->
             left.unlink()
     text = (run.path / "experiment.toml").read_text(encoding="utf-8")
     data = facts["data"]
-    experiment = experiments.parse_experiment(facts["experiment"], text, facts["overrides"], data["sample"])
-    dataset = loading.reload_dataset(data)
+    experiment = parse_experiment(facts["experiment"], text, facts["overrides"], data["sample"])
+    dataset = reload_dataset(data)
     material = preparation.prepare_data(experiment, dataset, Path(data["root"]), facts["seed"], say)
     found = (preparation.compute_split_hash(material), material.dataset.hash(), material.features.key)
     if found != (facts["split"]["hash"], data["hash"], data["features"]):
@@ -156,7 +160,7 @@ def describe_published(experiment: Experiment) -> dict[str, Any]:
     found = experiment.published
     if found is None:
         return {}
-    table = schema.to_dict(found)
+    table = to_dict(found)
     return {"published": {key: table[key] for key in ("reference", "honest", "changes", "fault", "served", "figures")}}
 
 
@@ -176,12 +180,12 @@ def write_split_files(run: Run, material: trainer.TrainingData) -> None:
         for k, split in enumerate(material.folds, 1):
             for index in split.indices("test"):
                 rows[index]["fold"] = k
-    files.write_csv(run.path / "split.csv", rows, columns)
+    write_csv(run.path / "split.csv", rows, columns)
     excluded = [{"file": item.file, "reason": item.reason} for item in dataset.excluded]
-    files.write_csv(run.path / "excluded.csv", excluded, ["file", "reason"])
+    write_csv(run.path / "excluded.csv", excluded, ["file", "reason"])
     repairs = [asdict(repair) for repair in dataset.repairs]
-    files.write_csv(run.path / "repairs.csv", repairs, ["repair", "file", "words"])
-    files.write_json(run.path / "labels.json", list(dataset.class_names))
+    write_csv(run.path / "repairs.csv", repairs, ["repair", "file", "words"])
+    write_json(run.path / "labels.json", list(dataset.class_names))
 
 
 def finish_or_explain_resume(
@@ -215,7 +219,7 @@ def finish_fold(
     say: Callable[[str], None],
 ) -> None:
     """Train one fold in its own folder inside the run's, unless a training that was stopped had done so already."""
-    fold = runs.get_fold(run, k)
+    fold = get_fold(run, k)
     status = get_fold_status(fold)
     if status == "trained":
         return
@@ -230,9 +234,7 @@ def finish_fold(
             **counts,
         }
         kept = {key: facts[key] for key in KEPT}
-        runs.start_run(
-            fold.path, facts["experiment"], facts["seed"], experiment.text, {**kept, "split": its, "fold": k}
-        )
+        start_run(fold.path, facts["experiment"], facts["seed"], experiment.text, {**kept, "split": its, "fold": k})
     write_split_files(fold, material)
     train_and_write(fold, experiment, material, deterministic, say, exported=False)
 
@@ -256,7 +258,7 @@ def train_and_write(
     """Train one model and write all that serving needs: weights, serving.json, the exported model."""
     begun = time.perf_counter()
     sides = {
-        side: clips.cut_clips(material.features, material.split.indices(side), *trainer.get_clip_frames(material.clip))
+        side: cut_clips(material.features, material.split.indices(side), *trainer.get_clip_frames(material.clip))
         for side in ("train", "val")
     }
     by = trainer.train_forest if experiment.family == "forest" else trainer.train_network
@@ -274,7 +276,7 @@ def write_serving(
     run: Run,
     experiment: Experiment,
     material: trainer.TrainingData,
-    sides: dict[str, clips.Clips],
+    sides: dict[str, Clips],
     learned: trainer.TrainedModel,
 ) -> None:
     """Calibrate on validation and write serving.json: all that serving needs beside the model."""
@@ -282,27 +284,25 @@ def write_serving(
     temperature, thresholds = 1.0, [0.5] * len(dataset.class_names)
     if len(indices):
         targets = dataset.targets()[indices]
-        scores = pooling.pool_by_example(
+        scores = pool_by_example(
             learned.scores_of(sides["val"]), sides["val"], indices, dataset.task, experiment.clips.average
         )
-        temperature = calibration.fit_temperature(scores, targets, dataset.task)
+        temperature = fit_temperature(scores, targets, dataset.task)
         if dataset.task == "multi":
-            thresholds = calibration.fit_thresholds(
-                calibration.apply_temperature(scores, temperature, dataset.task), targets
-            )
-    manifest.write_manifest(
+            thresholds = fit_thresholds(apply_temperature(scores, temperature, dataset.task), targets)
+    write_manifest(
         run,
         learned.model,
         task=dataset.task,
         answers=dataset.answers,
         kind=experiment.kind,
-        features=schema.to_dict(experiment.features),
+        features=to_dict(experiment.features),
         clips=material.clip,
         input_shape=learned.input_shape,
         normalisation="inside the model",
         temperature=temperature,
         thresholds=thresholds,
-        calibrated_on=len(indices) if len(indices) >= calibration.MIN_CALIBRATION_FILES else 0,
+        calibrated_on=len(indices) if len(indices) >= MIN_CALIBRATION_FILES else 0,
         unlike=fit_ood_limit_on_data(experiment.kind, material),
         asks_for="features" if experiment.kind == "vggish" else "file",
     )
@@ -314,6 +314,6 @@ def fit_ood_limit_on_data(kind: str, material: trainer.TrainingData, most: int =
     def traits(side: str) -> np.ndarray:
         indices = material.split.indices(side)
         some = indices[np.unique(np.linspace(0, len(indices) - 1, min(most, len(indices))).astype(int))]
-        return np.array([calibration.compute_traits(material.features.of(index), kind) for index in some])
+        return np.array([compute_traits(material.features.of(index), kind) for index in some])
 
-    return calibration.fit_ood_limit(traits("train"), traits("val"))
+    return fit_ood_limit(traits("train"), traits("val"))

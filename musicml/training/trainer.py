@@ -10,17 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from musicml.data.datasets.base import SPLITS, Dataset
-from musicml.data.splits.splitting import Split
-from musicml.experiment import run as runs
-from musicml.experiment.config import Experiment
-from musicml.experiment.run import Run
-from musicml.features import cache
-from musicml.features import clips as inputs
-from musicml.inference import export
-from musicml.models import registry
-from musicml.utils import files, terminal
-from musicml.utils.errors import InputError
+from musicml.data.datasets import SPLITS, Dataset
+from musicml.data.splits import Split
+from musicml.experiment import Experiment, Run, create_run
+from musicml.features import Clips, Features, compute_mean_and_variance, cut_clips, get_targets
+from musicml.inference import export_forest_onnx, export_keras_onnx
+from musicml.models import ModelSpec, build_model, get_family
+from musicml.utils import InputError, import_keras, suppress_stderr, write_atomically, write_json
 
 
 @dataclass(frozen=True)
@@ -33,7 +29,7 @@ class TrainingData:
 
     dataset: Dataset
     split: Split
-    features: cache.Features
+    features: Features
     clip: dict[str, Any]
     folds: tuple[Split, ...] = ()
     shared: bool = False
@@ -49,21 +45,19 @@ class TrainedModel:
     export: Callable[[], str]
 
 
-def make_model_spec(
-    experiment: Experiment, material: TrainingData, train_clips: inputs.Clips, seed: int
-) -> registry.ModelSpec:
+def make_model_spec(experiment: Experiment, material: TrainingData, train_clips: Clips, seed: int) -> ModelSpec:
     """What a model has to fit, with the training clips' mean and variance for sound."""
     shape = tuple(int(size) for size in train_clips.take(np.array([0])).shape[1:])
     dataset = material.dataset
-    mean, variance = inputs.compute_mean_and_variance(train_clips) if len(shape) == 2 else (None, None)
-    return registry.ModelSpec(shape, len(dataset.class_names), dataset.task, dataset.answers, mean, variance, seed)
+    mean, variance = compute_mean_and_variance(train_clips) if len(shape) == 2 else (None, None)
+    return ModelSpec(shape, len(dataset.class_names), dataset.task, dataset.answers, mean, variance, seed)
 
 
 def train_forest(
     run: Run,
     experiment: Experiment,
     material: TrainingData,
-    sides: dict[str, inputs.Clips],
+    sides: dict[str, Clips],
     deterministic: bool,
     say: Callable[[str], None],
 ) -> TrainedModel:
@@ -71,24 +65,24 @@ def train_forest(
     clips = sides["train"]
     spec = make_model_spec(experiment, material, clips, run.facts()["seed"])
     say(f"forest: {spec.n_classes} classes, {len(clips)} clips")
-    grown = registry.build_model("forest", experiment.model, spec).fit(
+    grown = build_model("forest", experiment.model, spec).fit(
         stack_clips(clips), material.dataset.targets()[clips.example]
     )
-    with files.write_atomically(run.path / "model.skops") as temporary:
+    with write_atomically(run.path / "model.skops") as temporary:
         grown.save(temporary)
-    files.write_json(run.path / "layers.json", grown.layers())
+    write_json(run.path / "layers.json", grown.layers())
     run.update(precision={"policy": "float32", "reason": "scikit-learn's trees"}, backend="scikit-learn", device="CPU")
-    family = registry.get_family("forest")
+    family = get_family("forest")
     few = stack_clips(clips)[:64]
     return TrainedModel(
         lambda wanted: family.predict_scores(grown.trees, stack_clips(wanted), spec.task),
         list(spec.shape),
         run.path / "model.skops",
-        lambda: export.export_forest_onnx(grown.trees, spec.task, run, few),
+        lambda: export_forest_onnx(grown.trees, spec.task, run, few),
     )
 
 
-def stack_clips(clips: inputs.Clips) -> np.ndarray:
+def stack_clips(clips: Clips) -> np.ndarray:
     """All clips at once, [shape=(n_clips, n_frames, n_bins)]."""
     return clips.take(np.arange(len(clips)))
 
@@ -97,7 +91,7 @@ def train_network(
     run: Run,
     experiment: Experiment,
     material: TrainingData,
-    sides: dict[str, inputs.Clips],
+    sides: dict[str, Clips],
     deterministic: bool,
     say: Callable[[str], None],
     watch: Callable[[int, dict[str, Any]], None] | None = None,
@@ -106,7 +100,7 @@ def train_network(
 
     `watch` is told each epoch and its metrics; what it raises ends the training and comes out as it is.
     """
-    keras = terminal.import_keras()
+    keras = import_keras()
     from musicml.training import device, fit, stages
 
     facts, training = run.facts(), experiment.training
@@ -133,8 +127,8 @@ def train_network(
         compile={"choice": "xla" if compiled is True else "none" if compiled is False else compiled, "reason": why}
     )
     sides = {side: replace(clips, fill=spec.mean, kind=experiment.kind) for side, clips in sides.items()}
-    targets = {side: inputs.get_targets(clips, material.dataset.targets()) for side, clips in sides.items()}
-    everything = inputs.cut_clips(
+    targets = {side: get_targets(clips, material.dataset.targets()) for side, clips in sides.items()}
+    everything = cut_clips(
         material.features, np.arange(len(material.dataset.examples)), *get_clip_frames(material.clip)
     )
     trained = stages.train_stages(
@@ -152,21 +146,21 @@ def train_network(
     run.update(epochs=trained["epochs"], best_epoch=trained["best_epoch"], input=trained["input"])
     say(describe_input_time(trained["input"]))
     model = device.in_float32(model, policy)
-    with files.write_atomically(run.path / "model.keras") as temporary:
+    with write_atomically(run.path / "model.keras") as temporary:
         model.save(temporary, include_optimizer=False)
-    files.write_json(run.path / "layers.json", fit.describe_layers(model))
+    write_json(run.path / "layers.json", fit.describe_layers(model))
     few = sides["train"].take(np.arange(min(4, len(sides["train"])))).astype(np.float32)
     return TrainedModel(
         lambda clips: fit.predict_scores(model, clips, training.batch_size),
         list(spec.shape),
         run.path / "model.keras",
-        lambda: export.export_keras_onnx(model, run, few),
+        lambda: export_keras_onnx(model, run, few),
     )
 
 
 def train_and_score(
     experiment: Experiment, material: TrainingData, seed: int, data_root: Path
-) -> tuple[inputs.Clips, np.ndarray]:
+) -> tuple[Clips, np.ndarray]:
     """A model trained as the experiment says and asked about the test side; nothing of it is kept, and nothing said.
 
     Returns
@@ -175,13 +169,13 @@ def train_and_score(
     scores : np.ndarray [shape=(n_clips, n_classes)], raw
     """
     sides = {
-        side: inputs.cut_clips(material.features, material.split.indices(side), *get_clip_frames(material.clip))
+        side: cut_clips(material.features, material.split.indices(side), *get_clip_frames(material.clip))
         for side in SPLITS
     }
     facts = {"data": {"root": str(data_root), "hash": material.dataset.hash()}}
     by = train_forest if experiment.family == "forest" else train_network
-    with tempfile.TemporaryDirectory() as folder, terminal.suppress_stderr():
-        run = runs.create_run(Path(folder), experiment.name, seed, experiment.text, facts)
+    with tempfile.TemporaryDirectory() as folder, suppress_stderr():
+        run = create_run(Path(folder), experiment.name, seed, experiment.text, facts)
         learned = by(run, experiment, material, sides, False, lambda words: None)
         return sides["test"], learned.scores_of(sides["test"])
 
@@ -200,18 +194,18 @@ def describe_input_time(found: dict[str, float]) -> str:
 
 
 def build_untrained_model(
-    experiment: Experiment, spec: registry.ModelSpec, facts: dict[str, Any], say: Callable[[str], None]
+    experiment: Experiment, spec: ModelSpec, facts: dict[str, Any], say: Callable[[str], None]
 ) -> tuple[Any, dict[str, str] | None]:
     """The model, untrained, and which weights it starts from; where `auto` can't get ImageNet's, random ones."""
     chosen, weights = choose_weights(experiment, facts, say)
     try:
-        return registry.build_model(experiment.family, chosen, spec), weights
+        return build_model(experiment.family, chosen, spec), weights
     except InputError as error:
         if weights is None or weights["choice"] == "none" or experiment.model.weights != "auto":
             raise
         weights = {"choice": "none", "reason": str(error)}
         say(f"weights: none ({error})")
-    return registry.build_model(experiment.family, replace(chosen, weights="none"), spec), weights
+    return build_model(experiment.family, replace(chosen, weights="none"), spec), weights
 
 
 def choose_weights(
@@ -222,7 +216,7 @@ def choose_weights(
         return experiment.model, None
     decided = facts.get("weights")
     if decided is None:
-        choice, reason = registry.get_family("transfer").choose_weights(experiment.model)
+        choice, reason = get_family("transfer").choose_weights(experiment.model)
         decided = {"choice": choice, "reason": reason}
     say(f"weights: {decided['choice']} ({decided['reason']})")
     if decided["choice"] == "none" and experiment.model.frozen:

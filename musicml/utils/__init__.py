@@ -1,1 +1,71 @@
 """Errors, files, the terminal, checked settings, parallel work and messages in other languages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from musicml.utils.lazy import export_lazily
+
+if TYPE_CHECKING:
+    from musicml.utils.errors import InputError, make_printable, suggest_names
+    from musicml.utils.files import (
+        compute_digest,
+        find_existing_folder,
+        os_error_to_input_error,
+        read_csv,
+        read_json,
+        write_atomically,
+        write_bytes,
+        write_csv,
+        write_json,
+        write_text,
+    )
+    from musicml.utils.i18n import translate
+    from musicml.utils.parallel import ProgressLog, open_parallel_map
+    from musicml.utils.progress import ByteProgress, format_megabytes
+    from musicml.utils.schema import define_option, parse_options, to_dict
+    from musicml.utils.stats import compute_wilson_interval
+    from musicml.utils.terminal import (
+        choose_backend,
+        get_log_prefix,
+        import_keras,
+        is_progress_disabled,
+        print_message,
+        set_log_prefix,
+        speaker,
+        suppress_stderr,
+    )
+
+__getattr__, __dir__, __all__ = export_lazily(
+    __name__,
+    {
+        "errors": ["InputError", "make_printable", "suggest_names"],
+        "files": [
+            "compute_digest",
+            "find_existing_folder",
+            "os_error_to_input_error",
+            "read_csv",
+            "read_json",
+            "write_atomically",
+            "write_bytes",
+            "write_csv",
+            "write_json",
+            "write_text",
+        ],
+        "i18n": ["translate"],
+        "parallel": ["ProgressLog", "open_parallel_map"],
+        "progress": ["ByteProgress", "format_megabytes"],
+        "schema": ["define_option", "parse_options", "to_dict"],
+        "stats": ["compute_wilson_interval"],
+        "terminal": [
+            "choose_backend",
+            "get_log_prefix",
+            "import_keras",
+            "is_progress_disabled",
+            "print_message",
+            "set_log_prefix",
+            "speaker",
+            "suppress_stderr",
+        ],
+    },
+)

@@ -11,9 +11,8 @@ import streamlit as st
 from dashboard import layout
 from dashboard import runs as data
 from dashboard.runs import Entry
-from musicml.data import published_results
-from musicml.data.published_results import Reference
-from musicml.evaluation import metrics
+from musicml.data import Reference, list_references
+from musicml.evaluation import apply_thresholds, compute_class_intervals
 
 BESIDE = "classes-beside"
 METRICS = ("precision", "recall", "f1", "auc")
@@ -75,19 +74,15 @@ def of_run(one: Entry) -> Figures:
 def intervals_of(path: str, changed: tuple[float, ...], _one: Entry) -> list[dict[str, list[float] | None]]:
     """The intervals of each class, from the run's predictions."""
     table = data.predictions(_one)
-    said = metrics.apply_thresholds(table.scores, table.task, data.thresholds(_one))
-    return metrics.compute_class_intervals(table.scores, table.targets, said, table.groups)
+    said = apply_thresholds(table.scores, table.task, data.thresholds(_one))
+    return compute_class_intervals(table.scores, table.targets, said, table.groups)
 
 
 def beside(one: Entry, found: Sequence[Entry]) -> tuple[Figures | None, Reference | None]:
     """What the reader wants to see beside it: another run on the same data set, or a published table."""
     dataset = one.data.get("dataset")
     runs = {other.name: other for other in found if other.data.get("dataset") == dataset and other.name != one.name}
-    published = {
-        reference.name: reference
-        for reference in published_results.list_references(str(dataset))
-        if reference.per_class
-    }
+    published = {reference.name: reference for reference in list_references(str(dataset)) if reference.per_class}
     labels = {
         "": say("beside_nothing"),
         **{name: name for name in runs},

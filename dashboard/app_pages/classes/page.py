@@ -12,7 +12,7 @@ from dashboard.app_pages.classes import metrics as figures
 from dashboard.app_pages.classes import thresholds
 from dashboard.app_pages.classes.metrics import Figures, metrics_of
 from dashboard.charts import bars
-from musicml.data.published_results import Reference
+from musicml.data import Reference
 
 say = layout.begin("classes")
 

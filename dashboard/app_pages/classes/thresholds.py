@@ -12,8 +12,7 @@ from dashboard import layout, runs
 from dashboard.app_pages.classes.metrics import METRICS
 from dashboard.charts import bars
 from dashboard.runs import Entry
-from musicml.evaluation import metrics
-from musicml.evaluation.predictions import PredictionTable
+from musicml.evaluation import PredictionTable, count_classes
 
 STEPS = np.linspace(0, 1, 101)  # thresholds that are tried
 
@@ -58,7 +57,7 @@ def weighed(one: Entry, table: PredictionTable) -> None:
 
 def counted(scores: np.ndarray, judged: np.ndarray, threshold: float | np.ndarray) -> dict[str, Any]:
     """What a threshold, or one of each example, gives on the judged examples of a class."""
-    return metrics.count_classes(scores[:, None], judged[:, None], np.atleast_1d(threshold)[:, None], "multi")[0]
+    return count_classes(scores[:, None], judged[:, None], np.atleast_1d(threshold)[:, None], "multi")[0]
 
 
 def sentence(its: Mapping[str, Any], own: Mapping[str, Any], at: float, threshold: np.ndarray, is_own: bool) -> str:

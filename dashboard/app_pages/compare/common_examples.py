@@ -11,8 +11,7 @@ import streamlit as st
 
 from dashboard import runs
 from dashboard.runs import Entry
-from musicml.evaluation import metrics
-from musicml.evaluation.predictions import PredictionTable
+from musicml.evaluation import PredictionTable, apply_thresholds
 
 
 @dataclass(frozen=True)
@@ -166,5 +165,5 @@ def decided(one: Entry, table: PredictionTable) -> np.ndarray:
         If its thresholds are missing or damaged.
     """
     if table.task == "single":
-        return metrics.apply_thresholds(table.scores, table.task, [])
-    return metrics.apply_thresholds(table.scores, table.task, runs.thresholds(one))
+        return apply_thresholds(table.scores, table.task, [])
+    return apply_thresholds(table.scores, table.task, runs.thresholds(one))

@@ -12,7 +12,14 @@ import streamlit as st
 from dashboard import runs
 from dashboard.app_pages.compare.common_examples import Shared
 from dashboard.runs import Entry
-from musicml.evaluation import metrics
+from musicml.evaluation import (
+    CLASS_METRICS,
+    compute_class_draws,
+    compute_mean_draws,
+    draw_groups,
+    summarize_class_draws,
+    summarize_draws,
+)
 
 DRAWS = 300  # of the bootstrap, where figures are worked out anew while somebody waits; a report's own has 1,000
 FIGURES = ("accuracy", "mean_average_precision", "macro_f1", "macro_precision", "macro_recall", "macro_auc")
@@ -65,11 +72,11 @@ def worked_out(paths: tuple[str, ...], changed: tuple, _common: Shared) -> list[
     """Figures of the shared examples alone, by the code that makes reports, with fewer draws."""
     made, targets, task = [], _common.targets, _common.task
     once = np.ones((1, len(targets)))
-    weights = metrics.draw_groups(_common.groups, 0, DRAWS)
+    weights = draw_groups(_common.groups, 0, DRAWS)
     for scores, said in zip(_common.scores, _common.said, strict=True):
-        found = metrics.compute_class_draws(scores, targets, said, once)
-        overall = {name: values[0] for name, values in metrics.compute_mean_draws(found, once, task).items()}
-        drawn = None if weights is None else metrics.compute_class_draws(scores, targets, said, weights)
+        found = compute_class_draws(scores, targets, said, once)
+        overall = {name: values[0] for name, values in compute_mean_draws(found, once, task).items()}
+        drawn = None if weights is None else compute_class_draws(scores, targets, said, weights)
         rows = [row_of(found, _common, k) for k in range(targets.shape[1])]
         known = {name: float(value) for name, value in overall.items() if name in FIGURES and np.isfinite(value)}
         made.append(
@@ -77,9 +84,9 @@ def worked_out(paths: tuple[str, ...], changed: tuple, _common: Shared) -> list[
                 known,
                 {}
                 if drawn is None
-                else metrics.summarize_draws(metrics.compute_mean_draws(drawn, weights, task), _common.groups, known),
+                else summarize_draws(compute_mean_draws(drawn, weights, task), _common.groups, known),
                 rows,
-                metrics.summarize_class_draws(drawn, rows),
+                summarize_class_draws(drawn, rows),
             )
         )
     return made
@@ -87,6 +94,6 @@ def worked_out(paths: tuple[str, ...], changed: tuple, _common: Shared) -> list[
 
 def row_of(found: Mapping[str, np.ndarray], common: Shared, k: int) -> dict[str, Any]:
     """One class's figures, None where they are not defined."""
-    values = {name: float(found[name][0, k]) for name in metrics.CLASS_METRICS}
+    values = {name: float(found[name][0, k]) for name in CLASS_METRICS}
     row = {name: value if np.isfinite(value) else None for name, value in values.items()}
     return {"support": int((common.targets[:, k] == 1).sum()), **row}

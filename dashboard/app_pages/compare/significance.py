@@ -12,9 +12,7 @@ from dashboard.app_pages.compare import labels, metrics
 from dashboard.app_pages.compare.common_examples import Shared
 from dashboard.app_pages.compare.labels import LETTERS
 from dashboard.runs import Entry
-from musicml.evaluation import comparison
-from musicml.evaluation.comparison.significance import MCNEMAR, PairedComparison
-from musicml.evaluation.predictions import PredictionTable
+from musicml.evaluation import MCNEMAR, PairedComparison, PredictionTable, compare_pairs, find_comparable_pairs
 
 say = layout.Saying("compare")
 
@@ -22,7 +20,7 @@ say = layout.Saying("compare")
 def tested(chosen: Sequence[Entry], common: Shared) -> Mapping[tuple[int, int], PairedComparison]:
     """Each two runs of one protocol, tested, by their places; those of different protocols are no rivals."""
     changed = tuple(runs.stamp(one.run.path, "predictions.csv", "serving.json", "run.json") for one in chosen)
-    rivals = tuple(comparison.find_comparable_pairs([labels.protocol(one) for one in chosen]))
+    rivals = tuple(find_comparable_pairs([labels.protocol(one) for one in chosen]))
     kind = "files" if chosen[0].is_sound else "pictures"
     return computed(tuple(str(one.run.path) for one in chosen), changed, rivals, kind, common)
 
@@ -36,7 +34,7 @@ def computed(
         PredictionTable(_common.names, _common.groups, _common.class_names, scores, _common.targets, _common.task)
         for scores in _common.scores
     ]
-    found = comparison.compare_pairs(LETTERS[: len(voices)], voices, _common.said, rivals, kind, metrics.DRAWS)
+    found = compare_pairs(LETTERS[: len(voices)], voices, _common.said, rivals, kind, metrics.DRAWS)
     return dict(zip(rivals, found, strict=True))
 
 

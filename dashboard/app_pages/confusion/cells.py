@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard import layout, runs
 from dashboard.charts import matrix
 from dashboard.runs import Entry
-from musicml.evaluation.predictions import PredictionTable
+from musicml.evaluation import PredictionTable
 
 say = layout.Saying("confusion")
 

@@ -10,7 +10,7 @@ from dashboard import layout, media, runs
 from dashboard.app_pages.confusion.cells import Squares, classes_of, sides_of
 from dashboard.charts import matrix
 from dashboard.runs import Entry
-from musicml.evaluation.predictions import PredictionTable
+from musicml.evaluation import PredictionTable
 
 TRUTH, ANSWER = "confusion-is", "confusion-says"  # what the reader has chosen, by click or by name
 FIGURE = "confusion"

@@ -11,7 +11,7 @@ from dashboard.app_pages.data import example
 from dashboard.app_pages.data.excluded import reasons
 from dashboard.app_pages.data.splits import called
 from dashboard.app_pages.data.tables import Chosen
-from musicml.data.audit.findings import DuplicatePair
+from musicml.data.audit import DuplicatePair
 
 LISTED = 1000  # rows of a table, at most
 AT_ONCE = 4  # pairs to look at or listen to

@@ -12,9 +12,9 @@ from dashboard import media as gallery
 from dashboard.app_pages.data import images, tables
 from dashboard.app_pages.data.splits import called
 from dashboard.app_pages.data.tables import Chosen
-from musicml.data.datasets.base import Example
-from musicml.data.io import decoders
-from musicml.utils.errors import InputError
+from musicml.data.datasets import Example
+from musicml.data.io import TYPE_OF_PICTURE_SUFFIX
+from musicml.utils import InputError
 
 OFFERED = 2000  # examples to choose from, at most
 
@@ -70,7 +70,7 @@ def known(shown: Example, standing: str, task: str) -> None:
         st.markdown(say("class_is", name=layout.plain(layout.listed(lists[True]))))
     st.markdown(say("group_is", name=layout.plain(shown.group)))
     st.markdown(say("side_is", name=called(standing)))
-    if shown.path.is_file() and shown.path.suffix.lower() in decoders.TYPE_OF_PICTURE_SUFFIX:
+    if shown.path.is_file() and shown.path.suffix.lower() in TYPE_OF_PICTURE_SUFFIX:
         size(shown.path)
 
 

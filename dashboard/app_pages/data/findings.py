@@ -13,11 +13,16 @@ from dashboard import layout, runs
 from dashboard.app_pages.data import duplicates
 from dashboard.app_pages.data.splits import called
 from dashboard.app_pages.data.tables import Chosen
-from musicml.data.audit import audit as audits
-from musicml.data.audit import html_report
-from musicml.data.audit.findings import WEIGHTS, Audit, AuditFinding
-from musicml.utils import i18n
-from musicml.utils.errors import InputError
+from musicml.data.audit import (
+    WEIGHTS,
+    Audit,
+    AuditFinding,
+    audit_and_save,
+    get_audit_path,
+    load_audit,
+    render_audit_html,
+)
+from musicml.utils import InputError, translate
 
 SIGNS = {"fault": ":material/error:", "caution": ":material/warning:", "fine": ":material/check_circle:"}
 AT_WORK = threading.Lock()  # an audit takes both cores for minutes
@@ -59,13 +64,13 @@ def kept(chosen: Chosen) -> Audit | None:
 @st.cache_data(max_entries=20, show_spinner=False)
 def place(key: tuple, root: str, _chosen: Chosen) -> str:
     """Where the audit of a data set is kept, there or not; its name changes with the data."""
-    return str(audits.get_audit_path(Path(root), _chosen.dataset))
+    return str(get_audit_path(Path(root), _chosen.dataset))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def read(path: str, changed: tuple[float, ...], _chosen: Chosen) -> Audit | None:
     """The audit that is kept."""
-    return audits.load_audit(runs.data_root(), _chosen.dataset)
+    return load_audit(runs.data_root(), _chosen.dataset)
 
 
 def offer(chosen: Chosen) -> None:
@@ -94,7 +99,7 @@ def make(chosen: Chosen) -> None:
         return
     try:
         with st.status(say("auditing", name=layout.plain(chosen.dataset.name))) as status:
-            audits.audit_and_save(
+            audit_and_save(
                 chosen.dataset,
                 runs.data_root(),
                 lambda words: status.update(label=layout.plain(layout.translated(words))),
@@ -151,9 +156,7 @@ def take_away(found: Audit, chosen: Chosen) -> None:
     language = layout.language()
     st.download_button(
         say("audit_page"),
-        partial(
-            html_report.render_audit_html, found, chosen.dataset, partial(i18n.translate, language=language), language
-        ),
+        partial(render_audit_html, found, chosen.dataset, partial(translate, language=language), language),
         f"audit-{chosen.dataset.name}.html",
         "text/html",
         key="audit-page",

@@ -9,9 +9,9 @@ import streamlit as st
 
 from dashboard import layout
 from dashboard.charts import sound
-from musicml.data.io import audio
-from musicml.features import audio_features
-from musicml.utils.errors import InputError
+from musicml.data.io import SILENT, Sound, load_audio, pad_audio
+from musicml.features import FEATURE_KINDS, LogMel, compute_band_centers
+from musicml.utils import InputError
 
 RATE = 22_050  # Hz, at which every sound is looked at here
 SECONDS = 30.0  # of a sound, at most
@@ -44,19 +44,19 @@ def show(path: Path) -> None:
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
-def heard(path: str, changed: float) -> audio.Sound:
+def heard(path: str, changed: float) -> Sound:
     """The beginning of a sound, mono, at `RATE`."""
-    return audio.load_audio(path, RATE, SECONDS, Path(path).name)
+    return load_audio(path, RATE, SECONDS, Path(path).name)
 
 
-def waveform(one: audio.Sound, path: Path) -> None:
+def waveform(one: Sound, path: Path) -> None:
     """The samples along time."""
     st.markdown(say("waveform_lead"))
     low, high = sound.envelope(one.y)
     loudest = int(np.abs(one.y).argmax())
     peak = float(abs(one.y[loudest]))
     words = say("silent_words", seconds=f"{one.seconds:.1f}")
-    if peak >= audio.SILENT:
+    if peak >= SILENT:
         words = say(
             "waveform_words",
             seconds=f"{one.seconds:.1f}",
@@ -73,12 +73,12 @@ def waveform(one: audio.Sound, path: Path) -> None:
     layout.chart(figure, words, rows, "waveform")
 
 
-def log_mel(one: audio.Sound, path: Path) -> None:
+def log_mel(one: Sound, path: Path) -> None:
     """Loudness over time and pitch."""
     st.markdown(say("log_mel_lead"))
     decibels, centres = (
         computed(str(path), path.stat().st_mtime, "log_mel"),
-        audio_features.compute_band_centers(audio_features.LogMel()),
+        compute_band_centers(LogMel()),
     )
     if not len(decibels):
         st.info(say("too_short"), icon=":material/info:")
@@ -113,7 +113,7 @@ def highest(decibels: np.ndarray, centres: np.ndarray) -> float:
     return float(centres[np.flatnonzero(peaks >= peaks.max() - 40)[-1]])
 
 
-def mfcc(one: audio.Sound, path: Path) -> None:
+def mfcc(one: Sound, path: Path) -> None:
     """Timbre in thirteen numbers, each against its own mean."""
     st.markdown(say("mfcc_lead"))
     values = computed(str(path), path.stat().st_mtime, "mfcc")
@@ -136,10 +136,10 @@ def mfcc(one: audio.Sound, path: Path) -> None:
 @st.cache_resource(max_entries=12, show_spinner=False)
 def computed(path: str, changed: float, kind: str) -> np.ndarray:
     """The features of the beginning of a sound, by the same code that trains, [shape=(n_frames, n_bins)]."""
-    return audio_features.FEATURE_KINDS[kind](sample_rate=RATE).compute(heard(path, changed).y)
+    return FEATURE_KINDS[kind](sample_rate=RATE).compute(heard(path, changed).y)
 
 
-def by_librosa(one: audio.Sound, path: Path) -> None:
+def by_librosa(one: Sound, path: Path) -> None:
     """Tempo, chroma and spectral centroid, as librosa finds them."""
     st.markdown(say("librosa_lead"))
     try:
@@ -160,7 +160,7 @@ def by_librosa(one: audio.Sound, path: Path) -> None:
     brightness(one, centroid)
 
 
-def brightness(one: audio.Sound, centroid: np.ndarray) -> None:
+def brightness(one: Sound, centroid: np.ndarray) -> None:
     """The spectral centroid along time."""
     st.markdown(say("centroid_lead"))
     at = np.array_split(centroid, max(1, min(len(centroid), int(np.ceil(one.seconds)))))
@@ -180,7 +180,7 @@ def found_by_librosa(path: str, changed: float) -> tuple[float, np.ndarray, np.n
     """Tempo in beats a minute, chroma [shape=(n, 12)] and spectral centroid in Hz [shape=(n,)]."""
     import librosa
 
-    y = audio.pad_audio(heard(path, changed).y, 2048)
+    y = pad_audio(heard(path, changed).y, 2048)
     tempo = float(np.atleast_1d(librosa.feature.tempo(y=y, sr=RATE))[0])
     chroma = librosa.feature.chroma_stft(y=y, sr=RATE, tuning=0.0).T
     centroid = librosa.feature.spectral_centroid(y=y, sr=RATE).T

@@ -8,7 +8,7 @@ from dashboard import datasets, layout, runs
 from dashboard.app_pages.data import balance, example, excluded, findings, lengths, splits, summary, tables
 from dashboard.app_pages.data.tables import Chosen
 from dashboard.runs import Entry
-from musicml.utils.errors import InputError
+from musicml.utils import InputError
 
 say = layout.begin("data")
 

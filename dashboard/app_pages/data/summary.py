@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard import layout
 from dashboard.app_pages.data import tables
 from dashboard.app_pages.data.tables import Chosen
-from musicml.data.datasets.base import Dataset
+from musicml.data.datasets import Dataset
 
 say = layout.Saying("data")
 

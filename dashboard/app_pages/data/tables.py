@@ -12,9 +12,9 @@ import streamlit as st
 from dashboard import runs
 from dashboard.datasets import Shelf
 from dashboard.runs import Entry
-from musicml.data.datasets.base import SPLITS, Dataset
-from musicml.data.io import decoders, images
-from musicml.utils.errors import InputError
+from musicml.data.datasets import SPLITS, Dataset
+from musicml.data.io import load_image, open_stream
+from musicml.utils import InputError
 
 MEASURED = 500  # files whose length is read, at most
 SIDES = (*SPLITS, "")  # to be on none has no name
@@ -119,7 +119,7 @@ def measured(key: tuple, _chosen: Chosen) -> tuple[np.ndarray, int]:
 def seconds_of(path: Path) -> float:
     """How long a sound claims to be, by its header alone; 0 where that can't be told."""
     try:
-        with decoders.open_stream(path, path.name) as (stream, _, _):
+        with open_stream(path, path.name) as (stream, _, _):
             return stream.claimed / stream.sample_rate
     except (InputError, OSError):
         return 0.0
@@ -128,7 +128,7 @@ def seconds_of(path: Path) -> float:
 @st.cache_data(max_entries=200, show_spinner=False)
 def extent(path: str, changed: float) -> tuple[int, int]:
     """Height and width of a picture, pixels."""
-    return images.load_image(path).pixels.shape[:2]
+    return load_image(path).pixels.shape[:2]
 
 
 def of_the_run(one: Entry) -> list[tuple[str, str]]:

@@ -12,10 +12,10 @@ import streamlit as st
 
 from dashboard import datasets, media, runs
 from dashboard.runs import Entry
-from musicml.data.io import audio, decoders, images
-from musicml.experiment.run import Run
-from musicml.features import spectrogram_image
-from musicml.utils.errors import make_printable
+from musicml.data.io import load_audio, load_image, open_stream
+from musicml.experiment import Run
+from musicml.features import is_image_source
+from musicml.utils import make_printable
 
 SHOWN = "asking-shown"  # where a session keeps what it shows
 RECORDING = "the recording"  # as the package calls it, so that its sentences can be translated
@@ -55,7 +55,7 @@ class Asked:
 
 def is_picture(file: Asked) -> bool:
     """Whether a file is a picture by its content, where a run takes sounds too."""
-    return spectrogram_image.is_image_source(file.content(), file.name)
+    return is_image_source(file.content(), file.name)
 
 
 def playable(file: Asked) -> tuple[bytes, str, bool]:
@@ -67,7 +67,7 @@ def playable(file: Asked) -> tuple[bytes, str, bool]:
         If it can't be read.
     """
     content = file.content()
-    with decoders.open_stream(content, file.title) as (_, _, kind):
+    with open_stream(content, file.title) as (_, _, kind):
         if kind in PLAYED:
             return content, PLAYED[kind], True
     played, whole = latest(f"wav {file.key}", lambda: beginning(content, file.title))
@@ -76,7 +76,7 @@ def playable(file: Asked) -> tuple[bytes, str, bool]:
 
 def beginning(content: bytes, name: str) -> tuple[bytes, bool]:
     """The first half minute of a sound as a wav file, and whether that is all of it."""
-    sound = audio.load_audio(content, 22_050, media.PLAYED_SECONDS, name)
+    sound = load_audio(content, 22_050, media.PLAYED_SECONDS, name)
     return media.as_wav(sound.y, sound.sample_rate), sound.seconds < media.PLAYED_SECONDS - 0.01
 
 
@@ -92,7 +92,7 @@ def thumbnail(file: Asked) -> np.ndarray:
     def made() -> np.ndarray:
         from PIL import Image
 
-        image = Image.fromarray(images.load_image(file.content(), file.title).pixels)
+        image = Image.fromarray(load_image(file.content(), file.title).pixels)
         image.thumbnail((media.SIDE, media.SIDE))
         return np.asarray(image)
 

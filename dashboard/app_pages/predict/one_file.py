@@ -15,7 +15,7 @@ from dashboard.app_pages.predict.results import Answer
 from dashboard.charts import prediction as answer_charts
 from dashboard.charts import timeline
 from dashboard.runs import Entry
-from musicml.inference.predictor import Prediction
+from musicml.inference import Prediction
 
 MOST_BARS = 8
 

@@ -11,7 +11,7 @@ from dashboard.app_pages.predict import batch, inputs, one_file, predictors, res
 from dashboard.app_pages.predict.files import Asked
 from dashboard.app_pages.predict.results import Answer
 from dashboard.runs import Entry
-from musicml.inference.predictor import Prediction
+from musicml.inference import Prediction
 
 MOST_FILES = 100  # of one batch
 

@@ -12,11 +12,10 @@ import streamlit as st
 
 from dashboard import runs
 from dashboard.runs import Entry
-from musicml.data.io import audio, images
-from musicml.experiment.run import Run
-from musicml.inference.manifest import Manifest
-from musicml.inference.predictor import Predictor
-from musicml.utils.errors import InputError
+from musicml.data.io import AUDIO_SUFFIXES, IMAGE_SUFFIXES
+from musicml.experiment import Run
+from musicml.inference import Manifest, Predictor
+from musicml.utils import InputError
 
 TAKES = {"pixels": ("picture",), "spectrogram": ("sound", "picture")}  # by kind of features; the others take sound
 KEPT = 4  # models held at a time; a large one takes half a gigabyte
@@ -47,8 +46,8 @@ def takes(one: Entry) -> tuple[str, ...]:
 def suffixes(kinds: Sequence[str]) -> list[str]:
     """What an upload may be called; the kinds at the end leave it to the Predictor to tell what a file really is."""
     names = {
-        "sound": (*sorted(audio.AUDIO_SUFFIXES), "audio/*"),
-        "picture": (*sorted(images.IMAGE_SUFFIXES), "image/*"),
+        "sound": (*sorted(AUDIO_SUFFIXES), "audio/*"),
+        "picture": (*sorted(IMAGE_SUFFIXES), "image/*"),
     }
     return [name for kind in kinds for name in names[kind]]
 

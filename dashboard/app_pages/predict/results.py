@@ -12,8 +12,8 @@ import streamlit as st
 from dashboard.app_pages.predict import files, predictors, saliency
 from dashboard.app_pages.predict.files import Asked
 from dashboard.runs import Entry
-from musicml.inference.predictor import Prediction
-from musicml.utils.errors import InputError
+from musicml.inference import Prediction
+from musicml.utils import InputError
 
 ANSWERS = "asking-answers"  # where a session keeps them
 MISHAP = "fault"  # what stands for an answer where we failed, not the file

@@ -15,8 +15,8 @@ from dashboard import media
 from dashboard.app_pages.predict import predictors
 from dashboard.app_pages.predict.files import Asked
 from dashboard.runs import Entry
-from musicml.features import audio_features
-from musicml.utils.errors import InputError
+from musicml.features import compute_band_centers
+from musicml.utils import InputError
 
 LOOKS = "asking-looks"  # where a session keeps them
 MOST_LOOKS = 6  # explanations that a session keeps
@@ -73,11 +73,11 @@ def look(one: Entry, file: Asked, label: str) -> Looked:
     InputError
         If the run knows no such class, or what explains it is not installed.
     """
-    from musicml.inference import explain
+    from musicml.inference import explain_prediction
 
     with EXPLAINING:
         try:
-            found = explain.explain_prediction(predictors.predictor(one), file.content(), label, name=file.name)
+            found = explain_prediction(predictors.predictor(one), file.content(), label, name=file.name)
         except ImportError as error:
             raise InputError(
                 f"the model of {one.name} needs a package that is not installed ({error}): install musicml's extra "
@@ -97,16 +97,16 @@ def looked(one: Entry, file: Asked, label: str) -> Looked | None:
 
 def condensed(found: Any) -> Looked:
     """An explanation as small as it is shown."""
-    from musicml.inference.explain import overlay
+    from musicml.inference import DECIBELS, draw_overlay
 
     method = METHODS[found.method]
     if found.frame_seconds is None:
         y, x = found.peak
         height, width = found.map.shape
         peak = ((x + 0.5) / width, (y + 0.5) / height) if found.map.any() else None
-        return Looked(found.label, method, found.seen, percent(found.map), overlay.draw_overlay(found), peak=peak)
-    loudness = np.clip((found.seen - found.seen.max()) / overlay.DECIBELS + 1, 0, 1)
-    hertz = audio_features.compute_band_centers(found.settings)
+        return Looked(found.label, method, found.seen, percent(found.map), draw_overlay(found), peak=peak)
+    loudness = np.clip((found.seen - found.seen.max()) / DECIBELS + 1, 0, 1)
+    hertz = compute_band_centers(found.settings)
     bins = hertz if len(hertz) == found.map.shape[1] else None
     frame, strongest = found.peak
     return Looked(
@@ -153,15 +153,14 @@ def explains_slowly(one: Entry) -> bool:
 @st.cache_data(max_entries=100, show_spinner=False)
 def needs_keras(path: str, changed: tuple[float, ...]) -> bool:
     """Whether a run's explanations come from Keras; the others come from its exported model."""
-    from musicml.inference import explain
-    from musicml.inference.explain import class_activation
+    from musicml.inference import is_fine_map, is_recurrent_run
 
     asked = predictors.kept(path, changed)
     if asked.serving.model["file"] == "model.skops":
         return False
-    if asked.serving.clip["n_frames"] is not None and explain.is_recurrent_run(asked):
+    if asked.serving.clip["n_frames"] is not None and is_recurrent_run(asked):
         return False
     maps, shape = asked.model().maps, asked.run.read("layers.json")[0]["output_shape"]
     if maps is None:
         return True
-    return not class_activation.is_fine_map(maps(np.zeros((1, *shape), np.float32)).shape[1:3], tuple(shape[:2]))
+    return not is_fine_map(maps(np.zeros((1, *shape), np.float32)).shape[1:3], tuple(shape[:2]))

@@ -11,7 +11,7 @@ from dashboard.app_pages.predict.files import Asked
 from dashboard.app_pages.predict.saliency import Looked
 from dashboard.charts import prediction as answer_charts
 from dashboard.runs import Entry
-from musicml.inference.predictor import Prediction
+from musicml.inference import Prediction
 
 say = layout.Saying("predict")
 

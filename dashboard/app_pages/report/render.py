@@ -16,7 +16,7 @@ import streamlit as st
 
 from dashboard import runs
 from dashboard.runs import Entry
-from musicml.reports import render_html, report
+from musicml.reports import build_document, to_html, write_report
 
 ONE_AT_A_TIME = threading.Lock()
 FILES = ("run.json", "report.json", "predictions.csv", "history.csv", "layers.json", "split.csv")
@@ -58,7 +58,7 @@ def page(chosen: Sequence[Entry], language: str) -> str:
 def made(paths: tuple[str, ...], changed: tuple, language: str, _runs: list) -> str:
     """As `page`."""
     wake()
-    return render_html.to_html(report.build_document(_runs, language))
+    return to_html(build_document(_runs, language))
 
 
 def file(chosen: Sequence[Entry], name: str, language: str, card: bool = False) -> bytes:
@@ -70,7 +70,7 @@ def file(chosen: Sequence[Entry], name: str, language: str, card: bool = False) 
         As `page`.
     """
     with tempfile.TemporaryDirectory() as folder:
-        return report.write_report([one.run for one in chosen], Path(folder) / name, language, card)[0].read_bytes()
+        return write_report([one.run for one in chosen], Path(folder) / name, language, card)[0].read_bytes()
 
 
 def archive(chosen: Sequence[Entry], name: str, language: str) -> bytes:
@@ -83,6 +83,6 @@ def archive(chosen: Sequence[Entry], name: str, language: str) -> bytes:
     """
     packed = io.BytesIO()
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
-        for path in report.write_report([one.run for one in chosen], Path(folder) / name, language):
+        for path in write_report([one.run for one in chosen], Path(folder) / name, language):
             target.write(path, path.relative_to(folder).as_posix())
     return packed.getvalue()

@@ -9,9 +9,9 @@ import streamlit as st
 from dashboard import layout, runs
 from dashboard.app_pages.run import formatting
 from dashboard.runs import Entry
-from musicml.data.splits import splitting
-from musicml.experiment.run import Run
-from musicml.utils.errors import InputError
+from musicml.data.splits import is_ungrouped_split
+from musicml.experiment import Run
+from musicml.utils import InputError
 
 SIDES = ("train", "val", "test")
 
@@ -56,7 +56,7 @@ def sides(one: Entry) -> None:
         st.markdown(say("folds", n=one.split["folds"], files=one.split.get("test")))
     layout.table(rows, "run-sides")
     kind = one.settings("data").get("split", "official")
-    apart = splitting.is_ungrouped_split(bool(one.data.get("as_published")), kind)
+    apart = is_ungrouped_split(bool(one.data.get("as_published")), kind)
     st.caption(say("groups_words_none" if apart else "groups_words"))
 
 

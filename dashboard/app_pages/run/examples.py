@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard import layout, media, runs
 from dashboard.runs import Entry
-from musicml.evaluation import metrics
+from musicml.evaluation import apply_thresholds
 
 say = layout.Saying("run")
 
@@ -52,9 +52,7 @@ def judged(one: Entry, table: Any) -> tuple[np.ndarray, np.ndarray]:
     """
     thresholds = runs.thresholds(one) if table.task == "multi" else []
     seen = ~np.isnan(table.targets)
-    right = ~(seen & (metrics.apply_thresholds(table.scores, table.task, thresholds) != (table.targets > 0.5))).any(
-        axis=1
-    )
+    right = ~(seen & (apply_thresholds(table.scores, table.task, thresholds) != (table.targets > 0.5))).any(axis=1)
     if table.task == "single":
         return right, table.scores.max(axis=1)
     return right, np.where(seen, np.abs(table.scores - np.asarray(thresholds)), np.inf).min(axis=1)

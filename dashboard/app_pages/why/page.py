@@ -10,8 +10,7 @@ import streamlit as st
 from dashboard import layout
 from dashboard.app_pages.why import replication_results
 from dashboard.charts import metric_dots
-from musicml.data import published_results
-from musicml.data.published_results import Reference
+from musicml.data import Reference, get_reference
 
 KINDS = ("published", *replication_results.FIGURE)
 REPLAYED = ("pictures_resnet50", "gtzan_cnn", "gtzan_gru", "sounds_resnet50", "openmic_cnn")
@@ -29,7 +28,7 @@ def show() -> None:
         st.session_state[layout.ORIGIN] = "mixed"  # the published figures are of real data
         st.warning(say("sample"), icon=":material/science:")
     for number, name in enumerate(REPLAYED, 1):
-        story(number, published_results.get_reference(name), kept.get(name), any(one in kept for one in REPLAYED))
+        story(number, get_reference(name), kept.get(name), any(one in kept for one in REPLAYED))
 
 
 def story(number: int, known: Reference, replay: Mapping[str, Any] | None, any_replayed: bool) -> None:

@@ -9,8 +9,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import runs
-from musicml.utils import files
-from musicml.utils.errors import InputError
+from musicml.utils import InputError, read_json
 
 FIGURE = ("replayed", "honest")
 
@@ -28,7 +27,7 @@ def read(paths: tuple[tuple[str, float], ...]) -> Mapping[str, Mapping[str, Any]
     found: dict[str, Mapping[str, Any]] = {}
     for path, _ in paths:
         try:
-            kept = files.read_json(Path(path))
+            kept = read_json(Path(path))
         except (InputError, OSError, ValueError):
             continue
         rows = kept.get("replays") if isinstance(kept, dict) else None

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from musicml.data import file_digests
+from musicml.data import CACHE_FOLDER
 from musicml.data.audit import (
     duplicate_findings,
     duplicates,
@@ -24,9 +24,8 @@ from musicml.data.audit import (
     scan,
 )
 from musicml.data.audit.findings import WEIGHTS, Audit, AuditFinding, DuplicatePair
-from musicml.data.datasets.base import Dataset
-from musicml.utils import files
-from musicml.utils.errors import InputError
+from musicml.data.datasets import Dataset
+from musicml.utils import InputError, write_json
 
 __all__ = [
     "FOLDER",
@@ -93,10 +92,10 @@ def find_clusters(dataset: Dataset, store_root: Path, say: Callable[[str], None]
 def audit_and_save(dataset: Dataset, data_root: Path, say: Callable[[str], None] = print) -> Audit:
     """`audit` with the store of a data root, written to where `read_saved` finds it."""
     found, path = (
-        audit_dataset(dataset, Path(data_root) / file_digests.CACHE_FOLDER, say),
+        audit_dataset(dataset, Path(data_root) / CACHE_FOLDER, say),
         get_audit_path(data_root, dataset),
     )
-    files.write_json(path, found.as_table())
+    write_json(path, found.as_table())
     for other in path.parent.glob(f"{glob.escape(path.stem.rpartition('-')[0])}-*.json"):  # of the files as they were
         if other != path:
             other.unlink(missing_ok=True)

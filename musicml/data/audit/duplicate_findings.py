@@ -9,7 +9,7 @@ from musicml.data.audit import audio_matching
 from musicml.data.audit.duplicates import Pairs
 from musicml.data.audit.findings import AuditFinding, DuplicatePair
 from musicml.data.audit.scan import Look
-from musicml.data.datasets.base import Dataset
+from musicml.data.datasets import Dataset
 
 LOOK_ALIKES = 10  # pairs that are told, the likeliest
 NONE_NEAR = {

@@ -14,8 +14,8 @@ from typing import NamedTuple
 from musicml.data.audit import audio_fingerprint, audio_matching, image_alignment, image_hash
 from musicml.data.audit.findings import DuplicatePair
 from musicml.data.audit.scan import VERSION, Look
-from musicml.data.datasets.base import Dataset, Example
-from musicml.utils import files, parallel
+from musicml.data.datasets import Dataset, Example
+from musicml.utils import ProgressLog, open_parallel_map, write_json
 
 WHOLE = 10  # examples of equal content, up to which all their pairs are told
 POOL_FROM = 200  # pairs of pictures to lay over each other: below, starting processes takes longer than they save
@@ -68,7 +68,7 @@ def compared(
     compare = sounds if kind == "sound" else pictures
     found = compare([marks[name] for name in names], say)
     rows = [(names[first], names[second], same, how) for first, second, same, how in found]
-    files.write_json(path, rows)
+    write_json(path, rows)
     return rows
 
 
@@ -124,8 +124,8 @@ def pictures(marks: Sequence[bytes], say: Callable[[str], None]) -> Iterator[tup
     say(f"audit: comparing {len(marks)} pictures")
     proposed = image_hash.candidates([image_hash.unpacked(one) for one in marks])
     jobs = [(marks[one.first], marks[one.second], one.mirrored) for one in proposed]
-    progress, judged = parallel.ProgressLog(len(jobs), say), []
-    with parallel.open_parallel_map(len(jobs), POOL_FROM) as run:
+    progress, judged = ProgressLog(len(jobs), say), []
+    with open_parallel_map(len(jobs), POOL_FROM) as run:
         for n_done, (one, fits) in enumerate(zip(proposed, run(image_alignment.fit_marks, jobs), strict=True)):
             progress.at(n_done)
             if fits >= image_alignment.ALIKE or one.bits <= RESEMBLING:

@@ -10,7 +10,7 @@ import numpy as np
 
 from musicml.data.audit.findings import AuditFinding
 from musicml.data.audit.scan import Look
-from musicml.data.datasets.base import Dataset, Example
+from musicml.data.datasets import Dataset, Example
 
 SILENT = 1e-3  # -60 dB of full scale
 CLIPPED = 0.001  # share of the samples at full scale

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from musicml.data.audit.findings import AuditFinding
-from musicml.data.datasets.base import Dataset
+from musicml.data.datasets import Dataset
 
 
 def findings(dataset: Dataset) -> Iterator[AuditFinding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from musicml.data.audit.findings import AuditFinding
-from musicml.data.datasets.base import Dataset
+from musicml.data.datasets import Dataset
 
 
 def finding(dataset: Dataset) -> AuditFinding:

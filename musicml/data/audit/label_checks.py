@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from musicml.data.audit.findings import AuditFinding
-from musicml.data.datasets.base import SPLITS, Dataset
-from musicml.utils.stats import compute_wilson_interval
+from musicml.data.datasets import SPLITS, Dataset
+from musicml.utils import compute_wilson_interval
 
 SIDES = {"train": "training", "val": "validation", "test": "test"}
 UNEVEN = 1.5  # times more examples in the largest class than in the smallest

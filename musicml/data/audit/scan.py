@@ -17,12 +17,22 @@ from typing import Any
 
 import numpy as np
 
-from musicml.data import file_digests
+from musicml.data import digest_examples
 from musicml.data.audit import audio_fingerprint, image_hash
-from musicml.data.datasets.base import Dataset, Example
-from musicml.data.io import audio, decoders, images
-from musicml.utils import files, parallel, terminal
-from musicml.utils.errors import InputError, make_printable
+from musicml.data.datasets import Dataset, Example
+from musicml.data.io import (
+    FULL_SCALE,
+    MAX_SECONDS,
+    check_completeness,
+    check_extension,
+    check_truncated,
+    compute_max_frames,
+    decode_audio,
+    load_image,
+    make_resampler,
+    open_stream,
+)
+from musicml.utils import InputError, ProgressLog, make_printable, open_parallel_map, suppress_stderr, write_atomically
 
 VERSION = 1  # raise it whenever a look changes
 BATCH = 256  # looks in a file
@@ -81,7 +91,7 @@ def keys_of(dataset: Dataset, root: Path) -> dict[str, str]:
     endings = {example.id: example.path.suffix.lower() for example in there.examples}
     return {
         name: f"{digest}{endings[name] or '.'}"
-        for name, digest in file_digests.digest_examples(there, root)
+        for name, digest in digest_examples(there, root)
         if not digest.startswith("unread:")
     }
 
@@ -96,9 +106,9 @@ def look_at_all(fresh: dict[str, Example], kind: str, home: Path, say: Callable[
     """Look at files and keep what they show, a batch at a time: a second try goes on where the first was stopped."""
     jobs = [(kind, str(example.path), example.id) for example in fresh.values()]
     say(f"audit: looking at {len(jobs)} files, once")
-    progress, found, batch = parallel.ProgressLog(len(jobs), say), {}, {}
+    progress, found, batch = ProgressLog(len(jobs), say), {}, {}
     passing: dict[str, Look] = {}
-    with parallel.open_parallel_map(len(jobs), POOL_FROM[kind]) as run:
+    with open_parallel_map(len(jobs), POOL_FROM[kind]) as run:
         for key, look in zip(fresh, run(look_at, jobs), strict=True):
             (passing if look.facts.get("error") == CLOSED else batch)[key] = look  # a disk may answer the next time
             progress.at(len(found) + len(batch))
@@ -111,7 +121,7 @@ def look_at_all(fresh: dict[str, Example], kind: str, home: Path, say: Callable[
 def look_at(job: tuple[str, str, str]) -> Look:
     """Look at one file: its kind, its path and what to call it."""
     kind, path, name = job
-    with terminal.suppress_stderr():  # libraries write to the terminal about damaged files
+    with suppress_stderr():  # libraries write to the terminal about damaged files
         try:
             return look_at_sound(Path(path), name) if kind == "sound" else look_at_picture(Path(path), name)
         except InputError as error:
@@ -122,13 +132,11 @@ def look_at(job: tuple[str, str, str]) -> Look:
 
 def look_at_sound(path: Path, name: str) -> Look:
     """Hear a sound block by block: its landmarks, and what is wrong with it."""
-    with decoders.open_stream(path, name) as (stream, file, kind):
+    with open_stream(path, name) as (stream, file, kind):
         heard = Hearing(stream.sample_rate)
-        n_samples, n_frames, _ = audio.decode_audio(stream, None, audio.MAX_SECONDS, name, heard.take)
-        long = n_frames >= audio.compute_max_frames(stream, audio.MAX_SECONDS)
-        lacking = audio.check_completeness(stream, n_frames, audio.MAX_SECONDS, name) or audio.check_truncated(
-            file, kind
-        )
+        n_samples, n_frames, _ = decode_audio(stream, None, MAX_SECONDS, name, heard.take)
+        long = n_frames >= compute_max_frames(stream, MAX_SECONDS)
+        lacking = check_completeness(stream, n_frames, MAX_SECONDS, name) or check_truncated(file, kind)
         facts = {
             "seconds": round(n_samples / stream.sample_rate, 4),
             "sample_rate": stream.sample_rate,
@@ -137,7 +145,7 @@ def look_at_sound(path: Path, name: str) -> Look:
             "full": round(heard.full / n_samples, 6),
             "cut": bool(lacking) and not long,
             "long": bool(lacking) and long,
-            "warnings": decoders.check_extension(name, kind),
+            "warnings": check_extension(name, kind),
         }
     return Look(facts, audio_fingerprint.find(heard.whole()).tobytes())
 
@@ -147,13 +155,13 @@ class Hearing:
 
     def __init__(self, sample_rate: int):
         self.peak, self.full, self.parts = 0.0, 0, []
-        self.resample = audio.make_resampler(sample_rate, audio_fingerprint.SAMPLE_RATE)
+        self.resample = make_resampler(sample_rate, audio_fingerprint.SAMPLE_RATE)
 
     def take(self, block: np.ndarray) -> None:
         """Hear the next samples, [shape=(n,)], n > 0."""
         loud = np.abs(block)
         self.peak = max(self.peak, float(loud.max()))
-        self.full += int(np.count_nonzero(loud >= audio.FULL_SCALE))
+        self.full += int(np.count_nonzero(loud >= FULL_SCALE))
         self.parts.append(self.resample(block, False))
 
     def whole(self) -> np.ndarray:
@@ -163,7 +171,7 @@ class Hearing:
 
 def look_at_picture(path: Path, name: str) -> Look:
     """See a picture: its marks, and what is odd about it."""
-    picture = images.load_image(path, name)
+    picture = load_image(path, name)
     height, width, _ = picture.pixels.shape
     facts = {"width": width, "height": height, "warnings": list(picture.warnings)}
     return Look(facts, image_hash.marks(picture.pixels))
@@ -177,7 +185,7 @@ def kept(batch: dict[str, Look], home: Path) -> dict[str, Look]:
     if batch:
         name = hashlib.blake2b("".join(batch).encode(), digest_size=12).hexdigest()
         marks = [np.frombuffer(look.marks, np.uint8) for look in batch.values()]
-        with files.write_atomically(home / f"{name}.npz") as temporary:
+        with write_atomically(home / f"{name}.npz") as temporary:
             np.savez(
                 temporary,
                 facts=np.array(json.dumps([[digest, look.facts] for digest, look in batch.items()])),

@@ -1,1 +1,25 @@
 """The data sets, one file each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from musicml.utils.lazy import export_lazily
+
+if TYPE_CHECKING:
+    from musicml.data.datasets.base import SPLITS, Dataset, Example, Excluded, Repair, list_visible_folders
+    from musicml.data.datasets.loading import (
+        DATASET_NAMES,
+        find_dataset_folder,
+        load_dataset,
+        load_folder,
+        reload_dataset,
+    )
+
+__getattr__, __dir__, __all__ = export_lazily(
+    __name__,
+    {
+        "base": ["Dataset", "Example", "Excluded", "Repair", "SPLITS", "list_visible_folders"],
+        "loading": ["DATASET_NAMES", "find_dataset_folder", "load_dataset", "load_folder", "reload_dataset"],
+    },
+)

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from musicml.utils import files
-from musicml.utils.errors import InputError
+from musicml.utils import InputError, read_json
 
 SPLITS = ("train", "val", "test")
 
@@ -206,4 +205,4 @@ def find_path(root: Path, *names: str) -> Path:
 def read_source(root: Path) -> dict:
     """What SOURCE.json in the data set's folder says of where it came from; its folder's name where there is none."""
     path = root / "SOURCE.json"
-    return files.read_json(path) if path.is_file() else {"source": "placed by hand", "sample": False}
+    return read_json(path) if path.is_file() else {"source": "placed by hand", "sample": False}

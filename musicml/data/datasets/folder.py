@@ -20,9 +20,8 @@ from musicml.data.datasets.base import (
     list_visible_folders,
     read_source,
 )
-from musicml.data.io import audio, images
-from musicml.utils import files
-from musicml.utils.errors import InputError
+from musicml.data.io import AUDIO_SUFFIXES, IMAGE_SUFFIXES
+from musicml.utils import InputError, read_csv
 
 SIDES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
@@ -39,7 +38,7 @@ def load(root: Path) -> Dataset:
         raise InputError(f"a folder of class folders must be there to be read, and {root} is not: check the path.")
     classes = list(class_folders(root))
     kind = kind_of((path for _, folder in classes for path in list_visible_files(folder)), root)
-    suffixes = audio.AUDIO_SUFFIXES if kind == "sound" else images.IMAGE_SUFFIXES
+    suffixes = AUDIO_SUFFIXES if kind == "sound" else IMAGE_SUFFIXES
     groups = read_groups(root / "groups.csv")
     examples, excluded = [], unused(root, {folder for _, folder in classes})
     for side, folder in classes:
@@ -103,9 +102,9 @@ def unused(root: Path, classes: set[Path]) -> list[Excluded]:
 def kind_of(paths: Iterable[Path], root: Path) -> str:
     """`sound` or `picture`, whichever most of the files are."""
     endings = Counter(
-        "sound" if path.suffix.lower() in audio.AUDIO_SUFFIXES else "picture"
+        "sound" if path.suffix.lower() in AUDIO_SUFFIXES else "picture"
         for path in paths
-        if path.suffix.lower() in audio.AUDIO_SUFFIXES | images.IMAGE_SUFFIXES
+        if path.suffix.lower() in AUDIO_SUFFIXES | IMAGE_SUFFIXES
     )
     if not endings:
         raise InputError(
@@ -119,7 +118,7 @@ def read_groups(path: Path) -> dict[str, str]:
     """File → group, from a CSV with the columns `file` and `group`; nothing where there is no such file."""
     if not path.is_file():
         return {}
-    return {row["file"]: row["group"] for row in files.read_csv(path, "file", "group") if row["group"]}
+    return {row["file"]: row["group"] for row in read_csv(path, "file", "group") if row["group"]}
 
 
 def notes_on(groups: dict[str, str], examples: list[Example]) -> tuple[str, ...]:

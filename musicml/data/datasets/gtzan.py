@@ -22,7 +22,7 @@ from pathlib import Path, PurePosixPath
 
 from musicml.data.datasets import base
 from musicml.data.datasets.base import Dataset, Example, Repair
-from musicml.data.io import audio
+from musicml.data.io import AUDIO_SUFFIXES
 
 LISTS = {"train": "train_filtered.txt", "val": "valid_filtered.txt", "test": "test_filtered.txt"}
 ARTIST_INDEX = "GTZANindex_sturm.txt"
@@ -69,7 +69,7 @@ def load(root: Path, as_published: bool = False) -> Dataset:
 
 def sounds(folder: Path) -> list[Path]:
     """The sound files below a folder, sorted."""
-    return [path for path in base.list_visible_files(folder) if path.suffix.lower() in audio.AUDIO_SUFFIXES]
+    return [path for path in base.list_visible_files(folder) if path.suffix.lower() in AUDIO_SUFFIXES]
 
 
 def hidden_folders(tracks: Path) -> list[Path]:

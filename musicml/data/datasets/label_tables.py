@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from musicml.data.datasets.base import Excluded, list_visible_files
-from musicml.data.io import audio
-from musicml.utils import files
+from musicml.data.io import AUDIO_SUFFIXES
+from musicml.utils import read_csv
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def read_side(split: str, folder: Path, table: Path, classes: Mapping[str, str])
     ----------
     classes : class, as a row may write it → the class that this means
     """
-    on_disk = [path for path in list_visible_files(folder) if path.suffix.lower() in audio.AUDIO_SUFFIXES]
+    on_disk = [path for path in list_visible_files(folder) if path.suffix.lower() in AUDIO_SUFFIXES]
     rows, lost = read_rows(table, on_disk, classes)
     return Side(split, table.name, tuple(rows), tuple(lost), tuple(on_disk))
 
@@ -88,7 +88,7 @@ def read_rows(table: Path, on_disk: Iterable[Path], classes: Mapping[str, str]) 
     exact = {path.name: path for path in on_disk}
     folded = {name.lower(): exact[name] for name in sorted(exact, reverse=True)}
     rows, lost = [], []
-    for row in files.read_csv(table, "FileName", "Class"):
+    for row in read_csv(table, "FileName", "Class"):
         name, written = row["FileName"], row["Class"]
         path = exact.get(name) or folded.get(name.lower())
         if written not in classes:

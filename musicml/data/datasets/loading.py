@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from musicml.data.datasets.base import Dataset, Example, Excluded, Repair
-from musicml.utils.errors import InputError, suggest_names
+from musicml.utils import InputError, suggest_names
 
 __all__ = [
     "DATASET_NAMES",

@@ -21,8 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from musicml.data.datasets.base import Dataset, Example, Excluded, Repair, check_classes, find_path, read_source
-from musicml.utils import files
-from musicml.utils.errors import InputError
+from musicml.utils import InputError, read_csv, read_json
 
 Relevances = dict[str, dict[str, float]]  # clip → instrument → how sure its listeners were, in 0..1
 STAND_IN = "the VGGish features are a stand-in of the same shape, made from band energies"
@@ -33,14 +32,14 @@ ASKED = "voice"  # the one class whose judged clips the published system used
 def load(root: Path, as_published: bool = False) -> Dataset:
     """Load OpenMIC-2018 from `root`, with artists as groups and the official split."""
     home = find_path(root, "openmic-2018/audio", "audio").parent
-    order = files.read_json(find_path(home, "class-map.json"))
+    order = read_json(find_path(home, "class-map.json"))
     names = tuple(sorted(order, key=order.get))
     relevances = read_relevances(find_path(home, "openmic-2018-aggregated-labels.csv"))
     paths = {path.stem: path.relative_to(home).as_posix() for path in sorted((home / "audio").glob("*/*.ogg"))}
     excluded = left_out(relevances, paths, as_published)
     relevances = {key: cells for key, cells in relevances.items() if file_of(key) not in excluded}
     labels = read_as_published(relevances, names) if as_published else judged(relevances)
-    known = files.read_csv(find_path(home, "openmic-2018-metadata.csv"), "sample_key", "artist_id")
+    known = read_csv(find_path(home, "openmic-2018-metadata.csv"), "sample_key", "artist_id")
     artists = {row["sample_key"]: row["artist_id"] for row in known}
     sides = read_sides(home)
     examples = [
@@ -118,7 +117,7 @@ def faults_of(relevances: Relevances, names: tuple[str, ...]) -> list[str]:
 def read_relevances(path: Path) -> Relevances:
     """What the table of labels says of the judged cells; the others are in no row."""
     found: Relevances = defaultdict(dict)
-    for row in files.read_csv(path, "sample_key", "instrument", "relevance"):
+    for row in read_csv(path, "sample_key", "instrument", "relevance"):
         try:
             found[row["sample_key"]][row["instrument"]] = float(row["relevance"])
         except (TypeError, ValueError):

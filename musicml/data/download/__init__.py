@@ -1,1 +1,19 @@
 """Download the real data sets, or install them from a local archive."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from musicml.utils.lazy import export_lazily
+
+if TYPE_CHECKING:
+    from musicml.data.download.download import check_request, download_dataset
+    from musicml.data.download.sources import SOURCES
+
+__getattr__, __dir__, __all__ = export_lazily(
+    __name__,
+    {
+        "download": ["check_request", "download_dataset"],
+        "sources": ["SOURCES"],
+    },
+)

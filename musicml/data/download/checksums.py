@@ -12,7 +12,7 @@ from typing import Any
 from musicml.data.download import messages
 from musicml.data.download.messages import Wanted
 from musicml.data.download.sources import Source
-from musicml.utils import files
+from musicml.utils import write_json
 
 HASHES = "hashes.json"
 BLOCK = 1 << 20  # bytes
@@ -60,7 +60,7 @@ def compare(
         raise messages.changed(wanted, before.get("date"), str(before.get("sha256"))[:12], path)
     if before:
         say(f"{wanted.name} is another archive than on {before.get('date')}: {origin.host} has a newer version, likely")
-    files.write_json(path, known | {key: {"sha256": sha256, "bytes": n_bytes, "date": today()}})
+    write_json(path, known | {key: {"sha256": sha256, "bytes": n_bytes, "date": today()}})
 
 
 def read(path: Path) -> dict[str, Any]:

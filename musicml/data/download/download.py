@@ -21,7 +21,7 @@ from typing import Any
 from musicml.data.download import checksums, gtzan_lists, install
 from musicml.data.download.messages import Wanted
 from musicml.data.download.sources import SOURCES, Source
-from musicml.utils.errors import InputError, suggest_names
+from musicml.utils import InputError, suggest_names
 
 __all__ = ["SOURCES", "DownloadedDataset", "Source", "check_request", "download_dataset"]
 

@@ -11,8 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from musicml.data.download.messages import Wanted
-from musicml.utils import files
-from musicml.utils.errors import InputError
+from musicml.utils import InputError, write_bytes
 
 GITHUB = "https://raw.githubusercontent.com"
 SPLITS = "splits"
@@ -51,7 +50,7 @@ def bring(root: Path, archives: Path, say: Callable[[str], None] = print) -> Non
         page = f"https://github.com/{'/'.join(PLACES[name].split('/')[:2])}"
         wanted = Wanted(name, "GitHub", page, "--lists", " ".join(("musicml", "fetch", "gtzan")))
         web.bring(f"{GITHUB}/{PLACES[name]}", f"sha256:{SHA256[name]}", archives / name, wanted, say=say)
-        files.write_bytes(root / SPLITS / name, (archives / name).read_bytes())
+        write_bytes(root / SPLITS / name, (archives / name).read_bytes())
         (archives / name).unlink()
 
 
@@ -86,7 +85,7 @@ def check(root: Path, came: Path) -> None:
 def write(contents: dict[str, bytes], root: Path) -> None:
     """Write lists into `root/splits`, in place of any that are there."""
     for name, content in contents.items():
-        files.write_bytes(root / SPLITS / name, content)
+        write_bytes(root / SPLITS / name, content)
 
 
 def published(name: str, folder: Path) -> bytes:

@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from musicml.data.datasets.base import Dataset, list_visible_folders
+from musicml.data.datasets import Dataset, list_visible_folders
 from musicml.data.download import checksums, gtzan_lists
 from musicml.data.download.sources import SOURCES
-from musicml.utils import files
-from musicml.utils.errors import InputError
+from musicml.utils import InputError, os_error_to_input_error, write_json
 
 
 def there(folder: Path, name: str) -> bool:
@@ -38,7 +37,7 @@ def in_a_sentence(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        trouble = files.os_error_to_input_error(error, Path(error.filename or path))
+        trouble = os_error_to_input_error(error, Path(error.filename or path))
         if trouble is error:
             raise
         raise trouble from error
@@ -78,7 +77,7 @@ def held(folder: Path) -> Iterator[None]:
             lock.parent.mkdir(parents=True, exist_ok=True)
             file = open(lock, "w")
         except OSError as error:
-            raise files.os_error_to_input_error(error, folder) from error
+            raise os_error_to_input_error(error, folder) from error
         with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -118,7 +117,7 @@ def settle(
     home, dataset = recognised(temporary, folder.name, came, own_lists)
     n_files = sum(path.is_file() for path in home.rglob("*"))
     n_examples, whole = len(dataset.examples), SOURCES[folder.name].n_examples
-    files.write_json(home / "SOURCE.json", {**facts, "files": n_files, "examples": n_examples})
+    write_json(home / "SOURCE.json", {**facts, "files": n_files, "examples": n_examples})
     try:
         if folder.exists():
             folder.rmdir()  # it is empty, or `there` would have said so
@@ -129,7 +128,7 @@ def settle(
                 f"{folder} must hold {folder.name} or nothing, and holds something else (it came meanwhile): move it "
                 "away, and fetch again."
             ) from error
-        raise files.os_error_to_input_error(error, folder) from error
+        raise os_error_to_input_error(error, folder) from error
     say(f"{folder}: {folder.name}, {n_examples} examples")
     if n_examples < whole:
         say(f"{folder.name} has {whole} examples or more, and this copy {n_examples}: it is not the whole of it")

@@ -16,8 +16,7 @@ from pathlib import Path
 from musicml.data.download import archives, http_session, kaggle_credentials, messages
 from musicml.data.download.messages import Refused, Wanted
 from musicml.data.download.sources import Source
-from musicml.utils import files
-from musicml.utils.progress import ByteProgress
+from musicml.utils import ByteProgress, os_error_to_input_error
 
 LOOK = 0.5  # seconds between looks at how far it is
 SILENCE = 5 * http_session.READ  # seconds without a byte, after which it is ended
@@ -102,7 +101,7 @@ def trouble(wanted: Wanted, said: str, archive: Path) -> Exception:
     if OFFLINE.search(said):
         return messages.offline(wanted)
     if FULL.search(said):
-        return files.os_error_to_input_error(OSError(errno.ENOSPC, "No space left on device"), archive)
+        return os_error_to_input_error(OSError(errno.ENOSPC, "No space left on device"), archive)
     if CUT.search(said):
         return messages.cut(wanted, archive.stat().st_size if archive.exists() else 0, None)
     return messages.unwilling(wanted)

@@ -12,9 +12,7 @@ from typing import Any
 
 from musicml.data.download import archives, checksums, install
 from musicml.data.download.sources import Source
-from musicml.utils import files
-from musicml.utils.errors import InputError
-from musicml.utils.progress import ByteProgress
+from musicml.utils import ByteProgress, InputError, os_error_to_input_error
 
 BY_HAND = "given by hand"
 MACS = {".DS_Store", "__MACOSX"}
@@ -104,7 +102,7 @@ def copy(found: list[Path], given: Path, folder: Path, name: str, say: Callable[
                 shutil.copyfile(path, to)
                 progress.add(to.stat().st_size)
     except OSError as error:
-        raise files.os_error_to_input_error(error, folder) from error
+        raise os_error_to_input_error(error, folder) from error
 
 
 def below(folder: Path) -> Iterator[Path]:

@@ -9,8 +9,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from musicml.utils.errors import InputError
-from musicml.utils.progress import format_megabytes
+from musicml.utils import InputError, format_megabytes
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,7 @@ import requests
 from musicml.data.download.http_session import Ask
 from musicml.data.download.messages import Wanted
 from musicml.data.download.retry import TROUBLES, Tries, status_of
-from musicml.utils import files
-from musicml.utils.progress import ByteProgress
+from musicml.utils import ByteProgress, os_error_to_input_error, write_json
 
 # 15 digits are a petabyte; int() takes other scripts' digits too, and not any number of them
 RANGE = re.compile(r"bytes ([0-9]{1,15})-[0-9]{1,15}/([0-9]{1,15}|\*)")
@@ -75,7 +74,7 @@ class Part:
         # a weak tag does not promise the same bytes
         mark = tag if tag and not tag.startswith("W/") else headers.get("Last-Modified", "")
         self.mark, self.size = mark, size
-        files.write_json(self.note, {"mark": self.mark, "size": self.size})
+        write_json(self.note, {"mark": self.mark, "size": self.size})
 
 
 def bring(
@@ -105,7 +104,7 @@ def bring(
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise files.os_error_to_input_error(error, to) from error
+        raise os_error_to_input_error(error, to) from error
     part = Part.at(to.with_name(f"{to.name}.part"))
     tries, headers = Tries(wanted, part.have, say), {}
     with ByteProgress(wanted.name, say) as progress:
@@ -117,7 +116,7 @@ def bring(
             except TROUBLES as error:
                 trouble = error
             except OSError as error:
-                raise files.os_error_to_input_error(error, part.path) from None
+                raise os_error_to_input_error(error, part.path) from None
             if status_of(trouble) == 416:  # what is here is longer than what is there
                 part.discard()
             tries.rest(trouble, part.have, part.size)  # outside of except: no library's words come along

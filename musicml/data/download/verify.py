@@ -9,9 +9,7 @@ from pathlib import Path
 from musicml.data.download import archives, checksums, messages
 from musicml.data.download.messages import Wanted
 from musicml.data.download.sources import KAGGLE, Source
-from musicml.utils import files
-from musicml.utils.errors import InputError
-from musicml.utils.progress import format_megabytes
+from musicml.utils import InputError, format_megabytes, write_json
 
 ZENODO = "https://zenodo.org"
 SWELLS = 1.25  # what an archive unpacks to, about, as long as only its size is known; sound and pictures shrink little
@@ -51,7 +49,7 @@ class Archive:
     def keep(self) -> Archive:
         """Write down what is known of it."""
         facts = {"version": self.version, "licence": self.licence, "bytes": self.n_bytes}
-        files.write_json(self.note, facts | {"md5": self.md5, "sha256": self.sha256})
+        write_json(self.note, facts | {"md5": self.md5, "sha256": self.sha256})
         return self
 
     def discard(self) -> None:

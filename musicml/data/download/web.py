@@ -10,7 +10,7 @@ import pooch
 
 from musicml.data.download import http_session, messages, resumable
 from musicml.data.download.messages import Refused, Wanted
-from musicml.utils.errors import InputError
+from musicml.utils import InputError
 
 
 def bring(

@@ -25,7 +25,7 @@ from musicml.data.io.decoders import (
     get_display_name,
     open_stream,
 )
-from musicml.utils.errors import InputError, make_printable
+from musicml.utils import InputError, make_printable
 
 SILENT = 1e-4  # -80 dB of full scale
 FULL_SCALE = 0.999

@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from musicml.utils.errors import InputError
+from musicml.utils import InputError
 
 CHANNELS = (1, 8)
 SAMPLE_RATES = (4_000, 192_000)  # Hz

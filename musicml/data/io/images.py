@@ -24,7 +24,7 @@ from musicml.data.io.decoders import (
     get_display_name,
     match_signatures,
 )
-from musicml.utils.errors import InputError, make_printable
+from musicml.utils import InputError, make_printable
 
 MAX_PIXELS = 25_000_000
 MOST_SCANS = 100  # of a progressive JPEG, where a dozen are usual

@@ -1,1 +1,37 @@
 """Split data sets into train, val and test by group."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from musicml.utils.lazy import export_lazily
+
+if TYPE_CHECKING:
+    from musicml.data.splits.groups import check_lists, group_identical_files, is_ungrouped_split, merge_groups
+    from musicml.data.splits.splitting import (
+        FLATTERS,
+        FOLDS,
+        LISTED,
+        SPLIT_KINDS,
+        Split,
+        describe_fixed_split,
+        make_folds,
+        make_split,
+    )
+
+__getattr__, __dir__, __all__ = export_lazily(
+    __name__,
+    {
+        "groups": ["check_lists", "group_identical_files", "is_ungrouped_split", "merge_groups"],
+        "splitting": [
+            "FLATTERS",
+            "FOLDS",
+            "LISTED",
+            "SPLIT_KINDS",
+            "Split",
+            "describe_fixed_split",
+            "make_folds",
+            "make_split",
+        ],
+    },
+)

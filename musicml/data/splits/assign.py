@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from musicml.data.datasets.base import Dataset
+from musicml.data.datasets import Dataset
 
 TIE = 1e-3  # examples; more than what the shuffle adds
 

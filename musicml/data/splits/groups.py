@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from musicml.data.datasets.base import Dataset
-from musicml.utils.errors import InputError
+from musicml.data.datasets import Dataset
+from musicml.utils import InputError
 
 NEEDS = {"filtered": "fault-filtered lists", "artist": "an index of artists"}
 CURES = {"gtzan": "`musicml fetch gtzan` gets them, or `musicml fetch gtzan --lists DIR` takes yours."}

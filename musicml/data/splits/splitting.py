@@ -19,10 +19,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from musicml.data.datasets.base import SPLITS, Dataset, Excluded
+from musicml.data.datasets import SPLITS, Dataset, Excluded
 from musicml.data.splits.assign import assign
 from musicml.data.splits.groups import check_lists, group_identical_files, is_ungrouped_split, merge_groups, regroup
-from musicml.utils.errors import InputError
+from musicml.utils import InputError
 
 __all__ = [
     "FOLDS",

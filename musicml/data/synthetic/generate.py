@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from musicml.data.synthetic import gtzan, instrument_images, instrument_sounds, openmic
-from musicml.utils import files
-from musicml.utils.errors import InputError, suggest_names
+from musicml.utils import InputError, os_error_to_input_error, suggest_names, write_json
 
 GENERATOR = 1  # raise it whenever the content changes
 PROCESSES = 2  # at the most
@@ -122,12 +121,12 @@ def write_set(folder: Path, seed: int, scale: float, run: Callable) -> None:
     try:
         temporary.mkdir(parents=True)
         SETS[folder.name].write(temporary, seed, scale, run)
-        files.write_json(temporary / "SOURCE.json", source(folder.name, seed, scale))
+        write_json(temporary / "SOURCE.json", source(folder.name, seed, scale))
         if folder.exists():
             folder.rmdir()  # it is empty, or is_there would have refused it
         os.replace(temporary, folder)
     except OSError as error:
-        raise files.os_error_to_input_error(error, folder) from error
+        raise os_error_to_input_error(error, folder) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from musicml.data.synthetic import genres, synth
-from musicml.utils import files
+from musicml.utils import write_text
 
 SECONDS = 5.0
 SAMPLE_RATE = 22_050
@@ -127,7 +127,7 @@ def write_lists(folder: Path, tracks: Sequence[Track]) -> None:
     for track in tracks:
         artist = f" Artist {track.genre} {track.artist + 1}" if track.known else ""
         lines.append(f"{track.name} :::{artist} ::: Piece {track.number}")
-    files.write_text(folder / "GTZANindex_sturm.txt", "\n".join(lines) + "\n")
+    write_text(folder / "GTZANindex_sturm.txt", "\n".join(lines) + "\n")
     for side in ("train", *SHARES):
         listed = [f"{track.genre}/{track.name}\n" for track in tracks if track.side == side]
-        files.write_text(folder / f"{side}_filtered.txt", "".join(listed))
+        write_text(folder / f"{side}_filtered.txt", "".join(listed))

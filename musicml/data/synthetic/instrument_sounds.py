@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from musicml.data.synthetic import instruments, synth
-from musicml.utils import files
+from musicml.utils import write_bytes
 
 SAMPLE_RATE = 44_100
 SHORTEST, LONGEST = 1.5, 2.5
@@ -132,7 +132,7 @@ def write_tables(folder: Path, train: list[Recording], test: list[Recording]) ->
 def write_table(path: Path, rows: list[tuple[str, str]]) -> None:
     """Write one table, its lines ended as Windows ends them, like the real one's."""
     lines = ["FileName,Class", *(f"{name},{label}" for name, label in rows)]
-    files.write_bytes(path, "".join(f"{line}\r\n" for line in lines).encode())
+    write_bytes(path, "".join(f"{line}\r\n" for line in lines).encode())
 
 
 def write_recording(folder: Path, recording: Recording, seed: int) -> None:

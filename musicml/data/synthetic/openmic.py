@@ -21,7 +21,7 @@ import scipy.fft
 import soundfile
 
 from musicml.data.synthetic import instruments, synth
-from musicml.utils import files
+from musicml.utils import write_csv, write_json, write_text
 
 SECONDS = 10.0
 SAMPLE_RATE = 22_050
@@ -123,9 +123,9 @@ def labels(clips: Sequence[Clip], scale: float, rng: np.random.Generator) -> np.
 
 def write_tables(release: Path, clips: Sequence[Clip], features: np.ndarray, relevance: np.ndarray) -> None:
     """Write the class map, the label table, the metadata, the split and the arrays."""
-    files.write_json(release / "class-map.json", {name: column for column, name in enumerate(instruments.NAMES)})
+    write_json(release / "class-map.json", {name: column for column, name in enumerate(instruments.NAMES)})
     observed = np.argwhere(~np.isnan(relevance))
-    files.write_csv(
+    write_csv(
         release / "openmic-2018-aggregated-labels.csv",
         [
             {
@@ -138,7 +138,7 @@ def write_tables(release: Path, clips: Sequence[Clip], features: np.ndarray, rel
         ],
         ["sample_key", "instrument", "relevance", "num_responses"],
     )
-    files.write_csv(
+    write_csv(
         release / "openmic-2018-metadata.csv",
         [
             {
@@ -156,7 +156,7 @@ def write_tables(release: Path, clips: Sequence[Clip], features: np.ndarray, rel
     )
     for split in CLIPS:
         listed = "".join(f"{clip.key}\n" for clip in clips if clip.split == split)
-        files.write_text(release / "partitions" / f"split01_{split}.csv", listed)
+        write_text(release / "partitions" / f"split01_{split}.csv", listed)
     mask = ~np.isnan(relevance)
     np.savez(
         release / "openmic-2018.npz",

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from musicml.data.published_results import HONEST
+from musicml.data import HONEST
 from musicml.evaluation import metrics, predictions
 from musicml.evaluation.comparison import checks
 from musicml.evaluation.comparison.significance import (
@@ -22,7 +22,7 @@ from musicml.evaluation.comparison.significance import (
     correct_holm,
 )
 from musicml.evaluation.predictions import PredictionTable
-from musicml.experiment.run import Run
+from musicml.experiment import Run
 
 __all__ = [
     "Comparison",

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from musicml.evaluation.predictions import PredictionTable
-from musicml.experiment.run import Run
-from musicml.utils.errors import InputError
+from musicml.experiment import Run
+from musicml.utils import InputError
 
 
 def check_runs(members: Sequence[Run]) -> None:

@@ -12,19 +12,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from musicml.data import published_results
-from musicml.data.datasets import loading
-from musicml.data.published_results import Reference
+from musicml.data import Reference, get_reference
+from musicml.data.datasets import load_dataset
 from musicml.evaluation import as_published as published
 from musicml.evaluation import evaluate
 from musicml.evaluation.replication.summary import ReplicationRow, list_differences, write_sentences
-from musicml.experiment import config
-from musicml.experiment import run as runs
-from musicml.experiment.config import Experiment
-from musicml.experiment.run import Run
-from musicml.training import preparation, train
-from musicml.utils import terminal
-from musicml.utils.errors import InputError
+from musicml.experiment import Experiment, Run, list_runs, mark_abandoned, parse_changes, read_experiment
+from musicml.training import PROTOCOLS, compute_split_hash, prepare_data, train_experiment
+from musicml.utils import InputError, print_message
 
 FOLDER = Path("experiments") / "as_published"
 
@@ -71,7 +66,7 @@ def replicate(
     runs_root: Path,
     which: str = "auto",
     seed: int = 0,
-    say: Callable[[str], None] = terminal.print_message,
+    say: Callable[[str], None] = print_message,
 ) -> list[Replication]:
     """Train and score each recipe as it was published and its honest partner, and hold the two beside the original.
 
@@ -94,11 +89,11 @@ def replicate(
     paths = [find_recipe(name) for name in names] or sorted(FOLDER.glob("*.toml"))
     if not paths:
         raise InputError(f"{FOLDER} must hold the published protocols (*.toml) and holds none: name a file.")
-    recipes = [(path, config.read_experiment(path)) for path in paths]
+    recipes = [(path, read_experiment(path)) for path in paths]
     for path, recipe in recipes:
         if recipe.published is None:
             raise published.make_refusal(path.stem)
-        config.read_experiment(find_partner(path, recipe))  # a partner that is not there costs no training
+        read_experiment(find_partner(path, recipe))  # a partner that is not there costs no training
     return [
         replicate_or_error(path, recipe, Path(data_root), Path(runs_root), which, seed, say) for path, recipe in recipes
     ]
@@ -126,7 +121,7 @@ def replicate_or_error(
     except Exception as error:  # a fault of ours, or a device out of memory, ends one replay and not all
         words = (str(error) or type(error).__name__).splitlines()[0]
         say(f"{path.stem} failed: {words}")
-        runs.mark_abandoned(runs_root)
+        mark_abandoned(runs_root)
         return Replication(path.stem, recipe.published.reference, error=words)
     finally:
         gc.collect()
@@ -136,11 +131,11 @@ def replicate_one(
     path: Path, recipe: Experiment, data_root: Path, runs_root: Path, which: str, seed: int, say: Callable[[str], None]
 ) -> Replication:
     """One replay: both runs, had or made, and what they say beside the published figures."""
-    sample = loading.load_dataset(recipe.data.dataset, data_root, which, None, True).sample
+    sample = load_dataset(recipe.data.dataset, data_root, which, None, True).sample
     recipe = recipe.on_sample() if sample else recipe
-    honest = config.read_experiment(find_partner(path, recipe), config.parse_changes(recipe.published.changes), sample)
+    honest = read_experiment(find_partner(path, recipe), parse_changes(recipe.published.changes), sample)
     made = [get_or_train_run(one, data_root, runs_root, which, seed, say) for one in (recipe, honest)]
-    known = published_results.get_reference(recipe.published.reference)
+    known = get_reference(recipe.published.reference)
     rows = tuple(make_row(known, name, *made) for name in recipe.published.figures)
     reports = [run.read("report.json") for run in made]
     found = Replication(
@@ -169,26 +164,26 @@ def get_or_train_run(
     chosen: Experiment, data_root: Path, runs_root: Path, which: str, seed: int, say: Callable[[str], None]
 ) -> Run:
     """A whole run of an experiment: one that is there, or a new one."""
-    what = f"{chosen.name}, {train.PROTOCOLS[chosen.data.protocol]}"
+    what = f"{chosen.name}, {PROTOCOLS[chosen.data.protocol]}"
     held = find_run(chosen, data_root, runs_root, which, seed)
     if held is not None:
         say(f"{what}: {held.name} is there already")
         return held
     say(f"{what}: training")
-    run = train.train_experiment(chosen, data_root, runs_root, which, seed=seed, say=say)
+    run = train_experiment(chosen, data_root, runs_root, which, seed=seed, say=say)
     evaluate.evaluate_run(run, say=say)
     return run
 
 
 def find_run(chosen: Experiment, data_root: Path, runs_root: Path, which: str, seed: int) -> Run | None:
     """The latest whole run of the same experiment, settings, seed and data, down to the files' content."""
-    alike = [run for run in runs.list_runs(runs_root) if run.is_whole and is_run_of(run.facts(), chosen, seed)]
+    alike = [run for run in list_runs(runs_root) if run.is_whole and is_run_of(run.facts(), chosen, seed)]
     if not alike:
         return None
     as_published = chosen.data.protocol == "as_published"
-    dataset = loading.load_dataset(chosen.data.dataset, data_root, which, None, as_published)
-    material = preparation.prepare_data(chosen, dataset, data_root, seed, lambda words: None)
-    wanted = (preparation.compute_split_hash(material), material.dataset.hash(), material.features.key)
+    dataset = load_dataset(chosen.data.dataset, data_root, which, None, as_published)
+    material = prepare_data(chosen, dataset, data_root, seed, lambda words: None)
+    wanted = (compute_split_hash(material), material.dataset.hash(), material.features.key)
     found = [run for run in alike if describe_data(run.facts()) == wanted]
     return found[-1] if found else None
 

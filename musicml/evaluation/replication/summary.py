@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from musicml.data.published_results import Reference
+from musicml.data import Reference
 from musicml.evaluation import metrics
 from musicml.evaluation.as_published import IntervalEstimate
 
 if TYPE_CHECKING:
     from musicml.evaluation.replication import Replication
-    from musicml.experiment.config import Experiment
+    from musicml.experiment import Experiment
 
 REPLICATION_NAMES = {
     **metrics.METRIC_NAMES,

@@ -24,13 +24,13 @@ from typing import Any
 
 import numpy as np
 
-from musicml.data.datasets.base import Dataset, Excluded
+from musicml.data.datasets import Dataset, Excluded
 from musicml.features import audio_features
 from musicml.features.cache.compute import compute_and_store
 from musicml.features.cache.frozen_outputs import get_frozen_outputs
 from musicml.features.cache.inventory import CacheEntry, clear_cache, list_cache_entries, measure_size
 from musicml.features.cache.keys import compute_cache_key
-from musicml.utils.errors import InputError
+from musicml.utils import InputError
 
 __all__ = [
     "Features",

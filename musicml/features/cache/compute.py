@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from musicml.data.datasets.base import Dataset
+from musicml.data.datasets import Dataset
 from musicml.features import audio_features
 from musicml.features.cache import workers
-from musicml.utils import files, schema, terminal
+from musicml.utils import is_progress_disabled, os_error_to_input_error, to_dict, write_json
 
 MAKING = ".making-"
 LEAVING = ".leaving-"
@@ -43,10 +43,10 @@ def compute_and_store(
         with folder_beside(home) as work:
             with open(work / "array.bin", "wb") as out:
                 index = write(dataset, settings, least_samples, work, processes, out)
-            files.write_json(work / "index.json", {**told(dataset, settings, least_samples), **index})
+            write_json(work / "index.json", {**told(dataset, settings, least_samples), **index})
             take_place(work, home)
     except OSError as error:
-        raise files.os_error_to_input_error(error, home) from error
+        raise os_error_to_input_error(error, home) from error
 
 
 def write(
@@ -58,7 +58,7 @@ def write(
     lengths, excluded, warnings = array("q"), [], {}
     found = workers.read_all(dataset.examples, settings, least_samples, work, processes)
     # a bar where standard error is a terminal, and there is something to wait for
-    hidden, n = terminal.is_progress_disabled(), len(dataset.examples)
+    hidden, n = is_progress_disabled(), len(dataset.examples)
     bar = tqdm(found, "features", n, leave=False, disable=hidden, delay=SHOWN_AFTER, unit="file")
     with contextlib.closing(found), bar:
         for example, one in zip(dataset.examples, bar, strict=True):
@@ -77,7 +77,7 @@ def told(dataset: Dataset, settings: Any, least_samples: int) -> dict[str, Any]:
         "dataset": dataset.name,
         "sample": dataset.sample,
         "kind": next(name for name, kind in audio_features.FEATURE_KINDS.items() if kind is type(settings)),
-        "settings": schema.to_dict(settings),
+        "settings": to_dict(settings),
         "least_samples": least_samples,
         "version": audio_features.FEATURES_VERSION,
     }

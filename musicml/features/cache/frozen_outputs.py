@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from musicml.utils import files
-from musicml.utils.errors import InputError
+from musicml.utils import InputError, write_atomically
 
 
 def get_frozen_outputs(
@@ -38,7 +37,7 @@ def get_frozen_outputs(
     array = kept(path)
     while array is None:
         say(f"frozen backbone: outputs of {shape[0]} inputs, once")
-        with files.write_atomically(path) as temporary:
+        with write_atomically(path) as temporary:
             np.save(temporary, np.asarray(make(), dtype=np.float32))
         array = kept(path)  # None only if the store was cleared in this very moment
     if array.shape != shape:

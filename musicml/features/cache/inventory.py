@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from musicml.data.file_digests import load_digests
+from musicml.data import load_digests
 from musicml.features.cache.compute import LEAVING, abandoned, owner
 
 KEY = r"[0-9a-f]{24}"

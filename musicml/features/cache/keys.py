@@ -7,17 +7,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-from musicml.data.datasets.base import Dataset
-from musicml.data.file_digests import digest_examples
+from musicml.data import digest_examples
+from musicml.data.datasets import Dataset
 from musicml.features import audio_features
-from musicml.utils import schema
+from musicml.utils import to_dict
 
 
 def compute_cache_key(dataset: Dataset, settings: Any, least_samples: int, root: Path) -> str:
     """The digest of everything that the features depend on."""
     facts = {
         "kind": settings.__class__.__name__,
-        **schema.to_dict(settings),
+        **to_dict(settings),
         "least_samples": least_samples,
         "version": audio_features.FEATURES_VERSION,
     }

@@ -20,9 +20,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from musicml.data.datasets.base import Example
+from musicml.data.datasets import Example
 from musicml.features import audio_features
-from musicml.utils.errors import InputError
+from musicml.utils import InputError
 
 TRIED = 4  # files read in this process before it is decided; the first one, which pays for imports, does not count
 PAYS = 4.0  # seconds of work left from which processes are started: they take one to start, and two halve the rest

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from musicml.data.io import audio
-from musicml.features import audio_features, spectrogram_image
+from musicml.data.io import load_audio, pad_audio
+from musicml.features import WHITE, Spectrogram, compute_band_centers, compute_log_mel, is_image_source
 from musicml.inference.explain import class_activation, occlusion, overlay
 from musicml.inference.predictor import ModelInput, Prediction, Predictor
 
@@ -77,7 +77,7 @@ class Explanation:
         table["decided"] = [round(second, 3) for second in self.decided]
         if self.method == LEANED_ON:  # which tells features, and no places
             return table
-        hertz = round(float(audio_features.compute_band_centers(self.settings)[column]), 1)
+        hertz = round(float(compute_band_centers(self.settings)[column]), 1)
         return {**table, "peak": {"seconds": round(row * self.frame_seconds, 3), "hertz": hertz}}
 
 
@@ -115,8 +115,8 @@ def explain_prediction(
     frame_seconds = predictor.serving.clip["frame_seconds"]
     if n_samples < max(predictor.serving.clip["least_samples"], settings.n_fft):
         seen, found = once(seen, found, n_samples / settings.hop_length)
-    if isinstance(settings, audio_features.Spectrogram):
-        seen = seen * (overlay.DECIBELS / spectrogram_image.WHITE)
+    if isinstance(settings, Spectrogram):
+        seen = seen * (overlay.DECIBELS / WHITE)
     decided = deciding(found.sum(axis=1), frame_seconds, n_samples / settings.sample_rate) if found.max() > 0 else None
     begin, end = (round(second * settings.sample_rate) for second in decided or (0, 0))
     return Explanation(
@@ -138,20 +138,18 @@ def heard(
 ) -> tuple[np.ndarray | None, int]:
     """The sound of a file, at the run's sample rate, and its length in samples; no sound of a spectrogram's picture."""
     settings = predictor.settings
-    if isinstance(settings, audio_features.Spectrogram) and spectrogram_image.is_image_source(source, name):
+    if isinstance(settings, Spectrogram) and is_image_source(source, name):
         return None, settings.n_columns * settings.hop_length
-    y = audio.load_audio(source, settings.sample_rate, name=name, given_rate=sample_rate).y
+    y = load_audio(source, settings.sample_rate, name=name, given_rate=sample_rate).y
     return y, len(y)
 
 
 def spectra_of(predictor: Predictor, question: ModelInput, y: np.ndarray | None) -> np.ndarray:
     """What the map lies over and patches are taken out of, [shape=(n_frames, n_mels or n_bins)]."""
     settings = predictor.settings
-    if isinstance(settings, audio_features.Spectrogram):
+    if isinstance(settings, Spectrogram):
         return question.values
-    return audio_features.compute_log_mel(
-        audio.pad_audio(y, max(predictor.serving.clip["least_samples"], settings.n_fft)), settings
-    )
+    return compute_log_mel(pad_audio(y, max(predictor.serving.clip["least_samples"], settings.n_fft)), settings)
 
 
 def of_sound(

@@ -24,7 +24,7 @@ import numpy as np
 from musicml.inference import backends
 from musicml.inference.explain import regions
 from musicml.inference.predictor import Predictor, batch_items
-from musicml.models import registry
+from musicml.models import add_class_activation_maps
 
 BATCH = 16
 COARSEST = 16  # inputs that one place of a class activation map may stand for
@@ -62,7 +62,7 @@ def model_of(predictor: Predictor) -> Any:
 @functools.lru_cache(maxsize=2)
 def maps_by_keras(predictor: Predictor) -> Callable[[np.ndarray], np.ndarray] | None:
     """The class activation maps of clips, where the head gives them."""
-    mapped = registry.add_class_activation_maps(model_of(predictor))
+    mapped = add_class_activation_maps(model_of(predictor))
     return mapped and (lambda clips: np.asarray(mapped(clips, training=False)[1]))
 
 

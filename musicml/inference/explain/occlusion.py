@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from musicml.features import audio_features
+from musicml.features import MFCC, LogMel
 from musicml.inference.predictor import Predictor
 
 MOST_CLIPS = 10  # the surest; each costs three hundred questions
@@ -93,9 +93,9 @@ def changes_of(predictor: Predictor, log_mel: np.ndarray, bands: list[slice]) ->
     return [made[some.start, some.stop] for some in bands]
 
 
-def cepstra(change: np.ndarray, settings: audio_features.LogMel) -> np.ndarray:
+def cepstra(change: np.ndarray, settings: LogMel) -> np.ndarray:
     """A change of a log-mel spectrogram as one of the run's features: an MFCC is a linear function of it."""
-    if not isinstance(settings, audio_features.MFCC):
+    if not isinstance(settings, MFCC):
         return change
     from scipy import fft
 

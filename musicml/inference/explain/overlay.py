@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from musicml.utils import files
+from musicml.utils import write_atomically, write_json
 
 if TYPE_CHECKING:
     from musicml.inference.explain import Explanation
@@ -70,13 +70,13 @@ def caption(explanation: Explanation) -> str:
 def save_overlay(explanation: Explanation, folder: Path, stem: str) -> dict[str, Any]:
     """Write STEM.png, of a sound STEM.wav, and STEM.json; what STEM.json says."""
     table = {**explanation.as_table(), "picture": f"{stem}.png"}
-    with files.write_atomically(folder / f"{stem}.png") as temporary:
+    with write_atomically(folder / f"{stem}.png") as temporary:
         labelled(explanation).save(temporary)
     if explanation.y is not None and len(explanation.y):
         import soundfile
 
-        with files.write_atomically(folder / f"{stem}.wav") as temporary:
+        with write_atomically(folder / f"{stem}.wav") as temporary:
             soundfile.write(temporary, explanation.y, explanation.sample_rate, subtype="PCM_16")
         table["sound"] = f"{stem}.wav"
-    files.write_json(folder / f"{stem}.json", table)
+    write_json(folder / f"{stem}.json", table)
     return table

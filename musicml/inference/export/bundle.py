@@ -10,14 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from musicml.experiment.run import Run
-from musicml.features import audio_features
+from musicml.experiment import Run
+from musicml.features import Pixels, VGGish
 from musicml.inference import backends
 from musicml.inference import manifest as servings
 from musicml.inference.export import frontend_readme
 from musicml.inference.manifest import Manifest
-from musicml.utils import files, terminal
-from musicml.utils.errors import InputError
+from musicml.utils import (
+    InputError,
+    import_keras,
+    os_error_to_input_error,
+    suppress_stderr,
+    write_atomically,
+    write_text,
+)
 
 FORMATS = ("onnx", "litert", "saved_model")
 SECONDS = 8.0  # of the example sound
@@ -57,7 +63,7 @@ def export_run(run: Run, kind: str, to: Path) -> str:
         said = checked(making)
         making.rename(to)
     except OSError as error:
-        raise files.os_error_to_input_error(error, to) from error
+        raise os_error_to_input_error(error, to) from error
     finally:
         shutil.rmtree(making, ignore_errors=True)
     return said
@@ -75,14 +81,14 @@ def write_model(run: Run, serving: Manifest, kind: str, folder: Path) -> None:
         return
     if serving.model["file"].endswith(".skops"):
         raise InputError(f"run {run.name} is a forest, and {kind} holds networks only: export it as onnx.")
-    keras = terminal.import_keras()
+    keras = import_keras()
     if keras.backend.backend() != "tensorflow":
         raise InputError(
             f"{kind} needs TensorFlow as Keras's backend, which is {keras.backend.backend()} here: install the extra "
             "cpu or gpu, and leave KERAS_BACKEND unset."
         )
     model = backends.keras_model(backends.own(run.path, serving))
-    with terminal.suppress_stderr():
+    with suppress_stderr():
         if kind == "saved_model":
             model.export(folder / "saved_model", format="tf_saved_model", verbose=False)
             return
@@ -95,11 +101,11 @@ def write_beside(run: Run, serving: Manifest, folder: Path) -> None:
     """Write what belongs to the model: the front in words, the settings, the class names, and the check."""
     for name in ("serving.json", "labels.json"):
         shutil.copy(run.path / name, folder / name)
-    files.write_text(folder / "README.md", frontend_readme.in_words(serving, run.name, run.facts()["data"]["sample"]))
-    files.write_text(folder / "check.py", (Path(__file__).parent / "check.py").read_text(encoding="utf-8"))
+    write_text(folder / "README.md", frontend_readme.in_words(serving, run.name, run.facts()["data"]["sample"]))
+    write_text(folder / "check.py", (Path(__file__).parent / "check.py").read_text(encoding="utf-8"))
     example = example_of(serving)
     raw = backends.load_model(run.path, serving, "keras").scores(example["clips"])
-    with files.write_atomically(folder / "example.npz") as temporary:
+    with write_atomically(folder / "example.npz") as temporary:
         np.savez_compressed(temporary, raw=raw, **example)
 
 
@@ -107,10 +113,10 @@ def example_of(serving: Manifest) -> dict[str, Any]:
     """Inputs to compare on, made here, since a run does not carry its data: `clips`; of a sound `y`, `features` too."""
     rng = np.random.default_rng(0)
     settings = serving.settings
-    if isinstance(settings, audio_features.Pixels):
+    if isinstance(settings, Pixels):
         rough = rng.integers(0, 256, (FEW, 8, 8, 3), dtype=np.uint8)
         return {"clips": np.stack([settings.compute(picture) for picture in rough]).astype(np.float32)}
-    if isinstance(settings, audio_features.VGGish):
+    if isinstance(settings, VGGish):
         return {"clips": rng.integers(0, 256, (FEW, *settings.shape_of())).astype(np.float32)}
     clip = serving.clip
     n_samples = max(clip["least_samples"], round(SECONDS * settings.sample_rate))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from musicml.features import audio_features
+from musicml.features import MFCC, LogMel, Pixels, Spectrogram, VGGish, upper
 from musicml.inference import calibration
 from musicml.inference.manifest import Manifest
 
@@ -21,8 +21,8 @@ def in_words(serving: Manifest, name: str, sample: bool) -> str:
     numbered = "\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1))
     classes = "\n".join(f"- {k}: {class_name}" for k, class_name in enumerate(serving.class_names))
     computed = {
-        audio_features.LogMel: "; where librosa is installed it computes the features of the example sound as well",
-        audio_features.Spectrogram: "; it draws the example sound as well",
+        LogMel: "; where librosa is installed it computes the features of the example sound as well",
+        Spectrogram: "; it draws the example sound as well",
     }
     by_itself = next((said for kind, said in computed.items() if isinstance(serving.settings, kind)), "")
     return (
@@ -36,7 +36,7 @@ def in_words(serving: Manifest, name: str, sample: bool) -> str:
 def taken_in(serving: Manifest) -> list[str]:
     """The steps from a file to the model's input."""
     settings = serving.settings
-    if isinstance(settings, audio_features.Pixels):
+    if isinstance(settings, Pixels):
         return [
             "Decode the picture, turn it upright as its EXIF orientation says, lay what is transparent over white, and "
             "bring it to 8-bit RGB.",
@@ -45,11 +45,11 @@ def taken_in(serving: Manifest) -> list[str]:
             f"Give the values 0 to 255 as float32, shape (1, {settings.height}, {settings.width}, 3): the model scales "
             "them itself.",
         ]
-    if isinstance(settings, audio_features.VGGish):
+    if isinstance(settings, VGGish):
         return [
             "Take the ten VGGish vectors of 128 numbers (0 to 255) of OpenMIC-2018, as float32, shape (1, 10, 128)."
         ]
-    if isinstance(settings, audio_features.Spectrogram):
+    if isinstance(settings, Spectrogram):
         return [*heard(serving), *drawn(settings), *clips_of(serving)]
     return [
         *heard(serving),
@@ -57,7 +57,7 @@ def taken_in(serving: Manifest) -> list[str]:
         "multiply each with a periodic Hann window.",
         "Take the squared magnitude of each frame's discrete Fourier transform.",
         f"Weigh it with {settings.n_mels} triangular filters on Slaney's mel scale from {settings.fmin:g} to "
-        f"{audio_features.upper(settings):g} Hz, each of area one (librosa.filters.mel with its defaults).",
+        f"{upper(settings):g} Hz, each of area one (librosa.filters.mel with its defaults).",
         "Turn power into decibels: 10 log10(max(power, 1e-10)).",
         *cepstrum(settings),
         *clips_of(serving),
@@ -75,7 +75,7 @@ def heard(serving: Manifest) -> list[str]:
     ]
 
 
-def drawn(settings: audio_features.Spectrogram) -> list[str]:
+def drawn(settings: Spectrogram) -> list[str]:
     """The steps from samples to a grey spectrogram, and what a picture of one needs in their place."""
     step = settings.n_fft // 2
     column = "the mean of each column's windows" if settings.averaged else "each column's window number n // 2 of n"
@@ -104,9 +104,9 @@ def clips_of(serving: Manifest) -> list[str]:
     ]
 
 
-def cepstrum(settings: audio_features.LogMel) -> list[str]:
+def cepstrum(settings: LogMel) -> list[str]:
     """The step that only an MFCC has."""
-    if not isinstance(settings, audio_features.MFCC):
+    if not isinstance(settings, MFCC):
         return []
     return [f"Take the first {settings.n_mfcc} coefficients of each frame's orthonormal cosine transform (DCT-II)."]
 

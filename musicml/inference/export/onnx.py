@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from musicml.experiment.run import Run
+from musicml.experiment import Run
 from musicml.inference import backends
-from musicml.models import registry
-from musicml.utils import files, terminal
-from musicml.utils.errors import InputError
+from musicml.models import add_class_activation_maps
+from musicml.utils import InputError, compute_digest, suppress_stderr, write_atomically
 
 TOLERANCE = 1e-4
 OPSETS = {"": 17, "ai.onnx.ml": 3}
@@ -46,7 +45,7 @@ def export_keras_onnx(model: Any, run: Run, clips: np.ndarray) -> str:
     def convert(path: Path) -> Any:
         import onnx
 
-        whole = registry.add_class_activation_maps(model) or model
+        whole = add_class_activation_maps(model) or model
         whole(clips, training=False)  # one that was never called can't be exported
         whole.export(path, format="onnx", verbose=False)
         converted = onnx.load(path)
@@ -67,15 +66,13 @@ def rename_outputs(graph: Any, names: list[str]) -> None:
 
 def export_forest_onnx(trees: list[Any], task: str, run: Run, clips: np.ndarray) -> str:
     """Write forests, one a class, as model.onnx of the run; as `to_onnx`."""
-    from musicml.models import forest
+    from musicml.models import predict_scores
 
     try:
         import skl2onnx  # noqa: F401
     except ImportError:
         return "not exported: that needs the package skl2onnx, which the extras cpu and gpu bring"
-    return written(
-        lambda _: forest_graph(trees, task, clips.shape[2]), run, clips, forest.predict_scores(trees, clips, task)
-    )
+    return written(lambda _: forest_graph(trees, task, clips.shape[2]), run, clips, predict_scores(trees, clips, task))
 
 
 def forest_graph(trees: list[Any], task: str, n_bins: int) -> Any:
@@ -117,7 +114,7 @@ def forest_graph(trees: list[Any], task: str, n_bins: int) -> Any:
 def written(convert: Any, run: Run, clips: np.ndarray, wanted: np.ndarray) -> str:
     """Write what `convert` makes as model.onnx, if it answers `clips` as `wanted`; what came of it in a sentence."""
     try:
-        with files.write_atomically(run.path / "model.onnx") as temporary, terminal.suppress_stderr():
+        with write_atomically(run.path / "model.onnx") as temporary, suppress_stderr():
             import onnx
 
             converted = convert(temporary)
@@ -126,7 +123,7 @@ def written(convert: Any, run: Run, clips: np.ndarray, wanted: np.ndarray) -> st
             gap = gap_of(temporary, clips, wanted, run.read("serving.json")["task"])
             if not gap <= TOLERANCE:
                 raise ValueError(f"it differs from the original by {gap:.2g}, more than {TOLERANCE:g}")
-            run.update(exported=files.compute_digest(temporary))
+            run.update(exported=compute_digest(temporary))
     except InputError:  # a full disk is no fault of the export
         raise
     except Exception as error:  # whatever a converter can't do, the run is as good without it

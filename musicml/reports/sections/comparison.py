@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean, stdev
 
-from musicml.evaluation import comparison as compare
+from musicml.evaluation import compare_runs, group_by_seed
 from musicml.reports import run_data
 from musicml.reports.document import Block, Cell, Estimate, Listing, Note, Paragraph, Table
 from musicml.reports.run_data import Told
 from musicml.reports.wording import Words
-from musicml.utils.errors import InputError
+from musicml.utils import InputError
 
 LEAST = 0.001  # of a p that is shown
 
@@ -53,7 +53,7 @@ def beside(some: Sequence[Told], words: Words) -> list[Block]:
 def tested(some: Sequence[Told], words: Words) -> list[Block]:
     """What the same test examples say of each two runs; or why they can't be held against each other."""
     try:
-        found = compare.compare_runs([one.run for one in some])
+        found = compare_runs([one.run for one in some])
     except InputError as error:
         return [Note(words("comparison.refused", why=words.said(str(error))))]
     if not found.pairs:
@@ -90,7 +90,7 @@ def spread(some: Sequence[Told], words: Words) -> list[Block]:
     facts, reports = [one.facts for one in some], [one.report for one in some]
     rows = []
     for metric in dict.fromkeys(made["main_metric"] for made in reports):
-        for name, by_seed in compare.group_by_seed(facts, reports, metric):
+        for name, by_seed in group_by_seed(facts, reports, metric):
             values = list(by_seed.values())
             figures = (fmean(values), stdev(values), min(values), max(values))
             rows.append((name, words(f"metric.{metric}"), len(values), *figures))

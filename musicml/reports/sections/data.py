@@ -7,15 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from musicml.data.audit import audit
-from musicml.data.audit.findings import Audit
-from musicml.data.datasets import loading
-from musicml.data.download.sources import SOURCES
-from musicml.data.splits import splitting
+from musicml.data.audit import Audit, get_audit_path, load_audit
+from musicml.data.datasets import reload_dataset
+from musicml.data.download import SOURCES
+from musicml.data.splits import is_ungrouped_split
 from musicml.reports.document import Block, Cell, Listing, Note, Paragraph, Table
 from musicml.reports.run_data import Told
 from musicml.reports.wording import Words
-from musicml.utils.errors import InputError
+from musicml.utils import InputError
 
 MOST = 12  # files named in the text; the CSV file of the run has all
 LONGEST = 200  # characters of a file's reason
@@ -117,15 +116,15 @@ def audited(one: Told, words: Words, data_root: Path | None) -> list[Block]:
     elif found.get("as_published"):
         command += " --as-published"
     try:
-        dataset = loading.reload_dataset(found, data_root)
-        kept = audit.load_audit(Path(root), dataset)
+        dataset = reload_dataset(found, data_root)
+        kept = load_audit(Path(root), dataset)
     except InputError as error:
         return [Note(words("data.audit_gone", why=words.said(str(error)), command=command))]
     except (KeyError, TypeError):
         return [Note(words("data.not_audited", command=command))]
     if kept is None:
         return [Note(words("data.not_audited", command=command))]
-    return found_by(kept, audit.get_audit_path(Path(root), dataset).relative_to(root), one, words)
+    return found_by(kept, get_audit_path(Path(root), dataset).relative_to(root), one, words)
 
 
 def found_by(kept: Audit, file: Path, one: Told, words: Words) -> list[Block]:
@@ -161,7 +160,7 @@ def split(one: Told, words: Words) -> list[Block]:
 def kept_apart(one: Told, sides: dict[str, tuple[int, int]]) -> str:
     """What can be said of what belongs together: `unknown`, `singles`, `shared` or `apart`."""
     kind = (one.facts["settings"].get("data") or {}).get("split", "official")
-    if splitting.is_ungrouped_split(bool(one.facts["data"].get("as_published")), kind):
+    if is_ungrouped_split(bool(one.facts["data"].get("as_published")), kind):
         return "unknown"  # every file, or piece of one, is a group there, whoever made it
     if all(files == groups for files, groups in sides.values()):
         return "singles"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from musicml.data import published_results
-from musicml.data.published_results import Reference
+from musicml.data import AS_PUBLISHED, COUNT_COLUMNS, Reference, list_references
 from musicml.reports.document import Block, Cell, Estimate, Heading, Listing, Paragraph, Table, shown
 from musicml.reports.run_data import Told
 from musicml.reports.wording import Words
+from musicml.utils import compute_wilson_interval
 
 OUT_OF = {"precision": "said", "recall": "support"}  # which count a published share is a share of
 
@@ -18,7 +18,7 @@ def published(some: Sequence[Told], words: Words) -> list[Block]:
     blocks: list[Block] = []
     for dataset in dict.fromkeys(str(one.facts["data"].get("dataset")) for one in some):
         ours = [one for one in some if one.facts["data"].get("dataset") == dataset]
-        found = published_results.list_references(dataset) if not ours[0].facts["data"].get("folder") else []
+        found = list_references(dataset) if not ours[0].facts["data"].get("folder") else []
         if not found:
             blocks.append(Paragraph(words("reference.none", dataset=dataset)))
             continue
@@ -71,7 +71,7 @@ def their_row(one: Reference, metric: str, words: Words) -> tuple[Cell, ...]:
     others = [named(name, figure, words) for name, figure in one.figures.items() if name != metric]
     return (
         words.said(one.system),
-        words("reference.published" if one.protocol == published_results.AS_PUBLISHED else "reference.honest"),
+        words("reference.published" if one.protocol == AS_PUBLISHED else "reference.honest"),
         words(f"split.{one.side}"),
         one.n_test if one.side == "test" else None,
         main,
@@ -101,13 +101,9 @@ def tables_of(found: Sequence[Reference], words: Words) -> Iterator[Block]:
         if not one.per_class:
             continue
         figures = list(
-            dict.fromkeys(
-                name for row in one.per_class.values() for name in row if name not in published_results.COUNT_COLUMNS
-            )
+            dict.fromkeys(name for row in one.per_class.values() for name in row if name not in COUNT_COLUMNS)
         )
-        counts = [
-            name for name in published_results.COUNT_COLUMNS if any(name in row for row in one.per_class.values())
-        ]
+        counts = [name for name in COUNT_COLUMNS if any(name in row for row in one.per_class.values())]
         rows = tuple(
             (label, *(whole(row.get(name)) for name in counts), *(estimated(row, name) for name in figures))
             for label, row in one.per_class.items()
@@ -127,7 +123,7 @@ def tables_of(found: Sequence[Reference], words: Words) -> Iterator[Block]:
 
 def without_table(found: Sequence[Reference], words: Words) -> Iterator[Block]:
     """The systems as published that have no table of classes, with what they have in its place."""
-    bare = [one for one in found if one.protocol == published_results.AS_PUBLISHED and not one.per_class]
+    bare = [one for one in found if one.protocol == AS_PUBLISHED and not one.per_class]
     if bare:
         yield Paragraph(words("reference.untabled"))
         yield Listing(
@@ -142,7 +138,7 @@ def right_of(one: Reference) -> int:
     """How many a published accuracy's interval was computed from; the rounded accuracy itself could be of others."""
     return min(
         range(one.n_test + 1),
-        key=lambda right: abs(published_results.compute_wilson_interval(right, one.n_test)[0] - one.interval[0]),
+        key=lambda right: abs(compute_wilson_interval(right, one.n_test)[0] - one.interval[0]),
     )
 
 
@@ -168,5 +164,5 @@ def estimated(row: Mapping[str, float], name: str) -> Estimate:
     """A published share of a class, with Wilson's interval where it is known what it is a share of."""
     value, n = row.get(name), int(row.get(OUT_OF.get(name, ""), 0))
     # published shares are rounded; how many were right is the whole number nearest to them
-    ends = published_results.compute_wilson_interval(round(value * n), n) if n and value is not None else None
+    ends = compute_wilson_interval(round(value * n), n) if n and value is not None else None
     return Estimate(value, ends)

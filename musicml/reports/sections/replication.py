@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from musicml.data import published_results
+from musicml.data import get_reference
 from musicml.reports.document import Block, Cell, Estimate, Paragraph, Table, shown
 from musicml.reports.run_data import Told, is_number, pair
 from musicml.reports.sections.published import named
 from musicml.reports.wording import Words
-from musicml.utils.errors import InputError
+from musicml.utils import InputError
 
 
 def replay(one: Told, some: Sequence[Told], words: Words) -> list[Block]:
@@ -25,7 +25,7 @@ def replay(one: Told, some: Sequence[Told], words: Words) -> list[Block]:
         return []
     said = [words.said(str(found["fault"]))] if found.get("fault") else []
     try:
-        reference = published_results.get_reference(str(found.get("reference")))
+        reference = get_reference(str(found.get("reference")))
     except InputError:  # of a run that a later musicml made
         pass
     else:

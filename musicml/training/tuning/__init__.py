@@ -1,1 +1,17 @@
 """Search an experiment's options."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from musicml.utils.lazy import export_lazily
+
+if TYPE_CHECKING:
+    from musicml.training.tuning.search import SEARCH_NOTE, SearchResult, Trial, search_options
+
+__getattr__, __dir__, __all__ = export_lazily(
+    __name__,
+    {
+        "search": ["SEARCH_NOTE", "SearchResult", "Trial", "search_options"],
+    },
+)

@@ -21,16 +21,21 @@ from typing import Any
 
 import numpy as np
 
-from musicml.data.datasets import loading
-from musicml.data.datasets.base import Dataset
-from musicml.experiment import run as runs
-from musicml.experiment.config import Experiment
-from musicml.features import clips as inputs
-from musicml.inference import pooling
-from musicml.training import preparation, train, trainer
+from musicml.data.datasets import Dataset, load_dataset
+from musicml.experiment import Experiment, start_run
+from musicml.features import Clips, cut_clips
+from musicml.inference import pool_by_example
+from musicml.training import (
+    TrainedModel,
+    TrainingData,
+    build_run_info,
+    compute_split_hash,
+    prepare_data,
+    train_forest,
+    train_network,
+)
 from musicml.training.tuning import space, storage
-from musicml.utils import files, schema, terminal
-from musicml.utils.errors import InputError
+from musicml.utils import InputError, print_message, suppress_stderr, to_dict, write_json
 
 FOLDER = "tunes"  # below the runs; what lies in it is no run
 KEPT = ("run.json", "experiment.toml", "history.csv")  # of a trial
@@ -109,13 +114,13 @@ class SearchContext:
     folder: Path | None
     seed: int
     say: Callable[[str], None]
-    materials: dict[str, trainer.TrainingData] = field(default_factory=dict)
+    materials: dict[str, TrainingData] = field(default_factory=dict)
 
-    def material(self, experiment: Experiment) -> trainer.TrainingData:
+    def material(self, experiment: Experiment) -> TrainingData:
         """What a trial works on, without its test side: prepared once for each setting of features and clips."""
-        key = json.dumps([experiment.kind, schema.to_dict(experiment.features), schema.to_dict(experiment.clips)])
+        key = json.dumps([experiment.kind, to_dict(experiment.features), to_dict(experiment.clips)])
         if key not in self.materials:
-            made = preparation.prepare_data(experiment, self.dataset, self.data_root, self.seed, self.say)
+            made = prepare_data(experiment, self.dataset, self.data_root, self.seed, self.say)
             self.materials[key] = drop_test_split(made)
         return self.materials[key]
 
@@ -129,7 +134,7 @@ def search_options(
     seed: int = 0,
     trials: int = 20,
     prune: bool = True,
-    say: Callable[[str], None] = terminal.print_message,
+    say: Callable[[str], None] = print_message,
 ) -> SearchResult:
     """Search for the best options, or go on with a search that was stopped or killed, until `trials` have their end.
 
@@ -155,7 +160,7 @@ def search_options(
             "together are all its files: search with --set data.folds=1."
         )
     as_published = experiment.data.protocol == "as_published"
-    dataset = loading.load_dataset(experiment.data.dataset, data_root, which, folder, as_published)
+    dataset = load_dataset(experiment.data.dataset, data_root, which, folder, as_published)
     if dataset.sample:
         experiment = experiment.on_sample()
         wanted = space.read(experiment)
@@ -173,11 +178,11 @@ def search_options(
     with storage.opened(home, is_higher_better(figure), warm) as memory:
         run_trials(work, memory, wanted, home, figure, trials, prune)
         found = summarize_search(work, memory, wanted, home, figure)
-    files.write_json(home / "best.json", found.as_table())
+    write_json(home / "best.json", found.as_table())
     return found
 
 
-def drop_test_split(material: trainer.TrainingData) -> trainer.TrainingData:
+def drop_test_split(material: TrainingData) -> TrainingData:
     """The material as if there were no test side: its files, labels and features are not in it."""
     kept = material.split.sides != "test"
     return replace(
@@ -198,7 +203,7 @@ def is_higher_better(figure: str) -> bool:
     return not figure.endswith("loss")
 
 
-def compute_search_key(work: SearchContext, material: trainer.TrainingData) -> str:
+def compute_search_key(work: SearchContext, material: TrainingData) -> str:
     """A digest of all that a search depends on: 8 hex digits. Another of any is another search."""
     experiment = work.experiment
     facts = {
@@ -206,7 +211,7 @@ def compute_search_key(work: SearchContext, material: trainer.TrainingData) -> s
         "overrides": dict(experiment.overrides),
         "sample": experiment.sample,
         "tune": dict(experiment.tune),
-        "data": [material.dataset.hash(), preparation.compute_split_hash(material), material.features.key],
+        "data": [material.dataset.hash(), compute_split_hash(material), material.features.key],
         "seed": work.seed,
     }
     return hashlib.blake2b(json.dumps(facts, sort_keys=True, default=str).encode(), digest_size=4).hexdigest()
@@ -242,7 +247,7 @@ def run_trial(work: SearchContext, memory: Any, trial: Any, chosen: dict[str, An
         experiment = space.with_options(work.experiment, chosen)
         material = work.material(experiment)
         # an epoch's lines are held back, and shown if the block fails, so what ends a single trial is caught inside
-        with terminal.suppress_stderr():
+        with suppress_stderr():
             value, why = run_trial_safely(
                 work, experiment, material, path, PruningWatcher(trial, experiment.training, prune)
             )
@@ -253,7 +258,7 @@ def run_trial(work: SearchContext, memory: Any, trial: Any, chosen: dict[str, An
 
 
 def run_trial_safely(
-    work: SearchContext, experiment: Experiment, material: trainer.TrainingData, path: Path, watch: PruningWatcher
+    work: SearchContext, experiment: Experiment, material: TrainingData, path: Path, watch: PruningWatcher
 ) -> tuple[float | None, str]:
     """A trial's figure, None where it has no end; and why it could not be trained, empty where it was pruned."""
     import optuna
@@ -275,24 +280,24 @@ def explain_failure(error: InputError) -> str:
 
 
 def measure_trial(
-    work: SearchContext, experiment: Experiment, material: trainer.TrainingData, path: Path, watch: PruningWatcher
+    work: SearchContext, experiment: Experiment, material: TrainingData, path: Path, watch: PruningWatcher
 ) -> float:
     """Train one trial in the folder `path` and take its figure; of the folder little stays."""
     shutil.rmtree(path, ignore_errors=True)  # what a trial that was cut off left
-    facts = train.build_run_info(experiment, material, work.data_root, work.folder, work.seed, False)
-    run = runs.start_run(path, experiment.name, work.seed, experiment.text, facts)
+    facts = build_run_info(experiment, material, work.data_root, work.folder, work.seed, False)
+    run = start_run(path, experiment.name, work.seed, experiment.text, facts)
     sides = {
-        side: inputs.cut_clips(
+        side: cut_clips(
             material.features, material.split.indices(side), material.clip["n_frames"], material.clip["hop_frames"]
         )
         for side in ("train", "val")
     }
     try:
         if experiment.family == "forest":
-            learned = trainer.train_forest(run, experiment, material, sides, False, lambda words: None)
+            learned = train_forest(run, experiment, material, sides, False, lambda words: None)
             value = score_files(experiment, material, sides["val"], learned)
         else:
-            trainer.train_network(run, experiment, material, sides, False, lambda words: None, watch=watch)
+            train_network(run, experiment, material, sides, False, lambda words: None, watch=watch)
             value = watch.value
             gc.collect()  # Keras's models hold themselves by circles
         run.update(status="tried", value=value if np.isfinite(value) else None)
@@ -301,16 +306,12 @@ def measure_trial(
         prune_trial_folder(path)
 
 
-def score_files(
-    experiment: Experiment, material: trainer.TrainingData, clips: inputs.Clips, learned: trainer.TrainedModel
-) -> float:
+def score_files(experiment: Experiment, material: TrainingData, clips: Clips, learned: TrainedModel) -> float:
     """Of validation, the share of files told right; of several classes at once, the mean average precision."""
     from sklearn.metrics import average_precision_score
 
     indices = material.split.indices("val")
-    scores = pooling.pool_by_example(
-        learned.scores_of(clips), clips, indices, material.dataset.task, experiment.clips.average
-    )
+    scores = pool_by_example(learned.scores_of(clips), clips, indices, material.dataset.task, experiment.clips.average)
     targets = material.dataset.targets()[indices]
     if material.dataset.task == "single":
         return float((scores.argmax(axis=1) == targets.argmax(axis=1)).mean())

@@ -16,9 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from musicml.experiment import config as experiments
-from musicml.experiment.config import Experiment
-from musicml.utils.errors import InputError, suggest_names
+from musicml.experiment import Experiment, parse_experiment
+from musicml.utils import InputError, suggest_names
 
 TABLES = ("features", "clips", "model", "training", "augment")
 KEYS = ("low", "high", "log", "step")
@@ -204,7 +203,7 @@ def figure_of(experiment: Experiment) -> tuple[Any, ...]:
 def with_options(experiment: Experiment, options: Mapping[str, Any]) -> Experiment:
     """The experiment with `options` (dotted key → value) in place of its own, checked as `--set` is."""
     overrides = {**experiment.overrides, **options}
-    return experiments.parse_experiment(experiment.name, experiment.text, overrides, experiment.sample)
+    return parse_experiment(experiment.name, experiment.text, overrides, experiment.sample)
 
 
 def points(space: Space) -> list[dict[str, Any]] | None:

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from musicml.training.tuning import space
-from musicml.utils import files
-from musicml.utils.errors import InputError
+from musicml.utils import InputError, os_error_to_input_error
 
 if TYPE_CHECKING:
     import optuna
@@ -63,7 +62,7 @@ def held(home: Path) -> Iterator[None]:
         home.mkdir(parents=True, exist_ok=True)
         file = open(home / ".lock", "w")
     except OSError as error:
-        raise files.os_error_to_input_error(error, home) from error
+        raise os_error_to_input_error(error, home) from error
     with file:
         try:
             import fcntl

@@ -17,9 +17,8 @@ from musicml.data.audit.findings import WEIGHTS, Audit
 from musicml.data.audit.html_report.elements import Say, add, readable, weighed
 from musicml.data.audit.html_report.pairs import tell_pairs
 from musicml.data.audit.html_report.tables import tell_classes, tell_findings, tell_lengths
-from musicml.data.datasets.base import Dataset
-from musicml.utils import files
-from musicml.utils.errors import InputError, make_printable
+from musicml.data.datasets import Dataset
+from musicml.utils import InputError, make_printable, write_text
 
 __all__ = ["check_html_path", "render_audit_html", "write_audit_html"]
 
@@ -43,7 +42,7 @@ def write_audit_html(audit: Audit, dataset: Dataset, path: Path, say: Say = str,
         If `path` does not end in `.html`, or can't be written.
     """
     check_html_path(path)
-    files.write_text(path, render_audit_html(audit, dataset, say, language))
+    write_text(path, render_audit_html(audit, dataset, say, language))
 
 
 def check_html_path(path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from musicml.data.datasets.base import SPLITS
+from musicml.data.datasets import SPLITS
 
 SIDES = (*SPLITS, "none")
 SIDED = {"train": "Training", "val": "Validation", "test": "Test", "none": "On no side"}

@@ -6,9 +6,9 @@ import base64
 import io
 from dataclasses import dataclass
 
-from musicml.data.datasets.base import Example
-from musicml.data.io import audio, images
-from musicml.utils.errors import InputError
+from musicml.data.datasets import Example
+from musicml.data.io import load_audio, load_image
+from musicml.utils import InputError
 
 SIDE = 200  # pixels of a thumbnail, at most
 SECONDS = 6.0  # of a sound
@@ -48,7 +48,7 @@ def thumbnail(example: Example) -> Embedded:
     """A picture as a small JPEG."""
     from PIL import Image
 
-    image = Image.fromarray(images.load_image(example.path, example.id).pixels)
+    image = Image.fromarray(load_image(example.path, example.id).pixels)
     image.thumbnail((SIDE, SIDE))
     made = io.BytesIO()
     image.save(made, "JPEG", quality=82)
@@ -59,7 +59,7 @@ def beginning(example: Example) -> Embedded:
     """The first seconds of a sound, mono, as MP3: the one small format that every browser plays, Apple's too."""
     import soundfile
 
-    y = audio.load_audio(example.path, RATE, SECONDS, example.id).y
+    y = load_audio(example.path, RATE, SECONDS, example.id).y
     made = io.BytesIO()
     soundfile.write(made, y, RATE, format="MP3", subtype="MPEG_LAYER_III", compression_level=0.8)
     return Embedded(uri_of("audio/mpeg", made))

@@ -8,8 +8,8 @@ from xml.etree.ElementTree import Element
 from musicml.data.audit.findings import DuplicatePair
 from musicml.data.audit.html_report.elements import STANDING, Say, add, section
 from musicml.data.audit.html_report.media import SECONDS, Embedded, embed
-from musicml.data.datasets.base import Dataset, Example
-from musicml.utils.errors import make_printable
+from musicml.data.datasets import Dataset, Example
+from musicml.utils import make_printable
 
 PAIRS = 60  # embedded, at most
 CHARACTERS = 4_500_000  # of all embedded files together, at most

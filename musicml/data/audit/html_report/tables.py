@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element
 
 from musicml.data.audit.findings import WEIGHTS, Audit, AuditFinding
 from musicml.data.audit.html_report.elements import SIDED, SIDES, Say, add, section, weighed
-from musicml.utils.errors import make_printable
+from musicml.utils import make_printable
 
 LISTED = 500  # names of files of one finding, and classes, at most
 

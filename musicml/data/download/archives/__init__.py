@@ -24,8 +24,7 @@ from musicml.data.download.archives.members import Member, checked
 from musicml.data.download.archives.messages import no_name_here, taken
 from musicml.data.download.archives.tars import in_tar
 from musicml.data.download.archives.zips import STARTS, Bounded, in_zip
-from musicml.utils.errors import InputError, make_printable
-from musicml.utils.files import find_existing_folder, os_error_to_input_error
+from musicml.utils import InputError, find_existing_folder, make_printable, os_error_to_input_error
 
 __all__ = ["Contents", "inspect", "room_for", "unpack"]
 

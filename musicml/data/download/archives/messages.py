@@ -11,8 +11,8 @@ import zlib
 from collections.abc import Iterator
 
 from musicml.data.download.archives import limits
-from musicml.data.io.decoders import describe_unknown
-from musicml.utils.errors import InputError, make_printable
+from musicml.data.io import describe_unknown
+from musicml.utils import InputError, make_printable
 
 # what zipfile, tarfile and the packings below them raise when they are given damaged files
 DAMAGED = (

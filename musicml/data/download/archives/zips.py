@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from musicml.data.download.archives import limits
 from musicml.data.download.archives.members import DIFFERENT, Member
 from musicml.data.download.archives.messages import damaged, locked, longer, other_method, reading, too_many, unsafe
-from musicml.utils.errors import make_printable
+from musicml.utils import make_printable
 
 STARTS = (b"PK\3\4", b"PK\5\6")  # the second begins one without files
 KINDS = {stat.S_IFLNK: "a symbolic link", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device", stat.S_IFIFO: "a pipe"}
