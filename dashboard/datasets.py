@@ -84,8 +84,10 @@ def checked(one: Entry, found: Shelf) -> Shelf:
     """The data set, if it comes from the source that the run names."""
     if dict(found.dataset.source) != dict(one.data.get("source") or {}):
         raise InputError(
-            f"run {one.name} was made from other data than is there now under the name {found.dataset.name}: put its "
-            "own back, or train again."
+            "run {one_name} was made from other data than is there now under the name {found_dataset_name}: put its "
+            "own back, or train again.",
+            one_name=one.name,
+            found_dataset_name=found.dataset.name,
         )
     return found
 

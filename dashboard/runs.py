@@ -177,7 +177,8 @@ def fitting(run: Run, facts: Mapping[str, Any]) -> Mapping[str, Any]:
         or not isinstance(facts.get("started", ""), str)
     ):
         raise InputError(
-            f"run.json of run {run.name} must say what a run says and says something else: train it again."
+            "run.json of run {run_name} must say what a run says and says something else: train it again.",
+            run_name=run.name,
         )
     return facts
 
@@ -185,7 +186,10 @@ def fitting(run: Run, facts: Mapping[str, Any]) -> Mapping[str, Any]:
 def checked(run: Run, report: Any) -> Mapping[str, Any]:
     """The report, if it is one."""
     if not isinstance(report, dict) or any(name not in report for name in REPORT) or not is_report(report):
-        raise InputError(f"report.json of run {run.name} must hold a report and holds something else: train it again.")
+        raise InputError(
+            "report.json of run {run_name} must hold a report and holds something else: train it again.",
+            run_name=run.name,
+        )
     return report
 
 

@@ -37,9 +37,11 @@ def files_of(names: list[str], kind: str) -> list[str]:
 def check_targets(table: Path | None, folder: Path | None) -> None:
     """Refuse a table that would replace something else, and a folder that is none, before any work is done."""
     if table is not None and table.exists() and (not table.is_file() or table.suffix.lower() != ".csv"):
-        raise InputError(f"--csv must name a new file or a table (.csv), and {table} is something else: name another.")
+        raise InputError(
+            "--csv must name a new file or a table (.csv), and {table} is something else: name another.", table=table
+        )
     if folder is not None and folder.exists() and not folder.is_dir():
-        raise InputError(f"--explain must name a folder, and {folder} is a file: name another.")
+        raise InputError("--explain must name a folder, and {folder} is a file: name another.", folder=folder)
 
 
 def plain(name: str) -> str:

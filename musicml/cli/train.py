@@ -82,7 +82,8 @@ def train_all(asked: argparse.Namespace) -> int:
     paths = sorted(asked.experiments.glob("*.toml"))
     if not paths:
         raise InputError(
-            f"{asked.experiments} must hold experiment files (*.toml) and holds none: name theirs with --experiments."
+            "{asked_experiments} must hold experiment files (*.toml) and holds none: name theirs with --experiments.",
+            asked_experiments=asked.experiments,
         )
     processes = asked.jobs or (min(AT_ONCE, os.cpu_count() or 1) if asked.data == "sample" else 1)
     if processes == 1:

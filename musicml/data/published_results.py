@@ -67,7 +67,9 @@ def get_reference(name: str) -> Reference:
     known = {one.name: one for one in ALL}
     if name not in known:
         raise InputError(
-            f"reference = {name!r} must be a published result that musicml knows: {suggest_names(name, known)}"
+            "reference = {name!r} must be a published result that musicml knows: {hint}",
+            name=name,
+            hint=suggest_names(name, known),
         )
     return known[name]
 

@@ -301,5 +301,6 @@ def to_plain_all(found: Mapping[str, IntervalEstimate]) -> dict[str, Any]:
 def make_refusal(experiment_name: str) -> InputError:
     """The refusal of an experiment that replays nothing."""
     return InputError(
-        f"{experiment_name} must say in [published] what it replays, and does not: take one of as_published."
+        "{experiment_name} must say in [published] what it replays, and does not: take one of as_published.",
+        experiment_name=experiment_name,
     )

@@ -49,8 +49,9 @@ def combine_runs(
     )
     if len(voices) < 2:
         raise InputError(
-            f"an ensemble needs two voices or more, and {members[0].name} alone is one: name another run, or with --on "
-            "a run of several folds."
+            "an ensemble needs two voices or more, and {members_name} alone is one: name another run, or with --on "
+            "a run of several folds.",
+            members_name=members[0].name,
         )
     if on is None:
         check_tested(members, voices)
@@ -92,13 +93,17 @@ def check_same_task(members: Sequence[Run]) -> None:
             run
         ) != predictions.get_task(first):
             raise InputError(
-                f"an ensemble's runs must answer for the same classes, and {run.name} answers for others than "
-                f"{first.name}: take runs of one data set."
+                "an ensemble's runs must answer for the same classes, and {run_name} answers for others than "
+                "{first_name}: take runs of one data set.",
+                run_name=run.name,
+                first_name=first.name,
             )
         if run.facts()["data"]["hash"] != first.facts()["data"]["hash"]:
             raise InputError(
-                f"an ensemble's runs must know the same examples, and {run.name} was trained on other data than "
-                f"{first.name}: train both on the data as it is now."
+                "an ensemble's runs must know the same examples, and {run_name} was trained on other data than "
+                "{first_name}: train both on the data as it is now.",
+                run_name=run.name,
+                first_name=first.name,
             )
     if len({run.name for run in members}) < len(members):
         raise InputError("an ensemble's runs must be different ones, and one is named twice: name each once.")
@@ -111,14 +116,21 @@ def check_tested(members: Sequence[Run], voices: Sequence[PredictionTable]) -> N
         learnt = tested & list_learned_examples(run)
         if learnt:
             raise InputError(
-                f"an ensemble must score only what no member has learnt from, and {run.name} learnt from "
-                f"{len(learnt)} of {len(tested)} examples, {min(learnt)} for one: train its runs with one split "
-                "(the same data.split, and a split that no seed changes) or with data.folds."
+                "an ensemble must score only what no member has learnt from, and {run_name} learnt from "
+                "{n_learnt} of {n_tested} examples, {learnt} for one: train its runs with one split "
+                "(the same data.split, and a split that no seed changes) or with data.folds.",
+                run_name=run.name,
+                n_learnt=len(learnt),
+                n_tested=len(tested),
+                learnt=min(learnt),
             )
         if tested - set(voice.names):
             raise InputError(
-                f"an ensemble's runs must have answered for the same examples, and {run.name} lacks "
-                f"{len(tested - set(voice.names))} of {len(tested)}: evaluate runs of the same data."
+                "an ensemble's runs must have answered for the same examples, and {run_name} lacks "
+                "{n_tested} of {n_tested2}: evaluate runs of the same data.",
+                run_name=run.name,
+                n_tested=len(tested - set(voice.names)),
+                n_tested2=len(tested),
             )
 
 
@@ -145,8 +157,10 @@ def predict_folder(members: Sequence[Run], folder: Path, say: Callable[[str], No
     known = [example for example in dataset.examples if example.label in class_names]
     if not known or predictions.get_task(members[0]) != "single":
         raise InputError(
-            f"{folder} must have class folders named as the runs' classes ({', '.join(class_names)}), each file of one "
-            "class: name its folders so."
+            "{folder} must have class folders named as the runs' classes ({class_names}), each file of one "
+            "class: name its folders so.",
+            folder=folder,
+            class_names=", ".join(class_names),
         )
     for run in members:
         check_unlearned(run, known, folder)
@@ -181,8 +195,13 @@ def check_unlearned(run: Run, examples: Sequence[Example], folder: Path) -> None
     learnt = [example.id for example in examples if compute_digest(example.path) in seen]
     if learnt:
         raise InputError(
-            f"an ensemble must score only what no member has learnt from, and {run.name} learnt from {len(learnt)} of "
-            f"the {len(examples)} files in {folder}, {learnt[0]} for one: give files that it has not seen."
+            "an ensemble must score only what no member has learnt from, and {run_name} learnt from {n_learnt} of "
+            "the {n_examples} files in {folder}, {learnt} for one: give files that it has not seen.",
+            run_name=run.name,
+            n_learnt=len(learnt),
+            n_examples=len(examples),
+            folder=folder,
+            learnt=learnt[0],
         )
 
 

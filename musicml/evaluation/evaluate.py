@@ -56,7 +56,10 @@ def evaluate_run(
     facts = run.facts()
     if facts["status"] != "trained":
         raise InputError(
-            f"run {run.name} must be trained before it is scored, and is only {facts['status']}: {run.cure()}"
+            "run {run_name} must be trained before it is scored, and is only {status}: {cure}",
+            run_name=run.name,
+            status=facts["status"],
+            cure=run.cure(),
         )
     dataset = reload_dataset(facts["data"], data_root)
     answered = (
@@ -143,8 +146,9 @@ def evaluate_folder(run: Run, folder: Path, say: Callable[[str], None]) -> dict[
     facts, class_names = run.facts(), run.read("labels.json")
     if facts["task"] == "multi":
         raise InputError(
-            f"run {run.name} answers for several classes at once, and class folders say only what is present, nothing "
-            "of what is absent: no precision can be had from them; ask it about the files with `musicml predict`."
+            "run {run_name} answers for several classes at once, and class folders say only what is present, nothing "
+            "of what is absent: no precision can be had from them; ask it about the files with `musicml predict`.",
+            run_name=run.name,
         )
     dataset = load_folder(folder)
     foreign = [name for name in dataset.class_names if name not in class_names]
@@ -153,8 +157,12 @@ def evaluate_folder(run: Run, folder: Path, say: Callable[[str], None]) -> dict[
     known = [example for example in dataset.examples if example.label in class_names]
     if not known:
         raise InputError(
-            f"{folder} must have a class folder that run {run.name} knows, and has {', '.join(foreign)}: name "
-            f"the folders as the run does ({', '.join(class_names)})."
+            "{folder} must have a class folder that run {run_name} knows, and has {foreign}: name "
+            "the folders as the run does ({class_names}).",
+            folder=folder,
+            run_name=run.name,
+            foreign=", ".join(foreign),
+            class_names=", ".join(class_names),
         )
     fresh = select_unseen(run, known, say)
     answered = predict_examples(run, dataset, fresh, say)
@@ -185,7 +193,8 @@ def select_unseen(run: Run, examples: list[Example], say: Callable[[str], None])
         say(f"left out, since the run was trained on them: {len(examples) - len(fresh)} of {len(examples)} files")
     if not fresh:
         raise InputError(
-            f"the folder must hold files that run {run.name} was not trained on, and holds none: give others."
+            "the folder must hold files that run {run_name} was not trained on, and holds none: give others.",
+            run_name=run.name,
         )
     return fresh
 
@@ -195,7 +204,9 @@ def predict_examples(
 ) -> TestPredictions:
     """The run's answers for examples; `cut` says that these are pieces of tracks."""
     if not examples:
-        raise InputError(f"run {run.name} must have test files on the disk, and none is there: put its data back.")
+        raise InputError(
+            "run {run_name} must have test files on the disk, and none is there: put its data back.", run_name=run.name
+        )
     predictor, begun = Predictor(run), time.perf_counter()
     predictor.model()  # what ails the model is no fault of the first file
     kept, lost, predictions = [], [], []
@@ -213,7 +224,11 @@ def predict_examples(
                 lost.append(f"{example.id}: {error}")
         predictions += predictor.answer(questions) if questions else []
     if not kept:
-        raise InputError(f"{dataset.name} must have test files that can be read, and none can; the first: {lost[0]}")
+        raise InputError(
+            "{dataset_name} must have test files that can be read, and none can; the first: {lost}",
+            dataset_name=dataset.name,
+            lost=lost[0],
+        )
     for words in lost[:5]:
         say(f"not read: {words}")
     say(

@@ -117,21 +117,27 @@ def cut_into_segments(
     clip = make_clip_spec(experiment)
     if clip["n_frames"] is None or dataset.task != "single":
         raise InputError(
-            f"the leak meter needs tracks that can be cut, of one class each, and {experiment.name} on {dataset.name} "
-            "has none: take one of the genre experiments."
+            "the leak meter needs tracks that can be cut, of one class each, and {experiment_name} on {dataset_name} "
+            "has none: take one of the genre experiments.",
+            experiment_name=experiment.name,
+            dataset_name=dataset.name,
         )
     dataset, found = read_features(experiment, dataset, data_root, clip, say, named=False)  # there is no run
     n_tracks = len(dataset.examples)
     if not known:
         raise InputError(
-            f"the leak meter needs tracks of known artists, and no two tracks of {dataset.name} share a group: add a "
-            "groups.csv (file,group) or the data set's index of artists."
+            "the leak meter needs tracks of known artists, and no two tracks of {dataset_name} share a group: add a "
+            "groups.csv (file,group) or the data set's index of artists.",
+            dataset_name=dataset.name,
         )
     dataset, found = cut_into_pieces(dataset, found, clip["n_frames"])
     if len(dataset.examples) < 1.5 * n_tracks:
         raise InputError(
-            f"the leak meter needs two pieces or more a track, and {n_tracks} tracks give {len(dataset.examples)} of "
-            f"{clip['seconds']:g} s: take shorter ones with --set clips.seconds=1."
+            "the leak meter needs two pieces or more a track, and {n_tracks} tracks give {n_dataset_examples} of "
+            "{seconds:g} s: take shorter ones with --set clips.seconds=1.",
+            n_tracks=n_tracks,
+            n_dataset_examples=len(dataset.examples),
+            seconds=clip["seconds"],
         )
     nobody = Split(np.full(len(dataset.examples), "train", dtype=object), "not split yet")
     material = TrainingData(dataset, nobody, found, {**clip, "hop_frames": clip["n_frames"]})

@@ -115,8 +115,10 @@ def compute_report(
     if not np.isfinite(scores).all():
         n = int((~np.isfinite(scores)).any(axis=1).sum())
         raise InputError(
-            f"scores must be numbers to be judged, and {n} of {len(scores)} examples have some that are none: train "
-            "the run again, with a lower training.learning_rate."
+            "scores must be numbers to be judged, and {n} of {n_scores} examples have some that are none: train "
+            "the run again, with a lower training.learning_rate.",
+            n=n,
+            n_scores=len(scores),
         )
     weights = draw_groups(groups, seed, draws)
     curves = None if weights is None else compute_curve_draws(scores, targets, weights)

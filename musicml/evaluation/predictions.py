@@ -126,7 +126,12 @@ def read_clip_arrays(run: Run) -> list[np.ndarray]:
         with np.load(path, allow_pickle=False) as kept:
             found = [kept[name] for name in ARRAYS]
     except FileNotFoundError:
-        raise InputError(f"run {run.name} must hold {path.name}, and it is missing: {run.cure()}") from None
+        raise InputError(
+            "run {run_name} must hold {path_name}, and it is missing: {cure}",
+            run_name=run.name,
+            path_name=path.name,
+            cure=run.cure(),
+        ) from None
     except Exception as error:  # whatever half an archive, or none, makes numpy, zipfile and zlib raise
         raise make_damaged_error(
             run, path.name, "the scores of each clip", f"can't be read ({describe_error(error)})"
@@ -174,7 +179,12 @@ def read_cells(run: Run, path: Path) -> list[list[str]]:
         with open(path, newline="", encoding="utf-8-sig") as source:
             return [line for line in csv.reader(source) if line]
     except FileNotFoundError:
-        raise InputError(f"run {run.name} must hold {path.name}, and it is missing: {run.cure()}") from None
+        raise InputError(
+            "run {run_name} must hold {path_name}, and it is missing: {cure}",
+            run_name=run.name,
+            path_name=path.name,
+            cure=run.cure(),
+        ) from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise make_damaged_error(
             run, path.name, "a table in UTF-8", f"can't be read ({describe_error(error)})"
@@ -231,7 +241,13 @@ def split_names(cell: str, known: dict[str, int]) -> list[str]:
 
 def make_damaged_error(run: Run, file: str, rule: str, said: str) -> InputError:
     """The refusal of one file of a run."""
-    return InputError(f"{file} of run {run.name} must hold {rule}, and {said}: put it back, or train the run again.")
+    return InputError(
+        "{file} of run {run_name} must hold {rule}, and {said}: put it back, or train the run again.",
+        file=file,
+        run_name=run.name,
+        rule=rule,
+        said=said,
+    )
 
 
 def describe_error(error: Exception) -> str:

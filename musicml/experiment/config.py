@@ -185,10 +185,14 @@ def read_experiment(path: Path, overrides: Mapping[str, Any] | None = None, samp
     except FileNotFoundError:
         known = [file.stem for file in path.parent.glob("*.toml")]
         raise InputError(
-            f"{path} must be an experiment file and is not there: {suggest_names(path.stem, known)}"
+            "{path} must be an experiment file and is not there: {hint}",
+            path=path,
+            hint=suggest_names(path.stem, known),
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} must be a text file in UTF-8 and can't be read ({error}): check the path.") from None
+        raise InputError(
+            "{path} must be a text file in UTF-8 and can't be read ({error}): check the path.", path=path, error=error
+        ) from None
     return parse_experiment(path.stem, text, overrides, sample)
 
 
@@ -200,10 +204,10 @@ def parse_experiment(
     try:
         tables = tomllib.loads(text.removeprefix("\ufeff").replace("\r\n", "\n"))
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{file} must be TOML and is not: {error}; mend that line.") from None
+        raise InputError("{file} must be TOML and is not: {error}; mend that line.", file=file, error=error) from None
     for key, value in tables.items():
         if key not in TABLES or not isinstance(value, dict):
-            raise InputError(f"{file} has no table {key!r}: {suggest_names(key, TABLES)}")
+            raise InputError("{file} has no table {key!r}: {hint}", file=file, key=key, hint=suggest_names(key, TABLES))
     changes = tables.pop("sample", {})
     plain, on_sample = check_tables(name, text, tables), check_tables(name, text, merge_changes(tables, changes, file))
     if overrides:
@@ -219,7 +223,9 @@ def merge_changes(tables: Mapping[str, Any], changes: Mapping[str, Any], file: s
     result = {name: dict(table) for name, table in tables.items()}
     for name, table in changes.items():
         if name not in TABLES or name == "sample" or not isinstance(table, Mapping):
-            raise InputError(f"{file} can't change {name!r}: {suggest_names(name, TABLES[:-1])}")
+            raise InputError(
+                "{file} can't change {name!r}: {hint}", file=file, name=name, hint=suggest_names(name, TABLES[:-1])
+            )
         result[name] = {**result.get(name, {}), **table}
     return result
 
@@ -230,7 +236,9 @@ def unfold_keys(overrides: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     for dotted, value in overrides.items():
         table, dot, key = dotted.partition(".")
         if not dot:
-            raise InputError(f"--set takes TABLE.KEY=VALUE and got {dotted!r}: write for example training.epochs=3.")
+            raise InputError(
+                "--set takes TABLE.KEY=VALUE and got {dotted!r}: write for example training.epochs=3.", dotted=dotted
+            )
         tables.setdefault(table, {})[key] = value
     return tables
 
@@ -242,7 +250,7 @@ def parse_changes(pairs: Iterable[str]) -> dict[str, Any]:
         key, sign, value = pair.partition("=")
         if not sign:
             raise InputError(
-                f"--set takes TABLE.KEY=VALUE and got {pair!r}: write for example --set training.epochs=3."
+                "--set takes TABLE.KEY=VALUE and got {pair!r}: write for example --set training.epochs=3.", pair=pair
             )
         try:
             found[key.strip()] = tomllib.loads("value=" + value)["value"]
@@ -256,22 +264,27 @@ def check_tables(name: str, text: str, tables: Mapping[str, Any]) -> Experiment:
     file = f"{name}.toml"
     for table in ("data", "features", "model"):
         if table not in tables:
-            raise InputError(f"{file} needs the table [{table}], which is missing: add it.")
+            raise InputError("{file} needs the table [{table}], which is missing: add it.", file=file, table=table)
     kind, feature_table = take_kind(tables["features"], "kind", tuple(FEATURE_KINDS), "features", file)
     family, model_table = take_kind(tables["model"], "family", FAMILY_NAMES, "model", file)
     feature_options = parse_options(FEATURE_KINDS[kind], feature_table, "features", file)
     data = parse_options(DataOptions, tables["data"], "data", file)
     if data.val_fraction + data.test_fraction > 0.8:
         raise InputError(
-            f"data.val_fraction = {data.val_fraction} and data.test_fraction = {data.test_fraction} in {file} must "
-            "leave at least a fifth to train on: lower one of them."
+            "data.val_fraction = {data_val_fraction} and data.test_fraction = {data_test_fraction} in {file} must "
+            "leave at least a fifth to train on: lower one of them.",
+            data_val_fraction=data.val_fraction,
+            data_test_fraction=data.test_fraction,
+            file=file,
         )
     if data.folds > 1 and data.split in LISTED:
         raise InputError(describe_fixed_split(data.split, data.folds))
     if kind == "pixels" and family != "transfer":
         raise InputError(
-            f"model.family = {family!r} in {file} must be one that takes pictures, since features.kind is pixels: take "
-            "transfer."
+            "model.family = {family!r} in {file} must be one that takes pictures, since features.kind is pixels: take "
+            "transfer.",
+            family=family,
+            file=file,
         )
     model = parse_options(get_family(family).Options, model_table, "model", file)
     training = parse_options(TrainingOptions, tables.get("training", {}), "training", file)
@@ -298,31 +311,44 @@ def check_published(table: Mapping[str, Any], data: DataOptions, kind: str, file
     """What is replayed; refused where the rest of the file does not do what was published."""
     if data.protocol != "as_published":
         raise InputError(
-            f"[published] in {file} replays a published protocol, and data.protocol is {data.protocol!r}: set it to "
-            "as_published, or take [published] out."
+            "[published] in {file} replays a published protocol, and data.protocol is {data_protocol!r}: set it to "
+            "as_published, or take [published] out.",
+            file=file,
+            data_protocol=data.protocol,
         )
     if data.n_folds > 1:
         raise InputError(
-            f"[published] in {file} replays one split, and data.folds is {data.n_folds}: set it to 1, or take "
-            "[published] out."
+            "[published] in {file} replays one split, and data.folds is {data_n_folds}: set it to 1, or take "
+            "[published] out.",
+            file=file,
+            data_n_folds=data.n_folds,
         )
     found = parse_options(PublishedOptions, table, "published", file)
     known = get_reference(found.reference)
     if known.dataset != data.dataset or known.protocol != AS_PUBLISHED:
         raise InputError(
-            f"published.reference = {found.reference!r} in {file} must be a result as published on {data.dataset}, and "
-            f"it is {known.protocol} on {known.dataset}: name another."
+            "published.reference = {found_reference!r} in {file} must be a result as published on {data_dataset}, and "
+            "it is {known_protocol} on {known_dataset}: name another.",
+            found_reference=found.reference,
+            file=file,
+            data_dataset=data.dataset,
+            known_protocol=known.protocol,
+            known_dataset=known.dataset,
         )
     for name in found.figures:
         if name not in known.figures:
             raise InputError(
-                f"published.figures in {file} must be figures of {known.name}, and {name} is none: "
-                f"{suggest_names(name, known.figures)}"
+                "published.figures in {file} must be figures of {known_name}, and {name} is none: {hint}",
+                file=file,
+                known_name=known.name,
+                name=name,
+                hint=suggest_names(name, known.figures),
             )
     if found.pieces and (kind in ("pixels", "vggish") or not is_ungrouped_split(True, data.split)):
         raise InputError(
-            f"published.pieces in {file} needs tracks that can be cut, and a split that keeps nothing together: take "
-            'log_mel, mfcc or spectrogram, and data.split = "official".'
+            "published.pieces in {file} needs tracks that can be cut, and a split that keeps nothing together: take "
+            'log_mel, mfcc or spectrogram, and data.split = "official".',
+            file=file,
         )
     parse_changes(found.changes)
     return found
@@ -332,26 +358,34 @@ def check_compatibility(training: TrainingOptions, varied: Augment, family: str,
     """Refuse options of training that mean nothing beside this model."""
     if training.warmup and training.schedule != "cosine":
         raise InputError(
-            f"training.warmup = {training.warmup} in {file} is the beginning of a cosine schedule, and "
-            f"training.schedule is {training.schedule!r}: set it to cosine, or take warmup out."
+            "training.warmup = {training_warmup} in {file} is the beginning of a cosine schedule, and "
+            "training.schedule is {training_schedule!r}: set it to cosine, or take warmup out.",
+            training_warmup=training.warmup,
+            file=file,
+            training_schedule=training.schedule,
         )
     if training.finetune_epochs and not frozen:
         raise InputError(
-            f"training.finetune_epochs = {training.finetune_epochs} in {file} needs a backbone that was frozen before, "
-            "and this model learns whole from the first epoch: set model.frozen = true, or take it out."
+            "training.finetune_epochs = {training_finetune_epochs} in {file} needs a backbone that was frozen before, "
+            "and this model learns whole from the first epoch: set model.frozen = true, or take it out.",
+            training_finetune_epochs=training.finetune_epochs,
+            file=file,
         )
     if varied.views and not frozen:
         raise InputError(
-            f"augment.views = {varied.views} in {file} are computed once for a frozen backbone, and this model has "
-            "none: it sees other views in every epoch anyway, so take views out."
+            "augment.views = {varied_views} in {file} are computed once for a frozen backbone, and this model has "
+            "none: it sees other views in every epoch anyway, so take views out.",
+            varied_views=varied.views,
+            file=file,
         )
     if frozen and varied.varies and not (varied.views or training.finetune_epochs):
         raise InputError(
-            f"[augment] in {file} varies what a frozen backbone sees, whose outputs are computed once: set "
-            "augment.views to how many views shall be computed, or training.finetune_epochs."
+            "[augment] in {file} varies what a frozen backbone sees, whose outputs are computed once: set "
+            "augment.views to how many views shall be computed, or training.finetune_epochs.",
+            file=file,
         )
     if family == "forest" and (varied.varies or varied.mixes):
-        raise InputError(f"[augment] in {file} is for networks, and model.family is forest: take it out.")
+        raise InputError("[augment] in {file} is for networks, and model.family is forest: take it out.", file=file)
 
 
 def fold_keys(table: Mapping[str, Any]) -> dict[str, Any]:
@@ -368,9 +402,20 @@ def take_kind(
 ) -> tuple[str, dict[str, Any]]:
     """The value of the key that chooses which others there are, and the table without it."""
     if key not in table:
-        raise InputError(f"[{where}] in {file} needs the key {key!r}, which is missing: add one of {', '.join(known)}.")
+        raise InputError(
+            "[{where}] in {file} needs the key {key!r}, which is missing: add one of {known}.",
+            where=where,
+            file=file,
+            key=key,
+            known=", ".join(known),
+        )
     if table[key] not in known:
         raise InputError(
-            f"{where}.{key} = {table[key]!r} in {file} is not known: {suggest_names(str(table[key]), known)}"
+            "{where}.{key} = {table!r} in {file} is not known: {hint}",
+            where=where,
+            key=key,
+            table=table[key],
+            file=file,
+            hint=suggest_names(str(table[key]), known),
         )
     return table[key], {name: value for name, value in table.items() if name != key}

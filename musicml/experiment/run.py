@@ -63,7 +63,9 @@ class Run:
         """
         facts = self.read("run.json")
         if not isinstance(facts, dict):
-            raise InputError(f"run.json of run {self.name} must be a JSON object and is none: {self.cure()}")
+            raise InputError(
+                "run.json of run {name} must be a JSON object and is none: {cure}", name=self.name, cure=self.cure()
+            )
         return facts
 
     def read(self, name: str) -> Any:
@@ -78,10 +80,16 @@ class Run:
         try:
             return json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise InputError(f"run {self.name} must hold {name}, and it is missing: {self.cure()}") from None
+            raise InputError(
+                "run {name} must hold {name2}, and it is missing: {cure}", name=self.name, name2=name, cure=self.cure()
+            ) from None
         except (ValueError, OSError) as error:
             raise InputError(
-                f"{name} of run {self.name} must be JSON and can't be read ({error}): {self.cure()}"
+                "{name} of run {name2} must be JSON and can't be read ({error}): {cure}",
+                name=name,
+                name2=self.name,
+                error=error,
+                cure=self.cure(),
             ) from None
 
     def cure(self) -> str:
@@ -92,7 +100,7 @@ class Run:
     def update(self, **facts: Any) -> None:
         """Write `facts`, and which process this is, into run.json beside what it says; refused once it is whole."""
         if self.is_whole:
-            raise InputError(f"run {self.name} is whole and is never changed: train again for another.")
+            raise InputError("run {name} is whole and is never changed: train again for another.", name=self.name)
         write_json(self.path / "run.json", {**self.facts(), "process": get_process_info(), **facts})
 
     def table(self, name: str) -> list[dict[str, str]]:
@@ -194,7 +202,11 @@ def make_run_folder(root: Path, name: str) -> Path:
             continue
         except OSError as error:
             raise os_error_to_input_error(error, root / name) from error
-    raise InputError(f"{root} must have room for a run named {name}, and has a thousand of that second: wait one.")
+    raise InputError(
+        "{root} must have room for a run named {name}, and has a thousand of that second: wait one.",
+        root=root,
+        name=name,
+    )
 
 
 def get_versions() -> dict[str, str]:
@@ -235,13 +247,18 @@ def open_run(path: Path | str, root: Path | None = None) -> Run:
             version = run.facts().get("format_version")
             if version != FORMAT_VERSION:
                 raise InputError(
-                    f"run {run.name} must be of format {FORMAT_VERSION} and is of {version}: "
-                    "read it with the musicml that made it."
+                    "run {run_name} must be of format {format_version} and is of {version}: "
+                    "read it with the musicml that made it.",
+                    run_name=run.name,
+                    format_version=FORMAT_VERSION,
+                    version=version,
                 )
             return run
     known = [run.name for run in list_runs(root)] if root else []
     raise InputError(
-        f"{path} must be a run folder (one with a run.json) and is none: {suggest_names(Path(path).name, known)}"
+        "{path} must be a run folder (one with a run.json) and is none: {hint}",
+        path=path,
+        hint=suggest_names(Path(path).name, known),
     )
 
 

@@ -272,22 +272,35 @@ def check(settings: LogMel | MFCC | Pixels | VGGish) -> None:
     nyquist, fmax = settings.sample_rate / 2, upper(settings)
     if settings.hop_length > settings.n_fft:
         raise InputError(
-            f"hop_length={settings.hop_length} must be at most n_fft={settings.n_fft}, "
-            "or samples between frames go unheard: make it smaller."
+            "hop_length={settings_hop_length} must be at most n_fft={settings_n_fft}, "
+            "or samples between frames go unheard: make it smaller.",
+            settings_hop_length=settings.hop_length,
+            settings_n_fft=settings.n_fft,
         )
     if fmax > nyquist:
         raise InputError(
-            f"fmax={fmax:g} must be at most half the sample rate, {nyquist:g} Hz: lower it, or set it to 0."
+            "fmax={fmax:g} must be at most half the sample rate, {nyquist:g} Hz: lower it, or set it to 0.",
+            fmax=fmax,
+            nyquist=nyquist,
         )
     if settings.fmin >= fmax:
-        raise InputError(f"fmin={settings.fmin:g} must be below fmax={fmax:g} Hz: lower it.")
+        raise InputError(
+            "fmin={settings_fmin:g} must be below fmax={fmax:g} Hz: lower it.", settings_fmin=settings.fmin, fmax=fmax
+        )
     if settings.n_bins > settings.n_mels:
-        raise InputError(f"n_mfcc={settings.n_bins} must be at most n_mels={settings.n_mels}: lower it.")
+        raise InputError(
+            "n_mfcc={settings_n_bins} must be at most n_mels={settings_n_mels}: lower it.",
+            settings_n_bins=settings.n_bins,
+            settings_n_mels=settings.n_mels,
+        )
     empty = np.flatnonzero(~filters_of(settings).any(axis=1))
     if len(empty):
         raise InputError(
-            f"n_mels={settings.n_mels} must leave every filter at least one of the n_fft={settings.n_fft} "
-            f"frequencies, and {len(empty)} have none: lower n_mels or double n_fft."
+            "n_mels={settings_n_mels} must leave every filter at least one of the n_fft={settings_n_fft} "
+            "frequencies, and {n_empty} have none: lower n_mels or double n_fft.",
+            settings_n_mels=settings.n_mels,
+            settings_n_fft=settings.n_fft,
+            n_empty=len(empty),
         )
 
 

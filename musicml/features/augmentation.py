@@ -103,13 +103,19 @@ def check_augmentation(augment: Augment, kind: str, file: str) -> None:
         allowed = FOR.get(field.name)
         if allowed and getattr(augment, field.name) and kind not in allowed:
             raise InputError(
-                f"augment.{field.name} in {file} is for features of kind {' or '.join(allowed)}, and features.kind is "
-                f"{kind}: take it out, or change the features."
+                "augment.{field_name} in {file} is for features of kind {allowed}, and features.kind is "
+                "{kind}: take it out, or change the features.",
+                field_name=field.name,
+                file=file,
+                allowed=" or ".join(allowed),
+                kind=kind,
             )
     if augment.views and not augment.varies:
         raise InputError(
-            f"augment.views = {augment.views} in {file} needs something to vary, and nothing else in [augment] does: "
-            "add shift or flip, for example, or take views out."
+            "augment.views = {augment_views} in {file} needs something to vary, and nothing else in [augment] does: "
+            "add shift or flip, for example, or take views out.",
+            augment_views=augment.views,
+            file=file,
         )
 
 

@@ -69,8 +69,13 @@ class Spectrogram:
     def __post_init__(self):
         if not 0 < self.n_columns * self.n_bins <= MAX_PIXELS:
             raise InputError(
-                f"a spectrogram of seconds={self.seconds:g} must have 1 to {MAX_PIXELS} pixels, and has "
-                f"{self.n_columns} x {self.n_bins} with hop_length={self.hop_length}: change one of them."
+                "a spectrogram of seconds={seconds:g} must have 1 to {max_pixels} pixels, and has "
+                "{n_columns} x {n_bins} with hop_length={hop_length}: change one of them.",
+                seconds=self.seconds,
+                max_pixels=MAX_PIXELS,
+                n_columns=self.n_columns,
+                n_bins=self.n_bins,
+                hop_length=self.hop_length,
             )
 
     @property

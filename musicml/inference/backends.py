@@ -52,20 +52,23 @@ def load_model(path: Path, serving: Manifest, engine: str = "auto") -> Model:
         If the model is missing, damaged, or not the one that the run's serving.json and labels.json belong to.
     """
     if engine not in NAMES:
-        raise InputError(f"engine={engine!r} must be one of {', '.join(NAMES)}.")
+        raise InputError("engine={engine!r} must be one of {names}.", engine=engine, names=", ".join(NAMES))
     try:
         return opened(path, serving, engine)
     except InputError:
         raise
     except ImportError as error:
         raise InputError(
-            f"the model of {path.name} needs a package that is not installed ({error}): install musicml's extra cpu, "
-            "gpu or jax, or ask it with the engine onnx."
+            "the model of {path_name} needs a package that is not installed ({error}): install musicml's extra cpu, "
+            "gpu or jax, or ask it with the engine onnx.",
+            path_name=path.name,
+            error=error,
         ) from error
     except Exception as error:  # each library has its own way to say that a file is damaged
         raise InputError(
-            f"the model of {path.name} must be whole and can't be ({(str(error) or repr(error)).splitlines()[0]}): "
-            "train it again."
+            "the model of {path_name} must be whole and can't be ({splitlines}): train it again.",
+            path_name=path.name,
+            splitlines=(str(error) or repr(error)).splitlines()[0],
         ) from error
 
 
@@ -74,7 +77,9 @@ def opened(path: Path, serving: Manifest, engine: str) -> Model:
     if engine != "keras" and (path / "model.onnx").is_file():
         return by_onnx(path / "model.onnx", serving)
     if engine == "onnx":
-        raise InputError(f"{path.name} has no exported model (model.onnx): ask it with the engine keras.")
+        raise InputError(
+            "{path_name} has no exported model (model.onnx): ask it with the engine keras.", path_name=path.name
+        )
     file = own(path, serving)
     return by_scikit_learn(file, serving) if file.suffix == ".skops" else by_keras(file)
 
@@ -90,8 +95,11 @@ def own(path: Path, serving: Manifest) -> Path:
     file = path / serving.model["file"]
     if not file.is_file():
         raise InputError(
-            f"run {path.name} must hold a model, and {file.name} is missing: finish it with "
-            f"`musicml train --resume {path}`."
+            "run {path_name} must hold a model, and {file_name} is missing: finish it with "
+            "`musicml train --resume {path}`.",
+            path_name=path.name,
+            file_name=file.name,
+            path=path,
         )
     if compute_digest(file) != serving.model["digest"]:
         raise foreign(file)
@@ -101,8 +109,10 @@ def own(path: Path, serving: Manifest) -> Path:
 def foreign(path: Path) -> InputError:
     """The refusal of a model that the rest of its run folder does not belong to."""
     return InputError(
-        f"{path.name} of run {path.parent.name} must be the model that its serving.json was written for, and is "
-        "not: it was damaged or comes from another run; put the run's own back, or train it again."
+        "{path_name} of run {path_parent_name} must be the model that its serving.json was written for, and is "
+        "not: it was damaged or comes from another run; put the run's own back, or train it again.",
+        path_name=path.name,
+        path_parent_name=path.parent.name,
     )
 
 

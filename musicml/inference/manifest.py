@@ -105,17 +105,24 @@ def read_manifest(run: Run) -> Manifest:
     if missing or str(table["kind"]) not in FEATURE_KINDS:
         said = f"{', '.join(missing)} missing" if missing else f"unknown features {table['kind']!r}"
         raise InputError(
-            f"serving.json of run {run.name} must say how it is asked, and does not ({said}): {run.cure()}"
+            "serving.json of run {run_name} must say how it is asked, and does not ({said}): {cure}",
+            run_name=run.name,
+            said=said,
+            cure=run.cure(),
         )
     if compute_fingerprint(class_names, table) != table["fingerprint"]:
         raise InputError(
-            f"serving.json and labels.json of run {run.name} must be as its training wrote them, and were changed "
-            "since, so its answers could be wrong without a sign: put them back, or train the run again."
+            "serving.json and labels.json of run {run_name} must be as its training wrote them, and were changed "
+            "since, so its answers could be wrong without a sign: put them back, or train the run again.",
+            run_name=run.name,
         )
     if table["features_version"] != FEATURES_VERSION:
         raise InputError(
-            f"run {run.name} must be asked with features of version {table['features_version']}, and this musicml "
-            f"computes version {FEATURES_VERSION}: train it again, or use the musicml that made it."
+            "run {run_name} must be asked with features of version {features_version}, and this musicml "
+            "computes version {features_version2}: train it again, or use the musicml that made it.",
+            run_name=run.name,
+            features_version=table["features_version"],
+            features_version2=FEATURES_VERSION,
         )
     names = {"clips": "clip"}
     known = {names.get(key, key): table[key] for key in NEEDED if key != "features"}

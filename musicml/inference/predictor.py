@@ -224,8 +224,9 @@ class Predictor:
         """Refuse to be asked about files where the features come with a data set only."""
         if self.serving.asks_for != "file":
             raise InputError(
-                f"run {self.run.name} answers for the VGGish features of its data set only, and can't be asked "
-                "about a file: ask a run of openmic_cnn."
+                "run {run_name} answers for the VGGish features of its data set only, and can't be asked "
+                "about a file: ask a run of openmic_cnn.",
+                run_name=self.run.name,
             )
 
     def answer(self, questions: list[ModelInput]) -> list[Prediction]:
@@ -276,8 +277,10 @@ class Predictor:
         served = self.serving
         if not np.isfinite(raw).all():
             raise InputError(
-                f"a model must answer numbers, and that of run {self.run.name} answers something else for "
-                f"{question.name}: its training went astray; train it again, with a lower training.learning_rate."
+                "a model must answer numbers, and that of run {run_name} answers something else for "
+                "{question_name}: its training went astray; train it again, with a lower training.learning_rate.",
+                run_name=self.run.name,
+                question_name=question.name,
             )
         unlike, remarks = self.likeness(question.values)
         return Prediction(
@@ -328,7 +331,10 @@ class Predictor:
         """
         if label not in self.class_names:
             raise InputError(
-                f"class {label!r} must be one that run {self.run.name} knows: {suggest_names(label, self.class_names)}"
+                "class {label!r} must be one that run {run_name} knows: {hint}",
+                label=label,
+                run_name=self.run.name,
+                hint=suggest_names(label, self.class_names),
             )
         return self.class_names.index(label)
 

@@ -45,14 +45,20 @@ class StreamingPredictor:
         predictor.check_asks_for_files()
         if isinstance(settings, Spectrogram):
             raise InputError(
-                f"run {predictor.run.name} must hear a whole sound before it answers, since it sees spectrograms whose "
-                "contrast depends on all of it: record it first, and ask about the recording."
+                "run {predictor_run_name} must hear a whole sound before it answers, since it sees spectrograms whose "
+                "contrast depends on all of it: record it first, and ask about the recording.",
+                predictor_run_name=predictor.run.name,
             )
         if not isinstance(settings, LogMel):
-            raise InputError(f"run {predictor.run.name} must answer for sound to listen, and answers for pictures.")
+            raise InputError(
+                "run {predictor_run_name} must answer for sound to listen, and answers for pictures.",
+                predictor_run_name=predictor.run.name,
+            )
         check_range(sample_rate, SAMPLE_RATES, "sample_rate", " Hz", "choose another")
         if not 0 < every < MAX_SECONDS:
-            raise InputError(f"every={every} must be more than 0 seconds, and less than a file may last: take 0.5.")
+            raise InputError(
+                "every={every} must be more than 0 seconds, and less than a file may last: take 0.5.", every=every
+            )
         self.predictor, self.name, self.sample_rate = predictor, name, sample_rate
         self.every = max(1, round(every * sample_rate))
         self.frames = FrameStream(settings, clip["least_samples"])
@@ -101,7 +107,7 @@ class StreamingPredictor:
         if not len(part):
             return False
         if self.ended:
-            raise InputError(f"{self.name} must not have ended to go on, and has: begin another.")
+            raise InputError("{name} must not have ended to go on, and has: begin another.", name=self.name)
         self.n_heard += len(part)
         mono = mix_to_mono(part)
         self.loudness.take(mono)
@@ -152,7 +158,7 @@ class StreamingPredictor:
             If nothing was heard.
         """
         if not self.n_heard:
-            raise InputError(f"{self.name} must hold sound, and holds 0 samples: record something.")
+            raise InputError("{name} must hold sound, and holds 0 samples: record something.", name=self.name)
         if not self.ended:
             self.grow(self.resample(np.zeros(0, np.float32), True))
             self.ended = True

@@ -54,8 +54,9 @@ class Forest:
             seen = ~np.isnan(targets[:, k])
             if len(np.unique(targets[seen, k])) < 2:
                 raise InputError(
-                    f"class number {k + 1} must have positive and negative training examples, and has one kind "
-                    "only: leave the class out or take another split."
+                    "class number {k} must have positive and negative training examples, and has one kind "
+                    "only: leave the class out or take another split.",
+                    k=k + 1,
                 )
             tree = RandomForestClassifier(
                 self.options.n_estimators, max_depth=self.options.max_depth, random_state=self.spec.seed, n_jobs=1
@@ -107,7 +108,9 @@ def load_forest(path: Path) -> list[Any]:
     foreign = sorted(set(skops.io.get_untrusted_types(file=path)) - TRUSTED)
     if foreign:
         raise InputError(
-            f"{path.name} must hold scikit-learn models only, and names {', '.join(foreign)}: train the run again."
+            "{path_name} must hold scikit-learn models only, and names {foreign}: train the run again.",
+            path_name=path.name,
+            foreign=", ".join(foreign),
         )
     return skops.io.load(path, trusted=sorted(TRUSTED))
 

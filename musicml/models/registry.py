@@ -35,7 +35,9 @@ def get_family(name: str) -> ModuleType:
     """
     if name not in FAMILY_NAMES:
         raise InputError(
-            f"model.family = {name!r} must be a model family that musicml knows: {suggest_names(name, FAMILY_NAMES)}"
+            "model.family = {name!r} must be a model family that musicml knows: {hint}",
+            name=name,
+            hint=suggest_names(name, FAMILY_NAMES),
         )
     return importlib.import_module(f"musicml.models.{name}")
 

@@ -99,13 +99,17 @@ def build(options: Options, spec: ModelSpec) -> Any:
 
     if min(spec.shape[:2]) < SMALLEST_SIDE > options.side:
         raise InputError(
-            f"a backbone's input must be at least {SMALLEST_SIDE} on each side, and is {spec.shape[0]} by "
-            f"{spec.shape[1]}: raise the picture's size, n_mels or the clip's length."
+            "a backbone's input must be at least {smallest_side} on each side, and is {spec_shape} by "
+            "{spec_shape2}: raise the picture's size, n_mels or the clip's length.",
+            smallest_side=SMALLEST_SIDE,
+            spec_shape=spec.shape[0],
+            spec_shape2=spec.shape[1],
         )
     if len(spec.shape) == 2 and options.bands > 1 and not options.side:
         raise InputError(
-            f"model.bands must be 1 where model.side is 0, since a clip's height is its time there, and is "
-            f"{options.bands}: set model.side=224, which draws it with its frequencies upwards."
+            "model.bands must be 1 where model.side is 0, since a clip's height is its time there, and is "
+            "{options_bands}: set model.side=224, which draws it with its frequencies upwards.",
+            options_bands=options.bands,
         )
     inputs, x = picture_input(options, spec) if len(spec.shape) == 3 else sound_input(options, spec)
     last = backbone(options, x)
@@ -201,8 +205,10 @@ def pooled(maps: list[Any], again: list[Any], bands: int) -> Any:
     lowest = min(one.shape[1] for one in [*maps, *again])
     if bands > lowest:
         raise InputError(
-            f"model.bands must be at most {lowest}, the height of the smallest of the backbone's maps, and is {bands}: "
-            "lower it, or raise model.side, model.second_side or the picture's height."
+            "model.bands must be at most {lowest}, the height of the smallest of the backbone's maps, and is {bands}: "
+            "lower it, or raise model.side, model.second_side or the picture's height.",
+            lowest=lowest,
+            bands=bands,
         )
     named = {f"pooled_{one.shape[1]}": one for one in maps} | {f"pooled_again_{one.shape[1]}": one for one in again}
     return keras.layers.Concatenate(name="pooled")([in_bands(one, name, bands) for name, one in named.items()])
@@ -272,8 +278,10 @@ def imagenet_weights(application: Any, extra: dict[str, Any]) -> dict[str, list[
         return {layer.name: layer.get_weights() for layer in read.layers if layer.weights}
     except Exception as error:  # whatever a network or a half file makes Keras raise
         raise InputError(
-            f"ImageNet's weights must be on the disk or to be had from {SERVER[0]}, and could not be read "
-            f"({str(error).splitlines()[0]}): try again, or train without them by --set model.weights=none."
+            "ImageNet's weights must be on the disk or to be had from {server}, and could not be read "
+            "({splitlines}): try again, or train without them by --set model.weights=none.",
+            server=SERVER[0],
+            splitlines=str(error).splitlines()[0],
         ) from error
 
 

@@ -34,15 +34,19 @@ def check(to: Path, card: bool = False) -> None:
     """
     shown = make_printable(str(to))
     if card and to.suffix.lower() != ".md":
-        raise InputError(f"a model card must be a file that ends in .md, and {shown} does not: choose README.md.")
+        raise InputError(
+            "a model card must be a file that ends in .md, and {shown} does not: choose README.md.", shown=shown
+        )
     if to.suffix.lower() not in FORMATS:
         raise InputError(
-            f"a report must end in {', '.join(FORMATS)}, which says how it is written, and {shown} does not: choose "
-            "one of them."
+            "a report must end in {formats}, which says how it is written, and {shown} does not: choose one of them.",
+            formats=", ".join(FORMATS),
+            shown=shown,
         )
     if to.exists() and not is_ours(to):
         raise InputError(
-            f"{shown} is there already and is no report of musicml's, so it is not written over: choose another name."
+            "{shown} is there already and is no report of musicml's, so it is not written over: choose another name.",
+            shown=shown,
         )
     folder = folder_of(to)
     if not card and folder.exists():
@@ -54,13 +58,16 @@ def check_folder(folder: Path) -> None:
     listed = names_in(folder / attachments.LIST)
     if not listed:
         raise InputError(
-            f"{make_printable(str(folder))} is there already and holds no report's files, so it is not written over: "
-            "choose another name for the report."
+            "{folder} is there already and holds no report's files, so it is not written over: "
+            "choose another name for the report.",
+            folder=make_printable(str(folder)),
         )
     if others := sorted({path.name for path in folder.iterdir()} - listed):
         raise InputError(
-            f"{make_printable(str(folder))} is there already and holds {make_printable(others[0])}, which no report "
-            "put there, so it is not replaced: move that away, or choose another name for the report."
+            "{folder} is there already and holds {others}, which no report "
+            "put there, so it is not replaced: move that away, or choose another name for the report.",
+            folder=make_printable(str(folder)),
+            others=make_printable(others[0]),
         )
 
 

@@ -52,7 +52,9 @@ def write_report(
     output.check(to, card)
     if card:
         if len(runs) != 1:
-            raise InputError(f"a model card must be of one run, and {len(runs)} were named: write one for each.")
+            raise InputError(
+                "a model card must be of one run, and {n_runs} were named: write one for each.", n_runs=len(runs)
+            )
         return output.write(to, render_card(runs[0], language), {})
     made = build_document(runs, language, data_root)
     return output.write(to, render_report(made, to), attachments.contents(made))

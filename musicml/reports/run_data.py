@@ -106,8 +106,10 @@ def read(run: Run, place: int = 0) -> Told:
     if not run.is_whole:
         facts = run.facts()
         raise InputError(
-            f"run {run.name} must be whole before a report is written of it, and is only "
-            f"{facts.get('status', 'started')}: {run.cure()}"
+            "run {run_name} must be whole before a report is written of it, and is only {get}: {cure}",
+            run_name=run.name,
+            get=facts.get("status", "started"),
+            cure=run.cure(),
         )
     facts, report = checked_facts(run), checked_report(run)
     answers = read_predictions(run)  # refuses scores that are no numbers
@@ -134,7 +136,9 @@ def checked_facts(run: Run) -> dict[str, Any]:
     tables = ("data", "settings", "split")
     if not all(isinstance(facts.get(name), dict) for name in tables):
         raise InputError(
-            f"run.json of run {run.name} must say what data, settings and split the run had, and does not: {run.cure()}"
+            "run.json of run {run_name} must say what data, settings and split the run had, and does not: {cure}",
+            run_name=run.name,
+            cure=run.cure(),
         )
     return facts
 
@@ -163,7 +167,12 @@ def is_report(report: Mapping[str, Any]) -> bool:
 
 def wrong(run: Run, name: str) -> InputError:
     """The refusal of a file that holds something else."""
-    return InputError(f"{name} of run {run.name} must hold a report and holds something else: {run.cure()}")
+    return InputError(
+        "{name} of run {run_name} must hold a report and holds something else: {cure}",
+        name=name,
+        run_name=run.name,
+        cure=run.cure(),
+    )
 
 
 def history_of(run: Run, troubles: dict[str, str]) -> list[dict[str, Any]]:
@@ -202,7 +211,10 @@ def kept(run: Run, name: str, kind: type, troubles: dict[str, str]) -> Any:
 def wrong_kind(run: Run, name: str) -> InputError:
     """What is said of a file that is JSON, but not what it should be."""
     return InputError(
-        f"{name} of run {run.name} must hold what a training wrote and holds something else: {run.cure()}"
+        "{name} of run {run_name} must hold what a training wrote and holds something else: {cure}",
+        name=name,
+        run_name=run.name,
+        cure=run.cure(),
     )
 
 

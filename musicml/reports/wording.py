@@ -26,8 +26,9 @@ class Words:
     def __init__(self, language: str, judged: str = "test"):
         if language not in LANGUAGES:
             raise InputError(
-                f"a report's language must be {' or '.join(LANGUAGES)}, and is {make_printable(language)!r}: "
-                "choose one."
+                "a report's language must be {languages}, and is {language!r}: choose one.",
+                languages=" or ".join(LANGUAGES),
+                language=make_printable(language),
             )
         self.language, self.judged = language, judged
 

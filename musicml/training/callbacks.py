@@ -69,8 +69,10 @@ class History(keras.callbacks.Callback):
         logs = dict(logs or {})
         if not np.isfinite(logs["loss"]):
             raise InputError(
-                f"the training must keep a finite loss, and it became {logs['loss']} in epoch {epoch + 1}: lower "
-                "training.learning_rate or set training.clipnorm=1.0."
+                "the training must keep a finite loss, and it became {loss} in epoch {epoch}: lower "
+                "training.learning_rate or set training.clipnorm=1.0.",
+                loss=logs["loss"],
+                epoch=epoch + 1,
             )
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         row = {

@@ -75,8 +75,10 @@ def check_single_label(experiment: Experiment, dataset: Dataset) -> None:
     for name, value in asked.items():
         if value and dataset.task != "single":
             raise InputError(
-                f"{name} needs examples of one class each, and those of {dataset.name} may be of several, of which "
-                "most were not looked for: take it out."
+                "{name} needs examples of one class each, and those of {dataset_name} may be of several, of which "
+                "most were not looked for: take it out.",
+                name=name,
+                dataset_name=dataset.name,
             )
 
 
@@ -125,8 +127,10 @@ def check_both_kinds(dataset: Dataset, found: Iterable[Split]) -> None:
         for name, column in zip(dataset.class_names, taught.T, strict=True):
             if len(np.unique(column[~np.isnan(column)])) < 2:
                 raise InputError(
-                    f"every class must have training examples with it and without it for a forest, and {name} has one "
-                    f"kind only ({split.statement}): add files, name fewer folds, or take another split."
+                    "every class must have training examples with it and without it for a forest, and {name} has one "
+                    "kind only ({split_statement}): add files, name fewer folds, or take another split.",
+                    name=name,
+                    split_statement=split.statement,
                 )
 
 

@@ -85,10 +85,15 @@ def resume_run(run: Run, say: Callable[[str], None] = print_message) -> Run:
     """
     facts = run.facts()
     if "fold" in facts:
-        raise InputError(f"run {run.path} must be a whole run to be resumed, and is a fold of one: {run.cure()}")
+        raise InputError(
+            "run {run_path} must be a whole run to be resumed, and is a fold of one: {cure}",
+            run_path=run.path,
+            cure=run.cure(),
+        )
     if run.is_whole:
         raise InputError(
-            f"run {run.name} must be unfinished to be resumed, and is whole: look at it with `musicml runs`."
+            "run {run_name} must be unfinished to be resumed, and is whole: look at it with `musicml runs`.",
+            run_name=run.name,
         )
     if facts["status"] == "trained":
         shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
@@ -104,7 +109,9 @@ def resume_run(run: Run, say: Callable[[str], None] = print_message) -> Run:
     found = (preparation.compute_split_hash(material), material.dataset.hash(), material.features.key)
     if found != (facts["split"]["hash"], data["hash"], data["features"]):
         raise InputError(
-            f"run {run.name} must go on with the data it began with, and {dataset.name} has changed since: train again."
+            "run {run_name} must go on with the data it began with, and {dataset_name} has changed since: train again.",
+            run_name=run.name,
+            dataset_name=dataset.name,
         )
     write_split_files(run, material)
     return finish_or_explain_resume(run, experiment, material, facts["deterministic"], say)

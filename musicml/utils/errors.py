@@ -4,16 +4,37 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 MAX_NAMES = 24  # names in a hint
 MAX_NAME_LENGTH = 160  # characters of a name in a message
 
 
 class InputError(ValueError):
-    """Something a person gave can't be used. The message is one sentence: the rule, what came, the cure.
+    """Raised when user input is invalid. The command line prints its message and exits with 2; the dashboard shows it.
 
-    The command line prints it and ends with 2; the dashboard shows it. Whatever else is raised is a fault of ours.
+    Any other exception is a bug.
+
+    Parameters
+    ----------
+    template : the message, with a blank such as `{file}` for each of `values`; without values it is taken as it is
+    values : what the blanks stand for, formatted as by `str.format`
+
+    >>> str(InputError("{file} must hold sound, and holds {n} bytes.", file="a.wav", n=0))
+    'a.wav must hold sound, and holds 0 bytes.'
     """
+
+    def __init__(self, template: str, /, **values: Any):
+        self.template, self.values = template, values
+        super().__init__(template.format(**values) if values else template)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild_error, (type(self), self.template, self.values)  # it crosses from one process to another
+
+
+def _rebuild_error(cls: type[InputError], template: str, values: dict[str, Any]) -> InputError:
+    """Make an unpickled error again."""
+    return cls(template, **values)
 
 
 def suggest_names(name: str, known: Iterable[str]) -> str:

@@ -52,26 +52,43 @@ def os_error_to_input_error(error: OSError, path: Path) -> Exception:
     if error.errno in FULL:
         free = shutil.disk_usage(find_existing_folder(path)).free / 1e6
         return InputError(
-            f"{path} could not be written whole: the disk is full ({free:.0f} MB free); make room and go on."
+            "{path} could not be written whole: the disk is full ({free:.0f} MB free); make room and go on.",
+            path=path,
+            free=free,
         )
     if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
         return InputError(
-            f"{path} must be in a folder that can be written to, and is not ({error.strerror}); choose another."
+            "{path} must be in a folder that can be written to, and is not ({error_strerror}); choose another.",
+            path=path,
+            error_strerror=error.strerror,
         )
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
-        return InputError(f"{path} must be in a folder, and {error.filename} stands in its way; choose another place.")
+        return InputError(
+            "{path} must be in a folder, and {error_filename} stands in its way; choose another place.",
+            path=path,
+            error_filename=error.filename,
+        )
     if error.errno == errno.ENAMETOOLONG:
         return InputError(
-            f"{make_printable(str(path))} must have a name that a disk takes, and it is too long: choose another."
+            "{path} must have a name that a disk takes, and it is too long: choose another.",
+            path=make_printable(str(path)),
         )
     if error.errno == errno.ELOOP:
-        return InputError(f"{path} must be a file or folder, and links lead round in a circle there: choose another.")
+        return InputError(
+            "{path} must be a file or folder, and links lead round in a circle there: choose another.", path=path
+        )
     if error.errno == errno.ENOENT and not Path(path).absolute().parent.is_dir():
-        return InputError(f"{path} must be in a folder that is there or can be made, and is not: choose another place.")
+        return InputError(
+            "{path} must be in a folder that is there or can be made, and is not: choose another place.", path=path
+        )
     if error.errno == errno.EIO:
-        return InputError(f"{path} must be on a disk that can be read and written, and this one fails: check the disk.")
+        return InputError(
+            "{path} must be on a disk that can be read and written, and this one fails: check the disk.", path=path
+        )
     if error.errno == errno.EISDIR:
-        return InputError(f"{path} must be a file, and a folder of that name stands in its way; choose another name.")
+        return InputError(
+            "{path} must be a file, and a folder of that name stands in its way; choose another name.", path=path
+        )
     return error
 
 
@@ -125,10 +142,17 @@ def read_csv(path: Path, *columns: str) -> list[dict[str, str]]:
             found = csv.DictReader(source)
             rows, named = list(found), found.fieldnames or []
         except UnicodeDecodeError as error:
-            raise InputError(f"{path} must be a table in UTF-8 and is not ({error}): save it as CSV UTF-8.") from None
+            raise InputError(
+                "{path} must be a table in UTF-8 and is not ({error}): save it as CSV UTF-8.", path=path, error=error
+            ) from None
     if not set(columns) <= set(named):
         has = ",".join(map(str, named))
-        raise InputError(f"{path} must have the columns {','.join(columns)} and has {has}: mend its first line.")
+        raise InputError(
+            "{path} must have the columns {columns} and has {has}: mend its first line.",
+            path=path,
+            columns=",".join(columns),
+            has=has,
+        )
     return rows
 
 
@@ -143,7 +167,9 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InputError(f"{path} must be JSON and is not ({error}): put the file back as it was.") from None
+        raise InputError(
+            "{path} must be JSON and is not ({error}): put the file back as it was.", path=path, error=error
+        ) from None
 
 
 def compute_digest(path: Path | str) -> str:

@@ -43,12 +43,21 @@ def parse_options(cls: type, table: Mapping[str, Any], where: str, file: str) ->
     hints = typing.get_type_hints(cls)
     for key in table:
         if key not in fields:
-            raise InputError(f"[{where}] in {file} has no key {key!r}: {suggest_names(key, fields)}")
+            raise InputError(
+                "[{where}] in {file} has no key {key!r}: {hint}",
+                where=where,
+                file=file,
+                key=key,
+                hint=suggest_names(key, fields),
+            )
     for key, field in fields.items():
         if key not in table and field.default is dataclasses.MISSING:
             raise InputError(
-                f"[{where}] in {file} needs the key {key!r}, which is missing: "
-                f"add {key} = {make_example(hints[key], field)}"
+                "[{where}] in {file} needs the key {key!r}, which is missing: add {key} = {example}",
+                where=where,
+                file=file,
+                key=key,
+                example=make_example(hints[key], field),
             )
     return cls(
         **{key: check_value(value, hints[key], fields[key], f"{where}.{key}", file) for key, value in table.items()}
@@ -61,7 +70,11 @@ def check_value(value: Any, hint: Any, field: dataclasses.Field, name: str, file
     items = converted if isinstance(converted, tuple) else (converted,)
     if converted is None or not all(is_within_rule(item, field) for item in items):
         raise InputError(
-            f"{name} = {value!r} must be {describe_rule(hint, field)}: change it in {file} or with --set {name}=VALUE."
+            "{name} = {value!r} must be {rule}: change it in {file} or with --set {name}=VALUE.",
+            name=name,
+            value=value,
+            rule=describe_rule(hint, field),
+            file=file,
         )
     return converted
 

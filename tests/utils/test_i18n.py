@@ -92,6 +92,9 @@ class Reader(ast.NodeVisitor):
         names = [name for name, _ in assigned]
         self.local = {name: value for name, value in assigned if names.count(name) == 1 and is_text(value)}
         blanks = [part.value for part in ast.walk(node) if isinstance(part, ast.FormattedValue)]
+        for part in ast.walk(node):
+            if isinstance(part, ast.Call) and ast.unparse(part.func) == "InputError":
+                blanks += [word.value for word in part.keywords]
         self.shown = {blank.id for blank in blanks if isinstance(blank, ast.Name)}
         super().generic_visit(node)
         self.local, self.shown = before
@@ -108,7 +111,9 @@ class Reader(ast.NodeVisitor):
         return None if isinstance(node.value, ast.Constant) else self.generic_visit(node)
 
     def visit_Call(self, node):
-        if ast.unparse(node.func) not in SILENT:
+        if ast.unparse(node.func) == "InputError" and node.keywords and isinstance(node.args[0], ast.Constant):
+            self.visit(as_f_string(node))
+        elif ast.unparse(node.func) not in SILENT:
             self.generic_visit(node)
 
     def generic_visit(self, node):
@@ -147,6 +152,18 @@ class Reader(ast.NodeVisitor):
                 eval(compile(ast.fix_missing_locations(made), "", "eval"), vars(importlib.import_module(self.dotted)))
             ]
         return self.examples(value)
+
+
+def as_f_string(call):
+    """`InputError("{a} is wrong", a=b)` as `f"{b} is wrong"`."""
+    values = {word.arg: word.value for word in call.keywords}
+    parts = []
+    for literal, blank, spec, conversion in string.Formatter().parse(call.args[0].value):
+        parts += [ast.Constant(literal)] if literal else []
+        if blank is not None:
+            shape = ast.JoinedStr([ast.Constant(spec)]) if spec else None
+            parts.append(ast.FormattedValue(values[blank], ord(conversion) if conversion else -1, shape))
+    return ast.copy_location(ast.JoinedStr(parts), call.args[0])
 
 
 def is_text(node):

@@ -80,8 +80,10 @@ def look(one: Entry, file: Asked, label: str) -> Looked:
             found = explain_prediction(predictors.predictor(one), file.content(), label, name=file.name)
         except ImportError as error:
             raise InputError(
-                f"the model of {one.name} needs a package that is not installed ({error}): install musicml's extra "
-                "cpu, gpu or jax, or ask it with the engine onnx."
+                "the model of {one_name} needs a package that is not installed ({error}): install musicml's extra "
+                "cpu, gpu or jax, or ask it with the engine onnx.",
+                one_name=one.name,
+                error=error,
             ) from error
     looks = st.session_state.setdefault(LOOKS, {})
     looks[one.name, predictors.stamp(one), file.key, label] = made = condensed(found)

@@ -134,4 +134,6 @@ def load_audit(data_root: Path, dataset: Dataset) -> Audit | None:
         found = Audit.from_table(json.loads(path.read_text(encoding="utf-8")))
         return found if found.as_published == dataset.as_published else None
     except (ValueError, TypeError, KeyError) as error:
-        raise InputError(f"{path} must hold an audit, and holds something else: remove it and audit again.") from error
+        raise InputError(
+            "{path} must hold an audit, and holds something else: remove it and audit again.", path=path
+        ) from error

@@ -157,15 +157,20 @@ def check_classes(dataset: Dataset, where: Path) -> Dataset:
     if len(dataset.class_names) < 2:
         names = ", ".join(dataset.class_names) or "none"
         raise InputError(
-            f"{where} must hold at least two classes, and holds {len(dataset.class_names)} ({names}): "
-            "put each class's files in a folder of its own."
+            "{where} must hold at least two classes, and holds {n_dataset_class_names} ({names}): "
+            "put each class's files in a folder of its own.",
+            where=where,
+            n_dataset_class_names=len(dataset.class_names),
+            names=names,
         )
     seen = {name for example in dataset.examples for name, present in example.labels.items() if present}
     empty = [name for name in dataset.class_names if name not in seen]
     if empty:
         raise InputError(
-            f"every class in {where} must have a file that can be used, and {', '.join(empty)} has none: "
-            "add files to it or remove its folder."
+            "every class in {where} must have a file that can be used, and {empty} has none: "
+            "add files to it or remove its folder.",
+            where=where,
+            empty=", ".join(empty),
         )
     return dataset
 
@@ -198,7 +203,9 @@ def find_path(root: Path, *names: str) -> Path:
         if (root / name).exists():
             return root / name
     raise InputError(
-        f"{root} must hold {names[0]} as the data set's archive does, and does not: unpack the archive there again."
+        "{root} must hold {names} as the data set's archive does, and does not: unpack the archive there again.",
+        root=root,
+        names=names[0],
     )
 
 

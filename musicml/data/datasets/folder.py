@@ -35,7 +35,9 @@ def load(root: Path) -> Dataset:
         If the folder is missing, holds no sound and no pictures, fewer than two classes, or an empty class.
     """
     if not root.is_dir():
-        raise InputError(f"a folder of class folders must be there to be read, and {root} is not: check the path.")
+        raise InputError(
+            "a folder of class folders must be there to be read, and {root} is not: check the path.", root=root
+        )
     classes = list(class_folders(root))
     kind = kind_of((path for _, folder in classes for path in list_visible_files(folder)), root)
     suffixes = AUDIO_SUFFIXES if kind == "sound" else IMAGE_SUFFIXES
@@ -51,8 +53,11 @@ def load(root: Path) -> Dataset:
                 excluded.append(Excluded(name, f"not a {kind} file by its ending"))
     if groups and examples and not any(example.id in groups for example in examples):
         raise InputError(
-            f"groups.csv must name files as they lie below {root}, such as {examples[0].id}, and names none of them "
-            f"(its first is {next(iter(groups))}): mend its column file."
+            "groups.csv must name files as they lie below {root}, such as {examples_id}, and names none of them "
+            "(its first is {next}): mend its column file.",
+            root=root,
+            examples_id=examples[0].id,
+            next=next(iter(groups)),
         )
     names = tuple(sorted({folder.name for _, folder in classes}))
     dataset = Dataset(
@@ -83,7 +88,9 @@ def class_folders(root: Path) -> list[tuple[str, Path]]:
         return [(side, folder) for side, home in sides for folder in list_visible_folders(home)]
     if sides and len(sides) == len(folders):
         names = ", ".join(folder.name for folder in folders)
-        raise InputError(f"{root} must have a folder train beside {names}, and has none: add it.")
+        raise InputError(
+            "{root} must have a folder train beside {names}, and has none: add it.", root=root, names=names
+        )
     return [("", folder) for folder in folders]
 
 
@@ -108,8 +115,9 @@ def kind_of(paths: Iterable[Path], root: Path) -> str:
     )
     if not endings:
         raise InputError(
-            f"{root} must hold class folders with sound or picture files, and no such file is there: "
-            "put each class's files in a folder named for the class."
+            "{root} must hold class folders with sound or picture files, and no such file is there: "
+            "put each class's files in a folder named for the class.",
+            root=root,
         )
     return endings.most_common(1)[0][0]
 

@@ -58,13 +58,16 @@ def load_dataset(
     if folder is not None:
         if as_published:
             raise InputError(
-                f'data.protocol = "as_published" must go with a data set that musicml repairs, and {folder} is a '
-                'folder of your own, in which nothing is repaired: take "honest".'
+                'data.protocol = "as_published" must go with a data set that musicml repairs, and {folder} is a '
+                'folder of your own, in which nothing is repaired: take "honest".',
+                folder=folder,
             )
         return load_folder(folder)
     if name not in DATASET_NAMES:
         raise InputError(
-            f"data.dataset = {name!r} must be a data set that musicml knows: {suggest_names(name, DATASET_NAMES)}"
+            "data.dataset = {name!r} must be a data set that musicml knows: {hint}",
+            name=name,
+            hint=suggest_names(name, DATASET_NAMES),
         )
     return importlib.import_module(f"musicml.data.datasets.{name}").load(
         find_dataset_folder(name, data_root, which), as_published
@@ -92,7 +95,7 @@ def find_dataset_folder(name: str, data_root: Path, which: str = "auto") -> Path
     for folder in choices:
         if folder.is_dir():
             return folder
-    raise InputError(MISSING.format(name=name, real=real, sample=sample))
+    raise InputError(MISSING, name=name, real=real, sample=sample)
 
 
 def load_folder(root: Path) -> Dataset:

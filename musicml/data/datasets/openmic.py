@@ -122,8 +122,10 @@ def read_relevances(path: Path) -> Relevances:
             found[row["sample_key"]][row["instrument"]] = float(row["relevance"])
         except (TypeError, ValueError):
             raise InputError(
-                f"{path} must hold numbers as relevance, and {row['sample_key']} has {row['relevance']}: put the file "
-                "back as it was."
+                "{path} must hold numbers as relevance, and {sample_key} has {relevance}: put the file back as it was.",
+                path=path,
+                sample_key=row["sample_key"],
+                relevance=row["relevance"],
             ) from None
     return dict(found)
 

@@ -65,11 +65,15 @@ def check_request(names: Sequence[str], given: Path | None = None, lists_from: P
     """
     for name in names:
         if name not in SOURCES:
-            raise InputError(f"{name!r} must be a data set that can be fetched: {suggest_names(name, SOURCES)}")
+            raise InputError(
+                "{name!r} must be a data set that can be fetched: {hint}", name=name, hint=suggest_names(name, SOURCES)
+            )
     if given is not None and len(names) != 1:
         raise InputError("--from must go with the name of the one data set that it is: name that one.")
     if lists_from is not None and "gtzan" not in names:
-        raise InputError(f"--lists must go with gtzan, and {', '.join(names)} has no such lists: leave it out.")
+        raise InputError(
+            "--lists must go with gtzan, and {names} has no such lists: leave it out.", names=", ".join(names)
+        )
 
 
 def download_dataset(
@@ -124,7 +128,9 @@ def ensure_dataset(
         say(f"{folder}: {name}, already there")
         made = describe_dataset(name, folder, already_there=True)
     else:
-        raise InputError(f"{folder} must be free for what --from names, and holds the data set: move it away first.")
+        raise InputError(
+            "{folder} must be free for what --from names, and holds the data set: move it away first.", folder=folder
+        )
     return add_gtzan_lists(made, listed, say) if name == "gtzan" else made
 
 

@@ -77,8 +77,11 @@ def check(root: Path, came: Path) -> None:
         path = Path(root) / SPLITS / name
         if path.is_file() and not is_published(name, path.read_bytes()):
             raise InputError(
-                f"{came} must bring GTZAN's list {name} as it was published (SHA-256 {SHA256[name][:8]}...), or none, "
-                "and brings another: remove it there to have it fetched, or give the published lists with --lists."
+                "{came} must bring GTZAN's list {name} as it was published (SHA-256 {sha256}...), or none, "
+                "and brings another: remove it there to have it fetched, or give the published lists with --lists.",
+                came=came,
+                name=name,
+                sha256=SHA256[name][:8],
             )
 
 
@@ -94,13 +97,17 @@ def published(name: str, folder: Path) -> bytes:
     path = next((folder / known for known in (name, at_github) if (folder / known).is_file()), None)
     if path is None:
         raise InputError(
-            f"{folder} must hold GTZAN's list {name}, and does not: leave out --lists to fetch all of them."
+            "{folder} must hold GTZAN's list {name}, and does not: leave out --lists to fetch all of them.",
+            folder=folder,
+            name=name,
         )
     content = path.read_bytes()
     if not is_published(name, content):
         raise InputError(
-            f"{path} must be GTZAN's list as it was published (SHA-256 {SHA256[name][:8]}...), and is not: "
-            "leave out --lists to fetch it."
+            "{path} must be GTZAN's list as it was published (SHA-256 {sha256}...), and is not: "
+            "leave out --lists to fetch it.",
+            path=path,
+            sha256=SHA256[name][:8],
         )
     return content
 

@@ -25,8 +25,10 @@ def there(folder: Path, name: str) -> bool:
         loaded(folder, name)
     except InputError as error:
         raise InputError(
-            f"{folder} must hold {name} or nothing, and holds something else ({why(error, folder)}): move it away, and "
-            "fetch again."
+            "{folder} must hold {name} or nothing, and holds something else ({why}): move it away, and fetch again.",
+            folder=folder,
+            name=name,
+            why=why(error, folder),
         ) from None
     return True
 
@@ -83,7 +85,7 @@ def held(folder: Path) -> Iterator[None]:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise InputError(
-                    f"{folder} must be fetched by one at a time, and another is at it: wait for its end."
+                    "{folder} must be fetched by one at a time, and another is at it: wait for its end.", folder=folder
                 ) from None
             except OSError:  # a disk without locks, as some in a network are: as on Windows
                 yield
@@ -125,8 +127,10 @@ def settle(
     except OSError as error:
         if error.errno == errno.ENOTEMPTY:
             raise InputError(
-                f"{folder} must hold {folder.name} or nothing, and holds something else (it came meanwhile): move it "
-                "away, and fetch again."
+                "{folder} must hold {folder_name} or nothing, and holds something else (it came meanwhile): move it "
+                "away, and fetch again.",
+                folder=folder,
+                folder_name=folder.name,
             ) from error
         raise os_error_to_input_error(error, folder) from error
     say(f"{folder}: {folder.name}, {n_examples} examples")
@@ -147,8 +151,10 @@ def recognised(root: Path, name: str, came: Path, own_lists: bool = True) -> tup
     home, dataset = laid_out(root, name, came)
     if checksums.read(home / "SOURCE.json").get("sample"):
         raise InputError(
-            f"{came} must be the real {name}, and says in its SOURCE.json that it was generated as sample data: "
-            f"`musicml fetch {name}` brings the real one."
+            "{came} must be the real {name}, and says in its SOURCE.json that it was generated as sample data: "
+            "`musicml fetch {name}` brings the real one.",
+            came=came,
+            name=name,
         )
     if name == "gtzan" and own_lists:
         gtzan_lists.check(home, came)
@@ -166,7 +172,10 @@ def laid_out(temporary: Path, name: str, came: Path) -> tuple[Path, Dataset]:
         with contextlib.suppress(InputError):
             return inside[0], loaded(inside[0], name)
     raise InputError(
-        f"{came} must hold {name} as it was published, and does not ({why(refusal, temporary)}): look for another copy."
+        "{came} must hold {name} as it was published, and does not ({why}): look for another copy.",
+        came=came,
+        name=name,
+        why=why(refusal, temporary),
     )
 
 
@@ -184,8 +193,9 @@ def loaded(root: Path, name: str) -> Dataset:
         raise
     except (ValueError, LookupError, TypeError) as error:
         raise InputError(
-            f"{root} must hold tables that can be read, and one can't be ({type(error).__name__}): look for another "
-            "copy."
+            "{root} must hold tables that can be read, and one can't be ({error___name}): look for another copy.",
+            root=root,
+            error___name=type(error).__name__,
         ) from None
 
 

@@ -43,8 +43,9 @@ def readable(given: Path) -> Iterator[None]:
         yield
     except PermissionError as error:
         raise InputError(
-            f"{error.filename or given} must be a file or folder that you may read, and is not: ask its owner, or name "
-            "another copy."
+            "{error_filename} must be a file or folder that you may read, and is not: ask its owner, or name "
+            "another copy.",
+            error_filename=error.filename or given,
         ) from error
 
 
@@ -55,7 +56,9 @@ def taken(
     if given.is_dir():
         if data_root.resolve().is_relative_to(given.resolve()):
             raise InputError(
-                f"--from must name the data set's own folder, and {given} holds {data_root}: name another."
+                "--from must name the data set's own folder, and {given} holds {data_root}: name another.",
+                given=given,
+                data_root=data_root,
             )
         found = list(below(given))
         if closed := [path for path in found if not os.access(path, os.R_OK)]:
@@ -69,8 +72,13 @@ def taken(
         sha256, md5 = checksums.digests(given, "sha256", "md5")
         if origin.md5 not in (None, md5):
             raise InputError(
-                f"{given} must have the MD5 {origin.md5} of {origin.archive}, and has {md5}: it is damaged or another "
-                f"version; `musicml fetch {origin.name}` brings the right one."
+                "{given} must have the MD5 {origin_md5} of {origin_archive}, and has {md5}: it is damaged or another "
+                "version; `musicml fetch {origin_name}` brings the right one.",
+                given=given,
+                origin_md5=origin.md5,
+                origin_archive=origin.archive,
+                md5=md5,
+                origin_name=origin.name,
             )
         version = origin.version if origin.md5 else None
         facts = checksums.source(origin, version, sha256, given.stat().st_size)
@@ -78,7 +86,7 @@ def taken(
         archives.room_for(data_root, contents.n_bytes)
         unpack(given, contents, folder, origin.name, say)
         return facts
-    raise InputError(f"--from must name an archive or a folder, and {given} is neither: check the path.")
+    raise InputError("--from must name an archive or a folder, and {given} is neither: check the path.", given=given)
 
 
 def unpack(archive: Path, contents: archives.Contents, folder: Path, name: str, say: Callable[[str], None]) -> None:
@@ -120,7 +128,9 @@ def below(folder: Path) -> Iterator[Path]:
             yield from below(Path(entry.path))
         elif entry.is_dir():
             raise InputError(
-                f"{folder} must hold its folders itself, and {entry.name} is a link: name the folder it is."
+                "{folder} must hold its folders itself, and {entry_name} is a link: name the folder it is.",
+                folder=folder,
+                entry_name=entry.name,
             )
         elif entry.is_file():
             yield Path(entry.path)

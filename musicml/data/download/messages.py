@@ -43,8 +43,12 @@ class Refused(Exception):
 def offline(wanted: Wanted) -> InputError:
     """No connection could be made at all."""
     return InputError(
-        f"{wanted.name} must come from {wanted.host}, which can't be reached from this machine: check the network and "
-        f"try `{wanted.command}` again, or give it with {wanted.option}."
+        "{wanted_name} must come from {wanted_host}, which can't be reached from this machine: check the network and "
+        "try `{wanted_command}` again, or give it with {wanted_option}.",
+        wanted_name=wanted.name,
+        wanted_host=wanted.host,
+        wanted_command=wanted.command,
+        wanted_option=wanted.option,
     )
 
 
@@ -52,16 +56,26 @@ def cut(wanted: Wanted, have: int, size: int | None) -> InputError:
     """The connection ends again and again at the same place."""
     so_far = f"{format_megabytes(have)} of {format_megabytes(size)} MB" if size else f"{format_megabytes(have)} MB"
     return InputError(
-        f"{wanted.name} must come whole, and {wanted.host} breaks off after {so_far}: `{wanted.command}` goes on from "
-        f"there, later or with another network; or give it with {wanted.option}."
+        "{wanted_name} must come whole, and {wanted_host} breaks off after {so_far}: `{wanted_command}` goes on from "
+        "there, later or with another network; or give it with {wanted_option}.",
+        wanted_name=wanted.name,
+        wanted_host=wanted.host,
+        so_far=so_far,
+        wanted_command=wanted.command,
+        wanted_option=wanted.option,
     )
 
 
 def silent(wanted: Wanted, seconds: float) -> InputError:
     """The server took the request and sent nothing more."""
     return InputError(
-        f"{wanted.host} must answer within {seconds:.0f} s, and sent nothing of {wanted.name}: `{wanted.command}` goes "
-        f"on later; or give it with {wanted.option}."
+        "{wanted_host} must answer within {seconds:.0f} s, and sent nothing of {wanted_name}: `{wanted_command}` goes "
+        "on later; or give it with {wanted_option}.",
+        wanted_host=wanted.host,
+        seconds=seconds,
+        wanted_name=wanted.name,
+        wanted_command=wanted.command,
+        wanted_option=wanted.option,
     )
 
 
@@ -70,16 +84,25 @@ def busy(wanted: Wanted, seconds: float | None) -> InputError:
     minutes = math.ceil(seconds / 60) if seconds else None
     wait = "a minute" if minutes == 1 else f"{minutes} minutes" if minutes else "some minutes"
     return InputError(
-        f"{wanted.host} must not be asked so often (429) and wants a pause of {wait} before it gives {wanted.name}: "
-        f"`{wanted.command}` goes on afterwards."
+        "{wanted_host} must not be asked so often (429) and wants a pause of {wait} before it gives {wanted_name}: "
+        "`{wanted_command}` goes on afterwards.",
+        wanted_host=wanted.host,
+        wait=wait,
+        wanted_name=wanted.name,
+        wanted_command=wanted.command,
     )
 
 
 def broken(wanted: Wanted, status: int) -> InputError:
     """HTTP 5xx."""
     return InputError(
-        f"{wanted.host} must give {wanted.name}, and has a fault of its own ({status}): `{wanted.command}` goes on "
-        f"later; or give it with {wanted.option}."
+        "{wanted_host} must give {wanted_name}, and has a fault of its own ({status}): `{wanted_command}` goes on "
+        "later; or give it with {wanted_option}.",
+        wanted_host=wanted.host,
+        wanted_name=wanted.name,
+        status=status,
+        wanted_command=wanted.command,
+        wanted_option=wanted.option,
     )
 
 
@@ -87,12 +110,22 @@ def refused(wanted: Wanted, status: int) -> InputError:
     """HTTP 403, 404 and whatever else a server says no with; 401 is `unknown`."""
     if status == 404:
         return InputError(
-            f"{wanted.host} must have {wanted.name}, and has it no more under its address (404): look at "
-            f"{wanted.page}, or give it with {wanted.option}."
+            "{wanted_host} must have {wanted_name}, and has it no more under its address (404): look at "
+            "{wanted_page}, or give it with {wanted_option}.",
+            wanted_host=wanted.host,
+            wanted_name=wanted.name,
+            wanted_page=wanted.page,
+            wanted_option=wanted.option,
         )
     return InputError(
-        f"{wanted.host} must be willing to give {wanted.name}, and says no ({status}): open {wanted.page} in a browser "
-        f"and accept its terms there, then try `{wanted.command}` again, or give it with {wanted.option}."
+        "{wanted_host} must be willing to give {wanted_name}, and says no ({status}): open {wanted_page} in a browser "
+        "and accept its terms there, then try `{wanted_command}` again, or give it with {wanted_option}.",
+        wanted_host=wanted.host,
+        wanted_name=wanted.name,
+        status=status,
+        wanted_page=wanted.page,
+        wanted_command=wanted.command,
+        wanted_option=wanted.option,
     )
 
 
@@ -100,30 +133,49 @@ def unknown(wanted: Wanted, status: int, page: str, places: str) -> InputError:
     """HTTP 401; `places` are those where a login was found, `page` is where a person makes one."""
     seen = f"the one in {places} was not accepted" if places else "none was found"
     return InputError(
-        f"{wanted.host} must know by a token who asks for {wanted.name} ({status}), and {seen}: make one at {page}, "
-        f"write it into ~/.kaggle/access_token, and try `{wanted.command}` again, or give it with {wanted.option}."
+        "{wanted_host} must know by a token who asks for {wanted_name} ({status}), and {seen}: make one at {page}, "
+        "write it into ~/.kaggle/access_token, and try `{wanted_command}` again, or give it with {wanted_option}.",
+        wanted_host=wanted.host,
+        wanted_name=wanted.name,
+        status=status,
+        seen=seen,
+        page=page,
+        wanted_command=wanted.command,
+        wanted_option=wanted.option,
     )
 
 
 def unwilling(wanted: Wanted) -> InputError:
     """The package that speaks with the host does something else."""
     return InputError(
-        f"the kaggle package must fetch {wanted.name}, and this version of it can't: `pip install -U kaggle`, or give "
-        f"it with {wanted.option}."
+        "the kaggle package must fetch {wanted_name}, and this version of it can't: `pip install -U kaggle`, or give "
+        "it with {wanted_option}.",
+        wanted_name=wanted.name,
+        wanted_option=wanted.option,
     )
 
 
 def damaged(wanted: Wanted, published: str) -> InputError:
     """The hash is not the one that the host gives, `published`; what came was removed."""
     return InputError(
-        f"{wanted.name} must have the hash that {wanted.host} gives ({published}), and what came has another and was "
-        f"removed: try `{wanted.command}` again, or give it with {wanted.option}."
+        "{wanted_name} must have the hash that {wanted_host} gives ({published}), and what came has another and was "
+        "removed: try `{wanted_command}` again, or give it with {wanted_option}.",
+        wanted_name=wanted.name,
+        wanted_host=wanted.host,
+        published=published,
+        wanted_command=wanted.command,
+        wanted_option=wanted.option,
     )
 
 
 def changed(wanted: Wanted, date: str, before: str, path: Path) -> InputError:
     """The hash is not the one that an earlier fetch wrote down in `path`; what came was removed."""
     return InputError(
-        f"{wanted.name} must have the hash that it had on {date} ({before}...), and what came has another and was "
-        f"removed: if you trust the new one, remove {path}, and try `{wanted.command}` again."
+        "{wanted_name} must have the hash that it had on {date} ({before}...), and what came has another and was "
+        "removed: if you trust the new one, remove {path}, and try `{wanted_command}` again.",
+        wanted_name=wanted.name,
+        date=date,
+        before=before,
+        path=path,
+        wanted_command=wanted.command,
     )

@@ -149,7 +149,9 @@ def decode_audio(
             break
     if not heard:
         raise InputError(
-            f"{name} must hold sound, and 0 frames of it can be decoded: it is empty or damaged; {CONVERT}."
+            "{name} must hold sound, and 0 frames of it can be decoded: it is empty or damaged; {convert}.",
+            name=name,
+            convert=CONVERT,
         )
     n_samples += emit_block(resample(np.zeros(0, np.float32), True), take)
     return n_samples, heard, loudness.warnings()
@@ -211,8 +213,10 @@ class Loudness:
         peak = max(float(mono.max()), -float(mono.min()))  # NaN and infinity both show in it
         if not peak <= LOUDEST:
             raise InputError(
-                f"{self.name} must hold samples between -1 and 1, and has {peak:g}: it was written without "
-                "scaling or is damaged; export it again."
+                "{name} must hold samples between -1 and 1, and has {peak:g}: it was written without "
+                "scaling or is damaged; export it again.",
+                name=self.name,
+                peak=peak,
             )
         self.full += np.count_nonzero(np.abs(mono) >= FULL_SCALE) if peak >= FULL_SCALE else 0
         self.heard, self.loudest = self.heard + len(mono), max(self.loudest, peak)
@@ -238,8 +242,11 @@ def check_completeness(stream: Stream, heard: int, most_seconds: float, name: st
         return []
     if heard < rate and missing > heard:
         raise InputError(
-            f"{name} must hold the {whole} that its header claims, and holds {length}: it was cut off; "
-            "copy or download it again."
+            "{name} must hold the {whole} that its header claims, and holds {length}: it was cut off; "
+            "copy or download it again.",
+            name=name,
+            whole=whole,
+            length=length,
         )
     return [f"The file is cut off or damaged: {length} of the {whole} that its header claims could be read."]
 

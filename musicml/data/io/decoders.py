@@ -109,7 +109,8 @@ def get_display_name(source: str | Path | bytes | np.ndarray) -> str:
     """
     if not isinstance(source, str | Path | bytes | np.ndarray):
         raise InputError(
-            f"what is asked about must be a path, bytes or a numpy array, and is {type(source).__name__}: convert it."
+            "what is asked about must be a path, bytes or a numpy array, and is {source___name}: convert it.",
+            source___name=type(source).__name__,
         )
     return (
         str(source) if isinstance(source, str | Path) else "this upload" if isinstance(source, bytes) else "the array"
@@ -143,15 +144,25 @@ def open_stream(
 def stream_array(y: np.ndarray, sample_rate: int | None, name: str) -> Stream:
     """A stream of samples that are there already."""
     if sample_rate is None:
-        raise InputError(f"{name} must come with its sample_rate in Hz, and came without: give it too.")
+        raise InputError("{name} must come with its sample_rate in Hz, and came without: give it too.", name=name)
     if not isinstance(sample_rate, int | np.integer):
         raise InputError(
-            f"{name} must come with its sample_rate as an int, in Hz, and came with {sample_rate!r}: convert it."
+            "{name} must come with its sample_rate as an int, in Hz, and came with {sample_rate!r}: convert it.",
+            name=name,
+            sample_rate=sample_rate,
         )
     if y.dtype != np.int16 and y.dtype.kind != "f":
-        raise InputError(f"{name} must hold samples as float in [-1, 1] or int16, and holds {y.dtype}: convert it.")
+        raise InputError(
+            "{name} must hold samples as float in [-1, 1] or int16, and holds {y_dtype}: convert it.",
+            name=name,
+            y_dtype=y.dtype,
+        )
     if y.ndim not in (1, 2) or not y.size:
-        raise InputError(f"{name} must be of shape (n_samples,) or (n_samples, channels), and is of {y.shape}.")
+        raise InputError(
+            "{name} must be of shape (n_samples,) or (n_samples, channels), and is of {y_shape}.",
+            name=name,
+            y_shape=y.shape,
+        )
     frames = y.reshape(len(y), -1)
     check_range(
         frames.shape[1], CHANNELS, "channels", "", f"{name} is of shape {y.shape}; if that is transposed, turn it"
@@ -172,7 +183,15 @@ def check_range(value: int, limits: tuple[int, int], what: str, unit: str, cure:
     """Refuse a value outside its limits."""
     least, most = limits
     if not least <= value <= most:
-        raise InputError(f"{what}={value} must be between {least} and {most}{unit}: {cure}.")
+        raise InputError(
+            "{what}={value} must be between {least} and {most}{unit}: {cure}.",
+            what=what,
+            value=value,
+            least=least,
+            most=most,
+            unit=unit,
+            cure=cure,
+        )
 
 
 def get_file_mode(path: str | Path) -> int:
@@ -195,19 +214,23 @@ def open_source(source: str | Path | bytes, name: str) -> Iterator[BinaryIO]:
         try:
             mode = get_file_mode(source)
             if stat.S_ISDIR(mode):
-                raise InputError(f"{name} must be a file, and is a folder: name files, or a folder that holds some.")
+                raise InputError(
+                    "{name} must be a file, and is a folder: name files, or a folder that holds some.", name=name
+                )
             if not stat.S_ISREG(mode):
                 other = "is none that can be read" if mode else "there is none of that name"
-                raise InputError(f"{name} must be a file, and {other}: check how it is spelt.")
+                raise InputError("{name} must be a file, and {other}: check how it is spelt.", name=name, other=other)
             file = open(source, "rb")
         except OSError as error:
             raise InputError(
-                f"{name} must be a file that can be opened, and can't be ({error.strerror}): "
-                "check its name and who may read it."
+                "{name} must be a file that can be opened, and can't be ({error_strerror}): "
+                "check its name and who may read it.",
+                name=name,
+                error_strerror=error.strerror,
             ) from error
     with file:
         if not file.read(1):
-            raise InputError(f"{name} must hold sound, and holds 0 bytes: copy or download it again.")
+            raise InputError("{name} must hold sound, and holds 0 bytes: copy or download it again.", name=name)
         file.seek(0)
         yield file
 
@@ -228,7 +251,9 @@ def detect_type(file: BinaryIO, name: str) -> str:
     kind = kinds[0] if kinds else detect_mpeg_type(head) or ("mp3" if tagged else None)
     if kind is None or match_signatures(head, OTHERS):
         raise InputError(
-            f"{name} must hold sound, and {describe_unknown(head)}: give a wav, flac, mp3, ogg or m4a file."
+            "{name} must hold sound, and {unknown}: give a wav, flac, mp3, ogg or m4a file.",
+            name=name,
+            unknown=describe_unknown(head),
         )
     return kind
 
@@ -314,7 +339,13 @@ def check_boxes(file: BinaryIO, name: str) -> None:
     claimed = sum(count_packets(file, 0, size))
     file.seek(0)
     if claimed > size:
-        raise InputError(f"{name} must hold the {claimed} packets that it claims, and has {size} bytes: {CONVERT}.")
+        raise InputError(
+            "{name} must hold the {claimed} packets that it claims, and has {size} bytes: {convert}.",
+            name=name,
+            claimed=claimed,
+            size=size,
+            convert=CONVERT,
+        )
 
 
 def count_packets(file: BinaryIO, place: int, end: int) -> Iterator[int]:
@@ -381,8 +412,10 @@ def decode_with_ffmpeg(file: BinaryIO, kind: str, name: str) -> Iterator[Stream]
         import av
     except ImportError as error:
         raise InputError(
-            f"{name} holds {kind}, which needs the package av, and it is not installed: "
-            "pip install av, or convert the file to wav or flac."
+            "{name} holds {kind}, which needs the package av, and it is not installed: "
+            "pip install av, or convert the file to wav or flac.",
+            name=name,
+            kind=kind,
         ) from error
     try:
         container = av.open(file, mode="r", format=BY_FFMPEG[kind])
@@ -390,7 +423,9 @@ def decode_with_ffmpeg(file: BinaryIO, kind: str, name: str) -> Iterator[Stream]
         raise make_undecodable_error(name, kind) from error
     with container:
         if not container.streams.audio:
-            raise InputError(f"{name} must hold sound, and is {kind} without any: give another file.")
+            raise InputError(
+                "{name} must hold sound, and is {kind} without any: give another file.", name=name, kind=kind
+            )
         audio = container.streams.audio[0]
         if audio.codec_context is None or not audio.sample_rate:
             raise make_undecodable_error(name, kind)
@@ -459,8 +494,14 @@ def check_unchanged(frame, channels: int, sample_rate: int, name: str) -> None:
     """Refuse a file whose sample rate or number of channels changes on its way."""
     if frame.sample_rate != sample_rate or frame.layout.nb_channels != channels:
         raise InputError(
-            f"{name} must keep one sample rate and number of channels, and changes from {sample_rate} Hz, "
-            f"{channels} to {frame.sample_rate} Hz, {frame.layout.nb_channels}: {CONVERT}."
+            "{name} must keep one sample rate and number of channels, and changes from {sample_rate} Hz, "
+            "{channels} to {frame_sample_rate} Hz, {frame_layout_nb_channels}: {convert}.",
+            name=name,
+            sample_rate=sample_rate,
+            channels=channels,
+            frame_sample_rate=frame.sample_rate,
+            frame_layout_nb_channels=frame.layout.nb_channels,
+            convert=CONVERT,
         )
 
 
@@ -476,7 +517,12 @@ def to_float(frame, channels: int) -> np.ndarray:
 
 def make_undecodable_error(name: str, kind: str) -> InputError:
     """The refusal for a file that begins like sound and goes on like nothing known."""
-    return InputError(f"{name} must hold sound that can be decoded, and is damaged or rare {kind}: {CONVERT}.")
+    return InputError(
+        "{name} must hold sound that can be decoded, and is damaged or rare {kind}: {convert}.",
+        name=name,
+        kind=kind,
+        convert=CONVERT,
+    )
 
 
 def check_extension(name: str, kind: str) -> list[str]:

@@ -94,8 +94,11 @@ def check_array(pixels: np.ndarray, name: str) -> None:
     """Refuse an array that is no picture."""
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         raise InputError(
-            f"{name} must be of shape (height, width, 3) and uint8, RGB, and is of {pixels.shape}, {pixels.dtype}: "
-            "convert it."
+            "{name} must be of shape (height, width, 3) and uint8, RGB, and is of {pixels_shape}, {pixels_dtype}: "
+            "convert it.",
+            name=name,
+            pixels_shape=pixels.shape,
+            pixels_dtype=pixels.dtype,
         )
     check_size(pixels.shape[1], pixels.shape[0], name)
 
@@ -104,12 +107,19 @@ def content_of(source: str | Path | bytes, name: str) -> bytes:
     """The file's bytes, if there are some and not too many."""
     size = len(source) if isinstance(source, bytes) else size_of(Path(source), name)
     if not 0 < size <= MOST_BYTES:
-        raise InputError(f"{name} must hold 1 to {MOST_BYTES} bytes, and holds {size}: copy or download it again.")
+        raise InputError(
+            "{name} must hold 1 to {most_bytes} bytes, and holds {size}: copy or download it again.",
+            name=name,
+            most_bytes=MOST_BYTES,
+            size=size,
+        )
     try:
         return source if isinstance(source, bytes) else Path(source).read_bytes()
     except OSError as error:
         raise InputError(
-            f"{name} must be a file that can be read, and can't be ({error.strerror}): check who may read it."
+            "{name} must be a file that can be read, and can't be ({error_strerror}): check who may read it.",
+            name=name,
+            error_strerror=error.strerror,
         ) from error
 
 
@@ -117,12 +127,18 @@ def size_of(path: Path, name: str) -> int:
     """The size of a file in bytes."""
     try:
         if path.is_dir():
-            raise InputError(f"{name} must be a file, and is a folder: name files, or a folder that holds some.")
+            raise InputError(
+                "{name} must be a file, and is a folder: name files, or a folder that holds some.", name=name
+            )
         if path.is_file():
             return path.stat().st_size
     except OSError as error:
-        raise InputError(f"{name} must be the name of a file, and can't be ({error.strerror}): use another.") from error
-    raise InputError(f"{name} must be a file, and there is none of that name: check how it is spelt.")
+        raise InputError(
+            "{name} must be the name of a file, and can't be ({error_strerror}): use another.",
+            name=name,
+            error_strerror=error.strerror,
+        ) from error
+    raise InputError("{name} must be a file, and there is none of that name: check how it is spelt.", name=name)
 
 
 def true_type(content: bytes, name: str) -> str:
@@ -131,7 +147,11 @@ def true_type(content: bytes, name: str) -> str:
     if kinds and not match_signatures(content[:512], OTHERS):
         return kinds[0]
     seen = describe_unknown(content[:512])
-    raise InputError(f"{name} must hold a jpeg, png, webp, gif or bmp picture, and {seen}: save it as one of these.")
+    raise InputError(
+        "{name} must hold a jpeg, png, webp, gif or bmp picture, and {seen}: save it as one of these.",
+        name=name,
+        seen=seen,
+    )
 
 
 def decode(content: bytes, kind: str, name: str) -> tuple[np.ndarray, list[str]]:
@@ -150,31 +170,46 @@ def decode(content: bytes, kind: str, name: str) -> tuple[np.ndarray, list[str]]
             return upright(as_rgb(image), image), [REMARKS[image.mode]] if image.mode in REMARKS else []
     except Image.DecompressionBombError as error:
         raise InputError(
-            f"{name} must have at most {MAX_PIXELS} pixels, and has many more: make it smaller."
+            "{name} must have at most {max_pixels} pixels, and has many more: make it smaller.",
+            name=name,
+            max_pixels=MAX_PIXELS,
         ) from error
     except InputError:
         raise
     except DAMAGED as error:
         raise InputError(
-            f"{name} must be a whole picture, and is {kind} that is cut off or damaged: copy or download it again."
+            "{name} must be a whole picture, and is {kind} that is cut off or damaged: copy or download it again.",
+            name=name,
+            kind=kind,
         ) from error
 
 
 def check_size(width: int, height: int, name: str) -> None:
     """Refuse what would decode to more than `MOST_PIXELS`."""
     if not width * height:
-        raise InputError(f"{name} must have pixels, and has {width} x {height} = 0: give another picture.")
+        raise InputError(
+            "{name} must have pixels, and has {width} x {height} = 0: give another picture.",
+            name=name,
+            width=width,
+            height=height,
+        )
     if width * height > MAX_PIXELS:
         raise InputError(
-            f"{name} must have at most {MAX_PIXELS} pixels, and has {width} x {height} = {width * height}: "
-            "make it smaller."
+            "{name} must have at most {max_pixels} pixels, and has {width} x {height} = {width2}: make it smaller.",
+            name=name,
+            max_pixels=MAX_PIXELS,
+            width=width,
+            height=height,
+            width2=width * height,
         )
 
 
 def check_still(image, name: str) -> None:
     """Refuse a picture that moves: which of its frames is meant could only be guessed at."""
     if image.format != "MPO" and getattr(image, "is_animated", False):
-        raise InputError(f"{name} must be one picture, and is animated, of more than one: save one of them as PNG.")
+        raise InputError(
+            "{name} must be one picture, and is animated, of more than one: save one of them as PNG.", name=name
+        )
 
 
 def check_parts(content: bytes, kind: str, name: str) -> None:
@@ -182,8 +217,11 @@ def check_parts(content: bytes, kind: str, name: str) -> None:
     scans = content.count(b"\xff\xda") if kind == "JPEG" else 0
     if scans > MOST_SCANS or (kind == "JPEG" and b"\xff" * MOST_FILLING in content):
         raise InputError(
-            f"{name} must be a JPEG as cameras and programs write it, of at most {MOST_SCANS} scans, and has {scans}, "
-            "or is full of filling: open it and save it again."
+            "{name} must be a JPEG as cameras and programs write it, of at most {most_scans} scans, and has {scans}, "
+            "or is full of filling: open it and save it again.",
+            name=name,
+            most_scans=MOST_SCANS,
+            scans=scans,
         )
 
 

@@ -22,13 +22,17 @@ def check_lists(dataset: Dataset, kind: str) -> None:
     """
     if kind == "filtered" and dataset.as_published:
         raise InputError(
-            f'data.split = "filtered" must go with data.protocol = "honest", and {dataset.name} is taken as published: '
-            "change one."
+            'data.split = "filtered" must go with data.protocol = "honest", and {dataset_name} is taken as published: '
+            "change one.",
+            dataset_name=dataset.name,
         )
     if kind in ("filtered", "artist") and kind not in dataset.lists:
         raise InputError(
-            f'data.split = "{kind}" must go with a data set that has {NEEDS[kind]}, and {dataset.name} has none here: '
-            f"{CURES.get(dataset.name, 'take group.')}"
+            'data.split = "{kind}" must go with a data set that has {needs}, and {dataset_name} has none here: {get}',
+            kind=kind,
+            needs=NEEDS[kind],
+            dataset_name=dataset.name,
+            get=CURES.get(dataset.name, "take group."),
         )
 
 

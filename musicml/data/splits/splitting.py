@@ -123,7 +123,12 @@ def make_folds(
     dataset = regroup(dataset, kind)
     everyone, n_groups = np.arange(len(dataset.examples)), len(set(dataset.groups))
     if n_groups < n:
-        raise InputError(f"{dataset.name} must have at least {n} groups for {n} folds, and has {n_groups}: take fewer.")
+        raise InputError(
+            "{dataset_name} must have at least {n} groups for {n} folds, and has {n_groups}: take fewer.",
+            dataset_name=dataset.name,
+            n=n,
+            n_groups=n_groups,
+        )
     home = assign(dataset, everyone, {str(k): 1 / n for k in range(n)}, seed)
     made = tuple(
         make_fold(dataset, home == str(k), val_fraction, seed, f"fold {k + 1} of {n}, {kind}") for k in range(n)
@@ -131,8 +136,11 @@ def make_folds(
     for split in made:
         if not len(split.indices("test")):
             raise InputError(
-                f"each of {n} folds must have something to test, and the {n_groups} groups of {dataset.name} leave one "
-                "without: take fewer folds."
+                "each of {n} folds must have something to test, and the {n_groups} groups of {dataset_name} leave one "
+                "without: take fewer folds.",
+                n=n,
+                n_groups=n_groups,
+                dataset_name=dataset.name,
             )
         check_split(dataset, split)
     served = make_fold(dataset, np.zeros(len(home), dtype=bool), val_fraction, seed, f"{n} folds, {kind}")
@@ -174,8 +182,9 @@ def split_by_lists(dataset: Dataset, val_fraction: float, seed: int) -> tuple[Da
         statement += "; it has no test side, so its validation side is kept for the test"
     if not (sides == "test").any():
         raise InputError(
-            f"{dataset.name} must have files to test on, and its own sides hold none: add a test folder, "
-            'or take --set data.split="group".'
+            "{dataset_name} must have files to test on, and its own sides hold none: add a test folder, "
+            'or take --set data.split="group".',
+            dataset_name=dataset.name,
         )
     kept, excluded = drop_leaking_examples(dataset, sides)
     dataset, sides = dataset.keep(kept, excluded), sides[kept]
@@ -212,13 +221,16 @@ def check_split(dataset: Dataset, split: Split) -> None:
     ]
     if unseen:
         raise InputError(
-            f"every class of {dataset.name} must have a training example, and {', '.join(unseen)} has none: add "
-            "files, or name fewer groups."
+            "every class of {dataset_name} must have a training example, and {unseen} has none: add "
+            "files, or name fewer groups.",
+            dataset_name=dataset.name,
+            unseen=", ".join(unseen),
         )
     if not len(split.indices("test")):
         raise InputError(
-            f"{dataset.name} must leave something to test on, and all of its groups are needed for training: "
-            "add files of other groups."
+            "{dataset_name} must leave something to test on, and all of its groups are needed for training: "
+            "add files of other groups.",
+            dataset_name=dataset.name,
         )
     sides_of: dict[str, set[str]] = {}
     for group, side in zip(dataset.groups, split.sides, strict=True):

@@ -74,11 +74,11 @@ def check(names: Sequence[str], seed: int, scale: float) -> None:
     """InputError where an argument of `write` is out of its range."""
     for name in names:
         if name not in SETS:
-            raise InputError(f"there is no sample data set {name!r}: {suggest_names(name, SETS)}")
+            raise InputError("there is no sample data set {name!r}: {hint}", name=name, hint=suggest_names(name, SETS))
     if seed < 0:
-        raise InputError(f"seed = {seed} must be 0 or more: choose another.")
+        raise InputError("seed = {seed} must be 0 or more: choose another.", seed=seed)
     if not 0 < scale <= 1:
-        raise InputError(f"scale = {scale} must be above 0 and at most 1: choose another.")
+        raise InputError("scale = {scale} must be above 0 and at most 1: choose another.", scale=scale)
 
 
 def source(name: str, seed: int, scale: float) -> dict[str, Any]:
@@ -106,12 +106,18 @@ def is_there(folder: Path, wanted: dict[str, Any]) -> bool:
         return True
     if not isinstance(found, dict) or not found.get("sample"):
         raise InputError(
-            f"{folder} must be free for sample data, and holds something else: move it away, or choose another folder."
+            "{folder} must be free for sample data, and holds something else: move it away, or choose another folder.",
+            folder=folder,
         )
     kept = {key: found.get(key) for key in ("seed", "scale", "generator")}
     raise InputError(
-        f"{folder} must be free for sample data of seed {wanted['seed']}, scale {wanted['scale']}, "
-        f"generator {wanted['generator']}, and holds that of {kept}: remove it, or choose another folder."
+        "{folder} must be free for sample data of seed {seed}, scale {scale}, "
+        "generator {generator}, and holds that of {kept}: remove it, or choose another folder.",
+        folder=folder,
+        seed=wanted["seed"],
+        scale=wanted["scale"],
+        generator=wanted["generator"],
+        kept=kept,
     )
 
 

@@ -18,7 +18,12 @@ def check_runs(members: Sequence[Run]) -> None:
         raise InputError("a comparison needs two different runs or more: name each once.")
     for run in members:
         if not run.is_whole:
-            raise InputError(f"run {run.name} must be whole to be compared, and is {run.status}: {run.cure()}")
+            raise InputError(
+                "run {run_name} must be whole to be compared, and is {run_status}: {cure}",
+                run_name=run.name,
+                run_status=run.status,
+                cure=run.cure(),
+            )
 
 
 def check_same_data(members: Sequence[Run]) -> None:
@@ -28,13 +33,19 @@ def check_same_data(members: Sequence[Run]) -> None:
         data = run.facts()["data"]
         if data["dataset"] != first["dataset"] or data.get("folder") != first.get("folder"):
             raise InputError(
-                f"runs must be tested on the same examples to be compared, and {members[0].name} was on "
-                f"{called(first)}, {run.name} on {called(data)}: take runs of one data set."
+                "runs must be tested on the same examples to be compared, and {members_name} was on "
+                "{called}, {run_name} on {called2}: take runs of one data set.",
+                members_name=members[0].name,
+                called=called(first),
+                run_name=run.name,
+                called2=called(data),
             )
         if data["sample"] != first["sample"]:
             raise InputError(
-                f"runs must be tested on the same examples to be compared, and of {members[0].name} and {run.name} one "
-                "was tested on generated sample data and one on real: take two of a kind."
+                "runs must be tested on the same examples to be compared, and of {members_name} and {run_name} one "
+                "was tested on generated sample data and one on real: take two of a kind.",
+                members_name=members[0].name,
+                run_name=run.name,
             )
 
 
@@ -49,16 +60,25 @@ def check_same_examples(first: Run, one: PredictionTable, second: Run, other: Pr
         apart = sorted(set(one.class_names) ^ set(other.class_names))
         reason = f"only one of them knows {apart[0]}" if apart else "one of them tells several at once"
         raise InputError(
-            f"runs must answer for the same classes to be compared, and {first.name} and {second.name} do not, since "
-            f"{reason}: take runs of the same classes."
+            "runs must answer for the same classes to be compared, and {first_name} and {second_name} do not, since "
+            "{reason}: take runs of the same classes.",
+            first_name=first.name,
+            second_name=second.name,
+            reason=reason,
         )
     mine, theirs = set(one.names), set(other.names)
     if mine != theirs:
         alone = min(mine ^ theirs)
         raise InputError(
-            f"runs must be tested on the same examples to be compared, and {first.name} was on {len(mine)}, "
-            f"{second.name} on {len(theirs)}, of which {len(mine & theirs)} are the same ({alone} is one of the "
-            "others): train both with one data.split and one seed."
+            "runs must be tested on the same examples to be compared, and {first_name} was on {n_mine}, "
+            "{second_name} on {n_theirs}, of which {n_mine2} are the same ({alone} is one of the "
+            "others): train both with one data.split and one seed.",
+            first_name=first.name,
+            n_mine=len(mine),
+            second_name=second.name,
+            n_theirs=len(theirs),
+            n_mine2=len(mine & theirs),
+            alone=alone,
         )
 
 
@@ -67,6 +87,10 @@ def check_same_labels(first: Run, one: PredictionTable, second: Run, other: Pred
     apart = ~np.isclose(one.targets, other.targets, equal_nan=True).all(axis=1)
     if apart.any():
         raise InputError(
-            f"runs must be judged by the same labels to be compared, and {first.name} and {second.name} were not, of "
-            f"{int(apart.sum())} examples, {one.names[apart][0]} for one: evaluate both on the data as it is now."
+            "runs must be judged by the same labels to be compared, and {first_name} and {second_name} were not, of "
+            "{sum} examples, {one_names} for one: evaluate both on the data as it is now.",
+            first_name=first.name,
+            second_name=second.name,
+            sum=int(apart.sum()),
+            one_names=one.names[apart][0],
         )

@@ -88,7 +88,9 @@ def replicate(
     """
     paths = [find_recipe(name) for name in names] or sorted(FOLDER.glob("*.toml"))
     if not paths:
-        raise InputError(f"{FOLDER} must hold the published protocols (*.toml) and holds none: name a file.")
+        raise InputError(
+            "{folder} must hold the published protocols (*.toml) and holds none: name a file.", folder=FOLDER
+        )
     recipes = [(path, read_experiment(path)) for path in paths]
     for path, recipe in recipes:
         if recipe.published is None:

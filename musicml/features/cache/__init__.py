@@ -130,8 +130,9 @@ def check_settings_fit(dataset: Dataset, settings: Any) -> None:
     if isinstance(settings, audio_features.VGGish):
         if dataset.vggish is None:
             raise InputError(
-                f"VGGish features must come with the data set, and {dataset.name} brings none: take an experiment "
-                "with log_mel, or OpenMIC's release."
+                "VGGish features must come with the data set, and {dataset_name} brings none: take an experiment "
+                "with log_mel, or OpenMIC's release.",
+                dataset_name=dataset.name,
             )
         return
     if isinstance(settings, audio_features.Spectrogram):  # of sounds it is drawn, of pictures it is taken
@@ -139,8 +140,11 @@ def check_settings_fit(dataset: Dataset, settings: Any) -> None:
     wants = "picture" if isinstance(settings, audio_features.Pixels) else "sound"
     if dataset.kind != wants:
         raise InputError(
-            f"this experiment needs {wants} files and {dataset.name} holds {dataset.kind} files: choose an experiment "
-            f"for {dataset.kind}s."
+            "this experiment needs {wants} files and {dataset_name} holds {dataset_kind} files: choose an experiment "
+            "for {dataset_kind}s.",
+            wants=wants,
+            dataset_name=dataset.name,
+            dataset_kind=dataset.kind,
         )
 
 
@@ -152,8 +156,11 @@ def open_features(dataset: Dataset, settings: Any, home: Path, key: str) -> tupl
     kept = np.array([example.id not in unread for example in dataset.examples])
     if not kept.any():
         raise InputError(
-            f"{dataset.name} must have files that can be read, and none of its {len(kept)} can; "
-            f"of the first: {excluded[0].reason}"
+            "{dataset_name} must have files that can be read, and none of its {n_kept} can; "
+            "of the first: {excluded_reason}",
+            dataset_name=dataset.name,
+            n_kept=len(kept),
+            excluded_reason=excluded[0].reason,
         )
     framed = not isinstance(settings, audio_features.Pixels)
     shape = (-1, settings.n_bins) if framed else (-1, settings.height, settings.width, 3)

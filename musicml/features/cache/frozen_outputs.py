@@ -42,7 +42,10 @@ def get_frozen_outputs(
         array = kept(path)  # None only if the store was cleared in this very moment
     if array.shape != shape:
         raise InputError(
-            f"{path} must hold an array of {shape} and holds {array.shape}: remove the file and try again."
+            "{path} must hold an array of {shape} and holds {array_shape}: remove the file and try again.",
+            path=path,
+            shape=shape,
+            array_shape=array.shape,
         )
     return array
 

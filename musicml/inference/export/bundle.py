@@ -49,10 +49,10 @@ def export_run(run: Run, kind: str, to: Path) -> str:
         If the folder is there already, the run can't be exported as `kind`, or the result answers otherwise.
     """
     if kind not in FORMATS:
-        raise InputError(f"format={kind!r} must be one of {', '.join(FORMATS)}.")
+        raise InputError("format={kind!r} must be one of {formats}.", kind=kind, formats=", ".join(FORMATS))
     to = Path(to)
     if to.exists():
-        raise InputError(f"{to} must be a new folder, and is there already: name another with --to.")
+        raise InputError("{to} must be a new folder, and is there already: name another with --to.", to=to)
     serving = servings.read_manifest(run)
     making = to.with_name(f".{to.name}.making")
     shutil.rmtree(making, ignore_errors=True)
@@ -74,18 +74,26 @@ def write_model(run: Run, serving: Manifest, kind: str, folder: Path) -> None:
     if kind == "onnx":
         if not (run.path / "model.onnx").is_file():
             raise InputError(
-                f"run {run.name} must carry an exported model, and has none ({run.facts().get('export')}): train it "
-                "with TensorFlow as Keras's backend, or take another format."
+                "run {run_name} must carry an exported model, and has none ({get}): train it "
+                "with TensorFlow as Keras's backend, or take another format.",
+                run_name=run.name,
+                get=run.facts().get("export"),
             )
         shutil.copy(run.path / "model.onnx", folder / "model.onnx")
         return
     if serving.model["file"].endswith(".skops"):
-        raise InputError(f"run {run.name} is a forest, and {kind} holds networks only: export it as onnx.")
+        raise InputError(
+            "run {run_name} is a forest, and {kind} holds networks only: export it as onnx.",
+            run_name=run.name,
+            kind=kind,
+        )
     keras = import_keras()
     if keras.backend.backend() != "tensorflow":
         raise InputError(
-            f"{kind} needs TensorFlow as Keras's backend, which is {keras.backend.backend()} here: install the extra "
-            "cpu or gpu, and leave KERAS_BACKEND unset."
+            "{kind} needs TensorFlow as Keras's backend, which is {backend} here: install the extra "
+            "cpu or gpu, and leave KERAS_BACKEND unset.",
+            kind=kind,
+            backend=keras.backend.backend(),
         )
     model = backends.keras_model(backends.own(run.path, serving))
     with suppress_stderr():
@@ -146,11 +154,12 @@ def checked(folder: Path) -> str:
         )
     except subprocess.TimeoutExpired:
         raise InputError(
-            f"the exported model must answer within {LONGEST_CHECK:.0f} s, and its check did not end: export it on a "
-            "machine with less to do."
+            "the exported model must answer within {longest_check:.0f} s, and its check did not end: export it on a "
+            "machine with less to do.",
+            longest_check=LONGEST_CHECK,
         ) from None
     if done.returncode:
         lines = (done.stdout.strip() or done.stderr.strip() or "it said nothing").splitlines()
         said = "; ".join(lines) if done.stdout.strip() else lines[-1]
-        raise InputError(f"the exported model must answer as the run does, and its check failed: {said}")
+        raise InputError("the exported model must answer as the run does, and its check failed: {said}", said=said)
     return done.stdout.strip()

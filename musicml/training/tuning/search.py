@@ -156,8 +156,10 @@ def search_options(
     wanted = space.read(experiment)
     if experiment.data.n_folds > 1:
         raise InputError(
-            f"a search needs one split, and {experiment.name} has {experiment.data.n_folds} folds, whose test sides "
-            "together are all its files: search with --set data.folds=1."
+            "a search needs one split, and {experiment_name} has {experiment_data_n_folds} folds, whose test sides "
+            "together are all its files: search with --set data.folds=1.",
+            experiment_name=experiment.name,
+            experiment_data_n_folds=experiment.data.n_folds,
         )
     as_published = experiment.data.protocol == "as_published"
     dataset = load_dataset(experiment.data.dataset, data_root, which, folder, as_published)
@@ -169,8 +171,9 @@ def search_options(
     material = work.material(experiment)
     if not len(material.split.indices("val")):
         raise InputError(
-            f"a search needs a validation side to choose by, and the split of {dataset.name} has none: take "
-            "data.split = 'group', or raise data.val_fraction."
+            "a search needs a validation side to choose by, and the split of {dataset_name} has none: take "
+            "data.split = 'group', or raise data.val_fraction.",
+            dataset_name=dataset.name,
         )
     figure = get_metric_name(experiment, dataset.task)
     home = Path(runs_root) / FOLDER / f"{experiment.name}-{compute_search_key(work, material)}"
@@ -390,8 +393,10 @@ def check_hope(done: list[Any]) -> None:
     reasons = [trial.user_attrs.get("why") for trial in done]
     if len(reasons) >= HOPELESS and all(reasons):
         raise InputError(
-            f"a search must have trials that can be trained, and none of the first {len(reasons)} could; of the last: "
-            f"{reasons[-1]}"
+            "a search must have trials that can be trained, and none of the first {n_reasons} could; of the last: "
+            "{reasons}",
+            n_reasons=len(reasons),
+            reasons=reasons[-1],
         )
 
 
@@ -403,7 +408,8 @@ def summarize_search(work: SearchContext, memory: Any, wanted: space.Space, home
     )
     if not found.best_first:
         raise InputError(
-            f"a search must have a trial that is trained to its end, and none of {len(trials)} was: ask for more with "
-            "--trials, or narrow the ranges of [tune]."
+            "a search must have a trial that is trained to its end, and none of {n_trials} was: ask for more with "
+            "--trials, or narrow the ranges of [tune].",
+            n_trials=len(trials),
         )
     return replace(found, edges=tuple(space.edges(wanted, found.best_first[0].options)))

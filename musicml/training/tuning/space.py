@@ -101,7 +101,11 @@ def read(experiment: Experiment) -> Space:
     """
     file = f"{experiment.name}.toml"
     if not experiment.tune:
-        raise InputError(f"{file} needs a table [tune], which is missing: add one, for example with {EXAMPLE}")
+        raise InputError(
+            "{file} needs a table [tune], which is missing: add one, for example with {example}",
+            file=file,
+            example=EXAMPLE,
+        )
     space = {}
     for key, told in experiment.tune.items():
         check_key(key, experiment, file)
@@ -115,14 +119,21 @@ def check_key(key: str, experiment: Experiment, file: str) -> None:
     table = key.partition(".")[0]
     if table == "data":
         raise InputError(
-            f"tune.{key} in {file} must not be searched: another split or data set makes another figure, not a better "
-            "model; leave it out."
+            "tune.{key} in {file} must not be searched: another split or data set makes another figure, not a better "
+            "model; leave it out.",
+            key=key,
+            file=file,
         )
     if table not in TABLES:
-        raise InputError(f"tune.{key} in {file} is of no table that can be searched: {suggest_names(table, TABLES)}")
+        raise InputError(
+            "tune.{key} in {file} is of no table that can be searched: {hint}",
+            key=key,
+            file=file,
+            hint=suggest_names(table, TABLES),
+        )
     if key in experiment.overrides:
         raise InputError(
-            f"{key} must be either searched or set, and --set gives it one value: leave out one of the two."
+            "{key} must be either searched or set, and --set gives it one value: leave out one of the two.", key=key
         )
 
 
@@ -130,25 +141,43 @@ def range_of(key: str, told: Mapping[str, Any], file: str) -> Range:
     """A range as it is written, checked."""
     for name in told:
         if name not in KEYS:
-            raise InputError(f"tune.{key} in {file} has no key {name!r}: {suggest_names(name, KEYS)}")
+            raise InputError(
+                "tune.{key} in {file} has no key {name!r}: {hint}",
+                key=key,
+                file=file,
+                name=name,
+                hint=suggest_names(name, KEYS),
+            )
     low, high, step = (number(told.get(name)) for name in ("low", "high", "step"))
     log = told.get("log", False)
     if low is None or high is None or low >= high:
         raise InputError(
-            f"tune.{key} in {file} must go from a number low to a greater one high, and goes from {told.get('low')!r} "
-            f"to {told.get('high')!r}: write them as in {EXAMPLE}"
+            "tune.{key} in {file} must go from a number low to a greater one high, and goes from {get!r} "
+            "to {get2!r}: write them as in {example}",
+            key=key,
+            file=file,
+            get=told.get("low"),
+            get2=told.get("high"),
+            example=EXAMPLE,
         )
     if type(log) is not bool or (log and low <= 0):
         raise InputError(
-            f"tune.{key} in {file} can be searched by factors (log = true) only above 0, and has low = {low!r} and "
-            f"log = {log!r}: raise low or leave log out."
+            "tune.{key} in {file} can be searched by factors (log = true) only above 0, and has low = {low!r} and "
+            "log = {log!r}: raise low or leave log out.",
+            key=key,
+            file=file,
+            low=low,
+            log=log,
         )
     if not all(isinstance(value, int) for value in (low, high, step) if value is not None):
         low, high, step = (value if value is None else float(value) for value in (low, high, step))
     if "step" in told and (step is None or log or not 0 < step <= high - low):
         raise InputError(
-            f"tune.{key} in {file} must have a step above 0, not wider than the range and without log, and has step = "
-            f"{told['step']!r}: mend it or leave it out."
+            "tune.{key} in {file} must have a step above 0, not wider than the range and without log, and has step = "
+            "{step!r}: mend it or leave it out.",
+            key=key,
+            file=file,
+            step=told["step"],
         )
     if step:  # the last of its steps is its end
         high = low + math.floor((high - low) / step + 1e-9) * step
@@ -166,14 +195,20 @@ def choice_of(key: str, told: Any, file: str) -> Choice:
     """A choice as it is written, each value once."""
     if not isinstance(told, list | tuple) or not told:
         raise InputError(
-            f"tune.{key} in {file} must be a list of values or a range, and is {told!r}: write for example {EXAMPLE}"
+            "tune.{key} in {file} must be a list of values or a range, and is {told!r}: write for example {example}",
+            key=key,
+            file=file,
+            told=told,
+            example=EXAMPLE,
         )
     try:
         return Choice(tuple(dict.fromkeys(json.dumps(value) for value in told)))
     except TypeError:
         raise InputError(
-            f"tune.{key} in {file} must list numbers, texts, true and false, or lists of them, and lists a date or "
-            "time: leave it out."
+            "tune.{key} in {file} must list numbers, texts, true and false, or lists of them, and lists a date or "
+            "time: leave it out.",
+            key=key,
+            file=file,
         ) from None
 
 
@@ -183,8 +218,11 @@ def check_values(key: str, one: Choice | Range, experiment: Experiment, file: st
     for value in values:
         if figure_of(with_options(experiment, {key: value})) != figure_of(experiment):
             raise InputError(
-                f"tune.{key} = {value!r} in {file} must leave the figure as it is that trials are compared by, and "
-                "changes how that is counted: leave it out, or for a loss set training.monitor to val_accuracy."
+                "tune.{key} = {value!r} in {file} must leave the figure as it is that trials are compared by, and "
+                "changes how that is counted: leave it out, or for a loss set training.monitor to val_accuracy.",
+                key=key,
+                value=value,
+                file=file,
             )
 
 

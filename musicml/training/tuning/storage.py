@@ -48,7 +48,9 @@ def opened(home: Path, maximise: bool, warm_epochs: int) -> Iterator[optuna.Stud
             )
         except (ValueError, KeyError) as error:
             raise InputError(
-                f"{home / JOURNAL} must be a search's journal and can't be read ({error}): remove it and search anew."
+                "{home} must be a search's journal and can't be read ({error}): remove it and search anew.",
+                home=home / JOURNAL,
+                error=error,
             ) from None
         for trial in study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
             put_back(study, trial, died=True)
@@ -70,7 +72,7 @@ def held(home: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise InputError(
-                f"{home} must be searched by one at a time, and another is at it: wait for its end."
+                "{home} must be searched by one at a time, and another is at it: wait for its end.", home=home
             ) from None
         except (ImportError, OSError):  # Windows, and a disk without locks
             pass

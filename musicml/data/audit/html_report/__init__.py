@@ -55,9 +55,10 @@ def check_html_path(path: Path) -> None:
     """
     if Path(path).suffix.lower() not in SUFFIXES:
         raise InputError(
-            f"{make_printable(str(path))} must end in .html, so that a browser opens it and no other file is "
-            f"written over: "
-            "choose another name."
+            "{path} must end in .html, so that a browser opens it and no other file is "
+            "written over: "
+            "choose another name.",
+            path=make_printable(str(path)),
         )
 
 

@@ -112,8 +112,12 @@ def room_for(folder: Path, n_bytes: int) -> None:
     free = shutil.disk_usage(find_existing_folder(Path(folder) / "below")).free
     if free < n_bytes + limits.SPARE:
         raise InputError(
-            f"{folder} must be on a disk with {(n_bytes + limits.SPARE) / 1e6:.0f} MB free, "
-            f"{limits.SPARE / 1e6:.0f} of them to spare, and has {free / 1e6:.0f}: make room, or choose another folder."
+            "{folder} must be on a disk with {n_bytes:.0f} MB free, "
+            "{limits_spare:.0f} of them to spare, and has {free:.0f}: make room, or choose another folder.",
+            folder=folder,
+            n_bytes=(n_bytes + limits.SPARE) / 1e6,
+            limits_spare=limits.SPARE / 1e6,
+            free=free / 1e6,
         )
 
 
@@ -133,15 +137,17 @@ def opened(archive: Path, name: str) -> Iterator[BinaryIO]:
     """The archive as an open file."""
     try:
         if archive.is_dir():
-            raise InputError(f"{name} must be a zip or tar archive, and is a folder: name the archive in it.")
+            raise InputError("{name} must be a zip or tar archive, and is a folder: name the archive in it.", name=name)
         if not archive.is_file():  # a pipe would have us wait
             other = "is none that can be read" if archive.exists() else "there is none of that name"
-            raise InputError(f"{name} must be a file, and {other}: check how it is spelt.")
+            raise InputError("{name} must be a file, and {other}: check how it is spelt.", name=name, other=other)
         file = Bounded(archive)
     except OSError as error:
         raise InputError(
-            f"{name} must be a file that can be opened, and can't be ({error.strerror}): "
-            "check its name and who may read it."
+            "{name} must be a file that can be opened, and can't be ({error_strerror}): "
+            "check its name and who may read it.",
+            name=name,
+            error_strerror=error.strerror,
         ) from error
     with file:
         yield file
