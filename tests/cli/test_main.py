@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from musicml.cli import main, output
+from musicml.cli import main, output, train
 from musicml.experiment import run as runs
 from musicml.utils.files import read_csv
 from tests.conftest import EXPERIMENTS, TONES, write_tone
@@ -256,8 +256,7 @@ def test_a_run_is_found_by_its_name_and_an_experiment_by_its_own(asked_about_ton
     assert code == 0 and one_object(out)["run"] == str(asked_about_tones.path)
     monkeypatch.chdir(EXPERIMENTS.parent)
     assert (
-        main.trained.experiment_path("genre_gru").is_file()
-        and main.trained.experiment_path("experiments/genre_gru.toml").is_file()
+        train.experiment_path("genre_gru").is_file() and train.experiment_path("experiments/genre_gru.toml").is_file()
     )
 
 

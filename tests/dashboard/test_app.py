@@ -148,7 +148,7 @@ def blanks(sentence):
 
 
 def test_every_page_has_its_words_and_every_word_a_page():
-    assert {path.stem for path in (HOME / "text/en").glob("*.toml")} == {*pages.PAGES, "common"}
+    assert {path.stem for path in (HOME / "i18n/en").glob("*.toml")} == {*pages.PAGES, "common"}
 
 
 def sources():

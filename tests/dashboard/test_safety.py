@@ -32,7 +32,7 @@ PathFinder.find_spec = lambda name, *more: None if name.split(".")[0] in {heavy}
 """
 OPENING = """
 import json, sys
-import pages
+from tests.fixtures import pages
 troubles = {{}}
 for page in {asked}:
     try:
@@ -43,10 +43,10 @@ print(json.dumps([troubles, [name for name in {heavy} if name in sys.modules]]))
 """
 # a fault that nobody caught, with a word in it that is nobody's business
 FAULT = """
-from dashboard import shell
+from dashboard import layout
 def run_page(page):
     raise RuntimeError("the word is sesame")
-shell.run_page = run_page
+layout.run_page = run_page
 from streamlit.web.cli import main
 main(prog_name="streamlit")
 """
@@ -183,7 +183,7 @@ def opened_elsewhere(asked, runs, cwd, preparing=""):
     """Pages opened in a process of their own: what was wrong with them, and what heavy there is in memory then."""
     done = subprocess.run(
         [sys.executable, "-c", (preparing + OPENING).format(heavy=HEAVY, asked=asked)],
-        env={**os.environ, "MUSICML_RUNS": str(runs), "PYTHONPATH": str(ROOT / "tests")},
+        env={**os.environ, "MUSICML_RUNS": str(runs), "PYTHONPATH": str(ROOT)},
         cwd=cwd,
         capture_output=True,
         text=True,

@@ -14,7 +14,7 @@ from musicml.inference import backends, export, manifest
 from musicml.inference.export import bundle
 from musicml.inference.export.onnx import forest_graph, written
 from musicml.inference.predictor import Predictor
-from musicml.models import registry
+from musicml.models import base, registry
 from musicml.utils.errors import InputError
 from tests.fixtures.near import off
 
@@ -122,7 +122,7 @@ def test_a_batch_normalisation_of_either_kind_is_folded():
         layer.set_weights([rng.uniform(0.5, 2, weight.shape) for weight in layer.get_weights()])
         dense = keras.layers.Dense(3)
         dense.build((None, 5))
-        kernel, bias = registry.base.folded([layer, keras.layers.Dropout(0.5), layer], *dense.get_weights())
+        kernel, bias = base.fold_batch_norm([layer, keras.layers.Dropout(0.5), layer], *dense.get_weights())
         x = rng.normal(0, 1, (7, 5)).astype(np.float32)
         wanted = dense(layer(layer(x, training=False), training=False))
         assert off(x @ kernel + bias, np.asarray(wanted)) < 1e-5
@@ -350,7 +350,7 @@ def test_an_export_whose_check_fails_leaves_nothing_behind(trained, tmp_path, mo
         model = real(*words)
         return backends.Model(model.engine, lambda clips: model.scores(clips) + np.float32(0.01))
 
-    monkeypatch.setattr(bundle.engines, "load", spoilt)
+    monkeypatch.setattr(bundle.backends, "load_model", spoilt)
     with pytest.raises(InputError, match="its check failed: raw scores differ by at most 0.01"):
         export.export_run(trained("gru"), "onnx", tmp_path / "spoilt")
     assert not list(tmp_path.iterdir())

@@ -385,5 +385,5 @@ def test_unobserved_cells_give_no_gradient_and_count_in_no_accuracy():
 def test_a_clip_of_a_picture_or_of_shipped_features_is_the_whole_of_it(material_of):
     for name, shape in (("frozen", (32, 32, 3)), ("vggish", (10, 128))):
         _, material = material_of(name)
-        clips = training.inputs.cut(material.features, material.split.indices("train"), None, None)
+        clips = training.cut_clips(material.features, material.split.indices("train"), None, None)
         assert clips.take(np.arange(2)).shape == (2, *shape) and len(clips) == len(material.split.indices("train"))
