@@ -181,7 +181,7 @@ def test_nothing_of_the_test_side_is_read(text, searched, tmp_path, monkeypatch)
         dataset = replace(material.dataset, examples=tuple(examples))
         return replace(material, dataset=dataset, features=replace(material.features, array=array))
 
-    monkeypatch.setattr(preparation, "prepare_data", prepare_poisoned)
+    monkeypatch.setattr(tune, "prepare_data", prepare_poisoned)
     table = TREES if text is TONES else "training.learning_rate = [0.01]\n"
     changes = {} if text is TONES else {"training.epochs": 1}
     found = searched(written(tmp_path, text, table), changes, trials=2)
@@ -263,7 +263,7 @@ from musicml.experiment import run as runs
 from musicml.training.tuning import search as tune
 
 path, folder, data_root, root, mark = map(Path, sys.argv[1:])
-trained = tune.trainer.train_forest
+trained = tune.train_forest
 
 def forest(*given):
     learned = trained(*given)
@@ -272,7 +272,7 @@ def forest(*given):
         time.sleep(600)
     return learned
 
-tune.trainer.train_forest = forest
+tune.train_forest = forest
 tune.search_options(experiment.read_experiment(path), data_root, root, folder=folder, trials=6, say=lambda words: None)
 """
 
@@ -400,7 +400,7 @@ def test_without_a_validation_side_there_is_nothing_to_choose_by(searched, tmp_p
         sides = np.where(material.split.sides == "val", "train", material.split.sides)
         return replace(material, split=replace(material.split, sides=sides))
 
-    monkeypatch.setattr(preparation, "prepare_data", without_val)
+    monkeypatch.setattr(tune, "prepare_data", without_val)
     with pytest.raises(InputError, match="needs a validation side to choose by, and the split of tones has none"):
         searched(written(tmp_path, TONES, TREES))
 
