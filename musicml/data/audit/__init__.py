@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from musicml.utils.lazy import export_lazily
+from musicml.utils import export_lazily
 
 if TYPE_CHECKING:
     from musicml.data.audit.audit import audit_and_save, find_clusters, get_audit_path, load_audit

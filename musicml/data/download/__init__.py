@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from musicml.utils.lazy import export_lazily
+from musicml.utils import export_lazily
 
 if TYPE_CHECKING:
     from musicml.data.download.download import check_request, download_dataset

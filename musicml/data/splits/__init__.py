@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from musicml.utils.lazy import export_lazily
+from musicml.utils import export_lazily
 
 if TYPE_CHECKING:
     from musicml.data.splits.groups import check_lists, group_identical_files, is_ungrouped_split, merge_groups
