@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musicml.cli import options, output
-from musicml.utils import InputError, print_message, speaker
+from musicml.utils import InputError, get_log_prefix, print_message
 
 if TYPE_CHECKING:
     from musicml.experiment import Run
@@ -64,7 +64,7 @@ def train(
     from musicml.training import train_experiment
 
     experiment = read_experiment(path, parse_changes(changes))
-    print_message("begins" if speaker else f"\n{experiment.name}")
+    print_message("begins" if get_log_prefix() else f"\n{experiment.name}")
     return train_experiment(experiment, data_root, runs_root, data, folder, seed, deterministic)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from musicml.cli import options, output
 from musicml.cli.train import train
-from musicml.utils import InputError, print_message, set_log_prefix, speaker
+from musicml.utils import InputError, get_log_prefix, print_message, set_log_prefix
 
 JOBS_ON_SAMPLE = 2  # networks for sample data are so small that they leave a core idle while they are traced
 
@@ -107,7 +107,7 @@ def _score(train_one: Callable[[Path], Any], runs_root: Path, path: Path) -> Row
         row |= {"report": evaluate_run(run), "run": str(run.path)}
     except Exception as error:  # a fault of ours, or a device out of memory, ends one experiment and not all
         row["error"] = (str(error) or type(error).__name__).splitlines()[0]
-        print_message(f"{'' if speaker else f'{path.stem} '}failed: {row['error']}")
+        print_message(f"{'' if get_log_prefix() else f'{path.stem} '}failed: {row['error']}")
         mark_abandoned(runs_root)
     gc.collect()
     return {**row, "seconds": round(time.perf_counter() - start, 1)}
