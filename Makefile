@@ -43,7 +43,7 @@ replay: install ## published results with their faults, replayed beside honest o
 	@.venv/bin/musicml replay --data "$(DATA)" $(ARGS)
 
 dashboard: install ## explore the runs and ask them, in a browser; MUSICML_RUNS and MUSICML_DATA name other folders
-	@.venv/bin/streamlit run dashboard/app.py $(ARGS)
+	@.venv/bin/musicml dashboard $(ARGS)
 
 test: $(DEV) ## run the tests; ARGS="-k splits" chooses some
 	@KERAS_BACKEND=tensorflow .venv/bin/python -m pytest -q -m "not jax and not browser" \

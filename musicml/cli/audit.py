@@ -1,59 +1,111 @@
-"""What `musicml audit` prints."""
+"""`musicml audit`: find what is wrong with a data set."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from musicml.cli import output
-from musicml.utils import make_printable
+from musicml.cli import options, output
+from musicml.utils import InputError, make_printable, print_message
 
 if TYPE_CHECKING:
     from musicml.data.audit import Audit, DuplicatePair
+    from musicml.data.datasets import Dataset
 
-MOST_PAIRS = 20
-SAMPLE = "This is generated sample data: it shows how an audit works, and says nothing about real music or pictures."
+MAX_PAIRS = 20
+SAMPLE_NOTE = (
+    "This is generated sample data: it shows how an audit works, and says nothing about real music or pictures."
+)
 
 
-def show(found: Audit) -> None:
-    """The findings as a table, what they do to a figure, the first pairs that are alike."""
-    published = ", as published" if found.as_published else ""
-    print(f"{make_printable(found.dataset)}{published}: {found.n} examples in {len(found.classes)} classes")
-    output.print_table([(one.weight, named(one.kind), printable_words(one.words)) for one in found.findings])
-    effects = [(named(one.kind), printable_words(one.effect)) for one in found.findings if one.effect]
+def add_command(commands: Any) -> None:
+    """Add `musicml audit` to the command line."""
+    parser = options.add_parser(
+        commands,
+        "audit",
+        _run,
+        "find what is wrong with a data set",
+        (
+            "Read every file of a data set once and tell what is wrong with the files, the labels, the groups and the "
+            "sides, which files are the same or nearly, and what each of that does to a figure. What files show is "
+            "kept, so that the next audit reads only what is new. The exit code is 0 whatever is found."
+        ),
+        "musicml audit --folder my_recordings --html audit.html",
+    )
+    parser.add_argument("dataset", nargs="?", metavar="DATASET", help="such as gtzan")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="audit this folder of class folders")
+    parser.add_argument("--as-published", action="store_true", help="take the data set with its faults")
+    options.add_data_option(parser)
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page to show as well, with the pairs on it")
+
+
+def _run(args: argparse.Namespace) -> int:
+    from musicml.data.audit import check_html_path
+    from musicml.data.datasets import load_dataset
+
+    if (args.dataset is None) == (args.folder is None):
+        raise InputError("audit needs either a data set or --folder DIR: `musicml audit --help` shows how.")
+    if args.html is not None:
+        check_html_path(args.html)  # before minutes of work
+    dataset = load_dataset(args.dataset, args.data_root, args.data, args.folder, args.as_published)
+    return audit(dataset, args.data_root, args.html, args.json)
+
+
+def audit(dataset: Dataset, data_root: Path, html: Path | None, as_json: bool) -> int:
+    """Look for what is wrong with a data set and print it; return 0 whatever is found."""
+    from musicml.data.audit import audit_and_save, get_audit_path, write_audit_html
+
+    result = audit_and_save(dataset, data_root, print_message)
+    if html is not None:
+        write_audit_html(result, dataset, html)
+    path = get_audit_path(data_root, dataset)
+    if as_json:
+        output.print_json({**result.as_table(), "file": str(path)})
+    else:
+        print_audit(result)
+        print(f"kept in {html or path}")
+    return 0
+
+
+def print_audit(audit: Audit) -> None:
+    """Print the findings as a table, what they do to a figure, and the first pairs that are alike."""
+    published = ", as published" if audit.as_published else ""
+    print(f"{make_printable(audit.dataset)}{published}: {audit.n} examples in {len(audit.classes)} classes")
+    output.print_table([(one.weight, _format_kind(one.kind), _join_lines(one.words)) for one in audit.findings])
+    effects = [(_format_kind(one.kind), _join_lines(one.effect)) for one in audit.findings if one.effect]
     if effects:
         print("\nwhat that does to a figure")
         output.print_table(effects)
-    show_pairs(found.pairs)
-    if found.sample:
-        print(SAMPLE)
+    _print_pairs(audit.pairs)
+    if audit.sample:
+        print(SAMPLE_NOTE)
 
 
-def named(kind: str) -> str:
-    """A finding's kind as it is read."""
+def _format_kind(kind: str) -> str:
     return kind.replace("_", " ")
 
 
-def printable_words(words: str) -> str:
-    """A finding's words on one line, since a file's name in them can hold anything."""
+def _join_lines(words: str) -> str:
+    """Return a finding's words on one line, since a file's name in them can hold anything."""
     return "".join(character if character.isprintable() else "?" for character in words)
 
 
-def show_pairs(pairs: tuple[DuplicatePair, ...]) -> None:
-    """The first of the pairs, those across splits and labels before others."""
+def _print_pairs(pairs: tuple[DuplicatePair, ...]) -> None:
+    """Print the first of the pairs, those across splits and labels before others."""
     if not pairs:
         return
     print("\nalike")
-    output.print_table([row(pair) for pair in pairs[:MOST_PAIRS]])
-    if len(pairs) > MOST_PAIRS:
-        print(f"and {len(pairs) - MOST_PAIRS} more pairs: --html shows the first of them, --json names them all")
+    output.print_table([_format_pair(pair) for pair in pairs[:MAX_PAIRS]])
+    if len(pairs) > MAX_PAIRS:
+        print(f"and {len(pairs) - MAX_PAIRS} more pairs: --html shows the first of them, --json names them all")
 
 
-def row(pair: DuplicatePair) -> tuple[str, str, str, str]:
-    """A pair as a line of a table."""
+def _format_pair(pair: DuplicatePair) -> tuple[str, str, str, str]:
     across = [name for name, so in (("splits", pair.across_splits), ("labels", pair.across_labels)) if so]
     return (
         make_printable(pair.first),
         make_printable(pair.second),
         f"across {' and '.join(across)}" if across else "",
-        printable_words(pair.how),
+        _join_lines(pair.how),
     )

@@ -1,75 +1,102 @@
-"""What `musicml cache` does and prints."""
+"""`musicml cache`: show or clear what was computed once."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from musicml.cli import output
+from musicml.cli import options, output
 from musicml.utils import make_printable
 
 if TYPE_CHECKING:
     from musicml.features import CacheEntry
 
-# beside the store, and not of it: nobody computes these again unasked
-STAYS = {".audit": "audits kept by `musicml audit`", ".archives": "archives of `musicml fetch`"}
+# folders next to the cache and no part of it: what they hold is not computed again without a command
+OTHER_FOLDERS = {".audit": "audits kept by `musicml audit`", ".archives": "archives of `musicml fetch`"}
 
 
-def cache(asked: argparse.Namespace) -> int:
-    """Show what the store holds, or remove it."""
+def add_command(commands: Any) -> None:
+    """Add `musicml cache` to the command line."""
+    parser = options.add_parser(
+        commands,
+        "cache",
+        _run,
+        "show or clear what was computed once",
+        (
+            "Features, and what frozen backbones make of them, are computed once and kept below the data. Show how "
+            "much is there, or remove it all: runs stay whole, and what is needed again is computed again."
+        ),
+        "musicml cache --clear",
+    )
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--size", action="store_true", help="show it (the default)")
+    action.add_argument("--clear", action="store_true", help="remove it")
+
+
+def _run(args: argparse.Namespace) -> int:
+    return clear(args.data_root, args.json) if args.clear else show(args.data_root, args.json)
+
+
+def clear(data_root: Path, as_json: bool) -> int:
+    """Remove the cache and print how much that freed."""
     from musicml.data import CACHE_FOLDER
-    from musicml.features import clear_cache, list_cache_entries, measure_size
+    from musicml.features import clear_cache
 
-    root = asked.data_root / CACHE_FOLDER
-    if asked.clear:
-        freed = clear_cache(root)
-        if asked.json:
-            output.show({"folder": str(root), "freed": freed})
-        else:
-            print(f"{megabytes(freed)} freed in {root}; runs are whole without it, and what is needed is made again")
-        return 0
-    held = list_cache_entries(root)
-    beside = {name: measure_size(asked.data_root / name) for name in STAYS if (asked.data_root / name).is_dir()}
-    if asked.json:
-        table = [vars(one) for one in held]
-        output.show({"folder": str(root), "held": table, "size": sum(one.size for one in held), "beside": beside})
+    root = data_root / CACHE_FOLDER
+    freed = clear_cache(root)
+    if as_json:
+        output.print_json({"folder": str(root), "freed": freed})
     else:
-        show(held, beside, root)
+        megabytes = _format_megabytes(freed)
+        print(f"{megabytes} freed in {root}; runs are whole without it, and what is needed is made again")
     return 0
 
 
-def show(held: list[CacheEntry], beside: dict[str, int], root: Path) -> None:
-    """The store as a table, and what lies beside it."""
-    if not held:
+def show(data_root: Path, as_json: bool) -> int:
+    """Print what the cache holds."""
+    from musicml.data import CACHE_FOLDER
+    from musicml.features import list_cache_entries, measure_size
+
+    root = data_root / CACHE_FOLDER
+    entries = list_cache_entries(root)
+    others = {name: measure_size(data_root / name) for name in OTHER_FOLDERS if (data_root / name).is_dir()}
+    if as_json:
+        table = [vars(entry) for entry in entries]
+        size = sum(entry.size for entry in entries)
+        output.print_json({"folder": str(root), "held": table, "size": size, "beside": others})
+    else:
+        _print_entries(entries, others, root)
+    return 0
+
+
+def _print_entries(entries: list[CacheEntry], others: dict[str, int], root: Path) -> None:
+    """Print the cache as a table, and the sizes of the folders next to it."""
+    if not entries:
         print(f"nothing in {root}: the first training puts features there")
     else:
-        output.print_table([("kind", "what", "files", "size"), *map(row, grouped(held)), total(held)])
+        total = ("total", "", "", _format_megabytes(sum(entry.size for entry in entries)))
+        lines = map(_format_entry, group_entries(entries))
+        output.print_table([("kind", "what", "files", "size"), *lines, total])
         print(f"in {root}; `musicml cache --clear` removes it")
-    for name, size in beside.items():
-        print(f"beside it {megabytes(size)} in {root.parent / name}: {STAYS[name]}, which --clear leaves alone")
+    for name, size in others.items():
+        words = f"{OTHER_FOLDERS[name]}, which --clear leaves alone"
+        print(f"beside it {_format_megabytes(size)} in {root.parent / name}: {words}")
 
 
-def row(one: CacheEntry) -> tuple[str, str, str, str]:
-    """One thing as a line of the table."""
-    return one.kind, make_printable(one.words), str(one.n or ""), megabytes(one.size)
+def _format_entry(entry: CacheEntry) -> tuple[str, str, str, str]:
+    return entry.kind, make_printable(entry.words), str(entry.n or ""), _format_megabytes(entry.size)
 
 
-def total(held: list[CacheEntry]) -> tuple[str, str, str, str]:
-    """The last line of the table."""
-    return "total", "", "", megabytes(sum(one.size for one in held))
+def group_entries(entries: Iterable[CacheEntry]) -> list[CacheEntry]:
+    """Add up entries of the same kind and words: a dozen comparisons tell a reader no more than their sum."""
+    groups: dict[tuple[str, str], CacheEntry] = {}
+    for entry in entries:
+        before = groups.get((entry.kind, entry.words))
+        groups[entry.kind, entry.words] = entry if before is None else entry.and_more(before)
+    return list(groups.values())
 
 
-def grouped(held: Iterable[CacheEntry]) -> list[CacheEntry]:
-    """Things of the same kind and words as one: a dozen comparisons tell a reader no more than their sum."""
-    found: dict[tuple[str, str], CacheEntry] = {}
-    for one in held:
-        before = found.get((one.kind, one.words))
-        found[one.kind, one.words] = one if before is None else one.and_more(before)
-    return list(found.values())
-
-
-def megabytes(size: int) -> str:
-    """Bytes as they are read."""
+def _format_megabytes(size: int) -> str:
     return f"{size / 1e6:.1f} MB"

@@ -1,72 +1,91 @@
-"""What `musicml compare` does and prints."""
+"""`musicml compare`: tell whether runs really differ."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from musicml.cli import output
-from musicml.experiment import open_run
+from musicml.cli import options, output
 
 if TYPE_CHECKING:
     from musicml.evaluation import Comparison, PairedComparison
 
 
-def compare(asked: argparse.Namespace) -> int:
+def add_command(commands: Any) -> None:
+    """Add `musicml compare` to the command line."""
+    parser = options.add_parser(
+        commands,
+        "compare",
+        lambda args: compare(args.members, args.runs, args.json),
+        "tell whether runs really differ",
+        (
+            "Hold runs against each other on the same test examples: an exact McNemar test for one class each, a "
+            "paired bootstrap over groups for several at once, corrected for the number of pairs (Holm), in plain "
+            "words. Of several seeds of one experiment, the mean and its spread. Runs whose test examples differ are "
+            "refused."
+        ),
+        "musicml compare RUN RUN",
+    )
+    options.add_members_argument(parser)
+
+
+def compare(names: list[str], runs_root: Path, as_json: bool) -> int:
     """Hold runs against each other and print what can be told."""
     from musicml.evaluation import compare_runs
+    from musicml.experiment import open_run
 
-    found = compare_runs([open_run(name, asked.runs) for name in asked.members])
-    if asked.json:
-        output.show(found.as_table())
+    comparison = compare_runs([open_run(name, runs_root) for name in names])
+    if as_json:
+        output.print_json(comparison.as_table())
     else:
-        show(found)
+        print_comparison(comparison)
     return 0
 
 
-def show(found: Comparison) -> None:
-    """The figures, what several seeds gave, and a sentence for each pair."""
-    name = found.metric.replace("_", " ")
-    mark = "*" if found.sample else ""
+def print_comparison(comparison: Comparison) -> None:
+    """Print the figures, what several seeds gave, and a sentence for each pair."""
+    mark = "*" if comparison.sample else ""
+    print(f"{comparison.n} test examples in {comparison.n_groups} groups")
+    _print_figures(comparison, mark)
+    for one in comparison.seeds:
+        print(f"{one.experiment}, {len(one.seeds)} seeds: {one.mean:.3f}{mark}, standard deviation {one.deviation:.3f}")
+    for pair in comparison.pairs:
+        print(textwrap.fill(f"{pair.sentence} ({pair.test}; {_format_difference(pair)})", 100))
+    if comparison.n_groups < comparison.n and any(pair.only_a is not None for pair in comparison.pairs):
+        print("McNemar's test takes files as independent of each other; the interval of the difference is over groups.")
+    if len(comparison.pairs) > 1:
+        print(f"p is corrected for {len(comparison.pairs)} pairs (Holm).")
+    if len({one["protocol"] for one in comparison.figures}) > 1:
+        print("Figures as published are no rivals of honest ones: no test holds one against the other.")
+    if comparison.sample:
+        print(output.SAMPLE_NOTE)
+
+
+def _print_figures(comparison: Comparison, mark: str) -> None:
+    """Print each run's figure, and what it changes of its experiment."""
     lines = [
         (
             one["run"],
             one["protocol"],
             "-" if one["value"] is None else f"{one['value']:.3f}{mark}",
-            output.ends(one["interval"]),
+            output.format_interval(one["interval"]),
         )
-        for one in found.figures
+        for one in comparison.figures
     ]
-    print(f"{found.n} test examples in {found.n_groups} groups")
-    output.print_table([("run", "protocol", name, "95 % interval"), *lines])
-    for one in found.figures:
+    output.print_table([("run", "protocol", comparison.metric.replace("_", " "), "95 % interval"), *lines])
+    for one in comparison.figures:
         if one["changes"]:
-            print(f"{one['run']} is {one['experiment']} with {changed(one['changes'])}")
-    for one in found.seeds:
-        print(f"{one.experiment}, {len(one.seeds)} seeds: {one.mean:.3f}{mark}, standard deviation {one.deviation:.3f}")
-    for pair in found.pairs:
-        print(textwrap.fill(f"{pair.sentence} ({pair.test}; {apart(pair)})", 100))
-    if found.n_groups < found.n and any(pair.only_a is not None for pair in found.pairs):
-        print("McNemar's test takes files as independent of each other; the interval of the difference is over groups.")
-    if len(found.pairs) > 1:
-        print(f"p is corrected for {len(found.pairs)} pairs (Holm).")
-    if len({one["protocol"] for one in found.figures}) > 1:
-        print("Figures as published are no rivals of honest ones: no test holds one against the other.")
-    if found.sample:
-        print(output.SAMPLE_NOTE)
+            print(f"{one['run']} is {one['experiment']} with {_format_changes(one['changes'])}")
 
 
-def changed(changes: dict[str, Any]) -> str:
-    """Changed settings, as `--set` takes them."""
+def _format_changes(changes: dict[str, Any]) -> str:
+    """Return changed settings as `--set` takes them."""
     return ", ".join(f"{key}={json.dumps(value)}" for key, value in changes.items())
 
 
-def apart(pair: PairedComparison) -> str:
-    """How far a pair lies apart, in figures."""
-    return (
-        "no difference"
-        if pair.difference is None
-        else f"difference {pair.difference:+.3f}, {output.ends(pair.interval)}"
-    )
+def _format_difference(pair: PairedComparison) -> str:
+    if pair.difference is None:
+        return "no difference"
+    return f"difference {pair.difference:+.3f}, {output.format_interval(pair.interval)}"

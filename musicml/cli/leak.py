@@ -1,75 +1,90 @@
-"""What `musicml leak` does and prints."""
+"""`musicml leak`: measure what a leaky split flatters."""
 
 from __future__ import annotations
 
 import argparse
 import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from musicml.cli import output, train
+from musicml.cli import options, output, train
 from musicml.utils import print_message, write_json
 
-if TYPE_CHECKING:  # which imports much that no other command needs
+if TYPE_CHECKING:
     from musicml.evaluation import LeakageEstimate, LeakageResult
 
-SAID = {
+WAYS = {
     "pieces": "random pieces, a track on both sides",
     "tracks": "whole tracks, an artist on both sides",
     "artists": "whole artists, nobody on both sides",
 }
-SAMPLE = "This is generated sample data: it shows how a leak looks, and says nothing about real music."
+SAMPLE_NOTE = "This is generated sample data: it shows how a leak looks, and says nothing about real music."
 
 
-def leak(asked: argparse.Namespace) -> int:
-    """Train one recipe three ways and print what each gave."""
-    from musicml.evaluation import measure_leakage
-    from musicml.experiment import read_experiment
-
-    experiment = read_experiment(train.experiment_path(asked.experiment), train.changes(asked.changes))
-    found = measure_leakage(
-        experiment,
-        asked.data_root,
-        asked.data,
-        asked.folder,
-        range(asked.seeds),
-        asked.folds,
-        say=print_message,
+def add_command(commands: Any) -> None:
+    """Add `musicml leak` to the command line."""
+    parser = options.add_parser(
+        commands,
+        "leak",
+        _run,
+        "measure what a leaky split flatters",
+        (
+            "Train one recipe on random pieces of tracks, on whole tracks and on whole artists, each as a "
+            "cross-validation, and print the three accuracies side by side: what lies between them is what a figure "
+            "gains where a track, or its artist, stands on both sides."
+        ),
+        "musicml leak genre_gru --set clips.seconds=1",
     )
-    path = write(found, asked.runs)
-    if asked.json:
-        output.show({**found.as_table(), "file": str(path)})
+    parser.add_argument("experiment", metavar="EXPERIMENT", help="a TOML file, or its name in experiments/")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="on this folder of class folders, with a groups.csv")
+    options.add_data_option(parser)
+    parser.add_argument("--seeds", type=int, choices=range(1, 21), default=3, metavar="N", help="how many (default: 3)")
+    parser.add_argument("--folds", type=int, choices=range(2, 21), default=3, metavar="K", help="how many (default: 3)")
+    options.add_set_option(parser, "clips.seconds=1")
+
+
+def _run(args: argparse.Namespace) -> int:
+    from musicml.evaluation import measure_leakage
+    from musicml.experiment import parse_changes, read_experiment
+
+    experiment = read_experiment(train.experiment_path(args.experiment), parse_changes(args.changes))
+    seeds = range(args.seeds)
+    result = measure_leakage(experiment, args.data_root, args.data, args.folder, seeds, args.folds, say=print_message)
+    path = save_result(result, args.runs)
+    if args.json:
+        output.print_json({**result.as_table(), "file": str(path)})
     else:
-        show(found, path)
+        print_result(result, path)
     return 0
 
 
-def write(found: LeakageResult, runs_root: Path) -> Path:
-    """Keep what was found beside the runs, since it took minutes."""
-    path = Path(runs_root) / "leaks" / f"{found.experiment}-{datetime.datetime.now():%Y%m%dT%H%M%S}.json"
-    write_json(path, found.as_table())
+def save_result(result: LeakageResult, runs_root: Path) -> Path:
+    """Keep a result next to the runs, since it took minutes; return its file."""
+    path = Path(runs_root) / "leaks" / f"{result.experiment}-{datetime.datetime.now():%Y%m%dT%H%M%S}.json"
+    write_json(path, result.as_table())
     return path
 
 
-def show(found: LeakageResult, path: Path) -> None:
-    """The three figures side by side, and what lies between them."""
-    data = f"{found.dataset}{', sample data' if found.sample else ''}"
+def print_result(result: LeakageResult, path: Path) -> None:
+    """Print the three figures side by side, and what lies between them."""
+    data = f"{result.dataset}{', sample data' if result.sample else ''}"
     print(
-        f"{found.experiment} on {data}: {found.n_pieces} pieces of {found.piece_seconds:g} s of "
-        f"{found.n_tracks} tracks by {found.n_artists} artists, {found.folds} folds, {len(found.seeds)} seeds"
+        f"{result.experiment} on {data}: {result.n_pieces} pieces of {result.piece_seconds:g} s of "
+        f"{result.n_tracks} tracks by {result.n_artists} artists, {result.folds} folds, {len(result.seeds)} seeds"
     )
-    figures = [(SAID[one.name], f"{one.value:.3f}", output.ends(one.interval)) for one in found.figures]
+    figures = [(WAYS[one.name], f"{one.value:.3f}", output.format_interval(one.interval)) for one in result.figures]
     output.print_table([("trained on", "accuracy", "95 % interval"), *figures])
-    for one in found.differences:
+    for one in result.differences:
         looser, stricter = one.name.split(" - ")
-        print(f"{looser} over {stricter}: {one.value:+.3f} ({output.ends(one.interval)}), {verdict(one)}")
+        interval = output.format_interval(one.interval)
+        print(f"{looser} over {stricter}: {one.value:+.3f} ({interval}), {_judge_difference(one)}")
     print(f"kept in {path}")
-    if found.sample:
-        print(SAMPLE)
+    if result.sample:
+        print(SAMPLE_NOTE)
 
 
-def verdict(one: LeakageEstimate) -> str:
-    """What a difference's interval says."""
+def _judge_difference(one: LeakageEstimate) -> str:
+    """Return what a difference's interval says."""
     if one.interval is None or one.interval[0] <= 0 <= one.interval[1]:
         return "which could be chance"
     return "which is more than chance" if one.value > 0 else "the other way round, and more than chance"

@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
+import argparse
 import gc
+import importlib
 import os
+import pkgutil
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
-from musicml.cli.parser import parser
+from musicml import __version__, cli
 from musicml.utils import InputError, os_error_to_input_error, print_message
+
+# how --help lists the commands, by their modules; a module that is not named here comes after these
+HELP_ORDER = (
+    "fetch",
+    "train",
+    "train_all",
+    "evaluate",
+    "predict",
+    "export",
+    "audit",
+    "leak",
+    "replay",
+    "tune",
+    "ensemble",
+    "compare",
+    "report",
+    "runs",
+    "dashboard",
+    "cache",
+    "doctor",
+)
 
 
 def run_and_exit() -> None:
@@ -35,9 +60,9 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, 1 (some of it failed), 2 (bad input), 130 (stopped by Ctrl-C)."""
     if hasattr(sys.stdout, "reconfigure"):  # a file's name need not be valid in any encoding
         sys.stdout.reconfigure(errors="backslashreplace")
-    asked = parser().parse_args(words)
+    args = parse_arguments(words)
     try:
-        return asked.do(asked)
+        return args.handler(args)
     except InputError as error:
         print_message(f"musicml: {error}")
     except KeyboardInterrupt as error:
@@ -52,3 +77,39 @@ def main(words: Sequence[str] | None = None) -> int:
             raise
         print_message(f"musicml: {trouble}")
     return 2
+
+
+def parse_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse a command line; words that no argument takes are refused unless the command hands them on."""
+    parser = build_parser()
+    args, other_words = parser.parse_known_args(words)
+    if other_words and not args.takes_other_words:
+        parser.error(f"unrecognized arguments: {' '.join(other_words)}")
+    args.other_words = other_words
+    return args
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of all commands, with help that teaches."""
+    parser = argparse.ArgumentParser(
+        prog="musicml",
+        description="Train, judge and try out music classifiers; results go to standard output, progress elsewhere.",
+        epilog=(
+            "A first walk: `musicml fetch --sample` makes data, `musicml train genre_gru` trains a run on it, "
+            "`musicml runs` lists it, `musicml predict RUN song.mp3` asks it."
+        ),
+    )
+    parser.add_argument("--version", action="version", version=f"musicml {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for module in find_commands():
+        module.add_command(commands)
+    return parser
+
+
+def find_commands() -> list[ModuleType]:
+    """Import the modules of this package that add a command, in the order in which --help lists them."""
+    names = [found.name for found in pkgutil.iter_modules(cli.__path__) if not found.name.startswith("_")]
+    ranks = {name: rank for rank, name in enumerate(HELP_ORDER)}
+    names.sort(key=lambda name: (ranks.get(name, len(ranks)), name))
+    modules = [importlib.import_module(f"{cli.__name__}.{name}") for name in names]
+    return [module for module in modules if hasattr(module, "add_command")]

@@ -1,162 +1,17 @@
-"""What the commands print: tables for a person, one JSON object for a program."""
+"""What several commands print: tables to read, or one JSON object for a program."""
 
 from __future__ import annotations
 
 import json
-import os
-import re
 import textwrap
 from pathlib import Path
 from typing import Any
 
-from musicml.utils import InputError, make_printable, write_csv
-
 SAMPLE_NOTE = "Figures marked * come from generated sample data, or a run trained on it: nothing about real music."
 
 
-def files_of(names: list[str], kind: str) -> list[str]:
-    """The files named, and in place of a folder all the sounds or pictures below it, sorted; an empty one stays."""
-    from musicml.data.io import AUDIO_SUFFIXES, IMAGE_SUFFIXES
-
-    # a spectrogram is drawn of a sound, or is a picture already
-    suffixes = {"pixels": IMAGE_SUFFIXES, "spectrogram": AUDIO_SUFFIXES | IMAGE_SUFFIXES}.get(kind, AUDIO_SUFFIXES)
-    found: list[str] = []
-    for name in names:
-        if not os.path.isdir(name):  # which, unlike Path's, has no objection to any name
-            found.append(name)
-            continue
-        inside = sorted(
-            str(path)
-            for path in Path(name).rglob("*")
-            if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
-        )
-        found += inside or [name]
-    return found
-
-
-def check_targets(table: Path | None, folder: Path | None) -> None:
-    """Refuse a table that would replace something else, and a folder that is none, before any work is done."""
-    if table is not None and table.exists() and (not table.is_file() or table.suffix.lower() != ".csv"):
-        raise InputError(
-            "--csv must name a new file or a table (.csv), and {table} is something else: name another.", table=table
-        )
-    if folder is not None and folder.exists() and not folder.is_dir():
-        raise InputError("--explain must name a folder, and {folder} is a file: name another.", folder=folder)
-
-
-def plain(name: str) -> str:
-    """A name with nothing in it that could lead a path elsewhere, not longer than any disk takes."""
-    return re.sub(r"[^\w-]+", "_", name)[:80].strip("_") or "file"
-
-
-def print_answer(answer: dict[str, Any], top: int) -> None:
-    """One file's highest probabilities and its warnings; over time, the highest of each clip; where the run looked."""
-    print(make_printable(answer["file"]))
-    for name, probability in highest(answer["probabilities"], top):
-        said = "  present" if name in answer.get("present", ()) else ""
-        print(f"  {probability:6.1%}  {name}{said}")
-    for clip in answer.get("over_time", []):
-        if "start" in clip:
-            names = ", ".join(f"{name} {share:.0%}" for name, share in highest(clip["probabilities"], top))
-            print(f"  {minutes(clip['start'])} to {minutes(clip['end'])}  {names}")
-    if "explanation" in answer:
-        print(f"  {looked(answer['explanation'])}")
-    for warning in answer["warnings"]:
-        print(f"  note: {warning}")
-
-
-def highest(probabilities: dict[str, float], top: int) -> list[tuple[str, float]]:
-    """The `top` classes with the highest probabilities, the highest first."""
-    return sorted(probabilities.items(), key=lambda item: -item[1])[: max(top, 1)]
-
-
-def minutes(seconds: float) -> str:
-    """A moment in a song: `1:05.0`."""
-    return f"{int(seconds // 60)}:{seconds % 60:04.1f}"
-
-
-def looked(explanation: dict[str, Any]) -> str:
-    """Where the run looked, in a line."""
-    said = (
-        f"why {explanation['label']}: {Path(explanation['folder']) / explanation['picture']} ({explanation['method']})"
-    )
-    if "decided" not in explanation:
-        return said
-    begin, end = explanation["decided"]
-    sound = f", to hear in {explanation['sound']}" if "sound" in explanation else ""
-    return f"{said}; decided most by {minutes(begin)} to {minutes(end)}{sound}"
-
-
-def write_answers(
-    path: Path, answers: list[dict[str, Any]], class_names: list[str], over_time: bool, sample: bool
-) -> None:
-    """Write answers as CSV: a row a file, with `over_time` a row a clip too; `sample`: whether the run saw no other."""
-    rows = []
-    for answer in answers:
-        told = {"file": answer["file"], "error": answer.get("error", ""), "sample": sample}
-        if "label" not in answer:
-            rows.append(told)
-            continue
-        told |= {"label": answer["label"], "warnings": " ".join(answer["warnings"])}
-        told |= {"present": "|".join(answer.get("present", [answer["label"]]))}
-        rows.append({**told, **columns(answer["probabilities"])})
-        for clip in answer["over_time"] if over_time else []:
-            times = {"start": clip.get("start"), "end": clip.get("end")}
-            rows.append({"file": answer["file"], "sample": sample, **times, **columns(clip["probabilities"])})
-    named = [
-        "file",
-        "start",
-        "end",
-        "label",
-        "present",
-        *columns(dict.fromkeys(class_names)),
-        "warnings",
-        "error",
-        "sample",
-    ]
-    write_csv(path, rows, named)
-
-
-def columns(probabilities: dict[str, float | None]) -> dict[str, float | None]:
-    """Probabilities under the names of their columns, as in a run's predictions.csv."""
-    return {f"score:{name}": value for name, value in probabilities.items()}
-
-
-def show_all(rows: list[dict[str, Any]], as_json: bool) -> None:
-    """The table that `train-all` closes with."""
-    if as_json:
-        show(
-            {
-                "experiments": [
-                    {key: value for key, value in row.items() if key != "report"}
-                    | (summary(Path(row["run"]), row["report"]) if "report" in row else {})
-                    for row in rows
-                ]
-            }
-        )
-        return
-    lines = [("experiment", "split", "main figure (95 % interval)", "time", "run")]
-    for row in rows:
-        if "error" in row:
-            lines.append((row["experiment"], "-", "failed", f"{row['seconds']:.0f} s", row["error"]))
-        else:
-            report = row["report"]
-            lines.append(
-                (
-                    row["experiment"],
-                    f"{report['split']} ({report['n']})",
-                    headline(report),
-                    f"{row['seconds']:.0f} s",
-                    row["run"],
-                )
-            )
-    print_table(lines)
-    if any(row.get("report", {}).get("sample") for row in rows):
-        print(SAMPLE_NOTE)
-
-
-def summary(path: Path, report: dict[str, Any]) -> dict[str, Any]:
-    """What `--json` says of a report."""
+def summarize_report(path: Path, report: dict[str, Any]) -> dict[str, Any]:
+    """Return what `--json` says of a report."""
     keys = (
         "split",
         "n",
@@ -180,30 +35,25 @@ def summary(path: Path, report: dict[str, Any]) -> dict[str, Any]:
     return {"run": str(path), **{key: report[key] for key in keys if key in report}}
 
 
-def taken_as(facts: dict[str, Any]) -> str:
-    """A run's data set, and what is not usual of it: `gtzan (sample, as published, 3 folds)`."""
-    data, split = facts.get("data", {}), facts.get("split", {})
-    kind = facts.get("settings", {}).get("data", {}).get("split", "official")
-    parts = [
-        "sample" if data.get("sample") else "",
-        facts.get("protocol", "honest").replace("honest", ""),
-        "" if kind == "official" else f"split {kind}",
-        f"{split['folds']} folds" if split.get("folds") else "",
-    ]
-    said = ", ".join(part for part in parts if part)
-    return f"{data.get('dataset', '?')}{f' ({said})' if said else ''}"
-
-
-def headline(report: dict[str, Any]) -> str:
-    """The main figure, marked where it comes from sample data."""
+def format_main_metric(report: dict[str, Any]) -> str:
+    """Return the main figure, marked where it comes from sample data."""
     from musicml.evaluation import format_headline
 
     return format_headline(report) + ("*" if report.get("sample") else "")
 
 
+def print_result(path: Path, report: dict[str, Any], as_json: bool) -> None:
+    """Print what a run's evaluation gave, as tables or as one JSON object."""
+    if as_json:
+        print_json(summarize_report(path, report))
+    else:
+        print_report(path, report)
+
+
 def print_report(path: Path | str, report: dict[str, Any]) -> None:
-    """A run's figures for a person: the main one, a line a class, the others."""
-    print(f"{path}: {headline(report)} on {report['n']} examples in {report['n_groups']} groups ({report['split']})")
+    """Print a run's figures: the main one, a line a class, the others."""
+    size = f"{report['n']} examples in {report['n_groups']} groups ({report['split']})"
+    print(f"{path}: {format_main_metric(report)} on {size}")
     figure = "average_precision" if report["main_metric"] == "mean_average_precision" else "auc"
     columns = ("precision", "recall", "f1", figure)
     print_table(
@@ -214,7 +64,7 @@ def print_report(path: Path | str, report: dict[str, Any]) -> None:
                     row["class"],
                     *("-" if row[name] is None else f"{row[name]:.3f}" for name in columns),
                     str(row["support"]),
-                    ends((row.get("intervals") or {}).get("f1"), "-"),
+                    format_interval((row.get("intervals") or {}).get("f1"), "-"),
                 )
                 for row in report["per_class"]
                 if row["support"] or row["said"]
@@ -222,7 +72,7 @@ def print_report(path: Path | str, report: dict[str, Any]) -> None:
         ]
     )
     print_confusion(report)
-    figures = "  ".join(worth(report, name).replace(" ", "\xa0") for name in report["metrics"])
+    figures = "  ".join(format_metric(report, name).replace(" ", "\xa0") for name in report["metrics"])
     print(textwrap.fill(f"figures (95 % interval): {figures}", 100, break_on_hyphens=False).replace("\xa0", " "))
     print_at_half(report)
     before, after = report["calibration_error_before"], report["calibration_error"]
@@ -241,7 +91,7 @@ def print_report(path: Path | str, report: dict[str, Any]) -> None:
 
 
 def print_at_half(report: dict[str, Any]) -> None:
-    """Of several classes at once, what thresholds fitted on validation gave beside 0.5 for every class."""
+    """Print what thresholds fitted on validation gave, and 0.5 for every class, where an example has several."""
     if half := report.get("at_half"):
         names = ("macro_precision", "macro_recall", "macro_f1", "mean_f1_both_sides")
         both = [(name, report["metrics"].get(name), half["metrics"].get(name)) for name in names]
@@ -250,7 +100,7 @@ def print_at_half(report: dict[str, Any]) -> None:
 
 
 def print_confusion(report: dict[str, Any], most: int = 5) -> None:
-    """The pairs of classes that are confused most often; the whole matrix is in report.json."""
+    """Print the pairs of classes that are confused most often; the whole matrix is in report.json."""
     if not report.get("confusion"):
         return
     names = [row["class"] for row in report["per_class"]]  # every class: the matrix has a row for each
@@ -264,24 +114,24 @@ def print_confusion(report: dict[str, Any], most: int = 5) -> None:
     print(f"most often confused: {', '.join(words) or 'nothing'}")
 
 
-def worth(report: dict[str, Any], name: str) -> str:
-    """A figure with its interval, where it has one: `accuracy 0.710 (0.630 to 0.790)`."""
+def format_metric(report: dict[str, Any], name: str) -> str:
+    """Return a figure with its interval, where it has one: `accuracy 0.710 (0.630 to 0.790)`."""
     interval = (report["intervals"] or {}).get(name)
-    return f"{name} {report['metrics'][name]:.3f}" + (f" ({ends(interval)})" if interval else "")
+    return f"{name} {report['metrics'][name]:.3f}" + (f" ({format_interval(interval)})" if interval else "")
 
 
-def ends(interval: list[float] | None, none: str = "no interval") -> str:
-    """An interval in figures."""
+def format_interval(interval: list[float] | None, none: str = "no interval") -> str:
+    """Return an interval in figures, or `none` where there is no interval."""
     return f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else none
 
 
 def print_table(lines: list[tuple[str, ...]]) -> None:
-    """Columns as wide as their widest cell."""
+    """Print columns as wide as their widest cell."""
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     for line in lines:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
-def show(content: dict[str, Any]) -> None:
-    """One JSON object on standard output."""
+def print_json(content: dict[str, Any]) -> None:
+    """Print one JSON object on standard output."""
     print(json.dumps(content, ensure_ascii=False, allow_nan=False))

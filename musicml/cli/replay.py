@@ -1,83 +1,105 @@
-"""What `musicml replay` does and prints."""
+"""`musicml replay`: replay published results, beside honest ones."""
 
 from __future__ import annotations
 
-import argparse
 import datetime
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from musicml.cli import output
+from musicml.cli import options, output
 from musicml.utils import print_message, write_json
 
-if TYPE_CHECKING:  # which imports much that no other command needs
+if TYPE_CHECKING:
     from musicml.evaluation import IntervalEstimate, Replication, ReplicationRow
 
 WIDTH = 118
-SAMPLE = (
+SAMPLE_NOTE = (
     "Figures marked * come from generated sample data, the published ones from real data: hold the two marked ones "
+    "beside each other, and neither beside the published one."
 )
-SAMPLE += "beside each other, and neither beside the published one."
 
 
-def replay(asked: argparse.Namespace) -> int:
-    """Replay published results and print them beside honest ones; 1 where one of them failed."""
+def add_command(commands: Any) -> None:
+    """Add `musicml replay` to the command line."""
+    parser = options.add_parser(
+        commands,
+        "replay",
+        lambda args: replay(args.names, args.data_root, args.runs, args.data, args.seed or 0, args.json),
+        "replay published results, beside honest ones",
+        (
+            "Obtain each published result again as it was published, with its fault, and then honestly with the same "
+            "model, and print published, replayed and honest figures side by side, with what is wrong below. Runs that "
+            "are there already are taken as they are. One replay that fails is named and the others go on; the exit "
+            "code is then 1."
+        ),
+        "musicml replay gtzan_gru --data sample",
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="names in experiments/as_published/, or files (default: all of them)"
+    )
+    options.add_data_option(parser)
+    options.add_seed_option(parser, "of the splits, the weights and the order")
+
+
+def replay(names: list[str], data_root: Path, runs_root: Path, data: str, seed: int, as_json: bool) -> int:
+    """Replay published results and print them next to honest ones; return 1 where one of them failed."""
     from musicml.evaluation import replicate
 
-    found = replicate(asked.names, asked.data_root, asked.runs, asked.data, asked.seed or 0, print_message)
-    path = write(found, asked.runs)
-    if asked.json:
-        output.show({"replays": [one.as_table() for one in found], "file": str(path)})
+    results = replicate(names, data_root, runs_root, data, seed, print_message)
+    path = runs_root / "replays" / f"{datetime.datetime.now():%Y%m%dT%H%M%S}.json"
+    table = {"replays": [one.as_table() for one in results]}
+    write_json(path, table)
+    if as_json:
+        output.print_json({**table, "file": str(path)})
     else:
-        show(found, path)
-    return 1 if any(one.error for one in found) else 0
+        print_results(results, path)
+    return 1 if any(one.error for one in results) else 0
 
 
-def write(found: list[Replication], runs_root: Path) -> Path:
-    """Keep what was found beside the runs."""
-    path = Path(runs_root) / "replays" / f"{datetime.datetime.now():%Y%m%dT%H%M%S}.json"
-    write_json(path, {"replays": [one.as_table() for one in found]})
-    return path
-
-
-def show(found: list[Replication], path: Path) -> None:
-    """The figures side by side, and below them what is wrong with each."""
+def print_results(results: list[Replication], path: Path) -> None:
+    """Print the figures side by side, and below them what is wrong with each."""
     lines = [("as published", "figure", "published", "replayed (95 % interval)", "honest (95 % interval)")]
-    for one in found:
-        lines += [row(one, each, not place) for place, each in enumerate(one.rows)]
+    for one in results:
+        lines += [_format_row(one, row, not place) for place, row in enumerate(one.rows)]
         lines += [(one.name, "-", "-", "failed", one.error)] if one.error else []
     output.print_table(lines)
-    for one in found:
+    for one in results:
         if not one.error:
             print(f"\n{one.name}: {one.dataset}; replayed: {one.sides[0]}, honest: {one.sides[1]}")
             print(textwrap.fill(one.worth, WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False))
     print(f"\nkept in {path}")
-    if any(one.sample for one in found):
-        print(textwrap.fill(SAMPLE, WIDTH))
+    if any(one.sample for one in results):
+        print(textwrap.fill(SAMPLE_NOTE, WIDTH))
 
 
-def row(one: Replication, each: ReplicationRow, first: bool) -> tuple[str, ...]:
-    """One metric as a line of the table."""
+def _format_row(one: Replication, row: ReplicationRow, is_first: bool) -> tuple[str, ...]:
+    """Return one metric as a line of the table."""
     from musicml.evaluation import REPLICATION_NAMES
 
-    named = REPLICATION_NAMES.get(each.metric, each.metric)
-    name = one.name if first else ""
-    return name, named, original(each), shown(each.replayed, one.sample), shown(each.honest, one.sample)
+    return (
+        one.name if is_first else "",
+        REPLICATION_NAMES.get(row.metric, row.metric),
+        _format_published(row),
+        _format_estimate(row.replayed, one.sample),
+        _format_estimate(row.honest, one.sample),
+    )
 
 
-def original(each: ReplicationRow) -> str:
-    """A published figure with its interval, where its counts are known, or its range."""
-    if isinstance(each.published, tuple):
-        return f"{each.published[0]:.3f} to {each.published[1]:.3f}"
-    if each.published is None:
+def _format_published(row: ReplicationRow) -> str:
+    """Return a published figure with its interval, where its counts are known, or its range."""
+    if isinstance(row.published, tuple):
+        return f"{row.published[0]:.3f} to {row.published[1]:.3f}"
+    if row.published is None:
         return "-"
-    interval = each.published_interval
-    return f"{each.published:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
+    interval = row.published_interval
+    return f"{row.published:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
 
 
-def shown(found: IntervalEstimate | None, sample: bool) -> str:
-    """A figure with its interval, marked where it comes from sample data."""
+def _format_estimate(estimate: IntervalEstimate | None, sample: bool) -> str:
+    """Return a figure with its interval, marked where it comes from sample data."""
     from musicml.evaluation import format_figure
 
-    return "no such figure" if found is None or found.value is None else format_figure(found) + ("*" if sample else "")
+    if estimate is None or estimate.value is None:
+        return "no such figure"
+    return format_figure(estimate) + ("*" if sample else "")

@@ -1,97 +1,118 @@
-"""What `musicml tune` does and prints."""
+"""`musicml tune`: search an experiment's options on validation."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import shlex
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from musicml.cli import output, train
+from musicml.cli import options, output, train
 from musicml.utils import print_message
 
-if TYPE_CHECKING:  # which imports much that no other command needs
+if TYPE_CHECKING:
     from musicml.training.tuning import SearchResult, Trial
 
-SHOWN = 5
-SAMPLE = "This is generated sample data: what is best on it says nothing about real music."
+MAX_TRIALS_SHOWN = 5
+SAMPLE_NOTE = "This is generated sample data: what is best on it says nothing about real music."
 
 
-def tune(asked: argparse.Namespace) -> int:
-    """Search the options of an experiment's [tune] table and print the best."""
-    from musicml.experiment import read_experiment
+def add_command(commands: Any) -> None:
+    """Add `musicml tune` to the command line."""
+    parser = options.add_parser(
+        commands,
+        "tune",
+        _run,
+        "search an experiment's options on validation",
+        (
+            "Try options that the experiment's [tune] table names and print the best, judged on validation alone; the "
+            "test side is never read. A search that was stopped or killed goes on with the same command."
+        ),
+        "musicml tune genre_cnn --trials 20",
+    )
+    parser.add_argument("experiment", metavar="EXPERIMENT", help="a TOML file with [tune], or its name in experiments/")
+    parser.add_argument(
+        "--trials", type=options.parse_positive, default=20, metavar="N", help="how many in all (default: 20)"
+    )
+    parser.add_argument(
+        "--no-prune", action="store_false", dest="prune", help="train also what falls behind to its end"
+    )
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="on this folder of class folders, pictures or sound")
+    options.add_data_option(parser)
+    options.add_seed_option(parser, "of the split, the weights and the draw")
+    options.add_set_option(parser, "training.epochs=3")
+
+
+def _run(args: argparse.Namespace) -> int:
+    from musicml.experiment import parse_changes, read_experiment
     from musicml.training.tuning import search_options
 
-    path = train.experiment_path(asked.experiment)
-    experiment = read_experiment(path, train.changes(asked.changes))
-    found = search_options(
-        experiment,
-        asked.data_root,
-        asked.runs,
-        asked.data,
-        asked.folder,
-        asked.seed or 0,
-        asked.trials,
-        asked.prune,
-        print_message,
-    )
-    command = train_command(asked, experiment.overrides, found)
-    if asked.json:
-        output.show({**found.as_table(), "command": command, "file": str(found.folder / "best.json")})
+    experiment = read_experiment(train.experiment_path(args.experiment), parse_changes(args.changes))
+    origin = (args.data_root, args.runs, args.data, args.folder, args.seed or 0)
+    result = search_options(experiment, *origin, args.trials, args.prune, print_message)
+    command = format_train_command(args.experiment, *origin, {**experiment.overrides, **result.best_first[0].options})
+    if args.json:
+        output.print_json({**result.as_table(), "command": command, "file": str(result.folder / "best.json")})
     else:
-        show(found, command)
+        print_result(result, command)
     return 0
 
 
-def show(found: SearchResult, command: str) -> None:
-    """The best trials as a table, what to think of them, and the command that trains the best one anew."""
+def print_result(result: SearchResult, command: str) -> None:
+    """Print the best trials as a table, what to think of them, and the command that trains the best one anew."""
     from musicml.training.tuning import SEARCH_NOTE
 
-    data = f"{found.dataset}{', sample data' if found.sample else ''}"
-    pruned = sum(trial.pruned for trial in found.trials)
-    failed = sum(bool(trial.why) for trial in found.trials)
-    told = f"{pruned} pruned" + (f", {failed} that could not be trained" if failed else "")
-    print(f"{found.experiment} on {data}: {len(found.trials)} trials, {told}; best by {found.figure} on validation")
-    keys = list(found.best_first[0].options)
-    output.print_table([("trial", found.figure, *keys), *(row(trial) for trial in found.best_first[:SHOWN])])
-    for edge in found.edges:
+    data = f"{result.dataset}{', sample data' if result.sample else ''}"
+    pruned = sum(trial.pruned for trial in result.trials)
+    failed = sum(bool(trial.why) for trial in result.trials)
+    counts = f"{pruned} pruned" + (f", {failed} that could not be trained" if failed else "")
+    print(
+        f"{result.experiment} on {data}: {len(result.trials)} trials, {counts}; best by {result.figure} on validation"
+    )
+    keys = list(result.best_first[0].options)
+    trials = [_format_trial(trial) for trial in result.best_first[:MAX_TRIALS_SHOWN]]
+    output.print_table([("trial", result.figure, *keys), *trials])
+    for edge in result.edges:
         print(edge)
     print(SEARCH_NOTE)
-    print(f"kept in {found.folder / 'best.json'}; train it anew with\n{command}")
-    if found.sample:
-        print(SAMPLE)
+    print(f"kept in {result.folder / 'best.json'}; train it anew with\n{command}")
+    if result.sample:
+        print(SAMPLE_NOTE)
 
 
-def row(trial: Trial) -> tuple[str, ...]:
-    """A trial as a line of a table."""
+def _format_trial(trial: Trial) -> tuple[str, ...]:
     return str(trial.number), f"{trial.value:.4f}", *(json.dumps(value) for value in trial.options.values())
 
 
-def train_command(asked: argparse.Namespace, overrides: Any, found: SearchResult) -> str:
-    """The command that trains the best options anew, on the same data and with the same settings beside them."""
-    words = ["musicml", "train", asked.experiment]
-    if asked.folder:
-        words += ["--folder", str(asked.folder)]
-    if asked.data != "auto":
-        words += ["--data", asked.data]
-    if asked.seed:
-        words += ["--seed", str(asked.seed)]
-    for option, given, variable, folder in (
-        ("--data-root", asked.data_root, "MUSICML_DATA", "data"),
-        ("--runs", asked.runs, "MUSICML_RUNS", "runs"),
-    ):
-        if given != Path(os.environ.get(variable) or folder):
-            words += [option, str(given)]
-    for key, value in {**overrides, **found.best_first[0].options}.items():
-        words += ["--set", f"{key}={written(value)}"]
+def format_train_command(
+    experiment: str,
+    data_root: Path,
+    runs_root: Path,
+    data: str,
+    folder: Path | None,
+    seed: int,
+    settings: dict[str, Any],
+) -> str:
+    """Return the command that trains `settings` anew, on the same data and with the same seed."""
+    words = ["musicml", "train", experiment]
+    if folder:
+        words += ["--folder", str(folder)]
+    if data != "auto":
+        words += ["--data", data]
+    if seed:
+        words += ["--seed", str(seed)]
+    for option, root in (("--data-root", data_root), ("--runs", runs_root)):
+        if root != options.get_default_folder(option):
+            words += [option, str(root)]
+    for key, value in settings.items():
+        words += ["--set", f"{key}={format_value(value)}"]
     return shlex.join(words)
 
 
-def written(value: Any) -> str:
-    """A value as `--set` takes it; a text in quotes only where it would be read as something else."""
+def format_value(value: Any) -> str:
+    """Return a value as `--set` takes it; a text in quotes only where it would be read as something else."""
     if not isinstance(value, str):
         return json.dumps(value)
     try:

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
         is_progress_disabled,
         print_message,
         set_log_prefix,
-        speaker,
         suppress_stderr,
     )
 
@@ -64,7 +63,6 @@ __getattr__, __dir__, __all__ = export_lazily(
             "is_progress_disabled",
             "print_message",
             "set_log_prefix",
-            "speaker",
             "suppress_stderr",
         ],
     },

@@ -1,4 +1,3 @@
-import argparse
 import json
 import os
 import shutil
@@ -10,7 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from musicml.cli import cache as cached
+from musicml.cli import cache as cache_command
+from musicml.cli import main
 from musicml.data import file_digests
 from musicml.data.datasets import loading
 from musicml.features import audio_features, cache
@@ -39,8 +39,9 @@ def root(tones, tmp_path):
     return root
 
 
-def asked(root, clear=False, as_json=False):
-    return argparse.Namespace(data_root=root.parent, clear=clear, json=as_json)
+def run_cache(root, *words):
+    """`musicml cache` on the data root of a store: its exit code."""
+    return main.main(["cache", "--data-root", str(root.parent), *words])
 
 
 def bytes_in(root):
@@ -59,7 +60,7 @@ def ended():
 
 
 def test_the_table_names_the_data_set_the_settings_and_the_number_of_files(root, capsys):
-    assert cached.cache(asked(root)) == 0
+    assert run_cache(root) == 0
     said = capsys.readouterr().out
     lines = {line.split("  ")[0]: line for line in said.splitlines()}
     assert "tones: log_mel sample_rate=8000 n_fft=512 hop_length=256 n_mels=16" in lines["features"]
@@ -68,7 +69,7 @@ def test_the_table_names_the_data_set_the_settings_and_the_number_of_files(root,
 
 
 def test_the_sizes_are_those_on_the_disk(root, capsys):
-    assert cached.cache(asked(root, as_json=True)) == 0
+    assert run_cache(root, "--json") == 0
     told = json.loads(capsys.readouterr().out)
     assert told["size"] == bytes_in(root) == sum(one["size"] for one in told["held"])
     assert {one["kind"]: one["n"] for one in told["held"]} == {"features": 4, "frozen outputs": 4, "digests": 4}
@@ -104,14 +105,16 @@ def test_digests_that_are_damaged_are_digests_of_no_files(root):
 def test_comparisons_of_an_audit_are_one_line(root):
     for name, content in (("alike-a.json", "[]"), ("alike-b.json", "[1]")):
         (root / name).write_text(content)
-    rows = [one for one in cached.grouped(cache.list_cache_entries(root)) if one.kind == "audit comparisons"]
+    rows = [
+        one for one in cache_command.group_entries(cache.list_cache_entries(root)) if one.kind == "audit comparisons"
+    ]
     assert [one.size for one in rows] == [5]
 
 
 def test_an_empty_store_is_said_to_be_empty(tmp_path, capsys):
-    assert cached.cache(asked(tmp_path / file_digests.CACHE_FOLDER)) == 0
+    assert run_cache(tmp_path / file_digests.CACHE_FOLDER) == 0
     assert capsys.readouterr().out.startswith("nothing in ")
-    assert cached.cache(asked(tmp_path / file_digests.CACHE_FOLDER, clear=True)) == 0
+    assert run_cache(tmp_path / file_digests.CACHE_FOLDER, "--clear") == 0
     assert capsys.readouterr().out.startswith("0.0 MB freed")
 
 
@@ -119,18 +122,20 @@ def test_clearing_removes_all_of_it_and_says_how_much(root, capsys):
     (root / "looks-tones-1").mkdir()
     (root / "looks-tones-1" / "a.npz").write_bytes(bytes(100))
     size = bytes_in(root)
-    assert cached.cache(asked(root, clear=True, as_json=True)) == 0
+    assert run_cache(root, "--clear", "--json") == 0
     assert json.loads(capsys.readouterr().out)["freed"] == size
     assert bytes_in(root) == 0 and cache.list_cache_entries(root)[0].size == 0
 
 
 def test_clearing_leaves_kept_audits_and_archives_alone(root, capsys):
-    for name in cached.STAYS:
+    for name in cache_command.OTHER_FOLDERS:
         (root.parent / name).mkdir()
         (root.parent / name / "x").write_bytes(bytes(1000))
-    cached.cache(asked(root, clear=True))
-    cached.cache(asked(root, as_json=True))
-    assert json.loads(capsys.readouterr().out.splitlines()[-1])["beside"] == dict.fromkeys(cached.STAYS, 1000)
+    run_cache(root, "--clear")
+    run_cache(root, "--json")
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["beside"] == dict.fromkeys(
+        cache_command.OTHER_FOLDERS, 1000
+    )
 
 
 def test_what_was_cleared_is_made_again_and_open_features_stay_readable(tones, root):

@@ -14,7 +14,7 @@ from dashboard import i18n, layout
 from dashboard.app_pages.data import findings
 from dashboard.app_pages.data import tables as holdings
 from dashboard.charts import class_counts, sound
-from musicml.cli.parser import parser
+from musicml.cli.main import build_parser
 from musicml.data.audit import audit as audits
 from musicml.data.audit.findings import Audit, AuditFinding, DuplicatePair
 from musicml.data.datasets import loading
@@ -409,7 +409,7 @@ def test_where_no_audit_is_kept_the_page_says_how_to_make_one(language, own_data
     assert words_of(language)("no_audit") in pages.said(app)
     (code,) = app.code
     assert code.value == f"musicml audit gtzan --data sample --data-root {own_data}"
-    asked = parser().parse_args(shlex.split(code.value)[1:])
+    asked = build_parser().parse_args(shlex.split(code.value)[1:])
     assert (asked.dataset, asked.data, asked.data_root, asked.folder) == ("gtzan", "sample", own_data, None)
     assert app.button(key="audit-now").label == words_of(language)("audit_now")
     assert not list(own_data.rglob(".audit")), "to look is not to write"

@@ -135,14 +135,14 @@ def test_the_command_prints_the_three_figures_and_keeps_them(hums, tones_toml, d
 
 
 def test_the_command_says_that_sample_data_is_generated(capsys, tmp_path):
-    from musicml.cli import leak as leaked
+    from musicml.cli import leak
 
     ways = tuple(leakage.LeakageEstimate(name, 0.5, None) for name in leakage.WAYS)
     found = leakage.LeakageResult(
         "genre_gru", "gtzan", True, (0,), 3, 1.0, 90, 30, 9, ways, (), np.zeros((3, 1, 90), bool)
     )
-    path = leaked.write(found, tmp_path)
-    leaked.show(found, path)
+    path = leak.save_result(found, tmp_path)
+    leak.print_result(found, path)
     said = capsys.readouterr().out
     assert "genre_gru on gtzan, sample data: 90 pieces" in said and "nothing about real music" in said
     assert "no interval" in said

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from musicml.cli import train as trained
+from musicml.cli.train import experiment_path
 from musicml.data import published_results
 from musicml.evaluation import as_published as published
 from musicml.evaluation import evaluate, predictions, replication
@@ -105,9 +105,9 @@ def test_recipes_are_trained_by_name_and_never_among_the_honest_ones(monkeypatch
     monkeypatch.chdir(EXPERIMENTS.parent)
     there = Path("experiments/as_published/gtzan_gru_published.toml")
     for name in ("as_published/gtzan_gru_published", "gtzan_gru_published", "as_published/gtzan_gru_published.toml"):
-        assert trained.experiment_path(name) == there
-    assert trained.experiment_path("genre_gru") == Path("experiments/genre_gru.toml")
-    assert trained.experiment_path("nothing") == Path("experiments/nothing.toml")
+        assert experiment_path(name) == there
+    assert experiment_path("genre_gru") == Path("experiments/genre_gru.toml")
+    assert experiment_path("nothing") == Path("experiments/nothing.toml")
     honest = [config.read_experiment(path) for path in sorted(Path("experiments").glob("*.toml"))]
     assert len(honest) > 10 and all(one.published is None and one.data.protocol == "honest" for one in honest)
     assert (

@@ -1,4 +1,3 @@
-import argparse
 import json
 import math
 import signal
@@ -12,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from musicml.cli import tune as tuned
+from musicml.cli.tune import format_value
 from musicml.data.datasets.base import Dataset, Example
 from musicml.data.splits.splitting import Split
 from musicml.experiment import config
@@ -405,20 +404,19 @@ def test_without_a_validation_side_there_is_nothing_to_choose_by(searched, tmp_p
         searched(written(tmp_path, TONES, TREES))
 
 
-def asked(path, tones, data_root, root, **more):
-    """What the command line gives."""
-    given = {"seed": None, "trials": 3, "changes": ["clips.hop_seconds=0.25"], "prune": True, "json": False, **more}
-    return argparse.Namespace(experiment=str(path), folder=tones, data="auto", data_root=data_root, runs=root, **given)
+def words_of(path, tones, data_root, root):
+    """The command line of a search of three trials."""
+    words = ["tune", path, "--folder", tones, "--data-root", data_root, "--runs", root, "--trials", 3]
+    return [*words, "--set", "clips.hop_seconds=0.25"]
 
 
-def test_the_command_prints_the_best_and_the_line_that_trains_it_anew(tones, data_root, tmp_path, capfd, musicml):
+def test_the_command_prints_the_best_and_the_line_that_trains_it_anew(tones, data_root, tmp_path, musicml):
     path = written(tmp_path, TONES, TREES)
-    assert tuned.tune(asked(path, tones, data_root, tmp_path / "runs")) == 0
-    said = capfd.readouterr()
-    assert "trial 3 of 3" in said.err
-    assert "tones on tones: 3 trials, 0 pruned; best by accuracy on validation" in said.out
-    assert "only the test figure of a run trained anew counts" in said.out and "sample" not in said.out
-    (line,) = [line for line in said.out.splitlines() if line.startswith("musicml train ")]
+    code, out, err = musicml(*words_of(path, tones, data_root, tmp_path / "runs"))
+    assert code == 0 and "trial 3 of 3" in err
+    assert "tones on tones: 3 trials, 0 pruned; best by accuracy on validation" in out
+    assert "only the test figure of a run trained anew counts" in out and "sample" not in out
+    (line,) = [line for line in out.splitlines() if line.startswith("musicml train ")]
     words = line.split()[1:]
     code, out, _ = musicml(*words)
     (run,) = runs.list_runs(tmp_path / "runs")
@@ -427,11 +425,16 @@ def test_the_command_prints_the_best_and_the_line_that_trains_it_anew(tones, dat
     assert "accuracy" in out and Path(words[1]) == path
 
 
-def test_the_command_prints_one_json_object(tones, data_root, tmp_path, capsys):
+def test_the_command_prints_one_json_object(tones, data_root, tmp_path, musicml):
     path = written(tmp_path, TONES, TREES)
-    assert tuned.tune(asked(path, tones, data_root, tmp_path / "runs", json=True)) == 0
-    table = json.loads(capsys.readouterr().out)
-    assert table["command"].startswith("musicml train ") and len(table["trials"]) == 3 and table["figure"] == "accuracy"
+    code, out, _ = musicml(*words_of(path, tones, data_root, tmp_path / "runs"), "--json")
+    table = json.loads(out)
+    assert (
+        code == 0
+        and table["command"].startswith("musicml train ")
+        and len(table["trials"]) == 3
+        and table["figure"] == "accuracy"
+    )
     assert Path(table["file"]).is_file()
 
 
@@ -439,6 +442,4 @@ def test_the_command_prints_one_json_object(tones, data_root, tmp_path, capsys):
     ("value", "words"), [(0.001, "0.001"), ([8, 4], "[8, 4]"), (True, "true"), ("adamw", "adamw"), ("true", '"true"')]
 )
 def test_a_value_is_written_as_set_reads_it(value, words):
-    from musicml.cli import train
-
-    assert tuned.written(value) == words and train.changes([f"a.b={words}"]) == {"a.b": value}
+    assert format_value(value) == words and config.parse_changes([f"a.b={words}"]) == {"a.b": value}

@@ -1,0 +1,182 @@
+"""`musicml train-all`: train every experiment of a folder, then compare."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from musicml.cli import options, output
+from musicml.cli.train import train
+from musicml.utils import InputError, get_log_prefix, print_message, set_log_prefix
+
+JOBS_ON_SAMPLE = 2  # networks for sample data are so small that they leave a core idle while they are traced
+
+Row = dict[str, Any]
+
+
+def add_command(commands: Any) -> None:
+    """Add `musicml train-all` to the command line."""
+    parser = options.add_parser(
+        commands,
+        "train-all",
+        _run,
+        "train every experiment, then compare",
+        (
+            "Train and evaluate every experiment of a folder. "
+            "One that fails is named and the others go on; the exit code is then 1."
+        ),
+        "musicml train-all --data sample",
+    )
+    parser.add_argument(
+        "--experiments", type=Path, default=Path("experiments"), metavar="DIR", help="(default: experiments)"
+    )
+    parser.add_argument(
+        "--jobs",
+        type=options.parse_positive,
+        default=None,
+        metavar="N",
+        help="experiments at once (default: 2 with --data sample, whose networks are small, else 1)",
+    )
+    options.add_training_options(parser)
+
+
+def _run(args: argparse.Namespace) -> int:
+    train_one = partial(
+        train,
+        data_root=args.data_root,
+        runs_root=args.runs,
+        data=args.data,
+        seed=args.seed or 0,
+        deterministic=args.deterministic,
+        changes=args.changes,
+    )
+    jobs = args.jobs or (min(JOBS_ON_SAMPLE, os.cpu_count() or 1) if args.data == "sample" else 1)
+    return train_all(args.experiments, partial(_score, train_one, args.runs), jobs, args.runs, args.json)
+
+
+def train_all(folder: Path, score: Callable[[Path], Row], jobs: int, runs_root: Path, as_json: bool) -> int:
+    """Train and evaluate every experiment of a folder, and print one table of them.
+
+    Parameters
+    ----------
+    score : trains the experiment at a path and returns its row of the table; goes to other processes
+    jobs : how many experiments are trained at a time
+
+    Returns
+    -------
+    The exit code: 1 where one of them failed.
+    """
+    paths = sorted(folder.glob("*.toml"))
+    if not paths:
+        raise InputError(
+            "{folder} must hold experiment files (*.toml) and holds none: name theirs with --experiments.",
+            folder=folder,
+        )
+    if jobs == 1:
+        rows = [score(path) for path in paths]
+    else:
+        start = time.time()
+        try:
+            rows = list(_score_in_parallel(score, sorted(paths, key=_has_no_backbone), jobs))
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(_format_resume_commands(runs_root, start)) from None
+        rows.sort(key=lambda row: row["experiment"])
+    if as_json:
+        output.print_json({"experiments": [_summarize_row(row) for row in rows]})
+    else:
+        _print_rows(rows)
+    return 1 if any("error" in row for row in rows) else 0
+
+
+def _score(train_one: Callable[[Path], Any], runs_root: Path, path: Path) -> Row:
+    """Return one experiment's row of the table: its run and report, or the error that ended it."""
+    from musicml.evaluation import evaluate_run
+    from musicml.experiment import mark_abandoned
+
+    start, row = time.perf_counter(), {"experiment": path.stem}
+    try:
+        run = train_one(path)
+        row |= {"report": evaluate_run(run), "run": str(run.path)}
+    except Exception as error:  # a fault of ours, or a device out of memory, ends one experiment and not all
+        row["error"] = (str(error) or type(error).__name__).splitlines()[0]
+        print_message(f"{'' if get_log_prefix() else f'{path.stem} '}failed: {row['error']}")
+        mark_abandoned(runs_root)
+    gc.collect()
+    return {**row, "seconds": round(time.perf_counter() - start, 1)}
+
+
+def _score_in_parallel(score: Callable[[Path], Row], paths: list[Path], jobs: int) -> Iterator[Row]:
+    """Yield each experiment's row, made by several processes; where one of them is killed, the rest by this one."""
+    import joblib
+
+    n_cores, n_done = max(1, (os.cpu_count() or 1) // jobs), 0
+    # where the user stops them, Python's resource tracker would complain below our sentence of what they left behind
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
+    try:
+        with joblib.parallel_config("loky", inner_max_num_threads=n_cores):
+            parallel = joblib.Parallel(jobs, return_as="generator", batch_size=1, pre_dispatch=jobs)
+            rows = parallel(joblib.delayed(_score_in_worker)(score, path, n_cores) for path in paths)
+        with contextlib.closing(rows):
+            for row in rows:
+                yield row
+                n_done += 1
+    except BrokenProcessPool:  # the system was short of memory, most likely: one process needs less
+        print_message(
+            "a process that trained was killed, for want of memory most likely: the rest go one after another"
+        )
+        for path in paths[n_done:]:
+            yield score(path)
+
+
+def _has_no_backbone(path: Path) -> bool:
+    """Return whether a training is short: what begins last should be, so that no process is left waiting."""
+    return 'family = "transfer"' not in path.read_text(encoding="utf-8", errors="replace")
+
+
+def _score_in_worker(score: Callable[[Path], Row], path: Path, n_cores: int) -> Row:
+    """Score with few threads and a shared GPU; the log lines begin with the experiment's name."""
+    limits = {
+        "TF_NUM_INTRAOP_THREADS": str(n_cores),
+        "LOKY_MAX_CPU_COUNT": str(n_cores),
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+    }
+    for name, value in limits.items():
+        os.environ.setdefault(name, value)
+    set_log_prefix(path.stem)
+    return score(path)
+
+
+def _format_resume_commands(runs_root: Path, since: float) -> str:
+    """Return how to go on with the trainings that began after `since`, in seconds of the system's clock."""
+    from musicml.experiment import list_runs
+
+    runs = [run for run in list_runs(runs_root) if not run.is_whole and run.path.stat().st_ctime >= since]
+    return "; ".join(["stopped", *(f"go on with `musicml train --resume {run.path}`" for run in runs)])
+
+
+def _summarize_row(row: Row) -> Row:
+    """Return what `--json` says of an experiment."""
+    content = {key: value for key, value in row.items() if key != "report"}
+    return content | (output.summarize_report(Path(row["run"]), row["report"]) if "report" in row else {})
+
+
+def _print_rows(rows: list[Row]) -> None:
+    lines = [("experiment", "split", "main figure (95 % interval)", "time", "run")]
+    for row in rows:
+        split, metric, run = "-", "failed", row.get("error", "")
+        if "error" not in row:
+            report, run = row["report"], row["run"]
+            split, metric = f"{report['split']} ({report['n']})", output.format_main_metric(report)
+        lines.append((row["experiment"], split, metric, f"{row['seconds']:.0f} s", run))
+    output.print_table(lines)
+    if any(row.get("report", {}).get("sample") for row in rows):
+        print(output.SAMPLE_NOTE)

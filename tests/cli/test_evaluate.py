@@ -1,0 +1,29 @@
+from musicml.cli import output
+from tests.fixtures.command_output import FIGURES, OF_A_REPORT, one_object
+
+
+def test_evaluate_prints_one_json_object(asked_about_tones, trained, musicml):
+    code, out, _ = musicml("evaluate", asked_about_tones.path, "--json")
+    said = one_object(out)
+    assert code == 0 and set(said) >= OF_A_REPORT and said["run"] == str(asked_about_tones.path)
+    assert said["metrics"]["accuracy"] == 1.0
+    code, out, _ = musicml("evaluate", trained("multi").name, "--runs", trained("multi").path.parent, "--json")
+    said = one_object(out)
+    assert code == 0 and said["main_metric"] == "mean_average_precision" and said["sample"] is True
+    assert set(said["metrics"]) >= (FIGURES - {"accuracy"}) | {"mean_f1_both_sides"} and said["observed"] > 0
+    assert set(said["at_half"]["metrics"]) == set(said["metrics"]) and len(said["thresholds"]) > 1
+
+
+def test_a_person_gets_a_table_by_class_and_is_told_of_sample_data(asked_about_tones, trained, musicml):
+    code, out, _ = musicml("evaluate", asked_about_tones.path)
+    assert code == 0 and all(name in out for name in ("low", "middle", "high", "precision", "accuracy 1.000"))
+    assert "sample data" not in out
+    code, out, _ = musicml("evaluate", trained("cnn").path)
+    assert code == 0 and "jazz" in out and "*" in out.splitlines()[0] and output.SAMPLE_NOTE in out
+    made = trained("cnn").read("report.json")
+    (low, high), jazz = made["intervals"]["macro_f1"], next(row for row in made["per_class"] if row["class"] == "jazz")
+    assert f"macro_f1 {made['metrics']['macro_f1']:.3f} ({low:.3f} to {high:.3f})" in " ".join(out.split())
+    line = next(line for line in out.splitlines() if line.startswith("jazz "))
+    assert line.endswith(output.format_interval(jazz["intervals"]["f1"], "-"))
+    code, out, _ = musicml("evaluate", trained("multi").path)
+    assert code == 0 and "at the thresholds fitted on validation, and at 0.5: macro_precision" in out

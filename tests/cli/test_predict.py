@@ -1,0 +1,97 @@
+import os
+import shutil
+
+import pytest
+import soundfile
+
+from musicml.utils.files import read_csv
+from tests.fixtures.command_output import one_object
+
+
+@pytest.mark.numeric
+def test_predict_prints_one_json_object(asked_about_tones, tones, musicml):
+    files = [tones / "low/1.wav", tones / "high/1.wav"]
+    code, out, err = musicml("predict", asked_about_tones.path, *files, "--json")
+    said = one_object(out)
+    assert code == 0 and err == "" and said["run"] == str(asked_about_tones.path) and said["sample"] is False
+    assert [answer["file"] for answer in said["predictions"]] == [str(file) for file in files]
+    for answer, label in zip(said["predictions"], ("low", "high"), strict=True):
+        keys = {"file", "label", "probability", "probabilities", "warnings", "unlike_training", "seconds"}
+        assert set(answer) == keys and set(answer["seconds"]) == {"read", "model"}
+        assert answer["label"] == label and answer["probability"] == answer["probabilities"][label]
+        assert set(answer["probabilities"]) == {"low", "middle", "high"}
+        assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-4)
+
+
+def test_predict_prints_the_top_classes(asked_about_tones, trained, data_root, tones, musicml):
+    code, out, _ = musicml("predict", asked_about_tones.path, tones / "low/1.wav", "--top", 1)
+    assert code == 0 and "low" in out and "%" in out and "middle" not in out and "sample data" not in out
+    track = next((data_root / "sample/gtzan").rglob("pop.*.wav"))
+    code, out, _ = musicml("predict", trained("cnn").path, track)
+    assert code == 0 and out.count("%") == 3 and "generated sample data" in out
+
+
+@pytest.mark.numeric
+def test_predict_takes_a_folder_as_its_files_and_tells_each_clip(asked_about_tones, tones, musicml):
+    code, out, err = musicml("predict", asked_about_tones.path, tones / "low", tones / "high/1.wav", "--over-time")
+    assert code == 0 and err == "" and out.count("0:00.0 to 0:00.5") == 9
+    assert out.index("low/0.wav") < out.index("low/7.wav") < out.index("high/1.wav")
+    code, out, _ = musicml("predict", asked_about_tones.path, tones / "low", "--over-time", "--json")
+    for answer in one_object(out)["predictions"]:
+        starts = [clip["start"] for clip in answer["over_time"]]
+        assert starts == sorted(starts) and starts[0] == 0 and len(starts) == 2
+        assert all(sum(clip["probabilities"].values()) == pytest.approx(1, abs=1e-4) for clip in answer["over_time"])
+
+
+def test_an_empty_folder_is_one_of_the_files_that_failed(asked_about_tones, tones, musicml, tmp_path):
+    code, out, err = musicml("predict", asked_about_tones.path, tmp_path, tones / "low/1.wav")
+    assert code == 1 and "is a folder: name files" in err and "low/1.wav" in out
+
+
+def test_predict_writes_a_table_of_answers_clips_and_failures(asked_about_tones, tones, musicml, tmp_path):
+    bad = tmp_path / "text.wav"
+    bad.write_text("these are words")
+    words = ["predict", asked_about_tones.path, tones / "low/1.wav", bad, "--over-time", "--csv", tmp_path / "a.csv"]
+    code, _, _ = musicml(*words)
+    whole, *clips, failed = read_csv(tmp_path / "a.csv")
+    assert code == 1 and whole["label"] == whole["present"] == "low" and float(whole["score:low"]) > 0.5
+    assert [clip["start"] for clip in clips] == ["0.0", "0.512"] and "looks like text" in failed["error"]
+
+
+def test_predict_writes_where_the_run_looked_under_numbered_names(asked_about_tones, tones, musicml, tmp_path):
+    same = [tones / "low/1.wav", tones / "high/1.wav"]
+    code, out, _ = musicml("predict", asked_about_tones.path, *same, "--explain", tmp_path / "why")
+    written = sorted(path.name for path in (tmp_path / "why").iterdir())
+    assert code == 0 and out.count("why low: ") == out.count("why high: ") == 1
+    assert written == [f"00{number}-1.{ending}" for number in (1, 2) for ending in ("json", "png", "wav")]
+
+
+def test_a_file_whose_name_is_no_text_is_answered_on_one_line(asked_about_tones, tones, started, tmp_path):
+    odd = os.fsencode(tmp_path) + b"/\xff\n\x1b[31m.wav"
+    shutil.copy(tones / "low/1.wav", odd)
+    for words in ([], ["--json"]):
+        process = started("predict", asked_about_tones.path, os.fsdecode(odd), *words)
+        out, err = process.communicate()
+        assert process.returncode == 0 and "Traceback" not in err and "\x1b" not in out
+        assert "low" in out and not any(line.startswith("\x1b") for line in out.splitlines())
+
+
+def test_predict_ends_with_1_where_some_files_and_with_2_where_all_fail(asked_about_tones, tones, musicml, tmp_path):
+    (tmp_path / "text.wav").write_text("these are words")
+    good, bad, missing = tones / "low/1.wav", tmp_path / "text.wav", tmp_path / "nowhere.wav"
+    for files, wanted in (([good], 0), ([bad, good, missing], 1), ([bad, missing], 2)):
+        code, out, err = musicml("predict", asked_about_tones.path, *files, "--json")
+        answers = one_object(out)["predictions"]
+        assert code == wanted and [answer["file"] for answer in answers] == [str(file) for file in files]
+        failed = [answer for answer in answers if "error" in answer]
+        assert all(set(answer) == {"file", "error"} for answer in failed)
+        assert len(failed) == len(files) - files.count(good) == err.count("musicml: ") and "Traceback" not in err
+
+
+def test_a_wav_an_mp3_and_a_flac_are_answered(asked_about_tones, tones, musicml, tmp_path):
+    y, sample_rate = soundfile.read(tones / "middle/3.wav")
+    files = [tmp_path / f"tone.{ending}" for ending in ("wav", "mp3", "flac")]
+    for file in files:
+        soundfile.write(file, y, sample_rate)
+    code, out, _ = musicml("predict", asked_about_tones.path, *files, "--json")
+    assert code == 0 and [answer["label"] for answer in one_object(out)["predictions"]] == ["middle"] * 3
