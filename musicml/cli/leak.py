@@ -24,9 +24,9 @@ SAMPLE = "This is generated sample data: it shows how a leak looks, and says not
 def leak(asked: argparse.Namespace) -> int:
     """Train one recipe three ways and print what each gave."""
     from musicml.evaluation import measure_leakage
-    from musicml.experiment import read_experiment
+    from musicml.experiment import find_experiment, read_experiment
 
-    experiment = read_experiment(train.experiment_path(asked.experiment), train.changes(asked.changes))
+    experiment = read_experiment(find_experiment(asked.experiment), train.changes(asked.changes))
     found = measure_leakage(
         experiment,
         asked.data_root,

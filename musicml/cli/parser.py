@@ -163,7 +163,7 @@ def add_train_all(added: Any) -> None:
         "musicml train-all --data sample",
     )
     made.add_argument(
-        "--experiments", type=Path, default=Path("experiments"), metavar="DIR", help="(default: experiments)"
+        "--experiments", type=Path, metavar="DIR", help="(default: experiments, or those that musicml comes with)"
     )
     made.add_argument(
         "--jobs",

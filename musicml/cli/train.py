@@ -21,7 +21,7 @@ AT_ONCE = 2  # experiments on sample data: networks so small leave a core idle w
 def train(asked: argparse.Namespace) -> int:
     """Train one experiment, or go on with a run, and evaluate it."""
     from musicml.evaluation import evaluate_run
-    from musicml.experiment import open_run
+    from musicml.experiment import find_experiment, open_run
     from musicml.training import resume_run
 
     if (asked.experiment is None) == (asked.resume is None):
@@ -36,7 +36,7 @@ def train(asked: argparse.Namespace) -> int:
             run.update()  # which says that this process is at it
         run = resume_run(run)
     else:
-        run = trained(asked, experiment_path(asked.experiment), asked.folder)
+        run = trained(asked, find_experiment(asked.experiment), asked.folder)
     try:
         report = evaluate_run(run)
     except KeyboardInterrupt:
@@ -60,16 +60,6 @@ def trained(asked: argparse.Namespace, path: Path, folder: Path | None) -> Any:
     )
 
 
-def experiment_path(name: str) -> Path:
-    """The experiment file: as given, or by its name in experiments/ or in its folder as_published/."""
-    given, home = Path(name), Path("experiments")
-    if given.is_file():
-        return given
-    by_name = [folder / f"{name.removesuffix('.toml')}.toml" for folder in (home, home / "as_published")]
-    there = next((path for path in by_name if path.is_file()), None)
-    return there or (given if name.endswith(".toml") else by_name[0])
-
-
 def changes(pairs: list[str]) -> dict[str, Any]:
     """`["training.epochs=3"]` as `{"training.epochs": 3}`."""
     from musicml.experiment import parse_changes
@@ -79,11 +69,14 @@ def changes(pairs: list[str]) -> dict[str, Any]:
 
 def train_all(asked: argparse.Namespace) -> int:
     """Train and evaluate every experiment of a folder; close with one table."""
-    paths = sorted(asked.experiments.glob("*.toml"))
+    from musicml.experiment import find_experiment_folder
+
+    folder = asked.experiments or find_experiment_folder()
+    paths = sorted(folder.glob("*.toml"))
     if not paths:
         raise InputError(
             "{asked_experiments} must hold experiment files (*.toml) and holds none: name theirs with --experiments.",
-            asked_experiments=asked.experiments,
+            asked_experiments=folder,
         )
     processes = asked.jobs or (min(AT_ONCE, os.cpu_count() or 1) if asked.data == "sample" else 1)
     if processes == 1:

@@ -22,10 +22,10 @@ SAMPLE = "This is generated sample data: what is best on it says nothing about r
 
 def tune(asked: argparse.Namespace) -> int:
     """Search the options of an experiment's [tune] table and print the best."""
-    from musicml.experiment import read_experiment
+    from musicml.experiment import find_experiment, read_experiment
     from musicml.training.tuning import search_options
 
-    path = train.experiment_path(asked.experiment)
+    path = find_experiment(asked.experiment)
     experiment = read_experiment(path, train.changes(asked.changes))
     found = search_options(
         experiment,

@@ -251,14 +251,9 @@ def test_set_and_seed_reach_the_run(tones, tones_toml, data_root, musicml, tmp_p
     assert code == 0 and first != second
 
 
-def test_a_run_is_found_by_its_name_and_an_experiment_by_its_own(asked_about_tones, musicml, monkeypatch):
+def test_a_run_is_found_by_its_name(asked_about_tones, musicml):
     code, out, _ = musicml("evaluate", asked_about_tones.name, "--runs", asked_about_tones.path.parent, "--json")
     assert code == 0 and one_object(out)["run"] == str(asked_about_tones.path)
-    monkeypatch.chdir(EXPERIMENTS.parent)
-    assert (
-        main.trained.experiment_path("genre_gru").is_file()
-        and main.trained.experiment_path("experiments/genre_gru.toml").is_file()
-    )
 
 
 def test_files_shorter_than_a_clip_are_repeated_and_said(tones_toml, data_root, musicml, tmp_path):
@@ -299,6 +294,17 @@ def test_train_all_goes_on_names_what_failed_and_closes_with_a_table(experiments
     whole = [run for run in runs.list_runs(tmp_path / "runs") if run.is_whole]
     assert [run.facts()["experiment"] for run in whole] == ["b_good", "d_good"]
     assert all(str(run.path) in out for run in whole)
+
+
+def test_train_all_takes_the_experiments_of_musicml_where_the_current_folder_has_none(musicml, monkeypatch, tmp_path):
+    def row(asked, path):
+        return {"experiment": path.stem, "error": "not trained", "seconds": 0.0}
+
+    monkeypatch.setattr(main.trained, "scored", row)
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = musicml("train-all", "--jobs", 1, "--json")
+    names = [row["experiment"] for row in one_object(out)["experiments"]]
+    assert code == 1 and names == sorted(path.stem for path in EXPERIMENTS.glob("*.toml"))
 
 
 def test_train_all_goes_on_whatever_an_experiment_raises(experiments, data_root, musicml, monkeypatch, tmp_path):
