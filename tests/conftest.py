@@ -265,7 +265,7 @@ def started():
     processes = []
 
     def start(*words, first=""):
-        begun = [sys.executable, "-c", f"{first}\nfrom musicml.cli.main import command\ncommand()"]
+        begun = [sys.executable, "-c", f"{first}\nfrom musicml.cli.main import run_and_exit\nrun_and_exit()"]
         command = begun if first else [Path(sys.executable).with_name("musicml")]
         words = [str(word) for word in (*command, *words)]
         made = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ})
