@@ -300,7 +300,7 @@ def test_train_all_takes_the_experiments_of_musicml_where_the_current_folder_has
     def row(asked, path):
         return {"experiment": path.stem, "error": "not trained", "seconds": 0.0}
 
-    monkeypatch.setattr(main.trained, "scored", row)
+    monkeypatch.setattr("musicml.cli.train.scored", row)
     monkeypatch.chdir(tmp_path)
     code, out, _ = musicml("train-all", "--jobs", 1, "--json")
     names = [row["experiment"] for row in one_object(out)["experiments"]]
