@@ -20,7 +20,7 @@ AXE := .venv/axe/node_modules/axe-core/axe.min.js
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install train-all replay dashboard test test-jax test-browser fuzz bench lint format lock clean
+.PHONY: help install train-all replay dashboard test test-jax test-browser test-wheel fuzz bench lint format lock clean
 
 help: ## print this
 	@echo "make ...   (EXTRA=$(EXTRA), DATA=$(DATA))"
@@ -63,6 +63,9 @@ test-browser: $(DEV) ## drive the dashboard in a real Chromium; MUSICML_SCREENSH
 	fi
 	@KERAS_BACKEND=tensorflow MUSICML_AXE=$(AXE) .venv/bin/python -m pytest -q -rs -m browser tests/browser $(ARGS)
 
+test-wheel: $(DEV) ## build the wheel, install it in another folder, and train and show a run there
+	@.venv/bin/python -m pytest -q tests/wheel_check.py $(ARGS)
+
 fuzz: $(DEV) ## read 10,000 damaged sounds and 2,000 damaged pictures
 	@.venv/bin/python -m tests.fuzz --sounds 10000 --pictures 2000 $(ARGS)
 
@@ -85,7 +88,7 @@ lock: ## choose the locked versions anew, after a change of dependencies in setu
 	@$(call locked,dev,--extra dev --constraint requirements/cpu.txt)
 
 clean: ## remove the environments and what tools left behind; data and runs stay
-	@rm -rf .venv .venv-jax .pytest_cache .ruff_cache build musicml.egg-info
+	@rm -rf .venv .venv-jax .pytest_cache .ruff_cache build dist musicml.egg-info
 	@find musicml tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # CPU and GPU TensorFlow lie in the same folder, so a change from one to the other starts from nothing.

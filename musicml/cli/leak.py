@@ -7,7 +7,7 @@ import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from musicml.cli import options, output, train
+from musicml.cli import options, output
 from musicml.utils import print_message, write_json
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ def add_command(commands: Any) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     from musicml.evaluation import measure_leakage
-    from musicml.experiment import parse_changes, read_experiment
+    from musicml.experiment import find_experiment, parse_changes, read_experiment
 
-    experiment = read_experiment(train.experiment_path(args.experiment), parse_changes(args.changes))
+    experiment = read_experiment(find_experiment(args.experiment), parse_changes(args.changes))
     seeds = range(args.seeds)
     result = measure_leakage(experiment, args.data_root, args.data, args.folder, seeds, args.folds, say=print_message)
     path = save_result(result, args.runs)

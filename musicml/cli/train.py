@@ -35,6 +35,8 @@ def add_command(commands: Any) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
+    from musicml.experiment import find_experiment
+
     if (args.experiment is None) == (args.resume is None):
         raise InputError("train needs either an experiment file or --resume RUN: `musicml train --help` shows how.")
     if args.resume and (args.changes or args.folder or args.seed is not None):
@@ -44,7 +46,7 @@ def _run(args: argparse.Namespace) -> int:
     if args.resume:
         run = resume(args.resume, args.runs)
     else:
-        path, seed = experiment_path(args.experiment), args.seed or 0
+        path, seed = find_experiment(args.experiment), args.seed or 0
         run = train(path, args.data_root, args.runs, args.data, seed, args.deterministic, args.changes, args.folder)
     return evaluate(run, args.json)
 
@@ -89,13 +91,3 @@ def evaluate(run: Run, as_json: bool) -> int:
         raise KeyboardInterrupt(f"stopped; go on with `musicml train --resume {run.path}`") from None
     output.print_result(run.path, report, as_json)
     return 0
-
-
-def experiment_path(name: str) -> Path:
-    """The experiment file: as given, or by its name in experiments/ or in its folder as_published/."""
-    given, home = Path(name), Path("experiments")
-    if given.is_file():
-        return given
-    by_name = [folder / f"{name.removesuffix('.toml')}.toml" for folder in (home, home / "as_published")]
-    there = next((path for path in by_name if path.is_file()), None)
-    return there or (given if name.endswith(".toml") else by_name[0])

@@ -36,7 +36,7 @@ def add_command(commands: Any) -> None:
         "musicml train-all --data sample",
     )
     parser.add_argument(
-        "--experiments", type=Path, default=Path("experiments"), metavar="DIR", help="(default: experiments)"
+        "--experiments", type=Path, metavar="DIR", help="(default: experiments, or those that musicml comes with)"
     )
     parser.add_argument(
         "--jobs",
@@ -49,6 +49,8 @@ def add_command(commands: Any) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
+    from musicml.experiment import find_experiment_folder
+
     train_one = partial(
         train,
         data_root=args.data_root,
@@ -59,7 +61,8 @@ def _run(args: argparse.Namespace) -> int:
         changes=args.changes,
     )
     jobs = args.jobs or (min(JOBS_ON_SAMPLE, os.cpu_count() or 1) if args.data == "sample" else 1)
-    return train_all(args.experiments, partial(_score, train_one, args.runs), jobs, args.runs, args.json)
+    folder = args.experiments or find_experiment_folder()
+    return train_all(folder, partial(_score, train_one, args.runs), jobs, args.runs, args.json)
 
 
 def train_all(folder: Path, score: Callable[[Path], Row], jobs: int, runs_root: Path, as_json: bool) -> int:

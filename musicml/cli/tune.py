@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from musicml.cli import options, output, train
+from musicml.cli import options, output
 from musicml.utils import print_message
 
 if TYPE_CHECKING:
@@ -46,10 +46,10 @@ def add_command(commands: Any) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from musicml.experiment import parse_changes, read_experiment
+    from musicml.experiment import find_experiment, parse_changes, read_experiment
     from musicml.training.tuning import search_options
 
-    experiment = read_experiment(train.experiment_path(args.experiment), parse_changes(args.changes))
+    experiment = read_experiment(find_experiment(args.experiment), parse_changes(args.changes))
     origin = (args.data_root, args.runs, args.data, args.folder, args.seed or 0)
     result = search_options(experiment, *origin, args.trials, args.prune, print_message)
     command = format_train_command(args.experiment, *origin, {**experiment.overrides, **result.best_first[0].options})

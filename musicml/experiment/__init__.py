@@ -9,6 +9,7 @@ from musicml.utils import export_lazily
 if TYPE_CHECKING:
     from musicml.experiment.config import Experiment, TrainingOptions, parse_changes, parse_experiment, read_experiment
     from musicml.experiment.environment import CheckResult, check_environment
+    from musicml.experiment.lookup import PUBLISHED, find_experiment, find_experiment_folder
     from musicml.experiment.run import (
         FOLDS_FOLDER,
         FORMAT_VERSION,
@@ -27,6 +28,7 @@ __getattr__, __dir__, __all__ = export_lazily(
     {
         "config": ["Experiment", "TrainingOptions", "parse_changes", "parse_experiment", "read_experiment"],
         "environment": ["CheckResult", "check_environment"],
+        "lookup": ["PUBLISHED", "find_experiment", "find_experiment_folder"],
         "run": [
             "FOLDS_FOLDER",
             "FORMAT_VERSION",

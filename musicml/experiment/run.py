@@ -20,6 +20,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from musicml.experiment.lookup import find_checkout
 from musicml.utils import InputError, os_error_to_input_error, read_csv, suggest_names, write_json, write_text
 
 FORMAT_VERSION = 1
@@ -139,7 +140,7 @@ def start_run(path: Path, experiment: str, seed: int, text: str, facts: Mapping[
             "seed": seed,
             "started": f"{now:%Y-%m-%dT%H:%M:%SZ}",
             "versions": get_versions(),
-            "git_commit": git_commit(),
+            "git_commit": get_git_commit(),
             "process": get_process_info(),
             "machine": {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
             **facts,
@@ -220,13 +221,19 @@ def get_versions() -> dict[str, str]:
     return found
 
 
-def git_commit() -> str | None:
-    """The commit of the folder one works in, with `+changes` behind it where there are any; None outside git."""
+def get_git_commit() -> str | None:
+    """Get the commit of the checkout that this code runs from, with `+changes` behind it where there are any.
+
+    None where the current folder is not in that checkout: a commit of another repository says nothing about this code.
+    """
 
     def git(*words: str) -> str:
         return subprocess.run(["git", *words], capture_output=True, text=True, timeout=10, check=True).stdout.strip()
 
     try:
+        checkout = find_checkout()
+        if checkout is None or not checkout.samefile(git("rev-parse", "--show-cdup") or "."):
+            return None
         return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.SubprocessError):
         return None

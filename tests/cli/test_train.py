@@ -1,4 +1,3 @@
-from musicml.cli.train import experiment_path
 from musicml.experiment import run as runs
 from tests.conftest import EXPERIMENTS, write_tone
 from tests.fixtures.command_output import FIGURES, OF_A_REPORT, one_object
@@ -37,11 +36,9 @@ def test_set_and_seed_reach_the_run(tones, tones_toml, data_root, musicml, tmp_p
     assert code == 0 and first != second
 
 
-def test_a_run_is_found_by_its_name_and_an_experiment_by_its_own(asked_about_tones, musicml, monkeypatch):
+def test_a_run_is_found_by_its_name(asked_about_tones, musicml):
     code, out, _ = musicml("evaluate", asked_about_tones.name, "--runs", asked_about_tones.path.parent, "--json")
     assert code == 0 and one_object(out)["run"] == str(asked_about_tones.path)
-    monkeypatch.chdir(EXPERIMENTS.parent)
-    assert experiment_path("genre_gru").is_file() and experiment_path("experiments/genre_gru.toml").is_file()
 
 
 def test_files_shorter_than_a_clip_are_repeated_and_said(tones_toml, data_root, musicml, tmp_path):

@@ -79,3 +79,14 @@ def test_train_all_trains_several_at_a_time_and_says_whose_words_are_whose(exper
     assert {Path(row["run"]).name for row in rows if "run" in row} == {
         run.name for run in runs.list_runs(tmp_path / "runs") if run.is_whole
     }
+
+
+def test_train_all_takes_the_experiments_of_musicml_where_the_current_folder_has_none(musicml, monkeypatch, tmp_path):
+    def score(train_one, runs_root, path):
+        return {"experiment": path.stem, "error": "not trained", "seconds": 0.0}
+
+    monkeypatch.setattr("musicml.cli.train_all._score", score)
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = musicml("train-all", "--jobs", 1, "--json")
+    names = [row["experiment"] for row in one_object(out)["experiments"]]
+    assert code == 1 and names == sorted(path.stem for path in EXPERIMENTS.glob("*.toml"))

@@ -17,11 +17,19 @@ from musicml.data.datasets import load_dataset
 from musicml.evaluation import as_published as published
 from musicml.evaluation import evaluate
 from musicml.evaluation.replication.summary import ReplicationRow, list_differences, write_sentences
-from musicml.experiment import Experiment, Run, list_runs, mark_abandoned, parse_changes, read_experiment
+from musicml.experiment import (
+    PUBLISHED,
+    Experiment,
+    Run,
+    find_experiment,
+    find_experiment_folder,
+    list_runs,
+    mark_abandoned,
+    parse_changes,
+    read_experiment,
+)
 from musicml.training import PROTOCOLS, compute_split_hash, prepare_data, train_experiment
 from musicml.utils import InputError, print_message
-
-FOLDER = Path("experiments") / "as_published"
 
 
 @dataclass(frozen=True)
@@ -86,10 +94,11 @@ def replicate(
     InputError
         If there is no such recipe, or it replays nothing.
     """
-    paths = [find_recipe(name) for name in names] or sorted(FOLDER.glob("*.toml"))
+    folder = find_experiment_folder(PUBLISHED)
+    paths = [find_experiment(name, PUBLISHED) for name in names] or sorted(folder.glob("*.toml"))
     if not paths:
         raise InputError(
-            "{folder} must hold the published protocols (*.toml) and holds none: name a file.", folder=FOLDER
+            "{folder} must hold the published protocols (*.toml) and holds none: name a file.", folder=folder
         )
     recipes = [(path, read_experiment(path)) for path in paths]
     for path, recipe in recipes:
@@ -99,14 +108,6 @@ def replicate(
     return [
         replicate_or_error(path, recipe, Path(data_root), Path(runs_root), which, seed, say) for path, recipe in recipes
     ]
-
-
-def find_recipe(name: str | Path) -> Path:
-    """The recipe's file: as given, or by its name in experiments/as_published, or by that of what it replays."""
-    if Path(name).suffix == ".toml":
-        return Path(name)
-    by_reference = FOLDER / f"{Path(name).name}_published.toml"
-    return by_reference if by_reference.is_file() else FOLDER / f"{Path(name).name}.toml"
 
 
 def find_partner(path: Path, recipe: Experiment) -> Path:
