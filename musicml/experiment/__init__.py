@@ -9,6 +9,18 @@ from musicml.utils.lazy import export_lazily
 if TYPE_CHECKING:
     from musicml.experiment.config import Experiment, TrainingOptions, parse_changes, parse_experiment, read_experiment
     from musicml.experiment.environment import CheckResult, check_environment
+    from musicml.experiment.records import (
+        MAIN_METRICS,
+        ClassRow,
+        DataInfo,
+        Epoch,
+        Record,
+        Report,
+        RunInfo,
+        SplitInfo,
+        make_record_error,
+        parse_record,
+    )
     from musicml.experiment.run import (
         FOLDS_FOLDER,
         FORMAT_VERSION,
@@ -27,6 +39,18 @@ __getattr__, __dir__, __all__ = export_lazily(
     {
         "config": ["Experiment", "TrainingOptions", "parse_changes", "parse_experiment", "read_experiment"],
         "environment": ["CheckResult", "check_environment"],
+        "records": [
+            "MAIN_METRICS",
+            "ClassRow",
+            "DataInfo",
+            "Epoch",
+            "Record",
+            "Report",
+            "RunInfo",
+            "SplitInfo",
+            "make_record_error",
+            "parse_record",
+        ],
         "run": [
             "FOLDS_FOLDER",
             "FORMAT_VERSION",
