@@ -72,7 +72,7 @@ def shelf_of(one: Entry) -> Shelf:
         If it is in neither place, or what lies there is from another source: generated data has the same names
         whatever its seed.
     """
-    data, which = one.data, "sample" if one.sample and not one.data.get("folder") else "real"
+    data, which = one.data, "sample" if one.sample and not one.data.folder else "real"
     published = bool(data.get("as_published"))
     try:
         return checked(one, shelf(data["dataset"], which, data["folder"], data["root"], published))
@@ -82,7 +82,7 @@ def shelf_of(one: Entry) -> Shelf:
 
 def checked(one: Entry, found: Shelf) -> Shelf:
     """The data set, if it comes from the source that the run names."""
-    if dict(found.dataset.source) != dict(one.data.get("source") or {}):
+    if dict(found.dataset.source) != one.data.source:
         raise InputError(
             "run {one_name} was made from other data than is there now under the name {found_dataset_name}: put its "
             "own back, or train again.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,7 +76,7 @@ def predict(asked: argparse.Namespace) -> int:
     run = open_run(asked.run, asked.runs)
     predictor = Predictor(run, asked.engine)
     output.check_targets(asked.csv, asked.explain)
-    sample = run.facts()["data"]["sample"]
+    sample = run.info.data.sample
     answers: list[dict[str, Any]] = []
     for file, answer in answers_of(predictor, output.files_of(asked.files, predictor.serving.kind)):
         table = (
@@ -140,19 +141,18 @@ def export(asked: argparse.Namespace) -> int:
 
 def list_runs(asked: argparse.Namespace) -> int:
     """List the runs; a damaged one is listed as such."""
-    from musicml.experiment import list_runs
+    from musicml.experiment import RunInfo, list_runs
 
     rows, lines = [], [("run", "data", "status", "main figure (95 % interval)")]
     for run in list_runs(asked.runs):
-        facts, status, report = run.facts(), run.status, None
-        try:
-            report = run.read("report.json") if run.is_whole else None
-        except InputError:
-            status = "damaged"
-        data = facts.get("data", {})
-        common = {"run": str(run.path), "experiment": facts.get("experiment"), "status": status}
-        rows.append({**common, "sample": data.get("sample"), **(output.summary(run.path, report) if report else {})})
-        shown = output.taken_as(facts)
+        info, status, report = RunInfo(), "damaged", None
+        with contextlib.suppress(InputError):
+            info = run.info
+            report = run.report.table if run.is_whole else None
+            status = run.status
+        common = {"run": str(run.path), "experiment": info.experiment, "status": status, "sample": info.data.sample}
+        rows.append({**common, **(output.summary(run.path, report) if report else {})})
+        shown = output.taken_as(info)
         lines.append((run.name, shown, status, output.headline(report) if report else "-"))
     if asked.json:
         output.show({"runs": rows})

@@ -16,7 +16,7 @@ def ensemble(asked: argparse.Namespace) -> int:
 
     members = [open_run(name, asked.runs) for name in asked.members]
     found = combine_runs(members, asked.on, print_message)
-    path = asked.runs / "ensembles" / f"{members[0].facts()['experiment']}-{datetime.datetime.now():%Y%m%dT%H%M%S}.json"
+    path = asked.runs / "ensembles" / f"{members[0].info.experiment}-{datetime.datetime.now():%Y%m%dT%H%M%S}.json"
     write_json(path, found)
     if asked.json:
         output.show({**found, "file": str(path)})

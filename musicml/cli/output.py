@@ -7,9 +7,12 @@ import os
 import re
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from musicml.utils import InputError, make_printable, write_csv
+
+if TYPE_CHECKING:
+    from musicml.experiment import RunInfo
 
 SAMPLE_NOTE = "Figures marked * come from generated sample data, or a run trained on it: nothing about real music."
 
@@ -180,18 +183,16 @@ def summary(path: Path, report: dict[str, Any]) -> dict[str, Any]:
     return {"run": str(path), **{key: report[key] for key in keys if key in report}}
 
 
-def taken_as(facts: dict[str, Any]) -> str:
+def taken_as(info: RunInfo) -> str:
     """A run's data set, and what is not usual of it: `gtzan (sample, as published, 3 folds)`."""
-    data, split = facts.get("data", {}), facts.get("split", {})
-    kind = facts.get("settings", {}).get("data", {}).get("split", "official")
     parts = [
-        "sample" if data.get("sample") else "",
-        facts.get("protocol", "honest").replace("honest", ""),
-        "" if kind == "official" else f"split {kind}",
-        f"{split['folds']} folds" if split.get("folds") else "",
+        "sample" if info.data.sample else "",
+        "" if info.is_honest else info.protocol,
+        "" if info.split_rule == "official" else f"split {info.split_rule}",
+        f"{info.split.folds} folds" if info.split.folds else "",
     ]
     said = ", ".join(part for part in parts if part)
-    return f"{data.get('dataset', '?')}{f' ({said})' if said else ''}"
+    return f"{info.data.dataset or '?'}{f' ({said})' if said else ''}"
 
 
 def headline(report: dict[str, Any]) -> str:

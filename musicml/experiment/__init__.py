@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         Report,
         RunInfo,
         SplitInfo,
+        Task,
         make_record_error,
         parse_record,
     )
@@ -48,6 +49,7 @@ __getattr__, __dir__, __all__ = export_lazily(
             "Report",
             "RunInfo",
             "SplitInfo",
+            "Task",
             "make_record_error",
             "parse_record",
         ],

@@ -40,12 +40,12 @@ class DataInfo(Record):
     root, folder : the folder of all data sets, and the user's own folder that was read in place of one
     """
 
-    dataset: str = "?"
+    dataset: str = ""
     kind: str | None = None
     sample: bool = False
     hash: str = ""
     features: str = ""
-    root: str | None = None
+    root: str = "data"
     folder: str | None = None
     source: dict[str, Any] = field(default_factory=dict)
     as_published: bool = False
@@ -99,7 +99,7 @@ class RunInfo(Record):
 
     format_version: int | None = None
     status: str = "started"
-    experiment: str | None = None
+    experiment: str = ""
     seed: int = 0
     started: str = ""
     versions: dict[str, str] = field(default_factory=dict)
@@ -112,7 +112,7 @@ class RunInfo(Record):
     deterministic: bool = False
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     task: Task | None = None
-    family: str | None = None
+    family: str = ""
     data: DataInfo = field(default_factory=DataInfo)
     split: SplitInfo = field(default_factory=SplitInfo)
     fold: int | None = None

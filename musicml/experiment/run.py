@@ -87,10 +87,6 @@ class Run:
         """
         return parse_history(self.table("history.csv"))
 
-    def facts(self) -> dict[str, Any]:
-        """Read run.json as a plain table."""
-        return self._read_info()
-
     def _read_info(self) -> dict[str, Any]:
         """Read run.json without a look at its values."""
         table = self.read("run.json")

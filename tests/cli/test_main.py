@@ -240,7 +240,7 @@ def test_set_and_seed_reach_the_run(tones, tones_toml, data_root, musicml, tmp_p
     changes = ["--set", "model.n_estimators=3", "--set", "features.n_mels=12", "--set", "data.split=group"]
     code, out, _ = musicml(*words, "--seed", 3, *changes)
     (run,) = runs.list_runs(tmp_path)
-    facts = run.facts()
+    facts = run.read("run.json")
     assert code == 0 and one_object(out)["run"].endswith("-s3") and facts["seed"] == facts["split"]["seed"] == 3
     assert facts["overrides"] == {"model.n_estimators": 3, "features.n_mels": 12, "data.split": "group"}
     assert facts["settings"]["model"]["n_estimators"] == 3
@@ -271,7 +271,7 @@ def test_files_shorter_than_a_clip_are_repeated_and_said(tones_toml, data_root, 
     (line,) = [line for line in err.splitlines() if "with a warning" in line]
     assert "0.3" in line and "repeated" in line
     (run,) = runs.list_runs(tmp_path / "runs")
-    assert run.facts()["data"]["with_warnings"] == 12 and run.is_whole
+    assert run.read("run.json")["data"]["with_warnings"] == 12 and run.is_whole
 
 
 @pytest.fixture
@@ -297,7 +297,7 @@ def test_train_all_goes_on_names_what_failed_and_closes_with_a_table(experiments
     assert ["failed" in line for line in lines[1:5]] == [True, False, True, False]
     assert all("accuracy" in lines[place] and " s " in lines[place] for place in (2, 4))
     whole = [run for run in runs.list_runs(tmp_path / "runs") if run.is_whole]
-    assert [run.facts()["experiment"] for run in whole] == ["b_good", "d_good"]
+    assert [run.read("run.json")["experiment"] for run in whole] == ["b_good", "d_good"]
     assert all(str(run.path) in out for run in whole)
 
 

@@ -36,7 +36,7 @@ def show() -> None:
     if reference:
         worth(reference, metric)
     undefined(own)
-    everything(own, one.report["n"])
+    everything(own, one.report.n)
     if own.task == "multi":
         thresholds.show(one, runs.predictions(one))
 
