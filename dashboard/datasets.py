@@ -73,11 +73,10 @@ def shelf_of(one: Entry) -> Shelf:
         whatever its seed.
     """
     data, which = one.data, "sample" if one.sample and not one.data.folder else "real"
-    published = bool(data.get("as_published"))
     try:
-        return checked(one, shelf(data["dataset"], which, data["folder"], data["root"], published))
-    except (InputError, KeyError, TypeError):
-        return checked(one, shelf(str(data.get("dataset")), which, data.get("folder"), None, published))
+        return checked(one, shelf(data.dataset, which, data.folder, data.root, data.as_published))
+    except InputError:
+        return checked(one, shelf(data.dataset, which, data.folder, None, data.as_published))
 
 
 def checked(one: Entry, found: Shelf) -> Shelf:
