@@ -56,7 +56,7 @@ def share(predictor: Predictor, sources: Iterator[Any]) -> dict[str, int]:
 def test_tracks(run: Run, data_root: Path) -> Iterator[Path]:
     """The files of the run's test side."""
     judged = {row["example"] for row in run.table("split.csv") if row["split"] == "test"}
-    dataset = loading.reload_dataset(run.facts()["data"], data_root)
+    dataset = loading.reload_dataset(run.info.data.table, data_root)
     return (example.path for example in dataset.examples if example.id in judged)
 
 

@@ -72,17 +72,16 @@ def shelf_of(one: Entry) -> Shelf:
         If it is in neither place, or what lies there is from another source: generated data has the same names
         whatever its seed.
     """
-    data, which = one.data, "sample" if one.sample and not one.data.get("folder") else "real"
-    published = bool(data.get("as_published"))
+    data, which = one.data, "sample" if one.sample and not one.data.folder else "real"
     try:
-        return checked(one, shelf(data["dataset"], which, data["folder"], data["root"], published))
-    except (InputError, KeyError, TypeError):
-        return checked(one, shelf(str(data.get("dataset")), which, data.get("folder"), None, published))
+        return checked(one, shelf(data.dataset, which, data.folder, data.root, data.as_published))
+    except InputError:
+        return checked(one, shelf(data.dataset, which, data.folder, None, data.as_published))
 
 
 def checked(one: Entry, found: Shelf) -> Shelf:
     """The data set, if it comes from the source that the run names."""
-    if dict(found.dataset.source) != dict(one.data.get("source") or {}):
+    if dict(found.dataset.source) != one.data.source:
         raise InputError(
             "run {one_name} was made from other data than is there now under the name {found_dataset_name}: put its "
             "own back, or train again.",

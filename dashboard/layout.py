@@ -182,9 +182,9 @@ def marked(one: Entry) -> str:
     """Where a run's data comes from and how far it is, in a few words."""
     say = words()
     parts = [say(f"status_{one.status}")]
-    if one.facts:
-        protocol = say(f"protocol_{one.facts.get('protocol', runs.HONEST)}")
-        parts = [str(one.data.get("dataset", "")), say("sample" if one.sample else "real"), protocol, *parts]
+    if not one.trouble:
+        protocol = say(f"protocol_{one.info.protocol}")
+        parts = [one.data.dataset, say("sample" if one.sample else "real"), protocol, *parts]
     return plain(" · ".join(parts))
 
 

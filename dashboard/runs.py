@@ -15,16 +15,23 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from musicml.data import AS_PUBLISHED, HONEST
-from musicml.evaluation import MAIN_METRICS, PredictionTable, read_clip_scores, read_fold_thresholds, read_predictions
-from musicml.experiment import FOLDS_FOLDER, Run, has_process_exited, open_run
+from musicml.evaluation import PredictionTable, read_clip_scores, read_fold_thresholds, read_predictions
+from musicml.experiment import (
+    FOLDS_FOLDER,
+    DataInfo,
+    Epoch,
+    Report,
+    Run,
+    RunInfo,
+    SplitInfo,
+    has_process_exited,
+    open_run,
+)
 from musicml.inference import Manifest, read_manifest
 from musicml.utils import InputError, read_csv
 
 QUIET = 15 * 60  # seconds without a sign of life after which a training is taken to have stopped, or three epochs
 SIGNS = ("run.json", "history.csv", "report.json", "predictions.csv", "checkpoints")
-PROTOCOLS = (HONEST, AS_PUBLISHED)
-REPORT = ("n", "main_metric", "metrics", "intervals", "per_class")
 
 
 def runs_root() -> Path:
@@ -44,16 +51,16 @@ class Entry:
     Attributes
     ----------
     run : the folder
-    facts : what run.json says; empty where it can't be read
-    report : what report.json says; None where the run is not whole
+    info : run.json; without any values where it can't be read
+    report : report.json; None where the run is not whole
     trouble : why the run can't be shown, a sentence; None where it can
     sign : when the folder last changed, seconds since the epoch
     patience : seconds without a sign of life after which its training is taken to have stopped
     """
 
     run: Run
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    report: Mapping[str, Any] | None = None
+    info: RunInfo = field(default_factory=RunInfo)
+    report: Report | None = None
     trouble: str | None = None
     sign: float = 0.0
     patience: float = QUIET
@@ -70,7 +77,7 @@ class Entry:
             return "damaged"
         if self.report:
             return "whole"
-        if has_process_exited(self.facts.get("process")):
+        if has_process_exited(self.info.process):
             return "stopped"
         return "training" if self.silence < self.patience else "stopped"
 
@@ -80,41 +87,39 @@ class Entry:
         return max(0.0, time.time() - self.sign)
 
     @property
-    def data(self) -> Mapping[str, Any]:
+    def data(self) -> DataInfo:
         """What run.json says of the data."""
-        found = self.facts.get("data")
-        return found if isinstance(found, dict) else {}
+        return self.info.data
 
     @property
-    def split(self) -> Mapping[str, Any]:
+    def split(self) -> SplitInfo:
         """What run.json says of the split."""
-        found = self.facts.get("split")
-        return found if isinstance(found, dict) else {}
+        return self.info.split
 
     def settings(self, table: str) -> Mapping[str, Any]:
         """One table of its settings; empty where it has none."""
-        found = self.facts.get("settings")
-        return (found.get(table) or {}) if isinstance(found, dict) else {}
+        return self.info.get_settings(table)
 
     @property
     def is_honest(self) -> bool:
         """Whether its protocol is honest; what is as published is never ranked with the others."""
-        return self.facts.get("protocol", HONEST) == HONEST
+        return self.info.is_honest
 
     def figure(self, name: str | None) -> tuple[float | None, Sequence[float] | None]:
         """A figure of the report and its interval; None for what is not there."""
-        found = self.report or {}
-        return (found.get("metrics") or {}).get(name), (found.get("intervals") or {}).get(name)
+        if self.report is None or name is None:
+            return None, None
+        return self.report.metrics.get(name), self.report.get_interval(name)
 
     @property
     def sample(self) -> bool:
         """Whether the run was made from generated data, which every figure of it has to say."""
-        return bool(self.data.get("sample"))
+        return self.data.sample
 
     @property
     def is_sound(self) -> bool:
         """Whether its examples are to be heard, not seen."""
-        return self.data.get("kind") == "sound"
+        return self.data.kind == "sound"
 
 
 def entries() -> list[Entry]:
@@ -122,7 +127,7 @@ def entries() -> list[Entry]:
     root = runs_root()
     folders = [path for path in root.iterdir() if is_run(path)] if root.is_dir() else []
     found = [entry(path) for path in folders]
-    return sorted(found, key=lambda one: (str(one.facts.get("started", "")), one.name), reverse=True)
+    return sorted(found, key=lambda one: (one.info.started, one.name), reverse=True)
 
 
 def is_run(path: Path) -> bool:
@@ -156,77 +161,22 @@ def read_entry(path: str, changed: tuple[float, ...]) -> Entry:
     """One run folder, as far as it can be read; `changed` is there so that a change is noticed."""
     run, sign = Run(Path(path)), max(changed)
     try:
-        facts = fitting(run, open_run(path).facts())
-        report = checked(run, run.read("report.json")) if run.is_whole else None
+        info, report = open_run(path).info, run.report if run.is_whole else None
     except InputError as error:
         return Entry(run, trouble=str(error), sign=sign)
-    slowest = 0.0 if report else max((row.get("seconds", 0.0) for row in rows_of(run)), default=0.0)
-    return Entry(run, facts, report, None, sign, max(QUIET, 3 * slowest))
+    slowest = 0.0 if report else max((row.seconds for row in run.history), default=0.0)
+    return Entry(run, info, report, None, sign, max(QUIET, 3 * slowest))
 
 
-def fitting(run: Run, facts: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What run.json says, if it is of the kinds that pages rely on."""
-    tables = [facts.get("data"), facts.get("split"), facts.get("settings")]
-    settings = facts.get("settings")
-    tables += list(settings.values()) if isinstance(settings, dict) else []
-    epochs = (settings.get("training") or {}).get("epochs", 0) if isinstance(settings, dict) else 0
-    if (
-        not all(isinstance(one, dict | None) for one in tables)
-        or not isinstance(epochs, int)
-        or facts.get("protocol", HONEST) not in PROTOCOLS
-        or not isinstance(facts.get("started", ""), str)
-    ):
-        raise InputError(
-            "run.json of run {run_name} must say what a run says and says something else: train it again.",
-            run_name=run.name,
-        )
-    return facts
-
-
-def checked(run: Run, report: Any) -> Mapping[str, Any]:
-    """The report, if it is one."""
-    if not isinstance(report, dict) or any(name not in report for name in REPORT) or not is_report(report):
-        raise InputError(
-            "report.json of run {run_name} must hold a report and holds something else: train it again.",
-            run_name=run.name,
-        )
-    return report
-
-
-def is_report(report: Mapping[str, Any]) -> bool:
-    """Whether a report's parts are of the kinds that pages rely on."""
-    metrics, intervals, rows = report["metrics"], report["intervals"], report["per_class"]
-    return (
-        isinstance(metrics, dict)
-        and all(isinstance(value, int | float) for value in metrics.values())
-        and isinstance(intervals, dict | None)
-        and isinstance(report["n"], int)
-        and report["main_metric"] in MAIN_METRICS.values()
-        and isinstance(rows, list)
-        and all(isinstance(row, dict) and "class" in row for row in rows)
-    )
-
-
-def history(one: Entry) -> list[dict[str, float | str]]:
-    """The rows of history.csv, figures as numbers; a row that is half written is left out."""
+def history(one: Entry) -> list[Epoch]:
+    """The rows of history.csv; a row that is half written is left out."""
     return read_history(str(one.run.path), stamp(one.run.path, "history.csv"))
 
 
 @st.cache_resource(max_entries=200, show_spinner=False)
-def read_history(path: str, changed: tuple[float, ...]) -> list[dict[str, float | str]]:
+def read_history(path: str, changed: tuple[float, ...]) -> list[Epoch]:
     """As `history`."""
-    return rows_of(Run(Path(path)))
-
-
-def rows_of(run: Run) -> list[dict[str, float | str]]:
-    """As `history`, from the disk."""
-    rows = []
-    for row in run.table("history.csv"):
-        try:
-            rows.append({name: value if name == "stage" else float(value) for name, value in row.items()})
-        except (TypeError, ValueError):
-            continue
-    return [row for row in rows if "epoch" in row]
+    return Run(Path(path)).history
 
 
 def serving_of(one: Entry) -> Manifest:
@@ -251,7 +201,7 @@ def thresholds(one: Entry) -> np.ndarray:
 
     Of a cross-validation, each example's own fold's, [shape=(n_examples, n_classes)], in the order of `predictions`.
     """
-    if not one.split.get("folds") or one.facts.get("task") == "single":
+    if not one.split.folds or one.info.task == "single":
         return np.array(serving_of(one).thresholds)
     return read_folds(str(one.run.path), stamp(one.run.path, "predictions.csv", "split.csv"), one)
 

@@ -13,6 +13,7 @@ from dashboard import layout, runs
 from dashboard.charts import curves
 from dashboard.charts.curves import Curve
 from dashboard.runs import Entry
+from musicml.experiment import Epoch
 
 MOST = 8
 STAGES = ("head", "top", "all")
@@ -41,7 +42,7 @@ def order(one: Entry) -> int:
     """Runs that are training first, then those that have curves, in the order in which they came."""
     if one.status == "training":
         return 0
-    return 2 if one.trouble or one.facts.get("family") == "forest" else 1
+    return 2 if one.trouble or one.info.family == "forest" else 1
 
 
 def looked_at(paths: Sequence[Path], live: bool) -> None:
@@ -62,12 +63,12 @@ def look_at(chosen: Sequence[Entry], live: bool) -> None:
         charts_of(drawn, [histories[one.name] for one in drawn])
 
 
-def told_first(one: Entry, rows: list[dict[str, Any]]) -> None:
+def told_first(one: Entry, rows: Sequence[Epoch]) -> None:
     """What has to be said of a run before its curves, or in their place."""
     name = layout.plain(one.name)
     if one.trouble:
         layout.refuse(one.trouble)
-    elif one.facts.get("family") == "forest":
+    elif one.info.family == "forest":
         st.info(say("forest", run=name), icon=":material/forest:")
     elif one.status == "training":
         progress(one, rows)
@@ -77,16 +78,16 @@ def told_first(one: Entry, rows: list[dict[str, Any]]) -> None:
         st.info(say("stopped", run=name, n=len(rows), path=one.run.path), icon=":material/pause:")
 
 
-def progress(one: Entry, rows: list[dict[str, Any]]) -> None:
+def progress(one: Entry, rows: Sequence[Epoch]) -> None:
     """How far a training has come."""
-    planned = int(one.settings("training").get("epochs") or 0)
-    left = max(0, planned - len(rows)) * float(np.median([row.get("seconds", 0.0) for row in rows])) if rows else 0.0
+    planned = one.info.max_epochs
+    left = max(0, planned - len(rows)) * float(np.median([row.seconds for row in rows])) if rows else 0.0
     key = "begun" if not rows else "progress" if left else "scoring"
     words = say(key, run=layout.plain(one.name), n=len(rows), planned=planned, left=layout.duration(left))
     st.progress(min(1.0, len(rows) / planned) if planned else 0.0, words)
 
 
-def charts_of(drawn: Sequence[Entry], histories: Sequence[list[dict[str, Any]]]) -> None:
+def charts_of(drawn: Sequence[Entry], histories: Sequence[Sequence[Epoch]]) -> None:
     """A chart for each metric beside each other, the learning rate below, all as one CSV."""
     metrics = list(dict.fromkeys(metric for rows in histories for metric in curves.metrics_of(rows)))
     for begin in range(0, len(metrics), 2):
@@ -96,11 +97,15 @@ def charts_of(drawn: Sequence[Entry], histories: Sequence[list[dict[str, Any]]])
     learning_rate(drawn, histories)
     st.header(say("csv"))
     st.markdown(say("csv_words"))
-    rows = [{say("run"): one.name, **row} for one, of_run in zip(drawn, histories, strict=True) for row in of_run]
+    rows = [
+        {say("run"): one.name, "stage": row.stage, **row.values}
+        for one, of_run in zip(drawn, histories, strict=True)
+        for row in of_run
+    ]
     layout.download(rows, "curves.csv", "curves-csv")
 
 
-def pair(metric: str, drawn: Sequence[Entry], histories: Sequence[list[dict[str, Any]]]) -> None:
+def pair(metric: str, drawn: Sequence[Entry], histories: Sequence[Sequence[Epoch]]) -> None:
     """One metric in training and validation."""
     st.header(layout.capital(layout.metric_name(metric)))
     found = {
@@ -119,11 +124,9 @@ def pair(metric: str, drawn: Sequence[Entry], histories: Sequence[list[dict[str,
     )
 
 
-def best_of(one: Entry, rows: list[dict[str, Any]]) -> int | None:
+def best_of(one: Entry, rows: Sequence[Epoch]) -> int | None:
     """The place of a run's best epoch: as it says itself, or so far."""
-    return curves.best_place(
-        rows, str(one.settings("training").get("monitor") or "val_loss"), one.facts.get("best_epoch")
-    )
+    return curves.best_place(rows, str(one.settings("training").get("monitor") or "val_loss"), one.info.best_epoch)
 
 
 def legend() -> dict[str, str]:
@@ -187,7 +190,7 @@ def number(value: float | None) -> float | None:
     return None if value is None or np.isnan(value) else float(value)
 
 
-def learning_rate(drawn: Sequence[Entry], histories: Sequence[list[dict[str, Any]]]) -> None:
+def learning_rate(drawn: Sequence[Entry], histories: Sequence[Sequence[Epoch]]) -> None:
     """The learning rate of each run: in words, and drawn where it changes at all."""
     st.header(layout.capital(say("learning_rate")))
     st.markdown(say("learning_rate_words"))

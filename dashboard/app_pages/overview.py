@@ -12,6 +12,7 @@ from dashboard.charts import metric_dots
 from dashboard.runs import Entry
 from musicml.data import Reference, list_references
 from musicml.data.datasets import DATASET_NAMES
+from musicml.experiment import Epoch
 
 say = layout.begin("overview")
 
@@ -49,10 +50,9 @@ def training_now() -> None:
         if one.status != "training":
             continue
         rows = runs.history(one)
-        planned = one.settings("training").get("epochs", 0)
+        planned = one.info.max_epochs
         with st.container(border=True):
             st.markdown(f"**{layout.plain(one.name)}** · {layout.marked(one)}")
-            last = rows[-1] if rows else {}
             st.progress(
                 min(1.0, len(rows) / planned) if planned else 0.0,
                 say(
@@ -60,15 +60,15 @@ def training_now() -> None:
                     done=len(rows),
                     planned=planned,
                     ago=layout.duration(one.silence),
-                    **({"figures": figures_of(last)} if rows else {}),
+                    **({"figures": figures_of(rows[-1])} if rows else {}),
                 ),
             )
 
 
-def figures_of(last: dict[str, Any]) -> str:
+def figures_of(last: Epoch) -> str:
     """The last epoch's figures in a row."""
-    kept = [name for name in last if name not in ("stage", "epoch", "learning_rate", "seconds")]
-    return ", ".join(f"{measured(name)} {last[name]:.3f}" for name in kept)
+    kept = {name: value for name, value in last.values.items() if name not in ("epoch", "learning_rate", "seconds")}
+    return ", ".join(f"{measured(name)} {value:.3f}" for name, value in kept.items())
 
 
 def measured(name: str) -> str:
@@ -82,12 +82,12 @@ def filtered(found: list[Entry]) -> list[Entry]:
     left, middle, right = st.columns(3)
     names = left.multiselect(
         say("experiment"),
-        sorted({str(one.facts.get("experiment", "")) for one in found}),
+        sorted({one.info.experiment for one in found}),
         key="experiments",
         placeholder=say("all"),
     )
     sets = middle.multiselect(
-        say("dataset"), sorted({str(one.data.get("dataset", "")) for one in found}), key="sets", placeholder=say("all")
+        say("dataset"), sorted({one.data.dataset for one in found}), key="sets", placeholder=say("all")
     )
     statuses = {status: say(f"status_{status}") for status in sorted({one.status for one in found})}
     kinds = right.multiselect(
@@ -96,16 +96,15 @@ def filtered(found: list[Entry]) -> list[Entry]:
     return [
         one
         for one in found
-        if (not names or str(one.facts.get("experiment", "")) in names)
-        and (not sets or str(one.data.get("dataset", "")) in sets)
+        if (not names or one.info.experiment in names)
+        and (not sets or one.data.dataset in sets)
         and (not kinds or one.status in kinds)
     ]
 
 
 def row(one: Entry) -> dict[str, Any]:
     """A run as a row of the table."""
-    report = one.report or {}
-    metric = report.get("main_metric")
+    metric = one.report.main_metric if one.report else None
     value, interval = one.figure(metric)
     low, high = interval or (None, None)
     return {
@@ -115,13 +114,13 @@ def row(one: Entry) -> dict[str, Any]:
         say("high"): rounded(high),
         say("metric"): layout.metric_name(metric) if metric else None,
         say("status"): say(f"status_{one.status}"),
-        say("origin"): say("sample" if one.sample else "real") if one.facts else None,
-        say("n"): report.get("n"),
-        say("dataset"): one.data.get("dataset"),
-        say("protocol"): say(f"protocol_{one.facts['protocol']}") if "protocol" in one.facts else None,
-        say("time"): one.facts.get("train_seconds"),
-        say("device"): one.facts.get("device"),
-        say("started"): one.facts.get("started"),
+        say("origin"): None if one.trouble else say("sample" if one.sample else "real"),
+        say("n"): one.report.n if one.report else None,
+        say("dataset"): one.data.dataset or None,
+        say("protocol"): None if one.trouble else say(f"protocol_{one.info.protocol}"),
+        say("time"): one.info.train_seconds,
+        say("device"): one.info.device,
+        say("started"): one.info.started or None,
     }
 
 
@@ -133,7 +132,7 @@ def rounded(value: float | None) -> float | None:
 def open_in(one: Entry) -> None:
     """Ways to the pages that show the run picked in the table."""
     pages = ["run", "curves", "confusion", "classes", "predict"]
-    if one.facts.get("family") == "forest":
+    if one.info.family == "forest":
         pages.remove("curves")  # it has no epochs
     if one.settings("features").get("kind") == "vggish":
         pages.remove("predict")  # it can't be asked about a file
@@ -159,12 +158,12 @@ def beside_published(found: list[Entry]) -> None:
     """Ours and published figures of one data set, with what each is worth."""
     st.header(say("published"))
     st.markdown(say("published_lead"))
-    names = sorted(DATASET_NAMES, key=lambda name: -sum(one.data.get("dataset") == name for one in found))
+    names = sorted(DATASET_NAMES, key=lambda name: -sum(one.data.dataset == name for one in found))
     name = st.selectbox(say("dataset"), names, key="dataset", bind="query-params")
-    published, ours = list_references(name), [one for one in found if one.data.get("dataset") == name]
+    published, ours = list_references(name), [one for one in found if one.data.dataset == name]
     metrics = comparable(published, ours)
     metric = layout.one_of(say("metric"), layout.metric_names(metrics), f"metric-{name}")
-    rows = [dot(one, metric) for one in ours if metric in one.report["metrics"]]
+    rows = [dot(one, metric) for one in ours if metric in one.report.metrics]
     rows += [published_dot(reference, metric) for reference in published if metric in reference.figures]
     if rows:
         words = say("published_words", n=len(rows), metric=layout.metric_name(metric), dataset=name)
@@ -181,7 +180,7 @@ def beside_published(found: list[Entry]) -> None:
 def comparable(published: list[Reference], ours: list[Entry]) -> list[str]:
     """The metrics to compare by, the one that most published results have first; a loss is no share."""
     metrics = {metric for reference in published for metric in reference.figures if not metric.endswith("loss")}
-    metrics |= {one.report["main_metric"] for one in ours}
+    metrics |= {one.report.main_metric for one in ours}
     return sorted(metrics, key=lambda metric: (-sum(metric in one.figures for one in published), metric))
 
 

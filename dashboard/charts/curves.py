@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import plotly.graph_objects as go
 
 from dashboard import charts
 
-BESIDE = ("stage", "epoch", "learning_rate", "seconds")  # columns of a history that are no metric
+if TYPE_CHECKING:
+    from musicml.experiment import Epoch
+
+BESIDE = ("epoch", "learning_rate", "seconds")  # columns of a history that are no metric
 SLACK = 0.05  # of a chart's whole height: what is less than that is no change
 FEW = 3  # epochs, below which nothing can be told
 POINTS = 25  # symbols on a line, however many epochs it has
@@ -46,35 +49,36 @@ class Curve:
         return self.train if self.val is None else self.val
 
 
-def metrics_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def metrics_of(rows: Sequence[Epoch]) -> list[str]:
     """The metrics of a history, the loss first."""
-    names = [name.removeprefix("val_") for name in (rows[0] if rows else ()) if name not in BESIDE]
+    names = [name.removeprefix("val_") for name in (rows[0].values if rows else ()) if name not in BESIDE]
     return sorted(dict.fromkeys(names), key=lambda name: name != "loss")
 
 
-def curve(name: str, rows: Sequence[Mapping[str, Any]], metric: str, best: int | None) -> Curve:
+def curve(name: str, rows: Sequence[Epoch], metric: str, best: int | None) -> Curve:
     """One metric of a history."""
     val = column(rows, f"val_{metric}")
     return Curve(name, column(rows, metric), None if np.isnan(val).all() else val, best, stages(rows))
 
 
-def column(rows: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
+def column(rows: Sequence[Epoch], name: str) -> np.ndarray:
     """A column of a history, [shape=(n_epochs,)], NaN where it is missing or infinite."""
-    values = np.array([row.get(name, np.nan) for row in rows], dtype=np.float64)
+    values = np.array([row.values.get(name, np.nan) for row in rows], dtype=np.float64)
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def stages(rows: Sequence[Mapping[str, Any]]) -> list[tuple[int, str]]:
+def stages(rows: Sequence[Epoch]) -> list[tuple[int, str]]:
     """Where each stage of a history begins, and its name.
 
-    >>> stages([{"stage": "head"}, {"stage": "head"}, {"stage": "all"}])
+    >>> from musicml.experiment import Epoch
+    >>> stages([Epoch("head", {}), Epoch("head", {}), Epoch("all", {})])
     [(0, 'head'), (2, 'all')]
     """
-    names = [str(row.get("stage", "")) for row in rows]
+    names = [row.stage for row in rows]
     return [(place, name) for place, name in enumerate(names) if place == 0 or name != names[place - 1]]
 
 
-def best_place(rows: Sequence[Mapping[str, Any]], monitor: str, told: int | None = None) -> int | None:
+def best_place(rows: Sequence[Epoch], monitor: str, told: int | None = None) -> int | None:
     """The place of the best epoch.
 
     Parameters
@@ -87,7 +91,7 @@ def best_place(rows: Sequence[Mapping[str, Any]], monitor: str, told: int | None
     if np.isnan(values).all():
         values, monitor = column(rows, "loss"), "loss"
     values = values * (-1 if monitor.endswith("accuracy") else 1)
-    among = [place for place, row in enumerate(rows) if told is None or row.get("epoch") == told]
+    among = [place for place, row in enumerate(rows) if told is None or row.epoch == told]
     among = [place for place in among if not np.isnan(values[place])]
     return min(among, key=lambda place: values[place], default=None)
 

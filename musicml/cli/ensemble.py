@@ -37,7 +37,7 @@ def score_ensemble(names: list[str], runs_root: Path, folder: Path | None, as_js
 
     members = [open_run(name, runs_root) for name in names]
     report = combine_runs(members, folder, print_message)
-    path = runs_root / "ensembles" / f"{members[0].facts()['experiment']}-{datetime.datetime.now():%Y%m%dT%H%M%S}.json"
+    path = runs_root / "ensembles" / f"{members[0].info.experiment}-{datetime.datetime.now():%Y%m%dT%H%M%S}.json"
     write_json(path, report)
     if as_json:
         output.print_json({**report, "file": str(path)})

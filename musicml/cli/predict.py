@@ -56,7 +56,7 @@ def _run(args: argparse.Namespace) -> int:
     run = open_run(args.run, args.runs)
     predictor = Predictor(run, args.engine)
     check_targets(args.csv, args.explain)
-    sample = run.facts()["data"]["sample"]
+    sample = run.info.data.sample
     answers = []
     for answer in predict(predictor, list_files(args.files, predictor.serving.kind), args.over_time, args.explain):
         answers.append(answer)

@@ -9,7 +9,7 @@ from musicml.cli import options, output
 from musicml.utils import InputError
 
 if TYPE_CHECKING:
-    from musicml.experiment import Run
+    from musicml.experiment import Run, RunInfo
 
 
 def add_command(commands: Any) -> None:
@@ -30,12 +30,15 @@ def print_runs(runs_root: Path, as_json: bool) -> int:
 
     rows, lines = [], [("run", "data", "status", "main figure (95 % interval)")]
     for run in list_runs(runs_root):
-        facts = run.facts()
-        status, report = _read_report(run)
-        sample = facts.get("data", {}).get("sample")
-        row = {"run": str(run.path), "experiment": facts.get("experiment"), "status": status, "sample": sample}
+        info, status, report = _read(run)
+        row = {
+            "run": str(run.path),
+            "experiment": info.experiment,
+            "status": status,
+            "sample": info.data.sample,
+        }
         rows.append(row | (output.summarize_report(run.path, report) if report else {}))
-        lines.append((run.name, _describe_data(facts), status, output.format_main_metric(report) if report else "-"))
+        lines.append((run.name, _describe_data(info), status, output.format_main_metric(report) if report else "-"))
     if as_json:
         output.print_json({"runs": rows})
     elif not rows:
@@ -47,23 +50,25 @@ def print_runs(runs_root: Path, as_json: bool) -> int:
     return 0
 
 
-def _read_report(run: Run) -> tuple[str, dict[str, Any] | None]:
-    """Return a run's status, and its report where it has one that can be read."""
+def _read(run: Run) -> tuple[RunInfo, str, dict[str, Any] | None]:
+    """Return what run.json says, the run's status, and its report where it has one that can be read."""
+    from musicml.experiment import RunInfo
+
+    info = RunInfo()
     try:
-        return run.status, run.read("report.json") if run.is_whole else None
+        info = run.info
+        return info, run.status, run.report.table if run.is_whole else None
     except InputError:
-        return "damaged", None
+        return info, "damaged", None
 
 
-def _describe_data(facts: dict[str, Any]) -> str:
+def _describe_data(info: RunInfo) -> str:
     """Return a run's data set, and what is not usual of it: `gtzan (sample, as published, 3 folds)`."""
-    data, split = facts.get("data", {}), facts.get("split", {})
-    kind = facts.get("settings", {}).get("data", {}).get("split", "official")
     parts = [
-        "sample" if data.get("sample") else "",
-        facts.get("protocol", "honest").replace("honest", ""),
-        "" if kind == "official" else f"split {kind}",
-        f"{split['folds']} folds" if split.get("folds") else "",
+        "sample" if info.data.sample else "",
+        "" if info.is_honest else info.protocol,
+        "" if info.split_rule == "official" else f"split {info.split_rule}",
+        f"{info.split.folds} folds" if info.split.folds else "",
     ]
     remarks = ", ".join(part for part in parts if part)
-    return f"{data.get('dataset', '?')}{f' ({remarks})' if remarks else ''}"
+    return f"{info.data.dataset or '?'}{f' ({remarks})' if remarks else ''}"

@@ -19,7 +19,7 @@ from musicml.data.datasets import Dataset, Example, reload_dataset
 from musicml.data.io import load_audio
 from musicml.evaluation import metrics
 from musicml.evaluation import predictions as scored
-from musicml.experiment import Run
+from musicml.experiment import DataInfo, Run, RunInfo
 from musicml.inference import ModelInput, Prediction, Predictor, compute_calibration_error, pool_clips, read_manifest
 from musicml.utils import InputError, compute_wilson_interval
 
@@ -35,28 +35,28 @@ class IntervalEstimate:
     interval: list[float] | None = None
 
 
-def get_scored_split(facts: Mapping[str, Any]) -> str:
+def get_scored_split(info: RunInfo) -> str:
     """The side on which a run is judged: the test, or what the published figure was computed on."""
-    replayed = facts["settings"].get("published")
+    replayed = info.get_settings("published")
     return get_reference(replayed["reference"]).side if replayed else "test"
 
 
-def is_cut_into_pieces(facts: Mapping[str, Any]) -> bool:
+def is_cut_into_pieces(info: RunInfo) -> bool:
     """Whether a run's examples are pieces of tracks, dealt one by one."""
-    return bool(facts["settings"].get("published", {}).get("pieces"))
+    return bool(info.get_settings("published").get("pieces"))
 
 
-def get_track_name(name: str, facts: Mapping[str, Any]) -> str:
+def get_track_name(name: str, info: RunInfo) -> str:
     """The track of a run's example: of a piece, `x.wav` of `x.wav#3`; elsewhere the example itself."""
-    return name.rpartition("#")[0] if is_cut_into_pieces(facts) else name
+    return name.rpartition("#")[0] if is_cut_into_pieces(info) else name
 
 
-def index_examples(dataset: Dataset, names: Sequence[str], facts: Mapping[str, Any]) -> dict[str, Example]:
+def index_examples(dataset: Dataset, names: Sequence[str], info: RunInfo) -> dict[str, Example]:
     """The examples of a run that are still there, by the names in its split.csv."""
     there = {example.id: example for example in dataset.examples}
-    if not is_cut_into_pieces(facts):
+    if not is_cut_into_pieces(info):
         return there
-    tracks = {name: there.get(get_track_name(name, facts)) for name in names}
+    tracks = {name: there.get(get_track_name(name, info)) for name in names}
     return {name: track.piece(int(name.rpartition("#")[2])) for name, track in tracks.items() if track is not None}
 
 
@@ -97,23 +97,23 @@ def score_as_served(
     dict with those that there are of `softmax_twice`, `first_second`, `ceiling` (of contradictory labels), `cells`
     (of a table of labels, most of which nobody judged)
     """
-    facts = run.facts()
-    if "published" not in facts:
+    info = run.info
+    if info.published is None:
         return None
     found: dict[str, Any] = {}
-    if facts["published"]["served"] == "softmax_twice":
+    if info.published["served"] == "softmax_twice":
         average = read_manifest(run).average
-        raw = np.stack([pool_clips(one.clip_scores, facts["task"], average) for one in predictions])
+        raw = np.stack([pool_clips(one.clip_scores, info.task, average) for one in predictions])
         found["softmax_twice"] = score_softmax_twice(raw, targets, groups)
-    if facts["published"]["served"] == "first_second":
+    if info.published["served"] == "first_second":
         right = [targets[k, one.scores.argmax()] > 0.5 for k, one in enumerate(predictions)]
         names = [one.file for one in predictions]
         found["first_second"] = score_first_second(Predictor(run), dataset, dict(zip(names, right, strict=True)))
-    if facts["task"] == "single":
+    if info.task == "single":
         found |= {name: one for name, one in [("ceiling", find_label_ceiling(dataset))] if one}
     else:
         said = metrics.apply_thresholds(np.stack([one.scores for one in predictions]), "multi", thresholds)
-        judged = read_judged_cells(facts["data"], [one.file for one in predictions], dataset.class_names, data_root)
+        judged = read_judged_cells(info.data, [one.file for one in predictions], dataset.class_names, data_root)
         found["cells"] = score_cells(said, targets, judged, groups)
     return found
 
@@ -161,9 +161,9 @@ def score_first_second(predictor: Predictor, dataset: Dataset, whole: Mapping[st
     ----------
     whole : the examples that were judged, and whether the run was right when it heard all of them; told beside it
     """
-    facts = predictor.run.facts()
-    names = [name for name in whole if not is_cut_into_pieces(facts) or name.endswith("#0")]
-    examples = index_examples(dataset, names, facts)
+    info = predictor.run.info
+    names = [name for name in whole if not is_cut_into_pieces(info) or name.endswith("#0")]
+    examples = index_examples(dataset, names, info)
     right = []
     for name in names:
         answer = predictor.predict(*get_first_second(examples[name], predictor.settings.sample_rate))
@@ -206,10 +206,10 @@ def find_label_ceiling(dataset: Dataset) -> dict[str, Any] | None:
 
 
 def read_judged_cells(
-    data: Mapping[str, Any], names: Sequence[str], class_names: Sequence[str], data_root: Path | None
+    data: DataInfo, names: Sequence[str], class_names: Sequence[str], data_root: Path | None
 ) -> np.ndarray:
     """What listeners said of a run's examples, [shape=(n, n_classes)]: 1, 0, and NaN where nobody was asked."""
-    honest = reload_dataset({**data, "as_published": False}, data_root)
+    honest = reload_dataset({**data.table, "as_published": False}, data_root)
     there = {example.id: example.labels for example in honest.examples}
     rows = [[there.get(name, {}).get(label, np.nan) for label in class_names] for name in names]
     return np.array(rows, dtype=float)
@@ -261,16 +261,17 @@ def weigh_by_support(said: np.ndarray, targets: np.ndarray, groups: Sequence[str
 
 def compute_published_metric(run: Run, name: str) -> IntervalEstimate | None:
     """A whole run's figure as the published one was computed, with its interval; None where it has no meaning."""
-    made = run.read("report.json")
-    if made["main_metric"] != "mean_average_precision":
-        return IntervalEstimate(made["metrics"].get(name), (made["intervals"] or {}).get(name))
-    table, folds = scored.read_predictions(run), run.facts()["split"].get("folds")
+    made = run.report
+    plain = IntervalEstimate(made.metrics.get(name), (made.intervals or {}).get(name))
+    if made.main_metric != "mean_average_precision":
+        return plain
+    table, folds = scored.read_predictions(run), run.info.split.folds
     if name == "accuracy":
-        if made["protocol"] == "honest":  # the highest of twenty scores is not what several instruments are told by
+        if made.protocol == "honest":  # the highest of twenty scores is not what several instruments are told by
             return None
         return estimate_share(table.scores.argmax(axis=1) == table.targets.argmax(axis=1), table.groups)
     if name not in WEIGHTED:
-        return IntervalEstimate(made["metrics"].get(name), (made["intervals"] or {}).get(name))
+        return plain
     thresholds = scored.read_fold_thresholds(run, table.names) if folds else read_manifest(run).thresholds
     return weigh_by_support(metrics.apply_thresholds(table.scores, "multi", thresholds), table.targets, table.groups)[
         name

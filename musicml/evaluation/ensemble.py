@@ -58,7 +58,7 @@ def combine_runs(
         voices = comparison.align_tables(voices)
     names = [run.name for run in members] if on is None else [run.name for run in list_models(members)]
     voted, thresholds = average_tables(voices), average_thresholds(members, voices[0].names, on)
-    facts = [run.facts() for run in members]
+    infos = [run.info for run in members]
     return {
         "members": [
             {"run": name, "figure": compute_main_metric(voice, thresholds)}
@@ -70,8 +70,8 @@ def combine_runs(
         ),
         "calibration_error_before": None,
         "unlike_training": None,
-        "sample": any(fact["data"]["sample"] for fact in facts),
-        "protocol": next((fact["protocol"] for fact in facts if fact["protocol"] != "honest"), "honest"),
+        "sample": any(info.data.sample for info in infos),
+        "protocol": next((info.protocol for info in infos if not info.is_honest), "honest"),
     }
 
 
@@ -98,7 +98,7 @@ def check_same_task(members: Sequence[Run]) -> None:
                 run_name=run.name,
                 first_name=first.name,
             )
-        if run.facts()["data"]["hash"] != first.facts()["data"]["hash"]:
+        if run.info.data.hash != first.info.data.hash:
             raise InputError(
                 "an ensemble's runs must know the same examples, and {run_name} was trained on other data than "
                 "{first_name}: train both on the data as it is now.",
@@ -136,7 +136,7 @@ def check_tested(members: Sequence[Run], voices: Sequence[PredictionTable]) -> N
 
 def list_learned_examples(run: Run) -> set[str]:
     """The examples that a run's answers rest on; of a cross-validation none, whose folds answer for what they lack."""
-    if run.facts()["split"].get("folds"):
+    if run.info.split.folds:
         return set()
     return {row["example"] for row in run.table("split.csv") if row["split"] in ("train", "val")}
 
@@ -145,8 +145,7 @@ def list_models(members: Sequence[Run]) -> list[Run]:
     """Each run's models that learnt from a part of the data only: its folds, or itself."""
     found: list[Run] = []
     for run in members:
-        folds = run.facts()["split"].get("folds") or 0
-        found += [get_fold(run, k) for k in range(1, folds + 1)] or [run]
+        found += [get_fold(run, k) for k in range(1, run.info.split.folds + 1)] or [run]
     return found
 
 
@@ -182,11 +181,11 @@ def predict_folder(members: Sequence[Run], folder: Path, say: Callable[[str], No
 
 def check_unlearned(run: Run, examples: Sequence[Example], folder: Path) -> None:
     """Refuse a folder that holds a file, told by its content, that one of a run's models has learnt from."""
-    dataset = reload_dataset(run.facts()["data"])
-    facts = run.facts()
-    sides = {as_published.get_track_name(row["example"], facts): row["split"] for row in run.table("split.csv")}
+    info = run.info
+    dataset = reload_dataset(info.data.table)
+    sides = {as_published.get_track_name(row["example"], info): row["split"] for row in run.table("split.csv")}
     # every example is in the training of some fold, and some piece of every track in that of random pieces
-    whole = bool(facts["split"].get("folds")) or as_published.is_cut_into_pieces(facts)
+    whole = bool(info.split.folds) or as_published.is_cut_into_pieces(info)
     seen = {
         compute_digest(example.path)
         for example in dataset.examples
@@ -209,7 +208,7 @@ def average_thresholds(members: Sequence[Run], names: np.ndarray, on: Path | Non
     """From which score on a class counts as present: the mean of the members' own."""
     found = []
     for run in members:
-        folded = run.facts()["split"].get("folds") and on is None and predictions.get_task(run) == "multi"
+        folded = run.info.split.folds and on is None and predictions.get_task(run) == "multi"
         found.append(
             predictions.read_fold_thresholds(run, names) if folded else np.array(run.read("serving.json")["thresholds"])
         )

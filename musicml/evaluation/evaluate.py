@@ -13,6 +13,7 @@ import numpy as np
 from musicml.data.datasets import Dataset, Example, load_folder, reload_dataset
 from musicml.data.splits import is_ungrouped_split
 from musicml.evaluation import as_published, metrics
+from musicml.evaluation.predictions import get_task
 from musicml.experiment import Run, get_fold
 from musicml.inference import (
     ModelInput,
@@ -52,23 +53,21 @@ def evaluate_run(
     if on is not None:
         return evaluate_folder(run, Path(on), say)
     if run.is_whole:
-        return run.read("report.json")
-    facts = run.facts()
-    if facts["status"] != "trained":
+        return run.report.table
+    info = run.info
+    if info.status != "trained":
         raise InputError(
             "run {run_name} must be trained before it is scored, and is only {status}: {cure}",
             run_name=run.name,
-            status=facts["status"],
+            status=info.status,
             cure=run.cure(),
         )
-    dataset = reload_dataset(facts["data"], data_root)
-    answered = (
-        predict_folds(run, dataset, say) if facts["split"].get("folds") else predict_test_split(run, dataset, say)
-    )
+    dataset = reload_dataset(info.data.table, data_root)
+    answered = predict_folds(run, dataset, say) if info.split.folds else predict_test_split(run, dataset, say)
     served = as_published.score_as_served(
         *(run, dataset, answered.predictions, answered.targets, answered.groups, answered.thresholds, data_root)
     )
-    side = "out of fold" if facts["split"].get("folds") else as_published.get_scored_split(facts)
+    side = "out of fold" if info.split.folds else as_published.get_scored_split(info)
     return write_report_file(run, dataset, answered, side, {} if served is None else {"as_served": served})
 
 
@@ -93,12 +92,12 @@ def predict_test_split(run: Run, dataset: Dataset, say: Callable[[str], None]) -
     A split by track, or one as published, kept nothing together; its files are judged in the data set's own groups,
     since those of one artist still resemble each other.
     """
-    facts = run.facts()
-    side, cut = as_published.get_scored_split(facts), as_published.is_cut_into_pieces(facts)
+    info = run.info
+    side, cut = as_published.get_scored_split(info), as_published.is_cut_into_pieces(info)
     rows = [row for row in run.table("split.csv") if row["split"] == side]
-    there = as_published.index_examples(dataset, [row["example"] for row in rows], facts)
+    there = as_published.index_examples(dataset, [row["example"] for row in rows], info)
     found = [(there[row["example"]], row["group"]) for row in rows if row["example"] in there]
-    if not is_ungrouped_split(dataset.as_published, facts["settings"]["data"]["split"]):
+    if not is_ungrouped_split(dataset.as_published, info.split_rule):
         found = [(replace(example, group=group), group) for example, group in found]
     answered = predict_examples(run, dataset, [example for example, _ in found], say, cut)
     gone = [f"{row['example']}: not on the disk any more" for row in rows if row["example"] not in there]
@@ -108,7 +107,7 @@ def predict_test_split(run: Run, dataset: Dataset, say: Callable[[str], None]) -
 def predict_folds(run: Run, dataset: Dataset, say: Callable[[str], None]) -> TestPredictions:
     """Each fold's answers for what it was tested on, in the order of the folds; each fold is made whole by it."""
     parts = []
-    for k in range(1, run.facts()["split"]["folds"] + 1):
+    for k in range(1, run.info.split.folds + 1):
         fold = get_fold(run, k)
         parts.append(predict_test_split(fold, dataset, say))
         if not fold.is_whole:
@@ -126,14 +125,14 @@ def write_report_file(
     run: Run, dataset: Dataset, answered: TestPredictions, split: str, more: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """The report of a run's answers and `more`, written after them: from then on the run is whole."""
-    facts = run.facts()
+    info = run.info
     made = {
         "run": run.name,
         "split": split,
         **score_predictions(run, answered),
         "unreadable": answered.lost,
-        "sample": facts["data"]["sample"],
-        "protocol": facts["protocol"],
+        "sample": info.data.sample,
+        "protocol": info.protocol,
         **(more or {}),
     }
     write_predictions(run, answered, dataset.task)
@@ -143,8 +142,8 @@ def write_report_file(
 
 def evaluate_folder(run: Run, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
     """Score a run on another labelled folder; nothing is written. What the run trained on is left out."""
-    facts, class_names = run.facts(), run.read("labels.json")
-    if facts["task"] == "multi":
+    info, class_names = run.info, run.read("labels.json")
+    if info.task == "multi":
         raise InputError(
             "run {run_name} answers for several classes at once, and class folders say only what is present, nothing "
             "of what is absent: no precision can be had from them; ask it about the files with `musicml predict`.",
@@ -173,20 +172,20 @@ def evaluate_folder(run: Run, folder: Path, say: Callable[[str], None]) -> dict[
         "left_out": foreign,
         "trained_on": len(known) - len(fresh),
         "unreadable": answered.lost,
-        "sample": facts["data"]["sample"] or dataset.sample,
-        "protocol": facts["protocol"],
+        "sample": info.data.sample or dataset.sample,
+        "protocol": info.protocol,
     }
 
 
 def select_unseen(run: Run, examples: list[Example], say: Callable[[str], None]) -> list[Example]:
     """The examples that the run neither trained on nor chose by, told by their files' content."""
     try:
-        dataset = reload_dataset(run.facts()["data"])
+        dataset = reload_dataset(run.info.data.table)
     except InputError:
         say("the run's own data is gone: whether it trained on any of these files can't be told")
         return examples
     taught = [row["example"] for row in run.table("split.csv") if row["split"] in ("train", "val")]
-    known = {as_published.get_track_name(name, run.facts()) for name in taught}
+    known = {as_published.get_track_name(name, run.info) for name in taught}
     seen = {compute_digest(example.path) for example in dataset.examples if example.id in known}
     fresh = [example for example in examples if compute_digest(example.path) not in seen]
     if len(fresh) < len(examples):
@@ -257,7 +256,7 @@ def make_model_input(predictor: Predictor, dataset: Dataset, example: Example, p
 
 def score_predictions(run: Run, answered: TestPredictions, draws: int = metrics.N_BOOTSTRAP) -> dict[str, Any]:
     """The report of answers, with their calibration without its temperature beside it, and false alarms."""
-    task, targets = run.facts()["task"], answered.targets
+    task, targets = get_task(run), answered.targets
     scores = np.stack([prediction.scores for prediction in answered.predictions])
     average = read_manifest(run).average
     raw = np.stack([pool_clips(one.clip_scores, task, average) for one in answered.predictions])

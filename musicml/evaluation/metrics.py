@@ -33,6 +33,7 @@ from musicml.evaluation.intervals import (
     summarize_class_draws,
     summarize_draws,
 )
+from musicml.experiment import MAIN_METRICS
 from musicml.inference import compute_calibration_error, compute_reliability
 from musicml.utils import InputError, compute_wilson_interval
 
@@ -65,7 +66,6 @@ __all__ = [
     "compute_weighted_counts",
 ]
 
-MAIN_METRICS = {"single": "accuracy", "multi": "mean_average_precision"}
 METRIC_NAMES = {
     "accuracy": "accuracy",
     "mean_average_precision": "mean average precision",

@@ -151,7 +151,7 @@ def read_class_names(run: Run) -> tuple[str, ...]:
 
 def get_task(run: Run) -> str:
     """Whether each example is of one class, or of any number of them."""
-    task = run.facts().get("task")
+    task = run.info.task
     if task not in ("single", "multi"):
         raise make_damaged_error(run, "run.json", "the task, single or multi", f"says {task!r}")
     return task

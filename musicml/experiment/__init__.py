@@ -10,6 +10,19 @@ if TYPE_CHECKING:
     from musicml.experiment.config import Experiment, TrainingOptions, parse_changes, parse_experiment, read_experiment
     from musicml.experiment.environment import CheckResult, check_environment
     from musicml.experiment.lookup import PUBLISHED, find_experiment, find_experiment_folder
+    from musicml.experiment.records import (
+        MAIN_METRICS,
+        ClassRow,
+        DataInfo,
+        Epoch,
+        Record,
+        Report,
+        RunInfo,
+        SplitInfo,
+        Task,
+        make_record_error,
+        parse_record,
+    )
     from musicml.experiment.run import (
         FOLDS_FOLDER,
         FORMAT_VERSION,
@@ -29,6 +42,19 @@ __getattr__, __dir__, __all__ = export_lazily(
         "config": ["Experiment", "TrainingOptions", "parse_changes", "parse_experiment", "read_experiment"],
         "environment": ["CheckResult", "check_environment"],
         "lookup": ["PUBLISHED", "find_experiment", "find_experiment_folder"],
+        "records": [
+            "MAIN_METRICS",
+            "ClassRow",
+            "DataInfo",
+            "Epoch",
+            "Record",
+            "Report",
+            "RunInfo",
+            "SplitInfo",
+            "Task",
+            "make_record_error",
+            "parse_record",
+        ],
         "run": [
             "FOLDS_FOLDER",
             "FORMAT_VERSION",

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from musicml.experiment.lookup import find_checkout
+from musicml.experiment.records import Epoch, Report, RunInfo, parse_history, parse_record, parse_run_info
 from musicml.utils import InputError, os_error_to_input_error, read_csv, suggest_names, write_json, write_text
 
 FORMAT_VERSION = 1
@@ -52,22 +53,49 @@ class Run:
     @property
     def status(self) -> str:
         """`whole`, or how far the run has come: `started`, `trained`."""
-        return "whole" if self.is_whole else self.facts().get("status", "started")
+        return "whole" if self.is_whole else self.info.status
 
-    def facts(self) -> dict[str, Any]:
-        """What run.json says: status, seed, versions, data source, choices and their reasons.
+    @property
+    def info(self) -> RunInfo:
+        """run.json, read from the disk each time.
 
         Raises
         ------
         InputError
             If run.json is missing or damaged.
         """
-        facts = self.read("run.json")
-        if not isinstance(facts, dict):
+        return parse_run_info(self._read_info(), self.name)
+
+    @property
+    def report(self) -> Report:
+        """report.json, read from the disk each time.
+
+        Raises
+        ------
+        InputError
+            If report.json is missing or damaged.
+        """
+        return parse_record(Report, self.read("report.json"), "report.json", self.name)
+
+    @property
+    def history(self) -> list[Epoch]:
+        """The rows of history.csv, read from the disk each time; none where there is no such file.
+
+        Raises
+        ------
+        InputError
+            If history.csv is not in UTF-8.
+        """
+        return parse_history(self.table("history.csv"))
+
+    def _read_info(self) -> dict[str, Any]:
+        """Read run.json without a look at its values."""
+        table = self.read("run.json")
+        if not isinstance(table, dict):
             raise InputError(
                 "run.json of run {name} must be a JSON object and is none: {cure}", name=self.name, cure=self.cure()
             )
-        return facts
+        return table
 
     def read(self, name: str) -> Any:
         """The JSON file `name` of this run.
@@ -102,7 +130,7 @@ class Run:
         """Write `facts`, and which process this is, into run.json beside what it says; refused once it is whole."""
         if self.is_whole:
             raise InputError("run {name} is whole and is never changed: train again for another.", name=self.name)
-        write_json(self.path / "run.json", {**self.facts(), "process": get_process_info(), **facts})
+        write_json(self.path / "run.json", {**self._read_info(), "process": get_process_info(), **facts})
 
     def table(self, name: str) -> list[dict[str, str]]:
         """The rows of the CSV file `name` of this run; none where it is not there."""
@@ -183,8 +211,8 @@ def has_process_exited(known: Any) -> bool:
 def mark_abandoned(root: Path) -> None:
     """Say of the unfinished runs in `root` that this process wrote that it is no longer at them."""
     for run in list_runs(root):
-        if not run.is_whole and run.facts().get("process") == get_process_info():
-            with contextlib.suppress(InputError):  # a full disk may be what ended the training
+        with contextlib.suppress(InputError):  # a full disk may be what ended the training
+            if not run.is_whole and run.info.process == get_process_info():
                 run.update(process={**get_process_info(), "ended": True})
 
 
@@ -251,7 +279,7 @@ def open_run(path: Path | str, root: Path | None = None) -> Run:
     for folder in choices:
         if (folder / "run.json").is_file():
             run = Run(folder)
-            version = run.facts().get("format_version")
+            version = run._read_info().get("format_version")
             if version != FORMAT_VERSION:
                 raise InputError(
                     "run {run_name} must be of format {format_version} and is of {version}: "
@@ -277,7 +305,7 @@ def list_runs(root: Path | None) -> list[Run]:
     for path in sorted(Path(root).iterdir()):
         if (path / "run.json").is_file():
             try:
-                found.append((str(Run(path).facts().get("started", "")), path.name, Run(path)))
+                found.append((str(Run(path)._read_info().get("started", "")), path.name, Run(path)))
             except InputError:
                 continue
     return [run for _, _, run in sorted(found, key=lambda item: item[:2])]

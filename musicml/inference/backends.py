@@ -119,7 +119,7 @@ def foreign(path: Path) -> InputError:
 def by_onnx(path: Path, serving: Manifest) -> Model:
     """The exported model in ONNX Runtime."""
     session = session_of(path)
-    exported = Run(path.parent).facts().get("exported")
+    exported = Run(path.parent).info.exported
     if session.get_modelmeta().custom_metadata_map.get("fingerprint") != serving.fingerprint:
         raise foreign(path)
     if exported != compute_digest(path):

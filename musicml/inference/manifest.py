@@ -11,11 +11,11 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_type_hints
 
-from musicml.experiment import FORMAT_VERSION, Run
+from musicml.experiment import FORMAT_VERSION, Run, Task, make_record_error
 from musicml.features import FEATURE_KINDS, FEATURES_VERSION
-from musicml.utils import InputError, compute_digest, parse_options, write_json
+from musicml.utils import InputError, compute_digest, is_of_type, parse_options, write_json
 
 NEEDED = (
     "task",
@@ -49,14 +49,14 @@ class Manifest:
     """
 
     class_names: list[str]
-    task: str
+    task: Task
     kind: str
     settings: Any
     clip: dict[str, Any]
     temperature: float
     thresholds: list[float]
     unlike: dict[str, Any] | None
-    asks_for: str
+    asks_for: Literal["file", "features"]
     model: dict[str, str]
     fingerprint: str
 
@@ -126,5 +126,9 @@ def read_manifest(run: Run) -> Manifest:
         )
     names = {"clips": "clip"}
     known = {names.get(key, key): table[key] for key in NEEDED if key != "features"}
+    hints = get_type_hints(Manifest)
+    for key, value in {"class_names": class_names, **known}.items():
+        if not is_of_type(value, hints[key]):
+            raise make_record_error(run.name, "labels.json" if key == "class_names" else "serving.json", key, value)
     settings = parse_options(FEATURE_KINDS[table["kind"]], table["features"], "features", "serving.json")
     return Manifest(class_names=class_names, settings=settings, **known)

@@ -316,7 +316,7 @@ class Predictor:
 
     def false_alarms(self) -> str:
         """How many files of the run's own data are taken for unlike it: of the test side, once that was judged."""
-        found = self.run.read("report.json").get("unlike_training") if self.run.is_whole else None
+        found = self.run.report.unlike_training if self.run.is_whole else None
         if found:
             return f"{found['flagged']} of {found['n']} test files"
         return f"{self.serving.unlike['beyond']} of {self.serving.unlike['n']} validation files"

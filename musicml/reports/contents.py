@@ -16,9 +16,9 @@ from musicml.reports.sections import figures as about_figures
 from musicml.reports.wording import Words
 
 SAME = {  # section → what two runs have alike where it would say the same of both
-    "data": lambda one: repr([one.facts["data"].get(key) for key in ("dataset", "hash", "sample", "as_published")]),
-    "split": lambda one: repr(one.facts["split"].get("hash", one.name)),
-    "model": lambda one: repr((one.layers or one.name, one.facts.get("weights"))),
+    "data": lambda one: repr([getattr(one.info.data, key) for key in ("dataset", "hash", "sample", "as_published")]),
+    "split": lambda one: repr(one.info.split.hash or one.name),
+    "model": lambda one: repr((one.layers or one.name, one.info.weights)),
 }
 Section = Callable[[Told, Words], list[Block]]
 
@@ -46,8 +46,8 @@ def build_document(found: Sequence[Run], language: str = "en", data_root: Path |
 
 def make_title(some: Sequence[Told], words: Words) -> str:
     """The report's title: the experiments and the data sets."""
-    experiments = dict.fromkeys(str(one.facts.get("experiment", one.name)) for one in some)
-    datasets = dict.fromkeys(str(one.facts["data"].get("dataset", "?")) for one in some)
+    experiments = dict.fromkeys(one.info.experiment for one in some)
+    datasets = dict.fromkeys(one.info.data.dataset for one in some)
     return words("title.title", experiments=", ".join(experiments), datasets=", ".join(datasets))
 
 

@@ -31,7 +31,7 @@ def render(run: Run, language: str = "en") -> str:
     """
     one = run_data.read(run)
     words = Words(language, one.judged)
-    title = words("card.title", experiment=str(one.facts.get("experiment", one.name)))
+    title = words("card.title", experiment=one.info.experiment)
     blocks = tuple(block for block in contents.number_blocks(list(sections(one, words))))
     names = {"of_table": words("name.table"), "of_figure": words("name.figure")}
     body = render_markdown.to_markdown(Document(title, language, blocks, **names), "")
@@ -40,23 +40,23 @@ def render(run: Run, language: str = "en") -> str:
 
 def front(one: Told, language: str) -> dict[str, Any]:
     """The facts that Hugging Face reads; no licence, since a trained model's depends on its data's."""
-    data = one.facts["data"]
-    dataset, task = str(data.get("dataset", "unknown")), TASKS.get(str(data.get("kind")), "other")
-    name = str(one.facts.get("experiment", one.name))
-    shown = [metric for metric in SHOWN if metric in one.report["metrics"]]
+    data = one.info.data
+    dataset, task = data.dataset, TASKS.get(data.kind, "other")
+    name = one.info.experiment
+    shown = [metric for metric in SHOWN if metric in one.report.metrics]
     figures = [
-        {"type": metric, "name": Words("en").get(f"metric.{metric}", metric), "value": one.report["metrics"][metric]}
+        {"type": metric, "name": Words("en").get(f"metric.{metric}", metric), "value": one.report.metrics[metric]}
         for metric in shown
     ]
     of_sample = " (generated sample data)" if one.is_sample else ""
     tested = {"name": dataset + of_sample, "type": dataset, "split": SIDES[one.judged]}
     result = {"task": {"type": task}, "dataset": tested, "metrics": figures}
-    tags = ["music", "musicml", str(one.facts.get("family", "model")), str(one.facts.get("task", "single"))]
+    tags = ["music", "musicml", one.info.family, str(one.info.task)]
     tags += ["sample-data"] if one.is_sample else []
     tags += ["as-published"] if one.is_published else []
     return {
         "language": language,
-        "library_name": "keras" if one.facts.get("family") != "forest" else "sklearn",
+        "library_name": "keras" if one.info.family != "forest" else "sklearn",
         "pipeline_tag": task,
         "tags": tags,
         "datasets": [dataset],

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from musicml.evaluation import METRIC_NAMES, read_predictions
-from musicml.experiment import Run
+from musicml.evaluation import read_predictions
+from musicml.experiment import Epoch, Report, Run, RunInfo, make_record_error
 from musicml.utils import InputError
 
 SIDES = ("train", "val", "test")
@@ -22,9 +22,9 @@ class Told:
     ----------
     run : whole
     place : 0 where it is the only one of the report, else from 1
-    facts, report : run.json and report.json
+    info, report : run.json and report.json
     class_names : in order
-    history : the rows of history.csv as numbers but for `stage`; none where there is no such file
+    history : the rows of history.csv; none where there is no such file
     layers, serving : layers.json and serving.json; None where they can't be read
     troubles : file → why it can't be read, a sentence
     rows : CSV file → its rows, for `split.csv`, `excluded.csv` and `repairs.csv`
@@ -32,10 +32,10 @@ class Told:
 
     run: Run
     place: int
-    facts: Mapping[str, Any]
-    report: Mapping[str, Any]
+    info: RunInfo
+    report: Report
     class_names: tuple[str, ...]
-    history: Sequence[Mapping[str, Any]] = ()
+    history: Sequence[Epoch] = ()
     layers: Sequence[Mapping[str, Any]] | None = None
     serving: Mapping[str, Any] | None = None
     troubles: Mapping[str, str] = field(default_factory=dict)
@@ -49,34 +49,34 @@ class Told:
     @property
     def is_multi(self) -> bool:
         """Whether an example can be of several classes at once."""
-        return self.facts["task"] == "multi"
+        return self.info.task == "multi"
 
     @property
     def is_sample(self) -> bool:
         """Whether anything of it is generated data."""
-        return bool(self.report.get("sample") or self.facts["data"].get("sample"))
+        return self.report.sample or self.info.data.sample
 
     @property
     def is_published(self) -> bool:
         """Whether its protocol is known to be faulty, and was repeated to show that."""
-        return self.report.get("protocol", self.facts.get("protocol")) == "as published"
+        return (self.report.protocol or self.info.protocol) == "as published"
 
     @property
     def main(self) -> float | None:
         """The main figure."""
-        return self.report["metrics"].get(self.report["main_metric"])
+        return self.report.main
 
     @property
     def judged(self) -> str:
         """What its figures are of: `test`, `val` (as a protocol as published may have it) or `folds`."""
-        if self.has_folds or self.report.get("split") == "out of fold":
+        if self.has_folds or self.report.split == "out of fold":
             return "folds"
-        return "val" if self.report.get("split") == "val" else "test"
+        return "val" if self.report.split == "val" else "test"
 
     @property
     def has_folds(self) -> bool:
         """Whether each fold has its own model, temperature and thresholds."""
-        return bool(self.facts["split"].get("folds"))
+        return self.info.split.folds > 0
 
     def named(self, name: str) -> str:
         """The name of a table or figure of this run, one of a kind in the report."""
@@ -84,7 +84,7 @@ class Told:
 
     def interval(self, metric: str) -> tuple[float, float] | None:
         """The 95 % interval of a figure over all classes."""
-        return pair((self.report["intervals"] or {}).get(metric))
+        return self.report.get_interval(metric)
 
     def sides(self) -> dict[str, tuple[int, int]]:
         """Files and groups on each side, of split.csv."""
@@ -104,22 +104,21 @@ def read(run: Run, place: int = 0) -> Told:
         serving file is told in the report.
     """
     if not run.is_whole:
-        facts = run.facts()
         raise InputError(
             "run {run_name} must be whole before a report is written of it, and is only {get}: {cure}",
             run_name=run.name,
-            get=facts.get("status", "started"),
+            get=run.info.status,
             cure=run.cure(),
         )
-    facts, report = checked_facts(run), checked_report(run)
+    info, report = run.info, run.report
     answers = read_predictions(run)  # refuses scores that are no numbers
-    if len(report["per_class"]) != len(answers.class_names):
-        raise wrong(run, "report.json")
+    if len(report.per_class) != len(answers.class_names):
+        raise make_record_error(run.name, "report.json", "per_class", [row["class"] for row in report.per_class])
     troubles: dict[str, str] = {}
     return Told(
         run,
         place,
-        facts,
+        info,
         report,
         answers.class_names,
         history_of(run, troubles),
@@ -130,60 +129,13 @@ def read(run: Run, place: int = 0) -> Told:
     )
 
 
-def checked_facts(run: Run) -> dict[str, Any]:
-    """run.json, if its parts are of the kinds that a report relies on."""
-    facts = run.facts()
-    tables = ("data", "settings", "split")
-    if not all(isinstance(facts.get(name), dict) for name in tables):
-        raise InputError(
-            "run.json of run {run_name} must say what data, settings and split the run had, and does not: {cure}",
-            run_name=run.name,
-            cure=run.cure(),
-        )
-    return facts
-
-
-def checked_report(run: Run) -> dict[str, Any]:
-    """report.json, if its parts are of the kinds that a report relies on."""
-    report = run.read("report.json")
-    if not isinstance(report, dict) or not is_report(report):
-        raise wrong(run, "report.json")
-    return report
-
-
-def is_report(report: Mapping[str, Any]) -> bool:
-    """Whether what stands in report.json can be shown."""
-    metrics, rows = report.get("metrics"), report.get("per_class")
-    return (
-        isinstance(metrics, dict)
-        and all(is_number(value) for value in metrics.values())
-        and isinstance(report.get("intervals"), dict | None)
-        and all(isinstance(report.get(name), int) for name in ("n", "n_groups"))
-        and report.get("main_metric") in METRIC_NAMES
-        and isinstance(rows, list)
-        and all(isinstance(row, dict) and {"class", "support", "said", "f1"} <= set(row) for row in rows)
-    )
-
-
-def wrong(run: Run, name: str) -> InputError:
-    """The refusal of a file that holds something else."""
-    return InputError(
-        "{name} of run {run_name} must hold a report and holds something else: {cure}",
-        name=name,
-        run_name=run.name,
-        cure=run.cure(),
-    )
-
-
-def history_of(run: Run, troubles: dict[str, str]) -> list[dict[str, Any]]:
-    """The rows of history.csv, figures as numbers; a row that is half written is left out."""
-    found = []
-    for row in rows_of(run, "history.csv", troubles):
-        try:
-            found.append({name: value if name == "stage" else float(value) for name, value in row.items()})
-        except (TypeError, ValueError):
-            continue
-    return [row for row in found if "epoch" in row]
+def history_of(run: Run, troubles: dict[str, str]) -> list[Epoch]:
+    """The rows of history.csv; none of a file that is missing or damaged, which `troubles` then says."""
+    try:
+        return run.history
+    except (InputError, OSError) as error:
+        troubles["history.csv"] = str(error)
+        return []
 
 
 def rows_of(run: Run, name: str, troubles: dict[str, str]) -> list[dict[str, str]]:

@@ -47,7 +47,7 @@ def train_stages(
     -------
     dict with `epochs` that were run, the `best_epoch` of its stage, and `input`, what making batches took
     """
-    training, seed = experiment.training, run.facts()["seed"]
+    training, seed = experiment.training, run.info.seed
     weights = compute_class_weights(targets["train"]) if training.class_weights == "balanced" else None
     given, varied = sides, experiment.augment
     frozen = any(layer.name == STANDARDISED for layer in model.layers)
@@ -112,12 +112,13 @@ def store_frozen_outputs(
     say: Callable[[str], None],
 ) -> dict[str, Any]:
     """What the frozen backbone makes of each side's clips, and of the varied views of those to train on."""
-    data, augment, seed = run.facts()["data"], experiment.augment, run.facts()["seed"]
-    root = Path(data["root"]) / CACHE_FOLDER
+    info, augment = run.info, experiment.augment
+    data, seed = info.data, info.seed
+    root = Path(data.root) / CACHE_FOLDER
 
     def outputs(clips: Any, view: int = 0) -> np.ndarray:
         whole = everything or clips
-        facts = {"data": data["hash"], "features": whole.features.key, "clips": digest_clips(whole)}
+        facts = {"data": data.hash, "features": whole.features.key, "clips": digest_clips(whole)}
         if view:
             facts |= {"augment": to_dict(augment), "seed": seed, "view": view, "drawn": DRAWN}
             found = compute_frozen_outputs(model, View(whole, augment, seed, view), facts, root, say)

@@ -83,8 +83,8 @@ def resume_run(run: Run, say: Callable[[str], None] = print_message) -> Run:
     InputError
         If the run is whole, or its data has changed since.
     """
-    facts = run.facts()
-    if "fold" in facts:
+    info = run.info
+    if info.fold is not None:
         raise InputError(
             "run {run_path} must be a whole run to be resumed, and is a fold of one: {cure}",
             run_path=run.path,
@@ -95,26 +95,26 @@ def resume_run(run: Run, say: Callable[[str], None] = print_message) -> Run:
             "run {run_name} must be unfinished to be resumed, and is whole: look at it with `musicml runs`.",
             run_name=run.name,
         )
-    if facts["status"] == "trained":
+    if info.status == "trained":
         shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
         return run
     for left in run.path.rglob(".*.*"):  # what a kill in the middle of a write left behind
         if left.is_file():
             left.unlink()
     text = (run.path / "experiment.toml").read_text(encoding="utf-8")
-    data = facts["data"]
-    experiment = parse_experiment(facts["experiment"], text, facts["overrides"], data["sample"])
-    dataset = reload_dataset(data)
-    material = preparation.prepare_data(experiment, dataset, Path(data["root"]), facts["seed"], say)
+    data = info.data
+    experiment = parse_experiment(info.experiment, text, info.overrides, data.sample)
+    dataset = reload_dataset(data.table)
+    material = preparation.prepare_data(experiment, dataset, Path(data.root), info.seed, say)
     found = (preparation.compute_split_hash(material), material.dataset.hash(), material.features.key)
-    if found != (facts["split"]["hash"], data["hash"], data["features"]):
+    if found != (info.split.hash, data.hash, data.features):
         raise InputError(
             "run {run_name} must go on with the data it began with, and {dataset_name} has changed since: train again.",
             run_name=run.name,
             dataset_name=dataset.name,
         )
     write_split_files(run, material)
-    return finish_or_explain_resume(run, experiment, material, facts["deterministic"], say)
+    return finish_or_explain_resume(run, experiment, material, info.deterministic, say)
 
 
 def build_run_info(
@@ -232,16 +232,16 @@ def finish_fold(
         return
     if status is None:
         shutil.rmtree(fold.path, ignore_errors=True)
-        facts = run.facts()
+        info = run.info
         counts = {side: len(material.split.indices(side)) for side in SPLITS}
         its = {
             "statement": material.split.statement,
             "hash": preparation.compute_split_hash(material),
-            "seed": facts["seed"],
+            "seed": info.seed,
             **counts,
         }
-        kept = {key: facts[key] for key in KEPT}
-        start_run(fold.path, facts["experiment"], facts["seed"], experiment.text, {**kept, "split": its, "fold": k})
+        kept = {key: info.table[key] for key in KEPT}
+        start_run(fold.path, info.experiment, info.seed, experiment.text, {**kept, "split": its, "fold": k})
     write_split_files(fold, material)
     train_and_write(fold, experiment, material, deterministic, say, exported=False)
 
@@ -249,8 +249,8 @@ def finish_fold(
 def get_fold_status(fold: Run) -> str | None:
     """How far a fold is; None where it was not begun, or can't be read and so begins again."""
     try:
-        return fold.facts()["status"]
-    except (InputError, KeyError):
+        return fold.info.status
+    except InputError:
         return None
 
 

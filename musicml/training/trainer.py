@@ -12,7 +12,7 @@ import numpy as np
 
 from musicml.data.datasets import SPLITS, Dataset
 from musicml.data.splits import Split
-from musicml.experiment import Experiment, Run, create_run
+from musicml.experiment import Experiment, Run, RunInfo, create_run
 from musicml.features import Clips, Features, compute_mean_and_variance, cut_clips, get_targets
 from musicml.inference import export_forest_onnx, export_keras_onnx
 from musicml.models import ModelSpec, build_model, get_family
@@ -63,7 +63,7 @@ def train_forest(
 ) -> TrainedModel:
     """Grow the forests; the same trees come out however often, so `deterministic` changes nothing."""
     clips = sides["train"]
-    spec = make_model_spec(experiment, material, clips, run.facts()["seed"])
+    spec = make_model_spec(experiment, material, clips, run.info.seed)
     say(f"forest: {spec.n_classes} classes, {len(clips)} clips")
     grown = build_model("forest", experiment.model, spec).fit(
         stack_clips(clips), material.dataset.targets()[clips.example]
@@ -103,14 +103,14 @@ def train_network(
     keras = import_keras()
     from musicml.training import device, fit, stages
 
-    facts, training = run.facts(), experiment.training
+    info, training = run.info, experiment.training
     keras.backend.clear_session()
-    device.set_seeds(facts["seed"], deterministic)
+    device.set_seeds(info.seed, deterministic)
     policy, reason = device.choose_precision(training.precision)
     keras.config.set_dtype_policy(policy)
     say(f"dtype policy: {policy} ({reason})")
-    spec = make_model_spec(experiment, material, sides["train"], facts["seed"])
-    model, weights = build_untrained_model(experiment, spec, facts, say)
+    spec = make_model_spec(experiment, material, sides["train"], info.seed)
+    model, weights = build_untrained_model(experiment, spec, info, say)
     run.update(
         precision={"policy": policy, "reason": reason},
         weights=weights,
@@ -194,10 +194,10 @@ def describe_input_time(found: dict[str, float]) -> str:
 
 
 def build_untrained_model(
-    experiment: Experiment, spec: ModelSpec, facts: dict[str, Any], say: Callable[[str], None]
+    experiment: Experiment, spec: ModelSpec, info: RunInfo, say: Callable[[str], None]
 ) -> tuple[Any, dict[str, str] | None]:
     """The model, untrained, and which weights it starts from; where `auto` can't get ImageNet's, random ones."""
-    chosen, weights = choose_weights(experiment, facts, say)
+    chosen, weights = choose_weights(experiment, info, say)
     try:
         return build_model(experiment.family, chosen, spec), weights
     except InputError as error:
@@ -209,12 +209,12 @@ def build_untrained_model(
 
 
 def choose_weights(
-    experiment: Experiment, facts: dict[str, Any], say: Callable[[str], None]
+    experiment: Experiment, info: RunInfo, say: Callable[[str], None]
 ) -> tuple[Any, dict[str, str] | None]:
     """The model's options with `auto` weights decided, and the decision; a resumed training keeps its first one."""
     if experiment.family != "transfer":
         return experiment.model, None
-    decided = facts.get("weights")
+    decided = info.weights
     if decided is None:
         choice, reason = get_family("transfer").choose_weights(experiment.model)
         decided = {"choice": choice, "reason": reason}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import types
 import typing
 from collections.abc import Mapping
 from typing import Any
@@ -90,6 +91,34 @@ def convert(value: Any, hint: Any) -> Any:
         except OverflowError:
             return None
     return value if type(value) is hint else None
+
+
+def is_of_type(value: Any, hint: Any) -> bool:
+    """Whether a value of a JSON file is of a type; in a typed dictionary, keys that it does not name may stand too.
+
+    >>> is_of_type({"a": [1, 2.5]}, dict[str, list[float] | None]), is_of_type(True, int)
+    (True, False)
+    """
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return True
+    if origin in (typing.Union, types.UnionType):
+        return any(is_of_type(value, one) for one in arguments)
+    if origin is typing.Literal:
+        return isinstance(value, str) and value in arguments
+    if origin is list:
+        return isinstance(value, list) and all(is_of_type(item, arguments[0]) for item in value)
+    if origin is dict:
+        return isinstance(value, dict) and all(is_of_type(item, arguments[1]) for item in value.values())
+    if typing.is_typeddict(hint):
+        return (
+            isinstance(value, dict)
+            and hint.__required_keys__ <= set(value)
+            and all(is_of_type(value[key], one) for key, one in typing.get_type_hints(hint).items() if key in value)
+        )
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) is hint
 
 
 def is_within_rule(value: Any, field: dataclasses.Field) -> bool:

@@ -61,8 +61,8 @@ def test_runs_on_the_same_examples_keep_the_figures_of_their_reports(runs):
     made = metrics.figures(chosen, common)
     assert common.is_all and len(common.names) == 40
     for one, its in zip(chosen, made, strict=True):
-        assert its.overall["accuracy"] == one.report["metrics"]["accuracy"]
-        assert its.intervals == one.report["intervals"]
+        assert its.overall["accuracy"] == one.report.metrics["accuracy"]
+        assert its.intervals == one.report.intervals
 
 
 @pytest.mark.numeric

@@ -1,5 +1,6 @@
 import os
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ import streamlit as st
 
 from dashboard import layout
 from dashboard.charts import curves
+from musicml.experiment.records import Epoch
 from tests.fixtures import fake_runs as made_runs
 from tests.fixtures import pages
 
@@ -46,7 +48,7 @@ def curve(train, val, best=None, name="run"):
 
 def rows_of(epochs, **columns):
     return [
-        {"stage": "all", "epoch": float(k + 1), **{name: values[k] for name, values in columns.items()}}
+        Epoch("all", {"epoch": float(k + 1), **{name: values[k] for name, values in columns.items()}})
         for k in range(epochs)
     ]
 
@@ -90,8 +92,8 @@ def test_the_best_epoch_is_the_one_told_and_else_the_best_so_far_by_the_monitor(
     assert curves.best_place(rows, "val_accuracy", told=1) == 0
     assert curves.best_place(rows_of(2, loss=[3, 2]), "val_loss") == 1  # without validation the loss decides
     assert curves.best_place(rows_of(2, loss=[np.nan, np.inf]), "val_loss") is None
-    twice = [{**row, "stage": stage} for stage in ("head", "all") for row in rows]
-    twice[4]["val_loss"] = 0.5
+    twice = [Epoch(stage, {**row.values}) for stage in ("head", "all") for row in rows]
+    twice[4].values["val_loss"] = 0.5
     assert curves.best_place(twice, "val_loss", told=2) == 4  # epoch 2 of the better stage
 
 
@@ -109,7 +111,7 @@ def test_each_run_has_a_colour_and_a_symbol_and_dashes_tell_training():
 
 def test_a_second_stage_goes_on_along_the_axis_behind_a_named_line():
     rows = rows_of(3, loss=[3, 2, 1], val_loss=[3, 2, 1])
-    one = curves.curve("run", [*({**row, "stage": "head"} for row in rows), *rows], "loss", None)
+    one = curves.curve("run", [*(replace(row, stage="head") for row in rows), *rows], "loss", None)
     figure = curves.pairs([one], "epoch", "loss", SAY)
     assert list(figure.data[0].x) == [1, 2, 3, 4, 5, 6]
     assert figure.layout.shapes[0].x0 == 3.5 and figure.layout.annotations[0].text == "→ all layers"

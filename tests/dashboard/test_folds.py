@@ -68,7 +68,7 @@ def test_a_cross_validation_offers_no_example_and_says_why(language, run, data_r
 def test_a_cross_validation_lives_while_one_of_its_folds_is_trained(run, tmp_path):
     made = runs.open_run(shutil.copytree(run.path, tmp_path / run.path.name))
     (made.path / "report.json").unlink()
-    files.write_json(made.path / "run.json", {**made.facts(), "status": "started"})
+    files.write_json(made.path / "run.json", {**made.read("run.json"), "status": "started"})
     for path in made.path.rglob("*"):
         os.utime(path, (0, 0))
     assert data.entry(made.path).status == "stopped"
@@ -78,7 +78,7 @@ def test_a_cross_validation_lives_while_one_of_its_folds_is_trained(run, tmp_pat
 
 def test_what_a_fold_said_of_several_classes_is_decided_by_its_own_thresholds(run, tmp_path):
     made = runs.open_run(shutil.copytree(run.path, tmp_path / run.path.name))
-    files.write_json(made.path / "run.json", {**made.facts(), "task": "multi"})
+    files.write_json(made.path / "run.json", {**made.read("run.json"), "task": "multi"})
     for k in range(1, 5):
         fold = runs.get_fold(made, k)
         served = fold.read("serving.json")

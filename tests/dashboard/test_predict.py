@@ -47,7 +47,9 @@ def with_model(run, nodes, weights, outputs, shape):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     helper.set_model_props(model, {"fingerprint": run.read("serving.json")["fingerprint"]})
     onnx.save(model, run.path / "model.onnx")
-    files.write_json(run.path / "run.json", {**run.facts(), "exported": files.compute_digest(run.path / "model.onnx")})
+    files.write_json(
+        run.path / "run.json", {**run.read("run.json"), "exported": files.compute_digest(run.path / "model.onnx")}
+    )
     return run
 
 

@@ -167,7 +167,7 @@ def test_the_gallery_shows_wrong_answers_and_counts_them(family, runs):
     right, sure = [], []
     for row in found:
         scores = np.array([[float(row[f"score:{name}"]) for name in names]])
-        (answers,) = metrics.apply_thresholds(scores, run.facts()["task"], thresholds)
+        (answers,) = metrics.apply_thresholds(scores, run.read("run.json")["task"], thresholds)
         present, absent = (set(filter(None, row[key].split("|"))) for key in ("labels", "absent"))
         seen = present | absent if family == "multi" else set(names)
         right.append(all((name in present) == answers[k] for k, name in enumerate(names) if name in seen))
@@ -242,7 +242,7 @@ def test_data_names_the_split_the_groups_and_what_was_left_out(runs):
 )
 def test_that_a_group_stands_on_one_side_is_said_only_where_it_does(split, as_published, apart, runs):
     run = made_runs.make(runs, family="gru", n=20)
-    facts = run.facts()
+    facts = run.read("run.json")
     settings = {**facts["settings"], "data": {**facts["settings"]["data"], "split": split}}
     rewrite(run.path / "run.json", settings=settings, data={**facts["data"], "as_published": as_published})
     shown = said(part("data"))

@@ -166,7 +166,7 @@ def test_a_network_trains_on_real_clips_and_answers_for_a_flac_a_wav_and_an_mp3(
 @pytest.mark.parametrize("name", ["genre_gru", "genre_cnn", "forest"])
 def test_the_stored_scores_of_real_clips_are_those_of_every_engine_and_of_the_command_line(on_clips, musicml, name):
     code, _, run = on_clips(name)
-    assert code == 0 and run.facts()["export"].startswith("exported; ")
+    assert code == 0 and run.read("run.json")["export"].startswith("exported; ")
     rows, names = run.table("predictions.csv"), run.read("labels.json")
     stored = {row["example"]: np.array([float(row[f"score:{name}"]) for name in names]) for row in rows}
     assert len(stored) > 80 and np.ptp(list(stored.values()), axis=0).max() > 0.01, "they are not all alike"

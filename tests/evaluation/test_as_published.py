@@ -37,16 +37,16 @@ def table(run, name):
 
 def test_an_honest_run_lists_every_repair_of_its_data(trained_as):
     run = trained_as("honest")
-    repairs, counted = table(run, "repairs.csv"), run.facts()["data"]["repairs"]
+    repairs, counted = table(run, "repairs.csv"), run.read("run.json")["data"]["repairs"]
     kinds = [row["repair"] for row in repairs]
     assert counted == {kind: kinds.count(kind) for kind in set(kinds)} and counted["label_dropped"] > 0
     assert all(row["file"] and row["words"] for row in repairs)
-    assert run.facts()["protocol"] == evaluate.evaluate_run(run)["protocol"] == "honest"
+    assert run.read("run.json")["protocol"] == evaluate.evaluate_run(run)["protocol"] == "honest"
 
 
 def test_a_run_as_published_keeps_the_faults_and_says_so_wherever_its_figures_stand(trained_as):
     run = trained_as("as_published")
-    facts = run.facts()
+    facts = run.read("run.json")
     assert table(run, "repairs.csv") == [] and facts["data"]["repairs"] == {}
     assert facts["protocol"] == "as published" and facts["data"]["as_published"] is True
     names = [row["example"] for row in table(run, "split.csv")]

@@ -54,7 +54,7 @@ def test_a_cross_validation_judges_every_file_once_by_a_model_that_never_saw_it(
 
 def test_a_cross_validation_serves_a_model_from_all_files(run, tones):
     evaluate.evaluate_run(run)
-    facts = run.facts()
+    facts = run.read("run.json")
     sides = [row["split"] for row in table(run.path / "split.csv")]
     assert sides.count("train") + sides.count("val") == 24 and "test" not in sides
     assert facts["split"] == {**facts["split"], "folds": 4, "test": 24, "train": sides.count("train")}
@@ -78,9 +78,9 @@ def test_a_cross_validation_that_was_stopped_goes_on_where_it_was(run, monkeypat
     fourth.write_text(json.dumps({**json.loads(fourth.read_text()), "status": "started"}))
     training.resume_run(run)
     assert (
-        run.facts()["status"]
-        == runs.get_fold(run, 3).facts()["status"]
-        == runs.get_fold(run, 4).facts()["status"]
+        run.read("run.json")["status"]
+        == runs.get_fold(run, 3).read("run.json")["status"]
+        == runs.get_fold(run, 4).read("run.json")["status"]
         == "trained"
     )
     assert before.stat().st_mtime_ns == stamp  # a fold that was trained is not trained again
@@ -97,15 +97,15 @@ def test_a_damaged_fold_is_trained_again_when_its_run_is_resumed(run, musicml):
     facts = json.loads((run.path / "run.json").read_text())
     (run.path / "run.json").write_text(json.dumps({**facts, "status": "started"}))
     training.resume_run(run)
-    assert third.facts()["status"] == "trained" and evaluate.evaluate_run(run)["n"] == 24
+    assert third.read("run.json")["status"] == "trained" and evaluate.evaluate_run(run)["n"] == 24
 
 
 def test_the_folds_of_a_run_are_part_of_its_split_hash(made, tones, tones_toml, data_root, tmp_path):
     settings = config.read_experiment(tones_toml, {"data.split": "group", "data.folds": 2})
     other = training.train_experiment(settings, data_root, tmp_path, folder=tones)
-    assert other.facts()["split"]["hash"] != made.facts()["split"]["hash"]
+    assert other.read("run.json")["split"]["hash"] != made.read("run.json")["split"]["hash"]
     with pytest.raises(InputError, match="data has changed|has changed since"):
-        changed = made.facts() | {"status": "started", "split": other.facts()["split"]}
+        changed = made.read("run.json") | {"status": "started", "split": other.read("run.json")["split"]}
         again = shutil.copytree(made.path, tmp_path / "again")
         (again / "run.json").write_text(json.dumps(changed))
         training.resume_run(runs.open_run(again))

@@ -124,8 +124,8 @@ def test_a_track_stands_on_both_sides_where_its_pieces_are_dealt_at_random(repla
         sides.setdefault(track, set()).add(row["split"])
     crossing = [track for track, its in sides.items() if {"train", "val"} <= its]
     assert len(crossing) > len(sides) / 2
-    assert run.facts()["split"]["statement"].startswith("by piece, whatever track it is of, which flatters: ")
-    assert translate(run.facts()["split"]["statement"], "id").startswith("menurut potongan, ")
+    assert run.read("run.json")["split"]["statement"].startswith("by piece, whatever track it is of, which flatters: ")
+    assert translate(run.read("run.json")["split"]["statement"], "id").startswith("menurut potongan, ")
 
 
 def test_pieces_are_judged_where_the_published_figure_was_and_in_their_tracks_groups(replayed):
@@ -142,7 +142,7 @@ def test_a_piece_is_answered_by_the_frames_that_it_was_in_training(replayed, roo
     predictor, table = evaluate.Predictor(run), predictions.read_predictions(run)
     name = table.names[-1]
     track, _, number = name.rpartition("#")
-    dataset = evaluate.loading.reload_dataset(run.facts()["data"])
+    dataset = evaluate.loading.reload_dataset(run.info.data.table)
     path = next(example.path for example in dataset.examples if example.id == track)
     whole, length = predictor.read(path), predictor.serving.clip["n_frames"]
     piece = whole.values[int(number) * length : (int(number) + 1) * length]
@@ -164,7 +164,7 @@ def test_the_first_second_is_asked_of_tracks_whose_beginning_was_judged(replayed
 
 def test_a_folder_with_tracks_of_which_a_piece_was_learnt_is_not_scored(replayed, root, tmp_path):
     run = run_of(replayed[1][0])
-    dataset = evaluate.loading.reload_dataset(run.facts()["data"])
+    dataset = evaluate.loading.reload_dataset(run.info.data.table)
     taught = {row["example"].rpartition("#")[0] for row in run.table("split.csv") if row["split"] == "train"}
     example = next(one for one in dataset.examples if one.id in taught and one.label in ("blues", "jazz"))
     for name in ("blues", "jazz"):
@@ -203,7 +203,7 @@ def test_of_thirty_classes_it_is_86_in_a_thousand():
 def test_violin_rows_name_drum_files_and_the_ceiling_says_what_that_leaves(replayed):
     found = replayed[1][1]
     run, ceiling = run_of(found), found.as_served["ceiling"]
-    dataset = evaluate.loading.reload_dataset(run.facts()["data"])
+    dataset = evaluate.loading.reload_dataset(run.info.data.table)
     violins = [one for one in dataset.examples if one.label == "violin" and one.split == "train"]
     drums = {one.path for one in dataset.examples if one.label == "drum" and one.split == "train"}
     assert violins and all(one.path in drums for one in violins)
@@ -272,7 +272,7 @@ def test_a_run_on_unjudged_cells_is_counted_both_ways(root, tmp_path):
     run = train.train_experiment(recipe, root, tmp_path, "sample", say=silent)
     made, table = evaluate.evaluate_run(run, say=silent), predictions.read_predictions(run)
     found = made["as_served"]["cells"]
-    judged = published.read_judged_cells(run.facts()["data"], table.names, table.class_names, None)
+    judged = published.read_judged_cells(run.info.data, table.names, table.class_names, None)
     seen = ~np.isnan(judged)
     assert (table.targets[~seen] == 1).all() and (~seen).mean() > 0.5, "what nobody judged is read as present"
     assert (found["n"], found["judged"]) == (table.targets.size, seen.sum())
@@ -290,11 +290,11 @@ def test_a_run_on_unjudged_cells_is_counted_both_ways(root, tmp_path):
 def test_runs_carry_their_protocol_and_what_they_replay(replayed, musicml):
     runs_root, found, _ = replayed
     for one in found:
-        facts = run_of(one).facts()
+        facts = run_of(one).read("run.json")
         assert facts["protocol"] == run_of(one).read("report.json")["protocol"] == "as published"
         assert facts["published"]["reference"] == one.reference and facts["published"]["fault"] in one.worth
         honest = runs.open_run(one.runs["honest"])
-        assert honest.facts()["protocol"] == "honest" and "published" not in honest.facts()
+        assert honest.read("run.json")["protocol"] == "honest" and "published" not in honest.read("run.json")
         assert "as_served" not in honest.read("report.json") and honest.read("report.json")["split"] == "test"
     _, out, _ = musicml("runs", "--runs", runs_root)
     lines = {line.split("-2")[0]: line for line in out.splitlines()}
@@ -440,7 +440,7 @@ def test_what_is_said_of_cells_can_be_said_in_indonesian():
 
 def test_train_refuses_nothing_of_a_recipe_and_resumes_it(recipes, root, tmp_path):
     run = train.train_experiment(config.read_experiment(recipes["leaky"]), root, tmp_path, "sample", say=silent)
-    before = run.facts()["split"]["hash"]
+    before = run.read("run.json")["split"]["hash"]
     run.update(status="started")
     again = train.resume_run(run, say=silent)
-    assert again.facts()["split"]["hash"] == before and again.status == "trained"
+    assert again.read("run.json")["split"]["hash"] == before and again.status == "trained"

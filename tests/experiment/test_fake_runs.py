@@ -23,7 +23,7 @@ def pair_of(trained, asked_about_tones, tones, tones_toml, data_root, tmp_path_f
         else:
             file, changes = FAMILIES[name]
             real, path = trained(name), EXPERIMENTS / f"{file}.toml"
-            dataset = load_dataset(real.facts()["data"]["dataset"], data_root)
+            dataset = load_dataset(real.read("run.json")["data"]["dataset"], data_root)
             left_out = {row["file"] for row in real.table("excluded.csv")}  # a made run reads no file
             dataset = dataset.keep([example.id not in left_out for example in dataset.examples])
             how = {"experiment": path, "overrides": changes, "dataset": dataset}
@@ -59,7 +59,7 @@ def test_a_made_run_is_of_the_trained_ones_examples_settings_and_clips(name, pai
     for file in ("experiment.toml", "labels.json", "split.csv"):
         assert (made.path / file).read_text() == (real.path / file).read_text()
     for key in ("settings", "overrides", "split", "task", "family", "precision", "weights", "parameters"):
-        assert made.facts().get(key) == real.facts().get(key)
+        assert made.read("run.json").get(key) == real.read("run.json").get(key)
     for key in ("task", "answers", "kind", "features", "clips", "input_shape", "calibrated_on", "asks_for"):
         assert made.read("serving.json")[key] == real.read("serving.json")[key]
     columns = ("example", "group", "labels", "absent")
@@ -83,7 +83,7 @@ def test_the_layers_of_a_made_run_are_keras_own(name, pair_of):
 def test_each_preset_makes_a_whole_run_that_reads_as_one(preset, tmp_path):
     run = make(tmp_path, family=preset, n=40)
     assert runs.list_runs(tmp_path) == [run] and run.is_whole and runs.open_run(run.path) == run
-    assert manifest.read_manifest(run).task == run.facts()["task"]
+    assert manifest.read_manifest(run).task == run.read("run.json")["task"]
     found = run.read("report.json")
     assert found["n"] == len(run.table("predictions.csv")) == 40 and found["sample"]
     assert 0.3 < found["metrics"][found["main_metric"]] < 1 and "to" in metrics.format_headline(found)
@@ -114,7 +114,7 @@ def test_a_made_run_can_have_other_classes_one_group_and_real_data(tmp_path):
     run = make(tmp_path, n=12, class_names=("gamelan", "keroncong, <b>"), groups=1, sample=False, excluded=0)
     found = run.read("report.json")
     assert run.read("labels.json") == ["gamelan", "keroncong, <b>"]
-    assert found["intervals"] is None and found["sample"] is run.facts()["data"]["sample"] is False
+    assert found["intervals"] is None and found["sample"] is run.read("run.json")["data"]["sample"] is False
     assert run.table("excluded.csv") == []
 
 
@@ -154,5 +154,5 @@ def test_fifty_runs_are_made_quickly(tmp_path):
     begun = time.perf_counter()
     made = many(tmp_path)
     assert time.perf_counter() - begun < 30
-    assert runs.list_runs(tmp_path) == made and len({run.facts()["data"]["dataset"] for run in made}) == 4
+    assert runs.list_runs(tmp_path) == made and len({run.read("run.json")["data"]["dataset"] for run in made}) == 4
     assert {run.read("report.json")["n"] for run in made} == {1000}

@@ -20,7 +20,7 @@ def whole(root, name="genre_gru"):
 
 def told(run, **changes):
     """Write run.json by hand."""
-    text = json.dumps({**run.facts(), **changes})
+    text = json.dumps({**run.read("run.json"), **changes})
     (run.path / "run.json").write_text(text)
 
 
@@ -29,7 +29,7 @@ def test_a_run_begins_with_its_name_its_experiment_and_its_facts(tmp_path):
     assert re.fullmatch(r"genre_gru-\d{8}T\d{6}-s7", run.name)
     assert run.path.parent == tmp_path / "runs"
     assert (run.path / "experiment.toml").read_text() == "[data]\n"
-    facts = run.facts()
+    facts = run.read("run.json")
     assert facts["format_version"] == runs.FORMAT_VERSION and facts["status"] == "started"
     assert (facts["experiment"], facts["seed"], facts["data"]) == ("genre_gru", 7, {"sample": True})
     assert {"python", "musicml", "numpy"} <= set(facts["versions"]) and facts["machine"]["cores"] >= 1
@@ -51,7 +51,7 @@ def test_a_run_has_a_status_and_only_its_report_makes_it_whole(tmp_path):
 def test_an_update_adds_facts_and_keeps_the_others(tmp_path):
     run = begun(tmp_path, protocol="honest")
     run.update(policy="float32", status="trained")
-    facts = run.facts()
+    facts = run.read("run.json")
     assert (facts["policy"], facts["protocol"], facts["status"]) == ("float32", "honest", "trained")
     assert facts["experiment"] == "genre_gru"
 

@@ -25,8 +25,8 @@ def test_a_run_trained_in_half_precision_is_served_and_exported_in_float32(music
     words = ["--folder", tones, "--data-root", data_root, "--runs", tmp_path, *set_words(changes)]
     code, _, _ = musicml("train", EXPERIMENTS / "genre_cnn.toml", *words)
     (run,) = runs.list_runs(tmp_path)
-    assert code == 0 and run.facts()["precision"]["policy"] == "mixed_bfloat16"
-    assert run.facts()["export"].startswith("exported") and (run.path / "model.onnx").is_file()
+    assert code == 0 and run.read("run.json")["precision"]["policy"] == "mixed_bfloat16"
+    assert run.read("run.json")["export"].startswith("exported") and (run.path / "model.onnx").is_file()
     by_onnx, by_keras = (Predictor(run, engine).predict(tones / "low/1.wav").scores for engine in ("onnx", "keras"))
     assert off(by_onnx, by_keras) < 1e-4
 

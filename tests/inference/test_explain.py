@@ -526,5 +526,5 @@ def test_the_peak_of_an_imagenet_backbones_map_lies_in_the_region_that_tells_a_p
     on_imagenet, record_property, dense_units, second_side
 ):
     run = on_imagenet(dense_units, second_side)
-    assert run.facts()["weights"]["choice"] == "imagenet"
+    assert run.read("run.json")["weights"]["choice"] == "imagenet"
     assert_points_at_the_cause(run, telling.discs(24, seed=9), "Grad-CAM (LayerCAM)", record_property)

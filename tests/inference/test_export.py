@@ -145,7 +145,7 @@ def test_a_flattening_a_hidden_layer_and_a_recurrent_network_give_no_maps(family
 @pytest.mark.parametrize("name", [*MAPPED, *UNMAPPED, "forest"])
 def test_a_runs_own_onnx_model_has_one_input_named_outputs_and_the_runs_fingerprint(trained, name):
     run = trained(name)
-    assert run.facts()["export"].startswith("exported; differs from the original by at most")
+    assert run.read("run.json")["export"].startswith("exported; differs from the original by at most")
     session = backends.session_of(run.path / "model.onnx")
     assert len(session.get_inputs()) == 1
     names = [output.name for output in session.get_outputs()]
@@ -313,7 +313,7 @@ def test_a_recurrent_litert_model_needs_none_of_tensorflows_operations(exported)
 def test_an_exported_model_gives_the_scores_that_the_run_stored_of_its_test_clips(trained, exported, name, kind):
     run, few = trained(name), 6
     predictor, check = Predictor(run), check_module(exported(name, kind)[0])
-    there = {example.id: example.path for example in loading.reload_dataset(run.facts()["data"]).examples}
+    there = {example.id: example.path for example in loading.reload_dataset(run.info.data.table).examples}
     stored = np.load(run.path / "clips.npz")
     asked = [predictor.read(there[row["example"]]) for row in run.table("predictions.csv")[:few]]
     clips = [
@@ -391,7 +391,7 @@ def copied(asked_about_tones, tmp_path):
 
 def test_a_run_without_an_exported_model_is_refused_for_onnx_with_the_reason(copied, tmp_path):
     (copied.path / "model.onnx").unlink()
-    facts = {**copied.facts(), "export": "not exported: the jax backend can't export to ONNX"}
+    facts = {**copied.read("run.json"), "export": "not exported: the jax backend can't export to ONNX"}
     (copied.path / "run.json").write_text(json.dumps(facts))
     with pytest.raises(InputError, match=r"has none \(not exported: the jax backend can't export to ONNX\)"):
         export.export_run(copied, "onnx", tmp_path / "new")

@@ -116,6 +116,15 @@ def test_a_missing_key_is_named(broken, key):
         Predictor(broken)
 
 
+@pytest.mark.parametrize(
+    "key, value", [("task", "both"), ("temperature", "1"), ("thresholds", [0.5, None]), ("model", []), ("unlike", 2)]
+)
+def test_a_value_of_another_kind_is_named_even_where_it_is_signed(key, value, broken):
+    signed(broken, **{key: value})
+    with pytest.raises(InputError, match=rf"serving.json of run broken must hold {key} as a training writes it"):
+        Predictor(broken)
+
+
 @pytest.mark.parametrize("content", ["{}", "[]", "null", "3", '"text"'])
 def test_a_serving_json_that_says_nothing_is_refused(broken, content):
     (broken.path / "serving.json").write_text(content)

@@ -541,7 +541,7 @@ def test_a_caption_says_which_intervals_come_from_no_drawing(small):
 
 def test_a_run_judged_in_folds_has_no_threshold_and_no_temperature_but_each_folds_own(tmp_path):
     run = make(tmp_path, "a", family="multi", n=30)
-    facts, judged = run.facts(), run.read("report.json")
+    facts, judged = run.read("run.json"), run.read("report.json")
     changed(run, "run.json", split={**facts["split"], "folds": 3})
     files.write_json(
         run.path / "report.json", {**judged, "split": "out of fold", "thresholds": None, "temperature": None}
@@ -707,7 +707,7 @@ def test_a_split_that_keeps_nothing_together_is_never_said_to_keep_groups_apart(
     apart = "No group stands on more than one side"
     run = make(tmp_path, "a", n=20)
     assert apart in " ".join(texts(writeup.build_document([run])))
-    facts = run.facts()
+    facts = run.read("run.json")
     changed(run, "run.json", data={**facts["data"], "as_published": True})
     said = " ".join(texts(writeup.build_document([run])))
     assert apart not in said and "may stand on several sides. What was tested may be known from training" in said
@@ -728,12 +728,12 @@ def told_figure(run):
 def test_the_audit_that_was_kept_of_the_data_stands_in_the_report(tmp_path, monkeypatch):
     from musicml.data.audit import audit
     from musicml.data.audit.findings import Audit, AuditFinding
-    from musicml.data.datasets import loading
+    from musicml.reports.sections import data as about_data
 
     run = make(tmp_path / "runs", "a", n=20)
     examples = tuple(Example(f"{k}.wav", tmp_path, {"low": True}, str(k)) for k in range(3))
     dataset = Dataset("gtzan", "sound", "single", "genre", ("low", "high"), examples)
-    monkeypatch.setattr(loading, "reload_dataset", lambda data, root=None: dataset)
+    monkeypatch.setattr(about_data, "reload_dataset", lambda data, root=None: dataset)
     assert any(
         "Not audited" in text and "`musicml audit gtzan`" in text for text in texts(writeup.build_document([run]))
     )

@@ -31,7 +31,7 @@ def test_tensorflow_is_not_there():
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_network_trains_to_a_whole_run_on_jax(trained, name):
     run = trained(name)
-    facts = run.facts()
+    facts = run.read("run.json")
     assert run.is_whole and facts["backend"] == "jax" and "tensorflow" not in facts["versions"]
     assert facts["export"] == "not exported: the jax backend can't export to ONNX"
     assert (run.path / "model.keras").is_file() and not (run.path / "model.onnx").exists()
@@ -46,8 +46,8 @@ def test_an_experiment_as_it_stands_trains_on_jax(name, data_root, musicml, tmp_
     words = ["train", EXPERIMENTS / f"{name}.toml", "--data-root", data_root, "--runs", tmp_path]
     code, out, _ = musicml(*words, "--set", "training.epochs=2")
     (run,) = runs.list_runs(tmp_path)
-    assert code == 0 and run.is_whole and run.facts()["backend"] == "jax" and "accuracy" in out
-    assert run.facts()["parameters"] > 100_000, "the experiment's own model, not a small one"
+    assert code == 0 and run.is_whole and run.read("run.json")["backend"] == "jax" and "accuracy" in out
+    assert run.read("run.json")["parameters"] > 100_000, "the experiment's own model, not a small one"
 
 
 @pytest.mark.parametrize("name", ["gru", "frozen", "unfrozen"])
@@ -80,7 +80,7 @@ def test_a_run_without_an_exported_model_is_answered_by_keras_with_its_stored_sc
 
 
 def test_a_forest_is_answered_by_scikit_learn_where_it_could_not_be_exported(asked_about_tones, tones):
-    said = asked_about_tones.facts()["export"]
+    said = asked_about_tones.read("run.json")["export"]
     assert (asked_about_tones.path / "model.onnx").exists() == said.startswith("exported")
     predictor = Predictor(asked_about_tones)
     assert [predictor.predict(tones / name / "5.wav").label for name in ("low", "middle", "high")] == [

@@ -122,7 +122,7 @@ def test_a_second_stage_that_makes_nothing_better_leaves_the_first_ones_best(lea
     spoilt = {"training.keep": "best", "training.finetune_epochs": 1, "training.finetune_rate": 5.0}
     head, _ = learn_pictures(tmp_path / "head", {**FROZEN, "training.keep": "best"})
     run, _ = learn_pictures(tmp_path / "both", {**FROZEN, **spoilt})
-    assert run.facts()["best_epoch"] == head.facts()["best_epoch"] and run.facts()["epochs"] == 3
+    assert run.info.best_epoch == head.info.best_epoch and run.info.epochs == 3
     for one, other in zip(model_of(run).get_weights(), model_of(head).get_weights(), strict=True):
         assert np.array_equal(one, other)
 
@@ -130,7 +130,7 @@ def test_a_second_stage_that_makes_nothing_better_leaves_the_first_ones_best(lea
 @pytest.mark.numeric
 def test_a_run_says_how_it_was_compiled_and_what_its_input_took(fine):
     run, said, _ = fine
-    facts = run.facts()
+    facts = run.read("run.json")
     assert facts["compile"]["choice"] == "none" and "CPU" in facts["compile"]["reason"]
     taken = facts["input"]
     assert taken["training_seconds"] > 0 and taken["share"] == pytest.approx(

@@ -77,7 +77,7 @@ def test_a_whole_run_holds_exactly_its_familys_files_and_each_can_be_read(traine
         assert len(np.unique(arrays["example"])) == len(rows_of(run.path / "predictions.csv"))
     text = (EXPERIMENTS / f"{FAMILIES[name][0]}.toml").read_text()
     assert (run.path / "experiment.toml").read_text() == text
-    assert config.parse_experiment("copy", text).family == run.facts()["settings"]["model"]["family"]
+    assert config.parse_experiment("copy", text).family == run.read("run.json")["settings"]["model"]["family"]
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -90,7 +90,7 @@ def test_the_report_is_written_last(trained, name):
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_run_says_what_was_chosen_and_why(trained, name):
     run = trained(name)
-    facts = run.facts()
+    facts = run.read("run.json")
     file, changes = FAMILIES[name]
     assert (facts["format_version"], facts["status"], facts["experiment"]) == (1, "trained", file)
     assert facts["overrides"] == changes and facts["seed"] == 0 and facts["deterministic"] is False
@@ -109,7 +109,7 @@ def test_a_run_says_what_was_chosen_and_why(trained, name):
 @pytest.mark.parametrize("name", [name for name in FAMILIES if name != "forest"])
 def test_a_keras_run_counts_its_parameters_and_epochs(trained, name):
     run = trained(name)
-    facts, history = run.facts(), rows_of(run.path / "history.csv")
+    facts, history = run.read("run.json"), rows_of(run.path / "history.csv")
     assert sum(layer["parameters"] for layer in run.read("layers.json")) == facts["parameters"]
     n_epochs = facts["settings"]["training"]["epochs"]
     assert [row["epoch"] for row in history] == [str(epoch + 1) for epoch in range(n_epochs)]
@@ -122,7 +122,7 @@ def test_a_keras_run_counts_its_parameters_and_epochs(trained, name):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_run_says_how_far_its_exported_model_is_from_the_original(trained, name):
-    said = trained(name).facts()["export"]
+    said = trained(name).read("run.json")["export"]
     assert said.startswith("exported; differs from the original by at most ")
     assert float(said.rpartition(" ")[2]) <= 1e-4
 
@@ -130,7 +130,7 @@ def test_a_run_says_how_far_its_exported_model_is_from_the_original(trained, nam
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_run_says_what_it_is_asked_with_and_by_which_model(trained, name):
     run = trained(name)
-    serving, facts = run.read("serving.json"), run.facts()
+    serving, facts = run.read("serving.json"), run.read("run.json")
     file = "model.skops" if name == "forest" else "model.keras"
     assert serving["model"] == {"file": file, "digest": files.compute_digest(run.path / file)}
     assert serving["features_version"] == audio_features.FEATURES_VERSION and len(serving["fingerprint"]) == 32
@@ -168,7 +168,7 @@ def test_what_is_unlike_training_is_told_by_at_most_so_many_files_evenly_taken()
 def test_a_run_names_the_files_that_were_left_out(trained):
     excluded = {row["file"]: row["reason"] for row in rows_of(trained("cnn").path / "excluded.csv")}
     assert "must hold sound" in excluded["jazz/jazz.00054.wav"]
-    assert trained("cnn").facts()["data"]["excluded"] == len(excluded)
+    assert trained("cnn").read("run.json")["data"]["excluded"] == len(excluded)
 
 
 @pytest.mark.parametrize("name", ["gru", "multi", "unfrozen", "forest"])
@@ -198,8 +198,8 @@ def test_a_model_keeps_its_best_epoch_and_not_its_last(contrary, data_root, tmp_
         changes |= {"training.keep": keep}
         read = config.read_experiment(EXPERIMENTS / "genre_gru.toml", changes)
         kept[keep] = training.train_experiment(read, data_root, tmp_path / keep, folder=contrary, deterministic=True)
-    best = kept["best"].facts()["best_epoch"]
-    assert best == kept["last"].facts()["best_epoch"] < 5
+    best = kept["best"].read("run.json")["best_epoch"]
+    assert best == kept["last"].read("run.json")["best_epoch"] < 5
     losses = [float(row["val_loss"]) for row in rows_of(kept["best"].path / "history.csv")]
     assert losses.index(min(losses)) == best - 1
     assert not same(weights_of(kept["best"]), weights_of(kept["last"]))
@@ -225,7 +225,7 @@ def test_accuracy_can_be_what_chooses_the_best_epoch(data_root, tmp_path):
         config.read_experiment(EXPERIMENTS / "openmic_vggish_cnn.toml", changes), data_root, tmp_path
     )
     figures = [float(row["val_accuracy"]) for row in rows_of(run.path / "history.csv")]
-    assert figures.index(max(figures)) == run.facts()["best_epoch"] - 1
+    assert figures.index(max(figures)) == run.read("run.json")["best_epoch"] - 1
     assert len(figures) == 6 or figures[-1] <= max(figures[:-1])
 
 
@@ -294,7 +294,7 @@ def test_a_killed_training_resumes_to_the_same_weights_to_the_bit_as_an_uncut_on
     assert len(history) < CONTRARY["training.epochs"], "early stopping has ended the uncut training"
     assert float(history[-1]["learning_rate"]) < float(history[0]["learning_rate"]), "and the plateau rule has acted"
     assert without_seconds(run.table("history.csv")) == without_seconds(history)
-    assert run.facts()["best_epoch"] == uncut.facts()["best_epoch"]
+    assert run.read("run.json")["best_epoch"] == uncut.read("run.json")["best_epoch"]
     assert same(weights_of(run), weights_of(uncut))
 
 

@@ -128,7 +128,7 @@ def test_forests_are_compared_by_the_files_of_validation_and_leave_no_weights(se
     assert made == {"best.json", "journal.log", ".lock"} | {
         f"trials/000{k}/{name}" for k in (1, 2, 3) for name in ("run.json", "experiment.toml")
     }
-    facts = runs.Run(found.folder / "trials/0001").facts()
+    facts = runs.Run(found.folder / "trials/0001").read("run.json")
     assert facts["status"] == "tried" and facts["overrides"] == found.trials[0].options
     assert facts["split"]["test"] == 0 and facts["split"]["val"] > 0
     kept = json.loads((found.folder / "best.json").read_text())
@@ -289,7 +289,7 @@ def test_a_search_survives_a_kill_in_the_middle_of_a_trial(searched, tones, data
         process.send_signal(signal.SIGKILL)
         process.wait()
     (home,) = (root / "tunes").iterdir()
-    drawn = runs.Run(home / "trials/0003").facts()["overrides"]
+    drawn = runs.Run(home / "trials/0003").read("run.json")["overrides"]
     with open(home / storage.JOURNAL, "ab") as journal:  # as a kill in the middle of a write leaves it
         journal.write(b'{"op_code":5,"wor')
     (home / f"{storage.JOURNAL}.lock").symlink_to(home / storage.JOURNAL)
@@ -339,7 +339,7 @@ def test_two_searches_at_once_in_one_folder_are_refused(searched, tmp_path):
 def test_features_are_prepared_again_where_they_are_searched(searched, tmp_path):
     found = searched(written(tmp_path, TONES, "features.n_mels = [8, 16]\n"), trials=5)
     assert sorted(trial.options["features.n_mels"] for trial in found.trials) == [8, 16]
-    keys = {runs.Run(path).facts()["data"]["features"] for path in (found.folder / "trials").iterdir()}
+    keys = {runs.Run(path).read("run.json")["data"]["features"] for path in (found.folder / "trials").iterdir()}
     assert len(keys) == 2
 
 
@@ -421,7 +421,7 @@ def test_the_command_prints_the_best_and_the_line_that_trains_it_anew(tones, dat
     code, out, _ = musicml(*words)
     (run,) = runs.list_runs(tmp_path / "runs")
     best = json.loads(next((tmp_path / "runs/tunes").glob("*/best.json")).read_text())["best"]["options"]
-    assert code == 0 and run.facts()["overrides"] == {"clips.hop_seconds": 0.25, **best}
+    assert code == 0 and run.read("run.json")["overrides"] == {"clips.hop_seconds": 0.25, **best}
     assert "accuracy" in out and Path(words[1]) == path
 
 

@@ -302,7 +302,7 @@ def test_every_rule_of_an_option_can_be_said_in_indonesian():
 
 def test_the_cure_inside_a_sentence_is_said_too(tmp_path):
     with pytest.raises(InputError) as missing:
-        run.Run(tmp_path / "lost").facts()
+        run.Run(tmp_path / "lost").read("run.json")
     assert "selesaikan run itu dengan `musicml train --resume" in say(str(missing.value), tmp_path)
     with pytest.raises(InputError) as unknown:
         config.parse_experiment("x", "[dada]\n")

@@ -59,14 +59,14 @@ class Figures:
 
 def of_run(one: Entry) -> Figures:
     """The figures of a run."""
-    rows = one.report["per_class"]
+    rows = one.report.per_class
     if all(row.get("intervals") for row in rows):
         found = [row["intervals"] for row in rows]
     else:  # a run of before intervals were kept
         stamp = data.stamp(one.run.path, "predictions.csv", "labels.json", "serving.json")
         found = intervals_of(str(one.run.path), stamp, one)
     names = [row["class"] for row in rows]
-    task = str(one.facts.get("task", ""))
+    task = one.info.task or ""
     return Figures(one.name, dict(zip(names, rows, strict=True)), dict(zip(names, found, strict=True)), task)
 
 
@@ -80,8 +80,8 @@ def intervals_of(path: str, changed: tuple[float, ...], _one: Entry) -> list[dic
 
 def beside(one: Entry, found: Sequence[Entry]) -> tuple[Figures | None, Reference | None]:
     """What the reader wants to see beside it: another run on the same data set, or a published table."""
-    dataset = one.data.get("dataset")
-    runs = {other.name: other for other in found if other.data.get("dataset") == dataset and other.name != one.name}
+    dataset = one.data.dataset
+    runs = {other.name: other for other in found if other.data.dataset == dataset and other.name != one.name}
     published = {reference.name: reference for reference in list_references(str(dataset)) if reference.per_class}
     labels = {
         "": say("beside_nothing"),

@@ -12,7 +12,7 @@ from dashboard.app_pages.classes import metrics as figures
 from dashboard.app_pages.classes import thresholds
 from dashboard.app_pages.classes.metrics import Figures, metrics_of
 from dashboard.charts import bars
-from musicml.data import Reference
+from musicml.data import HONEST, Reference
 
 say = layout.begin("classes")
 
@@ -28,7 +28,7 @@ def show() -> None:
     layout.sample_note(*shown)
     if one.sample and reference or len({entry.sample for entry in shown}) > 1:
         st.warning(say("not_comparable"), icon=":material/balance:")
-    protocols = {entry.is_honest for entry in shown} | ({reference.protocol == runs.HONEST} if reference else set())
+    protocols = {entry.is_honest for entry in shown} | ({reference.protocol == HONEST} if reference else set())
     ranked = len(protocols) == 1
     if not ranked:
         st.warning(say("other_protocol"), icon=":material/balance:")
@@ -36,7 +36,7 @@ def show() -> None:
     if reference:
         worth(reference, metric)
     undefined(own)
-    everything(own, one.report["n"])
+    everything(own, one.report.n)
     if own.task == "multi":
         thresholds.show(one, runs.predictions(one))
 

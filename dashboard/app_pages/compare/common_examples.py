@@ -81,22 +81,22 @@ def partners(found: Sequence[Entry]) -> list[Entry]:
 
 def origin(one: Entry) -> tuple[str, ...]:
     """What tells one data set from another of the same name; generated data has the real one's file names."""
-    source = one.data.get("source") or {}
+    source = one.data.source
     made = [source.get(name) for name in ("seed", "scale", "generator")] if one.sample else []
-    return tuple(str(part) for part in (one.data.get("dataset"), one.sample, one.data.get("folder"), *made))
+    return tuple(str(part) for part in (one.data.dataset, one.sample, one.data.folder, *made))
 
 
 def split_of(one: Entry) -> str:
     """What tells one split from another."""
-    return str(one.split.get("hash"))
+    return one.split.hash
 
 
 def differences(chosen: Sequence[Entry]) -> list[str]:
     """Why the test examples of runs can differ, as keys: `sets`, `folders`, `origins`, `generated`, `splits`."""
-    made = [one.data.get("source") or {} for one in chosen if one.sample]
+    made = [one.data.source for one in chosen if one.sample]
     asked = {
-        "sets": [one.data.get("dataset") for one in chosen],
-        "folders": [one.data.get("folder") for one in chosen],
+        "sets": [one.data.dataset for one in chosen],
+        "folders": [one.data.folder for one in chosen],
         "origins": [one.sample for one in chosen],
         "generated": [[source.get(name) for name in ("seed", "scale", "generator")] for source in made],
         "splits": [split_of(one) for one in chosen],

@@ -19,7 +19,7 @@ def name_of(chosen: Sequence[Entry], k: int) -> str:
 
 def protocol(one: Entry) -> str:
     """How a run's figures were obtained: `honest` or `as published`."""
-    return str(one.facts.get("protocol") or "honest")
+    return one.info.protocol
 
 
 def kind(one: Entry) -> str:

@@ -54,17 +54,17 @@ def figures(chosen: Sequence[Entry], common: Shared) -> list[Figures]:
 
 def complete(one: Entry, common: Shared) -> bool:
     """Whether a run's report is one of these examples and classes."""
-    rows = one.report["per_class"]
+    rows = one.report.per_class
     named = {row.get("class") for row in rows if isinstance(row, dict)} if isinstance(rows, list) else set()
-    return named == set(common.class_names) and isinstance(one.report["metrics"], dict)
+    return named == set(common.class_names)
 
 
 def reported(one: Entry, common: Shared) -> Figures:
     """The figures of a run's report."""
-    by_name = {row["class"]: row for row in one.report["per_class"]}
+    by_name = {row["class"]: row for row in one.report.per_class}
     rows = [by_name[name] for name in common.class_names]
-    overall = {name: value for name, value in one.report["metrics"].items() if name in FIGURES and value is not None}
-    return Figures(overall, one.report["intervals"] or {}, rows, [row.get("intervals") or {} for row in rows])
+    overall = {name: value for name, value in one.report.metrics.items() if name in FIGURES}
+    return Figures(overall, one.report.intervals or {}, rows, [row.get("intervals") or {} for row in rows])
 
 
 @st.cache_resource(max_entries=20, show_spinner=False)

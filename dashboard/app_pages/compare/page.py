@@ -61,9 +61,9 @@ def tested_on(chosen: Sequence[Entry], common: Shared) -> None:
     rows = [
         {
             say("run"): labels.name_of(chosen, k),
-            say("dataset"): one.data.get("dataset"),
+            say("dataset"): one.data.dataset,
             say("origin"): say("sample" if one.sample else "real"),
-            say("split"): layout.translated(str(one.split.get("statement") or "")),
+            say("split"): layout.translated(one.split.statement),
             say("n_test"): size,
             say("n_shared"): n,
             say("n_alone"): size - n,

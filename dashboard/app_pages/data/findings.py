@@ -85,7 +85,7 @@ def offer(chosen: Chosen) -> None:
 
 def command(chosen: Chosen) -> str:
     """What makes the audit in a terminal."""
-    dataset, folder = chosen.dataset, chosen.one.data.get("folder") if chosen.one else None
+    dataset, folder = chosen.dataset, chosen.one.data.folder if chosen.one else None
     words = ["musicml", "audit"]
     words += ["--folder", str(folder)] if folder else [dataset.name, "--data", "sample" if dataset.sample else "real"]
     words += ["--as-published"] if dataset.as_published else []

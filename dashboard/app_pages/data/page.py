@@ -29,7 +29,7 @@ def show() -> None:
 
 def choose() -> Chosen:
     """A data set on the disk, or the data of a run."""
-    there, found = datasets.present(), [one for one in runs.entries() if one.data.get("dataset")]
+    there, found = datasets.present(), [one for one in runs.entries() if one.data.dataset]
     if not there and not found:
         layout.empty(say("no_data", folder=layout.plain(str(runs.data_root()))), layout.words()("first_steps"))
     ways = {way: say(f"look_at_{way}") for way, some in (("set", there), ("run", found)) if some}

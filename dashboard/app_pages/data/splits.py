@@ -23,7 +23,7 @@ def show(chosen: Chosen) -> None:
     if not len(names):
         st.info(say("no_split"), icon=":material/info:")
         return
-    statement = chosen.one.split.get("statement") if chosen.one else None
+    statement = chosen.one.split.statement if chosen.one else None
     if statement:
         st.markdown(say("statement", text=layout.plain(layout.translated(str(statement)))))
     check(names, held, sides, chosen)

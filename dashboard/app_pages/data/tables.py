@@ -134,5 +134,5 @@ def extent(path: str, changed: float) -> tuple[int, int]:
 def of_the_run(one: Entry) -> list[tuple[str, str]]:
     """Files that a run left out, and test files that could not be read when it was scored."""
     rows = [(row.get("file") or "", row.get("reason") or "") for row in runs.table(one, "excluded.csv")]
-    lost = (one.report or {}).get("unreadable") or []
+    lost = one.report.unreadable if one.report else []
     return rows + [tuple(part.strip() for part in str(words).partition(":")[::2]) for words in lost]

@@ -52,7 +52,7 @@ def recorded() -> list[Asked]:
 
 def picked(one: Entry) -> list[Asked]:
     """An example of the run's test side; a cross-validation's model has none, since it was trained on all files."""
-    if one.split.get("folds"):
+    if one.split.folds:
         st.info(say("none_new"))
         return []
     found = files.examples(one)

@@ -23,11 +23,11 @@ def show(one: Entry) -> None:
         file = say("a_sound" if one.is_sound else "a_picture")
         command("predict", run=formatting.path_of(one), file=file)
         command("explain", run=formatting.path_of(one), file=file)
-    if one.report and one.facts.get("task") == "single":
+    if one.report and one.info.task == "single":
         command("evaluate", run=formatting.path_of(one))
     if one.report:
         command("export", run=formatting.path_of(one))
-    command("again", experiment=shlex.quote(str(one.facts.get("experiment"))), options=options_of(one))
+    command("again", experiment=shlex.quote(one.info.experiment), options=options_of(one))
 
 
 def command(name: str, **blanks: str) -> None:
@@ -38,10 +38,10 @@ def command(name: str, **blanks: str) -> None:
 
 def options_of(one: Entry) -> str:
     """The options with which the same training begins again."""
-    facts = one.facts
-    words = ["--seed", str(facts.get("seed", 0))] + (["--deterministic"] if facts.get("deterministic") else [])
-    words += ["--data", "sample"] if one.sample and not one.data.get("folder") else []
-    words += ["--folder", shlex.quote(one.data["folder"])] if one.data.get("folder") else []
-    for key, value in (facts.get("overrides") or {}).items():
+    info = one.info
+    words = ["--seed", str(info.seed)] + (["--deterministic"] if info.deterministic else [])
+    words += ["--data", "sample"] if one.sample and not one.data.folder else []
+    words += ["--folder", shlex.quote(one.data.folder)] if one.data.folder else []
+    for key, value in info.overrides.items():
         words += ["--set", shlex.quote(f"{key}={formatting.as_toml(value)}")]
     return " ".join(words)

@@ -22,22 +22,21 @@ def show(one: Entry) -> None:
     """Where the data comes from, how it was split, what was left out."""
     found = one.data
     facts = {
-        "dataset": found.get("dataset"),
+        "dataset": found.dataset,
         "origin": say("sample" if one.sample else "real"),
-        "hash": found.get("hash"),
-        "root": found.get("folder") or found.get("root"),
+        "hash": found.hash,
+        "root": found.folder or found.root,
     }
-    source = found.get("source") or {}
     rows = [formatting.fact(say(key), value) for key, value in facts.items() if value is not None]
     rows += [
         formatting.fact(say("source" if key == "source" else "source_of", name=key), formatting.as_toml(value))
-        for key, value in source.items()
+        for key, value in found.source.items()
         if key != "sample"
     ]
     layout.table(rows, "run-data", height="content")
-    for note in found.get("notes") or []:
-        st.markdown(say("note", note=layout.plain(layout.translated(str(note)))))
-    st.markdown(say("warned", n=found.get("with_warnings", 0)))
+    for note in found.notes:
+        st.markdown(say("note", note=layout.plain(layout.translated(note))))
+    st.markdown(say("warned", n=found.with_warnings))
     sides(one)
     listed(one, "excluded.csv", "excluded", "reason")
     listed(one, "repairs.csv", "repairs", "words")
@@ -46,17 +45,16 @@ def show(one: Entry) -> None:
 def sides(one: Entry) -> None:
     """How the examples were split, and how many groups stand on each side."""
     st.markdown(say("split_head"))
-    st.markdown(say("statement", words=layout.plain(layout.translated(str(one.split.get("statement", ""))))))
+    st.markdown(say("statement", words=layout.plain(layout.translated(one.split.statement))))
     groups = groups_of(str(one.run.path), runs.stamp(one.run.path, "split.csv"))
     rows = [
-        {say("side"): say(f"side_{side}"), say("files"): one.split.get(side), say("groups"): groups.get(side)}
-        for side in (SIDES[:-1] if one.split.get("folds") else SIDES)
+        {say("side"): say(f"side_{side}"), say("files"): getattr(one.split, side), say("groups"): groups.get(side)}
+        for side in (SIDES[:-1] if one.split.folds else SIDES)
     ]
-    if one.split.get("folds"):
-        st.markdown(say("folds", n=one.split["folds"], files=one.split.get("test")))
+    if one.split.folds:
+        st.markdown(say("folds", n=one.split.folds, files=one.split.test))
     layout.table(rows, "run-sides")
-    kind = one.settings("data").get("split", "official")
-    apart = is_ungrouped_split(bool(one.data.get("as_published")), kind)
+    apart = is_ungrouped_split(one.data.as_published, one.info.split_rule)
     st.caption(say("groups_words_none" if apart else "groups_words"))
 
 

@@ -42,7 +42,7 @@ def show() -> None:
 def headline(one: Entry) -> None:
     """The main figure with its interval, what it was measured on, and how."""
     cards = st.columns(4)
-    name = (one.report or {}).get("main_metric")
+    name = one.report.main_metric if one.report else None
     value, interval = one.figure(name)
     cards[0].metric(
         layout.capital(layout.metric_name(name)) if name else say("main_figure"),
@@ -54,16 +54,16 @@ def headline(one: Entry) -> None:
         delta_arrow="off",
         help=say("interval_help"),
     )
-    tested = say("of_groups", n=one.report.get("n_groups", 1)) if one.report else say(f"status_{one.status}")
-    card(cards[1], "tested_on", one.report["n"] if one.report else layout.figure_text(None), tested, "groups_help")
+    tested = say("of_groups", n=one.report.n_groups) if one.report else say(f"status_{one.status}")
+    card(cards[1], "tested_on", one.report.n if one.report else layout.figure_text(None), tested, "groups_help")
     card(
         cards[2],
         "part_data",
         say("is_sample" if one.sample else "is_real"),
-        str(one.data.get("dataset")),
+        one.data.dataset,
         "origin_help",
     )
-    protocol = "published" if one.facts.get("protocol") == "as published" else "honest"
+    protocol = "honest" if one.is_honest else "published"
     card(cards[3], "protocol", say(f"is_{protocol}"), split_text(one), "protocol_help")
     unfinished(one)
 
@@ -83,14 +83,14 @@ def card(place: Any, label: str, value: Any, below: str, help_key: str) -> None:
 def split_text(one: Entry) -> str:
     """How many files stand on each side of the split."""
     split = one.split
-    return say("sides", train=split.get("train", 0), val=split.get("val", 0), test=split.get("test", 0))
+    return say("sides", train=split.train, val=split.val, test=split.test)
 
 
 def unfinished(one: Entry) -> None:
     """Say of a run without a report how far it has come and how it goes on."""
     if one.report:
         return
-    done, planned = len(runs.history(one)), one.settings("training").get("epochs", 0)
+    done, planned = len(runs.history(one)), one.info.max_epochs
     key = "is_training" if one.status == "training" else "is_stopped"
     st.info(say(key, n=done, planned=planned, ago=layout.duration(one.silence)), icon=":material/hourglass:")
     if one.status != "training":

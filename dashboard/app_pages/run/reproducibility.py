@@ -20,52 +20,50 @@ def show(one: Entry) -> None:
         st.markdown(say("note", note=sentence))
     st.markdown(say("machine_head"))
     rows = [formatting.fact(say(key), value) for key, value in environment(one).items() if value not in (None, "")]
-    rows += [formatting.fact(name, version) for name, version in (one.facts.get("versions") or {}).items()]
+    rows += [formatting.fact(name, version) for name, version in one.info.versions.items()]
     layout.table(rows, "run-machine", height="content")
-    if str(one.facts.get("git_commit") or "").endswith("+changes"):
+    if (one.info.git_commit or "").endswith("+changes"):
         st.caption(say("changes"))
 
 
 def chosen(one: Entry) -> list[str]:
     """What the run chose by itself and why, a sentence each."""
-    facts, found = one.facts, []
-    for key in ("precision", "weights"):
-        decided = facts.get(key) or {}
+    info, found = one.info, []
+    for key, decided in (("precision", info.precision), ("weights", info.weights)):
         if decided:
             choice = decided.get("policy") or decided.get("choice")
             reason = layout.plain(layout.translated(str(decided.get("reason"))))
             found.append(say(f"chose_{key}", choice=layout.plain(str(choice)), reason=reason))
-    if facts.get("best_epoch"):
+    if info.best_epoch:
         training = one.settings("training")
         kept = say("kept_last" if training.get("keep") == "last" else "kept_best")
         found.append(
             say(
                 "chose_epoch",
-                epoch=facts["best_epoch"],
-                n=facts.get("epochs"),
+                epoch=info.best_epoch,
+                n=info.epochs,
                 monitor=layout.plain(str(training.get("monitor"))),
                 kept=kept,
             )
         )
-    if facts.get("export"):
-        found.append(say("chose_export", export=layout.plain(layout.translated(str(facts["export"])))))
+    if info.export:
+        found.append(say("chose_export", export=layout.plain(layout.translated(info.export))))
     return found or [say("nothing_chosen")]
 
 
 def environment(one: Entry) -> dict[str, Any]:
     """The machine and how the run began."""
-    facts, machine = one.facts, one.facts.get("machine") or {}
-    seconds = facts.get("train_seconds")
+    info = one.info
     return {
-        "started": facts.get("started"),
-        "train_time": layout.duration(seconds) if seconds else None,
-        "device": facts.get("device"),
-        "backend": facts.get("backend"),
-        "precision": (facts.get("precision") or {}).get("policy"),
-        "system": machine.get("system"),
-        "processor": machine.get("processor"),
-        "cores": machine.get("cores"),
-        "seed": facts.get("seed"),
-        "deterministic": say("yes" if facts.get("deterministic") else "no"),
-        "commit": facts.get("git_commit"),
+        "started": info.started,
+        "train_time": layout.duration(info.train_seconds) if info.train_seconds else None,
+        "device": info.device,
+        "backend": info.backend,
+        "precision": (info.precision or {}).get("policy"),
+        "system": info.machine.get("system"),
+        "processor": info.machine.get("processor"),
+        "cores": info.machine.get("cores"),
+        "seed": info.seed,
+        "deterministic": say("yes" if info.deterministic else "no"),
+        "commit": info.git_commit,
     }

@@ -21,22 +21,21 @@ def show(one: Entry) -> None:
     if not one.report:
         st.markdown(say("no_report"))
         return
-    on_val = (one.report or {}).get("split") == "val"  # as some published figures were, and so their replays
-    st.markdown(say("result_folds" if one.split.get("folds") else "result_val" if on_val else "result_words"))
+    on_val = one.report.split == "val"  # as some published figures were, and so their replays
+    st.markdown(say("result_folds" if one.split.folds else "result_val" if on_val else "result_words"))
     rows = [
         {
             say("metric"): layout.metric_name(name),
             **dict(zip(map(say, RANGE), map(rounded, (value, low, high)), strict=True)),
         }
-        for name, value in one.report["metrics"].items()
+        for name, value in one.report.metrics.items()
         for low, high in [(one.figure(name)[1]) or (None, None)]
     ]
-    half = (one.report.get("at_half") or {}).get("metrics")
-    if isinstance(half, dict):
+    if one.report.at_half:
+        half = one.report.at_half["metrics"]
         st.markdown(say("result_half"))
         rows = [
-            {**row, say("at_half"): rounded(half.get(name))}
-            for row, name in zip(rows, one.report["metrics"], strict=True)
+            {**row, say("at_half"): rounded(half.get(name))} for row, name in zip(rows, one.report.metrics, strict=True)
         ]
     decimals = st.column_config.NumberColumn(format="%.3f")
     layout.table(rows, "run-metrics", height="content", config={say(name): decimals for name in (*RANGE, "at_half")})
@@ -52,26 +51,26 @@ def rounded(value: float | None) -> float | None:
 def believed(one: Entry) -> None:
     """The calibration error with and without the temperature, and how many files are unlike training."""
     st.markdown(say("calibration_head"))
-    before, after = one.report.get("calibration_error_before"), one.report.get("calibration_error")
+    before, after = one.report.calibration_error_before, one.report.calibration_error
     if before is None or after is None:
         st.markdown(say("no_calibration"))
     else:
         key = "calibration_same" if before == after else "calibration_better" if after < before else "calibration_worse"
         st.markdown(say(key, before=formatting.percent(before), after=formatting.percent(after)))
     reliability_of(one)
-    unlike = one.report.get("unlike_training")
+    unlike = one.report.unlike_training
     st.markdown(say("unlike_head"))
     if not unlike:
         st.markdown(say("unlike_none"))
         return
     st.markdown(say("unlike", n=unlike["n"], flagged=unlike["flagged"]))
-    if rest := one.report["n"] - unlike["n"]:
-        st.caption(say("unlike_rest", n=rest, all=one.report["n"]))
+    if rest := one.report.n - unlike["n"]:
+        st.caption(say("unlike_rest", n=rest, all=one.report.n))
 
 
 def reliability_of(one: Entry) -> None:
     """The reliability diagram, with and without the temperature; reports of an earlier version have none."""
-    found = {key: one.report.get(f"reliability{key}") for key in ("_before", "")}
+    found = {"_before": one.report.reliability_before, "": one.report.reliability}
     tables = {say(f"reliability{key}"): rows for key, rows in found.items() if is_table(rows)}
     if len(tables) < len(found):
         return
@@ -107,10 +106,10 @@ def is_table(rows: Any) -> bool:
 
 def unreadable(one: Entry) -> None:
     """Test files that could not be read when the run was scored."""
-    found = one.report.get("unreadable") or []
+    found = one.report.unreadable
     st.markdown(say("unreadable_head"))
     if not found:
-        st.markdown(say("unreadable_none", n=one.report["n"]))
+        st.markdown(say("unreadable_none", n=one.report.n))
         return
-    st.markdown(say("unreadable", n=len(found), left=one.report["n"]))
-    layout.table([{say("file_and_why"): layout.translated(str(reason))} for reason in found], "run-unreadable")
+    st.markdown(say("unreadable", n=len(found), left=one.report.n))
+    layout.table([{say("file_and_why"): layout.translated(reason)} for reason in found], "run-unreadable")

@@ -20,7 +20,7 @@ def show(one: Entry) -> None:
     text = experiment_text(one)
     file = file_tables(text)
     st.markdown(say("settings_words"))
-    changed = one.facts.get("overrides") or {}
+    changed = one.info.overrides
     if changed:
         st.markdown(say("overrides", n=len(changed)))
     rows = [
@@ -30,13 +30,13 @@ def show(one: Entry) -> None:
             say("value"): formatting.as_toml(value),
             say("comes_from"): origin(one, file, table, key),
         }
-        for table, values in (one.facts.get("settings") or {}).items()
+        for table, values in one.info.settings.items()
         for key, value in values.items()
     ]
     first = say("from_set")
     layout.table(sorted(rows, key=lambda row: row[say("comes_from")] != first), "run-settings")
     if text:
-        st.markdown(say("experiment_file", name=layout.plain(str(one.facts.get("experiment")))))
+        st.markdown(say("experiment_file", name=layout.plain(one.info.experiment)))
         st.code(text, language="toml")
     else:
         st.markdown(say("no_experiment_file"))
@@ -60,7 +60,7 @@ def file_tables(text: str) -> Mapping[str, Any] | None:
 
 def origin(one: Entry, file: Mapping[str, Any] | None, table: str, key: str) -> str:
     """Where a setting's value comes from: the command line, the file, its `[sample]` table, or the default."""
-    if f"{table}.{key}" in (one.facts.get("overrides") or {}):
+    if f"{table}.{key}" in one.info.overrides:
         return say("from_set")
     if file is None:
         return say("from_unknown")

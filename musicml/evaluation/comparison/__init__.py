@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import statistics
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from musicml.data import HONEST
 from musicml.evaluation import metrics, predictions
 from musicml.evaluation.comparison import checks
 from musicml.evaluation.comparison.significance import (
@@ -22,7 +21,7 @@ from musicml.evaluation.comparison.significance import (
     correct_holm,
 )
 from musicml.evaluation.predictions import PredictionTable
-from musicml.experiment import Run
+from musicml.experiment import Report, Run, RunInfo
 
 __all__ = [
     "Comparison",
@@ -96,19 +95,19 @@ def compare_runs(members: Sequence[Run]) -> Comparison:
     for run, voice in zip(members[1:], voices[1:], strict=True):
         checks.check_same_labels(members[0], voices[0], run, voice)
     said = np.stack([decide_labels(run, voice) for run, voice in zip(members, voices, strict=True)])
-    facts, reports = [run.facts() for run in members], [run.read("report.json") for run in members]
-    asked = find_comparable_pairs([fact.get("protocol", HONEST) for fact in facts])
-    kind = "pictures" if facts[0]["data"].get("kind") == "picture" else "files"
+    infos, reports = [run.info for run in members], [run.report for run in members]
+    asked = find_comparable_pairs([info.protocol for info in infos])
+    kind = "pictures" if infos[0].data.kind == "picture" else "files"
     found = compare_pairs(name_runs(members), voices, said, asked, kind)
     metric = metrics.MAIN_METRICS[voices[0].task]
     return Comparison(
         metric,
         len(voices[0].names),
         len(set(voices[0].groups)),
-        tuple(get_main_metric(run, fact, its) for run, fact, its in zip(members, facts, reports, strict=True)),
+        tuple(get_main_metric(run, info, its) for run, info, its in zip(members, infos, reports, strict=True)),
         found,
-        summarize_seeds(facts, reports, metric),
-        any(fact["data"]["sample"] for fact in facts),
+        summarize_seeds(infos, reports, metric),
+        any(info.data.sample for info in infos),
     )
 
 
@@ -141,7 +140,7 @@ def decide_labels(run: Run, voice: PredictionTable) -> np.ndarray:
     """What a run decides of examples in the order of `voice`, [shape=(n_examples, n_classes)], bool."""
     if voice.task == "single":
         return metrics.apply_thresholds(voice.scores, voice.task, [])
-    if run.facts()["split"].get("folds"):
+    if run.info.split.folds:
         return metrics.apply_thresholds(voice.scores, voice.task, predictions.read_fold_thresholds(run, voice.names))
     by_name = dict(zip(predictions.read_class_names(run), run.read("serving.json")["thresholds"], strict=True))
     return metrics.apply_thresholds(voice.scores, voice.task, [by_name[name] for name in voice.class_names])
@@ -149,27 +148,24 @@ def decide_labels(run: Run, voice: PredictionTable) -> np.ndarray:
 
 def name_runs(members: Sequence[Run]) -> list[str]:
     """What runs are called in a sentence: their experiments, or where two share one, their own names."""
-    experiments = [str(run.facts().get("experiment")) for run in members]
+    experiments = [str(run.info.experiment) for run in members]
     return experiments if len(set(experiments)) == len(members) else [run.name for run in members]
 
 
-def get_main_metric(run: Run, facts: dict[str, Any], made: dict[str, Any]) -> dict[str, Any]:
+def get_main_metric(run: Run, info: RunInfo, made: Report) -> dict[str, Any]:
     """A run's main figure."""
-    name = made["main_metric"]
     return {
         "run": run.name,
-        "experiment": facts.get("experiment"),
-        "seed": facts.get("seed"),
-        "protocol": facts.get("protocol", HONEST),
-        "changes": dict(facts.get("overrides") or {}),
-        "value": made["metrics"].get(name),
-        "interval": (made["intervals"] or {}).get(name),
+        "experiment": info.experiment,
+        "seed": info.seed,
+        "protocol": info.protocol,
+        "changes": info.overrides,
+        "value": made.main,
+        "interval": (made.intervals or {}).get(made.main_metric),
     }
 
 
-def summarize_seeds(
-    facts: Sequence[dict[str, Any]], reports: Sequence[dict[str, Any]], metric: str
-) -> tuple[Seeds, ...]:
+def summarize_seeds(infos: Sequence[RunInfo], reports: Sequence[Report], metric: str) -> tuple[Seeds, ...]:
     """Mean and spread of each experiment that was trained with several seeds, as `values_by_seed` finds them."""
     return tuple(
         Seeds(
@@ -179,20 +175,20 @@ def summarize_seeds(
             round(statistics.fmean(values.values()), 6),
             round(statistics.stdev(values.values()), 6),
         )
-        for name, values in group_by_seed(facts, reports, metric)
+        for name, values in group_by_seed(infos, reports, metric)
     )
 
 
 def group_by_seed(
-    facts: Sequence[Mapping[str, Any]], reports: Sequence[Mapping[str, Any]], metric: str
+    infos: Sequence[RunInfo], reports: Sequence[Report], metric: str
 ) -> list[tuple[str, dict[int, float]]]:
     """Each experiment that was trained with several seeds, the same settings and data: its name, seed → main figure.
 
     Of two trainings with one seed the first counts.
     """
     found = defaultdict(dict)
-    for fact, made in zip(facts, reports, strict=True):
-        if made["main_metric"] == metric and metric in made["metrics"]:
-            recipe = json.dumps([fact.get("settings"), fact["data"].get("hash")], sort_keys=True)
-            found[str(fact.get("experiment")), recipe].setdefault(fact.get("seed"), float(made["metrics"][metric]))
+    for info, made in zip(infos, reports, strict=True):
+        if made.main_metric == metric and made.main is not None:
+            recipe = json.dumps([info.settings, info.data.hash], sort_keys=True)
+            found[info.experiment, recipe].setdefault(info.seed, float(made.main))
     return [(name, values) for (name, _), values in found.items() if len(values) > 1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -28,30 +27,25 @@ def check_runs(members: Sequence[Run]) -> None:
 
 def check_same_data(members: Sequence[Run]) -> None:
     """Refuse runs of other data: files of the same name there are others."""
-    first = members[0].facts()["data"]
+    first = members[0].info.data
     for run in members[1:]:
-        data = run.facts()["data"]
-        if data["dataset"] != first["dataset"] or data.get("folder") != first.get("folder"):
+        data = run.info.data
+        if (data.dataset, data.folder) != (first.dataset, first.folder):
             raise InputError(
                 "runs must be tested on the same examples to be compared, and {members_name} was on "
                 "{called}, {run_name} on {called2}: take runs of one data set.",
                 members_name=members[0].name,
-                called=called(first),
+                called=first.name,
                 run_name=run.name,
-                called2=called(data),
+                called2=data.name,
             )
-        if data["sample"] != first["sample"]:
+        if data.sample != first.sample:
             raise InputError(
                 "runs must be tested on the same examples to be compared, and of {members_name} and {run_name} one "
                 "was tested on generated sample data and one on real: take two of a kind.",
                 members_name=members[0].name,
                 run_name=run.name,
             )
-
-
-def called(data: dict[str, Any]) -> str:
-    """What a run's data is called."""
-    return str(data.get("folder") or data["dataset"])
 
 
 def check_same_examples(first: Run, one: PredictionTable, second: Run, other: PredictionTable) -> None:

@@ -21,6 +21,7 @@ from musicml.experiment import (
     PUBLISHED,
     Experiment,
     Run,
+    RunInfo,
     find_experiment,
     find_experiment_folder,
     list_runs,
@@ -140,18 +141,18 @@ def replicate_one(
     made = [get_or_train_run(one, data_root, runs_root, which, seed, say) for one in (recipe, honest)]
     known = get_reference(recipe.published.reference)
     rows = tuple(make_row(known, name, *made) for name in recipe.published.figures)
-    reports = [run.read("report.json") for run in made]
+    reports = [run.report for run in made]
     found = Replication(
         path.stem,
         known.name,
         recipe.data.dataset,
         sample,
         (
-            f"{reports[0]['split']} ({reports[0]['n']} {recipe.unit})",
-            f"{reports[1]['split']} ({reports[1]['n']} files)",
+            f"{reports[0].split} ({reports[0].n} {recipe.unit})",
+            f"{reports[1].split} ({reports[1].n} files)",
         ),
         rows,
-        reports[0].get("as_served"),
+        reports[0].as_served,
         runs={"as_published": str(made[0].path), "honest": str(made[1].path)},
     )
     classes = len(made[0].read("labels.json"))
@@ -180,29 +181,29 @@ def get_or_train_run(
 
 def find_run(chosen: Experiment, data_root: Path, runs_root: Path, which: str, seed: int) -> Run | None:
     """The latest whole run of the same experiment, settings, seed and data, down to the files' content."""
-    alike = [run for run in list_runs(runs_root) if run.is_whole and is_run_of(run.facts(), chosen, seed)]
+    alike = [run for run in list_runs(runs_root) if run.is_whole and is_run_of(run.info, chosen, seed)]
     if not alike:
         return None
     as_published = chosen.data.protocol == "as_published"
     dataset = load_dataset(chosen.data.dataset, data_root, which, None, as_published)
     material = prepare_data(chosen, dataset, data_root, seed, lambda words: None)
     wanted = (compute_split_hash(material), material.dataset.hash(), material.features.key)
-    found = [run for run in alike if describe_data(run.facts()) == wanted]
+    found = [run for run in alike if describe_data(run.info) == wanted]
     return found[-1] if found else None
 
 
-def is_run_of(facts: dict[str, Any], chosen: Experiment, seed: int) -> bool:
+def is_run_of(info: RunInfo, chosen: Experiment, seed: int) -> bool:
     """Whether a run is of an experiment as it is set, whatever data it saw."""
     return (
-        (facts.get("experiment"), facts.get("seed"), facts.get("settings")) == (chosen.name, seed, chosen.settings())
-        and facts["data"]["sample"] == chosen.sample
-        and facts["data"]["folder"] is None
+        (info.experiment, info.seed, info.settings) == (chosen.name, seed, chosen.settings())
+        and info.data.sample == chosen.sample
+        and info.data.folder is None
     )
 
 
-def describe_data(facts: dict[str, Any]) -> tuple[str, str, str]:
+def describe_data(info: RunInfo) -> tuple[str, str, str]:
     """What tells whether a run's data was the same: who stood where, the examples, their features."""
-    return facts["split"]["hash"], facts["data"]["hash"], facts["data"]["features"]
+    return info.split.hash, info.data.hash, info.data.features
 
 
 def make_row(known: Reference, name: str, replayed: Run, honest: Run) -> ReplicationRow:

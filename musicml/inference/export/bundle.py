@@ -77,7 +77,7 @@ def write_model(run: Run, serving: Manifest, kind: str, folder: Path) -> None:
                 "run {run_name} must carry an exported model, and has none ({get}): train it "
                 "with TensorFlow as Keras's backend, or take another format.",
                 run_name=run.name,
-                get=run.facts().get("export"),
+                get=run.info.export,
             )
         shutil.copy(run.path / "model.onnx", folder / "model.onnx")
         return
@@ -109,7 +109,7 @@ def write_beside(run: Run, serving: Manifest, folder: Path) -> None:
     """Write what belongs to the model: the front in words, the settings, the class names, and the check."""
     for name in ("serving.json", "labels.json"):
         shutil.copy(run.path / name, folder / name)
-    write_text(folder / "README.md", frontend_readme.in_words(serving, run.name, run.facts()["data"]["sample"]))
+    write_text(folder / "README.md", frontend_readme.in_words(serving, run.name, run.info.data.sample))
     write_text(folder / "check.py", (Path(__file__).parent / "check.py").read_text(encoding="utf-8"))
     example = example_of(serving)
     raw = backends.load_model(run.path, serving, "keras").scores(example["clips"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from musicml.experiment import ClassRow
 from musicml.reports.document import Block, Cell, Estimate, Figure, Note, Paragraph, Table
 from musicml.reports.plot_specs import Reliability
 from musicml.reports.run_data import Told, is_number, pair
@@ -17,8 +18,8 @@ def thresholds(one: Told, words: Words) -> list[Block]:
     """Of several classes at once: the figures at 0.5 and at the fitted thresholds, side by side."""
     if not one.is_multi:
         return []
-    at_half = one.report.get("at_half")
-    if not isinstance(at_half, dict) or not isinstance(at_half.get("metrics"), dict):
+    at_half = one.report.at_half
+    if at_half is None:
         return [Note(words("thresholds.missing"))]
     source = words.source(one.name, "report.json")
     said = [words("thresholds.words"), *([words("thresholds.of_folds")] if one.has_folds else [])]
@@ -26,18 +27,18 @@ def thresholds(one: Told, words: Words) -> list[Block]:
     figures = tuple(
         (
             words.get(f"metric.{name}", name),
-            Estimate(number(value), pair((at_half.get("intervals") or {}).get(name))),
-            Estimate(float(one.report["metrics"][name]), one.interval(name)),
+            Estimate(value, pair((at_half["intervals"] or {}).get(name))),
+            Estimate(one.report.metrics[name], one.interval(name)),
         )
         for name, value in at_half["metrics"].items()
-        if name in one.report["metrics"]
+        if name in one.report.metrics
     )
     blocks: list[Block] = [
         Paragraph(" ".join(said)),
         Table(one.named("thresholds"), columns, figures, words("thresholds.caption"), source),
     ]
     limits, files = limits_of(one)
-    if rows := of_classes(one, at_half.get("per_class"), limits or [own_of_folds(one, words)] * len(one.class_names)):
+    if rows := of_classes(one, at_half["per_class"], limits or [own_of_folds(one, words)] * len(one.class_names)):
         names = [words(f"column.{figure}") for figure in SHOWN]
         heads = [f"{name}, {words(f'thresholds.{which}')}" for name in names for which in ("half", "own")]
         columns = (words("column.class"), words("thresholds.threshold"), *heads)
@@ -46,16 +47,16 @@ def thresholds(one: Told, words: Words) -> list[Block]:
     return blocks
 
 
-def of_classes(one: Told, half: Any, limits: Sequence[Cell]) -> tuple[tuple[Any, ...], ...]:
+def of_classes(one: Told, half: Sequence[ClassRow], limits: Sequence[Cell]) -> tuple[tuple[Any, ...], ...]:
     """Each class's threshold, of `limits`, and its figures at 0.5 and at that."""
-    fitted = one.report["per_class"]
-    if not isinstance(half, list) or len(half) != len(fitted):
+    fitted = one.report.per_class
+    if len(half) != len(fitted):
         return ()
     return tuple(
         (
             row["class"],
             limit,
-            *(value for figure in SHOWN for value in (number(at.get(figure)), number(row.get(figure)))),
+            *(value for figure in SHOWN for value in (at.get(figure), row.get(figure))),
         )
         for row, at, limit in zip(fitted, half, limits, strict=True)
     )
@@ -65,7 +66,7 @@ def limits_of(one: Told) -> tuple[list[float], tuple[str, ...]]:
     """The fitted threshold of each class, and which files told; none where nothing tells, or folds have their own."""
     n = len(one.class_names)
     of_model = None if one.has_folds else (one.serving or {}).get("thresholds")
-    for found, files in ((one.report.get("thresholds"), ()), (of_model, ("serving.json",))):
+    for found, files in ((one.report.thresholds, ()), (of_model, ("serving.json",))):
         if isinstance(found, list) and len(found) == n and all(map(is_number, found)):
             return [float(limit) for limit in found], ("report.json", *files)
     return [], ("report.json",)
@@ -84,7 +85,7 @@ def number(value: Any) -> float | None:
 def calibration(one: Told, words: Words) -> list[Block]:
     """How far what is said lies from what is so, before and after the temperature."""
     report = one.report
-    after, before = (number(report.get(key)) for key in ("calibration_error", "calibration_error_before"))
+    after, before = report.calibration_error, report.calibration_error_before
     temperature, files = temperature_of(one)
     source = words.source(one.name, *files)
     if after is None:
@@ -109,14 +110,14 @@ def calibration(one: Told, words: Words) -> list[Block]:
 
 def temperature_of(one: Told) -> tuple[float | None, tuple[str, ...]]:
     """The temperature, and which files told; that of serving.json only where one model gave all answers."""
-    if "temperature" in one.report or one.has_folds:
-        return number(one.report.get("temperature")), ("report.json",)
+    if "temperature" in one.report.table or one.has_folds:
+        return one.report.temperature, ("report.json",)
     return number((one.serving or {}).get("temperature")), ("report.json", "serving.json")
 
 
 def reliability(one: Told, words: Words) -> list[Block]:
     """The reliability diagram and its table; or that an older report has none."""
-    after, before = (bins(one.report.get(key)) for key in ("reliability", "reliability_before"))
+    after, before = (bins(found) for found in (one.report.reliability, one.report.reliability_before))
     if not after:
         return [Note(words("calibration.no_diagram"))]
     source = words.source(one.name, "report.json")
@@ -155,12 +156,9 @@ def reliability(one: Told, words: Words) -> list[Block]:
     ]
 
 
-def bins(found: Any) -> list[Mapping[str, Any]]:
+def bins(found: Sequence[Mapping[str, Any]] | None) -> list[Mapping[str, Any]]:
     """The bins of a reliability diagram, if that is what stands there."""
-    keys = {"low", "high", "n"}
-    if not isinstance(found, list) or not all(isinstance(row, dict) and keys <= set(row) for row in found):
-        return []
-    return [row for row in found if all(is_number(row[key]) for key in keys)]
+    return [row for row in found or () if all(is_number(row.get(key)) for key in ("low", "high", "n"))]
 
 
 def points(found: Sequence[Mapping[str, Any]]) -> tuple[tuple[float, float, int], ...]:

@@ -22,15 +22,15 @@ def comparison(some: Sequence[Told], words: Words) -> list[Block]:
 
 def beside(some: Sequence[Told], words: Words) -> list[Block]:
     """Every run's main figures, a row a run."""
-    metrics = list(dict.fromkeys(one.report["main_metric"] for one in some))
-    metrics += [name for name in ("macro_f1", "macro_auc") if all(name in one.report["metrics"] for one in some)]
+    metrics = list(dict.fromkeys(one.report.main_metric for one in some))
+    metrics += [name for name in ("macro_f1", "macro_auc") if all(name in one.report.metrics for one in some)]
     rows = tuple(
         (
             one.name,
-            one.report["n"],
-            one.report["n_groups"],
-            *(Estimate(one.report["metrics"].get(name), one.interval(name)) for name in metrics),
-            one.report.get("calibration_error"),
+            one.report.n,
+            one.report.n_groups,
+            *(Estimate(one.report.metrics.get(name), one.interval(name)) for name in metrics),
+            one.report.calibration_error,
             words("reference.published" if one.is_published else "reference.honest"),
         )
         for one in some
@@ -87,10 +87,10 @@ def chance(p: float | None, words: Words) -> Cell:
 
 def spread(some: Sequence[Told], words: Words) -> list[Block]:
     """Mean and spread of the main figure over runs of one recipe with several seeds."""
-    facts, reports = [one.facts for one in some], [one.report for one in some]
+    infos, reports = [one.info for one in some], [one.report for one in some]
     rows = []
-    for metric in dict.fromkeys(made["main_metric"] for made in reports):
-        for name, by_seed in group_by_seed(facts, reports, metric):
+    for metric in dict.fromkeys(made.main_metric for made in reports):
+        for name, by_seed in group_by_seed(infos, reports, metric):
             values = list(by_seed.values())
             figures = (fmean(values), stdev(values), min(values), max(values))
             rows.append((name, words(f"metric.{metric}"), len(values), *figures))

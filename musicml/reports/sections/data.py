@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ LONGEST = 200  # characters of a file's reason
 
 def data(one: Told, words: Words, data_root: Path | None = None) -> list[Block]:
     """The data set, what its makers and musicml say of it, what was mended and left out, its audit."""
-    notes = [words.said(note) for note in one.facts["data"].get("notes") or ()]
+    notes = [words.said(note) for note in one.info.data.notes]
     return [
         facts(one, words),
         *([Paragraph(words("data.notes")), Listing(tuple(notes))] if notes else []),
@@ -34,28 +34,26 @@ def data(one: Told, words: Words, data_root: Path | None = None) -> list[Block]:
 
 def facts(one: Told, words: Words) -> Table:
     """What run.json says of the data, as a table."""
-    found = one.facts["data"]
+    found = one.info.data
     rows: list[tuple[Cell, ...]] = [
-        (words("data.dataset"), str(found.get("dataset"))),
-        (words("data.kind"), words.get(f"data.kind_{found.get('kind')}", str(found.get("kind")))),
-        (words("data.task"), words.get(f"data.task_{one.facts.get('task')}", str(one.facts.get("task")))),
+        (words("data.dataset"), found.dataset),
+        (words("data.kind"), words.get(f"data.kind_{found.kind}", str(found.kind))),
+        (words("data.task"), words.get(f"data.task_{one.info.task}", str(one.info.task))),
         (words("data.n_classes"), len(one.class_names)),
         (words("data.class_names"), ", ".join(one.class_names)),
-        (words("data.origin"), words("data.is_sample" if found.get("sample") else "data.is_real")),
-        *((words("data.source", what=key), value) for key, value in of_source(found.get("source"))),
+        (words("data.origin"), words("data.is_sample" if found.sample else "data.is_real")),
+        *((words("data.source", what=key), value) for key, value in of_source(found.source)),
         *published_at(one, words),
-        (words("data.hash"), str(found.get("hash", "?"))),
-        (words("data.with_warnings"), int(found.get("with_warnings") or 0)),
+        (words("data.hash"), found.hash),
+        (words("data.with_warnings"), found.with_warnings),
     ]
     columns = (words("column.what"), words("column.value"))
     source = words.source(one.name, "run.json", "labels.json")
     return Table(one.named("data"), columns, tuple(rows), words("data.caption"), source)
 
 
-def of_source(source: Any) -> list[tuple[str, str]]:
+def of_source(source: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What SOURCE.json said, a line each; without what is said elsewhere."""
-    if not isinstance(source, dict):
-        return []
     return [
         (str(key), str(value))
         for key, value in source.items()
@@ -65,8 +63,8 @@ def of_source(source: Any) -> list[tuple[str, str]]:
 
 def published_at(one: Told, words: Words) -> Iterator[tuple[Cell, ...]]:
     """Where a data set that musicml knows is kept, and under which licence."""
-    origin = SOURCES.get(one.facts["data"].get("dataset"))
-    if origin is not None and not one.facts["data"].get("folder"):
+    origin = SOURCES.get(one.info.data.dataset)
+    if origin is not None and not one.info.data.folder:
         yield words("data.page"), origin.page
         yield words("data.licence"), origin.licence or words("data.no_licence")
 
@@ -77,7 +75,7 @@ def repairs(one: Told, words: Words) -> list[Block]:
     if trouble := one.troubles.get("repairs.csv"):
         return [Note(words.said(trouble))]
     if not rows:
-        n = sum((one.facts["data"].get("repairs") or {}).values())
+        n = sum(one.info.data.repairs.values())
         return [Note(words("data.repairs_missing", n=n)) if n else Paragraph(words("data.no_repairs"))]
     counts = Counter(row.get("repair") or "?" for row in rows)
     first = {row.get("repair") or "?": row for row in reversed(rows)}
@@ -93,7 +91,7 @@ def excluded(one: Told, words: Words) -> list[Block]:
     if trouble := one.troubles.get("excluded.csv"):
         return [Note(words.said(trouble))]
     if not rows:
-        n = one.facts["data"].get("excluded") or 0
+        n = one.info.data.excluded
         return [Note(words("data.excluded_missing", n=n)) if n else Paragraph(words("data.none_excluded"))]
     lines = tuple((row.get("file") or "", shortened(words.said(row.get("reason") or ""))) for row in rows[:MOST])
     key = "data.excluded" if len(rows) <= MOST else "data.excluded_more"
@@ -109,14 +107,14 @@ def shortened(text: str) -> str:
 
 def audited(one: Told, words: Words, data_root: Path | None) -> list[Block]:
     """The kept audit of the data; or that there is none, with the command."""
-    found, root = one.facts["data"], data_root or one.facts["data"].get("root")
-    command = f"musicml audit {found.get('dataset')}"
-    if found.get("folder"):
-        command = f"musicml audit --folder {found['folder']}"
-    elif found.get("as_published"):
+    found, root = one.info.data, data_root or one.info.data.root
+    command = f"musicml audit {found.dataset}"
+    if found.folder:
+        command = f"musicml audit --folder {found.folder}"
+    elif found.as_published:
         command += " --as-published"
     try:
-        dataset = reload_dataset(found, data_root)
+        dataset = reload_dataset(found.table, data_root)
         kept = load_audit(Path(root), dataset)
     except InputError as error:
         return [Note(words("data.audit_gone", why=words.said(str(error)), command=command))]
@@ -143,10 +141,10 @@ def found_by(kept: Audit, file: Path, one: Told, words: Words) -> list[Block]:
 
 def split(one: Told, words: Words) -> list[Block]:
     """How the split came about, and how many files and groups stand on each side."""
-    found = one.facts["split"]
-    blocks: list[Block] = [Paragraph(words("split.statement", words=words.said(found.get("statement") or "?")))]
-    if found.get("folds"):
-        blocks.append(Paragraph(words("split.folds", n=int(found["folds"]), files=one.report["n"])))
+    found = one.info.split
+    blocks: list[Block] = [Paragraph(words("split.statement", words=words.said(found.statement or "?")))]
+    if found.folds:
+        blocks.append(Paragraph(words("split.folds", n=found.folds, files=one.report.n)))
     sides = one.sides()
     if not sides:
         return [*blocks, Note(words("split.missing", why=words.said(one.troubles.get("split.csv", "")) or "split.csv"))]
@@ -159,8 +157,7 @@ def split(one: Told, words: Words) -> list[Block]:
 
 def kept_apart(one: Told, sides: dict[str, tuple[int, int]]) -> str:
     """What can be said of what belongs together: `unknown`, `singles`, `shared` or `apart`."""
-    kind = (one.facts["settings"].get("data") or {}).get("split", "official")
-    if is_ungrouped_split(bool(one.facts["data"].get("as_published")), kind):
+    if is_ungrouped_split(one.info.data.as_published, one.info.split_rule):
         return "unknown"  # every file, or piece of one, is a group there, whoever made it
     if all(files == groups for files, groups in sides.values()):
         return "singles"

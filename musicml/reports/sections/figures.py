@@ -25,14 +25,14 @@ def summary(one: Told, words: Words) -> list[Block]:
     if one.judged == "val":
         said.append(words("summary.on_val"))
     if (right := right_of(one)) is not None:
-        said.append(words("summary.right", right=right, n=report["n"]))
-    if one.is_multi and isinstance(report.get("observed"), int):
-        said.append(words("summary.observed", observed=report["observed"], all=report["n"] * len(one.class_names)))
+        said.append(words("summary.right", right=right, n=report.n))
+    if one.is_multi and report.observed is not None:
+        said.append(words("summary.observed", observed=report.observed, all=report.n * len(one.class_names)))
     said += best_and_worst(one, words)
-    if report.get("unreadable"):
-        said.append(words("summary.unreadable", n=len(report["unreadable"])))
-    if isinstance(unlike := report.get("unlike_training"), dict) and unlike.get("n"):
-        said.append(words("summary.unlike", flagged=unlike.get("flagged"), n=unlike["n"]))
+    if report.unreadable:
+        said.append(words("summary.unreadable", n=len(report.unreadable)))
+    if (unlike := report.unlike_training) and unlike["n"]:
+        said.append(words("summary.unlike", flagged=unlike["flagged"], n=unlike["n"]))
     if one.place and one.is_published:
         said.append(words("summary.published"))
     return [Paragraph(" ".join(said)), figures_table(one, words)]
@@ -40,14 +40,14 @@ def summary(one: Told, words: Words) -> list[Block]:
 
 def main_sentence(one: Told, words: Words) -> str:
     """The main figure with its interval, on how many files of how many groups; or why there is none."""
-    report, metric = one.report, words(f"metric.{one.report['main_metric']}")
-    counts = {"n": report["n"], "groups": report["n_groups"], "metric": metric}
+    report, metric = one.report, words(f"metric.{one.report.main_metric}")
+    counts = {"n": report.n, "groups": report.n_groups, "metric": metric}
     if one.main is None:
         return words("summary.undefined", **counts)
-    value, ends = float(one.main), one.interval(report["main_metric"])
+    value, ends = one.main, one.interval(report.main_metric)
     if ends is not None:
         return words("summary.main", value=value, low=ends[0], high=ends[1], **counts)
-    why = words("summary.one_group" if report["n_groups"] < 2 else "summary.all_alike")
+    why = words("summary.one_group" if report.n_groups < 2 else "summary.all_alike")
     return f"{words('summary.main_bare', value=value, **counts)} {why}"
 
 
@@ -59,16 +59,15 @@ def right_of(one: Told) -> int | None:
 
 def counts_of(one: Told) -> list[list[int]] | None:
     """The confusion matrix of report.json, if it is one."""
-    counts, n = one.report.get("confusion"), len(one.class_names)
-    is_one = isinstance(counts, list) and len(counts) == n
-    is_one = is_one and all(isinstance(row, list) and len(row) == n for row in counts)
-    return counts if is_one and all(isinstance(count, int) for row in counts for count in row) else None
+    counts, n = one.report.confusion, len(one.class_names)
+    is_square = counts is not None and len(counts) == n and all(len(row) == n for row in counts)
+    return counts if is_square else None
 
 
 def best_and_worst(one: Told, words: Words) -> Iterator[str]:
     """The classes that are told best and worst, and those of which nothing can be said."""
     figure = figure_of(one)
-    told = sorted((row for row in one.report["per_class"] if row.get(figure) is not None), key=lambda row: row[figure])
+    told = sorted((row for row in one.report.per_class if row.get(figure) is not None), key=lambda row: row[figure])
     if len(told) > 1 and told[0][figure] < told[-1][figure]:
         low, high = float(told[0][figure]), float(told[-1][figure])
         worst, best = ([row["class"] for row in told if row[figure] == value] for value in (low, high))
@@ -89,7 +88,7 @@ def figure_of(one: Told) -> str:
 
 def undefined(one: Told, words: Words) -> Iterator[str]:
     """Why some classes have no precision or no recall, and which have too few examples to tell."""
-    rows = one.report["per_class"]
+    rows = one.report.per_class
     for key, names in (
         ("classes.absent", [row["class"] for row in rows if not row["support"]]),
         ("classes.unsaid", [row["class"] for row in rows if row["support"] and not row["said"]]),
@@ -111,7 +110,7 @@ def figures_table(one: Told, words: Words) -> Table:
     report = one.report
     rows = tuple(
         (words.get(f"metric.{name}", name), Estimate(float(value), one.interval(name)))
-        for name, value in report["metrics"].items()
+        for name, value in report.metrics.items()
     )
     columns = (words("column.figure"), words("column.estimate"))
     return Table(one.named("figures"), columns, rows, words("summary.caption"), words.source(one.name, "report.json"))
@@ -119,14 +118,14 @@ def figures_table(one: Told, words: Words) -> Table:
 
 def classes(one: Told, words: Words) -> list[Block]:
     """Each class's figures with intervals, as a table and as bars; why some are not defined."""
-    rows, figure = one.report["per_class"], figure_of(one)
+    rows, figure = one.report.per_class, figure_of(one)
     bars = tuple((row["class"], row.get(figure), interval(row, figure)) for row in rows)
     axis = words(f"column.{figure}")
     source = words.source(one.name, "report.json")
     values = [f"{name} {shown(value, words.language)}" for name, value, _ in bars]
     return [
         Paragraph(" ".join([words("classes.words"), *without_ends(one, words), *undefined(one, words)])),
-        *([] if one.report["intervals"] else [Note(words("classes.no_intervals"))]),
+        *([] if one.report.intervals else [Note(words("classes.no_intervals"))]),
         table_of(one, "per_class", ("precision", "recall", "f1"), words("classes.counted"), words),
         Figure(
             one.named("classes"),
@@ -142,8 +141,8 @@ def classes(one: Told, words: Words) -> list[Block]:
 
 def without_ends(one: Told, words: Words) -> Iterator[str]:
     """Why some figures of classes stand without an interval, where others have one."""
-    rows, names = one.report["per_class"], ("precision", "recall", "f1", "auc", "average_precision")
-    if one.report["intervals"] and any(
+    rows, names = one.report.per_class, ("precision", "recall", "f1", "auc", "average_precision")
+    if one.report.intervals and any(
         row.get(name) is not None and interval(row, name) is None for row in rows for name in names
     ):
         yield words("classes.all_alike")
@@ -160,7 +159,7 @@ def table_of(one: Told, name: str, figures: Sequence[str], caption: str, words: 
             *(row.get(count) for count in counts),
             *(Estimate(row.get(figure), interval(row, figure)) for figure in figures),
         )
-        for row in one.report["per_class"]
+        for row in one.report.per_class
     )
     columns = tuple(words(f"column.{key}") for key in ("class", *counts, *figures))
     return Table(one.named(name), columns, rows, caption, words.source(one.name, "report.json"))
@@ -174,7 +173,7 @@ def interval(row: Row, figure: str) -> tuple[float, float] | None:
 
 def by_counts(one: Told, words: Words) -> list[Block]:
     """Wilson's intervals of precision and recall, where report.json has them."""
-    rows = one.report["per_class"]
+    rows = one.report.per_class
     if not all(isinstance(row.get("wilson"), dict) for row in rows):
         return [Paragraph(words("classes.no_wilson"))]
     lines: list[tuple[Cell, ...]] = [
@@ -206,7 +205,7 @@ def confusion(one: Told, words: Words) -> list[Block]:
     most = tuple((true, said, count) for count, true, said in pairs[:MOST_PAIRS])
     drawn = Matrix(names, tuple(map(tuple, counts)), words("confusion.rows"), words("confusion.columns"))
     errors = sum(count for count, _, _ in pairs)
-    text = words("confusion.words", errors=errors, n=one.report["n"]) if pairs else words("confusion.nothing")
+    text = words("confusion.words", errors=errors, n=one.report.n) if pairs else words("confusion.nothing")
     columns = (words("confusion.rows"), words("confusion.columns"), words("column.count"))
     whole = tuple((name, *row) for name, row in zip(names, counts, strict=True))
     return [

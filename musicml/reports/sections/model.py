@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from musicml.experiment import Epoch
 from musicml.reports.document import Block, Cell, Figure, Note, Paragraph, Table
 from musicml.reports.plot_specs import Box, Curves, Layers, Line
 from musicml.reports.run_data import Told
@@ -32,8 +33,7 @@ def model(one: Told, words: Words) -> list[Block]:
     if any("trees" in layer for layer in layers):
         text = words("model.forest", n=len(layers), trees=int(layers[0].get("trees") or 0), parameters=total)
         return [Paragraph(text), table_of(one, layers, words)]
-    family = str(one.facts.get("family", "?"))
-    text = words("model.words", family=family, n=len(layers), parameters=total, free=free)
+    text = words("model.words", family=one.info.family, n=len(layers), parameters=total, free=free)
     parts = boxes(layers, words)
     return [
         Paragraph(text),
@@ -51,8 +51,8 @@ def model(one: Told, words: Words) -> list[Block]:
 
 def weights(one: Told, words: Words) -> Iterator[Block]:
     """Which weights a backbone began with, and why."""
-    found = one.facts.get("weights")
-    if isinstance(found, dict):
+    found = one.info.weights
+    if found is not None:
         yield Paragraph(words("model.weights", choice=found.get("choice"), why=words.said(found.get("reason") or "?")))
 
 
@@ -118,14 +118,14 @@ def settings(some: Sequence[Told], words: Words) -> list[Block]:
     tables = []
     for begin in range(0, len(some), BESIDE_EACH_OTHER):
         part = some[begin : begin + BESIDE_EACH_OTHER]
-        flat = [dict(flattened(one.facts["settings"])) for one in part]
+        flat = [dict(flattened(one.info.settings)) for one in part]
         keys = list(dict.fromkeys(key for found in flat for key in found))
         rows = tuple((key, *(marked(one, key, found) for one, found in zip(part, flat, strict=True))) for key in keys)
         names = [words("column.value")] if len(some) == 1 else [one.name for one in part]
         source = " ".join(words.source(one.name, "run.json", "experiment.toml") for one in part)
         name = "settings" if len(some) <= BESIDE_EACH_OTHER else f"settings-{begin // BESIDE_EACH_OTHER + 1}"
         tables.append(Table(name, (words("column.key"), *names), rows, words("settings.caption"), source))
-    changed = any(one.facts.get("overrides") for one in some)
+    changed = any(one.info.overrides for one in some)
     return [Paragraph(words("settings.words_changed" if changed else "settings.words")), *tables]
 
 
@@ -140,7 +140,7 @@ def flattened(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[str,
 
 def marked(one: Told, key: str, found: Mapping[str, Cell]) -> Cell:
     """A setting's value, with a star where it was changed on the command line."""
-    changed = key in (one.facts.get("overrides") or {})
+    changed = key in one.info.overrides
     return f"{found[key]} *" if changed else found.get(key)
 
 
@@ -149,19 +149,19 @@ def curves(one: Told, words: Words) -> list[Block]:
     if trouble := one.troubles.get("history.csv"):
         return [Note(words("curves.damaged", why=words.said(trouble)))]
     if not one.history:
-        return [Note(words("curves.none" if one.facts.get("family") != "forest" else "curves.forest"))]
-    rows = list(one.history)
+        return [Note(words("curves.none" if one.info.family != "forest" else "curves.forest"))]
+    rows = one.history
     x = tuple(float(place) for place in range(1, len(rows) + 1))
     shown = measures(rows)[:2]
     panels = tuple((words.get(f"measure.{name}", name), lines(rows, x, name, words)) for name in shown)
-    stages = [row.get("stage") for row in rows]
+    stages = [row.stage for row in rows]
     marks = tuple(place + 0.5 for place in range(1, len(rows)) if stages[place] != stages[place - 1])
     source = words.source(one.name, "history.csv")
-    name_of = {name: words.get(f"measure.{name}", name) for name in rows[0]}
+    name_of = {name: words.get(f"measure.{name}", name) for name in ("stage", *rows[0].values)}
     table = Table(
         one.named("history"),
         tuple(name_of.values()),
-        tuple(tuple(cell(row.get(name)) for name in name_of) for row in rows),
+        tuple((row.stage, *map(cell, row.values.values())) for row in rows),
         words("curves.table"),
         source,
         beside=True,
@@ -173,32 +173,33 @@ def curves(one: Told, words: Words) -> list[Block]:
     return [Paragraph(learnt(one, words)), *([figure] if panels else []), table]
 
 
-def measures(rows: Sequence[Row]) -> list[str]:
+def measures(rows: Sequence[Epoch]) -> list[str]:
     """What history.csv measures, the loss first, without what is the same on validation."""
-    names = [name for name in rows[0] if name and name not in NO_MEASURE and not name.startswith("val_")]
-    return sorted(names, key=lambda name: (name != "loss", f"val_{name}" not in rows[0]))
+    columns = rows[0].values
+    names = [name for name in columns if name and name not in NO_MEASURE and not name.startswith("val_")]
+    return sorted(names, key=lambda name: (name != "loss", f"val_{name}" not in columns))
 
 
-def lines(rows: Sequence[Row], x: tuple[float, ...], name: str, words: Words) -> tuple[Line, ...]:
+def lines(rows: Sequence[Epoch], x: tuple[float, ...], name: str, words: Words) -> tuple[Line, ...]:
     """The curve of a measure on training, and on validation where there is one."""
     made = []
     for key, label, second in ((name, "curves.train", False), (f"val_{name}", "curves.val", True)):
-        points = [(at, row[key]) for at, row in zip(x, rows, strict=True) if isinstance(row.get(key), float)]
+        points = [(at, row.values[key]) for at, row in zip(x, rows, strict=True) if key in row.values]
         if points:
             made.append(Line(words(label), tuple(at for at, _ in points), tuple(y for _, y in points), second))
     return tuple(made)
 
 
-def cell(value: Any) -> Cell:
+def cell(value: float) -> Cell:
     """A cell of history.csv; a whole number as one."""
-    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e9 else value
+    return int(value) if value.is_integer() and abs(value) < 1e9 else value
 
 
 def learnt(one: Told, words: Words) -> str:
     """How long it learnt, and which epoch's weights were kept."""
-    training = one.facts["settings"].get("training") or {}
+    training = one.info.get_settings("training")
     said = words("curves.words", n=len(one.history), planned=str(training.get("epochs", "?")))
-    if isinstance(one.facts.get("best_epoch"), int):
+    if one.info.best_epoch is not None:
         kept = "curves.kept_best" if training.get("keep") == "best" else "curves.kept_last"
-        said += " " + words(kept, best=one.facts["best_epoch"], monitor=str(training.get("monitor", "loss")))
+        said += " " + words(kept, best=one.info.best_epoch, monitor=str(training.get("monitor", "loss")))
     return said

@@ -16,9 +16,9 @@ OUT_OF = {"precision": "said", "recall": "support"}  # which count a published s
 def published(some: Sequence[Told], words: Words) -> list[Block]:
     """What is published on the runs' data sets, beside what they reached."""
     blocks: list[Block] = []
-    for dataset in dict.fromkeys(str(one.facts["data"].get("dataset")) for one in some):
-        ours = [one for one in some if one.facts["data"].get("dataset") == dataset]
-        found = list_references(dataset) if not ours[0].facts["data"].get("folder") else []
+    for dataset in dict.fromkeys(one.info.data.dataset for one in some):
+        ours = [one for one in some if one.info.data.dataset == dataset]
+        found = list_references(dataset) if not ours[0].info.data.folder else []
         if not found:
             blocks.append(Paragraph(words("reference.none", dataset=dataset)))
             continue
@@ -28,7 +28,7 @@ def published(some: Sequence[Told], words: Words) -> list[Block]:
 
 def of_dataset(dataset: str, ours: Sequence[Told], found: Sequence[Reference], words: Words) -> list[Block]:
     """One data set's published results: a table, how each came about, the tables of classes."""
-    metric = ours[0].report["main_metric"]
+    metric = ours[0].report.main_metric
     rows = [*(our_row(one, metric, words) for one in ours), *(their_row(one, metric, words) for one in found)]
     columns = ("system", "protocol", "side", "files", metric, "others")
     heads = tuple(words(f"metric.{key}" if key == metric else f"column.{key}") for key in columns)
@@ -49,14 +49,14 @@ def of_dataset(dataset: str, ours: Sequence[Told], found: Sequence[Reference], w
 
 def our_row(one: Told, metric: str, words: Words) -> tuple[Cell, ...]:
     """A run as a row beside the published ones."""
-    others = [name for name in ("macro_f1", "macro_auc", "mean_f1_both_sides") if name in one.report["metrics"]]
+    others = [name for name in ("macro_f1", "macro_auc", "mean_f1_both_sides") if name in one.report.metrics]
     return (
         words("reference.this", run=one.name) + (f" ({words('data.is_sample')})" if one.is_sample else ""),
         words("reference.published" if one.is_published else "reference.honest"),
         words("split.folds_side" if one.judged == "folds" else f"split.{one.judged}"),
-        one.report["n"],
-        Estimate(one.main, one.interval(metric)) if one.report["main_metric"] == metric else None,
-        "; ".join(named(name, one.report["metrics"][name], words) for name in others) or None,
+        one.report.n,
+        Estimate(one.main, one.interval(metric)) if one.report.main_metric == metric else None,
+        "; ".join(named(name, one.report.metrics[name], words) for name in others) or None,
     )
 
 

@@ -20,35 +20,33 @@ def replay(one: Told, some: Sequence[Told], words: Words) -> list[Block]:
     ----------
     some : all runs of the report, one of which may be its honest partner
     """
-    found = one.facts.get("published")
-    if not isinstance(found, dict):
+    found = one.info.published
+    if found is None:
         return []
-    said = [words.said(str(found["fault"]))] if found.get("fault") else []
+    said = [words.said(found["fault"])] if found.get("fault") else []
     try:
-        reference = get_reference(str(found.get("reference")))
+        reference = get_reference(found.get("reference", ""))
     except InputError:  # of a run that a later musicml made
         pass
     else:
         names = [name for name in found.get("figures") or () if name in reference.figures]
         theirs = "; ".join(named(name, reference.figures[name], words) for name in names)
-        ours = "; ".join(
-            named(name, one.report["metrics"][name], words) for name in names if name in one.report["metrics"]
-        )
+        ours = "; ".join(named(name, one.report.metrics[name], words) for name in names if name in one.report.metrics)
         said.insert(0, words("published.words", system=words.said(reference.system)))
         if theirs and ours:
             said.append(words("published.figures", figures=theirs, ours=ours))
     if found.get("honest"):
-        said.append(partner(one, str(found["honest"]), some, words))
+        said.append(partner(one, found["honest"], some, words))
     return [Paragraph(" ".join(said)), *served(one, words)]
 
 
 def partner(one: Told, experiment: str, some: Sequence[Told], words: Words) -> str:
     """What the honest partner gave, where its run is in the report too: the published figures, or else its main one."""
-    asked = one.facts["published"].get("figures") or ()
+    asked = (one.info.published or {}).get("figures", ())
     for other in some:
-        if other.facts.get("experiment") == experiment and not other.is_published:
-            metrics = other.report["metrics"]
-            names = [name for name in asked if name in metrics] or [other.report["main_metric"]]
+        if other.info.experiment == experiment and not other.is_published:
+            metrics = other.report.metrics
+            names = [name for name in asked if name in metrics] or [other.report.main_metric]
             found = [
                 (words.get(f"metric.{name}", name), Estimate(metrics.get(name), other.interval(name))) for name in names
             ]
@@ -59,8 +57,8 @@ def partner(one: Told, experiment: str, some: Sequence[Told], words: Words) -> s
 
 def served(one: Told, words: Words) -> list[Block]:
     """What report.json says of the system's own app or count, as a table."""
-    found = one.report.get("as_served")
-    rows = tuple(flattened(found, words)) if isinstance(found, dict) else ()
+    found = one.report.as_served
+    rows = tuple(flattened(found or {}, words))
     if not rows:
         return []
     columns = (words("column.figure"), words("column.estimate"))

@@ -30,35 +30,29 @@ def environment(some: Sequence[Told], words: Words) -> list[Block]:
         source = " ".join(words.source(one.name, "run.json") for one in part)
         name = "environment" if len(some) <= BESIDE_EACH_OTHER else f"environment-{begin // BESIDE_EACH_OTHER + 1}"
         tables.append(Table(name, (words("column.what"), *names), rows, words("environment.caption"), source))
-    changed = any(str(one.facts.get("git_commit")).endswith("+changes") for one in some)
+    changed = any((one.info.git_commit or "").endswith("+changes") for one in some)
     return [*([Paragraph(words("environment.changes"))] if changed else []), *tables]
 
 
 def made(one: Told, words: Words) -> Iterator[tuple[str, Cell]]:
     """What run.json says of a run's making, each with its name."""
-    facts = one.facts
+    info = one.info
     for key in ("started", "seed", "deterministic", "backend", "device"):
-        if facts.get(key) is not None:
-            yield words(f"environment.{key}"), plainly(facts[key], words)
-    if isinstance(facts.get("train_seconds"), int | float):
-        yield words("environment.train_seconds"), words("environment.seconds", n=round(facts["train_seconds"]))
+        if info.table.get(key) is not None:
+            yield words(f"environment.{key}"), plainly(getattr(info, key), words)
+    if info.train_seconds is not None:
+        yield words("environment.train_seconds"), words("environment.seconds", n=round(info.train_seconds))
     for key in ("precision", "compile"):
-        found = facts.get(key)
-        if isinstance(found, dict):
+        found = getattr(info, key)
+        if found is not None:
             choice, why = found.get("policy", found.get("choice")), words.said(found.get("reason") or "?")
             yield words(f"environment.{key}"), f"{choice} ({why})"
-    if facts.get("export"):
-        yield words("environment.export"), words.said(str(facts["export"]))
-    yield words("environment.git_commit"), str(facts.get("git_commit") or words("environment.no_git"))
-    for key, value in pairs(facts.get("machine")):
-        yield words.get(f"environment.{key}", key), value
-    for key, value in pairs(facts.get("versions")):
-        yield key, value
-
-
-def pairs(found: Any) -> list[tuple[str, str]]:
-    """A table of facts as text."""
-    return [(str(key), str(value)) for key, value in found.items()] if isinstance(found, dict) else []
+    if info.export:
+        yield words("environment.export"), words.said(info.export)
+    yield words("environment.git_commit"), info.git_commit or words("environment.no_git")
+    for key, value in info.machine.items():
+        yield words.get(f"environment.{key}", key), str(value)
+    yield from info.versions.items()
 
 
 def plainly(value: Any, words: Words) -> str:
@@ -68,11 +62,11 @@ def plainly(value: Any, words: Words) -> str:
 
 def repeat(some: Sequence[Told], words: Words) -> list[Block]:
     """The commands that make the same runs again."""
-    commits = {str(one.facts.get("git_commit") or "").removesuffix("+changes") for one in some}
+    commits = {(one.info.git_commit or "").removesuffix("+changes") for one in some}
     said = []
     if len(commits) == 1 and "" not in commits:
         said.append(words("repeat.commit", commit=commits.pop()))
-    if not all(one.facts.get("deterministic") for one in some):
+    if not all(one.info.deterministic for one in some):
         said.append(words("repeat.spread"))
     said.append(words("repeat.words", files=words("name.and").join(f"`{kept_file(one)}`" for one in some)))
     return [Paragraph(" ".join(said)), Code("\n".join(command(one) for one in some))]
@@ -90,23 +84,23 @@ def command(one: Told) -> str:
 
     It names the experiment and not the file that the run kept: from that, a run would be one of `experiment`.
     """
-    facts, data = one.facts, one.facts["data"]
-    name = str(facts.get("experiment", one.name))
-    parts = ["musicml", "train", f"as_published/{name}" if isinstance(facts.get("published"), dict) else name]
-    if data.get("folder"):
-        parts += ["--folder", str(data["folder"])]
+    info, data = one.info, one.info.data
+    name = info.experiment
+    parts = ["musicml", "train", f"as_published/{name}" if info.published is not None else name]
+    if data.folder:
+        parts += ["--folder", data.folder]
     else:
-        parts += ["--data", "sample" if data.get("sample") else "real"]
-    parts += ["--seed", str(facts.get("seed", 0))]
-    parts += ["--deterministic"] if facts.get("deterministic") else []
-    for key, value in (facts.get("overrides") or {}).items():
+        parts += ["--data", "sample" if data.sample else "real"]
+    parts += ["--seed", str(info.seed)]
+    parts += ["--deterministic"] if info.deterministic else []
+    for key, value in info.overrides.items():
         parts += ["--set", f"{key}={value if isinstance(value, str) else json.dumps(value)}"]
     return shlex.join(parts)
 
 
 def citation(some: Sequence[Told], words: Words) -> list[Block]:
     """BibTeX of musicml and of the data sets."""
-    names = [str(one.facts["data"].get("dataset")) for one in some if not one.facts["data"].get("folder")]
+    names = [one.info.data.dataset for one in some if not one.info.data.folder]
     entries = [bibtex.of_musicml(__version__), *(entry for name in dict.fromkeys(names) for entry in bibtex.of(name))]
     return [Paragraph(words("citation.words")), Code("\n\n".join(entries))]
 
@@ -123,15 +117,15 @@ def limits(some: Sequence[Told], words: Words) -> Iterator[str]:
     for one in some:
         words = words.judging(one.judged)
         report, run = one.report, words("limits.of_run", run=one.name) if len(some) > 1 else ""
-        if report["n_groups"] < 2:
+        if report.n_groups < 2:
             yield run + words("limits.one_group")
-        elif report["n_groups"] == report["n"]:
+        elif report.n_groups == report.n:
             yield run + words("limits.no_groups")
-        if report["n"] < FEW_FILES:
-            yield run + words("limits.few_files", n=report["n"])
-        if rare := [row["class"] for row in report["per_class"] if row["support"] < 10]:
+        if report.n < FEW_FILES:
+            yield run + words("limits.few_files", n=report.n)
+        if rare := [row["class"] for row in report.per_class if row["support"] < 10]:
             yield run + words("limits.rare", n=len(rare), all=len(one.class_names))
-        if report.get("unreadable"):
-            yield run + words("limits.unreadable", n=len(report["unreadable"]))
+        if report.unreadable:
+            yield run + words("limits.unreadable", n=len(report.unreadable))
     yield words("limits.other_data")
     yield words("limits.probability")

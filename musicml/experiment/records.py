@@ -1,0 +1,320 @@
+"""The records of a run folder: run.json, report.json and history.csv as typed objects, checked as they are read.
+
+A key that an older musicml did not write has a default. A key that this one does not know stays in `table`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypedDict, TypeVar
+
+from musicml.utils import InputError, is_of_type
+
+MAIN_METRICS = {"single": "accuracy", "multi": "mean_average_precision"}  # task → the metric that ranks its runs
+MAX_SHOWN = 60  # characters of a wrong value in an error
+
+Task = Literal["single", "multi"]
+Protocol = Literal["honest", "as published"]
+Interval = list[float]  # its lower and upper end
+
+
+@dataclass(frozen=True)
+class Record:
+    """An object of a JSON file; `table` is all of it, as it was read, with the keys that no field names."""
+
+    table: dict[str, Any] = field(default_factory=dict, repr=False, compare=False, kw_only=True)
+
+
+@dataclass(frozen=True)
+class DataInfo(Record):
+    """The data set of a run, as run.json describes it.
+
+    Attributes
+    ----------
+    kind : `sound`, `picture` or `features`
+    sample : whether it is generated data
+    hash, features : of its examples, and of the features computed from them
+    root, folder : the folder of all data sets, and the user's own folder that was read in place of one
+    """
+
+    dataset: str = ""
+    kind: str | None = None
+    sample: bool = False
+    hash: str = ""
+    features: str = ""
+    root: str = "data"
+    folder: str | None = None
+    source: dict[str, Any] = field(default_factory=dict)
+    as_published: bool = False
+    notes: list[str] = field(default_factory=list)
+    repairs: dict[str, int] = field(default_factory=dict)
+    excluded: int = 0
+    with_warnings: int = 0
+
+    @property
+    def name(self) -> str:
+        """The user's folder where there is one, else the data set's name."""
+        return self.folder or self.dataset
+
+
+@dataclass(frozen=True)
+class SplitInfo(Record):
+    """The split of a run; `folds` is 0 where it is no cross-validation."""
+
+    statement: str = ""
+    hash: str = ""
+    seed: int = 0
+    train: int = 0
+    val: int = 0
+    test: int = 0
+    folds: int = 0
+
+
+class PublishedInfo(TypedDict, total=False):
+    """The published result that a run replays."""
+
+    reference: str
+    honest: str
+    changes: list[str]
+    fault: str
+    served: str
+    figures: list[str]
+
+
+@dataclass(frozen=True)
+class RunInfo(Record):
+    """run.json: where a run came from, and how far it is.
+
+    Attributes
+    ----------
+    process : of the training; read by `musicml.experiment.run.has_process_exited` alone, which takes anything
+    weights, precision, compile : a choice with its reason
+    input : seconds that making batches took, and their share of the training
+    exported : the digest of model.onnx; `export` says how its check went, or why there is none
+    fold : which fold of a cross-validation this run is, from 1
+    """
+
+    format_version: int | None = None
+    status: str = "started"
+    experiment: str = ""
+    seed: int = 0
+    started: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    git_commit: str | None = None
+    process: Any = None
+    machine: dict[str, Any] = field(default_factory=dict)
+    protocol: Protocol = "honest"
+    published: PublishedInfo | None = None
+    overrides: dict[str, Any] = field(default_factory=dict)
+    deterministic: bool = False
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    task: Task | None = None
+    family: str = ""
+    data: DataInfo = field(default_factory=DataInfo)
+    split: SplitInfo = field(default_factory=SplitInfo)
+    fold: int | None = None
+    weights: dict[str, str] | None = None
+    precision: dict[str, str] | None = None
+    compile: dict[str, str] | None = None
+    backend: str | None = None
+    device: str | None = None
+    parameters: int | None = None
+    epochs: int | None = None
+    best_epoch: int | None = None
+    input: dict[str, float] | None = None
+    exported: str | None = None
+    export: str | None = None
+    train_seconds: float | None = None
+
+    @property
+    def is_honest(self) -> bool:
+        """Whether the protocol is honest; a run of one as published is never ranked with the others."""
+        return self.protocol == "honest"
+
+    @property
+    def max_epochs(self) -> int:
+        """How many epochs the training has at most; 0 where it has none."""
+        return self.get_settings("training").get("epochs") or 0
+
+    @property
+    def split_rule(self) -> str:
+        """How the data was split: data.split of the experiment."""
+        return self.get_settings("data").get("split", "official")
+
+    def get_settings(self, table: str) -> dict[str, Any]:
+        """Return one table of the settings; an empty one where the run has none."""
+        return self.settings.get(table) or {}
+
+
+ClassRow = TypedDict(  # one class of a report; a metric that is not defined is None
+    "ClassRow",
+    {
+        "class": str,
+        "support": int,
+        "observed": typing.NotRequired[int],
+        "said": int,
+        "precision": typing.NotRequired[float | None],
+        "recall": typing.NotRequired[float | None],
+        "f1": float | None,
+        "auc": typing.NotRequired[float | None],
+        "average_precision": typing.NotRequired[float | None],
+        "f1_absent": typing.NotRequired[float | None],
+        "wilson": typing.NotRequired[dict[str, Interval | None]],
+        "intervals": typing.NotRequired[dict[str, Interval | None] | None],
+    },
+)
+
+
+class Scores(TypedDict):
+    """The metrics of one set of decisions."""
+
+    metrics: dict[str, float]
+    intervals: dict[str, Interval | None] | None
+    per_class: list[ClassRow]
+
+
+class FlaggedCount(TypedDict):
+    """How many of `n` test files were unlike the training data."""
+
+    flagged: int
+    n: int
+
+
+@dataclass(frozen=True)
+class Report(Record):
+    """report.json: the metrics of a run (`musicml.evaluation.metrics.compute_report` has the details).
+
+    Attributes
+    ----------
+    split : `test`, `val`, `out of fold`, or a folder
+    temperature, thresholds : None where each fold has its own, or an older musicml wrote none
+    at_half : of several classes at once, what a threshold of 0.5 gives
+    unreadable : the files that could not be read, each with its reason
+    as_served : of a replay, what the published system's own app or count made of the answers
+    """
+
+    n: int
+    main_metric: Literal["accuracy", "mean_average_precision"]
+    metrics: dict[str, float]
+    per_class: list[ClassRow]
+    intervals: dict[str, Interval | None] | None = None
+    n_groups: int = 1
+    observed: int | None = None
+    run: str | None = None
+    split: str = "test"
+    calibration_error: float | None = None
+    calibration_error_before: float | None = None
+    reliability: list[dict[str, Any]] | None = None
+    reliability_before: list[dict[str, Any]] | None = None
+    confusion: list[list[int]] | None = None
+    thresholds: list[float] | None = None
+    temperature: float | None = None
+    at_half: Scores | None = None
+    unlike_training: FlaggedCount | None = None
+    unreadable: list[str] = field(default_factory=list)
+    sample: bool = False
+    protocol: Protocol | None = None
+    as_served: dict[str, Any] | None = None
+
+    @property
+    def main(self) -> float | None:
+        """The main metric; None where it is not defined."""
+        return self.metrics.get(self.main_metric)
+
+    def get_interval(self, metric: str | None) -> tuple[float, float] | None:
+        """Return the 95 % interval of a metric over all classes; None where there is none."""
+        ends = (self.intervals or {}).get(metric or "")
+        return (float(ends[0]), float(ends[1])) if ends and len(ends) == 2 else None
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """A row of history.csv; `values` are its numbers by column, in the file's order."""
+
+    stage: str
+    values: dict[str, float]
+
+    @property
+    def epoch(self) -> int:
+        """Its number, from 1."""
+        return int(self.values["epoch"])
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return self.values.get("seconds", 0.0)
+
+
+AnyRecord = TypeVar("AnyRecord", bound=Record)
+
+
+def parse_record(cls: type[AnyRecord], table: Any, file: str, run_name: str, key: str = "") -> AnyRecord:
+    """Make a record from an object of a JSON file.
+
+    A key that is missing or null takes its field's default, if the field has one.
+
+    Parameters
+    ----------
+    cls : the record's class
+    table : the object as JSON gave it
+    file, run_name : where it stands, for the error
+    key : under which key it stands there, with a dot behind it
+
+    Raises
+    ------
+    InputError
+        If a value is of another type, or a key without a default is missing.
+    """
+    if not isinstance(table, dict):
+        raise make_record_error(run_name, file, key.rstrip(".") or "{...}", table)
+    hints, values = typing.get_type_hints(cls), {}
+    for one in dataclasses.fields(cls):
+        value, hint, name = table.get(one.name), hints[one.name], f"{key}{one.name}"
+        if one.name == "table" or (value is None and _has_default(one)):
+            continue
+        if dataclasses.is_dataclass(hint):
+            value = parse_record(hint, value, file, run_name, f"{name}.")
+        elif not is_of_type(value, hint):
+            raise make_record_error(run_name, file, name, value)
+        values[one.name] = value
+    return cls(**values, table=table)
+
+
+def _has_default(one: dataclasses.Field) -> bool:
+    return one.default is not dataclasses.MISSING or one.default_factory is not dataclasses.MISSING
+
+
+def parse_run_info(table: Any, run_name: str) -> RunInfo:
+    """Make the record of run.json; errors as of `parse_record`."""
+    info = parse_record(RunInfo, table, "run.json", run_name)
+    if not is_of_type(info.max_epochs, int):
+        raise make_record_error(run_name, "run.json", "settings.training.epochs", info.max_epochs)
+    return info
+
+
+def parse_history(rows: Iterable[Mapping[str, str]]) -> list[Epoch]:
+    """Make the records of history.csv; a row that is half written is left out."""
+    found = []
+    for row in rows:
+        try:
+            values = {name: float(value) for name, value in row.items() if name != "stage"}
+        except (TypeError, ValueError):
+            continue
+        if "epoch" in values:
+            found.append(Epoch(row.get("stage") or "", values))
+    return found
+
+
+def make_record_error(run_name: str, file: str, key: str, value: Any) -> InputError:
+    """Return the error about one value of a run's JSON file."""
+    shown = repr(value)
+    return InputError(
+        "{file} of run {run_name} must hold {rule}, and {said}: put it back, or train the run again.",
+        file=file,
+        run_name=run_name,
+        rule=f"{key} as a training writes it",
+        said=f"says {shown if len(shown) <= MAX_SHOWN else shown[:MAX_SHOWN] + '...'}",
+    )
