@@ -25,7 +25,7 @@ def test_set_and_seed_reach_the_run(tones, tones_toml, data_root, musicml, tmp_p
     changes = ["--set", "model.n_estimators=3", "--set", "features.n_mels=12", "--set", "data.split=group"]
     code, out, _ = musicml(*words, "--seed", 3, *changes)
     (run,) = runs.list_runs(tmp_path)
-    facts = run.facts()
+    facts = run.read("run.json")
     assert code == 0 and one_object(out)["run"].endswith("-s3") and facts["seed"] == facts["split"]["seed"] == 3
     assert facts["overrides"] == {"model.n_estimators": 3, "features.n_mels": 12, "data.split": "group"}
     assert facts["settings"]["model"]["n_estimators"] == 3
@@ -51,4 +51,4 @@ def test_files_shorter_than_a_clip_are_repeated_and_said(tones_toml, data_root, 
     (line,) = [line for line in err.splitlines() if "with a warning" in line]
     assert "0.3" in line and "repeated" in line
     (run,) = runs.list_runs(tmp_path / "runs")
-    assert run.facts()["data"]["with_warnings"] == 12 and run.is_whole
+    assert run.info.data.with_warnings == 12 and run.is_whole

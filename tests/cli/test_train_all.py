@@ -33,7 +33,7 @@ def test_train_all_goes_on_names_what_failed_and_closes_with_a_table(experiments
     assert ["failed" in line for line in lines[1:5]] == [True, False, True, False]
     assert all("accuracy" in lines[place] and " s " in lines[place] for place in (2, 4))
     whole = [run for run in runs.list_runs(tmp_path / "runs") if run.is_whole]
-    assert [run.facts()["experiment"] for run in whole] == ["b_good", "d_good"]
+    assert [run.info.experiment for run in whole] == ["b_good", "d_good"]
     assert all(str(run.path) in out for run in whole)
 
 
