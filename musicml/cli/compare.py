@@ -32,7 +32,7 @@ def add_command(commands: Any) -> None:
 
 
 def compare(names: list[str], runs_root: Path, as_json: bool) -> int:
-    """Hold runs against each other and print what can be told."""
+    """Hold runs against each other and print whether they differ."""
     from musicml.evaluation import compare_runs
     from musicml.experiment import open_run
 

@@ -32,7 +32,7 @@ def add_command(commands: Any) -> None:
 
 
 def export(name: str, runs_root: Path, export_format: str, folder: Path | None, as_json: bool) -> int:
-    """Write a run's model into a new folder and print what its check said."""
+    """Write a run's model into a new folder and print what its check found."""
     from musicml.experiment import open_run
     from musicml.inference import export_run
 

@@ -329,7 +329,7 @@ def test_ctrl_c_before_there_is_a_run_ends_with_130(musicml, tones, tones_toml, 
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("musicml.features.cache.get_features", interrupted)
+    monkeypatch.setattr("musicml.training.preparation.get_features", interrupted)
     code, out, err = musicml("train", tones_toml, "--folder", tones, "--data-root", data_root, "--runs", tmp_path)
     assert (code, out) == (130, "") and err.rstrip().endswith("musicml: stopped.") and not list(tmp_path.iterdir())
 
