@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from musicml.data.io import compute_clip_starts, get_display_name
+from musicml.data.io import get_display_name
 from musicml.experiment import Run, open_run
 from musicml.features import compute_features
 from musicml.inference import backends, calibration, manifest, pooling
@@ -215,9 +215,7 @@ class Predictor:
         """
         self.check_asks_for_files()
         begun = time.perf_counter()
-        values, warnings = compute_features(
-            source, self.settings, self.serving.clip["least_samples"], name, sample_rate
-        )
+        values, warnings = compute_features(source, self.settings, self.serving.clip.least_samples, name, sample_rate)
         return ModelInput(name or get_display_name(source), values, warnings, time.perf_counter() - begun)
 
     def check_asks_for_files(self) -> None:
@@ -253,14 +251,11 @@ class Predictor:
 
     def places(self, n_frames: int) -> np.ndarray:
         """The frames at which clips begin, [shape=(n_clips,)], int; a picture is one clip."""
-        clip = self.serving.clip
-        if clip["n_frames"] is None:
-            return np.zeros(1, dtype=int)
-        return compute_clip_starts(n_frames, clip["n_frames"], clip["hop_frames"])
+        return self.serving.clip.compute_starts(n_frames)
 
     def cut(self, values: np.ndarray, places: np.ndarray) -> Iterator[np.ndarray]:
         """The clips that begin at `places`; a picture is its own and only clip."""
-        length = self.serving.clip["n_frames"]
+        length = self.serving.clip.n_frames
         return (values if length is None else values[place : place + length] for place in places)
 
     def scores_of(self, clips: Iterable[np.ndarray]) -> np.ndarray:
@@ -289,7 +284,7 @@ class Predictor:
             calibration.apply_temperature(
                 pooling.pool_clips(raw, self.task, served.average), served.temperature, self.task
             ),
-            places * (served.clip["frame_seconds"] or 0.0),
+            places * (served.clip.frame_seconds or 0.0),
             raw,
             served.thresholds,
             (*question.warnings, *remarks),

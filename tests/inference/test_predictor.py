@@ -39,7 +39,7 @@ def as_training_sees(run, read, material):
     from musicml.training import fit
 
     indices = material.split.indices("test")
-    clips = inputs.cut_clips(material.features, indices, material.clip["n_frames"], material.clip["hop_frames"])
+    clips = inputs.cut_clips(material.features, indices, material.clip)
     model = keras.saving.load_model(run.path / "model.keras", compile=False)
     raw = pooling.pool_by_example(fit.predict_scores(model, clips, read.training.batch_size), clips, indices)
     serving = run.read("serving.json")
@@ -87,7 +87,7 @@ def test_a_frozen_backbones_head_answers_from_stored_outputs_as_the_whole_model_
 
     run, (_, material) = trained("frozen"), material_of("frozen")
     indices = material.split.indices("test")
-    clips = inputs.cut_clips(material.features, indices, None, None)
+    clips = inputs.cut_clips(material.features, indices, material.clip)
     model = keras.saving.load_model(run.path / "model.keras", compile=False)
     body = keras.Model(model.inputs, model.get_layer("pooled").output)
     raw = stages.make_head(model).predict(Batches(fit.predict_scores(body, clips, 32), None, 32), verbose=0)

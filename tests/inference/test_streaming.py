@@ -151,7 +151,7 @@ def test_a_complete_clip_is_asked_of_the_model_once_only(asked_about_tones):
     answers = heard(listening, sound(20.0, 8_000), [500])
     last = listening.end()
     clip, values = predictor.serving.clip, listening.values[: listening.n_frames]
-    begins = np.arange(0, len(values) - clip["n_frames"], clip["hop_frames"])
+    begins = np.arange(0, len(values) - clip.n_frames, clip.hop_frames)
     complete = {one.tobytes() for one in predictor.cut(values, begins)}
     assert len(complete) >= 38 and all(asked.count(one) == 1 for one in complete)
     assert len(asked) == len(set(asked)) <= len(last.starts) + len(answers), "of the rest, the one at the end anew"

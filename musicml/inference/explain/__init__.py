@@ -104,7 +104,7 @@ def explain_prediction(
     question = predictor.read(source, name, sample_rate)
     (prediction,) = predictor.answer([question])
     k = predictor.index_of(label or prediction.label)
-    if predictor.serving.clip["n_frames"] is None:
+    if predictor.serving.clip.n_frames is None:
         method, maps = class_activation.maps(predictor, question.values[None].astype(np.float32), k)
         return Explanation(
             question.name, predictor.class_names[k], method, question.values, shares(maps[0]), predictor.settings
@@ -112,8 +112,8 @@ def explain_prediction(
     settings = predictor.settings
     y, n_samples = heard(predictor, source, name, sample_rate)
     method, seen, found = of_sound(predictor, question, prediction, spectra_of(predictor, question, y), k)
-    frame_seconds = predictor.serving.clip["frame_seconds"]
-    if n_samples < max(predictor.serving.clip["least_samples"], settings.n_fft):
+    frame_seconds = predictor.serving.clip.frame_seconds
+    if n_samples < max(predictor.serving.clip.least_samples, settings.n_fft):
         seen, found = once(seen, found, n_samples / settings.hop_length)
     if isinstance(settings, Spectrogram):
         seen = seen * (overlay.DECIBELS / WHITE)
@@ -149,7 +149,7 @@ def spectra_of(predictor: Predictor, question: ModelInput, y: np.ndarray | None)
     settings = predictor.settings
     if isinstance(settings, Spectrogram):
         return question.values
-    return compute_log_mel(pad_audio(y, max(predictor.serving.clip["least_samples"], settings.n_fft)), settings)
+    return compute_log_mel(pad_audio(y, max(predictor.serving.clip.least_samples, settings.n_fft)), settings)
 
 
 def of_sound(
@@ -161,7 +161,7 @@ def of_sound(
         leaned = np.array(predictor.run.read("layers.json")[k]["leans_on"])
         # a forest says which features, not when: the time comes from how sure each clip is by itself
         clips = [
-            np.outer(np.full(predictor.serving.clip["n_frames"], scores[k]), leaned) for scores in prediction.over_time
+            np.outer(np.full(predictor.serving.clip.n_frames, scores[k]), leaned) for scores in prediction.over_time
         ]
         return LEANED_ON, question.values, laid_out(clips, places, question.values.shape)
     if is_recurrent_run(predictor):

@@ -290,10 +290,7 @@ def measure_trial(
     facts = build_run_info(experiment, material, work.data_root, work.folder, work.seed, False)
     run = start_run(path, experiment.name, work.seed, experiment.text, facts)
     sides = {
-        side: cut_clips(
-            material.features, material.split.indices(side), material.clip["n_frames"], material.clip["hop_frames"]
-        )
-        for side in ("train", "val")
+        side: cut_clips(material.features, material.split.indices(side), material.clip) for side in ("train", "val")
     }
     try:
         if experiment.family == "forest":
