@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from musicml.utils.lazy import export_lazily
 
 if TYPE_CHECKING:
-    from musicml.experiment.config import Experiment, TrainingOptions, parse_changes, parse_experiment, read_experiment
+    from musicml.experiment.config import Experiment, parse_changes, parse_experiment, read_experiment
     from musicml.experiment.environment import CheckResult, check_environment
+    from musicml.experiment.options import TrainingOptions
     from musicml.experiment.run import (
         FOLDS_FOLDER,
         FORMAT_VERSION,
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = export_lazily(
     __name__,
     {
-        "config": ["Experiment", "TrainingOptions", "parse_changes", "parse_experiment", "read_experiment"],
+        "config": ["Experiment", "parse_changes", "parse_experiment", "read_experiment"],
         "environment": ["CheckResult", "check_environment"],
+        "options": ["TrainingOptions"],
         "run": [
             "FOLDS_FOLDER",
             "FORMAT_VERSION",
