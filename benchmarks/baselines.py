@@ -49,7 +49,7 @@ def regression_on_frozen(c: float) -> Callable[[Experiment, trainer.TrainingData
 
         train, test, y = taught(material)
         cut = {
-            side: inputs.cut_clips(material.features, places, *trainer.get_clip_frames(material.clip))
+            side: inputs.cut_clips(material.features, places, material.clip)
             for side, places in (("train", train), ("test", test))
         }
         x = frozen(read, material, cut, root)
@@ -71,9 +71,7 @@ def frozen(
     keras.backend.clear_session()
     spec = trainer.make_model_spec(read, material, cut["train"], 0)
     model, _ = trainer.build_untrained_model(read, spec, {}, lambda words: None)
-    whole = inputs.cut_clips(
-        material.features, np.arange(len(material.dataset.examples)), *trainer.get_clip_frames(material.clip)
-    )
+    whole = inputs.cut_clips(material.features, np.arange(len(material.dataset.examples)), material.clip)
     facts = {"data": material.dataset.hash(), "features": material.features.key, "clips": stages.digest_clips(whole)}
     outputs = stages.compute_frozen_outputs(model, whole, facts, root / ".features", lambda words: None)
     return {side: np.asarray(outputs[np.isin(whole.example, clips.example)]) for side, clips in cut.items()}

@@ -80,7 +80,7 @@ def pair(data_root: Path, side: int, epochs: int) -> dict[str, float]:
     with terminal.suppress_stderr():
         material = preparation.prepare_data(read, dataset, data_root, 0, lambda words: None)
     clips = {
-        name: inputs.cut_clips(material.features, some(material.split.indices(name), n), None, None)
+        name: inputs.cut_clips(material.features, some(material.split.indices(name), n), material.clip)
         for name, n in PICTURES.items()
     }
     targets = {name: inputs.get_targets(one, material.dataset.targets()) for name, one in clips.items()}

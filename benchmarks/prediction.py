@@ -106,8 +106,8 @@ def warm(run: Path, path: Path) -> dict[str, float]:
 
     def bare() -> None:
         values = settings.compute(audio.load_audio(path, settings.sample_rate).y)
-        places = audio.compute_clip_starts(len(values), clip["n_frames"], clip["hop_frames"])
-        model.scores(np.stack([values[place : place + clip["n_frames"]] for place in places]))
+        places = clip.compute_starts(len(values))
+        model.scores(np.stack([values[place : place + clip.n_frames] for place in places]))
 
     predictor.predict(path)
     bare()

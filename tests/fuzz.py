@@ -32,6 +32,7 @@ from pathlib import Path
 
 import numpy as np
 
+from musicml.data.io.audio import AudioSource
 from musicml.features import audio_features
 from musicml.utils.errors import InputError
 from tests.fixtures.malformed_files import by_ffmpeg, crc, deep, encoded, picture, saved, tone, transparent, turned
@@ -300,9 +301,9 @@ def settings_of(kind: str) -> audio_features.MFCC | audio_features.Pixels:
 
 
 def judged(read: Callable, content: bytes, kind: str, name: str) -> tuple[str, str]:
-    """`read`, `refused` or `finding`, and of a finding what happened. `read` takes what `features.from_file` does."""
+    """`read`, `refused` or `finding`, and of a finding what happened. `read` takes what `compute_features` does."""
     try:
-        values, remarks = read(content, settings_of(kind), name=name)
+        values, remarks = read(AudioSource(content, name), settings_of(kind))
         wrong = wrong_values(values, kind) or next(filter(None, map(wrong_sentence, remarks)), "")
         return ("finding", wrong) if wrong else ("read", "")
     except InputError as error:
@@ -370,7 +371,7 @@ def work(results, cases: Sequence[Case], read: Callable, limits: Limits) -> None
     for kind in KINDS:  # imports, and a decoder's first use, are no file's fault
         for name, content in whole_files(kind).items():
             with contextlib.suppress(InputError):  # of one that moves
-                audio_features.compute_features(content, settings_of(kind), name=name)
+                audio_features.compute_features(AudioSource(content, name), settings_of(kind))
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libmpg123 complains of each damaged mp3
     warnings.simplefilter("error")
     results.send("ready")
@@ -439,7 +440,7 @@ def run(
     Parameters
     ----------
     cases : which files
-    read : importable function of (content, settings, name), as `features.from_file`
+    read : importable function of an `AudioSource` and settings, as `compute_features`
     limits : beyond which a file is a finding
     """
     shares = [cases[first::WORKERS] for first in range(WORKERS)]
@@ -474,7 +475,7 @@ def again(case: Case, path: Path | None) -> None:
     if path:
         path.write_bytes(content)
     try:
-        values, remarks = audio_features.compute_features(content, settings_of(case.kind), name=name)
+        values, remarks = audio_features.compute_features(AudioSource(content, name), settings_of(case.kind))
         print("read:", values.shape, *remarks)
     except InputError as error:
         print("refused:", error)

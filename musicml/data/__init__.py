@@ -8,28 +8,16 @@ from musicml.utils import export_lazily
 
 if TYPE_CHECKING:
     from musicml.data.file_digests import CACHE_FOLDER, digest_examples, load_digests
-    from musicml.data.published_results import (
-        AS_PUBLISHED,
-        COUNT_COLUMNS,
-        HONEST,
-        Reference,
-        get_reference,
-        list_references,
-    )
+    from musicml.data.published_results import get_reference, list_references
+    from musicml.data.reference import AS_PUBLISHED, COUNT_COLUMNS, HONEST, Reference
     from musicml.data.synthetic.generate import generate_sample_data
 
 __getattr__, __dir__, __all__ = export_lazily(
     __name__,
     {
         "file_digests": ["CACHE_FOLDER", "digest_examples", "load_digests"],
-        "published_results": [
-            "AS_PUBLISHED",
-            "COUNT_COLUMNS",
-            "HONEST",
-            "Reference",
-            "get_reference",
-            "list_references",
-        ],
+        "published_results": ["get_reference", "list_references"],
+        "reference": ["AS_PUBLISHED", "COUNT_COLUMNS", "HONEST", "Reference"],
         "synthetic.generate": ["generate_sample_data"],
     },
 )

@@ -71,7 +71,7 @@ class PieceReader:
         track, _, number = example.id.rpartition("#")
         if self.whole is None or track != self.track:
             self.track, self.whole = track, self.predictor.read(example.path, track)
-        length = self.predictor.serving.clip["n_frames"]
+        length = self.predictor.serving.clip.n_frames
         begin = int(number) * length
         return replace(self.whole, name=example.id, values=self.whole.values[begin : begin + length])
 

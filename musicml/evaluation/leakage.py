@@ -115,7 +115,7 @@ def cut_into_segments(
     Tracks that are equal to the byte count as one. `known` says whether the data set names any artists.
     """
     clip = make_clip_spec(experiment)
-    if clip["n_frames"] is None or dataset.task != "single":
+    if clip.n_frames is None or dataset.task != "single":
         raise InputError(
             "the leak meter needs tracks that can be cut, of one class each, and {experiment_name} on {dataset_name} "
             "has none: take one of the genre experiments.",
@@ -130,17 +130,17 @@ def cut_into_segments(
             "groups.csv (file,group) or the data set's index of artists.",
             dataset_name=dataset.name,
         )
-    dataset, found = cut_into_pieces(dataset, found, clip["n_frames"])
+    dataset, found = cut_into_pieces(dataset, found, clip.n_frames)
     if len(dataset.examples) < 1.5 * n_tracks:
         raise InputError(
             "the leak meter needs two pieces or more a track, and {n_tracks} tracks give {n_dataset_examples} of "
             "{seconds:g} s: take shorter ones with --set clips.seconds=1.",
             n_tracks=n_tracks,
             n_dataset_examples=len(dataset.examples),
-            seconds=clip["seconds"],
+            seconds=clip.seconds,
         )
     nobody = Split(np.full(len(dataset.examples), "train", dtype=object), "not split yet")
-    material = TrainingData(dataset, nobody, found, {**clip, "hop_frames": clip["n_frames"]})
+    material = TrainingData(dataset, nobody, found, replace(clip, hop_frames=clip.n_frames))
     return material, [
         dataset.same.get(track, track) for track in (example.id.rpartition("#")[0] for example in dataset.examples)
     ]
@@ -182,7 +182,7 @@ def compare_ways(
         material.dataset.sample,
         seeds,
         folds,
-        material.clip["seconds"],
+        material.clip.seconds,
         right.shape[2],
         n,
         len(set(material.dataset.groups)),

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from musicml.utils import export_lazily
 
 if TYPE_CHECKING:
-    from musicml.experiment.config import Experiment, TrainingOptions, parse_changes, parse_experiment, read_experiment
+    from musicml.experiment.config import Experiment, parse_changes, parse_experiment, read_experiment
     from musicml.experiment.environment import CheckResult, check_environment
     from musicml.experiment.lookup import PUBLISHED, find_experiment, find_experiment_folder
+    from musicml.experiment.options import TrainingOptions
     from musicml.experiment.records import (
         MAIN_METRICS,
         ClassRow,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = export_lazily(
     __name__,
     {
-        "config": ["Experiment", "TrainingOptions", "parse_changes", "parse_experiment", "read_experiment"],
+        "config": ["Experiment", "parse_changes", "parse_experiment", "read_experiment"],
         "environment": ["CheckResult", "check_environment"],
         "lookup": ["PUBLISHED", "find_experiment", "find_experiment_folder"],
         "records": [
@@ -55,6 +56,7 @@ __getattr__, __dir__, __all__ = export_lazily(
             "make_record_error",
             "parse_record",
         ],
+        "options": ["TrainingOptions"],
         "run": [
             "FOLDS_FOLDER",
             "FORMAT_VERSION",

@@ -9,99 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from musicml.data import AS_PUBLISHED, get_reference
-from musicml.data.splits import FOLDS, LISTED, SPLIT_KINDS, describe_fixed_split, is_ungrouped_split
+from musicml.data.splits import LISTED, describe_fixed_split, is_ungrouped_split
+from musicml.experiment.options import ClipOptions, DataOptions, PublishedOptions, TrainingOptions
 from musicml.features import FEATURE_KINDS, Augment, check_augmentation
 from musicml.models import FAMILY_NAMES, get_family
-from musicml.utils import InputError, define_option, parse_options, suggest_names, to_dict
+from musicml.utils import InputError, parse_options, suggest_names, to_dict
 
 TABLES = ("data", "features", "clips", "model", "training", "augment", "tune", "published", "sample")
-
-
-@dataclass(frozen=True)
-class DataOptions:
-    """Which data set, with its faults or without, and how it is split.
-
-    `folds`: 1 is one split; more is a cross-validation, each file judged once; 0 is as many as `split` asks for.
-    """
-
-    dataset: str = define_option()
-    protocol: str = define_option("honest", choices=("honest", "as_published"))
-    split: str = define_option("official", choices=SPLIT_KINDS)
-    folds: int = define_option(0, least=0, most=20)
-    val_fraction: float = define_option(0.15, least=0.0, most=0.5)
-    test_fraction: float = define_option(0.15, least=0.01, most=0.5)
-
-    @property
-    def n_folds(self) -> int:
-        """How many folds hold: 1 is one split."""
-        return self.folds or FOLDS.get(self.split, 1)
-
-
-@dataclass(frozen=True)
-class ClipOptions:
-    """How a track is cut into clips: their length and the way from one's start to the next's, in seconds.
-
-    `average` says what is averaged over a track's clips: probabilities, or their logarithms.
-    """
-
-    seconds: float = define_option(3.0, least=0.1, most=120.0)
-    hop_seconds: float = define_option(3.0, least=0.05, most=120.0)
-    average: str = define_option("probability", choices=("probability", "log_probability"))
-
-
-@dataclass(frozen=True)
-class TrainingOptions:
-    """How a model is trained. `early_stopping` and `plateau_patience` are epochs; 0 switches either off.
-
-    `monitor` says which epoch is the best, and what early stopping and the plateau rule watch. `warmup` is the share
-    of all steps over which a cosine schedule rises to its rate. `ema` keeps a moving average of the weights, of this
-    momentum, and validates and serves that. `finetune_epochs` follow on a frozen backbone's head: the share
-    `finetune_layers` of the backbone's layers, from the top, then learns too, at `finetune_rate` and with batch
-    normalisations as they are; 0 leaves it frozen. `compile` chooses whether XLA compiles the steps.
-    """
-
-    epochs: int = define_option(30, least=1, most=10000)
-    batch_size: int = define_option(32, least=1, most=65536)
-    optimizer: str = define_option("adam", choices=("adam", "adamw", "sgd"))
-    learning_rate: float = define_option(1e-3, least=1e-9, most=10.0)
-    schedule: str = define_option("none", choices=("none", "cosine"))
-    warmup: float = define_option(0.0, least=0.0, most=0.9)
-    weight_decay: float = define_option(0.0, least=0.0, most=1.0)
-    clipnorm: float = define_option(0.0, least=0.0, most=1e6)
-    label_smoothing: float = define_option(0.0, least=0.0, most=0.5)
-    class_weights: str = define_option("none", choices=("none", "balanced"))
-    ema: float = define_option(0.0, least=0.0, most=0.99999)
-    finetune_epochs: int = define_option(0, least=0, most=10000)
-    finetune_rate: float = define_option(1e-5, least=1e-9, most=10.0)
-    finetune_layers: float = define_option(1.0, least=0.01, most=1.0)
-    early_stopping: int = define_option(0, least=0, most=10000)
-    plateau_patience: int = define_option(0, least=0, most=10000)
-    plateau_factor: float = define_option(0.5, least=0.01, most=0.99)
-    plateau_least: float = define_option(1e-6, least=0.0, most=1.0)
-    keep: str = define_option("best", choices=("best", "last"))
-    monitor: str = define_option("val_loss", choices=("val_loss", "val_accuracy"))
-    precision: str = define_option("auto", choices=("auto", "float32", "mixed_float16", "mixed_bfloat16"))
-    compile: str = define_option("auto", choices=("auto", "none", "xla"))
-
-
-@dataclass(frozen=True)
-class PublishedOptions:
-    """Which published result an experiment replays, and how its figure came about.
-
-    `reference` is its name in `musicml.data.published_results`, which also says on which side it was judged. `honest`
-    names the experiment to hold against it, with `changes` of it, written as `--set` takes them, so that the two
-    differ in the protocol alone. `fault` says in plain words why the figure flatters. `pieces` cuts tracks into clips
-    before they are split, so that a track stands on all sides. `served` is what the system's own app made of the model,
-    and `figures` are those of the reference to hold beside each other, the main one first.
-    """
-
-    reference: str = define_option()
-    honest: str = define_option()
-    fault: str = define_option()
-    changes: tuple[str, ...] = define_option(())
-    pieces: bool = define_option(False)
-    served: str = define_option("", choices=("", "softmax_twice", "first_second"))
-    figures: tuple[str, ...] = define_option(("accuracy",))
 
 
 @dataclass(frozen=True)

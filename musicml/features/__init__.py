@@ -11,7 +11,6 @@ if TYPE_CHECKING:
         FEATURE_KINDS,
         FEATURES_VERSION,
         MFCC,
-        FrameStream,
         LogMel,
         Pixels,
         VGGish,
@@ -24,8 +23,10 @@ if TYPE_CHECKING:
     from musicml.features.cache import Features, get_features
     from musicml.features.cache.frozen_outputs import get_frozen_outputs
     from musicml.features.cache.inventory import CacheEntry, clear_cache, list_cache_entries, measure_size
+    from musicml.features.clip_spec import ClipSpec, parse_clip_spec
     from musicml.features.clips import Clips, compute_mean_and_variance, cut_clips, cut_into_pieces, get_targets
-    from musicml.features.spectrogram_image import WHITE, Spectrogram, is_image_source
+    from musicml.features.frame_stream import FrameStream
+    from musicml.features.spectrogram_image import WHITE, Spectrogram
 
 __getattr__, __dir__, __all__ = export_lazily(
     __name__,
@@ -33,7 +34,6 @@ __getattr__, __dir__, __all__ = export_lazily(
         "audio_features": [
             "FEATURES_VERSION",
             "FEATURE_KINDS",
-            "FrameStream",
             "LogMel",
             "MFCC",
             "Pixels",
@@ -47,7 +47,9 @@ __getattr__, __dir__, __all__ = export_lazily(
         "cache": ["Features", "get_features"],
         "cache.frozen_outputs": ["get_frozen_outputs"],
         "cache.inventory": ["CacheEntry", "clear_cache", "list_cache_entries", "measure_size"],
+        "clip_spec": ["ClipSpec", "parse_clip_spec"],
         "clips": ["Clips", "compute_mean_and_variance", "cut_clips", "cut_into_pieces", "get_targets"],
-        "spectrogram_image": ["Spectrogram", "WHITE", "is_image_source"],
+        "frame_stream": ["FrameStream"],
+        "spectrogram_image": ["Spectrogram", "WHITE"],
     },
 )

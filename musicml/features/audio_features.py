@@ -13,19 +13,20 @@ frames of its track, and can be cut out of them; and one clip never changes anot
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from musicml.data.io import load_image, pad_audio, resize_image, stream_audio
+from musicml.data.io import AudioSource, load_image, resize_image, stream_audio
 from musicml.features import spectrogram_image
+from musicml.features.frame_stream import FrameCollector
 from musicml.features.spectrogram_image import Spectrogram
 from musicml.utils import InputError, define_option
 
 FEATURES_VERSION = 1  # raise it when the same options give other numbers: kept features are found by it
 BLOCK = 64  # frames computed at a time: their spectra fit in a core's cache
-TOGETHER = 2**18  # samples of a file, at least, that wait to become frames: 12 s at once cost a tenth less than 3 s
 BAND = 16  # mel filters multiplied at a time
 QUIETEST = 1e-10  # power; silence becomes -100 dB
 
@@ -169,64 +170,20 @@ class VGGish:
 FEATURE_KINDS = {"log_mel": LogMel, "mfcc": MFCC, "pixels": Pixels, "vggish": VGGish, "spectrogram": Spectrogram}
 
 
-class FrameStream:
-    """The features of a sound that comes in blocks, frame by frame as soon as their samples are there.
-
-    Together they equal `compute` of the whole sound, to rounding, while only the samples that later frames still need
-    are held.
-
-    Parameters
-    ----------
-    settings : which features
-    least_samples : int, samples; a sound that ends shorter is repeated up to this length, by `rest`
-    """
-
-    def __init__(self, settings: LogMel, least_samples: int = 0):
-        self.settings, self.least = settings, max(least_samples, settings.n_fft)
-        self.n_samples = 0
-        self.held = np.zeros(0, np.float32)
-
-    def take(self, y: np.ndarray) -> np.ndarray:
-        """The frames that the next samples `y` complete, [shape=(n_frames, n_bins)], float32."""
-        self.n_samples += len(y)
-        self.held = np.concatenate([self.held, y])
-        n_frames = 0 if self.n_samples < self.least else self.settings.n_frames(len(self.held))
-        if not n_frames:
-            return np.zeros((0, self.settings.n_bins), np.float32)
-        found = self.settings.compute(self.held)
-        self.held = self.held[n_frames * self.settings.hop_length :]
-        return found
-
-    def rest(self) -> np.ndarray:
-        """The frames of a sound that is shorter than `least_samples` so far, repeated; none of one that is not."""
-        if self.n_samples >= self.least:
-            return np.zeros((0, self.settings.n_bins), np.float32)
-        return self.settings.compute(pad_audio(self.held, self.least))
-
-    def remark(self) -> tuple[str, ...]:
-        """What there is to say of a sound that had to be repeated."""
-        if self.n_samples >= self.least:
-            return ()
-        rate = self.settings.sample_rate
-        return (f"The sound lasts {self.n_samples / rate:.2f} s and was repeated to fill {self.least / rate:.2f} s.",)
-
-
 def compute_features(
-    source: str | Path | bytes | np.ndarray,
+    source: AudioSource | str | Path | bytes | np.ndarray,
     settings: LogMel | MFCC | Pixels | VGGish | Spectrogram,
     least_samples: int = 0,
-    name: str | None = None,
-    given_rate: int | None = None,
+    listen: Callable[[np.ndarray], object] | None = None,
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The features of one file, sound or picture, and what there is to warn of.
+    """Compute the features of one file, sound or picture, and find what there is to warn of.
 
     Parameters
     ----------
-    source : a path, the file's content, or an array as `audio.read` and `images.read` take it
+    source : an `AudioSource`, or what one is made of
     settings : which features
     least_samples : int, samples at the settings' sample rate; a shorter sound is repeated up to this length
-    name : what to call the file in messages
-    given_rate : int, Hz, of a sound given as an array
+    listen : called with each block of a sound's samples too, [shape=(n,)], mono float32 at the settings' sample rate
 
     Returns
     -------
@@ -239,24 +196,27 @@ def compute_features(
     InputError
         If the file can't be used, or such features can't be computed from a file.
     """
+    source = source if isinstance(source, AudioSource) else AudioSource(source)
     if isinstance(settings, Pixels):
-        picture = load_image(source, name)
+        picture = load_image(source.source, source.name)
         return settings.compute(picture.pixels), picture.warnings
-    if isinstance(settings, Spectrogram):
-        return spectrogram_image.from_file(source, settings, least_samples, name, given_rate)
-    if not isinstance(settings, LogMel):
+    if isinstance(settings, VGGish):
         return settings.compute(np.zeros(0, np.float32)), ()
-    frames, parts, waiting = FrameStream(settings, least_samples), [], []
+    with source.open() as opened:
+        if isinstance(settings, Spectrogram) and opened.is_picture:
+            return spectrogram_image.read_picture(opened, settings, least_samples)
+        if isinstance(settings, Spectrogram):
+            collected = spectrogram_image.SpectrogramStream(settings, max(least_samples, settings.n_fft))
+        else:
+            collected = FrameCollector(settings, least_samples)
 
-    def take(y: np.ndarray) -> None:
-        waiting.append(y)
-        if sum(map(len, waiting)) >= TOGETHER:
-            parts.append(frames.take(np.concatenate(waiting)))
-            waiting.clear()
+        def take(y: np.ndarray) -> None:
+            if listen is not None:
+                listen(y)
+            collected.take(y)
 
-    heard = stream_audio(source, take, settings.sample_rate, name=name, given_rate=given_rate)
-    parts += [frames.take(np.concatenate(waiting))] if waiting else []
-    return np.concatenate([*parts, frames.rest()]), heard.warnings + frames.remark()
+        heard = stream_audio(opened, take, settings.sample_rate)
+    return collected.finished(), heard.warnings + collected.remarks()
 
 
 def check(settings: LogMel | MFCC | Pixels | VGGish) -> None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from musicml.data.datasets import Dataset
-from musicml.data.io import compute_clip_starts
 from musicml.features.augmentation import Augment, augment_clips, resample_clip
 from musicml.features.cache import Features
+from musicml.features.clip_spec import ClipSpec
 
 UNOBSERVED = -1.0  # stands for "nobody looked" in targets, since a NaN would reach the loss
 
@@ -69,14 +69,11 @@ class Clips:
         return augment_clips(self.beginning(places, starts, taken), augment, rng, self.fill, self.kind)
 
 
-def cut_clips(found: Features, indices: np.ndarray, n_frames: int | None, hop_frames: int | None) -> Clips:
-    """Cut examples into clips, exactly as the Predictor does when it is asked."""
-    if n_frames is None:
-        return Clips(found, np.asarray(indices), np.zeros(len(indices), dtype=int), None)
-    starts = [compute_clip_starts(int(found.length[i]), n_frames, hop_frames) for i in indices]
-    return Clips(
-        found, np.repeat(indices, [len(s) for s in starts]), np.concatenate([*starts, np.zeros(0, dtype=int)]), n_frames
-    )
+def cut_clips(found: Features, indices: np.ndarray, clip: ClipSpec) -> Clips:
+    """Cut the examples at `indices` into clips, exactly as the Predictor cuts a file."""
+    starts = [clip.compute_starts(int(found.length[i])) for i in indices]
+    example = np.repeat(indices, [len(s) for s in starts])
+    return Clips(found, example, np.concatenate([*starts, np.zeros(0, dtype=int)]), clip.n_frames)
 
 
 def cut_into_pieces(dataset: Dataset, found: Features, n_frames: int) -> tuple[Dataset, Features]:

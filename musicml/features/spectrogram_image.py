@@ -12,23 +12,10 @@ nobody may pass on the sound, and answer for sounds.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from musicml.data.io import (
-    IMAGE_SIGNATURES,
-    IMAGE_SUFFIXES,
-    MAX_PIXELS,
-    SIGNATURES,
-    detect_mpeg_type,
-    get_display_name,
-    load_image,
-    match_signatures,
-    pad_audio,
-    resize_image,
-    stream_audio,
-)
+from musicml.data.io import MAX_PIXELS, AudioSource, load_image, pad_audio, resize_image
 from musicml.utils import InputError, define_option
 
 QUIETEST = 1e-13  # power; what 16 bits can hold is louder
@@ -177,52 +164,15 @@ class SpectrogramStream:
         return (f"The sound lasts {self.n_samples / rate:.2f} s and was repeated to fill {self.least / rate:.2f} s.",)
 
 
-def from_file(
-    source: str | Path | bytes | np.ndarray,
-    settings: Spectrogram,
-    least_samples: int = 0,
-    name: str | None = None,
-    given_rate: int | None = None,
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The spectrogram that a picture shows or a sound is drawn to; as `audio_features.compute_features`."""
-    if is_image_source(source, name):
-        return of_picture(source, settings, settings.n_frames(least_samples), name)
-    drawing = SpectrogramStream(settings, max(least_samples, settings.n_fft))
-    heard = stream_audio(source, drawing.take, settings.sample_rate, name=name, given_rate=given_rate)
-    return drawing.finished(), heard.warnings + drawing.remarks()
+def read_picture(source: AudioSource, settings: Spectrogram, least_samples: int) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Read an open picture's greys as a spectrogram's columns, with what there is to warn of.
 
-
-def is_image_source(source: str | Path | bytes | np.ndarray, name: str | None = None) -> bool:
-    """Whether a file is a picture by its content; by its ending where its content is of no known type."""
-    if isinstance(source, np.ndarray):
-        return source.dtype == np.uint8 and source.ndim == 3
-    if not isinstance(source, str | Path | bytes):  # refused where it is read
-        return False
-    head = head_of(source)
-    if match_signatures(head, IMAGE_SIGNATURES):
-        return True
-    is_sound = match_signatures(head, SIGNATURES) or head[:3] == b"ID3" or detect_mpeg_type(head)
-    return not is_sound and Path(name or get_display_name(source)).suffix.lower() in IMAGE_SUFFIXES
-
-
-def head_of(source: str | Path | bytes) -> bytes:
-    """A file's first bytes; none of what can't be read."""
-    if isinstance(source, bytes):
-        return source[:512]
-    try:
-        with open(source, "rb") as file:
-            return file.read(512)
-    except (OSError, ValueError):
-        return b""
-
-
-def of_picture(
-    source: str | Path | bytes | np.ndarray, settings: Spectrogram, least: int, name: str | None
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """A picture's greys as a spectrogram's columns, repeated up to `least` of them; and what there is to warn of."""
+    They are repeated until they cover `least_samples` of sound.
+    """
     from PIL import Image
 
-    picture = load_image(source, name)
+    least = settings.n_frames(least_samples)
+    picture = load_image(source.source if source.file is None else source.file, source.name)
     fitted = resize_image(picture.pixels, settings.n_bins, settings.n_columns)
     # a picture's first row is its highest frequency
     columns = np.asarray(Image.fromarray(fitted).convert("L"))[::-1].T.astype(np.float32)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 from musicml.experiment import FORMAT_VERSION, Run, Task, make_record_error
-from musicml.features import FEATURE_KINDS, FEATURES_VERSION
+from musicml.features import FEATURE_KINDS, FEATURES_VERSION, ClipSpec, parse_clip_spec
 from musicml.utils import InputError, compute_digest, is_of_type, parse_options, write_json
 
 NEEDED = (
@@ -41,7 +41,7 @@ class Manifest:
     task : `single` or `multi`
     kind : `log_mel`, `mfcc`, `pixels`, `vggish` or `spectrogram`
     settings : which features, in full
-    clip : `n_frames`, `hop_frames`, `least_samples`, `frame_seconds`, `seconds`; None for what a picture has not
+    clip : how a file is cut into clips
     temperature, thresholds, unlike : fitted on validation (`musicml.inference.calibration`)
     asks_for : `file`, or `features` where these come with the data set only
     model : name and digest of the model's file
@@ -52,7 +52,7 @@ class Manifest:
     task: Task
     kind: str
     settings: Any
-    clip: dict[str, Any]
+    clip: ClipSpec
     temperature: float
     thresholds: list[float]
     unlike: dict[str, Any] | None
@@ -63,14 +63,14 @@ class Manifest:
     @property
     def clip_seconds(self) -> float | None:
         """How much of a sound one clip hears, in seconds; None for a picture."""
-        if self.clip["n_frames"] is None or self.clip["frame_seconds"] is None:
+        if self.clip.n_frames is None:
             return None
-        return self.settings.n_samples(self.clip["n_frames"]) / self.settings.sample_rate
+        return self.settings.n_samples(self.clip.n_frames) / self.settings.sample_rate
 
     @property
     def average(self) -> str:
         """How a file's score comes from those of its clips, as `musicml.inference.pooling.pool_clips` takes it."""
-        return self.clip.get("average", "probability")
+        return self.clip.average
 
 
 def write_manifest(run: Run, model: Path, **table: Any) -> None:
@@ -124,11 +124,11 @@ def read_manifest(run: Run) -> Manifest:
             features_version=table["features_version"],
             features_version2=FEATURES_VERSION,
         )
-    names = {"clips": "clip"}
-    known = {names.get(key, key): table[key] for key in NEEDED if key != "features"}
+    known = {key: table[key] for key in NEEDED if key not in ("features", "clips")}
     hints = get_type_hints(Manifest)
     for key, value in {"class_names": class_names, **known}.items():
         if not is_of_type(value, hints[key]):
             raise make_record_error(run.name, "labels.json" if key == "class_names" else "serving.json", key, value)
     settings = parse_options(FEATURE_KINDS[table["kind"]], table["features"], "features", "serving.json")
-    return Manifest(class_names=class_names, settings=settings, **known)
+    clip = parse_clip_spec(table["clips"], hasattr(settings, "hop_length"), run.name)
+    return Manifest(class_names=class_names, settings=settings, clip=clip, **known)

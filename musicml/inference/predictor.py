@@ -10,14 +10,14 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from musicml.data.io import compute_clip_starts, get_display_name
+from musicml.data.io import AudioSource
 from musicml.experiment import Run, open_run
 from musicml.features import compute_features
 from musicml.inference import backends, calibration, manifest, pooling
@@ -182,17 +182,15 @@ class Predictor:
     def predict_all(self, sources: Iterable[str | Path]) -> Iterator[Prediction | InputError]:
         """Answer for many files, in their order and several in one pass; for one that can't be read, why."""
         for some in batch_items(sources, TOGETHER):
-            asked = [self.tried(source) for source in some]
+            asked: list[ModelInput | InputError] = []
+            for source in some:
+                try:
+                    asked.append(self.read(source))
+                except InputError as error:
+                    asked.append(error)
             questions = [question for question in asked if isinstance(question, ModelInput)]
             answers = iter(self.answered(questions))
             yield from (next(answers) if isinstance(question, ModelInput) else question for question in asked)
-
-    def tried(self, source: str | Path) -> ModelInput | InputError:
-        """`read`, or what it refuses the file with."""
-        try:
-            return self.read(source)
-        except InputError as error:
-            return error
 
     def answered(self, questions: list[ModelInput]) -> list[Prediction | InputError]:
         """`answer`, each question by itself where one of them can't be answered."""
@@ -204,9 +202,18 @@ class Predictor:
             return [answer for question in questions for answer in self.answered([question])]
 
     def read(
-        self, source: str | Path | bytes | np.ndarray, name: str | None = None, sample_rate: int | None = None
+        self,
+        source: str | Path | bytes | np.ndarray,
+        name: str | None = None,
+        sample_rate: int | None = None,
+        listen: Callable[[np.ndarray], object] | None = None,
     ) -> ModelInput:
-        """A file's features as a question, not yet answered; so that many can be answered together.
+        """Read a file's features as a question, so that many can be answered together.
+
+        Parameters
+        ----------
+        source, name, sample_rate : as `predict` takes them
+        listen : as `compute_features` takes it
 
         Raises
         ------
@@ -215,10 +222,9 @@ class Predictor:
         """
         self.check_asks_for_files()
         begun = time.perf_counter()
-        values, warnings = compute_features(
-            source, self.settings, self.serving.clip["least_samples"], name, sample_rate
-        )
-        return ModelInput(name or get_display_name(source), values, warnings, time.perf_counter() - begun)
+        asked = AudioSource(source, name or "", sample_rate)
+        values, warnings = compute_features(asked, self.settings, self.serving.clip.least_samples, listen)
+        return ModelInput(asked.name, values, warnings, time.perf_counter() - begun)
 
     def check_asks_for_files(self) -> None:
         """Refuse to be asked about files where the features come with a data set only."""
@@ -253,14 +259,11 @@ class Predictor:
 
     def places(self, n_frames: int) -> np.ndarray:
         """The frames at which clips begin, [shape=(n_clips,)], int; a picture is one clip."""
-        clip = self.serving.clip
-        if clip["n_frames"] is None:
-            return np.zeros(1, dtype=int)
-        return compute_clip_starts(n_frames, clip["n_frames"], clip["hop_frames"])
+        return self.serving.clip.compute_starts(n_frames)
 
     def cut(self, values: np.ndarray, places: np.ndarray) -> Iterator[np.ndarray]:
         """The clips that begin at `places`; a picture is its own and only clip."""
-        length = self.serving.clip["n_frames"]
+        length = self.serving.clip.n_frames
         return (values if length is None else values[place : place + length] for place in places)
 
     def scores_of(self, clips: Iterable[np.ndarray]) -> np.ndarray:
@@ -289,7 +292,7 @@ class Predictor:
             calibration.apply_temperature(
                 pooling.pool_clips(raw, self.task, served.average), served.temperature, self.task
             ),
-            places * (served.clip["frame_seconds"] or 0.0),
+            places * (served.clip.frame_seconds or 0.0),
             raw,
             served.thresholds,
             (*question.warnings, *remarks),

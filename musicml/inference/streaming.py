@@ -61,7 +61,7 @@ class StreamingPredictor:
             )
         self.predictor, self.name, self.sample_rate = predictor, name, sample_rate
         self.every = max(1, round(every * sample_rate))
-        self.frames = FrameStream(settings, clip["least_samples"])
+        self.frames = FrameStream(settings, clip.least_samples)
         self.resample = make_resampler(sample_rate, settings.sample_rate)
         self.loudness = Loudness(name)
         self.values = np.zeros((0, settings.n_bins), np.float32)  # grown by doubling; the first `n_frames` count
@@ -144,7 +144,7 @@ class StreamingPredictor:
             if new
             else {}
         )
-        hop = self.predictor.serving.clip["hop_frames"]
+        hop = self.predictor.serving.clip.hop_frames
         if self.n_frames:  # of a sound repeated to a clip's length nothing stays
             self.answered |= {place: score for place, score in scores.items() if place % hop == 0}
         return np.stack([self.answered.get(place, scores.get(place)) for place in places])

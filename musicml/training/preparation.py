@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -23,7 +22,7 @@ from musicml.data.splits import (
     merge_groups,
 )
 from musicml.experiment import Experiment
-from musicml.features import Features, cut_into_pieces, get_features
+from musicml.features import ClipSpec, Features, cut_into_pieces, get_features
 from musicml.training import trainer
 from musicml.utils import InputError
 
@@ -47,8 +46,8 @@ def prepare_data(
     dataset, found = read_features(experiment, dataset, data_root, clip, say)
     cut = experiment.published is not None and experiment.published.pieces
     if cut:
-        dataset, found = cut_into_pieces(dataset, found, clip["n_frames"])
-        say(f"cut into {len(dataset.examples)} pieces of {clip['seconds']:g} s before they are split, as published")
+        dataset, found = cut_into_pieces(dataset, found, clip.n_frames)
+        say(f"cut into {len(dataset.examples)} pieces of {clip.seconds:g} s before they are split, as published")
     kept, split, folds = split_dataset(experiment, dataset, data_root, seed, say)
     if cut:
         split = replace(split, statement=split.statement.replace(FLATTERS, BY_PIECE))
@@ -86,7 +85,7 @@ def read_features(
     experiment: Experiment,
     dataset: Dataset,
     data_root: Path,
-    clip: dict[str, Any],
+    clip: ClipSpec,
     say: Callable[[str], None],
     named: bool = True,
 ) -> tuple[Dataset, Features]:
@@ -95,7 +94,7 @@ def read_features(
     `named` is whether the caller writes an excluded.csv, which names the files left out.
     """
     root = data_root / CACHE_FOLDER
-    dataset, found = get_features(dataset, experiment.features, root, clip["least_samples"], say)
+    dataset, found = get_features(dataset, experiment.features, root, clip.least_samples, say)
     log_excluded(dataset, found, named, say)
     if experiment.data.split != "clean" and len(set(dataset.groups)) == len(dataset.examples):
         say("no groups are known: every file is taken to be independent of every other, which flatters")
@@ -146,31 +145,24 @@ def log_excluded(dataset: Dataset, found: Features, named: bool, say: Callable[[
         say(f"{len(found.warnings)} of {n} files with a warning, the first, {name}: {words[0]}")
 
 
-def make_clip_spec(experiment: Experiment) -> dict[str, Any]:
-    """A clip in frames: what serving.json keeps of it.
+def make_clip_spec(experiment: Experiment) -> ClipSpec:
+    """Count an experiment's clip in frames.
 
     A clip has the frames that fit into it without padding; its hop is a whole number of frames.
     """
-    settings = experiment.features
+    settings, clips = experiment.features, experiment.clips
     if not hasattr(settings, "hop_length"):
-        return {
-            "n_frames": None,
-            "hop_frames": None,
-            "least_samples": 0,
-            "frame_seconds": None,
-            "seconds": None,
-            "average": "probability",
-        }
+        return ClipSpec()
     frame_seconds = settings.hop_length / settings.sample_rate
-    n_frames = max(1, settings.n_frames(round(experiment.clips.seconds * settings.sample_rate)))
-    return {
-        "n_frames": n_frames,
-        "hop_frames": max(1, round(experiment.clips.hop_seconds / frame_seconds)),
-        "least_samples": settings.n_samples(n_frames),
-        "frame_seconds": frame_seconds,
-        "seconds": experiment.clips.seconds,
-        "average": experiment.clips.average,
-    }
+    n_frames = max(1, settings.n_frames(round(clips.seconds * settings.sample_rate)))
+    return ClipSpec(
+        n_frames,
+        hop_frames=max(1, round(clips.hop_seconds / frame_seconds)),
+        least_samples=settings.n_samples(n_frames),
+        frame_seconds=frame_seconds,
+        seconds=clips.seconds,
+        average=clips.average,
+    )
 
 
 def compute_split_hash(material: trainer.TrainingData) -> str:

@@ -265,8 +265,7 @@ def train_and_write(
     """Train one model and write all that serving needs: weights, serving.json, the exported model."""
     begun = time.perf_counter()
     sides = {
-        side: cut_clips(material.features, material.split.indices(side), *trainer.get_clip_frames(material.clip))
-        for side in ("train", "val")
+        side: cut_clips(material.features, material.split.indices(side), material.clip) for side in ("train", "val")
     }
     by = trainer.train_forest if experiment.family == "forest" else trainer.train_network
     learned = by(run, experiment, material, sides, deterministic, say)
@@ -304,7 +303,7 @@ def write_serving(
         answers=dataset.answers,
         kind=experiment.kind,
         features=to_dict(experiment.features),
-        clips=material.clip,
+        clips=to_dict(material.clip),
         input_shape=learned.input_shape,
         normalisation="inside the model",
         temperature=temperature,

@@ -13,7 +13,7 @@ import numpy as np
 from musicml.data.datasets import SPLITS, Dataset
 from musicml.data.splits import Split
 from musicml.experiment import Experiment, Run, RunInfo, create_run
-from musicml.features import Clips, Features, compute_mean_and_variance, cut_clips, get_targets
+from musicml.features import Clips, ClipSpec, Features, compute_mean_and_variance, cut_clips, get_targets
 from musicml.inference import export_forest_onnx, export_keras_onnx
 from musicml.models import ModelSpec, build_model, get_family
 from musicml.utils import InputError, import_keras, suppress_stderr, write_atomically, write_json
@@ -30,7 +30,7 @@ class TrainingData:
     dataset: Dataset
     split: Split
     features: Features
-    clip: dict[str, Any]
+    clip: ClipSpec
     folds: tuple[Split, ...] = ()
     shared: bool = False
 
@@ -128,9 +128,7 @@ def train_network(
     )
     sides = {side: replace(clips, fill=spec.mean, kind=experiment.kind) for side, clips in sides.items()}
     targets = {side: get_targets(clips, material.dataset.targets()) for side, clips in sides.items()}
-    everything = cut_clips(
-        material.features, np.arange(len(material.dataset.examples)), *get_clip_frames(material.clip)
-    )
+    everything = cut_clips(material.features, np.arange(len(material.dataset.examples)), material.clip)
     trained = stages.train_stages(
         model,
         sides,
@@ -168,21 +166,13 @@ def train_and_score(
     clips : of the test side
     scores : np.ndarray [shape=(n_clips, n_classes)], raw
     """
-    sides = {
-        side: cut_clips(material.features, material.split.indices(side), *get_clip_frames(material.clip))
-        for side in SPLITS
-    }
+    sides = {side: cut_clips(material.features, material.split.indices(side), material.clip) for side in SPLITS}
     facts = {"data": {"root": str(data_root), "hash": material.dataset.hash()}}
     by = train_forest if experiment.family == "forest" else train_network
     with tempfile.TemporaryDirectory() as folder, suppress_stderr():
         run = create_run(Path(folder), experiment.name, seed, experiment.text, facts)
         learned = by(run, experiment, material, sides, False, lambda words: None)
         return sides["test"], learned.scores_of(sides["test"])
-
-
-def get_clip_frames(clip: dict[str, Any]) -> tuple[int | None, int | None]:
-    """A clip's length and hop in frames."""
-    return clip["n_frames"], clip["hop_frames"]
 
 
 def describe_input_time(found: dict[str, float]) -> str:

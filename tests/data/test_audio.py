@@ -145,7 +145,7 @@ def test_resampling_equals_soxr_in_one_go():
 
 def test_what_is_heard_block_by_block_is_what_is_read():
     content, parts = encoded(tone(5.0, 44_100), "FLAC", 44_100), []
-    heard = audio.stream_audio(content, parts.append, RATE)
+    heard = audio.stream_audio(audio.AudioSource(content), parts.append, RATE)
     sound = audio.load_audio(content, RATE)
     assert len(parts) > 1 and (np.concatenate(parts) == sound.y).all()
     assert (heard.sample_rate, heard.n_samples, heard.warnings) == (RATE, len(sound.y), sound.warnings)

@@ -31,9 +31,9 @@ def test_five_hundred_damaged_sounds_and_two_hundred_pictures_are_read_or_refuse
 # That it finds what there is to find
 
 
-def misbehave(content, settings, name):
+def misbehave(source, settings):
     """A reader with a fault for each number of a file."""
-    number, values = int(name.split("_")[1]), np.zeros((3, settings.n_bins), np.float32)
+    number, values = int(source.name.split("_")[1]), np.zeros((3, settings.n_bins), np.float32)
     if number == 0:
         raise ZeroDivisionError("division by zero")
     if number == 1:

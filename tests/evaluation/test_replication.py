@@ -144,7 +144,7 @@ def test_a_piece_is_answered_by_the_frames_that_it_was_in_training(replayed, roo
     track, _, number = name.rpartition("#")
     dataset = evaluate.loading.reload_dataset(run.info.data.table)
     path = next(example.path for example in dataset.examples if example.id == track)
-    whole, length = predictor.read(path), predictor.serving.clip["n_frames"]
+    whole, length = predictor.read(path), predictor.serving.clip.n_frames
     piece = whole.values[int(number) * length : (int(number) + 1) * length]
     answer = predictor.answer([evaluate.ModelInput("piece", piece)])[0]
     assert off(answer.scores, table.scores[-1]) < 1e-5

@@ -5,7 +5,8 @@ import io
 import numpy as np
 import pytest
 
-from musicml.features import audio_features
+from musicml.data.io.audio import AudioSource
+from musicml.features import audio_features, frame_stream
 from musicml.features.audio_features import MFCC, LogMel, Pixels, VGGish
 from musicml.utils.errors import InputError
 from tests.fixtures.near import off
@@ -118,7 +119,7 @@ def in_blocks(frames, y, sizes):
 @pytest.mark.parametrize("size", BLOCKS)
 def test_frames_of_blocks_of_any_size_equal_those_of_the_whole(settings, size):
     y = music(0.7 if size == 1 else 3.0)
-    found = in_blocks(audio_features.FrameStream(settings), y, [size])
+    found = in_blocks(frame_stream.FrameStream(settings), y, [size])
     wanted = settings.compute(y)
     assert found.shape == wanted.shape and found.dtype == np.float32
     assert off(found, wanted) < 1e-5
@@ -128,7 +129,7 @@ def test_frames_of_blocks_that_change_their_size_equal_those_of_the_whole():
     y, rng = music(5.0), np.random.default_rng(0)
     for _ in range(10):
         sizes = np.maximum(1, rng.exponential(rng.choice([300, 3_000, 30_000]), 10_000)).astype(int)
-        found = in_blocks(audio_features.FrameStream(LogMel(), 3 * RATE), y, sizes)
+        found = in_blocks(frame_stream.FrameStream(LogMel(), 3 * RATE), y, sizes)
         assert off(found, LogMel().compute(y)) < 1e-5
 
 
@@ -138,7 +139,7 @@ def test_frames_of_blocks_that_change_their_size_equal_those_of_the_whole():
 def test_a_sound_that_ends_short_is_repeated_and_says_so(seconds, size, settings):
     from musicml.data.io import audio
 
-    y, frames = music(seconds), audio_features.FrameStream(settings, RATE)
+    y, frames = music(seconds), frame_stream.FrameStream(settings, RATE)
     found = in_blocks(frames, y, [size])
     assert off(found, settings.compute(audio.pad_audio(y, RATE))) < 1e-5
     assert len(found) == settings.n_frames(RATE)
@@ -146,7 +147,7 @@ def test_a_sound_that_ends_short_is_repeated_and_says_so(seconds, size, settings
 
 
 def test_nothing_is_given_before_there_is_enough_and_nothing_repeated_once_there_is():
-    y, frames = music(1.0), audio_features.FrameStream(LogMel(), RATE)
+    y, frames = music(1.0), frame_stream.FrameStream(LogMel(), RATE)
     assert len(frames.take(y[:-1])) == 0 and len(frames.rest()) == LogMel().n_frames(RATE)
     assert len(frames.take(y[-1:])) == LogMel().n_frames(RATE)
     assert len(frames.rest()) == 0 and frames.remark() == ()
@@ -154,7 +155,7 @@ def test_nothing_is_given_before_there_is_enough_and_nothing_repeated_once_there
 
 
 def test_only_the_samples_that_later_frames_need_are_held():
-    frames = audio_features.FrameStream(LogMel(), RATE)
+    frames = frame_stream.FrameStream(LogMel(), RATE)
     for _ in range(20):
         frames.take(music(1.0))
         assert len(frames.held) < LogMel().n_fft
@@ -163,7 +164,7 @@ def test_only_the_samples_that_later_frames_need_are_held():
 
 def test_a_sound_that_was_heard_to_its_end_needs_one_sample_at_least():
     with pytest.raises(InputError, match="at least 1 sample"):
-        audio_features.FrameStream(LogMel(), RATE).rest()
+        frame_stream.FrameStream(LogMel(), RATE).rest()
 
 
 @pytest.mark.parametrize("settings", [LogMel(), LogMel(fmin=50.0, fmax=8_000.0, n_mels=40), MFCC()])
@@ -269,7 +270,7 @@ def test_an_array_gives_the_features_of_its_file(seconds, settings):
     content = wav(y, 44_100)
     wanted, warnings = audio_features.compute_features(content, settings, RATE)
     for given in (y, np.stack([y, y], axis=1)):
-        values, said = audio_features.compute_features(given, settings, RATE, given_rate=44_100)
+        values, said = audio_features.compute_features(AudioSource(given, sample_rate=44_100), settings, RATE)
         assert off(values, wanted) < 1e-5 and said == warnings
 
 
@@ -291,4 +292,4 @@ def test_a_sound_given_for_a_picture_and_a_picture_given_for_a_sound_are_refused
     with pytest.raises(InputError, match="and is wav sound"):
         audio_features.compute_features(wav(music()), Pixels())
     with pytest.raises(InputError, match="float in .* or int16"):
-        audio_features.compute_features(np.zeros((40, 40, 3), np.uint8), LogMel(), given_rate=RATE)
+        audio_features.compute_features(AudioSource(np.zeros((40, 40, 3), np.uint8), sample_rate=RATE), LogMel())

@@ -12,6 +12,7 @@ from PIL import Image
 from musicml.data import file_digests
 from musicml.data.datasets import loading
 from musicml.data.datasets.base import Dataset, Example
+from musicml.data.io.audio import AudioSource
 from musicml.features import audio_features, cache
 from musicml.utils import files
 from musicml.utils.errors import InputError
@@ -69,7 +70,9 @@ def test_stored_features_of_sound_equal_those_of_the_file(sounds, tmp_path, sett
     dataset, found = features_of(sounds, tmp_path / "store", settings, least_samples)
     assert ids(dataset) == ids(sounds) and dataset.excluded == () and found.framed
     for place, example in enumerate(dataset.examples):
-        values, warnings = audio_features.compute_features(example.path, settings, least_samples, example.id)
+        values, warnings = audio_features.compute_features(
+            AudioSource(example.path, example.id), settings, least_samples
+        )
         assert np.array_equal(found.of(place), values) and len(values) == found.length[place]
         assert found.warnings.get(example.id, []) == list(warnings)
     assert bool(found.warnings) == bool(least_samples)

@@ -9,6 +9,7 @@ import soundfile
 from PIL import Image
 
 from musicml.cli import main, predict
+from musicml.data.io.audio import AudioSource
 from musicml.evaluation import leakage
 from musicml.experiment import config
 from musicml.experiment import run as runs
@@ -129,13 +130,13 @@ def test_a_file_is_drawn_as_the_whole_sound_is(seconds, tmp_path):
     y = tone(seconds=seconds)
     soundfile.write(tmp_path / "a.wav", y, 8_000, subtype="FLOAT")
     for source, rate in ((tmp_path / "a.wav", None), ((tmp_path / "a.wav").read_bytes(), None), (y, 8_000)):
-        values, warnings = audio_features.compute_features(source, SMALL, given_rate=rate)
+        values, warnings = audio_features.compute_features(AudioSource(source, sample_rate=rate), SMALL)
         assert values.dtype == np.float32 and off(values, SMALL.compute(y)) < 4e-5 and warnings == ()
 
 
 def test_a_short_sound_is_repeated_and_says_so():
     y = tone(seconds=0.3)
-    values, warnings = audio_features.compute_features(y, SMALL, 8_000, given_rate=8_000)
+    values, warnings = audio_features.compute_features(AudioSource(y, sample_rate=8_000), SMALL, 8_000)
     assert off(values, SMALL.compute(np.resize(y, 8_000))) < 4e-5
     assert warnings == ("The sound lasts 0.30 s and was repeated to fill 1.00 s.",)
 

@@ -280,7 +280,7 @@ def test_the_readme_of_an_exported_model_names_every_number_and_class(trained, e
     numbers += [settings.get("height"), settings.get("width"), served.temperature]
     if "sample_rate" in settings:
         numbers += [settings["fmax"] or settings["sample_rate"] / 2]
-    numbers += [served.clip["n_frames"], served.clip["hop_frames"], served.clip["least_samples"] or None]
+    numbers += [served.clip.n_frames, served.clip.hop_frames, served.clip.least_samples or None]
     numbers += served.thresholds if served.task == "multi" else []
     steps = text[: text.index("## Classes")]
     for number in numbers:
@@ -297,7 +297,7 @@ def test_what_a_sounds_readme_says_of_frames_and_clips_is_how_the_predictor_cuts
     to, _ = exported(name, "onnx")
     example, served = np.load(to / "example.npz"), manifest.read_manifest(trained(name))
     assert off(served.settings.compute(example["y"]), example["features"]) < 1e-4
-    assert example["clips"].shape[1:] == (served.clip["n_frames"], served.settings.n_bins)
+    assert example["clips"].shape[1:] == (served.clip.n_frames, served.settings.n_bins)
     raw = Predictor(trained(name), "keras").scores_of(list(example["clips"]))
     assert off(raw, example["raw"]) < TOLERANCE
 

@@ -142,6 +142,21 @@ def test_a_damaged_or_missing_part_is_refused_with_its_name(broken):
             Predictor(broken)
 
 
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"n_frames": None}, "clips.n_frames .* must be a whole number of at least 1, and is None"),
+        ({"hop_frames": "3"}, "clips.hop_frames .* must be a whole number of at least 1, and is '3'"),
+        ({"frame_seconds": 0}, "clips.frame_seconds .* must be a number above 0, and is 0"),
+        ({"average": "median"}, "clips.average .* must be one of 'probability', 'log_probability', and is 'median'"),
+    ],
+)
+def test_clips_that_no_training_writes_are_refused(broken, change, rule):
+    signed(broken, clips={**broken.read("serving.json")["clips"], **change})
+    with pytest.raises(InputError, match=rule):
+        Predictor(broken)
+
+
 @pytest.mark.parametrize("kind", ["wavelets", None, 3, ["log_mel"], {}])
 def test_unknown_features_are_refused(broken, kind):
     changed(broken, lambda table: table.update(kind=kind))
@@ -257,7 +272,7 @@ def test_each_engine_says_which_it_is(asked_about_tones, trained):
 def test_only_the_exported_model_of_a_pooling_head_gives_maps(trained, material_of):
     _, material = material_of("cnn")
     index = material.split.indices("test")[0]
-    clip = material.features.of(index)[None, : material.clip["n_frames"]]
+    clip = material.features.of(index)[None, : material.clip.n_frames]
     model = Predictor(trained("cnn"), "onnx").model()
     maps = model.maps(clip)
     assert maps.ndim == 4 and maps.shape[0] == 1 and maps.shape[-1] == 10

@@ -2,6 +2,7 @@ import csv
 import json
 import shutil
 import threading
+import traceback
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,14 @@ import pytest
 import soundfile
 from PIL import Image
 
+import musicml
+from musicml.cli import main
+from musicml.data.io import audio, ffmpeg
 from musicml.evaluation import evaluate
 from musicml.experiment import run as runs
 from musicml.features import clips as inputs
+from musicml.features.audio_features import compute_features
+from musicml.features.spectrogram_image import Spectrogram
 from musicml.inference import backends, calibration, pooling
 from musicml.inference import predictor as predict
 from musicml.inference.predictor import Prediction, Predictor
@@ -23,6 +29,7 @@ pytestmark = pytest.mark.numeric
 
 ASKED_ABOUT_FILES = [name for name in FAMILIES if name not in ("vggish", "forest")]
 TOLERANCE = 1e-4
+PACKAGE = Path(musicml.__file__).parent
 
 
 def stored(run):
@@ -39,7 +46,7 @@ def as_training_sees(run, read, material):
     from musicml.training import fit
 
     indices = material.split.indices("test")
-    clips = inputs.cut_clips(material.features, indices, material.clip["n_frames"], material.clip["hop_frames"])
+    clips = inputs.cut_clips(material.features, indices, material.clip)
     model = keras.saving.load_model(run.path / "model.keras", compile=False)
     raw = pooling.pool_by_example(fit.predict_scores(model, clips, read.training.batch_size), clips, indices)
     serving = run.read("serving.json")
@@ -87,7 +94,7 @@ def test_a_frozen_backbones_head_answers_from_stored_outputs_as_the_whole_model_
 
     run, (_, material) = trained("frozen"), material_of("frozen")
     indices = material.split.indices("test")
-    clips = inputs.cut_clips(material.features, indices, None, None)
+    clips = inputs.cut_clips(material.features, indices, material.clip)
     model = keras.saving.load_model(run.path / "model.keras", compile=False)
     body = keras.Model(model.inputs, model.get_layer("pooled").output)
     raw = stages.make_head(model).predict(Batches(fit.predict_scores(body, clips, 32), None, 32), verbose=0)
@@ -157,6 +164,40 @@ def test_any_rate_channels_and_format_of_a_sound_get_nearly_the_same_answer(aske
         soundfile.write(tmp_path / f"tone.{ending}", np.stack([loud, loud], axis=1), 44_100)
         answer = predictor.predict(tmp_path / f"tone.{ending}")
         assert answer.label == "high" and np.abs(answer.scores - wanted).max() < 0.5
+
+
+def test_few_calls_lie_between_the_command_and_the_decoder(asked_about_tones, tmp_path, monkeypatch):
+    soundfile.write(tmp_path / "song.mp3", np.random.default_rng(0).normal(0, 0.1, 5 * 44_100), 44_100)
+    calls, to_float = [], ffmpeg.to_float
+
+    def record(*args):
+        stack = [(Path(frame.filename), frame.name) for frame in traceback.extract_stack()]
+        ours = [(path, name) for path, name in stack if PACKAGE in path.parents]
+        calls.append([name for path, name in ours if path.name not in ("main.py", "parser.py")])
+        return to_float(*args)
+
+    monkeypatch.setattr(ffmpeg, "to_float", record)
+    assert main.main(["predict", str(asked_about_tones.path), str(tmp_path / "song.mp3")]) == 0
+    assert calls[0][-1] == "gather_blocks" and len(calls[0]) <= 8, calls[0]
+
+
+@pytest.mark.parametrize("name", ["tones", "drawn"])
+def test_a_file_is_opened_once_and_its_type_is_found_once(asked_about_tones, tmp_path, monkeypatch, name):
+    write_tone(tmp_path / "a.wav", 440, 1.0)
+    Image.new("RGB", (496, 129), "gray").save(tmp_path / "b.png")
+    opened, sniffed = [], []
+    monkeypatch.setattr(
+        "builtins.open", lambda *args, real=open, **kwargs: opened.append(args[0]) or real(*args, **kwargs)
+    )
+    monkeypatch.setattr(audio, "detect_type", lambda file, real=audio.detect_type: sniffed.append(file) or real(file))
+    if name == "tones":
+        Predictor(asked_about_tones).read(tmp_path / "a.wav")
+        assert opened.count(tmp_path / "a.wav") == 1 and len(sniffed) == 1
+        return
+    for path in (tmp_path / "a.wav", tmp_path / "b.png"):
+        compute_features(path, Spectrogram())
+        assert opened.count(path) == 1 and len(sniffed) == 1
+        sniffed.clear()
 
 
 def test_a_models_warnings_reach_the_answer(asked_about_tones, musicml, tmp_path):

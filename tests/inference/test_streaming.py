@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from musicml.data.io import audio
 from musicml.inference import streaming
 from musicml.inference.predictor import Predictor
 from musicml.inference.streaming import StreamingPredictor
@@ -151,7 +150,7 @@ def test_a_complete_clip_is_asked_of_the_model_once_only(asked_about_tones):
     answers = heard(listening, sound(20.0, 8_000), [500])
     last = listening.end()
     clip, values = predictor.serving.clip, listening.values[: listening.n_frames]
-    begins = np.arange(0, len(values) - clip["n_frames"], clip["hop_frames"])
+    begins = np.arange(0, len(values) - clip.n_frames, clip.hop_frames)
     complete = {one.tobytes() for one in predictor.cut(values, begins)}
     assert len(complete) >= 38 and all(asked.count(one) == 1 for one in complete)
     assert len(asked) == len(set(asked)) <= len(last.starts) + len(answers), "of the rest, the one at the end anew"
@@ -245,7 +244,7 @@ def test_silence_and_cut_peaks_are_warned_of_while_they_last(on_tones, sample_ra
 @pytest.mark.parametrize("sample_rate", [8_000, 44_100, 11_025])
 @pytest.mark.parametrize("size", [100, 1_700, 100_000])
 def test_what_lies_beyond_the_longest_file_is_left_out_and_said_so(on_tones, monkeypatch, sample_rate, size):
-    monkeypatch.setattr(audio, "MAX_SECONDS", 2.0)
+    monkeypatch.setattr(streaming, "MAX_SECONDS", 2.0)
     y = sound(5.3, sample_rate)
     listening = StreamingPredictor(on_tones, sample_rate)
     answers = heard(listening, y, [size])
@@ -259,14 +258,14 @@ def test_what_lies_beyond_the_longest_file_is_left_out_and_said_so(on_tones, mon
 
 
 def test_a_recording_of_exactly_the_most_seconds_is_heard_whole(on_tones, monkeypatch):
-    monkeypatch.setattr(audio, "MAX_SECONDS", 2.0)
+    monkeypatch.setattr(streaming, "MAX_SECONDS", 2.0)
     listening = StreamingPredictor(on_tones, 8_000)
     heard(listening, sound(2.0, 8_000), [777])
     assert not any("left out" in warning for warning in listening.end().warnings)
 
 
 def test_nothing_of_a_gap_is_heard_once_the_rest_is_left_out(on_tones, monkeypatch):
-    monkeypatch.setattr(audio, "MAX_SECONDS", 2.0)
+    monkeypatch.setattr(streaming, "MAX_SECONDS", 2.0)
     y = sound(9.0, 8_000)
     listening = StreamingPredictor(on_tones, 8_000, every=1.5)
     heard(listening, y[: 3 * 8_000], [10_400])

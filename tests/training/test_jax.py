@@ -58,7 +58,7 @@ def test_a_file_is_answered_as_the_model_predicts_trainings_own_batches_of_its_c
 
     run, (read, material) = trained(name), material_of(name)
     indices = material.split.indices("test")
-    clips = inputs.cut_clips(material.features, indices, material.clip["n_frames"], material.clip["hop_frames"])
+    clips = inputs.cut_clips(material.features, indices, material.clip)
     model = keras.saving.load_model(run.path / "model.keras", compile=False)
     raw = pooling.pool_by_example(fit.predict_scores(model, clips, read.training.batch_size), clips, indices)
     wanted = calibration.apply_temperature(raw, run.read("serving.json")["temperature"], "single")

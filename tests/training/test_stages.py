@@ -58,7 +58,7 @@ def learn_pictures(data_root):
             data = {"root": str(data_root), "hash": material.dataset.hash()}
             run = runs.start_run(folder, "pictures", 0, read.text, {"data": data})
         sides = {
-            side: inputs.cut_clips(material.features, material.split.indices(side), None, None)
+            side: inputs.cut_clips(material.features, material.split.indices(side), material.clip)
             for side in ("train", "val")
         }
         said = []
@@ -223,7 +223,7 @@ def test_a_view_is_the_same_in_whatever_batch_and_other_views_differ():
 
 def test_cropped_clips_lie_anywhere_in_their_own_track_and_shifted_ones_near_their_place(material_of):
     _, material = material_of("cnn")
-    clips = inputs.cut_clips(material.features, np.arange(4), material.clip["n_frames"], material.clip["hop_frames"])
+    clips = inputs.cut_clips(material.features, np.arange(4), material.clip)
     places, rng = np.arange(len(clips)), np.random.default_rng(0)
 
     def starts_of(asked):

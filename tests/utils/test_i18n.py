@@ -13,7 +13,7 @@ import pytest
 
 import musicml
 from musicml.data.datasets.base import Dataset, Example
-from musicml.data.io import decoders
+from musicml.data.io import file_types
 from musicml.data.splits import splitting
 from musicml.experiment import config, environment, run
 from musicml.features import audio_features
@@ -276,9 +276,9 @@ def test_what_is_said_of_a_hostile_file_can_be_said_in_indonesian(name, tmp_path
 
 
 def test_whatever_a_file_looks_like_can_be_said_in_indonesian():
-    for place, mark, _ in decoders.SIGNATURES + decoders.IMAGE_SIGNATURES + decoders.OTHERS:
+    for place, mark, _ in file_types.SIGNATURES + file_types.IMAGE_SIGNATURES + file_types.OTHERS:
         head = b"BM" if mark == bytes(4) else b""
-        seen = decoders.describe_unknown(head.ljust(place, b"\1") + mark)
+        seen = file_types.describe_unknown(head.ljust(place, b"\1") + mark)
         assert "known" not in seen and say(seen).startswith("merupakan ")
 
 

@@ -13,7 +13,7 @@ from dashboard import runs
 from dashboard.datasets import Shelf
 from dashboard.runs import Entry
 from musicml.data.datasets import SPLITS, Dataset
-from musicml.data.io import load_image, open_stream
+from musicml.data.io import AudioSource, load_image, open_stream
 from musicml.utils import InputError
 
 MEASURED = 500  # files whose length is read, at most
@@ -119,7 +119,7 @@ def measured(key: tuple, _chosen: Chosen) -> tuple[np.ndarray, int]:
 def seconds_of(path: Path) -> float:
     """How long a sound claims to be, by its header alone; 0 where that can't be told."""
     try:
-        with open_stream(path, path.name) as (stream, _, _):
+        with open_stream(AudioSource(path, path.name)) as stream:
             return stream.claimed / stream.sample_rate
     except (InputError, OSError):
         return 0.0

@@ -12,9 +12,8 @@ import streamlit as st
 
 from dashboard import datasets, media, runs
 from dashboard.runs import Entry
-from musicml.data.io import load_audio, load_image, open_stream
+from musicml.data.io import AudioSource, load_audio, load_image, open_stream
 from musicml.experiment import Run
-from musicml.features import is_image_source
 from musicml.utils import make_printable
 
 SHOWN = "asking-shown"  # where a session keeps what it shows
@@ -55,7 +54,8 @@ class Asked:
 
 def is_picture(file: Asked) -> bool:
     """Whether a file is a picture by its content, where a run takes sounds too."""
-    return is_image_source(file.content(), file.name)
+    with AudioSource(file.content(), file.name).open() as opened:
+        return opened.is_picture
 
 
 def playable(file: Asked) -> tuple[bytes, str, bool]:
@@ -67,9 +67,9 @@ def playable(file: Asked) -> tuple[bytes, str, bool]:
         If it can't be read.
     """
     content = file.content()
-    with open_stream(content, file.title) as (_, _, kind):
-        if kind in PLAYED:
-            return content, PLAYED[kind], True
+    with open_stream(AudioSource(content, file.title)) as stream:
+        if stream.kind in PLAYED:
+            return content, PLAYED[stream.kind], True
     played, whole = latest(f"wav {file.key}", lambda: beginning(content, file.title))
     return played, PLAYED["wav"], whole
 

@@ -160,7 +160,7 @@ def needs_keras(path: str, changed: tuple[float, ...]) -> bool:
     asked = predictors.kept(path, changed)
     if asked.serving.model["file"] == "model.skops":
         return False
-    if asked.serving.clip["n_frames"] is not None and is_recurrent_run(asked):
+    if asked.serving.clip.n_frames is not None and is_recurrent_run(asked):
         return False
     maps, shape = asked.model().maps, asked.run.read("layers.json")[0]["output_shape"]
     if maps is None:

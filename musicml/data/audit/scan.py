@@ -23,6 +23,7 @@ from musicml.data.datasets import Dataset, Example
 from musicml.data.io import (
     FULL_SCALE,
     MAX_SECONDS,
+    AudioSource,
     check_completeness,
     check_extension,
     check_truncated,
@@ -132,11 +133,11 @@ def look_at(job: tuple[str, str, str]) -> Look:
 
 def look_at_sound(path: Path, name: str) -> Look:
     """Hear a sound block by block: its landmarks, and what is wrong with it."""
-    with open_stream(path, name) as (stream, file, kind):
+    with open_stream(AudioSource(path, name)) as stream:
         heard = Hearing(stream.sample_rate)
-        n_samples, n_frames, _ = decode_audio(stream, None, MAX_SECONDS, name, heard.take)
+        n_samples, n_frames, _ = decode_audio(stream, None, MAX_SECONDS, heard.take)
         long = n_frames >= compute_max_frames(stream, MAX_SECONDS)
-        lacking = check_completeness(stream, n_frames, MAX_SECONDS, name) or check_truncated(file, kind)
+        lacking = check_completeness(stream, n_frames, MAX_SECONDS) or check_truncated(stream)
         facts = {
             "seconds": round(n_samples / stream.sample_rate, 4),
             "sample_rate": stream.sample_rate,
@@ -145,7 +146,7 @@ def look_at_sound(path: Path, name: str) -> Look:
             "full": round(heard.full / n_samples, 6),
             "cut": bool(lacking) and not long,
             "long": bool(lacking) and long,
-            "warnings": check_extension(name, kind),
+            "warnings": check_extension(name, stream.kind),
         }
     return Look(facts, audio_fingerprint.find(heard.whole()).tobytes())
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         FULL_SCALE,
         MAX_SECONDS,
         SILENT,
+        AudioSource,
         Loudness,
         Sound,
         check_completeness,
@@ -25,27 +26,17 @@ if TYPE_CHECKING:
         pad_audio,
         stream_audio,
     )
-    from musicml.data.io.decoders import (
-        IMAGE_SIGNATURES,
-        SAMPLE_RATES,
-        SIGNATURES,
-        TYPE_OF_PICTURE_SUFFIX,
-        check_extension,
-        check_range,
-        describe_unknown,
-        detect_mpeg_type,
-        get_display_name,
-        match_signatures,
-        open_stream,
-        stream_array,
-    )
+    from musicml.data.io.decoders import open_stream, stream_array
+    from musicml.data.io.file_types import TYPE_OF_PICTURE_SUFFIX, check_extension, describe_unknown, get_display_name
     from musicml.data.io.images import IMAGE_SUFFIXES, MAX_PIXELS, load_image, resize_image
+    from musicml.data.io.stream import SAMPLE_RATES, check_range
 
 __getattr__, __dir__, __all__ = export_lazily(
     __name__,
     {
         "audio": [
             "AUDIO_SUFFIXES",
+            "AudioSource",
             "FULL_SCALE",
             "Loudness",
             "MAX_SECONDS",
@@ -62,20 +53,9 @@ __getattr__, __dir__, __all__ = export_lazily(
             "pad_audio",
             "stream_audio",
         ],
-        "decoders": [
-            "IMAGE_SIGNATURES",
-            "SAMPLE_RATES",
-            "SIGNATURES",
-            "TYPE_OF_PICTURE_SUFFIX",
-            "check_extension",
-            "check_range",
-            "describe_unknown",
-            "detect_mpeg_type",
-            "get_display_name",
-            "match_signatures",
-            "open_stream",
-            "stream_array",
-        ],
+        "decoders": ["open_stream", "stream_array"],
+        "file_types": ["TYPE_OF_PICTURE_SUFFIX", "check_extension", "describe_unknown", "get_display_name"],
         "images": ["IMAGE_SUFFIXES", "MAX_PIXELS", "load_image", "resize_image"],
+        "stream": ["SAMPLE_RATES", "check_range"],
     },
 )

@@ -1,30 +1,31 @@
 """Sound from anywhere, through one gate: bytes or a file in, mono float32 within limits out; and where clips are cut.
 
 Sound is decoded, mixed and resampled block by block up to a limit: a file that claims two gigabytes, or holds ten
-hours, costs no more than one that does not. What a file really is, `musicml.data.io.decoders` finds out.
+hours, costs no more than one that does not. What a file really is, `musicml.data.io.file_types` finds out.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
-from collections.abc import Callable
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
-from musicml.data.io.decoders import (
-    CONVERT,
-    MOST_VALUES,
-    SAMPLE_RATES,
+from musicml.data.io.decoders import open_file, open_stream
+from musicml.data.io.file_types import (
+    TYPE_OF_PICTURE_SUFFIX,
     TYPE_OF_SUFFIX,
-    Stream,
+    FileType,
     check_extension,
-    check_range,
+    detect_type,
     get_display_name,
-    open_stream,
 )
+from musicml.data.io.stream import CONVERT, MOST_VALUES, SAMPLE_RATES, Stream, check_range
 from musicml.utils import InputError, make_printable
 
 SILENT = 1e-4  # -80 dB of full scale
@@ -33,6 +34,57 @@ MAX_SECONDS = 900.0  # of one file; what lies beyond is left out
 LOUDEST = 4.0  # decoded mp3 may exceed 1 a little; beyond 12 dB the samples are not on the scale [-1, 1] at all
 
 AUDIO_SUFFIXES = frozenset(TYPE_OF_SUFFIX)
+
+
+@dataclass(frozen=True)
+class AudioSource:
+    """A sound to read, or a picture of its spectrogram.
+
+    Attributes
+    ----------
+    source : a path, a file's content, or an array
+    name : what to call it in messages; by default its path, or "this upload"
+    sample_rate : int, Hz, of samples given as an array
+    file, type : the open file and what it is, inside `open` only
+    """
+
+    source: str | Path | bytes | np.ndarray
+    name: str = ""
+    sample_rate: int | None = None
+    file: BinaryIO | None = field(default=None, repr=False)
+    type: FileType | None = field(default=None, repr=False)
+
+    def __post_init__(self):
+        object.__setattr__(self, "name", self.name or get_display_name(self.source))
+
+    @property
+    def printable_name(self) -> str:
+        """Its name on one line, as messages have it."""
+        return make_printable(self.name)
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[AudioSource]:
+        """Open the file and find its type, once: inside, another `open` gives the same. An array stays as it is.
+
+        Raises
+        ------
+        InputError
+            If there is no such file, or it can't be opened.
+        """
+        if self.file is not None or isinstance(self.source, np.ndarray):
+            yield self
+            return
+        with open_file(self.source, self.printable_name) as file:
+            yield replace(self, file=file, type=detect_type(file))
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether an open source is a picture by its content; by its name where its content is of no known type."""
+        if self.type is None:
+            return self.source.dtype == np.uint8 and self.source.ndim == 3
+        if self.type.picture or self.type.sound:
+            return self.type.picture is not None
+        return os.path.splitext(self.name)[1].lower() in TYPE_OF_PICTURE_SUFFIX
 
 
 @dataclass(frozen=True)
@@ -99,35 +151,33 @@ def load_audio(
     ((661794,), 30)
     """
     parts: list[np.ndarray] = []
-    heard = stream_audio(source, parts.append, sample_rate, most_seconds, name, given_rate)
+    heard = stream_audio(AudioSource(source, name or "", given_rate), parts.append, sample_rate, most_seconds)
     return Sound(np.concatenate(parts), heard.sample_rate, heard.warnings)
 
 
 def stream_audio(
-    source: str | Path | bytes | np.ndarray,
+    source: AudioSource,
     take: Callable[[np.ndarray], object],
     sample_rate: int | None = None,
     most_seconds: float = MAX_SECONDS,
-    name: str | None = None,
-    given_rate: int | None = None,
 ) -> AudioInfo:
-    """Read a sound file through the gate block by block, for those who need not hold all of it; as `read` otherwise.
+    """Read a sound block by block, without holding all of it; as `load_audio` otherwise.
 
     Parameters
     ----------
     take : called with each block of samples in turn, [shape=(n,)], mono float32 in [-1, 1]
     """
-    name = make_printable(name or get_display_name(source))
     if sample_rate is not None:
         check_range(sample_rate, SAMPLE_RATES, "sample_rate", " Hz", "choose another")
-    with open_stream(source, name, given_rate) as (stream, file, kind):
-        n_samples, heard, warnings = decode_audio(stream, sample_rate, most_seconds, name, take)
-        warnings += check_completeness(stream, heard, most_seconds, name) or check_truncated(file, kind)
-    return AudioInfo(sample_rate or stream.sample_rate, n_samples, (*check_extension(name, kind), *warnings))
+    with open_stream(source) as stream:
+        n_samples, heard, warnings = decode_audio(stream, sample_rate, most_seconds, take)
+        warnings += check_completeness(stream, heard, most_seconds) or check_truncated(stream)
+    named = check_extension(stream.name, stream.kind)
+    return AudioInfo(sample_rate or stream.sample_rate, n_samples, (*named, *warnings))
 
 
 def decode_audio(
-    stream: Stream, sample_rate: int | None, most_seconds: float, name: str, take: Callable[[np.ndarray], object]
+    stream: Stream, sample_rate: int | None, most_seconds: float, take: Callable[[np.ndarray], object]
 ) -> tuple[int, int, list[str]]:
     """Decode, mix, resample and pass on up to `most_seconds`, block by block.
 
@@ -139,7 +189,7 @@ def decode_audio(
     """
     wanted = compute_max_frames(stream, most_seconds)
     resample = make_resampler(stream.sample_rate, sample_rate)
-    n_samples, heard, loudness = 0, 0, Loudness(name)
+    n_samples, heard, loudness = 0, 0, Loudness(stream.name)
     for block in stream.blocks:
         mono = mix_to_mono(block[: wanted - heard])
         loudness.take(mono)
@@ -150,7 +200,7 @@ def decode_audio(
     if not heard:
         raise InputError(
             "{name} must hold sound, and 0 frames of it can be decoded: it is empty or damaged; {convert}.",
-            name=name,
+            name=stream.name,
             convert=CONVERT,
         )
     n_samples += emit_block(resample(np.zeros(0, np.float32), True), take)
@@ -231,7 +281,7 @@ class Loudness:
         return []
 
 
-def check_completeness(stream: Stream, heard: int, most_seconds: float, name: str) -> list[str]:
+def check_completeness(stream: Stream, heard: int, most_seconds: float) -> list[str]:
     """A warning where a part was left out or is missing; InputError where too little of what was claimed is there."""
     rate, missing = stream.sample_rate, stream.claimed - heard
     length, whole = f"{heard / rate:.1f} s", f"{stream.claimed / rate:.1f} s"
@@ -244,15 +294,16 @@ def check_completeness(stream: Stream, heard: int, most_seconds: float, name: st
         raise InputError(
             "{name} must hold the {whole} that its header claims, and holds {length}: it was cut off; "
             "copy or download it again.",
-            name=name,
+            name=stream.name,
             whole=whole,
             length=length,
         )
     return [f"The file is cut off or damaged: {length} of the {whole} that its header claims could be read."]
 
 
-def check_truncated(file: BinaryIO | None, kind: str) -> list[str]:
+def check_truncated(stream: Stream) -> list[str]:
     """A warning where a file without a claimed length was not heard to its end."""
+    file, kind = stream.file, stream.kind
     if file is None:
         return []
     place, size = file.tell(), file.seek(0, io.SEEK_END)

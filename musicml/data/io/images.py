@@ -12,10 +12,11 @@ import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
-from musicml.data.io.decoders import (
+from musicml.data.io.file_types import (
     IMAGE_SIGNATURES,
     OTHERS,
     TYPE_OF_PICTURE_SUFFIX,
@@ -57,12 +58,12 @@ class Picture:
     warnings: tuple[str, ...] = ()
 
 
-def load_image(source: str | Path | bytes | np.ndarray, name: str | None = None) -> Picture:
+def load_image(source: str | Path | bytes | BinaryIO | np.ndarray, name: str | None = None) -> Picture:
     """Read a picture file through the gate.
 
     Parameters
     ----------
-    source : a path, the file's content, or pixels [shape=(height, width, 3)], uint8 RGB
+    source : a path, the file's content, an open file, or pixels [shape=(height, width, 3)], uint8 RGB
     name : what to call the file in messages; by default its path, or "this upload"
 
     Returns
@@ -103,9 +104,14 @@ def check_array(pixels: np.ndarray, name: str) -> None:
     check_size(pixels.shape[1], pixels.shape[0], name)
 
 
-def content_of(source: str | Path | bytes, name: str) -> bytes:
+def content_of(source: str | Path | bytes | BinaryIO, name: str) -> bytes:
     """The file's bytes, if there are some and not too many."""
-    size = len(source) if isinstance(source, bytes) else size_of(Path(source), name)
+    if isinstance(source, bytes):
+        size = len(source)
+    elif isinstance(source, str | Path):
+        size = size_of(Path(source), name)
+    else:
+        size = source.seek(0, io.SEEK_END)
     if not 0 < size <= MOST_BYTES:
         raise InputError(
             "{name} must hold 1 to {most_bytes} bytes, and holds {size}: copy or download it again.",
@@ -114,7 +120,12 @@ def content_of(source: str | Path | bytes, name: str) -> bytes:
             size=size,
         )
     try:
-        return source if isinstance(source, bytes) else Path(source).read_bytes()
+        if isinstance(source, str | Path):
+            return Path(source).read_bytes()
+        if isinstance(source, bytes):
+            return source
+        source.seek(0)
+        return source.read()
     except OSError as error:
         raise InputError(
             "{name} must be a file that can be read, and can't be ({error_strerror}): check who may read it.",

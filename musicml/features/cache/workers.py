@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from musicml.data.datasets import Example
+from musicml.data.io import AudioSource
 from musicml.features import audio_features
 from musicml.utils import InputError
 
@@ -174,7 +175,7 @@ def read_some(jobs: Sequence[tuple[str, str]], settings: Any, least_samples: int
 def read(path: Path | str, name: str, settings: Any, least_samples: int) -> FileResult:
     """What came of one file; a disk that gives trouble is trouble with the file."""
     try:
-        values, warnings = audio_features.compute_features(path, settings, least_samples, name)
+        values, warnings = audio_features.compute_features(AudioSource(path, name), settings, least_samples)
         return FileResult(values, warnings, length=1 if isinstance(settings, audio_features.Pixels) else len(values))
     except InputError as error:
         return FileResult(None, refused=str(error))

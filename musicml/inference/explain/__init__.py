@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from musicml.data.io import load_audio, pad_audio
-from musicml.features import WHITE, Spectrogram, compute_band_centers, compute_log_mel, is_image_source
+from musicml.data.io import pad_audio
+from musicml.features import WHITE, Spectrogram, compute_band_centers, compute_log_mel
 from musicml.inference.explain import class_activation, occlusion, overlay
 from musicml.inference.predictor import ModelInput, Prediction, Predictor
 
@@ -101,19 +101,21 @@ def explain_prediction(
     InputError
         As `Predictor.predict`, or if the run knows no such class.
     """
-    question = predictor.read(source, name, sample_rate)
+    blocks: list[np.ndarray] = []
+    question = predictor.read(source, name, sample_rate, listen=blocks.append)
     (prediction,) = predictor.answer([question])
     k = predictor.index_of(label or prediction.label)
-    if predictor.serving.clip["n_frames"] is None:
+    if predictor.serving.clip.n_frames is None:
         method, maps = class_activation.maps(predictor, question.values[None].astype(np.float32), k)
         return Explanation(
             question.name, predictor.class_names[k], method, question.values, shares(maps[0]), predictor.settings
         )
     settings = predictor.settings
-    y, n_samples = heard(predictor, source, name, sample_rate)
+    y = np.concatenate(blocks) if blocks else None  # a picture of a spectrogram has no sound
+    n_samples = settings.n_columns * settings.hop_length if y is None else len(y)
     method, seen, found = of_sound(predictor, question, prediction, spectra_of(predictor, question, y), k)
-    frame_seconds = predictor.serving.clip["frame_seconds"]
-    if n_samples < max(predictor.serving.clip["least_samples"], settings.n_fft):
+    frame_seconds = predictor.serving.clip.frame_seconds
+    if n_samples < max(predictor.serving.clip.least_samples, settings.n_fft):
         seen, found = once(seen, found, n_samples / settings.hop_length)
     if isinstance(settings, Spectrogram):
         seen = seen * (overlay.DECIBELS / WHITE)
@@ -133,23 +135,12 @@ def explain_prediction(
     )
 
 
-def heard(
-    predictor: Predictor, source: str | Path | bytes | np.ndarray, name: str | None, sample_rate: int | None
-) -> tuple[np.ndarray | None, int]:
-    """The sound of a file, at the run's sample rate, and its length in samples; no sound of a spectrogram's picture."""
-    settings = predictor.settings
-    if isinstance(settings, Spectrogram) and is_image_source(source, name):
-        return None, settings.n_columns * settings.hop_length
-    y = load_audio(source, settings.sample_rate, name=name, given_rate=sample_rate).y
-    return y, len(y)
-
-
 def spectra_of(predictor: Predictor, question: ModelInput, y: np.ndarray | None) -> np.ndarray:
     """What the map lies over and patches are taken out of, [shape=(n_frames, n_mels or n_bins)]."""
     settings = predictor.settings
     if isinstance(settings, Spectrogram):
         return question.values
-    return compute_log_mel(pad_audio(y, max(predictor.serving.clip["least_samples"], settings.n_fft)), settings)
+    return compute_log_mel(pad_audio(y, max(predictor.serving.clip.least_samples, settings.n_fft)), settings)
 
 
 def of_sound(
@@ -161,7 +152,7 @@ def of_sound(
         leaned = np.array(predictor.run.read("layers.json")[k]["leans_on"])
         # a forest says which features, not when: the time comes from how sure each clip is by itself
         clips = [
-            np.outer(np.full(predictor.serving.clip["n_frames"], scores[k]), leaned) for scores in prediction.over_time
+            np.outer(np.full(predictor.serving.clip.n_frames, scores[k]), leaned) for scores in prediction.over_time
         ]
         return LEANED_ON, question.values, laid_out(clips, places, question.values.shape)
     if is_recurrent_run(predictor):

@@ -70,7 +70,7 @@ def heard(serving: Manifest) -> list[str]:
     return [
         f"Decode the sound, take the mean of its channels as float32 in [-1, 1], and resample it to "
         f"{settings.sample_rate} Hz, cut to [-1, 1] again. Do not normalise it.",
-        f"If it has fewer than {max(serving.clip['least_samples'], settings.n_fft)} samples, repeat it from its "
+        f"If it has fewer than {max(serving.clip.least_samples, settings.n_fft)} samples, repeat it from its "
         "beginning until it has.",
     ]
 
@@ -97,9 +97,9 @@ def clips_of(serving: Manifest) -> list[str]:
     """The steps from all frames of a sound to what the model takes."""
     clip = serving.clip
     return [
-        f"Cut the frames into clips of {clip['n_frames']} frames, one every {clip['hop_frames']}, while they are "
+        f"Cut the frames into clips of {clip.n_frames} frames, one every {clip.hop_frames}, while they are "
         "whole; add one that ends with the last frame if more than half a clip would go unheard.",
-        f"Give clips as float32, shape (n, {clip['n_frames']}, {serving.settings.n_bins}); model.tflite takes one at a "
+        f"Give clips as float32, shape (n, {clip.n_frames}, {serving.settings.n_bins}); model.tflite takes one at a "
         "time.",
     ]
 
@@ -115,7 +115,7 @@ def asked(serving: Manifest) -> list[str]:
     """The steps from the model's raw scores to probabilities."""
     low = calibration.SMALLEST
     within = [f"Bring each score s to at least {low:g} and at most 1 - {low:g}."]
-    if serving.clip["n_frames"] is None:
+    if serving.clip.n_frames is None:
         many = within
     elif serving.average == "probability":
         many = ["Take the mean of the clips' raw scores.", *within]

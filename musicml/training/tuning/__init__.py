@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from musicml.utils import export_lazily
 
 if TYPE_CHECKING:
-    from musicml.training.tuning.search import SEARCH_NOTE, SearchResult, Trial, search_options
+    from musicml.training.tuning.search import search_options
+    from musicml.training.tuning.trials import SEARCH_NOTE, SearchResult, Trial
 
 __getattr__, __dir__, __all__ = export_lazily(
     __name__,
     {
-        "search": ["SEARCH_NOTE", "SearchResult", "Trial", "search_options"],
+        "search": ["search_options"],
+        "trials": ["SEARCH_NOTE", "SearchResult", "Trial"],
     },
 )

@@ -1,0 +1,176 @@
+"""File types: what a file is by its content, since a name can be wrong and a header can lie."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from musicml.utils import InputError
+
+# the first bytes of a file, where they stand, and what they tell
+SIGNATURES = [
+    (8, b"WAVE", "wav"),
+    (0, b"fLaC", "flac"),
+    (0, b"OggS", "ogg"),
+    (8, b"AIFF", "aiff"),
+    (8, b"AIFC", "aiff"),
+    (0, b".snd", "au"),
+    (4, b"ftyp", "m4a"),
+    (0, b"\x1aE\xdf\xa3", "webm"),
+    (0, b"0&\xb2u\x8ef\xcf\x11", "wma"),
+]
+# the same for pictures, under Pillow's names for their types
+IMAGE_SIGNATURES = [
+    (0, b"\xff\xd8\xff", "JPEG"),
+    (0, b"\x89PNG\r\n\x1a\n", "PNG"),
+    (0, b"GIF8", "GIF"),
+    (6, b"\0\0\0\0", "BMP"),  # beside "BM", with which words begin as well
+    (8, b"WEBP", "WEBP"),
+]
+# types that many have and nothing here reads
+OTHERS = [
+    (0, b"PK\3\4", "a ZIP archive"),
+    (0, b"%PDF", "a PDF document"),
+    (0, b"II*\0", "a TIFF picture"),
+    (0, b"MM\0*", "a TIFF picture"),
+    (8, b"heic", "a HEIC picture"),
+    (8, b"heix", "a HEIC picture"),
+    (8, b"mif1", "a HEIF picture"),
+    (8, b"avif", "an AVIF picture"),
+]
+TYPE_OF_SUFFIX = {
+    ".wav": "wav",
+    ".mp3": "mp3",
+    ".flac": "flac",
+    ".ogg": "ogg",
+    ".oga": "ogg",
+    ".opus": "ogg",
+    ".aif": "aiff",
+    ".aiff": "aiff",
+    ".au": "au",
+    ".m4a": "m4a",
+    ".aac": "aac",
+    ".webm": "webm",
+    ".wma": "wma",
+}
+TYPE_OF_PICTURE_SUFFIX = {
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".png": "PNG",
+    ".gif": "GIF",
+    ".bmp": "BMP",
+    ".webp": "WEBP",
+}
+
+
+@dataclass(frozen=True)
+class FileType:
+    """What a file's first bytes say.
+
+    Attributes
+    ----------
+    is_empty : whether there are none
+    head : the bytes, behind an ID3 tag where there is one
+    sound : `wav`, `mp3`, ..., None where they are of no sound
+    picture : `JPEG`, `PNG`, ..., None where they are of no picture
+    """
+
+    is_empty: bool
+    head: bytes
+    sound: str | None
+    picture: str | None
+
+    @property
+    def is_readable_sound(self) -> bool:
+        """Whether it is a sound that can be decoded here; some types borrow the mark of one."""
+        return self.sound is not None and not match_signatures(self.head, OTHERS)
+
+
+def detect_type(file: BinaryIO) -> FileType:
+    """Find a file's type by its content; the file is left at its beginning.
+
+    An ID3 tag may stand before mp3, flac or aac, so it is stepped over.
+    """
+    head = file.read(512)
+    is_empty, is_tagged = not head, measure_id3_tag(head) > 0
+    pictures = match_signatures(head, IMAGE_SIGNATURES)
+    if is_tagged:
+        file.seek(measure_id3_tag(head))
+        head = file.read(512)
+    file.seek(0)
+    sounds = match_signatures(head, SIGNATURES)
+    sound = sounds[0] if sounds else detect_mpeg_type(head) or ("mp3" if is_tagged else None)
+    return FileType(is_empty, head, sound, pictures[0] if pictures else None)
+
+
+def measure_id3_tag(head: bytes) -> int:
+    """Return how many bytes the ID3 tag takes that a file begins with (ID3v2.3, 3.1); 0 where it has none."""
+    if head[:3] != b"ID3" or len(head) < 10:
+        return 0
+    a, b, c, d = (byte & 0x7F for byte in head[6:10])
+    return 10 + (a << 21 | b << 14 | c << 7 | d)
+
+
+def match_signatures(head: bytes, signatures: list[tuple[int, bytes, str]]) -> list[str]:
+    """The types whose mark a file's first bytes bear."""
+    return [
+        kind
+        for place, mark, kind in signatures
+        if head[place : place + len(mark)] == mark and (kind != "BMP" or head[:2] == b"BM")
+    ]
+
+
+def detect_mpeg_type(head: bytes) -> str | None:
+    """`mp3` or `aac` by the bits of an MPEG frame header (ISO/IEC 11172-3, 2.4.2.3; ADTS: 13818-7), or None."""
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return None
+    if head[1] & 0xF6 == 0xF0:
+        return "aac"
+    layer, bitrate, rate = head[1] >> 1 & 3, head[2] >> 4, head[2] >> 2 & 3
+    return "mp3" if layer in (1, 2) and bitrate != 15 and rate != 3 else None
+
+
+def describe_unknown(head: bytes) -> str:
+    """What a file of no known type seems to be, in words."""
+    pictures, sounds, others = (
+        match_signatures(head, signatures) for signatures in (IMAGE_SIGNATURES, SIGNATURES, OTHERS)
+    )
+    if others:
+        return f"is {others[0]}"
+    if pictures or sounds:
+        return f"is a {pictures[0]} picture" if pictures else f"is {sounds[0]} sound"
+    if b"<svg" in head:
+        return "is an SVG drawing"
+    if not set(head) & set(b"\0\1\2\3\4\5\6\7\x0e\x0f"):
+        return "looks like text"
+    return f"starts with the bytes {head[:4].hex(' ')}, which no known type does"
+
+
+def check_extension(name: str, kind: str) -> list[str]:
+    """A warning where the name's ending tells another type than the content."""
+    suffix = os.path.splitext(name)[1].lower()
+    if (TYPE_OF_SUFFIX | TYPE_OF_PICTURE_SUFFIX).get(suffix, kind) == kind or kind == "array":
+        return []
+    return [f"The file is named {suffix} but holds {kind}: it was read as {kind}."]
+
+
+def get_display_name(source: str | Path | bytes | np.ndarray) -> str:
+    """What messages call a source that came without a name.
+
+    Raises
+    ------
+    InputError
+        If it is nothing that can be read at all.
+    """
+    if not isinstance(source, str | Path | bytes | np.ndarray):
+        raise InputError(
+            "what is asked about must be a path, bytes or a numpy array, and is {source___name}: convert it.",
+            source___name=type(source).__name__,
+        )
+    return (
+        str(source) if isinstance(source, str | Path) else "this upload" if isinstance(source, bytes) else "the array"
+    )

@@ -1,0 +1,90 @@
+"""The clip that a model hears, in frames: training cuts by it, and serving.json keeps it for whoever predicts.
+
+>>> ClipSpec(n_frames=30, hop_frames=30).compute_starts(110)
+array([ 0, 30, 60, 80])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from musicml.data.io import compute_clip_starts
+from musicml.utils import InputError
+
+AVERAGES = ("probability", "log_probability")
+
+
+@dataclass(frozen=True)
+class ClipSpec:
+    """How a track is cut into clips, and how their scores become the track's.
+
+    A picture, or any example of a fixed size, is one clip: `ClipSpec()`. The order of the fields is that of the keys in
+    serving.json.
+
+    Attributes
+    ----------
+    n_frames : a clip's length; None where an example is one clip
+    hop_frames : frames from the beginning of one clip to that of the next
+    least_samples : a shorter sound is repeated up to this length
+    frame_seconds : from one frame to the next
+    seconds : a clip's length as the experiment has it
+    average : what is averaged over the clips of a track, one of `AVERAGES`
+    """
+
+    n_frames: int | None = None
+    hop_frames: int | None = None
+    least_samples: int = 0
+    frame_seconds: float | None = None
+    seconds: float | None = None
+    average: str = AVERAGES[0]
+
+    def compute_starts(self, n_frames: int) -> np.ndarray:
+        """Compute the frames at which the clips of a track of `n_frames` frames begin, [shape=(n_clips,)], int64."""
+        if self.n_frames is None:
+            return np.zeros(1, dtype=np.int64)
+        return compute_clip_starts(n_frames, self.n_frames, self.hop_frames)
+
+
+def parse_clip_spec(table: Any, has_frames: bool, run_name: str) -> ClipSpec:
+    """Read the table `clips` of a run's serving.json.
+
+    Parameters
+    ----------
+    table : the table as JSON gave it; keys that nothing here knows are passed over
+    has_frames : whether the run's features have frames, which clips are cut out of
+    run_name : the run, for the error
+
+    Raises
+    ------
+    InputError
+        At a value that is missing, or that no training writes.
+    """
+    table = table if isinstance(table, Mapping) else {}
+    average = table.get("average", AVERAGES[0])  # runs from before there was a choice lack the key
+    _check("average", average, average in AVERAGES, "one of 'probability', 'log_probability'", run_name)
+    if not has_frames:
+        return ClipSpec(average=average)
+    for name, least in (("n_frames", 1), ("hop_frames", 1), ("least_samples", 0)):
+        value = table.get(name)
+        _check(name, value, type(value) is int and value >= least, f"a whole number of at least {least}", run_name)
+    for name in ("frame_seconds", "seconds"):
+        value = table.get(name)
+        _check(name, value, type(value) in (int, float) and value > 0, "a number above 0", run_name)
+    names = ("n_frames", "hop_frames", "least_samples", "frame_seconds", "seconds")
+    return ClipSpec(**{name: table[name] for name in names}, average=average)
+
+
+def _check(name: str, value: Any, is_right: bool, rule: str, run_name: str) -> None:
+    """Refuse a value that breaks its rule."""
+    if not is_right:
+        raise InputError(
+            "clips.{name} in serving.json of run {run_name} must be {rule}, and is {value!r}: train the run again.",
+            name=name,
+            run_name=run_name,
+            rule=rule,
+            value=value,
+        )

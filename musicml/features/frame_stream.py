@@ -1,0 +1,88 @@
+"""Frames of a sound that comes in blocks: as they are completed, or collected to its end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from musicml.data.io import pad_audio
+
+if TYPE_CHECKING:
+    from musicml.features.audio_features import LogMel
+
+TOGETHER = 2**18  # samples of a file, at least, that wait to become frames: 12 s at once cost a tenth less than 3 s
+
+
+class FrameStream:
+    """The features of a sound that comes in blocks, frame by frame as soon as their samples are there.
+
+    Together they equal `compute` of the whole sound, to rounding, while only the samples that later frames still need
+    are held.
+
+    Parameters
+    ----------
+    settings : which features
+    least_samples : int, samples; a sound that ends shorter is repeated up to this length, by `rest`
+    """
+
+    def __init__(self, settings: LogMel, least_samples: int = 0):
+        self.settings, self.least = settings, max(least_samples, settings.n_fft)
+        self.n_samples = 0
+        self.held = np.zeros(0, np.float32)
+
+    def take(self, y: np.ndarray) -> np.ndarray:
+        """The frames that the next samples `y` complete, [shape=(n_frames, n_bins)], float32."""
+        self.n_samples += len(y)
+        self.held = np.concatenate([self.held, y])
+        n_frames = 0 if self.n_samples < self.least else self.settings.n_frames(len(self.held))
+        if not n_frames:
+            return np.zeros((0, self.settings.n_bins), np.float32)
+        found = self.settings.compute(self.held)
+        self.held = self.held[n_frames * self.settings.hop_length :]
+        return found
+
+    def rest(self) -> np.ndarray:
+        """The frames of a sound that is shorter than `least_samples` so far, repeated; none of one that is not."""
+        if self.n_samples >= self.least:
+            return np.zeros((0, self.settings.n_bins), np.float32)
+        return self.settings.compute(pad_audio(self.held, self.least))
+
+    def remark(self) -> tuple[str, ...]:
+        """What there is to say of a sound that had to be repeated."""
+        if self.n_samples >= self.least:
+            return ()
+        rate = self.settings.sample_rate
+        return (f"The sound lasts {self.n_samples / rate:.2f} s and was repeated to fill {self.least / rate:.2f} s.",)
+
+
+class FrameCollector:
+    """Collects the frames of a whole sound that comes in blocks, computed of many samples at a time."""
+
+    def __init__(self, settings: LogMel, least_samples: int = 0):
+        self.frames = FrameStream(settings, least_samples)
+        self.n_waiting = 0
+        self.waiting: list[np.ndarray] = []
+        self.parts: list[np.ndarray] = []
+
+    def take(self, y: np.ndarray) -> None:
+        """Take the next samples."""
+        self.waiting.append(y)
+        self.n_waiting += len(y)
+        if self.n_waiting >= TOGETHER:
+            self._compute()
+
+    def _compute(self) -> None:
+        """Compute what the waiting samples complete."""
+        self.parts.append(self.frames.take(np.concatenate(self.waiting)))
+        self.waiting, self.n_waiting = [], 0
+
+    def finished(self) -> np.ndarray:
+        """All frames, [shape=(n_frames, n_bins)], float32, of a short sound repeated; nothing can be taken any more."""
+        if self.waiting:
+            self._compute()
+        return np.concatenate([*self.parts, self.frames.rest()])
+
+    def remarks(self) -> tuple[str, ...]:
+        """What there is to say of a sound that had to be repeated."""
+        return self.frames.remark()
