@@ -142,7 +142,9 @@ def decide_labels(run: Run, voice: PredictionTable) -> np.ndarray:
     if voice.task == "single":
         return metrics.apply_thresholds(voice.scores, voice.task, [])
     if run.facts()["split"].get("folds"):
-        return metrics.apply_thresholds(voice.scores, voice.task, predictions.read_fold_thresholds(run, voice.names))
+        return metrics.apply_thresholds(
+            voice.scores, voice.task, predictions.read_fold_thresholds(run, voice.names.tolist())
+        )
     by_name = dict(zip(predictions.read_class_names(run), run.read("serving.json")["thresholds"], strict=True))
     return metrics.apply_thresholds(voice.scores, voice.task, [by_name[name] for name in voice.class_names])
 
@@ -190,7 +192,7 @@ def group_by_seed(
 
     Of two trainings with one seed the first counts.
     """
-    found = defaultdict(dict)
+    found: defaultdict[tuple[str, str], dict[Any, float]] = defaultdict(dict)
     for fact, made in zip(facts, reports, strict=True):
         if made["main_metric"] == metric and metric in made["metrics"]:
             recipe = json.dumps([fact.get("settings"), fact["data"].get("hash")], sort_keys=True)
