@@ -72,10 +72,11 @@ fuzz: $(DEV) ## read 10,000 damaged sounds and 2,000 damaged pictures
 bench: $(DEV) ## measure; figures go to benchmarks/results (some minutes; leave the machine alone meanwhile)
 	@KERAS_BACKEND=tensorflow .venv/bin/python -m benchmarks $(ARGS)
 
-lint: $(DEV) ## check style (ruff) and who imports whom (import-linter)
+lint: $(DEV) ## check style (ruff), who imports whom (import-linter) and types (mypy)
 	@.venv/bin/ruff check -q --output-format concise .
 	@.venv/bin/ruff format -q --check . || { echo "these lines are not formatted: make format mends them" >&2; exit 1; }
 	@.venv/bin/lint-imports --no-cache >.venv/lint-imports 2>&1 || { cat .venv/lint-imports; exit 1; }
+	@.venv/bin/python -m mypy musicml dashboard >.venv/mypy 2>&1 || { cat .venv/mypy; exit 1; }
 
 format: $(DEV) ## mend what ruff can mend by itself
 	@.venv/bin/ruff check -q --fix .
@@ -88,7 +89,7 @@ lock: ## choose the locked versions anew, after a change of dependencies in setu
 	@$(call locked,dev,--extra dev --constraint requirements/cpu.txt)
 
 clean: ## remove the environments and what tools left behind; data and runs stay
-	@rm -rf .venv .venv-jax .pytest_cache .ruff_cache build dist musicml.egg-info
+	@rm -rf .venv .venv-jax .pytest_cache .ruff_cache .mypy_cache build dist musicml.egg-info
 	@find musicml tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # CPU and GPU TensorFlow lie in the same folder, so a change from one to the other starts from nothing.

@@ -50,7 +50,7 @@ def lines(figure: go.Figure, names: Sequence[str]) -> None:
     )
 
 
-def histogram(edges: Sequence[float], counts: Sequence[int], x: str, y: str) -> go.Figure:
+def histogram(edges: Sequence[float] | np.ndarray, counts: Sequence[int] | np.ndarray, x: str, y: str) -> go.Figure:
     """How many there are between each two edges.
 
     Parameters
@@ -58,30 +58,30 @@ def histogram(edges: Sequence[float], counts: Sequence[int], x: str, y: str) -> 
     edges : [n + 1]
     counts : [n]
     """
-    figure, edges = charts.new(x, y, 280), np.asarray(edges, dtype=float)
+    figure, ends = charts.new(x, y, 280), np.asarray(edges, dtype=float)
     figure.add_bar(
-        x=(edges[:-1] + edges[1:]) / 2,
+        x=(ends[:-1] + ends[1:]) / 2,
         y=list(counts),
-        width=np.diff(edges) * 0.92,
-        customdata=np.stack([edges[:-1], edges[1:]], axis=1),
+        width=np.diff(ends) * 0.92,
+        customdata=np.stack([ends[:-1], ends[1:]], axis=1),
         hovertemplate="%{customdata[0]:.2f} – %{customdata[1]:.2f}: %{y}<extra></extra>",
     )
     figure.update_yaxes(rangemode="tozero")
     return figure
 
 
-def binned(values: Sequence[float], most: int = 30) -> tuple[np.ndarray, np.ndarray]:
+def binned(values: Sequence[float] | np.ndarray, most: int = 30) -> tuple[np.ndarray, np.ndarray]:
     """Counts of values in at most `most` bins of equal width; all in one bin where they are all alike.
 
     Returns
     -------
     edges [shape=(n + 1,)], counts [shape=(n,)]
     """
-    values = np.asarray(values, dtype=float)
-    low, high = float(values.min()), float(values.max())
+    array = np.asarray(values, dtype=float)
+    low, high = float(array.min()), float(array.max())
     if high - low < 1e-3:
-        return np.array([low - 0.5, low + 0.5]), np.array([len(values)])
-    counts, edges = np.histogram(values, bins=min(most, max(5, len(values) // 3)), range=(low, high))
+        return np.array([low - 0.5, low + 0.5]), np.array([len(array)])
+    counts, edges = np.histogram(array, bins=min(most, max(5, len(values) // 3)), range=(low, high))
     return edges, counts
 
 
@@ -160,19 +160,18 @@ def side_by_side(
     figure = charts.new(x, height=130 + (16 + 10 * len(values)) * len(names))
     for place, (run, row) in enumerate(values.items()):
         shift = APART * (place - (len(values) - 1) / 2)
-        kept = [k for k, value in enumerate(row) if value is not None]
-        around = [intervals[run][k] for k in kept]
+        kept = [(k, value, intervals[run][k]) for k, value in enumerate(row) if value is not None]
         figure.add_scatter(
-            x=[row[k] for k in kept],
-            y=[k + shift for k in kept],
-            customdata=[names[k] for k in kept],
+            x=[value for _, value, _ in kept],
+            y=[k + shift for k, _, _ in kept],
+            customdata=[names[k] for k, _, _ in kept],
             mode="markers",
             name=charts.short(run),
             error_x={
                 "type": "data",
                 "symmetric": False,
-                "array": [max(0, pair[1] - row[k]) if pair else 0 for k, pair in zip(kept, around, strict=True)],
-                "arrayminus": [max(0, row[k] - pair[0]) if pair else 0 for k, pair in zip(kept, around, strict=True)],
+                "array": [max(0, pair[1] - value) if pair else 0 for _, value, pair in kept],
+                "arrayminus": [max(0, value - pair[0]) if pair else 0 for _, value, pair in kept],
                 "thickness": 1.2,
                 "width": 2,
             },

@@ -108,10 +108,9 @@ def summarize_draws(
     }
     n_groups = len(set(np.asarray(groups).astype(str)))
     # a plain count where each example stands for itself; and where every draw gives the same, of groups
-    if "accuracy" in limits and (limits["accuracy"] is None or n_groups == len(groups)):
-        limits["accuracy"] = round_interval(
-            compute_wilson_interval(round(float(points["accuracy"]) * n_groups), n_groups)
-        )
+    accuracy = points.get("accuracy")
+    if "accuracy" in limits and accuracy is not None and (limits["accuracy"] is None or n_groups == len(groups)):
+        limits["accuracy"] = round_interval(compute_wilson_interval(round(accuracy * n_groups), n_groups))
     return limits
 
 
@@ -160,4 +159,4 @@ def round_metric(value: float) -> float | None:
 
 def round_interval(ends: tuple[float, float]) -> list[float]:
     """An interval as a report keeps it."""
-    return [round_metric(end) for end in ends]
+    return [round(float(end), 6) for end in ends]

@@ -138,10 +138,13 @@ def augment_clips(
         return np.stack([picture(pixels, augment, rng) for pixels in x]) if augment.varies else x
     if augment.pitch:
         factors = np.exp(rng.uniform(-1, 1, len(x)) * np.log1p(augment.pitch))
-        x = np.stack([resample_clip(clip, *clip.shape, pitch=factor) for clip, factor in zip(x, factors, strict=True)])
+        _, n_frames, n_bins = x.shape
+        x = np.stack([resample_clip(clip, n_frames, n_bins, pitch) for clip, pitch in zip(x, factors, strict=True)])
     if augment.colour or augment.gain or augment.contrast:
         x = mixed_anew(x, augment, rng, (0.0, WHITE) if kind == "spectrogram" else (QUIETEST, np.inf))
     if augment.frequency_masks or augment.time_masks:
+        if fill is None:
+            raise ValueError("fill=None")
         x = masked(np.array(x, dtype=np.float32), augment, rng, fill)
     return x
 

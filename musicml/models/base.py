@@ -39,6 +39,8 @@ def make_standardized_input(spec: ModelSpec) -> tuple[Any, Any]:
     """
     import keras
 
+    if spec.mean is None or spec.variance is None:
+        raise ValueError("mean=None")
     inputs = keras.Input(spec.shape, name="features")
     scale = 1 / np.sqrt(spec.variance.astype(np.float64))
     layer = keras.layers.Rescaling(scale.tolist(), (-spec.mean * scale).tolist(), name="standardised")

@@ -237,9 +237,11 @@ def backbone(options: Options, x: Any) -> list[Any]:
 
     application = getattr(keras.applications, BACKBONES[options.backbone][0])
     # EfficientNet's own preprocessing leaves constants behind that an exported model asks for as inputs
-    extra = {"mobilenet": {"alpha": options.alpha}, "efficientnetv2b0": {"include_preprocessing": False}}.get(
-        options.backbone, {}
-    )
+    extras: dict[str, dict[str, Any]] = {
+        "mobilenet": {"alpha": options.alpha},
+        "efficientnetv2b0": {"include_preprocessing": False},
+    }
+    extra = extras.get(options.backbone, {})
     body = application(include_top=False, weights=None, input_tensor=x, **extra)
     if options.weights == "imagenet":
         # loaded by a backbone of its own: Keras matches the file to the layers by their places, and what draws a clip
@@ -259,7 +261,7 @@ def last_layers(body: Any) -> list[Any]:
     """The last layer at each resolution of a backbone, the finest first."""
     found = {}
     for layer in body.layers:
-        shape = getattr(layer.output, "shape", ())
+        shape: tuple[int, ...] = getattr(layer.output, "shape", ())
         if len(shape) == 4 and layer.__class__.__name__ in ("Activation", "ReLU", "Add", "Conv2D"):
             found[shape[1]] = layer
     return [found[size] for size in sorted(found, reverse=True)]

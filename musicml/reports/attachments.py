@@ -40,9 +40,7 @@ def listed(document: Document) -> Iterator[str]:
 
 def as_csv(table: Table, language: str = "en") -> str:
     """A table for a spreadsheet: figures with a point and all digits, an interval's ends in columns of their own."""
-    with_ends = [
-        any(isinstance(row[k], Estimate) and row[k].interval for row in table.rows) for k in range(len(table.columns))
-    ]
+    with_ends = [any(_has_interval(row[k]) for row in table.rows) for k in range(len(table.columns))]
     words = Words(language)
     heads = [
         [name, *(f"{name}, {words(f'ends.{end}')}" for end in ("low", "high"))] if ends else [name]
@@ -54,6 +52,10 @@ def as_csv(table: Table, language: str = "en") -> str:
     for row in table.rows:
         writer.writerow([value for cell, ends in zip(row, with_ends, strict=True) for value in spread(cell, ends)])
     return text.getvalue()
+
+
+def _has_interval(cell: Cell) -> bool:
+    return isinstance(cell, Estimate) and bool(cell.interval)
 
 
 def spread(cell: Cell, with_ends: bool) -> list[str]:

@@ -101,7 +101,8 @@ def add_heading(key: str, blocks: Sequence[Block], words: Words) -> Iterator[Blo
 
 def write_each(key: str, section: Section, some: Sequence[Told], words: Words) -> Iterator[Block]:
     """A section about one run after another, each under its name where there are several; what is so once, once."""
-    made, known = [], {}
+    made: list[tuple[Told, list[Block]]] = []
+    known: dict[str, str] = {}
     for one in some:
         what = SAME[key](one) if key in SAME else one.name
         told_before = known.setdefault(what, one.name)

@@ -11,7 +11,8 @@ import io
 import logging
 import re
 import warnings
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
 
 from musicml.reports.plot_specs import Bars, Curves, Drawing, Layers, Matrix, Reliability
 from musicml.utils import InputError
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 BLUE, VERMILION, INK, PAPER = "#0072b2", "#d55e00", "#1a1c1e", "#ffffff"
 WIDTH = 6.3  # inches: the text of an A4 page
 LONGEST = 28  # characters of a class name that a drawing has room for
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # which comes with Matplotlib, so that every machine draws the same
     "font.size": 8.5,
     "text.parse_math": False,  # a class may be named $
@@ -101,7 +102,13 @@ def saved(drawing: Drawing, kind: str, transparent: bool) -> bytes:
 
 def drawn(drawing: Drawing) -> Figure:
     """A drawing as Matplotlib's figure."""
-    by_kind = {Curves: curves, Matrix: matrix, Reliability: reliability, Bars: bars, Layers: layers}
+    by_kind: dict[type, Callable[[Any], Figure]] = {
+        Curves: curves,
+        Matrix: matrix,
+        Reliability: reliability,
+        Bars: bars,
+        Layers: layers,
+    }
     return by_kind[type(drawing)](drawing)
 
 
@@ -118,7 +125,7 @@ def cut(name: str) -> str:
     return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
 
 
-def grid(axes: Axes, axis: str) -> None:
+def grid(axes: Axes, axis: Literal["both", "x", "y"]) -> None:
     """Faint lines behind what is drawn."""
     axes.grid(axis=axis, color=INK, alpha=0.15, linewidth=0.5)
     axes.set_axisbelow(True)
@@ -135,8 +142,8 @@ def curves(drawing: Curves) -> Figure:
             look = {"color": VERMILION, "linestyle": "--"} if line.second else {"color": BLUE}
             mark = "o" if len(line.x) < 25 else ""
             axes.plot(line.x, line.y, label=line.name, linewidth=1.4, marker=mark, markersize=2.5, **look)
-        for mark in drawing.marks:
-            axes.axvline(mark, color=INK, linewidth=0.7, linestyle=":")
+        for epoch in drawing.marks:
+            axes.axvline(epoch, color=INK, linewidth=0.7, linestyle=":")
         axes.set_xlabel(drawing.axis)
         axes.set_title(name, fontsize=9)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
@@ -157,8 +164,8 @@ def matrix(drawing: Matrix) -> Figure:
             if count:
                 share = count / sum(counts)
                 left, right, top, bottom = column - 0.5, column + 0.5, row - 0.5, row + 0.5
-                look = {"color": BLUE, "alpha": 0.1 + 0.9 * share, "linewidth": 0}
-                axes.fill([left, right, right, left], [top, top, bottom, bottom], **look)
+                corners = [left, right, right, left], [top, top, bottom, bottom]
+                axes.fill(*corners, color=BLUE, alpha=0.1 + 0.9 * share, linewidth=0)
                 ink = PAPER if share > 0.85 else INK
                 axes.text(column, row, str(count), ha="center", va="center", fontsize=small, color=ink)
     names = [cut(name) for name in drawing.class_names]
@@ -231,7 +238,6 @@ def layers(drawing: Layers) -> Figure:
     axes.set_xlim(0, WIDTH)
     axes.set_ylim(n, 0)
     for row, box in enumerate(drawing.boxes):
-        dashed = {"linestyle": "--", "facecolor": "none"} if box.frozen else {"facecolor": f"{BLUE}1f"}
         shape = FancyBboxPatch(
             (0.3, row + 0.11),
             WIDTH - 0.6,
@@ -240,7 +246,8 @@ def layers(drawing: Layers) -> Figure:
             mutation_aspect=1,
             linewidth=0.8,
             edgecolor=BLUE,
-            **dashed,
+            facecolor="none" if box.frozen else f"{BLUE}1f",
+            linestyle="--" if box.frozen else "-",
         )
         axes.add_patch(shape)
         label = cut(box.name) + (f"  ({box.joins})" if box.joins and len(box.joins) < 40 else "")

@@ -39,11 +39,6 @@ def to_pdf(document: Document) -> bytes:
     InputError
         If Typst or Matplotlib is not installed.
     """
-    return compiled(document, "pdf")
-
-
-def compiled(document: Document, kind: str) -> bytes | list[bytes]:
-    """The document as Typst makes it: `pdf`, or a `png` a page, to look at."""
     try:
         import typst
     except ImportError:
@@ -55,7 +50,7 @@ def compiled(document: Document, kind: str) -> bytes | list[bytes]:
             (Path(folder) / f"{figure.name}.svg").write_bytes(matplotlib_plots.svg(figure.drawing))
         main = Path(folder) / "report.typ"
         main.write_text(markup(document), encoding="utf-8")
-        return typst.compile(str(main), root=folder, format=kind)
+        return typst.compile(str(main), root=folder, format="pdf")
 
 
 def markup(document: Document) -> str:

@@ -128,7 +128,8 @@ class Keep(keras.callbacks.Callback):
         super().__init__()
         self.folder, self.monitor, self.others, self.before = folder, monitor, others, before
         self.sign = -1 if monitor.endswith("accuracy") else 1  # of an accuracy more is better, of a loss less
-        self.best, self.best_epoch = (before["best"], before["best_epoch"]) if before else (np.inf, 0)
+        self.best: float = before["best"] if before else np.inf
+        self.best_epoch: int = before["best_epoch"] if before else 0
 
     @property
     def next_epoch(self) -> int:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
+from typing import Any
 
 EVERY = 10.0  # seconds between lines
 SMALL = 1_000_000  # bytes; what is no larger is there before anybody wonders
@@ -24,7 +25,7 @@ class ByteProgress:
         self.total: int | None = None
         self.done = self.first = 0
         self.since = self.said = time.monotonic()
-        self.bar = None
+        self.bar: Any = None  # tqdm's, once there is one
 
     def __enter__(self) -> ByteProgress:
         return self

@@ -575,7 +575,8 @@ def test_nothing_beyond_its_declared_size_is_written_of_a_member_that_lies(refus
 
 
 def test_a_tar_is_never_read_backwards():
-    stream = tars.Stream(io.BytesIO(bytes(2_000)), is_plain=True, most=2_000, archive="a.tar")
+    file = io.BytesIO(bytes(2_000))
+    stream = tars.Stream(file, plain=file, most=2_000, archive="a.tar")
     stream.seek(1_000)
     with pytest.raises(InputError, match="a.tar must be whole"):
         stream.seek(999)

@@ -106,13 +106,15 @@ def clipped(dataset: Dataset, looks: Looks) -> AuditFinding:
 def uneven(dataset: Dataset, looks: Looks, found: Iterable[str]) -> tuple[str, float, str, float]:
     """The class of which the largest share of the readable files is `found`, the share, and the same of the lowest."""
     readable = set(chosen(dataset, looks, lambda facts: True))
-    of, hit, found = Counter(), Counter(), set(found)
+    of: Counter[str] = Counter()
+    hit: Counter[str] = Counter()
+    found = set(found)
     for example in dataset.examples:
         for name in (name for name, present in example.labels.items() if present and example.id in readable):
             of[name] += 1
             hit[name] += example.id in found
     shares = {name: hit[name] / of[name] for name in dataset.class_names if of[name]}
-    most, least = max(shares, key=shares.get), min(shares, key=shares.get)
+    most, least = max(shares, key=shares.__getitem__), min(shares, key=shares.__getitem__)
     return most, shares[most], least, shares[least]
 
 
@@ -170,7 +172,7 @@ def spread(dataset: Dataset, looks: Looks) -> dict[str, dict[str, float]] | None
     if dataset.kind != "sound" or not facts:
         return None
     quantiles = np.quantile([its["seconds"] for its in facts], list(QUANTILES.values()))
-    counted = {
+    counted: dict[str, dict[str, float]] = {
         name: {str(value): n for value, n in sorted(Counter(its[key] for its in facts).items())}
         for name, key in (("rates", "sample_rate"), ("channels", "channels"))
     }

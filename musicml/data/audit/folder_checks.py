@@ -34,7 +34,9 @@ def home_of(dataset: Dataset) -> Path | None:
 
 def hidden_in(home: Path | None) -> Iterator[str]:
     """Paths below `home` that begin with a dot, as they lie below it: of a folder its files, or itself where empty."""
-    for folder, folders, names in os.walk(home or ""):
+    if home is None:
+        return
+    for folder, folders, names in os.walk(home):
         place = Path(folder).relative_to(home)
         folders.sort()
         inside = any(part.startswith(".") for part in place.parts)

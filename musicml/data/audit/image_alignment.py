@@ -58,9 +58,9 @@ def fit(one: np.ndarray, other: np.ndarray, box: np.ndarray, other_box: np.ndarr
 
 def fit_on(one: np.ndarray, other: np.ndarray, box: np.ndarray, other_box: np.ndarray) -> float:
     """How well the second picture fits where it is laid on the first; as `fit`."""
-    small = [picture.reshape(COARSE, 3, COARSE, 3).mean(axis=(1, 3)) for picture in (one, other)]
+    small, small_other = (picture.reshape(COARSE, 3, COARSE, 3).mean(axis=(1, 3)) for picture in (one, other))
     begins = {Place(), on_each_other(box, other_box)}
-    tried = [tried_at(COARSE, *small, begin) for begin in sorted(begins)]
+    tried = [tried_at(COARSE, small, small_other, begin) for begin in sorted(begins)]
     worth, place = max(tried, key=lambda result: result[0])
     return tried_at(FINE, one, other, place)[0] if worth > WORTH else 0.0
 
@@ -78,7 +78,8 @@ def tried_at(side: int, one: np.ndarray, other: np.ndarray, begin: Place) -> tup
     from scipy.ndimage import gaussian_filter
 
     one, other = one.astype(np.float32), other.astype(np.float32)
-    place = settled(*(gaussian_filter(picture, SMOOTH[side]) for picture in (one, other)), begin, STEPS[side])
+    smooth, smooth_other = (gaussian_filter(picture, SMOOTH[side]) for picture in (one, other))
+    place = settled(smooth, smooth_other, begin, STEPS[side])
     if place is None:
         return 0.0, begin
     keep, away = DETAIL[side]

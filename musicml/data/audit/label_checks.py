@@ -120,7 +120,7 @@ def compute_ceiling(dataset: Dataset, contents: Mapping[str, str]) -> tuple[floa
 
 def classes_of(dataset: Dataset) -> tuple[dict[str, Any], ...]:
     """How many examples each class has on each side, as `Audit.classes`."""
-    counts = {name: Counter() for name in dataset.class_names}
+    counts: dict[str, Counter[str]] = {name: Counter() for name in dataset.class_names}
     for example in dataset.examples:
         for name, present in example.labels.items():
             counts[name][example.split or "none"] += bool(present)

@@ -107,7 +107,9 @@ def look_at_all(fresh: dict[str, Example], kind: str, home: Path, say: Callable[
     """Look at files and keep what they show, a batch at a time: a second try goes on where the first was stopped."""
     jobs = [(kind, str(example.path), example.id) for example in fresh.values()]
     say(f"audit: looking at {len(jobs)} files, once")
-    progress, found, batch = ProgressLog(len(jobs), say), {}, {}
+    progress = ProgressLog(len(jobs), say)
+    found: dict[str, Look] = {}
+    batch: dict[str, Look] = {}
     passing: dict[str, Look] = {}
     with open_parallel_map(len(jobs), POOL_FROM[kind]) as run:
         for key, look in zip(fresh, run(look_at, jobs), strict=True):
@@ -155,7 +157,8 @@ class Hearing:
     """Takes the blocks of a sound: how loud they are, and what of them landmarks are found in."""
 
     def __init__(self, sample_rate: int):
-        self.peak, self.full, self.parts = 0.0, 0, []
+        self.peak, self.full = 0.0, 0
+        self.parts: list[np.ndarray] = []
         self.resample = make_resampler(sample_rate, audio_fingerprint.SAMPLE_RATE)
 
     def take(self, block: np.ndarray) -> None:

@@ -134,7 +134,7 @@ class Dataset:
         rows = [[example.labels.get(name, unknown) for name in self.class_names] for example in self.examples]
         return np.array(rows, dtype=np.float32).reshape(len(rows), len(self.class_names))
 
-    def keep(self, mask: Sequence[bool], excluded: Iterable[Excluded] = ()) -> Dataset:
+    def keep(self, mask: Sequence[bool] | np.ndarray, excluded: Iterable[Excluded] = ()) -> Dataset:
         """The same data set with only the examples where `mask` is true; the reasons for the others are added."""
         examples = tuple(example for example, kept in zip(self.examples, mask, strict=True) if kept)
         vggish = None if self.vggish is None else self.vggish[np.asarray(mask, dtype=bool)]

@@ -101,7 +101,7 @@ def notes_on(root: Path, sides: dict[str, str], repairs: list[Repair]) -> list[s
         f"tracks whose artist the index writes in a second way: {n['artist_spelling']}": n["artist_spelling"],
         lacking(root): lacking(root),
     }
-    return [note for note, holds in notes.items() if holds]
+    return [note for note, holds in notes.items() if note and holds]
 
 
 def faults_of(hidden: list[Path]) -> list[str]:

@@ -149,7 +149,7 @@ def published(train: Side, test: Side, root: Path) -> Taken:
     """Every row an example with the label that it has, whatever others say; what is in no row is not there."""
     learnt = {row.written for row in train.rows}
     strange = [row for row in test.rows if row.written not in learnt]
-    examples = []
+    examples: list[Example] = []
     for side in (train, test):
         for path, rows in side.by_file().items():
             examples += as_written(path, [row for row in rows if row.written in learnt], side.split, root)

@@ -53,11 +53,13 @@ def compare(
     path = archives / HASHES
     known = read(path)
     key = f"{origin.host} {origin.ref} {version or 'newest'}"
-    before = known.get(key) if isinstance(known.get(key), dict) else {}
+    before = known.get(key)
+    if not isinstance(before, dict):
+        before = {}
     if before.get("sha256") == sha256:
         return
     if before and version is not None:
-        raise messages.changed(wanted, before.get("date"), str(before.get("sha256"))[:12], path)
+        raise messages.changed(wanted, str(before.get("date")), str(before.get("sha256"))[:12], path)
     if before:
         say(f"{wanted.name} is another archive than on {before.get('date')}: {origin.host} has a newer version, likely")
     write_json(path, known | {key: {"sha256": sha256, "bytes": n_bytes, "date": today()}})

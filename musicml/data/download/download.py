@@ -158,12 +158,12 @@ def download_archive(
 
     origin = SOURCES[wanted.name]
     try:
-        archive = verify.archive_of(origin, folder.parent / ARCHIVES, wanted, say)
-        archives.room_for(folder.parent, archive.contents.n_bytes)
+        archive, contents = verify.archive_of(origin, folder.parent / ARCHIVES, wanted, say)
+        archives.room_for(folder.parent, contents.n_bytes)
         facts = checksums.source(origin, archive.version, archive.sha256, archive.n_bytes)
         facts |= {"licence": archive.licence} if archive.licence else {}
         try:
-            by_hand.unpack(archive.path, archive.contents, temporary, origin.name, say)
+            by_hand.unpack(archive.path, contents, temporary, origin.name, say)
             install.settle(temporary, folder, facts, archive.path, say)
         except InputError as error:
             if getattr(error.__cause__, "errno", None) is None:  # for trouble of the disk it is not to blame

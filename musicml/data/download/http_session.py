@@ -6,6 +6,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -39,7 +40,7 @@ class Patient(HTTPAdapter):
         if request.method == "GET":
             request.headers.update(self.more)
 
-    def send(self, request: requests.PreparedRequest, *rest: object, **settings: object) -> requests.Response:
+    def send(self, request: requests.PreparedRequest, *rest: Any, **settings: Any) -> requests.Response:
         """As requests does, but never without a limit of time."""
         settings["timeout"] = settings.get("timeout") or self.limits
         return super().send(request, *rest, **settings)

@@ -23,7 +23,8 @@ from musicml.data.download.sources import Source
 ACCOUNT = "https://www.kaggle.com/settings"  # where a person makes a token
 ASIDE = 15.0  # seconds to wait for an answer that can be done without
 
-Room, Say = Callable[[int, int], None], Callable[[str], None]
+Room = Callable[[int, int], None]
+Say = Callable[[str], None]
 
 
 class Unwilling(Exception):

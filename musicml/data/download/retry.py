@@ -50,8 +50,9 @@ class Tries:
         self.came |= have > self.best
         self.best = max(self.best, have)
         pause = min(PAUSE * 2**self.fruitless, LONGEST_PAUSE)
-        if status_of(trouble) >= 400:
-            pause = self.after(trouble.response, pause)
+        answer = trouble.response if isinstance(trouble, requests.RequestException) else None
+        if answer is not None and answer.status_code >= 400:
+            pause = self.after(answer, pause)
         elif not self.came and is_one_of(trouble, UNREACHABLE):
             raise messages.offline(self.wanted)
         elif self.fruitless >= SILENCES and is_one_of(trouble, TIMEOUTS):

@@ -26,7 +26,6 @@ class Archive:
     licence : as its host names it; empty where nobody said it
     md5 : in hex, as its host gives it; None where it gives none
     sha256 : in hex; empty as long as it was not verified
-    contents : what is in it; None as long as nobody looked
     """
 
     path: Path
@@ -34,7 +33,6 @@ class Archive:
     licence: str = ""
     md5: str | None = None
     sha256: str = ""
-    contents: archives.Contents | None = None
 
     @property
     def n_bytes(self) -> int:
@@ -58,8 +56,10 @@ class Archive:
             path.unlink(missing_ok=True)
 
 
-def archive_of(origin: Source, folder: Path, wanted: Wanted, say: Callable[[str], None]) -> Archive:
-    """The archive of `origin` in `folder`, verified: the one that came whole before, or a new one.
+def archive_of(
+    origin: Source, folder: Path, wanted: Wanted, say: Callable[[str], None]
+) -> tuple[Archive, archives.Contents]:
+    """The archive of `origin` in `folder`, verified, the one that came whole before or a new one; and what is in it.
 
     Raises
     ------
@@ -74,13 +74,13 @@ def archive_of(origin: Source, folder: Path, wanted: Wanted, say: Callable[[str]
         say(f"{origin.name}: fetching from {origin.host}")
         archive = fetched(origin, path, wanted, say)
     try:
-        archive = replace(archive, contents=archives.inspect(path))
+        contents = archives.inspect(path)
         checksums.compare(origin, archive.version, archive.sha256, archive.n_bytes, folder, wanted, say)
     except InputError as error:
         if getattr(error.__cause__, "errno", None) is None:  # else the disk is to blame
             archive.discard()
         raise
-    return archive.keep()
+    return archive.keep(), contents
 
 
 def kept(path: Path, origin: Source) -> Archive | None:

@@ -75,10 +75,11 @@ def draw(drawing: Drawing, rng: np.random.Generator) -> Image.Image:
 def colours(drawing: Drawing, rng: np.random.Generator) -> list[tuple[int, int, int]]:
     """Body, trim and dark as RGB, each a little off the class's own."""
     mixed = []
-    for hue, saturation, value in (drawing.body, drawing.trim, (30, 0.3, 0.12)):
+    for hue, saturation, value in (drawing.body, drawing.trim, (30.0, 0.3, 0.12)):
         hue = (hue + rng.normal(0, HUE_DEGREES)) % 360 / 360
         saturation, value = np.clip([saturation * rng.uniform(0.7, 1.2), value * rng.uniform(0.75, 1.15)], 0, 1)
-        mixed.append(tuple(int(255 * part) for part in colorsys.hsv_to_rgb(hue, saturation, value)))
+        red, green, blue = (int(255 * part) for part in colorsys.hsv_to_rgb(hue, saturation, value))
+        mixed.append((red, green, blue))
     return mixed
 
 
@@ -108,8 +109,8 @@ def finish(y: np.ndarray, mask: np.ndarray, texture: str, turn: np.ndarray, rng:
     light = 1.0 + rng.uniform(-0.25, 0.25) * across + rng.uniform(-0.25, 0.25) * down
     y = np.clip(y * light[..., None] * rng.uniform(0.8, 1.15), 0, 255).astype(np.uint8)
     small = np.asarray(Image.fromarray(y).reduce(2), np.float32)
-    small = small + rng.normal(0, NOISE * rng.uniform(0.3, 1.5), small.shape)
-    return Image.fromarray(np.clip(small, 0, 255).astype(np.uint8))
+    noise = rng.normal(0, NOISE * rng.uniform(0.3, 1.5), small.shape)
+    return Image.fromarray(np.clip(small + noise, 0, 255).astype(np.uint8))
 
 
 def pattern(texture: str, u: np.ndarray, v: np.ndarray, rng: np.random.Generator) -> np.ndarray:

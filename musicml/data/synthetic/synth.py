@@ -46,6 +46,7 @@ def tone(levels: np.ndarray, frequency: float | np.ndarray, n_samples: int, samp
     spectrum = np.zeros(TABLE // 2 + 1, np.complex64)
     spectrum[1 : len(levels) + 1] = -1j * levels
     period = scipy.fft.irfft(spectrum, TABLE)
+    phase: np.ndarray
     if np.ndim(frequency):
         phase = np.cumsum(frequency) * (TABLE / sample_rate)
     else:
@@ -145,7 +146,12 @@ def colour(rng: np.random.Generator, strength: float, waves: int = 5) -> np.ndar
 
 
 def record(
-    y: np.ndarray, sample_rate: int, tint: Sequence[float], wet: float, decay: float, rng: np.random.Generator
+    y: np.ndarray,
+    sample_rate: int,
+    tint: Sequence[float] | np.ndarray,
+    wet: float,
+    decay: float,
+    rng: np.random.Generator,
 ) -> np.ndarray:
     """`y` heard through a microphone of the tone `tint`, in a room whose echo has the level `wet` and lasts `decay`."""
     echo = room(wet, decay, sample_rate, rng)

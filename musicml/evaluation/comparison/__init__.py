@@ -141,7 +141,8 @@ def decide_labels(run: Run, voice: PredictionTable) -> np.ndarray:
     if voice.task == "single":
         return metrics.apply_thresholds(voice.scores, voice.task, [])
     if run.info.split.folds:
-        return metrics.apply_thresholds(voice.scores, voice.task, predictions.read_fold_thresholds(run, voice.names))
+        thresholds = predictions.read_fold_thresholds(run, voice.names.tolist())
+        return metrics.apply_thresholds(voice.scores, voice.task, thresholds)
     by_name = dict(zip(predictions.read_class_names(run), run.read("serving.json")["thresholds"], strict=True))
     return metrics.apply_thresholds(voice.scores, voice.task, [by_name[name] for name in voice.class_names])
 
@@ -186,7 +187,7 @@ def group_by_seed(
 
     Of two trainings with one seed the first counts.
     """
-    found = defaultdict(dict)
+    found: defaultdict[tuple[str, str], dict[int, float]] = defaultdict(dict)
     for info, made in zip(infos, reports, strict=True):
         if made.main_metric == metric and made.main is not None:
             recipe = json.dumps([info.settings, info.data.hash], sort_keys=True)

@@ -175,13 +175,15 @@ def correct_holm(found: Sequence[float | None]) -> list[float | None]:
 
 def describe_pair(pair: PairedComparison, kind: str) -> str:
     """What a pair says, in plain words: who is ahead, by how much, and whether that could be chance."""
-    return describe_metric_difference(pair, kind) if pair.only_a is None else describe_counts(pair, kind)
+    if pair.only_a is None or pair.only_b is None:
+        return describe_metric_difference(pair, kind)
+    return describe_counts(pair, pair.only_a - pair.only_b, kind)
 
 
-def describe_counts(pair: PairedComparison, kind: str) -> str:
-    """Of one class each: on how many more examples one of them is right."""
-    ahead, behind = (pair.a, pair.b) if pair.only_a >= pair.only_b else (pair.b, pair.a)
-    by = abs(pair.only_a - pair.only_b)
+def describe_counts(pair: PairedComparison, lead: int, kind: str) -> str:
+    """Of one class each: on how many more examples one of them is right; `lead` is by how many `pair.a` is ahead."""
+    ahead, behind = (pair.a, pair.b) if lead >= 0 else (pair.b, pair.a)
+    by = abs(lead)
     if by == 0:
         return (
             f"{pair.a} and {pair.b} were right on equally many of {pair.n} {kind}: nothing here tells which is better."

@@ -104,13 +104,13 @@ def get_features(
     """
     check_settings_fit(dataset, settings)
     if isinstance(settings, audio_features.VGGish):
-        n = len(dataset.examples)
+        n, vggish = len(dataset.examples), _get_vggish(dataset)
         return dataset, Features(
-            dataset.vggish,
+            vggish,
             np.arange(n),
             np.ones(n, dtype=int),
             False,
-            hashlib.blake2b(dataset.vggish.tobytes(), digest_size=12).hexdigest(),
+            hashlib.blake2b(vggish.tobytes(), digest_size=12).hexdigest(),
             {},
         )
     key = compute_cache_key(dataset, settings, least_samples, Path(root))
@@ -128,12 +128,7 @@ def get_features(
 def check_settings_fit(dataset: Dataset, settings: Any) -> None:
     """Refuse features that can't be had from this data set."""
     if isinstance(settings, audio_features.VGGish):
-        if dataset.vggish is None:
-            raise InputError(
-                "VGGish features must come with the data set, and {dataset_name} brings none: take an experiment "
-                "with log_mel, or OpenMIC's release.",
-                dataset_name=dataset.name,
-            )
+        _get_vggish(dataset)
         return
     if isinstance(settings, audio_features.Spectrogram):  # of sounds it is drawn, of pictures it is taken
         return
@@ -146,6 +141,17 @@ def check_settings_fit(dataset: Dataset, settings: Any) -> None:
             dataset_name=dataset.name,
             dataset_kind=dataset.kind,
         )
+
+
+def _get_vggish(dataset: Dataset) -> np.ndarray:
+    """Return the VGGish features that come with a data set; refuse one that brings none."""
+    if dataset.vggish is None:
+        raise InputError(
+            "VGGish features must come with the data set, and {dataset_name} brings none: take an experiment "
+            "with log_mel, or OpenMIC's release.",
+            dataset_name=dataset.name,
+        )
+    return dataset.vggish
 
 
 def open_features(dataset: Dataset, settings: Any, home: Path, key: str) -> tuple[Dataset, Features]:

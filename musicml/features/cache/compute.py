@@ -55,7 +55,9 @@ def write(
     """Write the features of every file one after another; how many frames each has, what was left out, warnings."""
     from tqdm import tqdm
 
-    lengths, excluded, warnings = array("q"), [], {}
+    lengths = array("q")
+    excluded: list[list[str]] = []
+    warnings: dict[str, list[str]] = {}
     found = workers.read_all(dataset.examples, settings, least_samples, work, processes)
     # a bar where standard error is a terminal, and there is something to wait for
     hidden, n = is_progress_disabled(), len(dataset.examples)

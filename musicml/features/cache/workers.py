@@ -12,7 +12,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -69,7 +69,7 @@ class Part:
     def __init__(self, source: BinaryIO, left: int):
         self.source, self.left = source, left
 
-    def read(self, size: int) -> bytes:
+    def read(self, size: int = COPIED, /) -> bytes:
         """At most `size` bytes; none at the end of the part."""
         found = self.source.read(min(size, self.left))
         self.left -= len(found)
@@ -78,7 +78,7 @@ class Part:
 
 def read_all(
     examples: Sequence[Example], settings: Any, least_samples: int, folder: Path, processes: int | None = None
-) -> Iterator[FileResult]:
+) -> Generator[FileResult]:
     """What came of each file, in order; those that are read and not yet asked for are few.
 
     Parameters

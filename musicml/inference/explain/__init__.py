@@ -138,7 +138,7 @@ def explain_prediction(
 def spectra_of(predictor: Predictor, question: ModelInput, y: np.ndarray | None) -> np.ndarray:
     """What the map lies over and patches are taken out of, [shape=(n_frames, n_mels or n_bins)]."""
     settings = predictor.settings
-    if isinstance(settings, Spectrogram):
+    if isinstance(settings, Spectrogram) or y is None:
         return question.values
     return compute_log_mel(pad_audio(y, max(predictor.serving.clip.least_samples, settings.n_fft)), settings)
 

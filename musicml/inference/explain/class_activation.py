@@ -146,7 +146,7 @@ def stages_of(model: Any, until: Any) -> list[Any]:
     size = model.input_shape[1]
     coarsest = None
     for layer in model.layers:
-        shape = getattr(layer.output, "shape", ())
+        shape: tuple[int, ...] = getattr(layer.output, "shape", ())
         if (
             len(shape) != 4
             or layer.__class__.__name__ not in ("Activation", "ReLU", "Add", "Conv2D")

@@ -73,8 +73,7 @@ def halfway(n: int, parts: int) -> list[slice]:
 
     So every place lies in two: one that lay in a single patch would have a less steady mean, and win too often.
     """
-    edges = np.linspace(0, n, 2 * parts + 1).round().astype(int)
-    edges = [0, *edges, n]
+    edges = [0, *np.linspace(0, n, 2 * parts + 1).round().astype(int), n]
     return [slice(begin, end) for begin, end in zip(edges, edges[2:], strict=False) if begin < end]
 
 

@@ -44,7 +44,7 @@ def labelled(explanation: Explanation) -> Any:
     page = Image.new("RGB", (width, height + 24), "black")
     page.paste(picture.resize((width, height), Image.Resampling.BILINEAR))
     pen = ImageDraw.Draw(page)
-    if explanation.decided:
+    if explanation.decided and explanation.frame_seconds is not None:
         per_second = width / (len(explanation.map) * explanation.frame_seconds)
         begin, end = (min(width - 1, round(second * per_second)) for second in explanation.decided)
         pen.rectangle((begin, 0, max(begin, end - 1), height - 1), outline=INK)

@@ -79,7 +79,7 @@ class Range:
         from optuna.distributions import FloatDistribution, IntDistribution
 
         if self.whole:
-            return IntDistribution(self.low, self.high, log=self.log, step=self.step or 1)
+            return IntDistribution(int(self.low), int(self.high), log=self.log, step=int(self.step or 1))
         return FloatDistribution(self.low, self.high, log=self.log, step=self.step)
 
     def place(self, value: float) -> float:
@@ -170,7 +170,7 @@ def range_of(key: str, told: Mapping[str, Any], file: str) -> Range:
             log=log,
         )
     if not all(isinstance(value, int) for value in (low, high, step) if value is not None):
-        low, high, step = (value if value is None else float(value) for value in (low, high, step))
+        low, high, step = float(low), float(high), None if step is None else float(step)
     if "step" in told and (step is None or log or not 0 < step <= high - low):
         raise InputError(
             "tune.{key} in {file} must have a step above 0, not wider than the range and without log, and has step = "
@@ -214,7 +214,10 @@ def choice_of(key: str, told: Any, file: str) -> Choice:
 
 def check_values(key: str, one: Choice | Range, experiment: Experiment, file: str) -> None:
     """Refuse what the experiment itself would not take, and what makes the trials' figures differ in kind."""
-    values = [one.value(value) for value in (one.values if isinstance(one, Choice) else (one.low, one.high))]
+    if isinstance(one, Choice):
+        values = [one.value(value) for value in one.values]
+    else:
+        values = [one.value(one.low), one.value(one.high)]
     for value in values:
         if figure_of(with_options(experiment, {key: value})) != figure_of(experiment):
             raise InputError(
@@ -246,8 +249,8 @@ def with_options(experiment: Experiment, options: Mapping[str, Any]) -> Experime
 
 def points(space: Space) -> list[dict[str, Any]] | None:
     """Every combination of a small space, as a search draws them; None of one that is endless or too large."""
-    each = [one.points() for one in space.values()]
-    if None in each or math.prod(map(len, each)) > MOST_POINTS:
+    each = [listed for one in space.values() if (listed := one.points()) is not None]
+    if len(each) < len(space) or math.prod(map(len, each)) > MOST_POINTS:
         return None
     return [dict(zip(space, combination, strict=True)) for combination in itertools.product(*each)]
 

@@ -64,9 +64,9 @@ class SearchResult:
     @property
     def best_first(self) -> list[Trial]:
         """The trials that were trained to their end, the best first, of equals the earlier one."""
-        whole = [trial for trial in self.trials if trial.value is not None and not trial.pruned]
         sign = -1 if is_higher_better(self.figure) else 1
-        return sorted(whole, key=lambda trial: (sign * trial.value, trial.number))
+        whole = [(sign * one.value, one.number, one) for one in self.trials if one.value is not None and not one.pruned]
+        return [trial for _, _, trial in sorted(whole, key=lambda found: found[:2])]
 
     def as_table(self) -> dict[str, Any]:
         """All of it as plain values, with the best trial and what to think of its figure."""

@@ -48,7 +48,8 @@ class Shown:
     """Files as parts of a page, each read once, and how many characters all of them take."""
 
     def __init__(self, kind: str):
-        self.kind, self.characters, self.known = kind, 0, {}
+        self.kind, self.characters = kind, 0
+        self.known: dict[str, Embedded] = {}
 
     def of(self, example: Example | None) -> Embedded:
         """One file."""

@@ -14,7 +14,7 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -121,7 +121,7 @@ def room_for(folder: Path, n_bytes: int) -> None:
         )
 
 
-def members(archive: Path) -> Iterator[Member]:
+def members(archive: Path) -> Generator[Member]:
     """The files and folders of an archive, checked as they come."""
     name = make_printable(str(archive))
     with opened(archive, name) as file:
@@ -133,7 +133,7 @@ def members(archive: Path) -> Iterator[Member]:
 
 
 @contextlib.contextmanager
-def opened(archive: Path, name: str) -> Iterator[BinaryIO]:
+def opened(archive: Path, name: str) -> Iterator[Bounded]:
     """The archive as an open file."""
     try:
         if archive.is_dir():
@@ -174,7 +174,8 @@ def write(archive: Path, root: Path, progress: Callable[[int], None] | None) -> 
 def begin(place: Path, is_folder: bool) -> BinaryIO | None:
     """Make a folder, or a file to be written."""
     if is_folder:
-        return place.mkdir(0o755)
+        place.mkdir(0o755)
+        return None
     # x: never into what is there, a link least of all
     return open(place, "xb", opener=lambda path, flags: os.open(path, flags, 0o644))
 

@@ -7,8 +7,8 @@ import functools
 import gzip
 import lzma
 import tarfile
-from collections.abc import Iterator
-from typing import BinaryIO
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, Protocol
 
 from musicml.data.download.archives import limits
 from musicml.data.download.archives.members import DIFFERENT, Member
@@ -24,6 +24,14 @@ KINDS = {
 }
 
 
+class Readable(Protocol):
+    """What gives its bytes one after another."""
+
+    def read(self, size: int, /) -> bytes:
+        """One to `size` bytes; none at the end."""
+        ...
+
+
 class Stream:
     """A tar as it comes out of its packing: read forwards only, and no further than an honest one goes.
 
@@ -32,10 +40,11 @@ class Stream:
     at : bytes read or stepped over
     header : bytes that may still be read to learn what comes next; tarfile takes a description of any length
     last : what was read last
+    plain : the file itself, which can be stepped over, where nothing is packed
     """
 
-    def __init__(self, file: BinaryIO | Xz, is_plain: bool, most: int, archive: str) -> None:
-        self.file, self.is_plain, self.most, self.archive = file, is_plain, most, archive
+    def __init__(self, file: Readable, plain: BinaryIO | None, most: int, archive: str) -> None:
+        self.file, self.plain, self.most, self.archive = file, plain, most, archive
         self.at, self.header, self.last = 0, limits.HEADER, b""
 
     def tell(self) -> int:
@@ -65,8 +74,8 @@ class Stream:
         """Step forwards to `to`; behind the end there is nothing to be read."""
         if to < self.at:  # where a negative size would lead, round and round
             raise damaged(self.archive)
-        if self.is_plain:
-            self.file.seek(to)
+        if self.plain is not None:
+            self.plain.seek(to)
             self.at = to
         while self.at < to and self.take(min(limits.BLOCK, to - self.at)):
             pass
@@ -98,16 +107,22 @@ class Xz:
                 return data
 
 
-OPENERS = {None: lambda file: file, "gzip": lambda file: gzip.GzipFile(fileobj=file), "bzip2": bz2.BZ2File, "xz": Xz}
+OPENERS: dict[str | None, Callable[[BinaryIO], Readable]] = {
+    None: lambda file: file,
+    "gzip": lambda file: gzip.GzipFile(fileobj=file),
+    "bzip2": bz2.BZ2File,
+    "xz": Xz,
+}
 
 
 def in_tar(file: BinaryIO, head: bytes, most: int, archive: str) -> Iterator[Member]:
     """The members of a tar whose first bytes are `head`, one header after another."""
     packing = next((kind for mark, kind in PACKINGS.items() if head.startswith(mark)), None)
-    stream = Stream(OPENERS[packing](file), packing is None, most, archive)
+    stream = Stream(OPENERS[packing](file), None if packing else file, most, archive)
     with reading(archive):
         try:
-            tar = tarfile.TarFile(fileobj=stream, encoding="utf-8", errors="surrogateescape")
+            # of a file that it reads, tarfile asks less than its stub says
+            tar = tarfile.TarFile(fileobj=stream, encoding="utf-8", errors="surrogateescape")  # type: ignore[arg-type]
         except tarfile.ReadError as error:
             raise no_archive(archive, head, packing) from error
     while info := next_in(tar, stream):
@@ -128,8 +143,8 @@ def next_in(tar: tarfile.TarFile, stream: Stream) -> tarfile.TarInfo | None:
     with reading(stream.archive):
         stream.header = limits.HEADER
         info = tar.next()
-        tar.members.clear()  # it would keep them all
-        tar.pax_headers.clear()
+        tar.members = []  # type: ignore[attr-defined]  # the stub lacks it; tarfile would keep them all
+        tar.pax_headers = {}
         if info and info.size < 0:
             raise damaged(stream.archive, info.name)
         return info

@@ -17,15 +17,16 @@ from musicml.utils import make_printable
 
 STARTS = (b"PK\3\4", b"PK\5\6")  # the second begins one without files
 KINDS = {stat.S_IFLNK: "a symbolic link", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device", stat.S_IFIFO: "a pipe"}
+FILE_HEADER = 30  # bytes before a member's data, its name left out
 ENCRYPTED = 0x1  # a bit of a member's flags
 
 
 class Bounded(io.FileIO):
     """A file of which no more is read at once than an honest zip's table takes, since zipfile reads it whole."""
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int | None = -1, /) -> bytes:
         """Up to `size` bytes."""
-        if size > limits.TABLE:
+        if size is not None and size > limits.TABLE:
             raise too_many(make_printable(str(self.name)))
         return super().read(size)
 
@@ -54,7 +55,7 @@ def in_zip(file: Bounded, archive: str) -> Iterator[Member]:
 def check_apart(table: zipfile.ZipFile, archive: str) -> None:
     """Refuse a zip whose members share their data, by which a few bytes become very many."""
     infos = sorted(table.infolist(), key=lambda info: info.header_offset)
-    ends = [info.header_offset + zipfile.sizeFileHeader + info.compress_size for info in infos]
+    ends = [info.header_offset + FILE_HEADER + info.compress_size for info in infos]
     starts = [info.header_offset for info in infos[1:]] + [table.start_dir]
     for info, end, start in zip(infos, ends, starts, strict=False):  # of no files there is still the table's start
         if end > start:
