@@ -164,7 +164,7 @@ def read_entry(path: str, changed: tuple[float, ...]) -> Entry:
         info, report = open_run(path).info, run.report if run.is_whole else None
     except InputError as error:
         return Entry(run, trouble=str(error), sign=sign)
-    slowest = 0.0 if report else max((row.seconds for row in run.history), default=0.0)
+    slowest = 0.0 if report else max((row.seconds for row in run.read_history()), default=0.0)
     return Entry(run, info, report, None, sign, max(QUIET, 3 * slowest))
 
 
@@ -176,7 +176,7 @@ def history(one: Entry) -> list[Epoch]:
 @st.cache_resource(max_entries=200, show_spinner=False)
 def read_history(path: str, changed: tuple[float, ...]) -> list[Epoch]:
     """As `history`."""
-    return Run(Path(path)).history
+    return Run(Path(path)).read_history()
 
 
 def serving_of(one: Entry) -> Manifest:

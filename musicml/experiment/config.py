@@ -33,6 +33,12 @@ class Experiment:
     augment : how training examples are varied
     tune : dotted key → the values that `musicml tune` may try, as the file has them
     published : what it replays, None of an honest one
+
+    Examples
+    --------
+    >>> experiment = musicml.load_experiment("genre_gru")
+    >>> experiment.family, experiment.kind, experiment.data.dataset
+    ('recurrent', 'mfcc', 'gtzan')
     """
 
     name: str

@@ -9,9 +9,12 @@ import dataclasses
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
 
-from musicml.utils import InputError, is_of_type
+from musicml.utils import InputError, is_of_type, make_data_frame
+
+if TYPE_CHECKING:
+    import pandas
 
 MAIN_METRICS = {"single": "accuracy", "multi": "mean_average_precision"}  # task → the metric that ranks its runs
 MAX_SHOWN = 60  # characters of a wrong value in an error
@@ -223,6 +226,12 @@ class Report(Record):
     def main(self) -> float | None:
         """The main metric; None where it is not defined."""
         return self.metrics.get(self.main_metric)
+
+    @property
+    def class_table(self) -> pandas.DataFrame:
+        """A data frame with a row a class: its counts and metrics."""
+        nested = ("wilson", "intervals")
+        return make_data_frame({key: row[key] for key in row if key not in nested} for row in self.per_class)
 
     def get_interval(self, metric: str | None) -> tuple[float, float] | None:
         """Return the 95 % interval of a metric over all classes; None where there is none."""

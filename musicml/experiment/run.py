@@ -18,11 +18,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from musicml.experiment.lookup import find_checkout
 from musicml.experiment.records import Epoch, Report, RunInfo, parse_history, parse_record, parse_run_info
-from musicml.utils import InputError, os_error_to_input_error, read_csv, suggest_names, write_json, write_text
+from musicml.utils import (
+    InputError,
+    make_data_frame,
+    os_error_to_input_error,
+    read_csv,
+    suggest_names,
+    write_json,
+    write_text,
+)
+
+if TYPE_CHECKING:
+    import pandas
 
 FORMAT_VERSION = 1
 FOLDS_FOLDER = "folds"  # in a run of a cross-validation, with a run of each fold in it
@@ -36,6 +47,14 @@ class Run:
     Attributes
     ----------
     path : the folder, `runs/genre_gru-20260301T141205-s0`
+
+    Examples
+    --------
+    >>> run = musicml.load_run("genre_gru")
+    >>> run.is_whole, run.info.data.dataset
+    (True, 'gtzan')
+    >>> len(run.predictions) == run.report.n
+    True
     """
 
     path: Path
@@ -78,8 +97,18 @@ class Run:
         return parse_record(Report, self.read("report.json"), "report.json", self.name)
 
     @property
-    def history(self) -> list[Epoch]:
-        """The rows of history.csv, read from the disk each time; none where there is no such file.
+    def history(self) -> pandas.DataFrame:
+        """A data frame with a row an epoch, as `read_history` reads them."""
+        return make_data_frame({"stage": row.stage, **row.values} for row in self.read_history())
+
+    @property
+    def predictions(self) -> pandas.DataFrame:
+        """A data frame with a row a test example: its group, its true label or labels, and the score of each class."""
+        rows = self.table("predictions.csv")
+        return make_data_frame({name: _to_number(name, cell) for name, cell in row.items()} for row in rows)
+
+    def read_history(self) -> list[Epoch]:
+        """Read history.csv; no rows where there is no such file.
 
         Raises
         ------
@@ -136,6 +165,13 @@ class Run:
         """The rows of the CSV file `name` of this run; none where it is not there."""
         path = self.path / name
         return read_csv(path) if path.is_file() else []
+
+
+def _to_number(column: str, cell: str) -> str | float | None:
+    """Return a score of predictions.csv as a number; other cells stay words."""
+    if not column.startswith("score:"):
+        return cell
+    return float(cell) if cell else None
 
 
 def create_run(root: Path, experiment: str, seed: int, text: str, facts: Mapping[str, Any]) -> Run:

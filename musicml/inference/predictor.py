@@ -1,9 +1,4 @@
-"""Predictor: the one way a run is asked, from the command line, the dashboard, Python, and its own evaluation.
-
->>> predictor = Predictor(open_run("runs/genre_gru-20260301T141205-s0"))  # doctest: +SKIP
->>> predictor.predict("song.mp3").label  # doctest: +SKIP
-'jazz'
-"""
+"""The single entry point for predictions from a trained run, also used to evaluate it."""
 
 from __future__ import annotations
 
@@ -148,6 +143,17 @@ class Predictor:
     ------
     InputError
         If the run's folder lacks what serving needs, or its parts do not fit each other.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> predictor = musicml.Predictor(musicml.load_run("genre_gru"))
+    >>> tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(3 * 22_050) / 22_050)
+    >>> prediction = predictor.predict(tone, sample_rate=22_050)
+    >>> prediction.label in predictor.class_names
+    True
+    >>> prediction.over_time.shape[1] == len(predictor.class_names)
+    True
     """
 
     def __init__(self, run: Run | Path | str, engine: str = "auto"):

@@ -132,7 +132,7 @@ def read(run: Run, place: int = 0) -> Told:
 def history_of(run: Run, troubles: dict[str, str]) -> list[Epoch]:
     """The rows of history.csv; none of a file that is missing or damaged, which `troubles` then says."""
     try:
-        return run.history
+        return run.read_history()
     except (InputError, OSError) as error:
         troubles["history.csv"] = str(error)
         return []

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from musicml.utils.progress import ByteProgress, format_megabytes
     from musicml.utils.schema import define_option, is_of_type, parse_options, to_dict
     from musicml.utils.stats import compute_wilson_interval
+    from musicml.utils.tables import make_data_frame
     from musicml.utils.terminal import (
         choose_backend,
         get_log_prefix,
@@ -56,6 +57,7 @@ __getattr__, __dir__, __all__ = export_lazily(
         "progress": ["ByteProgress", "format_megabytes"],
         "schema": ["define_option", "is_of_type", "parse_options", "to_dict"],
         "stats": ["compute_wilson_interval"],
+        "tables": ["make_data_frame"],
         "terminal": [
             "choose_backend",
             "get_log_prefix",

@@ -20,7 +20,7 @@ class InputError(ValueError):
     template : the message, with a blank such as `{file}` for each of `values`; without values it is taken as it is
     values : what the blanks stand for, formatted as by `str.format`
 
-    >>> str(InputError("{file} must hold sound, and holds {n} bytes.", file="a.wav", n=0))
+    >>> str(musicml.InputError("{file} must hold sound, and holds {n} bytes.", file="a.wav", n=0))
     'a.wav must hold sound, and holds 0 bytes.'
     """
 

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def export_lazily(
-    package: str, exports: Mapping[str, Sequence[str]]
+    package: str, exports: Mapping[str, Sequence[str]], defined: Sequence[str] = ()
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
     """Make the `__getattr__`, `__dir__` and `__all__` of a package that offers names of its modules (PEP 562).
 
@@ -19,6 +19,7 @@ def export_lazily(
     ----------
     package : the package's `__name__`
     exports : module, relative to the package -> the names in it that the package offers
+    defined : names that the package itself defines and offers too
     """
     modules = {name: module for module, names in exports.items() for name in names}
 
@@ -27,4 +28,5 @@ def export_lazily(
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         return getattr(importlib.import_module(f"{package}.{modules[name]}"), name)
 
-    return __getattr__, lambda: sorted(modules), sorted(modules)
+    names = sorted([*modules, *defined])
+    return __getattr__, lambda: names, names

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from musicml.utils import make_data_frame
+
+if TYPE_CHECKING:
+    import pandas
 
 WEIGHTS = ("fault", "caution", "fine")  # makes a figure wrong, makes it doubtful, neither
 
@@ -110,6 +115,15 @@ class Audit:
             for pair in finding.pairs
         }
         return tuple(row[-1] for row in sorted(found.values(), key=lambda row: row[:-1]))
+
+    @property
+    def table(self) -> pandas.DataFrame:
+        """A data frame with a row a finding, the gravest first."""
+        rows = (
+            {"kind": one.kind, "weight": one.weight, "words": one.words, "effect": one.effect, "files": list(one.files)}
+            for one in self.findings
+        )
+        return make_data_frame(rows, ["kind", "weight", "words", "effect", "files"])
 
     def of(self, kind: str) -> tuple[AuditFinding, ...]:
         """The findings of one kind."""

@@ -8,10 +8,14 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musicml.utils import InputError, read_json
+from musicml.utils import InputError, make_data_frame, read_json
+
+if TYPE_CHECKING:
+    import pandas
 
 SPLITS = ("train", "val", "test")
 
@@ -101,6 +105,12 @@ class Dataset:
         faulty tracks), `artist` (who plays)
     vggish : np.ndarray [shape=(n_examples, 10, 128)], uint8, or None: features that the release ships
     same : example id → digest of its content, once files were compared; equal files never stand on two sides
+
+    Examples
+    --------
+    >>> dataset = musicml.load_dataset("gtzan")
+    >>> dataset.task, len(dataset.class_names), dataset.sample
+    ('single', 10, True)
     """
 
     name: str
@@ -127,6 +137,20 @@ class Dataset:
     def groups(self) -> np.ndarray:
         """The group of each example, [shape=(n_examples,)], str."""
         return np.array([example.group for example in self.examples], dtype=object)
+
+    @property
+    def table(self) -> pandas.DataFrame:
+        """A data frame with a row an example; `label` holds every class that is present in it."""
+        rows = (
+            {
+                "example": example.id,
+                "group": example.group,
+                "split": example.split,
+                "label": "|".join(name for name in self.class_names if example.labels.get(name)),
+            }
+            for example in self.examples
+        )
+        return make_data_frame(rows, ["example", "group", "split", "label"])
 
     def targets(self) -> np.ndarray:
         """Which class is present: [shape=(n_examples, n_classes)], float32; 1, 0, or NaN where nobody looked."""

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,10 @@ from musicml.evaluation.comparison.significance import (
 )
 from musicml.evaluation.predictions import PredictionTable
 from musicml.experiment import Report, Run, RunInfo
+from musicml.utils import make_data_frame
+
+if TYPE_CHECKING:
+    import pandas
 
 __all__ = [
     "Comparison",
@@ -68,6 +72,16 @@ class Comparison:
     pairs: tuple[PairedComparison, ...]
     seeds: tuple[Seeds, ...]
     sample: bool
+
+    @property
+    def table(self) -> pandas.DataFrame:
+        """A data frame with a row a run: its name, experiment, seed, main metric and interval."""
+        return make_data_frame(self.figures)
+
+    @property
+    def pair_table(self) -> pandas.DataFrame:
+        """A data frame with a row each two runs: their difference, its interval and the p value of the test."""
+        return make_data_frame(map(asdict, self.pairs))
 
     def as_table(self) -> dict[str, Any]:
         """All of it as plain values."""

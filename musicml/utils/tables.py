@@ -1,0 +1,33 @@
+"""Tables as pandas data frames, for notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from musicml.utils.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas
+
+
+def make_data_frame(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = None) -> pandas.DataFrame:
+    """Make a data frame from rows.
+
+    Parameters
+    ----------
+    rows : a mapping from column to value each
+    columns : the columns in their order; None for those of the rows
+
+    Raises
+    ------
+    InputError
+        If pandas is not installed.
+    """
+    try:
+        import pandas
+    except ImportError as error:
+        raise InputError(
+            'a table needs pandas, and it is not installed: `pip install "musicml[dashboard]"` brings it.'
+        ) from error
+    return pandas.DataFrame(list(rows), columns=columns)
