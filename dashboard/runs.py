@@ -27,18 +27,18 @@ PROTOCOLS = (HONEST, AS_PUBLISHED)
 REPORT = ("n", "main_metric", "metrics", "intervals", "per_class")
 
 
-def runs_root() -> Path:
+def get_runs_root() -> Path:
     """The folder of all runs: MUSICML_RUNS, or `runs` where the dashboard was started."""
     return Path(os.environ.get("MUSICML_RUNS") or "runs")
 
 
-def data_root() -> Path:
+def get_data_root() -> Path:
     """The folder of all data sets: MUSICML_DATA, or `data` where the dashboard was started."""
     return Path(os.environ.get("MUSICML_DATA") or "data")
 
 
 @dataclass(frozen=True)
-class Entry:
+class RunView:
     """One run folder, as far as it can be read.
 
     Attributes
@@ -117,11 +117,11 @@ class Entry:
         return self.data.get("kind") == "sound"
 
 
-def entries() -> list[Entry]:
+def list_runs() -> list[RunView]:
     """Every run folder there is, the newest first, broken ones too."""
-    root = runs_root()
+    root = get_runs_root()
     folders = [path for path in root.iterdir() if is_run(path)] if root.is_dir() else []
-    found = [entry(path) for path in folders]
+    found = [get_run(path) for path in folders]
     return sorted(found, key=lambda one: (str(one.facts.get("started", "")), one.name), reverse=True)
 
 
@@ -130,17 +130,17 @@ def is_run(path: Path) -> bool:
     return (path / "run.json").is_file() or (path / "experiment.toml").is_file()
 
 
-def entry(path: Path) -> Entry:
+def get_run(path: Path) -> RunView:
     """One run folder, read again only where one of its files has changed."""
     signs = list(SIGNS)
     if not (path / "report.json").is_file():  # what trains now may be one of its folds
         signs += [
             f"{FOLDS_FOLDER}/{fold.name}/{sign}" for fold in (path / FOLDS_FOLDER).glob("[0-9]*") for sign in SIGNS
         ]
-    return read_entry(str(path), stamp(path, *signs))
+    return _read_run(str(path), get_stamp(path, *signs))
 
 
-def stamp(path: Path, *names: str) -> tuple[float, ...]:
+def get_stamp(path: Path, *names: str) -> tuple[float, ...]:
     """When files of a folder last changed; 0 for one that is not there."""
     found = []
     for name in names:
@@ -152,16 +152,16 @@ def stamp(path: Path, *names: str) -> tuple[float, ...]:
 
 
 @st.cache_resource(max_entries=1000, show_spinner=False)
-def read_entry(path: str, changed: tuple[float, ...]) -> Entry:
+def _read_run(path: str, changed: tuple[float, ...]) -> RunView:
     """One run folder, as far as it can be read; `changed` is there so that a change is noticed."""
     run, sign = Run(Path(path)), max(changed)
     try:
         facts = fitting(run, open_run(path).facts())
         report = checked(run, run.read("report.json")) if run.is_whole else None
     except InputError as error:
-        return Entry(run, trouble=str(error), sign=sign)
+        return RunView(run, trouble=str(error), sign=sign)
     slowest = 0.0 if report else max((row.get("seconds", 0.0) for row in rows_of(run)), default=0.0)
-    return Entry(run, facts, report, None, sign, max(QUIET, 3 * slowest))
+    return RunView(run, facts, report, None, sign, max(QUIET, 3 * slowest))
 
 
 def fitting(run: Run, facts: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -207,9 +207,9 @@ def is_report(report: Mapping[str, Any]) -> bool:
     )
 
 
-def history(one: Entry) -> list[dict[str, float | str]]:
+def get_history(one: RunView) -> list[dict[str, float | str]]:
     """The rows of history.csv, figures as numbers; a row that is half written is left out."""
-    return read_history(str(one.run.path), stamp(one.run.path, "history.csv"))
+    return read_history(str(one.run.path), get_stamp(one.run.path, "history.csv"))
 
 
 @st.cache_resource(max_entries=200, show_spinner=False)
@@ -229,7 +229,7 @@ def rows_of(run: Run) -> list[dict[str, float | str]]:
     return [row for row in rows if "epoch" in row]
 
 
-def serving_of(one: Entry) -> Manifest:
+def get_manifest(one: RunView) -> Manifest:
     """How a run is asked.
 
     Raises
@@ -237,7 +237,7 @@ def serving_of(one: Entry) -> Manifest:
     InputError
         If what says so is missing or damaged.
     """
-    return read_serving(str(one.run.path), stamp(one.run.path, "serving.json", "labels.json"))
+    return read_serving(str(one.run.path), get_stamp(one.run.path, "serving.json", "labels.json"))
 
 
 @st.cache_resource(max_entries=1000, show_spinner=False)
@@ -246,29 +246,29 @@ def read_serving(path: str, changed: tuple[float, ...]) -> Manifest:
     return read_manifest(Run(Path(path)))
 
 
-def thresholds(one: Entry) -> np.ndarray:
+def get_thresholds(one: RunView) -> np.ndarray:
     """From which score on a run says each class, [shape=(n_classes,)]; as `serving_of`.
 
     Of a cross-validation, each example's own fold's, [shape=(n_examples, n_classes)], in the order of `predictions`.
     """
     if not one.split.get("folds") or one.facts.get("task") == "single":
-        return np.array(serving_of(one).thresholds)
-    return read_folds(str(one.run.path), stamp(one.run.path, "predictions.csv", "split.csv"), one)
+        return np.array(get_manifest(one).thresholds)
+    return read_folds(str(one.run.path), get_stamp(one.run.path, "predictions.csv", "split.csv"), one)
 
 
 @st.cache_resource(max_entries=100, show_spinner=False)
-def read_folds(path: str, changed: tuple[float, ...], _one: Entry) -> np.ndarray:
+def read_folds(path: str, changed: tuple[float, ...], _one: RunView) -> np.ndarray:
     """As `thresholds`, of a cross-validation."""
-    return read_fold_thresholds(Run(Path(path)), predictions(_one).names)
+    return read_fold_thresholds(Run(Path(path)), get_predictions(_one).names)
 
 
-def spoken(found: np.ndarray) -> str:
+def format_thresholds(found: np.ndarray) -> str:
     """A threshold in figures; where folds have each their own, the lowest and the highest."""
     low, high = float(np.min(found)), float(np.max(found))
     return f"{low:.2f}" if low == high else f"{low:.2f}–{high:.2f}"
 
 
-def predictions(one: Entry) -> PredictionTable:
+def get_predictions(one: RunView) -> PredictionTable:
     """The table of test predictions.
 
     Raises
@@ -276,7 +276,7 @@ def predictions(one: Entry) -> PredictionTable:
     InputError
         If it is missing or damaged.
     """
-    return _read_cached_predictions(str(one.run.path), stamp(one.run.path, "predictions.csv", "labels.json"))
+    return _read_cached_predictions(str(one.run.path), get_stamp(one.run.path, "predictions.csv", "labels.json"))
 
 
 @st.cache_resource(max_entries=100, show_spinner=False)
@@ -285,9 +285,9 @@ def _read_cached_predictions(path: str, changed: tuple[float, ...]) -> Predictio
     return read_predictions(Run(Path(path)))
 
 
-def over_time(one: Entry, place: int) -> tuple[np.ndarray, np.ndarray]:
+def get_clip_scores(one: RunView, place: int) -> tuple[np.ndarray, np.ndarray]:
     """When each clip of a test example begins, [shape=(n_clips,)], seconds, and its scores, [(n_clips, n_classes)]."""
-    found = read_clips(str(one.run.path), stamp(one.run.path, "clips.npz"))
+    found = read_clips(str(one.run.path), get_stamp(one.run.path, "clips.npz"))
     return found.get(place, (np.zeros(0), np.zeros((0, 0))))
 
 
@@ -300,7 +300,7 @@ def read_clips(path: str, changed: tuple[float, ...]) -> dict[int, tuple[np.ndar
         return {}
 
 
-def table(one: Entry, name: str) -> list[dict[str, str]]:
+def read_table(one: RunView, name: str) -> list[dict[str, str]]:
     """The rows of a CSV file of a run; none where it is missing or can't be read."""
     try:
         return read_csv(one.run.path / name) if (one.run.path / name).is_file() else []

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from dashboard import charts
 
 
-def dots(rows: Sequence[Mapping[str, Any]], x: str) -> go.Figure:
+def draw_dots(rows: Sequence[Mapping[str, Any]], x: str) -> go.Figure:
     """Figures with intervals, one below the other.
 
     Parameters
@@ -19,14 +19,14 @@ def dots(rows: Sequence[Mapping[str, Any]], x: str) -> go.Figure:
         and a symbol of its own)
     x : the figure's name
     """
-    figure = charts.new(x, height=90 + 30 * len(rows))
+    figure = charts.make_figure(x, height=90 + 30 * len(rows))
     kinds = list(dict.fromkeys(row["kind"] for row in rows))
     for kind in kinds:
         of_kind = [row for row in rows if row["kind"] == kind]
         figure.add_scatter(
             x=[row["value"] for row in of_kind],
             y=[row["name"] for row in of_kind],
-            error_x=whiskers(of_kind),
+            error_x=_make_whiskers(of_kind),
             mode="markers",
             name=kind,
             marker={"size": 11, "symbol": charts.SYMBOLS[kinds.index(kind) % len(charts.SYMBOLS)]},
@@ -37,7 +37,7 @@ def dots(rows: Sequence[Mapping[str, Any]], x: str) -> go.Figure:
     return figure
 
 
-def whiskers(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _make_whiskers(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The intervals around figures, as Plotly takes them."""
     return {
         "type": "data",

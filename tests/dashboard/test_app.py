@@ -63,7 +63,7 @@ def test_every_page_opens_whatever_runs_there_are(state, language, looking_at):
     for page in pages.PAGES:
         app.switch_page(find_page(page)).run()
         pages.sound(app, language)
-        assert app.title[0].value == i18n.read(language, page)["title"]
+        assert app.title[0].value == i18n.read_words(language, page)["title"]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -82,7 +82,7 @@ def test_every_page_opens_with_every_run(state, language, looking_at):
 @pytest.mark.parametrize("page", ["overview", *RESULTS])
 def test_without_runs_a_page_says_what_to_do_first(page, language, looking_at):
     looking_at("none")
-    assert i18n.read(language, "common")["first_steps"] in pages.said(pages.opened(page, language))
+    assert i18n.read_words(language, "common")["first_steps"] in pages.said(pages.opened(page, language))
 
 
 @pytest.mark.parametrize("damage", sorted(made_runs.DAMAGES))
@@ -92,13 +92,13 @@ def test_a_broken_run_is_told_in_a_sentence_and_hides_no_other(damage, tmp_path,
     broken = made_runs.make(tmp_path, family="cnn", n=40, seed=1, status="broken", damage=damage)
     runs = pages.opened("overview").dataframe[0].value
     assert {good.name, broken.name} <= set(runs["run"])
-    assert i18n.read("en", "common")["status_whole"] in set(runs["status"])
+    assert i18n.read_words("en", "common")["status_whole"] in set(runs["status"])
 
 
 def test_a_run_that_is_still_training_shows_how_far_it_has_come(looking_at):
     (name,) = looking_at("training")
     app = pages.opened("overview")
-    assert layout.plain(name) in pages.said(app)
+    assert layout.escape_markdown(name) in pages.said(app)
     assert "training" in set(app.dataframe[0].value["status"])
 
 
@@ -107,16 +107,16 @@ def test_the_browsers_language_is_the_first_one_shown(locale, looking_at):
     looking_at("none")
     app = AppTest.from_file(str(pages.APP), default_timeout=pages.SECONDS)
     app.context = {"locale": locale}
-    assert app.run().title[0].value == i18n.read("id", "overview")["title"]
+    assert app.run().title[0].value == i18n.read_words("id", "overview")["title"]
 
 
 def test_the_language_chosen_stays_from_page_to_page(looking_at):
     looking_at("one")
     app = pages.opened("overview", "en")
     app.sidebar.button_group(key="lang").set_value("id").run()
-    assert app.title[0].value == i18n.read("id", "overview")["title"]
+    assert app.title[0].value == i18n.read_words("id", "overview")["title"]
     app.switch_page("app_pages/setup.py").run()
-    assert app.title[0].value == i18n.read("id", "setup")["title"]
+    assert app.title[0].value == i18n.read_words("id", "setup")["title"]
 
 
 def test_a_run_named_like_a_path_is_not_opened(looking_at, tmp_path):
@@ -199,7 +199,7 @@ def keys_asked(path):
 
 @pytest.mark.parametrize("page", pages.PAGES)
 def test_a_page_asks_for_words_that_there_are_and_fills_their_blanks(page):
-    own, common = i18n.read("en", page), i18n.read("en", "common")
+    own, common = i18n.read_words("en", page), i18n.read_words("en", "common")
     asked = [HOME / find_page(page), *(HOME / "app_pages" / page).glob("*.py")]
     for key, filled in (found for path in asked for found in keys_asked(path)):
         sentence = own.get(key, common.get(key))
@@ -224,7 +224,7 @@ def test_every_module_but_those_of_the_predict_page_is_kept_from_models():
     ("cell", "shown"), [("=1+1", "'=1+1"), ("-5", "'-5"), (-5, -5), ("rock", "rock"), ("@x", "'@x")]
 )
 def test_a_cell_of_a_csv_is_no_formula(cell, shown):
-    assert layout.harmless(cell) == shown
+    assert layout.escape_csv_formula(cell) == shown
 
 
 @pytest.mark.parametrize(
@@ -237,12 +237,12 @@ def test_a_cell_of_a_csv_is_no_formula(cell, shown):
     ],
 )
 def test_what_markdown_would_take_for_markup_is_shown_as_it_is(words, shown):
-    assert layout.plain(words) == shown
+    assert layout.escape_markdown(words) == shown
 
 
 def test_an_address_names_the_language_and_what_is_chosen_stays(looking_at):
     looking_at("one")
     app = pages.opened("overview", "en", lang="id")
-    assert app.title[0].value == i18n.read("id", "overview")["title"]
+    assert app.title[0].value == i18n.read_words("id", "overview")["title"]
     del app.query_params["lang"]
-    assert app.run().title[0].value == i18n.read("id", "overview")["title"]
+    assert app.run().title[0].value == i18n.read_words("id", "overview")["title"]

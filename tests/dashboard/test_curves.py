@@ -58,7 +58,7 @@ def test_the_loss_comes_first_and_each_pair_counts_once():
     rows = rows_of(
         1, accuracy=[0.5], loss=[1.0], val_accuracy=[0.4], val_loss=[1.2], learning_rate=[0.1], seconds=[3.0]
     )
-    assert curves.metrics_of(rows) == ["loss", "accuracy"] and curves.metrics_of([]) == []
+    assert curves.list_metrics(rows) == ["loss", "accuracy"] and curves.list_metrics([]) == []
 
 
 @pytest.mark.parametrize(
@@ -75,29 +75,29 @@ def test_the_loss_comes_first_and_each_pair_counts_once():
     ],
 )
 def test_what_two_curves_say_together(train, val, said):
-    assert curves.verdict(curve(train, val), "loss") == said
+    assert curves.judge_curves(curve(train, val), "loss") == said
 
 
 def test_of_an_accuracy_more_is_better_and_the_gap_turns_its_sign():
     one = curve([0.5, 0.7, 0.9, 0.99], [0.5, 0.6, 0.5, 0.4])
-    assert curves.own_best(one, "accuracy") == 1 and curves.verdict(one, "accuracy") == "overfitting"
-    assert curves.gaps(one, "accuracy").round(2).tolist() == [0, 0.1, 0.4, 0.59]
+    assert curves.find_own_best(one, "accuracy") == 1 and curves.judge_curves(one, "accuracy") == "overfitting"
+    assert curves.compute_gaps(one, "accuracy").round(2).tolist() == [0, 0.1, 0.4, 0.59]
 
 
 def test_the_best_epoch_is_the_one_told_and_else_the_best_so_far_by_the_monitor():
     rows = rows_of(3, loss=[3, 2, 1], val_loss=[3, 1, 2], val_accuracy=[0.1, 0.2, 0.3])
-    assert curves.best_place(rows, "val_loss") == 1 and curves.best_place(rows, "val_accuracy") == 2
-    assert curves.best_place(rows, "val_accuracy", told=1) == 0
-    assert curves.best_place(rows_of(2, loss=[3, 2]), "val_loss") == 1  # without validation the loss decides
-    assert curves.best_place(rows_of(2, loss=[np.nan, np.inf]), "val_loss") is None
+    assert curves.find_best_epoch(rows, "val_loss") == 1 and curves.find_best_epoch(rows, "val_accuracy") == 2
+    assert curves.find_best_epoch(rows, "val_accuracy", told=1) == 0
+    assert curves.find_best_epoch(rows_of(2, loss=[3, 2]), "val_loss") == 1  # without validation the loss decides
+    assert curves.find_best_epoch(rows_of(2, loss=[np.nan, np.inf]), "val_loss") is None
     twice = [{**row, "stage": stage} for stage in ("head", "all") for row in rows]
     twice[4]["val_loss"] = 0.5
-    assert curves.best_place(twice, "val_loss", told=2) == 4  # epoch 2 of the better stage
+    assert curves.find_best_epoch(twice, "val_loss", told=2) == 4  # epoch 2 of the better stage
 
 
 def test_each_run_has_a_colour_and_a_symbol_and_dashes_tell_training():
     several = [curve([2, 1], [2, 1.5], 1, f"run{k}") for k in range(8)]
-    figure = curves.pairs(several, "epoch", "loss", SAY)
+    figure = curves.draw_pairs(several, "epoch", "loss", SAY)
     solid = [trace for trace in figure.data if trace.line.dash == "solid" and trace.legendgroup]
     assert len({(trace.line.color, trace.marker.symbol) for trace in solid}) == 8
     dashed = [trace for trace in figure.data if trace.line.dash == "dash" and trace.legendgroup]
@@ -109,14 +109,14 @@ def test_each_run_has_a_colour_and_a_symbol_and_dashes_tell_training():
 
 def test_a_second_stage_goes_on_along_the_axis_behind_a_named_line():
     rows = rows_of(3, loss=[3, 2, 1], val_loss=[3, 2, 1])
-    one = curves.curve("run", [*({**row, "stage": "head"} for row in rows), *rows], "loss", None)
-    figure = curves.pairs([one], "epoch", "loss", SAY)
+    one = curves.make_curve("run", [*({**row, "stage": "head"} for row in rows), *rows], "loss", None)
+    figure = curves.draw_pairs([one], "epoch", "loss", SAY)
     assert list(figure.data[0].x) == [1, 2, 3, 4, 5, 6]
     assert figure.layout.shapes[0].x0 == 3.5 and figure.layout.annotations[0].text == "→ all layers"
 
 
 def test_a_name_with_tags_stays_text_in_a_chart():
-    figure = curves.pairs([curve([2, 1], None, 1, "<a href='x'>run</a>")], "epoch", "loss", SAY)
+    figure = curves.draw_pairs([curve([2, 1], None, 1, "<a href='x'>run</a>")], "epoch", "loss", SAY)
     assert all("<a" not in str(trace.name) + str(trace.hovertemplate) for trace in figure.data)
 
 

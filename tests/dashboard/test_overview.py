@@ -33,7 +33,7 @@ def test_a_runs_figure_stands_with_its_interval_as_its_report_says(runs):
 
 def test_sample_figures_are_marked_and_real_ones_are_not(runs):
     made_runs.make(runs, family="gru", n=40, sample=False)
-    note = i18n.read("en", "common")["sample_note"]
+    note = i18n.read_words("en", "common")["sample_note"]
     assert note not in pages.said(pages.opened())
     made_runs.make(runs, family="cnn", n=40)
     assert note in pages.said(pages.opened())
@@ -75,24 +75,24 @@ def test_published_words_are_indonesian_on_an_indonesian_page(runs):
 
 
 def test_a_run_that_begins_or_ends_is_noticed_without_a_reload(runs):
-    assert layout.statuses() == ()
+    assert layout.list_statuses() == ()
     training = made_runs.make(runs, family="gru", status="training")
-    assert layout.statuses() == ((training.name, "training"),)
+    assert layout.list_statuses() == ((training.name, "training"),)
     whole = made_runs.make(runs, family="cnn", n=40)
-    assert dict(layout.statuses()) == {training.name: "training", whole.name: "whole"}
+    assert dict(layout.list_statuses()) == {training.name: "training", whole.name: "whole"}
 
 
 def test_a_run_whose_process_is_over_is_not_said_to_be_training(runs):
     run = made_runs.make(runs, family="gru", status="training")
     run.update()  # by this process, which is there
-    assert layout.statuses() == ((run.name, "training"),)
+    assert layout.list_statuses() == ((run.name, "training"),)
     over = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
     gone = {**package.get_process_info(), "id": int(over.stdout)}
     made_runs.odd(run.path, "run.json", "process", value={**gone, "place": "another machine"})
-    assert layout.statuses() == ((run.name, "training"),)  # as far as can be told from here
+    assert layout.list_statuses() == ((run.name, "training"),)  # as far as can be told from here
     made_runs.odd(run.path, "run.json", "process", value=gone)
-    assert layout.statuses() == ((run.name, "stopped"),)
-    assert i18n.read("en", "overview")["now"] not in pages.said(pages.opened())
+    assert layout.list_statuses() == ((run.name, "stopped"),)
+    assert i18n.read_words("en", "overview")["now"] not in pages.said(pages.opened())
 
 
 @pytest.mark.parametrize("damaged", [None, 7, {"id": None}, {"id": -1}, {"id": "x"}, {"id": 10**30}])
@@ -100,7 +100,7 @@ def test_what_names_no_process_tells_nothing(damaged, runs):
     known = {**package.get_process_info(), **damaged} if isinstance(damaged, dict) else damaged
     run = made_runs.make(runs, family="gru", status="training")
     made_runs.odd(run.path, "run.json", "process", value=known)
-    assert layout.statuses() == ((run.name, "training"),)
+    assert layout.list_statuses() == ((run.name, "training"),)
 
 
 def test_a_process_that_goes_on_says_which_training_it_gave_up(runs):
@@ -108,9 +108,9 @@ def test_a_process_that_goes_on_says_which_training_it_gave_up(runs):
     others = made_runs.make(runs, family="cnn", status="training", seed=1)
     failed.update()
     package.mark_abandoned(runs)
-    assert dict(layout.statuses()) == {failed.name: "stopped", others.name: "training"}
+    assert dict(layout.list_statuses()) == {failed.name: "stopped", others.name: "training"}
     failed.update()  # it is resumed
-    assert dict(layout.statuses())[failed.name] == "training"
+    assert dict(layout.list_statuses())[failed.name] == "training"
 
 
 def test_a_run_as_published_stands_apart_from_the_honest_ones(runs):
@@ -119,14 +119,14 @@ def test_a_run_as_published_stands_apart_from_the_honest_ones(runs):
     made_runs.odd(published.path, "run.json", "protocol", value="as published")
     dots = next(frame.value for frame in pages.opened(dataset="gtzan").dataframe if "who" in frame.value)
     kinds = dots.set_index("who")["origin"]
-    assert kinds[published.name] == i18n.read("en", "overview")["ours_as_published"]
-    assert kinds[honest.name] == i18n.read("en", "overview")["ours_sample"]
+    assert kinds[published.name] == i18n.read_words("en", "overview")["ours_as_published"]
+    assert kinds[honest.name] == i18n.read_words("en", "overview")["ours_sample"]
 
 
 def test_a_downloaded_table_of_sample_figures_says_so(runs, monkeypatch):
-    made, kept = [], layout.as_csv
-    monkeypatch.setattr(layout, "as_csv", lambda rows: made.append(rows) or kept(rows))
+    made, kept = [], layout.format_csv
+    monkeypatch.setattr(layout, "format_csv", lambda rows: made.append(rows) or kept(rows))
     made_runs.make(runs, family="cnn", n=40)
     pages.opened("classes")
-    column = i18n.read("en", "common")["sample_column"]
+    column = i18n.read_words("en", "common")["sample_column"]
     assert made and all(row[column] == "sample data" for rows in made[-2:] for row in rows)

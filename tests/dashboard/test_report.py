@@ -44,11 +44,11 @@ def test_the_report_can_be_in_another_language_than_the_page(runs):
 
 
 def test_what_is_downloaded_is_what_the_command_writes(runs):
-    chosen = [data.entry(made_runs.make(runs, family="cnn", n=40).path)]
-    assert render.file(chosen, "a.html", "en").decode() == render.page(chosen, "en")
-    assert render.file(chosen, "a.pdf", "en").startswith(b"%PDF")
-    assert render.file(chosen, "README.md", "en", card=True).startswith(b"---\n")
-    with zipfile.ZipFile(io.BytesIO(render.archive(chosen, "a.tex", "id"))) as packed:
+    chosen = [data.get_run(made_runs.make(runs, family="cnn", n=40).path)]
+    assert render._render_file(chosen, "a.html", "en").decode() == render._render_page(chosen, "en")
+    assert render._render_file(chosen, "a.pdf", "en").startswith(b"%PDF")
+    assert render._render_file(chosen, "README.md", "en", card=True).startswith(b"---\n")
+    with zipfile.ZipFile(io.BytesIO(render._render_archive(chosen, "a.tex", "id"))) as packed:
         names = packed.namelist()
     assert names[0] == "a.tex" and any(name.startswith("a.tex-files/") and name.endswith(".pdf") for name in names)
 

@@ -10,7 +10,9 @@ from musicml.evaluation import metrics
 from tests.fixtures import fake_runs as made_runs
 from tests.fixtures import pages
 
-TEMPLATES = {key.removeprefix("box_"): words for key, words in i18n.read("en", "run").items() if key.startswith("box_")}
+TEMPLATES = {
+    key.removeprefix("box_"): words for key, words in i18n.read_words("en", "run").items() if key.startswith("box_")
+}
 
 
 @pytest.fixture
@@ -47,7 +49,7 @@ def resnet(tmp_path_factory):
 
 
 def test_a_resnet50_of_180_layers_is_less_than_twenty_boxes_that_hold_them_all(resnet):
-    boxes = diagram.fold(resnet, frozen=True)
+    boxes = diagram.fold_layers(resnet, frozen=True)
     assert len(resnet) > 170 and 10 < len(boxes) < 20
     assert [layer["name"] for box in boxes for layer in box.layers] == [layer["name"] for layer in resnet]
     assert sum(box.parameters for box in boxes) == sum(layer["parameters"] for layer in resnet)
@@ -56,18 +58,18 @@ def test_a_resnet50_of_180_layers_is_less_than_twenty_boxes_that_hold_them_all(r
 
 
 def test_what_a_frozen_backbone_holds_did_not_learn(resnet):
-    frozen, whole = diagram.fold(resnet, frozen=True), diagram.fold(resnet)
+    frozen, whole = diagram.fold_layers(resnet, frozen=True), diagram.fold_layers(resnet)
     assert [box.name for box in frozen if box.learned] == ["hidden", "instrument"]
     assert sum(box.learned for box in whole) == sum(layer["trainable"] for layer in resnet)
-    drawn = diagram.dot(frozen, TEMPLATES, dark=False)
+    drawn = diagram.draw_layers(frozen, TEMPLATES, dark=False)
     assert drawn.count("dashed") == sum(box.frozen and box.parameters > 0 for box in frozen) > 5
 
 
 def test_every_box_is_drawn_once_and_reads_the_one_before(resnet):
-    boxes = diagram.fold(resnet)
-    drawn = diagram.dot(boxes, TEMPLATES, dark=True)
+    boxes = diagram.fold_layers(resnet)
+    drawn = diagram.draw_layers(boxes, TEMPLATES, dark=True)
     assert len(re.findall(r"^n\d+ \[", drawn, re.MULTILINE)) == len(boxes)
-    assert diagram.edges(boxes) == [(place, place + 1) for place in range(len(boxes) - 1)]
+    assert diagram.find_edges(boxes) == [(place, place + 1) for place in range(len(boxes) - 1)]
 
 
 def test_boxes_follow_what_reads_what_and_a_fork_stays_one():
@@ -77,12 +79,12 @@ def test_boxes_follow_what_reads_what_and_a_fork_stays_one():
         {"name": "right", "kind": "Dense", "output_shape": [2], "parameters": 10, "reads": ["in"]},
         {"name": "out", "kind": "Add", "output_shape": [2], "parameters": 0, "reads": ["left", "right", "left"]},
     ]
-    assert diagram.edges(diagram.fold(layers)) == [(0, 1), (0, 2), (1, 3), (2, 3)]
+    assert diagram.find_edges(diagram.fold_layers(layers)) == [(0, 1), (0, 2), (1, 3), (2, 3)]
 
 
 def test_a_hostile_name_stays_text_in_the_drawing():
     layers = [{"name": 'a"] evil [label="b\\', "kind": "Dense", "output_shape": [1], "parameters": 2}]
-    drawn = diagram.dot(diagram.fold(layers), TEMPLATES, dark=False)
+    drawn = diagram.draw_layers(diagram.fold_layers(layers), TEMPLATES, dark=False)
     assert r"a\"] evil [label=\"b\\" in drawn and drawn.count("evil") == 1
 
 
@@ -91,7 +93,7 @@ def test_a_hostile_name_stays_text_in_the_drawing():
     ["none", [], [1], [{"kind": "Dense"}], [{"name": "a", "parameters": "many"}], [{"name": "a", "reads": [1]}]],
 )
 def test_what_is_no_list_of_layers_is_none(found):
-    assert not diagram.are_layers(found)
+    assert not diagram.is_layer_list(found)
 
 
 # the page
@@ -105,7 +107,7 @@ def test_the_headline_is_the_main_figure_with_its_interval(language, runs):
     first, tested = app.metric[:2]
     assert first.value == f"{found['metrics']['accuracy']:.3f}" and f"{low:.3f} – {high:.3f}" in first.delta
     assert tested.value == "60" and str(found["n_groups"]) in tested.delta
-    assert i18n.read(language, "common")["sample_note"] in said(app)
+    assert i18n.read_words(language, "common")["sample_note"] in said(app)
 
 
 def test_calibration_and_files_unlike_training_are_told_in_words(runs):
@@ -153,7 +155,7 @@ def test_results_at_one_half_stand_beside_those_at_the_fitted_thresholds(runs):
 
 def test_on_the_diagonal_what_is_said_is_so():
     rows = [{"n": 4, "said": 0.3, "right": 0.25}, {"n": 1, "said": 0.9, "right": 1.0}]
-    perfect, drawn = reliability.diagram({"with": rows}, "so", "x", "y").data
+    perfect, drawn = reliability.draw_diagram({"with": rows}, "so", "x", "y").data
     assert list(perfect.x) == list(perfect.y) == [0, 1]
     assert list(drawn.x) == [0.3, 0.9] and list(drawn.y) == [0.25, 1.0] and drawn.marker.size[0] > drawn.marker.size[1]
 
@@ -198,7 +200,7 @@ def test_the_model_is_told_in_words_and_layer_by_layer(runs):
     app = part("model")
     total = sum(layer["parameters"] for layer in run.read("layers.json"))
     alt = app.get("graphviz_chart")[0].proto.alt
-    assert diagram.counted(total) in said(app) and "conv5_block2–3" in alt and diagram.counted(total) in alt
+    assert diagram.format_count(total) in said(app) and "conv5_block2–3" in alt and diagram.format_count(total) in alt
     n = len(app.dataframe)
     app.toggle(key="run-layers").set_value(True).run()
     assert len(app.dataframe) == n + 1 and len(app.dataframe[-1].value) == len(run.read("layers.json"))

@@ -43,10 +43,10 @@ print(json.dumps([troubles, [name for name in {heavy} if name in sys.modules]]))
 """
 # a fault that nobody caught, with a word in it that is nobody's business
 FAULT = """
-from dashboard import shell
+from dashboard import layout
 def run_page(page):
     raise RuntimeError("the word is sesame")
-shell.run_page = run_page
+layout.run_page = run_page
 from streamlit.web.cli import main
 main(prog_name="streamlit")
 """

@@ -10,18 +10,18 @@ import streamlit as st
 
 from dashboard import layout
 from dashboard import runs as data
-from dashboard.runs import Entry
+from dashboard.runs import RunView
 from musicml.data import Reference, list_references
 from musicml.evaluation import apply_thresholds, compute_class_intervals
 
 BESIDE = "classes-beside"
 METRICS = ("precision", "recall", "f1", "auc")
 
-say = layout.Saying("classes")
+say = layout.LazyText("classes")
 
 
 @dataclass(frozen=True)
-class Figures:
+class ClassMetrics:
     """The figures of each class of a run, or of a published table.
 
     Attributes
@@ -57,28 +57,28 @@ class Figures:
         return say("note_unsaid" if metric == "precision" else "note_only_positives")
 
 
-def of_run(one: Entry) -> Figures:
+def _get_run_metrics(one: RunView) -> ClassMetrics:
     """The figures of a run."""
     rows = one.report["per_class"]
     if all(row.get("intervals") for row in rows):
         found = [row["intervals"] for row in rows]
     else:  # a run of before intervals were kept
-        stamp = data.stamp(one.run.path, "predictions.csv", "labels.json", "serving.json")
-        found = intervals_of(str(one.run.path), stamp, one)
+        stamp = data.get_stamp(one.run.path, "predictions.csv", "labels.json", "serving.json")
+        found = _compute_intervals(str(one.run.path), stamp, one)
     names = [row["class"] for row in rows]
     task = str(one.facts.get("task", ""))
-    return Figures(one.name, dict(zip(names, rows, strict=True)), dict(zip(names, found, strict=True)), task)
+    return ClassMetrics(one.name, dict(zip(names, rows, strict=True)), dict(zip(names, found, strict=True)), task)
 
 
 @st.cache_data(max_entries=100, show_spinner=False)
-def intervals_of(path: str, changed: tuple[float, ...], _one: Entry) -> list[dict[str, list[float] | None]]:
+def _compute_intervals(path: str, changed: tuple[float, ...], _one: RunView) -> list[dict[str, list[float] | None]]:
     """The intervals of each class, from the run's predictions."""
-    table = data.predictions(_one)
-    said = apply_thresholds(table.scores, table.task, data.thresholds(_one))
+    table = data.get_predictions(_one)
+    said = apply_thresholds(table.scores, table.task, data.get_thresholds(_one))
     return compute_class_intervals(table.scores, table.targets, said, table.groups)
 
 
-def beside(one: Entry, found: Sequence[Entry]) -> tuple[Figures | None, Reference | None]:
+def _select_comparison(one: RunView, found: Sequence[RunView]) -> tuple[ClassMetrics | None, Reference | None]:
     """What the reader wants to see beside it: another run on the same data set, or a published table."""
     dataset = one.data.get("dataset")
     runs = {other.name: other for other in found if other.data.get("dataset") == dataset and other.name != one.name}
@@ -86,23 +86,23 @@ def beside(one: Entry, found: Sequence[Entry]) -> tuple[Figures | None, Referenc
     labels = {
         "": say("beside_nothing"),
         **{name: name for name in runs},
-        **{name: say("beside_reference", system=told(reference)) for name, reference in published.items()},
+        **{name: say("beside_reference", system=_get_system_name(reference)) for name, reference in published.items()},
     }
     if st.session_state.get(BESIDE) not in labels:
         st.session_state.pop(BESIDE, None)
     name = st.selectbox(say("beside"), list(labels), format_func=labels.get, key=BESIDE)
     if name in runs:
-        return of_run(runs[name]), None
+        return _get_run_metrics(runs[name]), None
     if name in published:
-        return Figures(told(published[name]), published[name].per_class, {}), published[name]
+        return ClassMetrics(_get_system_name(published[name]), published[name].per_class, {}), published[name]
     return None, None
 
 
-def told(reference: Reference) -> str:
+def _get_system_name(reference: Reference) -> str:
     """A published system's name."""
-    return layout.translated(reference.system)
+    return layout.translate_message(reference.system)
 
 
-def metrics_of(own: Figures) -> tuple[str, ...]:
+def _list_metrics(own: ClassMetrics) -> tuple[str, ...]:
     """The figures that a class has."""
     return (*METRICS, "average_precision") if own.task == "multi" else METRICS

@@ -10,12 +10,12 @@ import numpy as np
 import streamlit as st
 
 from dashboard import runs
-from dashboard.runs import Entry
+from dashboard.runs import RunView
 from musicml.evaluation import PredictionTable, apply_thresholds
 
 
 @dataclass(frozen=True)
-class Shared:
+class SharedExamples:
     """What several runs answered for the test examples that all of them have.
 
     Attributes
@@ -70,28 +70,28 @@ class Shared:
         return given.sum(axis=2) / np.maximum(1, self.seen.sum(axis=1))
 
 
-def partners(found: Sequence[Entry]) -> list[Entry]:
+def sort_by_shared_examples(found: Sequence[RunView]) -> list[RunView]:
     """The runs in such an order that the first are of the same test examples, as far as any two are."""
-    keys = [(*origin(one), split_of(one)) for one in found]
+    keys = [(*_get_origin(one), _get_split(one)) for one in found]
     first = next((key for key in keys if keys.count(key) > 1), None)
     return [one for one, key in zip(found, keys, strict=True) if key == first] + [
         one for one, key in zip(found, keys, strict=True) if key != first
     ]
 
 
-def origin(one: Entry) -> tuple[str, ...]:
+def _get_origin(one: RunView) -> tuple[str, ...]:
     """What tells one data set from another of the same name; generated data has the real one's file names."""
     source = one.data.get("source") or {}
     made = [source.get(name) for name in ("seed", "scale", "generator")] if one.sample else []
     return tuple(str(part) for part in (one.data.get("dataset"), one.sample, one.data.get("folder"), *made))
 
 
-def split_of(one: Entry) -> str:
+def _get_split(one: RunView) -> str:
     """What tells one split from another."""
     return str(one.split.get("hash"))
 
 
-def differences(chosen: Sequence[Entry]) -> list[str]:
+def list_differences(chosen: Sequence[RunView]) -> list[str]:
     """Why the test examples of runs can differ, as keys: `sets`, `folders`, `origins`, `generated`, `splits`."""
     made = [one.data.get("source") or {} for one in chosen if one.sample]
     asked = {
@@ -99,21 +99,21 @@ def differences(chosen: Sequence[Entry]) -> list[str]:
         "folders": [one.data.get("folder") for one in chosen],
         "origins": [one.sample for one in chosen],
         "generated": [[source.get(name) for name in ("seed", "scale", "generator")] for source in made],
-        "splits": [split_of(one) for one in chosen],
+        "splits": [_get_split(one) for one in chosen],
     }
     found = [key for key, values in asked.items() if len({str(value) for value in values}) > 1]
     # with other data the split is another anyway
     return [key for key in found if key != "splits" or len(found) == 1]
 
 
-def trouble(tables: Sequence[PredictionTable]) -> str | None:
+def find_mismatch(tables: Sequence[PredictionTable]) -> str | None:
     """Why runs can't be compared at all, as a key: `tasks` or `classes`; None where they can."""
     if len({table.task for table in tables}) > 1:
         return "tasks"
     return "classes" if len({frozenset(table.class_names) for table in tables}) > 1 else None
 
 
-def shared(chosen: Sequence[Entry]) -> Shared:
+def get_shared_examples(chosen: Sequence[RunView]) -> SharedExamples:
     """What the runs answered for their common test examples; read anew only where one of them has changed.
 
     Raises
@@ -121,15 +121,15 @@ def shared(chosen: Sequence[Entry]) -> Shared:
     InputError
         If a run's predictions or decisions are missing or damaged.
     """
-    changed = tuple(runs.stamp(one.run.path, "predictions.csv", "serving.json", "run.json") for one in chosen)
-    return read_shared(tuple(str(one.run.path) for one in chosen), changed, list(chosen))
+    changed = tuple(runs.get_stamp(one.run.path, "predictions.csv", "serving.json", "run.json") for one in chosen)
+    return _read_shared_examples(tuple(str(one.run.path) for one in chosen), changed, list(chosen))
 
 
 @st.cache_resource(max_entries=20, show_spinner=False)
-def read_shared(paths: tuple[str, ...], changed: tuple, _chosen: list[Entry]) -> Shared:
+def _read_shared_examples(paths: tuple[str, ...], changed: tuple, _chosen: list[RunView]) -> SharedExamples:
     """As `shared`."""
-    tables = [runs.predictions(one) for one in _chosen]
-    first, same = tables[0], len({origin(one) for one in _chosen}) == 1
+    tables = [runs.get_predictions(one) for one in _chosen]
+    first, same = tables[0], len({_get_origin(one) for one in _chosen}) == 1
     rows = [{name: place for place, name in enumerate(table.names)} for table in tables]
     names = [name for name in first.names if same and all(name in row for row in rows)]
     places = np.array([[row[name] for name in names] for row in rows], dtype=int).reshape(len(tables), len(names))
@@ -140,7 +140,7 @@ def read_shared(paths: tuple[str, ...], changed: tuple, _chosen: list[Entry]) ->
         kept &= ((other == targets[0]) | (np.isnan(other) & np.isnan(targets[0]))).all(axis=1)
     places = places[:, kept]
     parts = list(zip(tables, places, columns, strict=True))
-    return Shared(
+    return SharedExamples(
         first.names[places[0]],
         first.groups[places[0]],
         places,
@@ -150,13 +150,13 @@ def read_shared(paths: tuple[str, ...], changed: tuple, _chosen: list[Entry]) ->
         targets[0][kept],
         np.stack([table.scores[where][:, order] for table, where, order in parts]),
         np.stack(
-            [decided(one, table)[where][:, order] for one, (table, where, order) in zip(_chosen, parts, strict=True)]
+            [_decide(one, table)[where][:, order] for one, (table, where, order) in zip(_chosen, parts, strict=True)]
         ),
         int((~kept).sum()),
     )
 
 
-def decided(one: Entry, table: PredictionTable) -> np.ndarray:
+def _decide(one: RunView, table: PredictionTable) -> np.ndarray:
     """What a run decides, [shape=(n, n_classes)], bool: the likeliest class, or what reaches its thresholds.
 
     Raises
@@ -166,4 +166,4 @@ def decided(one: Entry, table: PredictionTable) -> np.ndarray:
     """
     if table.task == "single":
         return apply_thresholds(table.scores, table.task, [])
-    return apply_thresholds(table.scores, table.task, runs.thresholds(one))
+    return apply_thresholds(table.scores, table.task, runs.get_thresholds(one))

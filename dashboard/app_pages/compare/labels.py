@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dashboard import layout
-from dashboard.runs import Entry
+from dashboard.runs import RunView
 
 LETTERS = "ABCDEFGH"  # of as many runs as can be chosen
 
-say = layout.Saying("compare")
+say = layout.LazyText("compare")
 
 
-def name_of(chosen: Sequence[Entry], k: int) -> str:
+def format_name(chosen: Sequence[RunView], k: int) -> str:
     """A run with its letter."""
     return say("letter_name", letter=LETTERS[k], name=chosen[k].name)
 
 
-def protocol(one: Entry) -> str:
+def get_protocol(one: RunView) -> str:
     """How a run's figures were obtained: `honest` or `as published`."""
     return str(one.facts.get("protocol") or "honest")
 
 
-def kind(one: Entry) -> str:
+def describe_protocol(one: RunView) -> str:
     """A run's protocol, and that it comes from generated data, in words."""
-    key = f"protocol_{protocol(one)}"
-    word = say(key) if say.has(key) else protocol(one)
+    key = f"protocol_{get_protocol(one)}"
+    word = say(key) if say.has(key) else get_protocol(one)
     return say("on_sample", protocol=word) if one.sample else word

@@ -9,25 +9,25 @@ import streamlit as st
 
 from dashboard import layout, runs
 from dashboard.app_pages.compare import labels, metrics
-from dashboard.app_pages.compare.common_examples import Shared
+from dashboard.app_pages.compare.common_examples import SharedExamples
 from dashboard.app_pages.compare.labels import LETTERS
-from dashboard.runs import Entry
+from dashboard.runs import RunView
 from musicml.evaluation import MCNEMAR, PairedComparison, PredictionTable, compare_pairs, find_comparable_pairs
 
-say = layout.Saying("compare")
+say = layout.LazyText("compare")
 
 
-def tested(chosen: Sequence[Entry], common: Shared) -> Mapping[tuple[int, int], PairedComparison]:
+def get_comparisons(chosen: Sequence[RunView], common: SharedExamples) -> Mapping[tuple[int, int], PairedComparison]:
     """Each two runs of one protocol, tested, by their places; those of different protocols are no rivals."""
-    changed = tuple(runs.stamp(one.run.path, "predictions.csv", "serving.json", "run.json") for one in chosen)
-    rivals = tuple(find_comparable_pairs([labels.protocol(one) for one in chosen]))
+    changed = tuple(runs.get_stamp(one.run.path, "predictions.csv", "serving.json", "run.json") for one in chosen)
+    rivals = tuple(find_comparable_pairs([labels.get_protocol(one) for one in chosen]))
     kind = "files" if chosen[0].is_sound else "pictures"
-    return computed(tuple(str(one.run.path) for one in chosen), changed, rivals, kind, common)
+    return _compute_comparisons(tuple(str(one.run.path) for one in chosen), changed, rivals, kind, common)
 
 
 @st.cache_resource(max_entries=20, show_spinner=False)
-def computed(
-    paths: tuple[str, ...], changed: tuple, rivals: tuple[tuple[int, int], ...], kind: str, _common: Shared
+def _compute_comparisons(
+    paths: tuple[str, ...], changed: tuple, rivals: tuple[tuple[int, int], ...], kind: str, _common: SharedExamples
 ) -> Mapping[tuple[int, int], PairedComparison]:
     """As `tested`, read anew only where one of the runs has changed."""
     voices = [
@@ -38,7 +38,7 @@ def computed(
     return dict(zip(rivals, found, strict=True))
 
 
-def row(pair: PairedComparison | None) -> dict[str, Any]:
+def make_row(pair: PairedComparison | None) -> dict[str, Any]:
     """What a test gave, as cells of a table; empty ones where there was none."""
     return {
         say("p"): None if pair is None or pair.p is None else float(f"{pair.p:.2g}"),
@@ -51,7 +51,7 @@ def show(pair: PairedComparison | None, n_pairs: int) -> None:
     if pair is None:
         st.info(say("no_rivals"), icon=":material/info:")
         return
-    st.info(layout.capital(layout.translated(pair.sentence)), icon=":material/info:")
+    st.info(layout.capitalize(layout.translate_message(pair.sentence)), icon=":material/info:")
     told = [say("by_mcnemar" if pair.test == MCNEMAR else "by_drawing")]
     if pair.interval:
         low, high = pair.interval

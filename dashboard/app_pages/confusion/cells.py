@@ -9,10 +9,10 @@ import streamlit as st
 
 from dashboard import layout, runs
 from dashboard.charts import matrix
-from dashboard.runs import Entry
+from dashboard.runs import RunView
 from musicml.evaluation import PredictionTable
 
-say = layout.Saying("confusion")
+say = layout.LazyText("confusion")
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Squares:
     @property
     def counts(self) -> np.ndarray:
         """How many examples are behind each square, [shape=(n_rows, n_columns)], int."""
-        return matrix.count(self.truth, self.answer, (len(self.rows), len(self.columns)))
+        return matrix.count_cells(self.truth, self.answer, (len(self.rows), len(self.columns)))
 
     def named(self, key: str) -> str:
         """A row's or column's name as it is shown."""
@@ -51,30 +51,32 @@ class Squares:
         return found[np.argsort(-self.sure[found], kind="stable")].tolist()
 
 
-def classes_of(table: PredictionTable, chosen: str) -> Squares:
+def _make_class_squares(table: PredictionTable, chosen: str) -> Squares:
     """The squares of a run that gives one class to each example, in the order chosen."""
     truth, answer = table.targets.argmax(axis=1), table.scores.argmax(axis=1)
     n = len(table.class_names)
     order = list(range(n))
     if chosen == "confused":
-        order = matrix.most_confused(matrix.count(truth, answer, (n, n)))
+        order = matrix.sort_by_confusion(matrix.count_cells(truth, answer, (n, n)))
     place_of = np.argsort(order)
     names = tuple(table.class_names[k] for k in order)
     return Squares("", "single", names, names, place_of[truth], place_of[answer], table.scores.max(axis=1))
 
 
-def sides_of(one: Entry, table: PredictionTable) -> Squares:
+def _make_side_squares(one: RunView, table: PredictionTable) -> Squares:
     """The squares of one class of a run that gives any number of classes to an example."""
-    name = layout.pick_class(table.class_names)
+    name = layout.select_class(table.class_names)
     k = table.class_names.index(name)
-    threshold = runs.thresholds(one)[..., k]
+    threshold = runs.get_thresholds(one)[..., k]
     judged, scores = table.targets[:, k], table.scores[:, k]
     if np.isnan(judged).all():
-        st.info(layout.plain(say("unobserved_all", name=name, all=len(judged))), icon=":material/info:")
+        st.info(layout.escape_markdown(say("unobserved_all", name=name, all=len(judged))), icon=":material/info:")
         st.stop()
-    st.markdown(say("how_multi", threshold=runs.spoken(threshold)))
+    st.markdown(say("how_multi", threshold=runs.format_thresholds(threshold)))
     if np.isnan(judged).any():
-        st.markdown(layout.plain(say("unobserved", name=name, n=int(np.isnan(judged).sum()), all=len(judged))))
+        st.markdown(
+            layout.escape_markdown(say("unobserved", name=name, n=int(np.isnan(judged).sum()), all=len(judged)))
+        )
     truth = np.where(np.isnan(judged), -1, judged < 0.5).astype(int)
     answer = (scores < threshold).astype(int)
     sure = np.where(answer == 0, scores, -scores)

@@ -7,111 +7,113 @@ from typing import Any
 import streamlit as st
 
 from dashboard import layout, media, runs
-from dashboard.app_pages.confusion.cells import Squares, classes_of, sides_of
+from dashboard.app_pages.confusion.cells import Squares, _make_class_squares, _make_side_squares
 from dashboard.charts import matrix
-from dashboard.runs import Entry
+from dashboard.runs import RunView
 from musicml.evaluation import PredictionTable
 
 TRUTH, ANSWER = "confusion-is", "confusion-says"  # what the reader has chosen, by click or by name
 FIGURE = "confusion"
-MOST = 5  # pairs told in words
+MAX_PAIRS = 5  # pairs told in words
 
-say = layout.begin("confusion")
+say = layout.begin_page("confusion")
 
 
 def show() -> None:
     """The whole page."""
-    one = layout.pick_run(layout.entries(layout.whole))
-    table = runs.predictions(one)
-    layout.sample_note(one)
-    squares, by_share = asked(one, table)
-    drop_unknown(squares)
-    drawn(squares, by_share)
+    one = layout.select_run(layout.list_runs_or_stop(layout.is_complete))
+    table = runs.get_predictions(one)
+    layout.show_sample_note(one)
+    squares, by_share = _select_squares(one, table)
+    _drop_unknown(squares)
+    _show_matrix(squares, by_share)
     st.header(say("files"))
     if squares.task == "single":
-        pairs(squares)
-    files(one, squares)
+        _show_pairs(squares)
+    _show_files(one, squares)
 
 
-def asked(one: Entry, table: PredictionTable) -> tuple[Squares, bool]:
+def _select_squares(one: RunView, table: PredictionTable) -> tuple[Squares, bool]:
     """The squares that the reader wants to see, and whether with shares."""
     if table.task == "multi":
-        return sides_of(one, table), one_of("numbers", ("count", "share")) == "share"
+        return _make_side_squares(one, table), _select_option("numbers", ("count", "share")) == "share"
     left, right = st.columns(2)
     with left:
-        order = one_of("order", ("labels", "confused"))
+        order = _select_option("order", ("labels", "confused"))
     with right:
-        numbers = one_of("numbers", ("count", "share"))
-    return classes_of(table, order), numbers == "share"
+        numbers = _select_option("numbers", ("count", "share"))
+    return _make_class_squares(table, order), numbers == "share"
 
 
-def one_of(what: str, ways: tuple[str, ...]) -> str:
+def _select_option(what: str, ways: tuple[str, ...]) -> str:
     """A choice of a few words, the first of them to begin with."""
-    return layout.one_of(say(what), {way: say(f"{what}_{way}") for way in ways}, f"confusion-{what}")
+    return layout.select_option(say(what), {way: say(f"{what}_{way}") for way in ways}, f"confusion-{what}")
 
 
-def drop_unknown(squares: Squares) -> None:
+def _drop_unknown(squares: Squares) -> None:
     """Forget a choice that another run left behind and this one does not have."""
     for key, known in ((TRUTH, squares.rows), (ANSWER, squares.columns)):
         if st.session_state.get(key) not in known:
             st.session_state[key] = None
 
 
-def chosen(squares: Squares) -> tuple[int, int] | None:
+def _get_chosen(squares: Squares) -> tuple[int, int] | None:
     """The square that the reader has chosen."""
     truth, answer = st.session_state[TRUTH], st.session_state[ANSWER]
     return None if truth is None or answer is None else (squares.rows.index(truth), squares.columns.index(answer))
 
 
-def drawn(squares: Squares, by_share: bool) -> None:
+def _show_matrix(squares: Squares, by_share: bool) -> None:
     """The matrix, with how to read it."""
     if squares.task == "single":
         st.markdown(say("how_single"))
-    figure = matrix.matrix(
+    figure = matrix.draw_matrix(
         squares.counts,
         [squares.named(key) for key in squares.rows],
         [squares.named(key) for key in squares.columns],
         say("axis_says"),
         say("axis_is"),
-        told(squares),
+        _describe_squares(squares),
         by_share,
         layout.is_dark(),
-        chosen(squares),
+        _get_chosen(squares),
     )
     with st.container(width=320 + 60 * len(squares.rows)):
-        layout.chart(figure, in_words(squares), rows_of(squares), FIGURE, lambda: clicked(squares))
+        layout.show_chart(
+            figure, _describe_matrix(squares), _make_rows(squares), FIGURE, lambda: _choose_clicked(squares)
+        )
 
 
-def clicked(squares: Squares) -> None:
+def _choose_clicked(squares: Squares) -> None:
     """Choose by name what was clicked; a second click on a square, which unmarks it in the figure, changes nothing."""
     points = st.session_state[FIGURE].selection.points
     if points:
-        choose(squares, *points[0]["customdata"])
+        _choose(squares, *points[0]["customdata"])
 
 
-def choose(squares: Squares, row: int, column: int) -> None:
+def _choose(squares: Squares, row: int, column: int) -> None:
     """Set both names to a square's."""
     st.session_state[TRUTH], st.session_state[ANSWER] = squares.rows[row], squares.columns[column]
 
 
-def told(squares: Squares) -> list[list[str]]:
+def _describe_squares(squares: Squares) -> list[list[str]]:
     """What each square says under the pointer."""
     counts = squares.counts.tolist()
     return [
-        [told_square(squares, row, column, n, sum(counts[row])) for column, n in enumerate(counts[row])]
+        [_describe_square(squares, row, column, n, sum(counts[row])) for column, n in enumerate(counts[row])]
         for row in range(len(counts))
     ]
 
 
-def told_square(squares: Squares, row: int, column: int, n: int, of: int) -> str:
+def _describe_square(squares: Squares, row: int, column: int, n: int, of: int) -> str:
     """One square in words."""
     truth, answer = squares.named(squares.rows[row]), squares.named(squares.columns[column])
     if not n:
         return say("square_empty", truth=truth, answer=answer, of=of)
-    return say("square", truth=truth, answer=answer, n=n, of=of, percent=matrix.percent(n, of))
+    return say("square", truth=truth, answer=answer, n=n, of=of, percent=matrix.format_percent(n, of))
 
 
-def in_words(squares: Squares) -> str:
+def _describe_matrix(squares: Squares) -> str:
     """What the matrix shows, in words."""
     counts = squares.counts
     if squares.task == "multi":
@@ -120,28 +122,28 @@ def in_words(squares: Squares) -> str:
         counted = {"positives": positives, "found": found, "missed": missed, "negatives": negatives, "wrong": wrong}
         return say("words_multi", name=squares.name, **counted)
     n, right = int(counts.sum()), int(counts.trace())
-    words = [say("words_single", n=n, right=right, percent=matrix.percent(right, n))]
-    for row, column in matrix.confusions(counts)[:1]:
-        words.append(say("words_most", **pair(squares, row, column)))
+    words = [say("words_single", n=n, right=right, percent=matrix.format_percent(right, n))]
+    for row, column in matrix.list_confusions(counts)[:1]:
+        words.append(say("words_most", **_fill_blanks(squares, row, column)))
     empty = [name for name, n in zip(squares.rows, counts.sum(axis=1), strict=True) if not n]
     if n == right:
         words.append(say("words_none"))
     if empty:
-        words.append(say("words_no_row", names=layout.listed(empty)))
+        words.append(say("words_no_row", names=layout.format_list(empty)))
     return " ".join(words)
 
 
-def pair(squares: Squares, row: int, column: int) -> dict[str, Any]:
+def _fill_blanks(squares: Squares, row: int, column: int) -> dict[str, Any]:
     """What fills the blanks of a sentence about a square."""
     n, of = int(squares.counts[row, column]), int(squares.counts[row].sum())
     return {"truth": squares.rows[row], "answer": squares.columns[column], "n": n, "of": of}
 
 
-def rows_of(squares: Squares) -> list[dict[str, Any]]:
+def _make_rows(squares: Squares) -> list[dict[str, Any]]:
     """The squares that hold something as rows of a table: the most frequent confusions first, then what is right."""
     counts = squares.counts
-    places = matrix.confusions(counts) + [(k, k) for k in range(len(counts)) if counts[k, k]]
-    part = matrix.shares(counts)
+    places = matrix.list_confusions(counts) + [(k, k) for k in range(len(counts)) if counts[k, k]]
+    part = matrix.compute_shares(counts)
     return [
         {
             say("axis_is"): squares.named(squares.rows[row]),
@@ -153,20 +155,20 @@ def rows_of(squares: Squares) -> list[dict[str, Any]]:
     ]
 
 
-def pairs(squares: Squares) -> None:
+def _show_pairs(squares: Squares) -> None:
     """The most frequent confusions in words, each to be chosen."""
-    found = matrix.confusions(squares.counts)[:MOST]
+    found = matrix.list_confusions(squares.counts)[:MAX_PAIRS]
     if not found:
         return
     st.markdown(say("pairs"))
     with st.container(horizontal=True):
         for place, square in enumerate(found):
-            words = pair(squares, *square)
-            label = say("pair", **words, percent=matrix.percent(words["n"], words["of"]))
-            st.button(layout.plain(label), key=f"pair-{place}", on_click=choose, args=(squares, *square))
+            words = _fill_blanks(squares, *square)
+            label = say("pair", **words, percent=matrix.format_percent(words["n"], words["of"]))
+            st.button(layout.escape_markdown(label), key=f"pair-{place}", on_click=_choose, args=(squares, *square))
 
 
-def files(one: Entry, squares: Squares) -> None:
+def _show_files(one: RunView, squares: Squares) -> None:
     """The files behind the square that was chosen, by click or by name."""
     st.markdown(say("hint"))
     for column, key, label, known in zip(
@@ -174,19 +176,19 @@ def files(one: Entry, squares: Squares) -> None:
     ):
         names = {name: squares.named(name) for name in known}
         column.selectbox(say(label), known, index=None, format_func=names.get, key=key, placeholder=say("choose"))
-    square = chosen(squares)
+    square = _get_chosen(squares)
     if square is None:
         st.info(say("nothing_chosen"), icon=":material/info:")
         return
     places = squares.behind(*square)
-    st.markdown(headed(squares, *square))
+    st.markdown(_make_heading(squares, *square))
     if places:
-        media.grid(one, places, f"files-{squares.rows[square[0]]}-{squares.columns[square[1]]}", squares.name)
+        media.show_grid(one, places, f"files-{squares.rows[square[0]]}-{squares.columns[square[1]]}", squares.name)
 
 
-def headed(squares: Squares, row: int, column: int) -> str:
+def _make_heading(squares: Squares, row: int, column: int) -> str:
     """What the files behind a square are."""
-    words = {key: layout.plain(str(word)) for key, word in pair(squares, row, column).items()}
+    words = {key: layout.escape_markdown(str(word)) for key, word in _fill_blanks(squares, row, column).items()}
     n, of = words.pop("n"), words.pop("of")
     if squares.task == "multi":
         key = f"{squares.rows[row]}_{squares.columns[column]}"

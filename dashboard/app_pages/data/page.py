@@ -7,60 +7,62 @@ import streamlit as st
 from dashboard import datasets, layout, runs
 from dashboard.app_pages.data import balance, example, excluded, findings, lengths, splits, summary, tables
 from dashboard.app_pages.data.tables import Chosen
-from dashboard.runs import Entry
+from dashboard.runs import RunView
 from musicml.utils import InputError
 
-say = layout.begin("data")
+say = layout.begin_page("data")
 
 
 def show() -> None:
     """The whole page."""
-    chosen = choose()
-    sample_note(chosen)
+    chosen = _choose()
+    _show_sample_note(chosen)
     parts = {"facts": summary, "balance": balance, "example": example, "lengths": lengths}
     parts = parts if chosen.shelf else {}
     if chosen.shelf and chosen.dataset.kind != "sound":
         del parts["lengths"]
     parts |= {"groups": splits, "left_out": excluded} | ({"audit": findings} if chosen.shelf else {})
     ways = {part: say(f"part_{part}") for part in parts}
-    part = layout.one_of(say("part"), ways, "part", persist_state="session", label_visibility="collapsed")
+    part = layout.select_option(say("part"), ways, "part", persist_state="session", label_visibility="collapsed")
     parts[part].show(chosen)
 
 
-def choose() -> Chosen:
+def _choose() -> Chosen:
     """A data set on the disk, or the data of a run."""
-    there, found = datasets.present(), [one for one in runs.entries() if one.data.get("dataset")]
+    there, found = datasets.list_datasets(), [one for one in runs.list_runs() if one.data.get("dataset")]
     if not there and not found:
-        layout.empty(say("no_data", folder=layout.plain(str(runs.data_root()))), layout.words()("first_steps"))
+        layout.show_empty_and_stop(
+            say("no_data", folder=layout.escape_markdown(str(runs.get_data_root()))), layout.get_words()("first_steps")
+        )
     ways = {way: say(f"look_at_{way}") for way, some in (("set", there), ("run", found)) if some}
-    way = layout.one_of(say("look_at"), ways, "of", persist_state="session")
-    return of_run(layout.pick_run(found)) if way == "run" else of_set(there)
+    way = layout.select_option(say("look_at"), ways, "of", persist_state="session")
+    return _open_run(layout.select_run(found)) if way == "run" else _open_dataset(there)
 
 
-def of_set(there: list[tuple[str, str]]) -> Chosen:
+def _open_dataset(there: list[tuple[str, str]]) -> Chosen:
     """One of the data sets on the disk."""
     # named as they lie in the folder of data: the same in every language, so that an address holds in all of them
     by_name = {name if which == "real" else f"sample/{name}": (name, which) for name, which in there}
     chosen = st.selectbox(say("dataset"), list(by_name), key="set", bind="query-params")
     with st.spinner(say("reading")):
-        shelf = datasets.shelf(*by_name[chosen])
-    return Chosen(shelf, None, tables.key_of(shelf, chosen))
+        shelf = datasets.open_dataset(*by_name[chosen])
+    return Chosen(shelf, None, tables.make_key(shelf, chosen))
 
 
-def of_run(one: Entry) -> Chosen:
+def _open_run(one: RunView) -> Chosen:
     """The data of a run; without its files where they are gone."""
-    changed = runs.stamp(one.run.path, "split.csv", "excluded.csv", "report.json")
+    changed = runs.get_stamp(one.run.path, "split.csv", "excluded.csv", "report.json")
     try:
         with st.spinner(say("reading")):
-            shelf = datasets.shelf_of(one)
+            shelf = datasets.open_run_dataset(one)
     except InputError as error:
-        layout.refuse(error)
+        layout.show_error(error)
         st.markdown(say("gone_data"))
         return Chosen(None, one, (one.name, changed))
-    return Chosen(shelf, one, (*tables.key_of(shelf, one.name), changed))
+    return Chosen(shelf, one, (*tables.make_key(shelf, one.name), changed))
 
 
-def sample_note(chosen: Chosen) -> None:
+def _show_sample_note(chosen: Chosen) -> None:
     """Say that what is shown was generated, where it was."""
     if chosen.one.sample if chosen.one else chosen.dataset.sample:
         st.warning(say("generated"), icon=":material/science:")

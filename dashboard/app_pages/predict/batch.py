@@ -9,45 +9,45 @@ import streamlit as st
 
 from dashboard import layout
 from dashboard.app_pages.predict import predictors, results, text
-from dashboard.app_pages.predict.files import Asked
+from dashboard.app_pages.predict.files import UploadedFile
 from dashboard.app_pages.predict.results import Answer
-from dashboard.runs import Entry
+from dashboard.runs import RunView
 
 LONG = ("warnings", "error")  # columns of sentences, which would push each other out of sight
 
-say = layout.Saying("predict")
+say = layout.LazyText("predict")
 
 
-def refused(asked: Sequence[Asked], found: dict[tuple, Answer]) -> None:
+def show_errors(asked: Sequence[UploadedFile], found: dict[tuple, Answer]) -> None:
     """Say of each file that was refused why, and once what is said of several."""
     sentences, bad = {}, set()
     for file in asked:
         for given in (given for (_, key), given in found.items() if key == file.key and isinstance(given, str)):
             bad.add(file.key)
-            sentences[text.failed(file) if given == results.MISHAP else text.told(given)] = None
+            sentences[text.format_failure(file) if given == results.MISHAP else text.translate_answer(given)] = None
     if len(sentences) == 1:
-        st.error(layout.plain(next(iter(sentences))), icon=":material/error:")
+        st.error(layout.escape_markdown(next(iter(sentences))), icon=":material/error:")
     elif sentences:
-        lines = "\n".join(say("item", sentence=layout.plain(sentence)) for sentence in sentences)
+        lines = "\n".join(say("item", sentence=layout.escape_markdown(sentence)) for sentence in sentences)
         st.error(say("refused", n=len(bad), lines=lines), icon=":material/error:")
 
 
-def table(chosen: Sequence[Entry], asked: Sequence[Asked], found: dict[tuple, Answer]) -> None:
+def show_table(chosen: Sequence[RunView], asked: Sequence[UploadedFile], found: dict[tuple, Answer]) -> None:
     """A table of all answers, whose CSV has every probability."""
     names = ["file", "run", "label", "probability", "present", "unlike_training", "warnings", "error"]
     hidden = set() if len(chosen) > 1 else {"run"}
-    if all(predictors.served(one).task == "single" for one in chosen):
+    if all(predictors.get_manifest(one).task == "single" for one in chosen):
         hidden.add("present")
     st.markdown(say("batch", n=len(asked)))
-    layout.table(
-        results.as_rows(chosen, asked, found, text.told),
+    layout.show_table(
+        results.make_rows(chosen, asked, found, text.translate_answer),
         "predict-answers",
-        {name: column(name) for name in names},
+        {name: _configure_column(name) for name in names},
         column_order=[name for name in names if name not in hidden],
     )
 
 
-def column(name: str) -> Any:
+def _configure_column(name: str) -> Any:
     """How a column of the table of all answers is headed and shown."""
     if name == "probability":
         return st.column_config.NumberColumn(say(name), format="percent")
@@ -56,9 +56,9 @@ def column(name: str) -> Any:
     return st.column_config.TextColumn(say(f"column_{name}"), width="medium" if name in LONG else None)
 
 
-def which(asked: Sequence[Asked]) -> Asked:
+def select_file(asked: Sequence[UploadedFile]) -> UploadedFile:
     """The file to look at in full."""
     if len(asked) == 1:
         return asked[0]
-    names = {place: say("numbered", n=place + 1, name=text.title(file)) for place, file in enumerate(asked)}
+    names = {place: say("numbered", n=place + 1, name=text.format_title(file)) for place, file in enumerate(asked)}
     return asked[st.selectbox(say("which"), list(names), format_func=names.get, key="predict-which")]

@@ -11,7 +11,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard import datasets, media, runs
-from dashboard.runs import Entry
+from dashboard.runs import RunView
 from musicml.data.io import load_audio, load_image, open_stream
 from musicml.experiment import Run
 from musicml.features import is_image_source
@@ -31,7 +31,7 @@ PLAYED = {  # what browsers play as it is
 
 
 @dataclass(frozen=True)
-class Asked:
+class UploadedFile:
     """A file that somebody asks about.
 
     Attributes
@@ -53,12 +53,12 @@ class Asked:
         return make_printable(self.name).strip() or "?"
 
 
-def is_picture(file: Asked) -> bool:
+def is_picture(file: UploadedFile) -> bool:
     """Whether a file is a picture by its content, where a run takes sounds too."""
     return is_image_source(file.content(), file.name)
 
 
-def playable(file: Asked) -> tuple[bytes, str, bool]:
+def get_playable(file: UploadedFile) -> tuple[bytes, str, bool]:
     """A sound as browsers play it, or of a rare type its beginning as wav; its type; whether it is all of it.
 
     Raises
@@ -70,17 +70,17 @@ def playable(file: Asked) -> tuple[bytes, str, bool]:
     with open_stream(content, file.title) as (_, _, kind):
         if kind in PLAYED:
             return content, PLAYED[kind], True
-    played, whole = latest(f"wav {file.key}", lambda: beginning(content, file.title))
+    played, whole = _keep_latest(f"wav {file.key}", lambda: _read_beginning(content, file.title))
     return played, PLAYED["wav"], whole
 
 
-def beginning(content: bytes, name: str) -> tuple[bytes, bool]:
+def _read_beginning(content: bytes, name: str) -> tuple[bytes, bool]:
     """The first half minute of a sound as a wav file, and whether that is all of it."""
-    sound = load_audio(content, 22_050, media.PLAYED_SECONDS, name)
-    return media.as_wav(sound.y, sound.sample_rate), sound.seconds < media.PLAYED_SECONDS - 0.01
+    sound = load_audio(content, 22_050, media.MAX_PLAYED_SECONDS, name)
+    return media.encode_wav(sound.y, sound.sample_rate), sound.seconds < media.MAX_PLAYED_SECONDS - 0.01
 
 
-def thumbnail(file: Asked) -> np.ndarray:
+def make_thumbnail(file: UploadedFile) -> np.ndarray:
     """A picture as small as it is shown, [shape=(height, width, 3)], uint8.
 
     Raises
@@ -93,13 +93,13 @@ def thumbnail(file: Asked) -> np.ndarray:
         from PIL import Image
 
         image = Image.fromarray(load_image(file.content(), file.title).pixels)
-        image.thumbnail((media.SIDE, media.SIDE))
+        image.thumbnail((media.THUMBNAIL_SIZE, media.THUMBNAIL_SIZE))
         return np.asarray(image)
 
-    return latest(f"picture {file.key}", made)
+    return _keep_latest(f"picture {file.key}", made)
 
 
-def latest(key: str, make: Callable[[], Any]) -> Any:
+def _keep_latest(key: str, make: Callable[[], Any]) -> Any:
     """What `make` gives, kept for this session until it is something else's turn."""
     held, value = st.session_state.get(SHOWN, (None, None))
     if held != key:
@@ -108,7 +108,7 @@ def latest(key: str, make: Callable[[], Any]) -> Any:
     return value
 
 
-def examples(one: Entry) -> dict[str, list[str]]:
+def list_examples(one: RunView) -> dict[str, list[str]]:
     """The names of the files that a run was tested on, by class.
 
     Raises
@@ -116,30 +116,30 @@ def examples(one: Entry) -> dict[str, list[str]]:
     InputError
         If the run's data is no longer on this disk.
     """
-    names, found = tested(one), {}
-    for example in datasets.shelf_of(one).examples.values():
+    names, found = _get_test_names(one), {}
+    for example in datasets.open_run_dataset(one).examples.values():
         for label in (name for name, there in example.labels.items() if there and example.id in names):
             found.setdefault(label, []).append(example.id)
     return dict(sorted(found.items()))
 
 
-def tested(one: Entry) -> frozenset[str]:
+def _get_test_names(one: RunView) -> frozenset[str]:
     """The examples of a run's test side; none where split.csv is missing."""
-    return read_tested(str(one.run.path), runs.stamp(one.run.path, "split.csv"))
+    return _read_test_names(str(one.run.path), runs.get_stamp(one.run.path, "split.csv"))
 
 
 @st.cache_resource(max_entries=50, show_spinner=False)
-def read_tested(path: str, changed: tuple[float, ...]) -> frozenset[str]:
+def _read_test_names(path: str, changed: tuple[float, ...]) -> frozenset[str]:
     """As `tested`."""
-    return frozenset(row["example"] for row in runs.table(Entry(Run(Path(path))), "split.csv") if is_test(row))
+    return frozenset(row["example"] for row in runs.read_table(RunView(Run(Path(path))), "split.csv") if _is_test(row))
 
 
-def is_test(row: Mapping[str, str]) -> bool:
+def _is_test(row: Mapping[str, str]) -> bool:
     """Whether a row of split.csv is of the test side."""
     return row.get("split") == "test" and bool(row.get("example"))
 
 
-def truth(one: Entry, file: Asked) -> list[str]:
+def get_labels(one: RunView, file: UploadedFile) -> list[str]:
     """Which classes an example of the run's own data has; none of what is not such an example."""
-    found = datasets.shelf_of(one).examples.get(file.name) if file.is_example else None
+    found = datasets.open_run_dataset(one).examples.get(file.name) if file.is_example else None
     return [name for name, there in found.labels.items() if there] if found else []

@@ -10,78 +10,83 @@ import streamlit as st
 
 from dashboard import layout, media
 from dashboard.app_pages.predict import files, predictors, saliency_view, text
-from dashboard.app_pages.predict.files import Asked
+from dashboard.app_pages.predict.files import UploadedFile
 from dashboard.app_pages.predict.results import Answer
 from dashboard.charts import prediction as answer_charts
 from dashboard.charts import timeline
-from dashboard.runs import Entry
+from dashboard.runs import RunView
 from musicml.inference import Prediction
 
-MOST_BARS = 8
+MAX_BARS = 8
 
-say = layout.Saying("predict")
+say = layout.LazyText("predict")
 
 
-def show(chosen: Sequence[Entry], file: Asked, found: dict[tuple, Answer]) -> None:
+def show(chosen: Sequence[RunView], file: UploadedFile, found: dict[tuple, Answer]) -> None:
     """One file with what each run answers for it."""
-    st.subheader(layout.plain(text.title(file)))
-    shown(chosen[0], file)
+    st.subheader(layout.escape_markdown(text.format_title(file)))
+    _show_file(chosen[0], file)
     for place, (column, one) in enumerate(zip(st.columns(len(chosen)), chosen, strict=True)):
         with column:
             if len(chosen) > 1:
-                st.markdown(say("answer_of", run=layout.plain(one.name)))
+                st.markdown(say("answer_of", run=layout.escape_markdown(one.name)))
             given = found[one.name, file.key]
             if isinstance(given, Prediction):
-                answer(given, f"predict-{place}")
-                saliency_view.explained(one, file, given, f"predict-{place}")
+                _show_answer(given, f"predict-{place}")
+                saliency_view.show_explanation(one, file, given, f"predict-{place}")
             else:
-                st.error(layout.plain(text.told(given)), icon=":material/error:")
+                st.error(layout.escape_markdown(text.translate_answer(given)), icon=":material/error:")
 
 
-def shown(one: Entry, file: Asked) -> None:
+def _show_file(one: RunView, file: UploadedFile) -> None:
     """The file itself: a player or a picture, and of an example what it is."""
-    kinds = predictors.takes(one)
+    kinds = predictors.get_input_kinds(one)
     if "sound" not in kinds or ("picture" in kinds and files.is_picture(file)):
-        st.image(files.thumbnail(file), alt=say("picture_of", name=text.title(file)))
+        st.image(files.make_thumbnail(file), alt=say("picture_of", name=text.format_title(file)))
     else:
-        content, kind, whole = files.playable(file)
-        st.audio(content, format=kind, alt=say("player_of", name=text.title(file)))
+        content, kind, whole = files.get_playable(file)
+        st.audio(content, format=kind, alt=say("player_of", name=text.format_title(file)))
         if not whole:
-            st.caption(say("beginning_only", seconds=f"{media.PLAYED_SECONDS:.0f}"))
-    if truth := files.truth(one, file):
-        st.markdown(say("truth", names=layout.plain(layout.listed(truth, len(truth)))))
+            st.caption(say("beginning_only", seconds=f"{media.MAX_PLAYED_SECONDS:.0f}"))
+    if truth := files.get_labels(one, file):
+        st.markdown(say("truth", names=layout.escape_markdown(layout.format_list(truth, len(truth)))))
 
 
-def answer(given: Prediction, key: str) -> None:
+def _show_answer(given: Prediction, key: str) -> None:
     """One run's answer for one file: in a line, what to be warned of, every class, over time."""
-    st.markdown(in_a_line(given))
-    warned(given)
-    classes(given, key)
+    st.markdown(_describe_answer(given))
+    _show_warnings(given)
+    _show_classes(given, key)
     if given.clip_seconds and len(given.starts) > 1:
-        over_time(given, key)
+        _show_over_time(given, key)
     st.caption(say("took", read=f"{given.seconds['read']:.2f}", model=f"{given.seconds['model']:.2f}"))
 
 
-def in_a_line(given: Prediction) -> str:
+def _describe_answer(given: Prediction) -> str:
     """The answer in a sentence."""
     if given.task == "single":
         key = "answer_guess" if given.is_unlike_training else "answer"
-        return say(key, label=layout.plain(given.label), percent=f"{100 * given.probability:.0f}")
+        return say(key, label=layout.escape_markdown(given.label), percent=f"{100 * given.probability:.0f}")
     if given.present:
-        return say("answer_present", names=layout.plain(layout.listed(given.present, len(given.present))))
-    return say("answer_none", label=layout.plain(given.label), percent=f"{100 * given.probability:.0f}")
+        return say(
+            "answer_present", names=layout.escape_markdown(layout.format_list(given.present, len(given.present)))
+        )
+    return say("answer_none", label=layout.escape_markdown(given.label), percent=f"{100 * given.probability:.0f}")
 
 
-def warned(given: Prediction) -> None:
+def _show_warnings(given: Prediction) -> None:
     """What a listener should know; first of all that the file is like nothing in training."""
     warnings = list(given.warnings)
     if given.is_unlike_training:
-        st.warning(say("unlike", sentence=layout.plain(text.told(warnings.pop()))), icon=":material/priority_high:")
+        st.warning(
+            say("unlike", sentence=layout.escape_markdown(text.translate_answer(warnings.pop()))),
+            icon=":material/priority_high:",
+        )
     for warning in warnings:
-        st.warning(layout.plain(text.told(warning)), icon=":material/warning:")
+        st.warning(layout.escape_markdown(text.translate_answer(warning)), icon=":material/warning:")
 
 
-def classes(given: Prediction, key: str) -> None:
+def _show_classes(given: Prediction, key: str) -> None:
     """Every class's probability, the highest first; of several at once with the thresholds."""
     multi = given.task == "multi"
     order = np.argsort(-given.scores, kind="stable")
@@ -90,36 +95,36 @@ def classes(given: Prediction, key: str) -> None:
             "name": given.class_names[k],
             "value": float(given.scores[k]),
             "least": float(given.thresholds[k]) if multi else None,
-            "kind": kind(given, k),
+            "kind": _get_kind(given, k),
         }
         for k in order
     ]
-    top = layout.listed(say("share_of", name=row["name"], share=f"{row['value']:.0%}") for row in rows[:3])
+    top = layout.format_list(say("share_of", name=row["name"], share=f"{row['value']:.0%}") for row in rows[:3])
     words = say(
-        "bars_multi" if multi else "bars", top=top, n=len(given.present), most=min(MOST_BARS, len(rows)), all=len(rows)
+        "bars_multi" if multi else "bars", top=top, n=len(given.present), most=min(MAX_BARS, len(rows)), all=len(rows)
     )
-    layout.chart(
-        answer_charts.bars(rows[:MOST_BARS], say("probability"), say("threshold")),
+    layout.show_chart(
+        answer_charts.draw_bars(rows[:MAX_BARS], say("probability"), say("threshold")),
         words,
-        [as_row(row, multi) for row in rows],
+        [_make_row(row, multi) for row in rows],
         f"{key}-bars",
     )
 
 
-def kind(given: Prediction, k: int) -> str:
+def _get_kind(given: Prediction, k: int) -> str:
     """What a class's bar is called."""
     if given.task == "single":
         return say("probability")
     return say("is_present" if given.class_names[k] in given.present else "is_absent")
 
 
-def as_row(row: dict[str, Any], multi: bool) -> dict[str, Any]:
+def _make_row(row: dict[str, Any], multi: bool) -> dict[str, Any]:
     """A bar as a row of a table."""
     told = {say("class"): row["name"], say("probability"): round(row["value"], 4)}
     return told | ({say("threshold"): round(row["least"], 4), say("column_present"): row["kind"]} if multi else {})
 
 
-def over_time(given: Prediction, key: str) -> None:
+def _show_over_time(given: Prediction, key: str) -> None:
     """What the run says of each clip."""
     scores = given.over_time
     rows = [
@@ -135,13 +140,13 @@ def over_time(given: Prediction, key: str) -> None:
         "over_time_told",
         n=len(scores),
         seconds=f"{given.clip_seconds:.1f}",
-        labels=layout.listed(best, 5),
+        labels=layout.format_list(best, 5),
         surest=given.class_names[int(scores[most].argmax())],
         percent=f"{100 * scores[most].max():.0f}",
         begin=f"{given.starts[most]:.1f}",
     )
-    figure = timeline.timeline(
+    figure = timeline.draw_timeline(
         given.starts, scores, given.class_names, given.clip_seconds, say("seconds"), say("probability")
     )
     st.markdown(f"**{say('over_time')}**")
-    layout.chart(figure, words, rows, f"{key}-time")
+    layout.show_chart(figure, words, rows, f"{key}-time")

@@ -11,39 +11,39 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import runs
-from dashboard.runs import Entry
+from dashboard.runs import RunView
 from musicml.data.io import AUDIO_SUFFIXES, IMAGE_SUFFIXES
 from musicml.experiment import Run
 from musicml.inference import Manifest, Predictor
 from musicml.utils import InputError
 
 TAKES = {"pixels": ("picture",), "spectrogram": ("sound", "picture")}  # by kind of features; the others take sound
-KEPT = 4  # models held at a time; a large one takes half a gigabyte
+MAX_MODELS = 4  # models held at a time; a large one takes half a gigabyte
 MODEL = ("serving.json", "labels.json", "model.onnx", "model.keras", "model.skops")
 
 
-def served(one: Entry) -> Manifest | str | None:
+def get_manifest(one: RunView) -> Manifest | str | None:
     """How a run is asked; a sentence where it can't be; None while it has no model yet, or is no run."""
     if one.trouble or not (one.run.path / "serving.json").is_file():
         return None
     try:
-        return runs.serving_of(one)
+        return runs.get_manifest(one)
     except InputError as error:
         return str(error)
 
 
-def can_be_asked(one: Entry) -> bool:
+def is_servable(one: RunView) -> bool:
     """Whether a run answers for files."""
-    found = served(one)
+    found = get_manifest(one)
     return isinstance(found, Manifest) and found.asks_for == "file"
 
 
-def takes(one: Entry) -> tuple[str, ...]:
+def get_input_kinds(one: RunView) -> tuple[str, ...]:
     """What a run that can be asked answers for: `sound`, `picture`, or both."""
-    return TAKES.get(served(one).kind, ("sound",))
+    return TAKES.get(get_manifest(one).kind, ("sound",))
 
 
-def suffixes(kinds: Sequence[str]) -> list[str]:
+def list_suffixes(kinds: Sequence[str]) -> list[str]:
     """What an upload may be called; the kinds at the end leave it to the Predictor to tell what a file really is."""
     names = {
         "sound": (*sorted(AUDIO_SUFFIXES), "audio/*"),
@@ -52,7 +52,7 @@ def suffixes(kinds: Sequence[str]) -> list[str]:
     return [name for kind in kinds for name in names[kind]]
 
 
-def predictor(one: Entry) -> Predictor:
+def get_predictor(one: RunView) -> Predictor:
     """The run's predictor, one for all sessions; another one when its files have changed.
 
     Raises
@@ -60,44 +60,44 @@ def predictor(one: Entry) -> Predictor:
     InputError
         If the run can't be asked.
     """
-    return kept(str(one.run.path), stamp(one))
+    return load_predictor(str(one.run.path), get_stamp(one))
 
 
-def stamp(one: Entry) -> tuple[float, ...]:
+def get_stamp(one: RunView) -> tuple[float, ...]:
     """When what a run answers with last changed."""
-    return runs.stamp(one.run.path, *MODEL)
+    return runs.get_stamp(one.run.path, *MODEL)
 
 
-def release(_: Predictor) -> None:
+def _release(_: Predictor) -> None:
     """Let go of what explanations hold of models, where one of them is no longer kept."""
     if activation := sys.modules.get("musicml.inference.explain.class_activation"):
         for holds in (activation.model_of, activation.maps_by_keras, activation.layer_cam):
             holds.cache_clear()
 
 
-@st.cache_resource(max_entries=KEPT, show_spinner=False, on_release=release)
-def kept(path: str, changed: tuple[float, ...]) -> Predictor:
+@st.cache_resource(max_entries=MAX_MODELS, show_spinner=False, on_release=_release)
+def load_predictor(path: str, changed: tuple[float, ...]) -> Predictor:
     """As `predictor`; its model is loaded at the first question."""
     return Predictor(Run(Path(path)))
 
 
-def get_ready(chosen: Sequence[Entry]) -> None:
+def preload(chosen: Sequence[RunView]) -> None:
     """Load the models of runs, and what a first answer imports, while their reader still chooses a file.
 
     Not where Keras would have to be imported for it: whoever only looks need not pay for that. In the page's thread, at
     its end: two threads that import at once can wait for each other without end.
     """
     for one in chosen:
-        if can_be_asked(one) and not begins_slowly(one):
+        if is_servable(one) and not is_slow_to_start(one):
             for slow in ("scipy.fft", "pandas"):  # of the features, and of Streamlit's tables: half of the first answer
                 importlib.import_module(slow)
             with contextlib.suppress(InputError):  # told at the first question
-                predictor(one).model()
+                get_predictor(one).model()
 
 
-def begins_slowly(one: Entry) -> bool:
+def is_slow_to_start(one: RunView) -> bool:
     """Whether the first answer has to wait until Keras is imported."""
-    found = served(one)
+    found = get_manifest(one)
     return (
         "keras" not in sys.modules
         and not (one.run.path / "model.onnx").is_file()

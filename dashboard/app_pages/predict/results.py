@@ -10,8 +10,8 @@ from typing import Any
 import streamlit as st
 
 from dashboard.app_pages.predict import files, predictors, saliency
-from dashboard.app_pages.predict.files import Asked
-from dashboard.runs import Entry
+from dashboard.app_pages.predict.files import UploadedFile
+from dashboard.runs import RunView
 from musicml.inference import Prediction
 from musicml.utils import InputError
 
@@ -21,8 +21,8 @@ MISHAP = "fault"  # what stands for an answer where we failed, not the file
 Answer = Prediction | str  # an answer, or the sentence that says why there is none
 
 
-def answers(
-    chosen: Sequence[Entry], asked: Sequence[Asked], step: Callable[[float, Asked], None]
+def get_answers(
+    chosen: Sequence[RunView], asked: Sequence[UploadedFile], step: Callable[[float, UploadedFile], None]
 ) -> dict[tuple, Answer]:
     """What runs answer for files; asked are only those that this session does not know yet, and no others are kept.
 
@@ -35,29 +35,29 @@ def answers(
     (the run's name, the file's key) → its answer
     """
     known = st.session_state.setdefault(ANSWERS, {})
-    wanted = {(one.name, predictors.stamp(one), file.key): (one, file) for one in chosen for file in asked}
-    forget(known, wanted)
+    wanted = {(one.name, predictors.get_stamp(one), file.key): (one, file) for one in chosen for file in asked}
+    _forget(known, wanted)
     for key in [key for key in st.session_state.get(saliency.LOOKS, ()) if key[:3] not in wanted]:
         del st.session_state[saliency.LOOKS][key]
     missing = [key for key in wanted if key not in known]
     for number, key in enumerate(missing):
         one, file = wanted[key]
         step(number / len(missing), file)
-        known[key] = answer(one, file)
+        known[key] = predict_file(one, file)
     return {(name, file): known[name, changed, file] for name, changed, file in wanted}
 
 
-def forget(known: dict, wanted: Iterable) -> None:
+def _forget(known: dict, wanted: Iterable) -> None:
     """Drop whatever is not wanted any more."""
     wanted = set(wanted)
     for key in [key for key in known if key not in wanted]:
         del known[key]
 
 
-def answer(one: Entry, file: Asked) -> Answer:
+def predict_file(one: RunView, file: UploadedFile) -> Answer:
     """What a run answers for a file; where it can't, why, so that a bad file never stops the others."""
     try:
-        return predictors.predictor(one).predict(file.content(), name=file.name)
+        return predictors.get_predictor(one).predict(file.content(), name=file.name)
     except InputError as error:
         return str(error)
     except Exception:
@@ -65,8 +65,8 @@ def answer(one: Entry, file: Asked) -> Answer:
         return MISHAP
 
 
-def as_rows(
-    chosen: Sequence[Entry], asked: Sequence[Asked], found: Mapping[tuple, Answer], told: Callable[[str], str]
+def make_rows(
+    chosen: Sequence[RunView], asked: Sequence[UploadedFile], found: Mapping[tuple, Answer], told: Callable[[str], str]
 ) -> list[dict[str, Any]]:
     """A row for each file and run, in the columns of `musicml predict --csv` and a few more.
 
@@ -74,7 +74,7 @@ def as_rows(
     ----------
     told : puts a sentence of the package into the reader's language
     """
-    names = dict.fromkeys(name for one in chosen for name in predictors.served(one).class_names)
+    names = dict.fromkeys(name for one in chosen for name in predictors.get_manifest(one).class_names)
     rows = []
     for file in asked:
         for one in chosen:
@@ -82,11 +82,11 @@ def as_rows(
             row = {"file": file.title, "run": one.name, "label": None, "present": None, "probability": None}
             row |= {f"score:{name}": None for name in names}
             row |= {"unlike_training": None, "warnings": "", "error": "", "sample": one.sample}
-            rows.append(row | ({"error": told(given)} if isinstance(given, str) else answered(given, told)))
+            rows.append(row | ({"error": told(given)} if isinstance(given, str) else _make_row(given, told)))
     return rows
 
 
-def answered(given: Prediction, told: Callable[[str], str]) -> dict[str, Any]:
+def _make_row(given: Prediction, told: Callable[[str], str]) -> dict[str, Any]:
     """An answer's part of a row."""
     return {
         "label": given.label,
@@ -98,7 +98,7 @@ def answered(given: Prediction, told: Callable[[str], str]) -> dict[str, Any]:
     }
 
 
-def let_go() -> None:
+def clear_session() -> None:
     """Keep nothing of any file."""
     for kept_of in (ANSWERS, saliency.LOOKS, files.SHOWN):
         st.session_state.pop(kept_of, None)

@@ -13,15 +13,15 @@ import streamlit as st
 
 from dashboard import media
 from dashboard.app_pages.predict import predictors
-from dashboard.app_pages.predict.files import Asked
-from dashboard.runs import Entry
+from dashboard.app_pages.predict.files import UploadedFile
+from dashboard.runs import RunView
 from musicml.features import compute_band_centers
 from musicml.utils import InputError
 
 LOOKS = "asking-looks"  # where a session keeps them
-MOST_LOOKS = 6  # explanations that a session keeps
-MOST_COLUMNS = 600  # of a map over a sound
-MOST_WINDOWS = 60  # rows of a map's table
+MAX_LOOKS = 6  # explanations that a session keeps
+MAX_COLUMNS = 600  # of a map over a sound
+MAX_WINDOWS = 60  # rows of a map's table
 METHODS = {
     "class activation map": "cam",
     "Grad-CAM (LayerCAM)": "layer_cam",
@@ -32,7 +32,7 @@ EXPLAINING = threading.Lock()  # one at a time: each takes every core, and some 
 
 
 @dataclass(frozen=True)
-class Looked:
+class Saliency:
     """Where a run looked, as small as it is shown.
 
     Attributes
@@ -65,7 +65,7 @@ class Looked:
     windows: tuple[tuple[float, float, int], ...] = ()
 
 
-def look(one: Entry, file: Asked, label: str) -> Looked:
+def explain_file(one: RunView, file: UploadedFile, label: str) -> Saliency:
     """Where a run looked when it answered for a file, kept for this session.
 
     Raises
@@ -77,7 +77,7 @@ def look(one: Entry, file: Asked, label: str) -> Looked:
 
     with EXPLAINING:
         try:
-            found = explain_prediction(predictors.predictor(one), file.content(), label, name=file.name)
+            found = explain_prediction(predictors.get_predictor(one), file.content(), label, name=file.name)
         except ImportError as error:
             raise InputError(
                 "the model of {one_name} needs a package that is not installed ({error}): install musicml's extra "
@@ -86,18 +86,18 @@ def look(one: Entry, file: Asked, label: str) -> Looked:
                 error=error,
             ) from error
     looks = st.session_state.setdefault(LOOKS, {})
-    looks[one.name, predictors.stamp(one), file.key, label] = made = condensed(found)
-    for oldest in list(looks)[:-MOST_LOOKS]:
+    looks[one.name, predictors.get_stamp(one), file.key, label] = made = _condense(found)
+    for oldest in list(looks)[:-MAX_LOOKS]:
         del looks[oldest]
     return made
 
 
-def looked(one: Entry, file: Asked, label: str) -> Looked | None:
+def get_cached_explanation(one: RunView, file: UploadedFile, label: str) -> Saliency | None:
     """What `look` gave before; None where nobody asked."""
-    return st.session_state.get(LOOKS, {}).get((one.name, predictors.stamp(one), file.key, label))
+    return st.session_state.get(LOOKS, {}).get((one.name, predictors.get_stamp(one), file.key, label))
 
 
-def condensed(found: Any) -> Looked:
+def _condense(found: Any) -> Saliency:
     """An explanation as small as it is shown."""
     from musicml.inference import DECIBELS, draw_overlay
 
@@ -106,58 +106,58 @@ def condensed(found: Any) -> Looked:
         y, x = found.peak
         height, width = found.map.shape
         peak = ((x + 0.5) / width, (y + 0.5) / height) if found.map.any() else None
-        return Looked(found.label, method, found.seen, percent(found.map), draw_overlay(found), peak=peak)
+        return Saliency(found.label, method, found.seen, _to_percent(found.map), draw_overlay(found), peak=peak)
     loudness = np.clip((found.seen - found.seen.max()) / DECIBELS + 1, 0, 1)
     hertz = compute_band_centers(found.settings)
     bins = hertz if len(hertz) == found.map.shape[1] else None
     frame, strongest = found.peak
-    return Looked(
+    return Saliency(
         found.label,
         method,
-        percent(narrowed(loudness)).T,
-        percent(narrowed(found.map)).T,
+        _to_percent(narrow_frames(loudness)).T,
+        _to_percent(narrow_frames(found.map)).T,
         None,
         len(found.map) * found.frame_seconds,
         bins,
         (frame * found.frame_seconds, float(bins[strongest])) if found.decided and bins is not None else None,
         found.decided,
-        media.as_wav(found.y, found.sample_rate) if found.decided and found.y is not None else None,
+        media.encode_wav(found.y, found.sample_rate) if found.decided and found.y is not None else None,
         found.map.max(axis=0) / max(float(found.map.max(axis=0).sum()), 1e-9) if method == "leaned" else None,
-        tuple(windows(found.map, found.frame_seconds)),
+        tuple(find_windows(found.map, found.frame_seconds)),
     )
 
 
-def percent(shares: np.ndarray) -> np.ndarray:
+def _to_percent(shares: np.ndarray) -> np.ndarray:
     """Shares as whole per cent, uint8: a browser gets a fourth of the bytes."""
     return np.round(100 * shares).astype(np.uint8)
 
 
-def narrowed(values: np.ndarray) -> np.ndarray:
+def narrow_frames(values: np.ndarray) -> np.ndarray:
     """[shape=(n_frames, n_bins)] with at most `MOST_COLUMNS` frames: of those that fall together, the strongest."""
-    n = min(len(values), MOST_COLUMNS)
+    n = min(len(values), MAX_COLUMNS)
     return np.maximum.reduceat(values, np.arange(n) * len(values) // n, axis=0)
 
 
-def windows(shares: np.ndarray, frame_seconds: float) -> Iterator[tuple[float, float, int]]:
+def find_windows(shares: np.ndarray, frame_seconds: float) -> Iterator[tuple[float, float, int]]:
     """Parts of a sound: when each begins, its share of all that speaks for the class, and its strongest bin."""
-    n, total = min(len(shares), MOST_WINDOWS), max(float(shares.sum()), 1e-9)
+    n, total = min(len(shares), MAX_WINDOWS), max(float(shares.sum()), 1e-9)
     edges = np.arange(n + 1) * len(shares) // n
     for begin, end in zip(edges, edges[1:], strict=False):
         part = shares[begin:end].sum(axis=0)
         yield float(begin * frame_seconds), float(part.sum()) / total, int(part.argmax())
 
 
-def explains_slowly(one: Entry) -> bool:
+def is_slow_to_explain(one: RunView) -> bool:
     """Whether the first explanation has to wait until Keras is imported."""
-    return "keras" not in sys.modules and needs_keras(str(one.run.path), predictors.stamp(one))
+    return "keras" not in sys.modules and _needs_keras(str(one.run.path), predictors.get_stamp(one))
 
 
 @st.cache_data(max_entries=100, show_spinner=False)
-def needs_keras(path: str, changed: tuple[float, ...]) -> bool:
+def _needs_keras(path: str, changed: tuple[float, ...]) -> bool:
     """Whether a run's explanations come from Keras; the others come from its exported model."""
     from musicml.inference import is_fine_map, is_recurrent_run
 
-    asked = predictors.kept(path, changed)
+    asked = predictors.load_predictor(path, changed)
     if asked.serving.model["file"] == "model.skops":
         return False
     if asked.serving.clip["n_frames"] is not None and is_recurrent_run(asked):

@@ -15,21 +15,21 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import runs
-from dashboard.runs import Entry
+from dashboard.runs import RunView
 from musicml.reports import build_document, to_html, write_report
 
 ONE_AT_A_TIME = threading.Lock()
 FILES = ("run.json", "report.json", "predictions.csv", "history.csv", "layers.json", "split.csv")
 
 
-def wake() -> None:
+def _import_matplotlib() -> None:
     """Import Matplotlib so that its list of fonts, which it keeps in its user's home, stays nowhere on this server."""
     with ONE_AT_A_TIME:
         if "matplotlib.font_manager" not in sys.modules:
-            import_without_a_trace()
+            _import_without_a_trace()
 
 
-def import_without_a_trace() -> None:
+def _import_without_a_trace() -> None:
     """Import Matplotlib's fonts with a folder for its list that is gone afterwards."""
     before = os.environ.get("MPLCONFIGDIR")
     with tempfile.TemporaryDirectory() as folder:
@@ -42,7 +42,7 @@ def import_without_a_trace() -> None:
                 os.environ["MPLCONFIGDIR"] = before
 
 
-def page(chosen: Sequence[Entry], language: str) -> str:
+def _render_page(chosen: Sequence[RunView], language: str) -> str:
     """The report as one HTML page, made anew only where one of the runs has changed.
 
     Raises
@@ -50,18 +50,20 @@ def page(chosen: Sequence[Entry], language: str) -> str:
     InputError
         If a run's files are missing or damaged, or what draws the figures is not installed.
     """
-    changed = tuple(runs.stamp(one.run.path, *FILES) for one in chosen)
-    return made(tuple(str(one.run.path) for one in chosen), changed, language, [one.run for one in chosen])
+    changed = tuple(runs.get_stamp(one.run.path, *FILES) for one in chosen)
+    return _render_cached_page(
+        tuple(str(one.run.path) for one in chosen), changed, language, [one.run for one in chosen]
+    )
 
 
 @st.cache_resource(max_entries=10, show_spinner=False)
-def made(paths: tuple[str, ...], changed: tuple, language: str, _runs: list) -> str:
+def _render_cached_page(paths: tuple[str, ...], changed: tuple, language: str, _runs: list) -> str:
     """As `page`."""
-    wake()
+    _import_matplotlib()
     return to_html(build_document(_runs, language))
 
 
-def file(chosen: Sequence[Entry], name: str, language: str, card: bool = False) -> bytes:
+def _render_file(chosen: Sequence[RunView], name: str, language: str, card: bool = False) -> bytes:
     """A report in the format that its name's ending says.
 
     Raises
@@ -73,7 +75,7 @@ def file(chosen: Sequence[Entry], name: str, language: str, card: bool = False) 
         return write_report([one.run for one in chosen], Path(folder) / name, language, card)[0].read_bytes()
 
 
-def archive(chosen: Sequence[Entry], name: str, language: str) -> bytes:
+def _render_archive(chosen: Sequence[RunView], name: str, language: str) -> bytes:
     """A report with its figures and tables beside it, as a zip.
 
     Raises

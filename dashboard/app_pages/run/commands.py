@@ -8,40 +8,40 @@ import streamlit as st
 
 from dashboard import layout, runs
 from dashboard.app_pages.run import formatting
-from dashboard.runs import Entry
+from dashboard.runs import RunView
 
-say = layout.Saying("run")
+say = layout.LazyText("run")
 
 
-def show(one: Entry) -> None:
+def show(one: RunView) -> None:
     """What to type in a terminal to ask the run, to go on with it, and to train it again."""
     if not one.report:
-        command("resume", run=formatting.path_of(one))
-    elif runs.serving_of(one).asks_for == "features":
+        _show_command("resume", run=formatting.format_path(one))
+    elif runs.get_manifest(one).asks_for == "features":
         st.markdown(say("no_files"))
     else:
         file = say("a_sound" if one.is_sound else "a_picture")
-        command("predict", run=formatting.path_of(one), file=file)
-        command("explain", run=formatting.path_of(one), file=file)
+        _show_command("predict", run=formatting.format_path(one), file=file)
+        _show_command("explain", run=formatting.format_path(one), file=file)
     if one.report and one.facts.get("task") == "single":
-        command("evaluate", run=formatting.path_of(one))
+        _show_command("evaluate", run=formatting.format_path(one))
     if one.report:
-        command("export", run=formatting.path_of(one))
-    command("again", experiment=shlex.quote(str(one.facts.get("experiment"))), options=options_of(one))
+        _show_command("export", run=formatting.format_path(one))
+    _show_command("again", experiment=shlex.quote(str(one.facts.get("experiment"))), options=_format_options(one))
 
 
-def command(name: str, **blanks: str) -> None:
+def _show_command(name: str, **blanks: str) -> None:
     """A command with what it is for."""
     st.markdown(say(f"to_{name}"))
     st.code(say(f"code_{name}", **blanks).strip(), language="sh")
 
 
-def options_of(one: Entry) -> str:
+def _format_options(one: RunView) -> str:
     """The options with which the same training begins again."""
     facts = one.facts
     words = ["--seed", str(facts.get("seed", 0))] + (["--deterministic"] if facts.get("deterministic") else [])
     words += ["--data", "sample"] if one.sample and not one.data.get("folder") else []
     words += ["--folder", shlex.quote(one.data["folder"])] if one.data.get("folder") else []
     for key, value in (facts.get("overrides") or {}).items():
-        words += ["--set", shlex.quote(f"{key}={formatting.as_toml(value)}")]
+        words += ["--set", shlex.quote(f"{key}={formatting.format_toml(value)}")]
     return " ".join(words)

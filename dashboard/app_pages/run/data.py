@@ -8,17 +8,17 @@ import streamlit as st
 
 from dashboard import layout, runs
 from dashboard.app_pages.run import formatting
-from dashboard.runs import Entry
+from dashboard.runs import RunView
 from musicml.data.splits import is_ungrouped_split
 from musicml.experiment import Run
 from musicml.utils import InputError
 
 SIDES = ("train", "val", "test")
 
-say = layout.Saying("run")
+say = layout.LazyText("run")
 
 
-def show(one: Entry) -> None:
+def show(one: RunView) -> None:
     """Where the data comes from, how it was split, what was left out."""
     found = one.data
     facts = {
@@ -28,40 +28,42 @@ def show(one: Entry) -> None:
         "root": found.get("folder") or found.get("root"),
     }
     source = found.get("source") or {}
-    rows = [formatting.fact(say(key), value) for key, value in facts.items() if value is not None]
+    rows = [formatting.make_fact(say(key), value) for key, value in facts.items() if value is not None]
     rows += [
-        formatting.fact(say("source" if key == "source" else "source_of", name=key), formatting.as_toml(value))
+        formatting.make_fact(say("source" if key == "source" else "source_of", name=key), formatting.format_toml(value))
         for key, value in source.items()
         if key != "sample"
     ]
-    layout.table(rows, "run-data", height="content")
+    layout.show_table(rows, "run-data", height="content")
     for note in found.get("notes") or []:
-        st.markdown(say("note", note=layout.plain(layout.translated(str(note)))))
+        st.markdown(say("note", note=layout.escape_markdown(layout.translate_message(str(note)))))
     st.markdown(say("warned", n=found.get("with_warnings", 0)))
-    sides(one)
-    listed(one, "excluded.csv", "excluded", "reason")
-    listed(one, "repairs.csv", "repairs", "words")
+    _show_sides(one)
+    _show_files(one, "excluded.csv", "excluded", "reason")
+    _show_files(one, "repairs.csv", "repairs", "words")
 
 
-def sides(one: Entry) -> None:
+def _show_sides(one: RunView) -> None:
     """How the examples were split, and how many groups stand on each side."""
     st.markdown(say("split_head"))
-    st.markdown(say("statement", words=layout.plain(layout.translated(str(one.split.get("statement", ""))))))
-    groups = groups_of(str(one.run.path), runs.stamp(one.run.path, "split.csv"))
+    st.markdown(
+        say("statement", words=layout.escape_markdown(layout.translate_message(str(one.split.get("statement", "")))))
+    )
+    groups = _count_groups(str(one.run.path), runs.get_stamp(one.run.path, "split.csv"))
     rows = [
         {say("side"): say(f"side_{side}"), say("files"): one.split.get(side), say("groups"): groups.get(side)}
         for side in (SIDES[:-1] if one.split.get("folds") else SIDES)
     ]
     if one.split.get("folds"):
         st.markdown(say("folds", n=one.split["folds"], files=one.split.get("test")))
-    layout.table(rows, "run-sides")
+    layout.show_table(rows, "run-sides")
     kind = one.settings("data").get("split", "official")
     apart = is_ungrouped_split(bool(one.data.get("as_published")), kind)
     st.caption(say("groups_words_none" if apart else "groups_words"))
 
 
 @st.cache_data(max_entries=50, show_spinner=False)
-def groups_of(path: str, changed: tuple[float, ...]) -> dict[str, int]:
+def _count_groups(path: str, changed: tuple[float, ...]) -> dict[str, int]:
     """How many groups stand on each side; nothing where split.csv is gone or damaged."""
     found: dict[str, set[str]] = {}
     try:
@@ -72,11 +74,13 @@ def groups_of(path: str, changed: tuple[float, ...]) -> dict[str, int]:
     return {side: len(groups) for side, groups in found.items()}
 
 
-def listed(one: Entry, table: str, key: str, why: str) -> None:
+def _show_files(one: RunView, table: str, key: str, why: str) -> None:
     """The files that a table of the run names, each with a sentence."""
     st.markdown(say(f"{key}_head"))
     found = one.run.table(table)
     st.markdown(say(key, n=len(found)) if found else say(f"{key}_none"))
     if found:
-        rows = [{say("file"): row.get("file"), say("reason"): layout.translated(str(row.get(why)))} for row in found]
-        layout.table(rows, f"run-{key}", {say("reason"): st.column_config.TextColumn(width="large")})
+        rows = [
+            {say("file"): row.get("file"), say("reason"): layout.translate_message(str(row.get(why)))} for row in found
+        ]
+        layout.show_table(rows, f"run-{key}", {say("reason"): st.column_config.TextColumn(width="large")})

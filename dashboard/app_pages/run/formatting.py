@@ -7,26 +7,26 @@ import shlex
 from typing import Any
 
 from dashboard import layout
-from dashboard.runs import Entry
+from dashboard.runs import RunView
 
-say = layout.Saying("run")
+say = layout.LazyText("run")
 
 
-def fact(what: str, value: Any) -> dict[str, str]:
+def make_fact(what: str, value: Any) -> dict[str, str]:
     """One fact as a row."""
     return {say("what"): what, say("value"): str(value)}
 
 
-def as_toml(value: Any) -> str:
+def format_toml(value: Any) -> str:
     """A setting as it stands in a TOML file."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def percent(share: float) -> str:
+def format_percent(share: float) -> str:
     """A share in hundredths."""
     return f"{100 * share:.1f}"
 
 
-def path_of(one: Entry) -> str:
+def format_path(one: RunView) -> str:
     """A run's folder as a terminal takes it."""
     return shlex.quote(str(one.run.path))

@@ -8,33 +8,35 @@ import streamlit as st
 
 from dashboard import layout
 from dashboard.app_pages.run import formatting
-from dashboard.runs import Entry
+from dashboard.runs import RunView
 
-say = layout.Saying("run")
+say = layout.LazyText("run")
 
 
-def show(one: Entry) -> None:
+def show(one: RunView) -> None:
     """What was chosen and why, and with what the run was made."""
     st.markdown(say("chosen_head"))
-    for sentence in chosen(one):
+    for sentence in _list_choices(one):
         st.markdown(say("note", note=sentence))
     st.markdown(say("machine_head"))
-    rows = [formatting.fact(say(key), value) for key, value in environment(one).items() if value not in (None, "")]
-    rows += [formatting.fact(name, version) for name, version in (one.facts.get("versions") or {}).items()]
-    layout.table(rows, "run-machine", height="content")
+    rows = [
+        formatting.make_fact(say(key), value) for key, value in list_environment(one).items() if value not in (None, "")
+    ]
+    rows += [formatting.make_fact(name, version) for name, version in (one.facts.get("versions") or {}).items()]
+    layout.show_table(rows, "run-machine", height="content")
     if str(one.facts.get("git_commit") or "").endswith("+changes"):
         st.caption(say("changes"))
 
 
-def chosen(one: Entry) -> list[str]:
+def _list_choices(one: RunView) -> list[str]:
     """What the run chose by itself and why, a sentence each."""
     facts, found = one.facts, []
     for key in ("precision", "weights"):
         decided = facts.get(key) or {}
         if decided:
             choice = decided.get("policy") or decided.get("choice")
-            reason = layout.plain(layout.translated(str(decided.get("reason"))))
-            found.append(say(f"chose_{key}", choice=layout.plain(str(choice)), reason=reason))
+            reason = layout.escape_markdown(layout.translate_message(str(decided.get("reason"))))
+            found.append(say(f"chose_{key}", choice=layout.escape_markdown(str(choice)), reason=reason))
     if facts.get("best_epoch"):
         training = one.settings("training")
         kept = say("kept_last" if training.get("keep") == "last" else "kept_best")
@@ -43,22 +45,22 @@ def chosen(one: Entry) -> list[str]:
                 "chose_epoch",
                 epoch=facts["best_epoch"],
                 n=facts.get("epochs"),
-                monitor=layout.plain(str(training.get("monitor"))),
+                monitor=layout.escape_markdown(str(training.get("monitor"))),
                 kept=kept,
             )
         )
     if facts.get("export"):
-        found.append(say("chose_export", export=layout.plain(layout.translated(str(facts["export"])))))
+        found.append(say("chose_export", export=layout.escape_markdown(layout.translate_message(str(facts["export"])))))
     return found or [say("nothing_chosen")]
 
 
-def environment(one: Entry) -> dict[str, Any]:
+def list_environment(one: RunView) -> dict[str, Any]:
     """The machine and how the run began."""
     facts, machine = one.facts, one.facts.get("machine") or {}
     seconds = facts.get("train_seconds")
     return {
         "started": facts.get("started"),
-        "train_time": layout.duration(seconds) if seconds else None,
+        "train_time": layout.format_duration(seconds) if seconds else None,
         "device": facts.get("device"),
         "backend": facts.get("backend"),
         "precision": (facts.get("precision") or {}).get("policy"),

@@ -9,14 +9,14 @@ import streamlit as st
 from dashboard import layout
 from dashboard.app_pages.run import formatting
 from dashboard.charts import reliability
-from dashboard.runs import Entry
+from dashboard.runs import RunView
 
 RANGE = ("figure", "from", "to")
 
-say = layout.Saying("run")
+say = layout.LazyText("run")
 
 
-def show(one: Entry) -> None:
+def show(one: RunView) -> None:
     """Every figure over all classes, and how far the run's probabilities can be believed."""
     if not one.report:
         st.markdown(say("no_report"))
@@ -25,8 +25,8 @@ def show(one: Entry) -> None:
     st.markdown(say("result_folds" if one.split.get("folds") else "result_val" if on_val else "result_words"))
     rows = [
         {
-            say("metric"): layout.metric_name(name),
-            **dict(zip(map(say, RANGE), map(rounded, (value, low, high)), strict=True)),
+            say("metric"): layout.get_metric_name(name),
+            **dict(zip(map(say, RANGE), map(_round, (value, low, high)), strict=True)),
         }
         for name, value in one.report["metrics"].items()
         for low, high in [(one.figure(name)[1]) or (None, None)]
@@ -35,21 +35,23 @@ def show(one: Entry) -> None:
     if isinstance(half, dict):
         st.markdown(say("result_half"))
         rows = [
-            {**row, say("at_half"): rounded(half.get(name))}
+            {**row, say("at_half"): _round(half.get(name))}
             for row, name in zip(rows, one.report["metrics"], strict=True)
         ]
     decimals = st.column_config.NumberColumn(format="%.3f")
-    layout.table(rows, "run-metrics", height="content", config={say(name): decimals for name in (*RANGE, "at_half")})
-    believed(one)
-    unreadable(one)
+    layout.show_table(
+        rows, "run-metrics", height="content", config={say(name): decimals for name in (*RANGE, "at_half")}
+    )
+    _show_calibration(one)
+    _show_unreadable(one)
 
 
-def rounded(value: float | None) -> float | None:
+def _round(value: float | None) -> float | None:
     """A figure as the headline rounds it; a browser would round a 5 at its end the other way."""
     return None if value is None else round(value, 3)
 
 
-def believed(one: Entry) -> None:
+def _show_calibration(one: RunView) -> None:
     """The calibration error with and without the temperature, and how many files are unlike training."""
     st.markdown(say("calibration_head"))
     before, after = one.report.get("calibration_error_before"), one.report.get("calibration_error")
@@ -57,8 +59,8 @@ def believed(one: Entry) -> None:
         st.markdown(say("no_calibration"))
     else:
         key = "calibration_same" if before == after else "calibration_better" if after < before else "calibration_worse"
-        st.markdown(say(key, before=formatting.percent(before), after=formatting.percent(after)))
-    reliability_of(one)
+        st.markdown(say(key, before=formatting.format_percent(before), after=formatting.format_percent(after)))
+    _show_reliability(one)
     unlike = one.report.get("unlike_training")
     st.markdown(say("unlike_head"))
     if not unlike:
@@ -69,31 +71,36 @@ def believed(one: Entry) -> None:
         st.caption(say("unlike_rest", n=rest, all=one.report["n"]))
 
 
-def reliability_of(one: Entry) -> None:
+def _show_reliability(one: RunView) -> None:
     """The reliability diagram, with and without the temperature; reports of an earlier version have none."""
     found = {key: one.report.get(f"reliability{key}") for key in ("_before", "")}
-    tables = {say(f"reliability{key}"): rows for key, rows in found.items() if is_table(rows)}
+    tables = {say(f"reliability{key}"): rows for key, rows in found.items() if _is_table(rows)}
     if len(tables) < len(found):
         return
     rows = [
         {
             say("reliability_which"): name,
-            say("reliability_said"): rounded(row["said"]),
-            say("reliability_right"): rounded(row["right"]),
+            say("reliability_said"): _round(row["said"]),
+            say("reliability_right"): _round(row["right"]),
             say("reliability_n"): row["n"],
         }
         for name, rows in tables.items()
         for row in rows
     ]
-    figure = reliability.diagram(tables, say("reliability_perfect"), say("reliability_said"), say("reliability_right"))
+    figure = reliability.draw_diagram(
+        tables, say("reliability_perfect"), say("reliability_said"), say("reliability_right")
+    )
     most = max(found[""], key=lambda row: row["n"])
     words = say(
-        "reliability_words", n=most["n"], said=formatting.percent(most["said"]), right=formatting.percent(most["right"])
+        "reliability_words",
+        n=most["n"],
+        said=formatting.format_percent(most["said"]),
+        right=formatting.format_percent(most["right"]),
     )
-    layout.chart(figure, words, rows, "reliability")
+    layout.show_chart(figure, words, rows, "reliability")
 
 
-def is_table(rows: Any) -> bool:
+def _is_table(rows: Any) -> bool:
     """Whether these are bins that a diagram can be drawn of."""
     wanted = ("n", "said", "right")
     return (
@@ -105,7 +112,7 @@ def is_table(rows: Any) -> bool:
     )
 
 
-def unreadable(one: Entry) -> None:
+def _show_unreadable(one: RunView) -> None:
     """Test files that could not be read when the run was scored."""
     found = one.report.get("unreadable") or []
     st.markdown(say("unreadable_head"))
@@ -113,4 +120,6 @@ def unreadable(one: Entry) -> None:
         st.markdown(say("unreadable_none", n=one.report["n"]))
         return
     st.markdown(say("unreadable", n=len(found), left=one.report["n"]))
-    layout.table([{say("file_and_why"): layout.translated(str(reason))} for reason in found], "run-unreadable")
+    layout.show_table(
+        [{say("file_and_why"): layout.translate_message(str(reason))} for reason in found], "run-unreadable"
+    )

@@ -15,12 +15,12 @@ from musicml.data import Reference, get_reference
 KINDS = ("published", *replication_results.FIGURE)
 REPLAYED = ("pictures_resnet50", "gtzan_cnn", "gtzan_gru", "sounds_resnet50", "openmic_cnn")
 
-say = layout.begin("why")
+say = layout.begin_page("why")
 
 
 def show() -> None:
     """The whole page."""
-    kept = replication_results.latest()
+    kept = replication_results._get_replays()
     if not any(name in kept for name in REPLAYED):
         st.info(say("none_yet"), icon=":material/info:")
         st.code(say("command"), language=None)
@@ -28,20 +28,26 @@ def show() -> None:
         st.session_state[layout.ORIGIN] = "mixed"  # the published figures are of real data
         st.warning(say("sample"), icon=":material/science:")
     for number, name in enumerate(REPLAYED, 1):
-        story(number, get_reference(name), kept.get(name), any(one in kept for one in REPLAYED))
+        _show_story(number, get_reference(name), kept.get(name), any(one in kept for one in REPLAYED))
 
 
-def story(number: int, known: Reference, replay: Mapping[str, Any] | None, any_replayed: bool) -> None:
+def _show_story(number: int, known: Reference, replay: Mapping[str, Any] | None, any_replayed: bool) -> None:
     """One published result: what was said, what is wrong with it, what it comes to, and a question."""
     st.header(say("story", number=number, title=say(f"title_{known.name}")))
-    st.caption(say("system", system=layout.plain(layout.translated(known.system)), source=layout.plain(known.source)))
+    st.caption(
+        say(
+            "system",
+            system=layout.escape_markdown(layout.translate_message(known.system)),
+            source=layout.escape_markdown(known.source),
+        )
+    )
     st.markdown(say("claim", claim=say(f"claim_{known.name}")))
     st.markdown(say("fault", fault=say(f"fault_{known.name}")))
     if replay:
-        figures(known, replay)
+        _show_metrics(known, replay)
         for sentence in replay["sentences"][1:]:  # the first is the fault, told above
-            st.markdown(layout.plain(layout.translated(str(sentence))))
-        links(replay)
+            st.markdown(layout.escape_markdown(layout.translate_message(str(sentence))))
+        _show_links(replay)
     elif any_replayed:
         st.caption(say("not_yet", name=known.name))
     st.info(say("think", question=say(f"question_{known.name}")), icon=":material/psychology:")
@@ -49,71 +55,71 @@ def story(number: int, known: Reference, replay: Mapping[str, Any] | None, any_r
         st.markdown(say(f"answer_{known.name}"))
 
 
-def figures(known: Reference, replay: Mapping[str, Any]) -> None:
+def _show_metrics(known: Reference, replay: Mapping[str, Any]) -> None:
     """The published figure, the replayed and the honest one, beside each other."""
-    metrics = {row["metric"]: layout.metric_name(row["metric"]) for row in replay["rows"]}
+    metrics = {row["metric"]: layout.get_metric_name(row["metric"]) for row in replay["rows"]}
     chosen = next(iter(metrics))
     if len(metrics) > 1:
-        chosen = layout.one_of(say("metric"), metrics, f"why-{known.name}")
+        chosen = layout.select_option(say("metric"), metrics, f"why-{known.name}")
     row = next(row for row in replay["rows"] if row["metric"] == chosen)
-    dots = [one for one in all_of(row) if one]
+    dots = [one for one in _list_dots(row) if one]
     if not dots:
         st.info(say("no_figure"), icon=":material/info:")
         return
-    told = [say("name_figure", name=one["name"], figure=text_of(one)) for one in dots]
-    words = say("figures_words", metric=metrics[chosen], figures=layout.listed(told))
+    told = [say("name_figure", name=one["name"], figure=_format_dot(one)) for one in dots]
+    words = say("figures_words", metric=metrics[chosen], figures=layout.format_list(told))
     table = [
         {
-            say("figure"): layout.metric_name(one["metric"]),
-            **{say(f"is_{key}"): text_of(dot) for key, dot in zip(KINDS, all_of(one), strict=True)},
+            say("figure"): layout.get_metric_name(one["metric"]),
+            **{say(f"is_{key}"): _format_dot(dot) for key, dot in zip(KINDS, _list_dots(one), strict=True)},
         }
         for one in replay["rows"]
     ]
-    layout.chart(metric_dots.dots(dots, metrics[chosen]), words, table, f"why-{known.name}-{chosen}")
+    layout.show_chart(metric_dots.draw_dots(dots, metrics[chosen]), words, table, f"why-{known.name}-{chosen}")
 
 
-def all_of(row: Mapping[str, Any]) -> list[dict[str, Any] | None]:
+def _list_dots(row: Mapping[str, Any]) -> list[dict[str, Any] | None]:
     """The three figures of a row."""
-    return [published(row), *(own(row, key) for key in replication_results.FIGURE)]
+    return [_make_published_dot(row), *(_make_own_dot(row, key) for key in replication_results.FIGURE)]
 
 
-def text_of(one: Mapping[str, Any] | None) -> str:
+def _format_dot(one: Mapping[str, Any] | None) -> str:
     """A figure with its interval; a dash for none."""
     if one is None:
-        return layout.figure_text(None)
-    return layout.figure_text(one["value"], None if one["low"] is None else (one["low"], one["high"]))
+        return layout.format_metric(None)
+    return layout.format_metric(one["value"], None if one["low"] is None else (one["low"], one["high"]))
 
 
-def published(row: Mapping[str, Any]) -> dict[str, Any] | None:
+def _make_published_dot(row: Mapping[str, Any]) -> dict[str, Any] | None:
     """The published figure as a dot; of a range its middle, with the range as its line."""
     value, interval = row.get("published"), row.get("published_interval")
     if isinstance(value, list):
         value, interval = sum(value) / 2, value
-    return None if value is None else dot(say("is_published"), value, interval)
+    return None if value is None else _make_dot(say("is_published"), value, interval)
 
 
-def own(row: Mapping[str, Any], key: str) -> dict[str, Any] | None:
+def _make_own_dot(row: Mapping[str, Any], key: str) -> dict[str, Any] | None:
     """The replayed or the honest figure as a dot."""
     figure = row.get(key)
     return (
-        dot(say(f"is_{key}"), figure["value"], figure.get("interval"))
+        _make_dot(say(f"is_{key}"), figure["value"], figure.get("interval"))
         if figure and figure["value"] is not None
         else None
     )
 
 
-def dot(name: str, value: float, interval: list[float] | None) -> dict[str, Any]:
+def _make_dot(name: str, value: float, interval: list[float] | None) -> dict[str, Any]:
     """A figure as the chart takes it."""
     low, high = interval or (None, None)
     return {"name": name, "value": value, "low": low, "high": high, "kind": name}
 
 
-def links(replay: Mapping[str, Any]) -> None:
+def _show_links(replay: Mapping[str, Any]) -> None:
     """The two runs, to look at."""
     names = [
         str(replay["runs"].get(key, "")).replace("\\", "/").rpartition("/")[2] for key in ("as_published", "honest")
     ]
-    st.caption(say("runs", replayed=layout.plain(names[0]), honest=layout.plain(names[1])))
+    st.caption(say("runs", replayed=layout.escape_markdown(names[0]), honest=layout.escape_markdown(names[1])))
 
 
 show()

@@ -14,15 +14,15 @@ from musicml.utils import InputError, read_json
 FIGURE = ("replayed", "honest")
 
 
-def latest() -> Mapping[str, Mapping[str, Any]]:
+def _get_replays() -> Mapping[str, Mapping[str, Any]]:
     """Each reference that was replayed → what its latest replay gave; nothing where none was."""
-    folder = runs.runs_root() / "replays"
+    folder = runs.get_runs_root() / "replays"
     paths = sorted(folder.glob("*.json")) if folder.is_dir() else []
-    return read(tuple((str(path), *runs.stamp(path.parent, path.name)) for path in paths))
+    return _read_replays(tuple((str(path), *runs.get_stamp(path.parent, path.name)) for path in paths))
 
 
 @st.cache_resource(max_entries=20, show_spinner=False)
-def read(paths: tuple[tuple[str, float], ...]) -> Mapping[str, Mapping[str, Any]]:
+def _read_replays(paths: tuple[tuple[str, float], ...]) -> Mapping[str, Mapping[str, Any]]:
     """As `latest`; of two replays of one reference the newer counts, and a file that is none is passed over."""
     found: dict[str, Mapping[str, Any]] = {}
     for path, _ in paths:
@@ -31,11 +31,11 @@ def read(paths: tuple[tuple[str, float], ...]) -> Mapping[str, Mapping[str, Any]
         except (InputError, OSError, ValueError):
             continue
         rows = kept.get("replays") if isinstance(kept, dict) else None
-        found |= {one["reference"]: one for one in (rows if isinstance(rows, list) else []) if is_replay(one)}
+        found |= {one["reference"]: one for one in (rows if isinstance(rows, list) else []) if _is_replay(one)}
     return found
 
 
-def is_replay(one: Any) -> bool:
+def _is_replay(one: Any) -> bool:
     """Whether this is what a replay keeps, and it went well."""
     return (
         isinstance(one, dict)
@@ -45,32 +45,34 @@ def is_replay(one: Any) -> bool:
         and isinstance(one.get("sentences"), list)
         and isinstance(one.get("rows"), list)
         and bool(one["rows"])
-        and all(is_row(row) for row in one["rows"])
+        and all(_is_row(row) for row in one["rows"])
     )
 
 
-def is_row(row: Any) -> bool:
+def _is_row(row: Any) -> bool:
     """Whether this is one metric of a replay."""
     return (
         isinstance(row, dict)
         and isinstance(row.get("metric"), str)
-        and (is_number(row.get("published")) or is_pair(row.get("published")))
-        and is_pair(row.get("published_interval"))
-        and all(is_figure(row.get(k)) for k in FIGURE)
+        and (_is_number(row.get("published")) or _is_pair(row.get("published")))
+        and _is_pair(row.get("published_interval"))
+        and all(_is_figure(row.get(k)) for k in FIGURE)
     )
 
 
-def is_figure(found: Any) -> bool:
+def _is_figure(found: Any) -> bool:
     """Whether this is a figure with its interval, or none."""
-    return found is None or isinstance(found, dict) and is_number(found.get("value")) and is_pair(found.get("interval"))
+    return (
+        found is None or isinstance(found, dict) and _is_number(found.get("value")) and _is_pair(found.get("interval"))
+    )
 
 
-def is_number(found: Any) -> bool:
+def _is_number(found: Any) -> bool:
     """Whether this is a number, or none is there."""
     return isinstance(found, int | float | None)
 
 
-def is_pair(found: Any) -> bool:
+def _is_pair(found: Any) -> bool:
     """Whether these are two numbers, or nothing."""
     return (
         found is None
