@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import datasets as shelves
-from dashboard import layout, runs
+from dashboard import datasets, layout, runs
 from musicml.data.datasets import DATASET_NAMES
 from musicml.experiment import CheckResult, check_environment
 
@@ -24,7 +23,7 @@ def show() -> None:
             _show_check(finding)
     st.header(say("data_sets"))
     st.markdown(say("sample_how"))
-    there = shelves.list_datasets()
+    there = datasets.list_datasets()
     for name in DATASET_NAMES:
         which = [kind for known, kind in there if known == name]
         with st.expander(

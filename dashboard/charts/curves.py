@@ -13,7 +13,7 @@ from dashboard import charts
 
 BESIDE = ("stage", "epoch", "learning_rate", "seconds")  # columns of a history that are no metric
 SLACK = 0.05  # of a chart's whole height: what is less than that is no change
-FEW = 3  # epochs, below which nothing can be told
+FEW = 3  # epochs, below which nothing can be concluded
 POINTS = 25  # symbols on a line, however many epochs it has
 
 
@@ -74,20 +74,20 @@ def find_stages(rows: Sequence[Mapping[str, Any]]) -> list[tuple[int, str]]:
     return [(place, name) for place, name in enumerate(names) if place == 0 or name != names[place - 1]]
 
 
-def find_best_epoch(rows: Sequence[Mapping[str, Any]], monitor: str, told: int | None = None) -> int | None:
+def find_best_epoch(rows: Sequence[Mapping[str, Any]], monitor: str, best_epoch: int | None = None) -> int | None:
     """The place of the best epoch.
 
     Parameters
     ----------
     rows : of a history
     monitor : the column that decides; the training loss stands in for it where there is no validation
-    told : the best epoch as the run tells it, counted within its stage; None while the run is training
+    best_epoch : the best epoch as the run has it, counted within its stage; None while the run is training
     """
     values = _read_column(rows, monitor)
     if np.isnan(values).all():
         values, monitor = _read_column(rows, "loss"), "loss"
     values = values * (-1 if monitor.endswith("accuracy") else 1)
-    among = [place for place, row in enumerate(rows) if told is None or row.get("epoch") == told]
+    among = [place for place, row in enumerate(rows) if best_epoch is None or row.get("epoch") == best_epoch]
     among = [place for place in among if not np.isnan(values[place])]
     return min(among, key=lambda place: values[place], default=None)
 
@@ -224,9 +224,9 @@ def _draw_ring(figure: go.Figure, one: Curve, place: int, best: str) -> None:
     )
 
 
-def _add_legend_line(figure: go.Figure, name: str, looks: Mapping[str, Any]) -> None:
+def _add_legend_line(figure: go.Figure, name: str, style: Mapping[str, Any]) -> None:
     """A line of the legend that stands for no run."""
-    figure.add_scatter(x=[None], y=[None], name=name, hoverinfo="skip", **looks)
+    figure.add_scatter(x=[None], y=[None], name=name, hoverinfo="skip", **style)
 
 
 def _draw_boundaries(figure: go.Figure, curves: Sequence[Curve], say: Mapping[str, str]) -> None:

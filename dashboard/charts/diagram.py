@@ -187,24 +187,24 @@ def draw_layers(boxes: Sequence[Box], say: Mapping[str, str], dark: bool) -> str
     say : templates: `layers` ({n}), `alike` ({n}), `parameters` ({n}), `frozen`
     dark : whether the page is dark
     """
-    look = DARK if dark else LIGHT
-    lines = [_format_head(look)]
+    colors = DARK if dark else LIGHT
+    lines = [_format_head(colors)]
     for place, box in enumerate(boxes):
         role = _get_role(place, boxes)
         style = "filled,rounded,dashed" if box.frozen and box.parameters else "filled,rounded"
         words = _quote(_format_label(box, say))
-        lines.append(f'n{place} [fillcolor="{look[role]}" style="{style}" label="{words}"]')
+        lines.append(f'n{place} [fillcolor="{colors[role]}" style="{style}" label="{words}"]')
     lines += [f"n{before} -> n{after}" for before, after in find_edges(boxes)]
     return "\n".join([*lines, "}"])
 
 
-def _format_head(look: Mapping[str, str]) -> str:
+def _format_head(colors: Mapping[str, str]) -> str:
     """What holds for the whole drawing."""
     return (
         'digraph { bgcolor="transparent" rankdir=TB ranksep=0.22 nodesep=0.3\n'
-        f'node [shape=box fontname="sans-serif" fontsize=14 fontcolor="{look["text"]}" color="{look["line"]}" '
+        f'node [shape=box fontname="sans-serif" fontsize=14 fontcolor="{colors["text"]}" color="{colors["line"]}" '
         'margin="0.12,0.05" width=3.2]\n'
-        f'edge [color="{look["line"]}" arrowsize=0.7]'
+        f'edge [color="{colors["line"]}" arrowsize=0.7]'
     )
 
 
@@ -250,15 +250,15 @@ def draw_forest(n_features: int, n_forests: int, n_trees: int, say: Mapping[str,
     ----------
     say : templates: `features` ({n}), `forest` ({k}, {n}), `more` ({n}), `votes` ({n})
     """
-    look = DARK if dark else LIGHT
+    colors = DARK if dark else LIGHT
     shown = list(range(1, n_forests + 1)) if n_forests <= 3 else [1, n_forests]
     lines = [
-        _format_head(look).replace("width=3.2", "width=1.4"),
-        _format_box("features", look["input"], say["features"].format(n=n_features)),
-        _format_box("votes", look["output"], say["votes"].format(n=n_forests)),
+        _format_head(colors).replace("width=3.2", "width=1.4"),
+        _format_box("features", colors["input"], say["features"].format(n=n_features)),
+        _format_box("votes", colors["output"], say["votes"].format(n=n_forests)),
     ]
     for k in shown:
-        lines.append(_format_box(f"f{k}", look["learned"], say["forest"].format(k=k, n=n_trees)))
+        lines.append(_format_box(f"f{k}", colors["learned"], say["forest"].format(k=k, n=n_trees)))
         lines.append(f"features -> f{k}\nf{k} -> votes")
     if len(shown) < n_forests:
         more = _quote(say["more"].format(n=n_forests - len(shown)))

@@ -114,7 +114,7 @@ def draw_matrix(
     columns: Sequence[str],
     x: str,
     y: str,
-    told: Sequence[Sequence[str]],
+    hover_texts: Sequence[Sequence[str]],
     by_share: bool = False,
     dark: bool = False,
     chosen: tuple[int, int] | None = None,
@@ -129,7 +129,7 @@ def draw_matrix(
     counts : np.ndarray [shape=(n_rows, n_columns)], int
     rows, columns : their names, from the top and from the left
     x, y : the axes' titles
-    told : what is said of each square under the pointer
+    hover_texts : what is said of each square under the pointer
     by_share : print percent of the row in place of counts
     chosen : row and column of a square to mark
     """
@@ -140,7 +140,7 @@ def draw_matrix(
     figure.update_layout(font={"size": size})
     for colour in INKS:
         figure.add_trace(_draw_squares(part, texts, colour, dark))
-    figure.add_trace(_draw_points(counts.shape, told))
+    figure.add_trace(_draw_points(counts.shape, hover_texts))
     frames = [_draw_frame(place, place, FRAMES[dark], 1) for place in range(min(counts.shape))]
     if chosen:
         frames.append(_draw_frame(*chosen, charts.COLORS[1], 4))
@@ -173,14 +173,14 @@ def _draw_squares(part: np.ndarray, texts: Sequence[Sequence[str]], colour: str,
     )
 
 
-def _draw_points(shape: tuple[int, int], told: Sequence[Sequence[str]]) -> go.Scatter:
+def _draw_points(shape: tuple[int, int], hover_texts: Sequence[Sequence[str]]) -> go.Scatter:
     """A point in the middle of each square, to be pointed at and clicked."""
     places = [(row, column) for row in range(shape[0]) for column in range(shape[1])]
     return go.Scatter(
         x=[str(column) for _, column in places],
         y=[row for row, _ in places],
         customdata=places,
-        text=[html.escape(told[row][column], quote=False) for row, column in places],
+        text=[html.escape(hover_texts[row][column], quote=False) for row, column in places],
         hovertemplate="%{text}<extra></extra>",
         mode="markers",
         marker={"symbol": "square", "size": 16, "opacity": 0},

@@ -12,8 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import i18n, layout
 from dashboard.app_pages import find_page
-from tests.fixtures import fake_runs as made_runs
-from tests.fixtures import pages
+from tests.fixtures import fake_runs, pages
 
 LANGUAGES = tuple(i18n.LANGUAGES)
 HOME = pages.APP.parent
@@ -34,12 +33,12 @@ def folders(tmp_path_factory):
     """Folders of runs in every state that a page may find."""
     made = {name: tmp_path_factory.mktemp("runs") / name for name in ("none", "one", "families", "training", "broken")}
     made["none"].mkdir()
-    made_runs.make(made["one"], family="cnn", n=40)
-    for family in made_runs.FAMILIES:
-        made_runs.make(made["families"], family=family, n=40, seed=3)
-    made_runs.make(made["training"], family="gru", status="training")
-    for number, damage in enumerate(made_runs.DAMAGES):
-        made_runs.make(made["broken"], family="cnn", n=40, seed=number, status="broken", damage=damage)
+    fake_runs.make(made["one"], family="cnn", n=40)
+    for family in fake_runs.FAMILIES:
+        fake_runs.make(made["families"], family=family, n=40, seed=3)
+    fake_runs.make(made["training"], family="gru", status="training")
+    for number, damage in enumerate(fake_runs.DAMAGES):
+        fake_runs.make(made["broken"], family="cnn", n=40, seed=number, status="broken", damage=damage)
     return made
 
 
@@ -85,11 +84,11 @@ def test_without_runs_a_page_says_what_to_do_first(page, language, looking_at):
     assert i18n.read_words(language, "common")["first_steps"] in pages.said(pages.opened(page, language))
 
 
-@pytest.mark.parametrize("damage", sorted(made_runs.DAMAGES))
+@pytest.mark.parametrize("damage", sorted(fake_runs.DAMAGES))
 def test_a_broken_run_is_told_in_a_sentence_and_hides_no_other(damage, tmp_path, monkeypatch):
     monkeypatch.setenv("MUSICML_RUNS", str(tmp_path))
-    good = made_runs.make(tmp_path, family="gru", n=40)
-    broken = made_runs.make(tmp_path, family="cnn", n=40, seed=1, status="broken", damage=damage)
+    good = fake_runs.make(tmp_path, family="gru", n=40)
+    broken = fake_runs.make(tmp_path, family="cnn", n=40, seed=1, status="broken", damage=damage)
     runs = pages.opened("overview").dataframe[0].value
     assert {good.name, broken.name} <= set(runs["run"])
     assert i18n.read_words("en", "common")["status_whole"] in set(runs["status"])
@@ -122,7 +121,7 @@ def test_the_language_chosen_stays_from_page_to_page(looking_at):
 def test_a_run_named_like_a_path_is_not_opened(looking_at, tmp_path):
     (name,) = looking_at("one")
     outside = tmp_path / "outside"
-    shutil.copytree(made_runs.make(tmp_path / "elsewhere", family="cnn", n=40, seed=9).path, outside)
+    shutil.copytree(fake_runs.make(tmp_path / "elsewhere", family="cnn", n=40, seed=9).path, outside)
     for page in RESULTS:
         app = pages.opened(page, "en", run="../../outside", runs=str(outside))
         assert "outside" not in pages.said(app)

@@ -10,8 +10,7 @@ from musicml.data import published_results
 from musicml.evaluation import metrics, predictions
 from musicml.inference import manifest
 from musicml.utils import files
-from tests.fixtures import fake_runs as made_runs
-from tests.fixtures import pages
+from tests.fixtures import fake_runs, pages
 
 ROWS = [
     {"name": "jazz", "value": 0.5, "low": 0.25, "high": 0.75, "note": ""},
@@ -24,10 +23,10 @@ ROWS = [
 def root(tmp_path_factory):
     """Two runs of ten genres, one of several instruments, one of an older report, one of a single group."""
     root = tmp_path_factory.mktemp("runs")
-    made_runs.make(root, "genre_cnn-20260301T120000-s0", family="cnn", n=60, skill=1.0)
-    made_runs.make(root, "genre_gru-20260301T110000-s0", family="gru", n=60)
-    made_runs.make(root, "openmic_cnn-20260301T100000-s0", family="multi", n=60)
-    alone = made_runs.make(root, "alone-20260301T080000-s0", family="cnn", n=3, groups=1, sample=False)
+    fake_runs.make(root, "genre_cnn-20260301T120000-s0", family="cnn", n=60, skill=1.0)
+    fake_runs.make(root, "genre_gru-20260301T110000-s0", family="gru", n=60)
+    fake_runs.make(root, "openmic_cnn-20260301T100000-s0", family="multi", n=60)
+    alone = fake_runs.make(root, "alone-20260301T080000-s0", family="cnn", n=3, groups=1, sample=False)
     older = root / "older-20260301T090000-s0"
     shutil.copytree(root / "genre_cnn-20260301T120000-s0", older)
     kept = alone.read("report.json"), json.loads((older / "report.json").read_text())

@@ -5,14 +5,13 @@ import numpy as np
 import pytest
 
 from dashboard import i18n
-from dashboard import runs as data
+from dashboard import runs as dashboard_runs
 from dashboard.app_pages.compare import common_examples, metrics
 from dashboard.charts import class_counts
 from musicml.data.datasets import loading
 from musicml.evaluation import comparison
 from musicml.evaluation import metrics as report
-from tests.fixtures import fake_runs as made_runs
-from tests.fixtures import pages
+from tests.fixtures import fake_runs, pages
 
 
 @pytest.fixture
@@ -26,13 +25,13 @@ def runs(tmp_path, monkeypatch):
 def make(runs, *skills, family="cnn", n=40, **more):
     """Runs on the same test examples, one for each skill."""
     return [
-        made_runs.make(runs, f"{family}-2026030{k + 1}T120000-s{k}", family=family, n=n, seed=k, skill=skill, **more)
+        fake_runs.make(runs, f"{family}-2026030{k + 1}T120000-s{k}", family=family, n=n, seed=k, skill=skill, **more)
         for k, skill in enumerate(skills)
     ]
 
 
 def entries(*made):
-    return [data.get_run(run.path) for run in made]
+    return [dashboard_runs.get_run(run.path) for run in made]
 
 
 def compared(*made):
@@ -85,7 +84,7 @@ def test_runs_that_share_a_part_are_compared_on_it(runs):
     common = common_examples.get_shared_examples(chosen)
     assert common.sizes == (60, 40) and len(common.names) == 40
     assert common_examples.list_differences(chosen) == ["splits"]
-    table = data.get_predictions(chosen[0])
+    table = dashboard_runs.get_predictions(chosen[0])
     assert (table.names[common.places[0]] == common.names).all()
     assert (table.groups[common.places[0]] == common.groups).all()
     hits = (table.scores.argmax(axis=1) == table.targets.argmax(axis=1))[common.places[0]]
@@ -112,7 +111,7 @@ def test_an_example_with_other_labels_is_not_the_same(runs):
 
 def test_classes_in_another_order_are_found_by_name(runs):
     one, other = make(runs, 3.0, 3.0)
-    table = data.get_predictions(data.get_run(other.path))
+    table = dashboard_runs.get_predictions(dashboard_runs.get_run(other.path))
     order = np.arange(len(table.class_names))[::-1]
     names = [table.class_names[k] for k in order]
     (other.path / "labels.json").write_text(json.dumps(names))
@@ -125,7 +124,7 @@ def test_classes_in_another_order_are_found_by_name(runs):
 
 def test_runs_of_other_classes_are_refused_in_a_sentence(runs):
     (one,) = make(runs, 2.0)
-    other = made_runs.make(runs, family="gru", n=40, class_names=("a", "b", "c"))
+    other = fake_runs.make(runs, family="gru", n=40, class_names=("a", "b", "c"))
     assert [error.value for error in compared(one, other).error] == [
         i18n.read_words("en", "compare")["refused_classes"]
     ]
@@ -138,7 +137,7 @@ def test_one_label_and_many_are_not_compared(runs):
 
 def test_the_first_two_shown_are_of_the_same_examples(runs):
     first, second = make(runs, 1.0, 2.0)
-    made_runs.make(runs, "forest-20260401T120000-s0", family="forest", n=20)
+    fake_runs.make(runs, "forest-20260401T120000-s0", family="forest", n=20)
     app = pages.opened("compare")
     assert set(app.multiselect(key="compared").value) == {first.name, second.name}
 
@@ -203,7 +202,10 @@ def test_a_multi_label_example_is_right_where_all_that_was_looked_at_is():
 
 def test_a_multi_label_run_decides_by_its_own_thresholds(runs):
     one, other = make(runs, 2.0, 2.0, family="multi")
-    table, limits = data.get_predictions(data.get_run(one.path)), one.read("serving.json")["thresholds"]
+    table, limits = (
+        dashboard_runs.get_predictions(dashboard_runs.get_run(one.path)),
+        one.read("serving.json")["thresholds"],
+    )
     common = common_examples.get_shared_examples(entries(one, other))
     assert (common.said[0] == report.apply_thresholds(table.scores, "multi", limits)).all()
     assert "Label by label" in pages.said(compared(one, other))
@@ -231,7 +233,7 @@ def test_a_small_difference_can_be_chance_and_a_large_one_hardly(runs):
     chosen = make(runs, 2.0, 2.0, 5.0, n=100, draws=200)
     said = pages.said(compared(*chosen[:2]))
     assert "with so few the difference could be chance, p = " in said or "on equally many of 100 files" in said
-    poor = made_runs.make(runs, "cnn-20260309T120000-s9", family="cnn", n=100, seed=9, skill=0.0, draws=200)
+    poor = fake_runs.make(runs, "cnn-20260309T120000-s9", family="cnn", n=100, seed=9, skill=0.0, draws=200)
     said = pages.said(compared(poor, chosen[2]))
     assert "B was right on " in said and "chance alone would hardly give that, p = 0.001 or less" in said
     assert i18n.read_words("en", "compare")["by_mcnemar"] in said
@@ -286,7 +288,7 @@ def test_the_page_shows_and_plays_the_files(language, runs, tones):
     own = loading.load_folder(tones)
     for seed in range(2):
         name = f"cnn-2026030{seed + 1}T120000-s{seed}"
-        made_runs.make(runs, name, family="cnn", dataset=own, seed=0, skill=seed, overrides={"data.split": "group"})
+        fake_runs.make(runs, name, family="cnn", dataset=own, seed=0, skill=seed, overrides={"data.split": "group"})
     app = pages.opened("compare", language)
     assert app.get("audio"), "no player"
     words = i18n.read_words(language, "compare")

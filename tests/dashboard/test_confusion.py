@@ -9,8 +9,7 @@ from dashboard import charts, i18n, layout
 from dashboard.charts import matrix
 from musicml.evaluation import predictions
 from musicml.inference import manifest
-from tests.fixtures import fake_runs as made_runs
-from tests.fixtures import pages
+from tests.fixtures import fake_runs, pages
 
 COUNTS = np.array([[18, 2, 0], [0, 0, 0], [3, 1, 4]])
 NAMES = ["jazz", "pop", "rock"]
@@ -21,10 +20,10 @@ TOLD = [[f"{row} {column}" for column in NAMES] for row in NAMES]
 def root(tmp_path_factory):
     """A run of one class an example, one of several classes, and one whose class names are odd."""
     root = tmp_path_factory.mktemp("runs")
-    made_runs.make(root, "genre_cnn-20260301T120000-s0", family="cnn", n=60, skill=1.0)
-    made_runs.make(root, "openmic_cnn-20260301T110000-s0", family="multi", n=60)
+    fake_runs.make(root, "genre_cnn-20260301T120000-s0", family="cnn", n=60, skill=1.0)
+    fake_runs.make(root, "openmic_cnn-20260301T110000-s0", family="multi", n=60)
     odd = ("<b>keroncong</b>", "campur sari*", "面*_[x](y)", "never")
-    made_runs.make(root, "odd-20260301T100000-s0", family="cnn", n=3, class_names=odd)
+    fake_runs.make(root, "odd-20260301T100000-s0", family="cnn", n=3, class_names=odd)
     return root
 
 

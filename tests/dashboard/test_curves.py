@@ -7,8 +7,7 @@ import streamlit as st
 
 from dashboard import layout
 from dashboard.charts import curves
-from tests.fixtures import fake_runs as made_runs
-from tests.fixtures import pages
+from tests.fixtures import fake_runs, pages
 
 SAY = {"train": "training (dashed)", "val": "validation (solid)", "best": "best epoch (ring)", "all": "all layers"}
 
@@ -87,12 +86,12 @@ def test_of_an_accuracy_more_is_better_and_the_gap_turns_its_sign():
 def test_the_best_epoch_is_the_one_told_and_else_the_best_so_far_by_the_monitor():
     rows = rows_of(3, loss=[3, 2, 1], val_loss=[3, 1, 2], val_accuracy=[0.1, 0.2, 0.3])
     assert curves.find_best_epoch(rows, "val_loss") == 1 and curves.find_best_epoch(rows, "val_accuracy") == 2
-    assert curves.find_best_epoch(rows, "val_accuracy", told=1) == 0
+    assert curves.find_best_epoch(rows, "val_accuracy", best_epoch=1) == 0
     assert curves.find_best_epoch(rows_of(2, loss=[3, 2]), "val_loss") == 1  # without validation the loss decides
     assert curves.find_best_epoch(rows_of(2, loss=[np.nan, np.inf]), "val_loss") is None
     twice = [{**row, "stage": stage} for stage in ("head", "all") for row in rows]
     twice[4]["val_loss"] = 0.5
-    assert curves.find_best_epoch(twice, "val_loss", told=2) == 4  # epoch 2 of the better stage
+    assert curves.find_best_epoch(twice, "val_loss", best_epoch=2) == 4  # epoch 2 of the better stage
 
 
 def test_each_run_has_a_colour_and_a_symbol_and_dashes_tell_training():
@@ -124,7 +123,7 @@ def test_a_name_with_tags_stays_text_in_a_chart():
 
 
 def test_the_words_tell_the_best_epoch_the_gap_and_what_it_means(runs):
-    made_runs.make(runs, family="transfer", n=20, epochs=9, skill=4.0)
+    fake_runs.make(runs, family="transfer", n=20, epochs=9, skill=4.0)
     text = pages.said(pages.opened("curves"))
     rows = next(runs.iterdir()).joinpath("history.csv").read_text().splitlines()
     best = min(range(1, len(rows)), key=lambda place: float(rows[place].split(",")[5]))
@@ -142,7 +141,7 @@ def test_several_runs_lie_over_each_other_and_forests_and_damaged_ones_are_told(
         ("bad", {"family": "cnn", "status": "broken", "damage": "run damaged"}),
         ("empty", {"family": "cnn", "status": "broken", "damage": "history words"}),
     ):
-        made_runs.make(runs, name, n=20, sample=False, **how)
+        fake_runs.make(runs, name, n=20, sample=False, **how)
     app = choose(pages.opened("curves"), "alpha", "beta", "trees", "bad", "empty")
     text = pages.said(app).replace("\\", "")
     assert "trees is a forest" in text and "empty (finished) has no readable history" in text
@@ -152,7 +151,7 @@ def test_several_runs_lie_over_each_other_and_forests_and_damaged_ones_are_told(
 
 
 def test_two_stages_are_told_and_the_learning_rate_is_drawn_where_it_changes(runs):
-    made_runs.make(runs, "staged", family="transfer", n=20, stages=2, epochs=4)
+    fake_runs.make(runs, "staged", family="transfer", n=20, stages=2, epochs=4)
     app = pages.opened("curves", "id")
     text = pages.said(app)
     assert "head saja sejak epoch 1, semua lapisan sejak epoch 5" in text
@@ -160,21 +159,21 @@ def test_two_stages_are_told_and_the_learning_rate_is_drawn_where_it_changes(run
 
 
 def test_a_run_that_just_began_has_no_curve_and_says_so(runs):
-    made_runs.make(runs, family="gru", status="started")
+    fake_runs.make(runs, family="gru", status="started")
     app = pages.opened("curves")
     assert not app.get("plotly_chart")
     assert "has not finished its first epoch yet" in app.get("progress")[0].proto.text
 
 
 def test_a_training_grows_before_the_eyes_until_it_is_done(runs, every):
-    run = made_runs.make(runs, "now", family="gru", status="training")
+    run = fake_runs.make(runs, "now", family="gru", status="training")
     app = pages.opened("curves")
     assert "2 of 7 epochs" in app.get("progress")[0].proto.text  # chosen by itself, since it is training
     with (run.path / "history.csv").open("a") as file:
         file.write("all,3,0.6,1.0,0.5,1.2,0.001,2.0\n")
     pages.sound(app.run())
     assert "3 of 7 epochs" in app.get("progress")[0].proto.text
-    done = made_runs.make(runs.parent, "other", family="gru", n=20)
+    done = fake_runs.make(runs.parent, "other", family="gru", n=20)
     (run.path / "report.json").write_bytes((done.path / "report.json").read_bytes())
     pages.sound(app.run())
     assert every[-2:] == [layout.LIVE, None]
@@ -183,7 +182,7 @@ def test_a_training_grows_before_the_eyes_until_it_is_done(runs, every):
 
 
 def test_a_training_that_fell_silent_is_told_how_to_go_on(runs):
-    run = made_runs.make(runs, "old", family="gru", status="training")
+    run = fake_runs.make(runs, "old", family="gru", status="training")
     before = time.time() - 3600
     for path in (*run.path.iterdir(), run.path / "checkpoints"):
         os.utime(path, (before, before))
@@ -192,7 +191,7 @@ def test_a_training_that_fell_silent_is_told_how_to_go_on(runs):
 
 
 def test_without_validation_nothing_is_said_of_overfitting(runs):
-    run = made_runs.make(runs, "alone", family="gru", n=20)
+    run = fake_runs.make(runs, "alone", family="gru", n=20)
     lines = run.path.joinpath("history.csv").read_text().splitlines()
     kept = [",".join(line.split(",")[:4] + line.split(",")[6:]) for line in lines]
     run.path.joinpath("history.csv").write_text("\n".join(kept) + "\n")

@@ -9,10 +9,9 @@ import pytest
 import soundfile
 from PIL import Image
 
-from dashboard import datasets as shelves
-from dashboard import i18n, layout
+from dashboard import datasets, i18n, layout
 from dashboard.app_pages.data import findings
-from dashboard.app_pages.data import tables as holdings
+from dashboard.app_pages.data import tables as data_tables
 from dashboard.charts import class_counts, sound
 from musicml.cli.parser import parser
 from musicml.data.audit import audit as audits
@@ -22,8 +21,7 @@ from musicml.features import audio_features
 from musicml.utils import files
 from musicml.utils.errors import InputError
 from musicml.utils.i18n import translate
-from tests.fixtures import fake_runs as made_runs
-from tests.fixtures import pages
+from tests.fixtures import fake_runs, pages
 
 NOWHERE = Path("nowhere")
 GENRES, PICTURED, HEARD = ("blues", "jazz", "rock"), ("drum", "flute"), ("cello", "piano")
@@ -145,9 +143,9 @@ def test_a_missing_licence_is_told_and_a_given_one_shown(runs, data_root, monkey
     gtzan = loading.load_dataset("gtzan", data_root, "sample")
     given = loading.Dataset(**{**vars(gtzan), "source": {"sample": True, "licence": "CC BY 4.0", "odd": "thing"}})
     monkeypatch.setattr(loading, "load_dataset", lambda *_, **__: given)
-    shelves._read_dataset.clear()
+    datasets._read_dataset.clear()
     cells = opened().table[0].value.to_string()
-    shelves._read_dataset.clear()
+    datasets._read_dataset.clear()
     assert "CC BY 4.0" in cells and "odd" in cells
 
 
@@ -189,28 +187,28 @@ def test_stacked_bars_are_told_apart_without_colour():
 
 def test_lengths_are_measured_only_when_asked_for(runs, monkeypatch):
     asked = []
-    monkeypatch.setattr(holdings, "_read_seconds", lambda path: asked.append(path) or 5.0)
-    holdings.measure_lengths.clear()
+    monkeypatch.setattr(data_tables, "_read_seconds", lambda path: asked.append(path) or 5.0)
+    data_tables.measure_lengths.clear()
     assert not asked and "measured" not in pages.said(opened("lengths"))
     said = pages.said(opened("lengths", measure=True))
-    holdings.measure_lengths.clear()
+    data_tables.measure_lengths.clear()
     assert asked and "the shortest lasts 5.0 s" in said
 
 
 @pytest.mark.numeric
 def test_a_length_is_read_from_the_head_of_a_file(tmp_path):
     write_sound(tmp_path / "good.wav", 440)
-    assert holdings._read_seconds(tmp_path / "good.wav") == pytest.approx(1.0)
+    assert data_tables._read_seconds(tmp_path / "good.wav") == pytest.approx(1.0)
     (tmp_path / "bad.wav").write_bytes(b"no sound")
-    assert holdings._read_seconds(tmp_path / "bad.wav") == holdings._read_seconds(tmp_path / "none.wav") == 0
+    assert data_tables._read_seconds(tmp_path / "bad.wav") == data_tables._read_seconds(tmp_path / "none.wav") == 0
 
 
 def test_no_more_than_five_hundred_files_are_measured(monkeypatch):
     examples = [loading.Example(str(k), NOWHERE, {}, str(k)) for k in range(2_000)]
     dataset = loading.Dataset("x", "sound", "single", "class", ("a",), tuple(examples))
-    monkeypatch.setattr(holdings, "_read_seconds", lambda path: float(path.name))
-    found, _ = holdings.measure_lengths(
-        ("five hundred",), holdings.Chosen(shelves.LoadedDataset(dataset, {}), None, ())
+    monkeypatch.setattr(data_tables, "_read_seconds", lambda path: float(path.name))
+    found, _ = data_tables.measure_lengths(
+        ("five hundred",), data_tables.Chosen(datasets.LoadedDataset(dataset, {}), None, ())
     )
     assert 490 < len(found) <= 500 and found.max() > 1_990, "spread over the whole list"
 
@@ -306,7 +304,7 @@ def test_a_spectrogram_is_small_and_names_its_frequencies():
 
 def test_no_group_on_two_sides_is_told(runs, data_root):
     gtzan = loading.load_dataset("gtzan", data_root, "sample")
-    made_runs.make(runs, family="cnn", dataset=gtzan)
+    fake_runs.make(runs, family="cnn", dataset=gtzan)
     app = opened("groups", of="run")
     n = len({(row["group"]) for row in shown(app, "group").to_dict("records")})
     assert app.success[0].value == i18n.read_words("en", "data")["no_crossing"].format(n=n)
@@ -317,7 +315,7 @@ def test_no_group_on_two_sides_is_told(runs, data_root):
 
 @pytest.mark.parametrize("language", i18n.LANGUAGES)
 def test_where_every_file_is_a_group_of_its_own_the_check_is_not_praised(language, runs):
-    run = made_runs.make(runs, family="cnn", n=40)
+    run = fake_runs.make(runs, family="cnn", n=40)
     path, told = run.path / "split.csv", i18n.read_words(language, "data")["all_alone"]
     head, *rows = path.read_text().splitlines()
     alone = [f"{k}.wav,artist {k},{row.rsplit(',', 1)[1]}" for k, row in enumerate(rows)]
@@ -330,7 +328,7 @@ def test_where_every_file_is_a_group_of_its_own_the_check_is_not_praised(languag
 
 
 def test_a_group_on_two_sides_is_named(runs):
-    run = made_runs.make(runs, family="cnn", n=40)
+    run = fake_runs.make(runs, family="cnn", n=40)
     path = run.path / "split.csv"
     path.write_text(path.read_text() + "x/1.wav,the same artist,train\nx/2.wav,the same artist,test\n")
     app = opened("groups", of="run")
@@ -340,7 +338,7 @@ def test_a_group_on_two_sides_is_named(runs):
 
 def test_a_run_whose_data_is_gone_still_tells_its_groups_and_what_it_left_out(runs, monkeypatch, tmp_path):
     monkeypatch.setenv("MUSICML_DATA", str(tmp_path / "nothing"))
-    made_runs.make(runs, family="gru", n=40, excluded=2)
+    fake_runs.make(runs, family="gru", n=40, excluded=2)
     app = opened("groups")
     assert len(app.error) == 1 and len(shown(app, "group"))
     rows = shown(opened("left_out"), "reason")
@@ -349,7 +347,7 @@ def test_a_run_whose_data_is_gone_still_tells_its_groups_and_what_it_left_out(ru
 
 def test_reasons_are_said_in_the_language(runs, data_root):
     gtzan = loading.load_dataset("gtzan", data_root, "sample")
-    run = made_runs.make(runs, family="cnn", dataset=gtzan)
+    run = fake_runs.make(runs, family="cnn", dataset=gtzan)
     (run.path / "excluded.csv").write_text("file,reason\na.wav,on none of the data set's own lists\n")
     rows = shown(opened("left_out", "id", of="run"), "alasan")
     assert rows.values.tolist() == [["a.wav", "tidak ada di daftar mana pun dari dataset ini"]]
@@ -362,11 +360,11 @@ def test_twenty_thousand_examples_are_tabled_once():
         for k in range(20_000)
     )
     dataset = loading.Dataset("large", "sound", "multi", "instrument", names, examples)
-    chosen = holdings.Chosen(shelves.LoadedDataset(dataset, {}), None, ("large",))
-    assert holdings.get_columns(("large",), chosen) is holdings.get_columns(("large",), chosen)
-    groups, held, sides = holdings.count_group_sides(("large",), chosen)
+    chosen = data_tables.Chosen(datasets.LoadedDataset(dataset, {}), None, ("large",))
+    assert data_tables.get_columns(("large",), chosen) is data_tables.get_columns(("large",), chosen)
+    groups, held, sides = data_tables.count_group_sides(("large",), chosen)
     assert held.sum() == 20_000 and sides == ("train", "test")
-    assert not holdings.find_crossing_groups(held, sides).any()
+    assert not data_tables.find_crossing_groups(held, sides).any()
 
 
 # the audit
@@ -377,9 +375,9 @@ def own_data(runs, data_root, tmp_path, monkeypatch):
     """A copy of the data sets, in which audits can be kept."""
     shutil.copytree(data_root, tmp_path / "data")
     monkeypatch.setenv("MUSICML_DATA", str(tmp_path / "data"))
-    shelves._read_dataset.clear()
+    datasets._read_dataset.clear()
     yield tmp_path / "data"
-    shelves._read_dataset.clear()
+    datasets._read_dataset.clear()
 
 
 def keep(root, name, *found, pairs=(), **changed):
@@ -493,7 +491,7 @@ def test_an_audit_of_the_data_as_it_was_is_not_taken_for_one_of_the_data_as_it_i
     keep(own_data, "gtzan")
     assert words_of("en")("no_audit") not in pages.said(opened("audit"))
     (own_data / "sample/gtzan/genres_original/rock/rock.00007.wav").unlink()
-    shelves._read_dataset.clear()
+    datasets._read_dataset.clear()
     assert words_of("en")("no_audit") in pages.said(opened("audit"))
 
 

@@ -6,7 +6,7 @@ from dashboard import datasets, runs
 from musicml.data.datasets.loading import load_dataset
 from musicml.data.synthetic import generate
 from musicml.utils.errors import InputError
-from tests.fixtures import fake_runs as made_runs
+from tests.fixtures import fake_runs
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def two(tmp_path):
             tmp_path / str(seed) / "sample", seed=seed, only=["instrument_images"], scale=0.02
         )
     dataset = load_dataset("instrument_images", tmp_path / "0", "sample")
-    run = made_runs.make(tmp_path / "runs", family="transfer", dataset=dataset, n=20)
+    run = fake_runs.make(tmp_path / "runs", family="transfer", dataset=dataset, n=20)
     return runs.get_run(run.path), tmp_path
 
 

@@ -14,10 +14,10 @@ from onnx import TensorProto, helper, numpy_helper
 from plotly.io import from_json
 
 from dashboard import layout
-from dashboard import runs as data
-from dashboard.app_pages.predict import files as asked_files
+from dashboard import runs as dashboard_runs
+from dashboard.app_pages.predict import files as page_files
 from dashboard.app_pages.predict import predictors, results, saliency
-from dashboard.charts import prediction as charts
+from dashboard.charts import prediction
 from dashboard.i18n import LANGUAGES, Words
 from musicml.data.datasets import loading
 from musicml.inference import backends, predictor
@@ -184,10 +184,10 @@ def test_every_bar_has_its_percentage_and_only_thresholds_that_are_there_a_mark(
         {"name": "jazz", "value": 0.83, "kind": "there", "least": None},
         {"name": "pop", "value": 0.17, "kind": "there", "least": None},
     ]
-    bars, texts = charts.draw_bars(rows, "probability").data
+    bars, texts = prediction.draw_bars(rows, "probability").data
     assert list(bars.x) == [0.83, 0.17] and list(texts.text) == ["83%", "17%"]
     rows = [{**rows[0], "least": 0.5}, {**rows[1], "least": 0.6, "kind": "not there"}]
-    present, absent, _, marks = charts.draw_bars(rows, "probability", "threshold").data
+    present, absent, _, marks = prediction.draw_bars(rows, "probability", "threshold").data
     assert list(marks.x) == [0.5, 0.6] and marks.name == "threshold"
     assert present.marker.pattern.shape != absent.marker.pattern.shape
 
@@ -195,7 +195,7 @@ def test_every_bar_has_its_percentage_and_only_thresholds_that_are_there_a_mark(
 @pytest.mark.numeric
 def test_a_map_over_a_sound_spans_its_seconds_and_frames_those_that_decided():
     hertz = np.geomspace(50, 10_000, 64)
-    figure = charts.draw_over_sound(
+    figure = prediction.draw_over_sound(
         np.zeros((64, 10), np.uint8), np.ones((64, 10), np.uint8), 5.0, hertz, (1, 2), "s", "Hz", "share"
     )
     assert [(one.x0, one.dx) for one in figure.data] == [(0.25, 0.5)] * 2
@@ -255,7 +255,7 @@ def test_an_mp3_and_an_mp3_that_is_called_wav_are_answered_and_the_second_warned
 @pytest.mark.numeric
 def test_a_sound_that_no_browser_plays_is_played_as_wav(runs):
     aiff = encoded(tone(2.0), "AIFF")
-    content, kind, whole = asked_files.get_playable(asked_files.UploadedFile("old.aiff", "short", lambda: aiff))
+    content, kind, whole = page_files.get_playable(page_files.UploadedFile("old.aiff", "short", lambda: aiff))
     assert content.startswith(b"RIFF") and kind == "audio/wav" and whole
     assert soundfile.info(io.BytesIO(content)).duration == pytest.approx(2, abs=0.01)
     app = ask(opened(runs["tones"]), ("old.aiff", encoded(tone(31.0), "AIFF")))
@@ -276,7 +276,10 @@ def test_an_example_of_the_test_side_is_answered_and_its_truth_told(runs):
     assert app.selectbox(key="predict-class").options == ["high", "low", "middle"]
     app.selectbox(key="predict-class").set_value("middle").run()
     name = app.selectbox(key="predict-example").value
-    side = {row["example"]: row["split"] for row in data.get_run(runs["root"] / runs["tones"]).run.table("split.csv")}
+    side = {
+        row["example"]: row["split"]
+        for row in dashboard_runs.get_run(runs["root"] / runs["tones"]).run.table("split.csv")
+    }
     assert name.startswith("middle/") and side[name] == "test"
     assert Words("en", "predict")("truth", names="middle") in pages.said(app)
     assert any("**middle**" in one.value and "%" in one.value for one in app.markdown)
@@ -303,7 +306,7 @@ def test_a_picture_is_answered_shown_and_explained(runs):
 
 def test_of_several_classes_each_is_held_against_its_own_threshold(runs):
     app = ask(opened(runs["several"]), ("mine.wav", wav(300, 12.0)))
-    served = predictors.get_manifest(data.get_run(runs["root"] / runs["several"]))
+    served = predictors.get_manifest(dashboard_runs.get_run(runs["root"] / runs["several"]))
     bars = from_json(app.get("plotly_chart")[0].proto.spec)
     marks = next(one for one in bars.data if one.name == "threshold")
     assert dict(zip(marks.y, marks.x, strict=True)) == dict(zip(HEARD, served.thresholds, strict=True))
@@ -341,7 +344,7 @@ def test_only_answers_of_a_sample_trained_run_say_that_they_mean_nothing(runs):
 
 @pytest.mark.numeric
 def test_a_bad_file_stops_none_of_the_others_and_stands_in_table_and_csv(runs, monkeypatch):
-    downloads = counted(monkeypatch, layout, "download")
+    downloads = counted(monkeypatch, layout, "show_download")
     app = ask(
         opened(runs["tones"], "id"),
         ("a.wav", wav(200)),
@@ -388,7 +391,7 @@ def test_a_fault_of_ours_in_one_file_is_told_and_stops_none_of_the_others(runs, 
 def test_every_hostile_file_ends_in_its_sentence_or_an_answer(runs, hostile, language, run, cases):
     app = ask(opened(runs[run], language), *((case.file, hostile(case)) for case in cases), language=language)
     good = ("good.wav", wav(200)) if run == "tones" else ("good.png", colour("red"))
-    rows, english = table_of(app), english_of(data.get_run(runs["root"] / runs[run]), cases, hostile)
+    rows, english = table_of(app), english_of(dashboard_runs.get_run(runs["root"] / runs[run]), cases, hostile)
     (told,) = [one.value for one in app.error]
     for case, row, sentences in zip(cases, rows, english, strict=True):
         assert row["file"] == make_printable(case.file).strip()
@@ -431,7 +434,7 @@ def test_names_are_shown_as_they_are_and_lead_nowhere(runs, name, tmp_path, monk
 
 @pytest.mark.parametrize("run", ["../../etc", "/etc/passwd", "nobody", "bound-20260301T110000-s0"])
 def test_an_address_opens_no_run_but_those_that_are_there_to_be_asked(runs, run, monkeypatch):
-    opened_folders = counted(monkeypatch, data, "entry")
+    opened_folders = counted(monkeypatch, dashboard_runs, "get_run")
     app = pages.opened("predict", run=run, beside=run)
     assert app.selectbox(key="run").value in runs.values()
     assert app.selectbox(key="beside").value is None
@@ -493,7 +496,7 @@ def test_two_runs_answer_side_by_side_and_only_one_of_the_same_kind_is_offered(r
 
 
 def test_one_model_is_loaded_for_however_many_ask_at_once(runs, monkeypatch):
-    one = data.get_run(runs["root"] / runs["tones"])
+    one = dashboard_runs.get_run(runs["root"] / runs["tones"])
     predictors.load_predictor.clear()
     before, loads = backends.load_model, []
 
@@ -504,7 +507,7 @@ def test_one_model_is_loaded_for_however_many_ask_at_once(runs, monkeypatch):
 
     monkeypatch.setattr(backends, "load_model", slow)
     content, found = wav(800), []
-    file = asked_files.UploadedFile("mine.wav", "key", lambda: content)
+    file = page_files.UploadedFile("mine.wav", "key", lambda: content)
     threads = [threading.Thread(target=lambda: found.append(results.predict_file(one, file).label)) for _ in range(16)]
     for thread in threads:
         thread.start()
@@ -518,7 +521,7 @@ def test_one_model_is_loaded_for_however_many_ask_at_once(runs, monkeypatch):
 
 def test_a_chosen_run_is_got_ready_while_its_reader_still_looks_for_a_file(runs, monkeypatch):
     predictors.load_predictor.clear()
-    loads = counted(monkeypatch, backends, "load")
+    loads = counted(monkeypatch, backends, "load_model")
     app = opened()
     assert len(loads) == 1
     opened()
@@ -530,7 +533,7 @@ def test_a_chosen_run_is_got_ready_while_its_reader_still_looks_for_a_file(runs,
 def test_only_a_few_models_are_kept_and_a_changed_one_is_loaded_anew(tmp_path, pictures):
     predictors.load_predictor.clear()
     run = seeing_colours(tmp_path, pictures)
-    one = data.get_run(run.path)
+    one = dashboard_runs.get_run(run.path)
     first = predictors.get_predictor(one)
     assert predictors.get_predictor(one) is first
     (run.path / "model.onnx").touch()
@@ -538,12 +541,12 @@ def test_only_a_few_models_are_kept_and_a_changed_one_is_loaded_anew(tmp_path, p
     held = [make(tmp_path, family="cnn", n=8, seed=seed, status="trained") for seed in range(predictors.MAX_MODELS)]
     second = predictors.get_predictor(one)
     for other in held:
-        predictors.get_predictor(data.get_run(other.path))
+        predictors.get_predictor(dashboard_runs.get_run(other.path))
     assert predictors.get_predictor(one) is not second
 
 
 def test_another_language_and_another_class_ask_no_model_again(runs, monkeypatch):
-    asked, explained = counted(monkeypatch, predictor.Predictor, "predict"), counted(monkeypatch, saliency, "look")
+    asked, explained = counted(monkeypatch, predictor.Predictor, "predict"), counted(monkeypatch, saliency, "explain_file")
     app = ask(opened(runs["tones"]), ("a.wav", wav(200)), ("b.wav", wav(800)))
     assert len(asked) == 2
     app.button(key="predict-0-look").click().run()
@@ -562,12 +565,12 @@ def test_a_session_keeps_nothing_but_the_answers_for_what_it_shows(runs):
         app.button(key="predict-0-look").click().run()
         assert len(app.session_state[results.ANSWERS]) == 4 and len(app.session_state[saliency.LOOKS]) == 1
     app = ask(app)
-    assert not any(name in app.session_state for name in (results.ANSWERS, saliency.LOOKS, asked_files.SHOWN))
+    assert not any(name in app.session_state for name in (results.ANSWERS, saliency.LOOKS, page_files.SHOWN))
     assert not app.header
 
 
 def test_more_files_than_anyone_looks_at_are_not_asked_about(runs, monkeypatch):
-    asked = counted(monkeypatch, results, "answer")
+    asked = counted(monkeypatch, results, "predict_file")
     app = ask(opened(runs["tones"]), *((f"{place}.wav", b"La la la.\n" * 99) for place in range(103)))
     assert len(asked) == 100 and "103 files" in pages.said(app)
 
@@ -609,7 +612,7 @@ def test_a_map_lies_over_the_sound_with_seconds_and_hertz(runs, language):
 
 
 def test_it_is_said_beforehand_where_an_explanation_must_import_keras(runs, monkeypatch):
-    one = data.get_run(runs["root"] / runs["colours"])
+    one = dashboard_runs.get_run(runs["root"] / runs["colours"])
     monkeypatch.delitem(sys.modules, "keras", raising=False)
     assert not saliency.is_slow_to_explain(one)  # its map is fine enough, and comes from the exported model
     monkeypatch.setattr(saliency, "_needs_keras", lambda *_: True)
@@ -621,7 +624,7 @@ def test_it_is_said_beforehand_where_an_explanation_must_import_keras(runs, monk
 
 def test_pictures_in_any_form_are_seen_as_small_as_they_are_shown(runs):
     content = saved(picture(side=900), "JPEG")
-    assert asked_files.make_thumbnail(asked_files.UploadedFile("large.jpg", "key", lambda: content)).shape == (
+    assert page_files.make_thumbnail(page_files.UploadedFile("large.jpg", "key", lambda: content)).shape == (
         320,
         320,
         3,

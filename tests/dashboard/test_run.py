@@ -7,8 +7,7 @@ import pytest
 from dashboard import i18n
 from dashboard.charts import diagram, reliability
 from musicml.evaluation import metrics
-from tests.fixtures import fake_runs as made_runs
-from tests.fixtures import pages
+from tests.fixtures import fake_runs, pages
 
 TEMPLATES = {
     key.removeprefix("box_"): words for key, words in i18n.read_words("en", "run").items() if key.startswith("box_")
@@ -45,7 +44,7 @@ def rewrite(path, **changes):
 
 @pytest.fixture(scope="module")
 def resnet(tmp_path_factory):
-    return made_runs.make(tmp_path_factory.mktemp("runs"), family="transfer", n=30).read("layers.json")
+    return fake_runs.make(tmp_path_factory.mktemp("runs"), family="transfer", n=30).read("layers.json")
 
 
 def test_a_resnet50_of_180_layers_is_less_than_twenty_boxes_that_hold_them_all(resnet):
@@ -101,7 +100,7 @@ def test_what_is_no_list_of_layers_is_none(found):
 
 @pytest.mark.parametrize("language", i18n.LANGUAGES)
 def test_the_headline_is_the_main_figure_with_its_interval(language, runs):
-    found = made_runs.make(runs, family="gru", n=60).read("report.json")
+    found = fake_runs.make(runs, family="gru", n=60).read("report.json")
     app = pages.opened("run", language)
     low, high = found["intervals"]["accuracy"]
     first, tested = app.metric[:2]
@@ -111,7 +110,7 @@ def test_the_headline_is_the_main_figure_with_its_interval(language, runs):
 
 
 def test_calibration_and_files_unlike_training_are_told_in_words(runs):
-    run = made_runs.make(runs, family="cnn", n=40)
+    run = fake_runs.make(runs, family="cnn", n=40)
     changes = {
         "calibration_error_before": 0.2,
         "calibration_error": 0.1,
@@ -131,7 +130,7 @@ def test_calibration_and_files_unlike_training_are_told_in_words(runs):
 
 
 def test_the_reliability_diagram_shows_the_bins_of_the_report(runs):
-    run = made_runs.make(runs, family="cnn", n=60)
+    run = fake_runs.make(runs, family="cnn", n=60)
     app = part("result")
     report = run.read("report.json")
     table = next(frame.value for frame in app.dataframe if "how often that was so" in frame.value.columns)
@@ -142,7 +141,7 @@ def test_the_reliability_diagram_shows_the_bins_of_the_report(runs):
 
 
 def test_results_at_one_half_stand_beside_those_at_the_fitted_thresholds(runs):
-    run = made_runs.make(runs, family="multi", n=60)
+    run = fake_runs.make(runs, family="multi", n=60)
     report, app = run.read("report.json"), part("result")
     table = next(frame.value for frame in app.dataframe if "at 0.5" in frame.value.columns)
     half = dict(zip(table["metric"], table["at 0.5"], strict=True))
@@ -162,7 +161,7 @@ def test_on_the_diagonal_what_is_said_is_so():
 
 @pytest.mark.parametrize("family", ["cnn", "multi"])
 def test_the_gallery_shows_wrong_answers_and_counts_them(family, runs):
-    run = made_runs.make(runs, family=family, n=50, skill=1.5)
+    run = fake_runs.make(runs, family=family, n=50, skill=1.5)
     found = list(run.table("predictions.csv"))
     names = run.read("labels.json")
     thresholds = run.read("serving.json")["thresholds"]
@@ -186,7 +185,7 @@ def test_the_gallery_shows_wrong_answers_and_counts_them(family, runs):
 
 
 def test_a_class_chosen_leaves_the_examples_of_that_class(runs):
-    run = made_runs.make(runs, family="gru", n=40)
+    run = fake_runs.make(runs, family="gru", n=40)
     app = part("examples")
     app.segmented_control(key="run-verdict").set_value("any").run()
     app.selectbox(key="run-class").set_value(3).run()
@@ -196,7 +195,7 @@ def test_a_class_chosen_leaves_the_examples_of_that_class(runs):
 
 
 def test_the_model_is_told_in_words_and_layer_by_layer(runs):
-    run = made_runs.make(runs, family="transfer", n=30)
+    run = fake_runs.make(runs, family="transfer", n=30)
     app = part("model")
     total = sum(layer["parameters"] for layer in run.read("layers.json"))
     alt = app.get("graphviz_chart")[0].proto.alt
@@ -207,14 +206,14 @@ def test_the_model_is_told_in_words_and_layer_by_layer(runs):
 
 
 def test_a_forest_is_drawn_as_trees_that_vote(runs):
-    made_runs.make(runs, family="forest", n=30, sample=False)
+    fake_runs.make(runs, family="forest", n=30, sample=False)
     app = part("model", "id")
     assert "20 forest, satu per kelas, masing-masing 100 pohon" in said(app)
     assert "accordion" in app.dataframe[0].value.iloc[0].tolist() and app.get("graphviz_chart")
 
 
 def test_settings_say_where_they_come_from_and_overrides_come_first(runs):
-    made_runs.make(runs, family="gru", n=20, overrides={"training.batch_size": 4})
+    fake_runs.make(runs, family="gru", n=20, overrides={"training.batch_size": 4})
     app = part("settings")
     rows = app.dataframe[0].value.to_numpy().tolist()
     assert rows[0] == ["training", "batch_size", "4", "--set, on the command line"]
@@ -229,7 +228,7 @@ def test_settings_say_where_they_come_from_and_overrides_come_first(runs):
 
 
 def test_data_names_the_split_the_groups_and_what_was_left_out(runs):
-    run = made_runs.make(runs, family="gru", n=20, excluded=2, sample=False)
+    run = fake_runs.make(runs, family="gru", n=20, excluded=2, sample=False)
     app = part("data", "id")
     groups = {row["group"] for row in run.table("split.csv") if row["split"] == "test"}
     sides, left = app.dataframe[1].value, app.dataframe[2].value
@@ -243,7 +242,7 @@ def test_data_names_the_split_the_groups_and_what_was_left_out(runs):
     [("group", False, False), ("official", False, False), ("track", False, True), ("official", True, True)],
 )
 def test_that_a_group_stands_on_one_side_is_said_only_where_it_does(split, as_published, apart, runs):
-    run = made_runs.make(runs, family="gru", n=20)
+    run = fake_runs.make(runs, family="gru", n=20)
     facts = run.facts()
     settings = {**facts["settings"], "data": {**facts["settings"]["data"], "split": split}}
     rewrite(run.path / "run.json", settings=settings, data={**facts["data"], "as_published": as_published})
@@ -252,14 +251,14 @@ def test_that_a_group_stands_on_one_side_is_said_only_where_it_does(split, as_pu
 
 
 def test_what_was_chosen_is_said_with_its_reason(runs):
-    made_runs.make(runs, family="mobilenet", n=20)
+    fake_runs.make(runs, family="mobilenet", n=20)
     app = part("made")
     assert "precision: **float32** (CPU is no GPU" in said(app) and "weights to begin with" in said(app)
     assert any("keras" in row for row in app.dataframe[0].value.to_numpy().tolist())
 
 
 def test_the_terminal_gets_commands_that_name_the_run(runs):
-    run = made_runs.make(runs, "it's here", family="gru", n=20, overrides={"training.epochs": 3})
+    run = fake_runs.make(runs, "it's here", family="gru", n=20, overrides={"training.epochs": 3})
     codes = [code.value for code in part("use").code]
     quoted = str(run.path).replace("'", "'\"'\"'")
     assert codes[0] == f"musicml predict '{quoted}' song.mp3"
@@ -267,14 +266,14 @@ def test_the_terminal_gets_commands_that_name_the_run(runs):
 
 
 def test_a_forest_on_shipped_features_is_not_asked_about_a_file(runs):
-    made_runs.make(runs, family="forest", n=20)
+    fake_runs.make(runs, family="forest", n=20)
     app = part("use")
     assert "can't be asked about a file" in said(app) and not any("predict" in code.value for code in app.code)
 
 
 @pytest.mark.parametrize("status", ["started", "training", "trained"])
 def test_an_unfinished_run_shows_what_there_is(status, runs):
-    made_runs.make(runs, family="gru", status=status)
+    fake_runs.make(runs, family="gru", status=status)
     app = pages.opened("run")
     assert "is training" in said(app) and app.metric[0].value == "–"
     for name, there in (("examples", "gets its figures"), ("model", ""), ("data", "The split"), ("use", "Go on with")):
@@ -294,7 +293,7 @@ def test_what_is_damaged_ends_in_one_sentence_and_the_rest_is_shown(runs):
     }
     for damage in parts:
         how = {"family": "gru", "n": 20, "sample": False, "status": "broken", "damage": damage}
-        made_runs.make(runs, damage.replace(" ", "-"), **how)
+        fake_runs.make(runs, damage.replace(" ", "-"), **how)
     app = pages.opened("run")
     for damage, name in parts.items():
         app.selectbox(key="run").set_value(damage.replace(" ", "-")).run()
@@ -307,7 +306,7 @@ def test_what_is_damaged_ends_in_one_sentence_and_the_rest_is_shown(runs):
 
 
 def test_a_run_without_layers_or_experiment_file_says_so(runs):
-    run = made_runs.make(runs, family="gru", n=20, status="broken", damage="layers missing")
+    run = fake_runs.make(runs, family="gru", n=20, status="broken", damage="layers missing")
     (run.path / "experiment.toml").unlink()
     app = part("model")
     assert "holds no layers.json" in said(app) and not app.error

@@ -66,8 +66,8 @@ class SharedExamples:
         """How much probability each run gives to what is so, [shape=(n_runs, n)]; of several labels, on average."""
         if self.task == "single":
             return (self.scores * self.targets).sum(axis=2)
-        given = np.where(self.targets == 1, self.scores, 1 - self.scores) * self.seen
-        return given.sum(axis=2) / np.maximum(1, self.seen.sum(axis=1))
+        assigned = np.where(self.targets == 1, self.scores, 1 - self.scores) * self.seen
+        return assigned.sum(axis=2) / np.maximum(1, self.seen.sum(axis=1))
 
 
 def sort_by_shared_examples(found: Sequence[RunView]) -> list[RunView]:
@@ -94,14 +94,14 @@ def _get_split(one: RunView) -> str:
 def list_differences(chosen: Sequence[RunView]) -> list[str]:
     """Why the test examples of runs can differ, as keys: `sets`, `folders`, `origins`, `generated`, `splits`."""
     made = [one.data.get("source") or {} for one in chosen if one.sample]
-    asked = {
+    compared = {
         "sets": [one.data.get("dataset") for one in chosen],
         "folders": [one.data.get("folder") for one in chosen],
         "origins": [one.sample for one in chosen],
         "generated": [[source.get(name) for name in ("seed", "scale", "generator")] for source in made],
         "splits": [_get_split(one) for one in chosen],
     }
-    found = [key for key, values in asked.items() if len({str(value) for value in values}) > 1]
+    found = [key for key, values in compared.items() if len({str(value) for value in values}) > 1]
     # with other data the split is another anyway
     return [key for key in found if key != "splits" or len(found) == 1]
 

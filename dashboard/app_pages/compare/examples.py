@@ -65,8 +65,8 @@ def _describe_answers(common: SharedExamples, k: int, place: int) -> str:
         say("missed" if common.targets[place, j] == 1 else "not_there", name=common.class_names[j])
         for j in np.flatnonzero(seen & ~right)
     ]
-    told = say("cells", right=right.sum(), n=seen.sum())
-    return say("cells_wrong", cells=told, wrong=layout.format_list(wrong)) if wrong else told
+    words = say("cells", right=right.sum(), n=seen.sum())
+    return say("cells_wrong", cells=words, wrong=layout.format_list(wrong)) if wrong else words
 
 
 def _format_answer(name: str, score: float) -> str:

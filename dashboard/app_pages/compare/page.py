@@ -61,8 +61,8 @@ def _show_test_examples(chosen: Sequence[RunView], common: SharedExamples) -> No
         return
     reasons = [say(f"differ_{key}") for key in common_examples.list_differences(chosen)]
     reasons += [say("differ_labels", n=common.relabelled)] if common.relabelled else []
-    told = say("shared" if n else "none_shared", n=n, why=layout.format_list(reasons) or say("differ_unread"))
-    (st.warning if n else st.error)(told, icon=":material/warning:" if n else ":material/error:")
+    words = say("shared" if n else "none_shared", n=n, why=layout.format_list(reasons) or say("differ_unread"))
+    (st.warning if n else st.error)(words, icon=":material/warning:" if n else ":material/error:")
     rows = [
         {
             say("run"): labels.format_name(chosen, k),

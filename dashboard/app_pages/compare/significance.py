@@ -52,12 +52,12 @@ def show(pair: PairedComparison | None, n_pairs: int) -> None:
         st.info(say("no_rivals"), icon=":material/info:")
         return
     st.info(layout.capitalize(layout.translate_message(pair.sentence)), icon=":material/info:")
-    told = [say("by_mcnemar" if pair.test == MCNEMAR else "by_drawing")]
+    sentences = [say("by_mcnemar" if pair.test == MCNEMAR else "by_drawing")]
     if pair.interval:
         low, high = pair.interval
-        told.append(
+        sentences.append(
             say("apart_by", a=pair.a, b=pair.b, by=f"{pair.difference:+.3f}", low=f"{low:+.3f}", high=f"{high:+.3f}")
         )
     if n_pairs > 1:
-        told.append(say("corrected", n=n_pairs))
-    st.caption(" ".join(told))
+        sentences.append(say("corrected", n=n_pairs))
+    st.caption(" ".join(sentences))

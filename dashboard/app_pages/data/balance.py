@@ -56,7 +56,7 @@ def _describe_balance(names: Sequence[str], total: np.ndarray) -> str:
 
 
 def _show_cells(chosen: Chosen, held: Mapping[str, np.ndarray]) -> None:
-    """Bars per class, made of present, absent and never looked for; of one side or of all."""
+    """Bars per class, made of present, absent and never observed for; of one side or of all."""
     there = [name for name in tables.SIDES if (held["sides"] == name).any()]
     ways = {"all": say("all")} | ({name: get_split_name(name) for name in there} if len(there) > 1 else {})
     wanted = layout.select_option(say("of_side"), ways, "of_side")
@@ -68,8 +68,8 @@ def _show_cells(chosen: Chosen, held: Mapping[str, np.ndarray]) -> None:
         say("unobserved"): np.isnan(targets).sum(axis=0),
     }
     rows = [{say("class"): name, **{part: int(row[k]) for part, row in parts.items()}} for k, name in enumerate(names)]
-    looked = f"{np.isfinite(targets).mean():.0%}" if targets.size else "–"
-    words = say("two", first=say("cells_words", n=len(targets), share=looked), second=_describe_present(names, parts))
+    observed = f"{np.isfinite(targets).mean():.0%}" if targets.size else "–"
+    words = say("two", first=say("cells_words", n=len(targets), share=observed), second=_describe_present(names, parts))
     figure = class_counts.draw_stacked_bars(names, parts, say("examples"), pale=say("unobserved"))
     layout.show_chart(figure, words, rows, "cells")
 

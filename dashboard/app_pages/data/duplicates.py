@@ -34,8 +34,8 @@ def show(pairs: Sequence[DuplicatePair], chosen: Chosen) -> None:
     for number in media.select_page(range(len(some)), f"pairs-{chosen.dataset.name}-{way}", PAIRS_PER_PAGE):
         _show_pair(some[number], chosen)
     show_row_limit(len(some))
-    told = translate_reasons(tuple(pair.how for pair in some[:MAX_ROWS]), layout.get_language())
-    layout.show_table([_make_row(pair, how) for pair, how in zip(some, told, strict=False)], "audit-pairs")
+    reasons = translate_reasons(tuple(pair.how for pair in some[:MAX_ROWS]), layout.get_language())
+    layout.show_table([_make_row(pair, how) for pair, how in zip(some, reasons, strict=False)], "audit-pairs")
 
 
 def _show_pair(pair: DuplicatePair, chosen: Chosen) -> None:
@@ -51,8 +51,8 @@ def _show_pair(pair: DuplicatePair, chosen: Chosen) -> None:
 
 def _show_file(name: str, label: str, side: str, chosen: Chosen) -> None:
     """One file of a pair."""
-    if name in chosen.shelf.examples:
-        example.show_media(chosen.shelf.examples[name], chosen.dataset.kind)
+    if name in chosen.loaded.examples:
+        example.show_media(chosen.loaded.examples[name], chosen.dataset.kind)
     else:
         st.caption(layout.get_words()("gone"))
     lines = [

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from dashboard import layout
-from dashboard import media as gallery
+from dashboard import layout, media
 from dashboard.app_pages.data import images, tables
 from dashboard.app_pages.data.splits import get_split_name
 from dashboard.app_pages.data.tables import Chosen
@@ -46,7 +45,7 @@ def _select_example(chosen: Chosen) -> tuple[Example | None, str]:
     name = right.selectbox(say("choose_example"), ids, key=f"example-{chosen.dataset.name}-{label}")
     if len(places) > MAX_EXAMPLES:
         st.caption(say("offered", n=MAX_EXAMPLES, all=len(places)))
-    return (chosen.shelf.examples[name], held["sides"][places[ids.index(name)]]) if ids else (None, "")
+    return (chosen.loaded.examples[name], held["sides"][places[ids.index(name)]]) if ids else (None, "")
 
 
 def show_media(shown: Example, kind: str) -> None:
@@ -54,9 +53,9 @@ def show_media(shown: Example, kind: str) -> None:
     if not shown.path.is_file():
         st.caption(layout.get_words()("gone"))
     elif kind == "sound":
-        gallery.show_player(shown.path, shown.id)
+        media.show_player(shown.path, shown.id)
     else:
-        gallery.show_picture(shown.path, shown.id)
+        media.show_picture(shown.path, shown.id)
 
 
 def _show_facts(shown: Example, standing: str, task: str) -> None:

@@ -11,7 +11,7 @@ from dashboard.app_pages.data import tables
 from dashboard.app_pages.data.tables import Chosen
 
 MAX_ROWS = 1000  # rows of a table, at most
-MAX_REASONS = 6  # reasons that are told above the table, at most
+MAX_REASONS = 6  # reasons shown above the table, at most
 
 say = layout.LazyText("data")
 
@@ -28,15 +28,17 @@ def show(chosen: Chosen) -> None:
         st.info(say("nothing_left_out" if chosen.one else "nothing_by_lists"), icon=":material/info:")
         return
     st.markdown(say("left_out_n", n=len(rows)))
-    told = translate_reasons(tuple(reason for _, reason in rows[:MAX_ROWS]), layout.get_language())
-    for reason, n in Counter(told).most_common(MAX_REASONS):
+    translated = translate_reasons(tuple(reason for _, reason in rows[:MAX_ROWS]), layout.get_language())
+    for reason, n in Counter(translated).most_common(MAX_REASONS):
         st.markdown(say("bullet", text=say("times", n=n, reason=layout.escape_markdown(reason))))
     if len(rows) > MAX_ROWS:
         st.caption(say("left_out_listed", n=MAX_ROWS))
-    layout.show_table([{say("file"): rows[k][0], say("reason"): reason} for k, reason in enumerate(told)], "left-out")
+    layout.show_table(
+        [{say("file"): rows[k][0], say("reason"): reason} for k, reason in enumerate(translated)], "left-out"
+    )
 
 
 @st.cache_data(max_entries=20, show_spinner=False)
-def translate_reasons(given: tuple[str, ...], language: str) -> list[str]:
+def translate_reasons(reasons: tuple[str, ...], language: str) -> list[str]:
     """Reasons in a language; each kind of them is looked up once."""
-    return [layout.translate_message(reason) for reason in given]
+    return [layout.translate_message(reason) for reason in reasons]

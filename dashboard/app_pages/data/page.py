@@ -18,10 +18,10 @@ def show() -> None:
     chosen = _choose()
     _show_sample_note(chosen)
     parts = {"facts": summary, "balance": balance, "example": example, "lengths": lengths}
-    parts = parts if chosen.shelf else {}
-    if chosen.shelf and chosen.dataset.kind != "sound":
+    parts = parts if chosen.loaded else {}
+    if chosen.loaded and chosen.dataset.kind != "sound":
         del parts["lengths"]
-    parts |= {"groups": splits, "left_out": excluded} | ({"audit": findings} if chosen.shelf else {})
+    parts |= {"groups": splits, "left_out": excluded} | ({"audit": findings} if chosen.loaded else {})
     ways = {part: say(f"part_{part}") for part in parts}
     part = layout.select_option(say("part"), ways, "part", persist_state="session", label_visibility="collapsed")
     parts[part].show(chosen)
@@ -45,8 +45,8 @@ def _open_dataset(there: list[tuple[str, str]]) -> Chosen:
     by_name = {name if which == "real" else f"sample/{name}": (name, which) for name, which in there}
     chosen = st.selectbox(say("dataset"), list(by_name), key="set", bind="query-params")
     with st.spinner(say("reading")):
-        shelf = datasets.open_dataset(*by_name[chosen])
-    return Chosen(shelf, None, tables.make_key(shelf, chosen))
+        loaded = datasets.open_dataset(*by_name[chosen])
+    return Chosen(loaded, None, tables.make_key(loaded, chosen))
 
 
 def _open_run(one: RunView) -> Chosen:
@@ -54,12 +54,12 @@ def _open_run(one: RunView) -> Chosen:
     changed = runs.get_stamp(one.run.path, "split.csv", "excluded.csv", "report.json")
     try:
         with st.spinner(say("reading")):
-            shelf = datasets.open_run_dataset(one)
+            loaded = datasets.open_run_dataset(one)
     except InputError as error:
         layout.show_error(error)
         st.markdown(say("gone_data"))
         return Chosen(None, one, (one.name, changed))
-    return Chosen(shelf, one, (*tables.make_key(shelf, one.name), changed))
+    return Chosen(loaded, one, (*tables.make_key(loaded, one.name), changed))
 
 
 def _show_sample_note(chosen: Chosen) -> None:

@@ -60,5 +60,5 @@ def _check_groups(names: np.ndarray, held: np.ndarray, sides: Sequence[str], cho
     if not len(across):
         st.success(say("no_crossing", n=len(names)), icon=":material/check_circle:")
         return
-    told = say("crossing", n=len(across), names=layout.escape_markdown(layout.format_list(across)))
-    st.warning(told if chosen.one else say("two", first=told, second=say("crossing_own")), icon=":material/warning:")
+    words = say("crossing", n=len(across), names=layout.escape_markdown(layout.format_list(across)))
+    st.warning(words if chosen.one else say("two", first=words, second=say("crossing_own")), icon=":material/warning:")

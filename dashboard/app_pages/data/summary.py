@@ -35,8 +35,8 @@ def show(chosen: Chosen) -> None:
 
 def _make_source_rows(dataset: Dataset) -> dict[str, str]:
     """What SOURCE.json says, as rows; the licence always, since a missing one is a fact too."""
-    given = {name: value for name, value in dataset.source.items() if name not in ("sample", "licence", "license")}
-    rows = {_name_key(name): layout.translate_message(str(value)) for name, value in given.items()}
+    facts = {name: value for name, value in dataset.source.items() if name not in ("sample", "licence", "license")}
+    rows = {_name_key(name): layout.translate_message(str(value)) for name, value in facts.items()}
     licence = dataset.source.get("licence") or dataset.source.get("license")
     return {**rows, say("licence"): str(licence) if licence else say("no_licence")}
 

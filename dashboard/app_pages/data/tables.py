@@ -26,25 +26,25 @@ class Chosen:
 
     Attributes
     ----------
-    shelf : its examples; None where they are no longer on the disk
+    loaded : its examples; None where they are no longer on the disk
     one : the run, if it is a run's
     key : what tells it from all others, and from itself before a change
     """
 
-    shelf: LoadedDataset | None
+    loaded: LoadedDataset | None
     one: RunView | None
     key: tuple
 
     @property
     def dataset(self) -> Dataset:
         """The data set itself, where it is there."""
-        return self.shelf.dataset
+        return self.loaded.dataset
 
 
-def make_key(shelf: LoadedDataset, name: str) -> tuple:
+def make_key(loaded: LoadedDataset, name: str) -> tuple:
     """What tells a data set from others; for the caches, which are emptied when it is read anew."""
-    examples = shelf.dataset.examples
-    return name, len(examples), str(examples[0].path) if examples else "", shelf.number
+    examples = loaded.dataset.examples
+    return name, len(examples), str(examples[0].path) if examples else "", loaded.number
 
 
 @st.cache_resource(max_entries=6, ttl=600, show_spinner=False)

@@ -18,13 +18,13 @@ LONG = ("warnings", "error")  # columns of sentences, which would push each othe
 say = layout.LazyText("predict")
 
 
-def show_errors(asked: Sequence[UploadedFile], found: dict[tuple, Answer]) -> None:
+def show_errors(uploads: Sequence[UploadedFile], found: dict[tuple, Answer]) -> None:
     """Say of each file that was refused why, and once what is said of several."""
     sentences, bad = {}, set()
-    for file in asked:
-        for given in (given for (_, key), given in found.items() if key == file.key and isinstance(given, str)):
+    for file in uploads:
+        for answer in (answer for (_, key), answer in found.items() if key == file.key and isinstance(answer, str)):
             bad.add(file.key)
-            sentences[text.format_failure(file) if given == results.MISHAP else text.translate_answer(given)] = None
+            sentences[text.format_failure(file) if answer == results.MISHAP else text.translate_answer(answer)] = None
     if len(sentences) == 1:
         st.error(layout.escape_markdown(next(iter(sentences))), icon=":material/error:")
     elif sentences:
@@ -32,15 +32,15 @@ def show_errors(asked: Sequence[UploadedFile], found: dict[tuple, Answer]) -> No
         st.error(say("refused", n=len(bad), lines=lines), icon=":material/error:")
 
 
-def show_table(chosen: Sequence[RunView], asked: Sequence[UploadedFile], found: dict[tuple, Answer]) -> None:
+def show_table(chosen: Sequence[RunView], uploads: Sequence[UploadedFile], found: dict[tuple, Answer]) -> None:
     """A table of all answers, whose CSV has every probability."""
     names = ["file", "run", "label", "probability", "present", "unlike_training", "warnings", "error"]
     hidden = set() if len(chosen) > 1 else {"run"}
     if all(predictors.get_manifest(one).task == "single" for one in chosen):
         hidden.add("present")
-    st.markdown(say("batch", n=len(asked)))
+    st.markdown(say("batch", n=len(uploads)))
     layout.show_table(
-        results.make_rows(chosen, asked, found, text.translate_answer),
+        results.make_rows(chosen, uploads, found, text.translate_answer),
         "predict-answers",
         {name: _configure_column(name) for name in names},
         column_order=[name for name in names if name not in hidden],
@@ -56,9 +56,9 @@ def _configure_column(name: str) -> Any:
     return st.column_config.TextColumn(say(f"column_{name}"), width="medium" if name in LONG else None)
 
 
-def select_file(asked: Sequence[UploadedFile]) -> UploadedFile:
+def select_file(uploads: Sequence[UploadedFile]) -> UploadedFile:
     """The file to look at in full."""
-    if len(asked) == 1:
-        return asked[0]
-    names = {place: say("numbered", n=place + 1, name=text.format_title(file)) for place, file in enumerate(asked)}
-    return asked[st.selectbox(say("which"), list(names), format_func=names.get, key="predict-which")]
+    if len(uploads) == 1:
+        return uploads[0]
+    names = {place: say("numbered", n=place + 1, name=text.format_title(file)) for place, file in enumerate(uploads)}
+    return uploads[st.selectbox(say("which"), list(names), format_func=names.get, key="predict-which")]

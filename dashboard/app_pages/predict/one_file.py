@@ -12,8 +12,7 @@ from dashboard import layout, media
 from dashboard.app_pages.predict import files, predictors, saliency_view, text
 from dashboard.app_pages.predict.files import UploadedFile
 from dashboard.app_pages.predict.results import Answer
-from dashboard.charts import prediction as answer_charts
-from dashboard.charts import timeline
+from dashboard.charts import prediction, timeline
 from dashboard.runs import RunView
 from musicml.inference import Prediction
 
@@ -30,12 +29,12 @@ def show(chosen: Sequence[RunView], file: UploadedFile, found: dict[tuple, Answe
         with column:
             if len(chosen) > 1:
                 st.markdown(say("answer_of", run=layout.escape_markdown(one.name)))
-            given = found[one.name, file.key]
-            if isinstance(given, Prediction):
-                _show_answer(given, f"predict-{place}")
-                saliency_view.show_explanation(one, file, given, f"predict-{place}")
+            answer = found[one.name, file.key]
+            if isinstance(answer, Prediction):
+                _show_answer(answer, f"predict-{place}")
+                saliency_view.show_explanation(one, file, answer, f"predict-{place}")
             else:
-                st.error(layout.escape_markdown(text.translate_answer(given)), icon=":material/error:")
+                st.error(layout.escape_markdown(text.translate_answer(answer)), icon=":material/error:")
 
 
 def _show_file(one: RunView, file: UploadedFile) -> None:
@@ -52,32 +51,32 @@ def _show_file(one: RunView, file: UploadedFile) -> None:
         st.markdown(say("truth", names=layout.escape_markdown(layout.format_list(truth, len(truth)))))
 
 
-def _show_answer(given: Prediction, key: str) -> None:
+def _show_answer(answer: Prediction, key: str) -> None:
     """One run's answer for one file: in a line, what to be warned of, every class, over time."""
-    st.markdown(_describe_answer(given))
-    _show_warnings(given)
-    _show_classes(given, key)
-    if given.clip_seconds and len(given.starts) > 1:
-        _show_over_time(given, key)
-    st.caption(say("took", read=f"{given.seconds['read']:.2f}", model=f"{given.seconds['model']:.2f}"))
+    st.markdown(_describe_answer(answer))
+    _show_warnings(answer)
+    _show_classes(answer, key)
+    if answer.clip_seconds and len(answer.starts) > 1:
+        _show_over_time(answer, key)
+    st.caption(say("took", read=f"{answer.seconds['read']:.2f}", model=f"{answer.seconds['model']:.2f}"))
 
 
-def _describe_answer(given: Prediction) -> str:
+def _describe_answer(answer: Prediction) -> str:
     """The answer in a sentence."""
-    if given.task == "single":
-        key = "answer_guess" if given.is_unlike_training else "answer"
-        return say(key, label=layout.escape_markdown(given.label), percent=f"{100 * given.probability:.0f}")
-    if given.present:
+    if answer.task == "single":
+        key = "answer_guess" if answer.is_unlike_training else "answer"
+        return say(key, label=layout.escape_markdown(answer.label), percent=f"{100 * answer.probability:.0f}")
+    if answer.present:
         return say(
-            "answer_present", names=layout.escape_markdown(layout.format_list(given.present, len(given.present)))
+            "answer_present", names=layout.escape_markdown(layout.format_list(answer.present, len(answer.present)))
         )
-    return say("answer_none", label=layout.escape_markdown(given.label), percent=f"{100 * given.probability:.0f}")
+    return say("answer_none", label=layout.escape_markdown(answer.label), percent=f"{100 * answer.probability:.0f}")
 
 
-def _show_warnings(given: Prediction) -> None:
+def _show_warnings(answer: Prediction) -> None:
     """What a listener should know; first of all that the file is like nothing in training."""
-    warnings = list(given.warnings)
-    if given.is_unlike_training:
+    warnings = list(answer.warnings)
+    if answer.is_unlike_training:
         st.warning(
             say("unlike", sentence=layout.escape_markdown(text.translate_answer(warnings.pop()))),
             icon=":material/priority_high:",
@@ -86,67 +85,67 @@ def _show_warnings(given: Prediction) -> None:
         st.warning(layout.escape_markdown(text.translate_answer(warning)), icon=":material/warning:")
 
 
-def _show_classes(given: Prediction, key: str) -> None:
+def _show_classes(answer: Prediction, key: str) -> None:
     """Every class's probability, the highest first; of several at once with the thresholds."""
-    multi = given.task == "multi"
-    order = np.argsort(-given.scores, kind="stable")
+    multi = answer.task == "multi"
+    order = np.argsort(-answer.scores, kind="stable")
     rows = [
         {
-            "name": given.class_names[k],
-            "value": float(given.scores[k]),
-            "least": float(given.thresholds[k]) if multi else None,
-            "kind": _get_kind(given, k),
+            "name": answer.class_names[k],
+            "value": float(answer.scores[k]),
+            "least": float(answer.thresholds[k]) if multi else None,
+            "kind": _get_kind(answer, k),
         }
         for k in order
     ]
     top = layout.format_list(say("share_of", name=row["name"], share=f"{row['value']:.0%}") for row in rows[:3])
     words = say(
-        "bars_multi" if multi else "bars", top=top, n=len(given.present), most=min(MAX_BARS, len(rows)), all=len(rows)
+        "bars_multi" if multi else "bars", top=top, n=len(answer.present), most=min(MAX_BARS, len(rows)), all=len(rows)
     )
     layout.show_chart(
-        answer_charts.draw_bars(rows[:MAX_BARS], say("probability"), say("threshold")),
+        prediction.draw_bars(rows[:MAX_BARS], say("probability"), say("threshold")),
         words,
         [_make_row(row, multi) for row in rows],
         f"{key}-bars",
     )
 
 
-def _get_kind(given: Prediction, k: int) -> str:
+def _get_kind(answer: Prediction, k: int) -> str:
     """What a class's bar is called."""
-    if given.task == "single":
+    if answer.task == "single":
         return say("probability")
-    return say("is_present" if given.class_names[k] in given.present else "is_absent")
+    return say("is_present" if answer.class_names[k] in answer.present else "is_absent")
 
 
 def _make_row(row: dict[str, Any], multi: bool) -> dict[str, Any]:
     """A bar as a row of a table."""
-    told = {say("class"): row["name"], say("probability"): round(row["value"], 4)}
-    return told | ({say("threshold"): round(row["least"], 4), say("column_present"): row["kind"]} if multi else {})
+    cells = {say("class"): row["name"], say("probability"): round(row["value"], 4)}
+    return cells | ({say("threshold"): round(row["least"], 4), say("column_present"): row["kind"]} if multi else {})
 
 
-def _show_over_time(given: Prediction, key: str) -> None:
+def _show_over_time(answer: Prediction, key: str) -> None:
     """What the run says of each clip."""
-    scores = given.over_time
+    scores = answer.over_time
     rows = [
         {
             say("seconds"): f"{start:.1f}",
-            **{name: round(float(p), 4) for name, p in zip(given.class_names, row, strict=True)},
+            **{name: round(float(p), 4) for name, p in zip(answer.class_names, row, strict=True)},
         }
-        for start, row in zip(given.starts, scores, strict=True)
+        for start, row in zip(answer.starts, scores, strict=True)
     ]
-    best = dict.fromkeys(given.class_names[k] for k in scores.argmax(axis=1))
+    best = dict.fromkeys(answer.class_names[k] for k in scores.argmax(axis=1))
     most = scores.max(axis=1).argmax()
     words = say(
         "over_time_told",
         n=len(scores),
-        seconds=f"{given.clip_seconds:.1f}",
+        seconds=f"{answer.clip_seconds:.1f}",
         labels=layout.format_list(best, 5),
-        surest=given.class_names[int(scores[most].argmax())],
+        surest=answer.class_names[int(scores[most].argmax())],
         percent=f"{100 * scores[most].max():.0f}",
-        begin=f"{given.starts[most]:.1f}",
+        begin=f"{answer.starts[most]:.1f}",
     )
     figure = timeline.draw_timeline(
-        given.starts, scores, given.class_names, given.clip_seconds, say("seconds"), say("probability")
+        answer.starts, scores, answer.class_names, answer.clip_seconds, say("seconds"), say("probability")
     )
     st.markdown(f"**{say('over_time')}**")
     layout.show_chart(figure, words, rows, f"{key}-time")

@@ -22,7 +22,7 @@ Answer = Prediction | str  # an answer, or the sentence that says why there is n
 
 
 def get_answers(
-    chosen: Sequence[RunView], asked: Sequence[UploadedFile], step: Callable[[float, UploadedFile], None]
+    chosen: Sequence[RunView], uploads: Sequence[UploadedFile], step: Callable[[float, UploadedFile], None]
 ) -> dict[tuple, Answer]:
     """What runs answer for files; asked are only those that this session does not know yet, and no others are kept.
 
@@ -35,7 +35,7 @@ def get_answers(
     (the run's name, the file's key) → its answer
     """
     known = st.session_state.setdefault(ANSWERS, {})
-    wanted = {(one.name, predictors.get_stamp(one), file.key): (one, file) for one in chosen for file in asked}
+    wanted = {(one.name, predictors.get_stamp(one), file.key): (one, file) for one in chosen for file in uploads}
     _forget(known, wanted)
     for key in [key for key in st.session_state.get(saliency.LOOKS, ()) if key[:3] not in wanted]:
         del st.session_state[saliency.LOOKS][key]
@@ -66,35 +66,40 @@ def predict_file(one: RunView, file: UploadedFile) -> Answer:
 
 
 def make_rows(
-    chosen: Sequence[RunView], asked: Sequence[UploadedFile], found: Mapping[tuple, Answer], told: Callable[[str], str]
+    chosen: Sequence[RunView],
+    uploads: Sequence[UploadedFile],
+    found: Mapping[tuple, Answer],
+    translate: Callable[[str], str],
 ) -> list[dict[str, Any]]:
     """A row for each file and run, in the columns of `musicml predict --csv` and a few more.
 
     Parameters
     ----------
-    told : puts a sentence of the package into the reader's language
+    translate : puts a sentence of the package into the reader's language
     """
     names = dict.fromkeys(name for one in chosen for name in predictors.get_manifest(one).class_names)
     rows = []
-    for file in asked:
+    for file in uploads:
         for one in chosen:
-            given = found[one.name, file.key]
+            answer = found[one.name, file.key]
             row = {"file": file.title, "run": one.name, "label": None, "present": None, "probability": None}
             row |= {f"score:{name}": None for name in names}
             row |= {"unlike_training": None, "warnings": "", "error": "", "sample": one.sample}
-            rows.append(row | ({"error": told(given)} if isinstance(given, str) else _make_row(given, told)))
+            rows.append(
+                row | ({"error": translate(answer)} if isinstance(answer, str) else _make_row(answer, translate))
+            )
     return rows
 
 
-def _make_row(given: Prediction, told: Callable[[str], str]) -> dict[str, Any]:
+def _make_row(answer: Prediction, translate: Callable[[str], str]) -> dict[str, Any]:
     """An answer's part of a row."""
     return {
-        "label": given.label,
-        "present": "|".join(given.present),
-        "probability": round(given.probability, 6),
-        **{f"score:{name}": value for name, value in given.named(given.scores).items()},
-        "unlike_training": given.is_unlike_training,
-        "warnings": " ".join(told(warning) for warning in given.warnings),
+        "label": answer.label,
+        "present": "|".join(answer.present),
+        "probability": round(answer.probability, 6),
+        **{f"score:{name}": value for name, value in answer.named(answer.scores).items()},
+        "unlike_training": answer.is_unlike_training,
+        "warnings": " ".join(translate(warning) for warning in answer.warnings),
     }
 
 

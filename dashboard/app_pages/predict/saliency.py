@@ -18,7 +18,7 @@ from dashboard.runs import RunView
 from musicml.features import compute_band_centers
 from musicml.utils import InputError
 
-LOOKS = "asking-looks"  # where a session keeps them
+LOOKS = "asking-explanations"  # where a session keeps them
 MAX_LOOKS = 6  # explanations that a session keeps
 MAX_COLUMNS = 600  # of a map over a sound
 MAX_WINDOWS = 60  # rows of a map's table
@@ -85,15 +85,15 @@ def explain_file(one: RunView, file: UploadedFile, label: str) -> Saliency:
                 one_name=one.name,
                 error=error,
             ) from error
-    looks = st.session_state.setdefault(LOOKS, {})
-    looks[one.name, predictors.get_stamp(one), file.key, label] = made = _condense(found)
-    for oldest in list(looks)[:-MAX_LOOKS]:
-        del looks[oldest]
+    explanations = st.session_state.setdefault(LOOKS, {})
+    explanations[one.name, predictors.get_stamp(one), file.key, label] = made = _condense(found)
+    for oldest in list(explanations)[:-MAX_LOOKS]:
+        del explanations[oldest]
     return made
 
 
 def get_cached_explanation(one: RunView, file: UploadedFile, label: str) -> Saliency | None:
-    """What `look` gave before; None where nobody asked."""
+    """Return what `explain_file` returned before; None where nothing is kept."""
     return st.session_state.get(LOOKS, {}).get((one.name, predictors.get_stamp(one), file.key, label))
 
 
@@ -133,7 +133,7 @@ def _to_percent(shares: np.ndarray) -> np.ndarray:
 
 
 def narrow_frames(values: np.ndarray) -> np.ndarray:
-    """[shape=(n_frames, n_bins)] with at most `MOST_COLUMNS` frames: of those that fall together, the strongest."""
+    """[shape=(n_frames, n_bins)] with at most `MAX_COLUMNS` frames: of those that fall together, the strongest."""
     n = min(len(values), MAX_COLUMNS)
     return np.maximum.reduceat(values, np.arange(n) * len(values) // n, axis=0)
 
@@ -157,12 +157,12 @@ def _needs_keras(path: str, changed: tuple[float, ...]) -> bool:
     """Whether a run's explanations come from Keras; the others come from its exported model."""
     from musicml.inference import is_fine_map, is_recurrent_run
 
-    asked = predictors.load_predictor(path, changed)
-    if asked.serving.model["file"] == "model.skops":
+    predictor = predictors.load_predictor(path, changed)
+    if predictor.serving.model["file"] == "model.skops":
         return False
-    if asked.serving.clip["n_frames"] is not None and is_recurrent_run(asked):
+    if predictor.serving.clip["n_frames"] is not None and is_recurrent_run(predictor):
         return False
-    maps, shape = asked.model().maps, asked.run.read("layers.json")[0]["output_shape"]
+    maps, shape = predictor.model().maps, predictor.run.read("layers.json")[0]["output_shape"]
     if maps is None:
         return True
     return not is_fine_map(maps(np.zeros((1, *shape), np.float32)).shape[1:3], tuple(shape[:2]))

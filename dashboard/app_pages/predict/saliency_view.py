@@ -9,17 +9,17 @@ from dashboard import layout, media
 from dashboard.app_pages.predict import saliency, text
 from dashboard.app_pages.predict.files import UploadedFile
 from dashboard.app_pages.predict.saliency import Saliency
-from dashboard.charts import prediction as answer_charts
+from dashboard.charts import prediction
 from dashboard.runs import RunView
 from musicml.inference import Prediction
 
 say = layout.LazyText("predict")
 
 
-def show_explanation(one: RunView, file: UploadedFile, given: Prediction, key: str) -> None:
+def show_explanation(one: RunView, file: UploadedFile, answer: Prediction, key: str) -> None:
     """On request, where the run looked for a class."""
     st.markdown(f"**{say('why')}**")
-    order = [given.class_names[k] for k in np.argsort(-given.scores, kind="stable")]
+    order = [answer.class_names[k] for k in np.argsort(-answer.scores, kind="stable")]
     # a key of its own for each file, so that another file begins with its own answer
     label = st.selectbox(say("why_class"), order, key=f"{key}-why-{file.key}")
     if saliency.is_slow_to_explain(one):
@@ -93,7 +93,7 @@ def _show_over_sound(found: Saliency, key: str) -> None:
         }
         for start, share, place in found.windows
     ]
-    figure = answer_charts.draw_over_sound(
+    figure = prediction.draw_over_sound(
         found.seen, found.share, found.seconds, found.hertz, found.decided, say("seconds"), say("hertz"), say("spoke")
     )
     layout.show_chart(figure, words, rows, key)
@@ -113,5 +113,5 @@ def _show_feature_shares(found: Saliency, key: str) -> None:
         names=layout.format_list(say("share_of", name=names[k], share=f"{found.leans_on[k]:.0%}") for k in order[:3]),
     )
     layout.show_chart(
-        answer_charts.draw_feature_shares(names, found.leans_on, say("feature"), say("share")), words, rows, key
+        prediction.draw_feature_shares(names, found.leans_on, say("feature"), say("share")), words, rows, key
     )

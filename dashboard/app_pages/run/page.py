@@ -8,8 +8,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import layout, runs
-from dashboard.app_pages.run import commands, examples, formatting, model, reproducibility, result, settings
-from dashboard.app_pages.run import data as material
+from dashboard.app_pages.run import commands, data, examples, formatting, model, reproducibility, result, settings
 from dashboard.runs import RunView
 
 PARTS = {
@@ -17,7 +16,7 @@ PARTS = {
     "examples": examples,
     "model": model,
     "settings": settings,
-    "data": material,
+    "data": data,
     "made": reproducibility,
     "use": commands,
 }

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-from dashboard import layout
-from dashboard.app_pages.why import replication_results
+from dashboard import layout, runs
 from dashboard.charts import metric_dots
 from musicml.data import Reference, get_reference
+from musicml.utils import InputError, read_json
 
-KINDS = ("published", *replication_results.FIGURE)
 REPLAYED = ("pictures_resnet50", "gtzan_cnn", "gtzan_gru", "sounds_resnet50", "openmic_cnn")
+FIGURE = ("replayed", "honest")
+KINDS = ("published", *FIGURE)
 
 say = layout.begin_page("why")
 
 
 def show() -> None:
     """The whole page."""
-    kept = replication_results._get_replays()
+    kept = _get_replays()
     if not any(name in kept for name in REPLAYED):
         st.info(say("none_yet"), icon=":material/info:")
         st.code(say("command"), language=None)
@@ -66,8 +68,8 @@ def _show_metrics(known: Reference, replay: Mapping[str, Any]) -> None:
     if not dots:
         st.info(say("no_figure"), icon=":material/info:")
         return
-    told = [say("name_figure", name=one["name"], figure=_format_dot(one)) for one in dots]
-    words = say("figures_words", metric=metrics[chosen], figures=layout.format_list(told))
+    values = [say("name_figure", name=one["name"], figure=_format_dot(one)) for one in dots]
+    words = say("figures_words", metric=metrics[chosen], figures=layout.format_list(values))
     table = [
         {
             say("figure"): layout.get_metric_name(one["metric"]),
@@ -80,7 +82,7 @@ def _show_metrics(known: Reference, replay: Mapping[str, Any]) -> None:
 
 def _list_dots(row: Mapping[str, Any]) -> list[dict[str, Any] | None]:
     """The three figures of a row."""
-    return [_make_published_dot(row), *(_make_own_dot(row, key) for key in replication_results.FIGURE)]
+    return [_make_published_dot(row), *(_make_own_dot(row, key) for key in FIGURE)]
 
 
 def _format_dot(one: Mapping[str, Any] | None) -> str:
@@ -120,6 +122,74 @@ def _show_links(replay: Mapping[str, Any]) -> None:
         str(replay["runs"].get(key, "")).replace("\\", "/").rpartition("/")[2] for key in ("as_published", "honest")
     ]
     st.caption(say("runs", replayed=layout.escape_markdown(names[0]), honest=layout.escape_markdown(names[1])))
+
+
+def _get_replays() -> Mapping[str, Mapping[str, Any]]:
+    """Each reference that was replayed → what its latest replay gave; nothing where none was."""
+    folder = runs.get_runs_root() / "replays"
+    paths = sorted(folder.glob("*.json")) if folder.is_dir() else []
+    return _read_replays(tuple((str(path), *runs.get_stamp(path.parent, path.name)) for path in paths))
+
+
+@st.cache_resource(max_entries=20, show_spinner=False)
+def _read_replays(paths: tuple[tuple[str, float], ...]) -> Mapping[str, Mapping[str, Any]]:
+    """As `latest`; of two replays of one reference the newer counts, and a file that is none is passed over."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for path, _ in paths:
+        try:
+            kept = read_json(Path(path))
+        except (InputError, OSError, ValueError):
+            continue
+        rows = kept.get("replays") if isinstance(kept, dict) else None
+        found |= {one["reference"]: one for one in (rows if isinstance(rows, list) else []) if _is_replay(one)}
+    return found
+
+
+def _is_replay(one: Any) -> bool:
+    """Whether this is what a replay keeps, and it went well."""
+    return (
+        isinstance(one, dict)
+        and not one.get("error")
+        and isinstance(one.get("reference"), str)
+        and isinstance(one.get("runs"), dict)
+        and isinstance(one.get("sentences"), list)
+        and isinstance(one.get("rows"), list)
+        and bool(one["rows"])
+        and all(_is_row(row) for row in one["rows"])
+    )
+
+
+def _is_row(row: Any) -> bool:
+    """Whether this is one metric of a replay."""
+    return (
+        isinstance(row, dict)
+        and isinstance(row.get("metric"), str)
+        and (_is_number(row.get("published")) or _is_pair(row.get("published")))
+        and _is_pair(row.get("published_interval"))
+        and all(_is_figure(row.get(k)) for k in FIGURE)
+    )
+
+
+def _is_figure(found: Any) -> bool:
+    """Whether this is a figure with its interval, or none."""
+    return (
+        found is None or isinstance(found, dict) and _is_number(found.get("value")) and _is_pair(found.get("interval"))
+    )
+
+
+def _is_number(found: Any) -> bool:
+    """Whether this is a number, or none is there."""
+    return isinstance(found, int | float | None)
+
+
+def _is_pair(found: Any) -> bool:
+    """Whether these are two numbers, or nothing."""
+    return (
+        found is None
+        or isinstance(found, list)
+        and len(found) == 2
+        and all(isinstance(one, int | float) for one in found)
+    )
 
 
 show()
