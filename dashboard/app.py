@@ -1,4 +1,4 @@
-"""The way in: which pages there are, in which groups. `make dashboard` starts it."""
+"""Start the dashboard: list the pages and build the navigation. `make dashboard` runs this file."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Data sets on this disk, each with its examples by name, read once for all sessions; nothing is ever written."""
+"""Load the datasets on this disk, once for all sessions; nothing is ever written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ READINGS = itertools.count(1)
 
 @dataclass(frozen=True)
 class LoadedDataset:
-    """A data set with its examples by name.
+    """Hold a dataset with its examples by name.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class LoadedDataset:
 def open_dataset(
     name: str, which: str = "auto", folder: str | None = None, root: str | None = None, as_published: bool = False
 ) -> LoadedDataset:
-    """A data set from the disk.
+    """Return a dataset from the disk.
 
     Parameters
     ----------
@@ -58,13 +58,13 @@ def open_dataset(
 def _read_dataset(
     name: str, which: str, folder: str | None, root: str, as_published: bool, changed: tuple[float, ...]
 ) -> LoadedDataset:
-    """As `shelf`."""
+    """Load what `open_dataset` returns."""
     dataset = load_dataset(name, Path(root), which, Path(folder) if folder else None, as_published)
     return LoadedDataset(dataset, {example.id: example for example in dataset.examples}, next(READINGS))
 
 
 def open_run_dataset(one: RunView) -> LoadedDataset:
-    """The data set that a run was made from, where it was then, or else where the dashboard's data sets are.
+    """Return a run's dataset, from its place at training time or from the dashboard's data folder.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def open_run_dataset(one: RunView) -> LoadedDataset:
 
 
 def _check_source(one: RunView, found: LoadedDataset) -> LoadedDataset:
-    """The data set, if it comes from the source that the run names."""
+    """Return the dataset if it comes from the source that the run names."""
     if dict(found.dataset.source) != dict(one.data.get("source") or {}):
         raise InputError(
             "run {one_name} was made from other data than is there now under the name {found_dataset_name}: put its "
@@ -93,7 +93,7 @@ def _check_source(one: RunView, found: LoadedDataset) -> LoadedDataset:
 
 
 def find_file(one: RunView, example: str) -> Path | None:
-    """Where a test example's file lies; None where its data is gone. Its name is looked up, never used as a path."""
+    """Return the path of a test example's file; None where it is missing. The name is never used as a path."""
     try:
         examples = open_run_dataset(one).examples
         # of a piece of a track, which a replay deals out one by one, the whole track
@@ -104,7 +104,7 @@ def find_file(one: RunView, example: str) -> Path | None:
 
 
 def list_datasets() -> list[tuple[str, str]]:
-    """The data sets on this disk: (name, `real` or `sample`)."""
+    """List the datasets on this disk: (name, `real` or `sample`)."""
     found = []
     for name in DATASET_NAMES:
         for which in ("real", "sample"):

@@ -1,4 +1,4 @@
-"""What every page shares: its language, its frame, how a chart stands with words and a table, how trouble is told."""
+"""Provide what every page shares: the language, the page frame, choices, charts with tables, and errors."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ LIVE = 3.0  # seconds, from one look at a run that is training to the next
 
 
 def get_language() -> str:
-    """The language chosen in the sidebar; before that, the browser's."""
+    """Return the language chosen in the sidebar; before that, the browser's."""
     return st.session_state.get("lang") or i18n.match_locale(st.context.locale)
 
 
 def get_words(page: str = "common") -> i18n.Words:
-    """The words of a page in the language chosen."""
+    """Return the words of a page in the chosen language."""
     return i18n.Words(get_language(), page)
 
 
 class LazyText:
-    """The words of a page in the language chosen at the moment they are asked for: modules outlive a choice.
+    """Look up a page's words in the language chosen at call time, because modules outlive a choice.
 
     Never ask it from inside a widget's `format_func`, which can be called where no page runs.
     """
@@ -39,21 +39,21 @@ class LazyText:
         self.page = page
 
     def __call__(self, key: str, **values: object) -> str:
-        """As `text.Words`."""
+        """Return the sentence of a key, as `Words` does."""
         return get_words(self.page)(key, **values)
 
     def has(self, key: str) -> bool:
-        """Whether there is such a key."""
+        """Return whether there is such a key."""
         return get_words(self.page).has(key)
 
 
 def translate_message(sentence: str) -> str:
-    """What the package says in English, in the language chosen."""
+    """Translate an English message of the package into the chosen language."""
     return translate(sentence, get_language())
 
 
 def begin_page(page: str) -> i18n.Words:
-    """Begin a page with its title and what it is for; its words."""
+    """Show a page's title and purpose, and return its words."""
     st.session_state[ORIGIN] = None
     say = get_words(page)
     st.title(say("title"))
@@ -62,12 +62,12 @@ def begin_page(page: str) -> i18n.Words:
 
 
 def run_page(page: Any) -> None:
-    """Run a page; whatever goes wrong is told in a sentence."""
+    """Run a page, and show its errors."""
     run_guarded(page.run)
 
 
 def run_guarded(show: Callable[[], None]) -> None:
-    """Call `show`; what it refuses is said in a sentence, and so is a fault of ours, its trace on the terminal."""
+    """Run `show`; display invalid-input errors, and log unexpected exceptions to the terminal."""
     try:
         show()
     except InputError as error:
@@ -78,12 +78,12 @@ def run_guarded(show: Callable[[], None]) -> None:
 
 
 def show_error(error: InputError | str) -> None:
-    """Say what can't be used."""
+    """Show an error."""
     st.error(escape_markdown(translate_message(str(error))), icon=":material/error:")
 
 
 def escape_markdown(sentence: str) -> str:
-    """A sentence as it is, nothing in it taken for markup or an address but what stands between backticks, as code."""
+    """Escape a sentence for Markdown, except the code between backticks."""
     parts = sentence.split("`")
     if len(parts) % 2 == 0:  # a backtick without its other
         return _escape_marks(sentence.replace("`", "'"))
@@ -91,33 +91,33 @@ def escape_markdown(sentence: str) -> str:
 
 
 def _escape_marks(words: str) -> str:
-    """Words with a backslash before each sign that Markdown has a use for."""
+    """Put a backslash before each sign that Markdown interprets."""
     for mark in "\\*_[]<>$~|#:@":
         words = words.replace(mark, "\\" + mark)
     return words.replace("www.", "www\\.")
 
 
 def show_empty_and_stop(what: str, how: str) -> None:
-    """Say what there is none of, and what to do first; then nothing more of the page."""
+    """Say what is missing and how to get it, and end the page."""
     st.info(what, icon=":material/info:")
     st.markdown(how)
     st.stop()
 
 
 def list_statuses() -> tuple[tuple[str, str], ...]:
-    """Which runs there are, and how far each is."""
+    """Return the name and the status of each run."""
     return tuple((one.name, one.status) for one in runs.list_runs())
 
 
 @st.fragment(run_every=LIVE)
 def watch_runs(known: tuple[tuple[str, str], ...]) -> None:
-    """Run the page anew, without a reload, as soon as a run begins, ends or goes."""
+    """Run the page again as soon as a run begins, ends or is removed."""
     if list_statuses() != known:
         st.rerun()
 
 
 def list_runs_or_stop(only: Callable[[RunView], bool] = lambda _: True) -> list[RunView]:
-    """The runs that a page can show; where there are none, the page ends with what to do first."""
+    """Return the runs that a page can show; without any, show the first steps and end the page."""
     found = [one for one in runs.list_runs() if only(one)]
     if not found:
         watch_runs(list_statuses())
@@ -127,12 +127,12 @@ def list_runs_or_stop(only: Callable[[RunView], bool] = lambda _: True) -> list[
 
 
 def is_complete(one: RunView) -> bool:
-    """Whether a run has its figures."""
+    """Return whether a run has its report."""
     return one.status == "whole"
 
 
 def select_run(found: Sequence[RunView], key: str = "run", label: str = "choose_run") -> RunView:
-    """One run of those found; the choice stays from page to page and stands in the address, to be shared."""
+    """Let the user choose a run; the choice is kept across pages and in the address."""
     by_name = {one.name: one for one in found}
     if st.query_params.get(key, next(iter(by_name))) not in by_name:
         st.warning(get_words()("no_such_run"), icon=":material/link_off:")
@@ -142,7 +142,7 @@ def select_run(found: Sequence[RunView], key: str = "run", label: str = "choose_
 
 
 def select_runs(found: Sequence[RunView], n: int, key: str = "runs", most: int = 8) -> list[RunView]:
-    """Several runs of those found, the first `n` to begin with."""
+    """Let the user choose several runs, at first the first `n`."""
     by_name = {one.name: one for one in found}
     names = st.multiselect(
         get_words()("choose_runs"),
@@ -157,7 +157,7 @@ def select_runs(found: Sequence[RunView], n: int, key: str = "runs", most: int =
 
 
 def select_option(label: str, ways: Mapping[str, str], key: str, **options: Any) -> str:
-    """One of a few ways, the first of them to begin with and where an earlier choice is no way here.
+    """Let the user choose one of a few options, at first or after an invalid choice the first one.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def select_option(label: str, ways: Mapping[str, str], key: str, **options: Any)
 
 
 def select_class(names: Sequence[str]) -> str:
-    """One class, the same on every page that shows one, as far as it has that class; it stands in the address."""
+    """Let the user choose a class; the choice is kept across pages and in the address."""
     key = "class"
     if st.session_state.get(key) not in names:
         st.session_state.pop(key, None)
@@ -179,7 +179,7 @@ def select_class(names: Sequence[str]) -> str:
 
 
 def describe_run(one: RunView) -> str:
-    """Where a run's data comes from and how far it is, in a few words."""
+    """Describe a run's data, protocol and status in a few words."""
     say = get_words()
     parts = [say(f"status_{one.status}")]
     if one.facts:
@@ -189,12 +189,12 @@ def describe_run(one: RunView) -> str:
 
 
 def is_dark() -> bool:
-    """Whether the page is dark, for the few colours that a theme does not choose by itself."""
+    """Return whether the page is dark, for the few colors that a theme does not choose."""
     return st.context.theme.type == "dark"
 
 
 def show_sample_note(*shown: RunView) -> None:
-    """Say that figures come from generated data, where any of them do."""
+    """Warn that results come from generated data, where any of them do."""
     kinds = {one.sample for one in shown}
     st.session_state[ORIGIN] = "mixed" if len(kinds) > 1 else "sample" if kinds == {True} else None
     if any(kinds):
@@ -208,7 +208,7 @@ def show_chart(
     key: str,
     on_select: Callable[[], None] | None = None,
 ) -> Any:
-    """A chart, what it shows in words below it and for a screen reader, and its figures as a table to open or download.
+    """Show a chart, its description in words, and its values as a table to open or download.
 
     Returns
     -------
@@ -231,7 +231,7 @@ def show_chart(
 def show_table(
     rows: Sequence[Mapping[str, Any]], key: str, config: Mapping[str, Any] | None = None, **options: Any
 ) -> Any:
-    """A sortable table with a button for its CSV.
+    """Show a sortable table with a button that downloads it as CSV.
 
     Parameters
     ----------
@@ -244,7 +244,7 @@ def show_table(
 
 
 def show_download(rows: Sequence[Mapping[str, Any]], name: str, key: str) -> None:
-    """A button for rows as a CSV file, which says where they come from sample data."""
+    """Show a button that downloads rows as CSV, with a column that marks generated data."""
     say, origin = get_words(), st.session_state.get(ORIGIN)
     if origin and rows and say("sample_column") not in rows[0]:
         rows = [{**row, say("sample_column"): say(f"origin_{origin}")} for row in rows]
@@ -254,7 +254,7 @@ def show_download(rows: Sequence[Mapping[str, Any]], name: str, key: str) -> Non
 
 
 def format_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows as CSV; a cell that a spreadsheet would take for a formula is quoted with an apostrophe."""
+    """Format rows as CSV; cells that a spreadsheet would run as formulas get an apostrophe."""
     made = io.StringIO()
     writer = csv.writer(made, lineterminator="\n")
     writer.writerow([escape_csv_formula(name) for name in (rows[0] if rows else [])])
@@ -264,41 +264,41 @@ def format_csv(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def escape_csv_formula(cell: Any) -> Any:
-    """A text cell that no spreadsheet takes for a formula."""
+    """Put an apostrophe before a text that a spreadsheet would run as a formula."""
     return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
 
 
 def format_metric(value: float | None, interval: Sequence[float] | None = None) -> str:
-    """A figure with its interval: `0.643 (0.448 – 0.835)`; a dash where there is none."""
+    """Format a metric with its interval: `0.643 (0.448 – 0.835)`; a dash where there is none."""
     if value is None:
         return "–"
     return f"{value:.3f} ({interval[0]:.3f} – {interval[1]:.3f})" if interval else f"{value:.3f}"
 
 
 def get_metric_name(name: str) -> str:
-    """A metric's name in the language chosen."""
+    """Return a metric's name in the chosen language."""
     say = get_words()
     return say(f"metric_{name}") if say.has(f"metric_{name}") else name
 
 
 def get_metric_names(names: Iterable[str]) -> dict[str, str]:
-    """Metrics with their names in the language chosen."""
+    """Return metrics with their names in the chosen language."""
     return {name: get_metric_name(name) for name in names}
 
 
 def capitalize(words: str) -> str:
-    """Words with a capital letter at their beginning, and all others as they are."""
+    """Capitalize the first letter, and leave all others as they are."""
     return words[:1].upper() + words[1:]
 
 
 def format_duration(seconds: float) -> str:
-    """Seconds as a person says them: `41 s`, `12 min`, `1.4 h`."""
+    """Format seconds for reading: `41 s`, `12 min`, `1.4 h`."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def format_list(names: Iterable[str], most: int = 12) -> str:
-    """Names in a row, the first dozen of them."""
+    """Join names with commas, the first `most` of them."""
     names = list(names)
     return ", ".join(names[:most]) + (f" … (+{len(names) - most})" if len(names) > most else "")

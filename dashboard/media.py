@@ -1,4 +1,4 @@
-"""Examples to see and to hear: the file, what it is, what the run said, and what it said over time."""
+"""Show examples: the file, its label, the prediction, and the scores over time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ N_COLUMNS = 3
 
 
 def select_page(places: Sequence[int], key: str, size: int = 6) -> Sequence[int]:
-    """The examples on the page of a long list that the reader has turned to."""
+    """Return the examples on the page of a long list that the user chose."""
     n = -(-len(places) // size)
     if n < 2:
         return places
@@ -31,7 +31,7 @@ def select_page(places: Sequence[int], key: str, size: int = 6) -> Sequence[int]
 
 
 def show_grid(one: RunView, places: Sequence[int], key: str, about: str = "") -> None:
-    """Examples beside each other.
+    """Show examples in a grid.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def show_grid(one: RunView, places: Sequence[int], key: str, about: str = "") ->
 
 
 def _show_card(one: RunView, place: int, key: str, about: str = "") -> None:
-    """One example: the file, what it is, what the run said."""
+    """Show one example: the file, its label and the prediction."""
     say, table = layout.get_words(), runs.get_predictions(one)
     name = table.names[place]
     st.markdown(f"**{layout.escape_markdown(name)}**")
@@ -70,7 +70,7 @@ def _show_card(one: RunView, place: int, key: str, about: str = "") -> None:
 
 
 def show_media(one: RunView, name: str) -> None:
-    """The example's picture, or a player for its sound."""
+    """Show the example's picture, or a player for its sound."""
     path = datasets.find_file(one, name)
     if path is None:
         st.caption(layout.get_words()("gone"))
@@ -81,7 +81,7 @@ def show_media(one: RunView, name: str) -> None:
 
 
 def show_player(path: Path, name: str) -> None:
-    """A player; of a large file its beginning."""
+    """Show a player; of a large file only its beginning."""
     say = layout.get_words()
     if path.stat().st_size <= MAX_PLAYED_BYTES:
         st.audio(path, alt=say("player_of", name=name))
@@ -95,13 +95,13 @@ def show_player(path: Path, name: str) -> None:
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def _read_beginning(path: str, changed: float) -> bytes:
-    """The first half minute of a sound file, as a wav file."""
+    """Read the first half minute of a sound file as a wav file."""
     sound = load_audio(path, 22_050)
     return encode_wav(sound.y[: round(MAX_PLAYED_SECONDS * 22_050)], 22_050)
 
 
 def encode_wav(y: np.ndarray, sample_rate: int) -> bytes:
-    """Samples as a wav file of 16 bits."""
+    """Encode samples as a 16-bit wav file."""
     import io
 
     import soundfile
@@ -112,7 +112,7 @@ def encode_wav(y: np.ndarray, sample_rate: int) -> bytes:
 
 
 def show_picture(path: Path, name: str) -> None:
-    """A picture, as small as it is shown."""
+    """Show a picture, reduced to the displayed size."""
     try:
         st.image(_make_thumbnail(str(path), path.stat().st_mtime), alt=layout.get_words()("picture_of", name=name))
     except InputError as error:
@@ -121,7 +121,7 @@ def show_picture(path: Path, name: str) -> None:
 
 @st.cache_data(max_entries=200, show_spinner=False)
 def _make_thumbnail(path: str, changed: float) -> np.ndarray:
-    """A picture in the size of a gallery, [shape=(height, width, 3)], uint8."""
+    """Shrink a picture to the size of a gallery, [shape=(height, width, 3)], uint8."""
     from PIL import Image
 
     image = Image.fromarray(load_image(path).pixels)
@@ -130,7 +130,7 @@ def _make_thumbnail(path: str, changed: float) -> np.ndarray:
 
 
 def _show_scores_over_time(one: RunView, place: int, key: str) -> None:
-    """What the run said of each clip of a sound, where there are several."""
+    """Show the scores of each clip of a sound, where there are several."""
     starts, scores = runs.get_clip_scores(one, place)
     if len(starts) < 2 or not one.is_sound:
         return

@@ -1,4 +1,4 @@
-"""Classes: each class's figures with intervals, beside another run's or published ones; what a threshold costs."""
+"""Show each class's metrics with intervals, compare them with another run, and try other thresholds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ say = layout.begin_page("classes")
 
 @dataclass(frozen=True)
 class ClassMetrics:
-    """The figures of each class of a run, or of a published table.
+    """Hold the metrics of each class of a run, or of a published table.
 
     Attributes
     ----------
@@ -39,16 +39,16 @@ class ClassMetrics:
     intervals: Mapping[str, Mapping[str, Sequence[float] | None]]
     task: str = ""
 
-    def row(self, name: str, metric: str) -> dict[str, Any]:
-        """One figure as a bar: its value with its interval, or why there is none."""
+    def make_row(self, name: str, metric: str) -> dict[str, Any]:
+        """Return one metric as a bar: its value and interval, or a note that says why it is undefined."""
         value = self.rows.get(name, {}).get(metric)
         low, high = self.intervals.get(name, {}).get(metric) or (None, None)
         if value is None:
-            return {"name": name, "value": None, "low": None, "high": None, "note": self.note(name, metric)}
+            return {"name": name, "value": None, "low": None, "high": None, "note": self._explain_missing(name, metric)}
         return {"name": name, "value": value, "low": low, "high": high, "note": ""}
 
-    def note(self, name: str, metric: str) -> str:
-        """Why a figure is not defined."""
+    def _explain_missing(self, name: str, metric: str) -> str:
+        """Return why a metric is not defined."""
         row = self.rows.get(name, {})
         if "said" not in row:
             return say("note_missing")
@@ -60,7 +60,7 @@ class ClassMetrics:
 
 
 def show() -> None:
-    """The whole page."""
+    """Show the page."""
     found = layout.list_runs_or_stop(layout.is_complete)
     one = layout.select_run(found)
     with st.spinner(say("counting")):
@@ -84,7 +84,7 @@ def show() -> None:
 
 
 def _show_bars(own: ClassMetrics, other: ClassMetrics | None, ranked: bool) -> str:
-    """The bars of one figure, with how to read them and, where `ranked`, which is higher; which figure it is."""
+    """Show one metric as bars and return its name; where `ranked`, also say which side is higher."""
     left, right = st.columns((2, 1))
     with left:
         metric = layout.select_option(say("metric"), layout.get_metric_names(_list_metrics(own)), "classes-metric")
@@ -93,13 +93,13 @@ def _show_bars(own: ClassMetrics, other: ClassMetrics | None, ranked: bool) -> s
         order = layout.select_option(say("order"), ways, "classes-order")
     st.markdown(say(f"meaning_{metric}"))
     st.markdown(say("how"))
-    rows = sorted([own.row(name, metric) for name in own.rows], key=lambda row: row["name"].casefold())
+    rows = sorted([own.make_row(name, metric) for name in own.rows], key=lambda row: row["name"].casefold())
     if order == "value":
         rows = sorted(rows, key=lambda row: -1 if row["value"] is None else row["value"], reverse=True)
     series = [{"name": own.name, "rows": rows}]
     if other and any(name in other.rows for name in own.rows):
         st.markdown(say("how_two", other=layout.escape_markdown(other.name)))
-        series.append({"name": other.name, "rows": [other.row(row["name"], metric) for row in rows]})
+        series.append({"name": other.name, "rows": [other.make_row(row["name"], metric) for row in rows]})
     elif other:
         st.info(layout.escape_markdown(say("no_common", other=other.name)), icon=":material/info:")
     if not any(any(its.values()) for its in own.intervals.values()):
@@ -110,7 +110,7 @@ def _show_bars(own: ClassMetrics, other: ClassMetrics | None, ranked: bool) -> s
 
 
 def _describe_bars(series: Sequence[Mapping[str, Any]], metric: str, ranked: bool) -> str:
-    """What the bars show, in words."""
+    """Describe the bars in words."""
     rows, name = series[0]["rows"], layout.capitalize(layout.get_metric_name(metric))
     known = sorted((row for row in rows if row["value"] is not None), key=lambda row: -row["value"])
     if not known:
@@ -135,7 +135,7 @@ def _describe_bars(series: Sequence[Mapping[str, Any]], metric: str, ranked: boo
 
 
 def _make_table(series: Sequence[Mapping[str, Any]], metric: str) -> list[dict[str, Any]]:
-    """The bars as rows of a table."""
+    """Return the bars as rows of a table."""
     return [
         {
             say("class"): row["name"],
@@ -150,7 +150,7 @@ def _make_table(series: Sequence[Mapping[str, Any]], metric: str) -> list[dict[s
 
 
 def _show_reference(reference: Reference, metric: str) -> None:
-    """What published figures are worth, which their protocol decides."""
+    """Show the protocol and the source of published metrics."""
     words = {"how": layout.translate_message(reference.how), "worth": layout.translate_message(reference.worth)}
     words |= {
         "system": _get_system_name(reference),
@@ -165,11 +165,11 @@ def _show_reference(reference: Reference, metric: str) -> None:
 
 
 def _show_undefined(own: ClassMetrics) -> None:
-    """Which figures are not defined, and why."""
+    """List the metrics that are not defined, with the reason."""
     names: dict[tuple[str, str], list[str]] = {}
     for metric in _list_metrics(own):
         for name in own.rows:
-            row = own.row(name, metric)
+            row = own.make_row(name, metric)
             if row["value"] is None:
                 names.setdefault((metric, row["note"]), []).append(name)
     metrics: dict[tuple[str, tuple[str, ...]], list[str]] = {}
@@ -184,7 +184,7 @@ def _show_undefined(own: ClassMetrics) -> None:
 
 
 def _show_all_metrics(own: ClassMetrics, n: int) -> None:
-    """All figures of all classes as a table to sort."""
+    """Show all metrics of all classes as a sortable table."""
     st.header(say("all_figures"))
     st.markdown(say("all_figures_how"))
     if own.task == "multi":
@@ -196,7 +196,7 @@ def _show_all_metrics(own: ClassMetrics, n: int) -> None:
 
 
 def _make_row(own: ClassMetrics, name: str, n: int) -> dict[str, Any]:
-    """One class as a row of the table."""
+    """Return one class as a row of the table."""
     row, shown = own.rows[name], {say("class"): name}
     if own.task == "multi":
         shown |= {say("positives"): row["support"], say("negatives"): row["observed"] - row["support"]}
@@ -205,7 +205,7 @@ def _make_row(own: ClassMetrics, name: str, n: int) -> dict[str, Any]:
         shown |= {layout.get_metric_name("support"): row["support"]}
     shown[say("answered")] = row["said"]
     for metric in _list_metrics(own):
-        figure = own.row(name, metric)
+        figure = own.make_row(name, metric)
         has = figure["low"] is not None
         shown[layout.get_metric_name(metric)] = figure["value"]
         head = say("with_interval", metric=layout.get_metric_name(metric))
@@ -214,7 +214,7 @@ def _make_row(own: ClassMetrics, name: str, n: int) -> dict[str, Any]:
 
 
 def _get_run_metrics(one: RunView) -> ClassMetrics:
-    """The figures of a run."""
+    """Return the class metrics of a run."""
     rows = one.report["per_class"]
     if all(row.get("intervals") for row in rows):
         found = [row["intervals"] for row in rows]
@@ -228,14 +228,14 @@ def _get_run_metrics(one: RunView) -> ClassMetrics:
 
 @st.cache_data(max_entries=100, show_spinner=False)
 def _compute_intervals(path: str, changed: tuple[float, ...], _one: RunView) -> list[dict[str, list[float] | None]]:
-    """The intervals of each class, from the run's predictions."""
+    """Compute the intervals of each class from the run's predictions."""
     table = runs.get_predictions(_one)
     said = apply_thresholds(table.scores, table.task, runs.get_thresholds(_one))
     return compute_class_intervals(table.scores, table.targets, said, table.groups)
 
 
 def _select_comparison(one: RunView, found: Sequence[RunView]) -> tuple[ClassMetrics | None, Reference | None]:
-    """What the reader wants to see beside it: another run on the same data set, or a published table."""
+    """Let the user choose what to compare with: another run on the same dataset, or a published table."""
     dataset = one.data.get("dataset")
     others = {other.name: other for other in found if other.data.get("dataset") == dataset and other.name != one.name}
     published = {reference.name: reference for reference in list_references(str(dataset)) if reference.per_class}
@@ -255,17 +255,17 @@ def _select_comparison(one: RunView, found: Sequence[RunView]) -> tuple[ClassMet
 
 
 def _get_system_name(reference: Reference) -> str:
-    """A published system's name."""
+    """Return a published system's name in the chosen language."""
     return layout.translate_message(reference.system)
 
 
 def _list_metrics(own: ClassMetrics) -> tuple[str, ...]:
-    """The figures that a class has."""
+    """List the metrics that a class has."""
     return (*METRICS, "average_precision") if own.task == "multi" else METRICS
 
 
 def _show_thresholds(one: RunView, table: PredictionTable) -> None:
-    """What another threshold would cost, for one class."""
+    """Show what another threshold would change for one class."""
     st.header(say("threshold"))
     st.markdown(say("threshold_how"))
     st.warning(say("threshold_flatters"), icon=":material/balance:")
@@ -274,12 +274,12 @@ def _show_thresholds(one: RunView, table: PredictionTable) -> None:
 
 @st.fragment
 def _show_slider(one: RunView, table: PredictionTable) -> None:
-    """The part that a slider moves."""
+    """Show the part of the page that the slider changes."""
     layout.run_guarded(lambda: _show_threshold(one, table))
 
 
 def _show_threshold(one: RunView, table: PredictionTable) -> None:
-    """A class, a slider, and what its threshold gives beside the run's own."""
+    """Show a class, a slider, and the metrics at its threshold and at the run's own threshold."""
     name = layout.select_class(table.class_names)
     k = table.class_names.index(name)
     scores, judged = table.scores[:, k], table.targets[:, k]
@@ -304,14 +304,14 @@ def _show_threshold(one: RunView, table: PredictionTable) -> None:
 
 
 def _count_outcomes(scores: np.ndarray, judged: np.ndarray, threshold: float | np.ndarray) -> dict[str, Any]:
-    """What a threshold, or one of each example, gives on the judged examples of a class."""
+    """Count the outcomes of one threshold, or of one threshold per example, on the judged examples of a class."""
     return count_classes(scores[:, None], judged[:, None], np.atleast_1d(threshold)[:, None], "multi")[0]
 
 
 def _describe_threshold(
     its: Mapping[str, Any], own: Mapping[str, Any], at: float, threshold: np.ndarray, is_own: bool
 ) -> str:
-    """What a threshold finds and where it is wrong, beside the run's own."""
+    """Describe the hits and errors of a threshold, compared with the run's own."""
     words = {
         "found": its["right"],
         "positives": its["support"],
@@ -326,7 +326,7 @@ def _describe_threshold(
 
 
 def _show_tradeoff(name: str, scores: np.ndarray, judged: np.ndarray, threshold: np.ndarray, at: float | None) -> None:
-    """Precision, recall and F1 over all thresholds."""
+    """Show precision, recall and F1 over all thresholds."""
     tried = [_count_outcomes(scores, judged, t) for t in STEPS]
     shown = METRICS[:3]
     curves = {layout.get_metric_name(metric): [row[metric] for row in tried] for metric in shown}

@@ -1,4 +1,4 @@
-"""Confusion: what a run takes for what, and the very files behind each square of the matrix."""
+"""Show a confusion matrix, and the files behind each of its cells."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ say = layout.begin_page("confusion")
 
 @dataclass(frozen=True)
 class Squares:
-    """What each example is and what the run says of it.
+    """Hold the true and the predicted row and column of each example.
 
     Attributes
     ----------
@@ -43,21 +43,21 @@ class Squares:
 
     @property
     def counts(self) -> np.ndarray:
-        """How many examples are behind each square, [shape=(n_rows, n_columns)], int."""
+        """How many examples are in each cell, [shape=(n_rows, n_columns)], int."""
         return matrix.count_cells(self.truth, self.answer, (len(self.rows), len(self.columns)))
 
-    def named(self, key: str) -> str:
-        """A row's or column's name as it is shown."""
+    def get_name(self, key: str) -> str:
+        """Return a row's or column's name as it is shown."""
         return key if self.task == "single" else say(f"side_{key}")
 
-    def behind(self, row: int, column: int) -> list[int]:
-        """The examples of a square, the surest answers first."""
+    def list_examples(self, row: int, column: int) -> list[int]:
+        """Return the examples of a cell, the most confident predictions first."""
         found = np.flatnonzero((self.truth == row) & (self.answer == column))
         return found[np.argsort(-self.sure[found], kind="stable")].tolist()
 
 
 def show() -> None:
-    """The whole page."""
+    """Show the page."""
     one = layout.select_run(layout.list_runs_or_stop(layout.is_complete))
     table = runs.get_predictions(one)
     layout.show_sample_note(one)
@@ -71,7 +71,7 @@ def show() -> None:
 
 
 def _select_squares(one: RunView, table: PredictionTable) -> tuple[Squares, bool]:
-    """The squares that the reader wants to see, and whether with shares."""
+    """Let the user choose the matrix, and whether it shows shares."""
     if table.task == "multi":
         return _make_side_squares(one, table), _select_option("numbers", ("count", "share")) == "share"
     left, right = st.columns(2)
@@ -83,7 +83,7 @@ def _select_squares(one: RunView, table: PredictionTable) -> tuple[Squares, bool
 
 
 def _select_option(what: str, ways: tuple[str, ...]) -> str:
-    """A choice of a few words, the first of them to begin with."""
+    """Let the user choose one of a few options, at first the first one."""
     return layout.select_option(say(what), {way: say(f"{what}_{way}") for way in ways}, f"confusion-{what}")
 
 
@@ -95,19 +95,19 @@ def _drop_unknown(squares: Squares) -> None:
 
 
 def _get_chosen(squares: Squares) -> tuple[int, int] | None:
-    """The square that the reader has chosen."""
+    """Return the cell that the user chose."""
     truth, answer = st.session_state[TRUTH], st.session_state[ANSWER]
     return None if truth is None or answer is None else (squares.rows.index(truth), squares.columns.index(answer))
 
 
 def _show_matrix(squares: Squares, by_share: bool) -> None:
-    """The matrix, with how to read it."""
+    """Show the matrix, with how to read it."""
     if squares.task == "single":
         st.markdown(say("how_single"))
     figure = matrix.draw_matrix(
         squares.counts,
-        [squares.named(key) for key in squares.rows],
-        [squares.named(key) for key in squares.columns],
+        [squares.get_name(key) for key in squares.rows],
+        [squares.get_name(key) for key in squares.columns],
         say("axis_says"),
         say("axis_is"),
         _describe_squares(squares),
@@ -122,19 +122,19 @@ def _show_matrix(squares: Squares, by_share: bool) -> None:
 
 
 def _choose_clicked(squares: Squares) -> None:
-    """Choose by name what was clicked; a second click on a square, which unmarks it in the figure, changes nothing."""
+    """Choose the clicked cell; a second click on it changes nothing."""
     points = st.session_state[FIGURE].selection.points
     if points:
         _choose(squares, *points[0]["customdata"])
 
 
 def _choose(squares: Squares, row: int, column: int) -> None:
-    """Set both names to a square's."""
+    """Set both names to those of a cell."""
     st.session_state[TRUTH], st.session_state[ANSWER] = squares.rows[row], squares.columns[column]
 
 
 def _describe_squares(squares: Squares) -> list[list[str]]:
-    """What each square says under the pointer."""
+    """Return the hover text of each cell."""
     counts = squares.counts.tolist()
     return [
         [_describe_square(squares, row, column, n, sum(counts[row])) for column, n in enumerate(counts[row])]
@@ -143,15 +143,15 @@ def _describe_squares(squares: Squares) -> list[list[str]]:
 
 
 def _describe_square(squares: Squares, row: int, column: int, n: int, of: int) -> str:
-    """One square in words."""
-    truth, answer = squares.named(squares.rows[row]), squares.named(squares.columns[column])
+    """Describe one cell in words."""
+    truth, answer = squares.get_name(squares.rows[row]), squares.get_name(squares.columns[column])
     if not n:
         return say("square_empty", truth=truth, answer=answer, of=of)
     return say("square", truth=truth, answer=answer, n=n, of=of, percent=matrix.format_percent(n, of))
 
 
 def _describe_matrix(squares: Squares) -> str:
-    """What the matrix shows, in words."""
+    """Describe the matrix in words."""
     counts = squares.counts
     if squares.task == "multi":
         (found, missed), (wrong, _) = counts.tolist()
@@ -171,20 +171,20 @@ def _describe_matrix(squares: Squares) -> str:
 
 
 def _fill_blanks(squares: Squares, row: int, column: int) -> dict[str, Any]:
-    """What fills the blanks of a sentence about a square."""
+    """Return the values that fill a sentence about a cell."""
     n, of = int(squares.counts[row, column]), int(squares.counts[row].sum())
     return {"truth": squares.rows[row], "answer": squares.columns[column], "n": n, "of": of}
 
 
 def _make_rows(squares: Squares) -> list[dict[str, Any]]:
-    """The squares that hold something as rows of a table: the most frequent confusions first, then what is right."""
+    """Return the non-empty cells as rows of a table: the most frequent confusions first, then the diagonal."""
     counts = squares.counts
     places = matrix.list_confusions(counts) + [(k, k) for k in range(len(counts)) if counts[k, k]]
     part = matrix.compute_shares(counts)
     return [
         {
-            say("axis_is"): squares.named(squares.rows[row]),
-            say("axis_says"): squares.named(squares.columns[column]),
+            say("axis_is"): squares.get_name(squares.rows[row]),
+            say("axis_says"): squares.get_name(squares.columns[column]),
             say("count"): int(counts[row, column]),
             say("share"): round(float(part[row, column]), 3),
         }
@@ -193,7 +193,7 @@ def _make_rows(squares: Squares) -> list[dict[str, Any]]:
 
 
 def _show_pairs(squares: Squares) -> None:
-    """The most frequent confusions in words, each to be chosen."""
+    """Show a button for each of the most frequent confusions."""
     found = matrix.list_confusions(squares.counts)[:MAX_PAIRS]
     if not found:
         return
@@ -206,25 +206,25 @@ def _show_pairs(squares: Squares) -> None:
 
 
 def _show_files(one: RunView, squares: Squares) -> None:
-    """The files behind the square that was chosen, by click or by name."""
+    """Show the files behind the chosen cell."""
     st.markdown(say("hint"))
     for column, key, label, known in zip(
         st.columns(2), (TRUTH, ANSWER), ("it_is", "run_says"), (squares.rows, squares.columns), strict=True
     ):
-        names = {name: squares.named(name) for name in known}
+        names = {name: squares.get_name(name) for name in known}
         column.selectbox(say(label), known, index=None, format_func=names.get, key=key, placeholder=say("choose"))
     square = _get_chosen(squares)
     if square is None:
         st.info(say("nothing_chosen"), icon=":material/info:")
         return
-    places = squares.behind(*square)
+    places = squares.list_examples(*square)
     st.markdown(_make_heading(squares, *square))
     if places:
         media.show_grid(one, places, f"files-{squares.rows[square[0]]}-{squares.columns[square[1]]}", squares.name)
 
 
 def _make_heading(squares: Squares, row: int, column: int) -> str:
-    """What the files behind a square are."""
+    """Return the heading above the files of a cell."""
     words = {key: layout.escape_markdown(str(word)) for key, word in _fill_blanks(squares, row, column).items()}
     n, of = words.pop("n"), words.pop("of")
     if squares.task == "multi":
@@ -237,7 +237,7 @@ def _make_heading(squares: Squares, row: int, column: int) -> str:
 
 
 def _make_class_squares(table: PredictionTable, chosen: str) -> Squares:
-    """The squares of a run that gives one class to each example, in the order chosen."""
+    """Return the cells of a single-label run, its classes in the chosen order."""
     truth, answer = table.targets.argmax(axis=1), table.scores.argmax(axis=1)
     n = len(table.class_names)
     order = list(range(n))
@@ -249,7 +249,7 @@ def _make_class_squares(table: PredictionTable, chosen: str) -> Squares:
 
 
 def _make_side_squares(one: RunView, table: PredictionTable) -> Squares:
-    """The squares of one class of a run that gives any number of classes to an example."""
+    """Return the cells of one class of a multi-label run."""
     name = layout.select_class(table.class_names)
     k = table.class_names.index(name)
     threshold = runs.get_thresholds(one)[..., k]

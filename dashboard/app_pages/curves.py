@@ -1,4 +1,4 @@
-"""Training curves: loss and metrics of several runs over their epochs, as they grow."""
+"""Show training curves: the loss and metrics of several runs over their epochs, live during training."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ say = layout.begin_page("curves")
 
 
 def show() -> None:
-    """The whole page."""
+    """Show the page."""
     found = sorted(layout.list_runs_or_stop(), key=_get_order)
     layout.watch_runs(layout.list_statuses())
     training = sum(one.status == "training" for one in found)
@@ -38,19 +38,19 @@ def show() -> None:
 
 
 def _get_order(one: RunView) -> int:
-    """Runs that are training first, then those that have curves, in the order in which they came."""
+    """Return a run's sort key: training runs first, runs without curves last."""
     if one.status == "training":
         return 0
     return 2 if one.trouble or one.facts.get("family") == "forest" else 1
 
 
 def _refresh(paths: Sequence[Path], live: bool) -> None:
-    """The chosen runs as they are now; looked at again every few seconds as long as one of them is training."""
+    """Show the chosen runs as they are now; called again every few seconds while one is training."""
     layout.run_guarded(lambda: _show_runs([runs.get_run(path) for path in paths], live))
 
 
 def _show_runs(chosen: Sequence[RunView], live: bool) -> None:
-    """All that is to be seen of the chosen runs."""
+    """Show the status and the curves of the chosen runs."""
     if live and not any(one.status == "training" for one in chosen):
         st.rerun()  # the page anew, which then looks no more
     histories = {one.name: runs.get_history(one) for one in chosen if not one.trouble}
@@ -63,7 +63,7 @@ def _show_runs(chosen: Sequence[RunView], live: bool) -> None:
 
 
 def _show_status(one: RunView, rows: list[dict[str, Any]]) -> None:
-    """What has to be said of a run before its curves, or in their place."""
+    """Show a run's status before its curves, or in place of them."""
     name = layout.escape_markdown(one.name)
     if one.trouble:
         layout.show_error(one.trouble)
@@ -78,7 +78,7 @@ def _show_status(one: RunView, rows: list[dict[str, Any]]) -> None:
 
 
 def _show_progress(one: RunView, rows: list[dict[str, Any]]) -> None:
-    """How far a training has come."""
+    """Show how far a training has come."""
     planned = int(one.settings("training").get("epochs") or 0)
     left = max(0, planned - len(rows)) * float(np.median([row.get("seconds", 0.0) for row in rows])) if rows else 0.0
     key = "begun" if not rows else "progress" if left else "scoring"
@@ -89,7 +89,7 @@ def _show_progress(one: RunView, rows: list[dict[str, Any]]) -> None:
 
 
 def _show_charts(drawn: Sequence[RunView], histories: Sequence[list[dict[str, Any]]]) -> None:
-    """A chart for each metric beside each other, the learning rate below, all as one CSV."""
+    """Show a chart for each metric, the learning rate, and one CSV of everything."""
     metrics = list(dict.fromkeys(metric for rows in histories for metric in curves.list_metrics(rows)))
     for begin in range(0, len(metrics), 2):
         for column, metric in zip(st.columns(2), metrics[begin : begin + 2], strict=False):
@@ -103,7 +103,7 @@ def _show_charts(drawn: Sequence[RunView], histories: Sequence[list[dict[str, An
 
 
 def _show_pair(metric: str, drawn: Sequence[RunView], histories: Sequence[list[dict[str, Any]]]) -> None:
-    """One metric in training and validation."""
+    """Show one metric in training and validation."""
     st.header(layout.capitalize(layout.get_metric_name(metric)))
     found = {
         one.name: curves.make_curve(one.name, rows, metric, _find_best(one, rows))
@@ -122,19 +122,19 @@ def _show_pair(metric: str, drawn: Sequence[RunView], histories: Sequence[list[d
 
 
 def _find_best(one: RunView, rows: list[dict[str, Any]]) -> int | None:
-    """The place of a run's best epoch: as it says itself, or so far."""
+    """Return the place of a run's best epoch: the recorded one, or the best so far."""
     return curves.find_best_epoch(
         rows, str(one.settings("training").get("monitor") or "val_loss"), one.facts.get("best_epoch")
     )
 
 
 def _get_legend() -> dict[str, str]:
-    """What stands in the legends, and what the stages are called."""
+    """Return the words of the legends and the names of the stages."""
     return {key: say(key) for key in ("train", "val", "best")} | {name: say(f"stage_{name}") for name in STAGES}
 
 
 def _describe_curve(one: Curve, metric: str) -> str:
-    """One run's curves in words: its best epoch, the gap there, and what the gap has become."""
+    """Describe one run's curves: its best epoch, the gap there, and the gap at the end."""
     parts = [_describe_stages(one)] if len(one.stages) > 1 else []
     own, gap, n = curves.find_own_best(one, metric), curves.compute_gaps(one, metric), len(one.train)
     if one.best is not None and one.val is not None:
@@ -162,18 +162,18 @@ def _describe_curve(one: Curve, metric: str) -> str:
 
 
 def _describe_stages(one: Curve) -> str:
-    """The stages of a run and where the later ones begin."""
+    """Describe the stages of a run and where the later ones begin."""
     later = [say("stage_from", stage=_get_legend().get(name, name), epoch=place + 1) for place, name in one.stages]
     return say("stages", stages=layout.format_list(later))
 
 
 def _format_value(value: float) -> str:
-    """A figure, or a dash where there is none."""
+    """Format a value, or a dash where there is none."""
     return layout.format_metric(None if np.isnan(value) else float(value))
 
 
 def _make_rows(one: Curve, metric: str) -> list[dict[str, Any]]:
-    """The curves of one run as rows of a table."""
+    """Return the curves of one run as rows of a table."""
     stage_of = [[name for begin, name in one.stages if begin <= place][-1] for place in range(len(one.train))]
     val = [None] * len(one.train) if one.val is None else one.val
     return [
@@ -190,12 +190,12 @@ def _make_rows(one: Curve, metric: str) -> list[dict[str, Any]]:
 
 
 def _clean_number(value: float | None) -> float | None:
-    """A figure for a table, None where there is none."""
+    """Return a value for a table, None where there is none."""
     return None if value is None or np.isnan(value) else float(value)
 
 
 def _show_learning_rate(drawn: Sequence[RunView], histories: Sequence[list[dict[str, Any]]]) -> None:
-    """The learning rate of each run: in words, and drawn where it changes at all."""
+    """Show the learning rate of each run in words, and as a chart where it changes."""
     st.header(layout.capitalize(say("learning_rate")))
     st.markdown(say("learning_rate_words"))
     found = [
@@ -216,7 +216,7 @@ def _show_learning_rate(drawn: Sequence[RunView], histories: Sequence[list[dict[
 
 
 def _describe_rate(one: Curve) -> str:
-    """The learning rate of one run in words."""
+    """Describe the learning rate of one run."""
     changed, first, last = curves.find_rate_changes(one.train), one.train[0], one.train[-1]
     name = one.name
     if not changed:

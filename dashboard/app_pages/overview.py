@@ -1,4 +1,4 @@
-"""Overview: every run with its main figure, what is published beside ours, and what is training now."""
+"""Show every run with its main metric, published results next to ours, and the runs in training."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ say = layout.begin_page("overview")
 
 
 def show() -> None:
-    """The whole page."""
+    """Show the page."""
     found = layout.list_runs_or_stop()
     layout.watch_runs(layout.list_statuses())
     if any(one.status == "training" for one in found):
@@ -42,12 +42,12 @@ def show() -> None:
 
 @st.fragment(run_every=layout.LIVE)
 def _watch_training() -> None:
-    """The runs that are training now, looked at again every few seconds."""
+    """Show the runs in training, refreshed every few seconds."""
     layout.run_guarded(_show_training)
 
 
 def _show_training() -> None:
-    """A line for each run that is training."""
+    """Show a progress bar for each run in training."""
     st.header(say("now"))
     for one in runs.list_runs():
         if one.status != "training":
@@ -70,19 +70,19 @@ def _show_training() -> None:
 
 
 def _format_last_epoch(last: dict[str, Any]) -> str:
-    """The last epoch's figures in a row."""
+    """Format the metrics of the last epoch."""
     kept = [name for name in last if name not in ("stage", "epoch", "learning_rate", "seconds")]
     return ", ".join(f"{_name_column(name)} {last[name]:.3f}" for name in kept)
 
 
 def _name_column(name: str) -> str:
-    """What a column of history.csv holds, in words."""
+    """Return the displayed name of a column of history.csv."""
     metric = layout.get_metric_name(name.removeprefix("val_"))
     return say("of_validation", metric=metric) if name.startswith("val_") else metric
 
 
 def _filter_runs(found: list[RunView]) -> list[RunView]:
-    """The runs that the reader wants to see."""
+    """Return the runs that match the user's filters."""
     left, middle, right = st.columns(3)
     names = left.multiselect(
         say("experiment"),
@@ -107,7 +107,7 @@ def _filter_runs(found: list[RunView]) -> list[RunView]:
 
 
 def _make_row(one: RunView) -> dict[str, Any]:
-    """A run as a row of the table."""
+    """Return a run as a row of the table."""
     report = one.report or {}
     metric = report.get("main_metric")
     value, interval = one.figure(metric)
@@ -130,12 +130,12 @@ def _make_row(one: RunView) -> dict[str, Any]:
 
 
 def _round(value: float | None) -> float | None:
-    """As the command line prints it; a browser rounds halves the other way."""
+    """Round as the command line does; a browser rounds halves differently."""
     return None if value is None else round(value, 3)
 
 
 def _show_links(one: RunView) -> None:
-    """Ways to the pages that show the run picked in the table."""
+    """Show links to the pages of the run chosen in the table."""
     pages = ["run", "curves", "confusion", "classes", "predict"]
     if one.facts.get("family") == "forest":
         pages.remove("curves")  # it has no epochs
@@ -149,7 +149,7 @@ def _show_links(one: RunView) -> None:
 
 
 def _configure_columns() -> dict[str, Any]:
-    """How the columns are shown."""
+    """Return the settings of the table's columns."""
     number = st.column_config.NumberColumn
     return {
         say("run"): st.column_config.TextColumn(width=220),
@@ -160,7 +160,7 @@ def _configure_columns() -> dict[str, Any]:
 
 
 def _show_published(found: list[RunView]) -> None:
-    """Ours and published figures of one data set, with what each is worth."""
+    """Show our results and published ones on the same dataset, with their protocols."""
     st.header(say("published"))
     st.markdown(say("published_lead"))
     names = sorted(DATASET_NAMES, key=lambda name: -sum(one.data.get("dataset") == name for one in found))
@@ -183,14 +183,14 @@ def _show_published(found: list[RunView]) -> None:
 
 
 def _list_comparable(published: list[Reference], ours: list[RunView]) -> list[str]:
-    """The metrics to compare by, the one that most published results have first; a loss is no share."""
+    """List the metrics to compare, the most frequently published first; a loss is left out."""
     metrics = {metric for reference in published for metric in reference.figures if not metric.endswith("loss")}
     metrics |= {one.report["main_metric"] for one in ours}
     return sorted(metrics, key=lambda metric: (-sum(metric in one.figures for one in published), metric))
 
 
 def _make_dot(one: RunView, metric: str) -> dict[str, Any]:
-    """A run's figure as a dot."""
+    """Return a run's metric as a dot."""
     value, interval = one.figure(metric)
     low, high = interval or (None, None)
     kind = say("ours_sample" if one.sample else "ours") if one.is_honest else say("ours_as_published")
@@ -198,7 +198,7 @@ def _make_dot(one: RunView, metric: str) -> dict[str, Any]:
 
 
 def _make_published_dot(reference: Reference, metric: str) -> dict[str, Any]:
-    """A published figure as a dot; of a published range its middle with the range around it."""
+    """Return a published metric as a dot; of a published range its middle, with the range around it."""
     value = reference.figures[metric]
     interval = reference.interval if metric == "accuracy" else None
     low, high = value if isinstance(value, tuple) else interval or (None, None)
@@ -208,19 +208,19 @@ def _make_published_dot(reference: Reference, metric: str) -> dict[str, Any]:
 
 
 def _name_reference(reference: Reference) -> str:
-    """A published system's name, marked where its figures are of the side that chose the model."""
+    """Return a published system's name, marked where the model was selected on the same split."""
     system = layout.translate_message(reference.system)
     return say("on_validation", system=system) if reference.side == "val" else system
 
 
 def _make_dot_row(row: dict[str, Any]) -> dict[str, Any]:
-    """A dot as a row of a table."""
+    """Return a dot as a row of a table."""
     keys = {"name": "who", "kind": "origin", "value": "figure", "low": "low", "high": "high"}
     return {say(word): row[key] for key, word in keys.items()}
 
 
 def _show_reference(reference: Reference) -> None:
-    """A published result: its figures in full, where they come from, what they are worth."""
+    """Show a published result: its metrics, its source and its limits."""
     with st.expander(
         say(
             "reference",
@@ -244,7 +244,7 @@ def _show_reference(reference: Reference) -> None:
 
 
 def _make_published_row(reference: Reference, metric: str) -> dict[str, Any]:
-    """A published figure as a row of a table."""
+    """Return a published metric as a row of a table."""
     origin = "inferred" if metric in reference.inferred else "stated"
     return {
         say("metric"): layout.get_metric_name(metric),
@@ -257,13 +257,13 @@ def _make_published_row(reference: Reference, metric: str) -> dict[str, Any]:
 
 
 def _format_interval(reference: Reference, metric: str) -> str | None:
-    """The interval that was worked out for a published accuracy."""
+    """Format the interval that was computed for a published accuracy."""
     low, high = (reference.interval if metric == "accuracy" else None) or (None, None)
     return None if low is None else say("worked_out", low=f"{low:.3f}", high=f"{high:.3f}")
 
 
 def _format_published(value: float | tuple[float, float]) -> str:
-    """A published figure, or the range of it."""
+    """Format a published metric, or its range."""
     return f"{value[0]:.3f} – {value[1]:.3f}" if isinstance(value, tuple) else f"{value:.3f}"
 
 

@@ -1,4 +1,4 @@
-"""Report: what a student hands in about one run or several, to look at and to download."""
+"""Show a report of one or more runs, and offer it for download."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ say = layout.LazyText("report")
 
 
 def show() -> None:
-    """The whole page."""
+    """Show the page."""
     layout.begin_page("report")
     chosen = layout.select_runs(layout.list_runs_or_stop(layout.is_complete), 1, key="reported")
     if not chosen:
@@ -52,7 +52,7 @@ def show() -> None:
 
 
 def _show_downloads(chosen: Sequence[RunView], language: str) -> None:
-    """A button for each format; what it gives is made when it is pressed."""
+    """Show a button for each format; the file is made when the button is pressed."""
     stem = chosen[0].name if len(chosen) == 1 else "runs"
     with st.container(horizontal=True):
         for ending, kind in WAYS.items():
@@ -68,7 +68,7 @@ def _show_downloads(chosen: Sequence[RunView], language: str) -> None:
 
 
 def _show_button(key: str, make: functools.partial[bytes], name: str, kind: str, missing: bool = False) -> None:
-    """One way to take the report along; what is not installed is said in its help."""
+    """Show one download button; it is disabled where a needed package is missing."""
     st.download_button(
         say(f"as{key.replace('.', '_')}"),
         make,
@@ -99,7 +99,7 @@ def _import_matplotlib() -> None:
 
 
 def render_page(chosen: Sequence[RunView], language: str) -> str:
-    """The report as one HTML page, made anew only where one of the runs has changed.
+    """Render the report as one HTML page; again only when a run has changed.
 
     Raises
     ------
@@ -114,13 +114,13 @@ def render_page(chosen: Sequence[RunView], language: str) -> str:
 
 @st.cache_resource(max_entries=10, show_spinner=False)
 def _render_cached_page(paths: tuple[str, ...], changed: tuple, language: str, _runs: list) -> str:
-    """Render the page; its cached result holds until one of the runs changes."""
+    """Render what `render_page` returns."""
     _import_matplotlib()
     return to_html(build_document(_runs, language))
 
 
 def render_file(chosen: Sequence[RunView], name: str, language: str, card: bool = False) -> bytes:
-    """A report in the format that its name's ending says.
+    """Render a report in the format of the name's suffix.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def render_file(chosen: Sequence[RunView], name: str, language: str, card: bool 
 
 
 def render_archive(chosen: Sequence[RunView], name: str, language: str) -> bytes:
-    """A report with its figures and tables beside it, as a zip.
+    """Render a report with its charts and tables as a zip archive.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Setup: what this machine has and lacks, which data sets are there, and how to get the others."""
+"""Show what this machine has and lacks, which datasets it has, and how to get the others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SIGNS = {"ok": ":material/check_circle:", "note": ":material/info:", "problem": 
 
 
 def show() -> None:
-    """The whole page."""
+    """Show the page."""
     st.header(say("machine"))
     with st.spinner(say("looking")):
         findings = _check_machine(str(runs.get_data_root()), str(runs.get_runs_root()))
@@ -42,14 +42,14 @@ def show() -> None:
 
 @st.cache_data(ttl=30, show_spinner=False)
 def _check_machine(data_root: str, runs_root: str) -> list[CheckResult]:
-    """What `musicml doctor` finds; asked anew twice a minute at most."""
+    """Return the results of `musicml doctor`, cached for half a minute."""
     from pathlib import Path
 
     return check_environment(Path(data_root), Path(runs_root))
 
 
 def _show_check(finding: CheckResult) -> None:
-    """One finding, with its state in words too."""
+    """Show one result, with its state in words too."""
     what, words = (layout.escape_markdown(layout.translate_message(text)) for text in (finding.what, finding.words))
     st.markdown(f"{SIGNS[finding.state]} **{what}** ({say(finding.state)}): {words}")
 

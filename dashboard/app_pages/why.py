@@ -1,4 +1,4 @@
-"""Why is this number wrong? Five published results, one after another: the fault, the figure, the honest figure."""
+"""Show five published results with their faults, replicated as published and with an honest protocol."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ say = layout.begin_page("why")
 
 
 def show() -> None:
-    """The whole page."""
+    """Show the page."""
     kept = _get_replays()
     if not any(name in kept for name in REPLAYED):
         st.info(say("none_yet"), icon=":material/info:")
@@ -34,7 +34,7 @@ def show() -> None:
 
 
 def _show_story(number: int, known: Reference, replay: Mapping[str, Any] | None, any_replayed: bool) -> None:
-    """One published result: what was said, what is wrong with it, what it comes to, and a question."""
+    """Show one published result: its claim, its fault, its replication, and a question."""
     st.header(say("story", number=number, title=say(f"title_{known.name}")))
     st.caption(
         say(
@@ -58,7 +58,7 @@ def _show_story(number: int, known: Reference, replay: Mapping[str, Any] | None,
 
 
 def _show_metrics(known: Reference, replay: Mapping[str, Any]) -> None:
-    """The published figure, the replayed and the honest one, beside each other."""
+    """Show the published, the replicated and the honest metric next to each other."""
     metrics = {row["metric"]: layout.get_metric_name(row["metric"]) for row in replay["rows"]}
     chosen = next(iter(metrics))
     if len(metrics) > 1:
@@ -81,19 +81,19 @@ def _show_metrics(known: Reference, replay: Mapping[str, Any]) -> None:
 
 
 def _list_dots(row: Mapping[str, Any]) -> list[dict[str, Any] | None]:
-    """The three figures of a row."""
+    """Return the three metrics of a row as dots."""
     return [_make_published_dot(row), *(_make_own_dot(row, key) for key in FIGURE)]
 
 
 def _format_dot(one: Mapping[str, Any] | None) -> str:
-    """A figure with its interval; a dash for none."""
+    """Format a metric with its interval; a dash for none."""
     if one is None:
         return layout.format_metric(None)
     return layout.format_metric(one["value"], None if one["low"] is None else (one["low"], one["high"]))
 
 
 def _make_published_dot(row: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The published figure as a dot; of a range its middle, with the range as its line."""
+    """Return the published metric as a dot; of a range its middle, with the range as its line."""
     value, interval = row.get("published"), row.get("published_interval")
     if isinstance(value, list):
         value, interval = sum(value) / 2, value
@@ -101,7 +101,7 @@ def _make_published_dot(row: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _make_own_dot(row: Mapping[str, Any], key: str) -> dict[str, Any] | None:
-    """The replayed or the honest figure as a dot."""
+    """Return the replicated or the honest metric as a dot."""
     figure = row.get(key)
     return (
         _make_dot(say(f"is_{key}"), figure["value"], figure.get("interval"))
@@ -111,13 +111,13 @@ def _make_own_dot(row: Mapping[str, Any], key: str) -> dict[str, Any] | None:
 
 
 def _make_dot(name: str, value: float, interval: list[float] | None) -> dict[str, Any]:
-    """A figure as the chart takes it."""
+    """Return a metric as the chart needs it."""
     low, high = interval or (None, None)
     return {"name": name, "value": value, "low": low, "high": high, "kind": name}
 
 
 def _show_links(replay: Mapping[str, Any]) -> None:
-    """The two runs, to look at."""
+    """Show the names of the two runs."""
     names = [
         str(replay["runs"].get(key, "")).replace("\\", "/").rpartition("/")[2] for key in ("as_published", "honest")
     ]
@@ -125,7 +125,7 @@ def _show_links(replay: Mapping[str, Any]) -> None:
 
 
 def _get_replays() -> Mapping[str, Mapping[str, Any]]:
-    """Each reference that was replayed → what its latest replay gave; nothing where none was."""
+    """Return the latest replication of each reference; empty where there is none."""
     folder = runs.get_runs_root() / "replays"
     paths = sorted(folder.glob("*.json")) if folder.is_dir() else []
     return _read_replays(tuple((str(path), *runs.get_stamp(path.parent, path.name)) for path in paths))
@@ -133,7 +133,7 @@ def _get_replays() -> Mapping[str, Mapping[str, Any]]:
 
 @st.cache_resource(max_entries=20, show_spinner=False)
 def _read_replays(paths: tuple[tuple[str, float], ...]) -> Mapping[str, Mapping[str, Any]]:
-    """As `latest`; of two replays of one reference the newer counts, and a file that is none is passed over."""
+    """Read what `_get_replays` returns; newer files replace older ones, and invalid files are skipped."""
     found: dict[str, Mapping[str, Any]] = {}
     for path, _ in paths:
         try:
@@ -146,7 +146,7 @@ def _read_replays(paths: tuple[tuple[str, float], ...]) -> Mapping[str, Mapping[
 
 
 def _is_replay(one: Any) -> bool:
-    """Whether this is what a replay keeps, and it went well."""
+    """Return whether this is a successful replication."""
     return (
         isinstance(one, dict)
         and not one.get("error")
@@ -160,7 +160,7 @@ def _is_replay(one: Any) -> bool:
 
 
 def _is_row(row: Any) -> bool:
-    """Whether this is one metric of a replay."""
+    """Return whether this is one metric of a replication."""
     return (
         isinstance(row, dict)
         and isinstance(row.get("metric"), str)
@@ -171,19 +171,19 @@ def _is_row(row: Any) -> bool:
 
 
 def _is_figure(found: Any) -> bool:
-    """Whether this is a figure with its interval, or none."""
+    """Return whether this is a value with its interval, or None."""
     return (
         found is None or isinstance(found, dict) and _is_number(found.get("value")) and _is_pair(found.get("interval"))
     )
 
 
 def _is_number(found: Any) -> bool:
-    """Whether this is a number, or none is there."""
+    """Return whether this is a number or None."""
     return isinstance(found, int | float | None)
 
 
 def _is_pair(found: Any) -> bool:
-    """Whether these are two numbers, or nothing."""
+    """Return whether this is a pair of numbers or None."""
     return (
         found is None
         or isinstance(found, list)

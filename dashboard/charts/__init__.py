@@ -1,6 +1,6 @@
-"""Tables → Plotly figures. No Streamlit here: a page gives words and numbers, and gets a figure.
+"""Draw Plotly figures from tables, without Streamlit.
 
-Colours come from the page's theme wherever a figure does not need its own, and never carry a meaning alone: symbols,
+Colors come from the page's theme wherever a figure does not need its own, and never carry a meaning alone: symbols,
 dashes or printed numbers carry it too.
 """
 
@@ -20,7 +20,7 @@ SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x", "star", "cross", "
 
 
 def make_figure(x: str = "", y: str = "", height: int = 360) -> go.Figure:
-    """An empty figure with titled axes, wide margins for long names, and its legend below.
+    """Return an empty figure with titled axes, wide margins for long names, and its legend on top.
 
     Parameters
     ----------
@@ -52,11 +52,11 @@ def name_rows(figure: go.Figure, names: Sequence[str]) -> None:
 
 
 def make_color_scale(dark: bool) -> list[list]:
-    """From nothing to all: a colour scale whose lightness rises or falls steadily, so that it reads in grey too."""
+    """Return a color scale whose lightness changes steadily, so that it is readable in gray too."""
     low, middle, high = SCALES[dark]
     return [[0.0, low], [0.5, middle], [1.0, high]]
 
 
 def shorten(name: str, most: int = 34) -> str:
-    """A name that fits beside an axis, with nothing in it that Plotly would take for markup."""
+    """Shorten a name to fit next to an axis, and escape it for Plotly."""
     return html.escape(name if len(name) <= most else f"{name[: most - 12]}…{name[-11:]}", quote=False)

@@ -1,4 +1,4 @@
-"""Figures of each class: bars with their intervals, and what another threshold costs."""
+"""Draw the metrics of each class as bars with intervals, and the effect of another threshold."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AT = 1.03  # where numbers stand, right of every bar and interval
 
 
 def draw_bars(series: Sequence[Mapping[str, Any]], x: str, dark: bool = False) -> go.Figure:
-    """A bar for each class, of one series or of two beside each other; a note stands where a figure is not defined.
+    """Draw a bar for each class, of one or two series; a note replaces a metric that is not defined.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def draw_bars(series: Sequence[Mapping[str, Any]], x: str, dark: bool = False) -
 
 
 def _draw_bar(name: str, rows: Sequence[Mapping[str, Any]], place: int) -> go.Bar:
-    """One series of bars, pale so that their intervals are seen on them."""
+    """Draw one series of bars, pale so that their intervals stand out."""
     colour = charts.COLORS[place]
     pattern = {"shape": PATTERNS[place], "fillmode": "replace", "fgcolor": colour, "bgcolor": _fade_color(colour, 0.1)}
     return go.Bar(
@@ -66,7 +66,7 @@ def _draw_bar(name: str, rows: Sequence[Mapping[str, Any]], place: int) -> go.Ba
 
 
 def _draw_numbers(rows: Sequence[Mapping[str, Any]], aside: float, dark: bool) -> go.Scatter:
-    """The numbers beside the bars, and in place of a bar why there is none."""
+    """Draw the numbers next to the bars, or the reason why there is no bar."""
     return go.Scatter(
         x=[0.01 if row["value"] is None else AT for row in rows],
         y=[place + aside for place in range(len(rows))],
@@ -81,7 +81,7 @@ def _draw_numbers(rows: Sequence[Mapping[str, Any]], aside: float, dark: bool) -
 
 
 def _draw_intervals(rows: Sequence[Mapping[str, Any]], aside: float, dark: bool) -> go.Scatter:
-    """A line from end to end of each interval that there is."""
+    """Draw a line for each known interval."""
     known = [(place, row["low"], row["high"]) for place, row in enumerate(rows) if row["low"] is not None]
     return go.Scatter(
         x=[(low + high) / 2 for _, low, high in known],
@@ -95,13 +95,13 @@ def _draw_intervals(rows: Sequence[Mapping[str, Any]], aside: float, dark: bool)
 
 
 def _fade_color(colour: str, part: float) -> str:
-    """A colour that lets what is below it through."""
+    """Return a translucent color."""
     red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
     return f"rgba({red},{green},{blue},{part})"
 
 
 def _format_hover(row: Mapping[str, Any]) -> str:
-    """What a bar says under the pointer."""
+    """Return the hover text of a bar."""
     if row["value"] is None:
         return f"{row['name']}: {row['note']}"
     interval = f" ({row['low']:.3f} – {row['high']:.3f})" if row["low"] is not None else ""
@@ -116,7 +116,7 @@ def draw_tradeoff(
     y: str,
     dark: bool = False,
 ) -> go.Figure:
-    """What each threshold gives: a line for each figure, broken where it is not defined, and thresholds marked.
+    """Draw a line for each metric over the thresholds, with some thresholds marked.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def draw_tradeoff(
 
 
 def _draw_mark(figure: go.Figure, at: float, words: str, place: int, colour: str) -> None:
-    """A line down at a threshold, its words above it: the second one's higher, so that two do not cover each other."""
+    """Draw a vertical line at a threshold with its words above, the second one's higher so that both are readable."""
     figure.add_vline(x=at, line={"color": colour, "dash": charts.DASHES[place], "width": 2})
     figure.add_annotation(
         x=at,

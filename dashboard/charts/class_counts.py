@@ -1,4 +1,4 @@
-"""Counts: how many examples a class has, how long sounds are, and where two runs are right and wrong."""
+"""Draw counts: examples per class, lengths of sounds, and agreement of two runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ APART = 0.16  # between the dots of two runs on one line, in lines
 
 
 def draw_stacked_bars(names: Sequence[str], parts: Mapping[str, Sequence[int]], x: str, pale: str = "") -> go.Figure:
-    """Stacked bars, one below the other.
+    """Draw stacked horizontal bars.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def draw_stacked_bars(names: Sequence[str], parts: Mapping[str, Sequence[int]], 
 
 
 def _name_lines(figure: go.Figure, names: Sequence[str]) -> None:
-    """Name the lines of a figure, from the top; by their places, since two names can be cut to the same."""
+    """Name the lines of a figure from the top, by place, because two shortened names can be equal."""
     figure.update_yaxes(
         tickvals=list(range(len(names))),
         ticktext=[charts.shorten(name, 24) for name in names],
@@ -51,7 +51,7 @@ def _name_lines(figure: go.Figure, names: Sequence[str]) -> None:
 
 
 def draw_histogram(edges: Sequence[float], counts: Sequence[int], x: str, y: str) -> go.Figure:
-    """How many there are between each two edges.
+    """Draw a histogram.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def draw_histogram(edges: Sequence[float], counts: Sequence[int], x: str, y: str
 
 
 def bin_values(values: Sequence[float], most: int = 30) -> tuple[np.ndarray, np.ndarray]:
-    """Counts of values in at most `most` bins of equal width; all in one bin where they are all alike.
+    """Count values in at most `most` bins of equal width; in one bin where all values are equal.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def bin_values(values: Sequence[float], most: int = 30) -> tuple[np.ndarray, np.
 
 
 def count_agreement(right_a: np.ndarray, right_b: np.ndarray) -> np.ndarray:
-    """How often both are right, only the first, only the second, neither: [[both, only A], [only B, neither]].
+    """Count how often both are correct, only one, or neither: [[both, only A], [only B, neither]].
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def count_agreement(right_a: np.ndarray, right_b: np.ndarray) -> np.ndarray:
 
 
 def draw_two_by_two(counts: np.ndarray, rows: Sequence[str], columns: Sequence[str], dark: bool = False) -> go.Figure:
-    """Four counts, printed in four fields that are the darker (on a dark page, the lighter) the more there are.
+    """Draw four counts in four cells, colored by count.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def draw_two_by_two(counts: np.ndarray, rows: Sequence[str], columns: Sequence[s
 
 
 def _wrap_words(name: str, most: int = 18) -> str:
-    """Words in lines of about `most` characters; a long word is cut at its dashes."""
+    """Wrap words into lines of about `most` characters; a long word is cut at its dashes."""
     rows = [""]
     for word in name.replace("-", "-\0").replace("_", "_\0").replace(" ", " \0").split("\0"):
         if len(rows[-1]) + len(word) > most and rows[-1]:
@@ -150,7 +150,7 @@ def draw_side_by_side(
     intervals: Mapping[str, Sequence[Sequence[float] | None]],
     x: str,
 ) -> go.Figure:
-    """One figure of each class for several runs: a line a class, a dot a run, its symbol telling which.
+    """Draw one metric of each class for several runs: a line per class, a symbol per run.
 
     Parameters
     ----------

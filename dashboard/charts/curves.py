@@ -1,4 +1,4 @@
-"""How a training went: what a history says, and its curves over the epochs."""
+"""Analyze a training history, and draw its curves over the epochs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ POINTS = 25  # symbols on a line, however many epochs it has
 
 @dataclass(frozen=True)
 class Curve:
-    """One metric of one run over its epochs, counted through all stages from 1.
+    """Hold one metric of one run over its epochs, counted through all stages from 1.
 
     Attributes
     ----------
@@ -37,35 +37,35 @@ class Curve:
 
     @property
     def epochs(self) -> np.ndarray:
-        """1, 2, 3, ..."""
+        """The epochs 1, 2, 3, ..."""
         return np.arange(1, len(self.train) + 1)
 
     @property
     def shown(self) -> np.ndarray:
-        """What the best epoch is marked on: validation, or training where there is none."""
+        """The values that the best epoch is marked on: validation, or training where there is none."""
         return self.train if self.val is None else self.val
 
 
 def list_metrics(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The metrics of a history, the loss first."""
+    """List the metrics of a history, the loss first."""
     names = [name.removeprefix("val_") for name in (rows[0] if rows else ()) if name not in BESIDE]
     return sorted(dict.fromkeys(names), key=lambda name: name != "loss")
 
 
 def make_curve(name: str, rows: Sequence[Mapping[str, Any]], metric: str, best: int | None) -> Curve:
-    """One metric of a history."""
+    """Return one metric of a history as a curve."""
     val = _read_column(rows, f"val_{metric}")
     return Curve(name, _read_column(rows, metric), None if np.isnan(val).all() else val, best, find_stages(rows))
 
 
 def _read_column(rows: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
-    """A column of a history, [shape=(n_epochs,)], NaN where it is missing or infinite."""
+    """Return a column of a history, [shape=(n_epochs,)], NaN where it is missing or infinite."""
     values = np.array([row.get(name, np.nan) for row in rows], dtype=np.float64)
     return np.where(np.isfinite(values), values, np.nan)
 
 
 def find_stages(rows: Sequence[Mapping[str, Any]]) -> list[tuple[int, str]]:
-    """Where each stage of a history begins, and its name.
+    """Return the first place and the name of each stage of a history.
 
     >>> find_stages([{"stage": "head"}, {"stage": "head"}, {"stage": "all"}])
     [(0, 'head'), (2, 'all')]
@@ -75,7 +75,7 @@ def find_stages(rows: Sequence[Mapping[str, Any]]) -> list[tuple[int, str]]:
 
 
 def find_best_epoch(rows: Sequence[Mapping[str, Any]], monitor: str, best_epoch: int | None = None) -> int | None:
-    """The place of the best epoch.
+    """Return the place of the best epoch.
 
     Parameters
     ----------
@@ -93,25 +93,25 @@ def find_best_epoch(rows: Sequence[Mapping[str, Any]], monitor: str, best_epoch:
 
 
 def is_lower_better(metric: str) -> bool:
-    """Whether a falling curve of this metric is a good one."""
+    """Return whether a lower value of this metric is better."""
     return metric.endswith("loss")
 
 
 def find_own_best(of: Curve, metric: str) -> int | None:
-    """The place of the best value in this chart, which another metric than the monitored one has elsewhere."""
+    """Return the place of the best value of this metric, which need not be the monitored one."""
     values = of.shown * (1 if is_lower_better(metric) else -1)
     return None if np.isnan(values).all() else int(np.nanargmin(values))
 
 
 def compute_gaps(of: Curve, metric: str) -> np.ndarray:
-    """How much better training looks than validation in each epoch, [shape=(n_epochs,)]; NaN without validation."""
+    """Compute how far training is ahead of validation in each epoch, [shape=(n_epochs,)]; NaN without validation."""
     if of.val is None:
         return np.full(len(of.train), np.nan)
     return (of.val - of.train) * (1 if is_lower_better(metric) else -1)
 
 
 def judge_curves(of: Curve, metric: str) -> str:
-    """What the two curves say together.
+    """Classify the training and validation curves.
 
     Returns
     -------
@@ -134,7 +134,7 @@ def judge_curves(of: Curve, metric: str) -> str:
 
 
 def find_rate_changes(rates: np.ndarray) -> list[int]:
-    """The epochs that begin with another learning rate than the one before."""
+    """Return the epochs at which the learning rate changes."""
     return [place + 1 for place in range(1, len(rates)) if rates[place] != rates[place - 1]]
 
 
@@ -142,7 +142,7 @@ def find_rate_changes(rates: np.ndarray) -> list[int]:
 
 
 def draw_pairs(curves: Sequence[Curve], x: str, y: str, say: Mapping[str, str]) -> go.Figure:
-    """Training (dashed) and validation (solid) of several runs over each other, each run in its colour and symbol.
+    """Draw training (dashed) and validation (solid) of several runs, each in its own color and symbol.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def draw_pairs(curves: Sequence[Curve], x: str, y: str, say: Mapping[str, str]) 
 
 
 def draw_rates(curves: Sequence[Curve], x: str, y: str, say: Mapping[str, str]) -> go.Figure:
-    """The learning rate of several runs over each other, on a logarithmic axis; it stands in `train` of each."""
+    """Draw the learning rate of several runs, stored in `train` of each, on a logarithmic axis."""
     figure = charts.make_figure(x, y, 230 + 26 * len(curves))
     for place, one in enumerate(curves):
         _draw_line(figure, one, one.train, place, "solid", "", True)
@@ -178,7 +178,7 @@ def draw_rates(curves: Sequence[Curve], x: str, y: str, say: Mapping[str, str]) 
 def _draw_line(
     figure: go.Figure, one: Curve, values: np.ndarray, place: int, dash: str, what: str, in_legend: bool
 ) -> None:
-    """One curve with its symbols."""
+    """Draw one curve with its symbols."""
     colour, symbol = _choose_style(place)
     x_title = figure.layout.xaxis.title.text
     figure.add_scatter(
@@ -200,17 +200,17 @@ def _draw_line(
 
 
 def _escape_name(one: Curve) -> str:
-    """A run's name as Plotly shows it as it is; it would read tags in it."""
+    """Escape a run's name for Plotly, which would read tags in it."""
     return charts.shorten(one.name)
 
 
 def _choose_style(place: int) -> tuple[str, str]:
-    """The colour and the symbol of a run, by its place among those chosen."""
+    """Return the color and the symbol of the run at a place."""
     return charts.COLORS[place % len(charts.COLORS)], charts.SYMBOLS[place % len(charts.SYMBOLS)]
 
 
 def _draw_ring(figure: go.Figure, one: Curve, place: int, best: str) -> None:
-    """A ring around the best epoch."""
+    """Draw a ring around the best epoch."""
     if one.best is None or np.isnan(one.shown[one.best]):
         return
     figure.add_scatter(
@@ -225,12 +225,12 @@ def _draw_ring(figure: go.Figure, one: Curve, place: int, best: str) -> None:
 
 
 def _add_legend_line(figure: go.Figure, name: str, style: Mapping[str, Any]) -> None:
-    """A line of the legend that stands for no run."""
+    """Add a line to the legend that stands for no run."""
     figure.add_scatter(x=[None], y=[None], name=name, hoverinfo="skip", **style)
 
 
 def _draw_boundaries(figure: go.Figure, curves: Sequence[Curve], say: Mapping[str, str]) -> None:
-    """A dotted line where a run's next stage begins, with the stage's name."""
+    """Draw a dotted line where a run's next stage begins, with the stage's name."""
     found = {(place, name) for one in curves for place, name in one.stages[1:]}
     for place, name in sorted(found):
         figure.add_vline(
@@ -240,7 +240,7 @@ def _draw_boundaries(figure: go.Figure, curves: Sequence[Curve], say: Mapping[st
 
 
 def _set_epoch_axis(figure: go.Figure) -> go.Figure:
-    """The figure with whole epochs on its axis; what a reader zoomed into stays while a training goes on."""
+    """Show whole epochs on the axis, and keep the user's zoom during training."""
     figure.update_xaxes(rangemode="tozero", tickformat="d", tick0=0)
     n = max((len(trace.x) for trace in figure.data), default=0)
     if n <= 12:

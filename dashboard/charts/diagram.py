@@ -1,4 +1,4 @@
-"""A model as boxes: layers → blocks → Graphviz's DOT.
+"""Draw a model as boxes: layers → blocks → Graphviz's DOT.
 
 A long backbone is folded twice: layers of one block become one box, and blocks that are built alike and follow each
 other become one box again. So ResNet50's 180 layers are about fifteen boxes.
@@ -40,7 +40,7 @@ THIN = "\u00a0"  # between thousands: a comma or a point would be read as the de
 
 @dataclass(frozen=True)
 class Box:
-    """Layers that are drawn as one.
+    """Hold layers that are drawn as one box.
 
     Attributes
     ----------
@@ -57,17 +57,17 @@ class Box:
 
     @property
     def kinds(self) -> list[str]:
-        """What its layers are, each kind once."""
+        """The kinds of its layers, each once."""
         return list(dict.fromkeys(str(layer.get("kind", "")) for layer in self.layers))
 
     @property
     def parameters(self) -> int:
-        """How many numbers its layers hold."""
+        """How many parameters its layers have."""
         return sum(int(layer.get("parameters") or 0) for layer in self.layers)
 
     @property
     def learned(self) -> int:
-        """How many of them could change in training."""
+        """How many of them are trainable."""
         return (
             0
             if self.frozen
@@ -76,12 +76,12 @@ class Box:
 
     @property
     def shape(self) -> str:
-        """The shape of what it gives."""
+        """The shape of its output."""
         return format_shape(self.layers[-1].get("output_shape"))
 
 
 def format_shape(shape: Any) -> str:
-    """A shape as one writes it.
+    """Format a shape.
 
     >>> format_shape([126, 13]), format_shape([None, 3])
     ('126 × 13', '? × 3')
@@ -91,19 +91,19 @@ def format_shape(shape: Any) -> str:
 
 
 def format_count(number: int) -> str:
-    """A large number with its thousands set apart."""
+    """Format a large number with separated thousands."""
     return f"{number:,}".replace(",", THIN)
 
 
 def is_layer_list(found: Any) -> bool:
-    """Whether layers.json holds what it should."""
+    """Return whether this is valid content of layers.json."""
     return (
         isinstance(found, list) and bool(found) and all(isinstance(layer, dict) and _is_layer(layer) for layer in found)
     )
 
 
 def _is_layer(layer: Mapping[str, Any]) -> bool:
-    """Whether what is needed of a layer is there, and is what it should be."""
+    """Return whether a layer has the needed keys with valid values."""
     numbers = [
         layer.get("parameters", 0),
         layer.get("trainable", 0),
@@ -118,12 +118,12 @@ def _is_layer(layer: Mapping[str, Any]) -> bool:
 
 
 def is_forest(layers: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether these are forests, one a class, and no layers."""
+    """Return whether these are forests, one per class, and no layers."""
     return all("trees" in layer for layer in layers)
 
 
 def _find_block(name: str) -> str:
-    """The block that a layer belongs to, by its name; the layer's own where it is none's.
+    """Return the name of a layer's block, or the layer's own name.
 
     >>> _find_block("conv2_block1_3_bn"), _find_block("conv_dw_7_relu"), _find_block("pool1_pad"), _find_block("gru1")
     ('conv2_block1', 'block 7', 'stem', 'gru1')
@@ -136,7 +136,7 @@ def _find_block(name: str) -> str:
 
 
 def fold_layers(layers: Sequence[Mapping[str, Any]], frozen: bool = False) -> list[Box]:
-    """Layers as boxes.
+    """Fold layers into boxes.
 
     Parameters
     ----------
@@ -153,14 +153,14 @@ def fold_layers(layers: Sequence[Mapping[str, Any]], frozen: bool = False) -> li
 
 
 def _get_build(box: Box) -> tuple:
-    """What makes blocks alike; a single layer is like no other."""
+    """Return a key that is equal for blocks of equal structure."""
     if len(box.layers) < 2:
         return (box.name,)
     return tuple((layer.get("kind"), str(layer.get("output_shape")), layer.get("parameters")) for layer in box.layers)
 
 
 def _join_boxes(boxes: list[Box]) -> Box:
-    """Blocks that are alike as one box."""
+    """Join consecutive blocks of equal structure into one box."""
     if len(boxes) == 1:
         return boxes[0]
     first, last = boxes[0], boxes[-1]
@@ -170,7 +170,7 @@ def _join_boxes(boxes: list[Box]) -> Box:
 
 
 def find_edges(boxes: Sequence[Box]) -> list[tuple[int, int]]:
-    """Which box reads which, by their places; where nothing is told, each reads the one before."""
+    """Return which box reads which, by place; without information, each reads the one before."""
     home = {layer["name"]: place for place, box in enumerate(boxes) for layer in box.layers}
     found = []
     for place, box in enumerate(boxes):
@@ -180,7 +180,7 @@ def find_edges(boxes: Sequence[Box]) -> list[tuple[int, int]]:
 
 
 def draw_layers(boxes: Sequence[Box], say: Mapping[str, str], dark: bool) -> str:
-    """The boxes as a drawing from top to bottom.
+    """Draw the boxes from top to bottom.
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ def draw_layers(boxes: Sequence[Box], say: Mapping[str, str], dark: bool) -> str
 
 
 def _format_head(colors: Mapping[str, str]) -> str:
-    """What holds for the whole drawing."""
+    """Return the settings of the whole drawing."""
     return (
         'digraph { bgcolor="transparent" rankdir=TB ranksep=0.22 nodesep=0.3\n'
         f'node [shape=box fontname="sans-serif" fontsize=14 fontcolor="{colors["text"]}" color="{colors["line"]}" '
@@ -209,7 +209,7 @@ def _format_head(colors: Mapping[str, str]) -> str:
 
 
 def _get_role(place: int, boxes: Sequence[Box]) -> str:
-    """What a box is: `input`, `output`, `learned` (it holds parameters) or `fixed`."""
+    """Return a box's role: `input`, `output`, `learned` (it holds parameters) or `fixed`."""
     if "InputLayer" in boxes[place].kinds:
         return "input"
     if place == len(boxes) - 1:
@@ -218,7 +218,7 @@ def _get_role(place: int, boxes: Sequence[Box]) -> str:
 
 
 def _format_label(box: Box, say: Mapping[str, str]) -> str:
-    """What stands in a box: its name, its layers, the shape of what it gives, its notes and parameters."""
+    """Return a box's text: its name, layers, output shape, notes and parameters."""
     notes = [box.shape]
     notes += [say["layers"].format(n=len(box.layers))] if len(box.layers) > 1 else []
     notes += [say["alike"].format(n=box.alike)] if box.alike > 1 else []
@@ -229,7 +229,7 @@ def _format_label(box: Box, say: Mapping[str, str]) -> str:
 
 
 def _wrap_parts(parts: Sequence[str], between: str, most: int = MAX_LINE_LENGTH) -> list[str]:
-    """Parts in lines that a telephone can show.
+    """Wrap parts into lines that fit on a phone.
 
     >>> _wrap_parts(["Conv2D", "BatchNormalization", "Activation"], " + ", 30)
     ['Conv2D + BatchNormalization', 'Activation']
@@ -244,7 +244,7 @@ def _wrap_parts(parts: Sequence[str], between: str, most: int = MAX_LINE_LENGTH)
 
 
 def draw_forest(n_features: int, n_forests: int, n_trees: int, say: Mapping[str, str], dark: bool) -> str:
-    """Forests as a drawing: the features go into every class's own trees, whose votes are its score.
+    """Draw forests: the features go into each class's trees, whose votes are its score.
 
     Parameters
     ----------
@@ -268,12 +268,12 @@ def draw_forest(n_features: int, n_forests: int, n_trees: int, say: Mapping[str,
 
 
 def _format_box(name: str, colour: str, words: str) -> str:
-    """A box of a drawing."""
+    """Return one box in DOT."""
     return f'{name} [style="filled,rounded" fillcolor="{colour}" label="{_quote(words)}"]'
 
 
 def _quote(text: str) -> str:
-    """Text inside quotation marks in DOT; lines stay lines.
+    """Escape text for quotation marks in DOT, and keep its lines.
 
     >>> print(_quote('a "b"'))
     a \\"b\\"

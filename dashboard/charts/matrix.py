@@ -1,4 +1,4 @@
-"""What is taken for what: counts of a confusion matrix, and its picture, whose squares can be clicked."""
+"""Count a confusion matrix, and draw it with cells that can be clicked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIZES = ((4, 72, 22), (15, 44, 16), (1000, 27, 13))  # up to so many rows: pixel
 
 
 def count_cells(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """How many examples there are for each pair of row and column, [shape=shape], int.
+    """Count the examples of each pair of row and column, [shape=shape], int.
 
     Parameters
     ----------
@@ -30,24 +30,24 @@ def count_cells(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -
 
 
 def compute_shares(counts: np.ndarray) -> np.ndarray:
-    """Each count as a share of its row; 0 in a row without examples."""
+    """Return each count as a share of its row; 0 in an empty row."""
     return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
 
 def sort_by_confusion(counts: np.ndarray) -> list[int]:
-    """The classes of a square matrix, first those with most wrong answers about them or with their name."""
+    """Sort the classes of a square matrix by their wrong predictions, the most frequent first."""
     wrong = counts.sum(axis=0) + counts.sum(axis=1) - 2 * counts.diagonal()
     return np.argsort(-wrong, kind="stable").tolist()
 
 
 def list_confusions(counts: np.ndarray) -> list[tuple[int, int]]:
-    """The squares beside the diagonal that hold something, the fullest first."""
+    """List the non-empty cells off the diagonal, the largest count first."""
     found = [(row, column) for row, column in np.argwhere(counts).tolist() if row != column]
     return sorted(found, key=lambda pair: -counts[pair])
 
 
 def format_cells(counts: np.ndarray, by_share: bool = False) -> list[list[str]]:
-    """What is printed in each square, nothing where there is nothing: the count, or percent of its row.
+    """Return the printed number of each cell: the count, or the percentage of its row.
 
     >>> format_cells(np.array([[2, 1], [0, 0]])), format_cells(np.array([[2, 1], [0, 0]]), by_share=True)
     ([['2', '1'], ['', '']], [['67', '33'], ['', '']])
@@ -58,7 +58,7 @@ def format_cells(counts: np.ndarray, by_share: bool = False) -> list[list[str]]:
 
 
 def format_percent(n: int, of: int) -> str:
-    """A share in whole percent; what is not nothing is never called 0, what is not all never 100.
+    """Format a share in whole percent, never rounded to 0 or 100 unless it is exactly that.
 
     >>> format_percent(1, 3), format_percent(1, 1000), format_percent(999, 1000), format_percent(3, 3)
     ('33', '<1', '>99', '100')
@@ -70,7 +70,7 @@ def format_percent(n: int, of: int) -> str:
 
 
 def get_fill_color(share: float, dark: bool) -> str:
-    """The colour of a square, as Plotly finds it on the scale."""
+    """Return the color of a cell on the color scale."""
     stops = charts.make_color_scale(dark)
     below = max(place for place, (at, _) in enumerate(stops[:-1]) if at <= share)
     (low, first), (high, second) = stops[below : below + 2]
@@ -80,12 +80,12 @@ def get_fill_color(share: float, dark: bool) -> str:
 
 
 def _parse_color(colour: str) -> list[int]:
-    """Red, green and blue of `#rrggbb`, 0 to 255."""
+    """Return red, green and blue of `#rrggbb`, 0 to 255."""
     return [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
 
 
 def compute_contrast(first: str, second: str) -> float:
-    """How far two colours differ in lightness, from 1 to 21, by the Web Content Accessibility Guidelines 2.
+    """Compute the contrast of two colors, 1 to 21 (Web Content Accessibility Guidelines 2).
 
     >>> round(compute_contrast("#ffffff", "#000000"))
     21
@@ -95,7 +95,7 @@ def compute_contrast(first: str, second: str) -> float:
 
 
 def _compute_luminance(colour: str) -> float:
-    """Relative luminance of a colour, from 0 to 1."""
+    """Compute the relative luminance of a color, 0 to 1."""
     linear = [
         c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (n / 255 for n in _parse_color(colour))
     ]
@@ -104,7 +104,7 @@ def _compute_luminance(colour: str) -> float:
 
 @functools.lru_cache(maxsize=4000)
 def choose_ink(share: float, dark: bool) -> str:
-    """The colour of a number that is readable on a square."""
+    """Return a text color that is readable on a cell."""
     return max(INKS, key=lambda colour: compute_contrast(colour, get_fill_color(share, dark)))
 
 
@@ -119,7 +119,7 @@ def draw_matrix(
     dark: bool = False,
     chosen: tuple[int, int] | None = None,
 ) -> go.Figure:
-    """A confusion matrix, the stronger its colour the larger the share of the row; the diagonal is framed.
+    """Draw a confusion matrix, colored by row share, with a framed diagonal.
 
     A click selects a point whose `customdata` is (row, column): squares are drawn as a heatmap, which fits any width,
     and points that nobody sees lie on them, since a page is told nothing of a click on a heatmap.
@@ -150,7 +150,7 @@ def draw_matrix(
 
 
 def _draw_squares(part: np.ndarray, texts: Sequence[Sequence[str]], colour: str, dark: bool) -> go.Heatmap:
-    """The squares whose number is printed in `colour`; the others are left to the other colour."""
+    """Draw the cells whose numbers are printed in `colour`; the other cells stay empty."""
     own = [[choose_ink(share, dark) == colour for share in row] for row in part.tolist()]
     # a blank in every square tells Plotly how wide a square is, so that numbers shrink until they fit
     blank = "\u00a0" * max(2, *(len(text) for row in texts for text in row))
@@ -174,7 +174,7 @@ def _draw_squares(part: np.ndarray, texts: Sequence[Sequence[str]], colour: str,
 
 
 def _draw_points(shape: tuple[int, int], hover_texts: Sequence[Sequence[str]]) -> go.Scatter:
-    """A point in the middle of each square, to be pointed at and clicked."""
+    """Draw an invisible point in each cell, to hover over and to click."""
     places = [(row, column) for row in range(shape[0]) for column in range(shape[1])]
     return go.Scatter(
         x=[str(column) for _, column in places],
@@ -189,13 +189,13 @@ def _draw_points(shape: tuple[int, int], hover_texts: Sequence[Sequence[str]]) -
 
 
 def _draw_frame(row: int, column: int, colour: str, width: int) -> dict[str, Any]:
-    """A line around a square."""
+    """Draw a line around a cell."""
     corners = {"x0": column - 0.5, "x1": column + 0.5, "y0": row - 0.5, "y1": row + 0.5}
     return {"type": "rect", **corners, "line": {"color": colour, "width": width}}
 
 
 def _name_axes(figure: go.Figure, rows: Sequence[str], columns: Sequence[str]) -> None:
-    """The names beside the rows and above the columns; nothing can be dragged, so that a finger scrolls the page."""
+    """Name the rows and columns, and disable dragging so that touch scrolls the page."""
     common = {"showgrid": False, "zeroline": False, "fixedrange": True, "ticks": "", "tickfont": {"size": 13}}
     figure.update_layout(xaxis_title_font_size=14, yaxis_title_font_size=14, hoverlabel_font_size=14)
     most = 20 if len(columns) > 4 else 34
@@ -219,10 +219,10 @@ def _name_axes(figure: go.Figure, rows: Sequence[str], columns: Sequence[str]) -
 
 
 def _make_keys(n: int) -> list[str]:
-    """What the columns are called inside the figure: names could be equal once they are shortened."""
+    """Return unique keys of the columns, because shortened names could be equal."""
     return [str(place) for place in range(n)]
 
 
 def shorten_names(names: Sequence[str], most: int) -> list[str]:
-    """Names that fit beside an axis."""
+    """Shorten names to fit next to an axis."""
     return [charts.shorten(name, most) for name in names]

@@ -1,4 +1,4 @@
-"""Figures with their intervals."""
+"""Draw metrics with their intervals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dashboard import charts
 
 
 def draw_dots(rows: Sequence[Mapping[str, Any]], x: str) -> go.Figure:
-    """Figures with intervals, one below the other.
+    """Draw metrics with intervals, one below the other.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def draw_dots(rows: Sequence[Mapping[str, Any]], x: str) -> go.Figure:
 
 
 def _make_whiskers(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The intervals around figures, as Plotly takes them."""
+    """Return the intervals as Plotly's error bars."""
     return {
         "type": "data",
         "symmetric": False,

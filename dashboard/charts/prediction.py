@@ -1,4 +1,4 @@
-"""An answer: how probable each class is, and where the model looked."""
+"""Draw a prediction: the probability of each class, and which parts of the input the model used."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HERTZ = (100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000)  # worth a mark on 
 
 
 def draw_bars(rows: Sequence[Mapping[str, Any]], x: str, least: str = "") -> go.Figure:
-    """How probable classes are, the first row on top, each with its percentage printed.
+    """Draw the probabilities of classes, the first row on top, each with its percentage.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def draw_over_sound(
     y: str,
     spoke: str,
 ) -> go.Figure:
-    """Where a model looked in a sound: the map in orange over the spectrogram in grey, the deciding seconds framed.
+    """Draw a map in orange over a sound's spectrogram in gray, with the deciding seconds framed.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def draw_over_sound(
 
 
 def _place_marks(hertz: np.ndarray) -> dict[float, str]:
-    """Where round frequencies stand among bins, far enough apart to be read: place → what is written there."""
+    """Return the places and texts of round frequencies among bins, far enough apart to be readable."""
     marks: dict[float, str] = {}
     for one in HERTZ[::-1]:
         place = float(np.interp(one, hertz, np.arange(len(hertz))))
@@ -126,7 +126,7 @@ def _place_marks(hertz: np.ndarray) -> dict[float, str]:
 
 
 def draw_feature_shares(names: Sequence[str], shares: np.ndarray, x: str, y: str) -> go.Figure:
-    """How much each feature counts in a forest's decision.
+    """Draw the importance of each feature in a forest's decision.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Whether probabilities can be believed: what was said against what was so."""
+"""Draw how well probabilities are calibrated."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SMALLEST, LARGEST = 6, 18  # pixels: a mark's width grows with how many answers 
 
 
 def draw_diagram(tables: Mapping[str, Sequence[Mapping[str, float]]], perfect: str, x: str, y: str) -> go.Figure:
-    """A reliability diagram (DeGroot and Fienberg, The Statistician, 1983): on the diagonal, what is said is so.
+    """Draw a reliability diagram (DeGroot and Fienberg, The Statistician, 1983).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""One sound as pictures: waveform, spectrogram, what is worked out from them. Reduced to what a screen shows."""
+"""Draw one sound: its waveform, spectrogram and features, reduced to screen resolution."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOTES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "
 
 
 def compute_envelope(y: np.ndarray, most: int = POINTS) -> tuple[np.ndarray, np.ndarray]:
-    """The lowest and the highest sample of each of at most `most` equal stretches, [shape=(n,)] each.
+    """Return the lowest and highest sample of at most `most` equal parts, [shape=(n,)] each.
 
     No peak is lost, however long the sound is, as one would be if every hundredth sample were kept.
     """
@@ -28,7 +28,7 @@ def compute_envelope(y: np.ndarray, most: int = POINTS) -> tuple[np.ndarray, np.
 
 
 def thin_frames(values: np.ndarray, most: int = COLUMNS) -> np.ndarray:
-    """Frames reduced to at most `most` by the mean of neighbours: [shape=(n_frames, n)] → [shape=(fewer, n)]."""
+    """Reduce frames to at most `most` by averaging: [shape=(n_frames, n)] → [shape=(fewer, n)]."""
     values = np.asarray(values, dtype=np.float32)
     if len(values) <= most:
         return values
@@ -38,7 +38,7 @@ def thin_frames(values: np.ndarray, most: int = COLUMNS) -> np.ndarray:
 
 
 def draw_waveform(low: np.ndarray, high: np.ndarray, seconds: float, x: str, y: str) -> go.Figure:
-    """The band between the lowest and highest samples along a sound.
+    """Draw the band between the lowest and highest samples of a sound.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def draw_waveform(low: np.ndarray, high: np.ndarray, seconds: float, x: str, y: 
 def draw_spectrogram(
     decibels: np.ndarray, seconds: float, centres: Sequence[float], x: str, y: str, bar: str, dark: bool = False
 ) -> go.Figure:
-    """Loudness over time and pitch.
+    """Draw a spectrogram.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def draw_spectrogram(
 def draw_heatmap(
     z: np.ndarray, seconds: float, names: Sequence[str], x: str, y: str, bar: str, dark: bool = False, height: int = 320
 ) -> go.Figure:
-    """A heat map along time, its rows named: [shape=(n_rows, n_columns)], the first row at the bottom."""
+    """Draw a heat map over time with named rows, [shape=(n_rows, n_columns)], the first row at the bottom."""
     figure = charts.make_figure(x, y, height)
     figure.add_heatmap(
         z=z,
@@ -104,7 +104,7 @@ def draw_heatmap(
 
 
 def draw_line(values: np.ndarray, seconds: float, x: str, y: str) -> go.Figure:
-    """A line along time."""
+    """Draw a line over time."""
     figure = charts.make_figure(x, y, 240)
     at = (np.arange(len(values)) + 0.5) * seconds / max(1, len(values))
     figure.add_scatter(x=at, y=values, mode="lines", hovertemplate="%{x:.1f} s: %{y:.0f}<extra></extra>")

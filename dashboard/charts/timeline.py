@@ -1,4 +1,4 @@
-"""What happens along a sound: the scores of its clips, its waveform, its spectrogram."""
+"""Draw the scores of a sound's clips over time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dashboard import charts
 def draw_timeline(
     starts: np.ndarray, scores: np.ndarray, names: Sequence[str], seconds: float, x: str, y: str, most: int = 5
 ) -> go.Figure:
-    """How probable each class is in each clip of a sound; of many classes the most probable ones.
+    """Draw the probability of each class in each clip of a sound, at most the `most` likeliest classes.
 
     Parameters
     ----------

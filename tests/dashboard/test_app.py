@@ -128,7 +128,7 @@ def test_a_run_named_like_a_path_is_not_opened(looking_at, tmp_path):
 
 
 def words_of(language):
-    return {path.name: tomllib.loads(path.read_text()) for path in sorted((HOME / "text" / language).glob("*.toml"))}
+    return {path.name: tomllib.loads(path.read_text()) for path in sorted((HOME / "i18n" / language).glob("*.toml"))}
 
 
 def test_both_languages_have_the_same_keys_and_blanks():
@@ -147,12 +147,12 @@ def blanks(sentence):
 
 
 def test_every_page_has_its_words_and_every_word_a_page():
-    assert {path.stem for path in (HOME / "text/en").glob("*.toml")} == {*pages.PAGES, "common"}
+    assert {path.stem for path in (HOME / "i18n/en").glob("*.toml")} == {*pages.PAGES, "common"}
 
 
 def sources():
     """The files that put something on a page."""
-    return sorted(path for path in HOME.rglob("*.py") if "text" not in path.parts)
+    return sorted(path for path in HOME.rglob("*.py") if "i18n" not in path.parts)
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(HOME)))
@@ -162,7 +162,7 @@ def test_no_page_holds_raw_words(path):
     known |= {id(inner) for node in ast.walk(tree) if is_refusal(node) for inner in ast.walk(node)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in known:
-            assert not is_prose(node.value), f"{path.name}:{node.lineno} says {node.value!r}: put it into text/"
+            assert not is_prose(node.value), f"{path.name}:{node.lineno} says {node.value!r}: put it into i18n/"
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
@@ -171,7 +171,7 @@ def test_no_page_holds_raw_words(path):
         ):
             first = node.args[0]
             raw = isinstance(first, ast.Constant) and isinstance(first.value, str) and first.value
-            assert not raw, f"{path.name}:{node.lineno} shows {raw!r}: put it into text/"
+            assert not raw, f"{path.name}:{node.lineno} shows {raw!r}: put it into i18n/"
 
 
 def is_refusal(node):

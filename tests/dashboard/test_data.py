@@ -142,7 +142,7 @@ def test_a_missing_licence_is_told_and_a_given_one_shown(runs, data_root, monkey
     assert i18n.read_words("en", "data")["no_licence"] in cells
     gtzan = loading.load_dataset("gtzan", data_root, "sample")
     given = loading.Dataset(**{**vars(gtzan), "source": {"sample": True, "licence": "CC BY 4.0", "odd": "thing"}})
-    monkeypatch.setattr(loading, "load_dataset", lambda *_, **__: given)
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: given)
     datasets._read_dataset.clear()
     cells = opened().table[0].value.to_string()
     datasets._read_dataset.clear()

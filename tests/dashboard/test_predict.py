@@ -546,7 +546,8 @@ def test_only_a_few_models_are_kept_and_a_changed_one_is_loaded_anew(tmp_path, p
 
 
 def test_another_language_and_another_class_ask_no_model_again(runs, monkeypatch):
-    asked, explained = counted(monkeypatch, predictor.Predictor, "predict"), counted(monkeypatch, saliency, "explain_file")
+    asked = counted(monkeypatch, predictor.Predictor, "predict")
+    explained = counted(monkeypatch, saliency, "explain_file")
     app = ask(opened(runs["tones"]), ("a.wav", wav(200)), ("b.wav", wav(800)))
     assert len(asked) == 2
     app.button(key="predict-0-look").click().run()

@@ -31,7 +31,7 @@ PathFinder.find_spec = lambda name, *more: None if name.split(".")[0] in {heavy}
 """
 OPENING = """
 import json, sys
-import pages
+from tests.fixtures import pages
 troubles = {{}}
 for page in {asked}:
     try:
@@ -182,7 +182,7 @@ def opened_elsewhere(asked, runs, cwd, preparing=""):
     """Pages opened in a process of their own: what was wrong with them, and what heavy there is in memory then."""
     done = subprocess.run(
         [sys.executable, "-c", (preparing + OPENING).format(heavy=HEAVY, asked=asked)],
-        env={**os.environ, "MUSICML_RUNS": str(runs), "PYTHONPATH": str(ROOT / "tests")},
+        env={**os.environ, "MUSICML_RUNS": str(runs), "PYTHONPATH": str(ROOT)},
         cwd=cwd,
         capture_output=True,
         text=True,

@@ -1,4 +1,4 @@
-"""Class by class: one figure of each class for each run, and how far the runs lie apart."""
+"""Compare runs class by class."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ say = layout.LazyText("compare")
 
 
 def show(chosen: Sequence[RunView], common: SharedExamples, made: Sequence[RunMetrics]) -> None:
-    """One figure of each class for each run, and how far the runs lie apart."""
+    """Show one metric of each class for each run, and how far the runs differ."""
     st.header(say("classes"))
     names = metrics.OF_A_CLASS[common.task]
     metric = layout.select_option(say("metric"), layout.get_metric_names(names), f"class-{common.task}")
@@ -37,7 +37,7 @@ def show(chosen: Sequence[RunView], common: SharedExamples, made: Sequence[RunMe
 def _make_rows(
     chosen: Sequence[RunView], common: SharedExamples, values: dict[str, list[float | None]]
 ) -> tuple[np.ndarray, list[dict[str, Any]]]:
-    """How far the runs lie apart in each class, NaN where one has no figure; and the rows of the table."""
+    """Return the difference between the runs in each class (NaN where undefined) and the rows of the table."""
     table = np.array(list(values.values()), dtype=float)
     pair = len(chosen) == 2 and labels.get_protocol(chosen[0]) == labels.get_protocol(chosen[1])
     apart = table[1] - table[0] if pair else table.max(axis=0) - table.min(axis=0)
@@ -58,7 +58,7 @@ def _make_rows(
 def _describe_classes(
     common: SharedExamples, values: dict[str, list[float | None]], apart: np.ndarray, metric: str
 ) -> str:
-    """The classes in which the runs lie furthest apart, in words."""
+    """Describe the classes in which the runs differ most."""
     known = np.flatnonzero(np.isfinite(apart) & (np.abs(np.nan_to_num(apart)) > 1e-9))
     furthest = known[np.argsort(-np.abs(apart[known]), kind="stable")][:3]
     support = (common.targets == 1).sum(axis=0)

@@ -1,4 +1,4 @@
-"""What runs share: which test examples all of them have, and what each said of those."""
+"""Find the test examples that several runs share, and what each run predicted for them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from musicml.evaluation import PredictionTable, apply_thresholds
 
 @dataclass(frozen=True)
 class SharedExamples:
-    """What several runs answered for the test examples that all of them have.
+    """Hold the predictions of several runs for the test examples that all of them have.
 
     Attributes
     ----------
@@ -43,27 +43,27 @@ class SharedExamples:
 
     @property
     def is_all(self) -> bool:
-        """Whether every run was tested on exactly these, so that its report tells its figures."""
+        """Whether every run was tested on exactly these examples, so that its report can be used."""
         return all(size == len(self.names) for size in self.sizes)
 
     @functools.cached_property
     def seen(self) -> np.ndarray:
-        """Which cells somebody looked at, [shape=(n, n_classes)], bool."""
+        """Which cells are labeled, [shape=(n, n_classes)], bool."""
         return ~np.isnan(self.targets)
 
     @functools.cached_property
     def right_cells(self) -> np.ndarray:
-        """Which cells each run decides rightly, [shape=(n_runs, n, n_classes)], bool; those nobody looked at, never."""
+        """Which cells each run predicts correctly, [shape=(n_runs, n, n_classes)], bool; False where unlabeled."""
         return (self.said == (self.targets == 1)) & self.seen
 
     @functools.cached_property
     def right(self) -> np.ndarray:
-        """Which examples each run gets right, [shape=(n_runs, n)], bool: in all cells that somebody looked at."""
+        """Which examples each run predicts correctly in all labeled cells, [shape=(n_runs, n)], bool."""
         return (self.right_cells | ~self.seen).all(axis=2)
 
     @functools.cached_property
     def sure(self) -> np.ndarray:
-        """How much probability each run gives to what is so, [shape=(n_runs, n)]; of several labels, on average."""
+        """The probability that each run gives to the true labels, [shape=(n_runs, n)], averaged over labels."""
         if self.task == "single":
             return (self.scores * self.targets).sum(axis=2)
         assigned = np.where(self.targets == 1, self.scores, 1 - self.scores) * self.seen
@@ -71,7 +71,7 @@ class SharedExamples:
 
 
 def sort_by_shared_examples(found: Sequence[RunView]) -> list[RunView]:
-    """The runs in such an order that the first are of the same test examples, as far as any two are."""
+    """Sort runs so that the first ones share their test examples, where any two do."""
     keys = [(*_get_origin(one), _get_split(one)) for one in found]
     first = next((key for key in keys if keys.count(key) > 1), None)
     return [one for one, key in zip(found, keys, strict=True) if key == first] + [
@@ -80,19 +80,19 @@ def sort_by_shared_examples(found: Sequence[RunView]) -> list[RunView]:
 
 
 def _get_origin(one: RunView) -> tuple[str, ...]:
-    """What tells one data set from another of the same name; generated data has the real one's file names."""
+    """Return the source of a run's data: generated data has the same file names as the real dataset."""
     source = one.data.get("source") or {}
     made = [source.get(name) for name in ("seed", "scale", "generator")] if one.sample else []
     return tuple(str(part) for part in (one.data.get("dataset"), one.sample, one.data.get("folder"), *made))
 
 
 def _get_split(one: RunView) -> str:
-    """What tells one split from another."""
+    """Return what distinguishes one split from another."""
     return str(one.split.get("hash"))
 
 
 def list_differences(chosen: Sequence[RunView]) -> list[str]:
-    """Why the test examples of runs can differ, as keys: `sets`, `folders`, `origins`, `generated`, `splits`."""
+    """List why the test examples of runs differ: `sets`, `folders`, `origins`, `generated` or `splits`."""
     made = [one.data.get("source") or {} for one in chosen if one.sample]
     compared = {
         "sets": [one.data.get("dataset") for one in chosen],
@@ -107,14 +107,14 @@ def list_differences(chosen: Sequence[RunView]) -> list[str]:
 
 
 def find_mismatch(tables: Sequence[PredictionTable]) -> str | None:
-    """Why runs can't be compared at all, as a key: `tasks` or `classes`; None where they can."""
+    """Return why runs can't be compared, `tasks` or `classes`; None where they can."""
     if len({table.task for table in tables}) > 1:
         return "tasks"
     return "classes" if len({frozenset(table.class_names) for table in tables}) > 1 else None
 
 
 def get_shared_examples(chosen: Sequence[RunView]) -> SharedExamples:
-    """What the runs answered for their common test examples; read anew only where one of them has changed.
+    """Return the runs' predictions for their common test examples; read again only when a run has changed.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def get_shared_examples(chosen: Sequence[RunView]) -> SharedExamples:
 
 @st.cache_resource(max_entries=20, show_spinner=False)
 def _read_shared_examples(paths: tuple[str, ...], changed: tuple, _chosen: list[RunView]) -> SharedExamples:
-    """As `shared`."""
+    """Read what `get_shared_examples` returns."""
     tables = [runs.get_predictions(one) for one in _chosen]
     first, same = tables[0], len({_get_origin(one) for one in _chosen}) == 1
     rows = [{name: place for place, name in enumerate(table.names)} for table in tables]
@@ -157,7 +157,7 @@ def _read_shared_examples(paths: tuple[str, ...], changed: tuple, _chosen: list[
 
 
 def _decide(one: RunView, table: PredictionTable) -> np.ndarray:
-    """What a run decides, [shape=(n, n_classes)], bool: the likeliest class, or what reaches its thresholds.
+    """Return a run's decisions: the most likely class, or every class that reaches its threshold.
 
     Raises
     ------

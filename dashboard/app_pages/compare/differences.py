@@ -1,4 +1,4 @@
-"""Where two runs differ: how often each is right alone, and what such a difference can mean."""
+"""Show where two runs differ: how often only one of them is correct, and on which examples."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ say = layout.LazyText("compare")
 
 
 def show(chosen: Sequence[RunView], common: SharedExamples) -> None:
-    """How often two runs are right together and alone, and the examples."""
+    """Show how often two runs are correct together and alone, and the examples."""
     st.header(say("differ"))
     st.markdown(say(f"differ_lead_{common.task}"))
     pairs = list(combinations(range(len(chosen)), 2))
@@ -36,7 +36,7 @@ def show(chosen: Sequence[RunView], common: SharedExamples) -> None:
 
 
 def _make_row(common: SharedExamples, a: int, b: int) -> dict[str, Any]:
-    """The four counts of two runs as a row."""
+    """Return the four counts of two runs as a row."""
     (both, only_a), (only_b, neither) = class_counts.count_agreement(common.right[a], common.right[b]).tolist()
     return {
         say("first"): LETTERS[a],
@@ -49,7 +49,7 @@ def _make_row(common: SharedExamples, a: int, b: int) -> dict[str, Any]:
 
 
 def _show_two_by_two(common: SharedExamples, a: int, b: int) -> None:
-    """The two by two of a pair, in words too."""
+    """Show the four counts of two runs as a chart and in words."""
     held = class_counts.count_agreement(common.right[a], common.right[b])
     (both, only_a), (only_b, neither) = held.tolist()
     names = {"a": LETTERS[a], "b": LETTERS[b]}
@@ -66,7 +66,7 @@ def _show_two_by_two(common: SharedExamples, a: int, b: int) -> None:
 
 
 def _describe_agreement(common: SharedExamples, a: int, b: int, names: dict[str, str]) -> None:
-    """How often two runs decide the same, right or wrong."""
+    """Describe how often two runs make the same decision."""
     if common.task == "single":
         same = int((common.said[a] == common.said[b]).all(axis=1).sum())
         n = len(common.names)

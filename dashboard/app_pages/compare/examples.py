@@ -1,4 +1,4 @@
-"""The examples on which two runs differ, with what both said."""
+"""Show the examples on which two runs differ, with both predictions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ say = layout.LazyText("compare")
 
 
 def show(chosen: Sequence[RunView], common: SharedExamples, a: int, b: int) -> None:
-    """The examples of one of the four fields, with both answers."""
+    """Show the examples behind one of the four counts, with both predictions."""
     right_a, right_b = common.right[a], common.right[b]
     members = {
         "only_a": right_a & ~right_b,
@@ -42,7 +42,7 @@ def show(chosen: Sequence[RunView], common: SharedExamples, a: int, b: int) -> N
 
 
 def _show_card(chosen: Sequence[RunView], common: SharedExamples, pair: tuple[int, int], place: int) -> None:
-    """One example with the answers of two runs."""
+    """Show one example with the predictions of two runs."""
     name = common.names[place]
     st.markdown(say("strong", text=layout.escape_markdown(name)))
     media.show_media(chosen[pair[0]], name)
@@ -55,7 +55,7 @@ def _show_card(chosen: Sequence[RunView], common: SharedExamples, pair: tuple[in
 
 
 def _describe_answers(common: SharedExamples, k: int, place: int) -> str:
-    """What a run says of one example: its likeliest classes; of several labels, which it decides wrongly."""
+    """Describe a run's prediction for one example: the likeliest classes, or the wrong labels."""
     scores = common.scores[k, place]
     if common.task == "single":
         best = np.argsort(-scores, kind="stable")[:2]
@@ -70,5 +70,5 @@ def _describe_answers(common: SharedExamples, k: int, place: int) -> str:
 
 
 def _format_answer(name: str, score: float) -> str:
-    """A class with its probability."""
+    """Format a class with its probability."""
     return say("answer", name=name, percent=f"{100 * score:.0f}")

@@ -1,4 +1,4 @@
-"""What each run is worth on the examples that runs share."""
+"""Compute the metrics of runs on the examples that they share."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OF_A_CLASS = {"single": ("recall", "precision", "f1"), "multi": ("average_precis
 
 @dataclass(frozen=True)
 class RunMetrics:
-    """A run's figures on the shared examples.
+    """Hold a run's metrics on the shared examples.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class RunMetrics:
 
 
 def get_metrics(chosen: Sequence[RunView], common: SharedExamples) -> list[RunMetrics]:
-    """What each run is worth: by its report where all its test examples are shared, else worked out on the shared."""
+    """Return each run's metrics: from its report if all its test examples are shared, else computed again."""
     if common.is_all and all(_is_complete(one, common) for one in chosen):
         return [read_reported_metrics(one, common) for one in chosen]
     changed = tuple(runs.get_stamp(one.run.path, "predictions.csv", "serving.json", "run.json") for one in chosen)
@@ -53,14 +53,14 @@ def get_metrics(chosen: Sequence[RunView], common: SharedExamples) -> list[RunMe
 
 
 def _is_complete(one: RunView, common: SharedExamples) -> bool:
-    """Whether a run's report is one of these examples and classes."""
+    """Return whether a run's report covers these examples and classes."""
     rows = one.report["per_class"]
     named = {row.get("class") for row in rows if isinstance(row, dict)} if isinstance(rows, list) else set()
     return named == set(common.class_names) and isinstance(one.report["metrics"], dict)
 
 
 def read_reported_metrics(one: RunView, common: SharedExamples) -> RunMetrics:
-    """The figures of a run's report."""
+    """Read the metrics of a run's report."""
     by_name = {row["class"]: row for row in one.report["per_class"]}
     rows = [by_name[name] for name in common.class_names]
     overall = {name: value for name, value in one.report["metrics"].items() if name in FIGURES and value is not None}
@@ -69,7 +69,7 @@ def read_reported_metrics(one: RunView, common: SharedExamples) -> RunMetrics:
 
 @st.cache_resource(max_entries=20, show_spinner=False)
 def compute_metrics(paths: tuple[str, ...], changed: tuple, _common: SharedExamples) -> list[RunMetrics]:
-    """Figures of the shared examples alone, by the code that makes reports, with fewer draws."""
+    """Compute the metrics of the shared examples with the report's code and fewer bootstrap draws."""
     made, targets, task = [], _common.targets, _common.task
     once = np.ones((1, len(targets)))
     weights = draw_groups(_common.groups, 0, DRAWS)
@@ -93,7 +93,7 @@ def compute_metrics(paths: tuple[str, ...], changed: tuple, _common: SharedExamp
 
 
 def _make_row(found: Mapping[str, np.ndarray], common: SharedExamples, k: int) -> dict[str, Any]:
-    """One class's figures, None where they are not defined."""
+    """Return one class's metrics, None where they are not defined."""
     values = {name: float(found[name][0, k]) for name in CLASS_METRICS}
     row = {name: value if np.isfinite(value) else None for name, value in values.items()}
     return {"support": int((common.targets[:, k] == 1).sum()), **row}

@@ -1,4 +1,4 @@
-"""Figures side by side: one of each run with its interval, and all of them as a table."""
+"""Show the overall metrics of several runs next to each other."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ say = layout.LazyText("compare")
 
 
 def show(chosen: Sequence[RunView], common: SharedExamples, made: Sequence[RunMetrics]) -> None:
-    """One figure of each run with its interval, and all of them as a table."""
+    """Show one metric of each run with its interval, and all metrics as a table."""
     st.header(say("figures"))
     st.markdown(say("figures_lead"))
     names = [name for name in _order_metrics(common.task) if all(name in one.overall for one in made)]
@@ -48,13 +48,13 @@ def show(chosen: Sequence[RunView], common: SharedExamples, made: Sequence[RunMe
 
 
 def _order_metrics(task: str) -> list[str]:
-    """The figures, the main one first."""
+    """List the metrics, the main one first."""
     main = "mean_average_precision" if task == "multi" else "accuracy"
     return [main, *(name for name in metrics.FIGURES if name != main)]
 
 
 def _describe_metrics(rows: Sequence[dict[str, Any]]) -> str:
-    """Figures in a row of words."""
+    """Describe the metrics of all runs in one sentence."""
     return layout.format_list(
         say("name_figure", name=row["name"], figure=layout.format_metric(row["value"], _get_interval(row)))
         for row in rows
@@ -62,12 +62,12 @@ def _describe_metrics(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _get_interval(row: dict[str, Any]) -> list[float] | None:
-    """The interval of a dot."""
+    """Return the interval of a dot."""
     return None if row["low"] is None else [row["low"], row["high"]]
 
 
 def _make_row(chosen: Sequence[RunView], k: int, its: RunMetrics, names: Sequence[str]) -> dict[str, Any]:
-    """All figures of a run as a row."""
+    """Return all metrics of a run as a row."""
     row = {
         layout.get_metric_name(name): layout.format_metric(its.overall[name], its.intervals.get(name)) for name in names
     }

@@ -1,4 +1,4 @@
-"""Compare: runs on the same test examples, figure by figure, class by class, example by example."""
+"""Compare runs on the same test examples: overall, by class and by example."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ say = layout.begin_page("compare")
 
 
 def show() -> None:
-    """The whole page."""
+    """Show the page."""
     found = common_examples.sort_by_shared_examples(layout.list_runs_or_stop(layout.is_complete))
     chosen = layout.select_runs(found, 2, key="compared")
     if len(chosen) < 2:
@@ -41,7 +41,7 @@ def show() -> None:
 
 
 def _show_letters(chosen: Sequence[RunView]) -> None:
-    """Which letter stands for which run."""
+    """Show which letter stands for which run."""
     for k, one in enumerate(chosen):
         st.markdown(
             say(
@@ -54,7 +54,7 @@ def _show_letters(chosen: Sequence[RunView]) -> None:
 
 
 def _show_test_examples(chosen: Sequence[RunView], common: SharedExamples) -> None:
-    """How many test examples they share, and why not all."""
+    """Show how many test examples the runs share, and why not all."""
     n = len(common.names)
     if common.is_all:
         st.success(say("same", n=n), icon=":material/check_circle:")
@@ -79,7 +79,7 @@ def _show_test_examples(chosen: Sequence[RunView], common: SharedExamples) -> No
 
 
 def _show_protocol_warning(chosen: Sequence[RunView]) -> None:
-    """Say that figures of a published protocol are no rivals of honest ones, where both are chosen."""
+    """Warn that results of a published protocol can't be ranked with honest ones, where both are chosen."""
     published = [LETTERS[k] for k, one in enumerate(chosen) if labels.get_protocol(one) != "honest"]
     if published and len(published) < len(chosen):
         st.warning(

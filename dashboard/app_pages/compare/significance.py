@@ -1,4 +1,4 @@
-"""Chance: whether two runs differ by more than it gives, tested on the examples that they share."""
+"""Test whether two runs differ significantly on the examples that they share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ say = layout.LazyText("compare")
 
 
 def get_comparisons(chosen: Sequence[RunView], common: SharedExamples) -> Mapping[tuple[int, int], PairedComparison]:
-    """Each two runs of one protocol, tested, by their places; those of different protocols are no rivals."""
+    """Return the significance test of each two runs of one protocol, by their places."""
     changed = tuple(runs.get_stamp(one.run.path, "predictions.csv", "serving.json", "run.json") for one in chosen)
     rivals = tuple(find_comparable_pairs([labels.get_protocol(one) for one in chosen]))
     kind = "files" if chosen[0].is_sound else "pictures"
@@ -29,7 +29,7 @@ def get_comparisons(chosen: Sequence[RunView], common: SharedExamples) -> Mappin
 def _compute_comparisons(
     paths: tuple[str, ...], changed: tuple, rivals: tuple[tuple[int, int], ...], kind: str, _common: SharedExamples
 ) -> Mapping[tuple[int, int], PairedComparison]:
-    """As `tested`, read anew only where one of the runs has changed."""
+    """Compute what `get_comparisons` returns; again only when a run has changed."""
     voices = [
         PredictionTable(_common.names, _common.groups, _common.class_names, scores, _common.targets, _common.task)
         for scores in _common.scores
@@ -39,7 +39,7 @@ def _compute_comparisons(
 
 
 def make_row(pair: PairedComparison | None) -> dict[str, Any]:
-    """What a test gave, as cells of a table; empty ones where there was none."""
+    """Return a test's results as cells of a table; empty ones where there was no test."""
     return {
         say("p"): None if pair is None or pair.p is None else float(f"{pair.p:.2g}"),
         say("p_holm"): None if pair is None or pair.p_holm is None else float(f"{pair.p_holm:.2g}"),
@@ -47,7 +47,7 @@ def make_row(pair: PairedComparison | None) -> dict[str, Any]:
 
 
 def show(pair: PairedComparison | None, n_pairs: int) -> None:
-    """What the difference of two runs can mean, in a sentence, and how that was found."""
+    """Show in a sentence whether two runs differ, and how that was tested."""
     if pair is None:
         st.info(say("no_rivals"), icon=":material/info:")
         return

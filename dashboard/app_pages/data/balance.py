@@ -1,4 +1,4 @@
-"""How many examples each class has, on each side, or of how many nobody knows."""
+"""Show how many examples each class has in each split."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ say = layout.LazyText("data")
 
 
 def show(chosen: Chosen) -> None:
-    """How many examples each class has."""
+    """Show how many examples each class has."""
     st.markdown(say(f"balance_lead_{chosen.dataset.task}"))
     held = tables.get_columns(chosen.key, chosen)
     (_show_cells if chosen.dataset.task == "multi" else _show_by_class)(chosen, held)
 
 
 def _show_by_class(chosen: Chosen, held: Mapping[str, np.ndarray]) -> None:
-    """Bars per class, made of the sides."""
+    """Show a bar per class, stacked by split."""
     names, own = chosen.dataset.class_names, held["targets"].argmax(axis=1)
     shown = [name for name in tables.SIDES if (held["sides"] == name).any()]
     parts = {get_split_name(name): np.bincount(own[held["sides"] == name], minlength=len(names)) for name in shown}
@@ -46,7 +46,7 @@ def _show_by_class(chosen: Chosen, held: Mapping[str, np.ndarray]) -> None:
 
 
 def _describe_balance(names: Sequence[str], total: np.ndarray) -> str:
-    """Which classes have most and fewest examples, in words."""
+    """Describe which classes have most and fewest examples."""
     most, least = int(total.argmax()), int(total.argmin())
     if total[most] == total[least]:
         return say("balance_even", n=total.sum(), each=total[most])
@@ -56,7 +56,7 @@ def _describe_balance(names: Sequence[str], total: np.ndarray) -> str:
 
 
 def _show_cells(chosen: Chosen, held: Mapping[str, np.ndarray]) -> None:
-    """Bars per class, made of present, absent and never observed for; of one side or of all."""
+    """Show a bar per class, stacked by present, absent and unlabeled, for one split or all."""
     there = [name for name in tables.SIDES if (held["sides"] == name).any()]
     ways = {"all": say("all")} | ({name: get_split_name(name) for name in there} if len(there) > 1 else {})
     wanted = layout.select_option(say("of_side"), ways, "of_side")
@@ -75,7 +75,7 @@ def _show_cells(chosen: Chosen, held: Mapping[str, np.ndarray]) -> None:
 
 
 def _describe_present(names: Sequence[str], parts: Mapping[str, np.ndarray]) -> str:
-    """Which classes are present most and least often, in words."""
+    """Describe which classes are present most and least often."""
     present = parts[say("present")]
     most, least = int(present.argmax()), int(present.argmin())
     if present[most] == present[least]:

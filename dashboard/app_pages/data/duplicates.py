@@ -1,4 +1,4 @@
-"""Files of a data set that are alike: two and two beside each other, to look at or to listen to, and as a table."""
+"""Show the duplicates of a dataset in pairs to see or to hear, and as a table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ say = layout.LazyText("data")
 
 
 def show(pairs: Sequence[DuplicatePair], chosen: Chosen) -> None:
-    """The files that are alike, beside each other, and all of them as a table."""
+    """Show the duplicates in pairs, and all of them as a table."""
     st.subheader(say("alike"))
     if not pairs:
         st.info(say("no_pairs"), icon=":material/check_circle:")
@@ -39,7 +39,7 @@ def show(pairs: Sequence[DuplicatePair], chosen: Chosen) -> None:
 
 
 def _show_pair(pair: DuplicatePair, chosen: Chosen) -> None:
-    """Two files beside each other, with what is known of them and what says that they are alike."""
+    """Show two duplicates next to each other, with how they were found."""
     with st.container(border=True):
         two = zip(st.columns(2), (pair.first, pair.second), pair.labels, pair.sides, strict=True)
         for column, name, label, side in two:
@@ -50,7 +50,7 @@ def _show_pair(pair: DuplicatePair, chosen: Chosen) -> None:
 
 
 def _show_file(name: str, label: str, side: str, chosen: Chosen) -> None:
-    """One file of a pair."""
+    """Show one file of a pair."""
     if name in chosen.loaded.examples:
         example.show_media(chosen.loaded.examples[name], chosen.dataset.kind)
     else:
@@ -64,7 +64,7 @@ def _show_file(name: str, label: str, side: str, chosen: Chosen) -> None:
 
 
 def _make_row(pair: DuplicatePair, how: str) -> dict[str, str]:
-    """A pair as a row of a table, and what says that the two are alike."""
+    """Return a pair as a row of a table."""
     row = {}
     for number, name, label, side in zip((1, 2), (pair.first, pair.second), pair.labels, pair.sides, strict=True):
         row |= {
@@ -76,6 +76,6 @@ def _make_row(pair: DuplicatePair, how: str) -> dict[str, str]:
 
 
 def show_row_limit(n: int) -> None:
-    """Say so where a table shows less than all."""
+    """Say so where a table does not show all rows."""
     if n > MAX_ROWS:
         st.caption(say("rows_cut", n=MAX_ROWS, all=n))

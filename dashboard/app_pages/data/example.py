@@ -1,4 +1,4 @@
-"""One example: to see or to hear, with what is known of it."""
+"""Show one example with its labels."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ say = layout.LazyText("data")
 
 
 def show(chosen: Chosen) -> None:
-    """Any example: to see or to hear, with what is known of it."""
+    """Show the chosen example with its labels."""
     shown, standing = _select_example(chosen)
     if shown is None:
         st.info(say("none_there"), icon=":material/info:")
@@ -36,7 +36,7 @@ def show(chosen: Chosen) -> None:
 
 
 def _select_example(chosen: Chosen) -> tuple[Example | None, str]:
-    """The example that the reader chose, by class and then by name, and its side."""
+    """Let the user choose an example by class and name; return it and its split."""
     held, names = tables.get_columns(chosen.key, chosen), chosen.dataset.class_names
     left, right = st.columns(2)
     label = left.selectbox(say("choose_class"), names, key=f"class-{chosen.dataset.name}")
@@ -49,7 +49,7 @@ def _select_example(chosen: Chosen) -> tuple[Example | None, str]:
 
 
 def show_media(shown: Example, kind: str) -> None:
-    """The example's picture or a player."""
+    """Show the example's picture or a player."""
     if not shown.path.is_file():
         st.caption(layout.get_words()("gone"))
     elif kind == "sound":
@@ -59,7 +59,7 @@ def show_media(shown: Example, kind: str) -> None:
 
 
 def _show_facts(shown: Example, standing: str, task: str) -> None:
-    """What the data set says of an example."""
+    """Show an example's labels, group and split."""
     lists = {wanted: [name for name, there in shown.labels.items() if there == wanted] for wanted in (True, False)}
     st.markdown(say("file_is", name=layout.escape_markdown(shown.id)))
     if task == "multi":
@@ -74,7 +74,7 @@ def _show_facts(shown: Example, standing: str, task: str) -> None:
 
 
 def _show_size(path: Path) -> None:
-    """How large a picture is; one that is damaged says so where it is shown."""
+    """Show the size of a picture, except of a damaged one."""
     try:
         height, width = tables.read_image_size(str(path), path.stat().st_mtime)
         st.markdown(say("size_is", width=width, height=height))

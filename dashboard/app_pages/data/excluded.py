@@ -1,4 +1,4 @@
-"""Files of a data set that are not used, and why."""
+"""Show the files of a dataset that are not used, and why."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ say = layout.LazyText("data")
 
 
 def show(chosen: Chosen) -> None:
-    """Files that are not used, and why."""
+    """Show the files that are not used, and why."""
     rows = (
         [(row.file, row.reason) for row in chosen.dataset.excluded]
         if chosen.one is None
@@ -40,5 +40,5 @@ def show(chosen: Chosen) -> None:
 
 @st.cache_data(max_entries=20, show_spinner=False)
 def translate_reasons(reasons: tuple[str, ...], language: str) -> list[str]:
-    """Reasons in a language; each kind of them is looked up once."""
+    """Translate reasons, each one once per language."""
     return [layout.translate_message(reason) for reason in reasons]

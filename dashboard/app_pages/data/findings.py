@@ -1,4 +1,4 @@
-"""What an audit found in a data set: what is wrong with it, what that does to a figure, and which files are alike."""
+"""Show the audit of a dataset: its problems, their effect on results, and the duplicates."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ say = layout.LazyText("data")
 
 
 def show(chosen: Chosen) -> None:
-    """The audit that is kept of the data set; where there is none, how to make one."""
+    """Show the dataset's stored audit, or how to make one."""
     st.markdown(say("audit_lead"))
     found = _get_audit(chosen)
     if found is None:
@@ -51,7 +51,7 @@ def show(chosen: Chosen) -> None:
 
 
 def _get_audit(chosen: Chosen) -> Audit | None:
-    """The audit that is kept of a data set as it is now; None where there is none, or none that can be read."""
+    """Return the stored audit of the dataset as it is now; None where none can be read."""
     path = Path(_get_path(chosen.key, str(runs.get_data_root()), chosen))
     changed = runs.get_stamp(path.parent, path.name)
     try:
@@ -63,18 +63,18 @@ def _get_audit(chosen: Chosen) -> Audit | None:
 
 @st.cache_data(max_entries=20, show_spinner=False)
 def _get_path(key: tuple, root: str, _chosen: Chosen) -> str:
-    """Where the audit of a data set is kept, there or not; its name changes with the data."""
+    """Return the path of the dataset's audit, whose name depends on the data."""
     return str(get_audit_path(Path(root), _chosen.dataset))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _read_audit(path: str, changed: tuple[float, ...], _chosen: Chosen) -> Audit | None:
-    """The audit that is kept."""
+    """Read the stored audit."""
     return load_audit(runs.get_data_root(), _chosen.dataset)
 
 
 def _offer_audit(chosen: Chosen) -> None:
-    """Say how an audit is made, and make it where the reader asks for it."""
+    """Show how to make an audit, and a button that makes one."""
     st.info(say("no_audit"), icon=":material/info:")
     st.markdown(say("audit_how"))
     st.code(_format_command(chosen), language="sh")
@@ -84,7 +84,7 @@ def _offer_audit(chosen: Chosen) -> None:
 
 
 def _format_command(chosen: Chosen) -> str:
-    """What makes the audit in a terminal."""
+    """Return the command that makes the audit in a terminal."""
     dataset, folder = chosen.dataset, chosen.one.data.get("folder") if chosen.one else None
     words = ["musicml", "audit"]
     words += ["--folder", str(folder)] if folder else [dataset.name, "--data", "sample" if dataset.sample else "real"]
@@ -93,7 +93,7 @@ def _format_command(chosen: Chosen) -> str:
 
 
 def _run_audit(chosen: Chosen) -> None:
-    """Audit the data set and keep what is found, then show it; what goes wrong is said in a sentence."""
+    """Audit the dataset, store the result and show it; errors are shown on the page."""
     if not AT_WORK.acquire(blocking=False):
         st.warning(say("audit_busy"), icon=":material/hourglass_top:")
         return
@@ -113,7 +113,7 @@ def _run_audit(chosen: Chosen) -> None:
 
 
 def _show_finding(finding: AuditFinding, key: str) -> None:
-    """One finding: its weight in a sign and a word, what was found, what it does to a figure, and which files."""
+    """Show one finding: its severity, its description, its effect on results, and its files."""
     words, effect = (layout.escape_markdown(layout.translate_message(text)) for text in (finding.words, finding.effect))
     st.markdown(say("finding", sign=SIGNS[finding.weight], weight=say(f"weight_{finding.weight}"), words=words))
     if effect:
@@ -128,7 +128,7 @@ def _show_finding(finding: AuditFinding, key: str) -> None:
 
 
 def _show_classes(found: Audit, task: str) -> None:
-    """How many examples each class has on each side."""
+    """Show how many examples each class has in each split."""
     st.subheader(say("part_balance"))
     if task == "multi":
         st.markdown(say("audit_classes_multi"))
@@ -142,7 +142,7 @@ def _show_classes(found: Audit, task: str) -> None:
 
 
 def _show_lengths(lengths: dict[str, dict[str, float]]) -> None:
-    """How long the sounds are, and in what form they come."""
+    """Show how long the sounds are, and their formats."""
     st.subheader(say("part_lengths"))
     seconds = {name: f"{lengths['seconds'].get(name, 0):.1f}" for name in ("least", "median", "most")}
     st.markdown(say("audit_lengths", **seconds))
@@ -152,7 +152,7 @@ def _show_lengths(lengths: dict[str, dict[str, float]]) -> None:
 
 
 def _show_download(found: Audit, chosen: Chosen) -> None:
-    """The audit as one page to keep or to show."""
+    """Show a button that downloads the audit as one page."""
     language = layout.get_language()
     st.download_button(
         say("audit_page"),

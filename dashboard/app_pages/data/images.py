@@ -1,4 +1,4 @@
-"""A sound as pictures: what the models get in place of it, and what librosa works out of it."""
+"""Show a sound as pictures: the features that models use, and features from librosa."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ say = layout.LazyText("data")
 
 
 def show(path: Path) -> None:
-    """The sound as the pictures that the reader asked for."""
+    """Show the sound as the pictures that the user chose."""
     st.header(say("pictures"))
     drawn = {"waveform": _show_waveform, "log_mel": _show_log_mel, "mfcc": _show_mfcc, "librosa": _show_librosa}
     wanted = st.pills(
@@ -45,12 +45,12 @@ def show(path: Path) -> None:
 
 @st.cache_resource(max_entries=12, show_spinner=False)
 def _read_beginning(path: str, changed: float) -> Sound:
-    """The beginning of a sound, mono, at `RATE`."""
+    """Read the beginning of a sound, mono, at `RATE`."""
     return load_audio(path, RATE, SECONDS, Path(path).name)
 
 
 def _show_waveform(one: Sound, path: Path) -> None:
-    """The samples along time."""
+    """Show the waveform."""
     st.markdown(say("waveform_lead"))
     low, high = sound.compute_envelope(one.y)
     loudest = int(np.abs(one.y).argmax())
@@ -74,7 +74,7 @@ def _show_waveform(one: Sound, path: Path) -> None:
 
 
 def _show_log_mel(one: Sound, path: Path) -> None:
-    """Loudness over time and pitch."""
+    """Show the log-mel spectrogram."""
     st.markdown(say("log_mel_lead"))
     decibels, centres = (
         _compute_features(str(path), path.stat().st_mtime, "log_mel"),
@@ -108,13 +108,13 @@ def _show_log_mel(one: Sound, path: Path) -> None:
 
 
 def _find_highest(decibels: np.ndarray, centres: np.ndarray) -> float:
-    """The highest frequency that is heard, Hz: its band comes within 40 dB of the loudest one at some time."""
+    """Find the highest frequency within 40 dB of the loudest one, in Hz."""
     peaks = np.percentile(decibels, 95, axis=0)
     return float(centres[np.flatnonzero(peaks >= peaks.max() - 40)[-1]])
 
 
 def _show_mfcc(one: Sound, path: Path) -> None:
-    """Timbre in thirteen numbers, each against its own mean."""
+    """Show the MFCCs, each relative to its own mean."""
     st.markdown(say("mfcc_lead"))
     values = _compute_features(str(path), path.stat().st_mtime, "mfcc")
     if not len(values):
@@ -137,12 +137,12 @@ def _show_mfcc(one: Sound, path: Path) -> None:
 
 @st.cache_resource(max_entries=12, show_spinner=False)
 def _compute_features(path: str, changed: float, kind: str) -> np.ndarray:
-    """The features of the beginning of a sound, by the same code that trains, [shape=(n_frames, n_bins)]."""
+    """Compute the features of a sound's beginning with the training code, [shape=(n_frames, n_bins)]."""
     return FEATURE_KINDS[kind](sample_rate=RATE).compute(_read_beginning(path, changed).y)
 
 
 def _show_librosa(one: Sound, path: Path) -> None:
-    """Tempo, chroma and spectral centroid, as librosa finds them."""
+    """Show tempo, chroma and spectral centroid, computed by librosa."""
     st.markdown(say("librosa_lead"))
     try:
         with st.spinner(say("librosa_first")):
@@ -163,7 +163,7 @@ def _show_librosa(one: Sound, path: Path) -> None:
 
 
 def _show_brightness(one: Sound, centroid: np.ndarray) -> None:
-    """The spectral centroid along time."""
+    """Show the spectral centroid over time."""
     st.markdown(say("centroid_lead"))
     at = np.array_split(centroid, max(1, min(len(centroid), int(np.ceil(one.seconds)))))
     rows = [{say("second"): place, say("centroid"): round(float(part.mean()))} for place, part in enumerate(at)]
@@ -179,7 +179,7 @@ def _show_brightness(one: Sound, centroid: np.ndarray) -> None:
 
 @st.cache_data(max_entries=12, show_spinner=False)
 def _compute_librosa(path: str, changed: float) -> tuple[float, np.ndarray, np.ndarray]:
-    """Tempo in beats a minute, chroma [shape=(n, 12)] and spectral centroid in Hz [shape=(n,)]."""
+    """Compute the tempo in beats per minute, chroma [shape=(n, 12)] and the spectral centroid in Hz [shape=(n,)]."""
     import librosa
 
     y = pad_audio(_read_beginning(path, changed).y, 2048)

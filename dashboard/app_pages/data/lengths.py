@@ -1,4 +1,4 @@
-"""How long the sounds of a data set are, once the reader asks for it."""
+"""Show how long the sounds of a dataset are, when the user asks for it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ say = layout.LazyText("data")
 
 
 def show(chosen: Chosen) -> None:
-    """A histogram of seconds, once the reader asks for it."""
+    """Show a histogram of lengths in seconds, when the user asks for it."""
     n = len(chosen.dataset.examples)
     st.markdown(say("lengths_lead", n=min(n, tables.MAX_MEASURED), all=n))
     if not st.toggle(say("measure"), key="measure"):

@@ -1,4 +1,4 @@
-"""Data: what a data set is, how its classes are balanced, any example of it, and who stands on which side."""
+"""Show a dataset: its source, its class balance, its examples and its splits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ say = layout.begin_page("data")
 
 
 def show() -> None:
-    """The whole page."""
+    """Show the page."""
     chosen = _choose()
     _show_sample_note(chosen)
     parts = {"facts": summary, "balance": balance, "example": example, "lengths": lengths}
@@ -28,7 +28,7 @@ def show() -> None:
 
 
 def _choose() -> Chosen:
-    """A data set on the disk, or the data of a run."""
+    """Let the user choose a dataset on the disk, or the data of a run."""
     there, found = datasets.list_datasets(), [one for one in runs.list_runs() if one.data.get("dataset")]
     if not there and not found:
         layout.show_empty_and_stop(
@@ -40,7 +40,7 @@ def _choose() -> Chosen:
 
 
 def _open_dataset(there: list[tuple[str, str]]) -> Chosen:
-    """One of the data sets on the disk."""
+    """Let the user choose one of the datasets on the disk, and open it."""
     # named as they lie in the folder of data: the same in every language, so that an address holds in all of them
     by_name = {name if which == "real" else f"sample/{name}": (name, which) for name, which in there}
     chosen = st.selectbox(say("dataset"), list(by_name), key="set", bind="query-params")
@@ -50,7 +50,7 @@ def _open_dataset(there: list[tuple[str, str]]) -> Chosen:
 
 
 def _open_run(one: RunView) -> Chosen:
-    """The data of a run; without its files where they are gone."""
+    """Open the data of a run; without its files where they are missing."""
     changed = runs.get_stamp(one.run.path, "split.csv", "excluded.csv", "report.json")
     try:
         with st.spinner(say("reading")):
@@ -63,7 +63,7 @@ def _open_run(one: RunView) -> Chosen:
 
 
 def _show_sample_note(chosen: Chosen) -> None:
-    """Say that what is shown was generated, where it was."""
+    """Say that the data is generated, where it is."""
     if chosen.one.sample if chosen.one else chosen.dataset.sample:
         st.warning(say("generated"), icon=":material/science:")
 

@@ -1,4 +1,4 @@
-"""Which groups stand on which side of the split, and that none of them stands on two."""
+"""Show which groups are in which split, and that none is in two."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ say = layout.LazyText("data")
 
 
 def show(chosen: Chosen) -> None:
-    """Which groups there are, and that none of them stands on two sides."""
+    """Show the groups, and whether any of them is in two splits."""
     st.markdown(say("groups_lead"))
     names, held, sides = tables.count_group_sides(chosen.key, chosen)
     if not len(names):
@@ -42,12 +42,12 @@ def show(chosen: Chosen) -> None:
 
 
 def get_split_name(name: str) -> str:
-    """A side of the split in words."""
+    """Return a split's name in the chosen language."""
     return say(f"side_{name or 'none'}")
 
 
 def _check_groups(names: np.ndarray, held: np.ndarray, sides: Sequence[str], chosen: Chosen) -> None:
-    """Say whether a group stands on two sides, and which."""
+    """Show whether a group is in two splits, and which."""
     alone = int((held.sum(axis=1) == 1).sum())
     st.markdown(say("groups_words", n=len(names), alone=alone, largest=int(held.sum(axis=1).max())))
     if not any(sides):

@@ -1,4 +1,4 @@
-"""What a data set is: numbers, where it came from, what a reader of figures should know."""
+"""Show a dataset's size, its source, and the limits of results on it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ say = layout.LazyText("data")
 
 
 def show(chosen: Chosen) -> None:
-    """Numbers first, then where the data came from and what a reader of figures should know."""
+    """Show the numbers first, then the source and known limits of the dataset."""
     dataset = chosen.dataset
     numbers = {
         "examples": len(dataset.examples),
@@ -34,7 +34,7 @@ def show(chosen: Chosen) -> None:
 
 
 def _make_source_rows(dataset: Dataset) -> dict[str, str]:
-    """What SOURCE.json says, as rows; the licence always, since a missing one is a fact too."""
+    """Return SOURCE.json as rows, always with the license, because a missing one matters too."""
     facts = {name: value for name, value in dataset.source.items() if name not in ("sample", "licence", "license")}
     rows = {_name_key(name): layout.translate_message(str(value)) for name, value in facts.items()}
     licence = dataset.source.get("licence") or dataset.source.get("license")
@@ -42,5 +42,5 @@ def _make_source_rows(dataset: Dataset) -> dict[str, str]:
 
 
 def _name_key(key: str) -> str:
-    """A key of SOURCE.json in words."""
+    """Return the displayed name of a key of SOURCE.json."""
     return say(f"source_{key}") if say.has(f"source_{key}") else key

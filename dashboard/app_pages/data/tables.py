@@ -1,4 +1,4 @@
-"""Holdings: what a data set holds, or the data of a run: tables that are made once for all sessions."""
+"""Build tables of a dataset, or of the data of a run, once for all sessions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SIDES = (*SPLITS, "")  # to be on none has no name
 
 @dataclass(frozen=True)
 class Chosen:
-    """What the reader looks at: a data set, or the data of a run.
+    """Hold what the user chose: a dataset, or the data of a run.
 
     Attributes
     ----------
@@ -37,19 +37,19 @@ class Chosen:
 
     @property
     def dataset(self) -> Dataset:
-        """The data set itself, where it is there."""
+        """The dataset, where its files exist."""
         return self.loaded.dataset
 
 
 def make_key(loaded: LoadedDataset, name: str) -> tuple:
-    """What tells a data set from others; for the caches, which are emptied when it is read anew."""
+    """Return a dataset's cache key, which changes when the dataset is read again."""
     examples = loaded.dataset.examples
     return name, len(examples), str(examples[0].path) if examples else "", loaded.number
 
 
 @st.cache_resource(max_entries=6, ttl=600, show_spinner=False)
 def get_columns(key: tuple, _chosen: Chosen) -> dict[str, np.ndarray]:
-    """Ids, groups, targets and sides of all examples; a run's own sides where it is a run's data."""
+    """Return the ids, groups, targets and splits of all examples; a run's own splits for a run's data."""
     examples = _chosen.dataset.examples
     own = get_sides(_chosen)
     return {
@@ -61,31 +61,31 @@ def get_columns(key: tuple, _chosen: Chosen) -> dict[str, np.ndarray]:
 
 
 def get_sides(chosen: Chosen) -> dict[str, str]:
-    """Example → side, by the run."""
+    """Return each example's split in the run."""
     return {row["example"]: row["split"] for row in _get_split_rows(chosen)} if chosen.one else {}
 
 
 def _get_split_rows(chosen: Chosen) -> list[dict[str, str]]:
-    """The rows of a run's split.csv that say something."""
+    """Return the usable rows of a run's split.csv."""
     rows = _read_split(str(chosen.one.run.path), runs.get_stamp(chosen.one.run.path, "split.csv"), chosen.one)
     return [row for row in rows if row.get("example") and row.get("split") in SPLITS]
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
 def _read_split(path: str, changed: tuple[float, ...], _one: RunView) -> list[dict[str, str]]:
-    """The rows of split.csv."""
+    """Read the rows of split.csv."""
     return runs.read_table(_one, "split.csv")
 
 
 @st.cache_data(max_entries=20, ttl=600, show_spinner=False)
 def count_groups(key: tuple, _chosen: Chosen) -> int:
-    """How many groups a data set has."""
+    """Count the groups of a dataset."""
     return len({example.group for example in _chosen.dataset.examples})
 
 
 @st.cache_resource(max_entries=8, ttl=600, show_spinner=False)
 def count_group_sides(key: tuple, _chosen: Chosen) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Groups, how many examples of each are on each side [shape=(n_groups, n_sides)], and the sides."""
+    """Return the groups, their example counts per split [shape=(n_groups, n_sides)], and the splits."""
     if _chosen.one:
         rows = _get_split_rows(_chosen)
         who = np.array([row.get("group") or row["example"] for row in rows], dtype=str)
@@ -102,14 +102,14 @@ def count_group_sides(key: tuple, _chosen: Chosen) -> tuple[np.ndarray, np.ndarr
 
 
 def find_crossing_groups(held: np.ndarray, sides: Sequence[str]) -> np.ndarray:
-    """Which groups stand on two sides, [shape=(n_groups,)]; to stand on none is no side."""
+    """Return which groups are in two splits, [shape=(n_groups,)]; having no split does not count."""
     real = [k for k, name in enumerate(sides) if name]
     return (held[:, real] > 0).sum(axis=1) > 1
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def measure_lengths(key: tuple, _chosen: Chosen) -> tuple[np.ndarray, int]:
-    """Seconds of files spread evenly over the list, and how many of them do not say how long they are."""
+    """Return the seconds of evenly chosen files, and how many of them have an unknown length."""
     examples = _chosen.dataset.examples
     places = np.unique(np.linspace(0, len(examples) - 1, min(len(examples), MAX_MEASURED)).astype(int))
     found = [_read_seconds(examples[place].path) for place in places]
@@ -117,7 +117,7 @@ def measure_lengths(key: tuple, _chosen: Chosen) -> tuple[np.ndarray, int]:
 
 
 def _read_seconds(path: Path) -> float:
-    """How long a sound claims to be, by its header alone; 0 where that can't be told."""
+    """Read a sound's length from its header; 0 where the header has none."""
     try:
         with open_stream(path, path.name) as (stream, _, _):
             return stream.claimed / stream.sample_rate
@@ -127,12 +127,12 @@ def _read_seconds(path: Path) -> float:
 
 @st.cache_data(max_entries=200, show_spinner=False)
 def read_image_size(path: str, changed: float) -> tuple[int, int]:
-    """Height and width of a picture, pixels."""
+    """Read the height and width of a picture in pixels."""
     return load_image(path).pixels.shape[:2]
 
 
 def list_excluded(one: RunView) -> list[tuple[str, str]]:
-    """Files that a run left out, and test files that could not be read when it was scored."""
+    """List the files that a run excluded, and the test files that it could not read."""
     rows = [(row.get("file") or "", row.get("reason") or "") for row in runs.read_table(one, "excluded.csv")]
     lost = (one.report or {}).get("unreadable") or []
     return rows + [tuple(part.strip() for part in str(words).partition(":")[::2]) for words in lost]

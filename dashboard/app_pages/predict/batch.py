@@ -1,4 +1,4 @@
-"""All answers: a table with a row for each file and run, and why some have none."""
+"""Show all predictions as a table, and why some files have none."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ say = layout.LazyText("predict")
 
 
 def show_errors(uploads: Sequence[UploadedFile], found: dict[tuple, Answer]) -> None:
-    """Say of each file that was refused why, and once what is said of several."""
+    """Show why files were rejected, each reason once."""
     sentences, bad = {}, set()
     for file in uploads:
         for answer in (answer for (_, key), answer in found.items() if key == file.key and isinstance(answer, str)):
@@ -33,7 +33,7 @@ def show_errors(uploads: Sequence[UploadedFile], found: dict[tuple, Answer]) -> 
 
 
 def show_table(chosen: Sequence[RunView], uploads: Sequence[UploadedFile], found: dict[tuple, Answer]) -> None:
-    """A table of all answers, whose CSV has every probability."""
+    """Show a table of all predictions, whose CSV has every probability."""
     names = ["file", "run", "label", "probability", "present", "unlike_training", "warnings", "error"]
     hidden = set() if len(chosen) > 1 else {"run"}
     if all(predictors.get_manifest(one).task == "single" for one in chosen):
@@ -48,7 +48,7 @@ def show_table(chosen: Sequence[RunView], uploads: Sequence[UploadedFile], found
 
 
 def _configure_column(name: str) -> Any:
-    """How a column of the table of all answers is headed and shown."""
+    """Return the settings of a column of the table."""
     if name == "probability":
         return st.column_config.NumberColumn(say(name), format="percent")
     if name == "unlike_training":
@@ -57,7 +57,7 @@ def _configure_column(name: str) -> Any:
 
 
 def select_file(uploads: Sequence[UploadedFile]) -> UploadedFile:
-    """The file to look at in full."""
+    """Let the user choose the file to show in full."""
     if len(uploads) == 1:
         return uploads[0]
     names = {place: say("numbered", n=place + 1, name=text.format_title(file)) for place, file in enumerate(uploads)}

@@ -1,4 +1,4 @@
-"""Files that somebody asks about: uploads, recordings, examples of a run's own data; what is shown of them."""
+"""Hold the files to predict (uploads, recordings, test examples) and prepare what the page shows of them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PLAYED = {  # what browsers play as it is
 
 @dataclass(frozen=True)
 class UploadedFile:
-    """A file that somebody asks about.
+    """Hold a file to predict.
 
     Attributes
     ----------
@@ -49,17 +49,17 @@ class UploadedFile:
 
     @property
     def title(self) -> str:
-        """Its name on one line, not too long to read."""
+        """The name on one line, shortened if it is long."""
         return make_printable(self.name).strip() or "?"
 
 
 def is_picture(file: UploadedFile) -> bool:
-    """Whether a file is a picture by its content, where a run takes sounds too."""
+    """Return whether a file's content is a picture, for runs that also take sounds."""
     return is_image_source(file.content(), file.name)
 
 
 def get_playable(file: UploadedFile) -> tuple[bytes, str, bool]:
-    """A sound as browsers play it, or of a rare type its beginning as wav; its type; whether it is all of it.
+    """Return a sound that browsers can play, its type, and whether it is complete; a rare type's beginning as wav.
 
     Raises
     ------
@@ -75,13 +75,13 @@ def get_playable(file: UploadedFile) -> tuple[bytes, str, bool]:
 
 
 def _read_beginning(content: bytes, name: str) -> tuple[bytes, bool]:
-    """The first half minute of a sound as a wav file, and whether that is all of it."""
+    """Read the first half minute of a sound as a wav file, and whether that is all of it."""
     sound = load_audio(content, 22_050, media.MAX_PLAYED_SECONDS, name)
     return media.encode_wav(sound.y, sound.sample_rate), sound.seconds < media.MAX_PLAYED_SECONDS - 0.01
 
 
 def make_thumbnail(file: UploadedFile) -> np.ndarray:
-    """A picture as small as it is shown, [shape=(height, width, 3)], uint8.
+    """Shrink a picture to the displayed size, [shape=(height, width, 3)], uint8.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def make_thumbnail(file: UploadedFile) -> np.ndarray:
 
 
 def _keep_latest(key: str, make: Callable[[], Any]) -> Any:
-    """What `make` gives, kept for this session until it is something else's turn."""
+    """Return what `make` returns, stored in the session until another key replaces it."""
     held, value = st.session_state.get(SHOWN, (None, None))
     if held != key:
         value = make()
@@ -109,7 +109,7 @@ def _keep_latest(key: str, make: Callable[[], Any]) -> Any:
 
 
 def list_examples(one: RunView) -> dict[str, list[str]]:
-    """The names of the files that a run was tested on, by class.
+    """List the files that a run was tested on, by class.
 
     Raises
     ------
@@ -124,22 +124,22 @@ def list_examples(one: RunView) -> dict[str, list[str]]:
 
 
 def _get_test_names(one: RunView) -> frozenset[str]:
-    """The examples of a run's test side; none where split.csv is missing."""
+    """Return the examples of a run's test split; none where split.csv is missing."""
     return _read_test_names(str(one.run.path), runs.get_stamp(one.run.path, "split.csv"))
 
 
 @st.cache_resource(max_entries=50, show_spinner=False)
 def _read_test_names(path: str, changed: tuple[float, ...]) -> frozenset[str]:
-    """As `tested`."""
+    """Read what `_get_test_names` returns."""
     return frozenset(row["example"] for row in runs.read_table(RunView(Run(Path(path))), "split.csv") if _is_test(row))
 
 
 def _is_test(row: Mapping[str, str]) -> bool:
-    """Whether a row of split.csv is of the test side."""
+    """Return whether a row of split.csv belongs to the test split."""
     return row.get("split") == "test" and bool(row.get("example"))
 
 
 def get_labels(one: RunView, file: UploadedFile) -> list[str]:
-    """Which classes an example of the run's own data has; none of what is not such an example."""
+    """Return the labels of a test example; none for other files."""
     found = datasets.open_run_dataset(one).examples.get(file.name) if file.is_example else None
     return [name for name, there in found.labels.items() if there] if found else []

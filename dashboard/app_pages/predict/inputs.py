@@ -1,4 +1,4 @@
-"""What the reader asks about: files of their own, a recording, or an example of a run's own data."""
+"""Let the user choose what to predict: uploads, a recording, or a test example."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ say = layout.LazyText("predict")
 
 
 def select_files(one: RunView) -> list[UploadedFile]:
-    """What the reader asks about: uploads, a recording, or an example of the run's own data."""
+    """Return the files to predict: uploads, a recording, or an example of the run's own data."""
     kinds = predictors.get_input_kinds(one)
     ways = {
         way: say(f"way_{way}") for way in (("upload", "record", "pick") if "sound" in kinds else ("upload", "pick"))
@@ -30,7 +30,7 @@ def select_files(one: RunView) -> list[UploadedFile]:
 
 
 def _upload_files(kinds: Sequence[str]) -> list[UploadedFile]:
-    """Files from the reader's own disk."""
+    """Let the user upload files."""
     st.markdown(say(f"upload_{'_or_'.join(kinds)}", megabytes=MAX_UPLOAD_MB))
     taken = st.file_uploader(
         say("files"),
@@ -44,14 +44,14 @@ def _upload_files(kinds: Sequence[str]) -> list[UploadedFile]:
 
 
 def _record_sound() -> list[UploadedFile]:
-    """What the reader's microphone hears."""
+    """Let the user record a sound."""
     st.markdown(say("record_how"))
     taken = st.audio_input(say("record"), sample_rate=SAMPLE_RATE, key="predict-record")
     return [UploadedFile(files.RECORDING, taken.file_id, taken.getvalue)] if taken else []
 
 
 def _select_example(one: RunView) -> list[UploadedFile]:
-    """An example of the run's test side; a cross-validation's model has none, since it was trained on all files."""
+    """Let the user choose a test example; a cross-validation has none, because its model was trained on all files."""
     if one.split.get("folds"):
         st.info(say("none_new"))
         return []

@@ -1,4 +1,4 @@
-"""One file in full: what it is, and what each run answers for it."""
+"""Show one file in full, with each run's prediction."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ say = layout.LazyText("predict")
 
 
 def show(chosen: Sequence[RunView], file: UploadedFile, found: dict[tuple, Answer]) -> None:
-    """One file with what each run answers for it."""
+    """Show one file with each run's prediction."""
     st.subheader(layout.escape_markdown(text.format_title(file)))
     _show_file(chosen[0], file)
     for place, (column, one) in enumerate(zip(st.columns(len(chosen)), chosen, strict=True)):
@@ -38,7 +38,7 @@ def show(chosen: Sequence[RunView], file: UploadedFile, found: dict[tuple, Answe
 
 
 def _show_file(one: RunView, file: UploadedFile) -> None:
-    """The file itself: a player or a picture, and of an example what it is."""
+    """Show the file in a player or as a picture, and the labels of a test example."""
     kinds = predictors.get_input_kinds(one)
     if "sound" not in kinds or ("picture" in kinds and files.is_picture(file)):
         st.image(files.make_thumbnail(file), alt=say("picture_of", name=text.format_title(file)))
@@ -52,7 +52,7 @@ def _show_file(one: RunView, file: UploadedFile) -> None:
 
 
 def _show_answer(answer: Prediction, key: str) -> None:
-    """One run's answer for one file: in a line, what to be warned of, every class, over time."""
+    """Show one run's prediction: a sentence, warnings, every class, and the scores over time."""
     st.markdown(_describe_answer(answer))
     _show_warnings(answer)
     _show_classes(answer, key)
@@ -62,7 +62,7 @@ def _show_answer(answer: Prediction, key: str) -> None:
 
 
 def _describe_answer(answer: Prediction) -> str:
-    """The answer in a sentence."""
+    """Describe the prediction in a sentence."""
     if answer.task == "single":
         key = "answer_guess" if answer.is_unlike_training else "answer"
         return say(key, label=layout.escape_markdown(answer.label), percent=f"{100 * answer.probability:.0f}")
@@ -74,7 +74,7 @@ def _describe_answer(answer: Prediction) -> str:
 
 
 def _show_warnings(answer: Prediction) -> None:
-    """What a listener should know; first of all that the file is like nothing in training."""
+    """Show the warnings, first of all that the file is out-of-distribution."""
     warnings = list(answer.warnings)
     if answer.is_unlike_training:
         st.warning(
@@ -86,7 +86,7 @@ def _show_warnings(answer: Prediction) -> None:
 
 
 def _show_classes(answer: Prediction, key: str) -> None:
-    """Every class's probability, the highest first; of several at once with the thresholds."""
+    """Show every class's probability, the highest first, with the thresholds of a multi-label run."""
     multi = answer.task == "multi"
     order = np.argsort(-answer.scores, kind="stable")
     rows = [
@@ -111,20 +111,20 @@ def _show_classes(answer: Prediction, key: str) -> None:
 
 
 def _get_kind(answer: Prediction, k: int) -> str:
-    """What a class's bar is called."""
+    """Return the legend entry of a class's bar."""
     if answer.task == "single":
         return say("probability")
     return say("is_present" if answer.class_names[k] in answer.present else "is_absent")
 
 
 def _make_row(row: dict[str, Any], multi: bool) -> dict[str, Any]:
-    """A bar as a row of a table."""
+    """Return a bar as a row of a table."""
     cells = {say("class"): row["name"], say("probability"): round(row["value"], 4)}
     return cells | ({say("threshold"): round(row["least"], 4), say("column_present"): row["kind"]} if multi else {})
 
 
 def _show_over_time(answer: Prediction, key: str) -> None:
-    """What the run says of each clip."""
+    """Show the prediction for each clip."""
     scores = answer.over_time
     rows = [
         {

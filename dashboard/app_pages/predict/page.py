@@ -1,4 +1,4 @@
-"""Predict: ask a run about sound or pictures, see what it answers, and where it looked."""
+"""Predict files with a run, and show which parts of a file it used."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ say = layout.begin_page("predict")
 
 
 def show() -> None:
-    """The whole page."""
+    """Show the page."""
     chosen = _select_runs()
     files = inputs.select_files(chosen[0])
     if not files:
@@ -40,7 +40,7 @@ def show() -> None:
 
 
 def _select_runs() -> list[RunView]:
-    """The run that is asked, and another one beside it where the reader wants one."""
+    """Let the user choose a run, and a second one to compare with."""
     found = layout.list_runs_or_stop()
     able = [one for one in found if predictors.is_servable(one)]
     if not able:
@@ -67,12 +67,12 @@ def _select_runs() -> list[RunView]:
 
 
 def _is_comparable(one: RunView, other: RunView) -> bool:
-    """Whether two runs answer for the same kinds of files."""
+    """Return whether two runs take the same kinds of files."""
     return predictors.get_input_kinds(one) == predictors.get_input_kinds(other)
 
 
 def _show_remarks(found: Sequence[RunView], chosen: Sequence[RunView]) -> None:
-    """What to know before asking: what the runs learnt from, which can't be asked, how long the first answer takes."""
+    """Show the runs' classes, the runs that can't be used, and whether the first prediction is slow."""
     layout.show_sample_note(*chosen)
     if any(one.sample for one in chosen):
         st.caption(say("sample_answer"))
@@ -92,7 +92,7 @@ def _show_remarks(found: Sequence[RunView], chosen: Sequence[RunView]) -> None:
 
 
 def _show_left_out(found: Sequence[RunView]) -> None:
-    """Say which runs can't be chosen here, and why."""
+    """Show which runs can't be used here, and why."""
     bound, broken = [], []
     for one in found:
         served = predictors.get_manifest(one)
@@ -107,7 +107,7 @@ def _show_left_out(found: Sequence[RunView]) -> None:
 
 
 def _get_answers(chosen: Sequence[RunView], files: Sequence[UploadedFile]) -> dict[tuple, Answer]:
-    """The answers, with a bar that grows while they come."""
+    """Return the predictions, with a progress bar while they are computed."""
     bar = st.empty()
 
     def step(done: float, file: UploadedFile) -> None:

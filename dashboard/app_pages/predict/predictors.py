@@ -1,4 +1,4 @@
-"""Predictors: which runs can be asked, and a Predictor for each of them, kept for all sessions."""
+"""Find the runs that can predict, and cache a `Predictor` for each of them for all sessions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MODEL = ("serving.json", "labels.json", "model.onnx", "model.keras", "model.skop
 
 
 def get_manifest(one: RunView) -> Manifest | str | None:
-    """How a run is asked; a sentence where it can't be; None while it has no model yet, or is no run."""
+    """Return a run's manifest; an error message where it is damaged; None where there is no model yet."""
     if one.trouble or not (one.run.path / "serving.json").is_file():
         return None
     try:
@@ -33,18 +33,18 @@ def get_manifest(one: RunView) -> Manifest | str | None:
 
 
 def is_servable(one: RunView) -> bool:
-    """Whether a run answers for files."""
+    """Return whether a run can predict files."""
     found = get_manifest(one)
     return isinstance(found, Manifest) and found.asks_for == "file"
 
 
 def get_input_kinds(one: RunView) -> tuple[str, ...]:
-    """What a run that can be asked answers for: `sound`, `picture`, or both."""
+    """Return the inputs of a run that can predict: `sound`, `picture`, or both."""
     return TAKES.get(get_manifest(one).kind, ("sound",))
 
 
 def list_suffixes(kinds: Sequence[str]) -> list[str]:
-    """What an upload may be called; the kinds at the end leave it to the Predictor to tell what a file really is."""
+    """List the file types that an upload may have; the Predictor checks the content itself."""
     names = {
         "sound": (*sorted(AUDIO_SUFFIXES), "audio/*"),
         "picture": (*sorted(IMAGE_SUFFIXES), "image/*"),
@@ -53,7 +53,7 @@ def list_suffixes(kinds: Sequence[str]) -> list[str]:
 
 
 def get_predictor(one: RunView) -> Predictor:
-    """The run's predictor, one for all sessions; another one when its files have changed.
+    """Return the run's predictor, shared by all sessions and replaced when its files change.
 
     Raises
     ------
@@ -64,12 +64,12 @@ def get_predictor(one: RunView) -> Predictor:
 
 
 def get_stamp(one: RunView) -> tuple[float, ...]:
-    """When what a run answers with last changed."""
+    """Return when the files of a run's model last changed."""
     return runs.get_stamp(one.run.path, *MODEL)
 
 
 def _release(_: Predictor) -> None:
-    """Let go of what explanations hold of models, where one of them is no longer kept."""
+    """Clear the explanation caches that hold models, when a predictor leaves the cache."""
     if activation := sys.modules.get("musicml.inference.explain.class_activation"):
         for holds in (activation.model_of, activation.maps_by_keras, activation.layer_cam):
             holds.cache_clear()
@@ -77,12 +77,12 @@ def _release(_: Predictor) -> None:
 
 @st.cache_resource(max_entries=MAX_MODELS, show_spinner=False, on_release=_release)
 def load_predictor(path: str, changed: tuple[float, ...]) -> Predictor:
-    """As `predictor`; its model is loaded at the first question."""
+    """Create what `get_predictor` returns; its model is loaded at the first prediction."""
     return Predictor(Run(Path(path)))
 
 
 def preload(chosen: Sequence[RunView]) -> None:
-    """Load the models of runs, and what a first answer imports, while their reader still chooses a file.
+    """Load the models of runs and slow imports while the user still chooses a file.
 
     Not where Keras would have to be imported for it: whoever only looks need not pay for that. In the page's thread, at
     its end: two threads that import at once can wait for each other without end.
@@ -96,7 +96,7 @@ def preload(chosen: Sequence[RunView]) -> None:
 
 
 def is_slow_to_start(one: RunView) -> bool:
-    """Whether the first answer has to wait until Keras is imported."""
+    """Return whether the first prediction has to import Keras."""
     found = get_manifest(one)
     return (
         "keras" not in sys.modules

@@ -1,4 +1,4 @@
-"""Answers: what runs say of the files that one session shows, asked once and forgotten with the file."""
+"""Keep the predictions of the files that a session shows; each is computed once and dropped with its file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Answer = Prediction | str  # an answer, or the sentence that says why there is n
 def get_answers(
     chosen: Sequence[RunView], uploads: Sequence[UploadedFile], step: Callable[[float, UploadedFile], None]
 ) -> dict[tuple, Answer]:
-    """What runs answer for files; asked are only those that this session does not know yet, and no others are kept.
+    """Return the runs' predictions for files; compute only new ones, and drop those of other files.
 
     Parameters
     ----------
@@ -48,14 +48,14 @@ def get_answers(
 
 
 def _forget(known: dict, wanted: Iterable) -> None:
-    """Drop whatever is not wanted any more."""
+    """Drop every key that is not wanted any more."""
     wanted = set(wanted)
     for key in [key for key in known if key not in wanted]:
         del known[key]
 
 
 def predict_file(one: RunView, file: UploadedFile) -> Answer:
-    """What a run answers for a file; where it can't, why, so that a bad file never stops the others."""
+    """Return a run's prediction for a file, or an error message, so that a bad file never stops the others."""
     try:
         return predictors.get_predictor(one).predict(file.content(), name=file.name)
     except InputError as error:
@@ -71,7 +71,7 @@ def make_rows(
     found: Mapping[tuple, Answer],
     translate: Callable[[str], str],
 ) -> list[dict[str, Any]]:
-    """A row for each file and run, in the columns of `musicml predict --csv` and a few more.
+    """Return a row for each file and run, in the columns of `musicml predict --csv` and a few more.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def make_rows(
 
 
 def _make_row(answer: Prediction, translate: Callable[[str], str]) -> dict[str, Any]:
-    """An answer's part of a row."""
+    """Return a prediction's part of a row."""
     return {
         "label": answer.label,
         "present": "|".join(answer.present),
@@ -104,6 +104,6 @@ def _make_row(answer: Prediction, translate: Callable[[str], str]) -> dict[str, 
 
 
 def clear_session() -> None:
-    """Keep nothing of any file."""
+    """Drop everything that this session keeps of files."""
     for kept_of in (ANSWERS, saliency.LOOKS, files.SHOWN):
         st.session_state.pop(kept_of, None)

@@ -1,4 +1,4 @@
-"""Explanations: where a run looked in a file, as small as it is shown."""
+"""Explain predictions: compute which parts of a file a run used, reduced to the displayed size."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ EXPLAINING = threading.Lock()  # one at a time: each takes every core, and some 
 
 @dataclass(frozen=True)
 class Saliency:
-    """Where a run looked, as small as it is shown.
+    """Hold which parts of a file a run used, reduced to the displayed size.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class Saliency:
 
 
 def explain_file(one: RunView, file: UploadedFile, label: str) -> Saliency:
-    """Where a run looked when it answered for a file, kept for this session.
+    """Explain a run's prediction for a file, and keep the result for this session.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def get_cached_explanation(one: RunView, file: UploadedFile, label: str) -> Sali
 
 
 def _condense(found: Any) -> Saliency:
-    """An explanation as small as it is shown."""
+    """Reduce an explanation to the displayed size."""
     from musicml.inference import DECIBELS, draw_overlay
 
     method = METHODS[found.method]
@@ -128,18 +128,18 @@ def _condense(found: Any) -> Saliency:
 
 
 def _to_percent(shares: np.ndarray) -> np.ndarray:
-    """Shares as whole per cent, uint8: a browser gets a fourth of the bytes."""
+    """Convert shares to whole percent, uint8, a fourth of the bytes."""
     return np.round(100 * shares).astype(np.uint8)
 
 
 def narrow_frames(values: np.ndarray) -> np.ndarray:
-    """[shape=(n_frames, n_bins)] with at most `MAX_COLUMNS` frames: of those that fall together, the strongest."""
+    """Reduce [shape=(n_frames, n_bins)] to at most `MAX_COLUMNS` frames by the maximum of neighbors."""
     n = min(len(values), MAX_COLUMNS)
     return np.maximum.reduceat(values, np.arange(n) * len(values) // n, axis=0)
 
 
 def find_windows(shares: np.ndarray, frame_seconds: float) -> Iterator[tuple[float, float, int]]:
-    """Parts of a sound: when each begins, its share of all that speaks for the class, and its strongest bin."""
+    """Yield parts of a sound: the start, the share of all evidence for the class, and the strongest bin."""
     n, total = min(len(shares), MAX_WINDOWS), max(float(shares.sum()), 1e-9)
     edges = np.arange(n + 1) * len(shares) // n
     for begin, end in zip(edges, edges[1:], strict=False):
@@ -148,13 +148,13 @@ def find_windows(shares: np.ndarray, frame_seconds: float) -> Iterator[tuple[flo
 
 
 def is_slow_to_explain(one: RunView) -> bool:
-    """Whether the first explanation has to wait until Keras is imported."""
+    """Return whether the first explanation has to import Keras."""
     return "keras" not in sys.modules and _needs_keras(str(one.run.path), predictors.get_stamp(one))
 
 
 @st.cache_data(max_entries=100, show_spinner=False)
 def _needs_keras(path: str, changed: tuple[float, ...]) -> bool:
-    """Whether a run's explanations come from Keras; the others come from its exported model."""
+    """Return whether a run's explanations need Keras; the others use its exported model."""
     from musicml.inference import is_fine_map, is_recurrent_run
 
     predictor = predictors.load_predictor(path, changed)

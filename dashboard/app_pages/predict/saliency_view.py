@@ -1,4 +1,4 @@
-"""Where a run looked for a class, on request: over a picture, over a sound, or what a forest leans on."""
+"""Show which parts of a file a run used: over a picture, over a sound, or as feature importances."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ say = layout.LazyText("predict")
 
 
 def show_explanation(one: RunView, file: UploadedFile, answer: Prediction, key: str) -> None:
-    """On request, where the run looked for a class."""
+    """Explain one class of a prediction when the user asks for it."""
     st.markdown(f"**{say('why')}**")
     order = [answer.class_names[k] for k in np.argsort(-answer.scores, kind="stable")]
     # a key of its own for each file, so that another file begins with its own answer
@@ -34,7 +34,7 @@ def show_explanation(one: RunView, file: UploadedFile, answer: Prediction, key: 
 
 
 def _show_saliency(found: Saliency, file: UploadedFile, key: str) -> None:
-    """Where a run looked: how that was found out, the map, and the deciding seconds."""
+    """Show the method, the map, and the deciding seconds."""
     st.markdown(say(f"method_{found.method}"))
     if found.over is not None:
         _show_over_picture(found, file)
@@ -53,7 +53,7 @@ def _show_saliency(found: Saliency, file: UploadedFile, key: str) -> None:
 
 
 def _show_over_picture(found: Saliency, file: UploadedFile) -> None:
-    """The map over a picture, beside what the model saw."""
+    """Show the map over a picture, next to the model's input."""
     for column, pixels, words in zip(
         st.columns(2),
         (found.seen, found.over),
@@ -65,7 +65,7 @@ def _show_over_picture(found: Saliency, file: UploadedFile) -> None:
 
 
 def _describe_picture(found: Saliency) -> str:
-    """A picture's map in words."""
+    """Describe a picture's map in words."""
     if found.peak is None:
         return say("nothing_speaks", label=found.label)
     x, y = found.peak
@@ -73,7 +73,7 @@ def _describe_picture(found: Saliency) -> str:
 
 
 def _show_over_sound(found: Saliency, key: str) -> None:
-    """The map over a sound's spectrogram."""
+    """Show the map over a sound's spectrogram."""
     if found.hertz is None:
         return
     second, hertz = found.peak
@@ -100,7 +100,7 @@ def _show_over_sound(found: Saliency, key: str) -> None:
 
 
 def _show_feature_shares(found: Saliency, key: str) -> None:
-    """What a forest leans on."""
+    """Show the importance of a forest's features."""
     if found.hertz is None:
         names = [say("coefficient", n=place + 1) for place in range(len(found.leans_on))]
     else:

@@ -1,4 +1,4 @@
-"""What is said of files and answers, in the language chosen."""
+"""Format messages about files and predictions in the chosen language."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ say = layout.LazyText("predict")
 
 
 def format_title(file: UploadedFile) -> str:
-    """A file's name, or what we call what has none."""
+    """Return a file's name, or a substitute where it has none."""
     return layout.translate_message(file.title)
 
 
 def translate_answer(sentence: str) -> str:
-    """Why there is no answer, or a warning, in the language chosen."""
+    """Translate an error message or a warning."""
     return say("fault") if sentence == results.MISHAP else layout.translate_message(sentence)
 
 
 def format_failure(file: UploadedFile) -> str:
-    """What is said of a file where we failed."""
+    """Return the message for a file where the dashboard itself failed."""
     return say("failed", name=format_title(file), sentence=translate_answer(results.MISHAP))

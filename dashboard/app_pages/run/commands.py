@@ -1,4 +1,4 @@
-"""Use it: what to type in a terminal to ask a run, to go on with it, and to train it again."""
+"""Show the terminal commands that use, resume and repeat a run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ say = layout.LazyText("run")
 
 
 def show(one: RunView) -> None:
-    """What to type in a terminal to ask the run, to go on with it, and to train it again."""
+    """Show the commands to predict with the run, to resume it, and to train it again."""
     if not one.report:
         _show_command("resume", run=formatting.format_path(one))
     elif runs.get_manifest(one).asks_for == "features":
@@ -31,13 +31,13 @@ def show(one: RunView) -> None:
 
 
 def _show_command(name: str, **blanks: str) -> None:
-    """A command with what it is for."""
+    """Show a command with its purpose."""
     st.markdown(say(f"to_{name}"))
     st.code(say(f"code_{name}", **blanks).strip(), language="sh")
 
 
 def _format_options(one: RunView) -> str:
-    """The options with which the same training begins again."""
+    """Return the options that repeat the same training."""
     facts = one.facts
     words = ["--seed", str(facts.get("seed", 0))] + (["--deterministic"] if facts.get("deterministic") else [])
     words += ["--data", "sample"] if one.sample and not one.data.get("folder") else []

@@ -1,4 +1,4 @@
-"""Data: where a run's data comes from, how it was split, what was left out and what was mended."""
+"""Show a run's data: its source, its split, and the excluded and repaired files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ say = layout.LazyText("run")
 
 
 def show(one: RunView) -> None:
-    """Where the data comes from, how it was split, what was left out."""
+    """Show the source of the data, its split, and the excluded files."""
     found = one.data
     facts = {
         "dataset": found.get("dataset"),
@@ -44,7 +44,7 @@ def show(one: RunView) -> None:
 
 
 def _show_sides(one: RunView) -> None:
-    """How the examples were split, and how many groups stand on each side."""
+    """Show how many examples and groups each split has."""
     st.markdown(say("split_head"))
     st.markdown(
         say("statement", words=layout.escape_markdown(layout.translate_message(str(one.split.get("statement", "")))))
@@ -64,7 +64,7 @@ def _show_sides(one: RunView) -> None:
 
 @st.cache_data(max_entries=50, show_spinner=False)
 def _count_groups(path: str, changed: tuple[float, ...]) -> dict[str, int]:
-    """How many groups stand on each side; nothing where split.csv is gone or damaged."""
+    """Count the groups of each split; empty where split.csv is missing or damaged."""
     found: dict[str, set[str]] = {}
     try:
         for row in Run(Path(path)).table("split.csv"):
@@ -75,7 +75,7 @@ def _count_groups(path: str, changed: tuple[float, ...]) -> dict[str, int]:
 
 
 def _show_files(one: RunView, table: str, key: str, why: str) -> None:
-    """The files that a table of the run names, each with a sentence."""
+    """Show the files that a table of the run lists, each with a sentence."""
     st.markdown(say(f"{key}_head"))
     found = one.run.table(table)
     st.markdown(say(key, n=len(found)) if found else say(f"{key}_none"))

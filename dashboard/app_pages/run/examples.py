@@ -1,4 +1,4 @@
-"""Test examples: a gallery of what a run said, right or wrong, sure or not, by class."""
+"""Show a gallery of test predictions, filtered by correctness, confidence and class."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ say = layout.LazyText("run")
 
 
 def show(one: RunView) -> None:
-    """A gallery of test predictions: right or wrong, sure or not, by class."""
+    """Show a gallery of test predictions, filtered by correctness, confidence and class."""
     if not one.report:
         st.markdown(say("no_report"))
         return
@@ -39,13 +39,13 @@ def show(one: RunView) -> None:
 
 
 def _select(name: str, options: Sequence[str]) -> str:
-    """One of a few ways to look."""
+    """Let the user choose one of a few options."""
     ways = {option: say(option) for option in options}
     return layout.select_option(say(name), ways, f"run-{name}", persist_state="session", wrap=True)
 
 
 def _judge(one: RunView, table: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Which predictions are right, and how sure each is.
+    """Return which predictions are correct, and how confident each is.
 
     Of several classes at once, right means that every class that somebody looked for is decided rightly, and sure is a
     prediction whose closest decision lies far from its threshold.

@@ -1,4 +1,4 @@
-"""How facts of a run are written: as a row, as in a TOML file, as a share, as a path for a terminal."""
+"""Format facts of a run: as a row, as TOML, as a percentage, or as a path for a terminal."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ say = layout.LazyText("run")
 
 
 def make_fact(what: str, value: Any) -> dict[str, str]:
-    """One fact as a row."""
+    """Return one fact as a row."""
     return {say("what"): what, say("value"): str(value)}
 
 
 def format_toml(value: Any) -> str:
-    """A setting as it stands in a TOML file."""
+    """Format a setting as in a TOML file."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def format_percent(share: float) -> str:
-    """A share in hundredths."""
+    """Format a share as a percentage."""
     return f"{100 * share:.1f}"
 
 
 def format_path(one: RunView) -> str:
-    """A run's folder as a terminal takes it."""
+    """Format a run's folder for a terminal."""
     return shlex.quote(str(one.run.path))

@@ -1,4 +1,4 @@
-"""Model: a run's model as a drawing, in words, and layer by layer."""
+"""Show a run's model as a drawing, in words, and layer by layer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ say = layout.LazyText("run")
 
 
 def show(one: RunView) -> None:
-    """The model as a drawing, in words, and layer by layer."""
+    """Show the model as a drawing, in words, and layer by layer."""
     if not (one.run.path / "layers.json").is_file():
         st.markdown(say("no_layers" if one.report else "no_layers_yet"))
         return
@@ -34,12 +34,12 @@ def show(one: RunView) -> None:
 
 
 def _get_templates() -> dict[str, str]:
-    """What stands in the boxes of the drawing, blanks unfilled."""
+    """Return the texts of the drawing's boxes, with blanks to fill."""
     return {key: say(f"box_{key}") for key in DIAGRAM}
 
 
 def _show_network(one: RunView, layers: Sequence[Mapping[str, Any]]) -> None:
-    """A network from its input to its answer."""
+    """Show a network from its input to its output."""
     boxes = diagram.fold_layers(layers, bool(one.settings("model").get("frozen")))
     total = sum(box.parameters for box in boxes)
     largest = max(boxes, key=lambda box: box.parameters)
@@ -63,7 +63,7 @@ def _show_network(one: RunView, layers: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _make_box_rows(boxes: Sequence[diagram.Box]) -> None:
-    """The drawing as a table."""
+    """Return the drawing as a table."""
     rows = [
         {
             say("block"): box.name,
@@ -80,7 +80,7 @@ def _make_box_rows(boxes: Sequence[diagram.Box]) -> None:
 
 
 def _make_layer_row(layer: Mapping[str, Any]) -> dict[str, Any]:
-    """One layer as a row."""
+    """Return one layer as a row."""
     return {
         say("layer"): layer["name"],
         say("kind"): layer.get("kind"),
@@ -91,7 +91,7 @@ def _make_layer_row(layer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _show_forest(one: RunView, layers: Sequence[Mapping[str, Any]]) -> None:
-    """A forest a class."""
+    """Show one forest per class."""
     names = one.run.read("labels.json")
     n_features = max((len(layer.get("leans_on") or []) for layer in layers), default=0)
     nodes = sum(int(layer.get("parameters") or 0) for layer in layers)
@@ -115,6 +115,6 @@ def _show_forest(one: RunView, layers: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _format_top_features(shares: Sequence[float], most: int = 3) -> str:
-    """The features that a forest leans on most, numbered from 1."""
+    """Format a forest's most important features, numbered from 1."""
     best = np.argsort(-np.asarray(shares, dtype=float), kind="stable")[:most]
     return ", ".join(say("feature_share", k=k + 1, percent=formatting.format_percent(shares[k])) for k in best)

@@ -1,4 +1,4 @@
-"""A run: everything about one of them, part by part."""
+"""Show everything about one run, part by part."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ say = layout.begin_page("run")
 
 
 def show() -> None:
-    """The whole page."""
+    """Show the page."""
     one = layout.select_run(layout.list_runs_or_stop())
     if one.trouble:
         layout.show_error(one.trouble)
@@ -39,7 +39,7 @@ def show() -> None:
 
 
 def _show_headline(one: RunView) -> None:
-    """The main figure with its interval, what it was measured on, and how."""
+    """Show the main metric with its interval, the test set, the data and the protocol."""
     cards = st.columns(4)
     name = (one.report or {}).get("main_metric")
     value, interval = one.figure(name)
@@ -70,25 +70,25 @@ def _show_headline(one: RunView) -> None:
 
 
 def _format_interval(interval: Sequence[float]) -> str:
-    """An interval."""
+    """Format an interval."""
     return f"{interval[0]:.3f} – {interval[1]:.3f}"
 
 
 def _show_card(place: Any, label: str, value: Any, below: str, help_key: str) -> None:
-    """One fact of the headline."""
+    """Show one fact of the headline."""
     place.metric(
         layout.capitalize(say(label)), str(value), below, delta_color="off", delta_arrow="off", help=say(help_key)
     )
 
 
 def _format_split(one: RunView) -> str:
-    """How many files stand on each side of the split."""
+    """Format how many files each split has."""
     split = one.split
     return say("sides", train=split.get("train", 0), val=split.get("val", 0), test=split.get("test", 0))
 
 
 def _show_unfinished(one: RunView) -> None:
-    """Say of a run without a report how far it has come and how it goes on."""
+    """Show how far a run without a report has come, and how to resume it."""
     if one.report:
         return
     done, planned = len(runs.get_history(one)), one.settings("training").get("epochs", 0)

@@ -1,4 +1,4 @@
-"""How it was made: what a run chose by itself and why, and with what it was made."""
+"""Show which choices a run made by itself, and in which environment it was made."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ say = layout.LazyText("run")
 
 
 def show(one: RunView) -> None:
-    """What was chosen and why, and with what the run was made."""
+    """Show the run's choices with their reasons, and its environment."""
     st.markdown(say("chosen_head"))
     for sentence in _list_choices(one):
         st.markdown(say("note", note=sentence))
@@ -29,7 +29,7 @@ def show(one: RunView) -> None:
 
 
 def _list_choices(one: RunView) -> list[str]:
-    """What the run chose by itself and why, a sentence each."""
+    """List the choices that the run made by itself, with the reason of each."""
     facts, found = one.facts, []
     for key in ("precision", "weights"):
         decided = facts.get(key) or {}
@@ -55,7 +55,7 @@ def _list_choices(one: RunView) -> list[str]:
 
 
 def list_environment(one: RunView) -> dict[str, Any]:
-    """The machine and how the run began."""
+    """Return the machine, the software and the start of the run."""
     facts, machine = one.facts, one.facts.get("machine") or {}
     seconds = facts.get("train_seconds")
     return {

@@ -1,4 +1,4 @@
-"""Result: every figure of a run, and how far its probabilities can be believed."""
+"""Show every metric of a run, and how well its probabilities are calibrated."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ say = layout.LazyText("run")
 
 
 def show(one: RunView) -> None:
-    """Every figure over all classes, and how far the run's probabilities can be believed."""
+    """Show every overall metric, and how well the run's probabilities are calibrated."""
     if not one.report:
         st.markdown(say("no_report"))
         return
@@ -47,12 +47,12 @@ def show(one: RunView) -> None:
 
 
 def _round(value: float | None) -> float | None:
-    """A figure as the headline rounds it; a browser would round a 5 at its end the other way."""
+    """Round as the headline does; a browser rounds halves differently."""
     return None if value is None else round(value, 3)
 
 
 def _show_calibration(one: RunView) -> None:
-    """The calibration error with and without the temperature, and how many files are unlike training."""
+    """Show the calibration error before and after temperature scaling, and the out-of-distribution files."""
     st.markdown(say("calibration_head"))
     before, after = one.report.get("calibration_error_before"), one.report.get("calibration_error")
     if before is None or after is None:
@@ -72,7 +72,7 @@ def _show_calibration(one: RunView) -> None:
 
 
 def _show_reliability(one: RunView) -> None:
-    """The reliability diagram, with and without the temperature; reports of an earlier version have none."""
+    """Show the reliability diagram with and without the temperature; old reports have none."""
     found = {key: one.report.get(f"reliability{key}") for key in ("_before", "")}
     tables = {say(f"reliability{key}"): rows for key, rows in found.items() if _is_table(rows)}
     if len(tables) < len(found):
@@ -101,7 +101,7 @@ def _show_reliability(one: RunView) -> None:
 
 
 def _is_table(rows: Any) -> bool:
-    """Whether these are bins that a diagram can be drawn of."""
+    """Return whether these are bins of a reliability diagram."""
     wanted = ("n", "said", "right")
     return (
         isinstance(rows, list)
@@ -113,7 +113,7 @@ def _is_table(rows: Any) -> bool:
 
 
 def _show_unreadable(one: RunView) -> None:
-    """Test files that could not be read when the run was scored."""
+    """Show the test files that could not be read."""
     found = one.report.get("unreadable") or []
     st.markdown(say("unreadable_head"))
     if not found:

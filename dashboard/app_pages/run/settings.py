@@ -1,4 +1,4 @@
-"""Settings: every one as it held, where it comes from, and the experiment file."""
+"""Show every setting with its value and its origin, and the experiment file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ say = layout.LazyText("run")
 
 
 def show(one: RunView) -> None:
-    """Every setting with where it comes from, and the experiment file."""
+    """Show every setting with its origin, and the experiment file."""
     text = _read_experiment(one)
     file = _parse_tables(text)
     st.markdown(say("settings_words"))
@@ -43,7 +43,7 @@ def show(one: RunView) -> None:
 
 
 def _read_experiment(one: RunView) -> str:
-    """The experiment file as the run keeps it; empty where it is gone."""
+    """Read the run's copy of the experiment file; empty where it is missing."""
     try:
         return (one.run.path / "experiment.toml").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -51,7 +51,7 @@ def _read_experiment(one: RunView) -> str:
 
 
 def _parse_tables(text: str) -> Mapping[str, Any] | None:
-    """The tables of an experiment file; None where it is gone or damaged."""
+    """Parse an experiment file; None where it is missing or damaged."""
     try:
         return tomllib.loads(text.removeprefix("\ufeff")) or None
     except tomllib.TOMLDecodeError:
@@ -59,7 +59,7 @@ def _parse_tables(text: str) -> Mapping[str, Any] | None:
 
 
 def _find_origin(one: RunView, file: Mapping[str, Any] | None, table: str, key: str) -> str:
-    """Where a setting's value comes from: the command line, the file, its `[sample]` table, or the default."""
+    """Return the origin of a setting: the command line, the file, its `[sample]` table, or the default."""
     if f"{table}.{key}" in (one.facts.get("overrides") or {}):
         return say("from_set")
     if file is None:
