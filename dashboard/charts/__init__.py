@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-# After Okabe and Ito, "Color Universal Design" (2008), which colour-blind readers can tell apart; each stands out from
+# After Okabe and Ito, "Color Universal Design" (2008), which color-blind readers can tell apart; each stands out from
 # a white and from a black page by at least 3 to 1.
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#c2629a", "#b57b00", "#3f8fc4", "#7f7f7f")
 SCALES = {False: ("#f3f7fb", "#8fbfe0", "#0b4f8a"), True: ("#1b222b", "#2f6c9c", "#9bd3ff")}

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from dashboard import charts
 
-PATTERNS = ("", "/")  # of the first and the second series, so that they differ without colour
+PATTERNS = ("", "/")  # of the first and the second series, so that they differ without color
 LINES = {False: "#1a1d21", True: "#f0f2f5"}  # of what is drawn over a bar
 GAP = 0.25  # between the bars of two classes, as a part of their distance
 AT = 1.03  # where numbers stand, right of every bar and interval
@@ -48,16 +48,16 @@ def draw_bars(series: Sequence[Mapping[str, Any]], x: str, dark: bool = False) -
 
 def _draw_bar(name: str, rows: Sequence[Mapping[str, Any]], place: int) -> go.Bar:
     """Draw one series of bars, pale so that their intervals stand out."""
-    colour = charts.COLORS[place]
-    pattern = {"shape": PATTERNS[place], "fillmode": "replace", "fgcolor": colour, "bgcolor": _fade_color(colour, 0.1)}
+    color = charts.COLORS[place]
+    pattern = {"shape": PATTERNS[place], "fillmode": "replace", "fgcolor": color, "bgcolor": _fade_color(color, 0.1)}
     return go.Bar(
         name=charts.shorten(name, 40),
         x=[row["value"] or 0 for row in rows],
         y=list(range(len(rows))),
         orientation="h",
         marker={
-            "color": _fade_color(colour, 0.45),
-            "line": {"color": colour, "width": 1.5},
+            "color": _fade_color(color, 0.45),
+            "line": {"color": color, "width": 1.5},
             "pattern": pattern | {"solidity": 0.2} if PATTERNS[place] else None,
         },
         hovertext=[html.escape(_format_hover(row), quote=False) for row in rows],
@@ -94,9 +94,9 @@ def _draw_intervals(rows: Sequence[Mapping[str, Any]], aside: float, dark: bool)
     )
 
 
-def _fade_color(colour: str, part: float) -> str:
+def _fade_color(color: str, part: float) -> str:
     """Return a translucent color."""
-    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    red, green, blue = (int(color[place : place + 2], 16) for place in (1, 3, 5))
     return f"rgba({red},{green},{blue},{part})"
 
 
@@ -142,9 +142,9 @@ def draw_tradeoff(
     return figure
 
 
-def _draw_mark(figure: go.Figure, at: float, words: str, place: int, colour: str) -> None:
+def _draw_mark(figure: go.Figure, at: float, words: str, place: int, color: str) -> None:
     """Draw a vertical line at a threshold with its words above, the second one's higher so that both are readable."""
-    figure.add_vline(x=at, line={"color": colour, "dash": charts.DASHES[place], "width": 2})
+    figure.add_vline(x=at, line={"color": color, "dash": charts.DASHES[place], "width": 2})
     figure.add_annotation(
         x=at,
         y=1,

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from dashboard import charts
 
-PATTERNS = ("", "/", "x", ".")  # so that stacked bars are told apart without their colours
+PATTERNS = ("", "/", "x", ".")  # so that stacked bars are told apart without their colors
 PALE = {"color": "rgba(128,128,128,0.18)"}
 APART = 0.16  # between the dots of two runs on one line, in lines
 

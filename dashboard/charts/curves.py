@@ -179,7 +179,7 @@ def _draw_line(
     figure: go.Figure, one: Curve, values: np.ndarray, place: int, dash: str, what: str, in_legend: bool
 ) -> None:
     """Draw one curve with its symbols."""
-    colour, symbol = _choose_style(place)
+    color, symbol = _choose_style(place)
     x_title = figure.layout.xaxis.title.text
     figure.add_scatter(
         x=one.epochs,
@@ -188,9 +188,9 @@ def _draw_line(
         name=_escape_name(one),
         legendgroup=one.name,
         showlegend=in_legend,
-        line={"color": colour, "dash": dash, "width": 2},
+        line={"color": color, "dash": dash, "width": 2},
         marker={
-            "color": colour,
+            "color": color,
             "symbol": symbol if dash == "solid" else f"{symbol}-open",
             "size": 7,
             "maxdisplayed": POINTS,

@@ -267,9 +267,9 @@ def draw_forest(n_features: int, n_forests: int, n_trees: int, say: Mapping[str,
     return "\n".join([*lines, "}"])
 
 
-def _format_box(name: str, colour: str, words: str) -> str:
+def _format_box(name: str, color: str, words: str) -> str:
     """Return one box in DOT."""
-    return f'{name} [style="filled,rounded" fillcolor="{colour}" label="{_quote(words)}"]'
+    return f'{name} [style="filled,rounded" fillcolor="{color}" label="{_quote(words)}"]'
 
 
 def _quote(text: str) -> str:

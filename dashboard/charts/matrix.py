@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from dashboard import charts
 
-INKS = ("#000000", "#ffffff")  # one of the two is readable on any colour
+INKS = ("#000000", "#ffffff")  # one of the two is readable on any color
 FRAMES = {False: "#1a1d21", True: "#f0f2f5"}
 SIZES = ((4, 72, 22), (15, 44, 16), (1000, 27, 13))  # up to so many rows: pixels from one to the next, of a number
 
@@ -79,9 +79,9 @@ def get_fill_color(share: float, dark: bool) -> str:
     return "#" + "".join(f"{channel:02x}" for channel in mixed)
 
 
-def _parse_color(colour: str) -> list[int]:
+def _parse_color(color: str) -> list[int]:
     """Return red, green and blue of `#rrggbb`, 0 to 255."""
-    return [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
+    return [int(color[place : place + 2], 16) for place in (1, 3, 5)]
 
 
 def compute_contrast(first: str, second: str) -> float:
@@ -94,10 +94,10 @@ def compute_contrast(first: str, second: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def _compute_luminance(colour: str) -> float:
+def _compute_luminance(color: str) -> float:
     """Compute the relative luminance of a color, 0 to 1."""
     linear = [
-        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (n / 255 for n in _parse_color(colour))
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (n / 255 for n in _parse_color(color))
     ]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
@@ -105,7 +105,7 @@ def _compute_luminance(colour: str) -> float:
 @functools.lru_cache(maxsize=4000)
 def choose_ink(share: float, dark: bool) -> str:
     """Return a text color that is readable on a cell."""
-    return max(INKS, key=lambda colour: compute_contrast(colour, get_fill_color(share, dark)))
+    return max(INKS, key=lambda color: compute_contrast(color, get_fill_color(share, dark)))
 
 
 def draw_matrix(
@@ -138,8 +138,8 @@ def draw_matrix(
     figure = charts.make_figure(x, y, 150 + tall * len(rows))
     # numbers are as large as the page's letters are said to be, or smaller where squares are
     figure.update_layout(font={"size": size})
-    for colour in INKS:
-        figure.add_trace(_draw_squares(part, texts, colour, dark))
+    for color in INKS:
+        figure.add_trace(_draw_squares(part, texts, color, dark))
     figure.add_trace(_draw_points(counts.shape, hover_texts))
     frames = [_draw_frame(place, place, FRAMES[dark], 1) for place in range(min(counts.shape))]
     if chosen:
@@ -149,9 +149,9 @@ def draw_matrix(
     return figure
 
 
-def _draw_squares(part: np.ndarray, texts: Sequence[Sequence[str]], colour: str, dark: bool) -> go.Heatmap:
-    """Draw the cells whose numbers are printed in `colour`; the other cells stay empty."""
-    own = [[choose_ink(share, dark) == colour for share in row] for row in part.tolist()]
+def _draw_squares(part: np.ndarray, texts: Sequence[Sequence[str]], color: str, dark: bool) -> go.Heatmap:
+    """Draw the cells whose numbers are printed in `color`; the other cells stay empty."""
+    own = [[choose_ink(share, dark) == color for share in row] for row in part.tolist()]
     # a blank in every square tells Plotly how wide a square is, so that numbers shrink until they fit
     blank = "\u00a0" * max(2, *(len(text) for row in texts for text in row))
     return go.Heatmap(
@@ -162,7 +162,7 @@ def _draw_squares(part: np.ndarray, texts: Sequence[Sequence[str]], colour: str,
             for pair in zip(texts, own, strict=True)
         ],
         texttemplate="%{text}",
-        textfont={"color": colour},
+        textfont={"color": color},
         zmin=0,
         zmax=1,
         colorscale=charts.make_color_scale(dark),
@@ -188,10 +188,10 @@ def _draw_points(shape: tuple[int, int], hover_texts: Sequence[Sequence[str]]) -
     )
 
 
-def _draw_frame(row: int, column: int, colour: str, width: int) -> dict[str, Any]:
+def _draw_frame(row: int, column: int, color: str, width: int) -> dict[str, Any]:
     """Draw a line around a cell."""
     corners = {"x0": column - 0.5, "x1": column + 0.5, "y0": row - 0.5, "y1": row + 0.5}
-    return {"type": "rect", **corners, "line": {"color": colour, "width": width}}
+    return {"type": "rect", **corners, "line": {"color": color, "width": width}}
 
 
 def _name_axes(figure: go.Figure, rows: Sequence[str], columns: Sequence[str]) -> None:

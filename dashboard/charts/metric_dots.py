@@ -15,7 +15,7 @@ def draw_dots(rows: Sequence[Mapping[str, Any]], x: str) -> go.Figure:
 
     Parameters
     ----------
-    rows : `name`, `value`, `low` and `high` (None where there is no interval), `kind` (in the legend: each has a colour
+    rows : `name`, `value`, `low` and `high` (None where there is no interval), `kind` (in the legend: each has a color
         and a symbol of its own)
     x : the figure's name
     """

@@ -76,7 +76,7 @@ def _show_waveform(one: Sound, path: Path) -> None:
 def _show_log_mel(one: Sound, path: Path) -> None:
     """Show the log-mel spectrogram."""
     st.markdown(say("log_mel_lead"))
-    decibels, centres = (
+    decibels, centers = (
         _compute_features(str(path), path.stat().st_mtime, "log_mel"),
         compute_band_centers(LogMel()),
     )
@@ -86,31 +86,31 @@ def _show_log_mel(one: Sound, path: Path) -> None:
     band, moment = int(decibels.mean(axis=0).argmax()), int(decibels.mean(axis=1).argmax())
     words = say(
         "log_mel_words",
-        band=f"{centres[band]:.0f}",
+        band=f"{centers[band]:.0f}",
         level=f"{decibels[:, band].mean():.0f}",
         at=f"{moment * one.seconds / len(decibels):.1f}",
-        highest=f"{_find_highest(decibels, centres):.0f}",
+        highest=f"{_find_highest(decibels, centers):.0f}",
     )
     whole = sound.thin_frames(decibels, max(1, int(np.ceil(one.seconds))))
     rows = [
         {
             say("second"): place,
-            say("loudest_band"): round(float(centres[int(row.argmax())])),
+            say("loudest_band"): round(float(centers[int(row.argmax())])),
             say("its_level"): round(float(row.max()), 1),
             say("mean_level"): round(float(row.mean()), 1),
         }
         for place, row in enumerate(whole)
     ]
     figure = sound.draw_spectrogram(
-        decibels, one.seconds, centres, say("seconds"), say("hertz"), say("decibels"), layout.is_dark()
+        decibels, one.seconds, centers, say("seconds"), say("hertz"), say("decibels"), layout.is_dark()
     )
     layout.show_chart(figure, words, rows, "log-mel")
 
 
-def _find_highest(decibels: np.ndarray, centres: np.ndarray) -> float:
+def _find_highest(decibels: np.ndarray, centers: np.ndarray) -> float:
     """Find the highest frequency within 40 dB of the loudest one, in Hz."""
     peaks = np.percentile(decibels, 95, axis=0)
-    return float(centres[np.flatnonzero(peaks >= peaks.max() - 40)[-1]])
+    return float(centers[np.flatnonzero(peaks >= peaks.max() - 40)[-1]])
 
 
 def _show_mfcc(one: Sound, path: Path) -> None:
