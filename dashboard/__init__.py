@@ -1,1 +1,1 @@
-"""The dashboard: pages over run folders, and a Predictor to ask. It never trains."""
+"""Show run folders as web pages, and let a user ask a run's `Predictor`. The dashboard never trains."""

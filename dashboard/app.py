@@ -1,4 +1,4 @@
-"""The way in: which pages there are, in which groups. `make dashboard` starts it."""
+"""Start the dashboard: list the pages and build the navigation. `make dashboard` runs this file."""
 
 from pathlib import Path
 
@@ -24,24 +24,24 @@ PAGES = {
 
 # a file of ours: Streamlit's own icons for a tab come from the network
 st.set_page_config(page_title="musicml", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
-st.session_state.setdefault("lang", i18n.asked_for(st.query_params.get("lang"), st.context.locale))
+st.session_state.setdefault("lang", i18n.choose_language(st.query_params.get("lang"), st.context.locale))
 with st.sidebar:
     st.segmented_control(
-        layout.words()("language"),
+        layout.get_words()("language"),
         list(i18n.LANGUAGES),
         required=True,
         format_func=i18n.LANGUAGES.get,
         key="lang",
     )
-if st.query_params.get("lang", i18n.preferred(st.context.locale)) != st.session_state["lang"]:
+if st.query_params.get("lang", i18n.match_locale(st.context.locale)) != st.session_state["lang"]:
     st.query_params["lang"] = st.session_state["lang"]  # so that a reload, and whoever gets the link, has it too
-say = layout.words()
+say = layout.get_words()
 page = st.navigation(
     {
         say(f"group_{group}"): [
             st.Page(
                 find_page(name),
-                title=layout.words(name)("title"),
+                title=layout.get_words(name)("title"),
                 icon=icon,
                 url_path=name,
                 default=name == "overview",

@@ -1,4 +1,4 @@
-"""Data sets on this disk, each with its examples by name, read once for all sessions; nothing is ever written."""
+"""Load the datasets on this disk, once for all sessions; nothing is ever written."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard.runs import Entry, data_root, stamp
+from dashboard.runs import RunView, get_data_root, get_stamp
 from musicml.data.datasets import DATASET_NAMES, Dataset, Example, find_dataset_folder, load_dataset
 from musicml.utils import InputError
 
@@ -17,8 +17,8 @@ READINGS = itertools.count(1)
 
 
 @dataclass(frozen=True)
-class Shelf:
-    """A data set with its examples by name.
+class LoadedDataset:
+    """Hold a dataset with its examples by name.
 
     Attributes
     ----------
@@ -31,10 +31,10 @@ class Shelf:
     number: int = 0
 
 
-def shelf(
+def open_dataset(
     name: str, which: str = "auto", folder: str | None = None, root: str | None = None, as_published: bool = False
-) -> Shelf:
-    """A data set from the disk.
+) -> LoadedDataset:
+    """Return a dataset from the disk.
 
     Parameters
     ----------
@@ -49,22 +49,22 @@ def shelf(
     InputError
         If it is not there.
     """
-    root = root or str(data_root())
+    root = root or str(get_data_root())
     home = Path(folder) if folder else find_dataset_folder(name, Path(root), which)
-    return read_shelf(name, which, folder, root, as_published, stamp(home, ".", "SOURCE.json"))
+    return _read_dataset(name, which, folder, root, as_published, get_stamp(home, ".", "SOURCE.json"))
 
 
 @st.cache_resource(max_entries=8, ttl=60, show_spinner=False)
-def read_shelf(
+def _read_dataset(
     name: str, which: str, folder: str | None, root: str, as_published: bool, changed: tuple[float, ...]
-) -> Shelf:
-    """As `shelf`."""
+) -> LoadedDataset:
+    """Load what `open_dataset` returns."""
     dataset = load_dataset(name, Path(root), which, Path(folder) if folder else None, as_published)
-    return Shelf(dataset, {example.id: example for example in dataset.examples}, next(READINGS))
+    return LoadedDataset(dataset, {example.id: example for example in dataset.examples}, next(READINGS))
 
 
-def shelf_of(one: Entry) -> Shelf:
-    """The data set that a run was made from, where it was then, or else where the dashboard's data sets are.
+def open_run_dataset(one: RunView) -> LoadedDataset:
+    """Return a run's dataset, from its place at training time or from the dashboard's data folder.
 
     Raises
     ------
@@ -74,13 +74,13 @@ def shelf_of(one: Entry) -> Shelf:
     """
     data, which = one.data, "sample" if one.sample and not one.data.folder else "real"
     try:
-        return checked(one, shelf(data.dataset, which, data.folder, data.root, data.as_published))
+        return _check_source(one, open_dataset(data.dataset, which, data.folder, data.root, data.as_published))
     except InputError:
-        return checked(one, shelf(data.dataset, which, data.folder, None, data.as_published))
+        return _check_source(one, open_dataset(data.dataset, which, data.folder, None, data.as_published))
 
 
-def checked(one: Entry, found: Shelf) -> Shelf:
-    """The data set, if it comes from the source that the run names."""
+def _check_source(one: RunView, found: LoadedDataset) -> LoadedDataset:
+    """Return the dataset if it comes from the source that the run names."""
     if dict(found.dataset.source) != one.data.source:
         raise InputError(
             "run {one_name} was made from other data than is there now under the name {found_dataset_name}: put its "
@@ -91,10 +91,10 @@ def checked(one: Entry, found: Shelf) -> Shelf:
     return found
 
 
-def file_of(one: Entry, example: str) -> Path | None:
-    """Where a test example's file lies; None where its data is gone. Its name is looked up, never used as a path."""
+def find_file(one: RunView, example: str) -> Path | None:
+    """Return the path of a test example's file; None where it is missing. The name is never used as a path."""
     try:
-        examples = shelf_of(one).examples
+        examples = open_run_dataset(one).examples
         # of a piece of a track, which a replay deals out one by one, the whole track
         found = examples.get(example) or examples.get(example.rpartition("#")[0])
     except InputError:
@@ -102,13 +102,13 @@ def file_of(one: Entry, example: str) -> Path | None:
     return found.path if found and found.path.is_file() else None
 
 
-def present() -> list[tuple[str, str]]:
-    """The data sets on this disk: (name, `real` or `sample`)."""
+def list_datasets() -> list[tuple[str, str]]:
+    """List the datasets on this disk: (name, `real` or `sample`)."""
     found = []
     for name in DATASET_NAMES:
         for which in ("real", "sample"):
             try:
-                find_dataset_folder(name, data_root(), which)
+                find_dataset_folder(name, get_data_root(), which)
             except InputError:
                 continue
             found.append((name, which))

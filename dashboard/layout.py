@@ -1,4 +1,4 @@
-"""What every page shares: its language, its frame, how a chart stands with words and a table, how trouble is told."""
+"""Provide what every page shares: the language, the page frame, choices, charts with tables, and errors."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from typing import Any
 import streamlit as st
 
 from dashboard import i18n, runs
-from dashboard.runs import Entry
+from dashboard.runs import RunView
 from musicml.utils import InputError, translate
 
 ORIGIN = "shown-origin"  # where a session keeps whether the figures on the page are from sample data
 LIVE = 3.0  # seconds, from one look at a run that is training to the next
 
 
-def language() -> str:
-    """The language chosen in the sidebar; before that, the browser's."""
-    return st.session_state.get("lang") or i18n.preferred(st.context.locale)
+def get_language() -> str:
+    """Return the language chosen in the sidebar; before that, the browser's."""
+    return st.session_state.get("lang") or i18n.match_locale(st.context.locale)
 
 
-def words(page: str = "common") -> i18n.Words:
-    """The words of a page in the language chosen."""
-    return i18n.Words(language(), page)
+def get_words(page: str = "common") -> i18n.Words:
+    """Return the words of a page in the chosen language."""
+    return i18n.Words(get_language(), page)
 
 
-class Saying:
-    """The words of a page in the language chosen at the moment they are asked for: modules outlive a choice.
+class LazyText:
+    """Look up a page's words in the language chosen at call time, because modules outlive a choice.
 
     Never ask it from inside a widget's `format_func`, which can be called where no page runs.
     """
@@ -39,125 +39,125 @@ class Saying:
         self.page = page
 
     def __call__(self, key: str, **values: object) -> str:
-        """As `text.Words`."""
-        return words(self.page)(key, **values)
+        """Return the sentence of a key, as `Words` does."""
+        return get_words(self.page)(key, **values)
 
     def has(self, key: str) -> bool:
-        """Whether there is such a key."""
-        return words(self.page).has(key)
+        """Return whether there is such a key."""
+        return get_words(self.page).has(key)
 
 
-def translated(sentence: str) -> str:
-    """What the package says in English, in the language chosen."""
-    return translate(sentence, language())
+def translate_message(sentence: str) -> str:
+    """Translate an English message of the package into the chosen language."""
+    return translate(sentence, get_language())
 
 
-def begin(page: str) -> i18n.Words:
-    """Begin a page with its title and what it is for; its words."""
+def begin_page(page: str) -> i18n.Words:
+    """Show a page's title and purpose, and return its words."""
     st.session_state[ORIGIN] = None
-    say = words(page)
+    say = get_words(page)
     st.title(say("title"))
     st.markdown(say("lead"))
     return say
 
 
 def run_page(page: Any) -> None:
-    """Run a page; whatever goes wrong is told in a sentence."""
-    told(page.run)
+    """Run a page, and show its errors."""
+    run_guarded(page.run)
 
 
-def told(show: Callable[[], None]) -> None:
-    """Call `show`; what it refuses is said in a sentence, and so is a fault of ours, its trace on the terminal."""
+def run_guarded(show: Callable[[], None]) -> None:
+    """Run `show`; display invalid-input errors, and log unexpected exceptions to the terminal."""
     try:
         show()
     except InputError as error:
-        refuse(error)
+        show_error(error)
     except Exception:
         traceback.print_exc(file=sys.stderr)
-        st.error(words()("fault"), icon=":material/error:")
+        st.error(get_words()("fault"), icon=":material/error:")
 
 
-def refuse(error: InputError | str) -> None:
-    """Say what can't be used."""
-    st.error(plain(translated(str(error))), icon=":material/error:")
+def show_error(error: InputError | str) -> None:
+    """Show an error."""
+    st.error(escape_markdown(translate_message(str(error))), icon=":material/error:")
 
 
-def plain(sentence: str) -> str:
-    """A sentence as it is, nothing in it taken for markup or an address but what stands between backticks, as code."""
+def escape_markdown(sentence: str) -> str:
+    """Escape a sentence for Markdown, except the code between backticks."""
     parts = sentence.split("`")
     if len(parts) % 2 == 0:  # a backtick without its other
-        return escaped(sentence.replace("`", "'"))
-    return "`".join(part if place % 2 else escaped(part) for place, part in enumerate(parts))
+        return _escape_marks(sentence.replace("`", "'"))
+    return "`".join(part if place % 2 else _escape_marks(part) for place, part in enumerate(parts))
 
 
-def escaped(words: str) -> str:
-    """Words with a backslash before each sign that Markdown has a use for."""
+def _escape_marks(words: str) -> str:
+    """Put a backslash before each sign that Markdown interprets."""
     for mark in "\\*_[]<>$~|#:@":
         words = words.replace(mark, "\\" + mark)
     return words.replace("www.", "www\\.")
 
 
-def empty(what: str, how: str) -> None:
-    """Say what there is none of, and what to do first; then nothing more of the page."""
+def show_empty_and_stop(what: str, how: str) -> None:
+    """Say what is missing and how to get it, and end the page."""
     st.info(what, icon=":material/info:")
     st.markdown(how)
     st.stop()
 
 
-def statuses() -> tuple[tuple[str, str], ...]:
-    """Which runs there are, and how far each is."""
-    return tuple((one.name, one.status) for one in runs.entries())
+def list_statuses() -> tuple[tuple[str, str], ...]:
+    """Return the name and the status of each run."""
+    return tuple((one.name, one.status) for one in runs.list_runs())
 
 
 @st.fragment(run_every=LIVE)
-def watch(known: tuple[tuple[str, str], ...]) -> None:
-    """Run the page anew, without a reload, as soon as a run begins, ends or goes."""
-    if statuses() != known:
+def watch_runs(known: tuple[tuple[str, str], ...]) -> None:
+    """Run the page again as soon as a run begins, ends or is removed."""
+    if list_statuses() != known:
         st.rerun()
 
 
-def entries(only: Callable[[Entry], bool] = lambda _: True) -> list[Entry]:
-    """The runs that a page can show; where there are none, the page ends with what to do first."""
-    found = [one for one in runs.entries() if only(one)]
+def list_runs_or_stop(only: Callable[[RunView], bool] = lambda _: True) -> list[RunView]:
+    """Return the runs that a page can show; without any, show the first steps and end the page."""
+    found = [one for one in runs.list_runs() if only(one)]
     if not found:
-        watch(statuses())
-        say = words()
-        empty(say("no_runs", folder=plain(str(runs.runs_root()))), say("first_steps"))
+        watch_runs(list_statuses())
+        say = get_words()
+        show_empty_and_stop(say("no_runs", folder=escape_markdown(str(runs.get_runs_root()))), say("first_steps"))
     return found
 
 
-def whole(one: Entry) -> bool:
-    """Whether a run has its figures."""
+def is_complete(one: RunView) -> bool:
+    """Return whether a run has its report."""
     return one.status == "whole"
 
 
-def pick_run(found: Sequence[Entry], key: str = "run", label: str = "choose_run") -> Entry:
-    """One run of those found; the choice stays from page to page and stands in the address, to be shared."""
+def select_run(found: Sequence[RunView], key: str = "run", label: str = "choose_run") -> RunView:
+    """Let the user choose a run; the choice is kept across pages and in the address."""
     by_name = {one.name: one for one in found}
     if st.query_params.get(key, next(iter(by_name))) not in by_name:
-        st.warning(words()("no_such_run"), icon=":material/link_off:")
-    chosen = by_name[st.selectbox(words()(label), list(by_name), key=key, bind="query-params")]
-    st.caption(marked(chosen))
+        st.warning(get_words()("no_such_run"), icon=":material/link_off:")
+    chosen = by_name[st.selectbox(get_words()(label), list(by_name), key=key, bind="query-params")]
+    st.caption(describe_run(chosen))
     return chosen
 
 
-def pick_runs(found: Sequence[Entry], n: int, key: str = "runs", most: int = 8) -> list[Entry]:
-    """Several runs of those found, the first `n` to begin with."""
+def select_runs(found: Sequence[RunView], n: int, key: str = "runs", most: int = 8) -> list[RunView]:
+    """Let the user choose several runs, at first the first `n`."""
     by_name = {one.name: one for one in found}
     names = st.multiselect(
-        words()("choose_runs"),
+        get_words()("choose_runs"),
         list(by_name),
         default=list(by_name)[:n],
         key=key,
         max_selections=most,
-        placeholder=words()("choose"),
+        placeholder=get_words()("choose"),
         bind="query-params",
     )
     return [by_name[name] for name in names]
 
 
-def one_of(label: str, ways: Mapping[str, str], key: str, **options: Any) -> str:
-    """One of a few ways, the first of them to begin with and where an earlier choice is no way here.
+def select_option(label: str, ways: Mapping[str, str], key: str, **options: Any) -> str:
+    """Let the user choose one of a few options, at first or after an invalid choice the first one.
 
     Parameters
     ----------
@@ -170,45 +170,45 @@ def one_of(label: str, ways: Mapping[str, str], key: str, **options: Any) -> str
     )
 
 
-def pick_class(names: Sequence[str]) -> str:
-    """One class, the same on every page that shows one, as far as it has that class; it stands in the address."""
+def select_class(names: Sequence[str]) -> str:
+    """Let the user choose a class; the choice is kept across pages and in the address."""
     key = "class"
     if st.session_state.get(key) not in names:
         st.session_state.pop(key, None)
-    return st.selectbox(words()("class_of"), names, key=key, bind="query-params")
+    return st.selectbox(get_words()("class_of"), names, key=key, bind="query-params")
 
 
-def marked(one: Entry) -> str:
-    """Where a run's data comes from and how far it is, in a few words."""
-    say = words()
+def describe_run(one: RunView) -> str:
+    """Describe a run's data, protocol and status in a few words."""
+    say = get_words()
     parts = [say(f"status_{one.status}")]
     if not one.trouble:
         protocol = say(f"protocol_{one.info.protocol}")
         parts = [one.data.dataset, say("sample" if one.sample else "real"), protocol, *parts]
-    return plain(" · ".join(parts))
+    return escape_markdown(" · ".join(parts))
 
 
 def is_dark() -> bool:
-    """Whether the page is dark, for the few colours that a theme does not choose by itself."""
+    """Return whether the page is dark, for the few colors that a theme does not choose."""
     return st.context.theme.type == "dark"
 
 
-def sample_note(*shown: Entry) -> None:
-    """Say that figures come from generated data, where any of them do."""
+def show_sample_note(*shown: RunView) -> None:
+    """Warn that results come from generated data, where any of them do."""
     kinds = {one.sample for one in shown}
     st.session_state[ORIGIN] = "mixed" if len(kinds) > 1 else "sample" if kinds == {True} else None
     if any(kinds):
-        st.warning(words()("sample_note"), icon=":material/science:")
+        st.warning(get_words()("sample_note"), icon=":material/science:")
 
 
-def chart(
+def show_chart(
     figure: Any,
     in_words: str,
     rows: Sequence[Mapping[str, Any]],
     key: str,
     on_select: Callable[[], None] | None = None,
 ) -> Any:
-    """A chart, what it shows in words below it and for a screen reader, and its figures as a table to open or download.
+    """Show a chart, its description in words, and its values as a table to open or download.
 
     Returns
     -------
@@ -222,14 +222,16 @@ def chart(
         selection_mode="points",
         config={"displaylogo": False, "responsive": True},
     )
-    st.caption(plain(in_words))
-    with st.expander(words()("as_table"), icon=":material/table:"):
-        table(rows, f"{key}-table")
+    st.caption(escape_markdown(in_words))
+    with st.expander(get_words()("as_table"), icon=":material/table:"):
+        show_table(rows, f"{key}-table")
     return chosen
 
 
-def table(rows: Sequence[Mapping[str, Any]], key: str, config: Mapping[str, Any] | None = None, **options: Any) -> Any:
-    """A sortable table with a button for its CSV.
+def show_table(
+    rows: Sequence[Mapping[str, Any]], key: str, config: Mapping[str, Any] | None = None, **options: Any
+) -> Any:
+    """Show a sortable table with a button that downloads it as CSV.
 
     Parameters
     ----------
@@ -237,66 +239,66 @@ def table(rows: Sequence[Mapping[str, Any]], key: str, config: Mapping[str, Any]
     config : Streamlit's column settings, by the same words
     """
     shown = st.dataframe(rows, key=key, hide_index=True, column_config=dict(config or {}), placeholder="–", **options)
-    download(rows, f"{key}.csv", f"{key}-csv")
+    show_download(rows, f"{key}.csv", f"{key}-csv")
     return shown
 
 
-def download(rows: Sequence[Mapping[str, Any]], name: str, key: str) -> None:
-    """A button for rows as a CSV file, which says where they come from sample data."""
-    say, origin = words(), st.session_state.get(ORIGIN)
+def show_download(rows: Sequence[Mapping[str, Any]], name: str, key: str) -> None:
+    """Show a button that downloads rows as CSV, with a column that marks generated data."""
+    say, origin = get_words(), st.session_state.get(ORIGIN)
     if origin and rows and say("sample_column") not in rows[0]:
         rows = [{**row, say("sample_column"): say(f"origin_{origin}")} for row in rows]
     st.download_button(
-        say("download_csv"), as_csv(rows), name, "text/csv", key=key, on_click="ignore", icon=":material/download:"
+        say("download_csv"), format_csv(rows), name, "text/csv", key=key, on_click="ignore", icon=":material/download:"
     )
 
 
-def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows as CSV; a cell that a spreadsheet would take for a formula is quoted with an apostrophe."""
+def format_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Format rows as CSV; cells that a spreadsheet would run as formulas get an apostrophe."""
     made = io.StringIO()
     writer = csv.writer(made, lineterminator="\n")
-    writer.writerow([harmless(name) for name in (rows[0] if rows else [])])
+    writer.writerow([escape_csv_formula(name) for name in (rows[0] if rows else [])])
     for row in rows:
-        writer.writerow([harmless(cell) for cell in row.values()])
+        writer.writerow([escape_csv_formula(cell) for cell in row.values()])
     return made.getvalue()
 
 
-def harmless(cell: Any) -> Any:
-    """A text cell that no spreadsheet takes for a formula."""
+def escape_csv_formula(cell: Any) -> Any:
+    """Put an apostrophe before a text that a spreadsheet would run as a formula."""
     return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
 
 
-def figure_text(value: float | None, interval: Sequence[float] | None = None) -> str:
-    """A figure with its interval: `0.643 (0.448 – 0.835)`; a dash where there is none."""
+def format_metric(value: float | None, interval: Sequence[float] | None = None) -> str:
+    """Format a metric with its interval: `0.643 (0.448 – 0.835)`; a dash where there is none."""
     if value is None:
         return "–"
     return f"{value:.3f} ({interval[0]:.3f} – {interval[1]:.3f})" if interval else f"{value:.3f}"
 
 
-def metric_name(name: str) -> str:
-    """A metric's name in the language chosen."""
-    say = words()
+def get_metric_name(name: str) -> str:
+    """Return a metric's name in the chosen language."""
+    say = get_words()
     return say(f"metric_{name}") if say.has(f"metric_{name}") else name
 
 
-def metric_names(names: Iterable[str]) -> dict[str, str]:
-    """Metrics with their names in the language chosen."""
-    return {name: metric_name(name) for name in names}
+def get_metric_names(names: Iterable[str]) -> dict[str, str]:
+    """Return metrics with their names in the chosen language."""
+    return {name: get_metric_name(name) for name in names}
 
 
-def capital(words: str) -> str:
-    """Words with a capital letter at their beginning, and all others as they are."""
+def capitalize(words: str) -> str:
+    """Capitalize the first letter, and leave all others as they are."""
     return words[:1].upper() + words[1:]
 
 
-def duration(seconds: float) -> str:
-    """Seconds as a person says them: `41 s`, `12 min`, `1.4 h`."""
+def format_duration(seconds: float) -> str:
+    """Format seconds for reading: `41 s`, `12 min`, `1.4 h`."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def listed(names: Iterable[str], most: int = 12) -> str:
-    """Names in a row, the first dozen of them."""
+def format_list(names: Iterable[str], most: int = 12) -> str:
+    """Join names with commas, the first `most` of them."""
     names = list(names)
     return ", ".join(names[:most]) + (f" … (+{len(names) - most})" if len(names) > most else "")

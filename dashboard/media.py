@@ -1,4 +1,4 @@
-"""Examples to see and to hear: the file, what it is, what the run said, and what it said over time."""
+"""Show examples: the file, its label, the prediction, and the scores over time."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ import streamlit as st
 
 from dashboard import datasets, layout, runs
 from dashboard.charts import timeline
-from dashboard.runs import Entry
+from dashboard.runs import RunView
 from musicml.data.io import load_audio, load_image
 from musicml.utils import InputError
 
-PLAYED = 5_000_000  # bytes of a file that is sent to the browser as it is
-PLAYED_SECONDS = 30.0  # of a longer one
-SIDE = 320  # pixels of a picture in a gallery
-ACROSS = 3
+MAX_PLAYED_BYTES = 5_000_000  # bytes of a file that is sent to the browser as it is
+MAX_PLAYED_SECONDS = 30.0  # of a longer one
+THUMBNAIL_SIZE = 320  # pixels of a picture in a gallery
+N_COLUMNS = 3
 
 
-def pages_of(places: Sequence[int], key: str, size: int = 6) -> Sequence[int]:
-    """The examples on the page of a long list that the reader has turned to."""
+def select_page(places: Sequence[int], key: str, size: int = 6) -> Sequence[int]:
+    """Return the examples on the page of a long list that the user chose."""
     n = -(-len(places) // size)
     if n < 2:
         return places
-    say = layout.words()
+    say = layout.get_words()
     turned = st.number_input(say("page_of", n=n), 1, n, 1, key=key)
     return places[(turned - 1) * size : turned * size]
 
 
-def grid(one: Entry, places: Sequence[int], key: str, about: str = "") -> None:
-    """Examples beside each other.
+def show_grid(one: RunView, places: Sequence[int], key: str, about: str = "") -> None:
+    """Show examples in a grid.
 
     Parameters
     ----------
@@ -39,65 +39,69 @@ def grid(one: Entry, places: Sequence[int], key: str, about: str = "") -> None:
     key : what sets their widgets apart from others on the page
     about : a class whose probability is told even where others are likelier
     """
-    places = pages_of(places, f"{key}-page")
-    for begin in range(0, len(places), ACROSS):
-        for column, place in zip(st.columns(ACROSS), places[begin : begin + ACROSS], strict=False):
+    places = select_page(places, f"{key}-page")
+    for begin in range(0, len(places), N_COLUMNS):
+        for column, place in zip(st.columns(N_COLUMNS), places[begin : begin + N_COLUMNS], strict=False):
             with column.container(border=True):
-                card(one, place, f"{key}-{place}", about)
+                _show_card(one, place, f"{key}-{place}", about)
 
 
-def card(one: Entry, place: int, key: str, about: str = "") -> None:
-    """One example: the file, what it is, what the run said."""
-    say, table = layout.words(), runs.predictions(one)
+def _show_card(one: RunView, place: int, key: str, about: str = "") -> None:
+    """Show one example: the file, its label and the prediction."""
+    say, table = layout.get_words(), runs.get_predictions(one)
     name = table.names[place]
-    st.markdown(f"**{layout.plain(name)}**")
-    media(one, name)
-    truth = layout.listed(table.truth(place)) or say("none")
+    st.markdown(f"**{layout.escape_markdown(name)}**")
+    show_media(one, name)
+    truth = layout.format_list(table.truth(place)) or say("none")
     if table.task == "multi":
-        st.markdown(say("is_multi", truth=layout.plain(truth)))
+        st.markdown(say("is_multi", truth=layout.escape_markdown(truth)))
     else:
-        st.markdown(say("is", truth=layout.plain(truth)))
+        st.markdown(say("is", truth=layout.escape_markdown(truth)))
     ranked = np.argsort(-table.scores[place], kind="stable")
     for k in [k for rank, k in enumerate(ranked) if rank < 3 or table.class_names[k] == about]:
         st.markdown(
-            say("said", label=layout.plain(table.class_names[k]), percent=f"{100 * table.scores[place, k]:.0f}")
+            say(
+                "said",
+                label=layout.escape_markdown(table.class_names[k]),
+                percent=f"{100 * table.scores[place, k]:.0f}",
+            )
         )
-    said_over_time(one, place, key)
+    _show_scores_over_time(one, place, key)
 
 
-def media(one: Entry, name: str) -> None:
-    """The example's picture, or a player for its sound."""
-    path = datasets.file_of(one, name)
+def show_media(one: RunView, name: str) -> None:
+    """Show the example's picture, or a player for its sound."""
+    path = datasets.find_file(one, name)
     if path is None:
-        st.caption(layout.words()("gone"))
+        st.caption(layout.get_words()("gone"))
     elif one.is_sound:
-        player(path, name)
+        show_player(path, name)
     else:
-        picture(path, name)
+        show_picture(path, name)
 
 
-def player(path: Path, name: str) -> None:
-    """A player; of a large file its beginning."""
-    say = layout.words()
-    if path.stat().st_size <= PLAYED:
+def show_player(path: Path, name: str) -> None:
+    """Show a player; of a large file only its beginning."""
+    say = layout.get_words()
+    if path.stat().st_size <= MAX_PLAYED_BYTES:
         st.audio(path, alt=say("player_of", name=name))
         return
     try:
-        st.audio(beginning(str(path), path.stat().st_mtime), alt=say("player_of", name=name))
-        st.caption(say("beginning_only", seconds=f"{PLAYED_SECONDS:.0f}"))
+        st.audio(_read_beginning(str(path), path.stat().st_mtime), alt=say("player_of", name=name))
+        st.caption(say("beginning_only", seconds=f"{MAX_PLAYED_SECONDS:.0f}"))
     except InputError as error:
-        layout.refuse(error)
+        layout.show_error(error)
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def beginning(path: str, changed: float) -> bytes:
-    """The first half minute of a sound file, as a wav file."""
+def _read_beginning(path: str, changed: float) -> bytes:
+    """Read the first half minute of a sound file as a wav file."""
     sound = load_audio(path, 22_050)
-    return as_wav(sound.y[: round(PLAYED_SECONDS * 22_050)], 22_050)
+    return encode_wav(sound.y[: round(MAX_PLAYED_SECONDS * 22_050)], 22_050)
 
 
-def as_wav(y: np.ndarray, sample_rate: int) -> bytes:
-    """Samples as a wav file of 16 bits."""
+def encode_wav(y: np.ndarray, sample_rate: int) -> bytes:
+    """Encode samples as a 16-bit wav file."""
     import io
 
     import soundfile
@@ -107,30 +111,30 @@ def as_wav(y: np.ndarray, sample_rate: int) -> bytes:
     return made.getvalue()
 
 
-def picture(path: Path, name: str) -> None:
-    """A picture, as small as it is shown."""
+def show_picture(path: Path, name: str) -> None:
+    """Show a picture, reduced to the displayed size."""
     try:
-        st.image(thumbnail(str(path), path.stat().st_mtime), alt=layout.words()("picture_of", name=name))
+        st.image(_make_thumbnail(str(path), path.stat().st_mtime), alt=layout.get_words()("picture_of", name=name))
     except InputError as error:
-        layout.refuse(error)
+        layout.show_error(error)
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
-def thumbnail(path: str, changed: float) -> np.ndarray:
-    """A picture in the size of a gallery, [shape=(height, width, 3)], uint8."""
+def _make_thumbnail(path: str, changed: float) -> np.ndarray:
+    """Shrink a picture to the size of a gallery, [shape=(height, width, 3)], uint8."""
     from PIL import Image
 
     image = Image.fromarray(load_image(path).pixels)
-    image.thumbnail((SIDE, SIDE))
+    image.thumbnail((THUMBNAIL_SIZE, THUMBNAIL_SIZE))
     return np.asarray(image)
 
 
-def said_over_time(one: Entry, place: int, key: str) -> None:
-    """What the run said of each clip of a sound, where there are several."""
-    starts, scores = runs.over_time(one, place)
+def _show_scores_over_time(one: RunView, place: int, key: str) -> None:
+    """Show the scores of each clip of a sound, where there are several."""
+    starts, scores = runs.get_clip_scores(one, place)
     if len(starts) < 2 or not one.is_sound:
         return
-    say, names = layout.words(), runs.predictions(one).class_names
+    say, names = layout.get_words(), runs.get_predictions(one).class_names
     if st.toggle(say("over_time"), key=f"{key}-toggle"):
         seconds = one.settings("clips").get("seconds", 0.0)
         best = [names[k] for k in scores.argmax(axis=1)]
@@ -141,9 +145,9 @@ def said_over_time(one: Entry, place: int, key: str) -> None:
             }
             for start, row in zip(starts, scores, strict=True)
         ]
-        layout.chart(
-            timeline.timeline(starts, scores, names, seconds, say("seconds"), say("raw_score")),
-            say("over_time_words", n=len(starts), labels=layout.listed(dict.fromkeys(best))),
+        layout.show_chart(
+            timeline.draw_timeline(starts, scores, names, seconds, say("seconds"), say("raw_score")),
+            say("over_time_words", n=len(starts), labels=layout.format_list(dict.fromkeys(best))),
             rows,
             f"{key}-time",
         )

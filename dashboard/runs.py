@@ -1,4 +1,4 @@
-"""What pages read of run folders, read once for all sessions and anew when a file has changed.
+"""Read run folders for the pages, once for all sessions and again when a file has changed.
 
 Nothing here shows anything, and nothing is ever written.
 """
@@ -34,19 +34,19 @@ QUIET = 15 * 60  # seconds without a sign of life after which a training is take
 SIGNS = ("run.json", "history.csv", "report.json", "predictions.csv", "checkpoints")
 
 
-def runs_root() -> Path:
-    """The folder of all runs: MUSICML_RUNS, or `runs` where the dashboard was started."""
+def get_runs_root() -> Path:
+    """Return the folder of all runs: MUSICML_RUNS, or `runs` where the dashboard was started."""
     return Path(os.environ.get("MUSICML_RUNS") or "runs")
 
 
-def data_root() -> Path:
-    """The folder of all data sets: MUSICML_DATA, or `data` where the dashboard was started."""
+def get_data_root() -> Path:
+    """Return the folder of all data sets: MUSICML_DATA, or `data` where the dashboard was started."""
     return Path(os.environ.get("MUSICML_DATA") or "data")
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One run folder, as far as it can be read.
+class RunView:
+    """Hold what could be read of one run folder.
 
     Attributes
     ----------
@@ -88,16 +88,16 @@ class Entry:
 
     @property
     def data(self) -> DataInfo:
-        """What run.json says of the data."""
+        """The data set, as run.json describes it."""
         return self.info.data
 
     @property
     def split(self) -> SplitInfo:
-        """What run.json says of the split."""
+        """The split, as run.json describes it."""
         return self.info.split
 
     def settings(self, table: str) -> Mapping[str, Any]:
-        """One table of its settings; empty where it has none."""
+        """Return one table of its settings; empty where it has none."""
         return self.info.get_settings(table)
 
     @property
@@ -106,7 +106,7 @@ class Entry:
         return self.info.is_honest
 
     def figure(self, name: str | None) -> tuple[float | None, Sequence[float] | None]:
-        """A figure of the report and its interval; None for what is not there."""
+        """Return a metric of the report and its interval; None for what is not there."""
         if self.report is None or name is None:
             return None, None
         return self.report.metrics.get(name), self.report.get_interval(name)
@@ -122,31 +122,31 @@ class Entry:
         return self.data.kind == "sound"
 
 
-def entries() -> list[Entry]:
-    """Every run folder there is, the newest first, broken ones too."""
-    root = runs_root()
+def list_runs() -> list[RunView]:
+    """List every run folder, the newest first, damaged ones included."""
+    root = get_runs_root()
     folders = [path for path in root.iterdir() if is_run(path)] if root.is_dir() else []
-    found = [entry(path) for path in folders]
+    found = [get_run(path) for path in folders]
     return sorted(found, key=lambda one: (one.info.started, one.name), reverse=True)
 
 
 def is_run(path: Path) -> bool:
-    """Whether a folder is, or was meant to be, a run."""
+    """Return whether a folder is, or was meant to be, a run."""
     return (path / "run.json").is_file() or (path / "experiment.toml").is_file()
 
 
-def entry(path: Path) -> Entry:
-    """One run folder, read again only where one of its files has changed."""
+def get_run(path: Path) -> RunView:
+    """Return one run folder, read again only where one of its files has changed."""
     signs = list(SIGNS)
     if not (path / "report.json").is_file():  # what trains now may be one of its folds
         signs += [
             f"{FOLDS_FOLDER}/{fold.name}/{sign}" for fold in (path / FOLDS_FOLDER).glob("[0-9]*") for sign in SIGNS
         ]
-    return read_entry(str(path), stamp(path, *signs))
+    return _read_run(str(path), get_stamp(path, *signs))
 
 
-def stamp(path: Path, *names: str) -> tuple[float, ...]:
-    """When files of a folder last changed; 0 for one that is not there."""
+def get_stamp(path: Path, *names: str) -> tuple[float, ...]:
+    """Return when files of a folder last changed; 0 for a missing one."""
     found = []
     for name in names:
         try:
@@ -157,101 +157,102 @@ def stamp(path: Path, *names: str) -> tuple[float, ...]:
 
 
 @st.cache_resource(max_entries=1000, show_spinner=False)
-def read_entry(path: str, changed: tuple[float, ...]) -> Entry:
-    """One run folder, as far as it can be read; `changed` is there so that a change is noticed."""
+def _read_run(path: str, changed: tuple[float, ...]) -> RunView:
+    """Read one run folder; `changed` is a part of the cache's key."""
     run, sign = Run(Path(path)), max(changed)
     try:
         info, report = open_run(path).info, run.report if run.is_whole else None
     except InputError as error:
-        return Entry(run, trouble=str(error), sign=sign)
+        return RunView(run, trouble=str(error), sign=sign)
     slowest = 0.0 if report else max((row.seconds for row in run.read_history()), default=0.0)
-    return Entry(run, info, report, None, sign, max(QUIET, 3 * slowest))
+    return RunView(run, info, report, None, sign, max(QUIET, 3 * slowest))
 
 
-def history(one: Entry) -> list[Epoch]:
-    """The rows of history.csv; a row that is half written is left out."""
-    return read_history(str(one.run.path), stamp(one.run.path, "history.csv"))
+def get_history(one: RunView) -> list[Epoch]:
+    """Return the rows of history.csv; a row that is half written is left out."""
+    return _read_history(str(one.run.path), get_stamp(one.run.path, "history.csv"))
 
 
 @st.cache_resource(max_entries=200, show_spinner=False)
-def read_history(path: str, changed: tuple[float, ...]) -> list[Epoch]:
-    """As `history`."""
+def _read_history(path: str, changed: tuple[float, ...]) -> list[Epoch]:
+    """Read what `get_history` returns."""
     return Run(Path(path)).read_history()
 
 
-def serving_of(one: Entry) -> Manifest:
-    """How a run is asked.
-
-    Raises
-    ------
-    InputError
-        If what says so is missing or damaged.
-    """
-    return read_serving(str(one.run.path), stamp(one.run.path, "serving.json", "labels.json"))
-
-
-@st.cache_resource(max_entries=1000, show_spinner=False)
-def read_serving(path: str, changed: tuple[float, ...]) -> Manifest:
-    """As `serving_of`."""
-    return read_manifest(Run(Path(path)))
-
-
-def thresholds(one: Entry) -> np.ndarray:
-    """From which score on a run says each class, [shape=(n_classes,)]; as `serving_of`.
-
-    Of a cross-validation, each example's own fold's, [shape=(n_examples, n_classes)], in the order of `predictions`.
-    """
-    if not one.split.folds or one.info.task == "single":
-        return np.array(serving_of(one).thresholds)
-    return read_folds(str(one.run.path), stamp(one.run.path, "predictions.csv", "split.csv"), one)
-
-
-@st.cache_resource(max_entries=100, show_spinner=False)
-def read_folds(path: str, changed: tuple[float, ...], _one: Entry) -> np.ndarray:
-    """As `thresholds`, of a cross-validation."""
-    return read_fold_thresholds(Run(Path(path)), predictions(_one).names)
-
-
-def spoken(found: np.ndarray) -> str:
-    """A threshold in figures; where folds have each their own, the lowest and the highest."""
-    low, high = float(np.min(found)), float(np.max(found))
-    return f"{low:.2f}" if low == high else f"{low:.2f}–{high:.2f}"
-
-
-def predictions(one: Entry) -> PredictionTable:
-    """The table of test predictions.
+def get_manifest(one: RunView) -> Manifest:
+    """Return the manifest of a run.
 
     Raises
     ------
     InputError
         If it is missing or damaged.
     """
-    return _read_cached_predictions(str(one.run.path), stamp(one.run.path, "predictions.csv", "labels.json"))
+    return _read_cached_manifest(str(one.run.path), get_stamp(one.run.path, "serving.json", "labels.json"))
+
+
+@st.cache_resource(max_entries=1000, show_spinner=False)
+def _read_cached_manifest(path: str, changed: tuple[float, ...]) -> Manifest:
+    """Read what `get_manifest` returns."""
+    return read_manifest(Run(Path(path)))
+
+
+def get_thresholds(one: RunView) -> np.ndarray:
+    """Return the threshold of each class, [shape=(n_classes,)]; errors as of `get_manifest`.
+
+    Of a cross-validation, each example's own fold's, [shape=(n_examples, n_classes)], in the order of
+    `get_predictions`.
+    """
+    if not one.split.folds or one.info.task == "single":
+        return np.array(get_manifest(one).thresholds)
+    return _read_folds(str(one.run.path), get_stamp(one.run.path, "predictions.csv", "split.csv"), one)
+
+
+@st.cache_resource(max_entries=100, show_spinner=False)
+def _read_folds(path: str, changed: tuple[float, ...], _one: RunView) -> np.ndarray:
+    """Read what `get_thresholds` returns of a cross-validation."""
+    return read_fold_thresholds(Run(Path(path)), get_predictions(_one).names)
+
+
+def format_thresholds(found: np.ndarray) -> str:
+    """Format a threshold; where each fold has its own, the lowest and the highest."""
+    low, high = float(np.min(found)), float(np.max(found))
+    return f"{low:.2f}" if low == high else f"{low:.2f}–{high:.2f}"
+
+
+def get_predictions(one: RunView) -> PredictionTable:
+    """Return the table of test predictions.
+
+    Raises
+    ------
+    InputError
+        If it is missing or damaged.
+    """
+    return _read_cached_predictions(str(one.run.path), get_stamp(one.run.path, "predictions.csv", "labels.json"))
 
 
 @st.cache_resource(max_entries=100, show_spinner=False)
 def _read_cached_predictions(path: str, changed: tuple[float, ...]) -> PredictionTable:
-    """As `predictions`."""
+    """Read what `get_predictions` returns."""
     return read_predictions(Run(Path(path)))
 
 
-def over_time(one: Entry, place: int) -> tuple[np.ndarray, np.ndarray]:
-    """When each clip of a test example begins, [shape=(n_clips,)], seconds, and its scores, [(n_clips, n_classes)]."""
-    found = read_clips(str(one.run.path), stamp(one.run.path, "clips.npz"))
+def get_clip_scores(one: RunView, place: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the start, [shape=(n_clips,)], seconds, and the scores, [(n_clips, n_classes)], of an example's clips."""
+    found = _read_clips(str(one.run.path), get_stamp(one.run.path, "clips.npz"))
     return found.get(place, (np.zeros(0), np.zeros((0, 0))))
 
 
 @st.cache_resource(max_entries=20, show_spinner=False)
-def read_clips(path: str, changed: tuple[float, ...]) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-    """The raw scores of each clip, by the place of its example in predictions.csv; nothing where there are none."""
+def _read_clips(path: str, changed: tuple[float, ...]) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """Read the raw scores of each clip, by the place of its example in predictions.csv; empty where there are none."""
     try:
         return read_clip_scores(Run(Path(path)))
     except InputError:
         return {}
 
 
-def table(one: Entry, name: str) -> list[dict[str, str]]:
-    """The rows of a CSV file of a run; none where it is missing or can't be read."""
+def read_table(one: RunView, name: str) -> list[dict[str, str]]:
+    """Return the rows of a CSV file of a run; none where it is missing or can't be read."""
     try:
         return read_csv(one.run.path / name) if (one.run.path / name).is_file() else []
     except (InputError, OSError, ValueError):

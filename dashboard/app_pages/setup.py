@@ -1,55 +1,56 @@
-"""Setup: what this machine has and lacks, which data sets are there, and how to get the others."""
+"""Show what this machine has and lacks, which datasets it has, and how to get the others."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import datasets as shelves
-from dashboard import layout, runs
+from dashboard import datasets, layout, runs
 from musicml.data.datasets import DATASET_NAMES
 from musicml.experiment import CheckResult, check_environment
 
-say = layout.begin("setup")
+say = layout.begin_page("setup")
 
 SIGNS = {"ok": ":material/check_circle:", "note": ":material/info:", "problem": ":material/error:"}
 
 
 def show() -> None:
-    """The whole page."""
+    """Show the page."""
     st.header(say("machine"))
     with st.spinner(say("looking")):
-        findings = examined(str(runs.data_root()), str(runs.runs_root()))
+        findings = _check_machine(str(runs.get_data_root()), str(runs.get_runs_root()))
     for finding in findings:
         if finding.what not in DATASET_NAMES:
-            told(finding)
+            _show_check(finding)
     st.header(say("data_sets"))
     st.markdown(say("sample_how"))
-    there = shelves.present()
+    there = datasets.list_datasets()
     for name in DATASET_NAMES:
         which = [kind for known, kind in there if known == name]
-        with st.expander(say("data_set", name=name, state=layout.listed(say(kind) for kind in which) or say("absent"))):
+        with st.expander(
+            say("data_set", name=name, state=layout.format_list(say(kind) for kind in which) or say("absent"))
+        ):
             st.markdown(say(f"get_{name}"))
-            st.code(str(runs.data_root() / name), language=None)
+            st.code(str(runs.get_data_root() / name), language=None)
     st.header(say("folders"))
     st.markdown(say("folders_how"))
     rows = [
-        (say("runs_folder"), runs.runs_root(), "MUSICML_RUNS"),
-        (say("data_folder"), runs.data_root(), "MUSICML_DATA"),
+        (say("runs_folder"), runs.get_runs_root(), "MUSICML_RUNS"),
+        (say("data_folder"), runs.get_data_root(), "MUSICML_DATA"),
     ]
     st.table([{say("what"): what, say("where"): str(where), say("variable"): name} for what, where, name in rows])
 
 
 @st.cache_data(ttl=30, show_spinner=False)
-def examined(data_root: str, runs_root: str) -> list[CheckResult]:
-    """What `musicml doctor` finds; asked anew twice a minute at most."""
+def _check_machine(data_root: str, runs_root: str) -> list[CheckResult]:
+    """Return the results of `musicml doctor`, cached for half a minute."""
     from pathlib import Path
 
     return check_environment(Path(data_root), Path(runs_root))
 
 
-def told(finding: CheckResult) -> None:
-    """One finding, with its state in words too."""
-    what, words = (layout.plain(layout.translated(text)) for text in (finding.what, finding.words))
+def _show_check(finding: CheckResult) -> None:
+    """Show one result, with its state in words too."""
+    what, words = (layout.escape_markdown(layout.translate_message(text)) for text in (finding.what, finding.words))
     st.markdown(f"{SIGNS[finding.state]} **{what}** ({say(finding.state)}): {words}")
 
 

@@ -1,6 +1,6 @@
-"""Tables → Plotly figures. No Streamlit here: a page gives words and numbers, and gets a figure.
+"""Draw Plotly figures from tables, without Streamlit.
 
-Colours come from the page's theme wherever a figure does not need its own, and never carry a meaning alone: symbols,
+Colors come from the page's theme wherever a figure does not need its own, and never carry a meaning alone: symbols,
 dashes or printed numbers carry it too.
 """
 
@@ -11,16 +11,16 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-# After Okabe and Ito, "Color Universal Design" (2008), which colour-blind readers can tell apart; each stands out from
+# After Okabe and Ito, "Color Universal Design" (2008), which color-blind readers can tell apart; each stands out from
 # a white and from a black page by at least 3 to 1.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#c2629a", "#b57b00", "#3f8fc4", "#7f7f7f")
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#c2629a", "#b57b00", "#3f8fc4", "#7f7f7f")
 SCALES = {False: ("#f3f7fb", "#8fbfe0", "#0b4f8a"), True: ("#1b222b", "#2f6c9c", "#9bd3ff")}
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x", "star", "cross", "hexagon")
 
 
-def new(x: str = "", y: str = "", height: int = 360) -> go.Figure:
-    """An empty figure with titled axes, wide margins for long names, and its legend below.
+def make_figure(x: str = "", y: str = "", height: int = 360) -> go.Figure:
+    """Return an empty figure with titled axes, wide margins for long names, and its legend on top.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def new(x: str = "", y: str = "", height: int = 360) -> go.Figure:
             "xaxis": {"title": {"text": x}, "automargin": True},
             "yaxis": {"title": {"text": y}, "automargin": True},
             "height": height,
-            "colorway": COLOURS,
+            "colorway": COLORS,
             "margin": {"l": 8, "r": 16, "t": 24, "b": 8},
             "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
             "hovermode": "closest",
@@ -47,16 +47,16 @@ def name_rows(figure: go.Figure, names: Sequence[str]) -> None:
         categoryorder="array",
         categoryarray=names[::-1],
         tickvals=names,
-        ticktext=[short(name) for name in names],
+        ticktext=[shorten(name) for name in names],
     )
 
 
-def scale(dark: bool) -> list[list]:
-    """From nothing to all: a colour scale whose lightness rises or falls steadily, so that it reads in grey too."""
+def make_color_scale(dark: bool) -> list[list]:
+    """Return a color scale whose lightness changes steadily, so that it is readable in gray too."""
     low, middle, high = SCALES[dark]
     return [[0.0, low], [0.5, middle], [1.0, high]]
 
 
-def short(name: str, most: int = 34) -> str:
-    """A name that fits beside an axis, with nothing in it that Plotly would take for markup."""
+def shorten(name: str, most: int = 34) -> str:
+    """Shorten a name to fit next to an axis, and escape it for Plotly."""
     return html.escape(name if len(name) <= most else f"{name[: most - 12]}…{name[-11:]}", quote=False)

@@ -1,4 +1,4 @@
-"""Figures of each class: bars with their intervals, and what another threshold costs."""
+"""Draw the metrics of each class as bars with intervals, and the effect of another threshold."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import plotly.graph_objects as go
 
 from dashboard import charts
 
-PATTERNS = ("", "/")  # of the first and the second series, so that they differ without colour
+PATTERNS = ("", "/")  # of the first and the second series, so that they differ without color
 LINES = {False: "#1a1d21", True: "#f0f2f5"}  # of what is drawn over a bar
 GAP = 0.25  # between the bars of two classes, as a part of their distance
 AT = 1.03  # where numbers stand, right of every bar and interval
 
 
-def bars(series: Sequence[Mapping[str, Any]], x: str, dark: bool = False) -> go.Figure:
-    """A bar for each class, of one series or of two beside each other; a note stands where a figure is not defined.
+def draw_bars(series: Sequence[Mapping[str, Any]], x: str, dark: bool = False) -> go.Figure:
+    """Draw a bar for each class, of one or two series; a note replaces a metric that is not defined.
 
     Parameters
     ----------
@@ -27,15 +27,15 @@ def bars(series: Sequence[Mapping[str, Any]], x: str, dark: bool = False) -> go.
     x : the figure's name
     """
     names = [row["name"] for row in series[0]["rows"]]
-    figure = charts.new(x, height=100 + (26 if len(series) < 2 else 42) * len(names))
+    figure = charts.make_figure(x, height=100 + (26 if len(series) < 2 else 42) * len(names))
     for place, one in enumerate(series):
-        figure.add_trace(bar(one["name"], one["rows"], place))
+        figure.add_trace(_draw_bar(one["name"], one["rows"], place))
         aside = (place - 0.5) * (1 - GAP) / 2 if len(series) > 1 else 0  # where Plotly lays the bars of a group
-        figure.add_trace(numbers(one["rows"], aside, dark))
-        figure.add_trace(intervals(one["rows"], aside, dark))
+        figure.add_trace(_draw_numbers(one["rows"], aside, dark))
+        figure.add_trace(_draw_intervals(one["rows"], aside, dark))
     figure.update_yaxes(
         tickvals=list(range(len(names))),
-        ticktext=[charts.short(name, 24) for name in names],
+        ticktext=[charts.shorten(name, 24) for name in names],
         range=[len(names) - 0.5, -0.5],
         showgrid=False,
         zeroline=False,
@@ -46,27 +46,27 @@ def bars(series: Sequence[Mapping[str, Any]], x: str, dark: bool = False) -> go.
     return figure
 
 
-def bar(name: str, rows: Sequence[Mapping[str, Any]], place: int) -> go.Bar:
-    """One series of bars, pale so that their intervals are seen on them."""
-    colour = charts.COLOURS[place]
-    pattern = {"shape": PATTERNS[place], "fillmode": "replace", "fgcolor": colour, "bgcolor": pale(colour, 0.1)}
+def _draw_bar(name: str, rows: Sequence[Mapping[str, Any]], place: int) -> go.Bar:
+    """Draw one series of bars, pale so that their intervals stand out."""
+    color = charts.COLORS[place]
+    pattern = {"shape": PATTERNS[place], "fillmode": "replace", "fgcolor": color, "bgcolor": _fade_color(color, 0.1)}
     return go.Bar(
-        name=charts.short(name, 40),
+        name=charts.shorten(name, 40),
         x=[row["value"] or 0 for row in rows],
         y=list(range(len(rows))),
         orientation="h",
         marker={
-            "color": pale(colour, 0.45),
-            "line": {"color": colour, "width": 1.5},
+            "color": _fade_color(color, 0.45),
+            "line": {"color": color, "width": 1.5},
             "pattern": pattern | {"solidity": 0.2} if PATTERNS[place] else None,
         },
-        hovertext=[html.escape(told(row), quote=False) for row in rows],
+        hovertext=[html.escape(_format_hover(row), quote=False) for row in rows],
         hovertemplate="%{hovertext}<extra></extra>",
     )
 
 
-def numbers(rows: Sequence[Mapping[str, Any]], aside: float, dark: bool) -> go.Scatter:
-    """The numbers beside the bars, and in place of a bar why there is none."""
+def _draw_numbers(rows: Sequence[Mapping[str, Any]], aside: float, dark: bool) -> go.Scatter:
+    """Draw the numbers next to the bars, or the reason why there is no bar."""
     return go.Scatter(
         x=[0.01 if row["value"] is None else AT for row in rows],
         y=[place + aside for place in range(len(rows))],
@@ -80,8 +80,8 @@ def numbers(rows: Sequence[Mapping[str, Any]], aside: float, dark: bool) -> go.S
     )
 
 
-def intervals(rows: Sequence[Mapping[str, Any]], aside: float, dark: bool) -> go.Scatter:
-    """A line from end to end of each interval that there is."""
+def _draw_intervals(rows: Sequence[Mapping[str, Any]], aside: float, dark: bool) -> go.Scatter:
+    """Draw a line for each known interval."""
     known = [(place, row["low"], row["high"]) for place, row in enumerate(rows) if row["low"] is not None]
     return go.Scatter(
         x=[(low + high) / 2 for _, low, high in known],
@@ -94,21 +94,21 @@ def intervals(rows: Sequence[Mapping[str, Any]], aside: float, dark: bool) -> go
     )
 
 
-def pale(colour: str, part: float) -> str:
-    """A colour that lets what is below it through."""
-    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+def _fade_color(color: str, part: float) -> str:
+    """Return a translucent color."""
+    red, green, blue = (int(color[place : place + 2], 16) for place in (1, 3, 5))
     return f"rgba({red},{green},{blue},{part})"
 
 
-def told(row: Mapping[str, Any]) -> str:
-    """What a bar says under the pointer."""
+def _format_hover(row: Mapping[str, Any]) -> str:
+    """Return the hover text of a bar."""
     if row["value"] is None:
         return f"{row['name']}: {row['note']}"
     interval = f" ({row['low']:.3f} – {row['high']:.3f})" if row["low"] is not None else ""
     return f"{row['name']}: {row['value']:.3f}{interval}"
 
 
-def trade(
+def draw_tradeoff(
     thresholds: np.ndarray,
     curves: Mapping[str, Sequence[float | None]],
     marks: Sequence[tuple[str, float]],
@@ -116,7 +116,7 @@ def trade(
     y: str,
     dark: bool = False,
 ) -> go.Figure:
-    """What each threshold gives: a line for each figure, broken where it is not defined, and thresholds marked.
+    """Draw a line for each metric over the thresholds, with some thresholds marked.
 
     Parameters
     ----------
@@ -124,27 +124,27 @@ def trade(
     curves : a figure's name → its values, None where it is not defined
     marks : thresholds with the words that stand above them
     """
-    figure = charts.new(x, y, 380)
+    figure = charts.make_figure(x, y, 380)
     for place, (name, values) in enumerate(curves.items()):
         figure.add_scatter(
             x=thresholds,
             y=list(values),
             mode="lines",
             name=name,
-            line={"dash": charts.DASHES[place], "color": charts.COLOURS[place], "width": 2.5, "shape": "hv"},
+            line={"dash": charts.DASHES[place], "color": charts.COLORS[place], "width": 2.5, "shape": "hv"},
             hovertemplate=f"{name} %{{y:.2f}}, %{{x:.2f}}<extra></extra>",
         )
     for place, (words, at) in enumerate(marks):
-        mark(figure, at, words, place, LINES[dark])
+        _draw_mark(figure, at, words, place, LINES[dark])
     figure.update_xaxes(range=[0, 1], tickformat=".1f", fixedrange=True)
     figure.update_yaxes(range=[0, 1.03], tickformat=".1f", fixedrange=True)
     figure.update_layout(dragmode=False, margin_t=70, legend={"y": -0.25, "yanchor": "top"})
     return figure
 
 
-def mark(figure: go.Figure, at: float, words: str, place: int, colour: str) -> None:
-    """A line down at a threshold, its words above it: the second one's higher, so that two do not cover each other."""
-    figure.add_vline(x=at, line={"color": colour, "dash": charts.DASHES[place], "width": 2})
+def _draw_mark(figure: go.Figure, at: float, words: str, place: int, color: str) -> None:
+    """Draw a vertical line at a threshold with its words above, the second one's higher so that both are readable."""
+    figure.add_vline(x=at, line={"color": color, "dash": charts.DASHES[place], "width": 2})
     figure.add_annotation(
         x=at,
         y=1,

@@ -1,4 +1,4 @@
-"""Counts: how many examples a class has, how long sounds are, and where two runs are right and wrong."""
+"""Draw counts: examples per class, lengths of sounds, and agreement of two runs."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import plotly.graph_objects as go
 
 from dashboard import charts
 
-PATTERNS = ("", "/", "x", ".")  # so that stacked bars are told apart without their colours
+PATTERNS = ("", "/", "x", ".")  # so that stacked bars are told apart without their colors
 PALE = {"color": "rgba(128,128,128,0.18)"}
 APART = 0.16  # between the dots of two runs on one line, in lines
 
 
-def bars(names: Sequence[str], parts: Mapping[str, Sequence[int]], x: str, pale: str = "") -> go.Figure:
-    """Stacked bars, one below the other.
+def draw_stacked_bars(names: Sequence[str], parts: Mapping[str, Sequence[int]], x: str, pale: str = "") -> go.Figure:
+    """Draw stacked horizontal bars.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def bars(names: Sequence[str], parts: Mapping[str, Sequence[int]], x: str, pale:
     x : the axis's title
     pale : the part that is nothing, such as what nobody looked at
     """
-    figure = charts.new(x, height=110 + 24 * len(names))
+    figure = charts.make_figure(x, height=110 + 24 * len(names))
     for place, (part, counts) in enumerate(parts.items()):
         figure.add_bar(
             x=list(counts),
@@ -36,29 +36,31 @@ def bars(names: Sequence[str], parts: Mapping[str, Sequence[int]], x: str, pale:
             hovertemplate=f"%{{customdata}}, {part}: %{{x}}<extra></extra>",
         )
     figure.update_layout(barmode="stack", bargap=0.25, legend={"traceorder": "normal"})
-    lines(figure, names)
+    _name_lines(figure, names)
     return figure
 
 
-def lines(figure: go.Figure, names: Sequence[str]) -> None:
-    """Name the lines of a figure, from the top; by their places, since two names can be cut to the same."""
+def _name_lines(figure: go.Figure, names: Sequence[str]) -> None:
+    """Name the lines of a figure from the top, by place, because two shortened names can be equal."""
     figure.update_yaxes(
         tickvals=list(range(len(names))),
-        ticktext=[charts.short(name, 24) for name in names],
+        ticktext=[charts.shorten(name, 24) for name in names],
         range=[len(names) - 0.4, -0.6],
         showgrid=False,
     )
 
 
-def histogram(edges: Sequence[float] | np.ndarray, counts: Sequence[int] | np.ndarray, x: str, y: str) -> go.Figure:
-    """How many there are between each two edges.
+def draw_histogram(
+    edges: Sequence[float] | np.ndarray, counts: Sequence[int] | np.ndarray, x: str, y: str
+) -> go.Figure:
+    """Draw a histogram.
 
     Parameters
     ----------
     edges : [n + 1]
     counts : [n]
     """
-    figure, ends = charts.new(x, y, 280), np.asarray(edges, dtype=float)
+    figure, ends = charts.make_figure(x, y, 280), np.asarray(edges, dtype=float)
     figure.add_bar(
         x=(ends[:-1] + ends[1:]) / 2,
         y=list(counts),
@@ -70,8 +72,8 @@ def histogram(edges: Sequence[float] | np.ndarray, counts: Sequence[int] | np.nd
     return figure
 
 
-def binned(values: Sequence[float] | np.ndarray, most: int = 30) -> tuple[np.ndarray, np.ndarray]:
-    """Counts of values in at most `most` bins of equal width; all in one bin where they are all alike.
+def bin_values(values: Sequence[float] | np.ndarray, most: int = 30) -> tuple[np.ndarray, np.ndarray]:
+    """Count values in at most `most` bins of equal width; in one bin where all values are equal.
 
     Returns
     -------
@@ -85,14 +87,14 @@ def binned(values: Sequence[float] | np.ndarray, most: int = 30) -> tuple[np.nda
     return edges, counts
 
 
-def agreement(right_a: np.ndarray, right_b: np.ndarray) -> np.ndarray:
-    """How often both are right, only the first, only the second, neither: [[both, only A], [only B, neither]].
+def count_agreement(right_a: np.ndarray, right_b: np.ndarray) -> np.ndarray:
+    """Count how often both are correct, only one, or neither: [[both, only A], [only B, neither]].
 
     Parameters
     ----------
     right_a, right_b : np.ndarray [shape=(n,)], bool
 
-    >>> agreement(np.array([True, True, False]), np.array([True, False, False]))
+    >>> count_agreement(np.array([True, True, False]), np.array([True, False, False]))
     array([[1, 1],
            [0, 1]])
     """
@@ -100,8 +102,8 @@ def agreement(right_a: np.ndarray, right_b: np.ndarray) -> np.ndarray:
     return np.array([[(a & b).sum(), (a & ~b).sum()], [(~a & b).sum(), (~a & ~b).sum()]])
 
 
-def two_by_two(counts: np.ndarray, rows: Sequence[str], columns: Sequence[str], dark: bool = False) -> go.Figure:
-    """Four counts, printed in four fields that are the darker (on a dark page, the lighter) the more there are.
+def draw_two_by_two(counts: np.ndarray, rows: Sequence[str], columns: Sequence[str], dark: bool = False) -> go.Figure:
+    """Draw four counts in four cells, colored by count.
 
     Parameters
     ----------
@@ -110,7 +112,7 @@ def two_by_two(counts: np.ndarray, rows: Sequence[str], columns: Sequence[str], 
     """
     counts = np.asarray(counts)
     n = max(1, int(counts.sum()))
-    figure = charts.new(height=300)
+    figure = charts.make_figure(height=300)
     figure.add_heatmap(
         z=counts.tolist(),
         x=[0, 1],
@@ -118,7 +120,7 @@ def two_by_two(counts: np.ndarray, rows: Sequence[str], columns: Sequence[str], 
         text=[[f"<b>{count}</b><br>{count / n:.0%}" for count in row] for row in counts],
         texttemplate="%{text}",
         textfont={"size": 17},
-        colorscale=charts.scale(dark),
+        colorscale=charts.make_color_scale(dark),
         zmin=0,
         zmax=n,
         showscale=False,
@@ -126,14 +128,16 @@ def two_by_two(counts: np.ndarray, rows: Sequence[str], columns: Sequence[str], 
         ygap=3,
         hovertemplate="%{text}<extra></extra>",
     )
-    figure.update_xaxes(tickvals=[0, 1], ticktext=[wrapped(name) for name in columns], side="top", showgrid=False)
-    figure.update_yaxes(tickvals=[0, 1], ticktext=[wrapped(name) for name in rows], range=[1.5, -0.5], showgrid=False)
+    figure.update_xaxes(tickvals=[0, 1], ticktext=[_wrap_words(name) for name in columns], side="top", showgrid=False)
+    figure.update_yaxes(
+        tickvals=[0, 1], ticktext=[_wrap_words(name) for name in rows], range=[1.5, -0.5], showgrid=False
+    )
     figure.update_layout(margin={"t": 64})
     return figure
 
 
-def wrapped(name: str, most: int = 18) -> str:
-    """Words in lines of about `most` characters; a long word is cut at its dashes."""
+def _wrap_words(name: str, most: int = 18) -> str:
+    """Wrap words into lines of about `most` characters; a long word is cut at its dashes."""
     rows = [""]
     for word in name.replace("-", "-\0").replace("_", "_\0").replace(" ", " \0").split("\0"):
         if len(rows[-1]) + len(word) > most and rows[-1]:
@@ -142,13 +146,13 @@ def wrapped(name: str, most: int = 18) -> str:
     return "<br>".join(row.strip() for row in rows)
 
 
-def side_by_side(
+def draw_side_by_side(
     names: Sequence[str],
     values: Mapping[str, Sequence[float | None]],
     intervals: Mapping[str, Sequence[Sequence[float] | None]],
     x: str,
 ) -> go.Figure:
-    """One figure of each class for several runs: a line a class, a dot a run, its symbol telling which.
+    """Draw one metric of each class for several runs: a line per class, a symbol per run.
 
     Parameters
     ----------
@@ -157,7 +161,7 @@ def side_by_side(
     intervals : run → the interval around each, None where there is none
     x : the figure's name
     """
-    figure = charts.new(x, height=130 + (16 + 10 * len(values)) * len(names))
+    figure = charts.make_figure(x, height=130 + (16 + 10 * len(values)) * len(names))
     for place, (run, row) in enumerate(values.items()):
         shift = APART * (place - (len(values) - 1) / 2)
         kept = [(k, value, intervals[run][k]) for k, value in enumerate(row) if value is not None]
@@ -166,7 +170,7 @@ def side_by_side(
             y=[k + shift for k, _, _ in kept],
             customdata=[names[k] for k, _, _ in kept],
             mode="markers",
-            name=charts.short(run),
+            name=charts.shorten(run),
             error_x={
                 "type": "data",
                 "symmetric": False,
@@ -178,7 +182,7 @@ def side_by_side(
             marker={"size": 9, "symbol": charts.SYMBOLS[place % len(charts.SYMBOLS)]},
             hovertemplate="%{customdata}: %{x:.3f}<extra>%{fullData.name}</extra>",
         )
-    lines(figure, names)
+    _name_lines(figure, names)
     figure.update_xaxes(range=[-0.02, 1.02], tickformat=".1f")
     figure.update_yaxes(showgrid=True)
     return figure

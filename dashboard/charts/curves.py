@@ -1,4 +1,4 @@
-"""How a training went: what a history says, and its curves over the epochs."""
+"""Analyze a training history, and draw its curves over the epochs."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 BESIDE = ("epoch", "learning_rate", "seconds")  # columns of a history that are no metric
 SLACK = 0.05  # of a chart's whole height: what is less than that is no change
-FEW = 3  # epochs, below which nothing can be told
+FEW = 3  # epochs, below which nothing can be concluded
 POINTS = 25  # symbols on a line, however many epochs it has
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One metric of one run over its epochs, counted through all stages from 1.
+    """Hold one metric of one run over its epochs, counted through all stages from 1.
 
     Attributes
     ----------
@@ -40,82 +40,82 @@ class Curve:
 
     @property
     def epochs(self) -> np.ndarray:
-        """1, 2, 3, ..."""
+        """The epochs 1, 2, 3, ..."""
         return np.arange(1, len(self.train) + 1)
 
     @property
     def shown(self) -> np.ndarray:
-        """What the best epoch is marked on: validation, or training where there is none."""
+        """The values that the best epoch is marked on: validation, or training where there is none."""
         return self.train if self.val is None else self.val
 
 
-def metrics_of(rows: Sequence[Epoch]) -> list[str]:
-    """The metrics of a history, the loss first."""
+def list_metrics(rows: Sequence[Epoch]) -> list[str]:
+    """List the metrics of a history, the loss first."""
     names = [name.removeprefix("val_") for name in (rows[0].values if rows else ()) if name not in BESIDE]
     return sorted(dict.fromkeys(names), key=lambda name: name != "loss")
 
 
-def curve(name: str, rows: Sequence[Epoch], metric: str, best: int | None) -> Curve:
-    """One metric of a history."""
-    val = column(rows, f"val_{metric}")
-    return Curve(name, column(rows, metric), None if np.isnan(val).all() else val, best, stages(rows))
+def make_curve(name: str, rows: Sequence[Epoch], metric: str, best: int | None) -> Curve:
+    """Return one metric of a history as a curve."""
+    val = _read_column(rows, f"val_{metric}")
+    return Curve(name, _read_column(rows, metric), None if np.isnan(val).all() else val, best, find_stages(rows))
 
 
-def column(rows: Sequence[Epoch], name: str) -> np.ndarray:
-    """A column of a history, [shape=(n_epochs,)], NaN where it is missing or infinite."""
+def _read_column(rows: Sequence[Epoch], name: str) -> np.ndarray:
+    """Return a column of a history, [shape=(n_epochs,)], NaN where it is missing or infinite."""
     values = np.array([row.values.get(name, np.nan) for row in rows], dtype=np.float64)
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def stages(rows: Sequence[Epoch]) -> list[tuple[int, str]]:
-    """Where each stage of a history begins, and its name.
+def find_stages(rows: Sequence[Epoch]) -> list[tuple[int, str]]:
+    """Return the first place and the name of each stage of a history.
 
     >>> from musicml.experiment import Epoch
-    >>> stages([Epoch("head", {}), Epoch("head", {}), Epoch("all", {})])
+    >>> find_stages([Epoch("head", {}), Epoch("head", {}), Epoch("all", {})])
     [(0, 'head'), (2, 'all')]
     """
     names = [row.stage for row in rows]
     return [(place, name) for place, name in enumerate(names) if place == 0 or name != names[place - 1]]
 
 
-def best_place(rows: Sequence[Epoch], monitor: str, told: int | None = None) -> int | None:
-    """The place of the best epoch.
+def find_best_epoch(rows: Sequence[Epoch], monitor: str, best_epoch: int | None = None) -> int | None:
+    """Return the place of the best epoch.
 
     Parameters
     ----------
     rows : of a history
     monitor : the column that decides; the training loss stands in for it where there is no validation
-    told : the best epoch as the run tells it, counted within its stage; None while the run is training
+    best_epoch : the best epoch as the run has it, counted within its stage; None while the run is training
     """
-    values = column(rows, monitor)
+    values = _read_column(rows, monitor)
     if np.isnan(values).all():
-        values, monitor = column(rows, "loss"), "loss"
+        values, monitor = _read_column(rows, "loss"), "loss"
     values = values * (-1 if monitor.endswith("accuracy") else 1)
-    among = [place for place, row in enumerate(rows) if told is None or row.epoch == told]
+    among = [place for place, row in enumerate(rows) if best_epoch is None or row.epoch == best_epoch]
     among = [place for place in among if not np.isnan(values[place])]
     return min(among, key=lambda place: values[place], default=None)
 
 
-def lower_is_better(metric: str) -> bool:
-    """Whether a falling curve of this metric is a good one."""
+def is_lower_better(metric: str) -> bool:
+    """Return whether a lower value of this metric is better."""
     return metric.endswith("loss")
 
 
-def own_best(of: Curve, metric: str) -> int | None:
-    """The place of the best value in this chart, which another metric than the monitored one has elsewhere."""
-    values = of.shown * (1 if lower_is_better(metric) else -1)
+def find_own_best(of: Curve, metric: str) -> int | None:
+    """Return the place of the best value of this metric, which need not be the monitored one."""
+    values = of.shown * (1 if is_lower_better(metric) else -1)
     return None if np.isnan(values).all() else int(np.nanargmin(values))
 
 
-def gaps(of: Curve, metric: str) -> np.ndarray:
-    """How much better training looks than validation in each epoch, [shape=(n_epochs,)]; NaN without validation."""
+def compute_gaps(of: Curve, metric: str) -> np.ndarray:
+    """Compute how far training is ahead of validation in each epoch, [shape=(n_epochs,)]; NaN without validation."""
     if of.val is None:
         return np.full(len(of.train), np.nan)
-    return (of.val - of.train) * (1 if lower_is_better(metric) else -1)
+    return (of.val - of.train) * (1 if is_lower_better(metric) else -1)
 
 
-def verdict(of: Curve, metric: str) -> str:
-    """What the two curves say together.
+def judge_curves(of: Curve, metric: str) -> str:
+    """Classify the training and validation curves.
 
     Returns
     -------
@@ -127,9 +127,9 @@ def verdict(of: Curve, metric: str) -> str:
     both = np.isfinite(of.train) & np.isfinite(of.val)
     if both.sum() < FEW:
         return "early"
-    val, gap = of.val[both], gaps(of, metric)[both]
+    val, gap = of.val[both], compute_gaps(of, metric)[both]
     values = np.concatenate([of.train[both], val])
-    slack, best = SLACK * np.ptp(values), int((val * (1 if lower_is_better(metric) else -1)).argmin())
+    slack, best = SLACK * np.ptp(values), int((val * (1 if is_lower_better(metric) else -1)).argmin())
     if abs(val[-1] - val[best]) > slack and gap[-1] - gap[best] > slack:
         return "overfitting"
     if gap[-1] - gap[len(gap) // 3] > 2 * slack:
@@ -137,81 +137,84 @@ def verdict(of: Curve, metric: str) -> str:
     return "improving" if best == len(val) - 1 else "steady"
 
 
-def changes(rates: np.ndarray) -> list[int]:
-    """The epochs that begin with another learning rate than the one before."""
+def find_rate_changes(rates: np.ndarray) -> list[int]:
+    """Return the epochs at which the learning rate changes."""
     return [place + 1 for place in range(1, len(rates)) if rates[place] != rates[place - 1]]
 
 
 # Figures
 
 
-def pairs(curves: Sequence[Curve], x: str, y: str, say: Mapping[str, str]) -> go.Figure:
-    """Training (dashed) and validation (solid) of several runs over each other, each run in its colour and symbol.
+def draw_pairs(curves: Sequence[Curve], x: str, y: str, say: Mapping[str, str]) -> go.Figure:
+    """Draw training (dashed) and validation (solid) of several runs, each in its own color and symbol.
 
     Parameters
     ----------
     x, y : the axes' titles
     say : what stands in the legend: `train`, `val`, `best`; and the names of the stages
     """
-    figure = charts.new(x, y, 340 + 26 * len(curves))  # the legend grows with the runs
+    figure = charts.make_figure(x, y, 340 + 26 * len(curves))  # the legend grows with the runs
     for place, one in enumerate(curves):
-        line(figure, one, one.train, place, "dash", say["train"], one.val is None)
+        _draw_line(figure, one, one.train, place, "dash", say["train"], one.val is None)
         if one.val is not None:
-            line(figure, one, one.val, place, "solid", say["val"], True)
-        ring(figure, one, place, say["best"])
+            _draw_line(figure, one, one.val, place, "solid", say["val"], True)
+        _draw_ring(figure, one, place, say["best"])
     for dash, key in (("dash", "train"), ("solid", "val")):
-        explained(figure, say[key], {"mode": "lines", "line": {"color": "#888888", "dash": dash}})
-    explained(
+        _add_legend_line(figure, say[key], {"mode": "lines", "line": {"color": "#888888", "dash": dash}})
+    _add_legend_line(
         figure, say["best"], {"mode": "markers", "marker": {"size": 15, "symbol": "circle-open", "color": "#888888"}}
     )
-    boundaries(figure, curves, say)
-    return steady(figure)
+    _draw_boundaries(figure, curves, say)
+    return _set_epoch_axis(figure)
 
 
-def rates(curves: Sequence[Curve], x: str, y: str, say: Mapping[str, str]) -> go.Figure:
-    """The learning rate of several runs over each other, on a logarithmic axis; it stands in `train` of each."""
-    figure = charts.new(x, y, 230 + 26 * len(curves))
+def draw_rates(curves: Sequence[Curve], x: str, y: str, say: Mapping[str, str]) -> go.Figure:
+    """Draw the learning rate of several runs, stored in `train` of each, on a logarithmic axis."""
+    figure = charts.make_figure(x, y, 230 + 26 * len(curves))
     for place, one in enumerate(curves):
-        line(figure, one, one.train, place, "solid", "", True)
+        _draw_line(figure, one, one.train, place, "solid", "", True)
         figure.data[-1].update(line_shape="hv")
     figure.update_yaxes(type="log", exponentformat="power", dtick=1)
-    boundaries(figure, curves, say)
-    return steady(figure)
+    _draw_boundaries(figure, curves, say)
+    return _set_epoch_axis(figure)
 
 
-def line(figure: go.Figure, one: Curve, values: np.ndarray, place: int, dash: str, what: str, in_legend: bool) -> None:
-    """One curve with its symbols."""
-    colour, symbol = look(place)
+def _draw_line(
+    figure: go.Figure, one: Curve, values: np.ndarray, place: int, dash: str, what: str, in_legend: bool
+) -> None:
+    """Draw one curve with its symbols."""
+    color, symbol = _choose_style(place)
+    x_title = figure.layout.xaxis.title.text
     figure.add_scatter(
         x=one.epochs,
         y=values,
         mode="lines+markers",
-        name=named(one),
+        name=_escape_name(one),
         legendgroup=one.name,
         showlegend=in_legend,
-        line={"color": colour, "dash": dash, "width": 2},
+        line={"color": color, "dash": dash, "width": 2},
         marker={
-            "color": colour,
+            "color": color,
             "symbol": symbol if dash == "solid" else f"{symbol}-open",
             "size": 7,
             "maxdisplayed": POINTS,
         },
-        hovertemplate=f"{named(one)}<br>{what} %{{y:.4g}}, {figure.layout.xaxis.title.text} %{{x}}<extra></extra>",
+        hovertemplate=f"{_escape_name(one)}<br>{what} %{{y:.4g}}, {x_title} %{{x}}<extra></extra>",
     )
 
 
-def named(one: Curve) -> str:
-    """A run's name as Plotly shows it as it is; it would read tags in it."""
-    return charts.short(one.name)
+def _escape_name(one: Curve) -> str:
+    """Escape a run's name for Plotly, which would read tags in it."""
+    return charts.shorten(one.name)
 
 
-def look(place: int) -> tuple[str, str]:
-    """The colour and the symbol of a run, by its place among those chosen."""
-    return charts.COLOURS[place % len(charts.COLOURS)], charts.SYMBOLS[place % len(charts.SYMBOLS)]
+def _choose_style(place: int) -> tuple[str, str]:
+    """Return the color and the symbol of the run at a place."""
+    return charts.COLORS[place % len(charts.COLORS)], charts.SYMBOLS[place % len(charts.SYMBOLS)]
 
 
-def ring(figure: go.Figure, one: Curve, place: int, best: str) -> None:
-    """A ring around the best epoch."""
+def _draw_ring(figure: go.Figure, one: Curve, place: int, best: str) -> None:
+    """Draw a ring around the best epoch."""
     if one.best is None or np.isnan(one.shown[one.best]):
         return
     figure.add_scatter(
@@ -220,18 +223,18 @@ def ring(figure: go.Figure, one: Curve, place: int, best: str) -> None:
         mode="markers",
         legendgroup=one.name,
         showlegend=False,
-        marker={"symbol": "circle-open", "size": 17, "color": look(place)[0], "line": {"width": 3}},
-        hovertemplate=f"{named(one)}<br>{best}: %{{x}}, %{{y:.4g}}<extra></extra>",
+        marker={"symbol": "circle-open", "size": 17, "color": _choose_style(place)[0], "line": {"width": 3}},
+        hovertemplate=f"{_escape_name(one)}<br>{best}: %{{x}}, %{{y:.4g}}<extra></extra>",
     )
 
 
-def explained(figure: go.Figure, name: str, looks: Mapping[str, Any]) -> None:
-    """A line of the legend that stands for no run."""
-    figure.add_scatter(x=[None], y=[None], name=name, hoverinfo="skip", **looks)
+def _add_legend_line(figure: go.Figure, name: str, style: Mapping[str, Any]) -> None:
+    """Add a line to the legend that stands for no run."""
+    figure.add_scatter(x=[None], y=[None], name=name, hoverinfo="skip", **style)
 
 
-def boundaries(figure: go.Figure, curves: Sequence[Curve], say: Mapping[str, str]) -> None:
-    """A dotted line where a run's next stage begins, with the stage's name."""
+def _draw_boundaries(figure: go.Figure, curves: Sequence[Curve], say: Mapping[str, str]) -> None:
+    """Draw a dotted line where a run's next stage begins, with the stage's name."""
     found = {(place, name) for one in curves for place, name in one.stages[1:]}
     for place, name in sorted(found):
         figure.add_vline(
@@ -240,8 +243,8 @@ def boundaries(figure: go.Figure, curves: Sequence[Curve], say: Mapping[str, str
         )  # fmt: skip
 
 
-def steady(figure: go.Figure) -> go.Figure:
-    """The figure with whole epochs on its axis; what a reader zoomed into stays while a training goes on."""
+def _set_epoch_axis(figure: go.Figure) -> go.Figure:
+    """Show whole epochs on the axis, and keep the user's zoom during training."""
     figure.update_xaxes(rangemode="tozero", tickformat="d", tick0=0)
     n = max((len(trace.x) for trace in figure.data), default=0)
     if n <= 12:

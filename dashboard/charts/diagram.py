@@ -1,4 +1,4 @@
-"""A model as boxes: layers → blocks → Graphviz's DOT.
+"""Draw a model as boxes: layers → blocks → Graphviz's DOT.
 
 A long backbone is folded twice: layers of one block become one box, and blocks that are built alike and follow each
 other become one box again. So ResNet50's 180 layers are about fifteen boxes.
@@ -34,13 +34,13 @@ DARK = {
     "fixed": "#22262c",
     "output": "#6b3d0c",
 }
-WIDE = 38  # letters in a line of a box
+MAX_LINE_LENGTH = 38  # letters in a line of a box
 THIN = "\u00a0"  # between thousands: a comma or a point would be read as the decimal mark by one half of the readers
 
 
 @dataclass(frozen=True)
 class Box:
-    """Layers that are drawn as one.
+    """Hold layers that are drawn as one box.
 
     Attributes
     ----------
@@ -57,17 +57,17 @@ class Box:
 
     @property
     def kinds(self) -> list[str]:
-        """What its layers are, each kind once."""
+        """The kinds of its layers, each once."""
         return list(dict.fromkeys(str(layer.get("kind", "")) for layer in self.layers))
 
     @property
     def parameters(self) -> int:
-        """How many numbers its layers hold."""
+        """How many parameters its layers have."""
         return sum(int(layer.get("parameters") or 0) for layer in self.layers)
 
     @property
     def learned(self) -> int:
-        """How many of them could change in training."""
+        """How many of them are trainable."""
         return (
             0
             if self.frozen
@@ -76,34 +76,34 @@ class Box:
 
     @property
     def shape(self) -> str:
-        """The shape of what it gives."""
-        return shape_text(self.layers[-1].get("output_shape"))
+        """The shape of its output."""
+        return format_shape(self.layers[-1].get("output_shape"))
 
 
-def shape_text(shape: Any) -> str:
-    """A shape as one writes it.
+def format_shape(shape: Any) -> str:
+    """Format a shape.
 
-    >>> shape_text([126, 13]), shape_text([None, 3])
+    >>> format_shape([126, 13]), format_shape([None, 3])
     ('126 × 13', '? × 3')
     """
     sizes = shape if isinstance(shape, list) else []
     return " × ".join("?" if size is None else str(size) for size in sizes)
 
 
-def counted(number: int) -> str:
-    """A large number with its thousands set apart."""
+def format_count(number: int) -> str:
+    """Format a large number with separated thousands."""
     return f"{number:,}".replace(",", THIN)
 
 
-def are_layers(found: Any) -> bool:
-    """Whether layers.json holds what it should."""
+def is_layer_list(found: Any) -> bool:
+    """Return whether this is valid content of layers.json."""
     return (
-        isinstance(found, list) and bool(found) and all(isinstance(layer, dict) and is_layer(layer) for layer in found)
+        isinstance(found, list) and bool(found) and all(isinstance(layer, dict) and _is_layer(layer) for layer in found)
     )
 
 
-def is_layer(layer: Mapping[str, Any]) -> bool:
-    """Whether what is needed of a layer is there, and is what it should be."""
+def _is_layer(layer: Mapping[str, Any]) -> bool:
+    """Return whether a layer has the needed keys with valid values."""
     numbers = [
         layer.get("parameters", 0),
         layer.get("trainable", 0),
@@ -118,14 +118,14 @@ def is_layer(layer: Mapping[str, Any]) -> bool:
 
 
 def is_forest(layers: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether these are forests, one a class, and no layers."""
+    """Return whether these are forests, one per class, and no layers."""
     return all("trees" in layer for layer in layers)
 
 
-def block_of(name: str) -> str:
-    """The block that a layer belongs to, by its name; the layer's own where it is none's.
+def _find_block(name: str) -> str:
+    """Return the name of a layer's block, or the layer's own name.
 
-    >>> block_of("conv2_block1_3_bn"), block_of("conv_dw_7_relu"), block_of("pool1_pad"), block_of("gru1")
+    >>> _find_block("conv2_block1_3_bn"), _find_block("conv_dw_7_relu"), _find_block("pool1_pad"), _find_block("gru1")
     ('conv2_block1', 'block 7', 'stem', 'gru1')
     """
     for pattern in BLOCKS:
@@ -135,8 +135,8 @@ def block_of(name: str) -> str:
     return name
 
 
-def fold(layers: Sequence[Mapping[str, Any]], frozen: bool = False) -> list[Box]:
-    """Layers as boxes.
+def fold_layers(layers: Sequence[Mapping[str, Any]], frozen: bool = False) -> list[Box]:
+    """Fold layers into boxes.
 
     Parameters
     ----------
@@ -146,21 +146,21 @@ def fold(layers: Sequence[Mapping[str, Any]], frozen: bool = False) -> list[Box]
     names = [layer["name"] for layer in layers]
     ends = names.index("standardised_pooled") + 1 if frozen and "standardised_pooled" in names else 0
     found = []
-    for name, group in itertools.groupby(enumerate(layers), key=lambda item: block_of(item[1]["name"])):
+    for name, group in itertools.groupby(enumerate(layers), key=lambda item: _find_block(item[1]["name"])):
         places, members = zip(*group, strict=True)
         found.append(Box(name, members, 1, places[-1] < ends))
-    return [joined(list(group)) for _, group in itertools.groupby(found, key=build_of)]
+    return [_join_boxes(list(group)) for _, group in itertools.groupby(found, key=_get_build)]
 
 
-def build_of(box: Box) -> tuple:
-    """What makes blocks alike; a single layer is like no other."""
+def _get_build(box: Box) -> tuple:
+    """Return a key that is equal for blocks of equal structure."""
     if len(box.layers) < 2:
         return (box.name,)
     return tuple((layer.get("kind"), str(layer.get("output_shape")), layer.get("parameters")) for layer in box.layers)
 
 
-def joined(boxes: list[Box]) -> Box:
-    """Blocks that are alike as one box."""
+def _join_boxes(boxes: list[Box]) -> Box:
+    """Join consecutive blocks of equal structure into one box."""
     if len(boxes) == 1:
         return boxes[0]
     first, last = boxes[0], boxes[-1]
@@ -169,8 +169,8 @@ def joined(boxes: list[Box]) -> Box:
     return Box(name, tuple(layer for box in boxes for layer in box.layers), len(boxes), first.frozen)
 
 
-def edges(boxes: Sequence[Box]) -> list[tuple[int, int]]:
-    """Which box reads which, by their places; where nothing is told, each reads the one before."""
+def find_edges(boxes: Sequence[Box]) -> list[tuple[int, int]]:
+    """Return which box reads which, by place; without information, each reads the one before."""
     home = {layer["name"]: place for place, box in enumerate(boxes) for layer in box.layers}
     found = []
     for place, box in enumerate(boxes):
@@ -179,37 +179,37 @@ def edges(boxes: Sequence[Box]) -> list[tuple[int, int]]:
     return found or list(itertools.pairwise(range(len(boxes))))
 
 
-def dot(boxes: Sequence[Box], say: Mapping[str, str], dark: bool) -> str:
-    """The boxes as a drawing from top to bottom.
+def draw_layers(boxes: Sequence[Box], say: Mapping[str, str], dark: bool) -> str:
+    """Draw the boxes from top to bottom.
 
     Parameters
     ----------
     say : templates: `layers` ({n}), `alike` ({n}), `parameters` ({n}), `frozen`
     dark : whether the page is dark
     """
-    look = DARK if dark else LIGHT
-    lines = [head(look)]
+    colors = DARK if dark else LIGHT
+    lines = [_format_head(colors)]
     for place, box in enumerate(boxes):
-        role = role_of(place, boxes)
+        role = _get_role(place, boxes)
         style = "filled,rounded,dashed" if box.frozen and box.parameters else "filled,rounded"
-        words = quoted(label(box, say))
-        lines.append(f'n{place} [fillcolor="{look[role]}" style="{style}" label="{words}"]')
-    lines += [f"n{before} -> n{after}" for before, after in edges(boxes)]
+        words = _quote(_format_label(box, say))
+        lines.append(f'n{place} [fillcolor="{colors[role]}" style="{style}" label="{words}"]')
+    lines += [f"n{before} -> n{after}" for before, after in find_edges(boxes)]
     return "\n".join([*lines, "}"])
 
 
-def head(look: Mapping[str, str]) -> str:
-    """What holds for the whole drawing."""
+def _format_head(colors: Mapping[str, str]) -> str:
+    """Return the settings of the whole drawing."""
     return (
         'digraph { bgcolor="transparent" rankdir=TB ranksep=0.22 nodesep=0.3\n'
-        f'node [shape=box fontname="sans-serif" fontsize=14 fontcolor="{look["text"]}" color="{look["line"]}" '
+        f'node [shape=box fontname="sans-serif" fontsize=14 fontcolor="{colors["text"]}" color="{colors["line"]}" '
         'margin="0.12,0.05" width=3.2]\n'
-        f'edge [color="{look["line"]}" arrowsize=0.7]'
+        f'edge [color="{colors["line"]}" arrowsize=0.7]'
     )
 
 
-def role_of(place: int, boxes: Sequence[Box]) -> str:
-    """What a box is: `input`, `output`, `learned` (it holds parameters) or `fixed`."""
+def _get_role(place: int, boxes: Sequence[Box]) -> str:
+    """Return a box's role: `input`, `output`, `learned` (it holds parameters) or `fixed`."""
     if "InputLayer" in boxes[place].kinds:
         return "input"
     if place == len(boxes) - 1:
@@ -217,21 +217,21 @@ def role_of(place: int, boxes: Sequence[Box]) -> str:
     return "learned" if boxes[place].parameters and not boxes[place].frozen else "fixed"
 
 
-def label(box: Box, say: Mapping[str, str]) -> str:
-    """What stands in a box: its name, its layers, the shape of what it gives, its notes and parameters."""
+def _format_label(box: Box, say: Mapping[str, str]) -> str:
+    """Return a box's text: its name, layers, output shape, notes and parameters."""
     notes = [box.shape]
     notes += [say["layers"].format(n=len(box.layers))] if len(box.layers) > 1 else []
     notes += [say["alike"].format(n=box.alike)] if box.alike > 1 else []
-    notes += [say["parameters"].format(n=counted(box.parameters))] if box.parameters else []
+    notes += [say["parameters"].format(n=format_count(box.parameters))] if box.parameters else []
     notes += [say["frozen"]] if box.frozen and box.parameters else []
-    first = [f"{box.name}: {box.kinds[0]}"] if len(box.layers) == 1 else [box.name, *wrapped(box.kinds, " + ")]
-    return "\n".join([*first, *wrapped(notes, " · ")])
+    first = [f"{box.name}: {box.kinds[0]}"] if len(box.layers) == 1 else [box.name, *_wrap_parts(box.kinds, " + ")]
+    return "\n".join([*first, *_wrap_parts(notes, " · ")])
 
 
-def wrapped(parts: Sequence[str], between: str, most: int = WIDE) -> list[str]:
-    """Parts in lines that a telephone can show.
+def _wrap_parts(parts: Sequence[str], between: str, most: int = MAX_LINE_LENGTH) -> list[str]:
+    """Wrap parts into lines that fit on a phone.
 
-    >>> wrapped(["Conv2D", "BatchNormalization", "Activation"], " + ", 30)
+    >>> _wrap_parts(["Conv2D", "BatchNormalization", "Activation"], " + ", 30)
     ['Conv2D + BatchNormalization', 'Activation']
     """
     lines: list[str] = []
@@ -243,39 +243,39 @@ def wrapped(parts: Sequence[str], between: str, most: int = WIDE) -> list[str]:
     return lines
 
 
-def forest_dot(n_features: int, n_forests: int, n_trees: int, say: Mapping[str, str], dark: bool) -> str:
-    """Forests as a drawing: the features go into every class's own trees, whose votes are its score.
+def draw_forest(n_features: int, n_forests: int, n_trees: int, say: Mapping[str, str], dark: bool) -> str:
+    """Draw forests: the features go into each class's trees, whose votes are its score.
 
     Parameters
     ----------
     say : templates: `features` ({n}), `forest` ({k}, {n}), `more` ({n}), `votes` ({n})
     """
-    look = DARK if dark else LIGHT
+    colors = DARK if dark else LIGHT
     shown = list(range(1, n_forests + 1)) if n_forests <= 3 else [1, n_forests]
     lines = [
-        head(look).replace("width=3.2", "width=1.4"),
-        filled("features", look["input"], say["features"].format(n=n_features)),
-        filled("votes", look["output"], say["votes"].format(n=n_forests)),
+        _format_head(colors).replace("width=3.2", "width=1.4"),
+        _format_box("features", colors["input"], say["features"].format(n=n_features)),
+        _format_box("votes", colors["output"], say["votes"].format(n=n_forests)),
     ]
     for k in shown:
-        lines.append(filled(f"f{k}", look["learned"], say["forest"].format(k=k, n=n_trees)))
+        lines.append(_format_box(f"f{k}", colors["learned"], say["forest"].format(k=k, n=n_trees)))
         lines.append(f"features -> f{k}\nf{k} -> votes")
     if len(shown) < n_forests:
-        more = quoted(say["more"].format(n=n_forests - len(shown)))
+        more = _quote(say["more"].format(n=n_forests - len(shown)))
         lines.append(f'more [shape=plaintext width=0.5 label="{more}"]')
         lines.append(f"{{rank=same f1 -> more -> f{n_forests} [style=invis]}}")
     return "\n".join([*lines, "}"])
 
 
-def filled(name: str, colour: str, words: str) -> str:
-    """A box of a drawing."""
-    return f'{name} [style="filled,rounded" fillcolor="{colour}" label="{quoted(words)}"]'
+def _format_box(name: str, color: str, words: str) -> str:
+    """Return one box in DOT."""
+    return f'{name} [style="filled,rounded" fillcolor="{color}" label="{_quote(words)}"]'
 
 
-def quoted(text: str) -> str:
-    """Text inside quotation marks in DOT; lines stay lines.
+def _quote(text: str) -> str:
+    """Escape text for quotation marks in DOT, and keep its lines.
 
-    >>> print(quoted('a "b"'))
+    >>> print(_quote('a "b"'))
     a \\"b\\"
     """
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

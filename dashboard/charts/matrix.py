@@ -1,4 +1,4 @@
-"""What is taken for what: counts of a confusion matrix, and its picture, whose squares can be clicked."""
+"""Count a confusion matrix, and draw it with cells that can be clicked."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import plotly.graph_objects as go
 
 from dashboard import charts
 
-INKS = ("#000000", "#ffffff")  # one of the two is readable on any colour
+INKS = ("#000000", "#ffffff")  # one of the two is readable on any color
 FRAMES = {False: "#1a1d21", True: "#f0f2f5"}
 SIZES = ((4, 72, 22), (15, 44, 16), (1000, 27, 13))  # up to so many rows: pixels from one to the next, of a number
 
 
-def count(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """How many examples there are for each pair of row and column, [shape=shape], int.
+def count_cells(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Count the examples of each pair of row and column, [shape=shape], int.
 
     Parameters
     ----------
@@ -29,38 +29,38 @@ def count(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> np.n
     return np.bincount(pairs, minlength=shape[0] * shape[1]).reshape(shape)
 
 
-def shares(counts: np.ndarray) -> np.ndarray:
-    """Each count as a share of its row; 0 in a row without examples."""
+def compute_shares(counts: np.ndarray) -> np.ndarray:
+    """Return each count as a share of its row; 0 in an empty row."""
     return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
 
-def most_confused(counts: np.ndarray) -> list[int]:
-    """The classes of a square matrix, first those with most wrong answers about them or with their name."""
+def sort_by_confusion(counts: np.ndarray) -> list[int]:
+    """Sort the classes of a square matrix by their wrong predictions, the most frequent first."""
     wrong = counts.sum(axis=0) + counts.sum(axis=1) - 2 * counts.diagonal()
     return np.argsort(-wrong, kind="stable").tolist()
 
 
-def confusions(counts: np.ndarray) -> list[tuple[int, int]]:
-    """The squares beside the diagonal that hold something, the fullest first."""
+def list_confusions(counts: np.ndarray) -> list[tuple[int, int]]:
+    """List the non-empty cells off the diagonal, the largest count first."""
     found = [(row, column) for row, column in np.argwhere(counts).tolist() if row != column]
     return sorted(found, key=lambda pair: -counts[pair])
 
 
-def printed(counts: np.ndarray, by_share: bool = False) -> list[list[str]]:
-    """What is printed in each square, nothing where there is nothing: the count, or percent of its row.
+def format_cells(counts: np.ndarray, by_share: bool = False) -> list[list[str]]:
+    """Return the printed number of each cell: the count, or the percentage of its row.
 
-    >>> printed(np.array([[2, 1], [0, 0]])), printed(np.array([[2, 1], [0, 0]]), by_share=True)
+    >>> format_cells(np.array([[2, 1], [0, 0]])), format_cells(np.array([[2, 1], [0, 0]]), by_share=True)
     ([['2', '1'], ['', '']], [['67', '33'], ['', '']])
     """
     if not by_share:
         return [[str(n) if n else "" for n in row] for row in counts.tolist()]
-    return [[percent(n, sum(row)) if n else "" for n in row] for row in counts.tolist()]
+    return [[format_percent(n, sum(row)) if n else "" for n in row] for row in counts.tolist()]
 
 
-def percent(n: int, of: int) -> str:
-    """A share in whole percent; what is not nothing is never called 0, what is not all never 100.
+def format_percent(n: int, of: int) -> str:
+    """Format a share in whole percent, never rounded to 0 or 100 unless it is exactly that.
 
-    >>> percent(1, 3), percent(1, 1000), percent(999, 1000), percent(3, 3)
+    >>> format_percent(1, 3), format_percent(1, 1000), format_percent(999, 1000), format_percent(3, 3)
     ('33', '<1', '>99', '100')
     """
     rounded = round(100 * n / of)
@@ -69,55 +69,57 @@ def percent(n: int, of: int) -> str:
     return str(rounded)
 
 
-def fill(share: float, dark: bool) -> str:
-    """The colour of a square, as Plotly finds it on the scale."""
-    stops = charts.scale(dark)
+def get_fill_color(share: float, dark: bool) -> str:
+    """Return the color of a cell on the color scale."""
+    stops = charts.make_color_scale(dark)
     below = max(place for place, (at, _) in enumerate(stops[:-1]) if at <= share)
     (low, first), (high, second) = stops[below : below + 2]
     part = (share - low) / (high - low)
-    mixed = [round(a + part * (b - a)) for a, b in zip(channels(first), channels(second), strict=True)]
+    mixed = [round(a + part * (b - a)) for a, b in zip(_parse_color(first), _parse_color(second), strict=True)]
     return "#" + "".join(f"{channel:02x}" for channel in mixed)
 
 
-def channels(colour: str) -> list[int]:
-    """Red, green and blue of `#rrggbb`, 0 to 255."""
-    return [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
+def _parse_color(color: str) -> list[int]:
+    """Return red, green and blue of `#rrggbb`, 0 to 255."""
+    return [int(color[place : place + 2], 16) for place in (1, 3, 5)]
 
 
-def contrast(first: str, second: str) -> float:
-    """How far two colours differ in lightness, from 1 to 21, by the Web Content Accessibility Guidelines 2.
+def compute_contrast(first: str, second: str) -> float:
+    """Compute the contrast of two colors, 1 to 21 (Web Content Accessibility Guidelines 2).
 
-    >>> round(contrast("#ffffff", "#000000"))
+    >>> round(compute_contrast("#ffffff", "#000000"))
     21
     """
-    light, dark = sorted((luminance(first), luminance(second)), reverse=True)
+    light, dark = sorted((_compute_luminance(first), _compute_luminance(second)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
 
 
-def luminance(colour: str) -> float:
-    """Relative luminance of a colour, from 0 to 1."""
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (n / 255 for n in channels(colour))]
+def _compute_luminance(color: str) -> float:
+    """Compute the relative luminance of a color, 0 to 1."""
+    linear = [
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (n / 255 for n in _parse_color(color))
+    ]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 @functools.lru_cache(maxsize=4000)
-def ink(share: float, dark: bool) -> str:
-    """The colour of a number that is readable on a square."""
-    return max(INKS, key=lambda colour: contrast(colour, fill(share, dark)))
+def choose_ink(share: float, dark: bool) -> str:
+    """Return a text color that is readable on a cell."""
+    return max(INKS, key=lambda color: compute_contrast(color, get_fill_color(share, dark)))
 
 
-def matrix(
+def draw_matrix(
     counts: np.ndarray,
     rows: Sequence[str],
     columns: Sequence[str],
     x: str,
     y: str,
-    told: Sequence[Sequence[str]],
+    hover_texts: Sequence[Sequence[str]],
     by_share: bool = False,
     dark: bool = False,
     chosen: tuple[int, int] | None = None,
 ) -> go.Figure:
-    """A confusion matrix, the stronger its colour the larger the share of the row; the diagonal is framed.
+    """Draw a confusion matrix, colored by row share, with a framed diagonal.
 
     A click selects a point whose `customdata` is (row, column): squares are drawn as a heatmap, which fits any width,
     and points that nobody sees lie on them, since a page is told nothing of a click on a heatmap.
@@ -127,43 +129,43 @@ def matrix(
     counts : np.ndarray [shape=(n_rows, n_columns)], int
     rows, columns : their names, from the top and from the left
     x, y : the axes' titles
-    told : what is said of each square under the pointer
+    hover_texts : what is said of each square under the pointer
     by_share : print percent of the row in place of counts
     chosen : row and column of a square to mark
     """
-    part, texts = shares(counts), printed(counts, by_share)
+    part, texts = compute_shares(counts), format_cells(counts, by_share)
     tall, size = next((tall, size) for most, tall, size in SIZES if len(rows) <= most)
-    figure = charts.new(x, y, 150 + tall * len(rows))
+    figure = charts.make_figure(x, y, 150 + tall * len(rows))
     # numbers are as large as the page's letters are said to be, or smaller where squares are
     figure.update_layout(font={"size": size})
-    for colour in INKS:
-        figure.add_trace(squares(part, texts, colour, dark))
-    figure.add_trace(points(counts.shape, told))
-    frames = [frame(place, place, FRAMES[dark], 1) for place in range(min(counts.shape))]
+    for color in INKS:
+        figure.add_trace(_draw_squares(part, texts, color, dark))
+    figure.add_trace(_draw_points(counts.shape, hover_texts))
+    frames = [_draw_frame(place, place, FRAMES[dark], 1) for place in range(min(counts.shape))]
     if chosen:
-        frames.append(frame(*chosen, charts.COLOURS[1], 4))
+        frames.append(_draw_frame(*chosen, charts.COLORS[1], 4))
     figure.update_layout(shapes=frames)
-    name_axes(figure, rows, columns)
+    _name_axes(figure, rows, columns)
     return figure
 
 
-def squares(part: np.ndarray, texts: Sequence[Sequence[str]], colour: str, dark: bool) -> go.Heatmap:
-    """The squares whose number is printed in `colour`; the others are left to the other colour."""
-    own = [[ink(share, dark) == colour for share in row] for row in part.tolist()]
+def _draw_squares(part: np.ndarray, texts: Sequence[Sequence[str]], color: str, dark: bool) -> go.Heatmap:
+    """Draw the cells whose numbers are printed in `color`; the other cells stay empty."""
+    own = [[choose_ink(share, dark) == color for share in row] for row in part.tolist()]
     # a blank in every square tells Plotly how wide a square is, so that numbers shrink until they fit
     blank = "\u00a0" * max(2, *(len(text) for row in texts for text in row))
     return go.Heatmap(
-        x=keys_of(part.shape[1]),
+        x=_make_keys(part.shape[1]),
         z=np.where(own, part, np.nan),
         text=[
             [(text or blank) if mine else blank for text, mine in zip(*pair, strict=True)]
             for pair in zip(texts, own, strict=True)
         ],
         texttemplate="%{text}",
-        textfont={"color": colour},
+        textfont={"color": color},
         zmin=0,
         zmax=1,
-        colorscale=charts.scale(dark),
+        colorscale=charts.make_color_scale(dark),
         showscale=False,
         xgap=1,
         ygap=1,
@@ -171,14 +173,14 @@ def squares(part: np.ndarray, texts: Sequence[Sequence[str]], colour: str, dark:
     )
 
 
-def points(shape: tuple[int, int], told: Sequence[Sequence[str]]) -> go.Scatter:
-    """A point in the middle of each square, to be pointed at and clicked."""
+def _draw_points(shape: tuple[int, int], hover_texts: Sequence[Sequence[str]]) -> go.Scatter:
+    """Draw an invisible point in each cell, to hover over and to click."""
     places = [(row, column) for row in range(shape[0]) for column in range(shape[1])]
     return go.Scatter(
         x=[str(column) for _, column in places],
         y=[row for row, _ in places],
         customdata=places,
-        text=[html.escape(told[row][column], quote=False) for row, column in places],
+        text=[html.escape(hover_texts[row][column], quote=False) for row, column in places],
         hovertemplate="%{text}<extra></extra>",
         mode="markers",
         marker={"symbol": "square", "size": 16, "opacity": 0},
@@ -186,22 +188,22 @@ def points(shape: tuple[int, int], told: Sequence[Sequence[str]]) -> go.Scatter:
     )
 
 
-def frame(row: int, column: int, colour: str, width: int) -> dict[str, Any]:
-    """A line around a square."""
+def _draw_frame(row: int, column: int, color: str, width: int) -> dict[str, Any]:
+    """Draw a line around a cell."""
     corners = {"x0": column - 0.5, "x1": column + 0.5, "y0": row - 0.5, "y1": row + 0.5}
-    return {"type": "rect", **corners, "line": {"color": colour, "width": width}}
+    return {"type": "rect", **corners, "line": {"color": color, "width": width}}
 
 
-def name_axes(figure: go.Figure, rows: Sequence[str], columns: Sequence[str]) -> None:
-    """The names beside the rows and above the columns; nothing can be dragged, so that a finger scrolls the page."""
+def _name_axes(figure: go.Figure, rows: Sequence[str], columns: Sequence[str]) -> None:
+    """Name the rows and columns, and disable dragging so that touch scrolls the page."""
     common = {"showgrid": False, "zeroline": False, "fixedrange": True, "ticks": "", "tickfont": {"size": 13}}
     figure.update_layout(xaxis_title_font_size=14, yaxis_title_font_size=14, hoverlabel_font_size=14)
     most = 20 if len(columns) > 4 else 34
     # of categories Plotly leaves names out where there is no room for all, as on a telephone
     figure.update_xaxes(
         type="category",
-        categoryarray=keys_of(len(columns)),
-        labelalias=dict(zip(keys_of(len(columns)), shown(columns, most), strict=True)),
+        categoryarray=_make_keys(len(columns)),
+        labelalias=dict(zip(_make_keys(len(columns)), shorten_names(columns, most), strict=True)),
         range=[-0.5, len(columns) - 0.5],
         side="top",
         tickangle=-90 if len(columns) > 4 else 0,
@@ -209,18 +211,18 @@ def name_axes(figure: go.Figure, rows: Sequence[str], columns: Sequence[str]) ->
     )
     figure.update_yaxes(
         tickvals=list(range(len(rows))),
-        ticktext=shown(rows, most),
+        ticktext=shorten_names(rows, most),
         range=[len(rows) - 0.5, -0.5],
         **common,
     )
     figure.update_layout(hoverdistance=-1, dragmode=False, showlegend=False)
 
 
-def keys_of(n: int) -> list[str]:
-    """What the columns are called inside the figure: names could be equal once they are shortened."""
+def _make_keys(n: int) -> list[str]:
+    """Return unique keys of the columns, because shortened names could be equal."""
     return [str(place) for place in range(n)]
 
 
-def shown(names: Sequence[str], most: int) -> list[str]:
-    """Names that fit beside an axis."""
-    return [charts.short(name, most) for name in names]
+def shorten_names(names: Sequence[str], most: int) -> list[str]:
+    """Shorten names to fit next to an axis."""
+    return [charts.shorten(name, most) for name in names]

@@ -1,4 +1,4 @@
-"""Figures with their intervals."""
+"""Draw metrics with their intervals."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import plotly.graph_objects as go
 from dashboard import charts
 
 
-def dots(rows: Sequence[Mapping[str, Any]], x: str) -> go.Figure:
-    """Figures with intervals, one below the other.
+def draw_dots(rows: Sequence[Mapping[str, Any]], x: str) -> go.Figure:
+    """Draw metrics with intervals, one below the other.
 
     Parameters
     ----------
-    rows : `name`, `value`, `low` and `high` (None where there is no interval), `kind` (in the legend: each has a colour
+    rows : `name`, `value`, `low` and `high` (None where there is no interval), `kind` (in the legend: each has a color
         and a symbol of its own)
     x : the figure's name
     """
-    figure = charts.new(x, height=90 + 30 * len(rows))
+    figure = charts.make_figure(x, height=90 + 30 * len(rows))
     kinds = list(dict.fromkeys(row["kind"] for row in rows))
     for kind in kinds:
         of_kind = [row for row in rows if row["kind"] == kind]
         figure.add_scatter(
             x=[row["value"] for row in of_kind],
             y=[row["name"] for row in of_kind],
-            error_x=whiskers(of_kind),
+            error_x=_make_whiskers(of_kind),
             mode="markers",
             name=kind,
             marker={"size": 11, "symbol": charts.SYMBOLS[kinds.index(kind) % len(charts.SYMBOLS)]},
@@ -37,8 +37,8 @@ def dots(rows: Sequence[Mapping[str, Any]], x: str) -> go.Figure:
     return figure
 
 
-def whiskers(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The intervals around figures, as Plotly takes them."""
+def _make_whiskers(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the intervals as Plotly's error bars."""
     return {
         "type": "data",
         "symmetric": False,

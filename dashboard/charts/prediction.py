@@ -1,4 +1,4 @@
-"""An answer: how probable each class is, and where the model looked."""
+"""Draw a prediction: the probability of each class, and which parts of the input the model used."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ MAP = [[0.0, f"rgba({ORANGE}, 0)"], [0.15, f"rgba({ORANGE}, 0.1)"], [1.0, f"rgba
 HERTZ = (100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000)  # worth a mark on the axis of pitch
 
 
-def bars(rows: Sequence[Mapping[str, Any]], x: str, least: str = "") -> go.Figure:
-    """How probable classes are, the first row on top, each with its percentage printed.
+def draw_bars(rows: Sequence[Mapping[str, Any]], x: str, least: str = "") -> go.Figure:
+    """Draw the probabilities of classes, the first row on top, each with its percentage.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def bars(rows: Sequence[Mapping[str, Any]], x: str, least: str = "") -> go.Figur
     x : the axis's title
     least : what the thresholds are called in the legend
     """
-    figure = charts.new(x, height=100 + 32 * len(rows))
+    figure = charts.make_figure(x, height=100 + 32 * len(rows))
     kinds = list(dict.fromkeys(row["kind"] for row in rows))
     for place, kind in enumerate(kinds):
         some = [row for row in rows if row["kind"] == kind]
@@ -64,7 +64,7 @@ def bars(rows: Sequence[Mapping[str, Any]], x: str, least: str = "") -> go.Figur
     return figure
 
 
-def over_sound(
+def draw_over_sound(
     seen: np.ndarray,
     share: np.ndarray,
     seconds: float,
@@ -74,7 +74,7 @@ def over_sound(
     y: str,
     spoke: str,
 ) -> go.Figure:
-    """Where a model looked in a sound: the map in orange over the spectrogram in grey, the deciding seconds framed.
+    """Draw a map in orange over a sound's spectrogram in gray, with the deciding seconds framed.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def over_sound(
     decided : where the deciding seconds begin and end
     x, y, spoke : the titles of the axes and of the map's scale
     """
-    figure = charts.new(x, y, 340)
+    figure = charts.make_figure(x, y, 340)
     step = seconds / seen.shape[1]
     columns = {"x0": step / 2, "dx": step}
     figure.add_heatmap(z=seen, **columns, colorscale=GREY, zmin=0, zmax=100, showscale=False, hoverinfo="skip")
@@ -109,14 +109,14 @@ def over_sound(
     )
     if decided:
         figure.add_vrect(*decided, line={"color": "#ffffff", "width": 3, "dash": "dash"}, fillcolor="rgba(0, 0, 0, 0)")
-    marks = marks_of(hertz)
+    marks = _place_marks(hertz)
     figure.update_yaxes(tickvals=list(marks), ticktext=list(marks.values()), showgrid=False)
     figure.update_xaxes(range=[0, seconds], showgrid=False)
     return figure
 
 
-def marks_of(hertz: np.ndarray) -> dict[float, str]:
-    """Where round frequencies stand among bins, far enough apart to be read: place → what is written there."""
+def _place_marks(hertz: np.ndarray) -> dict[float, str]:
+    """Return the places and texts of round frequencies among bins, far enough apart to be readable."""
     marks: dict[float, str] = {}
     for one in HERTZ[::-1]:
         place = float(np.interp(one, hertz, np.arange(len(hertz))))
@@ -125,15 +125,15 @@ def marks_of(hertz: np.ndarray) -> dict[float, str]:
     return marks
 
 
-def leaned(names: Sequence[str], shares: np.ndarray, x: str, y: str) -> go.Figure:
-    """How much each feature counts in a forest's decision.
+def draw_feature_shares(names: Sequence[str], shares: np.ndarray, x: str, y: str) -> go.Figure:
+    """Draw the importance of each feature in a forest's decision.
 
     Parameters
     ----------
     names : of the features, in their order
     shares : np.ndarray [shape=(n_features,)], which sum to 1
     """
-    figure = charts.new(x, y, 280)
+    figure = charts.make_figure(x, y, 280)
     figure.add_bar(
         x=list(range(len(names))),
         y=shares,

@@ -1,4 +1,4 @@
-"""Whether probabilities can be believed: what was said against what was so."""
+"""Draw how well probabilities are calibrated."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from dashboard import charts
 SMALLEST, LARGEST = 6, 18  # pixels: a mark's width grows with how many answers it stands for
 
 
-def diagram(tables: Mapping[str, Sequence[Mapping[str, float]]], perfect: str, x: str, y: str) -> go.Figure:
-    """A reliability diagram (DeGroot and Fienberg, The Statistician, 1983): on the diagonal, what is said is so.
+def draw_diagram(tables: Mapping[str, Sequence[Mapping[str, float]]], perfect: str, x: str, y: str) -> go.Figure:
+    """Draw a reliability diagram (DeGroot and Fienberg, The Statistician, 1983).
 
     Parameters
     ----------
@@ -20,9 +20,9 @@ def diagram(tables: Mapping[str, Sequence[Mapping[str, float]]], perfect: str, x
     perfect : what the diagonal is called
     x, y : the axes' titles
     """
-    figure = charts.new(x, y, height=420)
+    figure = charts.make_figure(x, y, height=420)
     figure.add_scatter(
-        x=[0, 1], y=[0, 1], mode="lines", name=perfect, line={"dash": "dot", "color": charts.COLOURS[-1], "width": 1.5}
+        x=[0, 1], y=[0, 1], mode="lines", name=perfect, line={"dash": "dot", "color": charts.COLORS[-1], "width": 1.5}
     )
     most = max((row["n"] for rows in tables.values() for row in rows), default=1)
     for k, (name, rows) in enumerate(tables.items()):
@@ -32,7 +32,7 @@ def diagram(tables: Mapping[str, Sequence[Mapping[str, float]]], perfect: str, x
             customdata=[row["n"] for row in rows],
             mode="lines+markers",
             name=name,
-            line={"dash": charts.DASHES[len(tables) - 1 - k], "color": charts.COLOURS[k]},
+            line={"dash": charts.DASHES[len(tables) - 1 - k], "color": charts.COLORS[k]},
             marker={
                 "symbol": charts.SYMBOLS[k],
                 "size": [SMALLEST + (LARGEST - SMALLEST) * (row["n"] / most) ** 0.5 for row in rows],

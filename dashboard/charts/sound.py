@@ -1,4 +1,4 @@
-"""One sound as pictures: waveform, spectrogram, what is worked out from them. Reduced to what a screen shows."""
+"""Draw one sound: its waveform, spectrogram and features, reduced to screen resolution."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ TICKS = (250, 500, 1000, 2000, 4000, 8000, 16000)  # Hz
 NOTES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 
 
-def envelope(y: np.ndarray, most: int = POINTS) -> tuple[np.ndarray, np.ndarray]:
-    """The lowest and the highest sample of each of at most `most` equal stretches, [shape=(n,)] each.
+def compute_envelope(y: np.ndarray, most: int = POINTS) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lowest and highest sample of at most `most` equal parts, [shape=(n,)] each.
 
     No peak is lost, however long the sound is, as one would be if every hundredth sample were kept.
     """
@@ -27,8 +27,8 @@ def envelope(y: np.ndarray, most: int = POINTS) -> tuple[np.ndarray, np.ndarray]
     return np.minimum.reduceat(y, begins), np.maximum.reduceat(y, begins)
 
 
-def thinned(values: np.ndarray, most: int = COLUMNS) -> np.ndarray:
-    """Frames reduced to at most `most` by the mean of neighbours: [shape=(n_frames, n)] → [shape=(fewer, n)]."""
+def thin_frames(values: np.ndarray, most: int = COLUMNS) -> np.ndarray:
+    """Reduce frames to at most `most` by averaging: [shape=(n_frames, n)] → [shape=(fewer, n)]."""
     values = np.asarray(values, dtype=np.float32)
     if len(values) <= most:
         return values
@@ -37,15 +37,15 @@ def thinned(values: np.ndarray, most: int = COLUMNS) -> np.ndarray:
     return np.add.reduceat(values, begins, axis=0) / counts[:, None]
 
 
-def waveform(low: np.ndarray, high: np.ndarray, seconds: float, x: str, y: str) -> go.Figure:
-    """The band between the lowest and highest samples along a sound.
+def draw_waveform(low: np.ndarray, high: np.ndarray, seconds: float, x: str, y: str) -> go.Figure:
+    """Draw the band between the lowest and highest samples of a sound.
 
     Parameters
     ----------
-    low, high : as `envelope` gives them
+    low, high : as `compute_envelope` returns them
     seconds : how long the sound is
     """
-    figure, at = charts.new(x, y, 240), np.linspace(0, seconds, len(low), endpoint=False)
+    figure, at = charts.make_figure(x, y, 240), np.linspace(0, seconds, len(low), endpoint=False)
     figure.add_scatter(x=at, y=low, mode="lines", line={"width": 1}, hoverinfo="skip", showlegend=False)
     figure.add_scatter(
         x=at,
@@ -56,45 +56,45 @@ def waveform(low: np.ndarray, high: np.ndarray, seconds: float, x: str, y: str) 
         showlegend=False,
         hovertemplate="%{x:.2f} s: %{y:.2f}<extra></extra>",
     )
-    figure.update_traces(line={"color": charts.COLOURS[5]}, fillcolor="rgba(63,143,196,0.55)")
+    figure.update_traces(line={"color": charts.COLORS[5]}, fillcolor="rgba(63,143,196,0.55)")
     most = max(0.05, float(np.abs([low, high]).max())) if len(low) else 1.0
     figure.update_yaxes(range=[-1.05 * most, 1.05 * most])
     return figure
 
 
-def spectrogram(
-    decibels: np.ndarray, seconds: float, centres: Sequence[float], x: str, y: str, bar: str, dark: bool = False
+def draw_spectrogram(
+    decibels: np.ndarray, seconds: float, centers: Sequence[float], x: str, y: str, bar: str, dark: bool = False
 ) -> go.Figure:
-    """Loudness over time and pitch.
+    """Draw a spectrogram.
 
     Parameters
     ----------
     decibels : np.ndarray [shape=(n_frames, n_bands)]
     seconds : how long the sound is
-    centres : Hz, of each band
-    bar : the colour bar's title
+    centers : Hz, of each band
+    bar : the color bar's title
     """
     # whole decibels in one byte each: the eye sees no more, and the browser gets a quarter
-    z = np.clip(np.round(thinned(decibels)), -127, 127).astype(np.int8).T
-    names = [f"{hz:.0f} Hz" for hz in centres]
-    figure = field(z, seconds, names, x, y, bar, dark)
-    ticks = sorted({int(np.abs(np.asarray(centres) - hz).argmin()) for hz in TICKS if hz <= centres[-1] * 1.05})
-    wanted = [min(TICKS, key=lambda hz: abs(hz - centres[k])) for k in ticks]
+    z = np.clip(np.round(thin_frames(decibels)), -127, 127).astype(np.int8).T
+    names = [f"{hz:.0f} Hz" for hz in centers]
+    figure = draw_heatmap(z, seconds, names, x, y, bar, dark)
+    ticks = sorted({int(np.abs(np.asarray(centers) - hz).argmin()) for hz in TICKS if hz <= centers[-1] * 1.05})
+    wanted = [min(TICKS, key=lambda hz: abs(hz - centers[k])) for k in ticks]
     figure.update_yaxes(tickvals=[names[k] for k in ticks], ticktext=[f"{hz:,}".replace(",", " ") for hz in wanted])
     return figure
 
 
-def field(
+def draw_heatmap(
     z: np.ndarray, seconds: float, names: Sequence[str], x: str, y: str, bar: str, dark: bool = False, height: int = 320
 ) -> go.Figure:
-    """A heat map along time, its rows named: [shape=(n_rows, n_columns)], the first row at the bottom."""
-    figure = charts.new(x, y, height)
+    """Draw a heat map over time with named rows, [shape=(n_rows, n_columns)], the first row at the bottom."""
+    figure = charts.make_figure(x, y, height)
     figure.add_heatmap(
         z=z,
         x0=seconds / max(1, z.shape[1]) / 2,
         dx=seconds / max(1, z.shape[1]),
         y=list(names),
-        colorscale=charts.scale(dark),
+        colorscale=charts.make_color_scale(dark),
         colorbar={"title": {"text": bar, "side": "right"}, "thickness": 12},
         hovertemplate="%{x:.1f} s, %{y}: %{z}<extra></extra>",
     )
@@ -103,9 +103,9 @@ def field(
     return figure
 
 
-def along(values: np.ndarray, seconds: float, x: str, y: str) -> go.Figure:
-    """A line along time."""
-    figure = charts.new(x, y, 240)
+def draw_line(values: np.ndarray, seconds: float, x: str, y: str) -> go.Figure:
+    """Draw a line over time."""
+    figure = charts.make_figure(x, y, 240)
     at = (np.arange(len(values)) + 0.5) * seconds / max(1, len(values))
     figure.add_scatter(x=at, y=values, mode="lines", hovertemplate="%{x:.1f} s: %{y:.0f}<extra></extra>")
     figure.update_yaxes(rangemode="tozero")

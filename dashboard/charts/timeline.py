@@ -1,4 +1,4 @@
-"""What happens along a sound: the scores of its clips, its waveform, its spectrogram."""
+"""Draw the scores of a sound's clips over time."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import plotly.graph_objects as go
 from dashboard import charts
 
 
-def timeline(
+def draw_timeline(
     starts: np.ndarray, scores: np.ndarray, names: Sequence[str], seconds: float, x: str, y: str, most: int = 5
 ) -> go.Figure:
-    """How probable each class is in each clip of a sound; of many classes the most probable ones.
+    """Draw the probability of each class in each clip of a sound, at most the `most` likeliest classes.
 
     Parameters
     ----------
@@ -23,17 +23,17 @@ def timeline(
     seconds : how long a clip is
     x, y : the axes' titles
     """
-    figure = charts.new(x, y, 260)
+    figure = charts.make_figure(x, y, 260)
     order = np.argsort(-scores.max(axis=0), kind="stable")[:most]
     for k in order:  # a class looks the same in every figure
         figure.add_scatter(
             x=starts + seconds / 2,
             y=scores[:, k],
             mode="lines+markers",
-            name=charts.short(names[k]),
-            line={"dash": charts.DASHES[k % len(charts.DASHES)], "color": charts.COLOURS[k % len(charts.COLOURS)]},
+            name=charts.shorten(names[k]),
+            line={"dash": charts.DASHES[k % len(charts.DASHES)], "color": charts.COLORS[k % len(charts.COLORS)]},
             marker={"symbol": charts.SYMBOLS[k % len(charts.SYMBOLS)], "size": 8},
-            hovertemplate=f"{charts.short(names[k])} %{{y:.2f}}, %{{x:.1f}} s<extra></extra>",
+            hovertemplate=f"{charts.shorten(names[k])} %{{y:.2f}}, %{{x:.1f}} s<extra></extra>",
         )
     figure.update_yaxes(range=[-0.03, 1.03])
     return figure

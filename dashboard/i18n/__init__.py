@@ -1,4 +1,4 @@
-"""The words on the pages, in each language: one folder a language, one file a page, the same keys in all.
+"""Hold the words on the pages: one folder a language, one file a page, the same keys in all.
 
 `common.toml` holds what several pages say. A page asks for a key, never for a sentence.
 """
@@ -15,33 +15,33 @@ HOME = Path(__file__).parent
 
 
 @functools.cache
-def read(language: str, page: str) -> dict[str, str]:
-    """The words of one page: key → sentence, with `{blanks}`."""
+def read_words(language: str, page: str) -> dict[str, str]:
+    """Read the words of one page: key → sentence, with `{blanks}`."""
     return tomllib.loads((HOME / language / f"{page}.toml").read_text(encoding="utf-8"))
 
 
-def preferred(locale: str | None) -> str:
-    """The language to begin with, by what the browser prefers: `id-ID` → `id`; English where we have no other.
+def match_locale(locale: str | None) -> str:
+    """Return the language that fits the browser's: `id-ID` → `id`; English where there is none.
 
-    >>> preferred("id-ID"), preferred("fr"), preferred(None)
+    >>> match_locale("id-ID"), match_locale("fr"), match_locale(None)
     ('id', 'en', 'en')
     """
     first = (locale or "").replace("_", "-").split("-")[0].lower()
     return {"in": "id", "ms": "id"}.get(first, first if first in LANGUAGES else "en")
 
 
-def asked_for(named: str | None, locale: str | None) -> str:
-    """The language that an address names (`?lang=id`), or else the browser's.
+def choose_language(named: str | None, locale: str | None) -> str:
+    """Return the language that an address names (`?lang=id`), or else the browser's.
 
-    >>> asked_for("id", "en-GB"), asked_for("xx", "en-GB")
+    >>> choose_language("id", "en-GB"), choose_language("xx", "en-GB")
     ('id', 'en')
     """
-    return named if named in LANGUAGES else preferred(locale)
+    return named if named in LANGUAGES else match_locale(locale)
 
 
 @dataclass(frozen=True)
 class Words:
-    """The words of one page in one language; called with a key and what fills its blanks.
+    """Hold the words of one page in one language; call it with a key and the values of the blanks.
 
     >>> Words("en", "common")("yes")
     'yes'
@@ -51,11 +51,11 @@ class Words:
     page: str
 
     def __call__(self, key: str, **values: object) -> str:
-        """The sentence of a key, its blanks filled; what the page does not say itself is looked up in common.toml."""
-        own = read(self.language, self.page)
-        sentence = own[key] if key in own else read(self.language, "common")[key]
+        """Return the sentence of a key with its blanks filled, from the page's words or from common.toml."""
+        own = read_words(self.language, self.page)
+        sentence = own[key] if key in own else read_words(self.language, "common")[key]
         return sentence.format(**values) if values else sentence
 
     def has(self, key: str) -> bool:
-        """Whether there is such a key."""
-        return key in read(self.language, self.page) or key in read(self.language, "common")
+        """Return whether there is such a key."""
+        return key in read_words(self.language, self.page) or key in read_words(self.language, "common")

@@ -9,7 +9,7 @@ from onnx import helper
 from musicml.data.datasets import loading
 from tests.browser.tabs import HIGH, LACKING, ROOT, WIDE, WORDS, Tab, chromium_of
 from tests.dashboard.test_predict import seeing_colours, with_model
-from tests.fixtures import fake_runs as made_runs
+from tests.fixtures import fake_runs
 from tests.fixtures.page_server import Server
 
 SCREENSHOTS = Path(os.environ.get("MUSICML_SCREENSHOTS") or ROOT / "build/screenshots")
@@ -57,13 +57,13 @@ def real(asked_about_tones, pictures, data_root, tmp_path_factory):
     names |= {"pictures": seeing_colours(root, pictures).name, "cnn": hearing_genres(root, data_root).name}
     for number, family in enumerate(MADE):
         name = f"made_{family}"
-        names[name] = made_runs.make(root, f"{name}-20260301T14120{number}-s0", family=family, n=60).name
+        names[name] = fake_runs.make(root, f"{name}-20260301T14120{number}-s0", family=family, n=60).name
     return root, names
 
 
 def hearing_genres(root, data_root):
     """The newest run: on the sample's genres, of which it knows nothing."""
-    run = made_runs.make(root, family="cnn", dataset=loading.load_dataset("gtzan", data_root))
+    run = fake_runs.make(root, family="cnn", dataset=loading.load_dataset("gtzan", data_root))
     shape, n = run.read("serving.json")["input_shape"], len(run.read("labels.json"))
     nodes = [
         helper.make_node("ReduceMean", ["x"], ["mean"], axes=[1], keepdims=0),

@@ -12,7 +12,7 @@ from dashboard import i18n
 from tests.browser.reading import audited
 from tests.browser.tabs import WIDE
 from tests.conftest import TONES, write_tone
-from tests.fixtures import fake_runs as made_runs
+from tests.fixtures import fake_runs
 
 pytestmark = pytest.mark.browser
 
@@ -139,7 +139,7 @@ class Training:
     def __init__(self, root, made):
         self.path = root / "growing-20260302T120000-s0"
         self.begun, self.ended = (
-            made_runs.make(made / status, self.path.name, family="cnn", n=60, status=status).path
+            fake_runs.make(made / status, self.path.name, family="cnn", n=60, status=status).path
             for status in ("training", "whole")
         )
 

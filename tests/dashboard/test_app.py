@@ -12,8 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import i18n, layout
 from dashboard.app_pages import find_page
-from tests.fixtures import fake_runs as made_runs
-from tests.fixtures import pages
+from tests.fixtures import fake_runs, pages
 
 LANGUAGES = tuple(i18n.LANGUAGES)
 HOME = pages.APP.parent
@@ -34,12 +33,12 @@ def folders(tmp_path_factory):
     """Folders of runs in every state that a page may find."""
     made = {name: tmp_path_factory.mktemp("runs") / name for name in ("none", "one", "families", "training", "broken")}
     made["none"].mkdir()
-    made_runs.make(made["one"], family="cnn", n=40)
-    for family in made_runs.FAMILIES:
-        made_runs.make(made["families"], family=family, n=40, seed=3)
-    made_runs.make(made["training"], family="gru", status="training")
-    for number, damage in enumerate(made_runs.DAMAGES):
-        made_runs.make(made["broken"], family="cnn", n=40, seed=number, status="broken", damage=damage)
+    fake_runs.make(made["one"], family="cnn", n=40)
+    for family in fake_runs.FAMILIES:
+        fake_runs.make(made["families"], family=family, n=40, seed=3)
+    fake_runs.make(made["training"], family="gru", status="training")
+    for number, damage in enumerate(fake_runs.DAMAGES):
+        fake_runs.make(made["broken"], family="cnn", n=40, seed=number, status="broken", damage=damage)
     return made
 
 
@@ -63,7 +62,7 @@ def test_every_page_opens_whatever_runs_there_are(state, language, looking_at):
     for page in pages.PAGES:
         app.switch_page(find_page(page)).run()
         pages.sound(app, language)
-        assert app.title[0].value == i18n.read(language, page)["title"]
+        assert app.title[0].value == i18n.read_words(language, page)["title"]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -82,23 +81,23 @@ def test_every_page_opens_with_every_run(state, language, looking_at):
 @pytest.mark.parametrize("page", ["overview", *RESULTS])
 def test_without_runs_a_page_says_what_to_do_first(page, language, looking_at):
     looking_at("none")
-    assert i18n.read(language, "common")["first_steps"] in pages.said(pages.opened(page, language))
+    assert i18n.read_words(language, "common")["first_steps"] in pages.said(pages.opened(page, language))
 
 
-@pytest.mark.parametrize("damage", sorted(made_runs.DAMAGES))
+@pytest.mark.parametrize("damage", sorted(fake_runs.DAMAGES))
 def test_a_broken_run_is_told_in_a_sentence_and_hides_no_other(damage, tmp_path, monkeypatch):
     monkeypatch.setenv("MUSICML_RUNS", str(tmp_path))
-    good = made_runs.make(tmp_path, family="gru", n=40)
-    broken = made_runs.make(tmp_path, family="cnn", n=40, seed=1, status="broken", damage=damage)
+    good = fake_runs.make(tmp_path, family="gru", n=40)
+    broken = fake_runs.make(tmp_path, family="cnn", n=40, seed=1, status="broken", damage=damage)
     runs = pages.opened("overview").dataframe[0].value
     assert {good.name, broken.name} <= set(runs["run"])
-    assert i18n.read("en", "common")["status_whole"] in set(runs["status"])
+    assert i18n.read_words("en", "common")["status_whole"] in set(runs["status"])
 
 
 def test_a_run_that_is_still_training_shows_how_far_it_has_come(looking_at):
     (name,) = looking_at("training")
     app = pages.opened("overview")
-    assert layout.plain(name) in pages.said(app)
+    assert layout.escape_markdown(name) in pages.said(app)
     assert "training" in set(app.dataframe[0].value["status"])
 
 
@@ -107,29 +106,29 @@ def test_the_browsers_language_is_the_first_one_shown(locale, looking_at):
     looking_at("none")
     app = AppTest.from_file(str(pages.APP), default_timeout=pages.SECONDS)
     app.context = {"locale": locale}
-    assert app.run().title[0].value == i18n.read("id", "overview")["title"]
+    assert app.run().title[0].value == i18n.read_words("id", "overview")["title"]
 
 
 def test_the_language_chosen_stays_from_page_to_page(looking_at):
     looking_at("one")
     app = pages.opened("overview", "en")
     app.sidebar.button_group(key="lang").set_value("id").run()
-    assert app.title[0].value == i18n.read("id", "overview")["title"]
+    assert app.title[0].value == i18n.read_words("id", "overview")["title"]
     app.switch_page("app_pages/setup.py").run()
-    assert app.title[0].value == i18n.read("id", "setup")["title"]
+    assert app.title[0].value == i18n.read_words("id", "setup")["title"]
 
 
 def test_a_run_named_like_a_path_is_not_opened(looking_at, tmp_path):
     (name,) = looking_at("one")
     outside = tmp_path / "outside"
-    shutil.copytree(made_runs.make(tmp_path / "elsewhere", family="cnn", n=40, seed=9).path, outside)
+    shutil.copytree(fake_runs.make(tmp_path / "elsewhere", family="cnn", n=40, seed=9).path, outside)
     for page in RESULTS:
         app = pages.opened(page, "en", run="../../outside", runs=str(outside))
         assert "outside" not in pages.said(app)
 
 
 def words_of(language):
-    return {path.name: tomllib.loads(path.read_text()) for path in sorted((HOME / "text" / language).glob("*.toml"))}
+    return {path.name: tomllib.loads(path.read_text()) for path in sorted((HOME / "i18n" / language).glob("*.toml"))}
 
 
 def test_both_languages_have_the_same_keys_and_blanks():
@@ -153,7 +152,7 @@ def test_every_page_has_its_words_and_every_word_a_page():
 
 def sources():
     """The files that put something on a page."""
-    return sorted(path for path in HOME.rglob("*.py") if "text" not in path.parts)
+    return sorted(path for path in HOME.rglob("*.py") if "i18n" not in path.parts)
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(HOME)))
@@ -163,7 +162,7 @@ def test_no_page_holds_raw_words(path):
     known |= {id(inner) for node in ast.walk(tree) if is_refusal(node) for inner in ast.walk(node)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in known:
-            assert not is_prose(node.value), f"{path.name}:{node.lineno} says {node.value!r}: put it into text/"
+            assert not is_prose(node.value), f"{path.name}:{node.lineno} says {node.value!r}: put it into i18n/"
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
@@ -172,7 +171,7 @@ def test_no_page_holds_raw_words(path):
         ):
             first = node.args[0]
             raw = isinstance(first, ast.Constant) and isinstance(first.value, str) and first.value
-            assert not raw, f"{path.name}:{node.lineno} shows {raw!r}: put it into text/"
+            assert not raw, f"{path.name}:{node.lineno} shows {raw!r}: put it into i18n/"
 
 
 def is_refusal(node):
@@ -199,7 +198,7 @@ def keys_asked(path):
 
 @pytest.mark.parametrize("page", pages.PAGES)
 def test_a_page_asks_for_words_that_there_are_and_fills_their_blanks(page):
-    own, common = i18n.read("en", page), i18n.read("en", "common")
+    own, common = i18n.read_words("en", page), i18n.read_words("en", "common")
     asked = [HOME / find_page(page), *(HOME / "app_pages" / page).glob("*.py")]
     for key, filled in (found for path in asked for found in keys_asked(path)):
         sentence = own.get(key, common.get(key))
@@ -224,7 +223,7 @@ def test_every_module_but_those_of_the_predict_page_is_kept_from_models():
     ("cell", "shown"), [("=1+1", "'=1+1"), ("-5", "'-5"), (-5, -5), ("rock", "rock"), ("@x", "'@x")]
 )
 def test_a_cell_of_a_csv_is_no_formula(cell, shown):
-    assert layout.harmless(cell) == shown
+    assert layout.escape_csv_formula(cell) == shown
 
 
 @pytest.mark.parametrize(
@@ -237,12 +236,12 @@ def test_a_cell_of_a_csv_is_no_formula(cell, shown):
     ],
 )
 def test_what_markdown_would_take_for_markup_is_shown_as_it_is(words, shown):
-    assert layout.plain(words) == shown
+    assert layout.escape_markdown(words) == shown
 
 
 def test_an_address_names_the_language_and_what_is_chosen_stays(looking_at):
     looking_at("one")
     app = pages.opened("overview", "en", lang="id")
-    assert app.title[0].value == i18n.read("id", "overview")["title"]
+    assert app.title[0].value == i18n.read_words("id", "overview")["title"]
     del app.query_params["lang"]
-    assert app.run().title[0].value == i18n.read("id", "overview")["title"]
+    assert app.run().title[0].value == i18n.read_words("id", "overview")["title"]

@@ -10,8 +10,7 @@ from musicml.data import published_results
 from musicml.evaluation import metrics, predictions
 from musicml.inference import manifest
 from musicml.utils import files
-from tests.fixtures import fake_runs as made_runs
-from tests.fixtures import pages
+from tests.fixtures import fake_runs, pages
 
 ROWS = [
     {"name": "jazz", "value": 0.5, "low": 0.25, "high": 0.75, "note": ""},
@@ -24,10 +23,10 @@ ROWS = [
 def root(tmp_path_factory):
     """Two runs of ten genres, one of several instruments, one of an older report, one of a single group."""
     root = tmp_path_factory.mktemp("runs")
-    made_runs.make(root, "genre_cnn-20260301T120000-s0", family="cnn", n=60, skill=1.0)
-    made_runs.make(root, "genre_gru-20260301T110000-s0", family="gru", n=60)
-    made_runs.make(root, "openmic_cnn-20260301T100000-s0", family="multi", n=60)
-    alone = made_runs.make(root, "alone-20260301T080000-s0", family="cnn", n=3, groups=1, sample=False)
+    fake_runs.make(root, "genre_cnn-20260301T120000-s0", family="cnn", n=60, skill=1.0)
+    fake_runs.make(root, "genre_gru-20260301T110000-s0", family="gru", n=60)
+    fake_runs.make(root, "openmic_cnn-20260301T100000-s0", family="multi", n=60)
+    alone = fake_runs.make(root, "alone-20260301T080000-s0", family="cnn", n=3, groups=1, sample=False)
     older = root / "older-20260301T090000-s0"
     shutil.copytree(root / "genre_cnn-20260301T120000-s0", older)
     kept = alone.read("report.json"), json.loads((older / "report.json").read_text())
@@ -71,14 +70,14 @@ def table_of(app):
 
 
 def test_a_figure_that_is_not_defined_has_a_note_and_no_number():
-    bar, numbers, intervals = bars.bars([{"name": "a", "rows": ROWS}], "precision").data
+    bar, numbers, intervals = bars.draw_bars([{"name": "a", "rows": ROWS}], "precision").data
     assert list(numbers.text) == ["0.50", "never answered", "0.00"]
     assert bar.hovertext[1] == "&lt;b&gt;pop: never answered"
     assert (list(intervals.x), list(intervals.y), list(intervals.error_x.array)) == ([0.5], [0], [0.25])
 
 
 def test_two_series_differ_in_pattern_as_well_as_in_colour_and_have_a_legend():
-    figure = bars.bars([{"name": "a", "rows": ROWS}, {"name": "b", "rows": ROWS}], "precision")
+    figure = bars.draw_bars([{"name": "a", "rows": ROWS}, {"name": "b", "rows": ROWS}], "precision")
     first, second = (trace for trace in figure.data if trace.type == "bar")
     assert not first.marker.pattern.shape and second.marker.pattern.shape and figure.layout.showlegend
     assert first.marker.line.color != second.marker.line.color
@@ -86,7 +85,7 @@ def test_two_series_differ_in_pattern_as_well_as_in_colour_and_have_a_legend():
 
 def test_each_line_over_thresholds_has_a_dash_of_its_own_and_thresholds_are_marked():
     curves = {"precision": [0.5, None], "recall": [1, 0], "F1": [0.6, 0]}
-    figure = bars.trade(np.array([0, 1]), curves, [("own", 0.4), ("chosen", 0.5)], "threshold", "figure")
+    figure = bars.draw_tradeoff(np.array([0, 1]), curves, [("own", 0.4), ("chosen", 0.5)], "threshold", "figure")
     assert len({trace.line.dash for trace in figure.data}) == 3 and figure.data[0].y[1] is None
     assert [shape.x0 for shape in figure.layout.shapes] == [0.4, 0.5]
     assert [note.text for note in figure.layout.annotations] == ["own", "chosen"]

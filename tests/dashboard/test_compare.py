@@ -5,14 +5,13 @@ import numpy as np
 import pytest
 
 from dashboard import i18n
-from dashboard import runs as data
+from dashboard import runs as dashboard_runs
 from dashboard.app_pages.compare import common_examples, metrics
 from dashboard.charts import class_counts
 from musicml.data.datasets import loading
 from musicml.evaluation import comparison
 from musicml.evaluation import metrics as report
-from tests.fixtures import fake_runs as made_runs
-from tests.fixtures import pages
+from tests.fixtures import fake_runs, pages
 
 
 @pytest.fixture
@@ -26,13 +25,13 @@ def runs(tmp_path, monkeypatch):
 def make(runs, *skills, family="cnn", n=40, **more):
     """Runs on the same test examples, one for each skill."""
     return [
-        made_runs.make(runs, f"{family}-2026030{k + 1}T120000-s{k}", family=family, n=n, seed=k, skill=skill, **more)
+        fake_runs.make(runs, f"{family}-2026030{k + 1}T120000-s{k}", family=family, n=n, seed=k, skill=skill, **more)
         for k, skill in enumerate(skills)
     ]
 
 
-def entries(*made):
-    return [data.entry(run.path) for run in made]
+def get_runs(*made):
+    return [dashboard_runs.get_run(run.path) for run in made]
 
 
 def compared(*made):
@@ -56,9 +55,9 @@ def field(app):
 
 
 def test_runs_on_the_same_examples_keep_the_figures_of_their_reports(runs):
-    chosen = entries(*make(runs, 1.0, 3.0))
-    common = common_examples.shared(chosen)
-    made = metrics.figures(chosen, common)
+    chosen = get_runs(*make(runs, 1.0, 3.0))
+    common = common_examples.get_shared_examples(chosen)
+    made = metrics.get_metrics(chosen, common)
     assert common.is_all and len(common.names) == 40
     for one, its in zip(chosen, made, strict=True):
         assert its.overall["accuracy"] == one.report.metrics["accuracy"]
@@ -68,10 +67,10 @@ def test_runs_on_the_same_examples_keep_the_figures_of_their_reports(runs):
 @pytest.mark.numeric
 @pytest.mark.parametrize("family", ["cnn", "multi"])
 def test_figures_worked_out_anew_are_those_of_the_report(family, runs):
-    chosen = entries(*make(runs, 1.0, 3.0, family=family))
-    common = common_examples.shared(chosen)
-    for one, its in zip(chosen, metrics.worked_out((runs.as_posix(),), (), common), strict=True):
-        wanted = metrics.reported(one, common)
+    chosen = get_runs(*make(runs, 1.0, 3.0, family=family))
+    common = common_examples.get_shared_examples(chosen)
+    for one, its in zip(chosen, metrics.compute_metrics((runs.as_posix(),), (), common), strict=True):
+        wanted = metrics.read_reported_metrics(one, common)
         assert its.overall == pytest.approx(wanted.overall, abs=1e-6)
         for row, told in zip(its.classes, wanted.classes, strict=True):
             assert row == pytest.approx({key: told[key] for key in row}, abs=1e-6)
@@ -81,23 +80,23 @@ def test_figures_worked_out_anew_are_those_of_the_report(family, runs):
 def test_runs_that_share_a_part_are_compared_on_it(runs):
     (large,), (small,) = make(runs, 2.0, n=60), make(runs / "..", 2.0, family="gru", n=40)
     small.path.rename(runs / small.name)
-    chosen = entries(large, type(large)(runs / small.name))
-    common = common_examples.shared(chosen)
+    chosen = get_runs(large, type(large)(runs / small.name))
+    common = common_examples.get_shared_examples(chosen)
     assert common.sizes == (60, 40) and len(common.names) == 40
-    assert common_examples.differences(chosen) == ["splits"]
-    table = data.predictions(chosen[0])
+    assert common_examples.list_differences(chosen) == ["splits"]
+    table = dashboard_runs.get_predictions(chosen[0])
     assert (table.names[common.places[0]] == common.names).all()
     assert (table.groups[common.places[0]] == common.groups).all()
     hits = (table.scores.argmax(axis=1) == table.targets.argmax(axis=1))[common.places[0]]
-    assert metrics.figures(chosen, common)[0].overall["accuracy"] == pytest.approx(hits.mean())
+    assert metrics.get_metrics(chosen, common)[0].overall["accuracy"] == pytest.approx(hits.mean())
     said = pages.said(compared(large, small))
-    assert i18n.read("en", "compare")["differ_splits"] in said and "on the 40 examples" in said
+    assert i18n.read_words("en", "compare")["differ_splits"] in said and "on the 40 examples" in said
 
 
 def test_generated_and_real_data_of_the_same_names_share_nothing(runs):
     (sample,), (real,) = make(runs, 2.0), make(runs, 2.0, family="gru", sample=False)
     said = pages.said(compared(sample, real))
-    assert i18n.read("en", "compare")["differ_origins"] in said and "no test example in common" in said
+    assert i18n.read_words("en", "compare")["differ_origins"] in said and "no test example in common" in said
 
 
 def test_an_example_with_other_labels_is_not_the_same(runs):
@@ -106,37 +105,39 @@ def test_an_example_with_other_labels_is_not_the_same(runs):
     assert ",blues,," in lines[1]
     lines[1] = lines[1].replace(",blues,,", ",rock,,", 1)
     (other.path / "predictions.csv").write_text("".join(lines))
-    common = common_examples.shared(entries(one, other))
+    common = common_examples.get_shared_examples(get_runs(one, other))
     assert common.relabelled == 1 and len(common.names) == 39
 
 
 def test_classes_in_another_order_are_found_by_name(runs):
     one, other = make(runs, 3.0, 3.0)
-    table = data.predictions(data.entry(other.path))
+    table = dashboard_runs.get_predictions(dashboard_runs.get_run(other.path))
     order = np.arange(len(table.class_names))[::-1]
     names = [table.class_names[k] for k in order]
     (other.path / "labels.json").write_text(json.dumps(names))
     rows = [line.split(",") for line in (other.path / "predictions.csv").read_text().splitlines()]
     turned = [",".join([*row[:4], *row[4:][::-1]]) for row in rows]
     (other.path / "predictions.csv").write_text("\n".join(turned) + "\n")
-    common = common_examples.shared(entries(one, other))
+    common = common_examples.get_shared_examples(get_runs(one, other))
     assert (common.scores[1] == table.scores).all() and common.class_names == table.class_names
 
 
 def test_runs_of_other_classes_are_refused_in_a_sentence(runs):
     (one,) = make(runs, 2.0)
-    other = made_runs.make(runs, family="gru", n=40, class_names=("a", "b", "c"))
-    assert [error.value for error in compared(one, other).error] == [i18n.read("en", "compare")["refused_classes"]]
+    other = fake_runs.make(runs, family="gru", n=40, class_names=("a", "b", "c"))
+    assert [error.value for error in compared(one, other).error] == [
+        i18n.read_words("en", "compare")["refused_classes"]
+    ]
 
 
 def test_one_label_and_many_are_not_compared(runs):
     (one,), (other,) = make(runs, 2.0), make(runs, 2.0, family="multi")
-    assert [error.value for error in compared(one, other).error] == [i18n.read("en", "compare")["refused_tasks"]]
+    assert [error.value for error in compared(one, other).error] == [i18n.read_words("en", "compare")["refused_tasks"]]
 
 
 def test_the_first_two_shown_are_of_the_same_examples(runs):
     first, second = make(runs, 1.0, 2.0)
-    made_runs.make(runs, "forest-20260401T120000-s0", family="forest", n=20)
+    fake_runs.make(runs, "forest-20260401T120000-s0", family="forest", n=20)
     app = pages.opened("compare")
     assert set(app.multiselect(key="compared").value) == {first.name, second.name}
 
@@ -144,7 +145,7 @@ def test_the_first_two_shown_are_of_the_same_examples(runs):
 @pytest.mark.parametrize("language", i18n.LANGUAGES)
 def test_one_run_alone_is_not_compared(language, runs):
     make(runs, 2.0)
-    assert i18n.read(language, "compare")["two_needed"] in pages.said(pages.opened("compare", language))
+    assert i18n.read_words(language, "compare")["two_needed"] in pages.said(pages.opened("compare", language))
 
 
 # where they differ
@@ -152,11 +153,11 @@ def test_one_run_alone_is_not_compared(language, runs):
 
 def test_the_four_counts_of_two_runs():
     a, b = np.array([1, 1, 1, 0, 0, 0], bool), np.array([1, 1, 0, 1, 0, 0], bool)
-    assert class_counts.agreement(a, b).tolist() == [[2, 1], [1, 2]]
+    assert class_counts.count_agreement(a, b).tolist() == [[2, 1], [1, 2]]
 
 
 def test_the_two_by_two_prints_its_counts_and_names_its_sides():
-    figure = class_counts.two_by_two(np.array([[5, 2], [1, 2]]), ["A right", "A wrong"], ["B right", "B wrong"])
+    figure = class_counts.draw_two_by_two(np.array([[5, 2], [1, 2]]), ["A right", "A wrong"], ["B right", "B wrong"])
     assert [cell for row in figure.data[0].text for cell in row][1] == "<b>2</b><br>20%"
     assert tuple(figure.layout.yaxis.ticktext) == ("A right", "A wrong")
     assert figure.layout.yaxis.range[0] > figure.layout.yaxis.range[1], "the first row is at the top"
@@ -164,8 +165,8 @@ def test_the_two_by_two_prints_its_counts_and_names_its_sides():
 
 def test_the_page_tells_the_four_counts_and_shows_the_examples_with_both_answers(runs):
     chosen = make(runs, 1.0, 4.0)
-    common = common_examples.shared(entries(*chosen))
-    (both, only_a), (only_b, neither) = class_counts.agreement(*common.right).tolist()
+    common = common_examples.get_shared_examples(get_runs(*chosen))
+    (both, only_a), (only_b, neither) = class_counts.count_agreement(*common.right).tolist()
     app = compared(*chosen)
     said = pages.said(app)
     assert f"Of 40 examples both runs get {both} right and {neither} wrong" in said
@@ -178,7 +179,7 @@ def test_the_page_tells_the_four_counts_and_shows_the_examples_with_both_answers
 
 def test_the_examples_on_which_two_runs_are_furthest_apart_come_first(runs):
     chosen = make(runs, 1.0, 4.0)
-    common = common_examples.shared(entries(*chosen))
+    common = common_examples.get_shared_examples(get_runs(*chosen))
     places = np.flatnonzero(~common.right[0] & common.right[1])
     first = common.names[places[np.argmax(np.abs(common.sure[0] - common.sure[1])[places])]]
     app = compared(*chosen)
@@ -190,7 +191,7 @@ def test_the_examples_on_which_two_runs_are_furthest_apart_come_first(runs):
 def test_a_multi_label_example_is_right_where_all_that_was_looked_at_is():
     targets = np.array([[1.0, 0.0, np.nan], [1.0, 0.0, np.nan]])
     said = np.array([[[True, False, True], [True, True, False]]])
-    common = common_examples.Shared(
+    common = common_examples.SharedExamples(
         *(np.array(["x", "y"]), np.array(["x", "y"]), np.array([[0, 1]]), (2,), ("a", "b", "c"), "multi"),
         *(targets, said.astype(float), said, 0),
     )
@@ -201,8 +202,11 @@ def test_a_multi_label_example_is_right_where_all_that_was_looked_at_is():
 
 def test_a_multi_label_run_decides_by_its_own_thresholds(runs):
     one, other = make(runs, 2.0, 2.0, family="multi")
-    table, limits = data.predictions(data.entry(one.path)), one.read("serving.json")["thresholds"]
-    common = common_examples.shared(entries(one, other))
+    table, limits = (
+        dashboard_runs.get_predictions(dashboard_runs.get_run(one.path)),
+        one.read("serving.json")["thresholds"],
+    )
+    common = common_examples.get_shared_examples(get_runs(one, other))
     assert (common.said[0] == report.apply_thresholds(table.scores, "multi", limits)).all()
     assert "Label by label" in pages.said(compared(one, other))
 
@@ -229,10 +233,10 @@ def test_a_small_difference_can_be_chance_and_a_large_one_hardly(runs):
     chosen = make(runs, 2.0, 2.0, 5.0, n=100, draws=200)
     said = pages.said(compared(*chosen[:2]))
     assert "with so few the difference could be chance, p = " in said or "on equally many of 100 files" in said
-    poor = made_runs.make(runs, "cnn-20260309T120000-s9", family="cnn", n=100, seed=9, skill=0.0, draws=200)
+    poor = fake_runs.make(runs, "cnn-20260309T120000-s9", family="cnn", n=100, seed=9, skill=0.0, draws=200)
     said = pages.said(compared(poor, chosen[2]))
     assert "B was right on " in said and "chance alone would hardly give that, p = 0.001 or less" in said
-    assert i18n.read("en", "compare")["by_mcnemar"] in said
+    assert i18n.read_words("en", "compare")["by_mcnemar"] in said
 
 
 @pytest.mark.numeric
@@ -242,12 +246,12 @@ def test_the_test_on_the_page_is_the_one_of_the_command(runs):
     table = next(frame.value for frame in app.dataframe if "only the first right" in frame.value.columns)
     assert table["p"].tolist() == pytest.approx([float(f"{pair.p:.2g}") for pair in found.pairs])
     assert table["p, corrected"].tolist() == pytest.approx([float(f"{pair.p_holm:.2g}") for pair in found.pairs])
-    assert i18n.read("en", "compare")["corrected"].format(n=3) in pages.said(app)
+    assert i18n.read_words("en", "compare")["corrected"].format(n=3) in pages.said(app)
 
 
 def test_several_classes_at_once_are_tested_by_drawing_groups_again(runs):
     said = pages.said(compared(*make(runs, 0.5, 3.0, family="multi")))
-    assert "The mean average precision of B is " in said and i18n.read("en", "compare")["by_drawing"] in said
+    assert "The mean average precision of B is " in said and i18n.read_words("en", "compare")["by_drawing"] in said
 
 
 def test_the_test_is_told_in_indonesian_too(runs):
@@ -262,7 +266,7 @@ def test_a_published_protocol_is_marked_and_never_ranked(runs):
     poor, good = make(runs, 0.5, 5.0)
     rewrite(good, "run.json", protocol="as published")
     app = compared(good, poor)
-    words, said = i18n.read("en", "compare"), pages.said(app)
+    words, said = i18n.read_words("en", "compare"), pages.said(app)
     assert words["not_ranked"].split("{names}")[1] in said and words["no_rivals"] in said
     assert "more of 40 examples" not in said
     assert "accuracy with its 95 % interval\\: B" in said, "the honest one comes first, however poor"
@@ -271,7 +275,7 @@ def test_a_published_protocol_is_marked_and_never_ranked(runs):
 
 @pytest.mark.numeric
 def test_figures_of_each_class_say_which_run_is_which_without_colour():
-    figure = class_counts.side_by_side(
+    figure = class_counts.draw_side_by_side(
         ["a", "b"], {"A": [0.1, None], "B": [0.3, 0.4]}, {"A": [[0, 0.2], None], "B": [None, None]}, "recall"
     )
     assert len({trace.marker.symbol for trace in figure.data}) == 2
@@ -284,8 +288,8 @@ def test_the_page_shows_and_plays_the_files(language, runs, tones):
     own = loading.load_folder(tones)
     for seed in range(2):
         name = f"cnn-2026030{seed + 1}T120000-s{seed}"
-        made_runs.make(runs, name, family="cnn", dataset=own, seed=0, skill=seed, overrides={"data.split": "group"})
+        fake_runs.make(runs, name, family="cnn", dataset=own, seed=0, skill=seed, overrides={"data.split": "group"})
     app = pages.opened("compare", language)
     assert app.get("audio"), "no player"
-    words = i18n.read(language, "compare")
+    words = i18n.read_words(language, "compare")
     assert words["figures_lead"] in pages.said(app) and words["look"] in pages.said(app)

@@ -9,8 +9,7 @@ from dashboard import charts, i18n, layout
 from dashboard.charts import matrix
 from musicml.evaluation import predictions
 from musicml.inference import manifest
-from tests.fixtures import fake_runs as made_runs
-from tests.fixtures import pages
+from tests.fixtures import fake_runs, pages
 
 COUNTS = np.array([[18, 2, 0], [0, 0, 0], [3, 1, 4]])
 NAMES = ["jazz", "pop", "rock"]
@@ -21,10 +20,10 @@ TOLD = [[f"{row} {column}" for column in NAMES] for row in NAMES]
 def root(tmp_path_factory):
     """A run of one class an example, one of several classes, and one whose class names are odd."""
     root = tmp_path_factory.mktemp("runs")
-    made_runs.make(root, "genre_cnn-20260301T120000-s0", family="cnn", n=60, skill=1.0)
-    made_runs.make(root, "openmic_cnn-20260301T110000-s0", family="multi", n=60)
+    fake_runs.make(root, "genre_cnn-20260301T120000-s0", family="cnn", n=60, skill=1.0)
+    fake_runs.make(root, "openmic_cnn-20260301T110000-s0", family="multi", n=60)
     odd = ("<b>keroncong</b>", "campur sari*", "面*_[x](y)", "never")
-    made_runs.make(root, "odd-20260301T100000-s0", family="cnn", n=3, class_names=odd)
+    fake_runs.make(root, "odd-20260301T100000-s0", family="cnn", n=3, class_names=odd)
     return root
 
 
@@ -67,33 +66,36 @@ def table_of(root, run="genre_cnn"):
 
 
 def test_examples_are_counted_by_row_and_column_and_those_that_nobody_judged_left_out():
-    counts = matrix.count(np.array([0, 0, 1, -1]), np.array([1, 1, 0, 0]), (2, 2))
+    counts = matrix.count_cells(np.array([0, 0, 1, -1]), np.array([1, 1, 0, 0]), (2, 2))
     assert counts.tolist() == [[0, 2], [1, 0]]
 
 
 def test_a_row_without_examples_has_no_shares_and_prints_nothing():
-    assert matrix.shares(COUNTS)[1].tolist() == [0, 0, 0]
-    assert matrix.printed(COUNTS, by_share=True) == [["90", "10", ""], ["", "", ""], ["38", "12", "50"]]
+    assert matrix.compute_shares(COUNTS)[1].tolist() == [0, 0, 0]
+    assert matrix.format_cells(COUNTS, by_share=True) == [["90", "10", ""], ["", "", ""], ["38", "12", "50"]]
 
 
 def test_the_most_confused_classes_and_pairs_come_first():
-    assert matrix.most_confused(COUNTS) == [0, 2, 1]
-    assert matrix.confusions(COUNTS) == [(2, 0), (0, 1), (2, 1)]
+    assert matrix.sort_by_confusion(COUNTS) == [0, 2, 1]
+    assert matrix.list_confusions(COUNTS) == [(2, 0), (0, 1), (2, 1)]
 
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_every_number_is_readable_on_its_square(dark):
     for share in np.linspace(0, 1, 201):
-        assert matrix.contrast(matrix.ink(share, dark), matrix.fill(share, dark)) >= 4.5
+        assert matrix.compute_contrast(matrix.choose_ink(share, dark), matrix.get_fill_color(share, dark)) >= 4.5
 
 
 def test_a_square_has_the_colours_of_the_ends_of_the_scale_at_nothing_and_all():
     for dark in (False, True):
-        assert [matrix.fill(0.0, dark), matrix.fill(1.0, dark)] == [charts.scale(dark)[0][1], charts.scale(dark)[2][1]]
+        assert [matrix.get_fill_color(0.0, dark), matrix.get_fill_color(1.0, dark)] == [
+            charts.make_color_scale(dark)[0][1],
+            charts.make_color_scale(dark)[2][1],
+        ]
 
 
 def test_each_square_is_drawn_once_and_can_be_clicked():
-    figure = matrix.matrix(COUNTS, NAMES, NAMES, "says", "is", TOLD)
+    figure = matrix.draw_matrix(COUNTS, NAMES, NAMES, "says", "is", TOLD)
     dark_ink, light_ink, points = figure.data
     drawn = np.isfinite(np.array([dark_ink.z, light_ink.z], dtype=float))
     assert (drawn.sum(axis=0) == 1).all() and drawn[1].any()
@@ -105,7 +107,7 @@ def test_each_square_is_drawn_once_and_can_be_clicked():
 
 
 def test_the_diagonal_is_framed_and_the_chosen_square_more_so():
-    figure = matrix.matrix(COUNTS, NAMES, NAMES, "says", "is", TOLD, chosen=(2, 0))
+    figure = matrix.draw_matrix(COUNTS, NAMES, NAMES, "says", "is", TOLD, chosen=(2, 0))
     *diagonal, chosen = figure.layout.shapes
     assert [(shape.x0, shape.y0) for shape in diagonal] == [(-0.5, -0.5), (0.5, 0.5), (1.5, 1.5)]
     assert (chosen.x0, chosen.y0) == (-0.5, 1.5) and chosen.line.width > diagonal[0].line.width
@@ -117,15 +119,15 @@ def test_the_diagonal_is_framed_and_the_chosen_square_more_so():
 def test_a_click_on_a_cell_shows_its_files(root):
     table = table_of(root)
     truth, answer = table.targets.argmax(axis=1), table.scores.argmax(axis=1)
-    counts = matrix.count(truth, answer, (10, 10))
-    row, column = matrix.confusions(counts)[0]
+    counts = matrix.count_cells(truth, answer, (10, 10))
+    row, column = matrix.list_confusions(counts)[0]
     names = table.names[(truth == row) & (answer == column)]
     app = click(page(), row, column)
     assert app.selectbox(key="confusion-is").value == table.class_names[row]
     assert app.selectbox(key="confusion-says").value == table.class_names[column]
     shown = pages.said(app)
-    assert all(f"**{layout.plain(name)}**" in shown for name in names[:6])
-    assert not any(f"**{layout.plain(name)}**" in shown for name in table.names[truth == answer])
+    assert all(f"**{layout.escape_markdown(name)}**" in shown for name in names[:6])
+    assert not any(f"**{layout.escape_markdown(name)}**" in shown for name in table.names[truth == answer])
 
 
 def test_names_do_what_a_click_does_and_mark_the_square():
@@ -153,8 +155,8 @@ def test_a_click_in_another_order_of_the_classes_finds_the_same_files(root):
 
 def test_the_most_frequent_confusion_is_told_and_can_be_chosen(root):
     table = table_of(root)
-    counts = matrix.count(table.targets.argmax(axis=1), table.scores.argmax(axis=1), (10, 10))
-    row, column = matrix.confusions(counts)[0]
+    counts = matrix.count_cells(table.targets.argmax(axis=1), table.scores.argmax(axis=1), (10, 10))
+    row, column = matrix.list_confusions(counts)[0]
     truth, answer = table.class_names[row], table.class_names[column]
     app = page()
     words = f"{truth} taken for {answer}, {counts[row, column]} of {counts[row].sum()} times"
@@ -166,7 +168,7 @@ def test_the_most_frequent_confusion_is_told_and_can_be_chosen(root):
 @pytest.mark.parametrize("language", ["en", "id"])
 def test_an_empty_square_says_so(language, root):
     table = table_of(root)
-    counts = matrix.count(table.targets.argmax(axis=1), table.scores.argmax(axis=1), (10, 10))
+    counts = matrix.count_cells(table.targets.argmax(axis=1), table.scores.argmax(axis=1), (10, 10))
     row, column = next(place for place in np.argwhere(counts == 0).tolist() if place[0] != place[1])
     app = page(language=language)
     app.selectbox(key="confusion-is").set_value(table.class_names[row])
@@ -195,7 +197,7 @@ def test_of_several_classes_one_is_judged_by_its_threshold_and_what_nobody_judge
     files = table.names[(judged == 0) & ~said]
     shown = pages.said(click(app, 1, 1))
     assert f"{len(files)} of {(judged == 0).sum()} files" in shown
-    assert sum(f"**{layout.plain(name)}**" in shown for name in table.names) == min(6, len(files))
+    assert sum(f"**{layout.escape_markdown(name)}**" in shown for name in table.names) == min(6, len(files))
 
 
 def test_odd_names_and_a_class_without_examples_are_shown_as_they_are():

@@ -9,8 +9,7 @@ import streamlit as st
 from dashboard import layout
 from dashboard.charts import curves
 from musicml.experiment.records import Epoch
-from tests.fixtures import fake_runs as made_runs
-from tests.fixtures import pages
+from tests.fixtures import fake_runs, pages
 
 SAY = {"train": "training (dashed)", "val": "validation (solid)", "best": "best epoch (ring)", "all": "all layers"}
 
@@ -60,7 +59,7 @@ def test_the_loss_comes_first_and_each_pair_counts_once():
     rows = rows_of(
         1, accuracy=[0.5], loss=[1.0], val_accuracy=[0.4], val_loss=[1.2], learning_rate=[0.1], seconds=[3.0]
     )
-    assert curves.metrics_of(rows) == ["loss", "accuracy"] and curves.metrics_of([]) == []
+    assert curves.list_metrics(rows) == ["loss", "accuracy"] and curves.list_metrics([]) == []
 
 
 @pytest.mark.parametrize(
@@ -77,29 +76,29 @@ def test_the_loss_comes_first_and_each_pair_counts_once():
     ],
 )
 def test_what_two_curves_say_together(train, val, said):
-    assert curves.verdict(curve(train, val), "loss") == said
+    assert curves.judge_curves(curve(train, val), "loss") == said
 
 
 def test_of_an_accuracy_more_is_better_and_the_gap_turns_its_sign():
     one = curve([0.5, 0.7, 0.9, 0.99], [0.5, 0.6, 0.5, 0.4])
-    assert curves.own_best(one, "accuracy") == 1 and curves.verdict(one, "accuracy") == "overfitting"
-    assert curves.gaps(one, "accuracy").round(2).tolist() == [0, 0.1, 0.4, 0.59]
+    assert curves.find_own_best(one, "accuracy") == 1 and curves.judge_curves(one, "accuracy") == "overfitting"
+    assert curves.compute_gaps(one, "accuracy").round(2).tolist() == [0, 0.1, 0.4, 0.59]
 
 
 def test_the_best_epoch_is_the_one_told_and_else_the_best_so_far_by_the_monitor():
     rows = rows_of(3, loss=[3, 2, 1], val_loss=[3, 1, 2], val_accuracy=[0.1, 0.2, 0.3])
-    assert curves.best_place(rows, "val_loss") == 1 and curves.best_place(rows, "val_accuracy") == 2
-    assert curves.best_place(rows, "val_accuracy", told=1) == 0
-    assert curves.best_place(rows_of(2, loss=[3, 2]), "val_loss") == 1  # without validation the loss decides
-    assert curves.best_place(rows_of(2, loss=[np.nan, np.inf]), "val_loss") is None
+    assert curves.find_best_epoch(rows, "val_loss") == 1 and curves.find_best_epoch(rows, "val_accuracy") == 2
+    assert curves.find_best_epoch(rows, "val_accuracy", best_epoch=1) == 0
+    assert curves.find_best_epoch(rows_of(2, loss=[3, 2]), "val_loss") == 1  # without validation the loss decides
+    assert curves.find_best_epoch(rows_of(2, loss=[np.nan, np.inf]), "val_loss") is None
     twice = [Epoch(stage, {**row.values}) for stage in ("head", "all") for row in rows]
     twice[4].values["val_loss"] = 0.5
-    assert curves.best_place(twice, "val_loss", told=2) == 4  # epoch 2 of the better stage
+    assert curves.find_best_epoch(twice, "val_loss", best_epoch=2) == 4  # epoch 2 of the better stage
 
 
 def test_each_run_has_a_colour_and_a_symbol_and_dashes_tell_training():
     several = [curve([2, 1], [2, 1.5], 1, f"run{k}") for k in range(8)]
-    figure = curves.pairs(several, "epoch", "loss", SAY)
+    figure = curves.draw_pairs(several, "epoch", "loss", SAY)
     solid = [trace for trace in figure.data if trace.line.dash == "solid" and trace.legendgroup]
     assert len({(trace.line.color, trace.marker.symbol) for trace in solid}) == 8
     dashed = [trace for trace in figure.data if trace.line.dash == "dash" and trace.legendgroup]
@@ -111,14 +110,14 @@ def test_each_run_has_a_colour_and_a_symbol_and_dashes_tell_training():
 
 def test_a_second_stage_goes_on_along_the_axis_behind_a_named_line():
     rows = rows_of(3, loss=[3, 2, 1], val_loss=[3, 2, 1])
-    one = curves.curve("run", [*(replace(row, stage="head") for row in rows), *rows], "loss", None)
-    figure = curves.pairs([one], "epoch", "loss", SAY)
+    one = curves.make_curve("run", [*(replace(row, stage="head") for row in rows), *rows], "loss", None)
+    figure = curves.draw_pairs([one], "epoch", "loss", SAY)
     assert list(figure.data[0].x) == [1, 2, 3, 4, 5, 6]
     assert figure.layout.shapes[0].x0 == 3.5 and figure.layout.annotations[0].text == "→ all layers"
 
 
 def test_a_name_with_tags_stays_text_in_a_chart():
-    figure = curves.pairs([curve([2, 1], None, 1, "<a href='x'>run</a>")], "epoch", "loss", SAY)
+    figure = curves.draw_pairs([curve([2, 1], None, 1, "<a href='x'>run</a>")], "epoch", "loss", SAY)
     assert all("<a" not in str(trace.name) + str(trace.hovertemplate) for trace in figure.data)
 
 
@@ -126,7 +125,7 @@ def test_a_name_with_tags_stays_text_in_a_chart():
 
 
 def test_the_words_tell_the_best_epoch_the_gap_and_what_it_means(runs):
-    made_runs.make(runs, family="transfer", n=20, epochs=9, skill=4.0)
+    fake_runs.make(runs, family="transfer", n=20, epochs=9, skill=4.0)
     text = pages.said(pages.opened("curves"))
     rows = next(runs.iterdir()).joinpath("history.csv").read_text().splitlines()
     best = min(range(1, len(rows)), key=lambda place: float(rows[place].split(",")[5]))
@@ -144,7 +143,7 @@ def test_several_runs_lie_over_each_other_and_forests_and_damaged_ones_are_told(
         ("bad", {"family": "cnn", "status": "broken", "damage": "run damaged"}),
         ("empty", {"family": "cnn", "status": "broken", "damage": "history words"}),
     ):
-        made_runs.make(runs, name, n=20, sample=False, **how)
+        fake_runs.make(runs, name, n=20, sample=False, **how)
     app = choose(pages.opened("curves"), "alpha", "beta", "trees", "bad", "empty")
     text = pages.said(app).replace("\\", "")
     assert "trees is a forest" in text and "empty (finished) has no readable history" in text
@@ -154,7 +153,7 @@ def test_several_runs_lie_over_each_other_and_forests_and_damaged_ones_are_told(
 
 
 def test_two_stages_are_told_and_the_learning_rate_is_drawn_where_it_changes(runs):
-    made_runs.make(runs, "staged", family="transfer", n=20, stages=2, epochs=4)
+    fake_runs.make(runs, "staged", family="transfer", n=20, stages=2, epochs=4)
     app = pages.opened("curves", "id")
     text = pages.said(app)
     assert "head saja sejak epoch 1, semua lapisan sejak epoch 5" in text
@@ -162,21 +161,21 @@ def test_two_stages_are_told_and_the_learning_rate_is_drawn_where_it_changes(run
 
 
 def test_a_run_that_just_began_has_no_curve_and_says_so(runs):
-    made_runs.make(runs, family="gru", status="started")
+    fake_runs.make(runs, family="gru", status="started")
     app = pages.opened("curves")
     assert not app.get("plotly_chart")
     assert "has not finished its first epoch yet" in app.get("progress")[0].proto.text
 
 
 def test_a_training_grows_before_the_eyes_until_it_is_done(runs, every):
-    run = made_runs.make(runs, "now", family="gru", status="training")
+    run = fake_runs.make(runs, "now", family="gru", status="training")
     app = pages.opened("curves")
     assert "2 of 7 epochs" in app.get("progress")[0].proto.text  # chosen by itself, since it is training
     with (run.path / "history.csv").open("a") as file:
         file.write("all,3,0.6,1.0,0.5,1.2,0.001,2.0\n")
     pages.sound(app.run())
     assert "3 of 7 epochs" in app.get("progress")[0].proto.text
-    done = made_runs.make(runs.parent, "other", family="gru", n=20)
+    done = fake_runs.make(runs.parent, "other", family="gru", n=20)
     (run.path / "report.json").write_bytes((done.path / "report.json").read_bytes())
     pages.sound(app.run())
     assert every[-2:] == [layout.LIVE, None]
@@ -185,7 +184,7 @@ def test_a_training_grows_before_the_eyes_until_it_is_done(runs, every):
 
 
 def test_a_training_that_fell_silent_is_told_how_to_go_on(runs):
-    run = made_runs.make(runs, "old", family="gru", status="training")
+    run = fake_runs.make(runs, "old", family="gru", status="training")
     before = time.time() - 3600
     for path in (*run.path.iterdir(), run.path / "checkpoints"):
         os.utime(path, (before, before))
@@ -194,7 +193,7 @@ def test_a_training_that_fell_silent_is_told_how_to_go_on(runs):
 
 
 def test_without_validation_nothing_is_said_of_overfitting(runs):
-    run = made_runs.make(runs, "alone", family="gru", n=20)
+    run = fake_runs.make(runs, "alone", family="gru", n=20)
     lines = run.path.joinpath("history.csv").read_text().splitlines()
     kept = [",".join(line.split(",")[:4] + line.split(",")[6:]) for line in lines]
     run.path.joinpath("history.csv").write_text("\n".join(kept) + "\n")

@@ -9,10 +9,9 @@ import pytest
 import soundfile
 from PIL import Image
 
-from dashboard import datasets as shelves
-from dashboard import i18n, layout
+from dashboard import datasets, i18n, layout
 from dashboard.app_pages.data import findings
-from dashboard.app_pages.data import tables as holdings
+from dashboard.app_pages.data import tables as data_tables
 from dashboard.charts import class_counts, sound
 from musicml.cli.main import build_parser
 from musicml.data.audit import audit as audits
@@ -22,8 +21,7 @@ from musicml.features import audio_features
 from musicml.utils import files
 from musicml.utils.errors import InputError
 from musicml.utils.i18n import translate
-from tests.fixtures import fake_runs as made_runs
-from tests.fixtures import pages
+from tests.fixtures import fake_runs, pages
 
 NOWHERE = Path("nowhere")
 GENRES, PICTURED, HEARD = ("blues", "jazz", "rock"), ("drum", "flute"), ("cello", "piano")
@@ -112,7 +110,7 @@ def shown(app, column):
 def test_without_data_the_page_says_what_to_do_first(language, tmp_path, monkeypatch):
     monkeypatch.setenv("MUSICML_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("MUSICML_DATA", str(tmp_path / "data"))
-    assert i18n.read(language, "common")["first_steps"] in pages.said(pages.opened("data", language))
+    assert i18n.read_words(language, "common")["first_steps"] in pages.said(pages.opened("data", language))
 
 
 @pytest.mark.parametrize("language", i18n.LANGUAGES)
@@ -124,14 +122,14 @@ def test_each_part_of_each_data_set_opens(name, language, runs):
     for part, key in heads.items():
         app.session_state["part"] = part
         said = pages.said(pages.sound(app.run(), language))
-        assert i18n.read(language, "data")["generated"] in said
-        assert part == "balance" or i18n.read(language, "data")[key].split("{")[0] in said
+        assert i18n.read_words(language, "data")["generated"] in said
+        assert part == "balance" or i18n.read_words(language, "data")[key].split("{")[0] in said
 
 
 def test_the_facts_are_the_data_sets(runs, data_root):
     app, gtzan = opened(), loading.load_dataset("gtzan", data_root, "sample")
     assert [int(metric.value) for metric in app.metric[:2]] == [len(gtzan.examples), 3]
-    assert all(layout.plain(note) in pages.said(app) for note in gtzan.notes)
+    assert all(layout.escape_markdown(note) in pages.said(app) for note in gtzan.notes)
 
 
 def test_notes_are_said_in_the_language(runs):
@@ -141,13 +139,13 @@ def test_notes_are_said_in_the_language(runs):
 
 def test_a_missing_licence_is_told_and_a_given_one_shown(runs, data_root, monkeypatch):
     cells = opened().table[0].value.to_string()
-    assert i18n.read("en", "data")["no_licence"] in cells
+    assert i18n.read_words("en", "data")["no_licence"] in cells
     gtzan = loading.load_dataset("gtzan", data_root, "sample")
     given = loading.Dataset(**{**vars(gtzan), "source": {"sample": True, "licence": "CC BY 4.0", "odd": "thing"}})
-    monkeypatch.setattr(loading, "load_dataset", lambda *_, **__: given)
-    shelves.read_shelf.clear()
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: given)
+    datasets._read_dataset.clear()
     cells = opened().table[0].value.to_string()
-    shelves.read_shelf.clear()
+    datasets._read_dataset.clear()
     assert "CC BY 4.0" in cells and "odd" in cells
 
 
@@ -179,7 +177,7 @@ def test_of_one_side_only_its_examples_are_counted(runs, data_root):
 
 
 def test_stacked_bars_are_told_apart_without_colour():
-    figure = class_counts.bars(["a", "b"], {"train": [1, 2], "val": [1, 1], "test": [3, 4]}, "examples")
+    figure = class_counts.draw_stacked_bars(["a", "b"], {"train": [1, 2], "val": [1, 1], "test": [3, 4]}, "examples")
     assert len({bar.marker.pattern.shape for bar in figure.data}) == 3
     assert tuple(figure.layout.yaxis.ticktext) == ("a", "b")
 
@@ -189,34 +187,36 @@ def test_stacked_bars_are_told_apart_without_colour():
 
 def test_lengths_are_measured_only_when_asked_for(runs, monkeypatch):
     asked = []
-    monkeypatch.setattr(holdings, "seconds_of", lambda path: asked.append(path) or 5.0)
-    holdings.measured.clear()
+    monkeypatch.setattr(data_tables, "_read_seconds", lambda path: asked.append(path) or 5.0)
+    data_tables.measure_lengths.clear()
     assert not asked and "measured" not in pages.said(opened("lengths"))
     said = pages.said(opened("lengths", measure=True))
-    holdings.measured.clear()
+    data_tables.measure_lengths.clear()
     assert asked and "the shortest lasts 5.0 s" in said
 
 
 @pytest.mark.numeric
 def test_a_length_is_read_from_the_head_of_a_file(tmp_path):
     write_sound(tmp_path / "good.wav", 440)
-    assert holdings.seconds_of(tmp_path / "good.wav") == pytest.approx(1.0)
+    assert data_tables._read_seconds(tmp_path / "good.wav") == pytest.approx(1.0)
     (tmp_path / "bad.wav").write_bytes(b"no sound")
-    assert holdings.seconds_of(tmp_path / "bad.wav") == holdings.seconds_of(tmp_path / "none.wav") == 0
+    assert data_tables._read_seconds(tmp_path / "bad.wav") == data_tables._read_seconds(tmp_path / "none.wav") == 0
 
 
 def test_no_more_than_five_hundred_files_are_measured(monkeypatch):
     examples = [loading.Example(str(k), NOWHERE, {}, str(k)) for k in range(2_000)]
     dataset = loading.Dataset("x", "sound", "single", "class", ("a",), tuple(examples))
-    monkeypatch.setattr(holdings, "seconds_of", lambda path: float(path.name))
-    found, _ = holdings.measured(("five hundred",), holdings.Chosen(shelves.Shelf(dataset, {}), None, ()))
+    monkeypatch.setattr(data_tables, "_read_seconds", lambda path: float(path.name))
+    found, _ = data_tables.measure_lengths(
+        ("five hundred",), data_tables.Chosen(datasets.LoadedDataset(dataset, {}), None, ())
+    )
     assert 490 < len(found) <= 500 and found.max() > 1_990, "spread over the whole list"
 
 
 def test_lengths_that_are_all_alike_are_one_bar():
-    edges, held = class_counts.binned([3.0, 3.0, 3.0])
+    edges, held = class_counts.bin_values([3.0, 3.0, 3.0])
     assert held.tolist() == [3] and edges[0] < 3 < edges[1]
-    assert class_counts.binned(np.arange(100.0))[1].sum() == 100
+    assert class_counts.bin_values(np.arange(100.0))[1].sum() == 100
 
 
 # one example
@@ -228,7 +228,7 @@ def test_an_example_is_chosen_by_its_class(runs):
     box = app.selectbox(key="example-gtzan-rock")
     assert all(option.startswith("rock/") for option in box.options)
     box.set_value(box.options[-1]).run()
-    assert layout.plain(box.options[-1]) in pages.said(app)
+    assert layout.escape_markdown(box.options[-1]) in pages.said(app)
     assert len(app.get("audio")) == 1
 
 
@@ -240,7 +240,7 @@ def test_a_multi_label_example_says_what_is_there_and_what_is_not(runs, data_roo
     one = next(example for example in openmic.examples if example.id == name)
     absent = [name for name, there in one.labels.items() if not there]
     said = next(element.value for element in app.markdown if element.value.startswith("**Absent:**"))
-    assert one.labels[label] and all(layout.plain(name) in said for name in absent)
+    assert one.labels[label] and all(layout.escape_markdown(name) in said for name in absent)
 
 
 def test_a_damaged_example_is_told_in_a_sentence(runs):
@@ -260,7 +260,7 @@ def test_a_picture_says_how_large_it_is(runs):
 def test_without_librosa_the_page_says_how_to_get_it(runs, monkeypatch):
     monkeypatch.setitem(sys.modules, "librosa", None)
     app = opened("example", drawn=["librosa"])
-    assert i18n.read("en", "data")["no_librosa"] in pages.said(app)
+    assert i18n.read_words("en", "data")["no_librosa"] in pages.said(app)
 
 
 def test_features_are_told_in_words_with_their_figures(runs):
@@ -271,30 +271,30 @@ def test_features_are_told_in_words_with_their_figures(runs):
 def test_an_envelope_loses_no_peak():
     y = np.zeros(100_000, np.float32)
     y[54_321], y[777] = 0.9, -0.8
-    low, high = sound.envelope(y)
+    low, high = sound.compute_envelope(y)
     assert len(low) == len(high) == sound.POINTS
     assert high.max() == np.float32(0.9) and low.min() == np.float32(-0.8)
 
 
 @pytest.mark.parametrize("n", [0, 1, 7])
 def test_a_short_sound_has_an_envelope_too(n):
-    low, high = sound.envelope(np.linspace(-1, 1, n, dtype=np.float32))
+    low, high = sound.compute_envelope(np.linspace(-1, 1, n, dtype=np.float32))
     assert len(low) == len(high) == n and (low <= high).all()
-    sound.waveform(low, high, 1.0, "s", "y")
+    sound.draw_waveform(low, high, 1.0, "s", "y")
 
 
 @pytest.mark.numeric
 def test_thinned_frames_keep_their_mean():
     values = np.random.default_rng(0).standard_normal((1_200, 3)).astype(np.float32)
-    assert sound.thinned(values, 600).shape == (600, 3)
-    assert sound.thinned(values, 600).mean(axis=0) == pytest.approx(values.mean(axis=0), rel=1e-4)
+    assert sound.thin_frames(values, 600).shape == (600, 3)
+    assert sound.thin_frames(values, 600).mean(axis=0) == pytest.approx(values.mean(axis=0), rel=1e-4)
 
 
 def test_a_spectrogram_is_small_and_names_its_frequencies():
     centres = audio_features.compute_band_centers(audio_features.LogMel())
     decibels = np.full((3_000, 128), -60.0, np.float32)
     decibels[:, 40] = 10
-    (trace,) = sound.spectrogram(decibels, 30, centres, "s", "Hz", "dB").data
+    (trace,) = sound.draw_spectrogram(decibels, 30, centres, "s", "Hz", "dB").data
     assert np.shape(trace.z) == (128, sound.COLUMNS) and np.asarray(trace.z).dtype == np.int8
     assert trace.y[int(np.asarray(trace.z)[:, 0].argmax())] == f"{centres[40]:.0f} Hz"
 
@@ -304,10 +304,10 @@ def test_a_spectrogram_is_small_and_names_its_frequencies():
 
 def test_no_group_on_two_sides_is_told(runs, data_root):
     gtzan = loading.load_dataset("gtzan", data_root, "sample")
-    made_runs.make(runs, family="cnn", dataset=gtzan)
+    fake_runs.make(runs, family="cnn", dataset=gtzan)
     app = opened("groups", of="run")
     n = len({(row["group"]) for row in shown(app, "group").to_dict("records")})
-    assert app.success[0].value == i18n.read("en", "data")["no_crossing"].format(n=n)
+    assert app.success[0].value == i18n.read_words("en", "data")["no_crossing"].format(n=n)
     assert shown(app, "group")["total"].sum() == sum(
         shown(app, "group")[s].sum() for s in ("training", "validation", "test")
     )
@@ -315,8 +315,8 @@ def test_no_group_on_two_sides_is_told(runs, data_root):
 
 @pytest.mark.parametrize("language", i18n.LANGUAGES)
 def test_where_every_file_is_a_group_of_its_own_the_check_is_not_praised(language, runs):
-    run = made_runs.make(runs, family="cnn", n=40)
-    path, told = run.path / "split.csv", i18n.read(language, "data")["all_alone"]
+    run = fake_runs.make(runs, family="cnn", n=40)
+    path, told = run.path / "split.csv", i18n.read_words(language, "data")["all_alone"]
     head, *rows = path.read_text().splitlines()
     alone = [f"{k}.wav,artist {k},{row.rsplit(',', 1)[1]}" for k, row in enumerate(rows)]
     path.write_text("\n".join([head, *alone]) + "\n")
@@ -328,7 +328,7 @@ def test_where_every_file_is_a_group_of_its_own_the_check_is_not_praised(languag
 
 
 def test_a_group_on_two_sides_is_named(runs):
-    run = made_runs.make(runs, family="cnn", n=40)
+    run = fake_runs.make(runs, family="cnn", n=40)
     path = run.path / "split.csv"
     path.write_text(path.read_text() + "x/1.wav,the same artist,train\nx/2.wav,the same artist,test\n")
     app = opened("groups", of="run")
@@ -338,7 +338,7 @@ def test_a_group_on_two_sides_is_named(runs):
 
 def test_a_run_whose_data_is_gone_still_tells_its_groups_and_what_it_left_out(runs, monkeypatch, tmp_path):
     monkeypatch.setenv("MUSICML_DATA", str(tmp_path / "nothing"))
-    made_runs.make(runs, family="gru", n=40, excluded=2)
+    fake_runs.make(runs, family="gru", n=40, excluded=2)
     app = opened("groups")
     assert len(app.error) == 1 and len(shown(app, "group"))
     rows = shown(opened("left_out"), "reason")
@@ -347,7 +347,7 @@ def test_a_run_whose_data_is_gone_still_tells_its_groups_and_what_it_left_out(ru
 
 def test_reasons_are_said_in_the_language(runs, data_root):
     gtzan = loading.load_dataset("gtzan", data_root, "sample")
-    run = made_runs.make(runs, family="cnn", dataset=gtzan)
+    run = fake_runs.make(runs, family="cnn", dataset=gtzan)
     (run.path / "excluded.csv").write_text("file,reason\na.wav,on none of the data set's own lists\n")
     rows = shown(opened("left_out", "id", of="run"), "alasan")
     assert rows.values.tolist() == [["a.wav", "tidak ada di daftar mana pun dari dataset ini"]]
@@ -360,11 +360,11 @@ def test_twenty_thousand_examples_are_tabled_once():
         for k in range(20_000)
     )
     dataset = loading.Dataset("large", "sound", "multi", "instrument", names, examples)
-    chosen = holdings.Chosen(shelves.Shelf(dataset, {}), None, ("large",))
-    assert holdings.tabled(("large",), chosen) is holdings.tabled(("large",), chosen)
-    groups, held, sides = holdings.standing(("large",), chosen)
+    chosen = data_tables.Chosen(datasets.LoadedDataset(dataset, {}), None, ("large",))
+    assert data_tables.get_columns(("large",), chosen) is data_tables.get_columns(("large",), chosen)
+    groups, held, sides = data_tables.count_group_sides(("large",), chosen)
     assert held.sum() == 20_000 and sides == ("train", "test")
-    assert not holdings.crossing(held, sides).any()
+    assert not data_tables.find_crossing_groups(held, sides).any()
 
 
 # the audit
@@ -375,9 +375,9 @@ def own_data(runs, data_root, tmp_path, monkeypatch):
     """A copy of the data sets, in which audits can be kept."""
     shutil.copytree(data_root, tmp_path / "data")
     monkeypatch.setenv("MUSICML_DATA", str(tmp_path / "data"))
-    shelves.read_shelf.clear()
+    datasets._read_dataset.clear()
     yield tmp_path / "data"
-    shelves.read_shelf.clear()
+    datasets._read_dataset.clear()
 
 
 def keep(root, name, *found, pairs=(), **changed):
@@ -483,7 +483,7 @@ def test_a_damaged_audit_is_told_in_a_sentence_and_can_be_made_anew(content, lan
     with pytest.raises(InputError) as refused:
         audits.load_audit(own_data, gtzan)
     app = opened("audit", language)
-    assert [error.value for error in app.error] == [layout.plain(translate(str(refused.value), language))]
+    assert [error.value for error in app.error] == [layout.escape_markdown(translate(str(refused.value), language))]
     assert app.button(key="audit-now")
 
 
@@ -491,7 +491,7 @@ def test_an_audit_of_the_data_as_it_was_is_not_taken_for_one_of_the_data_as_it_i
     keep(own_data, "gtzan")
     assert words_of("en")("no_audit") not in pages.said(opened("audit"))
     (own_data / "sample/gtzan/genres_original/rock/rock.00007.wav").unlink()
-    shelves.read_shelf.clear()
+    datasets._read_dataset.clear()
     assert words_of("en")("no_audit") in pages.said(opened("audit"))
 
 
@@ -500,8 +500,8 @@ def test_names_in_an_audit_are_never_markup(own_data):
     pair = DuplicatePair(name, "other.wav", False, name, (name, "jazz"), ("train", "test"))
     keep(own_data, "gtzan", AuditFinding("x", "fault", name, name, (name,)), pairs=[pair])
     said = pages.said(opened("audit"))
-    assert layout.plain(name) in said and name not in said.replace(layout.plain(name), "")
-    assert said.count(i18n.read("en", "common")["gone"]) == 2, "no file of that name is looked for"
+    assert layout.escape_markdown(name) in said and name not in said.replace(layout.escape_markdown(name), "")
+    assert said.count(i18n.read_words("en", "common")["gone"]) == 2, "no file of that name is looked for"
 
 
 def test_an_audit_is_made_on_the_page_and_kept_where_the_command_keeps_it(own_data):
@@ -511,7 +511,7 @@ def test_an_audit_is_made_on_the_page_and_kept_where_the_command_keeps_it(own_da
     found = audits.load_audit(own_data, images)
     assert found.n == len(images.examples) and found.sample
     said = pages.said(app)
-    assert all(layout.plain(finding.words) in said for finding in found.findings)
+    assert all(layout.escape_markdown(finding.words) in said for finding in found.findings)
     assert words_of("en")("no_audit") not in said and not app.error
 
 

@@ -6,7 +6,7 @@ from dashboard import datasets, runs
 from musicml.data.datasets.loading import load_dataset
 from musicml.data.synthetic import generate
 from musicml.utils.errors import InputError
-from tests.fixtures import fake_runs as made_runs
+from tests.fixtures import fake_runs
 
 
 @pytest.fixture
@@ -17,37 +17,37 @@ def two(tmp_path):
             tmp_path / str(seed) / "sample", seed=seed, only=["instrument_images"], scale=0.02
         )
     dataset = load_dataset("instrument_images", tmp_path / "0", "sample")
-    run = made_runs.make(tmp_path / "runs", family="transfer", dataset=dataset, n=20)
-    return runs.entry(run.path), tmp_path
+    run = fake_runs.make(tmp_path / "runs", family="transfer", dataset=dataset, n=20)
+    return runs.get_run(run.path), tmp_path
 
 
 def test_an_examples_file_is_found_by_its_name(two):
     one, root = two
-    names = runs.predictions(one).names
-    found = [datasets.file_of(one, name) for name in names]
+    names = runs.get_predictions(one).names
+    found = [datasets.find_file(one, name) for name in names]
     assert all(path.is_file() and path.is_relative_to(root / "0") for path in found)
 
 
 def test_of_a_piece_of_a_track_the_whole_track_is_found(two):
     one, _ = two
-    name = runs.predictions(one).names[0]
-    assert datasets.file_of(one, f"{name}#3") == datasets.file_of(one, name) is not None
-    assert datasets.file_of(one, "nowhere.png#3") is None
+    name = runs.get_predictions(one).names[0]
+    assert datasets.find_file(one, f"{name}#3") == datasets.find_file(one, name) is not None
+    assert datasets.find_file(one, "nowhere.png#3") is None
 
 
 def test_data_of_another_seed_is_not_shown_in_place_of_the_runs_own(two, monkeypatch):
     one, root = two
     (root / "0").rename(root / "gone")
     monkeypatch.setenv("MUSICML_DATA", str(root / "5"))
-    assert set(runs.predictions(one).names) & set(datasets.shelf("instrument_images", "sample").examples)
-    assert datasets.file_of(one, runs.predictions(one).names[0]) is None
+    assert set(runs.get_predictions(one).names) & set(datasets.open_dataset("instrument_images", "sample").examples)
+    assert datasets.find_file(one, runs.get_predictions(one).names[0]) is None
     with pytest.raises(InputError, match="made from other data"):
-        datasets.shelf_of(one)
+        datasets.open_run_dataset(one)
 
 
 def test_a_run_whose_data_has_moved_to_the_dashboards_own_root_finds_it(two, monkeypatch):
     one, root = two
     (root / "0").rename(root / "moved")
     monkeypatch.setenv("MUSICML_DATA", str(root / "moved"))
-    assert datasets.file_of(one, runs.predictions(one).names[0]).is_relative_to(root / "moved")
-    assert datasets.file_of(one, "../../etc/passwd") is None
+    assert datasets.find_file(one, runs.get_predictions(one).names[0]).is_relative_to(root / "moved")
+    assert datasets.find_file(one, "../../etc/passwd") is None

@@ -4,7 +4,7 @@ import shutil
 import pytest
 
 from dashboard import i18n
-from dashboard import runs as data
+from dashboard import runs as dashboard_runs
 from dashboard.i18n import LANGUAGES
 from musicml.evaluation import evaluate, predictions
 from musicml.experiment import config
@@ -61,8 +61,8 @@ def test_a_cross_validation_offers_no_example_and_says_why(language, run, data_r
     monkeypatch.setenv("MUSICML_DATA", str(data_root))
     app = pages.opened("predict", language)
     app = pages.sound(app.segmented_control(key="predict-way-3").set_value("pick").run(), language)
-    assert i18n.read(language, "predict")["none_new"] in pages.said(app)
-    assert i18n.read(language, "common")["not_here"] not in pages.said(app)
+    assert i18n.read_words(language, "predict")["none_new"] in pages.said(app)
+    assert i18n.read_words(language, "common")["not_here"] not in pages.said(app)
 
 
 def test_a_cross_validation_lives_while_one_of_its_folds_is_trained(run, tmp_path):
@@ -71,9 +71,9 @@ def test_a_cross_validation_lives_while_one_of_its_folds_is_trained(run, tmp_pat
     files.write_json(made.path / "run.json", {**made.read("run.json"), "status": "started"})
     for path in made.path.rglob("*"):
         os.utime(path, (0, 0))
-    assert data.entry(made.path).status == "stopped"
+    assert dashboard_runs.get_run(made.path).status == "stopped"
     os.utime(runs.get_fold(made, 3).path / "run.json")
-    assert data.entry(made.path).status == "training"
+    assert dashboard_runs.get_run(made.path).status == "training"
 
 
 def test_what_a_fold_said_of_several_classes_is_decided_by_its_own_thresholds(run, tmp_path):
@@ -83,12 +83,15 @@ def test_what_a_fold_said_of_several_classes_is_decided_by_its_own_thresholds(ru
         fold = runs.get_fold(made, k)
         served = fold.read("serving.json")
         files.write_json(fold.path / "serving.json", {**served, "thresholds": [k / 10] * 3})
-    one = data.entry(made.path)
+    one = dashboard_runs.get_run(made.path)
     tested = {row["example"]: int(row["fold"]) for row in made.table("split.csv")}
-    found = data.thresholds(one)
+    found = dashboard_runs.get_thresholds(one)
     assert found.shape == (24, 3)
-    assert [row[0] for row in found] == [tested[name] / 10 for name in data.predictions(one).names]
-    assert data.spoken(found[..., 0]) == "0.10–0.40" and data.spoken(found[:1, 0]) == f"{found[0, 0]:.2f}"
+    assert [row[0] for row in found] == [tested[name] / 10 for name in dashboard_runs.get_predictions(one).names]
+    assert (
+        dashboard_runs.format_thresholds(found[..., 0]) == "0.10–0.40"
+        and dashboard_runs.format_thresholds(found[:1, 0]) == f"{found[0, 0]:.2f}"
+    )
     (made.path / "split.csv").write_text("example,group,split\n")
     with pytest.raises(InputError, match="the fold of each example"):
         predictions.read_fold_thresholds(made, ["low/0.wav"])

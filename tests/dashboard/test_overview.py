@@ -8,8 +8,7 @@ import pytest
 from dashboard import i18n, layout
 from musicml.data import published_results
 from musicml.experiment import run as package
-from tests.fixtures import fake_runs as made_runs
-from tests.fixtures import pages
+from tests.fixtures import fake_runs, pages
 
 
 @pytest.fixture
@@ -23,7 +22,7 @@ def table(app, place=0):
 
 
 def test_a_runs_figure_stands_with_its_interval_as_its_report_says(runs):
-    run = made_runs.make(runs, family="cnn", n=60)
+    run = fake_runs.make(runs, family="cnn", n=60)
     report = run.read("report.json")
     (row,) = table(pages.opened()).to_dict("records")
     assert row["figure"] == round(report["metrics"]["accuracy"], 3)
@@ -32,16 +31,16 @@ def test_a_runs_figure_stands_with_its_interval_as_its_report_says(runs):
 
 
 def test_sample_figures_are_marked_and_real_ones_are_not(runs):
-    made_runs.make(runs, family="gru", n=40, sample=False)
-    note = i18n.read("en", "common")["sample_note"]
+    fake_runs.make(runs, family="gru", n=40, sample=False)
+    note = i18n.read_words("en", "common")["sample_note"]
     assert note not in pages.said(pages.opened())
-    made_runs.make(runs, family="cnn", n=40)
+    fake_runs.make(runs, family="cnn", n=40)
     assert note in pages.said(pages.opened())
 
 
 def test_a_filter_leaves_only_what_is_asked_for(runs):
     for family in ("cnn", "gru", "multi"):
-        made_runs.make(runs, family=family, n=40)
+        fake_runs.make(runs, family=family, n=40)
     app = pages.opened()
     assert len(table(app)) == 3
     app.multiselect(key="sets").set_value(["openmic"]).run()
@@ -52,7 +51,7 @@ def test_a_filter_leaves_only_what_is_asked_for(runs):
 
 @pytest.mark.parametrize("dataset", ["gtzan", "instrument_images", "instrument_sounds", "openmic"])
 def test_every_published_result_stands_with_its_source_its_protocol_and_its_worth(dataset, runs):
-    made_runs.make(runs, family="cnn", n=40)
+    fake_runs.make(runs, family="cnn", n=40)
     shown = pages.said(pages.opened(dataset=dataset)).replace("\\", "")
     for reference in published_results.list_references(dataset):
         for words in (reference.source, reference.how, reference.worth):
@@ -60,7 +59,7 @@ def test_every_published_result_stands_with_its_source_its_protocol_and_its_wort
 
 
 def test_a_published_table_is_shown_in_full(runs):
-    made_runs.make(runs, family="cnn", n=40)
+    fake_runs.make(runs, family="cnn", n=40)
     shown = [element.value for element in pages.opened(dataset="gtzan").dataframe]
     (genres,) = [frame for frame in shown if "class" in frame and len(frame) == 10]
     reggae = genres.set_index("class").loc["reggae"]
@@ -68,65 +67,65 @@ def test_a_published_table_is_shown_in_full(runs):
 
 
 def test_published_words_are_indonesian_on_an_indonesian_page(runs):
-    made_runs.make(runs, family="cnn", n=40)
+    fake_runs.make(runs, family="cnn", n=40)
     shown = pages.said(pages.opened(language="id", dataset="openmic")).replace("\\", "")
     for reference in published_results.list_references("openmic"):
         assert reference.worth not in shown
 
 
 def test_a_run_that_begins_or_ends_is_noticed_without_a_reload(runs):
-    assert layout.statuses() == ()
-    training = made_runs.make(runs, family="gru", status="training")
-    assert layout.statuses() == ((training.name, "training"),)
-    whole = made_runs.make(runs, family="cnn", n=40)
-    assert dict(layout.statuses()) == {training.name: "training", whole.name: "whole"}
+    assert layout.list_statuses() == ()
+    training = fake_runs.make(runs, family="gru", status="training")
+    assert layout.list_statuses() == ((training.name, "training"),)
+    whole = fake_runs.make(runs, family="cnn", n=40)
+    assert dict(layout.list_statuses()) == {training.name: "training", whole.name: "whole"}
 
 
 def test_a_run_whose_process_is_over_is_not_said_to_be_training(runs):
-    run = made_runs.make(runs, family="gru", status="training")
+    run = fake_runs.make(runs, family="gru", status="training")
     run.update()  # by this process, which is there
-    assert layout.statuses() == ((run.name, "training"),)
+    assert layout.list_statuses() == ((run.name, "training"),)
     over = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
     gone = {**package.get_process_info(), "id": int(over.stdout)}
-    made_runs.odd(run.path, "run.json", "process", value={**gone, "place": "another machine"})
-    assert layout.statuses() == ((run.name, "training"),)  # as far as can be told from here
-    made_runs.odd(run.path, "run.json", "process", value=gone)
-    assert layout.statuses() == ((run.name, "stopped"),)
-    assert i18n.read("en", "overview")["now"] not in pages.said(pages.opened())
+    fake_runs.odd(run.path, "run.json", "process", value={**gone, "place": "another machine"})
+    assert layout.list_statuses() == ((run.name, "training"),)  # as far as can be told from here
+    fake_runs.odd(run.path, "run.json", "process", value=gone)
+    assert layout.list_statuses() == ((run.name, "stopped"),)
+    assert i18n.read_words("en", "overview")["now"] not in pages.said(pages.opened())
 
 
 @pytest.mark.parametrize("damaged", [None, 7, {"id": None}, {"id": -1}, {"id": "x"}, {"id": 10**30}])
 def test_what_names_no_process_tells_nothing(damaged, runs):
     known = {**package.get_process_info(), **damaged} if isinstance(damaged, dict) else damaged
-    run = made_runs.make(runs, family="gru", status="training")
-    made_runs.odd(run.path, "run.json", "process", value=known)
-    assert layout.statuses() == ((run.name, "training"),)
+    run = fake_runs.make(runs, family="gru", status="training")
+    fake_runs.odd(run.path, "run.json", "process", value=known)
+    assert layout.list_statuses() == ((run.name, "training"),)
 
 
 def test_a_process_that_goes_on_says_which_training_it_gave_up(runs):
-    failed = made_runs.make(runs, family="gru", status="training")
-    others = made_runs.make(runs, family="cnn", status="training", seed=1)
+    failed = fake_runs.make(runs, family="gru", status="training")
+    others = fake_runs.make(runs, family="cnn", status="training", seed=1)
     failed.update()
     package.mark_abandoned(runs)
-    assert dict(layout.statuses()) == {failed.name: "stopped", others.name: "training"}
+    assert dict(layout.list_statuses()) == {failed.name: "stopped", others.name: "training"}
     failed.update()  # it is resumed
-    assert dict(layout.statuses())[failed.name] == "training"
+    assert dict(layout.list_statuses())[failed.name] == "training"
 
 
 def test_a_run_as_published_stands_apart_from_the_honest_ones(runs):
-    honest = made_runs.make(runs, family="gru", n=40)
-    published = made_runs.make(runs, family="cnn", n=40, seed=1)
-    made_runs.odd(published.path, "run.json", "protocol", value="as published")
+    honest = fake_runs.make(runs, family="gru", n=40)
+    published = fake_runs.make(runs, family="cnn", n=40, seed=1)
+    fake_runs.odd(published.path, "run.json", "protocol", value="as published")
     dots = next(frame.value for frame in pages.opened(dataset="gtzan").dataframe if "who" in frame.value)
     kinds = dots.set_index("who")["origin"]
-    assert kinds[published.name] == i18n.read("en", "overview")["ours_as_published"]
-    assert kinds[honest.name] == i18n.read("en", "overview")["ours_sample"]
+    assert kinds[published.name] == i18n.read_words("en", "overview")["ours_as_published"]
+    assert kinds[honest.name] == i18n.read_words("en", "overview")["ours_sample"]
 
 
 def test_a_downloaded_table_of_sample_figures_says_so(runs, monkeypatch):
-    made, kept = [], layout.as_csv
-    monkeypatch.setattr(layout, "as_csv", lambda rows: made.append(rows) or kept(rows))
-    made_runs.make(runs, family="cnn", n=40)
+    made, kept = [], layout.format_csv
+    monkeypatch.setattr(layout, "format_csv", lambda rows: made.append(rows) or kept(rows))
+    fake_runs.make(runs, family="cnn", n=40)
     pages.opened("classes")
-    column = i18n.read("en", "common")["sample_column"]
+    column = i18n.read_words("en", "common")["sample_column"]
     assert made and all(row[column] == "sample data" for rows in made[-2:] for row in rows)

@@ -14,10 +14,10 @@ from onnx import TensorProto, helper, numpy_helper
 from plotly.io import from_json
 
 from dashboard import layout
-from dashboard import runs as data
-from dashboard.app_pages.predict import files as asked_files
+from dashboard import runs as dashboard_runs
+from dashboard.app_pages.predict import files as page_files
 from dashboard.app_pages.predict import predictors, results, saliency
-from dashboard.charts import prediction as charts
+from dashboard.charts import prediction
 from dashboard.i18n import LANGUAGES, Words
 from musicml.data.datasets import loading
 from musicml.inference import backends, predictor
@@ -186,10 +186,10 @@ def test_every_bar_has_its_percentage_and_only_thresholds_that_are_there_a_mark(
         {"name": "jazz", "value": 0.83, "kind": "there", "least": None},
         {"name": "pop", "value": 0.17, "kind": "there", "least": None},
     ]
-    bars, texts = charts.bars(rows, "probability").data
+    bars, texts = prediction.draw_bars(rows, "probability").data
     assert list(bars.x) == [0.83, 0.17] and list(texts.text) == ["83%", "17%"]
     rows = [{**rows[0], "least": 0.5}, {**rows[1], "least": 0.6, "kind": "not there"}]
-    present, absent, _, marks = charts.bars(rows, "probability", "threshold").data
+    present, absent, _, marks = prediction.draw_bars(rows, "probability", "threshold").data
     assert list(marks.x) == [0.5, 0.6] and marks.name == "threshold"
     assert present.marker.pattern.shape != absent.marker.pattern.shape
 
@@ -197,7 +197,7 @@ def test_every_bar_has_its_percentage_and_only_thresholds_that_are_there_a_mark(
 @pytest.mark.numeric
 def test_a_map_over_a_sound_spans_its_seconds_and_frames_those_that_decided():
     hertz = np.geomspace(50, 10_000, 64)
-    figure = charts.over_sound(
+    figure = prediction.draw_over_sound(
         np.zeros((64, 10), np.uint8), np.ones((64, 10), np.uint8), 5.0, hertz, (1, 2), "s", "Hz", "share"
     )
     assert [(one.x0, one.dx) for one in figure.data] == [(0.25, 0.5)] * 2
@@ -213,21 +213,21 @@ def test_a_map_over_a_sound_spans_its_seconds_and_frames_those_that_decided():
 def test_a_long_map_is_narrowed_and_keeps_its_strongest_places():
     values = np.zeros((40_000, 3), np.float32)
     values[12_345, 1] = 1
-    small = saliency.narrowed(values)
-    assert small.shape == (saliency.MOST_COLUMNS, 3) and small.max() == 1 and small.sum() == 1
-    assert small[:, 1].argmax() == 12_345 * saliency.MOST_COLUMNS // 40_000
-    assert saliency.narrowed(values[:5]).shape == (5, 3)
+    small = saliency.narrow_frames(values)
+    assert small.shape == (saliency.MAX_COLUMNS, 3) and small.max() == 1 and small.sum() == 1
+    assert small[:, 1].argmax() == 12_345 * saliency.MAX_COLUMNS // 40_000
+    assert saliency.narrow_frames(values[:5]).shape == (5, 3)
 
 
 @pytest.mark.numeric
 def test_the_windows_of_a_map_share_out_all_that_speaks_for_a_class():
     shares = np.zeros((1_000, 4), np.float32)
     shares[500:520, 2] = 1
-    found = list(saliency.windows(shares, 0.01))
-    assert len(found) == saliency.MOST_WINDOWS and sum(share for _, share, _ in found) == pytest.approx(1)
+    found = list(saliency.find_windows(shares, 0.01))
+    assert len(found) == saliency.MAX_WINDOWS and sum(share for _, share, _ in found) == pytest.approx(1)
     begin, _, strongest = max(found, key=lambda one: one[1])
     assert 4.8 < begin <= 5.1 and strongest == 2
-    assert [share for _, share, _ in saliency.windows(np.zeros((3, 2)), 0.01)] == [0, 0, 0]
+    assert [share for _, share, _ in saliency.find_windows(np.zeros((3, 2)), 0.01)] == [0, 0, 0]
 
 
 # One file
@@ -257,7 +257,7 @@ def test_an_mp3_and_an_mp3_that_is_called_wav_are_answered_and_the_second_warned
 @pytest.mark.numeric
 def test_a_sound_that_no_browser_plays_is_played_as_wav(runs):
     aiff = encoded(tone(2.0), "AIFF")
-    content, kind, whole = asked_files.playable(asked_files.Asked("old.aiff", "short", lambda: aiff))
+    content, kind, whole = page_files.get_playable(page_files.UploadedFile("old.aiff", "short", lambda: aiff))
     assert content.startswith(b"RIFF") and kind == "audio/wav" and whole
     assert soundfile.info(io.BytesIO(content)).duration == pytest.approx(2, abs=0.01)
     app = ask(opened(runs["tones"]), ("old.aiff", encoded(tone(31.0), "AIFF")))
@@ -278,7 +278,10 @@ def test_an_example_of_the_test_side_is_answered_and_its_truth_told(runs):
     assert app.selectbox(key="predict-class").options == ["high", "low", "middle"]
     app.selectbox(key="predict-class").set_value("middle").run()
     name = app.selectbox(key="predict-example").value
-    side = {row["example"]: row["split"] for row in data.entry(runs["root"] / runs["tones"]).run.table("split.csv")}
+    side = {
+        row["example"]: row["split"]
+        for row in dashboard_runs.get_run(runs["root"] / runs["tones"]).run.table("split.csv")
+    }
     assert name.startswith("middle/") and side[name] == "test"
     assert Words("en", "predict")("truth", names="middle") in pages.said(app)
     assert any("**middle**" in one.value and "%" in one.value for one in app.markdown)
@@ -287,7 +290,9 @@ def test_an_example_of_the_test_side_is_answered_and_its_truth_told(runs):
 def test_examples_whose_data_is_gone_end_in_a_sentence(runs, tmp_path, monkeypatch):
     monkeypatch.setenv("MUSICML_DATA", str(tmp_path))
     app = opened(runs["several"], way="pick")  # its examples are invented
-    assert [one.value for one in app.error] == [layout.plain(one.value.replace("\\", "")) for one in app.error]
+    assert [one.value for one in app.error] == [
+        layout.escape_markdown(one.value.replace("\\", "")) for one in app.error
+    ]
     assert len(app.error) == 1 and "openmic" in app.error[0].value
 
 
@@ -303,7 +308,7 @@ def test_a_picture_is_answered_shown_and_explained(runs):
 
 def test_of_several_classes_each_is_held_against_its_own_threshold(runs):
     app = ask(opened(runs["several"]), ("mine.wav", wav(300, 12.0)))
-    served = predictors.served(data.entry(runs["root"] / runs["several"]))
+    served = predictors.get_manifest(dashboard_runs.get_run(runs["root"] / runs["several"]))
     bars = from_json(app.get("plotly_chart")[0].proto.spec)
     marks = next(one for one in bars.data if one.name == "threshold")
     assert dict(zip(marks.y, marks.x, strict=True)) == dict(zip(HEARD, served.thresholds, strict=True))
@@ -341,7 +346,7 @@ def test_only_answers_of_a_sample_trained_run_say_that_they_mean_nothing(runs):
 
 @pytest.mark.numeric
 def test_a_bad_file_stops_none_of_the_others_and_stands_in_table_and_csv(runs, monkeypatch):
-    downloads = counted(monkeypatch, layout, "download")
+    downloads = counted(monkeypatch, layout, "show_download")
     app = ask(
         opened(runs["tones"], "id"),
         ("a.wav", wav(200)),
@@ -350,9 +355,9 @@ def test_a_bad_file_stops_none_of_the_others_and_stands_in_table_and_csv(runs, m
         language="id",
     )
     said = translate("=bad.wav must hold sound, and looks like text: give a wav, flac, mp3, ogg or m4a file.", "id")
-    assert [one.value for one in app.error] == [layout.plain(said)] and "berkas" in said
+    assert [one.value for one in app.error] == [layout.escape_markdown(said)] and "berkas" in said
     rows = next(rows for rows, name, _ in downloads if name == "predict-answers.csv")
-    told = list(csv.DictReader(io.StringIO(layout.as_csv(rows))))
+    told = list(csv.DictReader(io.StringIO(layout.format_csv(rows))))
     assert [row["file"] for row in told] == ["a.wav", "'=bad.wav", "c.wav"]  # no formula for a spreadsheet
     assert [row["label"] for row in told] == ["low", "", "high"] and [row["present"] for row in told] == [
         "low",
@@ -379,7 +384,7 @@ def test_a_fault_of_ours_in_one_file_is_told_and_stops_none_of_the_others(runs, 
     app = opened(runs["tones"])
     app.file_uploader[0].set_value([(name, wav(200), "audio/wav") for name in ("a.wav", "b.wav", "c.wav")]).run()
     assert [row["label"] for row in table_of(app)] == ["low", None, "low"] and not app.exception
-    assert [one.value for one in app.error] == [layout.plain(f"b.wav: {Words('en', 'common')('fault')}")]
+    assert [one.value for one in app.error] == [layout.escape_markdown(f"b.wav: {Words('en', 'common')('fault')}")]
     assert "boom" in capfd.readouterr().err
 
 
@@ -388,7 +393,7 @@ def test_a_fault_of_ours_in_one_file_is_told_and_stops_none_of_the_others(runs, 
 def test_every_hostile_file_ends_in_its_sentence_or_an_answer(runs, hostile, language, run, cases):
     app = ask(opened(runs[run], language), *((case.file, hostile(case)) for case in cases), language=language)
     good = ("good.wav", wav(200)) if run == "tones" else ("good.png", colour("red"))
-    rows, english = table_of(app), english_of(data.entry(runs["root"] / runs[run]), cases, hostile)
+    rows, english = table_of(app), english_of(dashboard_runs.get_run(runs["root"] / runs[run]), cases, hostile)
     (told,) = [one.value for one in app.error]
     for case, row, sentences in zip(cases, rows, english, strict=True):
         assert row["file"] == make_printable(case.file).strip()
@@ -396,7 +401,7 @@ def test_every_hostile_file_ends_in_its_sentence_or_an_answer(runs, hostile, lan
         in_language = [translate(sentence, language) for sentence in sentences]
         assert language == "en" or not sentences or in_language != sentences, sentences
         if row["error"]:
-            assert [row["error"]] == in_language and layout.plain(row["error"]) in told
+            assert [row["error"]] == in_language and layout.escape_markdown(row["error"]) in told
         else:
             assert row["warnings"] == " ".join(in_language)
         if case.kind == {"tones": "sound", "colours": "picture"}[run]:
@@ -409,7 +414,7 @@ def english_of(one, cases, hostile):
     """What the package itself says of each file: its warnings, or why it is refused."""
     for case in cases:
         try:
-            yield list(predictors.predictor(one).predict(hostile(case), name=case.file).warnings)
+            yield list(predictors.get_predictor(one).predict(hostile(case), name=case.file).warnings)
         except InputError as error:
             yield [str(error)]
 
@@ -421,7 +426,7 @@ def test_names_are_shown_as_they_are_and_lead_nowhere(runs, name, tmp_path, monk
     monkeypatch.chdir(tmp_path)
     before = snapshot(runs["root"])
     app = ask(opened(runs["tones"]), (name, wav(200)))
-    assert [one.value for one in app.subheader] == [layout.plain(make_printable(name).strip())]
+    assert [one.value for one in app.subheader] == [layout.escape_markdown(make_printable(name).strip())]
     assert any("**low**" in one.value for one in app.markdown)
     assert snapshot(runs["root"]) == before and not list(tmp_path.iterdir())
 
@@ -431,7 +436,7 @@ def test_names_are_shown_as_they_are_and_lead_nowhere(runs, name, tmp_path, monk
 
 @pytest.mark.parametrize("run", ["../../etc", "/etc/passwd", "nobody", "bound-20260301T110000-s0"])
 def test_an_address_opens_no_run_but_those_that_are_there_to_be_asked(runs, run, monkeypatch):
-    opened_folders = counted(monkeypatch, data, "entry")
+    opened_folders = counted(monkeypatch, dashboard_runs, "get_run")
     app = pages.opened("predict", run=run, beside=run)
     assert app.selectbox(key="run").value in runs.values()
     assert app.selectbox(key="beside").value is None
@@ -443,7 +448,7 @@ def test_runs_that_can_not_be_asked_are_left_out_and_it_is_said(runs):
     assert sorted(app.selectbox(key="run").options) == sorted(
         runs[name] for name in ("tones", "several", "colours", "sample")
     )
-    assert "VGGish" in pages.said(app) and layout.plain("bound-20260301T110000-s0") in pages.said(app)
+    assert "VGGish" in pages.said(app) and layout.escape_markdown("bound-20260301T110000-s0") in pages.said(app)
 
 
 def test_a_folder_without_a_run_that_can_be_asked_says_what_to_do(tmp_path, monkeypatch):
@@ -477,7 +482,7 @@ def test_two_runs_answer_side_by_side_and_only_one_of_the_same_kind_is_offered(r
     assert app.selectbox(key="beside").options == [runs["several"]]
     app.selectbox(key="beside").set_value(runs["several"]).run()
     app = ask(app, ("mine.wav", wav(200)), ("text.wav", b"La la la.\n" * 99))
-    assert [layout.plain(runs[name]) in pages.said(app) for name in ("tones", "several")] == [True, True]
+    assert [layout.escape_markdown(runs[name]) in pages.said(app) for name in ("tones", "several")] == [True, True]
     rows = table_of(app)
     assert [(row["file"], row["run"]) for row in rows] == [
         (name, runs[run]) for name in ("mine.wav", "text.wav") for run in ("tones", "several")
@@ -493,8 +498,8 @@ def test_two_runs_answer_side_by_side_and_only_one_of_the_same_kind_is_offered(r
 
 
 def test_one_model_is_loaded_for_however_many_ask_at_once(runs, monkeypatch):
-    one = data.entry(runs["root"] / runs["tones"])
-    predictors.kept.clear()
+    one = dashboard_runs.get_run(runs["root"] / runs["tones"])
+    predictors.load_predictor.clear()
     before, loads = backends.load_model, []
 
     def slow(*args):
@@ -504,8 +509,8 @@ def test_one_model_is_loaded_for_however_many_ask_at_once(runs, monkeypatch):
 
     monkeypatch.setattr(backends, "load_model", slow)
     content, found = wav(800), []
-    file = asked_files.Asked("mine.wav", "key", lambda: content)
-    threads = [threading.Thread(target=lambda: found.append(results.answer(one, file).label)) for _ in range(16)]
+    file = page_files.UploadedFile("mine.wav", "key", lambda: content)
+    threads = [threading.Thread(target=lambda: found.append(results.predict_file(one, file).label)) for _ in range(16)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -517,8 +522,8 @@ def test_one_model_is_loaded_for_however_many_ask_at_once(runs, monkeypatch):
 
 
 def test_a_chosen_run_is_got_ready_while_its_reader_still_looks_for_a_file(runs, monkeypatch):
-    predictors.kept.clear()
-    loads = counted(monkeypatch, backends, "load")
+    predictors.load_predictor.clear()
+    loads = counted(monkeypatch, backends, "load_model")
     app = opened()
     assert len(loads) == 1
     opened()
@@ -528,22 +533,23 @@ def test_a_chosen_run_is_got_ready_while_its_reader_still_looks_for_a_file(runs,
 
 
 def test_only_a_few_models_are_kept_and_a_changed_one_is_loaded_anew(tmp_path, pictures):
-    predictors.kept.clear()
+    predictors.load_predictor.clear()
     run = seeing_colours(tmp_path, pictures)
-    one = data.entry(run.path)
-    first = predictors.predictor(one)
-    assert predictors.predictor(one) is first
+    one = dashboard_runs.get_run(run.path)
+    first = predictors.get_predictor(one)
+    assert predictors.get_predictor(one) is first
     (run.path / "model.onnx").touch()
-    assert predictors.predictor(one) is not first
-    held = [make(tmp_path, family="cnn", n=8, seed=seed, status="trained") for seed in range(predictors.KEPT)]
-    second = predictors.predictor(one)
+    assert predictors.get_predictor(one) is not first
+    held = [make(tmp_path, family="cnn", n=8, seed=seed, status="trained") for seed in range(predictors.MAX_MODELS)]
+    second = predictors.get_predictor(one)
     for other in held:
-        predictors.predictor(data.entry(other.path))
-    assert predictors.predictor(one) is not second
+        predictors.get_predictor(dashboard_runs.get_run(other.path))
+    assert predictors.get_predictor(one) is not second
 
 
 def test_another_language_and_another_class_ask_no_model_again(runs, monkeypatch):
-    asked, explained = counted(monkeypatch, predictor.Predictor, "predict"), counted(monkeypatch, saliency, "look")
+    asked = counted(monkeypatch, predictor.Predictor, "predict")
+    explained = counted(monkeypatch, saliency, "explain_file")
     app = ask(opened(runs["tones"]), ("a.wav", wav(200)), ("b.wav", wav(800)))
     assert len(asked) == 2
     app.button(key="predict-0-look").click().run()
@@ -562,12 +568,12 @@ def test_a_session_keeps_nothing_but_the_answers_for_what_it_shows(runs):
         app.button(key="predict-0-look").click().run()
         assert len(app.session_state[results.ANSWERS]) == 4 and len(app.session_state[saliency.LOOKS]) == 1
     app = ask(app)
-    assert not any(name in app.session_state for name in (results.ANSWERS, saliency.LOOKS, asked_files.SHOWN))
+    assert not any(name in app.session_state for name in (results.ANSWERS, saliency.LOOKS, page_files.SHOWN))
     assert not app.header
 
 
 def test_more_files_than_anyone_looks_at_are_not_asked_about(runs, monkeypatch):
-    asked = counted(monkeypatch, results, "answer")
+    asked = counted(monkeypatch, results, "predict_file")
     app = ask(opened(runs["tones"]), *((f"{place}.wav", b"La la la.\n" * 99) for place in range(103)))
     assert len(asked) == 100 and "103 files" in pages.said(app)
 
@@ -609,16 +615,20 @@ def test_a_map_lies_over_the_sound_with_seconds_and_hertz(runs, language):
 
 
 def test_it_is_said_beforehand_where_an_explanation_must_import_keras(runs, monkeypatch):
-    one = data.entry(runs["root"] / runs["colours"])
+    one = dashboard_runs.get_run(runs["root"] / runs["colours"])
     monkeypatch.delitem(sys.modules, "keras", raising=False)
-    assert not saliency.explains_slowly(one)  # its map is fine enough, and comes from the exported model
-    monkeypatch.setattr(saliency, "needs_keras", lambda *_: True)
+    assert not saliency.is_slow_to_explain(one)  # its map is fine enough, and comes from the exported model
+    monkeypatch.setattr(saliency, "_needs_keras", lambda *_: True)
     app = ask(opened(runs["colours"]), ("dress.png", colour("blue")))
     assert Words("en", "predict")("why_slow") in pages.said(app)
     monkeypatch.setitem(sys.modules, "keras", sys)
-    assert not saliency.explains_slowly(one)
+    assert not saliency.is_slow_to_explain(one)
 
 
 def test_pictures_in_any_form_are_seen_as_small_as_they_are_shown(runs):
     content = saved(picture(side=900), "JPEG")
-    assert asked_files.thumbnail(asked_files.Asked("large.jpg", "key", lambda: content)).shape == (320, 320, 3)
+    assert page_files.make_thumbnail(page_files.UploadedFile("large.jpg", "key", lambda: content)).shape == (
+        320,
+        320,
+        3,
+    )

@@ -7,10 +7,11 @@ import pytest
 from dashboard import i18n
 from dashboard.charts import diagram, reliability
 from musicml.evaluation import metrics
-from tests.fixtures import fake_runs as made_runs
-from tests.fixtures import pages
+from tests.fixtures import fake_runs, pages
 
-TEMPLATES = {key.removeprefix("box_"): words for key, words in i18n.read("en", "run").items() if key.startswith("box_")}
+TEMPLATES = {
+    key.removeprefix("box_"): words for key, words in i18n.read_words("en", "run").items() if key.startswith("box_")
+}
 
 
 @pytest.fixture
@@ -43,11 +44,11 @@ def rewrite(path, **changes):
 
 @pytest.fixture(scope="module")
 def resnet(tmp_path_factory):
-    return made_runs.make(tmp_path_factory.mktemp("runs"), family="transfer", n=30).read("layers.json")
+    return fake_runs.make(tmp_path_factory.mktemp("runs"), family="transfer", n=30).read("layers.json")
 
 
 def test_a_resnet50_of_180_layers_is_less_than_twenty_boxes_that_hold_them_all(resnet):
-    boxes = diagram.fold(resnet, frozen=True)
+    boxes = diagram.fold_layers(resnet, frozen=True)
     assert len(resnet) > 170 and 10 < len(boxes) < 20
     assert [layer["name"] for box in boxes for layer in box.layers] == [layer["name"] for layer in resnet]
     assert sum(box.parameters for box in boxes) == sum(layer["parameters"] for layer in resnet)
@@ -56,18 +57,18 @@ def test_a_resnet50_of_180_layers_is_less_than_twenty_boxes_that_hold_them_all(r
 
 
 def test_what_a_frozen_backbone_holds_did_not_learn(resnet):
-    frozen, whole = diagram.fold(resnet, frozen=True), diagram.fold(resnet)
+    frozen, whole = diagram.fold_layers(resnet, frozen=True), diagram.fold_layers(resnet)
     assert [box.name for box in frozen if box.learned] == ["hidden", "instrument"]
     assert sum(box.learned for box in whole) == sum(layer["trainable"] for layer in resnet)
-    drawn = diagram.dot(frozen, TEMPLATES, dark=False)
+    drawn = diagram.draw_layers(frozen, TEMPLATES, dark=False)
     assert drawn.count("dashed") == sum(box.frozen and box.parameters > 0 for box in frozen) > 5
 
 
 def test_every_box_is_drawn_once_and_reads_the_one_before(resnet):
-    boxes = diagram.fold(resnet)
-    drawn = diagram.dot(boxes, TEMPLATES, dark=True)
+    boxes = diagram.fold_layers(resnet)
+    drawn = diagram.draw_layers(boxes, TEMPLATES, dark=True)
     assert len(re.findall(r"^n\d+ \[", drawn, re.MULTILINE)) == len(boxes)
-    assert diagram.edges(boxes) == [(place, place + 1) for place in range(len(boxes) - 1)]
+    assert diagram.find_edges(boxes) == [(place, place + 1) for place in range(len(boxes) - 1)]
 
 
 def test_boxes_follow_what_reads_what_and_a_fork_stays_one():
@@ -77,12 +78,12 @@ def test_boxes_follow_what_reads_what_and_a_fork_stays_one():
         {"name": "right", "kind": "Dense", "output_shape": [2], "parameters": 10, "reads": ["in"]},
         {"name": "out", "kind": "Add", "output_shape": [2], "parameters": 0, "reads": ["left", "right", "left"]},
     ]
-    assert diagram.edges(diagram.fold(layers)) == [(0, 1), (0, 2), (1, 3), (2, 3)]
+    assert diagram.find_edges(diagram.fold_layers(layers)) == [(0, 1), (0, 2), (1, 3), (2, 3)]
 
 
 def test_a_hostile_name_stays_text_in_the_drawing():
     layers = [{"name": 'a"] evil [label="b\\', "kind": "Dense", "output_shape": [1], "parameters": 2}]
-    drawn = diagram.dot(diagram.fold(layers), TEMPLATES, dark=False)
+    drawn = diagram.draw_layers(diagram.fold_layers(layers), TEMPLATES, dark=False)
     assert r"a\"] evil [label=\"b\\" in drawn and drawn.count("evil") == 1
 
 
@@ -91,7 +92,7 @@ def test_a_hostile_name_stays_text_in_the_drawing():
     ["none", [], [1], [{"kind": "Dense"}], [{"name": "a", "parameters": "many"}], [{"name": "a", "reads": [1]}]],
 )
 def test_what_is_no_list_of_layers_is_none(found):
-    assert not diagram.are_layers(found)
+    assert not diagram.is_layer_list(found)
 
 
 # the page
@@ -99,17 +100,17 @@ def test_what_is_no_list_of_layers_is_none(found):
 
 @pytest.mark.parametrize("language", i18n.LANGUAGES)
 def test_the_headline_is_the_main_figure_with_its_interval(language, runs):
-    found = made_runs.make(runs, family="gru", n=60).read("report.json")
+    found = fake_runs.make(runs, family="gru", n=60).read("report.json")
     app = pages.opened("run", language)
     low, high = found["intervals"]["accuracy"]
     first, tested = app.metric[:2]
     assert first.value == f"{found['metrics']['accuracy']:.3f}" and f"{low:.3f} – {high:.3f}" in first.delta
     assert tested.value == "60" and str(found["n_groups"]) in tested.delta
-    assert i18n.read(language, "common")["sample_note"] in said(app)
+    assert i18n.read_words(language, "common")["sample_note"] in said(app)
 
 
 def test_calibration_and_files_unlike_training_are_told_in_words(runs):
-    run = made_runs.make(runs, family="cnn", n=40)
+    run = fake_runs.make(runs, family="cnn", n=40)
     changes = {
         "calibration_error_before": 0.2,
         "calibration_error": 0.1,
@@ -129,7 +130,7 @@ def test_calibration_and_files_unlike_training_are_told_in_words(runs):
 
 
 def test_the_reliability_diagram_shows_the_bins_of_the_report(runs):
-    run = made_runs.make(runs, family="cnn", n=60)
+    run = fake_runs.make(runs, family="cnn", n=60)
     app = part("result")
     report = run.read("report.json")
     table = next(frame.value for frame in app.dataframe if "how often that was so" in frame.value.columns)
@@ -140,7 +141,7 @@ def test_the_reliability_diagram_shows_the_bins_of_the_report(runs):
 
 
 def test_results_at_one_half_stand_beside_those_at_the_fitted_thresholds(runs):
-    run = made_runs.make(runs, family="multi", n=60)
+    run = fake_runs.make(runs, family="multi", n=60)
     report, app = run.read("report.json"), part("result")
     table = next(frame.value for frame in app.dataframe if "at 0.5" in frame.value.columns)
     half = dict(zip(table["metric"], table["at 0.5"], strict=True))
@@ -153,14 +154,14 @@ def test_results_at_one_half_stand_beside_those_at_the_fitted_thresholds(runs):
 
 def test_on_the_diagonal_what_is_said_is_so():
     rows = [{"n": 4, "said": 0.3, "right": 0.25}, {"n": 1, "said": 0.9, "right": 1.0}]
-    perfect, drawn = reliability.diagram({"with": rows}, "so", "x", "y").data
+    perfect, drawn = reliability.draw_diagram({"with": rows}, "so", "x", "y").data
     assert list(perfect.x) == list(perfect.y) == [0, 1]
     assert list(drawn.x) == [0.3, 0.9] and list(drawn.y) == [0.25, 1.0] and drawn.marker.size[0] > drawn.marker.size[1]
 
 
 @pytest.mark.parametrize("family", ["cnn", "multi"])
 def test_the_gallery_shows_wrong_answers_and_counts_them(family, runs):
-    run = made_runs.make(runs, family=family, n=50, skill=1.5)
+    run = fake_runs.make(runs, family=family, n=50, skill=1.5)
     found = list(run.table("predictions.csv"))
     names = run.read("labels.json")
     thresholds = run.read("serving.json")["thresholds"]
@@ -184,7 +185,7 @@ def test_the_gallery_shows_wrong_answers_and_counts_them(family, runs):
 
 
 def test_a_class_chosen_leaves_the_examples_of_that_class(runs):
-    run = made_runs.make(runs, family="gru", n=40)
+    run = fake_runs.make(runs, family="gru", n=40)
     app = part("examples")
     app.segmented_control(key="run-verdict").set_value("any").run()
     app.selectbox(key="run-class").set_value(3).run()
@@ -194,25 +195,25 @@ def test_a_class_chosen_leaves_the_examples_of_that_class(runs):
 
 
 def test_the_model_is_told_in_words_and_layer_by_layer(runs):
-    run = made_runs.make(runs, family="transfer", n=30)
+    run = fake_runs.make(runs, family="transfer", n=30)
     app = part("model")
     total = sum(layer["parameters"] for layer in run.read("layers.json"))
     alt = app.get("graphviz_chart")[0].proto.alt
-    assert diagram.counted(total) in said(app) and "conv5_block2–3" in alt and diagram.counted(total) in alt
+    assert diagram.format_count(total) in said(app) and "conv5_block2–3" in alt and diagram.format_count(total) in alt
     n = len(app.dataframe)
     app.toggle(key="run-layers").set_value(True).run()
     assert len(app.dataframe) == n + 1 and len(app.dataframe[-1].value) == len(run.read("layers.json"))
 
 
 def test_a_forest_is_drawn_as_trees_that_vote(runs):
-    made_runs.make(runs, family="forest", n=30, sample=False)
+    fake_runs.make(runs, family="forest", n=30, sample=False)
     app = part("model", "id")
     assert "20 forest, satu per kelas, masing-masing 100 pohon" in said(app)
     assert "accordion" in app.dataframe[0].value.iloc[0].tolist() and app.get("graphviz_chart")
 
 
 def test_settings_say_where_they_come_from_and_overrides_come_first(runs):
-    made_runs.make(runs, family="gru", n=20, overrides={"training.batch_size": 4})
+    fake_runs.make(runs, family="gru", n=20, overrides={"training.batch_size": 4})
     app = part("settings")
     rows = app.dataframe[0].value.to_numpy().tolist()
     assert rows[0] == ["training", "batch_size", "4", "--set, on the command line"]
@@ -227,7 +228,7 @@ def test_settings_say_where_they_come_from_and_overrides_come_first(runs):
 
 
 def test_data_names_the_split_the_groups_and_what_was_left_out(runs):
-    run = made_runs.make(runs, family="gru", n=20, excluded=2, sample=False)
+    run = fake_runs.make(runs, family="gru", n=20, excluded=2, sample=False)
     app = part("data", "id")
     groups = {row["group"] for row in run.table("split.csv") if row["split"] == "test"}
     sides, left = app.dataframe[1].value, app.dataframe[2].value
@@ -241,7 +242,7 @@ def test_data_names_the_split_the_groups_and_what_was_left_out(runs):
     [("group", False, False), ("official", False, False), ("track", False, True), ("official", True, True)],
 )
 def test_that_a_group_stands_on_one_side_is_said_only_where_it_does(split, as_published, apart, runs):
-    run = made_runs.make(runs, family="gru", n=20)
+    run = fake_runs.make(runs, family="gru", n=20)
     facts = run.read("run.json")
     settings = {**facts["settings"], "data": {**facts["settings"]["data"], "split": split}}
     rewrite(run.path / "run.json", settings=settings, data={**facts["data"], "as_published": as_published})
@@ -250,14 +251,14 @@ def test_that_a_group_stands_on_one_side_is_said_only_where_it_does(split, as_pu
 
 
 def test_what_was_chosen_is_said_with_its_reason(runs):
-    made_runs.make(runs, family="mobilenet", n=20)
+    fake_runs.make(runs, family="mobilenet", n=20)
     app = part("made")
     assert "precision: **float32** (CPU is no GPU" in said(app) and "weights to begin with" in said(app)
     assert any("keras" in row for row in app.dataframe[0].value.to_numpy().tolist())
 
 
 def test_the_terminal_gets_commands_that_name_the_run(runs):
-    run = made_runs.make(runs, "it's here", family="gru", n=20, overrides={"training.epochs": 3})
+    run = fake_runs.make(runs, "it's here", family="gru", n=20, overrides={"training.epochs": 3})
     codes = [code.value for code in part("use").code]
     quoted = str(run.path).replace("'", "'\"'\"'")
     assert codes[0] == f"musicml predict '{quoted}' song.mp3"
@@ -265,14 +266,14 @@ def test_the_terminal_gets_commands_that_name_the_run(runs):
 
 
 def test_a_forest_on_shipped_features_is_not_asked_about_a_file(runs):
-    made_runs.make(runs, family="forest", n=20)
+    fake_runs.make(runs, family="forest", n=20)
     app = part("use")
     assert "can't be asked about a file" in said(app) and not any("predict" in code.value for code in app.code)
 
 
 @pytest.mark.parametrize("status", ["started", "training", "trained"])
 def test_an_unfinished_run_shows_what_there_is(status, runs):
-    made_runs.make(runs, family="gru", status=status)
+    fake_runs.make(runs, family="gru", status=status)
     app = pages.opened("run")
     assert "is training" in said(app) and app.metric[0].value == "–"
     for name, there in (("examples", "gets its figures"), ("model", ""), ("data", "The split"), ("use", "Go on with")):
@@ -292,7 +293,7 @@ def test_what_is_damaged_ends_in_one_sentence_and_the_rest_is_shown(runs):
     }
     for damage in parts:
         how = {"family": "gru", "n": 20, "sample": False, "status": "broken", "damage": damage}
-        made_runs.make(runs, damage.replace(" ", "-"), **how)
+        fake_runs.make(runs, damage.replace(" ", "-"), **how)
     app = pages.opened("run")
     for damage, name in parts.items():
         app.selectbox(key="run").set_value(damage.replace(" ", "-")).run()
@@ -305,7 +306,7 @@ def test_what_is_damaged_ends_in_one_sentence_and_the_rest_is_shown(runs):
 
 
 def test_a_run_without_layers_or_experiment_file_says_so(runs):
-    run = made_runs.make(runs, family="gru", n=20, status="broken", damage="layers missing")
+    run = fake_runs.make(runs, family="gru", n=20, status="broken", damage="layers missing")
     (run.path / "experiment.toml").unlink()
     app = part("model")
     assert "holds no layers.json" in said(app) and not app.error

@@ -14,8 +14,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from tests.conftest import write_tone
-from tests.fixtures import fake_runs as made_runs
-from tests.fixtures import pages
+from tests.fixtures import fake_runs, pages
 from tests.fixtures.page_server import ROOT, Server, Visitor
 
 MEGABYTE = 1024 * 1024
@@ -57,9 +56,9 @@ def folders(tmp_path_factory, asked_about_tones):
     """A folder of runs, one of which answers, and beside it a run that is none of its: runs root, data root."""
     root = tmp_path_factory.mktemp("served")
     shutil.copytree(asked_about_tones.path, root / "runs" / asked_about_tones.name)
-    made_runs.make(root / "runs", "genre_gru-20260301T141205-s0", family="gru", n=30)
-    made_runs.make(root / "runs", family="transfer", n=30)
-    made_runs.make(root / "outside", "secret", family="cnn", n=30, class_names=(SECRET, "another"))
+    fake_runs.make(root / "runs", "genre_gru-20260301T141205-s0", family="gru", n=30)
+    fake_runs.make(root / "runs", family="transfer", n=30)
+    fake_runs.make(root / "outside", "secret", family="cnn", n=30, class_names=(SECRET, "another"))
     write_tone(root / "data/outside.wav", 440)
     return root / "runs", root / "data"
 

@@ -41,7 +41,7 @@ def keep(runs, *replays, name="20260301T120000.json"):
 
 @pytest.mark.parametrize("language", i18n.LANGUAGES)
 def test_each_result_has_its_fault_a_question_and_an_answer_even_before_a_replay(language, runs):
-    app, words = pages.opened("why", language), i18n.read(language, "why")
+    app, words = pages.opened("why", language), i18n.read_words(language, "why")
     said = pages.said(app)
     assert words["none_yet"] in said and [code.value for code in app.code] == ["make replay"]
     for name in NAMES:
@@ -59,7 +59,7 @@ def test_the_three_figures_stand_beside_each_other(runs):
     assert "published 0.788, replayed as published 0.800 (0.700 – 0.900), honest 0.400 (0.300 – 0.500)" in said
     assert "The published protocol flatters by 0.400" in said and "gtzan\\_gru-1-s0" in said
     assert "Not replayed yet: `musicml replay openmic_cnn`" in said and "replay gtzan_gru`" not in said
-    assert i18n.read("en", "why")["sample"] in said and i18n.read("en", "why")["none_yet"] not in said
+    assert i18n.read_words("en", "why")["sample"] in said and i18n.read_words("en", "why")["none_yet"] not in said
 
 
 def test_a_range_and_a_figure_that_is_not_defined_are_told(runs):
@@ -68,7 +68,7 @@ def test_a_range_and_a_figure_that_is_not_defined_are_told(runs):
     one = replay("openmic_cnn", published=None)
     one["rows"][0] |= {"replayed": None, "honest": {"value": None, "interval": None}}
     keep(runs, one, name="20260302T120000.json")
-    assert i18n.read("en", "why")["no_figure"] in pages.said(pages.opened("why"))
+    assert i18n.read_words("en", "why")["no_figure"] in pages.said(pages.opened("why"))
 
 
 def test_the_newer_of_two_replays_counts(runs):
@@ -94,17 +94,17 @@ ODD = [
 def test_a_damaged_file_is_passed_over(broken, runs):
     keep(runs)
     (runs / "replays/20260301T120000.json").write_text(broken, encoding="utf-8")
-    assert i18n.read("en", "why")["none_yet"] in pages.said(pages.opened("why"))
+    assert i18n.read_words("en", "why")["none_yet"] in pages.said(pages.opened("why"))
 
 
 def test_a_replay_that_failed_shows_no_figure(runs):
     keep(runs, replay("gtzan_gru", error="the disk is full"))
-    assert i18n.read("en", "why")["none_yet"] in pages.said(pages.opened("why"))
+    assert i18n.read_words("en", "why")["none_yet"] in pages.said(pages.opened("why"))
 
 
 @pytest.mark.parametrize("language", i18n.LANGUAGES)
 def test_what_the_answers_say_is_arithmetic(language):
-    words, comma = i18n.read(language, "why"), {"en": ".", "id": ","}[language]
+    words, comma = i18n.read_words(language, "why"), {"en": ".", "id": ","}[language]
 
     def told(figure, digits):
         return f"{figure:.{digits}f}".replace(".", comma)

@@ -1,1 +1,1 @@
-"""The parts of the page that compares runs."""
+"""Hold the parts of the page that compares runs."""

@@ -1,4 +1,4 @@
-"""Class by class: one figure of each class for each run, and how far the runs lie apart."""
+"""Compare runs class by class."""
 
 from __future__ import annotations
 
@@ -10,34 +10,36 @@ import streamlit as st
 
 from dashboard import layout
 from dashboard.app_pages.compare import labels, metrics
-from dashboard.app_pages.compare.common_examples import Shared
+from dashboard.app_pages.compare.common_examples import SharedExamples
 from dashboard.app_pages.compare.labels import LETTERS
-from dashboard.app_pages.compare.metrics import Figures
+from dashboard.app_pages.compare.metrics import RunMetrics
 from dashboard.charts import class_counts
-from dashboard.runs import Entry
+from dashboard.runs import RunView
 
-say = layout.Saying("compare")
+say = layout.LazyText("compare")
 
 
-def show(chosen: Sequence[Entry], common: Shared, made: Sequence[Figures]) -> None:
-    """One figure of each class for each run, and how far the runs lie apart."""
+def show(chosen: Sequence[RunView], common: SharedExamples, made: Sequence[RunMetrics]) -> None:
+    """Show one metric of each class for each run, and how far the runs differ."""
     st.header(say("classes"))
     names = metrics.OF_A_CLASS[common.task]
-    metric = layout.one_of(say("metric"), layout.metric_names(names), f"class-{common.task}")
+    metric = layout.select_option(say("metric"), layout.get_metric_names(names), f"class-{common.task}")
     st.markdown(say(f"means_{metric}"))
-    values = {labels.name_of(chosen, k): [row.get(metric) for row in its.classes] for k, its in enumerate(made)}
-    around = {labels.name_of(chosen, k): [row.get(metric) for row in its.class_intervals] for k, its in enumerate(made)}
-    apart, rows = class_rows(chosen, common, values)
-    figure = class_counts.side_by_side(common.class_names, values, around, layout.metric_name(metric))
-    layout.chart(figure, class_words(common, values, apart, metric), rows, f"classes-{metric}")
+    values = {labels.format_name(chosen, k): [row.get(metric) for row in its.classes] for k, its in enumerate(made)}
+    around = {
+        labels.format_name(chosen, k): [row.get(metric) for row in its.class_intervals] for k, its in enumerate(made)
+    }
+    apart, rows = _make_rows(chosen, common, values)
+    figure = class_counts.draw_side_by_side(common.class_names, values, around, layout.get_metric_name(metric))
+    layout.show_chart(figure, _describe_classes(common, values, apart, metric), rows, f"classes-{metric}")
 
 
-def class_rows(
-    chosen: Sequence[Entry], common: Shared, values: dict[str, list[float | None]]
+def _make_rows(
+    chosen: Sequence[RunView], common: SharedExamples, values: dict[str, list[float | None]]
 ) -> tuple[np.ndarray, list[dict[str, Any]]]:
-    """How far the runs lie apart in each class, NaN where one has no figure; and the rows of the table."""
+    """Return the difference between the runs in each class (NaN where undefined) and the rows of the table."""
     table = np.array(list(values.values()), dtype=float)
-    pair = len(chosen) == 2 and labels.protocol(chosen[0]) == labels.protocol(chosen[1])
+    pair = len(chosen) == 2 and labels.get_protocol(chosen[0]) == labels.get_protocol(chosen[1])
     apart = table[1] - table[0] if pair else table.max(axis=0) - table.min(axis=0)
     support = (common.targets == 1).sum(axis=0)
     difference = say("second_less_first" if pair else "highest_less_lowest")
@@ -53,8 +55,10 @@ def class_rows(
     return apart, rows
 
 
-def class_words(common: Shared, values: dict[str, list[float | None]], apart: np.ndarray, metric: str) -> str:
-    """The classes in which the runs lie furthest apart, in words."""
+def _describe_classes(
+    common: SharedExamples, values: dict[str, list[float | None]], apart: np.ndarray, metric: str
+) -> str:
+    """Describe the classes in which the runs differ most."""
     known = np.flatnonzero(np.isfinite(apart) & (np.abs(np.nan_to_num(apart)) > 1e-9))
     furthest = known[np.argsort(-np.abs(apart[known]), kind="stable")][:3]
     support = (common.targets == 1).sum(axis=0)
@@ -63,12 +67,12 @@ def class_words(common: Shared, values: dict[str, list[float | None]], apart: np
             "class_apart",
             name=common.class_names[k],
             n=support[k],
-            figures=layout.listed(
-                say("name_figure", name=letter, figure=layout.figure_text(row[k]))
+            figures=layout.format_list(
+                say("name_figure", name=letter, figure=layout.format_metric(row[k]))
                 for letter, row in zip(LETTERS, values.values(), strict=False)
             ),
         )
         for k in furthest
     ]
     key = "classes_words" if parts else "classes_alike"
-    return say(key, metric=layout.metric_name(metric), parts=say("between").join(parts))
+    return say(key, metric=layout.get_metric_name(metric), parts=say("between").join(parts))

@@ -1,29 +1,29 @@
-"""What runs are called beside each other: a letter, since their names are long, and their protocol."""
+"""Name runs in a comparison: a letter, because their names are long, and their protocol."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from dashboard import layout
-from dashboard.runs import Entry
+from dashboard.runs import RunView
 
 LETTERS = "ABCDEFGH"  # of as many runs as can be chosen
 
-say = layout.Saying("compare")
+say = layout.LazyText("compare")
 
 
-def name_of(chosen: Sequence[Entry], k: int) -> str:
-    """A run with its letter."""
+def format_name(chosen: Sequence[RunView], k: int) -> str:
+    """Return a run's name with its letter."""
     return say("letter_name", letter=LETTERS[k], name=chosen[k].name)
 
 
-def protocol(one: Entry) -> str:
-    """How a run's figures were obtained: `honest` or `as published`."""
+def get_protocol(one: RunView) -> str:
+    """Return the protocol of a run: `honest` or `as published`."""
     return one.info.protocol
 
 
-def kind(one: Entry) -> str:
-    """A run's protocol, and that it comes from generated data, in words."""
-    key = f"protocol_{protocol(one)}"
-    word = say(key) if say.has(key) else protocol(one)
+def describe_protocol(one: RunView) -> str:
+    """Describe a run's protocol, and whether its data is generated."""
+    key = f"protocol_{get_protocol(one)}"
+    word = say(key) if say.has(key) else get_protocol(one)
     return say("on_sample", protocol=word) if one.sample else word

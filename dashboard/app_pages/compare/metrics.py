@@ -1,4 +1,4 @@
-"""What each run is worth on the examples that runs share."""
+"""Compute the metrics of runs on the examples that they share."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 import streamlit as st
 
 from dashboard import runs
-from dashboard.app_pages.compare.common_examples import Shared
-from dashboard.runs import Entry
+from dashboard.app_pages.compare.common_examples import SharedExamples
+from dashboard.runs import RunView
 from musicml.evaluation import (
     CLASS_METRICS,
     compute_class_draws,
@@ -27,8 +27,8 @@ OF_A_CLASS = {"single": ("recall", "precision", "f1"), "multi": ("average_precis
 
 
 @dataclass(frozen=True)
-class Figures:
-    """A run's figures on the shared examples.
+class RunMetrics:
+    """Hold a run's metrics on the shared examples.
 
     Attributes
     ----------
@@ -44,32 +44,32 @@ class Figures:
     class_intervals: Sequence[Mapping[str, Sequence[float] | None]]
 
 
-def figures(chosen: Sequence[Entry], common: Shared) -> list[Figures]:
-    """What each run is worth: by its report where all its test examples are shared, else worked out on the shared."""
-    if common.is_all and all(complete(one, common) for one in chosen):
-        return [reported(one, common) for one in chosen]
-    changed = tuple(runs.stamp(one.run.path, "predictions.csv", "serving.json", "run.json") for one in chosen)
-    return worked_out(tuple(str(one.run.path) for one in chosen), changed, common)
+def get_metrics(chosen: Sequence[RunView], common: SharedExamples) -> list[RunMetrics]:
+    """Return each run's metrics: from its report if all its test examples are shared, else computed again."""
+    if common.is_all and all(_is_complete(one, common) for one in chosen):
+        return [read_reported_metrics(one, common) for one in chosen]
+    changed = tuple(runs.get_stamp(one.run.path, "predictions.csv", "serving.json", "run.json") for one in chosen)
+    return compute_metrics(tuple(str(one.run.path) for one in chosen), changed, common)
 
 
-def complete(one: Entry, common: Shared) -> bool:
-    """Whether a run's report is one of these examples and classes."""
+def _is_complete(one: RunView, common: SharedExamples) -> bool:
+    """Return whether a run's report covers these examples and classes."""
     rows = one.report.per_class
     named = {row.get("class") for row in rows if isinstance(row, dict)} if isinstance(rows, list) else set()
     return named == set(common.class_names)
 
 
-def reported(one: Entry, common: Shared) -> Figures:
-    """The figures of a run's report."""
+def read_reported_metrics(one: RunView, common: SharedExamples) -> RunMetrics:
+    """Read the metrics of a run's report."""
     by_name = {row["class"]: row for row in one.report.per_class}
     rows = [by_name[name] for name in common.class_names]
     overall = {name: value for name, value in one.report.metrics.items() if name in FIGURES}
-    return Figures(overall, one.report.intervals or {}, rows, [row.get("intervals") or {} for row in rows])
+    return RunMetrics(overall, one.report.intervals or {}, rows, [row.get("intervals") or {} for row in rows])
 
 
 @st.cache_resource(max_entries=20, show_spinner=False)
-def worked_out(paths: tuple[str, ...], changed: tuple, _common: Shared) -> list[Figures]:
-    """Figures of the shared examples alone, by the code that makes reports, with fewer draws."""
+def compute_metrics(paths: tuple[str, ...], changed: tuple, _common: SharedExamples) -> list[RunMetrics]:
+    """Compute the metrics of the shared examples with the report's code and fewer bootstrap draws."""
     made, targets, task = [], _common.targets, _common.task
     once = np.ones((1, len(targets)))
     weights = draw_groups(_common.groups, 0, DRAWS)
@@ -77,10 +77,10 @@ def worked_out(paths: tuple[str, ...], changed: tuple, _common: Shared) -> list[
         found = compute_class_draws(scores, targets, said, once)
         overall = {name: values[0] for name, values in compute_mean_draws(found, once, task).items()}
         drawn = None if weights is None else compute_class_draws(scores, targets, said, weights)
-        rows = [row_of(found, _common, k) for k in range(targets.shape[1])]
+        rows = [_make_row(found, _common, k) for k in range(targets.shape[1])]
         known = {name: float(value) for name, value in overall.items() if name in FIGURES and np.isfinite(value)}
         made.append(
-            Figures(
+            RunMetrics(
                 known,
                 {}
                 if drawn is None
@@ -92,8 +92,8 @@ def worked_out(paths: tuple[str, ...], changed: tuple, _common: Shared) -> list[
     return made
 
 
-def row_of(found: Mapping[str, np.ndarray], common: Shared, k: int) -> dict[str, Any]:
-    """One class's figures, None where they are not defined."""
+def _make_row(found: Mapping[str, np.ndarray], common: SharedExamples, k: int) -> dict[str, Any]:
+    """Return one class's metrics, None where they are not defined."""
     values = {name: float(found[name][0, k]) for name in CLASS_METRICS}
     row = {name: value if np.isfinite(value) else None for name, value in values.items()}
     return {"support": int((common.targets[:, k] == 1).sum()), **row}

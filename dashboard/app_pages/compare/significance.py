@@ -1,4 +1,4 @@
-"""Chance: whether two runs differ by more than it gives, tested on the examples that they share."""
+"""Test whether two runs differ significantly on the examples that they share."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ import streamlit as st
 
 from dashboard import layout, runs
 from dashboard.app_pages.compare import labels, metrics
-from dashboard.app_pages.compare.common_examples import Shared
+from dashboard.app_pages.compare.common_examples import SharedExamples
 from dashboard.app_pages.compare.labels import LETTERS
-from dashboard.runs import Entry
+from dashboard.runs import RunView
 from musicml.evaluation import MCNEMAR, PairedComparison, PredictionTable, compare_pairs, find_comparable_pairs
 
-say = layout.Saying("compare")
+say = layout.LazyText("compare")
 
 
-def tested(chosen: Sequence[Entry], common: Shared) -> Mapping[tuple[int, int], PairedComparison]:
-    """Each two runs of one protocol, tested, by their places; those of different protocols are no rivals."""
-    changed = tuple(runs.stamp(one.run.path, "predictions.csv", "serving.json", "run.json") for one in chosen)
-    rivals = tuple(find_comparable_pairs([labels.protocol(one) for one in chosen]))
+def get_comparisons(chosen: Sequence[RunView], common: SharedExamples) -> Mapping[tuple[int, int], PairedComparison]:
+    """Return the significance test of each two runs of one protocol, by their places."""
+    changed = tuple(runs.get_stamp(one.run.path, "predictions.csv", "serving.json", "run.json") for one in chosen)
+    rivals = tuple(find_comparable_pairs([labels.get_protocol(one) for one in chosen]))
     kind = "files" if chosen[0].is_sound else "pictures"
-    return computed(tuple(str(one.run.path) for one in chosen), changed, rivals, kind, common)
+    return _compute_comparisons(tuple(str(one.run.path) for one in chosen), changed, rivals, kind, common)
 
 
 @st.cache_resource(max_entries=20, show_spinner=False)
-def computed(
-    paths: tuple[str, ...], changed: tuple, rivals: tuple[tuple[int, int], ...], kind: str, _common: Shared
+def _compute_comparisons(
+    paths: tuple[str, ...], changed: tuple, rivals: tuple[tuple[int, int], ...], kind: str, _common: SharedExamples
 ) -> Mapping[tuple[int, int], PairedComparison]:
-    """As `tested`, read anew only where one of the runs has changed."""
+    """Compute what `get_comparisons` returns; again only when a run has changed."""
     voices = [
         PredictionTable(_common.names, _common.groups, _common.class_names, scores, _common.targets, _common.task)
         for scores in _common.scores
@@ -38,8 +38,8 @@ def computed(
     return dict(zip(rivals, found, strict=True))
 
 
-def row(pair: PairedComparison | None) -> dict[str, Any]:
-    """What a test gave, as cells of a table; empty ones where there was none."""
+def make_row(pair: PairedComparison | None) -> dict[str, Any]:
+    """Return a test's results as cells of a table; empty ones where there was no test."""
     return {
         say("p"): None if pair is None or pair.p is None else float(f"{pair.p:.2g}"),
         say("p_holm"): None if pair is None or pair.p_holm is None else float(f"{pair.p_holm:.2g}"),
@@ -47,17 +47,17 @@ def row(pair: PairedComparison | None) -> dict[str, Any]:
 
 
 def show(pair: PairedComparison | None, n_pairs: int) -> None:
-    """What the difference of two runs can mean, in a sentence, and how that was found."""
+    """Show in a sentence whether two runs differ, and how that was tested."""
     if pair is None:
         st.info(say("no_rivals"), icon=":material/info:")
         return
-    st.info(layout.capital(layout.translated(pair.sentence)), icon=":material/info:")
-    told = [say("by_mcnemar" if pair.test == MCNEMAR else "by_drawing")]
+    st.info(layout.capitalize(layout.translate_message(pair.sentence)), icon=":material/info:")
+    sentences = [say("by_mcnemar" if pair.test == MCNEMAR else "by_drawing")]
     if pair.interval:
         low, high = pair.interval
-        told.append(
+        sentences.append(
             say("apart_by", a=pair.a, b=pair.b, by=f"{pair.difference:+.3f}", low=f"{low:+.3f}", high=f"{high:+.3f}")
         )
     if n_pairs > 1:
-        told.append(say("corrected", n=n_pairs))
-    st.caption(" ".join(told))
+        sentences.append(say("corrected", n=n_pairs))
+    st.caption(" ".join(sentences))

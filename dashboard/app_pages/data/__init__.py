@@ -1,1 +1,1 @@
-"""The parts of the page that shows data sets."""
+"""Hold the parts of the page that shows datasets."""

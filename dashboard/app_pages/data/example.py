@@ -1,4 +1,4 @@
-"""One example: to see or to hear, with what is known of it."""
+"""Show one example with its labels."""
 
 from __future__ import annotations
 
@@ -7,77 +7,76 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from dashboard import layout
-from dashboard import media as gallery
+from dashboard import layout, media
 from dashboard.app_pages.data import images, tables
-from dashboard.app_pages.data.splits import called
+from dashboard.app_pages.data.splits import get_split_name
 from dashboard.app_pages.data.tables import Chosen
 from musicml.data.datasets import Example
 from musicml.data.io import TYPE_OF_PICTURE_SUFFIX
 from musicml.utils import InputError
 
-OFFERED = 2000  # examples to choose from, at most
+MAX_EXAMPLES = 2000  # examples to choose from, at most
 
-say = layout.Saying("data")
+say = layout.LazyText("data")
 
 
 def show(chosen: Chosen) -> None:
-    """Any example: to see or to hear, with what is known of it."""
-    shown, standing = pick_example(chosen)
+    """Show the chosen example with its labels."""
+    shown, standing = _select_example(chosen)
     if shown is None:
         st.info(say("none_there"), icon=":material/info:")
         return
     left, right = st.columns(2)
     with left:
-        media(shown, chosen.dataset.kind)
+        show_media(shown, chosen.dataset.kind)
     with right:
-        known(shown, standing, chosen.dataset.task)
+        _show_facts(shown, standing, chosen.dataset.task)
     if chosen.dataset.kind == "sound" and shown.path.is_file():
         images.show(shown.path)
 
 
-def pick_example(chosen: Chosen) -> tuple[Example | None, str]:
-    """The example that the reader chose, by class and then by name, and its side."""
-    held, names = tables.tabled(chosen.key, chosen), chosen.dataset.class_names
+def _select_example(chosen: Chosen) -> tuple[Example | None, str]:
+    """Let the user choose an example by class and name; return it and its split."""
+    held, names = tables.get_columns(chosen.key, chosen), chosen.dataset.class_names
     left, right = st.columns(2)
     label = left.selectbox(say("choose_class"), names, key=f"class-{chosen.dataset.name}")
     places = np.flatnonzero(held["targets"][:, names.index(label)] == 1)
-    ids = held["ids"][places[:OFFERED]].tolist()
+    ids = held["ids"][places[:MAX_EXAMPLES]].tolist()
     name = right.selectbox(say("choose_example"), ids, key=f"example-{chosen.dataset.name}-{label}")
-    if len(places) > OFFERED:
-        st.caption(say("offered", n=OFFERED, all=len(places)))
-    return (chosen.shelf.examples[name], held["sides"][places[ids.index(name)]]) if ids else (None, "")
+    if len(places) > MAX_EXAMPLES:
+        st.caption(say("offered", n=MAX_EXAMPLES, all=len(places)))
+    return (chosen.loaded.examples[name], held["sides"][places[ids.index(name)]]) if ids else (None, "")
 
 
-def media(shown: Example, kind: str) -> None:
-    """The example's picture or a player."""
+def show_media(shown: Example, kind: str) -> None:
+    """Show the example's picture or a player."""
     if not shown.path.is_file():
-        st.caption(layout.words()("gone"))
+        st.caption(layout.get_words()("gone"))
     elif kind == "sound":
-        gallery.player(shown.path, shown.id)
+        media.show_player(shown.path, shown.id)
     else:
-        gallery.picture(shown.path, shown.id)
+        media.show_picture(shown.path, shown.id)
 
 
-def known(shown: Example, standing: str, task: str) -> None:
-    """What the data set says of an example."""
+def _show_facts(shown: Example, standing: str, task: str) -> None:
+    """Show an example's labels, group and split."""
     lists = {wanted: [name for name, there in shown.labels.items() if there == wanted] for wanted in (True, False)}
-    st.markdown(say("file_is", name=layout.plain(shown.id)))
+    st.markdown(say("file_is", name=layout.escape_markdown(shown.id)))
     if task == "multi":
-        st.markdown(say("holds", names=layout.plain(layout.listed(lists[True])) or say("nothing")))
-        st.markdown(say("lacks", names=layout.plain(layout.listed(lists[False])) or say("nothing")))
+        st.markdown(say("holds", names=layout.escape_markdown(layout.format_list(lists[True])) or say("nothing")))
+        st.markdown(say("lacks", names=layout.escape_markdown(layout.format_list(lists[False])) or say("nothing")))
     else:
-        st.markdown(say("class_is", name=layout.plain(layout.listed(lists[True]))))
-    st.markdown(say("group_is", name=layout.plain(shown.group)))
-    st.markdown(say("side_is", name=called(standing)))
+        st.markdown(say("class_is", name=layout.escape_markdown(layout.format_list(lists[True]))))
+    st.markdown(say("group_is", name=layout.escape_markdown(shown.group)))
+    st.markdown(say("side_is", name=get_split_name(standing)))
     if shown.path.is_file() and shown.path.suffix.lower() in TYPE_OF_PICTURE_SUFFIX:
-        size(shown.path)
+        _show_size(shown.path)
 
 
-def size(path: Path) -> None:
-    """How large a picture is; one that is damaged says so where it is shown."""
+def _show_size(path: Path) -> None:
+    """Show the size of a picture, except of a damaged one."""
     try:
-        height, width = tables.extent(str(path), path.stat().st_mtime)
+        height, width = tables.read_image_size(str(path), path.stat().st_mtime)
         st.markdown(say("size_is", width=width, height=height))
     except InputError:
         return

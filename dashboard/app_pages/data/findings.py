@@ -1,4 +1,4 @@
-"""What an audit found in a data set: what is wrong with it, what that does to a figure, and which files are alike."""
+"""Show the audit of a dataset: its problems, their effect on results, and the duplicates."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard import layout, runs
 from dashboard.app_pages.data import duplicates
-from dashboard.app_pages.data.splits import called
+from dashboard.app_pages.data.splits import get_split_name
 from dashboard.app_pages.data.tables import Chosen
 from musicml.data.audit import (
     WEIGHTS,
@@ -27,82 +27,82 @@ from musicml.utils import InputError, translate
 SIGNS = {"fault": ":material/error:", "caution": ":material/warning:", "fine": ":material/check_circle:"}
 AT_WORK = threading.Lock()  # an audit takes both cores for minutes
 
-say = layout.Saying("data")
+say = layout.LazyText("data")
 
 
 def show(chosen: Chosen) -> None:
-    """The audit that is kept of the data set; where there is none, how to make one."""
+    """Show the dataset's stored audit, or how to make one."""
     st.markdown(say("audit_lead"))
-    found = kept(chosen)
+    found = _get_audit(chosen)
     if found is None:
-        offer(chosen)
+        _offer_audit(chosen)
         return
-    st.caption(say("audit_of", n=found.n, seconds=layout.duration(found.seconds)))
+    st.caption(say("audit_of", n=found.n, seconds=layout.format_duration(found.seconds)))
     for number, finding in enumerate(sorted(found.findings, key=lambda finding: WEIGHTS.index(finding.weight))):
-        tell(finding, f"audit-{number}")
+        _show_finding(finding, f"audit-{number}")
     duplicates.show(found.pairs, chosen)
-    tell_classes(found, chosen.dataset.task)
+    _show_classes(found, chosen.dataset.task)
     if found.lengths:
-        tell_lengths(found.lengths)
-    take_away(found, chosen)
+        _show_lengths(found.lengths)
+    _show_download(found, chosen)
 
 
 # The audit itself
 
 
-def kept(chosen: Chosen) -> Audit | None:
-    """The audit that is kept of a data set as it is now; None where there is none, or none that can be read."""
-    path = Path(place(chosen.key, str(runs.data_root()), chosen))
-    changed = runs.stamp(path.parent, path.name)
+def _get_audit(chosen: Chosen) -> Audit | None:
+    """Return the stored audit of the dataset as it is now; None where none can be read."""
+    path = Path(_get_path(chosen.key, str(runs.get_data_root()), chosen))
+    changed = runs.get_stamp(path.parent, path.name)
     try:
-        return read(str(path), changed, chosen) if any(changed) else None
+        return _read_audit(str(path), changed, chosen) if any(changed) else None
     except InputError as error:
-        layout.refuse(error)
+        layout.show_error(error)
         return None
 
 
 @st.cache_data(max_entries=20, show_spinner=False)
-def place(key: tuple, root: str, _chosen: Chosen) -> str:
-    """Where the audit of a data set is kept, there or not; its name changes with the data."""
+def _get_path(key: tuple, root: str, _chosen: Chosen) -> str:
+    """Return the path of the dataset's audit, whose name depends on the data."""
     return str(get_audit_path(Path(root), _chosen.dataset))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def read(path: str, changed: tuple[float, ...], _chosen: Chosen) -> Audit | None:
-    """The audit that is kept."""
-    return load_audit(runs.data_root(), _chosen.dataset)
+def _read_audit(path: str, changed: tuple[float, ...], _chosen: Chosen) -> Audit | None:
+    """Read the stored audit."""
+    return load_audit(runs.get_data_root(), _chosen.dataset)
 
 
-def offer(chosen: Chosen) -> None:
-    """Say how an audit is made, and make it where the reader asks for it."""
+def _offer_audit(chosen: Chosen) -> None:
+    """Show how to make an audit, and a button that makes one."""
     st.info(say("no_audit"), icon=":material/info:")
     st.markdown(say("audit_how"))
-    st.code(command(chosen), language="sh")
+    st.code(_format_command(chosen), language="sh")
     st.markdown(say("audit_here"))
     if st.button(say("audit_now"), key="audit-now", icon=":material/search:"):
-        make(chosen)
+        _run_audit(chosen)
 
 
-def command(chosen: Chosen) -> str:
-    """What makes the audit in a terminal."""
+def _format_command(chosen: Chosen) -> str:
+    """Return the command that makes the audit in a terminal."""
     dataset, folder = chosen.dataset, chosen.one.data.folder if chosen.one else None
     words = ["musicml", "audit"]
     words += ["--folder", str(folder)] if folder else [dataset.name, "--data", "sample" if dataset.sample else "real"]
     words += ["--as-published"] if dataset.as_published else []
-    return shlex.join([*words, "--data-root", str(runs.data_root())])
+    return shlex.join([*words, "--data-root", str(runs.get_data_root())])
 
 
-def make(chosen: Chosen) -> None:
-    """Audit the data set and keep what is found, then show it; what goes wrong is said in a sentence."""
+def _run_audit(chosen: Chosen) -> None:
+    """Audit the dataset, store the result and show it; errors are shown on the page."""
     if not AT_WORK.acquire(blocking=False):
         st.warning(say("audit_busy"), icon=":material/hourglass_top:")
         return
     try:
-        with st.status(say("auditing", name=layout.plain(chosen.dataset.name))) as status:
+        with st.status(say("auditing", name=layout.escape_markdown(chosen.dataset.name))) as status:
             audit_and_save(
                 chosen.dataset,
-                runs.data_root(),
-                lambda words: status.update(label=layout.plain(layout.translated(words))),
+                runs.get_data_root(),
+                lambda words: status.update(label=layout.escape_markdown(layout.translate_message(words))),
             )
     finally:
         AT_WORK.release()
@@ -112,48 +112,48 @@ def make(chosen: Chosen) -> None:
 # Findings
 
 
-def tell(finding: AuditFinding, key: str) -> None:
-    """One finding: its weight in a sign and a word, what was found, what it does to a figure, and which files."""
-    words, effect = (layout.plain(layout.translated(text)) for text in (finding.words, finding.effect))
+def _show_finding(finding: AuditFinding, key: str) -> None:
+    """Show one finding: its severity, its description, its effect on results, and its files."""
+    words, effect = (layout.escape_markdown(layout.translate_message(text)) for text in (finding.words, finding.effect))
     st.markdown(say("finding", sign=SIGNS[finding.weight], weight=say(f"weight_{finding.weight}"), words=words))
     if effect:
         st.caption(effect)
     if finding.files:
         with st.expander(say("files_concerned", n=len(finding.files))):
-            duplicates.cut(len(finding.files))
-            layout.table([{say("file"): name} for name in finding.files[: duplicates.LISTED]], key)
+            duplicates.show_row_limit(len(finding.files))
+            layout.show_table([{say("file"): name} for name in finding.files[: duplicates.MAX_ROWS]], key)
 
 
 # Classes, lengths, and all of it as a page
 
 
-def tell_classes(found: Audit, task: str) -> None:
-    """How many examples each class has on each side."""
+def _show_classes(found: Audit, task: str) -> None:
+    """Show how many examples each class has in each split."""
     st.subheader(say("part_balance"))
     if task == "multi":
         st.markdown(say("audit_classes_multi"))
     sides = [side for side in ("train", "val", "test", "none") if any(row.get(side) for row in found.classes)]
-    names = {side: called("" if side == "none" else side) for side in sides}
+    names = {side: get_split_name("" if side == "none" else side) for side in sides}
     rows = [
         {say("class"): row["class"], **{names[side]: row.get(side, 0) for side in sides}, say("total"): row["total"]}
-        for row in found.classes[: duplicates.LISTED]
+        for row in found.classes[: duplicates.MAX_ROWS]
     ]
-    layout.table(rows, "audit-classes")
+    layout.show_table(rows, "audit-classes")
 
 
-def tell_lengths(lengths: dict[str, dict[str, float]]) -> None:
-    """How long the sounds are, and in what form they come."""
+def _show_lengths(lengths: dict[str, dict[str, float]]) -> None:
+    """Show how long the sounds are, and their formats."""
     st.subheader(say("part_lengths"))
     seconds = {name: f"{lengths['seconds'].get(name, 0):.1f}" for name in ("least", "median", "most")}
     st.markdown(say("audit_lengths", **seconds))
     for kind in ("rates", "channels"):
-        counted = layout.listed(say(f"n_{kind}", value=value, n=n) for value, n in lengths.get(kind, {}).items())
-        st.markdown(say(f"audit_{kind}", counted=layout.plain(counted)))
+        counted = layout.format_list(say(f"n_{kind}", value=value, n=n) for value, n in lengths.get(kind, {}).items())
+        st.markdown(say(f"audit_{kind}", counted=layout.escape_markdown(counted)))
 
 
-def take_away(found: Audit, chosen: Chosen) -> None:
-    """The audit as one page to keep or to show."""
-    language = layout.language()
+def _show_download(found: Audit, chosen: Chosen) -> None:
+    """Show a button that downloads the audit as one page."""
+    language = layout.get_language()
     st.download_button(
         say("audit_page"),
         partial(render_audit_html, found, chosen.dataset, partial(translate, language=language), language),

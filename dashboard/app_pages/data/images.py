@@ -1,4 +1,4 @@
-"""A sound as pictures: what the models get in place of it, and what librosa works out of it."""
+"""Show a sound as pictures: the features that models use, and features from librosa."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from musicml.utils import InputError
 RATE = 22_050  # Hz, at which every sound is looked at here
 SECONDS = 30.0  # of a sound, at most
 
-say = layout.Saying("data")
+say = layout.LazyText("data")
 
 
 def show(path: Path) -> None:
-    """The sound as the pictures that the reader asked for."""
+    """Show the sound as the pictures that the user chose."""
     st.header(say("pictures"))
-    drawn = {"waveform": waveform, "log_mel": log_mel, "mfcc": mfcc, "librosa": by_librosa}
+    drawn = {"waveform": _show_waveform, "log_mel": _show_log_mel, "mfcc": _show_mfcc, "librosa": _show_librosa}
     wanted = st.pills(
         say("which_pictures"),
         list(drawn),
@@ -32,27 +32,27 @@ def show(path: Path) -> None:
         key="drawn",
     )
     try:
-        heard_of = heard(str(path), path.stat().st_mtime)
+        heard_of = _read_beginning(str(path), path.stat().st_mtime)
     except InputError as error:
-        layout.refuse(error)
+        layout.show_error(error)
         return
     for warning in heard_of.warnings:
-        st.caption(layout.plain(layout.translated(warning)))
+        st.caption(layout.escape_markdown(layout.translate_message(warning)))
     for name in drawn:
         if name in wanted:
             drawn[name](heard_of, path)
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
-def heard(path: str, changed: float) -> Sound:
-    """The beginning of a sound, mono, at `RATE`."""
+def _read_beginning(path: str, changed: float) -> Sound:
+    """Read the beginning of a sound, mono, at `RATE`."""
     return load_audio(path, RATE, SECONDS, Path(path).name)
 
 
-def waveform(one: Sound, path: Path) -> None:
-    """The samples along time."""
+def _show_waveform(one: Sound, path: Path) -> None:
+    """Show the waveform."""
     st.markdown(say("waveform_lead"))
-    low, high = sound.envelope(one.y)
+    low, high = sound.compute_envelope(one.y)
     loudest = int(np.abs(one.y).argmax())
     peak = float(abs(one.y[loudest]))
     words = say("silent_words", seconds=f"{one.seconds:.1f}")
@@ -69,15 +69,15 @@ def waveform(one: Sound, path: Path) -> None:
         {say("second"): place, say("lowest"): round(float(part.min()), 4), say("highest"): round(float(part.max()), 4)}
         for place, part in enumerate(np.array_split(one.y, whole))
     ]
-    figure = sound.waveform(low, high, one.seconds, say("seconds"), say("sample_value"))
-    layout.chart(figure, words, rows, "waveform")
+    figure = sound.draw_waveform(low, high, one.seconds, say("seconds"), say("sample_value"))
+    layout.show_chart(figure, words, rows, "waveform")
 
 
-def log_mel(one: Sound, path: Path) -> None:
-    """Loudness over time and pitch."""
+def _show_log_mel(one: Sound, path: Path) -> None:
+    """Show the log-mel spectrogram."""
     st.markdown(say("log_mel_lead"))
-    decibels, centres = (
-        computed(str(path), path.stat().st_mtime, "log_mel"),
+    decibels, centers = (
+        _compute_features(str(path), path.stat().st_mtime, "log_mel"),
         compute_band_centers(LogMel()),
     )
     if not len(decibels):
@@ -86,42 +86,42 @@ def log_mel(one: Sound, path: Path) -> None:
     band, moment = int(decibels.mean(axis=0).argmax()), int(decibels.mean(axis=1).argmax())
     words = say(
         "log_mel_words",
-        band=f"{centres[band]:.0f}",
+        band=f"{centers[band]:.0f}",
         level=f"{decibels[:, band].mean():.0f}",
         at=f"{moment * one.seconds / len(decibels):.1f}",
-        highest=f"{highest(decibels, centres):.0f}",
+        highest=f"{_find_highest(decibels, centers):.0f}",
     )
-    whole = sound.thinned(decibels, max(1, int(np.ceil(one.seconds))))
+    whole = sound.thin_frames(decibels, max(1, int(np.ceil(one.seconds))))
     rows = [
         {
             say("second"): place,
-            say("loudest_band"): round(float(centres[int(row.argmax())])),
+            say("loudest_band"): round(float(centers[int(row.argmax())])),
             say("its_level"): round(float(row.max()), 1),
             say("mean_level"): round(float(row.mean()), 1),
         }
         for place, row in enumerate(whole)
     ]
-    figure = sound.spectrogram(
-        decibels, one.seconds, centres, say("seconds"), say("hertz"), say("decibels"), layout.is_dark()
+    figure = sound.draw_spectrogram(
+        decibels, one.seconds, centers, say("seconds"), say("hertz"), say("decibels"), layout.is_dark()
     )
-    layout.chart(figure, words, rows, "log-mel")
+    layout.show_chart(figure, words, rows, "log-mel")
 
 
-def highest(decibels: np.ndarray, centres: np.ndarray) -> float:
-    """The highest frequency that is heard, Hz: its band comes within 40 dB of the loudest one at some time."""
+def _find_highest(decibels: np.ndarray, centers: np.ndarray) -> float:
+    """Find the highest frequency within 40 dB of the loudest one, in Hz."""
     peaks = np.percentile(decibels, 95, axis=0)
-    return float(centres[np.flatnonzero(peaks >= peaks.max() - 40)[-1]])
+    return float(centers[np.flatnonzero(peaks >= peaks.max() - 40)[-1]])
 
 
-def mfcc(one: Sound, path: Path) -> None:
-    """Timbre in thirteen numbers, each against its own mean."""
+def _show_mfcc(one: Sound, path: Path) -> None:
+    """Show the MFCCs, each relative to its own mean."""
     st.markdown(say("mfcc_lead"))
-    values = computed(str(path), path.stat().st_mtime, "mfcc")
+    values = _compute_features(str(path), path.stat().st_mtime, "mfcc")
     if not len(values):
         st.info(say("too_short"), icon=":material/info:")
         return
     means, spreads = values.mean(axis=0), values.std(axis=0)
-    z = np.round(sound.thinned((values - means) / np.maximum(spreads, 1e-6)), 1).T
+    z = np.round(sound.thin_frames((values - means) / np.maximum(spreads, 1e-6)), 1).T
     names = [str(k) for k in range(values.shape[1])]
     rows = [
         {say("coefficient"): k, say("mean"): round(float(means[k]), 2), say("spread"): round(float(spreads[k]), 2)}
@@ -129,22 +129,24 @@ def mfcc(one: Sound, path: Path) -> None:
     ]
     most = int(spreads[1:].argmax()) + 1
     words = say("mfcc_words", n=len(names), first=f"{means[0]:.0f}", most=most, spread=f"{spreads[most]:.0f}")
-    figure = sound.field(z, one.seconds, names, say("seconds"), say("coefficient"), say("spreads"), layout.is_dark())
-    layout.chart(figure, words, rows, "mfcc")
+    figure = sound.draw_heatmap(
+        z, one.seconds, names, say("seconds"), say("coefficient"), say("spreads"), layout.is_dark()
+    )
+    layout.show_chart(figure, words, rows, "mfcc")
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
-def computed(path: str, changed: float, kind: str) -> np.ndarray:
-    """The features of the beginning of a sound, by the same code that trains, [shape=(n_frames, n_bins)]."""
-    return FEATURE_KINDS[kind](sample_rate=RATE).compute(heard(path, changed).y)
+def _compute_features(path: str, changed: float, kind: str) -> np.ndarray:
+    """Compute the features of a sound's beginning with the training code, [shape=(n_frames, n_bins)]."""
+    return FEATURE_KINDS[kind](sample_rate=RATE).compute(_read_beginning(path, changed).y)
 
 
-def by_librosa(one: Sound, path: Path) -> None:
-    """Tempo, chroma and spectral centroid, as librosa finds them."""
+def _show_librosa(one: Sound, path: Path) -> None:
+    """Show tempo, chroma and spectral centroid, computed by librosa."""
     st.markdown(say("librosa_lead"))
     try:
         with st.spinner(say("librosa_first")):
-            tempo, chroma, centroid = found_by_librosa(str(path), path.stat().st_mtime)
+            tempo, chroma, centroid = _compute_librosa(str(path), path.stat().st_mtime)
     except ImportError:
         st.info(say("no_librosa"), icon=":material/info:")
         return
@@ -152,16 +154,16 @@ def by_librosa(one: Sound, path: Path) -> None:
     mean = chroma.mean(axis=0)
     order = np.argsort(-mean)
     rows = [{say("note"): name, say("mean"): round(float(mean[k]), 3)} for k, name in enumerate(sound.NOTES)]
-    figure = sound.field(
+    figure = sound.draw_heatmap(
         np.round(chroma, 2).T, one.seconds, sound.NOTES, say("seconds"), say("note"), say("strength"), layout.is_dark()
     )
-    notes = layout.listed(sound.NOTES[k] for k in order[:3])
-    layout.chart(figure, say("chroma_words", notes=notes, weakest=sound.NOTES[order[-1]]), rows, "chroma")
-    brightness(one, centroid)
+    notes = layout.format_list(sound.NOTES[k] for k in order[:3])
+    layout.show_chart(figure, say("chroma_words", notes=notes, weakest=sound.NOTES[order[-1]]), rows, "chroma")
+    _show_brightness(one, centroid)
 
 
-def brightness(one: Sound, centroid: np.ndarray) -> None:
-    """The spectral centroid along time."""
+def _show_brightness(one: Sound, centroid: np.ndarray) -> None:
+    """Show the spectral centroid over time."""
     st.markdown(say("centroid_lead"))
     at = np.array_split(centroid, max(1, min(len(centroid), int(np.ceil(one.seconds)))))
     rows = [{say("second"): place, say("centroid"): round(float(part.mean()))} for place, part in enumerate(at)]
@@ -171,17 +173,17 @@ def brightness(one: Sound, centroid: np.ndarray) -> None:
         low=f"{np.percentile(centroid, 5):.0f}",
         high=f"{np.percentile(centroid, 95):.0f}",
     )
-    figure = sound.along(centroid, one.seconds, say("seconds"), say("centroid"))
-    layout.chart(figure, words, rows, "centroid")
+    figure = sound.draw_line(centroid, one.seconds, say("seconds"), say("centroid"))
+    layout.show_chart(figure, words, rows, "centroid")
 
 
 @st.cache_data(max_entries=12, show_spinner=False)
-def found_by_librosa(path: str, changed: float) -> tuple[float, np.ndarray, np.ndarray]:
-    """Tempo in beats a minute, chroma [shape=(n, 12)] and spectral centroid in Hz [shape=(n,)]."""
+def _compute_librosa(path: str, changed: float) -> tuple[float, np.ndarray, np.ndarray]:
+    """Compute the tempo in beats per minute, chroma [shape=(n, 12)] and the spectral centroid in Hz [shape=(n,)]."""
     import librosa
 
-    y = pad_audio(heard(path, changed).y, 2048)
+    y = pad_audio(_read_beginning(path, changed).y, 2048)
     tempo = float(np.atleast_1d(librosa.feature.tempo(y=y, sr=RATE))[0])
     chroma = librosa.feature.chroma_stft(y=y, sr=RATE, tuning=0.0).T
     centroid = librosa.feature.spectral_centroid(y=y, sr=RATE).T
-    return tempo, sound.thinned(chroma), sound.thinned(centroid)[:, 0]
+    return tempo, sound.thin_frames(chroma), sound.thin_frames(centroid)[:, 0]

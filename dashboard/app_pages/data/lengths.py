@@ -1,4 +1,4 @@
-"""How long the sounds of a data set are, once the reader asks for it."""
+"""Show how long the sounds of a dataset are, when the user asks for it."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from dashboard.app_pages.data import tables
 from dashboard.app_pages.data.tables import Chosen
 from dashboard.charts import class_counts
 
-say = layout.Saying("data")
+say = layout.LazyText("data")
 
 
 def show(chosen: Chosen) -> None:
-    """A histogram of seconds, once the reader asks for it."""
+    """Show a histogram of lengths in seconds, when the user asks for it."""
     n = len(chosen.dataset.examples)
-    st.markdown(say("lengths_lead", n=min(n, tables.MEASURED), all=n))
+    st.markdown(say("lengths_lead", n=min(n, tables.MAX_MEASURED), all=n))
     if not st.toggle(say("measure"), key="measure"):
         return
     with st.spinner(say("measuring")):
-        seconds, unknown = tables.measured(chosen.key, chosen)
+        seconds, unknown = tables.measure_lengths(chosen.key, chosen)
     if not len(seconds):
         st.info(say("no_lengths"), icon=":material/info:")
         return
-    edges, held = class_counts.binned(seconds)
+    edges, held = class_counts.bin_values(seconds)
     middle = (f"{value:.1f}" for value in np.percentile(seconds, (0, 50, 100)))
     words = say("lengths_words", n=len(seconds), all=n, **dict(zip(("least", "median", "most"), middle, strict=True)))
     rows = [
         {say("from"): round(float(low), 3), say("to"): round(float(high), 3), say("files"): int(count)}
         for low, high, count in zip(edges[:-1], edges[1:], held, strict=True)
     ]
-    layout.chart(class_counts.histogram(edges, held, say("seconds"), say("files")), words, rows, "lengths")
+    layout.show_chart(class_counts.draw_histogram(edges, held, say("seconds"), say("files")), words, rows, "lengths")
     if unknown:
         st.markdown(say("lengths_unknown", n=unknown))

@@ -1,4 +1,4 @@
-"""Which groups stand on which side of the split, and that none of them stands on two."""
+"""Show which groups are in which split, and that none is in two."""
 
 from __future__ import annotations
 
@@ -11,43 +11,43 @@ from dashboard import layout
 from dashboard.app_pages.data import tables
 from dashboard.app_pages.data.tables import Chosen
 
-LISTED = 1000  # rows of a table, at most
+MAX_ROWS = 1000  # rows of a table, at most
 
-say = layout.Saying("data")
+say = layout.LazyText("data")
 
 
 def show(chosen: Chosen) -> None:
-    """Which groups there are, and that none of them stands on two sides."""
+    """Show the groups, and whether any of them is in two splits."""
     st.markdown(say("groups_lead"))
-    names, held, sides = tables.standing(chosen.key, chosen)
+    names, held, sides = tables.count_group_sides(chosen.key, chosen)
     if not len(names):
         st.info(say("no_split"), icon=":material/info:")
         return
     statement = chosen.one.split.statement if chosen.one else None
     if statement:
-        st.markdown(say("statement", text=layout.plain(layout.translated(str(statement)))))
-    check(names, held, sides, chosen)
-    order = np.lexsort((-held.sum(axis=1), ~tables.crossing(held, sides)))[:LISTED]
+        st.markdown(say("statement", text=layout.escape_markdown(layout.translate_message(str(statement)))))
+    _check_groups(names, held, sides, chosen)
+    order = np.lexsort((-held.sum(axis=1), ~tables.find_crossing_groups(held, sides)))[:MAX_ROWS]
     rows = [
         {
             say("group"): names[place],
-            **{called(name): int(held[place, k]) for k, name in enumerate(sides)},
+            **{get_split_name(name): int(held[place, k]) for k, name in enumerate(sides)},
             say("total"): int(held[place].sum()),
         }
         for place in order
     ]
-    if len(names) > LISTED:
-        st.caption(say("groups_listed", n=LISTED, all=len(names)))
-    layout.table(rows, "groups")
+    if len(names) > MAX_ROWS:
+        st.caption(say("groups_listed", n=MAX_ROWS, all=len(names)))
+    layout.show_table(rows, "groups")
 
 
-def called(name: str) -> str:
-    """A side of the split in words."""
+def get_split_name(name: str) -> str:
+    """Return a split's name in the chosen language."""
     return say(f"side_{name or 'none'}")
 
 
-def check(names: np.ndarray, held: np.ndarray, sides: Sequence[str], chosen: Chosen) -> None:
-    """Say whether a group stands on two sides, and which."""
+def _check_groups(names: np.ndarray, held: np.ndarray, sides: Sequence[str], chosen: Chosen) -> None:
+    """Show whether a group is in two splits, and which."""
     alone = int((held.sum(axis=1) == 1).sum())
     st.markdown(say("groups_words", n=len(names), alone=alone, largest=int(held.sum(axis=1).max())))
     if not any(sides):
@@ -56,9 +56,9 @@ def check(names: np.ndarray, held: np.ndarray, sides: Sequence[str], chosen: Cho
     if alone == len(names):
         st.warning(say("all_alone"), icon=":material/warning:")  # whoever stands alone can't stand on two sides
         return
-    across = names[tables.crossing(held, sides)]
+    across = names[tables.find_crossing_groups(held, sides)]
     if not len(across):
         st.success(say("no_crossing", n=len(names)), icon=":material/check_circle:")
         return
-    told = say("crossing", n=len(across), names=layout.plain(layout.listed(across)))
-    st.warning(told if chosen.one else say("two", first=told, second=say("crossing_own")), icon=":material/warning:")
+    words = say("crossing", n=len(across), names=layout.escape_markdown(layout.format_list(across)))
+    st.warning(words if chosen.one else say("two", first=words, second=say("crossing_own")), icon=":material/warning:")

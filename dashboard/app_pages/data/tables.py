@@ -1,4 +1,4 @@
-"""Holdings: what a data set holds, or the data of a run: tables that are made once for all sessions."""
+"""Build tables of a dataset, or of the data of a run, once for all sessions."""
 
 from __future__ import annotations
 
@@ -10,48 +10,48 @@ import numpy as np
 import streamlit as st
 
 from dashboard import runs
-from dashboard.datasets import Shelf
-from dashboard.runs import Entry
+from dashboard.datasets import LoadedDataset
+from dashboard.runs import RunView
 from musicml.data.datasets import SPLITS, Dataset
 from musicml.data.io import AudioSource, load_image, open_stream
 from musicml.utils import InputError
 
-MEASURED = 500  # files whose length is read, at most
+MAX_MEASURED = 500  # files whose length is read, at most
 SIDES = (*SPLITS, "")  # to be on none has no name
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """What the reader looks at: a data set, or the data of a run.
+    """Hold what the user chose: a dataset, or the data of a run.
 
     Attributes
     ----------
-    shelf : its examples; None where they are no longer on the disk
+    loaded : its examples; None where they are no longer on the disk
     one : the run, if it is a run's
     key : what tells it from all others, and from itself before a change
     """
 
-    shelf: Shelf | None
-    one: Entry | None
+    loaded: LoadedDataset | None
+    one: RunView | None
     key: tuple
 
     @property
     def dataset(self) -> Dataset:
-        """The data set itself, where it is there."""
-        return self.shelf.dataset
+        """The dataset, where its files exist."""
+        return self.loaded.dataset
 
 
-def key_of(shelf: Shelf, name: str) -> tuple:
-    """What tells a data set from others; for the caches, which are emptied when it is read anew."""
-    examples = shelf.dataset.examples
-    return name, len(examples), str(examples[0].path) if examples else "", shelf.number
+def make_key(loaded: LoadedDataset, name: str) -> tuple:
+    """Return a dataset's cache key, which changes when the dataset is read again."""
+    examples = loaded.dataset.examples
+    return name, len(examples), str(examples[0].path) if examples else "", loaded.number
 
 
 @st.cache_resource(max_entries=6, ttl=600, show_spinner=False)
-def tabled(key: tuple, _chosen: Chosen) -> dict[str, np.ndarray]:
-    """Ids, groups, targets and sides of all examples; a run's own sides where it is a run's data."""
+def get_columns(key: tuple, _chosen: Chosen) -> dict[str, np.ndarray]:
+    """Return the ids, groups, targets and splits of all examples; a run's own splits for a run's data."""
     examples = _chosen.dataset.examples
-    own = sides_of(_chosen)
+    own = get_sides(_chosen)
     return {
         "ids": np.array([example.id for example in examples], dtype=object),
         "groups": _chosen.dataset.groups,
@@ -60,38 +60,38 @@ def tabled(key: tuple, _chosen: Chosen) -> dict[str, np.ndarray]:
     }
 
 
-def sides_of(chosen: Chosen) -> dict[str, str]:
-    """Example → side, by the run."""
-    return {row["example"]: row["split"] for row in split_rows(chosen)} if chosen.one else {}
+def get_sides(chosen: Chosen) -> dict[str, str]:
+    """Return each example's split in the run."""
+    return {row["example"]: row["split"] for row in _get_split_rows(chosen)} if chosen.one else {}
 
 
-def split_rows(chosen: Chosen) -> list[dict[str, str]]:
-    """The rows of a run's split.csv that say something."""
-    rows = read_split(str(chosen.one.run.path), runs.stamp(chosen.one.run.path, "split.csv"), chosen.one)
+def _get_split_rows(chosen: Chosen) -> list[dict[str, str]]:
+    """Return the usable rows of a run's split.csv."""
+    rows = _read_split(str(chosen.one.run.path), runs.get_stamp(chosen.one.run.path, "split.csv"), chosen.one)
     return [row for row in rows if row.get("example") and row.get("split") in SPLITS]
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
-def read_split(path: str, changed: tuple[float, ...], _one: Entry) -> list[dict[str, str]]:
-    """The rows of split.csv."""
-    return runs.table(_one, "split.csv")
+def _read_split(path: str, changed: tuple[float, ...], _one: RunView) -> list[dict[str, str]]:
+    """Read the rows of split.csv."""
+    return runs.read_table(_one, "split.csv")
 
 
 @st.cache_data(max_entries=20, ttl=600, show_spinner=False)
-def n_groups(key: tuple, _chosen: Chosen) -> int:
-    """How many groups a data set has."""
+def count_groups(key: tuple, _chosen: Chosen) -> int:
+    """Count the groups of a dataset."""
     return len({example.group for example in _chosen.dataset.examples})
 
 
 @st.cache_resource(max_entries=8, ttl=600, show_spinner=False)
-def standing(key: tuple, _chosen: Chosen) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Groups, how many examples of each are on each side [shape=(n_groups, n_sides)], and the sides."""
+def count_group_sides(key: tuple, _chosen: Chosen) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Return the groups, their example counts per split [shape=(n_groups, n_sides)], and the splits."""
     if _chosen.one:
-        rows = split_rows(_chosen)
+        rows = _get_split_rows(_chosen)
         who = np.array([row.get("group") or row["example"] for row in rows], dtype=str)
         where = np.array([row["split"] for row in rows], dtype=str)
     else:
-        held = tabled(key, _chosen)
+        held = get_columns(key, _chosen)
         who, where = held["groups"].astype(str), held["sides"].astype(str)
     sides = tuple(name for name in SIDES if (where == name).any())
     names, place = np.unique(who, return_inverse=True)
@@ -101,23 +101,23 @@ def standing(key: tuple, _chosen: Chosen) -> tuple[np.ndarray, np.ndarray, tuple
     return names, counted, sides
 
 
-def crossing(held: np.ndarray, sides: Sequence[str]) -> np.ndarray:
-    """Which groups stand on two sides, [shape=(n_groups,)]; to stand on none is no side."""
+def find_crossing_groups(held: np.ndarray, sides: Sequence[str]) -> np.ndarray:
+    """Return which groups are in two splits, [shape=(n_groups,)]; having no split does not count."""
     real = [k for k, name in enumerate(sides) if name]
     return (held[:, real] > 0).sum(axis=1) > 1
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def measured(key: tuple, _chosen: Chosen) -> tuple[np.ndarray, int]:
-    """Seconds of files spread evenly over the list, and how many of them do not say how long they are."""
+def measure_lengths(key: tuple, _chosen: Chosen) -> tuple[np.ndarray, int]:
+    """Return the seconds of evenly chosen files, and how many of them have an unknown length."""
     examples = _chosen.dataset.examples
-    places = np.unique(np.linspace(0, len(examples) - 1, min(len(examples), MEASURED)).astype(int))
-    found = [seconds_of(examples[place].path) for place in places]
+    places = np.unique(np.linspace(0, len(examples) - 1, min(len(examples), MAX_MEASURED)).astype(int))
+    found = [_read_seconds(examples[place].path) for place in places]
     return np.array([seconds for seconds in found if seconds]), sum(not seconds for seconds in found)
 
 
-def seconds_of(path: Path) -> float:
-    """How long a sound claims to be, by its header alone; 0 where that can't be told."""
+def _read_seconds(path: Path) -> float:
+    """Read a sound's length from its header; 0 where the header has none."""
     try:
         with open_stream(AudioSource(path, path.name)) as stream:
             return stream.claimed / stream.sample_rate
@@ -126,13 +126,13 @@ def seconds_of(path: Path) -> float:
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
-def extent(path: str, changed: float) -> tuple[int, int]:
-    """Height and width of a picture, pixels."""
+def read_image_size(path: str, changed: float) -> tuple[int, int]:
+    """Read the height and width of a picture in pixels."""
     return load_image(path).pixels.shape[:2]
 
 
-def of_the_run(one: Entry) -> list[tuple[str, str]]:
-    """Files that a run left out, and test files that could not be read when it was scored."""
-    rows = [(row.get("file") or "", row.get("reason") or "") for row in runs.table(one, "excluded.csv")]
+def list_excluded(one: RunView) -> list[tuple[str, str]]:
+    """List the files that a run excluded, and the test files that it could not read."""
+    rows = [(row.get("file") or "", row.get("reason") or "") for row in runs.read_table(one, "excluded.csv")]
     lost = one.report.unreadable if one.report else []
     return rows + [tuple(part.strip() for part in str(words).partition(":")[::2]) for words in lost]

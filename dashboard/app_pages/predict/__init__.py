@@ -1,4 +1,4 @@
-"""The page that asks: the only one that knows `musicml.inference.predictor` and `musicml.inference.explain`.
+"""Hold the parts of the predict page, the only one that imports `musicml.inference.predictor` or `explain`.
 
 A file is bytes in memory here: it is never written, and what is kept of it goes when the page shows another.
 """

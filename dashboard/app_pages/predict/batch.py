@@ -1,4 +1,4 @@
-"""All answers: a table with a row for each file and run, and why some have none."""
+"""Show all predictions as a table, and why some files have none."""
 
 from __future__ import annotations
 
@@ -9,46 +9,46 @@ import streamlit as st
 
 from dashboard import layout
 from dashboard.app_pages.predict import predictors, results, text
-from dashboard.app_pages.predict.files import Asked
+from dashboard.app_pages.predict.files import UploadedFile
 from dashboard.app_pages.predict.results import Answer
-from dashboard.runs import Entry
+from dashboard.runs import RunView
 
 LONG = ("warnings", "error")  # columns of sentences, which would push each other out of sight
 
-say = layout.Saying("predict")
+say = layout.LazyText("predict")
 
 
-def refused(asked: Sequence[Asked], found: dict[tuple, Answer]) -> None:
-    """Say of each file that was refused why, and once what is said of several."""
+def show_errors(uploads: Sequence[UploadedFile], found: dict[tuple, Answer]) -> None:
+    """Show why files were rejected, each reason once."""
     sentences, bad = {}, set()
-    for file in asked:
-        for given in (given for (_, key), given in found.items() if key == file.key and isinstance(given, str)):
+    for file in uploads:
+        for answer in (answer for (_, key), answer in found.items() if key == file.key and isinstance(answer, str)):
             bad.add(file.key)
-            sentences[text.failed(file) if given == results.MISHAP else text.told(given)] = None
+            sentences[text.format_failure(file) if answer == results.MISHAP else text.translate_answer(answer)] = None
     if len(sentences) == 1:
-        st.error(layout.plain(next(iter(sentences))), icon=":material/error:")
+        st.error(layout.escape_markdown(next(iter(sentences))), icon=":material/error:")
     elif sentences:
-        lines = "\n".join(say("item", sentence=layout.plain(sentence)) for sentence in sentences)
+        lines = "\n".join(say("item", sentence=layout.escape_markdown(sentence)) for sentence in sentences)
         st.error(say("refused", n=len(bad), lines=lines), icon=":material/error:")
 
 
-def table(chosen: Sequence[Entry], asked: Sequence[Asked], found: dict[tuple, Answer]) -> None:
-    """A table of all answers, whose CSV has every probability."""
+def show_table(chosen: Sequence[RunView], uploads: Sequence[UploadedFile], found: dict[tuple, Answer]) -> None:
+    """Show a table of all predictions, whose CSV has every probability."""
     names = ["file", "run", "label", "probability", "present", "unlike_training", "warnings", "error"]
     hidden = set() if len(chosen) > 1 else {"run"}
-    if all(predictors.served(one).task == "single" for one in chosen):
+    if all(predictors.get_manifest(one).task == "single" for one in chosen):
         hidden.add("present")
-    st.markdown(say("batch", n=len(asked)))
-    layout.table(
-        results.as_rows(chosen, asked, found, text.told),
+    st.markdown(say("batch", n=len(uploads)))
+    layout.show_table(
+        results.make_rows(chosen, uploads, found, text.translate_answer),
         "predict-answers",
-        {name: column(name) for name in names},
+        {name: _configure_column(name) for name in names},
         column_order=[name for name in names if name not in hidden],
     )
 
 
-def column(name: str) -> Any:
-    """How a column of the table of all answers is headed and shown."""
+def _configure_column(name: str) -> Any:
+    """Return the settings of a column of the table."""
     if name == "probability":
         return st.column_config.NumberColumn(say(name), format="percent")
     if name == "unlike_training":
@@ -56,9 +56,9 @@ def column(name: str) -> Any:
     return st.column_config.TextColumn(say(f"column_{name}"), width="medium" if name in LONG else None)
 
 
-def which(asked: Sequence[Asked]) -> Asked:
-    """The file to look at in full."""
-    if len(asked) == 1:
-        return asked[0]
-    names = {place: say("numbered", n=place + 1, name=text.title(file)) for place, file in enumerate(asked)}
-    return asked[st.selectbox(say("which"), list(names), format_func=names.get, key="predict-which")]
+def select_file(uploads: Sequence[UploadedFile]) -> UploadedFile:
+    """Let the user choose the file to show in full."""
+    if len(uploads) == 1:
+        return uploads[0]
+    names = {place: say("numbered", n=place + 1, name=text.format_title(file)) for place, file in enumerate(uploads)}
+    return uploads[st.selectbox(say("which"), list(names), format_func=names.get, key="predict-which")]

@@ -1,4 +1,4 @@
-"""Files that somebody asks about: uploads, recordings, examples of a run's own data; what is shown of them."""
+"""Hold the files to predict (uploads, recordings, test examples) and prepare what the page shows of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard import datasets, media, runs
-from dashboard.runs import Entry
+from dashboard.runs import RunView
 from musicml.data.io import AudioSource, load_audio, load_image, open_stream
 from musicml.experiment import Run
 from musicml.utils import make_printable
@@ -30,8 +30,8 @@ PLAYED = {  # what browsers play as it is
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A file that somebody asks about.
+class UploadedFile:
+    """Hold a file to predict.
 
     Attributes
     ----------
@@ -48,18 +48,18 @@ class Asked:
 
     @property
     def title(self) -> str:
-        """Its name on one line, not too long to read."""
+        """The name on one line, shortened if it is long."""
         return make_printable(self.name).strip() or "?"
 
 
-def is_picture(file: Asked) -> bool:
-    """Whether a file is a picture by its content, where a run takes sounds too."""
+def is_picture(file: UploadedFile) -> bool:
+    """Return whether a file's content is a picture, for runs that also take sounds."""
     with AudioSource(file.content(), file.name).open() as opened:
         return opened.is_picture
 
 
-def playable(file: Asked) -> tuple[bytes, str, bool]:
-    """A sound as browsers play it, or of a rare type its beginning as wav; its type; whether it is all of it.
+def get_playable(file: UploadedFile) -> tuple[bytes, str, bool]:
+    """Return a sound that browsers can play, its type, and whether it is complete; a rare type's beginning as wav.
 
     Raises
     ------
@@ -70,18 +70,18 @@ def playable(file: Asked) -> tuple[bytes, str, bool]:
     with open_stream(AudioSource(content, file.title)) as stream:
         if stream.kind in PLAYED:
             return content, PLAYED[stream.kind], True
-    played, whole = latest(f"wav {file.key}", lambda: beginning(content, file.title))
+    played, whole = _keep_latest(f"wav {file.key}", lambda: _read_beginning(content, file.title))
     return played, PLAYED["wav"], whole
 
 
-def beginning(content: bytes, name: str) -> tuple[bytes, bool]:
-    """The first half minute of a sound as a wav file, and whether that is all of it."""
-    sound = load_audio(content, 22_050, media.PLAYED_SECONDS, name)
-    return media.as_wav(sound.y, sound.sample_rate), sound.seconds < media.PLAYED_SECONDS - 0.01
+def _read_beginning(content: bytes, name: str) -> tuple[bytes, bool]:
+    """Read the first half minute of a sound as a wav file, and whether that is all of it."""
+    sound = load_audio(content, 22_050, media.MAX_PLAYED_SECONDS, name)
+    return media.encode_wav(sound.y, sound.sample_rate), sound.seconds < media.MAX_PLAYED_SECONDS - 0.01
 
 
-def thumbnail(file: Asked) -> np.ndarray:
-    """A picture as small as it is shown, [shape=(height, width, 3)], uint8.
+def make_thumbnail(file: UploadedFile) -> np.ndarray:
+    """Shrink a picture to the displayed size, [shape=(height, width, 3)], uint8.
 
     Raises
     ------
@@ -93,14 +93,14 @@ def thumbnail(file: Asked) -> np.ndarray:
         from PIL import Image
 
         image = Image.fromarray(load_image(file.content(), file.title).pixels)
-        image.thumbnail((media.SIDE, media.SIDE))
+        image.thumbnail((media.THUMBNAIL_SIZE, media.THUMBNAIL_SIZE))
         return np.asarray(image)
 
-    return latest(f"picture {file.key}", made)
+    return _keep_latest(f"picture {file.key}", made)
 
 
-def latest(key: str, make: Callable[[], Any]) -> Any:
-    """What `make` gives, kept for this session until it is something else's turn."""
+def _keep_latest(key: str, make: Callable[[], Any]) -> Any:
+    """Return what `make` returns, stored in the session until another key replaces it."""
     held, value = st.session_state.get(SHOWN, (None, None))
     if held != key:
         value = make()
@@ -108,38 +108,38 @@ def latest(key: str, make: Callable[[], Any]) -> Any:
     return value
 
 
-def examples(one: Entry) -> dict[str, list[str]]:
-    """The names of the files that a run was tested on, by class.
+def list_examples(one: RunView) -> dict[str, list[str]]:
+    """List the files that a run was tested on, by class.
 
     Raises
     ------
     InputError
         If the run's data is no longer on this disk.
     """
-    names, found = tested(one), {}
-    for example in datasets.shelf_of(one).examples.values():
+    names, found = _get_test_names(one), {}
+    for example in datasets.open_run_dataset(one).examples.values():
         for label in (name for name, there in example.labels.items() if there and example.id in names):
             found.setdefault(label, []).append(example.id)
     return dict(sorted(found.items()))
 
 
-def tested(one: Entry) -> frozenset[str]:
-    """The examples of a run's test side; none where split.csv is missing."""
-    return read_tested(str(one.run.path), runs.stamp(one.run.path, "split.csv"))
+def _get_test_names(one: RunView) -> frozenset[str]:
+    """Return the examples of a run's test split; none where split.csv is missing."""
+    return _read_test_names(str(one.run.path), runs.get_stamp(one.run.path, "split.csv"))
 
 
 @st.cache_resource(max_entries=50, show_spinner=False)
-def read_tested(path: str, changed: tuple[float, ...]) -> frozenset[str]:
-    """As `tested`."""
-    return frozenset(row["example"] for row in runs.table(Entry(Run(Path(path))), "split.csv") if is_test(row))
+def _read_test_names(path: str, changed: tuple[float, ...]) -> frozenset[str]:
+    """Read what `_get_test_names` returns."""
+    return frozenset(row["example"] for row in runs.read_table(RunView(Run(Path(path))), "split.csv") if _is_test(row))
 
 
-def is_test(row: Mapping[str, str]) -> bool:
-    """Whether a row of split.csv is of the test side."""
+def _is_test(row: Mapping[str, str]) -> bool:
+    """Return whether a row of split.csv belongs to the test split."""
     return row.get("split") == "test" and bool(row.get("example"))
 
 
-def truth(one: Entry, file: Asked) -> list[str]:
-    """Which classes an example of the run's own data has; none of what is not such an example."""
-    found = datasets.shelf_of(one).examples.get(file.name) if file.is_example else None
+def get_labels(one: RunView, file: UploadedFile) -> list[str]:
+    """Return the labels of a test example; none for other files."""
+    found = datasets.open_run_dataset(one).examples.get(file.name) if file.is_example else None
     return [name for name, there in found.labels.items() if there] if found else []

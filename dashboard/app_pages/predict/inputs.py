@@ -1,4 +1,4 @@
-"""What the reader asks about: files of their own, a recording, or an example of a run's own data."""
+"""Let the user choose what to predict: uploads, a recording, or a test example."""
 
 from __future__ import annotations
 
@@ -8,54 +8,54 @@ import streamlit as st
 
 from dashboard import datasets, layout
 from dashboard.app_pages.predict import files, predictors
-from dashboard.app_pages.predict.files import Asked
-from dashboard.runs import Entry
+from dashboard.app_pages.predict.files import UploadedFile
+from dashboard.runs import RunView
 
 SAMPLE_RATE = 48_000  # Hz: what microphones of browsers give
-UPLOAD = 20  # megabytes
+MAX_UPLOAD_MB = 20  # megabytes
 
-say = layout.Saying("predict")
+say = layout.LazyText("predict")
 
 
-def given(one: Entry) -> list[Asked]:
-    """What the reader asks about: uploads, a recording, or an example of the run's own data."""
-    kinds = predictors.takes(one)
+def select_files(one: RunView) -> list[UploadedFile]:
+    """Return the files to predict: uploads, a recording, or an example of the run's own data."""
+    kinds = predictors.get_input_kinds(one)
     ways = {
         way: say(f"way_{way}") for way in (("upload", "record", "pick") if "sound" in kinds else ("upload", "pick"))
     }
-    way = layout.one_of(say("way"), ways, f"predict-way-{len(ways)}")
+    way = layout.select_option(say("way"), ways, f"predict-way-{len(ways)}")
     if way == "pick":
-        return picked(one)
-    return recorded() if way == "record" else uploaded(kinds)
+        return _select_example(one)
+    return _record_sound() if way == "record" else _upload_files(kinds)
 
 
-def uploaded(kinds: Sequence[str]) -> list[Asked]:
-    """Files from the reader's own disk."""
-    st.markdown(say(f"upload_{'_or_'.join(kinds)}", megabytes=UPLOAD))
+def _upload_files(kinds: Sequence[str]) -> list[UploadedFile]:
+    """Let the user upload files."""
+    st.markdown(say(f"upload_{'_or_'.join(kinds)}", megabytes=MAX_UPLOAD_MB))
     taken = st.file_uploader(
         say("files"),
-        predictors.suffixes(kinds),
+        predictors.list_suffixes(kinds),
         accept_multiple_files=True,
-        max_upload_size=UPLOAD,
+        max_upload_size=MAX_UPLOAD_MB,
         key=f"predict-files-{'-'.join(kinds)}",
         label_visibility="collapsed",
     )
-    return [Asked(file.name, file.file_id, file.getvalue) for file in taken]
+    return [UploadedFile(file.name, file.file_id, file.getvalue) for file in taken]
 
 
-def recorded() -> list[Asked]:
-    """What the reader's microphone hears."""
+def _record_sound() -> list[UploadedFile]:
+    """Let the user record a sound."""
     st.markdown(say("record_how"))
     taken = st.audio_input(say("record"), sample_rate=SAMPLE_RATE, key="predict-record")
-    return [Asked(files.RECORDING, taken.file_id, taken.getvalue)] if taken else []
+    return [UploadedFile(files.RECORDING, taken.file_id, taken.getvalue)] if taken else []
 
 
-def picked(one: Entry) -> list[Asked]:
-    """An example of the run's test side; a cross-validation's model has none, since it was trained on all files."""
+def _select_example(one: RunView) -> list[UploadedFile]:
+    """Let the user choose a test example; a cross-validation has none, because its model was trained on all files."""
     if one.split.folds:
         st.info(say("none_new"))
         return []
-    found = files.examples(one)
+    found = files.list_examples(one)
     if not found:
         st.info(say("not_here"))
         return []
@@ -63,8 +63,8 @@ def picked(one: Entry) -> list[Asked]:
     label = left.selectbox(say("class"), list(found), key="predict-class")
     name = right.selectbox(say("example"), found[label], key="predict-example")
     st.caption(say("tested"))
-    path = datasets.file_of(one, name)
+    path = datasets.find_file(one, name)
     if path is None:
         st.info(say("gone"))
         return []
-    return [Asked(name, f"{path}@{path.stat().st_mtime_ns}", path.read_bytes, True)]
+    return [UploadedFile(name, f"{path}@{path.stat().st_mtime_ns}", path.read_bytes, True)]

@@ -1,4 +1,4 @@
-"""One file in full: what it is, and what each run answers for it."""
+"""Show one file in full, with each run's prediction."""
 
 from __future__ import annotations
 
@@ -10,138 +10,142 @@ import streamlit as st
 
 from dashboard import layout, media
 from dashboard.app_pages.predict import files, predictors, saliency_view, text
-from dashboard.app_pages.predict.files import Asked
+from dashboard.app_pages.predict.files import UploadedFile
 from dashboard.app_pages.predict.results import Answer
-from dashboard.charts import prediction as answer_charts
-from dashboard.charts import timeline
-from dashboard.runs import Entry
+from dashboard.charts import prediction, timeline
+from dashboard.runs import RunView
 from musicml.inference import Prediction
 
-MOST_BARS = 8
+MAX_BARS = 8
 
-say = layout.Saying("predict")
+say = layout.LazyText("predict")
 
 
-def show(chosen: Sequence[Entry], file: Asked, found: dict[tuple, Answer]) -> None:
-    """One file with what each run answers for it."""
-    st.subheader(layout.plain(text.title(file)))
-    shown(chosen[0], file)
+def show(chosen: Sequence[RunView], file: UploadedFile, found: dict[tuple, Answer]) -> None:
+    """Show one file with each run's prediction."""
+    st.subheader(layout.escape_markdown(text.format_title(file)))
+    _show_file(chosen[0], file)
     for place, (column, one) in enumerate(zip(st.columns(len(chosen)), chosen, strict=True)):
         with column:
             if len(chosen) > 1:
-                st.markdown(say("answer_of", run=layout.plain(one.name)))
-            given = found[one.name, file.key]
-            if isinstance(given, Prediction):
-                answer(given, f"predict-{place}")
-                saliency_view.explained(one, file, given, f"predict-{place}")
+                st.markdown(say("answer_of", run=layout.escape_markdown(one.name)))
+            answer = found[one.name, file.key]
+            if isinstance(answer, Prediction):
+                _show_answer(answer, f"predict-{place}")
+                saliency_view.show_explanation(one, file, answer, f"predict-{place}")
             else:
-                st.error(layout.plain(text.told(given)), icon=":material/error:")
+                st.error(layout.escape_markdown(text.translate_answer(answer)), icon=":material/error:")
 
 
-def shown(one: Entry, file: Asked) -> None:
-    """The file itself: a player or a picture, and of an example what it is."""
-    kinds = predictors.takes(one)
+def _show_file(one: RunView, file: UploadedFile) -> None:
+    """Show the file in a player or as a picture, and the labels of a test example."""
+    kinds = predictors.get_input_kinds(one)
     if "sound" not in kinds or ("picture" in kinds and files.is_picture(file)):
-        st.image(files.thumbnail(file), alt=say("picture_of", name=text.title(file)))
+        st.image(files.make_thumbnail(file), alt=say("picture_of", name=text.format_title(file)))
     else:
-        content, kind, whole = files.playable(file)
-        st.audio(content, format=kind, alt=say("player_of", name=text.title(file)))
+        content, kind, whole = files.get_playable(file)
+        st.audio(content, format=kind, alt=say("player_of", name=text.format_title(file)))
         if not whole:
-            st.caption(say("beginning_only", seconds=f"{media.PLAYED_SECONDS:.0f}"))
-    if truth := files.truth(one, file):
-        st.markdown(say("truth", names=layout.plain(layout.listed(truth, len(truth)))))
+            st.caption(say("beginning_only", seconds=f"{media.MAX_PLAYED_SECONDS:.0f}"))
+    if truth := files.get_labels(one, file):
+        st.markdown(say("truth", names=layout.escape_markdown(layout.format_list(truth, len(truth)))))
 
 
-def answer(given: Prediction, key: str) -> None:
-    """One run's answer for one file: in a line, what to be warned of, every class, over time."""
-    st.markdown(in_a_line(given))
-    warned(given)
-    classes(given, key)
-    if given.clip_seconds and len(given.starts) > 1:
-        over_time(given, key)
-    st.caption(say("took", read=f"{given.seconds['read']:.2f}", model=f"{given.seconds['model']:.2f}"))
+def _show_answer(answer: Prediction, key: str) -> None:
+    """Show one run's prediction: a sentence, warnings, every class, and the scores over time."""
+    st.markdown(_describe_answer(answer))
+    _show_warnings(answer)
+    _show_classes(answer, key)
+    if answer.clip_seconds and len(answer.starts) > 1:
+        _show_over_time(answer, key)
+    st.caption(say("took", read=f"{answer.seconds['read']:.2f}", model=f"{answer.seconds['model']:.2f}"))
 
 
-def in_a_line(given: Prediction) -> str:
-    """The answer in a sentence."""
-    if given.task == "single":
-        key = "answer_guess" if given.is_unlike_training else "answer"
-        return say(key, label=layout.plain(given.label), percent=f"{100 * given.probability:.0f}")
-    if given.present:
-        return say("answer_present", names=layout.plain(layout.listed(given.present, len(given.present))))
-    return say("answer_none", label=layout.plain(given.label), percent=f"{100 * given.probability:.0f}")
+def _describe_answer(answer: Prediction) -> str:
+    """Describe the prediction in a sentence."""
+    if answer.task == "single":
+        key = "answer_guess" if answer.is_unlike_training else "answer"
+        return say(key, label=layout.escape_markdown(answer.label), percent=f"{100 * answer.probability:.0f}")
+    if answer.present:
+        return say(
+            "answer_present", names=layout.escape_markdown(layout.format_list(answer.present, len(answer.present)))
+        )
+    return say("answer_none", label=layout.escape_markdown(answer.label), percent=f"{100 * answer.probability:.0f}")
 
 
-def warned(given: Prediction) -> None:
-    """What a listener should know; first of all that the file is like nothing in training."""
-    warnings = list(given.warnings)
-    if given.is_unlike_training:
-        st.warning(say("unlike", sentence=layout.plain(text.told(warnings.pop()))), icon=":material/priority_high:")
+def _show_warnings(answer: Prediction) -> None:
+    """Show the warnings, first of all that the file is out-of-distribution."""
+    warnings = list(answer.warnings)
+    if answer.is_unlike_training:
+        st.warning(
+            say("unlike", sentence=layout.escape_markdown(text.translate_answer(warnings.pop()))),
+            icon=":material/priority_high:",
+        )
     for warning in warnings:
-        st.warning(layout.plain(text.told(warning)), icon=":material/warning:")
+        st.warning(layout.escape_markdown(text.translate_answer(warning)), icon=":material/warning:")
 
 
-def classes(given: Prediction, key: str) -> None:
-    """Every class's probability, the highest first; of several at once with the thresholds."""
-    multi = given.task == "multi"
-    order = np.argsort(-given.scores, kind="stable")
+def _show_classes(answer: Prediction, key: str) -> None:
+    """Show every class's probability, the highest first, with the thresholds of a multi-label run."""
+    multi = answer.task == "multi"
+    order = np.argsort(-answer.scores, kind="stable")
     rows = [
         {
-            "name": given.class_names[k],
-            "value": float(given.scores[k]),
-            "least": float(given.thresholds[k]) if multi else None,
-            "kind": kind(given, k),
+            "name": answer.class_names[k],
+            "value": float(answer.scores[k]),
+            "least": float(answer.thresholds[k]) if multi else None,
+            "kind": _get_kind(answer, k),
         }
         for k in order
     ]
-    top = layout.listed(say("share_of", name=row["name"], share=f"{row['value']:.0%}") for row in rows[:3])
+    top = layout.format_list(say("share_of", name=row["name"], share=f"{row['value']:.0%}") for row in rows[:3])
     words = say(
-        "bars_multi" if multi else "bars", top=top, n=len(given.present), most=min(MOST_BARS, len(rows)), all=len(rows)
+        "bars_multi" if multi else "bars", top=top, n=len(answer.present), most=min(MAX_BARS, len(rows)), all=len(rows)
     )
-    layout.chart(
-        answer_charts.bars(rows[:MOST_BARS], say("probability"), say("threshold")),
+    layout.show_chart(
+        prediction.draw_bars(rows[:MAX_BARS], say("probability"), say("threshold")),
         words,
-        [as_row(row, multi) for row in rows],
+        [_make_row(row, multi) for row in rows],
         f"{key}-bars",
     )
 
 
-def kind(given: Prediction, k: int) -> str:
-    """What a class's bar is called."""
-    if given.task == "single":
+def _get_kind(answer: Prediction, k: int) -> str:
+    """Return the legend entry of a class's bar."""
+    if answer.task == "single":
         return say("probability")
-    return say("is_present" if given.class_names[k] in given.present else "is_absent")
+    return say("is_present" if answer.class_names[k] in answer.present else "is_absent")
 
 
-def as_row(row: dict[str, Any], multi: bool) -> dict[str, Any]:
-    """A bar as a row of a table."""
-    told = {say("class"): row["name"], say("probability"): round(row["value"], 4)}
-    return told | ({say("threshold"): round(row["least"], 4), say("column_present"): row["kind"]} if multi else {})
+def _make_row(row: dict[str, Any], multi: bool) -> dict[str, Any]:
+    """Return a bar as a row of a table."""
+    cells = {say("class"): row["name"], say("probability"): round(row["value"], 4)}
+    return cells | ({say("threshold"): round(row["least"], 4), say("column_present"): row["kind"]} if multi else {})
 
 
-def over_time(given: Prediction, key: str) -> None:
-    """What the run says of each clip."""
-    scores = given.over_time
+def _show_over_time(answer: Prediction, key: str) -> None:
+    """Show the prediction for each clip."""
+    scores = answer.over_time
     rows = [
         {
             say("seconds"): f"{start:.1f}",
-            **{name: round(float(p), 4) for name, p in zip(given.class_names, row, strict=True)},
+            **{name: round(float(p), 4) for name, p in zip(answer.class_names, row, strict=True)},
         }
-        for start, row in zip(given.starts, scores, strict=True)
+        for start, row in zip(answer.starts, scores, strict=True)
     ]
-    best = dict.fromkeys(given.class_names[k] for k in scores.argmax(axis=1))
+    best = dict.fromkeys(answer.class_names[k] for k in scores.argmax(axis=1))
     most = scores.max(axis=1).argmax()
     words = say(
         "over_time_told",
         n=len(scores),
-        seconds=f"{given.clip_seconds:.1f}",
-        labels=layout.listed(best, 5),
-        surest=given.class_names[int(scores[most].argmax())],
+        seconds=f"{answer.clip_seconds:.1f}",
+        labels=layout.format_list(best, 5),
+        surest=answer.class_names[int(scores[most].argmax())],
         percent=f"{100 * scores[most].max():.0f}",
-        begin=f"{given.starts[most]:.1f}",
+        begin=f"{answer.starts[most]:.1f}",
     )
-    figure = timeline.timeline(
-        given.starts, scores, given.class_names, given.clip_seconds, say("seconds"), say("probability")
+    figure = timeline.draw_timeline(
+        answer.starts, scores, answer.class_names, answer.clip_seconds, say("seconds"), say("probability")
     )
     st.markdown(f"**{say('over_time')}**")
-    layout.chart(figure, words, rows, f"{key}-time")
+    layout.show_chart(figure, words, rows, f"{key}-time")

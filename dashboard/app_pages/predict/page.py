@@ -1,4 +1,4 @@
-"""Predict: ask a run about sound or pictures, see what it answers, and where it looked."""
+"""Predict files with a run, and show which parts of a file it used."""
 
 from __future__ import annotations
 
@@ -8,48 +8,48 @@ import streamlit as st
 
 from dashboard import layout
 from dashboard.app_pages.predict import batch, inputs, one_file, predictors, results, text
-from dashboard.app_pages.predict.files import Asked
+from dashboard.app_pages.predict.files import UploadedFile
 from dashboard.app_pages.predict.results import Answer
-from dashboard.runs import Entry
+from dashboard.runs import RunView
 from musicml.inference import Prediction
 
-MOST_FILES = 100  # of one batch
+MAX_FILES = 100  # of one batch
 
-say = layout.begin("predict")
+say = layout.begin_page("predict")
 
 
 def show() -> None:
-    """The whole page."""
-    chosen = runs_asked()
-    files = inputs.given(chosen[0])
+    """Show the page."""
+    chosen = _select_runs()
+    files = inputs.select_files(chosen[0])
     if not files:
-        results.let_go()
-        predictors.get_ready(chosen)
+        results.clear_session()
+        predictors.preload(chosen)
         return
-    if len(files) > MOST_FILES:
-        st.warning(say("too_many", n=len(files), most=MOST_FILES))
-        files = files[:MOST_FILES]
-    found = answered(chosen, files)
-    batch.refused(files, found)
+    if len(files) > MAX_FILES:
+        st.warning(say("too_many", n=len(files), most=MAX_FILES))
+        files = files[:MAX_FILES]
+    found = _get_answers(chosen, files)
+    batch.show_errors(files, found)
     st.header(say("answers"))
     if len(files) > 1:
-        batch.table(chosen, files, found)
+        batch.show_table(chosen, files, found)
     good = [file for file in files if any(isinstance(found[one.name, file.key], Prediction) for one in chosen)]
     if good:
-        one_file.show(chosen, batch.which(good), found)
+        one_file.show(chosen, batch.select_file(good), found)
 
 
-def runs_asked() -> list[Entry]:
-    """The run that is asked, and another one beside it where the reader wants one."""
-    found = layout.entries()
-    able = [one for one in found if predictors.can_be_asked(one)]
+def _select_runs() -> list[RunView]:
+    """Let the user choose a run, and a second one to compare with."""
+    found = layout.list_runs_or_stop()
+    able = [one for one in found if predictors.is_servable(one)]
     if not able:
-        left_out(found)
-        layout.empty(say("none_able"), say("train_one"))
+        _show_left_out(found)
+        layout.show_empty_and_stop(say("none_able"), say("train_one"))
     left, right = st.columns(2)
     with left:
-        one = layout.pick_run(able)
-    others = {other.name: other for other in able if other is not one and alike(one, other)}
+        one = layout.select_run(able)
+    others = {other.name: other for other in able if other is not one and _is_comparable(one, other)}
     name = right.selectbox(
         say("beside"),
         list(others),
@@ -60,55 +60,60 @@ def runs_asked() -> list[Entry]:
         disabled=not others,
     )
     if name:
-        right.caption(layout.marked(others[name]))
+        right.caption(layout.describe_run(others[name]))
     chosen = [one, others[name]] if name else [one]
-    remarks(found, chosen)
+    _show_remarks(found, chosen)
     return chosen
 
 
-def alike(one: Entry, other: Entry) -> bool:
-    """Whether two runs answer for the same kinds of files."""
-    return predictors.takes(one) == predictors.takes(other)
+def _is_comparable(one: RunView, other: RunView) -> bool:
+    """Return whether two runs take the same kinds of files."""
+    return predictors.get_input_kinds(one) == predictors.get_input_kinds(other)
 
 
-def remarks(found: Sequence[Entry], chosen: Sequence[Entry]) -> None:
-    """What to know before asking: what the runs learnt from, which can't be asked, how long the first answer takes."""
-    layout.sample_note(*chosen)
+def _show_remarks(found: Sequence[RunView], chosen: Sequence[RunView]) -> None:
+    """Show the runs' classes, the runs that can't be used, and whether the first prediction is slow."""
+    layout.show_sample_note(*chosen)
     if any(one.sample for one in chosen):
         st.caption(say("sample_answer"))
     # runs of one data set know the same classes, which are said once
-    for classes, one in {tuple(predictors.served(one).class_names): one for one in reversed(chosen)}.items():
+    for classes, one in {tuple(predictors.get_manifest(one).class_names): one for one in reversed(chosen)}.items():
         st.caption(
-            say("knows", run=layout.plain(one.name), n=len(classes), names=layout.plain(layout.listed(classes, 10)))
+            say(
+                "knows",
+                run=layout.escape_markdown(one.name),
+                n=len(classes),
+                names=layout.escape_markdown(layout.format_list(classes, 10)),
+            )
         )
-    left_out(found)
-    if any(predictors.begins_slowly(one) for one in chosen):
+    _show_left_out(found)
+    if any(predictors.is_slow_to_start(one) for one in chosen):
         st.info(say("first_slow"), icon=":material/hourglass_top:")
 
 
-def left_out(found: Sequence[Entry]) -> None:
-    """Say which runs can't be chosen here, and why."""
+def _show_left_out(found: Sequence[RunView]) -> None:
+    """Show which runs can't be used here, and why."""
     bound, broken = [], []
     for one in found:
-        served = predictors.served(one)
+        served = predictors.get_manifest(one)
         if isinstance(served, str):
             broken.append(served)
-        elif served and not predictors.can_be_asked(one):
+        elif served and not predictors.is_servable(one):
             bound.append(one.name)
     if bound:
-        st.caption(say("bound", names=layout.plain(layout.listed(bound, 4))))
+        st.caption(say("bound", names=layout.escape_markdown(layout.format_list(bound, 4))))
     for sentence in broken:
-        st.caption(layout.plain(layout.translated(sentence)))
+        st.caption(layout.escape_markdown(layout.translate_message(sentence)))
 
 
-def answered(chosen: Sequence[Entry], files: Sequence[Asked]) -> dict[tuple, Answer]:
-    """The answers, with a bar that grows while they come."""
+def _get_answers(chosen: Sequence[RunView], files: Sequence[UploadedFile]) -> dict[tuple, Answer]:
+    """Return the predictions, with a progress bar while they are computed."""
     bar = st.empty()
 
-    def step(done: float, file: Asked) -> None:
-        bar.progress(done, say("asking", name=layout.plain(text.title(file))))
+    def step(done: float, file: UploadedFile) -> None:
+        bar.progress(done, say("asking", name=layout.escape_markdown(text.format_title(file))))
 
-    found = results.answers(chosen, files, step)
+    found = results.get_answers(chosen, files, step)
     bar.empty()
     return found
 

@@ -1,4 +1,4 @@
-"""Predictors: which runs can be asked, and a Predictor for each of them, kept for all sessions."""
+"""Find the runs that can predict, and cache a `Predictor` for each of them for all sessions."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import runs
-from dashboard.runs import Entry
+from dashboard.runs import RunView
 from musicml.data.io import AUDIO_SUFFIXES, IMAGE_SUFFIXES
 from musicml.experiment import Run
 from musicml.inference import Manifest, Predictor
 from musicml.utils import InputError
 
 TAKES = {"pixels": ("picture",), "spectrogram": ("sound", "picture")}  # by kind of features; the others take sound
-KEPT = 4  # models held at a time; a large one takes half a gigabyte
+MAX_MODELS = 4  # models held at a time; a large one takes half a gigabyte
 MODEL = ("serving.json", "labels.json", "model.onnx", "model.keras", "model.skops")
 
 
-def served(one: Entry) -> Manifest | str | None:
-    """How a run is asked; a sentence where it can't be; None while it has no model yet, or is no run."""
+def get_manifest(one: RunView) -> Manifest | str | None:
+    """Return a run's manifest; an error message where it is damaged; None where there is no model yet."""
     if one.trouble or not (one.run.path / "serving.json").is_file():
         return None
     try:
-        return runs.serving_of(one)
+        return runs.get_manifest(one)
     except InputError as error:
         return str(error)
 
 
-def can_be_asked(one: Entry) -> bool:
-    """Whether a run answers for files."""
-    found = served(one)
+def is_servable(one: RunView) -> bool:
+    """Return whether a run can predict files."""
+    found = get_manifest(one)
     return isinstance(found, Manifest) and found.asks_for == "file"
 
 
-def takes(one: Entry) -> tuple[str, ...]:
-    """What a run that can be asked answers for: `sound`, `picture`, or both."""
-    return TAKES.get(served(one).kind, ("sound",))
+def get_input_kinds(one: RunView) -> tuple[str, ...]:
+    """Return the inputs of a run that can predict: `sound`, `picture`, or both."""
+    return TAKES.get(get_manifest(one).kind, ("sound",))
 
 
-def suffixes(kinds: Sequence[str]) -> list[str]:
-    """What an upload may be called; the kinds at the end leave it to the Predictor to tell what a file really is."""
+def list_suffixes(kinds: Sequence[str]) -> list[str]:
+    """List the file types that an upload may have; the Predictor checks the content itself."""
     names = {
         "sound": (*sorted(AUDIO_SUFFIXES), "audio/*"),
         "picture": (*sorted(IMAGE_SUFFIXES), "image/*"),
@@ -52,52 +52,52 @@ def suffixes(kinds: Sequence[str]) -> list[str]:
     return [name for kind in kinds for name in names[kind]]
 
 
-def predictor(one: Entry) -> Predictor:
-    """The run's predictor, one for all sessions; another one when its files have changed.
+def get_predictor(one: RunView) -> Predictor:
+    """Return the run's predictor, shared by all sessions and replaced when its files change.
 
     Raises
     ------
     InputError
         If the run can't be asked.
     """
-    return kept(str(one.run.path), stamp(one))
+    return load_predictor(str(one.run.path), get_stamp(one))
 
 
-def stamp(one: Entry) -> tuple[float, ...]:
-    """When what a run answers with last changed."""
-    return runs.stamp(one.run.path, *MODEL)
+def get_stamp(one: RunView) -> tuple[float, ...]:
+    """Return when the files of a run's model last changed."""
+    return runs.get_stamp(one.run.path, *MODEL)
 
 
-def release(_: Predictor) -> None:
-    """Let go of what explanations hold of models, where one of them is no longer kept."""
+def _release(_: Predictor) -> None:
+    """Clear the explanation caches that hold models, when a predictor leaves the cache."""
     if activation := sys.modules.get("musicml.inference.explain.class_activation"):
         for holds in (activation.model_of, activation.maps_by_keras, activation.layer_cam):
             holds.cache_clear()
 
 
-@st.cache_resource(max_entries=KEPT, show_spinner=False, on_release=release)
-def kept(path: str, changed: tuple[float, ...]) -> Predictor:
-    """As `predictor`; its model is loaded at the first question."""
+@st.cache_resource(max_entries=MAX_MODELS, show_spinner=False, on_release=_release)
+def load_predictor(path: str, changed: tuple[float, ...]) -> Predictor:
+    """Create what `get_predictor` returns; its model is loaded at the first prediction."""
     return Predictor(Run(Path(path)))
 
 
-def get_ready(chosen: Sequence[Entry]) -> None:
-    """Load the models of runs, and what a first answer imports, while their reader still chooses a file.
+def preload(chosen: Sequence[RunView]) -> None:
+    """Load the models of runs and slow imports while the user still chooses a file.
 
     Not where Keras would have to be imported for it: whoever only looks need not pay for that. In the page's thread, at
     its end: two threads that import at once can wait for each other without end.
     """
     for one in chosen:
-        if can_be_asked(one) and not begins_slowly(one):
+        if is_servable(one) and not is_slow_to_start(one):
             for slow in ("scipy.fft", "pandas"):  # of the features, and of Streamlit's tables: half of the first answer
                 importlib.import_module(slow)
             with contextlib.suppress(InputError):  # told at the first question
-                predictor(one).model()
+                get_predictor(one).model()
 
 
-def begins_slowly(one: Entry) -> bool:
-    """Whether the first answer has to wait until Keras is imported."""
-    found = served(one)
+def is_slow_to_start(one: RunView) -> bool:
+    """Return whether the first prediction has to import Keras."""
+    found = get_manifest(one)
     return (
         "keras" not in sys.modules
         and not (one.run.path / "model.onnx").is_file()

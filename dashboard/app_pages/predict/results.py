@@ -1,4 +1,4 @@
-"""Answers: what runs say of the files that one session shows, asked once and forgotten with the file."""
+"""Keep the predictions of the files that a session shows; each is computed once and dropped with its file."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import streamlit as st
 
 from dashboard.app_pages.predict import files, predictors, saliency
-from dashboard.app_pages.predict.files import Asked
-from dashboard.runs import Entry
+from dashboard.app_pages.predict.files import UploadedFile
+from dashboard.runs import RunView
 from musicml.inference import Prediction
 from musicml.utils import InputError
 
@@ -21,10 +21,10 @@ MISHAP = "fault"  # what stands for an answer where we failed, not the file
 Answer = Prediction | str  # an answer, or the sentence that says why there is none
 
 
-def answers(
-    chosen: Sequence[Entry], asked: Sequence[Asked], step: Callable[[float, Asked], None]
+def get_answers(
+    chosen: Sequence[RunView], uploads: Sequence[UploadedFile], step: Callable[[float, UploadedFile], None]
 ) -> dict[tuple, Answer]:
-    """What runs answer for files; asked are only those that this session does not know yet, and no others are kept.
+    """Return the runs' predictions for files; compute only new ones, and drop those of other files.
 
     Parameters
     ----------
@@ -35,29 +35,29 @@ def answers(
     (the run's name, the file's key) → its answer
     """
     known = st.session_state.setdefault(ANSWERS, {})
-    wanted = {(one.name, predictors.stamp(one), file.key): (one, file) for one in chosen for file in asked}
-    forget(known, wanted)
+    wanted = {(one.name, predictors.get_stamp(one), file.key): (one, file) for one in chosen for file in uploads}
+    _forget(known, wanted)
     for key in [key for key in st.session_state.get(saliency.LOOKS, ()) if key[:3] not in wanted]:
         del st.session_state[saliency.LOOKS][key]
     missing = [key for key in wanted if key not in known]
     for number, key in enumerate(missing):
         one, file = wanted[key]
         step(number / len(missing), file)
-        known[key] = answer(one, file)
+        known[key] = predict_file(one, file)
     return {(name, file): known[name, changed, file] for name, changed, file in wanted}
 
 
-def forget(known: dict, wanted: Iterable) -> None:
-    """Drop whatever is not wanted any more."""
+def _forget(known: dict, wanted: Iterable) -> None:
+    """Drop every key that is not wanted any more."""
     wanted = set(wanted)
     for key in [key for key in known if key not in wanted]:
         del known[key]
 
 
-def answer(one: Entry, file: Asked) -> Answer:
-    """What a run answers for a file; where it can't, why, so that a bad file never stops the others."""
+def predict_file(one: RunView, file: UploadedFile) -> Answer:
+    """Return a run's prediction for a file, or an error message, so that a bad file never stops the others."""
     try:
-        return predictors.predictor(one).predict(file.content(), name=file.name)
+        return predictors.get_predictor(one).predict(file.content(), name=file.name)
     except InputError as error:
         return str(error)
     except Exception:
@@ -65,40 +65,45 @@ def answer(one: Entry, file: Asked) -> Answer:
         return MISHAP
 
 
-def as_rows(
-    chosen: Sequence[Entry], asked: Sequence[Asked], found: Mapping[tuple, Answer], told: Callable[[str], str]
+def make_rows(
+    chosen: Sequence[RunView],
+    uploads: Sequence[UploadedFile],
+    found: Mapping[tuple, Answer],
+    translate: Callable[[str], str],
 ) -> list[dict[str, Any]]:
-    """A row for each file and run, in the columns of `musicml predict --csv` and a few more.
+    """Return a row for each file and run, in the columns of `musicml predict --csv` and a few more.
 
     Parameters
     ----------
-    told : puts a sentence of the package into the reader's language
+    translate : puts a sentence of the package into the reader's language
     """
-    names = dict.fromkeys(name for one in chosen for name in predictors.served(one).class_names)
+    names = dict.fromkeys(name for one in chosen for name in predictors.get_manifest(one).class_names)
     rows = []
-    for file in asked:
+    for file in uploads:
         for one in chosen:
-            given = found[one.name, file.key]
+            answer = found[one.name, file.key]
             row = {"file": file.title, "run": one.name, "label": None, "present": None, "probability": None}
             row |= {f"score:{name}": None for name in names}
             row |= {"unlike_training": None, "warnings": "", "error": "", "sample": one.sample}
-            rows.append(row | ({"error": told(given)} if isinstance(given, str) else answered(given, told)))
+            rows.append(
+                row | ({"error": translate(answer)} if isinstance(answer, str) else _make_row(answer, translate))
+            )
     return rows
 
 
-def answered(given: Prediction, told: Callable[[str], str]) -> dict[str, Any]:
-    """An answer's part of a row."""
+def _make_row(answer: Prediction, translate: Callable[[str], str]) -> dict[str, Any]:
+    """Return a prediction's part of a row."""
     return {
-        "label": given.label,
-        "present": "|".join(given.present),
-        "probability": round(given.probability, 6),
-        **{f"score:{name}": value for name, value in given.named(given.scores).items()},
-        "unlike_training": given.is_unlike_training,
-        "warnings": " ".join(told(warning) for warning in given.warnings),
+        "label": answer.label,
+        "present": "|".join(answer.present),
+        "probability": round(answer.probability, 6),
+        **{f"score:{name}": value for name, value in answer.named(answer.scores).items()},
+        "unlike_training": answer.is_unlike_training,
+        "warnings": " ".join(translate(warning) for warning in answer.warnings),
     }
 
 
-def let_go() -> None:
-    """Keep nothing of any file."""
+def clear_session() -> None:
+    """Drop everything that this session keeps of files."""
     for kept_of in (ANSWERS, saliency.LOOKS, files.SHOWN):
         st.session_state.pop(kept_of, None)

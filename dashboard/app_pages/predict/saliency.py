@@ -1,4 +1,4 @@
-"""Explanations: where a run looked in a file, as small as it is shown."""
+"""Explain predictions: compute which parts of a file a run used, reduced to the displayed size."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import streamlit as st
 
 from dashboard import media
 from dashboard.app_pages.predict import predictors
-from dashboard.app_pages.predict.files import Asked
-from dashboard.runs import Entry
+from dashboard.app_pages.predict.files import UploadedFile
+from dashboard.runs import RunView
 from musicml.features import compute_band_centers
 from musicml.utils import InputError
 
-LOOKS = "asking-looks"  # where a session keeps them
-MOST_LOOKS = 6  # explanations that a session keeps
-MOST_COLUMNS = 600  # of a map over a sound
-MOST_WINDOWS = 60  # rows of a map's table
+LOOKS = "asking-explanations"  # where a session keeps them
+MAX_LOOKS = 6  # explanations that a session keeps
+MAX_COLUMNS = 600  # of a map over a sound
+MAX_WINDOWS = 60  # rows of a map's table
 METHODS = {
     "class activation map": "cam",
     "Grad-CAM (LayerCAM)": "layer_cam",
@@ -32,8 +32,8 @@ EXPLAINING = threading.Lock()  # one at a time: each takes every core, and some 
 
 
 @dataclass(frozen=True)
-class Looked:
-    """Where a run looked, as small as it is shown.
+class Saliency:
+    """Hold which parts of a file a run used, reduced to the displayed size.
 
     Attributes
     ----------
@@ -65,8 +65,8 @@ class Looked:
     windows: tuple[tuple[float, float, int], ...] = ()
 
 
-def look(one: Entry, file: Asked, label: str) -> Looked:
-    """Where a run looked when it answered for a file, kept for this session.
+def explain_file(one: RunView, file: UploadedFile, label: str) -> Saliency:
+    """Explain a run's prediction for a file, and keep the result for this session.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def look(one: Entry, file: Asked, label: str) -> Looked:
 
     with EXPLAINING:
         try:
-            found = explain_prediction(predictors.predictor(one), file.content(), label, name=file.name)
+            found = explain_prediction(predictors.get_predictor(one), file.content(), label, name=file.name)
         except ImportError as error:
             raise InputError(
                 "the model of {one_name} needs a package that is not installed ({error}): install musicml's extra "
@@ -85,20 +85,20 @@ def look(one: Entry, file: Asked, label: str) -> Looked:
                 one_name=one.name,
                 error=error,
             ) from error
-    looks = st.session_state.setdefault(LOOKS, {})
-    looks[one.name, predictors.stamp(one), file.key, label] = made = condensed(found)
-    for oldest in list(looks)[:-MOST_LOOKS]:
-        del looks[oldest]
+    explanations = st.session_state.setdefault(LOOKS, {})
+    explanations[one.name, predictors.get_stamp(one), file.key, label] = made = _condense(found)
+    for oldest in list(explanations)[:-MAX_LOOKS]:
+        del explanations[oldest]
     return made
 
 
-def looked(one: Entry, file: Asked, label: str) -> Looked | None:
-    """What `look` gave before; None where nobody asked."""
-    return st.session_state.get(LOOKS, {}).get((one.name, predictors.stamp(one), file.key, label))
+def get_cached_explanation(one: RunView, file: UploadedFile, label: str) -> Saliency | None:
+    """Return what `explain_file` returned before; None where nothing is kept."""
+    return st.session_state.get(LOOKS, {}).get((one.name, predictors.get_stamp(one), file.key, label))
 
 
-def condensed(found: Any) -> Looked:
-    """An explanation as small as it is shown."""
+def _condense(found: Any) -> Saliency:
+    """Reduce an explanation to the displayed size."""
     from musicml.inference import DECIBELS, draw_overlay
 
     method = METHODS[found.method]
@@ -106,63 +106,63 @@ def condensed(found: Any) -> Looked:
         y, x = found.peak
         height, width = found.map.shape
         peak = ((x + 0.5) / width, (y + 0.5) / height) if found.map.any() else None
-        return Looked(found.label, method, found.seen, percent(found.map), draw_overlay(found), peak=peak)
+        return Saliency(found.label, method, found.seen, _to_percent(found.map), draw_overlay(found), peak=peak)
     loudness = np.clip((found.seen - found.seen.max()) / DECIBELS + 1, 0, 1)
     hertz = compute_band_centers(found.settings)
     bins = hertz if len(hertz) == found.map.shape[1] else None
     frame, strongest = found.peak
-    return Looked(
+    return Saliency(
         found.label,
         method,
-        percent(narrowed(loudness)).T,
-        percent(narrowed(found.map)).T,
+        _to_percent(narrow_frames(loudness)).T,
+        _to_percent(narrow_frames(found.map)).T,
         None,
         len(found.map) * found.frame_seconds,
         bins,
         (frame * found.frame_seconds, float(bins[strongest])) if found.decided and bins is not None else None,
         found.decided,
-        media.as_wav(found.y, found.sample_rate) if found.decided and found.y is not None else None,
+        media.encode_wav(found.y, found.sample_rate) if found.decided and found.y is not None else None,
         found.map.max(axis=0) / max(float(found.map.max(axis=0).sum()), 1e-9) if method == "leaned" else None,
-        tuple(windows(found.map, found.frame_seconds)),
+        tuple(find_windows(found.map, found.frame_seconds)),
     )
 
 
-def percent(shares: np.ndarray) -> np.ndarray:
-    """Shares as whole per cent, uint8: a browser gets a fourth of the bytes."""
+def _to_percent(shares: np.ndarray) -> np.ndarray:
+    """Convert shares to whole percent, uint8, a fourth of the bytes."""
     return np.round(100 * shares).astype(np.uint8)
 
 
-def narrowed(values: np.ndarray) -> np.ndarray:
-    """[shape=(n_frames, n_bins)] with at most `MOST_COLUMNS` frames: of those that fall together, the strongest."""
-    n = min(len(values), MOST_COLUMNS)
+def narrow_frames(values: np.ndarray) -> np.ndarray:
+    """Reduce [shape=(n_frames, n_bins)] to at most `MAX_COLUMNS` frames by the maximum of neighbors."""
+    n = min(len(values), MAX_COLUMNS)
     return np.maximum.reduceat(values, np.arange(n) * len(values) // n, axis=0)
 
 
-def windows(shares: np.ndarray, frame_seconds: float) -> Iterator[tuple[float, float, int]]:
-    """Parts of a sound: when each begins, its share of all that speaks for the class, and its strongest bin."""
-    n, total = min(len(shares), MOST_WINDOWS), max(float(shares.sum()), 1e-9)
+def find_windows(shares: np.ndarray, frame_seconds: float) -> Iterator[tuple[float, float, int]]:
+    """Yield parts of a sound: the start, the share of all evidence for the class, and the strongest bin."""
+    n, total = min(len(shares), MAX_WINDOWS), max(float(shares.sum()), 1e-9)
     edges = np.arange(n + 1) * len(shares) // n
     for begin, end in zip(edges, edges[1:], strict=False):
         part = shares[begin:end].sum(axis=0)
         yield float(begin * frame_seconds), float(part.sum()) / total, int(part.argmax())
 
 
-def explains_slowly(one: Entry) -> bool:
-    """Whether the first explanation has to wait until Keras is imported."""
-    return "keras" not in sys.modules and needs_keras(str(one.run.path), predictors.stamp(one))
+def is_slow_to_explain(one: RunView) -> bool:
+    """Return whether the first explanation has to import Keras."""
+    return "keras" not in sys.modules and _needs_keras(str(one.run.path), predictors.get_stamp(one))
 
 
 @st.cache_data(max_entries=100, show_spinner=False)
-def needs_keras(path: str, changed: tuple[float, ...]) -> bool:
-    """Whether a run's explanations come from Keras; the others come from its exported model."""
+def _needs_keras(path: str, changed: tuple[float, ...]) -> bool:
+    """Return whether a run's explanations need Keras; the others use its exported model."""
     from musicml.inference import is_fine_map, is_recurrent_run
 
-    asked = predictors.kept(path, changed)
-    if asked.serving.model["file"] == "model.skops":
+    predictor = predictors.load_predictor(path, changed)
+    if predictor.serving.model["file"] == "model.skops":
         return False
-    if asked.serving.clip.n_frames is not None and is_recurrent_run(asked):
+    if predictor.serving.clip.n_frames is not None and is_recurrent_run(predictor):
         return False
-    maps, shape = asked.model().maps, asked.run.read("layers.json")[0]["output_shape"]
+    maps, shape = predictor.model().maps, predictor.run.read("layers.json")[0]["output_shape"]
     if maps is None:
         return True
     return not is_fine_map(maps(np.zeros((1, *shape), np.float32)).shape[1:3], tuple(shape[:2]))

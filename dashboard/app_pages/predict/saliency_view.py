@@ -1,4 +1,4 @@
-"""Where a run looked for a class, on request: over a picture, over a sound, or what a forest leans on."""
+"""Show which parts of a file a run used: over a picture, over a sound, or as feature importances."""
 
 from __future__ import annotations
 
@@ -7,73 +7,73 @@ import streamlit as st
 
 from dashboard import layout, media
 from dashboard.app_pages.predict import saliency, text
-from dashboard.app_pages.predict.files import Asked
-from dashboard.app_pages.predict.saliency import Looked
-from dashboard.charts import prediction as answer_charts
-from dashboard.runs import Entry
+from dashboard.app_pages.predict.files import UploadedFile
+from dashboard.app_pages.predict.saliency import Saliency
+from dashboard.charts import prediction
+from dashboard.runs import RunView
 from musicml.inference import Prediction
 
-say = layout.Saying("predict")
+say = layout.LazyText("predict")
 
 
-def explained(one: Entry, file: Asked, given: Prediction, key: str) -> None:
-    """On request, where the run looked for a class."""
+def show_explanation(one: RunView, file: UploadedFile, answer: Prediction, key: str) -> None:
+    """Explain one class of a prediction when the user asks for it."""
     st.markdown(f"**{say('why')}**")
-    order = [given.class_names[k] for k in np.argsort(-given.scores, kind="stable")]
+    order = [answer.class_names[k] for k in np.argsort(-answer.scores, kind="stable")]
     # a key of its own for each file, so that another file begins with its own answer
     label = st.selectbox(say("why_class"), order, key=f"{key}-why-{file.key}")
-    if saliency.explains_slowly(one):
+    if saliency.is_slow_to_explain(one):
         st.caption(say("why_slow"))
     if st.button(say("why_button"), key=f"{key}-look", icon=":material/search:"):
         with st.spinner(say("looking")):
-            found = saliency.look(one, file, label)
+            found = saliency.explain_file(one, file, label)
     else:
-        found = saliency.looked(one, file, label)
+        found = saliency.get_cached_explanation(one, file, label)
     if found:
-        looked(found, file, f"{key}-map")
+        _show_saliency(found, file, f"{key}-map")
 
 
-def looked(found: Looked, file: Asked, key: str) -> None:
-    """Where a run looked: how that was found out, the map, and the deciding seconds."""
+def _show_saliency(found: Saliency, file: UploadedFile, key: str) -> None:
+    """Show the method, the map, and the deciding seconds."""
     st.markdown(say(f"method_{found.method}"))
     if found.over is not None:
-        over_picture(found, file)
+        _show_over_picture(found, file)
         return
     if found.decided is None:
-        st.info(say("nothing_speaks", label=layout.plain(found.label)))
+        st.info(say("nothing_speaks", label=layout.escape_markdown(found.label)))
         return
     if found.leans_on is not None:
-        leaned(found, key)
+        _show_feature_shares(found, key)
     else:
-        over_sound(found, key)
+        _show_over_sound(found, key)
     begin, end = found.decided
-    st.markdown(say("decided", label=layout.plain(found.label), begin=f"{begin:.1f}", end=f"{end:.1f}"))
+    st.markdown(say("decided", label=layout.escape_markdown(found.label), begin=f"{begin:.1f}", end=f"{end:.1f}"))
     if found.sound is not None:
         st.audio(found.sound, alt=say("player_of", name=say("decided_name", begin=f"{begin:.1f}", end=f"{end:.1f}")))
 
 
-def over_picture(found: Looked, file: Asked) -> None:
-    """The map over a picture, beside what the model saw."""
+def _show_over_picture(found: Saliency, file: UploadedFile) -> None:
+    """Show the map over a picture, next to the model's input."""
     for column, pixels, words in zip(
         st.columns(2),
         (found.seen, found.over),
-        (say("saw", width=found.seen.shape[1], height=found.seen.shape[0]), over_words(found)),
+        (say("saw", width=found.seen.shape[1], height=found.seen.shape[0]), _describe_picture(found)),
         strict=True,
     ):
-        column.image(pixels, width=media.SIDE, alt=say("alt_of", name=text.title(file), words=words))
-        column.caption(layout.plain(words))
+        column.image(pixels, width=media.THUMBNAIL_SIZE, alt=say("alt_of", name=text.format_title(file), words=words))
+        column.caption(layout.escape_markdown(words))
 
 
-def over_words(found: Looked) -> str:
-    """A picture's map in words."""
+def _describe_picture(found: Saliency) -> str:
+    """Describe a picture's map in words."""
     if found.peak is None:
         return say("nothing_speaks", label=found.label)
     x, y = found.peak
     return say("picture_words", label=found.label, x=f"{100 * x:.0f}", y=f"{100 * y:.0f}")
 
 
-def over_sound(found: Looked, key: str) -> None:
-    """The map over a sound's spectrogram."""
+def _show_over_sound(found: Saliency, key: str) -> None:
+    """Show the map over a sound's spectrogram."""
     if found.hertz is None:
         return
     second, hertz = found.peak
@@ -93,14 +93,14 @@ def over_sound(found: Looked, key: str) -> None:
         }
         for start, share, place in found.windows
     ]
-    figure = answer_charts.over_sound(
+    figure = prediction.draw_over_sound(
         found.seen, found.share, found.seconds, found.hertz, found.decided, say("seconds"), say("hertz"), say("spoke")
     )
-    layout.chart(figure, words, rows, key)
+    layout.show_chart(figure, words, rows, key)
 
 
-def leaned(found: Looked, key: str) -> None:
-    """What a forest leans on."""
+def _show_feature_shares(found: Saliency, key: str) -> None:
+    """Show the importance of a forest's features."""
     if found.hertz is None:
         names = [say("coefficient", n=place + 1) for place in range(len(found.leans_on))]
     else:
@@ -110,6 +110,8 @@ def leaned(found: Looked, key: str) -> None:
     words = say(
         "leaned_words",
         label=found.label,
-        names=layout.listed(say("share_of", name=names[k], share=f"{found.leans_on[k]:.0%}") for k in order[:3]),
+        names=layout.format_list(say("share_of", name=names[k], share=f"{found.leans_on[k]:.0%}") for k in order[:3]),
     )
-    layout.chart(answer_charts.leaned(names, found.leans_on, say("feature"), say("share")), words, rows, key)
+    layout.show_chart(
+        prediction.draw_feature_shares(names, found.leans_on, say("feature"), say("share")), words, rows, key
+    )

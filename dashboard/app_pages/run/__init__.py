@@ -1,1 +1,1 @@
-"""The parts of the page of one run: what can be seen of it, each with a `show`."""
+"""Hold the parts of the page of one run, each with a `show`."""

@@ -1,4 +1,4 @@
-"""Use it: what to type in a terminal to ask a run, to go on with it, and to train it again."""
+"""Show the terminal commands that use, resume and repeat a run."""
 
 from __future__ import annotations
 
@@ -8,40 +8,40 @@ import streamlit as st
 
 from dashboard import layout, runs
 from dashboard.app_pages.run import formatting
-from dashboard.runs import Entry
+from dashboard.runs import RunView
 
-say = layout.Saying("run")
+say = layout.LazyText("run")
 
 
-def show(one: Entry) -> None:
-    """What to type in a terminal to ask the run, to go on with it, and to train it again."""
+def show(one: RunView) -> None:
+    """Show the commands to predict with the run, to resume it, and to train it again."""
     if not one.report:
-        command("resume", run=formatting.path_of(one))
-    elif runs.serving_of(one).asks_for == "features":
+        _show_command("resume", run=formatting.format_path(one))
+    elif runs.get_manifest(one).asks_for == "features":
         st.markdown(say("no_files"))
     else:
         file = say("a_sound" if one.is_sound else "a_picture")
-        command("predict", run=formatting.path_of(one), file=file)
-        command("explain", run=formatting.path_of(one), file=file)
+        _show_command("predict", run=formatting.format_path(one), file=file)
+        _show_command("explain", run=formatting.format_path(one), file=file)
     if one.report and one.info.task == "single":
-        command("evaluate", run=formatting.path_of(one))
+        _show_command("evaluate", run=formatting.format_path(one))
     if one.report:
-        command("export", run=formatting.path_of(one))
-    command("again", experiment=shlex.quote(one.info.experiment), options=options_of(one))
+        _show_command("export", run=formatting.format_path(one))
+    _show_command("again", experiment=shlex.quote(one.info.experiment), options=_format_options(one))
 
 
-def command(name: str, **blanks: str) -> None:
-    """A command with what it is for."""
+def _show_command(name: str, **blanks: str) -> None:
+    """Show a command with its purpose."""
     st.markdown(say(f"to_{name}"))
     st.code(say(f"code_{name}", **blanks).strip(), language="sh")
 
 
-def options_of(one: Entry) -> str:
-    """The options with which the same training begins again."""
+def _format_options(one: RunView) -> str:
+    """Return the options that repeat the same training."""
     info = one.info
     words = ["--seed", str(info.seed)] + (["--deterministic"] if info.deterministic else [])
     words += ["--data", "sample"] if one.sample and not one.data.folder else []
     words += ["--folder", shlex.quote(one.data.folder)] if one.data.folder else []
     for key, value in info.overrides.items():
-        words += ["--set", shlex.quote(f"{key}={formatting.as_toml(value)}")]
+        words += ["--set", shlex.quote(f"{key}={formatting.format_toml(value)}")]
     return " ".join(words)

@@ -1,4 +1,4 @@
-"""How facts of a run are written: as a row, as in a TOML file, as a share, as a path for a terminal."""
+"""Format facts of a run: as a row, as TOML, as a percentage, or as a path for a terminal."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ import shlex
 from typing import Any
 
 from dashboard import layout
-from dashboard.runs import Entry
+from dashboard.runs import RunView
 
-say = layout.Saying("run")
+say = layout.LazyText("run")
 
 
-def fact(what: str, value: Any) -> dict[str, str]:
-    """One fact as a row."""
+def make_fact(what: str, value: Any) -> dict[str, str]:
+    """Return one fact as a row."""
     return {say("what"): what, say("value"): str(value)}
 
 
-def as_toml(value: Any) -> str:
-    """A setting as it stands in a TOML file."""
+def format_toml(value: Any) -> str:
+    """Format a setting as in a TOML file."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def percent(share: float) -> str:
-    """A share in hundredths."""
+def format_percent(share: float) -> str:
+    """Format a share as a percentage."""
     return f"{100 * share:.1f}"
 
 
-def path_of(one: Entry) -> str:
-    """A run's folder as a terminal takes it."""
+def format_path(one: RunView) -> str:
+    """Format a run's folder for a terminal."""
     return shlex.quote(str(one.run.path))

@@ -1,4 +1,4 @@
-"""Model: a run's model as a drawing, in words, and layer by layer."""
+"""Show a run's model as a drawing, in words, and layer by layer."""
 
 from __future__ import annotations
 
@@ -11,59 +11,59 @@ import streamlit as st
 from dashboard import layout
 from dashboard.app_pages.run import formatting
 from dashboard.charts import diagram
-from dashboard.runs import Entry
+from dashboard.runs import RunView
 
 DIAGRAM = ("layers", "alike", "parameters", "frozen", "features", "forest", "more", "votes")
 
-say = layout.Saying("run")
+say = layout.LazyText("run")
 
 
-def show(one: Entry) -> None:
-    """The model as a drawing, in words, and layer by layer."""
+def show(one: RunView) -> None:
+    """Show the model as a drawing, in words, and layer by layer."""
     if not (one.run.path / "layers.json").is_file():
         st.markdown(say("no_layers" if one.report else "no_layers_yet"))
         return
     layers = one.run.read("layers.json")
-    if not diagram.are_layers(layers):
-        layout.refuse(say("bad_layers"))
+    if not diagram.is_layer_list(layers):
+        layout.show_error(say("bad_layers"))
         return
     if diagram.is_forest(layers):
-        forest(one, layers)
+        _show_forest(one, layers)
     else:
-        network(one, layers)
+        _show_network(one, layers)
 
 
-def templates() -> dict[str, str]:
-    """What stands in the boxes of the drawing, blanks unfilled."""
+def _get_templates() -> dict[str, str]:
+    """Return the texts of the drawing's boxes, with blanks to fill."""
     return {key: say(f"box_{key}") for key in DIAGRAM}
 
 
-def network(one: Entry, layers: Sequence[Mapping[str, Any]]) -> None:
-    """A network from its input to its answer."""
-    boxes = diagram.fold(layers, bool(one.settings("model").get("frozen")))
+def _show_network(one: RunView, layers: Sequence[Mapping[str, Any]]) -> None:
+    """Show a network from its input to its output."""
+    boxes = diagram.fold_layers(layers, bool(one.settings("model").get("frozen")))
     total = sum(box.parameters for box in boxes)
     largest = max(boxes, key=lambda box: box.parameters)
     words = say(
         "network_words",
         n=len(layers),
-        total=diagram.counted(total),
-        learned=diagram.counted(sum(box.learned for box in boxes)),
+        total=diagram.format_count(total),
+        learned=diagram.format_count(sum(box.learned for box in boxes)),
         largest=largest.name,
-        share=formatting.percent(largest.parameters / max(1, total)),
+        share=formatting.format_percent(largest.parameters / max(1, total)),
         input=boxes[0].shape,
         output=boxes[-1].shape,
     )
-    st.markdown(layout.plain(words))
+    st.markdown(layout.escape_markdown(words))
     st.markdown(say("how_to_read_model"))
-    chain = say("chain", boxes=layout.listed((f"{box.name} ({box.shape})" for box in boxes), 40))
-    st.graphviz_chart(diagram.dot(boxes, templates(), layout.is_dark()), alt=f"{words} {chain}")
-    box_rows(boxes)
+    chain = say("chain", boxes=layout.format_list((f"{box.name} ({box.shape})" for box in boxes), 40))
+    st.graphviz_chart(diagram.draw_layers(boxes, _get_templates(), layout.is_dark()), alt=f"{words} {chain}")
+    _make_box_rows(boxes)
     if st.toggle(say("every_layer", n=len(layers)), key="run-layers"):
-        layout.table([layer_row(layer) for layer in layers], "run-layers-table")
+        layout.show_table([_make_layer_row(layer) for layer in layers], "run-layers-table")
 
 
-def box_rows(boxes: Sequence[diagram.Box]) -> None:
-    """The drawing as a table."""
+def _make_box_rows(boxes: Sequence[diagram.Box]) -> None:
+    """Return the drawing as a table."""
     rows = [
         {
             say("block"): box.name,
@@ -76,43 +76,45 @@ def box_rows(boxes: Sequence[diagram.Box]) -> None:
         for box in boxes
     ]
     with st.expander(say("as_table"), icon=":material/table:"):
-        layout.table(rows, "run-boxes")
+        layout.show_table(rows, "run-boxes")
 
 
-def layer_row(layer: Mapping[str, Any]) -> dict[str, Any]:
-    """One layer as a row."""
+def _make_layer_row(layer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one layer as a row."""
     return {
         say("layer"): layer["name"],
         say("kind"): layer.get("kind"),
-        say("shape"): diagram.shape_text(layer.get("output_shape")),
+        say("shape"): diagram.format_shape(layer.get("output_shape")),
         say("parameters"): layer.get("parameters"),
         say("reads"): ", ".join(dict.fromkeys(layer.get("reads") or [])),
     }
 
 
-def forest(one: Entry, layers: Sequence[Mapping[str, Any]]) -> None:
-    """A forest a class."""
+def _show_forest(one: RunView, layers: Sequence[Mapping[str, Any]]) -> None:
+    """Show one forest per class."""
     names = one.run.read("labels.json")
     n_features = max((len(layer.get("leans_on") or []) for layer in layers), default=0)
     nodes = sum(int(layer.get("parameters") or 0) for layer in layers)
     trees = int(layers[0]["trees"])
-    words = say("forest_words", n=len(layers), trees=trees, features=n_features, nodes=diagram.counted(nodes))
-    st.markdown(layout.plain(words))
-    st.graphviz_chart(diagram.forest_dot(n_features, len(layers), trees, templates(), layout.is_dark()), alt=words)
+    words = say("forest_words", n=len(layers), trees=trees, features=n_features, nodes=diagram.format_count(nodes))
+    st.markdown(layout.escape_markdown(words))
+    st.graphviz_chart(
+        diagram.draw_forest(n_features, len(layers), trees, _get_templates(), layout.is_dark()), alt=words
+    )
     st.markdown(say("leans_words"))
     rows = [
         {
             say("class"): names[k] if isinstance(names, list) and k < len(names) else layer["name"],
             say("trees"): layer["trees"],
             say("nodes"): layer.get("parameters"),
-            say("leans_on"): leans_on(layer.get("leans_on") or []),
+            say("leans_on"): _format_top_features(layer.get("leans_on") or []),
         }
         for k, layer in enumerate(layers)
     ]
-    layout.table(rows, "run-forests")
+    layout.show_table(rows, "run-forests")
 
 
-def leans_on(shares: Sequence[float], most: int = 3) -> str:
-    """The features that a forest leans on most, numbered from 1."""
+def _format_top_features(shares: Sequence[float], most: int = 3) -> str:
+    """Format a forest's most important features, numbered from 1."""
     best = np.argsort(-np.asarray(shares, dtype=float), kind="stable")[:most]
-    return ", ".join(say("feature_share", k=k + 1, percent=formatting.percent(shares[k])) for k in best)
+    return ", ".join(say("feature_share", k=k + 1, percent=formatting.format_percent(shares[k])) for k in best)

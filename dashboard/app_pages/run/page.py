@@ -1,4 +1,4 @@
-"""A run: everything about one of them, part by part."""
+"""Show everything about one run, part by part."""
 
 from __future__ import annotations
 
@@ -8,46 +8,45 @@ from typing import Any
 import streamlit as st
 
 from dashboard import layout, runs
-from dashboard.app_pages.run import commands, examples, formatting, model, reproducibility, result, settings
-from dashboard.app_pages.run import data as material
-from dashboard.runs import Entry
+from dashboard.app_pages.run import commands, data, examples, formatting, model, reproducibility, result, settings
+from dashboard.runs import RunView
 
 PARTS = {
     "result": result,
     "examples": examples,
     "model": model,
     "settings": settings,
-    "data": material,
+    "data": data,
     "made": reproducibility,
     "use": commands,
 }
 
-say = layout.begin("run")
+say = layout.begin_page("run")
 
 
 def show() -> None:
-    """The whole page."""
-    one = layout.pick_run(layout.entries())
+    """Show the page."""
+    one = layout.select_run(layout.list_runs_or_stop())
     if one.trouble:
-        layout.refuse(one.trouble)
+        layout.show_error(one.trouble)
         return
-    layout.sample_note(one)
-    headline(one)
+    layout.show_sample_note(one)
+    _show_headline(one)
     ways = {name: say(f"part_{name}") for name in PARTS}
-    part = layout.one_of(say("part"), ways, "run-part", persist_state="session", wrap=True)
+    part = layout.select_option(say("part"), ways, "run-part", persist_state="session", wrap=True)
     st.header(say(f"part_{part}"))
     PARTS[part].show(one)
 
 
-def headline(one: Entry) -> None:
-    """The main figure with its interval, what it was measured on, and how."""
+def _show_headline(one: RunView) -> None:
+    """Show the main metric with its interval, the test set, the data and the protocol."""
     cards = st.columns(4)
     name = one.report.main_metric if one.report else None
     value, interval = one.figure(name)
     cards[0].metric(
-        layout.capital(layout.metric_name(name)) if name else say("main_figure"),
-        layout.figure_text(value),
-        say("interval", interval=between(interval))
+        layout.capitalize(layout.get_metric_name(name)) if name else say("main_figure"),
+        layout.format_metric(value),
+        say("interval", interval=_format_interval(interval))
         if interval
         else say("no_interval" if one.report else f"status_{one.status}"),
         delta_color="off",
@@ -55,8 +54,8 @@ def headline(one: Entry) -> None:
         help=say("interval_help"),
     )
     tested = say("of_groups", n=one.report.n_groups) if one.report else say(f"status_{one.status}")
-    card(cards[1], "tested_on", one.report.n if one.report else layout.figure_text(None), tested, "groups_help")
-    card(
+    _show_card(cards[1], "tested_on", one.report.n if one.report else layout.format_metric(None), tested, "groups_help")
+    _show_card(
         cards[2],
         "part_data",
         say("is_sample" if one.sample else "is_real"),
@@ -64,37 +63,37 @@ def headline(one: Entry) -> None:
         "origin_help",
     )
     protocol = "honest" if one.is_honest else "published"
-    card(cards[3], "protocol", say(f"is_{protocol}"), split_text(one), "protocol_help")
-    unfinished(one)
+    _show_card(cards[3], "protocol", say(f"is_{protocol}"), _format_split(one), "protocol_help")
+    _show_unfinished(one)
 
 
-def between(interval: Sequence[float]) -> str:
-    """An interval."""
+def _format_interval(interval: Sequence[float]) -> str:
+    """Format an interval."""
     return f"{interval[0]:.3f} – {interval[1]:.3f}"
 
 
-def card(place: Any, label: str, value: Any, below: str, help_key: str) -> None:
-    """One fact of the headline."""
+def _show_card(place: Any, label: str, value: Any, below: str, help_key: str) -> None:
+    """Show one fact of the headline."""
     place.metric(
-        layout.capital(say(label)), str(value), below, delta_color="off", delta_arrow="off", help=say(help_key)
+        layout.capitalize(say(label)), str(value), below, delta_color="off", delta_arrow="off", help=say(help_key)
     )
 
 
-def split_text(one: Entry) -> str:
-    """How many files stand on each side of the split."""
+def _format_split(one: RunView) -> str:
+    """Format how many files each split has."""
     split = one.split
     return say("sides", train=split.train, val=split.val, test=split.test)
 
 
-def unfinished(one: Entry) -> None:
-    """Say of a run without a report how far it has come and how it goes on."""
+def _show_unfinished(one: RunView) -> None:
+    """Show how far a run without a report has come, and how to resume it."""
     if one.report:
         return
-    done, planned = len(runs.history(one)), one.info.max_epochs
+    done, planned = len(runs.get_history(one)), one.info.max_epochs
     key = "is_training" if one.status == "training" else "is_stopped"
-    st.info(say(key, n=done, planned=planned, ago=layout.duration(one.silence)), icon=":material/hourglass:")
+    st.info(say(key, n=done, planned=planned, ago=layout.format_duration(one.silence)), icon=":material/hourglass:")
     if one.status != "training":
-        st.code(say("code_resume", run=formatting.path_of(one)), language="sh")
+        st.code(say("code_resume", run=formatting.format_path(one)), language="sh")
 
 
 show()

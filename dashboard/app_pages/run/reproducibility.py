@@ -1,4 +1,4 @@
-"""How it was made: what a run chose by itself and why, and with what it was made."""
+"""Show which choices a run made by itself, and in which environment it was made."""
 
 from __future__ import annotations
 
@@ -8,32 +8,34 @@ import streamlit as st
 
 from dashboard import layout
 from dashboard.app_pages.run import formatting
-from dashboard.runs import Entry
+from dashboard.runs import RunView
 
-say = layout.Saying("run")
+say = layout.LazyText("run")
 
 
-def show(one: Entry) -> None:
-    """What was chosen and why, and with what the run was made."""
+def show(one: RunView) -> None:
+    """Show the run's choices with their reasons, and its environment."""
     st.markdown(say("chosen_head"))
-    for sentence in chosen(one):
+    for sentence in _list_choices(one):
         st.markdown(say("note", note=sentence))
     st.markdown(say("machine_head"))
-    rows = [formatting.fact(say(key), value) for key, value in environment(one).items() if value not in (None, "")]
-    rows += [formatting.fact(name, version) for name, version in one.info.versions.items()]
-    layout.table(rows, "run-machine", height="content")
+    rows = [
+        formatting.make_fact(say(key), value) for key, value in list_environment(one).items() if value not in (None, "")
+    ]
+    rows += [formatting.make_fact(name, version) for name, version in one.info.versions.items()]
+    layout.show_table(rows, "run-machine", height="content")
     if (one.info.git_commit or "").endswith("+changes"):
         st.caption(say("changes"))
 
 
-def chosen(one: Entry) -> list[str]:
-    """What the run chose by itself and why, a sentence each."""
+def _list_choices(one: RunView) -> list[str]:
+    """List the choices that the run made by itself, with the reason of each."""
     info, found = one.info, []
     for key, decided in (("precision", info.precision), ("weights", info.weights)):
         if decided:
             choice = decided.get("policy") or decided.get("choice")
-            reason = layout.plain(layout.translated(str(decided.get("reason"))))
-            found.append(say(f"chose_{key}", choice=layout.plain(str(choice)), reason=reason))
+            reason = layout.escape_markdown(layout.translate_message(str(decided.get("reason"))))
+            found.append(say(f"chose_{key}", choice=layout.escape_markdown(str(choice)), reason=reason))
     if info.best_epoch:
         training = one.settings("training")
         kept = say("kept_last" if training.get("keep") == "last" else "kept_best")
@@ -42,21 +44,21 @@ def chosen(one: Entry) -> list[str]:
                 "chose_epoch",
                 epoch=info.best_epoch,
                 n=info.epochs,
-                monitor=layout.plain(str(training.get("monitor"))),
+                monitor=layout.escape_markdown(str(training.get("monitor"))),
                 kept=kept,
             )
         )
     if info.export:
-        found.append(say("chose_export", export=layout.plain(layout.translated(info.export))))
+        found.append(say("chose_export", export=layout.escape_markdown(layout.translate_message(info.export))))
     return found or [say("nothing_chosen")]
 
 
-def environment(one: Entry) -> dict[str, Any]:
-    """The machine and how the run began."""
+def list_environment(one: RunView) -> dict[str, Any]:
+    """Return the machine, the software and the start of the run."""
     info = one.info
     return {
         "started": info.started,
-        "train_time": layout.duration(info.train_seconds) if info.train_seconds else None,
+        "train_time": layout.format_duration(info.train_seconds) if info.train_seconds else None,
         "device": info.device,
         "backend": info.backend,
         "precision": (info.precision or {}).get("policy"),

@@ -1,4 +1,4 @@
-"""Result: every figure of a run, and how far its probabilities can be believed."""
+"""Show every metric of a run, and how well its probabilities are calibrated."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import streamlit as st
 from dashboard import layout
 from dashboard.app_pages.run import formatting
 from dashboard.charts import reliability
-from dashboard.runs import Entry
+from dashboard.runs import RunView
 
 RANGE = ("figure", "from", "to")
 
-say = layout.Saying("run")
+say = layout.LazyText("run")
 
 
-def show(one: Entry) -> None:
-    """Every figure over all classes, and how far the run's probabilities can be believed."""
+def show(one: RunView) -> None:
+    """Show every overall metric, and how well the run's probabilities are calibrated."""
     if not one.report:
         st.markdown(say("no_report"))
         return
@@ -25,8 +25,8 @@ def show(one: Entry) -> None:
     st.markdown(say("result_folds" if one.split.folds else "result_val" if on_val else "result_words"))
     rows = [
         {
-            say("metric"): layout.metric_name(name),
-            **dict(zip(map(say, RANGE), map(rounded, (value, low, high)), strict=True)),
+            say("metric"): layout.get_metric_name(name),
+            **dict(zip(map(say, RANGE), map(_round, (value, low, high)), strict=True)),
         }
         for name, value in one.report.metrics.items()
         for low, high in [(one.figure(name)[1]) or (None, None)]
@@ -35,29 +35,31 @@ def show(one: Entry) -> None:
         half = one.report.at_half["metrics"]
         st.markdown(say("result_half"))
         rows = [
-            {**row, say("at_half"): rounded(half.get(name))} for row, name in zip(rows, one.report.metrics, strict=True)
+            {**row, say("at_half"): _round(half.get(name))} for row, name in zip(rows, one.report.metrics, strict=True)
         ]
     decimals = st.column_config.NumberColumn(format="%.3f")
-    layout.table(rows, "run-metrics", height="content", config={say(name): decimals for name in (*RANGE, "at_half")})
-    believed(one)
-    unreadable(one)
+    layout.show_table(
+        rows, "run-metrics", height="content", config={say(name): decimals for name in (*RANGE, "at_half")}
+    )
+    _show_calibration(one)
+    _show_unreadable(one)
 
 
-def rounded(value: float | None) -> float | None:
-    """A figure as the headline rounds it; a browser would round a 5 at its end the other way."""
+def _round(value: float | None) -> float | None:
+    """Round as the headline does; a browser rounds halves differently."""
     return None if value is None else round(value, 3)
 
 
-def believed(one: Entry) -> None:
-    """The calibration error with and without the temperature, and how many files are unlike training."""
+def _show_calibration(one: RunView) -> None:
+    """Show the calibration error before and after temperature scaling, and the out-of-distribution files."""
     st.markdown(say("calibration_head"))
     before, after = one.report.calibration_error_before, one.report.calibration_error
     if before is None or after is None:
         st.markdown(say("no_calibration"))
     else:
         key = "calibration_same" if before == after else "calibration_better" if after < before else "calibration_worse"
-        st.markdown(say(key, before=formatting.percent(before), after=formatting.percent(after)))
-    reliability_of(one)
+        st.markdown(say(key, before=formatting.format_percent(before), after=formatting.format_percent(after)))
+    _show_reliability(one)
     unlike = one.report.unlike_training
     st.markdown(say("unlike_head"))
     if not unlike:
@@ -68,32 +70,37 @@ def believed(one: Entry) -> None:
         st.caption(say("unlike_rest", n=rest, all=one.report.n))
 
 
-def reliability_of(one: Entry) -> None:
-    """The reliability diagram, with and without the temperature; reports of an earlier version have none."""
+def _show_reliability(one: RunView) -> None:
+    """Show the reliability diagram with and without the temperature; old reports have none."""
     found = {"_before": one.report.reliability_before, "": one.report.reliability}
-    tables = {say(f"reliability{key}"): rows for key, rows in found.items() if is_table(rows)}
+    tables = {say(f"reliability{key}"): rows for key, rows in found.items() if _is_table(rows)}
     if len(tables) < len(found):
         return
     rows = [
         {
             say("reliability_which"): name,
-            say("reliability_said"): rounded(row["said"]),
-            say("reliability_right"): rounded(row["right"]),
+            say("reliability_said"): _round(row["said"]),
+            say("reliability_right"): _round(row["right"]),
             say("reliability_n"): row["n"],
         }
         for name, rows in tables.items()
         for row in rows
     ]
-    figure = reliability.diagram(tables, say("reliability_perfect"), say("reliability_said"), say("reliability_right"))
+    figure = reliability.draw_diagram(
+        tables, say("reliability_perfect"), say("reliability_said"), say("reliability_right")
+    )
     most = max(found[""], key=lambda row: row["n"])
     words = say(
-        "reliability_words", n=most["n"], said=formatting.percent(most["said"]), right=formatting.percent(most["right"])
+        "reliability_words",
+        n=most["n"],
+        said=formatting.format_percent(most["said"]),
+        right=formatting.format_percent(most["right"]),
     )
-    layout.chart(figure, words, rows, "reliability")
+    layout.show_chart(figure, words, rows, "reliability")
 
 
-def is_table(rows: Any) -> bool:
-    """Whether these are bins that a diagram can be drawn of."""
+def _is_table(rows: Any) -> bool:
+    """Return whether these are bins of a reliability diagram."""
     wanted = ("n", "said", "right")
     return (
         isinstance(rows, list)
@@ -104,12 +111,12 @@ def is_table(rows: Any) -> bool:
     )
 
 
-def unreadable(one: Entry) -> None:
-    """Test files that could not be read when the run was scored."""
+def _show_unreadable(one: RunView) -> None:
+    """Show the test files that could not be read."""
     found = one.report.unreadable
     st.markdown(say("unreadable_head"))
     if not found:
         st.markdown(say("unreadable_none", n=one.report.n))
         return
     st.markdown(say("unreadable", n=len(found), left=one.report.n))
-    layout.table([{say("file_and_why"): layout.translated(reason)} for reason in found], "run-unreadable")
+    layout.show_table([{say("file_and_why"): layout.translate_message(reason)} for reason in found], "run-unreadable")

@@ -1,4 +1,4 @@
-"""Settings: every one as it held, where it comes from, and the experiment file."""
+"""Show every setting with its value and its origin, and the experiment file."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import streamlit as st
 
 from dashboard import layout
 from dashboard.app_pages.run import formatting
-from dashboard.runs import Entry
+from dashboard.runs import RunView
 
-say = layout.Saying("run")
+say = layout.LazyText("run")
 
 
-def show(one: Entry) -> None:
-    """Every setting with where it comes from, and the experiment file."""
-    text = experiment_text(one)
-    file = file_tables(text)
+def show(one: RunView) -> None:
+    """Show every setting with its origin, and the experiment file."""
+    text = _read_experiment(one)
+    file = _parse_tables(text)
     st.markdown(say("settings_words"))
     changed = one.info.overrides
     if changed:
@@ -27,39 +27,39 @@ def show(one: Entry) -> None:
         {
             say("table"): table,
             say("key"): key,
-            say("value"): formatting.as_toml(value),
-            say("comes_from"): origin(one, file, table, key),
+            say("value"): formatting.format_toml(value),
+            say("comes_from"): _find_origin(one, file, table, key),
         }
         for table, values in one.info.settings.items()
         for key, value in values.items()
     ]
     first = say("from_set")
-    layout.table(sorted(rows, key=lambda row: row[say("comes_from")] != first), "run-settings")
+    layout.show_table(sorted(rows, key=lambda row: row[say("comes_from")] != first), "run-settings")
     if text:
-        st.markdown(say("experiment_file", name=layout.plain(one.info.experiment)))
+        st.markdown(say("experiment_file", name=layout.escape_markdown(one.info.experiment)))
         st.code(text, language="toml")
     else:
         st.markdown(say("no_experiment_file"))
 
 
-def experiment_text(one: Entry) -> str:
-    """The experiment file as the run keeps it; empty where it is gone."""
+def _read_experiment(one: RunView) -> str:
+    """Read the run's copy of the experiment file; empty where it is missing."""
     try:
         return (one.run.path / "experiment.toml").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return ""
 
 
-def file_tables(text: str) -> Mapping[str, Any] | None:
-    """The tables of an experiment file; None where it is gone or damaged."""
+def _parse_tables(text: str) -> Mapping[str, Any] | None:
+    """Parse an experiment file; None where it is missing or damaged."""
     try:
         return tomllib.loads(text.removeprefix("\ufeff")) or None
     except tomllib.TOMLDecodeError:
         return None
 
 
-def origin(one: Entry, file: Mapping[str, Any] | None, table: str, key: str) -> str:
-    """Where a setting's value comes from: the command line, the file, its `[sample]` table, or the default."""
+def _find_origin(one: RunView, file: Mapping[str, Any] | None, table: str, key: str) -> str:
+    """Return the origin of a setting: the command line, the file, its `[sample]` table, or the default."""
     if f"{table}.{key}" in one.info.overrides:
         return say("from_set")
     if file is None:

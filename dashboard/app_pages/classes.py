@@ -1,0 +1,347 @@
+"""Show each class's metrics with intervals, compare them with another run, and try other thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from dashboard import layout, runs
+from dashboard.charts import bars
+from dashboard.runs import RunView
+from musicml.data import HONEST, Reference, list_references
+from musicml.evaluation import PredictionTable, apply_thresholds, compute_class_intervals, count_classes
+
+BESIDE = "classes-beside"
+METRICS = ("precision", "recall", "f1", "auc")
+STEPS = np.linspace(0, 1, 101)  # thresholds that are tried
+
+say = layout.begin_page("classes")
+
+
+@dataclass(frozen=True)
+class ClassMetrics:
+    """Hold the metrics of each class of a run, or of a published table.
+
+    Attributes
+    ----------
+    name : as it is shown
+    rows : class name → `precision`, `recall`, …, `support`, `observed`, `said`, as far as they are known
+    intervals : class name → figure → its interval; empty where there are none
+    task : `single` or `multi`; empty of a published table
+    """
+
+    name: str
+    rows: Mapping[str, Mapping[str, Any]]
+    intervals: Mapping[str, Mapping[str, Sequence[float] | None]]
+    task: str = ""
+
+    def make_row(self, name: str, metric: str) -> dict[str, Any]:
+        """Return one metric as a bar: its value and interval, or a note that says why it is undefined."""
+        value = self.rows.get(name, {}).get(metric)
+        low, high = self.intervals.get(name, {}).get(metric) or (None, None)
+        if value is None:
+            return {"name": name, "value": None, "low": None, "high": None, "note": self._explain_missing(name, metric)}
+        return {"name": name, "value": value, "low": low, "high": high, "note": ""}
+
+    def _explain_missing(self, name: str, metric: str) -> str:
+        """Return why a metric is not defined."""
+        row = self.rows.get(name, {})
+        if "said" not in row:
+            return say("note_missing")
+        if not row["observed"]:
+            return say("note_unjudged")
+        if not row["support"]:
+            return say("note_no_examples" if self.task == "single" else "note_no_positives")
+        return say("note_unsaid" if metric == "precision" else "note_only_positives")
+
+
+def show() -> None:
+    """Show the page."""
+    found = layout.list_runs_or_stop(layout.is_complete)
+    one = layout.select_run(found)
+    with st.spinner(say("counting")):
+        own = _get_run_metrics(one)
+    other, reference = _select_comparison(one, found)
+    shown = [one, *(entry for entry in found if other and entry.name == other.name)]
+    layout.show_sample_note(*shown)
+    if one.sample and reference or len({entry.sample for entry in shown}) > 1:
+        st.warning(say("not_comparable"), icon=":material/balance:")
+    protocols = {entry.is_honest for entry in shown} | ({reference.protocol == HONEST} if reference else set())
+    ranked = len(protocols) == 1
+    if not ranked:
+        st.warning(say("other_protocol"), icon=":material/balance:")
+    metric = _show_bars(own, other, ranked)
+    if reference:
+        _show_reference(reference, metric)
+    _show_undefined(own)
+    _show_all_metrics(own, one.report.n)
+    if own.task == "multi":
+        _show_thresholds(one, runs.get_predictions(one))
+
+
+def _show_bars(own: ClassMetrics, other: ClassMetrics | None, ranked: bool) -> str:
+    """Show one metric as bars and return its name; where `ranked`, also say which side is higher."""
+    left, right = st.columns((2, 1))
+    with left:
+        metric = layout.select_option(say("metric"), layout.get_metric_names(_list_metrics(own)), "classes-metric")
+    with right:
+        ways = {way: say(f"order_{way}") for way in ("value", "name")}
+        order = layout.select_option(say("order"), ways, "classes-order")
+    st.markdown(say(f"meaning_{metric}"))
+    st.markdown(say("how"))
+    rows = sorted([own.make_row(name, metric) for name in own.rows], key=lambda row: row["name"].casefold())
+    if order == "value":
+        rows = sorted(rows, key=lambda row: -1 if row["value"] is None else row["value"], reverse=True)
+    series = [{"name": own.name, "rows": rows}]
+    if other and any(name in other.rows for name in own.rows):
+        st.markdown(say("how_two", other=layout.escape_markdown(other.name)))
+        series.append({"name": other.name, "rows": [other.make_row(row["name"], metric) for row in rows]})
+    elif other:
+        st.info(layout.escape_markdown(say("no_common", other=other.name)), icon=":material/info:")
+    if not any(any(its.values()) for its in own.intervals.values()):
+        st.info(say("no_intervals"), icon=":material/info:")
+    figure = bars.draw_bars(series, layout.get_metric_name(metric), layout.is_dark())
+    layout.show_chart(figure, _describe_bars(series, metric, ranked), _make_table(series, metric), "classes")
+    return metric
+
+
+def _describe_bars(series: Sequence[Mapping[str, Any]], metric: str, ranked: bool) -> str:
+    """Describe the bars in words."""
+    rows, name = series[0]["rows"], layout.capitalize(layout.get_metric_name(metric))
+    known = sorted((row for row in rows if row["value"] is not None), key=lambda row: -row["value"])
+    if not known:
+        return say("words_none", metric=name)
+    best, worst = known[0], known[-1]
+    high, low = f"{best['value']:.3f}", f"{worst['value']:.3f}"
+    if len(known) == 1:
+        words = [say("words_one", metric=name, best=best["name"], high=high)]
+    else:
+        words = [say("words", metric=name, n=len(known), best=best["name"], high=high, worst=worst["name"], low=low)]
+    if len(known) < len(rows):
+        words.append(
+            say("words_undefined", names=layout.format_list(row["name"] for row in rows if row["value"] is None))
+        )
+    for other in series[1:] if ranked else []:
+        pairs = [(a["value"], b["value"]) for a, b in zip(rows, other["rows"], strict=True)]
+        pairs = [(a, b) for a, b in pairs if a is not None and b is not None]
+        if pairs:
+            more = sum(b > a for a, b in pairs)
+            words.append(say("words_beside", more=more, n=len(pairs), other=other["name"]))
+    return " ".join(words)
+
+
+def _make_table(series: Sequence[Mapping[str, Any]], metric: str) -> list[dict[str, Any]]:
+    """Return the bars as rows of a table."""
+    return [
+        {
+            say("class"): row["name"],
+            say("of_run"): one["name"],
+            layout.get_metric_name(metric): row["value"],
+            say("from"): row["low"],
+            say("to"): row["high"],
+        }
+        for one in series
+        for row in one["rows"]
+    ]
+
+
+def _show_reference(reference: Reference, metric: str) -> None:
+    """Show the protocol and the source of published metrics."""
+    words = {"how": layout.translate_message(reference.how), "worth": layout.translate_message(reference.worth)}
+    words |= {
+        "system": _get_system_name(reference),
+        "source": reference.source,
+        "protocol": say(f"protocol_{reference.protocol}"),
+    }
+    st.markdown(say("reference_worth", **{key: layout.escape_markdown(word) for key, word in words.items()}))
+    if any(metric in row for row in reference.per_class.values()):
+        st.markdown(say("reference_intervals"))
+    else:
+        st.info(say("reference_lacks", metric=layout.get_metric_name(metric)), icon=":material/info:")
+
+
+def _show_undefined(own: ClassMetrics) -> None:
+    """List the metrics that are not defined, with the reason."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for metric in _list_metrics(own):
+        for name in own.rows:
+            row = own.make_row(name, metric)
+            if row["value"] is None:
+                names.setdefault((metric, row["note"]), []).append(name)
+    metrics: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for (metric, why), those in names.items():
+        metrics.setdefault((why, tuple(those)), []).append(layout.get_metric_name(metric))
+    for (why, those), which in metrics.items():
+        words = {
+            "metrics": layout.capitalize(layout.format_list(which)),
+            "names": layout.escape_markdown(layout.format_list(those, 30)),
+        }
+        st.markdown(say("undefined", why=why, **words))
+
+
+def _show_all_metrics(own: ClassMetrics, n: int) -> None:
+    """Show all metrics of all classes as a sortable table."""
+    st.header(say("all_figures"))
+    st.markdown(say("all_figures_how"))
+    if own.task == "multi":
+        st.markdown(say("counts_how"))
+    number = st.column_config.NumberColumn
+    config = {layout.get_metric_name(metric): number(format="%.3f") for metric in _list_metrics(own)}
+    config[say("class")] = st.column_config.TextColumn(pinned=True)
+    layout.show_table([_make_row(own, name, n) for name in own.rows], "classes-all", config)
+
+
+def _make_row(own: ClassMetrics, name: str, n: int) -> dict[str, Any]:
+    """Return one class as a row of the table."""
+    row, shown = own.rows[name], {say("class"): name}
+    if own.task == "multi":
+        shown |= {say("positives"): row["support"], say("negatives"): row["observed"] - row["support"]}
+        shown |= {say("unjudged"): n - row["observed"]}
+    else:
+        shown |= {layout.get_metric_name("support"): row["support"]}
+    shown[say("answered")] = row["said"]
+    for metric in _list_metrics(own):
+        figure = own.make_row(name, metric)
+        has = figure["low"] is not None
+        shown[layout.get_metric_name(metric)] = figure["value"]
+        head = say("with_interval", metric=layout.get_metric_name(metric))
+        shown[head] = f"{figure['low']:.3f} – {figure['high']:.3f}" if has else None
+    return shown
+
+
+def _get_run_metrics(one: RunView) -> ClassMetrics:
+    """Return the class metrics of a run."""
+    rows = one.report.per_class
+    if all(row.get("intervals") for row in rows):
+        found = [row["intervals"] for row in rows]
+    else:  # a run of before intervals were kept
+        stamp = runs.get_stamp(one.run.path, "predictions.csv", "labels.json", "serving.json")
+        found = _compute_intervals(str(one.run.path), stamp, one)
+    names = [row["class"] for row in rows]
+    task = one.info.task or ""
+    return ClassMetrics(one.name, dict(zip(names, rows, strict=True)), dict(zip(names, found, strict=True)), task)
+
+
+@st.cache_data(max_entries=100, show_spinner=False)
+def _compute_intervals(path: str, changed: tuple[float, ...], _one: RunView) -> list[dict[str, list[float] | None]]:
+    """Compute the intervals of each class from the run's predictions."""
+    table = runs.get_predictions(_one)
+    said = apply_thresholds(table.scores, table.task, runs.get_thresholds(_one))
+    return compute_class_intervals(table.scores, table.targets, said, table.groups)
+
+
+def _select_comparison(one: RunView, found: Sequence[RunView]) -> tuple[ClassMetrics | None, Reference | None]:
+    """Let the user choose what to compare with: another run on the same dataset, or a published table."""
+    dataset = one.data.dataset
+    others = {other.name: other for other in found if other.data.dataset == dataset and other.name != one.name}
+    published = {reference.name: reference for reference in list_references(dataset) if reference.per_class}
+    labels = {
+        "": say("beside_nothing"),
+        **{name: name for name in others},
+        **{name: say("beside_reference", system=_get_system_name(reference)) for name, reference in published.items()},
+    }
+    if st.session_state.get(BESIDE) not in labels:
+        st.session_state.pop(BESIDE, None)
+    name = st.selectbox(say("beside"), list(labels), format_func=labels.get, key=BESIDE)
+    if name in others:
+        return _get_run_metrics(others[name]), None
+    if name in published:
+        return ClassMetrics(_get_system_name(published[name]), published[name].per_class, {}), published[name]
+    return None, None
+
+
+def _get_system_name(reference: Reference) -> str:
+    """Return a published system's name in the chosen language."""
+    return layout.translate_message(reference.system)
+
+
+def _list_metrics(own: ClassMetrics) -> tuple[str, ...]:
+    """List the metrics that a class has."""
+    return (*METRICS, "average_precision") if own.task == "multi" else METRICS
+
+
+def _show_thresholds(one: RunView, table: PredictionTable) -> None:
+    """Show what another threshold would change for one class."""
+    st.header(say("threshold"))
+    st.markdown(say("threshold_how"))
+    st.warning(say("threshold_flatters"), icon=":material/balance:")
+    _show_slider(one, table)
+
+
+@st.fragment
+def _show_slider(one: RunView, table: PredictionTable) -> None:
+    """Show the part of the page that the slider changes."""
+    layout.run_guarded(lambda: _show_threshold(one, table))
+
+
+def _show_threshold(one: RunView, table: PredictionTable) -> None:
+    """Show a class, a slider, and the metrics at its threshold and at the run's own threshold."""
+    name = layout.select_class(table.class_names)
+    k = table.class_names.index(name)
+    scores, judged = table.scores[:, k], table.targets[:, k]
+    if not (judged == 1).any():
+        st.info(
+            layout.escape_markdown(say("no_positives", name=name, n=int((~np.isnan(judged)).sum()))),
+            icon=":material/info:",
+        )
+        return
+    threshold = runs.get_thresholds(one)[..., k]
+    middle = round(float(np.median(threshold)), 2)
+    at = st.slider(say("slider"), 0.0, 1.0, middle, 0.01, key=f"threshold-{one.name}-{name}")
+    is_own = at == middle
+    own, its = (_count_outcomes(scores, judged, t) for t in (threshold, threshold if is_own else at))
+    st.markdown(_describe_threshold(its, own, at, threshold, is_own))
+    for column, metric in zip(st.columns(3), METRICS, strict=False):
+        change = None if is_own or None in (its[metric], own[metric]) else f"{its[metric] - own[metric]:+.3f}"
+        column.metric(layout.get_metric_name(metric), layout.format_metric(its[metric]), change)
+    if not is_own:
+        st.caption(say("against_own"))
+    _show_tradeoff(name, scores, judged, threshold, None if is_own else at)
+
+
+def _count_outcomes(scores: np.ndarray, judged: np.ndarray, threshold: float | np.ndarray) -> dict[str, Any]:
+    """Count the outcomes of one threshold, or of one threshold per example, on the judged examples of a class."""
+    return count_classes(scores[:, None], judged[:, None], np.atleast_1d(threshold)[:, None], "multi")[0]
+
+
+def _describe_threshold(
+    its: Mapping[str, Any], own: Mapping[str, Any], at: float, threshold: np.ndarray, is_own: bool
+) -> str:
+    """Describe the hits and errors of a threshold, compared with the run's own."""
+    words = {
+        "found": its["right"],
+        "positives": its["support"],
+        "wrong": its["said"] - its["right"],
+        "negatives": its["observed"] - its["support"],
+        "own": runs.format_thresholds(threshold),
+    }
+    if is_own:
+        return say("at_own", **words)
+    others = {"own_found": own["right"], "own_wrong": own["said"] - own["right"]}
+    return say("at_other", at=f"{at:.2f}", **words, **others)
+
+
+def _show_tradeoff(name: str, scores: np.ndarray, judged: np.ndarray, threshold: np.ndarray, at: float | None) -> None:
+    """Show precision, recall and F1 over all thresholds."""
+    tried = [_count_outcomes(scores, judged, t) for t in STEPS]
+    shown = METRICS[:3]
+    curves = {layout.get_metric_name(metric): [row[metric] for row in tried] for metric in shown}
+    marks = [(say("mark_own", at=runs.format_thresholds(threshold)), float(np.median(threshold)))]
+    if at is not None:
+        marks.append((say("mark_slider", at=f"{at:.2f}"), at))
+    figure = bars.draw_tradeoff(STEPS, curves, marks, say("axis_threshold"), say("axis_figure"), layout.is_dark())
+    best = max(range(len(tried)), key=lambda place: tried[place]["f1"])
+    own = _count_outcomes(scores, judged, threshold)["f1"]
+    words = {"best": f"{tried[best]['f1']:.3f}", "at": f"{STEPS[best]:.2f}", "own": runs.format_thresholds(threshold)}
+    rows = [
+        {say("axis_threshold"): round(float(t), 2), **{layout.get_metric_name(metric): row[metric] for metric in shown}}
+        for t, row in zip(STEPS, tried, strict=True)
+    ]
+    layout.show_chart(figure, say("trade_words", name=name, own_f1=f"{own:.3f}", **words), rows, "classes-trade")
+
+
+show()

@@ -1,0 +1,271 @@
+"""Show a confusion matrix, and the files behind each of its cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from dashboard import layout, media, runs
+from dashboard.charts import matrix
+from dashboard.runs import RunView
+from musicml.evaluation import PredictionTable
+
+TRUTH, ANSWER = "confusion-is", "confusion-says"  # what the reader has chosen, by click or by name
+FIGURE = "confusion"
+MAX_PAIRS = 5  # pairs told in words
+
+say = layout.begin_page("confusion")
+
+
+@dataclass(frozen=True)
+class Squares:
+    """Hold the true and the predicted row and column of each example.
+
+    Attributes
+    ----------
+    name : of the class, of `multi`
+    task : `single` or `multi`
+    rows, columns : keys of what an example can be, and be said to be: class names, or of `multi` sides of one class
+    truth, answer : np.ndarray [shape=(n_examples,)], the row of each example, below 0 where nobody looked; its column
+    sure : np.ndarray [shape=(n_examples,)], the score behind the answer
+    """
+
+    name: str
+    task: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    truth: np.ndarray
+    answer: np.ndarray
+    sure: np.ndarray
+
+    @property
+    def counts(self) -> np.ndarray:
+        """How many examples are in each cell, [shape=(n_rows, n_columns)], int."""
+        return matrix.count_cells(self.truth, self.answer, (len(self.rows), len(self.columns)))
+
+    def get_name(self, key: str) -> str:
+        """Return a row's or column's name as it is shown."""
+        return key if self.task == "single" else say(f"side_{key}")
+
+    def list_examples(self, row: int, column: int) -> list[int]:
+        """Return the examples of a cell, the most confident predictions first."""
+        found = np.flatnonzero((self.truth == row) & (self.answer == column))
+        return found[np.argsort(-self.sure[found], kind="stable")].tolist()
+
+
+def show() -> None:
+    """Show the page."""
+    one = layout.select_run(layout.list_runs_or_stop(layout.is_complete))
+    table = runs.get_predictions(one)
+    layout.show_sample_note(one)
+    squares, by_share = _select_squares(one, table)
+    _drop_unknown(squares)
+    _show_matrix(squares, by_share)
+    st.header(say("files"))
+    if squares.task == "single":
+        _show_pairs(squares)
+    _show_files(one, squares)
+
+
+def _select_squares(one: RunView, table: PredictionTable) -> tuple[Squares, bool]:
+    """Let the user choose the matrix, and whether it shows shares."""
+    if table.task == "multi":
+        return _make_side_squares(one, table), _select_option("numbers", ("count", "share")) == "share"
+    left, right = st.columns(2)
+    with left:
+        order = _select_option("order", ("labels", "confused"))
+    with right:
+        numbers = _select_option("numbers", ("count", "share"))
+    return _make_class_squares(table, order), numbers == "share"
+
+
+def _select_option(what: str, ways: tuple[str, ...]) -> str:
+    """Let the user choose one of a few options, at first the first one."""
+    return layout.select_option(say(what), {way: say(f"{what}_{way}") for way in ways}, f"confusion-{what}")
+
+
+def _drop_unknown(squares: Squares) -> None:
+    """Forget a choice that another run left behind and this one does not have."""
+    for key, known in ((TRUTH, squares.rows), (ANSWER, squares.columns)):
+        if st.session_state.get(key) not in known:
+            st.session_state[key] = None
+
+
+def _get_chosen(squares: Squares) -> tuple[int, int] | None:
+    """Return the cell that the user chose."""
+    truth, answer = st.session_state[TRUTH], st.session_state[ANSWER]
+    return None if truth is None or answer is None else (squares.rows.index(truth), squares.columns.index(answer))
+
+
+def _show_matrix(squares: Squares, by_share: bool) -> None:
+    """Show the matrix, with how to read it."""
+    if squares.task == "single":
+        st.markdown(say("how_single"))
+    figure = matrix.draw_matrix(
+        squares.counts,
+        [squares.get_name(key) for key in squares.rows],
+        [squares.get_name(key) for key in squares.columns],
+        say("axis_says"),
+        say("axis_is"),
+        _describe_squares(squares),
+        by_share,
+        layout.is_dark(),
+        _get_chosen(squares),
+    )
+    with st.container(width=320 + 60 * len(squares.rows)):
+        layout.show_chart(
+            figure, _describe_matrix(squares), _make_rows(squares), FIGURE, lambda: _choose_clicked(squares)
+        )
+
+
+def _choose_clicked(squares: Squares) -> None:
+    """Choose the clicked cell; a second click on it changes nothing."""
+    points = st.session_state[FIGURE].selection.points
+    if points:
+        _choose(squares, *points[0]["customdata"])
+
+
+def _choose(squares: Squares, row: int, column: int) -> None:
+    """Set both names to those of a cell."""
+    st.session_state[TRUTH], st.session_state[ANSWER] = squares.rows[row], squares.columns[column]
+
+
+def _describe_squares(squares: Squares) -> list[list[str]]:
+    """Return the hover text of each cell."""
+    counts = squares.counts.tolist()
+    return [
+        [_describe_square(squares, row, column, n, sum(counts[row])) for column, n in enumerate(counts[row])]
+        for row in range(len(counts))
+    ]
+
+
+def _describe_square(squares: Squares, row: int, column: int, n: int, of: int) -> str:
+    """Describe one cell in words."""
+    truth, answer = squares.get_name(squares.rows[row]), squares.get_name(squares.columns[column])
+    if not n:
+        return say("square_empty", truth=truth, answer=answer, of=of)
+    return say("square", truth=truth, answer=answer, n=n, of=of, percent=matrix.format_percent(n, of))
+
+
+def _describe_matrix(squares: Squares) -> str:
+    """Describe the matrix in words."""
+    counts = squares.counts
+    if squares.task == "multi":
+        (found, missed), (wrong, _) = counts.tolist()
+        positives, negatives = counts.sum(axis=1).tolist()
+        counted = {"positives": positives, "found": found, "missed": missed, "negatives": negatives, "wrong": wrong}
+        return say("words_multi", name=squares.name, **counted)
+    n, right = int(counts.sum()), int(counts.trace())
+    words = [say("words_single", n=n, right=right, percent=matrix.format_percent(right, n))]
+    for row, column in matrix.list_confusions(counts)[:1]:
+        words.append(say("words_most", **_fill_blanks(squares, row, column)))
+    empty = [name for name, n in zip(squares.rows, counts.sum(axis=1), strict=True) if not n]
+    if n == right:
+        words.append(say("words_none"))
+    if empty:
+        words.append(say("words_no_row", names=layout.format_list(empty)))
+    return " ".join(words)
+
+
+def _fill_blanks(squares: Squares, row: int, column: int) -> dict[str, Any]:
+    """Return the values that fill a sentence about a cell."""
+    n, of = int(squares.counts[row, column]), int(squares.counts[row].sum())
+    return {"truth": squares.rows[row], "answer": squares.columns[column], "n": n, "of": of}
+
+
+def _make_rows(squares: Squares) -> list[dict[str, Any]]:
+    """Return the non-empty cells as rows of a table: the most frequent confusions first, then the diagonal."""
+    counts = squares.counts
+    places = matrix.list_confusions(counts) + [(k, k) for k in range(len(counts)) if counts[k, k]]
+    part = matrix.compute_shares(counts)
+    return [
+        {
+            say("axis_is"): squares.get_name(squares.rows[row]),
+            say("axis_says"): squares.get_name(squares.columns[column]),
+            say("count"): int(counts[row, column]),
+            say("share"): round(float(part[row, column]), 3),
+        }
+        for row, column in places
+    ]
+
+
+def _show_pairs(squares: Squares) -> None:
+    """Show a button for each of the most frequent confusions."""
+    found = matrix.list_confusions(squares.counts)[:MAX_PAIRS]
+    if not found:
+        return
+    st.markdown(say("pairs"))
+    with st.container(horizontal=True):
+        for place, square in enumerate(found):
+            words = _fill_blanks(squares, *square)
+            label = say("pair", **words, percent=matrix.format_percent(words["n"], words["of"]))
+            st.button(layout.escape_markdown(label), key=f"pair-{place}", on_click=_choose, args=(squares, *square))
+
+
+def _show_files(one: RunView, squares: Squares) -> None:
+    """Show the files behind the chosen cell."""
+    st.markdown(say("hint"))
+    for column, key, label, known in zip(
+        st.columns(2), (TRUTH, ANSWER), ("it_is", "run_says"), (squares.rows, squares.columns), strict=True
+    ):
+        names = {name: squares.get_name(name) for name in known}
+        column.selectbox(say(label), known, index=None, format_func=names.get, key=key, placeholder=say("choose"))
+    square = _get_chosen(squares)
+    if square is None:
+        st.info(say("nothing_chosen"), icon=":material/info:")
+        return
+    places = squares.list_examples(*square)
+    st.markdown(_make_heading(squares, *square))
+    if places:
+        media.show_grid(one, places, f"files-{squares.rows[square[0]]}-{squares.columns[square[1]]}", squares.name)
+
+
+def _make_heading(squares: Squares, row: int, column: int) -> str:
+    """Return the heading above the files of a cell."""
+    words = {key: layout.escape_markdown(str(word)) for key, word in _fill_blanks(squares, row, column).items()}
+    n, of = words.pop("n"), words.pop("of")
+    if squares.task == "multi":
+        key = f"{squares.rows[row]}_{squares.columns[column]}"
+        return say(key, n=n, of=of) if n != "0" else say("no_side", of=of)
+    if of == "0":
+        return say("no_row", truth=words["truth"])
+    key = "right" if row == column else "wrong"
+    return say(key, **words, n=n, of=of) if n != "0" else say(f"{key}_none", **words, of=of)
+
+
+def _make_class_squares(table: PredictionTable, chosen: str) -> Squares:
+    """Return the cells of a single-label run, its classes in the chosen order."""
+    truth, answer = table.targets.argmax(axis=1), table.scores.argmax(axis=1)
+    n = len(table.class_names)
+    order = list(range(n))
+    if chosen == "confused":
+        order = matrix.sort_by_confusion(matrix.count_cells(truth, answer, (n, n)))
+    place_of = np.argsort(order)
+    names = tuple(table.class_names[k] for k in order)
+    return Squares("", "single", names, names, place_of[truth], place_of[answer], table.scores.max(axis=1))
+
+
+def _make_side_squares(one: RunView, table: PredictionTable) -> Squares:
+    """Return the cells of one class of a multi-label run."""
+    name = layout.select_class(table.class_names)
+    k = table.class_names.index(name)
+    threshold = runs.get_thresholds(one)[..., k]
+    judged, scores = table.targets[:, k], table.scores[:, k]
+    if np.isnan(judged).all():
+        st.info(layout.escape_markdown(say("unobserved_all", name=name, all=len(judged))), icon=":material/info:")
+        st.stop()
+    st.markdown(say("how_multi", threshold=runs.format_thresholds(threshold)))
+    if np.isnan(judged).any():
+        st.markdown(
+            layout.escape_markdown(say("unobserved", name=name, n=int(np.isnan(judged).sum()), all=len(judged)))
+        )
+    truth = np.where(np.isnan(judged), -1, judged < 0.5).astype(int)
+    answer = (scores < threshold).astype(int)
+    sure = np.where(answer == 0, scores, -scores)
+    return Squares(name, "multi", ("present", "absent"), ("said", "unsaid"), truth, answer, sure)
+
+
+show()
