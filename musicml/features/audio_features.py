@@ -205,6 +205,7 @@ def compute_features(
     with source.open() as opened:
         if isinstance(settings, Spectrogram) and opened.is_picture:
             return spectrogram_image.read_picture(opened, settings, least_samples)
+        collected: spectrogram_image.SpectrogramStream | FrameCollector
         if isinstance(settings, Spectrogram):
             collected = spectrogram_image.SpectrogramStream(settings, max(least_samples, settings.n_fft))
         else:

@@ -44,7 +44,7 @@ class ClipSpec:
 
     def compute_starts(self, n_frames: int) -> np.ndarray:
         """Compute the frames at which the clips of a track of `n_frames` frames begin, [shape=(n_clips,)], int64."""
-        if self.n_frames is None:
+        if self.n_frames is None or self.hop_frames is None:
             return np.zeros(1, dtype=np.int64)
         return compute_clip_starts(n_frames, self.n_frames, self.hop_frames)
 

@@ -100,7 +100,7 @@ def cut_into_pieces(dataset: Dataset, found: Features, n_frames: int) -> tuple[D
 def compute_mean_and_variance(clips: Clips, most: int = 2000) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance of each bin over at most `most` clips, evenly taken, [shape=(n_bins,)] each, float32."""
     places = np.unique(np.linspace(0, len(clips) - 1, min(most, len(clips))).astype(int))
-    count, total, squares = 0, 0.0, 0.0
+    count, total, squares = 0, np.zeros(1), np.zeros(1)
     for begin in range(0, len(places), 64):
         values = clips.take(places[begin : begin + 64]).reshape(-1, clips.features.array.shape[-1]).astype(np.float64)
         count, total, squares = count + len(values), total + values.sum(axis=0), squares + (values**2).sum(axis=0)

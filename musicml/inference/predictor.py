@@ -201,7 +201,7 @@ class Predictor:
     def answered(self, questions: list[ModelInput]) -> list[Prediction | InputError]:
         """`answer`, each question by itself where one of them can't be answered."""
         try:
-            return self.answer(questions)
+            return list(self.answer(questions))
         except InputError as error:
             if len(questions) == 1:
                 return [error]

@@ -305,7 +305,7 @@ def test_a_store_that_can_not_be_made_is_a_sentence(sounds, tmp_path):
     with pytest.raises(InputError, match="stands in its way"):
         features_of(sounds, tmp_path / "store")
     with pytest.raises(InputError, match="stands in its way"):
-        cache.compute(sounds, MEL, tmp_path / "store" / "key", 0)
+        cache.compute_and_store(sounds, MEL, tmp_path / "store" / "key", 0)
 
 
 def test_a_killed_computation_leaves_nothing_that_is_taken_for_whole(sounds, tmp_path):
@@ -352,7 +352,7 @@ def test_who_comes_second_keeps_what_the_first_has_put_there(sounds, tmp_path):
     _, found = features_of(sounds, tmp_path / "store")
     home = tmp_path / "store" / found.key
     before = {path: path.stat().st_ino for path in home.iterdir()}
-    cache.compute(sounds, MEL, home, 0)
+    cache.compute_and_store(sounds, MEL, home, 0)
     assert {path: path.stat().st_ino for path in home.iterdir()} == before
     assert [path.name for path in home.parent.iterdir() if path.name.startswith(".")] == []
 

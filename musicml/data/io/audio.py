@@ -268,7 +268,7 @@ class Loudness:
                 name=self.name,
                 peak=peak,
             )
-        self.full += np.count_nonzero(np.abs(mono) >= FULL_SCALE) if peak >= FULL_SCALE else 0
+        self.full += int(np.count_nonzero(np.abs(mono) >= FULL_SCALE)) if peak >= FULL_SCALE else 0
         self.heard, self.loudest = self.heard + len(mono), max(self.loudest, peak)
 
     def warnings(self) -> list[str]:

@@ -36,7 +36,6 @@ __all__ = [
     "Features",
     "CacheEntry",
     "clear_cache",
-    "compute",
     "get_features",
     "check_settings_fit",
     "list_cache_entries",

@@ -41,9 +41,9 @@ def thresholds(one: Told, words: Words) -> list[Block]:
     if rows := of_classes(one, at_half["per_class"], limits or [own_of_folds(one, words)] * len(one.class_names)):
         names = [words(f"column.{figure}") for figure in SHOWN]
         heads = [f"{name}, {words(f'thresholds.{which}')}" for name in names for which in ("half", "own")]
-        columns = (words("column.class"), words("thresholds.threshold"), *heads)
+        wide = (words("column.class"), words("thresholds.threshold"), *heads)
         name = one.named("per_class_thresholds")
-        blocks.append(Table(name, columns, rows, words("thresholds.classes"), words.source(one.name, *files)))
+        blocks.append(Table(name, wide, rows, words("thresholds.classes"), words.source(one.name, *files)))
     return blocks
 
 
