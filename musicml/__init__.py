@@ -140,8 +140,7 @@ def train(
         As `load_experiment` takes them; not together with an `Experiment`.
     folder : str or Path, optional
         Your own folder of class folders, in place of the experiment's data set.
-    data : {"auto", "real", "sample"}
-        As `load_dataset` takes it.
+    data : {"auto", "real", "sample"}, as `load_dataset` takes it
     seed : int
         Of the split, the weights and the order of batches.
     deterministic : bool
@@ -189,12 +188,12 @@ def list_runs(runs_root: str | Path | None = None) -> pandas.DataFrame:
     Parameters
     ----------
     runs_root : str or Path, optional
-        The folder of runs. By default the variable `MUSICML_RUNS`, or `runs`.
+        The folder of runs. By default `MUSICML_RUNS` or `runs`.
 
     Returns
     -------
     pandas.DataFrame
-        A row a run: its name, experiment, data set, seed, status, and its main metric where it is complete.
+        A row a run: name, experiment, data set, seed, status, and its main metric where it is complete.
 
     Raises
     ------
@@ -211,7 +210,7 @@ def list_runs(runs_root: str | Path | None = None) -> pandas.DataFrame:
     from musicml.utils import make_data_frame
 
     columns = ["run", "experiment", "dataset", "sample", "seed", "status", "metric", "value"]
-    return make_data_frame(map(_describe_run, experiment.list_runs(_get_runs_root(runs_root))), columns)
+    return make_data_frame(map(experiment.describe_run, experiment.list_runs(_get_runs_root(runs_root))), columns)
 
 
 def load_run(name: str | Path, *, runs_root: str | Path | None = None) -> Run:
@@ -393,16 +392,3 @@ def _get_data_root(folder: str | Path | None) -> Path:
 
 def _get_runs_root(folder: str | Path | None) -> Path:
     return Path(folder or os.environ.get("MUSICML_RUNS") or "runs")
-
-
-def _describe_run(run: Run) -> dict[str, Any]:
-    """Return a run's row of `list_runs`; a damaged run has its name and status only."""
-    row = {"run": run.name, "status": "damaged"}
-    try:
-        info = run.info
-        row |= {"experiment": info.experiment, "dataset": info.data.name, "sample": info.data.sample, "seed": info.seed}
-        result = run.report if run.is_whole else None
-    except ValueError:
-        return row
-    row["status"] = run.status
-    return row | ({"metric": result.main_metric, "value": result.main} if result else {})

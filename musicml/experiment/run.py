@@ -345,3 +345,16 @@ def list_runs(root: Path | None) -> list[Run]:
             except InputError:
                 continue
     return [run for _, _, run in sorted(found, key=lambda item: item[:2])]
+
+
+def describe_run(run: Run) -> dict[str, Any]:
+    """Return a row on a run for a table; a damaged run has its name and status only."""
+    row = {"run": run.name, "status": "damaged"}
+    try:
+        info = run.info
+        row |= {"experiment": info.experiment, "dataset": info.data.name, "sample": info.data.sample, "seed": info.seed}
+        result = run.report if run.is_whole else None
+    except InputError:
+        return row
+    row["status"] = run.status
+    return row | ({"metric": result.main_metric, "value": result.main} if result else {})
