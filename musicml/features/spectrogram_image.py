@@ -131,9 +131,10 @@ class SpectrogramStream:
         """Draw the columns of which all windows are there, and keep the samples that follow them."""
         settings = self.settings
         n = max(0, 1 + (len(y) - reach(settings)) // settings.hop_length)
-        columns = np.lib.stride_tricks.sliding_window_view(y, reach(settings))[:: settings.hop_length] if n else ()
-        for first in range(0, n, BLOCK):
-            self.add(columns[first : first + BLOCK])
+        if n:
+            columns = np.lib.stride_tricks.sliding_window_view(y, reach(settings))[:: settings.hop_length]
+            for first in range(0, n, BLOCK):
+                self.add(columns[first : first + BLOCK])
         self.waiting = [y[n * settings.hop_length :]]
         self.n_waiting = len(self.waiting[0])
 

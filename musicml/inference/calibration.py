@@ -141,7 +141,7 @@ def binned(
         seen = ~np.isnan(targets)
         said, so = scores[seen], targets[seen] > 0.5
     bins = np.minimum((said * n_bins).astype(int), n_bins - 1)
-    return tuple(np.bincount(bins, weights, n_bins) for weights in (None, said, so))
+    return np.bincount(bins, None, n_bins), np.bincount(bins, said, n_bins), np.bincount(bins, so, n_bins)
 
 
 # How unlike training

@@ -147,7 +147,7 @@ class StreamingPredictor:
         hop = self.predictor.serving.clip.hop_frames
         if self.n_frames:  # of a sound repeated to a clip's length nothing stays
             self.answered |= {place: score for place, score in scores.items() if place % hop == 0}
-        return np.stack([self.answered.get(place, scores.get(place)) for place in places])
+        return np.stack([self.answered[place] if place in self.answered else scores[place] for place in places])
 
     def end(self) -> Prediction:
         """The prediction for the whole recording, with the last samples that resampling held back.
