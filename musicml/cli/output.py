@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,7 @@ def format_interval(interval: list[float] | None, none: str = "no interval") -> 
     return f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else none
 
 
-def print_table(lines: list[tuple[str, ...]]) -> None:
+def print_table(lines: Sequence[tuple[str, ...]]) -> None:
     """Print columns as wide as their widest cell."""
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     for line in lines:

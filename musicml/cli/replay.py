@@ -59,7 +59,9 @@ def replay(names: list[str], data_root: Path, runs_root: Path, data: str, seed: 
 
 def print_results(results: list[Replication], path: Path) -> None:
     """Print the figures side by side, and below them what is wrong with each."""
-    lines = [("as published", "figure", "published", "replayed (95 % interval)", "honest (95 % interval)")]
+    lines: list[tuple[str, ...]] = [
+        ("as published", "figure", "published", "replayed (95 % interval)", "honest (95 % interval)")
+    ]
     for one in results:
         lines += [_format_row(one, row, not place) for place, row in enumerate(one.rows)]
         lines += [(one.name, "-", "-", "failed", one.error)] if one.error else []

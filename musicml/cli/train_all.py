@@ -104,7 +104,8 @@ def _score(train_one: Callable[[Path], Any], runs_root: Path, path: Path) -> Row
     from musicml.evaluation import evaluate_run
     from musicml.experiment import mark_abandoned
 
-    start, row = time.perf_counter(), {"experiment": path.stem}
+    start = time.perf_counter()
+    row: Row = {"experiment": path.stem}
     try:
         run = train_one(path)
         row |= {"report": evaluate_run(run), "run": str(run.path)}

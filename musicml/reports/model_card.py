@@ -41,7 +41,7 @@ def render(run: Run, language: str = "en") -> str:
 def front(one: Told, language: str) -> dict[str, Any]:
     """The facts that Hugging Face reads; no licence, since a trained model's depends on its data's."""
     data = one.info.data
-    dataset, task = data.dataset, TASKS.get(data.kind, "other")
+    dataset, task = data.dataset, TASKS.get(data.kind or "", "other")
     name = one.info.experiment
     shown = [metric for metric in SHOWN if metric in one.report.metrics]
     figures = [

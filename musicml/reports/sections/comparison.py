@@ -22,7 +22,7 @@ def comparison(some: Sequence[Told], words: Words) -> list[Block]:
 
 def beside(some: Sequence[Told], words: Words) -> list[Block]:
     """Every run's main figures, a row a run."""
-    metrics = list(dict.fromkeys(one.report.main_metric for one in some))
+    metrics: list[str] = [*dict.fromkeys(one.report.main_metric for one in some)]
     metrics += [name for name in ("macro_f1", "macro_auc") if all(name in one.report.metrics for one in some)]
     rows = tuple(
         (
