@@ -13,7 +13,7 @@ from musicml.cli import options, output
 from musicml.utils import InputError, make_printable, print_message, suppress_stderr, write_csv
 
 if TYPE_CHECKING:
-    from musicml.inference import Prediction, Predictor
+    from musicml.inference import Predictor
 
 
 def add_command(commands: Any) -> None:
@@ -80,7 +80,10 @@ def predict(predictor: Predictor, files: list[str], over_time: bool, folder: Pat
     With `folder`, where the run looked is written into it. The pictures are numbered, since two files of different
     folders may share a name.
     """
-    for number, (file, prediction) in enumerate(_predict_quietly(predictor, files), start=1):
+    predictions = predictor.predict_all(files)  # which takes several in one pass
+    for number, file in enumerate(files, start=1):
+        with suppress_stderr():  # libmpg123 writes to the terminal about damaged mp3; the warnings say it in words
+            prediction = next(predictions)
         if isinstance(prediction, InputError):
             yield {"file": file, "error": str(prediction)}
             continue
@@ -88,15 +91,6 @@ def predict(predictor: Predictor, files: list[str], over_time: bool, folder: Pat
         if folder:
             answer |= _explain(predictor, file, folder, f"{number:03d}-{_get_plain_stem(file)}")
         yield answer
-
-
-def _predict_quietly(predictor: Predictor, files: list[str]) -> Iterator[tuple[str, Prediction | InputError]]:
-    """Yield each file with its prediction, or with its error; the predictor takes several in one pass."""
-    predictions = predictor.predict_all(files)
-    for file in files:
-        with suppress_stderr():  # libmpg123 writes to the terminal about damaged mp3; the warnings say it in words
-            prediction = next(predictions)
-        yield file, prediction
 
 
 def _explain(predictor: Predictor, file: str, folder: Path, stem: str) -> dict[str, Any]:

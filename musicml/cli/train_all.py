@@ -105,7 +105,7 @@ def _score(train_one: Callable[[Path], Any], runs_root: Path, path: Path) -> Row
     from musicml.experiment import mark_abandoned
 
     start = time.perf_counter()
-    row: dict[str, Any] = {"experiment": path.stem}
+    row: Row = {"experiment": path.stem}
     try:
         run = train_one(path)
         row |= {"report": evaluate_run(run), "run": str(run.path)}

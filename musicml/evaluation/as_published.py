@@ -6,7 +6,7 @@ count, made of the same answers goes into report.json under `as_served`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -64,16 +64,19 @@ class PieceReader:
     """Pieces of tracks as questions; a track is read once for all its pieces that are asked for one after another."""
 
     def __init__(self, predictor: Predictor):
-        self.predictor, self.track, self.whole = predictor, "", None
+        self.predictor, self.track = predictor, ""
+        self.whole: ModelInput | None = None
 
     def read(self, example: Example) -> ModelInput:
         """The frames of one piece, cut out of its track's as they were for training."""
         track, _, number = example.id.rpartition("#")
-        if self.whole is None or track != self.track:
-            self.track, self.whole = track, self.predictor.read(example.path, track)
-        length = self.predictor.serving.clip.n_frames
+        whole = self.whole
+        if whole is None or track != self.track:
+            whole = self.predictor.read(example.path, track)
+            self.track, self.whole = track, whole
+        length = self.predictor.serving.clip.length
         begin = int(number) * length
-        return replace(self.whole, name=example.id, values=self.whole.values[begin : begin + length])
+        return replace(whole, name=example.id, values=whole.values[begin : begin + length])
 
 
 def score_as_served(
@@ -102,8 +105,8 @@ def score_as_served(
         return None
     found: dict[str, Any] = {}
     if info.published["served"] == "softmax_twice":
-        average = read_manifest(run).average
-        raw = np.stack([pool_clips(one.clip_scores, info.task, average) for one in predictions])
+        served = read_manifest(run)
+        raw = np.stack([pool_clips(one.clip_scores, served.task, served.average) for one in predictions])
         found["softmax_twice"] = score_softmax_twice(raw, targets, groups)
     if info.published["served"] == "first_second":
         right = [targets[k, one.scores.argmax()] > 0.5 for k, one in enumerate(predictions)]
@@ -236,7 +239,7 @@ def score_cells(said: np.ndarray, read: np.ndarray, judged: np.ndarray, groups: 
     return found
 
 
-def weigh_by_support(said: np.ndarray, targets: np.ndarray, groups: Sequence[str]) -> dict[str, IntervalEstimate]:
+def weigh_by_support(said: np.ndarray, targets: np.ndarray, groups: Collection[str]) -> dict[str, IntervalEstimate]:
     """Precision and recall of each class, averaged by how often it is present, with intervals.
 
     Parameters
@@ -278,14 +281,14 @@ def compute_published_metric(run: Run, name: str) -> IntervalEstimate | None:
     ]
 
 
-def estimate_share(right: np.ndarray, groups: Sequence[str]) -> IntervalEstimate:
+def estimate_share(right: np.ndarray, groups: Collection[str]) -> IntervalEstimate:
     """The share that is true of a value an example, with an interval even where all of them are."""
     if not len(right):
         return IntervalEstimate(None)
     value, interval = metrics.compute_mean_and_interval(np.asarray(right, dtype=float), np.array(groups, dtype=object))
     if interval is None and len(set(groups)) > 1:
         n = len(set(groups))
-        interval = [metrics.round_metric(end) for end in compute_wilson_interval(round(value * n), n)]
+        interval = metrics.round_interval(compute_wilson_interval(round(value * n), n))
     return IntervalEstimate(value, interval)
 
 

@@ -70,7 +70,7 @@ def compute_class_intervals(
 
 def compute_mean_and_interval(
     values: np.ndarray, groups: np.ndarray, draws: int = N_BOOTSTRAP
-) -> tuple[float | None, list[float] | None]:
+) -> tuple[float, list[float] | None]:
     """The mean of a value an example, such as whether it was told right, or a difference of two models in that.
 
     Parameters
@@ -91,7 +91,7 @@ def compute_mean_and_interval(
         if weights is None
         else compute_percentile_interval(weights @ np.bincount(group_of, values) / (weights @ sizes))
     )
-    return round_metric(np.mean(values)), interval
+    return round(float(np.mean(values)), 6), interval
 
 
 def summarize_draws(

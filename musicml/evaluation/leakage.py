@@ -182,7 +182,7 @@ def compare_ways(
         material.dataset.sample,
         seeds,
         folds,
-        material.clip.seconds,
+        material.clip.seconds or 0.0,
         right.shape[2],
         n,
         len(set(material.dataset.groups)),

@@ -61,6 +61,7 @@ __all__ = [
     "compute_report",
     "compute_mean_and_interval",
     "compute_ranking_draws",
+    "round_interval",
     "round_metric",
     "compute_weighted_metrics",
     "compute_weighted_counts",
@@ -123,7 +124,7 @@ def compute_report(
     weights = draw_groups(groups, seed, draws)
     curves = None if weights is None else compute_curve_draws(scores, targets, weights)
     asked = (scores, targets, groups, class_names, task, weights, curves)
-    made = {
+    made: dict[str, Any] = {
         "n": len(scores),
         "n_groups": len(set(groups)),
         "observed": int((~np.isnan(targets)).sum()),
@@ -164,20 +165,21 @@ def score_decisions(
     and recall, as if the examples were independent
     """
     rows = [make_class_row(name, scores[:, k], targets[:, k], said[:, k]) for k, name in enumerate(class_names)]
-    found = None if weights is None else compute_count_draws(targets, said, weights) | curves
+    found = None if weights is None or curves is None else compute_count_draws(targets, said, weights) | curves
     for row, its in zip(rows, summarize_class_draws(found, rows), strict=True):
         row["intervals"] = its
-    metrics, intervals = summarize_classes(rows, targets, said, task), None
-    if found is not None:
+    metrics = summarize_classes(rows, targets, said, task)
+    intervals: dict[str, list[float] | None] | None = None
+    if found is not None and weights is not None:
         intervals = summarize_draws(compute_mean_draws(found, weights, task), groups, metrics)
     if task == "multi":
         ranked_rightly = compute_label_ranking(scores, targets)
         defined = np.isfinite(ranked_rightly)
         if defined.any():
             name = "label_ranking_average_precision"
-            metrics[name], its = compute_mean_and_interval(ranked_rightly[defined], np.asarray(groups)[defined])
+            metrics[name], interval = compute_mean_and_interval(ranked_rightly[defined], np.asarray(groups)[defined])
             if intervals is not None:
-                intervals[name] = its
+                intervals[name] = interval
     return {"metrics": metrics, "intervals": intervals, "per_class": rows}
 
 

@@ -6,7 +6,7 @@ predictions.csv is one row an example, clips.npz the raw scores of each of its c
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +71,7 @@ def read_predictions(run: Run) -> PredictionTable:
     )
 
 
-def read_fold_thresholds(run: Run, names: Sequence[str]) -> np.ndarray:
+def read_fold_thresholds(run: Run, names: Collection[str]) -> np.ndarray:
     """From which score on each class was said of each example of a cross-validation: those of its own fold.
 
     Parameters
@@ -87,8 +87,8 @@ def read_fold_thresholds(run: Run, names: Sequence[str]) -> np.ndarray:
     InputError
         If split.csv or a fold's serving.json is missing or damaged.
     """
-    home = {row["example"]: row.get("fold") for row in run.table("split.csv")}
-    if not all(str(home.get(name)).isdigit() for name in names):
+    home = {row["example"]: row.get("fold") or "" for row in run.table("split.csv")}
+    if not all(home.get(name, "").isdigit() for name in names):
         raise make_damaged_error(run, "split.csv", "the fold of each example", "lacks some")
     its = {k: get_fold(run, int(k)).read("serving.json")["thresholds"] for k in sorted(set(home.values()))}
     return np.array([its[home[name]] for name in names])

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from musicml.experiment.config import Experiment, parse_changes, parse_experiment, read_experiment
     from musicml.experiment.environment import CheckResult, check_environment
     from musicml.experiment.lookup import PUBLISHED, find_experiment, find_experiment_folder
-    from musicml.experiment.options import TrainingOptions
+    from musicml.experiment.options import PublishedOptions, TrainingOptions
     from musicml.experiment.records import (
         MAIN_METRICS,
         ClassRow,
@@ -57,7 +57,7 @@ __getattr__, __dir__, __all__ = export_lazily(
             "make_record_error",
             "parse_record",
         ],
-        "options": ["TrainingOptions"],
+        "options": ["PublishedOptions", "TrainingOptions"],
         "run": [
             "FOLDS_FOLDER",
             "FORMAT_VERSION",

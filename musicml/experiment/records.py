@@ -284,7 +284,7 @@ def parse_record(cls: type[AnyRecord], table: Any, file: str, run_name: str, key
         value, hint, name = table.get(one.name), hints[one.name], f"{key}{one.name}"
         if one.name == "table" or (value is None and _has_default(one)):
             continue
-        if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        if isinstance(hint, type) and issubclass(hint, Record):
             value = parse_record(hint, value, file, run_name, f"{name}.")
         elif not is_of_type(value, hint):
             raise make_record_error(run_name, file, name, value)

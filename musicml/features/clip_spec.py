@@ -42,6 +42,11 @@ class ClipSpec:
     seconds: float | None = None
     average: str = AVERAGES[0]
 
+    @property
+    def length(self) -> int:
+        """A clip's length in frames; 0 where an example is one clip."""
+        return self.n_frames or 0
+
     def compute_starts(self, n_frames: int) -> np.ndarray:
         """Compute the frames at which the clips of a track of `n_frames` frames begin, [shape=(n_clips,)], int64."""
         if self.n_frames is None or self.hop_frames is None:

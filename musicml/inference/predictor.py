@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -198,7 +198,7 @@ class Predictor:
             answers = iter(self.answered(questions))
             yield from (next(answers) if isinstance(question, ModelInput) else question for question in asked)
 
-    def answered(self, questions: list[ModelInput]) -> list[Prediction | InputError]:
+    def answered(self, questions: list[ModelInput]) -> Sequence[Prediction | InputError]:
         """`answer`, each question by itself where one of them can't be answered."""
         try:
             return list(self.answer(questions))
@@ -319,16 +319,16 @@ class Predictor:
             return {"distance": distance, "limit": fitted["limit"]}, []
         said = (
             f"This is unlike anything in training, so the answer is a guess: its distance is {distance:.1f}, the limit "
-            f"{fitted['limit']:.1f}, and beyond that lay only {self.false_alarms()}."
+            f"{fitted['limit']:.1f}, and beyond that lay only {self.false_alarms(fitted)}."
         )
         return {"distance": distance, "limit": fitted["limit"]}, [said]
 
-    def false_alarms(self) -> str:
+    def false_alarms(self, fitted: dict[str, Any]) -> str:
         """How many files of the run's own data are taken for unlike it: of the test side, once that was judged."""
         found = self.run.report.unlike_training if self.run.is_whole else None
         if found:
             return f"{found['flagged']} of {found['n']} test files"
-        return f"{self.serving.unlike['beyond']} of {self.serving.unlike['n']} validation files"
+        return f"{fitted['beyond']} of {fitted['n']} validation files"
 
     def index_of(self, label: str) -> int:
         """The place of a class among the scores.

@@ -46,7 +46,7 @@ def prepare_data(
     dataset, found = read_features(experiment, dataset, data_root, clip, say)
     cut = experiment.published is not None and experiment.published.pieces
     if cut:
-        dataset, found = cut_into_pieces(dataset, found, clip.n_frames)
+        dataset, found = cut_into_pieces(dataset, found, clip.length)
         say(f"cut into {len(dataset.examples)} pieces of {clip.seconds:g} s before they are split, as published")
     kept, split, folds = split_dataset(experiment, dataset, data_root, seed, say)
     if cut:

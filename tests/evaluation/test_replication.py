@@ -142,7 +142,7 @@ def test_a_piece_is_answered_by_the_frames_that_it_was_in_training(replayed, roo
     predictor, table = evaluate.Predictor(run), predictions.read_predictions(run)
     name = table.names[-1]
     track, _, number = name.rpartition("#")
-    dataset = evaluate.loading.reload_dataset(run.info.data.table)
+    dataset = evaluate.reload_dataset(run.info.data.table)
     path = next(example.path for example in dataset.examples if example.id == track)
     whole, length = predictor.read(path), predictor.serving.clip.n_frames
     piece = whole.values[int(number) * length : (int(number) + 1) * length]
@@ -164,7 +164,7 @@ def test_the_first_second_is_asked_of_tracks_whose_beginning_was_judged(replayed
 
 def test_a_folder_with_tracks_of_which_a_piece_was_learnt_is_not_scored(replayed, root, tmp_path):
     run = run_of(replayed[1][0])
-    dataset = evaluate.loading.reload_dataset(run.info.data.table)
+    dataset = evaluate.reload_dataset(run.info.data.table)
     taught = {row["example"].rpartition("#")[0] for row in run.table("split.csv") if row["split"] == "train"}
     example = next(one for one in dataset.examples if one.id in taught and one.label in ("blues", "jazz"))
     for name in ("blues", "jazz"):
@@ -203,7 +203,7 @@ def test_of_thirty_classes_it_is_86_in_a_thousand():
 def test_violin_rows_name_drum_files_and_the_ceiling_says_what_that_leaves(replayed):
     found = replayed[1][1]
     run, ceiling = run_of(found), found.as_served["ceiling"]
-    dataset = evaluate.loading.reload_dataset(run.info.data.table)
+    dataset = evaluate.reload_dataset(run.info.data.table)
     violins = [one for one in dataset.examples if one.label == "violin" and one.split == "train"]
     drums = {one.path for one in dataset.examples if one.label == "drum" and one.split == "train"}
     assert violins and all(one.path in drums for one in violins)

@@ -35,7 +35,7 @@ def test_a_resumed_training_leaves_no_exported_model_of_before(asked_about_tones
     run = runs.Run(shutil.copytree(asked_about_tones.path, tmp_path / "cut_off"))
     (run.path / "report.json").unlink()
     run.update(status="started")
-    monkeypatch.setattr("musicml.inference.export.forest_to_onnx", lambda *_: "not exported: it can't be here")
+    monkeypatch.setattr("musicml.training.trainer.export_forest_onnx", lambda *_: "not exported: it can't be here")
     train.resume_run(run)
     assert not (run.path / "model.onnx").exists() and Predictor(run).model().engine == "scikit-learn"
 

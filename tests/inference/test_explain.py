@@ -354,7 +354,7 @@ import sys
 from pathlib import Path
 from musicml.inference import explain; from musicml.experiment import run as runs
 from musicml.inference.predictor import Predictor
-explanation = explain.explain(Predictor(runs.Run(Path(sys.argv[1])), sys.argv[3]), sys.argv[2])
+explanation = explain.explain_prediction(Predictor(runs.Run(Path(sys.argv[1])), sys.argv[3]), sys.argv[2])
 print(explanation.method, *(name for name in ("keras", "tensorflow", "jax") if name in sys.modules), sep="|")
 """
 

@@ -12,11 +12,10 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
-from musicml.data.io.decoders import open_file, open_stream
+from musicml.data.io.decoders import OpenFile, open_file, open_stream
 from musicml.data.io.file_types import (
     TYPE_OF_PICTURE_SUFFIX,
     TYPE_OF_SUFFIX,
@@ -51,7 +50,7 @@ class AudioSource:
     source: str | Path | bytes | np.ndarray
     name: str = ""
     sample_rate: int | None = None
-    file: BinaryIO | None = field(default=None, repr=False)
+    file: OpenFile | None = field(default=None, repr=False)
     type: FileType | None = field(default=None, repr=False)
 
     def __post_init__(self):
@@ -80,9 +79,9 @@ class AudioSource:
     @property
     def is_picture(self) -> bool:
         """Whether an open source is a picture by its content; by its name where its content is of no known type."""
-        if self.type is None:
+        if isinstance(self.source, np.ndarray):
             return self.source.dtype == np.uint8 and self.source.ndim == 3
-        if self.type.picture or self.type.sound:
+        if self.type is not None and (self.type.picture or self.type.sound):
             return self.type.picture is not None
         return os.path.splitext(self.name)[1].lower() in TYPE_OF_PICTURE_SUFFIX
 

@@ -11,12 +11,12 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from musicml.data.io.ffmpeg import BY_FFMPEG, check_boxes, decode_with_ffmpeg
-from musicml.data.io.file_types import FileType, describe_unknown
+from musicml.data.io.file_types import describe_unknown
 from musicml.data.io.stream import (
     BLOCK,
     CHANNELS,
@@ -31,6 +31,8 @@ from musicml.utils import InputError
 
 if TYPE_CHECKING:
     from musicml.data.io.audio import AudioSource
+
+OpenFile = io.BytesIO | io.BufferedReader
 
 
 @contextlib.contextmanager
@@ -47,26 +49,29 @@ def open_stream(source: AudioSource) -> Iterator[Stream]:
         yield stream_array(source.source, source.sample_rate, name)
         return
     with source.open() as opened:
-        check_readable(opened.type, name)
-        kind = opened.type.sound
+        file, kind = get_readable_sound(opened)
         if kind == "m4a":
-            check_boxes(opened.file, name)
+            check_boxes(file, name)
         decoder = decode_with_ffmpeg if kind in BY_FFMPEG else decode_with_libsndfile
-        with decoder(opened.file, kind, name) as stream:
+        with decoder(file, kind, name) as stream:
             check_format(stream.channels, stream.sample_rate, name)
             yield stream
 
 
-def check_readable(type_: FileType, name: str) -> None:
-    """Refuse what is no sound by its content, or of a type that is not decoded here."""
+def get_readable_sound(opened: AudioSource) -> tuple[OpenFile, str]:
+    """Return an open source's file and type; refuse what is no sound by its content, or not decoded here."""
+    file, type_, name = opened.file, opened.type, opened.printable_name
+    if file is None or type_ is None:
+        raise ValueError(f"{name} is not open")
     if type_.is_empty:
         raise InputError("{name} must hold sound, and holds 0 bytes: copy or download it again.", name=name)
-    if not type_.is_readable_sound:
+    if type_.sound is None or not type_.is_readable_sound:
         raise InputError(
             "{name} must hold sound, and {unknown}: give a wav, flac, mp3, ogg or m4a file.",
             name=name,
             unknown=describe_unknown(type_.head),
         )
+    return file, type_.sound
 
 
 def stream_array(y: np.ndarray, sample_rate: int | None, name: str) -> Stream:
@@ -112,7 +117,7 @@ def get_file_mode(path: str | Path) -> int:
         return 0
 
 
-def open_file(content: str | Path | bytes, name: str) -> BinaryIO:
+def open_file(content: str | Path | bytes, name: str) -> OpenFile:
     """Open a file by its path, or the content of one."""
     if isinstance(content, bytes):
         return io.BytesIO(content)
@@ -139,7 +144,7 @@ class NamelessFile:
     """An open file as libsndfile gets it: nameless, since the ending `.raw` would decide its format, and never
     raising at a seek before its beginning, which a damaged header can ask for, because there is no one to catch it."""
 
-    def __init__(self, file: BinaryIO):
+    def __init__(self, file: OpenFile):
         self.file, self.tell, self.read, self.readinto = file, file.tell, file.read, file.readinto
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
@@ -150,7 +155,7 @@ class NamelessFile:
 
 
 @contextlib.contextmanager
-def decode_with_libsndfile(file: BinaryIO, kind: str, name: str) -> Iterator[Stream]:
+def decode_with_libsndfile(file: OpenFile, kind: str, name: str) -> Iterator[Stream]:
     """Decode wav, flac, ogg, aiff and au."""
     import soundfile
 

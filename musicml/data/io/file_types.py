@@ -158,7 +158,7 @@ def check_extension(name: str, kind: str) -> list[str]:
     return [f"The file is named {suffix} but holds {kind}: it was read as {kind}."]
 
 
-def get_display_name(source: str | Path | bytes | np.ndarray) -> str:
+def get_display_name(source: object) -> str:
     """What messages call a source that came without a name.
 
     Raises

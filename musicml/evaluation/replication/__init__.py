@@ -20,6 +20,7 @@ from musicml.evaluation.replication.summary import ReplicationRow, list_differen
 from musicml.experiment import (
     PUBLISHED,
     Experiment,
+    PublishedOptions,
     Run,
     RunInfo,
     find_experiment,
@@ -103,8 +104,6 @@ def replicate(
         )
     recipes = [(path, read_experiment(path)) for path in paths]
     for path, recipe in recipes:
-        if recipe.published is None:
-            raise published.make_refusal(path.stem)
         read_experiment(find_partner(path, recipe))  # a partner that is not there costs no training
     return [
         replicate_or_error(path, recipe, Path(data_root), Path(runs_root), which, seed, say) for path, recipe in recipes
@@ -113,7 +112,14 @@ def replicate(
 
 def find_partner(path: Path, recipe: Experiment) -> Path:
     """The file of the honest partner: in the folder above the recipe's."""
-    return path.parent.parent / f"{recipe.published.honest}.toml"
+    return path.parent.parent / f"{_get_published_options(path, recipe).honest}.toml"
+
+
+def _get_published_options(path: Path, recipe: Experiment) -> PublishedOptions:
+    """Return what the recipe in a file replays, or refuse one that replays nothing."""
+    if recipe.published is None:
+        raise published.make_refusal(path.stem)
+    return recipe.published
 
 
 def replicate_or_error(
@@ -126,7 +132,7 @@ def replicate_or_error(
         words = (str(error) or type(error).__name__).splitlines()[0]
         say(f"{path.stem} failed: {words}")
         mark_abandoned(runs_root)
-        return Replication(path.stem, recipe.published.reference, error=words)
+        return Replication(path.stem, _get_published_options(path, recipe).reference, error=words)
     finally:
         gc.collect()
 
@@ -137,10 +143,11 @@ def replicate_one(
     """One replay: both runs, had or made, and what they say beside the published figures."""
     sample = load_dataset(recipe.data.dataset, data_root, which, None, True).sample
     recipe = recipe.on_sample() if sample else recipe
-    honest = read_experiment(find_partner(path, recipe), parse_changes(recipe.published.changes), sample)
+    options = _get_published_options(path, recipe)
+    honest = read_experiment(find_partner(path, recipe), parse_changes(options.changes), sample)
     made = [get_or_train_run(one, data_root, runs_root, which, seed, say) for one in (recipe, honest)]
-    known = get_reference(recipe.published.reference)
-    rows = tuple(make_row(known, name, *made) for name in recipe.published.figures)
+    known = get_reference(options.reference)
+    rows = tuple(make_row(known, name, *made) for name in options.figures)
     reports = [run.report for run in made]
     found = Replication(
         path.stem,
@@ -156,9 +163,8 @@ def replicate_one(
         runs={"as_published": str(made[0].path), "honest": str(made[1].path)},
     )
     classes = len(made[0].read("labels.json"))
-    return replace(
-        found, sentences=(*write_sentences(found, recipe.published.fault, known, classes), *list_differences(recipe))
-    )
+    said = write_sentences(found, options.fault, known, classes)
+    return replace(found, sentences=(*said, *list_differences(options, recipe.clips.seconds)))
 
 
 # Runs

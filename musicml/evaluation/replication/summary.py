@@ -11,7 +11,7 @@ from musicml.evaluation.as_published import IntervalEstimate
 
 if TYPE_CHECKING:
     from musicml.evaluation.replication import Replication
-    from musicml.experiment import Experiment
+    from musicml.experiment import PublishedOptions
 
 REPLICATION_NAMES = {
     **metrics.METRIC_NAMES,
@@ -54,13 +54,19 @@ def write_sentences(found: Replication, fault: str, known: Reference, n_classes:
     return said
 
 
-def list_differences(recipe: Experiment) -> list[str]:
-    """In what the two differ from the published system and from the honest experiment as it stands."""
-    said, changes = [], recipe.published.changes
-    if recipe.published.pieces:
-        said.append(f"Here the pieces are {recipe.clips.seconds:g} s long.")
-    if changes:
-        said.append(f"The honest run is {recipe.published.honest} with {', '.join(changes)}.")
+def list_differences(published: PublishedOptions, seconds: float) -> list[str]:
+    """In what the two differ from the published system and from the honest experiment as it stands.
+
+    Parameters
+    ----------
+    published : what the recipe replays
+    seconds : how long its clips are
+    """
+    said = []
+    if published.pieces:
+        said.append(f"Here the pieces are {seconds:g} s long.")
+    if published.changes:
+        said.append(f"The honest run is {published.honest} with {', '.join(published.changes)}.")
     return said
 
 
@@ -82,8 +88,8 @@ def format_figure(found: IntervalEstimate | None) -> str:
 
 def compute_gap(row: ReplicationRow) -> float | None:
     """By how much the replayed figure lies above the honest one; None where one of them is not defined."""
-    ends = [one.value if one else None for one in (row.replayed, row.honest)]
-    return None if None in ends else ends[0] - ends[1]
+    replayed, honest = (one.value if one else None for one in (row.replayed, row.honest))
+    return None if replayed is None or honest is None else replayed - honest
 
 
 def write_verdict(row: ReplicationRow) -> str:
@@ -111,15 +117,22 @@ def write_verdict(row: ReplicationRow) -> str:
 
 def is_apart(row: ReplicationRow) -> bool:
     """Whether the intervals of the replayed and the honest figure have nothing in common."""
-    first, second = row.replayed.interval, row.honest.interval
-    return bool(first and second) and (first[0] > second[1] or second[0] > first[1])
+    first, second = _get_intervals(row)
+    return bool(first and second and (first[0] > second[1] or second[0] > first[1]))
+
+
+def _get_intervals(row: ReplicationRow) -> tuple[list[float] | None, list[float] | None]:
+    """Return the intervals of the replayed and the honest figure, None of one that is not defined."""
+    replayed, honest = (one.interval if one else None for one in (row.replayed, row.honest))
+    return replayed, honest
 
 
 def compare_widths(row: ReplicationRow) -> list[str]:
     """What it gives to judge every file, and not a few."""
-    if row.replayed is None or row.honest is None or not (row.replayed.interval and row.honest.interval):
+    first, second = _get_intervals(row)
+    if not first or not second:
         return []
-    wide, narrow = (100 * (one.interval[1] - one.interval[0]) for one in (row.replayed, row.honest))
+    wide, narrow = (100 * (high - low) for low, high in (first, second))
     return [
         f"The replayed figure's interval is {wide:.1f} points wide; with every file judged once, out of fold, it is "
         f"{narrow:.1f}."
@@ -141,7 +154,7 @@ def explain_one_second(served: dict[str, Any]) -> str:
         return "Served as published, no track could be asked about whose beginning was not trained on."
     second = IntervalEstimate(served["accuracy"], served["accuracy_interval"])
     whole = IntervalEstimate(served["accuracy_of_all"], served["accuracy_of_all_interval"])
-    if second.value >= whole.value:
+    if served["accuracy"] >= served["accuracy_of_all"]:
         return (
             f"Served as published, on the first second alone of {served['n']} tracks, accuracy is "
             f"{format_figure(second)}, no less than on the same tracks as they were judged, "

@@ -105,7 +105,8 @@ def explain_prediction(
     question = predictor.read(source, name, sample_rate, listen=blocks.append)
     (prediction,) = predictor.answer([question])
     k = predictor.index_of(label or prediction.label)
-    if predictor.serving.clip.n_frames is None:
+    clip = predictor.serving.clip
+    if clip.n_frames is None or clip.frame_seconds is None:
         method, maps = class_activation.maps(predictor, question.values[None].astype(np.float32), k)
         return Explanation(
             question.name, predictor.class_names[k], method, question.values, shares(maps[0]), predictor.settings
@@ -114,12 +115,13 @@ def explain_prediction(
     y = np.concatenate(blocks) if blocks else None  # a picture of a spectrogram has no sound
     n_samples = settings.n_columns * settings.hop_length if y is None else len(y)
     method, seen, found = of_sound(predictor, question, prediction, spectra_of(predictor, question, y), k)
-    frame_seconds = predictor.serving.clip.frame_seconds
-    if n_samples < max(predictor.serving.clip.least_samples, settings.n_fft):
+    if n_samples < max(clip.least_samples, settings.n_fft):
         seen, found = once(seen, found, n_samples / settings.hop_length)
     if isinstance(settings, Spectrogram):
         seen = seen * (overlay.DECIBELS / WHITE)
-    decided = deciding(found.sum(axis=1), frame_seconds, n_samples / settings.sample_rate) if found.max() > 0 else None
+    decided = (
+        deciding(found.sum(axis=1), clip.frame_seconds, n_samples / settings.sample_rate) if found.max() > 0 else None
+    )
     begin, end = (round(second * settings.sample_rate) for second in decided or (0, 0))
     return Explanation(
         question.name,
@@ -128,7 +130,7 @@ def explain_prediction(
         seen,
         shares(found),
         settings,
-        frame_seconds,
+        clip.frame_seconds,
         decided,
         None if y is None else y[begin:end],
         None if y is None else settings.sample_rate,
@@ -151,9 +153,7 @@ def of_sound(
     if predictor.serving.model["file"] == "model.skops":
         leaned = np.array(predictor.run.read("layers.json")[k]["leans_on"])
         # a forest says which features, not when: the time comes from how sure each clip is by itself
-        clips = [
-            np.outer(np.full(predictor.serving.clip.n_frames, scores[k]), leaned) for scores in prediction.over_time
-        ]
+        clips = [np.outer(np.full(predictor.serving.clip.length, scores[k]), leaned) for scores in prediction.over_time]
         return LEANED_ON, question.values, laid_out(clips, places, question.values.shape)
     if is_recurrent_run(predictor):
         clips = occlusion.maps(predictor, question.values, spectra, places, prediction.over_time[:, k], k)

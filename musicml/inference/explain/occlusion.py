@@ -31,7 +31,7 @@ def maps(
         spectrograms these themselves
     sure : np.ndarray [shape=(n_clips,)], each clip's own probability of the class
     """
-    length = predictor.serving.clip.n_frames
+    length = predictor.serving.clip.length
     found = [np.zeros((length, log_mel.shape[1]), np.float32) for _ in places]
     for index in np.argsort(-sure, kind="stable")[:MOST_CLIPS]:
         part = slice(places[index], places[index] + length)

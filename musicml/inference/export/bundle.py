@@ -130,11 +130,11 @@ def example_of(serving: Manifest) -> dict[str, Any]:
     n_samples = max(clip.least_samples, round(SECONDS * settings.sample_rate))
     y = sweep(n_samples, settings.sample_rate, rng)
     values = settings.compute(y)
-    begins = np.linspace(0, len(values) - clip.n_frames, FEW).astype(int)
+    begins = np.linspace(0, len(values) - clip.length, FEW).astype(int)
     return {
         "y": y,
         "features": values,
-        "clips": np.stack([values[place : place + clip.n_frames] for place in begins]),
+        "clips": np.stack([values[place : place + clip.length] for place in begins]),
     }
 
 

@@ -23,7 +23,7 @@ def thresholds(one: Told, words: Words) -> list[Block]:
         return [Note(words("thresholds.missing"))]
     source = words.source(one.name, "report.json")
     said = [words("thresholds.words"), *([words("thresholds.of_folds")] if one.has_folds else [])]
-    columns = (words("column.figure"), words("thresholds.half"), words("thresholds.fitted"))
+    columns: tuple[str, ...] = (words("column.figure"), words("thresholds.half"), words("thresholds.fitted"))
     figures = tuple(
         (
             words.get(f"metric.{name}", name),

@@ -22,10 +22,11 @@ LONGEST = 200  # characters of a file's reason
 
 def data(one: Told, words: Words, data_root: Path | None = None) -> list[Block]:
     """The data set, what its makers and musicml say of it, what was mended and left out, its audit."""
-    notes = [words.said(note) for note in one.info.data.notes]
+    notes = tuple(words.said(note) for note in one.info.data.notes)
+    noted: list[Block] = [Paragraph(words("data.notes")), Listing(notes)] if notes else []
     return [
         facts(one, words),
-        *([Paragraph(words("data.notes")), Listing(tuple(notes))] if notes else []),
+        *noted,
         *repairs(one, words),
         *excluded(one, words),
         *audited(one, words, data_root),

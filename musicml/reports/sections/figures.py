@@ -67,7 +67,8 @@ def counts_of(one: Told) -> list[list[int]] | None:
 def best_and_worst(one: Told, words: Words) -> Iterator[str]:
     """The classes that are told best and worst, and those of which nothing can be said."""
     figure = figure_of(one)
-    told = sorted((row for row in one.report.per_class if row.get(figure) is not None), key=lambda row: row[figure])
+    rows: Sequence[Row] = one.report.per_class
+    told = sorted((row for row in rows if row.get(figure) is not None), key=lambda row: row[figure])
     if len(told) > 1 and told[0][figure] < told[-1][figure]:
         low, high = float(told[0][figure]), float(told[-1][figure])
         worst, best = ([row["class"] for row in told if row[figure] == value] for value in (low, high))
@@ -118,7 +119,8 @@ def figures_table(one: Told, words: Words) -> Table:
 
 def classes(one: Told, words: Words) -> list[Block]:
     """Each class's figures with intervals, as a table and as bars; why some are not defined."""
-    rows, figure = one.report.per_class, figure_of(one)
+    rows: Sequence[Row] = one.report.per_class
+    figure = figure_of(one)
     bars = tuple((row["class"], row.get(figure), interval(row, figure)) for row in rows)
     axis = words(f"column.{figure}")
     source = words.source(one.name, "report.json")
@@ -141,7 +143,8 @@ def classes(one: Told, words: Words) -> list[Block]:
 
 def without_ends(one: Told, words: Words) -> Iterator[str]:
     """Why some figures of classes stand without an interval, where others have one."""
-    rows, names = one.report.per_class, ("precision", "recall", "f1", "auc", "average_precision")
+    rows: Sequence[Row] = one.report.per_class
+    names = ("precision", "recall", "f1", "auc", "average_precision")
     if one.report.intervals and any(
         row.get(name) is not None and interval(row, name) is None for row in rows for name in names
     ):
@@ -153,13 +156,14 @@ def table_of(one: Told, name: str, figures: Sequence[str], caption: str, words: 
     counts = ("support", "said") if "recall" in figures else ("support",)
     if one.is_multi:
         counts = (*counts, "observed")
+    classes: Sequence[Row] = one.report.per_class
     rows = tuple(
         (
             row["class"],
             *(row.get(count) for count in counts),
             *(Estimate(row.get(figure), interval(row, figure)) for figure in figures),
         )
-        for row in one.report.per_class
+        for row in classes
     )
     columns = tuple(words(f"column.{key}") for key in ("class", *counts, *figures))
     return Table(one.named(name), columns, rows, caption, words.source(one.name, "report.json"))
@@ -173,7 +177,7 @@ def interval(row: Row, figure: str) -> tuple[float, float] | None:
 
 def by_counts(one: Told, words: Words) -> list[Block]:
     """Wilson's intervals of precision and recall, where report.json has them."""
-    rows = one.report.per_class
+    rows: Sequence[Row] = one.report.per_class
     if not all(isinstance(row.get("wilson"), dict) for row in rows):
         return [Paragraph(words("classes.no_wilson"))]
     lines: list[tuple[Cell, ...]] = [
@@ -207,7 +211,7 @@ def confusion(one: Told, words: Words) -> list[Block]:
     errors = sum(count for count, _, _ in pairs)
     text = words("confusion.words", errors=errors, n=one.report.n) if pairs else words("confusion.nothing")
     columns = (words("confusion.rows"), words("confusion.columns"), words("column.count"))
-    whole = tuple((name, *row) for name, row in zip(names, counts, strict=True))
+    whole: tuple[tuple[Cell, ...], ...] = tuple((name, *row) for name, row in zip(names, counts, strict=True))
     return [
         Paragraph(text),
         *([Table(one.named("confused"), columns, most, words("confusion.pairs"), source)] if most else []),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -83,7 +84,7 @@ def shape_of(layer: Row) -> str:
 def boxes(layers: Sequence[Row], words: Words) -> list[Box]:
     """The parts of a model, as few as fit on a page: first single layers, then blocks, then blocks of blocks."""
     for parts in (1, 2, 3, 4):
-        found = [list(group) for _, group in groupby(layers, lambda layer, parts=parts: stem(layer, parts))]
+        found = [list(group) for _, group in groupby(layers, partial(stem, step=parts))]
         made = [box(group, stem(group[0], parts), words) for group in found]
         if len(made) <= MOST_BOXES:
             return made

@@ -134,12 +134,9 @@ def without_table(found: Sequence[Reference], words: Words) -> Iterator[Block]:
         )
 
 
-def right_of(one: Reference) -> int:
+def right_of(low: float, n: int) -> int:
     """How many a published accuracy's interval was computed from; the rounded accuracy itself could be of others."""
-    return min(
-        range(one.n_test + 1),
-        key=lambda right: abs(compute_wilson_interval(right, one.n_test)[0] - one.interval[0]),
-    )
+    return min(range(n + 1), key=lambda right: abs(compute_wilson_interval(right, n)[0] - low))
 
 
 def whole_figures(one: Reference, words: Words) -> str:
@@ -147,9 +144,9 @@ def whole_figures(one: Reference, words: Words) -> str:
     said = []
     for name, value in one.figures.items():
         text = named(name, value, words)
-        if name == "accuracy" and one.interval and one.n_test:
+        if name == "accuracy" and not isinstance(value, tuple) and one.interval and one.n_test:
             ends = shown(Estimate(float(value), one.interval), words.language)
-            right = words("reference.right", right=right_of(one), n=one.n_test)
+            right = words("reference.right", right=right_of(one.interval[0], one.n_test), n=one.n_test)
             text = f"{words.get(f'metric.{name}', name)} {ends}, {right}"
         said.append(text)
     return "; ".join(said) or words("reference.no_figure")
