@@ -39,7 +39,7 @@ class Chosen:
     def files(self) -> LoadedDataset:
         """The dataset with its examples, where its files exist."""
         if self.loaded is None:
-            raise LookupError(f"no files of {self.key[0]}")
+            raise LookupError(self.key)
         return self.loaded
 
     @property
