@@ -30,7 +30,7 @@ with st.sidebar:
         layout.get_words()("language"),
         list(i18n.LANGUAGES),
         required=True,
-        format_func=i18n.LANGUAGES.get,
+        format_func=layout.make_formatter(i18n.LANGUAGES),
         key="lang",
     )
 if st.query_params.get("lang", i18n.match_locale(st.context.locale)) != st.session_state["lang"]:

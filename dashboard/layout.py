@@ -156,6 +156,11 @@ def select_runs(found: Sequence[RunView], n: int, key: str = "runs", most: int =
     return [by_name[name] for name in names]
 
 
+def make_formatter(names: Mapping[Any, str]) -> Callable[[Any], str]:
+    """Return a widget's `format_func`: the name of an option; empty for a choice that is no longer offered."""
+    return lambda option: names.get(option, "")
+
+
 def select_option(label: str, ways: Mapping[str, str], key: str, **options: Any) -> str:
     """Let the user choose one of a few options, at first or after an invalid choice the first one.
 
@@ -166,7 +171,7 @@ def select_option(label: str, ways: Mapping[str, str], key: str, **options: Any)
     if st.session_state.get(key) not in ways:
         st.session_state.pop(key, None)
     return st.segmented_control(
-        label, list(ways), default=next(iter(ways)), required=True, format_func=ways.get, key=key, **options
+        label, list(ways), default=next(iter(ways)), required=True, format_func=make_formatter(ways), key=key, **options
     )
 
 

@@ -105,6 +105,16 @@ class RunView:
         """Whether its protocol is honest; what is as published is never ranked with the others."""
         return self.info.is_honest
 
+    def get_report(self) -> Report:
+        """Return report.json of a complete run.
+
+        Raises
+        ------
+        InputError
+            If it is missing or damaged.
+        """
+        return self.run.report if self.report is None else self.report
+
     def figure(self, name: str | None) -> tuple[float | None, Sequence[float] | None]:
         """Return a metric of the report and its interval; None for what is not there."""
         if self.report is None or name is None:
@@ -210,7 +220,7 @@ def get_thresholds(one: RunView) -> np.ndarray:
 @st.cache_resource(max_entries=100, show_spinner=False)
 def _read_folds(path: str, changed: tuple[float, ...], _one: RunView) -> np.ndarray:
     """Read what `get_thresholds` returns of a cross-validation."""
-    return read_fold_thresholds(Run(Path(path)), get_predictions(_one).names)
+    return read_fold_thresholds(Run(Path(path)), get_predictions(_one).names.tolist())
 
 
 def format_thresholds(found: np.ndarray) -> str:

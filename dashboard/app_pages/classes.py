@@ -78,7 +78,7 @@ def show() -> None:
     if reference:
         _show_reference(reference, metric)
     _show_undefined(own)
-    _show_all_metrics(own, one.report.n)
+    _show_all_metrics(own, one.get_report().n)
     if own.task == "multi":
         _show_thresholds(one, runs.get_predictions(one))
 
@@ -173,8 +173,8 @@ def _show_undefined(own: ClassMetrics) -> None:
             if row["value"] is None:
                 names.setdefault((metric, row["note"]), []).append(name)
     metrics: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-    for (metric, why), those in names.items():
-        metrics.setdefault((why, tuple(those)), []).append(layout.get_metric_name(metric))
+    for (metric, why), some in names.items():
+        metrics.setdefault((why, tuple(some)), []).append(layout.get_metric_name(metric))
     for (why, those), which in metrics.items():
         words = {
             "metrics": layout.capitalize(layout.format_list(which)),
@@ -197,7 +197,8 @@ def _show_all_metrics(own: ClassMetrics, n: int) -> None:
 
 def _make_row(own: ClassMetrics, name: str, n: int) -> dict[str, Any]:
     """Return one class as a row of the table."""
-    row, shown = own.rows[name], {say("class"): name}
+    row = own.rows[name]
+    shown: dict[str, Any] = {say("class"): name}
     if own.task == "multi":
         shown |= {say("positives"): row["support"], say("negatives"): row["observed"] - row["support"]}
         shown |= {say("unjudged"): n - row["observed"]}
@@ -215,10 +216,9 @@ def _make_row(own: ClassMetrics, name: str, n: int) -> dict[str, Any]:
 
 def _get_run_metrics(one: RunView) -> ClassMetrics:
     """Return the class metrics of a run."""
-    rows = one.report.per_class
-    if all(row.get("intervals") for row in rows):
-        found = [row["intervals"] for row in rows]
-    else:  # a run of before intervals were kept
+    rows = one.get_report().per_class
+    found: Sequence[Mapping[str, Sequence[float] | None]] = [row.get("intervals") or {} for row in rows]
+    if not all(found):  # a run of before intervals were kept
         stamp = runs.get_stamp(one.run.path, "predictions.csv", "labels.json", "serving.json")
         found = _compute_intervals(str(one.run.path), stamp, one)
     names = [row["class"] for row in rows]
@@ -246,7 +246,7 @@ def _select_comparison(one: RunView, found: Sequence[RunView]) -> tuple[ClassMet
     }
     if st.session_state.get(BESIDE) not in labels:
         st.session_state.pop(BESIDE, None)
-    name = st.selectbox(say("beside"), list(labels), format_func=labels.get, key=BESIDE)
+    name = st.selectbox(say("beside"), list(labels), format_func=layout.make_formatter(labels), key=BESIDE)
     if name in others:
         return _get_run_metrics(others[name]), None
     if name in published:

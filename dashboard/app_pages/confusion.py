@@ -212,7 +212,9 @@ def _show_files(one: RunView, squares: Squares) -> None:
         st.columns(2), (TRUTH, ANSWER), ("it_is", "run_says"), (squares.rows, squares.columns), strict=True
     ):
         names = {name: squares.get_name(name) for name in known}
-        column.selectbox(say(label), known, index=None, format_func=names.get, key=key, placeholder=say("choose"))
+        column.selectbox(
+            say(label), known, index=None, format_func=layout.make_formatter(names), key=key, placeholder=say("choose")
+        )
     square = _get_chosen(squares)
     if square is None:
         st.info(say("nothing_chosen"), icon=":material/info:")

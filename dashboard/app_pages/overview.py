@@ -95,7 +95,7 @@ def _filter_runs(found: list[RunView]) -> list[RunView]:
     )
     statuses = {status: say(f"status_{status}") for status in sorted({one.status for one in found})}
     kinds = right.multiselect(
-        say("status"), list(statuses), format_func=statuses.get, key="kinds", placeholder=say("all")
+        say("status"), list(statuses), format_func=layout.make_formatter(statuses), key="kinds", placeholder=say("all")
     )
     return [
         one
@@ -167,7 +167,7 @@ def _show_published(found: list[RunView]) -> None:
     published, ours = list_references(name), [one for one in found if one.data.dataset == name]
     metrics = _list_comparable(published, ours)
     metric = layout.select_option(say("metric"), layout.get_metric_names(metrics), f"metric-{name}")
-    rows = [_make_dot(one, metric) for one in ours if metric in one.report.metrics]
+    rows = [_make_dot(one, metric) for one in ours if metric in one.get_report().metrics]
     rows += [_make_published_dot(reference, metric) for reference in published if metric in reference.figures]
     if rows:
         words = say("published_words", n=len(rows), metric=layout.get_metric_name(metric), dataset=name)
@@ -184,7 +184,7 @@ def _show_published(found: list[RunView]) -> None:
 def _list_comparable(published: list[Reference], ours: list[RunView]) -> list[str]:
     """List the metrics to compare, the most frequently published first; a loss is left out."""
     metrics = {metric for reference in published for metric in reference.figures if not metric.endswith("loss")}
-    metrics |= {one.report.main_metric for one in ours}
+    metrics |= {one.get_report().main_metric for one in ours}
     return sorted(metrics, key=lambda metric: (-sum(metric in one.figures for one in published), metric))
 
 

@@ -128,7 +128,7 @@ def _get_replays() -> Mapping[str, Mapping[str, Any]]:
     """Return the latest replication of each reference; empty where there is none."""
     folder = runs.get_runs_root() / "replays"
     paths = sorted(folder.glob("*.json")) if folder.is_dir() else []
-    return _read_replays(tuple((str(path), *runs.get_stamp(path.parent, path.name)) for path in paths))
+    return _read_replays(tuple((str(path), runs.get_stamp(path.parent, path.name)[0]) for path in paths))
 
 
 @st.cache_resource(max_entries=20, show_spinner=False)

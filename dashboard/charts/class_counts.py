@@ -14,7 +14,7 @@ PALE = {"color": "rgba(128,128,128,0.18)"}
 APART = 0.16  # between the dots of two runs on one line, in lines
 
 
-def draw_stacked_bars(names: Sequence[str], parts: Mapping[str, Sequence[int]], x: str, pale: str = "") -> go.Figure:
+def draw_stacked_bars(names: Sequence[str], parts: Mapping[str, np.ndarray], x: str, pale: str = "") -> go.Figure:
     """Draw stacked horizontal bars.
 
     Parameters

@@ -63,7 +63,7 @@ def draw_waveform(low: np.ndarray, high: np.ndarray, seconds: float, x: str, y: 
 
 
 def draw_spectrogram(
-    decibels: np.ndarray, seconds: float, centers: Sequence[float], x: str, y: str, bar: str, dark: bool = False
+    decibels: np.ndarray, seconds: float, centers: np.ndarray, x: str, y: str, bar: str, dark: bool = False
 ) -> go.Figure:
     """Draw a spectrogram.
 
@@ -71,14 +71,14 @@ def draw_spectrogram(
     ----------
     decibels : np.ndarray [shape=(n_frames, n_bands)]
     seconds : how long the sound is
-    centers : Hz, of each band
+    centers : np.ndarray [shape=(n_bands,)], Hz
     bar : the color bar's title
     """
     # whole decibels in one byte each: the eye sees no more, and the browser gets a quarter
     z = np.clip(np.round(thin_frames(decibels)), -127, 127).astype(np.int8).T
     names = [f"{hz:.0f} Hz" for hz in centers]
     figure = draw_heatmap(z, seconds, names, x, y, bar, dark)
-    ticks = sorted({int(np.abs(np.asarray(centers) - hz).argmin()) for hz in TICKS if hz <= centers[-1] * 1.05})
+    ticks = sorted({int(np.abs(centers - hz).argmin()) for hz in TICKS if hz <= centers[-1] * 1.05})
     wanted = [min(TICKS, key=lambda hz: abs(hz - centers[k])) for k in ticks]
     figure.update_yaxes(tickvals=[names[k] for k in ticks], ticktext=[f"{hz:,}".replace(",", " ") for hz in wanted])
     return figure

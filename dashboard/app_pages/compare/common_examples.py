@@ -94,7 +94,7 @@ def _get_split(one: RunView) -> str:
 def list_differences(chosen: Sequence[RunView]) -> list[str]:
     """List why the test examples of runs differ: `sets`, `folders`, `origins`, `generated` or `splits`."""
     made = [one.data.source for one in chosen if one.sample]
-    compared = {
+    compared: dict[str, Sequence[object]] = {
         "sets": [one.data.dataset for one in chosen],
         "folders": [one.data.folder for one in chosen],
         "origins": [one.sample for one in chosen],

@@ -29,7 +29,7 @@ def show(chosen: Sequence[RunView], common: SharedExamples) -> None:
             [_make_row(common, *pair) | significance.make_row(found.get(pair)) for pair in pairs], "pairs"
         )
         names = {(a, b): say("a_and_b", a=LETTERS[a], b=LETTERS[b]) for a, b in pairs}
-        a, b = st.selectbox(say("pair"), pairs, format_func=names.get, key="pair")
+        a, b = st.selectbox(say("pair"), pairs, format_func=layout.make_formatter(names), key="pair")
     _show_two_by_two(common, a, b)
     significance.show(found.get((a, b)), len(found))
     examples.show(chosen, common, a, b)

@@ -54,17 +54,17 @@ def get_metrics(chosen: Sequence[RunView], common: SharedExamples) -> list[RunMe
 
 def _is_complete(one: RunView, common: SharedExamples) -> bool:
     """Return whether a run's report covers these examples and classes."""
-    rows = one.report.per_class
+    rows = one.get_report().per_class
     named = {row.get("class") for row in rows if isinstance(row, dict)} if isinstance(rows, list) else set()
     return named == set(common.class_names)
 
 
 def read_reported_metrics(one: RunView, common: SharedExamples) -> RunMetrics:
     """Read the metrics of a run's report."""
-    by_name = {row["class"]: row for row in one.report.per_class}
+    by_name = {row["class"]: row for row in one.get_report().per_class}
     rows = [by_name[name] for name in common.class_names]
-    overall = {name: value for name, value in one.report.metrics.items() if name in FIGURES}
-    return RunMetrics(overall, one.report.intervals or {}, rows, [row.get("intervals") or {} for row in rows])
+    overall = {name: value for name, value in one.get_report().metrics.items() if name in FIGURES}
+    return RunMetrics(overall, one.get_report().intervals or {}, rows, [row.get("intervals") or {} for row in rows])
 
 
 @st.cache_resource(max_entries=20, show_spinner=False)
@@ -76,19 +76,13 @@ def compute_metrics(paths: tuple[str, ...], changed: tuple, _common: SharedExamp
     for scores, said in zip(_common.scores, _common.said, strict=True):
         found = compute_class_draws(scores, targets, said, once)
         overall = {name: values[0] for name, values in compute_mean_draws(found, once, task).items()}
-        drawn = None if weights is None else compute_class_draws(scores, targets, said, weights)
         rows = [_make_row(found, _common, k) for k in range(targets.shape[1])]
         known = {name: float(value) for name, value in overall.items() if name in FIGURES and np.isfinite(value)}
-        made.append(
-            RunMetrics(
-                known,
-                {}
-                if drawn is None
-                else summarize_draws(compute_mean_draws(drawn, weights, task), _common.groups, known),
-                rows,
-                summarize_class_draws(drawn, rows),
-            )
-        )
+        drawn, intervals = None, {}
+        if weights is not None:
+            drawn = compute_class_draws(scores, targets, said, weights)
+            intervals = summarize_draws(compute_mean_draws(drawn, weights, task), _common.groups, known)
+        made.append(RunMetrics(known, intervals, rows, summarize_class_draws(drawn, rows)))
     return made
 
 

@@ -28,7 +28,7 @@ def show(chosen: Sequence[RunView], common: SharedExamples, made: Sequence[RunMe
         st.info(say("no_figures"), icon=":material/info:")
         return
     metric = layout.select_option(say("metric"), layout.get_metric_names(names), f"metric-{common.task}")
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "name": LETTERS[k],
             "value": its.overall[metric],

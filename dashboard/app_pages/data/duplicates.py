@@ -51,8 +51,8 @@ def _show_pair(pair: DuplicatePair, chosen: Chosen) -> None:
 
 def _show_file(name: str, label: str, side: str, chosen: Chosen) -> None:
     """Show one file of a pair."""
-    if name in chosen.loaded.examples:
-        example.show_media(chosen.loaded.examples[name], chosen.dataset.kind)
+    if name in chosen.files.examples:
+        example.show_media(chosen.files.examples[name], chosen.dataset.kind)
     else:
         st.caption(layout.get_words()("gone"))
     lines = [
@@ -65,7 +65,7 @@ def _show_file(name: str, label: str, side: str, chosen: Chosen) -> None:
 
 def _make_row(pair: DuplicatePair, how: str) -> dict[str, str]:
     """Return a pair as a row of a table."""
-    row = {}
+    row: dict[str, str] = {}
     for number, name, label, side in zip((1, 2), (pair.first, pair.second), pair.labels, pair.sides, strict=True):
         row |= {
             say("file_number", n=number): name,

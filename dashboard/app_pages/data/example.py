@@ -45,7 +45,7 @@ def _select_example(chosen: Chosen) -> tuple[Example | None, str]:
     name = right.selectbox(say("choose_example"), ids, key=f"example-{chosen.dataset.name}-{label}")
     if len(places) > MAX_EXAMPLES:
         st.caption(say("offered", n=MAX_EXAMPLES, all=len(places)))
-    return (chosen.loaded.examples[name], held["sides"][places[ids.index(name)]]) if ids else (None, "")
+    return (chosen.files.examples[name], held["sides"][places[ids.index(name)]]) if ids else (None, "")
 
 
 def show_media(shown: Example, kind: str) -> None:

@@ -28,7 +28,7 @@ def show(path: Path) -> None:
         list(drawn),
         selection_mode="multi",
         default=["waveform", "log_mel"],
-        format_func={name: say(f"draw_{name}") for name in drawn}.get,
+        format_func=layout.make_formatter({name: say(f"draw_{name}") for name in drawn}),
         key="drawn",
     )
     try:

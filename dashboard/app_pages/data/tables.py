@@ -36,9 +36,16 @@ class Chosen:
     key: tuple
 
     @property
+    def files(self) -> LoadedDataset:
+        """The dataset with its examples, where its files exist."""
+        if self.loaded is None:
+            raise LookupError(self.key)
+        return self.loaded
+
+    @property
     def dataset(self) -> Dataset:
         """The dataset, where its files exist."""
-        return self.loaded.dataset
+        return self.files.dataset
 
 
 def make_key(loaded: LoadedDataset, name: str) -> tuple:
@@ -62,12 +69,12 @@ def get_columns(key: tuple, _chosen: Chosen) -> dict[str, np.ndarray]:
 
 def get_sides(chosen: Chosen) -> dict[str, str]:
     """Return each example's split in the run."""
-    return {row["example"]: row["split"] for row in _get_split_rows(chosen)} if chosen.one else {}
+    return {row["example"]: row["split"] for row in _get_split_rows(chosen.one)} if chosen.one else {}
 
 
-def _get_split_rows(chosen: Chosen) -> list[dict[str, str]]:
+def _get_split_rows(one: RunView) -> list[dict[str, str]]:
     """Return the usable rows of a run's split.csv."""
-    rows = _read_split(str(chosen.one.run.path), runs.get_stamp(chosen.one.run.path, "split.csv"), chosen.one)
+    rows = _read_split(str(one.run.path), runs.get_stamp(one.run.path, "split.csv"), one)
     return [row for row in rows if row.get("example") and row.get("split") in SPLITS]
 
 
@@ -87,7 +94,7 @@ def count_groups(key: tuple, _chosen: Chosen) -> int:
 def count_group_sides(key: tuple, _chosen: Chosen) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Return the groups, their example counts per split [shape=(n_groups, n_sides)], and the splits."""
     if _chosen.one:
-        rows = _get_split_rows(_chosen)
+        rows = _get_split_rows(_chosen.one)
         who = np.array([row.get("group") or row["example"] for row in rows], dtype=str)
         where = np.array([row["split"] for row in rows], dtype=str)
     else:
@@ -135,4 +142,5 @@ def list_excluded(one: RunView) -> list[tuple[str, str]]:
     """List the files that a run excluded, and the test files that it could not read."""
     rows = [(row.get("file") or "", row.get("reason") or "") for row in runs.read_table(one, "excluded.csv")]
     lost = one.report.unreadable if one.report else []
-    return rows + [tuple(part.strip() for part in str(words).partition(":")[::2]) for words in lost]
+    parts = [str(words).partition(":") for words in lost]
+    return rows + [(name.strip(), reason.strip()) for name, _, reason in parts]

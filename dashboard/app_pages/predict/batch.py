@@ -7,8 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import layout
-from dashboard.app_pages.predict import predictors, results, text
+from dashboard import layout, runs
+from dashboard.app_pages.predict import results, text
 from dashboard.app_pages.predict.files import UploadedFile
 from dashboard.app_pages.predict.results import Answer
 from dashboard.runs import RunView
@@ -20,7 +20,8 @@ say = layout.LazyText("predict")
 
 def show_errors(uploads: Sequence[UploadedFile], found: dict[tuple, Answer]) -> None:
     """Show why files were rejected, each reason once."""
-    sentences, bad = {}, set()
+    sentences: dict[str, None] = {}
+    bad = set()
     for file in uploads:
         for answer in (answer for (_, key), answer in found.items() if key == file.key and isinstance(answer, str)):
             bad.add(file.key)
@@ -36,7 +37,7 @@ def show_table(chosen: Sequence[RunView], uploads: Sequence[UploadedFile], found
     """Show a table of all predictions, whose CSV has every probability."""
     names = ["file", "run", "label", "probability", "present", "unlike_training", "warnings", "error"]
     hidden = set() if len(chosen) > 1 else {"run"}
-    if all(predictors.get_manifest(one).task == "single" for one in chosen):
+    if all(runs.get_manifest(one).task == "single" for one in chosen):
         hidden.add("present")
     st.markdown(say("batch", n=len(uploads)))
     layout.show_table(
@@ -61,4 +62,6 @@ def select_file(uploads: Sequence[UploadedFile]) -> UploadedFile:
     if len(uploads) == 1:
         return uploads[0]
     names = {place: say("numbered", n=place + 1, name=text.format_title(file)) for place, file in enumerate(uploads)}
-    return uploads[st.selectbox(say("which"), list(names), format_func=names.get, key="predict-which")]
+    return uploads[
+        st.selectbox(say("which"), list(names), format_func=layout.make_formatter(names), key="predict-which")
+    ]

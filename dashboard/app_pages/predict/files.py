@@ -116,7 +116,8 @@ def list_examples(one: RunView) -> dict[str, list[str]]:
     InputError
         If the run's data is no longer on this disk.
     """
-    names, found = _get_test_names(one), {}
+    names = _get_test_names(one)
+    found: dict[str, list[str]] = {}
     for example in datasets.open_run_dataset(one).examples.values():
         for label in (name for name, there in example.labels.items() if there and example.id in names):
             found.setdefault(label, []).append(example.id)

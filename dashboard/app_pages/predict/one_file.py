@@ -57,7 +57,7 @@ def _show_answer(answer: Prediction, key: str) -> None:
     _show_warnings(answer)
     _show_classes(answer, key)
     if answer.clip_seconds and len(answer.starts) > 1:
-        _show_over_time(answer, key)
+        _show_over_time(answer, answer.clip_seconds, key)
     st.caption(say("took", read=f"{answer.seconds['read']:.2f}", model=f"{answer.seconds['model']:.2f}"))
 
 
@@ -123,7 +123,7 @@ def _make_row(row: dict[str, Any], multi: bool) -> dict[str, Any]:
     return cells | ({say("threshold"): round(row["least"], 4), say("column_present"): row["kind"]} if multi else {})
 
 
-def _show_over_time(answer: Prediction, key: str) -> None:
+def _show_over_time(answer: Prediction, clip_seconds: float, key: str) -> None:
     """Show the prediction for each clip."""
     scores = answer.over_time
     rows = [
@@ -138,14 +138,14 @@ def _show_over_time(answer: Prediction, key: str) -> None:
     words = say(
         "over_time_told",
         n=len(scores),
-        seconds=f"{answer.clip_seconds:.1f}",
+        seconds=f"{clip_seconds:.1f}",
         labels=layout.format_list(best, 5),
         surest=answer.class_names[int(scores[most].argmax())],
         percent=f"{100 * scores[most].max():.0f}",
         begin=f"{answer.starts[most]:.1f}",
     )
     figure = timeline.draw_timeline(
-        answer.starts, scores, answer.class_names, answer.clip_seconds, say("seconds"), say("probability")
+        answer.starts, scores, answer.class_names, clip_seconds, say("seconds"), say("probability")
     )
     st.markdown(f"**{say('over_time')}**")
     layout.show_chart(figure, words, rows, f"{key}-time")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard import layout
+from dashboard import layout, runs
 from dashboard.app_pages.predict import batch, inputs, one_file, predictors, results, text
 from dashboard.app_pages.predict.files import UploadedFile
 from dashboard.app_pages.predict.results import Answer
@@ -77,7 +77,7 @@ def _show_remarks(found: Sequence[RunView], chosen: Sequence[RunView]) -> None:
     if any(one.sample for one in chosen):
         st.caption(say("sample_answer"))
     # runs of one data set know the same classes, which are said once
-    for classes, one in {tuple(predictors.get_manifest(one).class_names): one for one in reversed(chosen)}.items():
+    for classes, one in {tuple(runs.get_manifest(one).class_names): one for one in reversed(chosen)}.items():
         st.caption(
             say(
                 "knows",

@@ -40,7 +40,7 @@ def is_servable(one: RunView) -> bool:
 
 def get_input_kinds(one: RunView) -> tuple[str, ...]:
     """Return the inputs of a run that can predict: `sound`, `picture`, or both."""
-    return TAKES.get(get_manifest(one).kind, ("sound",))
+    return TAKES.get(runs.get_manifest(one).kind, ("sound",))
 
 
 def list_suffixes(kinds: Sequence[str]) -> list[str]:
@@ -97,9 +97,8 @@ def preload(chosen: Sequence[RunView]) -> None:
 
 def is_slow_to_start(one: RunView) -> bool:
     """Return whether the first prediction has to import Keras."""
-    found = get_manifest(one)
     return (
         "keras" not in sys.modules
         and not (one.run.path / "model.onnx").is_file()
-        and found.model["file"] == "model.keras"
+        and runs.get_manifest(one).model["file"] == "model.keras"
     )

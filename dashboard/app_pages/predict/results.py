@@ -9,6 +9,7 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard import runs
 from dashboard.app_pages.predict import files, predictors, saliency
 from dashboard.app_pages.predict.files import UploadedFile
 from dashboard.runs import RunView
@@ -77,12 +78,13 @@ def make_rows(
     ----------
     translate : puts a sentence of the package into the reader's language
     """
-    names = dict.fromkeys(name for one in chosen for name in predictors.get_manifest(one).class_names)
+    names = dict.fromkeys(name for one in chosen for name in runs.get_manifest(one).class_names)
     rows = []
     for file in uploads:
         for one in chosen:
             answer = found[one.name, file.key]
-            row = {"file": file.title, "run": one.name, "label": None, "present": None, "probability": None}
+            row: dict[str, Any] = {"file": file.title, "run": one.name}
+            row |= {"label": None, "present": None, "probability": None}
             row |= {f"score:{name}": None for name in names}
             row |= {"unlike_training": None, "warnings": "", "error": "", "sample": one.sample}
             rows.append(

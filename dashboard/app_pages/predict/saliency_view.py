@@ -22,6 +22,7 @@ def show_explanation(one: RunView, file: UploadedFile, answer: Prediction, key: 
     order = [answer.class_names[k] for k in np.argsort(-answer.scores, kind="stable")]
     # a key of its own for each file, so that another file begins with its own answer
     label = st.selectbox(say("why_class"), order, key=f"{key}-why-{file.key}")
+    found: Saliency | None
     if saliency.is_slow_to_explain(one):
         st.caption(say("why_slow"))
     if st.button(say("why_button"), key=f"{key}-look", icon=":material/search:"):
@@ -37,26 +38,26 @@ def _show_saliency(found: Saliency, file: UploadedFile, key: str) -> None:
     """Show the method, the map, and the deciding seconds."""
     st.markdown(say(f"method_{found.method}"))
     if found.over is not None:
-        _show_over_picture(found, file)
+        _show_over_picture(found, found.over, file)
         return
     if found.decided is None:
         st.info(say("nothing_speaks", label=layout.escape_markdown(found.label)))
         return
     if found.leans_on is not None:
-        _show_feature_shares(found, key)
+        _show_feature_shares(found, found.leans_on, key)
     else:
-        _show_over_sound(found, key)
+        _show_over_sound(found, found.decided, key)
     begin, end = found.decided
     st.markdown(say("decided", label=layout.escape_markdown(found.label), begin=f"{begin:.1f}", end=f"{end:.1f}"))
     if found.sound is not None:
         st.audio(found.sound, alt=say("player_of", name=say("decided_name", begin=f"{begin:.1f}", end=f"{end:.1f}")))
 
 
-def _show_over_picture(found: Saliency, file: UploadedFile) -> None:
+def _show_over_picture(found: Saliency, over: np.ndarray, file: UploadedFile) -> None:
     """Show the map over a picture, next to the model's input."""
     for column, pixels, words in zip(
         st.columns(2),
-        (found.seen, found.over),
+        (found.seen, over),
         (say("saw", width=found.seen.shape[1], height=found.seen.shape[0]), _describe_picture(found)),
         strict=True,
     ):
@@ -72,9 +73,9 @@ def _describe_picture(found: Saliency) -> str:
     return say("picture_words", label=found.label, x=f"{100 * x:.0f}", y=f"{100 * y:.0f}")
 
 
-def _show_over_sound(found: Saliency, key: str) -> None:
+def _show_over_sound(found: Saliency, decided: tuple[float, float], key: str) -> None:
     """Show the map over a sound's spectrogram."""
-    if found.hertz is None:
+    if found.hertz is None or found.peak is None:
         return
     second, hertz = found.peak
     words = say(
@@ -82,8 +83,8 @@ def _show_over_sound(found: Saliency, key: str) -> None:
         label=found.label,
         second=f"{second:.1f}",
         hertz=f"{hertz:.0f}",
-        begin=f"{found.decided[0]:.1f}",
-        end=f"{found.decided[1]:.1f}",
+        begin=f"{decided[0]:.1f}",
+        end=f"{decided[1]:.1f}",
     )
     rows = [
         {
@@ -94,24 +95,22 @@ def _show_over_sound(found: Saliency, key: str) -> None:
         for start, share, place in found.windows
     ]
     figure = prediction.draw_over_sound(
-        found.seen, found.share, found.seconds, found.hertz, found.decided, say("seconds"), say("hertz"), say("spoke")
+        found.seen, found.share, found.seconds, found.hertz, decided, say("seconds"), say("hertz"), say("spoke")
     )
     layout.show_chart(figure, words, rows, key)
 
 
-def _show_feature_shares(found: Saliency, key: str) -> None:
+def _show_feature_shares(found: Saliency, shares: np.ndarray, key: str) -> None:
     """Show the importance of a forest's features."""
     if found.hertz is None:
-        names = [say("coefficient", n=place + 1) for place in range(len(found.leans_on))]
+        names = [say("coefficient", n=place + 1) for place in range(len(shares))]
     else:
         names = [say("hertz_of", hertz=f"{hertz:,.0f}") for hertz in found.hertz]
-    order = np.argsort(-found.leans_on, kind="stable")
-    rows = [{say("feature"): names[k], say("share"): round(float(found.leans_on[k]), 4)} for k in order]
+    order = np.argsort(-shares, kind="stable")
+    rows = [{say("feature"): names[k], say("share"): round(float(shares[k]), 4)} for k in order]
     words = say(
         "leaned_words",
         label=found.label,
-        names=layout.format_list(say("share_of", name=names[k], share=f"{found.leans_on[k]:.0%}") for k in order[:3]),
+        names=layout.format_list(say("share_of", name=names[k], share=f"{shares[k]:.0%}") for k in order[:3]),
     )
-    layout.show_chart(
-        prediction.draw_feature_shares(names, found.leans_on, say("feature"), say("share")), words, rows, key
-    )
+    layout.show_chart(prediction.draw_feature_shares(names, shares, say("feature"), say("share")), words, rows, key)

@@ -28,8 +28,8 @@ def show(one: RunView) -> None:
         verdict = _select("verdict", ("wrong", "right", "any"))
     with middle:
         order = _select("order", ("surest", "least_sure"))
-    names = {None: say("every"), **dict(enumerate(table.class_names))}
-    k = last.selectbox(say("of_class"), list(names), format_func=names.get, key="run-class")
+    names: dict[int | None, str] = {None: say("every"), **dict(enumerate(table.class_names))}
+    k = last.selectbox(say("of_class"), list(names), format_func=layout.make_formatter(names), key="run-class")
     keep = {"wrong": ~right, "right": right, "any": np.ones(len(right), dtype=bool)}[verdict]
     if k is not None and k in names:
         keep = keep & (table.targets[:, k] == 1)
@@ -50,7 +50,7 @@ def _judge(one: RunView, table: Any) -> tuple[np.ndarray, np.ndarray]:
     Of several classes at once, right means that every class that somebody looked for is decided rightly, and sure is a
     prediction whose closest decision lies far from its threshold.
     """
-    thresholds = runs.get_thresholds(one) if table.task == "multi" else []
+    thresholds: np.ndarray | list[float] = runs.get_thresholds(one) if table.task == "multi" else []
     seen = ~np.isnan(table.targets)
     right = ~(seen & (apply_thresholds(table.scores, table.task, thresholds) != (table.targets > 0.5))).any(axis=1)
     if table.task == "single":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import streamlit as st
 
@@ -10,6 +10,7 @@ from dashboard import layout
 from dashboard.app_pages.run import formatting
 from dashboard.charts import reliability
 from dashboard.runs import RunView
+from musicml.experiment import Report
 
 RANGE = ("figure", "from", "to")
 
@@ -18,31 +19,30 @@ say = layout.LazyText("run")
 
 def show(one: RunView) -> None:
     """Show every overall metric, and how well the run's probabilities are calibrated."""
-    if not one.report:
+    report = one.report
+    if report is None:
         st.markdown(say("no_report"))
         return
-    on_val = one.report.split == "val"  # as some published figures were, and so their replays
+    on_val = report.split == "val"  # as some published figures were, and so their replays
     st.markdown(say("result_folds" if one.split.folds else "result_val" if on_val else "result_words"))
     rows = [
         {
             say("metric"): layout.get_metric_name(name),
             **dict(zip(map(say, RANGE), map(_round, (value, low, high)), strict=True)),
         }
-        for name, value in one.report.metrics.items()
+        for name, value in report.metrics.items()
         for low, high in [(one.figure(name)[1]) or (None, None)]
     ]
-    if one.report.at_half:
-        half = one.report.at_half["metrics"]
+    if report.at_half:
+        half = report.at_half["metrics"]
         st.markdown(say("result_half"))
-        rows = [
-            {**row, say("at_half"): _round(half.get(name))} for row, name in zip(rows, one.report.metrics, strict=True)
-        ]
+        rows = [{**row, say("at_half"): _round(half.get(name))} for row, name in zip(rows, report.metrics, strict=True)]
     decimals = st.column_config.NumberColumn(format="%.3f")
     layout.show_table(
         rows, "run-metrics", height="content", config={say(name): decimals for name in (*RANGE, "at_half")}
     )
-    _show_calibration(one)
-    _show_unreadable(one)
+    _show_calibration(report)
+    _show_unreadable(report)
 
 
 def _round(value: float | None) -> float | None:
@@ -50,32 +50,32 @@ def _round(value: float | None) -> float | None:
     return None if value is None else round(value, 3)
 
 
-def _show_calibration(one: RunView) -> None:
+def _show_calibration(report: Report) -> None:
     """Show the calibration error before and after temperature scaling, and the out-of-distribution files."""
     st.markdown(say("calibration_head"))
-    before, after = one.report.calibration_error_before, one.report.calibration_error
+    before, after = report.calibration_error_before, report.calibration_error
     if before is None or after is None:
         st.markdown(say("no_calibration"))
     else:
         key = "calibration_same" if before == after else "calibration_better" if after < before else "calibration_worse"
         st.markdown(say(key, before=formatting.format_percent(before), after=formatting.format_percent(after)))
-    _show_reliability(one)
-    unlike = one.report.unlike_training
+    _show_reliability(report)
+    unlike = report.unlike_training
     st.markdown(say("unlike_head"))
     if not unlike:
         st.markdown(say("unlike_none"))
         return
     st.markdown(say("unlike", n=unlike["n"], flagged=unlike["flagged"]))
-    if rest := one.report.n - unlike["n"]:
-        st.caption(say("unlike_rest", n=rest, all=one.report.n))
+    if rest := report.n - unlike["n"]:
+        st.caption(say("unlike_rest", n=rest, all=report.n))
 
 
-def _show_reliability(one: RunView) -> None:
+def _show_reliability(report: Report) -> None:
     """Show the reliability diagram with and without the temperature; old reports have none."""
-    found = {"_before": one.report.reliability_before, "": one.report.reliability}
-    tables = {say(f"reliability{key}"): rows for key, rows in found.items() if _is_table(rows)}
-    if len(tables) < len(found):
+    before, after = report.reliability_before, report.reliability
+    if not (_is_table(before) and _is_table(after)):
         return
+    tables = {say("reliability_before"): before, say("reliability"): after}
     rows = [
         {
             say("reliability_which"): name,
@@ -89,7 +89,7 @@ def _show_reliability(one: RunView) -> None:
     figure = reliability.draw_diagram(
         tables, say("reliability_perfect"), say("reliability_said"), say("reliability_right")
     )
-    most = max(found[""], key=lambda row: row["n"])
+    most = max(after, key=lambda row: row["n"])
     words = say(
         "reliability_words",
         n=most["n"],
@@ -99,7 +99,7 @@ def _show_reliability(one: RunView) -> None:
     layout.show_chart(figure, words, rows, "reliability")
 
 
-def _is_table(rows: Any) -> bool:
+def _is_table(rows: Any) -> TypeGuard[list[dict[str, Any]]]:
     """Return whether these are bins of a reliability diagram."""
     wanted = ("n", "said", "right")
     return (
@@ -111,12 +111,12 @@ def _is_table(rows: Any) -> bool:
     )
 
 
-def _show_unreadable(one: RunView) -> None:
+def _show_unreadable(report: Report) -> None:
     """Show the test files that could not be read."""
-    found = one.report.unreadable
+    found = report.unreadable
     st.markdown(say("unreadable_head"))
     if not found:
-        st.markdown(say("unreadable_none", n=one.report.n))
+        st.markdown(say("unreadable_none", n=report.n))
         return
-    st.markdown(say("unreadable", n=len(found), left=one.report.n))
+    st.markdown(say("unreadable", n=len(found), left=report.n))
     layout.show_table([{say("file_and_why"): layout.translate_message(reason)} for reason in found], "run-unreadable")
