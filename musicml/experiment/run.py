@@ -349,7 +349,7 @@ def list_runs(root: Path | None) -> list[Run]:
 
 def describe_run(run: Run) -> dict[str, Any]:
     """Return a row on a run for a table; a damaged run has its name and status only."""
-    row = {"run": run.name, "status": "damaged"}
+    row: dict[str, Any] = {"run": run.name, "status": "damaged"}
     try:
         info = run.info
         row |= {"experiment": info.experiment, "dataset": info.data.name, "sample": info.data.sample, "seed": info.seed}

@@ -202,7 +202,6 @@ def compute_features(
         return settings.compute(picture.pixels), picture.warnings
     if isinstance(settings, VGGish):
         return settings.compute(np.zeros(0, np.float32)), ()
-    collected: spectrogram_image.SpectrogramStream | FrameCollector
     with source.open() as opened:
         if isinstance(settings, Spectrogram) and opened.is_picture:
             return spectrogram_image.read_picture(opened, settings, least_samples)

@@ -30,4 +30,4 @@ def make_data_frame(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | 
         raise InputError(
             'a table needs pandas, and it is not installed: `pip install "musicml[dashboard]"` brings it.'
         ) from error
-    return pandas.DataFrame(list(rows), columns=columns)
+    return pandas.DataFrame(list(rows), columns=None if columns is None else list(columns))
