@@ -38,7 +38,7 @@ def open_dataset(
 
     Parameters
     ----------
-    name : one of `datasets.NAMES`
+    name : one of `loading.DATASET_NAMES`
     which : `real`, `sample` or `auto`
     folder : anyone's own folder in its place
     root : the folder of all data sets; the dashboard's own by default

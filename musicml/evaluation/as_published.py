@@ -1,7 +1,7 @@
 """Published: how a system was judged and served that a run replays, beside how it ought to have been.
 
 A run with `[published]` is judged on the side on which the system was; what the system's own app, or its own way to
-count, made of the same answers goes into report.json under `as_served`.
+count, made of the same answers goes into report.json under `score_as_served`.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ def draw_groups(groups: np.ndarray, seed: int, draws: int) -> np.ndarray | None:
 def compute_weighted_metrics(
     scores: np.ndarray, targets: np.ndarray, said: np.ndarray, weights: np.ndarray, task: str
 ) -> dict[str, np.ndarray]:
-    """The figures of `summary` for many weightings of the examples at once.
+    """The figures of `summarize_classes` for many weightings of the examples at once.
 
     Parameters
     ----------
@@ -47,14 +47,14 @@ def compute_class_draws(
 
     Returns
     -------
-    dict of np.ndarray [shape=(n_draws, n_classes)]: those of `OF_A_CLASS`, `f1_absent`, NaN where a figure is not
+    dict of np.ndarray [shape=(n_draws, n_classes)]: those of `CLASS_METRICS`, `f1_absent`, NaN where a figure is not
     defined; `right` and `present`, counts
     """
     return compute_count_draws(targets, said, weights) | compute_curve_draws(scores, targets, weights)
 
 
 def compute_count_draws(targets: np.ndarray, said: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """What `by_class` gives that follows from decisions."""
+    """What `compute_class_draws` gives that follows from decisions."""
     seen, truth = ~np.isnan(targets), np.nan_to_num(targets) > 0.5
     right, answered, present, total = (
         weights @ part.astype(float) for part in (said & truth, said & seen, truth, seen)
@@ -72,7 +72,7 @@ def compute_count_draws(targets: np.ndarray, said: np.ndarray, weights: np.ndarr
 
 
 def compute_curve_draws(scores: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """What `by_class` gives that follows from the order of scores, whatever was decided."""
+    """What `compute_class_draws` gives that follows from the order of scores, whatever was decided."""
     seen, truth = ~np.isnan(targets), np.nan_to_num(targets) > 0.5
     with np.errstate(invalid="ignore", divide="ignore"):
         curves = [
@@ -86,7 +86,7 @@ def compute_curve_draws(scores: np.ndarray, targets: np.ndarray, weights: np.nda
 
 
 def compute_mean_draws(found: dict[str, np.ndarray], weights: np.ndarray, task: str) -> dict[str, np.ndarray]:
-    """The figures over all classes, [shape=(n_draws,)] each, of what `by_class` found with these weights."""
+    """The figures over all classes, [shape=(n_draws,)] each, of what `compute_class_draws` found with these weights."""
     with np.errstate(invalid="ignore", divide="ignore"):
         over_all = {
             "macro_precision": average_classes(fill_undefined_precision(found)),
@@ -103,7 +103,7 @@ def compute_mean_draws(found: dict[str, np.ndarray], weights: np.ndarray, task: 
 
 
 def compute_weighted_counts(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Those weighted figures, [shape=(n_draws,)] each, that follow from what `by_counts` found."""
+    """Those weighted figures, [shape=(n_draws,)] each, that follow from what `compute_count_draws` found."""
     present = found["present"]
     with np.errstate(invalid="ignore", divide="ignore"):
         return {
@@ -125,7 +125,7 @@ def average_classes(values: np.ndarray) -> np.ndarray:
 
 
 def average_by_support(values: np.ndarray, present: np.ndarray) -> np.ndarray:
-    """As `macro`, each class weighted by how often it is present: [shape=(n_draws, n_classes)] both → [(n_draws,)]."""
+    """Average the classes, each weighted by how often it is present: [shape=(n_draws, n_classes)] → [(n_draws,)]."""
     defined = np.isfinite(values)
     return np.where(defined, values * present, 0).sum(axis=1) / np.where(defined, present, 0).sum(axis=1)
 

@@ -44,21 +44,21 @@ def compute_class_intervals(
     seed: int = 0,
     draws: int = N_BOOTSTRAP,
 ) -> list[dict[str, list[float] | None]]:
-    """95 % intervals of each class's own figures, from the same draws as `intervals`.
+    """95 % intervals of each class's own figures, from the same draws as `compute_intervals`.
 
     A precision is taken over the draws in which the class was answered, a recall and an F1 over those in which it
     occurs, the areas over those in which some examples are of it and some are not.
 
     Parameters
     ----------
-    scores, targets : np.ndarray [shape=(n_examples, n_classes)], as `make` takes them
-    said : np.ndarray [shape=(n_examples, n_classes)], bool, of `decide`
+    scores, targets : np.ndarray [shape=(n_examples, n_classes)], as `compute_report` takes them
+    said : np.ndarray [shape=(n_examples, n_classes)], bool, of `apply_thresholds`
     groups : np.ndarray [shape=(n_examples,)]
 
     Returns
     -------
-    list of dict, one a class: each of `OF_A_CLASS` → [low, high]; None where it is not defined, where there are fewer
-    than two groups, or where every draw gives the same
+    list of dict, one a class: each of `CLASS_METRICS` → [low, high]; None where it is not defined, where there are
+    fewer than two groups, or where every draw gives the same
     """
     weights = draw_groups(groups, seed, draws)
     once = compute_class_draws(scores, targets, said, np.ones((1, len(scores))))
@@ -117,7 +117,7 @@ def summarize_draws(
 def summarize_class_draws(
     found: dict[str, np.ndarray] | None, rows: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, list[float] | None]]:
-    """The intervals of what `by_class` gives, a dict a class; without draws, None each. `rows` hold the figures."""
+    """Compute the intervals of `compute_class_draws`, a dict a class; without draws, None each. `rows` hold the metrics."""
     if found is None:
         return [dict.fromkeys(CLASS_METRICS) for _ in rows]
     return [

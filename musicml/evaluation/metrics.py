@@ -108,9 +108,9 @@ def compute_report(
 
     Returns
     -------
-    dict with `n`, `n_groups`, `observed`, `main_metric`; what `judged` gives; `calibration_error` and `reliability`,
-    the table behind it (`musicml.inference.calibration`); `confusion` (for `single`); for `multi` `thresholds` (None
-    where each example has its own) and `at_half`: what `judged` gives where every class counts as present from 0.5 on
+    dict with `n`, `n_groups`, `observed`, `main_metric`; what `score_decisions` gives; `calibration_error` and
+    `reliability`, the table behind it (`musicml.inference.calibration`); `confusion` (for `single`); for `multi` `thresholds` (None
+    where each example has its own) and `at_half`: what `score_decisions` gives with a threshold of 0.5 for every class
     """
     scores, targets = np.asarray(scores, dtype=np.float64), np.asarray(targets, dtype=np.float64)
     if not np.isfinite(scores).all():
@@ -155,14 +155,14 @@ def score_decisions(
 
     Parameters
     ----------
-    said : np.ndarray [shape=(n_examples, n_classes)], bool, of `decide`
-    weights, curves : of `drawn` and `by_curves`; None of one group
+    said : np.ndarray [shape=(n_examples, n_classes)], bool, of `apply_thresholds`
+    weights, curves : of `draw_groups` and `compute_curve_draws`; None of one group
 
     Returns
     -------
     dict with `metrics`, `intervals` (95 %, from a bootstrap over groups; None where there is only one group) and
-    `per_class`; each row of it with its own `intervals`, as `class_intervals` gives them, and `wilson`: of precision
-    and recall, as if the examples were independent
+    `per_class`; each row of it with its own `intervals`, as `compute_class_intervals` gives them, and `wilson`: of
+    precision and recall, as if the examples were independent
     """
     rows = [make_class_row(name, scores[:, k], targets[:, k], said[:, k]) for k, name in enumerate(class_names)]
     found = None if weights is None or curves is None else compute_count_draws(targets, said, weights) | curves
@@ -243,12 +243,12 @@ def count_classes(
 
     Parameters
     ----------
-    scores, targets, thresholds, task : as `make` takes them
+    scores, targets, thresholds, task : as `compute_report` takes them
 
     Returns
     -------
     list of dict, one a class, on its observed examples: `support`, `observed`, `said`, `right` (said and so),
-    `precision`, `recall`, `f1`; None where they are not defined, as in `class_row`
+    `precision`, `recall`, `f1`; None where they are not defined, as in `make_class_row`
     """
     targets = np.asarray(targets, dtype=np.float64)
     said, seen = apply_thresholds(np.asarray(scores), task, thresholds), ~np.isnan(targets)

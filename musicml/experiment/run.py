@@ -192,7 +192,7 @@ def create_run(root: Path, experiment: str, seed: int, text: str, facts: Mapping
 
 
 def start_run(path: Path, experiment: str, seed: int, text: str, facts: Mapping[str, Any]) -> Run:
-    """As `create`, in the folder `path`."""
+    """As `create_run`, in the folder `path`."""
     now = datetime.datetime.now(datetime.UTC)
     write_text(path / "experiment.toml", text)
     write_json(
@@ -214,7 +214,7 @@ def start_run(path: Path, experiment: str, seed: int, text: str, facts: Mapping[
 
 
 def get_process_info() -> dict[str, Any]:
-    """Which process this is, so that whoever reads its run can tell whether it is still there (`has_ended`)."""
+    """Describe this process, so that readers of its run can tell whether it still exists (`has_process_exited`)."""
     return {"id": os.getpid(), "place": get_host_id()}
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from musicml.inference.manifest import Manifest, read_manifest, write_manifest
     from musicml.inference.pooling import pool_by_example, pool_clips
     from musicml.inference.predictor import ModelInput, Prediction, Predictor
+    from musicml.inference.streaming import StreamingPredictor
 
 __getattr__, __dir__, __all__ = export_lazily(
     __name__,
@@ -47,5 +48,6 @@ __getattr__, __dir__, __all__ = export_lazily(
         "manifest": ["Manifest", "read_manifest", "write_manifest"],
         "pooling": ["pool_by_example", "pool_clips"],
         "predictor": ["ModelInput", "Prediction", "Predictor"],
+        "streaming": ["StreamingPredictor"],
     },
 )

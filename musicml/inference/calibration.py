@@ -112,7 +112,7 @@ def compute_reliability(scores: np.ndarray, targets: np.ndarray, task: str, n_bi
 
     Parameters
     ----------
-    scores, targets, task : as `calibration_error` takes them
+    scores, targets, task : as `compute_calibration_error` takes them
 
     Returns
     -------
@@ -205,7 +205,7 @@ def traits_of_picture(pixels: np.ndarray) -> np.ndarray:
 
 
 def fit_ood_limit(train: np.ndarray, val: np.ndarray) -> dict[str, Any] | None:
-    """What `unlikeness` needs, from the traits of training and validation files; None where there are too few.
+    """Fit what `compute_ood_distance` needs on traits of training and validation files; None where there are too few.
 
     Parameters
     ----------

@@ -42,6 +42,6 @@ def pool_by_example(
 
     Parameters
     ----------
-    task, average : as `pooled` takes them
+    task, average : as `pool_clips` takes them
     """
     return np.stack([pool_clips(scores[clips.example == index], task, average) for index in indices])

@@ -59,7 +59,7 @@ def train_experiment(
     ------
     InputError
         If the data or the experiment can't be used: no run folder is left then. What goes wrong later, such as a
-        full disk, leaves an unfinished one to `resume`.
+        full disk, leaves an unfinished one to `resume_run`.
     """
     as_published = experiment.data.protocol == "as_published"
     dataset = load_dataset(experiment.data.dataset, data_root, which, folder, as_published)

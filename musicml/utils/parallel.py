@@ -33,7 +33,7 @@ def open_parallel_map(n_jobs: int, pool_from: int) -> Iterator[Mapping]:
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(PROCESSES, mp_context=context, initializer=signal.signal, initargs=FIRM)
     try:
-        # where they can't start, `at_once` meets the same and does without them
+        # where they can't start, `map_in_processes` meets the same and does without them
         with limit_blas_threads(), hide_main_module(), contextlib.suppress(BrokenProcessPool):
             for started in [pool.submit(int) for _ in range(PROCESSES)]:  # each starts where none is idle
                 started.result()

@@ -30,7 +30,7 @@ def parse_options(cls: type, table: Mapping[str, Any], where: str, file: str) ->
 
     Parameters
     ----------
-    cls : a dataclass whose fields are made with `option`
+    cls : a dataclass whose fields are made with `define_option`
     table : the keys and values as TOML gave them
     where : the table's name, for the error (`training`)
     file : the file's name, for the error

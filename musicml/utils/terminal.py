@@ -29,7 +29,7 @@ def get_log_prefix() -> str:
 
 
 def set_log_prefix(name: str) -> None:
-    """From now on, `say` names `name` before each line."""
+    """From now on, `print_message` names `name` before each line."""
     global speaker
     speaker = name
 

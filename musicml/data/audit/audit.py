@@ -90,7 +90,7 @@ def find_clusters(dataset: Dataset, store_root: Path, say: Callable[[str], None]
 
 
 def audit_and_save(dataset: Dataset, data_root: Path, say: Callable[[str], None] = print) -> Audit:
-    """`audit` with the store of a data root, written to where `read_saved` finds it."""
+    """`audit_dataset` with the store of a data root, written to where `load_audit` finds it."""
     found, path = (
         audit_dataset(dataset, Path(data_root) / CACHE_FOLDER, say),
         get_audit_path(data_root, dataset),

@@ -35,7 +35,7 @@ class Place(NamedTuple):
 
 
 def fit_marks(job: tuple[bytes, bytes, bool]) -> float:
-    """`fit` of two pictures by what `sight.marks` packed of them, the first one mirrored or not."""
+    """`fit` of two pictures by what `image_hash.marks` packed of them, the first one mirrored or not."""
     one, other = (image_hash.unpacked(content) for content in job[:2])
     if not job[2]:
         return fit(one.thumbnail, other.thumbnail, one.box, other.box)

@@ -51,7 +51,7 @@ class Look:
     facts : `error` (why it can't be read; then nothing else), or `warnings` and, of sound, `seconds`, `sample_rate`
         (Hz), `channels`, `peak` (of the mono mix, 1 is full scale), `full` (share of its samples at full scale), `cut`
         (less is there than the header promises) and `long` (only its beginning was heard)
-    marks : of sound its landmarks, of a picture what `sight.marks` gives
+    marks : of sound its landmarks, of a picture what `image_hash.marks` gives
     """
 
     facts: dict[str, Any]

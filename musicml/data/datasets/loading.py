@@ -44,7 +44,7 @@ def load_dataset(
 
     Parameters
     ----------
-    name : one of `NAMES`
+    name : one of `DATASET_NAMES`
     data_root : the folder that holds `<name>/` (real) and `sample/<name>/` (generated)
     which : `real`, `sample`, or `auto`: real where it is there, else sample
     folder : anyone's own folder of class folders, or None

@@ -88,7 +88,7 @@ def download_dataset(
 
     Parameters
     ----------
-    name : one of `ORIGINS`
+    name : one of `SOURCES`
     data_root : the folder of data sets
     given : an archive or a folder to take in place of the network
     lists_from : a folder with GTZAN's lists, to take in place of the network
@@ -137,7 +137,7 @@ def ensure_dataset(
 def download_and_install(
     wanted: Wanted, folder: Path, given: Path | None, own_lists: bool, keep_archive: bool, say: Callable[[str], None]
 ) -> DownloadedDataset:
-    """The data set, unpacked, looked at, and only then under its name; `own_lists` as `homes.recognised` takes it."""
+    """The data set, unpacked, looked at, and only then under its name; `own_lists` as `install.recognised` takes it."""
     from musicml.data.download import local as by_hand
 
     with install.held(folder), install.beside(folder) as temporary:

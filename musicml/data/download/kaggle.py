@@ -52,7 +52,7 @@ class Told:
 
 
 def bring(origin: Source, to: Path, wanted: Wanted, room: Room, say: Say) -> Told:
-    """Fetch the archive of `origin` to `to`; for the parameters see `parts.bring`.
+    """Fetch the archive of `origin` to `to`; for the parameters see `resumable.bring`.
 
     Raises
     ------

@@ -23,7 +23,7 @@ def take(
 ) -> dict[str, Any]:
     """Unpack or copy what is `given` into the new `folder` below `data_root`; returns what SOURCE.json says of it.
 
-    `own_lists` is as `homes.recognised` takes it.
+    `own_lists` is as `install.recognised` takes it.
 
     Raises
     ------

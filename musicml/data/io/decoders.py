@@ -168,7 +168,8 @@ def decode_with_libsndfile(file: OpenFile, kind: str, name: str) -> Iterator[Str
     def blocks() -> Iterator[np.ndarray]:
         # 16-bit samples are read as they are, five times as fast as libsndfile turns them into floats
         dtype = "int16" if sound.subtype == "PCM_16" else "float32"
-        with contextlib.suppress(soundfile.SoundFileError):  # the end of what can be decoded; `completeness` judges it
+        # the end of what can be decoded; `check_completeness` judges it
+        with contextlib.suppress(soundfile.SoundFileError):
             while len(block := sound.read(BLOCK, dtype=dtype, always_2d=True)):
                 yield block
 

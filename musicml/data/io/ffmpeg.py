@@ -56,7 +56,7 @@ def gather_blocks(frames: Iterator, channels: int, sample_rate: int, name: str) 
     import av
 
     some, kind = av.AudioFifo(), None
-    with contextlib.suppress(av.FFmpegError):  # as above: where decoding ends, `completeness` judges
+    with contextlib.suppress(av.FFmpegError):  # as above: where decoding ends, `check_completeness` judges
         for frame in frames:
             check_unchanged(frame, channels, sample_rate, name)
             kind = kind or frame.format.name

@@ -196,7 +196,7 @@ def decode(content: bytes, kind: str, name: str) -> tuple[np.ndarray, list[str]]
 
 
 def check_size(width: int, height: int, name: str) -> None:
-    """Refuse what would decode to more than `MOST_PIXELS`."""
+    """Refuse what would decode to more than `MAX_PIXELS`."""
     if not width * height:
         raise InputError(
             "{name} must have pixels, and has {width} x {height} = 0: give another picture.",

@@ -77,7 +77,7 @@ def make_split(
 
     Parameters
     ----------
-    kind : one of `KINDS`; `official` takes the sides that the data set's own lists give, and is `group` without them
+    kind : one of `SPLIT_KINDS`; `official` takes the sides of the data set's own lists, and is `group` without them
     val_fraction, test_fraction : float in [0, 0.5], share of all examples
     seed : int, of the shuffle
 
@@ -103,7 +103,7 @@ def make_folds(
 
     Parameters
     ----------
-    kind : one of `KINDS` but for `LISTED`
+    kind : one of `SPLIT_KINDS` but for `LISTED`
     n : int >= 2
     val_fraction : float, share of all examples that chooses, in every split
 
@@ -116,7 +116,7 @@ def make_folds(
     Raises
     ------
     InputError
-        As `make`, and if the kind knows no folds or there are fewer groups than folds.
+        As `make_split`, and if the kind knows no folds or there are fewer groups than folds.
     """
     if kind in LISTED:
         raise InputError(describe_fixed_split(kind, n))

@@ -181,7 +181,7 @@ def get_main_metric(run: Run, info: RunInfo, made: Report) -> dict[str, Any]:
 
 
 def summarize_seeds(infos: Sequence[RunInfo], reports: Sequence[Report], metric: str) -> tuple[Seeds, ...]:
-    """Mean and spread of each experiment that was trained with several seeds, as `values_by_seed` finds them."""
+    """Mean and spread of each experiment that was trained with several seeds, as `group_by_seed` finds them."""
     return tuple(
         Seeds(
             name,

@@ -117,7 +117,7 @@ def compute_average_precisions(voice: PredictionTable, weights: np.ndarray | Non
 def compare_by_draws(
     name_a: str, name_b: str, area_a: np.ndarray, area_b: np.ndarray, targets: np.ndarray, groups: np.ndarray
 ) -> PairedComparison:
-    """Two runs of several classes at once, from what `average_precisions` gives of the same draws."""
+    """Two runs of several classes at once, from what `compute_average_precisions` gives of the same draws."""
     differences = area_a - area_b
     drawn = differences[1:][np.isfinite(differences[1:])]
     return PairedComparison(

@@ -154,7 +154,7 @@ def _get_vggish(dataset: Dataset) -> np.ndarray:
 
 
 def open_features(dataset: Dataset, settings: Any, home: Path, key: str) -> tuple[Dataset, Features]:
-    """Open what `compute` wrote, as a memory map, and leave out of the data set what could not be read."""
+    """Open what `compute_and_store` wrote, as a memory map, and leave out of the data set what could not be read."""
     index = json.loads((home / "index.json").read_text())
     excluded = [Excluded(file, reason) for file, reason in index["excluded"]]
     unread = {item.file for item in excluded}

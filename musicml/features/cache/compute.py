@@ -32,7 +32,7 @@ def compute_and_store(
 
     Parameters
     ----------
-    processes : as `reading.read_all` takes it
+    processes : as `workers.read_all` takes it
 
     Raises
     ------

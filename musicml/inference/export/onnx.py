@@ -65,7 +65,7 @@ def rename_outputs(graph: Any, names: list[str]) -> None:
 
 
 def export_forest_onnx(trees: list[Any], task: str, run: Run, clips: np.ndarray) -> str:
-    """Write forests, one a class, as model.onnx of the run; as `to_onnx`."""
+    """Write forests, one a class, as model.onnx of the run; as `export_keras_onnx`."""
     from musicml.models import predict_scores
 
     try:

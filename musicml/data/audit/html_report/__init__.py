@@ -65,7 +65,7 @@ def check_html_path(path: Path) -> None:
 def render_audit_html(
     audit: Audit, dataset: Dataset, say: Say = str, language: str = "en", on: date | None = None
 ) -> str:
-    """The page; as `write`.
+    """The page; as `write_audit_html`.
 
     Parameters
     ----------
