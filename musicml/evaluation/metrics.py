@@ -109,8 +109,9 @@ def compute_report(
     Returns
     -------
     dict with `n`, `n_groups`, `observed`, `main_metric`; what `score_decisions` gives; `calibration_error` and
-    `reliability`, the table behind it (`musicml.inference.calibration`); `confusion` (for `single`); for `multi` `thresholds` (None
-    where each example has its own) and `at_half`: what `score_decisions` gives with a threshold of 0.5 for every class
+    `reliability`, the table behind it (`musicml.inference.calibration`); `confusion` (for `single`); for `multi`
+    `thresholds` (None where each example has its own) and `at_half`: what `score_decisions` gives with a threshold
+    of 0.5 for every class
     """
     scores, targets = np.asarray(scores, dtype=np.float64), np.asarray(targets, dtype=np.float64)
     if not np.isfinite(scores).all():
