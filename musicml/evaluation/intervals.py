@@ -117,7 +117,7 @@ def summarize_draws(
 def summarize_class_draws(
     found: dict[str, np.ndarray] | None, rows: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, list[float] | None]]:
-    """Compute intervals from `compute_class_draws`, a dict a class; without draws, None each. `rows` hold the metrics."""
+    """Compute intervals from `compute_class_draws`, a dict a class; without draws None each. `rows` hold metrics."""
     if found is None:
         return [dict.fromkeys(CLASS_METRICS) for _ in rows]
     return [
