@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from musicml.experiment import RunInfo
 from musicml.experiment.config import Experiment
 from musicml.features import clips as inputs
 from musicml.training import trainer
@@ -70,7 +71,7 @@ def frozen(
 
     keras.backend.clear_session()
     spec = trainer.make_model_spec(read, material, cut["train"], 0)
-    model, _ = trainer.build_untrained_model(read, spec, {}, lambda words: None)
+    model, _ = trainer.build_untrained_model(read, spec, RunInfo(), lambda words: None)
     whole = inputs.cut_clips(material.features, np.arange(len(material.dataset.examples)), material.clip)
     facts = {"data": material.dataset.hash(), "features": material.features.key, "clips": stages.digest_clips(whole)}
     outputs = stages.compute_frozen_outputs(model, whole, facts, root / ".features", lambda words: None)

@@ -32,12 +32,12 @@ SAYS = "Answer: "
 LOADED = "a model is loaded"
 # the same server, which says on its terminal when it loads a model
 COUNTING = f"""
-from musicml import engines
-load = engines.load
+from musicml.inference import backends
+load = backends.load_model
 def told(*words):
     print("{LOADED}", flush=True)
     return load(*words)
-engines.load = told
+backends.load_model = told
 from streamlit.web.cli import main
 main(prog_name="streamlit")
 """

@@ -3,7 +3,7 @@
     python -m benchmarks.malformed_files RUN    # RUN: the folder of a genre_gru run
 
 Each file of tests/fixtures/malformed_files.py is asked about in a process of its own, which has answered good files
-first: sounds through the run's `Predictor`, pictures through `images.read`.
+first: sounds through the run's `Predictor`, pictures through `images.load_image`.
 """
 
 from __future__ import annotations

@@ -167,10 +167,8 @@ def live(run: Path, path: Path) -> dict[str, float]:
 
 def alone(run: str, warm_by: str, path: str) -> float:
     """`memory`, within its own process."""
-    import benchmarks.malformed_files  # its import makes tests/fuzz.py, which watches memory, importable
     from tests.fuzz import forget_peak, peak_megabytes
 
-    assert benchmarks.hostile
     predictor = Predictor(runs.Run(Path(run)))
     predictor.predict(warm_by)
     forget_peak()

@@ -63,14 +63,13 @@ def alone(name: str, data_root: Path, modules: list[str]) -> dict[str, Any]:
 def reach(name: str, data_root: Path) -> float:
     """Seconds to the beginning of training, less what building the model takes."""
     from musicml.experiment import config
-    from musicml.models import registry
-    from musicml.training import train
+    from musicml.training import train, trainer
     from musicml.utils import terminal
 
     terminal.import_keras()
     from musicml.training import fit
 
-    build, building = registry.build_model, 0.0
+    build, building = trainer.build_model, 0.0
 
     def built(*given: Any) -> Any:
         nonlocal building
@@ -85,7 +84,7 @@ def reach(name: str, data_root: Path) -> float:
     begun = time.perf_counter()
     with (
         tempfile.TemporaryDirectory() as runs_root,
-        mock.patch.object(registry, "build_model", built),
+        mock.patch.object(trainer, "build_model", built),
         mock.patch.object(fit, "fit_model", side_effect=Reached),
         contextlib.suppress(Reached),
     ):

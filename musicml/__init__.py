@@ -114,7 +114,7 @@ def load_dataset(
     """
     from musicml.data import datasets
 
-    if Path(name).is_dir():
+    if str(name) not in datasets.DATASET_NAMES and Path(name).is_dir():
         return datasets.load_folder(Path(name))
     return datasets.load_dataset(str(name), _get_data_root(data_root), data)
 
@@ -166,9 +166,12 @@ def train(
     """
     from musicml.evaluation import evaluate_run
     from musicml.training import train_experiment
+    from musicml.utils import InputError
 
     if isinstance(experiment, str | Path):
         experiment = load_experiment(experiment, changes)
+    elif changes:
+        raise InputError("changes must go with the name of an experiment: give load_experiment the changes instead.")
     run = train_experiment(
         experiment,
         _get_data_root(data_root),
@@ -243,8 +246,8 @@ def load_run(name: str | Path, *, runs_root: str | Path | None = None) -> Run:
     from musicml import experiment
 
     root = _get_runs_root(runs_root)
-    complete = [run for run in experiment.list_runs(root) if run.is_whole and run.info.experiment == str(name)]
-    return complete[-1] if complete else experiment.open_run(name, root)
+    complete = [run.path for run, info in experiment.list_complete_runs(root) if info.experiment == str(name)]
+    return experiment.open_run(complete[-1] if complete else name, root)
 
 
 def evaluate(run: Run | str | Path, on: str | Path | None = None) -> Report:
@@ -318,6 +321,8 @@ def audit(
     data_root: str | Path | None = None,
 ) -> Audit:
     """Find duplicates, contradictory labels, leaks and damaged files in a data set.
+
+    The audit and what it measured of each file are kept in the data root, so that the next one is quick.
 
     Parameters
     ----------

@@ -2,6 +2,7 @@
 
 import doctest
 import inspect
+import shutil
 import subprocess
 import sys
 
@@ -79,6 +80,43 @@ def test_a_run_without_a_report_is_listed_and_not_loaded_by_its_experiment(noteb
     assert row["run"] == names[0] and row["status"] == "trained" and not isinstance(row["metric"], str)
     with pytest.raises(musicml.InputError, match="must be a run folder"):
         musicml.load_run("openmic_forest", runs_root=tmp_path)
+
+
+def test_a_damaged_run_hides_no_other_and_a_run_of_another_format_is_refused(notebook, monkeypatch, tmp_path):
+    monkeypatch.chdir(notebook)
+    whole = musicml.load_run("genre_gru")
+    shutil.copytree(whole.path, tmp_path / whole.name)
+    damaged = tmp_path / "genre_cnn-20260101T000000-s0"
+    damaged.mkdir()
+    (damaged / "run.json").write_text('{"format_version": 1, "seed": "one"}')
+    (damaged / "report.json").write_text("{}")
+    assert musicml.load_run("genre_gru", runs_root=tmp_path).name == whole.name
+    table = musicml.list_runs(tmp_path).set_index("run")
+    assert table.loc[damaged.name, "status"] == "damaged" and table.loc[whole.name, "status"] == "whole"
+    copy = tmp_path / whole.name / "run.json"
+    copy.write_text(copy.read_text().replace('"format_version": 1', '"format_version": 2'))
+    with pytest.raises(musicml.InputError, match="must be of format 1 and is of 2"):
+        musicml.load_run("genre_gru", runs_root=tmp_path)
+
+
+def test_what_can_not_go_together_or_is_misspelled_is_refused(notebook, monkeypatch):
+    monkeypatch.chdir(notebook)
+    with pytest.raises(musicml.InputError, match="changes must go with the name of an experiment"):
+        musicml.train(musicml.load_experiment("genre_gru"), changes=TINY_GRU)
+    with pytest.raises(musicml.InputError, match=r"data = 'Real' must be a kind of data: did you mean 'real'\?"):
+        musicml.load_dataset("gtzan", data="Real")
+    (notebook / "openmic").mkdir()  # a folder of that name is not the data set
+    assert len(musicml.load_dataset("openmic").class_names) == 20
+
+
+def test_a_damaged_score_is_one_sentence(notebook, monkeypatch, tmp_path):
+    monkeypatch.chdir(notebook)
+    run = musicml.Run(shutil.copytree(musicml.load_run("genre_gru").path, tmp_path / "run"))
+    path = run.path / "predictions.csv"
+    head, first, *rest = path.read_text().splitlines()
+    path.write_text("\n".join([head, first.rpartition(",")[0] + ",much", *rest]))
+    with pytest.raises(musicml.InputError, match=r"predictions.csv of run run must hold score:rock as a training"):
+        run.predictions.head()
 
 
 def test_without_pandas_one_sentence_names_the_extra(notebook, monkeypatch):

@@ -18,7 +18,7 @@ class Reference:
     """One published result.
 
     name : stable key
-    dataset : a data set as `musicml.data.datasets.NAMES` has it
+    dataset : a data set as `musicml.data.datasets.DATASET_NAMES` has it
     system : what was trained, in a few words
     source, url : where it was published; None where no address is known
     protocol : `honest` or `as published`

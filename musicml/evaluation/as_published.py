@@ -92,7 +92,7 @@ def score_as_served(
 
     Parameters
     ----------
-    predictions, targets, groups, thresholds : what the run answered for its examples, as `evaluate.Answered` has them
+    predictions, targets, groups, thresholds : what the run answered for its examples, as `TestPredictions` has them
     data_root : where the run's data set is now, if it was moved
 
     Returns

@@ -113,7 +113,7 @@ class RunInfo(Record):
     published: PublishedInfo | None = None
     overrides: dict[str, Any] = field(default_factory=dict)
     deterministic: bool = False
-    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    settings: dict[str, dict[str, Any] | None] = field(default_factory=dict)
     task: Task | None = None
     family: str = ""
     data: DataInfo = field(default_factory=DataInfo)

@@ -21,7 +21,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musicml.experiment.lookup import find_checkout
-from musicml.experiment.records import Epoch, Report, RunInfo, parse_history, parse_record, parse_run_info
+from musicml.experiment.records import (
+    Epoch,
+    Report,
+    RunInfo,
+    make_record_error,
+    parse_history,
+    parse_record,
+    parse_run_info,
+)
 from musicml.utils import (
     InputError,
     make_data_frame,
@@ -105,7 +113,7 @@ class Run:
     def predictions(self) -> pandas.DataFrame:
         """A data frame with a row a test example: its group, its true label or labels, and the score of each class."""
         rows = self.table("predictions.csv")
-        return make_data_frame({name: _to_number(name, cell) for name, cell in row.items()} for row in rows)
+        return make_data_frame({name: _to_number(name, cell, self.name) for name, cell in row.items()} for row in rows)
 
     def read_history(self) -> list[Epoch]:
         """Read history.csv; no rows where there is no such file.
@@ -167,11 +175,14 @@ class Run:
         return read_csv(path) if path.is_file() else []
 
 
-def _to_number(column: str, cell: str) -> str | float | None:
+def _to_number(column: str, cell: str, run_name: str) -> str | float | None:
     """Return a score of predictions.csv as a number; other cells stay words."""
     if not column.startswith("score:"):
         return cell
-    return float(cell) if cell else None
+    try:
+        return float(cell) if cell else None
+    except ValueError:
+        raise make_record_error(run_name, "predictions.csv", column, cell) from None
 
 
 def create_run(root: Path, experiment: str, seed: int, text: str, facts: Mapping[str, Any]) -> Run:
@@ -345,6 +356,15 @@ def list_runs(root: Path | None) -> list[Run]:
             except InputError:
                 continue
     return [run for _, _, run in sorted(found, key=lambda item: item[:2])]
+
+
+def list_complete_runs(root: Path | None) -> list[tuple[Run, RunInfo]]:
+    """List the complete runs in `root`, the oldest first, each with its run.json; damaged ones are passed over."""
+    found = []
+    for run in list_runs(root):
+        with contextlib.suppress(InputError):
+            found += [(run, run.info)] if run.is_whole else []
+    return found
 
 
 def describe_run(run: Run) -> dict[str, Any]:

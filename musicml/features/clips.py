@@ -25,7 +25,7 @@ class Clips:
     start : np.ndarray [shape=(n_clips,)], int, the frame it begins at
     n_frames : int, a clip's length; None where an example is one clip of fixed size
     fill : np.ndarray [shape=(n_bins,)], what hidden bins hold where clips are varied; None where nothing is hidden
-    kind : of the features, as `augment.vary` takes it
+    kind : of the features, as `augmentation.augment_clips` takes it
     """
 
     features: Features

@@ -1,10 +1,10 @@
-"""Write-up: run folders become what a student hands in, as HTML, Markdown, LaTeX or PDF, in English or Indonesian.
+"""Write run folders up as what a student hands in: HTML, Markdown, LaTeX or PDF, in English or Indonesian.
 
-    told       what a run folder says, read once and checked
-    contents   run folders → blocks, section by section (about_*), in the words of words/*.toml
-    figures    drawings → SVG and PDF, by Matplotlib
-    html, markdown, latex, pdf, card   blocks → one format each
-    beside     figures and tables as files of their own; folder writes it all, whole or not at all
+    run_data           what a run folder holds, read once and checked
+    contents           run folders → blocks, section by section (sections/), in the words of words/*.toml
+    matplotlib_plots   plot_specs → SVG and PDF
+    render_*           blocks → one format each; model_card for Hugging Face
+    attachments        figures and tables as files of their own; output writes it all, or nothing
 
 Every number is read from a file of the run folder, and the caption says from which.
 """

@@ -2,6 +2,7 @@
 
 import ast
 import configparser
+import importlib
 import re
 import shutil
 import string
@@ -207,6 +208,28 @@ def test_a_page_asks_for_words_that_there_are_and_fills_their_blanks(page):
             assert filled - {None} <= blanks(sentence), f"{page}.toml: {key}"
         else:
             assert blanks(sentence) == filled, f"{page}.toml: {key}"
+
+
+def taken_from_faces(path):
+    """Where the functions and classes live that a module of the dashboard imports from the package's faces."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "musicml":
+            face = importlib.import_module(node.module)
+            for alias in node.names:
+                yield alias.name, getattr(getattr(face, alias.name), "__module__", None) or node.module
+
+
+def test_no_page_trains_and_only_the_predict_page_takes_what_runs_a_model():
+    trains = ("musicml.training", "musicml.models", "musicml.evaluation.evaluate", "musicml.evaluation.leakage")
+    asks = ("musicml.inference.predictor", "musicml.inference.explain", "musicml.inference.backends")
+    asks += ("musicml.inference.streaming", "musicml.inference.export")
+    seen = 0
+    for path in sorted(HOME.rglob("*.py")):
+        banned = trains if "predict" in path.parts else trains + asks
+        for name, home in taken_from_faces(path):
+            assert not home.startswith(banned), f"{path.relative_to(HOME)} imports {name} of {home}"
+            seen += 1
+    assert seen > 50
 
 
 def test_every_module_but_those_of_the_predict_page_is_kept_from_models():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from musicml.data.audit import audit
+from musicml.data.audit import audio_fingerprint, audio_matching, audit, scan
 from musicml.data.datasets import gtzan, instrument_sounds, loading
 
 DATA = Path(os.environ.get("MUSICML_SHARED_DATA") or ".")
@@ -58,14 +58,14 @@ def test_an_excerpt_of_two_seconds_is_found_in_its_track(store):
     """Of 51 tracks of GTZAN there is an excerpt as well, under the same name."""
     tracks = gtzan.load(DATA / "gtzan")
     excerpts = loading.load_folder(DATA / "gtzan_clips")
-    looks = [audit.looks.take(dataset, store, quiet)[0] for dataset in (tracks, excerpts)]
+    looks = [scan.take(dataset, store, quiet)[0] for dataset in (tracks, excerpts)]
     names = [example.path.stem for dataset in (tracks, excerpts) for example in dataset.examples]
     marks = [
-        audit.alike.landmarks.unpacked(its[example.id].marks)
+        audio_fingerprint.unpacked(its[example.id].marks)
         for its, dataset in zip(looks, (tracks, excerpts), strict=True)
         for example in dataset.examples
     ]
-    found = audit.alike.recordings.matches(marks)
+    found = audio_matching.matches(marks)
     n, both = len(tracks.examples), {e.path.stem for e in tracks.examples} & {e.path.stem for e in excerpts.examples}
     assert all(names[one.first] == names[one.second] for one in found)
     assert {names[one.first] for one in found if one.first < n <= one.second} == both and len(both) == 51

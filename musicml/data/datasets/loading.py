@@ -91,8 +91,12 @@ def reload_dataset(data: Mapping, data_root: Path | None = None) -> Dataset:
 def find_dataset_folder(name: str, data_root: Path, which: str = "auto") -> Path:
     """The folder that `load` reads for the data set `name`."""
     real, sample = Path(data_root) / name, Path(data_root) / "sample" / name
-    choices = {"auto": [real, sample], "real": [real], "sample": [sample]}[which]
-    for folder in choices:
+    choices = {"auto": [real, sample], "real": [real], "sample": [sample]}
+    if which not in choices:
+        raise InputError(
+            "data = {which!r} must be a kind of data: {hint}", which=which, hint=suggest_names(which, choices)
+        )
+    for folder in choices[which]:
         if folder.is_dir():
             return folder
     raise InputError(MISSING, name=name, real=real, sample=sample)

@@ -25,7 +25,7 @@ from musicml.experiment import (
     RunInfo,
     find_experiment,
     find_experiment_folder,
-    list_runs,
+    list_complete_runs,
     mark_abandoned,
     parse_changes,
     read_experiment,
@@ -187,14 +187,14 @@ def get_or_train_run(
 
 def find_run(chosen: Experiment, data_root: Path, runs_root: Path, which: str, seed: int) -> Run | None:
     """The latest whole run of the same experiment, settings, seed and data, down to the files' content."""
-    alike = [run for run in list_runs(runs_root) if run.is_whole and is_run_of(run.info, chosen, seed)]
+    alike = [(run, info) for run, info in list_complete_runs(runs_root) if is_run_of(info, chosen, seed)]
     if not alike:
         return None
     as_published = chosen.data.protocol == "as_published"
     dataset = load_dataset(chosen.data.dataset, data_root, which, None, as_published)
     material = prepare_data(chosen, dataset, data_root, seed, lambda words: None)
     wanted = (compute_split_hash(material), material.dataset.hash(), material.features.key)
-    found = [run for run in alike if describe_data(run.info) == wanted]
+    found = [run for run, info in alike if describe_data(info) == wanted]
     return found[-1] if found else None
 
 

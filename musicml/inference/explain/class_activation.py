@@ -2,7 +2,7 @@
 
 Where the head is pooling and one dense layer and the last map has places enough, class activation maps, from the
 exported model: Zhou et al., "Learning Deep Features for Discriminative Localization" (CVPR 2016;
-`musicml.models.with_maps`).
+`musicml.models.add_class_activation_maps`).
 
 Elsewhere a Grad-CAM at several depths, through Keras. The last map of a ResNet or MobileNet has 7 x 7 places, each of
 which sees nearly the whole picture, so that its peak often lies beside the cause. Maps of earlier layers are finer;
