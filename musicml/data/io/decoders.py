@@ -62,7 +62,7 @@ def get_readable_sound(opened: AudioSource) -> tuple[OpenFile, str]:
     """Return an open source's file and type; refuse what is no sound by its content, or not decoded here."""
     file, type_, name = opened.file, opened.type, opened.printable_name
     if file is None or type_ is None:
-        raise ValueError(f"{name} is not open")
+        raise RuntimeError(f"{name} is not open")
     if type_.is_empty:
         raise InputError("{name} must hold sound, and holds 0 bytes: copy or download it again.", name=name)
     if type_.sound is None or not type_.is_readable_sound:
