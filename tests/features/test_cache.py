@@ -134,6 +134,27 @@ def test_other_settings_another_length_or_newer_code_have_a_key_of_their_own(sou
     assert len(set(keys)) == 5
 
 
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [
+        ("log_mel", "e68f8e5e08b02459721fc307"),
+        ("mfcc", "02659a3a84d6addc5b06ba8d"),
+        ("pixels", "74711c2c05c281dd54689f2a"),
+        ("vggish", "37a7a2114c5b47c456e1f36a"),
+        ("spectrogram", "6246c40545de09b698b91c45"),
+    ],
+)
+def test_a_key_does_not_change_where_code_moves_or_gets_other_names(tmp_path, kind, key):
+    """The key holds the name of the settings' class: another name would compute every cache anew."""
+    (tmp_path / "a.wav").write_bytes(b"one")
+    (tmp_path / "b.wav").write_bytes(b"two")
+    examples = tuple(Example(f"{name}.wav", tmp_path / f"{name}.wav", {name: True}, name) for name in "ab")
+    dataset = Dataset("tiny", "sound", "single", "genre", ("a", "b"), examples)
+    settings = audio_features.FEATURE_KINDS[kind]()
+    assert audio_features.FEATURES_VERSION == 1, "with a new version, record the new keys"
+    assert cache.compute_cache_key(dataset, settings, 100, tmp_path / "cache") == key
+
+
 @pytest.mark.parametrize("damage", ["empty", "cut", "longer", "shifted", "of another kind"])
 def test_damaged_digests_only_mean_reading_again(sounds, tmp_path, damage):
     memo = tmp_path / "store/digests-sounds.bin"
