@@ -90,7 +90,7 @@ def test_a_report_that_is_no_object_is_refused(run):
 
 
 def test_a_row_of_the_history_that_is_half_written_is_left_out(run):
-    path, whole = run.path / "history.csv", run.history
+    path, whole = run.path / "history.csv", run.read_history()
     path.write_text(path.read_text() + "all,9")
     assert run.read_history() == whole
     path.write_text("stage,epoch,loss\nall,one,low\n")

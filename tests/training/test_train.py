@@ -12,6 +12,7 @@ from musicml.evaluation import evaluate
 from musicml.experiment import config
 from musicml.experiment import run as runs
 from musicml.features import audio_features
+from musicml.features.clip_spec import ClipSpec
 from musicml.training import train as training
 from musicml.utils import files
 from musicml.utils.errors import InputError
@@ -385,5 +386,5 @@ def test_unobserved_cells_give_no_gradient_and_count_in_no_accuracy():
 def test_a_clip_of_a_picture_or_of_shipped_features_is_the_whole_of_it(material_of):
     for name, shape in (("frozen", (32, 32, 3)), ("vggish", (10, 128))):
         _, material = material_of(name)
-        clips = training.cut_clips(material.features, material.split.indices("train"), None, None)
+        clips = training.cut_clips(material.features, material.split.indices("train"), ClipSpec())
         assert clips.take(np.arange(2)).shape == (2, *shape) and len(clips) == len(material.split.indices("train"))
