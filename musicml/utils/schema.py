@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import types
 import typing
 from collections.abc import Mapping
@@ -114,11 +115,17 @@ def is_of_type(value: Any, hint: Any) -> bool:
         return (
             isinstance(value, dict)
             and hint.__required_keys__ <= set(value)
-            and all(is_of_type(value[key], one) for key, one in typing.get_type_hints(hint).items() if key in value)
+            and all(is_of_type(value[key], one) for key, one in _get_hints(hint).items() if key in value)
         )
     if hint is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
     return type(value) is hint
+
+
+@functools.cache
+def _get_hints(typed_dict: Any) -> dict[str, Any]:
+    """Return the types of a typed dictionary's keys; a report has one for each class."""
+    return typing.get_type_hints(typed_dict)
 
 
 def is_within_rule(value: Any, field: dataclasses.Field) -> bool:
