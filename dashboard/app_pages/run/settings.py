@@ -31,7 +31,7 @@ def show(one: RunView) -> None:
             say("comes_from"): _find_origin(one, file, table, key),
         }
         for table, values in one.info.settings.items()
-        for key, value in values.items()
+        for key, value in (values or {}).items()
     ]
     first = say("from_set")
     layout.show_table(sorted(rows, key=lambda row: row[say("comes_from")] != first), "run-settings")
