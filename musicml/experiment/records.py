@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
 
-from musicml.utils import InputError, is_of_type, make_data_frame
+from musicml.utils import InputError, get_field_types, is_of_type, make_data_frame
 
 if TYPE_CHECKING:
     import pandas
@@ -281,7 +281,7 @@ def parse_record(cls: type[AnyRecord], table: Any, file: str, run_name: str, key
     """
     if not isinstance(table, dict):
         raise make_record_error(run_name, file, key.rstrip(".") or "{...}", table)
-    hints, values = typing.get_type_hints(cls), {}
+    hints, values = get_field_types(cls), {}
     for one in dataclasses.fields(cls):
         value, hint, name = table.get(one.name), hints[one.name], f"{key}{one.name}"
         if one.name == "table" or (value is None and _has_default(one)):

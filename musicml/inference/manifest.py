@@ -11,11 +11,11 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal
 
 from musicml.experiment import FORMAT_VERSION, Run, Task, make_record_error
 from musicml.features import FEATURE_KINDS, FEATURES_VERSION, ClipSpec, parse_clip_spec
-from musicml.utils import InputError, compute_digest, is_of_type, parse_options, write_json
+from musicml.utils import InputError, compute_digest, get_field_types, is_of_type, parse_options, write_json
 
 NEEDED = (
     "task",
@@ -125,7 +125,7 @@ def read_manifest(run: Run) -> Manifest:
             features_version2=FEATURES_VERSION,
         )
     known = {key: table[key] for key in NEEDED if key not in ("features", "clips")}
-    hints = get_type_hints(Manifest)
+    hints = get_field_types(Manifest)
     for key, value in {"class_names": class_names, **known}.items():
         if not is_of_type(value, hints[key]):
             raise make_record_error(run.name, "labels.json" if key == "class_names" else "serving.json", key, value)

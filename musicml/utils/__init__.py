@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from musicml.utils.i18n import translate
     from musicml.utils.parallel import ProgressLog, open_parallel_map
     from musicml.utils.progress import ByteProgress, format_megabytes
-    from musicml.utils.schema import define_option, is_of_type, parse_options, to_dict
+    from musicml.utils.schema import define_option, get_field_types, is_of_type, parse_options, to_dict
     from musicml.utils.stats import compute_wilson_interval
     from musicml.utils.tables import make_data_frame
     from musicml.utils.terminal import (
@@ -55,7 +55,7 @@ __getattr__, __dir__, __all__ = export_lazily(
         "i18n": ["translate"],
         "parallel": ["ProgressLog", "open_parallel_map"],
         "progress": ["ByteProgress", "format_megabytes"],
-        "schema": ["define_option", "is_of_type", "parse_options", "to_dict"],
+        "schema": ["define_option", "get_field_types", "is_of_type", "parse_options", "to_dict"],
         "stats": ["compute_wilson_interval"],
         "tables": ["make_data_frame"],
         "terminal": [

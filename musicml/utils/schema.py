@@ -115,17 +115,19 @@ def is_of_type(value: Any, hint: Any) -> bool:
         return (
             isinstance(value, dict)
             and hint.__required_keys__ <= set(value)
-            and all(is_of_type(value[key], one) for key, one in _get_hints(hint).items() if key in value)
+            and all(is_of_type(value[key], one) for key, one in get_field_types(hint).items() if key in value)
         )
     if hint is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
     return type(value) is hint
 
 
-@functools.cache
-def _get_hints(typed_dict: Any) -> dict[str, Any]:
-    """Return the types of a typed dictionary's keys; a report has one for each class."""
-    return typing.get_type_hints(typed_dict)
+_get_cached_hints = functools.cache(typing.get_type_hints)
+
+
+def get_field_types(cls: Any) -> dict[str, Any]:
+    """Return the type of each field of a dataclass or key of a typed dictionary, worked out once."""
+    return _get_cached_hints(cls)
 
 
 def is_within_rule(value: Any, field: dataclasses.Field) -> bool:
