@@ -7,7 +7,7 @@ import pytest
 import soundfile
 from PIL import Image
 
-from musicml.data.synthetic import generate, instruments, synth
+from musicml.data.synthetic import band, generate, gtzan, instruments, renderer, synth
 from musicml.utils.errors import InputError
 
 SMALL = 0.02
@@ -176,7 +176,8 @@ def test_every_sound_is_finite_and_neither_silent_nor_clipped(root):
 
 def test_sounds_have_the_rates_and_lengths_they_claim(root):
     tracks = [path for path in (root / "gtzan").rglob("*.wav") if path.name != "jazz.00054.wav"]
-    assert {(soundfile.info(path).samplerate, soundfile.info(path).duration) for path in tracks} == {(22_050, 5.0)}
+    seconds = gtzan.SECONDS if renderer.has_renderer() else gtzan.NUMPY_SECONDS
+    assert {(soundfile.info(path).samplerate, soundfile.info(path).duration) for path in tracks} == {(22_050, seconds)}
     notes = [soundfile.info(path) for path in (root / "instrument_sounds").rglob("*.wav")]
     assert {info.samplerate for info in notes} == {44_100}
     assert all(1.5 <= info.duration <= 2.5 for info in notes)
@@ -311,3 +312,101 @@ def test_an_ogg_file_with_its_stream_renumbered_still_decodes_to_the_sound():
     decoded, sample_rate = soundfile.read(generate.openmic.io.BytesIO(content), dtype="float32")
     assert sample_rate == 22_050 and len(decoded) == len(y)
     assert np.corrcoef(decoded, y)[0, 1] > 0.98
+
+
+# the sampled instruments, where symusic is installed
+
+
+@pytest.fixture
+def sampled(monkeypatch):
+    monkeypatch.delenv("MUSICML_RENDERER", raising=False)
+    monkeypatch.delenv("MUSICML_SOUNDFONT", raising=False)
+    if not renderer.has_renderer():
+        pytest.skip("symusic or a soundfont is not installed")
+
+
+def perform(genre, artist, track, seconds=4.0):
+    by = band.choose_artist(genre, np.random.default_rng([0, artist]))
+    return band.perform(by, seconds, 22_050, np.random.default_rng([0, artist, track]))
+
+
+def describe(y):
+    """The mean spectrum in 24 bands, dB without its mean: the tone of a track, whatever its level and melody."""
+    power = np.abs(np.fft.rfft(y)) ** 2
+    edges = np.geomspace(20, len(power), 25).astype(int)
+    bands = 10 * np.log10(np.add.reduceat(power, edges[:-1]) / np.diff(edges) + 1e-12)
+    return bands - bands.mean()
+
+
+def test_at_full_scale_every_genre_has_sixteen_artists_of_three_tracks_on_sixty_fifteen_and_twenty_five_percent():
+    for genre in GENRES:
+        tracks = gtzan.plan(genre, 0, 1.0)
+        assert [sum(track.artist == artist for track in tracks) for artist in range(16)] == [3] * 16
+        sides = {track.artist: track.side for track in tracks if track.side}
+        assert [list(sides.values()).count(side) for side in ("train", "valid", "test")] == [10, 2, 4]
+
+
+@pytest.mark.parametrize("genre", GENRES)
+def test_a_band_plays_the_same_for_the_same_seed_and_every_track_otherwise(sampled, genre):
+    first = perform(genre, 0, 0)
+    assert np.array_equal(first, perform(genre, 0, 0))
+    others = [perform(genre, 0, 1), perform(genre, 1, 0)]
+    assert all(np.corrcoef(first, other)[0, 1] < 0.9 for other in others)
+
+
+@pytest.mark.parametrize("genre", GENRES)
+def test_a_bands_tracks_are_neither_silent_nor_beyond_full_scale(sampled, genre):
+    for artist in range(4):
+        y = perform(genre, artist, 0)
+        assert y.dtype == np.float32 and len(y) == 4 * 22_050
+        assert np.isfinite(y).all() and 0.1 < np.abs(y).max() < 1.0 and np.std(y) > 0.005
+
+
+def test_an_artists_tracks_sound_more_alike_than_those_of_two_artists_of_the_genre(sampled):
+    within, between = [], []
+    for genre in ("blues", "jazz", "pop", "rock"):
+        tones = np.array([[describe(perform(genre, artist, track)) for track in (0, 1)] for artist in range(5)])
+        within += [np.abs(one - other).mean() for one, other in tones]
+        between += [np.abs(tones[one, 0] - tones[other, 1]).mean() for one in range(5) for other in range(one)]
+    assert np.mean(within) < 0.75 * np.mean(between)
+
+
+def test_notes_that_symusic_cannot_play_are_played_an_octave_lower(sampled):
+    for program in (*renderer.BROKEN, *range(0, 128, 7)):
+        y = renderer.render_notes([renderer.Note(0.0, 0.4, 108, 100)], program, 1.0, 22_050)
+        assert np.isfinite(y).all() and np.abs(y).max() < 1.5
+
+
+def test_a_broken_soundfont_is_a_sentence_and_leaves_nothing_behind(sampled, tmp_path, monkeypatch):
+    font = tmp_path / "junk.sf2"
+    font.write_bytes(b"This is not a soundfont.")
+    monkeypatch.setenv("MUSICML_SOUNDFONT", str(font))
+    with pytest.raises(InputError, match="Expected a soundfont"):
+        generate.generate_sample_data(tmp_path / "data", only=["gtzan"], scale=SMALL, say=silent)
+    assert not (tmp_path / "data").exists()
+
+
+def test_the_source_names_what_played_and_other_sounds_are_refused(sampled, tmp_path, monkeypatch):
+    generate.generate_sample_data(tmp_path, only=["gtzan"], scale=SMALL, say=silent)
+    source = json.loads((tmp_path / "gtzan/SOURCE.json").read_text())
+    assert source["renderer"].startswith("symusic ") and "SHA-256" in source["soundfont"]
+    monkeypatch.setenv("MUSICML_RENDERER", "numpy")
+    with pytest.raises(InputError, match="must be free"):
+        generate.generate_sample_data(tmp_path, only=["gtzan"], scale=SMALL, say=silent)
+
+
+def test_without_a_renderer_the_tracks_are_those_of_numpy(tmp_path, monkeypatch):
+    monkeypatch.setenv("MUSICML_RENDERER", "numpy")
+    track = gtzan.plan("rock", 0, SMALL)[0]
+    (tmp_path / "rock").mkdir()
+    gtzan.write_track(tmp_path, track, 0)
+    who = [0, synth.number("gtzan"), synth.number("rock"), track.artist]
+    by = gtzan.genres.band("rock", np.random.default_rng(who))
+    synth.write_wav(
+        tmp_path / "as_before.wav",
+        gtzan.genres.track("rock", by, 5.0, 22_050, np.random.default_rng([*who, track.number])),
+        22_050,
+    )
+    assert (tmp_path / "rock" / track.name).read_bytes() == (tmp_path / "as_before.wav").read_bytes()
+    assert generate.source("gtzan", 0, 1.0)["renderer"] == "numpy"
+    assert "renderer" not in generate.source("instrument_images", 0, 1.0)

@@ -1,5 +1,6 @@
-"""Stand-in for GTZAN as Kaggle keeps it: 480 tracks of 5 s, 22,050 Hz mono, 16 bit; 10 genres of 48, 8 artists a genre.
+"""Stand-in for GTZAN as Kaggle keeps it: 480 tracks of 7 s, 22,050 Hz mono, 16 bit; 10 genres of 16 artists.
 
+Where sampled instruments can be had (`renderer`) bands of `band` play them; else those of `genres`, for 5 s.
 Like the real one it has an unreadable file (jazz.00054, no RIFF file), a hidden folder among the genres, exact copies
 (one in disco, metal and reggae each), tracks whose artist is not known, and lists that leave faulty tracks out and keep
 artists apart.
@@ -14,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from musicml.data.synthetic import genres, synth
+from musicml.data.synthetic import band, genres, renderer, synth
 from musicml.utils import write_text
 
-SECONDS = 5.0
+SECONDS, NUMPY_SECONDS = 7.0, 5.0
 SAMPLE_RATE = 22_050
 NUMBERS = 100  # a genre's tracks are numbered 0 to 99
-ARTISTS, TRACKS = 8, 6  # a genre; an artist
+ARTISTS, TRACKS = 16, 3  # a genre; an artist
 FEWEST_ARTISTS, FEWEST_TRACKS = 4, 2
 SHARES = {"valid": 0.15, "test": 0.25}  # of the artists; the others train
 ODD = 1 / 16  # share of the tracks on no list, and of those without a named artist
@@ -116,8 +117,11 @@ def write_track(originals: Path, track: Track, seed: int) -> None:
         path.write_bytes(JUNK)
         return
     who = [seed, synth.number("gtzan"), synth.number(track.genre), track.artist]
-    band = genres.band(track.genre, np.random.default_rng(who))
-    y = genres.track(track.genre, band, SECONDS, SAMPLE_RATE, np.random.default_rng([*who, track.number]))
+    by_artist, by_track = np.random.default_rng(who), np.random.default_rng([*who, track.number])
+    if renderer.has_renderer():
+        y = band.perform(band.choose_artist(track.genre, by_artist), SECONDS, SAMPLE_RATE, by_track)
+    else:
+        y = genres.track(track.genre, genres.band(track.genre, by_artist), NUMPY_SECONDS, SAMPLE_RATE, by_track)
     synth.write_wav(path, y, SAMPLE_RATE)
 
 

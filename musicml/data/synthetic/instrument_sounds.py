@@ -1,9 +1,11 @@
-"""Stand-in for Kaggle's four-instrument recordings: 160 for training, 40 for testing; 1.5 to 2.5 s, 44,100 Hz, 16 bit.
+"""Stand-in for Kaggle's four-instrument recordings: 160 for training, 40 for testing; 44,100 Hz, 16 bit.
 
 The two tables have the faults of the real ones. Every Sound_Violin row of the training table names a drum file, while
 the violins lie on disk and in no table; `loop-16247.wav` is a drum, a violin and a piano; one row differs from its file
 in upper and lower case; the test table has the class `Sound_Guiatr`. Half of the violin tests are called violas. Files
 of one piece, kit or performer (alike at the start of the name; of a ROOM file, the piece) sound alike.
+
+Sampled instruments play them where there are any, for 1.5 to 4 s; else numpy's synthesis does, for 1.5 to 2.5 s.
 """
 
 from __future__ import annotations
@@ -14,11 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
-from musicml.data.synthetic import instruments, synth
+from musicml.data.synthetic import instruments, phrases, renderer, sampled_instruments, synth
+from musicml.data.synthetic.recording import draw_recorder, overdrive, record_sound, vary_recorder
 from musicml.utils import write_bytes
 
 SAMPLE_RATE = 44_100
 SHORTEST, LONGEST = 1.5, 2.5
+LONGEST_SAMPLED = 4.0
 TRAIN, TEST = 40, 10  # files a class
 FEWEST_TRAIN, FEWEST_TEST = 8, 3
 STEREO = 0.08  # share of the files
@@ -26,6 +30,37 @@ CLASSES = {"Sound_Guitar": "guitar", "Sound_Drum": "drums", "Sound_Violin": "vio
 MISSPELT = {"Sound_Guitar": "Sound_Guiatr"}  # in the test table alone
 THREE_TIMES = "loop-16247.wav"  # a piano, which the table calls a drum and so a violin as well
 ON_DISK = {"AR_Lick1_FN.wav": "AR_Lick1_Fn.wav"}  # table: disk
+# sampled: General MIDI's programs of the stems whose names tell them
+PROGRAMS = {
+    "AR": (25,),
+    "LP": (27, 28),
+    "metal": (29, 30),
+    "jazz": (26,),
+    "classical": (24,),
+    "rock": (29, 30),
+    "ska": (27,),
+    "Vn-ord": (40,),
+    "Va-ord": (41,),
+    "TechnoDrum01": (24, 25),
+    "hip-hop": (24, 25),
+    "808": (25,),
+}
+ANY = {
+    "Sound_Guitar": (24, 24, 25, 25, 26, 27),
+    "Sound_Drum": sampled_instruments.KITS,
+    "Sound_Violin": (40, 40, 40, 110),
+    "Sound_Piano": (0, 0, 0, 1, 1, 2),
+}
+DISTORTED = {"metal": 1.0, "rock": 1.0, "LP": 0.5, "solo": 0.3}  # how likely a stem's amplifier is overdriven
+PLAYED = {
+    ("Sound_Guitar", "notes"): ("note", "melody", "melody", "run", "arpeggios", "arpeggios"),
+    ("Sound_Guitar", "chords"): ("strums", "strums", "chords", "arpeggios"),
+    ("Sound_Violin", "notes"): ("note", "melody", "melody", "run", "double_stops"),
+    ("Sound_Piano", "notes"): ("note", "note", "note", "melody", "run", "arpeggios", "two_hands"),
+    ("Sound_Piano", "chords"): ("chords", "arpeggios", "two_hands"),
+}
+LOOPS = (("kick", "snare", "hat"), ("kick", "snare", "ride"), ("kick", "snare", "hat", "tom", "crash"), ("hat",))
+ONE_PIECE = 0.7  # share of the files called DRUM_SOUND
 
 
 @dataclass(frozen=True)
@@ -145,6 +180,8 @@ def write_recording(folder: Path, recording: Recording, seed: int) -> None:
 
 def sound(recording: Recording, stem: np.random.Generator, rng: np.random.Generator) -> np.ndarray:
     """One file's sound [shape=(n_samples,) or (n_samples, 2)], with its stem's player, room and noise."""
+    if renderer.has_renderer():
+        return sampled_sound(recording, stem, rng)
     by = instruments.player(stem, 1.3)
     tint, wet, echo = synth.colour(stem, 5.0), stem.uniform(0.05, 0.9), stem.uniform(0.1, 1.0)
     noise = 10.0 ** (stem.uniform(-65, -32) / 20.0)
@@ -153,10 +190,43 @@ def sound(recording: Recording, stem: np.random.Generator, rng: np.random.Genera
     y = part(recording, n_samples, by, rng)
     y = synth.at_peak(synth.record(synth.at_peak(y), SAMPLE_RATE, tint + synth.colour(rng, 2.0), wet, echo, rng))
     y = synth.at_peak(y + np.float32(noise) * rng.standard_normal(n_samples, np.float32), rng.uniform(0.3, 0.95))
+    return maybe_stereo(y, rng)
+
+
+def maybe_stereo(y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A few files have two channels, the left one softer."""
     if rng.random() < STEREO:
         left = rng.uniform(0.5, 1.0)
         return np.stack([y * np.float32(left), y], axis=1)
     return y
+
+
+def sampled_sound(recording: Recording, stem: np.random.Generator, rng: np.random.Generator) -> np.ndarray:
+    """One file's sound, played by sampled instruments."""
+    recorder = draw_recorder(stem)
+    program = int(stem.choice(PROGRAMS.get(recording.stem.split(" ")[0], ANY[recording.label])))
+    is_distorted = stem.random() < DISTORTED.get(recording.stem.split(" ")[0], 0.0)
+    drive, treble = stem.uniform(2, 8), stem.uniform(*sampled_instruments.LOUDSPEAKER_HZ)
+    seconds = rng.uniform(SHORTEST, LONGEST_SAMPLED)
+    is_drum = recording.label == "Sound_Drum"
+    y = renderer.render_notes(notes_of(recording, seconds, rng), program, seconds, SAMPLE_RATE, is_drum)
+    if is_distorted:
+        y = overdrive(y, SAMPLE_RATE, drive, treble)
+    return maybe_stereo(record_sound(y, SAMPLE_RATE, vary_recorder(recorder, rng), rng), rng)
+
+
+def notes_of(recording: Recording, seconds: float, rng: np.random.Generator) -> list[renderer.Note]:
+    """What is played in one file."""
+    if recording.stem.startswith("DRUM_SOUND") and rng.random() < ONE_PIECE:
+        return phrases.draw_hits(str(rng.choice(list(phrases.PIECES))), seconds, rng)
+    if recording.manner == "loop":
+        return phrases.draw_loop(seconds, rng, LOOPS[rng.integers(len(LOOPS))])
+    if recording.label == "Sound_Drum":
+        return phrases.draw_hits(recording.manner, seconds, rng)
+    instrument = sampled_instruments.SAMPLED[CLASSES[recording.label]]
+    low = instrument.low - 7 if recording.stem == "Va-ord" else instrument.low
+    manner = str(rng.choice(PLAYED.get((recording.label, recording.manner), ("note",))))
+    return phrases.draw_phrase(manner, low, instrument.high, seconds, rng)
 
 
 def phrase(recording: Recording, n_samples: int, by: instruments.Player, rng: np.random.Generator) -> np.ndarray:

@@ -20,7 +20,7 @@ import numpy as np
 import scipy.fft
 import soundfile
 
-from musicml.data.synthetic import instruments, synth
+from musicml.data.synthetic import instruments, recording, renderer, sampled_instruments, synth
 from musicml.utils import write_csv, write_json, write_text
 
 SECONDS = 10.0
@@ -180,6 +180,8 @@ def write_clip(release: Path, clip: Clip, seed: int) -> np.ndarray:
 
 def sound(clip: Clip, artist: np.random.Generator, rng: np.random.Generator) -> np.ndarray:
     """Ten seconds of the clip's instruments together, in the artist's room; mono float32."""
+    if renderer.has_renderer():
+        return sampled_sound(clip, artist, rng)
     tint, wet, echo = synth.colour(artist, 2.0), artist.uniform(0.05, 0.5), artist.uniform(0.1, 0.9)
     noise, tempo = 10.0 ** (artist.uniform(-65, -50) / 20.0), artist.uniform(70, 140)
     y = np.zeros(int(SECONDS * SAMPLE_RATE), np.float32)
@@ -190,6 +192,16 @@ def sound(clip: Clip, artist: np.random.Generator, rng: np.random.Generator) -> 
     y = synth.at_peak(synth.record(y, SAMPLE_RATE, tint, wet, echo, rng))
     y += np.float32(noise) * rng.standard_normal(len(y), np.float32)
     return synth.at_peak(y, rng.uniform(0.4, 0.9))
+
+
+def sampled_sound(clip: Clip, artist: np.random.Generator, rng: np.random.Generator) -> np.ndarray:
+    """Ten seconds of the clip's instruments together, played by sampled instruments."""
+    recorder = recording.vary_recorder(recording.draw_recorder(artist), rng)
+    y = np.zeros(int(SECONDS * SAMPLE_RATE), np.float32)
+    for name in clip.heard:
+        part = sampled_instruments.render_instrument(name, SECONDS, SAMPLE_RATE, rng)
+        y += synth.at_peak(part, 10 ** (rng.uniform(-5, 0) / 20))
+    return recording.record_sound(y, SAMPLE_RATE, recorder, rng)
 
 
 def melody(beat: float, name: str, key: int, rng: np.random.Generator) -> np.ndarray:

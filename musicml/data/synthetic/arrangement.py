@@ -1,0 +1,303 @@
+"""Write the parts of a piece: when a beat falls, which notes fit the harmony, and what each kind of part plays.
+
+A rhythm is a string with one character for each equal share of a bar, and `|` between bars: `x` a note, `O` a softer
+one, `o` a soft one, `?` a note now and then; `-` goes on and `.` rests. Twelve characters to four beats are triplets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from musicml.data.synthetic import general_midi as gm
+from musicml.data.synthetic.renderer import Note
+
+LOUDNESS = {"O": 0.75, "o": 0.5, "?": 0.65}  # of a hit, as a share of a velocity; all others 1
+NOW_AND_THEN = 0.4
+UNEVEN = 7.0  # standard deviation of a player's velocities: machines are even
+NEW_MOTIF = 0.4  # share of phrases that do not repeat the one before
+CHORDS = {
+    "": (0, 4, 7),
+    "m": (0, 3, 7),
+    "5": (0, 7, 12),
+    "sus": (0, 5, 7),
+    "dim": (0, 3, 6, 9),
+    "7": (0, 4, 7, 10),
+    "m7": (0, 3, 7, 10),
+    "M7": (0, 4, 7, 11),
+    "9": (0, 4, 7, 10, 14),
+    "m9": (0, 3, 7, 10, 14),
+    "13": (0, 4, 10, 14, 21),
+}
+# what a character of a bass line means, semitones above the chord's root
+BASS_STEPS = {"r": 0, "2": 2, "4": 5, "5": 7, "6": 9, "7": 10, "8": 12}
+FILL = (gm.SNARE, gm.HIGH_TOM, gm.MIDDLE_TOM, gm.SNARE, gm.LOW_TOM)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """When beats fall.
+
+    tempo : beats a minute
+    seconds : the length of the track
+    first : the beat with which it begins
+    swing : how late the middle of each `unit` (in beats) falls, as a share of it; 1/6 makes triplets
+    loose : standard deviation of a player's timing, seconds
+    """
+
+    tempo: float
+    seconds: float
+    rng: np.random.Generator
+    first: float = 0.0
+    swing: float = 0.0
+    unit: float = 1.0
+    loose: float = 0.02
+
+    @property
+    def end(self) -> float:
+        """The beat with which the track ends."""
+        return self.first + self.seconds * self.tempo / 60.0
+
+    def tell(self, beat: float, straight: bool = False) -> float:
+        """Return the seconds at which a beat falls; `straight` ones do not swing."""
+        whole, part = divmod(beat / self.unit, 1.0)
+        if not straight:
+            half = 0.5 + self.swing
+            part = part * 2 * half if part < 0.5 else half + (part - 0.5) * 2 * (1 - half)
+        return ((whole + part) * self.unit - self.first) * 60.0 / self.tempo
+
+    def add(
+        self, notes: list[Note], beat: float, beats: float, pitch: int, velocity: float, straight: bool = False
+    ) -> None:
+        """Add a note to `notes` as a player would: not quite on the beat, and not quite as loud as meant."""
+        start = self.tell(beat, straight) + self.rng.normal(0, self.loose)
+        end = max(start + 0.04, self.tell(beat + beats, straight))
+        # one that began before the track is still heard where it lasts
+        if end > 0.08 and start < self.seconds:
+            loud = int(np.clip(velocity + self.rng.normal(0, UNEVEN), 1, 127))
+            notes.append(Note(max(0.0, start), end - max(0.0, start), int(pitch), loud))
+
+
+class Hit(NamedTuple):
+    """One hit of a rhythm: its beat, how many beats it lasts, its character, and whether it is free of swing."""
+
+    beat: float
+    beats: float
+    mark: str
+    straight: bool
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What all parts of one track share.
+
+    key : 0 to 11, semitones above C
+    scale : semitones above the key
+    chords : (root above the key, name in CHORDS), each `beats_each` beats long
+    bar : beats in a bar
+    """
+
+    clock: Clock
+    key: int
+    scale: tuple[int, ...]
+    chords: tuple[tuple[int, str], ...]
+    beats_each: float
+    bar: int
+    rng: np.random.Generator
+
+    def find_root(self, beat: float, low: int) -> int:
+        """Return the root of the chord at a beat, in the octave from `low` on."""
+        root, _ = self.chords[int(beat // self.beats_each) % len(self.chords)]
+        return low + (self.key + root - low) % 12
+
+    def list_tones(self, beat: float) -> tuple[int, ...]:
+        """Return the tones of the chord at a beat, semitones above its root."""
+        return CHORDS[self.chords[int(beat // self.beats_each) % len(self.chords)][1]]
+
+    def voice_chord(self, beat: float, low: int) -> list[int]:
+        """Return the pitches of the chord at a beat, packed into the octave from `low` on."""
+        root = self.find_root(beat, low)
+        return sorted({low + (root + tone - low) % 12 for tone in self.list_tones(beat)})
+
+    def iterate_hits(self, rhythm: str) -> Iterator[Hit]:
+        """Iterate over the hits of a rhythm, from the bar before the track on."""
+        bars = rhythm.split("|")
+        number = int(self.clock.first // self.bar) - 1
+        while number * self.bar < self.clock.end:
+            marks = bars[number % len(bars)]
+            share = self.bar / len(marks)
+            for place, mark in enumerate(marks):
+                if mark not in ".-" and (mark != "?" or self.rng.random() < NOW_AND_THEN):
+                    rest = marks[place + 1 :]
+                    length = 1 + len(rest) - len(rest.lstrip("-"))
+                    yield Hit(number * self.bar + place * share, length * share, mark, len(marks) % 3 == 0)
+            number += 1
+
+
+def parse_chords(text: str) -> tuple[tuple[int, str], ...]:
+    """Parse a progression: roots in semitones above the key, each with a chord's name behind a colon.
+
+    >>> parse_chords("0:m7 5:")
+    ((0, 'm7'), (5, ''))
+    """
+    return tuple((int(root), name) for root, _, name in (chord.partition(":") for chord in text.split()))
+
+
+def play_drums(piece: Piece, pattern: dict[int, str], fill: float, crash: float) -> list[Note]:
+    """Play a drum pattern, one rhythm a piece of the kit, with fills and crashes in some bars."""
+    notes: list[Note] = []
+    for drum, rhythm in pattern.items():
+        for hit in piece.iterate_hits(rhythm):
+            piece.clock.add(notes, hit.beat, 0.25, drum, 108 * LOUDNESS.get(hit.mark, 1.0), hit.straight)
+    for bar in range(int(piece.clock.first // piece.bar), int(piece.clock.end // piece.bar) + 1):
+        if piece.rng.random() < crash:
+            piece.clock.add(notes, bar * piece.bar, 2.0, int(piece.rng.choice([gm.CRASH, gm.SECOND_CRASH])), 100)
+        if piece.rng.random() < fill:
+            for step in range(int(piece.rng.integers(2, 5))):
+                piece.clock.add(notes, (bar + 1) * piece.bar - 1 + step / 4, 0.25, int(piece.rng.choice(FILL)), 95)
+    return notes
+
+
+def play_bass(piece: Piece, rhythm: str, low: int, length: float, velocity: int) -> list[Note]:
+    """Play a bass line whose characters name steps: r root, 3 third, 5 fifth, 8 octave, c a half tone to the next."""
+    notes: list[Note] = []
+    for hit in piece.iterate_hits(rhythm):
+        pitch = piece.find_root(hit.beat, low)
+        if hit.mark == "3":
+            pitch += piece.list_tones(hit.beat)[1]
+        elif hit.mark == "c":
+            pitch = piece.find_root(hit.beat + piece.beats_each, low) + int(piece.rng.choice([-1, 1]))
+        else:
+            pitch += BASS_STEPS[hit.mark]
+        piece.clock.add(notes, hit.beat, hit.beats * length, pitch, velocity, hit.straight)
+    return notes
+
+
+def walk_bass(piece: Piece, low: int, velocity: int) -> list[Note]:
+    """Play a walking bass: a root on each new chord, then tones of it, and a half-tone step to the next root."""
+    notes: list[Note] = []
+    for beat in range(int(piece.clock.first) - 1, int(piece.clock.end) + 1):
+        place = beat % piece.beats_each
+        pitch = piece.find_root(beat, low)
+        if place == piece.beats_each - 1:
+            pitch = piece.find_root(beat + 1, low) + int(piece.rng.choice([-1, 1]))
+        elif place > 0:
+            pitch += int(piece.rng.choice([*piece.list_tones(beat)[1:], 2, 9]))
+        piece.clock.add(notes, beat, 0.92, pitch, velocity)
+        if piece.rng.random() < 0.12:
+            piece.clock.add(notes, beat + 0.5, 0.3, pitch, 0.6 * velocity)
+    return notes
+
+
+def play_chords(piece: Piece, rhythm: str, low: int, length: float, velocity: int, strum: float = 0.0) -> list[Note]:
+    """Play chords on a rhythm; `strum` beats lie between one string and the next, upwards on soft hits."""
+    notes: list[Note] = []
+    for hit in piece.iterate_hits(rhythm):
+        pitches = piece.voice_chord(hit.beat, low)
+        loud = velocity * LOUDNESS.get(hit.mark, 1.0)
+        for place, pitch in enumerate(pitches[::-1] if hit.mark == "o" else pitches):
+            piece.clock.add(notes, hit.beat + place * strum, hit.beats * length, pitch, loud, hit.straight)
+    return notes
+
+
+def play_power_chords(piece: Piece, rhythm: str, low: int, mute: float, velocity: int) -> list[Note]:
+    """Play root, fifth and octave, open on `x`; on `o` damped by the hand, for the share `mute` of the time."""
+    notes: list[Note] = []
+    for hit in piece.iterate_hits(rhythm):
+        root, damped = piece.find_root(hit.beat, low), hit.mark == "o"
+        for above in (0, 7) if damped else (0, 7, 12):
+            beats = hit.beats * (mute if damped else 0.97)
+            piece.clock.add(notes, hit.beat, beats, root + above, velocity * (0.85 if damped else 1.0), hit.straight)
+    return notes
+
+
+def play_arpeggio(piece: Piece, low: int, unit: float, order: tuple[int, ...], velocity: int) -> list[Note]:
+    """Play a chord note by note, each `unit` beats, over and over in an order of its tones from the lowest."""
+    notes: list[Note] = []
+    first = int(piece.clock.first / unit) - 1
+    for step in range(first, int(piece.clock.end / unit) + 1):
+        pitches = piece.voice_chord(step * unit, low)
+        pitches = [pitches[0] - 12, *pitches, pitches[0] + 12]
+        pitch = pitches[order[step % len(order)] % len(pitches)]
+        piece.clock.add(notes, step * unit, unit * 1.4, pitch, velocity, unit % 0.25 > 0)
+    return notes
+
+
+def play_run(piece: Piece, low: int, high: int, unit: float, velocity: int) -> list[Note]:
+    """Play up and down the scale between two pitches, mostly without a leap."""
+    notes: list[Note] = []
+    ladder = _list_pitches(piece, low, high)
+    place, direction = int(piece.rng.integers(len(ladder))), 1
+    for step in range(int(piece.clock.first / unit), int(piece.clock.end / unit) + 1):
+        piece.clock.add(notes, step * unit, unit * 0.95, ladder[place], velocity + 8 * np.sin(step / 5))
+        if not 0 < place + direction < len(ladder) - 1 or piece.rng.random() < 0.15:
+            direction = -direction
+        place = int(np.clip(place + direction * piece.rng.choice([1, 1, 1, 2, -1]), 0, len(ladder) - 1))
+    return notes
+
+
+class Tune(NamedTuple):
+    """How a melody moves: lowest and highest pitch, shortest note in beats, share of short notes, share of rests,
+    widest usual step along the scale, beats of a phrase."""
+
+    low: int
+    high: int
+    unit: float = 0.5
+    density: float = 0.6
+    rest: float = 0.25
+    step: int = 2
+    phrase: float = 4.0
+
+
+def write_melody(piece: Piece, tune: Tune, velocity: int = 100, legato: float = 0.9) -> list[Note]:
+    """Write a melody: a motif along the scale, repeated and varied, on tones of the chord where beats are strong."""
+    notes: list[Note] = []
+    ladder, motif = _list_pitches(piece, tune.low, tune.high), list[tuple[float, float, int]]()
+    place = len(ladder) // 2
+    for phrase in range(int(piece.clock.first // tune.phrase), int(piece.clock.end // tune.phrase) + 1):
+        if not motif or piece.rng.random() < NEW_MOTIF:
+            motif = _invent_motif(tune, piece.rng)
+        for after, beats, step in motif:
+            beat = phrase * tune.phrase + after
+            stray = int(piece.rng.integers(-2, 3)) if piece.rng.random() < 0.15 else 0
+            place = int(np.clip(place + step + stray, 0, len(ladder) - 1))
+            if after % 2 == 0:
+                place = _find_nearest_tone(piece, ladder, place, beat)
+            piece.clock.add(notes, beat, beats * legato, ladder[place], velocity)
+    return notes
+
+
+def write_rap(piece: Piece, low: int, density: float, breath: float) -> list[Note]:
+    """Write a rapper's syllables: sixteenths at about one pitch, with a breath at the end of most bars."""
+    notes: list[Note] = []
+    for step in range(int(piece.clock.first * 4), int(piece.clock.end * 4) + 1):
+        late = step % 16 > 13 and piece.rng.random() < breath
+        if not late and piece.rng.random() < density:
+            pitch = low + int(piece.rng.choice([-2, -1, 0, 0, 0, 1, 2, 3, 4]))
+            piece.clock.add(notes, step / 4, 0.24, pitch, 100)
+    return notes
+
+
+def _invent_motif(tune: Tune, rng: np.random.Generator) -> list[tuple[float, float, int]]:
+    """Return beats after the phrase's start, lengths, and steps along the scale."""
+    motif, beat = list[tuple[float, float, int]](), 0.0
+    while beat < tune.phrase * (1 - tune.rest):
+        beats = tune.unit * float(rng.choice([1, 1, 2, 3]) if rng.random() < tune.density else rng.choice([2, 4]))
+        motif.append((beat, beats, int(rng.integers(-tune.step, tune.step + 1))))
+        beat += beats
+    return motif
+
+
+def _list_pitches(piece: Piece, low: int, high: int) -> list[int]:
+    """Return the pitches of the scale between two."""
+    return [pitch for pitch in range(low, high + 1) if (pitch - piece.key) % 12 in piece.scale]
+
+
+def _find_nearest_tone(piece: Piece, ladder: list[int], place: int, beat: float) -> int:
+    """Return the place of the chord's tone that is nearest, of those on the ladder."""
+    root = piece.find_root(beat, 0)
+    fitting = [k for k, pitch in enumerate(ladder) if (pitch - root) % 12 in {t % 12 for t in piece.list_tones(beat)}]
+    return min(fitting, key=lambda k: abs(k - place), default=place)

@@ -1,0 +1,336 @@
+"""Bands that play in a style: an artist chooses once, a track varies, and `perform` gives its sound.
+
+An artist keeps style, instruments, rhythms, singer, drum kit, tempo and the sound of the records over all tracks. A
+track has its own key, chords, melodies and, by a few percent, tempo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from musicml.data.synthetic import arrangement, mastering, renderer, synth, voice
+from musicml.data.synthetic.arrangement import Clock, Piece, Tune
+from musicml.data.synthetic.renderer import Note
+from musicml.data.synthetic.styles import STYLES
+from musicml.data.synthetic.styles.style import Part, Range, Singing, Sound, Style
+
+ORDERS = ((1, 2, 3, 2), (1, 2, 3, 4), (1, 3, 2, 4), (0, 2, 1, 3), (3, 2, 1, 2), (0, 1, 2, 3, 4, 3, 2, 1))
+LOWEST = {"male": 47, "female": 57}  # pitch of a singer
+COMPASS = 19  # semitones
+RAP_LOWER = 3
+ARTIST_MIX_DB, TRACK_MIX_DB = 2.0, 1.0  # how far artists, and one artist's tracks, differ in the balance of their parts
+ARTIST_TINT_DB, TRACK_TINT_DB = 2.0, 0.6  # ... and in tone
+TWICE_SECONDS, TWICE_SEMITONES = 0.015, 0.15  # how far a part played twice differs from itself
+MP3 = 0.3  # share of the artists whose records have been mp3 files
+SCRATCH_DB = -4.0
+
+
+@dataclass(frozen=True)
+class Member:
+    """A part as one artist plays it: what of its choices was chosen."""
+
+    part: Part
+    program: int
+    rhythm: str
+    level: float
+    length: float
+    unit: float
+    rest: float
+    order: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Voice:
+    """An artist's singer, and how they sing."""
+
+    singer: voice.Singer
+    backing: voice.Singer | None
+    singing: Singing
+    low: int
+    level: float
+    rest: float
+    wet: float
+
+
+@dataclass(frozen=True)
+class Record:
+    """How an artist's records sound; see `styles.style.Sound`."""
+
+    room: float
+    wet: float
+    ratio: float
+    tilt: float
+    bass: float
+    treble: float
+    low: float
+    high: float
+    clip: float
+    peak: float
+    noise: float
+    crackle: bool
+    drive: float
+    tone: float
+    tint: np.ndarray
+    mp3: bool
+
+
+@dataclass(frozen=True)
+class Artist:
+    """What is the same in all tracks of one artist."""
+
+    style: Style
+    tempo: float
+    swing: float
+    scale: tuple[int, ...]
+    drums: dict[int, str]
+    kit: int
+    drum_level: float
+    members: tuple[Member, ...]
+    voice: Voice | None
+    scratches: bool
+    record: Record
+
+
+def choose_artist(genre: str, rng: np.random.Generator) -> Artist:
+    """Choose an artist of a genre by chance."""
+    styles = STYLES[genre]
+    weights = np.array([style.weight for style in styles])
+    style = styles[rng.choice(len(styles), p=weights / weights.sum())]
+    pattern = _pick(style.drums, rng) if style.drums else {}
+    return Artist(
+        style=style,
+        tempo=rng.uniform(*style.tempo),
+        swing=rng.uniform(*style.swing),
+        scale=_pick(style.scales, rng),
+        drums={
+            drum: _pick((rhythms,) if isinstance(rhythms, str) else rhythms, rng) for drum, rhythms in pattern.items()
+        },
+        kit=_pick(style.kits, rng),
+        drum_level=style.drum_level + rng.normal(0, ARTIST_MIX_DB),
+        members=tuple(_choose_member(part, rng) for part in style.parts if rng.random() < part.chance),
+        voice=_choose_voice(style.singing, rng) if style.singing else None,
+        scratches=bool(rng.random() < style.scratches),
+        record=_choose_record(style.sound, rng),
+    )
+
+
+def perform(artist: Artist, seconds: float, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
+    """Play one track.
+
+    Returns
+    -------
+    np.ndarray [shape=(n_samples,)], mono float32 in [-1, 1]
+    """
+    piece = _begin_piece(artist, seconds, rng)
+    y = np.zeros(round(seconds * sample_rate), np.float32)
+    if artist.drums and rng.random() < artist.style.drum_share:
+        notes = arrangement.play_drums(piece, artist.drums, artist.style.fill, artist.style.crash)
+        part = renderer.render_notes(notes, artist.kit, seconds, sample_rate, is_drum=True)
+        y += mastering.set_loudness(part, artist.drum_level + rng.normal(0, TRACK_MIX_DB))
+    for member in artist.members:
+        if rng.random() < member.part.share:
+            notes = ROLES[member.part.role](piece, member)
+            part = renderer.render_notes(notes, member.program, seconds, sample_rate)
+            if member.part.doubled:
+                part += _play_again(notes, member.program, seconds, sample_rate, rng)
+            part = _treat_part(part, member, artist, sample_rate, rng)
+            y += mastering.set_loudness(part, member.level + rng.normal(0, TRACK_MIX_DB))
+    y += _sing_part(piece, artist, mastering.measure_loudness(y), sample_rate, rng)
+    return _master(y, artist.record, sample_rate, rng)
+
+
+def _play_again(
+    notes: list[Note], program: int, seconds: float, sample_rate: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Return a part recorded a second time: nobody plays the same twice."""
+    moved = [note._replace(start=max(0.0, note.start + rng.normal(0, TWICE_SECONDS))) for note in notes]
+    y = renderer.render_notes(moved, program, seconds, sample_rate)
+    return np.float32(0.8) * mastering.bend(y, TWICE_SEMITONES, 1.0, sample_rate, rng)
+
+
+def _pick(choices: Any, rng: np.random.Generator) -> Any:
+    """Return one of several; unlike `rng.choice` it makes no array of them."""
+    return choices[int(rng.integers(len(choices)))]
+
+
+def _choose_member(part: Part, rng: np.random.Generator) -> Member:
+    return Member(
+        part=part,
+        program=_pick(part.programs, rng),
+        rhythm=_pick(part.rhythms, rng),
+        level=part.level + rng.normal(0, ARTIST_MIX_DB),
+        length=part.length * rng.uniform(0.85, 1.1),
+        unit=_pick(part.units, rng),
+        rest=rng.uniform(*part.rest),
+        order=_pick(ORDERS, rng),
+    )
+
+
+def _choose_voice(singing: Singing, rng: np.random.Generator) -> Voice:
+    speaks = singing.manner == "rap"
+
+    def choose_singer(kind: str) -> voice.Singer:
+        return voice.Singer(
+            kind=kind,
+            size=rng.uniform(0.92, 1.08),
+            vibrato=rng.uniform(*singing.vibrato),
+            growl=rng.uniform(*singing.growl),
+            breath=rng.uniform(0.04, 0.12),
+            consonants=0.95 if speaks else 0.75,
+            speaks=speaks,
+        )
+
+    kind = _pick(singing.kinds, rng)
+    has_backing = rng.random() < singing.backing
+    return Voice(
+        singer=choose_singer(kind),
+        backing=choose_singer(_pick(("male", "female"), rng)) if has_backing else None,
+        singing=singing,
+        low=LOWEST[kind] + int(rng.integers(-3, 4)) - RAP_LOWER * speaks,
+        level=rng.uniform(*singing.level),
+        rest=rng.uniform(*singing.rest),
+        wet=rng.uniform(*singing.wet),
+    )
+
+
+def _choose_record(sound: Sound, rng: np.random.Generator) -> Record:
+    def choose(of: Range) -> float:
+        return float(rng.uniform(*of))
+
+    return Record(
+        room=choose(sound.room),
+        wet=choose(sound.wet),
+        ratio=_pick(sound.ratio, rng),
+        tilt=choose(sound.tilt),
+        bass=choose(sound.bass),
+        treble=choose(sound.treble),
+        low=_pick(sound.low, rng),
+        high=_pick(sound.high, rng),
+        clip=_pick(sound.clip, rng),
+        peak=choose(sound.peak),
+        noise=choose(sound.noise),
+        crackle=bool(rng.random() < sound.crackle),
+        drive=choose(sound.drive),
+        tone=choose(sound.tone),
+        tint=synth.colour(rng, ARTIST_TINT_DB),
+        mp3=bool(rng.random() < MP3),
+    )
+
+
+def _begin_piece(artist: Artist, seconds: float, rng: np.random.Generator) -> Piece:
+    """Choose what a track's parts share, and where in the piece the track begins."""
+    style = artist.style
+    clock = Clock(
+        tempo=artist.tempo * rng.uniform(0.95, 1.05),
+        seconds=seconds,
+        rng=rng,
+        first=float(rng.integers(style.bar * 8)) + rng.uniform(0, 1),
+        swing=artist.swing,
+        unit=style.unit,
+        loose=style.loose,
+    )
+    chords = arrangement.parse_chords(_pick(style.progressions, rng))
+    return Piece(clock, int(rng.integers(12)), artist.scale, chords, _pick(style.beats_each, rng), style.bar, rng)
+
+
+def _rhythm_of(piece: Piece, member: Member) -> str:
+    return _pick(member.part.rhythms, piece.rng) if member.part.by_track else member.rhythm
+
+
+def _tune_of(member: Member, bar: int) -> Tune:
+    part = member.part
+    return Tune(part.low, part.high, member.unit, part.density, member.rest, part.step, float(bar))
+
+
+ROLES: dict[str, Callable[[Piece, Member], list[Note]]] = {
+    "bass": lambda piece, by: arrangement.play_bass(
+        piece, _rhythm_of(piece, by), by.part.low, by.length, by.part.velocity
+    ),
+    "walk": lambda piece, by: arrangement.walk_bass(piece, by.part.low, by.part.velocity),
+    "chords": lambda piece, by: arrangement.play_chords(
+        piece, _rhythm_of(piece, by), by.part.low, by.length, by.part.velocity, by.part.strum
+    ),
+    "power": lambda piece, by: arrangement.play_power_chords(
+        piece, _rhythm_of(piece, by), by.part.low, by.length, by.part.velocity
+    ),
+    "arpeggio": lambda piece, by: arrangement.play_arpeggio(piece, by.part.low, by.unit, by.order, by.part.velocity),
+    "run": lambda piece, by: arrangement.play_run(piece, by.part.low, by.part.high, by.unit, by.part.velocity),
+    "melody": lambda piece, by: arrangement.write_melody(piece, _tune_of(by, piece.bar), by.part.velocity, by.length),
+}
+
+
+def _treat_part(
+    y: np.ndarray, member: Member, artist: Artist, sample_rate: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Send a part through what stands between it and the mix: hands, an amplifier, a filter, echoes."""
+    part, record = member.part, artist.record
+    if part.vibrato:
+        y = mastering.bend(y, part.vibrato, rng.uniform(4.5, 6.5), sample_rate, rng)
+    if part.sound == "amp":
+        return mastering.distort(y, record.drive, record.tone, sample_rate)
+    if part.sound == "sub":
+        return mastering.filter_band(y, "lowpass", 400, sample_rate)
+    if part.sound == "loop":
+        return mastering.filter_band(
+            mastering.filter_band(y, "lowpass", 0.7 * record.tone, sample_rate), "highpass", 120, sample_rate
+        )
+    if part.sound == "dub":
+        return mastering.echo(y, 0.75 * 60 / artist.tempo, 0.55, sample_rate)
+    return y
+
+
+def _sing_part(piece: Piece, artist: Artist, loudness: float, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
+    """Return what the voices sing, and the scratches, at a level above a band as loud as `loudness`."""
+    seconds, level = piece.clock.seconds, 20 * np.log10(loudness + 1e-6)
+    y = np.zeros(round(seconds * sample_rate), np.float32)
+    if artist.scratches and rng.random() < 0.6:
+        y += mastering.set_loudness(voice.scratch(seconds, sample_rate, rng), level + SCRATCH_DB)
+    if artist.voice is None or rng.random() > artist.voice.singing.share:
+        return y
+    who = artist.voice
+    notes = _write_lyrics(piece, who)
+    sung = voice.sing(notes, who.singer, seconds, sample_rate, rng)
+    if who.backing is not None:
+        apart = int(rng.choice([3, 4, 4, -5]))
+        some = [note._replace(pitch=note.pitch + apart) for note in notes if rng.random() < 0.5]
+        sung += np.float32(0.45) * voice.sing(some, who.backing, seconds, sample_rate, rng)
+    sung = mastering.compress(mastering.filter_band(sung, "highpass", 120, sample_rate), 4.0)
+    sung = mastering.set_loudness(sung, level + who.level)
+    room = mastering.build_room(artist.record.room + 0.3, who.wet, sample_rate, rng)
+    return y + mastering.color(sung, sample_rate, room, np.zeros(2), np.array([20, 20_000]))
+
+
+def _write_lyrics(piece: Piece, who: Voice) -> list[Note]:
+    """Return the notes of the voice in front."""
+    if who.singer.speaks:
+        return arrangement.write_rap(piece, who.low, 0.72, 0.6)
+    singing = who.singing
+    tune = Tune(who.low, who.low + COMPASS, singing.units[0], singing.density, who.rest, 1, float(piece.bar))
+    return arrangement.write_melody(piece, tune)
+
+
+def _master(y: np.ndarray, record: Record, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
+    """Make a record of what the band played."""
+    if record.ratio > 1:
+        y = mastering.compress(y, record.ratio)
+    room = mastering.build_room(record.room, record.wet, sample_rate, rng)
+    gains, frequencies = mastering.build_equalizer(record.tilt, record.bass, record.treble, record.low, record.high)
+    gains = gains + _draw_tint(record.tint + synth.colour(rng, TRACK_TINT_DB), frequencies)
+    y = synth.at_peak(mastering.color(y, sample_rate, room, gains, frequencies))
+    if record.clip:
+        y = mastering.clip_softly(y, record.clip)
+    y = synth.at_peak(y, record.peak * rng.uniform(0.92, 1.0))
+    y = mastering.add_noise(y, record.noise, record.crackle, sample_rate, rng)
+    if record.mp3:
+        y = mastering.round_trip_mp3(y, sample_rate)
+    return np.clip(y, -0.99, 0.99).astype(np.float32)
+
+
+def _draw_tint(weights: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
+    """Return a tone's gains in dB: slow waves along the logarithm of frequency."""
+    height = np.linspace(0, 1, len(frequencies))
+    return sum((weight * np.cos(np.pi * (k + 1) * height) for k, weight in enumerate(weights)), np.zeros(len(height)))

@@ -1,0 +1,9 @@
+"""What ten genres of music are made of: for each several styles, written down as tables."""
+
+from musicml.data.synthetic.styles import blues, classical, country, disco, hiphop, jazz, metal, pop, reggae, rock
+from musicml.data.synthetic.styles.style import Style
+
+STYLES: dict[str, tuple[Style, ...]] = {
+    module.__name__.rpartition(".")[2]: module.STYLES
+    for module in (blues, classical, country, disco, hiphop, jazz, metal, pop, reggae, rock)
+}

@@ -1,0 +1,108 @@
+"""Metal: distorted guitars in fifths, palm-muted in between, double bass drums, growls and fast solos."""
+
+from musicml.data.synthetic import general_midi as gm
+from musicml.data.synthetic.styles.style import MINOR, PHRYGIAN, Part, Singing, Sound, Style
+
+PROGRESSIONS = ("0:5 0:5 1:5 3:5", "0:5 8:5 10:5 0:5", "0:5 0:5 5:5 3:5", "0:5 3:5 0:5 6:5", "0:5 10:5 8:5 7:5", "0:5")
+SCALES = (MINOR, PHRYGIAN)
+RECORD = Sound(
+    drive=(8.0, 40.0),
+    tone=(4000.0, 7000.0),
+    ratio=(4.0, 6.0),
+    clip=(1.0, 1.5, 2.5),
+    bass=(0.0, 4.0),
+    treble=(0.0, 5.0),
+    peak=(0.8, 0.98),
+    wet=(0.08, 0.3),
+)
+RIFFS = (
+    "x---oooooooooooo",
+    "ooxooxooxooxooxo",
+    "oooooooooooooooo|oooooooox---x---",
+    "x-x-ooooooooo-o-",
+    "x-------x-------",
+    "oo-oo-oo-oo-o-o-",
+    "x-ooxoooxoooxooo",
+    "x-x-x-x-x-x-x-x-",
+)
+SNARE = "....x.......x..."
+CYMBALS = dict.fromkeys((gm.CRASH, gm.CHINA, gm.RIDE, gm.OPEN_HAT), "x...x...x...x...")
+
+
+def _drums(kicks: tuple[str, ...], snare: str = SNARE) -> tuple[dict[int, str | tuple[str, ...]], ...]:
+    """Return a pattern for each cymbal that may keep the time."""
+    return tuple({gm.KICK: kicks, gm.SNARE: snare, cymbal: rhythm} for cymbal, rhythm in CYMBALS.items())
+
+
+DOUBLE = _drums(("xxxxxxxxxxxxxxxx", "x.xxx.xxx.xxx.xx", "xx..xx..xx..xx.."))
+HALF_TIME = _drums(("x..x..x.x..x..x.", "x.x...x.x.x...x."), "........x.......")
+FAST = _drums(("x...x...x...x...", "x.x.x.x.x.x.x.x."), "..x...x...x...x.")
+HEAVY = _drums(("x.x...x.x.x...x.", "x...x...x...x...", "x.....x.x.x....."))
+
+
+def _guitar(level: float) -> Part:
+    """Return one of the rhythm guitars."""
+    return Part(
+        "power",
+        (gm.MUTED_GUITAR, gm.CLEAN_GUITAR, gm.DISTORTION),
+        level,
+        RIFFS,
+        low=37,
+        length=0.6,
+        velocity=105,
+        sound="amp",
+        doubled=True,
+    )
+
+
+BASS = Part(
+    "bass",
+    (gm.PICK_BASS, gm.PICK_BASS, gm.FINGER_BASS),
+    -4.0,
+    ("rrrrrrrrrrrrrrrr", "r.rrr.rrr.rrr.rr", "rrrrrrrr"),
+    low=28,
+)
+SOLO = Part(
+    "melody",
+    (gm.DISTORTION, gm.OVERDRIVE),
+    0.0,
+    low=60,
+    high=88,
+    units=(0.25, 0.25, 0.5),
+    density=0.95,
+    rest=(0.0, 0.2),
+    velocity=110,
+    sound="amp",
+    share=0.35,
+    vibrato=0.4,
+)
+SCREAMING = Singing(("male",), 0.55, (-4.0, 0.0), growl=(0.3, 1.0), wet=(0.05, 0.2))
+CLEAN_SINGING = Singing(("male",), 0.6, (-3.0, 1.0), growl=(0.0, 0.4), wet=(0.1, 0.3))
+
+
+def _write(tempo: tuple[float, float], drums: tuple, singing: Singing, weight: float = 1.0) -> Style:
+    """Return one way to play metal."""
+    return Style(
+        tempo,
+        PROGRESSIONS,
+        SCALES,
+        (_guitar(0.0), _guitar(-1.0), BASS, SOLO),
+        RECORD,
+        beats_each=(2.0, 4.0),
+        drums=drums,
+        kits=(gm.POWER_KIT, gm.POWER_KIT, gm.STANDARD_KIT, gm.ROOM_KIT),
+        drum_level=0.0,
+        fill=0.2,
+        crash=0.35,
+        loose=0.012,
+        singing=singing,
+        weight=weight,
+    )
+
+
+STYLES = (
+    _write((150, 210), FAST, SCREAMING),
+    _write((120, 180), DOUBLE, SCREAMING, 1.5),
+    _write((90, 130), HALF_TIME, SCREAMING),
+    _write((100, 160), HEAVY, CLEAN_SINGING, 1.5),
+)

@@ -1,0 +1,139 @@
+"""What a style of music is made of: the choices that an artist makes once, and how far the tracks of one vary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Range = tuple[float, float]
+
+MAJOR, MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10)
+DORIAN, MIXOLYDIAN, PHRYGIAN = (0, 2, 3, 5, 7, 9, 10), (0, 2, 4, 5, 7, 9, 10), (0, 1, 3, 5, 7, 8, 10)
+MAJOR_FIVE, MINOR_FIVE, BLUE = (0, 2, 4, 7, 9), (0, 3, 5, 7, 10), (0, 3, 5, 6, 7, 10)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a band.
+
+    role : how it plays; the names in `band.ROLES`
+    programs : General MIDI programs an artist chooses from
+    level : dB, of the passages in which it plays
+    rhythms : as in `arrangement`; an artist chooses one, or where `by_track` is set a track does
+    low, high : the range of its pitches; chords and basses lie in the octave from `low` on
+    length : share of a note's time for which it sounds
+    sound : plain, amp, sub (deep alone), loop (as if from a record), dub (with echoes)
+    chance, share : of the artists who have the part; of their tracks in which it plays
+    units : shortest notes of a melody, a run or an arpeggio, in beats
+    density, rest : of a melody, see `arrangement.Tune`
+    vibrato : semitones
+    doubled : whether it is recorded twice, as guitars often are
+    """
+
+    role: str
+    programs: tuple[int, ...]
+    level: float
+    rhythms: tuple[str, ...] = ("x---",)
+    low: int = 55
+    high: int = 82
+    length: float = 0.9
+    velocity: int = 90
+    sound: str = "plain"
+    chance: float = 1.0
+    share: float = 1.0
+    strum: float = 0.0
+    units: tuple[float, ...] = (0.5,)
+    density: float = 0.6
+    rest: Range = (0.1, 0.4)
+    step: int = 2
+    vibrato: float = 0.0
+    by_track: bool = False
+    doubled: bool = False
+
+
+@dataclass(frozen=True)
+class Singing:
+    """The voice in front.
+
+    kinds : male, female
+    share : of an artist's tracks that have it
+    level : dB above the band
+    manner : sing or rap
+    backing : share of the artists who have a second voice
+    """
+
+    kinds: tuple[str, ...]
+    share: float
+    level: Range = (-1.0, 4.0)
+    manner: str = "sing"
+    growl: Range = (0.0, 0.0)
+    vibrato: Range = (0.006, 0.014)
+    wet: Range = (0.1, 0.3)
+    rest: Range = (0.15, 0.4)
+    density: float = 0.5
+    units: tuple[float, ...] = (0.5,)
+    backing: float = 0.0
+
+
+@dataclass(frozen=True)
+class Sound:
+    """How a band's records sound: ranges and choices.
+
+    room, wet : seconds and level of the echo
+    ratio : of the compressor, 1 for none
+    tilt, bass, treble, low, high : the equalizer, see `mastering.build_equalizer`
+    clip : how far peaks are rounded, 0 for not at all
+    peak : the loudest amplitude
+    noise, crackle : level of the hiss; share of artists on worn records
+    drive, tone : of the amplifiers, see `mastering.distort`
+    """
+
+    room: Range = (0.3, 1.2)
+    wet: Range = (0.1, 0.4)
+    ratio: tuple[float, ...] = (1.0,)
+    tilt: Range = (-0.3, 1.2)
+    bass: Range = (-1.0, 2.0)
+    treble: Range = (-1.0, 2.0)
+    low: tuple[float, ...] = (20.0, 30.0, 60.0)
+    high: tuple[float, ...] = (12000.0,)
+    clip: tuple[float, ...] = (0.0,)
+    peak: Range = (0.5, 0.95)
+    noise: Range = (0.0, 0.0015)
+    crackle: float = 0.0
+    drive: Range = (2.0, 4.0)
+    tone: Range = (4000.0, 5000.0)
+
+
+@dataclass(frozen=True)
+class Style:
+    """One way to play a genre.
+
+    tempo : beats a minute
+    progressions, scales : see `arrangement.parse_chords`; a track chooses a progression, an artist a scale
+    beats_each : how long a chord may last, in beats
+    drums : patterns, of which an artist chooses one, and one of each drum's rhythms
+    kits, drum_level, drum_share, fill, crash : programs, dB, shares of the tracks, and of the bars
+    swing, unit, loose : see `arrangement.Clock`
+    scratches : share of the artists who scratch records
+    weight : how many artists play so, against the genre's other styles
+    """
+
+    tempo: Range
+    progressions: tuple[str, ...]
+    scales: tuple[tuple[int, ...], ...]
+    parts: tuple[Part, ...]
+    sound: Sound
+    beats_each: tuple[float, ...] = (4.0,)
+    bar: int = 4
+    drums: tuple[Mapping[int, str | tuple[str, ...]], ...] = ()
+    kits: tuple[int, ...] = (0,)
+    drum_level: float = 0.0
+    drum_share: float = 1.0
+    fill: float = 0.2
+    crash: float = 0.15
+    swing: Range = (0.0, 0.0)
+    unit: float = 1.0
+    loose: float = 0.02
+    singing: Singing | None = None
+    scratches: float = 0.0
+    weight: float = 1.0

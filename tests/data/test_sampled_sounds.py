@@ -1,0 +1,181 @@
+import csv
+import hashlib
+
+import numpy as np
+import pytest
+import soundfile
+
+from musicml.data.datasets import load_dataset
+from musicml.data.synthetic import generate, instruments, phrases, recording, renderer, sampled_instruments, synth
+
+SMALL = 0.02
+TRAIN = "instrument_sounds/Train_submission/Train_submission"
+TEST = "instrument_sounds/Test_submission/Test_submission"
+# of the sounds that numpy made before there were sampled ones: every 4,000th amplitude, and tables by SHA-256
+SYNTHESIZED = {
+    f"{TRAIN}/AR_Lick1_Fn.wav": [394, 146, 100, 446, -492, -336, 801, 828, -1533, -462],
+    f"{TRAIN}/WaveDrum02_01KD (1).wav": [207, -7909, -3825, -580, -227, 361, 1574, 45, -12471, 1405],
+    f"{TEST}/Va-ord-D4-mf-2c.wav": [8555, -16170, 9314, 21203, -6634, 13300, -17614, 6171, 9792, -12353],
+}
+TABLE = "c6d9895815360ce1"  # Metadata_Test.csv
+FEATURES = [[94, 107, 100, 151, 143, 94], [114, 115, 132, 149, 130, 116]]
+needs_renderer = pytest.mark.skipif(not renderer.has_renderer(), reason="symusic or its soundfont is not installed")
+
+
+def write_sounds(root, seed=0):
+    generate.generate_sample_data(root, seed, ["instrument_sounds", "openmic"], SMALL, say=lambda line: None)
+    return root
+
+
+@pytest.fixture(scope="module")
+def sampled(tmp_path_factory):
+    return write_sounds(tmp_path_factory.mktemp("sampled"))
+
+
+@pytest.fixture(scope="module")
+def synthesized(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MUSICML_RENDERER", "numpy")
+        return write_sounds(tmp_path_factory.mktemp("synthesized"))
+
+
+def contents(root):
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def is_sound(name):
+    return name.endswith((".wav", ".ogg"))
+
+
+def describe_recording(y):
+    """How loud the file is, and its quietest tenth: both dB, and what one room and microphone have in common."""
+    frames = y[: len(y) // 2048 * 2048].reshape(-1, 2048)
+    floor = np.percentile(np.sqrt(np.mean(frames**2, axis=1)), 10)
+    return 20 * np.log10(np.array([np.abs(y).max(), floor + 1e-5]))
+
+
+def describe_color(y):
+    """The mean level of each octave, dB: where a sound's energy lies, loudness aside."""
+    power = np.abs(np.fft.rfft(y)) ** 2
+    edges = (np.geomspace(50, 12_800, 9) * len(y) / 44_100).astype(int)
+    levels = 10 * np.log10(np.array([power[a:b].mean() for a, b in zip(edges, edges[1:], strict=False)]) + 1e-12)
+    return levels - levels.mean()
+
+
+@needs_renderer
+def test_the_same_seed_plays_the_same_bytes_and_another_seed_others(sampled, tmp_path):
+    first, again = contents(sampled), contents(write_sounds(tmp_path / "again"))
+    assert first.keys() == again.keys() and [name for name in first if first[name] != again[name]] == []
+    other = contents(write_sounds(tmp_path / "other", seed=1))
+    kept = [name for name in first if is_sound(name) and first[name] == other.get(name)]
+    assert kept == []
+
+
+@needs_renderer
+def test_names_tables_and_labels_are_those_of_the_synthesis(sampled, synthesized):
+    one, other = contents(sampled), contents(synthesized)
+    assert one.keys() == other.keys()
+    tables = [name for name in one if name.endswith(".csv") or "class-map" in name]
+    assert len(tables) == 7 and all(one[name] == other[name] for name in tables)
+    sounds = [name for name in one if is_sound(name)]
+    assert sounds and all(one[name] != other[name] for name in sounds)
+
+
+@needs_renderer
+def test_every_played_sound_is_finite_and_neither_silent_nor_clipped(sampled):
+    paths = [path for path in sampled.rglob("*") if is_sound(path.name)]
+    assert len(paths) > 60
+    for path in paths:
+        y, sample_rate = soundfile.read(path, dtype="float32")
+        assert np.isfinite(y).all() and 0.05 < np.abs(y).max() <= 1.0, path
+        assert np.std(y) > 0.001, path
+        assert sample_rate == 22_050 or 1.5 <= len(y) / 44_100 <= 4.0, path
+
+
+@needs_renderer
+def test_the_planted_faults_are_repaired_as_before(tmp_path, sampled):
+    (tmp_path / "sample").symlink_to(sampled)
+    dataset = load_dataset("instrument_sounds", tmp_path, "sample")
+    assert sorted({example.label for example in dataset.examples}) == ["drum", "guitar", "piano", "violin"]
+    with open(sampled / "instrument_sounds/Metadata_Test.csv", newline="") as source:
+        assert "Sound_Guiatr" in {row["Class"] for row in csv.DictReader(source)}
+
+
+@needs_renderer
+def test_files_of_one_stem_are_closer_to_each_other_than_to_other_stems_of_their_class():
+    within, between = [], []
+    for label in generate.instrument_sounds.CLASSES:
+        described, stems = [], []
+        for place in generate.instrument_sounds.plan("here", generate.instrument_sounds.names, 40):
+            if place.label == label:
+                who = [0, synth.number(label), synth.number(place.stem)]
+                y = generate.instrument_sounds.sound(
+                    place,
+                    np.random.default_rng(who),
+                    np.random.default_rng([*who, synth.number(place.name)]),
+                )
+                described.append(describe_recording(y if y.ndim == 1 else y[:, 1]))
+                stems.append(place.stem)
+        apart = np.abs(np.array(described)[:, None] - np.array(described)[None]).mean(axis=2)
+        alike = np.array(stems)[:, None] == np.array(stems)[None]
+        within.append(apart[alike & ~np.eye(len(stems), dtype=bool)].mean())
+        between.append(apart[~alike].mean())
+    assert all(one < other for one, other in zip(within, between, strict=True)), (within, between)
+
+
+@needs_renderer
+def test_every_instrument_of_openmic_sounds_and_differs_from_the_others():
+    assert sorted(sampled_instruments.SAMPLED) == instruments.NAMES
+    colors = {}
+    for name in instruments.NAMES:
+        parts = [
+            sampled_instruments.render_instrument(name, 6.0, 44_100, np.random.default_rng([seed, 7]))
+            for seed in range(3)
+        ]
+        assert all(len(y) == 6 * 44_100 and np.isfinite(y).all() and np.abs(y).max() > 1e-3 for y in parts), name
+        colors[name] = np.mean([describe_color(y) for y in parts], axis=0)
+    for one in colors:
+        assert all(np.abs(colors[one] - colors[other]).mean() > 1.0 for other in colors if other != one), one
+
+
+@needs_renderer
+def test_the_highest_notes_come_back_an_octave_lower_and_not_never():
+    y = renderer.render_notes([renderer.Note(0.1, 0.3, 103, 100)], 40, 1.0, 22_050)
+    lower = renderer.render_notes([renderer.Note(0.1, 0.3, 91, 100)], 40, 1.0, 22_050)
+    assert np.array_equal(y, lower) and np.abs(y).max() > 0.01
+
+
+@pytest.mark.parametrize("manner", phrases.MANNERS)
+def test_a_phrase_of_every_manner_has_notes_within_its_time_and_reach(manner):
+    for seed in range(20):
+        notes = phrases.draw_phrase(manner, 48, 84, 3.0, np.random.default_rng(seed))
+        assert notes and all(0 <= note.start < 3.6 and note.seconds > 0 for note in notes)
+        assert all(20 <= note.pitch <= 108 and 1 <= note.velocity <= 127 for note in notes)
+        assert min(note.start for note in notes) <= 0.35
+
+
+@pytest.mark.parametrize("piece", phrases.PIECES)
+def test_hits_on_one_piece_of_the_kit_stay_on_it(piece):
+    for seed in range(10):
+        notes = phrases.draw_hits(piece, 2.0, np.random.default_rng(seed))
+        assert len({note.pitch for note in notes}) == 1 and notes[0].pitch in phrases.PIECES[piece]
+
+
+def test_a_recording_has_the_level_and_the_length_of_its_recorder():
+    y = instruments.play("violin", 69, 1.0, 22_050, np.random.default_rng(0))
+    for seed in range(10):
+        recorder = recording.draw_recorder(np.random.default_rng(seed))
+        taken = recording.record_sound(y, 22_050, recorder, np.random.default_rng(seed))
+        assert len(taken) == len(y) and taken.dtype == np.float32 and np.isfinite(taken).all()
+        assert 20 * np.log10(np.abs(taken).max()) == pytest.approx(recorder.level_db, abs=0.01)
+
+
+def test_without_the_renderer_the_synthesis_is_what_it_was(synthesized):
+    for name, amplitudes in SYNTHESIZED.items():
+        y, _ = soundfile.read(synthesized / name, dtype="int16", always_2d=True)
+        # the last bit may be another on another processor
+        assert np.allclose(y[4000:44_000:4000, 0], amplitudes, atol=3), name
+    table = (synthesized / "instrument_sounds/Metadata_Test.csv").read_bytes()
+    assert hashlib.sha256(table).hexdigest().startswith(TABLE)
+    features = np.load(synthesized / "openmic/openmic-2018/openmic-2018.npz")["X"]
+    assert features.shape == (24, 10, 128) and np.allclose(features[0, :2, :6], FEATURES, atol=1)
