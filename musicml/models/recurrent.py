@@ -1,4 +1,4 @@
-"""Recurrent network: GRU or LSTM layers over a clip's frames, the last one's end state, one dense answer."""
+"""Recurrent network: GRU or LSTM layers over a clip's frames, what the last one ends with, one dense answer."""
 
 from __future__ import annotations
 
@@ -11,12 +11,17 @@ from musicml.utils import define_option
 
 @dataclass(frozen=True)
 class Options:
-    """Settings of a recurrent network."""
+    """Settings of a recurrent network.
+
+    `pooling` is what the head reads of the last layer: its state at the end (`last`), or the mean of all its states
+    (`average`), which every frame has a share in.
+    """
 
     cell: str = define_option("gru", choices=("gru", "lstm"))
     units: tuple[int, ...] = define_option((128, 64, 32), least=1, most=2048)
     layer_normalization: bool = define_option(True)
     bidirectional: bool = define_option(False)
+    pooling: str = define_option("last", choices=("last", "average"))
     dense_units: int = define_option(0, least=0, most=8192)
     dropout: float = define_option(0.0, least=0.0, most=0.95)
 
@@ -28,9 +33,12 @@ def build(options: Options, spec: ModelSpec) -> Any:
     inputs, x = make_standardized_input(spec)
     for number, units in enumerate(options.units, 1):
         last = number == len(options.units)
-        x = recurrent_layer(options, units, not last, f"{options.cell}{number}")(x)
+        sequences = not last or options.pooling == "average"
+        x = recurrent_layer(options, units, sequences, f"{options.cell}{number}")(x)
         if options.layer_normalization and not last:
             x = keras.layers.LayerNormalization(name=f"norm{number}")(x)
+    if options.pooling == "average":
+        x = keras.layers.GlobalAveragePooling1D(name="pooled")(x)
     x = add_dense_head(x, options.dense_units, options.dropout)
     return keras.Model(inputs, add_output_layer(x, spec), name=options.cell)
 
