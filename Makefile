@@ -18,6 +18,9 @@ DEV := .venv/.ready-$(EXTRA)-dev
 JAX := .venv-jax/.ready
 AXE := .venv/axe/node_modules/axe-core/axe.min.js
 
+# without these weights, everything that does not need them goes on
+GET_MUSICNN = .venv/bin/musicml fetch musicnn || echo "Without musicnn's weights, experiments that need them are skipped."
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help install train-all replay dashboard test test-jax test-browser test-wheel fuzz bench lint format lock clean
@@ -26,23 +29,25 @@ help: ## print this
 	@echo "make ...   (EXTRA=$(EXTRA), DATA=$(DATA))"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
 
-install: $(READY) ## make .venv with the locked packages and the musicml command
+install: $(READY) ## make .venv with the locked packages and the musicml command, and get musicnn's weights
+	@$(GET_MUSICNN)
 
-train-all: install ## train every experiment and compare them; DATA=sample (generated, the default) or real (fetched first)
+train-all: $(READY) ## train every experiment and compare them; DATA=sample (generated, the default) or real (fetched first)
+	@$(GET_MUSICNN)
 	@case "$(DATA)" in \
 	  sample) .venv/bin/musicml fetch --sample ;; \
 	  real) .venv/bin/musicml fetch || test $$? -eq 1 ;; \
 	esac
 	@.venv/bin/musicml train-all --data "$(DATA)"
 
-replay: install ## published results with their faults, replayed beside honest ones; DATA=sample or real, as above
+replay: $(READY) ## published results with their faults, replayed beside honest ones; DATA=sample or real, as above
 	@case "$(DATA)" in \
 	  sample) .venv/bin/musicml fetch --sample ;; \
 	  real) .venv/bin/musicml fetch || test $$? -eq 1 ;; \
 	esac
 	@.venv/bin/musicml replay --data "$(DATA)" $(ARGS)
 
-dashboard: install ## explore the runs and ask them, in a browser; MUSICML_RUNS and MUSICML_DATA name other folders
+dashboard: $(READY) ## explore the runs and ask them, in a browser; MUSICML_RUNS and MUSICML_DATA name other folders
 	@.venv/bin/musicml dashboard $(ARGS)
 
 test: $(DEV) ## run the tests; ARGS="-k splits" chooses some
