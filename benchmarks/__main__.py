@@ -3,6 +3,7 @@
 python -m benchmarks                       # everything but what takes an hour
 python -m benchmarks prediction            # or unlike, hostile, dashboard, features, memory, steps, again
 python -m benchmarks frozen                # forty minutes
+python -m benchmarks synthetic_to_real     # needs MUSICML_SHARED_DATA
 python -m benchmarks genres                # or another of benchmarks/recipes.py; most need MUSICML_SHARED_DATA
 python -m benchmarks --work DIR            # keep sample data and runs there for the next time
 """
@@ -29,6 +30,7 @@ from benchmarks import (
     readme,
     recipe_comparison,
     recipes,
+    synthetic_to_real,
     training_step,
     warm_start,
 )
@@ -41,10 +43,11 @@ ROOT = Path(__file__).parent.parent
 QUICK = (prediction, out_of_distribution, malformed_files, dashboard, features, memory, training_step, warm_start)
 # what they are called on the command line, and in benchmarks/results
 NAMES = ("prediction", "unlike", "hostile", "dashboard", "features", "memory", "steps", "again")
-LONG = ("frozen", *recipes.MEASURES)
+LONG = ("frozen", "synthetic_to_real", *recipes.MEASURES)
 LINES = {
     **{name: module.lines for name, module in zip(NAMES, QUICK, strict=True)},
     "frozen": frozen.lines,
+    "synthetic_to_real": synthetic_to_real.lines,
     **dict.fromkeys(recipes.MEASURES, recipe_comparison.lines),
 }
 RESULTS = ROOT / "benchmarks/results"
@@ -72,6 +75,8 @@ def measured(name: str, work: Path) -> dict[str, Any]:
     if name == "frozen":
         write_sample(work, "instrument_images")
         return frozen.measure(work / "data")
+    if name == "synthetic_to_real":
+        return synthetic_to_real.measure(work / "data")
     if name in recipes.MEASURES:
         if name in recipes.ON_SAMPLE:
             write_sample(work, "gtzan")

@@ -1,7 +1,8 @@
 """What the recipes give beside their rivals, on real pictures and sounds and on sample data.
 
     MUSICML_SHARED_DATA=DIR python -m benchmarks genres genre_parts sounds pictures spectrograms    # two hours
-    python -m benchmarks sample_genres
+    MUSICML_SHARED_DATA=DIR python -m benchmarks pretrained_genres pretrained_sounds    # a quarter of an hour
+    python -m benchmarks sample_genres pretrained_openmic
 
 DIR holds `gtzan_clips`, `instrument_clips`, `instrument_images` and `gtzan_spectrograms`, each a folder of class
 folders, and in `keras_home` the ImageNet weights of MobileNet where Keras does not have them yet.
@@ -16,9 +17,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks import pretrained
 from benchmarks.baselines import regression_on_frozen, svm_on_statistics
 from benchmarks.recipe_comparison import Way, compared, load
 from musicml.data.datasets import gtzan, loading
+from musicml.data.download import download_musicnn
 from musicml.utils import files
 
 BY_ARTIST = {"data.split": "group", "data.folds": 3}
@@ -38,8 +41,8 @@ GENRES = (
         regression_on_frozen(0.003),
     ),
     Way("MFCC statistics, SVM", "genre_gru", TO_LEARN, svm_on_statistics),
-    Way("genre_crnn", "genre_crnn", {**BY_ARTIST, "clips.hop_seconds": 1.0}),
-    Way("genre_gru", "genre_gru", BY_ARTIST),
+    Way("genre_crnn", "genre_crnn", TO_LEARN),
+    Way("genre_gru", "genre_gru", TO_LEARN),
 )
 GENRE_PARTS = (
     GENRES[0],
@@ -88,6 +91,21 @@ SPECTROGRAMS = (
         },
     ),
 )
+RANDOM = {"model.weights": "none"}
+PRETRAINED_GENRES = (
+    Way("genre_musicnn", "genre_musicnn", TO_LEARN),
+    Way("the same from random weights", "genre_musicnn", {**TO_LEARN, **RANDOM}),
+    Way("genre_gru_musicnn", "genre_gru_musicnn", TO_LEARN),
+    Way("genre_gru_musicnn from random weights", "genre_gru_musicnn", {**TO_LEARN, **RANDOM}),
+    Way("genre_best", "genre_best", ALL_TO_LEARN),
+    Way("MFCC statistics, SVM", "genre_gru", TO_LEARN, svm_on_statistics),
+)
+PRETRAINED_SOUNDS = (
+    Way("instrument_sounds_musicnn", "instrument_sounds_musicnn", FIVE),
+    Way("the same from random weights", "instrument_sounds_musicnn", {**FIVE, **RANDOM}),
+    Way("instrument_sounds_best", "instrument_sounds_best", {**FIVE, **IMAGENET}),
+    Way("MFCC statistics, SVM", "genre_gru", {**FIVE, "data.dataset": "instrument_sounds"}, svm_on_statistics),
+)
 SAMPLE_GENRES = tuple(Way(name, name) for name in ("genre_best", "genre_crnn", "genre_cnn", "genre_gru"))
 
 
@@ -116,8 +134,21 @@ def of_folder(ways: tuple[Way, ...], name: str, root: Path, **how: Any) -> dict[
     return compared(ways, load(shared() / name), root, **how)
 
 
-def of_sounds(root: Path) -> dict[str, Any]:
+def of_pretrained_genres(root: Path) -> dict[str, Any]:
+    """Pretrained audio networks on real genres."""
+    download_musicnn(root)
+    return of_folder(PRETRAINED_GENRES, "gtzan_clips", root)
+
+
+def of_pretrained_openmic(root: Path) -> dict[str, Any]:
+    """A pretrained audio network on twenty instruments of the sample data."""
+    download_musicnn(root)
+    return pretrained.compare_openmic(root)
+
+
+def of_sounds(ways: tuple[Way, ...], root: Path) -> dict[str, Any]:
     """Four classes of real instruments, the drums together as one."""
+    download_musicnn(root)
     clips = shared() / "instrument_clips"
     with tempfile.TemporaryDirectory() as folder:
         for name, parts in {**FOUR, "Sound_Drum": DRUMS}.items():
@@ -125,7 +156,7 @@ def of_sounds(root: Path) -> dict[str, Any]:
             for part in parts:
                 for path in sorted((clips / part).iterdir()):
                     (Path(folder) / name / f"{part}-{path.name}").symlink_to(path.absolute())
-        return compared(SOUNDS, load(Path(folder)), root)
+        return compared(ways, load(Path(folder)), root)
 
 
 def of_spectrograms(root: Path) -> dict[str, Any]:
@@ -152,7 +183,10 @@ def of_sample(root: Path) -> dict[str, Any]:
 MEASURES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "genres": partial(of_folder, GENRES, "gtzan_clips"),
     "genre_parts": partial(of_folder, GENRE_PARTS, "gtzan_clips"),
-    "sounds": of_sounds,
+    "sounds": partial(of_sounds, SOUNDS),
+    "pretrained_genres": of_pretrained_genres,
+    "pretrained_sounds": partial(of_sounds, PRETRAINED_SOUNDS),
+    "pretrained_openmic": of_pretrained_openmic,
     "pictures": partial(of_folder, PICTURES, "instrument_images", seeds=(0,)),
     "spectrograms": of_spectrograms,
     "sample_genres": of_sample,
