@@ -187,7 +187,7 @@ def describe_run(one: RunView) -> str:
     """Describe a run's data, protocol and status in a few words."""
     say = get_words()
     parts = [say(f"status_{one.status}")]
-    if not one.trouble:
+    if one.is_ours:
         protocol = say(f"protocol_{one.info.protocol}")
         parts = [one.data.dataset, say("sample" if one.sample else "real"), protocol, *parts]
     return escape_markdown(" · ".join(parts))
@@ -198,12 +198,19 @@ def is_dark() -> bool:
     return st.context.theme.type == "dark"
 
 
-def show_sample_note(*shown: RunView) -> None:
-    """Warn that results come from generated data, where any of them do."""
+def show_data_notes(*shown: RunView) -> None:
+    """Warn that results come from generated data or a pretrained backbone, where any of them do."""
     kinds = {one.sample for one in shown}
     st.session_state[ORIGIN] = "mixed" if len(kinds) > 1 else "sample" if kinds == {True} else None
     if any(kinds):
         st.warning(get_words()("sample_note"), icon=":material/science:")
+    for caveat in dict.fromkeys(one.info.caveat for one in shown if one.info.caveat):
+        names = [one.name for one in shown if one.info.caveat == caveat]
+        caveat = escape_markdown(translate_message(caveat))
+        st.info(
+            get_words()("pretrained_note", runs=escape_markdown(format_list(names, 4)), caveat=caveat),
+            icon=":material/hearing:",
+        )
 
 
 def show_chart(

@@ -18,6 +18,7 @@ import streamlit as st
 from musicml.evaluation import PredictionTable, read_clip_scores, read_fold_thresholds, read_predictions
 from musicml.experiment import (
     FOLDS_FOLDER,
+    PRETRAINED,
     DataInfo,
     Epoch,
     Report,
@@ -72,11 +73,13 @@ class RunView:
 
     @property
     def status(self) -> str:
-        """`whole`, `training`, `stopped` (its process is over, or no sign of life for long) or `damaged`."""
+        """`whole`, `pretrained`, `training`, `stopped` (its process is over, or no sign of life) or `damaged`."""
         if self.trouble:
             return "damaged"
         if self.report:
             return "whole"
+        if self.info.status == PRETRAINED:
+            return PRETRAINED
         if has_process_exited(self.info.process):
             return "stopped"
         return "training" if self.silence < self.patience else "stopped"
@@ -125,6 +128,11 @@ class RunView:
     def sample(self) -> bool:
         """Whether the run was made from generated data, which every figure of it has to say."""
         return self.data.sample
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether a training of ours made it, which its run.json tells about."""
+        return self.status not in ("damaged", PRETRAINED)
 
     @property
     def is_sound(self) -> bool:

@@ -1,3 +1,4 @@
+import hashlib
 import io
 import os
 import shutil
@@ -13,16 +14,20 @@ from PIL import Image
 
 from musicml.cli import main
 from musicml.data.datasets.loading import load_dataset
+from musicml.data.download import musicnn
 from musicml.data.synthetic import generate
 from musicml.experiment import config
 from musicml.experiment import run as runs
 from musicml.models import transfer
-from musicml.training import preparation
+from musicml.training import preparation, pretrained_run
+from tests.fixtures.musicnn_wheel import write_wheel
 
 # the processes that tests start load TensorFlow and Streamlit: without bytecode each would compile them anew, which
 # takes three times as long as to load them
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+# sample data as every machine can make it, with no soundfont; tests of the soundfont take this away
+os.environ["MUSICML_RENDERER"] = "numpy"
 # what a shell starts in the background ignores Ctrl-C, and so would what the tests start and interrupt
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -242,6 +247,36 @@ def asked_about_tones(tones, tones_toml, data_root, tmp_path_factory):
     assert main.main([str(word) for word in words]) == 0
     (run,) = runs.list_runs(root)
     return run
+
+
+@pytest.fixture(scope="session")
+def musicnn_wheel(tmp_path_factory):
+    """A wheel such as musicnn's, with random weights."""
+    return write_wheel(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="session")
+def musicnn_root(data_root, musicnn_wheel):
+    """A data root with sample data and musicnn's weights, the random ones of `musicnn_wheel`."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(musicnn, "SHA256", hashlib.sha256(musicnn_wheel.read_bytes()).hexdigest())
+        musicnn.download_musicnn(data_root, musicnn_wheel, lambda line: None)
+    return data_root
+
+
+@pytest.fixture(scope="session")
+def tags_run(musicnn_root, tmp_path_factory):
+    """The run that is ready without a training, in a folder of its own. Never change it."""
+    return pretrained_run.make_tags_run(musicnn_root, tmp_path_factory.mktemp("runs"), lambda line: None)
+
+
+@pytest.fixture(scope="session")
+def real_musicnn():
+    """The data root with musicnn's real weights, where `make install` or the user has put them."""
+    root = Path(os.environ.get("MUSICML_DATA") or Path(__file__).parent.parent / "data")
+    if not musicnn.get_musicnn_path(root, "msd").is_file():
+        pytest.skip(f"musicnn's weights are not in {root}: make install downloads them")
+    return root
 
 
 @pytest.fixture

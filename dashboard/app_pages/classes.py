@@ -67,7 +67,7 @@ def show() -> None:
         own = _get_run_metrics(one)
     other, reference = _select_comparison(one, found)
     shown = [one, *(entry for entry in found if other and entry.name == other.name)]
-    layout.show_sample_note(*shown)
+    layout.show_data_notes(*shown)
     if one.sample and reference or len({entry.sample for entry in shown}) > 1:
         st.warning(say("not_comparable"), icon=":material/balance:")
     protocols = {entry.is_honest for entry in shown} | ({reference.protocol == HONEST} if reference else set())

@@ -60,7 +60,7 @@ def show() -> None:
     """Show the page."""
     one = layout.select_run(layout.list_runs_or_stop(layout.is_complete))
     table = runs.get_predictions(one)
-    layout.show_sample_note(one)
+    layout.show_data_notes(one)
     squares, by_share = _select_squares(one, table)
     _drop_unknown(squares)
     _show_matrix(squares, by_share)

@@ -30,7 +30,7 @@ def show() -> None:
     if not chosen:
         st.info(say("choose_one"), icon=":material/info:")
         return
-    layout.show_sample_note(*chosen)
+    layout.show_data_notes(*chosen)
     with st.expander(say("how"), icon=":material/help:"):
         st.markdown(say("how_words"))
     live = any(one.status == "training" for one in chosen)
@@ -42,7 +42,7 @@ def _get_order(one: RunView) -> int:
     """Return a run's sort key: training runs first, runs without curves last."""
     if one.status == "training":
         return 0
-    return 2 if one.trouble or one.info.family == "forest" else 1
+    return 1 if one.info.has_epochs and not one.trouble else 2
 
 
 def _refresh(paths: Sequence[Path], live: bool) -> None:
@@ -68,8 +68,9 @@ def _show_status(one: RunView, rows: Sequence[Epoch]) -> None:
     name = layout.escape_markdown(one.name)
     if one.trouble:
         layout.show_error(one.trouble)
-    elif one.info.family == "forest":
-        st.info(say("forest", run=name), icon=":material/forest:")
+    elif one.info.family and not one.info.has_epochs:
+        key = next((key for key in (one.status, one.info.family) if key in ("pretrained", "forest")), "no_epochs")
+        st.info(say(key, run=name), icon=":material/info:")
     elif one.status == "training":
         _show_progress(one, rows)
     elif not rows:

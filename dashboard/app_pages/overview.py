@@ -34,7 +34,7 @@ def show() -> None:
     )
     for place in picked.selection.rows[:1]:
         _show_links(chosen[place])
-    layout.show_sample_note(*chosen)
+    layout.show_data_notes(*chosen)
     for one in chosen:
         if one.trouble:
             layout.show_error(one.trouble)
@@ -118,10 +118,10 @@ def _make_row(one: RunView) -> dict[str, Any]:
         say("high"): _round(high),
         say("metric"): layout.get_metric_name(metric) if metric else None,
         say("status"): say(f"status_{one.status}"),
-        say("origin"): None if one.trouble else say("sample" if one.sample else "real"),
+        say("origin"): say("sample" if one.sample else "real") if one.is_ours else None,
         say("n"): one.report.n if one.report else None,
         say("dataset"): one.data.dataset or None,
-        say("protocol"): None if one.trouble else say(f"protocol_{one.info.protocol}"),
+        say("protocol"): say(f"protocol_{one.info.protocol}") if one.is_ours else None,
         say("time"): one.info.train_seconds,
         say("device"): one.info.device,
         say("started"): one.info.started or None,
@@ -136,8 +136,10 @@ def _round(value: float | None) -> float | None:
 def _show_links(one: RunView) -> None:
     """Show links to the pages of the run chosen in the table."""
     pages = ["run", "curves", "confusion", "classes", "predict"]
-    if one.info.family == "forest":
-        pages.remove("curves")  # it has no epochs
+    if one.status == "pretrained":
+        pages = ["run", "predict"]
+    elif not one.info.has_epochs:
+        pages.remove("curves")
     if one.settings("features").get("kind") == "vggish":
         pages.remove("predict")  # it can't be asked about a file
     with st.container(horizontal=True):

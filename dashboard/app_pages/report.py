@@ -35,7 +35,7 @@ def show() -> None:
     if not chosen:
         st.info(say("one_needed"), icon=":material/info:")
         return
-    layout.show_sample_note(*chosen)
+    layout.show_data_notes(*chosen)
     others = [code for code in i18n.LANGUAGES if code != layout.get_language()]
     names = {code: i18n.LANGUAGES[code] for code in (layout.get_language(), *others)}
     language = layout.select_option(say("in_language"), names, "report-language")

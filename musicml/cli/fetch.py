@@ -10,6 +10,8 @@ from typing import Any
 from musicml.cli import options, output
 from musicml.utils import InputError, print_message
 
+MUSICNN = "musicnn"
+
 
 def add_command(commands: Any) -> None:
     """Add `musicml fetch` to the command line."""
@@ -23,17 +25,18 @@ def add_command(commands: Any) -> None:
             "from Zenodo. One that is there stays; a fetch that was stopped goes on. Kaggle gives them to anybody as a "
             "rule; where it asks who it is, a token is taken from KAGGLE_API_TOKEN, ~/.kaggle/access_token or "
             "kaggle.json. With --sample, generated stand-ins in the same layouts are written into data/sample: they "
-            "need no account and no network, and figures from them say nothing about real music."
+            "need no account and no network, and figures from them say nothing about real music. "
+            "`musicml fetch musicnn` downloads a network that has heard music, and makes the run musicnn_tags of it."
         ),
         "musicml fetch gtzan openmic",
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="data sets (default: all four)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="data sets (default: all four), or musicnn")
     parser.add_argument(
         "--from",
         type=Path,
         metavar="PATH",
         dest="source",
-        help="take the data set from this archive or folder, which stays as it is, and not from the network",
+        help="take the data set (or musicnn: its wheel) from this archive or folder, which stays, not from the network",
     )
     parser.add_argument("--lists", type=Path, metavar="DIR", help="take GTZAN's four public lists from this folder")
     parser.add_argument("--keep-archive", action="store_true", help="leave the archive in data/.archives")
@@ -48,11 +51,30 @@ def add_command(commands: Any) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
+    if MUSICNN in args.names:
+        return fetch_musicnn(args)
     if not args.sample:
         return fetch(args.names, args.data_root, args.source, args.lists, args.keep_archive, args.json)
     if args.source is not None or args.lists is not None:
         raise InputError("--sample makes its data itself: leave out --from and --lists.")
     return write_sample_data(args.names, args.data_root, args.seed, args.scale, args.json)
+
+
+def fetch_musicnn(args: argparse.Namespace) -> int:
+    """Download musicnn's weights and make the run of its tags."""
+    from musicml.data.download import download_musicnn
+    from musicml.training import make_tags_run
+
+    if args.names != [MUSICNN] or args.sample or args.lists is not None:
+        raise InputError("Expected `musicml fetch musicnn`, with --from at most. Fetch the rest by itself.")
+    paths, was_there = download_musicnn(args.data_root, args.source, print_message)
+    run = make_tags_run(args.data_root, args.runs, print_message)
+    if args.json:
+        files = [str(path) for path in paths]
+        output.print_json({"files": files, "already_there": was_there, "run": str(run.path)})
+    elif was_there:
+        print_message(f"musicnn: already there, and the run {run.path}")
+    return 0
 
 
 def fetch(

@@ -15,6 +15,12 @@ from musicml.utils import InputError, make_printable, print_message, suppress_st
 if TYPE_CHECKING:
     from musicml.inference import Predictor
 
+SAMPLE_NOTES = {  # whether the run has a backbone that was trained on real music → what to say of its answers
+    False: "This run was trained on generated sample data: its answers say nothing about real music.",
+    True: "This run's last layers were trained on generated sample data. How often it is right about real music was "
+    "not measured.",
+}
+
 
 def add_command(commands: Any) -> None:
     """Add `musicml predict` to the command line."""
@@ -67,9 +73,12 @@ def _run(args: argparse.Namespace) -> int:
     if args.csv:
         write_answers(args.csv, answers, predictor.class_names, args.over_time, sample)
     if args.json:
-        output.print_json({"run": str(run.path), "sample": sample, "predictions": answers})
+        caveat = {"caveat": run.info.caveat} if run.info.caveat else {}
+        output.print_json({"run": str(run.path), "sample": sample, **caveat, "predictions": answers})
     elif sample and any("label" in answer for answer in answers):
-        print("This run was trained on generated sample data: its answers say nothing about real music.")
+        print(SAMPLE_NOTES[run.info.family == "pretrained_audio"])
+    if run.info.caveat and not args.json and any("label" in answer for answer in answers):
+        print(run.info.caveat)
     n_failed = sum("error" in answer for answer in answers)
     return 0 if not n_failed else 2 if n_failed == len(answers) else 1
 

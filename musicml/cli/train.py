@@ -76,7 +76,7 @@ def resume(name: str, runs_root: Path) -> Run:
     from musicml.training import resume_run
 
     run = open_run(name, runs_root)
-    if not run.is_whole:
+    if not run.is_whole and not run.is_pretrained:
         run.update()  # which says that this process is at it
     return resume_run(run)
 

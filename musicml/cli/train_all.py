@@ -96,11 +96,13 @@ def train_all(folder: Path, score: Callable[[Path], Row], jobs: int, runs_root: 
         output.print_json({"experiments": [_summarize_row(row) for row in rows]})
     else:
         _print_rows(rows)
+        _print_pretrained(runs_root)
     return 1 if any("error" in row for row in rows) else 0
 
 
 def _score(train_one: Callable[[Path], Any], runs_root: Path, path: Path) -> Row:
     """Return one experiment's row of the table: its run and report, or the error that ended it."""
+    from musicml.data.download import MissingWeightsError
     from musicml.evaluation import evaluate_run
     from musicml.experiment import mark_abandoned
 
@@ -109,6 +111,9 @@ def _score(train_one: Callable[[Path], Any], runs_root: Path, path: Path) -> Row
     try:
         run = train_one(path)
         row |= {"report": evaluate_run(run), "run": str(run.path)}
+    except MissingWeightsError as error:
+        row["skipped"] = str(error)
+        print_message(f"{'' if get_log_prefix() else f'{path.stem} '}skipped: {error}")
     except Exception as error:  # a fault of ours, or a device out of memory, ends one experiment and not all
         row["error"] = (str(error) or type(error).__name__).splitlines()[0]
         print_message(f"{'' if get_log_prefix() else f'{path.stem} '}failed: {row['error']}")
@@ -142,7 +147,8 @@ def _score_in_parallel(score: Callable[[Path], Row], paths: list[Path], jobs: in
 
 def _has_no_backbone(path: Path) -> bool:
     """Return whether a training is short: what begins last should be, so that no process is left waiting."""
-    return 'family = "transfer"' not in path.read_text(encoding="utf-8", errors="replace")
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return not any(f'family = "{family}"' in text for family in ("transfer", "pretrained_audio"))
 
 
 def _score_in_worker(score: Callable[[Path], Row], path: Path, n_cores: int) -> Row:
@@ -163,7 +169,11 @@ def _format_resume_commands(runs_root: Path, since: float) -> str:
     """Return how to go on with the trainings that began after `since`, in seconds of the system's clock."""
     from musicml.experiment import list_runs
 
-    runs = [run for run in list_runs(runs_root) if not run.is_whole and run.path.stat().st_ctime >= since]
+    runs = [
+        run
+        for run in list_runs(runs_root)
+        if not (run.is_whole or run.is_pretrained) and run.path.stat().st_ctime >= since
+    ]
     return "; ".join(["stopped", *(f"go on with `musicml train --resume {run.path}`" for run in runs)])
 
 
@@ -173,11 +183,24 @@ def _summarize_row(row: Row) -> Row:
     return content | (output.summarize_report(Path(row["run"]), row["report"]) if "report" in row else {})
 
 
+def _print_pretrained(runs_root: Path) -> None:
+    """Print a sentence on each run that was there before any training."""
+    from musicml.experiment import list_runs
+
+    for run in list_runs(runs_root):
+        if run.is_pretrained:
+            print(f"{run.name}: others trained it, so it has no results; ask it with `musicml predict {run.name} FILE`")
+
+
 def _print_rows(rows: list[Row]) -> None:
     lines = [("experiment", "split", "main figure (95 % interval)", "time", "run")]
     for row in rows:
-        split, metric, run = "-", "failed", row.get("error", "")
-        if "error" not in row:
+        split, metric, run = (
+            "-",
+            "skipped" if "skipped" in row else "failed",
+            row.get("skipped") or row.get("error", ""),
+        )
+        if "report" in row:
             report, run = row["report"], row["run"]
             split, metric = f"{report['split']} ({report['n']})", output.format_main_metric(report)
         lines.append((row["experiment"], split, metric, f"{row['seconds']:.0f} s", run))

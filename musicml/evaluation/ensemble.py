@@ -17,7 +17,7 @@ import numpy as np
 from musicml.data.datasets import Example, load_folder, reload_dataset
 from musicml.evaluation import as_published, comparison, evaluate, metrics, predictions
 from musicml.evaluation.predictions import PredictionTable
-from musicml.experiment import Run, get_fold
+from musicml.experiment import Run, check_has_results, get_fold
 from musicml.inference import pool_clips
 from musicml.utils import InputError, compute_digest, print_message
 
@@ -43,6 +43,8 @@ def combine_runs(
     InputError
         If the runs answer for different classes or data, or one trained on what shall be scored.
     """
+    for run in members:
+        check_has_results(run)
     check_same_task(members)
     voices = (
         [predictions.read_predictions(run) for run in members] if on is None else predict_folder(members, Path(on), say)

@@ -14,7 +14,7 @@ from musicml.data.datasets import Dataset, Example, load_folder, reload_dataset
 from musicml.data.splits import is_ungrouped_split
 from musicml.evaluation import as_published, metrics
 from musicml.evaluation.predictions import get_task
-from musicml.experiment import Run, get_fold
+from musicml.experiment import Run, check_has_results, get_fold
 from musicml.inference import (
     ModelInput,
     Prediction,
@@ -50,6 +50,7 @@ def evaluate_run(
     InputError
         If the run is not trained, its data is gone, or the folder shares no class with it.
     """
+    check_has_results(run)
     if on is not None:
         return evaluate_folder(run, Path(on), say)
     if run.is_whole:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from musicml.experiment.environment import CheckResult, check_environment
     from musicml.experiment.lookup import PUBLISHED, find_experiment, find_experiment_folder
     from musicml.experiment.options import PublishedOptions, TrainingOptions
+    from musicml.experiment.process import has_process_exited
     from musicml.experiment.records import (
         MAIN_METRICS,
         ClassRow,
@@ -27,11 +28,12 @@ if TYPE_CHECKING:
     from musicml.experiment.run import (
         FOLDS_FOLDER,
         FORMAT_VERSION,
+        PRETRAINED,
         Run,
+        check_has_results,
         create_run,
         describe_run,
         get_fold,
-        has_process_exited,
         list_complete_runs,
         list_runs,
         mark_abandoned,
@@ -45,6 +47,7 @@ __getattr__, __dir__, __all__ = export_lazily(
         "config": ["Experiment", "parse_changes", "parse_experiment", "read_experiment"],
         "environment": ["CheckResult", "check_environment"],
         "lookup": ["PUBLISHED", "find_experiment", "find_experiment_folder"],
+        "process": ["has_process_exited"],
         "records": [
             "MAIN_METRICS",
             "ClassRow",
@@ -62,11 +65,12 @@ __getattr__, __dir__, __all__ = export_lazily(
         "run": [
             "FOLDS_FOLDER",
             "FORMAT_VERSION",
+            "PRETRAINED",
             "Run",
+            "check_has_results",
             "create_run",
             "describe_run",
             "get_fold",
-            "has_process_exited",
             "list_complete_runs",
             "list_runs",
             "mark_abandoned",

@@ -6,13 +6,14 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from musicml.data import AS_PUBLISHED, get_reference
 from musicml.data.splits import LISTED, describe_fixed_split, is_ungrouped_split
 from musicml.experiment.options import ClipOptions, DataOptions, PublishedOptions, TrainingOptions
 from musicml.features import FEATURE_KINDS, Augment, check_augmentation
-from musicml.models import FAMILY_NAMES, get_family
+from musicml.models import FAMILY_NAMES, get_family, is_fitted_at_once
 from musicml.utils import InputError, parse_options, suggest_names, to_dict
 
 TABLES = ("data", "features", "clips", "model", "training", "augment", "tune", "published", "sample")
@@ -71,6 +72,11 @@ class Experiment:
             "augment": to_dict(self.augment),
             **self.replayed(),
         }
+
+    @property
+    def is_fitted_at_once(self) -> bool:
+        """Whether scikit-learn fits what learns in its model, without epochs."""
+        return is_fitted_at_once(self.family, getattr(self.model, "head", None))
 
     @property
     def unit(self) -> str:
@@ -207,10 +213,11 @@ def check_tables(name: str, text: str, tables: Mapping[str, Any]) -> Experiment:
             file=file,
         )
     model = parse_options(get_family(family).Options, model_table, "model", file)
+    check_features(get_family(family), family, kind, feature_options, file)
     training = parse_options(TrainingOptions, tables.get("training", {}), "training", file)
     varied = parse_options(Augment, tables.get("augment", {}), "augment", file)
     check_augmentation(varied, kind, file)
-    check_compatibility(training, varied, family, getattr(model, "frozen", False), file)
+    check_compatibility(training, varied, family, model, file)
     return Experiment(
         name,
         text,
@@ -225,6 +232,21 @@ def check_tables(name: str, text: str, tables: Mapping[str, Any]) -> Experiment:
         fold_keys(tables.get("tune", {})),
         published=check_published(tables["published"], data, kind, file) if "published" in tables else None,
     )
+
+
+def check_features(module: ModuleType, family: str, kind: str, settings: Any, file: str) -> None:
+    """Refuse features that a pretrained model was not trained on."""
+    expected = getattr(module, "FEATURES", {})
+    found = {name: kind if name == "kind" else getattr(settings, name, None) for name in expected}
+    if found != expected:
+        raise InputError(
+            "Expected the features that model.family = {family!r} was trained on, {expected}. {file} has {found}. "
+            "Change [features].",
+            family=family,
+            expected=", ".join(f"{name} = {value!r}" for name, value in expected.items()),
+            file=file,
+            found=", ".join(f"{name} = {found[name]!r}" for name in expected if found[name] != expected[name]),
+        )
 
 
 def check_published(table: Mapping[str, Any], data: DataOptions, kind: str, file: str) -> PublishedOptions:
@@ -274,8 +296,10 @@ def check_published(table: Mapping[str, Any], data: DataOptions, kind: str, file
     return found
 
 
-def check_compatibility(training: TrainingOptions, varied: Augment, family: str, frozen: bool, file: str) -> None:
+def check_compatibility(training: TrainingOptions, varied: Augment, family: str, model: Any, file: str) -> None:
     """Refuse options of training that mean nothing beside this model."""
+    frozen = getattr(model, "frozen", False)
+    check_fitted_at_once(varied, is_fitted_at_once(family, getattr(model, "head", None)), file)
     if training.warmup and training.schedule != "cosine":
         raise InputError(
             "training.warmup = {training_warmup} in {file} is the beginning of a cosine schedule, and "
@@ -291,11 +315,26 @@ def check_compatibility(training: TrainingOptions, varied: Augment, family: str,
             training_finetune_epochs=training.finetune_epochs,
             file=file,
         )
+    if training.finetune_epochs and family != "transfer":
+        raise InputError(
+            "Expected training.finetune_epochs = 0 with model.family = {family!r}, since only the backbones of "
+            "transfer can be fine-tuned. {file} has {n}. Take it out.",
+            family=family,
+            file=file,
+            n=training.finetune_epochs,
+        )
     if varied.views and not frozen:
         raise InputError(
             "augment.views = {varied_views} in {file} are computed once for a frozen backbone, and this model has "
             "none: it sees other views in every epoch anyway, so take views out.",
             varied_views=varied.views,
+            file=file,
+        )
+    if frozen and family != "transfer" and varied.varies and not varied.views:
+        raise InputError(
+            "Expected augment.views with [augment] and model.family = {family!r}, whose lower layers are computed "
+            "once. Set augment.views in {file} to how many varied views of each clip shall be computed.",
+            family=family,
             file=file,
         )
     if frozen and varied.varies and not (varied.views or training.finetune_epochs):
@@ -306,6 +345,16 @@ def check_compatibility(training: TrainingOptions, varied: Augment, family: str,
         )
     if family == "forest" and (varied.varies or varied.mixes):
         raise InputError("[augment] in {file} is for networks, and model.family is forest: take it out.", file=file)
+
+
+def check_fitted_at_once(varied: Augment, fitted: bool, file: str) -> None:
+    """Refuse to mix examples for a model that scikit-learn fits, which takes whole labels only."""
+    if fitted and varied.mixes:
+        raise InputError(
+            "Expected no augment.mixup and no augment.cutmix in {file}, since scikit-learn fits this model and takes "
+            "whole labels only. Take them out.",
+            file=file,
+        )
 
 
 def fold_keys(table: Mapping[str, Any]) -> dict[str, Any]:

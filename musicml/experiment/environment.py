@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 from musicml.data.datasets import DATASET_NAMES, find_dataset_folder
+from musicml.data.download import MUSICNN_WEIGHTS, get_musicnn_path
 from musicml.experiment import run as runs
 from musicml.utils import InputError, choose_backend, find_existing_folder
 
@@ -35,7 +36,16 @@ class CheckResult:
 
 def check_environment(data_root: Path, runs_root: Path) -> list[CheckResult]:
     """Look at Python, the backend, the disk, the data sets and the runs. Imports neither TensorFlow nor Keras."""
-    return [python(), backend(), graphics(), decoders(), disk(data_root), *data(data_root), unfinished(runs_root)]
+    return [
+        python(),
+        backend(),
+        graphics(),
+        decoders(),
+        disk(data_root),
+        *data(data_root),
+        pretrained(data_root),
+        unfinished(runs_root),
+    ]
 
 
 def python() -> CheckResult:
@@ -114,10 +124,18 @@ def data(root: Path) -> Iterator[CheckResult]:
             )
 
 
+def pretrained(root: Path) -> CheckResult:
+    """Find the weights of the pretrained audio network."""
+    lacking = [name for name in MUSICNN_WEIGHTS if not get_musicnn_path(root, name).is_file()]
+    if lacking:
+        return CheckResult("musicnn", "note", f"no weights in {root}: `musicml fetch musicnn` downloads them")
+    return CheckResult("musicnn", "ok", f"weights in {get_musicnn_path(root, MUSICNN_WEIGHTS[0]).parent}")
+
+
 def unfinished(root: Path) -> CheckResult:
     """How many runs there are, and which were never finished."""
     found = runs.list_runs(root)
-    open_runs = [run.name for run in found if not run.is_whole]
+    open_runs = [run.name for run in found if not run.is_whole and not run.is_pretrained]
     if open_runs:
         return CheckResult(
             "runs",

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
 
+from musicml.models import is_fitted_at_once
 from musicml.utils import InputError, get_field_types, is_of_type, make_data_frame
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class RunInfo(Record):
 
     Attributes
     ----------
-    process : of the training; read by `musicml.experiment.run.has_process_exited` alone, which takes anything
+    process : of the training; read by `musicml.experiment.process.has_process_exited` alone, which takes anything
     weights, precision, compile : a choice with its reason
     input : seconds that making batches took, and their share of the training
     exported : the digest of model.onnx; `export` says how its check went, or why there is none
@@ -136,6 +137,17 @@ class RunInfo(Record):
     def is_honest(self) -> bool:
         """Whether the protocol is honest; a run of one as published is never ranked with the others."""
         return self.protocol == "honest"
+
+    @property
+    def has_epochs(self) -> bool:
+        """Whether its training goes by epochs; scikit-learn's models are fitted at once."""
+        fitted = is_fitted_at_once(self.family, self.get_settings("model").get("head"))
+        return bool(self.family) and not fitted and self.status != "pretrained"
+
+    @property
+    def caveat(self) -> str:
+        """What is to be known of the weights that its backbone was trained with elsewhere; "" without such weights."""
+        return (self.weights or {}).get("pretraining", "")
 
     @property
     def max_epochs(self) -> int:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import functools
-import hashlib
 import json
 import os
 import platform
@@ -21,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musicml.experiment.lookup import find_checkout
+from musicml.experiment.process import get_process_info
 from musicml.experiment.records import (
     Epoch,
     Report,
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     import pandas
 
 FORMAT_VERSION = 1
+PRETRAINED = "pretrained"  # status of a run whose model others trained
 FOLDS_FOLDER = "folds"  # in a run of a cross-validation, with a run of each fold in it
 PACKAGES = ("musicml", "keras", "tensorflow", "tensorflow-cpu", "jax", "numpy", "scipy", "scikit-learn", "onnxruntime")
 
@@ -79,8 +79,17 @@ class Run:
 
     @property
     def status(self) -> str:
-        """`whole`, or how far the run has come: `started`, `trained`."""
+        """`whole`, or how far the run has come: `started`, `trained`; `pretrained` where others trained its model."""
         return "whole" if self.is_whole else self.info.status
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether others trained its model: it can be asked, and has no results of its own."""
+        try:
+            table = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
+        except (ValueError, OSError):  # damaged, which `info` explains
+            return False
+        return isinstance(table, dict) and table.get("status") == PRETRAINED
 
     @property
     def info(self) -> RunInfo:
@@ -160,6 +169,8 @@ class Run:
 
     def cure(self) -> str:
         """What to do about a run that is not whole."""
+        if self.is_pretrained:
+            return f"remove {self.path} and run `musicml fetch musicnn`, which makes it anew."
         whole = self.path.parent.parent if self.path.parent.name == FOLDS_FOLDER else self.path
         return f"finish the run with `musicml train --resume {whole}`, or train it again."
 
@@ -224,35 +235,20 @@ def start_run(path: Path, experiment: str, seed: int, text: str, facts: Mapping[
     return Run(path)
 
 
-def get_process_info() -> dict[str, Any]:
-    """Describe this process, so that readers of its run can tell whether it still exists (`has_process_exited`)."""
-    return {"id": os.getpid(), "place": get_host_id()}
+def check_has_results(run: Run) -> None:
+    """Refuse a run whose model others trained.
 
-
-@functools.cache
-def get_host_id() -> str:
-    """Where this process's number holds: this machine since its start, this container; 16 hex digits, no name."""
-    try:  # on Linux
-        told = Path("/proc/sys/kernel/random/boot_id").read_text() + os.readlink("/proc/self/ns/pid")
-    except OSError:
-        told = platform.node()
-    return hashlib.blake2b(told.encode(), digest_size=8).hexdigest()
-
-
-def has_process_exited(known: Any) -> bool:
-    """Whether the process that run.json names is known to be over; False where that can't be told from here."""
-    if not isinstance(known, dict) or known.get("ended"):
-        return isinstance(known, dict)
-    number = known.get("id")
-    if os.name != "posix" or known.get("place") != get_host_id() or not isinstance(number, int) or number < 1:
-        return False
-    try:
-        os.kill(number, 0)  # asks only whether it is there
-    except ProcessLookupError:
-        return True
-    except (OSError, OverflowError):
-        return False
-    return False
+    Raises
+    ------
+    InputError
+        If it has no results of its own.
+    """
+    if run.is_pretrained:
+        raise InputError(
+            "Expected a run with results, and {run_name} has none: others trained its model. Ask it about a file with "
+            "`musicml predict {run_name} FILE`, or choose a run of an experiment.",
+            run_name=run.name,
+        )
 
 
 def mark_abandoned(root: Path) -> None:

@@ -24,7 +24,14 @@ if TYPE_CHECKING:
     from musicml.features.cache.frozen_outputs import get_frozen_outputs
     from musicml.features.cache.inventory import CacheEntry, clear_cache, list_cache_entries, measure_size
     from musicml.features.clip_spec import ClipSpec, parse_clip_spec
-    from musicml.features.clips import Clips, compute_mean_and_variance, cut_clips, cut_into_pieces, get_targets
+    from musicml.features.clips import (
+        UNOBSERVED,
+        Clips,
+        compute_mean_and_variance,
+        cut_clips,
+        cut_into_pieces,
+        get_targets,
+    )
     from musicml.features.frame_stream import FrameStream
     from musicml.features.spectrogram_image import WHITE, Spectrogram
 
@@ -48,7 +55,14 @@ __getattr__, __dir__, __all__ = export_lazily(
         "cache.frozen_outputs": ["get_frozen_outputs"],
         "cache.inventory": ["CacheEntry", "clear_cache", "list_cache_entries", "measure_size"],
         "clip_spec": ["ClipSpec", "parse_clip_spec"],
-        "clips": ["Clips", "compute_mean_and_variance", "cut_clips", "cut_into_pieces", "get_targets"],
+        "clips": [
+            "Clips",
+            "UNOBSERVED",
+            "compute_mean_and_variance",
+            "cut_clips",
+            "cut_into_pieces",
+            "get_targets",
+        ],
         "frame_stream": ["FrameStream"],
         "spectrogram_image": ["Spectrogram", "WHITE"],
     },

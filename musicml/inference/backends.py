@@ -16,6 +16,7 @@ import numpy as np
 
 from musicml.experiment import Run
 from musicml.inference.manifest import Manifest
+from musicml.models import compute_batch_limit
 from musicml.utils import InputError, compute_digest
 
 NAMES = ("auto", "onnx", "keras")
@@ -143,10 +144,13 @@ def session_of(path: Path) -> Any:
 def by_keras(path: Path) -> Model:
     """The model in Keras."""
     model = keras_model(path)
-    return Model(
-        "keras",
-        lambda clips: np.asarray(model(clips.astype(np.float32, copy=False), training=False), dtype=np.float32),
-    )
+    size = compute_batch_limit(model)
+
+    def scores(clips: np.ndarray) -> np.ndarray:
+        some = [clips[start : start + size].astype(np.float32, copy=False) for start in range(0, len(clips), size)]
+        return np.concatenate([np.asarray(model(part, training=False), dtype=np.float32) for part in some])
+
+    return Model("keras", scores)
 
 
 def keras_model(path: Path) -> Any:

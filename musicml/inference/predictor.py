@@ -34,7 +34,7 @@ class Prediction:
     scores : np.ndarray [shape=(n_classes,)], calibrated probabilities for the whole file
     starts : np.ndarray [shape=(n_clips,)], where each clip begins, in seconds
     clip_scores : np.ndarray [shape=(n_clips, n_classes)], raw scores of each clip; `scores` is their calibrated mean
-    thresholds : for several classes at once, from which score each counts as present
+    thresholds : for several classes at once, from which score each counts as present; empty where none was fitted
     warnings : what a listener should know, a sentence each
     seconds : how long it took: `read` (decode and features), `model`
     clip_seconds : how long each clip is; None for a picture
@@ -67,9 +67,11 @@ class Prediction:
 
     @property
     def present(self) -> list[str]:
-        """Of several classes at once, those above their thresholds; of one class, that one."""
+        """Of several classes at once, those above their thresholds, if there are any; of one class, that one."""
         if self.task == "single":
             return [self.label]
+        if not self.thresholds:
+            return []
         return [
             name
             for name, score, least in zip(self.class_names, self.scores, self.thresholds, strict=True)
@@ -98,7 +100,7 @@ class Prediction:
             "unlike_training": self.is_unlike_training,
             "seconds": {name: round(value, 4) for name, value in self.seconds.items()},
         }
-        if self.task == "multi":
+        if self.task == "multi" and self.thresholds:
             table["present"] = self.present
         if over_time:
             table["over_time"] = [

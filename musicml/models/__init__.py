@@ -7,15 +7,27 @@ from typing import TYPE_CHECKING
 from musicml.utils import export_lazily
 
 if TYPE_CHECKING:
-    from musicml.models.base import ModelSpec, add_class_activation_maps
+    from musicml.models.base import ModelSpec, add_class_activation_maps, compute_batch_limit, is_fitted_at_once
     from musicml.models.forest import load_forest, predict_scores
+    from musicml.models.pretrained_audio import (
+        MUSICNN_FEATURES,
+        MUSICNN_FRAMES,
+        build_tagger,
+    )
     from musicml.models.registry import FAMILY_NAMES, build_model, get_family
+    from musicml.models.svm import add_support_vectors
 
 __getattr__, __dir__, __all__ = export_lazily(
     __name__,
     {
-        "base": ["ModelSpec", "add_class_activation_maps"],
+        "base": ["ModelSpec", "add_class_activation_maps", "compute_batch_limit", "is_fitted_at_once"],
         "forest": ["load_forest", "predict_scores"],
+        "pretrained_audio": [
+            "MUSICNN_FEATURES",
+            "MUSICNN_FRAMES",
+            "build_tagger",
+        ],
         "registry": ["FAMILY_NAMES", "build_model", "get_family"],
+        "svm": ["add_support_vectors"],
     },
 )

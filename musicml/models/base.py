@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+LINEAR_HEADS = ("logistic", "svm")  # heads that scikit-learn fits at once
+FITTED_FAMILIES = ("forest", "svm")
+MOST_VALUES = 2**23  # that one layer gives for a batch, 34 MB
+TINY = 1e-12  # of a frozen backbone's standardization: random weights leave variances far below the usual epsilon
 
 
 @dataclass(frozen=True)
@@ -20,6 +26,7 @@ class ModelSpec:
     answers : the last layer's name: `genre`, `instrument`, `class`
     mean, variance : np.ndarray [shape=(n_bins,)] of the training clips, or None for pictures
     seed : int >= 0, for what starts at random
+    data_root : the folder of the data sets, with the weights of pretrained audio networks in it
     """
 
     shape: tuple[int, ...]
@@ -29,6 +36,22 @@ class ModelSpec:
     mean: np.ndarray | None = None
     variance: np.ndarray | None = None
     seed: int = 0
+    data_root: Path | None = None
+
+
+def is_fitted_at_once(family: str, head: str | None) -> bool:
+    """Return whether scikit-learn fits what learns in a model of this family and head, so that it has no epochs."""
+    return family in FITTED_FAMILIES or head in LINEAR_HEADS
+
+
+def compute_batch_limit(model: Any) -> int:
+    """Return how many examples a Keras model can be asked about at a time.
+
+    Outside a compiled graph Keras holds what every layer gives until the last one is done, so memory grows with the
+    largest of them.
+    """
+    sizes = [np.prod(layer.output.shape[1:]) for layer in model.layers if hasattr(layer.output, "shape")]
+    return max(1, int(MOST_VALUES // max([*sizes, 1])))
 
 
 def make_standardized_input(spec: ModelSpec) -> tuple[Any, Any]:

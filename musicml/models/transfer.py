@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from musicml.models.base import ModelSpec, add_dense_head, add_output_layer, make_standardized_input
+from musicml.models.base import TINY, ModelSpec, add_dense_head, add_output_layer, make_standardized_input
 from musicml.utils import InputError, define_option
 
 # application, file of its ImageNet weights without the top
@@ -35,7 +35,6 @@ SPREAD = {"caffe": (58.0, 0.0), "tf": (0.5, 0.0), "torch": (1.0, 0.0)}
 SERVER = ("storage.googleapis.com", 443)
 PATIENCE_SECONDS = 10.0
 SMALLEST_SIDE = 32
-TINY = 1e-12  # random weights leave variances far below the usual epsilon
 
 
 @dataclass(frozen=True)
@@ -80,6 +79,11 @@ def choose_weights(options: Options) -> tuple[str, str]:
             f"ImageNet's weights are not on the disk and {SERVER[0]} did not answer within {PATIENCE_SECONDS:.0f} s",
         )
     return "imagenet", f"{SERVER[0]} answered"
+
+
+def describe_pretraining(weights: str) -> str:
+    """Return what there is to know of a backbone with these weights; "" for random ones."""
+    return "" if weights == "none" else "This run's backbone was trained on ImageNet, a million photographs of things."
 
 
 def weights_file(options: Options) -> Path:

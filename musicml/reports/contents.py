@@ -60,6 +60,8 @@ def write_introduction(some: Sequence[Told], words: Words) -> Iterator[Block]:
     for one in some:
         if one.is_published:
             yield Note(words("note.published", run=one.name), "published")
+        if one.info.caveat:
+            yield Note(words("note.pretrained", run=one.name, caveat=words.said(one.info.caveat)), "pretrained")
 
 
 def write_sections(some: Sequence[Told], words: Words, data_root: Path | None) -> Iterator[Block]:

@@ -54,6 +54,7 @@ def front(one: Told, language: str) -> dict[str, Any]:
     tags = ["music", "musicml", one.info.family, str(one.info.task)]
     tags += ["sample-data"] if one.is_sample else []
     tags += ["as-published"] if one.is_published else []
+    tags += ["pretrained-backbone"] if one.info.caveat else []
     return {
         "language": language,
         "library_name": "keras" if one.info.family != "forest" else "sklearn",
@@ -76,6 +77,8 @@ def sections(one: Told, words: Words) -> Iterator[Block]:
         yield Note(words("note.sample"), "sample")
     if one.is_published:
         yield Note(words("note.published", run=one.name), "published")
+    if one.info.caveat:
+        yield Note(words("note.pretrained", run=one.name, caveat=words.said(one.info.caveat)), "pretrained")
     for key, blocks in (
         ("details", details(one, words)),
         ("uses", uses(one, words)),

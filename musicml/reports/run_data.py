@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from musicml.evaluation import read_predictions
-from musicml.experiment import Epoch, Report, Run, RunInfo, make_record_error
+from musicml.experiment import Epoch, Report, Run, RunInfo, check_has_results, make_record_error
 from musicml.utils import InputError
 
 SIDES = ("train", "val", "test")
@@ -103,6 +103,7 @@ def read(run: Run, place: int = 0) -> Told:
         If the run is not whole, or what its figures rest on is missing or damaged. A damaged history, model or
         serving file is told in the report.
     """
+    check_has_results(run)
     if not run.is_whole:
         raise InputError(
             "run {run_name} must be whole before a report is written of it, and is only {get}: {cure}",

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from musicml.experiment import TrainingOptions
+from musicml.models import compute_batch_limit
 from musicml.training import callbacks, losses
 from musicml.training.batches import Batches
 
@@ -117,14 +118,14 @@ def make_optimizer(training: TrainingOptions, n_steps: int) -> Any:
     return kinds[training.optimizer](rate, **clipping, **decay, **averaging)
 
 
-def predict_scores(model: Any, clips: Any, batch_size: int) -> np.ndarray:
-    """Raw scores of clips, in their order, [shape=(n_clips, n_classes)], float32."""
-    batches = Batches(clips, None, batch_size)
+def predict_scores(model: Any, clips: Any, batch_size: int, dtype: str = "float32") -> np.ndarray:
+    """Raw scores of clips, in their order, [shape=(n_clips, n_classes)], or whatever the model gives of each."""
+    batches = Batches(clips, None, min(batch_size, compute_batch_limit(model)))
     if keras.backend.backend() == "tensorflow":
         # called and not predicted: tracing a ResNet50 once more takes longer than the few batches asked for here
-        parts = [np.asarray(model(batches[place][0], training=False)) for place in range(len(batches))]
-        return np.concatenate(parts).astype(np.float32, copy=False)
-    return np.asarray(model.predict(batches, verbose=0), dtype=np.float32)
+        parts = [np.asarray(model(batches[place][0], training=False), dtype=dtype) for place in range(len(batches))]
+        return np.concatenate(parts)
+    return np.asarray(model.predict(batches, verbose=0), dtype=dtype)
 
 
 def describe_layers(model: Any) -> list[dict[str, Any]]:

@@ -23,6 +23,7 @@ from musicml.data.splits import (
 )
 from musicml.experiment import Experiment
 from musicml.features import ClipSpec, Features, cut_into_pieces, get_features
+from musicml.models import get_family
 from musicml.training import trainer
 from musicml.utils import InputError
 
@@ -43,6 +44,9 @@ def prepare_data(
     check_lists(dataset, experiment.data.split)
     clip = make_clip_spec(experiment)
     check_single_label(experiment, dataset)
+    check_before_training = getattr(get_family(experiment.family), "check_before_training", None)
+    if check_before_training:
+        check_before_training(experiment.model, clip.length, data_root)
     dataset, found = read_features(experiment, dataset, data_root, clip, say)
     cut = experiment.published is not None and experiment.published.pieces
     if cut:
@@ -51,7 +55,7 @@ def prepare_data(
     kept, split, folds = split_dataset(experiment, dataset, data_root, seed, say)
     if cut:
         split = replace(split, statement=split.statement.replace(FLATTERS, BY_PIECE))
-    if experiment.family == "forest":
+    if experiment.family == "forest" or (experiment.is_fitted_at_once and dataset.task == "multi"):
         check_both_kinds(kept, (*folds, split))
     if not len(split.indices("val")):
         say("no validation files: the last epoch is kept, and nothing is calibrated")
@@ -119,14 +123,14 @@ def split_dataset(
 
 
 def check_both_kinds(dataset: Dataset, found: Iterable[Split]) -> None:
-    """Refuse a class that a forest could learn nothing about in one of the splits, before any tree is grown."""
+    """Refuse a class that a forest or a linear head could learn nothing about in one of the splits."""
     targets = dataset.targets()
     for split in found:
         taught = targets[split.indices("train")]
         for name, column in zip(dataset.class_names, taught.T, strict=True):
             if len(np.unique(column[~np.isnan(column)])) < 2:
                 raise InputError(
-                    "every class must have training examples with it and without it for a forest, and {name} has one "
+                    "every class must have training examples with it and without it for this model, and {name} has one "
                     "kind only ({split_statement}): add files, name fewer folds, or take another split.",
                     name=name,
                     split_statement=split.statement,

@@ -17,8 +17,10 @@ from musicml.experiment import Experiment, Run, TrainingOptions
 from musicml.features import DRAWN, get_frozen_outputs
 from musicml.training import fit
 from musicml.training.batches import Batches, View, Views, without_cutting
+from musicml.training.sklearn_heads import fit_kernel_machine, fit_linear_head
 from musicml.utils import to_dict
 
+BLOCK = 65_536  # rows of a frozen backbone's outputs taken at a time
 STANDARDISED = "standardised_pooled"  # the layer that only a frozen backbone has behind it
 
 
@@ -45,7 +47,8 @@ def train_stages(
 
     Returns
     -------
-    dict with `epochs` that were run, the `best_epoch` of its stage, and `input`, what making batches took
+    dict with `epochs` that were run, the `best_epoch` of its stage, and `input`, what making batches took; of what
+    scikit-learn fits, which has no epochs, only the `model`
     """
     training, seed = experiment.training, run.info.seed
     weights = compute_class_weights(targets["train"]) if training.class_weights == "balanced" else None
@@ -58,6 +61,9 @@ def train_stages(
     train = Batches(given["train"], targets["train"], training.batch_size, seed, varied, weights)
     val = Batches(given["val"], targets["val"], training.batch_size) if len(sides["val"]) else None
     learner, stage = (make_head(model), "head") if frozen else (model, "all")
+    if experiment.is_fitted_at_once:
+        model = fit_by_sklearn(model, given["train"], targets["train"], experiment)
+        return {"model": model}
     done = fit.fit_model(learner, train, val, training, task, run.path, stage, **how)
     if frozen and training.finetune_epochs:
         say(f"fine-tuning: {unfreeze(model, training.finetune_layers)}")
@@ -68,6 +74,19 @@ def train_stages(
             model, train, val, make_finetuning_experiment(training), task, run.path, stage, before=done, **how
         )
     return done
+
+
+def fit_by_sklearn(model: Any, given: Any, targets: np.ndarray, experiment: Experiment) -> Any:
+    """Fit a model's head by scikit-learn on its frozen part's outputs, views included, and return the model."""
+    views = given.outputs if isinstance(given, Views) else [given]
+    standardised = model.get_layer(STANDARDISED)
+    x = np.concatenate([np.asarray(standardised(np.asarray(view, dtype=np.float32))) for view in views])
+    balanced = experiment.training.class_weights == "balanced"
+    targets = np.tile(targets, (len(views), 1))
+    if experiment.family == "svm":
+        return fit_kernel_machine(model, x, targets, experiment.model, balanced)
+    fit_linear_head(model, model.layers[-1].name, x, targets, experiment.model, balanced)
+    return model
 
 
 def make_finetuning_experiment(training: TrainingOptions) -> TrainingOptions:
@@ -135,14 +154,17 @@ def store_frozen_outputs(
 
 def standardise(model: Any, outputs: Any) -> None:
     """Give the model's fixed standardisation the mean and the variance of a frozen backbone's outputs."""
-    plain = np.asarray(outputs.outputs[0] if isinstance(outputs, Views) else outputs, dtype=np.float64)
-    model.get_layer(STANDARDISED).set_weights([plain.mean(axis=0), compute_channel_variance(plain)])
+    plain = outputs.outputs[0] if isinstance(outputs, Views) else outputs
+    model.get_layer(STANDARDISED).set_weights(compute_channel_statistics(plain))
 
 
-def compute_channel_variance(outputs: np.ndarray) -> np.ndarray:
-    """The variance of each channel, [shape=(n_channels,)]; a nearly constant one is not blown up into noise."""
-    variance = outputs.var(axis=0)
-    return np.maximum(variance, 1e-3 * variance.mean())
+def compute_channel_statistics(outputs: np.ndarray) -> list[np.ndarray]:
+    """Mean and variance of each channel, the last axis; a nearly constant channel is not blown up into noise."""
+    rows = outputs.reshape(-1, outputs.shape[-1])  # of a sequence, its steps
+    blocks = [slice(start, start + BLOCK) for start in range(0, len(rows), BLOCK)]  # float64 of all would not fit
+    mean = sum(rows[block].sum(axis=0, dtype=np.float64) for block in blocks) / len(rows)
+    variance = sum(np.square(rows[block] - mean).sum(axis=0) for block in blocks) / len(rows)
+    return [mean, np.maximum(variance, 1e-3 * variance.mean())]
 
 
 def digest_clips(clips: Any) -> str:
@@ -165,8 +187,10 @@ def compute_frozen_outputs(
     """
     body = keras.Model(model.input, model.get_layer("pooled").output)
     facts = {**facts, "model": digest_model(body), "policy": keras.config.dtype_policy().name}
-    shape = (len(clips), body.output_shape[-1])
-    return get_frozen_outputs(root, facts, shape, lambda: fit.predict_scores(body, clips, 32), say)
+    shape = (len(clips), *body.output_shape[1:])
+    # a sequence of frames is large, and half the digits do for a head that learns from it
+    dtype = "float16" if len(shape) == 3 else "float32"
+    return get_frozen_outputs(root, facts, shape, lambda: fit.predict_scores(body, clips, 32, dtype), say, dtype)
 
 
 def make_head(model: Any) -> Any:

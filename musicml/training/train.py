@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from musicml.data.datasets import SPLITS, load_dataset, reload_dataset
-from musicml.experiment import Experiment, Run, create_run, get_fold, parse_experiment, start_run
+from musicml.experiment import Experiment, Run, check_has_results, create_run, get_fold, parse_experiment, start_run
 from musicml.features import Clips, cut_clips
 from musicml.inference import (
     MIN_CALIBRATION_FILES,
@@ -83,6 +83,7 @@ def resume_run(run: Run, say: Callable[[str], None] = print_message) -> Run:
     InputError
         If the run is whole, or its data has changed since.
     """
+    check_has_results(run)
     info = run.info
     if info.fold is not None:
         raise InputError(

@@ -15,7 +15,7 @@ from musicml.data.splits import Split
 from musicml.experiment import Experiment, Run, RunInfo, create_run
 from musicml.features import Clips, ClipSpec, Features, compute_mean_and_variance, cut_clips, get_targets
 from musicml.inference import export_forest_onnx, export_keras_onnx
-from musicml.models import ModelSpec, build_model, get_family
+from musicml.models import ModelSpec, build_model, compute_batch_limit, get_family
 from musicml.utils import InputError, import_keras, suppress_stderr, write_atomically, write_json
 
 
@@ -45,12 +45,14 @@ class TrainedModel:
     export: Callable[[], str]
 
 
-def make_model_spec(experiment: Experiment, material: TrainingData, train_clips: Clips, seed: int) -> ModelSpec:
+def make_model_spec(
+    experiment: Experiment, material: TrainingData, train_clips: Clips, seed: int, data_root: Path | None = None
+) -> ModelSpec:
     """What a model has to fit, with the training clips' mean and variance for sound."""
     shape = tuple(int(size) for size in train_clips.take(np.array([0])).shape[1:])
     dataset = material.dataset
     mean, variance = compute_mean_and_variance(train_clips) if len(shape) == 2 else (None, None)
-    return ModelSpec(shape, len(dataset.class_names), dataset.task, dataset.answers, mean, variance, seed)
+    return ModelSpec(shape, len(dataset.class_names), dataset.task, dataset.answers, mean, variance, seed, data_root)
 
 
 def train_forest(
@@ -109,7 +111,7 @@ def train_network(
     policy, reason = device.choose_precision(training.precision)
     keras.config.set_dtype_policy(policy)
     say(f"dtype policy: {policy} ({reason})")
-    spec = make_model_spec(experiment, material, sides["train"], info.seed)
+    spec = make_model_spec(experiment, material, sides["train"], info.seed, Path(info.data.root))
     model, weights = build_untrained_model(experiment, spec, info, say)
     run.update(
         precision={"policy": policy, "reason": reason},
@@ -141,13 +143,17 @@ def train_network(
         compiled=compiled,
         watch=watch,
     )
-    run.update(epochs=trained["epochs"], best_epoch=trained["best_epoch"], input=trained["input"])
-    say(describe_input_time(trained["input"]))
+    model = trained.get("model", model)
+    run.update(parameters=model.count_params())  # support vectors are parameters too
+    if "epochs" in trained:  # what scikit-learn fits has none
+        run.update(epochs=trained["epochs"], best_epoch=trained["best_epoch"], input=trained["input"])
+        say(describe_input_time(trained["input"]))
     model = device.in_float32(model, policy)
     with write_atomically(run.path / "model.keras") as temporary:
         model.save(temporary, include_optimizer=False)
     write_json(run.path / "layers.json", fit.describe_layers(model))
-    few = sides["train"].take(np.arange(min(4, len(sides["train"])))).astype(np.float32)
+    n_few = min(4, len(sides["train"]), compute_batch_limit(model))
+    few = sides["train"].take(np.arange(n_few)).astype(np.float32)
     return TrainedModel(
         lambda clips: fit.predict_scores(model, clips, training.batch_size),
         list(spec.shape),
@@ -202,13 +208,15 @@ def choose_weights(
     experiment: Experiment, info: RunInfo, say: Callable[[str], None]
 ) -> tuple[Any, dict[str, str] | None]:
     """The model's options with `auto` weights decided, and the decision; a resumed training keeps its first one."""
-    if experiment.family != "transfer":
+    family, decided = get_family(experiment.family), info.weights
+    if not hasattr(family, "choose_weights"):
         return experiment.model, None
-    decided = info.weights
     if decided is None:
-        choice, reason = get_family("transfer").choose_weights(experiment.model)
+        choice, reason = family.choose_weights(experiment.model)
         decided = {"choice": choice, "reason": reason}
+        if caveat := family.describe_pretraining(choice):
+            decided["pretraining"] = caveat
     say(f"weights: {decided['choice']} ({decided['reason']})")
-    if decided["choice"] == "none" and experiment.model.frozen:
+    if decided["choice"] == "none" and experiment.family == "transfer" and experiment.model.frozen:
         say("a frozen backbone with random weights is a random feature: with model.frozen=false it learns too")
     return replace(experiment.model, weights=decided["choice"]), decided

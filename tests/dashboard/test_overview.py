@@ -7,6 +7,7 @@ import pytest
 
 from dashboard import i18n, layout
 from musicml.data import published_results
+from musicml.experiment import process
 from musicml.experiment import run as package
 from tests.fixtures import fake_runs, pages
 
@@ -86,7 +87,7 @@ def test_a_run_whose_process_is_over_is_not_said_to_be_training(runs):
     run.update()  # by this process, which is there
     assert layout.list_statuses() == ((run.name, "training"),)
     over = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
-    gone = {**package.get_process_info(), "id": int(over.stdout)}
+    gone = {**process.get_process_info(), "id": int(over.stdout)}
     fake_runs.odd(run.path, "run.json", "process", value={**gone, "place": "another machine"})
     assert layout.list_statuses() == ((run.name, "training"),)  # as far as can be told from here
     fake_runs.odd(run.path, "run.json", "process", value=gone)
@@ -96,7 +97,7 @@ def test_a_run_whose_process_is_over_is_not_said_to_be_training(runs):
 
 @pytest.mark.parametrize("damaged", [None, 7, {"id": None}, {"id": -1}, {"id": "x"}, {"id": 10**30}])
 def test_what_names_no_process_tells_nothing(damaged, runs):
-    known = {**package.get_process_info(), **damaged} if isinstance(damaged, dict) else damaged
+    known = {**process.get_process_info(), **damaged} if isinstance(damaged, dict) else damaged
     run = fake_runs.make(runs, family="gru", status="training")
     fake_runs.odd(run.path, "run.json", "process", value=known)
     assert layout.list_statuses() == ((run.name, "training"),)

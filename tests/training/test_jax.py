@@ -12,6 +12,7 @@ from musicml.experiment import run as runs
 from musicml.features import clips as inputs
 from musicml.inference import calibration, pooling, streaming
 from musicml.inference.predictor import Predictor
+from musicml.training import pretrained_run
 from musicml.training import train as training
 from musicml.utils.errors import InputError
 from tests.conftest import EXPERIMENTS
@@ -48,6 +49,23 @@ def test_an_experiment_as_it_stands_trains_on_jax(name, data_root, musicml, tmp_
     (run,) = runs.list_runs(tmp_path)
     assert code == 0 and run.is_whole and run.read("run.json")["backend"] == "jax" and "accuracy" in out
     assert run.read("run.json")["parameters"] > 100_000, "the experiment's own model, not a small one"
+
+
+@pytest.mark.parametrize("name", ["genre_musicnn", "genre_gru_musicnn"])
+def test_a_pretrained_audio_network_works_on_jax(name, musicnn_root, musicml, tmp_path):
+    words = ["train", EXPERIMENTS / f"{name}.toml", "--data-root", musicnn_root, "--runs", tmp_path]
+    code, out, err = musicml(*words, "--set", "training.epochs=2")
+    (run,) = runs.list_runs(tmp_path)
+    assert code == 0 and run.is_whole and "accuracy" in out, err
+    y = np.random.default_rng(0).normal(0, 0.1, 60_000).astype(np.float32)
+    assert Predictor(run).predict(y, sample_rate=16_000).scores.sum() == pytest.approx(1, abs=1e-4)
+
+
+def test_the_ready_run_works_on_jax_and_says_that_it_is_not_exported(musicnn_root, tmp_path):
+    run = pretrained_run.make_tags_run(musicnn_root, tmp_path, lambda line: None)
+    assert run.status == "pretrained" and run.info.export == "not exported: the jax backend can't export to ONNX"
+    y = np.random.default_rng(0).normal(0, 0.1, 60_000).astype(np.float32)
+    assert len(Predictor(run).predict(y, sample_rate=16_000).scores) == 50
 
 
 @pytest.mark.parametrize("name", ["gru", "frozen", "unfrozen"])

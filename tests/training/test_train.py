@@ -13,6 +13,7 @@ from musicml.experiment import config
 from musicml.experiment import run as runs
 from musicml.features import audio_features
 from musicml.features.clip_spec import ClipSpec
+from musicml.models import transfer
 from musicml.training import train as training
 from musicml.utils import files
 from musicml.utils.errors import InputError
@@ -118,7 +119,8 @@ def test_a_keras_run_counts_its_parameters_and_epochs(trained, name):
     assert {row["stage"] for row in history} == {"head" if name == "frozen" else "all"}
     assert {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"} <= set(history[0])
     choice = {"frozen": "imagenet", "unfrozen": "none"}.get(name)
-    assert facts["weights"] == (choice and {"choice": choice, "reason": "as the experiment says"})
+    caveat = {"pretraining": transfer.describe_pretraining("imagenet")} if choice == "imagenet" else {}
+    assert facts["weights"] == (choice and {"choice": choice, "reason": "as the experiment says", **caveat})
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -57,6 +57,7 @@ NO_SENTENCE = (
     r"(an?|the) \w+ (archive|document|picture)|is 90\d\d|"  # test_whatever_a_file_looks_like_…
     r"a list of (90\d\d)?|one of |(90\d\d|a list of 90\d\d) (of at least|from) .*|"  # test_every_rule_of_an_option_…
     r"Grad-CAM \(LayerCAM\)|train: 90\d\d|artist 90\d\d|unread: 90\d\d|epoch [0-9/]+|"
+    r"musicnn==.*|# `musicml fetch musicnn`|"  # a requirement, and a run's file in place of an experiment
     r"soundfile 90\d\d, PyAV 90\d\d|90\d\d \(90\d\d (90\d\d|files|pieces)\)"  # names
 )
 

@@ -22,7 +22,7 @@ def show() -> None:
     if len(chosen) < 2:
         st.info(say("two_needed"), icon=":material/info:")
         return
-    layout.show_sample_note(*chosen)
+    layout.show_data_notes(*chosen)
     reason = common_examples.find_mismatch([runs.get_predictions(one) for one in chosen])
     if reason:
         st.error(say(f"refused_{reason}"), icon=":material/error:")

@@ -52,6 +52,9 @@ def _record_sound() -> list[UploadedFile]:
 
 def _select_example(one: RunView) -> list[UploadedFile]:
     """Let the user choose a test example; a cross-validation has none, because its model was trained on all files."""
+    if one.status == "pretrained":
+        st.info(say("none_its_own"))
+        return []
     if one.split.folds:
         st.info(say("none_new"))
         return []

@@ -53,19 +53,22 @@ def _show_file(one: RunView, file: UploadedFile) -> None:
 
 def _show_answer(answer: Prediction, key: str) -> None:
     """Show one run's prediction: a sentence, warnings, every class, and the scores over time."""
-    st.markdown(_describe_answer(answer))
+    has_thresholds = answer.task == "multi" and bool(answer.thresholds)
+    st.markdown(_describe_answer(answer, has_thresholds))
     _show_warnings(answer)
-    _show_classes(answer, key)
+    _show_classes(answer, has_thresholds, key)
     if answer.clip_seconds and len(answer.starts) > 1:
         _show_over_time(answer, answer.clip_seconds, key)
     st.caption(say("took", read=f"{answer.seconds['read']:.2f}", model=f"{answer.seconds['model']:.2f}"))
 
 
-def _describe_answer(answer: Prediction) -> str:
+def _describe_answer(answer: Prediction, has_thresholds: bool) -> str:
     """Describe the prediction in a sentence."""
     if answer.task == "single":
         key = "answer_guess" if answer.is_unlike_training else "answer"
         return say(key, label=layout.escape_markdown(answer.label), percent=f"{100 * answer.probability:.0f}")
+    if not has_thresholds:
+        return say("answer_top", names=layout.escape_markdown(_format_top(answer)))
     if answer.present:
         return say(
             "answer_present", names=layout.escape_markdown(layout.format_list(answer.present, len(answer.present)))
@@ -85,42 +88,48 @@ def _show_warnings(answer: Prediction) -> None:
         st.warning(layout.escape_markdown(text.translate_answer(warning)), icon=":material/warning:")
 
 
-def _show_classes(answer: Prediction, key: str) -> None:
+def _show_classes(answer: Prediction, has_thresholds: bool, key: str) -> None:
     """Show every class's probability, the highest first, with the thresholds of a multi-label run."""
-    multi = answer.task == "multi"
     order = np.argsort(-answer.scores, kind="stable")
     rows = [
         {
             "name": answer.class_names[k],
             "value": float(answer.scores[k]),
-            "least": float(answer.thresholds[k]) if multi else None,
-            "kind": _get_kind(answer, k),
+            "least": float(answer.thresholds[k]) if has_thresholds else None,
+            "kind": _get_kind(answer, k) if has_thresholds else say("probability"),
         }
         for k in order
     ]
-    top = layout.format_list(say("share_of", name=row["name"], share=f"{row['value']:.0%}") for row in rows[:3])
-    words = say(
-        "bars_multi" if multi else "bars", top=top, n=len(answer.present), most=min(MAX_BARS, len(rows)), all=len(rows)
-    )
+    key_of_words = "bars" if answer.task == "single" else "bars_multi" if has_thresholds else "bars_top"
+    top, most = _format_top(answer), min(MAX_BARS, len(rows))
+    words = say(key_of_words, top=top, n=len(answer.present), most=most, all=len(rows))
     layout.show_chart(
         prediction.draw_bars(rows[:MAX_BARS], say("probability"), say("threshold")),
         words,
-        [_make_row(row, multi) for row in rows],
+        [_make_row(row, has_thresholds) for row in rows],
         f"{key}-bars",
+    )
+
+
+def _format_top(answer: Prediction) -> str:
+    """Format the three most probable classes."""
+    order = np.argsort(-answer.scores, kind="stable")[:3]
+    return layout.format_list(
+        say("share_of", name=answer.class_names[k], share=f"{answer.scores[k]:.0%}") for k in order
     )
 
 
 def _get_kind(answer: Prediction, k: int) -> str:
     """Return the legend entry of a class's bar."""
-    if answer.task == "single":
-        return say("probability")
     return say("is_present" if answer.class_names[k] in answer.present else "is_absent")
 
 
-def _make_row(row: dict[str, Any], multi: bool) -> dict[str, Any]:
+def _make_row(row: dict[str, Any], has_thresholds: bool) -> dict[str, Any]:
     """Return a bar as a row of a table."""
     cells = {say("class"): row["name"], say("probability"): round(row["value"], 4)}
-    return cells | ({say("threshold"): round(row["least"], 4), say("column_present"): row["kind"]} if multi else {})
+    return cells | (
+        {say("threshold"): round(row["least"], 4), say("column_present"): row["kind"]} if has_thresholds else {}
+    )
 
 
 def _show_over_time(answer: Prediction, clip_seconds: float, key: str) -> None:

@@ -22,6 +22,9 @@ def show() -> None:
     """Show the page."""
     chosen = _select_runs()
     files = inputs.select_files(chosen[0])
+    if "sound" in predictors.get_input_kinds(chosen[0]):
+        with st.expander(say("teach"), icon=":material/school:"):
+            st.markdown(say("teach_how"))
     if not files:
         results.clear_session()
         predictors.preload(chosen)
@@ -73,9 +76,9 @@ def _is_comparable(one: RunView, other: RunView) -> bool:
 
 def _show_remarks(found: Sequence[RunView], chosen: Sequence[RunView]) -> None:
     """Show the runs' classes, the runs that can't be used, and whether the first prediction is slow."""
-    layout.show_sample_note(*chosen)
-    if any(one.sample for one in chosen):
-        st.caption(say("sample_answer"))
+    layout.show_data_notes(*chosen)
+    for key in dict.fromkeys(_get_sample_note(one) for one in chosen if one.sample):
+        st.caption(say(key))
     # runs of one data set know the same classes, which are said once
     for classes, one in {tuple(runs.get_manifest(one).class_names): one for one in reversed(chosen)}.items():
         st.caption(
@@ -89,6 +92,11 @@ def _show_remarks(found: Sequence[RunView], chosen: Sequence[RunView]) -> None:
     _show_left_out(found)
     if any(predictors.is_slow_to_start(one) for one in chosen):
         st.info(say("first_slow"), icon=":material/hourglass_top:")
+
+
+def _get_sample_note(one: RunView) -> str:
+    """Return what to say of the answers of a run that was trained on sample data."""
+    return "sample_answer_pretrained" if one.info.family == "pretrained_audio" else "sample_answer"
 
 
 def _show_left_out(found: Sequence[RunView]) -> None:

@@ -15,7 +15,7 @@ say = layout.LazyText("run")
 
 def show(one: RunView) -> None:
     """Show the commands to predict with the run, to resume it, and to train it again."""
-    if not one.report:
+    if one.is_ours and not one.report:
         _show_command("resume", run=formatting.format_path(one))
     elif runs.get_manifest(one).asks_for == "features":
         st.markdown(say("no_files"))
@@ -27,7 +27,8 @@ def show(one: RunView) -> None:
         _show_command("evaluate", run=formatting.format_path(one))
     if one.report:
         _show_command("export", run=formatting.format_path(one))
-    _show_command("again", experiment=shlex.quote(one.info.experiment), options=_format_options(one))
+    if one.is_ours:
+        _show_command("again", experiment=shlex.quote(one.info.experiment), options=_format_options(one))
 
 
 def _show_command(name: str, **blanks: str) -> None:

@@ -40,7 +40,9 @@ def _get_templates() -> dict[str, str]:
 
 def _show_network(one: RunView, layers: Sequence[Mapping[str, Any]]) -> None:
     """Show a network from its input to its output."""
-    boxes = diagram.fold_layers(layers, bool(one.settings("model").get("frozen")))
+    boxes = diagram.fold_layers(
+        layers, bool(one.settings("model").get("frozen")) or one.info.family == "pretrained_audio"
+    )
     total = sum(box.parameters for box in boxes)
     largest = max(boxes, key=lambda box: box.parameters)
     words = say(

@@ -20,6 +20,7 @@ PARTS = {
     "made": reproducibility,
     "use": commands,
 }
+OF_PRETRAINED = ("model", "made", "use")  # the parts of a run that others trained
 
 say = layout.begin_page("run")
 
@@ -30,9 +31,10 @@ def show() -> None:
     if one.trouble:
         layout.show_error(one.trouble)
         return
-    layout.show_sample_note(one)
+    layout.show_data_notes(one)
     _show_headline(one)
-    ways = {name: say(f"part_{name}") for name in PARTS}
+    parts = OF_PRETRAINED if one.status == "pretrained" else tuple(PARTS)
+    ways = {name: say(f"part_{name}") for name in parts}
     part = layout.select_option(say("part"), ways, "run-part", persist_state="session", wrap=True)
     st.header(say(f"part_{part}"))
     PARTS[part].show(one)
@@ -40,6 +42,9 @@ def show() -> None:
 
 def _show_headline(one: RunView) -> None:
     """Show the main metric with its interval, the test set, the data and the protocol."""
+    if one.status == "pretrained":
+        st.info(say("is_pretrained"), icon=":material/download_done:")
+        return
     cards = st.columns(4)
     name = one.report.main_metric if one.report else None
     value, interval = one.figure(name)

@@ -8,12 +8,26 @@ from musicml.utils import export_lazily
 
 if TYPE_CHECKING:
     from musicml.data.download.download import check_request, download_dataset
+    from musicml.data.download.musicnn import (
+        MUSICNN_WEIGHTS,
+        MissingWeightsError,
+        download_musicnn,
+        get_musicnn_path,
+        load_musicnn,
+    )
     from musicml.data.download.sources import SOURCES
 
 __getattr__, __dir__, __all__ = export_lazily(
     __name__,
     {
         "download": ["check_request", "download_dataset"],
+        "musicnn": [
+            "MUSICNN_WEIGHTS",
+            "MissingWeightsError",
+            "download_musicnn",
+            "get_musicnn_path",
+            "load_musicnn",
+        ],
         "sources": ["SOURCES"],
     },
 )

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from musicml.data.io.file_types import TYPE_OF_PICTURE_SUFFIX, check_extension, describe_unknown, get_display_name
     from musicml.data.io.images import IMAGE_SUFFIXES, MAX_PIXELS, load_image, resize_image
     from musicml.data.io.stream import SAMPLE_RATES, check_range
+    from musicml.data.io.tf_checkpoint import read_tf_checkpoint
 
 __getattr__, __dir__, __all__ = export_lazily(
     __name__,
@@ -57,5 +58,6 @@ __getattr__, __dir__, __all__ = export_lazily(
         "file_types": ["TYPE_OF_PICTURE_SUFFIX", "check_extension", "describe_unknown", "get_display_name"],
         "images": ["IMAGE_SUFFIXES", "MAX_PIXELS", "load_image", "resize_image"],
         "stream": ["SAMPLE_RATES", "check_range"],
+        "tf_checkpoint": ["read_tf_checkpoint"],
     },
 )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from musicml.evaluation.predictions import PredictionTable
-from musicml.experiment import Run
+from musicml.experiment import Run, check_has_results
 from musicml.utils import InputError
 
 
@@ -16,6 +16,7 @@ def check_runs(members: Sequence[Run]) -> None:
     if len(members) < 2 or len({run.path.resolve() for run in members}) < len(members):
         raise InputError("a comparison needs two different runs or more: name each once.")
     for run in members:
+        check_has_results(run)
         if not run.is_whole:
             raise InputError(
                 "run {run_name} must be whole to be compared, and is {run_status}: {cure}",

@@ -19,13 +19,14 @@ def get_frozen_outputs(
     shape: tuple[int, ...],
     make: Callable[[], np.ndarray],
     say: Callable[[str], None] = print,
+    dtype: str = "float32",
 ) -> np.ndarray:
     """An array that `make` computes only where the store does not hold it yet: a frozen backbone's outputs, say.
 
     Parameters
     ----------
     facts : everything that the array depends on
-    shape : the array's shape; it is float32
+    shape, dtype : the array's
 
     Raises
     ------
@@ -36,9 +37,9 @@ def get_frozen_outputs(
     path = Path(root) / f"{key}.npy"
     array = kept(path)
     while array is None:
-        say(f"frozen backbone: outputs of {shape[0]} inputs, once")
+        say(f"frozen layers: outputs of {shape[0]} inputs, once")
         with write_atomically(path) as temporary:
-            np.save(temporary, np.asarray(make(), dtype=np.float32))
+            np.save(temporary, np.asarray(make(), dtype=dtype))
         array = kept(path)  # None only if the store was cleared in this very moment
     if array.shape != shape:
         raise InputError(

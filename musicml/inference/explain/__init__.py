@@ -166,6 +166,8 @@ def of_sound(
 def is_recurrent_run(predictor: Predictor) -> bool:
     """Whether the run's model has no map whose places are those of its input: none, read in turn, or turned round."""
     kinds = {layer["kind"] for layer in predictor.run.read("layers.json")}
+    if predictor.run.info.family == "pretrained_audio":  # whose filters go over all bands at once
+        return True
     return bool(kinds & {"GRU", "LSTM", "Bidirectional", "Permute"}) or not any(
         kind.endswith("Conv2D") for kind in kinds
     )

@@ -109,7 +109,10 @@ def write_beside(run: Run, serving: Manifest, folder: Path) -> None:
     """Write what belongs to the model: the front in words, the settings, the class names, and the check."""
     for name in ("serving.json", "labels.json"):
         shutil.copy(run.path / name, folder / name)
-    write_text(folder / "README.md", frontend_readme.in_words(serving, run.name, run.info.data.sample))
+    write_text(
+        folder / "README.md",
+        frontend_readme.in_words(serving, run.name, run.info.data.sample, frontend_readme.describe_backbone(run.info)),
+    )
     write_text(folder / "check.py", (Path(__file__).parent / "check.py").read_text(encoding="utf-8"))
     example = example_of(serving)
     raw = backends.load_model(run.path, serving, "keras").scores(example["clips"])

@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
+from musicml.experiment import RunInfo
 from musicml.features import MFCC, LogMel, Pixels, Spectrogram, VGGish, upper
 from musicml.inference import calibration
 from musicml.inference.manifest import Manifest
 
 SAMPLE = "**It was trained on generated sample data: its answers say nothing about real music.**\n\n"
 
+# the licence (ISC) asks that it goes with every copy; THIRD_PARTY.md has it too
+NOTICE = """The weights of musicnn in this model: Copyright (c) Music Technology Group, Universitat Pompeu Fabra 2019.
+Code developed by Jordi Pons (www.jordipons.me).
 
-def in_words(serving: Manifest, name: str, sample: bool) -> str:
+Permission to use, copy, modify, and/or distribute this software for any purpose with or without fee is hereby granted,
+provided that the above copyright notice and this permission notice appear in all copies.
+
+THE SOFTWARE IS PROVIDED "AS IS" AND THE AUTHOR DISCLAIMS ALL WARRANTIES WITH REGARD TO THIS SOFTWARE INCLUDING ALL
+IMPLIED WARRANTIES OF MERCHANTABILITY AND FITNESS. IN NO EVENT SHALL THE AUTHOR BE LIABLE FOR ANY SPECIAL, DIRECT,
+INDIRECT, OR CONSEQUENTIAL DAMAGES OR ANY DAMAGES WHATSOEVER RESULTING FROM LOSS OF USE, DATA OR PROFITS, WHETHER IN AN
+ACTION OF CONTRACT, NEGLIGENCE OR OTHER TORTIOUS ACTION, ARISING OUT OF OR IN CONNECTION WITH THE USE OR PERFORMANCE OF
+THIS SOFTWARE.
+"""
+
+
+def describe_backbone(info: RunInfo) -> str:
+    """Describe what a pretrained backbone was trained on, with the licence of its weights; "" without one."""
+    notice = f"\n```\n{NOTICE}```\n" if info.family == "pretrained_audio" else ""
+    return f"\n{info.caveat}\n{notice}" if info.caveat else ""
+
+
+def in_words(serving: Manifest, name: str, sample: bool, backbone: str = "") -> str:
     """The README.md of an exported model: each step from a file to probabilities, with its numbers, in Markdown.
 
     Parameters
     ----------
     name : the run's
     sample : whether it was trained on sample data
+    backbone : what there is to know of a pretrained backbone, a paragraph; "" without one
     """
     steps = [*taken_in(serving), *asked(serving)]
     numbered = "\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1))
@@ -29,7 +51,7 @@ def in_words(serving: Manifest, name: str, sample: bool) -> str:
         f"# {name}\n\n{SAMPLE if sample else ''}The model of the musicml run {name}. Standardisation is part of it; "
         f"everything else that stands between a file and an answer is here.\n\n{numbered}\n\n`python check.py` asks "
         "the model about the inputs in example.npz (`clips`) and compares its scores with those of the run "
-        f"(`raw`){by_itself}.\n\n## Classes, in the order of the scores\n\n{classes}\n"
+        f"(`raw`){by_itself}.\n\n## Classes, in the order of the scores\n\n{classes}\n{backbone}"
     )
 
 
@@ -127,8 +149,11 @@ def asked(serving: Manifest) -> list[str]:
     if serving.task == "single":
         return [*many, f"Calibrate: p = s^(1/{t:g}), divided by the sum over all classes."]
     thresholds = ", ".join(f"{value:g}" for value in serving.thresholds)
+    calibrated = f"Calibrate each score by itself: p = 1 / (1 + ((1 - s) / s)^(1/{t:g}))."
+    if not thresholds:
+        return [*many, calibrated]
     return [
         *many,
-        f"Calibrate each score by itself: p = 1 / (1 + ((1 - s) / s)^(1/{t:g})).",
+        calibrated,
         f"A class counts as present from these probabilities on, in the order below: {thresholds}.",
     ]

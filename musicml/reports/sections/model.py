@@ -150,7 +150,7 @@ def curves(one: Told, words: Words) -> list[Block]:
     if trouble := one.troubles.get("history.csv"):
         return [Note(words("curves.damaged", why=words.said(trouble)))]
     if not one.history:
-        return [Note(words("curves.none" if one.info.family != "forest" else "curves.forest"))]
+        return [Note(words("curves.none" if one.info.has_epochs else "curves.no_epochs"))]
     rows = one.history
     x = tuple(float(place) for place in range(1, len(rows) + 1))
     shown = measures(rows)[:2]

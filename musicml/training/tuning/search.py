@@ -40,7 +40,7 @@ from musicml.utils import InputError, print_message, suppress_stderr, to_dict, w
 
 FOLDER = "tunes"  # below the runs; what lies in it is no run
 KEPT = ("run.json", "experiment.toml", "history.csv")  # of a trial
-FIGURES = {"single": "accuracy", "multi": "mean average precision"}  # of a forest, file by file
+FIGURES = {"single": "accuracy", "multi": "mean average precision"}  # of what scikit-learn fits, file by file
 HOPELESS = 3  # trials that can't be trained, with none that can, after which a search ends
 
 
@@ -138,7 +138,7 @@ def drop_test_split(material: TrainingData) -> TrainingData:
 
 def get_metric_name(experiment: Experiment, task: str) -> str:
     """What trials are compared by."""
-    return FIGURES[task] if experiment.family == "forest" else experiment.training.monitor
+    return FIGURES[task] if experiment.is_fitted_at_once else experiment.training.monitor
 
 
 def compute_search_key(work: SearchContext, material: TrainingData) -> str:
@@ -228,8 +228,9 @@ def measure_trial(
         side: cut_clips(material.features, material.split.indices(side), material.clip) for side in ("train", "val")
     }
     try:
-        if experiment.family == "forest":
-            learned = train_forest(run, experiment, material, sides, False, lambda words: None)
+        if experiment.is_fitted_at_once:
+            train = train_forest if experiment.family == "forest" else train_network
+            learned = train(run, experiment, material, sides, False, lambda words: None)
             value = score_files(experiment, material, sides["val"], learned)
         else:
             train_network(run, experiment, material, sides, False, lambda words: None, watch=watch)

@@ -232,10 +232,11 @@ def check_values(key: str, one: Choice | Range, experiment: Experiment, file: st
 def figure_of(experiment: Experiment) -> tuple[Any, ...]:
     """All that decides what a trial's figure counts; figures can be compared where this is the same.
 
-    A network's are taken clip by clip, and a smoothed loss is another loss; a forest's is taken file by file.
+    A network's are taken clip by clip, and a smoothed loss is another loss; what scikit-learn fits is
+    taken file by file.
     """
-    if experiment.family == "forest":
-        return ("forest",)
+    if experiment.is_fitted_at_once:
+        return ("files",)
     training = experiment.training
     smoothed = training.label_smoothing if training.monitor.endswith("loss") else None
     return training.monitor, experiment.clips, smoothed

@@ -1,0 +1,115 @@
+"""Read a TensorFlow 1 checkpoint with numpy alone, so that its weights need no TensorFlow.
+
+A checkpoint is two files. The `.data` file holds the tensors one behind the other, as raw little-endian numbers. The
+`.index` file says where each one lies. It is a table in LevelDB's format, and its values are protocol buffers.
+
+Sources: LevelDB's `doc/table_format.md` and TensorFlow's `tensor_bundle.proto`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from musicml.utils import InputError
+
+MAGIC = 0xDB4775248B80FB57  # the last eight bytes of every such table
+FOOTER_SIZE = 48
+DTYPES = {1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8"}  # TensorFlow's numbers for them
+
+
+def read_tf_checkpoint(index: bytes, data: bytes) -> dict[str, np.ndarray]:
+    """Read all tensors of a checkpoint.
+
+    Parameters
+    ----------
+    index : the content of the file that ends in `.index`
+    data : the content of the file that ends in `.data-00000-of-00001`
+
+    Returns
+    -------
+    dict of str → np.ndarray: the variables by name, those of the optimizer included
+
+    Raises
+    ------
+    InputError
+        If the files are damaged, or hold numbers of a kind that is not read here.
+    """
+    try:
+        return {key.decode(): _read_tensor(entry, data) for key, entry in _read_table(index) if key}
+    except (ValueError, IndexError, KeyError, TypeError, struct.error) as error:
+        raise InputError(
+            "Expected a TensorFlow checkpoint, a pair of .index and .data files, and could not read it ({error}). Get "
+            "the files again.",
+            error=repr(error),
+        ) from error
+
+
+def _read_table(table: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the keys and values of a LevelDB table, whose index block names the blocks that hold them."""
+    footer = table[-FOOTER_SIZE:]
+    if len(footer) < FOOTER_SIZE or struct.unpack("<Q", footer[-8:])[0] != MAGIC:
+        raise ValueError("the index does not end as it should")
+    numbers = _read_varints(footer[:-8], 4)  # start and size of the metadata's block, then of the index block
+    for _, handle in _read_block(table, *numbers[2:]):
+        yield from _read_block(table, *_read_varints(handle, 2))
+
+
+def _read_block(table: bytes, start: int, size: int) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the keys and values of one block; each key leaves out what it shares with the key before it."""
+    block = table[start : start + size]
+    if len(block) < size or table[start + size] != 0:  # the byte behind a block says how it is compressed
+        raise ValueError("a block of the index is cut off or compressed")
+    end = size - 4 * (struct.unpack("<I", block[-4:])[0] + 1)  # places for a binary search follow the entries
+    place, key = 0, b""
+    while place < end:
+        (n_shared, n_own, n_value), place = _read_varints_at(block, place, 3)
+        key = key[:n_shared] + block[place : place + n_own]
+        yield key, block[place + n_own : place + n_own + n_value]
+        place += n_own + n_value
+
+
+def _read_tensor(entry: bytes, data: bytes) -> np.ndarray:
+    """Read one tensor; `entry` says its type, shape and place (`BundleEntryProto`)."""
+    fields = dict(_read_message(entry))
+    dtype, start, size = np.dtype(DTYPES[fields[1]]), fields.get(4, 0), fields.get(5, 0)
+    shape = [dict(_read_message(one)).get(1, 0) for number, one in _read_message(fields.get(2, b"")) if number == 2]
+    if start + size > len(data):
+        raise ValueError("the data file is cut off")
+    return np.frombuffer(data[start : start + size], dtype).reshape(shape)
+
+
+def _read_message(message: bytes) -> Iterator[tuple[int, Any]]:
+    """Yield the fields of a protocol buffer as their numbers and values."""
+    place = 0
+    while place < len(message):
+        (tag,), place = _read_varints_at(message, place, 1)
+        if tag & 7 == 0:  # a whole number
+            (value,), place = _read_varints_at(message, place, 1)
+            yield tag >> 3, value
+        else:  # bytes of a given length, or the four of a checksum
+            (size,), place = ([4], place) if tag & 7 == 5 else _read_varints_at(message, place, 1)
+            yield tag >> 3, message[place : place + size]
+            place += size
+
+
+def _read_varints(block: bytes, n: int) -> list[int]:
+    """Read the first `n` whole numbers of a block."""
+    return _read_varints_at(block, 0, n)[0]
+
+
+def _read_varints_at(block: bytes, place: int, n: int) -> tuple[list[int], int]:
+    """Read `n` whole numbers, seven bits a byte, the lowest first, and return the place behind them."""
+    numbers = []
+    for _ in range(n):
+        number, shift = 0, 0
+        while True:
+            byte = block[place]
+            number, shift, place = number | (byte & 127) << shift, shift + 7, place + 1
+            if byte < 128:
+                break
+        numbers.append(number)
+    return numbers, place

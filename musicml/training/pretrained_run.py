@@ -1,0 +1,109 @@
+"""Make a run of a network that others trained, so that it can be asked about any song at once."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from musicml.experiment import PRETRAINED, Run, start_run
+from musicml.features import ClipSpec, LogMel
+from musicml.inference import export_keras_onnx, write_manifest
+from musicml.models import MUSICNN_FEATURES, MUSICNN_FRAMES, build_tagger
+from musicml.utils import InputError, import_keras, os_error_to_input_error, to_dict, write_atomically, write_json
+
+TAGS_RUN = "musicnn_tags"
+CAVEAT = (
+    "musicnn was trained on songs of the Million Song Dataset and on listeners' tags for them. It may have heard any "
+    "song that it is asked about, many of its tags name genres, and its probabilities were not calibrated."
+)
+TEXT = "# `musicml fetch musicnn`"  # in place of an experiment
+
+
+def make_tags_run(data_root: Path, runs_root: Path, say: Callable[[str], None] = print) -> Run:
+    """Make the run `musicnn_tags`, or return it where it is there.
+
+    Parameters
+    ----------
+    data_root : the folder of the data sets, with musicnn's weights in it
+    runs_root : the folder of all runs
+    say : called with each line of progress
+
+    Raises
+    ------
+    InputError
+        If the weights are missing or damaged, or something else has the run's name. Nothing is left half-written.
+    """
+    path = Path(runs_root) / TAGS_RUN
+    if path.exists():
+        run = Run(path)
+        if not run.is_pretrained:
+            raise InputError(
+                "Expected {path} to be free for a new run, and it holds something else. Move it.", path=path
+            )
+        return run
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{TAGS_RUN}.", dir=path.parent) as folder:
+            run = _write_run(Path(folder) / TAGS_RUN, Path(data_root))
+            os.replace(run.path, path)  # only a complete run gets its name
+    except OSError as error:
+        if not Run(path).is_pretrained:  # else another process was faster
+            raise os_error_to_input_error(error, path) from error
+    say(f"{path}: ready, ask it with `musicml predict {TAGS_RUN} FILE`")
+    return Run(path)
+
+
+def _write_run(path: Path, data_root: Path) -> Run:
+    """Write all files of the run into the folder `path`."""
+    keras = import_keras()
+    keras.config.set_dtype_policy("float32")
+    model, tags = build_tagger(data_root)
+    weights = {"choice": "msd", "reason": "as its authors trained it", "pretraining": CAVEAT}
+    features = LogMel(**{name: value for name, value in MUSICNN_FEATURES.items() if name != "kind"})
+    facts = {
+        "task": "multi",
+        "family": "pretrained_audio",
+        "data": {"dataset": "million_song_dataset", "kind": "sound", "root": str(data_root.absolute())},
+        "weights": weights,
+        "backend": keras.backend.backend(),
+        "parameters": model.count_params(),
+        "process": None,
+    }
+    run = start_run(path, TAGS_RUN, 0, TEXT, facts)
+    write_json(path / "labels.json", tags)
+    with write_atomically(path / "model.keras") as temporary:
+        model.save(temporary, include_optimizer=False)
+    clip = ClipSpec(
+        MUSICNN_FRAMES,
+        MUSICNN_FRAMES,
+        features.n_samples(MUSICNN_FRAMES),
+        features.hop_length / features.sample_rate,
+        3.008,
+    )
+    write_manifest(
+        run,
+        path / "model.keras",
+        task="multi",
+        answers="tag",
+        kind=MUSICNN_FEATURES["kind"],
+        features=to_dict(features),
+        clips=to_dict(clip),
+        input_shape=[MUSICNN_FRAMES, features.n_mels],
+        normalisation="inside the model",
+        temperature=1.0,
+        thresholds=[],  # none was fitted
+        calibrated_on=0,
+        unlike=None,
+        asks_for="file",
+    )
+    from musicml.training.fit import describe_layers
+
+    write_json(path / "layers.json", describe_layers(model))
+    noise = np.random.default_rng(0).uniform(-80, 10, (4, MUSICNN_FRAMES, features.n_mels)).astype(np.float32)
+    run.update(export=export_keras_onnx(model, run, noise))
+    run.update(status=PRETRAINED, process=None)
+    return run
