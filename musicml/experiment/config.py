@@ -299,7 +299,8 @@ def check_published(table: Mapping[str, Any], data: DataOptions, kind: str, file
 def check_compatibility(training: TrainingOptions, varied: Augment, family: str, model: Any, file: str) -> None:
     """Refuse options of training that mean nothing beside this model."""
     frozen = getattr(model, "frozen", False)
-    check_fitted_at_once(varied, is_fitted_at_once(family, getattr(model, "head", None)), file)
+    fitted = family != "forest" and is_fitted_at_once(family, getattr(model, "head", None))
+    check_fitted_at_once(varied, fitted, file)
     if training.warmup and training.schedule != "cosine":
         raise InputError(
             "training.warmup = {training_warmup} in {file} is the beginning of a cosine schedule, and "

@@ -170,16 +170,16 @@ def test_a_run_that_just_began_has_no_curve_and_says_so(runs):
 def test_a_training_grows_before_the_eyes_until_it_is_done(runs, every):
     run = fake_runs.make(runs, "now", family="gru", status="training")
     app = pages.opened("curves")
-    assert "2 of 7 epochs" in app.get("progress")[0].proto.text  # chosen by itself, since it is training
+    assert "6 of 20 epochs" in app.get("progress")[0].proto.text  # chosen by itself, since it is training
     with (run.path / "history.csv").open("a") as file:
-        file.write("all,3,0.6,1.0,0.5,1.2,0.001,2.0\n")
+        file.write("all,7,0.6,1.0,0.5,1.2,0.001,2.0\n")
     pages.sound(app.run())
-    assert "3 of 7 epochs" in app.get("progress")[0].proto.text
+    assert "7 of 20 epochs" in app.get("progress")[0].proto.text
     done = fake_runs.make(runs.parent, "other", family="gru", n=20)
     (run.path / "report.json").write_bytes((done.path / "report.json").read_bytes())
     pages.sound(app.run())
     assert every[-2:] == [layout.LIVE, None]
-    assert not app.get("progress") and len(app.get("plotly_chart")) == 2
+    assert not app.get("progress") and len(app.get("plotly_chart")) == 3
     assert [value.split(" (")[0] for value in app.multiselect(key="runs").value] == ["now"]
 
 

@@ -217,7 +217,7 @@ def test_settings_say_where_they_come_from_and_overrides_come_first(runs):
     app = part("settings")
     rows = app.dataframe[0].value.to_numpy().tolist()
     assert rows[0] == ["training", "batch_size", "4", "--set, on the command line"]
-    assert ["training", "epochs", "7", "its [sample] table"] in rows
+    assert ["training", "epochs", "20", "its [sample] table"] in rows
     assert ["model", "cell", "gru", "the experiment file"] in rows and [
         "data",
         "split",

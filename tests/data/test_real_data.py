@@ -18,7 +18,7 @@ from musicml.features import audio_features
 from musicml.inference.predictor import Predictor
 from musicml.inference.streaming import StreamingPredictor
 from musicml.models import registry, transfer
-from tests.conftest import EXPERIMENTS, TONES, no_music, set_words
+from tests.conftest import EXPERIMENTS, PLAIN, TONES, no_music, set_words
 from tests.fixtures.near import off
 
 DATA = Path(os.environ.get("MUSICML_SHARED_DATA") or ".")
@@ -115,7 +115,7 @@ def test_imagenets_weights_on_the_disk_are_taken_without_the_network(monkeypatch
 
 
 TINY = {
-    "genre_gru": {"training.epochs": 10, "features.hop_length": 1024, "model.units": [24]},
+    "genre_gru": {**PLAIN, "training.epochs": 10, "features.hop_length": 1024, "model.units": [24]},
     "genre_cnn": {"training.epochs": 3, "features.hop_length": 1024, "features.n_mels": 32, "model.filters": [8, 16]},
 }
 

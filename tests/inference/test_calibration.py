@@ -13,7 +13,7 @@ from musicml.features import cache
 from musicml.features.audio_features import MFCC, LogMel
 from musicml.inference import calibration
 from musicml.utils import files
-from tests.conftest import EXPERIMENTS, no_music, set_words
+from tests.conftest import EXPERIMENTS, PLAIN, no_music, set_words
 from tests.fixtures.near import off
 
 pytestmark = pytest.mark.numeric
@@ -424,7 +424,13 @@ def write_mislabelled(folder, sides):
 @pytest.mark.slow
 def test_a_run_that_learnt_its_mistakes_by_heart_is_calibrated_on_data_held_back(musicml, tmp_path):
     write_mislabelled(tmp_path / "tones", {"train": 80, "val": 200, "test": 800})
-    changes = {"features.sample_rate": 4_000, "features.n_fft": 256, "features.hop_length": 128, "features.n_mels": 16}
+    changes = {
+        **PLAIN,
+        "features.sample_rate": 4_000,
+        "features.n_fft": 256,
+        "features.hop_length": 128,
+        "features.n_mels": 16,
+    }
     changes |= {"clips.seconds": 0.3, "clips.hop_seconds": 0.3, "model.units": [64], "training.learning_rate": 0.01}
     changes |= {"training.epochs": 30, "training.early_stopping": 0, "training.keep": "last"}
     words = ["--folder", tmp_path / "tones", "--data-root", tmp_path, "--runs", tmp_path / "runs", "--deterministic"]

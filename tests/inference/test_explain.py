@@ -17,7 +17,7 @@ from musicml.inference.explain import class_activation, occlusion, regions
 from musicml.inference.predictor import Predictor
 from musicml.models import registry
 from musicml.utils.errors import InputError
-from tests.conftest import EXPERIMENTS, set_words, write_tone
+from tests.conftest import EXPERIMENTS, PLAIN, set_words, write_tone
 from tests.fixtures import saliency_data as telling
 from tests.fixtures.near import off
 
@@ -461,7 +461,7 @@ def test_the_peak_of_an_occlusion_lies_in_the_region_that_tells_a_sound(tmp_path
         "training.learning_rate": 0.003,
         "training.epochs": 20,
     }
-    run = run_on(tmp_path / "sounds", tmp_path, "genre_gru", changes)
+    run = run_on(tmp_path / "sounds", tmp_path, "genre_gru", {**PLAIN, **changes})
     assert_points_at_the_cause(run, telling.pitches(30, seed=9), "occlusion", record_property)
 
 
