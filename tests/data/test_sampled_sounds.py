@@ -19,7 +19,7 @@ SYNTHESIZED = {
 }
 TABLE = "c6d9895815360ce1"  # Metadata_Test.csv
 FEATURES = [[94, 107, 100, 151, 143, 94], [114, 115, 132, 149, 130, 116]]
-needs_renderer = pytest.mark.skipif(not renderer.has_renderer(), reason="symusic or its soundfont is not installed")
+needs_renderer = pytest.mark.usefixtures("renderer_on")
 
 
 def write_sounds(root, seed=0):
@@ -27,9 +27,21 @@ def write_sounds(root, seed=0):
     return root
 
 
+@pytest.fixture
+def renderer_on(monkeypatch):
+    """Sampled instruments, which the other tests go without."""
+    monkeypatch.delenv("MUSICML_RENDERER", raising=False)
+    if not renderer.has_renderer():
+        pytest.skip("symusic or its soundfont is not installed")
+
+
 @pytest.fixture(scope="module")
 def sampled(tmp_path_factory):
-    return write_sounds(tmp_path_factory.mktemp("sampled"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MUSICML_RENDERER", raising=False)
+        if not renderer.has_renderer():
+            pytest.skip("symusic or its soundfont is not installed")
+        return write_sounds(tmp_path_factory.mktemp("sampled"))
 
 
 @pytest.fixture(scope="module")
