@@ -3,7 +3,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import time
 
 import pytest
@@ -304,19 +303,6 @@ Batches.made = lambda *asked: time.sleep(0.5) or quick(*asked)
 """
 
 
-def press_ctrl_c(process, seconds=20):
-    """Interrupt a process, a second time where the first one was lost; what it said.
-
-    Python drops an interrupt that arrives while it runs a destructor or a callback of C code: seen once in some forty.
-    """
-    process.send_signal(signal.SIGINT)
-    try:
-        return process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGINT)
-        return process.communicate(timeout=3 * seconds)
-
-
 @pytest.mark.parametrize(("first", "batch_size"), [("", 2), (SLOW, 20)], ids=["quick", "slow"])
 def test_ctrl_c_in_the_middle_of_an_epoch_ends_with_130_and_says_how_to_go_on(
     first, batch_size, tones, data_root, started, tmp_path
@@ -330,7 +316,8 @@ def test_ctrl_c_in_the_middle_of_an_epoch_ends_with_130_and_says_how_to_go_on(
             break
         time.sleep(0.01)
     time.sleep(0.05)
-    out, err = press_ctrl_c(process)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
     (run,) = runs.list_runs(tmp_path)
     assert process.returncode == 130 and out == "" and "Traceback" not in err
     sentence = f"musicml: stopped; go on with `musicml train --resume {run.path}`."
