@@ -62,7 +62,8 @@ def _run(args: argparse.Namespace) -> int:
     run = open_run(args.run, args.runs)
     predictor = Predictor(run, args.engine)
     check_targets(args.csv, args.explain)
-    sample = run.info.data.sample
+    info = run.info
+    sample = info.data.sample
     answers = []
     for answer in predict(predictor, list_files(args.files, predictor.serving.kind), args.over_time, args.explain):
         answers.append(answer)
@@ -73,12 +74,12 @@ def _run(args: argparse.Namespace) -> int:
     if args.csv:
         write_answers(args.csv, answers, predictor.class_names, args.over_time, sample)
     if args.json:
-        caveat = {"caveat": run.info.caveat} if run.info.caveat else {}
+        caveat = {"caveat": info.caveat} if info.caveat else {}
         output.print_json({"run": str(run.path), "sample": sample, **caveat, "predictions": answers})
     elif sample and any("label" in answer for answer in answers):
-        print(SAMPLE_NOTES[run.info.family == "pretrained_audio"])
-    if run.info.caveat and not args.json and any("label" in answer for answer in answers):
-        print(run.info.caveat)
+        print(SAMPLE_NOTES[info.family == "pretrained_audio"])
+    if info.caveat and not args.json and any("label" in answer for answer in answers):
+        print(info.caveat)
     n_failed = sum("error" in answer for answer in answers)
     return 0 if not n_failed else 2 if n_failed == len(answers) else 1
 
