@@ -14,7 +14,6 @@ import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -283,6 +282,8 @@ def make_run_folder(root: Path, name: str) -> Path:
 
 def get_versions() -> dict[str, str]:
     """Python's version and those of the packages that a figure depends on."""
+    from importlib import metadata  # a tenth of what a short command takes, and only a training needs it
+
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:

@@ -40,11 +40,27 @@ def test_a_module_with_add_command_is_a_command_and_comes_after_those_whose_orde
 def test_to_parse_a_command_line_imports_no_other_room():
     code = """import sys
 from musicml.cli import main
-main.parse_arguments(["runs"])
+main.build_parser()
 print(sorted({name.split(".")[1] for name in sys.modules if name.startswith("musicml.")}))
 print(sorted({"keras", "tensorflow", "numpy", "scipy", "pandas", "librosa", "streamlit"} & set(sys.modules)))"""
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert ended.stdout.splitlines() == ["['cli', 'utils']", "[]"]
+
+
+def test_a_command_is_parsed_as_among_all_and_imports_no_other_command():
+    for command in COMMANDS:
+        assert list(get_subparsers(main.build_parser(command))) == [command]
+        assert get_help(main.build_parser(command), command) == get_help(main.build_parser(), command)
+    for word in (None, "trian", "train_all", "--help", "main"):
+        assert list(get_subparsers(main.build_parser(word))) == COMMANDS
+
+
+def get_subparsers(parser):
+    return parser._subparsers._group_actions[0].choices
+
+
+def get_help(parser, command):
+    return get_subparsers(parser)[command].format_help()
 
 
 def test_an_unknown_command_option_or_word_or_no_command_ends_with_2(capsys):
