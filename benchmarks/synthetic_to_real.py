@@ -86,8 +86,8 @@ def measure(root: Path) -> dict[str, Any]:
 
     Returns
     -------
-    dict of `renderer`, what played the sample data, and `rows`: each with `real` (the folder of clips), `way`,
-    `accuracy`, `interval` over groups, `files`, `groups` and `per_class`, the share of each class that is right
+    dict of `renderer`, data set -> what played its sample data, and `rows`: each with `real` (the folder of clips),
+    `way`, `accuracy`, `interval` over groups, `files`, `groups` and `per_class`, the share of each class that is right
     """
     download_musicnn(root)
     generate.generate_sample_data(root / "sample", only=[one.dataset for one in TRANSFERS.values()], say=ignore)
@@ -97,7 +97,12 @@ def measure(root: Path) -> dict[str, Any]:
             transfer.lay_out(recipes.shared() / name, Path(folder))
             rows.append({"real": name, "way": transfer.experiment, **ask_run(transfer, root, Path(folder))})
             rows.append({"real": name, "way": RIVAL, **ask_rival(transfer, root, Path(folder))})
-    return {"renderer": renderer.describe_renderer(), "rows": rows}
+    return {"renderer": {one.dataset: _describe_sounds(one.dataset) for one in TRANSFERS.values()}, "rows": rows}
+
+
+def _describe_sounds(dataset: str) -> str:
+    """Say what played a set of sample data."""
+    return ", ".join(renderer.describe_renderer(generate.PLAYED[dataset]).values())
 
 
 def ignore(words: str) -> None:
@@ -146,7 +151,7 @@ def label_examples(dataset: Dataset) -> np.ndarray:
 
 def lines(measured: dict[str, Any]) -> list[str]:
     """What was measured, in words."""
-    said = [f"sample data made by {', '.join(measured['renderer'].values())}"]
+    said = [f"sample data of {dataset} made by {player}" for dataset, player in measured["renderer"].items()]
     for row in measured["rows"]:
         between = recipe_comparison.between(row["interval"])
         each = ", ".join(f"{name} {share:.2f}" for name, share in row["per_class"].items())

@@ -314,7 +314,7 @@ def test_an_ogg_file_with_its_stream_renumbered_still_decodes_to_the_sound():
     assert np.corrcoef(decoded, y)[0, 1] > 0.98
 
 
-# the sampled instruments, where symusic is installed
+# the sampled instruments, where a renderer is installed
 
 
 @pytest.fixture
@@ -322,7 +322,7 @@ def sampled(monkeypatch):
     monkeypatch.delenv("MUSICML_RENDERER", raising=False)
     monkeypatch.delenv("MUSICML_SOUNDFONT", raising=False)
     if not renderer.has_renderer():
-        pytest.skip("symusic or a soundfont is not installed")
+        pytest.skip("no renderer or no soundfont is installed")
 
 
 def perform(genre, artist, track, seconds=4.0):

@@ -3,13 +3,14 @@
 The two tables have the faults of the real ones. Every Sound_Violin row of the training table names a drum file, while
 the violins lie on disk and in no table; `loop-16247.wav` is a drum, a violin and a piano; one row differs from its file
 in upper and lower case; the test table has the class `Sound_Guiatr`. Half of the violin tests are called violas. Files
-of one piece, kit or performer (alike at the start of the name; of a ROOM file, the piece) sound alike.
+of one kit or performer (alike at the start of the name) sound alike, and ROOM files of one room and microphone.
 
-Sampled instruments play them where there are any, for 1.5 to 4 s; else numpy's synthesis does, for 1.5 to 2.5 s.
+Sampled instruments play them where there are any, for 1.5 to 7 s; else numpy's synthesis does, for 1.5 to 2.5 s.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from musicml.utils import write_bytes
 
 SAMPLE_RATE = 44_100
 SHORTEST, LONGEST = 1.5, 2.5
-LONGEST_SAMPLED = 4.0
+LONGEST_SAMPLED = 7.0
 TRAIN, TEST = 40, 10  # files a class
 FEWEST_TRAIN, FEWEST_TEST = 8, 3
 STEREO = 0.08  # share of the files
@@ -49,7 +50,7 @@ ANY = {
     "Sound_Guitar": (24, 24, 25, 25, 26, 27),
     "Sound_Drum": sampled_instruments.KITS,
     "Sound_Violin": (40, 40, 40, 110),
-    "Sound_Piano": (0, 0, 0, 1, 1, 2),
+    "Sound_Piano": (0, 0, 1, 1, 2, 3),
 }
 DISTORTED = {"metal": 1.0, "rock": 1.0, "LP": 0.5, "solo": 0.3}  # how likely a stem's amplifier is overdriven
 PLAYED = {
@@ -72,6 +73,12 @@ class Recording:
     label: str
     stem: str
     manner: str  # notes, chords, loop, or one piece of a drum kit
+
+    @property
+    def place(self) -> str:
+        """Where and by whom it was played: files of one place sound alike."""
+        room = re.fullmatch(r"ROOM[_-](room\d+)[_-]MUS[_-]\w+?(?:_DEV_(\w+))?\.wav", self.name)
+        return f"{room[1]} {room[2]}" if room else self.stem
 
 
 def names(label: str) -> Iterator[tuple[str, str, str]]:
@@ -172,7 +179,7 @@ def write_table(path: Path, rows: list[tuple[str, str]]) -> None:
 
 def write_recording(folder: Path, recording: Recording, seed: int) -> None:
     """Write one file's sound."""
-    who = [seed, synth.number("instrument_sounds"), synth.number(recording.label), synth.number(recording.stem)]
+    who = [seed, synth.number("instrument_sounds"), synth.number(recording.label), synth.number(recording.place)]
     y = sound(recording, np.random.default_rng(who), np.random.default_rng([*who, synth.number(recording.name)]))
     name = ON_DISK.get(recording.name, recording.name)
     synth.write_wav(folder / recording.folder / recording.folder / name, y, SAMPLE_RATE)
@@ -209,7 +216,7 @@ def sampled_sound(recording: Recording, stem: np.random.Generator, rng: np.rando
     drive, treble = stem.uniform(2, 8), stem.uniform(*sampled_instruments.LOUDSPEAKER_HZ)
     seconds = rng.uniform(SHORTEST, LONGEST_SAMPLED)
     is_drum = recording.label == "Sound_Drum"
-    y = renderer.render_notes(notes_of(recording, seconds, rng), program, seconds, SAMPLE_RATE, is_drum)
+    y = renderer.render_notes(notes_of(recording, seconds, rng), program, seconds, SAMPLE_RATE, is_drum, has_tone=True)
     if is_distorted:
         y = overdrive(y, SAMPLE_RATE, drive, treble)
     return maybe_stereo(record_sound(y, SAMPLE_RATE, vary_recorder(recorder, rng), rng), rng)

@@ -1,7 +1,9 @@
-"""Play notes on sampled instruments: a General MIDI soundfont through symusic, where both are installed.
+"""Play notes on sampled instruments: a General MIDI soundfont through symusic or midirenderer, as installed.
 
-symusic has no wheel for every platform. Where it or the font is missing, the sounds of `instruments.py` take its place.
-The environment variable MUSICML_SOUNDFONT names another font (.sf2 or .sf3), and MUSICML_RENDERER=numpy goes without.
+symusic is quick, and plays a soft note as a hard one with less level. midirenderer takes thirty times as long, and a
+soft note has a tone of its own, as single instruments need. Neither has a wheel for every platform: one stands in for
+the other, and without both, or without the font, the sounds of `instruments.py` take their place. The environment
+variable MUSICML_SOUNDFONT names another font (.sf2; .sf3 for symusic alone), and MUSICML_RENDERER=numpy goes without.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
+import io
 import math
 import os
 from collections.abc import Sequence
@@ -19,6 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.signal
 
+from musicml.data.io import load_audio
 from musicml.utils import InputError
 
 FONT = "TimGM6mb.sf2"  # comes with the package pretty_midi
@@ -30,6 +34,8 @@ BROKEN = {78: 79}  # programs, and what is played in their place
 LAYER = 16  # velocities that are played equally loud
 HALF_TAPS = 6  # of the filter before samples are dropped, at the lower rate
 LOUDNESS_POWER = 1.7  # of a velocity: half as hard is 10 dB softer
+SHORTEST_NOTE = 0.02  # seconds
+DRUM_CHANNEL = 9  # of MIDI
 
 
 class Note(NamedTuple):
@@ -48,7 +54,7 @@ def has_renderer() -> bool:
 
 def find_soundfont() -> Path | None:
     """Return the soundfont; None where there is none, nothing to play it with, or MUSICML_RENDERER is `numpy`."""
-    if os.environ.get("MUSICML_RENDERER") == "numpy" or importlib.util.find_spec("symusic") is None:
+    if os.environ.get("MUSICML_RENDERER") == "numpy" or not (_is_installed("symusic") or _is_installed("midirenderer")):
         return None
     if chosen := os.environ.get("MUSICML_SOUNDFONT"):
         return Path(chosen)
@@ -57,8 +63,24 @@ def find_soundfont() -> Path | None:
     return font if font is not None and font.is_file() else None
 
 
-def describe_renderer() -> dict[str, str]:
-    """Return what made the sounds, for SOURCE.json: the renderer and the font, with versions.
+def _is_installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
+def _choose_renderer(font: Path, has_tone: bool) -> str:
+    """Return the package that plays a soundfont, with the tone of every velocity or quickly, where both can."""
+    can_play = [name for name in ("midirenderer", "symusic") if _is_installed(name)]
+    if "symusic" in can_play and (font.suffix.lower() == ".sf3" or not has_tone):
+        return "symusic"
+    return can_play[0]
+
+
+def describe_renderer(has_tone: bool = False) -> dict[str, str]:
+    """Return what makes the sounds, for SOURCE.json: the renderer and the font, with versions.
+
+    Parameters
+    ----------
+    has_tone : as `render_notes` takes it
 
     Raises
     ------
@@ -68,13 +90,18 @@ def describe_renderer() -> dict[str, str]:
     font = find_soundfont()
     if font is None:
         return {"renderer": "numpy"}
-    _get_synthesizer(font, 22_050)
-    digest = hashlib.sha256(font.read_bytes()).hexdigest()[:12]
-    return {"renderer": f"symusic {metadata.version('symusic')}", "soundfont": f"{font.name} (SHA-256 {digest}...)"}
+    render_notes([Note(0.0, 0.1, 60, 64)], 0, 0.1, LEAST_RATE, has_tone=has_tone)
+    name, digest = _choose_renderer(font, has_tone), hashlib.sha256(_read_font(font)).hexdigest()[:12]
+    return {"renderer": f"{name} {metadata.version(name)}", "soundfont": f"{font.name} (SHA-256 {digest}...)"}
 
 
 def render_notes(
-    notes: Sequence[Note], program: int, seconds: float, sample_rate: int, is_drum: bool = False
+    notes: Sequence[Note],
+    program: int,
+    seconds: float,
+    sample_rate: int,
+    is_drum: bool = False,
+    has_tone: bool = False,
 ) -> np.ndarray:
     """Play one part by itself.
 
@@ -84,6 +111,7 @@ def render_notes(
     program : the General MIDI program, 0 to 127; of a drum kit, which kit
     seconds : the length of the result
     sample_rate : Hz
+    has_tone : whether how hard a note is played changes its tone and not its level alone, which takes longer
 
     Returns
     -------
@@ -94,19 +122,65 @@ def render_notes(
     InputError
         If the soundfont can't be read.
     """
-    n_samples, font = round(seconds * sample_rate), find_soundfont()
+    y, font = np.zeros(round(seconds * sample_rate), np.float32), find_soundfont()
+    heard = [note for note in notes if note.start < seconds]
+    if font is None or not heard:
+        return y
+    play = {"midirenderer": _play_by_midirenderer, "symusic": _play_by_symusic}[_choose_renderer(font, has_tone)]
+    found = play(heard, program, is_drum, font, sample_rate)[: len(y)]
+    y[: len(found)] = found
+    return y
+
+
+def _play_by_midirenderer(
+    notes: Sequence[Note], program: int, is_drum: bool, font: Path, sample_rate: int
+) -> np.ndarray:
+    import midirenderer
+    import mido
+
+    channel = DRUM_CHANNEL if is_drum else 0
+    events = []  # milliseconds, whether a note begins, pitch, velocity
+    for note in notes:
+        start, pitch = max(0.0, note.start), int(np.clip(note.pitch, 0, 127))
+        events.append((round(1000 * start), True, pitch, int(np.clip(note.velocity, 1, 127))))
+        events.append((round(1000 * (start + max(SHORTEST_NOTE, note.seconds))), False, pitch, 0))
+    track = mido.MidiTrack([mido.Message("program_change", program=int(program), channel=channel)])
+    now = 0
+    for time, begins, pitch, velocity in sorted(events):
+        kind = "note_on" if begins else "note_off"
+        track.append(mido.Message(kind, note=pitch, velocity=velocity, channel=channel, time=time - now))
+        now = time
+    file = io.BytesIO()
+    mido.MidiFile(ticks_per_beat=500, tracks=[track]).save(file=file)  # at MIDI's 120 beats a minute, 1 ms a tick
+    try:
+        wav = bytes(midirenderer.render_wave_from(_read_font(font), file.getvalue()))
+    except Exception as error:  # it raises a ValueError or a RuntimeError with the library's words
+        raise _make_font_error(font) from error
+    return load_audio(wav, sample_rate, name=font.name).y
+
+
+@functools.lru_cache(maxsize=2)
+def _read_font(font: Path) -> bytes:
+    try:
+        return font.read_bytes()
+    except OSError as error:
+        raise _make_font_error(font) from error
+
+
+def _play_by_symusic(notes: Sequence[Note], program: int, is_drum: bool, font: Path, sample_rate: int) -> np.ndarray:
     factor = math.ceil(LEAST_RATE / sample_rate)
-    y = np.zeros(n_samples * factor, np.float32)
-    if font is None:
-        return y[:n_samples]
     layers: dict[int, list[Note]] = {}
     for note in notes:
-        if note.start < seconds:
-            layers.setdefault(int(np.clip(note.velocity, 1, 127)) // LAYER, []).append(note)
-    for layer, some in sorted(layers.items()):
-        heard = _render_layer(some, program, is_drum, font, sample_rate * factor)[: len(y)]
-        y[: len(heard)] += np.float32(((layer + 0.5) * LAYER / 127) ** LOUDNESS_POWER) * heard
-    return y if factor == 1 or not layers else _decimate(y, factor)
+        layers.setdefault(int(np.clip(note.velocity, 1, 127)) // LAYER, []).append(note)
+    played = [
+        np.float32(((layer + 0.5) * LAYER / 127) ** LOUDNESS_POWER)
+        * _render_layer(some, program, is_drum, font, sample_rate * factor)
+        for layer, some in sorted(layers.items())
+    ]
+    y = np.zeros(max(map(len, played)), np.float32)
+    for part in played:
+        y[: len(part)] += part
+    return y if factor == 1 else _decimate(y, factor)
 
 
 def _decimate(y: np.ndarray, factor: int) -> np.ndarray:
@@ -130,7 +204,8 @@ def _render_layer(notes: Sequence[Note], program: int, is_drum: bool, font: Path
         pitch = int(np.clip(note.pitch, 0, 127))
         # octaves lower where symusic would fail
         pitch -= 0 if is_drum else 12 * math.ceil(max(0, pitch - HIGHEST_PITCH) / 12)
-        track.notes.append(symusic.Note(max(0.0, note.start), max(0.02, note.seconds), pitch, 100, ttype="second"))
+        sounding = max(SHORTEST_NOTE, note.seconds)
+        track.notes.append(symusic.Note(max(0.0, note.start), sounding, pitch, 100, ttype="second"))
     score = symusic.Score(ttype="second")
     score.tracks.append(track)
     left, right = np.asarray(_get_synthesizer(font, sample_rate).render(score, stereo=True))
@@ -146,8 +221,12 @@ def _get_synthesizer(font: Path, sample_rate: int) -> Any:
     try:
         return symusic.Synthesizer(sf_path=font, sample_rate=sample_rate, quality=QUALITY)
     except Exception as error:  # it raises a RuntimeError with the C++ library's words
-        raise InputError(
-            "Expected a soundfont (.sf2 or .sf3) in {font}, and it can't be read. Set MUSICML_SOUNDFONT to another, or "
-            "MUSICML_RENDERER=numpy to go without.",
-            font=font,
-        ) from error
+        raise _make_font_error(font) from error
+
+
+def _make_font_error(font: Path) -> InputError:
+    return InputError(
+        "Expected a soundfont (.sf2 or .sf3) in {font}, and it can't be read. Set MUSICML_SOUNDFONT to another, or "
+        "MUSICML_RENDERER=numpy to go without.",
+        font=font,
+    )
