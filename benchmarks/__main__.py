@@ -35,6 +35,7 @@ from benchmarks import (
     warm_start,
 )
 from musicml.cli import main as cli
+from musicml.data.download import download_musicnn
 from musicml.data.synthetic import generate
 from musicml.experiment import run as runs
 from musicml.utils import files, terminal
@@ -105,7 +106,8 @@ def of_answers(name: str, work: Path) -> dict[str, Any]:
         tracks = [path for path in sorted((work / "data/sample/gtzan").rglob("*.wav")) if path.stat().st_size > 100_000]
         if name == "dashboard":
             return dashboard.measure(cnn, gru, work / "data", tracks[:40:4])
-        return prediction.measure(cnn, gru, tracks[:40:4], Path(folder))
+        download_musicnn(work / "data")
+        return prediction.measure(cnn, gru, run_of("genre_musicnn", work), tracks[:40:4], Path(folder))
 
 
 def write_sample(work: Path, name: str) -> Path:

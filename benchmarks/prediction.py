@@ -29,19 +29,22 @@ RATE = 44_100
 ROOT = Path(__file__).parent.parent
 
 
-def measure(cnn: Path, gru: Path, tracks: list[Path], work: Path) -> dict[str, Any]:
+def measure(cnn: Path, gru: Path, musicnn: Path, tracks: list[Path], work: Path) -> dict[str, Any]:
     """Everything that is measured of prediction.
 
     Parameters
     ----------
-    cnn, gru : run folders of genre_cnn and genre_gru, with their exported models
+    cnn, gru, musicnn : run folders of genre_cnn, genre_gru and genre_musicnn, with their exported models
     tracks : sound files, which songs are put together from
     work : a folder for these songs
     """
     songs = {seconds: song(tracks, seconds, work) for seconds in (30, 60, 240, 720)}
     return {
-        "first": first_answer(cnn, songs[30]),
-        "warm": {"genre_cnn": warm(cnn, songs[30]), "genre_gru": warm(gru, songs[30])},
+        "first": {name: first_answer(run, songs[30]) for name, run in (("genre_cnn", cnn), ("genre_musicnn", musicnn))},
+        "warm": {
+            name: warm(run, songs[30])
+            for name, run in (("genre_cnn", cnn), ("genre_gru", gru), ("genre_musicnn", musicnn))
+        },
         "threads": threads(cnn, songs[30]),
         "whole_song": whole_song(cnn, songs[240]),
         "memory": {f"{seconds} s": memory(cnn, songs[30], path) for seconds, path in songs.items()},
@@ -179,10 +182,11 @@ def alone(run: str, warm_by: str, path: str) -> float:
 
 def lines(measured: dict[str, Any]) -> list[str]:
     """What was measured, in words."""
-    first, song_ = measured["first"], measured["whole_song"]
+    song_ = measured["whole_song"]
     said = [
-        f"first answer in a new process, 30 s mp3, genre_cnn: {first['seconds']:.2f} s by the exported model, "
-        f"{first['against']:.2f} s by TensorFlow (ratio {first['ratio']:.2f})"
+        f"first answer in a new process, 30 s mp3, {name}: {row['seconds']:.2f} s by the exported model, "
+        f"{row['against']:.2f} s by TensorFlow (ratio {row['ratio']:.2f})"
+        for name, row in measured["first"].items()
     ]
     said += [
         f"warm answer, 30 s mp3, {name}: {row['seconds'] * 1000:.0f} ms, "

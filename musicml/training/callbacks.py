@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
+import threading
 import time
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import keras
@@ -84,6 +87,39 @@ class History(keras.callbacks.Callback):
         }
         self.rows = [old for old in self.rows if (old["stage"], int(old["epoch"])) != (self.stage, epoch + 1)] + [row]
         write_csv(self.path, self.rows, list(row))
+
+
+class Interrupts(keras.callbacks.Callback):
+    """Stop the training after Ctrl-C at the end of its batch, if Python has dropped the KeyboardInterrupt.
+
+    It drops one that is raised within a finalizer or a callback of the garbage collector, of which TensorFlow has many.
+    As a context manager, it listens for as long as the training runs.
+    """
+
+    def __enter__(self) -> Interrupts:
+        """Listen, where nobody but Python does and this thread may."""
+        self.came = False
+        self.is_listening = (
+            threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        )
+        if self.is_listening:
+            signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Listen no more."""
+        if self.is_listening:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.came = True
+        signal.default_int_handler(number, frame)
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Raise what was dropped."""
+        if self.came:
+            raise KeyboardInterrupt
 
 
 class Clock(keras.callbacks.Callback):

@@ -55,15 +55,16 @@ def fit_model(
     told = [keras.callbacks.LambdaCallback(on_epoch_end=watch)] if watch else []
     clock = callbacks.Clock(train)
     train.start_at(keep.next_epoch)
-    model.fit(
-        train,
-        validation_data=val,
-        epochs=training.epochs,
-        initial_epoch=keep.next_epoch,
-        verbose=0,
-        shuffle=False,
-        callbacks=[callbacks.Progress(), history, clock, *watching, *averaged, keep, *told],
-    )
+    with callbacks.Interrupts() as interrupts:
+        model.fit(
+            train,
+            validation_data=val,
+            epochs=training.epochs,
+            initial_epoch=keep.next_epoch,
+            verbose=0,
+            shuffle=False,
+            callbacks=[callbacks.Progress(), interrupts, history, clock, *watching, *averaged, keep, *told],
+        )
     if training.keep == "best" and val is not None:
         keep.restore_best()
     return {

@@ -1,8 +1,10 @@
 import csv
+import gc
 import json
 import shutil
 import signal
 import time
+import weakref
 from types import SimpleNamespace
 
 import numpy as np
@@ -391,3 +393,76 @@ def test_a_clip_of_a_picture_or_of_shipped_features_is_the_whole_of_it(material_
         _, material = material_of(name)
         clips = training.cut_clips(material.features, material.split.indices("train"), ClipSpec())
         assert clips.take(np.arange(2)).shape == (2, *shape) and len(clips) == len(material.split.indices("train"))
+
+
+class Dropped:
+    """Presses Ctrl-C where Python drops the KeyboardInterrupt: in a finalizer."""
+
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+
+def press_in_a_finalizer():
+    Dropped()
+
+
+def press_while_garbage_is_collected():
+    def press(phase, info):
+        gc.callbacks.remove(press)
+        signal.raise_signal(signal.SIGINT)
+
+    gc.callbacks.append(press)
+    gc.collect()
+
+
+def press_in_a_weak_reference():
+    class Referred:
+        pass
+
+    referred = Referred()
+    watched = weakref.ref(referred, lambda _: signal.raise_signal(signal.SIGINT))
+    del referred
+    assert watched() is None
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("press", [press_in_a_finalizer, press_while_garbage_is_collected, press_in_a_weak_reference])
+def test_ctrl_c_stops_a_training_at_the_end_of_its_batch_where_python_drops_it(press):
+    import keras
+
+    from musicml.training import callbacks
+
+    seen = []
+
+    def begin(batch, logs=None):
+        seen.append(batch)
+        if batch == 2:
+            press()
+
+    model = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(KeyboardInterrupt), callbacks.Interrupts() as interrupts:
+        model.fit(
+            np.zeros((40, 1)),
+            np.zeros((40, 1)),
+            batch_size=4,
+            epochs=3,
+            verbose=0,
+            callbacks=[keras.callbacks.LambdaCallback(on_train_batch_begin=begin), interrupts],
+        )
+    assert seen == [0, 1, 2] and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_handler_of_somebody_else_is_left_alone():
+    from musicml.training import callbacks
+
+    def other(number, frame):
+        pass
+
+    before = signal.signal(signal.SIGINT, other)
+    try:
+        with callbacks.Interrupts():
+            assert signal.getsignal(signal.SIGINT) is other
+        assert signal.getsignal(signal.SIGINT) is other
+    finally:
+        signal.signal(signal.SIGINT, before)
