@@ -164,7 +164,7 @@ def lines(measured: dict[str, Any]) -> list[str]:
         between = recipe_comparison.between(row["interval"])
         each = ", ".join(f"{name} {share:.2f}" for name, share in row["per_class"].items())
         said.append(
-            f"{row['real']} ({row['files']} files in {row['groups']} groups), {row['way']} trained on sample data of seed "
-            f"{row['seed']}: accuracy {row['accuracy']:.3f}{between}; right of each class: {each}"
+            f"{row['real']} ({row['files']} files in {row['groups']} groups), {row['way']} trained on sample data of "
+            f"seed {row['seed']}: accuracy {row['accuracy']:.3f}{between}; right of each class: {each}"
         )
     return said
