@@ -67,8 +67,9 @@ NOTES = {
     "pretrained_openmic": "Generated and no music: what the network has heard says little here.",
     "synthetic_to_real": "Nothing was learned from these clips, but variants of the generator of sample data were "
     "compared on them, which flatters. A fresh clone has the sample data of seed 0; what other seeds give shows how "
-    "much hangs on which bands, pianos and rooms were drawn. All real pianos and half of the real guitars are single notes of one sampled "
-    "collection. musicnn may have heard the tracks of GTZAN, and many of its tags name genres and instruments.",
+    "much hangs on which bands, pianos and rooms were drawn. All real pianos and half of the real guitars are single "
+    "notes of one sampled collection. musicnn may have heard the tracks of GTZAN, and many of its tags name genres and "
+    "instruments.",
     "pictures": "All pictures of the three folders, in folds that keep near-duplicates together. That a second look at "
     "320 pixels helps was found among a handful of trials, on plain folds of the same pictures: that flatters it.",
     "spectrograms": "Trained on the fault-filtered training list and asked about the validation list; no artist is on "
