@@ -28,7 +28,7 @@ from musicml.training import preparation, train
 from musicml.utils import files
 
 ROOT = Path(__file__).parent.parent
-SEEDS = (0, 1, 2)  # of the sample data; a fresh clone has that of 0
+SEEDS = (0, 1, 2)  # of the sample data; the default is 0
 RIVAL = "MFCC statistics, SVM"
 DRUMS = "drum"  # a class of the run for three of the folder
 FOUR = {"guitar": ("Acoustic_guitar",), "violin": ("Violin_or_fiddle",), "piano": ("Piano",), DRUMS: recipes.DRUMS}
@@ -83,7 +83,7 @@ def measure(root: Path) -> dict[str, Any]:
 
     Parameters
     ----------
-    root : the folder of data sets, with a folder a seed; sample data, weights and features are kept there
+    root : the folder of data sets; beside it, a folder a seed keeps sample data, weights, features and runs
 
     Returns
     -------
@@ -93,7 +93,7 @@ def measure(root: Path) -> dict[str, Any]:
     """
     rows = []
     for seed in SEEDS:
-        place = root / f"seed{seed}"
+        place = root.parent / f"seed{seed}/data"
         download_musicnn(place)
         datasets = [one.dataset for one in TRANSFERS.values()]
         generate.generate_sample_data(place / "sample", seed, datasets, say=ignore)

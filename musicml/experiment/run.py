@@ -282,7 +282,7 @@ def make_run_folder(root: Path, name: str) -> Path:
 
 def get_versions() -> dict[str, str]:
     """Python's version and those of the packages that a figure depends on."""
-    from importlib import metadata  # a tenth of what a short command takes, and only a training needs it
+    from importlib import metadata  # slow to import, and only training needs it
 
     found = {"python": platform.python_version()}
     for package in PACKAGES:

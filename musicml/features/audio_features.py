@@ -203,10 +203,10 @@ def compute_features(
         return settings.compute(picture.pixels), picture.warnings
     if isinstance(settings, VGGish):
         return settings.compute(np.zeros(0, np.float32)), ()
-    importlib.import_module("scipy.fft")  # now: inside a decoder's calls, deep in the stack, it can take a fifth longer
     with source.open() as opened:
         if isinstance(settings, Spectrogram) and opened.is_picture:
             return spectrogram_image.read_picture(opened, settings, least_samples)
+        importlib.import_module("scipy.fft")  # before decoding: importing inside the decoder's callback is slower
         collected: spectrogram_image.SpectrogramStream | FrameCollector
         if isinstance(settings, Spectrogram):
             collected = spectrogram_image.SpectrogramStream(settings, max(least_samples, settings.n_fft))

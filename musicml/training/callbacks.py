@@ -89,16 +89,19 @@ class History(keras.callbacks.Callback):
         write_csv(self.path, self.rows, list(row))
 
 
-class Interrupts(keras.callbacks.Callback):
-    """Stop the training after Ctrl-C at the end of its batch, if Python has dropped the KeyboardInterrupt.
+class StopOnInterrupt(keras.callbacks.Callback):
+    """Stop training at the end of the batch if Python swallowed the KeyboardInterrupt of a Ctrl-C.
 
-    It drops one that is raised within a finalizer or a callback of the garbage collector, of which TensorFlow has many.
-    As a context manager, it listens for as long as the training runs.
+    Python ignores exceptions raised in finalizers and garbage-collection callbacks, which TensorFlow uses heavily. As a
+    context manager it listens; it raises what is left when the block ends.
     """
 
-    def __enter__(self) -> Interrupts:
-        """Listen, where nobody but Python does and this thread may."""
-        self.came = False
+    def __init__(self) -> None:
+        super().__init__()
+        self.was_interrupted = self.is_listening = False
+
+    def __enter__(self) -> StopOnInterrupt:
+        """Install the handler, in the main thread and only if SIGINT has Python's default handler."""
         self.is_listening = (
             threading.current_thread() is threading.main_thread()
             and signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -107,19 +110,28 @@ class Interrupts(keras.callbacks.Callback):
             signal.signal(signal.SIGINT, self._note)
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Listen no more."""
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Restore Python's handler."""
         if self.is_listening:
             signal.signal(signal.SIGINT, signal.default_int_handler)
+        if kind is None:
+            self._raise_swallowed()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.came = True
+        self.was_interrupted = True
         signal.default_int_handler(number, frame)
 
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Raise what was dropped."""
-        if self.came:
+    def _raise_swallowed(self) -> None:
+        if self.was_interrupted:
             raise KeyboardInterrupt
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Raise KeyboardInterrupt if one was swallowed."""
+        self._raise_swallowed()
+
+    def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Raise KeyboardInterrupt if one was swallowed."""
+        self._raise_swallowed()
 
 
 class Clock(keras.callbacks.Callback):

@@ -55,7 +55,7 @@ def fit_model(
     told = [keras.callbacks.LambdaCallback(on_epoch_end=watch)] if watch else []
     clock = callbacks.Clock(train)
     train.start_at(keep.next_epoch)
-    with callbacks.Interrupts() as interrupts:
+    with callbacks.StopOnInterrupt() as interrupts:
         model.fit(
             train,
             validation_data=val,

@@ -115,20 +115,20 @@ def test_the_planted_faults_are_repaired_as_before(tmp_path, sampled):
 
 
 @needs_renderer
-def test_files_of_one_place_are_closer_to_each_other_than_to_others_of_their_class():
+def test_files_of_one_setting_are_closer_to_each_other_than_to_others_of_their_class():
     within, between = [], []
     for label in generate.instrument_sounds.CLASSES:
         described, places = [], []
         for file in generate.instrument_sounds.plan("here", generate.instrument_sounds.names, 40):
             if file.label == label:
-                who = [0, synth.number(label), synth.number(file.place)]
+                who = [0, synth.number(label), synth.number(file.setting)]
                 y = generate.instrument_sounds.sound(
                     file,
                     np.random.default_rng(who),
                     np.random.default_rng([*who, synth.number(file.name)]),
                 )
                 described.append(describe_recording(y if y.ndim == 1 else y[:, 1]))
-                places.append(file.place)
+                places.append(file.setting)
         apart = np.abs(np.array(described)[:, None] - np.array(described)[None]).mean(axis=2)
         alike = np.array(places)[:, None] == np.array(places)[None]
         within.append(apart[alike & ~np.eye(len(places), dtype=bool)].mean())
@@ -151,15 +151,15 @@ def test_every_instrument_of_openmic_sounds_and_differs_from_the_others():
         assert all(np.abs(colors[one] - colors[other]).mean() > 1.0 for other in colors if other != one), one
 
 
-def test_room_files_of_one_room_and_microphone_are_one_place_whatever_is_played():
+def test_room_files_of_one_room_and_microphone_are_one_setting_whatever_is_played():
     sounds = generate.instrument_sounds
     files = sounds.plan("here", sounds.names, 40) + sounds.plan("here", sounds.test_names, 10)
-    places = {file.name: file.place for file in files if file.name.startswith("ROOM")}
+    places = {file.name: file.setting for file in files if file.name.startswith("ROOM")}
     assert len(set(places.values())) >= 10
     for name, place in places.items():
         room, _, device = name.removesuffix(".wav").replace("-", "_").partition("_DEV_")
-        assert place == f"{room.split('_')[1]} {device or None}", name
-    assert {file.place == file.stem for file in files if not file.name.startswith("ROOM")} == {True}
+        assert place == f"{room.split('_')[1]} {device}".strip(), name
+    assert all(file.setting == file.stem for file in files if not file.name.startswith("ROOM"))
 
 
 @pytest.fixture(params=["midirenderer", "symusic"])
@@ -174,47 +174,60 @@ def only_player(request, renderer_on, monkeypatch):
 @pytest.mark.parametrize("sample_rate", [16_000, 22_050, 44_100])
 def test_either_player_stands_in_for_the_other(only_player, is_drum, sample_rate):
     notes = [renderer.Note(0.25, 0.3, 60 if not is_drum else 38, 100), renderer.Note(9.0, 1.0, 64, 100)]
-    for has_tone in (True, False):
-        y = renderer.render_notes(notes, 0, 1.5, sample_rate, is_drum, has_tone)
+    for varies_timbre in (True, False):
+        y = renderer.render_notes(notes, 0, 1.5, sample_rate, is_drum, varies_timbre)
         assert y.shape == (round(1.5 * sample_rate),) and y.dtype == np.float32 and np.isfinite(y).all()
         begin = np.flatnonzero(np.abs(y) > 0.1 * np.abs(y).max())[0] / sample_rate
         assert begin == pytest.approx(0.25, abs=0.03)
-        assert renderer.describe_renderer(has_tone)["renderer"].startswith(f"{only_player} ")
+        assert renderer.describe_renderer(varies_timbre)["renderer"].startswith(f"{only_player} ")
     assert not renderer.render_notes([], 0, 1.0, sample_rate).any()
 
 
-def test_a_font_that_no_player_can_read_is_one_sentence(only_player, tmp_path, monkeypatch):
+def test_an_unreadable_font_raises_one_clear_error(only_player, tmp_path, monkeypatch):
     for name, content in (("junk.sf2", b"no soundfont"), ("empty.sf2", b""), ("gone.sf2", None)):
         if content is not None:
             (tmp_path / name).write_bytes(content)
         monkeypatch.setenv("MUSICML_SOUNDFONT", str(tmp_path / name))
-        for has_tone in (True, False):
+        for varies_timbre in (True, False):
             with pytest.raises(InputError, match=f"Expected a soundfont.*{name}"):
-                renderer.describe_renderer(has_tone)
+                renderer.describe_renderer(varies_timbre)
+
+
+@pytest.mark.parametrize("second", [0.4, 1.0, 1.001])
+def test_a_note_sounds_to_its_end_although_an_earlier_one_of_its_pitch_ends_meanwhile(only_player, second):
+    first, organ = renderer.Note(0.0, 1.0, 60, 100), 19
+    y = renderer.render_notes([first, renderer.Note(second, 1.5, 60, 100)], organ, 3.0, 44_100)
+    levels = np.sqrt(
+        np.mean(y[: 3 * 44_100 // 4410 * 4410].reshape(-1, 4410) ** 2, axis=1)
+    )  # of each tenth of a second
+    assert levels[1 : int(10 * (second + 1.5)) - 1].min() > 0.2 * levels.max(), levels.round(3)
 
 
 @needs_renderer
 def test_a_soft_note_has_a_tone_of_its_own_where_it_is_asked_for():
-    pytest.importorskip("midirenderer"), pytest.importorskip("symusic")
-    for has_tone in (True, False):
+    pytest.importorskip("midirenderer")
+    pytest.importorskip("symusic")
+    for varies_timbre in (True, False):
         hard, soft = (
-            renderer.render_notes([renderer.Note(0.0, 1.0, 48, velocity)], 0, 1.0, 44_100, has_tone=has_tone)
+            renderer.render_notes([renderer.Note(0.0, 1.0, 48, velocity)], 0, 1.0, 44_100, varies_timbre=varies_timbre)
             for velocity in (120, 25)
         )
         differs = np.abs(describe_color(hard) - describe_color(soft)).max()
-        assert np.abs(soft).max() < 0.5 * np.abs(hard).max() and (differs > 1.0) == has_tone, differs
+        assert np.abs(soft).max() < 0.5 * np.abs(hard).max() and (differs > 1.0) == varies_timbre, differs
 
 
 @needs_renderer
 def test_what_played_is_named_for_each_set_and_sf3_is_for_symusic_alone(monkeypatch, tmp_path):
-    pytest.importorskip("midirenderer"), pytest.importorskip("symusic")
+    pytest.importorskip("midirenderer")
+    pytest.importorskip("symusic")
     named = {name: generate.source(name, 0, 1.0)["renderer"].split()[0] for name in generate.PLAYED}
     assert named == {"gtzan": "symusic", "instrument_sounds": "midirenderer", "openmic": "symusic"}
-    assert renderer._choose_renderer(tmp_path / "font.SF3", has_tone=True) == "symusic"
+    assert renderer._choose_renderer(tmp_path / "font.SF3", varies_timbre=True) == "symusic"
 
 
 @needs_renderer
 def test_the_highest_notes_come_back_an_octave_lower_and_not_never():
+    pytest.importorskip("symusic")
     y = renderer.render_notes([renderer.Note(0.1, 0.3, 103, 100)], 40, 1.0, 22_050)
     lower = renderer.render_notes([renderer.Note(0.1, 0.3, 91, 100)], 40, 1.0, 22_050)
     assert np.array_equal(y, lower) and np.abs(y).max() > 0.01

@@ -387,6 +387,7 @@ def test_a_broken_soundfont_is_a_sentence_and_leaves_nothing_behind(sampled, tmp
 
 
 def test_the_source_names_what_played_and_other_sounds_are_refused(sampled, tmp_path, monkeypatch):
+    pytest.importorskip("symusic")
     generate.generate_sample_data(tmp_path, only=["gtzan"], scale=SMALL, say=silent)
     source = json.loads((tmp_path / "gtzan/SOURCE.json").read_text())
     assert source["renderer"].startswith("symusic ") and "SHA-256" in source["soundfont"]

@@ -3,6 +3,7 @@ import gc
 import json
 import shutil
 import signal
+import threading
 import time
 import weakref
 from types import SimpleNamespace
@@ -441,7 +442,7 @@ def test_ctrl_c_stops_a_training_at_the_end_of_its_batch_where_python_drops_it(p
 
     model = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
-    with pytest.raises(KeyboardInterrupt), callbacks.Interrupts() as interrupts:
+    with pytest.raises(KeyboardInterrupt), callbacks.StopOnInterrupt() as interrupts:
         model.fit(
             np.zeros((40, 1)),
             np.zeros((40, 1)),
@@ -453,6 +454,48 @@ def test_ctrl_c_stops_a_training_at_the_end_of_its_batch_where_python_drops_it(p
     assert seen == [0, 1, 2] and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("event", ["on_test_batch_begin", "on_test_end", "on_train_end"])
+def test_ctrl_c_in_the_last_validation_or_after_it_is_not_lost(event):
+    import keras
+
+    from musicml.training import callbacks
+
+    model = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    data = (np.zeros((40, 1)), np.zeros((40, 1)))
+    pressing = keras.callbacks.Callback()
+    setattr(pressing, event, lambda *_, **__: press_in_a_finalizer())
+    with pytest.raises(KeyboardInterrupt), callbacks.StopOnInterrupt() as interrupts:
+        model.fit(*data, validation_data=data, verbose=0, callbacks=[pressing, interrupts])
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_run_is_stopped_by_a_ctrl_c_that_python_drops(tones, data_root, tmp_path, monkeypatch):
+    from musicml.training import callbacks
+
+    experiment = config.read_experiment(EXPERIMENTS / "genre_gru.toml", CONTRARY)
+    monkeypatch.setattr(callbacks.Progress, "on_train_batch_end", lambda *_, **__: press_in_a_finalizer())
+    with pytest.raises(KeyboardInterrupt, match="stopped; go on with"):
+        training.train_experiment(experiment, data_root, tmp_path, folder=tones, say=lambda words: None)
+    (run,) = runs.list_runs(tmp_path)
+    assert run.status == "started" and not run.table("history.csv")
+
+
+def test_another_thread_does_not_listen():
+    from musicml.training import callbacks
+
+    def listen():
+        with callbacks.StopOnInterrupt() as interrupts:
+            heard.append(interrupts.is_listening)
+
+    heard = []
+    thread = threading.Thread(target=listen)
+    thread.start()
+    thread.join()
+    assert heard == [False] and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def test_a_handler_of_somebody_else_is_left_alone():
     from musicml.training import callbacks
 
@@ -461,7 +504,7 @@ def test_a_handler_of_somebody_else_is_left_alone():
 
     before = signal.signal(signal.SIGINT, other)
     try:
-        with callbacks.Interrupts():
+        with callbacks.StopOnInterrupt():
             assert signal.getsignal(signal.SIGINT) is other
         assert signal.getsignal(signal.SIGINT) is other
     finally:

@@ -24,6 +24,7 @@ from musicml.utils import write_bytes
 SAMPLE_RATE = 44_100
 SHORTEST, LONGEST = 1.5, 2.5
 LONGEST_SAMPLED = 7.0
+VARIES_TIMBRE = True  # with velocity
 TRAIN, TEST = 40, 10  # files a class
 FEWEST_TRAIN, FEWEST_TEST = 8, 3
 STEREO = 0.08  # share of the files
@@ -66,7 +67,7 @@ ONE_PIECE = 0.7  # share of the files called DRUM_SOUND
 
 @dataclass(frozen=True)
 class Recording:
-    """One file: who plays it (files of one stem sound alike), in what manner, and where it belongs."""
+    """One file: who plays it, in what manner, and where it belongs."""
 
     folder: str
     name: str
@@ -75,10 +76,10 @@ class Recording:
     manner: str  # notes, chords, loop, or one piece of a drum kit
 
     @property
-    def place(self) -> str:
-        """Where and by whom it was played: files of one place sound alike."""
+    def setting(self) -> str:
+        """Room and microphone of a ROOM file, otherwise the stem; files with the same value sound alike."""
         room = re.fullmatch(r"ROOM[_-](room\d+)[_-]MUS[_-]\w+?(?:_DEV_(\w+))?\.wav", self.name)
-        return f"{room[1]} {room[2]}" if room else self.stem
+        return f"{room[1]} {room[2] or ''}".strip() if room else self.stem
 
 
 def names(label: str) -> Iterator[tuple[str, str, str]]:
@@ -179,14 +180,14 @@ def write_table(path: Path, rows: list[tuple[str, str]]) -> None:
 
 def write_recording(folder: Path, recording: Recording, seed: int) -> None:
     """Write one file's sound."""
-    who = [seed, synth.number("instrument_sounds"), synth.number(recording.label), synth.number(recording.place)]
+    who = [seed, synth.number("instrument_sounds"), synth.number(recording.label), synth.number(recording.setting)]
     y = sound(recording, np.random.default_rng(who), np.random.default_rng([*who, synth.number(recording.name)]))
     name = ON_DISK.get(recording.name, recording.name)
     synth.write_wav(folder / recording.folder / recording.folder / name, y, SAMPLE_RATE)
 
 
 def sound(recording: Recording, stem: np.random.Generator, rng: np.random.Generator) -> np.ndarray:
-    """One file's sound [shape=(n_samples,) or (n_samples, 2)], with its stem's player, room and noise."""
+    """One file's sound [shape=(n_samples,) or (n_samples, 2)], with the player, room and noise of its setting."""
     if renderer.has_renderer():
         return sampled_sound(recording, stem, rng)
     by = instruments.player(stem, 1.3)
@@ -216,7 +217,9 @@ def sampled_sound(recording: Recording, stem: np.random.Generator, rng: np.rando
     drive, treble = stem.uniform(2, 8), stem.uniform(*sampled_instruments.LOUDSPEAKER_HZ)
     seconds = rng.uniform(SHORTEST, LONGEST_SAMPLED)
     is_drum = recording.label == "Sound_Drum"
-    y = renderer.render_notes(notes_of(recording, seconds, rng), program, seconds, SAMPLE_RATE, is_drum, has_tone=True)
+    y = renderer.render_notes(
+        notes_of(recording, seconds, rng), program, seconds, SAMPLE_RATE, is_drum, varies_timbre=VARIES_TIMBRE
+    )
     if is_distorted:
         y = overdrive(y, SAMPLE_RATE, drive, treble)
     return maybe_stereo(record_sound(y, SAMPLE_RATE, vary_recorder(recorder, rng), rng), rng)

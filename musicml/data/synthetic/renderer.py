@@ -1,9 +1,9 @@
 """Play notes on sampled instruments: a General MIDI soundfont through symusic or midirenderer, as installed.
 
-symusic is quick, and plays a soft note as a hard one with less level. midirenderer takes thirty times as long, and a
-soft note has a tone of its own, as single instruments need. Neither has a wheel for every platform: one stands in for
-the other, and without both, or without the font, the sounds of `instruments.py` take their place. The environment
-variable MUSICML_SOUNDFONT names another font (.sf2; .sf3 for symusic alone), and MUSICML_RENDERER=numpy goes without.
+symusic is quick, and plays a soft note as a quieter copy of a hard one. midirenderer is slower, and gives soft notes
+their own timbre, which matters for solo instruments. Neither has a wheel for every platform: either can replace the
+other, and without both, or without the font, the sounds of `instruments.py` take their place. The environment variable
+MUSICML_SOUNDFONT names another font (.sf2; .sf3 for symusic alone), and MUSICML_RENDERER=numpy goes without.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import importlib.util
 import io
 import math
 import os
+import sys
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
@@ -67,20 +68,20 @@ def _is_installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
-def _choose_renderer(font: Path, has_tone: bool) -> str:
-    """Return the package that plays a soundfont, with the tone of every velocity or quickly, where both can."""
+def _choose_renderer(font: Path, varies_timbre: bool) -> str:
+    """Choose the package that plays a soundfont: the one with velocity-dependent timbre, or the faster one."""
     can_play = [name for name in ("midirenderer", "symusic") if _is_installed(name)]
-    if "symusic" in can_play and (font.suffix.lower() == ".sf3" or not has_tone):
+    if "symusic" in can_play and (font.suffix.lower() == ".sf3" or not varies_timbre):
         return "symusic"
     return can_play[0]
 
 
-def describe_renderer(has_tone: bool = False) -> dict[str, str]:
+def describe_renderer(varies_timbre: bool = False) -> dict[str, str]:
     """Return what makes the sounds, for SOURCE.json: the renderer and the font, with versions.
 
     Parameters
     ----------
-    has_tone : as `render_notes` takes it
+    varies_timbre : see `render_notes`
 
     Raises
     ------
@@ -90,8 +91,8 @@ def describe_renderer(has_tone: bool = False) -> dict[str, str]:
     font = find_soundfont()
     if font is None:
         return {"renderer": "numpy"}
-    render_notes([Note(0.0, 0.1, 60, 64)], 0, 0.1, LEAST_RATE, has_tone=has_tone)
-    name, digest = _choose_renderer(font, has_tone), hashlib.sha256(_read_font(font)).hexdigest()[:12]
+    render_notes([Note(0.0, 0.1, 60, 64)], 0, 0.1, LEAST_RATE, varies_timbre=varies_timbre)
+    name, digest = _choose_renderer(font, varies_timbre), hashlib.sha256(_read_font(font)).hexdigest()[:12]
     return {"renderer": f"{name} {metadata.version(name)}", "soundfont": f"{font.name} (SHA-256 {digest}...)"}
 
 
@@ -101,7 +102,7 @@ def render_notes(
     seconds: float,
     sample_rate: int,
     is_drum: bool = False,
-    has_tone: bool = False,
+    varies_timbre: bool = False,
 ) -> np.ndarray:
     """Play one part by itself.
 
@@ -111,7 +112,7 @@ def render_notes(
     program : the General MIDI program, 0 to 127; of a drum kit, which kit
     seconds : the length of the result
     sample_rate : Hz
-    has_tone : whether how hard a note is played changes its tone and not its level alone, which takes longer
+    varies_timbre : whether velocity affects timbre as well as level; slower
 
     Returns
     -------
@@ -126,7 +127,7 @@ def render_notes(
     heard = [note for note in notes if note.start < seconds]
     if font is None or not heard:
         return y
-    play = {"midirenderer": _play_by_midirenderer, "symusic": _play_by_symusic}[_choose_renderer(font, has_tone)]
+    play = {"midirenderer": _play_by_midirenderer, "symusic": _play_by_symusic}[_choose_renderer(font, varies_timbre)]
     found = play(heard, program, is_drum, font, sample_rate)[: len(y)]
     y[: len(found)] = found
     return y
@@ -140,10 +141,16 @@ def _play_by_midirenderer(
 
     channel = DRUM_CHANNEL if is_drum else 0
     events = []  # milliseconds, whether a note begins, pitch, velocity
-    for note in notes:
-        start, pitch = max(0.0, note.start), int(np.clip(note.pitch, 0, 127))
-        events.append((round(1000 * start), True, pitch, int(np.clip(note.velocity, 1, 127))))
-        events.append((round(1000 * (start + max(SHORTEST_NOTE, note.seconds))), False, pitch, 0))
+    next_starts: dict[
+        int, int
+    ] = {}  # of each pitch: MIDI ends all its notes at once, so one ends where the next begins
+    for note in sorted(notes, reverse=True):
+        start, pitch = round(1000 * max(0.0, note.start)), int(np.clip(note.pitch, 0, 127))
+        end = min(start + round(1000 * max(SHORTEST_NOTE, note.seconds)), next_starts.get(pitch, sys.maxsize))
+        if end > start:
+            events.append((start, True, pitch, int(np.clip(note.velocity, 1, 127))))
+            events.append((end, False, pitch, 0))
+            next_starts[pitch] = start
     track = mido.MidiTrack([mido.Message("program_change", program=int(program), channel=channel)])
     now = 0
     for time, begins, pitch, velocity in sorted(events):
@@ -226,7 +233,8 @@ def _get_synthesizer(font: Path, sample_rate: int) -> Any:
 
 def _make_font_error(font: Path) -> InputError:
     return InputError(
-        "Expected a soundfont (.sf2 or .sf3) in {font}, and it can't be read. Set MUSICML_SOUNDFONT to another, or "
+        "Expected a soundfont ({kinds}) in {font}, and it can't be read. Set MUSICML_SOUNDFONT to another, or "
         "MUSICML_RENDERER=numpy to go without.",
         font=font,
+        kinds=".sf2 or .sf3" if _is_installed("symusic") else ".sf2; .sf3 needs the package symusic",
     )
