@@ -245,9 +245,7 @@ def load_run(name: str | Path, *, runs_root: str | Path | None = None) -> Run:
     """
     from musicml import experiment
 
-    root = _get_runs_root(runs_root)
-    complete = [run.path for run, info in experiment.list_complete_runs(root) if info.experiment == str(name)]
-    return experiment.open_run(complete[-1] if complete else name, root)
+    return experiment.open_run(name, _get_runs_root(runs_root))
 
 
 def evaluate(run: Run | str | Path, on: str | Path | None = None) -> Report:

@@ -51,12 +51,13 @@ def get_default_folder(option: str) -> Path:
 
 def add_run_argument(parser: argparse.ArgumentParser) -> None:
     """Add the run that a command is about."""
-    parser.add_argument("run", metavar="RUN", help="a run folder, or its name in runs/")
+    parser.add_argument("run", metavar="RUN", help="a run folder, its name in runs/, or an experiment: its latest run")
 
 
 def add_members_argument(parser: argparse.ArgumentParser) -> None:
     """Add the runs that a command is about, one or more."""
-    parser.add_argument("members", nargs="+", metavar="RUN", help="run folders, or their names in runs/")
+    words = "run folders, their names in runs/, or experiments: their latest runs"
+    parser.add_argument("members", nargs="+", metavar="RUN", help=words)
 
 
 def add_data_option(parser: argparse.ArgumentParser) -> None:

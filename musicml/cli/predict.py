@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 SAMPLE_NOTES = {  # whether the run has a backbone that was trained on real music → what to say of its answers
     False: "This run was trained on generated sample data: its answers say nothing about real music.",
-    True: "This run's last layers were trained on generated sample data. benchmarks/README.md says how often such runs "
-    "are right about real recordings.",
+    True: "This run's last layers were trained on generated sample data, so its confidence does not hold for real "
+    "music. benchmarks/README.md says how often such runs are right about real recordings.",
 }
 
 

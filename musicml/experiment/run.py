@@ -312,7 +312,7 @@ def get_git_commit() -> str | None:
 
 
 def open_run(path: Path | str, root: Path | None = None) -> Run:
-    """The run in the folder `path`, or of that name in `root`.
+    """The run in the folder `path`, or of that name in `root`, or the latest complete one of the experiment `path`.
 
     Raises
     ------
@@ -333,6 +333,9 @@ def open_run(path: Path | str, root: Path | None = None) -> Run:
                     version=version,
                 )
             return run
+    complete = [run for run, info in list_complete_runs(root) if info.experiment == str(path)]
+    if complete:
+        return complete[-1]
     known = [run.name for run in list_runs(root)] if root else []
     raise InputError(
         "{path} must be a run folder (one with a run.json) and is none: {hint}",

@@ -31,6 +31,14 @@ def test_predict_prints_the_top_classes(asked_about_tones, trained, data_root, t
     assert code == 0 and out.count("%") == 3 and "generated sample data" in out
 
 
+def test_a_run_is_found_by_its_experiment(asked_about_tones, tones, musicml):
+    words = [tones / "low/1.wav", "--json", "--runs", asked_about_tones.path.parent]
+    code, out, _ = musicml("predict", asked_about_tones.info.experiment, *words)
+    assert code == 0 and one_object(out)["run"] == str(asked_about_tones.path)
+    code, _, err = musicml("predict", "genre_gru", *words)
+    assert code == 2 and "must be a run folder" in err
+
+
 @pytest.mark.numeric
 def test_predict_takes_a_folder_as_its_files_and_tells_each_clip(asked_about_tones, tones, musicml):
     code, out, err = musicml("predict", asked_about_tones.path, tones / "low", tones / "high/1.wav", "--over-time")

@@ -341,6 +341,13 @@ def test_only_answers_of_a_sample_trained_run_say_that_they_mean_nothing(runs):
     assert say("sample_answer") not in pages.said(opened(runs["tones"]))
 
 
+@pytest.mark.parametrize("is_sample", [True, False])
+def test_beside_an_answer_of_a_sample_trained_run_stands_what_its_confidence_is_worth(runs, is_sample, monkeypatch):
+    monkeypatch.setattr(dashboard_runs.RunView, "sample", is_sample)
+    app = ask(opened(runs["tones"]), ("mine.wav", wav(200, 1.0)))
+    assert (Words("en", "predict")("sample_confidence") in pages.said(app)) == is_sample
+
+
 # Many files
 
 

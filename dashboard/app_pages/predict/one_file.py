@@ -31,7 +31,7 @@ def show(chosen: Sequence[RunView], file: UploadedFile, found: dict[tuple, Answe
                 st.markdown(say("answer_of", run=layout.escape_markdown(one.name)))
             answer = found[one.name, file.key]
             if isinstance(answer, Prediction):
-                _show_answer(answer, f"predict-{place}")
+                _show_answer(answer, one.sample, f"predict-{place}")
                 saliency_view.show_explanation(one, file, answer, f"predict-{place}")
             else:
                 st.error(layout.escape_markdown(text.translate_answer(answer)), icon=":material/error:")
@@ -51,10 +51,12 @@ def _show_file(one: RunView, file: UploadedFile) -> None:
         st.markdown(say("truth", names=layout.escape_markdown(layout.format_list(truth, len(truth)))))
 
 
-def _show_answer(answer: Prediction, key: str) -> None:
+def _show_answer(answer: Prediction, is_sample: bool, key: str) -> None:
     """Show one run's prediction: a sentence, warnings, every class, and the scores over time."""
     has_thresholds = answer.task == "multi" and bool(answer.thresholds)
     st.markdown(_describe_answer(answer, has_thresholds))
+    if is_sample:
+        st.caption(say("sample_confidence"))
     _show_warnings(answer)
     _show_classes(answer, has_thresholds, key)
     if answer.clip_seconds and len(answer.starts) > 1:

@@ -100,7 +100,7 @@ def _make_row(answer: Prediction, translate: Callable[[str], str]) -> dict[str, 
         "present": "|".join(answer.present),
         "probability": round(answer.probability, 6),
         **{f"score:{name}": value for name, value in answer.named(answer.scores).items()},
-        "unlike_training": answer.is_unlike_training,
+        "unlike_training": answer.is_unlike_training if answer.unlike else None,
         "warnings": " ".join(translate(warning) for warning in answer.warnings),
     }
 
