@@ -320,28 +320,28 @@ def open_run(path: Path | str, root: Path | None = None) -> Run:
         If no run folder is there, or one of a later format.
     """
     choices = [Path(path)] + ([Path(root) / path] if root and re.fullmatch(r"\w[\w.-]*", str(path)) else [])
-    for folder in choices:
-        if (folder / "run.json").is_file():
-            run = Run(folder)
-            version = run._read_info().get("format_version")
-            if version != FORMAT_VERSION:
-                raise InputError(
-                    "run {run_name} must be of format {format_version} and is of {version}: "
-                    "read it with the musicml that made it.",
-                    run_name=run.name,
-                    format_version=FORMAT_VERSION,
-                    version=version,
-                )
-            return run
-    complete = [run for run, info in list_complete_runs(root) if info.experiment == str(path)]
-    if complete:
-        return complete[-1]
-    known = [run.name for run in list_runs(root)] if root else []
-    raise InputError(
-        "{path} must be a run folder (one with a run.json) and is none: {hint}",
-        path=path,
-        hint=suggest_names(Path(path).name, known),
-    )
+    folder = next((folder for folder in choices if (folder / "run.json").is_file()), None)
+    if folder is None:
+        latest = [run.path for run, info in list_complete_runs(root) if info.experiment == str(path)][-1:]
+        folder = latest[0] if latest else None
+    if folder is None:
+        known = [run.name for run in list_runs(root)] if root else []
+        raise InputError(
+            "{path} must be a run folder (one with a run.json) and is none: {hint}",
+            path=path,
+            hint=suggest_names(Path(path).name, known),
+        )
+    run = Run(folder)
+    version = run._read_info().get("format_version")
+    if version != FORMAT_VERSION:
+        raise InputError(
+            "run {run_name} must be of format {format_version} and is of {version}: "
+            "read it with the musicml that made it.",
+            run_name=run.name,
+            format_version=FORMAT_VERSION,
+            version=version,
+        )
+    return run
 
 
 def list_runs(root: Path | None) -> list[Run]:
