@@ -1,5 +1,8 @@
 import csv
 import hashlib
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -201,6 +204,25 @@ def test_a_note_sounds_to_its_end_although_an_earlier_one_of_its_pitch_ends_mean
         np.mean(y[: 3 * 44_100 // 4410 * 4410].reshape(-1, 4410) ** 2, axis=1)
     )  # of each tenth of a second
     assert levels[1 : int(10 * (second + 1.5)) - 1].min() > 0.2 * levels.max(), levels.round(3)
+
+
+@needs_renderer
+def test_a_part_sounds_the_same_whatever_its_process_has_played_before(only_player):
+    code = f"""import hashlib, sys
+from musicml.data.synthetic import renderer
+renderer._is_installed = lambda package: package == {only_player!r}
+parts = [(program, pitch) for program in (0, 3, 30, 33, 39, 48, 90) for pitch in (36, 60, 84)]
+for program, pitch in parts if sys.argv[1] == "forwards" else parts[::-1]:
+    y = renderer.render_notes([renderer.Note(0.0, 0.3, pitch, 100)], program, 0.5, 22_050)
+    print(program, pitch, hashlib.sha256(y.tobytes()).hexdigest())"""
+    environment = {name: value for name, value in os.environ.items() if name != "MUSICML_RENDERER"}
+    forwards, backwards = (
+        subprocess.run(
+            [sys.executable, "-c", code, order], capture_output=True, text=True, check=True, env=environment, timeout=60
+        ).stdout.splitlines()
+        for order in ("forwards", "backwards")
+    )
+    assert len(forwards) == 21 and sorted(forwards) == sorted(backwards)
 
 
 @needs_renderer

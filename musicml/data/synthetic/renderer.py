@@ -176,12 +176,12 @@ def _read_font(font: Path) -> bytes:
 
 def _play_by_symusic(notes: Sequence[Note], program: int, is_drum: bool, font: Path, sample_rate: int) -> np.ndarray:
     factor = math.ceil(LEAST_RATE / sample_rate)
+    synthesizer = _load_synthesizer(font, sample_rate * factor)
     layers: dict[int, list[Note]] = {}
     for note in notes:
         layers.setdefault(int(np.clip(note.velocity, 1, 127)) // LAYER, []).append(note)
     played = [
-        np.float32(((layer + 0.5) * LAYER / 127) ** LOUDNESS_POWER)
-        * _render_layer(some, program, is_drum, font, sample_rate * factor)
+        np.float32(((layer + 0.5) * LAYER / 127) ** LOUDNESS_POWER) * _render_layer(some, program, is_drum, synthesizer)
         for layer, some in sorted(layers.items())
     ]
     y = np.zeros(max(map(len, played)), np.float32)
@@ -201,7 +201,7 @@ def _design_lowpass(factor: int) -> np.ndarray:
     return scipy.signal.firwin(2 * HALF_TAPS * factor + 1, 0.92 / factor).astype(np.float32)
 
 
-def _render_layer(notes: Sequence[Note], program: int, is_drum: bool, font: Path, sample_rate: int) -> np.ndarray:
+def _render_layer(notes: Sequence[Note], program: int, is_drum: bool, synthesizer: Any) -> np.ndarray:
     """Play notes that are equally loud: symusic 0.5.8 plays every velocity alike, and hears no controllers."""
     import symusic
 
@@ -215,14 +215,16 @@ def _render_layer(notes: Sequence[Note], program: int, is_drum: bool, font: Path
         track.notes.append(symusic.Note(max(0.0, note.start), sounding, pitch, 100, ttype="second"))
     score = symusic.Score(ttype="second")
     score.tracks.append(track)
-    left, right = np.asarray(_get_synthesizer(font, sample_rate).render(score, stereo=True))
+    left, right = np.asarray(synthesizer.render(score, stereo=True))
     # a mean over the short axis would take as long as the rendering; a broken sample of a font becomes silence
     return np.nan_to_num((left + right) * np.float32(0.5), nan=0.0, posinf=0.0, neginf=0.0)
 
 
-@functools.lru_cache(maxsize=4)
-def _get_synthesizer(font: Path, sample_rate: int) -> Any:
-    """Return symusic's synthesizer with a soundfont loaded."""
+def _load_synthesizer(font: Path, sample_rate: int) -> Any:
+    """Load a soundfont into a new synthesizer, for one part.
+
+    How symusic 0.5.8 plays a note depends on the notes that the same synthesizer has played before.
+    """
     import symusic
 
     try:
