@@ -66,8 +66,8 @@ NOTES = {
     "them: layer and head are those of genre_musicnn.",
     "pretrained_openmic": "Generated and no music: what the network has heard says little here.",
     "synthetic_to_real": "Nothing was learned from these clips, but variants of the generator of sample data were "
-    "compared on them, which flatters. A fresh clone has the sample data of seed 0; what other seeds give shows how "
-    "much hangs on which bands, pianos and rooms were drawn. All real pianos and half of the real guitars are single "
+    "compared on them, which flatters. The default sample data uses seed 0; the other seeds show how much the result "
+    "depends on which bands, pianos and rooms were drawn. All real pianos and half of the real guitars are single "
     "notes of one sampled collection. musicnn may have heard the tracks of GTZAN, and many of its tags name genres and "
     "instruments.",
     "pictures": "All pictures of the three folders, in folds that keep near-duplicates together. That a second look at "
