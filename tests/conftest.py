@@ -49,7 +49,16 @@ PLAIN = {
     "training.monitor": "val_accuracy",
     "training.early_stopping": 8,
 }
-PICTURES = {"features.height": 32, "features.width": 32, "model.alpha": 0.25}
+# whole pictures so small that a backbone's maps have no height for bands
+PICTURES = {
+    "features.height": 32,
+    "features.width": 32,
+    "model.alpha": 0.25,
+    "model.depths": 1,
+    "model.bands": 1,
+    "augment.flip": True,
+    "augment.rotation": 10.0,
+}
 # enough steps for the normalisations of a backbone to catch up; else its answers are all alike
 LEARNT = {
     "training.epochs": 8,
@@ -64,7 +73,7 @@ FAMILIES = {
     "cnn": ("genre_cnn", {**SOUND, "features.n_mels": 32, "model.filters": [4, 8]}),
     "gru": ("genre_gru", {**PLAIN, **SOUND, "model.units": [8, 4]}),
     "lstm": ("genre_lstm", {**PLAIN, **SOUND, "model.units": [8, 4]}),
-    "unfrozen": ("instrument_images_mobilenet", {**PICTURES, **LEARNT}),
+    "unfrozen": ("instrument_images_mobilenet", {**PICTURES, **LEARNT, "model.frozen": False, "augment.views": 0}),
     # on the unfrozen one's weights, in place of ImageNet's
     "frozen": (
         "instrument_images_mobilenet",

@@ -119,10 +119,11 @@ def foreign(path: Path) -> InputError:
 
 def by_onnx(path: Path, serving: Manifest) -> Model:
     """The exported model in ONNX Runtime."""
-    if Run(path.parent).info.exported != compute_digest(path):
-        raise foreign(path)
+    exported = Run(path.parent).info.exported  # parsed before the session's threads wait for work
     session = session_of(path)
     if session.get_modelmeta().custom_metadata_map.get("fingerprint") != serving.fingerprint:
+        raise foreign(path)
+    if exported != compute_digest(path):
         raise foreign(path)
     (taken,), given = session.get_inputs(), [output.name for output in session.get_outputs()]
 

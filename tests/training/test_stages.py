@@ -16,8 +16,8 @@ from tests.conftest import EXPERIMENTS, PICTURES, SOUND
 # what the experiment's own file varies
 STILL = {"augment.flip": False, **{f"augment.{name}": 0.0 for name in ("rotation", "shift", "zoom", "brightness")}}
 FROZEN = {
-    **STILL,
     **PICTURES,
+    **STILL,
     "model.frozen": True,
     "model.weights": "none",
     "model.dense_units": 8,
