@@ -141,9 +141,8 @@ def _play_by_midirenderer(
 
     channel = DRUM_CHANNEL if is_drum else 0
     events = []  # milliseconds, whether a note begins, pitch, velocity
-    next_starts: dict[
-        int, int
-    ] = {}  # of each pitch: MIDI ends all its notes at once, so one ends where the next begins
+    # MIDI ends all notes of a pitch at once, so a note ends where the next one of its pitch begins
+    next_starts: dict[int, int] = {}
     for note in sorted(notes, reverse=True):
         start, pitch = round(1000 * max(0.0, note.start)), int(np.clip(note.pitch, 0, 127))
         end = min(start + round(1000 * max(SHORTEST_NOTE, note.seconds)), next_starts.get(pitch, sys.maxsize))
