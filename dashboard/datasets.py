@@ -99,7 +99,12 @@ def find_file(one: RunView, example: str) -> Path | None:
         found = examples.get(example) or examples.get(example.rpartition("#")[0])
     except InputError:
         return None
-    return found.path if found and found.path.is_file() else None
+    return found.path if found and is_viewable(found) else None
+
+
+def is_viewable(example: Example) -> bool:
+    """Return whether a page may show an example's file: it is there, and no link leads out of the data's folders."""
+    return example.path.is_file() and example.lies_inside(get_data_root())
 
 
 def list_datasets() -> list[tuple[str, str]]:

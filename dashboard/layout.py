@@ -13,7 +13,7 @@ import streamlit as st
 
 from dashboard import i18n, runs
 from dashboard.runs import RunView
-from musicml.utils import InputError, translate
+from musicml.utils import InputError, make_readable, translate
 
 ORIGIN = "shown-origin"  # where a session keeps whether the figures on the page are from sample data
 LIVE = 3.0  # seconds, from one look at a run that is training to the next
@@ -84,6 +84,7 @@ def show_error(error: InputError | str) -> None:
 
 def escape_markdown(sentence: str) -> str:
     """Escape a sentence for Markdown, except the code between backticks."""
+    sentence = make_readable(sentence)  # a folder's name that is not UTF-8 is one that a browser can't be sent
     parts = sentence.split("`")
     if len(parts) % 2 == 0:  # a backtick without its other
         return _escape_marks(sentence.replace("`", "'"))

@@ -134,5 +134,6 @@ def print_table(lines: Sequence[tuple[str, ...]]) -> None:
 
 
 def print_json(content: dict[str, Any]) -> None:
-    """Print one JSON object on standard output."""
-    print(json.dumps(content, ensure_ascii=False, allow_nan=False))
+    """Print one JSON object on standard output; bytes of a name that are not UTF-8 are escaped."""
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False)
+    print(text.encode(errors="backslashreplace").decode())

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musicml.cli import options, output
-from musicml.utils import InputError, make_printable, print_message, suppress_stderr, write_csv
+from musicml.utils import InputError, count_endings, make_printable, print_message, suppress_stderr, write_csv
 
 if TYPE_CHECKING:
     from musicml.inference import Predictor
@@ -123,24 +123,32 @@ def _get_plain_stem(file: str) -> str:
 def list_files(names: Iterable[str], kind: str) -> list[str]:
     """Return the files named, and in place of a folder all the sounds or pictures below it, sorted.
 
-    A folder without any stays in the list. `kind` is that of the run's features.
+    What else lies there is counted on standard error. A folder without any stays in the list. `kind` is that of the
+    run's features.
     """
-    from musicml.data.io import AUDIO_SUFFIXES, IMAGE_SUFFIXES
+    from musicml.data.io import is_of_kind, list_files
 
     # a spectrogram is drawn of a sound, or is a picture already
-    suffixes = {"pixels": IMAGE_SUFFIXES, "spectrogram": AUDIO_SUFFIXES | IMAGE_SUFFIXES}.get(kind, AUDIO_SUFFIXES)
+    kinds = {"pixels": ("picture",), "spectrogram": ("sound", "picture")}.get(kind, ("sound",))
     files: list[str] = []
     for name in names:
         if not os.path.isdir(name):  # which, unlike Path's, has no objection to any name
             files.append(name)
             continue
-        inside = sorted(
-            str(path)
-            for path in Path(name).rglob("*")
-            if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
-        )
+        (listing,) = list_files([name])
+        inside = sorted(path for path in listing.files if any(is_of_kind(path, kind) for kind in kinds))
+        _say_what_is_left_out(name, sorted(set(listing.files) - set(inside)), listing.skipped)
         files += inside or [name]
     return files
+
+
+def _say_what_is_left_out(folder: str, others: list[str], skipped: Iterable[tuple[str, str]]) -> None:
+    """Say how many files in a folder are not asked about, and what could not be followed."""
+    if others:
+        first = make_printable(others[0])
+        print_message(f"{make_printable(folder)}: passed over by content: {count_endings(others)}; the first: {first}")
+    for path, reason in skipped:
+        print_message(f"{make_printable(path)}: {reason}")
 
 
 def check_targets(table: Path | None, folder: Path | None) -> None:

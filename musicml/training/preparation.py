@@ -25,7 +25,7 @@ from musicml.experiment import Experiment
 from musicml.features import ClipSpec, Features, cut_into_pieces, get_features
 from musicml.models import get_family
 from musicml.training import trainer
-from musicml.utils import InputError
+from musicml.utils import InputError, count_endings
 
 BY_PIECE = "by piece, whatever track it is of, which flatters"
 FEW = 20  # test files, below which an interval is hardly worth its name
@@ -144,6 +144,8 @@ def log_excluded(dataset: Dataset, found: Features, named: bool, say: Callable[[
         first = out[0].reason if out[0].file in out[0].reason else f"{out[0].file}: {out[0].reason}"
         where = " (excluded.csv names them)" if named else ""
         say(f"{len(out)} {'file' if len(out) == 1 else 'files'} left out{where}, the first: {first}")
+        if len(out) > 1:
+            say(f"left out, by ending: {count_endings(one.file for one in out)}")
     if found.warnings:
         name, words = next(iter(found.warnings.items()))
         say(f"{len(found.warnings)} of {n} files with a warning, the first, {name}: {words[0]}")

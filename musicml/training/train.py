@@ -63,6 +63,9 @@ def train_experiment(
     """
     as_published = experiment.data.protocol == "as_published"
     dataset = load_dataset(experiment.data.dataset, data_root, which, folder, as_published)
+    say(dataset.describe())
+    for note in dataset.notes if folder else ():
+        say(note)
     if dataset.sample:
         experiment = experiment.on_sample()
         say(f"{dataset.name}: generated sample data; no figure of this run says anything about real music")

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from musicml.utils.lazy import export_lazily
 
 if TYPE_CHECKING:
-    from musicml.utils.errors import InputError, make_printable, suggest_names
+    from musicml.utils.errors import InputError, make_printable, make_readable, suggest_names
     from musicml.utils.files import (
         compute_digest,
+        count_endings,
         find_existing_folder,
         os_error_to_input_error,
         read_csv,
@@ -39,9 +40,10 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = export_lazily(
     __name__,
     {
-        "errors": ["InputError", "make_printable", "suggest_names"],
+        "errors": ["InputError", "make_printable", "make_readable", "suggest_names"],
         "files": [
             "compute_digest",
+            "count_endings",
             "find_existing_folder",
             "os_error_to_input_error",
             "read_csv",

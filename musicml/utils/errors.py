@@ -50,11 +50,23 @@ def suggest_names(name: str, known: Iterable[str]) -> str:
     return f"{guess}known here: {', '.join(known[:MAX_NAMES]) or 'none'}{more}."
 
 
+def make_readable(name: str) -> str:
+    r"""Return a file's name with its bytes that are not UTF-8 written out; other names stay as they are.
+
+    >>> print(make_readable("Cort\udce9ge.wav"))
+    Cort\xe9ge.wav
+    """
+    try:
+        return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # it holds what no file's name can
+        return name.encode("utf-8", "backslashreplace").decode()
+
+
 def make_printable(name: str) -> str:
-    """A file's name as a message can show it: on one line, not longer than it can be read, nothing but characters.
+    r"""A file's name as a message can show it: on one line, not longer than it can be read, nothing but characters.
 
     >>> make_printable("song\n.wav")
     'song?.wav'
     """
-    plain = "".join(character if character.isprintable() else "?" for character in name)
+    plain = "".join(character if character.isprintable() else "?" for character in make_readable(name))
     return plain if len(plain) <= MAX_NAME_LENGTH else f"{plain[:60]}...{plain[-90:]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import csv
 import errno
@@ -11,6 +12,7 @@ import json
 import os
 import re
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -117,16 +119,27 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: list[str]) -> None:
-    """Write `rows` to `path` under a header of `columns`; a key missing from a row leaves its cell empty."""
+    """Write `rows` to `path` under a header of `columns`; a key missing from a row leaves its cell empty.
+
+    A byte of a file's name that is not UTF-8 is written as `\\udce9`, as in JSON; `read_csv` gives the name back.
+    """
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_text(path, text.getvalue())
+    # what looks like such a byte and is none gets its backslash written as one
+    write_text(path, re.sub(r"\\(?=u(?:dc[89a-f][0-9a-f]|005c))", r"\\u005c", text.getvalue()))
+
+
+def _restore_bytes(text: str) -> str:
+    """Put the bytes that are not UTF-8 back into names that `write_csv` wrote."""
+    return re.sub(r"\\u(dc[89a-f][0-9a-f]|005c)", lambda found: chr(int(found[1], 16)), text)
 
 
 def read_csv(path: Path, *columns: str) -> list[dict[str, str]]:
     """Rows of the CSV file at `path`, each a dict by column name.
+
+    Spreadsheets save CSV with semicolons or tabs, too, and in UTF-16: both are read.
 
     Parameters
     ----------
@@ -135,25 +148,39 @@ def read_csv(path: Path, *columns: str) -> list[dict[str, str]]:
     Raises
     ------
     InputError
-        If the file is not in UTF-8, or lacks a column.
+        If the file is no table in UTF-8, or lacks a column.
     """
-    with open(path, newline="", encoding="utf-8-sig") as source:
-        try:
-            found = csv.DictReader(source)
-            rows, named = list(found), found.fieldnames or []
-        except UnicodeDecodeError as error:
-            raise InputError(
-                "{path} must be a table in UTF-8 and is not ({error}): save it as CSV UTF-8.", path=path, error=error
-            ) from None
-    if not set(columns) <= set(named):
-        has = ",".join(map(str, named))
+    content = path.read_bytes()
+    encoding = "utf-16" if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+    try:
+        text = _restore_bytes(content.decode(encoding))
+        tables = (_parse_csv(text, delimiter, columns) for delimiter in ",;\t")
+        first, named = next(tables)
+        rows = next((rows for rows, names in ((first, named), *tables) if set(columns) <= set(names)), None)
+    except UnicodeDecodeError as error:
+        raise InputError(
+            "{path} must be a table in UTF-8 and is not ({error}): save it as CSV UTF-8.", path=path, error=error
+        ) from None
+    except csv.Error as error:
+        raise InputError(
+            "Expected a table in {path}, and it can't be read ({error}). Save it as CSV UTF-8.", path=path, error=error
+        ) from None
+    if rows is None:
         raise InputError(
             "{path} must have the columns {columns} and has {has}: mend its first line.",
             path=path,
             columns=",".join(columns),
-            has=has,
+            has=",".join(named),
         )
     return rows
+
+
+def _parse_csv(text: str, delimiter: str, columns: Iterable[str]) -> tuple[list[dict[str, str]], list[str]]:
+    """Return the rows of a CSV text and the names of its columns; `columns` are found whatever their capitals."""
+    found = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    wanted = {name.casefold(): name for name in columns}
+    names = found.fieldnames = [wanted.get(name.strip().casefold(), name) for name in found.fieldnames or []]
+    return list(found), names
 
 
 def read_json(path: Path) -> Any:
@@ -170,6 +197,16 @@ def read_json(path: Path) -> Any:
         raise InputError(
             "{path} must be JSON and is not ({error}): put the file back as it was.", path=path, error=error
         ) from None
+
+
+def count_endings(names: Iterable[str]) -> str:
+    """Count files by the ending of their names, the most frequent first, in words.
+
+    >>> count_endings(["a.txt", "b.TXT", "c"])
+    '.txt 2, (none) 1'
+    """
+    counts = Counter(os.path.splitext(name)[1].lower() or "(none)" for name in names)
+    return ", ".join(f"{ending} {number}" for ending, number in counts.most_common())
 
 
 def compute_digest(path: Path | str) -> str:

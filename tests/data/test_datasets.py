@@ -416,7 +416,10 @@ def test_groups_csv_keeps_together_what_it_names(tmp_path):
     (tmp_path / "groups.csv").write_text("file,group\na/1.wav,Ana\nb/1.wav,Ana\nb/2.wav,\n")
     dataset = loading.load_folder(tmp_path)
     assert [example.group for example in dataset.examples] == ["Ana", "a/2.wav", "Ana", "b/2.wav"]
-    assert dataset.notes == ("groups.csv puts 2 of 4 files into 1 groups",)
+    assert dataset.notes == (
+        "groups.csv puts 2 of 4 files into 1 groups",
+        "files that no row of groups.csv names, each a group of its own: 2, the first a/2.wav",
+    )
 
 
 def test_groups_csv_with_wrong_columns_names_the_right_ones(tmp_path):
@@ -452,7 +455,7 @@ def test_what_most_files_are_decides_and_the_others_are_named(tmp_path, most, ki
     dataset = loading.load_folder(tmp_path)
     assert dataset.kind == kind and len(dataset.examples) == 3
     assert {item.file for item in dataset.excluded} == {f"a/9.{few}", "b/notes.txt"}
-    assert {item.reason for item in dataset.excluded} == {f"not a {kind} file by its ending"}
+    assert {item.reason for item in dataset.excluded} == {f"not a {kind} file by its content"}
 
 
 def test_endings_in_capitals_count(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from dashboard import layout, media
+from dashboard import datasets, layout, media
 from dashboard.app_pages.data import images, tables
 from dashboard.app_pages.data.splits import get_split_name
 from dashboard.app_pages.data.tables import Chosen
@@ -31,7 +31,7 @@ def show(chosen: Chosen) -> None:
         show_media(shown, chosen.dataset.kind)
     with right:
         _show_facts(shown, standing, chosen.dataset.task)
-    if chosen.dataset.kind == "sound" and shown.path.is_file():
+    if chosen.dataset.kind == "sound" and datasets.is_viewable(shown):
         images.show(shown.path)
 
 
@@ -50,7 +50,7 @@ def _select_example(chosen: Chosen) -> tuple[Example | None, str]:
 
 def show_media(shown: Example, kind: str) -> None:
     """Show the example's picture or a player."""
-    if not shown.path.is_file():
+    if not datasets.is_viewable(shown):
         st.caption(layout.get_words()("gone"))
     elif kind == "sound":
         media.show_player(shown.path, shown.id)
@@ -69,7 +69,7 @@ def _show_facts(shown: Example, standing: str, task: str) -> None:
         st.markdown(say("class_is", name=layout.escape_markdown(layout.format_list(lists[True]))))
     st.markdown(say("group_is", name=layout.escape_markdown(shown.group)))
     st.markdown(say("side_is", name=get_split_name(standing)))
-    if shown.path.is_file() and shown.path.suffix.lower() in TYPE_OF_PICTURE_SUFFIX:
+    if datasets.is_viewable(shown) and shown.path.suffix.lower() in TYPE_OF_PICTURE_SUFFIX:
         _show_size(shown.path)
 
 

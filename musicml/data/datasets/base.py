@@ -5,19 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from musicml.data.io import is_visible, list_files, make_unreadable_folder_error
 from musicml.utils import InputError, make_data_frame, read_json
 
 if TYPE_CHECKING:
     import pandas
 
 SPLITS = ("train", "val", "test")
+MOST_NAMES = 12  # of classes in a sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,11 @@ class Example:
     def label(self) -> str:
         """The class of a single-label example; of a multi-label one, its present classes joined by `|`."""
         return "|".join(name for name, present in self.labels.items() if present)
+
+    def lies_inside(self, *roots: Path) -> bool:
+        """Return whether the file, with all links followed, lies below its data set's folder or one of `roots`."""
+        place = os.path.realpath(self.place)
+        return any(place.startswith(os.path.join(os.path.realpath(root), "")) for root in (self.folder, *roots))
 
     def piece(self, number: int) -> Example:
         """A piece of this track as an example of its own, `TRACK#0`, in the track's group and on no side yet."""
@@ -158,6 +166,14 @@ class Dataset:
         rows = [[example.labels.get(name, unknown) for name in self.class_names] for example in self.examples]
         return np.array(rows, dtype=np.float32).reshape(len(rows), len(self.class_names))
 
+    def describe(self) -> str:
+        """Say how many files, which classes and which splits were found, in a sentence."""
+        counts = Counter(example.split for example in self.examples)
+        sides = ", ".join(f"{side} {counts[side]}" for side in SPLITS if counts[side])
+        names = ", ".join([*self.class_names[:MOST_NAMES], *["..."] * (len(self.class_names) > MOST_NAMES)])
+        found = f"{self.name}: {len(self.examples)} {self.kind} files in {len(self.class_names)} classes ({names})"
+        return f"{found}; splits: {sides}" if sides else f"{found}; no splits of its own"
+
     def keep(self, mask: Sequence[bool] | np.ndarray, excluded: Iterable[Excluded] = ()) -> Dataset:
         """The same data set with only the examples where `mask` is true; the reasons for the others are added."""
         examples = tuple(example for example, kept in zip(self.examples, mask, strict=True) if kept)
@@ -199,20 +215,24 @@ def check_classes(dataset: Dataset, where: Path) -> Dataset:
     return dataset
 
 
-def list_visible_files(folder: Path) -> Iterator[Path]:
-    """Every file below `folder`, sorted, without hidden ones and without what lies in hidden folders."""
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith("."):
-            continue
-        if path.is_dir() and not path.is_symlink():  # a link may lead round in a circle
-            yield from list_visible_files(path)
-        elif path.is_file():
-            yield path
+def list_visible_files(folder: Path) -> list[Path]:
+    """Every file below `folder`, in the order of names, without hidden ones and those of operating systems."""
+    (listing,) = list_files([folder])
+    return [Path(path) for path in listing.files]
 
 
 def list_visible_folders(folder: Path) -> list[Path]:
-    """The folders directly in `folder`, sorted by name; one that begins with a dot is not a class."""
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    """The folders directly in `folder`, sorted by name; a hidden one, or an operating system's, is not a class.
+
+    Raises
+    ------
+    InputError
+        If the folder can't be opened.
+    """
+    try:
+        return sorted(path for path in folder.iterdir() if is_visible(path.name) and path.is_dir())
+    except OSError as error:
+        raise make_unreadable_folder_error(str(folder), error) from None
 
 
 def find_path(root: Path, *names: str) -> Path:

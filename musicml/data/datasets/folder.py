@@ -2,28 +2,23 @@
 
 `root/<class>/*`, or `root/{train,val or valid,test}/<class>/*`; whether it is sound or pictures is told by what most
 files are. An optional `root/groups.csv` (`file,group`) keeps what belongs together on one side of a split.
-A folder that begins with a dot is not a class.
+A file is taken by its ending, or by its content where the ending says nothing or something else. Links are followed. A
+folder that begins with a dot, or that an operating system left, is not a class.
 """
 
 from __future__ import annotations
 
+import os
+import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from musicml.data.datasets.base import (
-    Dataset,
-    Example,
-    Excluded,
-    check_classes,
-    list_visible_files,
-    list_visible_folders,
-    read_source,
-)
-from musicml.data.io import AUDIO_SUFFIXES, IMAGE_SUFFIXES
-from musicml.utils import InputError, read_csv
-
-SIDES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+from musicml.data.datasets.base import Dataset, Example, Excluded, check_classes, read_source
+from musicml.data.datasets.group_table import GroupTable, read_group_table
+from musicml.data.datasets.split_folders import find_class_folders
+from musicml.data.io import Listing, detect_kind, is_of_kind, is_visible, list_files
+from musicml.utils import InputError, make_readable
 
 
 def load(root: Path) -> Dataset:
@@ -32,47 +27,45 @@ def load(root: Path) -> Dataset:
     Raises
     ------
     InputError
-        If the folder is missing, holds no sound and no pictures, fewer than two classes, or an empty class.
+        If the folder is missing or can't be opened, holds no sound and no pictures, fewer than two classes, or an
+        empty class; if splits can't be told from classes, or groups.csv contradicts itself.
     """
     if not root.is_dir():
         raise InputError(
             "a folder of class folders must be there to be read, and {root} is not: check the path.", root=root
         )
-    classes = list(class_folders(root))
-    kind = kind_of((path for _, folder in classes for path in list_visible_files(folder)), root)
-    suffixes = AUDIO_SUFFIXES if kind == "sound" else IMAGE_SUFFIXES
-    groups = read_groups(root / "groups.csv")
-    examples, excluded = [], unused(root, {folder for _, folder in classes})
-    for side, folder in classes:
-        labels = {folder.name: True}  # one for all in the folder
-        for path in list_visible_files(folder):
-            name = path.relative_to(root).as_posix()
-            if path.suffix.lower() in suffixes:
-                examples.append(Example(name, root, labels, groups.get(name, name), side))
-            else:
-                excluded.append(Excluded(name, f"not a {kind} file by its ending"))
-    if groups and examples and not any(example.id in groups for example in examples):
-        raise InputError(
-            "groups.csv must name files as they lie below {root}, such as {examples_id}, and names none of them "
-            "(its first is {next}): mend its column file.",
-            root=root,
-            examples_id=examples[0].id,
-            next=next(iter(groups)),
-        )
-    names = tuple(sorted({folder.name for _, folder in classes}))
+    classes = find_class_folders(root)
+    listings = list_files([folder for _, folder in classes])
+    kind = detect_main_kind((path for listing in listings for path in listing.files), root)
+    taken = [[path for path in listing.files if is_of_kind(path, kind)] for listing in listings]
+    names = [[_name_file(path, root) for path in paths] for paths in taken]
+    table = read_group_table(root / "groups.csv", [make_readable(name) for inside in names for name in inside])
+    groups = table.groups if table else {}
+    class_names = [unicodedata.normalize("NFC", make_readable(folder.name)) for _, folder in classes]
+    examples = [
+        _make_example(name, root, labels, groups, side)
+        for (side, _), labels, inside in zip(classes, [{name: True} for name in class_names], names, strict=True)
+        for name in inside
+    ]
     dataset = Dataset(
-        root.resolve().name,
+        make_readable(root.resolve().name),
         kind,
         "single",
         "class",
-        names,
+        tuple(sorted(set(class_names))),
         tuple(examples),
-        tuple(excluded),
+        (*find_unused(root, [folder for _, folder in classes]), *_list_excluded(root, kind, listings, taken, table)),
         {"source": "own folder", "sample": is_sample(root)},
-        notes_on(groups, examples),
+        table.notes if table else ("no groups.csv: every file is taken to be independent of every other",),
         lists=("official",) if any(side for side, _ in classes) else (),
     )
     return check_classes(dataset, root)
+
+
+def _make_example(name: str, root: Path, labels: Mapping[str, bool], groups: Mapping[str, str], side: str) -> Example:
+    """Return an example, whose id can be written anywhere even if its file's name can't."""
+    readable = make_readable(name)
+    return Example(readable, root, labels, groups.get(readable, readable), side, name if name != readable else "")
 
 
 def is_sample(root: Path) -> bool:
@@ -80,58 +73,53 @@ def is_sample(root: Path) -> bool:
     return any(bool(read_source(home).get("sample")) for home in (root.resolve(), *root.resolve().parents[:4]))
 
 
-def class_folders(root: Path) -> list[tuple[str, Path]]:
-    """Each class folder with its side; the side is empty where `root` has no `train` folder."""
-    folders = list_visible_folders(root)
-    sides = [(SIDES[folder.name.lower()], folder) for folder in folders if folder.name.lower() in SIDES]
-    if "train" in dict(sides):
-        return [(side, folder) for side, home in sides for folder in list_visible_folders(home)]
-    if sides and len(sides) == len(folders):
-        names = ", ".join(folder.name for folder in folders)
-        raise InputError(
-            "{root} must have a folder train beside {names}, and has none: add it.", root=root, names=names
-        )
-    return [("", folder) for folder in folders]
-
-
-def unused(root: Path, classes: set[Path]) -> list[Excluded]:
-    """The folders and files beside the class folders, which are in no class; groups.csv is no example."""
-    homes = {root} | {folder.parent for folder in classes}
-    beside = [path for home in sorted(homes) for path in sorted(home.iterdir())]
-    kept = homes | classes | {root / "groups.csv", root / "SOURCE.json"}
-    return [
-        Excluded(path.relative_to(root).as_posix(), "in no class folder")
-        for path in beside
-        if path not in kept and not path.name.startswith(".")
-    ]
-
-
-def kind_of(paths: Iterable[Path], root: Path) -> str:
-    """`sound` or `picture`, whichever most of the files are."""
-    endings = Counter(
-        "sound" if path.suffix.lower() in AUDIO_SUFFIXES else "picture"
-        for path in paths
-        if path.suffix.lower() in AUDIO_SUFFIXES | IMAGE_SUFFIXES
-    )
-    if not endings:
+def detect_main_kind(paths: Iterable[str], root: Path) -> str:
+    """Return `sound` or `picture`, whichever most of the files are."""
+    kinds = Counter(kind for kind in map(detect_kind, paths) if kind)
+    if not kinds:
         raise InputError(
             "{root} must hold class folders with sound or picture files, and no such file is there: "
             "put each class's files in a folder named for the class.",
             root=root,
         )
-    return endings.most_common(1)[0][0]
+    return kinds.most_common(1)[0][0]
 
 
-def read_groups(path: Path) -> dict[str, str]:
-    """File → group, from a CSV with the columns `file` and `group`; nothing where there is no such file."""
-    if not path.is_file():
-        return {}
-    return {row["file"]: row["group"] for row in read_csv(path, "file", "group") if row["group"]}
+def find_unused(root: Path, classes: Sequence[Path]) -> list[Excluded]:
+    """Find what lies beside the class folders, and so in no class; groups.csv is no example."""
+    homes = {root} | {folder.parent for folder in classes}
+    kept = homes | set(classes) | {root / "groups.csv", root / "SOURCE.json"}
+    beside = [path for home in sorted(homes) for path in sorted(home.iterdir())]
+    return [
+        Excluded(make_readable(_name_file(str(path), root)), _explain_unused(path))
+        for path in beside
+        if path not in kept and is_visible(path.name)
+    ]
 
 
-def notes_on(groups: dict[str, str], examples: list[Example]) -> tuple[str, ...]:
-    """What groups.csv did, in words."""
-    if not groups:
-        return ("no groups.csv: every file is taken to be independent of every other",)
-    named = sum(example.id in groups for example in examples)
-    return (f"groups.csv puts {named} of {len(examples)} files into {len(set(groups.values()))} groups",)
+def _explain_unused(path: Path) -> str:
+    """Return why a path beside the class folders is not read; of a folder, how many files that are."""
+    if not path.is_dir():
+        return "in no class folder"
+    return f"in no class folder: {sum(len(names) for _, _, names in os.walk(path))} files"
+
+
+def _list_excluded(
+    root: Path, kind: str, listings: Sequence[Listing], taken: Sequence[Sequence[str]], table: GroupTable | None
+) -> Iterable[Excluded]:
+    """Yield what lies in class folders and is no example, and the rows of groups.csv that name none."""
+    for listing, paths in zip(listings, taken, strict=True):
+        kept = set(paths)
+        others = (path for path in listing.files if path not in kept)
+        yield from (
+            Excluded(make_readable(_name_file(path, root)), f"not a {kind} file by its content") for path in others
+        )
+        yield from (Excluded(make_readable(_name_file(one.path, root)), one.reason) for one in listing.skipped)
+    for row in table.unmatched if table else ():
+        yield Excluded(f"groups.csv, row {row.number}", f"names no file: {row.file}")
+
+
+def _name_file(path: str, root: Path) -> str:
+    """Return a path below `root`, with forward slashes; `os.path.relpath` takes ten times as long."""
+    outer = "" if root == Path() else os.path.join(root, "")
+    return path.removeprefix(outer).replace(os.sep, "/")

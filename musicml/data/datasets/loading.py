@@ -26,7 +26,7 @@ __all__ = [
     "load_folder",
 ]
 
-NOT_DATA = {"base", "folder", "label_tables", "loading"}
+NOT_DATA = {"base", "folder", "group_table", "label_tables", "loading", "split_folders"}
 DATASET_NAMES = tuple(
     sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]) if module.name not in NOT_DATA)
 )

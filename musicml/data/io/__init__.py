@@ -29,6 +29,14 @@ if TYPE_CHECKING:
     from musicml.data.io.decoders import open_stream, stream_array
     from musicml.data.io.file_types import TYPE_OF_PICTURE_SUFFIX, check_extension, describe_unknown, get_display_name
     from musicml.data.io.images import IMAGE_SUFFIXES, MAX_PIXELS, load_image, resize_image
+    from musicml.data.io.listing import (
+        Listing,
+        detect_kind,
+        is_of_kind,
+        is_visible,
+        list_files,
+        make_unreadable_folder_error,
+    )
     from musicml.data.io.stream import SAMPLE_RATES, check_range
     from musicml.data.io.tf_checkpoint import read_tf_checkpoint
 
@@ -57,6 +65,14 @@ __getattr__, __dir__, __all__ = export_lazily(
         "decoders": ["open_stream", "stream_array"],
         "file_types": ["TYPE_OF_PICTURE_SUFFIX", "check_extension", "describe_unknown", "get_display_name"],
         "images": ["IMAGE_SUFFIXES", "MAX_PIXELS", "load_image", "resize_image"],
+        "listing": [
+            "Listing",
+            "detect_kind",
+            "is_of_kind",
+            "is_visible",
+            "list_files",
+            "make_unreadable_folder_error",
+        ],
         "stream": ["SAMPLE_RATES", "check_range"],
         "tf_checkpoint": ["read_tf_checkpoint"],
     },

@@ -38,6 +38,8 @@ def embed(example: Example, kind: str) -> Embedded:
     ----------
     kind : `picture` or `sound`
     """
+    if not example.lies_inside():
+        return Embedded(trouble="The file is a link that leads out of the data's folder, so it is not shown.")
     try:
         return thumbnail(example) if kind == "picture" else beginning(example)
     except InputError as error:
