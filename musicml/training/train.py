@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from musicml.data.datasets import SPLITS, load_dataset, reload_dataset
+from musicml.data.datasets import GROUPS_FILE, SPLITS, load_dataset, reload_dataset
 from musicml.experiment import Experiment, Run, check_has_results, create_run, get_fold, parse_experiment, start_run
 from musicml.features import Clips, cut_clips
 from musicml.inference import (
@@ -64,7 +64,7 @@ def train_experiment(
     as_published = experiment.data.protocol == "as_published"
     dataset = load_dataset(experiment.data.dataset, data_root, which, folder, as_published)
     say(dataset.describe())
-    for note in dataset.notes if folder else ():
+    for note in dataset.notes if folder and (Path(folder) / GROUPS_FILE).is_file() else ():
         say(note)
     if dataset.sample:
         experiment = experiment.on_sample()

@@ -51,6 +51,28 @@ def test_predict_takes_a_folder_as_its_files_and_tells_each_clip(asked_about_ton
         assert all(sum(clip["probabilities"].values()) == pytest.approx(1, abs=1e-4) for clip in answer["over_time"])
 
 
+def test_predict_names_what_it_passes_over_in_a_folder(asked_about_tones, tones, musicml, tmp_path):
+    folder = tmp_path / "mine"
+    for number, name in enumerate(("a.wav", "b.wave", "c", "deep/d.weird", os.fsdecode(b"Cort\xe9ge.wav"))):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(tones / f"low/{number}.wav", folder / name)
+    for name in ("notes.txt", "deep/more.TXT", "list.m3u", "Thumbs.db", "._a.wav"):
+        (folder / name).write_text("mine")
+    (folder / "gone.wav").symlink_to("nowhere.wav")
+    (folder / "linked").symlink_to(tones / "high")
+    words = ["predict", asked_about_tones.path, folder, "--csv", tmp_path / "a.csv", "--json"]
+    code, out, err = musicml(*words)
+    answers = one_object(out)["predictions"]
+    assert code == 0 and len(answers) == 5 + 8 and all("label" in answer for answer in answers)
+    assert "passed over by content: .txt 2, .m3u 1; the first: " in err
+    assert "gone.wav: a link to nowhere.wav, where nothing is" in err
+    assert [row["file"] for row in read_csv(tmp_path / "a.csv")] == [answer["file"] for answer in answers]
+    assert os.fsdecode(b"%s/Cort\xe9ge.wav" % os.fsencode(folder)) in [answer["file"] for answer in answers]
+    (folder / "round").symlink_to(folder)
+    code, _, err = musicml(*words)
+    assert code == 2 and "round leads back to" in err
+
+
 def test_an_empty_folder_is_one_of_the_files_that_failed(asked_about_tones, tones, musicml, tmp_path):
     code, out, err = musicml("predict", asked_about_tones.path, tmp_path, tones / "low/1.wav")
     assert code == 1 and "is a folder: name files" in err and "low/1.wav" in out

@@ -1,3 +1,6 @@
+import os
+import shutil
+
 from musicml.experiment import run as runs
 from tests.conftest import EXPERIMENTS, write_tone
 from tests.fixtures.command_output import FIGURES, OF_A_REPORT, one_object
@@ -52,3 +55,47 @@ def test_files_shorter_than_a_clip_are_repeated_and_said(tones_toml, data_root, 
     assert "0.3" in line and "repeated" in line
     (run,) = runs.list_runs(tmp_path / "runs")
     assert run.info.data.with_warnings == 12 and run.is_whole
+
+
+# folders as people have them
+
+
+def test_a_training_says_what_it_read_and_what_it_did_not(musicml, tones, tones_toml, data_root, tmp_path):
+    folder = tmp_path / "mine"
+    for side, name in (
+        ("Training_Data", "low"),
+        ("Training_Data", "high"),
+        ("Test_Data", "low"),
+        ("Test_Data", "high"),
+    ):
+        shutil.copytree(tones / name, folder / side / name)
+    odd = [folder / "Test_Data/low" / os.fsdecode(b"Cort\xe9ge %d.wav" % number) for number in range(3)]
+    for number, path in enumerate(odd):
+        shutil.copy(tones / f"high/{number}.wav", path)
+    (folder / "Training_Data/low/notes.txt").write_text("mine")
+    (folder / "Training_Data/low/gone.wav").symlink_to("nowhere.wav")
+    (folder / "Training_Data/high/Thumbs.db").write_bytes(b"")
+    for k, path in enumerate(sorted(folder.rglob("*.wav"))):  # equal content would be taken off the training side
+        if not path.is_symlink():
+            write_tone(tmp_path / "one.wav", 200 + 20 * k, seed=k)
+            shutil.copy(tmp_path / "one.wav", path)
+    grouped = [path.relative_to(folder) for path in sorted((folder / "Test_Data").rglob("?.wav"))]
+    rows = "".join("\\".join(path.parts) + f",{path.stem}\n" for path in grouped)
+    (folder / "groups.csv").write_text(f"file,group\n{rows}Test_Data/low/99.wav,A\n")
+    words = ["--folder", folder, "--data-root", data_root, "--runs", tmp_path / "runs"]
+    code, _, err = musicml("train", tones_toml, *words, "--set", "data.split=official")
+    (run,) = runs.list_runs(tmp_path / "runs")
+    said = err.splitlines()
+    first = next(place for place, line in enumerate(said) if line.startswith("mine: "))
+    assert code == 0, err
+    assert said[first] == "mine: 35 sound files in 2 classes (high, low); splits: train 16, test 19"
+    assert said[first + 1] == "groups.csv puts 16 of 35 files into 8 groups"
+    assert said[first + 2] == "rows of groups.csv that name no file: 1, the first 'Test_Data/low/99.wav'"
+    assert said[first + 3].startswith("files that no row of groups.csv names, each a group of its own: 19, the first")
+    assert "3 files left out (excluded.csv names them), the first: " in err
+    assert "left out, by ending: .txt 1, .wav 1, .csv 1" in err
+    excluded = {row["file"]: row["reason"] for row in run.table("excluded.csv")}
+    assert excluded["Training_Data/low/gone.wav"] == "a link to nowhere.wav, where nothing is"
+    assert excluded["Training_Data/low/notes.txt"] == "not a sound file by its content"
+    judged = {row["example"] for row in run.table("predictions.csv")}
+    assert len(judged) == 19 and {f"Test_Data/low/Cort\\xe9ge {number}.wav" for number in range(3)} <= judged

@@ -51,3 +51,18 @@ def test_a_run_whose_data_has_moved_to_the_dashboards_own_root_finds_it(two, mon
     monkeypatch.setenv("MUSICML_DATA", str(root / "moved"))
     assert datasets.find_file(one, runs.get_predictions(one).names[0]).is_relative_to(root / "moved")
     assert datasets.find_file(one, "../../etc/passwd") is None
+
+
+def test_a_file_behind_a_link_is_found_where_the_link_stays_in_the_data(two, monkeypatch):
+    one, root = two
+    name, other = runs.get_predictions(one).names[:2]
+    path, secret = (datasets.find_file(one, name), root / "secret.png")
+    kept = path.rename(path.with_name("kept.png"))
+    path.symlink_to(kept)
+    assert datasets.find_file(one, name) == path
+    datasets.find_file(one, other).rename(secret)
+    folder = load_dataset("instrument_images", root / "0", "sample").examples[0].folder
+    (folder / other).symlink_to(secret)
+    assert (folder / other).is_file() and datasets.find_file(one, other) is None
+    monkeypatch.setenv("MUSICML_DATA", str(root))
+    assert datasets.find_file(one, other) is not None, "the dashboard's own data folder is a root, too"

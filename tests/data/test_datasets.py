@@ -8,7 +8,7 @@ import pytest
 import soundfile
 from PIL import Image
 
-from musicml.data.datasets import base, folder, instrument_sounds, loading
+from musicml.data.datasets import base, instrument_sounds, loading
 from musicml.data.datasets.base import Example
 from musicml.data.synthetic import generate
 from musicml.features import audio_features, cache
@@ -518,7 +518,3 @@ def test_a_class_with_no_present_example_is_empty_even_where_it_was_looked_for(t
     )
     with pytest.raises(InputError, match="and b has none"):
         base.check_classes(dataset, tmp_path)
-
-
-def test_a_side_folder_that_is_spelt_valid_is_val():
-    assert folder.SIDES["valid"] == folder.SIDES["val"] == "val"

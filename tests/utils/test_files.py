@@ -253,3 +253,36 @@ def test_a_digest_is_of_the_content_and_of_nothing_else(tmp_path):
         != files.compute_digest(tmp_path / "c")
     )
     assert files.compute_digest(tmp_path / "a") == hashlib.blake2b(b"sound", digest_size=16).hexdigest()
+
+
+# names that are no UTF-8
+
+
+NAMES = [
+    "Cort\udce9ge 1.wav",
+    "M\udcfasica/\udc80.wav",
+    "é.wav",
+    "a\\udce9.wav",
+    "a\\u005cudce9.wav",
+    "\\\\udcff",
+    'a,"b".wav',
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_csv_and_json_give_a_name_back_as_it_was(tmp_path, name):
+    files.write_csv(tmp_path / "t.csv", [{"file": name, f"score:{name}": 1}], ["file", f"score:{name}"])
+    assert files.read_csv(tmp_path / "t.csv") == [{"file": name, f"score:{name}": "1"}]
+    files.write_json(tmp_path / "t.json", {name: name})
+    assert files.read_json(tmp_path / "t.json") == {name: name}
+    for path in (tmp_path / "t.csv", tmp_path / "t.json"):
+        path.read_bytes().decode()  # other programs can read it
+
+
+def test_a_table_that_is_none_is_a_sentence(tmp_path):
+    (tmp_path / "t.csv").write_text("file,group\n" + '"' + "x" * 200_000)
+    with pytest.raises(InputError, match="Expected a table in .*t.csv, and it can't be read"):
+        files.read_csv(tmp_path / "t.csv")
+    (tmp_path / "t.csv").write_text("")
+    with pytest.raises(InputError, match="must have the columns file,group and has"):
+        files.read_csv(tmp_path / "t.csv", "file", "group")

@@ -64,7 +64,7 @@ def audit_dataset(dataset: Dataset, store_root: Path, say: Callable[[str], None]
         *folder_checks.findings(dataset),
         *duplicate_findings.findings(dataset, seen, pairs),
         *label_checks.findings(dataset, contents),
-        group_checks.finding(dataset),
+        *group_checks.findings(dataset),
     ]
     return Audit(
         dataset.name,

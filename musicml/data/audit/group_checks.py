@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 
 from musicml.data.audit.findings import AuditFinding
 from musicml.data.datasets import Dataset
+
+
+def findings(dataset: Dataset) -> Iterator[AuditFinding]:
+    """What is known of groups, and which files are of none though others are."""
+    found = finding(dataset)
+    yield found
+    alone = tuple(example.id for example in dataset.examples if example.group == example.id)
+    if alone and found.kind != "no_groups":
+        words = f"Files of no known group: {len(alone)} of {len(dataset.examples)}; the first: {alone[0]}"
+        effect = (
+            "Each is taken to be independent of every other, and may stand on another side than what it belongs to."
+        )
+        yield AuditFinding("without_group", "caution", words, effect, alone)
 
 
 def finding(dataset: Dataset) -> AuditFinding:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from musicml.data.datasets.base import Dataset, Example, Excluded, check_classes, read_source
-from musicml.data.datasets.group_table import GroupTable, read_group_table
+from musicml.data.datasets.group_table import GROUPS_FILE, GroupTable, read_group_table
 from musicml.data.datasets.split_folders import find_class_folders
 from musicml.data.io import Listing, detect_kind, is_of_kind, is_visible, list_files
 from musicml.utils import InputError, make_readable
@@ -39,7 +39,7 @@ def load(root: Path) -> Dataset:
     kind = detect_main_kind((path for listing in listings for path in listing.files), root)
     taken = [[path for path in listing.files if is_of_kind(path, kind)] for listing in listings]
     names = [[_name_file(path, root) for path in paths] for paths in taken]
-    table = read_group_table(root / "groups.csv", [make_readable(name) for inside in names for name in inside])
+    table = read_group_table(root / GROUPS_FILE, [make_readable(name) for inside in names for name in inside])
     groups = table.groups if table else {}
     class_names = [unicodedata.normalize("NFC", make_readable(folder.name)) for _, folder in classes]
     examples = [
@@ -88,7 +88,7 @@ def detect_main_kind(paths: Iterable[str], root: Path) -> str:
 def find_unused(root: Path, classes: Sequence[Path]) -> list[Excluded]:
     """Find what lies beside the class folders, and so in no class; groups.csv is no example."""
     homes = {root} | {folder.parent for folder in classes}
-    kept = homes | set(classes) | {root / "groups.csv", root / "SOURCE.json"}
+    kept = homes | set(classes) | {root / GROUPS_FILE, root / "SOURCE.json"}
     beside = [path for home in sorted(homes) for path in sorted(home.iterdir())]
     return [
         Excluded(make_readable(_name_file(str(path), root)), _explain_unused(path))
@@ -116,7 +116,7 @@ def _list_excluded(
         )
         yield from (Excluded(make_readable(_name_file(one.path, root)), one.reason) for one in listing.skipped)
     for row in table.unmatched if table else ():
-        yield Excluded(f"groups.csv, row {row.number}", f"names no file: {row.file}")
+        yield Excluded(GROUPS_FILE, f"row {row.number} names no file: {row.file}")
 
 
 def _name_file(path: str, root: Path) -> str:

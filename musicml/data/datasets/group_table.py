@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 from musicml.utils import InputError, read_csv
 
+GROUPS_FILE = "groups.csv"  # beside the class folders
+
 
 class Row(NamedTuple):
     """A row of groups.csv; the first below the header has number 2."""
