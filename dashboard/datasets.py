@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import streamlit as st
-
+from dashboard.caching import cache_resource
 from dashboard.runs import RunView, get_data_root, get_stamp
 from musicml.data.datasets import DATASET_NAMES, Dataset, Example, find_dataset_folder, load_dataset
 from musicml.utils import InputError
@@ -54,7 +53,7 @@ def open_dataset(
     return _read_dataset(name, which, folder, root, as_published, get_stamp(home, ".", "SOURCE.json"))
 
 
-@st.cache_resource(max_entries=8, ttl=60, show_spinner=False)
+@cache_resource(max_entries=8, ttl=60)
 def _read_dataset(
     name: str, which: str, folder: str | None, root: str, as_published: bool, changed: tuple[float, ...]
 ) -> LoadedDataset:

@@ -9,6 +9,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard import datasets, layout, runs
+from dashboard.caching import cache_data
 from dashboard.charts import timeline
 from dashboard.runs import RunView
 from musicml.data.io import load_audio, load_image
@@ -93,7 +94,7 @@ def show_player(path: Path, name: str) -> None:
         layout.show_error(error)
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
+@cache_data(max_entries=8)
 def _read_beginning(path: str, changed: float) -> bytes:
     """Read the first half minute of a sound file as a wav file."""
     sound = load_audio(path, 22_050)
@@ -119,7 +120,7 @@ def show_picture(path: Path, name: str) -> None:
         layout.show_error(error)
 
 
-@st.cache_data(max_entries=200, show_spinner=False)
+@cache_data(max_entries=200)
 def _make_thumbnail(path: str, changed: float) -> np.ndarray:
     """Shrink a picture to the size of a gallery, [shape=(height, width, 3)], uint8."""
     from PIL import Image

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import streamlit as st
 
+from dashboard.caching import cache_resource
 from musicml.evaluation import PredictionTable, read_clip_scores, read_fold_thresholds, read_predictions
 from musicml.experiment import (
     FOLDS_FOLDER,
@@ -174,7 +174,7 @@ def get_stamp(path: Path, *names: str) -> tuple[float, ...]:
     return tuple(found)
 
 
-@st.cache_resource(max_entries=1000, show_spinner=False)
+@cache_resource(max_entries=1000)
 def _read_run(path: str, changed: tuple[float, ...]) -> RunView:
     """Read one run folder; `changed` is a part of the cache's key."""
     run, sign = Run(Path(path)), max(changed)
@@ -191,7 +191,7 @@ def get_history(one: RunView) -> list[Epoch]:
     return _read_history(str(one.run.path), get_stamp(one.run.path, "history.csv"))
 
 
-@st.cache_resource(max_entries=200, show_spinner=False)
+@cache_resource(max_entries=200)
 def _read_history(path: str, changed: tuple[float, ...]) -> list[Epoch]:
     """Read what `get_history` returns."""
     return Run(Path(path)).read_history()
@@ -208,7 +208,7 @@ def get_manifest(one: RunView) -> Manifest:
     return _read_cached_manifest(str(one.run.path), get_stamp(one.run.path, "serving.json", "labels.json"))
 
 
-@st.cache_resource(max_entries=1000, show_spinner=False)
+@cache_resource(max_entries=1000)
 def _read_cached_manifest(path: str, changed: tuple[float, ...]) -> Manifest:
     """Read what `get_manifest` returns."""
     return read_manifest(Run(Path(path)))
@@ -225,7 +225,7 @@ def get_thresholds(one: RunView) -> np.ndarray:
     return _read_folds(str(one.run.path), get_stamp(one.run.path, "predictions.csv", "split.csv"), one)
 
 
-@st.cache_resource(max_entries=100, show_spinner=False)
+@cache_resource(max_entries=100)
 def _read_folds(path: str, changed: tuple[float, ...], _one: RunView) -> np.ndarray:
     """Read what `get_thresholds` returns of a cross-validation."""
     return read_fold_thresholds(Run(Path(path)), get_predictions(_one).names.tolist())
@@ -248,7 +248,7 @@ def get_predictions(one: RunView) -> PredictionTable:
     return _read_cached_predictions(str(one.run.path), get_stamp(one.run.path, "predictions.csv", "labels.json"))
 
 
-@st.cache_resource(max_entries=100, show_spinner=False)
+@cache_resource(max_entries=100)
 def _read_cached_predictions(path: str, changed: tuple[float, ...]) -> PredictionTable:
     """Read what `get_predictions` returns."""
     return read_predictions(Run(Path(path)))
@@ -260,7 +260,7 @@ def get_clip_scores(one: RunView, place: int) -> tuple[np.ndarray, np.ndarray]:
     return found.get(place, (np.zeros(0), np.zeros((0, 0))))
 
 
-@st.cache_resource(max_entries=20, show_spinner=False)
+@cache_resource(max_entries=20)
 def _read_clips(path: str, changed: tuple[float, ...]) -> dict[int, tuple[np.ndarray, np.ndarray]]:
     """Read the raw scores of each clip, by the place of its example in predictions.csv; empty where there are none."""
     try:

@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard import layout, runs
+from dashboard.caching import cache_data
 from dashboard.charts import bars
 from dashboard.runs import RunView
 from musicml.data import HONEST, Reference, list_references
@@ -226,7 +227,7 @@ def _get_run_metrics(one: RunView) -> ClassMetrics:
     return ClassMetrics(one.name, dict(zip(names, rows, strict=True)), dict(zip(names, found, strict=True)), task)
 
 
-@st.cache_data(max_entries=100, show_spinner=False)
+@cache_data(max_entries=100)
 def _compute_intervals(path: str, changed: tuple[float, ...], _one: RunView) -> list[dict[str, list[float] | None]]:
     """Compute the intervals of each class from the run's predictions."""
     table = runs.get_predictions(_one)

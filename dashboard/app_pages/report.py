@@ -17,6 +17,7 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import i18n, layout, runs
+from dashboard.caching import cache_resource
 from dashboard.runs import RunView
 from musicml.reports import build_document, to_html, write_report
 
@@ -82,7 +83,7 @@ def _show_button(key: str, make: functools.partial[bytes], name: str, kind: str,
     )
 
 
-@st.cache_resource(show_spinner=False)  # only one session at a time imports it
+@cache_resource()  # only one session at a time imports it
 def _import_matplotlib() -> None:
     """Import Matplotlib's fonts with a temporary folder for its list of fonts, so that the list is never stored."""
     if "matplotlib.font_manager" in sys.modules:
@@ -112,7 +113,7 @@ def render_page(chosen: Sequence[RunView], language: str) -> str:
     )
 
 
-@st.cache_resource(max_entries=10, show_spinner=False)
+@cache_resource(max_entries=10)
 def _render_cached_page(paths: tuple[str, ...], changed: tuple, language: str, _runs: list) -> str:
     """Render what `render_page` returns."""
     _import_matplotlib()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import datasets, layout, runs
+from dashboard.caching import cache_data
 from musicml.data.datasets import DATASET_NAMES
 from musicml.experiment import CheckResult, check_environment
 
@@ -40,7 +41,7 @@ def show() -> None:
     st.table([{say("what"): what, say("where"): str(where), say("variable"): name} for what, where, name in rows])
 
 
-@st.cache_data(ttl=30, show_spinner=False)
+@cache_data(ttl=30)
 def _check_machine(data_root: str, runs_root: str) -> list[CheckResult]:
     """Return the results of `musicml doctor`, cached for half a minute."""
     from pathlib import Path

@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import layout, runs
+from dashboard.caching import cache_resource
 from dashboard.charts import metric_dots
 from musicml.data import Reference, get_reference
 from musicml.utils import InputError, read_json
@@ -131,7 +132,7 @@ def _get_replays() -> Mapping[str, Mapping[str, Any]]:
     return _read_replays(tuple((str(path), runs.get_stamp(path.parent, path.name)[0]) for path in paths))
 
 
-@st.cache_resource(max_entries=20, show_spinner=False)
+@cache_resource(max_entries=20)
 def _read_replays(paths: tuple[tuple[str, float], ...]) -> Mapping[str, Mapping[str, Any]]:
     """Read what `_get_replays` returns; newer files replace older ones, and invalid files are skipped."""
     found: dict[str, Mapping[str, Any]] = {}

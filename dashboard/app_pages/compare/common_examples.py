@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import streamlit as st
 
 from dashboard import runs
+from dashboard.caching import cache_resource
 from dashboard.runs import RunView
 from musicml.evaluation import PredictionTable, apply_thresholds
 
@@ -125,7 +125,7 @@ def get_shared_examples(chosen: Sequence[RunView]) -> SharedExamples:
     return _read_shared_examples(tuple(str(one.run.path) for one in chosen), changed, list(chosen))
 
 
-@st.cache_resource(max_entries=20, show_spinner=False)
+@cache_resource(max_entries=20)
 def _read_shared_examples(paths: tuple[str, ...], changed: tuple, _chosen: list[RunView]) -> SharedExamples:
     """Read what `get_shared_examples` returns."""
     tables = [runs.get_predictions(one) for one in _chosen]

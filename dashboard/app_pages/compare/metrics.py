@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import streamlit as st
 
 from dashboard import runs
 from dashboard.app_pages.compare.common_examples import SharedExamples
+from dashboard.caching import cache_resource
 from dashboard.runs import RunView
 from musicml.evaluation import (
     CLASS_METRICS,
@@ -67,7 +67,7 @@ def read_reported_metrics(one: RunView, common: SharedExamples) -> RunMetrics:
     return RunMetrics(overall, one.get_report().intervals or {}, rows, [row.get("intervals") or {} for row in rows])
 
 
-@st.cache_resource(max_entries=20, show_spinner=False)
+@cache_resource(max_entries=20)
 def compute_metrics(paths: tuple[str, ...], changed: tuple, _common: SharedExamples) -> list[RunMetrics]:
     """Compute the metrics of the shared examples with the report's code and fewer bootstrap draws."""
     made, targets, task = [], _common.targets, _common.task

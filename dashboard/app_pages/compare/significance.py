@@ -11,6 +11,7 @@ from dashboard import layout, runs
 from dashboard.app_pages.compare import labels, metrics
 from dashboard.app_pages.compare.common_examples import SharedExamples
 from dashboard.app_pages.compare.labels import LETTERS
+from dashboard.caching import cache_resource
 from dashboard.runs import RunView
 from musicml.evaluation import MCNEMAR, PairedComparison, PredictionTable, compare_pairs, find_comparable_pairs
 
@@ -25,7 +26,7 @@ def get_comparisons(chosen: Sequence[RunView], common: SharedExamples) -> Mappin
     return _compute_comparisons(tuple(str(one.run.path) for one in chosen), changed, rivals, kind, common)
 
 
-@st.cache_resource(max_entries=20, show_spinner=False)
+@cache_resource(max_entries=20)
 def _compute_comparisons(
     paths: tuple[str, ...], changed: tuple, rivals: tuple[tuple[int, int], ...], kind: str, _common: SharedExamples
 ) -> Mapping[tuple[int, int], PairedComparison]:

@@ -9,6 +9,7 @@ import streamlit as st
 from dashboard import layout
 from dashboard.app_pages.data import tables
 from dashboard.app_pages.data.tables import Chosen
+from dashboard.caching import cache_data
 
 MAX_ROWS = 1000  # rows of a table, at most
 MAX_REASONS = 6  # reasons shown above the table, at most
@@ -38,7 +39,7 @@ def show(chosen: Chosen) -> None:
     )
 
 
-@st.cache_data(max_entries=20, show_spinner=False)
+@cache_data(max_entries=20)
 def translate_reasons(reasons: tuple[str, ...], language: str) -> list[str]:
     """Translate reasons, each one once per language."""
     return [layout.translate_message(reason) for reason in reasons]

@@ -13,6 +13,7 @@ from dashboard import layout, runs
 from dashboard.app_pages.data import duplicates
 from dashboard.app_pages.data.splits import get_split_name
 from dashboard.app_pages.data.tables import Chosen
+from dashboard.caching import cache_data, cache_resource
 from musicml.data.audit import (
     WEIGHTS,
     Audit,
@@ -61,13 +62,13 @@ def _get_audit(chosen: Chosen) -> Audit | None:
         return None
 
 
-@st.cache_data(max_entries=20, show_spinner=False)
+@cache_data(max_entries=20)
 def _get_path(key: tuple, root: str, _chosen: Chosen) -> str:
     """Return the path of the dataset's audit, whose name depends on the data."""
     return str(get_audit_path(Path(root), _chosen.dataset))
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
+@cache_resource(max_entries=4)
 def _read_audit(path: str, changed: tuple[float, ...], _chosen: Chosen) -> Audit | None:
     """Read the stored audit."""
     return load_audit(runs.get_data_root(), _chosen.dataset)

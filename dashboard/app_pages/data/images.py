@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard import layout
+from dashboard.caching import cache_data, cache_resource
 from dashboard.charts import sound
 from musicml.data.io import SILENT, Sound, load_audio, pad_audio
 from musicml.features import FEATURE_KINDS, LogMel, compute_band_centers
@@ -43,7 +44,7 @@ def show(path: Path) -> None:
             drawn[name](heard_of, path)
 
 
-@st.cache_resource(max_entries=12, show_spinner=False)
+@cache_resource(max_entries=12)
 def _read_beginning(path: str, changed: float) -> Sound:
     """Read the beginning of a sound, mono, at `RATE`."""
     return load_audio(path, RATE, SECONDS, Path(path).name)
@@ -135,7 +136,7 @@ def _show_mfcc(one: Sound, path: Path) -> None:
     layout.show_chart(figure, words, rows, "mfcc")
 
 
-@st.cache_resource(max_entries=12, show_spinner=False)
+@cache_resource(max_entries=12)
 def _compute_features(path: str, changed: float, kind: str) -> np.ndarray:
     """Compute the features of a sound's beginning with the training code, [shape=(n_frames, n_bins)]."""
     return FEATURE_KINDS[kind](sample_rate=RATE).compute(_read_beginning(path, changed).y)
@@ -177,7 +178,7 @@ def _show_brightness(one: Sound, centroid: np.ndarray) -> None:
     layout.show_chart(figure, words, rows, "centroid")
 
 
-@st.cache_data(max_entries=12, show_spinner=False)
+@cache_data(max_entries=12)
 def _compute_librosa(path: str, changed: float) -> tuple[float, np.ndarray, np.ndarray]:
     """Compute the tempo in beats per minute, chroma [shape=(n, 12)] and the spectral centroid in Hz [shape=(n,)]."""
     import librosa

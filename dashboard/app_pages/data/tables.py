@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import streamlit as st
 
 from dashboard import runs
+from dashboard.caching import cache_data, cache_resource
 from dashboard.datasets import LoadedDataset
 from dashboard.runs import RunView
 from musicml.data.datasets import SPLITS, Dataset
@@ -54,7 +54,7 @@ def make_key(loaded: LoadedDataset, name: str) -> tuple:
     return name, len(examples), str(examples[0].path) if examples else "", loaded.number
 
 
-@st.cache_resource(max_entries=6, ttl=600, show_spinner=False)
+@cache_resource(max_entries=6, ttl=600)
 def get_columns(key: tuple, _chosen: Chosen) -> dict[str, np.ndarray]:
     """Return the ids, groups, targets and splits of all examples; a run's own splits for a run's data."""
     examples = _chosen.dataset.examples
@@ -78,19 +78,19 @@ def _get_split_rows(one: RunView) -> list[dict[str, str]]:
     return [row for row in rows if row.get("example") and row.get("split") in SPLITS]
 
 
-@st.cache_resource(max_entries=6, show_spinner=False)
+@cache_resource(max_entries=6)
 def _read_split(path: str, changed: tuple[float, ...], _one: RunView) -> list[dict[str, str]]:
     """Read the rows of split.csv."""
     return runs.read_table(_one, "split.csv")
 
 
-@st.cache_data(max_entries=20, ttl=600, show_spinner=False)
+@cache_data(max_entries=20, ttl=600)
 def count_groups(key: tuple, _chosen: Chosen) -> int:
     """Count the groups of a dataset."""
     return len({example.group for example in _chosen.dataset.examples})
 
 
-@st.cache_resource(max_entries=8, ttl=600, show_spinner=False)
+@cache_resource(max_entries=8, ttl=600)
 def count_group_sides(key: tuple, _chosen: Chosen) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Return the groups, their example counts per split [shape=(n_groups, n_sides)], and the splits."""
     if _chosen.one:
@@ -114,7 +114,7 @@ def find_crossing_groups(held: np.ndarray, sides: Sequence[str]) -> np.ndarray:
     return (held[:, real] > 0).sum(axis=1) > 1
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
+@cache_data(max_entries=8)
 def measure_lengths(key: tuple, _chosen: Chosen) -> tuple[np.ndarray, int]:
     """Return the seconds of evenly chosen files, and how many of them have an unknown length."""
     examples = _chosen.dataset.examples
@@ -132,7 +132,7 @@ def _read_seconds(path: Path) -> float:
         return 0.0
 
 
-@st.cache_data(max_entries=200, show_spinner=False)
+@cache_data(max_entries=200)
 def read_image_size(path: str, changed: float) -> tuple[int, int]:
     """Read the height and width of a picture in pixels."""
     return load_image(path).pixels.shape[:2]

@@ -11,6 +11,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard import datasets, media, runs
+from dashboard.caching import cache_resource
 from dashboard.runs import RunView
 from musicml.data.io import AudioSource, load_audio, load_image, open_stream
 from musicml.experiment import Run
@@ -129,7 +130,7 @@ def _get_test_names(one: RunView) -> frozenset[str]:
     return _read_test_names(str(one.run.path), runs.get_stamp(one.run.path, "split.csv"))
 
 
-@st.cache_resource(max_entries=50, show_spinner=False)
+@cache_resource(max_entries=50)
 def _read_test_names(path: str, changed: tuple[float, ...]) -> frozenset[str]:
     """Read what `_get_test_names` returns."""
     return frozenset(row["example"] for row in runs.read_table(RunView(Run(Path(path))), "split.csv") if _is_test(row))

@@ -8,9 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import streamlit as st
-
 from dashboard import runs
+from dashboard.caching import cache_resource
 from dashboard.runs import RunView
 from musicml.data.io import AUDIO_SUFFIXES, IMAGE_SUFFIXES
 from musicml.experiment import Run
@@ -75,7 +74,7 @@ def _release(_: Predictor) -> None:
             holds.cache_clear()
 
 
-@st.cache_resource(max_entries=MAX_MODELS, show_spinner=False, on_release=_release)
+@cache_resource(max_entries=MAX_MODELS, on_release=_release)
 def load_predictor(path: str, changed: tuple[float, ...]) -> Predictor:
     """Create what `get_predictor` returns; its model is loaded at the first prediction."""
     return Predictor(Run(Path(path)))

@@ -14,6 +14,7 @@ import streamlit as st
 from dashboard import media
 from dashboard.app_pages.predict import predictors
 from dashboard.app_pages.predict.files import UploadedFile
+from dashboard.caching import cache_data
 from dashboard.runs import RunView
 from musicml.features import compute_band_centers
 from musicml.utils import InputError
@@ -152,7 +153,7 @@ def is_slow_to_explain(one: RunView) -> bool:
     return "keras" not in sys.modules and _needs_keras(str(one.run.path), predictors.get_stamp(one))
 
 
-@st.cache_data(max_entries=100, show_spinner=False)
+@cache_data(max_entries=100)
 def _needs_keras(path: str, changed: tuple[float, ...]) -> bool:
     """Return whether a run's explanations need Keras; the others use its exported model."""
     from musicml.inference import is_fine_map, is_recurrent_run

@@ -8,6 +8,7 @@ import streamlit as st
 
 from dashboard import layout, runs
 from dashboard.app_pages.run import formatting
+from dashboard.caching import cache_data
 from dashboard.runs import RunView
 from musicml.data.splits import is_ungrouped_split
 from musicml.experiment import Run
@@ -58,7 +59,7 @@ def _show_sides(one: RunView) -> None:
     st.caption(say("groups_words_none" if apart else "groups_words"))
 
 
-@st.cache_data(max_entries=50, show_spinner=False)
+@cache_data(max_entries=50)
 def _count_groups(path: str, changed: tuple[float, ...]) -> dict[str, int]:
     """Count the groups of each split; empty where split.csv is missing or damaged."""
     found: dict[str, set[str]] = {}
