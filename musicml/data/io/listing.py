@@ -140,9 +140,7 @@ def _check_no_cycle(task: _Task, real: str) -> None:
 
 def _explain_no_file(entry: os.DirEntry[str]) -> str:
     """Return why a path is no file that can be read."""
-    if entry.is_symlink():
-        return f"a link to {make_printable(os.readlink(entry.path))}, where nothing is"
-    return "neither a file nor a folder"
+    return "a link that leads nowhere" if entry.is_symlink() else "neither a file nor a folder"
 
 
 def detect_kind(path: str) -> str | None:
