@@ -91,7 +91,7 @@ def evaluate_run(
 
 
 def load_run_data(run: Run, folder: Path | None, data_root: Path | None, say: Callable[[str], None]) -> Dataset:
-    """The data set that a run was made from; one that was moved must hold the same files, and run.json names it then."""
+    """The data set of a run; one that was moved must hold the same files, and run.json names its new place."""
     if not (folder or data_root):
         return reload_dataset(run.info.data.table)
     data = relocate_data(run, folder, data_root)
