@@ -112,9 +112,9 @@ def relocate_data(run: Run, folder: Path | None, data_root: Path | None) -> Data
             run_name=run.name,
             dataset=data.dataset,
         )
-    moved = {"folder": folder, "root": data_root}
-    places = {key: str(place.absolute()) for key, place in moved.items() if place}
-    return replace(data, **places, table={**data.table, **places})
+    its = str(folder.absolute()) if folder else data.folder
+    root = str(data_root.absolute()) if data_root else data.root
+    return replace(data, folder=its, root=root, table={**data.table, "folder": its, "root": root})
 
 
 def check_same_files(run: Run, dataset: Dataset, place: Path, root: Path | None = None) -> bool:
