@@ -170,6 +170,22 @@ def test_a_data_set_may_be_below_another_data_root(trained, data_root, musicml, 
     assert metric == pytest.approx(trained(name).report.main, rel=1e-6)
 
 
+def test_a_cross_validation_goes_on_with_folder_and_data_root_elsewhere(tones, tones_toml, musicml, tmp_path):
+    folder = shutil.copytree(tones, tmp_path / "before/tones")
+    settings = read_experiment(tones_toml, {"data.split": "group", "data.folds": 2})
+    run = training.train_experiment(settings, tmp_path / "before/data", tmp_path / "runs", folder=folder)
+    run.update(status="started")
+    shutil.rmtree(runs.get_fold(run, 2).path)
+    (tmp_path / "before").rename(tmp_path / "after")
+    (tmp_path / "before").write_text("a file where the folder was")
+    words = ["train", "--resume", run.path, "--folder", tmp_path / "after/tones"]
+    code, _, err = musicml(*words)
+    assert code == 2 and "Traceback" not in err and str(tmp_path / "before") in err
+    code, _, _ = musicml(*words, "--data-root", tmp_path / "after/data")
+    assert code == 0 and run.is_whole and run.report.n == 24
+    assert runs.get_fold(run, 2).info.data.folder == run.info.data.folder == str(tmp_path / "after/tones")
+
+
 DAMAGE = {
     "cut off": lambda text: text[: len(text) // 2],
     "a row too few": lambda text: text[: text.rstrip().rindex("\n") + 1],
