@@ -59,6 +59,8 @@ def print_comparison(comparison: Comparison) -> None:
         print(f"p is corrected for {len(comparison.pairs)} pairs (Holm).")
     if len({one["protocol"] for one in comparison.figures}) > 1:
         print("Figures as published are no rivals of honest ones: no test holds one against the other.")
+    for note in comparison.notes:
+        print(textwrap.fill(note, 100))
     if comparison.sample:
         print(output.SAMPLE_NOTE)
 

@@ -28,10 +28,14 @@ def add_command(commands: Any) -> None:
     )
     parser.add_argument("experiment", nargs="?", metavar="EXPERIMENT", help="a TOML file, or its name in experiments/")
     parser.add_argument(
-        "--folder", type=Path, metavar="DIR", help="train on this folder of class folders, pictures or sound"
+        "--folder",
+        type=Path,
+        metavar="DIR",
+        help="train on this folder of class folders, pictures or sound; with --resume, where it was moved to",
     )
     parser.add_argument("--resume", metavar="RUN", help="go on with a run that was stopped or killed")
     options.add_training_options(parser)
+    parser.set_defaults(data_root=None)  # with --resume where the run found its data, unless --data-root names another
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -39,15 +43,14 @@ def _run(args: argparse.Namespace) -> int:
 
     if (args.experiment is None) == (args.resume is None):
         raise InputError("train needs either an experiment file or --resume RUN: `musicml train --help` shows how.")
-    if args.resume and (args.changes or args.folder or args.seed is not None):
-        raise InputError(
-            "--resume goes on with the settings that the run began with: leave out --set, --folder and --seed."
-        )
+    if args.resume and (args.changes or args.seed is not None):
+        raise InputError("--resume goes on with the settings that the run began with: leave out --set and --seed.")
     if args.resume:
-        run = resume(args.resume, args.runs)
+        run = resume(args.resume, args.runs, args.folder, args.data_root)
     else:
         path, seed = find_experiment(args.experiment), args.seed or 0
-        run = train(path, args.data_root, args.runs, args.data, seed, args.deterministic, args.changes, args.folder)
+        root = args.data_root or options.get_default_folder("--data-root")
+        run = train(path, root, args.runs, args.data, seed, args.deterministic, args.changes, args.folder)
     return evaluate(run, args.json)
 
 
@@ -70,15 +73,15 @@ def train(
     return train_experiment(experiment, data_root, runs_root, data, folder, seed, deterministic)
 
 
-def resume(name: str, runs_root: Path) -> Run:
-    """Go on with a run that was stopped or killed, and return it."""
+def resume(name: str, runs_root: Path, folder: Path | None = None, data_root: Path | None = None) -> Run:
+    """Go on with a run that was stopped or killed, and return it; its data may have been moved."""
     from musicml.experiment import open_run
     from musicml.training import resume_run
 
     run = open_run(name, runs_root)
     if not run.is_whole and not run.is_pretrained:
         run.update()  # which says that this process is at it
-    return resume_run(run)
+    return resume_run(run, folder=folder, data_root=data_root)
 
 
 def evaluate(run: Run, as_json: bool) -> int:

@@ -16,16 +16,22 @@ from musicml.utils import compute_digest, write_bytes
 CACHE_FOLDER = ".features"  # below the data root: the cache of features, with these digests in it
 
 
-def digest_examples(dataset: Dataset, root: Path) -> Iterator[tuple[str, str]]:
-    """Each example's id with the digest of its file; a file of known size and time is not read again."""
-    memo = DigestCache(root / f"digests-{dataset.name}.bin")
+def digest_examples(dataset: Dataset, root: Path | None = None) -> Iterator[tuple[str, str]]:
+    """Each example's id with the digest of its file; of one that can't be read, `unread:` and the reason.
+
+    Parameters
+    ----------
+    root : the store of features, where digests are kept: a file of known size and time is not read again
+    """
+    memo = DigestCache(root / f"digests-{dataset.name}.bin") if root else None
     for example in dataset.examples:
         try:
-            found = memo.digest_of(example.place)
+            found = memo.digest_of(example.place) if memo else compute_digest(example.place)
         except OSError as error:  # it is named when its features are asked for
             found = f"unread: {error.strerror}"
         yield example.id, found
-    memo.keep()
+    if memo:
+        memo.keep()
 
 
 class DigestCache:

@@ -41,22 +41,12 @@ def get_scored_split(info: RunInfo) -> str:
     return get_reference(replayed["reference"]).side if replayed else "test"
 
 
-def is_cut_into_pieces(info: RunInfo) -> bool:
-    """Whether a run's examples are pieces of tracks, dealt one by one."""
-    return bool(info.get_settings("published").get("pieces"))
-
-
-def get_track_name(name: str, info: RunInfo) -> str:
-    """The track of a run's example: of a piece, `x.wav` of `x.wav#3`; elsewhere the example itself."""
-    return name.rpartition("#")[0] if is_cut_into_pieces(info) else name
-
-
 def index_examples(dataset: Dataset, names: Sequence[str], info: RunInfo) -> dict[str, Example]:
     """The examples of a run that are still there, by the names in its split.csv."""
     there = {example.id: example for example in dataset.examples}
-    if not is_cut_into_pieces(info):
+    if not info.is_cut_into_pieces:
         return there
-    tracks = {name: there.get(get_track_name(name, info)) for name in names}
+    tracks = {name: there.get(info.get_track_name(name)) for name in names}
     return {name: track.piece(int(name.rpartition("#")[2])) for name, track in tracks.items() if track is not None}
 
 
@@ -165,7 +155,7 @@ def score_first_second(predictor: Predictor, dataset: Dataset, whole: Mapping[st
     whole : the examples that were judged, and whether the run was right when it heard all of them; told beside it
     """
     info = predictor.run.info
-    names = [name for name in whole if not is_cut_into_pieces(info) or name.endswith("#0")]
+    names = [name for name in whole if not info.is_cut_into_pieces or name.endswith("#0")]
     examples = index_examples(dataset, names, info)
     right = []
     for name in names:

@@ -7,19 +7,20 @@ too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from musicml.data.datasets import Example, load_folder, reload_dataset
-from musicml.evaluation import as_published, comparison, evaluate, metrics, predictions
+from musicml.data import digest_examples
+from musicml.data.datasets import load_folder
+from musicml.evaluation import comparison, evaluate, metrics, predictions
 from musicml.evaluation.predictions import PredictionTable
 from musicml.experiment import Run, check_has_results, get_fold
 from musicml.inference import pool_clips
-from musicml.utils import InputError, compute_digest, print_message
+from musicml.utils import InputError, print_message
 
 
 def combine_runs(
@@ -56,7 +57,7 @@ def combine_runs(
             members_name=members[0].name,
         )
     if on is None:
-        check_tested(members, voices)
+        check_tested(members, voices, say)
         voices = comparison.align_tables(voices)
     names = [run.name for run in members] if on is None else [run.name for run in list_models(members)]
     voted, thresholds = average_tables(voices), average_thresholds(members, voices[0].names, on)
@@ -111,8 +112,8 @@ def check_same_task(members: Sequence[Run]) -> None:
         raise InputError("an ensemble's runs must be different ones, and one is named twice: name each once.")
 
 
-def check_tested(members: Sequence[Run], voices: Sequence[PredictionTable]) -> None:
-    """Refuse where one run trained on, or chose by, what another was tested on."""
+def check_tested(members: Sequence[Run], voices: Sequence[PredictionTable], say: Callable[[str], None]) -> None:
+    """Refuse where one run trained on, or chose by, what another was tested on; names and contents both tell."""
     tested = set().union(*(voice.names for voice in voices))
     for run, voice in zip(members, voices, strict=True):
         learnt = tested & list_learned_examples(run)
@@ -134,6 +135,8 @@ def check_tested(members: Sequence[Run], voices: Sequence[PredictionTable]) -> N
                 n_tested=len(tested - set(voice.names)),
                 n_tested2=len(tested),
             )
+    for note in comparison.check_same_contents(members, tested):
+        say(note)
 
 
 def list_learned_examples(run: Run) -> set[str]:
@@ -163,8 +166,9 @@ def predict_folder(members: Sequence[Run], folder: Path, say: Callable[[str], No
             folder=folder,
             class_names=", ".join(class_names),
         )
+    digests = dict(digest_examples(replace(dataset, examples=tuple(known))))
     for run in members:
-        check_unlearned(run, known, folder)
+        check_unlearned(run, digests, folder, say)
     voices = []
     for model in list_models(members):
         answered = evaluate.predict_examples(model, dataset, known, say)
@@ -181,26 +185,21 @@ def predict_folder(members: Sequence[Run], folder: Path, say: Callable[[str], No
     return voices
 
 
-def check_unlearned(run: Run, examples: Sequence[Example], folder: Path) -> None:
-    """Refuse a folder that holds a file, told by its content, that one of a run's models has learnt from."""
-    info = run.info
-    dataset = reload_dataset(info.data.table)
-    sides = {as_published.get_track_name(row["example"], info): row["split"] for row in run.table("split.csv")}
-    # every example is in the training of some fold, and some piece of every track in that of random pieces
-    whole = bool(info.split.folds) or as_published.is_cut_into_pieces(info)
-    seen = {
-        compute_digest(example.path)
-        for example in dataset.examples
-        if example.id in sides and (whole or sides[example.id] in ("train", "val"))
-    }
-    learnt = [example.id for example in examples if compute_digest(example.path) in seen]
+def check_unlearned(run: Run, digests: Mapping[str, str], folder: Path, say: Callable[[str], None]) -> None:
+    """Refuse a folder that holds a file, told by its content, that one of a run's models has learnt from.
+
+    Parameters
+    ----------
+    digests : example → digest of its file
+    """
+    learnt = evaluate.find_learned(run, digests, say)
     if learnt:
         raise InputError(
             "an ensemble must score only what no member has learnt from, and {run_name} learnt from {n_learnt} of "
             "the {n_examples} files in {folder}, {learnt} for one: give files that it has not seen.",
             run_name=run.name,
             n_learnt=len(learnt),
-            n_examples=len(examples),
+            n_examples=len(digests),
             folder=folder,
             learnt=learnt[0],
         )

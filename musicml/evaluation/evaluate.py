@@ -10,11 +10,21 @@ from typing import Any
 
 import numpy as np
 
+from musicml.data import digest_examples
 from musicml.data.datasets import Dataset, Example, load_folder, reload_dataset
 from musicml.data.splits import is_ungrouped_split
 from musicml.evaluation import as_published, metrics
 from musicml.evaluation.predictions import get_task
-from musicml.experiment import Run, check_has_results, get_fold
+from musicml.experiment import (
+    CANT_TELL,
+    CANT_TELL_FILES,
+    Run,
+    check_has_results,
+    check_same_files,
+    get_fold,
+    read_digests,
+    relocate_data,
+)
 from musicml.inference import (
     ModelInput,
     Prediction,
@@ -24,13 +34,17 @@ from musicml.inference import (
     pool_clips,
     read_manifest,
 )
-from musicml.utils import InputError, compute_digest, print_message, write_atomically, write_csv, write_json
+from musicml.utils import InputError, print_message, write_atomically, write_csv, write_json
 
 TOGETHER = 32  # files answered in one pass: enough for the model to work in full batches, few enough to hold in memory
 
 
 def evaluate_run(
-    run: Run, on: Path | None = None, data_root: Path | None = None, say: Callable[[str], None] = print_message
+    run: Run,
+    on: Path | None = None,
+    data_root: Path | None = None,
+    say: Callable[[str], None] = print_message,
+    folder: Path | None = None,
 ) -> dict[str, Any]:
     """Score a run on its test examples, or on another labelled folder.
 
@@ -40,20 +54,22 @@ def evaluate_run(
     on : a folder of class folders; those that the run was not trained on are named and left out
     data_root : where the run's data set is now, if it was moved
     say : told what happens
+    folder : where the run's own folder is now, if it was moved
 
     Returns
     -------
-    dict : the report (`musicml.evaluation.metrics.compute_report`) with `run`, `split` and, on a folder, `left_out`
+    dict : the report (`musicml.evaluation.metrics.compute_report`) with `run`, `split` and, on a folder, `left_out` and
+        `trained_on`, how many files were left out since the run learned from them, None where that can't be told
 
     Raises
     ------
     InputError
-        If the run is not trained, its data is gone, or the folder shares no class with it.
+        If the run is not trained, its data is gone or not the same any more, or the folder shares no class with it.
     """
     check_has_results(run)
     if on is not None:
         return evaluate_folder(run, Path(on), say)
-    if run.is_whole:
+    if run.is_whole and folder is None:
         return run.report.table
     info = run.info
     if info.status != "trained":
@@ -63,13 +79,28 @@ def evaluate_run(
             status=info.status,
             cure=run.cure(),
         )
-    dataset = reload_dataset(info.data.table, data_root)
+    dataset = load_run_data(run, folder, data_root, say)
+    if run.is_whole:
+        return run.report.table
     answered = predict_folds(run, dataset, say) if info.split.folds else predict_test_split(run, dataset, say)
     served = as_published.score_as_served(
         *(run, dataset, answered.predictions, answered.targets, answered.groups, answered.thresholds, data_root)
     )
     side = "out of fold" if info.split.folds else as_published.get_scored_split(info)
     return write_report_file(run, dataset, answered, side, {} if served is None else {"as_served": served})
+
+
+def load_run_data(run: Run, folder: Path | None, data_root: Path | None, say: Callable[[str], None]) -> Dataset:
+    """The data set of a run; one that was moved must hold the same files, and run.json names its new place."""
+    if not (folder or data_root):
+        return reload_dataset(run.info.data.table)
+    data = relocate_data(run, folder, data_root)
+    dataset = reload_dataset(data.table)
+    if not check_same_files(run, dataset, Path(data.folder or data.root)):
+        say(CANT_TELL_FILES.format(run_name=run.name))
+    if not run.is_whole:
+        run.update(data=data.table)
+    return dataset
 
 
 @dataclass(frozen=True)
@@ -94,7 +125,7 @@ def predict_test_split(run: Run, dataset: Dataset, say: Callable[[str], None]) -
     since those of one artist still resemble each other.
     """
     info = run.info
-    side, cut = as_published.get_scored_split(info), as_published.is_cut_into_pieces(info)
+    side, cut = as_published.get_scored_split(info), info.is_cut_into_pieces
     rows = [row for row in run.table("split.csv") if row["split"] == side]
     there = as_published.index_examples(dataset, [row["example"] for row in rows], info)
     found = [(there[row["example"]], row["group"]) for row in rows if row["example"] in there]
@@ -142,7 +173,7 @@ def write_report_file(
 
 
 def evaluate_folder(run: Run, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
-    """Score a run on another labelled folder; nothing is written. What the run trained on is left out."""
+    """Score a run on another labelled folder; nothing is written. What the run learned from is left out."""
     info, class_names = run.info, run.read("labels.json")
     if info.task == "multi":
         raise InputError(
@@ -164,39 +195,53 @@ def evaluate_folder(run: Run, folder: Path, say: Callable[[str], None]) -> dict[
             foreign=", ".join(foreign),
             class_names=", ".join(class_names),
         )
-    fresh = select_unseen(run, known, say)
+    fresh, n_learned = select_unseen(run, dataset, known, say)
     answered = predict_examples(run, dataset, fresh, say)
     return {
         "run": run.name,
         "split": str(folder),
         **score_predictions(run, answered),
         "left_out": foreign,
-        "trained_on": len(known) - len(fresh),
+        "trained_on": n_learned,
         "unreadable": answered.lost,
         "sample": info.data.sample or dataset.sample,
         "protocol": info.protocol,
     }
 
 
-def select_unseen(run: Run, examples: list[Example], say: Callable[[str], None]) -> list[Example]:
-    """The examples that the run neither trained on nor chose by, told by their files' content."""
-    try:
-        dataset = reload_dataset(run.info.data.table)
-    except InputError:
-        say("the run's own data is gone: whether it trained on any of these files can't be told")
-        return examples
-    taught = [row["example"] for row in run.table("split.csv") if row["split"] in ("train", "val")]
-    known = {as_published.get_track_name(name, run.info) for name in taught}
-    seen = {compute_digest(example.path) for example in dataset.examples if example.id in known}
-    fresh = [example for example in examples if compute_digest(example.path) not in seen]
-    if len(fresh) < len(examples):
-        say(f"left out, since the run was trained on them: {len(examples) - len(fresh)} of {len(examples)} files")
+def select_unseen(
+    run: Run, dataset: Dataset, examples: list[Example], say: Callable[[str], None]
+) -> tuple[list[Example], int | None]:
+    """The examples that the run did not learn from, and how many it did; all of them and None where it can't tell."""
+    learned = find_learned(run, dict(digest_examples(replace(dataset, examples=tuple(examples)))), say)
+    if learned is None:
+        return examples, None
+    gone = set(learned)
+    fresh = [example for example in examples if example.id not in gone]
+    if gone:
+        say(f"left out, since the run was trained on them: {len(gone)} of {len(examples)} files")
     if not fresh:
         raise InputError(
             "the folder must hold files that run {run_name} was not trained on, and holds none: give others.",
             run_name=run.name,
         )
-    return fresh
+    return fresh, len(gone)
+
+
+def find_learned(run: Run, digests: Mapping[str, str], say: Callable[[str], None]) -> list[str] | None:
+    """The examples of another folder that a run trained on or chose by, told by their content, wherever they lay.
+
+    None where that can't be told, which is said.
+
+    Parameters
+    ----------
+    digests : example → digest of its file
+    """
+    kept = read_digests(run)
+    if kept is None:
+        say(CANT_TELL.format(run_name=run.name))
+        return None
+    return [name for name, digest in digests.items() if digest in kept.learned]
 
 
 def predict_examples(

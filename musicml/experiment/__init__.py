@@ -40,6 +40,16 @@ if TYPE_CHECKING:
         open_run,
         start_run,
     )
+    from musicml.experiment.run_data import (
+        CANT_TELL,
+        CANT_TELL_FILES,
+        RunDigests,
+        check_same_files,
+        find_other_contents,
+        read_digests,
+        relocate_data,
+        write_digests,
+    )
 
 __getattr__, __dir__, __all__ = export_lazily(
     __name__,
@@ -76,6 +86,16 @@ __getattr__, __dir__, __all__ = export_lazily(
             "mark_abandoned",
             "open_run",
             "start_run",
+        ],
+        "run_data": [
+            "CANT_TELL",
+            "CANT_TELL_FILES",
+            "RunDigests",
+            "check_same_files",
+            "find_other_contents",
+            "read_digests",
+            "relocate_data",
+            "write_digests",
         ],
     },
 )

@@ -155,6 +155,15 @@ class RunInfo(Record):
         return self.get_settings("training").get("epochs") or 0
 
     @property
+    def is_cut_into_pieces(self) -> bool:
+        """Whether its examples are pieces of tracks, dealt one by one."""
+        return bool(self.get_settings("published").get("pieces"))
+
+    def get_track_name(self, example: str) -> str:
+        """Return the track of an example: of a piece, `x.wav` of `x.wav#3`; elsewhere the example itself."""
+        return example.rpartition("#")[0] if self.is_cut_into_pieces else example
+
+    @property
     def split_rule(self) -> str:
         """How the data was split: data.split of the experiment."""
         return self.get_settings("data").get("split", "official")

@@ -63,7 +63,10 @@ def prepare_data(
         say(f"only {len(split.indices('test'))} test files: its figures will say little")
     stays = {example.id for example in kept.examples}
     there = np.array([example.id in stays for example in dataset.examples])
-    return trainer.TrainingData(kept, split, found.select(there), clip, folds)
+    digests = kept.same if experiment.kind == "vggish" or (kept.same and not cut) else None
+    if digests is None:
+        digests = dict(digest_examples(kept, data_root / CACHE_FOLDER))
+    return trainer.TrainingData(kept, split, found.select(there), clip, folds, digests=digests)
 
 
 def check_single_label(experiment: Experiment, dataset: Dataset) -> None:

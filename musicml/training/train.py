@@ -12,8 +12,21 @@ from typing import Any
 
 import numpy as np
 
+from musicml.data import CACHE_FOLDER
 from musicml.data.datasets import GROUPS_FILE, SPLITS, load_dataset, reload_dataset
-from musicml.experiment import Experiment, Run, check_has_results, create_run, get_fold, parse_experiment, start_run
+from musicml.experiment import (
+    CANT_TELL_FILES,
+    Experiment,
+    Run,
+    check_has_results,
+    check_same_files,
+    create_run,
+    get_fold,
+    parse_experiment,
+    relocate_data,
+    start_run,
+    write_digests,
+)
 from musicml.features import Clips, cut_clips
 from musicml.inference import (
     MIN_CALIBRATION_FILES,
@@ -78,8 +91,17 @@ def train_experiment(
     return finish_or_explain_resume(run, experiment, material, deterministic, say)
 
 
-def resume_run(run: Run, say: Callable[[str], None] = print_message) -> Run:
+def resume_run(
+    run: Run,
+    say: Callable[[str], None] = print_message,
+    folder: Path | None = None,
+    data_root: Path | None = None,
+) -> Run:
     """Go on with a training that was stopped or killed; a run that is trained already comes back as it is.
+
+    Parameters
+    ----------
+    folder, data_root : where the run's own folder, or the folder of all data sets, is now, if it was moved
 
     Raises
     ------
@@ -99,26 +121,50 @@ def resume_run(run: Run, say: Callable[[str], None] = print_message) -> Run:
             "run {run_name} must be unfinished to be resumed, and is whole: look at it with `musicml runs`.",
             run_name=run.name,
         )
+    data = relocate_data(run, folder, data_root)
     if info.status == "trained":
+        if (data.folder, data.root) != (info.data.folder, info.data.root):
+            if not check_same_files(run, reload_dataset(data.table), Path(data.folder or data.root)):
+                say(CANT_TELL_FILES.format(run_name=run.name))
+            run.update(data=data.table)
         shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
         return run
     for left in run.path.rglob(".*.*"):  # what a kill in the middle of a write left behind
         if left.is_file():
             left.unlink()
     text = (run.path / "experiment.toml").read_text(encoding="utf-8")
-    data = info.data
     experiment = parse_experiment(info.experiment, text, info.overrides, data.sample)
     dataset = reload_dataset(data.table)
+    say(dataset.describe())
+    is_told = check_same_files(run, dataset, Path(data.folder or data.root), Path(data.root) / CACHE_FOLDER)
     material = preparation.prepare_data(experiment, dataset, Path(data.root), info.seed, say)
-    found = (preparation.compute_split_hash(material), material.dataset.hash(), material.features.key)
-    if found != (info.split.hash, data.hash, data.features):
-        raise InputError(
-            "run {run_name} must go on with the data it began with, and {dataset_name} has changed since: train again.",
-            run_name=run.name,
-            dataset_name=dataset.name,
-        )
+    check_same_data(run, material, is_told)
+    run.update(data=data.table)
     write_split_files(run, material)
     return finish_or_explain_resume(run, experiment, material, info.deterministic, say)
+
+
+def check_same_data(run: Run, material: trainer.TrainingData, is_told: bool) -> None:
+    """Refuse data that is split, labelled or read otherwise than when the run began.
+
+    `is_told` is whether the files are known to be the same.
+    """
+    info = run.info
+    found = (preparation.compute_split_hash(material), material.dataset.hash(), material.features.key)
+    if found == (info.split.hash, info.data.hash, info.data.features):
+        return
+    what = "its files are the same, but not their classes, groups or splits"
+    if not is_told:
+        what = "the run has no digests.csv, so which files differ can't be told"
+    elif found[:2] == (info.split.hash, info.data.hash):
+        what = "a file that was left out differs, or this version of musicml reads files in another way"
+    raise InputError(
+        "run {run_name} must go on with the data it began with, and {dataset_name} has changed since: train again "
+        "({what}).",
+        run_name=run.name,
+        dataset_name=material.dataset.name,
+        what=what,
+    )
 
 
 def build_run_info(
@@ -192,6 +238,7 @@ def write_split_files(run: Run, material: trainer.TrainingData) -> None:
             for index in split.indices("test"):
                 rows[index]["fold"] = k
     write_csv(run.path / "split.csv", rows, columns)
+    write_digests(run, [(row["example"], row["split"]) for row in rows], material.digests)
     excluded = [{"file": item.file, "reason": item.reason} for item in dataset.excluded]
     write_csv(run.path / "excluded.csv", excluded, ["file", "reason"])
     repairs = [asdict(repair) for repair in dataset.repairs]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ class TrainingData:
 
     Of a cross-validation, `folds` are its splits, and `split` is that of the model which is served; `shared` says that
     several models learn from it, so that what a frozen backbone makes of an example is worth keeping for all of them.
+    `digests` are those of the examples' files; none where features came with the data set and no file was read.
     """
 
     dataset: Dataset
@@ -33,6 +34,7 @@ class TrainingData:
     clip: ClipSpec
     folds: tuple[Split, ...] = ()
     shared: bool = False
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

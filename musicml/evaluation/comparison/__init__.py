@@ -14,6 +14,7 @@ import numpy as np
 
 from musicml.evaluation import metrics, predictions
 from musicml.evaluation.comparison import checks
+from musicml.evaluation.comparison.checks import check_same_contents
 from musicml.evaluation.comparison.significance import (
     PairedComparison,
     compare_pairs,
@@ -32,6 +33,7 @@ __all__ = [
     "PairedComparison",
     "Seeds",
     "align_tables",
+    "check_same_contents",
     "compare_runs",
     "correct_holm",
     "compute_mcnemar_p_value",
@@ -63,6 +65,7 @@ class Comparison:
     pairs : each two of them; those of different protocols are no rivals, and none is made of them
     seeds : where an experiment was trained with several
     sample : whether one of them comes from generated data
+    notes : what could not be told of them, a sentence each
     """
 
     metric: str
@@ -72,6 +75,7 @@ class Comparison:
     pairs: tuple[PairedComparison, ...]
     seeds: tuple[Seeds, ...]
     sample: bool
+    notes: tuple[str, ...] = ()
 
     @property
     def table(self) -> pandas.DataFrame:
@@ -98,13 +102,14 @@ def compare_runs(members: Sequence[Run]) -> Comparison:
     Raises
     ------
     InputError
-        If there are fewer than two, or their examples, classes or labels are not the same; it says how they differ.
+        If there are fewer than two, or their examples, classes, labels or files are not the same; it says how.
     """
     checks.check_runs(members)
     checks.check_same_data(members)
     voices = [predictions.read_predictions(run) for run in members]
     for run, voice in zip(members[1:], voices[1:], strict=True):
         checks.check_same_examples(members[0], voices[0], run, voice)
+    notes = checks.check_same_contents(members, voices[0].names)
     voices = align_tables(voices)
     for run, voice in zip(members[1:], voices[1:], strict=True):
         checks.check_same_labels(members[0], voices[0], run, voice)
@@ -122,6 +127,7 @@ def compare_runs(members: Sequence[Run]) -> Comparison:
         found,
         summarize_seeds(infos, reports, metric),
         any(info.data.sample for info in infos),
+        tuple(notes),
     )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
 from musicml.evaluation.predictions import PredictionTable
-from musicml.experiment import Run, check_has_results
+from musicml.experiment import Run, check_has_results, find_other_contents, read_digests
 from musicml.utils import InputError
 
 
@@ -27,11 +27,11 @@ def check_runs(members: Sequence[Run]) -> None:
 
 
 def check_same_data(members: Sequence[Run]) -> None:
-    """Refuse runs of other data: files of the same name there are others."""
+    """Refuse runs of other data, where files of the same name are others; data that was only moved is the same."""
     first = members[0].info.data
     for run in members[1:]:
         data = run.info.data
-        if (data.dataset, data.folder) != (first.dataset, first.folder):
+        if (data.dataset, data.folder) != (first.dataset, first.folder) and not _has_same_files(members[0], run):
             raise InputError(
                 "runs must be tested on the same examples to be compared, and {members_name} was on "
                 "{called}, {run_name} on {called2}: take runs of one data set.",
@@ -47,6 +47,65 @@ def check_same_data(members: Sequence[Run]) -> None:
                 members_name=members[0].name,
                 run_name=run.name,
             )
+
+
+def _has_same_files(one: Run, other: Run) -> bool:
+    """Tell whether two runs were made from the same files under the same names, wherever those lay."""
+    names = [{row["example"] for row in run.table("split.csv")} for run in (one, other)]
+    return names[0] == names[1] and find_other_contents(one, other, names[0]) == []
+
+
+def check_same_contents(members: Sequence[Run], names: Collection[str]) -> list[str]:
+    """Refuse runs that were judged by files of one name and other contents; say of which runs that can't be told.
+
+    Parameters
+    ----------
+    names : the test examples
+
+    Raises
+    ------
+    InputError
+        If a content differs; it says so first where one run learned from what judges another.
+    """
+    untold, first = [], members[0]
+    for run in members[1:]:
+        differing = find_other_contents(first, run, names)
+        if differing is None:
+            untold.append(run)
+        elif differing:
+            _check_learned(first, run, names)
+            _check_learned(run, first, names)
+            raise InputError(
+                "runs must be judged by the same files, and of {n_names} the contents of {n} are others for {run_name} "
+                "than for {first_name}, {name} for one: train both on the data as it is now.",
+                n_names=len(names),
+                n=len(differing),
+                run_name=run.name,
+                first_name=first.name,
+                name=differing[0],
+            )
+    return [
+        f"whether {first.name} and {run.name} were judged by the same files can't be told: one has no digests.csv"
+        for run in untold
+    ]
+
+
+def _check_learned(run: Run, judged: Run, names: Collection[str]) -> None:
+    """Refuse a run that learned from what judges another; each fold of a cross-validation learned from other files."""
+    mine, theirs = read_digests(run), read_digests(judged)
+    if mine is None or theirs is None or run.info.split.folds or not run.info.is_honest:
+        return
+    learned = sorted(name for name in names if theirs.contents.get(name) in mine.learned)
+    if learned:
+        raise InputError(
+            "no run may have learned from what judges another, and {run_name} learned from {n} of the {n_names} files "
+            "that judge {judged_name}, {name} for one: train both on the data as it is now.",
+            run_name=run.name,
+            n=len(learned),
+            n_names=len(names),
+            judged_name=judged.name,
+            name=learned[0],
+        )
 
 
 def check_same_examples(first: Run, one: PredictionTable, second: Run, other: PredictionTable) -> None:

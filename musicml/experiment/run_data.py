@@ -1,0 +1,178 @@
+"""A run's data: what it learned from, told by content, so that a file is recognized wherever it lies.
+
+digests.csv is written when a training begins. A run without it is of an earlier musicml, or learned from features that
+came with its data set and read no file: it can't tell.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from musicml.data import digest_examples
+from musicml.data.datasets import SPLITS, Dataset
+from musicml.experiment.records import DataInfo
+from musicml.experiment.run import Run
+from musicml.utils import InputError, read_csv, write_csv
+
+DIGESTS_FILE = "digests.csv"
+COLUMNS = ("example", "digest", "side")
+LEARNED = ("train", "val")  # validation chose the model, so that it is learned from too
+CANT_TELL = "run {run_name} has no digests.csv: whether it learned from any of these files can't be told"
+
+CANT_TELL_FILES = "run {run_name} has no digests.csv: whether these are the files it began with can't be told"
+
+
+@dataclass(frozen=True)
+class RunDigests:
+    """digests.csv of a run.
+
+    Attributes
+    ----------
+    contents : example → digest of its file's content, `""` where it could not be read
+    learned : the digests of what the run trained on or chose by; of a cross-validation, all of them
+    """
+
+    contents: Mapping[str, str]
+    learned: frozenset[str]
+
+
+def write_digests(run: Run, sides: Iterable[tuple[str, str]], digests: Mapping[str, str]) -> None:
+    """Write digests.csv; nothing where no file was read.
+
+    Parameters
+    ----------
+    sides : each example and its side
+    digests : example → digest of its file, as `digest_examples` gives it
+    """
+    if digests:
+        rows = [
+            {"example": name, "digest": digest if _is_digest(digest := digests.get(name, "")) else "", "side": side}
+            for name, side in sides
+        ]
+        write_csv(run.path / DIGESTS_FILE, rows, list(COLUMNS))
+
+
+def read_digests(run: Run) -> RunDigests | None:
+    """Read digests.csv; None where the run has none.
+
+    Raises
+    ------
+    InputError
+        If it is damaged: no table, a row that is none of an example, or other examples than split.csv.
+    """
+    path = run.path / DIGESTS_FILE
+    if not path.is_file():
+        return None
+    try:
+        rows = read_csv(path, *COLUMNS)
+    except (InputError, OSError, csv.Error):
+        raise _make_damaged_error(run, "it can't be read as a table with those columns") from None
+    for number, row in enumerate(rows, 2):
+        if not _is_digest(row["digest"] or "", or_empty=True) or row["side"] not in SPLITS:
+            raise _make_damaged_error(run, f"row {number} does not")
+    contents = {row["example"]: row["digest"] for row in rows}
+    split = {row["example"] for row in run.table("split.csv")}
+    if len(contents) < len(rows) or (split and split != set(contents)):
+        raise _make_damaged_error(run, "its examples are not those of split.csv")
+    return RunDigests(contents, frozenset(row["digest"] for row in rows if row["side"] in LEARNED) - {""})
+
+
+def find_other_contents(one: Run, other: Run, names: Collection[str]) -> list[str] | None:
+    """Find the examples of two runs with one name and different contents, in order; None where that can't be told."""
+    features = one.info.data.features
+    if features and features == other.info.data.features:  # a digest of every file's content too
+        return []
+    first, second = read_digests(one), read_digests(other)
+    if first is None or second is None:
+        return None
+    return sorted(name for name in names if first.contents.get(name) != second.contents.get(name))
+
+
+def relocate_data(run: Run, folder: Path | None, data_root: Path | None) -> DataInfo:
+    """Return what run.json says of the run's data, with the places where it is now.
+
+    Parameters
+    ----------
+    folder, data_root : where the run's own folder, or the folder of all data sets, is now; None where it was not moved
+
+    Raises
+    ------
+    InputError
+        If there is a folder and the run was made from a data set.
+    """
+    data = run.info.data
+    if folder and not data.folder:
+        raise InputError(
+            "--folder says where a run's own folder is now, and {run_name} was made from the data set {dataset}: "
+            "name the folder that holds it with --data-root.",
+            run_name=run.name,
+            dataset=data.dataset,
+        )
+    its = str(folder.absolute()) if folder else data.folder
+    root = str(data_root.absolute()) if data_root else data.root
+    return replace(data, folder=its, root=root, table={**data.table, "folder": its, "root": root})
+
+
+def check_same_files(run: Run, dataset: Dataset, place: Path, root: Path | None = None) -> bool:
+    """Refuse data whose files are not those that the run began with; return whether their contents could be told.
+
+    Without digests.csv, it only looks for files that are missing.
+
+    Parameters
+    ----------
+    dataset : as it is now
+    place : where it lies, for the error
+    root : where digests of files are kept, if they shall be
+
+    Raises
+    ------
+    InputError
+        If a file is missing, new, changed or renamed; it tells how many are, and of the first what.
+    """
+    kept, info = read_digests(run), run.info
+    names = kept.contents if kept else [row["example"] for row in run.table("split.csv")]
+    before = {info.get_track_name(name): kept.contents[name] if kept else "" for name in names}
+    left_out = {row["file"] for row in run.table("excluded.csv")}
+    now = dict(digest_examples(dataset, root)) if kept else {example.id: "" for example in dataset.examples}
+    now = {name: digest for name, digest in now.items() if name in before or (kept and name not in left_out)}
+    differing = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+    if differing:
+        raise InputError(
+            "run {run_name} must go on with the {n_files} files it began with, and {place} has changed since: train "
+            "again, or name the folder that holds them. {n} differ, the first, {name}: {what}.",
+            run_name=run.name,
+            n_files=len(before),
+            place=place,
+            n=len(differing),
+            name=differing[0],
+            what=_describe_difference(differing[0], before, now),
+        )
+    return kept is not None
+
+
+def _describe_difference(name: str, before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Say what is the matter with one file."""
+    if name in before and name in now:
+        return "another content" if _is_digest(now[name]) else "it can't be read"
+    ours, others = (before, now) if name in before else (now, before)
+    renamed = sorted(other for other, digest in others.items() if digest and digest == ours[name] and other not in ours)
+    if renamed:
+        return f"it is now {renamed[0]}" if name in before else f"it was {renamed[0]}"
+    return "it is missing" if name in before else "it is new"
+
+
+def _is_digest(text: str, or_empty: bool = False) -> bool:
+    return bool(re.fullmatch(r"[0-9a-f]{32}", text)) or (or_empty and not text)
+
+
+def _make_damaged_error(run: Run, said: str) -> InputError:
+    return InputError(
+        "digests.csv of run {run_name} must hold the digest and the side of each example, and {said}: put it back, or "
+        "remove it, and what the run learned from can't be told any more.",
+        run_name=run.name,
+        said=said,
+    )

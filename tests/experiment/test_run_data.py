@@ -1,0 +1,220 @@
+"""A run's data may lie elsewhere than when the run began, as long as the files are the same."""
+
+import json
+import os
+import shutil
+
+import pytest
+
+from musicml.experiment import read_digests
+from musicml.experiment import run as runs
+from musicml.experiment.config import read_experiment
+from musicml.training import train as training
+from musicml.utils.errors import InputError
+from tests.conftest import write_tone
+
+
+@pytest.fixture(scope="module")
+def made(tones, tones_toml, data_root, tmp_path_factory):
+    """A trained run that was not evaluated, and its folder. Never change them."""
+    root = tmp_path_factory.mktemp("made")
+    folder = shutil.copytree(tones, root / "tones")
+    write_tone(folder / "low/broken.wav", 300)
+    (folder / "low/broken.wav").write_text("no sound")
+    return training.train_experiment(read_experiment(tones_toml), data_root, root / "runs", folder=folder), folder
+
+
+@pytest.fixture(params=["train --resume", "train --resume, of a trained one", "evaluate"])
+def ask(request, made, musicml, tmp_path):
+    """Ask for a copy of the run to be finished with its folder elsewhere: folder → the run and what is said."""
+    command, _, trained = request.param.partition(",")
+    run = runs.Run(shutil.copytree(made[0].path, tmp_path / "runs" / "moved"))
+    if "train" in command and not trained:
+        run.update(status="started")
+
+    def finish(folder, *words, old=False):
+        if old:
+            (run.path / "digests.csv").unlink()
+        return run, *musicml(*command.split(), run.path, "--folder", folder, *words)
+
+    return finish
+
+
+@pytest.fixture
+def moved(made, tmp_path):
+    """A copy of the run's folder, of another name and with other times."""
+    folder = shutil.copytree(made[1], tmp_path / "musik saya", copy_function=shutil.copyfile)
+    return folder
+
+
+def test_a_run_goes_on_with_its_folder_elsewhere_and_under_another_name(ask, made, moved):
+    run, code, out, err = ask(moved, "--json")
+    assert code == 0 and json.loads(out)["metrics"]["accuracy"] == 1.0 and "can't be told" not in err
+    assert run.is_whole and run.info.data.folder == str(moved)
+    assert {"hash": run.info.data.hash, "dataset": "tones"}.items() <= made[0].read("run.json")["data"].items()
+
+
+def test_the_new_place_may_be_relative_or_a_link_and_the_old_one_gone(ask, moved, tmp_path, monkeypatch):
+    (tmp_path / "link").symlink_to(moved)
+    monkeypatch.chdir(tmp_path)
+    run, code, _, _ = ask("link")
+    assert code == 0 and run.info.data.folder == str(tmp_path / "link")
+
+
+CHANGES = {
+    "added": (lambda folder: write_tone(folder / "low/new.wav", 150), "1 differ, the first, low/new.wav: it is new"),
+    "removed": (lambda folder: (folder / "high/3.wav").unlink(), "1 differ, the first, high/3.wav: it is missing"),
+    "changed": (
+        lambda folder: write_tone(folder / "low/3.wav", 250),
+        "1 differ, the first, low/3.wav: another content",
+    ),
+    "several": (
+        lambda folder: [write_tone(folder / f"{name}/5.wav", 250) for name in ("low", "high", "middle")],
+        "3 differ, the first, high/5.wav: another content",
+    ),
+    "renamed": (
+        lambda folder: (folder / "high/3.wav").rename(folder / "high/z.wav"),
+        "2 differ, the first, high/3.wav: it is now high/z.wav",
+    ),
+    "moved to another class": (
+        lambda folder: (folder / "high/3.wav").rename(folder / "low/33.wav"),
+        "2 differ, the first, high/3.wav: it is now low/33.wav",
+    ),
+    "two swapped": (
+        lambda folder: [
+            (folder / "low/1.wav").rename(folder / "x"),
+            (folder / "low/2.wav").rename(folder / "low/1.wav"),
+            (folder / "x").rename(folder / "low/2.wav"),
+        ],
+        "2 differ, the first, low/1.wav: another content",
+    ),
+    "emptied": (lambda folder: (folder / "low/3.wav").write_bytes(b""), "low/3.wav: another content"),
+    "a dead link": (
+        lambda folder: [(folder / "low/3.wav").unlink(), (folder / "low/3.wav").symlink_to("nowhere.wav")],
+        "1 differ, the first, low/3.wav: it",
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_folder_of_other_files_is_refused_and_it_says_how_many_and_which_first(ask, moved, change):
+    make, words = CHANGES[change]
+    make(moved)
+    run, code, out, err = ask(moved)
+    assert (code, out) == (2, "") and words in err and f"the 24 files it began with, and {moved}" in err
+    assert not run.is_whole and run.info.data.folder != str(moved) and "Traceback" not in err
+
+
+def test_a_place_that_is_no_folder_of_classes_is_refused(ask, made, tones, tmp_path):
+    for place in (tmp_path / "nowhere", tones / "low/3.wav", tones / "low"):
+        run, code, out, err = ask(place)
+        assert (code, out) == (2, "") and str(place) in err and "Traceback" not in err and not run.is_whole
+
+
+def test_without_digests_the_same_files_are_taken_and_it_says_where_it_cant_tell(ask, made, moved):
+    before = made[0].table("digests.csv")
+    run, code, _, err = ask(moved, old=True)
+    told = run.table("digests.csv") == before  # a training that goes on knows its files by their features
+    assert code == 0 and run.is_whole
+    assert told != ("run moved has no digests.csv: whether these are the files it began with can't be told" in err)
+
+
+def test_without_digests_a_file_that_is_missing_is_named(ask, moved):
+    (moved / "low/3.wav").unlink()
+    run, code, _, err = ask(moved, old=True)
+    assert code == 2 and "1 differ, the first, low/3.wav: it is missing" in err and not run.is_whole
+
+
+def test_a_changed_file_of_a_run_without_digests_is_not_resumed_but_not_named(made, moved, musicml, tmp_path):
+    run = runs.Run(shutil.copytree(made[0].path, tmp_path / "runs" / "old"))
+    run.update(status="started")
+    (run.path / "digests.csv").unlink()
+    write_tone(moved / "low/3.wav", 250)
+    code, _, err = musicml("train", "--resume", run.path, "--folder", moved)
+    assert code == 2 and "has changed since: train again" in err and "has no digests.csv" in err
+
+
+def test_groups_that_changed_are_told_from_files_that_did(made, moved, musicml, tmp_path):
+    run = runs.Run(shutil.copytree(made[0].path, tmp_path / "runs" / "grouped"))
+    run.update(status="started")
+    (moved / "groups.csv").write_text("file,group\nlow/1.wav,mine\nlow/2.wav,mine\n")
+    code, _, err = musicml("train", "--resume", run.path, "--folder", moved)
+    assert code == 2 and "its files are the same, but not their classes, groups or splits" in err
+
+
+def test_a_whole_run_gives_its_figures_for_its_own_files_alone(asked_about_tones, moved, tones, musicml, snapshot):
+    before = snapshot(asked_about_tones.path)
+    same = shutil.copytree(tones, moved.parent / "same")
+    code, out, _ = musicml("evaluate", asked_about_tones.path, "--folder", same, "--json")
+    assert code == 0 and json.loads(out)["split"] == "test"
+    (same / "low/3.wav").unlink()
+    code, out, err = musicml("evaluate", asked_about_tones.path, "--folder", same)
+    assert (code, out) == (2, "") and "low/3.wav: it is missing" in err
+    code, out, err = musicml("evaluate", asked_about_tones.path, "--folder", same, "--on", same)
+    assert (code, out) == (2, "") and "give one of them" in err
+    assert snapshot(asked_about_tones.path) == before
+
+
+@pytest.mark.parametrize("name", ["cnn", "vggish"])
+def test_a_data_set_may_be_below_another_data_root(trained, data_root, musicml, tmp_path, name):
+    run = runs.Run(shutil.copytree(trained(name).path, tmp_path / "run"))
+    for file in ("report.json", "predictions.csv", "clips.npz"):
+        (run.path / file).unlink()
+    (tmp_path / "elsewhere").symlink_to(data_root)
+    code, out, err = musicml("evaluate", run.path, "--folder", tmp_path / "elsewhere")
+    assert (code, out) == (2, "") and "name the folder that holds it with --data-root" in err
+    code, _, err = musicml("evaluate", run.path, "--data-root", tmp_path / "elsewhere")
+    assert code == 0 and run.is_whole and run.info.data.root == str(tmp_path / "elsewhere")
+    assert ("has no digests.csv: whether these are the files" in err) == (name == "vggish")
+    metric = run.report.main
+    assert metric == pytest.approx(trained(name).report.main, rel=1e-6)
+
+
+def test_a_cross_validation_goes_on_with_folder_and_data_root_elsewhere(tones, tones_toml, musicml, tmp_path):
+    folder = shutil.copytree(tones, tmp_path / "before/tones")
+    settings = read_experiment(tones_toml, {"data.split": "group", "data.folds": 2})
+    run = training.train_experiment(settings, tmp_path / "before/data", tmp_path / "runs", folder=folder)
+    run.update(status="started")
+    shutil.rmtree(runs.get_fold(run, 2).path)
+    (tmp_path / "before").rename(tmp_path / "after")
+    (tmp_path / "before").write_text("a file where the folder was")
+    words = ["train", "--resume", run.path, "--folder", tmp_path / "after/tones"]
+    code, _, err = musicml(*words)
+    assert code == 2 and "Traceback" not in err and str(tmp_path / "before") in err
+    code, _, _ = musicml(*words, "--data-root", tmp_path / "after/data")
+    assert code == 0 and run.is_whole and run.report.n == 24
+    assert runs.get_fold(run, 2).info.data.folder == run.info.data.folder == str(tmp_path / "after/tones")
+
+
+DAMAGE = {
+    "cut off": lambda text: text[: len(text) // 2],
+    "a row too few": lambda text: text[: text.rstrip().rindex("\n") + 1],
+    "a row twice": lambda text: text + text.splitlines()[-1] + "\n",
+    "another digest": lambda text: text.replace(text.splitlines()[3].split(",")[1], "no digest"),
+    "another side": lambda text: text.replace(",train", ",learned", 1),
+    "no table": lambda text: "junk",
+    "empty": lambda text: "",
+    "no text": lambda text: b"\xff\xfe\x00\x80" * 9,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damaged_digests_are_one_sentence(made, tones, musicml, tmp_path, damage):
+    run = runs.Run(shutil.copytree(made[0].path, tmp_path / "run"))
+    path = run.path / "digests.csv"
+    content = DAMAGE[damage](path.read_text())
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    code, out, err = musicml("evaluate", run.path, "--on", tones)
+    assert (code, out) == (2, "") and "Traceback" not in err
+    assert "digests.csv of run run must hold the digest and the side of each example" in err
+    with pytest.raises(InputError, match="put it back, or remove it"):
+        read_digests(run)
+
+
+def test_every_example_has_its_digest_and_side_and_left_out_files_have_none(made):
+    run, folder = made
+    kept = read_digests(run)
+    assert list(kept.contents) == [row["example"] for row in run.table("split.csv")] and len(kept.contents) == 24
+    assert "low/broken.wav" not in kept.contents and os.path.exists(folder / "low/broken.wav")
+    sides = [row["side"] for row in run.table("digests.csv")]
+    assert len(kept.learned) == sides.count("train") + sides.count("val")
