@@ -156,8 +156,8 @@ def list_models(members: Sequence[Run]) -> list[Run]:
 
 def predict_folder(members: Sequence[Run], folder: Path, say: Callable[[str], None]) -> list[PredictionTable]:
     """What every model answers for a labelled folder, no file of which one of them has learnt from."""
-    dataset = load_folder(folder)
     class_names = predictions.read_class_names(members[0])
+    dataset = load_folder(folder).spell_classes(class_names)
     known = [example for example in dataset.examples if example.label in class_names]
     if not known or predictions.get_task(members[0]) != "single":
         raise InputError(

@@ -93,9 +93,9 @@ def evaluate_run(
 def load_run_data(run: Run, folder: Path | None, data_root: Path | None, say: Callable[[str], None]) -> Dataset:
     """The data set of a run; one that was moved must hold the same files, and run.json names its new place."""
     if not (folder or data_root):
-        return reload_dataset(run.info.data.table)
+        return reload_dataset(run.info.data.table).spell_classes(run.read("labels.json"))
     data = relocate_data(run, folder, data_root)
-    dataset = reload_dataset(data.table)
+    dataset = reload_dataset(data.table).spell_classes(run.read("labels.json"))
     if not check_same_files(run, dataset, Path(data.folder or data.root)):
         say(CANT_TELL_FILES.format(run_name=run.name))
     if not run.is_whole:
@@ -181,7 +181,7 @@ def evaluate_folder(run: Run, folder: Path, say: Callable[[str], None]) -> dict[
             "of what is absent: no precision can be had from them; ask it about the files with `musicml predict`.",
             run_name=run.name,
         )
-    dataset = load_folder(folder)
+    dataset = load_folder(folder).spell_classes(class_names)
     foreign = [name for name in dataset.class_names if name not in class_names]
     if foreign:
         say(f"left out, since the run was not trained on them: {', '.join(foreign)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -179,6 +180,17 @@ class Dataset:
         examples = tuple(example for example, kept in zip(self.examples, mask, strict=True) if kept)
         vggish = None if self.vggish is None else self.vggish[np.asarray(mask, dtype=bool)]
         return replace(self, examples=examples, excluded=(*self.excluded, *excluded), vggish=vggish)
+
+    def spell_classes(self, known: Iterable[str]) -> Dataset:
+        """Return the same data set with classes spelled as in `known`, where only the Unicode normalization differs."""
+        spelled = {unicodedata.normalize("NFC", name): name for name in known}
+        names = {name: spelled.get(unicodedata.normalize("NFC", name), name) for name in self.class_names}
+        if all(name == other for name, other in names.items()):
+            return self
+        examples = (
+            replace(one, labels={names[name]: present for name, present in one.labels.items()}) for one in self.examples
+        )
+        return replace(self, class_names=tuple(names.values()), examples=tuple(examples))
 
     def hash(self) -> str:
         """A stable digest of which examples there are, with their labels and groups: 16 hex digits."""
