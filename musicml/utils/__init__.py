@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from musicml.utils.files import (
         compute_digest,
         count_endings,
+        drop_invisible,
         find_existing_folder,
         os_error_to_input_error,
         read_csv,
@@ -44,6 +45,7 @@ __getattr__, __dir__, __all__ = export_lazily(
         "files": [
             "compute_digest",
             "count_endings",
+            "drop_invisible",
             "find_existing_folder",
             "os_error_to_input_error",
             "read_csv",

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -175,11 +176,17 @@ def read_csv(path: Path, *columns: str) -> list[dict[str, str]]:
     return rows
 
 
+def drop_invisible(text: str) -> str:
+    """Drop the characters that nobody sees, such as the mark of writing direction that Windows copies with a path."""
+    return "".join(character for character in text if unicodedata.category(character) != "Cf")
+
+
 def _parse_csv(text: str, delimiter: str, columns: Iterable[str]) -> tuple[list[dict[str, str]], list[str]]:
     """Return the rows of a CSV text and the names of its columns; `columns` are found whatever their capitals."""
     found = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
     wanted = {name.casefold(): name for name in columns}
-    names = found.fieldnames = [wanted.get(name.strip().casefold(), name) for name in found.fieldnames or []]
+    names = [wanted.get(drop_invisible(name).strip().casefold(), name) for name in found.fieldnames or []]
+    found.fieldnames = names
     return list(found), names
 
 

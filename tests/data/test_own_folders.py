@@ -153,6 +153,7 @@ PLAIN = ["pop/01.wav", "pop/02.wav", "rock/03.wav", "rock/04.wav"]
         lambda name: name.rsplit("/")[1],
         lambda name: name.replace("01", "1").replace("02", "2"),
         lambda name: name.replace(".wav", ""),
+        lambda name: f"\u202a{name}\u200b",  # as Windows copies a path
     ],
 )
 def test_rows_of_groups_csv_match_files_however_they_are_written(tmp_path, on_disk, written, change):
@@ -231,6 +232,7 @@ def test_a_row_that_may_mean_several_files_names_none(tmp_path):
         lambda text: text.replace("\n", "\r").encode(),
         lambda text: text.replace("file,group", "File, Group").encode(),
         lambda text: text.replace("\n", ",,\n").encode(),
+        lambda text: text.replace(",group", ",\ufeffgroup").encode(),
     ],
 )
 def test_groups_csv_is_read_as_spreadsheets_save_it(tmp_path, encode):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from musicml.utils import InputError, read_csv
+from musicml.utils import InputError, drop_invisible, read_csv
 
 GROUPS_FILE = "groups.csv"  # beside the class folders
 
@@ -163,5 +163,5 @@ def _normalize_group(group: str) -> str:
 
 
 def _normalize_text(text: str) -> str:
-    """Return a text without regard to capitals, Unicode normalization and the number of its spaces."""
-    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
+    """Return a text without regard to capitals, Unicode normalization, spaces and what nobody sees."""
+    return " ".join(drop_invisible(unicodedata.normalize("NFC", text)).casefold().split())
