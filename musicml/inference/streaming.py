@@ -13,7 +13,16 @@ import time
 
 import numpy as np
 
-from musicml.data.io import MAX_SECONDS, SAMPLE_RATES, Loudness, check_range, make_resampler, mix_to_mono, stream_array
+from musicml.data.io import (
+    MAX_SECONDS,
+    SAMPLE_RATES,
+    Loudness,
+    Mixer,
+    check_range,
+    make_resampler,
+    mix_to_mono,
+    stream_array,
+)
 from musicml.features import FrameStream, LogMel, Spectrogram
 from musicml.inference.predictor import ModelInput, Prediction, Predictor
 from musicml.utils import InputError
@@ -63,7 +72,7 @@ class StreamingPredictor:
         self.every = max(1, round(every * sample_rate))
         self.frames = FrameStream(settings, clip.least_samples)
         self.resample = make_resampler(sample_rate, settings.sample_rate)
-        self.loudness = Loudness(name)
+        self.loudness, self.mix = Loudness(name), Mixer()
         self.values = np.zeros((0, settings.n_bins), np.float32)  # grown by doubling; the first `n_frames` count
         self.n_frames = self.n_heard = 0
         self.answered: dict[int, np.ndarray] = {}  # the raw scores of complete clips, by the frame they begin at
@@ -109,7 +118,7 @@ class StreamingPredictor:
         if self.ended:
             raise InputError("{name} must not have ended to go on, and has: begin another.", name=self.name)
         self.n_heard += len(part)
-        mono = mix_to_mono(part)
+        mono = self.mix(part)
         self.loudness.take(mono)
         self.grow(self.resample(mono, False))
         return True
@@ -130,7 +139,7 @@ class StreamingPredictor:
         values = self.values[: self.n_frames] if self.n_frames else self.frames.rest()
         places = self.predictor.places(len(values))
         raw = self.scores_at(values, places)
-        warnings = (*self.loudness.warnings(), *self.frames.remark())
+        warnings = (*self.loudness.warnings(), *self.mix.warnings(self.sample_rate), *self.frames.remark())
         if self.left_out:
             warnings += (f"Only the first {MAX_SECONDS:.0f} s were heard; the rest is left out.",)
         question = ModelInput(self.name, values, warnings)

@@ -345,7 +345,7 @@ NAN = np.where(np.arange(8_000) == 5_000, np.nan, 0.1)
         (NAN[4_000:6_000], 8_000, "between -1 and 1, and has nan"),
         (np.full(8_000, 100.0), 8_000, "between -1 and 1, and has 100"),
         (np.zeros(0), 8_000, "(n_samples,) or (n_samples, channels), and is of (0,)"),
-        (np.zeros((2, 8_000)), 8_000, "channels=8000 must be between 1 and 8"),
+        (np.zeros((2, 8_000)), 8_000, "channels=8000 must be between 1 and 64"),
         (np.zeros((2, 2, 2)), 8_000, "and is of (2, 2, 2)"),
     ],
 )

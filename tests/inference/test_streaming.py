@@ -208,7 +208,7 @@ def test_a_sample_rate_nobody_records_at_is_refused(on_tones, sample_rate):
         (np.full((100, 2), np.inf), "between -1 and 1, and has inf"),
         (np.full(100, 300.0), "between -1 and 1, and has 300"),
         (np.zeros(100, np.uint8), "float in [-1, 1] or int16, and holds uint8"),
-        (np.zeros((100, 9)), "channels=9 must be between 1 and 8"),
+        (np.zeros((100, 65)), "channels=65 must be between 1 and 64"),
         (np.zeros((100, 2, 2)), "and is of (100, 2, 2)"),
         (np.zeros((100, 0)), "and is of (100, 0)"),
     ],
@@ -239,6 +239,16 @@ def test_silence_and_cut_peaks_are_warned_of_while_they_last(on_tones, sample_ra
     (answer,) = listening.hear(np.sign(sound(0.5, sample_rate)))
     assert any("clipped" in warning for warning in answer.warnings)
     assert any("clipped" in warning for warning in listening.end().warnings)
+
+
+@pytest.mark.parametrize("size", [128, 997, 4_000, 30_000])
+def test_channels_that_cancel_are_heard_as_those_of_a_file(on_tones, size):
+    y = sound(4.0, 8_000) * np.float32([1, -1])
+    listening = StreamingPredictor(on_tones, 8_000)
+    heard(listening, y, [size])
+    last, file = listening.end(), on_tones.predict(y, sample_rate=8_000)
+    assert off(last.clip_scores, file.clip_scores) < TOLERANCE
+    assert last.warnings == file.warnings and file.warnings[0].startswith("The channels cancel each other in 4.0 s of")
 
 
 @pytest.mark.parametrize("sample_rate", [8_000, 44_100, 11_025])

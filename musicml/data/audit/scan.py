@@ -35,7 +35,7 @@ from musicml.data.io import (
 )
 from musicml.utils import InputError, ProgressLog, make_printable, open_parallel_map, suppress_stderr, write_atomically
 
-VERSION = 1  # raise it whenever a look changes
+VERSION = 2  # raise it whenever a look changes
 BATCH = 256  # looks in a file
 POOL_FROM = {"sound": 100, "picture": 300}  # files: below, starting processes takes longer than they save
 ITS_NAME = "{name}"  # in the place of a file's name
@@ -148,7 +148,7 @@ def look_at_sound(path: Path, name: str) -> Look:
             "full": round(heard.full / n_samples, 6),
             "cut": bool(lacking) and not long,
             "long": bool(lacking) and long,
-            "warnings": check_extension(name, stream.kind),
+            "warnings": [*check_extension(name, stream.kind), *stream.remarks],
         }
     return Look(facts, audio_fingerprint.find(heard.whole()).tobytes())
 

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
         AUDIO_SUFFIXES,
         FULL_SCALE,
         MAX_SECONDS,
-        SILENT,
         AudioSource,
         Loudness,
         Sound,
@@ -22,10 +21,10 @@ if TYPE_CHECKING:
         decode_audio,
         load_audio,
         make_resampler,
-        mix_to_mono,
         pad_audio,
         stream_audio,
     )
+    from musicml.data.io.channels import SILENT, Mixer, mix_to_mono
     from musicml.data.io.decoders import open_stream, stream_array
     from musicml.data.io.file_types import TYPE_OF_PICTURE_SUFFIX, check_extension, describe_unknown, get_display_name
     from musicml.data.io.images import IMAGE_SUFFIXES, MAX_PIXELS, load_image, resize_image
@@ -49,7 +48,6 @@ __getattr__, __dir__, __all__ = export_lazily(
             "FULL_SCALE",
             "Loudness",
             "MAX_SECONDS",
-            "SILENT",
             "Sound",
             "check_completeness",
             "check_truncated",
@@ -58,10 +56,10 @@ __getattr__, __dir__, __all__ = export_lazily(
             "decode_audio",
             "load_audio",
             "make_resampler",
-            "mix_to_mono",
             "pad_audio",
             "stream_audio",
         ],
+        "channels": ["SILENT", "Mixer", "mix_to_mono"],
         "decoders": ["open_stream", "stream_array"],
         "file_types": ["TYPE_OF_PICTURE_SUFFIX", "check_extension", "describe_unknown", "get_display_name"],
         "images": ["IMAGE_SUFFIXES", "MAX_PIXELS", "load_image", "resize_image"],

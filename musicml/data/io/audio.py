@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from musicml.data.io.channels import SILENT, Mixer
 from musicml.data.io.decoders import OpenFile, open_file, open_stream
 from musicml.data.io.file_types import (
     TYPE_OF_PICTURE_SUFFIX,
@@ -24,13 +25,12 @@ from musicml.data.io.file_types import (
     detect_type,
     get_display_name,
 )
-from musicml.data.io.stream import CONVERT, MOST_VALUES, SAMPLE_RATES, Stream, check_range
+from musicml.data.io.stream import CONVERT, LOUDEST, MOST_VALUES, SAMPLE_RATES, Stream, check_range
 from musicml.utils import InputError, make_printable
 
-SILENT = 1e-4  # -80 dB of full scale
 FULL_SCALE = 0.999
 MAX_SECONDS = 900.0  # of one file; what lies beyond is left out
-LOUDEST = 4.0  # decoded mp3 may exceed 1 a little; beyond 12 dB the samples are not on the scale [-1, 1] at all
+LEAST_SKIPPED = 0.005  # seconds that a warning is worth
 
 AUDIO_SUFFIXES = frozenset(TYPE_OF_SUFFIX)
 
@@ -170,6 +170,7 @@ def stream_audio(
         check_range(sample_rate, SAMPLE_RATES, "sample_rate", " Hz", "choose another")
     with open_stream(source) as stream:
         n_samples, heard, warnings = decode_audio(stream, sample_rate, most_seconds, take)
+        warnings += stream.remarks
         warnings += check_completeness(stream, heard, most_seconds) or check_truncated(stream)
     named = check_extension(stream.name, stream.kind)
     return AudioInfo(sample_rate or stream.sample_rate, n_samples, (*named, *warnings))
@@ -187,10 +188,10 @@ def decode_audio(
     warnings : about loudness
     """
     wanted = compute_max_frames(stream, most_seconds)
-    resample = make_resampler(stream.sample_rate, sample_rate)
+    resample, mix = make_resampler(stream.sample_rate, sample_rate), Mixer()
     n_samples, heard, loudness = 0, 0, Loudness(stream.name)
     for block in stream.blocks:
-        mono = mix_to_mono(block[: wanted - heard])
+        mono = mix(block[: wanted - heard])
         loudness.take(mono)
         heard += len(mono)
         n_samples += emit_block(resample(mono, False), take)
@@ -203,6 +204,7 @@ def decode_audio(
             convert=CONVERT,
         )
     n_samples += emit_block(resample(np.zeros(0, np.float32), True), take)
+    stream.remarks += [*mix.warnings(stream.sample_rate), *list_changes(stream)]
     return n_samples, heard, loudness.warnings()
 
 
@@ -216,20 +218,6 @@ def emit_block(y: np.ndarray, take: Callable[[np.ndarray], object]) -> int:
     if len(y):
         take(np.clip(y, -1, 1, out=y))
     return len(y)
-
-
-def mix_to_mono(block: np.ndarray) -> np.ndarray:
-    """The mean of the channels on the scale [-1, 1], float32.
-
-    Summed one by one, because `block.mean(axis=1)` takes thirty times as long, and a product six times.
-    """
-    channels = block.shape[1]
-    weight = np.float32(1 / channels / (32_768 if block.dtype == np.int16 else 1))
-    with np.errstate(over="ignore", invalid="ignore"):  # an overflow is infinite, and refused as such
-        mono = block[:, 0] * weight
-        for channel in range(1, channels):
-            mono += block[:, channel] * weight
-    return mono
 
 
 def make_resampler(given: int, wanted: int | None):
@@ -281,14 +269,16 @@ class Loudness:
 
 
 def check_completeness(stream: Stream, heard: int, most_seconds: float) -> list[str]:
-    """A warning where a part was left out or is missing; InputError where too little of what was claimed is there."""
-    rate, missing = stream.sample_rate, stream.claimed - heard
-    length, whole = f"{heard / rate:.1f} s", f"{stream.claimed / rate:.1f} s"
+    """Warnings where a part was left out or is missing; InputError where too little of what was claimed is there."""
+    rate, skipped = stream.sample_rate, round(stream.damage.seconds * stream.sample_rate)
+    missing = stream.claimed - heard - skipped
+    length, whole = f"{heard / rate:.1f} s", f"{max(stream.claimed, heard + skipped) / rate:.1f} s"
+    found = list_skipped(stream, whole)
     if heard >= compute_max_frames(stream, most_seconds):
         left_out = missing > 0.1 * rate  # encoders pad
-        return [f"Only the first {length} of {whole} were read; the rest is left out."] if left_out else []
+        return [*found, f"Only the first {length} of {whole} were read; the rest is left out."] if left_out else found
     if missing <= max(0.02 * stream.claimed, 0.05 * rate):  # encoders pad, and some mp3 only estimate their length
-        return []
+        return found
     if heard < rate and missing > heard:
         raise InputError(
             "{name} must hold the {whole} that its header claims, and holds {length}: it was cut off; "
@@ -298,6 +288,23 @@ def check_completeness(stream: Stream, heard: int, most_seconds: float) -> list[
             length=length,
         )
     return [f"The file is cut off or damaged: {length} of the {whole} that its header claims could be read."]
+
+
+def list_skipped(stream: Stream, whole: str) -> list[str]:
+    """A warning where packets were skipped, since they could not be decoded."""
+    skipped = f"{stream.damage.seconds:.2f} s"
+    if stream.damage.seconds < LEAST_SKIPPED:
+        return []
+    return [f"The file is damaged: {skipped} of {whole} could not be decoded and were skipped."]
+
+
+def list_changes(stream: Stream) -> list[str]:
+    """Warnings where a stream changed on its way, up to three."""
+    given = f"{stream.sample_rate} Hz, {stream.channels}"
+    return [
+        f"The file changes from {given} to {rate} Hz, {channels} on its way: all of it was read as {given}."
+        for rate, channels in sorted(stream.damage.changes)[:3]
+    ]
 
 
 def check_truncated(stream: Stream) -> list[str]:

@@ -11,28 +11,33 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from musicml.data.io.ffmpeg import BY_FFMPEG, check_boxes, decode_with_ffmpeg
+from musicml.data.io.ffmpeg import BY_FFMPEG, check_boxes, decode_with_ffmpeg, resume_with_ffmpeg
 from musicml.data.io.file_types import describe_unknown
+from musicml.data.io.ogg import is_whole_ogg
 from musicml.data.io.stream import (
     BLOCK,
     CHANNELS,
     SAMPLE_RATES,
+    Damage,
+    FileView,
     Stream,
     check_format,
     check_range,
     make_undecodable_error,
 )
-from musicml.data.io.wav import check_wav_header
+from musicml.data.io.wav import Header, check_header
 from musicml.utils import InputError
 
 if TYPE_CHECKING:
     from musicml.data.io.audio import AudioSource
 
 OpenFile = io.BytesIO | io.BufferedReader
+MOST_CLAIMED = 2**36 - 1  # frames: the most that a flac can claim, which like 0 means that nobody knew (RFC 9639, 8.2)
+FLAC_START = b"fLaC\0\0\0\x22"
 
 
 @contextlib.contextmanager
@@ -52,14 +57,15 @@ def open_stream(source: AudioSource) -> Iterator[Stream]:
         file, kind = get_readable_sound(opened)
         if kind == "m4a":
             check_boxes(file, name)
-        decoder = decode_with_ffmpeg if kind in BY_FFMPEG else decode_with_libsndfile
+        is_for_ffmpeg = kind in BY_FFMPEG or (kind == "ogg" and not is_whole_ogg(file))
+        decoder = decode_with_ffmpeg if is_for_ffmpeg else decode_with_libsndfile
         with decoder(file, kind, name) as stream:
             check_format(stream.channels, stream.sample_rate, name)
             yield stream
 
 
-def get_readable_sound(opened: AudioSource) -> tuple[OpenFile, str]:
-    """Return an open source's file and type; refuse what is no sound by its content, or not decoded here."""
+def get_readable_sound(opened: AudioSource) -> tuple[OpenFile | FileView, str]:
+    """Return an open source's file, from where its sound begins, and its type; refuse what can't be decoded here."""
     file, type_, name = opened.file, opened.type, opened.printable_name
     if file is None or type_ is None:
         raise RuntimeError(f"{name} is not open")
@@ -71,7 +77,7 @@ def get_readable_sound(opened: AudioSource) -> tuple[OpenFile, str]:
             name=name,
             unknown=describe_unknown(type_.head),
         )
-    return file, type_.sound
+    return FileView(file, type_.start) if type_.start else file, type_.sound
 
 
 def stream_array(y: np.ndarray, sample_rate: int | None, name: str) -> Stream:
@@ -140,38 +146,35 @@ def open_file(content: str | Path | bytes, name: str) -> OpenFile:
         ) from error
 
 
-class NamelessFile:
-    """An open file as libsndfile gets it: nameless, since the ending `.raw` would decide its format, and never
-    raising at a seek before its beginning, which a damaged header can ask for, because there is no one to catch it."""
-
-    def __init__(self, file: OpenFile):
-        self.file, self.tell, self.read, self.readinto = file, file.tell, file.read, file.readinto
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """As a file's, but stays where it is when it can't."""
-        with contextlib.suppress(OSError, ValueError):
-            self.file.seek(offset, whence)
-        return self.tell()
-
-
 @contextlib.contextmanager
-def decode_with_libsndfile(file: OpenFile, kind: str, name: str) -> Iterator[Stream]:
-    """Decode wav, flac, ogg, aiff and au."""
+def decode_with_libsndfile(file: BinaryIO | FileView, kind: str, name: str) -> Iterator[Stream]:
+    """Decode wav, flac, ogg, aiff and au; FFmpeg goes on where libsndfile stops before the end of a flac."""
     import soundfile
 
-    share = check_wav_header(file, name) if kind == "wav" else 1.0
+    header = check_header(file, kind, name) if kind in ("wav", "aiff", "au") else Header()
     try:
-        sound = soundfile.SoundFile(NamelessFile(file))
+        sound = soundfile.SoundFile(FileView(file, patches=header.patches))
     except soundfile.SoundFileError as error:
         raise make_undecodable_error(name, kind) from error
+    damage = Damage()
 
     def blocks() -> Iterator[np.ndarray]:
         # 16-bit samples are read as they are, five times as fast as libsndfile turns them into floats
         dtype = "int16" if sound.subtype == "PCM_16" else "float32"
-        # the end of what can be decoded; `check_completeness` judges it
-        with contextlib.suppress(soundfile.SoundFileError):
+        n_given = 0
+        with contextlib.suppress(soundfile.SoundFileError):  # the end of what it can decode
             while len(block := sound.read(BLOCK, dtype=dtype, always_2d=True)):
+                n_given += len(block)
                 yield block
+        if kind == "flac" and (n_given < sound.frames or not is_last_flac(file)):
+            yield from resume_with_ffmpeg(file, kind, name, n_given, damage)
 
     with sound:
-        yield Stream(sound.channels, sound.samplerate, round(sound.frames * share), blocks(), name, kind, file)
+        claimed = round(sound.frames * header.share) if sound.frames < MOST_CLAIMED else 0
+        yield Stream(sound.channels, sound.samplerate, claimed, blocks(), name, kind, file, damage)
+
+
+def is_last_flac(file: BinaryIO | FileView) -> bool:
+    """Whether no other flac follows the one that was just read, as where two files were joined to one."""
+    file.seek(max(0, file.tell() - 2**17))  # libFLAC has read on by a little less
+    return FLAC_START not in file.read(2**20)

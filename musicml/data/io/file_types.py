@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from musicml.data.io.mpeg import detect_mpeg_type, search_frames, step_over_tags
 from musicml.utils import InputError
 
 # the first bytes of a file, where they stand, and what they tell
@@ -41,6 +42,10 @@ OTHERS = [
     (8, b"heix", "a HEIC picture"),
     (8, b"mif1", "a HEIF picture"),
     (8, b"avif", "an AVIF picture"),
+    # these can hold frames of mp3 that follow each other, and are none
+    (257, b"ustar", "a TAR archive"),
+    (8, b"AVI ", "an AVI video"),
+    (0, b"\0\0\1\xba", "an MPEG video"),
 ]
 TYPE_OF_SUFFIX = {
     ".wav": "wav",
@@ -74,15 +79,17 @@ class FileType:
     Attributes
     ----------
     is_empty : whether there are none
-    head : the bytes, behind an ID3 tag where there is one
+    head : the bytes, behind its tags where it has some
     sound : `wav`, `mp3`, ..., None where they are of no sound
     picture : `JPEG`, `PNG`, ..., None where they are of no picture
+    start : bytes that stand before the sound and that no decoder is shown, since some would stumble over them
     """
 
     is_empty: bool
     head: bytes
     sound: str | None
     picture: str | None
+    start: int = 0
 
     @property
     def is_readable_sound(self) -> bool:
@@ -93,26 +100,18 @@ class FileType:
 def detect_type(file: BinaryIO) -> FileType:
     """Find a file's type by its content; the file is left at its beginning.
 
-    An ID3 tag may stand before mp3, flac or aac, so it is stepped over.
+    Tags may stand before mp3, flac or aac, so they are stepped over. What begins like nothing known is searched for
+    frames of mp3 or aac, as every player does: it may be cut out of a stream, or begin with a radio's header.
     """
-    head = file.read(512)
-    is_empty, is_tagged = not head, measure_id3_tag(head) > 0
-    pictures = match_signatures(head, IMAGE_SIGNATURES)
-    if is_tagged:
-        file.seek(measure_id3_tag(head))
-        head = file.read(512)
+    first = file.read(512)
+    tags = step_over_tags(file)
+    pictures, sounds = match_signatures(first, IMAGE_SIGNATURES), match_signatures(tags.head, SIGNATURES)
+    sound = sounds[0] if sounds else detect_mpeg_type(tags.head)
+    start = 0 if tags.n_tags == 1 and first[:3] == b"ID3" else tags.end  # decoders know of one ID3 tag
+    if sound is None and not pictures and not match_signatures(tags.head, OTHERS):
+        sound, start = search_frames(file, tags.end) or ("mp3" if tags.n_tags else None, 0)
     file.seek(0)
-    sounds = match_signatures(head, SIGNATURES)
-    sound = sounds[0] if sounds else detect_mpeg_type(head) or ("mp3" if is_tagged else None)
-    return FileType(is_empty, head, sound, pictures[0] if pictures else None)
-
-
-def measure_id3_tag(head: bytes) -> int:
-    """Return how many bytes the ID3 tag takes that a file begins with (ID3v2.3, 3.1); 0 where it has none."""
-    if head[:3] != b"ID3" or len(head) < 10:
-        return 0
-    a, b, c, d = (byte & 0x7F for byte in head[6:10])
-    return 10 + (a << 21 | b << 14 | c << 7 | d)
+    return FileType(not first, tags.head, sound, pictures[0] if pictures else None, start)
 
 
 def match_signatures(head: bytes, signatures: list[tuple[int, bytes, str]]) -> list[str]:
@@ -122,16 +121,6 @@ def match_signatures(head: bytes, signatures: list[tuple[int, bytes, str]]) -> l
         for place, mark, kind in signatures
         if head[place : place + len(mark)] == mark and (kind != "BMP" or head[:2] == b"BM")
     ]
-
-
-def detect_mpeg_type(head: bytes) -> str | None:
-    """`mp3` or `aac` by the bits of an MPEG frame header (ISO/IEC 11172-3, 2.4.2.3; ADTS: 13818-7), or None."""
-    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
-        return None
-    if head[1] & 0xF6 == 0xF0:
-        return "aac"
-    layer, bitrate, rate = head[1] >> 1 & 3, head[2] >> 4, head[2] >> 2 & 3
-    return "mp3" if layer in (1, 2) and bitrate != 15 and rate != 3 else None
 
 
 def describe_unknown(head: bytes) -> str:
