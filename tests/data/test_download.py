@@ -450,7 +450,10 @@ def test_a_login_is_read_however_an_editor_saved_it(name, form, tmp_path, monkey
         (json.dumps({"username": "somebody"}).encode(), "holds no username and key"),
         (json.dumps({"username": "somebody", "key": ""}).encode(), "holds no username and key"),
         (json.dumps([KEY]).encode(), "holds no username and key"),
-        (json.dumps({"username": "s", "key": KEY}).encode("cp1252")[:-9] + b"\xe9", "is empty or can't be read as text"),
+        (
+            json.dumps({"username": "s", "key": KEY}).encode("cp1252")[:-9] + b"\xe9",
+            "is empty or can't be read as text",
+        ),
         (b"", "is empty or can't be read as text"),
     ],
 )
