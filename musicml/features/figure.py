@@ -55,19 +55,19 @@ def read_levels(pixels: np.ndarray, name: str) -> tuple[np.ndarray, tuple[str, .
     InputError
         If its colors do not tell levels, or it is a figure of something else.
     """
-    panel = find_panel(pixels)
-    if panel is None and has_white_margins(pixels):
+    panel = _find_panel(pixels)
+    if panel is None and _has_white_margins(pixels):
         raise InputError(
             "{name} must show a spectrogram, alone or as the one picture of a figure, and has margins around something "
             "else: crop it to the spectrogram, or give the sound.",
             name=name,
         )
     inner = pixels if panel is None else pixels[panel]
-    if is_grey(inner):
+    if _is_grey(inner):
         return inner, () if panel is None else (
             "The picture is a figure: its margins were cropped, and the lightest was read as the loudest.",
         )
-    name_of_map = find_map(inner)
+    name_of_map = _find_map(inner)
     if name_of_map is None:
         raise InputError(
             "{name} must be a spectrogram in grey or in the colors of {maps}, and has others, as jet and photographs "
@@ -84,12 +84,14 @@ def read_levels(pixels: np.ndarray, name: str) -> tuple[np.ndarray, tuple[str, .
     )
 
 
-def is_grey(pixels: np.ndarray) -> bool:
+def _is_grey(pixels: np.ndarray) -> bool:
     """Whether a picture has no colors but a few pixels' or those that JPEG makes."""
-    return bool((np.ptp(pixels, axis=2) > GREY).mean() < 0.01)
+    red, green, blue = (pixels[..., place] for place in range(3))  # a reduction of three values at a time is slow
+    spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
+    return bool((spread > GREY).mean() < 0.01)
 
 
-def find_paper(pixels: np.ndarray) -> np.ndarray | None:
+def _find_paper(pixels: np.ndarray) -> np.ndarray | None:
     """Return the one color of all four edges, [shape=(3,)], where they have one and it is white, grey or black."""
     edges = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]).astype(int)
     paper = np.median(edges, axis=0).astype(np.uint8)
@@ -97,38 +99,38 @@ def find_paper(pixels: np.ndarray) -> np.ndarray | None:
     return paper if is_plain else None
 
 
-def find_ink(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:
+def _find_ink(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:
     """Return which pixels are of another color than the paper, [shape=(height, width)], bool."""
     return (np.maximum(pixels, paper) - np.minimum(pixels, paper)).max(axis=2) > LIKE
 
 
-def has_white_margins(pixels: np.ndarray) -> bool:
+def _has_white_margins(pixels: np.ndarray) -> bool:
     """Whether a picture has white edges and something else inside."""
-    paper = find_paper(pixels)
-    return paper is not None and paper.min() >= WHITE and bool(find_ink(pixels, paper).any())
+    paper = _find_paper(pixels)
+    return paper is not None and paper.min() >= WHITE and bool(_find_ink(pixels, paper).any())
 
 
-def find_panel(pixels: np.ndarray) -> tuple[slice, slice] | None:
+def _find_panel(pixels: np.ndarray) -> tuple[slice, slice] | None:
     """Return where the picture inside a figure lies, rows and columns; None where there are no margins around one."""
-    paper = find_paper(pixels)
+    paper = _find_paper(pixels)
     if paper is None:
         return None
-    ink = find_ink(pixels, paper)
-    across = find_run(ink)
-    down = find_run(ink[:, slice(*across)].T) if across else None
+    ink = _find_ink(pixels, paper)
+    across = _find_run(ink)
+    down = _find_run(ink[:, slice(*across)].T) if across else None
     if across is None or down is None:
         return None
     (left, right), (top, bottom) = across, down
     inside = ink[top:bottom, left:right]
     if inside.size < 0.2 * ink.size or inside.mean() < 0.5 or ink.sum() > 1.5 * inside.sum():
         return None  # something small, a drawing of lines, or several panels
-    width = measure_frame(pixels[top:bottom, left:right])
-    if paper.min() < LIGHT and is_grey(pixels[top:bottom, left:right]) and not width:
+    width = _measure_frame(pixels[top:bottom, left:right])
+    if paper.min() < LIGHT and _is_grey(pixels[top:bottom, left:right]) and not width:
         return None  # silence around a sound is as black as paper
     return slice(top + width, bottom - width), slice(left + width, right - width)
 
 
-def find_run(ink: np.ndarray) -> tuple[int, int] | None:
+def _find_run(ink: np.ndarray) -> tuple[int, int] | None:
     """Return where the lines of a panel begin and end: the longest run of ink that is a box's upper and lower edge.
 
     Its left and right edges are ink as well, which ends of tick marks are not. Where a sound is silent, its lines on
@@ -146,17 +148,17 @@ def find_run(ink: np.ndarray) -> tuple[int, int] | None:
     return None
 
 
-def measure_frame(pixels: np.ndarray) -> int:
+def _measure_frame(pixels: np.ndarray) -> int:
     """Return how many pixels wide the frame of a panel is, 0 where it has none.
 
     Where sound begins with silence its first columns look like a frame, but not all around.
     """
     across = pixels.transpose(1, 0, 2)
-    lines = [count_frame_lines(side) for side in (pixels, pixels[::-1], across, across[::-1])]
+    lines = [_count_frame_lines(side) for side in (pixels, pixels[::-1], across, across[::-1])]
     return 0 if min(lines) == LEAST_SIDE // 2 else min(lines)  # noise is even too, but to its end
 
 
-def count_frame_lines(pixels: np.ndarray) -> int:
+def _count_frame_lines(pixels: np.ndarray) -> int:
     """Return how many of the first lines are each of one grey, or of a color that a JPEG made of it."""
     lines = pixels[: LEAST_SIDE // 2].astype(int)
     colors = np.median(lines, axis=1)
@@ -164,23 +166,24 @@ def count_frame_lines(pixels: np.ndarray) -> int:
     return int(np.argmin(np.append(is_plain & (np.ptp(colors, axis=1) <= 2 * GREY), False)))
 
 
-def find_map(pixels: np.ndarray) -> str | None:
+def _find_map(pixels: np.ndarray) -> str | None:
     """Return the color map whose colors a picture has at its lightness, but for what a JPEG changed, or None."""
-    apart = {name: measure_distance(pixels, colors) for name, colors in MAPS.items()}
+    apart = {name: _measure_distance(pixels, colors) for name, colors in MAPS.items()}
     name = min(apart, key=lambda name: apart[name])
     return name if apart[name] <= MOST_APART else None
 
 
-def measure_distance(pixels: np.ndarray, colors: np.ndarray) -> float:
+def _measure_distance(pixels: np.ndarray, colors: np.ndarray) -> float:
     """Return how far colors lie from those of a map, of 255, in the mean over blocks of pixels.
 
     A JPEG keeps luma of every pixel and the color of four and more (ITU-T T.81), so that a map's is told by luma alone.
     """
     block = BLOCK if min(pixels.shape[:2]) >= 16 * BLOCK else 1
     step = -(-max(pixels.shape[:2]) // (MOST_BLOCKS * block))
-    inner = pixels[2 * block : -2 * block, 2 * block : -2 * block]  # a JPEG mixes the edges with what is around
-    height, width = (side // block for side in inner.shape[:2])
-    blocks = inner[: height * block, : width * block].reshape(height, block, width, block, 3)[::step, :, ::step]
+    if min(pixels.shape[:2]) > 8 * block:  # a JPEG mixes the edges with what is around
+        pixels = pixels[2 * block : -2 * block, 2 * block : -2 * block]
+    height, width = (side // block for side in pixels.shape[:2])
+    blocks = pixels[: height * block, : width * block].reshape(height, block, width, block, 3)[::step, :, ::step]
     luma = blocks @ LUMA
     expected = np.stack([np.interp(luma, colors @ LUMA, colors[:, place]) for place in range(3)], axis=-1)
     apart = ((blocks - luma[..., None]) - (expected - (expected @ LUMA)[..., None])).mean(axis=(1, 3))

@@ -171,8 +171,8 @@ def keras_model(path: Path) -> Any:
     try:
         return keras.saving.load_model(path, compile=False)
     except Exception as error:
-        saved_by = read_keras_version(path)
-        if order_version(saved_by) <= order_version(keras.__version__):
+        saved_by = _read_keras_version(path)
+        if _order_version(saved_by) <= _order_version(keras.__version__):
             raise
         raise InputError(
             "the model of {path_name} must be read by Keras {saved_by} or newer, which saved it, and {version} is "
@@ -183,7 +183,7 @@ def keras_model(path: Path) -> Any:
         ) from error
 
 
-def read_keras_version(path: Path) -> str:
+def _read_keras_version(path: Path) -> str:
     """Return the version of Keras that saved a .keras archive; nothing where the archive does not say."""
     try:
         with zipfile.ZipFile(path) as archive, archive.open("metadata.json") as file:
@@ -193,7 +193,7 @@ def read_keras_version(path: Path) -> str:
     return said if isinstance(said, str) and re.fullmatch(r"\d[\w.+]{,40}", said) else ""
 
 
-def order_version(version: str) -> list[int]:
+def _order_version(version: str) -> list[int]:
     """Return the numbers of a version by which versions are ordered; none of an unknown one, the oldest of all."""
     return [int(number) for number in re.findall(r"\d+", version)[:3]]
 

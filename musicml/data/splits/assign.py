@@ -27,7 +27,7 @@ def assign(
     even = len(set(wanted.values())) == 1
     wanted = {side: share for side, share in wanted.items() if share > 0}
     present = find_present(dataset) if present is None else present
-    n_groups, group_of = number_groups(dataset, members)
+    n_groups, group_of = _number_groups(dataset, members)
     counts = np.zeros((n_groups, len(dataset.class_names)))
     np.add.at(counts, group_of, present[members])
     # the shuffle decides between groups of one size, so that another seed gives another split
@@ -41,7 +41,7 @@ def find_present(dataset: Dataset) -> np.ndarray:
     return np.nan_to_num(dataset.targets()) > 0.5
 
 
-def number_groups(dataset: Dataset, members: np.ndarray) -> tuple[int, np.ndarray]:
+def _number_groups(dataset: Dataset, members: np.ndarray) -> tuple[int, np.ndarray]:
     """How many groups `members` are of, and the place of each one's in their sorted names, [shape=(n_members,)]."""
     groups = [str(dataset.examples[member].group) for member in members]
     place_of = {name: place for place, name in enumerate(sorted(set(groups)))}
@@ -70,16 +70,16 @@ def spread_groups(counts: np.ndarray, shares: np.ndarray, even: bool) -> np.ndar
         if k not in largest:
             largest[k] = iter(np.argsort(-counts[:, k], kind="stable").tolist())
         group = next(group for group in largest[k] if home[group] < 0)
-        home[group] = side = choose_side(k, int(left[k]), lacking, standing, even)
+        home[group] = side = _choose_side(k, int(left[k]), lacking, standing, even)
         lacking[side] -= counts[group]
         standing[side] |= holds[group]
         left -= holds[group]
         if not left[k]:  # and of no other class are fewer left
             left[left == 0] = np.inf
-    return place_rest(np.array(home, dtype=int), len(shares), even)
+    return _place_rest(np.array(home, dtype=int), len(shares), even)
 
 
-def choose_side(k: int, n_left: int, lacking: np.ndarray, standing: np.ndarray, even: bool) -> int:
+def _choose_side(k: int, n_left: int, lacking: np.ndarray, standing: np.ndarray, even: bool) -> int:
     """The side of the next group of class `k`, of which `n_left` have none yet.
 
     Parameters
@@ -99,7 +99,7 @@ def choose_side(k: int, n_left: int, lacking: np.ndarray, standing: np.ndarray, 
     return int(near[lacking[near].sum(axis=1).argmax()] if len(near) > 1 else near[0])
 
 
-def place_rest(home: np.ndarray, n_sides: int, even: bool) -> np.ndarray:
+def _place_rest(home: np.ndarray, n_sides: int, even: bool) -> np.ndarray:
     """The same with the groups in which no class was found: they can only train, or go to the smallest fold."""
     sizes = np.bincount(home[home >= 0], minlength=n_sides)
     for group in np.flatnonzero(home < 0):
