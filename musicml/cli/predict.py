@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from musicml.utils import InputError, count_endings, make_printable, print_messa
 if TYPE_CHECKING:
     from musicml.inference import Predictor
 
+MOST_LETTERS, MOST_BYTES = 80, 120  # of a file's name in that of its explanation; some disks take 143 bytes in all
 SAMPLE_NOTES = {  # whether the run has a backbone that was trained on real music → what to say of its answers
     False: "This run was trained on generated sample data: its answers say nothing about real music.",
     True: "This run's last layers were trained on generated sample data, so its confidence does not hold for real "
@@ -81,7 +83,8 @@ def _run(args: argparse.Namespace) -> int:
     if info.caveat and not args.json and any("label" in answer for answer in answers):
         print(info.caveat)
     n_failed = sum("error" in answer for answer in answers)
-    return 0 if not n_failed else 2 if n_failed == len(answers) else 1
+    n_lacking = n_failed + sum("label" in answer and "explanation" not in answer for answer in answers if args.explain)
+    return 0 if not n_lacking else 2 if n_failed == len(answers) else 1
 
 
 def predict(predictor: Predictor, files: list[str], over_time: bool, folder: Path | None) -> Iterator[dict[str, Any]]:
@@ -99,25 +102,30 @@ def predict(predictor: Predictor, files: list[str], over_time: bool, folder: Pat
             continue
         answer = prediction.as_table(over_time)
         if folder:
-            answer |= _explain(predictor, file, folder, f"{number:03d}-{_get_plain_stem(file)}")
+            found = _explain(predictor, file, folder, f"{number:03d}-{_get_plain_stem(file)}")
+            answer |= {"warnings": [*answer["warnings"], found]} if isinstance(found, str) else {"explanation": found}
         yield answer
 
 
-def _explain(predictor: Predictor, file: str, folder: Path, stem: str) -> dict[str, Any]:
-    """Write where the run looked in a file; return that as `explanation`, or as `error` why there is none."""
+def _explain(predictor: Predictor, file: str, folder: Path, stem: str) -> dict[str, Any] | str:
+    """Write where the run looked in a file; return that, or a warning why there is none, since the answer holds."""
     from musicml.inference import explain_prediction, save_explanation
 
     try:
         with suppress_stderr():
-            explanation = explain_prediction(predictor, file)
-    except InputError as error:
-        return {"error": str(error)}
-    return {"explanation": {**save_explanation(explanation, folder, stem), "folder": str(folder)}}
+            return {**save_explanation(explain_prediction(predictor, file), folder, stem), "folder": str(folder)}
+    except Exception as error:  # whatever it is, it costs neither this answer nor the others
+        reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        return f"There is no explanation: {' '.join(reason.split())}"
 
 
 def _get_plain_stem(file: str) -> str:
-    """Return a file's name with nothing in it that could lead a path elsewhere, not longer than any disk takes."""
-    return re.sub(r"[^\w-]+", "_", Path(file).stem)[:80].strip("_") or "file"
+    """Return a file's name with nothing in it that could lead a path elsewhere, not longer than any disk takes.
+
+    Disks count bytes, and a letter has up to four; none is cut in half. Letters with marks are one character each.
+    """
+    plain = re.sub(r"[^\w-]+", "_", unicodedata.normalize("NFC", Path(file).stem))[:MOST_LETTERS]
+    return plain.encode()[:MOST_BYTES].decode(errors="ignore").strip("_") or "file"
 
 
 def list_files(names: Iterable[str], kind: str) -> list[str]:

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from musicml.data.io import MAX_PIXELS, AudioSource, load_image, pad_audio, resize_image
-from musicml.utils import InputError, define_option
+from musicml.features import figure
+from musicml.utils import InputError, define_option, make_printable
 
 QUIETEST = 1e-13  # power; what 16 bits can hold is louder
 TOGETHER = 2**16  # samples of a file, at least, that are drawn at a time
@@ -166,7 +167,7 @@ class SpectrogramStream:
 
 
 def read_picture(source: AudioSource, settings: Spectrogram, least_samples: int) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Read an open picture's greys as a spectrogram's columns, with what there is to warn of.
+    """Read an open picture's levels as a spectrogram's columns, with what there is to warn of.
 
     They are repeated until they cover `least_samples` of sound.
     """
@@ -174,16 +175,17 @@ def read_picture(source: AudioSource, settings: Spectrogram, least_samples: int)
 
     least = settings.n_frames(least_samples)
     picture = load_image(source.source if source.file is None else source.file, source.name)
-    fitted = resize_image(picture.pixels, settings.n_bins, settings.n_columns)
+    grey, remarks = figure.read_levels(picture.pixels, make_printable(source.name))
+    fitted = resize_image(grey, settings.n_bins, settings.n_columns)
     # a picture's first row is its highest frequency
     columns = np.asarray(Image.fromarray(fitted).convert("L"))[::-1].T.astype(np.float32)
     if len(columns) >= least:
-        return columns, picture.warnings
+        return columns, (*picture.warnings, *remarks)
     remark = (
         f"The picture shows {len(columns)} columns of a spectrogram and was repeated to fill {least}: a whole one "
         f"shows {settings.seconds:g} s."
     )
-    return pad_audio(columns, least), (*picture.warnings, remark)
+    return pad_audio(columns, least), (*picture.warnings, *remarks, remark)
 
 
 def reach(settings: Spectrogram) -> int:

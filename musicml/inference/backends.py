@@ -6,7 +6,10 @@ model, unless told otherwise.
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +23,7 @@ from musicml.models import compute_batch_limit
 from musicml.utils import InputError, compute_digest
 
 NAMES = ("auto", "onnx", "keras")
+MOST_METADATA = 65_536  # bytes
 MAPS = "maps"  # the exported model's second output, where it has one
 
 
@@ -154,10 +158,44 @@ def by_keras(path: Path) -> Model:
 
 
 def keras_model(path: Path) -> Any:
-    """The `keras.Model` of a run."""
+    """The `keras.Model` of a run.
+
+    Raises
+    ------
+    InputError
+        If it can't be read and was saved by a newer Keras. What else is wrong with it, Keras raises itself.
+    """
     from musicml.utils import import_keras
 
-    return import_keras().saving.load_model(path, compile=False)
+    keras = import_keras()
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except Exception as error:
+        saved_by = _read_keras_version(path)
+        if _order_version(saved_by) <= _order_version(keras.__version__):
+            raise
+        raise InputError(
+            "the model of {path_name} must be read by Keras {saved_by} or newer, which saved it, and {version} is "
+            'installed: `pip install "keras>={saved_by}"`.',
+            path_name=path.parent.name,
+            saved_by=saved_by,
+            version=keras.__version__,
+        ) from error
+
+
+def _read_keras_version(path: Path) -> str:
+    """Return the version of Keras that saved a .keras archive; nothing where the archive does not say."""
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open("metadata.json") as file:
+            said = json.loads(file.read(MOST_METADATA))["keras_version"]
+    except Exception:  # of a damaged archive zipfile raises errors of many kinds
+        return ""
+    return said if isinstance(said, str) and re.fullmatch(r"\d[\w.+]{,40}", said) else ""
+
+
+def _order_version(version: str) -> list[int]:
+    """Return the numbers of a version by which versions are ordered; none of an unknown one, the oldest of all."""
+    return [int(number) for number in re.findall(r"\d+", version)[:3]]
 
 
 def by_scikit_learn(path: Path, serving: Manifest) -> Model:

@@ -4,6 +4,8 @@ import shutil
 import pytest
 import soundfile
 
+from musicml.inference import explain
+from musicml.utils.errors import InputError
 from musicml.utils.files import read_csv
 from tests.fixtures.command_output import one_object
 
@@ -94,6 +96,62 @@ def test_predict_writes_where_the_run_looked_under_numbered_names(asked_about_to
     written = sorted(path.name for path in (tmp_path / "why").iterdir())
     assert code == 0 and out.count("why low: ") == out.count("why high: ") == 1
     assert written == [f"00{number}-1.{ending}" for number in (1, 2) for ending in ("json", "png", "wav")]
+
+
+LONG_NAMES = {  # letters of three bytes and of four, of two code points, of both, and what is no letter
+    "three bytes": "\u97f3" * 80,
+    "four bytes": "\U00020000" * 60,
+    "marks": "e\u0301" * 80,
+    "marks that stay": "x" + "\u0e17\u0e35\u0e48" * 26,
+    "mixed": "a" + "\u97f3\U00020000\u00fc-" * 24,
+    "emoji": "\U0001f3b5" * 62,
+    "latin": "song " * 49,
+}
+
+
+@pytest.mark.parametrize("name", LONG_NAMES)
+def test_a_long_name_is_cut_by_bytes_between_two_letters_and_numbers_keep_names_apart(
+    name, asked_about_tones, tones, musicml, tmp_path
+):
+    (tmp_path / "songs").mkdir()
+    for k in (1, 2):
+        shutil.copy(tones / "low/1.wav", tmp_path / "songs" / f"{LONG_NAMES[name]}{k}.wav")
+    words = ["--explain", tmp_path / "why", "--csv", tmp_path / "a.csv", "--json"]
+    code, out, _ = musicml("predict", asked_about_tones.path, tmp_path / "songs", *words)
+    assert code == 0 and len(read_csv(tmp_path / "a.csv")) == 2
+    stems = {path.stem for path in (tmp_path / "why").iterdir()}
+    assert {stem[:4] for stem in stems} == {"001-", "002-"} and len(stems) == 2
+    assert all(len(stem.encode()) <= 124 and "\ufffd" not in stem for stem in stems)
+    assert all("explanation" in answer and not answer["warnings"] for answer in one_object(out)["predictions"])
+
+
+@pytest.mark.parametrize("wrong", [InputError("it must be so."), OSError(36, "File name too long"), MemoryError()])
+def test_an_explanation_that_fails_costs_no_answer_and_is_named(
+    wrong, asked_about_tones, tones, musicml, tmp_path, monkeypatch
+):
+    save, calls = explain.save_explanation, []
+
+    def save_first(*words):
+        calls.append(words)
+        if len(calls) == 2:
+            raise wrong
+        return save(*words)
+
+    monkeypatch.setattr("musicml.inference.save_explanation", save_first)
+    words = [tones / "low", "--explain", tmp_path / "why", "--csv", tmp_path / "a.csv"]
+    code, out, err = musicml("predict", asked_about_tones.path, *words)
+    rows = read_csv(tmp_path / "a.csv")
+    assert code == 1 and len(rows) == 8 and all(row["label"] == "low" and not row["error"] for row in rows)
+    assert [k for k, row in enumerate(rows) if "There is no explanation: " in row["warnings"]] == [1]
+    assert out.count("why low: ") == 7 and out.count("note: There is no explanation: ") == 1 and "Traceback" not in err
+
+
+def test_a_folder_for_explanations_that_cant_be_written_to_costs_no_answer(asked_about_tones, tones, musicml, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    words = [tones / "low/1.wav", "--explain", tmp_path / "file/why", "--csv", tmp_path / "a.csv"]
+    code, out, _ = musicml("predict", asked_about_tones.path, *words)
+    assert code == 1 and "note: There is no explanation: " in out and "stands in its way" in out
+    assert [row["label"] for row in read_csv(tmp_path / "a.csv")] == ["low"]
 
 
 def test_a_file_whose_name_is_no_text_is_answered_on_one_line(asked_about_tones, tones, started, tmp_path):

@@ -411,6 +411,64 @@ def test_a_login_that_is_not_accepted_is_named_by_its_place(way, run, kaggle, tm
     assert "was not accepted" in said and ("KAGGLE_" in said or "access_token was" in said or "kaggle.json was" in said)
 
 
+AS_SAVED = {
+    "UTF-8 with a mark": lambda text: text.encode("utf-8-sig"),
+    "UTF-16 of Notepad": lambda text: b"\xff\xfe" + text.encode("utf-16-le"),
+    "big-endian UTF-16": lambda text: b"\xfe\xff" + text.encode("utf-16-be"),
+    "UTF-16 without a mark": lambda text: text.encode("utf-16-le"),
+    "big-endian UTF-16 without a mark": lambda text: text.encode("utf-16-be"),
+    "UTF-32": lambda text: text.encode("utf-32"),
+    "lines of Windows": lambda text: text.replace(",", ",\r\n").encode() + b"\r\n",
+    "a NUL behind it": lambda text: text.encode() + b"\0",
+}
+
+
+@pytest.mark.parametrize("name", ["kaggle.json", "kaggle.json.txt", "access_token", "access_token.txt"])
+@pytest.mark.parametrize("form", AS_SAVED)
+def test_a_login_is_read_however_an_editor_saved_it(name, form, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".kaggle").mkdir()
+    text = TOKEN if name.startswith("access") else json.dumps({"username": "somebody", "key": KEY})
+    (tmp_path / ".kaggle" / name).write_bytes(AS_SAVED[form](text))
+    (login,) = kaggle_credentials.found()
+    assert login.token == TOKEN if name.startswith("access") else (login.user, login.key) == ("somebody", KEY)
+    assert kaggle_credentials.find_faults() == []
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (
+            f"{{\u201cusername\u201d: \u201csomebody\u201d, \u201ckey\u201d: \u201c{KEY}\u201d}}".encode(),
+            "the curly quotes",
+        ),
+        (
+            f"{{\u201cusername\u201d: \u201csomebody\u201d, \u201ckey\u201d: \u201c{KEY}\u201d}}".encode("utf-16"),
+            "the curly quotes",
+        ),
+        (KEY.encode(), "holds no username and key"),
+        (json.dumps({"username": "somebody"}).encode(), "holds no username and key"),
+        (json.dumps({"username": "somebody", "key": ""}).encode(), "holds no username and key"),
+        (json.dumps([KEY]).encode(), "holds no username and key"),
+        (
+            json.dumps({"username": "s", "key": KEY}).encode("cp1252")[:-9] + b"\xe9",
+            "is empty or can't be read as text",
+        ),
+        (b"", "is empty or can't be read as text"),
+    ],
+)
+@pytest.mark.parametrize("refusal", [401, 403])
+def test_a_file_that_should_hold_a_login_and_does_not_is_named_with_the_reason(
+    content, words, refusal, run, kaggle, tmp_path
+):
+    kaggle.public, kaggle.refusal = False, refusal
+    (tmp_path / "home/.kaggle").mkdir(parents=True)
+    (tmp_path / "home/.kaggle/kaggle.json").write_bytes(content)
+    said = refused(run)
+    assert f"home/.kaggle/kaggle.json {words}" in said or f"home/.kaggle/kaggle.json has {words}" in said
+    assert KEY not in said and "make one at https://www.kaggle.com/settings" in said
+
+
 def test_a_token_that_is_not_accepted_is_said_and_another_login_is_tried(run, kaggle, monkeypatch):
     kaggle.public, kaggle.keys = False, {f"somebody:{KEY}"}
     monkeypatch.setenv("KAGGLE_API_TOKEN", TOKEN)

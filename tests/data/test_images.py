@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from musicml.data.io import images
+from musicml.data.io import file_types, images, load_audio
 from musicml.utils.errors import InputError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
@@ -42,6 +42,13 @@ def png_bomb(width, height):
     rows = b"".join(squeeze.compress(line) for _ in range(height)) + squeeze.flush()
     header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def in_boxes(major, *others, size=None):
+    """The first bytes of a file of ISO/IEC 14496-12: its brands, and a box behind them."""
+    brands = "".join(others).encode()
+    size = 16 + len(brands) if size is None else size
+    return size.to_bytes(4) + b"ftyp" + major.encode() + bytes(4) + brands + b"\0\0\1\0meta" + bytes(300)
 
 
 # What is read
@@ -226,3 +233,57 @@ def test_a_fine_pattern_turns_grey_when_it_gets_smaller():
     lines = np.zeros((96, 96, 3), np.uint8)
     lines[::2] = 255
     assert np.abs(images.resize_image(lines, 24, 24).astype(int) - 128).max() < 20
+
+
+IN_BOXES = {
+    ("heic", "mif1", "heic"): "a HEIC picture",
+    ("heim", "mif1"): "a HEIC picture",
+    ("hevs", "msf1", "iso8"): "a HEIC picture",
+    ("hevx",): "a HEIC picture",
+    ("mif1", "heic", "miaf"): "a HEIC picture",
+    ("msf1", "hevc", "iso8"): "a HEIC picture",
+    ("1pic", "mif1", "heix"): "a HEIC picture",
+    ("avif", "mif1", "miaf", "MA1B"): "an AVIF picture",
+    ("avis", "msf1", "iso8", "mp41"): "an AVIF picture",
+    ("mif1", "miaf", "avif"): "an AVIF picture",
+    ("mif1", "j2ki"): "a HEIF picture",
+    ("mif1",): "a HEIF picture",
+    ("MiHB", "miaf"): "a HEIF picture",
+    ("vvic", "mif1"): "a HEIF picture",
+    ("crx ", "isom"): "a CR3 picture",
+}
+
+
+@pytest.mark.parametrize("brands", IN_BOXES)
+def test_a_picture_of_another_type_is_named_as_what_it_is_whatever_its_brand(brands):
+    content = in_boxes(*brands)
+    for source, name in ((content, "photo.jpg"), (in_boxes(*brands, size=0) if len(brands) == 1 else content, "x.png")):
+        assert f"is {IN_BOXES[brands]}:" in refusal(source, name=name)
+    with pytest.raises(InputError, match=f"must hold sound, and is {IN_BOXES[brands]}"):
+        load_audio(content, name="song.m4a")
+
+
+def test_jpeg_xl_and_jpeg_2000_are_named():
+    for mark, words in ((b"JXL ", "JXL"), (b"jP  ", "JP2")):
+        assert f"is a {words} picture:" in refusal(b"\0\0\0\x0c" + mark + b"\r\n\x87\n" + in_boxes("jxl "))
+
+
+@pytest.mark.parametrize(
+    "brands",
+    [
+        ("isom", "iso2", "avc1", "mp41"),
+        ("mp42", "mif1"),
+        ("qt  ",),
+        ("3gp5", "heic"),
+        ("M4A ", "isom"),
+        ("3g2a", "mif1"),
+    ],
+)
+def test_a_movie_is_called_no_picture_even_where_it_names_the_brand_of_one(brands):
+    assert "HEI" not in refusal(in_boxes(*brands))
+    assert file_types.detect_type(io.BytesIO(in_boxes(*brands))).is_readable_sound
+
+
+@pytest.mark.parametrize("length", range(0, 40))
+def test_a_box_of_brands_that_is_cut_off_is_no_trouble(length):
+    refusal(in_boxes("mif1", "heic")[:length] or b"x")

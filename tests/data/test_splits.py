@@ -1,3 +1,5 @@
+import hashlib
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import pytest
 from musicml.data.datasets import loading
 from musicml.data.datasets.base import Dataset, Example
 from musicml.data.splits import splitting
+from musicml.data.splits.assign import spread_groups
 from musicml.utils.errors import InputError
 
 SEEDS = range(1000)
@@ -95,6 +98,102 @@ def test_the_same_seed_gives_any_random_data_set_the_same_split_again():
         assert splitting.split_by_group(dataset, 0.15, 0.2, seed).hash(dataset) == splitting.split_by_group(
             again, 0.15, 0.2, seed
         ).hash(again)
+
+
+def hash_random_splits(kind_of_split):
+    """One digest of the splits of 200 random data sets; what is refused counts as well."""
+    digest = hashlib.blake2b(digest_size=8)
+    for seed in SEEDS[:200]:
+        dataset = random_dataset(seed)
+        try:
+            found = kind_of_split(dataset, seed)
+        except InputError:
+            found = ()
+        digest.update(" ".join(split.hash(dataset) for split in found).encode())
+    return digest.hexdigest()
+
+
+def test_splits_and_folds_are_those_of_runs_that_people_have():
+    assert (
+        hash_random_splits(lambda data, seed: [splitting.make_split(data, "group", 0.15, 0.2, seed)[1]])
+        == "e472a3a938daedb0"
+    )
+    assert (
+        hash_random_splits(lambda data, seed: splitting.make_folds(data, "group", 2 + seed % 4, 0.15, seed)[1])
+        == "557ad7b44846928e"
+    )
+    assert (
+        hash_random_splits(lambda data, seed: splitting.make_split(data, "track", 0.1, 0.1, seed)[1:])
+        == "5e6be9f9fa1c0066"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "pinned"),
+    [
+        ("gtzan", "official", "0a6cef9344fd1f79"),
+        ("gtzan", "group", "ef9c458c77f9a55d"),
+        ("instrument_images", "group", "0c0dfd97ba4e57eb"),
+        ("instrument_sounds", "group", "718e49d9903c965f"),
+        ("openmic", "group", "e70aa8674bbf1c25"),
+    ],
+)
+def test_splits_of_sample_data_are_those_of_runs_that_people_have(root, name, kind, pinned):
+    dataset, split = splitting.make_split(loading.load_dataset(name, root), kind, 0.15, 0.15, seed=0)
+    assert split.hash(dataset) == pinned
+
+
+class Counted(np.ndarray):
+    """An array that counts the values that numpy goes through, its own and those of arrays made of it."""
+
+    seen = 0
+
+    def __array_ufunc__(self, ufunc, method, *inputs, out=None, **named):
+        Counted.seen += max(np.size(value) for value in inputs)
+        plain = [value.view(np.ndarray) if isinstance(value, Counted) else value for value in inputs]
+        into = {"out": tuple(value.view(np.ndarray) for value in out)} if out else {}
+        made = getattr(ufunc, method)(*plain, **into, **named)
+        return out[0] if out else made.view(Counted) if isinstance(made, np.ndarray) else made
+
+
+@pytest.mark.parametrize("even", [False, True])
+def test_the_work_of_spreading_grows_with_the_groups_and_not_with_their_square(even):
+    seen = []
+    for n_groups in (500, 1000):
+        counts = np.eye(16)[np.random.default_rng(0).integers(16, size=n_groups)].view(Counted)
+        Counted.seen = 0
+        spread_groups(counts, np.array([0.5, 0.5] if even else [0.7, 0.15, 0.15]), even)
+        seen.append(Counted.seen)
+    assert seen[1] < 2.2 * seen[0]
+
+
+def count_lines(work):
+    """How many lines of musicml `work` runs through."""
+    lines = 0
+
+    def step(frame, event, _):
+        nonlocal lines
+        lines += event == "line"
+        return step
+
+    before = sys.gettrace()
+    sys.settrace(lambda frame, *_: step if "musicml" in frame.f_code.co_filename else None)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return lines
+
+
+def test_a_long_chain_of_files_that_are_alike_is_not_walked_again_for_every_file():
+    lines = []
+    for n in (100, 200):
+        rows = [(f"{i}-{j}", "ab"[i % 2], f"g{i:04d}") for i in range(n) for j in (0, 1)]
+        clusters = {f"{i}-{j}": f"c{i + j:04d}" for i in range(n) for j in (0, 1)}
+        chain = dataset_of(rows)
+        assert set(splitting.merge_groups(chain, clusters).groups) == {f"g{n - 1:04d}"}
+        lines.append(count_lines(lambda chain=chain, clusters=clusters: splitting.merge_groups(chain, clusters)))
+    assert lines[1] < 2.5 * lines[0]
 
 
 def test_folds_keep_groups_whole_and_test_every_file_once_in_any_random_data_set():

@@ -1,5 +1,8 @@
+import json
 import shutil
 import threading
+import zipfile
+from types import SimpleNamespace
 
 import pytest
 
@@ -57,6 +60,60 @@ def test_a_missing_package_is_named_as_such(asked_about_tones, monkeypatch):
     monkeypatch.setattr(backends, "by_scikit_learn", missing)
     with pytest.raises(InputError, match="needs a package that is not installed .No module named 'skops'."):
         backends.load_model(asked_about_tones.path, manifest.read_manifest(asked_about_tones), "keras")
+
+
+def save_model(path, version, layer="Dense", without=()):
+    """A small model in Keras's own format, as if another version had saved it, with a layer of another name."""
+    import keras
+
+    path.parent.mkdir(exist_ok=True)
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)]).save(path)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist() if name not in without}
+    if "metadata.json" in parts:
+        parts["metadata.json"] = json.dumps({"keras_version": version}).encode()
+    parts["config.json"] = parts["config.json"].replace(b'"Dense"', f'"{layer}"'.encode())
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return path
+
+
+def load_saved(path):
+    return backends.load_model(path.parent, SimpleNamespace(model={"file": path.name}), "keras")
+
+
+@pytest.fixture
+def undigested(monkeypatch):
+    """Models are taken whatever their digest."""
+    monkeypatch.setattr(backends, "own", lambda path, serving: path / serving.model["file"])
+
+
+@pytest.mark.parametrize("version", ["99.0.0", "99.1.0.dev2027010103", "4.0.0rc1"])
+def test_a_model_of_a_newer_keras_names_the_version_to_install(undigested, version, tmp_path):
+    path = save_model(tmp_path / "run/model.keras", version, "QuantumDense")
+    with pytest.raises(InputError, match=f'the model of run must be read by Keras {version} .*keras>={version}"`'):
+        load_saved(path)
+
+
+def test_a_model_of_a_newer_keras_that_can_be_read_is_read(undigested, tmp_path):
+    assert load_saved(save_model(tmp_path / "run/model.keras", "99.0.0")).engine == "keras"
+
+
+def test_a_damaged_model_or_an_unknown_layer_of_this_keras_is_no_matter_of_versions(undigested, tmp_path):
+    import keras
+
+    damaged, cut = (save_model(tmp_path / f"{name}/model.keras", "99.0.0") for name in ("damaged", "cut"))
+    damaged.write_bytes(b"PK" + bytes(500))
+    cut.write_bytes(cut.read_bytes()[:-200])
+    paths = [damaged, cut]
+    paths += [save_model(tmp_path / "same/model.keras", keras.__version__, "QuantumDense")]
+    paths += [save_model(tmp_path / "older/model.keras", "3.0.0", "QuantumDense")]
+    paths += [save_model(tmp_path / "nameless/model.keras", "99.0.0", "QuantumDense", ["metadata.json"])]
+    paths += [save_model(tmp_path / "odd/model.keras", ["99"], "QuantumDense")]
+    for path in paths:
+        with pytest.raises(InputError, match=f"the model of {path.parent.name} must be whole and can't be"):
+            load_saved(path)
 
 
 def test_two_threads_may_be_quiet_at_once():

@@ -76,6 +76,9 @@ def bring(origin: Source, to: Path, wanted: Wanted, room: Room, say: Say) -> Tol
         except Unwilling:
             continue
     places = ", ".join(dict.fromkeys(login.place for login in (*logins, *spurned)))
+    faults = kaggle_credentials.find_faults()
+    if no in (401, 403) and not places and faults:
+        raise messages.unusable(wanted, no, ACCOUNT, *faults[0])
     if no == 401 or no == 403 and not places:
         raise messages.unknown(wanted, no, ACCOUNT, places)
     raise messages.refused(wanted, no)

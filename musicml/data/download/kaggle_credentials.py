@@ -12,6 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+MOST_BYTES = 65_536  # of a file that holds a login
+CURLY = "\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"  # quotes as word processors write them
+
 
 @dataclass(frozen=True)
 class Login:
@@ -41,32 +44,73 @@ def found() -> list[Login]:
 def tokens() -> list[Login]:
     """KAGGLE_API_TOKEN, which may name a file, and the file that Kaggle's pages tell people to write."""
     given = os.environ.get("KAGGLE_API_TOKEN", "").strip()
-    home = Path("~/.kaggle").expanduser()
     places = [("KAGGLE_API_TOKEN", read(given) or given)] if given else []
-    places += [(str(path), read(path)) for path in (home / "access_token", home / "access_token.txt")]
+    places += [(str(path), read(path)) for path in token_files()]
     return [Login(place, token=token) for place, token in places if token]
+
+
+def token_files() -> list[Path]:
+    """Where Kaggle's pages tell people to write a token, and where Windows' Notepad writes it then."""
+    home = Path("~/.kaggle").expanduser()
+    return [home / "access_token", home / "access_token.txt"]
 
 
 def keys() -> list[Login]:
     """KAGGLE_USERNAME with KAGGLE_KEY, and kaggle.json in each folder where it may be."""
     user, key = (os.environ.get(name, "").strip() for name in ("KAGGLE_USERNAME", "KAGGLE_KEY"))
     logins = [Login("KAGGLE_KEY", user=user, key=key)] if user and key else []
+    return logins + [login for path in key_files() if (login := read_key(path)) is not None]
+
+
+def key_files() -> list[Path]:
+    """kaggle.json in each folder where it may be, also as Notepad names it where Windows hides endings."""
     settings = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
     folders = [os.environ.get("KAGGLE_CONFIG_DIR"), "~/.kaggle", f"{settings}/kaggle"]
-    for folder in dict.fromkeys(folder for folder in folders if folder):
-        path = Path(folder).expanduser() / "kaggle.json"
-        with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
-            told = json.loads(read(path))
-            logins.append(Login(str(path), user=told["username"].strip(), key=told["key"].strip()))
-    return logins
+    return [
+        Path(folder).expanduser() / name
+        for folder in dict.fromkeys(folder for folder in folders if folder)
+        for name in ("kaggle.json", "kaggle.json.txt")
+    ]
+
+
+def read_key(path: Path) -> Login | None:
+    """The login in a file like kaggle.json, or None where there is none."""
+    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+        told = json.loads(read(path))
+        user, key = told["username"].strip(), told["key"].strip()
+        return Login(str(path), user=user, key=key) if user and key else None
+    return None
 
 
 def read(path: str | Path) -> str:
-    """A small text file's content; nothing where it can't be read, and no word about why, which would show its name."""
+    """A small text file's content; nothing where it can't be read, and no word about why, which would show its name.
+
+    Windows' editors save in UTF-16, or in UTF-8 with a mark in front; `json` knows both by their first bytes
+    (RFC 4627, 3).
+    """
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
+        with open(path, "rb") as file:
+            content = file.read(MOST_BYTES)
+        return content.decode(json.detect_encoding(content)).strip("\0\ufeff \t\r\n")
     except (OSError, ValueError):
         return ""
+
+
+def find_faults() -> list[tuple[str, str]]:
+    """The files that should hold a login and hold none, each with the reason, which shows nothing of its content."""
+    faults = [(path, "is empty or can't be read as text") for path in token_files() if not read(path)]
+    faults += [(path, describe_fault(path)) for path in key_files() if read_key(path) is None]
+    return [(str(path), reason) for path, reason in faults if os.path.lexists(path)]
+
+
+def describe_fault(path: Path) -> str:
+    """Why there is no login in a file like kaggle.json."""
+    text = read(path)
+    if not text:
+        return "is empty or can't be read as text"
+    if any(quote in text for quote in CURLY):
+        return "has the curly quotes of a word processor in place of plain ones"
+    return "holds no username and key as Kaggle writes them"
 
 
 @contextlib.contextmanager

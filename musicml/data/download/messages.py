@@ -145,6 +145,22 @@ def unknown(wanted: Wanted, status: int, page: str, places: str) -> InputError:
     )
 
 
+def unusable(wanted: Wanted, status: int, page: str, place: str, reason: str) -> InputError:
+    """HTTP 401 or 403, and the only files that should hold a login hold none."""
+    return InputError(
+        "{wanted_host} must know by a token who asks for {wanted_name} ({status}), and {place} {reason}: save it again "
+        "as plain text, or make one at {page} and write it into ~/.kaggle/access_token; then try `{wanted_command}` "
+        "again.",
+        wanted_host=wanted.host,
+        wanted_name=wanted.name,
+        status=status,
+        place=place,
+        reason=reason,
+        page=page,
+        wanted_command=wanted.command,
+    )
+
+
 def unwilling(wanted: Wanted) -> InputError:
     """The package that speaks with the host does something else."""
     return InputError(

@@ -32,16 +32,24 @@ IMAGE_SIGNATURES = [
     (6, b"\0\0\0\0", "BMP"),  # beside "BM", with which words begin as well
     (8, b"WEBP", "WEBP"),
 ]
+# pictures in boxes of ISO/IEC 14496-12 by their brands (ISO/IEC 23008-12, B and E; MIAF: 23000-22; AVIF: 6)
+PICTURE_BRANDS = {
+    **dict.fromkeys(b"heic heix heim heis hevc hevx hevm hevs".split(), "a HEIC picture"),
+    **dict.fromkeys(b"avif avis".split(), "an AVIF picture"),
+    **dict.fromkeys(b"avci avcs vvic vvis evbi evbs j2ki j2is jpeg jpgs mif1 mif2 msf1 miaf".split(), "a HEIF picture"),
+    b"crx ": "a CR3 picture",
+}
+GENERAL_BRANDS = {b"mif1", b"mif2", b"msf1", b"miaf"}  # which say nothing of how the picture is coded
+MOVIE_BRANDS = (b"iso", b"mp4", b"M4", b"qt", b"3g", b"avc1", b"dash", b"f4v")  # with which the others' names begin
 # types that many have and nothing here reads
 OTHERS = [
     (0, b"PK\3\4", "a ZIP archive"),
     (0, b"%PDF", "a PDF document"),
     (0, b"II*\0", "a TIFF picture"),
     (0, b"MM\0*", "a TIFF picture"),
-    (8, b"heic", "a HEIC picture"),
-    (8, b"heix", "a HEIC picture"),
-    (8, b"mif1", "a HEIF picture"),
-    (8, b"avif", "an AVIF picture"),
+    (4, b"JXL \r\n\x87\n", "a JXL picture"),
+    (4, b"jP  \r\n\x87\n", "a JP2 picture"),
+    *((4, b"ftyp" + brand, words) for brand, words in PICTURE_BRANDS.items()),
     # these can hold frames of mp3 that follow each other, and are none
     (257, b"ustar", "a TAR archive"),
     (8, b"AVI ", "an AVI video"),
@@ -116,11 +124,29 @@ def detect_type(file: BinaryIO) -> FileType:
 
 def match_signatures(head: bytes, signatures: list[tuple[int, bytes, str]]) -> list[str]:
     """The types whose mark a file's first bytes bear."""
+    head = put_telling_brand(head)
     return [
         kind
         for place, mark, kind in signatures
         if head[place : place + len(mark)] == mark and (kind != "BMP" or head[:2] == b"BM")
     ]
+
+
+def put_telling_brand(head: bytes) -> bytes:
+    """The same first bytes, of a picture in boxes with the brand that tells most in place of its first one.
+
+    A picture may call itself by a general brand and name how it is coded only behind it (ISO/IEC 14496-12, 4.3); a
+    movie may name a picture's brand behind its own, and stays one.
+    """
+    if head[4:8] != b"ftyp":
+        return head
+    major, end = head[8:12], min(int.from_bytes(head[:4]), len(head))
+    others = [head[place : place + 4] for place in range(16, end - 3, 4)]
+    is_movie = any(brand.startswith(MOVIE_BRANDS) for brand in (major, *others))
+    if major not in GENERAL_BRANDS and (major in PICTURE_BRANDS or is_movie):
+        return head
+    telling = sorted((brand for brand in others if brand in PICTURE_BRANDS), key=GENERAL_BRANDS.__contains__)
+    return head[:8] + (telling or [major])[0] + head[12:]
 
 
 def describe_unknown(head: bytes) -> str:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from musicml.data.datasets import SPLITS, Dataset, Excluded
-from musicml.data.splits.assign import assign
+from musicml.data.splits.assign import assign, find_present
 from musicml.data.splits.groups import check_lists, group_identical_files, is_ungrouped_split, merge_groups, regroup
 from musicml.utils import InputError
 
@@ -129,9 +129,11 @@ def make_folds(
             n=n,
             n_groups=n_groups,
         )
-    home = assign(dataset, everyone, {str(k): 1 / n for k in range(n)}, seed)
+    present = find_present(dataset)  # once for all folds, since it takes as long as spreading does
+    home = assign(dataset, everyone, {str(k): 1 / n for k in range(n)}, seed, present)
     made = tuple(
-        make_fold(dataset, home == str(k), val_fraction, seed, f"fold {k + 1} of {n}, {kind}") for k in range(n)
+        make_fold(dataset, home == str(k), val_fraction, seed, f"fold {k + 1} of {n}, {kind}", present)
+        for k in range(n)
     )
     for split in made:
         if not len(split.indices("test")):
@@ -142,8 +144,9 @@ def make_folds(
                 n_groups=n_groups,
                 dataset_name=dataset.name,
             )
-        check_split(dataset, split)
-    served = make_fold(dataset, np.zeros(len(home), dtype=bool), val_fraction, seed, f"{n} folds, {kind}")
+        check_split(dataset, split, present)
+    nobody = np.zeros(len(home), dtype=bool)
+    served = make_fold(dataset, nobody, val_fraction, seed, f"{n} folds, {kind}", present)
     return dataset, made, served
 
 
@@ -155,12 +158,14 @@ def describe_fixed_split(kind: str, n: int) -> str:
     )
 
 
-def make_fold(dataset: Dataset, test: np.ndarray, val_fraction: float, seed: int, statement: str) -> Split:
+def make_fold(
+    dataset: Dataset, test: np.ndarray, val_fraction: float, seed: int, statement: str, present: np.ndarray
+) -> Split:
     """The split whose test side is `test`; of the rest, a share of all examples chooses."""
     sides = np.where(test, "test", "train").astype(object)
     rest = np.flatnonzero(~test)
     share = min(0.5, val_fraction * len(sides) / len(rest))
-    sides[rest] = assign(dataset, rest, {"train": 1 - share, "val": share}, seed)
+    sides[rest] = assign(dataset, rest, {"train": 1 - share, "val": share}, seed, present)
     return Split(sides, f"{statement}: {val_fraction:.0%} validation, seed {seed}")
 
 
@@ -211,9 +216,14 @@ def drop_leaking_examples(dataset: Dataset, sides: np.ndarray) -> tuple[np.ndarr
     return kept, excluded
 
 
-def check_split(dataset: Dataset, split: Split) -> None:
-    """Refuse a split that nothing can be learnt from or judged by, or that has a group on two sides."""
-    present = np.nan_to_num(dataset.targets()) > 0.5
+def check_split(dataset: Dataset, split: Split, present: np.ndarray | None = None) -> None:
+    """Refuse a split that nothing can be learnt from or judged by, or that has a group on two sides.
+
+    Parameters
+    ----------
+    present : np.ndarray [shape=(n_examples, n_classes)], bool, as `find_present`, where it was found before
+    """
+    present = find_present(dataset) if present is None else present
     unseen = [
         name
         for name, seen in zip(dataset.class_names, present[split.indices("train")].any(axis=0), strict=True)
@@ -232,9 +242,11 @@ def check_split(dataset: Dataset, split: Split) -> None:
             "add files of other groups.",
             dataset_name=dataset.name,
         )
-    sides_of: dict[str, set[str]] = {}
-    for group, side in zip(dataset.groups, split.sides, strict=True):
-        sides_of.setdefault(group, set()).add(side)
-    crossing = [group for group, sides in sides_of.items() if len(sides) > 1]
+    side_of: dict[str, str] = {}
+    crossing = [
+        group
+        for group, side in zip(dataset.groups, split.sides, strict=True)
+        if side_of.setdefault(group, side) != side
+    ]
     if crossing:
-        raise RuntimeError(f"a fault of musicml: groups on two sides: {crossing[:3]}")
+        raise RuntimeError(f"a fault of musicml: groups on two sides: {list(dict.fromkeys(crossing))[:3]}")

@@ -1,0 +1,204 @@
+"""A spectrogram that comes as a colored figure with margins is read as the grey one that it was drawn of."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from musicml.features import audio_features, figure
+from musicml.features.spectrogram_image import Spectrogram
+from musicml.utils.errors import InputError
+
+pytestmark = pytest.mark.numeric
+
+SETTINGS = Spectrogram(sample_rate=8_000, hop_length=400, n_bins=129, seconds=10.0)  # 200 columns
+WHITE, BLACK = (255, 255, 255), (0, 0, 0)
+CROPPED = "The picture is a figure: its margins were cropped, and "
+
+
+@pytest.fixture(scope="module")
+def levels():
+    """A spectrogram of 200 columns: silence first, chords that fade, low ones louder, nothing in high frequencies."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(60, 6, (200, 129)) - 0.3 * np.arange(129)
+    for column in range(10, 200, 12):
+        for row in rng.integers(2, 90, 8):
+            values[column : column + 10, row : row + 3] += np.linspace(160, 30, 10)[: 200 - column, None]
+    values[:10], values[:, 115:] = 4, 0
+    values[20, 5], values[0, 128] = 300, -9  # so that white and black are there
+    return values.clip(0, 255).astype(np.float32)
+
+
+def drawn(values, colors):
+    """The spectrogram in colors, [shape=(height, width, 3)], uint8, two pixels a column and a bin."""
+    large = np.repeat(np.repeat(values.T[::-1], 2, axis=0), 2, axis=1)
+    return np.round(np.stack([np.interp(large, *table) for table in tables(colors)], axis=-1)).astype(np.uint8)
+
+
+def tables(colors):
+    """Where red, green and blue of a map stand, and what they are there."""
+    if colors == "jet":  # as its makers defined it
+        yield [0, 89, 168, 227, 255], [0, 0, 255, 255, 127]
+        yield [0, 32, 96, 163, 232, 255], [0, 0, 255, 255, 0, 0]
+        yield [0, 28, 87, 166, 255], [127, 255, 255, 0, 0]
+    else:
+        shown = np.array([BLACK, WHITE]) if colors == "grey" else figure.MAPS[colors]
+        yield from ((np.linspace(0, 255, len(shown)), shown[:, place]) for place in range(3))
+
+
+def as_figure(panel, paper=WHITE, ink=BLACK, spines=0, ticks=False, bar=False, alone=False):
+    """A panel with margins around it: `spines` pixels of frame, letters that stand for ticks, a bar of the colors."""
+    height, width = panel.shape[:2]
+    page = np.full((height + 80, width + 120, 3), paper, np.uint8)
+    page[40 - spines : 40 + height + spines, 60 - spines : 60 + width + spines] = ink
+    page[40 : 40 + height, 60 : 60 + width] = panel
+    if ticks:
+        for place in range(50, height + 30, 40):
+            page[place, 55:60] = page[place - 3 : place + 4 : 2, 30:50] = ink
+        for place in range(70, width + 50, 60):
+            page[40 + height : 45 + height, place] = page[50 + height : 60 + height, place - 8 : place + 8 : 3] = ink
+        page[12:26, 100:300:4] = ink
+    if bar:
+        page[40 : 40 + height, 80 + width : 96 + width] = panel[:, np.argsort(panel.sum(axis=(0, 2)))[-16:]]
+    return page
+
+
+def encoded(pixels, format="PNG", **options):
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, format, **options)
+    return content.getvalue()
+
+
+def read(content, least_samples=0):
+    return audio_features.compute_features(content, SETTINGS, least_samples)
+
+
+@pytest.fixture(scope="module")
+def wanted(levels):
+    """What the same spectrogram gives in grey, without margins."""
+    values, warnings = read(encoded(drawn(levels, "grey")))
+    assert warnings == ()
+    return values
+
+
+def distance(values, wanted):
+    assert values.shape == wanted.shape
+    return np.abs(values - wanted).mean()
+
+
+@pytest.mark.parametrize("colors", [*figure.MAPS, "grey"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        {},
+        {"spines": 1, "ticks": True},
+        {"spines": 2, "ticks": True, "bar": True},
+        {"bar": True},
+        {"spines": 1, "ticks": True, "paper": (204, 204, 204)},
+        {"spines": 1, "ticks": True, "paper": BLACK, "ink": WHITE},
+    ],
+    ids=["margins alone", "ticks", "color bar", "color bar alone", "grey paper", "dark paper"],
+)
+def test_a_figure_gives_the_levels_that_it_was_drawn_of_and_says_so(colors, page, levels, wanted):
+    values, warnings = read(encoded(as_figure(drawn(levels, colors), **page)))
+    assert distance(values, wanted) < 2.5
+    words = "the lightest was read" if colors == "grey" else f"its colors were read as levels, as {colors} has them."
+    assert len(warnings) == 1 and warnings[0].startswith(f"{CROPPED}{words}")
+
+
+def test_a_transparent_figure_is_read_as_on_white_paper(levels):
+    page = as_figure(drawn(levels, "viridis"), spines=1, ticks=True)
+    alpha = np.where((page == 255).all(axis=2), 0, 255).astype(np.uint8)
+    content = encoded(np.dstack([np.where(alpha[..., None] > 0, page, 0).astype(np.uint8), alpha]))
+    assert np.array_equal(read(content)[0], read(encoded(page))[0])
+
+
+@pytest.mark.parametrize("colors", [*figure.MAPS, "grey"])
+@pytest.mark.parametrize("quality", [75, 40])
+def test_a_figure_that_was_saved_as_jpeg_is_read(colors, quality, levels, wanted):
+    values, warnings = read(encoded(as_figure(drawn(levels, colors), ticks=True), "JPEG", quality=quality))
+    assert distance(values, wanted) < 9 and warnings[0].startswith(CROPPED)
+
+
+@pytest.mark.parametrize("colors", figure.MAPS)
+def test_a_colored_spectrogram_without_margins_is_read(colors, levels, wanted):
+    values, warnings = read(encoded(drawn(levels, colors)))
+    assert distance(values, wanted) < 1.5
+    assert warnings == (f"The picture is in color: its colors were read as levels, as {colors} has them.",)
+
+
+@pytest.mark.parametrize("turn", ["as it is", "silence all around", "of noise all around", "white", "one grey"])
+def test_a_grey_spectrogram_without_margins_stays_as_it_is(turn, levels):
+    pixels = drawn(levels, "grey")
+    if turn == "silence all around":
+        pixels[:30] = pixels[-30:] = pixels[:, :40] = pixels[:, -40:] = 0
+    if turn == "of noise all around":
+        noise = np.random.default_rng(1).normal(150, 7, pixels.shape[:2]).round().astype(np.uint8)
+        pixels = np.repeat(noise[..., None], 3, axis=2)
+        pixels[:30] = pixels[-30:] = pixels[:, :40] = pixels[:, -40:] = 0
+    if turn in ("white", "one grey"):
+        pixels[:] = 255 if turn == "white" else 90
+    grey, warnings = figure.read_levels(pixels, "it")
+    assert grey is pixels and warnings == ()
+
+
+def photograph(seed=0):
+    """Colors that change slowly across a picture, and have little to do with how light it is."""
+    rng = np.random.default_rng(seed)
+    small = Image.fromarray(rng.integers(0, 256, (6, 9, 3), dtype=np.uint8))
+    return np.asarray(small.resize((300, 200), Image.Resampling.BICUBIC))
+
+
+def curve():
+    """A line in blue on white paper, in a frame."""
+    panel = np.full((200, 300, 3), 255, np.uint8)
+    for place in range(300):
+        middle = int(100 + 80 * np.sin(place / 12))
+        panel[middle - 3 : middle + 3, place] = (31, 119, 180)
+    return as_figure(panel, spines=1, ticks=True)
+
+
+@pytest.mark.parametrize("page", [False, True])
+@pytest.mark.parametrize("format", ["PNG", "JPEG"])
+def test_jet_and_photographs_are_refused_since_their_lightness_is_no_level(page, format, levels):
+    for pixels in (drawn(levels, "jet"), photograph(0), photograph(1)):
+        content = encoded(as_figure(pixels, spines=1, ticks=True) if page else pixels, format)
+        with pytest.raises(InputError, match="in grey or in the colors of viridis, magma.*as jet and photographs have"):
+            read(content)
+
+
+def test_a_figure_of_something_else_is_refused(levels):
+    two = as_figure(np.concatenate([drawn(levels, "viridis"), np.full((258, 30, 3), 255, np.uint8)] * 2, axis=1))
+    for pixels in (curve(), two):
+        with pytest.raises(InputError, match="has margins around something else: crop it"):
+            read(encoded(pixels))
+
+
+def test_a_figure_too_short_for_a_clip_is_repeated_and_says_both(levels):
+    content = encoded(as_figure(drawn(levels, "magma")))
+    values, warnings = read(content, SETTINGS.n_samples(300))
+    assert len(values) == 300 and warnings[0].startswith(CROPPED) and "was repeated to fill 300" in warnings[1]
+
+
+@pytest.mark.parametrize("colors", figure.MAPS)
+def test_the_nine_colors_of_a_map_tell_levels_as_all_of_matplotlibs_do(colors):
+    matplotlib = pytest.importorskip("matplotlib")
+    pixels = matplotlib.colormaps[colors](np.arange(256)[None].repeat(20, axis=0), bytes=True)[..., :3]
+    found = figure.invert_map(np.ascontiguousarray(pixels), figure.MAPS[colors])[0, :, 0].astype(int)
+    assert np.abs(found - np.arange(256)).max() <= 6 and (np.diff(found) >= 0).all()
+
+
+@pytest.mark.parametrize("has_axes", [False, True])
+def test_what_matplotlib_draws_of_a_size_as_kaggles_is_read(has_axes, levels, wanted):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    page, axes = pyplot.subplots(figsize=(6, 4), dpi=72)  # 432 x 288 pixels
+    axes.imshow(levels.T, origin="lower", aspect="auto", cmap="viridis")
+    if not has_axes:
+        axes.axis("off")
+    content = io.BytesIO()
+    page.savefig(content, dpi=72)
+    pyplot.close(page)
+    values, warnings = read(content.getvalue())
+    assert Image.open(content).size == (432, 288) and Image.open(content).mode == "RGBA"
+    assert np.corrcoef(values.ravel(), wanted.ravel())[0, 1] > 0.85 and warnings[0].startswith(CROPPED)
