@@ -13,9 +13,10 @@ from PIL import Image
 from musicml.data.audit import audit
 from musicml.data.audit.html_report import media
 from musicml.data.datasets import group_table, loading, split_folders
-from musicml.data.io import listing
+from musicml.data.io import listing, load_audio
 from musicml.utils import make_readable
 from musicml.utils.errors import InputError
+from tests.fixtures.malformed_files import by_ffmpeg
 
 
 def nfd(text):
@@ -333,11 +334,31 @@ def picture_as(kind):
         ("x.1", "WAV"),
     ],
 )
-def test_a_sound_is_read_whatever_its_ending(tmp_path, name, kind):
+def test_a_sound_is_taken_whatever_its_ending(tmp_path, name, kind):
     fill(tmp_path, "a/1.wav", "a/2.wav", "b/1.wav")
     put(tmp_path / "b" / name, sound_as(kind))
     dataset = loading.load_folder(tmp_path)
     assert f"b/{name}" in ids(dataset) and not dataset.excluded
+
+
+@pytest.mark.parametrize(
+    ("ending", "container", "codec"),
+    [
+        ("mp4", "mp4", "aac"),
+        ("m4b", "ipod", "aac"),
+        ("mov", "mov", "aac"),
+        ("3gp", "3gp", "aac"),
+        ("mka", "matroska", "aac"),
+        ("weba", "webm", "opus"),
+        ("strange", "mov", "aac"),
+    ],
+)
+def test_a_sound_in_a_films_container_is_taken_and_read(tmp_path, ending, container, codec):
+    fill(tmp_path, "a/1.wav", "a/2.wav", "b/1.wav")
+    put(tmp_path / f"b/x.{ending}", by_ffmpeg(container, codec))
+    assert f"b/x.{ending}" in ids(loading.load_folder(tmp_path))
+    heard = load_audio(tmp_path / f"b/x.{ending}")
+    assert heard.seconds > 0.5 and not heard.warnings
 
 
 @pytest.mark.parametrize(
