@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +30,7 @@ from musicml.training import trainer
 from musicml.utils import InputError, count_endings
 
 BY_PIECE = "by piece, whatever track it is of, which flatters"
+MOST_KINDS = 5  # of warnings that are told
 FEW = 20  # test files, below which an interval is hardly worth its name
 
 
@@ -149,9 +152,13 @@ def log_excluded(dataset: Dataset, found: Features, named: bool, say: Callable[[
         say(f"{len(out)} {'file' if len(out) == 1 else 'files'} left out{where}, the first: {first}")
         if len(out) > 1:
             say(f"left out, by ending: {count_endings(one.file for one in out)}")
-    if found.warnings:
-        name, words = next(iter(found.warnings.items()))
-        say(f"{len(found.warnings)} of {n} files with a warning, the first, {name}: {words[0]}")
+    kinds: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for name, warnings in found.warnings.items():
+        for words in warnings:
+            kinds[re.sub(r"\d+(\.\d+)?", "", words)].append((name, words))  # alike but for numbers
+    for files in sorted(kinds.values(), key=len, reverse=True)[:MOST_KINDS]:
+        name, words = files[0]
+        say(f"{len(files)} of {n} files with a warning, the first, {name}: {words}")
 
 
 def make_clip_spec(experiment: Experiment) -> ClipSpec:

@@ -71,7 +71,8 @@ def truncated(dataset: Dataset, looks: Looks) -> AuditFinding:
     if not found:
         return AuditFinding("truncated", "fine", "Every file that can be read is as long as its header says.")
     words = (
-        f"Files that are cut off: {len(found)} of {len(dataset.examples)}; their headers promise more than is there."
+        f"Files that are cut off or damaged: {len(found)} of {len(dataset.examples)}; less of each can be read than it "
+        "should hold."
     )
     return AuditFinding(
         "truncated", "caution", words, "What is missing can't be heard: such a file is judged by what is left.", found
