@@ -2,6 +2,7 @@ import csv
 
 import pytest
 
+from musicml.data.datasets import load_folder
 from musicml.data.synthetic import generate
 from musicml.evaluation import evaluate
 from musicml.experiment import config
@@ -27,7 +28,8 @@ def test_a_split_by_lists_that_are_not_there_is_refused_before_any_file_is_read(
         settings, said = config.read_experiment(tones_toml, {"data.split": kind}), []
         with pytest.raises(InputError, match=f"must go with a data set that has {lacks}"):
             training.train_experiment(settings, tmp_path / "data", tmp_path / "runs", folder=tones, say=said.append)
-        assert said == [] and not (tmp_path / "data").exists() and not (tmp_path / "runs").exists()
+        assert said == [load_folder(tones).describe()]
+        assert not (tmp_path / "data").exists() and not (tmp_path / "runs").exists()
 
 
 def table(run, name):
