@@ -301,14 +301,7 @@ def check_compatibility(training: TrainingOptions, varied: Augment, family: str,
     frozen = getattr(model, "frozen", False)
     fitted = family != "forest" and is_fitted_at_once(family, getattr(model, "head", None))
     check_fitted_at_once(varied, fitted, file)
-    if training.warmup and training.schedule != "cosine":
-        raise InputError(
-            "training.warmup = {training_warmup} in {file} is the beginning of a cosine schedule, and "
-            "training.schedule is {training_schedule!r}: set it to cosine, or take warmup out.",
-            training_warmup=training.warmup,
-            file=file,
-            training_schedule=training.schedule,
-        )
+    check_schedule(training, file)
     if training.finetune_epochs and not frozen:
         raise InputError(
             "training.finetune_epochs = {training_finetune_epochs} in {file} needs a backbone that was frozen before, "
@@ -346,6 +339,25 @@ def check_compatibility(training: TrainingOptions, varied: Augment, family: str,
         )
     if family == "forest" and (varied.varies or varied.mixes):
         raise InputError("[augment] in {file} is for networks, and model.family is forest: take it out.", file=file)
+
+
+def check_schedule(training: TrainingOptions, file: str) -> None:
+    """Refuse options of the learning rate that contradict its schedule."""
+    if training.warmup and training.schedule != "cosine":
+        raise InputError(
+            "training.warmup = {training_warmup} in {file} is the beginning of a cosine schedule, and "
+            "training.schedule is {training_schedule!r}: set it to cosine, or take warmup out.",
+            training_warmup=training.warmup,
+            file=file,
+            training_schedule=training.schedule,
+        )
+    if training.plateau_patience and training.schedule == "cosine":
+        raise InputError(
+            "Expected either training.schedule = 'cosine' or training.plateau_patience, since both set the learning "
+            "rate, and {file} has both (plateau_patience = {patience}). Take one out.",
+            file=file,
+            patience=training.plateau_patience,
+        )
 
 
 def check_fitted_at_once(varied: Augment, fitted: bool, file: str) -> None:

@@ -134,6 +134,22 @@ class StopOnInterrupt(keras.callbacks.Callback):
         self._raise_swallowed()
 
 
+class SwapAverage(keras.callbacks.SwapEMAWeights):
+    """Swap the averaged weights in for validation, and leave them in the model when early stopping ends the training.
+
+    Keras does the latter only after the last of all epochs.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(swap_on_epoch=True)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Swap, and make the average final if this epoch is the last that is trained."""
+        super().on_epoch_end(epoch, logs)
+        if self.model.stop_training:
+            self._finalize_ema_values()
+
+
 class Clock(keras.callbacks.Callback):
     """How long training's own steps take, validation left out, and how long making their batches takes beside them."""
 

@@ -48,7 +48,7 @@ def fit_model(
     compile_model(model, training, task, training.epochs * len(train), compiled)
     monitor = training.monitor if val is not None else "loss"
     watching = make_callbacks(training, monitor) if val is not None else []
-    averaged = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if training.ema else []
+    averaged = [callbacks.SwapAverage()] if training.ema else []
     name = "checkpoints/finetuned" if before else "checkpoints"
     keep = callbacks.Keep(folder / name, monitor, [*watching, *averaged], before)
     history = callbacks.History(folder / "history.csv", stage)
@@ -115,8 +115,41 @@ def make_optimizer(training: TrainingOptions, n_steps: int) -> Any:
     averaging = {"use_ema": True, "ema_momentum": training.ema} if training.ema else {}
     clipping = {"clipnorm": training.clipnorm} if training.clipnorm else {}
     decay = {"weight_decay": training.weight_decay} if training.weight_decay or training.optimizer == "adamw" else {}
-    kinds = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "sgd": keras.optimizers.SGD}
-    return kinds[training.optimizer](rate, **clipping, **decay, **averaging)
+    return OPTIMIZERS[training.optimizer](rate, **clipping, **decay, **averaging)
+
+
+class _RampedAverage:
+    """Let an optimizer's moving average follow the weights closely at first, so that a short training has an average.
+
+    The momentum in step t is min(ema, (1 + t) / (10 + t)); the average begins with the weights after the first step.
+    """
+
+    def _update_model_variables_moving_average(self, trainable_variables: list[Any]) -> None:
+        """Update the averages; Keras calls this after each step."""
+        if not self.use_ema:
+            return
+        step = keras.ops.cast(self.iterations, "float32")
+        ramped = keras.ops.minimum(self.ema_momentum, (1 + step) / (10 + step))
+        momentum = keras.ops.where(step > 0, ramped, 0.0)
+        for variable, average in zip(trainable_variables, self._model_variables_moving_average, strict=True):
+            if average is not None:
+                share = keras.ops.cast(momentum, variable.dtype)
+                average.assign(share * average + (1 - share) * variable)
+
+
+class AveragedAdam(_RampedAverage, keras.optimizers.Adam):
+    """Adam with a ramped moving average; TensorFlow takes no scope whose name begins with an underscore."""
+
+
+class AveragedAdamW(_RampedAverage, keras.optimizers.AdamW):
+    """AdamW with a ramped moving average."""
+
+
+class AveragedSGD(_RampedAverage, keras.optimizers.SGD):
+    """SGD with a ramped moving average."""
+
+
+OPTIMIZERS = {"adam": AveragedAdam, "adamw": AveragedAdamW, "sgd": AveragedSGD}
 
 
 def predict_scores(model: Any, clips: Any, batch_size: int, dtype: str = "float32") -> np.ndarray:

@@ -443,3 +443,16 @@ def test_the_command_prints_one_json_object(tones, data_root, tmp_path, musicml)
 )
 def test_a_value_is_written_as_set_reads_it(value, words):
     assert format_value(value) == words and config.parse_changes([f"a.b={words}"]) == {"a.b": value}
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        'training.schedule = ["none", "cosine"]\ntraining.plateau_patience = [0, 2]\n',
+        'training.schedule = ["none", "cosine"]\ntraining.plateau_patience = {low = 1, high = 4}\n',
+    ],
+)
+def test_keys_of_which_some_values_cant_go_together_are_refused_before_a_trial(planted, searched, tmp_path, table):
+    with pytest.raises(InputError, match=r"Expected either training\.schedule = 'cosine' or"):
+        searched(written(tmp_path, CNN, table), trials=2)
+    assert not planted

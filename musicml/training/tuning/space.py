@@ -111,6 +111,7 @@ def read(experiment: Experiment) -> Space:
         check_key(key, experiment, file)
         space[key] = range_of(key, told, file) if isinstance(told, Mapping) else choice_of(key, told, file)
         check_values(key, space[key], experiment, file)
+    check_pairs(space, experiment)
     return space
 
 
@@ -214,11 +215,7 @@ def choice_of(key: str, told: Any, file: str) -> Choice:
 
 def check_values(key: str, one: Choice | Range, experiment: Experiment, file: str) -> None:
     """Refuse what the experiment itself would not take, and what makes the trials' figures differ in kind."""
-    if isinstance(one, Choice):
-        values = [one.value(value) for value in one.values]
-    else:
-        values = [one.value(one.low), one.value(one.high)]
-    for value in values:
+    for value in list_ends(one):
         if figure_of(with_options(experiment, {key: value})) != figure_of(experiment):
             raise InputError(
                 "tune.{key} = {value!r} in {file} must leave the figure as it is that trials are compared by, and "
@@ -227,6 +224,20 @@ def check_values(key: str, one: Choice | Range, experiment: Experiment, file: st
                 value=value,
                 file=file,
             )
+
+
+def check_pairs(space: Space, experiment: Experiment) -> None:
+    """Refuse two keys of which some values can't go together, before a trial meets them."""
+    for one, other in itertools.combinations(space, 2):
+        for values in itertools.product(list_ends(space[one]), list_ends(space[other])):
+            with_options(experiment, dict(zip((one, other), values, strict=True)))
+
+
+def list_ends(one: Choice | Range) -> list[Any]:
+    """Return the values of a choice, or the two ends of a range."""
+    if isinstance(one, Choice):
+        return [one.value(value) for value in one.values]
+    return [one.value(one.low), one.value(one.high)]
 
 
 def figure_of(experiment: Experiment) -> tuple[Any, ...]:

@@ -1,0 +1,152 @@
+"""The training loop: moving averages of the weights, and options that go together or are refused."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+
+from musicml.experiment import config
+from musicml.training import batches, fit
+from musicml.utils.errors import InputError
+
+X = np.random.default_rng(0).normal(size=(64, 3)).astype(np.float32)
+Y = np.eye(2, dtype=np.float32)[(X[:, 0] > 0).astype(int)]
+
+
+def make_model():
+    keras.utils.set_random_seed(0)
+    return keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="softmax", dtype="float32")])
+
+
+def fit_small(folder, judged=Y, **options):
+    """A tiny model after a short training, and what came of it; `judged` are the targets of validation."""
+    model, training = make_model(), config.TrainingOptions(**{"epochs": 3, "batch_size": 8, **options})
+    train, val = batches.Batches(X, Y, 8, seed=0), batches.Batches(X, judged, 8)
+    return model, fit.fit_model(model, train, val, training, "single", folder, "all", False)
+
+
+def score(model):
+    return float((model.predict(X, verbose=0).argmax(axis=1) == Y.argmax(axis=1)).mean())
+
+
+# moving averages
+
+
+@pytest.mark.numeric
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+def test_the_momentum_of_a_moving_average_is_ramped(optimizer):
+    """Keras's own recursion with min(ema, (1 + t) / (10 + t)) in place of ema."""
+    made = fit.make_optimizer(config.TrainingOptions(optimizer=optimizer, learning_rate=0.1, ema=0.5), 100)
+    weight = keras.Variable(np.array([1.0, -2.0], np.float32))
+    made.build([weight])
+    expected = None
+    for step in range(30):
+        made.apply([keras.ops.convert_to_tensor(np.array([0.3, -0.1 * step], np.float32))], [weight])
+        now, momentum = keras.ops.convert_to_numpy(weight), min(0.5, (1 + step) / (10 + step))
+        expected = now if expected is None else momentum * expected + (1 - momentum) * now
+        average = keras.ops.convert_to_numpy(made._model_variables_moving_average[0])
+        assert average == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.numeric
+@pytest.mark.parametrize("ema", [0.9, 0.99, 0.999, 0.9999])
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_a_short_training_with_a_moving_average_serves_what_it_learned(tmp_path, ema, keep):
+    plain, _ = fit_small(tmp_path / "plain", epochs=10, learning_rate=0.05, keep=keep)
+    averaged, _ = fit_small(tmp_path / "averaged", epochs=10, learning_rate=0.05, keep=keep, ema=ema)
+    assert score(make_model()) < 0.8 < 0.9 < score(plain)
+    assert score(averaged) > 0.9
+
+
+@pytest.mark.numeric
+@pytest.mark.parametrize("keep", ["best", "last"])
+@pytest.mark.parametrize("early_stopping", [0, 1, 2])
+def test_the_average_is_served_whether_or_not_training_stops_early(tmp_path, keep, early_stopping):
+    """The average of the last epoch is what validation saw in it; its targets are wrong, so that its loss rises."""
+    options = {
+        "epochs": 12,
+        "judged": Y[:, ::-1].copy(),
+        "learning_rate": 3.0,
+        "optimizer": "sgd",
+        "ema": 0.9,
+        "keep": keep,
+    }
+    model, found = fit_small(tmp_path, **options, early_stopping=early_stopping)
+    rows = (tmp_path / "history.csv").read_text().splitlines()
+    at = dict(zip(rows[0].split(","), rows[found["best_epoch"] if keep == "best" else -1].split(","), strict=True))
+    assert (len(rows) - 1 < 12) == (early_stopping > 0), "the training stops early where it is asked to"
+    assert model.evaluate(X, Y[:, ::-1], batch_size=8, verbose=0)[0] == pytest.approx(float(at["val_loss"]), rel=1e-3)
+
+
+# options
+
+
+GRID = {
+    "optimizer": ["adam", "adamw", "sgd"],
+    "schedule": ["none", "cosine"],
+    "warmup": [0.0, 0.5],
+    "weight_decay": [0.0, 0.1],
+    "clipnorm": [0.0, 1.0],
+    "label_smoothing": [0.0, 0.1],
+    "ema": [0.0, 0.9],
+    "early_stopping": [0, 1],
+    "plateau_patience": [0, 1],
+    "keep": ["best", "last"],
+    "monitor": ["val_loss", "val_accuracy"],
+}
+
+
+def list_pairs(row):
+    return set(itertools.combinations(sorted(row.items()), 2))
+
+
+def is_refused(row):
+    try:
+        config.check_schedule(config.TrainingOptions(**row), "x.toml")
+    except InputError:
+        return True
+    return False
+
+
+def cover_pairs():
+    """Rows of options in which each pair of values stands at least once, and the pairs that are refused."""
+    rng = np.random.default_rng(0)
+    first = {name: values[0] for name, values in GRID.items()}
+    wanted = {
+        ((one, a), (two, b))
+        for one, two in itertools.combinations(sorted(GRID), 2)
+        for a, b in itertools.product(GRID[one], GRID[two])
+    }
+    rows, refused = [], set()
+    for pair in sorted(wanted, key=str):
+        if any(pair in list_pairs(row) for row in rows):
+            continue
+        tried = [
+            {name: values[rng.integers(len(values))] for name, values in GRID.items()} | dict(pair) for _ in range(40)
+        ]
+        row = next((one for one in [*tried, first | dict(pair)] if not is_refused(one)), None)
+        if row is None:
+            refused.add(pair)
+        else:
+            rows.append(row)
+    return rows, refused
+
+
+def test_every_pair_of_options_trains_or_is_refused_before_data_is_read(tmp_path):
+    rows, refused = cover_pairs()
+    assert refused == {(("plateau_patience", 1), ("schedule", "cosine")), (("schedule", "none"), ("warmup", 0.5))} | {
+        (("plateau_patience", 1), ("warmup", 0.5))
+    }
+    for number, row in enumerate(rows):
+        model, found = fit_small(tmp_path / str(number), epochs=2, **row)
+        assert found["epochs"] >= 1 and np.isfinite(model.get_weights()[0]).all(), row
+
+
+@pytest.mark.parametrize("changes", [{}, {"training.schedule": "cosine"}])
+def test_a_cosine_schedule_with_a_plateau_rule_is_refused(tmp_path, changes):
+    both = "" if changes else 'schedule = "cosine"\n'
+    head = '[data]\ndataset = "gtzan"\n[features]\nkind = "mfcc"\n[model]\nfamily = "cnn"\n'
+    text = f"{head}[training]\n{both}plateau_patience = 2\n"
+    with pytest.raises(InputError, match=r"Expected either training.schedule = 'cosine' or training.plateau_patience"):
+        config.parse_experiment("x", text, changes, False)
