@@ -12,7 +12,7 @@ from musicml.data.datasets import loading
 from musicml.experiment import run as runs
 from musicml.inference import backends, export, manifest
 from musicml.inference.export import bundle
-from musicml.inference.export.onnx import forest_graph, written
+from musicml.inference.export.onnx import avoid_cudnn, export_keras_onnx, forest_graph, written
 from musicml.inference.predictor import Predictor
 from musicml.models import base, registry
 from musicml.utils.errors import InputError
@@ -413,3 +413,48 @@ def test_a_model_of_other_weights_than_the_runs_is_not_exported(copied, tmp_path
     with pytest.raises(InputError, match="copied"):
         export.export_run(copied, "onnx", tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+# on a machine with a GPU
+
+
+@pytest.fixture
+def with_gpu(monkeypatch):
+    """Keras believes in a GPU, whose kernels it then puts into what it traces."""
+    kernels = importlib.import_module("keras.src.backend.tensorflow.rnn")  # its package has a function of this name
+    monkeypatch.setattr(kernels, "_is_gpu_available", lambda: True)
+
+
+def trace(model):
+    """The operations of a traced model, as text."""
+    import tensorflow as tf
+
+    signature = tf.TensorSpec((1, *model.input_shape[1:]))
+    return str(tf.function(lambda x: model(x, training=False)).get_concrete_function(signature).graph.as_graph_def())
+
+
+@pytest.mark.parametrize(
+    ("family", "options"),
+    [
+        ("recurrent", {"cell": "gru", "units": (4,)}),
+        ("recurrent", {"cell": "lstm", "units": (4, 3)}),
+        ("recurrent", {"cell": "gru", "units": (4,), "bidirectional": True}),
+        ("recurrent", {"cell": "lstm", "units": (4,), "bidirectional": True, "pooling": "average"}),
+    ],
+)
+def test_recurrent_layers_are_traced_without_a_gpus_kernels(with_gpu, family, options):
+    model = untrained(family, **options)
+    assert "CudnnRNN" in trace(model), "the simulation shows nothing otherwise"
+    with avoid_cudnn(model):
+        assert "CudnnRNN" not in trace(model)
+    assert "CudnnRNN" in trace(model), "training and answers use them all the same"
+
+
+def test_a_recurrent_run_keeps_its_exported_models_where_there_is_a_gpu(request, trained, tmp_path):
+    run = runs.Run(shutil.copytree(trained("gru").path, tmp_path / "run"))
+    request.getfixturevalue("with_gpu")  # a training would need a true one
+    (run.path / "model.onnx").unlink()
+    (run.path / "report.json").unlink()
+    model = backends.keras_model(backends.own(run.path, manifest.read_manifest(run)))
+    said = export_keras_onnx(model, run, clips_for(model, 3))
+    assert said.startswith("exported; differs from the original by at most"), said

@@ -14,7 +14,7 @@ from musicml.experiment import Run
 from musicml.features import Pixels, VGGish
 from musicml.inference import backends
 from musicml.inference import manifest as servings
-from musicml.inference.export import frontend_readme
+from musicml.inference.export import frontend_readme, onnx
 from musicml.inference.manifest import Manifest
 from musicml.utils import (
     InputError,
@@ -96,7 +96,7 @@ def write_model(run: Run, serving: Manifest, kind: str, folder: Path) -> None:
             backend=keras.backend.backend(),
         )
     model = backends.keras_model(backends.own(run.path, serving))
-    with suppress_stderr():
+    with suppress_stderr(), onnx.avoid_cudnn(model):
         if kind == "saved_model":
             model.export(folder / "saved_model", format="tf_saved_model", verbose=False)
             return

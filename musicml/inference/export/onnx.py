@@ -6,7 +6,9 @@ another run's settings.
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +49,27 @@ def export_keras_onnx(model: Any, run: Run, clips: np.ndarray) -> str:
 
         whole = add_class_activation_maps(model) or model
         whole(clips, training=False)  # one that was never called can't be exported
-        whole.export(path, format="onnx", verbose=False)
+        with avoid_cudnn(whole):
+            whole.export(path, format="onnx", verbose=False)
         converted = onnx.load(path)
         rename_outputs(converted.graph, ["scores", backends.MAPS])
         return converted
 
     return written(convert, run, clips, wanted)
+
+
+@contextlib.contextmanager
+def avoid_cudnn(model: Any) -> Iterator[None]:
+    """Let recurrent layers be traced without cuDNN's kernels, which a GPU would choose and no export can take along."""
+    recurrent = [layer for layer in model._flatten_layers() if getattr(layer, "use_cudnn", False)]
+    chosen = [layer.use_cudnn for layer in recurrent]
+    try:
+        for layer in recurrent:
+            layer.use_cudnn = False
+        yield
+    finally:
+        for layer, choice in zip(recurrent, chosen, strict=True):
+            layer.use_cudnn = choice
 
 
 def rename_outputs(graph: Any, names: list[str]) -> None:
