@@ -134,7 +134,7 @@ def list_files(names: Iterable[str], kind: str) -> list[str]:
     What else lies there is counted on standard error. A folder without any stays in the list. `kind` is that of the
     run's features.
     """
-    from musicml.data.io import is_of_kind, list_files
+    from musicml.data.io import detect_kind, list_files
 
     # a spectrogram is drawn of a sound, or is a picture already
     kinds = {"pixels": ("picture",), "spectrogram": ("sound", "picture")}.get(kind, ("sound",))
@@ -144,7 +144,7 @@ def list_files(names: Iterable[str], kind: str) -> list[str]:
             files.append(name)
             continue
         (listing,) = list_files([name])
-        inside = sorted(path for path in listing.files if any(is_of_kind(path, kind) for kind in kinds))
+        inside = sorted(path for path in listing.files if any(detect_kind(path, kind) == kind for kind in kinds))
         _say_what_is_left_out(name, sorted(set(listing.files) - set(inside)), listing.skipped)
         files += inside or [name]
     return files

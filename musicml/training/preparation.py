@@ -13,7 +13,7 @@ import numpy as np
 
 from musicml.data import CACHE_FOLDER, digest_examples
 from musicml.data.audit import find_clusters
-from musicml.data.datasets import Dataset
+from musicml.data.datasets import GROUPS_FILE, Dataset
 from musicml.data.splits import (
     FLATTERS,
     Split,
@@ -145,7 +145,7 @@ def check_both_kinds(dataset: Dataset, found: Iterable[Split]) -> None:
 
 def log_excluded(dataset: Dataset, found: Features, named: bool, say: Callable[[str], None]) -> None:
     """Say what was left out, which excluded.csv names where it is `named`, and what was found about the rest."""
-    n, out = len(dataset.examples), dataset.excluded
+    n, out = len(dataset.examples), [one for one in dataset.excluded if one.file != GROUPS_FILE]
     if out:
         first = out[0].reason if out[0].file in out[0].reason else f"{out[0].file}: {out[0].reason}"
         where = " (excluded.csv names them)" if named else ""

@@ -140,7 +140,8 @@ def _restore_bytes(text: str) -> str:
 def read_csv(path: Path, *columns: str) -> list[dict[str, str]]:
     """Rows of the CSV file at `path`, each a dict by column name.
 
-    Spreadsheets save CSV with semicolons or tabs, too, and in UTF-16: both are read.
+    A table with `columns` may be a person's: spreadsheets save CSV with semicolons or tabs, too, in UTF-16, and with
+    a first line that names the delimiter. Without, it is one that `write_csv` wrote.
 
     Parameters
     ----------
@@ -154,7 +155,9 @@ def read_csv(path: Path, *columns: str) -> list[dict[str, str]]:
     content = path.read_bytes()
     encoding = "utf-16" if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
     try:
-        text = _restore_bytes(content.decode(encoding))
+        text = content.decode(encoding)
+        text = text if columns else _restore_bytes(text)
+        text = re.sub(r"\A\"?sep=.\"?\r?\n", "", text)
         tables = (_parse_csv(text, delimiter, columns) for delimiter in ",;\t")
         first, named = next(tables)
         rows = next((rows for rows, names in ((first, named), *tables) if set(columns) <= set(names)), None)
@@ -183,9 +186,12 @@ def drop_invisible(text: str) -> str:
 
 def _parse_csv(text: str, delimiter: str, columns: Iterable[str]) -> tuple[list[dict[str, str]], list[str]]:
     """Return the rows of a CSV text and the names of its columns; `columns` are found whatever their capitals."""
-    found = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-    wanted = {name.casefold(): name for name in columns}
-    names = [wanted.get(drop_invisible(name).strip().casefold(), name) for name in found.fieldnames or []]
+    found = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=bool(columns))
+    names = list(found.fieldnames or [])
+    for wanted in set(columns) - set(names):
+        plain = [drop_invisible(name).strip().casefold() for name in names]
+        if wanted.casefold() in plain:
+            names[plain.index(wanted.casefold())] = wanted
     found.fieldnames = names
     return list(found), names
 

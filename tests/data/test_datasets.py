@@ -454,8 +454,10 @@ def test_what_most_files_are_decides_and_the_others_are_named(tmp_path, most, ki
     (tmp_path / "b/notes.txt").write_text("mine")
     dataset = loading.load_folder(tmp_path)
     assert dataset.kind == kind and len(dataset.examples) == 3
-    assert {item.file for item in dataset.excluded} == {f"a/9.{few}", "b/notes.txt"}
-    assert {item.reason for item in dataset.excluded} == {f"not a {kind} file by its content"}
+    assert {item.file: item.reason for item in dataset.excluded} == {
+        f"a/9.{few}": "an empty file",
+        "b/notes.txt": f"not a {kind} file: it looks like text",
+    }
 
 
 def test_endings_in_capitals_count(tmp_path):

@@ -111,7 +111,7 @@ def test_folders_that_may_be_splits_or_classes_are_refused_with_both_readings(tm
 
 def test_a_split_whose_name_says_nothing_is_refused_beside_one_that_is_known(tmp_path):
     fill(tmp_path, *(f"{side}/{label}/1.wav" for side in ("train", "test", "holdout") for label in ("a", "b")))
-    with pytest.raises(InputError, match="and holdout holds the same classes as test, train"):
+    with pytest.raises(InputError, match="and holdout holds classes of test, train"):
         loading.load_folder(tmp_path)
 
 
@@ -127,9 +127,69 @@ def test_classes_with_folders_of_their_own_are_classes(tmp_path, names):
     assert loading.load_folder(fill(tmp_path, *names)).class_names == ("a", "b")
 
 
-def test_a_flat_test_folder_is_named_with_its_number_of_files(tmp_path):
-    dataset = loading.load_folder(fill(tmp_path, "train/a/1.wav", "train/b/1.wav", "test/1.wav", "test/2.wav"))
-    assert [(one.file, one.reason) for one in dataset.excluded] == [("test", "in no class folder: 2 files")]
+def test_what_lies_beside_the_classes_is_named_file_by_file(tmp_path):
+    fill(tmp_path, "train/a/1.wav", "train/b/1.wav", "test/1.wav", "more/deep/2.wav", "more/3.wav")
+    os.symlink("nowhere", tmp_path / "gone")
+    assert {one.file: one.reason for one in loading.load_folder(tmp_path).excluded} == {
+        "test/1.wav": "in no class folder",
+        "more/deep/2.wav": "in no class folder",
+        "more/3.wav": "in no class folder",
+        "gone": "a link that leads nowhere",
+    }
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [("gtzan_train", "gtzan_test"), ("train_v2", "test_v2"), ("trainA", "testA"), ("train-clean", "test-clean")],
+)
+@pytest.mark.parametrize("n_tests", [2, 3])
+def test_names_that_differ_in_one_word_are_splits(tmp_path, train, test, n_tests):
+    fill(tmp_path, *(f"{train}/{label}/1.wav" for label in ("blues", "rock", "jazz")))
+    fill(tmp_path, *(f"{test}/{label}/1.wav" for label in ("blues", "rock", "jazz")[:n_tests]))
+    dataset = loading.load_folder(tmp_path)
+    assert dataset.class_names == ("blues", "jazz", "rock")
+    assert {example.split for example in dataset.examples} == {"train", "test"}
+
+
+def test_most_of_the_same_folders_is_enough_to_ask(tmp_path):
+    fill(
+        tmp_path, "old/blues/1.wav", "old/rock/1.wav", "old/jazz/1.wav", "new/blues/1.wav", "new/rock/1.wav", "c/1.wav"
+    )
+    with pytest.raises(InputError, match="each of new, old holds the folders blues, rock"):
+        loading.load_folder(tmp_path)
+
+
+def test_splits_below_the_classes_are_refused_with_what_to_do(tmp_path):
+    fill(tmp_path, *(f"{label}/{side}/1.wav" for label in ("gamelan", "jazz") for side in ("train", "test")))
+    with pytest.raises(InputError, match="each of gamelan, jazz holds test, train. Put train above the classes"):
+        loading.load_folder(tmp_path)
+
+
+def test_one_folder_around_all_classes_is_named(tmp_path):
+    fill(tmp_path, "genres_original/pop/1.wav", "genres_original/rock/1.wav", "__MACOSX/genres_original/._pop")
+    with pytest.raises(InputError, match=r"all of them \(pop, rock\) lie in .*genres_original. Name that folder"):
+        loading.load_folder(tmp_path)
+
+
+def test_a_class_in_other_capitals_in_another_split_is_refused(tmp_path):
+    fill(tmp_path, "train/Rock/1.wav", "train/pop/1.wav", "test/rock/1.wav", "test/pop/1.wav")
+    with pytest.raises(InputError, match="test/rock and .*train/Rock differ in capitals"):
+        loading.load_folder(tmp_path)
+
+
+def test_chords_that_differ_in_capitals_are_classes(tmp_path):
+    assert loading.load_folder(fill(tmp_path, "A/1.wav", "a/1.wav")).class_names == ("A", "a")
+
+
+@pytest.mark.parametrize("other", ["pop ", " pop", "pop\u00a0", "pop\u200b", "\ufeffpop"])
+def test_classes_that_look_alike_are_one_class(tmp_path, other):
+    dataset = loading.load_folder(fill(tmp_path, "pop/1.wav", f"{other}/2.wav", "rock/1.wav"))
+    assert dataset.class_names == ("pop", "rock") and len(dataset.examples) == 3
+
+
+def test_a_class_name_never_writes_to_a_terminal(tmp_path):
+    dataset = loading.load_folder(fill(tmp_path, "a\x1b[31m/1.wav", "b\n/1.wav"))
+    assert dataset.class_names == ("a?[31m", "b?") and dataset.describe().isprintable()
 
 
 # groups
@@ -193,20 +253,75 @@ def test_rows_without_a_file_and_files_without_a_row_are_counted_and_the_first_n
     dataset = loading.load_folder(tmp_path)
     assert dataset.notes == (
         "groups.csv puts 1 of 4 files into 1 groups",
-        "rows of groups.csv that name no file: 2, the first 'pop/99.wav'",
+        "rows of groups.csv that name no file, or may mean several: 2, the first 'pop/99.wav'",
         "files that no row of groups.csv names, each a group of its own: 3, the first pop/02.wav",
     )
     assert [(one.file, one.reason) for one in dataset.excluded] == [
-        ("groups.csv", "row 3 names no file: pop/99.wav"),
-        ("groups.csv", "row 4 names no file: jazz/01.wav"),
+        ("groups.csv", "row 3 names no file, or may mean several: pop/99.wav"),
+        ("groups.csv", "row 4 names no file, or may mean several: jazz/01.wav"),
     ]
 
 
-@pytest.mark.parametrize("second", ["pop/01.wav,B", "POP/01.WAV,B", "pop\\1.wav,B", "01.wav,B"])
+@pytest.mark.parametrize("second", ["pop/01.wav,B", "POP/01.WAV,B", "pop\\01.wav,B", "./pop/01.wav ,B"])
 def test_a_file_in_two_groups_is_an_error_that_names_both_rows(tmp_path, second):
     fill(tmp_path, *PLAIN)
     (tmp_path / "groups.csv").write_text(f"file,group\npop/01.wav,A\n{second}\n")
     with pytest.raises(InputError, match=r"puts pop/01\.wav into A \(row 2\) and B \(row 3\)"):
+        loading.load_folder(tmp_path)
+
+
+@pytest.mark.parametrize("gone", ["pop/1.wav", "pop/01.mp3", "old/pop/01.wav", "01.wav", "pop/01"])
+def test_a_row_takes_no_file_that_another_row_names_rightly(tmp_path, gone):
+    fill(tmp_path, *PLAIN)
+    (tmp_path / "groups.csv").write_text(f"file,group\n{gone},X\npop/01.wav,A\n")
+    dataset = loading.load_folder(tmp_path)
+    assert groups_of(dataset)["pop/01.wav"] == "A" and any(gone in one.reason for one in dataset.excluded)
+
+
+@pytest.mark.parametrize("gone", ["pop/01.mp3", "pop/v1.05.wav", "rock/01.wav"])
+def test_a_row_of_a_missing_file_takes_no_other(tmp_path, gone):
+    fill(tmp_path, *PLAIN, "pop/v1.5.wav")
+    (tmp_path / "groups.csv").write_text(f"file,group\n{gone},X\nrock/04.wav,A\n")
+    assert "X" not in loading.load_folder(tmp_path).groups
+
+
+@pytest.mark.parametrize("second", ["pop\\1.wav,B", "music/pop/1.wav,B", "pop/01,B"])
+def test_a_file_in_two_groups_by_two_loose_readings_is_an_error_too(tmp_path, second):
+    fill(tmp_path, *PLAIN)
+    (tmp_path / "groups.csv").write_text(f"file,group\npop/1.wav,A\n{second}\n")
+    with pytest.raises(InputError, match=r"puts pop/01\.wav into A \(row 2\) and B \(row 3\)"):
+        loading.load_folder(tmp_path)
+
+
+def test_a_table_in_capitals_is_read(tmp_path):
+    fill(tmp_path, *PLAIN)
+    (tmp_path / "Groups.CSV").write_text("file,group\npop/01.wav,A\npop/02.wav,A\n")
+    dataset = loading.load_folder(tmp_path)
+    assert len(set(dataset.groups)) == 3 and not dataset.excluded
+
+
+@pytest.mark.parametrize("name", ["groups.csv.txt", "groups.xlsx", "groups (1).csv", "Groups.tsv", "groups.ods"])
+def test_a_table_under_another_name_is_an_error_and_no_leak(tmp_path, name):
+    fill(tmp_path, *PLAIN)
+    put(tmp_path / name, b"file,group\npop/01.wav,A\n")
+    with pytest.raises(InputError, match="Expected the table of groups to be called groups.csv"):
+        loading.load_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("pop/01.wav,\npop/02.wav, \n", "its column group is empty"),
+        ("", "its column group is empty"),
+        ('pop/01.wav,"A\npop/02.wav,A\n', "can't be read"),
+        ('pop/01.wav,"A\npop/02.wav,A"\n', "row 2 has more than that"),
+        ("pop/01.wav,Earth, Wind\n", "row 2 has more than that"),
+    ],
+)
+def test_a_table_that_is_not_filled_in_rightly_is_an_error(tmp_path, rows, said):
+    fill(tmp_path, *PLAIN)
+    (tmp_path / "groups.csv").write_text(f"file,group\n{rows}")
+    with pytest.raises(InputError, match=said):
         loading.load_folder(tmp_path)
 
 
@@ -234,6 +349,8 @@ def test_a_row_that_may_mean_several_files_names_none(tmp_path):
         lambda text: text.replace("file,group", "File, Group").encode(),
         lambda text: text.replace("\n", ",,\n").encode(),
         lambda text: text.replace(",group", ",\ufeffgroup").encode(),
+        lambda text: f"sep=;\n{text}".replace(",", ";").encode(),
+        lambda text: text.replace("file,group", "file,group,Group").replace("\n", ",other\n").encode(),
     ],
 )
 def test_groups_csv_is_read_as_spreadsheets_save_it(tmp_path, encode):
@@ -246,7 +363,7 @@ def test_groups_csv_is_read_as_spreadsheets_save_it(tmp_path, encode):
 def test_two_ways_of_writing_a_class_are_one_class(tmp_path):
     fill(tmp_path, f"train/{nfc('Música')}/1.wav", "train/b/1.wav", f"test/{nfd('Música')}/1.wav", "test/b/1.wav")
     dataset = loading.load_folder(tmp_path)
-    assert dataset.class_names == (nfc("Música"), "b")
+    assert dataset.class_names == (nfc("Música"), "b") and len(dataset.examples) == 4
     assert {example.label for example in dataset.examples} == set(dataset.class_names)
 
 
@@ -262,9 +379,30 @@ def test_folders_behind_links_are_read_once(tmp_path):
     dataset = loading.load_folder(music)
     assert sorted(ids(dataset)) == ["a/1.wav", "a/again/3.wav", "a/more/2.wav", "b/1.wav"]
     assert {one.file: one.reason for one in dataset.excluded} == {
-        "a/more/deep": "the same folder as again, which is read already",
-        "a/other": "the same folder as b, which is read already",
+        "a/more/deep": f"the same folder as {music}/a/again, which is read already",
+        "a/other": f"the same folder as {music}/b, which is read already",
     }
+
+
+@pytest.mark.parametrize(
+    ("link", "target"), [("aa", "rock"), ("zz", "rock"), ("best", "rock/live"), ("pop/more", "../rock")]
+)
+def test_a_folder_that_lies_there_is_read_there_and_not_behind_a_link(tmp_path, link, target):
+    fill(tmp_path, "pop/1.wav", "rock/1.wav", "rock/live/2.wav")
+    os.symlink(target, tmp_path / link)
+    classes = split_folders.find_class_folders(tmp_path)
+    found = {
+        str(one): len(files.files)
+        for (_, one), files in zip(classes, listing.list_files([f for _, f in classes]), strict=True)
+    }
+    assert found[str(tmp_path / "rock")] == 2 and sum(found.values()) == 3
+
+
+def test_a_split_behind_a_link_to_another_takes_no_files(tmp_path):
+    fill(tmp_path, "train/a/1.wav", "train/b/1.wav", "train/a/2.wav")
+    os.symlink("train", tmp_path / "test")
+    dataset = loading.load_folder(tmp_path)
+    assert {example.split for example in dataset.examples} == {"train"} and len(dataset.examples) == 3
 
 
 @pytest.mark.parametrize("target", [".", "..", "../..", "../../music/a", "/"])
@@ -381,8 +519,11 @@ def test_what_is_no_sound_is_named(tmp_path):
     for name, content in {"a/cover.jpg": picture_as("JPEG"), "a/list.m3u": b"#EXTM3U\n", "b/notes": b"mine"}.items():
         put(tmp_path / name, content)
     excluded = loading.load_folder(tmp_path).excluded
-    assert [one.file for one in excluded] == ["a/cover.jpg", "a/list.m3u", "b/notes"]
-    assert {one.reason for one in excluded} == {"not a sound file by its content"}
+    assert {one.file: one.reason for one in excluded} == {
+        "a/cover.jpg": "not a sound file: it is a JPEG picture",
+        "a/list.m3u": "not a sound file: it looks like text",
+        "b/notes": "not a sound file: it looks like text",
+    }
 
 
 @pytest.mark.parametrize(

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from musicml.data.datasets.base import Dataset, Example, Excluded, check_classes, read_source
-from musicml.data.datasets.group_table import GROUPS_FILE, GroupTable, read_group_table
+from musicml.data.datasets.group_table import GROUPS_FILE, GroupTable, find_group_table, read_group_table
 from musicml.data.datasets.split_folders import find_class_folders
-from musicml.data.io import Listing, detect_kind, is_of_kind, is_visible, list_files
-from musicml.utils import InputError, make_readable
+from musicml.data.io import Listing, describe_unknown, detect_kind, is_visible, list_files
+from musicml.utils import InputError, drop_invisible, make_readable
 
 
 def load(root: Path) -> Dataset:
@@ -36,12 +36,18 @@ def load(root: Path) -> Dataset:
         )
     classes = find_class_folders(root)
     listings = list_files([folder for _, folder in classes])
-    kind = detect_main_kind((path for listing in listings for path in listing.files), root)
-    taken = [[path for path in listing.files if is_of_kind(path, kind)] for listing in listings]
+    kinds = {path: detect_kind(path) for listing in listings for path in listing.files}
+    kind = find_main_kind(kinds.values(), root)
+    # what is named for the other kind may still be of this one
+    taken = [
+        [path for path in listing.files if kinds[path] == kind or (kinds[path] and detect_kind(path, kind) == kind)]
+        for listing in listings
+    ]
     names = [[_name_file(path, root) for path in paths] for paths in taken]
-    table = read_group_table(root / GROUPS_FILE, [make_readable(name) for inside in names for name in inside])
+    groups_file = find_group_table(root)
+    table = read_group_table(groups_file, [make_readable(name) for inside in names for name in inside])
     groups = table.groups if table else {}
-    class_names = [unicodedata.normalize("NFC", make_readable(folder.name)) for _, folder in classes]
+    class_names = name_classes([folder for _, folder in classes])
     examples = [
         _make_example(name, root, labels, groups, side)
         for (side, _), labels, inside in zip(classes, [{name: True} for name in class_names], names, strict=True)
@@ -73,35 +79,48 @@ def is_sample(root: Path) -> bool:
     return any(bool(read_source(home).get("sample")) for home in (root.resolve(), *root.resolve().parents[:4]))
 
 
-def detect_main_kind(paths: Iterable[str], root: Path) -> str:
+def name_classes(folders: Sequence[Path]) -> list[str]:
+    """Return the class of each folder: its name, or what folders share that differ only in what nobody sees.
+
+    That is their Unicode normalization, spaces around them, and invisible characters.
+    """
+    names = ["".join(c if c.isprintable() else "?" for c in make_readable(folder.name)) for folder in folders]
+    shared = [drop_invisible(unicodedata.normalize("NFC", make_readable(folder.name))).strip() for folder in folders]
+    spellings: dict[str, set[str]] = defaultdict(set)
+    for folder, one in zip(folders, shared, strict=True):
+        spellings[one].add(folder.name)
+    return [one if len(spellings[one]) > 1 else name for one, name in zip(shared, names, strict=True)]
+
+
+def find_main_kind(kinds: Iterable[str | None], root: Path) -> str:
     """Return `sound` or `picture`, whichever most of the files are."""
-    kinds = Counter(kind for kind in map(detect_kind, paths) if kind)
-    if not kinds:
+    counts = Counter(kind for kind in kinds if kind)
+    if not counts:
         raise InputError(
             "{root} must hold class folders with sound or picture files, and no such file is there: "
             "put each class's files in a folder named for the class.",
             root=root,
         )
-    return kinds.most_common(1)[0][0]
+    return counts.most_common(1)[0][0]
 
 
 def find_unused(root: Path, classes: Sequence[Path]) -> list[Excluded]:
     """Find what lies beside the class folders, and so in no class; groups.csv is no example."""
     homes = {root} | {folder.parent for folder in classes}
-    kept = homes | set(classes) | {root / GROUPS_FILE, root / "SOURCE.json"}
+    kept = homes | set(classes) | {root / "SOURCE.json"}
     beside = [path for home in sorted(homes) for path in sorted(home.iterdir())]
-    return [
-        Excluded(make_readable(_name_file(str(path), root)), _explain_unused(path))
-        for path in beside
-        if path not in kept and is_visible(path.name)
+    unread = [
+        path for path in beside if path not in kept and is_visible(path.name) and path.name.lower() != GROUPS_FILE
     ]
-
-
-def _explain_unused(path: Path) -> str:
-    """Return why a path beside the class folders is not read; of a folder, how many files that are."""
-    if not path.is_dir():
-        return "in no class folder"
-    return f"in no class folder: {sum(len(names) for _, _, names in os.walk(path))} files"
+    files = [os.path.join(home, name) for path in unread for home, _, names in os.walk(path) for name in sorted(names)]
+    files += [str(path) for path in unread if not path.is_dir()]
+    return [
+        Excluded(
+            make_readable(_name_file(path, root)),
+            "in no class folder" if os.path.exists(path) else "a link that leads nowhere",
+        )
+        for path in files
+    ]
 
 
 def _list_excluded(
@@ -111,12 +130,20 @@ def _list_excluded(
     for listing, paths in zip(listings, taken, strict=True):
         kept = set(paths)
         others = (path for path in listing.files if path not in kept)
-        yield from (
-            Excluded(make_readable(_name_file(path, root)), f"not a {kind} file by its content") for path in others
-        )
+        yield from (Excluded(make_readable(_name_file(path, root)), _explain_content(path, kind)) for path in others)
         yield from (Excluded(make_readable(_name_file(one.path, root)), one.reason) for one in listing.skipped)
     for row in table.unmatched if table else ():
-        yield Excluded(GROUPS_FILE, f"row {row.number} names no file: {row.file}")
+        yield Excluded(GROUPS_FILE, f"row {row.number} names no file, or may mean several: {row.file}")
+
+
+def _explain_content(path: str, kind: str) -> str:
+    """Return why a file is not taken, with what it is instead."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(512)
+    except OSError as error:
+        return f"it can't be opened ({error.strerror})"
+    return f"not a {kind} file: it {describe_unknown(head)}" if head else "an empty file"
 
 
 def _name_file(path: str, root: Path) -> str:

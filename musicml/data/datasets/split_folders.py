@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -10,11 +11,11 @@ from pathlib import Path
 from musicml.data.datasets.base import list_visible_folders
 from musicml.utils import InputError
 
-# how people name splits, in English and in Indonesian; the longer word first, since the first that fits is taken
+# how people name splits, in English and in Indonesian
 WORDS = {
-    "train": ("training", "train", "pelatihan", "latihan", "latih"),
+    "train": ("training", "train", "pelatihan", "latihan", "latih", "pembelajaran"),
     "val": ("validation", "validate", "validasi", "valid", "val", "development", "dev"),
-    "test": ("testing", "test", "pengujian", "uji"),
+    "test": ("testing", "test", "tes", "pengujian", "ujian", "uji"),
 }
 FILLER = (
     "dataset|data|subset|set|seg|split|part|images?|imgs?|pictures?|gambar|audios?|sounds?|suara|songs?|lagu|music|musik|"
@@ -42,14 +43,17 @@ def find_class_folders(root: Path) -> list[tuple[str, Path]]:
     Raises
     ------
     InputError
-        If folders may be splits as well as classes, or there is no folder to train on.
+        If folders may be splits as well as classes, there is no folder to train on, or all lies in one folder more.
     """
     folders = list_visible_folders(root)
     inner = {folder: list_visible_folders(folder) for folder in folders}
-    sides = {folder: read_side(folder.name) for folder in folders if inner[folder] and read_side(folder.name)}
+    _check_no_wrapper(root, inner)
+    sides = {folder: side for folder, side in read_sides(folders).items() if inner[folder]}
     if "train" in sides.values():
         _check_no_more_splits(root, sides, inner)
-        return [(side, one) for folder, side in sides.items() for one in inner[folder]]
+        classes = [(side, one) for folder, side in sides.items() for one in inner[folder]]
+        _check_spelling(classes)
+        return classes
     if sides and len(sides) == len(folders):
         names = ", ".join(folder.name for folder in folders)
         raise InputError(
@@ -59,38 +63,100 @@ def find_class_folders(root: Path) -> list[tuple[str, Path]]:
     return [("", folder) for folder in folders]
 
 
+def read_sides(folders: Sequence[Path]) -> dict[Path, str]:
+    """Return the split of each folder whose name tells one: by itself, or as one of several names with one word apart.
+
+    So `gtzan_train` and `gtzan_test` are splits, and so are `train_v2` and `test_v2`.
+    """
+    sides = {folder: read_side(folder.name) for folder in folders if read_side(folder.name)}
+    apart = {folder: _take_apart(folder.name) for folder in folders if folder not in sides}
+    for folder, (side, rest) in apart.items():
+        alike = {one for one, others in apart.values() if others == rest}
+        if side and len(alike) > 1 and "train" in alike:
+            sides[folder] = side
+    return {folder: sides[folder] for folder in folders if folder in sides}
+
+
+def _take_apart(name: str) -> tuple[str, tuple[str, ...]]:
+    """Return the split that the one such word in a name tells, and the name's other words."""
+    words = re.findall(r"[A-Za-z][a-z]*|\d+", name)
+    sides = [read_side(word) for word in words]
+    told = [side for side in sides if side]
+    rest = tuple(word.lower() for word, side in zip(words, sides, strict=True) if not side)
+    return (told[0], rest) if len(told) == 1 else ("", (name,))
+
+
+def _check_no_wrapper(root: Path, inner: dict[Path, list[Path]]) -> None:
+    """Refuse a folder whose only folder holds the classes, as archives are unpacked."""
+    only = next(iter(inner), root)
+    if len(inner) == 1 and len(inner[only]) > 1 and not read_side(only.name):
+        raise InputError(
+            "Expected class folders in {root}, and all of them ({names}) lie in {only}. Name that folder instead.",
+            root=root,
+            names=_list_names([folder.name for folder in inner[only]]),
+            only=only,
+        )
+
+
 def _name_classes(folders: Sequence[Path]) -> set[str]:
     """Return the names of class folders, however they are written."""
     return {unicodedata.normalize("NFC", folder.name).casefold() for folder in folders}
 
 
 def _check_no_more_splits(root: Path, sides: dict[Path, str], inner: dict[Path, list[Path]]) -> None:
-    """Refuse a folder beside those of splits that holds the same classes: it is a split whose name says nothing."""
+    """Refuse a folder beside those of splits that holds their classes: it is a split whose name says nothing."""
     classes = set().union(*(_name_classes(inner[folder]) for folder in sides))
     for folder, inside in inner.items():
         if folder not in sides and inside and _name_classes(inside) <= classes:
             raise InputError(
-                "Expected splits of {root} to be called train, val and test, and {name} holds the same classes as "
-                "{known}. Rename it, or move it away.",
+                "Expected splits of {root} to be called train, val and test, and {name} holds classes of {known}. "
+                "Rename it, or move it away.",
                 root=root,
                 name=folder.name,
                 known=", ".join(side.name for side in sides),
             )
 
 
+def _check_spelling(classes: Sequence[tuple[str, Path]]) -> None:
+    """Refuse a class that is written in other capitals in another split."""
+    first: dict[str, Path] = {}
+    for _, folder in classes:
+        name = unicodedata.normalize("NFC", folder.name)
+        other = first.setdefault(name.casefold(), folder)
+        if unicodedata.normalize("NFC", other.name) != name and other.parent != folder.parent:
+            raise InputError(
+                "Expected a class to have one name in all splits, and {first} and {second} differ in capitals. Rename "
+                "one of them.",
+                first=other,
+                second=folder,
+            )
+
+
 def _check_no_hidden_splits(root: Path, inner: dict[Path, list[Path]]) -> None:
-    """Refuse folders that all hold the same folders: these may be the classes, and those the splits."""
-    within = [_name_classes(inside) for inside in inner.values()]
-    if len(within) < 2 or len(within[0]) < 2 or any(names != within[0] for names in within):
-        return
-    raise InputError(
-        "Expected a folder for each class, or folders train and test above the same classes, and in {root} each of "
-        "{outer} holds the folders {inner}. If {outer} are splits, rename them to train, val or test; if they are "
-        "classes, take the files out of {inner}.",
-        root=root,
-        outer=_list_names([folder.name for folder in inner]),
-        inner=_list_names([folder.name for folder in next(iter(inner.values()))]),
-    )
+    """Refuse folders that hold mostly the same folders: these may be the classes, and those the splits."""
+    within = {folder: _name_classes(inside) for folder, inside in inner.items()}
+    for one, other in itertools.combinations(within, 2):
+        shared = within[one] & within[other]
+        if len(shared) < 2 or 2 * len(shared) <= max(len(within[one]), len(within[other])):
+            continue
+        outer = _list_names([folder.name for folder in inner if len(within[folder] & shared) > 1])
+        names = [folder.name for folder in inner[one] if _name_classes([folder]) <= shared]
+        if all(read_side(name) for name in names):
+            raise InputError(
+                "Expected the folders of splits above those of classes, and in {root} each of {outer} holds {inner}. "
+                "Put train above the classes.",
+                root=root,
+                outer=outer,
+                inner=_list_names(names),
+            )
+        raise InputError(
+            "Expected a folder for each class, or folders train and test above the same classes, and in {root} each of "
+            "{outer} holds the folders {inner}. If {outer} are splits, rename them to train, val or test; if they are "
+            "classes, take the files out of {inner}.",
+            root=root,
+            outer=outer,
+            inner=_list_names(names),
+        )
 
 
 def _list_names(names: Sequence[str]) -> str:

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from musicml.data.io.listing import (
         Listing,
         detect_kind,
-        is_of_kind,
         is_visible,
         list_files,
         make_unreadable_folder_error,
@@ -66,7 +65,6 @@ __getattr__, __dir__, __all__ = export_lazily(
         "listing": [
             "Listing",
             "detect_kind",
-            "is_of_kind",
             "is_visible",
             "list_files",
             "make_unreadable_folder_error",

@@ -22,6 +22,8 @@ SYSTEM_NAMES = {
     "@eadir",
     "$recycle.bin",
     "lost+found",
+    "lost.dir",
+    " ".join(("system", "volume", "information")),
 }
 
 
@@ -47,10 +49,11 @@ class Listing:
 
 
 class _Task(NamedTuple):
-    """A path to look at, and the real paths of the folders on the way to it."""
+    """A path to look at, whether it is a folder or a link to one, and the real paths of the folders above it."""
 
     path: str
     is_folder: bool
+    is_link: bool
     chain: tuple[str, ...]
 
 
@@ -73,13 +76,23 @@ def list_files(folders: Sequence[Path | str]) -> list[Listing]:
     found = [Listing() for _ in folders]
     seen: dict[str, str] = {}
     links: list[tuple[Listing, _Task]] = []
-    for listing, folder in zip(found, folders, strict=True):
-        place = os.fspath(folder)
-        outer = os.path.realpath(os.path.dirname(os.path.abspath(place)))
-        links += [(listing, link) for link in _walk(_Task(place, True, (outer,)), listing, seen)]
+    for place in sorted(range(len(found)), key=_find_linked(folders).__getitem__):  # what lies there goes first
+        path = os.fspath(folders[place])
+        outer = os.path.realpath(os.path.dirname(os.path.abspath(path)))
+        links += [(found[place], link) for link in _walk(_Task(path, True, True, (outer,)), found[place], seen)]
     for listing, link in links:  # grows on the way, by the links in linked folders
         links += [(listing, deeper) for deeper in _walk(link, listing, seen)]
     return found
+
+
+def _find_linked(folders: Sequence[Path | str]) -> list[bool]:
+    """Return of each folder whether a link leads to it from the folder that all lie in."""
+    paths = [os.path.abspath(folder) for folder in folders]
+    outer = os.path.commonpath(paths) if paths else ""
+    return [
+        os.path.realpath(path) != os.path.normpath(os.path.join(os.path.realpath(outer), os.path.relpath(path, outer)))
+        for path in paths
+    ]
 
 
 def _walk(top: _Task, listing: Listing, seen: dict[str, str]) -> Iterator[_Task]:
@@ -91,18 +104,19 @@ def _walk(top: _Task, listing: Listing, seen: dict[str, str]) -> Iterator[_Task]
             listing.files.append(task.path)
             continue
         real = os.path.realpath(task.path)
-        _check_no_cycle(task, real)
+        if task.is_link:
+            _check_no_cycle(task, real)
         if seen.setdefault(real, task.path) != task.path:
-            first = make_printable(os.path.basename(seen[real]))
+            first = make_printable(seen[real])
             listing.skipped.append(Skipped(task.path, f"the same folder as {first}, which is read already"))
             continue
         inner: list[_Task] = []
         for entry in _scan_folder(task.path):
             is_folder = os.path.isdir(entry.path)  # unlike the entry's own method, it raises nothing
             if is_folder and entry.is_symlink():
-                yield _Task(entry.path, True, (*task.chain, real))
+                yield _Task(entry.path, True, True, (*task.chain, real))
             elif is_folder or os.path.isfile(entry.path):
-                inner.append(_Task(entry.path, is_folder, (*task.chain, real)))
+                inner.append(_Task(entry.path, is_folder, False, (*task.chain, real) if is_folder else ()))
             else:
                 listing.skipped.append(Skipped(entry.path, _explain_no_file(entry)))
         tasks += reversed(inner)
@@ -143,22 +157,18 @@ def _explain_no_file(entry: os.DirEntry[str]) -> str:
     return "a link that leads nowhere" if entry.is_symlink() else "neither a file nor a folder"
 
 
-def detect_kind(path: str) -> str | None:
-    """Return whether a file is a `sound` or a `picture`: by its ending, or by its content where that says nothing."""
+def detect_kind(path: str, wanted: str = "") -> str | None:
+    """Return whether a file is a `sound` or a `picture`, None of others and of what can't be opened.
+
+    The ending tells, but where it says nothing, or another kind than the `wanted` one; then the content does.
+    """
     suffix = os.path.splitext(path)[1].lower()
-    return "sound" if suffix in TYPE_OF_SUFFIX else "picture" if suffix in TYPE_OF_PICTURE_SUFFIX else sniff_kind(path)
-
-
-def sniff_kind(path: str) -> str | None:
-    """Return whether a file is a `sound` or a `picture` by its content; None of others and of what can't be opened."""
+    named = "sound" if suffix in TYPE_OF_SUFFIX else "picture" if suffix in TYPE_OF_PICTURE_SUFFIX else None
+    if named and wanted in ("", named):
+        return named
     try:
         with open(path, "rb") as file:
             found = detect_type(file)
     except OSError:
         return None
     return "sound" if found.is_readable_sound else "picture" if found.picture else None
-
-
-def is_of_kind(path: str, kind: str) -> bool:
-    """Return whether a file is a `sound` or a `picture`, as `kind` asks: by its ending or by its content."""
-    return detect_kind(path) == kind or sniff_kind(path) == kind
