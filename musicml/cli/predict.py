@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import re
 import unicodedata
@@ -67,7 +68,8 @@ def _run(args: argparse.Namespace) -> int:
     info = run.info
     sample = info.data.sample
     answers = []
-    for answer in predict(predictor, list_files(args.files, predictor.serving.kind), args.over_time, args.explain):
+    files, failed = list_files(args.files, predictor.serving.kind)
+    for answer in itertools.chain(failed, predict(predictor, files, args.over_time, args.explain)):
         answers.append(answer)
         if "error" in answer:
             print_message(f"musicml: {answer['error']}")
@@ -128,26 +130,36 @@ def _get_plain_stem(file: str) -> str:
     return plain.encode()[:MOST_BYTES].decode(errors="ignore").strip("_") or "file"
 
 
-def list_files(names: Iterable[str], kind: str) -> list[str]:
+def list_files(names: Iterable[str], kind: str) -> tuple[list[str], list[dict[str, Any]]]:
     """Return the files named, and in place of a folder all the sounds or pictures below it, sorted.
 
     What else lies there is counted on standard error. A folder without any stays in the list. `kind` is that of the
     run's features.
+
+    Returns
+    -------
+    files : their paths
+    failed : of each folder that can't be read, its name and the error
     """
     from musicml.data.io import detect_kind, list_files
 
     # a spectrogram is drawn of a sound, or is a picture already
     kinds = {"pixels": ("picture",), "spectrogram": ("sound", "picture")}.get(kind, ("sound",))
     files: list[str] = []
+    failed: list[dict[str, Any]] = []
     for name in names:
         if not os.path.isdir(name):  # which, unlike Path's, has no objection to any name
             files.append(name)
             continue
-        (listing,) = list_files([name])
+        try:
+            (listing,) = list_files([name])
+        except InputError as error:
+            failed.append({"file": name, "error": str(error)})
+            continue
         inside = sorted(path for path in listing.files if any(detect_kind(path, kind) == kind for kind in kinds))
         _say_what_is_left_out(name, sorted(set(listing.files) - set(inside)), listing.skipped)
         files += inside or [name]
-    return files
+    return files, failed
 
 
 def _say_what_is_left_out(folder: str, others: list[str], skipped: Iterable[tuple[str, str]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from musicml.data import CACHE_FOLDER, digest_examples
 from musicml.data.audit import find_clusters
-from musicml.data.datasets import GROUPS_FILE, Dataset
+from musicml.data.datasets import GROUPS_FILE, Dataset, Excluded
 from musicml.data.splits import (
     FLATTERS,
     Split,
@@ -56,14 +56,15 @@ def prepare_data(
         dataset, found = cut_into_pieces(dataset, found, clip.length)
         say(f"cut into {len(dataset.examples)} pieces of {clip.seconds:g} s before they are split, as published")
     kept, split, folds = split_dataset(experiment, dataset, data_root, seed, say)
+    log_files(kept.excluded[len(dataset.excluded) :], True, say)
     if cut:
         split = replace(split, statement=split.statement.replace(FLATTERS, BY_PIECE))
     if experiment.family == "forest" or (experiment.is_fitted_at_once and dataset.task == "multi"):
         check_both_kinds(kept, (*folds, split))
     if not len(split.indices("val")):
         say("no validation files: the last epoch is kept, and nothing is calibrated")
-    if not folds and len(split.indices("test")) < FEW:
-        say(f"only {len(split.indices('test'))} test files: its figures will say little")
+    if not folds:
+        log_test_split(kept, split, say)
     stays = {example.id for example in kept.examples}
     there = np.array([example.id in stays for example in dataset.examples])
     digests = kept.same if experiment.kind == "vggish" or (kept.same and not cut) else None
@@ -145,13 +146,8 @@ def check_both_kinds(dataset: Dataset, found: Iterable[Split]) -> None:
 
 def log_excluded(dataset: Dataset, found: Features, named: bool, say: Callable[[str], None]) -> None:
     """Say what was left out, which excluded.csv names where it is `named`, and what was found about the rest."""
-    n, out = len(dataset.examples), [one for one in dataset.excluded if one.file != GROUPS_FILE]
-    if out:
-        first = out[0].reason if out[0].file in out[0].reason else f"{out[0].file}: {out[0].reason}"
-        where = " (excluded.csv names them)" if named else ""
-        say(f"{len(out)} {'file' if len(out) == 1 else 'files'} left out{where}, the first: {first}")
-        if len(out) > 1:
-            say(f"left out, by ending: {count_endings(one.file for one in out)}")
+    n = len(dataset.examples)
+    log_files([one for one in dataset.excluded if one.file != GROUPS_FILE], named, say)
     kinds: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for name, warnings in found.warnings.items():
         for words in warnings:
@@ -159,6 +155,29 @@ def log_excluded(dataset: Dataset, found: Features, named: bool, say: Callable[[
     for files in sorted(kinds.values(), key=len, reverse=True)[:MOST_KINDS]:
         name, words = files[0]
         say(f"{len(files)} of {n} files with a warning, the first, {name}: {words}")
+
+
+def log_files(left_out: Sequence[Excluded], named: bool, say: Callable[[str], None]) -> None:
+    """Say how many files were left out, the first of them with the reason, and their endings."""
+    if not left_out:
+        return
+    first = left_out[0]
+    reason = first.reason if first.file in first.reason else f"{first.file}: {first.reason}"
+    where = " (excluded.csv names them)" if named else ""
+    say(f"{len(left_out)} {'file' if len(left_out) == 1 else 'files'} left out{where}, the first: {reason}")
+    if len(left_out) > 1:
+        say(f"left out, by ending: {count_endings(one.file for one in left_out)}")
+
+
+def log_test_split(dataset: Dataset, split: Split, say: Callable[[str], None]) -> None:
+    """Say what a test side is too small for."""
+    places = split.indices("test")
+    if len(places) < FEW:
+        say(f"only {len(places)} test files: its figures will say little")
+    there = np.nan_to_num(dataset.targets()[places]).any(axis=0)
+    lacking = [name for name, found in zip(dataset.class_names, there, strict=True) if not found]
+    if lacking:
+        say(f"no test files of {', '.join(lacking)}: no figure says anything about that")
 
 
 def make_clip_spec(experiment: Experiment) -> ClipSpec:

@@ -14,11 +14,17 @@ import warnings
 from collections.abc import Iterator
 from types import ModuleType
 
+from musicml.utils.errors import make_readable
+
 speaker = ""  # whose words these are, where several processes speak at once
 
 
 def print_message(words: str) -> None:
-    """Tell the person on standard error, so that standard output stays free for results."""
+    """Tell the person on standard error, so that standard output stays free for results.
+
+    A character that would write elsewhere on a terminal, as a file's name may hold, is printed as a question mark.
+    """
+    words = "".join(one if one.isprintable() or one in "\n\t" else "?" for one in make_readable(words))
     words = textwrap.indent(words.strip("\n"), get_log_prefix()) if speaker else words
     print(f"{words}\n", end="", file=sys.stderr, flush=True)  # in one piece: others may be writing too
 

@@ -71,8 +71,9 @@ def test_predict_names_what_it_passes_over_in_a_folder(asked_about_tones, tones,
     assert [row["file"] for row in read_csv(tmp_path / "a.csv")] == [answer["file"] for answer in answers]
     assert os.fsdecode(b"%s/Cort\xe9ge.wav" % os.fsencode(folder)) in [answer["file"] for answer in answers]
     (folder / "round").symlink_to(folder)
-    code, _, err = musicml(*words)
-    assert code == 2 and "round leads back to" in err
+    code, out, err = musicml(*words[:3], tones / "low/7.wav", *words[3:])
+    assert code == 1 and "round leads back to" in err
+    assert ["error" in one for one in one_object(out)["predictions"]] == [True, False]
 
 
 def test_an_empty_folder_is_one_of_the_files_that_failed(asked_about_tones, tones, musicml, tmp_path):

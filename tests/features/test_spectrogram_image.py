@@ -274,9 +274,9 @@ def test_a_run_answers_for_pictures_and_for_sounds_whatever_it_learnt_from(which
 
 def test_a_folder_gives_its_sounds_and_its_pictures(tones, drawn_tones, tmp_path):
     for folder in (tones, drawn_tones):
-        assert len(predict.list_files([str(folder)], "spectrogram")) == 24
-    assert predict.list_files([str(tones)], "pixels") == [str(tones)]
-    assert predict.list_files([str(drawn_tones)], "log_mel") == [str(drawn_tones)]
+        assert len(predict.list_files([str(folder)], "spectrogram")[0]) == 24
+    assert predict.list_files([str(tones)], "pixels")[0] == [str(tones)]
+    assert predict.list_files([str(drawn_tones)], "log_mel")[0] == [str(drawn_tones)]
 
 
 @pytest.mark.parametrize("ending", ["wav", "png"])

@@ -16,13 +16,15 @@ them.
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter, defaultdict
 from pathlib import Path, PurePosixPath
 
 from musicml.data.datasets import base
-from musicml.data.datasets.base import Dataset, Example, Repair
-from musicml.data.io import AUDIO_SUFFIXES
+from musicml.data.datasets.base import Dataset, Example, Excluded, Repair
+from musicml.data.io import AUDIO_SUFFIXES, list_files
+from musicml.utils import make_readable
 
 LISTS = {"train": "train_filtered.txt", "val": "valid_filtered.txt", "test": "test_filtered.txt"}
 ARTIST_INDEX = "GTZANindex_sturm.txt"
@@ -47,6 +49,11 @@ def load(root: Path, as_published: bool = False) -> Dataset:
         for genre in genres
         for path in sounds(genre)
     ]
+    excluded = [
+        Excluded(make_readable(os.path.relpath(one.path, tracks)), one.reason)
+        for listing in list_files(genres)
+        for one in listing.skipped
+    ]
     repairs = [] if as_published else repairs_of(examples, hidden, written)
     dataset = Dataset(
         "gtzan",
@@ -55,6 +62,7 @@ def load(root: Path, as_published: bool = False) -> Dataset:
         "genre",
         tuple(genre.name for genre in genres),
         tuple(examples),
+        tuple(excluded),
         source=base.read_source(root),
         notes=(
             f"{len(artists)} tracks have a named artist; each other track is a group of its own",

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         list_files,
         make_unreadable_folder_error,
     )
-    from musicml.data.io.stream import SAMPLE_RATES, check_range
+    from musicml.data.io.stream import READER_VERSION, SAMPLE_RATES, check_range
     from musicml.data.io.tf_checkpoint import read_tf_checkpoint
 
 __getattr__, __dir__, __all__ = export_lazily(
@@ -69,7 +69,7 @@ __getattr__, __dir__, __all__ = export_lazily(
             "list_files",
             "make_unreadable_folder_error",
         ],
-        "stream": ["SAMPLE_RATES", "check_range"],
+        "stream": ["READER_VERSION", "SAMPLE_RATES", "check_range"],
         "tf_checkpoint": ["read_tf_checkpoint"],
     },
 )

@@ -14,6 +14,7 @@ from musicml.utils import InputError
 
 CHANNELS = (1, 64)  # more than a film has; so many take ambisonics of the seventh order, and sessions of a band
 SAMPLE_RATES = (4_000, 192_000)  # Hz
+READER_VERSION = 2  # raise it when other files are read, or files otherwise: stored features are computed again
 BLOCK = 2**16  # frames decoded at a time; a damaged block is lost whole, so not more
 MOST_VALUES = 100_000_000  # frames times channels decoded of one file: 15 minutes in stereo at 48 kHz, and some more
 LOUDEST = 4.0  # decoded mp3 may exceed 1 a little; beyond 12 dB the samples are not on the scale [-1, 1] at all

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from musicml.data.datasets import Dataset, Excluded
+from musicml.data.io import READER_VERSION
 from musicml.features import audio_features
 from musicml.features.cache.compute import compute_and_store
 from musicml.features.cache.frozen_outputs import get_frozen_outputs
@@ -115,13 +116,23 @@ def get_features(
     key = compute_cache_key(dataset, settings, least_samples, Path(root))
     home = Path(root) / key
     for _ in range(3):
-        if not (home / "index.json").is_file():
+        if not is_current(home):
+            shutil.rmtree(home, ignore_errors=True)
             say(f"features: {len(dataset.examples)} files to {settings.__class__.__name__}, once")
             compute_and_store(dataset, settings, home, least_samples, processes)
         with contextlib.suppress(FileNotFoundError):  # cleared in this very moment, or somebody removed a part of it
             return open_features(dataset, settings, home, key)
         shutil.rmtree(home, ignore_errors=True)
     return open_features(dataset, settings, home, key)
+
+
+def is_current(home: Path) -> bool:
+    """Return whether features are there, and were computed by what reads files today: an earlier one read less."""
+    try:
+        index = json.loads((home / "index.json").read_text())
+    except (FileNotFoundError, ValueError):  # a damaged one is made anew
+        return False
+    return index.get("reader", 1) == READER_VERSION
 
 
 def check_settings_fit(dataset: Dataset, settings: Any) -> None:

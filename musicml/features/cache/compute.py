@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from musicml.data.datasets import Dataset
+from musicml.data.io import READER_VERSION
 from musicml.features import audio_features
 from musicml.features.cache import workers
 from musicml.utils import is_progress_disabled, os_error_to_input_error, to_dict, write_json
@@ -82,6 +83,7 @@ def told(dataset: Dataset, settings: Any, least_samples: int) -> dict[str, Any]:
         "settings": to_dict(settings),
         "least_samples": least_samples,
         "version": audio_features.FEATURES_VERSION,
+        "reader": READER_VERSION,
     }
 
 
