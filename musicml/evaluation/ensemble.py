@@ -7,6 +7,7 @@ too.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from musicml.data import digest_examples
 from musicml.data.datasets import load_folder
 from musicml.evaluation import comparison, evaluate, metrics, predictions
 from musicml.evaluation.predictions import PredictionTable
-from musicml.experiment import Run, check_has_results, get_fold
+from musicml.experiment import Run, check_has_results, get_fold, read_digests
 from musicml.inference import pool_clips
 from musicml.utils import InputError, print_message
 
@@ -79,7 +80,7 @@ def combine_runs(
 
 
 def average_tables(voices: Sequence[PredictionTable]) -> PredictionTable:
-    """The average of several tables of scores of the same examples."""
+    """Return the average of several tables of scores of the same examples."""
     stacked = np.stack([voice.scores for voice in voices])
     task = voices[0].task
     return replace(
@@ -89,7 +90,7 @@ def average_tables(voices: Sequence[PredictionTable]) -> PredictionTable:
 
 
 def check_same_task(members: Sequence[Run]) -> None:
-    """Refuse runs that can't be held against each other: other classes, other data."""
+    """Refuse runs that can't be combined: other classes, other data."""
     first = members[0]
     for run in members[1:]:
         if predictions.read_class_names(run) != predictions.read_class_names(first) or predictions.get_task(
@@ -135,19 +136,19 @@ def check_tested(members: Sequence[Run], voices: Sequence[PredictionTable], say:
                 n_tested=len(tested - set(voice.names)),
                 n_tested2=len(tested),
             )
-    for note in comparison.check_same_contents(members, tested):
+    for note in comparison.check_same_contents(members, tested, functools.cache(read_digests)):
         say(note)
 
 
 def list_learned_examples(run: Run) -> set[str]:
-    """The examples that a run's answers rest on; of a cross-validation none, whose folds answer for what they lack."""
+    """List the examples that a run learned from; none for a cross-validation, whose folds answer for what they lack."""
     if run.info.split.folds:
         return set()
     return {row["example"] for row in run.table("split.csv") if row["split"] in ("train", "val")}
 
 
 def list_models(members: Sequence[Run]) -> list[Run]:
-    """Each run's models that learnt from a part of the data only: its folds, or itself."""
+    """List each run's models that learned from a part of the data only: its folds, or itself."""
     found: list[Run] = []
     for run in members:
         found += [get_fold(run, k) for k in range(1, run.info.split.folds + 1)] or [run]
@@ -155,7 +156,7 @@ def list_models(members: Sequence[Run]) -> list[Run]:
 
 
 def predict_folder(members: Sequence[Run], folder: Path, say: Callable[[str], None]) -> list[PredictionTable]:
-    """What every model answers for a labelled folder, no file of which one of them has learnt from."""
+    """Ask every model about a labelled folder, from no file of which one of them has learned."""
     class_names = predictions.read_class_names(members[0])
     dataset = load_folder(folder).spell_classes(class_names)
     known = [example for example in dataset.examples if example.label in class_names]
@@ -186,7 +187,7 @@ def predict_folder(members: Sequence[Run], folder: Path, say: Callable[[str], No
 
 
 def check_unlearned(run: Run, digests: Mapping[str, str], folder: Path, say: Callable[[str], None]) -> None:
-    """Refuse a folder that holds a file, told by its content, that one of a run's models has learnt from.
+    """Refuse a folder that holds a file, told by its content, that one of a run's models has learned from.
 
     Parameters
     ----------
@@ -206,7 +207,7 @@ def check_unlearned(run: Run, digests: Mapping[str, str], folder: Path, say: Cal
 
 
 def average_thresholds(members: Sequence[Run], names: np.ndarray, on: Path | None) -> np.ndarray:
-    """From which score on a class counts as present: the mean of the members' own."""
+    """Return the score from which a class counts as present: the mean of the members' own."""
     found = []
     for run in members:
         folded = run.info.split.folds and on is None and predictions.get_task(run) == "multi"
@@ -217,7 +218,7 @@ def average_thresholds(members: Sequence[Run], names: np.ndarray, on: Path | Non
 
 
 def compute_main_metric(voice: PredictionTable, thresholds: np.ndarray) -> float | None:
-    """The main figure of one table of scores, to hold the ensemble's against."""
+    """Return the main figure of one table of scores, to compare the ensemble's with."""
     nobody = np.zeros(len(voice.names))  # one group, of which no interval can be drawn
     made = metrics.compute_report(voice.scores, voice.targets, nobody, list(voice.class_names), voice.task, thresholds)
     return made["metrics"][made["main_metric"]]

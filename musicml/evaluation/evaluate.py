@@ -16,14 +16,14 @@ from musicml.data.splits import is_ungrouped_split
 from musicml.evaluation import as_published, metrics
 from musicml.evaluation.predictions import get_task
 from musicml.experiment import (
-    CANT_TELL,
-    CANT_TELL_FILES,
     Run,
     check_has_results,
     check_same_files,
     get_fold,
     read_digests,
     relocate_data,
+    spell_examples,
+    warn_without_digests,
 )
 from musicml.inference import (
     ModelInput,
@@ -50,11 +50,11 @@ def evaluate_run(
 
     Parameters
     ----------
-    run : trained; by its first evaluation it becomes whole, by later ones it does not change
+    run : trained; its first evaluation makes it whole, and later ones do not change it
     on : a folder of class folders; those that the run was not trained on are named and left out
-    data_root : where the run's data set is now, if it was moved
+    data_root : where the folder of all data sets is now, if it was moved
     say : told what happens
-    folder : where the run's own folder is now, if it was moved
+    folder : where the run's own folder is now, if it was moved; then the files must be the same
 
     Returns
     -------
@@ -69,7 +69,7 @@ def evaluate_run(
     check_has_results(run)
     if on is not None:
         return evaluate_folder(run, Path(on), say)
-    if run.is_whole and folder is None:
+    if run.is_whole and folder is None and data_root is None:
         return run.report.table
     info = run.info
     if info.status != "trained":
@@ -91,15 +91,26 @@ def evaluate_run(
 
 
 def load_run_data(run: Run, folder: Path | None, data_root: Path | None, say: Callable[[str], None]) -> Dataset:
-    """The data set of a run; one that was moved must hold the same files, and run.json names its new place."""
-    if not (folder or data_root):
-        return reload_dataset(run.info.data.table).spell_classes(run.read("labels.json"))
+    """Load the data set of a run; one that was moved must hold the same files, and run.json names its new place.
+
+    A whole run is never changed: it says how pages find its data.
+    """
+    before = run.info.data
     data = relocate_data(run, folder, data_root)
-    dataset = reload_dataset(data.table).spell_classes(run.read("labels.json"))
-    if not check_same_files(run, dataset, Path(data.folder or data.root)):
-        say(CANT_TELL_FILES.format(run_name=run.name))
+    dataset = spell_examples(run, reload_dataset(data.table).spell_classes(run.read("labels.json")))
+    if not (folder or data_root):
+        return dataset
+    check_same_files(run, dataset, Path(data.folder or data.root), say=say)
     if not run.is_whole:
         run.update(data=data.table)
+    elif data.folder != before.folder:
+        say(
+            f"run {run.name} is whole and keeps the old place: for pages to find its files, put them at {before.folder}"
+        )
+    elif not data.folder and data.root != before.root:
+        say(
+            f"run {run.name} is whole and keeps the old place: for pages to find its data, set MUSICML_DATA={data.root}"
+        )
     return dataset
 
 
@@ -119,7 +130,7 @@ class TestPredictions:
 
 
 def predict_test_split(run: Run, dataset: Dataset, say: Callable[[str], None]) -> TestPredictions:
-    """The run's answers for the side that it is judged on, in the groups that its split kept together.
+    """Ask the run about the side that it is judged on, in the groups that its split kept together.
 
     A split by track, or one as published, kept nothing together; its files are judged in the data set's own groups,
     since those of one artist still resemble each other.
@@ -137,7 +148,7 @@ def predict_test_split(run: Run, dataset: Dataset, say: Callable[[str], None]) -
 
 
 def predict_folds(run: Run, dataset: Dataset, say: Callable[[str], None]) -> TestPredictions:
-    """Each fold's answers for what it was tested on, in the order of the folds; each fold is made whole by it."""
+    """Ask each fold about what it was tested on, in the order of the folds; each fold is made whole by it."""
     parts = []
     for k in range(1, run.info.split.folds + 1):
         fold = get_fold(run, k)
@@ -156,7 +167,7 @@ def predict_folds(run: Run, dataset: Dataset, say: Callable[[str], None]) -> Tes
 def write_report_file(
     run: Run, dataset: Dataset, answered: TestPredictions, split: str, more: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """The report of a run's answers and `more`, written after them: from then on the run is whole."""
+    """Write a run's answers and then its report, with `more` in it; from then on the run is whole."""
     info = run.info
     made = {
         "run": run.name,
@@ -212,7 +223,7 @@ def evaluate_folder(run: Run, folder: Path, say: Callable[[str], None]) -> dict[
 def select_unseen(
     run: Run, dataset: Dataset, examples: list[Example], say: Callable[[str], None]
 ) -> tuple[list[Example], int | None]:
-    """The examples that the run did not learn from, and how many it did; all of them and None where it can't tell."""
+    """Return the examples that a run did not learn from, and how many it did; all and None where that can't be told."""
     learned = find_learned(run, dict(digest_examples(replace(dataset, examples=tuple(examples)))), say)
     if learned is None:
         return examples, None
@@ -229,9 +240,9 @@ def select_unseen(
 
 
 def find_learned(run: Run, digests: Mapping[str, str], say: Callable[[str], None]) -> list[str] | None:
-    """The examples of another folder that a run trained on or chose by, told by their content, wherever they lay.
+    """Find the examples of another folder that a run trained on or chose by, told by content, wherever they lay.
 
-    None where that can't be told, which is said.
+    It says so and returns None where that can't be told.
 
     Parameters
     ----------
@@ -239,7 +250,7 @@ def find_learned(run: Run, digests: Mapping[str, str], say: Callable[[str], None
     """
     kept = read_digests(run)
     if kept is None:
-        say(CANT_TELL.format(run_name=run.name))
+        warn_without_digests(run, "it learned from any of these files", say)
         return None
     return [name for name, digest in digests.items() if digest in kept.learned]
 
@@ -247,7 +258,7 @@ def find_learned(run: Run, digests: Mapping[str, str], say: Callable[[str], None
 def predict_examples(
     run: Run, dataset: Dataset, examples: list[Example], say: Callable[[str], None], cut: bool = False
 ) -> TestPredictions:
-    """The run's answers for examples; `cut` says that these are pieces of tracks."""
+    """Ask the run about examples; `cut` says that these are pieces of tracks."""
     if not examples:
         raise InputError(
             "run {run_name} must have test files on the disk, and none is there: put its data back.", run_name=run.name
@@ -290,7 +301,7 @@ def predict_examples(
 
 
 def make_model_input(predictor: Predictor, dataset: Dataset, example: Example, place: int) -> ModelInput:
-    """What the run is asked for one example: its file, or the features that the data set ships."""
+    """Return what the run is asked about one example: its file, or the features that the data set ships."""
     if predictor.serving.asks_for == "file":
         return predictor.read(example.path, example.id)
     if dataset.vggish is None:
@@ -301,7 +312,7 @@ def make_model_input(predictor: Predictor, dataset: Dataset, example: Example, p
 
 
 def score_predictions(run: Run, answered: TestPredictions, draws: int = metrics.N_BOOTSTRAP) -> dict[str, Any]:
-    """The report of answers, with their calibration without its temperature beside it, and false alarms."""
+    """Return the report of answers, with their calibration before the temperature, and false alarms."""
     task, targets = get_task(run), answered.targets
     scores = np.stack([prediction.scores for prediction in answered.predictions])
     average = read_manifest(run).average

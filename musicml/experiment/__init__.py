@@ -41,13 +41,14 @@ if TYPE_CHECKING:
         start_run,
     )
     from musicml.experiment.run_data import (
-        CANT_TELL,
         CANT_TELL_FILES,
         RunDigests,
         check_same_files,
         find_other_contents,
         read_digests,
         relocate_data,
+        spell_examples,
+        warn_without_digests,
         write_digests,
     )
 
@@ -88,13 +89,14 @@ __getattr__, __dir__, __all__ = export_lazily(
             "start_run",
         ],
         "run_data": [
-            "CANT_TELL",
             "CANT_TELL_FILES",
             "RunDigests",
             "check_same_files",
             "find_other_contents",
             "read_digests",
             "relocate_data",
+            "spell_examples",
+            "warn_without_digests",
             "write_digests",
         ],
     },

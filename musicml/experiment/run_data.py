@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Collection, Iterable, Mapping
+import unicodedata
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from musicml.data import digest_examples
-from musicml.data.datasets import SPLITS, Dataset
+from musicml.data.datasets import SPLITS, Dataset, Example
 from musicml.experiment.records import DataInfo
 from musicml.experiment.run import Run
 from musicml.utils import InputError, read_csv, write_csv
@@ -21,8 +22,6 @@ from musicml.utils import InputError, read_csv, write_csv
 DIGESTS_FILE = "digests.csv"
 COLUMNS = ("example", "digest", "side")
 LEARNED = ("train", "val")  # validation chose the model, so that it is learned from too
-CANT_TELL = "run {run_name} has no digests.csv: whether it learned from any of these files can't be told"
-
 CANT_TELL_FILES = "run {run_name} has no digests.csv: whether these are the files it began with can't be told"
 
 
@@ -81,15 +80,48 @@ def read_digests(run: Run) -> RunDigests | None:
     return RunDigests(contents, frozenset(row["digest"] for row in rows if row["side"] in LEARNED) - {""})
 
 
-def find_other_contents(one: Run, other: Run, names: Collection[str]) -> list[str] | None:
-    """Find the examples of two runs with one name and different contents, in order; None where that can't be told."""
+def find_other_contents(
+    one: Run, other: Run, names: Collection[str], read: Callable[[Run], RunDigests | None] = read_digests
+) -> list[str] | None:
+    """Find the examples of two runs with one name and different contents, in order; None where that can't be told.
+
+    `read` reads digests.csv of a run; it is asked only where the features do not tell.
+    """
     features = one.info.data.features
     if features and features == other.info.data.features:  # a digest of every file's content too
         return []
-    first, second = read_digests(one), read_digests(other)
+    first, second = read(one), read(other)
     if first is None or second is None:
         return None
     return sorted(name for name in names if first.contents.get(name) != second.contents.get(name))
+
+
+def warn_without_digests(run: Run, what: str, say: Callable[[str], None]) -> None:
+    """Say that a run without digests.csv can't tell `what`, a clause such as "it learned from any of these files"."""
+    say(f"run {run.name} has no digests.csv: whether {what} can't be told")
+
+
+def spell_examples(run: Run, dataset: Dataset) -> Dataset:
+    """Return the data set with names spelled as the run has them, where only the Unicode normalization differs.
+
+    Macs and some archives write an accented letter as two characters (NFD), most others as one (NFC).
+    """
+    known = {run.info.get_track_name(row["example"]) for row in run.table("split.csv")}
+    known |= {row["file"] for row in run.table("excluded.csv")}
+    new = sorted({example.id for example in dataset.examples} - known)
+    if not new:
+        return dataset
+    gone = {unicodedata.normalize("NFC", name): name for name in known - {example.id for example in dataset.examples}}
+    names = {name: gone.pop(unicodedata.normalize("NFC", name), name) for name in new}
+    return replace(dataset, examples=tuple(_rename(one, names.get(one.id, one.id)) for one in dataset.examples))
+
+
+def _rename(example: Example, name: str) -> Example:
+    """Return an example with another name; its file, and a group of its own, go with it."""
+    if name == example.id:
+        return example
+    group = name if example.group == example.id else example.group
+    return replace(example, id=name, group=group, file=example.file or example.id)
 
 
 def relocate_data(run: Run, folder: Path | None, data_root: Path | None) -> DataInfo:
@@ -117,7 +149,9 @@ def relocate_data(run: Run, folder: Path | None, data_root: Path | None) -> Data
     return replace(data, folder=its, root=root, table={**data.table, "folder": its, "root": root})
 
 
-def check_same_files(run: Run, dataset: Dataset, place: Path, root: Path | None = None) -> bool:
+def check_same_files(
+    run: Run, dataset: Dataset, place: Path, root: Path | None = None, say: Callable[[str], None] | None = None
+) -> bool:
     """Refuse data whose files are not those that the run began with; return whether their contents could be told.
 
     Without digests.csv, it only looks for files that are missing.
@@ -126,14 +160,15 @@ def check_same_files(run: Run, dataset: Dataset, place: Path, root: Path | None 
     ----------
     dataset : as it is now
     place : where it lies, for the error
-    root : where digests of files are kept, if they shall be
+    root : the store of features, where the digests of files are kept; None to read every file
+    say : told where the contents can't be
 
     Raises
     ------
     InputError
         If a file is missing, new, changed or renamed; it tells how many are, and of the first what.
     """
-    kept, info = read_digests(run), run.info
+    kept, info, dataset = read_digests(run), run.info, spell_examples(run, dataset)
     names = kept.contents if kept else [row["example"] for row in run.table("split.csv")]
     before = {info.get_track_name(name): kept.contents[name] if kept else "" for name in names}
     left_out = {row["file"] for row in run.table("excluded.csv")}
@@ -151,6 +186,8 @@ def check_same_files(run: Run, dataset: Dataset, place: Path, root: Path | None 
             name=differing[0],
             what=_describe_difference(differing[0], before, now),
         )
+    if kept is None and say:
+        warn_without_digests(run, "these are the files it began with", say)
     return kept is not None
 
 

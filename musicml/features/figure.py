@@ -17,6 +17,7 @@ LIKE = 32  # of 255: how far colors of a JPEG may lie from each other that were 
 GREY = 24  # of 255: the most between red, green and blue of what is no color
 EVEN = 8  # of 255: how far the edges of a figure lie from one color
 LIGHT, WHITE = 200, 240  # of 255: edges so light are no silence, and so white that they are no sound
+DARK = 160  # of 255: the lightest frame on white
 MOSTLY = 0.85  # of an edge that is ink
 BLOCK = 4  # pixels a side, since a JPEG keeps the color of several only
 # Of pictures that were drawn in one of the maps, as PNG and as JPEG of quality 75 and 40, colors lay 20 of 255 from
@@ -48,7 +49,7 @@ def read_levels(pixels: np.ndarray, name: str) -> tuple[np.ndarray, tuple[str, .
     Returns
     -------
     grey : np.ndarray [shape=(height, width, 3)], uint8, the lightest the loudest; without the figure around it
-    warnings : tuple of sentences; where a picture is grey and has no margins it comes back as it is, without any
+    warnings : tuple of sentences; none where a picture is grey and no figure, and so comes back as it is
 
     Raises
     ------
@@ -56,7 +57,7 @@ def read_levels(pixels: np.ndarray, name: str) -> tuple[np.ndarray, tuple[str, .
         If its colors do not tell levels, or it is a figure of something else.
     """
     panel = _find_panel(pixels)
-    if panel is None and _has_white_margins(pixels):
+    if panel is None and _is_other_figure(pixels):
         raise InputError(
             "{name} must show a spectrogram, alone or as the one picture of a figure, and has margins around something "
             "else: crop it to the spectrogram, or give the sound.",
@@ -104,10 +105,19 @@ def _find_ink(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:
     return (np.maximum(pixels, paper) - np.minimum(pixels, paper)).max(axis=2) > LIKE
 
 
-def _has_white_margins(pixels: np.ndarray) -> bool:
-    """Whether a picture has white edges and something else inside."""
+def _is_other_figure(pixels: np.ndarray) -> bool:
+    """Whether a picture without a panel has white edges, and color or a frame inside them.
+
+    In grey and without a frame it is a spectrogram whose silence is white.
+    """
     paper = _find_paper(pixels)
-    return paper is not None and paper.min() >= WHITE and bool(_find_ink(pixels, paper).any())
+    if paper is None or paper.min() < WHITE:
+        return False
+    ink = _find_ink(pixels, paper)
+    if not ink.any():
+        return False
+    box = _find_box(ink)
+    return not _is_grey(pixels[ink]) or (box is not None and _has_dark_frame(pixels[box]))
 
 
 def _find_panel(pixels: np.ndarray) -> tuple[slice, slice] | None:
@@ -116,11 +126,10 @@ def _find_panel(pixels: np.ndarray) -> tuple[slice, slice] | None:
     if paper is None:
         return None
     ink = _find_ink(pixels, paper)
-    across = _find_run(ink)
-    down = _find_run(ink[:, slice(*across)].T) if across else None
-    if across is None or down is None:
+    box = _find_box(ink)
+    if box is None:
         return None
-    (left, right), (top, bottom) = across, down
+    (top, bottom), (left, right) = ((side.start, side.stop) for side in box)
     inside = ink[top:bottom, left:right]
     if inside.size < 0.2 * ink.size or inside.mean() < 0.5 or ink.sum() > 1.5 * inside.sum():
         return None  # something small, a drawing of lines, or several panels
@@ -128,6 +137,13 @@ def _find_panel(pixels: np.ndarray) -> tuple[slice, slice] | None:
     if paper.min() < LIGHT and _is_grey(pixels[top:bottom, left:right]) and not width:
         return None  # silence around a sound is as black as paper
     return slice(top + width, bottom - width), slice(left + width, right - width)
+
+
+def _find_box(ink: np.ndarray) -> tuple[slice, slice] | None:
+    """Return where the largest box with edges of ink lies, rows and columns, or None."""
+    across = _find_run(ink)
+    down = _find_run(ink[:, slice(*across)].T) if across else None
+    return None if across is None or down is None else (slice(*down), slice(*across))
 
 
 def _find_run(ink: np.ndarray) -> tuple[int, int] | None:
@@ -156,6 +172,16 @@ def _measure_frame(pixels: np.ndarray) -> int:
     across = pixels.transpose(1, 0, 2)
     lines = [_count_frame_lines(side) for side in (pixels, pixels[::-1], across, across[::-1])]
     return 0 if min(lines) == LEAST_SIDE // 2 else min(lines)  # noise is even too, but to its end
+
+
+def _has_dark_frame(pixels: np.ndarray) -> bool:
+    """Whether each side of a box on white is a dark line of one grey, where sound grows darker and is uneven."""
+    luma = pixels @ LUMA
+    for side in (luma, luma[::-1], luma.T, luma.T[::-1]):
+        line = min(side[: LEAST_SIDE // 4], key=np.median)
+        if np.median(line) > DARK or (np.abs(line - np.median(line)) <= LIKE).mean() < 0.95:
+            return False
+    return True
 
 
 def _count_frame_lines(pixels: np.ndarray) -> int:

@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import unicodedata
+from pathlib import Path
 
 import pytest
 
@@ -105,6 +107,85 @@ def test_a_folder_of_other_files_is_refused_and_it_says_how_many_and_which_first
     assert not run.is_whole and run.info.data.folder != str(moved) and "Traceback" not in err
 
 
+SPELLED = {  # files and classes of the tones, as their owner names them
+    "a file": {"low/1.wav": "low/Città è.wav"},
+    "a class": {f"low/{k}.wav": f"équipe/{k}.wav" for k in range(1, 9)},
+    "a folder in a class": {"low/1.wav": "low/Müller/1.wav", "low/2.wav": "low/Müller/ü.wav"},
+    "other scripts": {
+        "low/1.wav": "low/한국어.wav",
+        "high/1.wav": "high/ガギグ.wav",
+        "high/2.wav": "high/Tiếng Việt.wav",
+    },
+    "a file left out": {"low/broken.wav": "low/défaut.wav"},
+}
+
+
+@pytest.fixture(scope="module", params=[*SPELLED, "with groups"])
+def spelled(request, made, tones_toml, data_root, tmp_path_factory):
+    """Train on files whose names have accents: Unicode's form → a run and its folder. Never change them."""
+    names, done = SPELLED.get(request.param) or SPELLED["a file"], {}
+
+    def train(form):
+        if form not in done:
+            root = tmp_path_factory.mktemp(form)
+            folder = copy_spelled(made[1], root / "tones", names, form)
+            if request.param == "with groups":
+                (folder / "groups.csv").write_text("file,group\nlow/Città è.wav,mine\nlow/2.wav,mine\n", "utf-8")
+            settings = read_experiment(tones_toml)
+            done[form] = training.train_experiment(settings, data_root, root / "runs", folder=folder), folder
+        return done[form]
+
+    return train
+
+
+def copy_spelled(folder, copy, names, form):
+    """Copy a folder, its files named by `names` where it tells, in one of Unicode's forms."""
+    for file in sorted(folder.rglob("*.*")):
+        name = file.relative_to(folder).as_posix()
+        place = copy / unicodedata.normalize(form, names.get(name, name))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, place)
+    return copy
+
+
+@pytest.mark.parametrize(("before", "now"), [("NFD", "NFC"), ("NFC", "NFD")])
+@pytest.mark.parametrize("words", [["evaluate"], ["train", "--resume"]], ids=" ".join)
+def test_names_may_be_written_in_another_of_unicodes_forms(spelled, words, before, now, musicml, tmp_path):
+    first, folder = spelled(before)
+    run = runs.Run(shutil.copytree(first.path, tmp_path / "runs" / "moved"))
+    moved = copy_spelled(folder, tmp_path / "moved", {}, now)
+    code, out, err = musicml(*words, run.path, "--folder", moved, "--json")
+    assert code == 0, err
+    assert json.loads(out)["unreadable"] == [] and json.loads(out)["metrics"]["accuracy"] == 1.0
+    tested = {row["example"] for row in run.table("split.csv") if row["split"] == "test"}
+    assert {row["example"] for row in run.table("predictions.csv")} == tested and run.is_whole
+
+
+def test_another_content_under_a_name_in_another_form_is_refused(spelled, musicml, tmp_path):
+    first, folder = spelled("NFD")
+    run = runs.Run(shutil.copytree(first.path, tmp_path / "runs" / "moved"))
+    moved = copy_spelled(folder, tmp_path / "moved", {}, "NFC")
+    accented = [row["example"] for row in run.table("split.csv") if not row["example"].isascii()]
+    name = accented[0] if accented else "high/3.wav"
+    write_tone(moved / unicodedata.normalize("NFC", name), 250)
+    code, out, err = musicml("evaluate", run.path, "--folder", moved)
+    assert (code, out) == (2, "") and f"1 differ, the first, {name}: another content" in err and not run.is_whole
+
+
+def test_two_files_whose_names_differ_in_their_form_alone_stay_two(made, tones_toml, data_root, musicml, tmp_path):
+    names = {"low/1.wav": unicodedata.normalize("NFD", "low/é.wav"), "low/2.wav": "low/é.wav"}
+    folder = shutil.copytree(made[1], tmp_path / "tones")
+    for name, other in names.items():
+        (folder / name).rename(folder / other)
+    run = training.train_experiment(read_experiment(tones_toml), data_root, tmp_path / "runs", folder=folder)
+    words = ["evaluate", run.path, "--folder", folder.rename(tmp_path / "moved")]
+    before = shutil.copytree(tmp_path / "moved", tmp_path / "swapped")
+    assert musicml(*words)[0] == 0
+    (before / names["low/1.wav"]).unlink()
+    code, _, err = musicml("evaluate", run.path, "--folder", before)
+    assert code == 2 and "1 differ" in err and "it is missing" in err
+
+
 def test_a_place_that_is_no_folder_of_classes_is_refused(ask, made, tones, tmp_path):
     for place in (tmp_path / "nowhere", tones / "low/3.wav", tones / "low"):
         run, code, out, err = ask(place)
@@ -145,8 +226,10 @@ def test_groups_that_changed_are_told_from_files_that_did(made, moved, musicml, 
 def test_a_whole_run_gives_its_figures_for_its_own_files_alone(asked_about_tones, moved, tones, musicml, snapshot):
     before = snapshot(asked_about_tones.path)
     same = shutil.copytree(tones, moved.parent / "same")
-    code, out, _ = musicml("evaluate", asked_about_tones.path, "--folder", same, "--json")
+    code, out, err = musicml("evaluate", asked_about_tones.path, "--folder", same, "--json")
     assert code == 0 and json.loads(out)["split"] == "test"
+    assert f"is whole and keeps the old place: for pages to find its files, put them at {tones}" in err
+    assert "keeps the old place" not in musicml("evaluate", asked_about_tones.path, "--folder", tones)[2]
     (same / "low/3.wav").unlink()
     code, out, err = musicml("evaluate", asked_about_tones.path, "--folder", same)
     assert (code, out) == (2, "") and "low/3.wav: it is missing" in err
@@ -168,6 +251,24 @@ def test_a_data_set_may_be_below_another_data_root(trained, data_root, musicml, 
     assert ("has no digests.csv: whether these are the files" in err) == (name == "vggish")
     metric = run.report.main
     assert metric == pytest.approx(trained(name).report.main, rel=1e-6)
+
+
+def test_a_whole_run_gives_its_figures_for_its_data_set_alone(trained, data_root, musicml, snapshot, tmp_path):
+    run = trained("cnn")
+    before = snapshot(run.path)
+    (tmp_path / "elsewhere").symlink_to(data_root)
+    code, out, err = musicml("evaluate", run.path, "--data-root", tmp_path / "elsewhere", "--json")
+    assert code == 0 and json.loads(out)["metrics"] == run.read("report.json")["metrics"]
+    assert f"for pages to find its data, set MUSICML_DATA={tmp_path / 'elsewhere'}" in err
+    assert "keeps the old place" not in musicml("evaluate", run.path, "--data-root", data_root)[2]
+    code, out, err = musicml("evaluate", run.path, "--data-root", tmp_path / "nowhere")
+    assert (code, out) == (2, "") and str(tmp_path / "nowhere") in err
+    place = Path("sample") / run.info.data.dataset
+    shutil.copytree(data_root / place, tmp_path / "other" / place)
+    name = run.table("split.csv")[0]["example"]
+    next(path for path in (tmp_path / "other").rglob(Path(name).name)).write_bytes(b"")
+    code, out, err = musicml("evaluate", run.path, "--data-root", tmp_path / "other")
+    assert (code, out) == (2, "") and "1 differ, the first, " in err and snapshot(run.path) == before
 
 
 def test_a_cross_validation_goes_on_with_folder_and_data_root_elsewhere(tones, tones_toml, musicml, tmp_path):

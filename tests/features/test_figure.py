@@ -143,6 +143,37 @@ def test_a_grey_spectrogram_without_margins_stays_as_it_is(turn, levels):
     assert grey is pixels and warnings == ()
 
 
+SILENT = {
+    "left": np.s_[:, :120],
+    "right": np.s_[:, -120:],
+    "top": np.s_[:60],
+    "bottom": np.s_[-30:],
+    "left and right": np.s_[:, np.r_[:60, -60:0]],
+    "all around": np.s_[:0],  # but for the edges, which are silent in each
+}
+
+
+@pytest.mark.parametrize("quality", [None, 75, 40])
+@pytest.mark.parametrize("sound", ["voice", "hum", "clicks", "noise"])
+@pytest.mark.parametrize("where", SILENT)
+def test_a_grey_spectrogram_whose_silence_is_white_stays_as_it_is(where, sound, quality):
+    rng, rows, columns = np.random.default_rng(0), np.linspace(1, 0, 258)[:, None], np.linspace(0, 1, 400)
+    loud = np.exp(-(((rows - 0.3) / 0.12) ** 2)) * np.sin(columns * np.pi * 6) ** 2 * rng.uniform(0.6, 1, (258, 400))
+    if sound == "hum":
+        loud[150:156] = loud[100:104] = 0.9
+    if sound == "clicks":
+        loud[:, ::25] = loud[120:130] = 0.9
+    if sound == "noise":
+        loud = rng.uniform(0, 1, (258, 400)) * np.sin(rows * np.pi)
+    for silent in (SILENT[where], np.s_[:8], np.s_[-8:], np.s_[:, :8], np.s_[:, -8:]):
+        loud[silent] = 0
+    pixels = np.repeat((255 - 255 * loud).astype(np.uint8)[..., None], 3, axis=2)
+    if quality:
+        pixels = np.asarray(Image.open(io.BytesIO(encoded(pixels, "JPEG", quality=quality))))
+    grey, warnings = figure.read_levels(pixels, "it")
+    assert grey is pixels and warnings == ()
+
+
 def photograph(seed=0):
     """Colors that change slowly across a picture, and have little to do with how light it is."""
     rng = np.random.default_rng(seed)
@@ -150,12 +181,12 @@ def photograph(seed=0):
     return np.asarray(small.resize((300, 200), Image.Resampling.BICUBIC))
 
 
-def curve():
-    """A line in blue on white paper, in a frame."""
+def curve(color=(31, 119, 180)):
+    """A line, blue unless told, on white paper, in a frame."""
     panel = np.full((200, 300, 3), 255, np.uint8)
     for place in range(300):
         middle = int(100 + 80 * np.sin(place / 12))
-        panel[middle - 3 : middle + 3, place] = (31, 119, 180)
+        panel[middle - 3 : middle + 3, place] = color
     return as_figure(panel, spines=1, ticks=True)
 
 
@@ -168,11 +199,16 @@ def test_jet_and_photographs_are_refused_since_their_lightness_is_no_level(page,
             read(content)
 
 
-def test_a_figure_of_something_else_is_refused(levels):
-    two = as_figure(np.concatenate([drawn(levels, "viridis"), np.full((258, 30, 3), 255, np.uint8)] * 2, axis=1))
-    for pixels in (curve(), two):
+@pytest.mark.parametrize("format", ["PNG", "JPEG"])
+def test_a_figure_of_something_else_is_refused(format, levels):
+    gap, pages = np.full((258, 30, 3), 255, np.uint8), [curve(), curve((90, 90, 90))]
+    for panel in (drawn(levels, "viridis"), drawn(levels, "grey"), 255 - drawn(levels, "grey")):
+        panel[:2] = panel[-2:] = panel[:, :2] = panel[:, -2:] = 0
+        pages.append(as_figure(np.concatenate([panel, gap, panel], axis=1)))
+        pages.append(as_figure(np.concatenate([panel, gap.transpose(1, 0, 2)[:, :1].repeat(400, axis=1), panel])))
+    for pixels in pages:
         with pytest.raises(InputError, match="has margins around something else: crop it"):
-            read(encoded(pixels))
+            read(encoded(pixels, format))
 
 
 def test_a_figure_too_short_for_a_clip_is_repeated_and_says_both(levels):

@@ -312,6 +312,24 @@ def test_the_cure_inside_a_sentence_is_said_too(tmp_path):
     assert "harus berupa bilangan bulat dari 1 sampai 10000" in say(str(wrong.value))
 
 
+def test_what_a_command_says_of_a_runs_files_can_be_said_in_indonesian():
+    changed = "run r must go on with the 3 files it began with, and /d has changed since: train again, or name the "
+    said = say(f"{changed}folder that holds them. 1 differ, the first, a.wav: it is now b.wav.", "a.wav")
+    assert said.endswith("sekarang menjadi b.wav.")
+    data = (
+        "run r must go on with the data it began with, and /d has changed since: train again (its files are the same, "
+    )
+    assert "berkasnya sama" in say(f"{data}but not their classes, groups or splits).")
+    say("run r has no digests.csv: whether it learned from any of these files can't be told")
+    for module in ("evaluate", "train"):
+        reader = Reader(f"musicml.cli.{module}")
+        tree = ast.parse((PACKAGE / "cli" / f"{module}.py").read_text(encoding="utf-8"))
+        reader.visit(tree)
+        for line, sentence in reader.made:
+            if line in refusals(tree):
+                say(sentence)
+
+
 @pytest.mark.parametrize("sides", ["train val", "train test", "train val test", ""])
 def test_every_statement_of_a_split_can_be_said_in_indonesian(sides):
     places = sides.split() or [""]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import statistics
 from collections import defaultdict
@@ -22,7 +23,7 @@ from musicml.evaluation.comparison.significance import (
     correct_holm,
 )
 from musicml.evaluation.predictions import PredictionTable
-from musicml.experiment import Report, Run, RunInfo
+from musicml.experiment import Report, Run, RunInfo, read_digests
 from musicml.utils import make_data_frame
 
 if TYPE_CHECKING:
@@ -88,12 +89,12 @@ class Comparison:
         return make_data_frame(map(asdict, self.pairs))
 
     def as_table(self) -> dict[str, Any]:
-        """All of it as plain values."""
+        """Return all of it as plain values."""
         return asdict(self)
 
 
 def compare_runs(members: Sequence[Run]) -> Comparison:
-    """Hold runs against each other, example by example.
+    """Compare runs example by example.
 
     Parameters
     ----------
@@ -105,11 +106,12 @@ def compare_runs(members: Sequence[Run]) -> Comparison:
         If there are fewer than two, or their examples, classes, labels or files are not the same; it says how.
     """
     checks.check_runs(members)
-    checks.check_same_data(members)
+    read = functools.cache(read_digests)  # two runs ask for one file up to four times
+    checks.check_same_data(members, read)
     voices = [predictions.read_predictions(run) for run in members]
     for run, voice in zip(members[1:], voices[1:], strict=True):
         checks.check_same_examples(members[0], voices[0], run, voice)
-    notes = checks.check_same_contents(members, voices[0].names)
+    notes = checks.check_same_contents(members, voices[0].names, read)
     voices = align_tables(voices)
     for run, voice in zip(members[1:], voices[1:], strict=True):
         checks.check_same_labels(members[0], voices[0], run, voice)
@@ -132,12 +134,12 @@ def compare_runs(members: Sequence[Run]) -> Comparison:
 
 
 def find_comparable_pairs(protocols: Sequence[str]) -> list[tuple[int, int]]:
-    """Which two of some runs, by their places, may be held against each other: those of one protocol."""
+    """Return which two of some runs, by their places, may be compared: those of one protocol."""
     return [(a, b) for a, b in combinations(range(len(protocols)), 2) if protocols[a] == protocols[b]]
 
 
 def align_tables(voices: Sequence[PredictionTable]) -> list[PredictionTable]:
-    """Tables of the same examples and classes, all in the order of the first one's."""
+    """Return tables of the same examples and classes, all in the order of the first."""
     first, found = voices[0], []
     for voice in voices:
         place = {name: k for k, name in enumerate(voice.names)}
@@ -157,7 +159,7 @@ def align_tables(voices: Sequence[PredictionTable]) -> list[PredictionTable]:
 
 
 def decide_labels(run: Run, voice: PredictionTable) -> np.ndarray:
-    """What a run decides of examples in the order of `voice`, [shape=(n_examples, n_classes)], bool."""
+    """Return which classes a run decides for, [shape=(n_examples, n_classes)], bool, in the order of `voice`."""
     if voice.task == "single":
         return metrics.apply_thresholds(voice.scores, voice.task, [])
     if run.info.split.folds:
@@ -168,13 +170,13 @@ def decide_labels(run: Run, voice: PredictionTable) -> np.ndarray:
 
 
 def name_runs(members: Sequence[Run]) -> list[str]:
-    """What runs are called in a sentence: their experiments, or where two share one, their own names."""
+    """Return what runs are called in a sentence: their experiments, or their own names where two share one."""
     experiments = [str(run.info.experiment) for run in members]
     return experiments if len(set(experiments)) == len(members) else [run.name for run in members]
 
 
 def get_main_metric(run: Run, info: RunInfo, made: Report) -> dict[str, Any]:
-    """A run's main figure."""
+    """Return a run's main figure, as `Comparison.figures` holds it."""
     return {
         "run": run.name,
         "experiment": info.experiment,
@@ -187,7 +189,7 @@ def get_main_metric(run: Run, info: RunInfo, made: Report) -> dict[str, Any]:
 
 
 def summarize_seeds(infos: Sequence[RunInfo], reports: Sequence[Report], metric: str) -> tuple[Seeds, ...]:
-    """Mean and spread of each experiment that was trained with several seeds, as `group_by_seed` finds them."""
+    """Return the mean and spread of each experiment that was trained with several seeds."""
     return tuple(
         Seeds(
             name,
@@ -203,9 +205,9 @@ def summarize_seeds(infos: Sequence[RunInfo], reports: Sequence[Report], metric:
 def group_by_seed(
     infos: Sequence[RunInfo], reports: Sequence[Report], metric: str
 ) -> list[tuple[str, dict[int, float]]]:
-    """Each experiment that was trained with several seeds, the same settings and data: its name, seed → main figure.
+    """Return each experiment that has several seeds of the same settings and data: its name, seed → main figure.
 
-    Of two trainings with one seed the first counts.
+    Of two trainings with one seed, the first counts.
     """
     found: defaultdict[tuple[str, str], dict[int, float]] = defaultdict(dict)
     for info, made in zip(infos, reports, strict=True):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
 from musicml.evaluation.predictions import PredictionTable
-from musicml.experiment import Run, check_has_results, find_other_contents, read_digests
+from musicml.experiment import Run, RunDigests, check_has_results, find_other_contents
 from musicml.utils import InputError
+
+DigestReader = Callable[[Run], RunDigests | None]  # `read_digests`, or one that remembers what it read
 
 
 def check_runs(members: Sequence[Run]) -> None:
@@ -26,12 +28,12 @@ def check_runs(members: Sequence[Run]) -> None:
             )
 
 
-def check_same_data(members: Sequence[Run]) -> None:
+def check_same_data(members: Sequence[Run], read: DigestReader) -> None:
     """Refuse runs of other data, where files of the same name are others; data that was only moved is the same."""
     first = members[0].info.data
     for run in members[1:]:
         data = run.info.data
-        if (data.dataset, data.folder) != (first.dataset, first.folder) and not _has_same_files(members[0], run):
+        if (data.dataset, data.folder) != (first.dataset, first.folder) and not _has_same_files(members[0], run, read):
             raise InputError(
                 "runs must be tested on the same examples to be compared, and {members_name} was on "
                 "{called}, {run_name} on {called2}: take runs of one data set.",
@@ -49,18 +51,19 @@ def check_same_data(members: Sequence[Run]) -> None:
             )
 
 
-def _has_same_files(one: Run, other: Run) -> bool:
+def _has_same_files(one: Run, other: Run, read: DigestReader) -> bool:
     """Tell whether two runs were made from the same files under the same names, wherever those lay."""
     names = [{row["example"] for row in run.table("split.csv")} for run in (one, other)]
-    return names[0] == names[1] and find_other_contents(one, other, names[0]) == []
+    return names[0] == names[1] and find_other_contents(one, other, names[0], read) == []
 
 
-def check_same_contents(members: Sequence[Run], names: Collection[str]) -> list[str]:
+def check_same_contents(members: Sequence[Run], names: Collection[str], read: DigestReader) -> list[str]:
     """Refuse runs that were judged by files of one name and other contents; say of which runs that can't be told.
 
     Parameters
     ----------
     names : the test examples
+    read : reads digests.csv of a run
 
     Raises
     ------
@@ -69,12 +72,12 @@ def check_same_contents(members: Sequence[Run], names: Collection[str]) -> list[
     """
     untold, first = [], members[0]
     for run in members[1:]:
-        differing = find_other_contents(first, run, names)
+        differing = find_other_contents(first, run, names, read)
         if differing is None:
             untold.append(run)
         elif differing:
-            _check_learned(first, run, names)
-            _check_learned(run, first, names)
+            _check_learned(first, run, names, read)
+            _check_learned(run, first, names, read)
             raise InputError(
                 "runs must be judged by the same files, and of {n_names} the contents of {n} are others for {run_name} "
                 "than for {first_name}, {name} for one: train both on the data as it is now.",
@@ -90,9 +93,9 @@ def check_same_contents(members: Sequence[Run], names: Collection[str]) -> list[
     ]
 
 
-def _check_learned(run: Run, judged: Run, names: Collection[str]) -> None:
+def _check_learned(run: Run, judged: Run, names: Collection[str], read: DigestReader) -> None:
     """Refuse a run that learned from what judges another; each fold of a cross-validation learned from other files."""
-    mine, theirs = read_digests(run), read_digests(judged)
+    mine, theirs = read(run), read(judged)
     if mine is None or theirs is None or run.info.split.folds or not run.info.is_honest:
         return
     learned = sorted(name for name in names if theirs.contents.get(name) in mine.learned)
