@@ -31,6 +31,8 @@ BY_FFMPEG = {"mp3": "mp3", "m4a": "mov", "webm": "matroska", "wma": "asf", "aac"
 BY_FFMPEG_IF_DAMAGED = {"flac": "flac", "ogg": "ogg"}
 MOST_FAILED = 50_000  # packets that can't be decoded, until a file is given up: a second of work
 STEADY = 3  # frames that a change of sample rate or channels must last; a damaged header claims one for a frame
+MOST_CHANGED = 8  # channels to which a file may change; a damaged header claims more
+MOST_PLANES = 7  # of samples that lie channel by channel; PyAV reads on behind the last where there are more
 BURST = 576  # samples that mp3 decodes together
 GAP = 0.03  # seconds; below it, times differ because a container rounds them
 SET_BACK, LEAP = 0.5, 900.0  # seconds; time that goes back or on by more begins anew, as in files that were joined
@@ -238,7 +240,7 @@ def gather_blocks(frames: Iterator, channels: int, sample_rate: int, damage: Dam
 def find_runs(frames: Iterator, wanted: tuple[int, int], damage: Damage) -> Iterator[tuple[tuple[int, int], Iterator]]:
     """Frames that follow each other with one sample rate and number of channels, and these two.
 
-    A change that lasts but a frame or two is damage, and is left out.
+    A change that lasts but a frame or two, or that is to a crowd of channels, is damage, and is left out.
     """
     for (rate, channels, _), run in itertools.groupby(frames, describe_frame):
         rest = iter(run)
@@ -246,7 +248,7 @@ def find_runs(frames: Iterator, wanted: tuple[int, int], damage: Damage) -> Iter
         its_frames = itertools.chain(first, rest)
         if (rate, channels) == wanted:
             yield wanted, its_frames
-        elif len(first) == STEADY and is_usual(rate, channels):
+        elif len(first) == STEADY and is_usual(rate, channels) and channels <= max(MOST_CHANGED, wanted[1]):
             damage.changes.add((rate, channels))
             yield (rate, channels), its_frames
         else:
@@ -313,12 +315,23 @@ def get_claimed_frames(container, audio, file: BinaryIO | FileView, kind: str) -
 
 def to_float(frame, channels: int) -> np.ndarray:
     """Samples of FFmpeg's as float32 [shape=(n_frames, channels)] on the scale [-1, 1]."""
+    if frame.format.is_planar and channels > MOST_PLANES:
+        return interleave(frame, channels)
     y = frame.to_ndarray()
     y = y.T if frame.format.is_planar else y.reshape(-1, channels)
     if y.dtype.kind == "f":
         return y.astype(np.float32, copy=False)
     scale = 2.0 ** (8 * y.dtype.itemsize - 1)
     return ((y.astype(np.float64) - (scale if y.dtype.kind == "u" else 0.0)) / scale).astype(np.float32)
+
+
+def interleave(frame, channels: int) -> np.ndarray:
+    """Return the samples of many channels that FFmpeg keeps each by itself, as `to_float` does."""
+    import av
+
+    resampler = av.AudioResampler(format="flt", layout=frame.layout, rate=frame.sample_rate)
+    parts = [part for given in (frame, None) for part in resampler.resample(given)]
+    return np.concatenate([part.to_ndarray().reshape(-1, channels) for part in parts])
 
 
 def check_boxes(file: BinaryIO | FileView, name: str) -> None:
