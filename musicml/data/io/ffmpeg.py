@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from musicml.data.io.matroska import claims_length, measure_lost
 from musicml.data.io.mpeg import measure_tags, read_claimed_frames, step_over_tags
 from musicml.data.io.stream import (
     BLOCK,
@@ -38,6 +39,7 @@ GAP = 0.03  # seconds; below it, times differ because a container rounds them
 SET_BACK, LEAP = 0.5, 900.0  # seconds; time that goes back or on by more begins anew, as in files that were joined
 SMALL_TAG = 500  # bytes
 LONGEST_PAGE = 5.0  # seconds, of ogg, in practice
+LEAST_LOST, LEAST_LOST_BESIDE = 0.1, 1.0  # seconds; an end may hold other things, and beside pictures it holds some
 WITHOUT_TIMES = ("mp3", "aac")
 WITH_COUNTED_TIMES = ("m4a",)  # they are those of whole packets, damaged or not
 CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf"}
@@ -73,7 +75,7 @@ def decode_with_ffmpeg(file: BinaryIO | FileView, kind: str, name: str) -> Itera
         damage = Damage()
         if kind == "flac":
             audio.codec_context.options = {"err_detect": "crccheck+explode"}  # else a damaged frame is noise
-        frames = PacketDecoder(kind, measure_content(file), damage).decode(container, audio)
+        frames = PacketDecoder(kind, file, damage).decode(container, audio)
         yield Stream(
             channels,
             sample_rate,
@@ -108,13 +110,16 @@ class PacketDecoder:
     between the frames that were found. Tags in their midst, as of files that were joined to one, are no sound.
     """
 
-    def __init__(self, kind: str, size: int, damage: Damage):
-        self.kind, self.left, self.damage = kind, size, damage  # `left`: bytes that came in no packet
+    def __init__(self, kind: str, file: BinaryIO | FileView, damage: Damage):
+        self.kind, self.file, self.damage = kind, file, damage
+        self.left = measure_content(file)  # bytes that came in no packet
         self.expected: float | None = None  # seconds: when the next frame begins
         self.n_failed = self.n_pending = 0
         self.pending = 0.0  # seconds, of what failed since the last frame
         self.tag_end = -1  # bytes
         self.n_decoded, self.size, self.length = 0, 0, 0.0  # packets that were decoded, their bytes and seconds
+        self.first: tuple[int, float] | None = None  # where the first packet stands in the file, and when it is heard
+        self.last = 0  # bytes: where the last packet ends
 
     def decode(self, container, audio) -> Iterator:
         """All frames of a stream."""
@@ -122,6 +127,9 @@ class PacketDecoder:
 
         for packet in read_packets(container, audio):
             self.left -= packet.size
+            if packet.pos is not None:
+                self.first = self.first or (packet.pos, float(packet.time_base * (packet.pts or 0)))
+                self.last = max(self.last, packet.pos + packet.size)
             try:
                 frames = packet.decode()
             except av.FFmpegError:
@@ -133,6 +141,9 @@ class PacketDecoder:
                 self.count_decoded(packet, frames)
                 yield from frames
         self.count_end()
+        if self.kind == "webm" and self.first is not None and self.expected is not None:
+            is_alone = all(stream.type == "audio" for stream in container.streams)  # else bytes are pictures' too
+            self.count_outside(*self.first, self.expected, LEAST_LOST if is_alone else LEAST_LOST_BESIDE)
 
     def decode_behind_tags(self, packet) -> list:
         """Frames of a packet that can't be decoded: of what stands behind tags, if it begins with some."""
@@ -161,10 +172,9 @@ class PacketDecoder:
         if self.n_pending:
             self.damage.seconds += self.pending
             self.n_pending, self.pending = 0, 0.0
-        if self.kind in WITHOUT_TIMES:
-            self.n_decoded, self.size = self.n_decoded + 1, self.size + packet.size
-            self.length += get_length(packet)
-        elif self.kind not in WITH_COUNTED_TIMES:
+        self.n_decoded, self.size = self.n_decoded + 1, self.size + packet.size
+        self.length += sum(frame.samples / frame.sample_rate for frame in frames)
+        if self.kind not in WITHOUT_TIMES + WITH_COUNTED_TIMES:
             for frame in frames:
                 self.check_time(frame)
 
@@ -176,6 +186,12 @@ class PacketDecoder:
         leaves_out = self.kind == "aac" and self.n_failed > 0
         if (leaves_out or self.n_failed > MOST_FAILED) and self.left > SMALL_TAG:
             self.damage.seconds += self.left * self.length / max(self.size, 1)
+
+    def count_outside(self, place: int, begin: float, end: float, least: float) -> None:
+        """Count what is lost before the first packet and behind the last, where no time tells of it."""
+        rate = (end - begin) / max(self.last - place, 1)  # seconds a byte
+        before, behind = (n_bytes * rate for n_bytes in measure_lost(self.file, place, self.last))
+        self.damage.seconds += sum(seconds for seconds in (min(before, begin), behind) if seconds > least)
 
     def check_time(self, frame) -> None:
         """Count the seconds that are missing before a frame."""
@@ -307,6 +323,8 @@ def get_claimed_frames(container, audio, file: BinaryIO | FileView, kind: str) -
     """How many frames the header claims; 0 where it says nothing, or FFmpeg only guesses from the file's size."""
     if kind in ("mp3", "aac"):
         return read_claimed_frames(file) if kind == "mp3" else 0
+    if kind == "webm" and not claims_length(file):
+        return 0
     if audio.duration:
         return round(audio.duration * audio.time_base * audio.sample_rate)
     alone = len(container.streams) == 1  # beside a picture, the length may be the picture's
