@@ -138,14 +138,16 @@ def test_half_an_aiff_or_au_is_told_from_a_whole_one(format):
     assert "of the 4.0 s that its header claims" in warning
 
 
-@pytest.mark.parametrize("total", [0, 2**36 - 1])
+@pytest.mark.parametrize("total", [0, 2**36 - 1, None])
 @pytest.mark.parametrize("seconds", [0.3, 4.0])
-def test_a_flac_of_unknown_length_is_read_to_its_end_and_once(monkeypatch, total, seconds):
+@pytest.mark.parametrize("front", [b"", b"ID3\4\0\0\0\0\0\0", b"ID3\4\0\0\0\0\1\0" + bytes(128)])
+def test_a_flac_is_read_to_its_end_and_once_whatever_length_it_claims(monkeypatch, total, seconds, front):
     monkeypatch.setattr(decoders, "resume_with_ffmpeg", lambda *args: pytest.fail("it is decoded twice"))
     y = tone(seconds)
     content = bytearray(encoded(y, "FLAC"))
-    content[21:26] = (content[21] >> 4 << 36 | total).to_bytes(5, "big")  # RFC 9639, section 8.2
-    check_whole(bytes(content), y)
+    if total is not None:
+        content[21:26] = (content[21] >> 4 << 36 | total).to_bytes(5, "big")  # RFC 9639, section 8.2
+    check_whole(front + bytes(content), y)
 
 
 @pytest.mark.parametrize("total", [0, 2**36 - 1])

@@ -18,6 +18,7 @@ import numpy as np
 
 from musicml.data.io.ffmpeg import BY_FFMPEG, check_boxes, decode_with_ffmpeg, resume_with_ffmpeg
 from musicml.data.io.file_types import describe_unknown
+from musicml.data.io.mpeg import step_over_tags
 from musicml.data.io.ogg import is_whole_ogg
 from musicml.data.io.stream import (
     BLOCK,
@@ -189,6 +190,7 @@ def decode_with_libsndfile(file: BinaryIO | FileView, kind: str, name: str) -> I
 
 
 def is_last_flac(file: BinaryIO | FileView) -> bool:
-    """Whether no other flac follows the one that was just read, as where two files were joined to one."""
-    file.seek(max(0, file.tell() - 2**17))  # libFLAC has read on by a little less
+    """Return whether no other flac follows the one that was just read, as where two files were joined to one."""
+    place = file.tell() - 2**17  # libFLAC has read on by a little less
+    file.seek(max(step_over_tags(file).end + 1, place))  # behind its own mark
     return FLAC_START not in file.read(2**20)
