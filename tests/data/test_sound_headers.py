@@ -140,7 +140,7 @@ def test_half_an_aiff_or_au_is_told_from_a_whole_one(format):
 
 @pytest.mark.parametrize("total", [0, 2**36 - 1, None])
 @pytest.mark.parametrize("seconds", [0.3, 4.0])
-@pytest.mark.parametrize("front", [b"", b"ID3\4\0\0\0\0\0\0", b"ID3\4\0\0\0\0\1\0" + bytes(128)])
+@pytest.mark.parametrize("front", [b"", b"ID3\4\0\0\0\0\0\x14" + bytes(20), b"ID3\4\0\0\0\0\1\0" + bytes(128)])
 def test_a_flac_is_read_to_its_end_and_once_whatever_length_it_claims(monkeypatch, total, seconds, front):
     monkeypatch.setattr(decoders, "resume_with_ffmpeg", lambda *args: pytest.fail("it is decoded twice"))
     y = tone(seconds)
