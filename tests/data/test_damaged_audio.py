@@ -103,6 +103,42 @@ def test_a_damaged_ogg_is_seen_by_its_checksums():
     assert not ogg.is_whole_ogg(io.BytesIO(changed)) and not ogg.is_whole_ogg(io.BytesIO(2 * content))
 
 
+CLUSTER = bytes.fromhex("1f43b675")
+
+
+def make_live(format="webm", codec="libopus", video=None):
+    """What a browser records, and where its clusters begin: it does not say how long it is."""
+    content = by_ffmpeg(format, codec, video, seconds=SECONDS)
+    place = content.index(b"\x44\x89\x88") + 3
+    content = content[:place] + bytes(8) + content[place + 8 :]
+    return content, [match.start() for match in re.finditer(CLUSTER, content)]
+
+
+@pytest.mark.parametrize("kind", [("webm", "libopus"), ("matroska", "aac"), ("matroska", "libmp3lame")])
+@pytest.mark.parametrize("number", [0, -1])
+@pytest.mark.parametrize(("behind", "n_bytes"), [(0, 40), (0, 1_500), (12, 20)])
+def test_a_damaged_cluster_of_a_recording_without_a_length_is_told(kind, number, behind, n_bytes):
+    content, clusters = make_live(*kind)
+    whole, place = audio.load_audio(content), clusters[number] + behind
+    assert len(clusters) > 1 and whole.warnings == ()
+    sound = audio.load_audio(content[:place] + bytes(n_bytes) + content[place + n_bytes :])
+    lost = whole.seconds - sound.seconds
+    assert lost > 1 and abs(get_skipped(sound) - lost) < 0.1 * lost
+
+
+def test_a_recording_beside_pictures_is_told_to_lack_its_end():
+    content, clusters = make_live("matroska", "aac", "mjpeg")
+    assert audio.load_audio(content).warnings == ()
+    sound = audio.load_audio(content[: clusters[-1]] + bytes(40) + content[clusters[-1] + 40 :])
+    assert sound.seconds < SECONDS - 1 and get_skipped(sound) > 1
+
+
+def test_a_recording_cut_out_of_a_stream_lacks_nothing():
+    content, clusters = make_live()
+    sound = audio.load_audio(content[: clusters[0]] + content[clusters[1] :])
+    assert 1 < sound.seconds < SECONDS - 1 and sound.warnings == ()
+
+
 # Files that were joined
 
 

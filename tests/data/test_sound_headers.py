@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from musicml.data.io import audio
+from musicml.data.io import audio, decoders
 from musicml.utils.errors import InputError
 from tests.fixtures.malformed_files import encoded, tone
 
@@ -138,13 +138,26 @@ def test_half_an_aiff_or_au_is_told_from_a_whole_one(format):
     assert "of the 4.0 s that its header claims" in warning
 
 
-@pytest.mark.parametrize("total", [0, 2**36 - 1])
+@pytest.mark.parametrize("total", [0, 2**36 - 1, None])
 @pytest.mark.parametrize("seconds", [0.3, 4.0])
-def test_a_flac_of_unknown_length_is_read_to_its_end(total, seconds):
+@pytest.mark.parametrize("front", [b"", b"ID3\4\0\0\0\0\0\x14" + bytes(20), b"ID3\4\0\0\0\0\1\0" + bytes(128)])
+def test_a_flac_is_read_to_its_end_and_once_whatever_length_it_claims(monkeypatch, total, seconds, front):
+    monkeypatch.setattr(decoders, "resume_with_ffmpeg", lambda *args: pytest.fail("it is decoded twice"))
     y = tone(seconds)
     content = bytearray(encoded(y, "FLAC"))
-    content[21:26] = (content[21] >> 4 << 36 | total).to_bytes(5, "big")  # RFC 9639, section 8.2
-    check_whole(bytes(content), y)
+    if total is not None:
+        content[21:26] = (content[21] >> 4 << 36 | total).to_bytes(5, "big")  # RFC 9639, section 8.2
+    check_whole(front + bytes(content), y)
+
+
+@pytest.mark.parametrize("total", [0, 2**36 - 1])
+def test_a_damaged_flac_of_unknown_length_is_read_behind_the_damage(total):
+    content = bytearray(encoded(tone(8.0), "FLAC"))
+    content[21:26] = (content[21] >> 4 << 36 | total).to_bytes(5, "big")
+    content[len(content) // 2 : len(content) // 2 + 40] = bytes(40)
+    sound = audio.load_audio(bytes(content))
+    assert 7.5 < sound.seconds < 8.0
+    assert [text.startswith("The file is damaged: ") for text in sound.warnings] == [True]
 
 
 # Many channels

@@ -6,6 +6,7 @@ A header can lie, so what it claims is checked before anything is allocated.
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import stat
@@ -17,6 +18,7 @@ import numpy as np
 
 from musicml.data.io.ffmpeg import BY_FFMPEG, check_boxes, decode_with_ffmpeg, resume_with_ffmpeg
 from musicml.data.io.file_types import describe_unknown
+from musicml.data.io.mpeg import step_over_tags
 from musicml.data.io.ogg import is_whole_ogg
 from musicml.data.io.stream import (
     BLOCK,
@@ -146,6 +148,18 @@ def open_file(content: str | Path | bytes, name: str) -> OpenFile:
         ) from error
 
 
+@functools.cache
+def _get_reader() -> type:
+    """Return soundfile's reader, but one that never seeks: a flac of unknown length lost its last block in a seek."""
+    import soundfile
+
+    class Forward(soundfile.SoundFile):
+        def seekable(self) -> bool:
+            return False
+
+    return Forward
+
+
 @contextlib.contextmanager
 def decode_with_libsndfile(file: BinaryIO | FileView, kind: str, name: str) -> Iterator[Stream]:
     """Decode wav, flac, ogg, aiff and au; FFmpeg goes on where libsndfile stops before the end of a flac."""
@@ -153,7 +167,7 @@ def decode_with_libsndfile(file: BinaryIO | FileView, kind: str, name: str) -> I
 
     header = check_header(file, kind, name) if kind in ("wav", "aiff", "au") else Header()
     try:
-        sound = soundfile.SoundFile(FileView(file, patches=header.patches))
+        sound = _get_reader()(FileView(file, patches=header.patches))
     except soundfile.SoundFileError as error:
         raise make_undecodable_error(name, kind) from error
     damage = Damage()
@@ -161,12 +175,13 @@ def decode_with_libsndfile(file: BinaryIO | FileView, kind: str, name: str) -> I
     def blocks() -> Iterator[np.ndarray]:
         # 16-bit samples are read as they are, five times as fast as libsndfile turns them into floats
         dtype = "int16" if sound.subtype == "PCM_16" else "float32"
-        n_given = 0
+        n_given, is_whole = 0, False
         with contextlib.suppress(soundfile.SoundFileError):  # the end of what it can decode
             while len(block := sound.read(BLOCK, dtype=dtype, always_2d=True)):
                 n_given += len(block)
                 yield block
-        if kind == "flac" and (n_given < sound.frames or not is_last_flac(file)):
+            is_whole = n_given >= sound.frames or sound.frames >= MOST_CLAIMED
+        if kind == "flac" and not (is_whole and is_last_flac(file)):
             yield from resume_with_ffmpeg(file, kind, name, n_given, damage)
 
     with sound:
@@ -175,6 +190,7 @@ def decode_with_libsndfile(file: BinaryIO | FileView, kind: str, name: str) -> I
 
 
 def is_last_flac(file: BinaryIO | FileView) -> bool:
-    """Whether no other flac follows the one that was just read, as where two files were joined to one."""
-    file.seek(max(0, file.tell() - 2**17))  # libFLAC has read on by a little less
+    """Return whether no other flac follows the one that was just read, as where two files were joined to one."""
+    place = file.tell() - 2**17  # libFLAC has read on by a little less
+    file.seek(max(step_over_tags(file).end + 1, place))  # behind its own mark
     return FLAC_START not in file.read(2**20)

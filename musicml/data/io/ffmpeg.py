@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from musicml.data.io.matroska import claims_length, measure_lost
 from musicml.data.io.mpeg import measure_tags, read_claimed_frames, step_over_tags
 from musicml.data.io.stream import (
     BLOCK,
@@ -31,11 +32,14 @@ BY_FFMPEG = {"mp3": "mp3", "m4a": "mov", "webm": "matroska", "wma": "asf", "aac"
 BY_FFMPEG_IF_DAMAGED = {"flac": "flac", "ogg": "ogg"}
 MOST_FAILED = 50_000  # packets that can't be decoded, until a file is given up: a second of work
 STEADY = 3  # frames that a change of sample rate or channels must last; a damaged header claims one for a frame
+MOST_CHANGED = 8  # channels to which a file may change; a damaged header claims more
+MOST_PLANES = 7  # of samples that lie channel by channel; PyAV reads on behind the last where there are more
 BURST = 576  # samples that mp3 decodes together
 GAP = 0.03  # seconds; below it, times differ because a container rounds them
 SET_BACK, LEAP = 0.5, 900.0  # seconds; time that goes back or on by more begins anew, as in files that were joined
 SMALL_TAG = 500  # bytes
 LONGEST_PAGE = 5.0  # seconds, of ogg, in practice
+LEAST_LOST, LEAST_LOST_BESIDE = 0.1, 1.0  # seconds; an end may hold other things, and beside pictures it holds some
 WITHOUT_TIMES = ("mp3", "aac")
 WITH_COUNTED_TIMES = ("m4a",)  # they are those of whole packets, damaged or not
 CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf"}
@@ -71,7 +75,7 @@ def decode_with_ffmpeg(file: BinaryIO | FileView, kind: str, name: str) -> Itera
         damage = Damage()
         if kind == "flac":
             audio.codec_context.options = {"err_detect": "crccheck+explode"}  # else a damaged frame is noise
-        frames = PacketDecoder(kind, measure_content(file), damage).decode(container, audio)
+        frames = PacketDecoder(kind, file, damage).decode(container, audio)
         yield Stream(
             channels,
             sample_rate,
@@ -106,13 +110,16 @@ class PacketDecoder:
     between the frames that were found. Tags in their midst, as of files that were joined to one, are no sound.
     """
 
-    def __init__(self, kind: str, size: int, damage: Damage):
-        self.kind, self.left, self.damage = kind, size, damage  # `left`: bytes that came in no packet
+    def __init__(self, kind: str, file: BinaryIO | FileView, damage: Damage):
+        self.kind, self.file, self.damage = kind, file, damage
+        self.left = measure_content(file)  # bytes that came in no packet
         self.expected: float | None = None  # seconds: when the next frame begins
         self.n_failed = self.n_pending = 0
         self.pending = 0.0  # seconds, of what failed since the last frame
         self.tag_end = -1  # bytes
         self.n_decoded, self.size, self.length = 0, 0, 0.0  # packets that were decoded, their bytes and seconds
+        self.first: tuple[int, float] | None = None  # where the first packet stands in the file, and when it is heard
+        self.last = 0  # bytes: where the last packet ends
 
     def decode(self, container, audio) -> Iterator:
         """All frames of a stream."""
@@ -120,6 +127,9 @@ class PacketDecoder:
 
         for packet in read_packets(container, audio):
             self.left -= packet.size
+            if packet.pos is not None:
+                self.first = self.first or (packet.pos, float(packet.time_base * (packet.pts or 0)))
+                self.last = max(self.last, packet.pos + packet.size)
             try:
                 frames = packet.decode()
             except av.FFmpegError:
@@ -131,6 +141,9 @@ class PacketDecoder:
                 self.count_decoded(packet, frames)
                 yield from frames
         self.count_end()
+        if self.kind == "webm" and self.first is not None and self.expected is not None:
+            is_alone = all(stream.type == "audio" for stream in container.streams)  # else bytes are pictures' too
+            self.count_outside(*self.first, self.expected, LEAST_LOST if is_alone else LEAST_LOST_BESIDE)
 
     def decode_behind_tags(self, packet) -> list:
         """Frames of a packet that can't be decoded: of what stands behind tags, if it begins with some."""
@@ -159,10 +172,9 @@ class PacketDecoder:
         if self.n_pending:
             self.damage.seconds += self.pending
             self.n_pending, self.pending = 0, 0.0
-        if self.kind in WITHOUT_TIMES:
-            self.n_decoded, self.size = self.n_decoded + 1, self.size + packet.size
-            self.length += get_length(packet)
-        elif self.kind not in WITH_COUNTED_TIMES:
+        self.n_decoded, self.size = self.n_decoded + 1, self.size + packet.size
+        self.length += sum(frame.samples / frame.sample_rate for frame in frames)
+        if self.kind not in WITHOUT_TIMES + WITH_COUNTED_TIMES:
             for frame in frames:
                 self.check_time(frame)
 
@@ -174,6 +186,12 @@ class PacketDecoder:
         leaves_out = self.kind == "aac" and self.n_failed > 0
         if (leaves_out or self.n_failed > MOST_FAILED) and self.left > SMALL_TAG:
             self.damage.seconds += self.left * self.length / max(self.size, 1)
+
+    def count_outside(self, place: int, begin: float, end: float, least: float) -> None:
+        """Count what is lost before the first packet and behind the last, where no time tells of it."""
+        rate = (end - begin) / max(self.last - place, 1)  # seconds a byte
+        before, behind = (n_bytes * rate for n_bytes in measure_lost(self.file, place, self.last))
+        self.damage.seconds += sum(seconds for seconds in (min(before, begin), behind) if seconds > least)
 
     def check_time(self, frame) -> None:
         """Count the seconds that are missing before a frame."""
@@ -238,7 +256,7 @@ def gather_blocks(frames: Iterator, channels: int, sample_rate: int, damage: Dam
 def find_runs(frames: Iterator, wanted: tuple[int, int], damage: Damage) -> Iterator[tuple[tuple[int, int], Iterator]]:
     """Frames that follow each other with one sample rate and number of channels, and these two.
 
-    A change that lasts but a frame or two is damage, and is left out.
+    A change that lasts but a frame or two, or that is to a crowd of channels, is damage, and is left out.
     """
     for (rate, channels, _), run in itertools.groupby(frames, describe_frame):
         rest = iter(run)
@@ -246,7 +264,7 @@ def find_runs(frames: Iterator, wanted: tuple[int, int], damage: Damage) -> Iter
         its_frames = itertools.chain(first, rest)
         if (rate, channels) == wanted:
             yield wanted, its_frames
-        elif len(first) == STEADY and is_usual(rate, channels):
+        elif len(first) == STEADY and is_usual(rate, channels) and channels <= max(MOST_CHANGED, wanted[1]):
             damage.changes.add((rate, channels))
             yield (rate, channels), its_frames
         else:
@@ -305,6 +323,8 @@ def get_claimed_frames(container, audio, file: BinaryIO | FileView, kind: str) -
     """How many frames the header claims; 0 where it says nothing, or FFmpeg only guesses from the file's size."""
     if kind in ("mp3", "aac"):
         return read_claimed_frames(file) if kind == "mp3" else 0
+    if kind == "webm" and not claims_length(file):
+        return 0
     if audio.duration:
         return round(audio.duration * audio.time_base * audio.sample_rate)
     alone = len(container.streams) == 1  # beside a picture, the length may be the picture's
@@ -313,12 +333,23 @@ def get_claimed_frames(container, audio, file: BinaryIO | FileView, kind: str) -
 
 def to_float(frame, channels: int) -> np.ndarray:
     """Samples of FFmpeg's as float32 [shape=(n_frames, channels)] on the scale [-1, 1]."""
+    if frame.format.is_planar and channels > MOST_PLANES:
+        return interleave(frame, channels)
     y = frame.to_ndarray()
     y = y.T if frame.format.is_planar else y.reshape(-1, channels)
     if y.dtype.kind == "f":
         return y.astype(np.float32, copy=False)
     scale = 2.0 ** (8 * y.dtype.itemsize - 1)
     return ((y.astype(np.float64) - (scale if y.dtype.kind == "u" else 0.0)) / scale).astype(np.float32)
+
+
+def interleave(frame, channels: int) -> np.ndarray:
+    """Return the samples of many channels that FFmpeg keeps each by itself, as `to_float` does."""
+    import av
+
+    resampler = av.AudioResampler(format="flt", layout=frame.layout, rate=frame.sample_rate)
+    parts = [part for given in (frame, None) for part in resampler.resample(given)]
+    return np.concatenate([part.to_ndarray().reshape(-1, channels) for part in parts])
 
 
 def check_boxes(file: BinaryIO | FileView, name: str) -> None:
