@@ -124,6 +124,11 @@ class _RampedAverage:
     The momentum in step t is min(ema, (1 + t) / (10 + t)); the average begins with the weights after the first step.
     """
 
+    use_ema: bool
+    ema_momentum: float
+    iterations: Any
+    _model_variables_moving_average: list[Any]
+
     def _update_model_variables_moving_average(self, trainable_variables: list[Any]) -> None:
         """Update the averages; Keras calls this after each step."""
         if not self.use_ema:
