@@ -146,14 +146,20 @@ def test_a_group_on_two_sides_is_a_fault_with_the_share_of_the_test_it_concerns(
         ("3.wav", "a", "test", "y"),
         ("4.wav", "b", "", "y"),
     ]
-    found = group_checks.finding(dataset_of(tmp_path, rows))
+    found = next(group_checks.findings(dataset_of(tmp_path, rows)))
     assert (found.kind, found.weight, found.files) == ("groups_across_splits", "fault", ("1.wav", "2.wav"))
     assert (
         found.words.endswith(": 1 of 2.") and found.effect.startswith("1 of 2 test examples") and "50.0" in found.effect
     )
     apart = dataset_of(tmp_path, [("1.wav", "a", "train", "x"), ("2.wav", "b", "train", "x")])
-    assert group_checks.finding(apart).weight == "fine"
-    assert group_checks.finding(dataset_of(tmp_path, [("1.wav", "a"), ("2.wav", "b")])).kind == "no_groups"
+    assert next(group_checks.findings(apart)).weight == "fine"
+    assert next(group_checks.findings(dataset_of(tmp_path, [("1.wav", "a"), ("2.wav", "b")]))).kind == "no_groups"
+
+
+def test_files_of_no_known_group_are_named_where_others_have_one(tmp_path):
+    rows = [("1.wav", "a", "", "Ana"), ("2.wav", "b", "", "Ana"), ("3.wav", "a", "", "3.wav")]
+    _, alone = group_checks.findings(dataset_of(tmp_path, rows))
+    assert (alone.kind, alone.weight, alone.files) == ("without_group", "caution", ("3.wav",))
 
 
 def test_hidden_files_and_folders_are_named_wherever_the_ids_begin(sounds):

@@ -491,7 +491,7 @@ def test_a_sound_is_taken_whatever_its_ending(tmp_path, name, kind):
         ("strange", "mov", "aac"),
     ],
 )
-def test_a_sound_in_a_films_container_is_taken_and_read(tmp_path, ending, container, codec):
+def test_a_sound_in_a_video_container_is_taken_and_read(tmp_path, ending, container, codec):
     fill(tmp_path, "a/1.wav", "a/2.wav", "b/1.wav")
     put(tmp_path / f"b/x.{ending}", by_ffmpeg(container, codec))
     assert f"b/x.{ending}" in ids(loading.load_folder(tmp_path))

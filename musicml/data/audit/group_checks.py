@@ -11,7 +11,7 @@ from musicml.data.datasets import Dataset
 
 def findings(dataset: Dataset) -> Iterator[AuditFinding]:
     """What is known of groups, and which files are of none though others are."""
-    found = finding(dataset)
+    found = _check_groups(dataset)
     yield found
     alone = tuple(example.id for example in dataset.examples if example.group == example.id)
     if alone and found.kind != "no_groups":
@@ -22,7 +22,7 @@ def findings(dataset: Dataset) -> Iterator[AuditFinding]:
         yield AuditFinding("without_group", "caution", words, effect, alone)
 
 
-def finding(dataset: Dataset) -> AuditFinding:
+def _check_groups(dataset: Dataset) -> AuditFinding:
     """Whether groups are known, and whether one of them stands on two sides."""
     sides, n = defaultdict(set), len(dataset.examples)
     for example in dataset.examples:
