@@ -479,7 +479,7 @@ def test_endings_in_capitals_count(tmp_path):
         (["a/1.wav"], r"must hold at least two classes, and holds 1 \(a\)"),
         (["a/1.wav", ".b/1.wav"], r"must hold at least two classes, and holds 1 \(a\)"),
         (["a/1.wav", "b/"], "every class in .* must have a file that can be used, and b has none"),
-        (["a/1.wav", "b/x.txt", "c/"], "and b, c has none"),
+        (["a/1.wav", "b/x.txt", "c/"], r"and b \(b/x.txt: not a sound file: it looks like text\), c has none"),
         (["train/a/1.wav", "train/b/", "test/a/1.wav"], "and b has none"),
     ],
 )

@@ -9,6 +9,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -222,9 +223,15 @@ def check_classes(dataset: Dataset, where: Path) -> Dataset:
             "every class in {where} must have a file that can be used, and {empty} has none: "
             "add files to it or remove its folder.",
             where=where,
-            empty=", ".join(empty),
+            empty=", ".join(map(partial(_explain_empty, dataset), empty)),
         )
     return dataset
+
+
+def _explain_empty(dataset: Dataset, name: str) -> str:
+    """Return the name of a class without files, with the first thing in its folder and why it was left out."""
+    inside = next((one for one in dataset.excluded if name in one.file.split("/")), None)
+    return f"{name} ({inside.file}: {inside.reason})" if inside else name
 
 
 def list_visible_files(folder: Path) -> list[Path]:
