@@ -21,10 +21,10 @@ def add_command(commands: Any) -> None:
         lambda args: compare(args.members, args.runs, args.json),
         "tell whether runs really differ",
         (
-            "Hold runs against each other on the same test examples: an exact McNemar test for one class each, a "
+            "Compare runs on the same test examples: an exact McNemar test for one class each, a "
             "paired bootstrap over groups for several at once, corrected for the number of pairs (Holm), in plain "
-            "words. Of several seeds of one experiment, the mean and its spread. Runs whose test examples differ are "
-            "refused."
+            "words. For several seeds of one experiment, print mean and spread. Runs whose test examples differ "
+            "are refused."
         ),
         "musicml compare RUN RUN",
     )
@@ -32,7 +32,7 @@ def add_command(commands: Any) -> None:
 
 
 def compare(names: list[str], runs_root: Path, as_json: bool) -> int:
-    """Hold runs against each other and print whether they differ."""
+    """Compare runs and print whether they differ."""
     from musicml.evaluation import compare_runs
     from musicml.experiment import open_run
 
@@ -58,7 +58,7 @@ def print_comparison(comparison: Comparison) -> None:
     if len(comparison.pairs) > 1:
         print(f"p is corrected for {len(comparison.pairs)} pairs (Holm).")
     if len({one["protocol"] for one in comparison.figures}) > 1:
-        print("Figures as published are no rivals of honest ones: no test holds one against the other.")
+        print("Figures as published are not compared with honest ones.")
     for note in comparison.notes:
         print(textwrap.fill(note, 100))
     if comparison.sample:

@@ -41,7 +41,6 @@ if TYPE_CHECKING:
         start_run,
     )
     from musicml.experiment.run_data import (
-        CANT_TELL_FILES,
         RunDigests,
         check_same_files,
         find_other_contents,
@@ -89,7 +88,6 @@ __getattr__, __dir__, __all__ = export_lazily(
             "start_run",
         ],
         "run_data": [
-            "CANT_TELL_FILES",
             "RunDigests",
             "check_same_files",
             "find_other_contents",

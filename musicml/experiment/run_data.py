@@ -22,7 +22,6 @@ from musicml.utils import InputError, read_csv, write_csv
 DIGESTS_FILE = "digests.csv"
 COLUMNS = ("example", "digest", "side")
 LEARNED = ("train", "val")  # validation chose the model, so that it is learned from too
-CANT_TELL_FILES = "run {run_name} has no digests.csv: whether these are the files it began with can't be told"
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,16 @@ def spell_examples(run: Run, dataset: Dataset) -> Dataset:
         return dataset
     gone = {unicodedata.normalize("NFC", name): name for name in known - {example.id for example in dataset.examples}}
     names = {name: gone.pop(unicodedata.normalize("NFC", name), name) for name in new}
-    return replace(dataset, examples=tuple(_rename(one, names.get(one.id, one.id)) for one in dataset.examples))
+    renamed = [_rename(one, names.get(one.id, one.id)) for one in dataset.examples]
+    if list(dataset.examples) == sorted(
+        dataset.examples, key=_get_path_parts
+    ):  # one form is sorted before z, one after
+        renamed.sort(key=_get_path_parts)
+    return replace(dataset, examples=tuple(renamed))
+
+
+def _get_path_parts(example: Example) -> list[str]:
+    return example.id.split("/")
 
 
 def _rename(example: Example, name: str) -> Example:

@@ -15,7 +15,6 @@ import numpy as np
 from musicml.data import CACHE_FOLDER
 from musicml.data.datasets import GROUPS_FILE, SPLITS, load_dataset, reload_dataset
 from musicml.experiment import (
-    CANT_TELL_FILES,
     Experiment,
     Run,
     check_has_results,
@@ -24,6 +23,7 @@ from musicml.experiment import (
     get_fold,
     parse_experiment,
     relocate_data,
+    spell_examples,
     start_run,
     write_digests,
 )
@@ -124,8 +124,7 @@ def resume_run(
     data = relocate_data(run, folder, data_root)
     if info.status == "trained":
         if (data.folder, data.root) != (info.data.folder, info.data.root):
-            if not check_same_files(run, reload_dataset(data.table), Path(data.folder or data.root)):
-                say(CANT_TELL_FILES.format(run_name=run.name))
+            check_same_files(run, reload_dataset(data.table), Path(data.folder or data.root), say=say)
             run.update(data=data.table)
         shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
         return run
@@ -134,7 +133,7 @@ def resume_run(
             left.unlink()
     text = (run.path / "experiment.toml").read_text(encoding="utf-8")
     experiment = parse_experiment(info.experiment, text, info.overrides, data.sample)
-    dataset = reload_dataset(data.table)
+    dataset = spell_examples(run, reload_dataset(data.table))
     say(dataset.describe())
     is_told = check_same_files(run, dataset, Path(data.folder or data.root), Path(data.root) / CACHE_FOLDER)
     material = preparation.prepare_data(experiment, dataset, Path(data.root), info.seed, say)

@@ -430,7 +430,7 @@ def test_a_login_is_read_however_an_editor_saved_it(name, form, tmp_path, monkey
     (tmp_path / ".kaggle").mkdir()
     text = TOKEN if name.startswith("access") else json.dumps({"username": "somebody", "key": KEY})
     (tmp_path / ".kaggle" / name).write_bytes(AS_SAVED[form](text))
-    (login,) = kaggle_credentials.found()
+    (login,) = kaggle_credentials.find_logins()
     assert login.token == TOKEN if name.startswith("access") else (login.user, login.key) == ("somebody", KEY)
     assert kaggle_credentials.find_faults() == []
 
@@ -509,7 +509,7 @@ def test_no_exception_of_a_fetch_holds_a_secret_even_in_what_it_came_from(kaggle
             error = error.__cause__ or error.__context__
         assert TOKEN not in seen and KEY not in seen and SIGNED not in seen
         assert refusal.value.__cause__ is None and refusal.value.__suppress_context__ or not refusal.value.__context__
-    assert TOKEN not in repr(kaggle_credentials.found()) and KEY not in repr(kaggle_credentials.found())
+    assert TOKEN not in repr(kaggle_credentials.find_logins()) and KEY not in repr(kaggle_credentials.find_logins())
 
 
 def test_a_fetch_leaves_the_environment_the_home_and_standard_output_alone(run, kaggle, tmp_path, monkeypatch):
@@ -525,7 +525,7 @@ def test_importing_kaggle_for_the_first_time_leaves_no_folder_and_prints_nothing
     script = (
         "import sys, os; before = dict(os.environ)\n"
         "from musicml.data.download import kaggle_credentials\n"
-        "with kaggle_credentials.alone():\n    from kaggle.api.kaggle_api_extended import KaggleApi\n"
+        "with kaggle_credentials.hide_logins():\n    from kaggle.api.kaggle_api_extended import KaggleApi\n"
         "assert dict(os.environ) == before and not os.path.exists(os.environ['HOME'])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

@@ -7,6 +7,7 @@ import pytest
 
 from musicml.cli import main
 from musicml.evaluation import comparison, ensemble
+from musicml.experiment import read_digests
 from musicml.experiment import run as runs
 from musicml.utils.errors import InputError
 from tests.conftest import write_tone
@@ -224,6 +225,19 @@ def test_runs_are_not_compared_where_a_test_file_was_changed_in_between(made):
     (first.path / "digests.csv").unlink()
     (note,) = comparison.compare_runs([first, second]).notes
     assert note.endswith("were judged by the same files can't be told: one has no digests.csv")
+
+
+def test_a_comparison_reads_the_digests_of_each_run_once(made, monkeypatch):
+    (first, folder), asked = made("read once"), []
+    swap(folder, names_of(first, "test")[0], names_of(first, "train")[0])
+    members = [first, made("read once")[0]]
+    for module in (comparison, ensemble):
+        monkeypatch.setattr(module, "read_digests", lambda run: asked.append(run) or read_digests(run))
+    for ask in (comparison.compare_runs, ensemble.combine_runs):
+        with pytest.raises(InputError, match="learned from|others for"):
+            ask(members)
+        assert sorted(run.name for run in asked) == sorted(run.name for run in members)
+        asked.clear()
 
 
 def test_runs_on_one_folder_before_and_after_it_was_moved_are_compared(made, musicml):

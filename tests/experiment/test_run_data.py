@@ -150,9 +150,12 @@ def copy_spelled(folder, copy, names, form):
 
 @pytest.mark.parametrize(("before", "now"), [("NFD", "NFC"), ("NFC", "NFD")])
 @pytest.mark.parametrize("words", [["evaluate"], ["train", "--resume"]], ids=" ".join)
-def test_names_may_be_written_in_another_of_unicodes_forms(spelled, words, before, now, musicml, tmp_path):
+@pytest.mark.parametrize("status", ["trained", "started"])
+def test_names_may_be_written_in_another_of_unicodes_forms(spelled, words, status, before, now, musicml, tmp_path):
     first, folder = spelled(before)
     run = runs.Run(shutil.copytree(first.path, tmp_path / "runs" / "moved"))
+    if "train" in words:
+        run.update(status=status)
     moved = copy_spelled(folder, tmp_path / "moved", {}, now)
     code, out, err = musicml(*words, run.path, "--folder", moved, "--json")
     assert code == 0, err

@@ -63,7 +63,7 @@ def bring(origin: Source, to: Path, wanted: Wanted, room: Room, say: Say) -> Tol
         return brought_to_nobody(origin, to, wanted, room, say)
     except Refused as refusal:
         no = refusal.status  # in the end, what the last who asked was told
-    found = kaggle_credentials.found()  # not before: no token is shown to anybody who does not want one
+    found = kaggle_credentials.find_logins()  # not before: no token is shown to anybody who does not want one
     spurned = [login for login in found if login.token and known(login) is False]
     logins = [login for login in found if login not in spurned]
     for login in spurned if logins else ():
@@ -170,7 +170,7 @@ def called(login: Login, do: Callable[[Any], Any], adapter: Patient) -> Any:
     """
     trouble: Exception
     try:
-        with kaggle_credentials.alone():
+        with kaggle_credentials.hide_logins():
             # its import reads settings, prints, and may ask the network: not before there is nothing to find
             from kaggle.api.kaggle_api_extended import KaggleApi
 

@@ -44,7 +44,7 @@ def bring(origin: Source, to: Path, wanted: Wanted, say: Callable[[str], None]) 
     archive = folder / origin.archive
     ref = f"{origin.ref}/{origin.version}" if origin.version else origin.ref
     words = [sys.executable, "-m", "kaggle", "datasets", "download", ref, "--path", str(folder), "--quiet"]
-    with kaggle_credentials.bare() as environment, tempfile.TemporaryFile() as said:
+    with kaggle_credentials.make_bare_environment() as environment, tempfile.TemporaryFile() as said:
         process = subprocess.Popen(words, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
         try:
             watch(process, archive, wanted, say)

@@ -36,34 +36,34 @@ class Login:
 NOBODY = Login()
 
 
-def found() -> list[Login]:
-    """The logins that the `kaggle` package would look for, in its order: tokens, then keys."""
-    return [*tokens(), *keys()]
+def find_logins() -> list[Login]:
+    """Find the logins that the `kaggle` package would look for, in its order: tokens, then keys."""
+    return [*find_tokens(), *find_keys()]
 
 
-def tokens() -> list[Login]:
-    """KAGGLE_API_TOKEN, which may name a file, and the file that Kaggle's pages tell people to write."""
+def find_tokens() -> list[Login]:
+    """Find tokens: KAGGLE_API_TOKEN, which may name a file, and the file that Kaggle's pages tell people to write."""
     given = os.environ.get("KAGGLE_API_TOKEN", "").strip()
-    places = [("KAGGLE_API_TOKEN", read(given) or given)] if given else []
-    places += [(str(path), read(path)) for path in token_files()]
+    places = [("KAGGLE_API_TOKEN", read_text(given) or given)] if given else []
+    places += [(str(path), read_text(path)) for path in list_token_files()]
     return [Login(place, token=token) for place, token in places if token]
 
 
-def token_files() -> list[Path]:
-    """Where Kaggle's pages tell people to write a token, and where Windows' Notepad writes it then."""
+def list_token_files() -> list[Path]:
+    """List where Kaggle's pages tell people to write a token, and where Windows' Notepad then writes it."""
     home = Path("~/.kaggle").expanduser()
     return [home / "access_token", home / "access_token.txt"]
 
 
-def keys() -> list[Login]:
-    """KAGGLE_USERNAME with KAGGLE_KEY, and kaggle.json in each folder where it may be."""
+def find_keys() -> list[Login]:
+    """Find keys: KAGGLE_USERNAME with KAGGLE_KEY, and kaggle.json in each folder where it may be."""
     user, key = (os.environ.get(name, "").strip() for name in ("KAGGLE_USERNAME", "KAGGLE_KEY"))
     logins = [Login("KAGGLE_KEY", user=user, key=key)] if user and key else []
-    return logins + [login for path in key_files() if (login := read_key(path)) is not None]
+    return logins + [login for path in list_key_files() if (login := read_key(path)) is not None]
 
 
-def key_files() -> list[Path]:
-    """kaggle.json in each folder where it may be, also as Notepad names it where Windows hides endings."""
+def list_key_files() -> list[Path]:
+    """List kaggle.json in each folder where it may be, also as Notepad names it where Windows hides endings."""
     settings = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
     folders = [os.environ.get("KAGGLE_CONFIG_DIR"), "~/.kaggle", f"{settings}/kaggle"]
     return [
@@ -74,16 +74,16 @@ def key_files() -> list[Path]:
 
 
 def read_key(path: Path) -> Login | None:
-    """The login in a file like kaggle.json, or None where there is none."""
+    """Read the login in a file like kaggle.json; None where there is none."""
     with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
-        told = json.loads(read(path))
+        told = json.loads(read_text(path))
         user, key = told["username"].strip(), told["key"].strip()
         return Login(str(path), user=user, key=key) if user and key else None
     return None
 
 
-def read(path: str | Path) -> str:
-    """A small text file's content; nothing where it can't be read, and no word about why, which would show its name.
+def read_text(path: str | Path) -> str:
+    """Read a small text file; return nothing where it can't be read, and no reason, which would show its name.
 
     Windows' editors save in UTF-16, or in UTF-8 with a mark in front; `json` knows both by their first bytes
     (RFC 4627, 3).
@@ -97,15 +97,15 @@ def read(path: str | Path) -> str:
 
 
 def find_faults() -> list[tuple[str, str]]:
-    """The files that should hold a login and hold none, each with the reason, which shows nothing of its content."""
-    faults = [(path, "is empty or can't be read as text") for path in token_files() if not read(path)]
-    faults += [(path, describe_fault(path)) for path in key_files() if read_key(path) is None]
+    """Find files that should hold a login and hold none, each with the reason, which shows nothing of its content."""
+    faults = [(path, "is empty or can't be read as text") for path in list_token_files() if not read_text(path)]
+    faults += [(path, describe_fault(path)) for path in list_key_files() if read_key(path) is None]
     return [(str(path), reason) for path, reason in faults if os.path.lexists(path)]
 
 
 def describe_fault(path: Path) -> str:
-    """Why there is no login in a file like kaggle.json."""
-    text = read(path)
+    """Say why there is no login in a file like kaggle.json."""
+    text = read_text(path)
     if not text:
         return "is empty or can't be read as text"
     if any(quote in text for quote in CURLY):
@@ -114,8 +114,8 @@ def describe_fault(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def bare() -> Iterator[dict[str, str]]:
-    """The environment as it is, but with an empty home and nothing of Kaggle's, so that no login is found."""
+def make_bare_environment() -> Iterator[dict[str, str]]:
+    """Make a copy of the environment with an empty home and nothing of Kaggle's, so that no login is found."""
     with tempfile.TemporaryDirectory(prefix="musicml-") as home:
         kept = {
             name: value for name, value in os.environ.items() if not name.startswith(("KAGGLE_", "VERBOSE", "NETRC"))
@@ -125,14 +125,14 @@ def bare() -> Iterator[dict[str, str]]:
 
 
 @contextlib.contextmanager
-def alone() -> Iterator[None]:
+def hide_logins() -> Iterator[None]:
     """Let the `kaggle` package find no login, make no folder in the home and print nothing, in this process.
 
     It looks for logins as it is imported and whenever it connects, asks the network about them, and makes a folder for
     its settings; so it is given an empty home for the while, and the login with each call.
     """
     before = dict(os.environ)
-    with bare() as environment:
+    with make_bare_environment() as environment:
         try:
             os.environ.clear()
             os.environ.update(environment)

@@ -63,7 +63,7 @@ class Comparison:
     ----------
     figures : of each run `run`, `experiment`, `seed`, `protocol`, `changes` (of its settings, by `--set`), its main
         figure `value` and `interval`
-    pairs : each two of them; those of different protocols are no rivals, and none is made of them
+    pairs : each two of them that share a protocol; runs of different protocols are not compared
     seeds : where an experiment was trained with several
     sample : whether one of them comes from generated data
     notes : what could not be told of them, a sentence each

@@ -1,4 +1,4 @@
-"""Refusals: runs that can't be held against each other, and how they differ."""
+"""Refusals: runs that can't be compared, and how they differ."""
 
 from __future__ import annotations
 

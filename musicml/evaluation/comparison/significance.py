@@ -23,7 +23,7 @@ MCNEMAR, BOOTSTRAP = "exact McNemar", "paired bootstrap over groups"
 
 @dataclass(frozen=True)
 class PairedComparison:
-    """Two runs, held against each other.
+    """Two runs, compared.
 
     Attributes
     ----------
