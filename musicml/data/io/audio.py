@@ -74,7 +74,7 @@ class AudioSource:
             yield self
             return
         with open_file(self.source, self.printable_name) as file:
-            yield replace(self, file=file, type=detect_type(file))
+            yield replace(self, file=file, type=detect_type(file, least_frames=1))
 
     @property
     def is_picture(self) -> bool:

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from musicml.data.io.mpeg import detect_mpeg_type, search_frames, step_over_tags
+from musicml.data.io.mpeg import MOST_FRAMES, detect_mpeg_type, search_frames, step_over_tags
 from musicml.utils import InputError
 
 # the first bytes of a file, where they stand, and what they tell
@@ -120,16 +120,22 @@ class FileType:
         return self.sound is not None and not match_signatures(self.head, OTHERS)
 
 
-def detect_type(file: BinaryIO) -> FileType:
+def detect_type(file: BinaryIO, least_frames: int = MOST_FRAMES) -> FileType:
     """Find a file's type by its content; the file is left at its beginning.
 
     Tags may stand before mp3, flac or aac, so they are stepped over. What begins like nothing known is searched for
     frames of mp3 or aac, as every player does: it may be cut out of a stream, or begin with a radio's header.
+
+    Parameters
+    ----------
+    least_frames : 1 or 3, frames of mp3 or aac that a file without tags must begin with; one header alone stands in
+        many files, so it is enough only of a file that was given as a sound
     """
     first = file.read(512)
     tags = step_over_tags(file)
     pictures, sounds = match_signatures(first, IMAGE_SIGNATURES), match_signatures(tags.head, SIGNATURES)
-    sound = sounds[0] if sounds else detect_mpeg_type(tags.head)
+    is_enough = tags.n_tags or least_frames == 1
+    sound = sounds[0] if sounds else detect_mpeg_type(tags.head) if is_enough else None
     start = 0 if tags.n_tags == 1 and first[:3] == b"ID3" else tags.end  # decoders know of one ID3 tag
     if sound is None and not pictures and not match_signatures(tags.head, OTHERS):
         sound, start = search_frames(file, tags.end) or ("mp3" if tags.n_tags else None, 0)
