@@ -144,7 +144,7 @@ def detect_type(file: BinaryIO, least_frames: int = MOST_FRAMES) -> FileType:
 
 
 def match_signatures(head: bytes, signatures: list[tuple[int, bytes, str]]) -> list[str]:
-    """The types whose mark a file's first bytes bear."""
+    """Return the types whose mark a file's first bytes bear."""
     head = put_telling_brand(head)
     return [
         kind
@@ -154,7 +154,7 @@ def match_signatures(head: bytes, signatures: list[tuple[int, bytes, str]]) -> l
 
 
 def put_telling_brand(head: bytes) -> bytes:
-    """The same first bytes, of a picture in boxes with the brand that tells most in place of its first one.
+    """Return the first bytes, of a picture in boxes with the brand that tells most in place of its first one.
 
     A picture may call itself by a general brand and name how it is coded only behind it (ISO/IEC 14496-12, 4.3); a
     movie may name a picture's brand behind its own, and stays one.
@@ -171,7 +171,7 @@ def put_telling_brand(head: bytes) -> bytes:
 
 
 def describe_unknown(head: bytes) -> str:
-    """What a file of no known type seems to be, in words."""
+    """Return what a file of no known type seems to be, in words."""
     pictures, sounds, others = (
         match_signatures(head, signatures) for signatures in (IMAGE_SIGNATURES, SIGNATURES, OTHERS)
     )
@@ -187,7 +187,7 @@ def describe_unknown(head: bytes) -> str:
 
 
 def check_extension(name: str, kind: str) -> list[str]:
-    """A warning where the name's ending tells another type than the content."""
+    """Return a warning where the name's ending tells another type than the content."""
     suffix = os.path.splitext(name)[1].lower()
     if (TYPE_OF_SUFFIX | TYPE_OF_PICTURE_SUFFIX).get(suffix, kind) == kind or kind == "array":
         return []
@@ -195,7 +195,7 @@ def check_extension(name: str, kind: str) -> list[str]:
 
 
 def get_display_name(source: object) -> str:
-    """What messages call a source that came without a name.
+    """Return what messages call a source that came without a name.
 
     Raises
     ------

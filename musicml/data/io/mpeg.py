@@ -76,7 +76,7 @@ def measure_id3_tag(head: bytes) -> int:
 
 
 def search_frames(file: BinaryIO, place: int) -> tuple[str, int] | None:
-    """Search for the first of three frames of mp3 or aac that follow each other; its type and where it begins.
+    """Search for the first of three frames of mp3 or aac that follow each other; return its type and where it begins.
 
     One header alone stands in any random bytes; three, as far apart as the first two say, in none.
     """
