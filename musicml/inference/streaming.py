@@ -1,5 +1,7 @@
 """Live: predictions while a sound is still being recorded, the same as for a file that ends there.
 
+They differ a little where channels begin to cancel each other midway: a file is judged in longer parts (see `Mixer`).
+
 >>> live = StreamingPredictor(predictor, sample_rate=48_000)  # doctest: +SKIP
 >>> for block in microphone:  # doctest: +SKIP
 ...     for prediction in live.hear(block):
@@ -109,7 +111,7 @@ class StreamingPredictor:
         return answers
 
     def take(self, part: np.ndarray) -> bool:
-        """Take samples in, unless the recording is as long as a file may be; whether they were taken."""
+        """Take samples in, unless the recording is as long as a file may be; return whether they were taken."""
         room = round(MAX_SECONDS * self.sample_rate) - self.n_heard
         self.left_out |= len(part) > room
         part = part[:room]
@@ -134,7 +136,7 @@ class StreamingPredictor:
         self.n_frames += len(new)
 
     def so_far(self) -> Prediction:
-        """The prediction for what was heard until now, as for a file that ends here."""
+        """Return the prediction for what was heard until now, as for a file that ends here."""
         begun = time.perf_counter()
         values = self.values[: self.n_frames] if self.n_frames else self.frames.rest()
         places = self.predictor.places(len(values))
@@ -146,7 +148,7 @@ class StreamingPredictor:
         return self.predictor.summed_up(question, places, raw, time.perf_counter() - begun)
 
     def scores_at(self, values: np.ndarray, places: np.ndarray) -> np.ndarray:
-        """Raw scores of the clips at `places`; a complete one is asked once."""
+        """Return raw scores of the clips at `places`; a complete one is asked once."""
         new = [place for place in places if place not in self.answered]
         scores = (
             dict(zip(new, self.predictor.scores_of(self.predictor.cut(values, np.array(new))), strict=True))
@@ -159,7 +161,7 @@ class StreamingPredictor:
         return np.stack([self.answered[place] if place in self.answered else scores[place] for place in places])
 
     def end(self) -> Prediction:
-        """The prediction for the whole recording, with the last samples that resampling held back.
+        """Return the prediction for the whole recording, with the last samples that resampling held back.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Channels that cancel each other are heard by the loudest of them, wherever that begins; all others by their mean."""
+"""The loudest channel is used where channels cancel each other, wherever that begins; else their mean."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def is_told(sound):
         (32 * (Y, -Y), Y),
     ],
 )
-def test_channels_that_cancel_are_heard_by_the_loudest(parts, heard):
+def test_the_loudest_channel_is_used_where_they_cancel(parts, heard):
     sound = mix(*parts)
     assert is_told(sound) and "in 4.0 s of 4.0 s" in sound.warnings[0]
     assert np.abs(sound.y - (Y if heard is None else heard)).max() < 0.02
@@ -54,7 +54,7 @@ def test_channels_that_cancel_are_heard_by_the_loudest(parts, heard):
         tuple(np.random.default_rng(1).normal(0, 0.1, (12, len(Y))).astype(np.float32)),
     ],
 )
-def test_channels_that_do_not_cancel_are_heard_by_their_mean(parts):
+def test_the_mean_is_used_of_channels_that_do_not_cancel(parts):
     sound = mix(*parts)
     assert (sound.y == channels.mix_to_mono(np.stack(parts, axis=1))).all()
     assert sound.warnings == ()
@@ -100,6 +100,28 @@ def test_blocks_of_any_size_are_heard_by_the_same_channel(size):
     heard = np.concatenate([mixer(y[place : place + size]) for place in range(0, len(y), size)])
     assert np.abs(heard[5_000:] - y[5_000:, 0]).max() < 1e-6
     assert mixer.warnings(RATE) and not channels.Mixer().warnings(RATE)
+
+
+@pytest.mark.parametrize("size", [128, 4_410, 11_025])
+@pytest.mark.parametrize("begin", [0.3, 0.5])
+def test_blocks_of_any_size_differ_only_near_the_place_where_channels_begin_to_cancel(size, begin):
+    y, place = np.tile(Y, 3), round(12 * RATE * begin)
+    both = np.stack([y, np.concatenate([y[:place], -y[place:]])], axis=1)
+    mixer = channels.Mixer()
+    live = np.concatenate([mixer(both[k : k + size]) for k in range(0, len(both), size)])
+    file = audio.load_audio(both, given_rate=RATE)
+    (places,) = np.nonzero(np.abs(live - file.y) > 1e-6)
+    assert len(places) and place - 1.5 * channels.PART <= places[0] and places[-1] <= place + 1.5 * channels.PART
+    assert is_told(file) and mixer.warnings(RATE)
+
+
+@pytest.mark.parametrize("multiple", [1, 7, 20, 30])
+@pytest.mark.parametrize("phase", [0.0, 0.1])
+def test_no_tone_hides_between_the_samples_that_are_looked_at(multiple, phase):
+    y = 0.3 * np.sin(2 * np.pi * multiple * np.arange(3 * 65_536) / channels.SPARSE + phase)
+    deep = np.round(32_767 * np.stack([y, -y], axis=1)).astype(np.int16)
+    sound = audio.load_audio(deep, given_rate=RATE)
+    assert is_told(sound) and np.abs(sound.y - y).max() < 1e-4
 
 
 @pytest.mark.parametrize("size", [1, 128, 1_000])

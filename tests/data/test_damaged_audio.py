@@ -7,7 +7,7 @@ import struct
 import numpy as np
 import pytest
 
-from musicml.data.io import audio, mpeg, ogg
+from musicml.data.io import audio, listing, mpeg, ogg
 from musicml.utils.errors import InputError
 from tests.fixtures.malformed_files import by_ffmpeg, encoded, tone
 
@@ -165,7 +165,7 @@ def test_a_file_that_changes_its_rate_is_brought_to_that_of_its_beginning(first,
     sound = audio.load_audio(make_mp3(3.0, *first) + make_mp3(5.0, *second))
     assert sound.sample_rate == first[0] and abs(sound.seconds - 8.0) < 0.25
     changed = [warning for warning in sound.warnings if warning.startswith("The file changes from ")]
-    assert len(changed) == 1 and f"to {second[0]} Hz, {second[1]} on its way" in changed[0]
+    assert len(changed) == 1 and f"to {second[0]} Hz, {second[1]} partway through" in changed[0]
     y = sound.y[-2 * first[0] : -first[0] // 2]
     assert abs(np.abs(np.fft.rfft(y)).argmax() * first[0] / len(y) - 440) < 2
 
@@ -259,6 +259,43 @@ def test_frames_of_every_version_are_measured(sample_rate, channels):
 def test_what_is_no_mp3_is_not_taken_for_one(content):
     with pytest.raises(InputError, match="must hold sound, and (starts with|looks like|is an? )"):
         audio.load_audio(content)
+
+
+def keep_frames(n_frames):
+    """The first frames of an mp3."""
+    content, place = make_mp3(1.0), 0
+    for _ in range(n_frames):
+        place += mpeg.measure_frame(content[place : place + 6], "mp3")
+    return content[:place]
+
+
+def damage_second_frame():
+    content = make_mp3(1.0)
+    place = len(keep_frames(1))
+    return content[:place] + bytes(4) + content[place + 4 :]
+
+
+@pytest.mark.parametrize("header", [b"\xff\xfb\x90\0", b"\xff\xfd\x90\0", b"\xff\xf1\x50\x80", b"\xff\xfb\0\0"])
+@pytest.mark.parametrize("behind", [4_000, 1_000_000])
+def test_one_header_does_not_make_a_file_a_sound_of_a_folder(tmp_path, header, behind):
+    path = tmp_path / "weights.bin"
+    for content in (header * (behind // 4), header + np.random.default_rng(8).bytes(behind), header + bytes(behind)):
+        path.write_bytes(content)
+        assert listing.detect_kind(str(path)) is None
+
+
+@pytest.mark.parametrize("name", ["song.mp3", "song.MP2", "song", "song.bin"])
+@pytest.mark.parametrize("content", [make_mp3(1.0), make_id3() + keep_frames(2), damage_second_frame(), keep_frames(3)])
+def test_an_mp3_is_a_sound_of_a_folder_by_its_frames_its_tag_or_its_name(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    assert listing.detect_kind(str(tmp_path / name)) == "sound"
+    assert audio.load_audio(tmp_path / name).seconds > 0
+
+
+def test_an_mp3_of_two_frames_that_is_given_or_named_so_is_read(tmp_path):
+    assert audio.load_audio(keep_frames(2)).seconds > 0.02
+    (tmp_path / "song.mp3").write_bytes(keep_frames(2))
+    assert listing.detect_kind(str(tmp_path / "song.mp3")) == "sound"
 
 
 # The length that an mp3 claims

@@ -189,7 +189,11 @@ def test_a_file_is_opened_once_and_its_type_is_found_once(asked_about_tones, tmp
     monkeypatch.setattr(
         "builtins.open", lambda *args, real=open, **kwargs: opened.append(args[0]) or real(*args, **kwargs)
     )
-    monkeypatch.setattr(audio, "detect_type", lambda file, real=audio.detect_type: sniffed.append(file) or real(file))
+    monkeypatch.setattr(
+        audio,
+        "detect_type",
+        lambda *args, real=audio.detect_type, **kwargs: sniffed.append(args) or real(*args, **kwargs),
+    )
     if name == "tones":
         Predictor(asked_about_tones).read(tmp_path / "a.wav")
         assert opened.count(tmp_path / "a.wav") == 1 and len(sniffed) == 1

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from musicml.data.io.channels import PART
 from musicml.inference import streaming
 from musicml.inference.predictor import Predictor
 from musicml.inference.streaming import StreamingPredictor
@@ -102,6 +103,24 @@ def test_samples_may_come_without_a_second_dimension(on_tones):
         heard(listening, given, [333])
         ends.append(listening.end().scores)
     assert off(ends[1], ends[0]) < 1e-5 and off(ends[2], ends[0]) < 1e-5
+
+
+@pytest.mark.parametrize("sizes", [[128], [997], [70_000]])
+@pytest.mark.parametrize("begin", [0.0, 4.7])
+def test_channels_that_cancel_are_answered_as_their_file_is_but_near_where_that_begins(on_tones, sizes, begin):
+    y, place = sound(12.3, 8_000, 1)[:, 0], round(begin * 8_000)
+    both = np.stack([y, np.concatenate([y[:place], -y[place:]])], axis=1)
+    listening = StreamingPredictor(on_tones, 8_000)
+    heard(listening, both, sizes)
+    last, file = listening.end(), on_tones.predict(both, sample_rate=8_000)
+    if not begin:
+        assert last.warnings == file.warnings and off(last.scores, file.scores) < TOLERANCE
+    for answer in (last, file):
+        assert any(warning.startswith("The channels cancel each other in ") for warning in answer.warnings)
+    assert np.array_equal(last.starts, file.starts)
+    margin = 1.5 * PART / 8_000 + 0.5 if begin else 0.0  # a clip lasts half a second
+    is_far = np.abs(last.starts - begin) > margin
+    assert is_far.any() and off(last.clip_scores[is_far], file.clip_scores[is_far]) < TOLERANCE
 
 
 def test_the_answer_at_each_half_second_is_that_to_the_sound_cut_there(on_music):

@@ -74,7 +74,7 @@ class AudioSource:
             yield self
             return
         with open_file(self.source, self.printable_name) as file:
-            yield replace(self, file=file, type=detect_type(file))
+            yield replace(self, file=file, type=detect_type(file, least_frames=1))
 
     @property
     def is_picture(self) -> bool:
@@ -209,19 +209,19 @@ def decode_audio(
 
 
 def compute_max_frames(stream: Stream, most_seconds: float) -> int:
-    """How many frames of a stream are decoded: so many seconds, and less of many channels at a high rate."""
+    """Return how many frames of a stream are decoded: so many seconds, and less of many channels at a high rate."""
     return min(max(1, round(most_seconds * stream.sample_rate)), MOST_VALUES // stream.channels)
 
 
 def emit_block(y: np.ndarray, take: Callable[[np.ndarray], object]) -> int:
-    """Give `take` a block of samples, within [-1, 1]: resampling can carry peaks a little beyond; their number."""
+    """Give `take` a block of samples within [-1, 1], since resampling can carry peaks beyond; return their number."""
     if len(y):
         take(np.clip(y, -1, 1, out=y))
     return len(y)
 
 
 def make_resampler(given: int, wanted: int | None):
-    """A function of (block, whether it is the last) that brings blocks from one sample rate to another."""
+    """Return a function of (block, whether it is the last) that brings blocks from one sample rate to another."""
     if wanted in (None, given):
         return lambda block, last: block
     import soxr
@@ -259,7 +259,7 @@ class Loudness:
         self.heard, self.loudest = self.heard + len(mono), max(self.loudest, peak)
 
     def warnings(self) -> list[str]:
-        """Warnings where nothing was heard, or the peaks were cut."""
+        """Return warnings where nothing was heard, or the peaks were cut."""
         if self.loudest < SILENT:
             return ["The sound is silent: no sample is above -80 dB of full scale, so an answer to it means nothing."]
         share = self.full / self.heard
@@ -269,7 +269,7 @@ class Loudness:
 
 
 def check_completeness(stream: Stream, heard: int, most_seconds: float) -> list[str]:
-    """Warnings where a part was left out or is missing; InputError where too little of what was claimed is there."""
+    """Return warnings where a part was left out or is missing; raise where too little of what was claimed is there."""
     rate, skipped = stream.sample_rate, round(stream.damage.seconds * stream.sample_rate)
     missing = stream.claimed - heard - skipped
     length, whole = f"{heard / rate:.1f} s", f"{max(stream.claimed, heard + skipped) / rate:.1f} s"
@@ -291,7 +291,7 @@ def check_completeness(stream: Stream, heard: int, most_seconds: float) -> list[
 
 
 def list_skipped(stream: Stream, whole: str) -> list[str]:
-    """A warning where packets were skipped, since they could not be decoded."""
+    """Return a warning where packets were skipped, since they could not be decoded."""
     skipped = f"{stream.damage.seconds:.2f} s"
     if stream.damage.seconds < LEAST_SKIPPED:
         return []
@@ -299,16 +299,16 @@ def list_skipped(stream: Stream, whole: str) -> list[str]:
 
 
 def list_changes(stream: Stream) -> list[str]:
-    """Warnings where a stream changed on its way, up to three."""
+    """Return warnings where a stream changed partway through, up to three."""
     given = f"{stream.sample_rate} Hz, {stream.channels}"
     return [
-        f"The file changes from {given} to {rate} Hz, {channels} on its way: all of it was read as {given}."
+        f"The file changes from {given} to {rate} Hz, {channels} partway through: all of it was read as {given}."
         for rate, channels in sorted(stream.damage.changes)[:3]
     ]
 
 
 def check_truncated(stream: Stream) -> list[str]:
-    """A warning where a file without a claimed length was not heard to its end."""
+    """Return a warning where a file without a claimed length was not heard to its end."""
     file, kind = stream.file, stream.kind
     if file is None:
         return []
@@ -328,7 +328,7 @@ def check_truncated(stream: Stream) -> list[str]:
 
 
 def compute_clip_starts(n: int, length: int, hop: int) -> np.ndarray:
-    """Where clips begin in a track; the units, frames or samples, are those given.
+    """Return where clips begin in a track; the units, frames or samples, are those given.
 
     Clips follow each other by `hop` while they are whole. One more ends with the track where otherwise more than
     half a clip's length of it would go unheard. A track no longer than a clip has one, from its beginning.
@@ -357,7 +357,7 @@ def compute_clip_starts(n: int, length: int, hop: int) -> np.ndarray:
 
 
 def pad_audio(y: np.ndarray, n_samples: int) -> np.ndarray:
-    """`y` repeated from its beginning until it is `n_samples` long; unchanged if it is long enough.
+    """Return `y` repeated from its beginning until it is `n_samples` long; unchanged if it is long enough.
 
     Repeated and not filled with zeros, because a model would take the silence for a part of the music.
 

@@ -1,4 +1,4 @@
-"""Channels become one: their mean, or the loudest of them where they cancel each other."""
+"""Mix channels to one: their mean, or the loudest channel where they cancel each other."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 SILENT = 1e-4  # -80 dB of full scale
 PART = 2**14  # frames in which channels are judged together
 LEAST_PART = 2**12
-SPARSE = 61  # of so many frames one is looked at
+SPARSE = 61  # of so many frames one is looked at; a prime, so that squares modulo it differ
 
 
 def mix_to_mono(block: np.ndarray) -> np.ndarray:
-    """The mean of the channels on the scale [-1, 1], float32.
+    """Return the mean of the channels on the scale [-1, 1], float32.
 
     Summed one by one, because `block.mean(axis=1)` takes thirty times as long, and a product six times.
     """
@@ -27,7 +27,7 @@ def mix_to_mono(block: np.ndarray) -> np.ndarray:
 
 
 class Mixer:
-    """Mixes blocks of channels to their mean; where they cancel each other, to the loudest of them.
+    """Mixes blocks of channels to their mean; where they cancel each other, the loudest channel is used.
 
     They cancel where their mean is 20 dB below them, as of a stereo recording with one side turned over. That is judged
     in parts of about a third of a second, so that it is found wherever it begins; smaller blocks are judged with what
@@ -35,12 +35,12 @@ class Mixer:
     """
 
     def __init__(self):
-        self.channel: int | None = None  # the one that is heard in place of the mean
+        self.channel: int | None = None  # the one that is used in place of the mean
         self.n_cancelled = self.n_heard = 0
         self.energy: np.ndarray | float = 0.0  # of the channels, and last of their mean; of old parts less and less
 
     def __call__(self, block: np.ndarray) -> np.ndarray:
-        """The next samples as mono float32, [shape=(n,)]."""
+        """Return the next samples as mono float32, [shape=(n,)]."""
         mono = mix_to_mono(block)
         self.n_heard += len(block)
         n_parts = max(1, round(len(block) / PART))
@@ -67,28 +67,33 @@ class Mixer:
         self.n_cancelled += len(part)
 
     def warnings(self, sample_rate: int) -> list[str]:
-        """A warning where channels cancelled each other."""
+        """Return a warning where channels cancelled each other."""
         if not self.n_cancelled:
             return []
         length, whole = f"{self.n_cancelled / sample_rate:.1f} s", f"{self.n_heard / sample_rate:.1f} s"
         return [
-            f"The channels cancel each other in {length} of {whole}: their loudest was heard there, not their mean."
+            f"The channels cancel each other in {length} of {whole}: the loudest channel is used there, not their mean."
         ]
 
 
 def may_cancel(block: np.ndarray, mono: np.ndarray, n_parts: int) -> bool:
-    """Whether channels may cancel each other in a part of a block, by a few samples: all take as long as mixing."""
+    """Return whether channels may cancel each other in a part of a block, by a few samples: all take as long as mixing.
+
+    The samples stand at uneven distances, since at even ones a tone can be zero at each.
+    """
     if len(block) < LEAST_PART:
         return True
-    n = len(block[::SPARSE]) // n_parts
-    some = block[::SPARSE][: n * n_parts].reshape(n_parts, -1).astype(np.float32)
-    mean = mono[::SPARSE][: n * n_parts].reshape(n_parts, n)
+    n = len(block) // SPARSE // n_parts
+    numbers = np.arange(n * n_parts)
+    places = SPARSE * numbers + numbers**2 % SPARSE
+    some = block[places].reshape(n_parts, -1).astype(np.float32)
+    mean = mono[places].reshape(n_parts, n)
     scale = block.shape[1] * (2.0**30 if block.dtype == np.int16 else 1.0)
     with np.errstate(over="ignore", invalid="ignore"):
         return bool((50 * scale * np.einsum("pn,pn->p", mean, mean) < np.einsum("pn,pn->p", some, some)).any())
 
 
 def measure_energies(part: np.ndarray) -> np.ndarray:
-    """Energies of channels on the scale [-1, 1], [shape=(n, channels)] to [shape=(channels,)]."""
+    """Return the energies of channels on the scale [-1, 1], [shape=(n, channels)] to [shape=(channels,)]."""
     y = part.astype(np.float64)
     return np.einsum("nc,nc->c", y, y) * (2.0**-30 if part.dtype == np.int16 else 1.0)

@@ -83,7 +83,7 @@ def get_readable_sound(opened: AudioSource) -> tuple[OpenFile | FileView, str]:
 
 
 def stream_array(y: np.ndarray, sample_rate: int | None, name: str) -> Stream:
-    """A stream of samples that are there already."""
+    """Return a stream of samples that are there already."""
     if sample_rate is None:
         raise InputError("{name} must come with its sample_rate in Hz, and came without: give it too.", name=name)
     if not isinstance(sample_rate, int | np.integer):
@@ -115,7 +115,7 @@ def stream_array(y: np.ndarray, sample_rate: int | None, name: str) -> Stream:
 
 
 def get_file_mode(path: str | Path) -> int:
-    """What lies at a path, as `os.stat` tells it; 0 where there is nothing.
+    """Return what lies at a path, as `os.stat` tells it; 0 where there is nothing.
 
     Not by a `Path`: each of them leaves the parts of its name in Python's table of names, a megabyte in many thousands.
     """

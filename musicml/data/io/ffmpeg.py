@@ -91,7 +91,7 @@ def decode_with_ffmpeg(file: BinaryIO | FileView, kind: str, name: str) -> Itera
 def resume_with_ffmpeg(
     file: BinaryIO | FileView, kind: str, name: str, n_given: int, damage: Damage
 ) -> Iterator[np.ndarray]:
-    """Blocks of a file from a frame on, where another decoder stopped; none where FFmpeg does no better."""
+    """Yield blocks from a frame on, where another decoder stopped; none where FFmpeg does no better."""
     file.seek(0)
     with contextlib.suppress(InputError), decode_with_ffmpeg(file, kind, name) as stream:
         for block in stream.blocks:
@@ -122,7 +122,7 @@ class PacketDecoder:
         self.last = 0  # bytes: where the last packet ends
 
     def decode(self, container, audio) -> Iterator:
-        """All frames of a stream."""
+        """Yield all frames of a stream."""
         import av
 
         for packet in read_packets(container, audio):
@@ -146,7 +146,7 @@ class PacketDecoder:
             self.count_outside(*self.first, self.expected, LEAST_LOST if is_alone else LEAST_LOST_BESIDE)
 
     def decode_behind_tags(self, packet) -> list:
-        """Frames of a packet that can't be decoded: of what stands behind tags, if it begins with some."""
+        """Return the frames behind tags, if a packet that can't be decoded begins with some."""
         import av
 
         content = bytes(packet)
@@ -162,7 +162,7 @@ class PacketDecoder:
         return []
 
     def to_seconds(self, n_bytes: int, packet) -> float:
-        """How long so many bytes are, by the packets that were decoded so far."""
+        """Return how long so many bytes are, by the packets that were decoded so far."""
         if not self.size:
             return get_length(packet)
         return n_bytes * self.length / self.size
@@ -208,7 +208,7 @@ class PacketDecoder:
 
 
 def measure_content(file: BinaryIO | FileView) -> int:
-    """Bytes of a file behind its tags; the file stays where it is."""
+    """Return how many bytes a file has behind its tags; it stays where it is."""
     place = file.tell()
     size = file.seek(0, io.SEEK_END) - step_over_tags(file).end
     file.seek(place)
@@ -216,12 +216,12 @@ def measure_content(file: BinaryIO | FileView) -> int:
 
 
 def get_length(packet) -> float:
-    """Seconds of sound that a packet claims to hold."""
+    """Return the seconds of sound that a packet claims to hold."""
     return float(packet.duration * packet.time_base) if packet.duration else 0.0
 
 
 def read_packets(container, audio) -> Iterator:
-    """Packets of a stream; where a container is damaged, those behind the damage too."""
+    """Yield the packets of a stream; where a container is damaged, those behind the damage too."""
     import av
 
     for _ in range(100):
@@ -233,10 +233,10 @@ def read_packets(container, audio) -> Iterator:
 
 
 def gather_blocks(frames: Iterator, channels: int, sample_rate: int, damage: Damage) -> Iterator[np.ndarray]:
-    """Blocks of at least `BLOCK` frames: FFmpeg gives a thousand, and array by array they take twice the time.
+    """Yield blocks of at least `BLOCK` frames: FFmpeg gives a thousand, and one by one they take twice the time.
 
-    Where the sample rate or the number of channels changes on the way, as of files that were joined to one, blocks are
-    brought to those of the beginning.
+    Where the sample rate or the number of channels changes partway through, as of files that were joined to one, blocks
+    are brought to those of the beginning.
     """
     import av
 
@@ -254,7 +254,7 @@ def gather_blocks(frames: Iterator, channels: int, sample_rate: int, damage: Dam
 
 
 def find_runs(frames: Iterator, wanted: tuple[int, int], damage: Damage) -> Iterator[tuple[tuple[int, int], Iterator]]:
-    """Frames that follow each other with one sample rate and number of channels, and these two.
+    """Yield frames that follow each other with one sample rate and number of channels, and these two.
 
     A change that lasts but a frame or two, or that is to a crowd of channels, is damage, and is left out.
     """
@@ -272,17 +272,17 @@ def find_runs(frames: Iterator, wanted: tuple[int, int], damage: Damage) -> Iter
 
 
 def describe_frame(frame) -> tuple[int, int, str]:
-    """What frames must have in common to be one array: sample rate, number of channels, format of samples."""
+    """Return what frames must share to be one array: sample rate, number of channels, format of samples."""
     return frame.sample_rate, frame.layout.nb_channels, frame.format.name
 
 
 def is_usual(sample_rate: int, channels: int) -> bool:
-    """Whether a musical recording has them."""
+    """Return whether a musical recording has this sample rate and number of channels."""
     return SAMPLE_RATES[0] <= sample_rate <= SAMPLE_RATES[1] and CHANNELS[0] <= channels <= CHANNELS[1]
 
 
 def make_converter(given: tuple[int, int], wanted: tuple[int, int], damage: Damage):
-    """A function of a block that brings it to another sample rate and number of channels; an empty one is the last.
+    """Return a function that brings blocks to another sample rate and number of channels; an empty one is the last.
 
     Channels become their mean, or copies of one.
     """
@@ -305,7 +305,7 @@ def make_converter(given: tuple[int, int], wanted: tuple[int, int], damage: Dama
 
 
 def leave_out_bursts(block: np.ndarray, sample_rate: int, damage: Damage) -> np.ndarray:
-    """A block without the few frames of a damaged file that decode to a burst far beyond [-1, 1].
+    """Return a block without the few frames of a damaged file that decode to a burst far beyond [-1, 1].
 
     Where many are as loud the file is off the scale, and is refused as such.
     """
@@ -320,7 +320,7 @@ def leave_out_bursts(block: np.ndarray, sample_rate: int, damage: Damage) -> np.
 
 
 def get_claimed_frames(container, audio, file: BinaryIO | FileView, kind: str) -> int:
-    """How many frames the header claims; 0 where it says nothing, or FFmpeg only guesses from the file's size."""
+    """Return how many frames the header claims; 0 where it says nothing, or FFmpeg only guesses."""
     if kind in ("mp3", "aac"):
         return read_claimed_frames(file) if kind == "mp3" else 0
     if kind == "webm" and not claims_length(file):
@@ -332,7 +332,7 @@ def get_claimed_frames(container, audio, file: BinaryIO | FileView, kind: str) -
 
 
 def to_float(frame, channels: int) -> np.ndarray:
-    """Samples of FFmpeg's as float32 [shape=(n_frames, channels)] on the scale [-1, 1]."""
+    """Return FFmpeg's samples as float32 [shape=(n_frames, channels)] on the scale [-1, 1]."""
     if frame.format.is_planar and channels > MOST_PLANES:
         return interleave(frame, channels)
     y = frame.to_ndarray()
@@ -371,7 +371,7 @@ def check_boxes(file: BinaryIO | FileView, name: str) -> None:
 
 
 def count_packets(file: BinaryIO | FileView, place: int, end: int) -> Iterator[int]:
-    """How many packets each box between two places claims."""
+    """Yield how many packets each box between two places claims."""
     while place + 8 <= end:
         file.seek(place)
         length, kind = struct.unpack(">I4s", file.read(8))

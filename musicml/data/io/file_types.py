@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from musicml.data.io.mpeg import detect_mpeg_type, search_frames, step_over_tags
+from musicml.data.io.mpeg import MOST_FRAMES, detect_mpeg_type, search_frames, step_over_tags
 from musicml.utils import InputError
 
 # the first bytes of a file, where they stand, and what they tell
@@ -120,16 +120,22 @@ class FileType:
         return self.sound is not None and not match_signatures(self.head, OTHERS)
 
 
-def detect_type(file: BinaryIO) -> FileType:
+def detect_type(file: BinaryIO, least_frames: int = MOST_FRAMES) -> FileType:
     """Find a file's type by its content; the file is left at its beginning.
 
     Tags may stand before mp3, flac or aac, so they are stepped over. What begins like nothing known is searched for
     frames of mp3 or aac, as every player does: it may be cut out of a stream, or begin with a radio's header.
+
+    Parameters
+    ----------
+    least_frames : 1 or 3, frames of mp3 or aac that a file without tags must begin with; one header alone stands in
+        many files, so it is enough only of a file that was given as a sound
     """
     first = file.read(512)
     tags = step_over_tags(file)
     pictures, sounds = match_signatures(first, IMAGE_SIGNATURES), match_signatures(tags.head, SIGNATURES)
-    sound = sounds[0] if sounds else detect_mpeg_type(tags.head)
+    is_enough = tags.n_tags or least_frames == 1
+    sound = sounds[0] if sounds else detect_mpeg_type(tags.head) if is_enough else None
     start = 0 if tags.n_tags == 1 and first[:3] == b"ID3" else tags.end  # decoders know of one ID3 tag
     if sound is None and not pictures and not match_signatures(tags.head, OTHERS):
         sound, start = search_frames(file, tags.end) or ("mp3" if tags.n_tags else None, 0)
@@ -138,7 +144,7 @@ def detect_type(file: BinaryIO) -> FileType:
 
 
 def match_signatures(head: bytes, signatures: list[tuple[int, bytes, str]]) -> list[str]:
-    """The types whose mark a file's first bytes bear."""
+    """Return the types whose mark a file's first bytes bear."""
     head = put_telling_brand(head)
     return [
         kind
@@ -148,7 +154,7 @@ def match_signatures(head: bytes, signatures: list[tuple[int, bytes, str]]) -> l
 
 
 def put_telling_brand(head: bytes) -> bytes:
-    """The same first bytes, of a picture in boxes with the brand that tells most in place of its first one.
+    """Return the first bytes, of a picture in boxes with the brand that tells most in place of its first one.
 
     A picture may call itself by a general brand and name how it is coded only behind it (ISO/IEC 14496-12, 4.3); a
     movie may name a picture's brand behind its own, and stays one.
@@ -165,7 +171,7 @@ def put_telling_brand(head: bytes) -> bytes:
 
 
 def describe_unknown(head: bytes) -> str:
-    """What a file of no known type seems to be, in words."""
+    """Return what a file of no known type seems to be, in words."""
     pictures, sounds, others = (
         match_signatures(head, signatures) for signatures in (IMAGE_SIGNATURES, SIGNATURES, OTHERS)
     )
@@ -181,7 +187,7 @@ def describe_unknown(head: bytes) -> str:
 
 
 def check_extension(name: str, kind: str) -> list[str]:
-    """A warning where the name's ending tells another type than the content."""
+    """Return a warning where the name's ending tells another type than the content."""
     suffix = os.path.splitext(name)[1].lower()
     if (TYPE_OF_SUFFIX | TYPE_OF_PICTURE_SUFFIX).get(suffix, kind) == kind or kind == "array":
         return []
@@ -189,7 +195,7 @@ def check_extension(name: str, kind: str) -> list[str]:
 
 
 def get_display_name(source: object) -> str:
-    """What messages call a source that came without a name.
+    """Return what messages call a source that came without a name.
 
     Raises
     ------

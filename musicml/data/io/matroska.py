@@ -11,7 +11,9 @@ MOST_BYTES = 2**26  # looked at before the first packet and behind the last; mor
 # what holds no sound: seek head, information, tracks, chapters, cues, attachments, tags (RFC 9559, section 5.1)
 CLUSTER = bytes.fromhex("1f43b675")
 DURATION = b"\x44\x89"  # then its size, and a float
-PARTS = [bytes.fromhex(mark) for mark in "114d9b74 1549a966 1654ae6b 1043a770 1c53bb6b 1941a469 1254c367".split()]
+PARTS = [
+    mark.to_bytes(4) for mark in (0x114D9B74, 0x1549A966, 0x1654AE6B, 0x1043A770, 0x1C53BB6B, 0x1941A469, 0x1254C367)
+]
 
 
 def claims_length(file: BinaryIO | FileView) -> bool:

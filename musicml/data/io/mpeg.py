@@ -10,6 +10,7 @@ from musicml.data.io.stream import FileView
 
 MOST_TAGS = 100  # an honest file has two or three; a hostile one could have millions of empty ones
 SEARCHED = 2**16  # bytes in which the first frame is searched for
+MOST_FRAMES = 3  # that are counted
 LONGEST_FRAME = 8_192  # bytes, of aac; mp3's are shorter
 # kbit/s by the number in a frame's header, of MPEG-1 or not, and of a layer; 0 where it is free
 BIT_RATES = {
@@ -21,7 +22,7 @@ BIT_RATES = {
 
 
 def detect_mpeg_type(head: bytes) -> str | None:
-    """`mp3` or `aac` by the bits of an MPEG frame header (ISO/IEC 11172-3, 2.4.2.3; ADTS: 13818-7), or None."""
+    """Return `mp3` or `aac` by the bits of an MPEG frame header (ISO/IEC 11172-3, 2.4.2.3; ADTS: 13818-7)."""
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return None
     if head[1] & 0xF6 == 0xF0:
@@ -75,32 +76,32 @@ def measure_id3_tag(head: bytes) -> int:
 
 
 def search_frames(file: BinaryIO, place: int) -> tuple[str, int] | None:
-    """Search for the first of three frames of mp3 or aac that follow each other; its type and where it begins.
+    """Search for the first of three frames of mp3 or aac that follow each other; return its type and where it begins.
 
     One header alone stands in any random bytes; three, as far apart as the first two say, in none.
     """
     file.seek(place)
-    content = file.read(SEARCHED + 3 * LONGEST_FRAME)
+    content = file.read(SEARCHED + MOST_FRAMES * LONGEST_FRAME)
     at = content.find(b"\xff")
     while 0 <= at < SEARCHED:
         kind = detect_mpeg_type(content[at : at + 4])
-        if kind and count_frames(content, at, kind) == 3:
+        if kind and count_frames(content, at, kind) == MOST_FRAMES:
             return kind, place + at
         at = content.find(b"\xff", at + 1)
     return None
 
 
 def count_frames(content: bytes, at: int, kind: str) -> int:
-    """How many frames of one stream follow each other from a place on, up to three."""
+    """Return how many frames of one stream follow each other from a place on, up to three."""
     first = content[at : at + 4]
-    for n in range(3):
+    for n in range(MOST_FRAMES):
         head = content[at : at + 6]
         is_same = detect_mpeg_type(head) == kind and not (head[1] ^ first[1]) & 0xFE and not (head[2] ^ first[2]) & 0x0C
         length = measure_frame(head, kind) if is_same else 0  # of one version, layer and sample rate
         if not length:
             return n
         at += length
-    return 3
+    return MOST_FRAMES
 
 
 def measure_frame(head: bytes, kind: str) -> int:
@@ -117,7 +118,7 @@ def measure_frame(head: bytes, kind: str) -> int:
 
 
 def get_mpeg_rate(head: bytes) -> int:
-    """The sample rate of an mp3's frame, Hz: MPEG-2 halves those of MPEG-1, and MPEG-2.5 halves them again."""
+    """Return the sample rate of an mp3's frame in Hz: MPEG-2 halves those of MPEG-1, and MPEG-2.5 halves them again."""
     return (44_100, 48_000, 32_000)[head[2] >> 2 & 3] >> {3: 0, 2: 1, 0: 2}[head[1] >> 3 & 3]
 
 
@@ -146,7 +147,7 @@ def read_claimed_frames(file: BinaryIO | FileView) -> int:
 
 
 def read_delays(first: bytes, mark: int) -> int:
-    """Samples at the beginning and the end that LAME added, by the first frame and where its mark stands."""
+    """Return the samples at the beginning and the end that LAME added, by the first frame and where its mark stands."""
     flags = first[mark + 7]
     fields = sum(length for bit, length in ((1, 4), (2, 4), (4, 100), (8, 4)) if flags & bit)
     both = first[mark + 8 + fields + 21 :][:3]

@@ -13,7 +13,7 @@ MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))  # each byt
 
 
 def is_whole_ogg(file: BinaryIO | FileView) -> bool:
-    """Whether an Ogg's pages follow each other without damage, up to its end or to where it was cut off.
+    """Return whether an Ogg's pages follow each other without damage, up to its end or to where it was cut off.
 
     libsndfile leaves out a damaged page in silence, and what follows the end of a first recording. Pages: RFC 3533,
     section 6: 26 bytes, the number of segments, a byte for the length of each, and the segments.
@@ -34,7 +34,7 @@ def is_whole_ogg(file: BinaryIO | FileView) -> bool:
 
 
 def compute_checksum(head: bytes, lengths: bytes, body: bytes) -> bytes:
-    """A page's checksum, its own field taken as 0.
+    """Return a page's checksum, its own field taken as 0.
 
     It is that of zlib with all bits in the other order, and zlib takes no time.
     """

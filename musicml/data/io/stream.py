@@ -28,7 +28,7 @@ class Damage:
     Attributes
     ----------
     seconds : of sound that could not be decoded and was skipped
-    changes : sample rate in Hz and number of channels to which it changed on its way
+    changes : sample rate in Hz and number of channels to which it changed partway through
     """
 
     seconds: float = 0.0
@@ -52,21 +52,21 @@ class FileView:
         self.seek(0)
 
     def tell(self) -> int:
-        """As a file's."""
+        """Return the place, as a file does."""
         return self.file.tell() - self.start
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """As a file's, but stays where it is when it can't."""
+        """Go to a place, as a file does, but stay when that fails."""
         with contextlib.suppress(OSError, ValueError, OverflowError):
             self.file.seek(offset + (self.start if whence == io.SEEK_SET and offset >= 0 else 0), whence)
         return self.tell()
 
     def read(self, size: int = -1) -> bytes:
-        """As a file's, patched."""
+        """Read bytes, patched."""
         return self.patch(self.file.tell(), self.file.read(size)) if self.patches else self.file.read(size)
 
     def readinto(self, buffer) -> int:
-        """As a file's, patched."""
+        """Read bytes into a buffer, patched."""
         if not self.patches:
             return self.file.readinto(buffer)
         content = self.read(len(buffer))
@@ -74,7 +74,7 @@ class FileView:
         return len(content)
 
     def patch(self, place: int, content: bytes) -> bytes:
-        """Content that stands at a place, as it is shown."""
+        """Return content that stands at a place, as it is shown."""
         changed = bytearray(content)
         for at, patch in self.patches.items():
             first, last = max(at, place), min(at + len(patch), place + len(content))
@@ -131,7 +131,7 @@ def check_range(value: int, limits: tuple[int, int], what: str, unit: str, cure:
 
 
 def make_undecodable_error(name: str, kind: str) -> InputError:
-    """The refusal for a file that begins like sound and goes on like nothing known."""
+    """Return the refusal of a file that begins like sound and goes on like nothing known."""
     return InputError(
         "{name} must hold sound that can be decoded, and is damaged or rare {kind}: {convert}.",
         name=name,
