@@ -7,6 +7,8 @@ jet have their lightest colors in the middle.
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from musicml.utils import InputError
@@ -19,6 +21,10 @@ EVEN = 8  # of 255: how far the edges of a figure lie from one color
 LIGHT, WHITE = 200, 240  # of 255: edges so light are no silence, and so white that they are no sound
 DARK = 160  # of 255: the lightest frame on white
 MOSTLY = 0.85  # of an edge that is ink
+FAR = 64  # of 255: how much lighter or darker than its paper a frame is at least, thin ones too
+LINES = 4  # of a side, that are tried as one of a frame
+FULL = 0.9  # of a panel whose colors its paper has none of
+BAR = 60  # of 255: the least that a color bar spans
 BLOCK = 4  # pixels a side, since a JPEG keeps the color of several only
 # Of pictures that were drawn in one of the maps, as PNG and as JPEG of quality 75 and 40, colors lay 20 of 255 from
 # the map's or less; in ten other maps 29 or more, but where those grow lighter through nearly the same colors; in 33
@@ -56,18 +62,17 @@ def read_levels(pixels: np.ndarray, name: str) -> tuple[np.ndarray, tuple[str, .
     InputError
         If its colors do not tell levels, or it is a figure of something else.
     """
-    panel = _find_panel(pixels)
-    if panel is None and _is_other_figure(pixels):
+    panel, is_framed = _find_panel(pixels)
+    if panel is None and (is_framed or _is_other_figure(pixels)):
         raise InputError(
             "{name} must show a spectrogram, alone or as the one picture of a figure, and has margins around something "
             "else: crop it to the spectrogram, or give the sound.",
             name=name,
         )
     inner = pixels if panel is None else pixels[panel]
+    is_reversed = panel is not None and _is_bar_reversed(pixels, panel)
     if _is_grey(inner):
-        return inner, () if panel is None else (
-            "The picture is a figure: its margins were cropped, and the lightest was read as the loudest.",
-        )
+        return (255 - inner if is_reversed else inner), _describe(panel is not None, None, is_reversed)
     name_of_map = _find_map(inner)
     if name_of_map is None:
         raise InputError(
@@ -77,11 +82,33 @@ def read_levels(pixels: np.ndarray, name: str) -> tuple[np.ndarray, tuple[str, .
             maps=", ".join(MAPS),
         )
     grey = invert_map(inner, MAPS[name_of_map])
-    if panel is None:
-        return grey, (f"The picture is in color: its colors were read as levels, as {name_of_map} has them.",)
-    return grey, (
+    return (255 - grey if is_reversed else grey), _describe(panel is not None, name_of_map, is_reversed)
+
+
+def _describe(is_figure: bool, name_of_map: str | None, is_reversed: bool) -> tuple[str, ...]:
+    """Return what to say of how a picture was read: nothing of one in grey without margins."""
+    if name_of_map is None and not is_figure:
+        return ()
+    if name_of_map is None and is_reversed:
+        return (
+            "The picture is a figure: its margins were cropped, and the darkest was read as the loudest, as its color "
+            "bar has it.",
+        )
+    if name_of_map is None:
+        return ("The picture is a figure: its margins were cropped, and the lightest was read as the loudest.",)
+    if not is_figure:
+        return (
+            f"The picture is in color: its colors were read as levels, as {name_of_map} has them, the lightest as the "
+            "loudest.",
+        )
+    if is_reversed:
+        return (
+            f"The picture is a figure: its margins were cropped, and its colors were read as levels, as {name_of_map} "
+            "has them, the darkest as the loudest, as its color bar has it.",
+        )
+    return (
         f"The picture is a figure: its margins were cropped, and its colors were read as levels, as {name_of_map} has "
-        "them.",
+        "them, the lightest as the loudest.",
     )
 
 
@@ -100,9 +127,9 @@ def _find_paper(pixels: np.ndarray) -> np.ndarray | None:
     return paper if is_plain else None
 
 
-def _find_ink(pixels: np.ndarray, paper: np.ndarray) -> np.ndarray:
+def _find_ink(pixels: np.ndarray, paper: np.ndarray, least: int = LIKE) -> np.ndarray:
     """Return which pixels are of another color than the paper, [shape=(height, width)], bool."""
-    return (np.maximum(pixels, paper) - np.minimum(pixels, paper)).max(axis=2) > LIKE
+    return (np.maximum(pixels, paper) - np.minimum(pixels, paper)).max(axis=2) > least
 
 
 def _is_other_figure(pixels: np.ndarray) -> bool:
@@ -120,11 +147,36 @@ def _is_other_figure(pixels: np.ndarray) -> bool:
     return not _is_grey(pixels[ink]) or (box is not None and _has_dark_frame(pixels[box]))
 
 
-def _find_panel(pixels: np.ndarray) -> tuple[slice, slice] | None:
-    """Return where the picture inside a figure lies, rows and columns; None where there are no margins around one."""
+def _find_panel(pixels: np.ndarray) -> tuple[tuple[slice, slice] | None, bool]:
+    """Return where the picture inside a figure lies, rows and columns, and whether a frame tells that it is a figure.
+
+    None where there are no margins around one picture. On dark paper quiet sound is hardly lighter than the paper, so
+    that its frame is looked for first, then the colors that no paper has.
+    """
     paper = _find_paper(pixels)
     if paper is None:
-        return None
+        return None, False
+    is_dark = paper.max() < LIGHT - FAR
+    panel = None if is_dark else _find_box_panel(pixels, paper)
+    if panel is not None:
+        return panel, False
+    frame = _find_frame(pixels, paper)
+    if frame is not None:
+        return (frame if _is_one_spectrogram(pixels, paper, frame) else None), True
+    if not is_dark:
+        return None, False
+    box, colored = _find_box_panel(pixels, paper), _find_colored_panel(pixels, paper)
+    if box is None or colored is None:
+        return box or colored, False
+    # a JPEG blurs the edges of a box that is found by faint colors
+    ends = [
+        abs(getattr(a, end) - getattr(b, end)) for a, b in zip(box, colored, strict=True) for end in ("start", "stop")
+    ]
+    return (box if max(ends) <= LEAST_SIDE else colored), False
+
+
+def _find_box_panel(pixels: np.ndarray, paper: np.ndarray) -> tuple[slice, slice] | None:
+    """Return the panel whose pixels are mostly of other colors than the paper."""
     ink = _find_ink(pixels, paper)
     box = _find_box(ink)
     if box is None:
@@ -137,6 +189,109 @@ def _find_panel(pixels: np.ndarray) -> tuple[slice, slice] | None:
     if paper.min() < LIGHT and _is_grey(pixels[top:bottom, left:right]) and not width:
         return None  # silence around a sound is as black as paper
     return slice(top + width, bottom - width), slice(left + width, right - width)
+
+
+def _find_colored_panel(pixels: np.ndarray, paper: np.ndarray) -> tuple[slice, slice] | None:
+    """Return the panel of a color map on dark paper, silence and all: the darkest color of no map is quite black."""
+    ink = _find_ink(pixels, paper, 2)
+    if _is_grey(pixels) or not ink.any():
+        return None
+    columns = _find_full_lines(ink.mean(axis=0))
+    rows = _find_full_lines(ink[:, columns].mean(axis=1))
+    inside = ink[rows, columns]
+    if inside.size < 0.2 * ink.size or inside.mean() < FULL or min(inside.shape) < LEAST_SIDE:
+        return None
+    name = _find_map(pixels[rows, columns])
+    if name is None or np.abs(MAPS[name][0] - paper).max() <= 2:
+        return None  # black edges are the map's own silence
+    return rows, columns
+
+
+def _find_full_lines(share: np.ndarray) -> slice:
+    """Return the longest run of lines that have half as much ink as the fullest."""
+    is_full = np.concatenate([[False], share >= share.max() / 2, [False]])
+    starts, ends = np.flatnonzero(np.diff(is_full.astype(int))).reshape(-1, 2).T
+    longest = int(np.argmax(ends - starts))
+    return slice(int(starts[longest]), int(ends[longest]))
+
+
+def _find_frame(pixels: np.ndarray, paper: np.ndarray) -> tuple[slice, slice] | None:
+    """Return what the largest frame holds: a rectangle of straight thin lines, each of one grey far from the paper's.
+
+    Lines of a sound are no such rectangle: they fade, or go on beyond its corners.
+    """
+    luma = np.round(pixels @ LUMA).astype(np.int16)
+    strong = np.abs(luma - np.round(paper @ LUMA)) > FAR
+    rows, columns = _find_long_lines(strong), _find_long_lines(strong.T)
+    boxes = [
+        (slice(top, bottom + 1), slice(left, right + 1))
+        for top, bottom in itertools.combinations(rows, 2)
+        for left, right in itertools.combinations(columns, 2)
+        if (bottom - top) * (right - left) > 0.2 * strong.size and min(bottom - top, right - left) >= 2 * LEAST_SIDE
+    ]
+    for box in sorted(boxes, key=lambda box: -strong[box].size):
+        width = _measure_lines(luma, strong, box)
+        if width:
+            return slice(box[0].start + width, box[0].stop - width), slice(box[1].start + width, box[1].stop - width)
+    return None
+
+
+def _find_long_lines(strong: np.ndarray) -> list[int]:
+    """Return the first and last rows that have a long run of strong ink, each with the last of its thickness."""
+    place = np.arange(strong.shape[1], dtype=np.int32)
+    length = place - np.maximum.accumulate(np.where(strong, np.int32(-1), place), axis=1)
+    is_long = (strong.mean(axis=1) > 0.3) & (length.max(axis=1) > 0.3 * strong.shape[1])
+    steps = np.diff(np.concatenate([[False], is_long, [False]]).astype(int))
+    starts, ends = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1) - 1
+    lines = sorted({*starts.tolist(), *ends.tolist()})
+    return sorted({*lines[: 2 * LINES], *lines[-2 * LINES :]})
+
+
+def _measure_lines(luma: np.ndarray, strong: np.ndarray, box: tuple[slice, slice]) -> int:
+    """Return how many pixels wide the lines around a box are; 0 where they are none, or go on beyond a corner."""
+    rows, columns = box
+    widths = []
+    for values, ink, along, across in ((luma, strong, columns, rows), (luma.T, strong.T, rows, columns)):
+        for first, step in ((across.start, 1), (across.stop - 1, -1)):
+            line, beyond = values[first, along], (ink[first, : along.start], ink[first, along.stop :])
+            if np.mean(np.abs(line - np.median(line)) <= LIKE) < 0.95 or any(
+                part.mean() > 0.5 for part in beyond if part.size
+            ):
+                return 0
+            depth = ink[first : first + step * LEAST_SIDE // 2 : step, along].mean(axis=1) >= 0.95
+            widths.append(int(np.argmin(np.append(depth, False))))
+    return 0 if min(widths) >= LEAST_SIDE // 2 else min(widths)
+
+
+def _is_one_spectrogram(pixels: np.ndarray, paper: np.ndarray, panel: tuple[slice, slice]) -> bool:
+    """Whether a frame holds more than lines of one color on paper, and no other panel stands beside it."""
+    ink, inside = _find_ink(pixels, paper), pixels[panel]
+    is_ink, luma = ink[panel], inside @ LUMA
+    if not is_ink.any():
+        return False
+    if is_ink.mean() < 0.5 and (np.abs(luma[is_ink] - np.median(luma[is_ink])) <= LIKE).mean() > 0.6:
+        return False
+    rest = pixels.copy()
+    rest[panel] = paper
+    rows, columns = (slice(max(0, side.start - LEAST_SIDE // 2), side.stop + LEAST_SIDE // 2) for side in panel)
+    rest[rows, columns] = paper
+    return _find_frame(rest, paper) is None and _find_box_panel(rest, paper) is None
+
+
+def _is_bar_reversed(pixels: np.ndarray, panel: tuple[slice, slice]) -> bool:
+    """Whether a color bar beside or below a panel grows darker to its loud end, its upper or right one."""
+    luma = pixels @ LUMA
+    for lines, along, across, sign in ((luma, *panel, -1), (luma.T, *panel[::-1], 1)):
+        margin = (along.stop - along.start) // 5  # a bar may be shorter than the panel
+        part = lines[along.start + margin : along.stop - margin]
+        outside = np.concatenate([part[:, : max(0, across.start - 4)], part[:, across.stop + 4 :]], axis=1)
+        place = np.arange(len(part)) - (len(part) - 1) / 2
+        centered = outside - outside.mean(axis=0) if outside.size else outside
+        alike = place @ centered / np.maximum(1e-9, np.linalg.norm(place) * np.linalg.norm(centered, axis=0))
+        is_bar = (np.abs(alike) > 0.95) & (np.ptp(outside, axis=0) > BAR)
+        if is_bar.sum() >= BLOCK:
+            return bool(sign * np.median(alike[is_bar]) < 0)
+    return False
 
 
 def _find_box(ink: np.ndarray) -> tuple[slice, slice] | None:
