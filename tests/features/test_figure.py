@@ -103,7 +103,11 @@ def distance(values, wanted):
 def test_a_figure_gives_the_levels_that_it_was_drawn_of_and_says_so(colors, page, levels, wanted):
     values, warnings = read(encoded(as_figure(drawn(levels, colors), **page)))
     assert distance(values, wanted) < 2.5
-    words = "the lightest was read" if colors == "grey" else f"its colors were read as levels, as {colors} has them, the lightest as"
+    words = (
+        "the lightest was read"
+        if colors == "grey"
+        else f"its colors were read as levels, as {colors} has them, the lightest as"
+    )
     assert len(warnings) == 1 and warnings[0].startswith(f"{CROPPED}{words}")
 
 
@@ -125,7 +129,9 @@ def test_a_figure_that_was_saved_as_jpeg_is_read(colors, quality, levels, wanted
 def test_a_colored_spectrogram_without_margins_is_read(colors, levels, wanted):
     values, warnings = read(encoded(drawn(levels, colors)))
     assert distance(values, wanted) < 1.5
-    said = f"The picture is in color: its colors were read as levels, as {colors} has them, the lightest as the loudest."
+    said = (
+        f"The picture is in color: its colors were read as levels, as {colors} has them, the lightest as the loudest."
+    )
     assert warnings == (said,)
 
 
