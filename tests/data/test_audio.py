@@ -12,6 +12,7 @@ import soundfile
 
 from musicml.data.io import audio
 from musicml.utils.errors import InputError
+from tests.fixtures.malformed_files import by_ffmpeg
 from tests.fixtures.near import off
 
 pytestmark = pytest.mark.numeric
@@ -376,3 +377,37 @@ def test_a_short_sound_is_repeated_and_a_long_one_left_alone():
 def test_nothing_can_not_be_repeated():
     with pytest.raises(InputError, match="at least 1 sample"):
         audio.pad_audio(np.zeros(0, np.float32), 5)
+
+
+# two files joined to one
+
+
+def make_ogg(subtype):
+    made = io.BytesIO()
+    soundfile.write(made, np.zeros(48_000) + 0.1, 48_000, format="OGG", subtype=subtype)
+    return made.getvalue()
+
+
+def make_plain_wav(sample_rate):
+    made = io.BytesIO()
+    soundfile.write(made, np.zeros(sample_rate) + 0.1, sample_rate, format="WAV")
+    return made.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (lambda: make_plain_wav(22_050), lambda: make_plain_wav(22_050)),
+        (lambda: make_plain_wav(22_050), lambda: make_plain_wav(48_000)),
+        (lambda: by_ffmpeg("mp4", "aac"), lambda: by_ffmpeg("mp4", "aac")),
+        (lambda: by_ffmpeg("mov", "aac"), lambda: by_ffmpeg("ipod", "aac")),
+        (lambda: make_ogg("VORBIS"), lambda: make_ogg("OPUS")),
+        (lambda: make_ogg("OPUS"), lambda: make_ogg("VORBIS")),
+    ],
+)
+def test_a_second_file_behind_the_first_is_told_where_it_is_not_read(first, second):
+    joined = audio.load_audio(first() + second(), name="joined")
+    assert 0.9 < joined.seconds < 1.2
+    assert any(one.startswith("Only the first file of two that were joined was read") for one in joined.warnings)
+    for content in (first(), second(), first() + b"junk" * 100):
+        assert not any("joined" in one for one in audio.load_audio(content, name="one").warnings)

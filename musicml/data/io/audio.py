@@ -23,6 +23,7 @@ from musicml.data.io.file_types import (
     FileType,
     check_extension,
     detect_type,
+    find_second_file,
     get_display_name,
 )
 from musicml.data.io.stream import CONVERT, LOUDEST, MOST_VALUES, SAMPLE_RATES, Stream, check_range
@@ -313,6 +314,8 @@ def check_truncated(stream: Stream) -> list[str]:
     if file is None:
         return []
     place, size = file.tell(), file.seek(0, io.SEEK_END)
+    if second := find_second_file(file, kind):
+        return [f"Only the first file of two that were joined was read, {second / size:.0%} of the bytes: split them."]
     if kind in ("mp3", "ogg") and place < 0.9 * size:
         return [f"Only {place / size:.0%} of the file was read, and it does not say what the rest is: {CONVERT}."]
     if kind == "ogg":

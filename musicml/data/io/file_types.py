@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -58,6 +59,8 @@ OTHERS = [
     (8, b"AVI ", "an AVI video"),
     (0, b"\0\0\1\xba", "an MPEG video"),
 ]
+MOST_BOXES = 1000  # of a file that are looked at
+MOST_OGG_BYTES = 2**25
 TYPE_OF_SUFFIX = {
     ".wav": "wav",
     ".wave": "wav",
@@ -210,3 +213,45 @@ def get_display_name(source: object) -> str:
     return (
         str(source) if isinstance(source, str | Path) else "this upload" if isinstance(source, bytes) else "the array"
     )
+
+
+def find_second_file(file: BinaryIO, kind: str) -> int:
+    """Find where another file begins behind the first, as where two were joined to one; 0 where none does.
+
+    Of the types whose decoders stop there: WAV, m4a (its boxes: ISO/IEC 14496-12, 4.2), and an Ogg of another codec.
+    """
+    file.seek(0)
+    if kind == "wav":
+        head = file.read(12)
+        end = 8 + int.from_bytes(head[4:8], "big" if head[:4] == b"RIFX" else "little")
+        file.seek(end)
+        follower = file.read(12)
+        return end if follower[:4] in (b"RIFF", b"RIFX", b"RF64") and follower[8:] == b"WAVE" else 0
+    places = {"m4a": _list_movies, "ogg": _list_codecs}[kind](file) if kind in ("m4a", "ogg") else []
+    return places[1] if len(places) > 1 else 0
+
+
+def _list_movies(file: BinaryIO) -> list[int]:
+    """Return where boxes stand that begin a file."""
+    found, place = [], 0
+    for _ in range(MOST_BOXES):
+        file.seek(place)
+        head = file.read(16)
+        length = int.from_bytes(head[:4]) if head[:4] != b"\0\0\0\1" else int.from_bytes(head[8:16])
+        found += [place] if head[4:8] == b"ftyp" else []
+        if len(head) < 8 or length < 8:
+            break
+        place += length
+    return found
+
+
+def _list_codecs(file: BinaryIO) -> list[int]:
+    """Return where recordings begin in an Ogg that are of another codec than the one before."""
+    found, last = [], b""
+    for match in re.finditer(rb"OggS\0[\2\6]", content := file.read(MOST_OGG_BYTES)):
+        place = match.start()
+        body = place + 27 + (content[place + 26] if place + 26 < len(content) else 0)
+        codec = content[body : body + 7]
+        found += [place] if codec != last else []
+        last = codec
+    return found

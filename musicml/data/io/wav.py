@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from musicml.data.io.file_types import find_second_file
 from musicml.data.io.stream import FileView, check_format
 
 FAR_TOO_MUCH = 2**24  # bytes around 2^31 and below 2^32: what writers into a pipe claim stands there
@@ -66,6 +67,8 @@ def check_header(file: BinaryIO | FileView, kind: str, name: str) -> Header:
             header.patches[samples.field] = size.to_bytes(samples.width, "big" if samples.order == ">" else "little")
         else:
             header.share = max(1.0, samples.size / max(there, 1))
+    if kind == "wav" and (second := find_second_file(file, kind)):
+        header.patches[second] = b"JUNK"  # libsndfile refuses a second file behind the first
     file.seek(0)
     return header
 
