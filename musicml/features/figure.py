@@ -17,12 +17,13 @@ LEAST_SIDE = 16  # pixels of a spectrogram
 MOST_LINES, MOST_BLOCKS = 1_024, 256  # of a picture, a side, that are looked at
 LIKE = 32  # of 255: how far colors of a JPEG may lie from each other that were one
 GREY = 24  # of 255: the most between red, green and blue of what is no color
-EVEN = 8  # of 255: how far the edges of a figure lie from one color
+EVEN = 12  # of 255: how far the edges of a figure lie from one color
 LIGHT, WHITE = 200, 240  # of 255: edges so light are no silence, and so white that they are no sound
 DARK = 160  # of 255: the lightest frame on white
 MOSTLY = 0.85  # of an edge that is ink
 FAR = 64  # of 255: how much lighter or darker than its paper a frame is at least, thin ones too
 LINES = 4  # of a side, that are tried as one of a frame
+NEAR = 48  # pixels beyond a corner that a tick mark doesn't fill
 FULL = 0.9  # of a panel whose colors its paper has none of
 BAR = 60  # of 255: the least that a color bar spans
 BLOCK = 4  # pixels a side, since a JPEG keeps the color of several only
@@ -150,22 +151,20 @@ def _is_other_figure(pixels: np.ndarray) -> bool:
 def _find_panel(pixels: np.ndarray) -> tuple[tuple[slice, slice] | None, bool]:
     """Return where the picture inside a figure lies, rows and columns, and whether a frame tells that it is a figure.
 
-    None where there are no margins around one picture. On dark paper quiet sound is hardly lighter than the paper, so
-    that its frame is looked for first, then the colors that no paper has.
+    None where there are no margins around one picture. Quiet sound in grey, or on dark paper, may be as the paper is.
+    There its frame tells where it ends, and else the colors that no paper has.
     """
     paper = _find_paper(pixels)
     if paper is None:
         return None, False
     is_dark = paper.max() < LIGHT - FAR
-    panel = None if is_dark else _find_box_panel(pixels, paper)
-    if panel is not None:
-        return panel, False
+    box = _find_box_panel(pixels, paper)
+    if box is not None and not is_dark and not _is_grey(pixels):
+        return box, False
     frame = _find_frame(pixels, paper)
-    if frame is not None:
+    if frame is not None and (box is None or pixels[frame].size > pixels[box].size):
         return (frame if _is_one_spectrogram(pixels, paper, frame) else None), True
-    if not is_dark:
-        return None, False
-    box, colored = _find_box_panel(pixels, paper), _find_colored_panel(pixels, paper)
+    colored = _find_colored_panel(pixels, paper) if is_dark else None
     if box is None or colored is None:
         return box or colored, False
     # a JPEG blurs the edges of a box that is found by faint colors
@@ -253,14 +252,16 @@ def _measure_lines(luma: np.ndarray, strong: np.ndarray, box: tuple[slice, slice
     widths = []
     for values, ink, along, across in ((luma, strong, columns, rows), (luma.T, strong.T, rows, columns)):
         for first, step in ((across.start, 1), (across.stop - 1, -1)):
-            line, beyond = values[first, along], (ink[first, : along.start], ink[first, along.stop :])
-            if np.mean(np.abs(line - np.median(line)) <= LIKE) < 0.95 or any(
-                part.mean() > 0.5 for part in beyond if part.size
-            ):
+            line = values[first, along]
+            beyond = (ink[first, max(0, along.start - NEAR) : along.start], ink[first, along.stop :][:NEAR])
+            is_even = np.mean(np.abs(line - np.median(line)) <= LIKE) >= 0.95
+            if not is_even or ink[first, along].mean() < 0.99 or any(part.mean() > 0.5 for part in beyond if part.size):
                 return 0
             depth = ink[first : first + step * LEAST_SIDE // 2 : step, along].mean(axis=1) >= 0.95
             widths.append(int(np.argmin(np.append(depth, False))))
-    return 0 if min(widths) >= LEAST_SIDE // 2 else min(widths)
+    if min(widths) < LEAST_SIDE // 2:
+        return min(widths)
+    return int(strong[box].mean() < FULL)  # silence as light as the frame all around, or one light block
 
 
 def _is_one_spectrogram(pixels: np.ndarray, paper: np.ndarray, panel: tuple[slice, slice]) -> bool:

@@ -125,6 +125,74 @@ def test_a_figure_that_was_saved_as_jpeg_is_read(colors, quality, levels, wanted
     assert distance(values, wanted) < 9 and warnings[0].startswith(CROPPED)
 
 
+def faded(levels):
+    """The spectrogram with long silence, so that most of it is as dark as dark paper, and a steady bass."""
+    values = np.where(levels > 90, levels, 0).astype(np.float32)
+    values[:, 0] = np.linspace(0, 220, len(values))
+    return values
+
+
+def with_bar(panel, colors, is_reversed=False, is_upright=True, **options):
+    """A figure with a bar of all colors of a map, right of the panel or below it, and shorter."""
+    page = as_figure(panel, **options)
+    (height, width), steps = panel.shape[:2], np.arange(256, dtype=np.float32)[:: -1 if is_reversed else 1]
+    shown = drawn(np.repeat(steps[None], 5, axis=0), colors)[:, 0]  # from the highest level to the lowest
+    if is_upright:
+        rows = np.linspace(0, len(shown) - 1, height - 40).astype(int)
+        page[60 : 20 + height, 80 + width : 96 + width] = shown[rows, None]
+    else:
+        columns = np.linspace(len(shown) - 1, 0, width - 60).astype(int)
+        page[60 + height : 75 + height, 90 : 30 + width] = shown[columns]
+    return page
+
+
+@pytest.mark.parametrize("colors", [*figure.MAPS, "grey"])
+@pytest.mark.parametrize("quality", [None, 75])
+@pytest.mark.parametrize("bar", [False, True])
+def test_a_quiet_figure_on_dark_paper_is_cropped_as_on_light(colors, quality, bar, levels):
+    panel, content = drawn(faded(levels), colors), {}
+    for paper, ink in ((BLACK, WHITE), (WHITE, BLACK)):
+        options = {"spines": 1, "ticks": True, "paper": paper, "ink": ink}
+        page = with_bar(panel, colors, **options) if bar else as_figure(panel, **options)
+        content[paper] = encoded(page, **({"format": "JPEG", "quality": quality} if quality else {}))
+    (dark, words), (light, expected) = read(content[BLACK]), read(content[WHITE])
+    assert words == expected and words[0].startswith(CROPPED)
+    assert distance(dark, light) < (6 if quality else 0.5)
+
+
+@pytest.mark.parametrize("colors", figure.MAPS)
+@pytest.mark.parametrize("paper", [BLACK, (34, 34, 34)])
+def test_a_quiet_colored_figure_on_dark_paper_without_a_frame_is_cropped(colors, paper, levels):
+    panel = drawn(faded(levels), colors)
+    values, warnings = read(encoded(as_figure(panel, paper=paper, bar=True)))
+    assert distance(values, read(encoded(panel))[0]) < 1 and warnings[0].startswith(CROPPED)
+
+
+@pytest.mark.parametrize("colors", ["magma", "inferno", "hot"])
+def test_black_edges_that_are_a_maps_own_silence_are_no_margins(colors, levels):
+    values = faded(levels)
+    values[:20] = values[-20:] = values[:, :9] = values[:, -9:] = 0
+    grey, warnings = figure.read_levels(drawn(values, colors), "it")
+    assert grey.shape == (258, 400, 3) and warnings[0].startswith("The picture is in color:")
+
+
+@pytest.mark.parametrize("colors", [*figure.MAPS, "grey"])
+@pytest.mark.parametrize("paper, ink", [(WHITE, BLACK), (BLACK, WHITE)], ids=["light", "dark"])
+@pytest.mark.parametrize("is_upright", [True, False])
+def test_a_color_bar_tells_which_end_of_a_map_is_loud(colors, paper, ink, is_upright, levels, wanted):
+    options = {"spines": 1, "ticks": True, "paper": paper, "ink": ink, "is_upright": is_upright}
+    reversed_, words = read(encoded(with_bar(drawn(255 - levels, colors), colors, is_reversed=True, **options)))
+    plain, others = read(encoded(with_bar(drawn(levels, colors), colors, **options)))
+    assert distance(reversed_, wanted) < 2.5 and distance(plain, wanted) < 2.5
+    assert "the darkest" in words[0] and words[0].endswith("as the loudest, as its color bar has it.")
+    assert "the lightest" in others[0] and "bar has it" not in others[0]
+
+
+def test_a_reversed_map_without_a_bar_is_read_with_its_lightest_color_as_the_loudest_and_says_so(levels, wanted):
+    values, warnings = read(encoded(as_figure(drawn(255 - levels, "viridis"), spines=1, ticks=True)))
+    assert distance(255 - values, wanted) < 2.5 and warnings[0].endswith("has them, the lightest as the loudest.")
+
+
 @pytest.mark.parametrize("colors", figure.MAPS)
 def test_a_colored_spectrogram_without_margins_is_read(colors, levels, wanted):
     values, warnings = read(encoded(drawn(levels, colors)))
@@ -160,10 +228,11 @@ SILENT = {
 }
 
 
+@pytest.mark.parametrize("silence", ["white", "black"])
 @pytest.mark.parametrize("quality", [None, 75, 40])
 @pytest.mark.parametrize("sound", ["voice", "hum", "clicks", "noise"])
 @pytest.mark.parametrize("where", SILENT)
-def test_a_grey_spectrogram_whose_silence_is_white_stays_as_it_is(where, sound, quality):
+def test_a_grey_spectrogram_stays_as_it_is_whether_its_silence_is_white_or_black(where, sound, quality, silence):
     rng, rows, columns = np.random.default_rng(0), np.linspace(1, 0, 258)[:, None], np.linspace(0, 1, 400)
     loud = np.exp(-(((rows - 0.3) / 0.12) ** 2)) * np.sin(columns * np.pi * 6) ** 2 * rng.uniform(0.6, 1, (258, 400))
     if sound == "hum":
@@ -175,6 +244,7 @@ def test_a_grey_spectrogram_whose_silence_is_white_stays_as_it_is(where, sound, 
     for silent in (SILENT[where], np.s_[:8], np.s_[-8:], np.s_[:, :8], np.s_[:, -8:]):
         loud[silent] = 0
     pixels = np.repeat((255 - 255 * loud).astype(np.uint8)[..., None], 3, axis=2)
+    pixels = 255 - pixels if silence == "black" else pixels
     if quality:
         pixels = np.asarray(Image.open(io.BytesIO(encoded(pixels, "JPEG", quality=quality))))
     grey, warnings = figure.read_levels(pixels, "it")
@@ -213,6 +283,9 @@ def test_a_figure_of_something_else_is_refused(format, levels):
         panel[:2] = panel[-2:] = panel[:, :2] = panel[:, -2:] = 0
         pages.append(as_figure(np.concatenate([panel, gap, panel], axis=1)))
         pages.append(as_figure(np.concatenate([panel, gap.transpose(1, 0, 2)[:, :1].repeat(400, axis=1), panel])))
+    pages.append(255 - curve((90, 90, 90)))
+    framed = as_figure(drawn(faded(levels), "grey"), spines=1, ticks=True, paper=BLACK, ink=WHITE)
+    pages += [np.concatenate([framed, framed]), np.concatenate([framed, framed], axis=1)]
     for pixels in pages:
         with pytest.raises(InputError, match="has margins around something else: crop it"):
             read(encoded(pixels, format))
