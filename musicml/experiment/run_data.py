@@ -117,7 +117,10 @@ def spell_examples(run: Run, dataset: Dataset) -> Dataset:
         dataset.examples, key=_get_path_parts
     ):  # one form is sorted before z, one after
         renamed.sort(key=_get_path_parts)
-    return replace(dataset, examples=tuple(renamed))
+    spelled = replace(dataset, examples=tuple(renamed)).spell_classes(
+        part for name in known for part in name.split("/")
+    )
+    return replace(spelled, class_names=tuple(sorted(spelled.class_names)))
 
 
 def _get_path_parts(example: Example) -> list[str]:
