@@ -116,7 +116,7 @@ def make_live(format="webm", codec="libopus", video=None):
 
 @pytest.mark.parametrize("kind", [("webm", "libopus"), ("matroska", "aac"), ("matroska", "libmp3lame")])
 @pytest.mark.parametrize("number", [0, -1])
-@pytest.mark.parametrize(("behind", "n_bytes"), [(0, 40), (0, 1_500), (12, 20)])
+@pytest.mark.parametrize(("behind", "n_bytes"), [(0, 40), (0, 1_500), (12, 20), (400, 300)])
 def test_a_damaged_cluster_of_a_recording_without_a_length_is_told(kind, number, behind, n_bytes):
     content, clusters = make_live(*kind)
     whole, place = audio.load_audio(content), clusters[number] + behind

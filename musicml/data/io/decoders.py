@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from musicml.data.io.ffmpeg import BY_FFMPEG, check_boxes, decode_with_ffmpeg, resume_with_ffmpeg
+from musicml.data.io.boxes import check_boxes
+from musicml.data.io.ffmpeg import BY_FFMPEG, decode_with_ffmpeg, resume_with_ffmpeg
 from musicml.data.io.file_types import describe_unknown
 from musicml.data.io.mpeg import step_over_tags
 from musicml.data.io.ogg import is_whole_ogg

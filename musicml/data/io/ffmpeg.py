@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
-import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -16,7 +15,6 @@ from musicml.data.io.mpeg import measure_tags, read_claimed_frames, step_over_ta
 from musicml.data.io.stream import (
     BLOCK,
     CHANNELS,
-    CONVERT,
     LOUDEST,
     SAMPLE_RATES,
     Damage,
@@ -38,12 +36,11 @@ BURST = 576  # samples that mp3 decodes together
 GAP = 0.03  # seconds; below it, times differ because a container rounds them
 SET_BACK, LEAP = 0.5, 900.0  # seconds; time that goes back or on by more begins anew, as in files that were joined
 SMALL_TAG = 500  # bytes
+LONGEST_DELAY = 0.25  # seconds that a decoder may leave out at the beginning
 LONGEST_PAGE = 5.0  # seconds, of ogg, in practice
 LEAST_LOST, LEAST_LOST_BESIDE = 0.1, 1.0  # seconds; an end may hold other things, and beside pictures it holds some
 WITHOUT_TIMES = ("mp3", "aac")
 WITH_COUNTED_TIMES = ("m4a",)  # they are those of whole packets, damaged or not
-CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf"}
-COUNTED = {b"stsz": 8, b"stz2": 8, b"trun": 4}  # where a box says how many packets there are
 
 
 @contextlib.contextmanager
@@ -128,7 +125,7 @@ class PacketDecoder:
         for packet in read_packets(container, audio):
             self.left -= packet.size
             if packet.pos is not None:
-                self.first = self.first or (packet.pos, float(packet.time_base * (packet.pts or 0)))
+                self.first = self.first or (packet.pos, float((packet.time_base or 0) * (packet.pts or 0)))
                 self.last = max(self.last, packet.pos + packet.size)
             try:
                 frames = packet.decode()
@@ -142,8 +139,8 @@ class PacketDecoder:
                 yield from frames
         self.count_end()
         if self.kind == "webm" and self.first is not None and self.expected is not None:
-            is_alone = all(stream.type == "audio" for stream in container.streams)  # else bytes are pictures' too
-            self.count_outside(*self.first, self.expected, LEAST_LOST if is_alone else LEAST_LOST_BESIDE)
+            least = LEAST_LOST if is_without_pictures(container) else LEAST_LOST_BESIDE
+            self.count_outside(*self.first, self.expected, least)
 
     def decode_behind_tags(self, packet) -> list:
         """Return the frames behind tags, if a packet that can't be decoded begins with some."""
@@ -201,6 +198,8 @@ class PacketDecoder:
             return
         if self.expected is None and self.kind == "ogg" and frame.time < LONGEST_PAGE:
             self.expected = 0.0
+        elif self.expected is None and self.first is not None and frame.time > self.first[1] + LONGEST_DELAY:
+            self.expected = self.first[1]
         gap = 0.0 if self.expected is None else frame.time - self.expected
         if GAP < gap < LEAP or -SET_BACK < gap < -GAP:
             self.damage.seconds += gap
@@ -327,8 +326,13 @@ def get_claimed_frames(container, audio, file: BinaryIO | FileView, kind: str) -
         return 0
     if audio.duration:
         return round(audio.duration * audio.time_base * audio.sample_rate)
-    alone = len(container.streams) == 1  # beside a picture, the length may be the picture's
-    return round((container.duration or 0) / 1e6 * audio.sample_rate) if alone else 0
+    is_alone = is_without_pictures(container)  # else the length may be the picture's
+    return round((container.duration or 0) / 1e6 * audio.sample_rate) if is_alone else 0
+
+
+def is_without_pictures(container) -> bool:
+    """Return whether all streams are sound; where a webm is damaged, FFmpeg finds its one stream twice."""
+    return all(stream.type == "audio" for stream in container.streams)
 
 
 def to_float(frame, channels: int) -> np.ndarray:
@@ -350,42 +354,3 @@ def interleave(frame, channels: int) -> np.ndarray:
     resampler = av.AudioResampler(format="flt", layout=frame.layout, rate=frame.sample_rate)
     parts = [part for given in (frame, None) for part in resampler.resample(given)]
     return np.concatenate([part.to_ndarray().reshape(-1, channels) for part in parts])
-
-
-def check_boxes(file: BinaryIO | FileView, name: str) -> None:
-    """Refuse an m4a that claims more packets than it has bytes: FFmpeg makes room for them all before it reads one.
-
-    Boxes: ISO/IEC 14496-12, 4.2 (box), 8.7.3 (stsz, stz2), 8.8.8 (trun).
-    """
-    size = file.seek(0, io.SEEK_END)
-    claimed = sum(count_packets(file, 0, size))
-    file.seek(0)
-    if claimed > size:
-        raise InputError(
-            "{name} must hold the {claimed} packets that it claims, and has {size} bytes: {convert}.",
-            name=name,
-            claimed=claimed,
-            size=size,
-            convert=CONVERT,
-        )
-
-
-def count_packets(file: BinaryIO | FileView, place: int, end: int) -> Iterator[int]:
-    """Yield how many packets each box between two places claims."""
-    while place + 8 <= end:
-        file.seek(place)
-        length, kind = struct.unpack(">I4s", file.read(8))
-        first = place + 8
-        if length == 1 and first + 8 <= end:
-            (length,) = struct.unpack(">Q", file.read(8))
-            first += 8
-        end_of_box = end if length == 0 else min(place + length, end)
-        if end_of_box <= place + 7:
-            return
-        if kind in CONTAINERS:
-            yield from count_packets(file, first, end_of_box)
-        elif kind in COUNTED:
-            file.seek(first + COUNTED[kind])
-            count = file.read(4)
-            yield int.from_bytes(count, "big") if len(count) == 4 else 0
-        place = end_of_box

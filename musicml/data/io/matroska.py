@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import BinaryIO
 
 from musicml.data.io.stream import FileView
@@ -33,15 +32,16 @@ def measure_lost(file: BinaryIO | FileView, first: int, last: int) -> tuple[int,
     ----------
     first, last : bytes, where the first packet begins and the last one ends
     """
-    place, size = file.tell(), file.seek(0, io.SEEK_END)
+    place = file.tell()
     file.seek(0)
     before = file.read(min(first, MOST_BYTES))
     file.seek(last)
     behind = file.read(MOST_BYTES)
     file.seek(place)
-    front = max(before.rfind(mark) for mark in PARTS)
-    end = min((at for at in map(behind.find, PARTS) if at >= 0), default=max(size - last, 0))
-    return max(len(before) - front - measure_part(before[front : front + 12]), 0), len(behind[:end].rstrip(b"\0"))
+    front = max(before.rfind(mark) for mark in PARTS)  # the seek head names them all, so only the last is one
+    begin = front + measure_part(before[front : front + 12])
+    end = min((at for at in map(behind.find, PARTS) if at >= 0), default=len(behind))
+    return len(before) - (begin if begin <= len(before) else front), len(behind[:end].rstrip(b"\0"))
 
 
 def measure_part(head: bytes) -> int:
