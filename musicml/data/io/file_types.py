@@ -11,6 +11,7 @@ from typing import BinaryIO
 import numpy as np
 
 from musicml.data.io.mpeg import MOST_FRAMES, detect_mpeg_type, search_frames, step_over_tags
+from musicml.data.io.stream import FileView
 from musicml.utils import InputError
 
 # the first bytes of a file, where they stand, and what they tell
@@ -215,7 +216,7 @@ def get_display_name(source: object) -> str:
     )
 
 
-def find_second_file(file: BinaryIO, kind: str) -> int:
+def find_second_file(file: BinaryIO | FileView, kind: str) -> int:
     """Find where another file begins behind the first, as where two were joined to one; 0 where none does.
 
     Of the types whose decoders stop there: WAV, m4a (its boxes: ISO/IEC 14496-12, 4.2), and an Ogg of another codec.
@@ -231,7 +232,7 @@ def find_second_file(file: BinaryIO, kind: str) -> int:
     return places[1] if len(places) > 1 else 0
 
 
-def _list_movies(file: BinaryIO) -> list[int]:
+def _list_movies(file: BinaryIO | FileView) -> list[int]:
     """Return where boxes stand that begin a file."""
     found, place = [], 0
     for _ in range(MOST_BOXES):
@@ -245,7 +246,7 @@ def _list_movies(file: BinaryIO) -> list[int]:
     return found
 
 
-def _list_codecs(file: BinaryIO) -> list[int]:
+def _list_codecs(file: BinaryIO | FileView) -> list[int]:
     """Return where recordings begin in an Ogg that are of another codec than the one before."""
     found, last = [], b""
     for match in re.finditer(rb"OggS\0[\2\6]", content := file.read(MOST_OGG_BYTES)):
