@@ -195,7 +195,8 @@ def evaluate_folder(run: Run, folder: Path, say: Callable[[str], None]) -> dict[
     dataset = load_folder(folder).spell_classes(class_names)
     foreign = [name for name in dataset.class_names if name not in class_names]
     if foreign:
-        say(f"left out, since the run was not trained on them: {', '.join(foreign)}")
+        n_foreign = sum(example.label in foreign for example in dataset.examples)
+        say(f"left out, since the run does not know their class: {n_foreign} files of {', '.join(foreign)}")
     known = [example for example in dataset.examples if example.label in class_names]
     if not known:
         raise InputError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -189,11 +190,11 @@ def check_same_files(
     if differing:
         raise InputError(
             "run {run_name} must go on with the {n_files} files it began with, and {place} has changed since: train "
-            "again, or name the folder that holds them. {n} differ, the first, {name}: {what}.",
+            "again, or name the folder that holds them. Files that differ: {n}; the first, {name}: {what}.",
             run_name=run.name,
             n_files=len(before),
             place=place,
-            n=len(differing),
+            n=len(differing) - _count_renamed(before, now),
             name=differing[0],
             what=_describe_difference(differing[0], before, now),
         )
@@ -202,10 +203,16 @@ def check_same_files(
     return kept is not None
 
 
+def _count_renamed(before: Mapping[str, str], now: Mapping[str, str]) -> int:
+    """Return how many files have another name and the same content: such a file differs once, and not twice."""
+    gone = Counter(digest for name, digest in before.items() if digest and name not in now)
+    return (gone & Counter(digest for name, digest in now.items() if name not in before)).total()
+
+
 def _describe_difference(name: str, before: Mapping[str, str], now: Mapping[str, str]) -> str:
     """Say what is the matter with one file."""
     if name in before and name in now:
-        return "another content" if _is_digest(now[name]) else "it can't be read"
+        return "its content has changed" if _is_digest(now[name]) else "it can't be read"
     ours, others = (before, now) if name in before else (now, before)
     renamed = sorted(other for other, digest in others.items() if digest and digest == ours[name] and other not in ours)
     if renamed:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from musicml.data import CACHE_FOLDER
-from musicml.data.datasets import GROUPS_FILE, SPLITS, load_dataset, reload_dataset
+from musicml.data.datasets import NO_GROUPS, SPLITS, load_dataset, reload_dataset
 from musicml.experiment import (
     Experiment,
     Run,
@@ -77,8 +77,9 @@ def train_experiment(
     as_published = experiment.data.protocol == "as_published"
     dataset = load_dataset(experiment.data.dataset, data_root, which, folder, as_published)
     say(dataset.describe())
-    for note in dataset.notes if folder and (Path(folder) / GROUPS_FILE).is_file() else ():
-        say(note)
+    for note in dataset.notes if folder else ():
+        if note != NO_GROUPS:  # of which another line tells
+            say(note)
     if dataset.sample:
         experiment = experiment.on_sample()
         say(f"{dataset.name}: generated sample data; no figure of this run says anything about real music")

@@ -178,7 +178,9 @@ def test_a_class_in_other_capitals_in_another_split_is_refused(tmp_path):
 
 
 def test_chords_that_differ_in_capitals_are_classes(tmp_path):
-    assert loading.load_folder(fill(tmp_path, "A/1.wav", "a/1.wav")).class_names == ("A", "a")
+    dataset = loading.load_folder(fill(tmp_path, "A/1.wav", "a/1.wav", "b/1.wav"))
+    assert dataset.class_names == ("A", "a", "b")
+    assert dataset.notes[1:] == ("classes that differ only in capitals: A, a",)
 
 
 @pytest.mark.parametrize("other", ["pop ", " pop", "pop\u00a0", "pop\u200b", "\ufeffpop"])

@@ -64,23 +64,29 @@ def test_the_new_place_may_be_relative_or_a_link_and_the_old_one_gone(ask, moved
 
 
 CHANGES = {
-    "added": (lambda folder: write_tone(folder / "low/new.wav", 150), "1 differ, the first, low/new.wav: it is new"),
-    "removed": (lambda folder: (folder / "high/3.wav").unlink(), "1 differ, the first, high/3.wav: it is missing"),
+    "added": (
+        lambda folder: write_tone(folder / "low/new.wav", 150),
+        "Files that differ: 1; the first, low/new.wav: it is new",
+    ),
+    "removed": (
+        lambda folder: (folder / "high/3.wav").unlink(),
+        "Files that differ: 1; the first, high/3.wav: it is missing",
+    ),
     "changed": (
         lambda folder: write_tone(folder / "low/3.wav", 250),
-        "1 differ, the first, low/3.wav: another content",
+        "Files that differ: 1; the first, low/3.wav: its content has changed",
     ),
     "several": (
         lambda folder: [write_tone(folder / f"{name}/5.wav", 250) for name in ("low", "high", "middle")],
-        "3 differ, the first, high/5.wav: another content",
+        "Files that differ: 3; the first, high/5.wav: its content has changed",
     ),
     "renamed": (
         lambda folder: (folder / "high/3.wav").rename(folder / "high/z.wav"),
-        "2 differ, the first, high/3.wav: it is now high/z.wav",
+        "Files that differ: 1; the first, high/3.wav: it is now high/z.wav",
     ),
     "moved to another class": (
         lambda folder: (folder / "high/3.wav").rename(folder / "low/33.wav"),
-        "2 differ, the first, high/3.wav: it is now low/33.wav",
+        "Files that differ: 1; the first, high/3.wav: it is now low/33.wav",
     ),
     "two swapped": (
         lambda folder: [
@@ -88,12 +94,12 @@ CHANGES = {
             (folder / "low/2.wav").rename(folder / "low/1.wav"),
             (folder / "x").rename(folder / "low/2.wav"),
         ],
-        "2 differ, the first, low/1.wav: another content",
+        "Files that differ: 2; the first, low/1.wav: its content has changed",
     ),
-    "emptied": (lambda folder: (folder / "low/3.wav").write_bytes(b""), "low/3.wav: another content"),
+    "emptied": (lambda folder: (folder / "low/3.wav").write_bytes(b""), "low/3.wav: its content has changed"),
     "a dead link": (
         lambda folder: [(folder / "low/3.wav").unlink(), (folder / "low/3.wav").symlink_to("nowhere.wav")],
-        "1 differ, the first, low/3.wav: it",
+        "Files that differ: 1; the first, low/3.wav: it",
     ),
 }
 
@@ -172,7 +178,11 @@ def test_another_content_under_a_name_in_another_form_is_refused(spelled, musicm
     name = accented[0] if accented else "high/3.wav"
     write_tone(moved / unicodedata.normalize("NFC", name), 250)
     code, out, err = musicml("evaluate", run.path, "--folder", moved)
-    assert (code, out) == (2, "") and f"1 differ, the first, {name}: another content" in err and not run.is_whole
+    assert (
+        (code, out) == (2, "")
+        and f"Files that differ: 1; the first, {name}: its content has changed" in err
+        and not run.is_whole
+    )
 
 
 def test_two_files_whose_names_differ_in_their_form_alone_stay_two(made, tones_toml, data_root, musicml, tmp_path):
@@ -186,7 +196,7 @@ def test_two_files_whose_names_differ_in_their_form_alone_stay_two(made, tones_t
     assert musicml(*words)[0] == 0
     (before / names["low/1.wav"]).unlink()
     code, _, err = musicml("evaluate", run.path, "--folder", before)
-    assert code == 2 and "1 differ" in err and "it is missing" in err
+    assert code == 2 and "Files that differ: 1;" in err and "it is missing" in err
 
 
 def test_a_place_that_is_no_folder_of_classes_is_refused(ask, made, tones, tmp_path):
@@ -206,7 +216,7 @@ def test_without_digests_the_same_files_are_taken_and_it_says_where_it_cant_tell
 def test_without_digests_a_file_that_is_missing_is_named(ask, moved):
     (moved / "low/3.wav").unlink()
     run, code, _, err = ask(moved, old=True)
-    assert code == 2 and "1 differ, the first, low/3.wav: it is missing" in err and not run.is_whole
+    assert code == 2 and "Files that differ: 1; the first, low/3.wav: it is missing" in err and not run.is_whole
 
 
 def test_a_changed_file_of_a_run_without_digests_is_not_resumed_but_not_named(made, moved, musicml, tmp_path):
@@ -271,7 +281,7 @@ def test_a_whole_run_gives_its_figures_for_its_data_set_alone(trained, data_root
     name = run.table("split.csv")[0]["example"]
     next(path for path in (tmp_path / "other").rglob(Path(name).name)).write_bytes(b"")
     code, out, err = musicml("evaluate", run.path, "--data-root", tmp_path / "other")
-    assert (code, out) == (2, "") and "1 differ, the first, " in err and snapshot(run.path) == before
+    assert (code, out) == (2, "") and "Files that differ: 1; the first, " in err and snapshot(run.path) == before
 
 
 def test_a_cross_validation_goes_on_with_folder_and_data_root_elsewhere(tones, tones_toml, musicml, tmp_path):

@@ -314,7 +314,7 @@ def test_the_cure_inside_a_sentence_is_said_too(tmp_path):
 
 def test_what_a_command_says_of_a_runs_files_can_be_said_in_indonesian():
     changed = "run r must go on with the 3 files it began with, and /d has changed since: train again, or name the "
-    said = say(f"{changed}folder that holds them. 1 differ, the first, a.wav: it is now b.wav.", "a.wav")
+    said = say(f"{changed}folder that holds them. Files that differ: 1; the first, a.wav: it is now b.wav.", "a.wav")
     assert said.endswith("sekarang menjadi b.wav.")
     data = (
         "run r must go on with the data it began with, and /d has changed since: train again (its files are the same, "

@@ -11,11 +11,11 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from musicml.data.datasets.base import Dataset, Example, Excluded, check_classes, read_source
-from musicml.data.datasets.group_table import GROUPS_FILE, GroupTable, find_group_table, read_group_table
+from musicml.data.datasets.group_table import GROUPS_FILE, NO_GROUPS, GroupTable, find_group_table, read_group_table
 from musicml.data.datasets.split_folders import find_class_folders
 from musicml.data.io import Listing, describe_unknown, detect_kind, is_visible, list_files
 from musicml.utils import InputError, drop_invisible, make_readable
@@ -62,7 +62,7 @@ def load(root: Path) -> Dataset:
         tuple(examples),
         (*find_unused(root, [folder for _, folder in classes]), *_list_excluded(root, kind, listings, taken, table)),
         {"source": "own folder", "sample": is_sample(root)},
-        table.notes if table else ("no groups.csv: every file is taken to be independent of every other",),
+        (*(table.notes if table else (NO_GROUPS,)), *_note_capitals(set(class_names))),
         lists=("official",) if any(side for side, _ in classes) else (),
     )
     return check_classes(dataset, root)
@@ -121,6 +121,13 @@ def find_unused(root: Path, classes: Sequence[Path]) -> list[Excluded]:
         )
         for path in files
     ]
+
+
+def _note_capitals(class_names: Collection[str]) -> list[str]:
+    """Return a note if classes differ only in capitals: they may be meant as one, or be chords."""
+    counts = Counter(name.casefold() for name in class_names)
+    alike = sorted(name for name in class_names if counts[name.casefold()] > 1)
+    return [f"classes that differ only in capitals: {', '.join(alike)}"] if alike else []
 
 
 def _list_excluded(

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from musicml.utils import InputError, drop_invisible, make_printable, read_csv
 
 GROUPS_FILE = "groups.csv"  # beside the class folders
+NO_GROUPS = "no groups.csv: every file is taken to be independent of every other"
 MOST_PARTS = 8  # of a path in a cell that are looked at
 
 

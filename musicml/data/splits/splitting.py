@@ -231,8 +231,8 @@ def check_split(dataset: Dataset, split: Split, present: np.ndarray | None = Non
     ]
     if unseen:
         raise InputError(
-            "every class of {dataset_name} must have a training example, and {unseen} has none: add "
-            "files, or name fewer groups.",
+            "every class of {dataset_name} must have a training example, and {unseen} has none: add files that can be "
+            "read, of groups that are not in the test.",
             dataset_name=dataset.name,
             unseen=", ".join(unseen),
         )
