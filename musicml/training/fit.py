@@ -115,7 +115,8 @@ def make_optimizer(training: TrainingOptions, n_steps: int) -> Any:
     averaging = {"use_ema": True, "ema_momentum": training.ema} if training.ema else {}
     clipping = {"clipnorm": training.clipnorm} if training.clipnorm else {}
     decay = {"weight_decay": training.weight_decay} if training.weight_decay or training.optimizer == "adamw" else {}
-    return OPTIMIZERS[training.optimizer](rate, **clipping, **decay, **averaging)
+    plain, averaged = OPTIMIZERS[training.optimizer]
+    return (averaged if training.ema else plain)(rate, **clipping, **decay, **averaging)
 
 
 class _RampedAverage:
@@ -142,19 +143,26 @@ class _RampedAverage:
                 average.assign(share * average + (1 - share) * variable)
 
 
+@keras.saving.register_keras_serializable("musicml")
 class AveragedAdam(_RampedAverage, keras.optimizers.Adam):
     """Adam with a ramped moving average; TensorFlow takes no scope whose name begins with an underscore."""
 
 
+@keras.saving.register_keras_serializable("musicml")
 class AveragedAdamW(_RampedAverage, keras.optimizers.AdamW):
     """AdamW with a ramped moving average."""
 
 
+@keras.saving.register_keras_serializable("musicml")
 class AveragedSGD(_RampedAverage, keras.optimizers.SGD):
     """SGD with a ramped moving average."""
 
 
-OPTIMIZERS = {"adam": AveragedAdam, "adamw": AveragedAdamW, "sgd": AveragedSGD}
+OPTIMIZERS = {  # without a moving average, and with one
+    "adam": (keras.optimizers.Adam, AveragedAdam),
+    "adamw": (keras.optimizers.AdamW, AveragedAdamW),
+    "sgd": (keras.optimizers.SGD, AveragedSGD),
+}
 
 
 def predict_scores(model: Any, clips: Any, batch_size: int, dtype: str = "float32") -> np.ndarray:

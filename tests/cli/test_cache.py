@@ -85,16 +85,32 @@ def test_features_of_sample_data_are_said_to_be_that(tones, tmp_path):
     ]
 
 
-def test_features_of_before_settings_were_kept_are_found_and_told_as_older(tones, root):
+def test_features_of_before_settings_were_kept_are_told_as_older_and_computed_again(tones, root):
     index = root / cache.compute_cache_key(tones, MEL, 0, root) / "index.json"
     old = {name: part for name, part in json.loads(index.read_text()).items() if name in ("lengths", "excluded")}
     index.write_text(json.dumps({**old, "warnings": {}}))
-    said = []
-    _, found = cache.get_features(tones, MEL, root, say=said.append)
-    assert said == [] and len(found.of(3))
     assert [(one.words, one.n) for one in cache.list_cache_entries(root) if one.kind == "features"] == [
         ("of an older version", 4)
     ]
+    said = []
+    _, found = cache.get_features(tones, MEL, root, say=said.append)
+    assert said == ["features: 4 files to LogMel, once"] and len(found.of(3)), "what read less is done again"
+    assert ("of an older version", 4) not in [(one.words, one.n) for one in cache.list_cache_entries(root)]
+
+
+@pytest.mark.parametrize("reader", [None, 1, 99])
+def test_features_of_another_reader_are_computed_again_and_once(tones, root, reader):
+    index = root / cache.compute_cache_key(tones, MEL, 0, root) / "index.json"
+    written = json.loads(index.read_text())
+    index.write_text(
+        json.dumps(
+            {name: part for name, part in written.items() if name != "reader"} | ({"reader": reader} if reader else {})
+        )
+    )
+    said = []
+    for _ in range(2):
+        cache.get_features(tones, MEL, root, say=said.append)
+    assert said == ["features: 4 files to LogMel, once"] and json.loads(index.read_text()) == written
 
 
 def test_digests_that_are_damaged_are_digests_of_no_files(root):

@@ -18,8 +18,10 @@ from tests.fixtures.near import off
 pytestmark = pytest.mark.numeric
 
 
-def test_a_run_trained_in_half_precision_is_served_and_exported_in_float32(musicml, tones, data_root, tmp_path):
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_a_run_trained_in_half_precision_is_served_and_exported_in_float32(musicml, tones, data_root, tmp_path, ema):
     changes = {
+        "training.ema": ema,
         "training.precision": "mixed_bfloat16",
         "training.epochs": 1,
         "model.filters": [4],
