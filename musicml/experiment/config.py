@@ -11,7 +11,7 @@ from typing import Any
 
 from musicml.data import AS_PUBLISHED, get_reference
 from musicml.data.splits import LISTED, describe_fixed_split, is_ungrouped_split
-from musicml.experiment.options import ClipOptions, DataOptions, PublishedOptions, TrainingOptions
+from musicml.experiment.options import ClipOptions, DataOptions, PublishedOptions, TrainingOptions, check_schedule
 from musicml.features import FEATURE_KINDS, Augment, check_augmentation
 from musicml.models import FAMILY_NAMES, get_family, is_fitted_at_once
 from musicml.utils import InputError, parse_options, suggest_names, to_dict
@@ -339,25 +339,6 @@ def check_compatibility(training: TrainingOptions, varied: Augment, family: str,
         )
     if family == "forest" and (varied.varies or varied.mixes):
         raise InputError("[augment] in {file} is for networks, and model.family is forest: take it out.", file=file)
-
-
-def check_schedule(training: TrainingOptions, file: str) -> None:
-    """Refuse options of the learning rate that contradict its schedule."""
-    if training.warmup and training.schedule != "cosine":
-        raise InputError(
-            "training.warmup = {training_warmup} in {file} is the beginning of a cosine schedule, and "
-            "training.schedule is {training_schedule!r}: set it to cosine, or take warmup out.",
-            training_warmup=training.warmup,
-            file=file,
-            training_schedule=training.schedule,
-        )
-    if training.plateau_patience and training.schedule == "cosine":
-        raise InputError(
-            "Expected either training.schedule = 'cosine' or training.plateau_patience, since both set the learning "
-            "rate, and {file} has both (plateau_patience = {patience}). Take one out.",
-            file=file,
-            patience=training.plateau_patience,
-        )
 
 
 def check_fitted_at_once(varied: Augment, fitted: bool, file: str) -> None:

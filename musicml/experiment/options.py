@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from musicml.data.splits import FOLDS, SPLIT_KINDS
-from musicml.utils import define_option
+from musicml.utils import InputError, define_option
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,25 @@ class TrainingOptions:
     monitor: str = define_option("val_loss", choices=("val_loss", "val_accuracy"))
     precision: str = define_option("auto", choices=("auto", "float32", "mixed_float16", "mixed_bfloat16"))
     compile: str = define_option("auto", choices=("auto", "none", "xla"))
+
+
+def check_schedule(training: TrainingOptions, file: str) -> None:
+    """Refuse options of the learning rate that contradict its schedule."""
+    if training.warmup and training.schedule != "cosine":
+        raise InputError(
+            "training.warmup = {training_warmup} in {file} is the beginning of a cosine schedule, and "
+            "training.schedule is {training_schedule!r}: set it to cosine, or take warmup out.",
+            training_warmup=training.warmup,
+            file=file,
+            training_schedule=training.schedule,
+        )
+    if training.plateau_patience and training.schedule == "cosine":
+        raise InputError(
+            "Expected either training.schedule = 'cosine' or training.plateau_patience, since both set the learning "
+            "rate, and {file} has both (plateau_patience = {patience}). Take one out.",
+            file=file,
+            patience=training.plateau_patience,
+        )
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ came with its data set and read no file: it can't tell.
 
 from __future__ import annotations
 
-import csv
 import re
 import unicodedata
 from collections import Counter
@@ -67,9 +66,11 @@ def read_digests(run: Run) -> RunDigests | None:
     if not path.is_file():
         return None
     try:
-        rows = read_csv(path, *COLUMNS)
-    except (InputError, OSError, csv.Error):
-        raise _make_damaged_error(run, "it can't be read as a table with those columns") from None
+        rows = read_csv(path)
+    except (InputError, OSError):
+        rows = []
+    if not rows or not set(COLUMNS) <= set(rows[0]):
+        raise _make_damaged_error(run, "it can't be read as a table with those columns")
     for number, row in enumerate(rows, 2):
         if not _is_digest(row["digest"] or "", or_empty=True) or row["side"] not in SPLITS:
             raise _make_damaged_error(run, f"row {number} does not")
@@ -114,9 +115,8 @@ def spell_examples(run: Run, dataset: Dataset) -> Dataset:
     gone = {unicodedata.normalize("NFC", name): name for name in known - {example.id for example in dataset.examples}}
     names = {name: gone.pop(unicodedata.normalize("NFC", name), name) for name in new}
     renamed = [_rename(one, names.get(one.id, one.id)) for one in dataset.examples]
-    if list(dataset.examples) == sorted(
-        dataset.examples, key=_get_path_parts
-    ):  # one form is sorted before z, one after
+    is_sorted = list(dataset.examples) == sorted(dataset.examples, key=_get_path_parts)
+    if is_sorted:  # one form is sorted before z, one after
         renamed.sort(key=_get_path_parts)
     spelled = replace(dataset, examples=tuple(renamed)).spell_classes(
         part for name in known for part in name.split("/")

@@ -172,7 +172,7 @@ class Dataset:
         """Say how many files, which classes and which splits were found, in a sentence."""
         counts = Counter(example.split for example in self.examples)
         sides = ", ".join(f"{side} {counts[side]}" for side in SPLITS if counts[side])
-        names = ", ".join([*self.class_names[:MOST_NAMES], *["..."] * (len(self.class_names) > MOST_NAMES)])
+        names = list_names(self.class_names)
         found = f"{self.name}: {len(self.examples)} {self.kind} files in {len(self.class_names)} classes ({names})"
         return f"{found}; splits: {sides}" if sides else f"{found}; no splits of its own"
 
@@ -197,6 +197,11 @@ class Dataset:
         """A stable digest of which examples there are, with their labels and groups: 16 hex digits."""
         facts = [[e.id, sorted(e.labels.items()), e.group, e.split] for e in sorted(self.examples, key=lambda e: e.id)]
         return hashlib.blake2b(json.dumps(facts).encode(), digest_size=8).hexdigest()
+
+
+def list_names(names: Sequence[str], most: int = MOST_NAMES) -> str:
+    """Return the first `most` names in a row."""
+    return ", ".join([*names[:most], *["..."] * (len(names) > most)])
 
 
 def check_classes(dataset: Dataset, where: Path) -> Dataset:

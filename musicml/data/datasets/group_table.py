@@ -111,7 +111,8 @@ def read_group_table(path: Path | None, ids: Sequence[str]) -> GroupTable | None
             path=path,
         )
     found = _match_rows(rows, ids)
-    unmatched = [row for row in rows if row.number not in {one.number for named in found.values() for one in named}]
+    matched = {row.number for named in found.values() for row in named}
+    unmatched = [row for row in rows if row.number not in matched]
     if ids and not found:
         raise InputError(
             "groups.csv must name files as they lie below {root}, such as {examples_id}, and names none of them "
@@ -159,10 +160,8 @@ def _match_rows(rows: Sequence[Row], ids: Sequence[str]) -> dict[str, list[Row]]
 
 def _check_one_group(name: str, rows: Sequence[Row]) -> None:
     """Refuse rows that put a file into several groups."""
-    first, other = (
-        rows[0],
-        next((one for one in rows if _normalize_group(one.group) != _normalize_group(rows[0].group)), None),
-    )
+    first = rows[0]
+    other = next((row for row in rows if _normalize_group(row.group) != _normalize_group(first.group)), None)
     if other is not None:
         raise InputError(
             "Expected one group for each file, and groups.csv puts {name} into {first_group} (row {first_number}) and "

@@ -19,6 +19,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from musicml.data.datasets import base
@@ -37,6 +38,7 @@ def load(root: Path, as_published: bool = False) -> Dataset:
     artists, sides = unify_artist_names(written), {} if as_published else read_sides(splits)
     hidden = hidden_folders(tracks)
     genres = sorted(base.list_visible_folders(tracks) + (hidden if as_published else []))
+    listings = list_files(genres)
     labels = {genre.name: {genre.name: True} for genre in genres}  # one for all of a genre
     examples = [
         Example(
@@ -46,12 +48,12 @@ def load(root: Path, as_published: bool = False) -> Dataset:
             artists.get(path.stem, path.stem),
             sides.get(path.stem, ""),
         )
-        for genre in genres
-        for path in sounds(genre)
+        for genre, listing in zip(genres, listings, strict=True)
+        for path in select_sounds(map(Path, listing.files))
     ]
     excluded = [
         Excluded(make_readable(os.path.relpath(one.path, tracks)), one.reason)
-        for listing in list_files(genres)
+        for listing in listings
         for one in listing.skipped
     ]
     repairs = [] if as_published else repairs_of(examples, hidden, written)
@@ -77,7 +79,12 @@ def load(root: Path, as_published: bool = False) -> Dataset:
 
 def sounds(folder: Path) -> list[Path]:
     """The sound files below a folder, sorted."""
-    return [path for path in base.list_visible_files(folder) if path.suffix.lower() in AUDIO_SUFFIXES]
+    return select_sounds(base.list_visible_files(folder))
+
+
+def select_sounds(paths: Iterable[Path]) -> list[Path]:
+    """Return the files that are sounds by their ending."""
+    return [path for path in paths if path.suffix.lower() in AUDIO_SUFFIXES]
 
 
 def hidden_folders(tracks: Path) -> list[Path]:

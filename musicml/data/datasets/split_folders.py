@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-from musicml.data.datasets.base import list_visible_folders
+from musicml.data.datasets.base import list_names, list_visible_folders
 from musicml.utils import InputError
 
 # how people name splits, in English and in Indonesian
@@ -93,7 +93,7 @@ def _check_no_wrapper(root: Path, inner: dict[Path, list[Path]]) -> None:
         raise InputError(
             "Expected class folders in {root}, and all of them ({names}) lie in {only}. Name that folder instead.",
             root=root,
-            names=_list_names([folder.name for folder in inner[only]]),
+            names=list_names([folder.name for folder in inner[only]], MOST_NAMES),
             only=only,
         )
 
@@ -139,7 +139,7 @@ def _check_no_hidden_splits(root: Path, inner: dict[Path, list[Path]]) -> None:
         shared = within[one] & within[other]
         if len(shared) < 2 or 2 * len(shared) <= max(len(within[one]), len(within[other])):
             continue
-        outer = _list_names([folder.name for folder in inner if len(within[folder] & shared) > 1])
+        outer = list_names([folder.name for folder in inner if len(within[folder] & shared) > 1], MOST_NAMES)
         names = [folder.name for folder in inner[one] if _name_classes([folder]) <= shared]
         if all(read_side(name) for name in names):
             raise InputError(
@@ -147,7 +147,7 @@ def _check_no_hidden_splits(root: Path, inner: dict[Path, list[Path]]) -> None:
                 "Put train above the classes.",
                 root=root,
                 outer=outer,
-                inner=_list_names(names),
+                inner=list_names(names, MOST_NAMES),
             )
         raise InputError(
             "Expected a folder for each class, or folders train and test above the same classes, and in {root} each of "
@@ -155,10 +155,5 @@ def _check_no_hidden_splits(root: Path, inner: dict[Path, list[Path]]) -> None:
             "classes, take the files out of {inner}.",
             root=root,
             outer=outer,
-            inner=_list_names(names),
+            inner=list_names(names, MOST_NAMES),
         )
-
-
-def _list_names(names: Sequence[str]) -> str:
-    """Return the first names in a row."""
-    return ", ".join([*names[:MOST_NAMES], *["..."] * (len(names) > MOST_NAMES)])
