@@ -84,6 +84,6 @@ def test_on_windows_it_waits_for_streamlit(musicml, monkeypatch):
 
 @pytest.mark.skipif(os.name != "posix", reason="make is for POSIX systems")
 def test_make_dashboard_is_the_command():
-    words = ["make", "-n", "-o", "install", "dashboard", "ARGS=--server.port 1"]
+    words = ["make", "--no-print-directory", "-n", "-o", "install", "dashboard", "ARGS=--server.port 1"]
     made = subprocess.run(words, capture_output=True, text=True, cwd=EXPERIMENTS.parent)
     assert made.returncode == 0 and made.stdout.strip().endswith(".venv/bin/musicml dashboard --server.port 1")
