@@ -92,6 +92,7 @@ lock: ## choose the locked versions anew, after a change of dependencies in setu
 	@$(call locked,gpu,--extra gpu --extra dashboard --extra report --constraint requirements/cpu.txt)
 	@$(call locked,jax,--extra jax --constraint requirements/cpu.txt)
 	@$(call locked,dev,--extra dev --constraint requirements/cpu.txt)
+	@$(call locked,audit,--extra audit --constraint requirements/cpu.txt)
 
 clean: ## remove the environments and what tools left behind; data and runs stay
 	@rm -rf .venv .venv-jax .pytest_cache .ruff_cache .mypy_cache build dist musicml.egg-info
