@@ -71,7 +71,9 @@ def in_float32(model: Any, policy: str) -> Any:
     if policy == "float32":
         return model
     keras.config.set_dtype_policy("float32")
-    described = json.dumps(keras.saving.serialize_keras_object(model)).replace(policy, "float32")
+    table = keras.saving.serialize_keras_object(model)
+    table.pop("compile_config", None)  # a loss of ours has no name that Keras could find it by, and serving needs none
+    described = json.dumps(table).replace(policy, "float32")
     copy = keras.saving.deserialize_keras_object(json.loads(described))
     copy.set_weights(model.get_weights())
     return copy

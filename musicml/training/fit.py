@@ -94,11 +94,11 @@ def compile_model(model: Any, training: TrainingOptions, task: str, n_steps: int
     """Give the model its loss, optimiser and metric; `n_steps` is the length of a cosine schedule."""
     if task == "single":
         loss: Any = keras.losses.CategoricalCrossentropy(label_smoothing=training.label_smoothing)
-        metric: Any = keras.metrics.CategoricalAccuracy(name="accuracy")
+        metrics: list[Any] = [keras.metrics.CategoricalAccuracy(name="accuracy")]
     else:
         loss = losses.masked_binary_crossentropy(training.label_smoothing)
-        metric = keras.metrics.MeanMetricWrapper(losses.observed_accuracy, name="accuracy")
-    model.compile(optimizer=make_optimizer(training, n_steps), loss=loss, metrics=[metric], jit_compile=compiled)
+        metrics = losses.make_observed_metrics(training.label_smoothing)
+    model.compile(optimizer=make_optimizer(training, n_steps), loss=loss, metrics=metrics, jit_compile=compiled)
 
 
 def make_optimizer(training: TrainingOptions, n_steps: int) -> Any:
