@@ -77,7 +77,7 @@ def load_experiment(name: str | Path, changes: Mapping[str, Any] | None = None) 
     """
     from musicml.experiment import find_experiment, read_experiment
 
-    return read_experiment(find_experiment(name), changes)
+    return read_experiment(find_experiment(name), changes, sample=None)
 
 
 def load_dataset(

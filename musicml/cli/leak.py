@@ -47,7 +47,7 @@ def _run(args: argparse.Namespace) -> int:
     from musicml.evaluation import measure_leakage
     from musicml.experiment import find_experiment, parse_changes, read_experiment
 
-    experiment = read_experiment(find_experiment(args.experiment), parse_changes(args.changes))
+    experiment = read_experiment(find_experiment(args.experiment), parse_changes(args.changes), sample=None)
     seeds = range(args.seeds)
     result = measure_leakage(experiment, args.data_root, args.data, args.folder, seeds, args.folds, say=print_message)
     path = save_result(result, args.runs)

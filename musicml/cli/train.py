@@ -68,7 +68,7 @@ def train(
     from musicml.experiment import parse_changes, read_experiment
     from musicml.training import train_experiment
 
-    experiment = read_experiment(path, parse_changes(changes))
+    experiment = read_experiment(path, parse_changes(changes), sample=None)
     print_message("begins" if get_log_prefix() else f"\n{experiment.name}")
     return train_experiment(experiment, data_root, runs_root, data, folder, seed, deterministic)
 
@@ -78,10 +78,7 @@ def resume(name: str, runs_root: Path, folder: Path | None = None, data_root: Pa
     from musicml.experiment import open_run
     from musicml.training import resume_run
 
-    run = open_run(name, runs_root)
-    if not run.is_whole and not run.is_pretrained:
-        run.update()  # which says that this process is at it
-    return resume_run(run, folder=folder, data_root=data_root)
+    return resume_run(open_run(name, runs_root), folder=folder, data_root=data_root)
 
 
 def evaluate(run: Run, as_json: bool) -> int:

@@ -152,12 +152,10 @@ def _has_no_backbone(path: Path) -> bool:
 
 
 def _score_in_worker(score: Callable[[Path], Row], path: Path, n_cores: int) -> Row:
-    """Score with few threads and a shared GPU; the log lines begin with the experiment's name."""
+    """Score with few threads; the log lines begin with the experiment's name."""
     limits = {
         "TF_NUM_INTRAOP_THREADS": str(n_cores),
         "LOKY_MAX_CPU_COUNT": str(n_cores),
-        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
     }
     for name, value in limits.items():
         os.environ.setdefault(name, value)

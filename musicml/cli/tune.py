@@ -49,7 +49,7 @@ def _run(args: argparse.Namespace) -> int:
     from musicml.experiment import find_experiment, parse_changes, read_experiment
     from musicml.training.tuning import search_options
 
-    experiment = read_experiment(find_experiment(args.experiment), parse_changes(args.changes))
+    experiment = read_experiment(find_experiment(args.experiment), parse_changes(args.changes), sample=None)
     origin = (args.data_root, args.runs, args.data, args.folder, args.seed or 0)
     result = search_options(experiment, *origin, args.trials, args.prune, print_message)
     command = format_train_command(args.experiment, *origin, {**experiment.overrides, **result.best_first[0].options})

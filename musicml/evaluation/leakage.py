@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from musicml.data.datasets import Dataset, load_dataset
+from musicml.data.datasets import Dataset, is_sample_data, load_dataset
 from musicml.data.splits import Split, make_folds
 from musicml.evaluation import metrics
 from musicml.experiment import Experiment
@@ -90,9 +90,9 @@ def measure_leakage(
     InputError
         If the experiment has no tracks that can be cut, tells several classes at once, or nobody knows the artists.
     """
+    experiment = experiment.for_data(is_sample_data(experiment.data.dataset, data_root, which, folder))
     as_published = experiment.data.protocol == "as_published"
     dataset = load_dataset(experiment.data.dataset, data_root, which, folder, as_published)
-    experiment = experiment.on_sample() if dataset.sample else experiment
     known = len(set(dataset.groups)) < len(dataset.examples)  # before equal files share a group
     material, tracks = cut_into_segments(experiment, dataset, known, Path(data_root), say)
     right = np.zeros((len(WAYS), len(seeds), len(tracks)), dtype=bool)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,7 +12,7 @@ from typing import Any
 
 from musicml.data import AS_PUBLISHED, get_reference
 from musicml.data.splits import LISTED, describe_fixed_split, is_ungrouped_split
-from musicml.experiment.options import ClipOptions, DataOptions, PublishedOptions, TrainingOptions, check_schedule
+from musicml.experiment.options import ClipOptions, DataOptions, PublishedOptions, TrainingOptions, check_compatibility
 from musicml.features import FEATURE_KINDS, Augment, check_augmentation
 from musicml.models import FAMILY_NAMES, get_family, is_fitted_at_once
 from musicml.utils import InputError, parse_options, suggest_names, to_dict
@@ -29,6 +30,7 @@ class Experiment:
     text : the file as it was written
     overrides : what `--set` changed
     sample : whether the `[sample]` table holds
+    refusal : what `overrides` break on real data, where they were read for data not known yet; raised by `for_data`
     features : `LogMel`, `MFCC`, `Pixels`, `VGGish` or `Spectrogram`, by `kind`
     model : the options of the model `family`
     augment : how training examples are varied
@@ -56,10 +58,23 @@ class Experiment:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     sample: bool = False
     published: PublishedOptions | None = None
+    refusal: InputError | None = None
 
     def on_sample(self) -> Experiment:
         """The same experiment with its `[sample]` table holding."""
         return parse_experiment(self.name, self.text, self.overrides, sample=True)
+
+    def for_data(self, sample: bool) -> Experiment:
+        """The same experiment as it holds on data that is generated or is not.
+
+        Raises
+        ------
+        InputError
+            If what `--set` changed breaks a rule there.
+        """
+        if self.refusal and not sample:
+            raise self.refusal
+        return self.on_sample() if sample else self
 
     def settings(self) -> dict[str, Any]:
         """Every setting as it holds, defaults included, as plain values."""
@@ -91,14 +106,15 @@ class Experiment:
         return {"published": {key: table[key] for key in ("reference", "pieces", "served")}}
 
 
-def read_experiment(path: Path, overrides: Mapping[str, Any] | None = None, sample: bool = False) -> Experiment:
+def read_experiment(path: Path, overrides: Mapping[str, Any] | None = None, sample: bool | None = False) -> Experiment:
     """Read the experiment file at `path`.
 
     Parameters
     ----------
     path : the TOML file
     overrides : dotted key → value, from `--set`
-    sample : whether the `[sample]` table shall hold
+    sample : whether the `[sample]` table shall hold; None where that hangs on data that is not known yet, so that
+        overrides have to fit one of the two, and `Experiment.for_data` says later whether it is the one that runs
 
     Raises
     ------
@@ -123,9 +139,11 @@ def read_experiment(path: Path, overrides: Mapping[str, Any] | None = None, samp
 
 
 def parse_experiment(
-    name: str, text: str, overrides: Mapping[str, Any] | None = None, sample: bool = False
+    name: str, text: str, overrides: Mapping[str, Any] | None = None, sample: bool | None = False
 ) -> Experiment:
-    """Check the text of an experiment file, with its `[sample]` table whether or not it holds."""
+    """Check the text of an experiment file, and its `[sample]` table even where that does not hold."""
+    if sample is None:
+        return _parse_for_either(name, text, overrides)
     file = f"{name}.toml"
     try:
         tables = tomllib.loads(text.removeprefix("\ufeff").replace("\r\n", "\n"))
@@ -142,6 +160,16 @@ def parse_experiment(
         )
         return replace(check_tables(name, text, chosen), overrides=dict(overrides), sample=sample)
     return replace(on_sample, sample=True) if sample else plain
+
+
+def _parse_for_either(name: str, text: str, overrides: Mapping[str, Any] | None) -> Experiment:
+    """Parse an experiment for real data; where `overrides` fit sample data alone, for that, with the refusal kept."""
+    try:
+        return parse_experiment(name, text, overrides)
+    except InputError as refusal:
+        with contextlib.suppress(InputError):  # a fault of both is that of the first
+            return replace(parse_experiment(name, text, overrides, sample=True), refusal=refusal)
+        raise
 
 
 def merge_changes(tables: Mapping[str, Any], changes: Mapping[str, Any], file: str) -> dict[str, Any]:
@@ -294,61 +322,6 @@ def check_published(table: Mapping[str, Any], data: DataOptions, kind: str, file
         )
     parse_changes(found.changes)
     return found
-
-
-def check_compatibility(training: TrainingOptions, varied: Augment, family: str, model: Any, file: str) -> None:
-    """Refuse options of training that mean nothing beside this model."""
-    frozen = getattr(model, "frozen", False)
-    fitted = family != "forest" and is_fitted_at_once(family, getattr(model, "head", None))
-    check_fitted_at_once(varied, fitted, file)
-    check_schedule(training, file)
-    if training.finetune_epochs and not frozen:
-        raise InputError(
-            "training.finetune_epochs = {training_finetune_epochs} in {file} needs a backbone that was frozen before, "
-            "and this model learns whole from the first epoch: set model.frozen = true, or take it out.",
-            training_finetune_epochs=training.finetune_epochs,
-            file=file,
-        )
-    if training.finetune_epochs and family != "transfer":
-        raise InputError(
-            "Expected training.finetune_epochs = 0 with model.family = {family!r}, since only the backbones of "
-            "transfer can be fine-tuned. {file} has {n}. Take it out.",
-            family=family,
-            file=file,
-            n=training.finetune_epochs,
-        )
-    if varied.views and not frozen:
-        raise InputError(
-            "augment.views = {varied_views} in {file} are computed once for a frozen backbone, and this model has "
-            "none: it sees other views in every epoch anyway, so take views out.",
-            varied_views=varied.views,
-            file=file,
-        )
-    if frozen and family != "transfer" and varied.varies and not varied.views:
-        raise InputError(
-            "Expected augment.views with [augment] and model.family = {family!r}, whose lower layers are computed "
-            "once. Set augment.views in {file} to how many varied views of each clip shall be computed.",
-            family=family,
-            file=file,
-        )
-    if frozen and varied.varies and not (varied.views or training.finetune_epochs):
-        raise InputError(
-            "[augment] in {file} varies what a frozen backbone sees, whose outputs are computed once: set "
-            "augment.views to how many views shall be computed, or training.finetune_epochs.",
-            file=file,
-        )
-    if family == "forest" and (varied.varies or varied.mixes):
-        raise InputError("[augment] in {file} is for networks, and model.family is forest: take it out.", file=file)
-
-
-def check_fitted_at_once(varied: Augment, fitted: bool, file: str) -> None:
-    """Refuse to mix examples for a model that scikit-learn fits, which takes whole labels only."""
-    if fitted and varied.mixes:
-        raise InputError(
-            "Expected no augment.mixup and no augment.cutmix in {file}, since scikit-learn fits this model and takes "
-            "whole labels only. Take them out.",
-            file=file,
-        )
 
 
 def fold_keys(table: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from musicml.data.splits import FOLDS, SPLIT_KINDS
+from musicml.features import Augment
+from musicml.models import is_fitted_at_once
 from musicml.utils import InputError, define_option
 
 
@@ -91,6 +94,61 @@ def check_schedule(training: TrainingOptions, file: str) -> None:
             "rate, and {file} has both (plateau_patience = {patience}). Take one out.",
             file=file,
             patience=training.plateau_patience,
+        )
+
+
+def check_compatibility(training: TrainingOptions, varied: Augment, family: str, model: Any, file: str) -> None:
+    """Refuse options of training that mean nothing beside this model."""
+    frozen = getattr(model, "frozen", False)
+    fitted = family != "forest" and is_fitted_at_once(family, getattr(model, "head", None))
+    check_fitted_at_once(varied, fitted, file)
+    check_schedule(training, file)
+    if training.finetune_epochs and not frozen:
+        raise InputError(
+            "training.finetune_epochs = {training_finetune_epochs} in {file} needs a backbone that was frozen before, "
+            "and this model learns whole from the first epoch: set model.frozen = true, or take it out.",
+            training_finetune_epochs=training.finetune_epochs,
+            file=file,
+        )
+    if training.finetune_epochs and family != "transfer":
+        raise InputError(
+            "Expected training.finetune_epochs = 0 with model.family = {family!r}, since only the backbones of "
+            "transfer can be fine-tuned. {file} has {n}. Take it out.",
+            family=family,
+            file=file,
+            n=training.finetune_epochs,
+        )
+    if varied.views and not frozen:
+        raise InputError(
+            "augment.views = {varied_views} in {file} are computed once for a frozen backbone, and this model has "
+            "none: it sees other views in every epoch anyway, so take views out.",
+            varied_views=varied.views,
+            file=file,
+        )
+    if frozen and family != "transfer" and varied.varies and not varied.views:
+        raise InputError(
+            "Expected augment.views with [augment] and model.family = {family!r}, whose lower layers are computed "
+            "once. Set augment.views in {file} to how many varied views of each clip shall be computed.",
+            family=family,
+            file=file,
+        )
+    if frozen and varied.varies and not (varied.views or training.finetune_epochs):
+        raise InputError(
+            "[augment] in {file} varies what a frozen backbone sees, whose outputs are computed once: set "
+            "augment.views to how many views shall be computed, or training.finetune_epochs.",
+            file=file,
+        )
+    if family == "forest" and (varied.varies or varied.mixes):
+        raise InputError("[augment] in {file} is for networks, and model.family is forest: take it out.", file=file)
+
+
+def check_fitted_at_once(varied: Augment, fitted: bool, file: str) -> None:
+    """Refuse to mix examples for a model that scikit-learn fits, which takes whole labels only."""
+    if fitted and varied.mixes:
+        raise InputError(
+            "Expected no augment.mixup and no augment.cutmix in {file}, since scikit-learn fits this model and takes "
+            "whole labels only. Take them out.",
+            file=file,
         )
 
 

@@ -1,13 +1,22 @@
-"""Tell which process writes a run, and whether it still exists."""
+"""Tell which process writes a run, and whether it still exists; let only one write it."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import functools
 import hashlib
 import os
 import platform
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from musicml.utils import InputError, os_error_to_input_error
+
+LOCK = ".lock"  # in a folder that one process at a time writes; no part of a run
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)  # what a disk without locks says
 
 
 def get_process_info() -> dict[str, Any]:
@@ -39,3 +48,57 @@ def has_process_exited(known: Any) -> bool:
     except (OSError, OverflowError):
         return False
     return False
+
+
+@contextlib.contextmanager
+def hold_folder(folder: Path, refusal: InputError) -> Iterator[None]:
+    """Be the only process that writes `folder`, as far as its disk has locks; a killed process lets go of it.
+
+    Raises
+    ------
+    InputError
+        `refusal` if another process holds the folder, or if the folder can't be written.
+    """
+    from filelock import FileLock, Timeout  # which reading runs does not need
+
+    lock = FileLock(folder / LOCK)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a disk without locks, where the file itself has to do
+            lock.acquire(blocking=False)
+    except Timeout:
+        raise refusal from None
+    except NotImplementedError:
+        pass
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise os_error_to_input_error(error, folder) from error
+    try:
+        yield
+    finally:
+        # while it is held: a process that opened the file before finds it gone, and does not take it for the lock
+        with contextlib.suppress(OSError):
+            (folder / LOCK).unlink(missing_ok=True)
+        lock.release(force=True)
+
+
+def hold_run(path: Path, known: Any) -> contextlib.AbstractContextManager[None]:
+    """Be the only process that trains the run in the folder `path`, its folds included.
+
+    `known` is the process that run.json names, for the message where another process holds the run.
+    """
+    if isinstance(known, dict) and known.get("place") == get_host_id():
+        refusal = InputError(
+            "Expected run {run_name} to be free, and process {number} is training it. Wait for its end, or stop that "
+            "process first.",
+            run_name=path.name,
+            number=known.get("id"),
+        )
+    else:
+        refusal = InputError(
+            "Expected run {run_name} to be free, and a process of another machine or container is training it. Wait "
+            "for its end.",
+            run_name=path.name,
+        )
+    return hold_folder(path, refusal)

@@ -96,7 +96,9 @@ class RunInfo(Record):
     ----------
     process : of the training; read by `musicml.experiment.process.has_process_exited` alone, which takes anything
     weights, precision, compile : a choice with its reason
-    input : seconds that making batches took, and their share of the training
+    input : seconds that making batches and waiting for them took, and their shares of the training
+    batch_size : what was asked for, what memory had room for, and the reason; None where that is the same
+    warnings : sentences on what went wrong in training
     exported : the digest of model.onnx; `export` says how its check went, or why there is none
     fold : which fold of a cross-validation this run is, from 1
     """
@@ -129,6 +131,8 @@ class RunInfo(Record):
     epochs: int | None = None
     best_epoch: int | None = None
     input: dict[str, float] | None = None
+    batch_size: dict[str, Any] | None = None
+    warnings: list[str] = field(default_factory=list)
     exported: str | None = None
     export: str | None = None
     train_seconds: float | None = None

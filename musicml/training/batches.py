@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
+import joblib
 import keras
 import numpy as np
 
 from musicml.features import Augment, mix_examples
 
 PLAIN = Augment()
+MAX_WORKERS = 4  # each holds a batch, and a model seldom takes more than four threads make
 
 
 class Batches(keras.utils.PyDataset):
@@ -25,10 +29,13 @@ class Batches(keras.utils.PyDataset):
     seed : int to shuffle and vary by anew in each epoch, or None to keep the order and vary nothing
     augment : how clips are varied and mixed
     weights : np.ndarray [shape=(n_classes,)], what an example of each class counts in the loss; None for one each
+    workers : how many threads make batches ahead; None for as many as help, 0 for none
 
     Attributes
     ----------
-    seconds : how long making batches has taken so far, beside the training or before it
+    seconds : how long making batches has taken so far, in all threads, beside the training or before it
+    blocked_seconds : how long the thread that made this object has waited for batches it asked for itself
+    times : batch → when another thread asked for it, and when it had it, as `time.perf_counter` tells
     """
 
     def __init__(
@@ -39,16 +46,23 @@ class Batches(keras.utils.PyDataset):
         seed: int | None = None,
         augment: Augment = PLAIN,
         weights: np.ndarray | None = None,
+        workers: int | None = None,
     ):
-        super().__init__(workers=1)
+        super().__init__(workers=1)  # of Keras's own: its threads end with each epoch and take a tenth of a second more
         self.clips, self.targets, self.batch_size, self.seed = clips, targets, batch_size, seed
         self.augment, self.weights = augment, weights
-        self.seconds = 0.0
+        self.n_workers = count_workers(clips, augment) if workers is None else workers
+        self.pool = ThreadPoolExecutor(self.n_workers, "batches") if self.n_workers else None
+        self.pending: dict[int, Future] = {}
+        self.lock, self.thread = threading.Lock(), threading.get_ident()
+        self.seconds = self.blocked_seconds = 0.0
+        self.times: dict[int, tuple[float, float]] = {}
         self.start_at(0)
 
     def start_at(self, epoch: int) -> None:
         """Put the clips in the order of `epoch`, so that a resumed training sees what an uncut one would."""
         n = len(self.clips)
+        self.drop_pending()
         self.epoch = epoch
         self.order = np.arange(n) if self.seed is None else np.random.default_rng([self.seed, epoch]).permutation(n)
 
@@ -56,14 +70,47 @@ class Batches(keras.utils.PyDataset):
         """Called by Keras between epochs."""
         self.start_at(self.epoch + 1)
 
+    def drop_pending(self) -> None:
+        """Forget the batches that were begun ahead."""
+        for future in self.pending.values():
+            future.cancel()
+        self.pending = {}
+
+    def close(self) -> None:
+        """End the threads; batches can still be asked for."""
+        self.drop_pending()
+        if self.pool:
+            self.pool.shutdown(wait=False)
+            self.pool = None
+
     def __len__(self) -> int:
         return -(-len(self.clips) // self.batch_size)
 
     def __getitem__(self, batch: int) -> tuple:
+        asked = time.perf_counter()
+        pool = self.pool
+        made = self.take_ahead(pool, batch) if pool else self.make(self.epoch, self.order, batch)
+        ready = time.perf_counter()
+        if threading.get_ident() == self.thread:
+            self.blocked_seconds += ready - asked
+        else:
+            self.times[batch] = asked, ready
+        return made
+
+    def take_ahead(self, pool: ThreadPoolExecutor, batch: int) -> tuple:
+        """The batch from the threads, which go on with those behind it; in its order, whichever thread is faster."""
+        for ahead in range(batch, min(batch + self.n_workers + 1, len(self))):
+            if ahead not in self.pending:
+                self.pending[ahead] = pool.submit(self.make, self.epoch, self.order, ahead)
+        return self.pending.pop(batch).result()
+
+    def make(self, epoch: int, order: np.ndarray, batch: int) -> tuple:
+        """Make a batch of an epoch, which hangs on nothing that another thread may change."""
         begun = time.perf_counter()
-        places = self.order[batch * self.batch_size : (batch + 1) * self.batch_size]
-        made = self.made(places, np.random.default_rng([self.seed or 0, self.epoch, batch]))
-        self.seconds += time.perf_counter() - begun
+        places = order[batch * self.batch_size : (batch + 1) * self.batch_size]
+        made = self.made(places, np.random.default_rng([self.seed or 0, epoch, batch]))
+        with self.lock:
+            self.seconds += time.perf_counter() - begun
         return made
 
     def made(self, places: np.ndarray, rng: np.random.Generator) -> tuple:
@@ -133,3 +180,11 @@ class Views:
 def without_cutting(augment: Augment) -> Augment:
     """What is left of an augmentation for outputs that have no place in time or space."""
     return replace(augment, cutmix=0.0)
+
+
+def count_workers(clips: Any, augment: Augment) -> int:
+    """How many threads make batches: none where a batch is taken from memory as it is, which takes no longer."""
+    if not augment.varies or isinstance(clips, np.ndarray | Views):
+        return 0
+    n_cores = joblib.cpu_count()
+    return min(MAX_WORKERS, n_cores) if n_cores > 1 else 0

@@ -21,6 +21,10 @@ STATE = "state.npz"
 BEST = "best.npz"
 
 
+class LossNotFiniteError(InputError):
+    """Raised by `StopOnNotFinite`; its sentence is for a training with no good epoch to keep."""
+
+
 class Progress(keras.callbacks.Callback):
     """A bar with the time left on a terminal, one plain line an epoch elsewhere; on standard error."""
 
@@ -70,13 +74,6 @@ class History(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Add the epoch's row; an epoch that a resumed training repeats replaces its former row."""
         logs = dict(logs or {})
-        if not np.isfinite(logs["loss"]):
-            raise InputError(
-                "the training must keep a finite loss, and it became {loss} in epoch {epoch}: lower "
-                "training.learning_rate or set training.clipnorm=1.0.",
-                loss=logs["loss"],
-                epoch=epoch + 1,
-            )
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         row = {
             "stage": self.stage,
@@ -87,6 +84,36 @@ class History(keras.callbacks.Callback):
         }
         self.rows = [old for old in self.rows if (old["stage"], int(old["epoch"])) != (self.stage, epoch + 1)] + [row]
         write_csv(self.path, self.rows, list(row))
+
+
+class StopOnNotFinite(keras.callbacks.Callback):
+    """Stop training with the first batch whose loss is no finite number, since no later one can mend it.
+
+    Keras has read the loss for the other callbacks, so that looking at it costs nothing.
+    """
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Remember the epoch."""
+        self.epoch = epoch + 1
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Look at the mean loss of the epoch so far."""
+        self._check(logs, "loss")
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Look at the validation loss too: the epoch's last step may have spoiled the weights."""
+        self._check(logs, "loss")
+        self._check(logs, "val_loss")
+
+    def _check(self, logs: dict | None, name: str) -> None:
+        value = (logs or {}).get(name, 0.0)
+        if not np.isfinite(value):
+            raise LossNotFiniteError(
+                "the training must keep a finite loss, and it became {loss} in epoch {epoch}: lower "
+                "training.learning_rate or set training.clipnorm=1.0.",
+                loss=value,
+                epoch=self.epoch,
+            )
 
 
 class StopOnInterrupt(keras.callbacks.Callback):
@@ -151,33 +178,50 @@ class SwapAverage(keras.callbacks.SwapEMAWeights):
 
 
 class Clock(keras.callbacks.Callback):
-    """How long training's own steps take, validation left out, and how long making their batches takes beside them."""
+    """Measures training's own steps, validation left out, and how long they wait for their batches.
+
+    TensorFlow asks for a batch in a thread of its own: the training waits for it from the begin of its step, or from
+    when it was asked for if that is later. JAX asks in the training's thread, which waits all the while.
+    """
 
     def __init__(self, batches: Any):
         super().__init__()
-        self.batches, self.training = batches, 0.0
+        self.batches, self.training, self.waited = batches, 0.0, 0.0
+        self.before = self.blocked = 0.0
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Forget the batches that Keras made before it began."""
-        self.before = self.batches.seconds
+        self.before, self.blocked = self.batches.seconds, self.batches.blocked_seconds
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Start the epoch's clock."""
         self.begun = time.perf_counter()
 
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        """Start the step's clock."""
+        self.step_begun = time.perf_counter()
+
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Add what the step took, its waiting for input included."""
         now = time.perf_counter()
         self.training, self.begun = self.training + now - self.begun, now
+        if batch in self.batches.times:
+            asked, ready = self.batches.times.pop(batch)
+            self.waited += max(0.0, ready - max(asked, self.step_begun))
 
-    def told(self, before: dict[str, float] | None) -> dict[str, float]:
-        """Seconds of training and of making batches, with those of a stage before; and the share of the second."""
-        training = self.training + (before["training_seconds"] if before else 0.0)
-        batches = self.batches.seconds - getattr(self, "before", 0.0) + (before["seconds"] if before else 0.0)
+    def summarize(self, before: dict[str, float] | None) -> dict[str, float]:
+        """Return seconds of training, of making batches in all threads and of waiting, with those of a stage before."""
+        before = before or {}
+        training = self.training + before.get("training_seconds", 0.0)
+        batches = self.batches.seconds - self.before + before.get("seconds", 0.0)
+        waited = self.waited + self.batches.blocked_seconds - self.blocked + before.get("waited_seconds", 0.0)
         return {
             "training_seconds": round(training, 3),
             "seconds": round(batches, 3),
             "share": round(batches / training, 4) if training else 0.0,
+            "waited_seconds": round(waited, 3),
+            "waited_share": round(waited / training, 4) if training else 0.0,
+            "workers": max(self.batches.n_workers, before.get("workers", 0)),
         }
 
 
@@ -185,12 +229,16 @@ class Keep(keras.callbacks.Callback):
     """Keeps the weights of the best epoch, and after every epoch all that resuming needs, in one file.
 
     Written under a temporary name and renamed, so that a kill at any moment leaves the file of the epoch before.
-    Has to be the last callback: what the others remember (best value, epochs waited) is kept too.
+    Has to be the last callback: what the others remember (best value, epochs waited) is kept too. A training that goes
+    on with another `batch_size` than the one before it has its learning rate scaled by the same factor.
     """
 
-    def __init__(self, folder: Path, monitor: str, others: list[Any], before: dict[str, Any] | None = None):
+    def __init__(
+        self, folder: Path, monitor: str, others: list[Any], batch_size: int, before: dict[str, Any] | None = None
+    ):
         super().__init__()
         self.folder, self.monitor, self.others, self.before = folder, monitor, others, before
+        self.batch_size = batch_size
         self.sign = -1 if monitor.endswith("accuracy") else 1  # of an accuracy more is better, of a loss less
         self.best: float = before["best"] if before else np.inf
         self.best_epoch: int = before["best_epoch"] if before else 0
@@ -222,6 +270,17 @@ class Keep(keras.callbacks.Callback):
         self.best, self.best_epoch = facts["best"], facts["best_epoch"]
         for callback, memory in zip(self.others, facts["others"], strict=True):
             vars(callback).update(memory)
+        self._scale_rate(self.batch_size / facts.get("batch_size", self.batch_size))
+
+    def _scale_rate(self, factor: float) -> None:
+        """Scale a rate that was kept; a schedule has its own, and goes on from the same share of all steps."""
+        optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)  # of mixed precision
+        if factor == 1:
+            return
+        if hasattr(optimizer.learning_rate, "assign"):
+            optimizer.learning_rate.assign(optimizer.learning_rate * factor)
+        else:
+            optimizer.iterations.assign(int(int(optimizer.iterations) / factor))
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Keep the best weights, then the state."""
@@ -234,15 +293,22 @@ class Keep(keras.callbacks.Callback):
             "epoch": self.params["epochs"] if self.model.stop_training else epoch + 1,
             "best": self.best,
             "best_epoch": self.best_epoch,
+            "batch_size": self.batch_size,
             "others": [memory_of(callback) for callback in self.others],
         }
         save(self.folder / STATE, self.variables(), facts=json.dumps(facts))
 
-    def restore_best(self) -> None:
-        """Give the model the weights of the best epoch."""
-        if (self.folder / BEST).is_file():
-            with np.load(self.folder / BEST, allow_pickle=False) as kept:
-                put(self.model.variables, kept)
+    def restore(self, name: str = BEST) -> bool:
+        """Give the model the weights of the best epoch, or of the last one that was kept; False where there are none.
+
+        A stage that ends before its first epoch has the weights that it began with.
+        """
+        path = next((path for path in (self.folder / name, self.folder / BEST) if path.is_file()), None)
+        if path is None:
+            return False
+        with np.load(path, allow_pickle=False) as kept:
+            put(self.model.variables, kept)
+        return True
 
 
 def memory_of(callback: Any) -> dict[str, Any]:

@@ -3,9 +3,50 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import keras
+
+# in the names or the words of TensorFlow's, XLA's and CUDA's errors, in small letters
+OUT_OF_MEMORY = ("resourceexhausted", "resource_exhausted", "out of memory", "out_of_memory")
+
+
+def take_one_gpu(say: Callable[[str], None]) -> None:
+    """Leave all GPUs but the first to others, and say which is taken; JAX computes on the first anyway."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        names = [one.device_kind for one in jax.devices() if one.platform != "cpu"]
+    elif keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        gpus = tf.config.list_physical_devices("GPU")
+        names = [tf.config.experimental.get_device_details(gpu).get("device_name", "GPU") for gpu in gpus]
+        try:
+            if len(gpus) > 1:
+                tf.config.set_visible_devices(gpus[:1], "GPU")
+        except RuntimeError:  # it was begun with before, as in a notebook
+            say(f"{len(gpus)} GPUs were in use by this process before the training began, so they stay so")
+            return
+    else:
+        return
+    if len(names) > 1:
+        say(
+            f"GPU: {names[0]}, the first of {len(names)}; the others are left free. The variable CUDA_VISIBLE_DEVICES "
+            "chooses another one."
+        )
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether an error, or one behind it, says that the memory of a device or of this machine did not suffice."""
+    while error is not None:
+        words = f"{type(error).__name__} {error}".lower()
+        is_full_disk = "no space left" in words  # which TensorFlow calls an exhausted resource too
+        if isinstance(error, MemoryError) or (any(one in words for one in OUT_OF_MEMORY) and not is_full_disk):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def choose_precision(wanted: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,36 +44,60 @@ def fit_model(
     Returns
     -------
     dict with `epochs` that were run in all stages, the `best_epoch` of its stage and its `best` value, and `input`:
-    what making batches took, in seconds and as a share of the time that training took
+    what making batches and waiting for them took, in seconds and as a share of the time that training took; and
+    `warnings`, a sentence for each stage that ended early since its loss was no finite number
+
+    Raises
+    ------
+    InputError
+        If that happens before there is an epoch whose weights can be kept.
     """
     compile_model(model, training, task, training.epochs * len(train), compiled)
     monitor = training.monitor if val is not None else "loss"
     watching = make_callbacks(training, monitor) if val is not None else []
     averaged = [callbacks.SwapAverage()] if training.ema else []
     name = "checkpoints/finetuned" if before else "checkpoints"
-    keep = callbacks.Keep(folder / name, monitor, [*watching, *averaged], before)
+    keep = callbacks.Keep(folder / name, monitor, [*watching, *averaged], training.batch_size, before)
     history = callbacks.History(folder / "history.csv", stage)
     told = [keras.callbacks.LambdaCallback(on_epoch_end=watch)] if watch else []
     clock = callbacks.Clock(train)
+    always = [callbacks.Progress(), interrupts := callbacks.StopOnInterrupt(), callbacks.StopOnNotFinite()]
     train.start_at(keep.next_epoch)
-    with callbacks.StopOnInterrupt() as interrupts:
-        model.fit(
-            train,
-            validation_data=val,
-            epochs=training.epochs,
-            initial_epoch=keep.next_epoch,
-            verbose=0,
-            shuffle=False,
-            callbacks=[callbacks.Progress(), interrupts, history, clock, *watching, *averaged, keep, *told],
-        )
-    if training.keep == "best" and val is not None:
-        keep.restore_best()
+    keeps_best = training.keep == "best" and val is not None
+    warnings = list(before["warnings"]) if before else []
+    try:
+        with interrupts, contextlib.closing(train):
+            model.fit(
+                train,
+                validation_data=val,
+                epochs=training.epochs,
+                initial_epoch=keep.next_epoch,
+                verbose=0,
+                shuffle=False,
+                callbacks=[*always, history, clock, *watching, *averaged, keep, *told],
+            )
+        if keeps_best:
+            keep.restore()
+    except callbacks.LossNotFiniteError as error:
+        if not keep.restore(callbacks.BEST if keeps_best else callbacks.STATE):
+            raise
+        warnings.append(describe_early_end(error, stage, keep.best_epoch if keeps_best else keep.next_epoch))
     return {
         "epochs": len(history.rows),
         "best_epoch": keep.best_epoch,
         "best": keep.best,
-        "input": clock.told(before and before["input"]),
+        "input": clock.summarize(before and before["input"]),
+        "warnings": warnings,
     }
+
+
+def describe_early_end(error: callbacks.LossNotFiniteError, stage: str, epoch: int) -> str:
+    """Say that a stage ended early, and which weights are kept."""
+    kept = f"the weights of epoch {epoch} are kept" if epoch else "the weights that it began with are kept"
+    return (
+        f"training of stage {stage} stopped in epoch {error.values['epoch']}, since its loss became "
+        f"{error.values['loss']}: {kept}. Lower training.learning_rate or set training.clipnorm=1.0 for a longer one."
+    )
 
 
 def make_callbacks(training: TrainingOptions, monitor: str) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 from collections.abc import Callable
@@ -14,11 +15,12 @@ import numpy as np
 
 from musicml.data import CACHE_FOLDER
 from musicml.experiment import Experiment, Run, TrainingOptions
-from musicml.features import DRAWN, get_frozen_outputs
+from musicml.features import DRAWN, Augment, get_frozen_outputs
 from musicml.training import fit
 from musicml.training.batches import Batches, View, Views, without_cutting
+from musicml.training.device import is_out_of_memory
 from musicml.training.sklearn_heads import fit_kernel_machine, fit_linear_head
-from musicml.utils import to_dict
+from musicml.utils import InputError, to_dict
 
 BLOCK = 65_536  # rows of a frozen backbone's outputs taken at a time
 STANDARDISED = "standardised_pooled"  # the layer that only a frozen backbone has behind it
@@ -47,8 +49,8 @@ def train_stages(
 
     Returns
     -------
-    dict with `epochs` that were run, the `best_epoch` of its stage, and `input`, what making batches took; of what
-    scikit-learn fits, which has no epochs, only the `model`
+    dict with `epochs` that were run, the `best_epoch` of its stage, `input`, what making batches took, `warnings`, and
+    the `batch_size` that memory had room for; of what scikit-learn fits, which has no epochs, only the `model`
     """
     training, seed = experiment.training, run.info.seed
     weights = compute_class_weights(targets["train"]) if training.class_weights == "balanced" else None
@@ -58,22 +60,64 @@ def train_stages(
         given = store_frozen_outputs(model, sides, everything, experiment, run, say)
         standardise(model, given["train"])
         varied = without_cutting(varied)
-    train = Batches(given["train"], targets["train"], training.batch_size, seed, varied, weights)
-    val = Batches(given["val"], targets["val"], training.batch_size) if len(sides["val"]) else None
     learner, stage = (make_head(model), "head") if frozen else (model, "all")
     if experiment.is_fitted_at_once:
         model = fit_by_sklearn(model, given["train"], targets["train"], experiment)
         return {"model": model}
-    done = fit.fit_model(learner, train, val, training, task, run.path, stage, **how)
+
+    def fit_stage(learner: Any, given: dict[str, Any], varied: Augment, options: TrainingOptions, stage: str) -> Any:
+        """Fit one stage; where memory does not suffice, again with half the batch from where it was kept last."""
+        begun = [keras.ops.convert_to_numpy(variable) for variable in learner.variables]
+        while True:
+            size = get_batch_size(run, training)
+            scaled = replace(options, batch_size=size, learning_rate=options.learning_rate * size / training.batch_size)
+            train = Batches(given["train"], targets["train"], size, seed, varied, weights)
+            val = Batches(given["val"], targets["val"], size) if len(sides["val"]) else None
+            try:
+                return fit.fit_model(learner, train, val, scaled, task, run.path, stage, before=done, **how)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                note_smaller_batch(run, training.batch_size, size, error, say)
+            # after the block, so that the error no longer holds what did not fit
+            gc.collect()
+            for variable, value in zip(learner.variables, begun, strict=True):
+                variable.assign(value)
+
+    done = None
+    done = fit_stage(learner, given, varied, training, stage)
     if frozen and training.finetune_epochs:
         say(f"fine-tuning: {unfreeze(model, training.finetune_layers)}")
-        train = Batches(sides["train"], targets["train"], training.batch_size, seed, experiment.augment, weights)
-        val = Batches(sides["val"], targets["val"], training.batch_size) if val is not None else None
         stage = "all" if training.finetune_layers == 1 else "top"
-        done = fit.fit_model(
-            model, train, val, make_finetuning_experiment(training), task, run.path, stage, before=done, **how
-        )
-    return done
+        done = fit_stage(model, sides, experiment.augment, make_finetuning_experiment(training), stage)
+    return {**done, "batch_size": get_batch_size(run, training)}
+
+
+def get_batch_size(run: Run, training: TrainingOptions) -> int:
+    """The batch size that a run trains with: what it asks for, or what memory had room for when it was tried."""
+    used = (run.info.batch_size or {}).get("used")
+    return used if isinstance(used, int) and 1 <= used <= training.batch_size else training.batch_size
+
+
+def note_smaller_batch(run: Run, asked: int, size: int, error: Exception, say: Callable[[str], None]) -> None:
+    """Write into run.json, and say, that memory is too small for batches of `size`, and that half of it is next.
+
+    Raises
+    ------
+    InputError
+        If a batch is one example already.
+    """
+    if size == 1:
+        raise InputError(
+            "Expected memory for one example at a time, and there was not enough. Choose a smaller model or shorter "
+            "clips, or end what else uses the memory of {device}.",
+            device=run.info.device,
+        ) from error
+    say(
+        f"out of memory with batches of {size}: training goes on with batches of {size // 2}, and with its learning "
+        f"rate scaled by {size // 2 / asked:g}"
+    )
+    run.update(batch_size={"asked": asked, "used": size // 2, "reason": f"out of memory with batches of {size}"})
 
 
 def fit_by_sklearn(model: Any, given: Any, targets: np.ndarray, experiment: Experiment) -> Any:

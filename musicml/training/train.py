@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from musicml.data import CACHE_FOLDER
-from musicml.data.datasets import NO_GROUPS, SPLITS, load_dataset, reload_dataset
+from musicml.data.datasets import NO_GROUPS, SPLITS, is_sample_data, load_dataset, reload_dataset
 from musicml.experiment import (
     Experiment,
     Run,
@@ -21,6 +21,7 @@ from musicml.experiment import (
     check_same_files,
     create_run,
     get_fold,
+    hold_run,
     parse_experiment,
     relocate_data,
     spell_examples,
@@ -42,7 +43,16 @@ from musicml.training import preparation, trainer
 from musicml.utils import InputError, print_message, to_dict, write_csv, write_json
 
 PROTOCOLS = {"honest": "honest", "as_published": "as published"}  # as settings and as runs name them
-KEPT = ("protocol", "overrides", "deterministic", "settings", "task", "family", "data")  # of a run's facts, in a fold's
+KEPT = (
+    "protocol",
+    "overrides",
+    "deterministic",
+    "settings",
+    "task",
+    "family",
+    "data",
+    "batch_size",
+)  # of a run's facts, in a fold's
 
 
 def train_experiment(
@@ -74,6 +84,7 @@ def train_experiment(
         If the data or the experiment can't be used: no run folder is left then. What goes wrong later, such as a
         full disk, leaves an unfinished one to `resume_run`.
     """
+    experiment = experiment.for_data(is_sample_data(experiment.data.dataset, data_root, which, folder))
     as_published = experiment.data.protocol == "as_published"
     dataset = load_dataset(experiment.data.dataset, data_root, which, folder, as_published)
     say(dataset.describe())
@@ -81,15 +92,15 @@ def train_experiment(
         if note != NO_GROUPS:  # of which another line tells
             say(note)
     if dataset.sample:
-        experiment = experiment.on_sample()
         say(f"{dataset.name}: generated sample data; no figure of this run says anything about real music")
     if as_published:
         say(f"{dataset.name}: taken as published, faults and all; no figure of this run is a rival of honest ones")
     material = preparation.prepare_data(experiment, dataset, Path(data_root), seed, say)
     facts = build_run_info(experiment, material, data_root, folder, seed, deterministic)
     run = create_run(runs_root, experiment.name, seed, experiment.text, facts)
-    write_split_files(run, material)
-    return finish_or_explain_resume(run, experiment, material, deterministic, say)
+    with hold_run(run.path, run.info.process):
+        write_split_files(run, material)
+        return finish_or_explain_resume(run, experiment, material, deterministic, say)
 
 
 def resume_run(
@@ -107,8 +118,17 @@ def resume_run(
     Raises
     ------
     InputError
-        If the run is whole, or its data has changed since.
+        If the run is whole, another process trains it, or its data has changed since.
     """
+    check_is_resumable(run)
+    with hold_run(run.path, run.info.process):
+        check_is_resumable(run)  # its training may have ended just now
+        run.update()  # which says that this process is at it
+        return resume_held_run(run, say, folder, data_root)
+
+
+def check_is_resumable(run: Run) -> None:
+    """Refuse what is no unfinished run of an experiment."""
     check_has_results(run)
     info = run.info
     if info.fold is not None:
@@ -122,6 +142,11 @@ def resume_run(
             "run {run_name} must be unfinished to be resumed, and is whole: look at it with `musicml runs`.",
             run_name=run.name,
         )
+
+
+def resume_held_run(run: Run, say: Callable[[str], None], folder: Path | None, data_root: Path | None) -> Run:
+    """As `resume_run`, of a run that this process holds."""
+    info = run.info
     data = relocate_data(run, folder, data_root)
     if info.status == "trained":
         if (data.folder, data.root) != (info.data.folder, info.data.root):
@@ -291,10 +316,12 @@ def finish_fold(
             "seed": info.seed,
             **counts,
         }
-        kept = {key: info.table[key] for key in KEPT}
+        kept = {key: info.table[key] for key in KEPT if key in info.table}
         start_run(fold.path, info.experiment, info.seed, experiment.text, {**kept, "split": its, "fold": k})
     write_split_files(fold, material)
     train_and_write(fold, experiment, material, deterministic, say, exported=False)
+    if smaller := fold.info.batch_size:  # which the next folds need not find out again
+        run.update(batch_size=smaller)
 
 
 def get_fold_status(fold: Run) -> str | None:

@@ -108,6 +108,7 @@ def train_network(
     from musicml.training import device, fit, stages
 
     info, training = run.info, experiment.training
+    device.take_one_gpu(say)
     keras.backend.clear_session()
     device.set_seeds(info.seed, deterministic)
     policy, reason = device.choose_precision(training.precision)
@@ -148,8 +149,9 @@ def train_network(
     model = trained.get("model", model)
     run.update(parameters=model.count_params())  # support vectors are parameters too
     if "epochs" in trained:  # what scikit-learn fits has none
-        run.update(epochs=trained["epochs"], best_epoch=trained["best_epoch"], input=trained["input"])
-        say(describe_input_time(trained["input"]))
+        run.update(**{key: trained[key] for key in ("epochs", "best_epoch", "input", "warnings")})
+        for words in (describe_input_time(trained["input"]), *trained["warnings"]):
+            say(words)
     model = device.in_float32(model, policy)
     with write_atomically(run.path / "model.keras") as temporary:
         model.save(temporary, include_optimizer=False)
@@ -157,7 +159,7 @@ def train_network(
     n_few = min(4, len(sides["train"]), compute_batch_limit(model))
     few = sides["train"].take(np.arange(n_few)).astype(np.float32)
     return TrainedModel(
-        lambda clips: fit.predict_scores(model, clips, training.batch_size),
+        lambda clips: fit.predict_scores(model, clips, trained.get("batch_size", training.batch_size)),
         list(spec.shape),
         run.path / "model.keras",
         lambda: export_keras_onnx(model, run, few),
@@ -184,10 +186,11 @@ def train_and_score(
 
 
 def describe_input_time(found: dict[str, float]) -> str:
-    """What making batches took, which training waits for at most, since most is done beside its steps."""
+    """Say how long training waited for its batches, and what making them took beside its steps."""
+    workers = f" in {found['workers']:.0f} threads" if found["workers"] else ""
     return (
-        f"input: batches took {found['seconds']:.1f} s of the {found['training_seconds']:.1f} s of training to make "
-        f"({found['share']:.1%}); training waited for them that long at most"
+        f"input: training waited {found['waited_seconds']:.1f} s of its {found['training_seconds']:.1f} s for batches "
+        f"({found['waited_share']:.1%}); to make them took {found['seconds']:.1f} s{workers}"
     )
 
 

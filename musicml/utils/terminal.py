@@ -45,6 +45,8 @@ def is_progress_disabled() -> bool | None:
     return bool(speaker) or None
 
 
+# TensorFlow and JAX take memory as they need it, and not all of a GPU's at once
+SHARED_GPU = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 KERAS = threading.RLock()  # half-imported, Keras fails whoever comes second
 STDERR = threading.RLock()  # one descriptor, which two must not turn away at once
 
@@ -88,6 +90,8 @@ def import_keras() -> ModuleType:
 
 def import_keras_once() -> ModuleType:
     """`import_keras`, for one thread at a time."""
+    for variable, value in SHARED_GPU.items():  # even where Keras is there: what counts is when a GPU is first used
+        os.environ.setdefault(variable, value)
     if "keras" in sys.modules:
         return sys.modules["keras"]
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -1,8 +1,12 @@
 import os
 import shutil
 
+import pytest
+
+from musicml import train as train_and_evaluate
 from musicml.experiment import run as runs
-from tests.conftest import EXPERIMENTS, write_tone
+from musicml.utils.errors import InputError
+from tests.conftest import EXPERIMENTS, TONES, write_tone
 from tests.fixtures.command_output import FIGURES, OF_A_REPORT, one_object
 
 
@@ -99,3 +103,52 @@ def test_a_training_says_what_it_read_and_what_it_did_not(musicml, tones, tones_
     assert excluded["Training_Data/low/notes.txt"] == "not a sound file: it looks like text"
     judged = {row["example"] for row in run.table("predictions.csv")}
     assert len(judged) == 19 and {f"Test_Data/low/Cort\\xe9ge {number}.wav" for number in range(3)} <= judged
+
+
+# what --set is checked against
+
+
+@pytest.mark.parametrize(
+    ("command", "on_sample", "change", "is_fine"),
+    [
+        (command, on_sample, change, on_sample == (change == "training.warmup=0.1"))
+        for command, on_sample in [
+            ("train", True),
+            ("train", False),
+            ("tune", True),
+            ("tune", False),
+            ("leak", True),
+            ("train-all", True),
+        ]
+        for change in ("training.warmup=0.1", "training.plateau_patience=2")
+    ],
+)
+def test_set_is_checked_against_the_recipe_that_runs_before_data_is_read(
+    command, on_sample, change, is_fine, tones, data_root, musicml, monkeypatch, tmp_path
+):
+    def read(*_):
+        raise InputError("data is read")
+
+    for place in ("training.train", "training.tuning.search", "evaluation.leakage"):
+        monkeypatch.setattr(f"musicml.{place}.load_dataset", read)
+    path = tmp_path / "experiments/mine.toml"
+    path.parent.mkdir()
+    path.write_text(f'{TONES}[tune]\nmodel.n_estimators = [2, 3]\n[sample]\ntraining.schedule = "cosine"\n')
+    words = ["--data-root", data_root, "--runs", tmp_path, "--set", change]
+    words += ["--data", "sample"] if on_sample else ["--folder", tones]
+    named = ["--experiments", path.parent, "--jobs", 1] if command == "train-all" else [path]
+    code, _, err = musicml(command, *named, *words)
+    assert code in (1, 2) and ("data is read" in err) == is_fine and ("cosine" in err) == (not is_fine), err
+
+
+@pytest.mark.parametrize(("change", "is_fine"), [("training.warmup", False), ("training.plateau_patience", True)])
+def test_changes_in_python_are_checked_against_the_recipe_that_runs(change, is_fine, tones, monkeypatch, tmp_path):
+    def read(*_):
+        raise InputError("data is read")
+
+    monkeypatch.setattr("musicml.training.train.load_dataset", read)
+    path = tmp_path / "mine.toml"
+    path.write_text(f'{TONES}[sample]\ntraining.schedule = "cosine"\n')
+    with pytest.raises(InputError, match="data is read" if is_fine else "cosine"):
+        changes = {change: 0.1 if change.endswith("warmup") else 2}
+        train_and_evaluate(path, changes=changes, folder=tones, runs_root=tmp_path)

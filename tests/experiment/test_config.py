@@ -170,6 +170,37 @@ def test_what_set_gives_is_checked_like_the_file(key, value, said):
     assert said in refused(overrides={key: value}, sample=True)
 
 
+HALVES = TEXT + 'training.schedule = "cosine"\n'  # on sample data, where a plateau rule has no place beside it
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides", "real", "sample"),
+    [
+        (TEXT, {"training.epochs": 3}, True, True),
+        (HALVES, {"training.plateau_patience": 2}, True, False),
+        (HALVES, {"training.warmup": 0.1}, False, True),
+        (HALVES, {"training.epochs": 0}, False, False),
+    ],
+)
+def test_set_is_checked_against_the_recipe_that_runs(text, overrides, real, sample):
+    """Read without the data, the overrides have to fit one recipe; with the data, the one that runs."""
+    if not (real or sample):
+        with pytest.raises(InputError, match=r"training.epochs = 0"):
+            config.parse_experiment("mine", text, overrides, None)
+        return
+    found = config.parse_experiment("mine", text, overrides, None)
+    for on_sample, is_fine in ((False, real), (True, sample)):
+        if is_fine:
+            held = found.for_data(on_sample)
+            assert held == config.parse_experiment("mine", text, overrides, on_sample)
+            assert held.sample == on_sample and held.overrides == overrides
+        else:
+            with pytest.raises(InputError, match="cosine"):
+                found.for_data(on_sample)
+            with pytest.raises(InputError, match="cosine"):
+                config.parse_experiment("mine", text, overrides, on_sample)
+
+
 def test_set_does_not_hide_a_fault_of_the_file():
     assert "training.epochs = 0" in refused(TEXT.replace("epochs = 9", "epochs = 0"), {"training.epochs": 3})
 

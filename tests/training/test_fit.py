@@ -1,5 +1,6 @@
-"""The training loop: moving averages of the weights, and options that go together or are refused."""
+"""The training loop: moving averages, options that go together or are refused, a loss that is no number."""
 
+import csv
 import itertools
 
 import keras
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from musicml.experiment import config
+from musicml.experiment.options import check_schedule
 from musicml.training import batches, fit
 from musicml.utils.errors import InputError
 
@@ -19,11 +21,27 @@ def make_model():
     return keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="softmax", dtype="float32")])
 
 
-def fit_small(folder, judged=Y, **options):
+class Spoilt(batches.Batches):
+    """Batches that hold no numbers from an epoch's batch on, both counted from 0."""
+
+    since = (99, 0)
+
+    def make(self, epoch, order, batch):
+        x, y = super().make(epoch, order, batch)
+        return x * (np.nan if (epoch, batch) >= self.since else 1), y
+
+
+def fit_small(folder, judged=Y, spoilt=(99, 0), val_spoilt=(99, 0), before=None, model=None, **options):
     """A tiny model after a short training, and what came of it; `judged` are the targets of validation."""
-    model, training = make_model(), config.TrainingOptions(**{"epochs": 3, "batch_size": 8, **options})
-    train, val = batches.Batches(X, Y, 8, seed=0), batches.Batches(X, judged, 8)
-    return model, fit.fit_model(model, train, val, training, "single", folder, "all", False)
+    model, training = model or make_model(), config.TrainingOptions(**{"epochs": 3, "batch_size": 8, **options})
+    train, val = Spoilt(X, Y, 8, seed=0), Spoilt(X, judged, 8)
+    train.since, val.since = spoilt, val_spoilt
+    return model, fit.fit_model(model, train, val, training, "single", folder, "all", False, before=before)
+
+
+def read_history(folder):
+    with open(folder / "history.csv", newline="") as source:
+        return list(csv.DictReader(source))
 
 
 def score(model):
@@ -103,7 +121,7 @@ def list_pairs(row):
 
 def is_refused(row):
     try:
-        config.check_schedule(config.TrainingOptions(**row), "x.toml")
+        check_schedule(config.TrainingOptions(**row), "x.toml")
     except InputError:
         return True
     return False
@@ -150,3 +168,57 @@ def test_a_cosine_schedule_with_a_plateau_rule_is_refused(tmp_path, changes):
     text = f"{head}[training]\n{both}plateau_patience = 2\n"
     with pytest.raises(InputError, match=r"Expected either training.schedule = 'cosine' or training.plateau_patience"):
         config.parse_experiment("x", text, changes, False)
+
+
+# a loss that is no number
+
+
+@pytest.mark.numeric
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"keep": "last"},
+        {"ema": 0.9},
+        {"ema": 0.9, "keep": "last"},
+        {"schedule": "cosine", "warmup": 0.2},
+        {"plateau_patience": 1, "early_stopping": 2},
+        {"monitor": "val_accuracy", "optimizer": "sgd"},
+    ],
+)
+@pytest.mark.parametrize("where", ["in a batch", "in validation"])
+def test_a_loss_that_is_no_number_stops_a_training_with_its_good_weights(tmp_path, options, where):
+    spoilt = {"spoilt": (2, 3)} if where == "in a batch" else {"val_spoilt": (2, 0)}
+    model, found = fit_small(tmp_path, epochs=6, **spoilt, **options)
+    steps = model.optimizer.iterations
+    assert int(steps) == 8 + 8 + (4 if where == "in a batch" else 8), "it is noticed at once"
+    rows = read_history(tmp_path)
+    assert found["epochs"] == len(rows) == 2 and all(np.isfinite(float(row["val_loss"])) for row in rows)
+    row = rows[1 if options.get("keep") == "last" else found["best_epoch"] - 1]
+    assert model.evaluate(X, Y, batch_size=8, verbose=0)[0] == pytest.approx(float(row["val_loss"]), rel=1e-3)
+    (words,) = found["warnings"]
+    assert "training of stage all stopped in epoch 3, since its loss became nan: the weights of epoch" in words
+
+
+@pytest.mark.parametrize("spoilt", [{"spoilt": (0, 0)}, {"spoilt": (0, 7)}, {"val_spoilt": (0, 0)}])
+def test_a_first_epoch_whose_loss_is_no_number_ends_in_a_sentence(tmp_path, spoilt):
+    with pytest.raises(InputError, match="became nan in epoch 1: lower training.learning_rate"):
+        fit_small(tmp_path, **spoilt)
+    assert not (tmp_path / "history.csv").exists()
+
+
+def test_a_second_stage_whose_loss_is_no_number_keeps_the_first_ones_weights(tmp_path):
+    model, first = fit_small(tmp_path)
+    before = model.get_weights()
+    for keep in ("best", "last"):
+        _, found = fit_small(tmp_path, spoilt=(0, 2), before=first, model=model, keep=keep)
+        assert all(np.array_equal(one, other) for one, other in zip(before, model.get_weights(), strict=True))
+        assert first["warnings"] == [] and len(found["warnings"]) == 1
+        assert found["best_epoch"] == first["best_epoch"] and found["epochs"] == 3
+
+
+def test_a_training_that_ended_early_is_resumed_to_the_same_weights(tmp_path):
+    model, _ = fit_small(tmp_path, epochs=4, spoilt=(2, 3))
+    again, found = fit_small(tmp_path, epochs=4, spoilt=(2, 3))
+    assert all(np.array_equal(one, two) for one, two in zip(model.get_weights(), again.get_weights(), strict=True))
+    assert found["epochs"] == 2 and len(found["warnings"]) == 1

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from musicml.data.datasets.loading import (
         DATASET_NAMES,
         find_dataset_folder,
+        is_sample_data,
         load_dataset,
         load_folder,
         reload_dataset,
@@ -22,6 +23,13 @@ __getattr__, __dir__, __all__ = export_lazily(
     {
         "base": ["Dataset", "Example", "Excluded", "Repair", "SPLITS", "list_visible_folders"],
         "group_table": ["GROUPS_FILE", "NO_GROUPS"],
-        "loading": ["DATASET_NAMES", "find_dataset_folder", "load_dataset", "load_folder", "reload_dataset"],
+        "loading": [
+            "DATASET_NAMES",
+            "find_dataset_folder",
+            "is_sample_data",
+            "load_dataset",
+            "load_folder",
+            "reload_dataset",
+        ],
     },
 )

@@ -11,7 +11,7 @@ import pkgutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from musicml.data.datasets.base import Dataset, Example, Excluded, Repair
+from musicml.data.datasets.base import Dataset, Example, Excluded, Repair, read_source
 from musicml.utils import InputError, suggest_names
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Excluded",
     "Repair",
     "find_dataset_folder",
+    "is_sample_data",
     "load_dataset",
     "reload_dataset",
     "load_folder",
@@ -100,6 +101,15 @@ def find_dataset_folder(name: str, data_root: Path, which: str = "auto") -> Path
         if folder.is_dir():
             return folder
     raise InputError(MISSING, name=name, real=real, sample=sample)
+
+
+def is_sample_data(name: str, data_root: Path, which: str = "auto", folder: Path | None = None) -> bool:
+    """Return whether `load_dataset` would read generated data; no more than its SOURCE.json is read."""
+    if folder is not None:
+        from musicml.data.datasets.folder import is_sample
+
+        return is_sample(Path(folder))
+    return name in DATASET_NAMES and bool(read_source(find_dataset_folder(name, data_root, which)).get("sample"))
 
 
 def load_folder(root: Path) -> Dataset:

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from musicml.data.datasets import Dataset, load_dataset
+from musicml.data.datasets import Dataset, is_sample_data, load_dataset
 from musicml.experiment import Experiment, start_run
 from musicml.features import Clips, cut_clips
 from musicml.inference import pool_by_example
@@ -93,6 +93,7 @@ def search_options(
         If the table breaks a rule, the experiment is a cross-validation or has no validation side, or nothing can be
         trained.
     """
+    experiment = experiment.for_data(is_sample_data(experiment.data.dataset, data_root, which, folder))
     wanted = space.read(experiment)
     if experiment.data.n_folds > 1:
         raise InputError(
@@ -104,8 +105,6 @@ def search_options(
     as_published = experiment.data.protocol == "as_published"
     dataset = load_dataset(experiment.data.dataset, data_root, which, folder, as_published)
     if dataset.sample:
-        experiment = experiment.on_sample()
-        wanted = space.read(experiment)
         say(f"{dataset.name}: generated sample data; what is best on it need not be so on real music")
     work = SearchContext(experiment, dataset, Path(data_root), folder, seed, say)
     material = work.material(experiment)

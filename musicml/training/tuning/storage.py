@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from musicml.experiment import hold_folder
 from musicml.training.tuning import space
-from musicml.utils import InputError, os_error_to_input_error
+from musicml.utils import InputError
 
 if TYPE_CHECKING:
     import optuna
@@ -35,7 +36,8 @@ def opened(home: Path, maximise: bool, warm_epochs: int) -> Iterator[optuna.Stud
     from optuna.storages.journal import JournalFileBackend
 
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
-    with held(home), warnings.catch_warnings():
+    refusal = InputError("{home} must be searched by one at a time, and another is at it: wait for its end.", home=home)
+    with hold_folder(home, refusal), warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         mend(home / JOURNAL)
         try:
@@ -55,28 +57,6 @@ def opened(home: Path, maximise: bool, warm_epochs: int) -> Iterator[optuna.Stud
         for trial in study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
             put_back(study, trial, died=True)
         yield study
-
-
-@contextlib.contextmanager
-def held(home: Path) -> Iterator[None]:
-    """Be the only one on this machine who searches in `home`, as far as the system can tell."""
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        file = open(home / ".lock", "w")
-    except OSError as error:
-        raise os_error_to_input_error(error, home) from error
-    with file:
-        try:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                "{home} must be searched by one at a time, and another is at it: wait for its end.", home=home
-            ) from None
-        except (ImportError, OSError):  # Windows, and a disk without locks
-            pass
-        yield
 
 
 def mend(journal: Path) -> None:

@@ -1,0 +1,149 @@
+"""Batches made ahead by several threads: in order, and the same to the bit as those of one."""
+
+import threading
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from musicml.experiment import config
+from musicml.features.augmentation import Augment
+from musicml.training import batches, callbacks, fit
+
+VARIED = Augment(gain=1.0)
+N = 22
+Y = np.eye(2, dtype=np.float32)[np.arange(N) % 2]
+
+
+class Uneven:
+    """Clips that are their own numbers, varied by what is drawn; some batches take longer, so that others overtake."""
+
+    def __init__(self, seconds=0.0):
+        self.seconds, self.seen = seconds, set()
+
+    def __len__(self):
+        return N
+
+    def take(self, places):
+        return np.asarray(places, np.float32)[:, None].repeat(3, axis=1)
+
+    def varied(self, places, augment, rng):
+        self.seen.add(threading.current_thread().name)
+        time.sleep(self.seconds * (places[0] % 3))
+        return self.take(places) / N + rng.random((len(places), 3)).astype(np.float32)
+
+
+def list_epochs(workers, epochs=3, first=0, seconds=0.002):
+    """All inputs of some epochs, as Keras asks for them."""
+    made = batches.Batches(Uneven(seconds), Y, 4, seed=3, augment=VARIED, workers=workers)
+    made.start_at(first)
+    found = []
+    for _ in range(epochs):
+        found.append(np.concatenate([made[batch][0] for batch in range(len(made))]))
+        made.on_epoch_end()
+    made.close()
+    return np.array(found)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5, 40])
+def test_threads_give_the_batches_of_one_in_their_order(workers):
+    plain = list_epochs(0)
+    assert np.array_equal(list_epochs(workers), plain)
+    assert np.array_equal(list_epochs(workers, epochs=1, first=2), plain[2:]), "as a resumed training asks for them"
+
+
+@pytest.mark.parametrize("workers", [0, 3])
+def test_a_batch_may_be_asked_for_again_and_out_of_turn(workers):
+    """Keras asks for the first batches twice: once for their shapes, and once to train on them."""
+    made = batches.Batches(Uneven(0.001), Y, 4, seed=3, augment=VARIED, workers=workers)
+    first = list_epochs(0, epochs=2)
+    for place in (0, 1, 0, 1, 2, 5, 3):
+        assert np.array_equal(made[place][0], first[0][4 * place : 4 * place + 4])
+    made.start_at(1)  # with batches of the epoch before begun ahead
+    assert np.array_equal(made[0][0], first[1][:4])
+    made.close()
+    assert np.array_equal(made[1][0], first[1][4:8]), "a closed one goes on without threads"
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_goes_wrong_in_a_thread_is_raised_where_its_batch_is_asked_for(workers):
+    class Broken(Uneven):
+        def varied(self, places, augment, rng):
+            if 9 in places:
+                raise MemoryError("no room")
+            return super().varied(places, augment, rng)
+
+    made = batches.Batches(Broken(), Y, 4, augment=VARIED, workers=workers)  # in their order, without a seed
+    assert len(made[0][0]) == len(made[1][0]) == 4
+    with pytest.raises(MemoryError, match="no room"):
+        made[2]
+    made.close()
+
+
+def fit_with(workers, folder, seconds=0.0, epochs=2):
+    """Train a tiny model on varied clips; return its weights and the result."""
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="softmax")])
+    train = batches.Batches(Uneven(seconds), Y, 4, seed=1, augment=VARIED, workers=workers)
+    found = fit.fit_model(
+        model, train, None, config.TrainingOptions(epochs=epochs), "single", folder, "all", compiled=False
+    )
+    assert not any(thread.name.startswith("batches") and thread.is_alive() for thread in wait_for_threads())
+    return model.get_weights(), found
+
+
+def wait_for_threads():
+    """The threads that are left once those of a closed pool have had time to end."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and any(thread.name.startswith("batches") for thread in threading.enumerate()):
+        time.sleep(0.01)
+    return threading.enumerate()
+
+
+def test_a_training_has_the_same_weights_to_the_bit_whatever_makes_its_batches(tmp_path):
+    made = [fit_with(workers, tmp_path / str(workers))[0] for workers in (0, 3)]
+    cut = tmp_path / "cut"
+    stops = pytest.MonkeyPatch()
+    begin = callbacks.Progress.on_epoch_begin
+
+    def stop(self, epoch, logs=None):
+        if epoch == 1:
+            raise KeyboardInterrupt
+        begin(self, epoch, logs)
+
+    with stops.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(callbacks.Progress, "on_epoch_begin", stop)
+        fit_with(3, cut)
+    made.append(fit_with(2, cut)[0])
+    for other in made[1:]:
+        assert all(np.array_equal(one, two) for one, two in zip(made[0], other, strict=True))
+
+
+def test_waiting_for_slow_batches_is_measured_and_waiting_for_quick_ones_is_not(tmp_path):
+    _, slow = fit_with(0, tmp_path / "slow", 0.1, epochs=1)
+    _, quick = fit_with(0, tmp_path / "quick", 0.0, epochs=1)
+    assert set(slow["input"]) >= {"seconds", "training_seconds", "share", "waited_seconds", "waited_share", "workers"}
+    assert quick["input"]["waited_seconds"] < 0.2 < slow["input"]["waited_seconds"]
+    for found in (slow["input"], quick["input"]):
+        assert found["waited_seconds"] <= found["training_seconds"] and found["workers"] == 0
+
+
+@pytest.mark.parametrize(
+    ("clips", "augment", "n_cores", "expected"),
+    [
+        (Uneven(), VARIED, 8, batches.MAX_WORKERS),
+        (Uneven(), VARIED, 2, 2),
+        (Uneven(), VARIED, 1, 0),
+        (Uneven(), Augment(), 8, 0),
+        (np.zeros((N, 3)), VARIED, 8, 0),
+        (batches.Views([np.zeros((N, 3))]), Augment(views=1), 8, 0),
+        (batches.Views([np.zeros((N, 3))]), VARIED, 8, 0),
+    ],
+)
+def test_threads_are_started_where_they_help(clips, augment, n_cores, expected, monkeypatch):
+    monkeypatch.setattr("joblib.cpu_count", lambda: n_cores)
+    assert batches.count_workers(clips, augment) == expected
+    made = batches.Batches(clips, Y, 4, augment=augment)
+    assert made.n_workers == expected and (made.pool is None) == (expected == 0)
+    made.close()
