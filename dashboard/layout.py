@@ -212,6 +212,10 @@ def show_data_notes(*shown: RunView) -> None:
             get_words()("pretrained_note", runs=escape_markdown(format_list(names, 4)), caveat=caveat),
             icon=":material/hearing:",
         )
+    for one in shown:
+        for warning in one.info.warnings:
+            words = escape_markdown(translate_message(warning))
+            st.warning(get_words()("training_note", run=escape_markdown(one.name), warning=words))
 
 
 def show_chart(

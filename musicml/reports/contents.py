@@ -62,6 +62,8 @@ def write_introduction(some: Sequence[Told], words: Words) -> Iterator[Block]:
             yield Note(words("note.published", run=one.name), "published")
         if one.info.caveat:
             yield Note(words("note.pretrained", run=one.name, caveat=words.said(one.info.caveat)), "pretrained")
+        for warning in one.info.warnings:
+            yield Note(words("note.training", run=one.name, warning=words.said(warning)), "training")
 
 
 def write_sections(some: Sequence[Told], words: Words, data_root: Path | None) -> Iterator[Block]:

@@ -41,7 +41,7 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Note:
-    """Something that must not be missed; `kind`: `sample`, `published` or `missing`."""
+    """Something that must not be missed; `kind`: `sample`, `published`, `training` or `missing`."""
 
     text: str
     kind: str = "missing"

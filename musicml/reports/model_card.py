@@ -79,6 +79,8 @@ def sections(one: Told, words: Words) -> Iterator[Block]:
         yield Note(words("note.published", run=one.name), "published")
     if one.info.caveat:
         yield Note(words("note.pretrained", run=one.name, caveat=words.said(one.info.caveat)), "pretrained")
+    for warning in one.info.warnings:
+        yield Note(words("note.training", run=one.name, warning=words.said(warning)), "training")
     for key, blocks in (
         ("details", details(one, words)),
         ("uses", uses(one, words)),

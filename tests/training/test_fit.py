@@ -22,7 +22,7 @@ def make_model():
 
 
 class Spoilt(batches.Batches):
-    """Batches that hold no numbers from an epoch's batch on, both counted from 0."""
+    """Batches that hold no numbers from an epoch's batch on, epochs counted from 1 and batches from 0."""
 
     since = (99, 0)
 
@@ -188,7 +188,7 @@ def test_a_cosine_schedule_with_a_plateau_rule_is_refused(tmp_path, changes):
 )
 @pytest.mark.parametrize("where", ["in a batch", "in validation"])
 def test_a_loss_that_is_no_number_stops_a_training_with_its_good_weights(tmp_path, options, where):
-    spoilt = {"spoilt": (2, 3)} if where == "in a batch" else {"val_spoilt": (2, 0)}
+    spoilt = {"spoilt": (3, 3)} if where == "in a batch" else {"val_spoilt": (3, 0)}
     model, found = fit_small(tmp_path, epochs=6, **spoilt, **options)
     steps = model.optimizer.iterations
     assert int(steps) == 8 + 8 + (4 if where == "in a batch" else 8), "it is noticed at once"
@@ -200,7 +200,7 @@ def test_a_loss_that_is_no_number_stops_a_training_with_its_good_weights(tmp_pat
     assert "training of stage all stopped in epoch 3, since its loss became nan: the weights of epoch" in words
 
 
-@pytest.mark.parametrize("spoilt", [{"spoilt": (0, 0)}, {"spoilt": (0, 7)}, {"val_spoilt": (0, 0)}])
+@pytest.mark.parametrize("spoilt", [{"spoilt": (1, 0)}, {"spoilt": (1, 7)}, {"val_spoilt": (1, 0)}])
 def test_a_first_epoch_whose_loss_is_no_number_ends_in_a_sentence(tmp_path, spoilt):
     with pytest.raises(InputError, match="became nan in epoch 1: lower training.learning_rate"):
         fit_small(tmp_path, **spoilt)
@@ -211,14 +211,14 @@ def test_a_second_stage_whose_loss_is_no_number_keeps_the_first_ones_weights(tmp
     model, first = fit_small(tmp_path)
     before = model.get_weights()
     for keep in ("best", "last"):
-        _, found = fit_small(tmp_path, spoilt=(0, 2), before=first, model=model, keep=keep)
+        _, found = fit_small(tmp_path, spoilt=(1, 2), before=first, model=model, keep=keep)
         assert all(np.array_equal(one, other) for one, other in zip(before, model.get_weights(), strict=True))
         assert first["warnings"] == [] and len(found["warnings"]) == 1
         assert found["best_epoch"] == first["best_epoch"] and found["epochs"] == 3
 
 
 def test_a_training_that_ended_early_is_resumed_to_the_same_weights(tmp_path):
-    model, _ = fit_small(tmp_path, epochs=4, spoilt=(2, 3))
-    again, found = fit_small(tmp_path, epochs=4, spoilt=(2, 3))
+    model, _ = fit_small(tmp_path, epochs=4, spoilt=(3, 3))
+    again, found = fit_small(tmp_path, epochs=4, spoilt=(3, 3))
     assert all(np.array_equal(one, two) for one, two in zip(model.get_weights(), again.get_weights(), strict=True))
     assert found["epochs"] == 2 and len(found["warnings"]) == 1

@@ -136,7 +136,7 @@ def test_a_run_says_how_it_was_compiled_and_what_its_input_took(fine):
     assert taken["training_seconds"] > 0 and taken["share"] == pytest.approx(
         taken["seconds"] / taken["training_seconds"], abs=1e-3
     )
-    assert any(line.startswith("input: batches took") for line in said)
+    assert any(line.startswith("input: training waited") for line in said)
 
 
 def test_xla_is_left_out_on_a_cpu_and_left_to_keras_on_a_gpu(monkeypatch):
