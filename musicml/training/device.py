@@ -21,7 +21,7 @@ def take_one_gpu(say: Callable[[str], None]) -> None:
     elif keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        gpus = tf.config.list_physical_devices("GPU")
+        gpus = tf.config.get_visible_devices("GPU")
         names = [tf.config.experimental.get_device_details(gpu).get("device_name", "GPU") for gpu in gpus]
         try:
             if len(gpus) > 1:
@@ -87,7 +87,7 @@ def device() -> tuple[str, float | None]:
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        gpus = tf.config.list_physical_devices("GPU")
+        gpus = tf.config.get_visible_devices("GPU")
         if gpus:
             details = tf.config.experimental.get_device_details(gpus[0])
             major, minor = details.get("compute_capability", (0, 0))

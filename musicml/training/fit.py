@@ -81,7 +81,9 @@ def fit_model(
     except callbacks.LossNotFiniteError as error:
         if not keep.restore(callbacks.BEST if keeps_best else callbacks.STATE):
             raise
-        warnings.append(describe_early_end(error, stage, keep.best_epoch if keeps_best else keep.next_epoch))
+        epoch = keep.best_epoch if keeps_best else keep.next_epoch
+        is_earlier = keeps_best and before is not None and keep.best == before["best"]  # the stage before is better
+        warnings.append(describe_early_end(error, stage, 0 if is_earlier else epoch))
     return {
         "epochs": len(history.rows),
         "best_epoch": keep.best_epoch,

@@ -23,7 +23,7 @@ class Gpus:
 
     def __init__(self, count, is_begun, patch):
         self.gpus, self.is_begun, self.visible = [f"GPU:{number}" for number in range(count)], is_begun, None
-        patch.setattr(tf.config, "list_physical_devices", lambda kind: list(self.gpus))
+        patch.setattr(tf.config, "get_visible_devices", lambda kind: list(self.visible or self.gpus))
         patch.setattr(tf.config, "set_visible_devices", self.show)
         patch.setattr(
             tf.config.experimental, "get_device_details", lambda gpu: {"device_name": f"Card {gpu[-1]}"} if gpu else {}
@@ -51,6 +51,17 @@ def test_tensorflow_sees_one_gpu(monkeypatch, count, is_begun, visible, said):
     gpus, words = Gpus(count, is_begun, monkeypatch), []
     device.take_one_gpu(words.append)
     assert gpus.visible == visible and len(words) == bool(said) and "".join(words).startswith(said)
+    if visible:
+        device.take_one_gpu(words.append)  # the next training of the same process
+        assert len(words) == 1 and device.device() == ("Card 0", 0.0)
+
+
+@needs_tensorflow
+def test_a_gpu_that_the_user_chose_stays_chosen(monkeypatch):
+    gpus, words = Gpus(3, False, monkeypatch), []
+    gpus.visible = ["GPU:2"]
+    device.take_one_gpu(words.append)
+    assert gpus.visible == ["GPU:2"] and not words and device.device()[0] == "Card 2"
 
 
 @pytest.mark.parametrize(

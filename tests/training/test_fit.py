@@ -188,7 +188,7 @@ def test_a_cosine_schedule_with_a_plateau_rule_is_refused(tmp_path, changes):
 )
 @pytest.mark.parametrize("where", ["in a batch", "in validation"])
 def test_a_loss_that_is_no_number_stops_a_training_with_its_good_weights(tmp_path, options, where):
-    spoilt = {"spoilt": (3, 3)} if where == "in a batch" else {"val_spoilt": (3, 0)}
+    spoilt = {"spoilt": (3, 3)} if where == "in a batch" else {"val_spoilt": (4, 0)}  # Keras counts 1, 3, 5
     model, found = fit_small(tmp_path, epochs=6, **spoilt, **options)
     steps = model.optimizer.iterations
     assert int(steps) == 8 + 8 + (4 if where == "in a batch" else 8), "it is noticed at once"
@@ -213,7 +213,7 @@ def test_a_second_stage_whose_loss_is_no_number_keeps_the_first_ones_weights(tmp
     for keep in ("best", "last"):
         _, found = fit_small(tmp_path, spoilt=(1, 2), before=first, model=model, keep=keep)
         assert all(np.array_equal(one, other) for one, other in zip(before, model.get_weights(), strict=True))
-        assert first["warnings"] == [] and len(found["warnings"]) == 1
+        assert first["warnings"] == [] and "the weights that it began with are kept" in found["warnings"][0]
         assert found["best_epoch"] == first["best_epoch"] and found["epochs"] == 3
 
 
