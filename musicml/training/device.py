@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
 import keras
 
-# in the names or the words of TensorFlow's, XLA's and CUDA's errors, in small letters
-OUT_OF_MEMORY = ("resourceexhausted", "resource_exhausted", "out of memory", "out_of_memory")
+OUT_OF_MEMORY = re.compile("resource_?exhausted|out.of.memory", re.IGNORECASE)  # as TensorFlow, XLA and CUDA say it
+DISK_IS_FULL = re.compile("no space left", re.IGNORECASE)  # which TensorFlow calls an exhausted resource too
 
 
 def take_one_gpu(say: Callable[[str], None]) -> None:
@@ -41,9 +42,8 @@ def take_one_gpu(say: Callable[[str], None]) -> None:
 def is_out_of_memory(error: BaseException | None) -> bool:
     """Whether an error, or one behind it, says that the memory of a device or of this machine did not suffice."""
     while error is not None:
-        words = f"{type(error).__name__} {error}".lower()
-        is_full_disk = "no space left" in words  # which TensorFlow calls an exhausted resource too
-        if isinstance(error, MemoryError) or (any(one in words for one in OUT_OF_MEMORY) and not is_full_disk):
+        words = f"{type(error).__name__}: {error}"
+        if isinstance(error, MemoryError) or (OUT_OF_MEMORY.search(words) and not DISK_IS_FULL.search(words)):
             return True
         error = error.__cause__ or error.__context__
     return False
