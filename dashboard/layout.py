@@ -194,6 +194,16 @@ def describe_run(one: RunView) -> str:
     return escape_markdown(" · ".join(parts))
 
 
+def show_notes(one: RunView) -> None:
+    """Show the user's tags and note of a run, if it has any, as they are: nothing in them is Markdown."""
+    notes = runs.get_notes(one)
+    if notes.tags:
+        st.markdown(" ".join(f":blue-badge[{escape_markdown(tag)}]" for tag in notes.tags))
+    if notes.note:
+        note = escape_markdown(notes.note.replace("`", "'")).replace("&", "\\&")
+        st.info(f"**{capitalize(get_words()('own_note'))}:** {note}", icon=":material/edit_note:")
+
+
 def is_dark() -> bool:
     """Return whether the page is dark, for the few colors that a theme does not choose."""
     return st.context.theme.type == "dark"
