@@ -6,6 +6,7 @@ import functools
 import hashlib
 import os
 import platform
+import re
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,27 @@ def get_host_id() -> str:
     except OSError:
         told = platform.node()
     return hashlib.blake2b(told.encode(), digest_size=8).hexdigest()
+
+
+def get_machine_info() -> dict[str, Any]:
+    """Describe this machine in what the last bits of a figure depend on."""
+    name = get_processor_name()
+    return {
+        "system": platform.platform(),
+        "processor": platform.machine(),
+        **({"processor_name": name} if name else {}),
+        "cores": os.cpu_count(),
+    }
+
+
+@functools.cache
+def get_processor_name() -> str:
+    """Get the processor's name, as its maker gives it; "" where the system does not tell."""
+    try:  # on Linux, where platform.processor() says no more than platform.machine()
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        return platform.processor()
+    return found[1].strip() if found else ""
 
 
 def has_process_exited(known: Any) -> bool:

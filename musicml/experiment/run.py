@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import datetime
 import json
-import os
 import platform
 import re
 import subprocess
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musicml.experiment.lookup import find_checkout
-from musicml.experiment.process import get_process_info
+from musicml.experiment.process import get_machine_info, get_process_info
 from musicml.experiment.records import (
     Epoch,
     Report,
@@ -228,7 +227,7 @@ def start_run(path: Path, experiment: str, seed: int, text: str, facts: Mapping[
             "versions": get_versions(),
             "git_commit": get_git_commit(),
             "process": get_process_info(),
-            "machine": {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
+            "machine": get_machine_info(),
             **facts,
         },
     )
