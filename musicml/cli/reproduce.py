@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musicml.cli import options, output
+from musicml.utils import make_printable
 
 if TYPE_CHECKING:
     from musicml.evaluation import Reproduction
@@ -78,7 +79,7 @@ def print_reproduction(found: Reproduction) -> None:
     words = (f"{name} equal" if is_same else f"{name} differ" for name, is_same in parts.items())
     print(f"to the bit: {', '.join(words)}")
     if found.differences:
-        shown = [(one.name, _say(one.before), _say(one.after)) for one in found.differences]
+        shown = [(make_printable(one.name), _say(one.before), _say(one.after)) for one in found.differences]
         output.print_table([("what differs around them", "then", "now"), *shown[:MAX_SHOWN]])
         if len(shown) > MAX_SHOWN:
             print(f"and {len(shown) - MAX_SHOWN} more: --json names them")
@@ -106,4 +107,4 @@ def _format(value: float | None) -> str:
 
 
 def _say(value: Any) -> str:
-    return NOT_SAID if value is None else str(value)
+    return NOT_SAID if value is None else make_printable(str(value))

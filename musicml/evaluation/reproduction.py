@@ -223,9 +223,11 @@ def _list_differences(run: Run, new: Run) -> Iterator[Difference]:
 
 def _describe(info: RunInfo) -> dict[str, Any]:
     """Return what a result depends on, apart from seed, experiment and split, by name."""
+    variables = info.machine.get("variables")
     return {
         **{f"version of {name}": version for name, version in info.versions.items()},
-        **{f"machine: {name}": value for name, value in info.machine.items()},
+        **{f"machine: {name}": value for name, value in info.machine.items() if name != "variables"},
+        **{f"variable {name}": value for name, value in (variables if isinstance(variables, dict) else {}).items()},
         "backend": info.backend,
         "device": info.device,
         "precision": (info.precision or {}).get("policy"),

@@ -10,6 +10,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+# environment variables that change how sums are divided among threads, or which kernels compute them
+VARIABLES = (
+    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_CORETYPE", "XLA_FLAGS"),
+    *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "TF_ENABLE_ONEDNN_OPTS", "NVIDIA_TF32_OVERRIDE"),
+)
+
 
 def get_process_info() -> dict[str, Any]:
     """Describe this process, so that readers of its run can tell whether it still exists (`has_process_exited`)."""
@@ -27,13 +33,15 @@ def get_host_id() -> str:
 
 
 def get_machine_info() -> dict[str, Any]:
-    """Describe this machine in what the last bits of a figure depend on."""
-    name = get_processor_name()
+    """Describe this machine in what the last bits of a figure depend on, the number of threads too."""
+    name, variables = get_processor_name(), {name: os.environ[name] for name in VARIABLES if name in os.environ}
     return {
         "system": platform.platform(),
         "processor": platform.machine(),
         **({"processor_name": name} if name else {}),
         "cores": os.cpu_count(),
+        "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        **({"variables": variables} if variables else {}),
     }
 
 
