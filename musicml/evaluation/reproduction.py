@@ -218,24 +218,27 @@ def _list_differences(run: Run, new: Run) -> Iterator[Difference]:
         names = sorted(kept.contents.keys() | found.contents.keys())
         for name in names:
             if kept.contents.get(name) != found.contents.get(name):
-                yield Difference(f"data: {name}", kept.contents.get(name), found.contents.get(name))
+                yield Difference(f"digests.csv:{name}", kept.contents.get(name), found.contents.get(name))
 
 
 def _describe(info: RunInfo) -> dict[str, Any]:
-    """Return what a result depends on, apart from seed, experiment and split, by name."""
+    """Return what a result depends on, apart from seed, experiment and split, by its key in run.json."""
     variables = info.machine.get("variables")
     return {
-        **{f"version of {name}": version for name, version in info.versions.items()},
-        **{f"machine: {name}": value for name, value in info.machine.items() if name != "variables"},
-        **{f"variable {name}": value for name, value in (variables if isinstance(variables, dict) else {}).items()},
+        **{f"versions.{name}": version for name, version in info.versions.items()},
+        **{f"machine.{name}": value for name, value in info.machine.items() if name != "variables"},
+        **{
+            f"machine.variables.{name}": value
+            for name, value in (variables if isinstance(variables, dict) else {}).items()
+        },
         "backend": info.backend,
         "device": info.device,
         "precision": (info.precision or {}).get("policy"),
         "compile": (info.compile or {}).get("choice"),
-        "first weights": (info.weights or {}).get("choice"),
-        "git commit": info.git_commit,
+        "weights": (info.weights or {}).get("choice"),
+        "git_commit": info.git_commit,
         "deterministic": info.deterministic,
-        "features of the data": info.data.features,
+        "data.features": info.data.features,
         **_flatten(info.settings),
     }
 

@@ -15,6 +15,7 @@ VARIABLES = (
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_CORETYPE", "XLA_FLAGS"),
     *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "TF_ENABLE_ONEDNN_OPTS", "NVIDIA_TF32_OVERRIDE"),
 )
+PROCESSOR_NAME = re.compile(r"^model name\s*:\s*(.+)$", re.MULTILINE)  # in /proc/cpuinfo
 
 
 def get_process_info() -> dict[str, Any]:
@@ -49,7 +50,7 @@ def get_machine_info() -> dict[str, Any]:
 def get_processor_name() -> str:
     """Get the processor's name, as its maker gives it; "" where the system does not tell."""
     try:  # on Linux, where platform.processor() says no more than platform.machine()
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        found = PROCESSOR_NAME.search(Path("/proc/cpuinfo").read_text())
     except OSError:
         return platform.processor()
     return found[1].strip() if found else ""

@@ -327,7 +327,7 @@ def open_run(path: Path | str, root: Path | None = None) -> Run:
     if folder is None:
         name, known = Path(path).name, [run.name for run in list_runs(root)]
         is_deleted = root is not None and (Path(root) / TRASH_FOLDER / name / "run.json").is_file()
-        restore = f"it was deleted, and `musicml runs --restore {name}` brings it back."
+        restore = f"a deleted run has that name, and `musicml runs --restore {name}` brings it back."
         raise InputError(
             "{path} must be a run folder (one with a run.json) and is none: {hint}",
             path=path,

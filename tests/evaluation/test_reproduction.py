@@ -137,16 +137,16 @@ def test_tampered_scores_and_figures_are_told(copies):
 
 
 ELSEWHERE = {
-    "version of numpy": ("versions", "numpy"),
-    "version of python": ("versions", "python"),
-    "machine: processor_name": ("machine", "processor_name"),
-    "machine: cores": ("machine", "cores"),
+    "versions.numpy": ("versions", "numpy"),
+    "versions.python": ("versions", "python"),
+    "machine.processor_name": ("machine", "processor_name"),
+    "machine.cores": ("machine", "cores"),
     "backend": ("backend",),
     "device": ("device",),
     "precision": ("precision", "policy"),
-    "machine: usable_cores": ("machine", "usable_cores"),
-    "git commit": ("git_commit",),
-    "features of the data": ("data", "features"),
+    "machine.usable_cores": ("machine", "usable_cores"),
+    "git_commit": ("git_commit",),
+    "data.features": ("data", "features"),
     "model.n_estimators": ("settings", "model", "n_estimators"),
 }
 
@@ -166,7 +166,7 @@ def test_what_an_older_run_did_not_record_differs(copies):
     machine = run.read("run.json")["machine"]
     change(run, "run.json", "machine", value={"system": machine["system"], "processor": machine["processor"]})
     names = {one.name: one.before for one in reproduction.compare_results(run, new).differences}
-    assert set(names) >= {"machine: cores"} and set(names.values()) == {None}
+    assert set(names) >= {"machine.cores"} and set(names.values()) == {None}
 
 
 @pytest.mark.parametrize(
@@ -197,6 +197,15 @@ def test_a_machine_is_known_by_its_processor_and_by_how_many_threads_it_may_use(
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "1")
     assert process.get_machine_info()["variables"]["TF_NUM_INTRAOP_THREADS"] == "1"
     assert before != process.get_machine_info()
+
+
+def test_a_limit_of_threads_differs_and_what_is_no_table_of_them_breaks_nothing(copies):
+    run, new = copies
+    machine = run.read("run.json")["machine"]
+    for variables, names in (({"TF_NUM_INTRAOP_THREADS": "1"}, ["machine.variables.TF_NUM_INTRAOP_THREADS"]), (7, [])):
+        change(run, "run.json", "machine", value={**machine, "variables": variables})
+        change(new, "run.json", "machine", value={**machine, "variables": {}})
+        assert [one.name for one in reproduction.compare_results(run, new).differences] == names
 
 
 # weights as digests
@@ -268,7 +277,7 @@ def test_the_command_says_whether_they_agree_by_its_exit_code(pair, musicml, tmp
     code, out, _ = musicml("reproduce", run.name, "--runs", tmp_path, "--json")
     table = one_object(out)
     assert code == 1 and not table["agrees"] and not table["equal"] and table["scores"] and not table["report"]
-    assert [one["name"] for one in table["differences"]] == ["version of numpy"]
+    assert [one["name"] for one in table["differences"]] == ["versions.numpy"]
     assert runs.open_run(table["new"]).info.reproduces == run.name
 
 

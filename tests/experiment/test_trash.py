@@ -32,7 +32,7 @@ def test_a_deleted_run_is_nowhere_and_comes_back_as_it_was(root, snapshot):
     moved = trash.delete_run(run.name, root)
     assert moved == root / ".trash" / run.name and list_runs(root) == [other]
     assert [one.name for one in trash.list_trash(root)] == [run.name]
-    with pytest.raises(InputError, match=f"deleted, and `musicml runs --restore {run.name}`"):
+    with pytest.raises(InputError, match=f"a deleted run has that name, and `musicml runs --restore {run.name}`"):
         open_run(run.name, root)
     with pytest.raises(InputError, match="which is none"):  # twice
         trash.delete_run(run.name, root)
