@@ -195,13 +195,13 @@ def describe_run(one: RunView) -> str:
 
 
 def show_notes(one: RunView) -> None:
-    """Show the user's tags and note of a run, if it has any, as they are: nothing in them is Markdown."""
+    """Show the user's tags and note of a run, if it has any, as they are: no Markdown, no links."""
     notes = runs.get_notes(one)
     if notes.tags:
         st.markdown(" ".join(f":blue-badge[{escape_markdown(tag)}]" for tag in notes.tags))
     if notes.note:
-        note = escape_markdown(notes.note.replace("`", "'")).replace("&", "\\&")
-        st.info(f"**{capitalize(get_words()('own_note'))}:** {note}", icon=":material/edit_note:")
+        with st.container(border=True):
+            st.text(f"{capitalize(get_words()('own_note'))}: {notes.note}")  # in Markdown an address would be a link
 
 
 def is_dark() -> bool:

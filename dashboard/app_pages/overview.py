@@ -162,6 +162,7 @@ def _configure_columns() -> dict[str, Any]:
     number = st.column_config.NumberColumn
     return {
         say("run"): st.column_config.TextColumn(width=220),
+        say("tags"): st.column_config.TextColumn(width=140),
         say("own_note"): st.column_config.TextColumn(width=300),
         **{say(name): number(format="%.3f") for name in ("figure", "low", "high")},
         say("time"): number(format="%.0f s"),

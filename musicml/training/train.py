@@ -291,7 +291,7 @@ def finish_fold(
             "seed": info.seed,
             **counts,
         }
-        kept = {key: info.table[key] for key in KEPT}
+        kept = {key: info.table[key] for key in (*KEPT, "weights") if key in info.table}
         start_run(fold.path, info.experiment, info.seed, experiment.text, {**kept, "split": its, "fold": k})
     write_split_files(fold, material)
     train_and_write(fold, experiment, material, deterministic, say, exported=False)

@@ -66,6 +66,7 @@ def list_environment(one: RunView) -> dict[str, Any]:
         "processor": info.machine.get("processor_name") or info.machine.get("processor"),
         "cores": info.machine.get("cores"),
         "seed": info.seed,
+        "reproduces": info.reproduces,
         "deterministic": say("yes" if info.deterministic else "no"),
         "commit": info.git_commit,
     }
