@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from musicml.evaluation import Reproduction
 
 MAX_SHOWN = 30  # differences; --json has all of them
-NOT_SAID = "not recorded"
+NOT_SAID = "-"
 
 
 def add_command(commands: Any) -> None:
