@@ -42,7 +42,8 @@ def add_command(commands: Any) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     if args.note:
-        return write_note(*args.note, args.runs, args.json)
+        name, text = args.note
+        return write_note(name, text, args.runs, args.json)
     if args.tag or args.untag:
         return change_tags(args.tag or args.untag, bool(args.tag), args.runs, args.json)
     if args.delete or args.restore:

@@ -131,6 +131,7 @@ def compare_results(run: Run, new: Run) -> Reproduction:
         "report": _drop_names(before) == _drop_names(after),
     }
     interval = before.get_interval(before.main_metric)
+    n_labels, n_equal, n_others = _count_labels(run, new)
     agrees = all(same.values()) if is_exact else _lies_within(before, after, interval)
     return Reproduction(
         run.name,
@@ -141,7 +142,9 @@ def compare_results(run: Run, new: Run) -> Reproduction:
         before=before.main,
         after=after.metrics.get(before.main_metric),
         interval=interval,
-        **_count_labels(run, new),
+        n_labels=n_labels,
+        n_equal_labels=n_equal,
+        n_other_examples=n_others,
         differences=differences,
         **same,
     )
@@ -179,19 +182,19 @@ def _has_same_model(old: Path, own: Path) -> bool:
     return digest is not None and digest == compute_weights_digest(old / name, most)
 
 
-def _count_labels(run: Run, new: Run) -> dict[str, int]:
-    """Count the predicted labels of the examples of both runs, and those that are equal."""
+def _count_labels(run: Run, new: Run) -> tuple[int, int, int]:
+    """Count the predicted labels of the examples of both runs, those that are equal, and the other examples."""
     tables = [predictions.read_predictions(one) for one in (run, new)]
     shared = set(tables[0].names) & set(tables[1].names)
     n_others = len(set(tables[0].names) ^ set(tables[1].names))
     if not shared or set(tables[0].class_names) != set(tables[1].class_names):
-        return {"n_labels": 0, "n_equal_labels": 0, "n_other_examples": n_others}
+        return 0, 0, n_others
     aligned = comparison.align_tables([_select(table, shared) for table in tables])
     said = [comparison.decide_labels(one, table) for one, table in zip((run, new), aligned, strict=True)]
     equal = said[0] == said[1]
     if aligned[0].task == "single":
         equal = equal.all(axis=1)
-    return {"n_labels": equal.size, "n_equal_labels": int(equal.sum()), "n_other_examples": n_others}
+    return equal.size, int(equal.sum()), n_others
 
 
 def _select(table: PredictionTable, names: set[str]) -> PredictionTable:

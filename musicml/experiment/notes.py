@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from musicml.experiment.run import Run
 from musicml.utils import InputError, make_printable, write_json
@@ -122,10 +122,10 @@ def _write_notes(run: Run, notes: RunNotes) -> RunNotes:
     return notes
 
 
-def _is_note(text: Any) -> bool:
+def _is_note(text: Any) -> TypeGuard[str]:
     """Return whether it is text that a terminal and a page show as it is, on one line."""
     return isinstance(text, str) and len(text) <= MAX_NOTE_LENGTH and text.isprintable()
 
 
-def _is_tag(text: Any) -> bool:
+def _is_tag(text: Any) -> TypeGuard[str]:
     return isinstance(text, str) and len(text) <= MAX_TAG_LENGTH and bool(re.fullmatch(r"\w[\w-]*", text))
