@@ -194,6 +194,16 @@ def describe_run(one: RunView) -> str:
     return escape_markdown(" · ".join(parts))
 
 
+def show_notes(one: RunView) -> None:
+    """Show the user's tags and note of a run, if it has any, as they are: no Markdown, no links."""
+    notes = runs.get_notes(one)
+    if notes.tags:
+        st.markdown(" ".join(f":blue-badge[{escape_markdown(tag)}]" for tag in notes.tags))
+    if notes.note:
+        with st.container(border=True):
+            st.text(f"{capitalize(get_words()('own_note'))}: {notes.note}")  # in Markdown an address would be a link
+
+
 def is_dark() -> bool:
     """Return whether the page is dark, for the few colors that a theme does not choose."""
     return st.context.theme.type == "dark"

@@ -24,9 +24,11 @@ from musicml.experiment import (
     Report,
     Run,
     RunInfo,
+    RunNotes,
     SplitInfo,
     has_process_exited,
     open_run,
+    read_notes,
 )
 from musicml.inference import Manifest, read_manifest
 from musicml.utils import InputError, read_csv
@@ -184,6 +186,17 @@ def _read_run(path: str, changed: tuple[float, ...]) -> RunView:
         return RunView(run, trouble=str(error), sign=sign)
     slowest = 0.0 if report else max((row.seconds for row in run.read_history()), default=0.0)
     return RunView(run, info, report, None, sign, max(QUIET, 3 * slowest))
+
+
+def get_notes(one: RunView) -> RunNotes:
+    """Return the user's note and tags of a run; writing them is no sign of life of its training."""
+    return _read_notes(str(one.run.path), get_stamp(one.run.path, "notes.json"))
+
+
+@cache_resource(max_entries=1000)
+def _read_notes(path: str, changed: tuple[float, ...]) -> RunNotes:
+    """Read what `get_notes` returns."""
+    return read_notes(Run(Path(path)))
 
 
 def get_history(one: RunView) -> list[Epoch]:

@@ -12,7 +12,7 @@ from dashboard.charts import metric_dots
 from dashboard.runs import RunView
 from musicml.data import Reference, list_references
 from musicml.data.datasets import DATASET_NAMES
-from musicml.experiment import Epoch
+from musicml.experiment import Epoch, RunNotes
 
 say = layout.begin_page("overview")
 
@@ -25,8 +25,9 @@ def show() -> None:
         _watch_training()
     chosen = _filter_runs(found)
     st.header(say("runs"))
+    has_words = any(runs.get_notes(one) != RunNotes() for one in chosen)
     picked = layout.show_table(
-        [_make_row(one) for one in chosen],
+        [_make_row(one, has_words) for one in chosen],
         "overview-runs",
         _configure_columns(),
         on_select="rerun",
@@ -34,6 +35,7 @@ def show() -> None:
     )
     for place in picked.selection.rows[:1]:
         _show_links(chosen[place])
+        layout.show_notes(chosen[place])
     layout.show_data_notes(*chosen)
     for one in chosen:
         if one.trouble:
@@ -83,7 +85,8 @@ def _name_column(name: str) -> str:
 
 def _filter_runs(found: list[RunView]) -> list[RunView]:
     """Return the runs that match the user's filters."""
-    left, middle, right = st.columns(3)
+    all_tags = sorted({tag for one in found for tag in runs.get_notes(one).tags})
+    left, middle, right, *last = st.columns(4 if all_tags else 3)
     names = left.multiselect(
         say("experiment"),
         sorted({one.info.experiment for one in found}),
@@ -97,17 +100,21 @@ def _filter_runs(found: list[RunView]) -> list[RunView]:
     kinds = right.multiselect(
         say("status"), list(statuses), format_func=layout.make_formatter(statuses), key="kinds", placeholder=say("all")
     )
+    tags = last[0].multiselect(say("tags"), all_tags, key="tags", placeholder=say("all")) if last else []
     return [
         one
         for one in found
         if (not names or one.info.experiment in names)
         and (not sets or one.data.dataset in sets)
         and (not kinds or one.status in kinds)
+        and (not tags or not set(tags).isdisjoint(runs.get_notes(one).tags))
     ]
 
 
-def _make_row(one: RunView) -> dict[str, Any]:
-    """Return a run as a row of the table."""
+def _make_row(one: RunView, has_words: bool) -> dict[str, Any]:
+    """Return a run as a row of the table; `has_words` is whether the table has columns for tags and notes."""
+    notes = runs.get_notes(one)
+    words = {say("tags"): ", ".join(notes.tags) or None, say("own_note"): notes.note or None}
     metric = one.report.main_metric if one.report else None
     value, interval = one.figure(metric)
     low, high = interval or (None, None)
@@ -118,6 +125,7 @@ def _make_row(one: RunView) -> dict[str, Any]:
         say("high"): _round(high),
         say("metric"): layout.get_metric_name(metric) if metric else None,
         say("status"): say(f"status_{one.status}"),
+        **(words if has_words else {}),
         say("origin"): say("sample" if one.sample else "real") if one.is_ours else None,
         say("n"): one.report.n if one.report else None,
         say("dataset"): one.data.dataset or None,
@@ -154,6 +162,8 @@ def _configure_columns() -> dict[str, Any]:
     number = st.column_config.NumberColumn
     return {
         say("run"): st.column_config.TextColumn(width=220),
+        say("tags"): st.column_config.TextColumn(width=140),
+        say("own_note"): st.column_config.TextColumn(width=300),
         **{say(name): number(format="%.3f") for name in ("figure", "low", "high")},
         say("time"): number(format="%.0f s"),
         say("started"): st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),

@@ -21,6 +21,7 @@ HELP_ORDER = (
     "train",
     "train_all",
     "evaluate",
+    "reproduce",
     "predict",
     "export",
     "audit",

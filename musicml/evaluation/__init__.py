@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from musicml.evaluation.predictions import PredictionTable, read_clip_scores, read_fold_thresholds, read_predictions
     from musicml.evaluation.replication import Replication, replicate
     from musicml.evaluation.replication.summary import REPLICATION_NAMES, ReplicationRow, format_figure
+    from musicml.evaluation.reproduction import Reproduction, reproduce_run
 
 __getattr__, __dir__, __all__ = export_lazily(
     __name__,
@@ -40,5 +41,6 @@ __getattr__, __dir__, __all__ = export_lazily(
         "predictions": ["PredictionTable", "read_clip_scores", "read_fold_thresholds", "read_predictions"],
         "replication": ["Replication", "replicate"],
         "replication.summary": ["REPLICATION_NAMES", "ReplicationRow", "format_figure"],
+        "reproduction": ["Reproduction", "reproduce_run"],
     },
 )

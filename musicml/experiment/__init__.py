@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from musicml.experiment.config import Experiment, parse_changes, parse_experiment, read_experiment
     from musicml.experiment.environment import CheckResult, check_environment
     from musicml.experiment.lookup import PUBLISHED, find_experiment, find_experiment_folder
+    from musicml.experiment.notes import RunNotes, add_tags, read_notes, remove_tags, write_note
     from musicml.experiment.options import PublishedOptions, TrainingOptions
     from musicml.experiment.process import has_process_exited, hold_folder, hold_run
     from musicml.experiment.records import (
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
         warn_without_digests,
         write_digests,
     )
+    from musicml.experiment.trash import TRASH_FOLDER, delete_run, list_trash, restore_run
 
 __getattr__, __dir__, __all__ = export_lazily(
     __name__,
@@ -71,6 +73,7 @@ __getattr__, __dir__, __all__ = export_lazily(
             "make_record_error",
             "parse_record",
         ],
+        "notes": ["RunNotes", "add_tags", "read_notes", "remove_tags", "write_note"],
         "options": ["PublishedOptions", "TrainingOptions"],
         "run": [
             "FOLDS_FOLDER",
@@ -97,5 +100,6 @@ __getattr__, __dir__, __all__ = export_lazily(
             "warn_without_digests",
             "write_digests",
         ],
+        "trash": ["TRASH_FOLDER", "delete_run", "list_trash", "restore_run"],
     },
 )

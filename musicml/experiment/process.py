@@ -8,6 +8,7 @@ import functools
 import hashlib
 import os
 import platform
+import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,12 @@ from musicml.utils import InputError, os_error_to_input_error
 
 LOCK = ".lock"  # in a folder that one process at a time writes; no part of a run
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)  # what a disk without locks says
+# environment variables that change how sums are divided among threads, or which kernels compute them
+VARIABLES = (
+    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_CORETYPE", "XLA_FLAGS"),
+    *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "TF_ENABLE_ONEDNN_OPTS", "NVIDIA_TF32_OVERRIDE"),
+)
+PROCESSOR_NAME = re.compile(r"^model name\s*:\s*(.+)$", re.MULTILINE)  # in /proc/cpuinfo
 
 
 def get_process_info() -> dict[str, Any]:
@@ -32,6 +39,29 @@ def get_host_id() -> str:
     except OSError:
         told = platform.node()
     return hashlib.blake2b(told.encode(), digest_size=8).hexdigest()
+
+
+def get_machine_info() -> dict[str, Any]:
+    """Describe this machine in what the last bits of a figure depend on, the number of threads too."""
+    name, variables = get_processor_name(), {name: os.environ[name] for name in VARIABLES if name in os.environ}
+    return {
+        "system": platform.platform(),
+        "processor": platform.machine(),
+        **({"processor_name": name} if name else {}),
+        "cores": os.cpu_count(),
+        "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        **({"variables": variables} if variables else {}),
+    }
+
+
+@functools.cache
+def get_processor_name() -> str:
+    """Get the processor's name, as its maker gives it; "" where the system does not tell."""
+    try:  # on Linux, where platform.processor() says no more than platform.machine()
+        found = PROCESSOR_NAME.search(Path("/proc/cpuinfo").read_text())
+    except OSError:
+        return platform.processor()
+    return found[1].strip() if found else ""
 
 
 def has_process_exited(known: Any) -> bool:

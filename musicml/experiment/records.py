@@ -101,6 +101,7 @@ class RunInfo(Record):
     warnings : sentences on what went wrong in training
     exported : the digest of model.onnx; `export` says how its check went, or why there is none
     fold : which fold of a cross-validation this run is, from 1
+    reproduces : the name of the run that this one was trained again from
     """
 
     format_version: int | None = None
@@ -122,6 +123,7 @@ class RunInfo(Record):
     data: DataInfo = field(default_factory=DataInfo)
     split: SplitInfo = field(default_factory=SplitInfo)
     fold: int | None = None
+    reproduces: str | None = None
     weights: dict[str, str] | None = None
     precision: dict[str, str] | None = None
     compile: dict[str, str] | None = None

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import datetime
 import json
-import os
 import platform
 import re
 import subprocess
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musicml.experiment.lookup import find_checkout
-from musicml.experiment.process import get_process_info
+from musicml.experiment.process import get_machine_info, get_process_info
 from musicml.experiment.records import (
     Epoch,
     Report,
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 PRETRAINED = "pretrained"  # status of a run whose model others trained
+TRASH_FOLDER = ".trash"  # in the folder of all runs, with the deleted ones in it
 FOLDS_FOLDER = "folds"  # in a run of a cross-validation, with a run of each fold in it
 PACKAGES = ("musicml", "keras", "tensorflow", "tensorflow-cpu", "jax", "numpy", "scipy", "scikit-learn", "onnxruntime")
 
@@ -227,7 +227,7 @@ def start_run(path: Path, experiment: str, seed: int, text: str, facts: Mapping[
             "versions": get_versions(),
             "git_commit": get_git_commit(),
             "process": get_process_info(),
-            "machine": {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
+            "machine": get_machine_info(),
             **facts,
         },
     )
@@ -325,11 +325,13 @@ def open_run(path: Path | str, root: Path | None = None) -> Run:
         latest = [run.path for run, info in list_complete_runs(root) if info.experiment == str(path)][-1:]
         folder = latest[0] if latest else None
     if folder is None:
-        known = [run.name for run in list_runs(root)] if root else []
+        name, known = Path(path).name, [run.name for run in list_runs(root)]
+        is_deleted = root is not None and (Path(root) / TRASH_FOLDER / name / "run.json").is_file()
+        restore = f"a deleted run has that name, and `musicml runs --restore {name}` brings it back."
         raise InputError(
             "{path} must be a run folder (one with a run.json) and is none: {hint}",
             path=path,
-            hint=suggest_names(Path(path).name, known),
+            hint=restore if is_deleted else suggest_names(name, known),
         )
     run = Run(folder)
     version = run._read_info().get("format_version")

@@ -43,16 +43,8 @@ from musicml.training import preparation, trainer
 from musicml.utils import InputError, print_message, to_dict, write_csv, write_json
 
 PROTOCOLS = {"honest": "honest", "as_published": "as published"}  # as settings and as runs name them
-KEPT = (
-    "protocol",
-    "overrides",
-    "deterministic",
-    "settings",
-    "task",
-    "family",
-    "data",
-    "batch_size",
-)  # of a run's facts, in a fold's
+# of a run's facts, in a fold's
+KEPT = ("protocol", "overrides", "deterministic", "settings", "task", "family", "data", "batch_size", "weights")
 
 
 def train_experiment(

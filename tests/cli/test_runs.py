@@ -1,4 +1,7 @@
+import json
 import shutil
+
+import pytest
 
 from musicml.cli import output
 from tests.fixtures.command_output import OF_A_REPORT, one_object
@@ -18,3 +21,54 @@ def test_runs_lists_whole_and_unfinished_runs(asked_about_tones, trained, musicm
     assert code == 0 and "musicml train" in out
     code, out, _ = musicml("runs", "--runs", tmp_path / "none", "--json")
     assert code == 0 and one_object(out) == {"runs": []}
+
+
+def test_a_note_and_tags_stand_in_the_table_and_in_json(asked_about_tones, musicml, tmp_path):
+    run = shutil.copytree(asked_about_tones.path, tmp_path / asked_about_tones.name)
+    code, plain, _ = musicml("runs", "--runs", tmp_path)
+    assert code == 0 and "tags" not in plain
+    assert musicml("runs", "--runs", tmp_path, "--note", run.name, "nada " * 20 + "akhir")[0] == 0
+    assert musicml("runs", "--runs", tmp_path, "--tag", "tones", "baseline", "lab-3")[0] == 0  # its latest run
+    code, out, _ = musicml("runs", "--runs", tmp_path)
+    assert "baseline, lab-3  nada nada" in out and "akhir" not in out and "..." in out
+    (row,) = one_object(musicml("runs", "--runs", tmp_path, "--json")[1])["runs"]
+    assert row["tags"] == ["baseline", "lab-3"] and row["note"].endswith("akhir")
+    assert run.name in musicml("runs", "--runs", tmp_path, "--tagged", "lab-3")[1]
+    code, out, _ = musicml("runs", "--runs", tmp_path, "--tagged", "other")
+    assert code == 0 and run.name not in out and "other" in out
+    words = musicml("runs", "--runs", tmp_path, "--untag", run, "baseline", "lab-3", "--json")[1]
+    assert one_object(words) == {"run": str(run), "tags": [], "note": row["note"]}
+    assert musicml("runs", "--runs", tmp_path, "--note", run, "")[0] == 0 and not (run / "notes.json").exists()
+    assert musicml("runs", "--runs", tmp_path)[1] == plain
+
+
+def test_a_strangers_notes_break_no_table(asked_about_tones, musicml, tmp_path):
+    run = shutil.copytree(asked_about_tones.path, tmp_path / "tones")
+    (run / "notes.json").write_text(json.dumps({"note": "\x1b[2J\x1b[31m", "tags": ["\x07", "fine"]}))
+    code, out, _ = musicml("runs", "--runs", tmp_path)
+    assert code == 0 and "fine" in out and "\x1b" not in out and "\x07" not in out
+
+
+def test_a_deleted_run_is_listed_in_the_trash_alone_and_comes_back(asked_about_tones, musicml, tmp_path):
+    run = shutil.copytree(asked_about_tones.path, tmp_path / asked_about_tones.name)
+    code, out, _ = musicml("runs", "--runs", tmp_path, "--delete", run.name)
+    assert code == 0 and f"musicml runs --restore {run.name}" in out and not run.exists()
+    assert one_object(musicml("runs", "--runs", tmp_path, "--json")[1]) == {"runs": []}
+    code, out, _ = musicml("runs", "--runs", tmp_path, "--trash")
+    assert code == 0 and run.name in out and str(tmp_path / ".trash") in out and "accuracy" in out
+    (row,) = one_object(musicml("runs", "--runs", tmp_path, "--trash", "--json")[1])["runs"]
+    assert row["run"] == str(tmp_path / ".trash" / run.name)
+    code, _, err = musicml("predict", run.name, "x.wav", "--runs", tmp_path)
+    assert code == 2 and f"musicml runs --restore {run.name}" in err
+    words = musicml("runs", "--runs", tmp_path, "--restore", run.name, "--json")[1]
+    assert one_object(words) == {"moved": [str(run)]} and run.is_dir()
+    code, out, _ = musicml("runs", "--runs", tmp_path, "--trash")
+    assert code == 0 and "musicml runs --delete" in out
+
+
+@pytest.mark.parametrize(
+    "words", [["--tag", "tones"], ["--note", "none", "x"], ["--untag", "tones", "x"], ["--delete", ".."]]
+)
+def test_what_cannot_be_done_to_a_run_is_one_sentence(words, asked_about_tones, musicml):
+    code, out, err = musicml("runs", "--runs", asked_about_tones.path.parent, *words)
+    assert code == 2 and not out and err.startswith("musicml: ") and len(err.splitlines()) == 1

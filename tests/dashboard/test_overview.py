@@ -7,7 +7,7 @@ import pytest
 
 from dashboard import i18n, layout
 from musicml.data import published_results
-from musicml.experiment import process
+from musicml.experiment import notes, process, trash
 from musicml.experiment import run as package
 from tests.fixtures import fake_runs, pages
 
@@ -130,3 +130,34 @@ def test_a_downloaded_table_of_sample_figures_says_so(runs, monkeypatch):
     pages.opened("classes")
     column = i18n.read_words("en", "common")["sample_column"]
     assert made and all(row[column] == "sample data" for rows in made[-2:] for row in rows)
+
+
+def test_runs_are_filtered_by_tag_and_show_their_notes(runs):
+    first, second, third = (fake_runs.make(runs, family=family, n=40) for family in ("cnn", "gru", "multi"))
+    app = pages.opened()
+    assert "tags" not in [one.key for one in app.multiselect] and "tags" not in table(app)
+    notes.add_tags(first, ["baseline", "lab-3"])
+    notes.add_tags(second, ["lab-3"])
+    notes.write_note(third, "without the drums")
+    app = pages.opened()
+    rows = table(app).set_index("run")
+    assert rows["tags"][first.name] == "baseline, lab-3" and rows["note"][third.name] == "without the drums"
+    app.multiselect(key="tags").set_value(["lab-3"]).run()
+    assert set(table(pages.sound(app))["run"]) == {first.name, second.name}
+    app.multiselect(key="tags").set_value(["baseline"]).run()
+    assert set(table(pages.sound(app))["run"]) == {first.name}
+    notes.remove_tags(first, ["baseline"])  # while it is chosen
+    assert len(table(pages.sound(app.run()))) == 3
+    assert "catatan" in table(pages.opened(language="id"))
+
+
+def test_a_deleted_run_vanishes_from_the_pages_and_the_others_stay(runs):
+    first, second = (fake_runs.make(runs, family=family, n=40) for family in ("cnn", "gru"))
+    known = layout.list_statuses()
+    trash.delete_run(first.name, runs)
+    assert set(known) - set(layout.list_statuses()) == {(first.name, "whole")}
+    assert set(table(pages.opened())["run"]) == {second.name}
+    for page in ("run", "compare", "classes"):
+        assert first.name not in pages.said(pages.opened(page, run=first.name, runs=first.name))
+    trash.delete_run(second.name, runs)
+    assert layout.list_statuses() == () and str(runs.name) in pages.said(pages.opened()).replace("\\", "")

@@ -7,6 +7,7 @@ import pytest
 from dashboard import i18n
 from dashboard.charts import diagram, reliability
 from musicml.evaluation import metrics
+from musicml.experiment import notes
 from tests.fixtures import fake_runs, pages
 
 TEMPLATES = {
@@ -37,6 +38,22 @@ def said(app):
 def rewrite(path, **changes):
     """Change a JSON file."""
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+# the user's words
+
+
+def test_a_runs_note_is_shown_as_it_is_and_a_strangers_breaks_nothing(runs):
+    run = fake_runs.make(runs, family="cnn", n=30)
+    text = "# *bold* $x$ <b> [a](http://b) :red[x] `code` & &copy; www.x.org"
+    notes.write_note(run, text)
+    notes.add_tags(run, ["lab_3"])
+    app = pages.opened("run")
+    assert [one.value for one in app.text] == [f"Note: {text}"] and "lab_3" in said(app)
+    assert [one.value for one in pages.opened("run", "id").text] == [f"Catatan: {text}"]
+    for content in ("{", "[" * 50_000, json.dumps({"note": "x" * 2001, "tags": ["<script>", 7]})):
+        (run.path / "notes.json").write_text(content)
+        assert not pages.opened("run").text
 
 
 # the drawing

@@ -321,7 +321,7 @@ def test_what_a_command_says_of_a_runs_files_can_be_said_in_indonesian():
     )
     assert "berkasnya sama" in say(f"{data}but not their classes, groups or splits).")
     say("run r has no digests.csv: whether it learned from any of these files can't be told")
-    for module in ("evaluate", "train"):
+    for module in ("evaluate", "runs", "train"):
         reader = Reader(f"musicml.cli.{module}")
         tree = ast.parse((PACKAGE / "cli" / f"{module}.py").read_text(encoding="utf-8"))
         reader.visit(tree)

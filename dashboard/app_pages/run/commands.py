@@ -27,6 +27,7 @@ def show(one: RunView) -> None:
         _show_command("evaluate", run=formatting.format_path(one))
     if one.report:
         _show_command("export", run=formatting.format_path(one))
+        _show_command("reproduce", run=formatting.format_path(one))
     if one.is_ours:
         _show_command("again", experiment=shlex.quote(one.info.experiment), options=_format_options(one))
 

@@ -28,6 +28,7 @@ say = layout.begin_page("run")
 def show() -> None:
     """Show the page."""
     one = layout.select_run(layout.list_runs_or_stop())
+    layout.show_notes(one)
     if one.trouble:
         layout.show_error(one.trouble)
         return

@@ -63,9 +63,10 @@ def list_environment(one: RunView) -> dict[str, Any]:
         "backend": info.backend,
         "precision": (info.precision or {}).get("policy"),
         "system": info.machine.get("system"),
-        "processor": info.machine.get("processor"),
+        "processor": info.machine.get("processor_name") or info.machine.get("processor"),
         "cores": info.machine.get("cores"),
         "seed": info.seed,
+        "reproduces": info.reproduces,
         "deterministic": say("yes" if info.deterministic else "no"),
         "commit": info.git_commit,
     }

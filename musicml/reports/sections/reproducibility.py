@@ -51,7 +51,9 @@ def made(one: Told, words: Words) -> Iterator[tuple[str, Cell]]:
         yield words("environment.export"), words.said(info.export)
     yield words("environment.git_commit"), info.git_commit or words("environment.no_git")
     for key, value in info.machine.items():
-        yield words.get(f"environment.{key}", key), str(value)
+        is_table = isinstance(value, dict)
+        said = ", ".join(f"{name}={its}" for name, its in value.items()) if is_table else str(value)
+        yield words.get(f"environment.{key}", key), said
     yield from info.versions.items()
 
 

@@ -1,0 +1,255 @@
+"""Reproduce: train a run again from its folder, and say whether the results agree and what differs around them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from musicml.evaluation import comparison, evaluate, predictions
+from musicml.evaluation.model_weights import compute_weights_digest
+from musicml.evaluation.predictions import PredictionTable
+from musicml.experiment import Report, Run, RunInfo, get_fold, read_digests
+from musicml.training import check_can_retrain, resume_run, retrain_run
+from musicml.utils import InputError, print_message
+
+OWN_NAMES = ("run",)  # keys of report.json that name the run itself
+MODELS = ("model.keras", "model.skops")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that is not the same in two runs; None where a run does not say."""
+
+    name: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What training a run again gave.
+
+    Attributes
+    ----------
+    run, new : the run, and the folder of the one that was trained again
+    expected : `bit` where both are deterministic and nothing differs around them, else `interval`
+    agrees : whether they agree as expected; with `interval`, whether the new main figure lies in the old interval
+    weights, scores, report : whether these are equal to the bit
+    metric, before, after : the main figure then and now
+    interval : its 95 % interval then; None where the run has none, and then the figures have to be equal
+    n_labels, n_equal_labels : predicted labels of the examples that both were tested on, and how many are equal;
+        of several classes at once, a label is one class of one example
+    n_other_examples : examples that only one of them was tested on
+    differences : what differs in environment, settings and data
+    """
+
+    run: str
+    new: str
+    expected: str
+    agrees: bool
+    weights: bool
+    scores: bool
+    report: bool
+    metric: str
+    before: float | None
+    after: float | None
+    interval: tuple[float, float] | None
+    n_labels: int
+    n_equal_labels: int
+    n_other_examples: int
+    differences: tuple[Difference, ...]
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether weights, scores and report are equal to the bit."""
+        return self.weights and self.scores and self.report
+
+    def as_table(self) -> dict[str, Any]:
+        """Return all of it as plain values."""
+        return {**asdict(self), "equal": self.is_equal}
+
+
+def reproduce_run(
+    run: Run,
+    runs_root: Path,
+    folder: Path | None = None,
+    data_root: Path | None = None,
+    deterministic: bool = False,
+    begun: Run | None = None,
+    say: Callable[[str], None] = print_message,
+) -> Reproduction:
+    """Train a complete run again as a new run, score it, and compare the two.
+
+    Parameters
+    ----------
+    run, runs_root, folder, data_root, deterministic : as `musicml.training.retrain_run` takes them
+    begun : an earlier reproduction of the run, to go on with if it was stopped
+    say : called with each line of progress
+
+    Raises
+    ------
+    InputError
+        If the run can't be trained again, its results can't be read, its data has changed, or `begun` is another's.
+    """
+    check_can_retrain(run)
+    predictions.read_predictions(run)  # what can't be compared is not trained for
+    if run.report.main is None:
+        raise InputError(
+            "Expected report.json of run {run_name} to hold its main metric, and it does not. Put the file back.",
+            run_name=run.name,
+        )
+    if begun is not None and begun.info.reproduces != run.name:
+        raise InputError(
+            "Expected a reproduction of run {run_name} to go on with, and {other} is none. Leave out --resume to begin "
+            "one.",
+            run_name=run.name,
+            other=begun.name,
+        )
+    if begun is None:
+        new = retrain_run(run, runs_root, folder, data_root, deterministic, say)
+    else:
+        new = begun if begun.is_whole else resume_run(begun, say, folder, data_root)
+    try:
+        evaluate.evaluate_run(new, say=say)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"stopped; go on with `musicml train --resume {new.path}`") from None
+    return compare_results(run, new)
+
+
+def compare_results(run: Run, new: Run) -> Reproduction:
+    """Compare the results of a run with those of the one that was trained again from it."""
+    before, after = run.report, new.report
+    infos, differences = (run.info, new.info), tuple(_list_differences(run, new))
+    is_exact = all(info.deterministic for info in infos) and not differences
+    same = {
+        "weights": _has_same_weights(run, new),
+        "scores": _read_bytes(run, "predictions.csv") == _read_bytes(new, "predictions.csv"),
+        "report": _drop_names(before) == _drop_names(after),
+    }
+    interval = before.get_interval(before.main_metric)
+    n_labels, n_equal, n_others = _count_labels(run, new)
+    agrees = all(same.values()) if is_exact else _lies_within(before, after, interval)
+    return Reproduction(
+        run.name,
+        str(new.path),
+        "bit" if is_exact else "interval",
+        agrees,
+        metric=before.main_metric,
+        before=before.main,
+        after=after.metrics.get(before.main_metric),
+        interval=interval,
+        n_labels=n_labels,
+        n_equal_labels=n_equal,
+        n_other_examples=n_others,
+        differences=differences,
+        **same,
+    )
+
+
+def _lies_within(before: Report, after: Report, interval: tuple[float, float] | None) -> bool:
+    """Tell whether the new main figure lies in the old interval; without an interval, whether it is the same."""
+    value = after.metrics.get(before.main_metric)
+    low, high = interval or (before.main, before.main)
+    return value is not None and low is not None and high is not None and low <= value <= high
+
+
+def _drop_names(report: Report) -> dict[str, Any]:
+    return {key: value for key, value in report.table.items() if key not in OWN_NAMES}
+
+
+def _read_bytes(run: Run, name: str) -> bytes:
+    return (run.path / name).read_bytes()
+
+
+def _has_same_weights(run: Run, new: Run) -> bool:
+    """Tell whether the weights of two runs are equal to the bit, those of all folds too."""
+    folds = range(1, new.info.split.folds + 1)
+    pairs = [(run, new), *((get_fold(run, k), get_fold(new, k)) for k in folds)]
+    return all(_has_same_model(old.path, own.path) for old, own in pairs)
+
+
+def _has_same_model(old: Path, own: Path) -> bool:
+    """Tell whether the models in two folders have equal weights; of the old one no more is read than ours holds."""
+    name = next((name for name in MODELS if (own / name).is_file()), MODELS[0])
+    if not (own / name).is_file() or not (old / name).is_file():
+        return False
+    most = 2 * (own / name).stat().st_size + 1_000_000  # the settings beside the weights may be longer
+    digest = compute_weights_digest(own / name, most)
+    return digest is not None and digest == compute_weights_digest(old / name, most)
+
+
+def _count_labels(run: Run, new: Run) -> tuple[int, int, int]:
+    """Count the predicted labels of the examples of both runs, those that are equal, and the other examples."""
+    tables = [predictions.read_predictions(one) for one in (run, new)]
+    shared = set(tables[0].names) & set(tables[1].names)
+    n_others = len(set(tables[0].names) ^ set(tables[1].names))
+    if not shared or set(tables[0].class_names) != set(tables[1].class_names):
+        return 0, 0, n_others
+    aligned = comparison.align_tables([_select(table, shared) for table in tables])
+    said = [comparison.decide_labels(one, table) for one, table in zip((run, new), aligned, strict=True)]
+    equal = said[0] == said[1]
+    if aligned[0].task == "single":
+        equal = equal.all(axis=1)
+    return equal.size, int(equal.sum()), n_others
+
+
+def _select(table: PredictionTable, names: set[str]) -> PredictionTable:
+    """Return the rows of some examples."""
+    rows = np.array([name in names for name in table.names])
+    return PredictionTable(
+        table.names[rows],
+        table.groups[rows],
+        table.class_names,
+        table.scores[rows],
+        table.targets[rows],
+        table.task,
+    )
+
+
+def _list_differences(run: Run, new: Run) -> Iterator[Difference]:
+    """List what differs in environment, settings and data of two runs; seed and experiment are the same."""
+    before, after = _describe(run.info), _describe(new.info)
+    for name in dict.fromkeys([*before, *after]):
+        if before.get(name) != after.get(name):
+            yield Difference(name, before.get(name), after.get(name))
+    kept, found = read_digests(run), read_digests(new)
+    if kept is not None and found is not None:
+        names = sorted(kept.contents.keys() | found.contents.keys())
+        for name in names:
+            if kept.contents.get(name) != found.contents.get(name):
+                yield Difference(f"digests.csv:{name}", kept.contents.get(name), found.contents.get(name))
+
+
+def _describe(info: RunInfo) -> dict[str, Any]:
+    """Return what a result depends on, apart from seed, experiment and split, by its key in run.json."""
+    variables = info.machine.get("variables")
+    return {
+        **{f"versions.{name}": version for name, version in info.versions.items()},
+        **{f"machine.{name}": value for name, value in info.machine.items() if name != "variables"},
+        **{
+            f"machine.variables.{name}": value
+            for name, value in (variables if isinstance(variables, dict) else {}).items()
+        },
+        "backend": info.backend,
+        "device": info.device,
+        "precision": (info.precision or {}).get("policy"),
+        "compile": (info.compile or {}).get("choice"),
+        "weights": (info.weights or {}).get("choice"),
+        "git_commit": info.git_commit,
+        "deterministic": info.deterministic,
+        "data.features": info.data.features,
+        **_flatten(info.settings),
+    }
+
+
+def _flatten(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings by dotted key."""
+    return {
+        f"{name}.{key}": value
+        for name, table in settings.items()
+        for key, value in (table.items() if isinstance(table, Mapping) else ())
+    }

@@ -1,0 +1,114 @@
+"""Train a run again from its own folder: the same experiment, changes, seed, data and protocol, as a new run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from musicml.data import CACHE_FOLDER
+from musicml.data.datasets import reload_dataset
+from musicml.experiment import (
+    Run,
+    check_has_results,
+    check_same_files,
+    create_run,
+    hold_run,
+    parse_experiment,
+    relocate_data,
+    spell_examples,
+)
+from musicml.training import preparation
+from musicml.training.train import build_run_info, check_same_data, finish_or_explain_resume, write_split_files
+from musicml.utils import InputError, print_message
+
+
+def retrain_run(
+    run: Run,
+    runs_root: Path,
+    folder: Path | None = None,
+    data_root: Path | None = None,
+    deterministic: bool = False,
+    say: Callable[[str], None] = print_message,
+) -> Run:
+    """Train a complete run again; the run that comes back is complete but for its scores.
+
+    Parameters
+    ----------
+    run : it is only read
+    runs_root : the folder of all runs, for the new one
+    folder, data_root : where the run's own folder, or the folder of all data sets, is now, if it was moved
+    deterministic : whether to train deterministically even if the run was not
+    say : called with each line of progress
+
+    Raises
+    ------
+    InputError
+        If the run can't be trained again, or its data has changed; no run folder is left then.
+    """
+    check_can_retrain(run)
+    info, data = run.info, relocate_data(run, folder, data_root)
+    experiment = parse_experiment(info.experiment, _read_experiment_text(run), info.overrides, data.sample)
+    dataset = spell_examples(run, reload_dataset(data.table))
+    say(dataset.describe())
+    place, root = Path(data.folder or data.root), Path(data.root)
+    is_told = check_same_files(run, dataset, place, root / CACHE_FOLDER, say)
+    material = preparation.prepare_data(experiment, dataset, root, info.seed, say)
+    found = (preparation.compute_split_hash(material), material.dataset.hash())
+    if found != (info.split.hash, info.data.hash):
+        if not is_told:
+            check_same_data(run, material, is_told)
+        raise InputError(
+            "Expected the classes, groups and splits of run {run_name}, got others from the same files. Its seed or "
+            "its groups were changed, or this musicml splits in another way: use the musicml that made it.",
+            run_name=run.name,
+        )
+    is_deterministic = deterministic or info.deterministic
+    own_folder = Path(data.folder) if data.folder else None
+    facts = build_run_info(experiment, material, root, own_folder, info.seed, is_deterministic)
+    facts |= {"reproduces": run.name, "weights": info.weights}  # not decided again, so that a network's answer can't
+    new = create_run(runs_root, experiment.name, info.seed, experiment.text, facts)
+    with hold_run(new.path, new.info.process):
+        write_split_files(new, material)
+        return finish_or_explain_resume(new, experiment, material, is_deterministic, say)
+
+
+def check_can_retrain(run: Run) -> None:
+    """Refuse a run that is not complete, has no results, or does not say how it was trained.
+
+    Raises
+    ------
+    InputError
+        If it can't be trained again.
+    """
+    check_has_results(run)
+    info = run.info
+    if info.fold is not None:
+        raise InputError(
+            "Expected a whole run to train again, and {run_name} is a fold of one. Name the run that holds it.",
+            run_name=run.path,
+        )
+    if not run.is_whole:
+        raise InputError(
+            "Expected a complete run to train again, and {run_name} is {status}: {cure}",
+            run_name=run.name,
+            status=run.status,
+            cure=run.cure(),
+        )
+    if not (info.split.hash and info.data.hash and info.settings):
+        raise InputError(
+            "Expected run.json of run {run_name} to say how it was split and trained, and it does not, as of an "
+            "earlier musicml. Train the experiment anew.",
+            run_name=run.name,
+        )
+
+
+def _read_experiment_text(run: Run) -> str:
+    """Read experiment.toml of a run."""
+    try:
+        return (run.path / "experiment.toml").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            "experiment.toml of run {run_name} must be a text file in UTF-8 and can't be read ({error}): put it back.",
+            run_name=run.name,
+            error=error,
+        ) from None
