@@ -1,5 +1,6 @@
 """Overview: every run with its figure, and what is published beside it."""
 
+import json
 import subprocess
 import sys
 
@@ -37,6 +38,15 @@ def test_sample_figures_are_marked_and_real_ones_are_not(runs):
     assert note not in pages.said(pages.opened())
     fake_runs.make(runs, family="cnn", n=40)
     assert note in pages.said(pages.opened())
+
+
+def test_what_went_wrong_in_a_training_stands_above_its_figures(runs):
+    run = fake_runs.make(runs, family="cnn", n=40)
+    facts = {**run.read("run.json"), "warnings": ["out of memory with batches of 64"]}
+    (run.path / "run.json").write_text(json.dumps(facts))
+    assert f"**Training** ({run.name}). out of memory with batches of 64" in pages.said(pages.opened()).replace(
+        "\\", ""
+    )
 
 
 def test_a_filter_leaves_only_what_is_asked_for(runs):

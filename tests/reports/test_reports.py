@@ -586,6 +586,19 @@ def test_a_run_judged_on_validation_is_never_said_to_be_tested(tmp_path):
         assert front["model-index"][0]["results"][0]["dataset"]["split"] == "validation"
 
 
+@pytest.mark.parametrize(("language", "words"), [("en", "Training"), ("id", "Pelatihan")])
+def test_a_training_that_ended_early_is_said_to_have(tmp_path, language, words):
+    sentence = (
+        "training of stage all stopped in epoch 3, since its loss became nan: the weights of epoch 2 are kept. Lower "
+        "training.learning_rate or set training.clipnorm=1.0 for a longer one."
+    )
+    run = changed(make(tmp_path, "a", family="multi", n=30), "run.json", warnings=[sentence])
+    made = writeup.build_document([run], language)
+    (note,) = [block for block in made.blocks if isinstance(block, blocks.Note) and block.kind == "training"]
+    assert note.text.startswith(f"{words} ({run.name}): ")
+    assert (sentence in note.text) == (language == "en") and "epoch 3" in note.text
+
+
 def test_thresholds_that_come_from_serving_json_are_said_to(tmp_path):
     run = changed(make(tmp_path, "a", family="multi", n=30), "report.json", thresholds=None)
     table = named(writeup.build_document([run]), "per_class_thresholds")
