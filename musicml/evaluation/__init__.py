@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from musicml.evaluation.as_published import IntervalEstimate
     from musicml.evaluation.bootstrap import compute_class_draws, compute_mean_draws, draw_groups
     from musicml.evaluation.comparison import Comparison, compare_runs, find_comparable_pairs, group_by_seed
-    from musicml.evaluation.comparison.significance import MCNEMAR, PairedComparison, compare_pairs
+    from musicml.evaluation.comparison.significance import PairedComparison, compare_pairs
     from musicml.evaluation.ensemble import combine_runs
     from musicml.evaluation.evaluate import evaluate_run
     from musicml.evaluation.intervals import (
@@ -31,7 +31,7 @@ __getattr__, __dir__, __all__ = export_lazily(
         "as_published": ["IntervalEstimate"],
         "bootstrap": ["compute_class_draws", "compute_mean_draws", "draw_groups"],
         "comparison": ["Comparison", "compare_runs", "find_comparable_pairs", "group_by_seed"],
-        "comparison.significance": ["MCNEMAR", "PairedComparison", "compare_pairs"],
+        "comparison.significance": ["PairedComparison", "compare_pairs"],
         "ensemble": ["combine_runs"],
         "evaluate": ["evaluate_run"],
         "intervals": ["CLASS_METRICS", "compute_class_intervals", "summarize_class_draws", "summarize_draws"],

@@ -19,7 +19,7 @@ from musicml.evaluation.comparison.checks import check_same_contents
 from musicml.evaluation.comparison.significance import (
     PairedComparison,
     compare_pairs,
-    compute_mcnemar_p_value,
+    compute_flip_p_value,
     correct_holm,
 )
 from musicml.evaluation.predictions import PredictionTable
@@ -37,7 +37,7 @@ __all__ = [
     "check_same_contents",
     "compare_runs",
     "correct_holm",
-    "compute_mcnemar_p_value",
+    "compute_flip_p_value",
     "compare_pairs",
     "find_comparable_pairs",
     "group_by_seed",
