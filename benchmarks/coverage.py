@@ -25,6 +25,7 @@ ACCURACIES, CORRELATIONS, KINDS = (0.6, 0.75, 0.9), (0.1, 0.3), ("of one class",
 N_CLASSES, FILES, SPREAD = 4, 8, 0.8  # classes; files a group, and the deviation of their logarithm
 REPLICATIONS, DRAWS, TOGETHER = 2000, 500, 50
 METRICS = ("accuracy", "macro F1")
+STUDENT = "log-odds t"  # of reports, there named `log_odds_t`
 Ends = tuple[np.ndarray, np.ndarray]
 
 
@@ -68,9 +69,7 @@ def simulate(
     return {name: tuple(np.concatenate(rows, axis=1).mean(axis=1).tolist()) for name, rows in held.items()}
 
 
-def draw_counts(
-    n_groups: int, accuracy: float, correlation: float, kind: str, rng: np.random.Generator
-) -> np.ndarray:
+def draw_counts(n_groups: int, accuracy: float, correlation: float, kind: str, rng: np.random.Generator) -> np.ndarray:
     """Confusion matrices of the groups of some data sets, [shape=(TOGETHER, n_groups, N_CLASSES, N_CLASSES)]."""
     shape, scale = (TOGETHER, n_groups), (1 - correlation) / correlation
     sizes = np.maximum(1, rng.lognormal(np.log(FILES) - SPREAD**2 / 2, SPREAD, shape).round().astype(int))
@@ -116,7 +115,7 @@ def find_intervals(point: np.ndarray, draws: np.ndarray, without: np.ndarray, si
         "percentiles": pick(draws, np.tile(ends, (len(draws), 1))),
         "expanded percentiles": pick(draws, np.tile(wider, (len(draws), 1))),
         "BCa": pick(draws, special.ndtr(shift + reach / (1 - skew[:, None] * reach))),
-        intervals.INTERVAL_METHOD: tuple(np.array(made).T),  # type: ignore[dict-item]
+        STUDENT: tuple(np.array(made).T),  # type: ignore[dict-item]
     }
 
 
@@ -154,8 +153,8 @@ def table(found: dict[str, Any]) -> str:
         rows.append(f"| {name} | {' | '.join(cells)} |")
     rows.append("")
     rows.append(
-        f"{len(ACCURACIES) * len(CORRELATIONS) * len(KINDS)} cells of {found['replications']} data sets for each number "
-        f"of groups, {found['draws']} draws. The mean over cells, and the least and the most of them."
+        f"{len(ACCURACIES) * len(CORRELATIONS) * len(KINDS)} cells of {found['replications']} data sets for each "
+        f"number of groups, {found['draws']} draws. The mean over cells, and the least and the most of them."
     )
     return "\n".join(rows)
 

@@ -1,8 +1,8 @@
 """How often equal runs are called different, and unequal ones told apart, by simulation of grouped test data.
 
 A run is right in a file where a normal variable lies below a limit. Part of its variance is shared by the files of a
-group (the correlation of errors in a group, as of songs by one artist), and half of each part by all runs, since what is
-hard for one run is hard for another. Groups have unequal sizes (log-normal, eight files on average). Of four runs
+group (the correlation of errors in a group, as of songs by one artist), and half of each part by all runs, since what
+is hard for one run is hard for another. Groups have unequal sizes (log-normal, eight files on average). Of four runs
 the first is better where a difference is simulated, and p is corrected after Holm.
 """
 
@@ -103,7 +103,9 @@ def correct(p: np.ndarray) -> np.ndarray:
     return np.array(significance.correct_holm(p.tolist()))
 
 
-def simulate_several(n_groups: int, correlation: float, replications: int, rng: np.random.Generator) -> dict[str, float]:
+def simulate_several(
+    n_groups: int, correlation: float, replications: int, rng: np.random.Generator
+) -> dict[str, float]:
     """The share in which two equal runs of several classes at once are called different."""
     sizes = draw_sizes(n_groups)
     group_of = np.repeat(np.arange(n_groups), sizes)

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from musicml.evaluation.evaluate import evaluate_run
     from musicml.evaluation.intervals import (
         CLASS_METRICS,
+        INTERVAL_METHOD,
         compute_class_intervals,
+        describe_few_groups,
         summarize_class_draws,
         summarize_draws,
     )
@@ -34,7 +36,14 @@ __getattr__, __dir__, __all__ = export_lazily(
         "comparison.significance": ["PairedComparison", "compare_pairs"],
         "ensemble": ["combine_runs"],
         "evaluate": ["evaluate_run"],
-        "intervals": ["CLASS_METRICS", "compute_class_intervals", "summarize_class_draws", "summarize_draws"],
+        "intervals": [
+            "CLASS_METRICS",
+            "INTERVAL_METHOD",
+            "compute_class_intervals",
+            "describe_few_groups",
+            "summarize_class_draws",
+            "summarize_draws",
+        ],
         "leakage": ["LeakageEstimate", "LeakageResult", "measure_leakage"],
         "metrics": ["MAIN_METRICS", "METRIC_NAMES", "apply_thresholds", "count_classes", "format_headline"],
         "predictions": ["PredictionTable", "read_clip_scores", "read_fold_thresholds", "read_predictions"],

@@ -26,9 +26,9 @@ from musicml.evaluation.intervals import (
     INTERVAL_METHOD,
     N_BOOTSTRAP,
     compute_class_intervals,
+    compute_draw_interval,
     compute_intervals,
     compute_mean_and_interval,
-    compute_draw_interval,
     count_by_group,
     round_interval,
     round_metric,
@@ -111,10 +111,10 @@ def compute_report(
 
     Returns
     -------
-    dict with `n`, `n_groups`, `observed`, `main_metric`, `interval_method`; what `score_decisions` gives; `calibration_error` and
-    `reliability`, the table behind it (`musicml.inference.calibration`); `confusion` (for `single`); for `multi`
-    `thresholds` (None where each example has its own) and `at_half`: what `score_decisions` gives with a threshold
-    of 0.5 for every class
+    dict with `n`, `n_groups`, `observed`, `main_metric`, `interval_method`; what `score_decisions` gives;
+    `calibration_error` and `reliability`, the table behind it (`musicml.inference.calibration`); `confusion` (for
+    `single`); for `multi` `thresholds` (None where each example has its own) and `at_half`: what `score_decisions`
+    gives with a threshold of 0.5 for every class
     """
     scores, targets = np.asarray(scores, dtype=np.float64), np.asarray(targets, dtype=np.float64)
     if not np.isfinite(scores).all():

@@ -62,7 +62,7 @@ class Comparison:
     Attributes
     ----------
     figures : of each run `run`, `experiment`, `seed`, `protocol`, `changes` (of its settings, by `--set`), its main
-        figure `value` and `interval`
+        figure `value`, `interval` and `interval_method`
     pairs : each two of them that share a protocol; runs of different protocols are not compared
     seeds : where an experiment was trained with several
     sample : whether one of them comes from generated data
@@ -185,6 +185,7 @@ def get_main_metric(run: Run, info: RunInfo, made: Report) -> dict[str, Any]:
         "changes": info.overrides,
         "value": made.main,
         "interval": (made.intervals or {}).get(made.main_metric),
+        "interval_method": made.interval_method,
     }
 
 
