@@ -151,8 +151,8 @@ def test_too_few_examples_leave_the_scores_as_they_are(task):
 def test_a_temperature_that_ends_at_its_bound_is_remarked_on(task):
     rng = np.random.default_rng(0)
     truth = np.eye(3)[np.arange(60) % 3]
-    unsure = np.clip(0.5 + 0.02 * (truth - 0.5), 0, 1)  # right every time, and hardly says so
-    lowest = calibration.fit_temperature(unsure / unsure.sum(axis=1, keepdims=True), truth, task)
+    unsure = 0.5 + 0.02 * (truth - 0.5)  # right every time, and hardly says so
+    lowest = calibration.fit_temperature(unsure, truth, task)
     highest = calibration.fit_temperature(np.eye(3)[rng.permutation(60) % 3], truth, task)  # sure of anything
     assert (lowest, highest) == pytest.approx(calibration.BOUNDS, rel=1e-3)
     assert "is the lowest that is tried" in calibration.describe_temperature_bound(lowest)

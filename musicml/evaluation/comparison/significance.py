@@ -150,7 +150,7 @@ def compare_by_swaps(
     )
 
 
-def draw_swaps(groups: np.ndarray, draws: int) -> np.ndarray:
+def draw_swaps(groups: np.ndarray, draws: int, seed: int = 0) -> np.ndarray:
     """Return in which examples two runs swap their scores: [shape=(n_swaps, n_examples)], bool; in the first in none.
 
     Of few groups every way is there, of many `draws` ways by chance.
@@ -158,7 +158,7 @@ def draw_swaps(groups: np.ndarray, draws: int) -> np.ndarray:
     names, group_of = np.unique(np.asarray(groups).astype(str), return_inverse=True)
     if len(names) <= EVERY_SWAP:
         return (np.arange(2 ** len(names))[:, None] >> np.arange(len(names)) & 1).astype(bool)[:, group_of]
-    drawn = np.random.default_rng(0).random((draws, len(names))) < 0.5
+    drawn = np.random.default_rng(seed).random((draws, len(names))) < 0.5
     return np.concatenate([np.zeros((1, len(names)), dtype=bool), drawn])[:, group_of]
 
 
