@@ -181,7 +181,7 @@ def compute_draw_interval(
     values = values[np.isfinite(values)]
     if point is None or not lowest < point < 1 or len(values) == 0 or np.ptp(values) < SAME:
         return None
-    n_groups = max(2, np.count_nonzero(sizes))
+    n_groups = max(2, int(np.count_nonzero(sizes)))
     effective = max(2.0, sizes.sum() ** 2 / max(1, (sizes**2).sum()))  # of equal sizes, their number
     error = np.std(values) * np.sqrt(n_groups / (n_groups - 1)) * special.stdtrit(effective - 1, 0.975)
     share = (point - lowest) / (1 - lowest)

@@ -61,7 +61,7 @@ def _show_calibration(report: Report) -> None:
     else:
         key = "calibration_same" if before == after else "calibration_better" if after < before else "calibration_worse"
         st.markdown(say(key, before=formatting.format_percent(before), after=formatting.format_percent(after)))
-    for bound in filter(None, map(describe_temperature_bound, report.temperatures or [report.temperature])):
+    for bound in filter(None, map(describe_temperature_bound, report.temperatures or (report.temperature,))):
         st.warning(layout.translate_message(bound), icon=":material/warning:")
     _show_reliability(report)
     unlike = report.unlike_training

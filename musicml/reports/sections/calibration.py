@@ -99,7 +99,7 @@ def calibration(one: Told, words: Words) -> list[Block]:
         said.append(words("calibration.folds"))
     if temperature is not None and temperature != 1:
         said.append(words("calibration.surer" if temperature < 1 else "calibration.less_sure", temperature=temperature))
-    bounds = map(describe_temperature_bound, report.temperatures or [temperature])
+    bounds = map(describe_temperature_bound, report.temperatures or (temperature,))
     said += [words.said(sentence) for sentence in filter(None, bounds)]
     rows = (
         (words("calibration.error_before"), before),
