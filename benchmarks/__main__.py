@@ -4,6 +4,7 @@ python -m benchmarks                       # everything but what takes an hour
 python -m benchmarks prediction            # or unlike, hostile, dashboard, features, memory, steps, again
 python -m benchmarks frozen                # forty minutes
 python -m benchmarks synthetic_to_real     # needs MUSICML_SHARED_DATA
+python -m benchmarks coverage              # or significance: simulations of a few minutes
 python -m benchmarks genres                # or another of benchmarks/recipes.py; most need MUSICML_SHARED_DATA
 python -m benchmarks --work DIR            # keep sample data and runs there for the next time
 """
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import (
+    coverage,
     dashboard,
     features,
     frozen,
@@ -30,6 +32,7 @@ from benchmarks import (
     readme,
     recipe_comparison,
     recipes,
+    significance,
     synthetic_to_real,
     training_step,
     warm_start,
@@ -44,11 +47,13 @@ ROOT = Path(__file__).parent.parent
 QUICK = (prediction, out_of_distribution, malformed_files, dashboard, features, memory, training_step, warm_start)
 # what they are called on the command line, and in benchmarks/results
 NAMES = ("prediction", "unlike", "hostile", "dashboard", "features", "memory", "steps", "again")
-LONG = ("frozen", "synthetic_to_real", *recipes.MEASURES)
+SIMULATED = {"coverage": coverage, "significance": significance}  # need neither data nor runs
+LONG = ("frozen", "synthetic_to_real", *SIMULATED, *recipes.MEASURES)
 LINES = {
     **{name: module.lines for name, module in zip(NAMES, QUICK, strict=True)},
     "frozen": frozen.lines,
     "synthetic_to_real": synthetic_to_real.lines,
+    **{name: module.lines for name, module in SIMULATED.items()},
     **dict.fromkeys(recipes.MEASURES, recipe_comparison.lines),
 }
 RESULTS = ROOT / "benchmarks/results"
@@ -70,6 +75,8 @@ def measured(name: str, work: Path) -> dict[str, Any]:
     """One measurement."""
     if name == "steps":
         return training_step.measure()
+    if name in SIMULATED:
+        return SIMULATED[name].measure()
     if name == "again":
         generate.generate_sample_data(work / "data/sample", say=lambda words: None)
         return warm_start.measure(work / "data")

@@ -137,7 +137,7 @@ def difference(one: Judged, other: Judged) -> dict[str, Any]:
     if one.files != other.files:
         raise SystemExit("ways must be compared on the same files, and these are not")
     values = one.right.mean(axis=0) - other.right.mean(axis=0)
-    mean, interval = metrics.compute_mean_and_interval(values, np.array(one.groups), DRAWS)
+    mean, interval = metrics.compute_mean_and_interval(values, np.array(one.groups), DRAWS, lowest=-1.0)
     return {"mean": mean, "interval": interval}
 
 

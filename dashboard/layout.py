@@ -13,6 +13,7 @@ import streamlit as st
 
 from dashboard import i18n, runs
 from dashboard.runs import RunView
+from musicml.evaluation import describe_few_groups
 from musicml.utils import InputError, make_readable, translate
 
 ORIGIN = "shown-origin"  # where a session keeps whether the figures on the page are from sample data
@@ -226,6 +227,20 @@ def show_data_notes(*shown: RunView) -> None:
         for warning in one.info.warnings:
             words = escape_markdown(translate_message(warning))
             st.warning(get_words()("training_note", run=escape_markdown(one.name), warning=words))
+
+
+def show_few_groups(sizes: Mapping[str, tuple[int, str | None]]) -> None:
+    """Say how far intervals over few groups can be relied on.
+
+    Parameters
+    ----------
+    sizes : what a run is called → from how many groups its intervals come, and how they were computed
+    """
+    said = {name: sentence for name, of in sizes.items() if (sentence := describe_few_groups(*of))}
+    for sentence in dict.fromkeys(said.values()):
+        names = format_list([escape_markdown(name) for name, its in said.items() if its == sentence], 4)
+        words = escape_markdown(translate_message(sentence))
+        st.caption(f"{names}: {words}" if len(sizes) > 1 else words)
 
 
 def show_chart(

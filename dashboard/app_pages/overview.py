@@ -36,6 +36,9 @@ def show() -> None:
     for place in picked.selection.rows[:1]:
         _show_links(chosen[place])
         layout.show_notes(chosen[place])
+    layout.show_few_groups(
+        {one.name: (one.report.n_groups, one.report.interval_method) for one in chosen if one.report}
+    )
     layout.show_data_notes(*chosen)
     for one in chosen:
         if one.trouble:

@@ -21,10 +21,10 @@ def add_command(commands: Any) -> None:
         lambda args: compare(args.members, args.runs, args.json),
         "tell whether runs really differ",
         (
-            "Compare runs on the same test examples: an exact McNemar test for one class each, a "
-            "paired bootstrap over groups for several at once, corrected for the number of pairs (Holm), in plain "
-            "words. For several seeds of one experiment, print mean and spread. Runs whose test examples differ "
-            "are refused."
+            "Compare runs on the same test examples: an exact test that flips the signs of whole groups (McNemar's "
+            "where each file is a group), and swaps of whole groups for several classes at once, corrected for the "
+            "number of pairs (Holm), in plain words. For several seeds of one experiment, print mean and spread. "
+            "Runs whose test examples differ are refused."
         ),
         "musicml compare RUN RUN",
     )
@@ -53,8 +53,6 @@ def print_comparison(comparison: Comparison) -> None:
         print(f"{one.experiment}, {len(one.seeds)} seeds: {one.mean:.3f}{mark}, standard deviation {one.deviation:.3f}")
     for pair in comparison.pairs:
         print(textwrap.fill(f"{pair.sentence} ({pair.test}; {_format_difference(pair)})", 100))
-    if comparison.n_groups < comparison.n and any(pair.only_a is not None for pair in comparison.pairs):
-        print("McNemar's test takes files as independent of each other; the interval of the difference is over groups.")
     if len(comparison.pairs) > 1:
         print(f"p is corrected for {len(comparison.pairs)} pairs (Holm).")
     if len({one["protocol"] for one in comparison.figures}) > 1:
@@ -67,6 +65,8 @@ def print_comparison(comparison: Comparison) -> None:
 
 def _print_figures(comparison: Comparison, mark: str) -> None:
     """Print each run's figure, and what it changes of its experiment."""
+    from musicml.evaluation import describe_few_groups
+
     lines = [
         (
             one["run"],
@@ -80,6 +80,9 @@ def _print_figures(comparison: Comparison, mark: str) -> None:
     for one in comparison.figures:
         if one["changes"]:
             print(f"{one['run']} is {one['experiment']} with {_format_changes(one['changes'])}")
+    few = (describe_few_groups(comparison.n_groups, one["interval_method"]) for one in comparison.figures)
+    for sentence in dict.fromkeys(filter(None, few)):
+        print(textwrap.fill(sentence, 100))
 
 
 def _format_changes(changes: dict[str, Any]) -> str:

@@ -23,9 +23,11 @@ def summarize_report(path: Path, report: dict[str, Any]) -> dict[str, Any]:
         "main_metric",
         "metrics",
         "intervals",
+        "interval_method",
         "calibration_error",
         "calibration_error_before",
         "temperature",
+        "temperatures",
         "thresholds",
         "at_half",
         "unlike_training",
@@ -53,6 +55,9 @@ def print_result(path: Path, report: dict[str, Any], as_json: bool) -> None:
 
 def print_report(path: Path | str, report: dict[str, Any]) -> None:
     """Print a run's figures: the main one, a line a class, the others."""
+    from musicml.evaluation import describe_few_groups
+    from musicml.inference import describe_temperature_bound
+
     size = f"{report['n']} examples in {report['n_groups']} groups ({report['split']})"
     print(f"{path}: {format_main_metric(report)} on {size}")
     figure = "average_precision" if report["main_metric"] == "mean_average_precision" else "auc"
@@ -75,10 +80,15 @@ def print_report(path: Path | str, report: dict[str, Any]) -> None:
     print_confusion(report)
     figures = "  ".join(format_metric(report, name).replace(" ", "\xa0") for name in report["metrics"])
     print(textwrap.fill(f"figures (95 % interval): {figures}", 100, break_on_hyphens=False).replace("\xa0", " "))
+    if few := describe_few_groups(report["n_groups"], report.get("interval_method")):
+        print(textwrap.fill(few, 100))
     print_at_half(report)
     before, after = report["calibration_error_before"], report["calibration_error"]
     if before is not None and after is not None:
         print(f"calibration error: {after:.3f} with the temperature, {before:.3f} without")
+    for temperature in report.get("temperatures") or [report.get("temperature")]:
+        if bound := describe_temperature_bound(temperature):
+            print(textwrap.fill(bound, 100))
     if unlike := report["unlike_training"]:
         rest = report["n"] - unlike["n"]
         untold = f"; of the other {rest} it can't be told, for want of validation files in their folds" if rest else ""

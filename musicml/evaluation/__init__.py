@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from musicml.evaluation.as_published import IntervalEstimate
     from musicml.evaluation.bootstrap import compute_class_draws, compute_mean_draws, draw_groups
     from musicml.evaluation.comparison import Comparison, compare_runs, find_comparable_pairs, group_by_seed
-    from musicml.evaluation.comparison.significance import MCNEMAR, PairedComparison, compare_pairs
+    from musicml.evaluation.comparison.significance import PairedComparison, compare_pairs
     from musicml.evaluation.ensemble import combine_runs
     from musicml.evaluation.evaluate import evaluate_run
     from musicml.evaluation.intervals import (
         CLASS_METRICS,
+        INTERVAL_METHOD,
         compute_class_intervals,
+        describe_few_groups,
         summarize_class_draws,
         summarize_draws,
     )
@@ -32,10 +34,17 @@ __getattr__, __dir__, __all__ = export_lazily(
         "as_published": ["IntervalEstimate"],
         "bootstrap": ["compute_class_draws", "compute_mean_draws", "draw_groups"],
         "comparison": ["Comparison", "compare_runs", "find_comparable_pairs", "group_by_seed"],
-        "comparison.significance": ["MCNEMAR", "PairedComparison", "compare_pairs"],
+        "comparison.significance": ["PairedComparison", "compare_pairs"],
         "ensemble": ["combine_runs"],
         "evaluate": ["evaluate_run"],
-        "intervals": ["CLASS_METRICS", "compute_class_intervals", "summarize_class_draws", "summarize_draws"],
+        "intervals": [
+            "CLASS_METRICS",
+            "INTERVAL_METHOD",
+            "compute_class_intervals",
+            "describe_few_groups",
+            "summarize_class_draws",
+            "summarize_draws",
+        ],
         "leakage": ["LeakageEstimate", "LeakageResult", "measure_leakage"],
         "metrics": ["MAIN_METRICS", "METRIC_NAMES", "apply_thresholds", "count_classes", "format_headline"],
         "predictions": ["PredictionTable", "read_clip_scores", "read_fold_thresholds", "read_predictions"],

@@ -238,12 +238,14 @@ def weigh_by_support(said: np.ndarray, targets: np.ndarray, groups: Collection[s
     """
     once = metrics.compute_weighted_counts(metrics.compute_count_draws(targets, said, np.ones((1, len(said)))))
     weights = metrics.draw_groups(np.array(groups, dtype=object), 0, metrics.N_BOOTSTRAP)
+    sizes = metrics.count_by_group(np.array(groups, dtype=object))
     many = (
         {} if weights is None else metrics.compute_weighted_counts(metrics.compute_count_draws(targets, said, weights))
     )
     return {
         name: IntervalEstimate(
-            metrics.round_metric(once[name][0]), metrics.compute_percentile_interval(many[name]) if many else None
+            metrics.round_metric(once[name][0]),
+            metrics.compute_draw_interval(many[name], metrics.round_metric(once[name][0]), sizes) if many else None,
         )
         for name in WEIGHTED
     }

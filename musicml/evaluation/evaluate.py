@@ -325,6 +325,7 @@ def score_predictions(run: Run, answered: TestPredictions, draws: int = metrics.
     return {
         **metrics.compute_report(scores, targets, groups, names, task, answered.thresholds, draws=draws),
         "temperature": answered.predictions[0].temperature if len(temperatures) == 1 else None,
+        "temperatures": sorted(temperatures),
         "calibration_error_before": metrics.round_metric(compute_calibration_error(raw, targets, task)),
         "reliability_before": compute_reliability(raw, targets, task),
         "unlike_training": {"flagged": int(flagged), "n": len(judged)} if judged else None,

@@ -173,8 +173,8 @@ def compare_ways(
     """The figures and their paired differences, each with its interval; `n` tracks."""
     shares = right.mean(axis=1)  # [shape=(n_ways, n_pieces)]
 
-    def figure(name: str, values: np.ndarray) -> LeakageEstimate:
-        return LeakageEstimate(name, *metrics.compute_mean_and_interval(values, material.dataset.groups, DRAWS))
+    def figure(name: str, values: np.ndarray, lowest: float = 0.0) -> LeakageEstimate:
+        return LeakageEstimate(name, *metrics.compute_mean_and_interval(values, material.dataset.groups, DRAWS, lowest))
 
     return LeakageResult(
         experiment.name,
@@ -187,6 +187,6 @@ def compare_ways(
         n,
         len(set(material.dataset.groups)),
         tuple(figure(name, values) for name, values in zip(WAYS, shares, strict=True)),
-        tuple(figure(f"{WAYS[i]} - {WAYS[k]}", shares[i] - shares[k]) for i, k in ((0, 1), (1, 2), (0, 2))),
+        tuple(figure(f"{WAYS[i]} - {WAYS[k]}", shares[i] - shares[k], -1.0) for i, k in ((0, 1), (1, 2), (0, 2))),
         right,
     )

@@ -23,11 +23,13 @@ from musicml.evaluation.bootstrap import (
 )
 from musicml.evaluation.intervals import (
     CLASS_METRICS,
+    INTERVAL_METHOD,
     N_BOOTSTRAP,
     compute_class_intervals,
+    compute_draw_interval,
     compute_intervals,
     compute_mean_and_interval,
-    compute_percentile_interval,
+    count_by_group,
     round_interval,
     round_metric,
     summarize_class_draws,
@@ -42,7 +44,8 @@ __all__ = [
     "MAIN_METRICS",
     "METRIC_NAMES",
     "CLASS_METRICS",
-    "compute_percentile_interval",
+    "compute_draw_interval",
+    "count_by_group",
     "compute_class_draws",
     "compute_count_draws",
     "compute_curve_draws",
@@ -108,10 +111,10 @@ def compute_report(
 
     Returns
     -------
-    dict with `n`, `n_groups`, `observed`, `main_metric`; what `score_decisions` gives; `calibration_error` and
-    `reliability`, the table behind it (`musicml.inference.calibration`); `confusion` (for `single`); for `multi`
-    `thresholds` (None where each example has its own) and `at_half`: what `score_decisions` gives with a threshold
-    of 0.5 for every class
+    dict with `n`, `n_groups`, `observed`, `main_metric`, `interval_method`; what `score_decisions` gives;
+    `calibration_error` and `reliability`, the table behind it (`musicml.inference.calibration`); `confusion` (for
+    `single`); for `multi` `thresholds` (None where each example has its own) and `at_half`: what `score_decisions`
+    gives with a threshold of 0.5 for every class
     """
     scores, targets = np.asarray(scores, dtype=np.float64), np.asarray(targets, dtype=np.float64)
     if not np.isfinite(scores).all():
@@ -130,6 +133,7 @@ def compute_report(
         "n_groups": len(set(groups)),
         "observed": int((~np.isnan(targets)).sum()),
         "main_metric": MAIN_METRICS[task],
+        "interval_method": INTERVAL_METHOD,
         **score_decisions(apply_thresholds(scores, task, thresholds), *asked),
         "calibration_error": round_metric(compute_calibration_error(scores, targets, task)),
         "reliability": compute_reliability(scores, targets, task),
@@ -167,7 +171,7 @@ def score_decisions(
     """
     rows = [make_class_row(name, scores[:, k], targets[:, k], said[:, k]) for k, name in enumerate(class_names)]
     found = None if weights is None or curves is None else compute_count_draws(targets, said, weights) | curves
-    for row, its in zip(rows, summarize_class_draws(found, rows), strict=True):
+    for row, its in zip(rows, summarize_class_draws(found, rows, groups, targets, said), strict=True):
         row["intervals"] = its
     metrics = summarize_classes(rows, targets, said, task)
     intervals: dict[str, list[float] | None] | None = None

@@ -220,7 +220,9 @@ class Report(Record):
     Attributes
     ----------
     split : `test`, `val`, `out of fold`, or a folder
+    interval_method : how intervals were computed; None of percentiles, as an older musicml took them
     temperature, thresholds : None where each fold has its own, or an older musicml wrote none
+    temperatures : of each fold, where each has its own
     at_half : of several classes at once, what a threshold of 0.5 gives
     unreadable : the files that could not be read, each with its reason
     as_served : of a replay, what the published system's own app or count made of the answers
@@ -242,6 +244,8 @@ class Report(Record):
     confusion: list[list[int]] | None = None
     thresholds: list[float] | None = None
     temperature: float | None = None
+    temperatures: list[float] | None = None
+    interval_method: str | None = None
     at_half: Scores | None = None
     unlike_training: FlaggedCount | None = None
     unreadable: list[str] = field(default_factory=list)

@@ -19,7 +19,8 @@ import numpy as np
 
 SMALLEST = 1e-7
 MIN_CALIBRATION_FILES = 20  # below so many validation examples a fitted temperature is noise
-BOUNDS = (0.05, 20.0)
+BOUNDS = (0.05, 20.0)  # between which a temperature is searched
+NEAR = 1.01  # a temperature within this factor of a bound stands at it
 
 
 def apply_temperature(scores: np.ndarray, temperature: float, task: str) -> np.ndarray:
@@ -70,6 +71,26 @@ def fit_temperature(scores: np.ndarray, targets: np.ndarray, task: str) -> float
         method="bounded",
     )
     return round(float(np.exp(found.x)), 4)
+
+
+def describe_temperature_bound(temperature: float | None) -> str | None:
+    """Say what it means that a fitted temperature stands at an end of what was searched; None where it does not.
+
+    >>> describe_temperature_bound(1.3) is None
+    True
+    """
+    lowest, highest = BOUNDS
+    if temperature is None or lowest * NEAR < temperature < highest / NEAR:
+        return None
+    if temperature >= 1:
+        return (
+            f"The temperature {temperature:g} is the highest that is tried: on validation the scores told next to "
+            "nothing, so all probabilities are made nearly equal."
+        )
+    return (
+        f"The temperature {temperature:g} is the lowest that is tried: on validation nearly every answer was right, so "
+        "probabilities are pushed to 0 and 1, and mean less than they say."
+    )
 
 
 def fit_thresholds(scores: np.ndarray, targets: np.ndarray) -> list[float]:

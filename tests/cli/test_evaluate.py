@@ -1,5 +1,10 @@
+import json
+
 from musicml.cli import output
+from musicml.evaluation import intervals
+from musicml.inference import calibration
 from tests.fixtures.command_output import FIGURES, OF_A_REPORT, one_object
+from tests.fixtures.fake_runs import make
 
 
 def test_evaluate_prints_one_json_object(asked_about_tones, trained, musicml):
@@ -12,6 +17,19 @@ def test_evaluate_prints_one_json_object(asked_about_tones, trained, musicml):
     assert code == 0 and said["main_metric"] == "mean_average_precision" and said["sample"] is True
     assert set(said["metrics"]) >= (FIGURES - {"accuracy"}) | {"mean_f1_both_sides"} and said["observed"] > 0
     assert set(said["at_half"]["metrics"]) == set(said["metrics"]) and len(said["thresholds"]) > 1
+
+
+def test_few_groups_and_a_temperature_at_its_bound_are_printed(tmp_path, musicml):
+    run = make(tmp_path, "genre_cnn-1-s0", family="cnn", n=40)
+    few = intervals.describe_few_groups(10, intervals.INTERVAL_METHOD)
+    code, out, _ = musicml("evaluate", run.path)
+    assert code == 0 and few in " ".join(out.split()) and "that is tried" not in out
+    changed = run.read("report.json") | {"temperatures": [0.05, 1.2], "interval_method": None}
+    (run.path / "report.json").write_text(json.dumps(changed), encoding="utf-8")
+    code, out, _ = musicml("evaluate", run.path)
+    said = " ".join(out.split())
+    assert code == 0 and calibration.describe_temperature_bound(0.05) in said
+    assert intervals.describe_few_groups(10) in said and few not in said
 
 
 def test_a_person_gets_a_table_by_class_and_is_told_of_sample_data(asked_about_tones, trained, musicml):

@@ -9,7 +9,7 @@ from dashboard import runs as dashboard_runs
 from dashboard.app_pages.compare import common_examples, metrics
 from dashboard.charts import class_counts
 from musicml.data.datasets import loading
-from musicml.evaluation import comparison
+from musicml.evaluation import comparison, intervals
 from musicml.evaluation import metrics as report
 from tests.fixtures import fake_runs, pages
 
@@ -236,7 +236,21 @@ def test_a_small_difference_can_be_chance_and_a_large_one_hardly(runs):
     poor = fake_runs.make(runs, "cnn-20260309T120000-s9", family="cnn", n=100, seed=9, skill=0.0, draws=200)
     said = pages.said(compared(poor, chosen[2]))
     assert "B was right on " in said and "chance alone would hardly give that, p = 0.001 or less" in said
-    assert i18n.read_words("en", "compare")["by_mcnemar"] in said
+    assert i18n.read_words("en", "compare")["by_flipping"] in said
+
+
+def test_files_that_stand_alone_are_compared_by_mcnemar_and_few_groups_are_remarked_on(runs):
+    words = i18n.read_words("en", "compare")
+    said = pages.said(compared(*make(runs, 0.0, 3.0, n=40, groups=40)))
+    assert words["by_mcnemar"] in said and "test groups the 95 % intervals" not in said
+
+
+def test_a_comparison_over_few_groups_says_how_far_intervals_can_be_relied_on(runs):
+    chosen = make(runs, 0.0, 3.0, n=40)
+    rewrite(chosen[0], "report.json", interval_method=None)
+    said = pages.said(compared(*chosen)).replace("\\", "")
+    assert f"A: {intervals.describe_few_groups(10, None)}" in said
+    assert f"B: {intervals.describe_few_groups(10, intervals.INTERVAL_METHOD)}" in said
 
 
 @pytest.mark.numeric
@@ -249,9 +263,9 @@ def test_the_test_on_the_page_is_the_one_of_the_command(runs):
     assert i18n.read_words("en", "compare")["corrected"].format(n=3) in pages.said(app)
 
 
-def test_several_classes_at_once_are_tested_by_drawing_groups_again(runs):
+def test_several_classes_at_once_are_tested_by_swapping_groups(runs):
     said = pages.said(compared(*make(runs, 0.5, 3.0, family="multi")))
-    assert "The mean average precision of B is " in said and i18n.read_words("en", "compare")["by_drawing"] in said
+    assert "The mean average precision of B is " in said and i18n.read_words("en", "compare")["by_swapping"] in said
 
 
 def test_the_test_is_told_in_indonesian_too(runs):

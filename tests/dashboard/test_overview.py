@@ -8,6 +8,7 @@ import pytest
 
 from dashboard import i18n, layout
 from musicml.data import published_results
+from musicml.evaluation import intervals
 from musicml.experiment import notes, process, trash
 from musicml.experiment import run as package
 from tests.fixtures import fake_runs, pages
@@ -30,6 +31,17 @@ def test_a_runs_figure_stands_with_its_interval_as_its_report_says(runs):
     assert row["figure"] == round(report["metrics"]["accuracy"], 3)
     assert [row["from"], row["to"]] == [round(limit, 3) for limit in report["intervals"]["accuracy"]]
     assert (row["run"], row["origin"], row["test examples"]) == (run.name, "sample data", 60)
+
+
+def test_runs_of_few_test_groups_are_named_with_what_their_intervals_hold(runs):
+    few, old = (fake_runs.make(runs, name, family="cnn", n=40) for name in ("genre_cnn-1-s0", "genre_cnn-2-s0"))
+    fake_runs.make(runs, family="gru", n=60)
+    rewritten = old.read("report.json") | {"interval_method": None}
+    (old.path / "report.json").write_text(json.dumps(rewritten), encoding="utf-8")
+    said = pages.said(pages.opened()).replace("\\", "")
+    for run, method in ((few, intervals.INTERVAL_METHOD), (old, None)):
+        assert f"{run.name}: {intervals.describe_few_groups(10, method)}" in said
+    assert said.count("test groups the 95 % intervals") == 2
 
 
 def test_sample_figures_are_marked_and_real_ones_are_not(runs):

@@ -6,8 +6,10 @@ import pytest
 
 from dashboard import i18n
 from dashboard.charts import diagram, reliability
-from musicml.evaluation import metrics
+from musicml.evaluation import intervals, metrics
 from musicml.experiment import notes
+from musicml.inference import calibration
+from musicml.utils import translate
 from tests.fixtures import fake_runs, pages
 
 TEMPLATES = {
@@ -124,6 +126,18 @@ def test_the_headline_is_the_main_figure_with_its_interval(language, runs):
     assert first.value == f"{found['metrics']['accuracy']:.3f}" and f"{low:.3f} – {high:.3f}" in first.delta
     assert tested.value == "60" and str(found["n_groups"]) in tested.delta
     assert i18n.read_words(language, "common")["sample_note"] in said(app)
+
+
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
+def test_few_test_groups_and_a_temperature_at_its_bound_are_remarked_on(language, runs):
+    run = fake_runs.make(runs, family="cnn", n=40)
+    few = translate(intervals.describe_few_groups(10, intervals.INTERVAL_METHOD), language)
+    bounds = [translate(calibration.describe_temperature_bound(bound), language) for bound in calibration.BOUNDS]
+    before = said(part("result", language))
+    assert few in before and not any(sentence in before for sentence in bounds)
+    rewrite(run.path / "report.json", temperature=None, temperatures=[0.05, 1.3, 20.0])
+    after = said(part("result", language))
+    assert all(sentence in after for sentence in bounds)
 
 
 def test_calibration_and_files_unlike_training_are_told_in_words(runs):

@@ -1,3 +1,4 @@
+import itertools
 import json
 from dataclasses import replace
 
@@ -5,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from musicml.evaluation import comparison, metrics, predictions
+from musicml.evaluation import comparison, intervals, metrics, predictions
 from musicml.evaluation.comparison import significance
 from musicml.evaluation.predictions import PredictionTable
 from musicml.experiment import run as runs
@@ -52,14 +53,32 @@ def right_of(n, *wrong):
 def test_mcnemar_is_the_two_tails_of_a_fair_coin(only_a, only_b):
     n, fewer = only_a + only_b, min(only_a, only_b)
     tails = min(1.0, 2 * sum(stats.binom.pmf(k, n, 0.5) for k in range(fewer + 1)))
-    assert comparison.compute_mcnemar_p_value(only_a, only_b) == pytest.approx(tails, rel=1e-9)
-    assert comparison.compute_mcnemar_p_value(only_b, only_a) == pytest.approx(tails, rel=1e-9)
+    leads = DRAWN.permutation(np.repeat([1, -1, 0], [only_a, only_b, 7]))  # a file a group
+    assert comparison.compute_flip_p_value(leads) == pytest.approx(tails, rel=1e-9)
+    assert comparison.compute_flip_p_value(-leads) == pytest.approx(tails, rel=1e-9)
+    if n:
+        assert comparison.compute_flip_p_value(leads) == pytest.approx(stats.binomtest(only_a, n).pvalue, rel=1e-9)
 
 
-def test_mcnemar_of_worked_examples():
-    assert comparison.compute_mcnemar_p_value(5, 0) == pytest.approx(0.0625, rel=1e-9)  # 2 / 2^5
-    assert comparison.compute_mcnemar_p_value(1, 6) == pytest.approx(2 * (1 + 7) / 2**7, rel=1e-9)
-    assert comparison.compute_mcnemar_p_value(0, 0) == 1.0
+def test_flips_of_worked_examples():
+    assert comparison.compute_flip_p_value(np.ones(5)) == pytest.approx(0.0625, rel=1e-9)  # 2 / 2^5
+    assert comparison.compute_flip_p_value(np.repeat([1, -1], [1, 6])) == pytest.approx(2 * (1 + 7) / 2**7, rel=1e-9)
+    assert comparison.compute_flip_p_value(np.array([3, 2])) == pytest.approx(0.5, rel=1e-9)
+    assert comparison.compute_flip_p_value(np.array([3, -3])) == 1.0
+    assert comparison.compute_flip_p_value(np.zeros(4)) == comparison.compute_flip_p_value(np.array([9])) == 1.0
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_flips_are_counted_as_if_every_one_had_been_tried(seed):
+    rng = np.random.default_rng(seed)
+    leads = rng.integers(-5, 6, rng.integers(1, 11))
+    tried = [abs(np.dot(signs, leads)) for signs in itertools.product((-1, 1), repeat=len(leads))]
+    expected = np.mean(np.array(tried) >= abs(leads.sum()))
+    assert comparison.compute_flip_p_value(leads) == pytest.approx(expected, rel=1e-9)
+
+
+def test_p_is_never_0_however_many_groups_go_one_way():
+    assert 0 < comparison.compute_flip_p_value(np.ones(3000)) < 1e-300
 
 
 def test_holm_of_a_worked_example():
@@ -129,11 +148,57 @@ def test_errors_that_go_by_group_are_not_told_as_more_than_chance():
     assert claimed <= 6, "about one in twenty of them, not the third that files one by one would make"
 
 
-def test_a_difference_that_groups_leave_open_is_said_to_be_open():
+def test_a_difference_in_one_group_alone_could_be_chance_however_many_files_it_has():
     groups = (np.arange(60) // 10).astype(str).astype(object)
     (pair,) = held(right_of(60), right_of(60, *range(10)), groups=groups)  # all in one group of six
-    assert pair.p_holm < 0.01 and pair.interval[0] == 0
-    assert "they come from 6 groups, and over those it could be chance" in pair.sentence
+    assert pair.p == pair.p_holm == 1.0 and pair.test == significance.SIGN_FLIP
+    assert pair.interval[0] < 0 and pair.sentence.endswith("with so few the difference could be chance, p = 1.")
+
+
+def test_groups_of_one_file_each_are_told_by_mcnemar_and_one_larger_group_is_enough_for_flips():
+    rights = right_of(60, 50, 51), right_of(60, *range(9))
+    (alone,) = held(*rights)
+    assert alone.test == significance.MCNEMAR and alone.p == pytest.approx(stats.binomtest(9, 11).pvalue, rel=1e-9)
+    (together,) = held(*rights, groups=np.array(["both", "both", *map(str, range(58))], dtype=object))
+    assert together.test == significance.SIGN_FLIP
+    assert together.p == pytest.approx(comparison.compute_flip_p_value(np.array([2, *[1] * 7, -1, -1])), rel=1e-9)
+
+
+def draw_equal_runs(rng, n_runs, sizes):
+    """Runs that are right in 0.7 of files; part of what decides that is shared by a group, part by all runs."""
+    group_of = np.repeat(np.arange(len(sizes)), sizes)
+
+    def draw(n):
+        return (rng.standard_normal((n_runs, n)) + rng.standard_normal((1, n))) / np.sqrt(2)
+
+    return (draw(len(sizes))[:, group_of] + draw(len(group_of))) / np.sqrt(2) < stats.norm.ppf(0.7)
+
+
+@pytest.mark.parametrize(("n_runs", "at_least"), [(2, 0.2), (4, 0.4)])
+def test_equal_runs_on_grouped_files_are_rarely_called_different(n_runs, at_least):
+    """McNemar's test, which takes files as independent, calls them so four times as often as promised, or more."""
+    rng, n = np.random.default_rng(5), 200
+    sizes = np.maximum(1, rng.lognormal(1.8, 0.8, 29).astype(int))
+    groups = np.repeat(np.arange(29), sizes).astype(str).astype(object)
+    called = {"by group": 0, "by file": 0}
+    for _ in range(n):
+        rights = draw_equal_runs(rng, n_runs, sizes)
+        apart = [a.astype(int) - b for a, b in itertools.combinations(rights, 2)]
+        for name, leads in (("by group", [metrics.count_by_group(groups, one) for one in apart]), ("by file", apart)):
+            p = [comparison.compute_flip_p_value(one) for one in leads]
+            called[name] += min(comparison.correct_holm(p)) < significance.RARE
+    assert called["by group"] <= 0.09 * n and called["by file"] >= at_least * n, called
+
+
+def test_a_real_difference_is_found_over_groups():
+    rng, found = np.random.default_rng(6), 0
+    groups = np.repeat(np.arange(100), 8).astype(str).astype(object)
+    for _ in range(40):
+        one, other = draw_equal_runs(rng, 2, np.full(100, 8))
+        better = one | (rng.random(800) < 0.4)  # 12 points above
+        (pair,) = held(better, other, groups=groups)
+        found += pair.p < significance.RARE
+    assert found >= 36
 
 
 def test_files_of_one_group_are_no_witnesses():
@@ -161,7 +226,7 @@ def test_runs_on_several_classes_at_once_are_told_apart_by_their_mean_average_pr
     better, _, alike = significance.compare_pairs(
         ["good", "poor", "as poor"], voices, said, [(0, 1), (0, 2), (1, 2)], "files"
     )
-    assert better.test == significance.BOOTSTRAP and better.only_a is None
+    assert better.test == significance.SWAP and better.only_a is None
     area = [
         metrics.compute_report(one.scores, one.targets, one.groups, list("abcd"), "multi", [0.5] * 4, draws=10)[
             "metrics"
@@ -172,6 +237,65 @@ def test_runs_on_several_classes_at_once_are_told_apart_by_their_mean_average_pr
     assert better.difference == pytest.approx(wanted, abs=2e-6) and better.interval[0] > 0
     assert better.sentence.startswith(f"the mean average precision of good is {wanted:.3f} above that of poor")
     assert "hardly" in better.sentence and "could be chance" in alike.sentence
+
+
+@pytest.mark.parametrize("n_groups", [2, 5, 40])
+def test_swaps_of_few_groups_are_all_tried_and_of_many_some(n_groups):
+    groups = np.repeat([f"g{k}" for k in range(n_groups)], 3)
+    swaps = significance.draw_swaps(groups, 500)
+    assert not swaps[0].any() and swaps.shape == (2**n_groups if n_groups <= 10 else 501, 3 * n_groups)
+    assert (swaps.reshape(len(swaps), n_groups, 3).all(axis=2) == swaps[:, ::3]).all(), "whole groups"
+    if n_groups <= 10:
+        assert len(np.unique(swaps, axis=0)) == 2**n_groups
+    assert np.array_equal(swaps, significance.draw_swaps(groups, 500))
+
+
+def test_the_p_of_swaps_is_that_of_tables_that_were_swapped():
+    one, other = several(1, 1.0, n=20), several(2, 0.6, n=20)
+    voices = [replace(voice, scores=significance.rank_scores(voice.scores)) for voice in (one, other)]
+    apart = []
+    for signs in itertools.product((False, True), repeat=5):
+        swap = np.repeat(signs, 4)[:, None]
+        sides = (np.where(swap, *[voice.scores for voice in order]) for order in (voices, voices[::-1]))
+        rows = [
+            [metrics.make_class_row("a", scores[:, k], one.targets[:, k], scores[:, k] > 0)["average_precision"]]
+            for scores in sides
+            for k in range(4)
+        ]
+        apart.append(abs(np.mean(rows[:4]) - np.mean(rows[4:])))
+    expected = np.mean(np.array(apart) >= apart[0] - 1e-5)
+    swaps = significance.draw_swaps(one.groups, 1)
+    assert significance.compute_swap_p_value(one, other, swaps) == pytest.approx(expected)
+    assert significance.compute_swap_p_value(other, one, swaps) == pytest.approx(expected)
+
+
+def test_swaps_do_not_see_in_which_range_scores_lie():
+    one, other = several(1, 1.0, n=60), several(2, 0.6, n=60)
+    swaps = significance.draw_swaps(one.groups, 300)
+    stretched = replace(other, scores=other.scores**3 * 50 + 7)
+    assert significance.compute_swap_p_value(one, other, swaps) == significance.compute_swap_p_value(
+        one, stretched, swaps
+    )
+
+
+def test_equal_runs_of_several_classes_are_rarely_called_different():
+    rng, called, n = np.random.default_rng(8), 0, 150
+    groups = np.repeat(np.arange(20), 4).astype(str).astype(object)
+    swaps = significance.draw_swaps(groups, 100)
+    for _ in range(n):
+        targets = (rng.random((80, 3)) < 0.4).astype(float)
+        voices = [
+            replace(
+                several(1, 1.0, n=80),
+                class_names=tuple("abc"),
+                groups=groups,
+                targets=targets,
+                scores=targets + np.repeat(rng.normal(0, 1, (20, 3)), 4, axis=0) + rng.normal(0, 1, (80, 3)),
+            )
+            for _ in range(2)
+        ]
+        called += significance.compute_swap_p_value(*voices, swaps) < significance.RARE
+    assert called <= 0.1 * n, called
 
 
 def test_one_group_tells_nothing_of_several_classes():
@@ -322,6 +446,9 @@ def test_the_command_prints_a_sentence_for_each_pair(made, musicml):
     assert code == 0 and "genre_cnn was right on " in out.replace("\n", " ") and "corrected for 3 pairs" in out
     assert "generated sample data" in out
     code, out, _ = musicml("compare", made["cnn"].path, made["gru"].path, "--json")
-    assert code == 0 and json.loads(out)["pairs"][0]["test"] == "exact McNemar"
+    assert code == 0 and json.loads(out)["pairs"][0]["test"] == "exact sign flips of groups"
+    assert json.loads(out)["figures"][0]["interval_method"] == intervals.INTERVAL_METHOD
+    code, out, _ = musicml("compare", made["cnn"].path, made["gru"].path)
+    assert "McNemar" not in out and "exact sign flips of groups" in " ".join(out.split())
     code, out, err = musicml("compare", made["cnn"].path, made["several"].path)
     assert code == 2 and out == "" and "on gtzan, openmic_cnn-1-s0 on openmic" in err

@@ -147,6 +147,23 @@ def test_too_few_examples_leave_the_scores_as_they_are(task):
     assert calibration.fit_temperature(scores, targets, task) != 1.0
 
 
+@pytest.mark.parametrize("task", ["single", "multi"])
+def test_a_temperature_that_ends_at_its_bound_is_remarked_on(task):
+    rng = np.random.default_rng(0)
+    truth = np.eye(3)[np.arange(60) % 3]
+    unsure = 0.5 + 0.02 * (truth - 0.5)  # right every time, and hardly says so
+    lowest = calibration.fit_temperature(unsure, truth, task)
+    highest = calibration.fit_temperature(np.eye(3)[rng.permutation(60) % 3], truth, task)  # sure of anything
+    assert (lowest, highest) == pytest.approx(calibration.BOUNDS, rel=1e-3)
+    assert "is the lowest that is tried" in calibration.describe_temperature_bound(lowest)
+    assert "is the highest that is tried" in calibration.describe_temperature_bound(highest)
+
+
+@pytest.mark.parametrize("temperature", [None, 0.06, 0.5, 1.0, 1.3, 19.0])
+def test_a_temperature_between_its_bounds_is_not(temperature):
+    assert calibration.describe_temperature_bound(temperature) is None
+
+
 def test_scores_that_are_always_right_give_a_temperature_within_its_bounds():
     truth = np.eye(3)[np.arange(60) % 3]
     for scores in (0.7 * truth + 0.1, 0.1 * truth + 0.3):

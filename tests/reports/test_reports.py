@@ -14,11 +14,12 @@ import yaml
 
 from musicml.cli.main import main
 from musicml.data.datasets.base import Dataset, Example
+from musicml.evaluation import intervals, predictions
 from musicml.evaluation import metrics as report
-from musicml.evaluation import predictions
 from musicml.evaluation.metrics import METRIC_NAMES
 from musicml.experiment import config
 from musicml.experiment import run as runs
+from musicml.inference import calibration
 from musicml.reports import (
     attachments,
     matplotlib_plots,
@@ -34,7 +35,7 @@ from musicml.reports import report as writeup
 from musicml.reports.document import Estimate, Table, shown
 from musicml.reports.plot_specs import Bars
 from musicml.reports.sections import reproducibility
-from musicml.utils import files
+from musicml.utils import files, translate
 from musicml.utils.errors import InputError
 from tests.fixtures.fake_runs import DAMAGES, make
 
@@ -425,6 +426,21 @@ def test_a_class_with_one_example_and_one_that_is_never_answered_are_told_in_wor
     assert all(writeup.render_report(made, tmp_path / f"report{ending}") for ending in writeup.FORMATS)
 
 
+@pytest.mark.parametrize("language", ["en", "id"])
+def test_few_test_groups_and_a_temperature_at_its_bound_are_remarked_on(language, tmp_path):
+    few, enough = make(tmp_path, "few", n=40), make(tmp_path, "enough", n=60)
+    changed(few, "report.json", temperature=20.0, temperatures=[20.0])
+    groups = translate(intervals.describe_few_groups(10, intervals.INTERVAL_METHOD), language)
+    bound = translate(calibration.describe_temperature_bound(20.0), language)
+    assert groups and bound
+    said = " ".join(texts(writeup.build_document([few], language)))
+    assert groups in said and bound in said
+    changed(few, "report.json", temperatures=None)  # as an earlier musicml wrote it
+    assert bound in " ".join(texts(writeup.build_document([few], language)))
+    said = " ".join(texts(writeup.build_document([enough], language)))
+    assert groups not in said and bound not in said
+
+
 def test_without_an_interval_a_report_says_why(tmp_path):
     one = make(tmp_path, "one_group", n=20, groups=1)
     said = " ".join(texts(writeup.build_document([one])))
@@ -675,7 +691,7 @@ def test_runs_beside_each_other_are_compared_by_a_paired_test_and_seeds_have_a_s
     some.append(make(tmp_path, "rival", family="gru", n=60))
     made = writeup.build_document(some)
     pairs = named(made, "pairs")
-    assert len(pairs.rows) == 3 and all("exact McNemar" in row for row in pairs.rows)
+    assert len(pairs.rows) == 3 and all("exact sign flips of groups" in row for row in pairs.rows)
     assert any(re.search(r"was right on \d+ more of 60 files|equally many of 60", text) for text in texts(made))
     seeds = named(made, "seeds").rows[0]
     values = [run.read("report.json")["metrics"]["accuracy"] for run in some[:2]]

@@ -14,6 +14,7 @@ from dashboard.caching import cache_resource
 from dashboard.runs import RunView
 from musicml.evaluation import (
     CLASS_METRICS,
+    INTERVAL_METHOD,
     compute_class_draws,
     compute_mean_draws,
     draw_groups,
@@ -36,12 +37,14 @@ class RunMetrics:
     intervals : figure → its 95 % interval, None where there is none
     classes : for each class, figure → its value, None where it is not defined
     class_intervals : for each class, figure → its interval
+    interval_method : how intervals were computed, as report.json names it
     """
 
     overall: Mapping[str, float]
     intervals: Mapping[str, Sequence[float] | None]
     classes: Sequence[Mapping[str, Any]]
     class_intervals: Sequence[Mapping[str, Sequence[float] | None]]
+    interval_method: str | None = INTERVAL_METHOD
 
 
 def get_metrics(chosen: Sequence[RunView], common: SharedExamples) -> list[RunMetrics]:
@@ -64,7 +67,8 @@ def read_reported_metrics(one: RunView, common: SharedExamples) -> RunMetrics:
     by_name = {row["class"]: row for row in one.get_report().per_class}
     rows = [by_name[name] for name in common.class_names]
     overall = {name: value for name, value in one.get_report().metrics.items() if name in FIGURES}
-    return RunMetrics(overall, one.get_report().intervals or {}, rows, [row.get("intervals") or {} for row in rows])
+    of_classes = [row.get("intervals") or {} for row in rows]
+    return RunMetrics(overall, one.get_report().intervals or {}, rows, of_classes, one.get_report().interval_method)
 
 
 @cache_resource(max_entries=20)
@@ -82,7 +86,8 @@ def compute_metrics(paths: tuple[str, ...], changed: tuple, _common: SharedExamp
         if weights is not None:
             drawn = compute_class_draws(scores, targets, said, weights)
             intervals = summarize_draws(compute_mean_draws(drawn, weights, task), _common.groups, known)
-        made.append(RunMetrics(known, intervals, rows, summarize_class_draws(drawn, rows)))
+        of_classes = summarize_class_draws(drawn, rows, _common.groups, targets, said)
+        made.append(RunMetrics(known, intervals, rows, of_classes))
     return made
 
 

@@ -43,6 +43,8 @@ def show(chosen: Sequence[RunView], common: SharedExamples, made: Sequence[RunMe
     words = say(
         "figures_words", metric=layout.get_metric_name(metric), n=len(common.names), figures=_describe_metrics(rows)
     )
+    n_groups = len(set(common.groups))
+    layout.show_few_groups({LETTERS[k]: (n_groups, its.interval_method) for k, its in enumerate(made)})
     table = [_make_row(chosen, k, its, names) for k, its in enumerate(made)]
     layout.show_chart(metric_dots.draw_dots(rows, layout.get_metric_name(metric)), words, table, f"overall-{metric}")
 

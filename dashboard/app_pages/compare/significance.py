@@ -13,7 +13,7 @@ from dashboard.app_pages.compare.common_examples import SharedExamples
 from dashboard.app_pages.compare.labels import LETTERS
 from dashboard.caching import cache_resource
 from dashboard.runs import RunView
-from musicml.evaluation import MCNEMAR, PairedComparison, PredictionTable, compare_pairs, find_comparable_pairs
+from musicml.evaluation import PairedComparison, PredictionTable, compare_pairs, find_comparable_pairs
 
 say = layout.LazyText("compare")
 
@@ -53,7 +53,9 @@ def show(pair: PairedComparison | None, n_pairs: int) -> None:
         st.info(say("no_rivals"), icon=":material/info:")
         return
     st.info(layout.capitalize(layout.translate_message(pair.sentence)), icon=":material/info:")
-    sentences = [say("by_mcnemar" if pair.test == MCNEMAR else "by_drawing")]
+    sentences = [
+        say("by_swapping" if pair.only_a is None else "by_flipping" if pair.n_groups < pair.n else "by_mcnemar")
+    ]
     if pair.interval:
         low, high = pair.interval
         sentences.append(

@@ -11,6 +11,7 @@ from dashboard.app_pages.run import formatting
 from dashboard.charts import reliability
 from dashboard.runs import RunView
 from musicml.experiment import Report
+from musicml.inference import describe_temperature_bound
 
 RANGE = ("figure", "from", "to")
 
@@ -41,6 +42,7 @@ def show(one: RunView) -> None:
     layout.show_table(
         rows, "run-metrics", height="content", config={say(name): decimals for name in (*RANGE, "at_half")}
     )
+    layout.show_few_groups({one.name: (report.n_groups, report.interval_method)})
     _show_calibration(report)
     _show_unreadable(report)
 
@@ -59,6 +61,8 @@ def _show_calibration(report: Report) -> None:
     else:
         key = "calibration_same" if before == after else "calibration_better" if after < before else "calibration_worse"
         st.markdown(say(key, before=formatting.format_percent(before), after=formatting.format_percent(after)))
+    for bound in filter(None, map(describe_temperature_bound, report.temperatures or (report.temperature,))):
+        st.warning(layout.translate_message(bound), icon=":material/warning:")
     _show_reliability(report)
     unlike = report.unlike_training
     st.markdown(say("unlike_head"))

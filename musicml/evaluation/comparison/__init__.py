@@ -19,7 +19,7 @@ from musicml.evaluation.comparison.checks import check_same_contents
 from musicml.evaluation.comparison.significance import (
     PairedComparison,
     compare_pairs,
-    compute_mcnemar_p_value,
+    compute_flip_p_value,
     correct_holm,
 )
 from musicml.evaluation.predictions import PredictionTable
@@ -37,7 +37,7 @@ __all__ = [
     "check_same_contents",
     "compare_runs",
     "correct_holm",
-    "compute_mcnemar_p_value",
+    "compute_flip_p_value",
     "compare_pairs",
     "find_comparable_pairs",
     "group_by_seed",
@@ -62,7 +62,7 @@ class Comparison:
     Attributes
     ----------
     figures : of each run `run`, `experiment`, `seed`, `protocol`, `changes` (of its settings, by `--set`), its main
-        figure `value` and `interval`
+        figure `value`, `interval` and `interval_method`
     pairs : each two of them that share a protocol; runs of different protocols are not compared
     seeds : where an experiment was trained with several
     sample : whether one of them comes from generated data
@@ -185,6 +185,7 @@ def get_main_metric(run: Run, info: RunInfo, made: Report) -> dict[str, Any]:
         "changes": info.overrides,
         "value": made.main,
         "interval": (made.intervals or {}).get(made.main_metric),
+        "interval_method": made.interval_method,
     }
 
 

@@ -1,9 +1,13 @@
 """Differences: whether two tables of answers to the same examples differ by more than chance.
 
-Of one class each, the exact test of McNemar, "Note on the sampling error of the difference between correlated
-proportions or percentages" (Psychometrika, 1947), on the examples that only one of the two gets right. For the rest a
-paired bootstrap over groups. Several pairs are corrected after Holm, "A Simple Sequentially Rejective Multiple Test
-Procedure" (Scandinavian Journal of Statistics, 1979).
+Files of one group, such as songs of one artist, are no independent witnesses. So whole groups change sides: if two runs
+are equally good, each group's difference could as well have had the other sign. Of one class each that is the exact
+randomization test of Fisher, "The Design of Experiments" (1935), on how many more files of each group one of the two
+gets right. Where every group has one file, it is the exact test of McNemar, "Note on the sampling error of the
+difference between correlated proportions or percentages" (Psychometrika, 1947). For several classes at once the scores
+of whole groups are swapped: Yeh, "More accurate tests for the statistical significance of result differences" (COLING,
+2000). Several pairs are corrected after Holm, "A Simple Sequentially Rejective Multiple Test Procedure" (Scandinavian
+Journal of Statistics, 1979).
 """
 
 from __future__ import annotations
@@ -17,8 +21,10 @@ from musicml.evaluation import metrics
 from musicml.evaluation.predictions import PredictionTable
 
 RARE = 0.05  # p below which a difference is called more than chance
-AT_LEAST = 60  # draws a pair: with fewer, no p could be small enough once it is corrected for all of them
-MCNEMAR, BOOTSTRAP = "exact McNemar", "paired bootstrap over groups"
+AT_LEAST = 60  # swaps a pair: with fewer, no p could be small enough once it is corrected for all of them
+EVERY_SWAP = 10  # groups up to which every way to swap them is tried
+SAME = 1e-9  # differences in a figure that are nearer to each other are equal
+MCNEMAR, SIGN_FLIP, SWAP = "exact McNemar", "exact sign flips of groups", "swaps of groups"
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,8 @@ class PairedComparison:
         the figure is not defined
     metric : what is compared: the main figure
     only_a, only_b : of how many examples only one of the two is right; None of several classes at once
-    test : which gave `p`, the share of chance alone that would give as much, either way
+    test : which gave `p`, the share of chance alone that would give as much, either way: `MCNEMAR`, `SIGN_FLIP` or
+        `SWAP`
     p_holm : `p`, corrected for the number of pairs; None, as `p`, where nothing can be told
     sentence : what that means
     """
@@ -68,10 +75,9 @@ def compare_pairs(
     said : np.ndarray [shape=(n_runs, n_examples, n_classes)], bool: what each decides
     asked : pairs of places in `names`
     kind : what the examples are, in the plural
-    draws : of the bootstrap; more where there are many pairs
+    draws : of the bootstrap that intervals come from, and swaps; more swaps where there are many pairs
     """
     targets, groups = voices[0].targets, voices[0].groups
-    draws = max(draws, AT_LEAST * len(asked))
     if voices[0].task == "single":
         right = (said & (targets == 1)[None]).any(axis=2)
         found = [compare_by_counts(names[a], names[b], right[a], right[b], groups) for a, b in asked]
@@ -80,7 +86,10 @@ def compare_pairs(
         curves = {
             k: compute_average_precisions(voices[k], weights) for k in sorted({k for pair in asked for k in pair})
         }
-        found = [compare_by_draws(names[a], names[b], curves[a], curves[b], targets, groups) for a, b in asked]
+        swaps = draw_swaps(groups, max(draws, AT_LEAST * len(asked)))
+        found = [
+            compare_by_swaps(names[a], names[b], voices[a], voices[b], curves[a] - curves[b], swaps) for a, b in asked
+        ]
     corrected = correct_holm([pair.p for pair in found])
     found = [replace(pair, p_holm=p) for pair, p in zip(found, corrected, strict=True)]
     return tuple(replace(pair, sentence=describe_pair(pair, kind)) for pair in found)
@@ -89,19 +98,20 @@ def compare_pairs(
 def compare_by_counts(
     name_a: str, name_b: str, right_a: np.ndarray, right_b: np.ndarray, groups: np.ndarray
 ) -> PairedComparison:
-    """Two runs of one class each: McNemar's test, and the interval of the difference over groups.
+    """Compare two runs of one class each: a test of whole groups, and the interval of the difference over groups.
 
     Parameters
     ----------
     right_a, right_b : np.ndarray [shape=(n_examples,)], bool: which examples each gets right
     """
-    difference, interval = metrics.compute_mean_and_interval(right_a.astype(float) - right_b, groups)
-    only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
-    n, n_groups = len(right_a), len(set(groups))
-    p = (
-        compute_mcnemar_p_value(only_a, only_b) if n_groups > 1 else None
-    )  # files of one group are no independent witnesses
-    return PairedComparison(name_a, name_b, "accuracy", n, n_groups, difference, interval, only_a, only_b, MCNEMAR, p)
+    apart = right_a.astype(int) - right_b
+    difference, interval = metrics.compute_mean_and_interval(apart, groups, lowest=-1.0)
+    only_a, only_b = int((apart > 0).sum()), int((apart < 0).sum())
+    leads = metrics.count_by_group(groups, apart)
+    n, n_groups = len(apart), len(leads)
+    test = MCNEMAR if n_groups == n else SIGN_FLIP
+    p = compute_flip_p_value(leads) if n_groups > 1 else None  # a single group is a single witness
+    return PairedComparison(name_a, name_b, "accuracy", n, n_groups, difference, interval, only_a, only_b, test, p)
 
 
 def compute_average_precisions(voice: PredictionTable, weights: np.ndarray | None) -> np.ndarray:
@@ -114,49 +124,86 @@ def compute_average_precisions(voice: PredictionTable, weights: np.ndarray | Non
         )
 
 
-def compare_by_draws(
-    name_a: str, name_b: str, area_a: np.ndarray, area_b: np.ndarray, targets: np.ndarray, groups: np.ndarray
+def compare_by_swaps(
+    name_a: str, name_b: str, one: PredictionTable, other: PredictionTable, differences: np.ndarray, swaps: np.ndarray
 ) -> PairedComparison:
-    """Two runs of several classes at once, from what `compute_average_precisions` gives of the same draws."""
-    differences = area_a - area_b
-    drawn = differences[1:][np.isfinite(differences[1:])]
+    """Compare two runs of several classes at once.
+
+    Parameters
+    ----------
+    differences : np.ndarray [shape=(1 + n_draws,)], of what `compute_average_precisions` gives of the same draws
+    swaps : of `draw_swaps`
+    """
+    point, sizes = metrics.round_metric(differences[0]), metrics.count_by_group(one.groups)
     return PairedComparison(
         name_a,
         name_b,
         metrics.MAIN_METRICS["multi"],
-        len(targets),
-        len(set(groups)),
-        metrics.round_metric(differences[0]),
-        metrics.compute_percentile_interval(drawn),
+        len(one.names),
+        len(sizes),
+        point,
+        metrics.compute_draw_interval(differences[1:], point, sizes, -1.0),
         None,
         None,
-        BOOTSTRAP,
-        compute_draw_p_value(drawn),
+        SWAP,
+        None if point is None or len(sizes) < 2 else compute_swap_p_value(one, other, swaps),
     )
 
 
-def compute_draw_p_value(drawn: np.ndarray) -> float | None:
-    """Twice the share of draws on the rarer side of no difference, never 0; None without draws."""
-    if not len(drawn):
-        return None
-    rarer = min((drawn <= 0).sum(), (drawn >= 0).sum())
-    return float(min(1.0, 2 * (rarer + 1) / (len(drawn) + 1)))
+def draw_swaps(groups: np.ndarray, draws: int, seed: int = 0) -> np.ndarray:
+    """Return in which examples two runs swap their scores: [shape=(n_swaps, n_examples)], bool; in the first in none.
+
+    Of few groups every way is there, of many `draws` ways by chance.
+    """
+    names, group_of = np.unique(np.asarray(groups).astype(str), return_inverse=True)
+    if len(names) <= EVERY_SWAP:
+        return (np.arange(2 ** len(names))[:, None] >> np.arange(len(names)) & 1).astype(bool)[:, group_of]
+    drawn = np.random.default_rng(seed).random((draws, len(names))) < 0.5
+    return np.concatenate([np.zeros((1, len(names)), dtype=bool), drawn])[:, group_of]
 
 
-def compute_mcnemar_p_value(only_a: int, only_b: int) -> float:
-    """The exact, two-sided p of McNemar's test: could a fair coin have fallen so?
+def compute_swap_p_value(one: PredictionTable, other: PredictionTable, swaps: np.ndarray) -> float:
+    """Compute in which share of swaps the mean average precisions differ as much as without any; never 0.
+
+    Ranks are swapped, since the scores of two runs that rank alike can lie in different ranges.
+    """
+    ranks, targets = rank_scores(one.scores), np.concatenate([one.targets, other.targets])
+    scores = np.concatenate([ranks, rank_scores(other.scores)])
+    sides = [
+        metrics.average_classes(metrics.compute_curve_draws(scores, targets, weights)["average_precision"])
+        for weights in (np.concatenate([~swaps, swaps], axis=1), np.concatenate([swaps, ~swaps], axis=1))
+    ]
+    apart = np.abs(sides[0] - sides[1])
+    return float((apart >= apart[0] - SAME).mean())
+
+
+def rank_scores(scores: np.ndarray) -> np.ndarray:
+    """Return how many examples score as high or less, class by class: [shape=(n_examples, n_classes)]."""
+    return np.stack([np.searchsorted(np.sort(of_class), of_class, side="right") for of_class in scores.T], axis=1)
+
+
+def compute_flip_p_value(leads: np.ndarray) -> float:
+    """Compute the exact, two-sided p of groups that could each have had the other sign; never 0.
+
+    What all ways to flip them give is counted group by group, so no chance is needed however many groups there are.
+    With one file a group this is McNemar's test: could a fair coin have fallen so?
 
     Parameters
     ----------
-    only_a, only_b : of how many examples only one of the two is right
+    leads : np.ndarray [shape=(n_groups,)], whole numbers: on how many more examples of each group one run is right
 
-    >>> compute_mcnemar_p_value(5, 0)
+    >>> compute_flip_p_value(np.array([1, 1, 1, 1, 1]))
     0.0625
+    >>> compute_flip_p_value(np.array([3, -1]))
+    1.0
     """
-    from scipy import stats
-
-    n = only_a + only_b
-    return float(stats.binomtest(only_a, n).pvalue) if n else 1.0
+    sizes = np.abs(leads).astype(int)
+    chances = np.ones(1)  # of each sum, from -n to n
+    for size in sizes[sizes > 0]:
+        aside = np.zeros(2 * size)
+        chances = (np.concatenate([chances, aside]) + np.concatenate([aside, chances])) / 2
+    as_far = np.abs(np.arange(len(chances)) - sizes.sum()) >= abs(int(leads.sum()))
+    return float(np.clip(chances[as_far].sum(), np.finfo(float).tiny, 1.0))
 
 
 def correct_holm(found: Sequence[float | None]) -> list[float | None]:
@@ -198,21 +245,10 @@ def describe_counts(pair: PairedComparison, lead: int, kind: str) -> str:
             f"{ahead} was right on {by} more of {pair.n} {kind} than {behind}; with so few the difference could be "
             f"chance, p = {format_p_value(pair.p_holm)}."
         )
-    if is_zero_inside(pair.interval):
-        return (
-            f"{ahead} was right on {by} more of {pair.n} {kind} than {behind}; one by one chance would hardly give "
-            f"that, p = {format_p_value(pair.p_holm)}, but they come from {pair.n_groups} groups, and over those it "
-            "could be chance."
-        )
     return (
         f"{ahead} was right on {by} more of {pair.n} {kind} than {behind}; chance alone would hardly give that, "
         f"p = {format_p_value(pair.p_holm)}."
     )
-
-
-def is_zero_inside(interval: list[float] | None) -> bool:
-    """Whether no difference at all lies within an interval."""
-    return interval is not None and interval[0] <= 0 <= interval[1]
 
 
 def describe_metric_difference(pair: PairedComparison, kind: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from musicml.experiment import ClassRow
+from musicml.inference import describe_temperature_bound
 from musicml.reports.document import Block, Cell, Estimate, Figure, Note, Paragraph, Table
 from musicml.reports.plot_specs import Reliability
 from musicml.reports.run_data import Told, is_number, pair
@@ -98,6 +99,8 @@ def calibration(one: Told, words: Words) -> list[Block]:
         said.append(words("calibration.folds"))
     if temperature is not None and temperature != 1:
         said.append(words("calibration.surer" if temperature < 1 else "calibration.less_sure", temperature=temperature))
+    bounds = map(describe_temperature_bound, report.temperatures or (temperature,))
+    said += [words.said(sentence) for sentence in filter(None, bounds)]
     rows = (
         (words("calibration.error_before"), before),
         (words("calibration.error_after"), after),

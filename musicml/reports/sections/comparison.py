@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean, stdev
 
-from musicml.evaluation import compare_runs, group_by_seed
+from musicml.evaluation import compare_runs, describe_few_groups, group_by_seed
 from musicml.reports import run_data
 from musicml.reports.document import Block, Cell, Estimate, Listing, Note, Paragraph, Table
 from musicml.reports.run_data import Told
@@ -45,6 +45,8 @@ def beside(some: Sequence[Told], words: Words) -> list[Block]:
     )
     source = " ".join(words.source(one.name, "report.json") for one in some)
     blocks: list[Block] = [Table("comparison", columns, rows, words("comparison.caption"), source)]
+    few = (describe_few_groups(one.report.n_groups, one.report.interval_method) for one in some)
+    blocks += [Note(words.said(sentence)) for sentence in dict.fromkeys(filter(None, few))]
     if len({one.is_published for one in some}) > 1:
         blocks.append(Note(words("comparison.published"), "published"))
     return blocks

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from musicml.evaluation import describe_few_groups
 from musicml.reports.document import Block, Cell, Estimate, Figure, Note, Paragraph, Table, shown
 from musicml.reports.plot_specs import Bars, Matrix
 from musicml.reports.run_data import Told, pair
@@ -22,6 +23,8 @@ def summary(one: Told, words: Words) -> list[Block]:
     """What came of it, in plain sentences, and all figures over all classes."""
     report = one.report
     said = [main_sentence(one, words)]
+    if few := describe_few_groups(report.n_groups, report.interval_method):
+        said.append(words.said(few))
     if one.judged == "val":
         said.append(words("summary.on_val"))
     if (right := right_of(one)) is not None:
