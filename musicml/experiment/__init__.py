@@ -50,6 +50,13 @@ if TYPE_CHECKING:
         warn_without_digests,
         write_digests,
     )
+    from musicml.experiment.user_folder import (
+        is_inside,
+        list_named_folders,
+        make_secret,
+        read_secret,
+        remember_folder,
+    )
 
 __getattr__, __dir__, __all__ = export_lazily(
     __name__,
@@ -97,5 +104,6 @@ __getattr__, __dir__, __all__ = export_lazily(
             "warn_without_digests",
             "write_digests",
         ],
+        "user_folder": ["is_inside", "list_named_folders", "make_secret", "read_secret", "remember_folder"],
     },
 )

@@ -36,6 +36,7 @@ from musicml.inference import (
     fit_temperature,
     fit_thresholds,
     pool_by_example,
+    sign_run,
     write_manifest,
 )
 from musicml.training import preparation, trainer
@@ -325,6 +326,7 @@ def train_and_write(
     # a fold's model is asked once, by its own evaluation, which has Keras at hand
     run.update(export=learned.export() if exported else "not exported: the model of a fold")
     run.update(status="trained", train_seconds=round(time.perf_counter() - begun, 1))
+    sign_run(run, say)
     shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
     return run
 
