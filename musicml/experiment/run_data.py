@@ -17,7 +17,7 @@ from musicml.data import digest_examples
 from musicml.data.datasets import SPLITS, Dataset, Example
 from musicml.experiment.records import DataInfo
 from musicml.experiment.run import Run
-from musicml.utils import InputError, read_csv, write_csv
+from musicml.utils import InputError, read_csv, read_small_file, write_csv
 
 DIGESTS_FILE = "digests.csv"
 COLUMNS = ("example", "digest", "side")
@@ -134,6 +134,23 @@ def _rename(example: Example, name: str) -> Example:
         return example
     group = name if example.group == example.id else example.group
     return replace(example, id=name, group=group, file=example.file or example.id)
+
+
+def read_experiment_text(run: Run) -> str:
+    """Read experiment.toml of a run.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, too large, or no text in UTF-8.
+    """
+    path = run.path / "experiment.toml"
+    try:
+        return read_small_file(path).decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            "{path} must be a text file in UTF-8 and can't be read ({error}): check the path.", path=path, error=error
+        ) from None
 
 
 def relocate_data(run: Run, folder: Path | None, data_root: Path | None) -> DataInfo:

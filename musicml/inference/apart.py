@@ -25,9 +25,9 @@ from musicml.experiment import Run
 from musicml.inference import backends
 from musicml.inference.manifest import Manifest, read_manifest
 from musicml.inference.model_limits import MEGABYTE, check_model_file, check_weights
+from musicml.inference.trust import HAS_MEMORY_LIMIT
 from musicml.utils import InputError, import_keras
 
-HAS_MEMORY_LIMIT = sys.platform == "linux"
 FREE_BYTES, BYTES_PER_BYTE = 384 * MEGABYTE, 6  # of memory beside the libraries': for any model, and for its file's size
 START_SECONDS = 300.0  # on the clock, for the imports of a busy machine
 LOAD_SECONDS = {"onnx": 5.0, "keras": 60.0, "scikit-learn": 20.0}  # of all processors together

@@ -14,14 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from musicml.utils import InputError, make_printable
+from musicml.utils import InputError, make_printable, parse_json
 
 MEGABYTE = 2**20
 MAX_FILE_BYTES = 2_000 * MEGABYTE
 MAX_MEMBERS = {".keras": 16, ".skops": 100_000}
 MAX_GROWTH, FREE_BYTES = 4, 16 * MEGABYTE  # of an archive's content, as times its size and beside it; Keras packs nothing
 MAX_JSON_BYTES = {"metadata.json": 65_536, "config.json": 8 * MEGABYTE, "schema.json": 64 * MEGABYTE}
-MAX_DEPTH = 64  # of nested lists and objects; trainings write 10
+MAX_DEPTH = 64  # of groups in each other
 MAX_LAYERS = 5_000
 MAX_PADDING = 256
 MAX_OBJECTS = 50_000  # groups and arrays of a weights file
@@ -136,29 +136,11 @@ def _read_json(archive: zipfile.ZipFile, name: str, path: Path) -> Any:
             content = file.read(most + 1)
         if len(content) > most:
             raise make_refusal(path, f"{name} of at most {most:,} bytes", "more")
-        table = json.loads(content)
-        if name != "schema.json" and measure_depth(table) > MAX_DEPTH:
-            raise RecursionError
-        return table
+        return json.loads(content) if name == "schema.json" else parse_json(content)
     except InputError:
         raise
-    except RecursionError:
-        raise make_refusal(path, f"{name} with at most {MAX_DEPTH} levels", "more") from None
     except Exception as error:
         raise make_refusal(path, f"{name} that is JSON", str(error) or repr(error)) from None
-
-
-def measure_depth(table: Any) -> int:
-    """Count the levels of nested lists and objects, level by level, so that no depth is too much for it."""
-    depth, level = 0, [table]
-    while level:
-        depth += 1
-        level = [
-            inner
-            for one in level
-            for inner in (one.values() if isinstance(one, dict) else one if isinstance(one, list) else ())
-        ]
-    return depth
 
 
 # Keras

@@ -10,14 +10,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
+import sys
 from collections.abc import Callable
 
 from musicml.experiment import FOLDS_FOLDER, Run, make_secret, read_secret
 from musicml.inference.manifest import read_manifest
-from musicml.utils import InputError, print_message, write_json
+from musicml.utils import InputError, parse_json, print_message, read_small_file, write_json
 
 FILE = "signature.json"
+HAS_MEMORY_LIMIT = sys.platform == "linux"
 MAX_BYTES = 10_000
 MEANING = (
     "run {run_name} is trusted from now on: its model is opened in musicml's own process, without a limit on memory or "
@@ -70,13 +71,22 @@ def is_own(run: Run) -> bool:
         return True
     secret = read_secret()
     try:
-        # a small regular file and nothing else: it may be a stranger's
-        with open(run.path / FILE, "rb", opener=_open_without_waiting) as file:
-            table = json.loads(file.read(MAX_BYTES))
-    except (OSError, ValueError, RecursionError):
+        table = parse_json(read_small_file(run.path / FILE, MAX_BYTES))
+    except (OSError, ValueError):
         return False
     found = table.get("hmac") if isinstance(table, dict) else None
     return secret is not None and isinstance(found, str) and hmac.compare_digest(found.encode(), _sign(secret, message))
+
+
+def describe_apart(run: Run) -> str:
+    """Say that a run is asked in a process of its own, and how to trust it."""
+    limits = "whose memory and time are limited"
+    if not HAS_MEMORY_LIMIT:
+        limits = "whose memory this system can't limit, so only the sizes in its files were checked"
+    return (
+        f"run {run.name} was not made by you, or by an older musicml, so its model is opened in a process of its own, "
+        f"{limits}: if you know who made it, `musicml runs --trust {run.path}` makes it quicker"
+    )
 
 
 def check_is_own(run: Run, purpose: str) -> None:
@@ -111,7 +121,3 @@ def _sign(secret: bytes, message: bytes) -> bytes:
 def _write(run: Run, message: bytes) -> None:
     write_json(run.path / FILE, {"hmac": _sign(make_secret(), message).decode()})
 
-
-def _open_without_waiting(path: str, flags: int) -> int:
-    """Open a file without waiting for a writer, as a pipe of that name would."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

@@ -22,6 +22,7 @@ from musicml.experiment import (
     create_run,
     get_fold,
     parse_experiment,
+    read_experiment_text,
     relocate_data,
     spell_examples,
     start_run,
@@ -133,7 +134,7 @@ def resume_run(
     for left in run.path.rglob(".*.*"):  # what a kill in the middle of a write left behind
         if left.is_file():
             left.unlink()
-    text = (run.path / "experiment.toml").read_text(encoding="utf-8")
+    text = read_experiment_text(run)
     experiment = parse_experiment(info.experiment, text, info.overrides, data.sample)
     dataset = spell_examples(run, reload_dataset(data.table))
     say(dataset.describe())
