@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,8 @@ from pathlib import Path
 from dashboard.caching import cache_resource
 from dashboard.runs import RunView, get_data_root, get_stamp
 from musicml.data.datasets import DATASET_NAMES, Dataset, Example, find_dataset_folder, load_dataset
-from musicml.utils import InputError
+from musicml.experiment import is_named
+from musicml.utils import InputError, make_printable
 
 READINGS = itertools.count(1)
 
@@ -68,14 +70,39 @@ def open_run_dataset(one: RunView) -> LoadedDataset:
     Raises
     ------
     InputError
-        If it is in neither place, or what lies there is from another source: generated data has the same names
-        whatever its seed.
+        If it is in neither place, the user named neither, or what lies there is from another source: generated data
+        has the same names whatever its seed.
     """
     data, which = one.data, "sample" if one.sample and not one.data.folder else "real"
+    if (trouble := find_unnamed(one)) and data.folder:
+        raise trouble
     try:
+        if trouble:
+            raise trouble
         return _check_source(one, open_dataset(data.dataset, which, data.folder, data.root, data.as_published))
     except InputError:
-        return _check_source(one, open_dataset(data.dataset, which, data.folder, None, data.as_published))
+        try:
+            return _check_source(one, open_dataset(data.dataset, which, data.folder, None, data.as_published))
+        except InputError:
+            if trouble:
+                raise trouble from None
+            raise
+
+
+def find_unnamed(one: RunView) -> InputError | None:
+    """Return the error about a run's folder of data that only its run.json names; None where the user named it.
+
+    A run folder may come from anyone, and could name any folder of this machine.
+    """
+    place = one.data.folder or one.data.root
+    if is_named(place):
+        return None
+    return InputError(
+        "The data of run {one_name} lies in a folder that you have not named: to see its files, start the dashboard "
+        "with `musicml dashboard --folder {place}`.",
+        one_name=one.name,
+        place=shlex.quote(make_printable(place)),
+    )
 
 
 def _check_source(one: RunView, found: LoadedDataset) -> LoadedDataset:

@@ -52,11 +52,11 @@ if TYPE_CHECKING:
         write_digests,
     )
     from musicml.experiment.user_folder import (
-        is_inside,
-        list_named_folders,
+        MORE_FOLDERS,
+        is_named,
         make_secret,
         read_secret,
-        remember_folder,
+        remember_folders,
     )
 
 __getattr__, __dir__, __all__ = export_lazily(
@@ -106,6 +106,6 @@ __getattr__, __dir__, __all__ = export_lazily(
             "warn_without_digests",
             "write_digests",
         ],
-        "user_folder": ["is_inside", "list_named_folders", "make_secret", "read_secret", "remember_folder"],
+        "user_folder": ["MORE_FOLDERS", "is_named", "make_secret", "read_secret", "remember_folders"],
     },
 )

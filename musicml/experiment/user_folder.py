@@ -85,23 +85,20 @@ def _name_first(temporary: str, path: Path) -> None:
                 file.write(Path(temporary).read_bytes())
 
 
-def remember_folder(folder: Path | str | None) -> None:
-    """Remember a folder of data that the user named on the command line, so that the dashboard shows its files.
+def remember_folders(*folders: Path | str | None) -> None:
+    """Remember folders of data that the user named in a command, so that the dashboard shows their files.
 
     Nothing happens without a folder, or where the user's folder can't be written to: the dashboard then tells how to
     name it.
     """
-    if folder is None or not Path(folder).is_dir():
-        return
-    place = Path(folder).resolve()
-    if place in _read_folders():
-        return
-    path = get_user_folder() / FOLDERS
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        line = json.dumps(str(place)).encode() + b"\n"
-        with open(path, "ab", buffering=0) as file:  # one write at the end: two commands at once lose neither
-            file.write(line)
+    known, path = _read_folders(), get_user_folder() / FOLDERS
+    places = [Path(folder).resolve() for folder in folders if folder is not None and Path(folder).is_dir()]
+    lines = "".join(json.dumps(str(place)) + "\n" for place in dict.fromkeys(places) if place not in known)
+    if lines:
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with open(path, "ab", buffering=0) as file:  # one write at the end: two commands at once lose neither
+                file.write(lines.encode())
 
 
 def list_named_folders() -> list[Path]:
@@ -109,10 +106,17 @@ def list_named_folders() -> list[Path]:
     return [*(Path(name) for name in os.environ.get(MORE_FOLDERS, "").split(os.pathsep) if name), *_read_folders()]
 
 
-def is_inside(path: Path | str, folders: list[Path]) -> bool:
-    """Return whether a path is one of `folders` or lies below one, with all links followed."""
-    place = Path(path).resolve()
-    return any(place.is_relative_to(folder.resolve()) for folder in folders)
+def is_named(path: Path | str) -> bool:
+    """Return whether a path is a folder that the user named or lies below one, with all links followed.
+
+    The folder of all data sets is named by MUSICML_DATA, or is `data` where the user stands.
+    """
+    try:
+        place = Path(path).resolve()
+        folders = [Path(os.environ.get("MUSICML_DATA") or "data"), *list_named_folders()]
+        return any(place.is_relative_to(folder.resolve()) for folder in folders)
+    except (OSError, ValueError, RuntimeError):  # what is no path, or leads round in a circle
+        return False
 
 
 def _read_folders() -> list[Path]:
