@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from musicml.experiment import Run, get_fold
+from musicml.inference import read_manifest
 from musicml.utils import InputError, make_printable, read_small_file
 
 BEFORE = ["example", "group", "labels", "absent"]  # the columns of predictions.csv before the scores
@@ -92,8 +93,11 @@ def read_fold_thresholds(run: Run, names: Collection[str]) -> np.ndarray:
     home = {row["example"]: row.get("fold") or "" for row in run.table("split.csv")}
     if not all(home.get(name, "").isdigit() for name in names):
         raise make_damaged_error(run, "split.csv", "the fold of each example", "lacks some")
-    its = {k: get_fold(run, int(k)).read("serving.json")["thresholds"] for k in sorted(set(home.values()))}
-    return np.array([its[home[name]] for name in names])
+    its = {k: read_manifest(get_fold(run, int(k))) for k in sorted({home[name] for name in names})}
+    n_classes = {len(one.class_names) for one in its.values()}
+    if len(n_classes) > 1 or any(len(one.thresholds) not in n_classes for one in its.values()):
+        raise make_damaged_error(run, "serving.json", "a threshold for each class in every fold", "lacks some")
+    return np.array([its[home[name]].thresholds for name in names])
 
 
 def read_clip_scores(run: Run) -> dict[int, tuple[np.ndarray, np.ndarray]]:

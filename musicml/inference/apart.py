@@ -199,13 +199,19 @@ def _load(run: Run, engine: str, pipe_out: BinaryIO) -> backends.Model:
     serving = read_manifest(run)
     file = backends.find_model(run.path, serving, engine)
     kind = {".onnx": "onnx", ".skops": "scikit-learn"}.get(file.suffix, "keras")
+    more = FREE_BYTES + BYTES_PER_BYTE * file.stat().st_size
+    if kind == "keras":  # before Keras is imported, which takes longer than to find out
+        import h5py  # noqa: F401
+
+        _limit_memory(more, is_final=False)
+        _limit_seconds(LOAD_SECONDS[kind])
+        check_weights(file)
+        _limit_seconds(0)
+        _limit_memory(0, is_final=False)
     _import_libraries(kind)
-    _limit_memory(FREE_BYTES + BYTES_PER_BYTE * file.stat().st_size)
+    _limit_memory(more)
     _write_frame(pipe_out, BEGUN, {"seconds": LOAD_SECONDS[kind]})
     _limit_seconds(LOAD_SECONDS[kind])
-    check_model_file(file)
-    if kind == "keras":
-        check_weights(file)
     model = backends.open_model(run.path, serving, engine, n_threads=2)
     _limit_seconds(0)
     return model
@@ -220,20 +226,25 @@ def _import_libraries(kind: str) -> None:
         import sklearn.ensemble  # noqa: F401
     else:
         keras = import_keras()
-        import h5py  # noqa: F401
-
         keras.ops.convert_to_numpy(keras.ops.matmul(np.ones((8, 8), np.float32), np.ones((8, 8), np.float32)))
 
 
-def _limit_memory(more: int) -> None:
-    """Allow this process so many bytes more than it has now; on Linux, elsewhere there is no such limit."""
+def _limit_memory(more: int, is_final: bool = True) -> None:
+    """Allow this process so many bytes more than it has now, 0 as many as before; on Linux, elsewhere nothing happens.
+
+    A final limit can't be raised again.
+    """
     if not HAS_MEMORY_LIMIT:
         return
     import resource
 
     status = Path("/proc/self/status").read_text()
     now = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmData:")) * 1024
-    resource.setrlimit(resource.RLIMIT_DATA, (now + more, now + more))
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    most = now + more if more else hard
+    if hard != resource.RLIM_INFINITY:
+        most = min(most, hard) if most != resource.RLIM_INFINITY else hard
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most if is_final else hard))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 

@@ -67,12 +67,13 @@ def check_model_file(path: Path) -> None:
         raise make_refusal(path, "a model that ends in .keras, .skops or .onnx", repr(path.suffix))
     with _open_archive(path) as archive:
         names = check_members(archive, path, size)
+        if path.suffix == ".keras" and names != {"metadata.json", CONFIG, WEIGHTS}:
+            said = make_printable(", ".join(sorted(names)))
+            raise make_refusal(path, f"metadata.json, {CONFIG} and {WEIGHTS}", said)
         for name in names & set(MAX_JSON_BYTES):
             table = _read_json(archive, name, path)
             if name == CONFIG:
                 check_config(table, path)
-        if path.suffix == ".keras" and not {CONFIG, WEIGHTS} <= names:
-            raise make_refusal(path, f"{CONFIG} and {WEIGHTS}", "less")
 
 
 def _open_archive(path: Path) -> zipfile.ZipFile:
@@ -164,6 +165,10 @@ def check_config(config: Any, path: Path) -> None:
         if not is_known or registered not in (None, kind):
             raise make_refusal(path, "the layers that musicml trains", make_printable(f"{module}.{kind}"))
         n_layers += is_layer
+        settings = one.get("config")
+        padding = settings.get("padding") if isinstance(settings, dict) else None
+        if any(type(n) is int and n > MAX_PADDING for n in _list_numbers(padding)):
+            raise make_refusal(path, f"a padding of at most {MAX_PADDING}", "more")
     if n_layers > MAX_LAYERS:
         raise make_refusal(path, f"at most {MAX_LAYERS:,} layers", f"{n_layers:,}")
 
@@ -238,10 +243,8 @@ def check_sizes(config: Any, sides: set[int], path: Path) -> None:
             continue
         for key in SIZES:
             for value in _list_numbers(settings.get(key)):
-                if value not in sides:
+                if type(value) is not int or value not in sides:
                     raise make_refusal(path, f"weights for {key} = {make_printable(str(value))}", "none of that size")
-        if one.get("class_name") == "ZeroPadding2D" and any(n > MAX_PADDING for n in _list_numbers(settings.get("padding"))):
-            raise make_refusal(path, f"a padding of at most {MAX_PADDING}", "more")
 
 
 def _list_numbers(value: Any) -> list[Any]:
