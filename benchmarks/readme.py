@@ -34,6 +34,7 @@ TITLES = {
     "steps": "XLA on a CPU",
     "prediction": "Answers",
     "hostile": "Damaged and malicious files",
+    "strangers": "Run folders from others",
     "unlike": "Files unlike training",
     "dashboard": "The dashboard",
     "coverage": "How often 95 % intervals hold the truth",
@@ -49,7 +50,7 @@ TITLES = {
     "spectrograms": "Real GTZAN as spectrogram pictures",
     "sample_genres": "Genres of the sample data, which is generated and no music",
 }
-SUMMED_UP = ("hostile",)
+SUMMED_UP = ("hostile", "strangers")
 TABLES = {"coverage": coverage.table, "significance": significance.table}
 NOTES = {
     "coverage": "Simulated classifiers of four classes: true accuracy 0.6, 0.75 or 0.9, errors that correlate by 0.1 "

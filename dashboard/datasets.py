@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +12,8 @@ from pathlib import Path
 from dashboard.caching import cache_resource
 from dashboard.runs import RunView, get_data_root, get_stamp
 from musicml.data.datasets import DATASET_NAMES, Dataset, Example, find_dataset_folder, load_dataset
-from musicml.utils import InputError
+from musicml.experiment import is_named
+from musicml.utils import InputError, make_printable
 
 READINGS = itertools.count(1)
 
@@ -68,14 +71,40 @@ def open_run_dataset(one: RunView) -> LoadedDataset:
     Raises
     ------
     InputError
-        If it is in neither place, or what lies there is from another source: generated data has the same names
-        whatever its seed.
+        If it is in neither place, the user named neither, or what lies there is from another source: generated data
+        has the same names whatever its seed.
     """
     data, which = one.data, "sample" if one.sample and not one.data.folder else "real"
+    own_root = functools.partial(open_dataset, data.dataset, which, data.folder, as_published=data.as_published)
+    if not is_named(data.folder or data.root):  # a run folder may come from anyone, and name any folder of this machine
+        trouble = find_unnamed(one)
+        if data.folder:
+            raise _make_unnamed_error(one)
+        try:
+            return _check_source(one, own_root())
+        except InputError:
+            if trouble:
+                raise trouble from None
+            raise
     try:
-        return _check_source(one, open_dataset(data.dataset, which, data.folder, data.root, data.as_published))
+        return _check_source(one, own_root(root=data.root))
     except InputError:
-        return _check_source(one, open_dataset(data.dataset, which, data.folder, None, data.as_published))
+        return _check_source(one, own_root())
+
+
+def find_unnamed(one: RunView) -> InputError | None:
+    """Return the error about a run's folder of data that is there, and that only its run.json names; else None."""
+    place = one.data.folder or one.data.root
+    return None if is_named(place) or not Path(place).is_dir() else _make_unnamed_error(one)
+
+
+def _make_unnamed_error(one: RunView) -> InputError:
+    return InputError(
+        "The data of run {one_name} lies in a folder that you have not named: to see its files, start the dashboard "
+        "with `musicml dashboard --folder {place}`.",
+        one_name=one.name,
+        place=shlex.quote(make_printable(one.data.folder or one.data.root)),
+    )
 
 
 def _check_source(one: RunView, found: LoadedDataset) -> LoadedDataset:

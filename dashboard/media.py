@@ -74,7 +74,9 @@ def show_media(one: RunView, name: str) -> None:
     """Show the example's picture, or a player for its sound."""
     path = datasets.find_file(one, name)
     if path is None:
-        st.caption(layout.get_words()("gone"))
+        trouble = datasets.find_unnamed(one)
+        said = layout.translate_message(str(trouble)) if trouble else layout.get_words()("gone")
+        st.caption(layout.escape_markdown(said))
     elif one.is_sound:
         show_player(path, name)
     else:

@@ -165,6 +165,7 @@ def train(
     (True, 'test')
     """
     from musicml.evaluation import evaluate_run
+    from musicml.experiment import remember_folders
     from musicml.training import train_experiment
     from musicml.utils import InputError
 
@@ -172,6 +173,7 @@ def train(
         experiment = load_experiment(experiment, changes)
     elif changes:
         raise InputError("changes must go with the name of an experiment: give load_experiment the changes instead.")
+    remember_folders(folder, _get_data_root(data_root))
     run = train_experiment(
         experiment,
         _get_data_root(data_root),

@@ -1,3 +1,4 @@
+import atexit
 import hashlib
 import io
 import os
@@ -5,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,9 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 # sample data as every machine can make it, with no soundfont; tests of the soundfont take this away
 os.environ["MUSICML_RENDERER"] = "numpy"
+# nobody's own settings are read or written, and what these tests train is signed with a secret of theirs
+os.environ["MUSICML_CONFIG"] = tempfile.mkdtemp(prefix="musicml-settings-")
+atexit.register(shutil.rmtree, os.environ["MUSICML_CONFIG"], ignore_errors=True)
 # what a shell starts in the background ignores Ctrl-C, and so would what the tests start and interrupt
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -19,7 +19,7 @@ def add_command(commands: Any) -> None:
     parser = options.add_parser(
         commands,
         "dashboard",
-        lambda args: start_dashboard(args.data_root, args.runs, args.other_words),
+        lambda args: start_dashboard(args.data_root, args.runs, args.other_words, args.folder),
         "explore the runs and ask them, in a browser",
         (
             "Start the dashboard's pages with Streamlit, at http://localhost:8501; Ctrl-C ends them. Options that are "
@@ -28,16 +28,33 @@ def add_command(commands: Any) -> None:
         "musicml dashboard --runs runs --server.port 8502",
         has_json=False,
     )
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="show files of this folder, too, where a run was made from it; may be given often",
+    )
     parser.set_defaults(takes_other_words=True)
 
 
-def start_dashboard(data_root: Path, runs_root: Path, streamlit_words: Sequence[str]) -> int:
+def start_dashboard(
+    data_root: Path, runs_root: Path, streamlit_words: Sequence[str], folders: Sequence[Path] = ()
+) -> int:
     """Run Streamlit on the dashboard until the user ends it; return its exit code.
 
+    Of folders of data, the pages show files of `data_root` and `folders` only, and of those that the user trained on.
     Where the system can, Streamlit takes this process over, so that signals reach it and nothing waits for it.
     """
     words = _build_command(streamlit_words)
+    from musicml.experiment import MORE_FOLDERS
+
+    for folder in folders:
+        if not folder.is_dir():
+            raise InputError("--folder must name a folder, and {folder} is none: check the path.", folder=folder)
     environment = {**os.environ, "MUSICML_DATA": str(data_root), "MUSICML_RUNS": str(runs_root)}
+    environment |= {MORE_FOLDERS: os.pathsep.join(str(folder.absolute()) for folder in folders)} if folders else {}
     if sys.platform != "win32":
         os.execve(words[0], words, environment)
     try:

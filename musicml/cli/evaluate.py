@@ -34,13 +34,14 @@ def evaluate(
 ) -> int:
     """Score a run on its test side, or on the folder `on`, and print its figures."""
     from musicml.evaluation import evaluate_run
-    from musicml.experiment import open_run
+    from musicml.experiment import open_run, remember_folders
 
     if on and folder:
         raise InputError(
             "--on names other files to score, and --folder says where the run's own files are now: give one of them."
         )
     run = open_run(name, runs_root)
+    remember_folders(folder, data_root)
     report = evaluate_run(run, on, data_root, folder=folder)
     output.print_result(run.path, report, as_json)
     return 0

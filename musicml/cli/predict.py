@@ -65,6 +65,8 @@ def _run(args: argparse.Namespace) -> int:
     run = open_run(args.run, args.runs)
     predictor = Predictor(run, args.engine)
     check_targets(args.csv, args.explain)
+    if remark := predictor.apart_remark:
+        print_message(remark)
     info = run.info
     sample = info.data.sample
     answers = []

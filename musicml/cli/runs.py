@@ -37,6 +37,7 @@ def add_command(commands: Any) -> None:
     one.add_argument("--untag", nargs="+", metavar=("RUN", "TAG"), help="take tags from a run")
     one.add_argument("--delete", nargs="+", metavar="RUN", help="move runs to the trash")
     one.add_argument("--restore", nargs="+", metavar="RUN", help="bring runs back from the trash")
+    one.add_argument("--trust", metavar="RUN", help="sign a run of someone you know, so that it is opened as yours")
     one.add_argument("--trash", action="store_true", help="list the deleted runs")
 
 
@@ -44,11 +45,22 @@ def _run(args: argparse.Namespace) -> int:
     if args.note:
         name, text = args.note
         return write_note(name, text, args.runs, args.json)
+    if args.trust:
+        return trust(args.trust, args.runs)
     if args.tag or args.untag:
         return change_tags(args.tag or args.untag, bool(args.tag), args.runs, args.json)
     if args.delete or args.restore:
         return move_runs(args.delete or args.restore, bool(args.delete), args.runs, args.json)
     return print_trash(args.runs, args.json) if args.trash else print_runs(args.runs, args.json, args.tagged)
+
+
+def trust(name: str, runs_root: Path) -> int:
+    """Sign a run that someone else made, and say what that means."""
+    from musicml.experiment import open_run
+    from musicml.inference import trust_run
+
+    print(trust_run(open_run(name, runs_root)))
+    return 0
 
 
 def write_note(name: str, text: str, runs_root: Path, as_json: bool) -> int:

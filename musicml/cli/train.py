@@ -39,17 +39,19 @@ def add_command(commands: Any) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from musicml.experiment import find_experiment
+    from musicml.experiment import find_experiment, remember_folders
 
     if (args.experiment is None) == (args.resume is None):
         raise InputError("train needs either an experiment file or --resume RUN: `musicml train --help` shows how.")
     if args.resume and (args.changes or args.seed is not None):
         raise InputError("--resume goes on with the settings that the run began with: leave out --set and --seed.")
+    remember_folders(args.folder, args.data_root)
     if args.resume:
         run = resume(args.resume, args.runs, args.folder, args.data_root)
     else:
         path, seed = find_experiment(args.experiment), args.seed or 0
         root = args.data_root or options.get_default_folder("--data-root")
+        remember_folders(root)
         run = train(path, root, args.runs, args.data, seed, args.deterministic, args.changes, args.folder)
     return evaluate(run, args.json)
 

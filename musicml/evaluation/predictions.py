@@ -6,6 +6,7 @@ predictions.csv is one row an example, clips.npz the raw scores of each of its c
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from musicml.experiment import Run, get_fold
-from musicml.utils import InputError, make_printable
+from musicml.inference import read_manifest
+from musicml.utils import InputError, make_printable, read_small_file
 
 BEFORE = ["example", "group", "labels", "absent"]  # the columns of predictions.csv before the scores
 BETWEEN = "|"  # what stands between class names in one cell
+MAX_TABLE_BYTES, MAX_CLIPS_BYTES = 50_000_000, 400_000_000
 ARRAYS = ("example", "start", "scores")  # what clips.npz holds
 
 
@@ -90,8 +93,11 @@ def read_fold_thresholds(run: Run, names: Collection[str]) -> np.ndarray:
     home = {row["example"]: row.get("fold") or "" for row in run.table("split.csv")}
     if not all(home.get(name, "").isdigit() for name in names):
         raise make_damaged_error(run, "split.csv", "the fold of each example", "lacks some")
-    its = {k: get_fold(run, int(k)).read("serving.json")["thresholds"] for k in sorted(set(home.values()))}
-    return np.array([its[home[name]] for name in names])
+    its = {k: read_manifest(get_fold(run, int(k))) for k in sorted({home[name] for name in names})}
+    n_classes = {len(one.class_names) for one in its.values()}
+    if len(n_classes) > 1 or any(len(one.thresholds) not in n_classes for one in its.values()):
+        raise make_damaged_error(run, "serving.json", "a threshold for each class in every fold", "lacks some")
+    return np.array([its[home[name]].thresholds for name in names])
 
 
 def read_clip_scores(run: Run) -> dict[int, tuple[np.ndarray, np.ndarray]]:
@@ -124,6 +130,8 @@ def read_clip_arrays(run: Run) -> list[np.ndarray]:
     path = run.path / "clips.npz"
     try:
         with np.load(path, allow_pickle=False) as kept:
+            if sum(one.file_size for one in kept.zip.infolist()) > MAX_CLIPS_BYTES:
+                raise ValueError(f"more than {MAX_CLIPS_BYTES} bytes")
             found = [kept[name] for name in ARRAYS]
     except FileNotFoundError:
         raise InputError(
@@ -176,8 +184,8 @@ def read_rows(run: Run, class_names: tuple[str, ...]) -> Iterator[list[str]]:
 def read_cells(run: Run, path: Path) -> list[list[str]]:
     """All rows of a CSV file with their cells, but empty ones."""
     try:
-        with open(path, newline="", encoding="utf-8-sig") as source:
-            return [line for line in csv.reader(source) if line]
+        text = read_small_file(path, MAX_TABLE_BYTES).decode("utf-8-sig")
+        return [line for line in csv.reader(io.StringIO(text, newline="")) if line]
     except FileNotFoundError:
         raise InputError(
             "run {run_name} must hold {path_name}, and it is missing: {cure}",

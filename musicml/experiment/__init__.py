@@ -46,12 +46,21 @@ if TYPE_CHECKING:
         check_same_files,
         find_other_contents,
         read_digests,
+        read_experiment_text,
+        read_layers,
         relocate_data,
         spell_examples,
         warn_without_digests,
         write_digests,
     )
     from musicml.experiment.trash import TRASH_FOLDER, delete_run, list_trash, restore_run
+    from musicml.experiment.user_folder import (
+        MORE_FOLDERS,
+        is_named,
+        make_secret,
+        read_secret,
+        remember_folders,
+    )
 
 __getattr__, __dir__, __all__ = export_lazily(
     __name__,
@@ -95,11 +104,14 @@ __getattr__, __dir__, __all__ = export_lazily(
             "check_same_files",
             "find_other_contents",
             "read_digests",
+            "read_experiment_text",
+            "read_layers",
             "relocate_data",
             "spell_examples",
             "warn_without_digests",
             "write_digests",
         ],
         "trash": ["TRASH_FOLDER", "delete_run", "list_trash", "restore_run"],
+        "user_folder": ["MORE_FOLDERS", "is_named", "make_secret", "read_secret", "remember_folders"],
     },
 )

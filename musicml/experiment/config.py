@@ -147,7 +147,7 @@ def parse_experiment(
     file = f"{name}.toml"
     try:
         tables = tomllib.loads(text.removeprefix("\ufeff").replace("\r\n", "\n"))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError("{file} must be TOML and is not: {error}; mend that line.", file=file, error=error) from None
     for key, value in tables.items():
         if key not in TABLES or not isinstance(value, dict):

@@ -290,6 +290,19 @@ class Epoch:
         return self.values.get("seconds", 0.0)
 
 
+SETTINGS = {  # what is read of a run's settings, with its type
+    "data": {"split": str, "dataset": str, "protocol": str},
+    "features": {"kind": str},
+    "clips": {"seconds": float, "average": str},
+    "model": {"family": str, "head": str, "frozen": bool},
+    "training": {
+        **dict.fromkeys(("epochs", "batch_size", "early_stopping", "finetune_epochs", "plateau_patience"), int),
+        **dict.fromkeys(("learning_rate", "warmup", "weight_decay", "ema", "label_smoothing"), float),
+        **dict.fromkeys(("optimizer", "schedule", "monitor", "keep", "precision", "compile"), str),
+    },
+    "published": {"pieces": bool, "reference": str, "served": str},
+}
+
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
@@ -332,9 +345,15 @@ def _has_default(one: dataclasses.Field) -> bool:
 def parse_run_info(table: Any, run_name: str) -> RunInfo:
     """Make the record of run.json; errors as of `parse_record`."""
     info = parse_record(RunInfo, table, "run.json", run_name)
-    if not is_of_type(info.max_epochs, int):
-        raise make_record_error(run_name, "run.json", "settings.training.epochs", info.max_epochs)
+    check_run_info(info, run_name)
     return info
+
+
+def parse_report(table: Any, run_name: str) -> Report:
+    """Make the record of report.json; errors as of `parse_record`."""
+    report = parse_record(Report, table, "report.json", run_name)
+    check_report(report, run_name)
+    return report
 
 
 def parse_history(rows: Iterable[Mapping[str, str]]) -> list[Epoch]:
@@ -348,6 +367,41 @@ def parse_history(rows: Iterable[Mapping[str, str]]) -> list[Epoch]:
         if "epoch" in values:
             found.append(Epoch(row.get("stage") or "", values))
     return found
+
+
+def check_run_info(info: RunInfo, run_name: str) -> None:
+    """Refuse settings of another type than an experiment's, and counts below 0."""
+    for table, names in SETTINGS.items():
+        for name, hint in names.items():
+            value = info.get_settings(table).get(name)
+            if value is not None and not is_of_type(value, hint):
+                raise make_record_error(run_name, "run.json", f"settings.{table}.{name}", value)
+    for where, record in (("", info), ("data.", info.data), ("split.", info.split)):
+        for one in dataclasses.fields(record):
+            value = getattr(record, one.name)
+            if type(value) in (int, float) and value < 0:
+                raise make_record_error(run_name, "run.json", f"{where}{one.name}", value)
+
+
+def check_report(report: Report, run_name: str) -> None:
+    """Refuse counts below 0, shares beyond 1, and tables whose sides differ."""
+    n_classes = len(report.per_class)
+    parts = {
+        "n": report.n >= 0 and report.n_groups >= 0,
+        "metrics": all(abs(value) <= 1 for value in report.metrics.values()),
+        "intervals": all(ends is None or len(ends) == 2 for ends in (report.intervals or {}).values()),
+        "per_class": all(row["support"] >= 0 and row["said"] >= 0 for row in report.per_class),
+        "confusion": report.confusion is None
+        or [len(row) for row in report.confusion] == [n_classes] * n_classes
+        and all(count >= 0 for row in report.confusion for count in row),
+        "thresholds": report.thresholds is None
+        or len(report.thresholds) in (0, n_classes)
+        and all(0 <= value <= 1 for value in report.thresholds),
+        "temperature": report.temperature is None or report.temperature > 0,
+    }
+    for key, is_right in parts.items():
+        if not is_right:
+            raise make_record_error(run_name, "report.json", key, getattr(report, key))
 
 
 def make_record_error(run_name: str, file: str, key: str, value: Any) -> InputError:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import json
 import platform
 import re
 import subprocess
@@ -24,14 +23,16 @@ from musicml.experiment.records import (
     RunInfo,
     make_record_error,
     parse_history,
-    parse_record,
+    parse_report,
     parse_run_info,
 )
 from musicml.utils import (
     InputError,
     make_data_frame,
     os_error_to_input_error,
+    parse_json,
     read_csv,
+    read_small_file,
     suggest_names,
     write_json,
     write_text,
@@ -85,7 +86,7 @@ class Run:
     def is_pretrained(self) -> bool:
         """Whether others trained its model: it can be asked, and has no results of its own."""
         try:
-            table = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
+            table = parse_json(read_small_file(self.path / "run.json"))
         except (ValueError, OSError):  # damaged, which `info` explains
             return False
         return isinstance(table, dict) and table.get("status") == PRETRAINED
@@ -110,7 +111,7 @@ class Run:
         InputError
             If report.json is missing or damaged.
         """
-        return parse_record(Report, self.read("report.json"), "report.json", self.name)
+        return parse_report(self.read("report.json"), self.name)
 
     @property
     def history(self) -> pandas.DataFrame:
@@ -152,7 +153,9 @@ class Run:
         """
         path = self.path / name
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            return parse_json(read_small_file(path))
+        except InputError:
+            raise
         except FileNotFoundError:
             raise InputError(
                 "run {name} must hold {name2}, and it is missing: {cure}", name=self.name, name2=name, cure=self.cure()

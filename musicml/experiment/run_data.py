@@ -12,12 +12,13 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from musicml.data import digest_examples
 from musicml.data.datasets import SPLITS, Dataset, Example
-from musicml.experiment.records import DataInfo
+from musicml.experiment.records import DataInfo, make_record_error
 from musicml.experiment.run import Run
-from musicml.utils import InputError, read_csv, write_csv
+from musicml.utils import InputError, is_of_type, read_csv, read_small_file, write_csv
 
 DIGESTS_FILE = "digests.csv"
 COLUMNS = ("example", "digest", "side")
@@ -134,6 +135,42 @@ def _rename(example: Example, name: str) -> Example:
         return example
     group = name if example.group == example.id else example.group
     return replace(example, id=name, group=group, file=example.file or example.id)
+
+
+def read_layers(run: Run) -> list[dict[str, Any]]:
+    """Read layers.json of a run.
+
+    Raises
+    ------
+    InputError
+        If it is missing, or says something else than layers with their kinds and shapes.
+    """
+    layers = run.read("layers.json")
+    hints = {"kind": str, "output_shape": list[int | None], "leans_on": list[float]}
+    if not is_of_type(layers, list[dict[str, Any]]) or not layers:
+        raise make_record_error(run.name, "layers.json", "a list of layers", layers)
+    for layer in layers:
+        for key, hint in hints.items():
+            if not is_of_type(layer.get(key, [] if key == "leans_on" else None), hint):
+                raise make_record_error(run.name, "layers.json", key, layer.get(key))
+    return layers
+
+
+def read_experiment_text(run: Run) -> str:
+    """Read experiment.toml of a run.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, too large, or no text in UTF-8.
+    """
+    path = run.path / "experiment.toml"
+    try:
+        return read_small_file(path).decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            "{path} must be a text file in UTF-8 and can't be read ({error}): check the path.", path=path, error=error
+        ) from None
 
 
 def relocate_data(run: Run, folder: Path | None, data_root: Path | None) -> DataInfo:

@@ -15,6 +15,7 @@ import numpy as np
 from musicml.data.io import compute_clip_starts
 from musicml.utils import InputError
 
+MAX_WHOLE, MAX_SECONDS = 2**31, 100_000.0  # beyond any sound
 AVERAGES = ("probability", "log_probability")
 
 
@@ -75,10 +76,12 @@ def parse_clip_spec(table: Any, has_frames: bool, run_name: str) -> ClipSpec:
         return ClipSpec(average=average)
     for name, least in (("n_frames", 1), ("hop_frames", 1), ("least_samples", 0)):
         value = table.get(name)
-        _check(name, value, type(value) is int and value >= least, f"a whole number of at least {least}", run_name)
+        is_right = type(value) is int and least <= value <= MAX_WHOLE
+        _check(name, value, is_right, f"a whole number of at least {least}", run_name)
     for name in ("frame_seconds", "seconds"):
         value = table.get(name)
-        _check(name, value, type(value) in (int, float) and value > 0, "a number above 0", run_name)
+        is_right = type(value) in (int, float) and 0 < value <= MAX_SECONDS
+        _check(name, value, is_right, "a number above 0", run_name)
     names = ("n_frames", "hop_frames", "least_samples", "frame_seconds", "seconds")
     return ClipSpec(**{name: table[name] for name in names}, average=average)
 

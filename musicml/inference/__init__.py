@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from musicml.inference.pooling import pool_by_example, pool_clips
     from musicml.inference.predictor import ModelInput, Prediction, Predictor
     from musicml.inference.streaming import StreamingPredictor
+    from musicml.inference.trust import is_own, sign_run, trust_run
 
 __getattr__, __dir__, __all__ = export_lazily(
     __name__,
@@ -51,5 +52,6 @@ __getattr__, __dir__, __all__ = export_lazily(
         "pooling": ["pool_by_example", "pool_clips"],
         "predictor": ["ModelInput", "Prediction", "Predictor"],
         "streaming": ["StreamingPredictor"],
+        "trust": ["is_own", "sign_run", "trust_run"],
     },
 )

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from musicml.experiment import Run
+from musicml.inference import trust
 from musicml.inference.manifest import Manifest
 from musicml.models import compute_batch_limit
 from musicml.utils import InputError, compute_digest
@@ -59,7 +60,11 @@ def load_model(path: Path, serving: Manifest, engine: str = "auto") -> Model:
     if engine not in NAMES:
         raise InputError("engine={engine!r} must be one of {names}.", engine=engine, names=", ".join(NAMES))
     try:
-        return opened(path, serving, engine)
+        if trust.is_own(Run(path)):
+            return open_model(path, serving, engine)
+        from musicml.inference.apart import open_apart
+
+        return open_apart(Run(path), serving, engine)
     except InputError:
         raise
     except ImportError as error:
@@ -77,16 +82,33 @@ def load_model(path: Path, serving: Manifest, engine: str = "auto") -> Model:
         ) from error
 
 
-def opened(path: Path, serving: Manifest, engine: str) -> Model:
-    """The run's model by the engine asked for."""
-    if engine != "keras" and (path / "model.onnx").is_file():
-        return by_onnx(path / "model.onnx", serving)
-    if engine == "onnx":
-        raise InputError(
-            "{path_name} has no exported model (model.onnx): ask it with the engine keras.", path_name=path.name
-        )
-    file = own(path, serving)
+def open_model(path: Path, serving: Manifest, engine: str, n_threads: int = 0) -> Model:
+    """The run's model by the engine asked for, in this process; errors as each library has them."""
+    file = find_model(path, serving, engine)
+    if file.suffix == ".onnx":
+        return by_onnx(file, serving, n_threads)
     return by_scikit_learn(file, serving) if file.suffix == ".skops" else by_keras(file)
+
+
+def find_model(path: Path, serving: Manifest, engine: str = "auto") -> Path:
+    """The file that an engine opens, once it is known to be the one that the run's records were written for.
+
+    Raises
+    ------
+    InputError
+        If it is missing, lies elsewhere, or is another.
+    """
+    if engine == "keras" or not (path / "model.onnx").is_file():
+        if engine == "onnx":
+            raise InputError(
+                "{path_name} has no exported model (model.onnx): ask it with the engine keras.", path_name=path.name
+            )
+        return own(path, serving)
+    file = path / "model.onnx"
+    check_lies_inside(file)
+    if Run(path).info.exported != compute_digest(file):
+        raise foreign(file)
+    return file
 
 
 def own(path: Path, serving: Manifest) -> Path:
@@ -95,7 +117,7 @@ def own(path: Path, serving: Manifest) -> Path:
     Raises
     ------
     InputError
-        If it is missing, or not the one that serving.json was written for.
+        If it is missing, lies elsewhere, or is not the one that serving.json was written for.
     """
     file = path / serving.model["file"]
     if not file.is_file():
@@ -106,9 +128,20 @@ def own(path: Path, serving: Manifest) -> Path:
             file_name=file.name,
             path=path,
         )
+    check_lies_inside(file)
     if compute_digest(file) != serving.model["digest"]:
         raise foreign(file)
     return file
+
+
+def check_lies_inside(file: Path) -> None:
+    """Refuse a model that is a link to a file outside its run folder."""
+    if file.resolve().parent != file.parent.resolve():
+        raise InputError(
+            "Expected {file_name} inside run {run_name}, and it is a link that leads elsewhere. Copy the file there.",
+            file_name=file.name,
+            run_name=file.parent.name,
+        )
 
 
 def foreign(path: Path) -> InputError:
@@ -121,13 +154,10 @@ def foreign(path: Path) -> InputError:
     )
 
 
-def by_onnx(path: Path, serving: Manifest) -> Model:
+def by_onnx(path: Path, serving: Manifest, n_threads: int = 0) -> Model:
     """The exported model in ONNX Runtime."""
-    exported = Run(path.parent).info.exported  # parsed before the session's threads wait for work
-    session = session_of(path)
+    session = session_of(path, n_threads)
     if session.get_modelmeta().custom_metadata_map.get("fingerprint") != serving.fingerprint:
-        raise foreign(path)
-    if exported != compute_digest(path):
         raise foreign(path)
     (taken,), given = session.get_inputs(), [output.name for output in session.get_outputs()]
 
@@ -137,12 +167,16 @@ def by_onnx(path: Path, serving: Manifest) -> Model:
     return Model("onnx", output(given[0]), output(MAPS) if MAPS in given else None)
 
 
-def session_of(path: Path) -> Any:
-    """An ONNX Runtime session on the processor, which tells nobody that there is one."""
+def session_of(path: Path, n_threads: int = 0) -> Any:
+    """An ONNX Runtime session on the processor, which tells nobody that there is one; `n_threads` 0: one a core."""
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # its wheels report to their maker unless told not to
     import onnxruntime
 
-    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    if n_threads:
+        options.intra_op_num_threads = n_threads
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting would count as work
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 def by_keras(path: Path) -> Model:
@@ -169,7 +203,7 @@ def keras_model(path: Path) -> Any:
 
     keras = import_keras()
     try:
-        return keras.saving.load_model(path, compile=False)
+        return keras.saving.load_model(path, compile=False, safe_mode=True)  # no code, whoever made it
     except Exception as error:
         saved_by = _read_keras_version(path)
         if _order_version(saved_by) <= _order_version(keras.__version__):

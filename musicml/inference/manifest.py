@@ -9,13 +9,29 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from musicml.experiment import FORMAT_VERSION, Run, Task, make_record_error
 from musicml.features import FEATURE_KINDS, FEATURES_VERSION, ClipSpec, parse_clip_spec
-from musicml.utils import InputError, compute_digest, get_field_types, is_of_type, parse_options, write_json
+from musicml.inference.calibration import TRAITS_VERSION
+from musicml.utils import (
+    InputError,
+    compute_digest,
+    get_field_types,
+    is_of_type,
+    make_printable,
+    parse_options,
+    write_json,
+)
+
+MAX_CLASSES, MAX_NAME = 1_000, 500
+TEMPERATURES = (0.001, 1_000.0)  # far beyond what calibration looks for
+MAX_TRAITS = 1_000
+# of a stranger's run: a quarter of an hour of features then takes at most some 400 MB
+MAX_VALUES_PER_SECOND, MAX_CLIP_VALUES, MAX_LEAST_SAMPLES, MAX_CLIPS_PER_SECOND = 100_000, 2**23, 2**25, 100
 
 NEEDED = (
     "task",
@@ -73,6 +89,99 @@ class Manifest:
         return self.clip.average
 
 
+def _check_class_names(class_names: list[str], run_name: str) -> None:
+    """Refuse class names that are no names, or the same twice."""
+    rules = {
+        f"1 to {MAX_CLASSES} class names": 0 < len(class_names) <= MAX_CLASSES,
+        "each class name once": len(set(class_names)) == len(class_names),
+        f"names of 1 to {MAX_NAME} characters": all(0 < len(name.strip()) <= MAX_NAME for name in class_names),
+    }
+    for rule, is_kept in rules.items():
+        if not is_kept:
+            raise InputError(
+                "Expected {rule} in labels.json of run {run_name}, got {n} names. Put the file back, or train the run "
+                "again.",
+                rule=rule,
+                run_name=run_name,
+                n=len(class_names),
+            )
+
+
+def _check_ranges(known: dict[str, Any], n_classes: int, run_name: str) -> None:
+    """Refuse values that no training writes, and that an answer would come out wrong of."""
+    low, high = TEMPERATURES
+    thresholds, unlike, model = known["thresholds"], known["unlike"], known["model"]
+    rules = {
+        "temperature": (low <= known["temperature"] <= high, f"a number from {low} to {high}"),
+        "thresholds": (
+            len(thresholds) in (0, n_classes) and all(0 <= value <= 1 for value in thresholds),
+            f"{n_classes} numbers from 0 to 1, or none",
+        ),
+        "model": (
+            bool(re.fullmatch(r"[A-Za-z0-9_]+\.(keras|skops)", model.get("file", "")))
+            and bool(re.fullmatch("[0-9a-f]{32}", model.get("digest", ""))),
+            "the plain name of a .keras or .skops file in the run's folder, and its digest",
+        ),
+        "unlike": (unlike is None or _is_ood_limit(unlike), "what a training measured, or null"),
+    }
+    for key, (is_kept, rule) in rules.items():
+        if not is_kept:
+            shown = make_printable(repr(known[key]))
+            raise InputError(
+                "Expected {rule} as {key} in serving.json of run {run_name}, got {shown}. Put the file back, or train "
+                "the run again.",
+                rule=rule,
+                key=key,
+                run_name=run_name,
+                shown=shown,
+            )
+
+
+def _is_ood_limit(table: dict[str, Any]) -> bool:
+    """Return whether a table is what `fit_ood_limit` writes; one of another version is never read further."""
+    if not is_of_type(table.get("version"), int):
+        return False
+    if table["version"] != TRAITS_VERSION:
+        return True
+    n = len(table["mean"]) if is_of_type(table.get("mean"), list[float]) else 0
+    return (
+        0 < n <= MAX_TRAITS
+        and is_of_type(table.get("spread"), list[float])
+        and is_of_type(table.get("precision"), list[list[float]])
+        and all(is_of_type(table.get(key), float) for key in ("limit", "n", "beyond"))
+        and [len(table["spread"]), *map(len, table["precision"])] == [n] * (1 + n)
+        and all(value > 0 for value in table["spread"])
+        and min(table["limit"], table["n"] - table["beyond"], table["beyond"]) >= 0
+    )
+
+
+def check_costs(serving: Manifest, run_name: str) -> None:
+    """Refuse a run whose features would take far more memory or time than any that musicml is meant for.
+
+    Of a stranger's run alone: whoever trains one has paid for such features already.
+    """
+    settings, clip = serving.settings, serving.clip
+    if not hasattr(settings, "hop_length"):
+        return
+    n_bins = settings.n_bins
+    costs = {
+        "values of features a second": (settings.sample_rate / settings.hop_length * n_bins, MAX_VALUES_PER_SECOND),
+        "values of features in a clip": (clip.length * n_bins, MAX_CLIP_VALUES),
+        "samples in the shortest sound": (clip.least_samples, MAX_LEAST_SAMPLES),
+        "clips a second": (settings.sample_rate / settings.hop_length / (clip.hop_frames or 1), MAX_CLIPS_PER_SECOND),
+    }
+    for what, (found, most) in costs.items():
+        if found > most:
+            raise InputError(
+                "Expected at most {most} {what} of run {run_name}, which is not yours, got {found}. If you know who "
+                "made it, run `musicml runs --trust {run_name}`.",
+                most=most,
+                what=what,
+                run_name=run_name,
+                found=round(found),
+            )
+
+
 def write_manifest(run: Run, model: Path, **table: Any) -> None:
     """Write serving.json of a run whose labels and `model` are written already."""
     content = {
@@ -116,12 +225,12 @@ def read_manifest(run: Run) -> Manifest:
             "since, so its answers could be wrong without a sign: put them back, or train the run again.",
             run_name=run.name,
         )
-    if table["features_version"] != FEATURES_VERSION:
+    if table.get("features_version") != FEATURES_VERSION:
         raise InputError(
             "run {run_name} must be asked with features of version {features_version}, and this musicml "
             "computes version {features_version2}: train it again, or use the musicml that made it.",
             run_name=run.name,
-            features_version=table["features_version"],
+            features_version=table.get("features_version"),
             features_version2=FEATURES_VERSION,
         )
     known = {key: table[key] for key in NEEDED if key not in ("features", "clips")}
@@ -129,6 +238,10 @@ def read_manifest(run: Run) -> Manifest:
     for key, value in {"class_names": class_names, **known}.items():
         if not is_of_type(value, hints[key]):
             raise make_record_error(run.name, "labels.json" if key == "class_names" else "serving.json", key, value)
+    if not isinstance(table["features"], dict):
+        raise make_record_error(run.name, "serving.json", "features", table["features"])
+    _check_class_names(class_names, run.name)
+    _check_ranges(known, len(class_names), run.name)
     settings = parse_options(FEATURE_KINDS[table["kind"]], table["features"], "features", "serving.json")
     clip = parse_clip_spec(table["clips"], hasattr(settings, "hop_length"), run.name)
     return Manifest(class_names=class_names, settings=settings, clip=clip, **known)

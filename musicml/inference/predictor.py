@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from musicml.data.io import AudioSource
-from musicml.experiment import Run, open_run
+from musicml.experiment import Run, make_record_error, open_run
 from musicml.features import compute_features
-from musicml.inference import backends, calibration, manifest, pooling
+from musicml.inference import backends, calibration, manifest, pooling, trust
 from musicml.utils import InputError, suggest_names
 
 BATCH = 16  # clips in one pass, and fewer of large ones; more take more memory and no less time
@@ -161,6 +161,8 @@ class Predictor:
     def __init__(self, run: Run | Path | str, engine: str = "auto"):
         self.run = run if isinstance(run, Run) else open_run(run)
         self.serving = manifest.read_manifest(self.run)
+        if not trust.is_own(self.run):
+            manifest.check_costs(self.serving, self.run.name)
         self.class_names = self.serving.class_names
         self.settings = self.serving.settings
         self.task = self.serving.task
@@ -316,7 +318,10 @@ class Predictor:
         fitted = self.serving.unlike
         if fitted is None or fitted["version"] != calibration.TRAITS_VERSION:
             return None, []
-        distance = calibration.compute_ood_distance(calibration.compute_traits(values, self.serving.kind), fitted)
+        traits = calibration.compute_traits(values, self.serving.kind)
+        if len(traits) != len(fitted["mean"]):
+            raise make_record_error(self.run.name, "serving.json", "unlike.mean", fitted["mean"])
+        distance = calibration.compute_ood_distance(traits, fitted)
         if distance <= fitted["limit"]:
             return {"distance": distance, "limit": fitted["limit"]}, []
         said = (
@@ -348,6 +353,11 @@ class Predictor:
                 hint=suggest_names(label, self.class_names),
             )
         return self.class_names.index(label)
+
+    @property
+    def apart_remark(self) -> str | None:
+        """What to know of a run that is not the user's own, and so is asked in a process of its own; else None."""
+        return None if trust.is_own(self.run) else trust.describe_apart(self.run)
 
     def model(self) -> backends.Model:
         """The loaded model; loaded once even if many threads ask at the same time."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from musicml.experiment import PRETRAINED, Run, start_run
 from musicml.features import ClipSpec, LogMel
-from musicml.inference import export_keras_onnx, write_manifest
+from musicml.inference import export_keras_onnx, sign_run, write_manifest
 from musicml.models import MUSICNN_FEATURES, MUSICNN_FRAMES, build_tagger
 from musicml.utils import InputError, import_keras, os_error_to_input_error, to_dict, write_atomically, write_json
 
@@ -49,6 +49,7 @@ def make_tags_run(data_root: Path, runs_root: Path, say: Callable[[str], None] =
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{TAGS_RUN}.", dir=path.parent) as folder:
             run = _write_run(Path(folder) / TAGS_RUN, Path(data_root))
+            sign_run(run, say)
             os.replace(run.path, path)  # only a complete run gets its name
     except OSError as error:
         if not Run(path).is_pretrained:  # else another process was faster

@@ -23,6 +23,7 @@ from musicml.experiment import (
     get_fold,
     hold_run,
     parse_experiment,
+    read_experiment_text,
     relocate_data,
     spell_examples,
     start_run,
@@ -37,6 +38,7 @@ from musicml.inference import (
     fit_temperature,
     fit_thresholds,
     pool_by_example,
+    sign_run,
     write_manifest,
 )
 from musicml.training import preparation, trainer
@@ -149,7 +151,7 @@ def resume_held_run(run: Run, say: Callable[[str], None], folder: Path | None, d
     for left in run.path.rglob(".*.*"):  # what a kill in the middle of a write left behind
         if left.is_file():
             left.unlink()
-    text = (run.path / "experiment.toml").read_text(encoding="utf-8")
+    text = read_experiment_text(run)
     experiment = parse_experiment(info.experiment, text, info.overrides, data.sample)
     dataset = spell_examples(run, reload_dataset(data.table))
     say(dataset.describe())
@@ -344,6 +346,7 @@ def train_and_write(
     # a fold's model is asked once, by its own evaluation, which has Keras at hand
     run.update(export=learned.export() if exported else "not exported: the model of a fold")
     run.update(status="trained", train_seconds=round(time.perf_counter() - begun, 1))
+    sign_run(run, say)
     shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
     return run
 

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,6 +22,9 @@ from typing import Any
 from musicml.utils.errors import InputError, make_printable
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+MAX_TEXT_BYTES = 8_000_000  # of a file that is read whole; what musicml writes takes some hundred thousand
+MAX_TABLE_BYTES = 50_000_000
+MAX_JSON_DEPTH = 64
 
 
 @contextlib.contextmanager
@@ -152,12 +156,16 @@ def read_csv(path: Path, *columns: str) -> list[dict[str, str]]:
     InputError
         If the file is no table in UTF-8, or lacks a column.
     """
-    content = path.read_bytes()
+    content = read_small_file(path, MAX_TABLE_BYTES)
     encoding = "utf-16" if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
     try:
         text = content.decode(encoding)
         text = text if columns else _restore_bytes(text)
         text = re.sub(r"\A\"?sep=.\"?\r?\n", "", text)
+        head = text[: text.find("\n")]
+        # a row that is shorter than the head is filled up, and a few bytes would become many cells
+        if max(map(head.count, ",;\t")) * text.count("\n") > 4 * len(text) + MAX_TEXT_BYTES:
+            raise csv.Error("its rows are shorter than its first line")
         tables = (_parse_csv(text, delimiter, columns) for delimiter in ",;\t")
         first, named = next(tables)
         rows = next((rows for rows, names in ((first, named), *tables) if set(columns) <= set(names)), None)
@@ -194,6 +202,64 @@ def _parse_csv(text: str, delimiter: str, columns: Iterable[str]) -> tuple[list[
             names[plain.index(wanted.casefold())] = wanted
     found.fieldnames = names
     return list(found), names
+
+
+def read_small_file(path: Path, most: int = MAX_TEXT_BYTES) -> bytes:
+    """Read a whole file, unless it is so large that it can't be what it stands for, or is no plain file.
+
+    Raises
+    ------
+    InputError
+        If it is larger than `most` bytes, or a pipe or a device, which could be waited for without end.
+    """
+    with open(path, "rb", opener=_open_without_waiting) as file:
+        is_plain = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+        content = file.read(most + 1) if is_plain else b""
+    if not is_plain or len(content) > most:
+        raise InputError(
+            "Expected {path} to be a plain file of at most {megabytes} MB, and it is not. Put the file back as it was.",
+            path=path,
+            megabytes=most // 1_000_000,
+        )
+    return content
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def parse_json(content: bytes | str) -> Any:
+    """Parse JSON whose numbers are numbers and whose nesting is bounded.
+
+    Raises
+    ------
+    ValueError
+        If it is no JSON, names NaN or an infinity, or is nested too deeply.
+    """
+
+    def refuse(name: str) -> Any:
+        raise ValueError(f"{name} is no number")
+
+    try:
+        table = json.loads(content, parse_constant=refuse)
+    except RecursionError:
+        raise ValueError(f"nested in more than {MAX_JSON_DEPTH} levels") from None
+    if measure_depth(table) > MAX_JSON_DEPTH:
+        raise ValueError(f"nested in more than {MAX_JSON_DEPTH} levels")
+    return table
+
+
+def measure_depth(table: Any) -> int:
+    """Count the levels of nested lists and objects; level by level, so that no depth is too much for it."""
+    depth, level = 0, [table]
+    while level:
+        depth += 1
+        level = [
+            inner
+            for one in level
+            for inner in (one.values() if isinstance(one, dict) else one if isinstance(one, list) else ())
+        ]
+    return depth
 
 
 def read_json(path: Path) -> Any:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import sys
 import types
 import typing
 from collections.abc import Mapping
 from typing import Any
 
 from musicml.utils.errors import InputError, suggest_names
+
+MAX_INT = 2**63  # what numpy's arrays and other languages still count with
 
 
 def define_option(
@@ -117,9 +120,9 @@ def is_of_type(value: Any, hint: Any) -> bool:
             and hint.__required_keys__ <= set(value)
             and all(is_of_type(value[key], one) for key, one in get_field_types(hint).items() if key in value)
         )
-    if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    return type(value) is hint
+    if hint is float:  # neither NaN nor an infinity, and no whole number that is larger than any float
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+    return type(value) is hint and (hint is not int or abs(value) < MAX_INT)
 
 
 _get_cached_hints = functools.cache(typing.get_type_hints)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from musicml.experiment import run as runs
-from musicml.inference import backends, manifest
+from musicml.inference import backends, manifest, trust
 from musicml.inference.predictor import Predictor
 from musicml.training import train
 from musicml.utils import terminal
@@ -87,7 +87,8 @@ def load_saved(path):
 
 @pytest.fixture
 def undigested(monkeypatch):
-    """Models are taken whatever their digest."""
+    """Models are taken whatever their digest, as the user's own."""
+    monkeypatch.setattr(trust, "is_own", lambda run: True)
     monkeypatch.setattr(backends, "own", lambda path, serving: path / serving.model["file"])
 
 

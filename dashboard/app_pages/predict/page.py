@@ -77,6 +77,9 @@ def _is_comparable(one: RunView, other: RunView) -> bool:
 def _show_remarks(found: Sequence[RunView], chosen: Sequence[RunView]) -> None:
     """Show the runs' classes, the runs that can't be used, and whether the first prediction is slow."""
     layout.show_data_notes(*chosen)
+    for one in chosen:
+        if remark := predictors.get_predictor(one).apart_remark:
+            st.info(layout.escape_markdown(layout.translate_message(remark)), icon=":material/shield:")
     for key in dict.fromkeys(_get_sample_note(one) for one in chosen if one.sample):
         st.caption(say(key))
     # runs of one data set know the same classes, which are said once

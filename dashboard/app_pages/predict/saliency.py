@@ -16,6 +16,7 @@ from dashboard.app_pages.predict import predictors
 from dashboard.app_pages.predict.files import UploadedFile
 from dashboard.caching import cache_data
 from dashboard.runs import RunView
+from musicml.experiment import read_layers
 from musicml.features import compute_band_centers
 from musicml.utils import InputError
 
@@ -163,7 +164,7 @@ def _needs_keras(path: str, changed: tuple[float, ...]) -> bool:
         return False
     if predictor.serving.clip.n_frames is not None and is_recurrent_run(predictor):
         return False
-    maps, shape = predictor.model().maps, predictor.run.read("layers.json")[0]["output_shape"]
+    maps, shape = predictor.model().maps, read_layers(predictor.run)[0]["output_shape"]
     if maps is None:
         return True
     return not is_fine_map(maps(np.zeros((1, *shape), np.float32)).shape[1:3], tuple(shape[:2]))

@@ -11,6 +11,8 @@ import streamlit as st
 from dashboard import layout
 from dashboard.app_pages.run import formatting
 from dashboard.runs import RunView
+from musicml.experiment import read_experiment_text
+from musicml.utils import InputError
 
 say = layout.LazyText("run")
 
@@ -45,8 +47,8 @@ def show(one: RunView) -> None:
 def _read_experiment(one: RunView) -> str:
     """Read the run's copy of the experiment file; empty where it is missing."""
     try:
-        return (one.run.path / "experiment.toml").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        return read_experiment_text(one.run)
+    except InputError:
         return ""
 
 
@@ -54,7 +56,7 @@ def _parse_tables(text: str) -> Mapping[str, Any] | None:
     """Parse an experiment file; None where it is missing or damaged."""
     try:
         return tomllib.loads(text.removeprefix("\ufeff")) or None
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return None
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from musicml.data.io import pad_audio
+from musicml.experiment import make_record_error, read_layers
 from musicml.features import WHITE, Spectrogram, compute_band_centers, compute_log_mel
 from musicml.inference.explain import class_activation, occlusion, overlay
 from musicml.inference.predictor import ModelInput, Prediction, Predictor
@@ -151,7 +152,10 @@ def of_sound(
     """The method, what the map lies over, and the map of a whole sound, [shape=(n_frames, n_bins)]."""
     places = predictor.places(len(question.values))
     if predictor.serving.model["file"] == "model.skops":
-        leaned = np.array(predictor.run.read("layers.json")[k]["leans_on"])
+        layers, n_bins = read_layers(predictor.run), question.values.shape[1]
+        if len(layers) != len(predictor.class_names) or len(layers[k].get("leans_on", ())) != n_bins:
+            raise make_record_error(predictor.run.name, "layers.json", "leans_on", layers)
+        leaned = np.array(layers[k]["leans_on"])
         # a forest says which features, not when: the time comes from how sure each clip is by itself
         clips = [np.outer(np.full(predictor.serving.clip.length, scores[k]), leaned) for scores in prediction.over_time]
         return LEANED_ON, question.values, laid_out(clips, places, question.values.shape)
@@ -165,7 +169,7 @@ def of_sound(
 
 def is_recurrent_run(predictor: Predictor) -> bool:
     """Whether the run's model has no map whose places are those of its input: none, read in turn, or turned round."""
-    kinds = {layer["kind"] for layer in predictor.run.read("layers.json")}
+    kinds = {layer["kind"] for layer in read_layers(predictor.run)}
     if predictor.run.info.family == "pretrained_audio":  # whose filters go over all bands at once
         return True
     return bool(kinds & {"GRU", "LSTM", "Bidirectional", "Permute"}) or not any(

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from musicml.inference import backends
+from musicml.inference import backends, trust
 from musicml.inference.explain import regions
 from musicml.inference.predictor import Predictor, batch_items
 from musicml.models import add_class_activation_maps
@@ -55,7 +55,8 @@ def maps(predictor: Predictor, clips: np.ndarray, k: int) -> tuple[str, list[np.
 
 @functools.lru_cache(maxsize=2)  # a person looks at several files of a run
 def model_of(predictor: Predictor) -> Any:
-    """The run's `keras.Model`."""
+    """The run's `keras.Model`; errors as of `trust.check_is_own`."""
+    trust.check_is_own(predictor.run, "a map of where it looked")
     return backends.keras_model(backends.own(predictor.run.path, predictor.serving))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from musicml.experiment import Run
 from musicml.features import Pixels, VGGish
-from musicml.inference import backends
+from musicml.inference import backends, trust
 from musicml.inference import manifest as servings
 from musicml.inference.export import frontend_readme, onnx
 from musicml.inference.manifest import Manifest
@@ -95,6 +95,7 @@ def write_model(run: Run, serving: Manifest, kind: str, folder: Path) -> None:
             kind=kind,
             backend=keras.backend.backend(),
         )
+    trust.check_is_own(run, "an export")
     model = backends.keras_model(backends.own(run.path, serving))
     with suppress_stderr(), onnx.avoid_cudnn(model):
         if kind == "saved_model":

@@ -11,6 +11,7 @@ from musicml.data.audit import Audit, get_audit_path, load_audit
 from musicml.data.datasets import reload_dataset
 from musicml.data.download import SOURCES
 from musicml.data.splits import is_ungrouped_split
+from musicml.experiment import is_named
 from musicml.reports.document import Block, Cell, Listing, Note, Paragraph, Table
 from musicml.reports.run_data import Told
 from musicml.reports.wording import Words
@@ -114,6 +115,8 @@ def audited(one: Told, words: Words, data_root: Path | None) -> list[Block]:
         command = f"musicml audit --folder {found.folder}"
     elif found.as_published:
         command += " --as-published"
+    if data_root is None and not is_named(found.folder or root):  # the run folder may come from anyone
+        return [Note(words("data.not_audited", command=command))]
     try:
         dataset = reload_dataset(found.table, data_root)
         kept = load_audit(Path(root), dataset)
