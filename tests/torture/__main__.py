@@ -39,6 +39,7 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", metavar="KIND:NUMBER", help="one case, as a fault names it")
     parser.add_argument("--work", type=Path, metavar="DIR", help="a folder to work in (default: a temporary one)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the counts there too")
+    parser.add_argument("--unmounted", action="store_true", help="mount no small disk, but have writing fail")
     parser.add_argument("--plain", action="store_true", help="start each process anew: 4 s slower, on any system")
     return parser.parse_args(words)
 
@@ -68,6 +69,8 @@ def set_environment(root: Path) -> None:
         (root / place).mkdir(parents=True, exist_ok=True)
         os.environ[name] = str(root / place)
     os.environ |= {"KERAS_BACKEND": "tensorflow", "MUSICML_RENDERER": "numpy", "CUDA_VISIBLE_DEVICES": ""}
+    # of a killed process, whose semaphores it then removes
+    os.environ["PYTHONWARNINGS"] = "ignore::UserWarning:multiprocessing.resource_tracker"
 
 
 def run(asked: argparse.Namespace, root: Path) -> dict[str, Any]:
@@ -83,7 +86,7 @@ def run(asked: argparse.Namespace, root: Path) -> dict[str, Any]:
     full, used = [], "none"
     if disks:
         uncut["network"].run_once()
-        with mounted(root / "disk") as is_real:
+        with mounted(root / "disk", not asked.unmounted) as is_real:
             used = "a small one" if is_real else "errors in its place"
             small = Disks(uncut["network"], root / "disk", is_real)
             small.measure()
@@ -108,7 +111,10 @@ def kill_all(numbers: Sequence[int], seed: int, uncut: dict[str, Uncut], root: P
 def tell(kind: str, result: Result, seed: int) -> Result:
     """Print a line on what came of a case, and a line a fault."""
     told = f"{kind}:{result.number} {result.activity}, at {format_moments(result)}"
-    print(f"{told}{', too late' if result.late == len(result.moments) else ''}", flush=True)
+    print(
+        f"{told}{', too late' if result.late == len(result.moments) else ''}{result.said and f': {result.said}'}",
+        flush=True,
+    )
     for words in result.faults:
         print(f"FAULT {describe(kind, result, words, seed)}", flush=True)
     return result

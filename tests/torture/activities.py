@@ -229,7 +229,9 @@ class Download(Activity):
     def find_differences(self, place: Path, uncut: Path) -> list[str]:
         """Every file is that of the uncut download."""
         ours, theirs = (list_contents(root / "data" / PICTURES) for root in (place, uncut))
-        return [f"{name} is not as it was published" for name in ours.keys() | theirs if ours.get(name) != theirs.get(name)]
+        return [
+            f"{name} is not as it was published" for name in ours.keys() | theirs if ours.get(name) != theirs.get(name)
+        ]
 
 
 class Search(Activity):
@@ -277,8 +279,8 @@ def make_activities(material: Material) -> list[Activity]:
         Download("download", material, urls),
         Search("search", material),
         Evaluation("evaluation", material, base=material.root / "uncut/network"),
+        Training("svm", material),
         Training("folds", material),
         Training("recurrent", material),
         Training("forest", material),
-        Training("svm", material),
     ]

@@ -45,7 +45,9 @@ class Crowd:
             for seed in range(TRAININGS)
         ]
         threads = [
-            threading.Thread(target=self.repeat, args=(self.list_by_command if place % COMMANDS == 0 else self.read, place))
+            threading.Thread(
+                target=self.repeat, args=(self.list_by_command if place % COMMANDS == 0 else self.read, place)
+            )
             for place in range(readers)
         ]
         for thread in threads:
@@ -71,7 +73,9 @@ class Crowd:
 
     def list_by_command(self, reader: int) -> None:
         """List the runs as a user does."""
-        command = Command(["runs", "--runs", self.runs, "--json"], self.root / f"reader-{reader}", self.uncut.forked, {})
+        command = Command(
+            ["runs", "--runs", self.runs, "--json"], self.root / f"reader-{reader}", self.uncut.forked, {}
+        )
         code, seconds = command.finish()
         if code != 0 or command.err:
             raise ValueError(describe_failure(code, seconds, command))

@@ -24,11 +24,11 @@ SENTENCE = "musicml: "
 
 
 @contextlib.contextmanager
-def mounted(place: Path) -> Iterator[bool]:
-    """A small disk at `place`; whether it could be had, which only root may on Linux."""
+def mounted(place: Path, wanted: bool = True) -> Iterator[bool]:
+    """A small disk at `place`; whether it was wanted and could be had, which only root may on Linux."""
     place.mkdir(parents=True, exist_ok=True)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(place)]
-    able = sys.platform == "linux" and os.geteuid() == 0 and shutil.which("mount") is not None
+    able = wanted and sys.platform == "linux" and os.geteuid() == 0 and shutil.which("mount") is not None
     able = able and subprocess.run(mount, capture_output=True, check=False).returncode == 0
     try:
         yield able
@@ -109,6 +109,7 @@ class Disks:
         result.moments.append(round(float(share), 3))
         result.late += code == 0
         if code != 0:
+            result.said = command.err.strip().rpartition("\n")[2].replace(str(self.disk), "DISK")
             result.add("no sentence", find_wrong_words(code, seconds, command))
         for kind, faults in self.activity.find_faults(place, self.uncut.place).items():
             result.add(kind, faults)

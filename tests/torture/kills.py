@@ -27,6 +27,7 @@ class Result:
     number : the case's, which gives the same moments with the same seed
     moments : seconds after its begin at which each process was killed
     late : how many processes had ended by then
+    said : the sentence of a command that had no room
     lost : the most epochs that were done and had to be done again
     counts : unreadable runs, wrong entries of the store, commands that did not finish, results that differ
     faults : each of them in words
@@ -36,6 +37,7 @@ class Result:
     activity: str
     moments: list[float] = field(default_factory=list)
     late: int = 0
+    said: str = ""
     lost: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
