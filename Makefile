@@ -100,7 +100,7 @@ lock: ## choose the locked versions anew, after a change of dependencies in setu
 	@$(call locked,audit,--extra audit --constraint requirements/cpu.txt)
 
 audit-deps: $(AUDIT) ## ask the advisories of PyPI about every locked package (needs the network)
-	@.venv-audit/bin/python .ci/audit_deps.py requirements/*.txt
+	@.venv-audit/bin/python requirements/audit_deps.py requirements/*.txt
 
 clean: ## remove the environments and what tools left behind; data and runs stay
 	@rm -rf .venv .venv-jax .venv-audit .pytest_cache .ruff_cache .mypy_cache build dist musicml.egg-info

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parent.parent / ".ci/audit_deps.py"
+SCRIPT = Path(__file__).parent.parent / "requirements/audit_deps.py"
 CLEAN = {"name": "numpy", "version": "2.3.0", "vulns": []}
 KNOWN = {"id": "PYSEC-2020-1", "aliases": ["CVE-2020-1"], "fix_versions": ["9.9"], "description": "a fault"}
 BAD = {"name": "pillow", "version": "9.0", "vulns": [KNOWN]}
