@@ -36,7 +36,9 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--disks", type=int, default=20, help="cases of a full disk (%(default)s)")
     parser.add_argument("--readers", type=int, default=20, help="readers of a folder of runs (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="another seed gives other moments (%(default)s)")
-    parser.add_argument("--only", metavar="KIND:NUMBER", help="one case, as a fault names it")
+    parser.add_argument(
+        "--only", metavar="KIND:NUMBER", help="one case, as a fault names it; or several, as in kill:9,19"
+    )
     parser.add_argument("--work", type=Path, metavar="DIR", help="a folder to work in (default: a temporary one)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the counts there too")
     parser.add_argument("--unmounted", action="store_true", help="mount no small disk, but have writing fail")
@@ -79,9 +81,10 @@ def run(asked: argparse.Namespace, root: Path) -> dict[str, Any]:
     forked = not asked.plain and sys.platform == "linux"
     Command(["--version"], root / "log", forked, {}).finish()  # what they are forked off from has its imports now
     uncut = {activity.name: Uncut(activity, root, forked) for activity in make_activities(Material(root))}
-    kind, _, number = (asked.only or "").partition(":")
-    kills = [int(number)] if kind == "kill" else [] if kind else range(asked.kills)
-    disks = [int(number)] if kind == "disk" else [] if kind else range(asked.disks)
+    kind, _, numbers = (asked.only or "").partition(":")
+    chosen = [int(number) for number in numbers.split(",") if number]
+    kills = chosen if kind == "kill" else [] if kind else range(asked.kills)
+    disks = chosen if kind == "disk" else [] if kind else range(asked.disks)
     results = [tell("kill", one, asked.seed) for one in kill_all(kills, asked.seed, uncut, root)]
     full, used = [], "none"
     if disks:

@@ -50,6 +50,12 @@ MODELS = {
         *("recurrent", 1),
         'cell = "gru"\nunits = [6]\ndropout = 0.3\n' + LEARNED + "plateau_patience = 2\nearly_stopping = 9\n",
     ),
+    "stages": (
+        *("transfer", 1),
+        'backbone = "mobilenet"\nweights = "none"\nalpha = 0.25\nside = 32\ndense_units = 4\n'
+        + LEARNED
+        + f"finetune_epochs = {EPOCHS // 2}\nfinetune_layers = 0.1\n",
+    ),
     "folds": ("cnn", 3, "filters = [4]\n" + LEARNED),
     "forest": ("forest", 1, "n_estimators = 20\n"),
     "features": ("forest", 1, "n_estimators = 3\n"),
@@ -283,4 +289,5 @@ def make_activities(material: Material) -> list[Activity]:
         Training("folds", material),
         Training("recurrent", material),
         Training("forest", material),
+        Training("stages", material),
     ]

@@ -24,7 +24,7 @@ SAME_BYTES = ("predictions.csv", "split.csv", "digests.csv", "excluded.csv", "la
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training was: `rows` of history.csv, and `kept`, the epochs that its checkpoint holds."""
+    """How far a training was: `rows` of history.csv, and `kept`, the epochs that its checkpoints hold."""
 
     rows: int
     kept: int
@@ -95,12 +95,11 @@ def measure_progress(run: Run) -> Progress | None:
     """How far a training has come that is not at its end."""
     if run.info.status != "started":
         return None
-    state, rows = run.path / "checkpoints/state.npz", run.read_history()
     kept = 0
-    if state.is_file():
+    for state in run.path.glob("checkpoints/**/state.npz"):  # one a stage
         with np.load(state, allow_pickle=False) as content:
-            kept = json.loads(str(content["facts"]))["epoch"]
-    return Progress(len(rows), kept)
+            kept += json.loads(str(content["facts"]))["epoch"]
+    return Progress(len(run.read_history()), kept)
 
 
 def find_wrong_features(store: Path, wanted: Path) -> list[str]:
