@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from musicml.experiment.environment import CheckResult, check_environment
     from musicml.experiment.lookup import PUBLISHED, find_experiment, find_experiment_folder
     from musicml.experiment.options import PublishedOptions, TrainingOptions
-    from musicml.experiment.process import has_process_exited
+    from musicml.experiment.process import has_process_exited, remove_abandoned_files
     from musicml.experiment.records import (
         MAIN_METRICS,
         ClassRow,
@@ -57,7 +57,7 @@ __getattr__, __dir__, __all__ = export_lazily(
         "config": ["Experiment", "parse_changes", "parse_experiment", "read_experiment"],
         "environment": ["CheckResult", "check_environment"],
         "lookup": ["PUBLISHED", "find_experiment", "find_experiment_folder"],
-        "process": ["has_process_exited"],
+        "process": ["has_process_exited", "remove_abandoned_files"],
         "records": [
             "MAIN_METRICS",
             "ClassRow",

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import os
 import platform
+import re
 from pathlib import Path
 from typing import Any
 
@@ -39,3 +40,11 @@ def has_process_exited(known: Any) -> bool:
     except (OSError, OverflowError):
         return False
     return False
+
+
+def remove_abandoned_files(folder: Path) -> None:
+    """Remove what processes of this machine that are over left half written below `folder` (`write_atomically`)."""
+    for path in folder.rglob(".*.*"):
+        found = re.fullmatch(r"\..+\.(\d+)(?:\.\w+)?", path.name)
+        if found and path.is_file() and has_process_exited({"id": int(found[1]), "place": get_host_id()}):
+            path.unlink(missing_ok=True)

@@ -136,7 +136,9 @@ def read_digests(path: Path) -> set[bytes]:
 
 def find_leftovers(root: Path, store: Path) -> list[str]:
     """Hidden files and checkpoints that a finished training should have cleared up."""
-    hidden = [path for folder in (root, store) for path in folder.rglob(".*") if path.name not in LOCKS]
+    # a hidden file in the store may be another machine's, and goes after a day
+    hidden = [path for path in root.rglob(".*") if path.name not in LOCKS]
+    hidden += [path for path in store.rglob(".*") if path.is_dir()]
     return [f"{path} is left behind" for path in [*hidden, *root.rglob("checkpoints")]]
 
 
