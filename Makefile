@@ -16,6 +16,7 @@ FITS = import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 READY := .venv/.ready-$(EXTRA)
 DEV := .venv/.ready-$(EXTRA)-dev
 JAX := .venv-jax/.ready
+AUDIT := .venv-audit/.ready
 AXE := .venv/axe/node_modules/axe-core/axe.min.js
 
 # without these weights, everything that does not need them goes on
@@ -23,7 +24,8 @@ GET_MUSICNN = .venv/bin/musicml fetch musicnn || echo "Without musicnn's weights
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install train-all replay dashboard test test-jax test-browser test-wheel fuzz bench lint format lock clean
+.PHONY: help install train-all replay dashboard test test-jax test-browser test-wheel fuzz torture bench lint format \
+  lock audit-deps clean
 
 help: ## print this
 	@echo "make ...   (EXTRA=$(EXTRA), DATA=$(DATA))"
@@ -74,6 +76,9 @@ test-wheel: $(DEV) ## build the wheel, install it in another folder, and train a
 fuzz: $(DEV) ## read 10,000 damaged sounds and 2,000 damaged pictures
 	@.venv/bin/python -m tests.fuzz --sounds 10000 --pictures 2000 $(ARGS)
 
+torture: $(DEV) ## kill commands at 200 random moments, fill their disk, read runs that are written; ARGS="--kills 6"
+	@.venv/bin/python -m tests.torture --kills 200 --disks 20 --readers 20 $(ARGS)
+
 bench: $(DEV) ## measure; figures go to benchmarks/results (some minutes; leave the machine alone meanwhile)
 	@KERAS_BACKEND=tensorflow .venv/bin/python -m benchmarks $(ARGS)
 
@@ -94,8 +99,11 @@ lock: ## choose the locked versions anew, after a change of dependencies in setu
 	@$(call locked,dev,--extra dev --constraint requirements/cpu.txt)
 	@$(call locked,audit,--extra audit --constraint requirements/cpu.txt)
 
+audit-deps: $(AUDIT) ## ask the advisories of PyPI about every locked package (needs the network)
+	@.venv-audit/bin/python requirements/audit_deps.py requirements/*.txt
+
 clean: ## remove the environments and what tools left behind; data and runs stay
-	@rm -rf .venv .venv-jax .pytest_cache .ruff_cache .mypy_cache build dist musicml.egg-info
+	@rm -rf .venv .venv-jax .venv-audit .pytest_cache .ruff_cache .mypy_cache build dist musicml.egg-info
 	@find musicml tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # CPU and GPU TensorFlow lie in the same folder, so a change from one to the other starts from nothing.
@@ -112,6 +120,10 @@ $(JAX): setup.cfg requirements/jax.txt requirements/dev.txt
 	@$(call installed,.venv-jax,requirements/jax.txt)
 	@$(call installed,.venv-jax,requirements/dev.txt)
 	@touch $(JAX)
+
+$(AUDIT): setup.cfg requirements/audit.txt
+	@$(call installed,.venv-audit,requirements/audit.txt)
+	@touch $(AUDIT)
 
 # $(call installed,FOLDER,LOCK): make the environment unless a fit one is there, then install the locked packages and,
 # without looking for dependencies, the project. pip takes no -e . together with hashes, so these are two steps.

@@ -22,6 +22,7 @@ from musicml.experiment import (
     get_fold,
     read_digests,
     relocate_data,
+    remove_abandoned_files,
     spell_examples,
     warn_without_digests,
 )
@@ -79,6 +80,7 @@ def evaluate_run(
             status=info.status,
             cure=run.cure(),
         )
+    remove_abandoned_files(run.path)  # of an evaluation that was killed
     dataset = load_run_data(run, folder, data_root, say)
     if run.is_whole:
         return run.report.table

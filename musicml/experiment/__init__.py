@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from musicml.experiment.lookup import PUBLISHED, find_experiment, find_experiment_folder
     from musicml.experiment.notes import RunNotes, add_tags, read_notes, remove_tags, write_note
     from musicml.experiment.options import PublishedOptions, TrainingOptions
-    from musicml.experiment.process import has_process_exited, hold_folder, hold_run
+    from musicml.experiment.process import has_process_exited, hold_folder, hold_run, remove_abandoned_files
     from musicml.experiment.records import (
         MAIN_METRICS,
         ClassRow,
@@ -68,7 +68,7 @@ __getattr__, __dir__, __all__ = export_lazily(
         "config": ["Experiment", "parse_changes", "parse_experiment", "read_experiment"],
         "environment": ["CheckResult", "check_environment"],
         "lookup": ["PUBLISHED", "find_experiment", "find_experiment_folder"],
-        "process": ["has_process_exited", "hold_folder", "hold_run"],
+        "process": ["has_process_exited", "hold_folder", "hold_run", "remove_abandoned_files"],
         "records": [
             "MAIN_METRICS",
             "ClassRow",

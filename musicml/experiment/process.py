@@ -132,3 +132,11 @@ def hold_run(path: Path, known: Any) -> contextlib.AbstractContextManager[None]:
             run_name=path.name,
         )
     return hold_folder(path, refusal)
+
+
+def remove_abandoned_files(folder: Path) -> None:
+    """Remove what processes of this machine that are over left half written below `folder` (`write_atomically`)."""
+    for path in folder.rglob(".*.*"):
+        found = re.fullmatch(r"\..+\.(\d+)(?:\.\w+)?", path.name)
+        if found and path.is_file() and has_process_exited({"id": int(found[1]), "place": get_host_id()}):
+            path.unlink(missing_ok=True)

@@ -1,5 +1,8 @@
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -113,3 +116,22 @@ def test_observed_cells_alone_are_scored_where_several_classes_sound_at_once(tra
         for key in ("labels", "absent")
     )
     assert said == report["observed"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere nobody can tell whether a process is over")
+def test_an_evaluation_clears_up_what_a_killed_one_left_half_written(asked_about_tones, tmp_path):
+    run = runs.Run(shutil.copytree(asked_about_tones.path, tmp_path / asked_about_tones.name))
+    wanted = sorted(path.name for path in run.path.iterdir())
+    for name in ("report.json", "predictions.csv", "clips.npz"):
+        (run.path / name).unlink()
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    (run.path / "folds/1").mkdir(parents=True)
+    for name in (".report.{}.json", ".clips.{}.npz", "folds/1/.report.{}.json", ".noending.{}"):
+        (run.path / name.format(process.pid)).write_bytes(b"half")
+    kept = [f".report.{os.getpid()}.json", ".lock", ".note.v2.json", ".report..json"]
+    for name in kept:
+        (run.path / name).write_bytes(b"a living process's, or a person's")
+    evaluate.evaluate_run(run, say=lambda words: None)
+    assert run.is_whole and list((run.path / "folds/1").iterdir()) == []
+    assert sorted(path.name for path in run.path.iterdir()) == sorted([*wanted, *kept[1:], "folds"])

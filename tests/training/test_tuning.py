@@ -313,6 +313,18 @@ def test_a_trial_that_is_killed_again_and_again_is_given_up(planted, searched, t
     assert found.trials[1].why.startswith("its process was killed")
 
 
+def test_a_search_that_is_killed_while_it_draws_a_trial_draws_the_same_one(planted, searched, tmp_path):
+    path = written(tmp_path, CNN, RATES)
+    table = space.read(config.read_experiment(path))
+    for n_drawn in range(len(table) + 1):
+        home = searched(path, trials=1, root=tmp_path / f"cut{n_drawn}").folder
+        with storage.opened(home, True, 2) as memory:
+            storage.ask(memory, dict(list(table.items())[:n_drawn]), 0, 3)
+        found = searched(path, trials=3, root=tmp_path / f"cut{n_drawn}")
+        whole = searched(path, trials=3, root=tmp_path / "whole")
+        assert [trial.options for trial in found.trials] == [trial.options for trial in whole.trials]
+
+
 def test_a_search_that_a_person_stops_says_how_it_goes_on(searched, tmp_path, monkeypatch):
     path, drawn = written(tmp_path, TONES, TREES), []
 

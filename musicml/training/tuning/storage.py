@@ -78,7 +78,8 @@ def put_back(study: optuna.Study, trial: Any, died: bool) -> None:
     from optuna.trial import TrialState
 
     deaths = trial.user_attrs.get("deaths", 0) + died
-    drawn = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+    # one that has no place yet may be half drawn: the rest of it would be another's; drawn anew it is the same
+    drawn = {**trial.system_attrs.get("fixed_params", {}), **(trial.params if "place" in trial.user_attrs else {})}
     if deaths >= DEATHS and "place" in trial.user_attrs:
         study.tell(trial.number, state=TrialState.PRUNED)
         return

@@ -1,0 +1,77 @@
+"""What a command's process does: it becomes its own session, writes to files, is made to fail as asked, and begins."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+# what commands import late; a process that is forked off has it already
+PRELOADED = (
+    *("musicml.cli.train", "musicml.training.fit", "musicml.training.stages", "musicml.training.sklearn_heads"),
+    *("musicml.evaluation.evaluate", "musicml.training.tuning.search", "musicml.data.download.verify"),
+    *("onnxruntime", "optuna", "skl2onnx", "sklearn.ensemble", "sklearn.svm", "tf2onnx"),
+)
+
+
+def preload() -> None:
+    """Import what commands need, Keras too; nothing is computed, since what TensorFlow then starts can't be forked."""
+    from musicml.utils import import_keras
+
+    import_keras()
+    for name in PRELOADED:
+        importlib.import_module(name)
+
+
+def run(words: list[str], log: str, changes: dict[str, Any]) -> None:
+    """Run `musicml WORDS` in this process, with its output in `log`.out and its errors in `log`.err."""
+    os.setsid()
+    for number, ending in ((1, "out"), (2, "err")):
+        os.dup2(os.open(f"{log}.{ending}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    for name, value in changes.items():
+        CHANGES[name](value)
+    sys.argv = ["musicml", *words]
+    from musicml.cli.main import run_and_exit
+
+    run_and_exit()
+
+
+def start_workers(_: Any) -> None:
+    """Have features computed by several processes, however few files there are."""
+    from musicml.features.cache import workers
+
+    workers.PAYS, workers.TASK, workers.allowed = 0.0, 0.02, lambda processes: 2
+
+
+def ask_servers(urls: dict[str, str]) -> None:
+    """Fetch from servers on loopback, without long rests between tries."""
+    from kagglesdk import kaggle_env
+
+    from musicml.data.download import retry
+
+    kaggle_env._env_to_endpoint[kaggle_env.KaggleEnv.PROD] = urls["kaggle"]
+    retry.PAUSE, retry.LONGEST_PAUSE = 0.02, 0.05
+
+
+def fill_disk(at: dict[str, Any]) -> None:
+    """Count the files that are written and synced in `seen`; from the one of that `number` on the disk is full."""
+    real, seen = os.fsync, Path(at["seen"])
+
+    def fsync(descriptor: int) -> None:
+        count = int(seen.read_text() or 0) + 1 if seen.is_file() else 1
+        seen.write_text(str(count))
+        if at["number"] and count >= at["number"]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(descriptor)
+
+    os.fsync = fsync
+
+
+CHANGES = {"start_workers": start_workers, "ask_servers": ask_servers, "fill_disk": fill_disk}
+
+if __name__ == "__main__":
+    run(*json.loads(sys.argv[1]))

@@ -1,0 +1,100 @@
+"""Many readers of a folder of runs while trainings write into it: none sees an exception or half a file."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from musicml.experiment import describe_run, list_complete_runs, list_runs
+from musicml.inference import Predictor
+from tests.torture import checks
+from tests.torture.activities import Training
+from tests.torture.kills import Uncut, describe_failure
+from tests.torture.processes import Command
+
+TRAININGS = 2
+COMMANDS = 4  # one reader of so many is the command `musicml runs`, again and again
+
+
+class Crowd:
+    """Trainings that write and readers that read until all are trained.
+
+    Attributes
+    ----------
+    counts : how often what was read
+    faults : what went wrong, in words
+    """
+
+    def __init__(self, uncut: Uncut, root: Path):
+        self.uncut, self.root, self.runs = uncut, root, root / "runs"
+        self.counts: Counter[str] = Counter()
+        self.faults: list[str] = []
+        self.ended = threading.Event()
+
+    def run(self, readers: int) -> dict[str, Any]:
+        """Let so many readers read; returns the counts."""
+        activity = self.uncut.activity
+        assert isinstance(activity, Training)
+        words = [*activity.words(self.root), "--set", "training.epochs=40"]
+        trainings = [
+            Command([*words, "--seed", seed], self.root / f"log-{seed}", self.uncut.forked, activity.changes)
+            for seed in range(TRAININGS)
+        ]
+        threads = [
+            threading.Thread(
+                target=self.repeat, args=(self.list_by_command if place % COMMANDS == 0 else self.read, place)
+            )
+            for place in range(readers)
+        ]
+        for thread in threads:
+            thread.start()
+        for training in trainings:
+            code, seconds = training.finish()
+            self.faults += [describe_failure(code, seconds, training)] if code != 0 else []
+        self.ended.set()
+        for thread in threads:
+            thread.join()
+        self.faults += [] if len(list_complete_runs(self.runs)) == TRAININGS else ["not all runs are whole"]
+        return {"trainings": TRAININGS, "readers": readers, **self.counts, "faults": len(self.faults)}
+
+    def repeat(self, read: Callable[[int], None], reader: int) -> None:
+        """Read again and again, once more after the end."""
+        is_last = False
+        while not is_last:
+            is_last = self.ended.is_set()
+            try:
+                read(reader)
+            except Exception as error:
+                self.faults.append(f"reader {reader}: {type(error).__name__}: {error}")
+
+    def list_by_command(self, reader: int) -> None:
+        """List the runs as a user does."""
+        command = Command(
+            ["runs", "--runs", self.runs, "--json"], self.root / f"reader-{reader}", self.uncut.forked, {}
+        )
+        code, seconds = command.finish()
+        if code != 0 or command.err:
+            raise ValueError(describe_failure(code, seconds, command))
+        rows = json.loads(command.out)["runs"]
+        self.counts["lists by the command"] += 1
+        assert all(row["status"] in ("started", "trained", "whole") for row in rows), rows
+
+    def read(self, reader: int) -> None:
+        """Read all that runs have, and ask those that are whole."""
+        for run in list_runs(self.runs):
+            assert describe_run(run)["status"] in ("started", "trained", "whole"), describe_run(run)
+            checks.read_files(run.path)
+            assert len(run.predictions) == len(run.table("predictions.csv")) or not run.is_whole
+            self.counts["runs read"] += 1
+            if run.is_whole:
+                assert run.report.n > 0
+                answer = Predictor(run).predict(self.uncut.activity.material.question)
+                assert answer.label in run.read("labels.json")
+                self.counts["answers"] += 1
+            else:
+                self.counts["unfinished runs read"] += 1
+                checks.measure_progress(run)

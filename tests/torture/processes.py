@@ -1,0 +1,129 @@
+"""Commands in processes of their own, which can be killed, and what they leave running."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.torture import child
+
+PATIENCE = 240.0  # seconds after which a command hangs
+LINGER = 90.0  # seconds after which a process without its parent is one too many
+
+
+class Command:
+    """`musicml WORDS`, begun.
+
+    Parameters
+    ----------
+    log : where its words go, `.out` and `.err`
+    forked : whether it is forked off from a process that has imported Keras, which saves four seconds
+    changes : what is changed in it before it begins, by its name in `child.CHANGES`
+    """
+
+    sessions: list[tuple[int, float]] = []  # of those that were killed, and when
+
+    def __init__(self, words: Sequence[Any], log: Path, forked: bool, changes: dict[str, Any]):
+        self.log, given = log, ([str(word) for word in words], str(log), changes)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        if forked:
+            self.process: Any = forking().Process(target=child.run, args=given)
+            self.process.start()
+        else:
+            self.process = subprocess.Popen([sys.executable, "-m", child.__name__, json.dumps(given)])
+        self.begun = time.perf_counter()
+
+    def kill_at(self, seconds: float) -> bool:
+        """Kill it so many seconds after its begin; whether it still ran."""
+        if self.wait(max(0.0, self.begun + seconds - time.perf_counter())) is not None:
+            return False
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.process.pid, signal.SIGKILL)
+        self.sessions.append((self.process.pid, time.monotonic()))
+        return self.wait(PATIENCE) == -signal.SIGKILL
+
+    def wait(self, seconds: float = PATIENCE) -> int | None:
+        """Its exit code; None where it still runs."""
+        if isinstance(self.process, subprocess.Popen):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return self.process.wait(seconds)
+            return None
+        self.process.join(seconds)
+        return self.process.exitcode
+
+    def finish(self) -> tuple[int | None, float]:
+        """Its exit code and how many seconds it took; one that hangs is killed and has none."""
+        code, seconds = self.wait(), time.perf_counter() - self.begun
+        if code is None:
+            self.kill_at(0.0)
+        return code, seconds
+
+    @property
+    def out(self) -> str:
+        """What it wrote to standard output."""
+        return read_words(self.log.with_name(f"{self.log.name}.out"))
+
+    @property
+    def err(self) -> str:
+        """What it wrote to standard error."""
+        return read_words(self.log.with_name(f"{self.log.name}.err"))
+
+
+def read_words(path: Path) -> str:
+    """A file's words; none where a process was killed before it opened it."""
+    return path.read_text(errors="replace") if path.is_file() else ""
+
+
+def forking() -> Any:
+    """Where processes are forked off from a server that has imported Keras and computed nothing."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.torture.preloaded"])
+    return context
+
+
+def find_survivors(patience: float = LINGER) -> list[str]:
+    """What still runs of killed commands `patience` seconds later, in words; it is ended.
+
+    Without /proc nothing can be told.
+    """
+    now, found = time.monotonic(), []
+    due = [session for session, killed in Command.sessions if now - killed > patience]
+    Command.sessions[:] = [(session, killed) for session, killed in Command.sessions if session not in due]
+    for number, session, name in list_processes() if due else []:
+        if session in due:
+            found.append(f"{name} ({number}), {patience:.0f} s after its parent was killed")
+            with contextlib.suppress(OSError):
+                os.kill(number, signal.SIGKILL)
+    return found
+
+
+def wait_for_survivors() -> list[str]:
+    """As `find_survivors`, of all killed commands, once they are gone or have had their time."""
+    while Command.sessions:
+        living = {session for _, session, _ in list_processes()}
+        Command.sessions[:] = [(session, killed) for session, killed in Command.sessions if session in living]
+        if found := find_survivors():
+            return found
+        time.sleep(0.5)
+    return []
+
+
+def list_processes() -> list[tuple[int, int, str]]:
+    """Number, session and name of every process that is no zombie."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            name, _, rest = path.read_text(errors="replace").partition("(")[2].rpartition(")")
+            parts = rest.split()
+            if parts[0] != "Z":
+                found.append((int(path.parent.name), int(parts[3]), name))
+    return found
