@@ -2,6 +2,7 @@
 
 import threading
 import time
+import types
 
 import keras
 import numpy as np
@@ -120,13 +121,36 @@ def test_a_training_has_the_same_weights_to_the_bit_whatever_makes_its_batches(t
         assert all(np.array_equal(one, two) for one, two in zip(made[0], other, strict=True))
 
 
-def test_waiting_for_slow_batches_is_measured_and_waiting_for_quick_ones_is_not(tmp_path):
-    _, slow = fit_with(0, tmp_path / "slow", 0.1, epochs=1)
-    _, quick = fit_with(0, tmp_path / "quick", 0.0, epochs=1)
-    assert set(slow["input"]) >= {"seconds", "training_seconds", "share", "waited_seconds", "waited_share", "workers"}
-    assert quick["input"]["waited_seconds"] < 0.2 < slow["input"]["waited_seconds"]
-    for found in (slow["input"], quick["input"]):
-        assert found["waited_seconds"] <= found["training_seconds"] and found["workers"] == 0
+@pytest.mark.parametrize(
+    ("asked", "ready", "waited"),
+    [
+        (1.0, 4.0, 0.0),  # it was there before the step began at 5
+        (1.0, 7.0, 2.0),
+        (6.5, 7.0, 0.5),  # the step had to be compiled before it asked
+        (None, None, 0.0),
+    ],
+)
+def test_a_step_waits_from_its_begin_until_its_batch_is_there(monkeypatch, asked, ready, waited):
+    made = types.SimpleNamespace(seconds=1.0, blocked_seconds=1.0, n_workers=2, times={})
+    clock = callbacks.Clock(made)
+    clock.on_train_begin()
+    for event, now in (("on_epoch_begin", 5.0), ("on_train_batch_begin", 5.0), ("on_train_batch_end", 9.0)):
+        monkeypatch.setattr("musicml.training.callbacks.time.perf_counter", lambda now=now: now)
+        if event == "on_train_batch_end" and ready:
+            made.times[0] = asked, ready
+        getattr(clock, event)(0)
+    made.seconds += 3.0
+    expected = {"training_seconds": 4.0, "seconds": 3.0, "share": 0.75, "workers": 2}
+    assert clock.summarize(None) == {**expected, "waited_seconds": waited, "waited_share": waited / 4}
+    made.blocked_seconds += 1.0  # as on JAX, which asks in the training's thread
+    both = clock.summarize({"training_seconds": 6.0, "seconds": 1.0, "waited_seconds": 1.0, "workers": 4})
+    assert both["waited_seconds"] == waited + 2 and both["waited_share"] == (waited + 2) / 10 and both["workers"] == 4
+
+
+def test_what_training_waited_for_is_part_of_its_result(tmp_path):
+    found = fit_with(2, tmp_path, 0.01, epochs=1)[1]["input"]
+    assert 0 < found["waited_seconds"] <= found["training_seconds"] and found["workers"] == 2
+    assert found["seconds"] > 0 and 0 < found["waited_share"] <= 1
 
 
 @pytest.mark.parametrize(
