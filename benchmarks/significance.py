@@ -25,7 +25,6 @@ FILES, SPREAD = 8, 0.8  # of a group, on average, and the deviation of their log
 REPLICATIONS, TOGETHER, DRAWS, SWAPPED = 2000, 100, 200, 100
 CLASSES, SURENESS = 4, 1.5  # of several classes at once; how far apart scores of what is there and what is not lie
 MCNEMAR, BOTH, FLIPS = "McNemar", "McNemar and the interval over groups", "sign flips of groups"
-BOOTSTRAP, SWAPS = "paired bootstrap over groups", "swaps of groups"
 
 
 def measure(replications: int = REPLICATIONS) -> dict[str, Any]:
@@ -111,8 +110,8 @@ def simulate_several(
     group_of = np.repeat(np.arange(n_groups), sizes)
     names = np.arange(len(group_of)).astype(str).astype(object)
     weights = draw_groups(group_of, 0, SWAPPED)
-    called = dict.fromkeys((BOOTSTRAP, SWAPS), 0)
-    for seed in range(replications):
+    called = 0
+    for _ in range(replications):
         targets = (rng.random((len(group_of), CLASSES)) < 0.3).astype(float)
         errors = draw_errors(group_of, 2, correlation, CLASSES, rng)
         one, other = (
@@ -120,12 +119,9 @@ def simulate_several(
             for noise in errors
         )
         curves = [significance.compute_average_precisions(table, weights) for table in (one, other)]
-        drawn = (curves[0] - curves[1])[1:]
-        rarer = min((drawn <= 0).sum(), (drawn >= 0).sum())
-        called[BOOTSTRAP] += bool(2 * (rarer + 1) / (len(drawn) + 1) < significance.RARE)
-        swaps = significance.draw_swaps(group_of, SWAPPED, seed)  # so few that one set of them could mislead
-        called[SWAPS] += bool(significance.compute_swap_p_value(one, other, swaps) < significance.RARE)
-    return {name: n / replications for name, n in called.items()}
+        p = significance.compute_draw_p_value((curves[0] - curves[1])[1:])
+        called += p is not None and p < significance.RARE
+    return {significance.BOOTSTRAP: called / replications}
 
 
 def table(found: dict[str, Any]) -> str:
