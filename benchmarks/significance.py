@@ -22,7 +22,7 @@ from musicml.evaluation.comparison import significance
 GROUPS, RUNS, CORRELATIONS, DIFFERENCES = (29, 100), (2, 4), (0.0, 0.5, 0.8), (0.0, 0.05, 0.1)
 ACCURACY, SHARED = 0.7, 0.5  # of the equal runs; the part of the variance that runs share
 FILES, SPREAD = 8, 0.8  # of a group, on average, and the deviation of their logarithm
-REPLICATIONS, TOGETHER, DRAWS, SWAPPED = 2000, 100, 200, 100
+REPLICATIONS, TOGETHER, DRAWS, FEWER = 2000, 100, 200, 100
 CLASSES, SURENESS = 4, 1.5  # of several classes at once; how far apart scores of what is there and what is not lie
 MCNEMAR, BOTH, FLIPS = "McNemar", "McNemar and the interval over groups", "sign flips of groups"
 
@@ -49,7 +49,7 @@ def measure(replications: int = REPLICATIONS) -> dict[str, Any]:
         }
         for correlation in CORRELATIONS
     ]
-    return {"replications": replications, "draws": SWAPPED, "single": single, "several": several}
+    return {"replications": replications, "draws": FEWER, "single": single, "several": several}
 
 
 def draw_sizes(n_groups: int) -> np.ndarray:
@@ -109,7 +109,7 @@ def simulate_several(
     sizes = draw_sizes(n_groups)
     group_of = np.repeat(np.arange(n_groups), sizes)
     names = np.arange(len(group_of)).astype(str).astype(object)
-    weights = draw_groups(group_of, 0, SWAPPED)
+    weights = draw_groups(group_of, 0, FEWER)
     called = 0
     for _ in range(replications):
         targets = (rng.random((len(group_of), CLASSES)) < 0.3).astype(float)
