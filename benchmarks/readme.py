@@ -59,7 +59,7 @@ NOTES = {
     "significance": "Simulated runs that are right in 0.7 of the files; groups of eight files on average. Equal: the "
     "share of simulations in which any two equal runs are called different; 0.05 is promised. 5, 10 points: the share "
     "in which a first run that is better by as much is told from the second. McNemar's test takes files as "
-    "independent. `musicml compare` flips the signs of whole groups, or swaps the scores of whole groups.",
+    "independent. `musicml compare` flips the signs of whole groups, of several classes at once it draws groups again.",
     "genres": "Clips of two to three seconds, one of a track of GTZAN, in folds with no artist on two sides. The "
     "recipe of genre_best was found by trying out a handful on these very folds, and so were the strengths of both "
     "rivals by scikit-learn: their figures flatter. Those of genre_gru and genre_crnn were chosen "

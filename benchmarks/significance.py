@@ -22,10 +22,9 @@ from musicml.evaluation.comparison import significance
 GROUPS, RUNS, CORRELATIONS, DIFFERENCES = (29, 100), (2, 4), (0.0, 0.5, 0.8), (0.0, 0.05, 0.1)
 ACCURACY, SHARED = 0.7, 0.5  # of the equal runs; the part of the variance that runs share
 FILES, SPREAD = 8, 0.8  # of a group, on average, and the deviation of their logarithm
-REPLICATIONS, TOGETHER, DRAWS, SWAPPED = 2000, 100, 200, 100
+REPLICATIONS, TOGETHER, DRAWS, FEWER = 2000, 100, 200, 100
 CLASSES, SURENESS = 4, 1.5  # of several classes at once; how far apart scores of what is there and what is not lie
 MCNEMAR, BOTH, FLIPS = "McNemar", "McNemar and the interval over groups", "sign flips of groups"
-BOOTSTRAP, SWAPS = "paired bootstrap over groups", "swaps of groups"
 
 
 def measure(replications: int = REPLICATIONS) -> dict[str, Any]:
@@ -50,7 +49,7 @@ def measure(replications: int = REPLICATIONS) -> dict[str, Any]:
         }
         for correlation in CORRELATIONS
     ]
-    return {"replications": replications, "draws": SWAPPED, "single": single, "several": several}
+    return {"replications": replications, "draws": FEWER, "single": single, "several": several}
 
 
 def draw_sizes(n_groups: int) -> np.ndarray:
@@ -110,9 +109,9 @@ def simulate_several(
     sizes = draw_sizes(n_groups)
     group_of = np.repeat(np.arange(n_groups), sizes)
     names = np.arange(len(group_of)).astype(str).astype(object)
-    weights = draw_groups(group_of, 0, SWAPPED)
-    called = dict.fromkeys((BOOTSTRAP, SWAPS), 0)
-    for seed in range(replications):
+    weights = draw_groups(group_of, 0, FEWER)
+    called = 0
+    for _ in range(replications):
         targets = (rng.random((len(group_of), CLASSES)) < 0.3).astype(float)
         errors = draw_errors(group_of, 2, correlation, CLASSES, rng)
         one, other = (
@@ -120,12 +119,9 @@ def simulate_several(
             for noise in errors
         )
         curves = [significance.compute_average_precisions(table, weights) for table in (one, other)]
-        drawn = (curves[0] - curves[1])[1:]
-        rarer = min((drawn <= 0).sum(), (drawn >= 0).sum())
-        called[BOOTSTRAP] += bool(2 * (rarer + 1) / (len(drawn) + 1) < significance.RARE)
-        swaps = significance.draw_swaps(group_of, SWAPPED, seed)  # so few that one set of them could mislead
-        called[SWAPS] += bool(significance.compute_swap_p_value(one, other, swaps) < significance.RARE)
-    return {name: n / replications for name, n in called.items()}
+        p = significance.compute_draw_p_value((curves[0] - curves[1])[1:])
+        called += p is not None and p < significance.RARE
+    return {significance.BOOTSTRAP: called / replications}
 
 
 def table(found: dict[str, Any]) -> str:

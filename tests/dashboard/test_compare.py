@@ -263,9 +263,9 @@ def test_the_test_on_the_page_is_the_one_of_the_command(runs):
     assert i18n.read_words("en", "compare")["corrected"].format(n=3) in pages.said(app)
 
 
-def test_several_classes_at_once_are_tested_by_swapping_groups(runs):
+def test_several_classes_at_once_are_tested_by_drawing_groups_again(runs):
     said = pages.said(compared(*make(runs, 0.5, 3.0, family="multi")))
-    assert "The mean average precision of B is " in said and i18n.read_words("en", "compare")["by_swapping"] in said
+    assert "The mean average precision of B is " in said and i18n.read_words("en", "compare")["by_drawing"] in said
 
 
 def test_the_test_is_told_in_indonesian_too(runs):

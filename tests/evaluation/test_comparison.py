@@ -226,7 +226,7 @@ def test_runs_on_several_classes_at_once_are_told_apart_by_their_mean_average_pr
     better, _, alike = significance.compare_pairs(
         ["good", "poor", "as poor"], voices, said, [(0, 1), (0, 2), (1, 2)], "files"
     )
-    assert better.test == significance.SWAP and better.only_a is None
+    assert better.test == significance.BOOTSTRAP and better.only_a is None
     area = [
         metrics.compute_report(one.scores, one.targets, one.groups, list("abcd"), "multi", [0.5] * 4, draws=10)[
             "metrics"
@@ -239,49 +239,10 @@ def test_runs_on_several_classes_at_once_are_told_apart_by_their_mean_average_pr
     assert "hardly" in better.sentence and "could be chance" in alike.sentence
 
 
-@pytest.mark.parametrize("n_groups", [2, 5, 40])
-def test_swaps_of_few_groups_are_all_tried_and_of_many_some(n_groups):
-    groups = np.repeat([f"g{k}" for k in range(n_groups)], 3)
-    swaps = significance.draw_swaps(groups, 500)
-    assert not swaps[0].any() and swaps.shape == (2**n_groups if n_groups <= 10 else 501, 3 * n_groups)
-    assert (swaps.reshape(len(swaps), n_groups, 3).all(axis=2) == swaps[:, ::3]).all(), "whole groups"
-    if n_groups <= 10:
-        assert len(np.unique(swaps, axis=0)) == 2**n_groups
-    assert np.array_equal(swaps, significance.draw_swaps(groups, 500))
-
-
-def test_the_p_of_swaps_is_that_of_tables_that_were_swapped():
-    one, other = several(1, 1.0, n=20), several(2, 0.6, n=20)
-    voices = [replace(voice, scores=significance.rank_scores(voice.scores)) for voice in (one, other)]
-    apart = []
-    for signs in itertools.product((False, True), repeat=5):
-        swap = np.repeat(signs, 4)[:, None]
-        sides = (np.where(swap, *[voice.scores for voice in order]) for order in (voices, voices[::-1]))
-        rows = [
-            [metrics.make_class_row("a", scores[:, k], one.targets[:, k], scores[:, k] > 0)["average_precision"]]
-            for scores in sides
-            for k in range(4)
-        ]
-        apart.append(abs(np.mean(rows[:4]) - np.mean(rows[4:])))
-    expected = np.mean(np.array(apart) >= apart[0] - 1e-5)
-    swaps = significance.draw_swaps(one.groups, 1)
-    assert significance.compute_swap_p_value(one, other, swaps) == pytest.approx(expected)
-    assert significance.compute_swap_p_value(other, one, swaps) == pytest.approx(expected)
-
-
-def test_swaps_do_not_see_in_which_range_scores_lie():
-    one, other = several(1, 1.0, n=60), several(2, 0.6, n=60)
-    swaps = significance.draw_swaps(one.groups, 300)
-    stretched = replace(other, scores=other.scores**3 * 50 + 7)
-    assert significance.compute_swap_p_value(one, other, swaps) == significance.compute_swap_p_value(
-        one, stretched, swaps
-    )
-
-
 def test_equal_runs_of_several_classes_are_rarely_called_different():
     rng, called, n = np.random.default_rng(8), 0, 150
     groups = np.repeat(np.arange(20), 4).astype(str).astype(object)
-    swaps = significance.draw_swaps(groups, 100)
+    weights = metrics.draw_groups(groups, 0, 100)
     for _ in range(n):
         targets = (rng.random((80, 3)) < 0.4).astype(float)
         voices = [
@@ -294,7 +255,8 @@ def test_equal_runs_of_several_classes_are_rarely_called_different():
             )
             for _ in range(2)
         ]
-        called += significance.compute_swap_p_value(*voices, swaps) < significance.RARE
+        curves = [significance.compute_average_precisions(one, weights) for one in voices]
+        called += significance.compute_draw_p_value((curves[0] - curves[1])[1:]) < significance.RARE
     assert called <= 0.1 * n, called
 
 

@@ -535,12 +535,12 @@ def test_149_of_150_has_its_interval_in_both_languages(tmp_path):
     assert made["metrics"]["accuracy"] == pytest.approx(149 / 150, abs=1e-6)
     changed(run, "report.json", **made)
     low, high = made["intervals"]["accuracy"]
-    assert 0.97 < low < 149 / 150 < high == 1.0  # groups drawn again: some draws lack the one that holds the wrong one
+    assert 0.93 < low < 149 / 150 < high < 1.0
     english, indonesian = (" ".join(texts(writeup.build_document([run], language))) for language in writeup.LANGUAGES)
-    assert f"accuracy 0.993, with a 95 % interval from {low:.3f} to 1.000" in english
+    assert f"accuracy 0.993, with a 95 % interval from {low:.3f} to {high:.3f}" in english
     assert "Of the 150 test files 149 were told right." in english
-    comma = f"{low:.3f}".replace(".", ",")
-    assert f"akurasi 0,993, dengan selang kepercayaan 95 % dari {comma} sampai 1,000" in indonesian
+    commas = f"{low:.3f} sampai {high:.3f}".replace(".", ",")
+    assert f"akurasi 0,993, dengan selang kepercayaan 95 % dari {commas}" in indonesian
     assert "accuracy 0.990 (0.963–0.999), 149 of 150 right" in english  # the published one beside it
     by_class = {row[0]: row[2] for row in named(writeup.build_document([run]), "per_class_wilson").rows}
     wrong = by_class.pop(rows[0]["labels"])

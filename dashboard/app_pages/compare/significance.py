@@ -54,7 +54,7 @@ def show(pair: PairedComparison | None, n_pairs: int) -> None:
         return
     st.info(layout.capitalize(layout.translate_message(pair.sentence)), icon=":material/info:")
     sentences = [
-        say("by_swapping" if pair.only_a is None else "by_flipping" if pair.n_groups < pair.n else "by_mcnemar")
+        say("by_drawing" if pair.only_a is None else "by_flipping" if pair.n_groups < pair.n else "by_mcnemar")
     ]
     if pair.interval:
         low, high = pair.interval

@@ -4,9 +4,8 @@ Files of one group, such as songs of one artist, are no independent witnesses. S
 are equally good, each group's difference could as well have had the other sign. Of one class each that is the exact
 randomization test of Fisher, "The Design of Experiments" (1935), on how many more files of each group one of the two
 gets right. Where every group has one file, it is the exact test of McNemar, "Note on the sampling error of the
-difference between correlated proportions or percentages" (Psychometrika, 1947). For several classes at once the scores
-of whole groups are swapped: Yeh, "More accurate tests for the statistical significance of result differences" (COLING,
-2000). Several pairs are corrected after Holm, "A Simple Sequentially Rejective Multiple Test Procedure" (Scandinavian
+difference between correlated proportions or percentages" (Psychometrika, 1947). For several classes at once a
+paired bootstrap over groups. Several pairs are corrected after Holm, "A Simple Sequentially Rejective Multiple Test Procedure" (Scandinavian
 Journal of Statistics, 1979).
 """
 
@@ -21,10 +20,8 @@ from musicml.evaluation import metrics
 from musicml.evaluation.predictions import PredictionTable
 
 RARE = 0.05  # p below which a difference is called more than chance
-AT_LEAST = 60  # swaps a pair: with fewer, no p could be small enough once it is corrected for all of them
-EVERY_SWAP = 10  # groups up to which every way to swap them is tried
-SAME = 1e-9  # differences in a figure that are nearer to each other are equal
-MCNEMAR, SIGN_FLIP, SWAP = "exact McNemar", "exact sign flips of groups", "swaps of groups"
+AT_LEAST = 60  # draws a pair: with fewer, no p could be small enough once it is corrected for all of them
+MCNEMAR, SIGN_FLIP, BOOTSTRAP = "exact McNemar", "exact sign flips of groups", "paired bootstrap over groups"
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ class PairedComparison:
     metric : what is compared: the main figure
     only_a, only_b : of how many examples only one of the two is right; None of several classes at once
     test : which gave `p`, the share of chance alone that would give as much, either way: `MCNEMAR`, `SIGN_FLIP` or
-        `SWAP`
+        `BOOTSTRAP`
     p_holm : `p`, corrected for the number of pairs; None, as `p`, where nothing can be told
     sentence : what that means
     """
@@ -75,9 +72,10 @@ def compare_pairs(
     said : np.ndarray [shape=(n_runs, n_examples, n_classes)], bool: what each decides
     asked : pairs of places in `names`
     kind : what the examples are, in the plural
-    draws : of the bootstrap that intervals come from, and swaps; more swaps where there are many pairs
+    draws : of the bootstrap; more where there are many pairs
     """
     targets, groups = voices[0].targets, voices[0].groups
+    draws = max(draws, AT_LEAST * len(asked))
     if voices[0].task == "single":
         right = (said & (targets == 1)[None]).any(axis=2)
         found = [compare_by_counts(names[a], names[b], right[a], right[b], groups) for a, b in asked]
@@ -86,10 +84,7 @@ def compare_pairs(
         curves = {
             k: compute_average_precisions(voices[k], weights) for k in sorted({k for pair in asked for k in pair})
         }
-        swaps = draw_swaps(groups, max(draws, AT_LEAST * len(asked)))
-        found = [
-            compare_by_swaps(names[a], names[b], voices[a], voices[b], curves[a] - curves[b], swaps) for a, b in asked
-        ]
+        found = [compare_by_draws(names[a], names[b], curves[a] - curves[b], groups) for a, b in asked]
     corrected = correct_holm([pair.p for pair in found])
     found = [replace(pair, p_holm=p) for pair, p in zip(found, corrected, strict=True)]
     return tuple(replace(pair, sentence=describe_pair(pair, kind)) for pair in found)
@@ -124,62 +119,36 @@ def compute_average_precisions(voice: PredictionTable, weights: np.ndarray | Non
         )
 
 
-def compare_by_swaps(
-    name_a: str, name_b: str, one: PredictionTable, other: PredictionTable, differences: np.ndarray, swaps: np.ndarray
-) -> PairedComparison:
+def compare_by_draws(name_a: str, name_b: str, differences: np.ndarray, groups: np.ndarray) -> PairedComparison:
     """Compare two runs of several classes at once.
 
     Parameters
     ----------
     differences : np.ndarray [shape=(1 + n_draws,)], of what `compute_average_precisions` gives of the same draws
-    swaps : of `draw_swaps`
     """
-    point, sizes = metrics.round_metric(differences[0]), metrics.count_by_group(one.groups)
+    point, sizes = metrics.round_metric(differences[0]), metrics.count_by_group(groups)
+    drawn = differences[1:][np.isfinite(differences[1:])]
     return PairedComparison(
         name_a,
         name_b,
         metrics.MAIN_METRICS["multi"],
-        len(one.names),
+        len(groups),
         len(sizes),
         point,
-        metrics.compute_draw_interval(differences[1:], point, sizes, -1.0),
+        metrics.compute_draw_interval(drawn, point, sizes, -1.0),
         None,
         None,
-        SWAP,
-        None if point is None or len(sizes) < 2 else compute_swap_p_value(one, other, swaps),
+        BOOTSTRAP,
+        compute_draw_p_value(drawn),
     )
 
 
-def draw_swaps(groups: np.ndarray, draws: int, seed: int = 0) -> np.ndarray:
-    """Return in which examples two runs swap their scores: [shape=(n_swaps, n_examples)], bool; in the first in none.
-
-    Of few groups every way is there, of many `draws` ways by chance.
-    """
-    names, group_of = np.unique(np.asarray(groups).astype(str), return_inverse=True)
-    if len(names) <= EVERY_SWAP:
-        return (np.arange(2 ** len(names))[:, None] >> np.arange(len(names)) & 1).astype(bool)[:, group_of]
-    drawn = np.random.default_rng(seed).random((draws, len(names))) < 0.5
-    return np.concatenate([np.zeros((1, len(names)), dtype=bool), drawn])[:, group_of]
-
-
-def compute_swap_p_value(one: PredictionTable, other: PredictionTable, swaps: np.ndarray) -> float:
-    """Compute in which share of swaps the mean average precisions differ as much as without any; never 0.
-
-    Ranks are swapped, since the scores of two runs that rank alike can lie in different ranges.
-    """
-    ranks, targets = rank_scores(one.scores), np.concatenate([one.targets, other.targets])
-    scores = np.concatenate([ranks, rank_scores(other.scores)])
-    sides = [
-        metrics.average_classes(metrics.compute_curve_draws(scores, targets, weights)["average_precision"])
-        for weights in (np.concatenate([~swaps, swaps], axis=1), np.concatenate([swaps, ~swaps], axis=1))
-    ]
-    apart = np.abs(sides[0] - sides[1])
-    return float((apart >= apart[0] - SAME).mean())
-
-
-def rank_scores(scores: np.ndarray) -> np.ndarray:
-    """Return how many examples score as high or less, class by class: [shape=(n_examples, n_classes)]."""
-    return np.stack([np.searchsorted(np.sort(of_class), of_class, side="right") for of_class in scores.T], axis=1)
+def compute_draw_p_value(drawn: np.ndarray) -> float | None:
+    """Compute twice the share of draws on the rarer side of no difference, never 0; None without draws."""
+    if not len(drawn):
+        return None
+    rarer = min((drawn <= 0).sum(), (drawn >= 0).sum())
+    return float(min(1.0, 2 * (rarer + 1) / (len(drawn) + 1)))
 
 
 def compute_flip_p_value(leads: np.ndarray) -> float:
