@@ -121,6 +121,7 @@ class Disks:
             result.add("unfinished", [describe_failure(code, seconds, command)] if code != 0 else [])
         if not result.faults:
             result.add("different", self.activity.find_differences(place, self.uncut.place))
+            result.add("left behind", self.activity.find_leftovers(place))
         if not result.faults:
             shutil.rmtree(place)
             shutil.rmtree(logs)

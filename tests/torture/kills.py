@@ -97,6 +97,7 @@ def try_case(number: int, moments: Sequence[float], uncut: Uncut, root: Path) ->
         if result.faults:
             return result
     result.add("different", activity.find_differences(place, uncut.place))
+    result.add("left behind", activity.find_leftovers(place))
     result.add("survivors", find_survivors())
     if not result.faults:
         shutil.rmtree(place)
