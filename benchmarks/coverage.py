@@ -115,7 +115,7 @@ def find_intervals(point: np.ndarray, draws: np.ndarray, without: np.ndarray, si
         "percentiles": pick(draws, np.tile(ends, (len(draws), 1))),
         "expanded percentiles": pick(draws, np.tile(wider, (len(draws), 1))),
         "BCa": pick(draws, special.ndtr(shift + reach / (1 - skew[:, None] * reach))),
-        STUDENT: tuple(np.array(made).T),  # type: ignore[dict-item]
+        STUDENT: tuple(np.array(made).T),
     }
 
 

@@ -22,9 +22,9 @@ def add_command(commands: Any) -> None:
         "tell whether runs really differ",
         (
             "Compare runs on the same test examples: an exact test that flips the signs of whole groups (McNemar's "
-            "where each file is a group), and a paired bootstrap over groups for several classes at once, corrected for the "
-            "number of pairs (Holm), in plain words. For several seeds of one experiment, print mean and spread. "
-            "Runs whose test examples differ are refused."
+            "where each file is a group), and a paired bootstrap over groups for several classes at once. It is "
+            "corrected for the number of pairs (Holm), and told in plain words. For several seeds of one experiment, "
+            "print mean and spread. Runs whose test examples differ are refused."
         ),
         "musicml compare RUN RUN",
     )

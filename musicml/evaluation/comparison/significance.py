@@ -4,9 +4,9 @@ Files of one group, such as songs of one artist, are no independent witnesses. S
 are equally good, each group's difference could as well have had the other sign. Of one class each that is the exact
 randomization test of Fisher, "The Design of Experiments" (1935), on how many more files of each group one of the two
 gets right. Where every group has one file, it is the exact test of McNemar, "Note on the sampling error of the
-difference between correlated proportions or percentages" (Psychometrika, 1947). For several classes at once a
-paired bootstrap over groups. Several pairs are corrected after Holm, "A Simple Sequentially Rejective Multiple Test Procedure" (Scandinavian
-Journal of Statistics, 1979).
+difference between correlated proportions or percentages" (Psychometrika, 1947). For several classes at once a paired
+bootstrap over groups. Several pairs are corrected after Holm, "A Simple Sequentially Rejective Multiple Test Procedure"
+(Scandinavian Journal of Statistics, 1979).
 """
 
 from __future__ import annotations
