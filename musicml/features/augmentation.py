@@ -229,20 +229,18 @@ def warped(pixels: np.ndarray, angle: float, scale: float, across: float, down: 
     from PIL import Image
 
     height, width, _ = pixels.shape
-    edge = max(height, width)
-    wide = Image.fromarray(np.pad(pixels, ((edge, edge), (edge, edge), (0, 0)), mode="edge"))
     cosine, sine = np.cos(angle) / scale, np.sin(angle) / scale
     middle_x, middle_y = width / 2, height / 2  # Pillow counts from a pixel's edge
     # and asks where each pixel comes from: the middle goes to the middle, moved
     x, y = middle_x + across, middle_y + down
-    data = (
-        cosine,
-        sine,
-        edge + middle_x - cosine * x - sine * y,
-        -sine,
-        cosine,
-        edge + middle_y + sine * x - cosine * y,
-    )
+    left, top = middle_x - cosine * x - sine * y, middle_y + sine * x - cosine * y
+    # where the corners come from says how much of the edge is needed; all of it would take longer than the turning
+    from_x = left + np.array([0, cosine * width, sine * height, cosine * width + sine * height])
+    from_y = top + np.array([0, -sine * width, cosine * height, cosine * height - sine * width])
+    outside = max(0.0, -from_x.min(), -from_y.min(), from_x.max() - width, from_y.max() - height)
+    edge = min(max(height, width), int(np.ceil(outside)) + 2)  # two for the interpolation
+    wide = Image.fromarray(np.pad(pixels, ((edge, edge), (edge, edge), (0, 0)), mode="edge"))
+    data = (cosine, sine, edge + left, -sine, cosine, edge + top)
     return np.asarray(wide.transform((width, height), Image.Transform.AFFINE, data, Image.Resampling.BILINEAR))
 
 
