@@ -95,7 +95,7 @@ class ApartProcess:
         with self.lock:
             try:
                 _write_frame(self._get_pipe("stdin"), ASKED, {"what": what, "shape": clips.shape}, clips)
-            except OSError:
+            except (OSError, ValueError):  # it has ended, or was ended after an error
                 raise self._explain() from None
             head, content = self._read(ANSWER, seconds)
         found = head.get("shape")

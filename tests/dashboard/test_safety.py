@@ -14,7 +14,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from tests.conftest import write_tone
-from tests.fixtures import fake_runs, pages
+from tests.fixtures import fake_runs, hostile_models, hostile_runs, pages
 from tests.fixtures.page_server import ROOT, Server, Visitor
 
 MEGABYTE = 1024 * 1024
@@ -153,6 +153,27 @@ def test_an_address_opens_nothing_outside_the_folder_of_runs(server, folders, pa
             assert visitor.of_kind("heading"), "the page has a title still"
             shown = b"".join(element.SerializeToString() for element in visitor.elements.values())
             assert SECRET.encode() not in shown
+
+
+@pytest.fixture(scope="module")
+def strangers(folders, tmp_path_factory):
+    """A folder of runs that strangers made to harm, and one of theirs that names a folder of this machine's."""
+    root = tmp_path_factory.mktemp("strangers")
+    for number, (change, _) in enumerate(hostile_runs.RUNS.values()):
+        change(hostile_models.copy_run(root / f"run{number}"))
+    run = fake_runs.make(root, "thief", family="cnn", n=30)
+    (folders[1].parent / "private").mkdir(exist_ok=True)
+    hostile_runs.with_json("run.json", data__folder=str(folders[1].parent / "private"))(run)
+    for name in ("low", "high"):
+        write_tone(folders[1].parent / "private" / name / "0.wav", 440)
+    return root
+
+
+@pytest.mark.parametrize("page", ["overview", "predict", "data"])
+def test_no_page_breaks_over_runs_that_are_out_to_harm(strangers, folders, page):
+    with Server(strangers, folders[1]) as server, Visitor(server, page, run="thief") as visitor:
+        shown = b"".join(element.SerializeToString() for element in visitor.elements.values()).decode(errors="replace")
+        assert "Something went wrong inside musicml" not in shown and server.told().count("Traceback") == 0
 
 
 @pytest.mark.parametrize(
