@@ -70,7 +70,7 @@ class ApartProcess:
 
     def __init__(self, run: Run, engine: str):
         self.run, self.lock, self.begun = run, threading.Lock(), {}
-        words = ["-P", "-c", "from musicml.inference.apart import serve; serve()", str(run.path.absolute()), engine]
+        words = ["-P", "-m", "musicml.inference.apart", str(run.path.absolute()), engine]
         paths = os.pathsep.join(os.path.abspath(path) for path in sys.path if path)
         self.process = subprocess.Popen(
             [sys.executable, *words],
@@ -262,9 +262,7 @@ def _get_clip_seconds(engine: str, clips: np.ndarray) -> float:
 def _describe(error: BaseException) -> str:
     """Say in a few words why a model could not be loaded or asked."""
     said = " ".join(f"{type(error).__name__} {error}".split())
-    if isinstance(error, MemoryError) or any(
-        word in said for word in ("bad_alloc", "bad allocation", "ResourceExhausted", "llocate", "out of memory", "OOM")
-    ):
+    if any(word in said.lower() for word in ("memory", "alloc", "resourceexhausted")):
         return "needed more memory than it has"
     return f"can't be used ({said[:120]})"
 
@@ -283,10 +281,10 @@ def _read_frame(pipe: BinaryIO) -> tuple[bytes, dict[str, Any], bytes]:
     """Read one frame; EOFError where there is none any more, ValueError where it is none of ours."""
     kind, n_words, n_bytes = FRAME.unpack(_read_bytes(pipe, FRAME.size))
     if n_words > MAX_HEAD or n_bytes > MAX_ANSWER:
-        raise ValueError("too long")
+        raise ValueError(n_words, n_bytes)
     head = json.loads(_read_bytes(pipe, n_words))
     if not isinstance(head, dict):
-        raise ValueError("no object")
+        raise ValueError(head)
     return kind, head, _read_bytes(pipe, n_bytes)
 
 
@@ -295,3 +293,7 @@ def _read_bytes(pipe: BinaryIO, n: int) -> bytes:
     if len(found) < n:
         raise EOFError
     return found
+
+
+if __name__ == "__main__":
+    serve()

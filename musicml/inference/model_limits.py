@@ -84,7 +84,7 @@ def _open_archive(path: Path) -> zipfile.ZipFile:
     if n is None:
         raise make_refusal(path, "an archive that is whole", "something else")
     if n > most:
-        raise make_refusal(path, f"an archive of at most {most:,} files", f"room for {n:,}")
+        raise make_refusal(path, f"an archive of at most {most:,} files", f"{n:,}")
     try:
         return zipfile.ZipFile(path)
     except Exception as error:  # of a damaged archive zipfile raises errors of many kinds
@@ -116,7 +116,7 @@ def check_members(archive: zipfile.ZipFile, path: Path, size: int) -> set[str]:
     members = archive.infolist()
     names = {one.filename for one in members}
     if len(names) < len(members):
-        raise make_refusal(path, "each name once", "one twice")
+        raise make_refusal(path, "each name once", f"{len(members) - len(names)} more")
     if len(members) > MAX_MEMBERS[path.suffix]:
         raise make_refusal(path, f"an archive of at most {MAX_MEMBERS[path.suffix]:,} files", f"{len(members):,}")
     for one in members:
@@ -136,12 +136,12 @@ def _read_json(archive: zipfile.ZipFile, name: str, path: Path) -> Any:
         with archive.open(name) as file:
             content = file.read(most + 1)
         if len(content) > most:
-            raise make_refusal(path, f"{name} of at most {most:,} bytes", "more")
+            raise make_refusal(path, f"at most {most:,} bytes of {name}", "more")
         return json.loads(content) if name == "schema.json" else parse_json(content)
     except InputError:
         raise
     except Exception as error:
-        raise make_refusal(path, f"{name} that is JSON", str(error) or repr(error)) from None
+        raise make_refusal(path, f"JSON in {name}", str(error) or repr(error)) from None
 
 
 # Keras
@@ -210,7 +210,7 @@ def check_weights(path: Path) -> None:
             if not name.startswith("optimizer/"):
                 sides |= set(one.shape)
     if total > len(content):
-        raise make_refusal(path, f"arrays of at most {len(content):,} bytes", f"{total:,} bytes")
+        raise make_refusal(path, f"arrays of at most {len(content):,} bytes", f"{total:,}")
     check_sizes(table, sides, path)
 
 
@@ -253,13 +253,13 @@ def _list_numbers(value: Any) -> list[Any]:
     return [] if value is None else [value]
 
 
-def make_refusal(path: Path, rule: str, found: str) -> InputError:
+def make_refusal(path: Path, rule: str, said: str) -> InputError:
     """Return the refusal of a model's file."""
     return InputError(
-        "Expected {rule} in {file} of run {run_name}, got {found}. Get the run again from whoever made it, or train "
+        "Expected {rule} in {file} of run {run_name}, got {said}. Get the run again from whoever made it, or train "
         "one.",
         rule=rule,
         file=path.name,
         run_name=path.parent.name,
-        found=found,
+        said=said,
     )

@@ -68,7 +68,7 @@ def _check_model(view: memoryview, state: _State) -> None:
         elif number == 8 and isinstance(value, memoryview):
             _check_domain(_read_text(value, 1), state)
         elif number in (20, 25):  # a training's graph, and functions
-            raise make_refusal(state.path, "one graph", "functions beside it")
+            raise make_refusal(state.path, "one graph", "more")
     if graphs != 1:
         raise make_refusal(state.path, "one graph", f"{graphs}")
 
@@ -85,7 +85,7 @@ def _check_graph(view: memoryview, state: _State, outer: dict[str, list[float]],
             name, values = _check_tensor(value, state)
             known[name] = values
         elif number == 15:
-            raise make_refusal(state.path, "plain tensors", "a sparse one")
+            raise make_refusal(state.path, "plain tensors", "others")
     state.n_nodes += len(nodes)
     if state.n_nodes > MAX_NODES:
         raise make_refusal(state.path, f"at most {MAX_NODES:,} operators", "more")
@@ -116,7 +116,7 @@ def _check_node(view: memoryview, state: _State, known: dict[str, list[float]], 
     if kind == "Loop":
         trips = known.get(inputs[0] if inputs else "")
         if in_loop or not trips or not 0 <= trips[0] <= MAX_TRIPS:
-            raise make_refusal(state.path, f"loops of at most {MAX_TRIPS:,} rounds, none in another", "another one")
+            raise make_refusal(state.path, f"loops of at most {MAX_TRIPS:,} rounds, none in another", "another")
     for one in attributes:
         values = _check_attribute(one, state, known, depth, in_loop or kind == "Loop")
         if kind in SIZE_ATTRIBUTES and values and math.prod(values) > MAX_VALUES:
@@ -132,7 +132,7 @@ def _check_attribute(
     found: list[float] = []
     for number, kind, value in _read_fields(view):
         if number in (22, 23):
-            raise make_refusal(state.path, "plain tensors", "a sparse one")
+            raise make_refusal(state.path, "plain tensors", "others")
         if number in (5, 10) and isinstance(value, memoryview):
             found += _check_tensor(value, state)[1]
         elif number in (6, 11) and isinstance(value, memoryview):
@@ -151,7 +151,7 @@ def _check_size(kind: str, values: list[list[float] | None], state: _State) -> N
         given = [abs(value) for value in values[place] or []]
         n = max(given) if kind in ("Pad", "Range") else math.prod(max(value, 1.0) for value in given)
         if not n <= MAX_VALUES:
-            raise make_refusal(state.path, f"tensors of at most {MAX_VALUES:,} values", f"{n:.3g} by {kind}")
+            raise make_refusal(state.path, f"tensors of at most {MAX_VALUES:,} values", f"{n:.3g}")
 
 
 def _check_tensor(view: memoryview, state: _State) -> tuple[str, list[float]]:
@@ -161,7 +161,7 @@ def _check_tensor(view: memoryview, state: _State) -> tuple[str, list[float]]:
     plain: list[float] = []
     for number, kind, value in _read_fields(view):
         if number == 13 or (number == 14 and value):
-            raise make_refusal(state.path, "tensors inside the file", "one that lies elsewhere")
+            raise make_refusal(state.path, "tensors inside the file", "another file's")
         if number == 1:
             dims += [_sign(value)] if isinstance(value, int) else [_sign(one) for one in _unpack(value)]
         elif number == 2 and isinstance(value, int):
@@ -187,7 +187,7 @@ def _check_tensor(view: memoryview, state: _State) -> tuple[str, list[float]]:
 
 def _check_domain(domain: str, state: _State) -> None:
     if domain not in DOMAINS:
-        raise make_refusal(state.path, "operators of ONNX", f"some of {make_printable(domain)}")
+        raise make_refusal(state.path, "operators of ONNX", make_printable(repr(domain)))
 
 
 def _read_fields(view: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
@@ -204,7 +204,7 @@ def _read_fields(view: memoryview) -> Iterator[tuple[int, int, int | memoryview]
         if kind == BYTES:
             length, place = _read_varint(view, place)
         if length is None or length > end - place:
-            raise ValueError("wire type, or length")
+            raise ValueError(kind)
         yield key >> 3, kind, view[place : place + length]
         place += length
 
@@ -221,7 +221,7 @@ def _read_varint(view: memoryview, place: int) -> tuple[int, int]:
         value |= (byte & 127) << shift
         if byte < 128:
             return value, place + 1
-    raise ValueError("a number too long")
+    raise ValueError(value)
 
 
 def _unpack(view: memoryview) -> list[int]:

@@ -111,7 +111,7 @@ def _describe(run: Run) -> bytes:
     """Return what is signed: the digests that everything that is loaded is checked against."""
     serving = run.read("serving.json")
     fingerprint = serving.get("fingerprint") if isinstance(serving, dict) else None
-    return json.dumps(["musicml run", 1, fingerprint, run.info.exported]).encode()
+    return json.dumps(["run", 1, fingerprint, run.info.exported]).encode()
 
 
 def _sign(secret: bytes, message: bytes) -> bytes:
