@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import shlex
 from collections.abc import Mapping
@@ -74,34 +75,35 @@ def open_run_dataset(one: RunView) -> LoadedDataset:
         has the same names whatever its seed.
     """
     data, which = one.data, "sample" if one.sample and not one.data.folder else "real"
-    if (trouble := find_unnamed(one)) and data.folder:
-        raise trouble
-    try:
-        if trouble:
-            raise trouble
-        return _check_source(one, open_dataset(data.dataset, which, data.folder, data.root, data.as_published))
-    except InputError:
+    own_root = functools.partial(open_dataset, data.dataset, which, data.folder, as_published=data.as_published)
+    if not is_named(data.folder or data.root):  # a run folder may come from anyone, and name any folder of this machine
+        trouble = find_unnamed(one)
+        if data.folder:
+            raise _make_unnamed_error(one)
         try:
-            return _check_source(one, open_dataset(data.dataset, which, data.folder, None, data.as_published))
+            return _check_source(one, own_root())
         except InputError:
             if trouble:
                 raise trouble from None
             raise
+    try:
+        return _check_source(one, own_root(root=data.root))
+    except InputError:
+        return _check_source(one, own_root())
 
 
 def find_unnamed(one: RunView) -> InputError | None:
-    """Return the error about a run's folder of data that only its run.json names; None where the user named it.
-
-    A run folder may come from anyone, and could name any folder of this machine.
-    """
+    """Return the error about a run's folder of data that is there, and that only its run.json names; else None."""
     place = one.data.folder or one.data.root
-    if is_named(place):
-        return None
+    return None if is_named(place) or not Path(place).is_dir() else _make_unnamed_error(one)
+
+
+def _make_unnamed_error(one: RunView) -> InputError:
     return InputError(
         "The data of run {one_name} lies in a folder that you have not named: to see its files, start the dashboard "
         "with `musicml dashboard --folder {place}`.",
         one_name=one.name,
-        place=shlex.quote(make_printable(place)),
+        place=shlex.quote(make_printable(one.data.folder or one.data.root)),
     )
 
 

@@ -32,7 +32,8 @@ def test_it_has_fifty_tags_and_is_exported(tags_run):
     assert info.export.startswith("exported; ") and info.weights["choice"] == "msd" and "may have heard" in info.caveat
     assert len(tags_run.read("labels.json")) == 50 and not info.has_epochs
     assert {path.name for path in tags_run.path.iterdir()} == {
-        *("experiment.toml", "labels.json", "layers.json", "model.keras", "model.onnx", "run.json", "serving.json")
+        *("experiment.toml", "labels.json", "layers.json", "model.keras", "model.onnx", "run.json", "serving.json"),
+        "signature.json",
     }
 
 
