@@ -1,7 +1,7 @@
 """`python -m benchmarks`: measure, write benchmarks/results/*.json and benchmarks/README.md, and say it in words.
 
 python -m benchmarks                       # everything but what takes an hour
-python -m benchmarks prediction            # or unlike, hostile, dashboard, features, memory, steps, again
+python -m benchmarks prediction            # or unlike, hostile, strangers, dashboard, features, memory, steps, again
 python -m benchmarks frozen                # forty minutes
 python -m benchmarks synthetic_to_real     # needs MUSICML_SHARED_DATA
 python -m benchmarks genres                # or another of benchmarks/recipes.py; most need MUSICML_SHARED_DATA
@@ -23,6 +23,7 @@ from benchmarks import (
     dashboard,
     features,
     frozen,
+    hostile_runs,
     malformed_files,
     memory,
     out_of_distribution,
@@ -41,9 +42,10 @@ from musicml.experiment import run as runs
 from musicml.utils import files, terminal
 
 ROOT = Path(__file__).parent.parent
-QUICK = (prediction, out_of_distribution, malformed_files, dashboard, features, memory, training_step, warm_start)
+QUICK = (prediction, out_of_distribution, malformed_files, hostile_runs, dashboard, features, memory, training_step)
+QUICK += (warm_start,)
 # what they are called on the command line, and in benchmarks/results
-NAMES = ("prediction", "unlike", "hostile", "dashboard", "features", "memory", "steps", "again")
+NAMES = ("prediction", "unlike", "hostile", "strangers", "dashboard", "features", "memory", "steps", "again")
 LONG = ("frozen", "synthetic_to_real", *recipes.MEASURES)
 LINES = {
     **{name: module.lines for name, module in zip(NAMES, QUICK, strict=True)},
@@ -68,6 +70,9 @@ def run_of(experiment: str, work: Path) -> Path:
 
 def measured(name: str, work: Path) -> dict[str, Any]:
     """One measurement."""
+    if name == "strangers":
+        with tempfile.TemporaryDirectory() as folder:
+            return hostile_runs.measure(Path(folder))
     if name == "steps":
         return training_step.measure()
     if name == "again":

@@ -34,6 +34,7 @@ TITLES = {
     "steps": "XLA on a CPU",
     "prediction": "Answers",
     "hostile": "Damaged and malicious files",
+    "strangers": "Run folders from others",
     "unlike": "Files unlike training",
     "dashboard": "The dashboard",
     "genres": "Genres of real music, by artist",
@@ -47,7 +48,7 @@ TITLES = {
     "spectrograms": "Real GTZAN as spectrogram pictures",
     "sample_genres": "Genres of the sample data, which is generated and no music",
 }
-SUMMED_UP = ("hostile",)
+SUMMED_UP = ("hostile", "strangers")
 NOTES = {
     "genres": "Clips of two to three seconds, one of a track of GTZAN, in folds with no artist on two sides. The "
     "recipe of genre_best was found by trying out a handful on these very folds, and so were the strengths of both "

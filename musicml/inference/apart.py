@@ -28,7 +28,10 @@ from musicml.inference.model_limits import MEGABYTE, check_model_file, check_wei
 from musicml.inference.trust import HAS_MEMORY_LIMIT
 from musicml.utils import InputError, import_keras
 
-FREE_BYTES, BYTES_PER_BYTE = 384 * MEGABYTE, 6  # of memory beside the libraries': for any model, and for its file's size
+FREE_BYTES, BYTES_PER_BYTE = (
+    384 * MEGABYTE,
+    6,
+)  # of memory beside the libraries': for any model, and for its file's size
 START_SECONDS = 300.0  # on the clock, for the imports of a busy machine
 LOAD_SECONDS = {"onnx": 5.0, "keras": 60.0, "scikit-learn": 20.0}  # of all processors together
 ANSWER_SECONDS = {"onnx": 2.0, "keras": 15.0, "scikit-learn": 5.0}  # for a clip of at most `CLIP_VALUES`, and so on
@@ -222,8 +225,8 @@ def _import_libraries(kind: str) -> None:
     if kind == "onnx":
         import onnxruntime  # noqa: F401
     elif kind == "scikit-learn":
-        import skops.io  # noqa: F401
         import sklearn.ensemble  # noqa: F401
+        import skops.io  # noqa: F401
     else:
         keras = import_keras()
         keras.ops.convert_to_numpy(keras.ops.matmul(np.ones((8, 8), np.float32), np.ones((8, 8), np.float32)))

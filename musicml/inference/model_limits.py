@@ -19,7 +19,10 @@ from musicml.utils import InputError, make_printable, parse_json
 MEGABYTE = 2**20
 MAX_FILE_BYTES = 2_000 * MEGABYTE
 MAX_MEMBERS = {".keras": 16, ".skops": 100_000}
-MAX_GROWTH, FREE_BYTES = 4, 16 * MEGABYTE  # of an archive's content, as times its size and beside it; Keras packs nothing
+MAX_GROWTH, FREE_BYTES = (
+    4,
+    16 * MEGABYTE,
+)  # of an archive's content, as times its size and beside it; Keras packs nothing
 MAX_JSON_BYTES = {"metadata.json": 65_536, "config.json": 8 * MEGABYTE, "schema.json": 64 * MEGABYTE}
 MAX_DEPTH = 64  # of groups in each other
 MAX_LAYERS = 5_000

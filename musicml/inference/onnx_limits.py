@@ -130,7 +130,7 @@ def _check_attribute(
 ) -> list[float]:
     """Check what an attribute holds; return its numbers, if they are few."""
     found: list[float] = []
-    for number, kind, value in _read_fields(view):
+    for number, _, value in _read_fields(view):
         if number in (22, 23):
             raise make_refusal(state.path, "plain tensors", "others")
         if number in (5, 10) and isinstance(value, memoryview):

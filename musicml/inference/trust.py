@@ -120,4 +120,3 @@ def _sign(secret: bytes, message: bytes) -> bytes:
 
 def _write(run: Run, message: bytes) -> None:
     write_json(run.path / FILE, {"hmac": _sign(make_secret(), message).decode()})
-

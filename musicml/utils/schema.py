@@ -12,7 +12,6 @@ from typing import Any
 
 from musicml.utils.errors import InputError, suggest_names
 
-
 MAX_INT = 2**63  # what numpy's arrays and other languages still count with
 
 

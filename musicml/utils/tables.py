@@ -31,5 +31,7 @@ def make_data_frame(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | 
             'a table needs pandas, and it is not installed: `pip install "musicml[dashboard]"` brings it.'
         ) from error
     # pandas takes no text with bytes that are not UTF-8, which a file's name may hold
-    plain = [{key: make_readable(value) if isinstance(value, str) else value for key, value in row.items()} for row in rows]
+    plain = [
+        {key: make_readable(value) if isinstance(value, str) else value for key, value in row.items()} for row in rows
+    ]
     return pandas.DataFrame(plain, columns=None if columns is None else list(columns))

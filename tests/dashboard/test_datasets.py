@@ -141,7 +141,7 @@ def test_a_folder_that_a_command_named_is_remembered(stranger):
 def test_a_damaged_list_of_folders_names_none(stranger):
     _, root = stranger
     (root / "settings").mkdir()
-    for content in (b"\xff\xfe", b"[1]\nnull\n\"relative\"\n", b"{" * 100_000):
+    for content in (b"\xff\xfe", b'[1]\nnull\n"relative"\n', b"{" * 100_000):
         (root / "settings/folders.txt").write_bytes(content)
         assert not user_folder.is_named(root / "0")
 

@@ -17,7 +17,6 @@ from musicml.inference import apart, manifest, trust
 from musicml.inference.predictor import Predictor
 from musicml.utils.errors import InputError
 from tests.fixtures import hostile_models as models
-from tests.fixtures.hostile_runs import RUNS
 
 Y = np.random.default_rng(0).normal(0, 0.1, 4 * 22_050).astype(np.float32)
 ROOT = Path(__file__).parents[2]
@@ -168,7 +167,25 @@ def test_an_answer_of_another_shape_is_refused(run, monkeypatch, head):
 
 # Every field of every record
 
-WRONG = (None, True, -1, 0, 1.5, 1e300, 10**30, "", "x", "\ud800", [], [1], [None], [[1], []], {}, {"a": {}}, ["x", "x"])
+WRONG = (
+    None,
+    True,
+    -1,
+    0,
+    1.5,
+    1e300,
+    10**30,
+    "",
+    "x",
+    "\ud800",
+    [],
+    [1],
+    [None],
+    [[1], []],
+    {},
+    {"a": {}},
+    ["x", "x"],
+)
 
 
 def list_fields(table, keys=()):
