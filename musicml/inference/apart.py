@@ -141,8 +141,8 @@ class ApartProcess:
 
     def _make_error(self, said: str) -> InputError:
         return InputError(
-            "The model of {run_name} is not yours, so it was opened in a process of its own, and it {said}. If you know "
-            "who made it, run `musicml runs --trust {path}` and try again.",
+            "The model of {run_name} is not yours, so it was opened in a process of its own, and it {said}. If you "
+            "know who made it, run `musicml runs --trust {path}` and try again.",
             run_name=self.run.name,
             said=said,
             path=self.run.path,

@@ -22,7 +22,7 @@ MAX_MEMBERS = {".keras": 16, ".skops": 100_000}
 MAX_GROWTH, FREE_BYTES = (
     4,
     16 * MEGABYTE,
-)  # of an archive's content, as times its size and beside it; Keras packs nothing
+)  # an archive's content, as times its size, and beside; Keras packs nothing
 MAX_JSON_BYTES = {"metadata.json": 65_536, "config.json": 8 * MEGABYTE, "schema.json": 64 * MEGABYTE}
 MAX_DEPTH = 64  # of groups in each other
 MAX_LAYERS = 5_000
