@@ -110,10 +110,12 @@ def lines(measured: dict[str, Any]) -> list[str]:
         f"{name}: {row['outcome'][:90]}; {row['seconds']:.2f} s, {row['megabytes']:.0f} MB"
         for name, row in rows.items()
     ]
+    n_runs = len(rows) - measured["models"]
     slowest, largest = (max(rows, key=lambda name: rows[name][key]) for key in ("cpu_seconds", "megabytes"))
     n_code, n_answers = (sum(map(bool, some)) for some in _list_faults(rows))
     said.append(
-        f"{measured['models']} hostile models and {n_runs} hostile run folders, each in a process of its own: {n_code} had code run, {n_answers} were answered. The slowest ({slowest}) took "
+        f"{measured['models']} hostile models and {n_runs} hostile run folders, each in a process of its own: "
+        f"{n_code} had code run, {n_answers} were answered. The slowest ({slowest}) took "
         f"{rows[slowest]['cpu_seconds']:.1f} s of a processor's time, the largest ({largest}) "
         f"{rows[largest]['megabytes']:.0f} MB, beyond the libraries that open them"
     )
