@@ -6,7 +6,6 @@ that opens it. The clock begins then, and so does the count of memory.
 
 from __future__ import annotations
 
-import io
 import os
 import subprocess
 import sys
@@ -41,7 +40,9 @@ def measure(work: Path) -> dict[str, Any]:
     """
     work.mkdir(parents=True, exist_ok=True)
     found = {}
-    cases = {name: (change, "model") for name, change in hostile_models.MODELS.items()} | RUNS
+    models = {name: (change, "model") for name, change in hostile_models.REFUSED.items()}
+    models |= {name: (change, "contained") for name, change in hostile_models.CONTAINED.items()}
+    cases = models | RUNS
     for number, (name, (change, reader)) in enumerate(cases.items()):
         run = hostile_models.copy_run(work / f"run{number}")
         change(run)
@@ -72,19 +73,19 @@ def ask(reader: str, path: Path) -> None:
     from tests.inference.test_hostile_runs import READERS
 
     run = Run(path)
-    if reader == "model":
+    if reader == "contained":  # else it is refused before Keras would be imported
         names = {file.suffix for file in path.glob("model.*")}
         kind = "onnx" if ".onnx" in names else "scikit-learn" if ".skops" in names else "keras"
-        import h5py  # noqa: F401
-
         apart._import_libraries(kind)
-    elif reader == "ask":
-        import onnxruntime  # noqa: F401
+    import h5py  # noqa: F401
+    import onnxruntime  # noqa: F401
+    import skops.io  # noqa: F401
+
     usage = os.times()
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     print(int(status["VmHWM"].split()[0]) / 1e3, usage.user + usage.system, flush=True)
     try:
-        open_model(run) if reader == "model" else READERS[reader](run)
+        open_model(run) if reader in ("model", "contained") else READERS[reader](run)
         outcome = "answered"
     except InputError as error:
         outcome = f"refused: {error}"
@@ -97,7 +98,7 @@ def ask(reader: str, path: Path) -> None:
 def open_model(run: Run) -> None:
     """Open a model as the other process does, and ask it once."""
     model_limits.check_model_file(backends.find_model(run.path, read_manifest(run)))
-    model = apart._load(run, "auto", io.BytesIO())
+    model = apart._load(run, "auto")
     clips = np.ones(FRAME_SHAPE, np.float32)
     apart._limit_seconds(apart._get_clip_seconds(model.engine, clips))
     model.scores(clips)

@@ -280,7 +280,7 @@ class Epoch:
         return self.values.get("seconds", 0.0)
 
 
-SETTINGS = {  # what is read of a run's settings, with its type
+SETTINGS: dict[str, dict[str, type]] = {  # what is read of a run's settings, with its type
     "data": {"split": str, "dataset": str, "protocol": str},
     "features": {"kind": str},
     "clips": {"seconds": float, "average": str},

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -32,14 +33,14 @@ FREE_BYTES, BYTES_PER_BYTE = (
     384 * MEGABYTE,
     6,
 )  # of memory beside the libraries': for any model, and for its file's size
-START_SECONDS = 300.0  # on the clock, for the imports of a busy machine
+START_SECONDS = 300.0  # on the clock, for the imports on a busy machine
 LOAD_SECONDS = {"onnx": 5.0, "keras": 60.0, "scikit-learn": 20.0}  # of all processors together
 ANSWER_SECONDS = {"onnx": 2.0, "keras": 15.0, "scikit-learn": 5.0}  # for a clip of at most `CLIP_VALUES`, and so on
 CLIP_VALUES = 224 * 224 * 3
 PATIENCE = 4.0  # seconds on the clock for each of a processor's, since other programs run too
 MAX_HEAD, MAX_ANSWER = 65_536, 256 * MEGABYTE
 FRAME = struct.Struct("<cIQ")  # kind, bytes of JSON, bytes of an array
-BEGUN, READY, ASKED, ANSWER, ERROR = b"b", b"r", b"q", b"a", b"e"
+READY, ASKED, ANSWER, ERROR = b"r", b"q", b"a", b"e"
 # threads take memory each, on a machine of many cores more than a model
 FEW = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "MALLOC_ARENA_MAX"),
@@ -72,7 +73,7 @@ class ApartProcess:
     """The other process, seen from this one; it ends with this object."""
 
     def __init__(self, run: Run, engine: str):
-        self.run, self.lock, self.begun = run, threading.Lock(), {}
+        self.run, self.lock = run, threading.Lock()
         words = ["-P", "-m", "musicml.inference.apart", str(run.path.absolute()), engine]
         paths = os.pathsep.join(os.path.abspath(path) for path in sys.path if path)
         self.process = subprocess.Popen(
@@ -87,44 +88,47 @@ class ApartProcess:
 
     def load(self) -> dict[str, Any]:
         """Wait until the model is loaded; return which engine answers, and whether it gives maps."""
-        with self.lock:
-            self.begun, _ = self._read(BEGUN, START_SECONDS)
-            return self._read(READY, 30.0 + PATIENCE * float(self.begun.get("seconds", 60.0)))[0]
+        with self.lock, self._watch(START_SECONDS + PATIENCE * max(LOAD_SECONDS.values())):
+            return self._read(READY)[0]
 
     def ask(self, what: str, clips: np.ndarray, shape: tuple[int | None, ...]) -> np.ndarray:
         """Return what the model gives for clips, float32, of a shape in which None is any number."""
         clips = np.ascontiguousarray(clips, dtype=np.float32)
-        seconds = 30.0 + PATIENCE * len(clips) * _get_clip_seconds("keras", clips)
-        with self.lock:
+        with self.lock, self._watch(START_SECONDS + PATIENCE * len(clips) * _get_clip_seconds("keras", clips)):
             try:
                 _write_frame(self._get_pipe("stdin"), ASKED, {"what": what, "shape": clips.shape}, clips)
             except (OSError, ValueError):  # it has ended, or was ended after an error
                 raise self._explain() from None
-            head, content = self._read(ANSWER, seconds)
+            head, content = self._read(ANSWER)
         found = head.get("shape")
         fits = isinstance(found, list) and len(found) == len(shape) and all(type(n) is int and n > 0 for n in found)
         if not fits or any(wanted not in (None, n) for n, wanted in zip(found or [], shape, strict=False)):
             raise self._make_error("answered in another shape than its classes have")
-        values = np.frombuffer(content, dtype=np.float32)
-        if values.size != math.prod(found or []):
+        if len(content) != 4 * math.prod(found or []):
             raise self._make_error("answered in another shape than its classes have")
-        return values.reshape(found or [])
+        return np.frombuffer(content, dtype=np.float32).reshape(found or []).copy()
 
-    def _read(self, wanted: bytes, seconds: float) -> tuple[dict[str, Any], bytes]:
-        """Read one frame within some seconds on the clock; raise the error that comes in its place."""
+    @contextlib.contextmanager
+    def _watch(self, seconds: float) -> Iterator[None]:
+        """End the other process if it takes longer, on the clock; it counts its own time more closely."""
         watchdog = threading.Timer(seconds, self.process.kill)
         watchdog.daemon = True
         watchdog.start()
         try:
+            yield
+        finally:
+            watchdog.cancel()
+
+    def _read(self, wanted: bytes) -> tuple[dict[str, Any], bytes]:
+        """Read one frame; raise the error that comes in its place."""
+        try:
             kind, head, content = _read_frame(self._get_pipe("stdout"))
         except (OSError, EOFError, ValueError, RecursionError):
             raise self._explain() from None
-        finally:
-            watchdog.cancel()
         if kind == ERROR:
             self.end()
             if head.get("refusal"):
-                raise InputError(str(head["refusal"])[:1000].replace("{", "(").replace("}", ")"))
+                raise InputError(str(head["refusal"])[:1000])
             raise self._make_error(str(head.get("said", ""))[:200])
         if kind != wanted:
             raise self._explain()
@@ -169,7 +173,7 @@ def serve() -> None:
     os.dup2(2, 1)  # libraries print, too, and this pipe is for answers
     try:
         run, engine = Run(Path(sys.argv[1])), sys.argv[2]
-        model = _load(run, engine, pipe_out)
+        model = _load(run, engine)
         _write_frame(pipe_out, READY, {"engine": model.engine, "maps": model.maps is not None})
         is_first = True
         while True:
@@ -197,7 +201,7 @@ def serve() -> None:
         _write_frame(pipe_out, ERROR, {"said": _describe(error)})
 
 
-def _load(run: Run, engine: str, pipe_out: BinaryIO) -> backends.Model:
+def _load(run: Run, engine: str) -> backends.Model:
     """Import what the model needs, limit this process, and load the model."""
     serving = read_manifest(run)
     file = backends.find_model(run.path, serving, engine)
@@ -213,7 +217,6 @@ def _load(run: Run, engine: str, pipe_out: BinaryIO) -> backends.Model:
         _limit_memory(0, is_final=False)
     _import_libraries(kind)
     _limit_memory(more)
-    _write_frame(pipe_out, BEGUN, {"seconds": LOAD_SECONDS[kind]})
     _limit_seconds(LOAD_SECONDS[kind])
     model = backends.open_model(run.path, serving, engine, n_threads=2)
     _limit_seconds(0)
@@ -274,7 +277,7 @@ def _describe(error: BaseException) -> str:
 
 
 def _write_frame(pipe: BinaryIO, kind: bytes, head: dict[str, Any], array: np.ndarray | None = None) -> None:
-    words, content = json.dumps(head).encode(), b"" if array is None else memoryview(array).cast("B")
+    words, content = json.dumps(head).encode(), b"" if array is None else array.tobytes()
     pipe.write(FRAME.pack(kind, len(words), len(content)) + words)
     pipe.write(content)
     pipe.flush()

@@ -160,7 +160,7 @@ def test_a_process_that_dies_is_an_error_that_tells_what_to_do(run, monkeypatch)
 def test_an_answer_of_another_shape_is_refused(run, monkeypatch, head):
     predictor = Predictor(run)
     predictor.model()
-    monkeypatch.setattr(apart.ApartProcess, "_read", lambda *_: (head, bytes(4)))
+    monkeypatch.setattr(apart.ApartProcess, "_read", lambda *_: (head, bytes(5)))
     with pytest.raises(InputError, match="another shape"):
         predictor.predict(Y, sample_rate=22_050)
 
