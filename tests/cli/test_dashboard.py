@@ -68,6 +68,18 @@ def test_where_streamlit_or_the_pages_are_missing_one_sentence_names_the_extra(n
     assert (code, out, len(err.splitlines())) == (2, "", 1) and 'pip install "musicml[dashboard]"' in err
 
 
+def test_folders_of_data_that_are_named_reach_the_pages(musicml, monkeypatch, tmp_path):
+    calls = []
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(subprocess, "call", lambda words, env: calls.append(env["MUSICML_FOLDERS"]) or 0)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    assert musicml("dashboard", "--folder", tmp_path / "a", "--folder", tmp_path / "b") == (0, "", "")
+    assert calls == [os.pathsep.join((str(tmp_path / "a"), str(tmp_path / "b")))]
+    code, _, err = musicml("dashboard", "--folder", tmp_path / "gone")
+    assert code == 2 and "--folder must name a folder" in err and len(calls) == 1
+
+
 def test_on_windows_it_waits_for_streamlit(musicml, monkeypatch):
     calls = []
     monkeypatch.setattr(sys, "platform", "win32")
