@@ -45,7 +45,7 @@ def keys_of(content):
 @pytest.mark.parametrize("name", ["tones", "cnn", "multi"])
 def test_a_made_run_has_the_files_keys_and_columns_of_a_trained_one(name, pair_of):
     real, made = pair_of(name)
-    models = {"model.keras", "model.skops", "model.onnx"}
+    models = {"model.keras", "model.skops", "model.onnx", "signature.json"}
     assert {path.name for path in made.path.iterdir()} == {path.name for path in real.path.iterdir()} - models
     for file in ("run.json", "serving.json", "report.json", "layers.json", "labels.json"):
         assert keys_of(made.read(file)) == keys_of(real.read(file)), file
