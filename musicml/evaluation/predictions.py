@@ -96,7 +96,7 @@ def read_fold_thresholds(run: Run, names: Collection[str]) -> np.ndarray:
     n_classes = len(read_class_names(run))
     for served in its.values():
         found = served.get("thresholds") if isinstance(served, dict) else None
-        if not is_of_type(found, list[float]) or len(found) != n_classes:
+        if not found or not is_of_type(found, list[float]) or len(found) != n_classes:
             raise make_damaged_error(run, "serving.json", "a threshold for each class in every fold", "lacks some")
     return np.array([its[home[name]]["thresholds"] for name in names])
 
