@@ -60,7 +60,7 @@ def asked_alone(run: Run, reader: str) -> dict[str, Any]:
     outcome = started.stdout.readline().strip()  # empty where it was ended by a limit
     _, _, usage = os.wait4(started.pid, 0)
     return {
-        "outcome": outcome or "stopped by its limit",
+        "outcome": outcome.replace(str(run.path.absolute()), "RUN") or "stopped by its limit",
         "seconds": round(time.perf_counter() - begun, 3),
         "cpu_seconds": round(usage.ru_utime + usage.ru_stime - spent, 3),
         "megabytes": round(usage.ru_maxrss / 1e3 - base, 1),
@@ -98,9 +98,9 @@ def ask(reader: str, path: Path) -> None:
 def open_model(run: Run) -> None:
     """Open a model as the other process does, and ask it once."""
     model_limits.check_model_file(backends.find_model(run.path, read_manifest(run)))
-    model = apart._load(run, "auto")
+    model, size = apart._load(run, "auto")
     clips = np.ones(FRAME_SHAPE, np.float32)
-    apart._limit_seconds(apart._get_clip_seconds(model.engine, clips))
+    apart._limit_seconds(apart._get_clip_seconds(model.engine, clips, size))
     model.scores(clips)
 
 

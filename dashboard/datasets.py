@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import os
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -95,7 +96,7 @@ def open_run_dataset(one: RunView) -> LoadedDataset:
 def find_unnamed(one: RunView) -> InputError | None:
     """Return the error about a run's folder of data that is there, and that only its run.json names; else None."""
     place = one.data.folder or one.data.root
-    return None if is_named(place) or not Path(place).is_dir() else _make_unnamed_error(one)
+    return None if is_named(place) or not os.path.isdir(place) else _make_unnamed_error(one)
 
 
 def _make_unnamed_error(one: RunView) -> InputError:

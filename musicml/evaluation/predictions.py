@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from musicml.experiment import Run, get_fold
-from musicml.inference import read_manifest
-from musicml.utils import InputError, make_printable, read_small_file
+from musicml.utils import InputError, is_of_type, make_printable, read_small_file
 
 BEFORE = ["example", "group", "labels", "absent"]  # the columns of predictions.csv before the scores
 BETWEEN = "|"  # what stands between class names in one cell
@@ -93,11 +92,13 @@ def read_fold_thresholds(run: Run, names: Collection[str]) -> np.ndarray:
     home = {row["example"]: row.get("fold") or "" for row in run.table("split.csv")}
     if not all(home.get(name, "").isdigit() for name in names):
         raise make_damaged_error(run, "split.csv", "the fold of each example", "lacks some")
-    its = {k: read_manifest(get_fold(run, int(k))) for k in sorted({home[name] for name in names})}
-    n_classes = {len(one.class_names) for one in its.values()}
-    if len(n_classes) > 1 or any(len(one.thresholds) not in n_classes for one in its.values()):
-        raise make_damaged_error(run, "serving.json", "a threshold for each class in every fold", "lacks some")
-    return np.array([its[home[name]].thresholds for name in names])
+    its = {k: get_fold(run, int(k)).read("serving.json") for k in sorted({home[name] for name in names})}
+    n_classes = len(read_class_names(run))
+    for served in its.values():
+        found = served.get("thresholds") if isinstance(served, dict) else None
+        if not found or not is_of_type(found, list[float]) or len(found) != n_classes:
+            raise make_damaged_error(run, "serving.json", "a threshold for each class in every fold", "lacks some")
+    return np.array([its[home[name]]["thresholds"] for name in names])
 
 
 def read_clip_scores(run: Run) -> dict[int, tuple[np.ndarray, np.ndarray]]:

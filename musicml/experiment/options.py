@@ -10,6 +10,19 @@ from musicml.features import Augment
 from musicml.models import is_fitted_at_once
 from musicml.utils import InputError, define_option
 
+SETTINGS: dict[str, dict[str, type]] = {  # what is read of a run's settings, with its type
+    "data": {"split": str, "dataset": str, "protocol": str},
+    "features": {"kind": str},
+    "clips": {"seconds": float, "average": str},
+    "model": {"family": str, "head": str, "frozen": bool},
+    "training": {
+        **dict.fromkeys(("epochs", "batch_size", "early_stopping", "finetune_epochs", "plateau_patience"), int),
+        **dict.fromkeys(("learning_rate", "warmup", "weight_decay", "ema", "label_smoothing"), float),
+        **dict.fromkeys(("optimizer", "schedule", "monitor", "keep", "precision", "compile"), str),
+    },
+    "published": {"pieces": bool, "reference": str, "served": str},
+}
+
 
 @dataclass(frozen=True)
 class DataOptions:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
 
+from musicml.experiment.options import SETTINGS
 from musicml.models import is_fitted_at_once
 from musicml.utils import InputError, get_field_types, is_of_type, make_data_frame
 
@@ -289,19 +290,6 @@ class Epoch:
         """How long it took."""
         return self.values.get("seconds", 0.0)
 
-
-SETTINGS: dict[str, dict[str, type]] = {  # what is read of a run's settings, with its type
-    "data": {"split": str, "dataset": str, "protocol": str},
-    "features": {"kind": str},
-    "clips": {"seconds": float, "average": str},
-    "model": {"family": str, "head": str, "frozen": bool},
-    "training": {
-        **dict.fromkeys(("epochs", "batch_size", "early_stopping", "finetune_epochs", "plateau_patience"), int),
-        **dict.fromkeys(("learning_rate", "warmup", "weight_decay", "ema", "label_smoothing"), float),
-        **dict.fromkeys(("optimizer", "schedule", "monitor", "keep", "precision", "compile"), str),
-    },
-    "published": {"pieces": bool, "reference": str, "served": str},
-}
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 

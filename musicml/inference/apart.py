@@ -35,8 +35,8 @@ FREE_BYTES, BYTES_PER_BYTE = (
 )  # of memory beside the libraries': for any model, and for its file's size
 START_SECONDS = 300.0  # on the clock, for the imports on a busy machine
 LOAD_SECONDS = {"onnx": 5.0, "keras": 60.0, "scikit-learn": 20.0}  # of all processors together
-ANSWER_SECONDS = {"onnx": 2.0, "keras": 15.0, "scikit-learn": 5.0}  # for a clip of at most `CLIP_VALUES`, and so on
-CLIP_VALUES = 224 * 224 * 3
+ANSWER_SECONDS = {"onnx": 1.5, "keras": 15.0, "scikit-learn": 5.0}  # for a clip of at most `CLIP_VALUES`, and so on
+CLIP_VALUES, SIZE_BYTES = 224 * 224 * 3, 32 * MEGABYTE
 PATIENCE = 4.0  # seconds on the clock for each of a processor's, since other programs run too
 MAX_HEAD, MAX_ANSWER = 65_536, 256 * MEGABYTE
 FRAME = struct.Struct("<cIQ")  # kind, bytes of JSON, bytes of an array
@@ -173,7 +173,7 @@ def serve() -> None:
     os.dup2(2, 1)  # libraries print, too, and this pipe is for answers
     try:
         run, engine = Run(Path(sys.argv[1])), sys.argv[2]
-        model = _load(run, engine)
+        model, size = _load(run, engine)
         _write_frame(pipe_out, READY, {"engine": model.engine, "maps": model.maps is not None})
         is_first = True
         while True:
@@ -187,7 +187,7 @@ def serve() -> None:
             given = []
             for part in parts:
                 if len(part):
-                    _limit_seconds(len(part) * _get_clip_seconds(model.engine, part))
+                    _limit_seconds(len(part) * _get_clip_seconds(model.engine, part, size))
                     given.append(np.asarray(ask(part), dtype=np.float32))
             _limit_seconds(0)
             found, is_first = np.ascontiguousarray(np.concatenate(given)), False
@@ -201,12 +201,13 @@ def serve() -> None:
         _write_frame(pipe_out, ERROR, {"said": _describe(error)})
 
 
-def _load(run: Run, engine: str) -> backends.Model:
-    """Import what the model needs, limit this process, and load the model."""
+def _load(run: Run, engine: str) -> tuple[backends.Model, int]:
+    """Import what the model needs, limit this process, and load the model; return it and the bytes of its file."""
     serving = read_manifest(run)
     file = backends.find_model(run.path, serving, engine)
     kind = {".onnx": "onnx", ".skops": "scikit-learn"}.get(file.suffix, "keras")
-    more = FREE_BYTES + BYTES_PER_BYTE * file.stat().st_size
+    size = file.stat().st_size
+    more = FREE_BYTES + BYTES_PER_BYTE * size
     if kind == "keras":  # before Keras is imported, which takes longer than to find out
         import h5py  # noqa: F401
 
@@ -220,7 +221,7 @@ def _load(run: Run, engine: str) -> backends.Model:
     _limit_seconds(LOAD_SECONDS[kind])
     model = backends.open_model(run.path, serving, engine, n_threads=2)
     _limit_seconds(0)
-    return model
+    return model, size
 
 
 def _import_libraries(kind: str) -> None:
@@ -260,9 +261,9 @@ def _limit_seconds(seconds: float) -> None:
         signal.setitimer(signal.ITIMER_PROF, seconds)
 
 
-def _get_clip_seconds(engine: str, clips: np.ndarray) -> float:
-    """Return how long a clip may take."""
-    return ANSWER_SECONDS[engine] * max(1.0, math.prod(clips.shape[1:]) / CLIP_VALUES)
+def _get_clip_seconds(engine: str, clips: np.ndarray, size: int = 0) -> float:
+    """Return how long a clip may take; of a large picture, or a file of `size` bytes, longer."""
+    return ANSWER_SECONDS[engine] * max(1.0, math.prod(clips.shape[1:]) / CLIP_VALUES) * (1 + size / SIZE_BYTES)
 
 
 def _describe(error: BaseException) -> str:

@@ -33,7 +33,8 @@ from musicml.inference.predictor import Predictor
 from musicml.utils.errors import InputError
 from tests.fixtures import hostile_models as models
 from tests.fuzz import forget_peak, peak_megabytes
-from tests.inference.test_hostile_runs import READERS, RUNS
+from tests.fixtures.hostile_runs import RUNS
+from tests.inference.test_hostile_runs import READERS
 outcomes = {}
 Path(sys.argv[1]).mkdir()
 runs = {name: models.copy_run(Path(sys.argv[1]) / str(number)) for number, name in enumerate(RUNS)}

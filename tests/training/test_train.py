@@ -23,7 +23,7 @@ from musicml.utils.errors import InputError
 from tests.conftest import EXPERIMENTS, FAMILIES, PLAIN, set_words, write_tone
 
 ALL = "experiment.toml run.json split.csv excluded.csv repairs.csv labels.json layers.json serving.json".split()
-ALL += ["digests.csv"]  # where files were read
+ALL += ["digests.csv", "signature.json"]  # where files were read, and the user's folder can be written to
 SCORED = "predictions.csv clips.npz report.json".split()
 KERAS = "history.csv model.keras model.onnx".split()
 FOREST = "model.skops model.onnx".split()
