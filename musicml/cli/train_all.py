@@ -4,19 +4,35 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import datetime
 import gc
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from musicml.cli import options, output
 from musicml.cli.train import train
-from musicml.utils import InputError, get_log_prefix, print_message, set_log_prefix
+from musicml.utils import (
+    InputError,
+    get_log_prefix,
+    parse_json,
+    print_message,
+    read_small_file,
+    set_log_prefix,
+    write_json,
+)
 
+if TYPE_CHECKING:
+    from musicml.experiment import Run
+
+MARK = ".train-all.json"  # in the folder of runs, while a train-all is not finished: when it began
+MAX_MARK_BYTES = 10_000
+START = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 JOBS_ON_SAMPLE = 2  # networks for sample data are so small that they leave a core idle while they are traced
 
 Row = dict[str, Any]
@@ -31,7 +47,8 @@ def add_command(commands: Any) -> None:
         "train every experiment, then compare",
         (
             "Train and evaluate every experiment of a folder. "
-            "One that fails is named and the others go on; the exit code is then 1."
+            "One that fails is named and the others go on; the exit code is then 1. "
+            "After it was stopped or killed, or one has failed, the same command goes on where it was."
         ),
         "musicml train-all --data sample",
     )
@@ -45,14 +62,17 @@ def add_command(commands: Any) -> None:
         metavar="N",
         help="experiments at once (default: 2 with --data sample, whose networks are small, else 1)",
     )
+    parser.add_argument("--anew", action="store_true", help="train everything again, even what was done before a stop")
     options.add_training_options(parser)
 
 
 def _run(args: argparse.Namespace) -> int:
     from musicml.experiment import find_experiment_folder
 
+    since, is_first = _read_start(args.runs, args.anew)
     train_one = partial(
-        train,
+        _go_on_or_train,
+        since=since,
         data_root=args.data_root,
         runs_root=args.runs,
         data=args.data,
@@ -62,7 +82,67 @@ def _run(args: argparse.Namespace) -> int:
     )
     jobs = args.jobs or (min(JOBS_ON_SAMPLE, os.cpu_count() or 1) if args.data == "sample" else 1)
     folder = args.experiments or find_experiment_folder()
-    return train_all(folder, partial(_score, train_one, args.runs), jobs, args.runs, args.json)
+    try:
+        code = train_all(folder, partial(_score, train_one, args.runs), jobs, args.runs, args.json)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("stopped; the same command goes on where it was") from None
+    if code == 0 and is_first:  # else the same command tries those again that failed
+        (args.runs / MARK).unlink(missing_ok=True)
+    return code
+
+
+def _read_start(runs_root: Path, anew: bool) -> tuple[str, bool]:
+    """Return when the train-all began that is to be continued, or that begins now, and write that into its mark.
+
+    Returns
+    -------
+    str, as in run.json; and whether no other train-all is at work in this folder, whose mark it would be
+    """
+    from musicml.experiment import get_process_info, has_process_exited
+
+    since, mark = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}", runs_root / MARK
+    try:
+        known = parse_json(read_small_file(mark, MAX_MARK_BYTES))
+        begun = str(known["started"]) if isinstance(known, dict) and START.fullmatch(str(known.get("started"))) else ""
+        is_free = begun and has_process_exited(known.get("process"))
+    except (OSError, ValueError):
+        begun, is_free = "", True
+    if begun and not is_free:  # another one is at work, or one of another machine: neither is disturbed
+        return since, False
+    if begun and not anew:
+        print_message(f"going on with the train-all that began at {begun} and was not finished; --anew begins again")
+        since = begun
+    write_json(mark, {"started": since, "process": get_process_info()})
+    return since, True
+
+
+def _go_on_or_train(
+    path: Path,
+    since: str,
+    data_root: Path,
+    runs_root: Path,
+    data: str,
+    seed: int,
+    deterministic: bool,
+    changes: list[str],
+) -> Run:
+    """Take the run that an unfinished train-all has begun, trained to its end, or train a new one."""
+    from musicml.experiment import is_training, parse_changes, read_experiment
+    from musicml.training import find_begun_run, resume_run
+
+    experiment = read_experiment(path, parse_changes(changes), sample=None)
+    run = find_begun_run(experiment, data_root, runs_root, data, seed, deterministic, since)
+    if run is None:
+        return train(path, data_root, runs_root, data, seed, deterministic, changes)
+    if is_training(run):  # by a process of the train-all that was killed
+        print_message(f"{run.name} is still being trained by another process: waiting for its end")
+        while is_training(run):
+            time.sleep(1)
+    if run.is_whole:
+        print_message(f"{run.name} is complete")
+        return run
+    print_message(f"going on with {run.name}")
+    return resume_run(run)
 
 
 def train_all(folder: Path, score: Callable[[Path], Row], jobs: int, runs_root: Path, as_json: bool) -> int:
@@ -86,11 +166,7 @@ def train_all(folder: Path, score: Callable[[Path], Row], jobs: int, runs_root: 
     if jobs == 1:
         rows = [score(path) for path in paths]
     else:
-        start = time.time()
-        try:
-            rows = list(_score_in_parallel(score, sorted(paths, key=_has_no_backbone), jobs))
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(_format_resume_commands(runs_root, start)) from None
+        rows = list(_score_in_parallel(score, sorted(paths, key=_has_no_backbone), jobs))
         rows.sort(key=lambda row: row["experiment"])
     if as_json:
         output.print_json({"experiments": [_summarize_row(row) for row in rows]})
@@ -110,7 +186,7 @@ def _score(train_one: Callable[[Path], Any], runs_root: Path, path: Path) -> Row
     row: Row = {"experiment": path.stem}
     try:
         run = train_one(path)
-        row |= {"report": evaluate_run(run), "run": str(run.path)}
+        row |= {"report": run.report.table if run.is_whole else evaluate_run(run), "run": str(run.path)}
     except MissingWeightsError as error:
         row["skipped"] = str(error)
         print_message(f"{'' if get_log_prefix() else f'{path.stem} '}skipped: {error}")
@@ -119,7 +195,10 @@ def _score(train_one: Callable[[Path], Any], runs_root: Path, path: Path) -> Row
         print_message(f"{'' if get_log_prefix() else f'{path.stem} '}failed: {row['error']}")
         mark_abandoned(runs_root)
     gc.collect()
-    return {**row, "seconds": round(time.perf_counter() - start, 1)}
+    seconds = time.perf_counter() - start
+    if "report" in row:  # of a run that was trained before, what that took
+        seconds = max(seconds, run.info.train_seconds or 0.0)
+    return {**row, "seconds": round(seconds, 1)}
 
 
 def _score_in_parallel(score: Callable[[Path], Row], paths: list[Path], jobs: int) -> Iterator[Row]:
@@ -161,18 +240,6 @@ def _score_in_worker(score: Callable[[Path], Row], path: Path, n_cores: int) -> 
         os.environ.setdefault(name, value)
     set_log_prefix(path.stem)
     return score(path)
-
-
-def _format_resume_commands(runs_root: Path, since: float) -> str:
-    """Return how to go on with the trainings that began after `since`, in seconds of the system's clock."""
-    from musicml.experiment import list_runs
-
-    runs = [
-        run
-        for run in list_runs(runs_root)
-        if not (run.is_whole or run.is_pretrained) and run.path.stat().st_ctime >= since
-    ]
-    return "; ".join(["stopped", *(f"go on with `musicml train --resume {run.path}`" for run in runs)])
 
 
 def _summarize_row(row: Row) -> Row:

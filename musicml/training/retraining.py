@@ -1,18 +1,23 @@
-"""Train a run again from its own folder: the same experiment, changes, seed, data and protocol, as a new run."""
+"""Train a run again from its own folder, as a new run, or find the run that an equal training began before."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
 from musicml.data import CACHE_FOLDER
-from musicml.data.datasets import reload_dataset
+from musicml.data.datasets import is_sample_data, reload_dataset
 from musicml.experiment import (
+    Experiment,
     Run,
     check_has_results,
     check_same_files,
     create_run,
+    get_git_commit,
+    get_versions,
     hold_run,
+    list_runs,
     parse_experiment,
     relocate_data,
     spell_examples,
@@ -112,3 +117,36 @@ def _read_experiment_text(run: Run) -> str:
             run_name=run.name,
             error=error,
         ) from None
+
+
+def find_begun_run(
+    experiment: Experiment, data_root: Path, runs_root: Path, which: str, seed: int, deterministic: bool, since: str
+) -> Run | None:
+    """Find the latest run, complete or not, that an equal training has begun; None if there is none.
+
+    Parameters
+    ----------
+    experiment : as it was read, before it is known which data it runs on
+    which, seed, deterministic : as for `train_experiment`
+    since : only runs count that began at this time or later, written as in run.json
+
+    Raises
+    ------
+    InputError
+        If the data is not there, or the experiment breaks a rule on it.
+    """
+    is_sample = is_sample_data(experiment.data.dataset, data_root, which)
+    wanted = (experiment.for_data(is_sample).overrides, is_sample, str(Path(data_root).absolute()), None)
+    made_by = (get_versions(), get_git_commit())
+    for run in reversed(list_runs(runs_root)):
+        with contextlib.suppress(InputError):
+            info = run.info
+            if (
+                (info.experiment, info.seed, info.deterministic) == (experiment.name, seed, deterministic)
+                and (info.overrides, info.data.sample, info.data.root, info.data.folder) == wanted
+                and (info.versions, info.git_commit) == made_by
+                and info.started >= since
+                and _read_experiment_text(run) == experiment.text
+            ):
+                return run
+    return None

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,8 @@ from musicml.cli import output
 from musicml.experiment import run as runs
 from tests.conftest import EXPERIMENTS, TONES
 from tests.fixtures.command_output import OF_A_REPORT, one_object
+
+MARK = ".train-all.json"
 
 
 @pytest.fixture
@@ -90,3 +93,138 @@ def test_train_all_takes_the_experiments_of_musicml_where_the_current_folder_has
     code, out, _ = musicml("train-all", "--jobs", 1, "--json")
     names = [row["experiment"] for row in one_object(out)["experiments"]]
     assert code == 1 and names == sorted(path.stem for path in EXPERIMENTS.glob("*.toml"))
+
+
+class Killed(BaseException):
+    """What a kill does: nothing is tidied up behind it."""
+
+
+@pytest.fixture
+def three(tmp_path):
+    """A folder of three small experiments."""
+    folder = tmp_path / "three"
+    folder.mkdir()
+    for name in ("a", "b", "c"):
+        (folder / f"{name}.toml").write_text(TONES)
+    return folder
+
+
+@pytest.fixture
+def killed_at(monkeypatch):
+    """Have the training of an experiment killed, before it begins to learn or once it has."""
+    from musicml.training import trainer
+
+    real = trainer.train_forest
+
+    def kill(name, is_trained=False):
+        def train(run, *rest):
+            trained = real(run, *rest) if is_trained or run.info.experiment != name else None
+            if run.info.experiment == name:
+                raise Killed
+            return trained
+
+        monkeypatch.setattr(trainer, "train_forest", train)
+
+    kill.never = lambda: monkeypatch.setattr(trainer, "train_forest", real)
+    return kill
+
+
+def of_a_dead_process(root):
+    """Rewrite the mark and the runs as if the process that wrote them were over, as after a kill."""
+    for path in (root / MARK, *root.glob("*/run.json")):
+        table = json.loads(path.read_text())
+        path.write_text(json.dumps({**table, "process": {**table["process"], "ended": True}}))
+
+
+def rows_of(out):
+    return {row["experiment"]: row for row in one_object(out)["experiments"]}
+
+
+def figures(rows):
+    return {name: (row["metrics"], row["intervals"]) for name, row in rows.items()}
+
+
+def test_train_all_that_was_killed_twice_goes_on_and_ends_as_an_uncut_one(
+    three, data_root, musicml, killed_at, tmp_path
+):
+    def words(root):
+        return ["train-all", "--experiments", three, "--data-root", data_root, "--runs", root, "--json"]
+
+    uncut = rows_of(musicml(*words(tmp_path / "uncut"), "--deterministic")[1])
+    assert not (tmp_path / "uncut" / MARK).exists()
+    for name, is_trained in (("b", False), ("c", True)):
+        killed_at(name, is_trained)
+        with pytest.raises(Killed):
+            musicml(*words(tmp_path / "cut"), "--deterministic")
+        of_a_dead_process(tmp_path / "cut")
+    killed_at.never()
+    before = {run.name for run in runs.list_runs(tmp_path / "cut")}
+    code, out, err = musicml(*words(tmp_path / "cut"), "--deterministic")
+    assert code == 0 and "going on with the train-all" in err and "a-" in err
+    assert figures(rows_of(out)) == figures(uncut)
+    assert {run.name for run in runs.list_runs(tmp_path / "cut") if run.is_whole} == before  # none was trained twice
+    assert not (tmp_path / "cut" / MARK).exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [["--anew"], ["--seed", 3], ["--set", "training.epochs=2"], ["--deterministic"], ["an edited experiment"]],
+    ids=lambda change: change[-1],
+)
+def test_train_all_goes_on_only_with_runs_of_the_same_training(three, data_root, musicml, killed_at, tmp_path, change):
+    words = ["train-all", "--experiments", three, "--data-root", data_root, "--runs", tmp_path / "runs", "--json"]
+    killed_at("b")
+    with pytest.raises(Killed):
+        musicml(*words)
+    of_a_dead_process(tmp_path / "runs")
+    killed_at.never()
+    if change == ["an edited experiment"]:
+        change = []
+        for path in three.iterdir():
+            path.write_text(f"# another\n{TONES}")
+    code, _, _ = musicml(*words, *change)
+    assert code == 0
+    assert sorted(run.info.experiment for run in runs.list_runs(tmp_path / "runs") if run.is_whole) == list("aabc")
+
+
+def test_train_all_that_is_finished_or_still_at_work_is_not_gone_on_with(
+    three, data_root, musicml, killed_at, tmp_path
+):
+    words = ["train-all", "--experiments", three, "--data-root", data_root, "--runs", tmp_path / "runs", "--json"]
+    killed_at("b")
+    with pytest.raises(Killed):
+        musicml(*words)  # its process is this one, which is still there
+    killed_at.never()
+    first = {run.name for run in runs.list_runs(tmp_path / "runs")}
+    for _ in range(2):
+        _, out, _ = musicml(*words)
+        assert not {Path(row["run"]).name for row in rows_of(out).values()} & first
+    assert (tmp_path / "runs" / MARK).exists()  # it is the first one's
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"started": 3}', '{"started": "yesterday", "process": null}'])
+def test_train_all_begins_where_its_mark_is_damaged(three, data_root, musicml, tmp_path, content):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / MARK).write_text(content)
+    words = ["train-all", "--experiments", three, "--data-root", data_root, "--runs", tmp_path / "runs", "--json"]
+    code, out, _ = musicml(*words)
+    assert code == 0 and len(rows_of(out)) == 3 and not (tmp_path / "runs" / MARK).exists()
+
+
+def test_train_all_tries_again_what_has_failed_and_nothing_else(three, data_root, musicml, monkeypatch, tmp_path):
+    from musicml.training import trainer
+
+    def fail(run, *rest):
+        if run.info.experiment == "b":
+            raise TypeError("a fault")
+        return real(run, *rest)
+
+    real = trainer.train_forest
+    monkeypatch.setattr(trainer, "train_forest", fail)
+    words = ["train-all", "--experiments", three, "--data-root", data_root, "--runs", tmp_path / "runs", "--json"]
+    code, out, _ = musicml(*words)
+    assert code == 1 and "error" in rows_of(out)["b"]
+    monkeypatch.setattr(trainer, "train_forest", real)
+    of_a_dead_process(tmp_path / "runs")
+    again, said, _ = musicml(*words)
+    assert again == 0 and rows_of(said)["a"]["run"] == rows_of(out)["a"]["run"] and "error" not in rows_of(said)["b"]
