@@ -75,7 +75,10 @@ def is_own(run: Run) -> bool:
     except (OSError, ValueError):
         return False
     found = table.get("hmac") if isinstance(table, dict) else None
-    return secret is not None and isinstance(found, str) and hmac.compare_digest(found.encode(), _sign(secret, message))
+    if secret is None or not isinstance(found, str):
+        return False
+    # of bytes, since it takes only ASCII as text; JSON may hold halves of characters, which have no bytes
+    return hmac.compare_digest(found.encode(errors="replace"), _sign(secret, message))
 
 
 def describe_apart(run: Run) -> str:

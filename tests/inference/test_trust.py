@@ -78,7 +78,9 @@ def test_a_damaged_secret_is_told_and_not_replaced(settings, own):
 
 
 @pytest.mark.parametrize(
-    "content", ["{}", "[]", '{"hmac": 3}', '{"hmac": ""}', '{"hmac": "é"}', "[" * 5_000, '{"hmac": "%s"}' % ("0" * 64)]
+    "content",
+    ["{}", "[]", '{"hmac": 3}', '{"hmac": ""}', '{"hmac": "é"}', r'{"hmac": "\ud800"}', "[" * 5_000]
+    + ['{"hmac": "%s"}' % ("0" * 64)],
 )
 def test_a_signature_that_is_none_is_none(own, content):
     (own.path / "signature.json").write_text(content, encoding="utf-8")
