@@ -134,8 +134,14 @@ def test_what_needs_the_network_in_this_process_tells_how_to_trust_the_run(stran
     predictor = Predictor(stranger, "keras")
     with pytest.raises(InputError, match=f"for a map of where it looked, .* `musicml runs --trust {stranger.path}`"):
         class_activation.model_of(predictor)
-    with pytest.raises(InputError, match="for an export, and stranger is neither|needs TensorFlow"):
-        bundle.export_run(stranger, "saved_model", tmp_path / "to")
+
+
+@pytest.mark.parametrize("kind", bundle.FORMATS)
+def test_a_strangers_run_is_not_exported_since_the_check_opens_it_without_limits(stranger, kind, tmp_path, monkeypatch):
+    monkeypatch.setattr(bundle, "checked", lambda folder: pytest.fail("opened"))
+    with pytest.raises(InputError, match="for an export, and stranger is neither"):
+        bundle.export_run(stranger, kind, tmp_path / "to")
+    assert [path.name for path in tmp_path.iterdir()] == ["stranger"]
 
 
 def test_a_run_whose_parts_do_not_fit_is_not_trusted(stranger):
