@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from musicml.experiment.notes import RunNotes, add_tags, read_notes, remove_tags, write_note
     from musicml.experiment.options import PublishedOptions, TrainingOptions
     from musicml.experiment.process import has_process_exited, hold_folder, hold_run, remove_abandoned_files
+    from musicml.experiment.record_checks import make_record_error
     from musicml.experiment.records import (
         MAIN_METRICS,
         ClassRow,
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
         RunInfo,
         SplitInfo,
         Task,
-        make_record_error,
         parse_record,
     )
     from musicml.experiment.run import (
@@ -69,6 +69,7 @@ __getattr__, __dir__, __all__ = export_lazily(
         "environment": ["CheckResult", "check_environment"],
         "lookup": ["PUBLISHED", "find_experiment", "find_experiment_folder"],
         "process": ["has_process_exited", "hold_folder", "hold_run", "remove_abandoned_files"],
+        "record_checks": ["make_record_error"],
         "records": [
             "MAIN_METRICS",
             "ClassRow",
@@ -79,7 +80,6 @@ __getattr__, __dir__, __all__ = export_lazily(
             "RunInfo",
             "SplitInfo",
             "Task",
-            "make_record_error",
             "parse_record",
         ],
         "notes": ["RunNotes", "add_tags", "read_notes", "remove_tags", "write_note"],

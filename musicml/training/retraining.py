@@ -14,6 +14,7 @@ from musicml.experiment import (
     create_run,
     hold_run,
     parse_experiment,
+    read_experiment_text,
     relocate_data,
     spell_examples,
 )
@@ -47,7 +48,7 @@ def retrain_run(
     """
     check_can_retrain(run)
     info, data = run.info, relocate_data(run, folder, data_root)
-    experiment = parse_experiment(info.experiment, _read_experiment_text(run), info.overrides, data.sample)
+    experiment = parse_experiment(info.experiment, read_experiment_text(run), info.overrides, data.sample)
     dataset = spell_examples(run, reload_dataset(data.table))
     say(dataset.describe())
     place, root = Path(data.folder or data.root), Path(data.root)
@@ -100,15 +101,3 @@ def check_can_retrain(run: Run) -> None:
             "earlier musicml. Train the experiment anew.",
             run_name=run.name,
         )
-
-
-def _read_experiment_text(run: Run) -> str:
-    """Read experiment.toml of a run."""
-    try:
-        return (run.path / "experiment.toml").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            "experiment.toml of run {run_name} must be a text file in UTF-8 and can't be read ({error}): put it back.",
-            run_name=run.name,
-            error=error,
-        ) from None
