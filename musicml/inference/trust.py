@@ -87,8 +87,9 @@ def describe_apart(run: Run) -> str:
     if not HAS_MEMORY_LIMIT:
         limits = "whose memory this system can't limit, so only the sizes in its files were checked"
     return (
-        f"run {run.name} was not made by you, or by an older musicml, so its model is opened in a process of its own, "
-        f"{limits}: if you know who made it, `musicml runs --trust {run.path}` makes it quicker"
+        f"run {run.name} has no signature of yours, since someone else or an older musicml made it, so its model is "
+        f"opened in a process of its own, {limits}: if you know who made it, `musicml runs --trust {run.path}` makes it "
+        "quicker"
     )
 
 
