@@ -88,8 +88,8 @@ def describe_apart(run: Run) -> str:
         limits = "whose memory this system can't limit, so only the sizes in its files were checked"
     return (
         f"run {run.name} has no signature of yours, since someone else or an older musicml made it, so its model is "
-        f"opened in a process of its own, {limits}: if you know who made it, `musicml runs --trust {run.path}` makes it "
-        "quicker"
+        f"opened in a process of its own, {limits}: if you know who made it, `musicml runs --trust {run.path}` makes "
+        "it quicker"
     )
 
 

@@ -16,6 +16,7 @@ from musicml.inference import apart, backends, trust
 from musicml.inference.explain import class_activation
 from musicml.inference.export import bundle
 from musicml.inference.predictor import Predictor
+from musicml.training import train
 from musicml.utils.errors import InputError
 from tests.fixtures import hostile_models as models
 
@@ -128,6 +129,24 @@ def test_where_nothing_can_be_written_a_training_goes_on_unsigned(
     assert capfd.readouterr().err.count("the run is not signed") == 1
     (run,) = runs.list_runs(tmp_path / "runs")
     assert run.is_whole and not (run.path / "signature.json").exists()
+
+
+def test_a_run_is_signed_before_it_is_called_trained_so_that_no_kill_leaves_it_unsigned(
+    tones, tones_toml, tmp_path, monkeypatch, data_root
+):
+    def die(run, say):
+        assert trust.sign_run(run, say)
+        raise KeyboardInterrupt
+
+    words = ["--folder", tones, "--data-root", data_root, "--runs", tmp_path / "runs"]
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "sign_run", die)
+        main.main([str(word) for word in ["train", tones_toml, *words]])
+    (run,) = runs.list_runs(tmp_path / "runs")
+    assert run.status != "trained"
+    assert main.main([str(word) for word in ["train", "--resume", run.path, *words]]) == 0
+    monkeypatch.setattr(trust, "_made", set())
+    assert trust.is_own(run)
 
 
 def test_what_needs_the_network_in_this_process_tells_how_to_trust_the_run(stranger, tmp_path):
