@@ -27,7 +27,7 @@ from musicml.utils import (
     write_json,
 )
 
-MAX_CLASSES, MAX_NAME = 1_000, 500
+MAX_CLASSES, MAX_NAME = 10_000, 500  # artists of a large collection may be classes
 TEMPERATURES = (0.001, 1_000.0)  # far beyond what calibration looks for
 MAX_TRAITS = 1_000
 # of a stranger's run: a quarter of an hour of features then takes at most some 400 MB
