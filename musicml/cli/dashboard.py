@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -54,7 +55,8 @@ def start_dashboard(
         if not folder.is_dir():
             raise InputError("--folder must name a folder, and {folder} is none: check the path.", folder=folder)
     environment = {**os.environ, "MUSICML_DATA": str(data_root), "MUSICML_RUNS": str(runs_root)}
-    environment |= {MORE_FOLDERS: os.pathsep.join(str(folder.absolute()) for folder in folders)} if folders else {}
+    if folders:  # each in JSON, since a name may hold any sign
+        environment[MORE_FOLDERS] = "\n".join(json.dumps(str(folder.absolute())) for folder in folders)
     if sys.platform != "win32":
         os.execve(words[0], words, environment)
     try:

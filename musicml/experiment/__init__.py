@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         hold_run,
         remove_abandoned_files,
     )
+    from musicml.experiment.record_checks import make_record_error
     from musicml.experiment.records import (
         MAIN_METRICS,
         ClassRow,
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
         RunInfo,
         SplitInfo,
         Task,
-        make_record_error,
         parse_record,
     )
     from musicml.experiment.run import (
@@ -77,6 +77,7 @@ __getattr__, __dir__, __all__ = export_lazily(
         "environment": ["CheckResult", "check_environment"],
         "lookup": ["PUBLISHED", "find_experiment", "find_experiment_folder"],
         "process": ["get_process_info", "has_process_exited", "hold_folder", "hold_run", "remove_abandoned_files"],
+        "record_checks": ["make_record_error"],
         "records": [
             "MAIN_METRICS",
             "ClassRow",
@@ -87,7 +88,6 @@ __getattr__, __dir__, __all__ = export_lazily(
             "RunInfo",
             "SplitInfo",
             "Task",
-            "make_record_error",
             "parse_record",
         ],
         "notes": ["RunNotes", "add_tags", "read_notes", "remove_tags", "write_note"],

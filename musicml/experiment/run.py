@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from musicml.experiment.lookup import find_checkout
 from musicml.experiment.process import get_machine_info, get_process_info
+from musicml.experiment.record_checks import make_record_error
 from musicml.experiment.records import (
     Epoch,
     Report,
     RunInfo,
-    make_record_error,
     parse_history,
     parse_report,
     parse_run_info,

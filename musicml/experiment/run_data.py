@@ -16,7 +16,8 @@ from typing import Any
 
 from musicml.data import digest_examples
 from musicml.data.datasets import SPLITS, Dataset, Example
-from musicml.experiment.records import DataInfo, make_record_error
+from musicml.experiment.record_checks import make_record_error
+from musicml.experiment.records import DataInfo
 from musicml.experiment.run import Run
 from musicml.utils import InputError, is_of_type, read_csv, read_small_file, write_csv
 

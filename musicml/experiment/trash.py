@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from musicml.experiment.process import LOCK, get_host_id, has_process_exited
+from musicml.experiment.process import LOCK, NO_LOCKS, get_host_id, has_process_exited
 from musicml.experiment.run import TRASH_FOLDER, Run, list_complete_runs, list_runs
 from musicml.utils import InputError, make_printable, os_error_to_input_error, suggest_names
 
@@ -103,8 +103,11 @@ def is_training(run: Run) -> bool:
                 return False
         except Timeout:
             return True
-        except (OSError, NotImplementedError):  # a disk that can't be written to holds no training
-            return False
+        except NotImplementedError:
+            pass
+        except OSError as error:
+            if error.errno not in NO_LOCKS:  # a disk that can't be written to holds no training
+                return False
     try:
         info = run.info
     except InputError:

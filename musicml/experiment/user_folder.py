@@ -103,7 +103,7 @@ def remember_folders(*folders: Path | str | None) -> None:
 
 def list_named_folders() -> list[Path]:
     """List the folders that the user named: with the dashboard's `--folder`, and those that were remembered."""
-    return [*(Path(name) for name in os.environ.get(MORE_FOLDERS, "").split(os.pathsep) if name), *_read_folders()]
+    return [*_parse_folders(os.environ.get(MORE_FOLDERS, "").encode(errors="surrogateescape")), *_read_folders()]
 
 
 def is_named(path: Path | str) -> bool:
@@ -120,14 +120,18 @@ def is_named(path: Path | str) -> bool:
 
 
 def _read_folders() -> list[Path]:
-    """Read the remembered folders; a damaged line is passed over."""
-    found = []
+    """Read the remembered folders."""
     try:
         with open(get_user_folder() / FOLDERS, "rb") as file:
-            lines = file.read(MAX_FOLDERS_BYTES).splitlines()
+            return _parse_folders(file.read(MAX_FOLDERS_BYTES))
     except OSError:
         return []
-    for line in lines:
+
+
+def _parse_folders(lines: bytes) -> list[Path]:
+    """Parse folders, in JSON since a name may hold any sign, one a line; a damaged line is passed over."""
+    found = []
+    for line in lines.splitlines():
         with contextlib.suppress(ValueError):
             place = json.loads(line)
             found += [Path(place)] if isinstance(place, str) and os.path.isabs(place) else []

@@ -73,8 +73,11 @@ class ApartProcess:
     """The other process, seen from this one; it ends with this object."""
 
     def __init__(self, run: Run, engine: str):
-        self.run, self.lock = run, threading.Lock()
-        words = ["-P", "-m", "musicml.inference.apart", str(run.path.absolute()), engine]
+        self.run, self.engine, self.lock, self.was_interrupted = run, engine, threading.Lock(), False
+        self._start()
+
+    def _start(self) -> None:
+        words = ["-P", "-m", "musicml.inference.apart", str(self.run.path.absolute()), self.engine]
         paths = os.pathsep.join(os.path.abspath(path) for path in sys.path if path)
         self.process = subprocess.Popen(
             [sys.executable, *words],
@@ -88,18 +91,33 @@ class ApartProcess:
 
     def load(self) -> dict[str, Any]:
         """Wait until the model is loaded; return which engine answers, and whether it gives maps."""
-        with self.lock, self._watch(START_SECONDS + PATIENCE * max(LOAD_SECONDS.values())):
+        with self.lock:
+            return self._load()
+
+    def _load(self) -> dict[str, Any]:
+        with self._watch(START_SECONDS + PATIENCE * max(LOAD_SECONDS.values())):
             return self._read(READY)[0]
 
     def ask(self, what: str, clips: np.ndarray, shape: tuple[int | None, ...]) -> np.ndarray:
         """Return what the model gives for clips, float32, of a shape in which None is any number."""
         clips = np.ascontiguousarray(clips, dtype=np.float32)
-        with self.lock, self._watch(START_SECONDS + PATIENCE * len(clips) * _get_clip_seconds("keras", clips)):
+        with self.lock:
             try:
-                _write_frame(self._get_pipe("stdin"), ASKED, {"what": what, "shape": clips.shape}, clips)
+                if self.was_interrupted:
+                    self._start()
+                    self._load()
+                    self.was_interrupted = False
+                with self._watch(START_SECONDS + PATIENCE * len(clips) * _get_clip_seconds("keras", clips)):
+                    _write_frame(self._get_pipe("stdin"), ASKED, {"what": what, "shape": clips.shape}, clips)
+                    head, content = self._read(ANSWER)
+            except InputError:
+                raise
             except (OSError, ValueError):  # it has ended, or was ended after an error
                 raise self._explain() from None
-            head, content = self._read(ANSWER)
+            except BaseException:  # as Ctrl-C in a notebook: what is read next would be the answer to this question
+                self.end()
+                self.was_interrupted = True
+                raise
         found = head.get("shape")
         fits = isinstance(found, list) and len(found) == len(shape) and all(type(n) is int and n > 0 for n in found)
         if not fits or any(wanted not in (None, n) for n, wanted in zip(found or [], shape, strict=False)):

@@ -27,11 +27,12 @@ from musicml.utils import (
     write_json,
 )
 
-MAX_CLASSES, MAX_NAME = 1_000, 500
+MAX_CLASSES, MAX_NAME = 10_000, 500  # artists of a large collection may be classes
 TEMPERATURES = (0.001, 1_000.0)  # far beyond what calibration looks for
 MAX_TRAITS = 1_000
 # of a stranger's run: a quarter of an hour of features then takes at most some 400 MB
 MAX_VALUES_PER_SECOND, MAX_CLIP_VALUES, MAX_LEAST_SAMPLES, MAX_CLIPS_PER_SECOND = 100_000, 2**23, 2**25, 100
+MAX_WINDOWED_PER_SECOND = 2_000_000  # a sample counts in each window that it lies in: 44 times at 44,100 Hz
 
 NEEDED = (
     "task",
@@ -155,7 +156,7 @@ def _is_ood_limit(table: dict[str, Any]) -> bool:
     )
 
 
-def check_costs(serving: Manifest, run_name: str) -> None:
+def check_costs(serving: Manifest, run: Run) -> None:
     """Refuse a run whose features would take far more memory or time than any that musicml is meant for.
 
     Of a stranger's run alone: whoever trains one has paid for such features already.
@@ -163,22 +164,26 @@ def check_costs(serving: Manifest, run_name: str) -> None:
     settings, clip = serving.settings, serving.clip
     if not hasattr(settings, "hop_length"):
         return
-    n_bins = settings.n_bins
+    n_bins, rate = settings.n_bins, settings.sample_rate / settings.hop_length
+    shortest = max(0, clip.least_samples - getattr(settings, "n_fft", 0)) / settings.hop_length  # frames
     costs = {
-        "values of features a second": (settings.sample_rate / settings.hop_length * n_bins, MAX_VALUES_PER_SECOND),
+        "values of features a second": (rate * max(n_bins, getattr(settings, "n_mels", 0)), MAX_VALUES_PER_SECOND),
+        "samples in windows a second": (rate * getattr(settings, "n_fft", 0), MAX_WINDOWED_PER_SECOND),
         "values of features in a clip": (clip.length * n_bins, MAX_CLIP_VALUES),
+        "values of features in the shortest sound": (shortest * n_bins, MAX_CLIP_VALUES),
         "samples in the shortest sound": (clip.least_samples, MAX_LEAST_SAMPLES),
-        "clips a second": (settings.sample_rate / settings.hop_length / (clip.hop_frames or 1), MAX_CLIPS_PER_SECOND),
+        "clips a second": (rate / (clip.hop_frames or 1), MAX_CLIPS_PER_SECOND),
     }
     for what, (found, most) in costs.items():
         if found > most:
             raise InputError(
                 "Expected at most {most} {what} of run {run_name}, which is not yours, got {found}. If you know who "
-                "made it, run `musicml runs --trust {run_name}`.",
+                "made it, run `musicml runs --trust {path}`.",
                 most=most,
                 what=what,
-                run_name=run_name,
+                run_name=run.name,
                 found=round(found),
+                path=run.path,
             )
 
 

@@ -162,7 +162,7 @@ class Predictor:
         self.run = run if isinstance(run, Run) else open_run(run)
         self.serving = manifest.read_manifest(self.run)
         if not trust.is_own(self.run):
-            manifest.check_costs(self.serving, self.run.name)
+            manifest.check_costs(self.serving, self.run)
         self.class_names = self.serving.class_names
         self.settings = self.serving.settings
         self.task = self.serving.task

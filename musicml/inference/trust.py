@@ -75,7 +75,10 @@ def is_own(run: Run) -> bool:
     except (OSError, ValueError):
         return False
     found = table.get("hmac") if isinstance(table, dict) else None
-    return secret is not None and isinstance(found, str) and hmac.compare_digest(found.encode(), _sign(secret, message))
+    if secret is None or not isinstance(found, str):
+        return False
+    # of bytes, since it takes only ASCII as text; JSON may hold halves of characters, which have no bytes
+    return hmac.compare_digest(found.encode(errors="replace"), _sign(secret, message))
 
 
 def describe_apart(run: Run) -> str:
@@ -84,8 +87,9 @@ def describe_apart(run: Run) -> str:
     if not HAS_MEMORY_LIMIT:
         limits = "whose memory this system can't limit, so only the sizes in its files were checked"
     return (
-        f"run {run.name} was not made by you, or by an older musicml, so its model is opened in a process of its own, "
-        f"{limits}: if you know who made it, `musicml runs --trust {run.path}` makes it quicker"
+        f"run {run.name} has no signature of yours, since someone else or an older musicml made it, so its model is "
+        f"opened in a process of its own, {limits}: if you know who made it, `musicml runs --trust {run.path}` makes "
+        "it quicker"
     )
 
 

@@ -19,6 +19,7 @@ from musicml.experiment import (
     hold_run,
     list_runs,
     parse_experiment,
+    read_experiment_text,
     relocate_data,
     spell_examples,
 )
@@ -52,7 +53,7 @@ def retrain_run(
     """
     check_can_retrain(run)
     info, data = run.info, relocate_data(run, folder, data_root)
-    experiment = parse_experiment(info.experiment, _read_experiment_text(run), info.overrides, data.sample)
+    experiment = parse_experiment(info.experiment, read_experiment_text(run), info.overrides, data.sample)
     dataset = spell_examples(run, reload_dataset(data.table))
     say(dataset.describe())
     place, root = Path(data.folder or data.root), Path(data.root)
@@ -107,18 +108,6 @@ def check_can_retrain(run: Run) -> None:
         )
 
 
-def _read_experiment_text(run: Run) -> str:
-    """Read experiment.toml of a run."""
-    try:
-        return (run.path / "experiment.toml").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            "experiment.toml of run {run_name} must be a text file in UTF-8 and can't be read ({error}): put it back.",
-            run_name=run.name,
-            error=error,
-        ) from None
-
-
 def find_begun_run(
     experiment: Experiment, data_root: Path, runs_root: Path, which: str, seed: int, deterministic: bool, since: str
 ) -> Run | None:
@@ -146,7 +135,7 @@ def find_begun_run(
                 and (info.overrides, info.data.sample, info.data.root, info.data.folder) == wanted
                 and (info.versions, info.git_commit) == made_by
                 and info.started >= since
-                and _read_experiment_text(run) == experiment.text
+                and read_experiment_text(run) == experiment.text
             ):
                 return run
     return None

@@ -345,8 +345,8 @@ def train_and_write(
     write_serving(run, experiment, material, sides, learned)
     # a fold's model is asked once, by its own evaluation, which has Keras at hand
     run.update(export=learned.export() if exported else "not exported: the model of a fold")
+    sign_run(run, say)  # before the status: a kill between the two would leave a trained run that nobody signed
     run.update(status="trained", train_seconds=round(time.perf_counter() - begun, 1))
-    sign_run(run, say)
     shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
     return run
 

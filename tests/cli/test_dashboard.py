@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import dashboard
+from musicml.experiment import user_folder
 from tests.conftest import EXPERIMENTS
 
 APP = str(Path(dashboard.__file__).with_name("app.py"))
@@ -72,10 +73,12 @@ def test_folders_of_data_that_are_named_reach_the_pages(musicml, monkeypatch, tm
     calls = []
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setattr(subprocess, "call", lambda words, env: calls.append(env["MUSICML_FOLDERS"]) or 0)
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-    assert musicml("dashboard", "--folder", tmp_path / "a", "--folder", tmp_path / "b") == (0, "", "")
-    assert calls == [os.pathsep.join((str(tmp_path / "a"), str(tmp_path / "b")))]
+    named = [tmp_path / "a", tmp_path / "b:c; d", tmp_path / 'e\n"f']
+    for folder in named:
+        folder.mkdir()
+    assert musicml("dashboard", *(word for folder in named for word in ("--folder", folder))) == (0, "", "")
+    monkeypatch.setenv("MUSICML_FOLDERS", calls[0])
+    assert user_folder.list_named_folders()[:3] == named
     code, _, err = musicml("dashboard", "--folder", tmp_path / "gone")
     assert code == 2 and "--folder must name a folder" in err and len(calls) == 1
 

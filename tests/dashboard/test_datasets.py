@@ -25,7 +25,7 @@ def two(tmp_path, monkeypatch):
         )
     dataset = load_dataset("instrument_images", tmp_path / "0", "sample")
     run = fake_runs.make(tmp_path / "runs", family="transfer", dataset=dataset, n=20)
-    monkeypatch.setenv("MUSICML_FOLDERS", str(tmp_path / "0"))
+    monkeypatch.setenv("MUSICML_FOLDERS", json.dumps(str(tmp_path / "0")))
     return runs.get_run(run.path), tmp_path
 
 
@@ -110,7 +110,7 @@ def point_at(one, **changes):
 )
 def test_a_way_round_the_named_folder_is_none(stranger, monkeypatch, changes):
     one, root = stranger
-    monkeypatch.setenv("MUSICML_FOLDERS", str(root / "0"))
+    monkeypatch.setenv("MUSICML_FOLDERS", json.dumps(str(root / "0")))
     for label in ("a", "b"):
         (root / "secret" / label).mkdir(parents=True)
         Image.new("RGB", (40, 40)).save(root / "secret" / label / "0.png")

@@ -5,6 +5,7 @@ import io
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -20,6 +21,7 @@ from dashboard.app_pages.predict import predictors, results, saliency
 from dashboard.charts import prediction
 from dashboard.i18n import LANGUAGES, Words
 from musicml.data.datasets import loading
+from musicml.experiment.run import Run
 from musicml.inference import backends, predictor
 from musicml.utils import files
 from musicml.utils.errors import InputError, make_printable
@@ -231,6 +233,13 @@ def test_the_windows_of_a_map_share_out_all_that_speaks_for_a_class():
 
 
 # One file
+
+
+def test_a_run_that_is_trusted_meanwhile_is_opened_anew(tmp_path):
+    one = SimpleNamespace(run=Run(tmp_path))
+    before = predictors.get_stamp(one)
+    (tmp_path / "signature.json").write_text("{}")
+    assert predictors.get_stamp(one) != before
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -99,6 +99,12 @@ def test_a_row_of_the_history_that_is_half_written_is_left_out(run):
     assert run.read_history() == []
 
 
+@pytest.mark.parametrize("epoch", ["nan", "inf", "-1", "1e300"])
+def test_a_row_of_the_history_without_a_possible_epoch_is_left_out(run, epoch):
+    (run.path / "history.csv").write_text(f"stage,epoch,loss\nall,{epoch},1\nall,2,1\n")
+    assert [row.epoch for row in run.read_history()] == [2]
+
+
 def test_records_are_read_anew_each_time(tmp_path):
     run = runs.create_run(tmp_path, "genre_gru", 0, "", {})
     assert run.info.status == "started"

@@ -1,5 +1,6 @@
 """The trash: a deleted run vanishes from lists and comes back as it was."""
 
+import errno
 import json
 import os
 import subprocess
@@ -127,6 +128,14 @@ def test_a_lock_tells_whether_a_run_is_training_whatever_run_json_says(root):
             trash.delete_run(run.name, root)
     (run.path / ".lock").touch()  # left behind
     assert trash.delete_run(run.name, root).is_dir()
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_on_a_disk_without_locks_run_json_tells_who_is_training(root, monkeypatch, number):
+    run = create_run(root, "genre_gru", 0, "", {})
+    with process.hold_run(run.path, run.info.process):
+        monkeypatch.setattr(FileLock, "acquire", lambda *_, **__: (_ for _ in ()).throw(OSError(number, "no locks")))
+        assert trash.is_training(run)
 
 
 def test_a_training_on_another_machine_counts_as_over_once_its_files_are_quiet(root):

@@ -157,6 +157,18 @@ def test_a_process_that_dies_is_an_error_that_tells_what_to_do(run, monkeypatch)
             predictor.predict(Y, sample_rate=22_050)
 
 
+def test_after_an_interrupt_no_question_gets_the_answer_to_the_one_before(run, monkeypatch):
+    predictor = Predictor(run)
+    predictor.model()
+    with monkeypatch.context() as patch:
+        patch.setattr(apart.ApartProcess, "_read", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            predictor.predict(Y, sample_rate=22_050)
+    other = np.sin(np.arange(len(Y)) / 3).astype(np.float32)
+    scores = [one.predict(other, sample_rate=22_050).scores for one in (predictor, Predictor(run))]
+    assert np.array_equal(*scores)
+
+
 @pytest.mark.parametrize("head", [{}, {"shape": [1]}, {"shape": [2, 11]}, {"shape": [-2, 10]}, {"shape": "x"}])
 def test_an_answer_of_another_shape_is_refused(run, monkeypatch, head):
     predictor = Predictor(run)

@@ -101,6 +101,13 @@ def test_a_serving_json_that_was_changed_since_training_is_refused(broken, what)
         Predictor(broken)
 
 
+def test_the_artists_of_a_large_collection_may_be_classes(broken):
+    names = [f"artist {number}" for number in range(3_000)]
+    (broken.path / "labels.json").write_text(json.dumps(names))
+    signed(broken, thresholds=[])
+    assert len(manifest.read_manifest(broken).class_names) == 3_000
+
+
 @pytest.mark.parametrize("names", [["low", "high", "middle"], ["low", "high"], ["high", "low", "Middle"], {}, None])
 def test_other_class_names_or_another_order_of_them_are_refused(broken, names):
     assert names != broken.read("labels.json")

@@ -16,6 +16,7 @@ from musicml.inference import apart, backends, trust
 from musicml.inference.explain import class_activation
 from musicml.inference.export import bundle
 from musicml.inference.predictor import Predictor
+from musicml.training import train
 from musicml.utils.errors import InputError
 from tests.fixtures import hostile_models as models
 
@@ -78,7 +79,9 @@ def test_a_damaged_secret_is_told_and_not_replaced(settings, own):
 
 
 @pytest.mark.parametrize(
-    "content", ["{}", "[]", '{"hmac": 3}', '{"hmac": ""}', '{"hmac": "é"}', "[" * 5_000, '{"hmac": "%s"}' % ("0" * 64)]
+    "content",
+    ["{}", "[]", '{"hmac": 3}', '{"hmac": ""}', '{"hmac": "é"}', r'{"hmac": "\ud800"}', "[" * 5_000]
+    + ['{"hmac": "%s"}' % ("0" * 64)],
 )
 def test_a_signature_that_is_none_is_none(own, content):
     (own.path / "signature.json").write_text(content, encoding="utf-8")
@@ -128,12 +131,36 @@ def test_where_nothing_can_be_written_a_training_goes_on_unsigned(
     assert run.is_whole and not (run.path / "signature.json").exists()
 
 
+def test_a_run_is_signed_before_it_is_called_trained_so_that_no_kill_leaves_it_unsigned(
+    tones, tones_toml, tmp_path, monkeypatch, data_root
+):
+    def die(run, say):
+        assert trust.sign_run(run, say)
+        raise KeyboardInterrupt
+
+    words = ["--folder", tones, "--data-root", data_root, "--runs", tmp_path / "runs"]
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "sign_run", die)
+        main.main([str(word) for word in ["train", tones_toml, *words]])
+    (run,) = runs.list_runs(tmp_path / "runs")
+    assert run.status != "trained"
+    assert main.main([str(word) for word in ["train", "--resume", run.path, *words]]) == 0
+    monkeypatch.setattr(trust, "_made", set())
+    assert trust.is_own(run)
+
+
 def test_what_needs_the_network_in_this_process_tells_how_to_trust_the_run(stranger, tmp_path):
     predictor = Predictor(stranger, "keras")
     with pytest.raises(InputError, match=f"for a map of where it looked, .* `musicml runs --trust {stranger.path}`"):
         class_activation.model_of(predictor)
-    with pytest.raises(InputError, match="for an export, and stranger is neither|needs TensorFlow"):
-        bundle.export_run(stranger, "saved_model", tmp_path / "to")
+
+
+@pytest.mark.parametrize("kind", bundle.FORMATS)
+def test_a_strangers_run_is_not_exported_since_the_check_opens_it_without_limits(stranger, kind, tmp_path, monkeypatch):
+    monkeypatch.setattr(bundle, "checked", lambda folder: pytest.fail("opened"))
+    with pytest.raises(InputError, match="for an export, and stranger is neither"):
+        bundle.export_run(stranger, kind, tmp_path / "to")
+    assert [path.name for path in tmp_path.iterdir()] == ["stranger"]
 
 
 def test_a_run_whose_parts_do_not_fit_is_not_trusted(stranger):

@@ -18,7 +18,8 @@ from musicml.utils import InputError
 
 TAKES = {"pixels": ("picture",), "spectrogram": ("sound", "picture")}  # by kind of features; the others take sound
 MAX_MODELS = 4  # models held at a time; a large one takes half a gigabyte
-MODEL = ("serving.json", "labels.json", "model.onnx", "model.keras", "model.skops")
+# of a run's model, and whether it is opened in a process of its own
+MODEL = ("serving.json", "labels.json", "model.onnx", "model.keras", "model.skops", "signature.json")
 
 
 def get_manifest(one: RunView) -> Manifest | str | None:

@@ -46,7 +46,8 @@ def export_run(run: Run, kind: str, to: Path) -> str:
     Raises
     ------
     InputError
-        If the folder is there already, the run can't be exported as `kind`, or the result answers otherwise.
+        If the folder is there already, the run is a stranger's or can't be exported as `kind`, or the result answers
+        otherwise.
     """
     if kind not in FORMATS:
         raise InputError("format={kind!r} must be one of {formats}.", kind=kind, formats=", ".join(FORMATS))
@@ -54,6 +55,7 @@ def export_run(run: Run, kind: str, to: Path) -> str:
     if to.exists():
         raise InputError("{to} must be a new folder, and is there already: name another with --to.", to=to)
     serving = servings.read_manifest(run)
+    trust.check_is_own(run, "an export")  # whose check opens the model without limits
     making = to.with_name(f".{to.name}.making")
     shutil.rmtree(making, ignore_errors=True)
     try:
@@ -79,7 +81,7 @@ def write_model(run: Run, serving: Manifest, kind: str, folder: Path) -> None:
                 run_name=run.name,
                 get=run.info.export,
             )
-        shutil.copy(run.path / "model.onnx", folder / "model.onnx")
+        shutil.copy(backends.find_model(run.path, serving, "onnx"), folder / "model.onnx")
         return
     if serving.model["file"].endswith(".skops"):
         raise InputError(
@@ -95,7 +97,6 @@ def write_model(run: Run, serving: Manifest, kind: str, folder: Path) -> None:
             kind=kind,
             backend=keras.backend.backend(),
         )
-    trust.check_is_own(run, "an export")
     model = backends.keras_model(backends.own(run.path, serving))
     with suppress_stderr(), onnx.avoid_cudnn(model):
         if kind == "saved_model":
