@@ -9,6 +9,7 @@ import contextlib
 import datetime
 import platform
 import re
+import shlex
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -322,7 +323,8 @@ def open_run(path: Path | str, root: Path | None = None) -> Run:
     InputError
         If no run folder is there, or one of a later format.
     """
-    choices = [Path(path)] + ([Path(root) / path] if root and re.fullmatch(r"\w[\w.-]*", str(path)) else [])
+    is_plain_name = Path(path).name == str(path) and not str(path).startswith(".")
+    choices = [Path(path)] + ([Path(root) / path] if root and is_plain_name else [])
     folder = next((folder for folder in choices if (folder / "run.json").is_file()), None)
     if folder is None:
         latest = [run.path for run, info in list_complete_runs(root) if info.experiment == str(path)][-1:]
@@ -330,7 +332,7 @@ def open_run(path: Path | str, root: Path | None = None) -> Run:
     if folder is None:
         name, known = Path(path).name, [run.name for run in list_runs(root)]
         is_deleted = root is not None and (Path(root) / TRASH_FOLDER / name / "run.json").is_file()
-        restore = f"a deleted run has that name, and `musicml runs --restore {name}` brings it back."
+        restore = f"a deleted run has that name, and `musicml runs --restore {shlex.quote(name)}` brings it back."
         raise InputError(
             "{path} must be a run folder (one with a run.json) and is none: {hint}",
             path=path,
