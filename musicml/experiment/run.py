@@ -300,15 +300,18 @@ def get_versions() -> dict[str, str]:
 def get_git_commit() -> str | None:
     """Get the commit of the checkout that this code runs from, with `+changes` behind it where there are any.
 
-    None where the current folder is not in that checkout: a commit of another repository says nothing about this code.
+    None where that checkout is no repository of its own: a commit of another one says nothing about this code.
     """
+    checkout = find_checkout()
+    if checkout is None:
+        return None
 
     def git(*words: str) -> str:
-        return subprocess.run(["git", *words], capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+        command = ["git", "-C", str(checkout), *words]
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
 
     try:
-        checkout = find_checkout()
-        if checkout is None or not checkout.samefile(git("rev-parse", "--show-cdup") or "."):
+        if not checkout.samefile(checkout / git("rev-parse", "--show-cdup")):
             return None
         return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.SubprocessError):
