@@ -105,6 +105,8 @@ def test_the_commit_of_the_own_checkout_is_known_wherever_musicml_is_called(else
 
 
 def test_a_commit_of_another_repository_is_not_recorded(elsewhere, monkeypatch):
+    (elsewhere / "vendored/experiments/as_published").mkdir(parents=True)
+    monkeypatch.setattr(lookup, "PACKAGE", elsewhere / "vendored/musicml")
     assert run.get_git_commit() is None, "no repository is here"
     commit(elsewhere)
     assert run.get_git_commit() is None
