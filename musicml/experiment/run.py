@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import datetime
 import platform
-import re
 import shlex
 import subprocess
 from collections.abc import Mapping

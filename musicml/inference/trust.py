@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import shlex
 import sys
 from collections.abc import Callable
 
@@ -84,8 +85,8 @@ def describe_apart(run: Run) -> str:
     if not HAS_MEMORY_LIMIT:
         limits = "whose memory this system can't limit, so only the sizes in its files were checked"
     return (
-        f"run {run.name} was made by someone else, or by an older musicml: its model is opened in a process of its "
-        f"own, {limits}. If you know who made it, `musicml runs --trust {run.path}` makes it quicker"
+        f"Run {run.name} was made by someone else, or by an older musicml: its model is opened in a process of its "
+        f"own, {limits}. If you know who made it, `musicml runs --trust {shlex.quote(str(run.path))}` makes it quicker."
     )
 
 
