@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import shlex
 import sys
 from collections.abc import Callable
 
@@ -85,8 +84,8 @@ def describe_apart(run: Run) -> str:
     if not HAS_MEMORY_LIMIT:
         limits = "whose memory this system can't limit, so only the sizes in its files were checked"
     return (
-        f"Run {run.name} was made by someone else, or by an older musicml: its model is opened in a process of its "
-        f"own, {limits}. If you know who made it, `musicml runs --trust {shlex.quote(str(run.path))}` makes it quicker."
+        f"run {run.name} was not made by you, or by an older musicml, so its model is opened in a process of its own, "
+        f"{limits}: if you know who made it, `musicml runs --trust {run.path}` makes it quicker"
     )
 
 

@@ -18,7 +18,6 @@ from musicml.inference import apart, manifest, trust
 from musicml.inference.predictor import Predictor
 from musicml.utils.errors import InputError
 from tests.fixtures import hostile_models as models
-from tests.fixtures.hostile_runs import RUNS
 
 Y = np.random.default_rng(0).normal(0, 0.1, 4 * 22_050).astype(np.float32)
 ROOT = Path(__file__).parents[2]
@@ -100,10 +99,9 @@ def test_every_hostile_run_folder_is_refused_in_a_sentence_and_little_memory(tmp
         assert_sentence(outcome)
 
 
-def test_security_md_names_tests_that_exist_and_counts_what_is_hostile():
+def test_security_md_names_tests_that_exist():
     text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
     assert [path for path in re.findall(r"`(tests/[\w/.]+)`", text) if not (ROOT / path).exists()] == []
-    assert f"{len(RUNS)} hostile run folders, {len(models.MODELS)} hostile model files" in text
 
 
 def refuse(name, run):

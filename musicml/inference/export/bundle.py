@@ -53,7 +53,6 @@ def export_run(run: Run, kind: str, to: Path) -> str:
     to = Path(to)
     if to.exists():
         raise InputError("{to} must be a new folder, and is there already: name another with --to.", to=to)
-    trust.check_is_own(run, "an export")
     serving = servings.read_manifest(run)
     making = to.with_name(f".{to.name}.making")
     shutil.rmtree(making, ignore_errors=True)
@@ -96,6 +95,7 @@ def write_model(run: Run, serving: Manifest, kind: str, folder: Path) -> None:
             kind=kind,
             backend=keras.backend.backend(),
         )
+    trust.check_is_own(run, "an export")
     model = backends.keras_model(backends.own(run.path, serving))
     with suppress_stderr(), onnx.avoid_cudnn(model):
         if kind == "saved_model":
