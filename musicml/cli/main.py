@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import importlib
 import os
@@ -11,9 +12,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import TextIO, cast
 
 from musicml import __version__, cli
-from musicml.utils import InputError, os_error_to_input_error, print_message
+from musicml.utils import InputError, PlainOutput, os_error_to_input_error, print_message
 
 # how --help lists the commands, by their modules; a module that is not named here comes after these
 HELP_ORDER = (
@@ -64,7 +66,8 @@ def main(words: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     args = parse_arguments(words)
     try:
-        return args.handler(args)
+        with contextlib.redirect_stdout(cast(TextIO, PlainOutput(sys.stdout))):
+            return args.handler(args)
     except InputError as error:
         print_message(f"musicml: {error}")
     except KeyboardInterrupt as error:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from musicml.utils import replace_controls
+
 SAMPLE_NOTE = "Figures marked * come from generated sample data, or a run trained on it: nothing about real music."
 
 
@@ -137,13 +139,14 @@ def format_interval(interval: list[float] | None, none: str = "no interval") -> 
 
 
 def print_table(lines: Sequence[tuple[str, ...]]) -> None:
-    """Print columns as wide as their widest cell."""
+    """Print columns as wide as their widest cell; a cell stays on its line whatever it holds."""
+    lines = [tuple(replace_controls(cell, "") for cell in line) for line in lines]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     for line in lines:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
 def print_json(content: dict[str, Any]) -> None:
-    """Print one JSON object on standard output; bytes of a name that are not UTF-8 are escaped."""
+    """Print one JSON object on standard output; what is not printable is escaped, and bytes that are not UTF-8."""
     text = json.dumps(content, ensure_ascii=False, allow_nan=False)
-    print(text.encode(errors="backslashreplace").decode())
+    print("".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in text))

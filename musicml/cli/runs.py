@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,7 +78,9 @@ def change_tags(words: list[str], is_added: bool, runs_root: Path, as_json: bool
 
     if len(words) < 2:
         raise InputError(
-            "Expected a run and one tag or more, got only {name}. Write `musicml runs --tag RUN TAG`.", name=words[0]
+            "Expected a run and one tag or more, got only {name}. Write `musicml runs {option} RUN TAG`.",
+            name=words[0],
+            option="--tag" if is_added else "--untag",
         )
     run = open_run(words[0], runs_root)
     return _print_notes(run, (add_tags if is_added else remove_tags)(run, words[1:]), as_json)
@@ -100,7 +103,7 @@ def move_runs(names: list[str], to_trash: bool, runs_root: Path, as_json: bool) 
     for name in names:
         moved.append((delete_run if to_trash else restore_run)(name, runs_root))
         if not as_json:
-            cure = f"; `musicml runs --restore {moved[-1].name}` brings it back"
+            cure = f"; `musicml runs --restore {shlex.quote(moved[-1].name)}` brings it back"
             print(f"{moved[-1].name}: moved to {moved[-1]}{cure if to_trash else ''}")
     if as_json:
         output.print_json({"moved": [str(path) for path in moved]})

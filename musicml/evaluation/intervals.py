@@ -203,8 +203,8 @@ def describe_few_groups(n_groups: int, method: str | None = None) -> str | None:
     simulated = max(size for size in held if size <= n_groups)
     low, high = held[simulated]
     return (
-        f"With only {n_groups} test groups the 95 % intervals may be too narrow: in simulations with {simulated} "
-        f"groups, {low} to {high} of 100 such intervals held the true value."
+        f"With only {n_groups} test groups, a 95 % interval may hold the true value less often than it says: in "
+        f"simulations with {simulated} groups, {low} to {high} of 100 did."
     )
 
 

@@ -77,9 +77,9 @@ def add_tags(run: Run, tags: Iterable[str]) -> RunNotes:
     for tag in tags:
         if not _is_tag(tag):
             raise InputError(
-                "Expected a tag of at most {most} letters, digits, _ and -, got {tag}. Choose another.",
+                "Expected a tag of at most {most} letters, digits, _ and -, got {tag}. Choose one such as lab-3.",
                 most=MAX_TAG_LENGTH,
-                tag=make_printable(tag),
+                tag=repr(make_printable(tag)),
             )
     before = read_notes(run)
     all_tags = tuple(dict.fromkeys([*before.tags, *tags]))

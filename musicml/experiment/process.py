@@ -118,17 +118,17 @@ def hold_run(path: Path, known: Any) -> contextlib.AbstractContextManager[None]:
 
     `known` is the process that run.json names, for the message where another process holds the run.
     """
-    if isinstance(known, dict) and known.get("place") == get_host_id():
+    if isinstance(known, dict) and known.get("place") == get_host_id() and not has_process_exited(known):
         refusal = InputError(
-            "Expected run {run_name} to be free, and process {number} is training it. Wait for its end, or stop that "
-            "process first.",
+            "Expected a run that no process is training, got {run_name}, which process {number} is training. Wait "
+            "until it ends, or stop that process first.",
             run_name=path.name,
             number=known.get("id"),
         )
-    else:
+    else:  # on another machine, or one that has only just begun: run.json still names the one before
         refusal = InputError(
-            "Expected run {run_name} to be free, and a process of another machine or container is training it. Wait "
-            "for its end.",
+            "Expected a run that no process is training, got {run_name}, which another process is training, maybe on "
+            "another machine. Wait until it ends.",
             run_name=path.name,
         )
     return hold_folder(path, refusal)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import platform
-import re
+import shlex
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -299,15 +299,18 @@ def get_versions() -> dict[str, str]:
 def get_git_commit() -> str | None:
     """Get the commit of the checkout that this code runs from, with `+changes` behind it where there are any.
 
-    None where the current folder is not in that checkout: a commit of another repository says nothing about this code.
+    None where that checkout is no repository of its own: a commit of another one says nothing about this code.
     """
+    checkout = find_checkout()
+    if checkout is None:
+        return None
 
     def git(*words: str) -> str:
-        return subprocess.run(["git", *words], capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+        command = ["git", "-C", str(checkout), *words]
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
 
     try:
-        checkout = find_checkout()
-        if checkout is None or not checkout.samefile(git("rev-parse", "--show-cdup") or "."):
+        if not checkout.samefile(checkout / git("rev-parse", "--show-cdup")):
             return None
         return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.SubprocessError):
@@ -322,7 +325,8 @@ def open_run(path: Path | str, root: Path | None = None) -> Run:
     InputError
         If no run folder is there, or one of a later format.
     """
-    choices = [Path(path)] + ([Path(root) / path] if root and re.fullmatch(r"\w[\w.-]*", str(path)) else [])
+    is_plain_name = Path(path).name == str(path) and not str(path).startswith(".")
+    choices = [Path(path)] + ([Path(root) / path] if root and is_plain_name else [])
     folder = next((folder for folder in choices if (folder / "run.json").is_file()), None)
     if folder is None:
         latest = [run.path for run, info in list_complete_runs(root) if info.experiment == str(path)][-1:]
@@ -330,7 +334,7 @@ def open_run(path: Path | str, root: Path | None = None) -> Run:
     if folder is None:
         name, known = Path(path).name, [run.name for run in list_runs(root)]
         is_deleted = root is not None and (Path(root) / TRASH_FOLDER / name / "run.json").is_file()
-        restore = f"a deleted run has that name, and `musicml runs --restore {name}` brings it back."
+        restore = f"a deleted run has that name, and `musicml runs --restore {shlex.quote(name)}` brings it back."
         raise InputError(
             "{path} must be a run folder (one with a run.json) and is none: {hint}",
             path=path,

@@ -184,7 +184,7 @@ def relocate_data(run: Run, folder: Path | None, data_root: Path | None) -> Data
     Raises
     ------
     InputError
-        If there is a folder and the run was made from a data set.
+        If there is a folder and the run was made from a data set, or the run's own folder is gone.
     """
     data = run.info.data
     if folder and not data.folder:
@@ -193,6 +193,13 @@ def relocate_data(run: Run, folder: Path | None, data_root: Path | None) -> Data
             "name the folder that holds it with --data-root.",
             run_name=run.name,
             dataset=data.dataset,
+        )
+    if data.folder and not folder and not Path(data.folder).is_dir():
+        raise InputError(
+            "Expected the files of run {run_name} in {place}, and there is no such folder. If it was moved, say with "
+            "--folder where it is now.",
+            run_name=run.name,
+            place=data.folder,
         )
     its = str(folder.absolute()) if folder else data.folder
     root = str(data_root.absolute()) if data_root else data.root

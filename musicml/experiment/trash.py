@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import shlex
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from musicml.experiment.process import LOCK, NO_LOCKS, get_host_id, has_process_
 from musicml.experiment.run import TRASH_FOLDER, Run, list_complete_runs, list_runs
 from musicml.utils import InputError, make_printable, os_error_to_input_error, suggest_names
 
+AGAIN = "~deleted-"  # and a number, behind the name of a run where the trash has one of that name
 QUIET_SECONDS = 15 * 60  # without a change, after which a training on another machine is taken to have stopped
 
 
@@ -49,7 +51,7 @@ def delete_run(name: str, root: Path) -> Path:
             run_name=path.name,
             n=QUIET_SECONDS // 60,
         )
-    names = itertools.chain([path.name], (f"{path.name}~{number}" for number in itertools.count(2)))
+    names = itertools.chain([path.name], (f"{path.name}{AGAIN}{number}" for number in itertools.count(2)))
     places = (Path(root) / TRASH_FOLDER / name for name in names)
     return _move(path, next(place for place in places if not os.path.lexists(place)))
 
@@ -79,7 +81,7 @@ def restore_run(name: str, root: Path) -> Path:
             name=make_printable(name),
             hint=suggest_names(given.name, known),
         )
-    target = Path(root) / re.sub(r"~\d+$", "", given.name)  # the number that told it from another of its name
+    target = Path(root) / re.sub(rf"{AGAIN}\d+$", "", given.name)  # the number that told it from another of its name
     if os.path.lexists(target):
         raise InputError(
             "Expected {target} to be free for the run to restore, and there is another. Delete or rename that one "
@@ -140,10 +142,13 @@ def _find_run_folder(name: str, root: Path) -> Path:
                 name=make_printable(name),
                 run_name=latest[0],
             )
+        deleted = f"it is in the trash, and `musicml runs --restore {shlex.quote(given.name)}` brings it back."
         raise InputError(
             "Expected a run to delete, got {name}, which is none: {hint}",
             name=make_printable(name),
-            hint=suggest_names(given.name, [run.name for run in list_runs(root)]),
+            hint=deleted
+            if given.name in [run.name for run in list_trash(root)]
+            else suggest_names(given.name, [run.name for run in list_runs(root)]),
         )
     path = Path(os.path.abspath(path))  # not resolved: a link to a run is deleted, and the run stays
     if not _is_same_folder(path.parent, root):

@@ -97,8 +97,8 @@ def describe_early_end(error: callbacks.LossNotFiniteError, stage: str, epoch: i
     """Say that a stage ended early, and which weights are kept."""
     kept = f"the weights of epoch {epoch} are kept" if epoch else "the weights that it began with are kept"
     return (
-        f"training of stage {stage} stopped in epoch {error.values['epoch']}, since its loss became "
-        f"{error.values['loss']}: {kept}. Lower training.learning_rate or set training.clipnorm=1.0 for a longer one."
+        f"The training stopped in epoch {error.values['epoch']} (stage {stage}), since its loss became "
+        f"{error.values['loss']}: {kept}. To train longer, lower training.learning_rate or set training.clipnorm=1.0."
     )
 
 

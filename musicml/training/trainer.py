@@ -190,7 +190,7 @@ def describe_input_time(found: dict[str, float]) -> str:
     workers = f" in {found['workers']:.0f} threads" if found["workers"] else ""
     return (
         f"input: training waited {found['waited_seconds']:.1f} s of its {found['training_seconds']:.1f} s for batches "
-        f"({found['waited_share']:.1%}); to make them took {found['seconds']:.1f} s{workers}"
+        f"({found['waited_share']:.1%}); making them took {found['seconds']:.1f} s{workers}"
     )
 
 

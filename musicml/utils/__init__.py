@@ -31,11 +31,13 @@ if TYPE_CHECKING:
     from musicml.utils.stats import compute_wilson_interval
     from musicml.utils.tables import make_data_frame
     from musicml.utils.terminal import (
+        PlainOutput,
         choose_backend,
         get_log_prefix,
         import_keras,
         is_progress_disabled,
         print_message,
+        replace_controls,
         set_log_prefix,
         suppress_stderr,
     )
@@ -67,11 +69,13 @@ __getattr__, __dir__, __all__ = export_lazily(
         "stats": ["compute_wilson_interval"],
         "tables": ["make_data_frame"],
         "terminal": [
+            "PlainOutput",
             "choose_backend",
             "get_log_prefix",
             "import_keras",
             "is_progress_disabled",
             "print_message",
+            "replace_controls",
             "set_log_prefix",
             "suppress_stderr",
         ],

@@ -13,6 +13,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from types import ModuleType
+from typing import Any, TextIO
 
 from musicml.utils.errors import make_readable
 
@@ -24,9 +25,33 @@ def print_message(words: str) -> None:
 
     A character that would write elsewhere on a terminal, as a file's name may hold, is printed as a question mark.
     """
-    words = "".join(one if one.isprintable() or one in "\n\t" else "?" for one in make_readable(words))
+    words = replace_controls(make_readable(words))
     words = textwrap.indent(words.strip("\n"), get_log_prefix()) if speaker else words
     print(f"{words}\n", end="", file=sys.stderr, flush=True)  # in one piece: others may be writing too
+
+
+def replace_controls(words: str, kept: str = "\n\t") -> str:
+    r"""Replace each character that would steer a terminal by a question mark, but those of `kept`.
+
+    >>> replace_controls("\x1b[31mred\n")
+    '?[31mred\n'
+    """
+    return words if words.isprintable() else "".join(one if one.isprintable() or one in kept else "?" for one in words)
+
+
+class PlainOutput:
+    """Standard output through `replace_controls`: a run, a class or a file may have any name."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, words: str) -> int:
+        """Write text, and return how many characters that were."""
+        return self._stream.write(replace_controls(words, "\n\t\r"))
+
+    def __getattr__(self, name: str) -> Any:
+        """Leave all else to the stream."""
+        return getattr(self._stream, name)
 
 
 def get_log_prefix() -> str:

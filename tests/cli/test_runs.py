@@ -66,6 +66,24 @@ def test_a_deleted_run_is_listed_in_the_trash_alone_and_comes_back(asked_about_t
     assert code == 0 and "musicml runs --delete" in out
 
 
+def test_the_name_of_a_strangers_run_steers_no_terminal(asked_about_tones, musicml, tmp_path):
+    name = "\x1b[31mred\x1b]0;mine\x07\nnext\u202e"
+    shutil.copytree(asked_about_tones.path, tmp_path / name)
+    shown = musicml("runs", "--runs", tmp_path)[1]
+    assert "?[31mred?]0;mine??next?" in shown and len(shown.splitlines()) == 2
+    assert one_object(musicml("runs", "--runs", tmp_path, "--json")[1])["runs"][0]["run"] == str(tmp_path / name)
+    for words in (["--tag", name, "x"], ["--delete", name], ["--trash"], ["--restore", name]):
+        code, out, err = musicml("runs", "--runs", tmp_path, *words)
+        assert code == 0 and not set(out + err) & set("\x1b\x07\u202e")
+    assert (tmp_path / name).is_dir()
+
+
+@pytest.mark.parametrize(("option", "other"), [("--tag", "--untag"), ("--untag", "--tag")])
+def test_a_run_without_a_tag_is_told_how_that_option_is_written(option, other, asked_about_tones, musicml):
+    err = musicml("runs", "--runs", asked_about_tones.path.parent, option, asked_about_tones.name)[2]
+    assert f"`musicml runs {option} RUN TAG`" in err and f" {other} " not in err
+
+
 @pytest.mark.parametrize(
     "words", [["--tag", "tones"], ["--note", "none", "x"], ["--untag", "tones", "x"], ["--delete", ".."]]
 )

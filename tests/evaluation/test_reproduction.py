@@ -311,7 +311,7 @@ def test_data_that_was_moved_is_named_and_changed_data_is_refused(tones, tones_t
     assert musicml(*words, "--deterministic", *set_words({"model.n_estimators": 2}))[0] == 0
     moved = shutil.move(folder, tmp_path / "elsewhere")
     code, _, err = musicml("reproduce", "tones", "--runs", root)
-    assert code == 2 and str(folder) in err
+    assert code == 2 and str(folder) in err and "say with --folder where it is now" in err
     code, out, _ = musicml("reproduce", "tones", "--runs", root, "--folder", moved)
     assert code == 0 and "They agree to the bit." in out
     shutil.copyfile(f"{moved}/low/0.wav", f"{moved}/low/1.wav")

@@ -91,13 +91,13 @@ def test_a_name_that_is_not_found_is_answered_with_the_nearest_one(installed, na
         find_experiment(name, folder)
 
 
-def test_the_commit_of_the_own_checkout_is_known_anywhere_in_it(elsewhere, monkeypatch):
+def test_the_commit_of_the_own_checkout_is_known_wherever_musicml_is_called(elsewhere, monkeypatch):
     checkout = elsewhere / "checkout"
     (checkout / "experiments/as_published").mkdir(parents=True)
     (checkout / "setup.cfg").touch()
     commit(checkout, "setup.cfg")
     monkeypatch.setattr(lookup, "PACKAGE", checkout / "musicml")
-    for folder in (checkout, checkout / "experiments"):
+    for folder in (checkout, checkout / "experiments", elsewhere):
         monkeypatch.chdir(folder)
         assert len(run.get_git_commit()) == 40
     (checkout / "setup.cfg").write_text("[metadata]\n")
@@ -105,6 +105,8 @@ def test_the_commit_of_the_own_checkout_is_known_anywhere_in_it(elsewhere, monke
 
 
 def test_a_commit_of_another_repository_is_not_recorded(elsewhere, monkeypatch):
+    (elsewhere / "vendored/experiments/as_published").mkdir(parents=True)
+    monkeypatch.setattr(lookup, "PACKAGE", elsewhere / "vendored/musicml")
     assert run.get_git_commit() is None, "no repository is here"
     commit(elsewhere)
     assert run.get_git_commit() is None

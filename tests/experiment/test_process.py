@@ -1,6 +1,7 @@
 """The lock of a folder that one process at a time writes."""
 
 import errno
+import os
 import subprocess
 import sys
 
@@ -89,10 +90,14 @@ def test_a_folder_that_cannot_be_written_is_refused_in_a_sentence(tmp_path, monk
 @pytest.mark.parametrize(
     ("known", "sentence"),
     [
-        ({"id": 4711}, "process 4711 is training it. Wait for its end, or stop that process first"),
-        ({"id": 4711, "place": "elsewhere"}, "a process of another machine or container"),
-        (None, "a process of another machine or container"),
-        ("damaged", "a process of another machine or container"),
+        (
+            {"id": os.getpid()},
+            f"which process {os.getpid()} is training. Wait until it ends, or stop that process first",
+        ),
+        ({"id": 4_194_305}, "which another process is training"),  # killed, and its successor has only just begun
+        ({"id": 4711, "place": "elsewhere"}, "which another process is training, maybe on another machine"),
+        (None, "which another process is training"),
+        ("damaged", "which another process is training"),
     ],
 )
 def test_a_refusal_names_the_process_where_it_can_be_found(tmp_path, known, sentence):
@@ -112,7 +117,7 @@ def test_a_run_that_is_training_is_not_resumed_and_stays_as_it_is(
     def resume_meanwhile(run, *rest):
         (whole,) = runs.list_runs(tmp_path)
         before = {path: path.read_bytes() for path in whole.path.rglob("*") if path.is_file()}
-        with pytest.raises(InputError, match=r"Expected run tones-\S+ to be free, and process \d+ is training it"):
+        with pytest.raises(InputError, match=r"got tones-\S+, which process \d+ is training"):
             training.resume_run(whole)
         said.append(musicml("train", "--resume", whole.path)[2])
         assert {path: path.read_bytes() for path in whole.path.rglob("*") if path.is_file()} == before
@@ -121,7 +126,7 @@ def test_a_run_that_is_training_is_not_resumed_and_stays_as_it_is(
     monkeypatch.setattr(trainer, "train_forest", resume_meanwhile)
     read = config.read_experiment(tones_toml, {"data.split": "group", "data.folds": folds})
     run = training.train_experiment(read, data_root, tmp_path, folder=tones)
-    assert len(said) == (1 if folds == 1 else 3) and all("is training it" in words for words in said)
+    assert len(said) == (1 if folds == 1 else 3) and all("is training. Wait" in words for words in said)
     assert run.status == "trained" and not list(run.path.rglob(process.LOCK))
 
 

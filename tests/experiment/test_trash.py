@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -35,7 +36,7 @@ def test_a_deleted_run_is_nowhere_and_comes_back_as_it_was(root, snapshot):
     assert [one.name for one in trash.list_trash(root)] == [run.name]
     with pytest.raises(InputError, match=f"a deleted run has that name, and `musicml runs --restore {run.name}`"):
         open_run(run.name, root)
-    with pytest.raises(InputError, match="which is none"):  # twice
+    with pytest.raises(InputError, match=f"which is none: it is in the trash.* --restore {run.name}`"):  # twice
         trash.delete_run(run.name, root)
     assert trash.restore_run(run.name, root) == run.path and snapshot(run.path) == before
     assert trash.list_trash(root) == []
@@ -48,12 +49,23 @@ def test_runs_of_one_name_stand_beside_each_other_in_the_trash(root):
         (run.path / "run.json").write_text(f'{{"format_version": 1, "number": {number}}}')
         (run.path / "report.json").touch()
         trash.delete_run(run.name, root)
-    names = [run.name, f"{run.name}~2", f"{run.name}~3"]
+    names = [run.name, f"{run.name}~deleted-2", f"{run.name}~deleted-3"]
     assert [one.name for one in trash.list_trash(root)] == names
     assert trash.restore_run(names[2], root) == run.path and '"number": 2' in (run.path / "run.json").read_text()
     with pytest.raises(InputError, match="to be free for the run to restore"):
         trash.restore_run(names[1], root)
     assert [one.name for one in trash.list_trash(root)] == names[:2]
+
+
+@pytest.mark.parametrize("name", ["my run (copy)", "genre~2", "-x", "[a]*", "gaya ü", "a'b"])
+def test_a_run_of_any_name_is_opened_deleted_and_restored_by_it(root, name):
+    make_run(root).path.rename(root / name)
+    assert open_run(name, root).name == name
+    trash.delete_run(name, root)
+    with pytest.raises(InputError) as refused:
+        open_run(name, root)
+    assert f"--restore {shlex.quote(name)}`" in str(refused.value)
+    assert trash.restore_run(name, root) == root / name
 
 
 def test_a_run_is_named_by_its_name_or_its_folder_and_only_in_the_folder_of_runs(root, tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -96,6 +97,11 @@ def test_every_hostile_run_folder_is_refused_in_a_sentence_and_little_memory(tmp
     for name, outcome in outcomes.items():
         assert outcome != "answered" and not outcome.startswith("FAULT"), f"{name}: {outcome}"
         assert_sentence(outcome)
+
+
+def test_security_md_names_tests_that_exist():
+    text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    assert [path for path in re.findall(r"`(tests/[\w/.]+)`", text) if not (ROOT / path).exists()] == []
 
 
 def refuse(name, run):

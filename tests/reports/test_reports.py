@@ -605,8 +605,8 @@ def test_a_run_judged_on_validation_is_never_said_to_be_tested(tmp_path):
 @pytest.mark.parametrize(("language", "words"), [("en", "Training"), ("id", "Pelatihan")])
 def test_a_training_that_ended_early_is_said_to_have(tmp_path, language, words):
     sentence = (
-        "training of stage all stopped in epoch 3, since its loss became nan: the weights of epoch 2 are kept. Lower "
-        "training.learning_rate or set training.clipnorm=1.0 for a longer one."
+        "The training stopped in epoch 3 (stage all), since its loss became nan: the weights of epoch 2 are kept. To "
+        "train longer, lower training.learning_rate or set training.clipnorm=1.0."
     )
     run = changed(make(tmp_path, "a", family="multi", n=30), "run.json", warnings=[sentence])
     made = writeup.build_document([run], language)

@@ -197,7 +197,7 @@ def test_a_loss_that_is_no_number_stops_a_training_with_its_good_weights(tmp_pat
     row = rows[1 if options.get("keep") == "last" else found["best_epoch"] - 1]
     assert model.evaluate(X, Y, batch_size=8, verbose=0)[0] == pytest.approx(float(row["val_loss"]), rel=1e-3)
     (words,) = found["warnings"]
-    assert "training of stage all stopped in epoch 3, since its loss became nan: the weights of epoch" in words
+    assert "The training stopped in epoch 3 (stage all), since its loss became nan: the weights of epoch" in words
 
 
 @pytest.mark.parametrize("spoilt", [{"spoilt": (1, 0)}, {"spoilt": (1, 7)}, {"val_spoilt": (1, 0)}])
