@@ -8,6 +8,7 @@ import datetime
 import gc
 import os
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
@@ -30,9 +31,9 @@ from musicml.utils import (
 if TYPE_CHECKING:
     from musicml.experiment import Run
 
-MARK = ".train-all.json"  # in the folder of runs, while a train-all is not finished: when it began
-MAX_MARK_BYTES = 10_000
-START = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+MARK, START_FILE = ".train-all", "started.json"  # a folder among the runs, while a train-all is not finished
+MAX_START_BYTES = 10_000
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 JOBS_ON_SAMPLE = 2  # networks for sample data are so small that they leave a core idle while they are traced
 
 Row = dict[str, Any]
@@ -67,53 +68,48 @@ def add_command(commands: Any) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from musicml.experiment import find_experiment_folder
+    from musicml.experiment import find_experiment_folder, hold_folder
 
-    since, is_first = _read_start(args.runs, args.anew)
-    train_one = partial(
-        _go_on_or_train,
-        since=since,
-        data_root=args.data_root,
+    refusal = InputError(
+        "Expected one train-all at a time in {runs_root}, and another is at work there. Wait for its end, or name "
+        "another folder with --runs.",
         runs_root=args.runs,
-        data=args.data,
-        seed=args.seed or 0,
-        deterministic=args.deterministic,
-        changes=args.changes,
     )
-    jobs = args.jobs or (min(JOBS_ON_SAMPLE, os.cpu_count() or 1) if args.data == "sample" else 1)
-    folder = args.experiments or find_experiment_folder()
-    try:
-        code = train_all(folder, partial(_score, train_one, args.runs), jobs, args.runs, args.json)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt("stopped; the same command goes on where it was") from None
-    if code == 0 and is_first:  # else the same command tries those again that failed
-        (args.runs / MARK).unlink(missing_ok=True)
+    with hold_folder(args.runs / MARK, refusal):
+        train_one = partial(
+            _go_on_or_train,
+            since=_read_start(args.runs / MARK / START_FILE, args.anew),
+            data_root=args.data_root,
+            runs_root=args.runs,
+            data=args.data,
+            seed=args.seed or 0,
+            deterministic=args.deterministic,
+            changes=args.changes,
+        )
+        jobs = args.jobs or (min(JOBS_ON_SAMPLE, os.cpu_count() or 1) if args.data == "sample" else 1)
+        folder = args.experiments or find_experiment_folder()
+        try:
+            code = train_all(folder, partial(_score, train_one, args.runs), jobs, args.runs, args.json)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("stopped; the same command goes on where it was") from None
+    if code == 0:  # else the same command tries those again that failed
+        shutil.rmtree(args.runs / MARK, ignore_errors=True)
     return code
 
 
-def _read_start(runs_root: Path, anew: bool) -> tuple[str, bool]:
-    """Return when the train-all began that is to be continued, or that begins now, and write that into its mark.
-
-    Returns
-    -------
-    str, as in run.json; and whether no other train-all is at work in this folder, whose mark it would be
-    """
-    from musicml.experiment import get_process_info, has_process_exited
-
-    since, mark = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}", runs_root / MARK
+def _read_start(path: Path, anew: bool) -> str:
+    """Return when the train-all began that is to be continued, else now, which is then written to `path`."""
     try:
-        known = parse_json(read_small_file(mark, MAX_MARK_BYTES))
-        begun = str(known["started"]) if isinstance(known, dict) and START.fullmatch(str(known.get("started"))) else ""
-        is_free = begun and has_process_exited(known.get("process"))
-    except (OSError, ValueError):
-        begun, is_free = "", True
-    if begun and not is_free:  # another one is at work, or one of another machine: neither is disturbed
-        return since, False
-    if begun and not anew:
+        known = parse_json(read_small_file(path, MAX_START_BYTES))
+        begun = str(known["started"]) if isinstance(known, dict) else ""
+    except (OSError, ValueError, KeyError):
+        begun = ""
+    if TIME.fullmatch(begun) and not anew:
         print_message(f"going on with the train-all that began at {begun} and was not finished; --anew begins again")
-        since = begun
-    write_json(mark, {"started": since, "process": get_process_info()})
-    return since, True
+        return begun
+    begun = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}"
+    write_json(path, {"started": begun})
+    return begun
 
 
 def _go_on_or_train(
@@ -127,16 +123,16 @@ def _go_on_or_train(
     changes: list[str],
 ) -> Run:
     """Take the run that an unfinished train-all has begun, trained to its end, or train a new one."""
-    from musicml.experiment import is_training, parse_changes, read_experiment
+    from musicml.experiment import is_held, parse_changes, read_experiment
     from musicml.training import find_begun_run, resume_run
 
     experiment = read_experiment(path, parse_changes(changes), sample=None)
     run = find_begun_run(experiment, data_root, runs_root, data, seed, deterministic, since)
     if run is None:
         return train(path, data_root, runs_root, data, seed, deterministic, changes)
-    if is_training(run):  # by a process of the train-all that was killed
+    if is_held(run.path):  # by a process of the train-all that was killed
         print_message(f"{run.name} is still being trained by another process: waiting for its end")
-        while is_training(run):
+        while is_held(run.path):
             time.sleep(1)
     if run.is_whole:
         print_message(f"{run.name} is complete")

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from musicml.experiment.notes import RunNotes, add_tags, read_notes, remove_tags, write_note
     from musicml.experiment.options import PublishedOptions, TrainingOptions
     from musicml.experiment.process import (
-        get_process_info,
         has_process_exited,
         hold_folder,
         hold_run,
+        is_held,
         remove_abandoned_files,
     )
     from musicml.experiment.record_checks import make_record_error
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
         warn_without_digests,
         write_digests,
     )
-    from musicml.experiment.trash import TRASH_FOLDER, delete_run, is_training, list_trash, restore_run
+    from musicml.experiment.trash import TRASH_FOLDER, delete_run, list_trash, restore_run
     from musicml.experiment.user_folder import (
         MORE_FOLDERS,
         is_named,
@@ -76,7 +76,7 @@ __getattr__, __dir__, __all__ = export_lazily(
         "config": ["Experiment", "parse_changes", "parse_experiment", "read_experiment"],
         "environment": ["CheckResult", "check_environment"],
         "lookup": ["PUBLISHED", "find_experiment", "find_experiment_folder"],
-        "process": ["get_process_info", "has_process_exited", "hold_folder", "hold_run", "remove_abandoned_files"],
+        "process": ["has_process_exited", "hold_folder", "hold_run", "is_held", "remove_abandoned_files"],
         "record_checks": ["make_record_error"],
         "records": [
             "MAIN_METRICS",
@@ -121,7 +121,7 @@ __getattr__, __dir__, __all__ = export_lazily(
             "warn_without_digests",
             "write_digests",
         ],
-        "trash": ["TRASH_FOLDER", "delete_run", "is_training", "list_trash", "restore_run"],
+        "trash": ["TRASH_FOLDER", "delete_run", "list_trash", "restore_run"],
         "user_folder": ["MORE_FOLDERS", "is_named", "make_secret", "read_secret", "remember_folders"],
     },
 )

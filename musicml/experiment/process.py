@@ -113,6 +113,23 @@ def hold_folder(folder: Path, refusal: InputError) -> Iterator[None]:
         lock.release(force=True)
 
 
+def is_held(folder: Path) -> bool | None:
+    """Tell whether a process holds a folder; None where no lock file is left in it, or its disk has no locks."""
+    from filelock import FileLock, Timeout
+
+    if not (folder / LOCK).is_file():
+        return None
+    try:
+        with FileLock(folder / LOCK, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except NotImplementedError:
+        return None
+    except OSError as error:
+        return None if error.errno in NO_LOCKS else False  # nobody writes on a disk that can't be written to
+
+
 def hold_run(path: Path, known: Any) -> contextlib.AbstractContextManager[None]:
     """Be the only process that trains the run in the folder `path`, its folds included.
 

@@ -10,9 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from musicml.experiment.process import LOCK, NO_LOCKS, get_host_id, has_process_exited
+from musicml.experiment.process import get_host_id, has_process_exited, is_held
 from musicml.experiment.run import TRASH_FOLDER, Run, list_complete_runs, list_runs
 from musicml.utils import InputError, make_printable, os_error_to_input_error, suggest_names
 
@@ -98,18 +96,8 @@ def is_training(run: Run) -> bool:
     """
     if run.is_whole or not (run.path / "run.json").is_file():
         return False
-    lock = run.path / LOCK
-    if lock.is_file():
-        try:
-            with FileLock(lock, timeout=0):
-                return False
-        except Timeout:
-            return True
-        except NotImplementedError:
-            pass
-        except OSError as error:
-            if error.errno not in NO_LOCKS:  # a disk that can't be written to holds no training
-                return False
+    if (held := is_held(run.path)) is not None:
+        return held
     try:
         info = run.info
     except InputError:

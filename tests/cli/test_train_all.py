@@ -1,16 +1,20 @@
-import json
+import contextlib
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from musicml.cli import output
+from musicml.experiment import process
 from musicml.experiment import run as runs
+from musicml.utils import InputError
 from tests.conftest import EXPERIMENTS, TONES
 from tests.fixtures.command_output import OF_A_REPORT, one_object
 
-MARK = ".train-all.json"
+MARK = ".train-all"
 
 
 @pytest.fixture
@@ -129,13 +133,6 @@ def killed_at(monkeypatch):
     return kill
 
 
-def of_a_dead_process(root):
-    """Rewrite the mark and the runs as if the process that wrote them were over, as after a kill."""
-    for path in (root / MARK, *root.glob("*/run.json")):
-        table = json.loads(path.read_text())
-        path.write_text(json.dumps({**table, "process": {**table["process"], "ended": True}}))
-
-
 def rows_of(out):
     return {row["experiment"]: row for row in one_object(out)["experiments"]}
 
@@ -156,7 +153,6 @@ def test_train_all_that_was_killed_twice_goes_on_and_ends_as_an_uncut_one(
         killed_at(name, is_trained)
         with pytest.raises(Killed):
             musicml(*words(tmp_path / "cut"), "--deterministic")
-        of_a_dead_process(tmp_path / "cut")
     killed_at.never()
     before = {run.name for run in runs.list_runs(tmp_path / "cut")}
     code, out, err = musicml(*words(tmp_path / "cut"), "--deterministic")
@@ -176,7 +172,6 @@ def test_train_all_goes_on_only_with_runs_of_the_same_training(three, data_root,
     killed_at("b")
     with pytest.raises(Killed):
         musicml(*words)
-    of_a_dead_process(tmp_path / "runs")
     killed_at.never()
     if change == ["an edited experiment"]:
         change = []
@@ -187,25 +182,41 @@ def test_train_all_goes_on_only_with_runs_of_the_same_training(three, data_root,
     assert sorted(run.info.experiment for run in runs.list_runs(tmp_path / "runs") if run.is_whole) == list("aabc")
 
 
-def test_train_all_that_is_finished_or_still_at_work_is_not_gone_on_with(
-    three, data_root, musicml, killed_at, tmp_path
+def test_train_all_that_is_finished_begins_again(three, data_root, musicml, tmp_path):
+    words = ["train-all", "--experiments", three, "--data-root", data_root, "--runs", tmp_path / "runs", "--json"]
+    first, second = ({row["run"] for row in rows_of(musicml(*words)[1]).values()} for _ in range(2))
+    assert not first & second
+
+
+def test_train_all_is_refused_where_another_is_at_work(three, data_root, musicml, tmp_path):
+    words = ["train-all", "--experiments", three, "--data-root", data_root, "--runs", tmp_path / "runs"]
+    with process.hold_folder(tmp_path / "runs" / MARK, InputError("held")):
+        code, _, err = musicml(*words)
+    assert code == 2 and "one train-all at a time" in err and not runs.list_runs(tmp_path / "runs")
+
+
+def test_train_all_waits_for_a_run_that_a_process_of_a_killed_one_still_trains(
+    three, data_root, musicml, killed_at, monkeypatch, tmp_path
 ):
     words = ["train-all", "--experiments", three, "--data-root", data_root, "--runs", tmp_path / "runs", "--json"]
     killed_at("b")
     with pytest.raises(Killed):
-        musicml(*words)  # its process is this one, which is still there
+        musicml(*words)
     killed_at.never()
-    first = {run.name for run in runs.list_runs(tmp_path / "runs")}
-    for _ in range(2):
-        _, out, _ = musicml(*words)
-        assert not {Path(row["run"]).name for row in rows_of(out).values()} & first
-    assert (tmp_path / "runs" / MARK).exists()  # it is the first one's
+    held = runs.list_runs(tmp_path / "runs")[-1]
+    holding = contextlib.ExitStack()
+    holding.enter_context(process.hold_folder(held.path, InputError("held")))
+    clock = SimpleNamespace(sleep=lambda seconds: holding.close(), perf_counter=time.perf_counter)
+    monkeypatch.setattr("musicml.cli.train_all.time", clock)  # not time.sleep itself, which others call too
+    code, out, err = musicml(*words)
+    assert code == 0 and rows_of(out)["b"]["run"] == str(held.path), err
+    assert "waiting for its end" in err
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"started": 3}', '{"started": "yesterday", "process": null}'])
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"started": 3}', '{"started": "yesterday"}'])
 def test_train_all_begins_where_its_mark_is_damaged(three, data_root, musicml, tmp_path, content):
-    (tmp_path / "runs").mkdir()
-    (tmp_path / "runs" / MARK).write_text(content)
+    (tmp_path / "runs" / MARK).mkdir(parents=True)
+    (tmp_path / "runs" / MARK / "started.json").write_text(content)
     words = ["train-all", "--experiments", three, "--data-root", data_root, "--runs", tmp_path / "runs", "--json"]
     code, out, _ = musicml(*words)
     assert code == 0 and len(rows_of(out)) == 3 and not (tmp_path / "runs" / MARK).exists()
@@ -225,6 +236,5 @@ def test_train_all_tries_again_what_has_failed_and_nothing_else(three, data_root
     code, out, _ = musicml(*words)
     assert code == 1 and "error" in rows_of(out)["b"]
     monkeypatch.setattr(trainer, "train_forest", real)
-    of_a_dead_process(tmp_path / "runs")
     again, said, _ = musicml(*words)
     assert again == 0 and rows_of(said)["a"]["run"] == rows_of(out)["a"]["run"] and "error" not in rows_of(said)["b"]

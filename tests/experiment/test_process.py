@@ -99,6 +99,7 @@ def test_a_folder_that_cannot_be_written_is_refused_in_a_sentence(tmp_path, monk
         (None, "which another process is training"),
         ("damaged", "which another process is training"),
     ],
+    ids=["at work", "killed", "elsewhere", "none", "damaged"],  # a process's number is no name for a test
 )
 def test_a_refusal_names_the_process_where_it_can_be_found(tmp_path, known, sentence):
     known = {"place": process.get_host_id(), **known} if isinstance(known, dict) else known
