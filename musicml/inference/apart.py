@@ -10,6 +10,7 @@ import contextlib
 import json
 import math
 import os
+import shlex
 import signal
 import struct
 import subprocess
@@ -167,7 +168,7 @@ class ApartProcess:
             "know who made it, run `musicml runs --trust {path}` and try again.",
             run_name=self.run.name,
             said=said,
-            path=self.run.path,
+            path=shlex.quote(str(self.run.path)),
         )
 
 

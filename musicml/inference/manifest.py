@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -183,7 +184,7 @@ def check_costs(serving: Manifest, run: Run) -> None:
                 what=what,
                 run_name=run.name,
                 found=round(found),
-                path=run.path,
+                path=shlex.quote(str(run.path)),
             )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import shlex
 import sys
 from collections.abc import Callable
 
@@ -86,9 +87,10 @@ def describe_apart(run: Run) -> str:
     limits = "whose memory and time are limited"
     if not HAS_MEMORY_LIMIT:
         limits = "whose memory this system can't limit, so only the sizes in its files were checked"
+    place = shlex.quote(str(run.path))
     return (
         f"run {run.name} has no signature of yours, since someone else or an older musicml made it, so its model is "
-        f"opened in a process of its own, {limits}: if you know who made it, `musicml runs --trust {run.path}` makes "
+        f"opened in a process of its own, {limits}: if you know who made it, `musicml runs --trust {place}` makes "
         "it quicker"
     )
 
@@ -107,7 +109,7 @@ def check_is_own(run: Run, purpose: str) -> None:
             "run `musicml runs --trust {path}`.",
             purpose=purpose,
             run_name=run.name,
-            path=run.path,
+            path=shlex.quote(str(run.path)),
         )
 
 
