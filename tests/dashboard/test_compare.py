@@ -242,7 +242,7 @@ def test_a_small_difference_can_be_chance_and_a_large_one_hardly(runs):
 def test_files_that_stand_alone_are_compared_by_mcnemar_and_few_groups_are_remarked_on(runs):
     words = i18n.read_words("en", "compare")
     said = pages.said(compared(*make(runs, 0.0, 3.0, n=40, groups=40)))
-    assert words["by_mcnemar"] in said and "test groups the 95 % intervals" not in said
+    assert words["by_mcnemar"] in said and "test groups, a 95 % interval" not in said
 
 
 def test_a_comparison_over_few_groups_says_how_far_intervals_can_be_relied_on(runs):

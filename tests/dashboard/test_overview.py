@@ -41,7 +41,7 @@ def test_runs_of_few_test_groups_are_named_with_what_their_intervals_hold(runs):
     said = pages.said(pages.opened()).replace("\\", "")
     for run, method in ((few, intervals.INTERVAL_METHOD), (old, None)):
         assert f"{run.name}: {intervals.describe_few_groups(10, method)}" in said
-    assert said.count("test groups the 95 % intervals") == 2
+    assert said.count("test groups, a 95 % interval") == 2
 
 
 def test_sample_figures_are_marked_and_real_ones_are_not(runs):

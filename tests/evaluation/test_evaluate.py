@@ -79,9 +79,7 @@ def test_a_damaged_model_is_a_sentence(trained, tmp_path):
     for name, family in (("model.onnx", "cnn"), ("model.keras", "cnn"), ("model.skops", "forest")):
         run = runs.Run(shutil.copytree(trained(family).path, tmp_path / name))
         (run.path / name).write_bytes(b"junk")
-        with pytest.raises(
-            InputError, match="must be whole" if name == "model.onnx" else "it was damaged or comes from"
-        ):
+        with pytest.raises(InputError, match="it was damaged or comes from"):
             predictor.Predictor(run, "onnx" if name == "model.onnx" else "keras").model()
     (run.path / "serving.json").write_text("{}")
     with pytest.raises(InputError, match="must say how it is asked"):

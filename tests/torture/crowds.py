@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections import Counter
@@ -97,4 +98,5 @@ class Crowd:
                 self.counts["answers"] += 1
             else:
                 self.counts["unfinished runs read"] += 1
-                checks.measure_progress(run)
+                with contextlib.suppress(FileNotFoundError):  # checkpoints go when a training ends
+                    checks.measure_progress(run)
