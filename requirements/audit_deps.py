@@ -50,7 +50,7 @@ def main(paths: Sequence[str]) -> int:
         path, why = next(iter(unasked.items()), ("requirements/*.txt", "there is no such file"))
         print(
             f"Expected an answer on every package of {path}, and could not ask ({why}). "
-            "Try again where https://pypi.org can be reached.",
+            "Try again where the Python Package Index can be reached.",
             file=sys.stderr,
         )
         return 2

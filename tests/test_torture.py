@@ -27,9 +27,8 @@ def test_six_killed_commands_a_full_disk_and_readers_meet_no_fault(tmp_path):
     done = subprocess.run([*words, "--work", tmp_path], cwd=ROOT, capture_output=True, text=True)
     found = json.loads(done.stdout.splitlines()[-1])
     assert done.returncode == 0 and found["faults"] == [], done.stdout + done.stderr
-    # on a machine whose load changes, a moment may come too late
-    assert found["kills"]["all"]["cases"] == 6 and found["kills"]["all"]["met"] >= 1, found["kills"]
-    assert found["disks"]["all"]["met"] + found["disks"]["all"]["too late"] == 1
+    assert found["kills"]["all"]["cases"] == 6 and found["kills"]["all"]["met"] >= 4, "a kill may come too late"
+    assert found["disks"]["all"]["met"] == 1
     assert found["crowd"]["unfinished runs read"] > 0 and found["crowd"]["answers"] > 0
 
 

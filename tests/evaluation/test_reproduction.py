@@ -14,22 +14,11 @@ from musicml.experiment import config, process
 from musicml.experiment import run as runs
 from musicml.training import train as training
 from musicml.training import trainer
-from tests.conftest import set_words
+from tests.conftest import TONES, set_words
 from tests.fixtures.command_output import one_object
 
 KERAS_MODEL = Path(__file__).parent.parent / "fixtures/run_format_1/model.keras"
-NETWORK = """[data]
-dataset = "gtzan"
-[features]
-kind = "log_mel"
-sample_rate = 8000
-n_fft = 512
-hop_length = 256
-n_mels = 16
-[clips]
-seconds = 0.5
-hop_seconds = 0.5
-[model]
+NETWORK = f"""{TONES.partition("[model]")[0]}[model]
 family = "cnn"
 filters = [4, 4]
 [training]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -124,7 +125,7 @@ def write_tones(root: Path, count: int) -> Path:
 
 
 @dataclass(frozen=True)
-class Activity:
+class Activity(ABC):
     """A command that can be killed, and what has to hold afterwards.
 
     Attributes
@@ -138,12 +139,12 @@ class Activity:
     material: Material
     changes: dict[str, Any] = field(default_factory=dict)
 
-    def prepare(self, place: Path) -> None:
+    def prepare(self, place: Path) -> None:  # noqa: B027 most commands need nothing
         """Put what the command needs into the new folder `place`."""
 
+    @abstractmethod
     def words(self, place: Path) -> Sequence[Any]:
         """The command, or where it goes on what its user would type then; none where there is nothing left to do."""
-        raise NotImplementedError
 
     def find_faults(self, place: Path, uncut: Path) -> dict[str, list[str]]:
         """What is wrong at any moment, by its kind."""
@@ -153,9 +154,9 @@ class Activity:
             "wrong features": checks.find_wrong_features(place / store, uncut / store),
         }
 
+    @abstractmethod
     def find_differences(self, place: Path, uncut: Path) -> list[str]:
         """What is wrong at the end, where all has to equal what an uncut command left."""
-        raise NotImplementedError
 
     def find_leftovers(self, place: Path) -> list[str]:
         """What should be gone at the end."""
