@@ -593,41 +593,39 @@ def test_a_disk_without_room_is_told_before_anything_is_written(run, kaggle, sto
     assert left(tmp_path) == []
 
 
-def test_a_disk_that_fills_up_keeps_what_came(run, kaggle, storage, tmp_path, monkeypatch):
-    real = progress.ByteProgress.add
-
-    def full(self, n_bytes):
-        if self.done > 0:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        real(self, n_bytes)
-
-    monkeypatch.setattr(progress.ByteProgress, "add", full)
-    assert "the disk is full" in refused(run)
-    assert left(tmp_path) == [".archives/instrument_images.zip.part", ".archives/instrument_images.zip.part.json"]
-    monkeypatch.setattr(progress.ByteProgress, "add", real)
-    assert run("instrument_images")[0] == 0 and asked_of(storage)[-1].startswith("bytes=")
+@pytest.fixture
+def on_inspection(monkeypatch):
+    """Do something before an archive is inspected."""
+    real = verify.inspect_archive
+    return lambda act: monkeypatch.setattr(verify, "inspect_archive", lambda path: act(path) or real(path))
 
 
-def stopping(monkeypatch, at):
-    """Ctrl-C in the call of Progress.add that is the first in which `at` holds."""
+def stopping(monkeypatch, at, error):
+    """Raise in the call of ByteProgress.add that is the first in which `at` holds; returns how to go on."""
     real = progress.ByteProgress.add
 
     def add(self, n_bytes):
         real(self, n_bytes)
         if at(self):
-            raise KeyboardInterrupt
+            raise error
 
     monkeypatch.setattr(progress.ByteProgress, "add", add)
     return lambda: monkeypatch.setattr(progress.ByteProgress, "add", real)
 
 
-def test_ctrl_c_while_it_comes_keeps_the_part_and_says_so(run, kaggle, storage, tmp_path, monkeypatch):
-    go_on = stopping(monkeypatch, lambda progress: True)
-    code, out, err = run("instrument_images")
-    assert (code, out) == (
-        130,
-        "",
-    ) and "what came is kept, and `musicml fetch instrument_images` goes on with it" in err
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), 2, "the disk is full"),
+        (KeyboardInterrupt, 130, "what came is kept, and `musicml fetch instrument_images` goes on with it"),
+    ],
+)
+def test_what_came_before_the_disk_was_full_or_a_user_stopped_it_is_kept(
+    error, code, words, run, kaggle, storage, tmp_path, monkeypatch
+):
+    go_on = stopping(monkeypatch, lambda progress: progress.done > 0, error)
+    stopped, out, err = run("instrument_images")
+    assert (stopped, out) == (code, "") and words in err
     assert left(tmp_path) == [".archives/instrument_images.zip.part", ".archives/instrument_images.zip.part.json"]
     go_on()
     assert run("instrument_images")[0] == 0 and asked_of(storage)[-1].startswith("bytes=")
@@ -635,7 +633,7 @@ def test_ctrl_c_while_it_comes_keeps_the_part_and_says_so(run, kaggle, storage, 
 
 def test_ctrl_c_while_it_is_unpacked_keeps_the_archive(run, kaggle, storage, archives, tmp_path, monkeypatch):
     size = len(archives["instrument_images"])
-    go_on = stopping(monkeypatch, lambda progress: progress.total != size)
+    go_on = stopping(monkeypatch, lambda progress: progress.total != size, KeyboardInterrupt)
     assert run("instrument_images")[0] == 130
     assert left(tmp_path) == [".archives/instrument_images.zip", ".archives/instrument_images.zip.json"]
     go_on()
@@ -670,10 +668,8 @@ def test_an_archive_is_kept_where_that_is_asked_for(run, kaggle, tmp_path):
 def test_a_kept_archive_that_was_changed_is_not_taken(what, run, kaggle, storage, tmp_path):
     run("instrument_sounds", "--keep-archive")
     shutil.rmtree(tmp_path / "data/instrument_sounds")
-    archive, note = (
-        tmp_path / "data/.archives/instrument_sounds.zip",
-        tmp_path / "data/.archives/instrument_sounds.zip.json",
-    )
+    archive = tmp_path / "data/.archives/instrument_sounds.zip"
+    note = archive.with_name("instrument_sounds.zip.json")
     known = json.loads(note.read_text())
     if "bytes" in what:
         archive.write_bytes(b"something else" if "fewer" in what else bytes(archive.stat().st_size))
@@ -775,16 +771,13 @@ def test_a_name_that_is_none_is_refused_before_anything_is_fetched(run, kaggle):
     ("fails", "words"),
     [(False, "Kaggle must have instrument_sounds"), (True, "instrument_sounds.zip must be on a disk that can be read")],
 )
-def test_one_set_that_can_not_be_had_does_not_stop_the_others(fails, words, run, kaggle, storage, monkeypatch):
-    real = verify.inspect_archive
-
-    def inspect(path):
+def test_one_set_that_can_not_be_had_does_not_stop_the_others(fails, words, run, kaggle, storage, on_inspection):
+    def fail(path):
         if "sounds" in path.name:
             raise OSError(errno.EIO, "Input/output error", str(path))
-        return real(path)
 
     if fails:
-        monkeypatch.setattr(verify, "inspect_archive", inspect)
+        on_inspection(fail)
     else:
         del storage.files["/soumendraprasad/musical-instruments-sound-dataset/3/archive.zip"]
     code, out, err = run("instrument_sounds", "instrument_images", "--json")
@@ -818,23 +811,9 @@ def test_what_is_given_and_can_not_be_read_is_said_to_be_that(run, small, tmp_pa
     assert ".jpg must be a file or folder that you may read" in said and left(tmp_path) == []
 
 
-def test_on_a_disk_without_locks_it_is_fetched_all_the_same(run, kaggle, monkeypatch):
-    def flock(file, how):
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    monkeypatch.setattr(pytest.importorskip("fcntl"), "flock", flock)
-    assert run("instrument_images")[0] == 0
-
-
-def test_what_came_into_the_folder_meanwhile_stays(run, kaggle, tmp_path, monkeypatch):
+def test_what_came_into_the_folder_meanwhile_stays(run, kaggle, tmp_path, on_inspection):
     (tmp_path / "data/instrument_images").mkdir(parents=True)
-    real = verify.inspect_archive
-
-    def inspect(path):
-        (tmp_path / "data/instrument_images/mine.txt").write_text("mine")
-        return real(path)
-
-    monkeypatch.setattr(verify, "inspect_archive", inspect)
+    on_inspection(lambda path: (tmp_path / "data/instrument_images/mine.txt").touch())
     assert "must hold instrument_images or nothing, and holds something else (it came meanwhile)" in refused(run)
     assert [path for path in left(tmp_path) if not path.startswith(".archives/")] == ["instrument_images/mine.txt"]
 

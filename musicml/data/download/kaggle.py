@@ -6,8 +6,7 @@ that, and with what an earlier download of the same version wrote down.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import requests
 from musicml.data.download.kaggle_credentials import NOBODY, Login, find_faults, find_logins, hide_logins
 from musicml.data.download.messages import Refused, Wanted, refuse, refuse_status
 from musicml.data.download.sources import Source
-from musicml.data.download.transfer import PatientAdapter, download_file, get_md5, prepare_session
+from musicml.data.download.transfer import PatientAdapter, download_file, get_md5, mount_adapter
 from musicml.data.download.verify import Archive, CheckRoom, Say
 
 ACCOUNT = "https://www.kaggle.com/settings"  # where a user makes a token
@@ -63,48 +62,24 @@ def download_archive(origin: Source, to: Path, wanted: Wanted, check_room: Check
 
 def _download_as(login: Login, origin: Source, to: Path, wanted: Wanted, check_room: CheckRoom, say: Say) -> Archive:
     """Download the archive as one who may have it or not."""
-    newest, licence = _look_up(login, origin)
-    version = origin.version or newest
-    asked = replace(origin, version=version)
-    headers = download_file(lambda start, mark: _ask(login, asked, start, mark), to, wanted, check_room, say)
+    version, licence = origin.version, ""
+    with contextlib.suppress(Unwilling, requests.RequestException):  # what Kaggle need not tell for a download
+        found = _call(login, origin, PatientAdapter(seconds=PATIENCE))
+        version = version or str(getattr(found, "current_version_number", None) or "") or None
+        licence = getattr(found, "license_name", None) or ""
+
+    def ask(start: int, mark: str) -> requests.Response:
+        # Kaggle sends the client on to the storage, with the address signed anew each time
+        return _call(login, origin, PatientAdapter(start, mark), version or "newest")
+
+    headers = download_file(ask, to, wanted, check_room, say)
     if version is None:
         say(f"Kaggle did not tell the version of {wanted.name}: it is the newest of today")
     return Archive(to, version, licence, get_md5(headers))
 
 
-def _ask(login: Login, origin: Source, start: int, mark: str) -> requests.Response:
-    """Ask for the archive. Kaggle sends the client on to the storage, with the address signed anew each time."""
-
-    def download(kaggle: Any) -> requests.Response:
-        from kagglesdk.datasets.types.dataset_api_service import ApiDownloadDatasetRequest
-
-        request = ApiDownloadDatasetRequest()
-        request.owner_slug, request.dataset_slug = origin.ref.split("/")
-        request.dataset_version_number = int(origin.version) if origin.version else None
-        return kaggle.datasets.dataset_api_client.download_dataset(request)
-
-    return _call(login, download, PatientAdapter(start, mark))
-
-
-def _look_up(login: Login, origin: Source) -> tuple[str | None, str]:
-    """Look up the newest version's number and the licence, which Kaggle need not tell for a download."""
-
-    def look_up(kaggle: Any) -> tuple[str | None, str]:
-        from kagglesdk.datasets.types.dataset_api_service import ApiGetDatasetRequest
-
-        request = ApiGetDatasetRequest()
-        request.owner_slug, request.dataset_slug = origin.ref.split("/")
-        found = kaggle.datasets.dataset_api_client.get_dataset(request)
-        return str(found.current_version_number or "") or None, found.license_name or ""
-
-    try:
-        return _call(login, look_up, PatientAdapter(seconds=PATIENCE))
-    except (Unwilling, requests.RequestException):
-        return None, ""
-
-
-def _call(login: Login, do: Callable[[Any], Any], adapter: PatientAdapter) -> Any:
-    """Return what `do` gets from Kaggle's client, to which nothing of the machine's is known but this login.
+def _call(login: Login, origin: Source, adapter: PatientAdapter, version: str = "") -> Any:
+    """Ask Kaggle's client about a data set, or for the archive of a version, with nothing of the machine's but `login`.
 
     A client that keeps its session elsewhere gets no `adapter`: it waits for ever, and resumes nothing.
 
@@ -119,11 +94,17 @@ def _call(login: Login, do: Callable[[Any], Any], adapter: PatientAdapter) -> An
         with hide_logins():
             # its import reads settings, prints, and may ask the network: not before there is nothing to find
             from kaggle.api.kaggle_api_extended import KaggleApi
+            from kagglesdk.datasets.types.dataset_api_service import ApiDownloadDatasetRequest, ApiGetDatasetRequest
 
             with KaggleApi.build_kaggle_client_with_params([], login.user, login.key, login.token) as kaggle:
                 if session := getattr(kaggle.http_client(), "_session", None):
-                    prepare_session(session, adapter)
-                return do(kaggle)
+                    mount_adapter(session, adapter)
+                request = ApiDownloadDatasetRequest() if version else ApiGetDatasetRequest()
+                request.owner_slug, request.dataset_slug = origin.ref.split("/")
+                if not version:
+                    return kaggle.datasets.dataset_api_client.get_dataset(request)
+                request.dataset_version_number = int(version) if version.isdigit() else None
+                return kaggle.datasets.dataset_api_client.download_dataset(request)
     except requests.exceptions.InvalidHeader:  # whose words hold the token
         pass
     except requests.RequestException:

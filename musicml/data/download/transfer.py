@@ -82,7 +82,7 @@ class AnonymousSession(requests.Session):
         prepared_request.headers.pop("Authorization", None)
 
 
-def prepare_session(session: requests.Session, adapter: PatientAdapter) -> None:
+def mount_adapter(session: requests.Session, adapter: PatientAdapter) -> None:
     """Let all requests of a session go through an adapter."""
     for scheme in ("https://", "http://"):
         session.mount(scheme, adapter)
@@ -106,7 +106,7 @@ def download_url(
 
     def ask(start: int, mark: str) -> requests.Response:
         session = AnonymousSession()
-        prepare_session(session, PatientAdapter(start, mark))
+        mount_adapter(session, PatientAdapter(start, mark))
         answer = session.get(url, stream=True)
         answer.raise_for_status()
         return answer
