@@ -564,7 +564,7 @@ def hostile(name, content):
     [
         (lambda archives: archives["instrument_images"][:300_000], "cut off or damaged"),
         (lambda archives: hostile("../../evil.txt", "x"), "a name that leads out of it"),
-        (lambda archives: hostile("bomb", bytes(300_000_000)), "was made to fill a disk"),
+        (lambda archives: hostile("bomb", bytes(120_000_000)), "was made to fill a disk"),
         (lambda archives: archives["instrument_sounds"], "as it was published, and does not (it must hold train"),
     ],
     ids=["half", "way out", "bomb", "another"],
