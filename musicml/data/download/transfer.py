@@ -52,34 +52,28 @@ Ask = Callable[[int, str], requests.Response]
 
 
 class PatientAdapter(HTTPAdapter):
-    """Wait only `seconds` for a server, and ask for what lies behind the first `start` bytes of what `mark` names."""
+    """Wait only `seconds` for a server, and ask for what lies behind the first `start` bytes of what `mark` names.
 
-    def __init__(self, start: int = 0, mark: str = "", seconds: float | None = None) -> None:
+    With `is_anonymous` no server is shown a login, which requests would find in ~/.netrc, at a redirect too.
+    """
+
+    def __init__(
+        self, start: int = 0, mark: str = "", seconds: float | None = None, is_anonymous: bool = False
+    ) -> None:
         super().__init__()
-        self.limits = (CONNECT, READ if seconds is None else seconds)
-        # a compressed answer would count other bytes
-        self.headers = {"Accept-Encoding": "identity"} | (
-            {"Range": f"bytes={start}-", "If-Range": mark} if start else {}
-        )
+        self.limits, self.is_anonymous = (CONNECT, READ if seconds is None else seconds), is_anonymous
+        self.headers = {"Accept-Encoding": "identity"}  # a compressed answer would count other bytes
+        if start:
+            self.headers |= {"Range": f"bytes={start}-", "If-Range": mark}
 
     def send(self, request: requests.PreparedRequest, *rest: Any, **settings: Any) -> requests.Response:
         """Send as requests does, but never without a limit of time; a POST only asks the way to the file."""
         if request.method == "GET":
             request.headers.update(self.headers)
+        if self.is_anonymous:
+            request.headers.pop("Authorization", None)
         settings["timeout"] = settings.get("timeout") or self.limits
         return super().send(request, *rest, **settings)
-
-
-class AnonymousSession(requests.Session):
-    """Show no server a login: requests would look for one in ~/.netrc, at first and at each redirect."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.auth = lambda request: request
-
-    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
-        """Show none at a redirect either."""
-        prepared_request.headers.pop("Authorization", None)
 
 
 def mount_adapter(session: requests.Session, adapter: PatientAdapter) -> None:
@@ -105,8 +99,8 @@ def download_url(
     """Download the file at `url` as `download_file` does; any refusal is an InputError."""
 
     def ask(start: int, mark: str) -> requests.Response:
-        session = AnonymousSession()
-        mount_adapter(session, PatientAdapter(start, mark))
+        session = requests.Session()
+        mount_adapter(session, PatientAdapter(start, mark, is_anonymous=True))
         answer = session.get(url, stream=True)
         answer.raise_for_status()
         return answer
