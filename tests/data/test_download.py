@@ -259,11 +259,16 @@ def test_a_second_call_goes_on_where_the_first_was_cut_off(run, kaggle, storage,
     assert run("instrument_images")[0] == 0 and asked_of(storage)[-1].startswith("bytes=29")
 
 
-def test_a_part_of_which_nobody_knows_what_it_is_of_is_thrown_away(run, kaggle, storage, tmp_path):
+def test_a_part_of_which_nobody_knows_what_it_is_of_is_thrown_away(run, kaggle, storage, tmp_path, monkeypatch):
     part = tmp_path / "data/.archives/instrument_images.zip.part"
     part.parent.mkdir(parents=True)
     part.write_bytes(b"x" * 1000)
-    assert run("instrument_images")[0] == 0 and asked_of(storage) == ["all"]
+    with monkeypatch.context() as patch:
+        patch.delattr(progress.ByteProgress, "begin")  # ends it once the new part's note is written
+        with pytest.raises(AttributeError):
+            run("instrument_images")
+    assert not part.exists()
+    assert run("instrument_images")[0] == 0 and asked_of(storage) == ["all", "all"]
 
 
 def test_without_a_network_the_cure_is_said(run, web, monkeypatch, tmp_path):

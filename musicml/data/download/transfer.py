@@ -184,8 +184,8 @@ def _receive(ask: Ask, part: Path, check_room: CheckRoom, progress: ByteProgress
         raise
     with contextlib.closing(answer):
         start, size = _read_place(answer)
-        if start != n_bytes or start and known_size not in (None, size):
-            part.unlink(missing_ok=True)
+        if not start or start != n_bytes or known_size not in (None, size):
+            part.unlink(missing_ok=True)  # before its note says what it is of: a kill may come in between
             if start:
                 raise requests.ConnectionError  # another part than the one that was asked for
         if size is not None:
@@ -195,7 +195,7 @@ def _receive(ask: Ask, part: Path, check_room: CheckRoom, progress: ByteProgress
         mark = tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
         write_json(_locate_note(part), {"mark": mark, "size": size})
         progress.begin(size, start)
-        with open(part, "ab" if start else "wb") as out:
+        with open(part, "ab") as out:
             for piece in answer.iter_content(PIECE):
                 out.write(piece)
                 progress.add(len(piece))
