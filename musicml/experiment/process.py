@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
 import hashlib
 import os
 import platform
 import re
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from musicml.utils import InputError, os_error_to_input_error
+from musicml.utils import NO_LOCKS, InputError, hold_lock
 
 LOCK = ".lock"  # in a folder that one process at a time writes; no part of a run
-NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)  # what a disk without locks says
 # environment variables that change how sums are divided among threads, or which kernels compute them
 VARIABLES = (
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_CORETYPE", "XLA_FLAGS"),
@@ -80,37 +76,9 @@ def has_process_exited(known: Any) -> bool:
     return False
 
 
-@contextlib.contextmanager
-def hold_folder(folder: Path, refusal: InputError) -> Iterator[None]:
-    """Be the only process that writes `folder`, as far as its disk has locks; a killed process lets go of it.
-
-    Raises
-    ------
-    InputError
-        `refusal` if another process holds the folder, or if the folder can't be written.
-    """
-    from filelock import FileLock, Timeout  # which reading runs does not need
-
-    lock = FileLock(folder / LOCK)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a disk without locks, where the file itself has to do
-            lock.acquire(blocking=False)
-    except Timeout:
-        raise refusal from None
-    except NotImplementedError:
-        pass
-    except OSError as error:
-        if error.errno not in NO_LOCKS:
-            raise os_error_to_input_error(error, folder) from error
-    try:
-        yield
-    finally:
-        # while it is held: a process that opened the file before finds it gone, and does not take it for the lock
-        with contextlib.suppress(OSError):
-            (folder / LOCK).unlink(missing_ok=True)
-        lock.release(force=True)
+def hold_folder(folder: Path, refusal: InputError) -> contextlib.AbstractContextManager[None]:
+    """Be the only process that writes `folder`; raises `refusal` if another process holds it."""
+    return hold_lock(folder / LOCK, folder, refusal)
 
 
 def is_held(folder: Path) -> bool | None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         write_text,
     )
     from musicml.utils.i18n import translate
+    from musicml.utils.locks import NO_LOCKS, hold_lock
     from musicml.utils.parallel import ProgressLog, open_parallel_map
     from musicml.utils.progress import ByteProgress, format_megabytes
     from musicml.utils.schema import define_option, get_field_types, is_of_type, parse_options, to_dict
@@ -63,6 +64,7 @@ __getattr__, __dir__, __all__ = export_lazily(
             "write_text",
         ],
         "i18n": ["translate"],
+        "locks": ["NO_LOCKS", "hold_lock"],
         "parallel": ["ProgressLog", "open_parallel_map"],
         "progress": ["ByteProgress", "format_megabytes"],
         "schema": ["define_option", "get_field_types", "is_of_type", "parse_options", "to_dict"],

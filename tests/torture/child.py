@@ -51,10 +51,10 @@ def ask_servers(urls: dict[str, str]) -> None:
     """Fetch from servers on loopback, without long rests between tries."""
     from kagglesdk import kaggle_env
 
-    from musicml.data.download import retry
+    from musicml.data.download import transfer
 
     kaggle_env._env_to_endpoint[kaggle_env.KaggleEnv.PROD] = urls["kaggle"]
-    retry.PAUSE, retry.LONGEST_PAUSE = 0.02, 0.05
+    transfer.PAUSE, transfer.LONGEST_PAUSE = 0.02, 0.05
 
 
 def fill_disk(at: dict[str, Any]) -> None:

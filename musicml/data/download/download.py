@@ -1,26 +1,27 @@
-"""The real data sets, brought home: fetched from where they are published, or taken from a person's hands.
+"""Download the real data sets from where they are published, or take them from the user.
 
     fetch NAME     the archive, in parts if need be, into data_root/.archives
-                   its hash, against the server's and against the one of the fetch before
+                   its hash, compared with the server's and with that of the download before
                    its table of contents, and the disk
                    its files, into a hidden folder beside data_root/NAME
                    a look whether they are that data set; SOURCE.json; the final name
 
 Whatever stops it, there is either the whole data set or no folder of its name. What came of an archive is kept, and the
-next fetch goes on with it.
+next download goes on with it.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from musicml.data.download import checksums, gtzan_lists, install
+from musicml.data.download import gtzan_lists, install
 from musicml.data.download.messages import Wanted
 from musicml.data.download.sources import SOURCES, Source
+from musicml.data.download.verify import Archive, Say, describe_source, get_archive, read_note
 from musicml.utils import InputError, suggest_names
 
 __all__ = ["SOURCES", "DownloadedDataset", "Source", "check_request", "download_dataset"]
@@ -35,7 +36,7 @@ class DownloadedDataset:
     Attributes
     ----------
     name, folder : which, and where
-    version : its publisher's number; None where nobody knows it
+    version : its publisher's number; None where it is not known
     sha256, bytes : of the archive that it came in; None where it came in none
     already_there : whether there was nothing to do
     lacks : what could not be had beside it, in a sentence; empty where all is there
@@ -50,19 +51,13 @@ class DownloadedDataset:
     lacks: str = ""
 
     def as_table(self) -> dict[str, Any]:
-        """What `--json` says of it."""
-        told = {**asdict(self), "folder": str(self.folder)}
-        return told if self.lacks else {key: value for key, value in told.items() if key != "lacks"}
+        """Return what `--json` says of it."""
+        table = {**asdict(self), "folder": str(self.folder)}
+        return table if self.lacks else {key: value for key, value in table.items() if key != "lacks"}
 
 
 def check_request(names: Sequence[str], given: Path | None = None, lists_from: Path | None = None) -> None:
-    """Refuse what could not be fetched, before anything is.
-
-    Raises
-    ------
-    InputError
-        If one of the names is none, or what is given is not for these.
-    """
+    """Refuse a name that is no data set, or a path that does not go with the names, before anything is downloaded."""
     for name in names:
         if name not in SOURCES:
             raise InputError(
@@ -82,7 +77,7 @@ def download_dataset(
     given: Path | None = None,
     lists_from: Path | None = None,
     keep_archive: bool = False,
-    say: Callable[[str], None] = print,
+    say: Say = print,
 ) -> DownloadedDataset:
     """Bring the data set `name` to `data_root/name`, unless it is there.
 
@@ -93,117 +88,87 @@ def download_dataset(
     given : an archive or a folder to take in place of the network
     lists_from : a folder with GTZAN's lists, to take in place of the network
     keep_archive : whether to leave the archive in `data_root/.archives` once it is unpacked
-    say : told what is done, a line each
+    say : called with each line of progress
 
     Raises
     ------
     InputError
         If there is no such data set, it can't be had, or it is not what it should be.
     KeyboardInterrupt
-        If a person stops it; the words say how to go on.
+        If the user stops it; the words say how to go on.
 
     >>> download_dataset("openmic", Path("data")).version
     '1.0.0'
     """
     check_request([name], given, lists_from)
-    with install.in_a_sentence(Path(data_root) / name):
-        return ensure_dataset(name, Path(data_root) / name, given, lists_from, keep_archive, say)
-
-
-def ensure_dataset(
-    name: str,
-    folder: Path,
-    given: Path | None,
-    lists_from: Path | None,
-    keep_archive: bool,
-    say: Callable[[str], None],
-) -> DownloadedDataset:
-    """The data set in its `folder`, where it is or is brought to, with its lists."""
-    origin = SOURCES[name]
-    wanted = Wanted(name, origin.host, origin.page, "--from", " ".join(("musicml", "fetch", name)))
-    listed = None if lists_from is None else gtzan_lists.read(lists_from)  # before an hour of fetching
-    if not install.there(folder, name):
-        made = download_and_install(wanted, folder, given, listed is None, keep_archive, say)
-    elif given is None:
-        say(f"{folder}: {name}, already there")
-        made = describe_dataset(name, folder, already_there=True)
-    else:
-        raise InputError(
-            "{folder} must be free for what --from names, and holds the data set: move it away first.", folder=folder
-        )
-    return add_gtzan_lists(made, listed, say) if name == "gtzan" else made
-
-
-def download_and_install(
-    wanted: Wanted, folder: Path, given: Path | None, own_lists: bool, keep_archive: bool, say: Callable[[str], None]
-) -> DownloadedDataset:
-    """The data set, unpacked, looked at, and only then under its name; `own_lists` as `install.recognised` takes it."""
-    from musicml.data.download import local as by_hand
-
-    with install.held(folder), install.beside(folder) as temporary:
-        if given is None:
-            download_archive(wanted, temporary, folder, keep_archive, say)
+    folder = Path(data_root) / name
+    with install.refusing_disk_errors(folder):
+        lists = None if lists_from is None else gtzan_lists.read_lists(lists_from)  # before an hour of downloading
+        is_there = install.is_installed(folder, name)
+        if is_there and given is not None:
+            raise InputError(
+                "{folder} must be free for what --from names, and holds the data set: move it away first.",
+                folder=folder,
+            )
+        if is_there:
+            say(f"{folder}: {name}, already there")
         else:
-            facts = by_hand.take(given, SOURCES[wanted.name], temporary, folder.parent, own_lists, say)
-            install.settle(temporary, folder, facts, given, say, own_lists)
-    return describe_dataset(wanted.name, folder)
+            with install.make_temporary_folder(folder) as temporary:
+                if given is None:
+                    _download(SOURCES[name], temporary, folder, keep_archive, say)
+                else:
+                    own_lists = lists is None
+                    facts = install.take_given(given, SOURCES[name], temporary, folder.parent, own_lists, say)
+                    install.name_dataset(temporary, folder, facts, given, say, own_lists)
+        source = read_note(folder / "SOURCE.json")
+        version, sha256, n_bytes = (source.get(key) for key in ("version", "sha256", "bytes"))
+        made = DownloadedDataset(name, folder, version, sha256, n_bytes, is_there)
+        return _add_gtzan_lists(made, lists, say) if name == "gtzan" else made
 
 
-def download_archive(
-    wanted: Wanted, temporary: Path, folder: Path, keep_archive: bool, say: Callable[[str], None]
-) -> None:
-    """Fetch the archive and give the data set in it its name; afterwards the archive goes, and a bad one too."""
-    from musicml.data.download import archives, verify
-    from musicml.data.download import local as by_hand
-
-    origin = SOURCES[wanted.name]
-    try:
-        archive, contents = verify.archive_of(origin, folder.parent / ARCHIVES, wanted, say)
-        archives.room_for(folder.parent, contents.n_bytes)
-        facts = checksums.source(origin, archive.version, archive.sha256, archive.n_bytes)
-        facts |= {"licence": archive.licence} if archive.licence else {}
+def _download(origin: Source, temporary: Path, folder: Path, keep_archive: bool, say: Say) -> None:
+    """Download the archive and give the data set in it its name; afterwards the archive goes, and a bad one too."""
+    command = " ".join(("musicml", "fetch", origin.name))
+    wanted = Wanted(origin.name, origin.host, origin.page, "--from", command)
+    archive = Archive(folder.parent / ARCHIVES / f"{origin.name}{origin.suffix}")
+    with _removing_if_empty(archive.path.parent):
         try:
-            by_hand.unpack(archive.path, contents, temporary, origin.name, say)
-            install.settle(temporary, folder, facts, archive.path, say)
+            archive, n_files, n_bytes = get_archive(origin, archive.path, wanted, say)
+            facts = describe_source(origin, archive.version, archive.sha256, archive.n_bytes)
+            facts |= {"licence": archive.licence} if archive.licence else {}
+            install.unpack_dataset(archive.path, n_files, n_bytes, temporary, origin.name, say)
+            install.name_dataset(temporary, folder, facts, archive.path, say)
         except InputError as error:
             if getattr(error.__cause__, "errno", None) is None:  # for trouble of the disk it is not to blame
                 archive.discard()
             raise
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"stopped; what came is kept, and `{wanted.command}` goes on with it") from None
-    else:
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"stopped; what came is kept, and `{command}` goes on with it") from None
         if not keep_archive:
             archive.discard()
+
+
+@contextlib.contextmanager
+def _removing_if_empty(archives: Path) -> Iterator[None]:
+    """Remove the folder of archives in the end, if there is none in it."""
+    try:
+        yield
     finally:
-        remove_empty_archive_folder(folder.parent / ARCHIVES)
+        with contextlib.suppress(OSError):
+            archives.rmdir()
 
 
-def remove_empty_archive_folder(archives: Path) -> None:
-    """Remove the folder of archives, if there is none in it."""
-    with contextlib.suppress(OSError):
-        archives.rmdir()
-
-
-def describe_dataset(name: str, folder: Path, already_there: bool = False) -> DownloadedDataset:
-    """What a data set's SOURCE.json says of it."""
-    known = checksums.read(folder / "SOURCE.json")
-    return DownloadedDataset(name, folder, known.get("version"), known.get("sha256"), known.get("bytes"), already_there)
-
-
-def add_gtzan_lists(
-    made: DownloadedDataset, listed: dict[str, bytes] | None, say: Callable[[str], None]
-) -> DownloadedDataset:
-    """GTZAN with its lists; without them it is still there, and what it lacks is said."""
-    if listed is not None:
-        gtzan_lists.write(listed, made.folder)
-    elif lacking := gtzan_lists.missing(made.folder):
-        say(f"gtzan: fetching {len(lacking)} lists from GitHub")
+def _add_gtzan_lists(made: DownloadedDataset, lists: dict[str, bytes] | None, say: Say) -> DownloadedDataset:
+    """Give GTZAN its lists; without them it is still there, and what it lacks is said."""
+    missing, archives = gtzan_lists.list_missing(made.folder), made.folder.parent / ARCHIVES
+    if lists is not None:
+        gtzan_lists.write_lists(lists, made.folder)
+    elif missing:
+        say(f"gtzan: fetching {len(missing)} lists from GitHub")
         try:
-            with install.in_a_sentence(made.folder / gtzan_lists.SPLITS):
-                gtzan_lists.bring(made.folder, made.folder.parent / ARCHIVES, say)
+            with _removing_if_empty(archives), install.refusing_disk_errors(made.folder / gtzan_lists.SPLITS):
+                gtzan_lists.download_lists(made.folder, archives, say)
         except InputError as error:
             return replace(made, lacks=str(error))
-        finally:
-            remove_empty_archive_folder(made.folder.parent / ARCHIVES)
         return replace(made, already_there=False)
     return made

@@ -1,7 +1,7 @@
-"""GTZAN's public lists: which tracks have no known fault, on which side, and who plays them.
+"""GTZAN's public lists: which tracks have no known fault, which part each belongs to, and who plays them.
 
 They come with no archive. The three filtered lists are Kereliuk's, Sturm's and Larsen's; the index of artists is
-Sturm's. Their hashes are known here, so whoever gives them, they are the published ones.
+Sturm's. Their hashes are known here, so wherever they come from, they are the published ones.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from musicml.data.download.messages import Wanted
+from musicml.data.download.messages import Wanted, refuse
 from musicml.utils import InputError, write_bytes
 
 GITHUB = "https://raw.githubusercontent.com"
@@ -31,48 +31,69 @@ SHA256 = {
 }
 
 
-def missing(root: Path) -> list[str]:
-    """The lists that are not in `root/splits`, where `root` is GTZAN's folder."""
+def list_missing(root: Path) -> list[str]:
+    """List those that are not in `root/splits`, where `root` is GTZAN's folder."""
     return [name for name in PLACES if not (Path(root) / SPLITS / name).is_file()]
 
 
-def bring(root: Path, archives: Path, say: Callable[[str], None] = print) -> None:
-    """Fetch the lists that are missing into `root/splits`, by way of `archives`; one that is there stays as it is.
+def download_lists(root: Path, archives: Path, say: Callable[[str], None] = print) -> None:
+    """Download the lists that are missing into `root/splits`, by way of `archives`; one that is there stays as it is.
 
     Raises
     ------
     InputError
         If one can't be had, or is not what was published. Those that came before it are kept.
     """
-    from musicml.data.download import web
+    from musicml.data.download.transfer import download_url
 
-    for name in missing(root):
+    for name in list_missing(root):
         page = f"https://github.com/{'/'.join(PLACES[name].split('/')[:2])}"
         wanted = Wanted(name, "GitHub", page, "--lists", " ".join(("musicml", "fetch", "gtzan")))
-        web.bring(f"{GITHUB}/{PLACES[name]}", f"sha256:{SHA256[name]}", archives / name, wanted, say=say)
-        write_bytes(root / SPLITS / name, (archives / name).read_bytes())
+        download_url(f"{GITHUB}/{PLACES[name]}", archives / name, wanted, say=say)
+        content = (archives / name).read_bytes()
         (archives / name).unlink()
+        if not is_published(name, content):
+            raise refuse("damaged", wanted, digest=f"sha256:{SHA256[name]}")
+        write_lists({name: content}, root)
 
 
-def read(folder: Path) -> dict[str, bytes]:
-    """The lists in a person's `folder`: name → content.
+def write_lists(contents: dict[str, bytes], root: Path) -> None:
+    """Write lists into `root/splits`, in place of any that are there."""
+    for name, content in contents.items():
+        write_bytes(root / SPLITS / name, content)
+
+
+def read_lists(folder: Path) -> dict[str, bytes]:
+    """Read the lists in a user's `folder`: name → content.
 
     Raises
     ------
     InputError
         If one is not there, or is not what was published.
     """
-    return {name: published(name, Path(folder)) for name in PLACES}
+    contents = {}
+    for name, place in PLACES.items():
+        # at GitHub the index has another name
+        path = next((folder / known for known in (name, Path(place).name) if (folder / known).is_file()), None)
+        if path is None:
+            raise InputError(
+                "{folder} must hold GTZAN's list {name}, and does not: leave out --lists to fetch all of them.",
+                folder=folder,
+                name=name,
+            )
+        contents[name] = path.read_bytes()
+        if not is_published(name, contents[name]):
+            raise InputError(
+                "{path} must be GTZAN's list as it was published (SHA-256 {sha256}...), and is not: "
+                "leave out --lists to fetch it.",
+                path=path,
+                sha256=SHA256[name][:8],
+            )
+    return contents
 
 
-def check(root: Path, came: Path) -> None:
-    """Refuse lists in `root/splits` that are not the published ones; `came` is what brought them.
-
-    Raises
-    ------
-    InputError
-        If one that is there is another.
-    """
+def check_lists(root: Path, came: Path) -> None:
+    """Refuse lists in `root/splits` that are not the published ones; `came` is what brought them."""
     for name in PLACES:
         path = Path(root) / SPLITS / name
         if path.is_file() and not is_published(name, path.read_bytes()):
@@ -83,33 +104,6 @@ def check(root: Path, came: Path) -> None:
                 name=name,
                 sha256=SHA256[name][:8],
             )
-
-
-def write(contents: dict[str, bytes], root: Path) -> None:
-    """Write lists into `root/splits`, in place of any that are there."""
-    for name, content in contents.items():
-        write_bytes(root / SPLITS / name, content)
-
-
-def published(name: str, folder: Path) -> bytes:
-    """The content of one list in a person's folder, if it is the published one."""
-    at_github = PLACES[name].rpartition("/")[2]  # where the index has another name
-    path = next((folder / known for known in (name, at_github) if (folder / known).is_file()), None)
-    if path is None:
-        raise InputError(
-            "{folder} must hold GTZAN's list {name}, and does not: leave out --lists to fetch all of them.",
-            folder=folder,
-            name=name,
-        )
-    content = path.read_bytes()
-    if not is_published(name, content):
-        raise InputError(
-            "{path} must be GTZAN's list as it was published (SHA-256 {sha256}...), and is not: "
-            "leave out --lists to fetch it.",
-            path=path,
-            sha256=SHA256[name][:8],
-        )
-    return content
 
 
 def is_published(name: str, content: bytes) -> bool:

@@ -1,4 +1,7 @@
-"""The folder of a data set: looked at before it gets its name, so that a name never stands for something else."""
+"""Make the folder of a data set from an archive or a folder, and look at it before it gets its name.
+
+So a name never stands for something else. An archive or folder that the user gives is never changed.
+"""
 
 from __future__ import annotations
 
@@ -7,35 +10,35 @@ import errno
 import importlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from musicml.data.datasets import Dataset, list_visible_folders
-from musicml.data.download import checksums, gtzan_lists
-from musicml.data.download.sources import SOURCES
-from musicml.utils import InputError, os_error_to_input_error, write_json
+from musicml.data.download import gtzan_lists
+from musicml.data.download.archives import inspect_archive, unpack_archive
+from musicml.data.download.sources import SOURCES, Source
+from musicml.data.download.verify import Say, check_room, compute_hashes, describe_source, read_note
+from musicml.utils import ByteProgress, InputError, hold_lock, os_error_to_input_error, write_json
+
+LITTER = {".DS_Store", "__MACOSX"}  # what a Mac adds
+BY_HAND = "given by hand"
 
 
-def there(folder: Path, name: str) -> bool:
+def is_installed(folder: Path, name: str) -> bool:
     """Whether the data set is in its folder; InputError where something else is."""
     if not folder.exists() or folder.is_dir() and not any(folder.iterdir()):
         return False
     try:
-        loaded(folder, name)
+        _load(folder, name)
     except InputError as error:
-        raise InputError(
-            "{folder} must hold {name} or nothing, and holds something else ({why}): move it away, and fetch again.",
-            folder=folder,
-            name=name,
-            why=why(error, folder),
-        ) from None
+        raise _refuse_occupied(folder, _shorten(error, folder)) from None
     return True
 
 
 @contextlib.contextmanager
-def in_a_sentence(path: Path) -> Iterator[None]:
-    """Turn trouble of the disk, wherever it comes from, into a sentence about the file or folder, else about `path`."""
+def refusing_disk_errors(path: Path) -> Iterator[None]:
+    """Turn any trouble of the disk into a sentence about its file or folder, else about `path`."""
     try:
         yield
     except OSError as error:
@@ -46,100 +49,46 @@ def in_a_sentence(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def beside(folder: Path) -> Iterator[Path]:
-    """The path of a new folder in a hidden one beside `folder`, and no trace of either afterwards.
+def make_temporary_folder(folder: Path) -> Iterator[Path]:
+    """Give the path of a new folder in a hidden one beside `folder`, and leave no trace of either afterwards.
 
-    A fetch that was killed can't clear up; the next one does, which `held` keeps from doing it too early.
+    One process at a time may do so. A download that was killed can't clear up: the next one does.
     """
     hidden = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(hidden, ignore_errors=True)
-    try:
-        yield hidden / "whole"
-    finally:
+    busy = InputError(
+        "{folder} must be fetched by one at a time, and another is at it: wait for its end.", folder=folder
+    )
+    with hold_lock(folder.with_name(f".{folder.name}.lock"), folder, busy):
         shutil.rmtree(hidden, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Be the only one on this machine who fetches into `folder`, as far as the system can tell.
-
-    Raises
-    ------
-    InputError
-        If another one is at it.
-    """
-    try:
-        import fcntl
-    except ImportError:  # on Windows two at once meet in a hash that is wrong
-        yield
-        return
-    lock = folder.with_name(f".{folder.name}.lock")
-    while True:
         try:
-            lock.parent.mkdir(parents=True, exist_ok=True)
-            file = open(lock, "w")
-        except OSError as error:
-            raise os_error_to_input_error(error, folder) from error
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise InputError(
-                    "{folder} must be fetched by one at a time, and another is at it: wait for its end.", folder=folder
-                ) from None
-            except OSError:  # a disk without locks, as some in a network are: as on Windows
-                yield
-                return
-            if not same(file, lock):  # whoever had it removed it before we got it
-                continue
-            try:
-                yield
-            finally:
-                lock.unlink(missing_ok=True)
-            return
+            yield hidden / "whole"
+        finally:
+            shutil.rmtree(hidden, ignore_errors=True)
 
 
-def same(file: TextIO, path: Path) -> bool:
-    """Whether an open file is the one that is at `path` now."""
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
-    except FileNotFoundError:
-        return False
-
-
-def settle(
-    temporary: Path,
-    folder: Path,
-    facts: dict[str, Any],
-    came: Path,
-    say: Callable[[str], None],
-    own_lists: bool = True,
+def name_dataset(
+    temporary: Path, folder: Path, facts: dict[str, Any], came: Path, say: Say, own_lists: bool = True
 ) -> None:
     """Give what was unpacked its name, if it is the data set; `came` is what it was unpacked or copied from."""
-    home, dataset = recognised(temporary, folder.name, came, own_lists)
+    home, dataset = recognize_dataset(temporary, folder.name, came, own_lists)
     n_files = sum(path.is_file() for path in home.rglob("*"))
     n_examples, whole = len(dataset.examples), SOURCES[folder.name].n_examples
     write_json(home / "SOURCE.json", {**facts, "files": n_files, "examples": n_examples})
     try:
         if folder.exists():
-            folder.rmdir()  # it is empty, or `there` would have said so
+            folder.rmdir()  # it is empty, or `is_installed` would have said so
         os.replace(home, folder)
     except OSError as error:
         if error.errno == errno.ENOTEMPTY:
-            raise InputError(
-                "{folder} must hold {folder_name} or nothing, and holds something else (it came meanwhile): move it "
-                "away, and fetch again.",
-                folder=folder,
-                folder_name=folder.name,
-            ) from error
-        raise os_error_to_input_error(error, folder) from error
+            raise _refuse_occupied(folder, "it came meanwhile") from error
+        raise
     say(f"{folder}: {folder.name}, {n_examples} examples")
     if n_examples < whole:
         say(f"{folder.name} has {whole} examples or more, and this copy {n_examples}: it is not the whole of it")
 
 
-def recognised(root: Path, name: str, came: Path, own_lists: bool = True) -> tuple[Path, Dataset]:
-    """Where the real data set lies below `root`, and the data set; `came` is what `root` was unpacked from, or is.
+def recognize_dataset(root: Path, name: str, came: Path, own_lists: bool = True) -> tuple[Path, Dataset]:
+    """Find the real data set in `root` or in the one folder there, and load it; `came` is what brought `root`.
 
     `own_lists` is whether the lists of GTZAN that it brings are to be used, and so must be the published ones.
 
@@ -148,8 +97,22 @@ def recognised(root: Path, name: str, came: Path, own_lists: bool = True) -> tup
     InputError
         If it is not that data set, was generated as sample data, or brings other lists than the published ones.
     """
-    home, dataset = laid_out(root, name, came)
-    if checksums.read(home / "SOURCE.json").get("sample"):
+    inside = [path for path in list_visible_folders(root) if path.name not in LITTER]
+    refusals = []
+    for home in [root, *inside] if len(inside) == 1 else [root]:
+        try:
+            dataset = _load(home, name)
+            break
+        except InputError as error:
+            refusals.append(error)
+    else:
+        raise InputError(
+            "{came} must hold {name} as it was published, and does not ({reason}): look for another copy.",
+            came=came,
+            name=name,
+            reason=_shorten(refusals[0], root),
+        )
+    if read_note(home / "SOURCE.json").get("sample"):
         raise InputError(
             "{came} must be the real {name}, and says in its SOURCE.json that it was generated as sample data: "
             "`musicml fetch {name}` brings the real one.",
@@ -157,48 +120,132 @@ def recognised(root: Path, name: str, came: Path, own_lists: bool = True) -> tup
             name=name,
         )
     if name == "gtzan" and own_lists:
-        gtzan_lists.check(home, came)
+        gtzan_lists.check_lists(home, came)
     return home, dataset
 
 
-def laid_out(temporary: Path, name: str, came: Path) -> tuple[Path, Dataset]:
-    """Where the data set lies in what was unpacked, at the top or in the one folder there; and the data set."""
-    inside = [path for path in list_visible_folders(temporary) if path.name != "__MACOSX"]
-    try:
-        return temporary, loaded(temporary, name)
-    except InputError as error:
-        refusal = error
-    if len(inside) == 1:
-        with contextlib.suppress(InputError):
-            return inside[0], loaded(inside[0], name)
-    raise InputError(
-        "{came} must hold {name} as it was published, and does not ({why}): look for another copy.",
-        came=came,
-        name=name,
-        why=why(refusal, temporary),
-    )
+def unpack_dataset(archive: Path, n_files: int, n_bytes: int, folder: Path, name: str, say: Say) -> None:
+    """Unpack an archive of `n_files` files and `n_bytes` bytes into the new `folder`, if the disk has room."""
+    check_room(folder.parents[1], n_bytes)  # the folder of data sets
+    say(f"{name}: unpacking {n_files} files")
+    with ByteProgress(name, say) as progress:
+        progress.begin(n_bytes)
+        unpack_archive(archive, folder, progress.add)
 
 
-def loaded(root: Path, name: str) -> Dataset:
-    """The data set in a folder that need not have its name.
+def take_given(given: Path, origin: Source, folder: Path, data_root: Path, own_lists: bool, say: Say) -> dict[str, Any]:
+    """Unpack or copy what the user gives into the new `folder` below `data_root`; return the content of SOURCE.json.
+
+    `own_lists` is as `recognize_dataset` takes it.
 
     Raises
     ------
     InputError
-        If it is not that data set, or its tables are damaged.
+        If it is neither an archive that can be unpacked safely nor a folder of the data set, is another archive than
+        the one that its publisher gives a hash of, or the disk has no room for it.
     """
+    try:
+        if given.is_dir():
+            facts = _copy_folder(given, origin, folder, data_root, own_lists, say)
+        elif given.is_file():
+            facts = _unpack_given(given, origin, folder, say)
+        else:
+            raise InputError(
+                "--from must name an archive or a folder, and {given} is neither: check the path.", given=given
+            )
+    except PermissionError as error:
+        raise InputError(
+            "{path} must be a file or folder that you may read, and is not: ask its owner, or name another copy.",
+            path=error.filename or given,
+        ) from error
+    return facts | {"source": BY_HAND, "given": given.name}
+
+
+def _unpack_given(given: Path, origin: Source, folder: Path, say: Say) -> dict[str, Any]:
+    """Unpack an archive that the user gives."""
+    sha256, md5 = compute_hashes(given)
+    if origin.md5 not in (None, md5):
+        raise InputError(
+            "{given} must have the MD5 {published} of {archive}, and has {md5}: it is damaged or another version; "
+            "`musicml fetch {name}` brings the right one.",
+            given=given,
+            published=origin.md5,
+            archive=origin.archive,
+            md5=md5,
+            name=origin.name,
+        )
+    unpack_dataset(given, *inspect_archive(given), folder, origin.name, say)
+    return describe_source(origin, origin.version if origin.md5 else None, sha256, given.stat().st_size)
+
+
+def _copy_folder(
+    given: Path, origin: Source, folder: Path, data_root: Path, own_lists: bool, say: Say
+) -> dict[str, Any]:
+    """Copy a folder that the user gives; a link to a file is copied as that file."""
+    if data_root.resolve().is_relative_to(given.resolve()):
+        raise InputError(
+            "--from must name the data set's own folder, and {given} holds {data_root}: name another.",
+            given=given,
+            data_root=data_root,
+        )
+    sizes = {path: path.stat().st_size for path in _list_files(given)}
+    if closed := [path for path in sizes if not os.access(path, os.R_OK)]:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(closed[0]))
+    recognize_dataset(given, origin.name, given, own_lists)  # before a gigabyte of it is copied
+    check_room(data_root, sum(sizes.values()))
+    say(f"{origin.name}: copying {len(sizes)} files")
+    with ByteProgress(origin.name, say) as progress:
+        progress.begin(sum(sizes.values()))
+        for path, size in sizes.items():
+            to = folder / path.relative_to(given)
+            to.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, to)
+            progress.add(size)
+    known = read_note(folder / "SOURCE.json")
+    return describe_source(origin, None, None, None) | ({"before": known} if known else {})
+
+
+def _list_files(folder: Path) -> Iterator[Path]:
+    """Give every file below `folder`, sorted, without what a Mac adds; a link to a folder may lead round: refused."""
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        if entry.name.startswith("._") or entry.name in LITTER:
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from _list_files(Path(entry.path))
+        elif entry.is_dir():
+            raise InputError(
+                "{folder} must hold its folders itself, and {name} is a link: name the folder it is.",
+                folder=folder,
+                name=entry.name,
+            )
+        elif entry.is_file():
+            yield Path(entry.path)
+
+
+def _load(root: Path, name: str) -> Dataset:
+    """Load the data set in a folder that need not have its name; InputError if it is another, or damaged."""
     try:
         return importlib.import_module(f"musicml.data.datasets.{name}").load(root)
     except InputError:
         raise
     except (ValueError, LookupError, TypeError) as error:
         raise InputError(
-            "{root} must hold tables that can be read, and one can't be ({error___name}): look for another copy.",
+            "{root} must hold tables that can be read, and one can't be ({kind}): look for another copy.",
             root=root,
-            error___name=type(error).__name__,
+            kind=type(error).__name__,
         ) from None
 
 
-def why(refusal: InputError, root: Path) -> str:
-    """A loader's refusal of a folder without its cure, which would be for a folder that a person made."""
+def _shorten(refusal: InputError, root: Path) -> str:
+    """Take the fix off a loader's refusal, which would be for a folder that the user made."""
     return str(refusal).replace(str(root), "it").rpartition(": ")[0] or str(refusal)
+
+
+def _refuse_occupied(folder: Path, reason: str) -> InputError:
+    """Make the refusal of a place that holds something else."""
+    return InputError(
+        "{folder} must hold {name} or nothing, and holds something else ({reason}): move it away, and fetch again.",
+        folder=folder,
+        name=folder.name,
+        reason=reason,
+    )

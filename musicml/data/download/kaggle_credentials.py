@@ -1,4 +1,7 @@
-"""Who asks Kaggle: nobody, or the holder of a token or a key, which is shown nowhere."""
+"""Find the user's Kaggle token or key, which is shown nowhere.
+
+Kaggle's client finds them too, but ends with a traceback at a file that an editor saved in another encoding.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-MOST_BYTES = 65_536  # of a file that holds a login
+MAX_BYTES = 65_536  # of a file that holds a login
 CURLY = "\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"  # quotes as word processors write them
 
 
@@ -38,51 +41,58 @@ NOBODY = Login()
 
 def find_logins() -> list[Login]:
     """Find the logins that the `kaggle` package would look for, in its order: tokens, then keys."""
-    return [*find_tokens(), *find_keys()]
+    token, user, key = (
+        os.environ.get(name, "").strip() for name in ("KAGGLE_API_TOKEN", "KAGGLE_USERNAME", "KAGGLE_KEY")
+    )
+    token_files, key_files = _list_files()
+    found = [
+        Login("KAGGLE_API_TOKEN", token=_read_text(token) or token),  # which may name a file
+        *(Login(str(path), token=_read_text(path)) for path in token_files),
+        Login("KAGGLE_KEY", user=user, key=key),
+        *map(_read_key, key_files),
+    ]
+    return [login for login in found if login.token or (login.user and login.key)]
 
 
-def find_tokens() -> list[Login]:
-    """Find tokens: KAGGLE_API_TOKEN, which may name a file, and the file that Kaggle's pages tell people to write."""
-    given = os.environ.get("KAGGLE_API_TOKEN", "").strip()
-    places = [("KAGGLE_API_TOKEN", read_text(given) or given)] if given else []
-    places += [(str(path), read_text(path)) for path in list_token_files()]
-    return [Login(place, token=token) for place, token in places if token]
+def find_faults() -> list[tuple[str, str]]:
+    """Find files that should hold a login and hold none, each with the reason, which shows nothing of its content."""
+    places, faults = [login.place for login in find_logins()], []
+    for path in map(str, sum(_list_files(), [])):
+        if os.path.lexists(path) and path not in places:
+            text = _read_text(path)
+            if not text:
+                reason = "is empty or can't be read as text"
+            elif any(quote in text for quote in CURLY):
+                reason = "has the curly quotes of a word processor in place of plain ones"
+            else:
+                reason = "holds no username and key as Kaggle writes them"
+            faults.append((path, reason))
+    return faults
 
 
-def list_token_files() -> list[Path]:
-    """List where Kaggle's pages tell people to write a token, and where Windows' Notepad then writes it."""
-    home = Path("~/.kaggle").expanduser()
-    return [home / "access_token", home / "access_token.txt"]
+def _list_files() -> tuple[list[Path], list[Path]]:
+    """List where Kaggle's pages tell users to write a token, and where kaggle.json may be.
 
-
-def find_keys() -> list[Login]:
-    """Find keys: KAGGLE_USERNAME with KAGGLE_KEY, and kaggle.json in each folder where it may be."""
-    user, key = (os.environ.get(name, "").strip() for name in ("KAGGLE_USERNAME", "KAGGLE_KEY"))
-    logins = [Login("KAGGLE_KEY", user=user, key=key)] if user and key else []
-    return logins + [login for path in list_key_files() if (login := read_key(path)) is not None]
-
-
-def list_key_files() -> list[Path]:
-    """List kaggle.json in each folder where it may be, also as Notepad names it where Windows hides endings."""
+    Windows' Notepad adds `.txt` to a name where Windows hides endings.
+    """
     settings = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
     folders = [os.environ.get("KAGGLE_CONFIG_DIR"), "~/.kaggle", f"{settings}/kaggle"]
-    return [
-        Path(folder).expanduser() / name
-        for folder in dict.fromkeys(folder for folder in folders if folder)
-        for name in ("kaggle.json", "kaggle.json.txt")
-    ]
+    groups = [["~/.kaggle/access_token"], [f"{folder}/kaggle.json" for folder in dict.fromkeys(folders) if folder]]
+    tokens, keys = (
+        [Path(f"{name}{ending}").expanduser() for name in names for ending in ("", ".txt")] for names in groups
+    )
+    return tokens, keys
 
 
-def read_key(path: Path) -> Login | None:
-    """Read the login in a file like kaggle.json; None where there is none."""
+def _read_key(path: Path) -> Login:
+    """Read the login in a file like kaggle.json; an incomplete one where there is none."""
     with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
-        told = json.loads(read_text(path))
-        user, key = told["username"].strip(), told["key"].strip()
-        return Login(str(path), user=user, key=key) if user and key else None
-    return None
+        content = json.loads(_read_text(path))
+        return Login(str(path), user=content["username"].strip(), key=content["key"].strip())
+    return NOBODY
 
 
-def read_text(path: str | Path) -> str:
+def _read_text(path: str | Path) -> str:
     """Read a small text file; return nothing where it can't be read, and no reason, which would show its name.
 
     Windows' editors save in UTF-16, or in UTF-8 with a mark in front; `json` knows both by their first bytes
@@ -90,38 +100,10 @@ def read_text(path: str | Path) -> str:
     """
     try:
         with open(path, "rb") as file:
-            content = file.read(MOST_BYTES)
+            content = file.read(MAX_BYTES)
         return content.decode(json.detect_encoding(content)).strip("\0\ufeff \t\r\n")
     except (OSError, ValueError):
         return ""
-
-
-def find_faults() -> list[tuple[str, str]]:
-    """Find files that should hold a login and hold none, each with the reason, which shows nothing of its content."""
-    faults = [(path, "is empty or can't be read as text") for path in list_token_files() if not read_text(path)]
-    faults += [(path, describe_fault(path)) for path in list_key_files() if read_key(path) is None]
-    return [(str(path), reason) for path, reason in faults if os.path.lexists(path)]
-
-
-def describe_fault(path: Path) -> str:
-    """Say why there is no login in a file like kaggle.json."""
-    text = read_text(path)
-    if not text:
-        return "is empty or can't be read as text"
-    if any(quote in text for quote in CURLY):
-        return "has the curly quotes of a word processor in place of plain ones"
-    return "holds no username and key as Kaggle writes them"
-
-
-@contextlib.contextmanager
-def make_bare_environment() -> Iterator[dict[str, str]]:
-    """Make a copy of the environment with an empty home and nothing of Kaggle's, so that no login is found."""
-    with tempfile.TemporaryDirectory(prefix="musicml-") as home:
-        kept = {
-            name: value for name, value in os.environ.items() if not name.startswith(("KAGGLE_", "VERBOSE", "NETRC"))
-        }
-        kept.setdefault("PYTHONUSERBASE", site.getuserbase())  # packages that lie in the real home are found there
-        yield kept | dict.fromkeys(("HOME", "USERPROFILE", "KAGGLE_CONFIG_DIR", "XDG_CONFIG_HOME"), home)
 
 
 @contextlib.contextmanager
@@ -129,13 +111,17 @@ def hide_logins() -> Iterator[None]:
     """Let the `kaggle` package find no login, make no folder in the home and print nothing, in this process.
 
     It looks for logins as it is imported and whenever it connects, asks the network about them, and makes a folder for
-    its settings; so it is given an empty home for the while, and the login with each call.
+    its settings. So it is given an empty home for the while, and the login with each call.
     """
     before = dict(os.environ)
-    with make_bare_environment() as environment:
+    user_base = site.getuserbase()  # packages in the real home are still found there
+    with tempfile.TemporaryDirectory(prefix="musicml-") as home:
         try:
-            os.environ.clear()
-            os.environ.update(environment)
+            for name in before:
+                if name.startswith(("KAGGLE_", "VERBOSE", "NETRC")):
+                    del os.environ[name]
+            os.environ.setdefault("PYTHONUSERBASE", user_base)
+            os.environ.update(dict.fromkeys(("HOME", "USERPROFILE", "KAGGLE_CONFIG_DIR", "XDG_CONFIG_HOME"), home))
             with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
                 yield
         finally:

@@ -1,26 +1,57 @@
-"""What a person reads where a fetch fails: one sentence with the rule, what came and the cure.
+"""Say why a download fails: the rule, what came and the fix.
 
-None of them shows what a server or a library said, since that may hold a signed address or a token.
+No sentence shows what a server or a library said, since that may hold a signed address or a token.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
-from musicml.utils import InputError, format_megabytes
+from musicml.utils import InputError
+
+REFUSALS = {
+    "offline": "{wanted.name} must come from {wanted.host}, which can't be reached from this machine: check the "
+    "network and try `{wanted.command}` again, or give it with {wanted.option}.",
+    "cut": "{wanted.name} must come whole, and {wanted.host} breaks off after {so_far} MB: `{wanted.command}` goes on "
+    "from there, later or with another network; or give it with {wanted.option}.",
+    "silent": "{wanted.host} must answer within {seconds:.0f} s, and sent nothing of {wanted.name}: "
+    "`{wanted.command}` goes on later; or give it with {wanted.option}.",
+    "busy": "{wanted.host} must not be asked so often (429) and wants a pause of {minutes} minutes before it gives "
+    "{wanted.name}: `{wanted.command}` goes on afterwards.",
+    "broken": "{wanted.host} must give {wanted.name}, and has a fault of its own ({status}): `{wanted.command}` goes "
+    "on later; or give it with {wanted.option}.",
+    "gone": "{wanted.host} must have {wanted.name}, and has it no more under its address (404): look at "
+    "{wanted.page}, or give it with {wanted.option}.",
+    "refused": "{wanted.host} must be willing to give {wanted.name}, and says no ({status}): open {wanted.page} in a "
+    "browser and accept its terms there, then try `{wanted.command}` again, or give it with {wanted.option}.",
+    "unknown": "{wanted.host} must know by a token who asks for {wanted.name} ({status}), and none was found: make one "
+    "at {account}, write it into ~/.kaggle/access_token, and try `{wanted.command}` again, or give it with "
+    "{wanted.option}.",
+    "rejected": "{wanted.host} must know by a token who asks for {wanted.name} ({status}), and the one in {places} was "
+    "not accepted: make one at {account}, write it into ~/.kaggle/access_token, and try `{wanted.command}` again, or "
+    "give it with {wanted.option}.",
+    "unusable": "{wanted.host} must know by a token who asks for {wanted.name} ({status}), and {place} {reason}: save "
+    "it again as plain text, or make one at {account} and write it into ~/.kaggle/access_token; then try "
+    "`{wanted.command}` again.",
+    "unwilling": "the kaggle package must fetch {wanted.name}, and this version of it can't: `pip install -U kaggle`, "
+    "or give it with {wanted.option}.",
+    "damaged": "{wanted.name} must have the hash that {wanted.host} gives ({digest}), and what came has another and "
+    "was removed: try `{wanted.command}` again, or give it with {wanted.option}.",
+    "changed": "{wanted.name} must have the hash that it had on {date} ({digest}...), and what came has another and "
+    "was removed: if you trust the new one, remove {path}, and try `{wanted.command}` again.",
+}
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is fetched, in the words of a refusal.
+    """What is downloaded, in the words of a refusal.
 
     Attributes
     ----------
     name : `gtzan`, `train_filtered.txt`
     host : Kaggle, Zenodo, GitHub
-    page : where a person can look it up
+    page : where the user can look it up
     option : how to give it by hand: `--from`, `--lists`
     command : what to type again
     """
@@ -33,165 +64,18 @@ class Wanted:
 
 
 class Refused(Exception):
-    """The server will not give it to this person: HTTP 401, 403 or 404."""
+    """The server will not give it to whoever asks: HTTP 401, 403, 404 or 410."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
         self.status = status
 
 
-def offline(wanted: Wanted) -> InputError:
-    """No connection could be made at all."""
-    return InputError(
-        "{wanted_name} must come from {wanted_host}, which can't be reached from this machine: check the network and "
-        "try `{wanted_command}` again, or give it with {wanted_option}.",
-        wanted_name=wanted.name,
-        wanted_host=wanted.host,
-        wanted_command=wanted.command,
-        wanted_option=wanted.option,
-    )
+def refuse(kind: str, wanted: Wanted, **values: Any) -> InputError:
+    """Make the refusal of a kind, one of `REFUSALS`."""
+    return InputError(REFUSALS[kind], wanted=wanted, **values)
 
 
-def cut(wanted: Wanted, have: int, size: int | None) -> InputError:
-    """The connection ends again and again at the same place."""
-    so_far = f"{format_megabytes(have)} of {format_megabytes(size)} MB" if size else f"{format_megabytes(have)} MB"
-    return InputError(
-        "{wanted_name} must come whole, and {wanted_host} breaks off after {so_far}: `{wanted_command}` goes on from "
-        "there, later or with another network; or give it with {wanted_option}.",
-        wanted_name=wanted.name,
-        wanted_host=wanted.host,
-        so_far=so_far,
-        wanted_command=wanted.command,
-        wanted_option=wanted.option,
-    )
-
-
-def silent(wanted: Wanted, seconds: float) -> InputError:
-    """The server took the request and sent nothing more."""
-    return InputError(
-        "{wanted_host} must answer within {seconds:.0f} s, and sent nothing of {wanted_name}: `{wanted_command}` goes "
-        "on later; or give it with {wanted_option}.",
-        wanted_host=wanted.host,
-        seconds=seconds,
-        wanted_name=wanted.name,
-        wanted_command=wanted.command,
-        wanted_option=wanted.option,
-    )
-
-
-def busy(wanted: Wanted, seconds: float | None) -> InputError:
-    """HTTP 429 for longer than anybody waits at a terminal."""
-    minutes = math.ceil(seconds / 60) if seconds else None
-    wait = "a minute" if minutes == 1 else f"{minutes} minutes" if minutes else "some minutes"
-    return InputError(
-        "{wanted_host} must not be asked so often (429) and wants a pause of {wait} before it gives {wanted_name}: "
-        "`{wanted_command}` goes on afterwards.",
-        wanted_host=wanted.host,
-        wait=wait,
-        wanted_name=wanted.name,
-        wanted_command=wanted.command,
-    )
-
-
-def broken(wanted: Wanted, status: int) -> InputError:
-    """HTTP 5xx."""
-    return InputError(
-        "{wanted_host} must give {wanted_name}, and has a fault of its own ({status}): `{wanted_command}` goes on "
-        "later; or give it with {wanted_option}.",
-        wanted_host=wanted.host,
-        wanted_name=wanted.name,
-        status=status,
-        wanted_command=wanted.command,
-        wanted_option=wanted.option,
-    )
-
-
-def refused(wanted: Wanted, status: int) -> InputError:
-    """HTTP 403, 404 and whatever else a server says no with; 401 is `unknown`."""
-    if status == 404:
-        return InputError(
-            "{wanted_host} must have {wanted_name}, and has it no more under its address (404): look at "
-            "{wanted_page}, or give it with {wanted_option}.",
-            wanted_host=wanted.host,
-            wanted_name=wanted.name,
-            wanted_page=wanted.page,
-            wanted_option=wanted.option,
-        )
-    return InputError(
-        "{wanted_host} must be willing to give {wanted_name}, and says no ({status}): open {wanted_page} in a browser "
-        "and accept its terms there, then try `{wanted_command}` again, or give it with {wanted_option}.",
-        wanted_host=wanted.host,
-        wanted_name=wanted.name,
-        status=status,
-        wanted_page=wanted.page,
-        wanted_command=wanted.command,
-        wanted_option=wanted.option,
-    )
-
-
-def unknown(wanted: Wanted, status: int, page: str, places: str) -> InputError:
-    """HTTP 401; `places` are those where a login was found, `page` is where a person makes one."""
-    seen = f"the one in {places} was not accepted" if places else "none was found"
-    return InputError(
-        "{wanted_host} must know by a token who asks for {wanted_name} ({status}), and {seen}: make one at {page}, "
-        "write it into ~/.kaggle/access_token, and try `{wanted_command}` again, or give it with {wanted_option}.",
-        wanted_host=wanted.host,
-        wanted_name=wanted.name,
-        status=status,
-        seen=seen,
-        page=page,
-        wanted_command=wanted.command,
-        wanted_option=wanted.option,
-    )
-
-
-def unusable(wanted: Wanted, status: int, page: str, place: str, reason: str) -> InputError:
-    """HTTP 401 or 403, and the only files that should hold a login hold none."""
-    return InputError(
-        "{wanted_host} must know by a token who asks for {wanted_name} ({status}), and {place} {reason}: save it again "
-        "as plain text, or make one at {page} and write it into ~/.kaggle/access_token; then try `{wanted_command}` "
-        "again.",
-        wanted_host=wanted.host,
-        wanted_name=wanted.name,
-        status=status,
-        place=place,
-        reason=reason,
-        page=page,
-        wanted_command=wanted.command,
-    )
-
-
-def unwilling(wanted: Wanted) -> InputError:
-    """The package that speaks with the host does something else."""
-    return InputError(
-        "the kaggle package must fetch {wanted_name}, and this version of it can't: `pip install -U kaggle`, or give "
-        "it with {wanted_option}.",
-        wanted_name=wanted.name,
-        wanted_option=wanted.option,
-    )
-
-
-def damaged(wanted: Wanted, published: str) -> InputError:
-    """The hash is not the one that the host gives, `published`; what came was removed."""
-    return InputError(
-        "{wanted_name} must have the hash that {wanted_host} gives ({published}), and what came has another and was "
-        "removed: try `{wanted_command}` again, or give it with {wanted_option}.",
-        wanted_name=wanted.name,
-        wanted_host=wanted.host,
-        published=published,
-        wanted_command=wanted.command,
-        wanted_option=wanted.option,
-    )
-
-
-def changed(wanted: Wanted, date: str, before: str, path: Path) -> InputError:
-    """The hash is not the one that an earlier fetch wrote down in `path`; what came was removed."""
-    return InputError(
-        "{wanted_name} must have the hash that it had on {date} ({before}...), and what came has another and was "
-        "removed: if you trust the new one, remove {path}, and try `{wanted_command}` again.",
-        wanted_name=wanted.name,
-        date=date,
-        before=before,
-        path=path,
-        wanted_command=wanted.command,
-    )
+def refuse_status(wanted: Wanted, status: int) -> InputError:
+    """Make the refusal for an HTTP status by which the server says no."""
+    return refuse("gone" if status in (404, 410) else "refused", wanted, status=status)

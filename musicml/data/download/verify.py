@@ -1,18 +1,31 @@
-"""An archive that was fetched and is what it should be: by the server's hash, by the fetch before, by its contents."""
+"""Get an archive that is what it should be: by the server's hash, by the download before, by its contents."""
 
 from __future__ import annotations
 
+import errno
+import hashlib
+import json
+import os
+import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from musicml.data.download import archives, checksums, messages
-from musicml.data.download.messages import Wanted
+from musicml.data.download.archives import inspect_archive
+from musicml.data.download.messages import Wanted, refuse
 from musicml.data.download.sources import KAGGLE, Source
-from musicml.utils import InputError, format_megabytes, write_json
+from musicml.utils import InputError, find_existing_folder, format_megabytes, write_json
 
 ZENODO = "https://zenodo.org"
-SWELLS = 1.25  # what an archive unpacks to, about, as long as only its size is known; sound and pictures shrink little
+HASHES = "hashes.json"  # in the folder of archives: what came with each version
+GROWTH = 1.25  # what an archive unpacks to, about, while only its size is known; sound and pictures shrink little
+SPARE = 500_000_000  # bytes that stay free on the disk, for what is computed from the data
+BLOCK = 1 << 20  # bytes
+
+Say = Callable[[str], None]
+CheckRoom = Callable[[int, int], None]  # of the bytes that are still to come, and those of the whole
 
 
 @dataclass(frozen=True)
@@ -22,8 +35,8 @@ class Archive:
     Attributes
     ----------
     path : where it lies
-    version : None where nobody said it
-    licence : as its host names it; empty where nobody said it
+    version : None where no server said it
+    licence : as its host names it; empty where it does not
     md5 : in hex, as its host gives it; None where it gives none
     sha256 : in hex; empty as long as it was not verified
     """
@@ -41,7 +54,7 @@ class Archive:
 
     @property
     def note(self) -> Path:
-        """Beside it, what was found out about it, so that it need not be fetched again."""
+        """Beside it, what was found out about it, so that it need not be downloaded again."""
         return self.path.with_name(f"{self.path.name}.json")
 
     def keep(self) -> Archive:
@@ -56,88 +69,144 @@ class Archive:
             path.unlink(missing_ok=True)
 
 
-def archive_of(
-    origin: Source, folder: Path, wanted: Wanted, say: Callable[[str], None]
-) -> tuple[Archive, archives.Contents]:
-    """The archive of `origin` in `folder`, verified, the one that came whole before or a new one; and what is in it.
+def check_room(folder: Path, n_bytes: int) -> None:
+    """Refuse to begin if the disk of `folder`, which need not exist, has fewer than `n_bytes` and `SPARE` free."""
+    free = shutil.disk_usage(find_existing_folder(folder / "below")).free
+    if free < n_bytes + SPARE:
+        raise InputError(
+            "{folder} must be on a disk with {n_bytes:.0f} MB free, {spare:.0f} of them to spare, and has {free:.0f}: "
+            "make room, or choose another folder.",
+            folder=folder,
+            n_bytes=(n_bytes + SPARE) / 1e6,
+            spare=SPARE / 1e6,
+            free=free / 1e6,
+        ) from OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def compute_hashes(path: Path) -> tuple[str, str]:
+    """Compute the SHA-256 and the MD5 of a file in hex, by one reading of it."""
+    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+    with open(path, "rb") as source:
+        while block := source.read(BLOCK):
+            sha256.update(block)
+            md5.update(block)
+    return sha256.hexdigest(), md5.hexdigest()
+
+
+def read_note(path: Path) -> dict[str, Any]:
+    """Read the JSON object in a file; an empty one where there is none that can be read."""
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def describe_source(origin: Source, version: str | None, sha256: str | None, n_bytes: int | None) -> dict[str, Any]:
+    """Describe for SOURCE.json where a data set comes from."""
+    return {
+        "source": f"{origin.host} {origin.ref}",
+        "url": origin.url(version),
+        "version": version,
+        "sha256": sha256,
+        "bytes": n_bytes,
+        "date": _get_date(),
+        "licence": origin.licence,
+        "citation": origin.citation,
+        "sample": False,
+    }
+
+
+def get_archive(origin: Source, path: Path, wanted: Wanted, say: Say) -> tuple[Archive, int, int]:
+    """Take the archive of `origin` that came whole to `path` before, or download it, and verify it.
+
+    Returns
+    -------
+    archive, n_files, n_bytes : the archive, and how many files and bytes are in it
 
     Raises
     ------
     InputError
-        If it can't be had or is not what it should be; then it is not kept.
+        If it can't be had or is not what it should be.
     """
-    path = folder / f"{origin.name}{origin.suffix}"
-    archive = kept(path, origin)
+    archive = _take_kept(path, origin)
     if archive:
-        say(f"{origin.name}: taking the archive that is in {folder}")
+        say(f"{origin.name}: taking the archive that is in {path.parent}")
     else:
         say(f"{origin.name}: fetching from {origin.host}")
-        archive = fetched(origin, path, wanted, say)
-    try:
-        contents = archives.inspect(path)
-        checksums.compare(origin, archive.version, archive.sha256, archive.n_bytes, folder, wanted, say)
-    except InputError as error:
-        if getattr(error.__cause__, "errno", None) is None:  # else the disk is to blame
-            archive.discard()
-        raise
-    return archive.keep(), contents
+        archive = _download(origin, path, wanted, say)
+    n_files, n_bytes = inspect_archive(path)
+    _compare_with_before(origin, archive, wanted, say)
+    return archive.keep(), n_files, n_bytes
 
 
-def kept(path: Path, origin: Source) -> Archive | None:
-    """An archive that came whole in an earlier fetch, verified then or not yet, if it is still the same."""
+def _take_kept(path: Path, origin: Source) -> Archive | None:
+    """Take an archive that came whole in an earlier download, verified then or not yet, if it is still the same."""
     archive = Archive(path)
-    note = checksums.read(archive.note)
+    note = read_note(archive.note)
     version, md5 = (note.get("version"), note.get("md5")) if note else (origin.version, origin.md5)
     if not path.is_file() or not note and md5 is None or origin.version not in (None, version):
         return None
     if note and note.get("bytes", archive.n_bytes) != archive.n_bytes:
         return None
-    made = hashed(Archive(path, version, note.get("licence") or "", md5))
-    return made if made and note.get("sha256") in (None, "", made.sha256) else None
+    hashed = _hash_archive(Archive(path, version, note.get("licence") or "", md5))
+    return hashed if hashed and note.get("sha256") in (None, "", hashed.sha256) else None
 
 
-def hashed(archive: Archive) -> Archive | None:
-    """The archive with its SHA-256; None where it has not the MD5 that its host gives."""
-    sha256, md5 = checksums.digests(archive.path, "sha256", "md5")
+def _hash_archive(archive: Archive) -> Archive | None:
+    """Add its SHA-256 to an archive; None if it does not have the MD5 that its host gives."""
+    sha256, md5 = compute_hashes(archive.path)
     return replace(archive, sha256=sha256) if archive.md5 in (None, md5) else None
 
 
-def fetched(origin: Source, path: Path, wanted: Wanted, say: Callable[[str], None]) -> Archive:
-    """A new archive, which has the hash that its host gives."""
-    said: list[int] = []
+def _download(origin: Source, path: Path, wanted: Wanted, say: Say) -> Archive:
+    """Download an archive that has the hash that its host gives."""
+    is_said = False
 
-    def room(rest: int, size: int) -> None:
-        archives.room_for(path.parent, rest + round(SWELLS * size))
-        if not said:  # not again for each part
+    def check(rest: int, size: int) -> None:
+        nonlocal is_said
+        check_room(path.parent, rest + round(GROWTH * size))
+        if not is_said:  # not again for each part
             say(f"{origin.name}: {format_megabytes(rest)} of {format_megabytes(size)} MB to come")
-        said.append(rest)
+        is_said = True
 
     Archive(path).note.unlink(missing_ok=True)  # of one that was there and is not taken
-    archive = (from_kaggle if origin.host == KAGGLE else from_zenodo)(origin, path, wanted, room, say)
-    archive.keep()  # before it is read through: who stops that need not fetch it again
-    made = hashed(archive)
-    if made is None:
-        archive.discard()
-        raise messages.damaged(wanted, f"md5:{archive.md5}")
-    return made
+    if origin.host == KAGGLE:
+        from musicml.data.download.kaggle import download_archive
+
+        archive = download_archive(origin, path, wanted, check, say)
+    else:
+        from musicml.data.download.transfer import download_url
+
+        url = f"{ZENODO}/records/{origin.ref}/files/{origin.archive}"
+        download_url(url, path, wanted, check, say)
+        archive = Archive(path, origin.version, md5=origin.md5)
+    archive.keep()  # before it is read through: a user who stops that need not download it again
+    hashed = _hash_archive(archive)
+    if hashed is None:
+        raise refuse("damaged", wanted, digest=f"md5:{archive.md5}")
+    return hashed
 
 
-def from_kaggle(
-    origin: Source, path: Path, wanted: Wanted, room: Callable[[int, int], None], say: Callable[[str], None]
-) -> Archive:
-    """A new archive from Kaggle, with the MD5 that its storage sends."""
-    from musicml.data.download import kaggle
+def _compare_with_before(origin: Source, archive: Archive, wanted: Wanted, say: Say) -> None:
+    """Compare an archive's hash with the one that came with the same version before; write it down the first time.
 
-    told = kaggle.bring(origin, path, wanted, room, say)
-    return Archive(path, told.version, told.licence, told.md5)
+    If no server told the version, another hash most likely means a newer one: that is said, and the hash written down.
+    """
+    path = archive.path.with_name(HASHES)
+    known, key = read_note(path), f"{origin.host} {origin.ref} {archive.version or 'newest'}"
+    before = known.get(key)
+    if before and isinstance(before, dict):
+        date, digest = before.get("date"), str(before.get("sha256"))
+        if digest == archive.sha256:
+            return
+        if archive.version is not None:
+            raise refuse("changed", wanted, date=date, digest=digest[:12], path=path)
+        say(f"{wanted.name} is another archive than on {date}: {origin.host} has a newer version, likely")
+    facts = {"sha256": archive.sha256, "bytes": archive.n_bytes, "date": _get_date()}
+    write_json(path, known | {key: facts})
 
 
-def from_zenodo(
-    origin: Source, path: Path, wanted: Wanted, room: Callable[[int, int], None], say: Callable[[str], None]
-) -> Archive:
-    """A new archive from Zenodo, with the MD5 that Zenodo publishes."""
-    from musicml.data.download import web
-
-    url = f"{ZENODO}/records/{origin.ref}/files/{origin.archive}"
-    web.bring(url, f"md5:{origin.md5}", path, wanted, room, say)
-    return Archive(path, origin.version, md5=origin.md5)
+def _get_date() -> str:
+    """Return the date in UTC, as 2026-03-01."""
+    return time.strftime("%Y-%m-%d", time.gmtime())
