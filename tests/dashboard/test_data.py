@@ -16,7 +16,7 @@ from dashboard.charts import class_counts, sound
 from musicml.cli.main import build_parser
 from musicml.data.audit import audit as audits
 from musicml.data.audit.findings import Audit, AuditFinding, DuplicatePair
-from musicml.data.datasets import loading
+from musicml.data.datasets import Example, loading
 from musicml.features import audio_features
 from musicml.utils import files
 from musicml.utils.errors import InputError
@@ -204,7 +204,7 @@ def test_a_length_is_read_from_the_head_of_a_file(tmp_path):
 
 
 def test_no_more_than_five_hundred_files_are_measured(monkeypatch):
-    examples = [loading.Example(str(k), NOWHERE, {}, str(k)) for k in range(2_000)]
+    examples = [Example(str(k), NOWHERE, {}, str(k)) for k in range(2_000)]
     dataset = loading.Dataset("x", "sound", "single", "class", ("a",), tuple(examples))
     monkeypatch.setattr(data_tables, "_read_seconds", lambda path: float(path.name))
     found, _ = data_tables.measure_lengths(
@@ -356,7 +356,7 @@ def test_reasons_are_said_in_the_language(runs, data_root):
 def test_twenty_thousand_examples_are_tabled_once():
     names = tuple(f"class {k}" for k in range(20))
     examples = tuple(
-        loading.Example(str(k), NOWHERE, {names[k % 20]: True}, f"artist {k // 3}", ("train", "test")[k // 3 % 2])
+        Example(str(k), NOWHERE, {names[k % 20]: True}, f"artist {k // 3}", ("train", "test")[k // 3 % 2])
         for k in range(20_000)
     )
     dataset = loading.Dataset("large", "sound", "multi", "instrument", names, examples)

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from musicml.data.audit import audit, duplicates, folder_checks, group_checks, label_checks, scan
+from musicml.data.audit import audit, duplicates, folder_checks, label_checks, scan
 from musicml.data.audit.findings import Audit
 from musicml.data.datasets import loading
 from musicml.data.datasets.base import Excluded, Repair
@@ -117,6 +117,9 @@ def test_cells_that_contradict_each_other_are_counted_in_a_table_of_several_clas
 
 @pytest.mark.numeric
 def test_uneven_classes_and_few_test_files_are_told_with_what_they_do(tmp_path):
+    even = dataset_of(tmp_path, [(f"{label}{k}.wav", label) for label in "ab" for k in range(8)])
+    found = kinds(label_checks.findings(even, contents_of(even)))
+    assert found["balance"].words == "The classes are of one size: 8 examples each."
     rows = [(f"{k}.wav", "often", "train") for k in range(27)] + [(f"r{k}.wav", "rare", "test") for k in range(3)]
     dataset = dataset_of(tmp_path, rows)
     found = kinds(label_checks.findings(dataset, contents_of(dataset)))
@@ -133,12 +136,6 @@ def test_uneven_classes_and_few_test_files_are_told_with_what_they_do(tmp_path):
 # Groups, and what lies beside the data
 
 
-def test_classes_of_one_size_are_told_by_one_figure(tmp_path):
-    dataset = dataset_of(tmp_path, [(f"{label}{k}.wav", label) for label in "ab" for k in range(8)])
-    found = kinds(label_checks.findings(dataset, contents_of(dataset)))
-    assert found["balance"].words == "The classes are of one size: 8 examples each."
-
-
 def test_a_group_on_two_sides_is_a_fault_with_the_share_of_the_test_it_concerns(tmp_path):
     rows = [
         ("1.wav", "a", "train", "x"),
@@ -146,19 +143,19 @@ def test_a_group_on_two_sides_is_a_fault_with_the_share_of_the_test_it_concerns(
         ("3.wav", "a", "test", "y"),
         ("4.wav", "b", "", "y"),
     ]
-    found = next(group_checks.findings(dataset_of(tmp_path, rows)))
+    found = next(label_checks.check_groups(dataset_of(tmp_path, rows)))
     assert (found.kind, found.weight, found.files) == ("groups_across_splits", "fault", ("1.wav", "2.wav"))
     assert (
         found.words.endswith(": 1 of 2.") and found.effect.startswith("1 of 2 test examples") and "50.0" in found.effect
     )
     apart = dataset_of(tmp_path, [("1.wav", "a", "train", "x"), ("2.wav", "b", "train", "x")])
-    assert next(group_checks.findings(apart)).weight == "fine"
-    assert next(group_checks.findings(dataset_of(tmp_path, [("1.wav", "a"), ("2.wav", "b")]))).kind == "no_groups"
+    assert next(label_checks.check_groups(apart)).weight == "fine"
+    assert next(label_checks.check_groups(dataset_of(tmp_path, [("1.wav", "a"), ("2.wav", "b")]))).kind == "no_groups"
 
 
 def test_files_of_no_known_group_are_named_where_others_have_one(tmp_path):
     rows = [("1.wav", "a", "", "Ana"), ("2.wav", "b", "", "Ana"), ("3.wav", "a", "", "3.wav")]
-    _, alone = group_checks.findings(dataset_of(tmp_path, rows))
+    _, alone = label_checks.check_groups(dataset_of(tmp_path, rows))
     assert (alone.kind, alone.weight, alone.files) == ("without_group", "caution", ("3.wav",))
 
 

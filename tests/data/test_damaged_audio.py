@@ -7,7 +7,8 @@ import struct
 import numpy as np
 import pytest
 
-from musicml.data.io import audio, listing, mpeg, ogg
+from musicml.data.io import audio, listing, mpeg
+from musicml.data.io.containers import is_whole_ogg
 from musicml.utils.errors import InputError
 from tests.fixtures.malformed_files import by_ffmpeg, encoded, tone
 
@@ -96,11 +97,11 @@ def test_what_stands_before_and_behind_the_damage_of_a_flac_is_as_it_was(subtype
 
 def test_a_damaged_ogg_is_seen_by_its_checksums():
     content = make_sound("ogg")
-    assert ogg.is_whole_ogg(io.BytesIO(content)) and ogg.is_whole_ogg(io.BytesIO(content[: len(content) // 2]))
-    assert ogg.is_whole_ogg(io.BytesIO(content + ID3V1))
+    assert is_whole_ogg(io.BytesIO(content)) and is_whole_ogg(io.BytesIO(content[: len(content) // 2]))
+    assert is_whole_ogg(io.BytesIO(content + ID3V1))
     changed = bytearray(content)
     changed[len(content) // 2] ^= 1
-    assert not ogg.is_whole_ogg(io.BytesIO(changed)) and not ogg.is_whole_ogg(io.BytesIO(2 * content))
+    assert not is_whole_ogg(io.BytesIO(changed)) and not is_whole_ogg(io.BytesIO(2 * content))
 
 
 CLUSTER = bytes.fromhex("1f43b675")

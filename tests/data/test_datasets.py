@@ -1,4 +1,3 @@
-import io
 import json
 import shutil
 from dataclasses import replace
@@ -15,10 +14,7 @@ from musicml.features import audio_features, cache
 from musicml.utils import files
 from musicml.utils.errors import InputError
 
-CLASSES = {
-    "gtzan": "blues classical country disco hiphop jazz metal pop reggae rock".split(),
-    "instrument_sounds": ["drum", "guitar", "piano", "violin"],
-}
+N_CLASSES = {"gtzan": 10, "instrument_images": 30, "instrument_sounds": 4, "openmic": 20}
 FACTS = {  # kind, task, answers
     "gtzan": ("sound", "single", "genre"),
     "instrument_images": ("picture", "single", "instrument"),
@@ -61,35 +57,21 @@ def test_every_data_set_keeps_the_contract(root, name):
         assert "\\" not in example.id and not example.id.startswith("/")
         assert not any(part.startswith(".") for part in example.id.split("/")), "hidden folders are no class"
     assert len(dataset.groups) == len(dataset.examples)
-    assert all(item.file and item.reason for item in dataset.excluded)
-    assert all(note for note in dataset.notes)
-
-
-@pytest.mark.parametrize("name", loading.DATASET_NAMES)
-def test_every_data_set_has_targets_and_an_example_of_each_class(root, name):
-    dataset = loading.load_dataset(name, root)
+    assert all(item.file and item.reason for item in dataset.excluded) and all(dataset.notes)
     targets = dataset.targets()
-    assert targets.shape == (len(dataset.examples), len(dataset.class_names)) and targets.dtype == np.float32
-    assert set(np.unique(targets[~np.isnan(targets)])) == {0.0, 1.0}
-    assert ((np.nan_to_num(targets) == 1).sum(axis=0) > 0).all()
+    assert targets.shape == (len(dataset.examples), N_CLASSES[name]) and targets.dtype == np.float32
+    assert set(np.unique(targets[~np.isnan(targets)])) == {0.0, 1.0} and (targets == 1).any(axis=0).all()
     if dataset.task == "single":
-        assert (targets.sum(axis=1) == 1).all()
-        said = [dataset.class_names[k] for k in targets.argmax(axis=1)]
-        assert said == [example.label for example in dataset.examples]
+        assert list(dataset.class_names) == sorted(dataset.class_names) and (targets.sum(axis=1) == 1).all()
+        assert [dataset.class_names[k] for k in targets.argmax(axis=1)] == [one.label for one in dataset.examples]
     else:
-        assert np.isnan(targets).any()
-
-
-@pytest.mark.parametrize("name", loading.DATASET_NAMES)
-def test_class_names_are_sorted_or_in_the_official_order(root, name):
-    dataset = loading.load_dataset(name, root)
-    if name == "openmic":
         order = json.loads((root / "sample/openmic/openmic-2018/class-map.json").read_text())
-        assert [order[label] for label in dataset.class_names] == list(range(20))
-    else:
-        assert list(dataset.class_names) == sorted(dataset.class_names)
-    assert list(dataset.class_names) == CLASSES.get(name, list(dataset.class_names))
-    assert len(dataset.class_names) == {"gtzan": 10, "instrument_images": 30, "openmic": 20}.get(name, 4)
+        assert list(dataset.class_names) == sorted(order, key=order.get) and np.isnan(targets).any()
+    mask = np.arange(len(dataset.examples)) % 3 == 1
+    kept = dataset.keep(mask, [base.Excluded("a.wav", "no sound")])
+    assert ids(kept) == [example for example, stays in zip(ids(dataset), mask, strict=True) if stays]
+    assert kept.excluded == (*dataset.excluded, base.Excluded("a.wav", "no sound"))
+    assert dataset.vggish is None or np.array_equal(kept.vggish, dataset.vggish[mask])
 
 
 @pytest.mark.parametrize("name", loading.DATASET_NAMES)
@@ -107,18 +89,6 @@ def test_a_hash_is_stable_and_changes_with_a_label_a_group_and_a_side(root, name
     ]
     hashes = {replace(dataset, examples=(example, *others)).hash() for example in changed} | {dataset.hash()}
     assert len(hashes) == 5
-
-
-@pytest.mark.parametrize("name", loading.DATASET_NAMES)
-def test_what_is_kept_is_kept_with_its_features_and_what_is_not_is_named(root, name):
-    dataset = loading.load_dataset(name, root)
-    mask = np.arange(len(dataset.examples)) % 3 == 1
-    kept = dataset.keep(mask, [loading.Excluded("a.wav", "no sound")])
-    assert ids(kept) == [example for example, stays in zip(ids(dataset), mask, strict=True) if stays]
-    assert kept.excluded[-1] == loading.Excluded("a.wav", "no sound")
-    assert kept.excluded[:-1] == dataset.excluded
-    if dataset.vggish is not None:
-        assert np.array_equal(kept.vggish, dataset.vggish[mask])
 
 
 # where a data set is looked for
@@ -173,13 +143,9 @@ def test_gtzan_sides_are_the_filtered_lists_and_only_all_three_of_them(copied):
     assert any(example.split == "" for example in dataset.examples)
     (home / "splits/valid_filtered.txt").unlink()
     assert {example.split for example in loading.load_dataset("gtzan", home.parents[1]).examples} == {""}
-
-
-def test_gtzan_without_its_index_takes_every_track_for_itself(copied):
-    home = copied("gtzan")
     shutil.rmtree(home / "splits")
     dataset = loading.load_dataset("gtzan", home.parents[1])
-    assert len(set(dataset.groups)) == len(dataset.examples)
+    assert len(set(dataset.groups)) == len(dataset.examples), "without an index each track is by itself"
 
 
 @pytest.mark.parametrize("outer", ["genres_original", "genres"])
@@ -204,23 +170,6 @@ def test_the_unreadable_track_of_gtzan_is_left_out_with_a_reason_when_features_a
 # the four instruments
 
 
-def test_a_misspelt_guitar_is_a_guitar(root):
-    dataset = loading.load_dataset("instrument_sounds", root)
-    table = files.read_csv(root / "sample/instrument_sounds/Metadata_Test.csv")
-    misspelt = {row["FileName"] for row in table if row["Class"] == "Sound_Guiatr"}
-    guitars = {e.path.name for e in dataset.examples if e.split == "test" and e.label == "guitar"}
-    assert misspelt and guitars == misspelt
-
-
-def test_violin_rows_that_name_drums_are_dropped_and_counted(root):
-    dataset = loading.load_dataset("instrument_sounds", root)
-    table = files.read_csv(root / "sample/instrument_sounds/Metadata_Train.csv")
-    wrong = {row["FileName"] for row in table if row["Class"] == "Sound_Violin"}
-    assert f"{len(wrong)} violin rows that name files of another class were dropped" in dataset.notes
-    its = {e.path.name: e.label for e in dataset.examples if e.split == "train"}
-    assert wrong and {its[name] for name in wrong} == {"drum"}
-
-
 def test_a_drum_is_no_violin_whichever_row_comes_first(copied):
     home = copied("instrument_sounds")
     before = {e.id: e.label for e in loading.load_dataset("instrument_sounds", home.parents[1]).examples}
@@ -232,35 +181,6 @@ def test_a_drum_is_no_violin_whichever_row_comes_first(copied):
     assert {example for example in after if after[example] != before[example]} == {
         "Train_submission/Train_submission/loop-16247.wav"  # a drum and a piano: the first row decides
     }
-
-
-def test_the_true_violins_are_found_on_the_disk_by_their_names(root):
-    dataset = loading.load_dataset("instrument_sounds", root)
-    violins = [e for e in dataset.examples if e.split == "train" and e.label == "violin"]
-    assert len(violins) == 8 and f"{len(violins)} violins were taken from the disk by their names" in dataset.notes
-    listed = {row["FileName"] for row in files.read_csv(root / "sample/instrument_sounds/Metadata_Train.csv")}
-    assert all(e.path.name not in listed for e in violins)
-    assert {e.path.name.lower()[:6] for e in violins} >= {"violin", "vn-ord"}
-
-
-def test_a_test_name_never_trains(copied):
-    home = copied("instrument_sounds")
-    test = sorted((home / "Test_submission/Test_submission").iterdir())[0]
-    # a test file that lies among the training files too, under a violin's name
-    violin = home / "Test_submission/Test_submission/violin_sound (77).wav"
-    shutil.copy(test, violin)
-    shutil.copy(test, home / "Train_submission/Train_submission" / violin.name)
-    table = home / "Metadata_Test.csv"
-    table.write_bytes(table.read_bytes() + b"violin_sound (77).wav,Sound_Violin\r\n")
-    dataset = loading.load_dataset("instrument_sounds", home.parents[1])
-    names = {s: {e.path.name.lower() for e in dataset.examples if e.split == s} for s in ("train", "test")}
-    assert names["test"] and names["train"] & names["test"] == set()
-    assert "train: violin_sound (77).wav" in [item.file for item in dataset.excluded]
-
-
-def test_a_row_in_other_letters_than_its_file_still_finds_it(root):
-    found = [e for e in loading.load_dataset("instrument_sounds", root).examples if e.path.name == "AR_Lick1_Fn.wav"]
-    assert [e.label for e in found] == ["guitar"]
 
 
 def test_rows_without_a_file_or_with_an_unknown_class_are_named(copied):
@@ -389,37 +309,10 @@ def test_a_folder_of_class_folders_is_a_data_set(tmp_path):
     assert dataset.notes == ("no groups.csv: every file is taken to be independent of every other",)
 
 
-@pytest.mark.parametrize("val", ["val", "valid", "validation", None])
-@pytest.mark.parametrize("test", ["test", None])
-def test_sides_are_read_from_the_folders_names(tmp_path, val, test):
-    sides = {"train": "train", val: "val", test: "test"}
-    sides.pop(None, None)
-    for side in sides:
-        for label in ("a", "b"):
-            jpeg(tmp_path / side / label / "1.jpg")
-    dataset = loading.load_folder(tmp_path)
-    assert {example.id: example.split for example in dataset.examples} == {
-        f"{folder}/{label}/1.jpg": side for folder, side in sides.items() for label in ("a", "b")
-    }
-    assert (dataset.kind, dataset.class_names) == ("picture", ("a", "b"))
-
-
 def test_a_class_of_the_test_side_alone_is_a_class(tmp_path):
     for name in ("train/a/1.wav", "train/b/1.wav", "test/c/1.wav"):
         wav(tmp_path / name)
     assert loading.load_folder(tmp_path).class_names == ("a", "b", "c")
-
-
-def test_groups_csv_keeps_together_what_it_names(tmp_path):
-    for name in ("a/1.wav", "a/2.wav", "b/1.wav", "b/2.wav"):
-        wav(tmp_path / name)
-    (tmp_path / "groups.csv").write_text("file,group\na/1.wav,Ana\nb/1.wav,Ana\nb/2.wav,\n")
-    dataset = loading.load_folder(tmp_path)
-    assert [example.group for example in dataset.examples] == ["Ana", "a/2.wav", "Ana", "b/2.wav"]
-    assert dataset.notes == (
-        "groups.csv puts 2 of 4 files into 1 groups",
-        "files that no row of groups.csv names, each a group of its own: 2, the first a/2.wav",
-    )
 
 
 def test_groups_csv_with_wrong_columns_names_the_right_ones(tmp_path):
@@ -431,18 +324,6 @@ def test_groups_csv_with_wrong_columns_names_the_right_ones(tmp_path):
     (tmp_path / "groups.csv").write_bytes("file,group\na/1.wav,Björk\n".encode("latin-1"))
     with pytest.raises(InputError, match=r"groups\.csv must be a table in UTF-8"):
         loading.load_folder(tmp_path)
-
-
-def test_a_folder_that_begins_with_a_dot_is_no_class_and_a_hidden_file_no_example(tmp_path):
-    names = ["a/1.wav", "b/1.wav", ".ipynb_checkpoints/1.wav", "a/.ipynb_checkpoints/1.wav", "a/._1.wav"]
-    for name in names:
-        wav(tmp_path / name)
-    dataset = loading.load_folder(tmp_path)
-    assert ids(dataset) == ["a/1.wav", "b/1.wav"] and dataset.excluded == ()
-    for side in ("train", "test"):
-        for name in ("a/1.wav", "b/1.wav", ".cache/1.wav"):
-            wav(tmp_path / "sided" / side / name)
-    assert loading.load_folder(tmp_path / "sided").class_names == ("a", "b")
 
 
 @pytest.mark.parametrize(("most", "kind"), [("wav", "sound"), ("jpg", "picture")])
@@ -458,16 +339,6 @@ def test_what_most_files_are_decides_and_the_others_are_named(tmp_path, most, ki
         f"a/9.{few}": "an empty file",
         "b/notes.txt": f"not a {kind} file: it looks like text",
     }
-
-
-def test_endings_in_capitals_count(tmp_path):
-    for name in ("a/1.WAV", "b/1.Wav"):
-        path = tmp_path / name
-        path.parent.mkdir()
-        content = io.BytesIO()
-        soundfile.write(content, np.zeros(99), 8000, format="WAV")
-        path.write_bytes(content.getvalue())
-    assert len(loading.load_folder(tmp_path).examples) == 2
 
 
 @pytest.mark.parametrize(
@@ -510,7 +381,7 @@ def test_a_folder_given_takes_the_place_of_the_data_set(tmp_path):
 
 
 def test_a_class_with_no_present_example_is_empty_even_where_it_was_looked_for(tmp_path):
-    dataset = loading.Dataset(
+    dataset = base.Dataset(
         "x",
         "sound",
         "multi",

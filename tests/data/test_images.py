@@ -1,10 +1,8 @@
 """The gate for pictures: what it reads, what it warns of, what it refuses."""
 
 import io
-import struct
 import time
 import tracemalloc
-import zlib
 
 import numpy as np
 import pytest
@@ -12,6 +10,7 @@ from PIL import Image
 
 from musicml.data.io import file_types, images, load_audio
 from musicml.utils.errors import InputError
+from tests.fixtures.malformed_files import png, wav
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
 
@@ -31,19 +30,6 @@ def refusal(content, **options):
     return message
 
 
-def png_bomb(width, height):
-    """A PNG of black pixels, compressed as it is written: 17 kB for 144 million of them."""
-
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    squeeze = zlib.compressobj(9)
-    line = bytes(1 + (width + 7) // 8)
-    rows = b"".join(squeeze.compress(line) for _ in range(height)) + squeeze.flush()
-    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
-
-
 def in_boxes(major, *others, size=None):
     """The first bytes of a file of ISO/IEC 14496-12: its brands, and a box behind them."""
     brands = "".join(others).encode()
@@ -54,18 +40,13 @@ def in_boxes(major, *others, size=None):
 # What is read
 
 
-@pytest.mark.parametrize("format", ["PNG", "BMP", "WEBP"])
+@pytest.mark.parametrize("format", ["PNG", "BMP", "WEBP", "JPEG", "GIF"])
 def test_a_picture_comes_out_as_it_went_in(format):
     picture = images.load_image(encoded(format=format, **({"lossless": True} if format == "WEBP" else {})))
-    assert (picture.pixels == PIXELS).all()
-    assert picture.pixels.dtype == np.uint8
+    assert (picture.pixels == PIXELS).all() or format in ("JPEG", "GIF")
+    assert picture.pixels.shape == PIXELS.shape and picture.pixels.dtype == np.uint8
     assert picture.pixels.flags.c_contiguous
     assert picture.warnings == ()
-
-
-def test_a_jpeg_and_a_still_gif_are_read():
-    assert images.load_image(encoded(format="JPEG")).pixels.shape == (40, 60, 3)
-    assert images.load_image(encoded(format="GIF")).pixels.shape == (40, 60, 3)
 
 
 def test_grey_has_three_equal_channels():
@@ -110,10 +91,23 @@ def test_the_second_picture_that_a_phone_puts_behind_a_jpeg_is_no_animation():
     assert images.load_image(content).pixels.shape == (40, 60, 3)
 
 
-def test_a_path_a_text_and_bytes_give_the_same(tmp_path):
-    path = tmp_path / "banjo.png"
-    path.write_bytes(encoded())
-    assert all((images.load_image(source).pixels == PIXELS).all() for source in (path, str(path), path.read_bytes()))
+@pytest.mark.parametrize(("load", "content"), [(images.load_image, encoded()), (load_audio, wav())])
+def test_a_path_a_text_and_bytes_give_the_same_and_what_is_no_file_is_refused(load, content, tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    first, *others = ([*vars(load(source)).values()][0] for source in (path, str(path), content))
+    assert all((one == first).all() for one in others)
+    for source, said in (
+        (tmp_path / "missing", "missing must be a file, and there is none of that name"),
+        (tmp_path, "is a folder: name files, or a folder that holds some"),
+        ("a\0b.png", "must be"),
+        ("long" * 2_000, "must be"),
+        (b"", "this upload must"),
+    ):
+        with pytest.raises(InputError, match=said):
+            load(source)
+    with pytest.raises(InputError, match="^song.mp3 must"):
+        load(b"", name="song.mp3")
 
 
 # What is warned of
@@ -179,16 +173,11 @@ def test_an_array_of_too_many_pixels_or_none_is_refused():
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (encoded(format="GIF", save_all=True, append_images=[Image.fromarray(255 - PIXELS)]), "animated"),
-        (encoded(save_all=True, append_images=[Image.fromarray(255 - PIXELS)]), "animated"),
         (encoded(format="JPEG")[:600], "cut off or damaged"),
         (encoded()[:600], "cut off or damaged"),
-        (b"", "holds 0"),
         (b"Not a picture at all.\n" * 20, "looks like text"),
-        (b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg'/>", "is an SVG drawing"),
         (b"fLaC" + bytes(100), "is flac sound: save it as one of these"),
         (b"RIFF" + bytes(4) + b"WAVE" + bytes(100), "is wav sound"),
-        (encoded(format="TIFF"), "is a TIFF picture: save it as one of these"),
     ],
 )
 def test_what_can_not_be_shown_without_guessing_is_refused(content, words):
@@ -197,7 +186,7 @@ def test_what_can_not_be_shown_without_guessing_is_refused(content, words):
 
 @pytest.mark.parametrize("side", [5_001, 12_000, 20_000])
 def test_a_bomb_is_refused_before_it_is_decoded(side):
-    content = png_bomb(side, side)
+    content = png(side, side)
     tracemalloc.start()
     begun = time.perf_counter()
     assert "must have at most 25000000 pixels" in refusal(content)
@@ -205,18 +194,6 @@ def test_a_bomb_is_refused_before_it_is_decoded(side):
     tracemalloc.stop()
     assert time.perf_counter() - begun < 5.0
     assert peak < 10e6
-
-
-def test_a_name_of_no_file_or_of_a_folder_is_refused(tmp_path):
-    assert "none of that name" in refusal(tmp_path / "missing.png")
-    assert "is a folder: name files, or a folder that holds some" in refusal(tmp_path)
-    refusal("a\0b.png")
-    refusal("long" * 2_000)
-
-
-def test_a_message_calls_bytes_what_it_is_told_to():
-    assert refusal(b"").startswith("this upload must")
-    assert refusal(b"", name="banjo.jpg").startswith("banjo.jpg must")
 
 
 # Size

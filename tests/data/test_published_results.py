@@ -8,7 +8,8 @@ import pytest
 
 from musicml.data import published_results
 from musicml.data.datasets import instrument_sounds, loading
-from musicml.data.synthetic import genres, instruments
+from musicml.data.synthetic import sampled_instruments
+from musicml.data.synthetic.styles import STYLES
 from musicml.evaluation import metrics
 from musicml.utils import stats
 from musicml.utils.errors import InputError
@@ -16,8 +17,8 @@ from musicml.utils.errors import InputError
 SAID = Path(__file__).parent.parent.parent / "musicml/utils/i18n/id/references.toml"
 EACH = pytest.mark.parametrize("one", published_results.ALL, ids=lambda one: one.name)
 CLASSES = {
-    "gtzan": set(genres.GENRES),
-    "openmic": set(instruments.NAMES),
+    "gtzan": set(STYLES),
+    "openmic": set(sampled_instruments.NAMES),
     "instrument_sounds": set(instrument_sounds.CLASSES.values()),
     "instrument_images": set(),  # the archive's own spellings; nothing was published for each of them
 }

@@ -103,12 +103,6 @@ def test_the_long_forms_of_wav_are_read(magic, claimed):
     check_whole(content, y)
 
 
-def test_half_a_long_wav_is_told_from_a_whole_one():
-    content = encoded(tone(4.0), "RF64")
-    (warning,) = audio.load_audio(content[: len(content) // 2]).warnings
-    assert "of the 4.0 s that its header claims" in warning
-
-
 # AIFF, AU and FLAC
 
 
@@ -131,8 +125,8 @@ def test_an_aiff_from_a_pipe_is_read_to_its_end(n_frames, size):
     check_whole(with_number(content, b"FORM", 4, 0 if size is None else size), y)
 
 
-@pytest.mark.parametrize("format", ["AIFF", "AU"])
-def test_half_an_aiff_or_au_is_told_from_a_whole_one(format):
+@pytest.mark.parametrize("format", ["AIFF", "AU", "RF64"])
+def test_half_a_file_is_told_from_a_whole_one(format):
     content = encoded(tone(4.0), format)
     (warning,) = audio.load_audio(content[: len(content) // 2]).warnings
     assert "of the 4.0 s that its header claims" in warning
@@ -170,11 +164,6 @@ def test_many_channels_are_mixed(channels, subtype):
     sound = audio.load_audio(encoded(y, subtype=subtype))
     assert np.abs(sound.y - y.mean(axis=1)).max() < 1e-3 and sound.warnings == ()
     assert np.abs(audio.load_audio(y, given_rate=RATE).y - y.mean(axis=1)).max() < 1e-3
-
-
-def test_more_channels_than_any_recording_has_are_refused():
-    with pytest.raises(InputError, match="channels=65 must be between 1 and 64"):
-        audio.load_audio(encoded(tone(0.1, channels=65)))
 
 
 def test_many_channels_cost_no_more_than_two(monkeypatch):

@@ -14,31 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from musicml.data import CACHE_FOLDER
-from musicml.data.audit import (
-    duplicate_findings,
-    duplicates,
-    file_checks,
-    folder_checks,
-    group_checks,
-    label_checks,
-    scan,
-)
-from musicml.data.audit.findings import WEIGHTS, Audit, AuditFinding, DuplicatePair
+from musicml.data.audit import duplicate_findings, duplicates, file_checks, folder_checks, label_checks, scan
+from musicml.data.audit.findings import WEIGHTS, Audit
 from musicml.data.datasets import Dataset
 from musicml.utils import InputError, write_json
-
-__all__ = [
-    "FOLDER",
-    "WEIGHTS",
-    "Audit",
-    "AuditFinding",
-    "DuplicatePair",
-    "audit_dataset",
-    "find_clusters",
-    "audit_and_save",
-    "load_audit",
-    "get_audit_path",
-]
 
 FOLDER = ".audit"  # below the data root
 
@@ -64,7 +43,6 @@ def audit_dataset(dataset: Dataset, store_root: Path, say: Callable[[str], None]
         *folder_checks.findings(dataset),
         *duplicate_findings.findings(dataset, seen, pairs),
         *label_checks.findings(dataset, contents),
-        *group_checks.findings(dataset),
     ]
     return Audit(
         dataset.name,
@@ -91,10 +69,8 @@ def find_clusters(dataset: Dataset, store_root: Path, say: Callable[[str], None]
 
 def audit_and_save(dataset: Dataset, data_root: Path, say: Callable[[str], None] = print) -> Audit:
     """`audit_dataset` with the store of a data root, written to where `load_audit` finds it."""
-    found, path = (
-        audit_dataset(dataset, Path(data_root) / CACHE_FOLDER, say),
-        get_audit_path(data_root, dataset),
-    )
+    found = audit_dataset(dataset, Path(data_root) / CACHE_FOLDER, say)
+    path = get_audit_path(data_root, dataset)
     write_json(path, found.as_table())
     for other in path.parent.glob(f"{glob.escape(path.stem.rpartition('-')[0])}-*.json"):  # of the files as they were
         if other != path:

@@ -15,6 +15,7 @@ from musicml.data.audit import audio_fingerprint, audio_matching, image_alignmen
 from musicml.data.audit.findings import DuplicatePair
 from musicml.data.audit.scan import VERSION, Look
 from musicml.data.datasets import Dataset, Example
+from musicml.data.splits import find_connected
 from musicml.utils import ProgressLog, open_parallel_map, write_json
 
 WHOLE = 10  # examples of equal content, up to which all their pairs are told
@@ -144,15 +145,4 @@ def seen(candidate: image_hash.Candidate, fits: float) -> str:
 
 def clusters(ids: Iterable[str], pairs: Iterable[DuplicatePair]) -> dict[str, str]:
     """Example id → its cluster: all that is alike, and what is alike to that; named for the first id in it."""
-    home = {name: name for name in ids}
-
-    def find(name: str) -> str:
-        while home[name] != name:
-            home[name] = home[home[name]]
-            name = home[name]
-        return name
-
-    for pair in pairs:
-        first, second = sorted((find(pair.first), find(pair.second)))
-        home[second] = first
-    return {name: find(name) for name in home}
+    return find_connected(sorted(ids), ((pair.first, pair.second) for pair in pairs))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from musicml.utils import export_lazily
 
 if TYPE_CHECKING:
-    from musicml.data.datasets.base import SPLITS, Dataset, Example, Excluded, Repair, list_visible_folders
+    from musicml.data.datasets.base import SPLITS, Dataset, Example, Excluded, list_visible_folders
     from musicml.data.datasets.group_table import GROUPS_FILE, NO_GROUPS
     from musicml.data.datasets.loading import (
         DATASET_NAMES,
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = export_lazily(
     __name__,
     {
-        "base": ["Dataset", "Example", "Excluded", "Repair", "SPLITS", "list_visible_folders"],
+        "base": ["Dataset", "Example", "Excluded", "SPLITS", "list_visible_folders"],
         "group_table": ["GROUPS_FILE", "NO_GROUPS"],
         "loading": [
             "DATASET_NAMES",

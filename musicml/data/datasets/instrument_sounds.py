@@ -18,12 +18,22 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from musicml.data.datasets.base import Dataset, Example, Excluded, Repair, check_classes, find_path, read_source
-from musicml.data.datasets.label_tables import Row, Side, in_order, read_side
+from musicml.data.datasets.base import (
+    Dataset,
+    Example,
+    Excluded,
+    Repair,
+    check_classes,
+    find_path,
+    list_visible_files,
+    read_source,
+)
+from musicml.data.io import AUDIO_SUFFIXES
+from musicml.utils import read_csv
 
 CLASSES = {
     "Sound_Guitar": "guitar",
@@ -55,6 +65,90 @@ GROUPS = [
 ]
 
 
+@dataclass(frozen=True)
+class Row:
+    """A row that can be used.
+
+    Attributes
+    ----------
+    file : the file's name, as the row writes it
+    written : its class, as the row writes it
+    label : the class that this means
+    path : the file on the disk
+    """
+
+    file: str
+    written: str
+    label: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side as it came.
+
+    Attributes
+    ----------
+    split : `train`, `val` or `test`
+    table : its table's name
+    rows : the rows that can be used, in the table's order
+    lost : the other rows, and why
+    on_disk : the sound files in its folder, sorted
+    """
+
+    split: str
+    table: str
+    rows: tuple[Row, ...]
+    lost: tuple[Excluded, ...]
+    on_disk: tuple[Path, ...]
+
+    def by_file(self) -> dict[Path, list[Row]]:
+        """Each file that is named, sorted, with its rows in the table's order."""
+        found: dict[Path, list[Row]] = {}
+        for row in self.rows:
+            found.setdefault(row.path, []).append(row)
+        return {path: found[path] for path in in_order(found)}
+
+    def unlisted(self) -> list[Path]:
+        """The files that no row names."""
+        named = {row.path for row in self.rows}
+        return [path for path in self.on_disk if path not in named]
+
+    def names(self) -> set[str]:
+        """Every name of this side, in small letters: in its table, on the disk, or both."""
+        written = {row.file for row in self.rows} | {item.file for item in self.lost}
+        return {name.lower() for name in written | {path.name for path in self.on_disk}}
+
+
+def in_order(paths: Iterable[Path]) -> list[Path]:
+    """Files sorted by name, whatever its capitals."""
+    return sorted(paths, key=lambda path: (path.name.lower(), path.name))
+
+
+def read_side(split: str, folder: Path, table: Path) -> Side:
+    """Read the side whose sound files lie in `folder` and whose `table` has the columns `FileName,Class`."""
+    on_disk = [path for path in list_visible_files(folder) if path.suffix.lower() in AUDIO_SUFFIXES]
+    rows, lost = read_rows(table, on_disk)
+    return Side(split, table.name, tuple(rows), tuple(lost), tuple(on_disk))
+
+
+def read_rows(table: Path, on_disk: Iterable[Path]) -> tuple[list[Row], list[Excluded]]:
+    """The rows that can be used, and the others. Capitals count only where two files differ by nothing else."""
+    exact = {path.name: path for path in on_disk}
+    folded = {name.lower(): exact[name] for name in sorted(exact, reverse=True)}
+    rows, lost = [], []
+    for row in read_csv(table, "FileName", "Class"):
+        name, written = row["FileName"], row["Class"]
+        path = exact.get(name) or folded.get(name.lower())
+        if written not in CLASSES:
+            lost.append(Excluded(name, f"unknown class {written}"))
+        elif path is None:
+            lost.append(Excluded(name, f"in {table.name} but not on the disk"))
+        else:
+            rows.append(Row(name, written, CLASSES[written], path))
+    return rows, lost
+
+
 class Taken(NamedTuple):
     """What becomes of the two sides."""
 
@@ -71,7 +165,6 @@ def load(root: Path, as_published: bool = False) -> Dataset:
             name.lower(),
             find_path(root, f"{name}_submission/{name}_submission", f"{name}_submission"),
             find_path(root, f"Metadata_{name}.csv"),
-            CLASSES,
         )
         for name in ("Train", "Test")
     )

@@ -11,23 +11,10 @@ import pkgutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from musicml.data.datasets.base import Dataset, Example, Excluded, Repair, read_source
+from musicml.data.datasets.base import Dataset, read_source
 from musicml.utils import InputError, suggest_names
 
-__all__ = [
-    "DATASET_NAMES",
-    "Dataset",
-    "Example",
-    "Excluded",
-    "Repair",
-    "find_dataset_folder",
-    "is_sample_data",
-    "load_dataset",
-    "reload_dataset",
-    "load_folder",
-]
-
-NOT_DATA = {"base", "folder", "group_table", "label_tables", "loading", "split_folders"}
+NOT_DATA = {"base", "folder", "group_table", "loading", "split_folders"}
 DATASET_NAMES = tuple(
     sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]) if module.name not in NOT_DATA)
 )

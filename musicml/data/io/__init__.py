@@ -25,16 +25,11 @@ if TYPE_CHECKING:
         stream_audio,
     )
     from musicml.data.io.channels import SILENT, Mixer, mix_to_mono
+    from musicml.data.io.containers import compute_checksum
     from musicml.data.io.decoders import open_stream, stream_array
-    from musicml.data.io.file_types import TYPE_OF_PICTURE_SUFFIX, check_extension, describe_unknown, get_display_name
+    from musicml.data.io.file_types import TYPE_OF_PICTURE_SUFFIX, check_extension, describe_unknown
     from musicml.data.io.images import IMAGE_SUFFIXES, MAX_PIXELS, load_image, resize_image
-    from musicml.data.io.listing import (
-        Listing,
-        detect_kind,
-        is_visible,
-        list_files,
-        make_unreadable_folder_error,
-    )
+    from musicml.data.io.listing import Listing, detect_kind, is_visible, list_files, make_unreadable_folder_error
     from musicml.data.io.stream import READER_VERSION, SAMPLE_RATES, check_range
     from musicml.data.io.tf_checkpoint import read_tf_checkpoint
 
@@ -59,16 +54,11 @@ __getattr__, __dir__, __all__ = export_lazily(
             "stream_audio",
         ],
         "channels": ["SILENT", "Mixer", "mix_to_mono"],
+        "containers": ["compute_checksum"],
         "decoders": ["open_stream", "stream_array"],
-        "file_types": ["TYPE_OF_PICTURE_SUFFIX", "check_extension", "describe_unknown", "get_display_name"],
+        "file_types": ["TYPE_OF_PICTURE_SUFFIX", "check_extension", "describe_unknown"],
         "images": ["IMAGE_SUFFIXES", "MAX_PIXELS", "load_image", "resize_image"],
-        "listing": [
-            "Listing",
-            "detect_kind",
-            "is_visible",
-            "list_files",
-            "make_unreadable_folder_error",
-        ],
+        "listing": ["Listing", "detect_kind", "is_visible", "list_files", "make_unreadable_folder_error"],
         "stream": ["READER_VERSION", "SAMPLE_RATES", "check_range"],
         "tf_checkpoint": ["read_tf_checkpoint"],
     },

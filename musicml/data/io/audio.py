@@ -16,15 +16,17 @@ from pathlib import Path
 import numpy as np
 
 from musicml.data.io.channels import SILENT, Mixer
-from musicml.data.io.decoders import OpenFile, open_file, open_stream
+from musicml.data.io.containers import find_second_file
+from musicml.data.io.decoders import open_stream
 from musicml.data.io.file_types import (
     TYPE_OF_PICTURE_SUFFIX,
     TYPE_OF_SUFFIX,
     FileType,
+    OpenFile,
     check_extension,
     detect_type,
-    find_second_file,
     get_display_name,
+    open_file,
 )
 from musicml.data.io.stream import CONVERT, LOUDEST, MOST_VALUES, SAMPLE_RATES, Stream, check_range
 from musicml.utils import InputError, make_printable

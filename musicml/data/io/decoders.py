@@ -7,20 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import io
-import os
-import stat
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from musicml.data.io.boxes import check_boxes
+from musicml.data.io.containers import check_boxes, is_whole_ogg
 from musicml.data.io.ffmpeg import BY_FFMPEG, decode_with_ffmpeg, resume_with_ffmpeg
-from musicml.data.io.file_types import describe_unknown
+from musicml.data.io.file_types import OpenFile, describe_unknown
 from musicml.data.io.mpeg import step_over_tags
-from musicml.data.io.ogg import is_whole_ogg
 from musicml.data.io.stream import (
     BLOCK,
     CHANNELS,
@@ -38,7 +33,6 @@ from musicml.utils import InputError
 if TYPE_CHECKING:
     from musicml.data.io.audio import AudioSource
 
-OpenFile = io.BytesIO | io.BufferedReader
 MOST_CLAIMED = 2**36 - 1  # frames: the most that a flac can claim, which like 0 means that nobody knew (RFC 9639, 8.2)
 FLAC_START = b"fLaC\0\0\0\x22"
 
@@ -113,40 +107,6 @@ def stream_array(y: np.ndarray, sample_rate: int | None, name: str) -> Stream:
     kept = np.int16 if y.dtype == np.int16 else np.float32
     blocks = (frames[place : place + BLOCK].astype(kept, copy=False) for place in range(0, len(y), BLOCK))
     return Stream(frames.shape[1], sample_rate, len(y), blocks, name)
-
-
-def get_file_mode(path: str | Path) -> int:
-    """Return what lies at a path, as `os.stat` tells it; 0 where there is nothing.
-
-    Not by a `Path`: each of them leaves the parts of its name in Python's table of names, a megabyte in many thousands.
-    """
-    try:
-        return os.stat(path).st_mode
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return 0
-
-
-def open_file(content: str | Path | bytes, name: str) -> OpenFile:
-    """Open a file by its path, or the content of one."""
-    if isinstance(content, bytes):
-        return io.BytesIO(content)
-    try:
-        mode = get_file_mode(content)
-        if stat.S_ISDIR(mode):
-            raise InputError(
-                "{name} must be a file, and is a folder: name files, or a folder that holds some.", name=name
-            )
-        if not stat.S_ISREG(mode):
-            other = "is none that can be read" if mode else "there is none of that name"
-            raise InputError("{name} must be a file, and {other}: check how it is spelt.", name=name, other=other)
-        return open(content, "rb")
-    except OSError as error:
-        raise InputError(
-            "{name} must be a file that can be opened, and can't be ({error_strerror}): "
-            "check its name and who may read it.",
-            name=name,
-            error_strerror=error.strerror,
-        ) from error
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from musicml.data.io.matroska import claims_length, measure_lost
+from musicml.data.io.containers import claims_length, measure_lost
 from musicml.data.io.mpeg import measure_tags, read_claimed_frames, step_over_tags
 from musicml.data.io.stream import (
     BLOCK,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
-import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -11,9 +12,9 @@ from typing import BinaryIO
 import numpy as np
 
 from musicml.data.io.mpeg import MOST_FRAMES, detect_mpeg_type, search_frames, step_over_tags
-from musicml.data.io.stream import FileView
 from musicml.utils import InputError
 
+OpenFile = io.BytesIO | io.BufferedReader
 # the first bytes of a file, where they stand, and what they tell
 SIGNATURES = [
     (8, b"WAVE", "wav"),
@@ -60,43 +61,22 @@ OTHERS = [
     (8, b"AVI ", "an AVI video"),
     (0, b"\0\0\1\xba", "an MPEG video"),
 ]
-MOST_BOXES = 1000  # of a file that are looked at
-MOST_OGG_BYTES = 2**25
-TYPE_OF_SUFFIX = {
-    ".wav": "wav",
-    ".wave": "wav",
-    ".mp3": "mp3",
-    ".mp2": "mp3",
-    ".mpga": "mp3",
-    ".flac": "flac",
-    ".ogg": "ogg",
-    ".oga": "ogg",
-    ".opus": "ogg",
-    ".aif": "aiff",
-    ".aiff": "aiff",
-    ".aifc": "aiff",
-    ".au": "au",
-    ".m4a": "m4a",
-    ".m4b": "m4a",
-    ".mp4": "m4a",
-    ".mov": "m4a",
-    ".3gp": "m4a",
-    ".aac": "aac",
-    ".webm": "webm",
-    ".weba": "webm",
-    ".mka": "webm",
-    ".wma": "wma",
+# the endings of names that a type has
+SUFFIXES = {
+    "wav": ".wav .wave",
+    "mp3": ".mp3 .mp2 .mpga",
+    "flac": ".flac",
+    "ogg": ".ogg .oga .opus",
+    "aiff": ".aif .aiff .aifc",
+    "au": ".au",
+    "m4a": ".m4a .m4b .mp4 .mov .3gp",
+    "aac": ".aac",
+    "webm": ".webm .weba .mka",
+    "wma": ".wma",
 }
-TYPE_OF_PICTURE_SUFFIX = {
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".jpe": "JPEG",
-    ".jfif": "JPEG",
-    ".png": "PNG",
-    ".gif": "GIF",
-    ".bmp": "BMP",
-    ".webp": "WEBP",
-}
+PICTURE_SUFFIXES = {"JPEG": ".jpg .jpeg .jpe .jfif", "PNG": ".png", "GIF": ".gif", "BMP": ".bmp", "WEBP": ".webp"}
+TYPE_OF_SUFFIX = {suffix: kind for kind, its in SUFFIXES.items() for suffix in its.split()}
+TYPE_OF_PICTURE_SUFFIX = {suffix: kind for kind, its in PICTURE_SUFFIXES.items() for suffix in its.split()}
 
 
 @dataclass(frozen=True)
@@ -216,43 +196,35 @@ def get_display_name(source: object) -> str:
     )
 
 
-def find_second_file(file: BinaryIO | FileView, kind: str) -> int:
-    """Find where another file begins behind the first, as where two were joined to one; 0 where none does.
+def get_file_mode(path: str | Path) -> int:
+    """Return what lies at a path, as `os.stat` tells it; 0 where there is nothing.
 
-    Of the types whose decoders stop there: WAV, m4a (its boxes: ISO/IEC 14496-12, 4.2), and an Ogg of another codec.
+    Not by a `Path`: each of them leaves the parts of its name in Python's table of names, a megabyte in many thousands.
     """
-    file.seek(0)
-    if kind == "wav":
-        head = file.read(12)
-        end = 8 + int.from_bytes(head[4:8], "big" if head[:4] == b"RIFX" else "little")
-        file.seek(end)
-        follower = file.read(12)
-        return end if follower[:4] in (b"RIFF", b"RIFX", b"RF64") and follower[8:] == b"WAVE" else 0
-    places = {"m4a": _list_movies, "ogg": _list_codecs}[kind](file) if kind in ("m4a", "ogg") else []
-    return places[1] if len(places) > 1 else 0
+    try:
+        return os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return 0
 
 
-def _list_movies(file: BinaryIO | FileView) -> list[int]:
-    """Return where boxes stand that begin a file."""
-    found, place = [], 0
-    for _ in range(MOST_BOXES):
-        file.seek(place)
-        head = file.read(16)
-        length = int.from_bytes(head[:4]) if head[:4] != b"\0\0\0\1" else int.from_bytes(head[8:16])
-        found += [place] if head[4:8] == b"ftyp" else []
-        if len(head) < 8 or length < 8:
-            break
-        place += length
-    return found
-
-
-def _list_codecs(file: BinaryIO | FileView) -> list[int]:
-    """Return where recordings begin in an Ogg that are of another codec than the one before."""
-    found, last = [], b""
-    for match in re.finditer(rb"OggS\0[\2\6]", content := file.read(MOST_OGG_BYTES)):
-        place = match.start()
-        body = place + 27 + (content[place + 26] if place + 26 < len(content) else 0)
-        codec = content[body : body + 7]
-        found += [place] if codec != last else []
-        last = codec
-    return found
+def open_file(content: str | Path | bytes, name: str) -> OpenFile:
+    """Open a file by its path, or the content of one."""
+    if isinstance(content, bytes):
+        return io.BytesIO(content)
+    try:
+        mode = get_file_mode(content)
+        if stat.S_ISDIR(mode):
+            raise InputError(
+                "{name} must be a file, and is a folder: name files, or a folder that holds some.", name=name
+            )
+        if not stat.S_ISREG(mode):
+            other = "is none that can be read" if mode else "there is none of that name"
+            raise InputError("{name} must be a file, and {other}: check how it is spelt.", name=name, other=other)
+        return open(content, "rb")
+    except OSError as error:
+        raise InputError(
+            "{name} must be a file that can be opened, and can't be ({error_strerror}): "
+            "check its name and who may read it.",
+            name=name,
+            error_strerror=error.strerror,
+        ) from error

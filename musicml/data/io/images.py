@@ -24,6 +24,7 @@ from musicml.data.io.file_types import (
     describe_unknown,
     get_display_name,
     match_signatures,
+    open_file,
 )
 from musicml.utils import InputError, make_printable
 
@@ -42,6 +43,9 @@ REMARKS = {
 # all of these came out of Pillow when it was given damaged files
 DAMAGED = (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error)
 ORIENTATION = 0x0112  # the EXIF tag that says how the camera was held
+TURNS = dict(
+    enumerate("FLIP_LEFT_RIGHT ROTATE_180 FLIP_TOP_BOTTOM TRANSPOSE ROTATE_270 TRANSVERSE ROTATE_90".split(), start=2)
+)
 
 
 @dataclass(frozen=True)
@@ -106,24 +110,18 @@ def check_array(pixels: np.ndarray, name: str) -> None:
 
 def content_of(source: str | Path | bytes | BinaryIO, name: str) -> bytes:
     """The file's bytes, if there are some and not too many."""
-    if isinstance(source, bytes):
-        size = len(source)
-    elif isinstance(source, str | Path):
-        size = size_of(Path(source), name)
-    else:
-        size = source.seek(0, io.SEEK_END)
-    if not 0 < size <= MOST_BYTES:
-        raise InputError(
-            "{name} must hold 1 to {most_bytes} bytes, and holds {size}: copy or download it again.",
-            name=name,
-            most_bytes=MOST_BYTES,
-            size=size,
-        )
+    if isinstance(source, str | Path | bytes):
+        with open_file(source, name) as file:
+            return content_of(file, name)
     try:
-        if isinstance(source, str | Path):
-            return Path(source).read_bytes()
-        if isinstance(source, bytes):
-            return source
+        size = source.seek(0, io.SEEK_END)
+        if not 0 < size <= MOST_BYTES:
+            raise InputError(
+                "{name} must hold 1 to {most_bytes} bytes, and holds {size}: copy or download it again.",
+                name=name,
+                most_bytes=MOST_BYTES,
+                size=size,
+            )
         source.seek(0)
         return source.read()
     except OSError as error:
@@ -132,24 +130,6 @@ def content_of(source: str | Path | bytes | BinaryIO, name: str) -> bytes:
             name=name,
             error_strerror=error.strerror,
         ) from error
-
-
-def size_of(path: Path, name: str) -> int:
-    """The size of a file in bytes."""
-    try:
-        if path.is_dir():
-            raise InputError(
-                "{name} must be a file, and is a folder: name files, or a folder that holds some.", name=name
-            )
-        if path.is_file():
-            return path.stat().st_size
-    except OSError as error:
-        raise InputError(
-            "{name} must be the name of a file, and can't be ({error_strerror}): use another.",
-            name=name,
-            error_strerror=error.strerror,
-        ) from error
-    raise InputError("{name} must be a file, and there is none of that name: check how it is spelt.", name=name)
 
 
 def true_type(content: bytes, name: str) -> str:
@@ -251,13 +231,10 @@ def as_rgb(image):
 
 def upright(image, original) -> np.ndarray:
     """The pixels of `image`, turned as the EXIF orientation of `original` says (CIPA DC-008, Orientation)."""
-    pixels = np.asarray(image)
-    orientation = original.getexif().get(ORIENTATION, 1)
-    turned = {2: pixels[:, ::-1], 3: pixels[::-1, ::-1], 4: pixels[::-1]}
-    if orientation in (5, 6, 7, 8):
-        across = pixels.transpose(1, 0, 2)
-        turned = {5: across, 6: across[:, ::-1], 7: across[::-1, ::-1], 8: across[::-1]}
-    return np.array(turned.get(orientation, pixels), order="C")
+    from PIL.Image import Transpose
+
+    turn = TURNS.get(original.getexif().get(ORIENTATION))
+    return np.array(image.transpose(Transpose[turn]) if turn else image)
 
 
 def emptiness(pixels: np.ndarray) -> list[str]:

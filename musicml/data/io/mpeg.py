@@ -53,10 +53,13 @@ def step_over_tags(file: BinaryIO | FileView) -> Tags:
 
 
 def measure_tag(head: bytes) -> int:
-    """Return how many bytes the tag takes that stands here, an ID3 or an APE tag; 0 where there is none."""
+    """Return how many bytes the tag takes that stands here, ID3 (ID3v2.3, 3.1) or APE; 0 where there is none."""
     if head[:8] == b"APETAGEX" and len(head) >= 32:  # APE tags v2: a header of 32 bytes, which its size leaves out
         return 32 + int.from_bytes(head[12:16], "little")
-    return measure_id3_tag(head)
+    if head[:3] != b"ID3" or len(head) < 10:
+        return 0
+    a, b, c, d = (byte & 0x7F for byte in head[6:10])
+    return 10 + (a << 21 | b << 14 | c << 7 | d)
 
 
 def measure_tags(content: bytes) -> int:
@@ -65,14 +68,6 @@ def measure_tags(content: bytes) -> int:
     while length := 128 if content[place : place + 3] == b"TAG" else measure_tag(content[place : place + 32]):
         place += length
     return place
-
-
-def measure_id3_tag(head: bytes) -> int:
-    """Return how many bytes the ID3 tag takes that a file begins with (ID3v2.3, 3.1); 0 where it has none."""
-    if head[:3] != b"ID3" or len(head) < 10:
-        return 0
-    a, b, c, d = (byte & 0x7F for byte in head[6:10])
-    return 10 + (a << 21 | b << 14 | c << 7 | d)
 
 
 def search_frames(file: BinaryIO, place: int) -> tuple[str, int] | None:

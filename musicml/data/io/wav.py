@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from musicml.data.io.file_types import find_second_file
+from musicml.data.io.containers import find_second_file
 from musicml.data.io.stream import FileView, check_format
 
 FAR_TOO_MUCH = 2**24  # bytes around 2^31 and below 2^32: what writers into a pipe claim stands there

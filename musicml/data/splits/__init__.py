@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 from musicml.utils import export_lazily
 
 if TYPE_CHECKING:
-    from musicml.data.splits.groups import check_lists, group_identical_files, is_ungrouped_split, merge_groups
+    from musicml.data.splits.groups import (
+        check_lists,
+        find_connected,
+        group_identical_files,
+        is_ungrouped_split,
+        merge_groups,
+    )
     from musicml.data.splits.splitting import (
         FLATTERS,
         FOLDS,
@@ -22,7 +28,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = export_lazily(
     __name__,
     {
-        "groups": ["check_lists", "group_identical_files", "is_ungrouped_split", "merge_groups"],
+        "groups": ["check_lists", "find_connected", "group_identical_files", "is_ungrouped_split", "merge_groups"],
         "splitting": [
             "FLATTERS",
             "FOLDS",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
 
 from musicml.data.datasets import Dataset
 from musicml.utils import InputError
 
+Name = TypeVar("Name", bound=Hashable)
 NEEDS = {"filtered": "fault-filtered lists", "artist": "an index of artists"}
 CURES = {"gtzan": "`musicml fetch gtzan` gets them, or `musicml fetch gtzan --lists DIR` takes yours."}
 
@@ -76,22 +80,22 @@ def merge_groups(dataset: Dataset, cluster_of: Mapping[str, str]) -> Dataset:
     ----------
     cluster_of : example id → its cluster (`musicml.data.audit.audit.find_clusters`)
     """
-    home: dict[str, str] = {}
+    groups = [("group", group) for group in sorted(set(dataset.groups), reverse=True)]  # the first gives the name
+    links = [(("group", example.group), ("cluster", cluster_of[example.id])) for example in dataset.examples]
+    home = find_connected([*groups, *(cluster for _, cluster in links)], links)
+    named = (home[group][1] for group, _ in links)
+    examples = (replace(example, group=group) for example, group in zip(dataset.examples, named, strict=True))
+    return replace(dataset, examples=tuple(examples))
 
-    def find(name: str) -> str:
-        way = []
-        while home.setdefault(name, name) != name:
-            way.append(name)
-            name = home[name]
-        home.update(dict.fromkeys(way, name))  # or a long chain would be walked for every file
-        return name
 
-    for example in dataset.examples:
-        first, second = sorted(
-            (find(f"group {example.group}"), find(f"cluster {cluster_of[example.id]}")), reverse=True
-        )
-        home[second] = first  # a group gives the name, since it sorts behind a cluster
-    examples = tuple(
-        replace(example, group=find(f"group {example.group}").removeprefix("group ")) for example in dataset.examples
-    )
-    return replace(dataset, examples=examples)
+def find_connected(names: Iterable[Name], links: Iterable[tuple[Name, Name]]) -> dict[Name, Name]:
+    """Name → the first of `names` that links lead to from it; itself where none does."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    place = {name: n for n, name in enumerate(dict.fromkeys(names))}
+    ends = np.array([(place[one], place[other]) for one, other in links], int).reshape(-1, 2)
+    graph = coo_array((np.ones(len(ends)), ends.T), (len(place), len(place)))
+    parts = connected_components(graph, directed=False)[1].tolist()
+    first: dict[int, Name] = {}
+    return {name: first.setdefault(part, name) for name, part in zip(place, parts, strict=True)}

@@ -21,25 +21,8 @@ import numpy as np
 
 from musicml.data.datasets import SPLITS, Dataset, Excluded
 from musicml.data.splits.assign import assign, find_present
-from musicml.data.splits.groups import check_lists, group_identical_files, is_ungrouped_split, merge_groups, regroup
+from musicml.data.splits.groups import is_ungrouped_split, regroup
 from musicml.utils import InputError
-
-__all__ = [
-    "FOLDS",
-    "SPLIT_KINDS",
-    "SPLITS",
-    "Split",
-    "assign",
-    "check_split",
-    "check_lists",
-    "make_folds",
-    "merge_groups",
-    "is_ungrouped_split",
-    "make_split",
-    "regroup",
-    "group_identical_files",
-]
-
 
 SPLIT_KINDS = ("official", "filtered", "group", "artist", "track", "clean")
 LISTED = ("official", "filtered")  # by the data set's own lists, which are no cross-validation

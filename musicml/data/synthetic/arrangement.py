@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from musicml.data.synthetic import general_midi as gm
 from musicml.data.synthetic.renderer import Note
+from musicml.data.synthetic.styles.style import Part
 
 LOUDNESS = {"O": 0.75, "o": 0.5, "?": 0.65}  # of a hit, as a share of a velocity; all others 1
 NOW_AND_THEN = 0.4
@@ -137,6 +138,11 @@ class Piece:
             number += 1
 
 
+def pick(choices: Any, rng: np.random.Generator) -> Any:
+    """Pick one of several; unlike `rng.choice` it makes no array of them."""
+    return choices[int(rng.integers(len(choices)))]
+
+
 def parse_chords(text: str) -> tuple[tuple[int, str], ...]:
     """Parse a progression: roots in semitones above the key, each with a chord's name behind a colon.
 
@@ -161,78 +167,80 @@ def play_drums(piece: Piece, pattern: dict[int, str], fill: float, crash: float)
     return notes
 
 
-def play_bass(piece: Piece, rhythm: str, low: int, length: float, velocity: int) -> list[Note]:
+def play_bass(piece: Piece, part: Part) -> list[Note]:
     """Play a bass line whose characters name steps: r root, 3 third, 5 fifth, 8 octave, c a half tone to the next."""
     notes: list[Note] = []
-    for hit in piece.iterate_hits(rhythm):
-        pitch = piece.find_root(hit.beat, low)
+    for hit in piece.iterate_hits(pick(part.rhythms, piece.rng)):
+        pitch = piece.find_root(hit.beat, part.low)
         if hit.mark == "3":
             pitch += piece.list_tones(hit.beat)[1]
         elif hit.mark == "c":
-            pitch = piece.find_root(hit.beat + piece.beats_each, low) + int(piece.rng.choice([-1, 1]))
+            pitch = piece.find_root(hit.beat + piece.beats_each, part.low) + int(piece.rng.choice([-1, 1]))
         else:
             pitch += BASS_STEPS[hit.mark]
-        piece.clock.add(notes, hit.beat, hit.beats * length, pitch, velocity, hit.straight)
+        piece.clock.add(notes, hit.beat, hit.beats * part.length, pitch, part.velocity, hit.straight)
     return notes
 
 
-def walk_bass(piece: Piece, low: int, velocity: int) -> list[Note]:
+def walk_bass(piece: Piece, part: Part) -> list[Note]:
     """Play a walking bass: a root on each new chord, then tones of it, and a half-tone step to the next root."""
     notes: list[Note] = []
     for beat in range(int(piece.clock.first) - 1, int(piece.clock.end) + 1):
         place = beat % piece.beats_each
-        pitch = piece.find_root(beat, low)
+        pitch = piece.find_root(beat, part.low)
         if place == piece.beats_each - 1:
-            pitch = piece.find_root(beat + 1, low) + int(piece.rng.choice([-1, 1]))
+            pitch = piece.find_root(beat + 1, part.low) + int(piece.rng.choice([-1, 1]))
         elif place > 0:
             pitch += int(piece.rng.choice([*piece.list_tones(beat)[1:], 2, 9]))
-        piece.clock.add(notes, beat, 0.92, pitch, velocity)
+        piece.clock.add(notes, beat, 0.92, pitch, part.velocity)
         if piece.rng.random() < 0.12:
-            piece.clock.add(notes, beat + 0.5, 0.3, pitch, 0.6 * velocity)
+            piece.clock.add(notes, beat + 0.5, 0.3, pitch, 0.6 * part.velocity)
     return notes
 
 
-def play_chords(piece: Piece, rhythm: str, low: int, length: float, velocity: int, strum: float = 0.0) -> list[Note]:
-    """Play chords on a rhythm; `strum` beats lie between one string and the next, upwards on soft hits."""
+def play_chords(piece: Piece, part: Part) -> list[Note]:
+    """Play chords on a rhythm; `part.strum` beats lie between one string and the next, upwards on soft hits."""
     notes: list[Note] = []
-    for hit in piece.iterate_hits(rhythm):
-        pitches = piece.voice_chord(hit.beat, low)
-        loud = velocity * LOUDNESS.get(hit.mark, 1.0)
+    for hit in piece.iterate_hits(pick(part.rhythms, piece.rng)):
+        pitches = piece.voice_chord(hit.beat, part.low)
+        loud = part.velocity * LOUDNESS.get(hit.mark, 1.0)
         for place, pitch in enumerate(pitches[::-1] if hit.mark == "o" else pitches):
-            piece.clock.add(notes, hit.beat + place * strum, hit.beats * length, pitch, loud, hit.straight)
+            beat = hit.beat + place * part.strum
+            piece.clock.add(notes, beat, hit.beats * part.length, pitch, loud, hit.straight)
     return notes
 
 
-def play_power_chords(piece: Piece, rhythm: str, low: int, mute: float, velocity: int) -> list[Note]:
-    """Play root, fifth and octave, open on `x`; on `o` damped by the hand, for the share `mute` of the time."""
+def play_power_chords(piece: Piece, part: Part) -> list[Note]:
+    """Play root, fifth and octave, open on `x`; on `o` damped by the hand, for the share `part.length` of the time."""
     notes: list[Note] = []
-    for hit in piece.iterate_hits(rhythm):
-        root, damped = piece.find_root(hit.beat, low), hit.mark == "o"
+    for hit in piece.iterate_hits(pick(part.rhythms, piece.rng)):
+        root, damped = piece.find_root(hit.beat, part.low), hit.mark == "o"
         for above in (0, 7) if damped else (0, 7, 12):
-            beats = hit.beats * (mute if damped else 0.97)
-            piece.clock.add(notes, hit.beat, beats, root + above, velocity * (0.85 if damped else 1.0), hit.straight)
+            beats, loud = hit.beats * (part.length if damped else 0.97), part.velocity * (0.85 if damped else 1.0)
+            piece.clock.add(notes, hit.beat, beats, root + above, loud, hit.straight)
     return notes
 
 
-def play_arpeggio(piece: Piece, low: int, unit: float, order: tuple[int, ...], velocity: int) -> list[Note]:
-    """Play a chord note by note, each `unit` beats, over and over in an order of its tones from the lowest."""
+def play_arpeggio(piece: Piece, part: Part) -> list[Note]:
+    """Play a chord note by note, over and over in an order of its tones from the lowest."""
     notes: list[Note] = []
+    unit, order = part.units[0], part.orders[0]
     first = int(piece.clock.first / unit) - 1
     for step in range(first, int(piece.clock.end / unit) + 1):
-        pitches = piece.voice_chord(step * unit, low)
+        pitches = piece.voice_chord(step * unit, part.low)
         pitches = [pitches[0] - 12, *pitches, pitches[0] + 12]
         pitch = pitches[order[step % len(order)] % len(pitches)]
-        piece.clock.add(notes, step * unit, unit * 1.4, pitch, velocity, unit % 0.25 > 0)
+        piece.clock.add(notes, step * unit, unit * 1.4, pitch, part.velocity, unit % 0.25 > 0)
     return notes
 
 
-def play_run(piece: Piece, low: int, high: int, unit: float, velocity: int) -> list[Note]:
+def play_run(piece: Piece, part: Part) -> list[Note]:
     """Play up and down the scale between two pitches, mostly without a leap."""
     notes: list[Note] = []
-    ladder = _list_pitches(piece, low, high)
+    ladder, unit = _list_pitches(piece, part.low, part.high), part.units[0]
     place, direction = int(piece.rng.integers(len(ladder))), 1
     for step in range(int(piece.clock.first / unit), int(piece.clock.end / unit) + 1):
-        piece.clock.add(notes, step * unit, unit * 0.95, ladder[place], velocity + 8 * np.sin(step / 5))
+        piece.clock.add(notes, step * unit, unit * 0.95, ladder[place], part.velocity + 8 * np.sin(step / 5))
         if not 0 < place + direction < len(ladder) - 1 or piece.rng.random() < 0.15:
             direction = -direction
         place = int(np.clip(place + direction * piece.rng.choice([1, 1, 1, 2, -1]), 0, len(ladder) - 1))
@@ -250,6 +258,12 @@ class Tune(NamedTuple):
     rest: float = 0.25
     step: int = 2
     phrase: float = 4.0
+
+
+def play_melody(piece: Piece, part: Part) -> list[Note]:
+    """Play a melody that `write_melody` writes."""
+    tune = Tune(part.low, part.high, part.units[0], part.density, part.rest[0], part.step, float(piece.bar))
+    return write_melody(piece, tune, part.velocity, part.length)
 
 
 def write_melody(piece: Piece, tune: Tune, velocity: int = 100, legato: float = 0.9) -> list[Note]:

@@ -7,18 +7,17 @@ track has its own key, chords, melodies and, by a few percent, tempo.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import numpy as np
 
 from musicml.data.synthetic import arrangement, mastering, renderer, synth, voice
-from musicml.data.synthetic.arrangement import Clock, Piece, Tune
+from musicml.data.synthetic.arrangement import Clock, Piece, Tune, pick
 from musicml.data.synthetic.renderer import Note
 from musicml.data.synthetic.styles import STYLES
-from musicml.data.synthetic.styles.style import Part, Range, Singing, Sound, Style
+from musicml.data.synthetic.styles.style import Part, Singing, Sound, Style
 
-ORDERS = ((1, 2, 3, 2), (1, 2, 3, 4), (1, 3, 2, 4), (0, 2, 1, 3), (3, 2, 1, 2), (0, 1, 2, 3, 4, 3, 2, 1))
 LOWEST = {"male": 47, "female": 57}  # pitch of a singer
 COMPASS = 19  # semitones
 RAP_LOWER = 3
@@ -27,20 +26,6 @@ ARTIST_TINT_DB, TRACK_TINT_DB = 2.0, 0.6  # ... and in tone
 TWICE_SECONDS, TWICE_SEMITONES = 0.015, 0.15  # how far a part played twice differs from itself
 MP3 = 0.3  # share of the artists whose records have been mp3 files
 SCRATCH_DB = -4.0
-
-
-@dataclass(frozen=True)
-class Member:
-    """A part as one artist plays it: what of its choices was chosen."""
-
-    part: Part
-    program: int
-    rhythm: str
-    level: float
-    length: float
-    unit: float
-    rest: float
-    order: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -57,28 +42,6 @@ class Voice:
 
 
 @dataclass(frozen=True)
-class Record:
-    """How an artist's records sound; see `styles.style.Sound`."""
-
-    room: float
-    wet: float
-    ratio: float
-    tilt: float
-    bass: float
-    treble: float
-    low: float
-    high: float
-    clip: float
-    peak: float
-    noise: float
-    crackle: bool
-    drive: float
-    tone: float
-    tint: np.ndarray
-    mp3: bool
-
-
-@dataclass(frozen=True)
 class Artist:
     """What is the same in all tracks of one artist."""
 
@@ -89,10 +52,10 @@ class Artist:
     drums: dict[int, str]
     kit: int
     drum_level: float
-    members: tuple[Member, ...]
+    parts: tuple[Part, ...]  # with one program, one rhythm, ...
     voice: Voice | None
     scratches: bool
-    record: Record
+    record: SimpleNamespace  # of `styles.style.Sound` what was chosen, a tone (`tint`), and `mp3`
 
 
 def choose_artist(genre: str, rng: np.random.Generator) -> Artist:
@@ -100,18 +63,18 @@ def choose_artist(genre: str, rng: np.random.Generator) -> Artist:
     styles = STYLES[genre]
     weights = np.array([style.weight for style in styles])
     style = styles[rng.choice(len(styles), p=weights / weights.sum())]
-    pattern = _pick(style.drums, rng) if style.drums else {}
+    pattern = pick(style.drums, rng) if style.drums else {}
     return Artist(
         style=style,
         tempo=rng.uniform(*style.tempo),
         swing=rng.uniform(*style.swing),
-        scale=_pick(style.scales, rng),
+        scale=pick(style.scales, rng),
         drums={
-            drum: _pick((rhythms,) if isinstance(rhythms, str) else rhythms, rng) for drum, rhythms in pattern.items()
+            drum: pick((rhythms,) if isinstance(rhythms, str) else rhythms, rng) for drum, rhythms in pattern.items()
         },
-        kit=_pick(style.kits, rng),
+        kit=pick(style.kits, rng),
         drum_level=style.drum_level + rng.normal(0, ARTIST_MIX_DB),
-        members=tuple(_choose_member(part, rng) for part in style.parts if rng.random() < part.chance),
+        parts=tuple(_choose_part(part, rng) for part in style.parts if rng.random() < part.chance),
         voice=_choose_voice(style.singing, rng) if style.singing else None,
         scratches=bool(rng.random() < style.scratches),
         record=_choose_record(style.sound, rng),
@@ -129,16 +92,16 @@ def perform(artist: Artist, seconds: float, sample_rate: int, rng: np.random.Gen
     y = np.zeros(round(seconds * sample_rate), np.float32)
     if artist.drums and rng.random() < artist.style.drum_share:
         notes = arrangement.play_drums(piece, artist.drums, artist.style.fill, artist.style.crash)
-        part = renderer.render_notes(notes, artist.kit, seconds, sample_rate, is_drum=True)
-        y += mastering.set_loudness(part, artist.drum_level + rng.normal(0, TRACK_MIX_DB))
-    for member in artist.members:
-        if rng.random() < member.part.share:
-            notes = ROLES[member.part.role](piece, member)
-            part = renderer.render_notes(notes, member.program, seconds, sample_rate)
-            if member.part.doubled:
-                part += _play_again(notes, member.program, seconds, sample_rate, rng)
-            part = _treat_part(part, member, artist, sample_rate, rng)
-            y += mastering.set_loudness(part, member.level + rng.normal(0, TRACK_MIX_DB))
+        sound = renderer.render_notes(notes, artist.kit, seconds, sample_rate, is_drum=True)
+        y += mastering.set_loudness(sound, artist.drum_level + rng.normal(0, TRACK_MIX_DB))
+    for part in artist.parts:
+        if rng.random() < part.share:
+            notes = ROLES[part.role](piece, part)
+            sound = renderer.render_notes(notes, part.programs[0], seconds, sample_rate)
+            if part.doubled:
+                sound += _play_again(notes, part.programs[0], seconds, sample_rate, rng)
+            sound = _treat_part(sound, part, artist, sample_rate, rng)
+            y += mastering.set_loudness(sound, part.level + rng.normal(0, TRACK_MIX_DB))
     y += _sing_part(piece, artist, mastering.measure_loudness(y), sample_rate, rng)
     return _master(y, artist.record, sample_rate, rng)
 
@@ -152,21 +115,18 @@ def _play_again(
     return np.float32(0.8) * mastering.bend(y, TWICE_SEMITONES, 1.0, sample_rate, rng)
 
 
-def _pick(choices: Any, rng: np.random.Generator) -> Any:
-    """Return one of several; unlike `rng.choice` it makes no array of them."""
-    return choices[int(rng.integers(len(choices)))]
-
-
-def _choose_member(part: Part, rng: np.random.Generator) -> Member:
-    return Member(
-        part=part,
-        program=_pick(part.programs, rng),
-        rhythm=_pick(part.rhythms, rng),
+def _choose_part(part: Part, rng: np.random.Generator) -> Part:
+    """Choose how an artist plays a part: the same with one choice of each kind."""
+    program, rhythm = pick(part.programs, rng), pick(part.rhythms, rng)
+    return replace(
+        part,
+        programs=(program,),
+        rhythms=part.rhythms if part.by_track else (rhythm,),
         level=part.level + rng.normal(0, ARTIST_MIX_DB),
         length=part.length * rng.uniform(0.85, 1.1),
-        unit=_pick(part.units, rng),
-        rest=rng.uniform(*part.rest),
-        order=_pick(ORDERS, rng),
+        units=(pick(part.units, rng),),
+        rest=(rng.uniform(*part.rest),) * 2,
+        orders=(pick(part.orders, rng),),
     )
 
 
@@ -184,11 +144,11 @@ def _choose_voice(singing: Singing, rng: np.random.Generator) -> Voice:
             speaks=speaks,
         )
 
-    kind = _pick(singing.kinds, rng)
+    kind = pick(singing.kinds, rng)
     has_backing = rng.random() < singing.backing
     return Voice(
         singer=choose_singer(kind),
-        backing=choose_singer(_pick(("male", "female"), rng)) if has_backing else None,
+        backing=choose_singer(pick(("male", "female"), rng)) if has_backing else None,
         singing=singing,
         low=LOWEST[kind] + int(rng.integers(-3, 4)) - RAP_LOWER * speaks,
         level=rng.uniform(*singing.level),
@@ -197,28 +157,15 @@ def _choose_voice(singing: Singing, rng: np.random.Generator) -> Voice:
     )
 
 
-def _choose_record(sound: Sound, rng: np.random.Generator) -> Record:
-    def choose(of: Range) -> float:
-        return float(rng.uniform(*of))
-
-    return Record(
-        room=choose(sound.room),
-        wet=choose(sound.wet),
-        ratio=_pick(sound.ratio, rng),
-        tilt=choose(sound.tilt),
-        bass=choose(sound.bass),
-        treble=choose(sound.treble),
-        low=_pick(sound.low, rng),
-        high=_pick(sound.high, rng),
-        clip=_pick(sound.clip, rng),
-        peak=choose(sound.peak),
-        noise=choose(sound.noise),
-        crackle=bool(rng.random() < sound.crackle),
-        drive=choose(sound.drive),
-        tone=choose(sound.tone),
-        tint=synth.colour(rng, ARTIST_TINT_DB),
-        mp3=bool(rng.random() < MP3),
-    )
+def _choose_record(sound: Sound, rng: np.random.Generator) -> SimpleNamespace:
+    """Choose how an artist's records sound: from ranges, from choices, and whether they are worn."""
+    record = SimpleNamespace()
+    for name, its in vars(sound).items():
+        is_choice = name in ("ratio", "low", "high", "clip")
+        value = rng.random() < its if name == "crackle" else pick(its, rng) if is_choice else rng.uniform(*its)
+        setattr(record, name, value)
+    record.tint, record.mp3 = synth.colour(rng, ARTIST_TINT_DB), rng.random() < MP3
+    return record
 
 
 def _begin_piece(artist: Artist, seconds: float, rng: np.random.Generator) -> Piece:
@@ -233,41 +180,24 @@ def _begin_piece(artist: Artist, seconds: float, rng: np.random.Generator) -> Pi
         unit=style.unit,
         loose=style.loose,
     )
-    chords = arrangement.parse_chords(_pick(style.progressions, rng))
-    return Piece(clock, int(rng.integers(12)), artist.scale, chords, _pick(style.beats_each, rng), style.bar, rng)
+    chords = arrangement.parse_chords(pick(style.progressions, rng))
+    return Piece(clock, int(rng.integers(12)), artist.scale, chords, pick(style.beats_each, rng), style.bar, rng)
 
 
-def _rhythm_of(piece: Piece, member: Member) -> str:
-    return _pick(member.part.rhythms, piece.rng) if member.part.by_track else member.rhythm
-
-
-def _tune_of(member: Member, bar: int) -> Tune:
-    part = member.part
-    return Tune(part.low, part.high, member.unit, part.density, member.rest, part.step, float(bar))
-
-
-ROLES: dict[str, Callable[[Piece, Member], list[Note]]] = {
-    "bass": lambda piece, by: arrangement.play_bass(
-        piece, _rhythm_of(piece, by), by.part.low, by.length, by.part.velocity
-    ),
-    "walk": lambda piece, by: arrangement.walk_bass(piece, by.part.low, by.part.velocity),
-    "chords": lambda piece, by: arrangement.play_chords(
-        piece, _rhythm_of(piece, by), by.part.low, by.length, by.part.velocity, by.part.strum
-    ),
-    "power": lambda piece, by: arrangement.play_power_chords(
-        piece, _rhythm_of(piece, by), by.part.low, by.length, by.part.velocity
-    ),
-    "arpeggio": lambda piece, by: arrangement.play_arpeggio(piece, by.part.low, by.unit, by.order, by.part.velocity),
-    "run": lambda piece, by: arrangement.play_run(piece, by.part.low, by.part.high, by.unit, by.part.velocity),
-    "melody": lambda piece, by: arrangement.write_melody(piece, _tune_of(by, piece.bar), by.part.velocity, by.length),
+ROLES: dict[str, Callable[[Piece, Part], list[Note]]] = {
+    "bass": arrangement.play_bass,
+    "walk": arrangement.walk_bass,
+    "chords": arrangement.play_chords,
+    "power": arrangement.play_power_chords,
+    "arpeggio": arrangement.play_arpeggio,
+    "run": arrangement.play_run,
+    "melody": arrangement.play_melody,
 }
 
 
-def _treat_part(
-    y: np.ndarray, member: Member, artist: Artist, sample_rate: int, rng: np.random.Generator
-) -> np.ndarray:
+def _treat_part(y: np.ndarray, part: Part, artist: Artist, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
     """Send a part through what stands between it and the mix: hands, an amplifier, a filter, echoes."""
-    part, record = member.part, artist.record
+    record = artist.record
     if part.vibrato:
         y = mastering.bend(y, part.vibrato, rng.uniform(4.5, 6.5), sample_rate, rng)
     if part.sound == "amp":
@@ -313,7 +243,7 @@ def _write_lyrics(piece: Piece, who: Voice) -> list[Note]:
     return arrangement.write_melody(piece, tune)
 
 
-def _master(y: np.ndarray, record: Record, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
+def _master(y: np.ndarray, record: SimpleNamespace, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
     """Make a record of what the band played."""
     if record.ratio > 1:
         y = mastering.compress(y, record.ratio)

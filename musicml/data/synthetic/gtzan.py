@@ -1,6 +1,6 @@
 """Stand-in for GTZAN as Kaggle keeps it: 480 tracks of 7 s, 22,050 Hz mono, 16 bit; 10 genres of 16 artists.
 
-Where sampled instruments can be had (`renderer`) bands of `band` play them; else those of `genres`, for 5 s.
+Without sampled instruments (`renderer`) a track lasts 5 s.
 Like the real one it has an unreadable file (jazz.00054, no RIFF file), a hidden folder among the genres, exact copies
 (one in disco, metal and reggae each), tracks whose artist is not known, and lists that leave faulty tracks out and keep
 artists apart.
@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from musicml.data.synthetic import band, genres, renderer, synth
+from musicml.data.synthetic import band, renderer, synth
+from musicml.data.synthetic.styles import STYLES
 from musicml.utils import write_text
 
 SECONDS, NUMPY_SECONDS = 7.0, 5.0
@@ -49,10 +50,10 @@ class Track:
 
 def write(folder: Path, seed: int, scale: float, run: Callable) -> None:
     """Write the data set into `folder`; `run` maps a function over its jobs."""
-    tracks = [track for genre in genres.GENRES for track in plan(genre, seed, scale)]
+    tracks = [track for genre in STYLES for track in plan(genre, seed, scale)]
     originals = folder / "Data" / "genres_original"
     hidden = originals / ".ipynb_checkpoints"
-    for name in (*genres.GENRES, hidden.name):
+    for name in (*STYLES, hidden.name):
         (originals / name).mkdir(parents=True)
     run(write_track, [(originals, track, seed) for track in tracks if track.copy_of is None])
     for track in tracks:
@@ -118,10 +119,8 @@ def write_track(originals: Path, track: Track, seed: int) -> None:
         return
     who = [seed, synth.number("gtzan"), synth.number(track.genre), track.artist]
     by_artist, by_track = np.random.default_rng(who), np.random.default_rng([*who, track.number])
-    if renderer.has_renderer():
-        y = band.perform(band.choose_artist(track.genre, by_artist), SECONDS, SAMPLE_RATE, by_track)
-    else:
-        y = genres.track(track.genre, genres.band(track.genre, by_artist), NUMPY_SECONDS, SAMPLE_RATE, by_track)
+    seconds = SECONDS if renderer.has_renderer() else NUMPY_SECONDS
+    y = band.perform(band.choose_artist(track.genre, by_artist), seconds, SAMPLE_RATE, by_track)
     synth.write_wav(path, y, SAMPLE_RATE)
 
 

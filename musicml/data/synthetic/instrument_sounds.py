@@ -5,7 +5,7 @@ the violins lie on disk and in no table; `loop-16247.wav` is a drum, a violin an
 in upper and lower case; the test table has the class `Sound_Guiatr`. Half of the violin tests are called violas. Files
 of one kit or performer (alike at the start of the name) sound alike, and ROOM files of one room and microphone.
 
-Sampled instruments play them where there are any, for 1.5 to 7 s; else numpy's synthesis does, for 1.5 to 2.5 s.
+They last 1.5 to 7 s; without sampled instruments (`renderer`) 1.5 to 2.5 s.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from musicml.data.synthetic import instruments, phrases, renderer, sampled_instruments, synth
+from musicml.data.synthetic import phrases, renderer, sampled_instruments, synth
 from musicml.data.synthetic.recording import draw_recorder, overdrive, record_sound, vary_recorder
 from musicml.utils import write_bytes
 
 SAMPLE_RATE = 44_100
-SHORTEST, LONGEST = 1.5, 2.5
-LONGEST_SAMPLED = 7.0
+SHORTEST, LONGEST, NUMPY_LONGEST = 1.5, 7.0, 2.5
 VARIES_TIMBRE = True  # with velocity
 TRAIN, TEST = 40, 10  # files a class
 FEWEST_TRAIN, FEWEST_TEST = 8, 3
@@ -32,7 +31,7 @@ CLASSES = {"Sound_Guitar": "guitar", "Sound_Drum": "drums", "Sound_Violin": "vio
 MISSPELT = {"Sound_Guitar": "Sound_Guiatr"}  # in the test table alone
 THREE_TIMES = "loop-16247.wav"  # a piano, which the table calls a drum and so a violin as well
 ON_DISK = {"AR_Lick1_FN.wav": "AR_Lick1_Fn.wav"}  # table: disk
-# sampled: General MIDI's programs of the stems whose names tell them
+# General MIDI's programs of the stems whose names tell them
 PROGRAMS = {
     "AR": (25,),
     "LP": (27, 28),
@@ -187,42 +186,20 @@ def write_recording(folder: Path, recording: Recording, seed: int) -> None:
 
 
 def sound(recording: Recording, stem: np.random.Generator, rng: np.random.Generator) -> np.ndarray:
-    """One file's sound [shape=(n_samples,) or (n_samples, 2)], with the player, room and noise of its setting."""
-    if renderer.has_renderer():
-        return sampled_sound(recording, stem, rng)
-    by = instruments.player(stem, 1.3)
-    tint, wet, echo = synth.colour(stem, 5.0), stem.uniform(0.05, 0.9), stem.uniform(0.1, 1.0)
-    noise = 10.0 ** (stem.uniform(-65, -32) / 20.0)
-    n_samples = int(rng.uniform(SHORTEST, LONGEST) * SAMPLE_RATE)
-    part = beat if recording.label == "Sound_Drum" else phrase
-    y = part(recording, n_samples, by, rng)
-    y = synth.at_peak(synth.record(synth.at_peak(y), SAMPLE_RATE, tint + synth.colour(rng, 2.0), wet, echo, rng))
-    y = synth.at_peak(y + np.float32(noise) * rng.standard_normal(n_samples, np.float32), rng.uniform(0.3, 0.95))
-    return maybe_stereo(y, rng)
-
-
-def maybe_stereo(y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A few files have two channels, the left one softer."""
-    if rng.random() < STEREO:
-        left = rng.uniform(0.5, 1.0)
-        return np.stack([y * np.float32(left), y], axis=1)
-    return y
-
-
-def sampled_sound(recording: Recording, stem: np.random.Generator, rng: np.random.Generator) -> np.ndarray:
-    """One file's sound, played by sampled instruments."""
+    """One file's sound [shape=(n_samples,) or (n_samples, 2)], with the player, room and microphone of its setting."""
     recorder = draw_recorder(stem)
     program = int(stem.choice(PROGRAMS.get(recording.stem.split(" ")[0], ANY[recording.label])))
     is_distorted = stem.random() < DISTORTED.get(recording.stem.split(" ")[0], 0.0)
     drive, treble = stem.uniform(2, 8), stem.uniform(*sampled_instruments.LOUDSPEAKER_HZ)
-    seconds = rng.uniform(SHORTEST, LONGEST_SAMPLED)
-    is_drum = recording.label == "Sound_Drum"
-    y = renderer.render_notes(
-        notes_of(recording, seconds, rng), program, seconds, SAMPLE_RATE, is_drum, varies_timbre=VARIES_TIMBRE
-    )
+    seconds = rng.uniform(SHORTEST, LONGEST if renderer.has_renderer() else NUMPY_LONGEST)
+    notes, is_drum = notes_of(recording, seconds, rng), recording.label == "Sound_Drum"
+    y = renderer.render_notes(notes, program, seconds, SAMPLE_RATE, is_drum, varies_timbre=VARIES_TIMBRE)
     if is_distorted:
         y = overdrive(y, SAMPLE_RATE, drive, treble)
-    return maybe_stereo(record_sound(y, SAMPLE_RATE, vary_recorder(recorder, rng), rng), rng)
+    y = record_sound(y, SAMPLE_RATE, vary_recorder(recorder, rng), rng)
+    if rng.random() < STEREO:  # the left channel is softer
+        y = np.stack([y * np.float32(rng.uniform(0.5, 1.0)), y], axis=1)
+    return y
 
 
 def notes_of(recording: Recording, seconds: float, rng: np.random.Generator) -> list[renderer.Note]:
@@ -237,33 +214,3 @@ def notes_of(recording: Recording, seconds: float, rng: np.random.Generator) -> 
     low = instrument.low - 7 if recording.stem == "Va-ord" else instrument.low
     manner = str(rng.choice(PLAYED.get((recording.label, recording.manner), ("note",))))
     return phrases.draw_phrase(manner, low, instrument.high, seconds, rng)
-
-
-def phrase(recording: Recording, n_samples: int, by: instruments.Player, rng: np.random.Generator) -> np.ndarray:
-    """A few notes or chords, or one note, of a guitar, violin or piano."""
-    name = "cello" if recording.stem == "Va-ord" and rng.random() < 0.3 else CLASSES[recording.label]
-    instrument = instruments.INSTRUMENTS[name]
-    y = np.zeros(n_samples, np.float32)
-    beat = 10.0 if recording.manner == "note" else rng.uniform(0.18, 0.6)
-    chord = (0, 4, 7) if recording.manner == "chords" else (0,)
-    root = int(rng.integers(instrument.low + 5, instrument.high - 12))
-    for start in np.arange(0.02, n_samples / SAMPLE_RATE, beat):
-        root = int(np.clip(root + rng.integers(-4, 5), instrument.low, instrument.high - 7))
-        level = rng.uniform(0.6, 1.0)
-        for above in chord:
-            note = instruments.play(name, root + above, min(0.95 * beat, 2.0), SAMPLE_RATE, rng, by)
-            synth.add(y, note, start, level, SAMPLE_RATE)
-    return y
-
-
-def beat(recording: Recording, n_samples: int, by: instruments.Player, rng: np.random.Generator) -> np.ndarray:
-    """A loop on the whole kit, or hits on one piece of it."""
-    y = np.zeros(n_samples, np.float32)
-    kit = ("kick", "snare", "hat", "tom", "ride") if recording.manner == "loop" else (recording.manner,)
-    step = rng.uniform(0.11, 0.2)
-    for piece in kit:
-        hit = instruments.strike(piece, SAMPLE_RATE, rng, by)
-        every, first = int(rng.choice([2, 3, 4])), int(rng.integers(0, 2))
-        for start in np.arange(first, n_samples / SAMPLE_RATE / step, every):
-            synth.add(y, hit, 0.02 + start * step, rng.uniform(0.6, 1.0), SAMPLE_RATE)
-    return y

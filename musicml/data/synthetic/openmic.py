@@ -11,7 +11,6 @@ from __future__ import annotations
 import io
 import itertools
 import json
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,8 @@ import numpy as np
 import scipy.fft
 import soundfile
 
-from musicml.data.synthetic import instruments, recording, renderer, sampled_instruments, synth
+from musicml.data.io import compute_checksum
+from musicml.data.synthetic import recording, sampled_instruments, synth
 from musicml.utils import write_csv, write_json, write_text
 
 SECONDS = 10.0
@@ -36,13 +36,8 @@ ROWS, COLUMNS, BANDS, FRAMES = 10, 128, 64, 12
 PROJECTION = 1432913  # seeds the projection, the same whatever the data's seed
 QUIET, STEP = -5.0, 9.0  # features: mean of the log energies; steps of a feature for one unit
 NOTES = {"vggish": "a stand-in of the same shape: a random projection of band energies, not VGGish"}
+CELLS = ["sample_key", "instrument", "relevance", "num_responses"]
 METADATA = ["track_id", "artist_id", "artist_name", "track_title", "license_title", "sample_key", "start_time"]
-# first beat and distance in beats
-RHYTHMS = {
-    "drums": {"kick": (0.0, 2.0), "snare": (1.0, 2.0), "tom": (3.5, 4.0)},
-    "cymbals": {"ride": (0.0, 1.0), "crash": (0.0, 4.0)},
-}
-REVERSED = bytes(int(f"{i:08b}"[::-1], 2) for i in range(256))
 
 
 @dataclass(frozen=True)
@@ -94,7 +89,7 @@ def mixtures(n_clips: int, rng: np.random.Generator) -> list[tuple[str, ...]]:
     dealt = []
     for clip in range(n_clips):
         if len(pack) < max(HANDS):
-            pack = pack + rng.permutation(instruments.NAMES).tolist()
+            pack = pack + rng.permutation(sampled_instruments.NAMES).tolist()
         # the end of one pack and the start of the next may hold the same instrument: it is heard once
         hand = list(dict.fromkeys(pack[: HANDS[clip % len(HANDS)]]))
         pack = pack[len(hand) :]
@@ -104,10 +99,10 @@ def mixtures(n_clips: int, rng: np.random.Generator) -> list[tuple[str, ...]]:
 
 def labels(clips: Sequence[Clip], scale: float, rng: np.random.Generator) -> np.ndarray:
     """Relevance [shape=(n_clips, 20)] from 0 to 1 where it was observed, NaN elsewhere."""
-    relevance = np.full((len(clips), len(instruments.NAMES)), np.nan)
+    relevance = np.full((len(clips), len(sampled_instruments.NAMES)), np.nan)
     for split, count in OBSERVED.items():
         count = max(2 if split == "train" else 1, round(count * scale))
-        for column, name in enumerate(instruments.NAMES):
+        for column, name in enumerate(sampled_instruments.NAMES):
             for present in (True, False):
                 rows = [
                     row for row, clip in enumerate(clips) if clip.split == split and (name in clip.heard) == present
@@ -123,41 +118,19 @@ def labels(clips: Sequence[Clip], scale: float, rng: np.random.Generator) -> np.
 
 def write_tables(release: Path, clips: Sequence[Clip], features: np.ndarray, relevance: np.ndarray) -> None:
     """Write the class map, the label table, the metadata, the split and the arrays."""
-    write_json(release / "class-map.json", {name: column for column, name in enumerate(instruments.NAMES)})
-    observed = np.argwhere(~np.isnan(relevance))
-    write_csv(
-        release / "openmic-2018-aggregated-labels.csv",
-        [
-            {
-                "sample_key": clips[row].key,
-                "instrument": instruments.NAMES[column],
-                "relevance": relevance[row, column],
-                "num_responses": 3,
-            }
-            for row, column in observed
-        ],
-        ["sample_key", "instrument", "relevance", "num_responses"],
-    )
-    write_csv(
-        release / "openmic-2018-metadata.csv",
-        [
-            {
-                "track_id": clip.track,
-                "artist_id": clip.artist,
-                "artist_name": f"Artist {clip.artist}",
-                "track_title": f"Piece {clip.track}",
-                "license_title": "generated",
-                "sample_key": clip.key,
-                "start_time": clip.start,
-            }
-            for clip in clips
-        ],
-        METADATA,
-    )
+    mask = ~np.isnan(relevance)
+    write_json(release / "class-map.json", {name: column for column, name in enumerate(sampled_instruments.NAMES)})
+    cells = [(clips[row].key, sampled_instruments.NAMES[k], relevance[row, k], 3) for row, k in np.argwhere(mask)]
+    pieces = [
+        (clip.track, clip.artist, f"Artist {clip.artist}", f"Piece {clip.track}", "generated", clip.key, clip.start)
+        for clip in clips
+    ]
+    for name, columns, rows in (("aggregated-labels", CELLS, cells), ("metadata", METADATA, pieces)):
+        named = [dict(zip(columns, row, strict=True)) for row in rows]
+        write_csv(release / f"openmic-2018-{name}.csv", named, columns)
     for split in CLIPS:
         listed = "".join(f"{clip.key}\n" for clip in clips if clip.split == split)
         write_text(release / "partitions" / f"split01_{split}.csv", listed)
-    mask = ~np.isnan(relevance)
     np.savez(
         release / "openmic-2018.npz",
         X=features,
@@ -180,56 +153,12 @@ def write_clip(release: Path, clip: Clip, seed: int) -> np.ndarray:
 
 def sound(clip: Clip, artist: np.random.Generator, rng: np.random.Generator) -> np.ndarray:
     """Ten seconds of the clip's instruments together, in the artist's room; mono float32."""
-    if renderer.has_renderer():
-        return sampled_sound(clip, artist, rng)
-    tint, wet, echo = synth.colour(artist, 2.0), artist.uniform(0.05, 0.5), artist.uniform(0.1, 0.9)
-    noise, tempo = 10.0 ** (artist.uniform(-65, -50) / 20.0), artist.uniform(70, 140)
-    y = np.zeros(int(SECONDS * SAMPLE_RATE), np.float32)
-    key = int(rng.integers(0, 12))
-    for name in clip.heard:
-        part = kit(60 / tempo, name, rng) if name in RHYTHMS else melody(60 / tempo, name, key, rng)
-        y += synth.at_peak(part, 10 ** (rng.uniform(-5, 0) / 20))
-    y = synth.at_peak(synth.record(y, SAMPLE_RATE, tint, wet, echo, rng))
-    y += np.float32(noise) * rng.standard_normal(len(y), np.float32)
-    return synth.at_peak(y, rng.uniform(0.4, 0.9))
-
-
-def sampled_sound(clip: Clip, artist: np.random.Generator, rng: np.random.Generator) -> np.ndarray:
-    """Ten seconds of the clip's instruments together, played by sampled instruments."""
     recorder = recording.vary_recorder(recording.draw_recorder(artist), rng)
     y = np.zeros(int(SECONDS * SAMPLE_RATE), np.float32)
     for name in clip.heard:
         part = sampled_instruments.render_instrument(name, SECONDS, SAMPLE_RATE, rng)
         y += synth.at_peak(part, 10 ** (rng.uniform(-5, 0) / 20))
     return recording.record_sound(y, SAMPLE_RATE, recorder, rng)
-
-
-def melody(beat: float, name: str, key: int, rng: np.random.Generator) -> np.ndarray:
-    """One instrument's part: notes of a scale, each made once and played again."""
-    y = np.zeros(int(SECONDS * SAMPLE_RATE), np.float32)
-    by, instrument = instruments.player(rng, 0.7), instruments.INSTRUMENTS[name]
-    lowest = (instrument.low + instrument.high) // 2 - 6 - (instrument.low + instrument.high) // 2 % 12
-    length = beat * float(rng.choice([0.5, 1.0, 1.0, 2.0]))
-    notes = [
-        instruments.play(name, lowest + key + step, 0.95 * length, SAMPLE_RATE, rng, by) for step in (0, 2, 4, 7, 9, 12)
-    ]
-    voices = 2 if instrument.family in ("reed", "struck") or name in ("guitar", "ukulele") else 1
-    for start in np.arange(rng.uniform(0, beat), SECONDS, length):
-        for note in rng.choice(len(notes), voices, replace=False):
-            if rng.random() < 0.85:
-                synth.add(y, notes[note], start, rng.uniform(0.6, 1.0), SAMPLE_RATE)
-    return y
-
-
-def kit(beat: float, name: str, rng: np.random.Generator) -> np.ndarray:
-    """The drums' part, or the cymbals'."""
-    y = np.zeros(int(SECONDS * SAMPLE_RATE), np.float32)
-    by = instruments.player(rng)
-    for piece, (first, every) in RHYTHMS[name].items():
-        hit = instruments.strike(piece, SAMPLE_RATE, rng, by)
-        for start in np.arange(first * beat, SECONDS, every * beat):
-            synth.add(y, hit, start, rng.uniform(0.6, 1.0), SAMPLE_RATE)
-    return y
 
 
 def stand_in(y: np.ndarray) -> np.ndarray:
@@ -258,13 +187,6 @@ def vorbis(y: np.ndarray) -> bytes:
         n_segments = content[start + 26]
         end = start + 27 + n_segments + sum(content[start + 27 : start + 27 + n_segments])
         content[start + 14 : start + 18] = (1).to_bytes(4, "little")
-        content[start + 22 : start + 26] = bytes(4)
-        content[start + 22 : start + 26] = checksum(bytes(content[start:end])).to_bytes(4, "little")
+        content[start + 22 : start + 26] = compute_checksum(bytes(content[start:end]))
         start = end
     return bytes(content)
-
-
-def checksum(page: bytes) -> int:
-    """Ogg's checksum of a page: zlib's with every bit the other way round, and nothing inverted."""
-    turned = zlib.crc32(page.translate(REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
-    return int(f"{turned:032b}"[::-1], 2)

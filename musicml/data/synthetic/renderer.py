@@ -2,7 +2,7 @@
 
 symusic is quick, and plays a soft note as a quieter copy of a hard one. midirenderer is slower, and gives soft notes
 their own timbre, which matters for solo instruments. Neither has a wheel for every platform: either can replace the
-other, and without both, or without the font, the sounds of `instruments.py` take their place. The environment variable
+other, and without both, or without the font, the simple sounds of `tones` take their place. The environment variable
 MUSICML_SOUNDFONT names another font (.sf2; .sf3 for symusic alone), and MUSICML_RENDERER=numpy goes without.
 """
 
@@ -24,6 +24,7 @@ import numpy as np
 import scipy.signal
 
 from musicml.data.io import load_audio
+from musicml.data.synthetic import synth, tones
 from musicml.utils import InputError
 
 FONT = "TimGM6mb.sf2"  # comes with the package pretty_midi
@@ -34,7 +35,6 @@ LEAST_RATE, HIGHEST_PITCH = 44_100, 96
 BROKEN = {78: 79}  # programs, and what is played in their place
 LAYER = 16  # velocities that are played equally loud
 HALF_TAPS = 6  # of the filter before samples are dropped, at the lower rate
-LOUDNESS_POWER = 1.7  # of a velocity: half as hard is 10 dB softer
 SHORTEST_NOTE = 0.02  # seconds
 DRUM_CHANNEL = 9  # of MIDI
 
@@ -90,7 +90,7 @@ def describe_renderer(varies_timbre: bool = False) -> dict[str, str]:
     """
     font = find_soundfont()
     if font is None:
-        return {"renderer": "numpy"}
+        return {"renderer": "numpy 2"}  # raise it whenever the sounds of `tones` change
     render_notes([Note(0.0, 0.1, 60, 64)], 0, 0.1, LEAST_RATE, varies_timbre=varies_timbre)
     name, digest = _choose_renderer(font, varies_timbre), hashlib.sha256(_read_font(font)).hexdigest()[:12]
     return {"renderer": f"{name} {metadata.version(name)}", "soundfont": f"{font.name} (SHA-256 {digest}...)"}
@@ -125,10 +125,13 @@ def render_notes(
     """
     y, font = np.zeros(round(seconds * sample_rate), np.float32), find_soundfont()
     heard = [note for note in notes if note.start < seconds]
-    if font is None or not heard:
+    if not heard:
         return y
-    play = {"midirenderer": _play_by_midirenderer, "symusic": _play_by_symusic}[_choose_renderer(font, varies_timbre)]
-    found = play(heard, program, is_drum, font, sample_rate)[: len(y)]
+    if font is None:
+        found = tones.play_tones(heard, program, is_drum, sample_rate)[: len(y)]
+    else:
+        play = _play_by_symusic if _choose_renderer(font, varies_timbre) == "symusic" else _play_by_midirenderer
+        found = play(heard, program, is_drum, font, sample_rate)[: len(y)]
     y[: len(found)] = found
     return y
 
@@ -180,7 +183,8 @@ def _play_by_symusic(notes: Sequence[Note], program: int, is_drum: bool, font: P
     for note in notes:
         layers.setdefault(int(np.clip(note.velocity, 1, 127)) // LAYER, []).append(note)
     played = [
-        np.float32(((layer + 0.5) * LAYER / 127) ** LOUDNESS_POWER) * _render_layer(some, program, is_drum, synthesizer)
+        np.float32(((layer + 0.5) * LAYER / 127) ** synth.LOUDNESS_POWER)
+        * _render_layer(some, program, is_drum, synthesizer)
         for layer, some in sorted(layers.items())
     ]
     y = np.zeros(max(map(len, played)), np.float32)

@@ -52,6 +52,7 @@ SAMPLED = {
     "violin": Sampled((40, 40, 40, 110, 44, 45), 55, 92, BOWED),
     "voice": Sampled((52, 52, 53, 54), 48, 79, ("note", "melody", "melody", "chords")),
 }
+NAMES = sorted(SAMPLED)
 DRUMS = ("cymbals", "drums")
 
 

@@ -1,4 +1,4 @@
-"""The building blocks of a generated sound: tones, strings, bars, noise, rooms. Mono float32, times in seconds.
+"""The building blocks of a generated sound: tones, skins, noise, envelopes. Mono float32, times in seconds.
 
 Nothing here knows of an instrument or of music. Every function that needs chance is given its generator.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,18 +16,23 @@ import soundfile
 TABLE = 2048  # amplitudes in one stored period of a tone
 PARTIALS = 48  # a tone has at most so many
 HIGHEST = 0.45  # of the sample rate: what lies above would fold back into the audible range
-LOWEST_HZ = 40.0  # where colours begin
 SILENT_DB = 60.0  # a decay time is the time to fall by so much
 A4_MIDI, A4_HZ = 69, 440.0
+LOUDNESS_POWER = 1.7  # of a velocity
 
 
-def hertz(midi: float, cents: float = 0.0) -> float:
-    """The frequency of a MIDI note number in Hz, `cents` hundredths of a semitone higher.
+def hertz(midi: float) -> float:
+    """The frequency of a MIDI note number in Hz.
 
     >>> hertz(69)
     440.0
     """
-    return A4_HZ * 2.0 ** ((midi - A4_MIDI + cents / 100.0) / 12.0)
+    return A4_HZ * 2.0 ** ((midi - A4_MIDI) / 12.0)
+
+
+def level(velocity: float) -> float:
+    """The level of a note that is played so hard, 1 to 127: half as hard is 10 dB softer."""
+    return (velocity / 127) ** LOUDNESS_POWER
 
 
 def number(text: str) -> int:
@@ -53,52 +57,6 @@ def tone(levels: np.ndarray, frequency: float | np.ndarray, n_samples: int, samp
         phase = np.arange(n_samples) * (frequency * TABLE / sample_rate)
     # a power of two, so that the remainder is a cheap mask
     return at_peak(period)[phase.astype(np.int64) & (TABLE - 1)]
-
-
-def string(
-    frequency: float,
-    decay: float,
-    softness: float,
-    pick: float,
-    n_samples: int,
-    sample_rate: int,
-    rng: np.random.Generator,
-) -> np.ndarray:
-    """A plucked string after Karplus and Strong: a burst of noise that runs round a loop and loses its treble.
-
-    Parameters
-    ----------
-    decay : seconds until the fundamental has fallen by 60 dB
-    softness : 0 to 1, how much of the burst's treble the finger takes away
-    pick : 0 to 0.5, where along the string it is plucked; the harmonics with a knot there are missing
-    """
-    period = max(8, int(sample_rate / frequency))
-    n_periods = int(n_samples * frequency / sample_rate) + 3
-    bins = np.arange(period // 2 + 1)
-    burst = scipy.fft.rfft(rng.uniform(-1, 1, period).astype(np.float32))
-    burst *= np.sin(np.pi * bins * pick) * np.exp(-3.0 * softness * bins / len(bins))
-    loss = 10.0 ** (-SILENT_DB / 20.0 / (decay * frequency))
-    # each round averages two neighbours, written as a factor a harmonic, so that all rounds are one product
-    treble = np.cos(np.pi * bins / period)
-    rounds = (loss * treble) ** np.arange(n_periods)[:, None]
-    loop = scipy.fft.irfft(burst * rounds.astype(np.float32), period).ravel()
-    # the loop is a whole number of amplitudes long, the note's period is not
-    places = np.arange(n_samples) * (period * frequency / sample_rate)
-    return at_peak(np.interp(places, np.arange(len(loop)), loop).astype(np.float32))
-
-
-def ring(
-    frequencies: np.ndarray, levels: np.ndarray, decays: np.ndarray, n_samples: int, sample_rate: int
-) -> np.ndarray:
-    """The sum of sines that each fall by 60 dB in their own time: struck strings, bars and skins."""
-    pole = (-SILENT_DB / 20.0 * np.log(10.0) / np.asarray(decays) + 2j * np.pi * np.asarray(frequencies)) / sample_rate
-    # exp(a (i B + j)) = exp(a i B) exp(a j): a small product of matrices instead of one exponential an amplitude
-    block, stack = 256, 8
-    n_stacks = n_samples // (block * stack) + 1
-    coarse = np.exp(np.outer(np.arange(n_stacks * stack) * block, pole)) * levels
-    fine = np.exp(np.outer(pole, np.arange(block)))
-    # in stacks small enough that BLAS keeps to one thread: two processes with two threads each took three times as long
-    return (coarse.reshape(n_stacks, stack, -1) @ fine).imag.ravel()[:n_samples].astype(np.float32)
 
 
 def thump(start_hz: float, end_hz: float, fall: float, decay: float, n_samples: int, sample_rate: int) -> np.ndarray:
@@ -143,35 +101,6 @@ def add(y: np.ndarray, note: np.ndarray, start: float, level: float, sample_rate
 def colour(rng: np.random.Generator, strength: float, waves: int = 5) -> np.ndarray:
     """A recording's own tone: `waves` weights in dB for slow waves along the logarithm of frequency."""
     return rng.normal(0, strength, waves) / np.sqrt(np.arange(1, waves + 1))
-
-
-def record(
-    y: np.ndarray,
-    sample_rate: int,
-    tint: Sequence[float] | np.ndarray,
-    wet: float,
-    decay: float,
-    rng: np.random.Generator,
-) -> np.ndarray:
-    """`y` heard through a microphone of the tone `tint`, in a room whose echo has the level `wet` and lasts `decay`."""
-    echo = room(wet, decay, sample_rate, rng)
-    length = scipy.fft.next_fast_len(len(y) + len(echo), real=True)
-    # the waves are slow: a hundred places along the logarithm of frequency are enough, the rest lies between
-    height = np.linspace(0, 1, 100)
-    gain = sum(weight * np.cos(np.pi * (k + 1) * height) for k, weight in enumerate(tint))
-    places = LOWEST_HZ * (sample_rate / 2 / LOWEST_HZ) ** height
-    factor = np.interp(np.arange(length // 2 + 1) * (sample_rate / length), places, 10.0 ** (gain / 20.0))
-    spectrum = scipy.fft.rfft(y, length) * scipy.fft.rfft(echo, length) * factor.astype(np.float32)
-    return scipy.fft.irfft(spectrum, length)[: len(y)]
-
-
-def room(wet: float, decay: float, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
-    """The answer of a room to one click: the click itself and a tail of noise."""
-    n_samples = max(2, int(decay * sample_rate))
-    tail = rng.standard_normal(n_samples, np.float32) * falling(decay, n_samples, sample_rate)
-    tail *= wet / np.sqrt(np.sum(tail**2))
-    tail[0] = 1.0
-    return tail
 
 
 def at_peak(y: np.ndarray, peak: float = 1.0) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Blues: twelve bars of seventh chords, shuffles, a guitar or a harmonica that answers the voice; often old records."""
 
+from functools import partial
+
 from musicml.data.synthetic import general_midi as gm
 from musicml.data.synthetic.styles.style import BLUE, MINOR_FIVE, Part, Singing, Sound, Style
 
@@ -11,7 +13,7 @@ RECORD = Sound(
 )
 OLD = Sound(tilt=(-1.2, 0.2), high=(3500.0, 4500.0, 7000.0), low=(60.0, 120.0), noise=(0.001, 0.006), crackle=0.6)
 SHUFFLES = ("x.xx.xx.xx.x", "x..x.xx..x.x", "x..x..x..x..")
-DRUMS: tuple[dict[int, str | tuple[str, ...]], ...] = (
+DRUMS = (
     {
         gm.RIDE: SHUFFLES,
         gm.KICK: ("x.....x.....", "x....xx.....", "x..x..x..x.."),
@@ -42,10 +44,19 @@ LEAD_GUITAR = Part(
 )
 SINGING = Singing(("male", "male", "male", "female"), 0.6, (-1.0, 3.0), growl=(0.0, 0.4), rest=(0.35, 0.5))
 
-TRIO = Style(
+_style = partial(
+    Style,
+    progressions=PROGRESSIONS,
+    scales=(BLUE,),
+    sound=RECORD,
+    drums=DRUMS,
+    swing=(0.12, 0.17),
+    loose=0.025,
+    singing=SINGING,
+)
+
+TRIO = _style(
     (75, 145),
-    PROGRESSIONS,
-    (BLUE, BLUE, MINOR_FIVE),
     (
         BASS,
         LEAD_GUITAR,
@@ -53,18 +64,12 @@ TRIO = Style(
         Part("chords", (gm.DRAWBAR_ORGAN, gm.ROCK_ORGAN), -12.0, low=55, chance=0.35),
         Part("chords", (gm.PIANO, gm.BRIGHT_PIANO), -9.0, ("x..x..x..x..", "x.xx.xx.xx.x"), low=57, chance=0.3),
     ),
-    RECORD,
-    drums=DRUMS,
     drum_level=-2.0,
-    swing=(0.12, 0.17),
-    loose=0.025,
-    singing=SINGING,
     weight=2.0,
+    scales=(BLUE, BLUE, MINOR_FIVE),
 )
-SLOW = Style(
+SLOW = _style(
     (52, 75),
-    (TWELVE, "0:m7 0:m7 5:m7 0:m7 8:7 7:7"),
-    (BLUE, MINOR_FIVE),
     (
         Part("bass", (gm.FINGER_BASS, gm.DOUBLE_BASS), -2.0, ("r--..5r--.5c", "r-----5--6--"), low=28),
         LEAD_GUITAR,
@@ -72,16 +77,15 @@ SLOW = Style(
         Part("chords", (gm.PIANO,), -7.0, ("xxxxxxxxxxxx", "x.xx.xx.xx.x"), low=60, length=0.7, chance=0.5),
         RHYTHM,
     ),
-    RECORD,
     drums=({gm.RIDE: "xOOxOOxOOxOO", gm.KICK: ("x.....x.....", "x....xx....o"), gm.SNARE: "...x.....x.."},),
     drum_level=-3.0,
     loose=0.028,
-    singing=SINGING,
+    progressions=(TWELVE, "0:m7 0:m7 5:m7 0:m7 8:7 7:7"),
+    scales=(BLUE, MINOR_FIVE),
+    swing=(0.0, 0.0),
 )
-SOLO = Style(
+SOLO = _style(
     (75, 135),
-    (TWELVE, "0:7", "0:7 0:7 5:7 0:7"),
-    (BLUE, MINOR_FIVE),
     (
         Part(
             "bass",
@@ -105,7 +109,7 @@ SOLO = Style(
         Part("chords", (gm.STEEL_GUITAR,), -6.0, ("..o..o..x..o", "...x.....x.."), low=52, length=0.5, chance=0.5),
         Part("melody", (gm.HARMONICA,), -4.0, low=60, high=82, rest=(0.4, 0.6), chance=0.3, vibrato=0.3),
     ),
-    OLD,
+    sound=OLD,
     drums=({gm.KICK: "O..O..O..O.."}, {}),
     drum_level=-10.0,
     fill=0.0,
@@ -114,11 +118,11 @@ SOLO = Style(
     loose=0.028,
     singing=Singing(("male", "male", "female"), 0.75, (-1.0, 4.0), growl=(0.0, 0.4), rest=(0.4, 0.55)),
     weight=1.3,
+    progressions=(TWELVE, "0:7", "0:7 0:7 5:7 0:7"),
+    scales=(BLUE, MINOR_FIVE),
 )
-HARP = Style(
+HARP = _style(
     (80, 140),
-    PROGRESSIONS,
-    (BLUE,),
     (
         BASS,
         Part(
@@ -127,17 +131,10 @@ HARP = Style(
         RHYTHM,
         Part("chords", (gm.PIANO, gm.HONKY_TONK), -9.0, COMPING, low=57, length=0.6, chance=0.4),
     ),
-    RECORD,
-    drums=DRUMS,
     drum_level=-3.0,
-    swing=(0.12, 0.17),
-    loose=0.025,
-    singing=SINGING,
 )
-BARROOM = Style(
+BARROOM = _style(
     (90, 160),
-    PROGRESSIONS,
-    (BLUE,),
     (
         Part(
             "chords",
@@ -150,12 +147,8 @@ BARROOM = Style(
         Part("melody", (gm.PIANO, gm.BRIGHT_PIANO), -2.0, low=64, high=88, units=(1 / 3, 0.5), density=0.9),
         BASS,
     ),
-    OLD,
-    drums=DRUMS,
+    sound=OLD,
     drum_level=-5.0,
     drum_share=0.8,
-    swing=(0.12, 0.17),
-    loose=0.025,
-    singing=SINGING,
 )
 STYLES = (TRIO, SLOW, SOLO, HARP, BARROOM)

@@ -1,15 +1,11 @@
 """Country: two-beat basses, strummed steel strings, banjo, fiddle and pedal steel around a plain voice."""
 
+from functools import partial
+
 from musicml.data.synthetic import general_midi as gm
 from musicml.data.synthetic.styles.style import MAJOR, MAJOR_FIVE, Part, Singing, Sound, Style
 
-PROGRESSIONS = (
-    "0: 0: 5: 5: 7: 7: 0: 0:",
-    "0: 5: 0: 7:",
-    "0: 7: 9:m 5:",
-    "5: 5: 0: 0: 7: 7: 0: 0:",
-    "0: 0: 2:7 7:",
-)
+PROGRESSIONS = ("0: 0: 5: 5: 7: 7: 0: 0:", "0: 5: 0: 7:", "0: 7: 9:m 5:", "5: 5: 0: 0: 7: 7: 0: 0:", "0: 0: 2:7 7:")
 SCALES = (MAJOR_FIVE, MAJOR)
 RECORD = Sound(
     high=(6500.0, 12000.0, 12000.0), ratio=(1.0, 3.0, 4.0), tilt=(-0.3, 1.0), treble=(-1.0, 3.0), drive=(1.2, 2.5)
@@ -38,58 +34,47 @@ PIANO = Part("chords", (gm.PIANO, gm.HONKY_TONK), -9.0, ("..x...x.", "..x-..x-")
 SINGING = Singing(("male", "male", "female"), 0.85, (2.0, 6.5), vibrato=(0.004, 0.012), backing=0.3)
 
 
-def _strum(*rhythms: str, level: float = -4.0) -> Part:
-    """Return a steel-string guitar that strums."""
-    return Part("chords", (gm.STEEL_GUITAR,), level, rhythms, low=50, length=0.9, velocity=85, strum=0.02, doubled=True)
+_strum = partial(Part, "chords", (gm.STEEL_GUITAR,), -4.0, low=50, length=0.9, velocity=85, strum=0.02, doubled=True)
+_style = partial(Style, progressions=PROGRESSIONS, scales=SCALES, sound=RECORD, drum_level=-4.0, singing=SINGING)
 
-
-TRAIN = Style(
+TRAIN = _style(
     (95, 125),
-    PROGRESSIONS,
-    SCALES,
     (
         Part("bass", BASSES, -2.0, ("r-5-", "r-.5"), low=28),
-        _strum("..x-..x-", "..xo..xo"),
+        _strum(rhythms=("..x-..x-", "..xo..xo")),
         TELECASTER,
         FIDDLE,
         PEDAL_STEEL,
     ),
-    RECORD,
     drums=({gm.SNARE: ("xoOoxoOoxoOoxoOo", "ooxoooxoooxoooxo"), gm.KICK: "x...x...x...x..."},),
     kits=(gm.BRUSHES, gm.STANDARD_KIT),
-    drum_level=-4.0,
     fill=0.1,
     crash=0.0,
-    loose=0.02,
-    singing=SINGING,
 )
-TWO_BEAT = Style(
+TWO_BEAT = _style(
     (90, 125),
-    PROGRESSIONS,
-    SCALES,
     (
         Part("bass", BASSES, -1.0, ("r-5-", "r-5-", "r-.5"), low=28),
-        _strum("..xo..xo", "..x-..xo"),
+        _strum(rhythms=("..xo..xo", "..x-..xo")),
         FIDDLE,
         PEDAL_STEEL,
         PIANO,
     ),
-    RECORD,
     drums=({gm.KICK: "x...x...", gm.SNARE: ("..O...O.", "..x...x."), gm.HAT: "o.o.o.o."},),
     kits=(gm.STANDARD_KIT, gm.BRUSHES),
-    drum_level=-4.0,
     crash=0.05,
     swing=(0.0, 0.08),
-    loose=0.02,
-    singing=SINGING,
     weight=2.0,
 )
-WALTZ = Style(
+WALTZ = _style(
     (80, 115),
-    PROGRESSIONS,
-    SCALES,
-    (Part("bass", BASSES, -1.0, ("r..", "r..|5.."), low=28), _strum("..x-xo", "..x-x-"), FIDDLE, PEDAL_STEEL, PIANO),
-    RECORD,
+    (
+        Part("bass", BASSES, -1.0, ("r..", "r..|5.."), low=28),
+        _strum(rhythms=("..x-xo", "..x-x-")),
+        FIDDLE,
+        PEDAL_STEEL,
+        PIANO,
+    ),
     beats_each=(3.0,),
     bar=3,
     drums=({gm.KICK: "x.....", gm.SNARE: "..O.O.", gm.HAT: "o.o.o."},),
@@ -97,59 +82,45 @@ WALTZ = Style(
     drum_level=-5.0,
     fill=0.0,
     crash=0.0,
-    loose=0.02,
-    singing=SINGING,
 )
-MODERN = Style(
+MODERN = _style(
     (72, 130),
-    PROGRESSIONS,
-    SCALES,
     (
         Part("bass", (gm.FINGER_BASS, gm.PICK_BASS), -1.0, ("r-----r-r---5---", "r-r-r-r-", "r---5---"), low=28),
-        _strum("x.xx.xxx", "x.x.xxoxx.x.xxox", "x-xoxoxo"),
+        _strum(rhythms=("x.xx.xxx", "x.x.xxoxx.x.xxox", "x-xoxoxo")),
         Part("chords", (gm.CLEAN_GUITAR,), -7.0, ("x-------", "x---x-x-"), low=52, sound="amp", chance=0.6),
         FIDDLE,
         PEDAL_STEEL,
         TELECASTER,
         Part("chords", (gm.PIANO,), -9.0, ("x---x---", "x-x-x-x-"), low=57, chance=0.3),
     ),
-    RECORD,
     drums=(
         {gm.KICK: ("x.....x.x.......", "x.......x.x....."), gm.SNARE: "....x.......x...", gm.HAT: "x.o.x.o.x.o.x.o."},
     ),
     kits=(gm.STANDARD_KIT, gm.ROOM_KIT),
     drum_level=-1.0,
     loose=0.018,
-    singing=SINGING,
     weight=2.0,
 )
-BLUEGRASS = Style(
+BLUEGRASS = _style(
     (105, 150),
-    PROGRESSIONS,
-    SCALES,
     (
         Part("bass", (gm.DOUBLE_BASS,), -2.0, ("r-5-",), low=28),
-        _strum("..xo..xo", "..x-..xo"),
+        _strum(rhythms=("..xo..xo", "..x-..xo")),
         BANJO,
         FIDDLE,
         Part("chords", (gm.MUTED_GUITAR, gm.BANJO), -9.0, ("..x...x.",), low=64, length=0.4, chance=0.4),
     ),
-    RECORD,
     loose=0.018,
-    singing=SINGING,
 )
-FOLK = Style(
+FOLK = _style(
     (80, 120),
-    PROGRESSIONS,
-    SCALES,
     (
         Part("arpeggio", (gm.STEEL_GUITAR,), -1.0, low=50, units=(0.5, 0.5, 0.25)),
         Part("bass", (gm.STEEL_GUITAR, gm.DOUBLE_BASS), -4.0, ("r-5-", "r-r-"), low=36),
         Part("melody", (gm.HARMONICA,), -5.0, low=60, high=82, rest=(0.4, 0.6), chance=0.5, vibrato=0.3),
         PEDAL_STEEL,
     ),
-    RECORD,
     loose=0.022,
-    singing=SINGING,
 )
 STYLES = (TRAIN, TWO_BEAT, WALTZ, MODERN, BLUEGRASS, FOLK)

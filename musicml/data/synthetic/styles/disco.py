@@ -1,5 +1,7 @@
 """Disco: four to the floor, open hats between the beats, octave basses, strings, brass and muted guitars."""
 
+from functools import partial
+
 from musicml.data.synthetic import general_midi as gm
 from musicml.data.synthetic.styles.style import DORIAN, MAJOR, MINOR, Part, Singing, Sound, Style
 
@@ -9,7 +11,7 @@ RECORD = Sound(
     ratio=(3.0, 4.0), bass=(-1.0, 3.0), treble=(-1.0, 4.0), clip=(0.0, 1.0), low=(20.0, 60.0), wet=(0.1, 0.35)
 )
 NOTHING = "................"
-DRUMS: tuple[dict[int, str | tuple[str, ...]], ...] = (
+DRUMS = (
     {
         gm.KICK: "x...x...x...x...",
         gm.SNARE: "....x.......x...",
@@ -50,24 +52,16 @@ KEYS = Part(
 SINGING = Singing(("female", "female", "male"), 0.75, (-2.0, 3.0), wet=(0.15, 0.35), backing=0.5)
 
 
-def _write(progressions: tuple[str, ...], scales: tuple[tuple[int, ...], ...], parts: tuple[Part, ...], weight: float):
-    """Return one way to play disco."""
-    return Style(
-        (108, 134),
-        progressions,
-        scales,
-        parts,
-        RECORD,
-        drums=DRUMS,
-        kits=(gm.STANDARD_KIT, gm.STANDARD_KIT, gm.ROOM_KIT, gm.ELECTRONIC_KIT),
-        fill=0.15,
-        crash=0.2,
-        loose=0.014,
-        singing=SINGING,
-        weight=weight,
-    )
-
-
+_style = partial(
+    Style,
+    sound=RECORD,
+    drums=DRUMS,
+    kits=(gm.STANDARD_KIT, gm.STANDARD_KIT, gm.ROOM_KIT, gm.ELECTRONIC_KIT),
+    fill=0.15,
+    crash=0.2,
+    loose=0.014,
+    singing=SINGING,
+)
 PLAYED = (
     Part("bass", (gm.FINGER_BASS, gm.FINGER_BASS, gm.PICK_BASS, gm.SLAP_BASS), -1.0, OCTAVES, low=28, length=0.8),
     STRINGS,
@@ -84,7 +78,7 @@ SEQUENCED = (
     KEYS,
 )
 STYLES = (
-    _write(IN_MINOR, (MINOR, DORIAN), PLAYED, 2.0),
-    _write(IN_MAJOR, (MAJOR,), PLAYED, 1.5),
-    _write(IN_MINOR, (MINOR, DORIAN), SEQUENCED, 1.0),
+    _style((108, 134), PLAYED, IN_MINOR, (MINOR, DORIAN), weight=2.0),
+    _style((108, 134), PLAYED, IN_MAJOR, (MAJOR,), weight=1.5),
+    _style((108, 134), SEQUENCED, IN_MINOR, (MINOR, DORIAN)),
 )

@@ -1,5 +1,7 @@
 """Hip-hop: loops from dull records, a deep bass, drum machines, a rapper in front, scratches."""
 
+from functools import partial
+
 from musicml.data.synthetic import general_midi as gm
 from musicml.data.synthetic.styles.style import MINOR_FIVE, Part, Singing, Sound, Style
 
@@ -22,7 +24,7 @@ KICKS = (
     "x.x.......xx....|x.x....x..x.....",
     "x.x...x.x.x.....",
 )
-DRUMS: tuple[dict[int, str | tuple[str, ...]], ...] = (
+DRUMS = (
     {
         gm.KICK: KICKS,
         gm.SNARE: ("....x.......x...", "....x.......x...", "....x..o.o..x..o"),
@@ -74,31 +76,24 @@ RAPPING = Singing(
 )
 
 
-def _write(tempo: tuple[float, float], parts: tuple[Part, ...], kits: tuple[int, ...], swing: float, weight: float):
-    """Return one way to make beats."""
-    return Style(
-        tempo,
-        PROGRESSIONS,
-        (MINOR_FIVE,),
-        parts,
-        RECORD,
-        drums=DRUMS,
-        kits=kits,
-        drum_level=2.0,
-        fill=0.03,
-        crash=0.02,
-        swing=(0.0, swing),
-        unit=0.5,
-        loose=0.012,
-        singing=RAPPING,
-        scratches=0.35,
-        weight=weight,
-    )
-
-
+_style = partial(
+    Style,
+    progressions=PROGRESSIONS,
+    scales=(MINOR_FIVE,),
+    sound=RECORD,
+    drums=DRUMS,
+    drum_level=2.0,
+    fill=0.03,
+    crash=0.02,
+    unit=0.5,
+    loose=0.012,
+    singing=RAPPING,
+    scratches=0.35,
+)
+MACHINES, DRUMMERS = (gm.DRUM_MACHINE, gm.ELECTRONIC_KIT), (gm.STANDARD_KIT, gm.STANDARD_KIT, gm.ROOM_KIT)
 STYLES = (
-    _write((82, 106), (BASS, CHORD_LOOP, RIFF_LOOP), (gm.STANDARD_KIT, gm.STANDARD_KIT, gm.ROOM_KIT), 0.12, 2.0),
-    _write((84, 108), (BASS, CHORD_LOOP, RIFF_LOOP), (gm.DRUM_MACHINE, gm.ELECTRONIC_KIT), 0.08, 1.5),
-    _write((86, 102), (BASS, SYNTHS, CHORD_LOOP), (gm.DRUM_MACHINE, gm.ROOM_KIT), 0.1, 1.0),
-    _write((88, 110), (BASS,), (gm.DRUM_MACHINE, gm.ELECTRONIC_KIT, gm.STANDARD_KIT), 0.06, 0.7),
+    _style((82, 106), (BASS, CHORD_LOOP, RIFF_LOOP), kits=DRUMMERS, swing=(0.0, 0.12), weight=2.0),
+    _style((84, 108), (BASS, CHORD_LOOP, RIFF_LOOP), kits=MACHINES, swing=(0.0, 0.08), weight=1.5),
+    _style((86, 102), (BASS, SYNTHS, CHORD_LOOP), kits=(gm.DRUM_MACHINE, gm.ROOM_KIT), swing=(0.0, 0.1)),
+    _style((88, 110), (BASS,), kits=(*MACHINES, gm.STANDARD_KIT), swing=(0.0, 0.06), weight=0.7),
 )

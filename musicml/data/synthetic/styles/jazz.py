@@ -1,5 +1,7 @@
 """Jazz: swing on the ride cymbal, walking basses, seventh chords off the beat, horns that improvise."""
 
+from functools import partial
+
 from musicml.data.synthetic import general_midi as gm
 from musicml.data.synthetic.styles.style import BLUE, DORIAN, MAJOR, MIXOLYDIAN, Part, Singing, Sound, Style
 
@@ -46,43 +48,22 @@ KEYS = Part(
 )
 
 
-def _solo(programs: tuple[int, ...], level: float = 0.0, low: int = 54, high: int = 82, share: float = 1.0) -> Part:
-    """Return an instrument that improvises."""
-    units, rest = (0.5, 0.5, 1 / 3, 0.25), (0.1, 0.35)
-    return Part(
-        "melody",
-        programs,
-        level,
-        low=low,
-        high=high,
-        units=units,
-        density=0.85,
-        rest=rest,
-        step=3,
-        share=share,
-        vibrato=0.15,
-    )
-
-
-def _swing(tempo: tuple[float, float], parts: tuple[Part, ...], weight: float = 1.0, drum_level: float = -6.0, **more):
-    """Return one way to play jazz."""
-    more = {"drums": DRUMS, "sound": RECORD, **more}
-    return Style(
-        tempo,
-        PROGRESSIONS,
-        SCALES,
-        parts,
-        kits=KITS,
-        drum_level=drum_level,
-        fill=0.08,
-        crash=0.04,
-        swing=(0.08, 0.17),
-        loose=0.026,
-        weight=weight,
-        **more,
-    )
-
-
+_solo = partial(
+    Part, "melody", low=54, high=82, units=(0.5, 0.5, 1 / 3, 0.25), density=0.85, rest=(0.1, 0.35), step=3, vibrato=0.15
+)
+_style = partial(
+    Style,
+    progressions=PROGRESSIONS,
+    scales=SCALES,
+    sound=RECORD,
+    drums=DRUMS,
+    kits=KITS,
+    drum_level=-6.0,
+    fill=0.08,
+    crash=0.04,
+    swing=(0.08, 0.17),
+    loose=0.026,
+)
 SECTION = tuple(
     Part(
         "chords",
@@ -95,27 +76,29 @@ SECTION = tuple(
     for program, low in ((gm.BRASS, 60), (gm.ALTO_SAX, 57), (gm.TROMBONE, 50))
 )
 STYLES = (
-    _swing((105, 220), (WALK, KEYS, _solo(HORNS)), 2.0),
-    _swing((105, 220), (WALK, KEYS, _solo(HORNS), _solo(HORNS, -4.0, share=0.5)), 1.0),
-    _swing(
-        (95, 210), (WALK, Part("chords", (gm.PIANO,), -5.0, COMPING, low=52), _solo((gm.PIANO,), low=60, high=92)), 1.2
+    _style((105, 220), (WALK, KEYS, _solo(HORNS, 0.0)), weight=2.0),
+    _style((105, 220), (WALK, KEYS, _solo(HORNS, 0.0), _solo(HORNS, -4.0, share=0.5))),
+    _style(
+        (95, 210),
+        (WALK, Part("chords", (gm.PIANO,), -5.0, COMPING, low=52), _solo((gm.PIANO,), 0.0, low=60, high=92)),
+        weight=1.2,
     ),
-    _swing((95, 190), (WALK, KEYS, _solo((gm.JAZZ_GUITAR, gm.VIBRAPHONE), low=55, high=84)), 0.8),
-    _swing((60, 190), (_solo((*HORNS, gm.BARITONE_SAX), low=50),), 0.7, drums=()),
-    _swing((110, 190), (WALK, KEYS, _solo(HORNS, share=0.7), *SECTION), 1.0, drum_level=-4.0),
-    _swing(
+    _style((95, 190), (WALK, KEYS, _solo((gm.JAZZ_GUITAR, gm.VIBRAPHONE), 0.0, low=55, high=84)), weight=0.8),
+    _style((60, 190), (_solo((*HORNS, gm.BARITONE_SAX), 0.0, low=50),), weight=0.7, drums=()),
+    _style((110, 190), (WALK, KEYS, _solo(HORNS, 0.0, share=0.7), *SECTION), drum_level=-4.0),
+    _style(
         (58, 85),
         (
             Part("bass", (gm.DOUBLE_BASS,), -3.0, ("r-5c", "r--5", "r---"), low=31),
             Part(
                 "chords", (gm.PIANO, gm.RHODES, gm.JAZZ_GUITAR), -5.0, ("x---", "x-x-", "x--x----"), low=54, velocity=70
             ),
-            _solo(HORNS, share=0.6),
+            _solo(HORNS, 0.0, share=0.6),
         ),
         drum_level=-9.0,
         singing=Singing(("female", "female", "male"), 0.55, (0.0, 3.0), vibrato=(0.01, 0.02), density=0.4),
     ),
-    _swing(
+    _style(
         (95, 140),
         (
             Part(
@@ -126,9 +109,8 @@ STYLES = (
                 low=28,
             ),
             Part("chords", (gm.RHODES, gm.PIANO), -6.0, ("x..x....", "..x..x..", "x---..x."), low=54),
-            _solo((gm.BARITONE_SAX, gm.TENOR_SAX, gm.ALTO_SAX), low=44, high=70),
+            _solo((gm.BARITONE_SAX, gm.TENOR_SAX, gm.ALTO_SAX), 0.0, low=44, high=70),
         ),
-        1.0,
         drums=(
             {gm.RIDE: "x.xxx.xx", gm.KICK: "x..x..x.", gm.RIM: "..x..x.."},
             {gm.HAT: "xoxoxoxo", gm.KICK: "x..x..o.", gm.SNARE: "..x...x?"},

@@ -1,5 +1,7 @@
 """Metal: distorted guitars in fifths, palm-muted in between, double bass drums, growls and fast solos."""
 
+from functools import partial
+
 from musicml.data.synthetic import general_midi as gm
 from musicml.data.synthetic.styles.style import MINOR, PHRYGIAN, Part, Singing, Sound, Style
 
@@ -40,21 +42,17 @@ FAST = _drums(("x...x...x...x...", "x.x.x.x.x.x.x.x."), "..x...x...x...x.")
 HEAVY = _drums(("x.x...x.x.x...x.", "x...x...x...x...", "x.....x.x.x....."))
 
 
-def _guitar(level: float) -> Part:
-    """Return one of the rhythm guitars."""
-    return Part(
-        "power",
-        (gm.MUTED_GUITAR, gm.CLEAN_GUITAR, gm.DISTORTION),
-        level,
-        RIFFS,
-        low=37,
-        length=0.6,
-        velocity=105,
-        sound="amp",
-        doubled=True,
-    )
-
-
+_guitar = partial(
+    Part,
+    "power",
+    (gm.MUTED_GUITAR, gm.CLEAN_GUITAR, gm.DISTORTION),
+    rhythms=RIFFS,
+    low=37,
+    length=0.6,
+    velocity=105,
+    sound="amp",
+    doubled=True,
+)
 BASS = Part(
     "bass",
     (gm.PICK_BASS, gm.PICK_BASS, gm.FINGER_BASS),
@@ -80,29 +78,21 @@ SCREAMING = Singing(("male",), 0.55, (-4.0, 0.0), growl=(0.3, 1.0), wet=(0.05, 0
 CLEAN_SINGING = Singing(("male",), 0.6, (-3.0, 1.0), growl=(0.0, 0.4), wet=(0.1, 0.3))
 
 
-def _write(tempo: tuple[float, float], drums: tuple, singing: Singing, weight: float = 1.0) -> Style:
-    """Return one way to play metal."""
-    return Style(
-        tempo,
-        PROGRESSIONS,
-        SCALES,
-        (_guitar(0.0), _guitar(-1.0), BASS, SOLO),
-        RECORD,
-        beats_each=(2.0, 4.0),
-        drums=drums,
-        kits=(gm.POWER_KIT, gm.POWER_KIT, gm.STANDARD_KIT, gm.ROOM_KIT),
-        drum_level=0.0,
-        fill=0.2,
-        crash=0.35,
-        loose=0.012,
-        singing=singing,
-        weight=weight,
-    )
-
-
+_style = partial(
+    Style,
+    parts=(_guitar(0.0), _guitar(-1.0), BASS, SOLO),
+    progressions=PROGRESSIONS,
+    scales=SCALES,
+    sound=RECORD,
+    beats_each=(2.0, 4.0),
+    kits=(gm.POWER_KIT, gm.POWER_KIT, gm.STANDARD_KIT, gm.ROOM_KIT),
+    fill=0.2,
+    crash=0.35,
+    loose=0.012,
+)
 STYLES = (
-    _write((150, 210), FAST, SCREAMING),
-    _write((120, 180), DOUBLE, SCREAMING, 1.5),
-    _write((90, 130), HALF_TIME, SCREAMING),
-    _write((100, 160), HEAVY, CLEAN_SINGING, 1.5),
+    _style((150, 210), drums=FAST, singing=SCREAMING),
+    _style((120, 180), drums=DOUBLE, singing=SCREAMING, weight=1.5),
+    _style((90, 130), drums=HALF_TIME, singing=SCREAMING),
+    _style((100, 160), drums=HEAVY, singing=CLEAN_SINGING, weight=1.5),
 )

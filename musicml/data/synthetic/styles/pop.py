@@ -1,5 +1,7 @@
 """Pop: a loud, polished voice over synthesizers, drum machines, pianos or guitars."""
 
+from functools import partial
+
 from musicml.data.synthetic import general_midi as gm
 from musicml.data.synthetic.styles.style import MAJOR, MINOR, Part, Singing, Sound, Style
 
@@ -77,29 +79,20 @@ SINGING = Singing(
 )
 
 
-def _write(tempo: tuple[float, float], parts: tuple[Part, ...], drums: tuple, weight: float = 1.0, **more):
+_style = partial(
+    Style, sound=RECORD, drums=BEAT, kits=MACHINES, drum_level=0.0, fill=0.08, crash=0.1, loose=0.01, singing=SINGING
+)
+
+
+def _write(tempo: tuple[float, float], parts: tuple[Part, ...], weight: float = 1.0, **more) -> tuple[Style, ...]:
     """Return one way to make pop, for artists in major and for those in minor."""
-    more = {"kits": MACHINES, "drum_level": 0.0, "fill": 0.08, "crash": 0.1, **more}
-    return tuple(
-        Style(
-            tempo,
-            chords,
-            (scale,),
-            parts,
-            RECORD,
-            drums=drums,
-            loose=0.01,
-            singing=SINGING,
-            weight=weight * share,
-            **more,
-        )
-        for chords, scale, share in ((IN_MAJOR, MAJOR, 0.6), (IN_MINOR, MINOR, 0.4))
-    )
+    keys = ((IN_MAJOR, MAJOR, 0.6), (IN_MINOR, MINOR, 0.4))
+    return tuple(_style(tempo, parts, chords, (scale,), weight=weight * share, **more) for chords, scale, share in keys)
 
 
 STYLES = (
-    *_write((108, 130), (BASS, SYNTH_CHORDS, PLUCK, PAD, HOOK), DANCE_DRUMS, 1.2),
-    *_write((92, 125), (BASS, SYNTH_CHORDS, PLUCK, PAD, HOOK), BEAT, 1.5),
+    *_write((108, 130), (BASS, SYNTH_CHORDS, PLUCK, PAD, HOOK), 1.2, drums=DANCE_DRUMS),
+    *_write((92, 125), (BASS, SYNTH_CHORDS, PLUCK, PAD, HOOK), 1.5),
     *_write(
         (60, 84),
         (
@@ -121,8 +114,8 @@ STYLES = (
             Part("chords", (gm.STRINGS, gm.SYNTH_STRINGS, gm.WARM_PAD), -8.0, low=60),
             Part("arpeggio", (gm.NYLON_GUITAR, gm.STEEL_GUITAR), -7.0, low=55, units=(0.5, 0.25), chance=0.4),
         ),
-        BALLAD_DRUMS,
         1.3,
+        drums=BALLAD_DRUMS,
         drum_level=-3.0,
         drum_share=0.8,
     ),
@@ -141,8 +134,6 @@ STYLES = (
             PAD,
             HOOK,
         ),
-        BEAT,
-        1.0,
         kits=(gm.ROOM_KIT, gm.STANDARD_KIT),
     ),
     *_write(
@@ -153,8 +144,6 @@ STYLES = (
             PLUCK,
             PAD,
         ),
-        BEAT,
-        1.0,
         swing=(0.03, 0.08),
         unit=0.5,
     ),

@@ -1,5 +1,7 @@
 """Reggae: guitar and organ off the beat, a heavy melodic bass, rim shots on the third beat, echoes."""
 
+from functools import partial
+
 from musicml.data.synthetic import general_midi as gm
 from musicml.data.synthetic.styles.style import MAJOR, MAJOR_FIVE, MINOR, MINOR_FIVE, Part, Singing, Sound, Style
 
@@ -76,28 +78,24 @@ SINGING = Singing(
 )
 
 
+_style = partial(
+    Style,
+    (64, 92),
+    sound=RECORD,
+    beats_each=(2.0, 4.0),
+    kits=(gm.STANDARD_KIT, gm.STANDARD_KIT, gm.ROOM_KIT),
+    drum_level=-2.0,
+    fill=0.15,
+    crash=0.06,
+    swing=(0.0, 0.1),
+    unit=0.5,
+)
+
+
 def _write(drums: tuple, parts: tuple[Part, ...], weight: float = 1.0, singing: Singing = SINGING) -> tuple[Style, ...]:
     """Return one way to play reggae, for artists in minor and for those in major."""
-    return tuple(
-        Style(
-            (64, 92),
-            chords,
-            scales,
-            parts,
-            RECORD,
-            beats_each=(2.0, 4.0),
-            drums=drums,
-            kits=(gm.STANDARD_KIT, gm.STANDARD_KIT, gm.ROOM_KIT),
-            drum_level=-2.0,
-            fill=0.15,
-            crash=0.06,
-            swing=(0.0, 0.1),
-            unit=0.5,
-            singing=singing,
-            weight=weight,
-        )
-        for chords, scales in ((IN_MINOR, (MINOR, MINOR_FIVE)), (IN_MAJOR, (MAJOR, MAJOR_FIVE)))
-    )
+    keys = ((IN_MINOR, (MINOR, MINOR_FIVE)), (IN_MAJOR, (MAJOR, MAJOR_FIVE)))
+    return tuple(_style(parts, *key, drums=drums, singing=singing, weight=weight) for key in keys)
 
 
 TOASTING = Singing(("male",), 0.85, (-1.0, 3.0), "rap", growl=(0.0, 0.2), wet=(0.1, 0.35))

@@ -1,16 +1,11 @@
 """Rock: a loud kit, overdriven or strummed guitars, straight eighths in the bass, a voice that pushes."""
 
+from functools import partial
+
 from musicml.data.synthetic import general_midi as gm
 from musicml.data.synthetic.styles.style import MAJOR, MINOR_FIVE, MIXOLYDIAN, Part, Singing, Sound, Style
 
-PROGRESSIONS = (
-    "0: 10: 5: 0:",
-    "0: 5: 7: 5:",
-    "0:m 8: 10: 0:m",
-    "0: 7: 9:m 5:",
-    "0:m 10: 8: 10:",
-    "0: 3: 5: 0:",
-)
+PROGRESSIONS = ("0: 10: 5: 0:", "0: 5: 7: 5:", "0:m 8: 10: 0:m", "0: 7: 9:m 5:", "0:m 10: 8: 10:", "0: 3: 5: 0:")
 SCALES = (MINOR_FIVE, MIXOLYDIAN, MAJOR)
 RECORD = Sound(
     drive=(2.5, 9.0),
@@ -88,32 +83,24 @@ SINGING = Singing(
 GENTLE = Singing(("male", "male", "female"), 0.85, (0.0, 4.0), vibrato=(0.004, 0.01), backing=0.4)
 
 
-def _write(
-    tempo: tuple[float, float], parts: tuple[Part, ...], singing: Singing = SINGING, weight: float = 1.0, **more
-):
-    """Return one way to play rock."""
-    more = {"drums": DRUMS, "drum_level": 1.0, "beats_each": (4.0, 4.0, 2.0), **more}
-    return Style(
-        tempo,
-        PROGRESSIONS,
-        SCALES,
-        parts,
-        RECORD,
-        kits=(gm.STANDARD_KIT, gm.STANDARD_KIT, gm.ROOM_KIT, gm.POWER_KIT),
-        fill=0.18,
-        crash=0.25,
-        loose=0.02,
-        singing=singing,
-        weight=weight,
-        **more,
-    )
-
-
+_style = partial(
+    Style,
+    progressions=PROGRESSIONS,
+    scales=SCALES,
+    sound=RECORD,
+    beats_each=(4.0, 4.0, 2.0),
+    drums=DRUMS,
+    kits=(gm.STANDARD_KIT, gm.STANDARD_KIT, gm.ROOM_KIT, gm.POWER_KIT),
+    drum_level=1.0,
+    fill=0.18,
+    crash=0.25,
+    singing=SINGING,
+)
 STYLES = (
-    _write((95, 150), (BASS, RIFF, SECOND, ORGAN, SOLO), weight=2.0),
-    _write((85, 140), (BASS, RIFF, SECOND, STRUM, SOLO)),
-    _write((95, 145), (BASS, STRUM, SECOND, PIANO, ORGAN, SOLO), GENTLE),
-    _write(
+    _style((95, 150), (BASS, RIFF, SECOND, ORGAN, SOLO), weight=2.0),
+    _style((85, 140), (BASS, RIFF, SECOND, STRUM, SOLO)),
+    _style((95, 145), (BASS, STRUM, SECOND, PIANO, ORGAN, SOLO), singing=GENTLE),
+    _style(
         (66, 95),
         (
             BASS,
@@ -122,8 +109,8 @@ STYLES = (
             Part("arpeggio", (gm.CLEAN_GUITAR, gm.STEEL_GUITAR), -3.0, low=52, units=(0.5, 0.25)),
             SOLO,
         ),
-        GENTLE,
+        singing=GENTLE,
         drum_share=0.6,
     ),
-    _write((150, 185), (BASS, RIFF, SECOND), drums=PUNK_DRUMS, weight=0.8),
+    _style((150, 185), (BASS, RIFF, SECOND), drums=PUNK_DRUMS, weight=0.8),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 Range = tuple[float, float]
@@ -10,6 +10,7 @@ Range = tuple[float, float]
 MAJOR, MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10)
 DORIAN, MIXOLYDIAN, PHRYGIAN = (0, 2, 3, 5, 7, 9, 10), (0, 2, 4, 5, 7, 9, 10), (0, 1, 3, 5, 7, 8, 10)
 MAJOR_FIVE, MINOR_FIVE, BLUE = (0, 2, 4, 7, 9), (0, 3, 5, 7, 10), (0, 3, 5, 6, 7, 10)
+ORDERS = ((1, 2, 3, 2), (1, 2, 3, 4), (1, 3, 2, 4), (0, 2, 1, 3), (3, 2, 1, 2), (0, 1, 2, 3, 4, 3, 2, 1))
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Part:
     sound : plain, amp, sub (deep alone), loop (as if from a record), dub (with echoes)
     chance, share : of the artists who have the part; of their tracks in which it plays
     units : shortest notes of a melody, a run or an arpeggio, in beats
+    orders : of an arpeggio, places among its chord's tones
     density, rest : of a melody, see `arrangement.Tune`
     vibrato : semitones
     doubled : whether it is recorded twice, as guitars often are
@@ -49,6 +51,7 @@ class Part:
     vibrato: float = 0.0
     by_track: bool = False
     doubled: bool = False
+    orders: tuple[tuple[int, ...], ...] = ORDERS
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ class Style:
     tempo : beats a minute
     progressions, scales : see `arrangement.parse_chords`; a track chooses a progression, an artist a scale
     beats_each : how long a chord may last, in beats
-    drums : patterns, of which an artist chooses one, and one of each drum's rhythms
+    drums : patterns, of which an artist chooses one, and one of each drum's rhythms; a string is the only one
     kits, drum_level, drum_share, fill, crash : programs, dB, shares of the tracks, and of the bars
     swing, unit, loose : see `arrangement.Clock`
     scratches : share of the artists who scratch records
@@ -119,13 +122,13 @@ class Style:
     """
 
     tempo: Range
+    parts: tuple[Part, ...]
     progressions: tuple[str, ...]
     scales: tuple[tuple[int, ...], ...]
-    parts: tuple[Part, ...]
     sound: Sound
     beats_each: tuple[float, ...] = (4.0,)
     bar: int = 4
-    drums: tuple[Mapping[int, str | tuple[str, ...]], ...] = ()
+    drums: tuple[Mapping[int, Sequence[str]], ...] = ()
     kits: tuple[int, ...] = (0,)
     drum_level: float = 0.0
     drum_share: float = 1.0
