@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from musicml.utils import InputError, os_error_to_input_error
+from musicml.utils import InputError, has_exited, os_error_to_input_error
 
 LOCK = ".lock"  # in a folder that one process at a time writes; no part of a run
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)  # what a disk without locks says
@@ -68,16 +68,7 @@ def has_process_exited(known: Any) -> bool:
     """Whether the process that run.json names is known to be over; False where that can't be told from here."""
     if not isinstance(known, dict) or known.get("ended"):
         return isinstance(known, dict)
-    number = known.get("id")
-    if os.name != "posix" or known.get("place") != get_host_id() or not isinstance(number, int) or number < 1:
-        return False
-    try:
-        os.kill(number, 0)  # asks only whether it is there
-    except ProcessLookupError:
-        return True
-    except (OSError, OverflowError):
-        return False
-    return False
+    return known.get("place") == get_host_id() and has_exited(known.get("id"))
 
 
 @contextlib.contextmanager

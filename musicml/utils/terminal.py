@@ -127,3 +127,13 @@ def import_keras_once() -> ModuleType:
     # one process trains many models, each with tracing of its own; TensorFlow's advice about that is for loops
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     return keras
+
+
+class _LazyKeras:
+    """Keras, imported when something of it is first used: an experiment can be read and checked without it."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_keras(), name)
+
+
+keras: Any = _LazyKeras()
