@@ -22,7 +22,7 @@ import numpy as np
 
 from musicml.data.io import AudioSource, load_image, resize_image, stream_audio
 from musicml.features import spectrogram_image
-from musicml.features.frame_stream import FrameCollector
+from musicml.features.frame_stream import FrameCollector, Framing
 from musicml.features.spectrogram_image import Spectrogram
 from musicml.utils import InputError, define_option
 
@@ -33,7 +33,7 @@ QUIETEST = 1e-10  # power; silence becomes -100 dB
 
 
 @dataclass(frozen=True)
-class LogMel:
+class LogMel(Framing):
     """Loudness over time and pitch: a power spectrogram on Slaney's mel scale, in dB.
 
     sample_rate, fmin and fmax are in Hz, n_fft and hop_length in samples; fmax = 0 means half the sample rate.
@@ -58,18 +58,6 @@ class LogMel:
     def n_bins(self) -> int:
         """How many numbers describe one frame."""
         return self.n_mels
-
-    def n_frames(self, n_samples: int) -> int:
-        """How many whole frames fit into `n_samples` samples."""
-        return max(0, 1 + (n_samples - self.n_fft) // self.hop_length)
-
-    def n_samples(self, n_frames: int) -> int:
-        """How many samples `n_frames` frames cover: the fewest that give so many."""
-        return self.n_fft + (n_frames - 1) * self.hop_length if n_frames else 0
-
-    def shape_of(self, n_samples: int) -> tuple[int, int]:
-        """The shape of the features of `n_samples` samples."""
-        return self.n_frames(n_samples), self.n_bins
 
     def compute(self, y: np.ndarray) -> np.ndarray:
         """The log-mel spectrogram of a sound.
@@ -216,7 +204,7 @@ def compute_features(
         def take(y: np.ndarray) -> None:
             if listen is not None:
                 listen(y)
-            collected.take(y)
+            collected.collect(y)
 
         heard = stream_audio(opened, take, settings.sample_rate)
     return collected.finished(), heard.warnings + collected.remarks()
@@ -300,13 +288,8 @@ def hann(n_fft: int) -> np.ndarray:
     return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)).astype(np.float32)
 
 
-def filters_of(settings: LogMel) -> np.ndarray:
-    """The mel filters of these settings [shape=(n_mels, 1 + n_fft // 2)], float32."""
-    return mel_filters(settings.sample_rate, settings.n_fft, settings.n_mels, settings.fmin, upper(settings))
-
-
 @functools.lru_cache(maxsize=8)
-def mel_filters(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float) -> np.ndarray:
+def filters_of(settings: LogMel) -> np.ndarray:
     """Triangles that share out the frequencies of a spectrum, evenly spaced on the mel scale, each of area one.
 
     Filter `i` rises from edge `i` to edge `i + 1` and falls to edge `i + 2`. Scale and areas are those of M. Slaney,
@@ -316,18 +299,24 @@ def mel_filters(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: fl
     -------
     np.ndarray [shape=(n_mels, 1 + n_fft // 2)], float32
     """
-    frequencies = np.linspace(0, sample_rate / 2, 1 + n_fft // 2)
-    edges = mel_to_hz(np.linspace(hz_to_mel(fmin), hz_to_mel(fmax), n_mels + 2))
-    triangles = [np.interp(frequencies, edges[i : i + 3], [0, 1, 0]) for i in range(n_mels)]
+    frequencies = np.linspace(0, settings.sample_rate / 2, 1 + settings.n_fft // 2)
+    edges = _compute_edges(settings)
+    triangles = [np.interp(frequencies, edges[i : i + 3], [0, 1, 0]) for i in range(settings.n_mels)]
     areas = (edges[2:] - edges[:-2]) / 2
     return (np.stack(triangles) / areas[:, None]).astype(np.float32)
+
+
+def _compute_edges(settings: LogMel) -> np.ndarray:
+    """The frequencies at which mel filters begin, peak and end, Hz, [shape=(n_mels + 2,)]."""
+    low, high = hz_to_mel(settings.fmin), hz_to_mel(upper(settings))
+    return mel_to_hz(np.linspace(low, high, settings.n_mels + 2))
 
 
 def compute_band_centers(settings: LogMel | Spectrogram) -> np.ndarray:
     """The frequency at which each mel filter peaks, or of each row of a spectrogram, Hz, [shape=(n_bins,)]."""
     if isinstance(settings, Spectrogram):
         return np.linspace(0, settings.sample_rate / 2, settings.n_bins)
-    return mel_to_hz(np.linspace(hz_to_mel(settings.fmin), hz_to_mel(upper(settings)), settings.n_mels + 2))[1:-1]
+    return _compute_edges(settings)[1:-1]
 
 
 def hz_to_mel(hz: float) -> float:
