@@ -208,7 +208,7 @@ def describe_layers(model: Any) -> list[dict[str, Any]]:
         {
             "name": layer.name,
             "kind": layer.__class__.__name__,
-            "output_shape": get_output_shape(layer),
+            "output_shape": list(layer.output.shape[1:]),  # without its batch axis
             "parameters": layer.count_params(),
             "trainable": int(sum(np.prod(weights.shape) for weights in layer.trainable_weights)),
             "reads": [
@@ -219,8 +219,3 @@ def describe_layers(model: Any) -> list[dict[str, Any]]:
         }
         for layer in model.layers
     ]
-
-
-def get_output_shape(layer: Any) -> list[int | None]:
-    """The shape of a layer's output without its batch axis."""
-    return list(layer.output.shape[1:])

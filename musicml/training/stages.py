@@ -89,7 +89,8 @@ def train_stages(
     if frozen and training.finetune_epochs:
         say(f"fine-tuning: {unfreeze(model, training.finetune_layers)}")
         stage = "all" if training.finetune_layers == 1 else "top"
-        done = fit_stage(model, sides, experiment.augment, make_finetuning_experiment(training), stage)
+        second = replace(training, epochs=training.finetune_epochs, learning_rate=training.finetune_rate)
+        done = fit_stage(model, sides, experiment.augment, second, stage)
     return {**done, "batch_size": get_batch_size(run, training)}
 
 
@@ -131,11 +132,6 @@ def fit_by_sklearn(model: Any, given: Any, targets: np.ndarray, experiment: Expe
         return fit_kernel_machine(model, x, targets, experiment.model, balanced)
     fit_linear_head(model, model.layers[-1].name, x, targets, experiment.model, balanced)
     return model
-
-
-def make_finetuning_experiment(training: TrainingOptions) -> TrainingOptions:
-    """The same training with the epochs and the rate of its second stage."""
-    return replace(training, epochs=training.finetune_epochs, learning_rate=training.finetune_rate)
 
 
 def compute_class_weights(targets: np.ndarray) -> np.ndarray:

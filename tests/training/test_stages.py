@@ -57,12 +57,8 @@ def learn_pictures(data_root):
         if not (folder / "run.json").is_file():
             data = {"root": str(data_root), "hash": material.dataset.hash()}
             run = runs.start_run(folder, "pictures", 0, read.text, {"data": data})
-        sides = {
-            side: inputs.cut_clips(material.features, material.split.indices(side), material.clip)
-            for side in ("train", "val")
-        }
         said = []
-        trainer.train_network(run, read, material, sides, True, said.append, watch)
+        trainer.train_network(run, trainer.TrainingJob(read, material, True, said.append), watch)
         return run, said
 
     return train
