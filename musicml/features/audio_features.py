@@ -308,8 +308,8 @@ def filters_of(settings: LogMel) -> np.ndarray:
 
 def _compute_edges(settings: LogMel) -> np.ndarray:
     """The frequencies at which mel filters begin, peak and end, Hz, [shape=(n_mels + 2,)]."""
-    low, high = hz_to_mel(settings.fmin), hz_to_mel(upper(settings))
-    return mel_to_hz(np.linspace(low, high, settings.n_mels + 2))
+    mel = np.linspace(hz_to_mel(settings.fmin), hz_to_mel(upper(settings)), settings.n_mels + 2)
+    return np.where(mel < 15, 200 * mel / 3, 1_000 * 6.4 ** ((mel - 15) / 27))
 
 
 def compute_band_centers(settings: LogMel | Spectrogram) -> np.ndarray:
@@ -322,11 +322,6 @@ def compute_band_centers(settings: LogMel | Spectrogram) -> np.ndarray:
 def hz_to_mel(hz: float) -> float:
     """Slaney's mel scale: 3 mel to 200 Hz up to 1000 Hz, then 27 mel to every factor of 6.4 (Slaney 1998)."""
     return 3 * hz / 200 if hz < 1_000 else 15 + 27 * np.log(hz / 1_000) / np.log(6.4)
-
-
-def mel_to_hz(mel: np.ndarray) -> np.ndarray:
-    """The inverse of `hz_to_mel`, for arrays."""
-    return np.where(mel < 15, 200 * mel / 3, 1_000 * 6.4 ** ((mel - 15) / 27))
 
 
 @functools.lru_cache(maxsize=8)

@@ -70,7 +70,7 @@ def parse_clip_spec(table: Any, has_frames: bool, run_name: str) -> ClipSpec:
         At a value that is missing, or that no training writes.
     """
     # runs from before there was a choice lack the key
-    values = {"average": AVERAGES[0], **(table if isinstance(table, Mapping) else {})}
+    values: dict[str, Any] = {"average": AVERAGES[0], **(table if isinstance(table, Mapping) else {})}
     rules = {"average": (values["average"] in AVERAGES, "one of 'probability', 'log_probability'")}
     if has_frames:
         for name, least in (("n_frames", 1), ("hop_frames", 1), ("least_samples", 0)):

@@ -233,23 +233,20 @@ def backbone(options: Options, x: Any) -> list[Any]:
         # stands before this one's
         for name, weights in imagenet_weights(application, extra).items():
             body.get_layer(name).set_weights(weights)
-        read_rgb(body, options)
+        if SCALING[options.backbone] == "caffe":  # these expect BGR, and our pictures are RGB
+            first = next(layer for layer in body.layers if len(getattr(layer, "kernel_size", ())) == 2)
+            kernel, *rest = first.get_weights()
+            first.set_weights([kernel[:, :, ::-1, :], *rest])
     for layer in body.layers:
         if isinstance(layer, keras.layers.BatchNormalization) and options.weights == "none":
             layer.momentum = 0.9  # Keras's 0.99 never catches up in a course's few hundred steps
-    coarsest = body.layers[-1]
-    finer = [layer for layer in last_layers(body) if layer.output.shape[1] > coarsest.output.shape[1]]
-    return [*finer[len(finer) - options.depths + 1 :], coarsest]
-
-
-def last_layers(body: Any) -> list[Any]:
-    """The last layer at each resolution of a backbone, the finest first."""
-    found = {}
+    coarsest, last = body.layers[-1], {}  # by resolution
     for layer in body.layers:
         shape: tuple[int, ...] = getattr(layer.output, "shape", ())
         if len(shape) == 4 and layer.__class__.__name__ in ("Activation", "ReLU", "Add", "Conv2D"):
-            found[shape[1]] = layer
-    return [found[size] for size in sorted(found, reverse=True)]
+            last[shape[1]] = layer
+    finer = [last[size] for size in sorted(last, reverse=True) if size > coarsest.output.shape[1]]
+    return [*finer[len(finer) - options.depths + 1 :], coarsest]
 
 
 def imagenet_weights(application: Any, extra: dict[str, Any]) -> dict[str, list[np.ndarray]]:
@@ -270,11 +267,3 @@ def imagenet_weights(application: Any, extra: dict[str, Any]) -> dict[str, list[
             server=SERVER[0],
             splitlines=str(error).splitlines()[0],
         ) from error
-
-
-def read_rgb(body: Any, options: Options) -> None:
-    """Turn the first kernel's channels round where ImageNet's weights expect BGR: our pictures are RGB."""
-    if SCALING[options.backbone] == "caffe":
-        first = next(layer for layer in body.layers if len(getattr(layer, "kernel_size", ())) == 2)
-        kernel, *rest = first.get_weights()
-        first.set_weights([kernel[:, :, ::-1, :], *rest])

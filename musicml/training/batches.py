@@ -89,20 +89,19 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, batch: int) -> tuple:
         asked = time.perf_counter()
         pool = self.pool
-        made = self.take_ahead(pool, batch) if pool else self.make(self.epoch, self.order, batch)
+        if pool:  # the threads go on with the batches behind it; in their order, whichever thread is faster
+            for ahead in range(batch, min(batch + self.n_workers + 1, len(self))):
+                if ahead not in self.pending:
+                    self.pending[ahead] = pool.submit(self.make, self.epoch, self.order, ahead)
+            made = self.pending.pop(batch).result()
+        else:
+            made = self.make(self.epoch, self.order, batch)
         ready = time.perf_counter()
         if threading.get_ident() == self.thread:
             self.blocked_seconds += ready - asked
         else:
             self.times[batch] = asked, ready
         return made
-
-    def take_ahead(self, pool: ThreadPoolExecutor, batch: int) -> tuple:
-        """The batch from the threads, which go on with those behind it; in its order, whichever thread is faster."""
-        for ahead in range(batch, min(batch + self.n_workers + 1, len(self))):
-            if ahead not in self.pending:
-                self.pending[ahead] = pool.submit(self.make, self.epoch, self.order, ahead)
-        return self.pending.pop(batch).result()
 
     def make(self, epoch: int, order: np.ndarray, batch: int) -> tuple:
         """Make a batch of an epoch, which hangs on nothing that another thread may change."""

@@ -94,15 +94,6 @@ def device() -> tuple[str, float | None]:
     return next((gpu for gpu in _list_gpus() if gpu[1] is not None), ("CPU", None))
 
 
-def set_seeds(seed: int, deterministic: bool) -> None:
-    """Seed everything; with `deterministic` also let TensorFlow take only operations that repeat to the bit."""
-    keras.utils.set_random_seed(seed)
-    if deterministic and keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        tf.config.experimental.enable_op_determinism()
-
-
 def in_float32(model: Any, policy: str) -> Any:
     """A model trained under a mixed policy as one that computes in float32, as it is served: on any machine the same.
 

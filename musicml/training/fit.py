@@ -14,6 +14,7 @@ from musicml.experiment import TrainingOptions
 from musicml.models import compute_batch_limit
 from musicml.training import callbacks, losses
 from musicml.training.batches import Batches
+from musicml.utils import write_atomically, write_json
 
 
 def fit_model(
@@ -200,6 +201,13 @@ def predict_scores(model: Any, clips: Any, batch_size: int, dtype: str = "float3
         parts = [np.asarray(model(batches[place][0], training=False), dtype=dtype) for place in range(len(batches))]
         return np.concatenate(parts)
     return np.asarray(model.predict(batches, verbose=0), dtype=dtype)
+
+
+def save_model(model: Any, folder: Path) -> None:
+    """Write model.keras and layers.json into a run folder."""
+    with write_atomically(folder / "model.keras") as temporary:
+        model.save(temporary, include_optimizer=False)
+    write_json(folder / "layers.json", describe_layers(model))
 
 
 def describe_layers(model: Any) -> list[dict[str, Any]]:

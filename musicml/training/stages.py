@@ -58,7 +58,8 @@ def train_stages(
     frozen = any(layer.name == STANDARDISED for layer in model.layers)
     if frozen:
         given = store_frozen_outputs(model, sides, everything, experiment, run, say)
-        standardise(model, given["train"])
+        outputs = given["train"].outputs[0] if isinstance(given["train"], Views) else given["train"]
+        model.get_layer(STANDARDISED).set_weights(compute_channel_statistics(outputs))
         varied = without_cutting(varied)
     learner, stage = (make_head(model), "head") if frozen else (model, "all")
     if experiment.is_fitted_at_once:
@@ -190,12 +191,6 @@ def store_frozen_outputs(
         views = [outputs(sides["train"], view) for view in range(1, augment.views + 1)]
         found["train"] = Views([found["train"], *views])
     return found
-
-
-def standardise(model: Any, outputs: Any) -> None:
-    """Give the model's fixed standardisation the mean and the variance of a frozen backbone's outputs."""
-    plain = outputs.outputs[0] if isinstance(outputs, Views) else outputs
-    model.get_layer(STANDARDISED).set_weights(compute_channel_statistics(plain))
 
 
 def compute_channel_statistics(outputs: np.ndarray) -> list[np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from collections import Counter
@@ -45,6 +46,7 @@ from musicml.training import preparation, trainer
 from musicml.utils import InputError, print_message, to_dict, write_csv, write_json
 
 PROTOCOLS = {"honest": "honest", "as_published": "as published"}  # as settings and as runs name them
+REPLAYED = ("reference", "honest", "changes", "fault", "served", "figures")  # of a published result
 # of a run's facts, in a fold's
 KEPT = ("protocol", "overrides", "deterministic", "settings", "task", "family", "data", "batch_size", "weights")
 
@@ -204,9 +206,10 @@ def build_run_info(
 ) -> dict[str, Any]:
     """What run.json says of a training before it begins."""
     dataset = material.dataset
+    published = to_dict(experiment.published) if experiment.published else {}
     return {
         "protocol": PROTOCOLS[experiment.data.protocol],
-        **describe_published(experiment),
+        **({"published": {key: published[key] for key in REPLAYED}} if experiment.published else {}),
         "overrides": dict(experiment.overrides),
         "deterministic": deterministic,
         "settings": experiment.settings(),
@@ -243,15 +246,6 @@ def describe_split(material: trainer.TrainingData, seed: int) -> dict[str, Any]:
         **counts,
         **whole,
     }
-
-
-def describe_published(experiment: Experiment) -> dict[str, Any]:
-    """What run.json says of the published result that is replayed; nothing of an honest experiment."""
-    found = experiment.published
-    if found is None:
-        return {}
-    table = to_dict(found)
-    return {"published": {key: table[key] for key in ("reference", "honest", "changes", "fault", "served", "figures")}}
 
 
 def write_split_files(run: Run, material: trainer.TrainingData) -> None:
@@ -301,7 +295,9 @@ def finish(run: Run, job: trainer.TrainingJob) -> Run:
 def finish_fold(run: Run, k: int, job: trainer.TrainingJob) -> None:
     """Train one fold in its own folder inside the run's, unless a training that was stopped had done so already."""
     fold = get_fold(run, k)
-    status = get_fold_status(fold)
+    status = None
+    with contextlib.suppress(InputError):  # what can't be read begins again
+        status = fold.info.status
     if status == "trained":
         return
     if status is None:
@@ -314,14 +310,6 @@ def finish_fold(run: Run, k: int, job: trainer.TrainingJob) -> None:
     train_and_write(fold, job, exported=False)
     if smaller := fold.info.batch_size:  # which the next folds need not find out again
         run.update(batch_size=smaller)
-
-
-def get_fold_status(fold: Run) -> str | None:
-    """How far a fold is; None where it was not begun, or can't be read and so begins again."""
-    try:
-        return fold.info.status
-    except InputError:
-        return None
 
 
 def train_and_write(run: Run, job: trainer.TrainingJob, exported: bool = True) -> Run:

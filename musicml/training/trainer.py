@@ -122,7 +122,11 @@ def train_network(
     training = experiment.training
     device.take_one_gpu(say)
     keras.backend.clear_session()
-    device.set_seeds(info.seed, job.deterministic)
+    keras.utils.set_random_seed(info.seed)
+    if job.deterministic and keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()  # only operations that repeat to the bit
     policy, reason = device.choose_precision(training.precision)
     keras.config.set_dtype_policy(policy)
     say(f"dtype policy: {policy} ({reason})")
@@ -165,9 +169,7 @@ def train_network(
         for words in (describe_input_time(trained["input"]), *trained["warnings"]):
             say(words)
     model = device.in_float32(model, policy)
-    with write_atomically(run.path / "model.keras") as temporary:
-        model.save(temporary, include_optimizer=False)
-    write_json(run.path / "layers.json", fit.describe_layers(model))
+    fit.save_model(model, run.path)
     n_few = min(4, len(sides["train"]), compute_batch_limit(model))
     few = sides["train"].take(np.arange(n_few)).astype(np.float32)
     return TrainedModel(

@@ -6,6 +6,7 @@ import ast
 import importlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 
@@ -20,27 +21,28 @@ def export_lazily(
     Parameters
     ----------
     package : the package's `__name__`
-    exports : module, relative to the package -> the names in it that the package offers; None for what the package
-        imports under `if TYPE_CHECKING`
+    exports : module, relative to the package -> the names in it that the package offers; None for those that it
+        imports under `if TYPE_CHECKING`, where type checkers and editors read them too
     defined : names that the package itself defines and offers too
     """
-    if exports is None:
-        modules = _read_imports(package)
-    else:
-        modules = {name: f"{package}.{module}" for module, names in exports.items() for name in names}
+    exports = _read_exports(package) if exports is None else exports
+    modules = {name: module for module, names in exports.items() for name in names}
 
     def __getattr__(name: str) -> Any:
         if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(importlib.import_module(modules[name]), name)
+        return getattr(importlib.import_module(f"{package}.{modules[name]}"), name)
 
     names = sorted([*modules, *defined])
     return __getattr__, lambda: names, names
 
 
-def _read_imports(package: str) -> dict[str, str]:
-    """Read which names a package imports under `if TYPE_CHECKING`, each with its module."""
-    loader: Any = sys.modules[package].__spec__.loader  # type: ignore[union-attr]
-    blocks = [node.body for node in ast.parse(loader.get_source(package)).body if isinstance(node, ast.If)]
-    imports = [node for block in blocks for node in block if isinstance(node, ast.ImportFrom)]
-    return {alias.name: str(node.module) for node in imports for alias in node.names}
+def _read_exports(package: str) -> dict[str, list[str]]:
+    """Read what a package imports from its own modules under `if TYPE_CHECKING`: module -> names."""
+    tree = ast.parse(Path(sys.modules[package].__file__ or "").read_text(encoding="utf-8"))
+    imports = (node for part in tree.body if isinstance(part, ast.If) for node in part.body)
+    return {
+        str(node.module).removeprefix(f"{package}."): [name.name for name in node.names]
+        for node in imports
+        if isinstance(node, ast.ImportFrom)
+    }

@@ -12,7 +12,6 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +68,7 @@ def generate_sample_data(
 
     def run(function: Callable, jobs: Sequence[tuple]) -> list:
         # where a process is killed, every job writes the same bytes again
-        return list(map_in_processes(partial(call, function), jobs, n_processes, batch_size=max(1, len(jobs) // 32)))
+        return list(map_in_processes(lambda job: function(*job), jobs, n_processes, batch_size=max(1, len(jobs) // 32)))
 
     for name in dict.fromkeys(missing):
         start = time.perf_counter()
@@ -146,11 +145,6 @@ def write_set(folder: Path, seed: int, scale: float, run: Callable) -> None:
         raise os_error_to_input_error(error, folder) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def call(function: Callable, job: tuple) -> Any:
-    """Call a function with a job's arguments."""
-    return function(*job)
 
 
 def size(folder: Path) -> tuple[int, int]:

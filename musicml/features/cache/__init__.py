@@ -90,7 +90,15 @@ def get_features(
     """
     if isinstance(settings, audio_features.VGGish):
         return dataset, _take_vggish(dataset)
-    _check_kind(dataset, settings)
+    wants = "picture" if isinstance(settings, audio_features.Pixels) else "sound"
+    if dataset.kind != wants and not isinstance(settings, audio_features.Spectrogram):  # which is drawn or taken
+        raise InputError(
+            "this experiment needs {wants} files and {dataset_name} holds {dataset_kind} files: choose an experiment "
+            "for {dataset_kind}s.",
+            wants=wants,
+            dataset_name=dataset.name,
+            dataset_kind=dataset.kind,
+        )
     key = compute_cache_key(dataset, settings, least_samples, Path(root))
     home = Path(root) / key
     for _ in range(3):
@@ -125,19 +133,6 @@ def _is_current(home: Path) -> bool:
     except (FileNotFoundError, ValueError):  # a damaged one is made anew
         return False
     return index.get("reader", 1) == READER_VERSION
-
-
-def _check_kind(dataset: Dataset, settings: Any) -> None:
-    """Refuse features of sound for pictures, and of pictures for sound; a spectrogram is drawn or taken."""
-    wants = "picture" if isinstance(settings, audio_features.Pixels) else "sound"
-    if dataset.kind != wants and not isinstance(settings, audio_features.Spectrogram):
-        raise InputError(
-            "this experiment needs {wants} files and {dataset_name} holds {dataset_kind} files: choose an experiment "
-            "for {dataset_kind}s.",
-            wants=wants,
-            dataset_name=dataset.name,
-            dataset_kind=dataset.kind,
-        )
 
 
 def _take_vggish(dataset: Dataset) -> Features:

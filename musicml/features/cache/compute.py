@@ -79,7 +79,16 @@ def compute_and_store(
     try:
         with folder_beside(home) as work:
             index = _write_features(dataset, settings, least_samples, work, processes)
-            write_json(work / "index.json", {**_describe_features(dataset, settings, least_samples), **index})
+            about = {  # nobody needs it to find features, and everybody to tell what they are
+                "dataset": dataset.name,
+                "sample": dataset.sample,
+                "kind": next(name for name, kind in audio_features.FEATURE_KINDS.items() if kind is type(settings)),
+                "settings": to_dict(settings),
+                "least_samples": least_samples,
+                "version": audio_features.FEATURES_VERSION,
+                "reader": READER_VERSION,
+            }
+            write_json(work / "index.json", about | index)
             take_place(work, home)
     except OSError as error:
         raise os_error_to_input_error(error, home) from error
@@ -103,19 +112,6 @@ def _write_features(
                 if one.warnings:
                     warnings[example.id] = list(one.warnings)
     return {"lengths": lengths.tolist(), "excluded": excluded, "warnings": warnings}
-
-
-def _describe_features(dataset: Dataset, settings: Any, least_samples: int) -> dict[str, Any]:
-    """What nobody needs to find features, and everybody to tell what they are."""
-    return {
-        "dataset": dataset.name,
-        "sample": dataset.sample,
-        "kind": next(name for name, kind in audio_features.FEATURE_KINDS.items() if kind is type(settings)),
-        "settings": to_dict(settings),
-        "least_samples": least_samples,
-        "version": audio_features.FEATURES_VERSION,
-        "reader": READER_VERSION,
-    }
 
 
 def compute_all(
@@ -191,7 +187,9 @@ def _compute_file(path: Path | str, name: str, settings: Any, least_samples: int
 def folder_beside(home: Path) -> Iterator[Path]:
     """A folder to work in, which is gone afterwards unless it was renamed; those of dead processes go too."""
     home.parent.mkdir(parents=True, exist_ok=True)
-    remove_abandoned(home.parent)
+    for path in home.parent.glob(".*"):
+        if abandoned(path):
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
     work = Path(tempfile.mkdtemp(dir=home.parent, prefix=f"{MAKING}{owner()}-"))
     try:
         work.chmod(0o755)  # a class may share one store
@@ -220,13 +218,6 @@ def owner() -> str:
 def machine() -> str:
     """The machine's name, with nothing in it that parts of a name are told apart by."""
     return re.sub(r"[^A-Za-z0-9]", "", socket.gethostname())[:40] or "here"
-
-
-def remove_abandoned(root: Path) -> None:
-    """Remove what processes that are clearly dead left half made below `root`."""
-    for path in root.glob(".*"):
-        if abandoned(path):
-            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def abandoned(path: Path) -> bool:

@@ -76,7 +76,13 @@ class SearchContext:
         key = json.dumps([experiment.kind, to_dict(experiment.features), to_dict(experiment.clips)])
         if key not in self.materials:
             made = prepare_data(experiment, self.dataset, self.data_root, self.seed, self.say)
-            self.materials[key] = drop_test_split(made)
+            kept = made.split.sides != "test"
+            self.materials[key] = replace(
+                made,
+                dataset=made.dataset.keep(kept),
+                split=replace(made.split, sides=made.split.sides[kept]),
+                features=made.features.select(kept),
+            )
         return self.materials[key]
 
 
@@ -138,17 +144,6 @@ def search_options(
     return found
 
 
-def drop_test_split(material: TrainingData) -> TrainingData:
-    """The material as if there were no test side: its files, labels and features are not in it."""
-    kept = material.split.sides != "test"
-    return replace(
-        material,
-        dataset=material.dataset.keep(kept),
-        split=replace(material.split, sides=material.split.sides[kept]),
-        features=material.features.select(kept),
-    )
-
-
 def compute_search_key(work: SearchContext, material: TrainingData) -> str:
     """A digest of all that a search depends on: 8 hex digits. Another of any is another search."""
     experiment = work.experiment
@@ -180,36 +175,39 @@ def run_trials(work: SearchContext, memory: Any, home: Path) -> None:
             raise KeyboardInterrupt("stopped; the same command goes on with the search") from None
         ended = study.finished(memory)
         work.say(format_trial(make_trial(ended[-1], work.wanted), work.figure, trials))
-        check_hope(ended)
+        reasons = [one.user_attrs.get("why") for one in ended]
+        if len(reasons) >= HOPELESS and all(reasons):
+            raise InputError(
+                "a search must have trials that can be trained, and none of the first {n_reasons} could; of the last: "
+                "{reasons}",
+                n_reasons=len(reasons),
+                reasons=reasons[-1],
+            )
 
 
 def run_trial(work: SearchContext, memory: Any, trial: Any, path: Path) -> None:
     """Train one trial and write into the study what came of it."""
+    import optuna
     from optuna.trial import TrialState
 
+    value, why = None, ""
     try:
         experiment = space.with_options(work.experiment, space.options_of(work.wanted, trial.params))
-        material = work.material(experiment)
+        job = TrainingJob(experiment, work.material(experiment))
         # an epoch's lines are held back, and shown if the block fails, so what ends a single trial is caught inside
         with suppress_stderr():
-            value, why = run_trial_safely(work, TrainingJob(experiment, material), trial, path)
+            try:
+                value = measure_trial(work, job, path, PruningWatcher(trial, experiment.training, work.prune))
+                if not np.isfinite(value):
+                    value, why = None, "its figure is no finite number"
+            except optuna.TrialPruned:
+                value = None
+            except InputError as error:
+                why = explain_failure(error)
     except InputError as error:
-        value, why = None, explain_failure(error)
+        why = explain_failure(error)
     trial.set_user_attr("why", why)
     memory.tell(trial, value, TrialState.PRUNED if value is None else TrialState.COMPLETE)
-
-
-def run_trial_safely(work: SearchContext, job: TrainingJob, trial: Any, path: Path) -> tuple[float | None, str]:
-    """A trial's figure, None where it has no end; and why it could not be trained, empty where it was pruned."""
-    import optuna
-
-    try:
-        value = measure_trial(work, job, path, PruningWatcher(trial, job.experiment.training, work.prune))
-    except optuna.TrialPruned:
-        return None, ""
-    except InputError as error:
-        return None, explain_failure(error)
-    return (value, "") if np.isfinite(value) else (None, "its figure is no finite number")
 
 
 def explain_failure(error: InputError) -> str:
@@ -232,7 +230,11 @@ def measure_trial(work: SearchContext, job: TrainingJob, path: Path, watch: Prun
         run.update(status="tried", value=value if np.isfinite(value) else None)
         return value
     finally:
-        prune_trial_folder(path)
+        for part in path.iterdir() if path.is_dir() else ():  # no weights stay, for it is no run to be asked
+            if part.is_dir():
+                shutil.rmtree(part, ignore_errors=True)
+            elif part.name not in KEPT:
+                part.unlink(missing_ok=True)
 
 
 def score_files(job: TrainingJob, learned: TrainedModel) -> float:
@@ -250,27 +252,6 @@ def score_files(job: TrainingJob, learned: TrainedModel) -> float:
         if len(np.unique(truth[seen])) == 2:
             found.append(average_precision_score(truth[seen], told_[seen]))
     return float(np.mean(found)) if found else float("nan")
-
-
-def prune_trial_folder(path: Path) -> None:
-    """Leave of a trial's folder what is small: no weights, for it is no run to be asked."""
-    for part in path.iterdir() if path.is_dir() else ():
-        if part.is_dir():
-            shutil.rmtree(part, ignore_errors=True)
-        elif part.name not in KEPT:
-            part.unlink(missing_ok=True)
-
-
-def check_hope(done: list[Any]) -> None:
-    """Refuse to go on where the first trials could not be trained, and none of them could."""
-    reasons = [trial.user_attrs.get("why") for trial in done]
-    if len(reasons) >= HOPELESS and all(reasons):
-        raise InputError(
-            "a search must have trials that can be trained, and none of the first {n_reasons} could; of the last: "
-            "{reasons}",
-            n_reasons=len(reasons),
-            reasons=reasons[-1],
-        )
 
 
 def summarize_search(work: SearchContext, memory: Any, home: Path) -> SearchResult:

@@ -47,12 +47,6 @@ def list_values(known: Any) -> list[Any] | None:
     return [to_option(known, known.low + place * known.step) for place in range(n_steps + 1)]
 
 
-def place_in_range(known: Any, value: float) -> float:
-    """Where a number stands in its range: 0 at the low end, 1 at the high one."""
-    low, high, here = (math.log(end) if known.log else end for end in (known.low, known.high, value))
-    return (here - low) / (high - low)
-
-
 def read(experiment: Experiment) -> Space:
     """What the experiment's `[tune]` table lets a search try: key → its range or choice.
 
@@ -72,8 +66,18 @@ def read(experiment: Experiment) -> Space:
     for key, told in experiment.tune.items():
         check_key(key, experiment, file)
         space[key] = range_of(key, told, file) if isinstance(told, Mapping) else choice_of(key, told, file)
-        check_values(key, space[key], experiment, file)
-    check_pairs(space, experiment)
+        for value in list_ends(space[key]):  # which makes another figure, or is refused by the experiment itself
+            if figure_of(with_options(experiment, {key: value})) != figure_of(experiment):
+                raise InputError(
+                    "tune.{key} = {value!r} in {file} must leave the figure as it is that trials are compared by, and "
+                    "changes how that is counted: leave it out, or for a loss set training.monitor to val_accuracy.",
+                    key=key,
+                    value=value,
+                    file=file,
+                )
+    for one, other in itertools.combinations(space, 2):  # of which some values can't go together
+        for values in itertools.product(list_ends(space[one]), list_ends(space[other])):
+            with_options(experiment, dict(zip((one, other), values, strict=True)))
     return space
 
 
@@ -181,26 +185,6 @@ def choice_of(key: str, told: Any, file: str) -> Any:
         ) from None
 
 
-def check_values(key: str, known: Any, experiment: Experiment, file: str) -> None:
-    """Refuse what the experiment itself would not take, and what makes the trials' figures differ in kind."""
-    for value in list_ends(known):
-        if figure_of(with_options(experiment, {key: value})) != figure_of(experiment):
-            raise InputError(
-                "tune.{key} = {value!r} in {file} must leave the figure as it is that trials are compared by, and "
-                "changes how that is counted: leave it out, or for a loss set training.monitor to val_accuracy.",
-                key=key,
-                value=value,
-                file=file,
-            )
-
-
-def check_pairs(space: Space, experiment: Experiment) -> None:
-    """Refuse two keys of which some values can't go together, before a trial meets them."""
-    for one, other in itertools.combinations(space, 2):
-        for values in itertools.product(list_ends(space[one]), list_ends(space[other])):
-            with_options(experiment, dict(zip((one, other), values, strict=True)))
-
-
 def list_ends(known: Any) -> list[Any]:
     """Return the values of a choice, or the two ends of a range."""
     return [to_option(known, value) for value in getattr(known, "choices", None) or (known.low, known.high)]
@@ -242,7 +226,10 @@ def edges(space: Space, options: Mapping[str, Any]) -> list[str]:
     """What stands at the end of its range, a sentence each: the best may lie beyond."""
     found = []
     for key, known in space.items():
-        place = 0.5 if hasattr(known, "choices") else place_in_range(known, options[key])
+        if hasattr(known, "choices"):
+            continue
+        low, high, here = (math.log(end) if known.log else end for end in (known.low, known.high, options[key]))
+        place = (here - low) / (high - low)  # 0 at the low end, 1 at the high one
         if not EDGE < place < 1 - EDGE:
             end = "lower" if place < 0.5 else "upper"
             found.append(
