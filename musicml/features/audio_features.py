@@ -41,7 +41,7 @@ class LogMel(Framing):
     Raises
     ------
     InputError
-        Where the settings contradict each other; `check` has the rules.
+        Where settings that each keep their own range contradict each other.
     """
 
     sample_rate: int = define_option(22_050, least=4_000, most=192_000)
@@ -52,7 +52,34 @@ class LogMel(Framing):
     fmax: float = define_option(0.0, least=0.0, most=96_000.0)
 
     def __post_init__(self):
-        check(self)
+        nyquist, fmin, fmax = self.sample_rate / 2, self.fmin, upper(self)
+        if self.hop_length > self.n_fft:
+            raise InputError(
+                "hop_length={hop_length} must be at most n_fft={n_fft}, "
+                "or samples between frames go unheard: make it smaller.",
+                hop_length=self.hop_length,
+                n_fft=self.n_fft,
+            )
+        if fmax > nyquist:
+            raise InputError(
+                "fmax={fmax:g} must be at most half the sample rate, {nyquist:g} Hz: lower it, or set it to 0.",
+                fmax=fmax,
+                nyquist=nyquist,
+            )
+        if fmin >= fmax:
+            raise InputError("fmin={fmin:g} must be below fmax={fmax:g} Hz: lower it.", fmin=fmin, fmax=fmax)
+        n_bins, n_mels = self.n_bins, self.n_mels
+        if n_bins > n_mels:
+            raise InputError("n_mfcc={n_bins} must be at most n_mels={n_mels}: lower it.", n_bins=n_bins, n_mels=n_mels)
+        n_empty = int((~filters_of(self).any(axis=1)).sum())
+        if n_empty:
+            raise InputError(
+                "n_mels={n_mels} must leave every filter at least one of the n_fft={n_fft} "
+                "frequencies, and {n_empty} have none: lower n_mels or double n_fft.",
+                n_mels=n_mels,
+                n_fft=self.n_fft,
+                n_empty=n_empty,
+            )
 
     @property
     def n_bins(self) -> int:
@@ -208,51 +235,6 @@ def compute_features(
 
         heard = stream_audio(opened, take, settings.sample_rate)
     return collected.finished(), heard.warnings + collected.remarks()
-
-
-def check(settings: LogMel | MFCC | Pixels | VGGish) -> None:
-    """Refuse settings that each keep their own range and contradict each other; only those of sound can.
-
-    Raises
-    ------
-    InputError
-        With the rule, the values and the cure.
-    """
-    if not isinstance(settings, LogMel):
-        return
-    nyquist, fmax = settings.sample_rate / 2, upper(settings)
-    if settings.hop_length > settings.n_fft:
-        raise InputError(
-            "hop_length={settings_hop_length} must be at most n_fft={settings_n_fft}, "
-            "or samples between frames go unheard: make it smaller.",
-            settings_hop_length=settings.hop_length,
-            settings_n_fft=settings.n_fft,
-        )
-    if fmax > nyquist:
-        raise InputError(
-            "fmax={fmax:g} must be at most half the sample rate, {nyquist:g} Hz: lower it, or set it to 0.",
-            fmax=fmax,
-            nyquist=nyquist,
-        )
-    if settings.fmin >= fmax:
-        raise InputError(
-            "fmin={settings_fmin:g} must be below fmax={fmax:g} Hz: lower it.", settings_fmin=settings.fmin, fmax=fmax
-        )
-    if settings.n_bins > settings.n_mels:
-        raise InputError(
-            "n_mfcc={settings_n_bins} must be at most n_mels={settings_n_mels}: lower it.",
-            settings_n_bins=settings.n_bins,
-            settings_n_mels=settings.n_mels,
-        )
-    empty = np.flatnonzero(~filters_of(settings).any(axis=1))
-    if len(empty):
-        raise InputError(
-            "n_mels={settings_n_mels} must leave every filter at least one of the n_fft={settings_n_fft} "
-            "frequencies, and {n_empty} have none: lower n_mels or double n_fft.",
-            settings_n_mels=settings.n_mels,
-            settings_n_fft=settings.n_fft,
-            n_empty=len(empty),
-        )
 
 
 def upper(settings: LogMel) -> float:

@@ -74,7 +74,7 @@ def parse_clip_spec(table: Any, has_frames: bool, run_name: str) -> ClipSpec:
     rules = {"average": (values["average"] in AVERAGES, "one of 'probability', 'log_probability'")}
     if has_frames:
         for name, least in (("n_frames", 1), ("hop_frames", 1), ("least_samples", 0)):
-            value = values.get(name)
+            value: Any = values.get(name)
             is_right = type(value) is int and least <= value <= MAX_WHOLE
             rules[name] = (is_right, f"a whole number of at least {least}")
         for name in ("frame_seconds", "seconds"):

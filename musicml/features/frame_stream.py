@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,27 +18,15 @@ TOGETHER = 2**18  # samples of a file, at least, that wait to become frames: 12 
 class Framing:
     """Frames of `n_fft` samples, `hop_length` samples apart, none of them padded; `n_bins` numbers describe each."""
 
-    hop_length: int
-
-    if TYPE_CHECKING:
-
-        @property
-        def n_fft(self) -> int:
-            """How many samples a frame has."""
-
-        @property
-        def n_bins(self) -> int:
-            """How many numbers describe a frame."""
-
-    def n_frames(self, n_samples: int) -> int:
+    def n_frames(self: Any, n_samples: int) -> int:
         """How many whole frames fit into `n_samples` samples; of a spectrogram picture, how many columns begin so."""
         return max(0, 1 + (n_samples - self.n_fft) // self.hop_length)
 
-    def n_samples(self, n_frames: int) -> int:
+    def n_samples(self: Any, n_frames: int) -> int:
         """How many samples `n_frames` frames cover: the fewest that give so many."""
         return self.n_fft + (n_frames - 1) * self.hop_length if n_frames else 0
 
-    def shape_of(self, n_samples: int) -> tuple[int, int]:
+    def shape_of(self: Any, n_samples: int) -> tuple[int, int]:
         """The shape of the features of `n_samples` samples."""
         return self.n_frames(n_samples), self.n_bins
 

@@ -213,7 +213,6 @@ def test_settings_that_contradict_each_other_are_refused(kind, table, words):
 
 @pytest.mark.parametrize("kind", audio_features.FEATURE_KINDS.values())
 def test_the_defaults_of_every_kind_hold(kind):
-    audio_features.check(kind())
     assert kind() == kind()
     assert hash(kind()) == hash(kind())
 

@@ -133,17 +133,6 @@ def test_an_error_in_a_process_comes_out_as_itself_and_leaves_nothing(folder, tm
 
 
 @LINUX
-def test_a_full_disk_is_a_sentence_for_two_processes_too(folder, tmp_path):
-    code = (
-        "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (8000, 8000))\n"
-        "try:\n    compute()\nexcept InputError as error:\n    print(error)"
-    )
-    done = asked(linked(folder, tmp_path), code)
-    assert "could not be written whole: the disk is full" in done.stdout, done.stderr
-    assert [path.name for path in (tmp_path / "store").iterdir()] == ["digests-sounds.bin"]
-
-
-@LINUX
 def test_what_a_killed_process_had_to_do_the_first_one_does(sounds, tmp_path, monkeypatch):
     examples = sounds.examples * 6
     outs, results = [io.BytesIO(), io.BytesIO()], []

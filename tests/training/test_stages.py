@@ -144,25 +144,6 @@ def test_xla_is_left_out_on_a_cpu_and_left_to_keras_on_a_gpu(monkeypatch):
 
 
 @pytest.mark.numeric
-def test_a_moving_average_is_what_is_validated_and_kept(tmp_path):
-    """Weights that jump from 0 to 1 and back: their average lies between, and that is what validation saw."""
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(64, 3)).astype(np.float32)
-    y = np.eye(2, dtype=np.float32)[(x[:, 0] > 0).astype(int)]
-    kept = {}
-    for ema in (0.0, 0.9):
-        keras.utils.set_random_seed(0)
-        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="softmax", dtype="float32")])
-        training = config.TrainingOptions(epochs=3, batch_size=8, learning_rate=0.5, ema=ema, keep="best")
-        train, val = batches.Batches(x, y, 8, seed=0), batches.Batches(x, y, 8)
-        found = fit.fit_model(model, train, val, training, "single", tmp_path / str(ema), "all", False)
-        loss = model.evaluate(x, y, batch_size=8, verbose=0)[0]
-        assert loss == pytest.approx(found["best"], rel=1e-4)
-        kept[ema] = model.get_weights()
-    assert not np.allclose(kept[0.0][0], kept[0.9][0], atol=0.1)
-
-
-@pytest.mark.numeric
 def test_a_warm_up_rises_to_the_rate_and_the_cosine_falls_to_nothing():
     training = config.TrainingOptions(learning_rate=0.4, schedule="cosine", warmup=0.25)
     rate = fit.make_optimizer(training, 100)._learning_rate

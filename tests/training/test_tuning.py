@@ -420,38 +420,25 @@ def test_without_a_validation_side_there_is_nothing_to_choose_by(searched, tmp_p
         searched(written(tmp_path, TONES, TREES))
 
 
-def words_of(path, tones, data_root, root):
-    """The command line of a search of three trials."""
-    words = ["tune", path, "--folder", tones, "--data-root", data_root, "--runs", root, "--trials", 3]
-    return [*words, "--set", "clips.hop_seconds=0.25"]
-
-
-def test_the_command_prints_the_best_and_the_line_that_trains_it_anew(tones, data_root, tmp_path, musicml):
+def test_the_command_prints_the_best_or_one_json_object_and_the_line_that_trains_it_anew(
+    tones, data_root, tmp_path, musicml
+):
     path = written(tmp_path, TONES, TREES)
-    code, out, err = musicml(*words_of(path, tones, data_root, tmp_path / "runs"))
+    asked = ["tune", path, "--folder", tones, "--data-root", data_root, "--runs", tmp_path / "runs", "--trials", 3]
+    asked += ["--set", "clips.hop_seconds=0.25"]
+    code, out, err = musicml(*asked)
     assert code == 0 and "trial 3 of 3" in err
     assert "tones on tones: 3 trials, 0 pruned; best by accuracy on validation" in out
     assert "only the test figure of a run trained anew counts" in out and "sample" not in out
     (line,) = [line for line in out.splitlines() if line.startswith("musicml train ")]
-    words = line.split()[1:]
-    code, out, _ = musicml(*words)
-    (run,) = runs.list_runs(tmp_path / "runs")
-    best = json.loads(next((tmp_path / "runs/tunes").glob("*/best.json")).read_text())["best"]["options"]
-    assert code == 0 and run.read("run.json")["overrides"] == {"clips.hop_seconds": 0.25, **best}
-    assert "accuracy" in out and Path(words[1]) == path
-
-
-def test_the_command_prints_one_json_object(tones, data_root, tmp_path, musicml):
-    path = written(tmp_path, TONES, TREES)
-    code, out, _ = musicml(*words_of(path, tones, data_root, tmp_path / "runs"), "--json")
+    code, out, _ = musicml(*asked, "--json")  # of the search that is there
     table = json.loads(out)
-    assert (
-        code == 0
-        and table["command"].startswith("musicml train ")
-        and len(table["trials"]) == 3
-        and table["figure"] == "accuracy"
-    )
+    assert code == 0 and table["command"] == line and len(table["trials"]) == 3 and table["figure"] == "accuracy"
     assert Path(table["file"]).is_file()
+    code, out, _ = musicml(*line.split()[1:])
+    (run,) = runs.list_runs(tmp_path / "runs")
+    assert code == 0 and run.read("run.json")["overrides"] == {"clips.hop_seconds": 0.25, **table["best"]["options"]}
+    assert "accuracy" in out and Path(line.split()[2]) == path
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def look_at_all(fresh: dict[str, Example], kind: str, home: Path, say: Callable[
     passing: dict[str, Look] = {}
     n_processes = count_processes(most=2) if len(jobs) >= POOL_FROM[kind] else 1
     looks = map_in_processes(look_at, jobs, n_processes, batch_size="auto")
-    for key, look in zip(fresh, make_progress_bar("audit", len(jobs), looks, say), strict=True):
+    for key, look in zip(fresh, make_progress_bar("audit", len(jobs), looks, say, unit="file"), strict=True):
         (passing if look.facts.get("error") == CLOSED else batch)[key] = look  # a disk may answer the next time
         if len(batch) == BATCH:
             found |= kept(batch, home)
