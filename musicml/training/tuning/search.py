@@ -226,6 +226,7 @@ def measure_trial(work: SearchContext, job: TrainingJob, path: Path, watch: Prun
     try:
         learned = train_model(run, job, watch)
         value = score_files(job, learned) if experiment.is_fitted_at_once else watch.value
+        del learned
         gc.collect()  # Keras's models hold themselves by circles
         run.update(status="tried", value=value if np.isfinite(value) else None)
         return value
