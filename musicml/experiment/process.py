@@ -43,7 +43,12 @@ def get_host_id() -> str:
 
 def get_machine_info() -> dict[str, Any]:
     """Describe this machine in what the last bits of a figure depend on, the number of threads too."""
-    name, variables = get_processor_name(), {name: os.environ[name] for name in VARIABLES if name in os.environ}
+    variables = {name: os.environ[name] for name in VARIABLES if name in os.environ}
+    try:  # on Linux, where platform.processor() says no more than platform.machine()
+        found = PROCESSOR_NAME.search(Path("/proc/cpuinfo").read_text())
+        name = found[1].strip() if found else ""
+    except OSError:
+        name = platform.processor()
     return {
         "system": platform.platform(),
         "processor": platform.machine(),
@@ -52,16 +57,6 @@ def get_machine_info() -> dict[str, Any]:
         "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         **({"variables": variables} if variables else {}),
     }
-
-
-@functools.cache
-def get_processor_name() -> str:
-    """Get the processor's name, as its maker gives it; "" where the system does not tell."""
-    try:  # on Linux, where platform.processor() says no more than platform.machine()
-        found = PROCESSOR_NAME.search(Path("/proc/cpuinfo").read_text())
-    except OSError:
-        return platform.processor()
-    return found[1].strip() if found else ""
 
 
 def has_process_exited(known: Any) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 import joblib
@@ -114,19 +113,17 @@ class Batches(keras.utils.PyDataset):
 
     def made(self, places: np.ndarray, rng: np.random.Generator) -> tuple:
         """The batch of the clips at `places`: inputs, targets where there are any, weights where there are any."""
-        x = self.taken(places, rng).astype(np.float32, copy=False)
+        if isinstance(self.clips, np.ndarray):
+            x = self.clips[places]
+        else:
+            x = self.clips.varied(places, self.augment, rng) if self.augment.varies else self.clips.take(places)
+        x = x.astype(np.float32, copy=False)
         if self.targets is None:
             return (x,)
         y = self.targets[places]
         if self.augment.mixes:
             x, y = mix_examples(x, y, self.augment, rng)
         return (x, y) if self.weights is None else (x, y, (y @ self.weights).astype(np.float32))
-
-    def taken(self, places: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """The clips at `places`, varied where that is asked for."""
-        if isinstance(self.clips, np.ndarray):
-            return self.clips[places]
-        return self.clips.varied(places, self.augment, rng) if self.augment.varies else self.clips.take(places)
 
 
 class View:
@@ -174,11 +171,6 @@ class Views:
         """The outputs for the clips at `places`, each of a view drawn anew, [shape=(n, n_channels)]."""
         views = rng.integers(0, len(self.outputs), len(places))
         return np.stack([self.outputs[view][place] for view, place in zip(views, places, strict=True)])
-
-
-def without_cutting(augment: Augment) -> Augment:
-    """What is left of an augmentation for outputs that have no place in time or space."""
-    return replace(augment, cutmix=0.0)
 
 
 def count_workers(clips: Any, augment: Augment) -> int:

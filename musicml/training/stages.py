@@ -17,7 +17,7 @@ from musicml.data import CACHE_FOLDER
 from musicml.experiment import Experiment, Run, TrainingOptions
 from musicml.features import DRAWN, Augment, get_frozen_outputs
 from musicml.training import fit
-from musicml.training.batches import Batches, View, Views, without_cutting
+from musicml.training.batches import Batches, View, Views
 from musicml.training.device import is_out_of_memory
 from musicml.training.sklearn_heads import fit_kernel_machine, fit_linear_head
 from musicml.utils import InputError, to_dict
@@ -60,7 +60,7 @@ def train_stages(
         given = store_frozen_outputs(model, sides, everything, experiment, run, say)
         outputs = given["train"].outputs[0] if isinstance(given["train"], Views) else given["train"]
         model.get_layer(STANDARDISED).set_weights(compute_channel_statistics(outputs))
-        varied = without_cutting(varied)
+        varied = replace(varied, cutmix=0.0)  # outputs have no place in time or space to cut
     learner, stage = (make_head(model), "head") if frozen else (model, "all")
     if experiment.is_fitted_at_once:
         model = fit_by_sklearn(model, given["train"], targets["train"], experiment)

@@ -133,7 +133,12 @@ def look_at(job: tuple[str, str, str]) -> Look:
     kind, path, name = job
     with suppress_stderr():  # libraries write to the terminal about damaged files
         try:
-            return look_at_sound(Path(path), name) if kind == "sound" else look_at_picture(Path(path), name)
+            if kind == "sound":
+                return look_at_sound(Path(path), name)
+            picture = load_image(Path(path), name)
+            height, width, _ = picture.pixels.shape
+            facts = {"width": width, "height": height, "warnings": list(picture.warnings)}
+            return Look(facts, image_hash.marks(picture.pixels))
         except InputError as error:
             return Look({"error": str(error).replace(make_printable(name), ITS_NAME)})
         except OSError:
@@ -178,14 +183,6 @@ class Hearing:
     def whole(self) -> np.ndarray:
         """All of it at the rate of landmarks, [shape=(n_samples,)], float32."""
         return np.concatenate([*self.parts, self.resample(np.zeros(0, np.float32), True)])
-
-
-def look_at_picture(path: Path, name: str) -> Look:
-    """See a picture: its marks, and what is odd about it."""
-    picture = load_image(path, name)
-    height, width, _ = picture.pixels.shape
-    facts = {"width": width, "height": height, "warnings": list(picture.warnings)}
-    return Look(facts, image_hash.marks(picture.pixels))
 
 
 # On disk

@@ -73,9 +73,9 @@ def generate_sample_data(
     for name in dict.fromkeys(missing):
         start = time.perf_counter()
         write_set(root / name, seed, scale, run)
-        n_files, n_bytes = size(root / name)
+        sizes = [path.stat().st_size for path in (root / name).rglob("*") if path.is_file()]
         seconds = time.perf_counter() - start
-        say(f"{root / name}: sample data, {n_files} files, {n_bytes / 1e6:.0f} MB, {seconds:.0f} s")
+        say(f"{root / name}: sample data, {len(sizes)} files, {sum(sizes) / 1e6:.0f} MB, {seconds:.0f} s")
     return [root / name for name in names]
 
 
@@ -145,9 +145,3 @@ def write_set(folder: Path, seed: int, scale: float, run: Callable) -> None:
         raise os_error_to_input_error(error, folder) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def size(folder: Path) -> tuple[int, int]:
-    """How many files a folder holds, and how many bytes."""
-    sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
-    return len(sizes), sum(sizes)
