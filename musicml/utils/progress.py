@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from types import TracebackType
+from types import SimpleNamespace
 from typing import Any
 
 from musicml.utils.terminal import is_progress_disabled
@@ -40,22 +40,9 @@ def make_progress_bar(
         else "{desc}: {n_fmt} after {elapsed}, {rate_fmt}"
     )
     options |= {"delay": SECONDS_BETWEEN, "mininterval": SECONDS_BETWEEN, "miniters": 1, "bar_format": words}
-    return tqdm(items, name, total, file=_Lines(say), **options)
-
-
-class _Lines:
-    """A stream for tqdm that passes on each line by itself."""
-
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self.say = say
-
-    def write(self, text: str) -> None:
-        """Pass on a line; what tqdm writes to clear one is none."""
-        if text.strip():
-            self.say(text.strip())
-
-    def flush(self) -> None:
-        """Do nothing: nothing is held back."""
+    # tqdm clears a line by writing an empty one
+    lines = SimpleNamespace(write=lambda text: say(text.strip()) if text.strip() else None, flush=lambda: None)
+    return tqdm(items, name, total, file=lines, **options)
 
 
 class ByteProgress:
@@ -74,13 +61,13 @@ class ByteProgress:
     def __enter__(self) -> ByteProgress:
         return self
 
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         if self.bar is not None:
             self.bar.close()
 
     def begin(self, total: int | None, done: int = 0) -> None:
         """Begin, or begin again, with `done` of `total` bytes."""
-        self.__exit__(None, None, None)
+        self.__exit__()
         self.total, self.done = total, done
         self.bar = make_progress_bar(self.what, total, None, self.say, unit="B", unit_scale=True, initial=done)
 
