@@ -72,6 +72,12 @@ def fine(learn_pictures, tmp_path_factory):
     return run, said, told
 
 
+@pytest.fixture(scope="module")
+def head(learn_pictures, tmp_path_factory):
+    """A head alone, with its best epoch kept."""
+    return learn_pictures(tmp_path_factory.mktemp("head") / "run", {**FROZEN, "training.keep": "best"})[0]
+
+
 def model_of(run):
     return keras.saving.load_model(run.path / "model.keras", compile=False)
 
@@ -87,12 +93,11 @@ def test_a_head_learns_first_and_the_upper_layers_after_it(fine):
     assert "conv1" not in learnt and "conv_pw_13" in learnt and not any("_bn" in name for name in learnt)
 
 
-def test_fine_tuning_changes_only_the_layers_that_it_names(fine, learn_pictures, tmp_path):
+def test_fine_tuning_changes_only_the_layers_that_it_names(fine, head):
     run, _, _ = fine
-    plain, _ = learn_pictures(tmp_path / "run", FROZEN)
     changed = {
         layer.name
-        for layer, other in zip(model_of(run).layers, model_of(plain).layers, strict=True)
+        for layer, other in zip(model_of(run).layers, model_of(head).layers, strict=True)
         if any(not np.array_equal(a, b) for a, b in zip(layer.get_weights(), other.get_weights(), strict=True))
     }
     assert "conv_pw_13" in changed and "conv1" not in changed and not any("_bn" in name for name in changed)
@@ -114,9 +119,8 @@ def test_a_training_stopped_in_its_second_stage_goes_on_to_the_same_weights(fine
         assert np.array_equal(one, other)
 
 
-def test_a_second_stage_that_makes_nothing_better_leaves_the_first_ones_best(learn_pictures, tmp_path):
+def test_a_second_stage_that_makes_nothing_better_leaves_the_first_ones_best(head, learn_pictures, tmp_path):
     spoilt = {"training.keep": "best", "training.finetune_epochs": 1, "training.finetune_rate": 5.0}
-    head, _ = learn_pictures(tmp_path / "head", {**FROZEN, "training.keep": "best"})
     run, _ = learn_pictures(tmp_path / "both", {**FROZEN, **spoilt})
     assert run.info.best_epoch == head.info.best_epoch and run.info.epochs == 3
     for one, other in zip(model_of(run).get_weights(), model_of(head).get_weights(), strict=True):
