@@ -24,7 +24,7 @@ import soundfile
 from musicml.data.datasets.base import Example
 from musicml.data.io import audio
 from musicml.features import audio_features
-from musicml.features.cache import workers
+from musicml.features.cache import compute
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 PAIRS = 7
@@ -160,7 +160,8 @@ def processes(tracks: list[Path]) -> dict[str, float]:
 def alone(tracks: list[Path]) -> float:
     """Seconds a track by one process, as the store reads them."""
     begun = time.perf_counter()
-    n = put_away(workers.read_all(examples_of(tracks), SETTINGS, 0, tracks[0].parent, 1))
+    with tempfile.TemporaryFile() as out:
+        n = count(compute.compute_all(examples_of(tracks), SETTINGS, 0, tracks[0].parent, out, 1))
     return (time.perf_counter() - begun) / n
 
 
@@ -171,18 +172,17 @@ def examples_of(tracks: list[Path]) -> list[Example]:
 
 def at_once(tracks: list[Path]) -> float:
     """Seconds a track by two processes, from where both have started to the last track."""
-    with tempfile.TemporaryDirectory() as folder:
-        found = workers.read_at_once(examples_of(tracks), SETTINGS, 0, Path(folder), 2, 5)
-        put_away(itertools.islice(found, 20))  # by then both have imported what they need
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as out:
+        found = compute.compute_all(examples_of(tracks), SETTINGS, 0, Path(folder), out, 2)
+        count(itertools.islice(found, 20))  # by then both have imported what they need
         begun = time.perf_counter()
-        n = put_away(found)
+        n = count(found)
         return (time.perf_counter() - begun) / n
 
 
-def put_away(found: Iterable[workers.FileResult]) -> int:
-    """Write features to a file, as the store does; of how many tracks."""
-    with tempfile.TemporaryFile() as out:
-        return sum(one.write(out) > 0 for one in found)
+def count(found: Iterable[compute.FileResult]) -> int:
+    """Have features written to a file, as the store does; of how many tracks."""
+    return sum(one.length > 0 for one in found)
 
 
 def spin(n: int) -> float:

@@ -100,7 +100,7 @@ def training(root: str) -> dict[str, float]:
     import_for_training()
     from musicml.data.datasets import loading
     from musicml.experiment import run as runs
-    from musicml.training import train
+    from musicml.training import train, trainer
 
     with Watch(anonymous("self")) as watch:
         dataset = loading.load_dataset("gtzan", Path(root), "sample")
@@ -109,7 +109,7 @@ def training(root: str) -> dict[str, float]:
         facts = {"data": {"root": root, "hash": found.dataset.hash()}}
         run = runs.start_run(Path(root) / "run", read.name, 0, read.text, facts)
         train.write_split_files(run, found)
-        train.train_and_write(run, read, found, False, lambda line: None, exported=False)
+        train.train_and_write(run, trainer.TrainingJob(read, found), exported=False)
     return told(watch, listed, len(found.dataset.examples))
 
 
@@ -143,9 +143,9 @@ def import_all() -> None:
 
     from musicml.data.datasets import gtzan, loading
     from musicml.features import cache
-    from musicml.features.cache import workers as reading
+    from musicml.features.cache import compute
 
-    assert all((joblib, scipy.fft, soundfile, tqdm, loading, gtzan, cache, reading))
+    assert all((joblib, scipy.fft, soundfile, tqdm, loading, gtzan, cache, compute))
 
 
 def import_for_training() -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import datetime
 import gc
+import multiprocessing
 import os
 import re
 import shutil
+import signal
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from musicml.cli.train import train
 from musicml.utils import (
     InputError,
     get_log_prefix,
+    map_in_processes,
     parse_json,
     print_message,
     read_small_file,
@@ -162,7 +163,7 @@ def train_all(folder: Path, score: Callable[[Path], Row], jobs: int, runs_root: 
     if jobs == 1:
         rows = [score(path) for path in paths]
     else:
-        rows = list(_score_in_parallel(score, sorted(paths, key=_has_no_backbone), jobs))
+        rows = _score_in_parallel(score, sorted(paths, key=_has_no_backbone), jobs)
         rows.sort(key=lambda row: row["experiment"])
     if as_json:
         output.print_json({"experiments": [_summarize_row(row) for row in rows]})
@@ -197,27 +198,14 @@ def _score(train_one: Callable[[Path], Any], runs_root: Path, path: Path) -> Row
     return {**row, "seconds": round(seconds, 1)}
 
 
-def _score_in_parallel(score: Callable[[Path], Row], paths: list[Path], jobs: int) -> Iterator[Row]:
-    """Yield each experiment's row, made by several processes; where one of them is killed, the rest by this one."""
-    import joblib
-
-    n_cores, n_done = max(1, (os.cpu_count() or 1) // jobs), 0
+def _score_in_parallel(score: Callable[[Path], Row], paths: list[Path], jobs: int) -> list[Row]:
+    """Return each experiment's row, made by several processes; where one of them is killed, the rest by this one."""
+    n_cores = max(1, (os.cpu_count() or 1) // jobs)
     # where the user stops them, Python's resource tracker would complain below our sentence of what they left behind
     os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
-    try:
-        with joblib.parallel_config("loky", inner_max_num_threads=n_cores):
-            parallel = joblib.Parallel(jobs, return_as="generator", batch_size=1, pre_dispatch=jobs)
-            rows = parallel(joblib.delayed(_score_in_worker)(score, path, n_cores) for path in paths)
-        with contextlib.closing(rows):
-            for row in rows:
-                yield row
-                n_done += 1
-    except BrokenProcessPool:  # the system was short of memory, most likely: one process needs less
-        print_message(
-            "a process that trained was killed, for want of memory most likely: the rest go one after another"
-        )
-        for path in paths[n_done:]:
-            yield score(path)
+    words = "a process that trained was killed, for want of memory most likely: the rest go one after another"
+    score_one = partial(_score_in_worker, score, n_cores)
+    return list(map_in_processes(score_one, paths, jobs, n_cores, on_kill=lambda: print_message(words)))
 
 
 def _has_no_backbone(path: Path) -> bool:
@@ -226,15 +214,13 @@ def _has_no_backbone(path: Path) -> bool:
     return not any(f'family = "{family}"' in text for family in ("transfer", "pretrained_audio"))
 
 
-def _score_in_worker(score: Callable[[Path], Row], path: Path, n_cores: int) -> Row:
-    """Score with few threads; the log lines begin with the experiment's name."""
-    limits = {
-        "TF_NUM_INTRAOP_THREADS": str(n_cores),
-        "LOKY_MAX_CPU_COUNT": str(n_cores),
-    }
-    for name, value in limits.items():
-        os.environ.setdefault(name, value)
-    set_log_prefix(path.stem)
+def _score_in_worker(score: Callable[[Path], Row], n_cores: int, path: Path) -> Row:
+    """Score with few threads, in a process of its own; the log lines begin with the experiment's name."""
+    if multiprocessing.parent_process() is not None:  # the first process takes over where one was killed
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a training that is stopped says so in its run
+        for name in ("TF_NUM_INTRAOP_THREADS", "LOKY_MAX_CPU_COUNT"):
+            os.environ.setdefault(name, str(n_cores))
+        set_log_prefix(path.stem)
     return score(path)
 
 

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from musicml.utils import NO_LOCKS, InputError, hold_lock
+from musicml.utils import NO_LOCKS, InputError, has_exited, hold_lock
 
 LOCK = ".lock"  # in a folder that one process at a time writes; no part of a run
 # environment variables that change how sums are divided among threads, or which kernels compute them
@@ -39,7 +39,12 @@ def get_host_id() -> str:
 
 def get_machine_info() -> dict[str, Any]:
     """Describe this machine in what the last bits of a figure depend on, the number of threads too."""
-    name, variables = get_processor_name(), {name: os.environ[name] for name in VARIABLES if name in os.environ}
+    variables = {name: os.environ[name] for name in VARIABLES if name in os.environ}
+    try:  # on Linux, where platform.processor() says no more than platform.machine()
+        found = PROCESSOR_NAME.search(Path("/proc/cpuinfo").read_text())
+        name = found[1].strip() if found else ""
+    except OSError:
+        name = platform.processor()
     return {
         "system": platform.platform(),
         "processor": platform.machine(),
@@ -50,30 +55,11 @@ def get_machine_info() -> dict[str, Any]:
     }
 
 
-@functools.cache
-def get_processor_name() -> str:
-    """Get the processor's name, as its maker gives it; "" where the system does not tell."""
-    try:  # on Linux, where platform.processor() says no more than platform.machine()
-        found = PROCESSOR_NAME.search(Path("/proc/cpuinfo").read_text())
-    except OSError:
-        return platform.processor()
-    return found[1].strip() if found else ""
-
-
 def has_process_exited(known: Any) -> bool:
     """Whether the process that run.json names is known to be over; False where that can't be told from here."""
     if not isinstance(known, dict) or known.get("ended"):
         return isinstance(known, dict)
-    number = known.get("id")
-    if os.name != "posix" or known.get("place") != get_host_id() or not isinstance(number, int) or number < 1:
-        return False
-    try:
-        os.kill(number, 0)  # asks only whether it is there
-    except ProcessLookupError:
-        return True
-    except (OSError, OverflowError):
-        return False
-    return False
+    return known.get("place") == get_host_id() and has_exited(known.get("id"))
 
 
 def hold_folder(folder: Path, refusal: InputError) -> contextlib.AbstractContextManager[None]:

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
         upper,
     )
     from musicml.features.augmentation import DRAWN, Augment, check_augmentation, mix_examples
-    from musicml.features.cache import Features, get_features
-    from musicml.features.cache.frozen_outputs import get_frozen_outputs
+    from musicml.features.cache import Features, get_features, get_frozen_outputs
     from musicml.features.cache.inventory import CacheEntry, clear_cache, list_cache_entries, measure_size
     from musicml.features.clip_spec import ClipSpec, parse_clip_spec
     from musicml.features.clips import (
@@ -35,35 +34,4 @@ if TYPE_CHECKING:
     from musicml.features.frame_stream import FrameStream
     from musicml.features.spectrogram_image import WHITE, Spectrogram
 
-__getattr__, __dir__, __all__ = export_lazily(
-    __name__,
-    {
-        "audio_features": [
-            "FEATURES_VERSION",
-            "FEATURE_KINDS",
-            "LogMel",
-            "MFCC",
-            "Pixels",
-            "VGGish",
-            "compute_band_centers",
-            "compute_features",
-            "compute_log_mel",
-            "upper",
-        ],
-        "augmentation": ["Augment", "DRAWN", "check_augmentation", "mix_examples"],
-        "cache": ["Features", "get_features"],
-        "cache.frozen_outputs": ["get_frozen_outputs"],
-        "cache.inventory": ["CacheEntry", "clear_cache", "list_cache_entries", "measure_size"],
-        "clip_spec": ["ClipSpec", "parse_clip_spec"],
-        "clips": [
-            "Clips",
-            "UNOBSERVED",
-            "compute_mean_and_variance",
-            "cut_clips",
-            "cut_into_pieces",
-            "get_targets",
-        ],
-        "frame_stream": ["FrameStream"],
-        "spectrogram_image": ["Spectrogram", "WHITE"],
-    },
-)
+__getattr__, __dir__, __all__ = export_lazily(__name__)

@@ -22,7 +22,7 @@ import numpy as np
 
 from musicml.data.io import AudioSource, load_image, resize_image, stream_audio
 from musicml.features import spectrogram_image
-from musicml.features.frame_stream import FrameCollector
+from musicml.features.frame_stream import FrameCollector, Framing
 from musicml.features.spectrogram_image import Spectrogram
 from musicml.utils import InputError, define_option
 
@@ -33,7 +33,7 @@ QUIETEST = 1e-10  # power; silence becomes -100 dB
 
 
 @dataclass(frozen=True)
-class LogMel:
+class LogMel(Framing):
     """Loudness over time and pitch: a power spectrogram on Slaney's mel scale, in dB.
 
     sample_rate, fmin and fmax are in Hz, n_fft and hop_length in samples; fmax = 0 means half the sample rate.
@@ -41,7 +41,7 @@ class LogMel:
     Raises
     ------
     InputError
-        Where the settings contradict each other; `check` has the rules.
+        Where settings that each keep their own range contradict each other.
     """
 
     sample_rate: int = define_option(22_050, least=4_000, most=192_000)
@@ -52,24 +52,39 @@ class LogMel:
     fmax: float = define_option(0.0, least=0.0, most=96_000.0)
 
     def __post_init__(self):
-        check(self)
+        nyquist, fmin, fmax = self.sample_rate / 2, self.fmin, upper(self)
+        if self.hop_length > self.n_fft:
+            raise InputError(
+                "hop_length={hop_length} must be at most n_fft={n_fft}, "
+                "or samples between frames go unheard: make it smaller.",
+                hop_length=self.hop_length,
+                n_fft=self.n_fft,
+            )
+        if fmax > nyquist:
+            raise InputError(
+                "fmax={fmax:g} must be at most half the sample rate, {nyquist:g} Hz: lower it, or set it to 0.",
+                fmax=fmax,
+                nyquist=nyquist,
+            )
+        if fmin >= fmax:
+            raise InputError("fmin={fmin:g} must be below fmax={fmax:g} Hz: lower it.", fmin=fmin, fmax=fmax)
+        n_bins, n_mels = self.n_bins, self.n_mels
+        if n_bins > n_mels:
+            raise InputError("n_mfcc={n_bins} must be at most n_mels={n_mels}: lower it.", n_bins=n_bins, n_mels=n_mels)
+        n_empty = int((~filters_of(self).any(axis=1)).sum())
+        if n_empty:
+            raise InputError(
+                "n_mels={n_mels} must leave every filter at least one of the n_fft={n_fft} "
+                "frequencies, and {n_empty} have none: lower n_mels or double n_fft.",
+                n_mels=n_mels,
+                n_fft=self.n_fft,
+                n_empty=n_empty,
+            )
 
     @property
     def n_bins(self) -> int:
         """How many numbers describe one frame."""
         return self.n_mels
-
-    def n_frames(self, n_samples: int) -> int:
-        """How many whole frames fit into `n_samples` samples."""
-        return max(0, 1 + (n_samples - self.n_fft) // self.hop_length)
-
-    def n_samples(self, n_frames: int) -> int:
-        """How many samples `n_frames` frames cover: the fewest that give so many."""
-        return self.n_fft + (n_frames - 1) * self.hop_length if n_frames else 0
-
-    def shape_of(self, n_samples: int) -> tuple[int, int]:
-        """The shape of the features of `n_samples` samples."""
-        return self.n_frames(n_samples), self.n_bins
 
     def compute(self, y: np.ndarray) -> np.ndarray:
         """The log-mel spectrogram of a sound.
@@ -216,55 +231,10 @@ def compute_features(
         def take(y: np.ndarray) -> None:
             if listen is not None:
                 listen(y)
-            collected.take(y)
+            collected.collect(y)
 
         heard = stream_audio(opened, take, settings.sample_rate)
     return collected.finished(), heard.warnings + collected.remarks()
-
-
-def check(settings: LogMel | MFCC | Pixels | VGGish) -> None:
-    """Refuse settings that each keep their own range and contradict each other; only those of sound can.
-
-    Raises
-    ------
-    InputError
-        With the rule, the values and the cure.
-    """
-    if not isinstance(settings, LogMel):
-        return
-    nyquist, fmax = settings.sample_rate / 2, upper(settings)
-    if settings.hop_length > settings.n_fft:
-        raise InputError(
-            "hop_length={settings_hop_length} must be at most n_fft={settings_n_fft}, "
-            "or samples between frames go unheard: make it smaller.",
-            settings_hop_length=settings.hop_length,
-            settings_n_fft=settings.n_fft,
-        )
-    if fmax > nyquist:
-        raise InputError(
-            "fmax={fmax:g} must be at most half the sample rate, {nyquist:g} Hz: lower it, or set it to 0.",
-            fmax=fmax,
-            nyquist=nyquist,
-        )
-    if settings.fmin >= fmax:
-        raise InputError(
-            "fmin={settings_fmin:g} must be below fmax={fmax:g} Hz: lower it.", settings_fmin=settings.fmin, fmax=fmax
-        )
-    if settings.n_bins > settings.n_mels:
-        raise InputError(
-            "n_mfcc={settings_n_bins} must be at most n_mels={settings_n_mels}: lower it.",
-            settings_n_bins=settings.n_bins,
-            settings_n_mels=settings.n_mels,
-        )
-    empty = np.flatnonzero(~filters_of(settings).any(axis=1))
-    if len(empty):
-        raise InputError(
-            "n_mels={settings_n_mels} must leave every filter at least one of the n_fft={settings_n_fft} "
-            "frequencies, and {n_empty} have none: lower n_mels or double n_fft.",
-            settings_n_mels=settings.n_mels,
-            settings_n_fft=settings.n_fft,
-            n_empty=len(empty),
-        )
 
 
 def upper(settings: LogMel) -> float:
@@ -300,13 +270,8 @@ def hann(n_fft: int) -> np.ndarray:
     return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)).astype(np.float32)
 
 
-def filters_of(settings: LogMel) -> np.ndarray:
-    """The mel filters of these settings [shape=(n_mels, 1 + n_fft // 2)], float32."""
-    return mel_filters(settings.sample_rate, settings.n_fft, settings.n_mels, settings.fmin, upper(settings))
-
-
 @functools.lru_cache(maxsize=8)
-def mel_filters(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: float) -> np.ndarray:
+def filters_of(settings: LogMel) -> np.ndarray:
     """Triangles that share out the frequencies of a spectrum, evenly spaced on the mel scale, each of area one.
 
     Filter `i` rises from edge `i` to edge `i + 1` and falls to edge `i + 2`. Scale and areas are those of M. Slaney,
@@ -316,28 +281,29 @@ def mel_filters(sample_rate: int, n_fft: int, n_mels: int, fmin: float, fmax: fl
     -------
     np.ndarray [shape=(n_mels, 1 + n_fft // 2)], float32
     """
-    frequencies = np.linspace(0, sample_rate / 2, 1 + n_fft // 2)
-    edges = mel_to_hz(np.linspace(hz_to_mel(fmin), hz_to_mel(fmax), n_mels + 2))
-    triangles = [np.interp(frequencies, edges[i : i + 3], [0, 1, 0]) for i in range(n_mels)]
+    frequencies = np.linspace(0, settings.sample_rate / 2, 1 + settings.n_fft // 2)
+    edges = _compute_edges(settings)
+    triangles = [np.interp(frequencies, edges[i : i + 3], [0, 1, 0]) for i in range(settings.n_mels)]
     areas = (edges[2:] - edges[:-2]) / 2
     return (np.stack(triangles) / areas[:, None]).astype(np.float32)
+
+
+def _compute_edges(settings: LogMel) -> np.ndarray:
+    """The frequencies at which mel filters begin, peak and end, Hz, [shape=(n_mels + 2,)]."""
+    mel = np.linspace(hz_to_mel(settings.fmin), hz_to_mel(upper(settings)), settings.n_mels + 2)
+    return np.where(mel < 15, 200 * mel / 3, 1_000 * 6.4 ** ((mel - 15) / 27))
 
 
 def compute_band_centers(settings: LogMel | Spectrogram) -> np.ndarray:
     """The frequency at which each mel filter peaks, or of each row of a spectrogram, Hz, [shape=(n_bins,)]."""
     if isinstance(settings, Spectrogram):
         return np.linspace(0, settings.sample_rate / 2, settings.n_bins)
-    return mel_to_hz(np.linspace(hz_to_mel(settings.fmin), hz_to_mel(upper(settings)), settings.n_mels + 2))[1:-1]
+    return _compute_edges(settings)[1:-1]
 
 
 def hz_to_mel(hz: float) -> float:
     """Slaney's mel scale: 3 mel to 200 Hz up to 1000 Hz, then 27 mel to every factor of 6.4 (Slaney 1998)."""
     return 3 * hz / 200 if hz < 1_000 else 15 + 27 * np.log(hz / 1_000) / np.log(6.4)
-
-
-def mel_to_hz(mel: np.ndarray) -> np.ndarray:
-    """The inverse of `hz_to_mel`, for arrays."""
-    return np.where(mel < 15, 200 * mel / 3, 1_000 * 6.4 ** ((mel - 15) / 27))
 
 
 @functools.lru_cache(maxsize=8)

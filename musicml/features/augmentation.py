@@ -145,7 +145,15 @@ def augment_clips(
     if augment.frequency_masks or augment.time_masks:
         if fill is None:
             raise ValueError("fill=None")
-        x = masked(np.array(x, dtype=np.float32), augment, rng, fill)
+        x = np.array(x, dtype=np.float32)
+        _, n_frames, n_bins = x.shape
+        for clip in x:
+            for _ in range(augment.frequency_masks):
+                begin, end = stretch(n_bins, augment.frequency_width, rng)
+                clip[:, begin:end] = fill[begin:end]
+            for _ in range(augment.time_masks):
+                begin, end = stretch(n_frames, augment.time_width, rng)
+                clip[begin:end] = fill
     return x
 
 
@@ -182,19 +190,6 @@ def mixed_anew(x: np.ndarray, augment: Augment, rng: np.random.Generator, bounds
     middle = x.mean(axis=(1, 2), keepdims=True)
     found = np.clip((x - middle) * contrast + middle + curves + gain, *bounds)
     return np.where(x > bounds[0], found, bounds[0]).astype(np.float32)
-
-
-def masked(x: np.ndarray, augment: Augment, rng: np.random.Generator, fill: np.ndarray) -> np.ndarray:
-    """`x` [shape=(n, n_frames, n_bins)], some of its bands and stretches hidden in place."""
-    _, n_frames, n_bins = x.shape
-    for clip in x:
-        for _ in range(augment.frequency_masks):
-            begin, end = stretch(n_bins, augment.frequency_width, rng)
-            clip[:, begin:end] = fill[begin:end]
-        for _ in range(augment.time_masks):
-            begin, end = stretch(n_frames, augment.time_width, rng)
-            clip[begin:end] = fill
-    return x
 
 
 def stretch(n: int, most: float, rng: np.random.Generator) -> tuple[int, int]:

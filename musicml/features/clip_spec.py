@@ -69,30 +69,24 @@ def parse_clip_spec(table: Any, has_frames: bool, run_name: str) -> ClipSpec:
     InputError
         At a value that is missing, or that no training writes.
     """
-    table = table if isinstance(table, Mapping) else {}
-    average = table.get("average", AVERAGES[0])  # runs from before there was a choice lack the key
-    _check("average", average, average in AVERAGES, "one of 'probability', 'log_probability'", run_name)
-    if not has_frames:
-        return ClipSpec(average=average)
-    for name, least in (("n_frames", 1), ("hop_frames", 1), ("least_samples", 0)):
-        value = table.get(name)
-        is_right = type(value) is int and least <= value <= MAX_WHOLE
-        _check(name, value, is_right, f"a whole number of at least {least}", run_name)
-    for name in ("frame_seconds", "seconds"):
-        value = table.get(name)
-        is_right = type(value) in (int, float) and 0 < value <= MAX_SECONDS
-        _check(name, value, is_right, "a number above 0", run_name)
-    names = ("n_frames", "hop_frames", "least_samples", "frame_seconds", "seconds")
-    return ClipSpec(**{name: table[name] for name in names}, average=average)
-
-
-def _check(name: str, value: Any, is_right: bool, rule: str, run_name: str) -> None:
-    """Refuse a value that breaks its rule."""
-    if not is_right:
-        raise InputError(
-            "clips.{name} in serving.json of run {run_name} must be {rule}, and is {value!r}: train the run again.",
-            name=name,
-            run_name=run_name,
-            rule=rule,
-            value=value,
-        )
+    # runs from before there was a choice lack the key
+    values: dict[str, Any] = {"average": AVERAGES[0], **(table if isinstance(table, Mapping) else {})}
+    rules = {"average": (values["average"] in AVERAGES, "one of 'probability', 'log_probability'")}
+    if has_frames:
+        for name, least in (("n_frames", 1), ("hop_frames", 1), ("least_samples", 0)):
+            value: Any = values.get(name)
+            is_right = type(value) is int and least <= value <= MAX_WHOLE
+            rules[name] = (is_right, f"a whole number of at least {least}")
+        for name in ("frame_seconds", "seconds"):
+            value = values.get(name)
+            rules[name] = (type(value) in (int, float) and 0 < value <= MAX_SECONDS, "a number above 0")
+    for name, (is_right, rule) in rules.items():
+        if not is_right:
+            raise InputError(
+                "clips.{name} in serving.json of run {run_name} must be {rule}, and is {value!r}: train the run again.",
+                name=name,
+                run_name=run_name,
+                rule=rule,
+                value=values.get(name),
+            )
+    return ClipSpec(**{name: values[name] for name in rules})

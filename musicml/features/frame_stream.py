@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,25 +10,57 @@ from musicml.data.io import pad_audio
 
 if TYPE_CHECKING:
     from musicml.features.audio_features import LogMel
+    from musicml.features.spectrogram_image import Spectrogram
 
 TOGETHER = 2**18  # samples of a file, at least, that wait to become frames: 12 s at once cost a tenth less than 3 s
 
 
-class FrameStream:
-    """The features of a sound that comes in blocks, frame by frame as soon as their samples are there.
+class Framing:
+    """Frames of `n_fft` samples, `hop_length` samples apart, none of them padded; `n_bins` numbers describe each."""
 
-    Together they equal `compute` of the whole sound, to rounding, while only the samples that later frames still need
-    are held.
+    def n_frames(self: Any, n_samples: int) -> int:
+        """How many whole frames fit into `n_samples` samples; of a spectrogram picture, how many columns begin so."""
+        return max(0, 1 + (n_samples - self.n_fft) // self.hop_length)
+
+    def n_samples(self: Any, n_frames: int) -> int:
+        """How many samples `n_frames` frames cover: the fewest that give so many."""
+        return self.n_fft + (n_frames - 1) * self.hop_length if n_frames else 0
+
+    def shape_of(self: Any, n_samples: int) -> tuple[int, int]:
+        """The shape of the features of `n_samples` samples."""
+        return self.n_frames(n_samples), self.n_bins
+
+
+class SoundStream:
+    """A sound that comes in blocks.
 
     Parameters
     ----------
     settings : which features
-    least_samples : int, samples; a sound that ends shorter is repeated up to this length, by `rest`
+    least_samples : int, samples; a sound that ends shorter is repeated up to this length
+    """
+
+    def __init__(self, settings: LogMel | Spectrogram, least_samples: int):
+        self.sample_rate, self.least, self.n_samples = settings.sample_rate, least_samples, 0
+
+    def remarks(self) -> tuple[str, ...]:
+        """What there is to say of a sound that had to be repeated."""
+        if self.n_samples >= self.least:
+            return ()
+        rate = self.sample_rate
+        return (f"The sound lasts {self.n_samples / rate:.2f} s and was repeated to fill {self.least / rate:.2f} s.",)
+
+
+class FrameStream(SoundStream):
+    """The features of a sound that comes in blocks, frame by frame as soon as their samples are there.
+
+    Together they equal `compute` of the whole sound, to rounding, while only the samples that later frames still need
+    are held. A sound that is too short is repeated by `rest`.
     """
 
     def __init__(self, settings: LogMel, least_samples: int = 0):
-        self.settings, self.least = settings, max(least_samples, settings.n_fft)
-        self.n_samples = 0
+        super().__init__(settings, max(least_samples, settings.n_fft))
+        self.settings = settings
         self.held = np.zeros(0, np.float32)
 
     def take(self, y: np.ndarray) -> np.ndarray:
@@ -48,24 +80,17 @@ class FrameStream:
             return np.zeros((0, self.settings.n_bins), np.float32)
         return self.settings.compute(pad_audio(self.held, self.least))
 
-    def remark(self) -> tuple[str, ...]:
-        """What there is to say of a sound that had to be repeated."""
-        if self.n_samples >= self.least:
-            return ()
-        rate = self.settings.sample_rate
-        return (f"The sound lasts {self.n_samples / rate:.2f} s and was repeated to fill {self.least / rate:.2f} s.",)
 
-
-class FrameCollector:
+class FrameCollector(FrameStream):
     """Collects the frames of a whole sound that comes in blocks, computed of many samples at a time."""
 
     def __init__(self, settings: LogMel, least_samples: int = 0):
-        self.frames = FrameStream(settings, least_samples)
+        super().__init__(settings, least_samples)
         self.n_waiting = 0
         self.waiting: list[np.ndarray] = []
         self.parts: list[np.ndarray] = []
 
-    def take(self, y: np.ndarray) -> None:
+    def collect(self, y: np.ndarray) -> None:
         """Take the next samples."""
         self.waiting.append(y)
         self.n_waiting += len(y)
@@ -74,15 +99,11 @@ class FrameCollector:
 
     def _compute(self) -> None:
         """Compute what the waiting samples complete."""
-        self.parts.append(self.frames.take(np.concatenate(self.waiting)))
+        self.parts.append(self.take(np.concatenate(self.waiting)))
         self.waiting, self.n_waiting = [], 0
 
     def finished(self) -> np.ndarray:
         """All frames, [shape=(n_frames, n_bins)], float32, of a short sound repeated; nothing can be taken any more."""
         if self.waiting:
             self._compute()
-        return np.concatenate([*self.parts, self.frames.rest()])
-
-    def remarks(self) -> tuple[str, ...]:
-        """What there is to say of a sound that had to be repeated."""
-        return self.frames.remark()
+        return np.concatenate([*self.parts, self.rest()])

@@ -17,6 +17,7 @@ import numpy as np
 
 from musicml.data.io import MAX_PIXELS, AudioSource, load_image, pad_audio, resize_image
 from musicml.features import figure
+from musicml.features.frame_stream import Framing, SoundStream
 from musicml.utils import InputError, define_option, make_printable
 
 QUIETEST = 1e-13  # power; what 16 bits can hold is louder
@@ -26,7 +27,7 @@ WHITE = 255.0
 
 
 @dataclass(frozen=True)
-class Spectrogram:
+class Spectrogram(Framing):
     """A grey spectrogram picture: loudness over time and frequency, stretched over each file to 0..255.
 
     A picture is taken as it is, fitted to `n_bins` rows and `n_columns` columns. A sound is drawn as such pictures
@@ -76,18 +77,6 @@ class Spectrogram:
         """How many columns a whole picture has."""
         return round(self.seconds * self.sample_rate / self.hop_length)
 
-    def n_frames(self, n_samples: int) -> int:
-        """In how many columns a whole window of `n_samples` samples begins."""
-        return max(0, 1 + (n_samples - self.n_fft) // self.hop_length)
-
-    def n_samples(self, n_frames: int) -> int:
-        """The fewest samples that give `n_frames` columns."""
-        return self.n_fft + (n_frames - 1) * self.hop_length if n_frames else 0
-
-    def shape_of(self, n_samples: int) -> tuple[int, int]:
-        """The shape of the features of `n_samples` samples."""
-        return self.n_frames(n_samples), self.n_bins
-
     def compute(self, y: np.ndarray) -> np.ndarray:
         """The picture of a whole sound; of a part of it, contrast and so all values would be others.
 
@@ -101,27 +90,21 @@ class Spectrogram:
         shorter than `n_fft`
         """
         drawing = SpectrogramStream(self)
-        drawing.take(np.asarray(y, np.float32))
+        drawing.collect(np.asarray(y, np.float32))
         return drawing.finished()
 
 
-class SpectrogramStream:
-    """A picture drawn while its sound comes in blocks: columns are held, and the samples that the next ones need.
-
-    Parameters
-    ----------
-    settings : the picture's
-    least_samples : int, samples; a sound that ends shorter is repeated up to this length
-    """
+class SpectrogramStream(SoundStream):
+    """A picture drawn while its sound comes in blocks: columns are held, and the samples that the next ones need."""
 
     def __init__(self, settings: Spectrogram, least_samples: int = 0):
-        self.settings, self.least = settings, least_samples
-        self.n_samples = self.n_waiting = 0
+        super().__init__(settings, least_samples)
+        self.settings, self.n_waiting = settings, 0
         self.waiting: list[np.ndarray] = []
         self.columns: list[np.ndarray] = []
         self.darkest, self.brightest = np.inf, -np.inf  # dB
 
-    def take(self, y: np.ndarray) -> None:
+    def collect(self, y: np.ndarray) -> None:
         """Draw what the next samples `y` complete, as soon as they are worth it."""
         self.waiting.append(y)
         self.n_samples, self.n_waiting = self.n_samples + len(y), self.n_waiting + len(y)
@@ -157,13 +140,6 @@ class SpectrogramStream:
         if contrast <= 0:
             return np.zeros_like(columns)
         return ((columns - self.darkest) * (WHITE / contrast)).clip(0, WHITE).astype(np.float32)
-
-    def remarks(self) -> tuple[str, ...]:
-        """What there is to say of a sound that had to be repeated."""
-        if self.n_samples >= self.least:
-            return ()
-        rate = self.settings.sample_rate
-        return (f"The sound lasts {self.n_samples / rate:.2f} s and was repeated to fill {self.least / rate:.2f} s.",)
 
 
 def read_picture(source: AudioSource, settings: Spectrogram, least_samples: int) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -141,7 +141,7 @@ class StreamingPredictor:
         values = self.values[: self.n_frames] if self.n_frames else self.frames.rest()
         places = self.predictor.places(len(values))
         raw = self.scores_at(values, places)
-        warnings = (*self.loudness.warnings(), *self.mix.warnings(self.sample_rate), *self.frames.remark())
+        warnings = (*self.loudness.warnings(), *self.mix.warnings(self.sample_rate), *self.frames.remarks())
         if self.left_out:
             warnings += (f"Only the first {MAX_SECONDS:.0f} s were heard; the rest is left out.",)
         question = ModelInput(self.name, values, warnings)

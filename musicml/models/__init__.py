@@ -17,17 +17,4 @@ if TYPE_CHECKING:
     from musicml.models.registry import FAMILY_NAMES, build_model, get_family
     from musicml.models.svm import add_support_vectors
 
-__getattr__, __dir__, __all__ = export_lazily(
-    __name__,
-    {
-        "base": ["ModelSpec", "add_class_activation_maps", "compute_batch_limit", "is_fitted_at_once"],
-        "forest": ["load_forest", "predict_scores"],
-        "pretrained_audio": [
-            "MUSICNN_FEATURES",
-            "MUSICNN_FRAMES",
-            "build_tagger",
-        ],
-        "registry": ["FAMILY_NAMES", "build_model", "get_family"],
-        "svm": ["add_support_vectors"],
-    },
-)
+__getattr__, __dir__, __all__ = export_lazily(__name__)

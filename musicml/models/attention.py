@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from musicml.models.base import ModelSpec, make_standardized_input
-from musicml.utils import define_option
+from musicml.utils import define_option, keras
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,6 @@ class Options:
 
 def build(options: Options, spec: ModelSpec) -> Any:
     """A `keras.Model`: features [shape=(batch, n_frames, n_bins)] → scores [shape=(batch, n_classes)]."""
-    import keras
-
     inputs, x = make_standardized_input(spec)
     for number in range(1, options.layers + 1):
         x = residual(x, options, f"embedding{number}")
@@ -37,8 +35,6 @@ def build(options: Options, spec: ModelSpec) -> Any:
 
 def residual(x: Any, options: Options, name: str) -> Any:
     """One dense layer on each frame, added to what it was given where the two are equally wide."""
-    import keras
-
     before = x
     x = keras.layers.Dense(options.units, use_bias=False, name=name)(x)
     # a momentum of 0.9: Keras's 0.99 needs more steps than a course's data set gives
@@ -55,8 +51,6 @@ def class_wise(x: Any, spec: ModelSpec) -> Any:
     Where classes exclude each other, the weighted sum is of logits and the softmax comes after it: sums of
     probabilities, each class's over frames of its own choice, would not add up to one.
     """
-    import keras
-
     single, n_frames = spec.task == "single", x.shape[1]
     # without a bias, which a softmax over frames would not see
     score = keras.layers.Dense(spec.n_classes, use_bias=False, dtype="float32", name="attention_score")(x)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from musicml.utils import keras
 
 LINEAR_HEADS = ("logistic", "svm")  # heads that scikit-learn fits at once
 FITTED_FAMILIES = ("forest", "svm")
@@ -60,8 +63,6 @@ def make_standardized_input(spec: ModelSpec) -> tuple[Any, Any]:
     Inside the model, so that whoever asks it, in Keras or exported, gives plain features. `Normalization` would say it
     more plainly, but its numbers become inputs of the exported model that nobody feeds.
     """
-    import keras
-
     if spec.mean is None or spec.variance is None:
         raise ValueError("mean=None")
     inputs = keras.Input(spec.shape, name="features")
@@ -70,10 +71,38 @@ def make_standardized_input(spec: ModelSpec) -> tuple[Any, Any]:
     return inputs, layer(inputs)
 
 
+def add_convolution_blocks(
+    x: Any, filters: Sequence[int], kernel_size: int, pools: Sequence[tuple[int, int]], is_normalized: bool = True
+) -> Any:
+    """Features as a picture of one channel through blocks: a convolution, its normalization, and pooling.
+
+    `pools` says by how much each block shrinks frames and bins; it does so wherever there is as much to pool.
+    """
+    x = keras.layers.Reshape((*x.shape[1:], 1), name="channel")(x)
+    for number, (n_filters, pool) in enumerate(zip(filters, pools, strict=True), 1):
+        name = f"block{number}"
+        x = keras.layers.Conv2D(
+            n_filters, kernel_size, padding="same", use_bias=not is_normalized, name=f"{name}_conv"
+        )(x)
+        if is_normalized:
+            # a momentum of 0.9: Keras's 0.99 needs more steps than a course's data set gives
+            x = keras.layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
+        x = keras.layers.Activation("relu", name=f"{name}_relu")(x)
+        fitting = tuple(min(by, size) for by, size in zip(pool, x.shape[1:3], strict=True))
+        x = keras.layers.MaxPooling2D(fitting, name=f"{name}_pool")(x)
+    return x
+
+
+def standardize_frozen(x: Any, dtype: str | None = None) -> Any:
+    """What a frozen part gives, standardized by the mean and variance that training sets: it never learns."""
+    layer = keras.layers.BatchNormalization(
+        center=False, scale=False, epsilon=TINY, trainable=False, dtype=dtype, name="standardised_pooled"
+    )
+    return layer(x)
+
+
 def add_dense_head(x: Any, units: int, dropout: float) -> Any:
     """A hidden dense layer and dropout, each only where asked for."""
-    import keras
-
     if units:
         x = keras.layers.Dense(units, activation="relu", name="hidden")(x)
     return keras.layers.Dropout(dropout, name="dropout")(x) if dropout else x
@@ -81,8 +110,6 @@ def add_dense_head(x: Any, units: int, dropout: float) -> Any:
 
 def add_output_layer(x: Any, spec: ModelSpec, l2: float = 0.0) -> Any:
     """The last layer: softmax or sigmoids in float32, named for what it answers; `l2` > 0 keeps its weights small."""
-    import keras
-
     activation = "softmax" if spec.task == "single" else "sigmoid"
     kept = keras.regularizers.L2(l2) if l2 else None
     return keras.layers.Dense(
@@ -102,8 +129,6 @@ def add_class_activation_maps(model: Any) -> Any | None:
     -------
     keras.Model with the outputs scores [shape=(batch, n_classes)] and maps [shape=(batch, height, width, n_classes)]
     """
-    import keras
-
     names = [layer.name for layer in model.layers]
     if "pooled" not in names or not isinstance(model.get_layer("pooled"), keras.layers.GlobalAveragePooling2D):
         return None

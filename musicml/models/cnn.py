@@ -8,8 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from musicml.models.base import ModelSpec, add_dense_head, add_output_layer, make_standardized_input
-from musicml.utils import define_option
+from musicml.models.base import (
+    ModelSpec,
+    add_convolution_blocks,
+    add_dense_head,
+    add_output_layer,
+    make_standardized_input,
+)
+from musicml.utils import define_option, keras
 
 
 @dataclass(frozen=True)
@@ -26,30 +32,10 @@ class Options:
 
 def build(options: Options, spec: ModelSpec) -> Any:
     """A `keras.Model`: features [shape=(batch, n_frames, n_bins)] → scores [shape=(batch, n_classes)]."""
-    import keras
-
     inputs, x = make_standardized_input(spec)
-    x = keras.layers.Reshape((*spec.shape, 1), name="channel")(x)
-    for number, filters in enumerate(options.filters, 1):
-        x = block(x, filters, options, f"block{number}")
-    if options.head == "average":
-        x = keras.layers.GlobalAveragePooling2D(name="pooled")(x)
-    else:
-        x = keras.layers.Flatten(name="pooled")(x)
+    pools = [(2, 2)] * len(options.filters)
+    x = add_convolution_blocks(x, options.filters, options.kernel_size, pools, options.batch_normalization)
+    pool = keras.layers.GlobalAveragePooling2D if options.head == "average" else keras.layers.Flatten
+    x = pool(name="pooled")(x)
     x = add_dense_head(x, options.dense_units, options.dropout)
     return keras.Model(inputs, add_output_layer(x, spec), name="cnn")
-
-
-def block(x: Any, filters: int, options: Options, name: str) -> Any:
-    """One convolution with its normalisation, and pooling by two wherever there are two to pool."""
-    import keras
-
-    x = keras.layers.Conv2D(
-        filters, options.kernel_size, padding="same", use_bias=not options.batch_normalization, name=f"{name}_conv"
-    )(x)
-    if options.batch_normalization:
-        # a momentum of 0.9: Keras's 0.99 needs more steps than a course's data set gives
-        x = keras.layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
-    x = keras.layers.Activation("relu", name=f"{name}_relu")(x)
-    pool = tuple(2 if size >= 2 else 1 for size in x.shape[1:3])
-    return keras.layers.MaxPooling2D(pool, name=f"{name}_pool")(x)

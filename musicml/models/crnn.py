@@ -12,8 +12,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from musicml.models.base import ModelSpec, add_dense_head, add_output_layer, make_standardized_input
-from musicml.utils import define_option
+from musicml.models.base import (
+    ModelSpec,
+    add_convolution_blocks,
+    add_dense_head,
+    add_output_layer,
+    make_standardized_input,
+)
+from musicml.utils import define_option, keras
 
 
 @dataclass(frozen=True)
@@ -34,39 +40,16 @@ class Options:
 
 def build(options: Options, spec: ModelSpec) -> Any:
     """A `keras.Model`: features [shape=(batch, n_frames, n_bins)] → scores [shape=(batch, n_classes)]."""
-    import keras
-
     inputs, x = make_standardized_input(spec)
-    x = keras.layers.Reshape((*spec.shape, 1), name="channel")(x)
-    for number, filters in enumerate(options.filters, 1):
-        x = block(x, filters, options, number)
+    pools = [(2 if k < options.time_poolings else 1, options.frequency_pool) for k in range(len(options.filters))]
+    x = add_convolution_blocks(x, options.filters, options.kernel_size, pools)
     n_frames, n_bands, n_channels = x.shape[1:]
     x = keras.layers.Reshape((n_frames, n_bands * n_channels), name="frames")(x)
-    x = dropped(x, options.dropout, "frames_dropout")
+    if options.dropout:
+        x = keras.layers.Dropout(options.dropout, name="frames_dropout")(x)
     x = keras.layers.Bidirectional(keras.layers.GRU(options.units, return_sequences=True, name="gru"), name="both")(x)
     x = add_dense_head(attended(x), 0, options.dropout)
     return keras.Model(inputs, add_output_layer(x, spec), name="crnn")
-
-
-def block(x: Any, filters: int, options: Options, number: int) -> Any:
-    """One convolution with its normalisation, and pooling wherever there is as much to pool."""
-    import keras
-
-    name = f"block{number}"
-    x = keras.layers.Conv2D(filters, options.kernel_size, padding="same", use_bias=False, name=f"{name}_conv")(x)
-    # a momentum of 0.9: Keras's 0.99 needs more steps than a course's data set gives
-    x = keras.layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
-    x = keras.layers.Activation("relu", name=f"{name}_relu")(x)
-    wanted = (2 if number <= options.time_poolings else 1, options.frequency_pool)
-    pool = tuple(min(by, size) for by, size in zip(wanted, x.shape[1:3], strict=True))
-    return keras.layers.MaxPooling2D(pool, name=f"{name}_pool")(x)
-
-
-def dropped(x: Any, share: float, name: str) -> Any:
-    """Dropout, where asked for."""
-    import keras
-
-    return keras.layers.Dropout(share, name=name)(x) if share else x
 
 
 def attended(x: Any) -> Any:
@@ -74,8 +57,6 @@ def attended(x: Any) -> Any:
 
     In float32 whatever the policy: in half precision the weights of a hundred frames don't sum to one.
     """
-    import keras
-
     hidden = keras.layers.Dense(x.shape[-1], activation="tanh", name="attention_hidden")(x)
     # without a bias, which a softmax would not see
     score = keras.layers.Dense(1, use_bias=False, dtype="float32", name="attention_score")(hidden)

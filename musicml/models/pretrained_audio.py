@@ -22,8 +22,8 @@ from typing import Any
 
 from musicml.data.download import get_musicnn_path, load_musicnn
 from musicml.models import attention
-from musicml.models.base import LINEAR_HEADS, TINY, ModelSpec, add_dense_head, add_output_layer
-from musicml.utils import InputError, define_option
+from musicml.models.base import LINEAR_HEADS, ModelSpec, add_dense_head, add_output_layer, standardize_frozen
+from musicml.utils import InputError, define_option, keras
 
 MUSICNN_FEATURES: dict[str, Any] = {
     "kind": "log_mel",
@@ -128,8 +128,6 @@ def build(options: Options, spec: ModelSpec) -> Any:
     InputError
         If the clips do not have the length that musicnn knows, or its weights are missing or damaged.
     """
-    import keras
-
     _check_length(options, spec.shape[0])
     inputs, x = _add_input(spec.shape)
     parts = [layer for name in options.names for layer in _add_backbone(x, name, spec.data_root, options.layers)]
@@ -145,16 +143,11 @@ def build(options: Options, spec: ModelSpec) -> Any:
     )
     for layer in keras.Model(inputs, x).layers:
         layer.trainable = False
-    x = keras.layers.BatchNormalization(
-        center=False, scale=False, epsilon=TINY, trainable=False, dtype="float32", name="standardised_pooled"
-    )(x)
-    return keras.Model(inputs, _add_head(x, options, spec), name="musicnn")
+    return keras.Model(inputs, _add_head(standardize_frozen(x, "float32"), options, spec), name="musicnn")
 
 
 def build_tagger(data_root: Path, weights: str = "msd") -> tuple[Any, list[str]]:
     """Build musicnn as its authors trained it, and return it with the names of its 50 tags."""
-    import keras
-
     inputs, x = _add_input((MUSICNN_FRAMES, MUSICNN_FEATURES["n_mels"]))
     (tags,) = _add_backbone(x, weights, data_root, ("tags",))
     outputs = keras.layers.Identity(dtype="float32", name="tag")(tags)
@@ -175,8 +168,6 @@ def _check_length(options: Options, n_frames: int) -> None:
 
 def _add_input(shape: tuple[int, ...]) -> tuple[Any, Any]:
     """Add the input in dB, and compress it as musicnn knows it: log10(1 + 10,000 * power)."""
-    import keras
-
     inputs = keras.Input(shape, name="features")
     # log10(1 + 10^4 * 10^(dB / 10)) is softplus(ln(10) / 10 * dB + ln(10^4)) / ln(10)
     x = keras.layers.Rescaling(math.log(10) / 10, math.log(1e4), dtype="float32", name="log_power")(inputs)
@@ -186,8 +177,6 @@ def _add_input(shape: tuple[int, ...]) -> tuple[Any, Any]:
 
 def _add_head(x: Any, options: Options, spec: ModelSpec) -> Any:
     """Add the head: it ends in the layer that is named for what it answers."""
-    import keras
-
     if options.head == "attention":
         settings = attention.Options(layers=1, units=options.units, dropout=options.dropout)
         return attention.class_wise(attention.residual(x, settings, "embedding1"), spec)
@@ -200,8 +189,6 @@ def _add_head(x: Any, options: Options, spec: ModelSpec) -> Any:
 
 def _add_backbone(x: Any, name: str, data_root: Path | None, layers: tuple[str, ...]) -> list[Any]:
     """Add one network to the compressed spectrogram `x` and return the outputs of `layers`."""
-    import keras
-
     builder = _NetworkBuilder("random" if name == "none" else name)
     outputs = builder.add_network(x)
     if name != "none":
@@ -246,8 +233,6 @@ class _NetworkBuilder:
         -------
         dict of `tags`, `penultimate`, `pools` and `frames` → tensor
         """
-        import keras
-
         x = self._normalize(keras.layers.Reshape((*x.shape[1:], 1), name=f"{self.name}_channel")(x))
         timbres = [self._convolve(x, 204, 7, width) for width in (38, 67)]  # of 96 mel bands
         rhythms = [self._convolve(x, 51, height, 1) for height in (128, 64, 32)]
@@ -267,8 +252,6 @@ class _NetworkBuilder:
 
     def _convolve(self, x: Any, filters: int, height: int, width: int) -> Any:
         """Add filters over `height` frames and `width` mel bands, and keep the strongest answer of all bands."""
-        import keras
-
         n_frames = x.shape[1]
         place = self._register("conv", "conv2d")
         if width > 1:  # zeros before and behind in time alone
@@ -283,24 +266,16 @@ class _NetworkBuilder:
 
     def _convolve_channels(self, x: Any) -> Any:
         """Add 64 filters over seven frames and all channels."""
-        import keras
-
         x = keras.layers.Reshape((*x.shape[1:], 1), name=f"{self.name}_channel{len(self.sources)}")(x)
         return self._convolve(x, 64, 7, x.shape[2])
 
     def _normalize(self, x: Any) -> Any:
-        import keras
-
         return keras.layers.BatchNormalization(epsilon=1e-3, name=self._register("norm", "batch_normalization"))(x)
 
     def _add_dense(self, x: Any, units: int, activation: str) -> Any:
-        import keras
-
         return keras.layers.Dense(units, activation=activation, name=self._register("dense", "dense"))(x)
 
     def _concatenate(self, name: str, parts: list[Any], axis: int = -1) -> Any:
-        import keras
-
         return keras.layers.Concatenate(axis=axis, name=f"{self.name}_{name}")(parts)
 
     def _register(self, kind: str, source: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from musicml.models.base import ModelSpec, add_dense_head, add_output_layer, make_standardized_input
-from musicml.utils import define_option
+from musicml.utils import define_option, keras
 
 
 @dataclass(frozen=True)
@@ -28,25 +28,18 @@ class Options:
 
 def build(options: Options, spec: ModelSpec) -> Any:
     """A `keras.Model`: features [shape=(batch, n_frames, n_bins)] → scores [shape=(batch, n_classes)]."""
-    import keras
-
     inputs, x = make_standardized_input(spec)
+    cell = {"gru": keras.layers.GRU, "lstm": keras.layers.LSTM}[options.cell]
     for number, units in enumerate(options.units, 1):
         last = number == len(options.units)
         sequences = not last or options.pooling == "average"
-        x = recurrent_layer(options, units, sequences, f"{options.cell}{number}")(x)
+        layer = cell(units, return_sequences=sequences, name=f"{options.cell}{number}")
+        if options.bidirectional:
+            layer = keras.layers.Bidirectional(layer, name=f"both_{options.cell}{number}")
+        x = layer(x)
         if options.layer_normalization and not last:
             x = keras.layers.LayerNormalization(name=f"norm{number}")(x)
     if options.pooling == "average":
         x = keras.layers.GlobalAveragePooling1D(name="pooled")(x)
     x = add_dense_head(x, options.dense_units, options.dropout)
     return keras.Model(inputs, add_output_layer(x, spec), name=options.cell)
-
-
-def recurrent_layer(options: Options, units: int, sequences: bool, name: str) -> Any:
-    """One GRU or LSTM layer, reading both ways if asked for."""
-    import keras
-
-    cell = {"gru": keras.layers.GRU, "lstm": keras.layers.LSTM}[options.cell]
-    layer = cell(units, return_sequences=sequences, name=name)
-    return keras.layers.Bidirectional(layer, name=f"both_{name}") if options.bidirectional else layer

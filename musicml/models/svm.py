@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from musicml.models.base import TINY, ModelSpec, add_output_layer, make_standardized_input
-from musicml.utils import define_option
+from musicml.models.base import ModelSpec, add_output_layer, make_standardized_input, standardize_frozen
+from musicml.utils import define_option, keras
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,6 @@ def build(options: Options, spec: ModelSpec) -> Any:
 
     Its layer `pooled` gives the statistics. Its last layer is a placeholder for what `add_support_vectors` makes.
     """
-    import keras
-
     inputs, x = make_standardized_input(spec)
     mean = keras.layers.GlobalAveragePooling1D(keepdims=True, name="mean")(x)
     apart = keras.layers.Subtract(name="apart")([x, mean])
@@ -41,10 +39,7 @@ def build(options: Options, spec: ModelSpec) -> Any:
     deviation = keras.layers.GlobalAveragePooling1D(name="deviation")(keras.layers.Add(name="size")([above, below]))
     flat = keras.layers.Flatten(name="mean_flat")(mean)
     x = keras.layers.Concatenate(dtype="float32", name="pooled")([flat, deviation])
-    x = keras.layers.BatchNormalization(
-        center=False, scale=False, epsilon=TINY, trainable=False, dtype="float32", name="standardised_pooled"
-    )(x)
-    return keras.Model(inputs, add_output_layer(x, spec), name="svm")
+    return keras.Model(inputs, add_output_layer(standardize_frozen(x, "float32"), spec), name="svm")
 
 
 def add_support_vectors(model: Any, vectors: np.ndarray, gamma: float, kernel: np.ndarray, bias: np.ndarray) -> Any:
@@ -56,8 +51,6 @@ def add_support_vectors(model: Any, vectors: np.ndarray, gamma: float, kernel: n
     gamma : the kernel is exp(-gamma * |x - vector|^2)
     kernel, bias : of the last layer, [shape=(n_vectors, n_classes)] and [(n_classes,)]
     """
-    import keras
-
     x, last = model.get_layer("standardised_pooled").output, model.layers[-1]
     square = keras.layers.Dot(axes=1, dtype="float32", name="square")([x, x])
     both = keras.layers.Concatenate(dtype="float32", name="statistics_and_square")([x, square])

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from musicml.models.base import TINY, ModelSpec, add_dense_head, add_output_layer, make_standardized_input
-from musicml.utils import InputError, define_option
+from musicml.models.base import ModelSpec, add_dense_head, add_output_layer, make_standardized_input, standardize_frozen
+from musicml.utils import InputError, define_option, keras
 
 # application, file of its ImageNet weights without the top
 BACKBONES = {
@@ -99,8 +99,6 @@ def build(options: Options, spec: ModelSpec) -> Any:
     Its layer `pooled` gives the backbone's output; with `frozen` everything up to there stays as it is. `weights` has
     to be `imagenet` or `none` by now (`choose_weights`).
     """
-    import keras
-
     if min(spec.shape[:2]) < SMALLEST_SIDE > options.side:
         raise InputError(
             "a backbone's input must be at least {smallest_side} on each side, and is {spec_shape} by "
@@ -120,11 +118,8 @@ def build(options: Options, spec: ModelSpec) -> Any:
     again = seen_again(x, last, options.second_side) if options.second_side else []
     x = pooled([layer.output for layer in last], again, options.bands)
     if options.frozen:
-        # outputs of a frozen body differ in scale from channel to channel, the more so from random weights; a batch
-        # normalisation that never trains is a plain standardisation, by the mean and variance that training sets
-        x = keras.layers.BatchNormalization(
-            center=False, scale=False, epsilon=TINY, trainable=False, name="standardised_pooled"
-        )(x)
+        # outputs of a frozen body differ in scale from channel to channel, the more so from random weights
+        x = standardize_frozen(x)
     x = add_dense_head(x, options.dense_units, options.dropout)
     model = keras.Model(inputs, add_output_layer(x, spec, options.l2), name=options.backbone)
     for layer in model.layers[: [layer.name for layer in model.layers].index("pooled")] if options.frozen else ():
@@ -134,8 +129,6 @@ def build(options: Options, spec: ModelSpec) -> Any:
 
 def picture_input(options: Options, spec: ModelSpec) -> tuple[Any, Any]:
     """The input of pictures, 0 to 255, and what the backbone takes."""
-    import keras
-
     inputs = keras.Input(spec.shape, name="pixels")
     scale, offset = {
         "tf": (1 / 127.5, -1.0),
@@ -150,8 +143,6 @@ def picture_input(options: Options, spec: ModelSpec) -> tuple[Any, Any]:
 
 def sound_input(options: Options, spec: ModelSpec) -> tuple[Any, Any]:
     """The input of sound features, and what the backbone takes: three equal channels."""
-    import keras
-
     inputs, x = make_standardized_input(spec)
     shape = spec.shape
     if options.side:
@@ -168,8 +159,6 @@ def drawn(x: Any, name: str, size: int) -> Any:
 
     A product with a matrix, because the converter to ONNX turns Keras's own layer for it into another one.
     """
-    import keras
-
     layer = keras.layers.Dense(size, use_bias=False, trainable=False, name=name)
     found = layer(x)
     layer.set_weights([bilinear(x.shape[-1], size)])
@@ -184,8 +173,6 @@ def bilinear(before: int, after: int) -> np.ndarray:
 
 def seen_again(x: Any, last: list[Any], side: int) -> list[Any]:
     """What the layers `last` make of the pictures `x` drawn at another size, by the same backbone."""
-    import keras
-
     sideways = drawn(keras.layers.Permute((3, 1, 2), name="channels_first")(x), "drawn_across", side)
     upright = drawn(keras.layers.Permute((1, 3, 2), name="columns_first")(sideways), "drawn_down", side)
     again = keras.layers.Permute((3, 2, 1), name="drawn_again")(upright)
@@ -202,8 +189,6 @@ def seen_again(x: Any, last: list[Any], side: int) -> list[Any]:
 
 def pooled(maps: list[Any], again: list[Any], bands: int) -> Any:
     """The averages of each channel of each map, and of each of those that came of a second look, in one row."""
-    import keras
-
     if len(maps) == 1 and not again and bands == 1:
         return keras.layers.GlobalAveragePooling2D(name="pooled")(maps[0])
     lowest = min(one.shape[1] for one in [*maps, *again])
@@ -223,8 +208,6 @@ def in_bands(x: Any, name: str, bands: int) -> Any:
 
     Neighbouring bands share a row or more where the height can't be divided.
     """
-    import keras
-
     if bands == 1:
         return keras.layers.GlobalAveragePooling2D(name=name)(x)
     height, width = x.shape[1:3]
@@ -237,8 +220,6 @@ def in_bands(x: Any, name: str, bands: int) -> Any:
 
 def backbone(options: Options, x: Any) -> list[Any]:
     """A backbone on the tensor `x`: its last layer at each of `options.depths` resolutions, the coarsest at the end."""
-    import keras
-
     application = getattr(keras.applications, BACKBONES[options.backbone][0])
     # EfficientNet's own preprocessing leaves constants behind that an exported model asks for as inputs
     extras: dict[str, dict[str, Any]] = {
@@ -252,23 +233,20 @@ def backbone(options: Options, x: Any) -> list[Any]:
         # stands before this one's
         for name, weights in imagenet_weights(application, extra).items():
             body.get_layer(name).set_weights(weights)
-        read_rgb(body, options)
+        if SCALING[options.backbone] == "caffe":  # these expect BGR, and our pictures are RGB
+            first = next(layer for layer in body.layers if len(getattr(layer, "kernel_size", ())) == 2)
+            kernel, *rest = first.get_weights()
+            first.set_weights([kernel[:, :, ::-1, :], *rest])
     for layer in body.layers:
         if isinstance(layer, keras.layers.BatchNormalization) and options.weights == "none":
             layer.momentum = 0.9  # Keras's 0.99 never catches up in a course's few hundred steps
-    coarsest = body.layers[-1]
-    finer = [layer for layer in last_layers(body) if layer.output.shape[1] > coarsest.output.shape[1]]
-    return [*finer[len(finer) - options.depths + 1 :], coarsest]
-
-
-def last_layers(body: Any) -> list[Any]:
-    """The last layer at each resolution of a backbone, the finest first."""
-    found = {}
+    coarsest, last = body.layers[-1], {}  # by resolution
     for layer in body.layers:
         shape: tuple[int, ...] = getattr(layer.output, "shape", ())
         if len(shape) == 4 and layer.__class__.__name__ in ("Activation", "ReLU", "Add", "Conv2D"):
-            found[shape[1]] = layer
-    return [found[size] for size in sorted(found, reverse=True)]
+            last[shape[1]] = layer
+    finer = [last[size] for size in sorted(last, reverse=True) if size > coarsest.output.shape[1]]
+    return [*finer[len(finer) - options.depths + 1 :], coarsest]
 
 
 def imagenet_weights(application: Any, extra: dict[str, Any]) -> dict[str, list[np.ndarray]]:
@@ -289,11 +267,3 @@ def imagenet_weights(application: Any, extra: dict[str, Any]) -> dict[str, list[
             server=SERVER[0],
             splitlines=str(error).splitlines()[0],
         ) from error
-
-
-def read_rgb(body: Any, options: Options) -> None:
-    """Turn the first kernel's channels round where ImageNet's weights expect BGR: our pictures are RGB."""
-    if SCALING[options.backbone] == "caffe":
-        first = next(layer for layer in body.layers if len(getattr(layer, "kernel_size", ())) == 2)
-        kernel, *rest = first.get_weights()
-        first.set_weights([kernel[:, :, ::-1, :], *rest])

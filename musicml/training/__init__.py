@@ -11,15 +11,6 @@ if TYPE_CHECKING:
     from musicml.training.pretrained_run import TAGS_RUN, make_tags_run
     from musicml.training.retraining import check_can_retrain, find_begun_run, retrain_run
     from musicml.training.train import PROTOCOLS, build_run_info, resume_run, train_experiment
-    from musicml.training.trainer import TrainedModel, TrainingData, train_and_score, train_forest, train_network
+    from musicml.training.trainer import TrainedModel, TrainingData, TrainingJob, train_and_score, train_model
 
-__getattr__, __dir__, __all__ = export_lazily(
-    __name__,
-    {
-        "preparation": ["compute_split_hash", "make_clip_spec", "prepare_data", "read_features"],
-        "pretrained_run": ["TAGS_RUN", "make_tags_run"],
-        "retraining": ["check_can_retrain", "find_begun_run", "retrain_run"],
-        "train": ["PROTOCOLS", "build_run_info", "resume_run", "train_experiment"],
-        "trainer": ["TrainedModel", "TrainingData", "train_and_score", "train_forest", "train_network"],
-    },
-)
+__getattr__, __dir__, __all__ = export_lazily(__name__)

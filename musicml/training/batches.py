@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 import joblib
@@ -89,20 +88,19 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, batch: int) -> tuple:
         asked = time.perf_counter()
         pool = self.pool
-        made = self.take_ahead(pool, batch) if pool else self.make(self.epoch, self.order, batch)
+        if pool:  # the threads go on with the batches behind it; in their order, whichever thread is faster
+            for ahead in range(batch, min(batch + self.n_workers + 1, len(self))):
+                if ahead not in self.pending:
+                    self.pending[ahead] = pool.submit(self.make, self.epoch, self.order, ahead)
+            made = self.pending.pop(batch).result()
+        else:
+            made = self.make(self.epoch, self.order, batch)
         ready = time.perf_counter()
         if threading.get_ident() == self.thread:
             self.blocked_seconds += ready - asked
         else:
             self.times[batch] = asked, ready
         return made
-
-    def take_ahead(self, pool: ThreadPoolExecutor, batch: int) -> tuple:
-        """The batch from the threads, which go on with those behind it; in its order, whichever thread is faster."""
-        for ahead in range(batch, min(batch + self.n_workers + 1, len(self))):
-            if ahead not in self.pending:
-                self.pending[ahead] = pool.submit(self.make, self.epoch, self.order, ahead)
-        return self.pending.pop(batch).result()
 
     def make(self, epoch: int, order: np.ndarray, batch: int) -> tuple:
         """Make a batch of an epoch, which hangs on nothing that another thread may change."""
@@ -115,19 +113,17 @@ class Batches(keras.utils.PyDataset):
 
     def made(self, places: np.ndarray, rng: np.random.Generator) -> tuple:
         """The batch of the clips at `places`: inputs, targets where there are any, weights where there are any."""
-        x = self.taken(places, rng).astype(np.float32, copy=False)
+        if isinstance(self.clips, np.ndarray):
+            x = self.clips[places]
+        else:
+            x = self.clips.varied(places, self.augment, rng) if self.augment.varies else self.clips.take(places)
+        x = x.astype(np.float32, copy=False)
         if self.targets is None:
             return (x,)
         y = self.targets[places]
         if self.augment.mixes:
             x, y = mix_examples(x, y, self.augment, rng)
         return (x, y) if self.weights is None else (x, y, (y @ self.weights).astype(np.float32))
-
-    def taken(self, places: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """The clips at `places`, varied where that is asked for."""
-        if isinstance(self.clips, np.ndarray):
-            return self.clips[places]
-        return self.clips.varied(places, self.augment, rng) if self.augment.varies else self.clips.take(places)
 
 
 class View:
@@ -175,11 +171,6 @@ class Views:
         """The outputs for the clips at `places`, each of a view drawn anew, [shape=(n, n_channels)]."""
         views = rng.integers(0, len(self.outputs), len(places))
         return np.stack([self.outputs[view][place] for view, place in zip(views, places, strict=True)])
-
-
-def without_cutting(augment: Augment) -> Augment:
-    """What is left of an augmentation for outputs that have no place in time or space."""
-    return replace(augment, cutmix=0.0)
 
 
 def count_workers(clips: Any, augment: Augment) -> int:

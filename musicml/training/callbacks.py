@@ -13,9 +13,8 @@ from typing import Any
 
 import keras
 import numpy as np
-from tqdm import tqdm
 
-from musicml.utils import InputError, get_log_prefix, is_progress_disabled, read_csv, write_atomically, write_csv
+from musicml.utils import InputError, get_log_prefix, make_progress_bar, read_csv, write_atomically, write_csv
 
 STATE = "state.npz"
 BEST = "best.npz"
@@ -31,15 +30,8 @@ class Progress(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Open the epoch's bar; tqdm draws none where standard error is no terminal."""
         self.begun = time.perf_counter()
-        title = f"epoch {epoch + 1}/{self.params['epochs']}"
-        self.bar = tqdm(
-            total=self.params["steps"],
-            desc=title,
-            file=sys.stderr,
-            disable=is_progress_disabled(),
-            leave=False,
-            unit="batch",
-        )
+        self.title = f"epoch {epoch + 1}/{self.params['epochs']}"
+        self.bar = make_progress_bar(self.title, self.params["steps"], unit="batch", delay=0.0)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Move the bar on."""
@@ -52,8 +44,7 @@ class Progress(keras.callbacks.Callback):
         passed = time.perf_counter() - self.begun
         left = passed * (self.params["epochs"] - epoch - 1)
         print(
-            f"{get_log_prefix()}epoch {epoch + 1}/{self.params['epochs']}  {figures}  {passed:.1f} s, "
-            f"about {left:.0f} s left",
+            f"{get_log_prefix()}{self.title}  {figures}  {passed:.1f} s, about {left:.0f} s left",
             file=sys.stderr,
             flush=True,
         )

@@ -15,28 +15,41 @@ DISK_IS_FULL = re.compile("no space left", re.IGNORECASE)  # which TensorFlow ca
 
 def take_one_gpu(say: Callable[[str], None]) -> None:
     """Leave all GPUs but the first to others, and say which is taken; JAX computes on the first anyway."""
-    if keras.backend.backend() == "jax":
-        import jax
-
-        names = [one.device_kind for one in jax.devices() if one.platform != "cpu"]
-    elif keras.backend.backend() == "tensorflow":
+    gpus = _list_gpus()
+    if len(gpus) < 2:
+        return
+    if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        gpus = tf.config.get_visible_devices("GPU")
-        names = [tf.config.experimental.get_device_details(gpu).get("device_name", "GPU") for gpu in gpus]
         try:
-            if len(gpus) > 1:
-                tf.config.set_visible_devices(gpus[:1], "GPU")
+            tf.config.set_visible_devices(tf.config.get_visible_devices("GPU")[:1], "GPU")
         except RuntimeError:  # it was begun with before, as in a notebook
             say(f"{len(gpus)} GPUs were in use by this process before the training began, so they stay so")
             return
-    else:
-        return
-    if len(names) > 1:
-        say(
-            f"GPU: {names[0]}, the first of {len(names)}; the others are left free. The variable CUDA_VISIBLE_DEVICES "
-            "chooses another one."
-        )
+    say(
+        f"GPU: {gpus[0][0]}, the first of {len(gpus)}; the others are left free. The variable CUDA_VISIBLE_DEVICES "
+        "chooses another one."
+    )
+
+
+def _list_gpus() -> list[tuple[str, float | None]]:
+    """List the GPUs that Keras's backend sees: each one's name, and its compute capability where it tells that."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        found = [one for one in jax.devices() if one.platform != "cpu"]
+        known = [getattr(one, "compute_capability", None) for one in found]
+        return [(one.device_kind, float(it) if it else None) for one, it in zip(found, known, strict=True)]
+    if keras.backend.backend() != "tensorflow":
+        return []
+    import tensorflow as tf
+
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.get_visible_devices("GPU")]
+    versions = [one.get("compute_capability", (0, 0)) for one in details]
+    return [
+        (one.get("device_name", "GPU"), major + minor / 10)
+        for one, (major, minor) in zip(details, versions, strict=True)
+    ]
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:
@@ -78,30 +91,7 @@ def choose_compile(wanted: str) -> tuple[bool | str, str]:
 
 def device() -> tuple[str, float | None]:
     """The device's name, and a GPU's compute capability; None for a CPU."""
-    if keras.backend.backend() == "jax":
-        import jax
-
-        first = jax.devices()[0]
-        capability = getattr(first, "compute_capability", None)
-        return first.device_kind if capability else "CPU", float(capability) if capability else None
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        gpus = tf.config.get_visible_devices("GPU")
-        if gpus:
-            details = tf.config.experimental.get_device_details(gpus[0])
-            major, minor = details.get("compute_capability", (0, 0))
-            return details.get("device_name", "GPU"), major + minor / 10
-    return "CPU", None
-
-
-def set_seeds(seed: int, deterministic: bool) -> None:
-    """Seed everything; with `deterministic` also let TensorFlow take only operations that repeat to the bit."""
-    keras.utils.set_random_seed(seed)
-    if deterministic and keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        tf.config.experimental.enable_op_determinism()
+    return next((gpu for gpu in _list_gpus() if gpu[1] is not None), ("CPU", None))
 
 
 def in_float32(model: Any, policy: str) -> Any:

@@ -14,6 +14,7 @@ from musicml.experiment import TrainingOptions
 from musicml.models import compute_batch_limit
 from musicml.training import callbacks, losses
 from musicml.training.batches import Batches
+from musicml.utils import write_atomically, write_json
 
 
 def fit_model(
@@ -202,13 +203,20 @@ def predict_scores(model: Any, clips: Any, batch_size: int, dtype: str = "float3
     return np.asarray(model.predict(batches, verbose=0), dtype=dtype)
 
 
+def save_model(model: Any, folder: Path) -> None:
+    """Write model.keras and layers.json into a run folder."""
+    with write_atomically(folder / "model.keras") as temporary:
+        model.save(temporary, include_optimizer=False)
+    write_json(folder / "layers.json", describe_layers(model))
+
+
 def describe_layers(model: Any) -> list[dict[str, Any]]:
     """The model's layers for layers.json: name, kind, shape of its output, number of parameters, what it reads."""
     return [
         {
             "name": layer.name,
             "kind": layer.__class__.__name__,
-            "output_shape": get_output_shape(layer),
+            "output_shape": list(layer.output.shape[1:]),  # without its batch axis
             "parameters": layer.count_params(),
             "trainable": int(sum(np.prod(weights.shape) for weights in layer.trainable_weights)),
             "reads": [
@@ -219,8 +227,3 @@ def describe_layers(model: Any) -> list[dict[str, Any]]:
         }
         for layer in model.layers
     ]
-
-
-def get_output_shape(layer: Any) -> list[int | None]:
-    """The shape of a layer's output without its batch axis."""
-    return list(layer.output.shape[1:])

@@ -106,7 +106,14 @@ def read_features(
     """
     root = data_root / CACHE_FOLDER
     dataset, found = get_features(dataset, experiment.features, root, clip.least_samples, say)
-    log_excluded(dataset, found, named, say)
+    log_files([one for one in dataset.excluded if one.file != GROUPS_FILE], named, say)
+    kinds: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for name, warnings in found.warnings.items():
+        for words in warnings:
+            kinds[re.sub(r"\d+(\.\d+)?", "", words)].append((name, words))  # alike but for numbers
+    for files in sorted(kinds.values(), key=len, reverse=True)[:MOST_KINDS]:
+        name, words = files[0]
+        say(f"{len(files)} of {len(dataset.examples)} files with a warning, the first, {name}: {words}")
     if experiment.data.split != "clean" and len(set(dataset.groups)) == len(dataset.examples):
         say("no groups are known: every file is taken to be independent of every other, which flatters")
     if dataset.vggish is None and not dataset.as_published:
@@ -142,19 +149,6 @@ def check_both_kinds(dataset: Dataset, found: Iterable[Split]) -> None:
                     name=name,
                     split_statement=split.statement,
                 )
-
-
-def log_excluded(dataset: Dataset, found: Features, named: bool, say: Callable[[str], None]) -> None:
-    """Say what was left out, which excluded.csv names where it is `named`, and what was found about the rest."""
-    n = len(dataset.examples)
-    log_files([one for one in dataset.excluded if one.file != GROUPS_FILE], named, say)
-    kinds: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for name, warnings in found.warnings.items():
-        for words in warnings:
-            kinds[re.sub(r"\d+(\.\d+)?", "", words)].append((name, words))  # alike but for numbers
-    for files in sorted(kinds.values(), key=len, reverse=True)[:MOST_KINDS]:
-        name, words = files[0]
-        say(f"{len(files)} of {n} files with a warning, the first, {name}: {words}")
 
 
 def log_files(left_out: Sequence[Excluded], named: bool, say: Callable[[str], None]) -> None:

@@ -13,7 +13,7 @@ from musicml.experiment import PRETRAINED, Run, start_run
 from musicml.features import ClipSpec, LogMel
 from musicml.inference import export_keras_onnx, sign_run, write_manifest
 from musicml.models import MUSICNN_FEATURES, MUSICNN_FRAMES, build_tagger
-from musicml.utils import InputError, import_keras, os_error_to_input_error, to_dict, write_atomically, write_json
+from musicml.utils import InputError, import_keras, os_error_to_input_error, to_dict, write_json
 
 TAGS_RUN = "musicnn_tags"
 CAVEAT = (
@@ -61,6 +61,8 @@ def make_tags_run(data_root: Path, runs_root: Path, say: Callable[[str], None] =
 def _write_run(path: Path, data_root: Path) -> Run:
     """Write all files of the run into the folder `path`."""
     keras = import_keras()
+    from musicml.training.fit import save_model
+
     keras.config.set_dtype_policy("float32")
     model, tags = build_tagger(data_root)
     weights = {"choice": "msd", "reason": "as its authors trained it", "pretraining": CAVEAT}
@@ -76,8 +78,7 @@ def _write_run(path: Path, data_root: Path) -> Run:
     }
     run = start_run(path, TAGS_RUN, 0, TEXT, facts)
     write_json(path / "labels.json", tags)
-    with write_atomically(path / "model.keras") as temporary:
-        model.save(temporary, include_optimizer=False)
+    save_model(model, path)
     clip = ClipSpec(
         MUSICNN_FRAMES,
         MUSICNN_FRAMES,
@@ -101,9 +102,6 @@ def _write_run(path: Path, data_root: Path) -> Run:
         unlike=None,
         asks_for="file",
     )
-    from musicml.training.fit import describe_layers
-
-    write_json(path / "layers.json", describe_layers(model))
     noise = np.random.default_rng(0).uniform(-80, 10, (4, MUSICNN_FRAMES, features.n_mels)).astype(np.float32)
     run.update(export=export_keras_onnx(model, run, noise))
     run.update(status=PRETRAINED, process=None)

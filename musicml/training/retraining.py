@@ -6,25 +6,27 @@ import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
-from musicml.data import CACHE_FOLDER
-from musicml.data.datasets import is_sample_data, reload_dataset
+from musicml.data.datasets import is_sample_data
 from musicml.experiment import (
     Experiment,
     Run,
     check_has_results,
-    check_same_files,
     create_run,
     get_git_commit,
     get_versions,
     hold_run,
     list_runs,
-    parse_experiment,
     read_experiment_text,
     relocate_data,
-    spell_examples,
 )
 from musicml.training import preparation
-from musicml.training.train import build_run_info, check_same_data, finish_or_explain_resume, write_split_files
+from musicml.training.train import (
+    build_run_info,
+    check_same_data,
+    finish_or_explain_resume,
+    reload_job,
+    write_split_files,
+)
 from musicml.utils import InputError, print_message
 
 
@@ -53,12 +55,9 @@ def retrain_run(
     """
     check_can_retrain(run)
     info, data = run.info, relocate_data(run, folder, data_root)
-    experiment = parse_experiment(info.experiment, read_experiment_text(run), info.overrides, data.sample)
-    dataset = spell_examples(run, reload_dataset(data.table))
-    say(dataset.describe())
-    place, root = Path(data.folder or data.root), Path(data.root)
-    is_told = check_same_files(run, dataset, place, root / CACHE_FOLDER, say)
-    material = preparation.prepare_data(experiment, dataset, root, info.seed, say)
+    is_deterministic = deterministic or info.deterministic
+    job, is_told = reload_job(run, data, is_deterministic, say)
+    experiment, material = job.experiment, job.material
     found = (preparation.compute_split_hash(material), material.dataset.hash())
     if found != (info.split.hash, info.data.hash):
         if not is_told:
@@ -68,14 +67,13 @@ def retrain_run(
             "its groups were changed, or this musicml splits in another way: use the musicml that made it.",
             run_name=run.name,
         )
-    is_deterministic = deterministic or info.deterministic
     own_folder = Path(data.folder) if data.folder else None
-    facts = build_run_info(experiment, material, root, own_folder, info.seed, is_deterministic)
+    facts = build_run_info(experiment, material, Path(data.root), own_folder, info.seed, is_deterministic)
     facts |= {"reproduces": run.name, "weights": info.weights}  # not decided again, so that a network's answer can't
     new = create_run(runs_root, experiment.name, info.seed, experiment.text, facts)
     with hold_run(new.path, new.info.process):
         write_split_files(new, material)
-        return finish_or_explain_resume(new, experiment, material, is_deterministic, say)
+        return finish_or_explain_resume(new, job)
 
 
 def check_can_retrain(run: Run) -> None:

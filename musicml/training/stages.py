@@ -17,7 +17,7 @@ from musicml.data import CACHE_FOLDER
 from musicml.experiment import Experiment, Run, TrainingOptions
 from musicml.features import DRAWN, Augment, get_frozen_outputs
 from musicml.training import fit
-from musicml.training.batches import Batches, View, Views, without_cutting
+from musicml.training.batches import Batches, View, Views
 from musicml.training.device import is_out_of_memory
 from musicml.training.sklearn_heads import fit_kernel_machine, fit_linear_head
 from musicml.utils import InputError, to_dict
@@ -58,8 +58,9 @@ def train_stages(
     frozen = any(layer.name == STANDARDISED for layer in model.layers)
     if frozen:
         given = store_frozen_outputs(model, sides, everything, experiment, run, say)
-        standardise(model, given["train"])
-        varied = without_cutting(varied)
+        outputs = given["train"].outputs[0] if isinstance(given["train"], Views) else given["train"]
+        model.get_layer(STANDARDISED).set_weights(compute_channel_statistics(outputs))
+        varied = replace(varied, cutmix=0.0)  # outputs have no place in time or space to cut
     learner, stage = (make_head(model), "head") if frozen else (model, "all")
     if experiment.is_fitted_at_once:
         model = fit_by_sklearn(model, given["train"], targets["train"], experiment)
@@ -89,7 +90,8 @@ def train_stages(
     if frozen and training.finetune_epochs:
         say(f"fine-tuning: {unfreeze(model, training.finetune_layers)}")
         stage = "all" if training.finetune_layers == 1 else "top"
-        done = fit_stage(model, sides, experiment.augment, make_finetuning_experiment(training), stage)
+        second = replace(training, epochs=training.finetune_epochs, learning_rate=training.finetune_rate)
+        done = fit_stage(model, sides, experiment.augment, second, stage)
     return {**done, "batch_size": get_batch_size(run, training)}
 
 
@@ -131,11 +133,6 @@ def fit_by_sklearn(model: Any, given: Any, targets: np.ndarray, experiment: Expe
         return fit_kernel_machine(model, x, targets, experiment.model, balanced)
     fit_linear_head(model, model.layers[-1].name, x, targets, experiment.model, balanced)
     return model
-
-
-def make_finetuning_experiment(training: TrainingOptions) -> TrainingOptions:
-    """The same training with the epochs and the rate of its second stage."""
-    return replace(training, epochs=training.finetune_epochs, learning_rate=training.finetune_rate)
 
 
 def compute_class_weights(targets: np.ndarray) -> np.ndarray:
@@ -194,12 +191,6 @@ def store_frozen_outputs(
         views = [outputs(sides["train"], view) for view in range(1, augment.views + 1)]
         found["train"] = Views([found["train"], *views])
     return found
-
-
-def standardise(model: Any, outputs: Any) -> None:
-    """Give the model's fixed standardisation the mean and the variance of a frozen backbone's outputs."""
-    plain = outputs.outputs[0] if isinstance(outputs, Views) else outputs
-    model.get_layer(STANDARDISED).set_weights(compute_channel_statistics(plain))
 
 
 def compute_channel_statistics(outputs: np.ndarray) -> list[np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from collections import Counter
@@ -15,6 +16,7 @@ import numpy as np
 from musicml.data import CACHE_FOLDER
 from musicml.data.datasets import NO_GROUPS, SPLITS, is_sample_data, load_dataset, reload_dataset
 from musicml.experiment import (
+    DataInfo,
     Experiment,
     Run,
     check_has_results,
@@ -29,7 +31,6 @@ from musicml.experiment import (
     start_run,
     write_digests,
 )
-from musicml.features import Clips, cut_clips
 from musicml.inference import (
     MIN_CALIBRATION_FILES,
     apply_temperature,
@@ -45,6 +46,7 @@ from musicml.training import preparation, trainer
 from musicml.utils import InputError, print_message, to_dict, write_csv, write_json
 
 PROTOCOLS = {"honest": "honest", "as_published": "as published"}  # as settings and as runs name them
+REPLAYED = ("reference", "honest", "changes", "fault", "served", "figures")  # of a published result
 # of a run's facts, in a fold's
 KEPT = ("protocol", "overrides", "deterministic", "settings", "task", "family", "data", "batch_size", "weights")
 
@@ -94,7 +96,7 @@ def train_experiment(
     run = create_run(runs_root, experiment.name, seed, experiment.text, facts)
     with hold_run(run.path, run.info.process):
         write_split_files(run, material)
-        return finish_or_explain_resume(run, experiment, material, deterministic, say)
+        return finish_or_explain_resume(run, trainer.TrainingJob(experiment, material, deterministic, say))
 
 
 def resume_run(
@@ -151,16 +153,24 @@ def resume_held_run(run: Run, say: Callable[[str], None], folder: Path | None, d
     for left in run.path.rglob(".*.*"):  # what a kill in the middle of a write left behind
         if left.is_file():
             left.unlink()
-    text = read_experiment_text(run)
-    experiment = parse_experiment(info.experiment, text, info.overrides, data.sample)
+    job, is_told = reload_job(run, data, info.deterministic, say)
+    check_same_data(run, job.material, is_told)
+    run.update(data=data.table)
+    write_split_files(run, job.material)
+    return finish_or_explain_resume(run, job)
+
+
+def reload_job(
+    run: Run, data: DataInfo, deterministic: bool, say: Callable[[str], None]
+) -> tuple[trainer.TrainingJob, bool]:
+    """Prepare a run's training again, and tell whether the files of `data` are known to be the same as then."""
+    info, root = run.info, Path(data.root)
+    experiment = parse_experiment(info.experiment, read_experiment_text(run), info.overrides, data.sample)
     dataset = spell_examples(run, reload_dataset(data.table))
     say(dataset.describe())
-    is_told = check_same_files(run, dataset, Path(data.folder or data.root), Path(data.root) / CACHE_FOLDER)
-    material = preparation.prepare_data(experiment, dataset, Path(data.root), info.seed, say)
-    check_same_data(run, material, is_told)
-    run.update(data=data.table)
-    write_split_files(run, material)
-    return finish_or_explain_resume(run, experiment, material, info.deterministic, say)
+    is_told = check_same_files(run, dataset, Path(data.folder or data.root), root / CACHE_FOLDER, say)
+    material = preparation.prepare_data(experiment, dataset, root, info.seed, say)
+    return trainer.TrainingJob(experiment, material, deterministic, say), is_told
 
 
 def check_same_data(run: Run, material: trainer.TrainingData, is_told: bool) -> None:
@@ -195,13 +205,11 @@ def build_run_info(
     deterministic: bool,
 ) -> dict[str, Any]:
     """What run.json says of a training before it begins."""
-    dataset, split = material.dataset, material.split
-    counts = {side: len(split.indices(side)) for side in SPLITS}
-    if material.folds:
-        counts |= {"test": len(dataset.examples), "folds": len(material.folds)}
+    dataset = material.dataset
+    published = to_dict(experiment.published) if experiment.published else {}
     return {
         "protocol": PROTOCOLS[experiment.data.protocol],
-        **describe_published(experiment),
+        **({"published": {key: published[key] for key in REPLAYED}} if experiment.published else {}),
         "overrides": dict(experiment.overrides),
         "deterministic": deterministic,
         "settings": experiment.settings(),
@@ -222,22 +230,22 @@ def build_run_info(
             "excluded": len(dataset.excluded),
             "with_warnings": len(material.features.warnings),
         },
-        "split": {
-            "statement": split.statement,
-            "hash": preparation.compute_split_hash(material),
-            "seed": seed,
-            **counts,
-        },
+        "split": describe_split(material, seed),
     }
 
 
-def describe_published(experiment: Experiment) -> dict[str, Any]:
-    """What run.json says of the published result that is replayed; nothing of an honest experiment."""
-    found = experiment.published
-    if found is None:
-        return {}
-    table = to_dict(found)
-    return {"published": {key: table[key] for key in ("reference", "honest", "changes", "fault", "served", "figures")}}
+def describe_split(material: trainer.TrainingData, seed: int) -> dict[str, Any]:
+    """What run.json says of a split; of a cross-validation all examples are tested."""
+    split = material.split
+    whole = {"test": len(material.dataset.examples), "folds": len(material.folds)} if material.folds else {}
+    counts = {side: len(split.indices(side)) for side in SPLITS}
+    return {
+        "statement": split.statement,
+        "hash": preparation.compute_split_hash(material),
+        "seed": seed,
+        **counts,
+        **whole,
+    }
 
 
 def write_split_files(run: Run, material: trainer.TrainingData) -> None:
@@ -265,107 +273,68 @@ def write_split_files(run: Run, material: trainer.TrainingData) -> None:
     write_json(run.path / "labels.json", list(dataset.class_names))
 
 
-def finish_or_explain_resume(
-    run: Run, experiment: Experiment, material: trainer.TrainingData, deterministic: bool, say: Callable[[str], None]
-) -> Run:
+def finish_or_explain_resume(run: Run, job: trainer.TrainingJob) -> Run:
     """Finish the run; where a person stops it, tell how to go on."""
     try:
-        return finish(run, experiment, material, deterministic, say)
+        return finish(run, job)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"stopped; go on with `musicml train --resume {run.path}`") from None
 
 
-def finish(
-    run: Run, experiment: Experiment, material: trainer.TrainingData, deterministic: bool, say: Callable[[str], None]
-) -> Run:
+def finish(run: Run, job: trainer.TrainingJob) -> Run:
     """Train the model, of a cross-validation one a fold before it, and write all that serving needs."""
+    material = job.material
     for k, split in enumerate(material.folds, 1):
-        say(f"fold {k} of {len(material.folds)}")
-        finish_fold(run, k, experiment, replace(material, split=split, folds=(), shared=True), deterministic, say)
+        job.say(f"fold {k} of {len(material.folds)}")
+        finish_fold(run, k, replace(job, material=replace(material, split=split, folds=(), shared=True)))
     if material.folds:
-        say("the model that is served: trained and chosen on all files, none kept for a test")
-    return train_and_write(run, experiment, replace(material, shared=bool(material.folds)), deterministic, say)
+        job.say("the model that is served: trained and chosen on all files, none kept for a test")
+    return train_and_write(run, replace(job, material=replace(material, shared=bool(material.folds))))
 
 
-def finish_fold(
-    run: Run,
-    k: int,
-    experiment: Experiment,
-    material: trainer.TrainingData,
-    deterministic: bool,
-    say: Callable[[str], None],
-) -> None:
+def finish_fold(run: Run, k: int, job: trainer.TrainingJob) -> None:
     """Train one fold in its own folder inside the run's, unless a training that was stopped had done so already."""
     fold = get_fold(run, k)
-    status = get_fold_status(fold)
+    status = None
+    with contextlib.suppress(InputError):  # what can't be read begins again
+        status = fold.info.status
     if status == "trained":
         return
     if status is None:
         shutil.rmtree(fold.path, ignore_errors=True)
         info = run.info
-        counts = {side: len(material.split.indices(side)) for side in SPLITS}
-        its = {
-            "statement": material.split.statement,
-            "hash": preparation.compute_split_hash(material),
-            "seed": info.seed,
-            **counts,
-        }
         kept = {key: info.table[key] for key in KEPT if key in info.table}
-        start_run(fold.path, info.experiment, info.seed, experiment.text, {**kept, "split": its, "fold": k})
-    write_split_files(fold, material)
-    train_and_write(fold, experiment, material, deterministic, say, exported=False)
+        facts = {**kept, "split": describe_split(job.material, info.seed), "fold": k}
+        start_run(fold.path, info.experiment, info.seed, job.experiment.text, facts)
+    write_split_files(fold, job.material)
+    train_and_write(fold, job, exported=False)
     if smaller := fold.info.batch_size:  # which the next folds need not find out again
         run.update(batch_size=smaller)
 
 
-def get_fold_status(fold: Run) -> str | None:
-    """How far a fold is; None where it was not begun, or can't be read and so begins again."""
-    try:
-        return fold.info.status
-    except InputError:
-        return None
-
-
-def train_and_write(
-    run: Run,
-    experiment: Experiment,
-    material: trainer.TrainingData,
-    deterministic: bool,
-    say: Callable[[str], None],
-    exported: bool = True,
-) -> Run:
+def train_and_write(run: Run, job: trainer.TrainingJob, exported: bool = True) -> Run:
     """Train one model and write all that serving needs: weights, serving.json, the exported model."""
     begun = time.perf_counter()
-    sides = {
-        side: cut_clips(material.features, material.split.indices(side), material.clip) for side in ("train", "val")
-    }
-    by = trainer.train_forest if experiment.family == "forest" else trainer.train_network
-    learned = by(run, experiment, material, sides, deterministic, say)
+    learned = trainer.train_model(run, job)
     (run.path / "model.onnx").unlink(missing_ok=True)  # of before a kill, which would not be this model's any more
-    write_serving(run, experiment, material, sides, learned)
+    write_serving(run, job, learned)
     # a fold's model is asked once, by its own evaluation, which has Keras at hand
     run.update(export=learned.export() if exported else "not exported: the model of a fold")
-    sign_run(run, say)  # before the status: a kill between the two would leave a trained run that nobody signed
+    sign_run(run, job.say)  # before the status: a kill between the two would leave a trained run that nobody signed
     run.update(status="trained", train_seconds=round(time.perf_counter() - begun, 1))
     shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
     return run
 
 
-def write_serving(
-    run: Run,
-    experiment: Experiment,
-    material: trainer.TrainingData,
-    sides: dict[str, Clips],
-    learned: trainer.TrainedModel,
-) -> None:
+def write_serving(run: Run, job: trainer.TrainingJob, learned: trainer.TrainedModel) -> None:
     """Calibrate on validation and write serving.json: all that serving needs beside the model."""
+    experiment, material = job.experiment, job.material
     dataset, indices = material.dataset, material.split.indices("val")
     temperature, thresholds = 1.0, [0.5] * len(dataset.class_names)
     if len(indices):
         targets = dataset.targets()[indices]
-        scores = pool_by_example(
-            learned.scores_of(sides["val"]), sides["val"], indices, dataset.task, experiment.clips.average
-        )
+        clips = job.sides["val"]
+        scores = pool_by_example(learned.scores_of(clips), clips, indices, dataset.task, experiment.clips.average)
         temperature = fit_temperature(scores, targets, dataset.task)
         if dataset.task == "multi":
             thresholds = fit_thresholds(apply_temperature(scores, temperature, dataset.task), targets)

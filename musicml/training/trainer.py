@@ -5,12 +5,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from musicml.data.datasets import SPLITS, Dataset
+from musicml.data.datasets import Dataset
 from musicml.data.splits import Split
 from musicml.experiment import Experiment, Run, RunInfo, create_run
 from musicml.features import Clips, ClipSpec, Features, compute_mean_and_variance, cut_clips, get_targets
@@ -38,6 +39,25 @@ class TrainingData:
 
 
 @dataclass(frozen=True)
+class TrainingJob:
+    """What one model is trained on, and how; `say` is called with each line about it."""
+
+    experiment: Experiment
+    material: TrainingData
+    deterministic: bool = False
+    say: Callable[[str], None] = lambda words: None
+
+    @cached_property
+    def sides(self) -> dict[str, Clips]:
+        """The clips of `train` and of `val`."""
+        return {side: self.cut(side) for side in ("train", "val")}
+
+    def cut(self, side: str) -> Clips:
+        """The clips of one side of the split."""
+        return cut_clips(self.material.features, self.material.split.indices(side), self.material.clip)
+
+
+@dataclass(frozen=True)
 class TrainedModel:
     """A trained model as a function from clips to raw scores, its file, and a way to export it."""
 
@@ -57,21 +77,18 @@ def make_model_spec(
     return ModelSpec(shape, len(dataset.class_names), dataset.task, dataset.answers, mean, variance, seed, data_root)
 
 
-def train_forest(
-    run: Run,
-    experiment: Experiment,
-    material: TrainingData,
-    sides: dict[str, Clips],
-    deterministic: bool,
-    say: Callable[[str], None],
-) -> TrainedModel:
+def train_model(run: Run, job: TrainingJob, watch: Callable[[int, dict[str, Any]], None] | None = None) -> TrainedModel:
+    """Train the model of the experiment's family; `watch` is for networks, as `train_network` takes it."""
+    return train_forest(run, job) if job.experiment.family == "forest" else train_network(run, job, watch)
+
+
+def train_forest(run: Run, job: TrainingJob) -> TrainedModel:
     """Grow the forests; the same trees come out however often, so `deterministic` changes nothing."""
-    clips = sides["train"]
-    spec = make_model_spec(experiment, material, clips, run.info.seed)
-    say(f"forest: {spec.n_classes} classes, {len(clips)} clips")
-    grown = build_model("forest", experiment.model, spec).fit(
-        stack_clips(clips), material.dataset.targets()[clips.example]
-    )
+    clips = job.sides["train"]
+    spec = make_model_spec(job.experiment, job.material, clips, run.info.seed)
+    job.say(f"forest: {spec.n_classes} classes, {len(clips)} clips")
+    targets = job.material.dataset.targets()[clips.example]
+    grown = build_model("forest", job.experiment.model, spec).fit(stack_clips(clips), targets)
     with write_atomically(run.path / "model.skops") as temporary:
         grown.save(temporary)
     write_json(run.path / "layers.json", grown.layers())
@@ -92,13 +109,7 @@ def stack_clips(clips: Clips) -> np.ndarray:
 
 
 def train_network(
-    run: Run,
-    experiment: Experiment,
-    material: TrainingData,
-    sides: dict[str, Clips],
-    deterministic: bool,
-    say: Callable[[str], None],
-    watch: Callable[[int, dict[str, Any]], None] | None = None,
+    run: Run, job: TrainingJob, watch: Callable[[int, dict[str, Any]], None] | None = None
 ) -> TrainedModel:
     """Build the model and fit it; a frozen backbone's outputs are computed once and its head trained on them.
 
@@ -107,10 +118,15 @@ def train_network(
     keras = import_keras()
     from musicml.training import device, fit, stages
 
-    info, training = run.info, experiment.training
+    info, experiment, material, sides, say = run.info, job.experiment, job.material, job.sides, job.say
+    training = experiment.training
     device.take_one_gpu(say)
     keras.backend.clear_session()
-    device.set_seeds(info.seed, deterministic)
+    keras.utils.set_random_seed(info.seed)
+    if job.deterministic and keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()  # only operations that repeat to the bit
     policy, reason = device.choose_precision(training.precision)
     keras.config.set_dtype_policy(policy)
     say(f"dtype policy: {policy} ({reason})")
@@ -153,9 +169,7 @@ def train_network(
         for words in (describe_input_time(trained["input"]), *trained["warnings"]):
             say(words)
     model = device.in_float32(model, policy)
-    with write_atomically(run.path / "model.keras") as temporary:
-        model.save(temporary, include_optimizer=False)
-    write_json(run.path / "layers.json", fit.describe_layers(model))
+    fit.save_model(model, run.path)
     n_few = min(4, len(sides["train"]), compute_batch_limit(model))
     few = sides["train"].take(np.arange(n_few)).astype(np.float32)
     return TrainedModel(
@@ -176,13 +190,12 @@ def train_and_score(
     clips : of the test side
     scores : np.ndarray [shape=(n_clips, n_classes)], raw
     """
-    sides = {side: cut_clips(material.features, material.split.indices(side), material.clip) for side in SPLITS}
+    job = TrainingJob(experiment, material)
+    clips = job.cut("test")
     facts = {"data": {"root": str(data_root), "hash": material.dataset.hash()}}
-    by = train_forest if experiment.family == "forest" else train_network
     with tempfile.TemporaryDirectory() as folder, suppress_stderr():
         run = create_run(Path(folder), experiment.name, seed, experiment.text, facts)
-        learned = by(run, experiment, material, sides, False, lambda words: None)
-        return sides["test"], learned.scores_of(sides["test"])
+        return clips, train_model(run, job).scores_of(clips)
 
 
 def describe_input_time(found: dict[str, float]) -> str:

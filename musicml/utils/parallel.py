@@ -1,93 +1,96 @@
-"""Labour: one function over many jobs, in two processes where that pays."""
+"""Map a function over many jobs in several processes, and tell whether a process exists."""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import multiprocessing
-import os
 import signal
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
-from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
-PROCESSES = 2  # at the most
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # what BLAS asks as it is loaded
-FIRM = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one ends the others
-LOG_INTERVAL_S = 10.0  # seconds between two words on how far it is
+Job = TypeVar("Job")
+Result = TypeVar("Result")
 
-Mapping = Callable[[Callable, Sequence[Any]], Iterator[Any]]
+IDLE_SECONDS = 20  # until a process ends whose parent was killed
 
 
-@contextlib.contextmanager
-def open_parallel_map(n_jobs: int, pool_from: int) -> Iterator[Mapping]:
-    """A function that maps another one over jobs, in order: in two processes from so many jobs on, else in this one."""
-    alone = multiprocessing.current_process().daemon  # a daemonic process may have no children
-    if n_jobs < pool_from or (os.cpu_count() or 1) < 2 or alone:
-        yield map
+def count_processes(most: int | None = None) -> int:
+    """Count the processes that may be started: one a usable core, `most` in all; 1, this one, below a daemonic one."""
+    import joblib
+
+    if multiprocessing.current_process().daemon:  # it may have no children
+        return 1
+    return min(joblib.cpu_count(), most or joblib.cpu_count())
+
+
+def map_in_processes(
+    function: Callable[[Job], Result],
+    jobs: Iterable[Job],
+    n_processes: int,
+    n_threads: int = 1,
+    batch_size: int | str = 1,
+    on_kill: Callable[[], object] = lambda: None,
+) -> Generator[Result]:
+    """Yield what `function` makes of each job, in their order; each job is made when it is due.
+
+    Where a process is killed, for want of memory most likely, this one does what is left. The main module is not run
+    again by the processes. They leave Ctrl-C to this one, and are ended with the last result: joblib would keep them,
+    and the memory that they hold, for a next time.
+
+    Parameters
+    ----------
+    n_processes : 1 for this process alone; each other has at most two batches of jobs before it
+    n_threads : of BLAS in each process: two processes of two threads on two cores take longer than one
+    batch_size : how many jobs a process is handed at a time; "auto" for jobs of milliseconds
+    on_kill : called where a process was killed
+    """
+    if n_processes < 2:
+        yield from map(function, jobs)
         return
-    # spawn: a fork would copy whatever threads and locks the caller has
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(PROCESSES, mp_context=context, initializer=signal.signal, initargs=FIRM)
-    try:
-        # where they can't start, `map_in_processes` meets the same and does without them
-        with limit_blas_threads(), hide_main_module(), contextlib.suppress(BrokenProcessPool):
-            for started in [pool.submit(int) for _ in range(PROCESSES)]:  # each starts where none is idle
-                started.result()
-        yield lambda function, jobs: map_in_processes(pool, function, jobs)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    import joblib
 
+    due, pending = iter(jobs), deque[Job]()
 
-def map_in_processes(pool: ProcessPoolExecutor, function: Callable, jobs: Sequence[Any]) -> Iterator[Any]:
-    """The results of all jobs in order; where a process was killed, what is left is done in this one."""
-    jobs, n_done = list(jobs), 0
+    def take() -> Iterator[Any]:
+        for job in due:
+            pending.append(job)
+            yield joblib.delayed(_call)(function, job)
+
     try:
-        for result in pool.map(function, jobs, chunksize=max(1, min(16, len(jobs) // (4 * PROCESSES)))):
-            n_done += 1
-            yield result
+        with joblib.parallel_config("loky", inner_max_num_threads=n_threads, idle_worker_timeout=IDLE_SECONDS):
+            results = joblib.Parallel(
+                n_processes, return_as="generator", batch_size=batch_size, pre_dispatch=2 * n_processes
+            )(take())
+        with contextlib.closing(results):
+            for result in results:
+                pending.popleft()
+                yield result
     except BrokenProcessPool:
-        yield from map(function, jobs[n_done:])
-
-
-@contextlib.contextmanager
-def limit_blas_threads() -> Iterator[None]:
-    """Let processes that start meanwhile keep BLAS to one thread: two with two each on two cores take twice as long."""
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    try:
-        yield
+        _end_processes()
+        on_kill()
+        yield from map(function, itertools.chain(pending, due))
     finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
+        _end_processes()
 
 
-@contextlib.contextmanager
-def hide_main_module() -> Iterator[None]:
-    """Keep processes that start meanwhile from running the main module again: it may be a page, or have no guard."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
+def _call(function: Callable[[Job], Result], job: Job) -> Result:
+    """Call the function in a process that leaves Ctrl-C to its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return function(job)
 
 
-class ProgressLog:
-    """Says now and then how far it is."""
+def _end_processes() -> None:
+    """End the processes that joblib keeps."""
+    from joblib.externals import loky
 
-    def __init__(self, n: int, say: Callable[[str], None]):
-        self.n, self.say, self.begun = n, say, time.monotonic()
-        self.said = self.begun
+    loky.get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)
 
-    def at(self, n_done: int) -> None:
-        """So many of them are done."""
-        now = time.monotonic()
-        if now - self.said < LOG_INTERVAL_S or not 0 < n_done < self.n:
-            return
-        self.said = now
-        left = (now - self.begun) / n_done * (self.n - n_done)
-        self.say(f"audit: {n_done} of {self.n}, {left:.0f} s left")
+
+def has_exited(process: Any) -> bool:
+    """Whether no process of this machine has the number `process`; False of what is no number of a process."""
+    import psutil
+
+    return isinstance(process, int) and 0 < process < 2**31 and not psutil.pid_exists(process)

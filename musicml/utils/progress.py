@@ -3,17 +3,50 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable
-from types import TracebackType
+from collections.abc import Callable, Iterable
+from types import SimpleNamespace
 from typing import Any
 
-EVERY = 10.0  # seconds between lines
-SMALL = 1_000_000  # bytes; what is no larger is there before anybody wonders
+from musicml.utils.terminal import is_progress_disabled
+
+SECONDS_BETWEEN = 10.0  # lines, where no terminal is
+SECONDS_BEFORE = 3.0  # of work until there is a bar: what is done sooner needs none
+
+
+def make_progress_bar(
+    name: str,
+    total: int | None,
+    items: Iterable[Any] | None = None,
+    say: Callable[[str], None] | None = None,
+    **options: Any,
+) -> Any:
+    """Make tqdm's bar over `items`, or one to be updated.
+
+    Parameters
+    ----------
+    name : of the work
+    total : how many items or bytes there are; None where that is not known
+    say : called with each line where standard error is no terminal; None for no lines
+    options : others of tqdm, such as `unit`
+    """
+    from tqdm import tqdm
+
+    options = {"leave": False, "delay": SECONDS_BEFORE, **options}
+    if say is None or sys.stderr.isatty():
+        return tqdm(items, name, total, disable=is_progress_disabled(), **options)
+    words = (
+        "{desc}: {n_fmt} of {total_fmt}, {rate_fmt}, {remaining} left"
+        if total
+        else "{desc}: {n_fmt} after {elapsed}, {rate_fmt}"
+    )
+    options |= {"delay": SECONDS_BETWEEN, "mininterval": SECONDS_BETWEEN, "miniters": 1, "bar_format": words}
+    # tqdm clears a line by writing an empty one
+    lines = SimpleNamespace(write=lambda text: say(text.strip()) if text.strip() else None, flush=lambda: None)
+    return tqdm(items, name, total, file=lines, **options)
 
 
 class ByteProgress:
-    """Bytes done of bytes in all, with the rate and the time that is left.
+    """A bar of bytes, for work that may begin again.
 
     >>> with ByteProgress("gtzan") as progress:
     ...     progress.begin(1_210_000_000, done=0)
@@ -21,48 +54,27 @@ class ByteProgress:
     """
 
     def __init__(self, what: str, say: Callable[[str], None] = print) -> None:
-        self.what, self.say = what, say
+        self.what, self.say, self.done = what, say, 0
         self.total: int | None = None
-        self.done = self.first = 0
-        self.since = self.said = time.monotonic()
-        self.bar: Any = None  # tqdm's, once there is one
+        self.bar: Any = None
 
     def __enter__(self) -> ByteProgress:
         return self
 
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         if self.bar is not None:
             self.bar.close()
 
     def begin(self, total: int | None, done: int = 0) -> None:
-        """So much is to be done, `done` of it already; called again where the work starts over or goes on."""
-        self.total, self.done, self.first, self.since = total, done, done, time.monotonic()
-        if not sys.stderr.isatty() or (total is not None and total <= SMALL):
-            return
-        if self.bar is None:
-            from tqdm import tqdm
-
-            self.bar = tqdm(desc=self.what, unit="B", unit_scale=True, file=sys.stderr, initial=done, total=total)
-        self.bar.n, self.bar.total = done, total
-        self.bar.refresh()
+        """Begin, or begin again, with `done` of `total` bytes."""
+        self.__exit__()
+        self.total, self.done = total, done
+        self.bar = make_progress_bar(self.what, total, None, self.say, unit="B", unit_scale=True, initial=done)
 
     def add(self, n_bytes: int) -> None:
-        """So much more is done."""
+        """Count so many more bytes as done."""
         self.done += n_bytes
-        if self.bar is not None:
-            self.bar.update(n_bytes)
-        elif time.monotonic() - self.said >= EVERY:
-            self.said = time.monotonic()
-            self.say(self.line())
-
-    def line(self) -> str:
-        """How far it is, in a line."""
-        rate = (self.done - self.first) / max(time.monotonic() - self.since, 1e-3)
-        if self.total is None:
-            return f"{self.what}: {format_megabytes(self.done)} MB, {rate / 1e6:.1f} MB/s"
-        left = format_duration((self.total - self.done) / max(rate, 1.0))
-        done, total = format_megabytes(self.done), format_megabytes(self.total)
-        return f"{self.what}: {done} of {total} MB, {rate / 1e6:.1f} MB/s, {left} left"
+        self.bar.update(n_bytes)
 
 
 def format_megabytes(n_bytes: float) -> str:
@@ -72,9 +84,3 @@ def format_megabytes(n_bytes: float) -> str:
     ('1,210', '0.1')
     """
     return f"{n_bytes / 1e6:,.0f}" if n_bytes >= 1e7 else f"{n_bytes / 1e6:.1f}"
-
-
-def format_duration(seconds: float) -> str:
-    """A time to wait: `1:45`, `2:01:45`."""
-    hours, rest = divmod(round(min(seconds, 359_999)), 3600)
-    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"

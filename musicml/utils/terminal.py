@@ -109,21 +109,26 @@ def choose_backend() -> str:
 
 def import_keras() -> ModuleType:
     """Keras with its backend, imported without the backend's start-up lines."""
-    with KERAS:
-        return import_keras_once()
-
-
-def import_keras_once() -> ModuleType:
-    """`import_keras`, for one thread at a time."""
     for variable, value in SHARED_GPU.items():  # even where Keras is there: what counts is when a GPU is first used
         os.environ.setdefault(variable, value)
-    if "keras" in sys.modules:
-        return sys.modules["keras"]
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("KERAS_BACKEND", choose_backend())
-    with suppress_stderr():
-        import keras
+    with KERAS:
+        if "keras" in sys.modules:
+            return sys.modules["keras"]
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        os.environ.setdefault("KERAS_BACKEND", choose_backend())
+        with suppress_stderr():
+            import keras
     keras.config.disable_interactive_logging()  # its bars go to standard output, which is for results
     # one process trains many models, each with tracing of its own; TensorFlow's advice about that is for loops
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     return keras
+
+
+class _LazyKeras:
+    """Keras, imported when something of it is first used: an experiment can be read and checked without it."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_keras(), name)
+
+
+keras: Any = _LazyKeras()

@@ -1,11 +1,8 @@
 """What an audit says of labels, groups and what lies beside the data; that it is kept; and the command."""
 
 import json
-import multiprocessing
 import os
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +13,7 @@ from musicml.data.audit.findings import Audit
 from musicml.data.datasets import loading
 from musicml.data.datasets.base import Excluded, Repair
 from musicml.data.synthetic import generate
-from musicml.utils import i18n, parallel
+from musicml.utils import i18n
 from musicml.utils.errors import InputError
 from tests.fixtures.audit_data import dataset_of, photograph, shuffled, song, write
 
@@ -252,41 +249,10 @@ def test_two_processes_find_what_one_does(tmp_path, monkeypatch):
     alone = audit.audit_dataset(dataset, tmp_path / "one", quiet)
     monkeypatch.setitem(scan.POOL_FROM, "picture", 2)
     monkeypatch.setattr(duplicates, "POOL_FROM", 1)
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    for module in (scan, duplicates):
+        monkeypatch.setattr(module, "count_processes", lambda most: most)
     both = audit.audit_dataset(dataset, tmp_path / "two", quiet)
     assert both.findings == alone.findings and len(both.pairs) == 6
-
-
-def test_a_script_without_a_guard_is_not_run_again_by_the_processes_that_help(tmp_path):
-    script = tmp_path / "script.py"
-    script.write_text(
-        "import os\nprint('begun')\nfrom musicml.utils import parallel\nos.cpu_count = lambda: 2\n"
-        "with parallel.open_parallel_map(9, 1) as run:\n    print(sum(run(abs, range(-9, 0))))\n"
-    )
-    made = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
-    assert made.stdout.split() == ["begun", "45"] and made.stderr == ""
-
-
-def ended_outside(place):
-    """A job that a helping process does not survive; in the first process it gives its place."""
-    if multiprocessing.parent_process() is not None:
-        os._exit(1)
-    return place
-
-
-def test_what_killed_processes_leave_is_done_in_the_first_one(monkeypatch):
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    with parallel.open_parallel_map(5, 1) as run:
-        assert list(run(ended_outside, range(5))) == [0, 1, 2, 3, 4]
-
-
-def test_progress_is_told_now_and_then(monkeypatch):
-    said_, now = [], iter([0, 4, 12, 13, 25, 30])
-    monkeypatch.setattr(parallel.time, "monotonic", lambda: next(now))
-    progress = parallel.ProgressLog(10, said_.append)
-    for n_done in (1, 4, 5, 8, 10):
-        progress.at(n_done)
-    assert said_ == ["audit: 4 of 10, 18 s left", "audit: 8 of 10, 6 s left"]
 
 
 # The command

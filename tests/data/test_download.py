@@ -918,30 +918,3 @@ def test_a_wrong_folder_is_refused_before_anything_of_it_is_copied(run, small, t
     monkeypatch.setattr(shutil, "copyfile", lambda *paths: copied.append(paths))
     said = refused(run, "gtzan", "--from", small / "instrument_sounds")
     assert "must hold gtzan as it was published" in said and copied == [] and left(tmp_path) == []
-
-
-def test_where_no_terminal_is_a_line_tells_now_and_then_how_far_it_is(monkeypatch):
-    said, now = [], [0.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
-    with progress.ByteProgress("gtzan", said.append) as shown:
-        shown.begin(1_210_000_000, done=10_000_000)
-        for _ in range(25):
-            now[0] += 1.0
-            shown.add(12_000_000)
-    assert said == [
-        "gtzan: 130 of 1,210 MB, 12.0 MB/s, 1:30 left",
-        "gtzan: 250 of 1,210 MB, 12.0 MB/s, 1:20 left",
-    ]
-
-
-def test_on_a_terminal_a_bar_tells_rate_and_time_left(monkeypatch):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
-    with progress.ByteProgress("gtzan", print) as shown:
-        shown.begin(10_000_000, done=5_000_000)
-        shown.add(1_000_000)
-    assert "gtzan" in terminal.getvalue() and "10.0M" in terminal.getvalue() and "B/s" in terminal.getvalue()

@@ -143,14 +143,14 @@ def test_a_sound_that_ends_short_is_repeated_and_says_so(seconds, size, settings
     found = in_blocks(frames, y, [size])
     assert off(found, settings.compute(audio.pad_audio(y, RATE))) < 1e-5
     assert len(found) == settings.n_frames(RATE)
-    assert frames.remark() == (f"The sound lasts {len(y) / RATE:.2f} s and was repeated to fill 1.00 s.",)
+    assert frames.remarks() == (f"The sound lasts {len(y) / RATE:.2f} s and was repeated to fill 1.00 s.",)
 
 
 def test_nothing_is_given_before_there_is_enough_and_nothing_repeated_once_there_is():
     y, frames = music(1.0), frame_stream.FrameStream(LogMel(), RATE)
     assert len(frames.take(y[:-1])) == 0 and len(frames.rest()) == LogMel().n_frames(RATE)
     assert len(frames.take(y[-1:])) == LogMel().n_frames(RATE)
-    assert len(frames.rest()) == 0 and frames.remark() == ()
+    assert len(frames.rest()) == 0 and frames.remarks() == ()
     assert len(frames.take(np.zeros(0, np.float32))) == 0
 
 
@@ -213,7 +213,6 @@ def test_settings_that_contradict_each_other_are_refused(kind, table, words):
 
 @pytest.mark.parametrize("kind", audio_features.FEATURE_KINDS.values())
 def test_the_defaults_of_every_kind_hold(kind):
-    audio_features.check(kind())
     assert kind() == kind()
     assert hash(kind()) == hash(kind())
 

@@ -300,19 +300,20 @@ from musicml.features import audio_features as features
 from musicml.features import cache as store
 from musicml.utils.errors import InputError
 root = Path(sys.argv[1])
-def compute():
+def compute(processes=1):
     dataset = datasets.load_folder(root / "sounds")
-    return store.get_features(dataset, {MEL!r}, root / "store", say=print)
+    return store.get_features(dataset, {MEL!r}, root / "store", say=print, processes=processes)
 """
 SCRIPT = SCRIPT.replace("LogMel(", "features.LogMel(")
 
 
 @LINUX
-def test_a_full_disk_is_a_sentence_and_leaves_no_features(sounds, tmp_path):
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_full_disk_is_a_sentence_and_leaves_no_features(sounds, tmp_path, processes):
     code = SCRIPT + (
         "import resource\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
-        "try:\n    compute()\n"
+        f"try:\n    compute({processes})\n"
         "except InputError as error:\n    print(error)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)

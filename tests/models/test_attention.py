@@ -1,15 +1,11 @@
 """The class-wise attention family: its weights over time, its answers, and where else it has to run."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
-from musicml.inference import backends
 from musicml.models import attention, registry
 from tests.conftest import EXPERIMENTS
-from tests.fixtures.near import off
+from tests.fixtures.near import asked, off
 
 pytestmark = pytest.mark.numeric
 
@@ -26,22 +22,6 @@ def untrained(task="multi", shape=SHAPE, n_classes=4, **options):
     middle, spread = np.full(shape[1], 127.0), np.full(shape[1], 5400.0)
     spec = registry.ModelSpec(shape, n_classes, task, "instrument", middle, spread)
     return registry.build_model("attention", attention.Options(**{**SMALL, **options}), spec)
-
-
-def asked(model, layer, values):
-    """What a layer of a model gives for clips."""
-    import keras
-
-    return np.asarray(keras.Model(model.input, model.get_layer(layer).output)(values, training=False))
-
-
-@pytest.mark.parametrize("task", ["single", "multi"])
-def test_its_last_layer_is_named_for_what_it_answers_and_gives_probabilities(task):
-    model = untrained(task)
-    scores = np.asarray(model(clips(), training=False))
-    assert model.layers[-1].name == "instrument" and scores.shape == (6, 4) and scores.dtype == np.float32
-    assert (scores > 0).all() and (scores < 1).all() and np.ptp(scores, axis=0).max() > 1e-3
-    assert (off(scores.sum(axis=1), 1) < 1e-5) == (task == "single")
 
 
 def test_the_network_of_the_experiment_has_the_parameters_that_its_header_says():
@@ -109,58 +89,6 @@ def test_it_finds_the_one_frame_that_tells():
     alone = 120 + np.flatnonzero(y[120:, 0])
     largest = asked(model, "attention", x[alone])[:, :, 0].argmax(axis=1)
     assert (largest == at[alone, 0]).mean() > 0.8
-
-
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-@pytest.mark.parametrize("task", ["single", "multi"])
-def test_under_a_mixed_policy_all_behind_the_embedding_stays_float32_and_it_is_served_in_float32(policy, task):
-    from musicml.training import device
-
-    keras = pytest.importorskip("keras")
-    try:
-        keras.config.set_dtype_policy(policy)
-        model = untrained(task)
-        names = [layer.name for layer in model.layers]
-        for name in names[names.index("attention_score") :]:
-            assert model.get_layer(name).compute_dtype == "float32", name
-        assert model.get_layer("embedding1").compute_dtype == policy.removeprefix("mixed_")
-        half = np.asarray(model(clips(), training=False))
-        served = device.in_float32(model, policy)
-    finally:
-        keras.config.set_dtype_policy("float32")
-    assert {layer.compute_dtype for layer in served.layers} == {"float32"}
-    assert half.dtype == np.float32 and np.abs(np.asarray(served(clips(), training=False)) - half).max() < 0.05
-
-
-LOADS = """
-import sys
-import numpy as np
-import keras
-model = keras.saving.load_model(sys.argv[1], compile=False)
-assert not any(name.split(".")[0] == "musicml" for name in sys.modules)
-np.save(sys.argv[2], np.asarray(model(np.load(sys.argv[3]), training=False)))
-"""
-
-
-def test_the_saved_model_answers_in_a_process_without_our_code(tmp_path):
-    model, values = untrained(), clips()
-    model.save(tmp_path / "model.keras")
-    np.save(tmp_path / "clips.npy", values)
-    words = [tmp_path / name for name in ("model.keras", "scores.npy", "clips.npy")]
-    subprocess.run([sys.executable, "-c", LOADS, *map(str, words)], check=True, cwd=tmp_path, capture_output=True)
-    assert off(np.load(tmp_path / "scores.npy"), np.asarray(model(values, training=False))) < 1e-5
-
-
-@pytest.mark.parametrize("task", ["single", "multi"])
-def test_the_exported_model_has_one_input_and_answers_as_keras_does(task, tmp_path):
-    model, values = untrained(task), clips()
-    wanted = np.asarray(model(values, training=False))
-    model.export(tmp_path / "model.onnx", format="onnx", verbose=False)
-    session = backends.session_of(tmp_path / "model.onnx")
-    (taken,) = session.get_inputs()
-    for some in (slice(0, 1), slice(None)):
-        given = session.run(None, {taken.name: values[some]})[0]
-        assert off(given, wanted[some]) < 1e-5
 
 
 def test_the_experiment_becomes_a_whole_run_that_is_exported(musicml, data_root, tmp_path):

@@ -1,15 +1,12 @@
 """The convolutional recurrent family: its shape, its attention over time, and where else it has to run."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
-from musicml.inference import backends, explain
+from musicml.inference import explain
 from musicml.inference.predictor import Predictor
 from musicml.models import crnn, registry
-from tests.fixtures.near import off
+from tests.fixtures.near import asked, off
 
 pytestmark = pytest.mark.numeric
 
@@ -28,22 +25,6 @@ def clips(n=6, shape=SHAPE):
 def untrained(task="single", shape=SHAPE, n_classes=3, **options):
     """A model of random weights."""
     return registry.build_model("crnn", crnn.Options(**{**SMALL, **options}), spec(task, shape, n_classes))
-
-
-def asked(model, layer, values):
-    """What a layer of a model gives for clips."""
-    import keras
-
-    return np.asarray(keras.Model(model.input, model.get_layer(layer).output)(values, training=False))
-
-
-@pytest.mark.parametrize("task", ["single", "multi"])
-def test_its_last_layer_is_named_for_what_it_answers_and_gives_probabilities(task):
-    model = untrained(task)
-    scores = np.asarray(model(clips(), training=False))
-    assert model.layers[-1].name == "genre" and scores.shape == (6, 3) and scores.dtype == np.float32
-    assert (scores > 0).all() and (scores < 1).all() and np.ptp(scores, axis=0).max() > 1e-3
-    assert (off(scores.sum(axis=1), 1) < 1e-5) == (task == "single")
 
 
 def test_the_blocks_pool_the_frequencies_away_and_the_first_of_them_halve_the_frames():
@@ -81,56 +62,6 @@ def test_dropout_stands_before_the_gru_and_before_the_answer_where_asked_for():
         return [layer.name for layer in model.layers if layer.__class__.__name__ == "Dropout"]
 
     assert dropouts(untrained()) == [] and dropouts(untrained(dropout=0.3)) == ["frames_dropout", "dropout"]
-
-
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-def test_under_a_mixed_policy_the_answer_and_the_attention_stay_float32_and_it_is_served_in_float32(policy):
-    from musicml.training import device
-
-    keras = pytest.importorskip("keras")
-    try:
-        keras.config.set_dtype_policy(policy)
-        model = untrained()
-        for name in ("attention_score", "attention", "weighted_sum", "genre"):
-            assert model.get_layer(name).compute_dtype == "float32", name
-        assert model.get_layer("both").compute_dtype == policy.removeprefix("mixed_")
-        half = np.asarray(model(clips(), training=False))
-        served = device.in_float32(model, policy)
-    finally:
-        keras.config.set_dtype_policy("float32")
-    assert {layer.compute_dtype for layer in served.layers} == {"float32"}
-    assert half.dtype == np.float32 and np.abs(np.asarray(served(clips(), training=False)) - half).max() < 0.05
-
-
-LOADS = """
-import sys
-import numpy as np
-import keras
-model = keras.saving.load_model(sys.argv[1], compile=False)
-assert not any(name.split(".")[0] == "musicml" for name in sys.modules)
-np.save(sys.argv[2], np.asarray(model(np.load(sys.argv[3]), training=False)))
-"""
-
-
-def test_the_saved_model_answers_in_a_process_without_our_code(tmp_path):
-    model, values = untrained("multi", dropout=0.3), clips()
-    model.save(tmp_path / "model.keras")
-    np.save(tmp_path / "clips.npy", values)
-    words = [tmp_path / name for name in ("model.keras", "scores.npy", "clips.npy")]
-    subprocess.run([sys.executable, "-c", LOADS, *map(str, words)], check=True, cwd=tmp_path, capture_output=True)
-    assert off(np.load(tmp_path / "scores.npy"), np.asarray(model(values, training=False))) < 1e-5
-
-
-def test_the_exported_model_has_one_input_and_answers_as_keras_does(tmp_path):
-    model, values = untrained(dropout=0.3), clips()
-    wanted = np.asarray(model(values, training=False))
-    model.export(tmp_path / "model.onnx", format="onnx", verbose=False)
-    session = backends.session_of(tmp_path / "model.onnx")
-    (taken,) = session.get_inputs()
-    for some in (slice(0, 1), slice(None)):
-        given = session.run(None, {taken.name: values[some]})[0]
-        assert off(given, wanted[some]) < 1e-5
-    assert np.ptp(wanted, axis=0).max() > 1e-3, "scores that are all alike would agree by chance"
 
 
 def test_it_learns_in_which_half_a_burst_comes_first():

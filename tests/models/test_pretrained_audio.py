@@ -10,17 +10,17 @@ import pytest
 
 from musicml.data import CACHE_FOLDER
 from musicml.data.io import audio
+from musicml.evaluation import evaluate_run
 from musicml.experiment import config
-from musicml.experiment import run as runs
 from musicml.features import audio_features
 from musicml.features.clips import UNOBSERVED
 from musicml.inference import backends
 from musicml.inference.predictor import Predictor
 from musicml.models import pretrained_audio, registry
 from musicml.models.base import ModelSpec, compute_batch_limit
-from musicml.training import sklearn_heads
+from musicml.training import sklearn_heads, train_experiment
 from musicml.utils.errors import InputError
-from tests.conftest import EXPERIMENTS, set_words
+from tests.conftest import EXPERIMENTS
 from tests.fixtures.near import off
 
 pytestmark = pytest.mark.numeric
@@ -53,6 +53,22 @@ def make_clips(n=2):
 def build(shape=(187, 96), n_classes=3, task="single", data_root=None, **options):
     spec = ModelSpec(shape, n_classes, task, "genre", data_root=data_root)
     return registry.build_model("pretrained_audio", pretrained_audio.Options(**{"weights": "none", **options}), spec)
+
+
+@pytest.fixture(scope="module")
+def train(musicnn_root, tmp_path_factory):
+    """Train an experiment with changes, once: name, changes → its run."""
+    made = {}
+
+    def find(name, changes):
+        key = json.dumps([name, changes])
+        if key not in made:
+            read = config.read_experiment(EXPERIMENTS / f"{name}.toml", changes, sample=True)
+            made[key] = train_experiment(read, musicnn_root, tmp_path_factory.mktemp("runs"), say=lambda line: None)
+            evaluate_run(made[key])
+        return made[key]
+
+    return find
 
 
 @pytest.mark.parametrize("name", ["msd", "mtt"])
@@ -90,11 +106,8 @@ def test_decibels_are_compressed_as_musicnn_knows_them():
 
 
 @pytest.mark.parametrize("head", HEADS)
-def test_every_head_trains_is_served_and_exported(head, musicnn_root, musicml, tmp_path):
-    words = ["train", EXPERIMENTS / "genre_musicnn.toml", "--data-root", musicnn_root, "--runs", tmp_path, "--json"]
-    code, out, err = musicml(*words, *set_words({**QUICK, **HEADS[head]}))
-    assert code == 0, err
-    (run,) = runs.list_runs(tmp_path)
+def test_every_head_trains_is_served_and_exported(head, train):
+    run = train("genre_musicnn", {**QUICK, **HEADS[head]})
     info = run.info
     assert info.has_epochs == bool(run.read_history()) == (head not in pretrained_audio.LINEAR_HEADS)
     assert info.export.startswith("exported; ") and run.is_whole
@@ -106,20 +119,14 @@ def test_every_head_trains_is_served_and_exported(head, musicnn_root, musicml, t
     assert off(by_onnx, by_keras) < 1e-4 and off(by_keras.sum(axis=1), 1) < 1e-5
 
 
-def test_several_labels_train_on_what_was_observed(musicnn_root, musicml, tmp_path):
+def test_several_labels_train_on_what_was_observed(train):
     changes = {"model.weights": "msd", "model.layers": ["tags"], "model.head": "logistic", "clips.seconds": 3.008}
-    words = ["train", EXPERIMENTS / "openmic_musicnn.toml", "--data-root", musicnn_root, "--runs", tmp_path, "--json"]
-    code, _, err = musicml(*words, *set_words({**changes, "clips.hop_seconds": 3.008}))
-    assert code == 0, err
-    (run,) = runs.list_runs(tmp_path)
+    run = train("openmic_musicnn", {**changes, "clips.hop_seconds": 3.008})
     assert run.info.task == "multi" and run.report.n > 0
 
 
-def test_the_backbone_does_not_learn_and_its_sequences_are_kept_in_half_precision(musicnn_root, musicml, tmp_path):
-    words = ["train", EXPERIMENTS / "genre_gru_musicnn.toml", "--data-root", musicnn_root, "--runs", tmp_path]
-    code, _, err = musicml(*words, *set_words({"training.epochs": 1, "model.units": 4}))
-    assert code == 0, err
-    (run,) = runs.list_runs(tmp_path)
+def test_the_backbone_does_not_learn_and_its_sequences_are_kept_in_half_precision(musicnn_root, train):
+    run = train("genre_gru_musicnn", {"training.epochs": 1, "model.units": 4})
     trained = keras.saving.load_model(run.path / "model.keras", compile=False)
     fresh, _ = pretrained_audio.build_tagger(musicnn_root)
     layers = [layer.name for layer in fresh.layers if layer.weights and "dense" not in layer.name]
@@ -244,13 +251,9 @@ def test_what_can_not_be_built_is_refused_before_a_file_is_read(damage, musicnn_
     assert not (tmp_path / "runs").exists() and not (tmp_path / "data" / CACHE_FOLDER).exists()
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-@pytest.mark.parametrize("head", ["logistic", "gru"])
-def test_half_precision_trains_and_serves_in_whole(head, policy, musicnn_root, musicml, tmp_path):
-    words = ["train", EXPERIMENTS / "genre_musicnn.toml", "--data-root", musicnn_root, "--runs", tmp_path]
-    code, _, err = musicml(*words, *set_words({**QUICK, **HEADS[head], "training.precision": policy}))
-    assert code == 0, err
-    (run,) = runs.list_runs(tmp_path)
+@pytest.mark.parametrize(("head", "policy"), [("logistic", "mixed_float16"), ("gru", "mixed_bfloat16")])
+def test_half_precision_trains_and_serves_in_whole(head, policy, train):
+    run = train("genre_musicnn", {**QUICK, **HEADS[head], "training.precision": policy})
     assert run.info.precision["policy"] == policy and run.info.export.startswith("exported; ")
 
 
@@ -279,12 +282,9 @@ def test_weights_that_do_not_fit_are_named(musicnn_root, tmp_path):
         pretrained_audio.build_tagger(tmp_path)
 
 
-def test_a_short_file_is_asked_as_a_repeated_one(musicnn_root, musicml, tmp_path):
-    words = ["train", EXPERIMENTS / "genre_musicnn.toml", "--data-root", musicnn_root, "--runs", tmp_path]
-    assert musicml(*words, *set_words({"model.weights": "msd"}))[0] == 0
-    (run,) = runs.list_runs(tmp_path)
+def test_a_short_file_is_asked_as_a_repeated_one(train):
     y = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
-    predictor = Predictor(run)
+    predictor = Predictor(train("genre_musicnn", {**QUICK, **HEADS["logistic"]}))
     twice = audio.pad_audio(y, predictor.serving.clip.least_samples)
     one, other = predictor.predict(y, sample_rate=16_000), predictor.predict(twice, sample_rate=16_000)
     assert off(one.scores, other.scores) < 1e-4

@@ -5,14 +5,15 @@ import numpy as np
 import pytest
 from sklearn.svm import SVC
 
-from musicml.experiment import run as runs
+from musicml.evaluation import evaluate_run
+from musicml.experiment import config
 from musicml.features.clips import UNOBSERVED
 from musicml.inference import backends
 from musicml.inference.predictor import Predictor
 from musicml.models import registry, svm
 from musicml.models.base import ModelSpec
-from musicml.training import sklearn_heads
-from tests.conftest import EXPERIMENTS, set_words
+from musicml.training import sklearn_heads, train_experiment
+from tests.conftest import EXPERIMENTS
 from tests.fixtures.near import off
 
 pytestmark = pytest.mark.numeric
@@ -77,24 +78,15 @@ def test_a_class_that_no_example_taught_is_never_answered(known):
     assert set(ask_head(model, x).argmax(axis=1)) <= set(known)
 
 
-def test_a_run_is_served_and_exported_like_any_other(data_root, musicml, tmp_path):
-    words = ["train", EXPERIMENTS / "genre_svm.toml", "--data-root", data_root, "--runs", tmp_path, "--json"]
-    code, _, err = musicml(*words, *set_words({"features.hop_length": 1024}))
-    assert code == 0, err
-    (run,) = runs.list_runs(tmp_path)
+def test_a_run_is_served_and_exported_like_any_other_and_trains_to_the_same_answers(data_root, tmp_path):
+    read = config.read_experiment(EXPERIMENTS / "genre_svm.toml", {"features.hop_length": 1024}, sample=True)
+    run, other = (train_experiment(read, data_root, tmp_path / name, say=lambda line: None) for name in ("one", "two"))
+    for one in (run, other):
+        evaluate_run(one)
     assert run.is_whole and run.info.export.startswith("exported; ")
     assert not run.info.has_epochs and run.read_history() == [] and run.info.caveat == ""
     serving = Predictor(run).serving
     clips = np.random.default_rng(0).normal(0, 20, (3, serving.clip.n_frames, 20)).astype(np.float32)
     by_onnx, by_keras = (backends.load_model(run.path, serving, engine).scores(clips) for engine in ("onnx", "keras"))
     assert off(by_onnx, by_keras) < 1e-4
-
-
-def test_two_trainings_give_the_same_answers(data_root, musicml, tmp_path):
-    scores = []
-    for name in ("one", "two"):
-        words = ["train", EXPERIMENTS / "genre_svm.toml", "--data-root", data_root, "--runs", tmp_path / name]
-        assert musicml(*words, "--set", "features.hop_length=1024")[0] == 0
-        (run,) = runs.list_runs(tmp_path / name)
-        scores.append(run.predictions.filter(like="score:").to_numpy())
-    assert np.array_equal(*scores)
+    assert np.array_equal(*(one.predictions.filter(like="score:").to_numpy() for one in (run, other)))

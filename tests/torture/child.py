@@ -42,9 +42,9 @@ def run(words: list[str], log: str, changes: dict[str, Any]) -> None:
 
 def start_workers(_: Any) -> None:
     """Have features computed by several processes, however few files there are."""
-    from musicml.features.cache import workers
+    from musicml.features.cache import compute
 
-    workers.PAYS, workers.TASK, workers.allowed = 0.0, 0.02, lambda processes: 2
+    compute.PAYS, compute.TASK, compute.count_processes = 0.0, 0.02, lambda: 2
 
 
 def ask_servers(urls: dict[str, str]) -> None:

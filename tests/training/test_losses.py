@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from musicml.experiment import config
-from musicml.training import batches, device, fit
+from musicml.training import batches, device, fit, losses
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(45, 3)).astype(np.float32)
@@ -59,8 +59,6 @@ def test_validation_of_one_label_each_does_not_depend_on_the_size_of_a_batch_eit
 @pytest.mark.numeric
 def test_the_training_itself_is_what_it_was(tmp_path):
     """Only what is reported is counted by cells: the gradient of a batch is that of its own mean, as before."""
-    from musicml.training import losses
-
     model, _ = fit_once(tmp_path, 7)
     plain = make_model()
     plain.compile(keras.optimizers.Adam(0.1), losses.masked_binary_crossentropy())
@@ -79,3 +77,28 @@ def test_a_model_of_a_mixed_policy_becomes_one_of_float32_whatever_its_loss(tmp_
         keras.config.set_dtype_policy("float32")
     assert {layer.dtype_policy.name for layer in plain.layers} == {"float32"}
     assert plain.predict(X, verbose=0) == pytest.approx(model.predict(X, verbose=0), abs=0.05)
+
+
+@pytest.mark.numeric
+def test_the_masked_loss_equals_a_hand_computation():
+    truth = np.array([[1.0, -1.0, 0.0], [-1.0, -1.0, 1.0]], np.float32)
+    said = np.array([[0.8, 0.3, 0.4], [0.1, 0.9, 0.5]], np.float32)
+    wanted = -(np.log(0.8) + np.log(0.6) + np.log(0.5)) / 3
+    assert float(losses.masked_binary_crossentropy()(truth, said)) == pytest.approx(wanted, rel=1e-5)
+    smooth = -(0.9 * np.log(0.8) + 0.1 * np.log(0.2) + 0.1 * np.log(0.4) + 0.9 * np.log(0.6) + np.log(0.5)) / 3
+    assert float(losses.masked_binary_crossentropy(0.2)(truth, said)) == pytest.approx(smooth, rel=1e-5)
+    assert float(losses.masked_binary_crossentropy()(np.full_like(truth, -1), said)) == 0.0
+
+
+@pytest.mark.numeric
+def test_unobserved_cells_give_no_gradient_and_count_in_no_accuracy():
+    import tensorflow as tf
+
+    truth = tf.constant([[1.0, -1.0, 0.0], [-1.0, -1.0, 1.0]])
+    said = tf.Variable([[0.8, 0.3, 0.4], [0.1, 0.9, 0.4]])
+    with tf.GradientTape() as tape:
+        loss = losses.masked_binary_crossentropy()(truth, said)
+    assert ((tape.gradient(loss, said).numpy() != 0) == (truth.numpy() >= 0)).all()
+    accuracy = losses.make_observed_metrics()[1]
+    accuracy.update_state(truth, said)
+    assert float(accuracy.result()) == pytest.approx(2 / 3, rel=1e-5)

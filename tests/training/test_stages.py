@@ -57,12 +57,8 @@ def learn_pictures(data_root):
         if not (folder / "run.json").is_file():
             data = {"root": str(data_root), "hash": material.dataset.hash()}
             run = runs.start_run(folder, "pictures", 0, read.text, {"data": data})
-        sides = {
-            side: inputs.cut_clips(material.features, material.split.indices(side), material.clip)
-            for side in ("train", "val")
-        }
         said = []
-        trainer.train_network(run, read, material, sides, True, said.append, watch)
+        trainer.train_network(run, trainer.TrainingJob(read, material, True, said.append), watch)
         return run, said
 
     return train
@@ -74,6 +70,12 @@ def fine(learn_pictures, tmp_path_factory):
     told = []
     run, said = learn_pictures(tmp_path_factory.mktemp("fine") / "run", FINE, lambda epoch, logs: told.append(logs))
     return run, said, told
+
+
+@pytest.fixture(scope="module")
+def head(learn_pictures, tmp_path_factory):
+    """A head alone, with its best epoch kept."""
+    return learn_pictures(tmp_path_factory.mktemp("head") / "run", {**FROZEN, "training.keep": "best"})[0]
 
 
 def model_of(run):
@@ -91,12 +93,11 @@ def test_a_head_learns_first_and_the_upper_layers_after_it(fine):
     assert "conv1" not in learnt and "conv_pw_13" in learnt and not any("_bn" in name for name in learnt)
 
 
-def test_fine_tuning_changes_only_the_layers_that_it_names(fine, learn_pictures, tmp_path):
+def test_fine_tuning_changes_only_the_layers_that_it_names(fine, head):
     run, _, _ = fine
-    plain, _ = learn_pictures(tmp_path / "run", FROZEN)
     changed = {
         layer.name
-        for layer, other in zip(model_of(run).layers, model_of(plain).layers, strict=True)
+        for layer, other in zip(model_of(run).layers, model_of(head).layers, strict=True)
         if any(not np.array_equal(a, b) for a, b in zip(layer.get_weights(), other.get_weights(), strict=True))
     }
     assert "conv_pw_13" in changed and "conv1" not in changed and not any("_bn" in name for name in changed)
@@ -118,9 +119,8 @@ def test_a_training_stopped_in_its_second_stage_goes_on_to_the_same_weights(fine
         assert np.array_equal(one, other)
 
 
-def test_a_second_stage_that_makes_nothing_better_leaves_the_first_ones_best(learn_pictures, tmp_path):
+def test_a_second_stage_that_makes_nothing_better_leaves_the_first_ones_best(head, learn_pictures, tmp_path):
     spoilt = {"training.keep": "best", "training.finetune_epochs": 1, "training.finetune_rate": 5.0}
-    head, _ = learn_pictures(tmp_path / "head", {**FROZEN, "training.keep": "best"})
     run, _ = learn_pictures(tmp_path / "both", {**FROZEN, **spoilt})
     assert run.info.best_epoch == head.info.best_epoch and run.info.epochs == 3
     for one, other in zip(model_of(run).get_weights(), model_of(head).get_weights(), strict=True):
@@ -145,25 +145,6 @@ def test_xla_is_left_out_on_a_cpu_and_left_to_keras_on_a_gpu(monkeypatch):
     assert device.choose_compile("xla")[0] is True and device.choose_compile("none")[0] is False
     monkeypatch.setattr(device, "device", lambda: ("NVIDIA H100", 9.0))
     assert device.choose_compile("auto") == ("auto", "NVIDIA H100: Keras decides")
-
-
-@pytest.mark.numeric
-def test_a_moving_average_is_what_is_validated_and_kept(tmp_path):
-    """Weights that jump from 0 to 1 and back: their average lies between, and that is what validation saw."""
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(64, 3)).astype(np.float32)
-    y = np.eye(2, dtype=np.float32)[(x[:, 0] > 0).astype(int)]
-    kept = {}
-    for ema in (0.0, 0.9):
-        keras.utils.set_random_seed(0)
-        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="softmax", dtype="float32")])
-        training = config.TrainingOptions(epochs=3, batch_size=8, learning_rate=0.5, ema=ema, keep="best")
-        train, val = batches.Batches(x, y, 8, seed=0), batches.Batches(x, y, 8)
-        found = fit.fit_model(model, train, val, training, "single", tmp_path / str(ema), "all", False)
-        loss = model.evaluate(x, y, batch_size=8, verbose=0)[0]
-        assert loss == pytest.approx(found["best"], rel=1e-4)
-        kept[ema] = model.get_weights()
-    assert not np.allclose(kept[0.0][0], kept[0.9][0], atol=0.1)
 
 
 @pytest.mark.numeric

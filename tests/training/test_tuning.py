@@ -19,7 +19,7 @@ from musicml.experiment import run as runs
 from musicml.features import clips as inputs
 from musicml.training import preparation, trainer
 from musicml.training.tuning import search as tune
-from musicml.training.tuning import space, storage
+from musicml.training.tuning import space, study
 from musicml.utils.errors import InputError
 from tests.conftest import TONES
 
@@ -59,10 +59,10 @@ def planted(monkeypatch):
     """In place of a training, a figure that is highest at a rate of 0.003 and 8 and 4 filters; counts the trainings."""
     asked = []
 
-    def measured(work, trial, material, path, watch):
+    def measured(work, job, path, watch):
         asked.append(path)
-        off = abs(math.log10(trial.training.learning_rate) - math.log10(0.003))
-        return 0.9 - 0.2 * off - 0.2 * (trial.model.filters != (8, 4))
+        off = abs(math.log10(job.experiment.training.learning_rate) - math.log10(0.003))
+        return 0.9 - 0.2 * off - 0.2 * (job.experiment.model.filters != (8, 4))
 
     monkeypatch.setattr(tune, "measure_trial", measured)
     return asked
@@ -141,12 +141,12 @@ def test_of_several_classes_at_once_only_what_was_looked_for_counts():
     examples = tuple(Example(f"{k}", Path("nowhere"), told, f"{k}") for k, told in enumerate(labels))
     dataset = Dataset("two", "sound", "multi", "instrument", ("flute", "piano"), examples)
     material = trainer.TrainingData(dataset, Split(np.full(4, "val"), "all"), None, {})
-    clips = inputs.Clips(None, np.arange(4), np.zeros(4, int), None)
+    job = trainer.TrainingJob(config.parse_experiment("tones", TONES), material)
+    vars(job)["sides"] = {"val": inputs.Clips(None, np.arange(4), np.zeros(4, int), None)}
     # flute, looked for in 1, 2 and 3: told apart wholly; piano, in 0, 1 and 2: the absent one stands second of three
     scores = np.array([[0.99, 0.9], [0.8, 0.5], [0.1, 0.4], [0.7, 0.99]], np.float32)
     learned = trainer.TrainedModel(lambda _: scores, [1], Path("model"), lambda: "")
-    value = tune.score_files(config.parse_experiment("tones", TONES), material, clips, learned)
-    assert value == pytest.approx((1 + (1 + 2 / 3) / 2) / 2)
+    assert tune.score_files(job, learned) == pytest.approx((1 + (1 + 2 / 3) / 2) / 2)
 
 
 def test_trials_are_no_runs(searched, tmp_path):
@@ -202,9 +202,9 @@ def test_a_network_is_tuned_to_the_rate_at_which_it_learns(searched, tmp_path):
 def test_a_trial_behind_the_median_of_the_others_is_pruned_unless_asked_not_to(searched, tmp_path, monkeypatch):
     begun = []
 
-    def measured(work, trial, material, path, watch):
-        begun.append(trial.training.learning_rate)
-        for epoch in range(trial.training.epochs):
+    def measured(work, job, path, watch):
+        begun.append(job.experiment.training.learning_rate)
+        for epoch in range(job.experiment.training.epochs):
             watch(epoch, {"val_accuracy": 0.2 if len(begun) == 6 else 0.5 + 0.01 * epoch})
         return watch.value
 
@@ -229,8 +229,8 @@ def test_a_pruned_network_ends_quietly(searched, tmp_path, monkeypatch, capfd):
 
 
 def test_what_cant_be_trained_is_no_end_of_a_search_unless_nothing_can(searched, tmp_path, monkeypatch):
-    def measured(work, trial, material, path, watch):
-        if trial.training.learning_rate > 0.5:
+    def measured(work, job, path, watch):
+        if job.experiment.training.learning_rate > 0.5:
             raise InputError("the training must keep a finite loss, and it became nan in epoch 1: lower the rate.")
         return 0.5
 
@@ -243,7 +243,7 @@ def test_what_cant_be_trained_is_no_end_of_a_search_unless_nothing_can(searched,
 
 
 def test_a_full_disk_is_no_fault_of_a_trial(searched, tmp_path, monkeypatch):
-    def measured(work, trial, material, path, watch):
+    def measured(work, job, path, watch):
         raise InputError("the disk is full; make room and go on.") from OSError(28, "full")
 
     with monkeypatch.context() as patched:
@@ -259,10 +259,11 @@ import sys, time
 from pathlib import Path
 from musicml.experiment import config as experiment
 from musicml.experiment import run as runs
+from musicml.training import trainer
 from musicml.training.tuning import search as tune
 
 path, folder, data_root, root, mark = map(Path, sys.argv[1:])
-trained = tune.train_forest
+trained = trainer.train_forest
 
 def forest(*given):
     learned = trained(*given)
@@ -271,7 +272,7 @@ def forest(*given):
         time.sleep(600)
     return learned
 
-tune.train_forest = forest
+trainer.train_forest = forest
 tune.search_options(experiment.read_experiment(path), data_root, root, folder=folder, trials=6, say=lambda words: None)
 """
 
@@ -290,9 +291,9 @@ def test_a_search_survives_a_kill_in_the_middle_of_a_trial(searched, tones, data
         process.wait()
     (home,) = (root / "tunes").iterdir()
     drawn = runs.Run(home / "trials/0003").read("run.json")["overrides"]
-    with open(home / storage.JOURNAL, "ab") as journal:  # as a kill in the middle of a write leaves it
+    with open(home / study.JOURNAL, "ab") as journal:  # as a kill in the middle of a write leaves it
         journal.write(b'{"op_code":5,"wor')
-    (home / f"{storage.JOURNAL}.lock").symlink_to(home / storage.JOURNAL)
+    (home / f"{study.JOURNAL}.lock").symlink_to(home / study.JOURNAL)
     found = searched(path, trials=6)
     assert [trial.number for trial in found.trials] == [1, 2, 3, 4, 5, 6] and found.folder == home
     assert found.trials[2].options == drawn
@@ -305,9 +306,9 @@ def test_a_trial_that_is_killed_again_and_again_is_given_up(planted, searched, t
     path = written(tmp_path, CNN, RATES)
     home = searched(path, trials=1).folder
     table = space.read(config.read_experiment(path))
-    for _ in range(storage.DEATHS):
-        with storage.opened(home, True, 2) as memory:
-            storage.ask(memory, table, 0, 3).set_user_attr("place", 2)
+    for _ in range(study.DEATHS):
+        with study.opened(home, True, 2) as memory:
+            study.ask(memory, table, 0, 3).set_user_attr("place", 2)
     found = searched(path, trials=3)
     assert [bool(trial.why) for trial in found.trials] == [False, True, False] and len(planted) == 2
     assert found.trials[1].why.startswith("its process was killed")
@@ -318,8 +319,8 @@ def test_a_search_that_is_killed_while_it_draws_a_trial_draws_the_same_one(plant
     table = space.read(config.read_experiment(path))
     for n_drawn in range(len(table) + 1):
         home = searched(path, trials=1, root=tmp_path / f"cut{n_drawn}").folder
-        with storage.opened(home, True, 2) as memory:
-            storage.ask(memory, dict(list(table.items())[:n_drawn]), 0, 3)
+        with study.opened(home, True, 2) as memory:
+            study.ask(memory, dict(list(table.items())[:n_drawn]), 0, 3)
         found = searched(path, trials=3, root=tmp_path / f"cut{n_drawn}")
         whole = searched(path, trials=3, root=tmp_path / "whole")
         assert [trial.options for trial in found.trials] == [trial.options for trial in whole.trials]
@@ -328,11 +329,11 @@ def test_a_search_that_is_killed_while_it_draws_a_trial_draws_the_same_one(plant
 def test_a_search_that_a_person_stops_says_how_it_goes_on(searched, tmp_path, monkeypatch):
     path, drawn = written(tmp_path, TONES, TREES), []
 
-    def stop(work, trial, *rest):
-        drawn.append(dict(trial.overrides))
+    def stop(work, job, *rest):
+        drawn.append(dict(job.experiment.overrides))
         raise KeyboardInterrupt
 
-    for _ in range(storage.DEATHS + 1):  # stopping is no dying
+    for _ in range(study.DEATHS + 1):  # stopping is no dying
         with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt, match="the same command goes on"):
             patched.setattr(tune, "measure_trial", stop)
             searched(path, trials=2)
@@ -419,38 +420,25 @@ def test_without_a_validation_side_there_is_nothing_to_choose_by(searched, tmp_p
         searched(written(tmp_path, TONES, TREES))
 
 
-def words_of(path, tones, data_root, root):
-    """The command line of a search of three trials."""
-    words = ["tune", path, "--folder", tones, "--data-root", data_root, "--runs", root, "--trials", 3]
-    return [*words, "--set", "clips.hop_seconds=0.25"]
-
-
-def test_the_command_prints_the_best_and_the_line_that_trains_it_anew(tones, data_root, tmp_path, musicml):
+def test_the_command_prints_the_best_or_one_json_object_and_the_line_that_trains_it_anew(
+    tones, data_root, tmp_path, musicml
+):
     path = written(tmp_path, TONES, TREES)
-    code, out, err = musicml(*words_of(path, tones, data_root, tmp_path / "runs"))
+    asked = ["tune", path, "--folder", tones, "--data-root", data_root, "--runs", tmp_path / "runs", "--trials", 3]
+    asked += ["--set", "clips.hop_seconds=0.25"]
+    code, out, err = musicml(*asked)
     assert code == 0 and "trial 3 of 3" in err
     assert "tones on tones: 3 trials, 0 pruned; best by accuracy on validation" in out
     assert "only the test figure of a run trained anew counts" in out and "sample" not in out
     (line,) = [line for line in out.splitlines() if line.startswith("musicml train ")]
-    words = line.split()[1:]
-    code, out, _ = musicml(*words)
-    (run,) = runs.list_runs(tmp_path / "runs")
-    best = json.loads(next((tmp_path / "runs/tunes").glob("*/best.json")).read_text())["best"]["options"]
-    assert code == 0 and run.read("run.json")["overrides"] == {"clips.hop_seconds": 0.25, **best}
-    assert "accuracy" in out and Path(words[1]) == path
-
-
-def test_the_command_prints_one_json_object(tones, data_root, tmp_path, musicml):
-    path = written(tmp_path, TONES, TREES)
-    code, out, _ = musicml(*words_of(path, tones, data_root, tmp_path / "runs"), "--json")
+    code, out, _ = musicml(*asked, "--json")  # of the search that is there
     table = json.loads(out)
-    assert (
-        code == 0
-        and table["command"].startswith("musicml train ")
-        and len(table["trials"]) == 3
-        and table["figure"] == "accuracy"
-    )
+    assert code == 0 and table["command"] == line and len(table["trials"]) == 3 and table["figure"] == "accuracy"
     assert Path(table["file"]).is_file()
+    code, out, _ = musicml(*line.split()[1:])
+    (run,) = runs.list_runs(tmp_path / "runs")
+    assert code == 0 and run.read("run.json")["overrides"] == {"clips.hop_seconds": 0.25, **table["best"]["options"]}
+    assert "accuracy" in out and Path(line.split()[2]) == path
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from musicml.data.audit.findings import DuplicatePair
 from musicml.data.audit.scan import VERSION, Look
 from musicml.data.datasets import Dataset, Example
 from musicml.data.splits import find_connected
-from musicml.utils import ProgressLog, open_parallel_map, write_json
+from musicml.utils import count_processes, make_progress_bar, map_in_processes, write_json
 
 WHOLE = 10  # examples of equal content, up to which all their pairs are told
 POOL_FROM = 200  # pairs of pictures to lay over each other: below, starting processes takes longer than they save
@@ -125,12 +125,11 @@ def pictures(marks: Sequence[bytes], say: Callable[[str], None]) -> Iterator[tup
     say(f"audit: comparing {len(marks)} pictures")
     proposed = image_hash.candidates([image_hash.unpacked(one) for one in marks])
     jobs = [(marks[one.first], marks[one.second], one.mirrored) for one in proposed]
-    progress, judged = ProgressLog(len(jobs), say), []
-    with open_parallel_map(len(jobs), POOL_FROM) as run:
-        for n_done, (one, fits) in enumerate(zip(proposed, run(image_alignment.fit_marks, jobs), strict=True)):
-            progress.at(n_done)
-            if fits >= image_alignment.ALIKE or one.bits <= RESEMBLING:
-                judged.append((fits, one))
+    n_processes, judged = count_processes(most=2) if len(jobs) >= POOL_FROM else 1, []
+    found = map_in_processes(image_alignment.fit_marks, jobs, n_processes, batch_size="auto")
+    for one, fits in zip(proposed, make_progress_bar("audit", len(jobs), found, say, unit="pair"), strict=True):
+        if fits >= image_alignment.ALIKE or one.bits <= RESEMBLING:
+            judged.append((fits, one))
     for fits, one in sorted(judged, key=lambda row: -row[0]):  # the likeliest first
         yield one.first, one.second, fits >= image_alignment.ALIKE, seen(one, fits)
 

@@ -33,7 +33,15 @@ from musicml.data.io import (
     make_resampler,
     open_stream,
 )
-from musicml.utils import InputError, ProgressLog, make_printable, open_parallel_map, suppress_stderr, write_atomically
+from musicml.utils import (
+    InputError,
+    count_processes,
+    make_printable,
+    make_progress_bar,
+    map_in_processes,
+    suppress_stderr,
+    write_atomically,
+)
 
 VERSION = 2  # raise it whenever a look changes
 BATCH = 256  # looks in a file
@@ -107,17 +115,16 @@ def look_at_all(fresh: dict[str, Example], kind: str, home: Path, say: Callable[
     """Look at files and keep what they show, a batch at a time: a second try goes on where the first was stopped."""
     jobs = [(kind, str(example.path), example.id) for example in fresh.values()]
     say(f"audit: looking at {len(jobs)} files, once")
-    progress = ProgressLog(len(jobs), say)
     found: dict[str, Look] = {}
     batch: dict[str, Look] = {}
     passing: dict[str, Look] = {}
-    with open_parallel_map(len(jobs), POOL_FROM[kind]) as run:
-        for key, look in zip(fresh, run(look_at, jobs), strict=True):
-            (passing if look.facts.get("error") == CLOSED else batch)[key] = look  # a disk may answer the next time
-            progress.at(len(found) + len(batch))
-            if len(batch) == BATCH:
-                found |= kept(batch, home)
-                batch = {}
+    n_processes = count_processes(most=2) if len(jobs) >= POOL_FROM[kind] else 1
+    looks = map_in_processes(look_at, jobs, n_processes, batch_size="auto")
+    for key, look in zip(fresh, make_progress_bar("audit", len(jobs), looks, say, unit="file"), strict=True):
+        (passing if look.facts.get("error") == CLOSED else batch)[key] = look  # a disk may answer the next time
+        if len(batch) == BATCH:
+            found |= kept(batch, home)
+            batch = {}
     return found | kept(batch, home) | passing
 
 
@@ -126,7 +133,12 @@ def look_at(job: tuple[str, str, str]) -> Look:
     kind, path, name = job
     with suppress_stderr():  # libraries write to the terminal about damaged files
         try:
-            return look_at_sound(Path(path), name) if kind == "sound" else look_at_picture(Path(path), name)
+            if kind == "sound":
+                return look_at_sound(Path(path), name)
+            picture = load_image(Path(path), name)
+            height, width, _ = picture.pixels.shape
+            facts = {"width": width, "height": height, "warnings": list(picture.warnings)}
+            return Look(facts, image_hash.marks(picture.pixels))
         except InputError as error:
             return Look({"error": str(error).replace(make_printable(name), ITS_NAME)})
         except OSError:
@@ -171,14 +183,6 @@ class Hearing:
     def whole(self) -> np.ndarray:
         """All of it at the rate of landmarks, [shape=(n_samples,)], float32."""
         return np.concatenate([*self.parts, self.resample(np.zeros(0, np.float32), True)])
-
-
-def look_at_picture(path: Path, name: str) -> Look:
-    """See a picture: its marks, and what is odd about it."""
-    picture = load_image(path, name)
-    height, width, _ = picture.pixels.shape
-    facts = {"width": width, "height": height, "warnings": list(picture.warnings)}
-    return Look(facts, image_hash.marks(picture.pixels))
 
 
 # On disk

@@ -8,22 +8,24 @@ About 240 MB in all at full scale, written in less than a minute on two idle cor
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from musicml.data.synthetic import gtzan, instrument_images, instrument_sounds, openmic, renderer
-from musicml.utils import InputError, os_error_to_input_error, suggest_names, write_json
+from musicml.utils import (
+    InputError,
+    count_processes,
+    map_in_processes,
+    os_error_to_input_error,
+    suggest_names,
+    write_json,
+)
 
 GENERATOR = 3  # raise it whenever the content changes
-PROCESSES = 2  # at the most
 POOL_FROM = 0.25  # of the scale: below it, starting processes takes longer than they save
 SETS = {module.__name__.rpartition(".")[2]: module for module in (gtzan, instrument_images, instrument_sounds, openmic)}
 # sets whose sounds a renderer plays, and whether velocity affects timbre there; only solo instruments benefited
@@ -62,13 +64,18 @@ def generate_sample_data(
     for name in names:
         if name not in missing:
             say(f"{root / name}: sample data, already there")
-    with mapping(scale if missing else 0.0) as run:
-        for name in dict.fromkeys(missing):
-            start = time.perf_counter()
-            write_set(root / name, seed, scale, run)
-            n_files, n_bytes = size(root / name)
-            seconds = time.perf_counter() - start
-            say(f"{root / name}: sample data, {n_files} files, {n_bytes / 1e6:.0f} MB, {seconds:.0f} s")
+    n_processes = count_processes(most=2) if missing and scale >= POOL_FROM else 1
+
+    def run(function: Callable, jobs: Sequence[tuple]) -> list:
+        # where a process is killed, every job writes the same bytes again
+        return list(map_in_processes(lambda job: function(*job), jobs, n_processes, batch_size=max(1, len(jobs) // 32)))
+
+    for name in dict.fromkeys(missing):
+        start = time.perf_counter()
+        write_set(root / name, seed, scale, run)
+        sizes = [path.stat().st_size for path in (root / name).rglob("*") if path.is_file()]
+        seconds = time.perf_counter() - start
+        say(f"{root / name}: sample data, {len(sizes)} files, {sum(sizes) / 1e6:.0f} MB, {seconds:.0f} s")
     return [root / name for name in names]
 
 
@@ -138,33 +145,3 @@ def write_set(folder: Path, seed: int, scale: float, run: Callable) -> None:
         raise os_error_to_input_error(error, folder) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-@contextmanager
-def mapping(scale: float) -> Iterator[Callable]:
-    """A function that maps another one over jobs, in order: in two processes where that pays, else in this one."""
-
-    def one_by_one(function: Callable, jobs: Sequence[tuple]) -> list:
-        return [function(*job) for job in jobs]
-
-    # a daemonic process may have no children
-    if scale < POOL_FROM or (os.cpu_count() or 1) < 2 or multiprocessing.current_process().daemon:
-        yield one_by_one
-        return
-    # spawn: a fork would copy whatever threads and locks the caller has
-    with ProcessPoolExecutor(PROCESSES, mp_context=multiprocessing.get_context("spawn")) as pool:
-
-        def at_once(function: Callable, jobs: Sequence[tuple]) -> list:
-            try:
-                return list(pool.map(function, *zip(*jobs, strict=True), chunksize=max(1, len(jobs) // 32)))
-            except BrokenProcessPool:
-                # a caller whose main module can't be imported a second time: every job writes the same bytes again
-                return one_by_one(function, jobs)
-
-        yield at_once
-
-
-def size(folder: Path) -> tuple[int, int]:
-    """How many files a folder holds, and how many bytes."""
-    sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
-    return len(sizes), sum(sizes)

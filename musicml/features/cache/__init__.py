@@ -24,27 +24,13 @@ from typing import Any
 
 import numpy as np
 
+from musicml.data import digest_examples
 from musicml.data.datasets import Dataset, Excluded
 from musicml.data.io import READER_VERSION
 from musicml.features import audio_features
 from musicml.features.cache.compute import compute_and_store
-from musicml.features.cache.frozen_outputs import get_frozen_outputs
-from musicml.features.cache.inventory import CacheEntry, clear_cache, list_cache_entries, measure_size
-from musicml.features.cache.keys import compute_cache_key
-from musicml.utils import InputError
-
-__all__ = [
-    "Features",
-    "CacheEntry",
-    "clear_cache",
-    "get_features",
-    "check_settings_fit",
-    "list_cache_entries",
-    "compute_cache_key",
-    "open_features",
-    "get_frozen_outputs",
-    "measure_size",
-]
+from musicml.features.cache.inventory import clear_cache, list_cache_entries, measure_size
+from musicml.utils import InputError, to_dict, write_atomically
 
 
 @dataclass(frozen=True)
@@ -102,21 +88,21 @@ def get_features(
     InputError
         If the settings do not fit the data set, the disk is full, or no file can be read.
     """
-    check_settings_fit(dataset, settings)
     if isinstance(settings, audio_features.VGGish):
-        n, vggish = len(dataset.examples), _get_vggish(dataset)
-        return dataset, Features(
-            vggish,
-            np.arange(n),
-            np.ones(n, dtype=int),
-            False,
-            hashlib.blake2b(vggish.tobytes(), digest_size=12).hexdigest(),
-            {},
+        return dataset, _take_vggish(dataset)
+    wants = "picture" if isinstance(settings, audio_features.Pixels) else "sound"
+    if dataset.kind != wants and not isinstance(settings, audio_features.Spectrogram):  # which is drawn or taken
+        raise InputError(
+            "this experiment needs {wants} files and {dataset_name} holds {dataset_kind} files: choose an experiment "
+            "for {dataset_kind}s.",
+            wants=wants,
+            dataset_name=dataset.name,
+            dataset_kind=dataset.kind,
         )
     key = compute_cache_key(dataset, settings, least_samples, Path(root))
     home = Path(root) / key
     for _ in range(3):
-        if not is_current(home):
+        if not _is_current(home):
             shutil.rmtree(home, ignore_errors=True)
             say(f"features: {len(dataset.examples)} files to {settings.__class__.__name__}, once")
             compute_and_store(dataset, settings, home, least_samples, processes)
@@ -126,7 +112,21 @@ def get_features(
     return open_features(dataset, settings, home, key)
 
 
-def is_current(home: Path) -> bool:
+def compute_cache_key(dataset: Dataset, settings: Any, least_samples: int, root: Path) -> str:
+    """The digest of everything that the features depend on."""
+    facts = {
+        "kind": settings.__class__.__name__,
+        **to_dict(settings),
+        "least_samples": least_samples,
+        "version": audio_features.FEATURES_VERSION,
+    }
+    found = hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=12)
+    for file in digest_examples(dataset, root):  # one after another: all of them at once are megabytes
+        found.update(json.dumps(file).encode())
+    return found.hexdigest()
+
+
+def _is_current(home: Path) -> bool:
     """Return whether features are there, and were computed by what reads files today: an earlier one read less."""
     try:
         index = json.loads((home / "index.json").read_text())
@@ -135,33 +135,17 @@ def is_current(home: Path) -> bool:
     return index.get("reader", 1) == READER_VERSION
 
 
-def check_settings_fit(dataset: Dataset, settings: Any) -> None:
-    """Refuse features that can't be had from this data set."""
-    if isinstance(settings, audio_features.VGGish):
-        _get_vggish(dataset)
-        return
-    if isinstance(settings, audio_features.Spectrogram):  # of sounds it is drawn, of pictures it is taken
-        return
-    wants = "picture" if isinstance(settings, audio_features.Pixels) else "sound"
-    if dataset.kind != wants:
-        raise InputError(
-            "this experiment needs {wants} files and {dataset_name} holds {dataset_kind} files: choose an experiment "
-            "for {dataset_kind}s.",
-            wants=wants,
-            dataset_name=dataset.name,
-            dataset_kind=dataset.kind,
-        )
-
-
-def _get_vggish(dataset: Dataset) -> np.ndarray:
-    """Return the VGGish features that come with a data set; refuse one that brings none."""
-    if dataset.vggish is None:
+def _take_vggish(dataset: Dataset) -> Features:
+    """The VGGish features that come with a data set; refuse one that brings none."""
+    vggish, n = dataset.vggish, len(dataset.examples)
+    if vggish is None:
         raise InputError(
             "VGGish features must come with the data set, and {dataset_name} brings none: take an experiment "
             "with log_mel, or OpenMIC's release.",
             dataset_name=dataset.name,
         )
-    return dataset.vggish
+    key = hashlib.blake2b(vggish.tobytes(), digest_size=12).hexdigest()
+    return Features(vggish, np.arange(n), np.ones(n, dtype=int), False, key, {})
 
 
 def open_features(dataset: Dataset, settings: Any, home: Path, key: str) -> tuple[Dataset, Features]:
@@ -184,3 +168,43 @@ def open_features(dataset: Dataset, settings: Any, home: Path, key: str) -> tupl
     length = np.array(index["lengths"])
     found = Features(array, np.cumsum(length) - length, length, framed, key, index["warnings"])
     return dataset.keep(kept, excluded), found.select(kept)
+
+
+def get_frozen_outputs(
+    root: Path,
+    facts: dict[str, Any],
+    shape: tuple[int, ...],
+    make: Callable[[], np.ndarray],
+    say: Callable[[str], None] = print,
+    dtype: str = "float32",
+) -> np.ndarray:
+    """An array that `make` computes only where the store does not hold it yet: a frozen backbone's outputs, say.
+
+    Parameters
+    ----------
+    facts : everything that the array depends on
+    shape, dtype : the array's
+
+    Raises
+    ------
+    InputError
+        If the store holds an array of another shape, or the disk is full.
+    """
+    key = hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=12).hexdigest()
+    path = Path(root) / f"{key}.npy"
+    array = None
+    while array is None:
+        try:
+            array = np.load(path, mmap_mode="r")
+        except FileNotFoundError:  # it is not made yet, or the store was cleared in this very moment
+            say(f"frozen layers: outputs of {shape[0]} inputs, once")
+            with write_atomically(path) as temporary:
+                np.save(temporary, np.asarray(make(), dtype=dtype))
+    if array.shape != shape:
+        raise InputError(
+            "{path} must hold an array of {shape} and holds {array_shape}: remove the file and try again.",
+            path=path,
+            shape=shape,
+            array_shape=array.shape,
+        )
+    return array

@@ -8,12 +8,6 @@ from musicml.utils import export_lazily
 
 if TYPE_CHECKING:
     from musicml.training.tuning.search import search_options
-    from musicml.training.tuning.trials import SEARCH_NOTE, SearchResult, Trial
+    from musicml.training.tuning.study import SEARCH_NOTE, SearchResult, Trial
 
-__getattr__, __dir__, __all__ = export_lazily(
-    __name__,
-    {
-        "search": ["search_options"],
-        "trials": ["SEARCH_NOTE", "SearchResult", "Trial"],
-    },
-)
+__getattr__, __dir__, __all__ = export_lazily(__name__)

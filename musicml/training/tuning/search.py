@@ -23,19 +23,18 @@ import numpy as np
 
 from musicml.data.datasets import Dataset, is_sample_data, load_dataset
 from musicml.experiment import Experiment, start_run
-from musicml.features import Clips, cut_clips
 from musicml.inference import pool_by_example
 from musicml.training import (
     TrainedModel,
     TrainingData,
+    TrainingJob,
     build_run_info,
     compute_split_hash,
     prepare_data,
-    train_forest,
-    train_network,
+    train_model,
 )
-from musicml.training.tuning import space, storage
-from musicml.training.tuning.trials import PruningWatcher, SearchResult, format_trial, is_higher_better, make_trial
+from musicml.training.tuning import space, study
+from musicml.training.tuning.study import PruningWatcher, SearchResult, format_trial, is_higher_better, make_trial
 from musicml.utils import InputError, print_message, suppress_stderr, to_dict, write_json
 
 FOLDER = "tunes"  # below the runs; what lies in it is no run
@@ -46,7 +45,14 @@ HOPELESS = 3  # trials that can't be trained, with none that can, after which a 
 
 @dataclass(frozen=True)
 class SearchContext:
-    """What all trials of a search share; `materials` holds what each kind of features was prepared to."""
+    """What all trials of a search share.
+
+    Attributes
+    ----------
+    wanted : what is searched
+    trials, prune : as `search_options` takes them
+    materials : what each kind of features was prepared to
+    """
 
     experiment: Experiment
     dataset: Dataset
@@ -54,14 +60,29 @@ class SearchContext:
     folder: Path | None
     seed: int
     say: Callable[[str], None]
+    wanted: space.Space
+    trials: int
+    prune: bool
     materials: dict[str, TrainingData] = field(default_factory=dict)
+
+    @property
+    def figure(self) -> str:
+        """What trials are compared by."""
+        experiment = self.experiment
+        return FIGURES[self.dataset.task] if experiment.is_fitted_at_once else experiment.training.monitor
 
     def material(self, experiment: Experiment) -> TrainingData:
         """What a trial works on, without its test side: prepared once for each setting of features and clips."""
         key = json.dumps([experiment.kind, to_dict(experiment.features), to_dict(experiment.clips)])
         if key not in self.materials:
             made = prepare_data(experiment, self.dataset, self.data_root, self.seed, self.say)
-            self.materials[key] = drop_test_split(made)
+            kept = made.split.sides != "test"
+            self.materials[key] = replace(
+                made,
+                dataset=made.dataset.keep(kept),
+                split=replace(made.split, sides=made.split.sides[kept]),
+                features=made.features.select(kept),
+            )
         return self.materials[key]
 
 
@@ -106,7 +127,7 @@ def search_options(
     dataset = load_dataset(experiment.data.dataset, data_root, which, folder, as_published)
     if dataset.sample:
         say(f"{dataset.name}: generated sample data; what is best on it need not be so on real music")
-    work = SearchContext(experiment, dataset, Path(data_root), folder, seed, say)
+    work = SearchContext(experiment, dataset, Path(data_root), folder, seed, say, wanted, trials, prune)
     material = work.material(experiment)
     if not len(material.split.indices("val")):
         raise InputError(
@@ -114,30 +135,13 @@ def search_options(
             "data.split = 'group', or raise data.val_fraction.",
             dataset_name=dataset.name,
         )
-    figure = get_metric_name(experiment, dataset.task)
     home = Path(runs_root) / FOLDER / f"{experiment.name}-{compute_search_key(work, material)}"
     warm = max(2, experiment.training.epochs // 5)
-    with storage.opened(home, is_higher_better(figure), warm) as memory:
-        run_trials(work, memory, wanted, home, figure, trials, prune)
-        found = summarize_search(work, memory, wanted, home, figure)
+    with study.opened(home, is_higher_better(work.figure), warm) as memory:
+        run_trials(work, memory, home)
+        found = summarize_search(work, memory, home)
     write_json(home / "best.json", found.as_table())
     return found
-
-
-def drop_test_split(material: TrainingData) -> TrainingData:
-    """The material as if there were no test side: its files, labels and features are not in it."""
-    kept = material.split.sides != "test"
-    return replace(
-        material,
-        dataset=material.dataset.keep(kept),
-        split=replace(material.split, sides=material.split.sides[kept]),
-        features=material.features.select(kept),
-    )
-
-
-def get_metric_name(experiment: Experiment, task: str) -> str:
-    """What trials are compared by."""
-    return FIGURES[task] if experiment.is_fitted_at_once else experiment.training.monitor
 
 
 def compute_search_key(work: SearchContext, material: TrainingData) -> str:
@@ -154,59 +158,56 @@ def compute_search_key(work: SearchContext, material: TrainingData) -> str:
     return hashlib.blake2b(json.dumps(facts, sort_keys=True, default=str).encode(), digest_size=4).hexdigest()
 
 
-def run_trials(
-    work: SearchContext, memory: Any, wanted: space.Space, home: Path, figure: str, trials: int, prune: bool
-) -> None:
-    """Train trial after trial until `trials` have their end, or all of a small space."""
-    every = space.points(wanted)
-    trials = trials if every is None else min(trials, len(every))
-    begun = len(storage.finished(memory))
+def run_trials(work: SearchContext, memory: Any, home: Path) -> None:
+    """Train trial after trial until all that are asked for have their end, or all of a small space."""
+    every = space.points(work.wanted)
+    trials = work.trials if every is None else min(work.trials, len(every))
+    begun = len(study.finished(memory))
     if begun:
         work.say(f"{begun} trials are there from an earlier search, which goes on in {home}")
-    while (done := len(storage.finished(memory))) < trials:
-        trial = storage.ask(memory, wanted, work.seed, trials)
+    while (done := len(study.finished(memory))) < trials:
+        trial = study.ask(memory, work.wanted, work.seed, trials)
         trial.set_user_attr("place", done + 1)
-        chosen = space.options_of(wanted, trial.params)
         try:
-            run_trial(work, memory, trial, chosen, home / "trials" / f"{done + 1:04d}", prune)
+            run_trial(work, memory, trial, home / "trials" / f"{done + 1:04d}")
         except KeyboardInterrupt:
-            storage.put_back(memory, memory.get_trials(deepcopy=False)[trial.number], died=False)
+            study.put_back(memory, memory.get_trials(deepcopy=False)[trial.number], died=False)
             raise KeyboardInterrupt("stopped; the same command goes on with the search") from None
-        work.say(format_trial(make_trial(storage.finished(memory)[-1], wanted), figure, trials))
-        check_hope(storage.finished(memory))
+        ended = study.finished(memory)
+        work.say(format_trial(make_trial(ended[-1], work.wanted), work.figure, trials))
+        reasons = [one.user_attrs.get("why") for one in ended]
+        if len(reasons) >= HOPELESS and all(reasons):
+            raise InputError(
+                "a search must have trials that can be trained, and none of the first {n_reasons} could; of the last: "
+                "{reasons}",
+                n_reasons=len(reasons),
+                reasons=reasons[-1],
+            )
 
 
-def run_trial(work: SearchContext, memory: Any, trial: Any, chosen: dict[str, Any], path: Path, prune: bool) -> None:
+def run_trial(work: SearchContext, memory: Any, trial: Any, path: Path) -> None:
     """Train one trial and write into the study what came of it."""
+    import optuna
     from optuna.trial import TrialState
 
+    value, why = None, ""
     try:
-        experiment = space.with_options(work.experiment, chosen)
-        material = work.material(experiment)
+        experiment = space.with_options(work.experiment, space.options_of(work.wanted, trial.params))
+        job = TrainingJob(experiment, work.material(experiment))
         # an epoch's lines are held back, and shown if the block fails, so what ends a single trial is caught inside
         with suppress_stderr():
-            value, why = run_trial_safely(
-                work, experiment, material, path, PruningWatcher(trial, experiment.training, prune)
-            )
+            try:
+                value = measure_trial(work, job, path, PruningWatcher(trial, experiment.training, work.prune))
+                if not np.isfinite(value):
+                    value, why = None, "its figure is no finite number"
+            except optuna.TrialPruned:
+                value = None
+            except InputError as error:
+                why = explain_failure(error)
     except InputError as error:
-        value, why = None, explain_failure(error)
+        why = explain_failure(error)
     trial.set_user_attr("why", why)
     memory.tell(trial, value, TrialState.PRUNED if value is None else TrialState.COMPLETE)
-
-
-def run_trial_safely(
-    work: SearchContext, experiment: Experiment, material: TrainingData, path: Path, watch: PruningWatcher
-) -> tuple[float | None, str]:
-    """A trial's figure, None where it has no end; and why it could not be trained, empty where it was pruned."""
-    import optuna
-
-    try:
-        value = measure_trial(work, experiment, material, path, watch)
-    except optuna.TrialPruned:
-        return None, ""
-    except InputError as error:
-        return None, explain_failure(error)
-    return (value, "") if np.isfinite(value) else (None, "its figure is no finite number")
 
 
 def explain_failure(error: InputError) -> str:
@@ -216,39 +217,35 @@ def explain_failure(error: InputError) -> str:
     return str(error)
 
 
-def measure_trial(
-    work: SearchContext, experiment: Experiment, material: TrainingData, path: Path, watch: PruningWatcher
-) -> float:
+def measure_trial(work: SearchContext, job: TrainingJob, path: Path, watch: PruningWatcher) -> float:
     """Train one trial in the folder `path` and take its figure; of the folder little stays."""
     shutil.rmtree(path, ignore_errors=True)  # what a trial that was cut off left
-    facts = build_run_info(experiment, material, work.data_root, work.folder, work.seed, False)
+    experiment = job.experiment
+    facts = build_run_info(experiment, job.material, work.data_root, work.folder, work.seed, False)
     run = start_run(path, experiment.name, work.seed, experiment.text, facts)
-    sides = {
-        side: cut_clips(material.features, material.split.indices(side), material.clip) for side in ("train", "val")
-    }
     try:
-        if experiment.is_fitted_at_once:
-            train = train_forest if experiment.family == "forest" else train_network
-            learned = train(run, experiment, material, sides, False, lambda words: None)
-            value = score_files(experiment, material, sides["val"], learned)
-        else:
-            train_network(run, experiment, material, sides, False, lambda words: None, watch=watch)
-            value = watch.value
-            gc.collect()  # Keras's models hold themselves by circles
+        learned = train_model(run, job, watch)
+        value = score_files(job, learned) if experiment.is_fitted_at_once else watch.value
+        del learned
+        gc.collect()  # Keras's models hold themselves by circles
         run.update(status="tried", value=value if np.isfinite(value) else None)
         return value
     finally:
-        prune_trial_folder(path)
+        for part in path.iterdir() if path.is_dir() else ():  # no weights stay, for it is no run to be asked
+            if part.is_dir():
+                shutil.rmtree(part, ignore_errors=True)
+            elif part.name not in KEPT:
+                part.unlink(missing_ok=True)
 
 
-def score_files(experiment: Experiment, material: TrainingData, clips: Clips, learned: TrainedModel) -> float:
+def score_files(job: TrainingJob, learned: TrainedModel) -> float:
     """Of validation, the share of files told right; of several classes at once, the mean average precision."""
     from sklearn.metrics import average_precision_score
 
-    indices = material.split.indices("val")
-    scores = pool_by_example(learned.scores_of(clips), clips, indices, material.dataset.task, experiment.clips.average)
-    targets = material.dataset.targets()[indices]
-    if material.dataset.task == "single":
+    dataset, clips, indices = job.material.dataset, job.sides["val"], job.material.split.indices("val")
+    scores = pool_by_example(learned.scores_of(clips), clips, indices, dataset.task, job.experiment.clips.average)
+    targets = dataset.targets()[indices]
+    if dataset.task == "single":
         return float((scores.argmax(axis=1) == targets.argmax(axis=1)).mean())
     found = []
     for truth, told_ in zip(targets.T, scores.T, strict=True):
@@ -258,32 +255,12 @@ def score_files(experiment: Experiment, material: TrainingData, clips: Clips, le
     return float(np.mean(found)) if found else float("nan")
 
 
-def prune_trial_folder(path: Path) -> None:
-    """Leave of a trial's folder what is small: no weights, for it is no run to be asked."""
-    for part in path.iterdir() if path.is_dir() else ():
-        if part.is_dir():
-            shutil.rmtree(part, ignore_errors=True)
-        elif part.name not in KEPT:
-            part.unlink(missing_ok=True)
-
-
-def check_hope(done: list[Any]) -> None:
-    """Refuse to go on where the first trials could not be trained, and none of them could."""
-    reasons = [trial.user_attrs.get("why") for trial in done]
-    if len(reasons) >= HOPELESS and all(reasons):
-        raise InputError(
-            "a search must have trials that can be trained, and none of the first {n_reasons} could; of the last: "
-            "{reasons}",
-            n_reasons=len(reasons),
-            reasons=reasons[-1],
-        )
-
-
-def summarize_search(work: SearchContext, memory: Any, wanted: space.Space, home: Path, figure: str) -> SearchResult:
+def summarize_search(work: SearchContext, memory: Any, home: Path) -> SearchResult:
     """What the trials came to."""
-    trials = tuple(make_trial(trial, wanted) for trial in storage.finished(memory))
+    trials = tuple(make_trial(trial, work.wanted) for trial in study.finished(memory))
+    dataset = work.dataset
     found = SearchResult(
-        work.experiment.name, work.dataset.name, work.dataset.sample, work.seed, home, figure, trials, edges=()
+        work.experiment.name, dataset.name, dataset.sample, work.seed, home, work.figure, trials, edges=()
     )
     if not found.best_first:
         raise InputError(
@@ -291,4 +268,4 @@ def summarize_search(work: SearchContext, memory: Any, wanted: space.Space, home
             "--trials, or narrow the ranges of [tune].",
             n_trials=len(trials),
         )
-    return replace(found, edges=tuple(space.edges(wanted, found.best_first[0].options)))
+    return replace(found, edges=tuple(space.edges(work.wanted, found.best_first[0].options)))

@@ -13,7 +13,6 @@ import itertools
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from musicml.experiment import Experiment, parse_experiment
@@ -26,69 +25,26 @@ MOST_POINTS = 10_000  # of a space that is counted; a larger one is as good as e
 EDGE = 0.03  # share of a range that counts as its end
 
 
-@dataclass(frozen=True)
-class Choice:
-    """One of several values, each kept as JSON, since a search knows no lists."""
+Space = dict[str, Any]  # key → Optuna's distribution; it knows no lists, so that a choice holds its values as JSON
 
-    values: tuple[str, ...]
 
-    def points(self) -> list[str]:
-        """All of them."""
-        return list(self.values)
-
-    def value(self, drawn: str) -> Any:
-        """The value as an experiment takes it."""
+def to_option(known: Any, drawn: Any) -> Any:
+    """A drawn value as an experiment takes it: a number of four digits, so that a person can write it down."""
+    if hasattr(known, "choices"):
         return json.loads(drawn)
-
-    def distribution(self) -> Any:
-        """As Optuna draws from it."""
-        from optuna.distributions import CategoricalDistribution
-
-        return CategoricalDistribution(self.values)
+    if isinstance(known.low, int):
+        return int(drawn)
+    return min(max(float(f"{drawn:.10g}" if known.step else f"{drawn:.4g}"), known.low), known.high)
 
 
-@dataclass(frozen=True)
-class Range:
-    """Numbers from `low` to `high`, both allowed; `step` apart where it is given; `log` draws by factors."""
-
-    low: float
-    high: float
-    log: bool
-    step: float | None
-
-    @property
-    def whole(self) -> bool:
-        """Whether it holds whole numbers only."""
-        return isinstance(self.low, int)
-
-    def points(self) -> list[float] | None:
-        """Every number of it; None where they are without end or too many to list."""
-        step = self.step or (1 if self.whole else 0)
-        if not step or (self.high - self.low) / step > MOST_POINTS:
-            return None
-        return [self.value(self.low + place * step) for place in range(round((self.high - self.low) / step) + 1)]
-
-    def value(self, drawn: float) -> float:
-        """The number as an experiment takes it: of four digits, so that a person can write it down."""
-        if self.whole:
-            return int(drawn)
-        return min(max(float(f"{drawn:.10g}" if self.step else f"{drawn:.4g}"), self.low), self.high)
-
-    def distribution(self) -> Any:
-        """As Optuna draws from it."""
-        from optuna.distributions import FloatDistribution, IntDistribution
-
-        if self.whole:
-            return IntDistribution(int(self.low), int(self.high), log=self.log, step=int(self.step or 1))
-        return FloatDistribution(self.low, self.high, log=self.log, step=self.step)
-
-    def place(self, value: float) -> float:
-        """Where a number stands in it: 0 at the low end, 1 at the high one."""
-        low, high, here = (math.log(end) if self.log else end for end in (self.low, self.high, value))
-        return (here - low) / (high - low)
-
-
-Space = dict[str, Choice | Range]
+def list_values(known: Any) -> list[Any] | None:
+    """Every value of a choice or a range, as it is drawn; None where they are without end or too many to list."""
+    if hasattr(known, "choices"):
+        return list(known.choices)
+    if not known.step or (known.high - known.low) / known.step > MOST_POINTS:
+        return None
+    n_steps = round((known.high - known.low) / known.step)
+    return [to_option(known, known.low + place * known.step) for place in range(n_steps + 1)]
 
 
 def read(experiment: Experiment) -> Space:
@@ -110,8 +66,18 @@ def read(experiment: Experiment) -> Space:
     for key, told in experiment.tune.items():
         check_key(key, experiment, file)
         space[key] = range_of(key, told, file) if isinstance(told, Mapping) else choice_of(key, told, file)
-        check_values(key, space[key], experiment, file)
-    check_pairs(space, experiment)
+        for value in list_ends(space[key]):  # which makes another figure, or is refused by the experiment itself
+            if figure_of(with_options(experiment, {key: value})) != figure_of(experiment):
+                raise InputError(
+                    "tune.{key} = {value!r} in {file} must leave the figure as it is that trials are compared by, and "
+                    "changes how that is counted: leave it out, or for a loss set training.monitor to val_accuracy.",
+                    key=key,
+                    value=value,
+                    file=file,
+                )
+    for one, other in itertools.combinations(space, 2):  # of which some values can't go together
+        for values in itertools.product(list_ends(space[one]), list_ends(space[other])):
+            with_options(experiment, dict(zip((one, other), values, strict=True)))
     return space
 
 
@@ -138,8 +104,10 @@ def check_key(key: str, experiment: Experiment, file: str) -> None:
         )
 
 
-def range_of(key: str, told: Mapping[str, Any], file: str) -> Range:
+def range_of(key: str, told: Mapping[str, Any], file: str) -> Any:
     """A range as it is written, checked."""
+    from optuna.distributions import FloatDistribution, IntDistribution
+
     for name in told:
         if name not in KEYS:
             raise InputError(
@@ -183,7 +151,9 @@ def range_of(key: str, told: Mapping[str, Any], file: str) -> Range:
     if step:  # the last of its steps is its end
         high = low + math.floor((high - low) / step + 1e-9) * step
         high = high if isinstance(low, int) else float(f"{high:.10g}")
-    return Range(low, high, log, step)
+    if isinstance(low, int):
+        return IntDistribution(low, int(high), log, int(step or 1))
+    return FloatDistribution(low, high, log, step)
 
 
 def number(value: Any) -> float | None:
@@ -192,8 +162,10 @@ def number(value: Any) -> float | None:
     return value if told else None
 
 
-def choice_of(key: str, told: Any, file: str) -> Choice:
+def choice_of(key: str, told: Any, file: str) -> Any:
     """A choice as it is written, each value once."""
+    from optuna.distributions import CategoricalDistribution
+
     if not isinstance(told, list | tuple) or not told:
         raise InputError(
             "tune.{key} in {file} must be a list of values or a range, and is {told!r}: write for example {example}",
@@ -203,7 +175,7 @@ def choice_of(key: str, told: Any, file: str) -> Choice:
             example=EXAMPLE,
         )
     try:
-        return Choice(tuple(dict.fromkeys(json.dumps(value) for value in told)))
+        return CategoricalDistribution(tuple(dict.fromkeys(json.dumps(value) for value in told)))
     except TypeError:
         raise InputError(
             "tune.{key} in {file} must list numbers, texts, true and false, or lists of them, and lists a date or "
@@ -213,31 +185,9 @@ def choice_of(key: str, told: Any, file: str) -> Choice:
         ) from None
 
 
-def check_values(key: str, one: Choice | Range, experiment: Experiment, file: str) -> None:
-    """Refuse what the experiment itself would not take, and what makes the trials' figures differ in kind."""
-    for value in list_ends(one):
-        if figure_of(with_options(experiment, {key: value})) != figure_of(experiment):
-            raise InputError(
-                "tune.{key} = {value!r} in {file} must leave the figure as it is that trials are compared by, and "
-                "changes how that is counted: leave it out, or for a loss set training.monitor to val_accuracy.",
-                key=key,
-                value=value,
-                file=file,
-            )
-
-
-def check_pairs(space: Space, experiment: Experiment) -> None:
-    """Refuse two keys of which some values can't go together, before a trial meets them."""
-    for one, other in itertools.combinations(space, 2):
-        for values in itertools.product(list_ends(space[one]), list_ends(space[other])):
-            with_options(experiment, dict(zip((one, other), values, strict=True)))
-
-
-def list_ends(one: Choice | Range) -> list[Any]:
+def list_ends(known: Any) -> list[Any]:
     """Return the values of a choice, or the two ends of a range."""
-    if isinstance(one, Choice):
-        return [one.value(value) for value in one.values]
-    return [one.value(one.low), one.value(one.high)]
+    return [to_option(known, value) for value in getattr(known, "choices", None) or (known.low, known.high)]
 
 
 def figure_of(experiment: Experiment) -> tuple[Any, ...]:
@@ -261,7 +211,7 @@ def with_options(experiment: Experiment, options: Mapping[str, Any]) -> Experime
 
 def points(space: Space) -> list[dict[str, Any]] | None:
     """Every combination of a small space, as a search draws them; None of one that is endless or too large."""
-    each = [listed for one in space.values() if (listed := one.points()) is not None]
+    each = [listed for known in space.values() if (listed := list_values(known)) is not None]
     if len(each) < len(space) or math.prod(map(len, each)) > MOST_POINTS:
         return None
     return [dict(zip(space, combination, strict=True)) for combination in itertools.product(*each)]
@@ -269,17 +219,21 @@ def points(space: Space) -> list[dict[str, Any]] | None:
 
 def options_of(space: Space, drawn: Mapping[str, Any]) -> dict[str, Any]:
     """What was drawn, as an experiment takes it, in the order of the table."""
-    return {key: one.value(drawn[key]) for key, one in space.items() if key in drawn}
+    return {key: to_option(known, drawn[key]) for key, known in space.items() if key in drawn}
 
 
 def edges(space: Space, options: Mapping[str, Any]) -> list[str]:
     """What stands at the end of its range, a sentence each: the best may lie beyond."""
     found = []
-    for key, one in space.items():
-        if isinstance(one, Range) and not EDGE < one.place(options[key]) < 1 - EDGE:
-            end = "lower" if one.place(options[key]) < 0.5 else "upper"
+    for key, known in space.items():
+        if hasattr(known, "choices"):
+            continue
+        low, high, here = (math.log(end) if known.log else end for end in (known.low, known.high, options[key]))
+        place = (here - low) / (high - low)  # 0 at the low end, 1 at the high one
+        if not EDGE < place < 1 - EDGE:
+            end = "lower" if place < 0.5 else "upper"
             found.append(
-                f"{key} = {options[key]:g} stands at the {end} end of its range ({one.low:g} to {one.high:g}): what is "
-                "best may lie beyond, so widen it and search again."
+                f"{key} = {options[key]:g} stands at the {end} end of its range ({known.low:g} to {known.high:g}): "
+                "what is best may lie beyond, so widen it and search again."
             )
     return found

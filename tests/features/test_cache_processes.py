@@ -13,7 +13,7 @@ from PIL import Image
 
 from musicml.data.datasets import loading
 from musicml.features import audio_features, cache
-from musicml.features.cache import workers as reading
+from musicml.features.cache import compute
 
 pytestmark = pytest.mark.numeric
 
@@ -109,32 +109,16 @@ def test_two_processes_give_the_pictures_of_one_to_the_bit(tmp_path):
 
 def test_processes_are_started_only_where_there_is_work_for_them(sounds, monkeypatch, tmp_path):
     started = []
-    monkeypatch.setattr(reading, "allowed", lambda processes: 2)
-    monkeypatch.setattr(reading, "read_at_once", lambda jobs, *more: started.append(len(jobs)) or iter(()))
-    assert len(list(reading.read_all(sounds.examples, MEL, 0, tmp_path))) == 10 and started == []
-    monkeypatch.setattr(reading, "PAYS", 0.0)
-    assert len(list(reading.read_all(sounds.examples, MEL, 0, tmp_path))) == reading.TRIED + 1
-    assert started == [10 - reading.TRIED - 1]
+    monkeypatch.setattr(compute, "count_processes", lambda: 2)
+    monkeypatch.setattr(compute, "map_in_processes", lambda do, jobs, n: started.extend(jobs) or iter(()))
 
+    def count():
+        return len(list(compute.compute_all(sounds.examples, MEL, 0, tmp_path, io.BytesIO())))
 
-def test_no_more_processes_than_cores_that_may_be_used_and_none_below_a_daemon(monkeypatch):
-    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
-    assert reading.allowed(None) == 1
-    monkeypatch.setattr("multiprocessing.current_process", lambda: type("Process", (), {"daemon": True}))
-    monkeypatch.delenv("LOKY_MAX_CPU_COUNT")
-    assert reading.allowed(None) == 1 and reading.allowed(3) == 3
-
-
-@LINUX
-def test_a_script_without_a_guard_computes_once_and_keeps_no_process(folder, tmp_path):
-    done = asked(
-        linked(folder, tmp_path),
-        "print('begun')\n_, found = compute()\n"
-        "from joblib.externals.loky import get_reusable_executor\n"
-        "print(len(found.begin), len(get_reusable_executor(reuse=True)._processes or ()))",
-    )
-    assert done.stdout.splitlines() == ["begun", "features: 10 files to LogMel, once", "9 0"], done.stderr
-    assert done.stderr == ""
+    assert count() == 10 and started == []
+    monkeypatch.setattr(compute, "PAYS", 0.0)
+    assert count() == compute.TRIED + 1
+    assert sum(len(files) for files, _ in started) == 10 - compute.TRIED - 1
 
 
 @LINUX
@@ -149,43 +133,27 @@ def test_an_error_in_a_process_comes_out_as_itself_and_leaves_nothing(folder, tm
 
 
 @LINUX
-def test_a_full_disk_is_a_sentence_for_two_processes_too(folder, tmp_path):
-    code = (
-        "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (8000, 8000))\n"
-        "try:\n    compute()\nexcept InputError as error:\n    print(error)"
-    )
-    done = asked(linked(folder, tmp_path), code)
-    assert "could not be written whole: the disk is full" in done.stdout, done.stderr
-    assert [path.name for path in (tmp_path / "store").iterdir()] == ["digests-sounds.bin"]
-
-
-def written(one):
-    """What a file came to, its features as bytes."""
-    out = io.BytesIO()
-    one.write(out)
-    return out.getvalue(), one.length, one.refused, one.warnings
-
-
-@LINUX
-def test_what_a_killed_process_had_to_do_the_first_one_does(sounds, tmp_path):
+def test_what_a_killed_process_had_to_do_the_first_one_does(sounds, tmp_path, monkeypatch):
     examples = sounds.examples * 6
-    found = reading.read_at_once(examples, MEL, 0, tmp_path, 2, 3)
-    got = [written(next(found))]
+    outs, results = [io.BytesIO(), io.BytesIO()], []
+    found = compute.compute_all(examples, MEL, 0, tmp_path, outs[0], 2)
+    results.append([next(found)])
     from joblib.externals import loky
 
     for process in loky.get_reusable_executor(reuse=True)._processes.values():
         os.kill(process.pid, signal.SIGKILL)
-    got += [written(one) for one in found]
-    assert got == [written(reading.read(example.path, example.id, MEL, 0)) for example in examples]
-    assert len({content for content, *_ in got}) == 10, "nine sounds and one that can't be read"
+    results[0] += found
+    results.append(list(compute.compute_all(examples, MEL, 0, tmp_path, outs[1], 1)))
+    assert outs[0].getvalue() == outs[1].getvalue() and results[0] == results[1]
+    assert sum(bool(one.refused) for one in results[0]) == 6 and not list(tmp_path.iterdir())
 
 
 @LINUX
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_ctrl_c_and_a_kill_leave_no_process_and_nothing_that_stays(folder, tmp_path, how):
     code = (
-        "from musicml.features.cache import workers as reading\n"
-        "reading.IDLE = 1\n"
+        "from musicml.utils import parallel\n"
+        "parallel.IDLE_SECONDS = 1\n"
         "dataset = datasets.load_folder(root / 'sounds')\n"
         "import dataclasses\n"
         "many = dataclasses.replace(dataset, examples=dataset.examples * 3000)\n"
