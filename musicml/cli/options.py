@@ -43,6 +43,15 @@ def add_parser(
     return parser
 
 
+def add_documented_parser(
+    commands: Any, handler: Callable[[argparse.Namespace], int], doc: str | None, example: str, has_json: bool = True
+) -> argparse.ArgumentParser:
+    """Add a command as `add_parser`, with its module's name, and what `doc`, its module's docstring, says of it."""
+    head, _, description = (doc or "").partition("\n\n")
+    name = handler.__module__.rpartition(".")[2].replace("_", "-")
+    return add_parser(commands, name, handler, head.partition(": ")[2].rstrip("."), description, example, has_json)
+
+
 def get_default_folder(option: str) -> Path:
     """Return the folder that `--data-root` or `--runs` stands for where it is not given."""
     variable, folder = FOLDERS[option]
@@ -95,20 +104,16 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     add_set_option(parser, "training.epochs=3")
 
 
-def parse_natural(text: str) -> int:
-    """Read a whole number from 0, for argparse."""
-    return _parse_whole_number(text, "natural")
-
-
 def parse_positive(text: str) -> int:
     """Read a whole number from 1, for argparse."""
-    value = _parse_whole_number(text, "positive")
+    value = parse_natural(text, "positive")
     if value == 0:
         raise argparse.ArgumentTypeError("must be at least 1")
     return value
 
 
-def _parse_whole_number(text: str, kind: str) -> int:
+def parse_natural(text: str, kind: str = "natural") -> int:
+    """Read a whole number from 0, for argparse; `kind` is what it is called where it is none."""
     try:
         value = int(text)
     except ValueError:

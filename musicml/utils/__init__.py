@@ -42,42 +42,4 @@ if TYPE_CHECKING:
         suppress_stderr,
     )
 
-__getattr__, __dir__, __all__ = export_lazily(
-    __name__,
-    {
-        "errors": ["InputError", "make_printable", "make_readable", "suggest_names"],
-        "files": [
-            "compute_digest",
-            "count_endings",
-            "drop_invisible",
-            "find_existing_folder",
-            "os_error_to_input_error",
-            "parse_json",
-            "read_csv",
-            "read_json",
-            "read_small_file",
-            "write_atomically",
-            "write_bytes",
-            "write_csv",
-            "write_json",
-            "write_text",
-        ],
-        "i18n": ["translate"],
-        "parallel": ["ProgressLog", "open_parallel_map"],
-        "progress": ["ByteProgress", "format_megabytes"],
-        "schema": ["define_option", "get_field_types", "is_of_type", "parse_options", "to_dict"],
-        "stats": ["compute_wilson_interval"],
-        "tables": ["make_data_frame"],
-        "terminal": [
-            "PlainOutput",
-            "choose_backend",
-            "get_log_prefix",
-            "import_keras",
-            "is_progress_disabled",
-            "print_message",
-            "replace_controls",
-            "set_log_prefix",
-            "suppress_stderr",
-        ],
-    },
-)
+__getattr__, __dir__, __all__ = export_lazily(__name__)
