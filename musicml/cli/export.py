@@ -17,12 +17,8 @@ def add_command(commands: Any) -> None:
     """Add `musicml export` to the command line."""
     parser = options.add_documented_parser(commands, export, __doc__, "musicml export RUN --format litert")
     options.add_run_argument(parser)
-    parser.add_argument(
-        "--format",
-        choices=("onnx", "litert", "saved_model"),
-        default="onnx",
-        help="for ONNX Runtime, for phones (LiteRT, once TensorFlow Lite), or for TensorFlow (default: onnx)",
-    )
+    words = "for ONNX Runtime, for phones (LiteRT, once TensorFlow Lite), or for TensorFlow (default: onnx)"
+    parser.add_argument("--format", choices=("onnx", "litert", "saved_model"), default="onnx", help=words)
     parser.add_argument("--to", type=Path, metavar="DIR", help="a new folder (default: exports/RUN-FORMAT)")
 
 

@@ -30,13 +30,8 @@ def add_parser(
     """
     parser = commands.add_parser(name, help=summary, description=description, epilog=f"Example: {example}")
     for option, (variable, folder) in FOLDERS.items():
-        parser.add_argument(
-            option,
-            type=Path,
-            default=get_default_folder(option),
-            metavar="DIR",
-            help=f"the folder of {folder} (default: {variable}, or {folder})",
-        )
+        words = f"the folder of {folder} (default: {variable}, or {folder})"
+        parser.add_argument(option, type=Path, default=get_default_folder(option), metavar="DIR", help=words)
     if has_json:
         parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     parser.set_defaults(handler=handler, takes_other_words=False)
@@ -71,24 +66,14 @@ def add_members_argument(parser: argparse.ArgumentParser) -> None:
 
 def add_data_option(parser: argparse.ArgumentParser) -> None:
     """Add the choice between real and sample data."""
-    parser.add_argument(
-        "--data",
-        choices=("auto", "real", "sample"),
-        default="auto",
-        help="which data to take (default: the real, where it is there, else the sample)",
-    )
+    words = "which data to take (default: the real, where it is there, else the sample)"
+    parser.add_argument("--data", choices=("auto", "real", "sample"), default="auto", help=words)
 
 
 def add_set_option(parser: argparse.ArgumentParser, example: str) -> None:
     """Add `--set`, which changes keys of an experiment for one command."""
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="changes",
-        help=f"change a key of the experiment, such as {example}; may be given often",
-    )
+    words = f"change a key of the experiment, such as {example}; may be given often"
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="changes", help=words)
 
 
 def add_seed_option(parser: argparse.ArgumentParser, scope: str) -> None:

@@ -141,11 +141,11 @@ def _read(run: Run) -> tuple[RunInfo, str, dict[str, Any] | None]:
 
 def _describe_data(info: RunInfo) -> str:
     """Return a run's data set, and what is not usual of it: `gtzan (sample, as published, 3 folds)`."""
-    parts = [
-        "sample" if info.data.sample else "",
-        "" if info.is_honest else info.protocol,
-        "" if info.split_rule == "official" else f"split {info.split_rule}",
-        f"{info.split.folds} folds" if info.split.folds else "",
-    ]
-    remarks = ", ".join(part for part in parts if part)
+    parts = {
+        "sample": info.data.sample,
+        info.protocol: not info.is_honest,
+        f"split {info.split_rule}": info.split_rule != "official",
+        f"{info.split.folds} folds": info.split.folds,
+    }
+    remarks = ", ".join(part for part, is_so in parts.items() if is_so)
     return f"{info.data.dataset or '?'}{f' ({remarks})' if remarks else ''}"

@@ -269,8 +269,5 @@ def estimate_share(right: np.ndarray, groups: Collection[str]) -> IntervalEstima
 
 def to_plain(**found: IntervalEstimate) -> dict[str, Any]:
     """Figures and their intervals as plain values."""
-    return {
-        key: value
-        for name, one in found.items()
-        for key, value in ((name, one.value), (f"{name}_interval", one.interval))
-    }
+    values = {name: one.value for name, one in found.items()}
+    return values | {f"{name}_interval": one.interval for name, one in found.items()}

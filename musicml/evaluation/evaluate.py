@@ -166,16 +166,7 @@ def write_report_file(
     run: Run, dataset: Dataset, answered: TestPredictions, split: str, more: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """Write a run's answers and then its report, with `more` in it; from then on the run is whole."""
-    info = run.info
-    made = {
-        "run": run.name,
-        "split": split,
-        **score_predictions(run, answered),
-        "unreadable": answered.lost,
-        "sample": info.data.sample,
-        "protocol": info.protocol,
-        **(more or {}),
-    }
+    made = make_report(run, answered, split, **(more or {}))
     write_predictions(run, answered, dataset.task)
     write_json(run.path / "report.json", made)
     return made
@@ -207,16 +198,14 @@ def evaluate_folder(run: Run, folder: Path, say: Callable[[str], None]) -> dict[
         )
     fresh, n_learned = select_unseen(run, dataset, known, say)
     answered = predict_examples(run, dataset, fresh, say)
-    return {
-        "run": run.name,
-        "split": str(folder),
-        **score_predictions(run, answered),
-        "left_out": foreign,
-        "trained_on": n_learned,
-        "unreadable": answered.lost,
-        "sample": info.data.sample or dataset.sample,
-        "protocol": info.protocol,
-    }
+    sample = info.data.sample or dataset.sample
+    return make_report(run, answered, str(folder), left_out=foreign, trained_on=n_learned, sample=sample)
+
+
+def make_report(run: Run, answered: TestPredictions, split: str, **more: Any) -> dict[str, Any]:
+    """Return the report of answers on a split, with where they come from, and with `more` in it."""
+    origin = {"unreadable": answered.lost, "sample": run.info.data.sample, "protocol": run.info.protocol}
+    return {"run": run.name, "split": split, **score_predictions(run, answered), **origin, **more}
 
 
 def select_unseen(

@@ -166,17 +166,9 @@ def compare_ways(
     def figure(name: str, values: np.ndarray, lowest: float = 0.0) -> LeakageEstimate:
         return LeakageEstimate(name, *compute_mean_and_interval(values, material.dataset.groups, DRAWS, lowest))
 
-    return LeakageResult(
-        experiment.name,
-        material.dataset.name,
-        material.dataset.sample,
-        seeds,
-        folds,
-        material.clip.seconds or 0.0,
-        right.shape[2],
-        n,
-        len(set(material.dataset.groups)),
-        tuple(figure(name, values) for name, values in zip(WAYS, shares, strict=True)),
-        tuple(figure(f"{WAYS[i]} - {WAYS[k]}", shares[i] - shares[k], -1.0) for i, k in ((0, 1), (1, 2), (0, 2))),
-        right,
-    )
+    figures = tuple(figure(name, values) for name, values in zip(WAYS, shares, strict=True))
+    pairs = ((0, 1), (1, 2), (0, 2))
+    differences = tuple(figure(f"{WAYS[i]} - {WAYS[k]}", shares[i] - shares[k], -1.0) for i, k in pairs)
+    dataset, counts = material.dataset, (right.shape[2], n, len(set(material.dataset.groups)))
+    origin = (experiment.name, dataset.name, dataset.sample, seeds, folds, material.clip.seconds or 0.0)
+    return LeakageResult(*origin, *counts, figures, differences, right)

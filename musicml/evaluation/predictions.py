@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -46,14 +46,9 @@ class PredictionTable:
     def select(self, rows: np.ndarray, columns: Sequence[int] | None = None) -> PredictionTable:
         """Return a table of some rows, and of some columns or all, in the order in which they are given."""
         kept = list(range(len(self.class_names)) if columns is None else columns)
-        return replace(
-            self,
-            names=self.names[rows],
-            groups=self.groups[rows],
-            class_names=tuple(self.class_names[k] for k in kept),
-            scores=self.scores[rows][:, kept],
-            targets=self.targets[rows][:, kept],
-        )
+        tables = (table[rows][:, kept] for table in (self.scores, self.targets))
+        class_names = tuple(self.class_names[k] for k in kept)
+        return PredictionTable(self.names[rows], self.groups[rows], class_names, *tables, self.task)
 
     def truth(self, place: int) -> list[str]:
         """The classes that one example is of; of several at once, those that somebody found in it."""
@@ -75,14 +70,10 @@ def read_predictions(run: Run) -> PredictionTable:
     class_names, task = read_class_names(run), get_task(run)
     rows = read_rows(run, class_names)
     names, groups, present, absent = zip(*(row[: len(BEFORE)] for row in rows), strict=True)
-    return PredictionTable(
-        np.array(names, dtype=object),
-        np.array(groups, dtype=object),
-        class_names,
-        parse_scores(run, [row[len(BEFORE) :] for row in rows]),
-        parse_targets(run, present, absent, class_names, task),
-        task,
-    )
+    scores = parse_scores(run, [row[len(BEFORE) :] for row in rows])
+    targets = parse_targets(run, present, absent, class_names, task)
+    its = (np.array(column, dtype=object) for column in (names, groups))
+    return PredictionTable(*its, class_names, scores, targets, task)
 
 
 def read_fold_thresholds(run: Run, names: Collection[str]) -> np.ndarray:

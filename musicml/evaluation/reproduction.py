@@ -136,21 +136,10 @@ def compare_results(run: Run, new: Run) -> Reproduction:
     interval, value = before.get_interval(before.main_metric), after.metrics.get(before.main_metric)
     low, high = interval or (before.main, before.main)
     is_within = value is not None and low is not None and high is not None and low <= value <= high
-    n_labels, n_equal, n_others = _count_labels(run, new)
+    expected, agrees = ("bit", all(same.values())) if is_exact else ("interval", is_within)
+    figures = (before.main_metric, before.main, value, interval)
     return Reproduction(
-        run.name,
-        str(new.path),
-        "bit" if is_exact else "interval",
-        all(same.values()) if is_exact else is_within,
-        metric=before.main_metric,
-        before=before.main,
-        after=value,
-        interval=interval,
-        n_labels=n_labels,
-        n_equal_labels=n_equal,
-        n_other_examples=n_others,
-        differences=differences,
-        **same,
+        run.name, str(new.path), expected, agrees, *same.values(), *figures, *_count_labels(run, new), differences
     )
 
 

@@ -249,20 +249,10 @@ def check_tables(name: str, text: str, tables: Mapping[str, Any]) -> Experiment:
     varied = parse_options(Augment, tables.get("augment", {}), "augment", file)
     check_augmentation(varied, kind, file)
     check_compatibility(training, varied, family, model, file)
-    return Experiment(
-        name,
-        text,
-        data,
-        kind,
-        feature_options,
-        parse_options(ClipOptions, tables.get("clips", {}), "clips", file),
-        family,
-        model,
-        training,
-        varied,
-        fold_keys(tables.get("tune", {})),
-        published=check_published(tables["published"], data, kind, file) if "published" in tables else None,
-    )
+    clips, tune = parse_options(ClipOptions, tables.get("clips", {}), "clips", file), fold_keys(tables.get("tune", {}))
+    published = check_published(tables["published"], data, kind, file) if "published" in tables else None
+    parts = (data, kind, feature_options, clips, family, model, training, varied, tune)
+    return Experiment(name, text, *parts, published=published)
 
 
 def check_features(module: ModuleType, family: str, kind: str, settings: Any, file: str) -> None:

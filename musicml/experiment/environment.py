@@ -37,16 +37,8 @@ class CheckResult:
 
 def check_environment(data_root: Path, runs_root: Path) -> list[CheckResult]:
     """Look at Python, the backend, the disk, the data sets and the runs. Imports neither TensorFlow nor Keras."""
-    return [
-        python(),
-        backend(),
-        graphics(),
-        decoders(),
-        disk(data_root),
-        *data(data_root),
-        pretrained(data_root),
-        unfinished(runs_root),
-    ]
+    of_the_machine = [python(), backend(), graphics(), decoders(), disk(data_root)]
+    return [*of_the_machine, *data(data_root), pretrained(data_root), unfinished(runs_root)]
 
 
 def python() -> CheckResult:

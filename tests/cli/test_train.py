@@ -43,11 +43,6 @@ def test_set_and_seed_reach_the_run(tones, tones_toml, data_root, musicml, tmp_p
     assert code == 0 and first != second
 
 
-def test_a_run_is_found_by_its_name(asked_about_tones, musicml):
-    code, out, _ = musicml("evaluate", asked_about_tones.name, "--runs", asked_about_tones.path.parent, "--json")
-    assert code == 0 and one_object(out)["run"] == str(asked_about_tones.path)
-
-
 def test_files_shorter_than_a_clip_are_repeated_and_said(tones_toml, data_root, musicml, tmp_path):
     for name, hertz in (("low", 200), ("high", 2500)):
         for number in range(6):

@@ -102,9 +102,6 @@ def test_a_difference_that_chance_would_hardly_give_is_called_so():
     (pair,) = held(right_of(200), right_of(200, *range(30)))
     assert pair.p < 1e-6 and pair.sentence.endswith("chance alone would hardly give that, p = 0.001 or less.")
     assert pair.interval[0] > 0
-
-
-def test_as_many_right_is_no_difference_whichever_they_are():
     (pair,) = held(right_of(90, 1, 2), right_of(90, 3, 4))
     assert pair.p == 1.0 and "equally many of 90 files" in pair.sentence
 

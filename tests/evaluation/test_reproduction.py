@@ -100,13 +100,8 @@ def test_another_seed_gives_other_weights_and_so_does_a_changed_file(pair, tones
     other = train(tones_toml, tones, data_root, run.path.parent, {"model.n_estimators": 3}, seed=6)
     shutil.copyfile(other.path / "model.skops", run.path / "model.skops")
     found = reproduction.compare_results(run, new)
-    assert (found.expected, found.agrees, found.weights, found.scores, found.report) == (
-        "bit",
-        False,
-        False,
-        True,
-        True,
-    )
+    assert (found.expected, found.agrees) == ("bit", False)
+    assert (found.weights, found.scores, found.report) == (False, True, True)
 
 
 def test_tampered_scores_and_figures_are_told(copies):

@@ -186,6 +186,8 @@ def test_cells_that_nobody_judged_move_no_threshold():
     scores, targets = multi(60, 1.0, 0)
     changed = np.where(np.isnan(targets), 1 - scores, scores)
     assert calibration.fit_thresholds(changed, targets) == calibration.fit_thresholds(scores, targets)
+    assert {type(found) for found in calibration.fit_thresholds(scores.astype(np.float32), targets)} == {float}
+    assert type(calibration.fit_temperature(scores.astype(np.float32), targets, "multi")) is float
 
 
 @pytest.mark.parametrize(
@@ -209,12 +211,6 @@ def test_cells_that_nobody_judged_move_no_threshold():
 )
 def test_a_threshold_stands_midway_and_at_one_half_where_nothing_tells(scores, targets, threshold):
     assert calibration.best_threshold(np.array(scores, float), np.array(targets, float)) == pytest.approx(threshold)
-
-
-def test_a_threshold_is_a_plain_number_that_json_keeps():
-    scores, targets = multi(40, 1.0, 0)
-    assert {type(found) for found in calibration.fit_thresholds(scores.astype(np.float32), targets)} == {float}
-    assert type(calibration.fit_temperature(scores.astype(np.float32), targets, "multi")) is float
 
 
 # calibration error

@@ -13,7 +13,6 @@ from musicml.inference import calibration, manifest
 from musicml.inference.predictor import Predictor
 from musicml.utils import files
 from musicml.utils.errors import InputError
-from tests.fixtures.near import off
 
 CHANGED = "serving.json and labels.json of run broken must be as its training wrote them, and were changed since"
 FOREIGN = "must be the model that its serving.json was written for, and is not"
@@ -246,21 +245,6 @@ def test_a_missing_model_is_named(broken):
 
 def test_an_unknown_engine_is_refused(broken):
     assert "engine='torch' must be one of auto, onnx, keras." in refusal(broken, "torch")
-
-
-@pytest.mark.numeric
-def test_only_the_exported_model_of_a_pooling_head_gives_maps(trained, material_of):
-    _, material = material_of("cnn")
-    index = material.split.indices("test")[0]
-    clip = material.features.of(index)[None, : material.clip.n_frames]
-    model = Predictor(trained("cnn"), "onnx").model()
-    maps = model.maps(clip)
-    assert maps.ndim == 4 and maps.shape[0] == 1 and maps.shape[-1] == 10
-    logits = maps.mean(axis=(1, 2))
-    odds = np.exp(logits - logits.max())
-    assert off(odds / odds.sum(), model.scores(clip)) < 1e-4
-    assert Predictor(trained("gru"), "onnx").model().maps is None
-    assert Predictor(trained("cnn"), "keras").model().maps is None
 
 
 def test_a_refusal_reaches_the_command_line_in_a_sentence(broken, other, tones, musicml):

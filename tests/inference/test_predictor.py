@@ -205,15 +205,6 @@ def test_a_file_is_opened_once_and_its_type_is_found_once(asked_about_tones, tmp
         sniffed.clear()
 
 
-def test_a_models_warnings_reach_the_answer(asked_about_tones, musicml, tmp_path):
-    soundfile.write(tmp_path / "silent.wav", np.zeros(8000), 8000)
-    code, out, _ = musicml("predict", asked_about_tones.path, tmp_path / "silent.wav", "--json")
-    (answer,) = json.loads(out)["predictions"]
-    assert code == 0 and any("silent" in warning for warning in answer["warnings"])
-    code, out, _ = musicml("predict", asked_about_tones.path, tmp_path / "silent.wav")
-    assert code == 0 and "note:" in out
-
-
 # Many files, many threads
 
 

@@ -102,17 +102,14 @@ def compare_runs(members: Sequence[Run]) -> Comparison:
     names = [str(info.experiment) for info in infos]  # what runs are called in a sentence, unless two share one
     names = names if len(set(names)) == len(names) else [run.name for run in members]
     found = compare_pairs(names, voices, said, asked, kind)
-    metric = metrics.MAIN_METRICS[voices[0].task]
-    return Comparison(
-        metric,
+    metric, sample = metrics.MAIN_METRICS[voices[0].task], any(info.data.sample for info in infos)
+    figures = tuple(get_main_metric(run, info, its) for run, info, its in zip(members, infos, reports, strict=True))
+    seeds, n, n_groups = (
+        tuple(summarize_seeds(infos, reports, metric)),
         len(voices[0].names),
         len(set(voices[0].groups)),
-        tuple(get_main_metric(run, info, its) for run, info, its in zip(members, infos, reports, strict=True)),
-        found,
-        tuple(summarize_seeds(infos, reports, metric)),
-        any(info.data.sample for info in infos),
-        tuple(notes),
     )
+    return Comparison(metric, n, n_groups, figures, found, seeds, sample, tuple(notes))
 
 
 def find_comparable_pairs(protocols: Sequence[str]) -> list[tuple[int, int]]:

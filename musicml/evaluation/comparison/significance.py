@@ -133,19 +133,9 @@ def compare_by_draws(name_a: str, name_b: str, differences: np.ndarray, groups: 
     """
     point, sizes = round_metric(differences[0]), count_by_group(groups)
     drawn = differences[1:][np.isfinite(differences[1:])]
-    return PairedComparison(
-        name_a,
-        name_b,
-        MAIN_METRICS["multi"],
-        len(groups),
-        len(sizes),
-        point,
-        compute_draw_interval(drawn, point, sizes, -1.0),
-        None,
-        None,
-        BOOTSTRAP,
-        compute_draw_p_value(drawn),
-    )
+    metric, n, n_groups = MAIN_METRICS["multi"], len(groups), len(sizes)
+    interval, p = compute_draw_interval(drawn, point, sizes, -1.0), compute_draw_p_value(drawn)
+    return PairedComparison(name_a, name_b, metric, n, n_groups, point, interval, None, None, BOOTSTRAP, p)
 
 
 def compute_draw_p_value(drawn: np.ndarray) -> float | None:
