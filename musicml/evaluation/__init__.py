@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         summarize_draws,
     )
     from musicml.evaluation.leakage import LeakageEstimate, LeakageResult, measure_leakage
-    from musicml.evaluation.metrics import MAIN_METRICS, METRIC_NAMES, apply_thresholds, count_classes, format_headline
+    from musicml.evaluation.metrics import apply_thresholds, count_classes, format_headline
     from musicml.evaluation.predictions import PredictionTable, read_clip_scores, read_fold_thresholds, read_predictions
     from musicml.evaluation.replication import Replication, replicate
     from musicml.evaluation.replication.summary import REPLICATION_NAMES, ReplicationRow

@@ -112,7 +112,9 @@ def check_tested(members: Sequence[Run], voices: Sequence[PredictionTable], say:
     """Refuse where one run trained on, or chose by, what another was tested on; names and contents both tell."""
     tested = set().union(*(voice.names for voice in voices))
     for run, voice in zip(members, voices, strict=True):
-        if learnt := tested & list_learned_examples(run):
+        # none for a cross-validation, whose folds answer for what they lack
+        rows = [] if run.info.split.folds else run.table("split.csv")
+        if learnt := tested & {row["example"] for row in rows if row["split"] in ("train", "val")}:
             raise InputError(
                 "an ensemble must score only what no member has learnt from, and {run_name} learnt from "
                 "{n_learnt} of {n_tested} examples, {learnt} for one: train its runs with one split "
@@ -132,13 +134,6 @@ def check_tested(members: Sequence[Run], voices: Sequence[PredictionTable], say:
             )
     for note in check_same_contents(members, tested, functools.cache(read_digests)):
         say(note)
-
-
-def list_learned_examples(run: Run) -> set[str]:
-    """List the examples that a run learned from; none for a cross-validation, whose folds answer for what they lack."""
-    if run.info.split.folds:
-        return set()
-    return {row["example"] for row in run.table("split.csv") if row["split"] in ("train", "val")}
 
 
 def list_models(members: Sequence[Run]) -> list[Run]:

@@ -123,12 +123,8 @@ def summarize_class_draws(
     for k, row in enumerate(rows):
         seen, present = ~np.isnan(targets[:, k]), targets[:, k] > 0.5
         holding, answered = count_by_group(groups, present), count_by_group(groups, said[:, k] & seen)
-        made.append(
-            {
-                name: compute_draw_interval(found[name][:, k], row[name], answered if name == "precision" else holding)
-                for name in CLASS_METRICS
-            }
-        )
+        sizes = dict.fromkeys(CLASS_METRICS, holding) | {"precision": answered}
+        made.append({name: compute_draw_interval(found[name][:, k], row[name], its) for name, its in sizes.items()})
     return made
 
 

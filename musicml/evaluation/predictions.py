@@ -46,9 +46,9 @@ class PredictionTable:
     def select(self, rows: np.ndarray, columns: Sequence[int] | None = None) -> PredictionTable:
         """Return a table of some rows, and of some columns or all, in the order in which they are given."""
         kept = list(range(len(self.class_names)) if columns is None else columns)
-        tables = (table[rows][:, kept] for table in (self.scores, self.targets))
+        scores, targets = (table[rows][:, kept] for table in (self.scores, self.targets))
         class_names = tuple(self.class_names[k] for k in kept)
-        return PredictionTable(self.names[rows], self.groups[rows], class_names, *tables, self.task)
+        return PredictionTable(self.names[rows], self.groups[rows], class_names, scores, targets, self.task)
 
     def truth(self, place: int) -> list[str]:
         """The classes that one example is of; of several at once, those that somebody found in it."""
@@ -72,8 +72,8 @@ def read_predictions(run: Run) -> PredictionTable:
     names, groups, present, absent = zip(*(row[: len(BEFORE)] for row in rows), strict=True)
     scores = parse_scores(run, [row[len(BEFORE) :] for row in rows])
     targets = parse_targets(run, present, absent, class_names, task)
-    its = (np.array(column, dtype=object) for column in (names, groups))
-    return PredictionTable(*its, class_names, scores, targets, task)
+    ids, its = (np.array(column, dtype=object) for column in (names, groups))
+    return PredictionTable(ids, its, class_names, scores, targets, task)
 
 
 def read_fold_thresholds(run: Run, names: Collection[str]) -> np.ndarray:

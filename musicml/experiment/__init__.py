@@ -18,7 +18,6 @@ if TYPE_CHECKING:
         ClassRow,
         DataInfo,
         Epoch,
-        Record,
         Report,
         RunInfo,
         SplitInfo,

@@ -27,6 +27,6 @@ if TYPE_CHECKING:
     from musicml.inference.pooling import pool_by_example, pool_clips
     from musicml.inference.predictor import ModelInput, Prediction, Predictor
     from musicml.inference.streaming import StreamingPredictor
-    from musicml.inference.trust import is_own, sign_run, trust_run
+    from musicml.inference.trust import sign_run, trust_run
 
 __getattr__, __dir__, __all__ = export_lazily(__name__)

@@ -352,11 +352,7 @@ def test_examples_and_classes_in_another_order_are_the_same(made):
 def test_several_seeds_have_a_mean_and_a_spread(tmp_path):
     members = [make(tmp_path, f"genre_cnn-1-s{seed}", family="cnn", seed=seed, skill=1.0) for seed in range(3)]
     for run in members[1:]:  # the same examples, as a fixed split gives them
-        for name in ("split.csv",):
-            (run.path / name).write_bytes((members[0].path / name).read_bytes())
-    same = [predictions.read_predictions(run) for run in members]
-    if any(set(one.names) != set(same[0].names) for one in same):
-        pytest.fail("made runs of three seeds must have the same test examples for this test")
+        (run.path / "split.csv").write_bytes((members[0].path / "split.csv").read_bytes())
     found = comparison.compare_runs(members)
     values = [run.read("report.json")["metrics"]["accuracy"] for run in members]
     (seeds,) = found.seeds

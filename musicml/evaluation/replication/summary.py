@@ -80,17 +80,12 @@ def format_figure(found: IntervalEstimate | None) -> str:
     return f"{found.value:.3f}" + (f" ({found.interval[0]:.3f} to {found.interval[1]:.3f})" if found.interval else "")
 
 
-def compute_gap(row: ReplicationRow) -> float | None:
-    """By how much the replayed figure lies above the honest one; None where one of them is not defined."""
-    replayed, honest = (one.value if one else None for one in (row.replayed, row.honest))
-    return None if replayed is None or honest is None else replayed - honest
-
-
 def write_verdict(row: ReplicationRow) -> str:
     """What can be made of the difference."""
-    found = compute_gap(row)
-    if found is None:
+    replayed, honest = (one.value if one else None for one in (row.replayed, row.honest))
+    if replayed is None or honest is None:
         return "The two can't be compared, since one of them is not defined."
+    found = replayed - honest
     apart, by = is_apart(row), f"{abs(found):.3f}"
     if round(found, 3) > 0:
         if apart:

@@ -111,7 +111,10 @@ def explain_prediction(
         return Explanation(question.name, label, method, question.values, shares(maps[0]), settings)
     y = np.concatenate(blocks) if blocks else None  # a picture of a spectrogram has no sound
     n_samples = settings.n_columns * settings.hop_length if y is None else len(y)
-    method, seen, found = of_sound(predictor, question, prediction, spectra_of(predictor, question, y), k)
+    spectra = question.values  # what the map lies over and patches are taken out of
+    if y is not None and not isinstance(settings, Spectrogram):
+        spectra = compute_log_mel(pad_audio(y, max(clip.least_samples, settings.n_fft)), settings)
+    method, seen, found = of_sound(predictor, question, prediction, spectra, k)
     if n_samples < max(clip.least_samples, settings.n_fft):
         seen, found = once(seen, found, n_samples / settings.hop_length)
     if isinstance(settings, Spectrogram):
@@ -122,14 +125,6 @@ def explain_prediction(
     begin, end = (round(second * rate) for second in decided or (0, 0))
     its = (None, None) if y is None else (y[begin:end], rate)
     return Explanation(question.name, label, method, seen, shares(found), settings, clip.frame_seconds, decided, *its)
-
-
-def spectra_of(predictor: Predictor, question: ModelInput, y: np.ndarray | None) -> np.ndarray:
-    """What the map lies over and patches are taken out of, [shape=(n_frames, n_mels or n_bins)]."""
-    settings = predictor.settings
-    if isinstance(settings, Spectrogram) or y is None:
-        return question.values
-    return compute_log_mel(pad_audio(y, max(predictor.serving.clip.least_samples, settings.n_fft)), settings)
 
 
 def of_sound(
