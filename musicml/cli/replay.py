@@ -52,7 +52,8 @@ def print_results(results: list[Replication], path: Path) -> None:
     """Print the figures side by side, and below them what is wrong with each."""
     from musicml.evaluation import REPLICATION_NAMES
 
-    lines = [("as published", "figure", "published", "replayed (95 % interval)", "honest (95 % interval)")]
+    head = ("as published", "figure", "published", "replayed (95 % interval)", "honest (95 % interval)")
+    lines: list[tuple[str, ...]] = [head]
     for one in results:
         for place, row in enumerate(one.rows):
             name, metric = "" if place else one.name, REPLICATION_NAMES.get(row.metric, row.metric)

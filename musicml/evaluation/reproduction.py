@@ -128,19 +128,17 @@ def compare_results(run: Run, new: Run) -> Reproduction:
     before, after = run.report, new.report
     infos, differences = (run.info, new.info), tuple(_list_differences(run, new))
     is_exact = all(info.deterministic for info in infos) and not differences
-    same = {
-        "weights": _has_same_weights(run, new),
-        "scores": len({(one.path / "predictions.csv").read_bytes() for one in (run, new)}) == 1,
-        "report": before.table | {"run": None} == after.table | {"run": None},
-    }
+    same = (
+        _has_same_weights(run, new),
+        len({(one.path / "predictions.csv").read_bytes() for one in (run, new)}) == 1,
+        before.table | {"run": None} == after.table | {"run": None},
+    )
     interval, value = before.get_interval(before.main_metric), after.metrics.get(before.main_metric)
     low, high = interval or (before.main, before.main)
     is_within = value is not None and low is not None and high is not None and low <= value <= high
-    expected, agrees = ("bit", all(same.values())) if is_exact else ("interval", is_within)
-    figures = (before.main_metric, before.main, value, interval)
-    return Reproduction(
-        run.name, str(new.path), expected, agrees, *same.values(), *figures, *_count_labels(run, new), differences
-    )
+    expected, agrees = ("bit", all(same)) if is_exact else ("interval", is_within)
+    figures = (*same, before.main_metric, before.main, value, interval, *_count_labels(run, new))
+    return Reproduction(run.name, str(new.path), expected, agrees, *figures, differences)
 
 
 def _has_same_weights(run: Run, new: Run) -> bool:

@@ -264,9 +264,8 @@ class Report(Record):
     def class_table(self) -> pandas.DataFrame:
         """A data frame with a row a class: its counts and metrics."""
         nested = ("wilson", "intervals")
-        return make_data_frame(
-            {key: value for key, value in row.items() if key not in nested} for row in self.per_class
-        )
+        rows = ({key: value for key, value in row.items() if key not in nested} for row in self.per_class)
+        return make_data_frame(rows)
 
     def get_interval(self, metric: str | None) -> tuple[float, float] | None:
         """Return the 95 % interval of a metric over all classes; None where there is none."""

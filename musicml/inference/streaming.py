@@ -154,7 +154,7 @@ class StreamingPredictor:
         if new:
             asked = self.predictor.scores_of(self.predictor.cut(values, np.array(new)))
             scores = dict(zip(new, asked, strict=True))
-        hop = self.predictor.serving.clip.hop_frames
+        hop = self.predictor.serving.clip.hop_frames or 1
         if self.n_frames:  # of a sound repeated to a clip's length nothing stays
             self.answered |= {place: score for place, score in scores.items() if place % hop == 0}
         return np.stack([self.answered[place] if place in self.answered else scores[place] for place in places])

@@ -196,14 +196,8 @@ def full_at():
     """Let no file of this process grow beyond so many bytes: as on a full disk, each write ends in an error."""
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda n_bytes: resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
+    yield lambda n_bytes=before[0]: resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-def free_again():
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 
 
 def test_a_disk_that_fills_while_features_are_stored_ends_in_a_sentence(refuse, tones, data_root, full_at, tmp_path):
@@ -222,7 +216,7 @@ def test_a_disk_that_fills_in_the_middle_of_training_ends_in_a_sentence_and_the_
     assert musicml(*words, tmp_path / "free", *changes)[0] == 0
     full_at(60_000)
     sentence = refused(musicml(*words, tmp_path / "full", *changes), tmp_path / "full")
-    free_again()
+    full_at()  # no longer
     assert "checkpoints" in sentence and "the disk is full" in sentence and "make room" in sentence
     (run,) = runs.list_runs(tmp_path / "full")
     assert run.status == "started" and not list(run.path.rglob(".*")), "no half-written file is left"
@@ -237,7 +231,7 @@ def test_a_disk_that_fills_while_a_model_is_written_ends_in_a_sentence(musicml, 
     (whole,) = runs.list_runs(tmp_path / "free")
     full_at((whole.path / "model.keras").stat().st_size - 1000)
     sentence = refused(musicml(*words, tmp_path / "full", *changes), tmp_path / "full")
-    free_again()
+    full_at()  # no longer
     assert "model.keras" in sentence and "the disk is full" in sentence
     (run,) = runs.list_runs(tmp_path / "full")
     assert not (run.path / "model.keras").exists() and not list(run.path.rglob(".*"))
