@@ -1,4 +1,9 @@
-"""`musicml audit`: find what is wrong with a data set."""
+"""`musicml audit`: find what is wrong with a data set.
+
+Read every file of a data set once and tell what is wrong with the files, the labels, the groups and the sides, which
+files are the same or nearly, and what each of that does to a figure. What files show is kept, so that the next audit
+reads only what is new. The exit code is 0 whatever is found.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,6 @@ from musicml.utils import InputError, make_printable, print_message
 
 if TYPE_CHECKING:
     from musicml.data.audit import Audit, DuplicatePair
-    from musicml.data.datasets import Dataset
 
 MAX_PAIRS = 20
 SAMPLE_NOTE = (
@@ -21,18 +25,8 @@ SAMPLE_NOTE = (
 
 def add_command(commands: Any) -> None:
     """Add `musicml audit` to the command line."""
-    parser = options.add_parser(
-        commands,
-        "audit",
-        _run,
-        "find what is wrong with a data set",
-        (
-            "Read every file of a data set once and tell what is wrong with the files, the labels, the groups and the "
-            "sides, which files are the same or nearly, and what each of that does to a figure. What files show is "
-            "kept, so that the next audit reads only what is new. The exit code is 0 whatever is found."
-        ),
-        "musicml audit --folder my_recordings --html audit.html",
-    )
+    example = "musicml audit --folder my_recordings --html audit.html"
+    parser = options.add_documented_parser(commands, audit, __doc__, example)
     parser.add_argument("dataset", nargs="?", metavar="DATASET", help="such as gtzan")
     parser.add_argument("--folder", type=Path, metavar="DIR", help="audit this folder of class folders")
     parser.add_argument("--as-published", action="store_true", help="take the data set with its faults")
@@ -40,8 +34,9 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page to show as well, with the pairs on it")
 
 
-def _run(args: argparse.Namespace) -> int:
-    from musicml.data.audit import check_html_path
+def audit(args: argparse.Namespace) -> int:
+    """Look for what is wrong with a data set and print it; return 0 whatever is found."""
+    from musicml.data.audit import audit_and_save, check_html_path, get_audit_path, write_audit_html
     from musicml.data.datasets import load_dataset
 
     if (args.dataset is None) == (args.folder is None):
@@ -49,22 +44,15 @@ def _run(args: argparse.Namespace) -> int:
     if args.html is not None:
         check_html_path(args.html)  # before minutes of work
     dataset = load_dataset(args.dataset, args.data_root, args.data, args.folder, args.as_published)
-    return audit(dataset, args.data_root, args.html, args.json)
-
-
-def audit(dataset: Dataset, data_root: Path, html: Path | None, as_json: bool) -> int:
-    """Look for what is wrong with a data set and print it; return 0 whatever is found."""
-    from musicml.data.audit import audit_and_save, get_audit_path, write_audit_html
-
-    result = audit_and_save(dataset, data_root, print_message)
-    if html is not None:
-        write_audit_html(result, dataset, html)
-    path = get_audit_path(data_root, dataset)
-    if as_json:
+    result = audit_and_save(dataset, args.data_root, print_message)
+    if args.html is not None:
+        write_audit_html(result, dataset, args.html)
+    path = get_audit_path(args.data_root, dataset)
+    if args.json:
         output.print_json({**result.as_table(), "file": str(path)})
     else:
         print_audit(result)
-        print(f"kept in {html or path}")
+        print(f"kept in {args.html or path}")
     return 0
 
 
@@ -77,7 +65,11 @@ def print_audit(audit: Audit) -> None:
     if effects:
         print("\nwhat that does to a figure")
         output.print_table(effects)
-    _print_pairs(audit.pairs)
+    if audit.pairs:
+        print("\nalike")
+        output.print_table([_format_pair(pair) for pair in audit.pairs[:MAX_PAIRS]])
+    if (rest := len(audit.pairs) - MAX_PAIRS) > 0:
+        print(f"and {rest} more pairs: --html shows the first of them, --json names them all")
     if audit.sample:
         print(SAMPLE_NOTE)
 
@@ -91,21 +83,7 @@ def _join_lines(words: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in words)
 
 
-def _print_pairs(pairs: tuple[DuplicatePair, ...]) -> None:
-    """Print the first of the pairs, those across splits and labels before others."""
-    if not pairs:
-        return
-    print("\nalike")
-    output.print_table([_format_pair(pair) for pair in pairs[:MAX_PAIRS]])
-    if len(pairs) > MAX_PAIRS:
-        print(f"and {len(pairs) - MAX_PAIRS} more pairs: --html shows the first of them, --json names them all")
-
-
-def _format_pair(pair: DuplicatePair) -> tuple[str, str, str, str]:
+def _format_pair(pair: DuplicatePair) -> tuple[str, ...]:
     across = [name for name, so in (("splits", pair.across_splits), ("labels", pair.across_labels)) if so]
-    return (
-        make_printable(pair.first),
-        make_printable(pair.second),
-        f"across {' and '.join(across)}" if across else "",
-        _join_lines(pair.how),
-    )
+    words = f"across {' and '.join(across)}" if across else ""
+    return make_printable(pair.first), make_printable(pair.second), words, _join_lines(pair.how)

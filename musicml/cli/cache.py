@@ -1,4 +1,8 @@
-"""`musicml cache`: show or clear what was computed once."""
+"""`musicml cache`: show or clear what was computed once.
+
+Features, and what frozen backbones make of them, are computed once and kept below the data. Show how much is there, or
+remove it all: runs stay whole, and what is needed again is computed again.
+"""
 
 from __future__ import annotations
 
@@ -19,52 +23,30 @@ OTHER_FOLDERS = {".audit": "audits kept by `musicml audit`", ".archives": "archi
 
 def add_command(commands: Any) -> None:
     """Add `musicml cache` to the command line."""
-    parser = options.add_parser(
-        commands,
-        "cache",
-        _run,
-        "show or clear what was computed once",
-        (
-            "Features, and what frozen backbones make of them, are computed once and kept below the data. Show how "
-            "much is there, or remove it all: runs stay whole, and what is needed again is computed again."
-        ),
-        "musicml cache --clear",
-    )
+    parser = options.add_documented_parser(commands, show_or_clear, __doc__, "musicml cache --clear")
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--size", action="store_true", help="show it (the default)")
     action.add_argument("--clear", action="store_true", help="remove it")
 
 
-def _run(args: argparse.Namespace) -> int:
-    return clear(args.data_root, args.json) if args.clear else show(args.data_root, args.json)
-
-
-def clear(data_root: Path, as_json: bool) -> int:
-    """Remove the cache and print how much that freed."""
+def show_or_clear(args: argparse.Namespace) -> int:
+    """Print what the cache holds, or remove it and print how much that freed."""
     from musicml.data import CACHE_FOLDER
-    from musicml.features import clear_cache
+    from musicml.features import clear_cache, list_cache_entries, measure_size
 
-    root = data_root / CACHE_FOLDER
-    freed = clear_cache(root)
-    if as_json:
-        output.print_json({"folder": str(root), "freed": freed})
-    else:
-        megabytes = _format_megabytes(freed)
-        print(f"{megabytes} freed in {root}; runs are whole without it, and what is needed is made again")
-    return 0
-
-
-def show(data_root: Path, as_json: bool) -> int:
-    """Print what the cache holds."""
-    from musicml.data import CACHE_FOLDER
-    from musicml.features import list_cache_entries, measure_size
-
-    root = data_root / CACHE_FOLDER
+    root = args.data_root / CACHE_FOLDER
+    if args.clear:
+        freed = clear_cache(root)
+        if args.json:
+            output.print_json({"folder": str(root), "freed": freed})
+        else:
+            megabytes = _format_megabytes(freed)
+            print(f"{megabytes} freed in {root}; runs are whole without it, and what is needed is made again")
+        return 0
     entries = list_cache_entries(root)
-    others = {name: measure_size(data_root / name) for name in OTHER_FOLDERS if (data_root / name).is_dir()}
-    if as_json:
-        table = [vars(entry) for entry in entries]
-        size = sum(entry.size for entry in entries)
+    others = {name: measure_size(args.data_root / name) for name in OTHER_FOLDERS if (args.data_root / name).is_dir()}
+    if args.json:
+        table, size = [vars(entry) for entry in entries], sum(entry.size for entry in entries)
         output.print_json({"folder": str(root), "held": table, "size": size, "beside": others})
     else:
         _print_entries(entries, others, root)
@@ -77,16 +59,15 @@ def _print_entries(entries: list[CacheEntry], others: dict[str, int], root: Path
         print(f"nothing in {root}: the first training puts features there")
     else:
         total = ("total", "", "", _format_megabytes(sum(entry.size for entry in entries)))
-        lines = map(_format_entry, group_entries(entries))
+        lines = [
+            (entry.kind, make_printable(entry.words), str(entry.n or ""), _format_megabytes(entry.size))
+            for entry in group_entries(entries)
+        ]
         output.print_table([("kind", "what", "files", "size"), *lines, total])
         print(f"in {root}; `musicml cache --clear` removes it")
     for name, size in others.items():
         words = f"{OTHER_FOLDERS[name]}, which --clear leaves alone"
         print(f"beside it {_format_megabytes(size)} in {root.parent / name}: {words}")
-
-
-def _format_entry(entry: CacheEntry) -> tuple[str, str, str, str]:
-    return entry.kind, make_printable(entry.words), str(entry.n or ""), _format_megabytes(entry.size)
 
 
 def group_entries(entries: Iterable[CacheEntry]) -> list[CacheEntry]:

@@ -1,14 +1,18 @@
-"""`musicml leak`: measure what a leaky split flatters."""
+"""`musicml leak`: measure what a leaky split flatters.
+
+Train one recipe on random pieces of tracks, on whole tracks and on whole artists, each as a cross-validation, and print
+the three accuracies side by side: what lies between them is what a figure gains where a track, or its artist, stands on
+both sides.
+"""
 
 from __future__ import annotations
 
 import argparse
-import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musicml.cli import options, output
-from musicml.utils import print_message, write_json
+from musicml.utils import print_message
 
 if TYPE_CHECKING:
     from musicml.evaluation import LeakageEstimate, LeakageResult
@@ -23,18 +27,8 @@ SAMPLE_NOTE = "This is generated sample data: it shows how a leak looks, and say
 
 def add_command(commands: Any) -> None:
     """Add `musicml leak` to the command line."""
-    parser = options.add_parser(
-        commands,
-        "leak",
-        _run,
-        "measure what a leaky split flatters",
-        (
-            "Train one recipe on random pieces of tracks, on whole tracks and on whole artists, each as a "
-            "cross-validation, and print the three accuracies side by side: what lies between them is what a figure "
-            "gains where a track, or its artist, stands on both sides."
-        ),
-        "musicml leak genre_gru --set clips.seconds=1",
-    )
+    example = "musicml leak genre_gru --set clips.seconds=1"
+    parser = options.add_documented_parser(commands, measure_leak, __doc__, example)
     parser.add_argument("experiment", metavar="EXPERIMENT", help="a TOML file, or its name in experiments/")
     parser.add_argument("--folder", type=Path, metavar="DIR", help="on this folder of class folders, with a groups.csv")
     options.add_data_option(parser)
@@ -43,26 +37,20 @@ def add_command(commands: Any) -> None:
     options.add_set_option(parser, "clips.seconds=1")
 
 
-def _run(args: argparse.Namespace) -> int:
+def measure_leak(args: argparse.Namespace) -> int:
+    """Measure what a leaky split flatters, keep the result, since it took minutes, and print it."""
     from musicml.evaluation import measure_leakage
     from musicml.experiment import find_experiment, parse_changes, read_experiment
 
     experiment = read_experiment(find_experiment(args.experiment), parse_changes(args.changes), sample=None)
     seeds = range(args.seeds)
     result = measure_leakage(experiment, args.data_root, args.data, args.folder, seeds, args.folds, say=print_message)
-    path = save_result(result, args.runs)
+    path = output.save_json(args.runs / "leaks", result.as_table(), result.experiment)
     if args.json:
         output.print_json({**result.as_table(), "file": str(path)})
     else:
         print_result(result, path)
     return 0
-
-
-def save_result(result: LeakageResult, runs_root: Path) -> Path:
-    """Keep a result next to the runs, since it took minutes; return its file."""
-    path = Path(runs_root) / "leaks" / f"{result.experiment}-{datetime.datetime.now():%Y%m%dT%H%M%S}.json"
-    write_json(path, result.as_table())
-    return path
 
 
 def print_result(result: LeakageResult, path: Path) -> None:

@@ -19,24 +19,8 @@ from musicml.utils import InputError, PlainOutput, os_error_to_input_error, prin
 
 # how --help lists the commands, by their modules; a module that is not named here comes after these
 HELP_ORDER = (
-    "fetch",
-    "train",
-    "train_all",
-    "evaluate",
-    "reproduce",
-    "predict",
-    "export",
-    "audit",
-    "leak",
-    "replay",
-    "tune",
-    "ensemble",
-    "compare",
-    "report",
-    "runs",
-    "dashboard",
-    "cache",
-    "doctor",
+    *("fetch", "train", "train_all", "evaluate", "reproduce", "predict", "export", "audit", "leak"),
+    *("replay", "tune", "ensemble", "compare", "report", "runs", "dashboard", "cache", "doctor"),
 )
 
 

@@ -30,17 +30,21 @@ def add_parser(
     """
     parser = commands.add_parser(name, help=summary, description=description, epilog=f"Example: {example}")
     for option, (variable, folder) in FOLDERS.items():
-        parser.add_argument(
-            option,
-            type=Path,
-            default=get_default_folder(option),
-            metavar="DIR",
-            help=f"the folder of {folder} (default: {variable}, or {folder})",
-        )
+        words = f"the folder of {folder} (default: {variable}, or {folder})"
+        parser.add_argument(option, type=Path, default=get_default_folder(option), metavar="DIR", help=words)
     if has_json:
         parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     parser.set_defaults(handler=handler, takes_other_words=False)
     return parser
+
+
+def add_documented_parser(
+    commands: Any, handler: Callable[[argparse.Namespace], int], doc: str | None, example: str, has_json: bool = True
+) -> argparse.ArgumentParser:
+    """Add a command as `add_parser`, with its module's name, and what `doc`, its module's docstring, says of it."""
+    head, _, description = (doc or "").partition("\n\n")
+    name = handler.__module__.rpartition(".")[2].replace("_", "-")
+    return add_parser(commands, name, handler, head.partition(": ")[2].rstrip("."), description, example, has_json)
 
 
 def get_default_folder(option: str) -> Path:
@@ -62,24 +66,14 @@ def add_members_argument(parser: argparse.ArgumentParser) -> None:
 
 def add_data_option(parser: argparse.ArgumentParser) -> None:
     """Add the choice between real and sample data."""
-    parser.add_argument(
-        "--data",
-        choices=("auto", "real", "sample"),
-        default="auto",
-        help="which data to take (default: the real, where it is there, else the sample)",
-    )
+    words = "which data to take (default: the real, where it is there, else the sample)"
+    parser.add_argument("--data", choices=("auto", "real", "sample"), default="auto", help=words)
 
 
 def add_set_option(parser: argparse.ArgumentParser, example: str) -> None:
     """Add `--set`, which changes keys of an experiment for one command."""
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="changes",
-        help=f"change a key of the experiment, such as {example}; may be given often",
-    )
+    words = f"change a key of the experiment, such as {example}; may be given often"
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="changes", help=words)
 
 
 def add_seed_option(parser: argparse.ArgumentParser, scope: str) -> None:
@@ -95,20 +89,16 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     add_set_option(parser, "training.epochs=3")
 
 
-def parse_natural(text: str) -> int:
-    """Read a whole number from 0, for argparse."""
-    return _parse_whole_number(text, "natural")
-
-
 def parse_positive(text: str) -> int:
     """Read a whole number from 1, for argparse."""
-    value = _parse_whole_number(text, "positive")
+    value = parse_natural(text, "positive")
     if value == 0:
         raise argparse.ArgumentTypeError("must be at least 1")
     return value
 
 
-def _parse_whole_number(text: str, kind: str) -> int:
+def parse_natural(text: str, kind: str = "natural") -> int:
+    """Read a whole number from 0, for argparse; `kind` is what it is called where it is none."""
     try:
         value = int(text)
     except ValueError:

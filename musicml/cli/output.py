@@ -2,42 +2,26 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from musicml.utils import replace_controls
+from musicml.utils import replace_controls, write_json
 
 SAMPLE_NOTE = "Figures marked * come from generated sample data, or a run trained on it: nothing about real music."
+SUMMARY = (  # the keys of a report that --json prints
+    *("split", "n", "n_groups", "observed", "sample", "protocol", "main_metric", "metrics", "intervals"),
+    *("interval_method", "calibration_error", "calibration_error_before", "temperature", "temperatures", "thresholds"),
+    *("at_half", "unlike_training", "left_out", "trained_on", "unreadable"),
+)
 
 
 def summarize_report(path: Path, report: dict[str, Any]) -> dict[str, Any]:
     """Return what `--json` says of a report."""
-    keys = (
-        "split",
-        "n",
-        "n_groups",
-        "observed",
-        "sample",
-        "protocol",
-        "main_metric",
-        "metrics",
-        "intervals",
-        "interval_method",
-        "calibration_error",
-        "calibration_error_before",
-        "temperature",
-        "temperatures",
-        "thresholds",
-        "at_half",
-        "unlike_training",
-        "left_out",
-        "trained_on",
-        "unreadable",
-    )
-    return {"run": str(path), **{key: report[key] for key in keys if key in report}}
+    return {"run": str(path), **{key: report[key] for key in SUMMARY if key in report}}
 
 
 def format_main_metric(report: dict[str, Any]) -> str:
@@ -64,27 +48,22 @@ def print_report(path: Path | str, report: dict[str, Any]) -> None:
     print(f"{path}: {format_main_metric(report)} on {size}")
     figure = "average_precision" if report["main_metric"] == "mean_average_precision" else "auc"
     columns = ("precision", "recall", "f1", figure)
-    print_table(
-        [
-            ("class", *(name.replace("_", " ") for name in columns), "examples", "f1, 95 % interval"),
-            *(
-                (
-                    row["class"],
-                    *("-" if row[name] is None else f"{row[name]:.3f}" for name in columns),
-                    str(row["support"]),
-                    format_interval((row.get("intervals") or {}).get("f1"), "-"),
-                )
-                for row in report["per_class"]
-                if row["support"] or row["said"]
-            ),
-        ]
-    )
+    lines = [("class", *(name.replace("_", " ") for name in columns), "examples", "f1, 95 % interval")]
+    for row in report["per_class"]:
+        if row["support"] or row["said"]:
+            interval = format_interval((row.get("intervals") or {}).get("f1"), "-")
+            lines.append((row["class"], *(format_figure(row[name]) for name in columns), str(row["support"]), interval))
+    print_table(lines)
     print_confusion(report)
     figures = "  ".join(format_metric(report, name).replace(" ", "\xa0") for name in report["metrics"])
     print(textwrap.fill(f"figures (95 % interval): {figures}", 100, break_on_hyphens=False).replace("\xa0", " "))
     if few := describe_few_groups(report["n_groups"], report.get("interval_method")):
         print(textwrap.fill(few, 100))
-    print_at_half(report)
+    if half := report.get("at_half"):  # where an example has several classes
+        names = ("macro_precision", "macro_recall", "macro_f1", "mean_f1_both_sides")
+        both = [(name, report["metrics"].get(name), half["metrics"].get(name)) for name in names]
+        figures = ", ".join(f"{name} {own:.3f} and {its:.3f}" for name, own, its in both if None not in (own, its))
+        print(f"at the thresholds fitted on validation, and at 0.5: {figures}")
     before, after = report["calibration_error_before"], report["calibration_error"]
     if before is not None and after is not None:
         print(f"calibration error: {after:.3f} with the temperature, {before:.3f} without")
@@ -101,15 +80,6 @@ def print_report(path: Path | str, report: dict[str, Any]) -> None:
         print(f"These figures are {report['protocol']}: no rival of honest ones.")
     if "as_served" in report:
         print("What is wrong with them, and what the honest run gives, is told by `musicml replay`.")
-
-
-def print_at_half(report: dict[str, Any]) -> None:
-    """Print what thresholds fitted on validation gave, and 0.5 for every class, where an example has several."""
-    if half := report.get("at_half"):
-        names = ("macro_precision", "macro_recall", "macro_f1", "mean_f1_both_sides")
-        both = [(name, report["metrics"].get(name), half["metrics"].get(name)) for name in names]
-        figures = [f"{name} {own:.3f} and {its:.3f}" for name, own, its in both if None not in (own, its)]
-        print(f"at the thresholds fitted on validation, and at 0.5: {', '.join(figures)}")
 
 
 def print_confusion(report: dict[str, Any], most: int = 5) -> None:
@@ -129,13 +99,26 @@ def print_confusion(report: dict[str, Any], most: int = 5) -> None:
 
 def format_metric(report: dict[str, Any], name: str) -> str:
     """Return a figure with its interval, where it has one: `accuracy 0.710 (0.630 to 0.790)`."""
-    interval = (report["intervals"] or {}).get(name)
-    return f"{name} {report['metrics'][name]:.3f}" + (f" ({format_interval(interval)})" if interval else "")
+    return f"{name} {format_figure(report['metrics'][name], (report['intervals'] or {}).get(name))}"
 
 
-def format_interval(interval: list[float] | None, none: str = "no interval") -> str:
+def format_figure(value: float | None, interval: Sequence[float] | None = None) -> str:
+    """Return a figure with its interval, where it has one: `0.710 (0.630 to 0.790)`."""
+    if value is None:
+        return "-"
+    return f"{value:.3f}" + (f" ({format_interval(interval)})" if interval else "")
+
+
+def format_interval(interval: Sequence[float] | None, none: str = "no interval") -> str:
     """Return an interval in figures, or `none` where there is no interval."""
     return f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else none
+
+
+def save_json(folder: Path, content: dict[str, Any], name: str = "") -> Path:
+    """Keep a result that took long in a folder next to the runs, under the time of now; return its file."""
+    path = folder / f"{name}{'-' if name else ''}{datetime.datetime.now():%Y%m%dT%H%M%S}.json"
+    write_json(path, content)
+    return path
 
 
 def print_table(lines: Sequence[tuple[str, ...]]) -> None:

@@ -1,4 +1,8 @@
-"""`musicml predict`: ask a run about files."""
+"""`musicml predict`: ask a run about files.
+
+Print the classes that a run gives files the highest probability of. A folder is taken as its files. A file that can't
+be read is reported and the others go on; the exit code is then 1, or 2 if no file could be read.
+"""
 
 from __future__ import annotations
 
@@ -27,38 +31,21 @@ SAMPLE_NOTES = {  # whether the run has a backbone that was trained on real musi
 
 def add_command(commands: Any) -> None:
     """Add `musicml predict` to the command line."""
-    parser = options.add_parser(
-        commands,
-        "predict",
-        _run,
-        "ask a run about files",
-        (
-            "Print the classes that a run gives files the highest probability of. A folder is taken as its files. A "
-            "file that can't be read is reported and the others go on; the exit code is then 1, or 2 if no file could "
-            "be read."
-        ),
-        "musicml predict RUN song.mp3 --over-time --explain why",
-    )
+    example = "musicml predict RUN song.mp3 --over-time --explain why"
+    parser = options.add_documented_parser(commands, print_predictions, __doc__, example)
     options.add_run_argument(parser)
     parser.add_argument("files", nargs="+", metavar="FILE", help="sound or picture files, or folders of them")
     parser.add_argument("--over-time", action="store_true", help="tell each clip's probabilities too")
-    parser.add_argument(
-        "--explain",
-        type=Path,
-        metavar="DIR",
-        help="write into DIR where the run looked: a picture a file, of a sound the seconds that decided too",
-    )
+    words = "write into DIR where the run looked: a picture a file, of a sound the seconds that decided too"
+    parser.add_argument("--explain", type=Path, metavar="DIR", help=words)
     parser.add_argument("--csv", type=Path, metavar="F", help="write the answers to F as a table as well")
     parser.add_argument("--top", type=int, default=3, help="how many classes to print (default: 3)")
-    parser.add_argument(
-        "--engine",
-        choices=("auto", "onnx", "keras"),
-        default="auto",
-        help="(default: the exported model, if there is one)",
-    )
+    words = "(default: the exported model, if there is one)"
+    parser.add_argument("--engine", choices=("auto", "onnx", "keras"), default="auto", help=words)
 
 
-def _run(args: argparse.Namespace) -> int:
+def print_predictions(args: argparse.Namespace) -> int:
+    """Ask a run about files and print its answers; return 1 where some can't be had, 2 where none can."""
     from musicml.experiment import open_run
     from musicml.inference import Predictor
 

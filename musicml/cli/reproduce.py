@@ -1,7 +1,13 @@
-"""`musicml reproduce`: train a run again from its folder, and say whether the results agree."""
+"""`musicml reproduce`: train a run again, and say whether the results agree.
+
+Train a run again from its folder, with its experiment, changes, seed and data, as a new run, and compare the two. Two
+deterministic runs in one environment have to agree to the bit; else the new main figure has to lie in the 95 % interval
+of the old one. The exit code is 0 where they agree, and 1 where they do not.
+"""
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,25 +18,11 @@ if TYPE_CHECKING:
     from musicml.evaluation import Reproduction
 
 MAX_SHOWN = 30  # differences; --json has all of them
-NOT_SAID = "-"
 
 
 def add_command(commands: Any) -> None:
     """Add `musicml reproduce` to the command line."""
-    parser = options.add_parser(
-        commands,
-        "reproduce",
-        lambda args: reproduce(
-            args.run, args.runs, args.folder, args.data_root, args.deterministic, args.resume, args.json
-        ),
-        "train a run again, and say whether the results agree",
-        (
-            "Train a run again from its folder, with its experiment, changes, seed and data, as a new run, and compare "
-            "the two. Two deterministic runs in one environment have to agree to the bit; else the new main figure has "
-            "to lie in the 95 % interval of the old one. The exit code is 0 where they agree, and 1 where they do not."
-        ),
-        "musicml reproduce genre_gru",
-    )
+    parser = options.add_documented_parser(commands, reproduce, __doc__, "musicml reproduce genre_gru")
     options.add_run_argument(parser)
     parser.add_argument("--folder", type=Path, metavar="DIR", help="where the run's own folder is now, if it was moved")
     parser.add_argument("--deterministic", action="store_true", help="train deterministically even if the run was not")
@@ -38,26 +30,18 @@ def add_command(commands: Any) -> None:
     parser.set_defaults(data_root=None)  # where the run found its data, unless --data-root names another
 
 
-def reproduce(
-    name: str,
-    runs_root: Path,
-    folder: Path | None,
-    data_root: Path | None,
-    deterministic: bool,
-    resume: str | None,
-    as_json: bool,
-) -> int:
+def reproduce(args: argparse.Namespace) -> int:
     """Train a run again and print whether the results agree; return 1 where they do not."""
     from musicml.evaluation import reproduce_run
     from musicml.experiment import open_run
 
-    run, begun = open_run(name, runs_root), open_run(resume, runs_root) if resume else None
+    run, begun = open_run(args.run, args.runs), open_run(args.resume, args.runs) if args.resume else None
     try:
-        found = reproduce_run(run, runs_root, folder, data_root, deterministic, begun)
+        found = reproduce_run(run, args.runs, args.folder, args.data_root, args.deterministic, begun)
     except KeyboardInterrupt as error:
         hint = str(error).replace("`musicml train --resume ", f"`musicml reproduce {run.path} --resume ")
         raise KeyboardInterrupt(hint) from None
-    if as_json:
+    if args.json:
         output.print_json(found.as_table())
     else:
         print_reproduction(found)
@@ -68,8 +52,8 @@ def print_reproduction(found: Reproduction) -> None:
     """Print both main figures, what is equal, what differs around them, and the verdict."""
     print(f"{found.run}: trained again as {found.new}")
     figures = [
-        (found.metric.replace("_", " "), _format(found.before), _format(found.after)),
-        ("95 % interval", output.format_interval(list(found.interval) if found.interval else None), ""),
+        (found.metric.replace("_", " "), output.format_figure(found.before), output.format_figure(found.after)),
+        ("95 % interval", output.format_interval(found.interval), ""),
     ]
     output.print_table([("", "then", "now"), *figures])
     share = f" ({found.n_equal_labels / found.n_labels:.1%})" if found.n_labels else ""
@@ -102,9 +86,5 @@ def describe_verdict(found: Reproduction) -> str:
     return "They differ: the new main figure lies outside of the interval."
 
 
-def _format(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
 def _say(value: Any) -> str:
-    return NOT_SAID if value is None else make_printable(str(value))
+    return "-" if value is None else make_printable(str(value))

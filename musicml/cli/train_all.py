@@ -1,4 +1,8 @@
-"""`musicml train-all`: train every experiment of a folder, then compare."""
+"""`musicml train-all`: train every experiment, then compare.
+
+Train and evaluate every experiment of a folder. One that fails is named and the others go on; the exit code is then 1.
+After it was stopped or killed, or one has failed, the same command goes on where it was.
+"""
 
 from __future__ import annotations
 
@@ -42,33 +46,17 @@ Row = dict[str, Any]
 
 def add_command(commands: Any) -> None:
     """Add `musicml train-all` to the command line."""
-    parser = options.add_parser(
-        commands,
-        "train-all",
-        _run,
-        "train every experiment, then compare",
-        (
-            "Train and evaluate every experiment of a folder. "
-            "One that fails is named and the others go on; the exit code is then 1. "
-            "After it was stopped or killed, or one has failed, the same command goes on where it was."
-        ),
-        "musicml train-all --data sample",
-    )
-    parser.add_argument(
-        "--experiments", type=Path, metavar="DIR", help="(default: experiments, or those that musicml comes with)"
-    )
-    parser.add_argument(
-        "--jobs",
-        type=options.parse_positive,
-        default=None,
-        metavar="N",
-        help="experiments at once (default: 2 with --data sample, whose networks are small, else 1)",
-    )
+    parser = options.add_documented_parser(commands, hold_and_train_all, __doc__, "musicml train-all --data sample")
+    words = "(default: experiments, or those that musicml comes with)"
+    parser.add_argument("--experiments", type=Path, metavar="DIR", help=words)
+    words = "experiments at once (default: 2 with --data sample, whose networks are small, else 1)"
+    parser.add_argument("--jobs", type=options.parse_positive, metavar="N", help=words)
     parser.add_argument("--anew", action="store_true", help="train everything again, even what was done before a stop")
     options.add_training_options(parser)
 
 
-def _run(args: argparse.Namespace) -> int:
+def hold_and_train_all(args: argparse.Namespace) -> int:
+    """Train all experiments, unless another process does; return 1 where one of them failed."""
     from musicml.experiment import find_experiment_folder, hold_folder
 
     refusal = InputError(
@@ -77,16 +65,7 @@ def _run(args: argparse.Namespace) -> int:
         runs_root=args.runs,
     )
     with hold_folder(args.runs / MARK, refusal):
-        train_one = partial(
-            _go_on_or_train,
-            since=_read_start(args.runs / MARK / START_FILE, args.anew),
-            data_root=args.data_root,
-            runs_root=args.runs,
-            data=args.data,
-            seed=args.seed or 0,
-            deterministic=args.deterministic,
-            changes=args.changes,
-        )
+        train_one = partial(_go_on_or_train, since=_read_start(args.runs / MARK / START_FILE, args.anew), args=args)
         jobs = args.jobs or (min(JOBS_ON_SAMPLE, os.cpu_count() or 1) if args.data == "sample" else 1)
         folder = args.experiments or find_experiment_folder()
         try:
@@ -113,24 +92,16 @@ def _read_start(path: Path, anew: bool) -> str:
     return begun
 
 
-def _go_on_or_train(
-    path: Path,
-    since: str,
-    data_root: Path,
-    runs_root: Path,
-    data: str,
-    seed: int,
-    deterministic: bool,
-    changes: list[str],
-) -> Run:
+def _go_on_or_train(path: Path, since: str, args: argparse.Namespace) -> Run:
     """Take the run that an unfinished train-all has begun, trained to its end, or train a new one."""
     from musicml.experiment import is_held, parse_changes, read_experiment
     from musicml.training import find_begun_run, resume_run
 
-    experiment = read_experiment(path, parse_changes(changes), sample=None)
-    run = find_begun_run(experiment, data_root, runs_root, data, seed, deterministic, since)
+    experiment = read_experiment(path, parse_changes(args.changes), sample=None)
+    origin = (args.data_root, args.runs, args.data, args.seed or 0)
+    run = find_begun_run(experiment, *origin, args.deterministic, since)
     if run is None:
-        return train(path, data_root, runs_root, data, seed, deterministic, changes)
+        return train(path, args)
     if is_held(run.path):  # by a process of the train-all that was killed
         print_message(f"{run.name} is still being trained by another process: waiting for its end")
         while is_held(run.path):
@@ -154,6 +125,8 @@ def train_all(folder: Path, score: Callable[[Path], Row], jobs: int, runs_root: 
     -------
     The exit code: 1 where one of them failed.
     """
+    from musicml.experiment import list_runs
+
     paths = sorted(folder.glob("*.toml"))
     if not paths:
         raise InputError(
@@ -166,10 +139,15 @@ def train_all(folder: Path, score: Callable[[Path], Row], jobs: int, runs_root: 
         rows = _score_in_parallel(score, sorted(paths, key=_has_no_backbone), jobs)
         rows.sort(key=lambda row: row["experiment"])
     if as_json:
-        output.print_json({"experiments": [_summarize_row(row) for row in rows]})
+        kept = [{key: value for key, value in row.items() if key != "report"} for row in rows]
+        reports = (output.summarize_report(Path(row["run"]), row["report"]) if "report" in row else {} for row in rows)
+        output.print_json({"experiments": [row | report for row, report in zip(kept, reports, strict=True)]})
     else:
         _print_rows(rows)
-        _print_pretrained(runs_root)
+        for run in list_runs(runs_root):
+            if run.is_pretrained:
+                hint = f"ask it with `musicml predict {run.name} FILE`"
+                print(f"{run.name}: others trained it, so it has no results; {hint}")
     return 1 if any("error" in row for row in rows) else 0
 
 
@@ -224,32 +202,14 @@ def _score_in_worker(score: Callable[[Path], Row], n_cores: int, path: Path) -> 
     return score(path)
 
 
-def _summarize_row(row: Row) -> Row:
-    """Return what `--json` says of an experiment."""
-    content = {key: value for key, value in row.items() if key != "report"}
-    return content | (output.summarize_report(Path(row["run"]), row["report"]) if "report" in row else {})
-
-
-def _print_pretrained(runs_root: Path) -> None:
-    """Print a sentence on each run that was there before any training."""
-    from musicml.experiment import list_runs
-
-    for run in list_runs(runs_root):
-        if run.is_pretrained:
-            print(f"{run.name}: others trained it, so it has no results; ask it with `musicml predict {run.name} FILE`")
-
-
 def _print_rows(rows: list[Row]) -> None:
     lines = [("experiment", "split", "main figure (95 % interval)", "time", "run")]
     for row in rows:
-        split, metric, run = (
-            "-",
-            "skipped" if "skipped" in row else "failed",
-            row.get("skipped") or row.get("error", ""),
-        )
-        if "report" in row:
-            report, run = row["report"], row["run"]
-            split, metric = f"{report['split']} ({report['n']})", output.format_main_metric(report)
+        if report := row.get("report"):
+            split, metric, run = f"{report['split']} ({report['n']})", output.format_main_metric(report), row["run"]
+        else:
+            split, metric = "-", "skipped" if "skipped" in row else "failed"
+            run = row.get("skipped") or row.get("error", "")
         lines.append((row["experiment"], split, metric, f"{row['seconds']:.0f} s", run))
     output.print_table(lines)
     if any(row.get("report", {}).get("sample") for row in rows):

@@ -1,4 +1,8 @@
-"""`musicml tune`: search an experiment's options on validation."""
+"""`musicml tune`: search an experiment's options on validation.
+
+Try options that the experiment's [tune] table names and print the best, judged on validation alone; the test side is
+never read. A search that was stopped or killed goes on with the same command.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from musicml.cli import options, output
 from musicml.utils import print_message
 
 if TYPE_CHECKING:
-    from musicml.training.tuning import SearchResult, Trial
+    from musicml.training.tuning import SearchResult
 
 MAX_TRIALS_SHOWN = 5
 SAMPLE_NOTE = "This is generated sample data: what is best on it says nothing about real music."
@@ -21,38 +25,28 @@ SAMPLE_NOTE = "This is generated sample data: what is best on it says nothing ab
 
 def add_command(commands: Any) -> None:
     """Add `musicml tune` to the command line."""
-    parser = options.add_parser(
-        commands,
-        "tune",
-        _run,
-        "search an experiment's options on validation",
-        (
-            "Try options that the experiment's [tune] table names and print the best, judged on validation alone; the "
-            "test side is never read. A search that was stopped or killed goes on with the same command."
-        ),
-        "musicml tune genre_cnn --trials 20",
-    )
+    parser = options.add_documented_parser(commands, tune, __doc__, "musicml tune genre_cnn --trials 20")
     parser.add_argument("experiment", metavar="EXPERIMENT", help="a TOML file with [tune], or its name in experiments/")
     parser.add_argument(
         "--trials", type=options.parse_positive, default=20, metavar="N", help="how many in all (default: 20)"
     )
-    parser.add_argument(
-        "--no-prune", action="store_false", dest="prune", help="train also what falls behind to its end"
-    )
+    words = "train also what falls behind to its end"
+    parser.add_argument("--no-prune", action="store_false", dest="prune", help=words)
     parser.add_argument("--folder", type=Path, metavar="DIR", help="on this folder of class folders, pictures or sound")
     options.add_data_option(parser)
     options.add_seed_option(parser, "of the split, the weights and the draw")
     options.add_set_option(parser, "training.epochs=3")
 
 
-def _run(args: argparse.Namespace) -> int:
+def tune(args: argparse.Namespace) -> int:
+    """Search an experiment's options and print the best trials."""
     from musicml.experiment import find_experiment, parse_changes, read_experiment
     from musicml.training.tuning import search_options
 
     experiment = read_experiment(find_experiment(args.experiment), parse_changes(args.changes), sample=None)
     origin = (args.data_root, args.runs, args.data, args.folder, args.seed or 0)
     result = search_options(experiment, *origin, args.trials, args.prune, print_message)
-    command = format_train_command(args.experiment, *origin, {**experiment.overrides, **result.best_first[0].options})
+    command = format_train_command(args, {**experiment.overrides, **result.best_first[0].options})
     if args.json:
         output.print_json({**result.as_table(), "command": command, "file": str(result.folder / "best.json")})
     else:
@@ -71,9 +65,10 @@ def print_result(result: SearchResult, command: str) -> None:
     print(
         f"{result.experiment} on {data}: {len(result.trials)} trials, {counts}; best by {result.figure} on validation"
     )
-    keys = list(result.best_first[0].options)
-    trials = [_format_trial(trial) for trial in result.best_first[:MAX_TRIALS_SHOWN]]
-    output.print_table([("trial", result.figure, *keys), *trials])
+    lines = [("trial", result.figure, *result.best_first[0].options)]
+    for trial in result.best_first[:MAX_TRIALS_SHOWN]:
+        lines.append((str(trial.number), f"{trial.value:.4f}", *map(json.dumps, trial.options.values())))
+    output.print_table(lines)
     for edge in result.edges:
         print(edge)
     print(SEARCH_NOTE)
@@ -82,33 +77,14 @@ def print_result(result: SearchResult, command: str) -> None:
         print(SAMPLE_NOTE)
 
 
-def _format_trial(trial: Trial) -> tuple[str, ...]:
-    return str(trial.number), f"{trial.value:.4f}", *(json.dumps(value) for value in trial.options.values())
-
-
-def format_train_command(
-    experiment: str,
-    data_root: Path,
-    runs_root: Path,
-    data: str,
-    folder: Path | None,
-    seed: int,
-    settings: dict[str, Any],
-) -> str:
+def format_train_command(args: argparse.Namespace, settings: dict[str, Any]) -> str:
     """Return the command that trains `settings` anew, on the same data and with the same seed."""
-    words = ["musicml", "train", experiment]
-    if folder:
-        words += ["--folder", str(folder)]
-    if data != "auto":
-        words += ["--data", data]
-    if seed:
-        words += ["--seed", str(seed)]
-    for option, root in (("--data-root", data_root), ("--runs", runs_root)):
-        if root != options.get_default_folder(option):
-            words += [option, str(root)]
-    for key, value in settings.items():
-        words += ["--set", f"{key}={format_value(value)}"]
-    return shlex.join(words)
+    given = [("--folder", args.folder), ("--data", None if args.data == "auto" else args.data), ("--seed", args.seed)]
+    for option, root in (("--data-root", args.data_root), ("--runs", args.runs)):
+        given.append((option, None if root == options.get_default_folder(option) else root))
+    given += [("--set", f"{key}={format_value(value)}") for key, value in settings.items()]
+    words = [str(word) for option, value in given if value for word in (option, value)]
+    return shlex.join(["musicml", "train", args.experiment, *words])
 
 
 def format_value(value: Any) -> str:

@@ -22,34 +22,10 @@ if TYPE_CHECKING:
         summarize_draws,
     )
     from musicml.evaluation.leakage import LeakageEstimate, LeakageResult, measure_leakage
-    from musicml.evaluation.metrics import MAIN_METRICS, METRIC_NAMES, apply_thresholds, count_classes, format_headline
+    from musicml.evaluation.metrics import apply_thresholds, count_classes, format_headline
     from musicml.evaluation.predictions import PredictionTable, read_clip_scores, read_fold_thresholds, read_predictions
     from musicml.evaluation.replication import Replication, replicate
-    from musicml.evaluation.replication.summary import REPLICATION_NAMES, ReplicationRow, format_figure
+    from musicml.evaluation.replication.summary import REPLICATION_NAMES, ReplicationRow
     from musicml.evaluation.reproduction import Reproduction, reproduce_run
 
-__getattr__, __dir__, __all__ = export_lazily(
-    __name__,
-    {
-        "as_published": ["IntervalEstimate"],
-        "bootstrap": ["compute_class_draws", "compute_mean_draws", "draw_groups"],
-        "comparison": ["Comparison", "compare_runs", "find_comparable_pairs", "group_by_seed"],
-        "comparison.significance": ["PairedComparison", "compare_pairs"],
-        "ensemble": ["combine_runs"],
-        "evaluate": ["evaluate_run"],
-        "intervals": [
-            "CLASS_METRICS",
-            "INTERVAL_METHOD",
-            "compute_class_intervals",
-            "describe_few_groups",
-            "summarize_class_draws",
-            "summarize_draws",
-        ],
-        "leakage": ["LeakageEstimate", "LeakageResult", "measure_leakage"],
-        "metrics": ["MAIN_METRICS", "METRIC_NAMES", "apply_thresholds", "count_classes", "format_headline"],
-        "predictions": ["PredictionTable", "read_clip_scores", "read_fold_thresholds", "read_predictions"],
-        "replication": ["Replication", "replicate"],
-        "replication.summary": ["REPLICATION_NAMES", "ReplicationRow", "format_figure"],
-        "reproduction": ["Reproduction", "reproduce_run"],
-    },
-)
+__getattr__, __dir__, __all__ = export_lazily(__name__)

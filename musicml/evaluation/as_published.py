@@ -9,19 +9,32 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.special import softmax
 
 from musicml.data import get_reference
 from musicml.data.audit import compute_ceiling, group_by_content
 from musicml.data.datasets import Dataset, Example, reload_dataset
 from musicml.data.io import load_audio
-from musicml.evaluation import metrics
 from musicml.evaluation import predictions as scored
+from musicml.evaluation.bootstrap import compute_count_draws, compute_weighted_counts, draw_weights
+from musicml.evaluation.intervals import (
+    N_BOOTSTRAP,
+    compute_draw_interval,
+    compute_mean_and_interval,
+    count_by_group,
+    round_interval,
+    round_metric,
+)
+from musicml.evaluation.metrics import apply_thresholds
 from musicml.experiment import DataInfo, Run, RunInfo
-from musicml.inference import ModelInput, Prediction, Predictor, compute_calibration_error, pool_clips, read_manifest
-from musicml.utils import InputError, compute_wilson_interval
+from musicml.inference import ModelInput, Predictor, compute_calibration_error, pool_clips, read_manifest
+from musicml.utils import compute_wilson_interval
+
+if TYPE_CHECKING:
+    from musicml.evaluation.evaluate import TestPredictions
 
 SECOND = 1.0  # what the app of `served = "first_second"` heard of a file
 WEIGHTED = ("weighted_precision", "weighted_recall")
@@ -70,19 +83,13 @@ class PieceReader:
 
 
 def score_as_served(
-    run: Run,
-    dataset: Dataset,
-    predictions: Sequence[Prediction],
-    targets: np.ndarray,
-    groups: Sequence[str],
-    thresholds: np.ndarray,
-    data_root: Path | None = None,
+    run: Run, dataset: Dataset, answered: TestPredictions, data_root: Path | None = None
 ) -> dict[str, Any] | None:
     """What the system itself made of the same model: None of an honest run.
 
     Parameters
     ----------
-    predictions, targets, groups, thresholds : what the run answered for its examples, as `TestPredictions` has them
+    answered : what the run answered for its examples
     data_root : where the run's data set is now, if it was moved
 
     Returns
@@ -94,35 +101,25 @@ def score_as_served(
     if info.published is None:
         return None
     found: dict[str, Any] = {}
+    predictions, targets, groups = answered.predictions, answered.targets, answered.groups
     if info.published["served"] == "softmax_twice":
         served = read_manifest(run)
         raw = np.stack([pool_clips(one.clip_scores, served.task, served.average) for one in predictions])
         found["softmax_twice"] = score_softmax_twice(raw, targets, groups)
     if info.published["served"] == "first_second":
-        right = [targets[k, one.scores.argmax()] > 0.5 for k, one in enumerate(predictions)]
-        names = [one.file for one in predictions]
-        found["first_second"] = score_first_second(Predictor(run), dataset, dict(zip(names, right, strict=True)))
+        right = {one.file: targets[k, one.scores.argmax()] > 0.5 for k, one in enumerate(predictions)}
+        found["first_second"] = score_first_second(Predictor(run), dataset, right)
     if info.task == "single":
-        found |= {name: one for name, one in [("ceiling", find_label_ceiling(dataset))] if one}
+        if ceiling := find_label_ceiling(dataset):
+            found["ceiling"] = ceiling
     else:
-        said = metrics.apply_thresholds(np.stack([one.scores for one in predictions]), "multi", thresholds)
+        said = apply_thresholds(np.stack([one.scores for one in predictions]), "multi", answered.thresholds)
         judged = read_judged_cells(info.data, [one.file for one in predictions], dataset.class_names, data_root)
         found["cells"] = score_cells(said, targets, judged, groups)
     return found
 
 
 # What the app showed
-
-
-def compute_softmax(values: np.ndarray) -> np.ndarray:
-    """The softmax of each row, [shape=(n, n_classes)]."""
-    odds = np.exp(values - values.max(axis=1, keepdims=True))
-    return odds / odds.sum(axis=1, keepdims=True)
-
-
-def compute_max_confidence(n_classes: int) -> float:
-    """The most that softmax can give where its inputs are probabilities: e / (e + n - 1), for a 1 beside zeros."""
-    return float(np.e / (np.e + n_classes - 1))
 
 
 def score_softmax_twice(scores: np.ndarray, targets: np.ndarray, groups: Sequence[str]) -> dict[str, Any]:
@@ -133,15 +130,16 @@ def score_softmax_twice(scores: np.ndarray, targets: np.ndarray, groups: Sequenc
     scores : np.ndarray [shape=(n, n_classes)], the model's own probabilities, not calibrated
     targets : np.ndarray [shape=(n, n_classes)], 1 or 0
     """
-    shown = compute_softmax(np.asarray(scores, dtype=np.float64))
+    shown = softmax(np.asarray(scores, dtype=np.float64), axis=1)
     right = targets[np.arange(len(shown)), shown.argmax(axis=1)] > 0.5
     return {
-        **to_plain("accuracy", estimate_share(right, groups)),
+        **to_plain(accuracy=estimate_share(right, groups)),
         "n": len(shown),
-        "most_possible": metrics.round_metric(compute_max_confidence(shown.shape[1])),
-        "highest": metrics.round_metric(shown.max()),
-        "mean": metrics.round_metric(shown.max(axis=1).mean()),
-        "calibration_error": metrics.round_metric(compute_calibration_error(shown, targets, "single")),
+        # the most that softmax can give where its inputs are probabilities: a 1 beside zeros
+        "most_possible": round_metric(np.e / (np.e + shown.shape[1] - 1)),
+        "highest": round_metric(shown.max()),
+        "mean": round_metric(shown.max(axis=1).mean()),
+        "calibration_error": round_metric(compute_calibration_error(shown, targets, "single")),
     }
 
 
@@ -157,23 +155,18 @@ def score_first_second(predictor: Predictor, dataset: Dataset, whole: Mapping[st
     info = predictor.run.info
     names = [name for name in whole if not info.is_cut_into_pieces or name.endswith("#0")]
     examples = index_examples(dataset, names, info)
-    right = []
+    right, rate = [], predictor.settings.sample_rate
     for name in names:
-        answer = predictor.predict(*get_first_second(examples[name], predictor.settings.sample_rate))
+        sound = load_audio(examples[name].path, rate, SECOND, examples[name].id)
+        answer = predictor.predict(sound.y, examples[name].id, rate)
         right.append(examples[name].labels.get(answer.label, False))
     groups = [examples[name].group for name in names]
+    of_all = np.array([whole[name] for name in names])
     return {
-        **to_plain("accuracy", estimate_share(np.array(right), groups)),
-        **to_plain("accuracy_of_all", estimate_share(np.array([whole[name] for name in names]), groups)),
+        **to_plain(accuracy=estimate_share(np.array(right), groups), accuracy_of_all=estimate_share(of_all, groups)),
         "n": len(right),
         "seconds": SECOND,
     }
-
-
-def get_first_second(example: Example, sample_rate: int) -> tuple[np.ndarray, str, int]:
-    """The first second of a track, as `Predictor.predict` takes it."""
-    sound = load_audio(example.path, sample_rate, SECOND, example.id)
-    return sound.y, example.id, sample_rate
 
 
 # What the labels allowed
@@ -188,8 +181,8 @@ def find_label_ceiling(dataset: Dataset) -> dict[str, Any] | None:
     auc, accuracy = compute_ceiling(part, files)
     under = group_by_content(part, files)
     return {
-        "macro_auc": metrics.round_metric(auc),
-        "accuracy": metrics.round_metric(accuracy),
+        "macro_auc": round_metric(auc),
+        "accuracy": round_metric(accuracy),
         "contradictory": sum(len(rows) for rows in under if len(set(rows.values())) > 1),
         "n": len(part.examples),
     }
@@ -220,10 +213,7 @@ def score_cells(said: np.ndarray, read: np.ndarray, judged: np.ndarray, groups: 
     found: dict[str, Any] = {"n": int(read.size), "judged": int((~np.isnan(judged)).sum())}
     for who, answers in (("model", said), ("all_present", np.ones_like(said))):
         found[who] = {
-            how: {
-                "share": metrics.round_metric(np.nanmean(truth)),
-                **to_plain_all(weigh_by_support(answers, truth, groups)),
-            }
+            how: {"share": round_metric(np.nanmean(truth)), **to_plain(**weigh_by_support(answers, truth, groups))}
             for how, truth in (("as_published", read), ("judged", judged))
         }
     return found
@@ -236,18 +226,13 @@ def weigh_by_support(said: np.ndarray, targets: np.ndarray, groups: Collection[s
     ----------
     said, targets : np.ndarray [shape=(n, n_classes)], answers and what is so; NaN never counts
     """
-    once = metrics.compute_weighted_counts(metrics.compute_count_draws(targets, said, np.ones((1, len(said)))))
-    weights = metrics.draw_groups(np.array(groups, dtype=object), 0, metrics.N_BOOTSTRAP)
-    sizes = metrics.count_by_group(np.array(groups, dtype=object))
-    many = (
-        {} if weights is None else metrics.compute_weighted_counts(metrics.compute_count_draws(targets, said, weights))
-    )
+    names = np.array(groups, dtype=object)
+    counts = compute_count_draws(targets, said, draw_weights(names, 0, N_BOOTSTRAP))
+    found, sizes = compute_weighted_counts(counts), count_by_group(names)
+    points = {name: round_metric(found[name][0]) for name in WEIGHTED}
     return {
-        name: IntervalEstimate(
-            metrics.round_metric(once[name][0]),
-            metrics.compute_draw_interval(many[name], metrics.round_metric(once[name][0]), sizes) if many else None,
-        )
-        for name in WEIGHTED
+        name: IntervalEstimate(point, compute_draw_interval(found[name][1:], point, sizes))
+        for name, point in points.items()
     }
 
 
@@ -268,35 +253,21 @@ def compute_published_metric(run: Run, name: str) -> IntervalEstimate | None:
     if name not in WEIGHTED:
         return plain
     thresholds = scored.read_fold_thresholds(run, table.names) if folds else read_manifest(run).thresholds
-    return weigh_by_support(metrics.apply_thresholds(table.scores, "multi", thresholds), table.targets, table.groups)[
-        name
-    ]
+    return weigh_by_support(apply_thresholds(table.scores, "multi", thresholds), table.targets, table.groups)[name]
 
 
 def estimate_share(right: np.ndarray, groups: Collection[str]) -> IntervalEstimate:
     """The share that is true of a value an example, with an interval even where all of them are."""
     if not len(right):
         return IntervalEstimate(None)
-    value, interval = metrics.compute_mean_and_interval(np.asarray(right, dtype=float), np.array(groups, dtype=object))
+    value, interval = compute_mean_and_interval(np.asarray(right, dtype=float), np.array(groups, dtype=object))
     if interval is None and len(set(groups)) > 1:
         n = len(set(groups))
-        interval = metrics.round_interval(compute_wilson_interval(round(value * n), n))
+        interval = round_interval(compute_wilson_interval(round(value * n), n))
     return IntervalEstimate(value, interval)
 
 
-def to_plain(name: str, found: IntervalEstimate) -> dict[str, Any]:
-    """A figure and its interval as plain values."""
-    return {name: found.value, f"{name}_interval": found.interval}
-
-
-def to_plain_all(found: Mapping[str, IntervalEstimate]) -> dict[str, Any]:
-    """Several figures as plain values."""
-    return {key: value for name, one in found.items() for key, value in to_plain(name, one).items()}
-
-
-def make_refusal(experiment_name: str) -> InputError:
-    """The refusal of an experiment that replays nothing."""
-    return InputError(
-        "{experiment_name} must say in [published] what it replays, and does not: take one of as_published.",
-        experiment_name=experiment_name,
-    )
+def to_plain(**found: IntervalEstimate) -> dict[str, Any]:
+    """Figures and their intervals as plain values."""
+    values = {name: one.value for name, one in found.items()}
+    return values | {f"{name}_interval": one.interval for name, one in found.items()}

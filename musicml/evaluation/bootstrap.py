@@ -20,20 +20,10 @@ def draw_groups(groups: np.ndarray, seed: int, draws: int) -> np.ndarray | None:
     return counts[:, group_of].astype(np.float64)
 
 
-def compute_weighted_metrics(
-    scores: np.ndarray, targets: np.ndarray, said: np.ndarray, weights: np.ndarray, task: str
-) -> dict[str, np.ndarray]:
-    """The figures of `summarize_classes` for many weightings of the examples at once.
-
-    Parameters
-    ----------
-    weights : np.ndarray [shape=(n_draws, n_examples)], how often each example was drawn
-
-    Returns
-    -------
-    dict of np.ndarray [shape=(n_draws,)], NaN where a figure is not defined
-    """
-    return compute_mean_draws(compute_class_draws(scores, targets, said, weights), weights, task)
+def draw_weights(groups: np.ndarray, seed: int, draws: int) -> np.ndarray:
+    """Every example once, and below it what `draw_groups` draws, if anything: [shape=(1 + draws, n_examples)]."""
+    once, drawn = np.ones((1, len(groups))), draw_groups(groups, seed, draws)
+    return once if drawn is None else np.concatenate([once, drawn])
 
 
 def compute_class_draws(
@@ -92,14 +82,14 @@ def compute_mean_draws(found: dict[str, np.ndarray], weights: np.ndarray, task: 
             "macro_precision": average_classes(fill_undefined_precision(found)),
             "macro_recall": average_classes(found["recall"]),
             "macro_f1": average_classes(found["f1"]),
-            "macro_auc": average_classes(found["auc"]),
-            "mean_average_precision": average_classes(found["average_precision"]),
             **compute_weighted_counts(found),
+            "macro_auc": average_classes(found["auc"]),
             "weighted_auc": average_by_support(found["auc"], found["present"]),
+            "mean_average_precision": average_classes(found["average_precision"]),
         }
         if task == "single":
-            return over_all | {"accuracy": found["right"].sum(axis=1) / weights.sum(axis=1)}
-        return over_all | {"mean_f1_both_sides": average_classes((found["f1"] + found["f1_absent"]) / 2)}
+            return {"accuracy": found["right"].sum(axis=1) / weights.sum(axis=1), **over_all}
+        return {**over_all, "mean_f1_both_sides": average_classes((found["f1"] + found["f1_absent"]) / 2)}
 
 
 def compute_weighted_counts(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -18,6 +18,7 @@ import numpy as np
 from musicml.data import digest_examples
 from musicml.data.datasets import load_folder
 from musicml.evaluation import comparison, evaluate, metrics, predictions
+from musicml.evaluation.comparison.checks import check_same_contents
 from musicml.evaluation.predictions import PredictionTable
 from musicml.experiment import Run, check_has_results, get_fold, read_digests
 from musicml.inference import pool_clips
@@ -63,15 +64,14 @@ def combine_runs(
     names = [run.name for run in members] if on is None else [run.name for run in list_models(members)]
     voted, thresholds = average_tables(voices), average_thresholds(members, voices[0].names, on)
     infos = [run.info for run in members]
+    one_group = np.zeros(len(voted.names))  # of which no interval can be drawn
+    alone = [compute_report(voice, one_group, thresholds) for voice in voices]
     return {
         "members": [
-            {"run": name, "figure": compute_main_metric(voice, thresholds)}
-            for name, voice in zip(names, voices, strict=True)
+            {"run": name, "figure": its["metrics"][its["main_metric"]]} for name, its in zip(names, alone, strict=True)
         ],
         "split": "test" if on is None else str(on),
-        **metrics.compute_report(
-            voted.scores, voted.targets, voted.groups, list(voted.class_names), voted.task, thresholds
-        ),
+        **compute_report(voted, voted.groups, thresholds),
         "calibration_error_before": None,
         "unlike_training": None,
         "sample": any(info.data.sample for info in infos),
@@ -81,21 +81,16 @@ def combine_runs(
 
 def average_tables(voices: Sequence[PredictionTable]) -> PredictionTable:
     """Return the average of several tables of scores of the same examples."""
-    stacked = np.stack([voice.scores for voice in voices])
-    task = voices[0].task
-    return replace(
-        voices[0],
-        scores=np.stack([pool_clips(stacked[:, place], task, "log_probability") for place in range(stacked.shape[1])]),
-    )
+    task, answers = voices[0].task, zip(*(voice.scores for voice in voices), strict=True)
+    return replace(voices[0], scores=np.stack([pool_clips(np.stack(one), task, "log_probability") for one in answers]))
 
 
 def check_same_task(members: Sequence[Run]) -> None:
     """Refuse runs that can't be combined: other classes, other data."""
     first = members[0]
+    classes, task = predictions.read_class_names(first), predictions.get_task(first)
     for run in members[1:]:
-        if predictions.read_class_names(run) != predictions.read_class_names(first) or predictions.get_task(
-            run
-        ) != predictions.get_task(first):
+        if predictions.read_class_names(run) != classes or predictions.get_task(run) != task:
             raise InputError(
                 "an ensemble's runs must answer for the same classes, and {run_name} answers for others than "
                 "{first_name}: take runs of one data set.",
@@ -117,8 +112,9 @@ def check_tested(members: Sequence[Run], voices: Sequence[PredictionTable], say:
     """Refuse where one run trained on, or chose by, what another was tested on; names and contents both tell."""
     tested = set().union(*(voice.names for voice in voices))
     for run, voice in zip(members, voices, strict=True):
-        learnt = tested & list_learned_examples(run)
-        if learnt:
+        # none for a cross-validation, whose folds answer for what they lack
+        rows = [] if run.info.split.folds else run.table("split.csv")
+        if learnt := tested & {row["example"] for row in rows if row["split"] in ("train", "val")}:
             raise InputError(
                 "an ensemble must score only what no member has learnt from, and {run_name} learnt from "
                 "{n_learnt} of {n_tested} examples, {learnt} for one: train its runs with one split "
@@ -136,23 +132,14 @@ def check_tested(members: Sequence[Run], voices: Sequence[PredictionTable], say:
                 n_tested=len(tested - set(voice.names)),
                 n_tested2=len(tested),
             )
-    for note in comparison.check_same_contents(members, tested, functools.cache(read_digests)):
+    for note in check_same_contents(members, tested, functools.cache(read_digests)):
         say(note)
-
-
-def list_learned_examples(run: Run) -> set[str]:
-    """List the examples that a run learned from; none for a cross-validation, whose folds answer for what they lack."""
-    if run.info.split.folds:
-        return set()
-    return {row["example"] for row in run.table("split.csv") if row["split"] in ("train", "val")}
 
 
 def list_models(members: Sequence[Run]) -> list[Run]:
     """List each run's models that learned from a part of the data only: its folds, or itself."""
-    found: list[Run] = []
-    for run in members:
-        found += [get_fold(run, k) for k in range(1, run.info.split.folds + 1)] or [run]
-    return found
+    folds = ([get_fold(run, k) for k in range(1, run.info.split.folds + 1)] or [run] for run in members)
+    return [model for models in folds for model in models]
 
 
 def predict_folder(members: Sequence[Run], folder: Path, say: Callable[[str], None]) -> list[PredictionTable]:
@@ -173,16 +160,10 @@ def predict_folder(members: Sequence[Run], folder: Path, say: Callable[[str], No
     voices = []
     for model in list_models(members):
         answered = evaluate.predict_examples(model, dataset, known, say)
-        voices.append(
-            PredictionTable(
-                np.array([prediction.file for prediction in answered.predictions], dtype=object),
-                np.array(answered.groups, dtype=object),
-                class_names,
-                np.stack([prediction.scores for prediction in answered.predictions]).astype(np.float64),
-                answered.targets,
-                "single",
-            )
-        )
+        files = np.array([prediction.file for prediction in answered.predictions], dtype=object)
+        scores = np.stack([prediction.scores for prediction in answered.predictions]).astype(np.float64)
+        groups = np.array(answered.groups, dtype=object)
+        voices.append(PredictionTable(files, groups, class_names, scores, answered.targets, "single"))
     return voices
 
 
@@ -193,8 +174,7 @@ def check_unlearned(run: Run, digests: Mapping[str, str], folder: Path, say: Cal
     ----------
     digests : example → digest of its file
     """
-    learnt = evaluate.find_learned(run, digests, say)
-    if learnt:
+    if learnt := evaluate.find_learned(run, digests, say):
         raise InputError(
             "an ensemble must score only what no member has learnt from, and {run_name} learnt from {n_learnt} of "
             "the {n_examples} files in {folder}, {learnt} for one: give files that it has not seen.",
@@ -217,8 +197,6 @@ def average_thresholds(members: Sequence[Run], names: np.ndarray, on: Path | Non
     return np.mean(np.broadcast_arrays(*found), axis=0)
 
 
-def compute_main_metric(voice: PredictionTable, thresholds: np.ndarray) -> float | None:
-    """Return the main figure of one table of scores, to compare the ensemble's with."""
-    nobody = np.zeros(len(voice.names))  # one group, of which no interval can be drawn
-    made = metrics.compute_report(voice.scores, voice.targets, nobody, list(voice.class_names), voice.task, thresholds)
-    return made["metrics"][made["main_metric"]]
+def compute_report(voice: PredictionTable, groups: np.ndarray, thresholds: np.ndarray) -> dict[str, Any]:
+    """Return the report of one table of scores."""
+    return metrics.compute_report(voice.scores, voice.targets, groups, list(voice.class_names), voice.task, thresholds)

@@ -14,7 +14,7 @@ from musicml.data import digest_examples
 from musicml.data.datasets import Dataset, Example, load_folder, reload_dataset
 from musicml.data.splits import is_ungrouped_split
 from musicml.evaluation import as_published, metrics
-from musicml.evaluation.predictions import get_task
+from musicml.evaluation.predictions import BEFORE, BETWEEN, get_task
 from musicml.experiment import (
     Run,
     check_has_results,
@@ -85,9 +85,7 @@ def evaluate_run(
     if run.is_whole:
         return run.report.table
     answered = predict_folds(run, dataset, say) if info.split.folds else predict_test_split(run, dataset, say)
-    served = as_published.score_as_served(
-        *(run, dataset, answered.predictions, answered.targets, answered.groups, answered.thresholds, data_root)
-    )
+    served = as_published.score_as_served(run, dataset, answered, data_root)
     side = "out of fold" if info.split.folds else as_published.get_scored_split(info)
     return write_report_file(run, dataset, answered, side, {} if served is None else {"as_served": served})
 
@@ -106,13 +104,11 @@ def load_run_data(run: Run, folder: Path | None, data_root: Path | None, say: Ca
     if not run.is_whole:
         run.update(data=data.table)
     elif data.folder != before.folder:
-        say(
-            f"run {run.name} is whole and keeps the old place: for pages to find its files, put them at {before.folder}"
-        )
+        files_hint = f"for pages to find its files, put them at {before.folder}"
+        say(f"run {run.name} is whole and keeps the old place: {files_hint}")
     elif not data.folder and data.root != before.root:
-        say(
-            f"run {run.name} is whole and keeps the old place: for pages to find its data, set MUSICML_DATA={data.root}"
-        )
+        data_hint = f"for pages to find its data, set MUSICML_DATA={data.root}"
+        say(f"run {run.name} is whole and keeps the old place: {data_hint}")
     return dataset
 
 
@@ -170,16 +166,7 @@ def write_report_file(
     run: Run, dataset: Dataset, answered: TestPredictions, split: str, more: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """Write a run's answers and then its report, with `more` in it; from then on the run is whole."""
-    info = run.info
-    made = {
-        "run": run.name,
-        "split": split,
-        **score_predictions(run, answered),
-        "unreadable": answered.lost,
-        "sample": info.data.sample,
-        "protocol": info.protocol,
-        **(more or {}),
-    }
+    made = make_report(run, answered, split, **(more or {}))
     write_predictions(run, answered, dataset.task)
     write_json(run.path / "report.json", made)
     return made
@@ -211,16 +198,14 @@ def evaluate_folder(run: Run, folder: Path, say: Callable[[str], None]) -> dict[
         )
     fresh, n_learned = select_unseen(run, dataset, known, say)
     answered = predict_examples(run, dataset, fresh, say)
-    return {
-        "run": run.name,
-        "split": str(folder),
-        **score_predictions(run, answered),
-        "left_out": foreign,
-        "trained_on": n_learned,
-        "unreadable": answered.lost,
-        "sample": info.data.sample or dataset.sample,
-        "protocol": info.protocol,
-    }
+    sample = info.data.sample or dataset.sample
+    return make_report(run, answered, str(folder), left_out=foreign, trained_on=n_learned, sample=sample)
+
+
+def make_report(run: Run, answered: TestPredictions, split: str, **more: Any) -> dict[str, Any]:
+    """Return the report of answers on a split, with where they come from, and with `more` in it."""
+    origin = {"unreadable": answered.lost, "sample": run.info.data.sample, "protocol": run.info.protocol}
+    return {"run": run.name, "split": split, **score_predictions(run, answered), **origin, **more}
 
 
 def select_unseen(
@@ -290,10 +275,8 @@ def predict_examples(
         )
     for words in lost[:5]:
         say(f"not read: {words}")
-    say(
-        f"evaluated {len(kept)} files in {time.perf_counter() - begun:.1f} s"
-        + (f", {len(lost)} can't be read" if lost else "")
-    )
+    unread = f", {len(lost)} can't be read" if lost else ""
+    say(f"evaluated {len(kept)} files in {time.perf_counter() - begun:.1f} s{unread}")
     unknown = np.nan if predictor.task == "multi" else 0.0
     targets = np.array(
         [[example.labels.get(name, unknown) for name in predictor.class_names] for example in kept], dtype=float
@@ -338,24 +321,14 @@ def write_predictions(run: Run, answered: TestPredictions, task: str) -> None:
     """Write predictions.csv, a row an example, and clips.npz, the raw scores of each clip."""
     predictions = answered.predictions
     names = predictions[0].class_names
-    rows = []
+    columns, rows = [*BEFORE, *(f"score:{name}" for name in names)], []
     for prediction, truth, group in zip(predictions, answered.targets, answered.groups, strict=True):
-        rows.append(
-            {
-                "example": prediction.file,
-                "group": group,
-                "labels": "|".join(name for name, value in zip(names, truth, strict=True) if value == 1),
-                "absent": "|".join(
-                    name for name, value in zip(names, truth, strict=True) if value == 0 and task == "multi"
-                ),
-                **{f"score:{name}": f"{score:.7g}" for name, score in zip(names, prediction.scores, strict=True)},
-            }
+        present, absent = (
+            BETWEEN.join(name for name, value in zip(names, truth, strict=True) if value == wanted) for wanted in (1, 0)
         )
-    write_csv(
-        run.path / "predictions.csv",
-        rows,
-        ["example", "group", "labels", "absent", *(f"score:{name}" for name in names)],
-    )
+        cells = (prediction.file, group, present, absent if task == "multi" else "")
+        rows.append(dict(zip(columns, (*cells, *(f"{score:.7g}" for score in prediction.scores)), strict=True)))
+    write_csv(run.path / "predictions.csv", rows, columns)
     counts = [len(prediction.starts) for prediction in predictions]
     with write_atomically(run.path / "clips.npz") as temporary:
         np.savez_compressed(

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from musicml.evaluation.bootstrap import compute_class_draws, compute_weighted_metrics, draw_groups
+from musicml.evaluation.bootstrap import compute_class_draws, draw_groups, draw_weights
 from musicml.utils import compute_wilson_interval
 
 N_BOOTSTRAP = 1000
@@ -30,24 +30,6 @@ SAME = 1e-9  # draws that differ by less give the same figure
 CLASS_METRICS = ("precision", "recall", "f1", "auc", "average_precision")  # with an interval for each class
 
 
-def compute_intervals(
-    scores: np.ndarray,
-    targets: np.ndarray,
-    said: np.ndarray,
-    groups: np.ndarray,
-    task: str,
-    seed: int,
-    draws: int = N_BOOTSTRAP,
-) -> dict[str, list[float] | None] | None:
-    """95 % intervals of the figures: groups drawn again `draws` times; None with fewer than two groups."""
-    weights = draw_groups(groups, seed, draws)
-    if weights is None:
-        return None
-    found = compute_weighted_metrics(scores, targets, said, np.concatenate([np.ones((1, len(scores))), weights]), task)
-    points = {name: round_metric(values[0]) for name, values in found.items()}
-    return summarize_draws({name: values[1:] for name, values in found.items()}, groups, points)
-
-
 def compute_class_intervals(
     scores: np.ndarray,
     targets: np.ndarray,
@@ -56,7 +38,7 @@ def compute_class_intervals(
     seed: int = 0,
     draws: int = N_BOOTSTRAP,
 ) -> list[dict[str, list[float] | None]]:
-    """95 % intervals of each class's own figures, from the same draws as `compute_intervals`.
+    """95 % intervals of each class's own figures, from the same draws as those over all classes.
 
     A precision is taken over the draws in which the class was answered, a recall and an F1 over those in which it
     occurs, the areas over those in which some examples are of it and some are not.
@@ -72,11 +54,9 @@ def compute_class_intervals(
     list of dict, one a class: each of `CLASS_METRICS` → [low, high]; None where it is not defined, where there are
     fewer than two groups, or where every draw gives the same
     """
-    weights = draw_groups(groups, seed, draws)
-    once = compute_class_draws(scores, targets, said, np.ones((1, len(scores))))
-    points = [{name: round_metric(once[name][0, k]) for name in CLASS_METRICS} for k in range(targets.shape[1])]
-    drawn = None if weights is None else compute_class_draws(scores, targets, said, weights)
-    return summarize_class_draws(drawn, points, groups, targets, said)
+    found = compute_class_draws(scores, targets, said, draw_weights(groups, seed, draws))
+    points = [{name: round_metric(found[name][0, k]) for name in CLASS_METRICS} for k in range(targets.shape[1])]
+    return summarize_class_draws({name: found[name][1:] for name in CLASS_METRICS}, points, groups, targets, said)
 
 
 def compute_mean_and_interval(
@@ -143,12 +123,8 @@ def summarize_class_draws(
     for k, row in enumerate(rows):
         seen, present = ~np.isnan(targets[:, k]), targets[:, k] > 0.5
         holding, answered = count_by_group(groups, present), count_by_group(groups, said[:, k] & seen)
-        made.append(
-            {
-                name: compute_draw_interval(found[name][:, k], row[name], answered if name == "precision" else holding)
-                for name in CLASS_METRICS
-            }
-        )
+        sizes = dict.fromkeys(CLASS_METRICS, holding) | {"precision": answered}
+        made.append({name: compute_draw_interval(found[name][:, k], row[name], its) for name, its in sizes.items()})
     return made
 
 

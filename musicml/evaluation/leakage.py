@@ -20,7 +20,7 @@ import numpy as np
 
 from musicml.data.datasets import Dataset, is_sample_data, load_dataset
 from musicml.data.splits import Split, make_folds
-from musicml.evaluation import metrics
+from musicml.evaluation.intervals import compute_mean_and_interval
 from musicml.experiment import Experiment
 from musicml.features import cut_into_pieces
 from musicml.training import TrainingData, make_clip_spec, read_features, train_and_score
@@ -95,14 +95,16 @@ def measure_leakage(
     dataset = load_dataset(experiment.data.dataset, data_root, which, folder, as_published)
     known = len(set(dataset.groups)) < len(dataset.examples)  # before equal files share a group
     material, tracks = cut_into_segments(experiment, dataset, known, Path(data_root), say)
-    right = np.zeros((len(WAYS), len(seeds), len(tracks)), dtype=bool)
+    right, targets = np.zeros((len(WAYS), len(seeds), len(tracks)), dtype=bool), material.dataset.targets()
     asked = list(itertools.product(enumerate(seeds), enumerate(WAYS)))
     # every split before any training, so that one which can't be made costs nothing
     made = [deal_folds(material.dataset, name, tracks, folds, experiment, seed) for (_, seed), (_, name) in asked]
     for ((place, seed), (way, name)), found in zip(asked, made, strict=True):
         for k, split in enumerate(found):
             test = split.indices("test")
-            right[way, place, test] = find_correct(experiment, replace(material, split=split), seed, Path(data_root))
+            cut = replace(material, split=split)
+            clips, scores = train_and_score(experiment, cut, seed, Path(data_root))
+            right[way, place, test] = scores.argmax(axis=1) == targets[clips.example].argmax(axis=1)
             say(f"seed {seed}, {name}, fold {k + 1} of {folds}: accuracy {right[way, place, test].mean():.3f}")
     return compare_ways(experiment, material, right, tuple(seeds), folds, len(set(tracks)))
 
@@ -141,9 +143,8 @@ def cut_into_segments(
         )
     nobody = Split(np.full(len(dataset.examples), "train", dtype=object), "not split yet")
     material = TrainingData(dataset, nobody, found, replace(clip, hop_frames=clip.n_frames))
-    return material, [
-        dataset.same.get(track, track) for track in (example.id.rpartition("#")[0] for example in dataset.examples)
-    ]
+    tracks = (example.id.rpartition("#")[0] for example in dataset.examples)
+    return material, [dataset.same.get(track, track) for track in tracks]
 
 
 def deal_folds(
@@ -156,37 +157,18 @@ def deal_folds(
     return make_folds(grouped, "group", folds, experiment.data.val_fraction, seed)[1]
 
 
-def find_correct(experiment: Experiment, material: TrainingData, seed: int, data_root: Path) -> np.ndarray:
-    """Which test pieces a model trained on the training side tells right, [shape=(n_test,)], bool."""
-    clips, scores = train_and_score(experiment, material, seed, data_root)
-    return scores.argmax(axis=1) == material.dataset.targets()[clips.example].argmax(axis=1)
-
-
 def compare_ways(
-    experiment: Experiment,
-    material: TrainingData,
-    right: np.ndarray,
-    seeds: tuple[int, ...],
-    folds: int,
-    n: int,
+    experiment: Experiment, material: TrainingData, right: np.ndarray, seeds: tuple[int, ...], folds: int, n: int
 ) -> LeakageResult:
     """The figures and their paired differences, each with its interval; `n` tracks."""
     shares = right.mean(axis=1)  # [shape=(n_ways, n_pieces)]
 
     def figure(name: str, values: np.ndarray, lowest: float = 0.0) -> LeakageEstimate:
-        return LeakageEstimate(name, *metrics.compute_mean_and_interval(values, material.dataset.groups, DRAWS, lowest))
+        return LeakageEstimate(name, *compute_mean_and_interval(values, material.dataset.groups, DRAWS, lowest))
 
-    return LeakageResult(
-        experiment.name,
-        material.dataset.name,
-        material.dataset.sample,
-        seeds,
-        folds,
-        material.clip.seconds or 0.0,
-        right.shape[2],
-        n,
-        len(set(material.dataset.groups)),
-        tuple(figure(name, values) for name, values in zip(WAYS, shares, strict=True)),
-        tuple(figure(f"{WAYS[i]} - {WAYS[k]}", shares[i] - shares[k], -1.0) for i, k in ((0, 1), (1, 2), (0, 2))),
-        right,
-    )
+    figures = tuple(figure(name, values) for name, values in zip(WAYS, shares, strict=True))
+    pairs = ((0, 1), (1, 2), (0, 2))
+    differences = tuple(figure(f"{WAYS[i]} - {WAYS[k]}", shares[i] - shares[k], -1.0) for i, k in pairs)
+    dataset, counts = material.dataset, (right.shape[2], n, len(set(material.dataset.groups)))
+    origin = (experiment.name, dataset.name, dataset.sample, seeds, folds, material.clip.seconds or 0.0)
+    return LeakageResult(*origin, *counts, figures, differences, right)

@@ -1,4 +1,4 @@
-"""Reports: what a table of scores is worth. scikit-learn measures curves; intervals come from a bootstrap over groups.
+"""Reports: what a table of scores is worth, with intervals from a bootstrap over groups.
 
 Tracks of one artist resemble each other, so a figure varies more than its number of files suggests: groups, not files,
 are drawn again (Field and Welsh, "Bootstrapping clustered data", Journal of the Royal Statistical Society B, 2007).
@@ -6,30 +6,16 @@ are drawn again (Field and Welsh, "Bootstrapping clustered data", Journal of the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from musicml.evaluation.bootstrap import (
-    average_classes,
-    compute_class_draws,
-    compute_count_draws,
-    compute_curve_draws,
-    compute_mean_draws,
-    compute_ranking_draws,
-    compute_weighted_counts,
-    compute_weighted_metrics,
-    draw_groups,
-)
+from musicml.evaluation.bootstrap import compute_count_draws, compute_curve_draws, compute_mean_draws, draw_weights
 from musicml.evaluation.intervals import (
-    CLASS_METRICS,
     INTERVAL_METHOD,
     N_BOOTSTRAP,
-    compute_class_intervals,
-    compute_draw_interval,
-    compute_intervals,
     compute_mean_and_interval,
-    count_by_group,
     round_interval,
     round_metric,
     summarize_class_draws,
@@ -38,37 +24,6 @@ from musicml.evaluation.intervals import (
 from musicml.experiment import MAIN_METRICS
 from musicml.inference import compute_calibration_error, compute_reliability
 from musicml.utils import InputError, compute_wilson_interval
-
-__all__ = [
-    "N_BOOTSTRAP",
-    "MAIN_METRICS",
-    "METRIC_NAMES",
-    "CLASS_METRICS",
-    "compute_draw_interval",
-    "count_by_group",
-    "compute_class_draws",
-    "compute_count_draws",
-    "compute_curve_draws",
-    "compute_class_intervals",
-    "compute_confusion",
-    "count_classes",
-    "apply_thresholds",
-    "draw_groups",
-    "compute_mean_draws",
-    "format_headline",
-    "compute_intervals",
-    "summarize_draws",
-    "summarize_class_draws",
-    "compute_label_ranking",
-    "average_classes",
-    "compute_report",
-    "compute_mean_and_interval",
-    "compute_ranking_draws",
-    "round_interval",
-    "round_metric",
-    "compute_weighted_metrics",
-    "compute_weighted_counts",
-]
 
 METRIC_NAMES = {
     "accuracy": "accuracy",
@@ -125,8 +80,8 @@ def compute_report(
             n=n,
             n_scores=len(scores),
         )
-    weights = draw_groups(groups, seed, draws)
-    curves = None if weights is None else compute_curve_draws(scores, targets, weights)
+    weights = draw_weights(groups, seed, draws)
+    curves = compute_curve_draws(scores, targets, weights)
     asked = (scores, targets, groups, class_names, task, weights, curves)
     made: dict[str, Any] = {
         "n": len(scores),
@@ -153,15 +108,15 @@ def score_decisions(
     groups: np.ndarray,
     class_names: list[str],
     task: str,
-    weights: np.ndarray | None,
-    curves: dict[str, np.ndarray] | None,
+    weights: np.ndarray,
+    curves: dict[str, np.ndarray],
 ) -> dict[str, Any]:
     """What these decisions are worth.
 
     Parameters
     ----------
     said : np.ndarray [shape=(n_examples, n_classes)], bool, of `apply_thresholds`
-    weights, curves : of `draw_groups` and `compute_curve_draws`; None of one group
+    weights, curves : of `draw_weights` and `compute_curve_draws`
 
     Returns
     -------
@@ -169,14 +124,19 @@ def score_decisions(
     `per_class`; each row of it with its own `intervals`, as `compute_class_intervals` gives them, and `wilson`: of
     precision and recall, as if the examples were independent
     """
-    rows = [make_class_row(name, scores[:, k], targets[:, k], said[:, k]) for k, name in enumerate(class_names)]
-    found = None if weights is None or curves is None else compute_count_draws(targets, said, weights) | curves
-    for row, its in zip(rows, summarize_class_draws(found, rows, groups, targets, said), strict=True):
+    found = compute_count_draws(targets, said, weights) | curves
+    rows = [
+        make_class_row(name, targets[:, k], said[:, k], {key: values[0, k] for key, values in found.items()})
+        for k, name in enumerate(class_names)
+    ]
+    drawn = {key: values[1:] for key, values in found.items()}
+    for row, its in zip(rows, summarize_class_draws(drawn, rows, groups, targets, said), strict=True):
         row["intervals"] = its
-    metrics = summarize_classes(rows, targets, said, task)
+    figures = compute_mean_draws(found, weights, task)
+    metrics = {name: point for name, values in figures.items() if (point := round_metric(values[0])) is not None}
     intervals: dict[str, list[float] | None] | None = None
-    if found is not None and weights is not None:
-        intervals = summarize_draws(compute_mean_draws(found, weights, task), groups, metrics)
+    if len(weights) > 1:
+        intervals = summarize_draws({name: values[1:] for name, values in figures.items()}, groups, metrics)
     if task == "multi":
         ranked_rightly = compute_label_ranking(scores, targets)
         defined = np.isfinite(ranked_rightly)
@@ -220,24 +180,16 @@ def apply_thresholds(scores: np.ndarray, task: str, thresholds: list[float] | np
     return np.arange(scores.shape[1]) == scores.argmax(axis=1)[:, None]
 
 
-def make_class_row(name: str, scores: np.ndarray, targets: np.ndarray, said: np.ndarray) -> dict[str, Any]:
+def make_class_row(name: str, targets: np.ndarray, said: np.ndarray, areas: Mapping[str, float]) -> dict[str, Any]:
     """One class's figures on its observed examples; None where they are not defined."""
-    from sklearn import metrics
-
     seen = ~np.isnan(targets)
-    truth, said, scores = targets[seen] > 0.5, said[seen], scores[seen]
-    row = {"class": name, **count_outcomes(said, truth), "auc": None, "average_precision": None, "f1_absent": None}
+    row = {"class": name, **count_outcomes(said[seen], targets[seen] > 0.5)}
     right = row.pop("right")
+    row |= {key: round_metric(areas[key]) for key in ("auc", "average_precision", "f1_absent")}
     row["wilson"] = {
         name: round_interval(compute_wilson_interval(right, n)) if row[name] is not None else None
         for name, n in (("precision", row["said"]), ("recall", row["support"]))
     }
-    if truth.any() and not truth.all():
-        row |= {
-            "auc": round_metric(metrics.roc_auc_score(truth, scores)),
-            "average_precision": round_metric(metrics.average_precision_score(truth, scores)),
-            "f1_absent": count_outcomes(~said, ~truth)["f1"],
-        }
     return row
 
 
@@ -273,35 +225,6 @@ def count_outcomes(said: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
         "recall": round_metric(right / support) if support else None,
         "f1": round_metric(2 * right / (n_said + support)) if support else None,
     }
-
-
-def summarize_classes(rows: list[dict[str, Any]], targets: np.ndarray, said: np.ndarray, task: str) -> dict[str, float]:
-    """The figures over all classes; a macro mean takes the classes that have examples to judge by."""
-    with_support = [row for row in rows if row["support"]]
-    both = [row for row in rows if row["auc"] is not None]
-    figures = {
-        f"macro_{name}": average_defined([row[name] or 0.0 for row in with_support])
-        for name in ("precision", "recall", "f1")
-    }
-    figures |= {
-        f"weighted_{name}": average_defined(
-            [row[name] or 0.0 for row in with_support], [row["support"] for row in with_support]
-        )
-        for name in ("precision", "recall", "f1")
-    }
-    figures["macro_auc"] = average_defined([row["auc"] for row in both])
-    figures["weighted_auc"] = average_defined([row["auc"] for row in both], [row["support"] for row in both])
-    figures["mean_average_precision"] = average_defined([row["average_precision"] for row in both])
-    if task == "single":
-        figures = {"accuracy": round_metric((targets * said).sum() / len(said)), **figures}
-    else:
-        figures["mean_f1_both_sides"] = average_defined([(row["f1"] + row["f1_absent"]) / 2 for row in both])
-    return {name: value for name, value in figures.items() if value is not None}
-
-
-def average_defined(values: list[float], weights: list[float] | None = None) -> float | None:
-    """The rounded mean, or None of nothing."""
-    return round_metric(np.average(values, weights=weights)) if values else None
 
 
 def compute_confusion(scores: np.ndarray, targets: np.ndarray) -> np.ndarray:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from musicml.experiment import Run, get_fold
-from musicml.utils import InputError, is_of_type, make_printable, read_small_file
+from musicml.experiment import Run, get_fold, make_file_error
+from musicml.utils import is_of_type, make_printable, read_small_file
 
+TABLE = "predictions.csv"
 BEFORE = ["example", "group", "labels", "absent"]  # the columns of predictions.csv before the scores
 BETWEEN = "|"  # what stands between class names in one cell
 MAX_TABLE_BYTES, MAX_CLIPS_BYTES = 50_000_000, 400_000_000
@@ -43,6 +43,13 @@ class PredictionTable:
     targets: np.ndarray
     task: str
 
+    def select(self, rows: np.ndarray, columns: Sequence[int] | None = None) -> PredictionTable:
+        """Return a table of some rows, and of some columns or all, in the order in which they are given."""
+        kept = list(range(len(self.class_names)) if columns is None else columns)
+        scores, targets = (table[rows][:, kept] for table in (self.scores, self.targets))
+        class_names = tuple(self.class_names[k] for k in kept)
+        return PredictionTable(self.names[rows], self.groups[rows], class_names, scores, targets, self.task)
+
     def truth(self, place: int) -> list[str]:
         """The classes that one example is of; of several at once, those that somebody found in it."""
         return [name for name, target in zip(self.class_names, self.targets[place], strict=True) if target == 1]
@@ -61,16 +68,12 @@ def read_predictions(run: Run) -> PredictionTable:
         If predictions.csv, labels.json or run.json is missing or damaged.
     """
     class_names, task = read_class_names(run), get_task(run)
-    rows = list(read_rows(run, class_names))
+    rows = read_rows(run, class_names)
     names, groups, present, absent = zip(*(row[: len(BEFORE)] for row in rows), strict=True)
-    return PredictionTable(
-        np.array(names, dtype=object),
-        np.array(groups, dtype=object),
-        class_names,
-        parse_scores(run, [row[len(BEFORE) :] for row in rows]),
-        parse_targets(run, present, absent, class_names, task),
-        task,
-    )
+    scores = parse_scores(run, [row[len(BEFORE) :] for row in rows])
+    targets = parse_targets(run, present, absent, class_names, task)
+    ids, its = (np.array(column, dtype=object) for column in (names, groups))
+    return PredictionTable(ids, its, class_names, scores, targets, task)
 
 
 def read_fold_thresholds(run: Run, names: Collection[str]) -> np.ndarray:
@@ -91,13 +94,13 @@ def read_fold_thresholds(run: Run, names: Collection[str]) -> np.ndarray:
     """
     home = {row["example"]: row.get("fold") or "" for row in run.table("split.csv")}
     if not all(home.get(name, "").isdigit() for name in names):
-        raise make_damaged_error(run, "split.csv", "the fold of each example", "lacks some")
+        raise make_file_error(run.name, "split.csv", "the fold of each example", "lacks some")
     its = {k: get_fold(run, int(k)).read("serving.json") for k in sorted({home[name] for name in names})}
     n_classes = len(read_class_names(run))
     for served in its.values():
         found = served.get("thresholds") if isinstance(served, dict) else None
         if not found or not is_of_type(found, list[float]) or len(found) != n_classes:
-            raise make_damaged_error(run, "serving.json", "a threshold for each class in every fold", "lacks some")
+            raise make_file_error(run.name, "serving.json", "a threshold for each class in every fold", "lacks some")
     return np.array([its[home[name]]["thresholds"] for name in names])
 
 
@@ -115,12 +118,11 @@ def read_clip_scores(run: Run) -> dict[int, tuple[np.ndarray, np.ndarray]]:
     """
     n_classes, (places, starts, scores) = len(read_class_names(run)), read_clip_arrays(run)
     if not places.shape == starts.shape == scores.shape[:1] or scores.shape[1:] != (n_classes,):
-        raise make_damaged_error(
-            run, "clips.npz", f"a start and {n_classes} scores for each clip", "holds other shapes"
-        )
+        rule = f"a start and {n_classes} scores for each clip"
+        raise make_file_error(run.name, "clips.npz", rule, "holds other shapes")
     steps = np.diff(places)
     if (steps < 0).any():
-        raise make_damaged_error(run, "clips.npz", "clips in the order of their examples", "holds them in another")
+        raise make_file_error(run.name, "clips.npz", "clips in the order of their examples", "holds them in another")
     ends = [0, *(np.flatnonzero(steps) + 1).tolist(), len(places)]
     spans = zip(ends[:-1], ends[1:], strict=True)
     return {int(places[begin]): (starts[begin:end], scores[begin:end]) for begin, end in spans if end > begin}
@@ -128,25 +130,17 @@ def read_clip_scores(run: Run) -> dict[int, tuple[np.ndarray, np.ndarray]]:
 
 def read_clip_arrays(run: Run) -> list[np.ndarray]:
     """The arrays of clips.npz, in the order of `ARRAYS`."""
-    path = run.path / "clips.npz"
+    path = run.find("clips.npz")
     try:
         with np.load(path, allow_pickle=False) as kept:
             if sum(one.file_size for one in kept.zip.infolist()) > MAX_CLIPS_BYTES:
                 raise ValueError(f"more than {MAX_CLIPS_BYTES} bytes")
             found = [kept[name] for name in ARRAYS]
-    except FileNotFoundError:
-        raise InputError(
-            "run {run_name} must hold {path_name}, and it is missing: {cure}",
-            run_name=run.name,
-            path_name=path.name,
-            cure=run.cure(),
-        ) from None
     except Exception as error:  # whatever half an archive, or none, makes numpy, zipfile and zlib raise
-        raise make_damaged_error(
-            run, path.name, "the scores of each clip", f"can't be read ({describe_error(error)})"
-        ) from None
+        said = f"can't be read ({describe_error(error)})"
+        raise make_file_error(run.name, "clips.npz", "the scores of each clip", said) from None
     if [values.dtype.kind for values in found] != ["i", "f", "f"]:
-        raise make_damaged_error(run, path.name, "numbers", "holds something else")
+        raise make_file_error(run.name, "clips.npz", "numbers", "holds something else")
     return found
 
 
@@ -154,7 +148,7 @@ def read_class_names(run: Run) -> tuple[str, ...]:
     """The class names of labels.json, in order."""
     found = run.read("labels.json")
     if not isinstance(found, list) or not found or not all(isinstance(name, str) for name in found):
-        raise make_damaged_error(run, "labels.json", "a list of class names", "holds something else")
+        raise make_file_error(run.name, "labels.json", "a list of class names", "holds something else")
     return tuple(found)
 
 
@@ -162,42 +156,27 @@ def get_task(run: Run) -> str:
     """Whether each example is of one class, or of any number of them."""
     task = run.info.task
     if task not in ("single", "multi"):
-        raise make_damaged_error(run, "run.json", "the task, single or multi", f"says {task!r}")
+        raise make_file_error(run.name, "run.json", "the task, single or multi", f"says {task!r}")
     return task
 
 
-def read_rows(run: Run, class_names: tuple[str, ...]) -> Iterator[list[str]]:
-    """The rows of predictions.csv below its head, each with as many cells as it."""
-    path, head = run.path / "predictions.csv", [*BEFORE, *(f"score:{name}" for name in class_names)]
-    lines = read_cells(run, path)
-    if not lines or lines[0] != head:
-        raise make_damaged_error(
-            run, path.name, f"a column for each of the {len(class_names)} classes of labels.json", "has others"
-        )
-    if len(lines) == 1:
-        raise make_damaged_error(run, path.name, "a row for each test example", "holds none")
-    for number, line in enumerate(lines[1:], 2):
-        if len(line) != len(head):
-            raise make_damaged_error(run, path.name, f"{len(head)} cells in each row", f"row {number} has {len(line)}")
-        yield line
-
-
-def read_cells(run: Run, path: Path) -> list[list[str]]:
-    """All rows of a CSV file with their cells, but empty ones."""
+def read_rows(run: Run, class_names: tuple[str, ...]) -> list[list[str]]:
+    """The rows of predictions.csv below its head, each with as many cells as it; empty ones are left out."""
+    path, head = run.find(TABLE), [*BEFORE, *(f"score:{name}" for name in class_names)]
     try:
         text = read_small_file(path, MAX_TABLE_BYTES).decode("utf-8-sig")
-        return [line for line in csv.reader(io.StringIO(text, newline="")) if line]
-    except FileNotFoundError:
-        raise InputError(
-            "run {run_name} must hold {path_name}, and it is missing: {cure}",
-            run_name=run.name,
-            path_name=path.name,
-            cure=run.cure(),
-        ) from None
+        lines = [line for line in csv.reader(io.StringIO(text, newline="")) if line]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise make_damaged_error(
-            run, path.name, "a table in UTF-8", f"can't be read ({describe_error(error)})"
-        ) from None
+        raise make_file_error(run.name, TABLE, "a table in UTF-8", f"can't be read ({describe_error(error)})") from None
+    if not lines or lines[0] != head:
+        rule = f"a column for each of the {len(class_names)} classes of labels.json"
+        raise make_file_error(run.name, TABLE, rule, "has others")
+    if len(lines) == 1:
+        raise make_file_error(run.name, TABLE, "a row for each test example", "holds none")
+    for number, line in enumerate(lines[1:], 2):
+        if len(line) != len(head):
+            raise make_file_error(run.name, TABLE, f"{len(head)} cells in each row", f"row {number} has {len(line)}")
+    return lines[1:]
 
 
 def parse_scores(run: Run, cells: list[list[str]]) -> np.ndarray:
@@ -205,14 +184,12 @@ def parse_scores(run: Run, cells: list[list[str]]) -> np.ndarray:
     try:
         found = np.array(cells, dtype=float)
     except ValueError as error:
-        raise make_damaged_error(
-            run, "predictions.csv", "numbers as scores", f"does not ({describe_error(error)})"
-        ) from None
+        raise make_file_error(run.name, TABLE, "numbers as scores", f"does not ({describe_error(error)})") from None
     wrong = ~((found >= 0) & (found <= 1))  # so that NaN is wrong too
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
         said = f"row {row + 2} has {found[row, column]:g}"
-        raise make_damaged_error(run, "predictions.csv", "scores from 0 to 1", said)
+        raise make_file_error(run.name, TABLE, "scores from 0 to 1", said)
     return found
 
 
@@ -226,18 +203,13 @@ def parse_targets(
         for row, cell in enumerate(cells):
             for name in split_names(cell, place_of):
                 if name not in place_of:
-                    raise make_damaged_error(
-                        run,
-                        "predictions.csv",
-                        "class names of labels.json",
-                        f"row {row + 2} names {make_printable(name)!r}",
-                    )
+                    said = f"row {row + 2} names {make_printable(name)!r}"
+                    raise make_file_error(run.name, TABLE, "class names of labels.json", said)
                 targets[row, place_of[name]] = value
     if task == "single" and (targets.sum(axis=1) != 1).any():
         row = int(np.flatnonzero(targets.sum(axis=1) != 1)[0]) + 2
-        raise make_damaged_error(
-            run, "predictions.csv", "one class for each example", f"row {row} has {make_printable(present[row - 2])!r}"
-        )
+        said = f"row {row} has {make_printable(present[row - 2])!r}"
+        raise make_file_error(run.name, TABLE, "one class for each example", said)
     return targets
 
 
@@ -246,17 +218,6 @@ def split_names(cell: str, known: dict[str, int]) -> list[str]:
     if not cell:
         return []
     return [cell] if cell in known else cell.split(BETWEEN)
-
-
-def make_damaged_error(run: Run, file: str, rule: str, said: str) -> InputError:
-    """The refusal of one file of a run."""
-    return InputError(
-        "{file} of run {run_name} must hold {rule}, and {said}: put it back, or train the run again.",
-        file=file,
-        run_name=run.name,
-        rule=rule,
-        said=said,
-    )
 
 
 def describe_error(error: Exception) -> str:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import itertools
+import json
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,14 +15,12 @@ from typing import Any
 import numpy as np
 
 from musicml.evaluation import comparison, evaluate, predictions
-from musicml.evaluation.model_weights import compute_weights_digest
-from musicml.evaluation.predictions import PredictionTable
-from musicml.experiment import Report, Run, RunInfo, get_fold, read_digests
+from musicml.experiment import Run, RunInfo, get_fold, read_digests
 from musicml.training import check_can_retrain, resume_run, retrain_run
 from musicml.utils import InputError, print_message
 
-OWN_NAMES = ("run",)  # keys of report.json that name the run itself
 MODELS = ("model.keras", "model.skops")
+WEIGHTS, SCHEMA = "model.weights.h5", "schema.json"  # in a .keras and in a .skops archive
 
 
 @dataclass(frozen=True)
@@ -125,50 +128,22 @@ def compare_results(run: Run, new: Run) -> Reproduction:
     before, after = run.report, new.report
     infos, differences = (run.info, new.info), tuple(_list_differences(run, new))
     is_exact = all(info.deterministic for info in infos) and not differences
-    same = {
-        "weights": _has_same_weights(run, new),
-        "scores": _read_bytes(run, "predictions.csv") == _read_bytes(new, "predictions.csv"),
-        "report": _drop_names(before) == _drop_names(after),
-    }
-    interval = before.get_interval(before.main_metric)
-    n_labels, n_equal, n_others = _count_labels(run, new)
-    agrees = all(same.values()) if is_exact else _lies_within(before, after, interval)
-    return Reproduction(
-        run.name,
-        str(new.path),
-        "bit" if is_exact else "interval",
-        agrees,
-        metric=before.main_metric,
-        before=before.main,
-        after=after.metrics.get(before.main_metric),
-        interval=interval,
-        n_labels=n_labels,
-        n_equal_labels=n_equal,
-        n_other_examples=n_others,
-        differences=differences,
-        **same,
+    same = (
+        _has_same_weights(run, new),
+        len({(one.path / "predictions.csv").read_bytes() for one in (run, new)}) == 1,
+        before.table | {"run": None} == after.table | {"run": None},
     )
-
-
-def _lies_within(before: Report, after: Report, interval: tuple[float, float] | None) -> bool:
-    """Tell whether the new main figure lies in the old interval; without an interval, whether it is the same."""
-    value = after.metrics.get(before.main_metric)
+    interval, value = before.get_interval(before.main_metric), after.metrics.get(before.main_metric)
     low, high = interval or (before.main, before.main)
-    return value is not None and low is not None and high is not None and low <= value <= high
-
-
-def _drop_names(report: Report) -> dict[str, Any]:
-    return {key: value for key, value in report.table.items() if key not in OWN_NAMES}
-
-
-def _read_bytes(run: Run, name: str) -> bytes:
-    return (run.path / name).read_bytes()
+    is_within = value is not None and low is not None and high is not None and low <= value <= high
+    expected, agrees = ("bit", all(same)) if is_exact else ("interval", is_within)
+    figures = (*same, before.main_metric, before.main, value, interval, *_count_labels(run, new))
+    return Reproduction(run.name, str(new.path), expected, agrees, *figures, differences)
 
 
 def _has_same_weights(run: Run, new: Run) -> bool:
     """Tell whether the weights of two runs are equal to the bit, those of all folds too."""
-    folds = range(1, new.info.split.folds + 1)
-    pairs = [(run, new), *((get_fold(run, k), get_fold(new, k)) for k in folds)]
+    pairs = [(run, new), *((get_fold(run, k), get_fold(new, k)) for k in range(1, new.info.split.folds + 1))]
     return all(_has_same_model(old.path, own.path) for old, own in pairs)
 
 
@@ -189,25 +164,13 @@ def _count_labels(run: Run, new: Run) -> tuple[int, int, int]:
     n_others = len(set(tables[0].names) ^ set(tables[1].names))
     if not shared or set(tables[0].class_names) != set(tables[1].class_names):
         return 0, 0, n_others
-    aligned = comparison.align_tables([_select(table, shared) for table in tables])
+    rows = (np.array([name in shared for name in table.names]) for table in tables)
+    aligned = comparison.align_tables([table.select(its) for table, its in zip(tables, rows, strict=True)])
     said = [comparison.decide_labels(one, table) for one, table in zip((run, new), aligned, strict=True)]
     equal = said[0] == said[1]
     if aligned[0].task == "single":
         equal = equal.all(axis=1)
     return equal.size, int(equal.sum()), n_others
-
-
-def _select(table: PredictionTable, names: set[str]) -> PredictionTable:
-    """Return the rows of some examples."""
-    rows = np.array([name in names for name in table.names])
-    return PredictionTable(
-        table.names[rows],
-        table.groups[rows],
-        table.class_names,
-        table.scores[rows],
-        table.targets[rows],
-        table.task,
-    )
 
 
 def _list_differences(run: Run, new: Run) -> Iterator[Difference]:
@@ -218,22 +181,17 @@ def _list_differences(run: Run, new: Run) -> Iterator[Difference]:
             yield Difference(name, before.get(name), after.get(name))
     kept, found = read_digests(run), read_digests(new)
     if kept is not None and found is not None:
-        names = sorted(kept.contents.keys() | found.contents.keys())
-        for name in names:
+        for name in sorted(kept.contents.keys() | found.contents.keys()):
             if kept.contents.get(name) != found.contents.get(name):
                 yield Difference(f"digests.csv:{name}", kept.contents.get(name), found.contents.get(name))
 
 
 def _describe(info: RunInfo) -> dict[str, Any]:
     """Return what a result depends on, apart from seed, experiment and split, by its key in run.json."""
-    variables = info.machine.get("variables")
+    machine = {name: value for name, value in info.machine.items() if name != "variables"}
     return {
-        **{f"versions.{name}": version for name, version in info.versions.items()},
-        **{f"machine.{name}": value for name, value in info.machine.items() if name != "variables"},
-        **{
-            f"machine.variables.{name}": value
-            for name, value in (variables if isinstance(variables, dict) else {}).items()
-        },
+        **_flatten({"versions": info.versions, "machine": machine}),
+        **_flatten({"machine.variables": info.machine.get("variables")}),
         "backend": info.backend,
         "device": info.device,
         "precision": (info.precision or {}).get("policy"),
@@ -253,3 +211,83 @@ def _flatten(settings: Mapping[str, Any]) -> dict[str, Any]:
         for name, table in settings.items()
         for key, value in (table.items() if isinstance(table, Mapping) else ())
     }
+
+
+# The weights of a saved model
+
+
+def compute_weights_digest(path: Path, most: int) -> str | None:
+    """Compute a digest of all arrays in a .keras or a .skops file, whatever else it holds: 32 hex digits.
+
+    The file may be a stranger's: it is never loaded as a model.
+
+    Parameters
+    ----------
+    path : the file
+    most : bytes of arrays that may be read
+
+    Returns
+    -------
+    None where the file is missing, damaged, or holds more than that
+    """
+    found = hashlib.blake2b(digest_size=16)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(member.file_size for member in archive.infolist()) > most:
+                return None
+            if path.suffix == ".skops":
+                _add_forest(archive, found)
+            elif not _add_network(io.BytesIO(archive.read(WEIGHTS)), most, found):
+                return None
+    except Exception:  # whatever half an archive, or none, makes zipfile, h5py, numpy and json raise
+        return None
+    return found.hexdigest()
+
+
+def _add_network(content: io.BytesIO, most: int, found: Any) -> bool:
+    """Add the arrays of an HDF5 file, in the order of their names; False where they are too large."""
+    import h5py
+
+    names: list[str] = []
+    with h5py.File(content, "r") as file:
+        file.visititems(lambda name, one: names.append(name) if isinstance(one, h5py.Dataset) else None)
+        if sum(file[name].nbytes for name in names) > most:
+            return False
+        for name in sorted(names):
+            found.update(name.encode())
+            _add_array(file[name][()], found)
+    return True
+
+
+def _add_forest(archive: zipfile.ZipFile, found: Any) -> None:
+    """Add what skops wrote: its tree of objects, with arrays by their values in place of their files' names.
+
+    Those names and the objects' numbers are addresses in memory. A number counts only where it refers to an object
+    that was written before, as the place of that one.
+    """
+    places: dict[Any, int] = {}
+    order = itertools.count()
+
+    def walk(node: Any) -> Any:
+        if isinstance(node, list):
+            return [walk(part) for part in node]
+        if not isinstance(node, dict):
+            return node
+        place = places.setdefault(node.get("__id__"), next(order))
+        made = {key: walk(value) for key, value in node.items() if key not in ("file", "_skops_version", "__id__")}
+        if node.get("__loader__") == "CachedNode":
+            made["refers_to"] = place
+        if "file" in node:
+            _add_array(np.load(io.BytesIO(archive.read(node["file"])), allow_pickle=False), found)
+        return made
+
+    found.update(json.dumps(walk(json.loads(archive.read(SCHEMA)))).encode())
+
+
+def _add_array(array: Any, found: Any) -> None:
+    """Add one array; of records each field alone, since what fills the space between them is left to chance."""
+    array = np.asarray(array)
+    found.update(f"{array.dtype.descr} {array.shape}".encode())
+    parts = [array[name] for name in array.dtype.names] if array.dtype.names else [array]
+    for part in parts:
+        found.update(np.ascontiguousarray(part).tobytes())

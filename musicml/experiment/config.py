@@ -12,7 +12,14 @@ from typing import Any
 
 from musicml.data import AS_PUBLISHED, get_reference
 from musicml.data.splits import LISTED, describe_fixed_split, is_ungrouped_split
-from musicml.experiment.options import ClipOptions, DataOptions, PublishedOptions, TrainingOptions, check_compatibility
+from musicml.experiment.options import (
+    ClipOptions,
+    DataOptions,
+    PublishedOptions,
+    TrainingOptions,
+    check_compatibility,
+    refuse_broken,
+)
 from musicml.features import FEATURE_KINDS, Augment, check_augmentation
 from musicml.models import FAMILY_NAMES, get_family, is_fitted_at_once
 from musicml.utils import InputError, parse_options, suggest_names, to_dict
@@ -78,6 +85,9 @@ class Experiment:
 
     def settings(self) -> dict[str, Any]:
         """Every setting as it holds, defaults included, as plain values."""
+        published = {}
+        if (replayed := self.published) is not None:  # that which decides the figures; the words about it may change
+            published["published"] = {key: getattr(replayed, key) for key in ("reference", "pieces", "served")}
         return {
             "data": to_dict(self.data),
             "features": {"kind": self.kind, **to_dict(self.features)},
@@ -85,7 +95,7 @@ class Experiment:
             "model": {"family": self.family, **to_dict(self.model)},
             "training": to_dict(self.training),
             "augment": to_dict(self.augment),
-            **self.replayed(),
+            **published,
         }
 
     @property
@@ -97,13 +107,6 @@ class Experiment:
     def unit(self) -> str:
         """What it is judged on: files, or pieces of them."""
         return "pieces" if self.published is not None and self.published.pieces else "files"
-
-    def replayed(self) -> dict[str, Any]:
-        """Of what is replayed, that which decides the figures; the words about it may change."""
-        if self.published is None:
-            return {}
-        table = to_dict(self.published)
-        return {"published": {key: table[key] for key in ("reference", "pieces", "served")}}
 
 
 def read_experiment(path: Path, overrides: Mapping[str, Any] | None = None, sample: bool | None = False) -> Experiment:
@@ -246,20 +249,10 @@ def check_tables(name: str, text: str, tables: Mapping[str, Any]) -> Experiment:
     varied = parse_options(Augment, tables.get("augment", {}), "augment", file)
     check_augmentation(varied, kind, file)
     check_compatibility(training, varied, family, model, file)
-    return Experiment(
-        name,
-        text,
-        data,
-        kind,
-        feature_options,
-        parse_options(ClipOptions, tables.get("clips", {}), "clips", file),
-        family,
-        model,
-        training,
-        varied,
-        fold_keys(tables.get("tune", {})),
-        published=check_published(tables["published"], data, kind, file) if "published" in tables else None,
-    )
+    clips, tune = parse_options(ClipOptions, tables.get("clips", {}), "clips", file), fold_keys(tables.get("tune", {}))
+    published = check_published(tables["published"], data, kind, file) if "published" in tables else None
+    parts = (data, kind, feature_options, clips, family, model, training, varied, tune)
+    return Experiment(name, text, *parts, published=published)
 
 
 def check_features(module: ModuleType, family: str, kind: str, settings: Any, file: str) -> None:
@@ -279,20 +272,13 @@ def check_features(module: ModuleType, family: str, kind: str, settings: Any, fi
 
 def check_published(table: Mapping[str, Any], data: DataOptions, kind: str, file: str) -> PublishedOptions:
     """What is replayed; refused where the rest of the file does not do what was published."""
-    if data.protocol != "as_published":
-        raise InputError(
-            "[published] in {file} replays a published protocol, and data.protocol is {data_protocol!r}: set it to "
-            "as_published, or take [published] out.",
-            file=file,
-            data_protocol=data.protocol,
-        )
-    if data.n_folds > 1:
-        raise InputError(
-            "[published] in {file} replays one split, and data.folds is {data_n_folds}: set it to 1, or take "
-            "[published] out.",
-            file=file,
-            data_n_folds=data.n_folds,
-        )
+    rules = {
+        "[published] in {file} replays a published protocol, and data.protocol is {protocol!r}: set it to "
+        "as_published, or take [published] out.": data.protocol != "as_published",
+        "[published] in {file} replays one split, and data.folds is {folds}: set it to 1, or take [published] "
+        "out.": data.n_folds > 1,
+    }
+    refuse_broken(rules, file=file, protocol=data.protocol, folds=data.n_folds)
     found = parse_options(PublishedOptions, table, "published", file)
     known = get_reference(found.reference)
     if known.dataset != data.dataset or known.protocol != AS_PUBLISHED:

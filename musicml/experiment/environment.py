@@ -6,6 +6,7 @@ import importlib.util
 import platform
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
@@ -36,24 +37,15 @@ class CheckResult:
 
 def check_environment(data_root: Path, runs_root: Path) -> list[CheckResult]:
     """Look at Python, the backend, the disk, the data sets and the runs. Imports neither TensorFlow nor Keras."""
-    return [
-        python(),
-        backend(),
-        graphics(),
-        decoders(),
-        disk(data_root),
-        *data(data_root),
-        pretrained(data_root),
-        unfinished(runs_root),
-    ]
+    of_the_machine = [python(), backend(), graphics(), decoders(), disk(data_root)]
+    return [*of_the_machine, *data(data_root), pretrained(data_root), unfinished(runs_root)]
 
 
 def python() -> CheckResult:
     """Python's version."""
-    fits = (3, 11) <= tuple(map(int, platform.python_version_tuple()[:2])) <= (3, 13)
-    return CheckResult(
-        "Python", "ok" if fits else "problem", f"{platform.python_version()}" + ("" if fits else ": take 3.11 to 3.13")
-    )
+    fits = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    words = platform.python_version() + ("" if fits else ": take 3.11 to 3.13")
+    return CheckResult("Python", "ok" if fits else "problem", words)
 
 
 def backend() -> CheckResult:
@@ -62,9 +54,8 @@ def backend() -> CheckResult:
     if importlib.util.find_spec(module):
         found = next(filter(None, map(version, BACKENDS.get(module, (module,)))), "?")
         return CheckResult("Keras", "ok", f"Keras {version('keras')} on {module} {found}")
-    return CheckResult(
-        "Keras", "problem", 'no backend: pip install -e ".[cpu]"; exported runs can be asked, nothing can be trained'
-    )
+    words = 'no backend: pip install -e ".[cpu]"; exported runs can be asked, nothing can be trained'
+    return CheckResult("Keras", "problem", words)
 
 
 def version(package: str) -> str | None:
@@ -79,10 +70,9 @@ def graphics() -> CheckResult:
     """The GPU, by its driver's own tool."""
     if shutil.which("nvidia-smi") is None:
         return CheckResult("GPU", "note", "none found (no nvidia-smi): training runs on the CPU")
+    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
     try:
-        asked = subprocess.run(
-            ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"], capture_output=True, text=True, timeout=20
-        )
+        asked = subprocess.run(command, capture_output=True, text=True, timeout=20)
     except (OSError, subprocess.SubprocessError) as error:
         return CheckResult("GPU", "note", f"nvidia-smi does not answer ({error}): training runs on the CPU")
     if asked.returncode or not asked.stdout.strip():
@@ -101,12 +91,8 @@ def decoders() -> CheckResult:
 def disk(root: Path) -> CheckResult:
     """Free space where data and runs go."""
     free = shutil.disk_usage(find_existing_folder(Path(root) / "x")).free
-    state = "ok" if free > WANTED_FREE else "problem"
-    return CheckResult(
-        "disk",
-        state,
-        f"{free / 1e9:.1f} GB free" + ("" if state == "ok" else f", {WANTED_FREE / 1e9:.0f} GB wanted: make room"),
-    )
+    lacking = "" if free > WANTED_FREE else f", {WANTED_FREE / 1e9:.0f} GB wanted: make room"
+    return CheckResult("disk", "problem" if lacking else "ok", f"{free / 1e9:.1f} GB free{lacking}")
 
 
 def data(root: Path) -> Iterator[CheckResult]:
@@ -117,11 +103,8 @@ def data(root: Path) -> Iterator[CheckResult]:
             which = "generated sample data" if home.parent.name == "sample" else "real data"
             yield CheckResult(name, "ok", f"{which} in {home}")
         except InputError:
-            yield CheckResult(
-                name,
-                "note",
-                f"not in {root}: `musicml fetch {name}` brings it, `musicml fetch --sample` makes sample data",
-            )
+            words = f"not in {root}: `musicml fetch {name}` brings it, `musicml fetch --sample` makes sample data"
+            yield CheckResult(name, "note", words)
 
 
 def pretrained(root: Path) -> CheckResult:
@@ -137,9 +120,6 @@ def unfinished(root: Path) -> CheckResult:
     found = runs.list_runs(root)
     open_runs = [run.name for run in found if not run.is_whole and not run.is_pretrained]
     if open_runs:
-        return CheckResult(
-            "runs",
-            "note",
-            f"{len(found)} in {root}, unfinished: {', '.join(open_runs)}; `musicml train --resume RUN` goes on",
-        )
+        words = f"{len(found)} in {root}, unfinished: {', '.join(open_runs)}; `musicml train --resume RUN` goes on"
+        return CheckResult("runs", "note", words)
     return CheckResult("runs", "ok", f"{len(found)} in {root}")

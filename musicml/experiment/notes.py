@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeGuard
 
 from musicml.experiment.run import Run
-from musicml.utils import InputError, make_printable, write_json
+from musicml.utils import InputError, make_printable, parse_json, read_small_file, write_json
 
 NOTES_FILE = "notes.json"
 MAX_NOTE_LENGTH = 2_000  # characters
@@ -33,13 +33,9 @@ def read_notes(run: Run) -> RunNotes:
     The folder may be a stranger's, so nothing in it can stop a page or a table: a file that is too large, no JSON or
     a link counts as empty.
     """
-    path = run.path / NOTES_FILE
-    try:
-        if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_FILE_SIZE:
-            return RunNotes()
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return RunNotes()
+    path, table = run.path / NOTES_FILE, None
+    with contextlib.suppress(OSError, ValueError):
+        table = None if path.is_symlink() else parse_json(read_small_file(path, MAX_FILE_SIZE))
     table = table if isinstance(table, dict) else {}
     note, tags = table.get("note"), table.get("tags")
     valid_tags = dict.fromkeys(tag for tag in tags if _is_tag(tag)) if isinstance(tags, list) else ()

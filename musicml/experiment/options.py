@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from musicml.data.splits import FOLDS, SPLIT_KINDS
 from musicml.features import Augment
 from musicml.models import is_fitted_at_once
-from musicml.utils import InputError, define_option
-
-SETTINGS: dict[str, dict[str, type]] = {  # what is read of a run's settings, with its type
-    "data": {"split": str, "dataset": str, "protocol": str},
-    "features": {"kind": str},
-    "clips": {"seconds": float, "average": str},
-    "model": {"family": str, "head": str, "frozen": bool},
-    "training": {
-        **dict.fromkeys(("epochs", "batch_size", "early_stopping", "finetune_epochs", "plateau_patience"), int),
-        **dict.fromkeys(("learning_rate", "warmup", "weight_decay", "ema", "label_smoothing"), float),
-        **dict.fromkeys(("optimizer", "schedule", "monitor", "keep", "precision", "compile"), str),
-    },
-    "published": {"pieces": bool, "reference": str, "served": str},
-}
+from musicml.utils import InputError, define_option, get_field_types
 
 
 @dataclass(frozen=True)
@@ -93,76 +81,51 @@ class TrainingOptions:
 
 def check_schedule(training: TrainingOptions, file: str) -> None:
     """Refuse options of the learning rate that contradict its schedule."""
-    if training.warmup and training.schedule != "cosine":
-        raise InputError(
-            "training.warmup = {training_warmup} in {file} is the beginning of a cosine schedule, and "
-            "training.schedule is {training_schedule!r}: set it to cosine, or take warmup out.",
-            training_warmup=training.warmup,
-            file=file,
-            training_schedule=training.schedule,
-        )
-    if training.plateau_patience and training.schedule == "cosine":
-        raise InputError(
-            "Expected either training.schedule = 'cosine' or training.plateau_patience, since both set the learning "
-            "rate, and {file} has both (plateau_patience = {patience}). Take one out.",
-            file=file,
-            patience=training.plateau_patience,
-        )
+    is_cosine = training.schedule == "cosine"
+    rules = {
+        "training.warmup = {training_warmup} in {file} is the beginning of a cosine schedule, and training.schedule is "
+        "{training_schedule!r}: set it to cosine, or take warmup out.": training.warmup and not is_cosine,
+        "Expected either training.schedule = 'cosine' or training.plateau_patience, since both set the learning rate, "
+        "and {file} has both (plateau_patience = {patience}). Take one out.": training.plateau_patience and is_cosine,
+    }
+    values = {"training_warmup": training.warmup, "training_schedule": training.schedule}
+    refuse_broken(rules, file=file, patience=training.plateau_patience, **values)
 
 
 def check_compatibility(training: TrainingOptions, varied: Augment, family: str, model: Any, file: str) -> None:
     """Refuse options of training that mean nothing beside this model."""
-    frozen = getattr(model, "frozen", False)
+    frozen, finetuned = getattr(model, "frozen", False), bool(training.finetune_epochs)
     fitted = family != "forest" and is_fitted_at_once(family, getattr(model, "head", None))
-    check_fitted_at_once(varied, fitted, file)
     check_schedule(training, file)
-    if training.finetune_epochs and not frozen:
-        raise InputError(
-            "training.finetune_epochs = {training_finetune_epochs} in {file} needs a backbone that was frozen before, "
-            "and this model learns whole from the first epoch: set model.frozen = true, or take it out.",
-            training_finetune_epochs=training.finetune_epochs,
-            file=file,
-        )
-    if training.finetune_epochs and family != "transfer":
-        raise InputError(
-            "Expected training.finetune_epochs = 0 with model.family = {family!r}, since only the backbones of "
-            "transfer can be fine-tuned. {file} has {n}. Take it out.",
-            family=family,
-            file=file,
-            n=training.finetune_epochs,
-        )
-    if varied.views and not frozen:
-        raise InputError(
-            "augment.views = {varied_views} in {file} are computed once for a frozen backbone, and this model has "
-            "none: it sees other views in every epoch anyway, so take views out.",
-            varied_views=varied.views,
-            file=file,
-        )
-    if frozen and family != "transfer" and varied.varies and not varied.views:
-        raise InputError(
-            "Expected augment.views with [augment] and model.family = {family!r}, whose lower layers are computed "
-            "once. Set augment.views in {file} to how many varied views of each clip shall be computed.",
-            family=family,
-            file=file,
-        )
-    if frozen and varied.varies and not (varied.views or training.finetune_epochs):
-        raise InputError(
-            "[augment] in {file} varies what a frozen backbone sees, whose outputs are computed once: set "
-            "augment.views to how many views shall be computed, or training.finetune_epochs.",
-            file=file,
-        )
-    if family == "forest" and (varied.varies or varied.mixes):
-        raise InputError("[augment] in {file} is for networks, and model.family is forest: take it out.", file=file)
+    rules = {
+        "Expected no augment.mixup and no augment.cutmix in {file}, since scikit-learn fits this model and takes whole "
+        "labels only. Take them out.": fitted and varied.mixes,
+        "training.finetune_epochs = {epochs} in {file} needs a backbone that was frozen before, and this model learns "
+        "whole from the first epoch: set model.frozen = true, or take it out.": finetuned and not frozen,
+        "Expected training.finetune_epochs = 0 with model.family = {family!r}, since only the backbones of transfer "
+        "can be fine-tuned. {file} has {epochs}. Take it out.": finetuned and family != "transfer",
+        "augment.views = {views} in {file} are computed once for a frozen backbone, and this model has none: it sees "
+        "other views in every epoch anyway, so take views out.": varied.views and not frozen,
+        "Expected augment.views with [augment] and model.family = {family!r}, whose lower layers are computed once. "
+        "Set augment.views in {file} to how many varied views of each clip shall be computed.": (
+            frozen and family != "transfer" and varied.varies and not varied.views
+        ),
+        "[augment] in {file} varies what a frozen backbone sees, whose outputs are computed once: set augment.views to "
+        "how many views shall be computed, or training.finetune_epochs.": (
+            frozen and varied.varies and not (varied.views or finetuned)
+        ),
+        "[augment] in {file} is for networks, and model.family is forest: take it out.": (
+            family == "forest" and (varied.varies or varied.mixes)
+        ),
+    }
+    refuse_broken(rules, file=file, family=family, epochs=training.finetune_epochs, views=varied.views)
 
 
-def check_fitted_at_once(varied: Augment, fitted: bool, file: str) -> None:
-    """Refuse to mix examples for a model that scikit-learn fits, which takes whole labels only."""
-    if fitted and varied.mixes:
-        raise InputError(
-            "Expected no augment.mixup and no augment.cutmix in {file}, since scikit-learn fits this model and takes "
-            "whole labels only. Take them out.",
-            file=file,
-        )
+def refuse_broken(rules: Mapping[str, Any], **values: Any) -> None:
+    """Raise the first error of `rules`, template → whether it is the case, if there is one."""
+    for template, is_broken in rules.items():
+        if is_broken:
+            raise InputError(template, **values)
 
 
 @dataclass(frozen=True)
@@ -183,3 +146,14 @@ class PublishedOptions:
     pieces: bool = define_option(False)
     served: str = define_option("", choices=("", "softmax_twice", "first_second"))
     figures: tuple[str, ...] = define_option(("accuracy",))
+
+
+# the tables of a run's settings, with the types of their values; of the others, what is read
+SETTINGS: dict[str, Mapping[str, Any]] = {
+    "data": get_field_types(DataOptions),
+    "features": {"kind": str},
+    "clips": get_field_types(ClipOptions),
+    "model": {"family": str, "head": str, "frozen": bool},
+    "training": get_field_types(TrainingOptions),
+    "published": get_field_types(PublishedOptions),
+}

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
 
-from musicml.experiment.record_checks import check_report, check_run_info, make_record_error
+from musicml.experiment.options import SETTINGS
 from musicml.models import is_fitted_at_once
-from musicml.utils import get_field_types, is_of_type, make_data_frame
+from musicml.utils import InputError, get_field_types, is_of_type, make_data_frame
 
 if TYPE_CHECKING:
     import pandas
@@ -23,6 +23,7 @@ MAIN_METRICS = {"single": "accuracy", "multi": "mean_average_precision"}  # task
 Task = Literal["single", "multi"]
 Protocol = Literal["honest", "as published"]
 Interval = list[float]  # its lower and upper end
+MAX_SHOWN = 60  # characters of a wrong value in an error
 MAX_EPOCH = 2**31  # beyond any training; NaN is beyond it too
 
 
@@ -263,9 +264,8 @@ class Report(Record):
     def class_table(self) -> pandas.DataFrame:
         """A data frame with a row a class: its counts and metrics."""
         nested = ("wilson", "intervals")
-        return make_data_frame(
-            {key: value for key, value in row.items() if key not in nested} for row in self.per_class
-        )
+        rows = ({key: value for key, value in row.items() if key not in nested} for row in self.per_class)
+        return make_data_frame(rows)
 
     def get_interval(self, metric: str | None) -> tuple[float, float] | None:
         """Return the 95 % interval of a metric over all classes; None where there is none."""
@@ -316,7 +316,8 @@ def parse_record(cls: type[AnyRecord], table: Any, file: str, run_name: str, key
     hints, values = get_field_types(cls), {}
     for one in dataclasses.fields(cls):
         value, hint, name = table.get(one.name), hints[one.name], f"{key}{one.name}"
-        if one.name == "table" or (value is None and _has_default(one)):
+        has_default = (one.default, one.default_factory) != (dataclasses.MISSING, dataclasses.MISSING)
+        if one.name == "table" or (value is None and has_default):
             continue
         if isinstance(hint, type) and issubclass(hint, Record):
             value = parse_record(hint, value, file, run_name, f"{name}.")
@@ -326,21 +327,42 @@ def parse_record(cls: type[AnyRecord], table: Any, file: str, run_name: str, key
     return cls(**values, table=table)
 
 
-def _has_default(one: dataclasses.Field) -> bool:
-    return one.default is not dataclasses.MISSING or one.default_factory is not dataclasses.MISSING
-
-
 def parse_run_info(table: Any, run_name: str) -> RunInfo:
-    """Make the record of run.json; errors as of `parse_record`."""
+    """Make the record of run.json; settings of another type than an experiment's, and counts below 0, are refused."""
     info = parse_record(RunInfo, table, "run.json", run_name)
-    check_run_info(info, run_name)
+    for part, names in SETTINGS.items():
+        for name, hint in names.items():
+            value = info.get_settings(part).get(name)
+            if value is not None and not is_of_type(value, hint):
+                raise make_record_error(run_name, "run.json", f"settings.{part}.{name}", value)
+    for where, record in (("", info), ("data.", info.data), ("split.", info.split)):
+        for one in dataclasses.fields(record):
+            value = getattr(record, one.name)
+            if type(value) in (int, float) and value < 0:
+                raise make_record_error(run_name, "run.json", f"{where}{one.name}", value)
     return info
 
 
 def parse_report(table: Any, run_name: str) -> Report:
-    """Make the record of report.json; errors as of `parse_record`."""
+    """Make the record of report.json; counts below 0, shares beyond 1, and tables whose sides differ are refused."""
     report = parse_record(Report, table, "report.json", run_name)
-    check_report(report, run_name)
+    n_classes = len(report.per_class)
+    parts = {
+        "n": report.n >= 0 and report.n_groups >= 0,
+        "metrics": all(abs(value) <= 1 for value in report.metrics.values()),
+        "intervals": all(ends is None or len(ends) == 2 for ends in (report.intervals or {}).values()),
+        "per_class": all(row["support"] >= 0 and row["said"] >= 0 for row in report.per_class),
+        "confusion": report.confusion is None
+        or [len(row) for row in report.confusion] == [n_classes] * n_classes
+        and all(count >= 0 for row in report.confusion for count in row),
+        "thresholds": report.thresholds is None
+        or len(report.thresholds) in (0, n_classes)
+        and all(0 <= value <= 1 for value in report.thresholds),
+        "temperature": report.temperature is None or report.temperature > 0,
+    }
+    for key, is_right in parts.items():
+        if not is_right:
+            raise make_record_error(run_name, "report.json", key, getattr(report, key))
     return report
 
 
@@ -355,3 +377,21 @@ def parse_history(rows: Iterable[Mapping[str, str]]) -> list[Epoch]:
         if 0 < values.get("epoch", 0) <= MAX_EPOCH:
             found.append(Epoch(row.get("stage") or "", values))
     return found
+
+
+def make_record_error(run_name: str, file: str, key: str, value: Any) -> InputError:
+    """Return the error about one value of a run's JSON file."""
+    shown = repr(value)
+    said = f"says {shown if len(shown) <= MAX_SHOWN else shown[:MAX_SHOWN] + '...'}"
+    return make_file_error(run_name, file, f"{key} as a training writes it", said)
+
+
+def make_file_error(run_name: str, file: str, rule: str, said: str) -> InputError:
+    """Return the error about a run's file that holds something else than it has to."""
+    return InputError(
+        "{file} of run {run_name} must hold {rule}, and {said}: put it back, or train the run again.",
+        file=file,
+        run_name=run_name,
+        rule=rule,
+        said=said,
+    )

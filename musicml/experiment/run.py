@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import os
 import platform
 import shlex
 import subprocess
@@ -17,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from musicml.experiment.lookup import find_checkout
 from musicml.experiment.process import get_machine_info, get_process_info
-from musicml.experiment.record_checks import make_record_error
 from musicml.experiment.records import (
     Epoch,
     Report,
     RunInfo,
+    make_record_error,
     parse_history,
     parse_report,
     parse_run_info,
@@ -151,15 +152,11 @@ class Run:
         InputError
             If the file is missing or damaged.
         """
-        path = self.path / name
+        path = self.find(name)
         try:
             return parse_json(read_small_file(path))
         except InputError:
             raise
-        except FileNotFoundError:
-            raise InputError(
-                "run {name} must hold {name2}, and it is missing: {cure}", name=self.name, name2=name, cure=self.cure()
-            ) from None
         except (ValueError, OSError) as error:
             raise InputError(
                 "{name} of run {name2} must be JSON and can't be read ({error}): {cure}",
@@ -168,6 +165,14 @@ class Run:
                 error=error,
                 cure=self.cure(),
             ) from None
+
+    def find(self, name: str) -> Path:
+        """Return the path of the file `name` of this run, or refuse a run that lacks it."""
+        if not os.path.exists(self.path / name):
+            raise InputError(
+                "run {name} must hold {name2}, and it is missing: {cure}", name=self.name, name2=name, cure=self.cure()
+            )
+        return self.path / name
 
     def cure(self) -> str:
         """What to do about a run that is not whole."""
@@ -238,13 +243,7 @@ def start_run(path: Path, experiment: str, seed: int, text: str, facts: Mapping[
 
 
 def check_has_results(run: Run) -> None:
-    """Refuse a run whose model others trained.
-
-    Raises
-    ------
-    InputError
-        If it has no results of its own.
-    """
+    """Refuse a run whose model others trained."""
     if run.is_pretrained:
         raise InputError(
             "Expected a run with results, and {run_name} has none: others trained its model. Ask it about a file with "

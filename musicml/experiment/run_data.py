@@ -16,8 +16,7 @@ from typing import Any
 
 from musicml.data import digest_examples
 from musicml.data.datasets import SPLITS, Dataset, Example
-from musicml.experiment.record_checks import make_record_error
-from musicml.experiment.records import DataInfo
+from musicml.experiment.records import DataInfo, make_record_error
 from musicml.experiment.run import Run
 from musicml.utils import InputError, is_of_type, read_csv, read_small_file, write_csv
 
@@ -117,12 +116,10 @@ def spell_examples(run: Run, dataset: Dataset) -> Dataset:
     gone = {unicodedata.normalize("NFC", name): name for name in known - {example.id for example in dataset.examples}}
     names = {name: gone.pop(unicodedata.normalize("NFC", name), name) for name in new}
     renamed = [_rename(one, names.get(one.id, one.id)) for one in dataset.examples]
-    is_sorted = list(dataset.examples) == sorted(dataset.examples, key=_get_path_parts)
-    if is_sorted:  # one form is sorted before z, one after
+    if list(dataset.examples) == sorted(dataset.examples, key=_get_path_parts):  # one form comes before z, one after
         renamed.sort(key=_get_path_parts)
-    spelled = replace(dataset, examples=tuple(renamed)).spell_classes(
-        part for name in known for part in name.split("/")
-    )
+    parts = {part for name in known for part in name.split("/")}
+    spelled = replace(dataset, examples=tuple(renamed)).spell_classes(parts)
     return replace(spelled, class_names=tuple(sorted(spelled.class_names)))
 
 

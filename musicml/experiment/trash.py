@@ -130,13 +130,11 @@ def _find_run_folder(name: str, root: Path) -> Path:
                 name=make_printable(name),
                 run_name=latest[0],
             )
-        deleted = f"it is in the trash, and `musicml runs --restore {shlex.quote(given.name)}` brings it back."
+        hint = suggest_names(given.name, [run.name for run in list_runs(root)])
+        if given.name in [run.name for run in list_trash(root)]:
+            hint = f"it is in the trash, and `musicml runs --restore {shlex.quote(given.name)}` brings it back."
         raise InputError(
-            "Expected a run to delete, got {name}, which is none: {hint}",
-            name=make_printable(name),
-            hint=deleted
-            if given.name in [run.name for run in list_trash(root)]
-            else suggest_names(given.name, [run.name for run in list_runs(root)]),
+            "Expected a run to delete, got {name}, which is none: {hint}", name=make_printable(name), hint=hint
         )
     path = Path(os.path.abspath(path))  # not resolved: a link to a run is deleted, and the run stays
     if not _is_same_folder(path.parent, root):
@@ -166,13 +164,11 @@ def _move(path: Path, target: Path) -> Path:
         return path.rename(target)
     except OSError as error:
         known = os_error_to_input_error(error, target)
-        raise (
-            known
-            if isinstance(known, InputError)
-            else InputError(
-                "Expected a folder that can be moved to {target}, and {path} can't be ({error}). Move it by hand.",
-                target=target,
-                path=path,
-                error=error.strerror,
-            )
+        if isinstance(known, InputError):
+            raise known from error
+        raise InputError(
+            "Expected a folder that can be moved to {target}, and {path} can't be ({error}). Move it by hand.",
+            target=target,
+            path=path,
+            error=error.strerror,
         ) from error

@@ -27,31 +27,6 @@ if TYPE_CHECKING:
     from musicml.inference.pooling import pool_by_example, pool_clips
     from musicml.inference.predictor import ModelInput, Prediction, Predictor
     from musicml.inference.streaming import StreamingPredictor
-    from musicml.inference.trust import is_own, sign_run, trust_run
+    from musicml.inference.trust import sign_run, trust_run
 
-__getattr__, __dir__, __all__ = export_lazily(
-    __name__,
-    {
-        "calibration": [
-            "MIN_CALIBRATION_FILES",
-            "apply_temperature",
-            "compute_calibration_error",
-            "compute_reliability",
-            "compute_traits",
-            "describe_temperature_bound",
-            "fit_ood_limit",
-            "fit_temperature",
-            "fit_thresholds",
-        ],
-        "explain": ["explain_prediction", "is_recurrent_run", "save_explanation"],
-        "explain.class_activation": ["is_fine_map"],
-        "explain.overlay": ["DECIBELS", "draw_overlay"],
-        "export.bundle": ["export_run"],
-        "export.onnx": ["export_forest_onnx", "export_keras_onnx"],
-        "manifest": ["Manifest", "read_manifest", "write_manifest"],
-        "pooling": ["pool_by_example", "pool_clips"],
-        "predictor": ["ModelInput", "Prediction", "Predictor"],
-        "streaming": ["StreamingPredictor"],
-        "trust": ["is_own", "sign_run", "trust_run"],
-    },
-)
+__getattr__, __dir__, __all__ = export_lazily(__name__)

@@ -28,12 +28,9 @@ from musicml.inference import backends
 from musicml.inference.manifest import Manifest, read_manifest
 from musicml.inference.model_limits import MEGABYTE, check_model_file, check_weights
 from musicml.inference.trust import HAS_MEMORY_LIMIT
-from musicml.utils import InputError, import_keras
+from musicml.utils import InputError, import_keras, is_of_type
 
-FREE_BYTES, BYTES_PER_BYTE = (
-    384 * MEGABYTE,
-    6,
-)  # of memory beside the libraries': for any model, and for its file's size
+FREE_BYTES, BYTES_PER_BYTE = 384 * MEGABYTE, 6  # of memory beside the libraries': for any model, for its file's size
 START_SECONDS = 300.0  # on the clock, for the imports on a busy machine
 LOAD_SECONDS = {"onnx": 5.0, "keras": 60.0, "scikit-learn": 20.0}  # of all processors together
 ANSWER_SECONDS = {"onnx": 1.5, "keras": 15.0, "scikit-learn": 5.0}  # for a clip of at most `CLIP_VALUES`, and so on
@@ -92,10 +89,6 @@ class ApartProcess:
 
     def load(self) -> dict[str, Any]:
         """Wait until the model is loaded; return which engine answers, and whether it gives maps."""
-        with self.lock:
-            return self._load()
-
-    def _load(self) -> dict[str, Any]:
         with self._watch(START_SECONDS + PATIENCE * max(LOAD_SECONDS.values())):
             return self._read(READY)[0]
 
@@ -106,7 +99,7 @@ class ApartProcess:
             try:
                 if self.was_interrupted:
                     self._start()
-                    self._load()
+                    self.load()
                     self.was_interrupted = False
                 with self._watch(START_SECONDS + PATIENCE * len(clips) * _get_clip_seconds("keras", clips)):
                     _write_frame(self._get_pipe("stdin"), ASKED, {"what": what, "shape": clips.shape}, clips)
@@ -119,13 +112,15 @@ class ApartProcess:
                 self.end()
                 self.was_interrupted = True
                 raise
-        found = head.get("shape")
-        fits = isinstance(found, list) and len(found) == len(shape) and all(type(n) is int and n > 0 for n in found)
-        if not fits or any(wanted not in (None, n) for n, wanted in zip(found or [], shape, strict=False)):
+        found: Any = head.get("shape")
+        fits = is_of_type(found, list[int]) and len(found) == len(shape) and all(n > 0 for n in found)
+        if (
+            not fits
+            or any(wanted not in (None, n) for n, wanted in zip(found, shape, strict=True))
+            or len(content) != 4 * math.prod(found)
+        ):
             raise self._make_error("answered in another shape than its classes have")
-        if len(content) != 4 * math.prod(found or []):
-            raise self._make_error("answered in another shape than its classes have")
-        return np.frombuffer(content, dtype=np.float32).reshape(found or []).copy()
+        return np.frombuffer(content, dtype=np.float32).reshape(found).copy()
 
     @contextlib.contextmanager
     def _watch(self, seconds: float) -> Iterator[None]:
@@ -268,8 +263,8 @@ def _limit_memory(more: int, is_final: bool = True) -> None:
     now = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmData:")) * 1024
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
     most = now + more if more else hard
-    if hard != resource.RLIM_INFINITY:
-        most = min(most, hard) if most != resource.RLIM_INFINITY else hard
+    if more and hard != resource.RLIM_INFINITY:
+        most = min(most, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (most, most if is_final else hard))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 

@@ -98,16 +98,14 @@ def find_model(path: Path, serving: Manifest, engine: str = "auto") -> Path:
     InputError
         If it is missing, lies elsewhere, or is another.
     """
-    if engine == "keras" or not (path / "model.onnx").is_file():
+    file = path / "model.onnx"
+    if engine == "keras" or not file.is_file():
         if engine == "onnx":
             raise InputError(
                 "{path_name} has no exported model (model.onnx): ask it with the engine keras.", path_name=path.name
             )
         return own(path, serving)
-    file = path / "model.onnx"
-    check_lies_inside(file)
-    if Run(path).info.exported != compute_digest(file):
-        raise foreign(file)
+    _check_is_the_runs(file, Run(path).info.exported)
     return file
 
 
@@ -128,20 +126,20 @@ def own(path: Path, serving: Manifest) -> Path:
             file_name=file.name,
             path=path,
         )
-    check_lies_inside(file)
-    if compute_digest(file) != serving.model["digest"]:
-        raise foreign(file)
+    _check_is_the_runs(file, serving.model["digest"])
     return file
 
 
-def check_lies_inside(file: Path) -> None:
-    """Refuse a model that is a link to a file outside its run folder."""
+def _check_is_the_runs(file: Path, digest: str | None) -> None:
+    """Refuse a model that is a link to a file outside its run folder, or has another digest than its run says."""
     if file.resolve().parent != file.parent.resolve():
         raise InputError(
             "Expected {file_name} inside run {run_name}, and it is a link that leads elsewhere. Copy the file there.",
             file_name=file.name,
             run_name=file.parent.name,
         )
+    if compute_digest(file) != digest:
+        raise foreign(file)
 
 
 def foreign(path: Path) -> InputError:

@@ -140,16 +140,11 @@ def compute_reliability(scores: np.ndarray, targets: np.ndarray, task: str, n_bi
     list of dict: `low`, `high` (the bin's ends), `n`, `said` (the mean score), `right` (the share that was so)
     """
     n, said, so = binned(scores, targets, task, n_bins)
-    return [
-        {
-            "low": round(k / n_bins, 6),
-            "high": round((k + 1) / n_bins, 6),
-            "n": int(n[k]),
-            "said": round(float(said[k] / n[k]), 6),
-            "right": round(float(so[k] / n[k]), 6),
-        }
-        for k in np.flatnonzero(n)
-    ]
+    rows = []
+    for k in np.flatnonzero(n):
+        row = {"low": k / n_bins, "high": (k + 1) / n_bins, "n": n[k], "said": said[k] / n[k], "right": so[k] / n[k]}
+        rows.append({**{name: round(float(value), 6) for name, value in row.items()}, "n": int(n[k])})
+    return rows
 
 
 def binned(

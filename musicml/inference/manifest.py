@@ -35,18 +35,8 @@ MAX_TRAITS = 1_000
 MAX_VALUES_PER_SECOND, MAX_CLIP_VALUES, MAX_LEAST_SAMPLES, MAX_CLIPS_PER_SECOND = 100_000, 2**23, 2**25, 100
 MAX_WINDOWED_PER_SECOND = 2_000_000  # a sample counts in each window that it lies in: 44 times at 44,100 Hz
 
-NEEDED = (
-    "task",
-    "kind",
-    "features",
-    "clips",
-    "temperature",
-    "thresholds",
-    "asks_for",
-    "unlike",
-    "model",
-    "fingerprint",
-)
+FITTED = ("temperature", "thresholds", "unlike")
+NEEDED = ("task", "kind", "features", "clips", *FITTED, "asks_for", "model", "fingerprint")
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,7 @@ from musicml.utils import InputError, make_printable, parse_json
 MEGABYTE = 2**20
 MAX_FILE_BYTES = 2_000 * MEGABYTE
 MAX_MEMBERS = {".keras": 16, ".skops": 100_000}
-MAX_GROWTH, FREE_BYTES = (
-    4,
-    16 * MEGABYTE,
-)  # an archive's content, as times its size, and beside; Keras packs nothing
+MAX_GROWTH, FREE_BYTES = 4, 16 * MEGABYTE  # an archive's content, as times its size, and beside; Keras packs nothing
 MAX_JSON_BYTES = {"metadata.json": 65_536, "config.json": 8 * MEGABYTE, "schema.json": 64 * MEGABYTE}
 MAX_DEPTH = 64  # of groups in each other
 MAX_LAYERS = 5_000
@@ -52,11 +49,6 @@ def check_model_file(path: Path) -> None:
     Parameters
     ----------
     path : a file that ends in .keras, .skops or .onnx
-
-    Raises
-    ------
-    InputError
-        It names what was found.
     """
     size = path.stat().st_size
     if size > MAX_FILE_BYTES:
@@ -190,13 +182,7 @@ def _list_objects(table: Any) -> Iterator[dict[str, Any]]:
 
 
 def check_weights(path: Path) -> None:
-    """Refuse a Keras archive whose arrays are not all there, lie elsewhere, or are too small for its layers.
-
-    Raises
-    ------
-    InputError
-        It names the array.
-    """
+    """Refuse a Keras archive whose arrays are not all there, lie elsewhere, or are too small for its layers."""
     import h5py
 
     with zipfile.ZipFile(path) as archive:

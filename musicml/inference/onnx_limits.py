@@ -41,13 +41,7 @@ class _State:
 
 
 def check_onnx(path: Path) -> None:
-    """Refuse an ONNX file that asks for much more memory or time than its size, or for anything outside itself.
-
-    Raises
-    ------
-    InputError
-        It names what was found.
-    """
+    """Refuse an ONNX file that asks for much more memory or time than its size, or for anything outside itself."""
     state = _State(path)
     with open(path, "rb") as file:
         try:
@@ -60,55 +54,36 @@ def check_onnx(path: Path) -> None:
 
 
 def _check_model(view: memoryview, state: _State) -> None:
-    graphs = 0
-    for number, _, value in _read_fields(view):
-        if number == 7 and isinstance(value, memoryview):
-            graphs += 1
-            _check_graph(value, state, {}, 0, False)
-        elif number == 8 and isinstance(value, memoryview):
-            _check_domain(_read_text(value, 1), state)
-        elif number in (20, 25):  # a training's graph, and functions
-            raise make_refusal(state.path, "one graph", "more")
-    if graphs != 1:
-        raise make_refusal(state.path, "one graph", f"{graphs}")
+    fields = _read_message(view)
+    graphs = _get_parts(fields, 7)
+    if len(graphs) != 1 or fields.keys() & {20, 25}:  # a training's graph, and functions
+        raise make_refusal(state.path, "one graph", f"{len(graphs)}" if len(graphs) != 1 else "more")
+    for entry in _get_parts(fields, 8):
+        _check_domain(_get_text(_read_message(entry), 1), state)
+    _check_graph(graphs[0], state, {}, 0, False)
 
 
 def _check_graph(view: memoryview, state: _State, outer: dict[str, list[float]], depth: int, in_loop: bool) -> None:
     """Check one graph; `outer` are the small tensors that it can see from outside."""
     if depth > MAX_DEPTH:
         raise make_refusal(state.path, f"at most {MAX_DEPTH} graphs in each other", "more")
-    known, nodes = dict(outer), []
-    for number, _, value in _read_fields(view):
-        if number == 1 and isinstance(value, memoryview):
-            nodes.append(value)
-        elif number == 5 and isinstance(value, memoryview):
-            name, values = _check_tensor(value, state)
-            known[name] = values
-        elif number == 15:
-            raise make_refusal(state.path, "plain tensors", "others")
+    fields = _read_message(view)
+    if 15 in fields:
+        raise make_refusal(state.path, "plain tensors", "others")
+    nodes = _get_parts(fields, 1)
     state.n_nodes += len(nodes)
     if state.n_nodes > MAX_NODES:
         raise make_refusal(state.path, f"at most {MAX_NODES:,} operators", "more")
+    known = outer | dict(_check_tensor(one, state) for one in _get_parts(fields, 5))
     for node in nodes:
         _check_node(node, state, known, depth, in_loop)
 
 
 def _check_node(view: memoryview, state: _State, known: dict[str, list[float]], depth: int, in_loop: bool) -> None:
     """Check an operator, and note the value of a constant in `known`."""
-    inputs, outputs, attributes, kind, domain = [], [], [], "", ""
-    for number, _, value in _read_fields(view):
-        if not isinstance(value, memoryview):
-            continue
-        if number == 1:
-            inputs.append(_decode(value))
-        elif number == 2:
-            outputs.append(_decode(value))
-        elif number == 4:
-            kind = _decode(value)
-        elif number == 5:
-            attributes.append(value)
-        elif number == 7:
-            domain = _decode(value)
+    fields = _read_message(view)
+    inputs, outputs = ([_decode(one) for one in _get_parts(fields, number)] for number in (1, 2))
+    kind, domain = _get_text(fields, 4), _get_text(fields, 7)
     _check_domain(domain, state)
     if domain == "ai.onnx.ml":  # trees, whose attributes are long lists of plain numbers
         return
@@ -117,7 +92,7 @@ def _check_node(view: memoryview, state: _State, known: dict[str, list[float]], 
         trips = known.get(inputs[0] if inputs else "")
         if in_loop or not trips or not 0 <= trips[0] <= MAX_TRIPS:
             raise make_refusal(state.path, f"loops of at most {MAX_TRIPS:,} rounds, none in another", "another")
-    for one in attributes:
+    for one in _get_parts(fields, 5):
         values = _check_attribute(one, state, known, depth, in_loop or kind == "Loop")
         if kind in SIZE_ATTRIBUTES and values and math.prod(values) > MAX_VALUES:
             raise make_refusal(state.path, f"tensors of at most {MAX_VALUES:,} values", f"{math.prod(values):.3g}")
@@ -129,17 +104,13 @@ def _check_attribute(
     view: memoryview, state: _State, known: dict[str, list[float]], depth: int, in_loop: bool
 ) -> list[float]:
     """Check what an attribute holds; return its numbers, if they are few."""
-    found: list[float] = []
-    for number, _, value in _read_fields(view):
-        if number in (22, 23):
-            raise make_refusal(state.path, "plain tensors", "others")
-        if number in (5, 10) and isinstance(value, memoryview):
-            found += _check_tensor(value, state)[1]
-        elif number in (6, 11) and isinstance(value, memoryview):
-            _check_graph(value, state, known, depth + 1, in_loop)
-        elif number in (3, 8) and len(found) < SMALL:
-            found += [_sign(value)] if isinstance(value, int) else [_sign(one) for one in _unpack(value)]
-    return found
+    fields = _read_message(view)
+    if fields.keys() & {22, 23}:
+        raise make_refusal(state.path, "plain tensors", "others")
+    for graph in _get_parts(fields, 6, 11):
+        _check_graph(graph, state, known, depth + 1, in_loop)
+    tensors = [_check_tensor(one, state)[1] for one in _get_parts(fields, 5, 10)]
+    return [value for values in tensors for value in values] + _get_numbers(fields, 3, 8)
 
 
 def _check_size(kind: str, values: list[list[float] | None], state: _State) -> None:
@@ -156,33 +127,21 @@ def _check_size(kind: str, values: list[list[float] | None], state: _State) -> N
 
 def _check_tensor(view: memoryview, state: _State) -> tuple[str, list[float]]:
     """Check that a tensor's values are all there; return its name, and its values if they are few numbers."""
-    dims: list[int] = []
-    name, data_type, raw = "", 0, None
-    plain: list[float] = []
-    for number, kind, value in _read_fields(view):
-        if number == 13 or (number == 14 and value):
-            raise make_refusal(state.path, "tensors inside the file", "another file's")
-        if number == 1:
-            dims += [_sign(value)] if isinstance(value, int) else [_sign(one) for one in _unpack(value)]
-        elif number == 2 and isinstance(value, int):
-            data_type = value
-        elif number == 8 and isinstance(value, memoryview):
-            name = _decode(value)
-        elif number == 9 and isinstance(value, memoryview):
-            raw = value
-        elif number in (5, 7) and len(plain) < SMALL:
-            plain += [_sign(value)] if isinstance(value, int) else [_sign(one) for one in _unpack(value)]
-        elif number == 4 and len(plain) < SMALL and isinstance(value, memoryview):
-            some = value[: 4 * SMALL] if kind == BYTES else value
-            plain += struct.unpack(f"<{len(some) // 4}f", some)
-    if any(side < 0 for side in dims) or math.prod(dims) > 2 * len(view):  # four bits a value at least
-        said = f"{make_printable(name)}{dims}"
-        raise make_refusal(state.path, "tensors that are all there", said)
+    fields = _read_message(view)
+    if 13 in fields or any(fields.get(14, ())):
+        raise make_refusal(state.path, "tensors inside the file", "another file's")
+    name, dims, raw = _get_text(fields, 8), _get_numbers(fields, 1), _get_parts(fields, 9)
     n = math.prod(dims)
-    if raw is not None and n <= SMALL and data_type in FORMATS:
-        layout = f"<{n}{FORMATS[data_type]}"
-        plain = list(struct.unpack(layout, raw)) if struct.calcsize(layout) == len(raw) else []
-    return name, plain if n <= SMALL else []
+    # four bits a value at least
+    if any(side < 0 for side in dims) or len(dims) > SMALL or n > 2 * len(view):
+        raise make_refusal(state.path, "tensors that are all there", f"{make_printable(name)}{dims}")
+    if n > SMALL:
+        return name, []
+    layout = f"<{n}{FORMATS.get((_get_numbers(fields, 2) or [0])[-1], 'x')}"
+    if raw and not layout.endswith("x"):
+        return name, list(struct.unpack(layout, raw[-1])) if struct.calcsize(layout) == len(raw[-1]) else []
+    floats = [value for part in _get_parts(fields, 4) for (value,) in struct.iter_unpack("<f", part[: 4 * SMALL])]
+    return name, _get_numbers(fields, 5, 7) + floats
 
 
 def _check_domain(domain: str, state: _State) -> None:
@@ -224,13 +183,30 @@ def _read_varint(view: memoryview, place: int) -> tuple[int, int]:
     raise ValueError(value)
 
 
-def _unpack(view: memoryview) -> list[int]:
-    """Read numbers that stand packed, at most as many as matter."""
+def _read_message(view: memoryview) -> dict[int, list[int | memoryview]]:
+    """Read the fields of a protobuf message by their numbers, of those that hold numbers no more than matter."""
+    found: dict[int, list[int | memoryview]] = {}
+    for number, kind, value in _read_fields(view):
+        values = found.setdefault(number, [])
+        if kind == BYTES or len(values) <= SMALL:
+            values.append(value)
+    return found
+
+
+def _get_parts(fields: dict[int, list[int | memoryview]], *numbers: int) -> list[memoryview]:
+    """Return what some fields of a message hold as bytes."""
+    return [part for number in numbers for part in fields.get(number, ()) if isinstance(part, memoryview)]
+
+
+def _get_numbers(fields: dict[int, list[int | memoryview]], *numbers: int) -> list[int]:
+    """Return what some fields of a message hold as whole numbers, one by one or packed, at most as many as matter."""
     found: list[int] = []
-    place = 0
-    while place < len(view) and len(found) <= SMALL:
-        value, place = _read_varint(view, place)
-        found.append(value)
+    for value in (value for number in numbers for value in fields.get(number, ())):
+        place = 0
+        while isinstance(value, memoryview) and place < len(value) and len(found) <= SMALL:
+            one, place = _read_varint(value, place)
+            found.append(_sign(one))
+        found += [_sign(value)] if isinstance(value, int) and len(found) <= SMALL else []
     return found
 
 
@@ -240,10 +216,10 @@ def _sign(value: int) -> int:
     return value - 2**64 if value >= 2**63 else value
 
 
-def _read_text(view: memoryview, wanted: int) -> str:
-    """Read one text of a message."""
-    found = [value for number, _, value in _read_fields(view) if number == wanted and isinstance(value, memoryview)]
-    return _decode(found[-1]) if found else ""
+def _get_text(fields: dict[int, list[int | memoryview]], number: int) -> str:
+    """Return the text of a field, which is the last one where there are several."""
+    parts = _get_parts(fields, number)
+    return _decode(parts[-1]) if parts else ""
 
 
 def _decode(view: memoryview) -> str:

@@ -72,11 +72,8 @@ class Prediction:
             return [self.label]
         if not self.thresholds:
             return []
-        return [
-            name
-            for name, score, least in zip(self.class_names, self.scores, self.thresholds, strict=True)
-            if score >= least
-        ]
+        rows = zip(self.class_names, self.scores, self.thresholds, strict=True)
+        return [name for name, score, least in rows if score >= least]
 
     @property
     def over_time(self) -> np.ndarray:
@@ -103,20 +100,16 @@ class Prediction:
         if self.task == "multi" and self.thresholds:
             table["present"] = self.present
         if over_time:
-            table["over_time"] = [
-                {**window, "probabilities": self.named(scores)}
-                for window, scores in zip(self.windows(), self.over_time, strict=True)
-            ]
+            clips = zip(self.windows(), self.over_time, strict=True)
+            table["over_time"] = [{**window, "probabilities": self.named(scores)} for window, scores in clips]
         return table
 
     def windows(self) -> list[dict[str, float]]:
         """Where each clip begins and ends, in seconds; empty tables for a picture."""
         if self.clip_seconds is None:
             return [{} for _ in self.starts]
-        return [
-            {"start": round(float(start), 3), "end": round(float(start + self.clip_seconds), 3)}
-            for start in self.starts
-        ]
+        ends = ((float(start), float(start + self.clip_seconds)) for start in self.starts)
+        return [{"start": round(start, 3), "end": round(end, 3)} for start, end in ends]
 
     def named(self, scores: np.ndarray) -> dict[str, float]:
         """Scores by class, as plain numbers."""
@@ -224,11 +217,6 @@ class Predictor:
         ----------
         source, name, sample_rate : as `predict` takes them
         listen : as `compute_features` takes it
-
-        Raises
-        ------
-        InputError
-            As `predict`.
         """
         self.check_asks_for_files()
         begun = time.perf_counter()
@@ -257,15 +245,11 @@ class Predictor:
             return []
         begun = time.perf_counter()
         places = [self.places(len(question.values)) for question in questions]
-        clips = itertools.chain.from_iterable(
-            self.cut(question.values, found) for question, found in zip(questions, places, strict=True)
-        )
-        raw = np.split(self.scores_of(clips), np.cumsum([len(found) for found in places])[:-1])
+        cuts = (self.cut(question.values, found) for question, found in zip(questions, places, strict=True))
+        scores = self.scores_of(itertools.chain.from_iterable(cuts))
+        raw = np.split(scores, np.cumsum([len(found) for found in places])[:-1])
         share = (time.perf_counter() - begun) / len(questions)
-        return [
-            self.summed_up(question, found, scores, share)
-            for question, found, scores in zip(questions, places, raw, strict=True)
-        ]
+        return [self.summed_up(*parts, share) for parts in zip(questions, places, raw, strict=True)]
 
     def places(self, n_frames: int) -> np.ndarray:
         """The frames at which clips begin, [shape=(n_clips,)], int; a picture is one clip."""
@@ -281,9 +265,8 @@ class Predictor:
         model, clips = self.model(), iter(clips)
         first = next(clips)
         size = max(1, min(BATCH, BATCH_VALUES // first.size))
-        return np.concatenate(
-            [model.scores(np.stack(some)) for some in batch_items(itertools.chain([first], clips), size)]
-        )
+        batches = batch_items(itertools.chain([first], clips), size)
+        return np.concatenate([model.scores(np.stack(some)) for some in batches])
 
     def summed_up(self, question: ModelInput, places: np.ndarray, raw: np.ndarray, seconds: float) -> Prediction:
         """One file's answer from its clips' raw scores: their average, calibrated."""
@@ -296,12 +279,11 @@ class Predictor:
                 question_name=question.name,
             )
         unlike, remarks = self.likeness(question.values)
+        pooled = pooling.pool_clips(raw, self.task, served.average)
         return Prediction(
             question.name,
             self.class_names,
-            calibration.apply_temperature(
-                pooling.pool_clips(raw, self.task, served.average), served.temperature, self.task
-            ),
+            calibration.apply_temperature(pooled, served.temperature, self.task),
             places * (served.clip.frame_seconds or 0.0),
             raw,
             served.thresholds,
@@ -322,13 +304,14 @@ class Predictor:
         if len(traits) != len(fitted["mean"]):
             raise make_record_error(self.run.name, "serving.json", "unlike.mean", fitted["mean"])
         distance = calibration.compute_ood_distance(traits, fitted)
+        unlike = {"distance": distance, "limit": fitted["limit"]}
         if distance <= fitted["limit"]:
-            return {"distance": distance, "limit": fitted["limit"]}, []
+            return unlike, []
         said = (
             f"This is unlike anything in training, so the answer is a guess: its distance is {distance:.1f}, the limit "
             f"{fitted['limit']:.1f}, and beyond that lay only {self.false_alarms(fitted)}."
         )
-        return {"distance": distance, "limit": fitted["limit"]}, [said]
+        return unlike, [said]
 
     def false_alarms(self, fitted: dict[str, Any]) -> str:
         """How many files of the run's own data are taken for unlike it: of the test side, once that was judged."""

@@ -150,12 +150,11 @@ class StreamingPredictor:
     def scores_at(self, values: np.ndarray, places: np.ndarray) -> np.ndarray:
         """Return raw scores of the clips at `places`; a complete one is asked once."""
         new = [place for place in places if place not in self.answered]
-        scores = (
-            dict(zip(new, self.predictor.scores_of(self.predictor.cut(values, np.array(new))), strict=True))
-            if new
-            else {}
-        )
-        hop = self.predictor.serving.clip.hop_frames
+        scores: dict[int, np.ndarray] = {}
+        if new:
+            asked = self.predictor.scores_of(self.predictor.cut(values, np.array(new)))
+            scores = dict(zip(new, asked, strict=True))
+        hop = self.predictor.serving.clip.hop_frames or 1
         if self.n_frames:  # of a sound repeated to a clip's length nothing stays
             self.answered |= {place: score for place, score in scores.items() if place % hop == 0}
         return np.stack([self.answered[place] if place in self.answered else scores[place] for place in places])

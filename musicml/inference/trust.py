@@ -96,13 +96,7 @@ def describe_apart(run: Run) -> str:
 
 
 def check_is_own(run: Run, purpose: str) -> None:
-    """Refuse what needs the model in this process, of a run that is not the user's own.
-
-    Raises
-    ------
-    InputError
-        It tells how to trust the run.
-    """
+    """Refuse what needs the model in this process, of a run that is not the user's own."""
     if not is_own(run):
         raise InputError(
             "Expected a run that you made or trust for {purpose}, and {run_name} is neither. If you know who made it, "

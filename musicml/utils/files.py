@@ -21,7 +21,24 @@ from typing import Any
 
 from musicml.utils.errors import InputError, make_printable
 
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+CLOSED, IN_THE_WAY = (errno.EACCES, errno.EROFS, errno.EPERM), (errno.ENOTDIR, errno.EEXIST)
+OS_ERRORS = {
+    **dict.fromkeys(
+        FULL, "{path} could not be written whole: the disk is full ({free:.0f} MB free); make room and go on."
+    ),
+    **dict.fromkeys(
+        CLOSED, "{path} must be in a folder that can be written to, and is not ({error_strerror}); choose another."
+    ),
+    **dict.fromkeys(
+        IN_THE_WAY, "{path} must be in a folder, and {error_filename} stands in its way; choose another place."
+    ),
+    errno.ENAMETOOLONG: "{path} must have a name that a disk takes, and it is too long: choose another.",
+    errno.ELOOP: "{path} must be a file or folder, and links lead round in a circle there: choose another.",
+    errno.ENOENT: "{path} must be in a folder that is there or can be made, and is not: choose another place.",
+    errno.EIO: "{path} must be on a disk that can be read and written, and this one fails: check the disk.",
+    errno.EISDIR: "{path} must be a file, and a folder of that name stands in its way; choose another name.",
+}
 MAX_TEXT_BYTES = 8_000_000  # of a file that is read whole; what musicml writes takes some hundred thousand
 MAX_TABLE_BYTES = 50_000_000
 MAX_JSON_DEPTH = 64
@@ -56,47 +73,16 @@ def write_atomically(path: Path) -> Iterator[Path]:
 
 def os_error_to_input_error(error: OSError, path: Path) -> Exception:
     """The sentence for a disk that is full, read-only or fails, or a path that can't be; other errors come back."""
-    if error.errno in FULL:
-        free = shutil.disk_usage(find_existing_folder(path)).free / 1e6
-        return InputError(
-            "{path} could not be written whole: the disk is full ({free:.0f} MB free); make room and go on.",
-            path=path,
-            free=free,
-        )
-    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-        return InputError(
-            "{path} must be in a folder that can be written to, and is not ({error_strerror}); choose another.",
-            path=path,
-            error_strerror=error.strerror,
-        )
-    if error.errno in (errno.ENOTDIR, errno.EEXIST):
-        return InputError(
-            "{path} must be in a folder, and {error_filename} stands in its way; choose another place.",
-            path=path,
-            error_filename=error.filename,
-        )
-    if error.errno == errno.ENAMETOOLONG:
-        return InputError(
-            "{path} must have a name that a disk takes, and it is too long: choose another.",
-            path=make_printable(str(path)),
-        )
-    if error.errno == errno.ELOOP:
-        return InputError(
-            "{path} must be a file or folder, and links lead round in a circle there: choose another.", path=path
-        )
-    if error.errno == errno.ENOENT and not Path(path).absolute().parent.is_dir():
-        return InputError(
-            "{path} must be in a folder that is there or can be made, and is not: choose another place.", path=path
-        )
-    if error.errno == errno.EIO:
-        return InputError(
-            "{path} must be on a disk that can be read and written, and this one fails: check the disk.", path=path
-        )
-    if error.errno == errno.EISDIR:
-        return InputError(
-            "{path} must be a file, and a folder of that name stands in its way; choose another name.", path=path
-        )
-    return error
+    template = OS_ERRORS.get(error.errno or 0)
+    if template is None or (error.errno == errno.ENOENT and Path(path).absolute().parent.is_dir()):
+        return error
+    return InputError(
+        template,
+        path=make_printable(str(path)) if error.errno == errno.ENAMETOOLONG else path,
+        free=shutil.disk_usage(find_existing_folder(path)).free / 1e6 if error.errno in FULL else 0,
+        error_strerror=error.strerror,
+        error_filename=error.filename,
+    )
 
 
 def find_existing_folder(path: Path) -> Path:
@@ -240,26 +226,17 @@ def parse_json(content: bytes | str) -> Any:
     def refuse(name: str) -> Any:
         raise ValueError(f"{name} is no number")
 
-    try:
+    table: Any = None
+    level: list[Any] = [None]  # what was not taken apart yet
+    with contextlib.suppress(RecursionError):
         table = json.loads(content, parse_constant=refuse)
-    except RecursionError:
-        raise ValueError(f"nested in more than {MAX_JSON_DEPTH} levels") from None
-    if measure_depth(table) > MAX_JSON_DEPTH:
+        level = [table]
+        for _ in range(MAX_JSON_DEPTH):  # level by level, so that no depth is too much for it
+            nested = (one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list))
+            level = [value for values in nested for value in values]
+    if level:
         raise ValueError(f"nested in more than {MAX_JSON_DEPTH} levels")
     return table
-
-
-def measure_depth(table: Any) -> int:
-    """Count the levels of nested lists and objects; level by level, so that no depth is too much for it."""
-    depth, level = 0, [table]
-    while level:
-        depth += 1
-        level = [
-            inner
-            for one in level
-            for inner in (one.values() if isinstance(one, dict) else one if isinstance(one, list) else ())
-        ]
-    return depth
 
 
 def read_json(path: Path) -> Any:

@@ -89,12 +89,9 @@ def convert(value: Any, hint: Any) -> Any:
     if typing.get_origin(hint) is tuple:
         items = [convert(item, typing.get_args(hint)[0]) for item in value] if isinstance(value, list | tuple) else []
         return tuple(items) if items and None not in items else None
-    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        try:
-            return float(value)
-        except OverflowError:
-            return None
-    return value if type(value) is hint else None
+    if not is_of_type(value, hint):
+        return None
+    return float(value) if hint is float else value
 
 
 def is_of_type(value: Any, hint: Any) -> bool:
@@ -138,8 +135,6 @@ def is_within_rule(value: Any, field: dataclasses.Field) -> bool:
     least, most, choices = (field.metadata.get(key) for key in ("least", "most", "choices"))
     if choices is not None:
         return value in choices
-    if isinstance(value, float) and value != value:
-        return False
     return (least is None or value >= least) and (most is None or value <= most)
 
 
@@ -148,14 +143,10 @@ def describe_rule(hint: Any, field: dataclasses.Field) -> str:
     least, most, choices = (field.metadata.get(key) for key in ("least", "most", "choices"))
     if choices is not None:
         return "one of " + ", ".join(map(repr, choices))
-    if typing.get_origin(hint) is tuple:
-        kind = "a list of " + MANY[typing.get_args(hint)[0]]
-    else:
-        kind = WORDS[hint]
-    if least is None and most is None:
-        return kind
+    is_list = typing.get_origin(hint) is tuple
+    kind = "a list of " + MANY[typing.get_args(hint)[0]] if is_list else WORDS[hint]
     if most is None:
-        return f"{kind} of at least {least}"
+        return kind if least is None else f"{kind} of at least {least}"
     return f"{kind} from {least} to {most}"
 
 

@@ -68,22 +68,12 @@ def changed(tmp_path, old, new):
     ("old", "new", "said"),
     [
         ("n_estimators = 5", "n_estimator = 5", "did you mean 'n_estimators'"),
-        ("[clips]", "[clip]", "did you mean 'clips'"),
-        ("seconds = 0.5\nhop", "seconds = 'half'\nhop", "clips.seconds = 'half' must be a number from 0.1 to 120.0"),
         ("n_mels = 16", "n_mels = 100000", "features.n_mels = 100000 must be a whole number from 8 to 512"),
-        ('family = "forest"', 'family = "florest"', "did you mean 'forest'"),
-        ('kind = "log_mel"\n', "", "needs the key 'kind'"),
         ('dataset = "gtzan"', 'dataset = "gtzan', "must be TOML and is not"),
     ],
 )
 def test_an_experiment_with_a_typo_is_refused(refuse, tmp_path, old, new, said):
     assert said in refuse(experiment=changed(tmp_path, old, new))
-
-
-def test_an_unknown_data_set_is_refused(musicml, tmp_path, data_root):
-    path = changed(tmp_path, 'dataset = "gtzan"', 'dataset = "gtsan"')
-    answer = musicml("train", path, "--data-root", data_root, "--runs", tmp_path / "runs")
-    assert "did you mean 'gtzan'" in refused(answer, tmp_path / "runs")
 
 
 def test_a_typo_in_set_or_in_a_name_is_refused(refuse, musicml, asked_about_tones, tmp_path):
@@ -93,6 +83,8 @@ def test_a_typo_in_set_or_in_a_name_is_refused(refuse, musicml, asked_about_tone
     name, root = asked_about_tones.name, asked_about_tones.path.parent
     assert f"did you mean '{name}'" in refused(musicml("evaluate", f"{name}x", "--runs", root))
     assert "either an experiment file or --resume" in refused(musicml("train"))
+    path = changed(tmp_path, 'dataset = "gtzan"', 'dataset = "gtsan"')
+    assert "did you mean 'gtzan'" in refused(musicml("train", path, "--runs", tmp_path / "runs"), tmp_path / "runs")
 
 
 def test_a_network_for_sound_is_not_given_pictures(musicml, data_root, pictures, tmp_path, refuse):
@@ -119,23 +111,15 @@ def test_a_folder_without_sound_or_pictures_is_refused(refuse, tmp_path):
     assert "no such file is there" in refuse(tmp_path / "texts")
 
 
-def test_an_empty_class_is_refused(refuse, tones, tmp_path):
-    folder = shutil.copytree(tones, tmp_path / "tones")
-    (folder / "organ").mkdir()
-    assert "organ has none: add files to it or remove its folder" in refuse(folder)
-
-
-def test_one_class_alone_is_refused(refuse, tones, tmp_path):
-    shutil.copytree(tones / "low", tmp_path / "tones/low")
-    (tmp_path / "tones/.hidden").mkdir()
-    assert "must hold at least two classes, and holds 1 (low)" in refuse(tmp_path / "tones")
-
-
-def test_a_class_of_one_group_leaves_nothing_to_test_on_or_is_trained(refuse, tones, tmp_path):
+def test_a_class_of_one_group_one_class_alone_or_an_empty_one_is_refused(refuse, tones, tmp_path):
     for name in ("low", "high"):
         (tmp_path / "tones" / name).mkdir(parents=True)
         shutil.copy(tones / name / "0.wav", tmp_path / "tones" / name)
     assert "must leave something to test on" in refuse(tmp_path / "tones")
+    shutil.rmtree(tmp_path / "tones/high")
+    assert "must hold at least two classes, and holds 1 (low)" in refuse(tmp_path / "tones")
+    (tmp_path / "tones/organ").mkdir()
+    assert "organ has none: add files to it or remove its folder" in refuse(tmp_path / "tones")
 
 
 def test_a_text_file_named_wav_is_refused_and_never_ends_a_training(
@@ -212,14 +196,8 @@ def full_at():
     """Let no file of this process grow beyond so many bytes: as on a full disk, each write ends in an error."""
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda n_bytes: resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
+    yield lambda n_bytes=before[0]: resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-def free_again():
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 
 
 def test_a_disk_that_fills_while_features_are_stored_ends_in_a_sentence(refuse, tones, data_root, full_at, tmp_path):
@@ -238,7 +216,7 @@ def test_a_disk_that_fills_in_the_middle_of_training_ends_in_a_sentence_and_the_
     assert musicml(*words, tmp_path / "free", *changes)[0] == 0
     full_at(60_000)
     sentence = refused(musicml(*words, tmp_path / "full", *changes), tmp_path / "full")
-    free_again()
+    full_at()  # no longer
     assert "checkpoints" in sentence and "the disk is full" in sentence and "make room" in sentence
     (run,) = runs.list_runs(tmp_path / "full")
     assert run.status == "started" and not list(run.path.rglob(".*")), "no half-written file is left"
@@ -253,7 +231,7 @@ def test_a_disk_that_fills_while_a_model_is_written_ends_in_a_sentence(musicml, 
     (whole,) = runs.list_runs(tmp_path / "free")
     full_at((whole.path / "model.keras").stat().st_size - 1000)
     sentence = refused(musicml(*words, tmp_path / "full", *changes), tmp_path / "full")
-    free_again()
+    full_at()  # no longer
     assert "model.keras" in sentence and "the disk is full" in sentence
     (run,) = runs.list_runs(tmp_path / "full")
     assert not (run.path / "model.keras").exists() and not list(run.path.rglob(".*"))

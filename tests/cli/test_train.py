@@ -1,3 +1,4 @@
+import itertools
 import os
 import shutil
 
@@ -43,11 +44,6 @@ def test_set_and_seed_reach_the_run(tones, tones_toml, data_root, musicml, tmp_p
     assert code == 0 and first != second
 
 
-def test_a_run_is_found_by_its_name(asked_about_tones, musicml):
-    code, out, _ = musicml("evaluate", asked_about_tones.name, "--runs", asked_about_tones.path.parent, "--json")
-    assert code == 0 and one_object(out)["run"] == str(asked_about_tones.path)
-
-
 def test_files_shorter_than_a_clip_are_repeated_and_said(tones_toml, data_root, musicml, tmp_path):
     for name, hertz in (("low", 200), ("high", 2500)):
         for number in range(6):
@@ -66,12 +62,7 @@ def test_files_shorter_than_a_clip_are_repeated_and_said(tones_toml, data_root, 
 
 def test_a_training_says_what_it_read_and_what_it_did_not(musicml, tones, tones_toml, data_root, tmp_path):
     folder = tmp_path / "mine"
-    for side, name in (
-        ("Training_Data", "low"),
-        ("Training_Data", "high"),
-        ("Test_Data", "low"),
-        ("Test_Data", "high"),
-    ):
+    for side, name in itertools.product(("Training_Data", "Test_Data"), ("low", "high")):
         shutil.copytree(tones / name, folder / side / name)
     odd = [folder / "Test_Data/low" / os.fsdecode(b"Cort\xe9ge %d.wav" % number) for number in range(3)]
     for number, path in enumerate(odd):
@@ -108,15 +99,16 @@ def test_a_training_says_what_it_read_and_what_it_did_not(musicml, tones, tones_
 # what --set is checked against
 
 
+def read(*_):
+    raise InputError("data is read")
+
+
 @pytest.mark.parametrize(
     ("command", "on_sample", "change", "is_fine"),
     [
         (command, on_sample, change, on_sample == (change == "training.warmup=0.1"))
         for command, on_sample in [
-            ("train", True),
-            ("train", False),
-            ("tune", True),
-            ("tune", False),
+            *itertools.product(("train", "tune"), (True, False)),
             ("leak", True),
             ("train-all", True),
         ]
@@ -126,9 +118,6 @@ def test_a_training_says_what_it_read_and_what_it_did_not(musicml, tones, tones_
 def test_set_is_checked_against_the_recipe_that_runs_before_data_is_read(
     command, on_sample, change, is_fine, tones, data_root, musicml, monkeypatch, tmp_path
 ):
-    def read(*_):
-        raise InputError("data is read")
-
     for place in ("training.train", "training.tuning.search", "evaluation.leakage"):
         monkeypatch.setattr(f"musicml.{place}.load_dataset", read)
     path = tmp_path / "experiments/mine.toml"
@@ -143,9 +132,6 @@ def test_set_is_checked_against_the_recipe_that_runs_before_data_is_read(
 
 @pytest.mark.parametrize(("change", "is_fine"), [("training.warmup", False), ("training.plateau_patience", True)])
 def test_changes_in_python_are_checked_against_the_recipe_that_runs(change, is_fine, tones, monkeypatch, tmp_path):
-    def read(*_):
-        raise InputError("data is read")
-
     monkeypatch.setattr("musicml.training.train.load_dataset", read)
     path = tmp_path / "mine.toml"
     path.write_text(f'{TONES}[sample]\ntraining.schedule = "cosine"\n')

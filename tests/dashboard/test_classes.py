@@ -7,7 +7,7 @@ import pytest
 from dashboard import i18n
 from dashboard.charts import bars
 from musicml.data import published_results
-from musicml.evaluation import metrics, predictions
+from musicml.evaluation import intervals, metrics, predictions
 from musicml.inference import manifest
 from musicml.utils import files
 from tests.fixtures import fake_runs, pages
@@ -112,7 +112,7 @@ def test_a_run_of_an_older_report_gets_the_same_kind_of_intervals(root):
     run = run_of(root, "older")
     table, thresholds = predictions.read_predictions(run), manifest.read_manifest(run).thresholds
     said = metrics.apply_thresholds(table.scores, "single", thresholds)
-    found = metrics.compute_class_intervals(table.scores, table.targets, said, table.groups)
+    found = intervals.compute_class_intervals(table.scores, table.targets, said, table.groups)
     low, high = found[0]["auc"]
     assert table_of(page("older")).set_index("class").loc["blues", "ROC-AUC, 95 %"] == f"{low:.3f} – {high:.3f}"
 

@@ -41,6 +41,7 @@ def test_a_cross_validation_judges_every_file_once_by_a_model_that_never_saw_it(
     rows = table(run.path / "predictions.csv")
     assert report["n"] == len(rows) == len({row["example"] for row in rows}) == 24
     assert report["split"] == "out of fold" and run.is_whole
+    assert [one.name for one in runs.list_runs(run.path.parent)] == [run.name], "it is listed once"
     for k in range(1, 5):
         fold = runs.get_fold(run, k)
         sides = {row["example"]: row["split"] for row in table(fold.path / "split.csv")}
@@ -63,10 +64,6 @@ def test_a_cross_validation_serves_a_model_from_all_files(run, tones):
     assert not (runs.get_fold(run, 1).path / "model.onnx").exists()
 
 
-def test_a_run_of_folds_is_listed_once(run):
-    assert [one.name for one in runs.list_runs(run.path.parent)] == [run.name]
-
-
 def test_a_cross_validation_that_was_stopped_goes_on_where_it_was(run, monkeypatch):
     facts = json.loads((run.path / "run.json").read_text())
     (run.path / "run.json").write_text(json.dumps({**facts, "status": "started"}))
@@ -77,12 +74,7 @@ def test_a_cross_validation_that_was_stopped_goes_on_where_it_was(run, monkeypat
     fourth = runs.get_fold(run, 4).path / "run.json"
     fourth.write_text(json.dumps({**json.loads(fourth.read_text()), "status": "started"}))
     training.resume_run(run)
-    assert (
-        run.read("run.json")["status"]
-        == runs.get_fold(run, 3).read("run.json")["status"]
-        == runs.get_fold(run, 4).read("run.json")["status"]
-        == "trained"
-    )
+    assert {one.info.status for one in (run, runs.get_fold(run, 3), runs.get_fold(run, 4))} == {"trained"}
     assert before.stat().st_mtime_ns == stamp  # a fold that was trained is not trained again
     assert evaluate.evaluate_run(run)["n"] == 24
 
@@ -121,9 +113,8 @@ def test_files_of_folds_that_are_gone_are_named_and_the_others_judged(run, tones
 
 
 def test_folds_beside_the_data_sets_own_lists_are_refused_when_the_file_is_read(tones_toml):
-    with pytest.raises(
-        InputError, match='data.folds = 3 must go with a split that can be turned, and data.split = "off'
-    ):
+    said = 'data.folds = 3 must go with a split that can be turned, and data.split = "off'
+    with pytest.raises(InputError, match=said):
         config.read_experiment(tones_toml, {"data.folds": 3})
     with pytest.raises(InputError, match="data.folds = 21 must be a whole number from 0 to 20"):
         config.read_experiment(tones_toml, {"data.folds": 21, "data.split": "group"})

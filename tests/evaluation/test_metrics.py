@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 from sklearn import metrics
 
-from musicml.evaluation import intervals
+from musicml.evaluation import bootstrap, intervals
 from musicml.evaluation import metrics as report
 from musicml.utils.errors import InputError
 from musicml.utils.stats import compute_wilson_interval
@@ -41,33 +41,43 @@ def made(task, seed, groups=None, **how):
     return report.compute_report(scores, targets, groups, [f"c{i}" for i in range(k)], task, [0.6] * k)
 
 
+def weigh(scores, targets, said, weights, task):
+    return bootstrap.compute_mean_draws(bootstrap.compute_class_draws(scores, targets, said, weights), weights, task)
+
+
+def by_class_of_sklearn(scores, targets, said):
+    """One class's figures on its observed examples, by scikit-learn alone; NaN where they are not defined."""
+    seen = ~np.isnan(targets)
+    truth, answer, score = targets[seen] > 0.5, said[seen], scores[seen]
+    any_of, two = truth.any(), truth.any() and not truth.all()
+    return {
+        "precision": metrics.precision_score(truth, answer) if answer.any() else np.nan,
+        "recall": metrics.recall_score(truth, answer) if any_of else np.nan,
+        "f1": metrics.f1_score(truth, answer, zero_division=0) if any_of else np.nan,
+        "f1_absent": metrics.f1_score(~truth, ~answer, zero_division=0) if two else np.nan,
+        "auc": metrics.roc_auc_score(truth, score) if two else np.nan,
+        "average_precision": metrics.average_precision_score(truth, score) if two else np.nan,
+    }
+
+
 def by_sklearn(scores, targets, said, task):
-    """Every figure, each class on its observed examples, by scikit-learn alone."""
-    found = {name: [] for name in ("precision", "recall", "f1", "auc", "ap", "both")}
-    n_of = {"class": [], "curve": []}  # how often a class is present, of those with figures and of those with areas
-    for k in range(scores.shape[1]):
-        seen = ~np.isnan(targets[:, k])
-        truth, answer, score = targets[seen, k] > 0.5, said[seen, k], scores[seen, k]
-        if truth.any():
-            n_of["class"].append(truth.sum())
-            found["precision"].append(metrics.precision_score(truth, answer, zero_division=0))
-            found["recall"].append(metrics.recall_score(truth, answer))
-            found["f1"].append(metrics.f1_score(truth, answer))
-        if truth.any() and not truth.all():
-            n_of["curve"].append(truth.sum())
-            found["auc"].append(metrics.roc_auc_score(truth, score))
-            found["ap"].append(metrics.average_precision_score(truth, score))
-            found["both"].append(metrics.f1_score(truth, answer, average="macro", labels=[False, True]))
-    figures = dict(
-        zip(MACRO, (np.mean(found[name]) for name in ("precision", "recall", "f1", "auc", "ap")), strict=True)
-    )
-    for name, kind in (("precision", "class"), ("recall", "class"), ("f1", "class"), ("auc", "curve")):
-        figures[f"weighted_{name}"] = np.average(found[name], weights=n_of[kind])
+    """Every figure, of the classes that are present; a precision of no answers counts as 0."""
+    rows = [by_class_of_sklearn(*(part[:, k] for part in (scores, targets, said))) for k in range(targets.shape[1])]
+    kept = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    n_of, figures = (targets == 1).sum(axis=0), {}
+    kept["precision"] = np.nan_to_num(kept["precision"])
+    for name, its in kept.items():
+        defined = ~np.isnan(kept["auc" if name in ("auc", "average_precision", "f1_absent") else "recall"])
+        figures[f"macro_{name}"] = its[defined].mean()
+        figures[f"weighted_{name}"] = np.average(its[defined], weights=n_of[defined])
+    both = (kept["f1"] + kept["f1_absent"]) / 2
+    figures["mean_average_precision"] = figures["macro_average_precision"]
     if task == "single":
         figures["accuracy"] = metrics.accuracy_score(targets.argmax(axis=1), scores.argmax(axis=1))
     else:
-        figures["mean_f1_both_sides"] = np.mean(found["both"])
-    return figures
+        figures["mean_f1_both_sides"] = np.nanmean(both)
+    unused = ("macro_average_precision", "weighted_average_precision", "macro_f1_absent", "weighted_f1_absent")
+    return {name: value for name, value in figures.items() if name not in unused}
 
 
 TABLES = [(task, seed, ties) for task in ("single", "multi") for seed in range(8) for ties in (False, True)]
@@ -77,18 +87,10 @@ TABLES = [(task, seed, ties) for task in ("single", "multi") for seed in range(8
 
 
 @pytest.mark.parametrize(("task", "seed", "ties"), TABLES)
-def test_the_figures_of_weights_of_one_equal_scikit_learns(task, seed, ties):
-    scores, targets, said = table(task, seed, ties=ties)
-    found = report.compute_weighted_metrics(scores, targets, said, np.ones((1, len(scores))), task)
-    expected = by_sklearn(scores, targets, said, task)
-    assert {name: values[0] for name, values in found.items()} == pytest.approx(expected, rel=1e-9)
-
-
-@pytest.mark.parametrize(("task", "seed", "ties"), TABLES)
 def test_the_figures_of_whole_weights_equal_scikit_learns_on_the_examples_repeated(task, seed, ties):
     scores, targets, said = table(task, seed, ties=ties)
     weights = np.random.default_rng(seed).integers(0, 4, (5, len(scores)))
-    found = report.compute_weighted_metrics(scores, targets, said, weights.astype(float), task)
+    found = weigh(scores, targets, said, weights.astype(float), task)
     for draw, its in enumerate(weights):
         parts = (np.repeat(part, its, axis=0) for part in (scores, targets, said))
         expected = by_sklearn(*parts, task)
@@ -99,7 +101,7 @@ def test_a_draw_without_a_class_leaves_that_class_out():
     scores, targets, said = table("single", 0)
     weights = (targets[:, 0] == 0).astype(float)[None]
     left = weights[0] > 0
-    found = report.compute_weighted_metrics(scores, targets, said, weights, "single")
+    found = weigh(scores, targets, said, weights, "single")
     expected = by_sklearn(scores[left], targets[left], said[left], "single")
     assert {name: values[0] for name, values in found.items()} == pytest.approx(expected, rel=1e-9)
 
@@ -122,18 +124,10 @@ def test_a_class_row_holds_scikit_learns_figures_of_that_class():
     scores, targets, said = table("multi", 3)
     rows = made("multi", 3)["per_class"]
     for k, row in enumerate(rows):
-        seen = ~np.isnan(targets[:, k])
-        truth, answer, score = targets[seen, k] > 0.5, said[seen, k], scores[seen, k]
-        assert (row["class"], row["observed"]) == (f"c{k}", seen.sum())
-        assert (row["support"], row["said"]) == (truth.sum(), answer.sum())
-        expected = {
-            "precision": metrics.precision_score(truth, answer),
-            "recall": metrics.recall_score(truth, answer),
-            "f1": metrics.f1_score(truth, answer),
-            "f1_absent": metrics.f1_score(~truth, ~answer),
-            "auc": metrics.roc_auc_score(truth, score),
-            "average_precision": metrics.average_precision_score(truth, score),
-        }
+        present, observed = targets[:, k] == 1, ~np.isnan(targets[:, k])
+        assert (row["class"], row["observed"], row["support"]) == (f"c{k}", observed.sum(), present.sum())
+        assert row["said"] == (said[:, k] & observed).sum()
+        expected = by_class_of_sklearn(scores[:, k], targets[:, k], said[:, k])
         assert {name: row[name] for name in expected} == pytest.approx(expected, abs=1e-6)
 
 
@@ -179,9 +173,7 @@ def test_a_class_that_is_present_everywhere_has_a_recall_and_no_curve():
     assert first["recall"] == pytest.approx(2 / 3, abs=1e-6) and first["auc"] is first["f1_absent"] is None
     assert second["auc"] == 0.0 and second["average_precision"] == 0.5
     expected = {"macro_auc": 0.0, "mean_average_precision": 0.5, "mean_f1_both_sides": 0.0}
-    drawn = report.compute_weighted_metrics(
-        scores, targets, report.apply_thresholds(scores, "multi", [0.5, 0.5]), np.ones((1, 3)), "multi"
-    )
+    drawn = weigh(scores, targets, report.apply_thresholds(scores, "multi", [0.5, 0.5]), np.ones((1, 3)), "multi")
     for name, value in expected.items():
         assert found["metrics"][name] == drawn[name][0] == value
 
@@ -227,17 +219,17 @@ def test_the_headline_gives_the_main_figure_and_its_interval():
 @pytest.mark.parametrize("task", ["single", "multi"])
 def test_every_figure_lies_in_its_interval(task):
     found = made(task, 2)
-    assert set(MACRO) < set(found["intervals"])
+    assert set(MACRO) < set(found["intervals"]) == set(found["metrics"])
     for name, (low, high) in found["intervals"].items():
         assert 0 <= low <= found["metrics"][name] <= high <= 1 and low < high
 
 
 def test_the_same_seed_gives_the_same_interval_whatever_the_groups_are_called():
-    scores, targets, said = table("single", 0)
+    scores, targets, _ = table("single", 0)
 
     def interval(name, seed):
         groups = np.array([f"{name} {place // 3:02d}" for place in range(60)], dtype=object)
-        return report.compute_intervals(scores, targets, said, groups, "single", seed, draws=200)
+        return report.compute_report(scores, targets, groups, list("abcd"), "single", [], seed, 200)["intervals"]
 
     assert interval("artist", 1) == interval("artist", 1) == interval("kit", 1) != interval("artist", 2)
 
@@ -247,12 +239,9 @@ def test_groups_are_drawn_and_not_files():
     right = np.repeat(np.arange(10) % 2, 30)
     targets = np.eye(2)[np.arange(300) % 2]
     scores = np.where(right[:, None] == 1, targets, 1 - targets)
-    together = report.compute_report(scores, targets, np.arange(300) // 30, list("ab"), "single", [])["intervals"][
-        "accuracy"
-    ]
-    alone = report.compute_report(scores, targets, np.arange(300), list("ab"), "single", [])["intervals"]["accuracy"]
-    assert together == pytest.approx([0.18, 0.82], abs=0.02)
-    assert alone == pytest.approx([0.443, 0.557], abs=0.01)
+    for groups, interval in ((np.arange(300) // 30, [0.18, 0.82]), (np.arange(300), [0.443, 0.557])):
+        found = report.compute_report(scores, targets, groups, list("ab"), "single", [])["intervals"]
+        assert found["accuracy"] == pytest.approx(interval, abs=0.01)
 
 
 def coverage(groups, trials=500, n_groups=60, size=5):
@@ -266,10 +255,8 @@ def coverage(groups, trials=500, n_groups=60, size=5):
         right = (rng.random((n_groups, size)) < of_group[:, None]).ravel()
         targets = np.eye(2)[rng.integers(0, 2, len(right))]
         scores = np.where(right[:, None], targets, 1 - targets)
-        said = scores > 0.5
-        low, high = report.compute_intervals(scores, targets, said, groups(len(right)), "single", trial, draws=200)[
-            "accuracy"
-        ]
+        made = report.compute_report(scores, targets, groups(len(right)), ["a", "b"], "single", [], trial, 200)
+        low, high = made["intervals"]["accuracy"]
         held += low <= 2 / 3 <= high
     return held / trials
 
@@ -287,7 +274,9 @@ def test_the_difference_of_two_simulated_classifiers_lies_in_its_interval_as_oft
     for _ in range(500):
         of_group = rng.beta(2, 1, (60, 1))
         first, second = (rng.random((60, 5)) < of_group).ravel(), (rng.random((60, 5)) < of_group).ravel()
-        _, interval = report.compute_mean_and_interval(first.astype(float) - second, np.arange(300) // 5, lowest=-1.0)
+        _, interval = intervals.compute_mean_and_interval(
+            first.astype(float) - second, np.arange(300) // 5, lowest=-1.0
+        )
         held += interval[0] <= 0 <= interval[1]
     assert 0.92 <= held / 500 <= 0.98
 
@@ -299,13 +288,13 @@ def test_draws_help_the_average_precision_of_rare_classes_and_the_interval_is_ar
     for trial in range(200):
         targets = (rng.random((100, 4)) < 0.1).astype(float)
         scores = rng.normal(1.2 * targets)
-        weights = report.draw_groups(np.arange(100), trial, 200)
-        (point,) = report.average_classes(
-            report.compute_curve_draws(scores, targets, np.ones((1, 100)))["average_precision"]
+        weights = bootstrap.draw_groups(np.arange(100), trial, 200)
+        (point,) = bootstrap.average_classes(
+            bootstrap.compute_curve_draws(scores, targets, np.ones((1, 100)))["average_precision"]
         )
-        drawn = report.average_classes(report.compute_curve_draws(scores, targets, weights)["average_precision"])
+        drawn = bootstrap.average_classes(bootstrap.compute_curve_draws(scores, targets, weights)["average_precision"])
         for name, interval in (
-            ("student", report.compute_draw_interval(drawn, point, np.ones(100))),
+            ("student", intervals.compute_draw_interval(drawn, point, np.ones(100))),
             ("percentiles", np.percentile(drawn, (2.5, 97.5))),
         ):
             held[name] += interval[0] <= truth <= interval[1]
@@ -324,33 +313,22 @@ def test_few_unequal_groups_give_an_interval_that_holds_the_truth_where_percenti
     rng, held, n = np.random.default_rng(2), {"student": 0, "percentiles": 0}, 600
     for trial in range(n):
         right, sizes = draw_grouped_counts(rng, n_groups)
-        weights = report.draw_groups(np.arange(n_groups), trial, 200)
+        weights = bootstrap.draw_groups(np.arange(n_groups), trial, 200)
         drawn, point = weights @ right / (weights @ sizes), right.sum() / sizes.sum()
-        low, high = report.compute_draw_interval(drawn, point, sizes)
+        low, high = intervals.compute_draw_interval(drawn, point, sizes)
         held["student"] += low <= 0.75 <= high
         low, high = np.percentile(drawn, (2.5, 97.5))
         held["percentiles"] += low <= 0.75 <= high
     assert held["student"] >= 0.93 * n and held["percentiles"] < at_most * n, held
 
 
-def test_the_mean_of_few_groups_is_given_such_an_interval():
-    """The same by the function that reports call, which drew percentiles before."""
-    rng, held = np.random.default_rng(4), 0
-    for _ in range(300):
-        right, sizes = draw_grouped_counts(rng, 12)
-        values = np.concatenate([np.arange(n) < k for k, n in zip(right, sizes, strict=True)])
-        _, (low, high) = report.compute_mean_and_interval(values, np.repeat(np.arange(12), sizes), 200)
-        held += low <= 0.75 <= high
-    assert held >= 0.925 * 300, held
-
-
 def test_an_interval_of_draws_is_students_on_the_log_odds():
     values, sizes = np.array([0.5, 0.6, 0.7, np.nan, 0.8]), np.array([2, 2, 2, 2])
     error = np.std([0.5, 0.6, 0.7, 0.8]) * np.sqrt(4 / 3) * stats.t.ppf(0.975, 3)
     ends = 1 / (1 + np.exp(-(np.log(0.65 / 0.35) + error / (0.65 * 0.35) * np.array([-1, 1]))))
-    assert report.compute_draw_interval(values, 0.65, sizes) == pytest.approx(ends.tolist(), abs=1e-6)
+    assert intervals.compute_draw_interval(values, 0.65, sizes) == pytest.approx(ends.tolist(), abs=1e-6)
     # one large group makes up most of the figure, so less is known
-    low, high = report.compute_draw_interval(values, 0.65, np.array([20, 2, 2, 2]))
+    low, high = intervals.compute_draw_interval(values, 0.65, np.array([20, 2, 2, 2]))
     assert low < ends[0] and high > ends[1]
 
 
@@ -358,16 +336,16 @@ def test_the_interval_of_a_difference_may_hold_0_and_lies_between_its_ends():
     groups = np.arange(40)
     ahead = np.zeros(40)
     ahead[0] = 1
-    _, (low, high) = report.compute_mean_and_interval(ahead, groups, lowest=-1.0)
+    _, (low, high) = intervals.compute_mean_and_interval(ahead, groups, lowest=-1.0)
     assert -1 < low < 0 < high < 1
-    _, turned = report.compute_mean_and_interval(-ahead, groups, lowest=-1.0)
+    _, turned = intervals.compute_mean_and_interval(-ahead, groups, lowest=-1.0)
     assert turned == pytest.approx([-high, -low], abs=1e-6)
 
 
 def test_what_draws_cannot_tell_has_no_interval():
     sizes = np.ones(20)
     for values, point in (([0.5, 0.5], 0.5), ([0.9, 1.0], 1.0), ([np.nan] * 3, 0.5), ([], 0.5), ([0.4, 0.5], None)):
-        assert report.compute_draw_interval(np.array(values, dtype=float), point, sizes) is None
+        assert intervals.compute_draw_interval(np.array(values, dtype=float), point, sizes) is None
 
 
 @pytest.mark.parametrize("n_groups", [2, 3, 4, 7, 8, 11])
@@ -420,14 +398,9 @@ def test_all_right_is_an_interval_with_a_width_and_not_a_certainty():
     assert made["intervals"]["macro_auc"] is None and "0.839 to 1.000" in report.format_headline(made)
 
 
-def test_the_confusion_matrix_is_in_the_report_of_one_class_only():
-    targets = np.eye(2)[[0, 0, 1]]
-    scores = np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]])
-    assert report.compute_report(scores, targets, np.arange(3), ["a", "b"], "single", [])["confusion"] == [
-        [1, 1],
-        [0, 1],
-    ]
-    assert report.compute_report(scores, targets, np.arange(3), ["a", "b"], "multi", [0.5, 0.5])["confusion"] is None
+def test_one_class_each_has_a_confusion_matrix_and_no_thresholds():
+    assert np.array(made("single", 0)["confusion"]).sum() == 60 and made("multi", 0)["confusion"] is None
+    assert not {"at_half", "thresholds"} & set(made("single", 0))
 
 
 # each class by itself
@@ -440,25 +413,11 @@ def resampled(groups, seed, draws):
     return [np.repeat(np.arange(len(groups)), its[group_of]) for its in counts]
 
 
-def by_class_of_sklearn(scores, targets, said):
-    """One class's figures [shape=(n,) each]; NaN where they are not defined."""
-    seen = ~np.isnan(targets)
-    truth, answer, score = targets[seen] > 0.5, said[seen], scores[seen]
-    two = truth.any() and not truth.all()
-    return {
-        "precision": metrics.precision_score(truth, answer) if answer.any() else np.nan,
-        "recall": metrics.recall_score(truth, answer) if truth.any() else np.nan,
-        "f1": metrics.f1_score(truth, answer, zero_division=0) if truth.any() else np.nan,
-        "auc": metrics.roc_auc_score(truth, score) if two else np.nan,
-        "average_precision": metrics.average_precision_score(truth, score) if two else np.nan,
-    }
-
-
 @pytest.mark.parametrize("task", ["single", "multi"])
 def test_the_intervals_of_a_class_come_from_scikit_learns_figures_of_each_draw(task):
     scores, targets, said = table(task, 4, n=40, n_classes=3)
     groups = np.arange(40) // 2
-    found = report.compute_class_intervals(scores, targets, said, groups, seed=5, draws=60)
+    found = intervals.compute_class_intervals(scores, targets, said, groups, seed=5, draws=60)
     for k, its in enumerate(found):
         drawn = [
             by_class_of_sklearn(scores[some, k], targets[some, k], said[some, k]) for some in resampled(groups, 5, 60)
@@ -468,14 +427,14 @@ def test_the_intervals_of_a_class_come_from_scikit_learns_figures_of_each_draw(t
             values = np.array([figures[name] for figures in drawn])
             about = said[:, k] & ~np.isnan(targets[:, k]) if name == "precision" else targets[:, k] == 1
             sizes = np.bincount(groups, about)  # of the groups that the class, or its answers, stand in
-            expected = report.compute_draw_interval(values, point[name], sizes)
+            expected = intervals.compute_draw_interval(values, point[name], sizes)
             assert interval == pytest.approx(expected, abs=2e-5)
 
 
 @pytest.mark.parametrize(("task", "seed"), [(task, seed) for task in ("single", "multi") for seed in range(4)])
 def test_every_figure_of_a_class_lies_in_its_interval(task, seed):
     for row in made(task, seed)["per_class"]:
-        assert tuple(row["intervals"]) == report.CLASS_METRICS and row["intervals"]["auc"]
+        assert tuple(row["intervals"]) == intervals.CLASS_METRICS and row["intervals"]["auc"]
         for name, interval in row["intervals"].items():
             low, high = interval or (row[name], row[name])  # what is right in every draw has none
             assert 0 <= low <= row[name] <= high <= 1 and (interval is None or low < high)
@@ -484,28 +443,29 @@ def test_every_figure_of_a_class_lies_in_its_interval(task, seed):
 def test_the_report_carries_the_intervals_that_class_intervals_gives():
     scores, targets, said = table("multi", 6)
     groups = np.arange(60) // 3
-    given = report.compute_class_intervals(scores, targets, said, groups)
+    given = intervals.compute_class_intervals(scores, targets, said, groups)
     assert [row["intervals"] for row in made("multi", 6)["per_class"]] == given
     fewer = report.compute_report(scores, targets, groups, list("abcd"), "multi", [0.6] * 4, seed=1, draws=50)
-    assert [row["intervals"] for row in fewer["per_class"]] == report.compute_class_intervals(
+    assert [row["intervals"] for row in fewer["per_class"]] == intervals.compute_class_intervals(
         scores, targets, said, groups, seed=1, draws=50
     )
 
 
 def test_a_class_has_no_interval_where_there_is_one_group_or_its_figure_is_not_defined():
     for row in made("single", 0, groups=np.zeros(60, int))["per_class"]:
-        assert row["intervals"] == dict.fromkeys(report.CLASS_METRICS)
+        assert row["intervals"] == dict.fromkeys(intervals.CLASS_METRICS)
     scores = np.column_stack([table("single", 0, n_classes=3)[0], np.zeros(60)])
     targets = np.column_stack([table("single", 0, n_classes=3)[1], np.zeros(60)])
     (*_, without) = report.compute_report(scores, targets, np.arange(60), list("abcd"), "single", [])["per_class"]
-    assert without["support"] == 0 and without["intervals"] == dict.fromkeys(report.CLASS_METRICS)
+    assert without["support"] == 0 and without["intervals"] == dict.fromkeys(intervals.CLASS_METRICS)
 
 
 def test_a_class_that_is_never_answered_has_an_interval_for_its_curves_only():
     targets = np.eye(2)[np.arange(40) % 2]
     scores = np.column_stack([np.full(40, 0.9), np.random.default_rng(0).random(40) * 0.5])
     row = report.compute_report(scores, targets, np.arange(40), list("ab"), "single", [])["per_class"][1]
-    assert row["precision"] is None and row["recall"] == row["f1"] == 0
+    assert row["precision"] is row["wilson"]["precision"] is None and row["recall"] == row["f1"] == 0
+    assert row["wilson"]["recall"][0] == 0
     assert {name for name, its in row["intervals"].items() if its} == {"auc", "average_precision"}
 
 
@@ -515,18 +475,18 @@ def test_a_precision_is_taken_over_the_draws_in_which_the_class_was_answered():
     scores = np.tile([0.9, 0.1], (30, 1))
     scores[1] = [0.1, 0.9]
     said = report.apply_thresholds(scores, "single", [])
-    found = report.compute_class_draws(scores, targets, said, report.draw_groups(np.arange(30), 0, 500))["precision"][
-        :, 1
-    ]
+    found = bootstrap.compute_class_draws(scores, targets, said, bootstrap.draw_groups(np.arange(30), 0, 500))[
+        "precision"
+    ][:, 1]
     assert 0.25 < np.isnan(found).mean() < 0.5 and set(found[~np.isnan(found)]) == {1.0}
-    assert report.compute_class_intervals(scores, targets, said, np.arange(30))[1]["precision"] is None
+    assert intervals.compute_class_intervals(scores, targets, said, np.arange(30))[1]["precision"] is None
 
 
 def test_one_draw_that_differs_does_not_change_wilsons_interval():
     """Of the first draw alone the figure is another, which no percentile sees."""
     found = np.ones(1000)
     found[0] = 0.5
-    interval = report.summarize_draws({"accuracy": found}, np.arange(20), {"accuracy": 1.0})["accuracy"]
+    interval = intervals.summarize_draws({"accuracy": found}, np.arange(20), {"accuracy": 1.0})["accuracy"]
     assert interval == [pytest.approx(20 / (20 + 1.959964**2), abs=1e-6), 1.0]
 
 
@@ -557,11 +517,11 @@ def test_counting_follows_the_threshold():
 
 def test_counting_and_intervals_of_classes_do_without_scikit_learn():
     code = (
-        "import sys, numpy as np; from musicml.evaluation import metrics as report; "
+        "import sys, numpy as np; from musicml.evaluation import intervals, metrics as report; "
         "targets = np.eye(3)[np.arange(30) % 3]; "
         "said = report.apply_thresholds(targets, 'single', []); "
         "report.count_classes(targets, targets, [0.5] * 3, 'single'); "
-        "report.compute_class_intervals(targets, targets, said, np.arange(30)); "
+        "intervals.compute_class_intervals(targets, targets, said, np.arange(30)); "
         "assert not {'sklearn', 'scipy.stats'} & set(sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr == ""
@@ -570,12 +530,12 @@ def test_counting_and_intervals_of_classes_do_without_scikit_learn():
 def test_a_mean_has_an_interval_over_groups_and_none_where_drawing_them_again_changes_nothing():
     rng = np.random.default_rng(0)
     right = rng.random(200) < 0.7
-    mean, by_file = report.compute_mean_and_interval(right, np.arange(200))
+    mean, by_file = intervals.compute_mean_and_interval(right, np.arange(200))
     assert mean == pytest.approx(right.mean()) and by_file[0] < mean < by_file[1]
     # ten copies of each file in its group are no more than the file alone
-    assert report.compute_mean_and_interval(np.repeat(right, 10), np.repeat(np.arange(200), 10)) == (mean, by_file)
-    assert report.compute_mean_and_interval(right, np.zeros(200)) == (mean, None)
-    assert report.compute_mean_and_interval(np.ones(200), np.arange(200)) == (1.0, None)
+    assert intervals.compute_mean_and_interval(np.repeat(right, 10), np.repeat(np.arange(200), 10)) == (mean, by_file)
+    assert intervals.compute_mean_and_interval(right, np.zeros(200)) == (mean, None)
+    assert intervals.compute_mean_and_interval(np.ones(200), np.arange(200)) == (1.0, None)
 
 
 # counts, thresholds, ranks
@@ -601,13 +561,6 @@ def test_a_class_that_is_right_in_all_its_five_examples_is_no_certainty():
     assert made["intervals"]["accuracy"] == pytest.approx([0.963, 0.999], abs=5e-4), "as plain counts have it"
     paired = report.compute_report(scores, targets, np.arange(150) // 2, [f"c{k}" for k in range(30)], "single", [])
     assert paired["intervals"]["accuracy"][0] < 0.963, "where files share groups, groups are drawn"
-
-
-def test_a_class_that_is_never_answered_has_no_interval_of_its_precision():
-    targets = np.eye(3)[[0, 0, 1, 2]]
-    made = report.compute_report(np.eye(3)[[0, 0, 0, 2]], targets, np.arange(4), list("abc"), "single", [])
-    assert made["per_class"][1]["precision"] is None and made["per_class"][1]["wilson"]["precision"] is None
-    assert made["per_class"][1]["wilson"]["recall"][0] == 0
 
 
 @pytest.mark.parametrize("ties", [False, True])
@@ -650,36 +603,3 @@ def test_scores_that_are_no_numbers_are_a_sentence_and_no_figure(task):
     scores[3, 1] = np.nan
     with pytest.raises(InputError, match="must be numbers to be judged, and 1 of 60 examples"):
         report.compute_report(scores, targets, np.arange(60), list("abcd"), task, [0.5] * 4)
-
-
-def test_one_class_each_knows_no_threshold():
-    assert not {"at_half", "thresholds"} & set(made("single", 0))
-
-
-@pytest.mark.parametrize("ties", [False, True])
-def test_the_areas_under_both_curves_are_scikit_learns_to_nine_digits(ties):
-    scores, targets, _ = table("single", 3, n=200, ties=ties)
-    for k in range(4):
-        (auc,), (area,) = report.compute_ranking_draws(scores[:, k], targets[:, k] == 1, np.ones((1, 200)))
-        assert area == pytest.approx(metrics.average_precision_score(targets[:, k], scores[:, k]), rel=1e-9)
-        assert auc == pytest.approx(metrics.roc_auc_score(targets[:, k], scores[:, k]), rel=1e-9)
-
-
-def test_the_weighted_figures_have_intervals_around_them():
-    for task in ("single", "multi"):
-        found = made(task, 0)
-        for name in ("weighted_precision", "weighted_recall", "weighted_f1", "weighted_auc"):
-            low, high = found["intervals"][name]
-            assert low <= found["metrics"][name] <= high
-        assert set(found["intervals"]) == set(found["metrics"])
-
-
-@pytest.mark.parametrize("task", ["single", "multi"])
-def test_a_draw_of_every_example_once_gives_the_weighted_figures_of_the_report(task):
-    scores, targets, said = table(task, 1)
-    once = report.compute_mean_draws(
-        report.compute_class_draws(scores, targets, said, np.ones((1, 60))), np.ones((1, 60)), task
-    )
-    found = made(task, 1)["metrics"]
-    for name in ("weighted_precision", "weighted_recall", "weighted_f1", "weighted_auc"):
-        assert once[name][0] == pytest.approx(found[name], abs=1e-6)

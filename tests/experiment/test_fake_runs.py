@@ -9,7 +9,7 @@ from musicml.experiment import run as runs
 from musicml.inference import manifest
 from musicml.utils.errors import InputError
 from tests.conftest import EXPERIMENTS, FAMILIES
-from tests.fixtures.fake_runs import DAMAGES, make, many
+from tests.fixtures.fake_runs import DAMAGES, make
 from tests.fixtures.fake_runs import FAMILIES as PRESETS
 
 
@@ -97,30 +97,12 @@ def test_a_made_backbone_has_many_layers_and_each_reads_layers_before_it(tmp_pat
     assert {len(layer["reads"]) for layer in layers} == {0, 1, 2}
 
 
-def test_two_seeds_give_two_runs_of_the_same_examples(tmp_path):
-    first, second, again = (make(tmp_path, f"run{place}", n=20, seed=seed) for place, seed in enumerate((0, 1, 0)))
-    scores = [run.table("predictions.csv") for run in (first, second, again)]
-    assert scores[0] == scores[2] != scores[1]
-    assert [row["example"] for row in scores[0]] == [row["example"] for row in scores[1]]
-
-
-def test_more_skill_answers_better_and_the_temperature_helps(tmp_path):
-    low, high = (make(tmp_path, f"run{skill}", n=400, skill=skill).read("report.json") for skill in (1.0, 3.0))
-    assert low["metrics"]["accuracy"] < high["metrics"]["accuracy"]
-    assert high["calibration_error"] < 0.15 and low["calibration_error"] < low["calibration_error_before"]
-
-
 def test_a_made_run_can_have_other_classes_one_group_and_real_data(tmp_path):
     run = make(tmp_path, n=12, class_names=("gamelan", "keroncong, <b>"), groups=1, sample=False, excluded=0)
     found = run.read("report.json")
     assert run.read("labels.json") == ["gamelan", "keroncong, <b>"]
     assert found["intervals"] is None and found["sample"] is run.read("run.json")["data"]["sample"] is False
     assert run.table("excluded.csv") == []
-
-
-def test_a_history_can_have_two_stages(tmp_path):
-    rows = make(tmp_path, family="transfer", n=30, stages=2, epochs=3).table("history.csv")
-    assert [(row["stage"], row["epoch"]) for row in rows] == [(s, e) for s in ("head", "all") for e in "123"]
 
 
 def test_a_run_can_be_made_as_far_as_a_training_has_come(tmp_path):
@@ -148,10 +130,3 @@ def test_a_run_whose_facts_are_broken_is_passed_over_and_any_other_is_listed(tmp
     assert {run.name for run in runs.list_runs(tmp_path)} == {name for name in listed if not name.startswith("run ")}
     with pytest.raises(InputError):
         listed["report damaged"].read("report.json")
-
-
-@pytest.mark.slow
-def test_fifty_runs_of_four_data_sets_are_listed_in_the_order_of_their_making(tmp_path):
-    made = many(tmp_path)
-    assert runs.list_runs(tmp_path) == made and len({run.read("run.json")["data"]["dataset"] for run in made}) == 4
-    assert {run.read("report.json")["n"] for run in made} == {1000}

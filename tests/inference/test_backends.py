@@ -45,16 +45,6 @@ def test_a_resumed_training_leaves_no_exported_model_of_before(asked_about_tones
     assert not (run.path / "model.onnx").exists() and Predictor(run).model().engine == "scikit-learn"
 
 
-def test_an_exported_model_whose_weights_were_changed_is_refused(asked_about_tones, tmp_path):
-    onnx = pytest.importorskip("onnx")
-    run = runs.Run(shutil.copytree(asked_about_tones.path, tmp_path / "changed"))
-    model = onnx.load(run.path / "model.onnx")
-    model.doc_string = "another"
-    onnx.save(model, run.path / "model.onnx")
-    with pytest.raises(InputError, match="must be the model that its serving.json was written for"):
-        Predictor(run).model()
-
-
 def test_a_missing_package_is_named_as_such(asked_about_tones, monkeypatch):
     def missing(*_):
         raise ModuleNotFoundError("No module named 'skops'")

@@ -187,23 +187,8 @@ def test_an_answer_of_another_shape_is_refused(run, monkeypatch, head):
 # Every field of every record
 
 WRONG = (
-    None,
-    True,
-    -1,
-    0,
-    1.5,
-    1e300,
-    10**30,
-    "",
-    "x",
-    "\ud800",
-    [],
-    [1],
-    [None],
-    [[1], []],
-    {},
-    {"a": {}},
-    ["x", "x"],
+    *(None, True, -1, 0, 1.5, 1e300, 10**30, "", "x", "\ud800"),
+    *([], [1], [None], [[1], []], {}, {"a": {}}, ["x", "x"]),
 )
 
 

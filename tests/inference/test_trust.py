@@ -6,13 +6,12 @@ import shutil
 import stat
 import threading
 
-import numpy as np
 import pytest
 
 from musicml.cli import main
 from musicml.experiment import run as runs
 from musicml.experiment import user_folder
-from musicml.inference import apart, backends, trust
+from musicml.inference import apart, trust
 from musicml.inference.explain import class_activation
 from musicml.inference.export import bundle
 from musicml.inference.predictor import Predictor
@@ -186,10 +185,3 @@ def test_trainings_and_scorings_remember_the_folders_they_were_given(settings, t
     assert main.main([str(word) for word in words]) == 0
     assert user_folder.is_named(tones / "low") and user_folder.is_named(data_root)
     assert not user_folder.is_named(tones.parent)
-
-
-def test_a_good_model_keeps_its_limits_from_the_file(stranger):
-    file = backends.find_model(stranger.path, Predictor(stranger).serving)
-    assert file.name == "model.onnx"
-    answers = Predictor(stranger).predict(np.zeros(22_050, np.float32), sample_rate=22_050)
-    assert np.isfinite(answers.scores).all()

@@ -6,8 +6,8 @@ import functools
 import json
 import statistics
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -15,33 +15,13 @@ import numpy as np
 
 from musicml.evaluation import metrics, predictions
 from musicml.evaluation.comparison import checks
-from musicml.evaluation.comparison.checks import check_same_contents
-from musicml.evaluation.comparison.significance import (
-    PairedComparison,
-    compare_pairs,
-    compute_flip_p_value,
-    correct_holm,
-)
+from musicml.evaluation.comparison.significance import PairedComparison, compare_pairs
 from musicml.evaluation.predictions import PredictionTable
 from musicml.experiment import Report, Run, RunInfo, read_digests
 from musicml.utils import make_data_frame
 
 if TYPE_CHECKING:
     import pandas
-
-__all__ = [
-    "Comparison",
-    "PairedComparison",
-    "Seeds",
-    "align_tables",
-    "check_same_contents",
-    "compare_runs",
-    "correct_holm",
-    "compute_flip_p_value",
-    "compare_pairs",
-    "find_comparable_pairs",
-    "group_by_seed",
-]
 
 
 @dataclass(frozen=True)
@@ -119,18 +99,17 @@ def compare_runs(members: Sequence[Run]) -> Comparison:
     infos, reports = [run.info for run in members], [run.report for run in members]
     asked = find_comparable_pairs([info.protocol for info in infos])
     kind = "pictures" if infos[0].data.kind == "picture" else "files"
-    found = compare_pairs(name_runs(members), voices, said, asked, kind)
-    metric = metrics.MAIN_METRICS[voices[0].task]
-    return Comparison(
-        metric,
+    names = [str(info.experiment) for info in infos]  # what runs are called in a sentence, unless two share one
+    names = names if len(set(names)) == len(names) else [run.name for run in members]
+    found = compare_pairs(names, voices, said, asked, kind)
+    metric, sample = metrics.MAIN_METRICS[voices[0].task], any(info.data.sample for info in infos)
+    figures = tuple(get_main_metric(run, info, its) for run, info, its in zip(members, infos, reports, strict=True))
+    seeds, n, n_groups = (
+        tuple(summarize_seeds(infos, reports, metric)),
         len(voices[0].names),
         len(set(voices[0].groups)),
-        tuple(get_main_metric(run, info, its) for run, info, its in zip(members, infos, reports, strict=True)),
-        found,
-        summarize_seeds(infos, reports, metric),
-        any(info.data.sample for info in infos),
-        tuple(notes),
     )
+    return Comparison(metric, n, n_groups, figures, found, seeds, sample, tuple(notes))
 
 
 def find_comparable_pairs(protocols: Sequence[str]) -> list[tuple[int, int]]:
@@ -144,35 +123,19 @@ def align_tables(voices: Sequence[PredictionTable]) -> list[PredictionTable]:
     for voice in voices:
         place = {name: k for k, name in enumerate(voice.names)}
         rows = np.array([place[name] for name in first.names])
-        columns = [voice.class_names.index(name) for name in first.class_names]
-        found.append(
-            replace(
-                voice,
-                names=voice.names[rows],
-                groups=voice.groups[rows],
-                class_names=first.class_names,
-                scores=voice.scores[rows][:, columns],
-                targets=voice.targets[rows][:, columns],
-            )
-        )
+        found.append(voice.select(rows, [voice.class_names.index(name) for name in first.class_names]))
     return found
 
 
 def decide_labels(run: Run, voice: PredictionTable) -> np.ndarray:
     """Return which classes a run decides for, [shape=(n_examples, n_classes)], bool, in the order of `voice`."""
-    if voice.task == "single":
-        return metrics.apply_thresholds(voice.scores, voice.task, [])
-    if run.info.split.folds:
+    thresholds: Any = []
+    if voice.task == "multi" and run.info.split.folds:
         thresholds = predictions.read_fold_thresholds(run, voice.names.tolist())
-        return metrics.apply_thresholds(voice.scores, voice.task, thresholds)
-    by_name = dict(zip(predictions.read_class_names(run), run.read("serving.json")["thresholds"], strict=True))
-    return metrics.apply_thresholds(voice.scores, voice.task, [by_name[name] for name in voice.class_names])
-
-
-def name_runs(members: Sequence[Run]) -> list[str]:
-    """Return what runs are called in a sentence: their experiments, or their own names where two share one."""
-    experiments = [str(run.info.experiment) for run in members]
-    return experiments if len(set(experiments)) == len(members) else [run.name for run in members]
+    elif voice.task == "multi":
+        by_name = dict(zip(predictions.read_class_names(run), run.read("serving.json")["thresholds"], strict=True))
+        thresholds = [by_name[name] for name in voice.class_names]
+    return metrics.apply_thresholds(voice.scores, voice.task, thresholds)
 
 
 def get_main_metric(run: Run, info: RunInfo, made: Report) -> dict[str, Any]:
@@ -189,18 +152,11 @@ def get_main_metric(run: Run, info: RunInfo, made: Report) -> dict[str, Any]:
     }
 
 
-def summarize_seeds(infos: Sequence[RunInfo], reports: Sequence[Report], metric: str) -> tuple[Seeds, ...]:
-    """Return the mean and spread of each experiment that was trained with several seeds."""
-    return tuple(
-        Seeds(
-            name,
-            metric,
-            tuple(sorted(values)),
-            round(statistics.fmean(values.values()), 6),
-            round(statistics.stdev(values.values()), 6),
-        )
-        for name, values in group_by_seed(infos, reports, metric)
-    )
+def summarize_seeds(infos: Sequence[RunInfo], reports: Sequence[Report], metric: str) -> Iterator[Seeds]:
+    """Yield the mean and spread of each experiment that was trained with several seeds."""
+    for name, values in group_by_seed(infos, reports, metric):
+        mean, deviation = (compute(values.values()) for compute in (statistics.fmean, statistics.stdev))
+        yield Seeds(name, metric, tuple(sorted(values)), round(mean, 6), round(deviation, 6))
 
 
 def group_by_seed(

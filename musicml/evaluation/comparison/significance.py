@@ -16,8 +16,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from musicml.evaluation import metrics
+from musicml.evaluation.bootstrap import average_classes, compute_curve_draws, draw_weights
+from musicml.evaluation.intervals import (
+    N_BOOTSTRAP,
+    compute_draw_interval,
+    compute_mean_and_interval,
+    count_by_group,
+    round_metric,
+)
 from musicml.evaluation.predictions import PredictionTable
+from musicml.experiment import MAIN_METRICS
 
 RARE = 0.05  # p below which a difference is called more than chance
 AT_LEAST = 60  # draws a pair: with fewer, no p could be small enough once it is corrected for all of them
@@ -61,7 +69,7 @@ def compare_pairs(
     said: np.ndarray,
     asked: Sequence[tuple[int, int]],
     kind: str,
-    draws: int = metrics.N_BOOTSTRAP,
+    draws: int = N_BOOTSTRAP,
 ) -> tuple[PairedComparison, ...]:
     """Each of the pairs that are asked for, tested and corrected for how many there are.
 
@@ -80,14 +88,15 @@ def compare_pairs(
         right = (said & (targets == 1)[None]).any(axis=2)
         found = [compare_by_counts(names[a], names[b], right[a], right[b], groups) for a, b in asked]
     else:
-        weights = metrics.draw_groups(groups, 0, draws)
+        weights = draw_weights(groups, 0, draws)
         curves = {
             k: compute_average_precisions(voices[k], weights) for k in sorted({k for pair in asked for k in pair})
         }
         found = [compare_by_draws(names[a], names[b], curves[a] - curves[b], groups) for a, b in asked]
     corrected = correct_holm([pair.p for pair in found])
     found = [replace(pair, p_holm=p) for pair, p in zip(found, corrected, strict=True)]
-    return tuple(replace(pair, sentence=describe_pair(pair, kind)) for pair in found)
+    describe = describe_counts if voices[0].task == "single" else describe_metric_difference
+    return tuple(replace(pair, sentence=describe(pair, kind)) for pair in found)
 
 
 def compare_by_counts(
@@ -100,23 +109,19 @@ def compare_by_counts(
     right_a, right_b : np.ndarray [shape=(n_examples,)], bool: which examples each gets right
     """
     apart = right_a.astype(int) - right_b
-    difference, interval = metrics.compute_mean_and_interval(apart, groups, lowest=-1.0)
+    difference, interval = compute_mean_and_interval(apart, groups, lowest=-1.0)
     only_a, only_b = int((apart > 0).sum()), int((apart < 0).sum())
-    leads = metrics.count_by_group(groups, apart)
+    leads = count_by_group(groups, apart)
     n, n_groups = len(apart), len(leads)
     test = MCNEMAR if n_groups == n else SIGN_FLIP
     p = compute_flip_p_value(leads) if n_groups > 1 else None  # a single group is a single witness
     return PairedComparison(name_a, name_b, "accuracy", n, n_groups, difference, interval, only_a, only_b, test, p)
 
 
-def compute_average_precisions(voice: PredictionTable, weights: np.ndarray | None) -> np.ndarray:
+def compute_average_precisions(voice: PredictionTable, weights: np.ndarray) -> np.ndarray:
     """The mean average precision as it is, and in each draw: [shape=(1 + n_draws,)]."""
-    once = np.ones((1, len(voice.names)))
-    weights = once if weights is None else np.concatenate([once, weights])
     with np.errstate(invalid="ignore"):  # where no class has an average precision, there is no mean of them
-        return metrics.average_classes(
-            metrics.compute_curve_draws(voice.scores, voice.targets, weights)["average_precision"]
-        )
+        return average_classes(compute_curve_draws(voice.scores, voice.targets, weights)["average_precision"])
 
 
 def compare_by_draws(name_a: str, name_b: str, differences: np.ndarray, groups: np.ndarray) -> PairedComparison:
@@ -126,21 +131,11 @@ def compare_by_draws(name_a: str, name_b: str, differences: np.ndarray, groups: 
     ----------
     differences : np.ndarray [shape=(1 + n_draws,)], of what `compute_average_precisions` gives of the same draws
     """
-    point, sizes = metrics.round_metric(differences[0]), metrics.count_by_group(groups)
+    point, sizes = round_metric(differences[0]), count_by_group(groups)
     drawn = differences[1:][np.isfinite(differences[1:])]
-    return PairedComparison(
-        name_a,
-        name_b,
-        metrics.MAIN_METRICS["multi"],
-        len(groups),
-        len(sizes),
-        point,
-        metrics.compute_draw_interval(drawn, point, sizes, -1.0),
-        None,
-        None,
-        BOOTSTRAP,
-        compute_draw_p_value(drawn),
-    )
+    metric, n, n_groups = MAIN_METRICS["multi"], len(groups), len(sizes)
+    interval, p = compute_draw_interval(drawn, point, sizes, -1.0), compute_draw_p_value(drawn)
+    return PairedComparison(name_a, name_b, metric, n, n_groups, point, interval, None, None, BOOTSTRAP, p)
 
 
 def compute_draw_p_value(drawn: np.ndarray) -> float | None:
@@ -189,39 +184,24 @@ def correct_holm(found: Sequence[float | None]) -> list[float | None]:
     return corrected
 
 
-def describe_pair(pair: PairedComparison, kind: str) -> str:
-    """What a pair says, in plain words: who is ahead, by how much, and whether that could be chance."""
-    if pair.only_a is None or pair.only_b is None:
-        return describe_metric_difference(pair, kind)
-    return describe_counts(pair, pair.only_a - pair.only_b, kind)
-
-
-def describe_counts(pair: PairedComparison, lead: int, kind: str) -> str:
-    """Of one class each: on how many more examples one of them is right; `lead` is by how many `pair.a` is ahead."""
+def describe_counts(pair: PairedComparison, kind: str) -> str:
+    """Of one class each, say in plain words on how many more examples one of them is right."""
+    lead = (pair.only_a or 0) - (pair.only_b or 0)
     ahead, behind = (pair.a, pair.b) if lead >= 0 else (pair.b, pair.a)
-    by = abs(lead)
-    if by == 0:
+    if lead == 0:
         return (
             f"{pair.a} and {pair.b} were right on equally many of {pair.n} {kind}: nothing here tells which is better."
         )
+    more = f"{ahead} was right on {abs(lead)} more of {pair.n} {kind} than {behind}"
     if pair.p_holm is None:
-        return (
-            f"{ahead} was right on {by} more of {pair.n} {kind} than {behind}; all of them are of one group, so "
-            "whether that is chance can't be told."
-        )
-    if pair.p_holm >= RARE:
-        return (
-            f"{ahead} was right on {by} more of {pair.n} {kind} than {behind}; with so few the difference could be "
-            f"chance, p = {format_p_value(pair.p_holm)}."
-        )
-    return (
-        f"{ahead} was right on {by} more of {pair.n} {kind} than {behind}; chance alone would hardly give that, "
-        f"p = {format_p_value(pair.p_holm)}."
-    )
+        return f"{more}; all of them are of one group, so whether that is chance can't be told."
+    is_rare = pair.p_holm < RARE
+    chance = "chance alone would hardly give that" if is_rare else "with so few the difference could be chance"
+    return f"{more}; {chance}, p = {format_p_value(pair.p_holm)}."
 
 
 def describe_metric_difference(pair: PairedComparison, kind: str) -> str:
-    """Of several classes at once: by how much one figure is above the other."""
+    """Of several classes at once, say in plain words by how much one figure is above the other."""
     if pair.difference is None:
         return (
             f"{pair.a} and {pair.b} can't be compared on these {pair.n} {kind}: no class is present in some and absent "
@@ -235,15 +215,11 @@ def describe_metric_difference(pair: PairedComparison, kind: str) -> str:
             f"{ahead} and {behind} can't be told apart: all {pair.n} {kind} are of one group, of which nothing can be "
             "drawn again."
         )
-    by = f"{abs(pair.difference):.3f}"
-    if pair.p_holm < RARE:
-        return (
-            f"the mean average precision of {ahead} is {by} above that of {behind} on {pair.n} {kind} in "
-            f"{pair.n_groups} groups; chance alone would hardly give that, p = {format_p_value(pair.p_holm)}."
-        )
+    is_rare = pair.p_holm < RARE
+    chance = "chance alone would hardly give that" if is_rare else "with so few the difference could be chance"
     return (
-        f"the mean average precision of {ahead} is {by} above that of {behind} on {pair.n} {kind} in "
-        f"{pair.n_groups} groups; with so few the difference could be chance, p = {format_p_value(pair.p_holm)}."
+        f"the mean average precision of {ahead} is {abs(pair.difference):.3f} above that of {behind} on {pair.n} "
+        f"{kind} in {pair.n_groups} groups; {chance}, p = {format_p_value(pair.p_holm)}."
     )
 
 

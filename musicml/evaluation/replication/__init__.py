@@ -14,15 +14,14 @@ from typing import Any
 
 from musicml.data import Reference, get_reference
 from musicml.data.datasets import load_dataset
-from musicml.evaluation import as_published as published
 from musicml.evaluation import evaluate
+from musicml.evaluation.as_published import compute_published_metric
 from musicml.evaluation.replication.summary import ReplicationRow, list_differences, write_sentences
 from musicml.experiment import (
     PUBLISHED,
     Experiment,
     PublishedOptions,
     Run,
-    RunInfo,
     find_experiment,
     find_experiment_folder,
     list_complete_runs,
@@ -32,6 +31,8 @@ from musicml.experiment import (
 )
 from musicml.training import PROTOCOLS, compute_split_hash, prepare_data, train_experiment
 from musicml.utils import InputError, print_message
+
+Place = tuple[Path, Path, str, int]  # the roots of data and of runs, which data, the seed
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Replication:
     reference: str
     dataset: str = ""
     sample: bool = False
-    sides: tuple[str, str] = ("", "")
+    sides: tuple[str, ...] = ("", "")
     rows: tuple[ReplicationRow, ...] = ()
     as_served: dict[str, Any] | None = None
     sentences: tuple[str, ...] = ()
@@ -105,9 +106,8 @@ def replicate(
     recipes = [(path, read_experiment(path)) for path in paths]
     for path, recipe in recipes:
         read_experiment(find_partner(path, recipe))  # a partner that is not there costs no training
-    return [
-        replicate_or_error(path, recipe, Path(data_root), Path(runs_root), which, seed, say) for path, recipe in recipes
-    ]
+    where = (Path(data_root), Path(runs_root), which, seed)
+    return [replicate_or_error(path, recipe, where, say) for path, recipe in recipes]
 
 
 def find_partner(path: Path, recipe: Experiment) -> Path:
@@ -118,107 +118,83 @@ def find_partner(path: Path, recipe: Experiment) -> Path:
 def _get_published_options(path: Path, recipe: Experiment) -> PublishedOptions:
     """Return what the recipe in a file replays, or refuse one that replays nothing."""
     if recipe.published is None:
-        raise published.make_refusal(path.stem)
+        raise InputError(
+            "{experiment_name} must say in [published] what it replays, and does not: take one of as_published.",
+            experiment_name=path.stem,
+        )
     return recipe.published
 
 
-def replicate_or_error(
-    path: Path, recipe: Experiment, data_root: Path, runs_root: Path, which: str, seed: int, say: Callable[[str], None]
-) -> Replication:
+def replicate_or_error(path: Path, recipe: Experiment, where: Place, say: Callable[[str], None]) -> Replication:
     """One replay, or what ended it."""
     try:
-        return replicate_one(path, recipe, data_root, runs_root, which, seed, say)
+        return replicate_one(path, recipe, where, say)
     except Exception as error:  # a fault of ours, or a device out of memory, ends one replay and not all
         words = (str(error) or type(error).__name__).splitlines()[0]
         say(f"{path.stem} failed: {words}")
-        mark_abandoned(runs_root)
+        mark_abandoned(where[1])
         return Replication(path.stem, _get_published_options(path, recipe).reference, error=words)
     finally:
         gc.collect()
 
 
-def replicate_one(
-    path: Path, recipe: Experiment, data_root: Path, runs_root: Path, which: str, seed: int, say: Callable[[str], None]
-) -> Replication:
+def replicate_one(path: Path, recipe: Experiment, where: Place, say: Callable[[str], None]) -> Replication:
     """One replay: both runs, had or made, and what they say beside the published figures."""
+    data_root, _, which, _ = where
     sample = load_dataset(recipe.data.dataset, data_root, which, None, True).sample
     recipe = recipe.on_sample() if sample else recipe
     options = _get_published_options(path, recipe)
     honest = read_experiment(find_partner(path, recipe), parse_changes(options.changes), sample)
-    made = [get_or_train_run(one, data_root, runs_root, which, seed, say) for one in (recipe, honest)]
+    made = [get_or_train_run(one, where, say) for one in (recipe, honest)]
     known = get_reference(options.reference)
     rows = tuple(make_row(known, name, *made) for name in options.figures)
     reports = [run.report for run in made]
-    found = Replication(
-        path.stem,
-        known.name,
-        recipe.data.dataset,
-        sample,
-        (
-            f"{reports[0].split} ({reports[0].n} {recipe.unit})",
-            f"{reports[1].split} ({reports[1].n} files)",
-        ),
-        rows,
-        reports[0].as_served,
-        runs={"as_published": str(made[0].path), "honest": str(made[1].path)},
-    )
-    classes = len(made[0].read("labels.json"))
-    said = write_sentences(found, options.fault, known, classes)
+    sides = tuple(f"{one.split} ({one.n} {unit})" for one, unit in zip(reports, (recipe.unit, "files"), strict=True))
+    runs = {name: str(run.path) for name, run in zip(("as_published", "honest"), made, strict=True)}
+    served = reports[0].as_served
+    found = Replication(path.stem, known.name, recipe.data.dataset, sample, sides, rows, served, runs=runs)
+    said = write_sentences(found, options.fault, known, len(made[0].read("labels.json")))
     return replace(found, sentences=(*said, *list_differences(options, recipe.clips.seconds)))
 
 
 # Runs
 
 
-def get_or_train_run(
-    chosen: Experiment, data_root: Path, runs_root: Path, which: str, seed: int, say: Callable[[str], None]
-) -> Run:
+def get_or_train_run(chosen: Experiment, where: Place, say: Callable[[str], None]) -> Run:
     """A whole run of an experiment: one that is there, or a new one."""
     what = f"{chosen.name}, {PROTOCOLS[chosen.data.protocol]}"
-    held = find_run(chosen, data_root, runs_root, which, seed)
+    held = find_run(chosen, *where)
     if held is not None:
         say(f"{what}: {held.name} is there already")
         return held
     say(f"{what}: training")
-    run = train_experiment(chosen, data_root, runs_root, which, seed=seed, say=say)
+    run = train_experiment(chosen, *where[:3], seed=where[3], say=say)
     evaluate.evaluate_run(run, say=say)
     return run
 
 
 def find_run(chosen: Experiment, data_root: Path, runs_root: Path, which: str, seed: int) -> Run | None:
     """The latest whole run of the same experiment, settings, seed and data, down to the files' content."""
-    alike = [(run, info) for run, info in list_complete_runs(runs_root) if is_run_of(info, chosen, seed)]
+    settings = chosen.settings()
+    alike = [
+        (run, info)
+        for run, info in list_complete_runs(runs_root)
+        if (info.experiment, info.seed, info.settings) == (chosen.name, seed, settings)
+        and (info.data.sample, info.data.folder) == (chosen.sample, None)
+    ]
     if not alike:
         return None
     as_published = chosen.data.protocol == "as_published"
     dataset = load_dataset(chosen.data.dataset, data_root, which, None, as_published)
     material = prepare_data(chosen, dataset, data_root, seed, lambda words: None)
+    # who stood where, the examples, their features
     wanted = (compute_split_hash(material), material.dataset.hash(), material.features.key)
-    found = [run for run, info in alike if describe_data(info) == wanted]
+    found = [run for run, info in alike if (info.split.hash, info.data.hash, info.data.features) == wanted]
     return found[-1] if found else None
-
-
-def is_run_of(info: RunInfo, chosen: Experiment, seed: int) -> bool:
-    """Whether a run is of an experiment as it is set, whatever data it saw."""
-    return (
-        (info.experiment, info.seed, info.settings) == (chosen.name, seed, chosen.settings())
-        and info.data.sample == chosen.sample
-        and info.data.folder is None
-    )
-
-
-def describe_data(info: RunInfo) -> tuple[str, str, str]:
-    """What tells whether a run's data was the same: who stood where, the examples, their features."""
-    return info.split.hash, info.data.hash, info.data.features
 
 
 def make_row(known: Reference, name: str, replayed: Run, honest: Run) -> ReplicationRow:
     """One metric of the published result and of both runs."""
     interval = known.interval if name == "accuracy" else None  # the one that counts were published of
-    return ReplicationRow(
-        name,
-        known.figures.get(name),
-        interval,
-        published.compute_published_metric(replayed, name),
-        published.compute_published_metric(honest, name),
-    )
+    both = (compute_published_metric(run, name) for run in (replayed, honest))
+    return ReplicationRow(name, known.figures.get(name), interval, *both)

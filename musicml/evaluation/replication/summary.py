@@ -33,7 +33,13 @@ class ReplicationRow:
 
 def write_sentences(found: Replication, fault: str, known: Reference, n_classes: int) -> list[str]:
     """What is wrong with the published figure, and what the honest run gives, in figures."""
-    said = [fault, compare_figures(found.rows[0]), write_verdict(found.rows[0])]
+    row = found.rows[0]
+    name, figures = (
+        REPLICATION_NAMES.get(row.metric, row.metric),
+        (format_figure(row.replayed), format_figure(row.honest)),
+    )
+    both = f"Replayed as published, {name} is {figures[0]}; honestly obtained, {figures[1]}."
+    said = [fault, both, write_verdict(row)]
     if known.interval is not None and known.n_test:
         low, high = known.interval
         said.append(
@@ -41,14 +47,14 @@ def write_sentences(found: Replication, fault: str, known: Reference, n_classes:
             f"{100 * low:.1f} to {100 * high:.1f} %."
         )
     if found.sides[1].startswith("out of fold"):
-        said += compare_widths(found.rows[0])
+        said += compare_widths(row)
     served = found.as_served or {}
     if "softmax_twice" in served:
         said.append(explain_softmax(served["softmax_twice"], n_classes))
     if "first_second" in served:
         said.append(explain_one_second(served["first_second"]))
     if "ceiling" in served:
-        said += explain_labels(served["ceiling"], found.rows[0])
+        said += explain_labels(served["ceiling"], row)
     if "cells" in served:
         said += explain_cells(served["cells"])
     return said
@@ -62,21 +68,9 @@ def list_differences(published: PublishedOptions, seconds: float) -> list[str]:
     published : what the recipe replays
     seconds : how long its clips are
     """
-    said = []
-    if published.pieces:
-        said.append(f"Here the pieces are {seconds:g} s long.")
-    if published.changes:
-        said.append(f"The honest run is {published.honest} with {', '.join(published.changes)}.")
-    return said
-
-
-def compare_figures(row: ReplicationRow) -> str:
-    """The two figures in a sentence."""
-    name = REPLICATION_NAMES.get(row.metric, row.metric)
-    return (
-        f"Replayed as published, {name} is {format_figure(row.replayed)}; honestly obtained, "
-        f"{format_figure(row.honest)}."
-    )
+    said = [f"Here the pieces are {seconds:g} s long."] if published.pieces else []
+    changes = f"The honest run is {published.honest} with {', '.join(published.changes)}."
+    return said + ([changes] if published.changes else [])
 
 
 def format_figure(found: IntervalEstimate | None) -> str:
@@ -86,17 +80,12 @@ def format_figure(found: IntervalEstimate | None) -> str:
     return f"{found.value:.3f}" + (f" ({found.interval[0]:.3f} to {found.interval[1]:.3f})" if found.interval else "")
 
 
-def compute_gap(row: ReplicationRow) -> float | None:
-    """By how much the replayed figure lies above the honest one; None where one of them is not defined."""
-    replayed, honest = (one.value if one else None for one in (row.replayed, row.honest))
-    return None if replayed is None or honest is None else replayed - honest
-
-
 def write_verdict(row: ReplicationRow) -> str:
     """What can be made of the difference."""
-    found = compute_gap(row)
-    if found is None:
+    replayed, honest = (one.value if one else None for one in (row.replayed, row.honest))
+    if replayed is None or honest is None:
         return "The two can't be compared, since one of them is not defined."
+    found = replayed - honest
     apart, by = is_apart(row), f"{abs(found):.3f}"
     if round(found, 3) > 0:
         if apart:
@@ -117,19 +106,13 @@ def write_verdict(row: ReplicationRow) -> str:
 
 def is_apart(row: ReplicationRow) -> bool:
     """Whether the intervals of the replayed and the honest figure have nothing in common."""
-    first, second = _get_intervals(row)
+    first, second = (one.interval if one else None for one in (row.replayed, row.honest))
     return bool(first and second and (first[0] > second[1] or second[0] > first[1]))
-
-
-def _get_intervals(row: ReplicationRow) -> tuple[list[float] | None, list[float] | None]:
-    """Return the intervals of the replayed and the honest figure, None of one that is not defined."""
-    replayed, honest = (one.interval if one else None for one in (row.replayed, row.honest))
-    return replayed, honest
 
 
 def compare_widths(row: ReplicationRow) -> list[str]:
     """What it gives to judge every file, and not a few."""
-    first, second = _get_intervals(row)
+    first, second = (one.interval if one else None for one in (row.replayed, row.honest))
     if not first or not second:
         return []
     wide, narrow = (100 * (high - low) for low, high in (first, second))
@@ -152,18 +135,13 @@ def explain_one_second(served: dict[str, Any]) -> str:
     """What the app of the genres heard."""
     if not served["n"]:
         return "Served as published, no track could be asked about whose beginning was not trained on."
-    second = IntervalEstimate(served["accuracy"], served["accuracy_interval"])
-    whole = IntervalEstimate(served["accuracy_of_all"], served["accuracy_of_all_interval"])
+    second = format_figure(IntervalEstimate(served["accuracy"], served["accuracy_interval"]))
+    whole = format_figure(IntervalEstimate(served["accuracy_of_all"], served["accuracy_of_all_interval"]))
+    begin = f"Served as published, on the first second alone of {served['n']} tracks, accuracy is {second}"
     if served["accuracy"] >= served["accuracy_of_all"]:
-        return (
-            f"Served as published, on the first second alone of {served['n']} tracks, accuracy is "
-            f"{format_figure(second)}, no less than on the same tracks as they were judged, "
-            f"{format_figure(whole)}: on this data a second is enough."
-        )
-    return (
-        f"Served as published, on the first second alone of {served['n']} tracks, accuracy is {format_figure(second)}; "
-        f"on the same tracks as they were judged, {format_figure(whole)}."
-    )
+        same = f"no less than on the same tracks as they were judged, {whole}: on this data a second is enough."
+        return f"{begin}, {same}"
+    return f"{begin}; on the same tracks as they were judged, {whole}."
 
 
 def explain_labels(served: dict[str, Any], row: ReplicationRow) -> list[str]:

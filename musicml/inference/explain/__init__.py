@@ -16,7 +16,8 @@ import numpy as np
 from musicml.data.io import pad_audio
 from musicml.experiment import make_record_error, read_layers
 from musicml.features import WHITE, Spectrogram, compute_band_centers, compute_log_mel
-from musicml.inference.explain import class_activation, occlusion, overlay
+from musicml.inference.explain import class_activation, occlusion
+from musicml.inference.explain.overlay import DECIBELS, save_explanation
 from musicml.inference.predictor import ModelInput, Prediction, Predictor
 
 __all__ = ["Explanation", "explain_prediction", "save_explanation"]
@@ -68,11 +69,8 @@ class Explanation:
         row, column = self.peak
         table: dict[str, Any] = {"file": self.file, "label": self.label, "method": self.method}
         if self.frame_seconds is None:
-            return {
-                **table,
-                "peak": {"x": column, "y": row},
-                "size": {"width": self.map.shape[1], "height": len(self.map)},
-            }
+            size = {"width": self.map.shape[1], "height": len(self.map)}
+            return {**table, "peak": {"x": column, "y": row}, "size": size}
         if self.decided is None:  # nothing in it speaks for the label
             return table
         table["decided"] = [round(second, 3) for second in self.decided]
@@ -107,43 +105,26 @@ def explain_prediction(
     (prediction,) = predictor.answer([question])
     k = predictor.index_of(label or prediction.label)
     clip = predictor.serving.clip
+    label, settings = predictor.class_names[k], predictor.settings
     if clip.n_frames is None or clip.frame_seconds is None:
         method, maps = class_activation.maps(predictor, question.values[None].astype(np.float32), k)
-        return Explanation(
-            question.name, predictor.class_names[k], method, question.values, shares(maps[0]), predictor.settings
-        )
-    settings = predictor.settings
+        return Explanation(question.name, label, method, question.values, shares(maps[0]), settings)
     y = np.concatenate(blocks) if blocks else None  # a picture of a spectrogram has no sound
     n_samples = settings.n_columns * settings.hop_length if y is None else len(y)
-    method, seen, found = of_sound(predictor, question, prediction, spectra_of(predictor, question, y), k)
+    spectra = question.values  # what the map lies over and patches are taken out of
+    if y is not None and not isinstance(settings, Spectrogram):
+        spectra = compute_log_mel(pad_audio(y, max(clip.least_samples, settings.n_fft)), settings)
+    method, seen, found = of_sound(predictor, question, prediction, spectra, k)
     if n_samples < max(clip.least_samples, settings.n_fft):
         seen, found = once(seen, found, n_samples / settings.hop_length)
     if isinstance(settings, Spectrogram):
-        seen = seen * (overlay.DECIBELS / WHITE)
-    decided = (
-        deciding(found.sum(axis=1), clip.frame_seconds, n_samples / settings.sample_rate) if found.max() > 0 else None
-    )
-    begin, end = (round(second * settings.sample_rate) for second in decided or (0, 0))
-    return Explanation(
-        question.name,
-        predictor.class_names[k],
-        method,
-        seen,
-        shares(found),
-        settings,
-        clip.frame_seconds,
-        decided,
-        None if y is None else y[begin:end],
-        None if y is None else settings.sample_rate,
-    )
-
-
-def spectra_of(predictor: Predictor, question: ModelInput, y: np.ndarray | None) -> np.ndarray:
-    """What the map lies over and patches are taken out of, [shape=(n_frames, n_mels or n_bins)]."""
-    settings = predictor.settings
-    if isinstance(settings, Spectrogram) or y is None:
-        return question.values
-    return compute_log_mel(pad_audio(y, max(predictor.serving.clip.least_samples, settings.n_fft)), settings)
+        seen = seen * (DECIBELS / WHITE)
+    rate, decided = settings.sample_rate, None
+    if found.max() > 0:
+        decided = deciding(found.sum(axis=1), clip.frame_seconds, n_samples / rate)
+    begin, end = (round(second * rate) for second in decided or (0, 0))
+    its = (None, None) if y is None else (y[begin:end], rate)
+    return Explanation(question.name, label, method, seen, shares(found), settings, clip.frame_seconds, decided, *its)
 
 
 def of_sound(
@@ -170,10 +151,10 @@ def of_sound(
 def is_recurrent_run(predictor: Predictor) -> bool:
     """Whether the run's model has no map whose places are those of its input: none, read in turn, or turned round."""
     kinds = {layer["kind"] for layer in read_layers(predictor.run)}
-    if predictor.run.info.family == "pretrained_audio":  # whose filters go over all bands at once
-        return True
-    return bool(kinds & {"GRU", "LSTM", "Bidirectional", "Permute"}) or not any(
-        kind.endswith("Conv2D") for kind in kinds
+    return (
+        predictor.run.info.family == "pretrained_audio"  # whose filters go over all bands at once
+        or bool(kinds & {"GRU", "LSTM", "Bidirectional", "Permute"})
+        or not any(kind.endswith("Conv2D") for kind in kinds)
     )
 
 
@@ -210,8 +191,3 @@ def deciding(evidence: np.ndarray, frame_seconds: float, seconds: float) -> tupl
     sums = np.convolve(np.maximum(evidence, 0), np.ones(n), "valid")
     begin = min(float(sums.argmax()) * frame_seconds, max(0.0, seconds - window))
     return begin, begin + window
-
-
-def save_explanation(explanation: Explanation, folder: Path, stem: str) -> dict[str, Any]:
-    """Write STEM.png, the map over what the model saw, of a sound STEM.wav, and STEM.json; what STEM.json says."""
-    return overlay.save_overlay(explanation, folder, stem)

@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 
 from musicml.inference import backends, trust
-from musicml.inference.explain import regions
 from musicml.inference.predictor import Predictor, batch_items
 from musicml.models import add_class_activation_maps
 
@@ -47,7 +46,7 @@ def maps(predictor: Predictor, clips: np.ndarray, k: int) -> tuple[str, list[np.
             given = maps_by_keras(predictor)
     if given is not None and (predictor.engine == "onnx" or is_fine_map(given(clips[:1]).shape[1:3], size)):
         found = each(clips, lambda some: contrast(given(some), k, predictor.task))
-        return CAM, [regions.enlarged(one, size) for one in found]
+        return CAM, [enlarged(one, size) for one in found]
     with BUILDING:
         cam = layer_cam(predictor)
     return LAYER_CAM, each(clips, lambda some: cam(some, k))
@@ -97,25 +96,23 @@ def layer_cam(predictor: Predictor) -> Callable[[np.ndarray, int], list[np.ndarr
     first, beside = first_look(model, logits)
     reached_at = [layer.output for layer in stages_of(model, first)]
     body = keras.Model(model.inputs[0], [*reached_at, *beside])
-    stages = [(keras.Model(output, first), regions.grid_of(output)) for output in reached_at]
+    stages = [(keras.Model(output, first), grid_of(output)) for output in reached_at]
     rest = keras.Model(model.get_layer("pooled").output, logits) if beside else None
 
-    def logit(head: Any, k: int, beside: list[Any]) -> Callable[[Any], Any]:
-        def of(values: Any) -> Any:
-            found = head(values, training=False)
-            if rest is not None:
-                found = rest(keras.ops.concatenate([*listed(found), *beside], axis=1), training=False)
-            return keras.ops.sum(found[:, k] - (keras.ops.mean(found, axis=1) if task == "single" else 0))
-
-        return of
+    def logit(values: Any, head: Any, k: int, beside: list[Any]) -> Any:
+        found = head(values, training=False)
+        if rest is not None:
+            found = rest(keras.ops.concatenate([*listed(found), *beside], axis=1), training=False)
+        return keras.ops.sum(found[:, k] - (keras.ops.mean(found, axis=1) if task == "single" else 0))
 
     def found(clips: np.ndarray, k: int) -> list[np.ndarray]:
         total = np.zeros((len(clips), *size), np.float32)
         reached = listed(body(clips, training=False))
         for values, (head, grid) in zip(reached[: len(stages)], stages, strict=True):
-            rises = np.maximum(np.asarray(gradient(logit(head, k, reached[len(stages) :]), values)), 0)
+            of = functools.partial(logit, head=head, k=k, beside=reached[len(stages) :])
+            rises = np.maximum(np.asarray(gradient(of, values)), 0)
             for index, one in enumerate((rises * np.asarray(values)).sum(axis=-1)):
-                whole = regions.laid(np.maximum(one, 0), grid, size)
+                whole = laid(np.maximum(one, 0), grid, size)
                 whole = ndimage.gaussian_filter(whole, [n / SMOOTHED for n in size])
                 total[index] += whole / (whole.max() or 1)
         # what all places share says nothing of where
@@ -144,15 +141,11 @@ def stages_of(model: Any, until: Any) -> list[Any]:
     import keras
 
     found: dict[int, Any] = {}
-    size = model.input_shape[1]
-    coarsest = None
+    size, coarsest = model.input_shape[1], None
     for layer in model.layers:
         shape: tuple[int, ...] = getattr(layer.output, "shape", ())
-        if (
-            len(shape) != 4
-            or layer.__class__.__name__ not in ("Activation", "ReLU", "Add", "Conv2D")
-            or min(shape[1:3]) < 2
-        ):
+        kind = layer.__class__.__name__
+        if len(shape) != 4 or kind not in ("Activation", "ReLU", "Add", "Conv2D") or min(shape[1:3]) < 2:
             continue
         try:
             keras.Model(layer.output, until)
@@ -179,3 +172,67 @@ def gradient(of: Callable[[Any], Any], at: Any) -> Any:
         tape.watch(at)
         value = of(at)
     return tape.gradient(value, at)
+
+
+# Where the places of a convolution map lie in the model's input, and maps at the input's size
+
+
+def enlarged(small: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A map whose places stand side by side, at the size of the model's input, bilinear, [shape=size], float32."""
+    grid = []
+    for n, places in zip(size, small.shape, strict=True):
+        halvings = [k for k in range(12) if n >> k == places]
+        step = 2 ** halvings[0] if halvings else n / places  # halving drops what is left over at the end
+        grid.append((step, (step - 1) / 2))
+    return laid(small, grid, size)
+
+
+def laid(small: np.ndarray, grid: list[tuple[float, float]], size: tuple[int, int]) -> np.ndarray:
+    """A map at the size of the model's input, bilinear between its places and constant beyond them.
+
+    Parameters
+    ----------
+    small : np.ndarray [shape=(height, width)]
+    grid : for rows and columns: how many inputs from one place to the next, and where the first has its middle
+    """
+    from scipy import ndimage
+
+    at = ((np.arange(n) - first) / step for n, (step, first) in zip(size, grid, strict=True))
+    return ndimage.map_coordinates(small, np.meshgrid(*at, indexing="ij"), np.float32, order=1, mode="nearest")
+
+
+def grid_of(tensor: Any) -> list[tuple[float, float]]:
+    """For the two sides of a convolution map: inputs from one place to the next, and where the first has its middle.
+
+    Padding is not always equal on both sides: the places of a MobileNet's last map lie 15 pixels further to the right
+    and below than an even division of the picture says.
+
+    Parameters
+    ----------
+    tensor : a layer's output in a functional `keras.Model`
+    """
+    layers = []
+    while True:
+        layer, node, _ = tensor._keras_history
+        taken = layer._inbound_nodes[node].input_tensors
+        if not taken:
+            break
+        layers.append((layer, taken[0]))
+        tensor = taken[0]  # branches that meet again have the same places
+    grid = [(1.0, 0.0), (1.0, 0.0)]
+    for layer, before in reversed(layers):
+        if len(before.shape) == 4:
+            grid = [moved(layer, before.shape[1 + axis], axis, *grid[axis]) for axis in (0, 1)]
+    return grid
+
+
+def moved(layer: Any, n: int, axis: int, step: float, first: float) -> tuple[float, float]:
+    """The places behind one layer, from those before it; `n` is how many these are."""
+    if layer.__class__.__name__ == "ZeroPadding2D":
+        return step, first - step * layer.padding[axis][0]
+    width = getattr(layer, "kernel_size", None) or getattr(layer, "pool_size", None)
+    if width is None:
+        return step, first
+    width, stride = width[axis], layer.strides[axis]
+    padding = max((-(-n // stride) - 1) * stride + width - n, 0) // 2 if layer.padding == "same" else 0
+    return step * stride, first + step * ((width - 1) / 2 - padding)

@@ -7,6 +7,7 @@ Understanding Convolutional Networks" (ECCV 2014), on pictures.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
 import numpy as np
@@ -79,17 +80,16 @@ def halfway(n: int, parts: int) -> list[slice]:
 
 def changes_of(predictor: Predictor, log_mel: np.ndarray, bands: list[slice]) -> list[np.ndarray]:
     """For each patch's mel bands, what taking them down changes in the features, [shape=(n_frames, n_bins)]."""
-    settings = predictor.settings
     middle = np.median(log_mel, axis=0)
     background = middle + np.median(np.abs(log_mel - middle), axis=0)
     lowered = np.minimum(log_mel, background) - log_mel
-    made: dict[tuple[int, int], np.ndarray] = {}
-    for some in bands:
-        if (some.start, some.stop) not in made:
-            change = np.zeros_like(log_mel)
-            change[:, some] = lowered[:, some]
-            made[some.start, some.stop] = cepstra(change, settings)
-    return [made[some.start, some.stop] for some in bands]
+    places = np.arange(log_mel.shape[1])
+
+    @functools.cache  # many patches have the same bands
+    def change(start: int, stop: int) -> np.ndarray:
+        return cepstra(np.where((places >= start) & (places < stop), lowered, 0), predictor.settings)
+
+    return [change(some.start, some.stop) for some in bands]
 
 
 def cepstra(change: np.ndarray, settings: LogMel) -> np.ndarray:

@@ -67,8 +67,8 @@ def caption(explanation: Explanation) -> str:
     return said.encode("ascii", "replace").decode()  # Pillow's own letters know no others
 
 
-def save_overlay(explanation: Explanation, folder: Path, stem: str) -> dict[str, Any]:
-    """Write STEM.png, of a sound STEM.wav, and STEM.json; what STEM.json says."""
+def save_explanation(explanation: Explanation, folder: Path, stem: str) -> dict[str, Any]:
+    """Write STEM.png, the map over what the model saw, of a sound STEM.wav, and STEM.json; what STEM.json says."""
     table = {**explanation.as_table(), "picture": f"{stem}.png"}
     with write_atomically(folder / f"{stem}.png") as temporary:
         labelled(explanation).save(temporary)

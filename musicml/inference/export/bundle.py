@@ -13,9 +13,8 @@ import numpy as np
 from musicml.experiment import Run
 from musicml.features import Pixels, VGGish
 from musicml.inference import backends, trust
-from musicml.inference import manifest as servings
 from musicml.inference.export import frontend_readme, onnx
-from musicml.inference.manifest import Manifest
+from musicml.inference.manifest import Manifest, read_manifest
 from musicml.utils import (
     InputError,
     import_keras,
@@ -54,7 +53,7 @@ def export_run(run: Run, kind: str, to: Path) -> str:
     to = Path(to)
     if to.exists():
         raise InputError("{to} must be a new folder, and is there already: name another with --to.", to=to)
-    serving = servings.read_manifest(run)
+    serving = read_manifest(run)
     trust.check_is_own(run, "an export")  # whose check opens the model without limits
     making = to.with_name(f".{to.name}.making")
     shutil.rmtree(making, ignore_errors=True)
@@ -111,10 +110,8 @@ def write_beside(run: Run, serving: Manifest, folder: Path) -> None:
     """Write what belongs to the model: the front in words, the settings, the class names, and the check."""
     for name in ("serving.json", "labels.json"):
         shutil.copy(run.path / name, folder / name)
-    write_text(
-        folder / "README.md",
-        frontend_readme.in_words(serving, run.name, run.info.data.sample, frontend_readme.describe_backbone(run.info)),
-    )
+    backbone = frontend_readme.describe_backbone(run.info)
+    write_text(folder / "README.md", frontend_readme.in_words(serving, run.name, run.info.data.sample, backbone))
     write_text(folder / "check.py", (Path(__file__).parent / "check.py").read_text(encoding="utf-8"))
     example = example_of(serving)
     raw = backends.load_model(run.path, serving, "keras").scores(example["clips"])
@@ -136,11 +133,7 @@ def example_of(serving: Manifest) -> dict[str, Any]:
     y = sweep(n_samples, settings.sample_rate, rng)
     values = settings.compute(y)
     begins = np.linspace(0, len(values) - clip.length, FEW).astype(int)
-    return {
-        "y": y,
-        "features": values,
-        "clips": np.stack([values[place : place + clip.length] for place in begins]),
-    }
+    return {"y": y, "features": values, "clips": np.stack([values[place : place + clip.length] for place in begins])}
 
 
 def sweep(n_samples: int, sample_rate: int, rng: np.random.Generator) -> np.ndarray:

@@ -9,6 +9,8 @@ from musicml.inference.manifest import Manifest
 
 SAMPLE = "**It was trained on generated sample data: its answers say nothing about real music.**\n\n"
 
+DCT = "Take the first {n} coefficients of each frame's orthonormal cosine transform (DCT-II)."
+
 # the licence (ISC) asks that it goes with every copy; THIRD_PARTY.md has it too
 NOTICE = """The weights of musicnn in this model: Copyright (c) Music Technology Group, Universitat Pompeu Fabra 2019.
 Code developed by Jordi Pons (www.jordipons.me).
@@ -81,7 +83,7 @@ def taken_in(serving: Manifest) -> list[str]:
         f"Weigh it with {settings.n_mels} triangular filters on Slaney's mel scale from {settings.fmin:g} to "
         f"{upper(settings):g} Hz, each of area one (librosa.filters.mel with its defaults).",
         "Turn power into decibels: 10 log10(max(power, 1e-10)).",
-        *cepstrum(settings),
+        *([DCT.format(n=settings.n_mfcc)] if isinstance(settings, MFCC) else []),
         *clips_of(serving),
     ]
 
@@ -126,13 +128,6 @@ def clips_of(serving: Manifest) -> list[str]:
     ]
 
 
-def cepstrum(settings: LogMel) -> list[str]:
-    """The step that only an MFCC has."""
-    if not isinstance(settings, MFCC):
-        return []
-    return [f"Take the first {settings.n_mfcc} coefficients of each frame's orthonormal cosine transform (DCT-II)."]
-
-
 def asked(serving: Manifest) -> list[str]:
     """The steps from the model's raw scores to probabilities."""
     low = calibration.SMALLEST
@@ -149,11 +144,6 @@ def asked(serving: Manifest) -> list[str]:
     if serving.task == "single":
         return [*many, f"Calibrate: p = s^(1/{t:g}), divided by the sum over all classes."]
     thresholds = ", ".join(f"{value:g}" for value in serving.thresholds)
+    present = f"A class counts as present from these probabilities on, in the order below: {thresholds}."
     calibrated = f"Calibrate each score by itself: p = 1 / (1 + ((1 - s) / s)^(1/{t:g}))."
-    if not thresholds:
-        return [*many, calibrated]
-    return [
-        *many,
-        calibrated,
-        f"A class counts as present from these probabilities on, in the order below: {thresholds}.",
-    ]
+    return [*many, calibrated, *([present] if thresholds else [])]

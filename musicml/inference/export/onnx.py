@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from musicml.experiment import Run
 from musicml.inference import backends
@@ -158,7 +159,6 @@ def gap_of(path: Path, clips: np.ndarray, wanted: np.ndarray, task: str) -> floa
     gap = float(np.abs(scores - wanted).max())
     if maps:
         logits = maps[0].mean(axis=(1, 2), dtype=np.float64)
-        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-        meant = odds / odds.sum(axis=1, keepdims=True) if task == "single" else 1 / (1 + np.exp(-logits))
+        meant = special.softmax(logits, axis=1) if task == "single" else special.expit(logits)
         gap = max(gap, float(np.abs(meant - wanted).max()))
     return gap

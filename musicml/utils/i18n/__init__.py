@@ -47,15 +47,14 @@ def translate(sentence: str, language: str) -> str:
     for template in load_catalogue(language):
         # the words first, since a pattern that fails late takes a hundred times as long
         if template.longest in sentence and (found := template.pattern.fullmatch(sentence)):
-            values = {blank: translate_value(blank, value, language) for blank, value in found.groupdict().items()}
+            values = {
+                blank: translate(value, language)
+                if blank.rstrip("0123456789") in SAYABLE or value in UNNAMED
+                else value
+                for blank, value in found.groupdict().items()
+            }
             return template.wording.format(**values)
     return sentence
-
-
-def translate_value(blank: str, value: str, language: str) -> str:
-    """What fills a blank, in the language where it is our own words."""
-    ours = blank.rstrip("0123456789") in SAYABLE or value in UNNAMED
-    return translate(value, language) if ours else value
 
 
 @functools.cache
