@@ -9,18 +9,16 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from musicml.reports import attachments, render_html, render_latex, render_markdown, render_pdf
+from musicml.reports import attachments
+from musicml.reports.formats import FORMATS
 from musicml.utils import InputError, make_printable, os_error_to_input_error, write_bytes
 
-FORMATS = (".html", ".md", ".tex", ".pdf")
-# how each format's writer begins, and where it puts its mark: the same words elsewhere make nothing a report
+# how each format's report begins: its mark elsewhere makes nothing a report
 BEGINS = {
-    ".html": r"\A<!doctype html>\n<html lang=\"\w+\">\n<head>\n<meta charset=\"utf-8\">\n"
-    rf"{re.escape(render_html.MARK)}\n",
-    # a card's facts stand before it
-    ".md": rf"\A(?:---\n(?:[\w-]+: .*\n)+---\n\n)?{re.escape(render_markdown.MARK)}\n",
-    ".tex": rf"\A{re.escape(render_latex.MARK)}\n",
-    ".pdf": rf"\A%PDF-(?s:.*)/Keywords\s*\({re.escape(render_pdf.MARK)}\)\s*/Creator\s*\(Typst ",
+    ".html": r"\A<!doctype html>\n<html lang=\"\w+\">\n<head>\n<meta charset=\"utf-8\">\n{mark}\n",
+    ".md": r"\A(?:---\n(?:[\w-]+: .*\n)+---\n\n)?{mark}\n",  # a card's facts stand before it
+    ".tex": r"\A{mark}\n",
+    ".pdf": r"\A%PDF-(?s:.*)/Keywords\s*\({mark}\)\s*/Creator\s*\(Typst ",
 }
 
 
@@ -43,53 +41,51 @@ def check(to: Path, card: bool = False) -> None:
             formats=", ".join(FORMATS),
             shown=shown,
         )
-    if to.exists() and not is_ours(to):
+    if to.exists() and not _is_ours(to):
         raise InputError(
             "{shown} is there already and is no report of musicml's, so it is not written over: choose another name.",
             shown=shown,
         )
-    folder = folder_of(to)
-    if not card and folder.exists():
-        check_folder(folder)
+    if not card and folder_of(to).exists():
+        _check_folder(folder_of(to))
 
 
-def check_folder(folder: Path) -> None:
+def _check_folder(folder: Path) -> None:
     """Refuse a folder in which anything lies that a report did not put there, since it is replaced as a whole."""
-    listed = names_in(folder / attachments.LIST)
+    shown, listed = make_printable(str(folder)), _list_names(folder / attachments.LIST)
     if not listed:
         raise InputError(
             "{folder} is there already and holds no report's files, so it is not written over: "
             "choose another name for the report.",
-            folder=make_printable(str(folder)),
+            folder=shown,
         )
     if others := sorted({path.name for path in folder.iterdir()} - listed):
         raise InputError(
             "{folder} is there already and holds {others}, which no report "
             "put there, so it is not replaced: move that away, or choose another name for the report.",
-            folder=make_printable(str(folder)),
+            folder=shown,
             others=make_printable(others[0]),
         )
 
 
-def names_in(path: Path) -> set[str]:
-    """What a list of a report's files names, itself too; nothing where it is not a list of ours."""
-    if not path.is_file():
+def _list_names(path: Path) -> set[str]:
+    """List what a list of a report's files names, itself too; nothing where it is not a list of ours."""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    if not text.startswith(f"{attachments.MARK}: "):
         return set()
-    head, *lines = path.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
-    if not head.startswith(f"{attachments.MARK}: "):
-        return set()
-    found = (re.match(r"(\S+)(\.\w+), (\.\w+): ", line) for line in lines)
-    return {attachments.LIST} | {f"{line[1]}{ending}" for line in found if line for ending in (line[2], line[3])}
+    found = re.findall(r"^(\S+)(\.\w+), (\.\w+): ", text, re.MULTILINE)
+    return {attachments.LIST, *(f"{name}{ending}" for name, *endings in found for ending in endings)}
 
 
-def is_ours(path: Path) -> bool:
+def _is_ours(path: Path) -> bool:
     """Whether a file is a report that musicml wrote, in the format that its name's ending says."""
-    begins = BEGINS[path.suffix.lower()].encode()
+    ending = path.suffix.lower()
+    begins = BEGINS[ending].replace("{mark}", re.escape(FORMATS[ending].mark)).encode()
     return path.is_file() and re.match(begins, path.read_bytes()) is not None
 
 
 def folder_of(to: Path) -> Path:
-    """Where a report's figures and tables lie: `report.html-files` beside `report.html`."""
+    """Return where a report's figures and tables lie: `report.html-files` beside `report.html`."""
     return to.with_name(f"{to.name}-files")
 
 
@@ -101,7 +97,7 @@ def write(to: Path, content: bytes, others: Mapping[str, bytes]) -> list[Path]:
     the report, then the files beside it
     """
     if others:
-        with whole_folder(folder_of(to)) as temporary:
+        with _replace_folder(folder_of(to)) as temporary:
             for name, inside in others.items():
                 (temporary / name).write_bytes(inside)
     write_bytes(to, content)
@@ -109,7 +105,7 @@ def write(to: Path, content: bytes, others: Mapping[str, bytes]) -> list[Path]:
 
 
 @contextlib.contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
+def _replace_folder(path: Path) -> Iterator[Path]:
     """Give a temporary folder beside `path`; it takes the place of `path` once the block ends well."""
     temporary, old = (path.with_name(f".{path.name}.{os.getpid()}.{part}") for part in ("new", "old"))
     try:

@@ -1,10 +1,10 @@
 """Write run folders up as what a student hands in: HTML, Markdown, LaTeX or PDF, in English or Indonesian.
 
-    run_data           what a run folder holds, read once and checked
-    contents           run folders → blocks, section by section (sections/), in the words of words/*.toml
-    matplotlib_plots   plot_specs → SVG and PDF
-    render_*           blocks → one format each; model_card for Hugging Face
-    attachments        figures and tables as files of their own; output writes it all, or nothing
+    run_data      what a run folder holds, read once and checked
+    contents      run folders → blocks (document), section by section (sections/), in the words of words/*.toml
+    render        blocks → one template a format (templates/), each blank escaped as formats says; plots draws
+    model_card    what Hugging Face reads of one run
+    attachments   figures and tables as files of their own; output writes it all, or nothing
 
 Every number is read from a file of the run folder, and the caption says from which.
 """
@@ -15,15 +15,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from musicml.experiment import Run
-from musicml.reports import attachments, model_card, output, render_html, render_latex, render_markdown, render_pdf
+from musicml.reports import attachments, model_card, output
 from musicml.reports.contents import build_document
-from musicml.reports.document import Document
-from musicml.reports.wording import LANGUAGES
+from musicml.reports.render import render
 from musicml.utils import InputError
-
-__all__ = ["FORMATS", "LANGUAGES", "Document", "build_document", "write_report"]
-
-FORMATS = output.FORMATS
 
 
 def write_report(
@@ -55,21 +50,7 @@ def write_report(
             raise InputError(
                 "a model card must be of one run, and {n_runs} were named: write one for each.", n_runs=len(runs)
             )
-        return output.write(to, render_card(runs[0], language), {})
+        return output.write(to, model_card.render(runs[0], language).encode(errors="backslashreplace"), {})
     made = build_document(runs, language, data_root)
-    return output.write(to, render_report(made, to), attachments.contents(made))
-
-
-def render_card(run: Run, language: str) -> bytes:
-    """A model card as a file's content."""
-    return model_card.render(run, language).encode(errors="backslashreplace")
-
-
-def render_report(made: Document, to: Path) -> bytes:
-    """The report in the format that its name's ending says."""
-    inside = output.folder_of(to).name
-    if to.suffix.lower() == ".pdf":
-        return render_pdf.to_pdf(made)
-    writers = {".html": render_html.to_html, ".md": lambda one: render_markdown.to_markdown(one, inside)}
-    writers[".tex"] = lambda one: render_latex.to_latex(one, inside)
-    return writers[to.suffix.lower()](made).encode(errors="backslashreplace")
+    content = render(made, to.suffix.lower(), output.folder_of(to).name)
+    return output.write(to, content, attachments.make_attachments(made))

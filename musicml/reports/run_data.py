@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from musicml.evaluation import read_predictions
 from musicml.experiment import Epoch, Report, Run, RunInfo, check_has_results, make_record_error
 from musicml.utils import InputError
 
-SIDES = ("train", "val", "test")
+TABLES = ("split.csv", "excluded.csv", "repairs.csv")
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Told:
     history : the rows of history.csv; none where there is no such file
     layers, serving : layers.json and serving.json; None where they can't be read
     troubles : file → why it can't be read, a sentence
-    rows : CSV file → its rows, for `split.csv`, `excluded.csv` and `repairs.csv`
+    rows : CSV file → its rows, for each of `TABLES`
     """
 
     run: Run
@@ -62,11 +62,6 @@ class Told:
         return (self.report.protocol or self.info.protocol) == "as published"
 
     @property
-    def main(self) -> float | None:
-        """The main figure."""
-        return self.report.main
-
-    @property
     def judged(self) -> str:
         """What its figures are of: `test`, `val` (as a protocol as published may have it) or `folds`."""
         if self.has_folds or self.report.split == "out of fold":
@@ -78,24 +73,9 @@ class Told:
         """Whether each fold has its own model, temperature and thresholds."""
         return self.info.split.folds > 0
 
-    def named(self, name: str) -> str:
-        """The name of a table or figure of this run, one of a kind in the report."""
-        return f"{name}-{self.place}" if self.place else name
-
-    def interval(self, metric: str) -> tuple[float, float] | None:
-        """The 95 % interval of a figure over all classes."""
-        return self.report.get_interval(metric)
-
-    def sides(self) -> dict[str, tuple[int, int]]:
-        """Files and groups on each side, of split.csv."""
-        rows = self.rows.get("split.csv", ())
-        counts = Counter(row.get("split") for row in rows)
-        groups = {side: {row.get("group") for row in rows if row.get("split") == side} for side in SIDES}
-        return {side: (counts[side], len(groups[side])) for side in SIDES if counts[side]}
-
 
 def read(run: Run, place: int = 0) -> Told:
-    """What a run folder says.
+    """Read what a run folder says.
 
     Raises
     ------
@@ -116,54 +96,35 @@ def read(run: Run, place: int = 0) -> Told:
     if len(report.per_class) != len(answers.class_names):
         raise make_record_error(run.name, "report.json", "per_class", [row["class"] for row in report.per_class])
     troubles: dict[str, str] = {}
+
+    def read_or_tell(read_file: Callable[[], Any], name: str, otherwise: Any) -> Any:
+        """Read a file; of one that is missing or damaged `otherwise`, and `troubles` then says why."""
+        try:
+            return read_file()
+        except (InputError, OSError) as error:
+            troubles[name] = str(error)
+            return otherwise
+
     return Told(
         run,
         place,
         info,
         report,
         answers.class_names,
-        history_of(run, troubles),
-        kept(run, "layers.json", list, troubles),
-        kept(run, "serving.json", dict, troubles),
+        read_or_tell(run.read_history, "history.csv", []),
+        read_or_tell(lambda: _read_json(run, "layers.json", list), "layers.json", None),
+        read_or_tell(lambda: _read_json(run, "serving.json", dict), "serving.json", None),
         troubles,
-        {name: rows_of(run, name, troubles) for name in ("split.csv", "excluded.csv", "repairs.csv")},
+        {name: read_or_tell(partial(run.table, name), name, []) for name in TABLES},
     )
 
 
-def history_of(run: Run, troubles: dict[str, str]) -> list[Epoch]:
-    """The rows of history.csv; none of a file that is missing or damaged, which `troubles` then says."""
-    try:
-        return run.read_history()
-    except (InputError, OSError) as error:
-        troubles["history.csv"] = str(error)
-        return []
-
-
-def rows_of(run: Run, name: str, troubles: dict[str, str]) -> list[dict[str, str]]:
-    """The rows of a CSV file; none of one that is missing or damaged, which `troubles` then says."""
-    try:
-        return run.table(name)
-    except (InputError, OSError) as error:
-        troubles[name] = str(error)
-        return []
-
-
-def kept(run: Run, name: str, kind: type, troubles: dict[str, str]) -> Any:
-    """What a JSON file holds; None of one that is missing, damaged or of another kind, which `troubles` then says."""
-    try:
-        found = run.read(name)
-    except InputError as error:
-        troubles[name] = str(error)
-        return None
-    if not isinstance(found, kind):
-        troubles[name] = str(wrong_kind(run, name))
-        return None
-    return found
-
-
-def wrong_kind(run: Run, name: str) -> InputError:
-    """What is said of a file that is JSON, but not what it should be."""
-    return InputError(
+def _read_json(run: Run, name: str, kind: type) -> Any:
+    """Read a JSON file that must hold something of a kind."""
+    found = run.read(name)
+    if isinstance(found, kind):
+        return found
+    raise InputError(
         "{name} of run {run_name} must hold what a training wrote and holds something else: {cure}",
         name=name,
         run_name=run.name,
@@ -176,15 +137,20 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def number(value: Any) -> float | None:
+    """Return a number as a cell; None for anything else."""
+    return float(value) if is_number(value) else None
+
+
 def pair(value: Any) -> tuple[float, float] | None:
-    """Both ends of an interval; None for anything else."""
+    """Return both ends of an interval; None for anything else."""
     if isinstance(value, list | tuple) and len(value) == 2 and all(is_number(end) for end in value):
         return float(value[0]), float(value[1])
     return None
 
 
 def several(found: Sequence[Run]) -> list[Told]:
-    """What several runs say, each once, in the order given."""
+    """Read what several runs say, each once, in the order given."""
     once = list({run.path.resolve(): run for run in reversed(found)}.values())[::-1]
     if not once:
         raise InputError("a report needs at least one run: name a run folder, or a name that `musicml runs` lists.")
