@@ -24,7 +24,7 @@ from musicml.utils import InputError
 
 TEMPLATES = Path(__file__).with_name("templates")
 LONG = 36  # characters of a cell from which its column is kept wide on a page
-WIDE, WIDER = 88, 104  # characters of a table's line in small type, and in the smallest
+WIDE = {".pdf": (104, 120)}  # characters of a table's line in small type, and in the smallest; else those of LaTeX
 BETWEEN = 2  # characters that the space between two columns is as wide as
 LEAST = 4  # characters that a column which may break has at the least
 FLOWING = (22, 12, 6, 3)  # characters from which a column may break: as few columns as need be
@@ -147,7 +147,7 @@ def _open_templates(ending: str) -> Environment:
         # more backticks than a text has itself
         "fence": lambda text: Markup("`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))),
         "drawn": lambda block: Markup(plots.render_inline(block.drawing, block.name, html.escape(block.alt))),
-        "columns": lay_out,
+        "columns": functools.partial(lay_out, wide=WIDE.get(ending, (88, 104))),
     }
     for kind in (*blocks.KINDS, Estimate):
         made.tests[kind.__name__.lower()] = lambda block, kind=kind: isinstance(block, kind)
@@ -158,15 +158,20 @@ def _open_templates(ending: str) -> Environment:
 def _is_short(table: Table, language: str) -> bool:
     """Whether a table is to stand on one page: few rows, each a line."""
     lines = [sum(len(shown(cell, language)) for cell in row) for row in table.rows]
-    return len(lines) <= FEW_ROWS and max(lines, default=0) <= WIDE
+    return len(lines) <= FEW_ROWS and max(lines, default=0) <= WIDE[".pdf"][0]
 
 
-def lay_out(table: Table, language: str) -> list[Column]:
-    """Lay out the columns: figures to the right, words to the left, long ones in a share of what room is left."""
+def lay_out(table: Table, language: str, wide: tuple[int, int]) -> list[Column]:
+    """Lay out the columns: figures to the right, words to the left, long ones in a share of what room is left.
+
+    Parameters
+    ----------
+    wide : characters of a line, in small type and in the smallest
+    """
     cells = [[shown(row[k], language) for row in table.rows] for k in range(len(table.columns))]
     inner = [max(map(len, column), default=0) for column in cells]
     widths = [max(len(head), width) for head, width in zip(table.columns, inner, strict=True)]
-    line = WIDER if len(widths) > MANY else WIDE
+    line = wide[len(widths) > MANY]
     shares = share_line(widths, line, line - BETWEEN * (len(widths) - 1))
     right = [is_of_numbers(table, k) for k in range(len(widths))]
     looks = ["num" if right[k] else "long" if inner[k] > LONG else "word" for k in range(len(widths))]
