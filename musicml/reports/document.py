@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import cycle
 
 from musicml.reports.plots import Drawing
 
@@ -154,20 +155,14 @@ def shown(cell: Cell, language: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Text with nothing in it that is no character; a line's end becomes a space."""
+    """Replace what is no character by a question mark, and a line's end by a space."""
     return "".join(one if one.isprintable() else " " if one in "\n\t\r" else "?" for one in text)
 
 
 def spans(text: str) -> Iterator[tuple[str, str]]:
-    """A text in pieces, each with what it is: `text`, `code` or `link`."""
-    text, end = plain(text), 0
-    for found in SPANS.finditer(text):
-        if found.start() > end:
-            yield "text", text[end : found.start()]
-        yield ("code", found[1]) if found[1] else ("link", found[2])
-        end = found.end()
-    if end < len(text):
-        yield "text", text[end:]
+    """Cut a text into pieces, each with what it is: `text`, `code` or `link`."""
+    pieces = zip(cycle(("text", "code", "link")), SPANS.split(plain(text)), strict=False)
+    return ((kind, piece) for kind, piece in pieces if piece)
 
 
 def is_of_numbers(table: Table, column: int) -> bool:

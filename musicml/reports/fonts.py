@@ -91,11 +91,5 @@ def name_scripts(letters: str) -> str:
     """
     names = {one: unicodedata.name(one, f"U+{ord(one):04X}") for one in letters}
     is_word = {one: unicodedata.category(one)[0] in "LM" for one in letters}
-    scripts = {name.split()[0] if is_word[one] else name for one, name in names.items()}
+    scripts = {re.split("[ -]", name)[0] if is_word[one] else name for one, name in names.items()}
     return ", ".join(sorted(name if name == "CJK" or name.startswith("U+") else name.capitalize() for name in scripts))
-
-
-def name_other_scripts(text: str) -> str:
-    """Name the scripts of a text but the Latin one; "" where there are none."""
-    others = {one for one in text if not one.isascii() and unicodedata.category(one)[0] == "L"}
-    return name_scripts("".join(one for one in others if not unicodedata.name(one, "").startswith(("LATIN", "MICRO"))))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from musicml.experiment import Run
-from musicml.reports import contents, run_data
+from musicml.reports import contents
 from musicml.reports.document import Block, Code, Document, Figure, Heading, Listing, Paragraph, Table, number_blocks
 from musicml.reports.render import render_text
 from musicml.reports.run_data import Told
@@ -27,7 +27,7 @@ def render(run: Run, language: str = "en") -> str:
     InputError
         If the run is not whole or damaged.
     """
-    one = run_data.read(run)
+    one = Told(run)
     words = Words(language).of(one)
     blocks = [*contents.write_notes([one], words)]
     for key, section in _write_sections(one, words).items():

@@ -81,12 +81,8 @@ def to_html(document: Document) -> str:
 def render_text(document: Document, ending: str, folder: str = "") -> str:
     """Render a document as text: of a PDF, what Typst sets it from."""
     template = _open_templates(ending).get_template(f"report{ending if ending != '.pdf' else '.typ'}")
-    known = {
-        "say": Words(document.language),
-        "language": document.language,
-        "scripts": fonts.name_other_scripts(repr(document)),
-    }
-    return template.render(document=document, folder=folder, **known)
+    say, language = Words(document.language), document.language
+    return template.render(document=document, folder=folder, say=say, language=language)
 
 
 def render_table(table: Table, language: str) -> str:

@@ -378,31 +378,6 @@ def many_scripts(tmp_path_factory):
     return build_document([run])
 
 
-@pytest.fixture
-def made_font(tmp_path):
-    """A font that has all letters of these names, each of them a square."""
-    from fontTools.fontBuilder import FontBuilder
-    from fontTools.pens.ttGlyphPen import TTGlyphPen
-
-    pen = TTGlyphPen(None)
-    pen.moveTo((0, 0))
-    for point in ((0, 700), (700, 700), (700, 0)):
-        pen.lineTo(point)
-    pen.closePath()
-    builder, letters = FontBuilder(1000), sorted(set("".join(SCRIPTS)))
-    names = [".notdef", *(f"u{ord(one):04X}" for one in letters)]
-    builder.setupGlyphOrder(names)
-    builder.setupCharacterMap({ord(one): name for one, name in zip(letters, names[1:], strict=True)})
-    builder.setupGlyf(dict.fromkeys(names, pen.glyph()))
-    builder.setupHorizontalMetrics(dict.fromkeys(names, (800, 0)))
-    builder.setupHorizontalHeader(ascent=800, descent=-200)
-    builder.setupNameTable({"familyName": "Squares", "styleName": "Regular", "psName": "Squares"})
-    builder.setupOS2()
-    builder.setupPost()
-    builder.save(tmp_path / "Squares-Regular.ttf")
-    return str(tmp_path / "Squares-Regular.ttf")
-
-
 @pytest.mark.parametrize("ending", FORMATS)
 def test_a_script_that_no_font_here_has_is_named_and_written_as_it_is(ending, many_scripts, monkeypatch):
     monkeypatch.setattr(fonts, "list_system_fonts", list)
@@ -414,17 +389,16 @@ def test_a_script_that_no_font_here_has_is_named_and_written_as_it_is(ending, ma
         assert "Hangul, Katakana, Thai" in said and all(name in said for name in SCRIPTS) and "??" not in said
 
 
-def test_what_the_own_fonts_lack_is_drawn_with_the_systems(many_scripts, made_font, monkeypatch):
-    monkeypatch.setattr(fonts, "list_system_fonts", lambda: [made_font])
+def test_what_the_own_fonts_lack_is_drawn_with_the_systems(many_scripts, monkeypatch):
+    own = fonts.get_own_font()
+    every_letter, hiragana = (str(own.with_name(f"{name}.ttf")) for name in ("LastResortHE-Regular", "STIXGeneral"))
+    monkeypatch.setattr(fonts, "list_system_fonts", lambda: [hiragana, every_letter])
     assert render.add_note_on_fonts(many_scripts) == many_scripts
-    assert fonts.find_fonts("".join(SCRIPTS)) == ((made_font,), "") and fonts.find_fonts("rock é") == ((), "")
-    plots.save.cache_clear()
-    drawing = next(figure.drawing for figure in many_scripts.figures if figure.name == "classes")
-    with_font = plots.save(drawing, "svg")
-    assert plots.save(drawing, "pdf").startswith(b"%PDF")
-    plots.save.cache_clear()
-    monkeypatch.setattr(fonts, "list_system_fonts", list)
-    assert b"Squares" in with_font and b"Squares" not in plots.save(drawing, "svg")
+    assert fonts.find_fonts("".join(SCRIPTS)) == ((every_letter,), "") and fonts.find_fonts("rock é") == ((), "")
+    for name, is_used in (("\N{HIRAGANA LETTER NO}", True), ("rock", False)):
+        drawing = Bars(((name, 0.5, None),), "F1", "")
+        assert (b"STIXGeneral" in plots.save(drawing, "svg")) is is_used
+        assert (b"/Type3" in plots.save(drawing, "pdf")) is is_used
     plots.save.cache_clear()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from musicml.inference import describe_temperature_bound
 from musicml.reports.document import Block, Cell, Estimate, Note, Paragraph
 from musicml.reports.plots import Reliability
-from musicml.reports.run_data import Told, is_number, number, pair
+from musicml.reports.run_data import Told, number, pair
 from musicml.reports.wording import Words
 
 SHOWN = ("precision", "recall", "f1")
@@ -58,7 +58,7 @@ def _find_thresholds(one: Told) -> tuple[list[float], tuple[str, ...]]:
     """Find the fitted threshold of each class, and which files told; none where nothing tells, or folds differ."""
     of_model = None if one.has_folds else (one.serving or {}).get("thresholds")
     for found, files in ((one.report.thresholds, ()), (of_model, ("serving.json",))):
-        if isinstance(found, list) and len(found) == len(one.class_names) and all(map(is_number, found)):
+        if isinstance(found, list) and len(found) == len(one.class_names) and None not in map(number, found):
             return [float(limit) for limit in found], ("report.json", *files)
     return [], ("report.json",)
 
@@ -98,10 +98,15 @@ def calibration(one: Told, words: Words) -> list[Block]:
 
 def _show_reliability(one: Told, words: Words) -> list[Block]:
     """Show the reliability diagram and its table; or say that an older report has none."""
-    after, before = (_find_bins(found) for found in (one.report.reliability, one.report.reliability_before))
+    after, before = (
+        [row for row in found or () if None not in (number(row.get(key)) for key in ("low", "high", "n"))]
+        for found in (one.report.reliability, one.report.reliability_before)
+    )
     if not after:
         return [Note(words("calibration.no_diagram"))]
-    series = [(words(f"calibration.{key}"), _get_points(rows)) for key, rows in (("after", after), ("before", before))]
+    series = [(words("calibration.after"), _get_points(after))]
+    if before:
+        series.append((words("calibration.before"), _get_points(before)))
     labels = words.head("calibration.said calibration.right calibration.ideal calibration.count")
     alt = words("calibration.alt", n=sum(int(row["n"]) for row in after))
     rows: list[tuple[Cell, ...]] = [
@@ -113,7 +118,7 @@ def _show_reliability(one: Told, words: Words) -> list[Block]:
         )
         for row in after
     ]
-    drawn = Reliability(tuple(series if before else series[:1]), *labels)
+    drawn = Reliability(tuple(series), *labels)
     return [
         Paragraph(words("calibration.reading")),
         words.figure("reliability", drawn, words("calibration.figure"), alt, "report.json"),
@@ -121,15 +126,7 @@ def _show_reliability(one: Told, words: Words) -> list[Block]:
     ]
 
 
-def _find_bins(found: Sequence[Mapping[str, Any]] | None) -> list[Mapping[str, Any]]:
-    """Find the bins of a reliability diagram, if that is what stands there."""
-    return [row for row in found or () if all(is_number(row.get(key)) for key in ("low", "high", "n"))]
-
-
-def _get_points(found: Sequence[Mapping[str, Any]]) -> tuple[tuple[float, float, int], ...]:
+def _get_points(bins: Sequence[Mapping[str, Any]]) -> tuple[tuple[float, float, int], ...]:
     """Return the bins that hold something, as (said, right, n)."""
-    return tuple(
-        (float(row["said"]), float(row["right"]), int(row["n"]))
-        for row in found
-        if row["n"] and is_number(row.get("said")) and is_number(row.get("right"))
-    )
+    points = ((number(row.get("said")), number(row.get("right")), int(row["n"])) for row in bins)
+    return tuple((said, right, n) for said, right, n in points if n and said is not None and right is not None)

@@ -8,7 +8,7 @@ from typing import Any
 from musicml.evaluation import describe_few_groups
 from musicml.reports.document import Block, Cell, Estimate, Note, Paragraph, Table, shown
 from musicml.reports.plots import Bars, Matrix
-from musicml.reports.run_data import Told, pair
+from musicml.reports.run_data import Told, estimate
 from musicml.reports.wording import Words
 
 FEW = 5  # examples of a class below which one more right answer moves its row by a fifth
@@ -18,7 +18,6 @@ NAMED = 8  # classes named in a sentence
 COUNTED, RANKED = ("precision", "recall", "f1"), ("auc", "average_precision")
 
 Row = Mapping[str, Any]
-Ends = tuple[float, float] | None
 
 
 def summary(one: Told, words: Words) -> list[Block]:
@@ -72,7 +71,7 @@ def _get_confusion(one: Told) -> list[list[int]] | None:
 
 def _name_best_and_worst(one: Told, words: Words) -> Iterator[str]:
     """Name the classes that are told best and worst, or how many share that place."""
-    figure = _get_figure_name(one)
+    figure = one.ranked_by
     rows: Sequence[Row] = one.report.per_class
     values = [float(row[figure]) for row in rows if row.get(figure) is not None]
     if len(values) > 1 and min(values) < max(values):
@@ -83,11 +82,6 @@ def _name_best_and_worst(one: Told, words: Words) -> Iterator[str]:
         low_and_high = {"low": min(values), "high": max(values)}
         metric = words(f"column.{figure}")
         yield words("summary.classes", metric=metric, best=named["high"], worst=named["low"], **low_and_high)
-
-
-def _get_figure_name(one: Told) -> str:
-    """Return the name of the figure by which classes are ranked and drawn."""
-    return "average_precision" if one.is_multi else "f1"
 
 
 def _explain_rows(one: Told, words: Words) -> Iterator[str]:
@@ -107,55 +101,38 @@ def _explain_rows(one: Told, words: Words) -> Iterator[str]:
 def classes(one: Told, words: Words) -> list[Block]:
     """Give each class's figures with intervals, as a table and as bars, and why some are not defined."""
     rows: Sequence[Row] = one.report.per_class
-    figure = _get_figure_name(one)
-    axis = words(f"column.{figure}")
-    bars = tuple((row["class"], row.get(figure), _get_ends(row, figure)) for row in rows)
-    values = ", ".join(f"{name} {shown(value, words.language)}" for name, value, _ in bars)
-    said = [words("classes.words")]
-    if one.report.intervals and any(
-        row.get(name) is not None and _get_ends(row, name) is None for row in rows for name in (*COUNTED, *RANKED)
-    ):
-        said.append(words("classes.all_alike"))
+    axis = words(f"column.{one.ranked_by}")
+    bars = [(row["class"], estimate(row, one.ranked_by)) for row in rows]
+    values = ", ".join(f"{name} {shown(bar.value, words.language)}" for name, bar in bars)
+    drawn = Bars(tuple((name, bar.value, bar.interval) for name, bar in bars), axis, words("classes.undefined"))
+    alt = words("classes.alt", metric=axis, values=values)
     observed = ("observed",) if one.is_multi else ()
-    wilson: Block = Paragraph(words("classes.no_wilson"))
-    if all(isinstance(row.get("wilson"), dict) for row in rows):
-        wilson = _make_table("per_class_wilson", (), COUNTED[:2], "classes.wilson", one, words, "wilson")
-    return [
-        Paragraph(" ".join([*said, *_explain_rows(one, words)])),
-        *([] if one.report.intervals else [Note(words("classes.no_intervals"))]),
+    bare = [cell for row in rows for cell in (estimate(row, name) for name in (*COUNTED, *RANKED)) if not cell.interval]
+    said = [words("classes.words")]
+    if one.report.intervals and any(cell.value is not None for cell in bare):
+        said.append(words("classes.all_alike"))
+    blocks: list[Block] = [Paragraph(" ".join([*said, *_explain_rows(one, words)]))]
+    if not one.report.intervals:
+        blocks.append(Note(words("classes.no_intervals")))
+    blocks += [
         _make_table("per_class", ("support", "said", *observed), COUNTED, "classes.counted", one, words),
-        words.figure(
-            "classes",
-            Bars(bars, axis, words("classes.undefined")),
-            words("classes.figure", metric=axis),
-            words("classes.alt", metric=axis, values=values),
-            "report.json",
-        ),
+        words.figure("classes", drawn, words("classes.figure", metric=axis), alt, "report.json"),
         _make_table("per_class_ranked", ("support", *observed), RANKED, "classes.ranked", one, words),
-        wilson,
     ]
+    if not all(isinstance(row.get("wilson"), dict) for row in rows):
+        return [*blocks, Paragraph(words("classes.no_wilson"))]
+    return [*blocks, _make_table("per_class_wilson", (), COUNTED[:2], "classes.wilson", one, words, "wilson")]
 
 
 def _make_table(
-    name: str, counts: Sequence[str], figures: Sequence[str], key: str, one: Told, words: Words, kind: str = "intervals"
+    name: str, counts: Sequence[str], figures: Sequence[str], key: str, one: Told, words: Words, ends: str = "intervals"
 ) -> Table:
-    """Make a table of each class's counts and figures; `kind` is of their intervals, the bootstrap's or Wilson's."""
-    classes: Sequence[Row] = one.report.per_class
+    """Make a table of each class's counts and figures; `ends` is the key of their intervals."""
     rows = (
-        (
-            row["class"],
-            *(row.get(count) for count in counts),
-            *(Estimate(row.get(figure), _get_ends(row, figure, kind)) for figure in figures),
-        )
-        for row in classes
+        (row["class"], *(row.get(count) for count in counts), *(estimate(row, figure, ends) for figure in figures))
+        for row in list[Row](one.report.per_class)
     )
     return words.table(name, " ".join(("class", *counts, *figures)), rows, words(key), "report.json")
-
-
-def _get_ends(row: Row, figure: str, kind: str = "intervals") -> Ends:
-    """Return the interval of one figure of a class."""
-    known = row.get(kind)
-    return pair(known.get(figure)) if isinstance(known, dict) else None
 
 
 def confusion(one: Told, words: Words) -> list[Block]:

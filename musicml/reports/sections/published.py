@@ -7,7 +7,7 @@ from typing import Any
 
 from musicml.data import AS_PUBLISHED, COUNT_COLUMNS, Reference, get_reference, list_references
 from musicml.reports.document import Block, Cell, Estimate, Heading, Listing, Paragraph, shown
-from musicml.reports.run_data import Told, is_number, pair
+from musicml.reports.run_data import Told, number, pair
 from musicml.reports.wording import Words
 from musicml.utils import InputError, compute_wilson_interval
 
@@ -191,7 +191,7 @@ def _flatten(found: Mapping[str, Any], words: Words, before: tuple[str, ...] = (
     for key, value in found.items():
         if isinstance(value, dict):
             yield from _flatten(value, words, (*before, words.get(f"served.{key}", key)))
-        elif is_number(value):
+        elif number(value) is not None:
             ends = pair(found.get(f"{key}_interval"))
             name = " · ".join((*before, words.get(f"served.{key}", words.get(f"metric.{key}", key))))
             yield name, value if isinstance(value, int) else Estimate(value, ends)
