@@ -4,7 +4,7 @@
     contents      run folders → blocks (document), section by section (sections/), in the words of words/*.toml
     render        blocks → one template a format (templates/), each blank escaped as formats says; plots draws
     model_card    what Hugging Face reads of one run
-    attachments   figures and tables as files of their own
+    report        writes it all, with figures and tables as files of their own beside it
 
 Every number is read from a file of the run folder, and the caption says from which. All is written, or nothing, and
 never over something else.
@@ -13,6 +13,8 @@ never over something else.
 from __future__ import annotations
 
 import contextlib
+import csv
+import io
 import os
 import re
 import shutil
@@ -20,12 +22,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from musicml.experiment import Run
-from musicml.reports import attachments, model_card
+from musicml.reports import model_card, plots
 from musicml.reports.contents import build_document
+from musicml.reports.document import Cell, Document, Estimate, Table
 from musicml.reports.formats import FORMATS
-from musicml.reports.render import render
+from musicml.reports.render import render, render_table
+from musicml.reports.wording import Words
 from musicml.utils import InputError, make_printable, os_error_to_input_error, write_bytes
 
+LIST = "CONTENTS.txt"  # of what lies beside a report, which begins with this mark
+MARK = "Written by musicml report"
 # how each format's report begins: its mark elsewhere makes nothing a report
 BEGINS = {
     ".html": r"\A<!doctype html>\n<html lang=\"\w+\">\n<head>\n<meta charset=\"utf-8\">\n{mark}\n",
@@ -67,7 +73,59 @@ def write_report(
         return _write(to, model_card.render(runs[0], language).encode(errors="backslashreplace"), {})
     made = build_document(runs, language, data_root)
     content = render(made, to.suffix.lower(), _get_folder(to).name)
-    return _write(to, content, attachments.make_attachments(made))
+    return _write(to, content, make_attachments(made))
+
+
+def make_attachments(document: Document) -> dict[str, bytes]:
+    """Make the files: file name → its content."""
+    pictures = {
+        f"{figure.name}.{kind}": plots.save(figure.drawing, kind)
+        for figure in document.figures
+        for kind in ("svg", "pdf")
+    }
+    texts: dict[str, str] = {}
+    for table in document.tables:
+        texts[f"{table.name}.csv"] = write_csv(table, document.language)
+        texts[f"{table.name}.tex"] = render_table(table, document.language)
+    texts[LIST] = "\n".join(_list_files(document)) + "\n"
+    return pictures | {name: text.encode(errors="backslashreplace") for name, text in texts.items()}
+
+
+def _list_files(document: Document) -> Iterator[str]:
+    """Write a line for each figure and table: its files, what it shows, where it comes from."""
+    words = Words(document.language)
+    yield f"{MARK}: {document.title}"
+    yield ""
+    for figure in document.figures:
+        yield f"{figure.name}.svg, .pdf: {words('name.figure')} {figure.number}. {figure.caption} {figure.source}"
+    for table in document.tables:
+        number = f"{words('name.table')} {table.number}. " if table.number else ""
+        yield f"{table.name}.csv, .tex: {number}{table.caption} {table.source}"
+
+
+def write_csv(table: Table, language: str = "en") -> str:
+    """Write a table for a spreadsheet: figures with a point and all digits, an interval's ends in own columns."""
+    words, text = Words(language), io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    with_ends = [any(getattr(row[k], "interval", None) for row in table.rows) for k in range(len(table.columns))]
+    heads = []
+    for name, ends in zip(table.columns, with_ends, strict=True):
+        heads += [name, *(f"{name}, {words(f'ends.{end}')}" for end in ("low", "high"))] if ends else [name]
+    writer.writerow(heads)
+    for row in table.rows:
+        writer.writerow([value for cell, ends in zip(row, with_ends, strict=True) for value in _spread(cell, ends)])
+    return text.getvalue()
+
+
+def _spread(cell: Cell, with_ends: bool) -> Iterator[str]:
+    """Write a cell as one column, or three: the figure and both ends of its interval; nothing where not defined."""
+    estimate = cell if isinstance(cell, Estimate) else None
+    ends = (estimate.interval if estimate else None) or (None, None)
+    for value in (estimate.value if estimate else cell, *(ends if with_ends else ())):
+        if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t"):
+            yield f"'{value}"  # which would run as a formula
+        else:
+            yield "" if value is None else str(value)
 
 
 def _check(to: Path, card: bool = False) -> None:
@@ -94,7 +152,7 @@ def _check(to: Path, card: bool = False) -> None:
 
 def _check_folder(folder: Path) -> None:
     """Refuse a folder in which anything lies that a report did not put there, since it is replaced as a whole."""
-    shown, listed = make_printable(str(folder)), _list_names(folder / attachments.LIST)
+    shown, listed = make_printable(str(folder)), _list_names(folder / LIST)
     if not listed:
         raise InputError(
             "{folder} is there already and holds no report's files, so it is not written over: "
@@ -113,10 +171,10 @@ def _check_folder(folder: Path) -> None:
 def _list_names(path: Path) -> set[str]:
     """List what a list of a report's files names, itself too; nothing where it is not a list of ours."""
     text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    if not text.startswith(f"{attachments.MARK}: "):
+    if not text.startswith(f"{MARK}: "):
         return set()
     found = re.findall(r"^(\S+)(\.\w+), (\.\w+): ", text, re.MULTILINE)
-    return {attachments.LIST, *(f"{name}{ending}" for name, *endings in found for ending in endings)}
+    return {LIST, *(f"{name}{ending}" for name, *endings in found for ending in endings)}
 
 
 def _is_ours(path: Path) -> bool:

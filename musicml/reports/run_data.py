@@ -21,7 +21,7 @@ class Told:
     ----------
     run : whole; `name` is its name
     place : 0 where it is the only one of the report, else from 1
-    info, report : run.json and report.json
+    info, report : run.json and report.json; `per_class` is the report's rows of classes
     class_names : in order
     troubles : file → why it can't be read, a sentence
     history : the rows of history.csv; none where there is no such file
@@ -52,9 +52,9 @@ class Told:
         self.run, self.name, self.place = run, run.name, place
         self.info, self.report = run.info, run.report
         self.class_names = read_predictions(run).class_names  # refuses scores that are no numbers
-        per_class = self.report.per_class
-        if len(per_class) != len(self.class_names):
-            raise make_record_error(run.name, "report.json", "per_class", [row["class"] for row in per_class])
+        self.per_class: Sequence[Mapping[str, Any]] = self.report.per_class
+        if len(self.per_class) != len(self.class_names):
+            raise make_record_error(run.name, "report.json", "per_class", [row["class"] for row in self.per_class])
         self.troubles: dict[str, str] = {}
         self.history = self._read(run.read_history, "history.csv", [])
         self.layers = self._read(partial(_read_json, run, "layers.json", list), "layers.json", None)

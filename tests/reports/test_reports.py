@@ -20,12 +20,12 @@ from musicml.evaluation.metrics import METRIC_NAMES
 from musicml.experiment import config
 from musicml.experiment import run as runs
 from musicml.inference import calibration
-from musicml.reports import attachments, fonts, model_card, plots, render, run_data
+from musicml.reports import fonts, model_card, plots, render, run_data
 from musicml.reports.contents import build_document
 from musicml.reports.document import Code, Document, Estimate, Heading, Note, Paragraph, Table, shown
 from musicml.reports.formats import BREAK, FORMATS
 from musicml.reports.plots import Bars
-from musicml.reports.report import write_report
+from musicml.reports.report import make_attachments, write_csv, write_report
 from musicml.reports.sections import reproducibility
 from musicml.reports.wording import LANGUAGES
 from musicml.utils import files, translate
@@ -358,7 +358,7 @@ def test_no_name_means_anything_to_latex(odd, tmp_path):
     if engine:
         (tmp_path / "a.tex").write_bytes(render.render(odd, ".tex", "a.tex-files"))
         (tmp_path / "a.tex-files").mkdir()
-        for name, content in attachments.make_attachments(odd).items():
+        for name, content in make_attachments(odd).items():
             (tmp_path / "a.tex-files" / name).write_bytes(content)
         ran = subprocess.run([engine, "-halt-on-error", "a.tex"], cwd=tmp_path, capture_output=True, input="")
         assert ran.returncode == 0, ran.stdout[-2000:]
@@ -428,7 +428,7 @@ def test_a_table_for_a_spreadsheet_has_points_all_digits_and_no_formula(genres):
     first = genres.read("report.json")["per_class"][0]
     table = named(build_document([genres], "id"), "per_class")
     table = replace(table, rows=(*table.rows, ("-", "=1+1", *table.rows[0][2:])))
-    rows = list(csv.reader(attachments.write_csv(table, "id").splitlines()))
+    rows = list(csv.reader(write_csv(table, "id").splitlines()))
     assert rows[0][3] == "presisi" and rows[0][4].startswith("presisi, ") and len(rows[0]) == len(rows[1])
     assert float(rows[1][3]) == first["precision"] and rows[-1][:2] == ["'-", "'=1+1"]
 

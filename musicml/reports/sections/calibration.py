@@ -39,16 +39,16 @@ def thresholds(one: Told, words: Words) -> list[Block]:
 
 def _compare_classes(one: Told, half: Sequence[Mapping[str, Any]], words: Words) -> list[Block]:
     """Give each class's threshold, and its figures at 0.5 and at that."""
-    fitted: Sequence[Mapping[str, Any]] = one.report.per_class
-    if not half or len(half) != len(fitted):
+    if not half or len(half) != len(one.per_class):
         return []
     limits, files = _find_thresholds(one)
-    known: Sequence[Cell] = limits or [_explain_lack(one, words)] * len(fitted)
+    own = words("calibration.of_folds") if one.has_folds else None
+    known: Sequence[Cell] = limits or [own] * len(half)
     names = [words(f"column.{figure}") for figure in SHOWN]
     heads = [f"{name}, {words(f'thresholds.{which}')}" for name in names for which in ("half", "own")]
     rows = (
         (row["class"], limit, *(value for figure in SHOWN for value in (at.get(figure), row.get(figure))))
-        for row, at, limit in zip(fitted, half, known, strict=True)
+        for row, at, limit in zip(one.per_class, half, known, strict=True)
     )
     columns = (*words.head("class thresholds.threshold"), *heads)
     return [words.table("per_class_thresholds", columns, rows, words("thresholds.classes"), *files)]
@@ -61,11 +61,6 @@ def _find_thresholds(one: Told) -> tuple[list[float], tuple[str, ...]]:
         if isinstance(found, list) and len(found) == len(one.class_names) and None not in map(number, found):
             return [float(limit) for limit in found], ("report.json", *files)
     return [], ("report.json",)
-
-
-def _explain_lack(one: Told, words: Words) -> str | None:
-    """Say why a temperature or a threshold can't be named, where folds are the reason."""
-    return words("calibration.of_folds") if one.has_folds else None
 
 
 def calibration(one: Told, words: Words) -> list[Block]:
@@ -88,7 +83,8 @@ def calibration(one: Told, words: Words) -> list[Block]:
         said.append(words("calibration.surer" if temperature < 1 else "calibration.less_sure", temperature=temperature))
     bounds = map(describe_temperature_bound, report.temperatures or (temperature,))
     said += [words.said(sentence) for sentence in filter(None, bounds)]
-    values = (before, after, temperature if temperature is not None else _explain_lack(one, words))
+    own = words("calibration.of_folds") if one.has_folds else None
+    values = (before, after, own if temperature is None else temperature)
     rows = zip(
         words.head("calibration.error_before calibration.error_after calibration.temperature"), values, strict=True
     )

@@ -71,8 +71,7 @@ def _get_confusion(one: Told) -> list[list[int]] | None:
 
 def _name_best_and_worst(one: Told, words: Words) -> Iterator[str]:
     """Name the classes that are told best and worst, or how many share that place."""
-    figure = one.ranked_by
-    rows: Sequence[Row] = one.report.per_class
+    figure, rows = one.ranked_by, one.per_class
     values = [float(row[figure]) for row in rows if row.get(figure) is not None]
     if len(values) > 1 and min(values) < max(values):
         named = {}
@@ -93,15 +92,14 @@ def _explain_rows(one: Told, words: Words) -> Iterator[str]:
         "few": lambda row: 1 < row["support"] < FEW,
     }
     for key, holds in reasons.items():
-        if names := [row["class"] for row in one.report.per_class if holds(row)]:
+        if names := [row["class"] for row in one.per_class if holds(row)]:
             more = words("name.more", n=len(names) - NAMED) if len(names) > NAMED else ""
             yield words(f"classes.{key}", names=", ".join(names[:NAMED]) + more, few=FEW)
 
 
 def classes(one: Told, words: Words) -> list[Block]:
     """Give each class's figures with intervals, as a table and as bars, and why some are not defined."""
-    rows: Sequence[Row] = one.report.per_class
-    axis = words(f"column.{one.ranked_by}")
+    rows, axis = one.per_class, words(f"column.{one.ranked_by}")
     bars = [(row["class"], estimate(row, one.ranked_by)) for row in rows]
     values = ", ".join(f"{name} {shown(bar.value, words.language)}" for name, bar in bars)
     drawn = Bars(tuple((name, bar.value, bar.interval) for name, bar in bars), axis, words("classes.undefined"))
@@ -130,7 +128,7 @@ def _make_table(
     """Make a table of each class's counts and figures; `ends` is the key of their intervals."""
     rows = (
         (row["class"], *(row.get(count) for count in counts), *(estimate(row, figure, ends) for figure in figures))
-        for row in list[Row](one.report.per_class)
+        for row in one.per_class
     )
     return words.table(name, " ".join(("class", *counts, *figures)), rows, words(key), "report.json")
 

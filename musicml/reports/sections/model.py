@@ -147,7 +147,9 @@ def curves(one: Told, words: Words) -> list[Block]:
     if not rows:
         return [Note(words("curves.none" if one.info.has_epochs else "curves.no_epochs"))]
     columns = [words.get(f"measure.{name}", name) for name in ("stage", *rows[0].values)]
-    lines = ((row.stage, *map(_make_cell, row.values.values())) for row in rows)
+    lines = (
+        (row.stage, *(int(x) if x.is_integer() and abs(x) < 1e9 else x for x in row.values.values())) for row in rows
+    )
     table = words.table("history", columns, lines, words("curves.table"), "history.csv", beside=True)
     panels = {words.get(f"measure.{name}", name): _make_lines(rows, name, words) for name in _list_measures(rows)[:2]}
     if not panels:
@@ -174,11 +176,6 @@ def _make_lines(rows: Sequence[Epoch], name: str, words: Words) -> tuple[Line, .
         if points:
             made.append(Line(words(label), tuple(points), tuple(points.values()), second))
     return tuple(made)
-
-
-def _make_cell(value: float) -> Cell:
-    """Make a cell of history.csv; a whole number as one."""
-    return int(value) if value.is_integer() and abs(value) < 1e9 else value
 
 
 def _describe_training(one: Told, words: Words) -> str:

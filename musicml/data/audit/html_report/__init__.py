@@ -49,17 +49,10 @@ def write_audit_html(audit: Audit, dataset: Dataset, path: Path, say: Say = str,
 
 
 def check_html_path(path: Path) -> None:
-    """Refuse a path that is no page's, before an audit takes its minutes and before another file is written over.
-
-    Raises
-    ------
-    InputError
-        If `path` does not end in `.html`.
-    """
+    """Refuse a path that does not end in `.html`, before an audit takes its minutes or another file is written over."""
     if Path(path).suffix.lower() not in SUFFIXES:
         raise InputError(
-            "{path} must end in .html, so that a browser opens it and no other file is "
-            "written over: "
+            "{path} must end in .html, so that a browser opens it and no other file is written over: "
             "choose another name.",
             path=make_printable(str(path)),
         )
