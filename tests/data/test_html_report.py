@@ -106,21 +106,18 @@ def sounds(tmp_path):
 
 
 def test_findings_stand_gravest_first_each_with_its_weight_in_a_word_and_its_effect(pictures):
-    words = see(pictures).said
+    document = html_report.render_audit_html(audit_of(pictures), pictures, on=date(2026, 3, 1))
+    words = Seen(document).said
     places = [words.index(part) for part in ("Fault 2 files are equal.", "Caution Some files", "Fine Every file")]
     assert places == sorted(places)
     assert "A figure is too good." in words and "Files concerned: 2 drum/0.jpg drum/1.jpg" in words
+    assert "<title>Audit of tiny</title>" in document and "2026-03-01" in words
 
 
 @pytest.mark.parametrize("is_so", [True, False])
 def test_generated_data_and_data_taken_with_its_faults_are_called_so(is_so, tmp_path):
     seen = see(dataset_of(tmp_path, ["a", "b"], sample=is_so), as_published=is_so)
     assert ("generated sample data" in seen.said) is is_so and ("as published" in seen.said) is is_so
-
-
-def test_the_title_names_the_data_set_and_the_day(pictures):
-    document = html_report.render_audit_html(audit_of(pictures), pictures, on=date(2026, 3, 1))
-    assert "<title>Audit of tiny</title>" in document and "2026-03-01" in Seen(document).said
 
 
 def test_bars_are_as_long_as_the_counts_beside_them(pictures):
@@ -216,14 +213,9 @@ def test_no_more_than_sixty_pairs_are_embedded_and_the_rest_are_counted(pictures
 def test_however_large_its_files_a_page_stays_below_five_megabytes(pictures, monkeypatch):
     large = media.Embedded("data:image/jpeg;base64," + 100_000 * "A", (200, 200))
     monkeypatch.setattr(html_report, "embed", lambda *_: large)
-    found = [
-        DuplicatePair(f"drum/{k}.jpg", f"drum/{j}.jpg", False, "alike", ("", ""), ("", ""))
-        for j in range(6)
-        for k in range(j)
-    ]
-    found *= 1 + html_report.PAIRS // len(found)
-    found = [DuplicatePair(**{**vars(pair), "how": f"way {k}"}) for k, pair in enumerate(found)]
-    monkeypatch.setattr(Audit, "pairs", tuple(found))
+    ids = [example.id for example in pictures.examples]
+    found = tuple(DuplicatePair(ids[0], ids[1], False, f"way {k}", ("", ""), ("", "")) for k in range(70))
+    monkeypatch.setattr(Audit, "pairs", found)
     document = html_report.render_audit_html(audit_of(pictures), pictures)
     n = document.count(large.uri) // 2
     assert 4_000_000 < len(document) < 5_000_000 and f"{len(found) - n} more pairs" in document
@@ -302,14 +294,17 @@ def luminance(colour):
 
 def test_only_a_page_is_ever_written_over(pictures, tmp_path):
     thesis, old = tmp_path / "thesis.txt", tmp_path / "old.HTML"
-    thesis.write_text("three years of work")
-    old.write_text("an older page")
+    for path in (thesis, old):
+        path.write_text("three years of work")
     with pytest.raises(InputError, match=r"thesis\.txt must end in \.html") as refused:
         html_report.write_audit_html(audit_of(pictures), pictures, thesis)
     assert thesis.read_text() == "three years of work"
     assert i18n.translate(str(refused.value), "id").endswith("pilih nama lain.")
     html_report.write_audit_html(audit_of(pictures), pictures, old)
     assert old.read_text(encoding="utf-8").startswith("<!doctype html>")
+    (tmp_path / "page.html").mkdir()
+    with pytest.raises(InputError, match="a folder of that name stands in its way"):
+        html_report.write_audit_html(audit_of(pictures), pictures, tmp_path / "page.html")
 
 
 def test_a_page_that_fails_half_way_leaves_the_old_one_as_it_was(pictures, tmp_path, monkeypatch):
@@ -319,9 +314,3 @@ def test_a_page_that_fails_half_way_leaves_the_old_one_as_it_was(pictures, tmp_p
     with pytest.raises(ZeroDivisionError):
         html_report.write_audit_html(audit_of(pictures, pair_of(pictures, 0, 2)), pictures, old)
     assert old.read_text() == "an older page" and [path.name for path in tmp_path.glob("*.html")] == ["page.html"]
-
-
-def test_a_folder_in_the_way_is_told_in_a_sentence(pictures, tmp_path):
-    (tmp_path / "page.html").mkdir()
-    with pytest.raises(InputError, match="a folder of that name stands in its way"):
-        html_report.write_audit_html(audit_of(pictures), pictures, tmp_path / "page.html")

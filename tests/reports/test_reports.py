@@ -631,7 +631,7 @@ def test_the_command_to_repeat_a_run_names_the_same_experiment(tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     assert "`runs/a/experiment.toml`" in said_of(run)
     changed(run, "run.json", published={"reference": "gtzan_gru"}, experiment="genres_gru")
-    assert reproducibility.make_command(run_data.read(run)).startswith("musicml train as_published/genres_gru ")
+    assert reproducibility.make_command(run_data.Told(run)).startswith("musicml train as_published/genres_gru ")
 
 
 def test_addresses_and_long_names_stay_inside_their_cells():
