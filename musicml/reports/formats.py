@@ -59,16 +59,6 @@ def _escape_markdown(text: str) -> str:
     return re.sub(r"^([-=]|\d+\.)(?=\s|$)", r"\\\1", text)
 
 
-def _code_markdown(piece: str) -> str:
-    """Set a name or command between backticks, also in a table's cell."""
-    return f"`{piece.replace('|', chr(92) + '|')}`"
-
-
-def _link_markdown(address: str) -> str:
-    """Write an address, also in a table's cell; what would end it there is written as a browser would."""
-    return f"<{re.sub('[|<>]', lambda found: f'%{ord(found[0]):02X}', address)}>"
-
-
 def _escape_latex(text: str) -> str:
     """Escape what means something to LaTeX; letters of any script stay, which a Unicode engine reads."""
     return "".join(LATEX.get(one, one) for one in unicodedata.normalize("NFC", plain(text)))
@@ -110,7 +100,13 @@ FORMATS = {
         lambda piece: f"<code>{html.escape(piece)}</code>",
         lambda address: f'<a href="{html.escape(address)}">{html.escape(address)}</a>',
     ),
-    ".md": Format("<!-- written by musicml report -->", _escape_markdown, _code_markdown, _link_markdown),
+    ".md": Format(
+        "<!-- written by musicml report -->",
+        _escape_markdown,
+        # also in a table's cell: what would end it there is escaped, or in an address written as a browser would
+        lambda piece: f"`{piece.replace('|', chr(92) + '|')}`",
+        lambda address: f"<{re.sub('[|<>]', lambda found: f'%{ord(found[0]):02X}', address)}>",
+    ),
     ".tex": Format(
         "% written by musicml report",
         _escape_latex,
