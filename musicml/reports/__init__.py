@@ -8,14 +8,14 @@ from musicml.utils import export_lazily
 
 if TYPE_CHECKING:
     from musicml.reports.contents import build_document
-    from musicml.reports.render_html import to_html
+    from musicml.reports.render import to_html
     from musicml.reports.report import write_report
 
 __getattr__, __dir__, __all__ = export_lazily(
     __name__,
     {
         "contents": ["build_document"],
-        "render_html": ["to_html"],
+        "render": ["to_html"],
         "report": ["write_report"],
     },
 )

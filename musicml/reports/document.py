@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import cycle
 
-from musicml.reports.plot_specs import Drawing
+from musicml.reports.plots import Drawing
 
 DIGITS = 3  # of a share; more would pretend to know more than a test side of some hundred files tells
-COMMA = {"id"}  # languages that write 0,775
+COMMA = {"id"}  # languages that write 0,775 and 12.345
+SWAPPED = str.maketrans(".,", ",.")
 SPANS = re.compile(r"`([^`\n]+)`|(https?://[^\s<>\"`]+[^\s<>\"`.,;:)])")
 
 
@@ -96,18 +99,16 @@ class Figure:
 
 
 Block = Heading | Paragraph | Note | Listing | Code | Table | Figure
+KINDS = (Heading, Paragraph, Note, Listing, Code, Table, Figure)
 
 
 @dataclass(frozen=True)
 class Document:
-    """A report: its blocks in order; `language` is `en` or `id`, `of_table` and `of_figure` its words for those."""
+    """A report: its blocks in order; `language` is `en` or `id`."""
 
     title: str
     language: str
     blocks: tuple[Block, ...]
-    of_table: str = "Table"
-    of_figure: str = "Figure"
-    of_contents: str = "Contents"
 
     @property
     def tables(self) -> list[Table]:
@@ -120,61 +121,48 @@ class Document:
         return [block for block in self.blocks if isinstance(block, Figure)]
 
 
+def number_blocks(blocks: Iterable[Block]) -> tuple[Block, ...]:
+    """Count the shown tables and the figures, each from 1."""
+    counts: Counter[type] = Counter()
+    made: list[Block] = []
+    for block in blocks:
+        if isinstance(block, Figure) or (isinstance(block, Table) and not block.beside):
+            counts[type(block)] += 1
+            block = replace(block, number=counts[type(block)])
+        made.append(block)
+    return tuple(made)
+
+
 def shown(cell: Cell, language: str) -> str:
-    """A cell as it is read: `0.775 (0.717–0.875)`; a dash for what is not defined.
+    """Write a cell as it is read: `0.775 (0.717–0.875)`; a dash for what is not defined.
 
     >>> shown(Estimate(0.775, (0.7167, 0.8754)), "id")
     '0,775 (0,717–0,875)'
+    >>> shown(-0.00004, "en"), shown(12_345, "en")
+    ('0.000', '12,345')
     """
     if isinstance(cell, Estimate):
-        if cell.value is None:
-            return "–"
-        ends = "" if cell.interval is None else f" ({'–'.join(shown(float(end), language) for end in cell.interval)})"
-        return shown(float(cell.value), language) + ends
+        ends = "–".join(shown(float(end), language) for end in cell.interval or ())
+        value = None if cell.value is None else float(cell.value)
+        return shown(value, language) + (f" ({ends})" if ends and value is not None else "")
     if cell is None or cell == "":
         return "–"
-    if isinstance(cell, bool):
-        return str(cell).lower()
-    if isinstance(cell, int):
-        return thousands(cell, language)
-    if isinstance(cell, float):
-        return number(cell, DIGITS, language)
-    return plain(cell)
-
-
-def number(value: float, digits: int, language: str) -> str:
-    """A number with so many digits behind the point, or the comma.
-
-    >>> number(-0.00004, 3, "en")
-    '0.000'
-    """
-    text = f"{value:.{digits}f}"
-    text = text.removeprefix("-") if not float(text) else text
-    return text.replace(".", ",") if language in COMMA else text
-
-
-def thousands(value: int, language: str) -> str:
-    """A count; from five digits on in groups of three."""
-    if abs(value) < 10_000:
-        return str(value)
-    return f"{value:,}".replace(",", ".") if language in COMMA else f"{value:,}"
+    if isinstance(cell, str | bool):
+        return plain(cell) if isinstance(cell, str) else str(cell).lower()
+    # a count is grouped from five digits on; the z drops the sign of what rounds to 0
+    text = f"{cell:z.{DIGITS}f}" if isinstance(cell, float) else f"{cell:,}" if abs(cell) >= 10_000 else str(cell)
+    return text.translate(SWAPPED) if language in COMMA else text
 
 
 def plain(text: str) -> str:
-    """Text with nothing in it that is no character; a line's end becomes a space."""
+    """Replace what is no character by a question mark, and a line's end by a space."""
     return "".join(one if one.isprintable() else " " if one in "\n\t\r" else "?" for one in text)
 
 
 def spans(text: str) -> Iterator[tuple[str, str]]:
-    """A text in pieces, each with what it is: `text`, `code` or `link`."""
-    text, end = plain(text), 0
-    for found in SPANS.finditer(text):
-        if found.start() > end:
-            yield "text", text[end : found.start()]
-        yield ("code", found[1]) if found[1] else ("link", found[2])
-        end = found.end()
-    if end < len(text):
-        yield "text", text[end:]
+    """Cut a text into pieces, each with what it is: `text`, `code` or `link`."""
+    pieces = zip(cycle(("text", "code", "link")), SPANS.split(plain(text)), strict=False)
+    return ((kind, piece) for kind, piece in pieces if piece)
 
 
 def is_of_numbers(table: Table, column: int) -> bool:

@@ -2,168 +2,87 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from musicml.evaluation import read_predictions
-from musicml.experiment import Epoch, Report, Run, RunInfo, check_has_results, make_record_error
+from musicml.experiment import Run, check_has_results, make_record_error
+from musicml.reports.document import Estimate
 from musicml.utils import InputError
 
-SIDES = ("train", "val", "test")
+TABLES = ("split.csv", "excluded.csv", "repairs.csv")
 
 
-@dataclass(frozen=True)
 class Told:
-    """One run's files.
+    """One run's files. A damaged history, model or serving file is told in the report.
 
     Attributes
     ----------
-    run : whole
+    run : whole; `name` is its name
     place : 0 where it is the only one of the report, else from 1
-    info, report : run.json and report.json
+    info, report : run.json and report.json; `per_class` is the report's rows of classes
     class_names : in order
+    troubles : file → why it can't be read, a sentence
     history : the rows of history.csv; none where there is no such file
     layers, serving : layers.json and serving.json; None where they can't be read
-    troubles : file → why it can't be read, a sentence
-    rows : CSV file → its rows, for `split.csv`, `excluded.csv` and `repairs.csv`
-    """
-
-    run: Run
-    place: int
-    info: RunInfo
-    report: Report
-    class_names: tuple[str, ...]
-    history: Sequence[Epoch] = ()
-    layers: Sequence[Mapping[str, Any]] | None = None
-    serving: Mapping[str, Any] | None = None
-    troubles: Mapping[str, str] = field(default_factory=dict)
-    rows: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """The run's name."""
-        return self.run.name
-
-    @property
-    def is_multi(self) -> bool:
-        """Whether an example can be of several classes at once."""
-        return self.info.task == "multi"
-
-    @property
-    def is_sample(self) -> bool:
-        """Whether anything of it is generated data."""
-        return self.report.sample or self.info.data.sample
-
-    @property
-    def is_published(self) -> bool:
-        """Whether its protocol is known to be faulty, and was repeated to show that."""
-        return (self.report.protocol or self.info.protocol) == "as published"
-
-    @property
-    def main(self) -> float | None:
-        """The main figure."""
-        return self.report.main
-
-    @property
-    def judged(self) -> str:
-        """What its figures are of: `test`, `val` (as a protocol as published may have it) or `folds`."""
-        if self.has_folds or self.report.split == "out of fold":
-            return "folds"
-        return "val" if self.report.split == "val" else "test"
-
-    @property
-    def has_folds(self) -> bool:
-        """Whether each fold has its own model, temperature and thresholds."""
-        return self.info.split.folds > 0
-
-    def named(self, name: str) -> str:
-        """The name of a table or figure of this run, one of a kind in the report."""
-        return f"{name}-{self.place}" if self.place else name
-
-    def interval(self, metric: str) -> tuple[float, float] | None:
-        """The 95 % interval of a figure over all classes."""
-        return self.report.get_interval(metric)
-
-    def sides(self) -> dict[str, tuple[int, int]]:
-        """Files and groups on each side, of split.csv."""
-        rows = self.rows.get("split.csv", ())
-        counts = Counter(row.get("split") for row in rows)
-        groups = {side: {row.get("group") for row in rows if row.get("split") == side} for side in SIDES}
-        return {side: (counts[side], len(groups[side])) for side in SIDES if counts[side]}
-
-
-def read(run: Run, place: int = 0) -> Told:
-    """What a run folder says.
+    rows : CSV file → its rows, for each of `TABLES`
+    is_multi : whether an example can be of several classes at once
+    is_sample : whether anything of it is generated data
+    is_published : whether its protocol is known to be faulty, and was repeated to show that
+    has_folds : whether each fold has its own model, temperature and thresholds
+    ranked_by : the figure by which its classes are ranked and drawn
+    judged : what its figures are of: `test`, `val` (as a protocol as published may have it) or `folds`
 
     Raises
     ------
     InputError
-        If the run is not whole, or what its figures rest on is missing or damaged. A damaged history, model or
-        serving file is told in the report.
+        If the run is not whole, or what its figures rest on is missing or damaged.
     """
-    check_has_results(run)
-    if not run.is_whole:
-        raise InputError(
-            "run {run_name} must be whole before a report is written of it, and is only {get}: {cure}",
-            run_name=run.name,
-            get=run.info.status,
-            cure=run.cure(),
-        )
-    info, report = run.info, run.report
-    answers = read_predictions(run)  # refuses scores that are no numbers
-    if len(report.per_class) != len(answers.class_names):
-        raise make_record_error(run.name, "report.json", "per_class", [row["class"] for row in report.per_class])
-    troubles: dict[str, str] = {}
-    return Told(
-        run,
-        place,
-        info,
-        report,
-        answers.class_names,
-        history_of(run, troubles),
-        kept(run, "layers.json", list, troubles),
-        kept(run, "serving.json", dict, troubles),
-        troubles,
-        {name: rows_of(run, name, troubles) for name in ("split.csv", "excluded.csv", "repairs.csv")},
-    )
+
+    def __init__(self, run: Run, place: int = 0):
+        check_has_results(run)
+        if not run.is_whole:
+            raise InputError(
+                "run {run_name} must be whole before a report is written of it, and is only {get}: {cure}",
+                run_name=run.name,
+                get=run.info.status,
+                cure=run.cure(),
+            )
+        self.run, self.name, self.place = run, run.name, place
+        self.info, self.report = run.info, run.report
+        self.class_names = read_predictions(run).class_names  # refuses scores that are no numbers
+        self.per_class: Sequence[Mapping[str, Any]] = self.report.per_class
+        if len(self.per_class) != len(self.class_names):
+            raise make_record_error(run.name, "report.json", "per_class", [row["class"] for row in self.per_class])
+        self.troubles: dict[str, str] = {}
+        self.history = self._read(run.read_history, "history.csv", [])
+        self.layers = self._read(partial(_read_json, run, "layers.json", list), "layers.json", None)
+        self.serving = self._read(partial(_read_json, run, "serving.json", dict), "serving.json", None)
+        self.rows = {name: self._read(partial(run.table, name), name, []) for name in TABLES}
+        self.is_multi = self.info.task == "multi"
+        self.ranked_by = "average_precision" if self.is_multi else "f1"
+        self.is_sample = self.report.sample or self.info.data.sample
+        self.is_published = (self.report.protocol or self.info.protocol) == "as published"
+        self.has_folds = self.info.split.folds > 0
+        split = self.report.split
+        self.judged = "folds" if self.has_folds or split == "out of fold" else "val" if split == "val" else "test"
+
+    def _read(self, read_file: Callable[[], Any], name: str, otherwise: Any) -> Any:
+        """Read a file; of one that is missing or damaged return `otherwise`, and keep why."""
+        try:
+            return read_file()
+        except (InputError, OSError) as error:
+            self.troubles[name] = str(error)
+            return otherwise
 
 
-def history_of(run: Run, troubles: dict[str, str]) -> list[Epoch]:
-    """The rows of history.csv; none of a file that is missing or damaged, which `troubles` then says."""
-    try:
-        return run.read_history()
-    except (InputError, OSError) as error:
-        troubles["history.csv"] = str(error)
-        return []
-
-
-def rows_of(run: Run, name: str, troubles: dict[str, str]) -> list[dict[str, str]]:
-    """The rows of a CSV file; none of one that is missing or damaged, which `troubles` then says."""
-    try:
-        return run.table(name)
-    except (InputError, OSError) as error:
-        troubles[name] = str(error)
-        return []
-
-
-def kept(run: Run, name: str, kind: type, troubles: dict[str, str]) -> Any:
-    """What a JSON file holds; None of one that is missing, damaged or of another kind, which `troubles` then says."""
-    try:
-        found = run.read(name)
-    except InputError as error:
-        troubles[name] = str(error)
-        return None
-    if not isinstance(found, kind):
-        troubles[name] = str(wrong_kind(run, name))
-        return None
-    return found
-
-
-def wrong_kind(run: Run, name: str) -> InputError:
-    """What is said of a file that is JSON, but not what it should be."""
-    return InputError(
+def _read_json(run: Run, name: str, kind: type) -> Any:
+    """Read a JSON file that must hold something of a kind."""
+    found = run.read(name)
+    if isinstance(found, kind):
+        return found
+    raise InputError(
         "{name} of run {run_name} must hold what a training wrote and holds something else: {cure}",
         name=name,
         run_name=run.name,
@@ -171,21 +90,26 @@ def wrong_kind(run: Run, name: str) -> InputError:
     )
 
 
-def is_number(value: Any) -> bool:
-    """Whether something is a number, and not a truth."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def number(value: Any) -> float | None:
+    """Return a number as a cell; None for anything else, a truth too."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def pair(value: Any) -> tuple[float, float] | None:
-    """Both ends of an interval; None for anything else."""
-    if isinstance(value, list | tuple) and len(value) == 2 and all(is_number(end) for end in value):
-        return float(value[0]), float(value[1])
-    return None
+    """Return both ends of an interval; None for anything else."""
+    low, high = map(number, value) if isinstance(value, list | tuple) and len(value) == 2 else (None, None)
+    return None if low is None or high is None else (low, high)
+
+
+def estimate(row: Mapping[str, Any], name: str, ends: str = "intervals") -> Estimate:
+    """Take a figure with its interval out of a row of a report; `ends` is the key of its intervals."""
+    known = row.get(ends)
+    return Estimate(row.get(name), pair(known.get(name)) if isinstance(known, dict) else None)
 
 
 def several(found: Sequence[Run]) -> list[Told]:
-    """What several runs say, each once, in the order given."""
+    """Read what several runs say, each once, in the order given."""
     once = list({run.path.resolve(): run for run in reversed(found)}.values())[::-1]
     if not once:
         raise InputError("a report needs at least one run: name a run folder, or a name that `musicml runs` lists.")
-    return [read(run, place if len(once) > 1 else 0) for place, run in enumerate(once, 1)]
+    return [Told(run, place if len(once) > 1 else 0) for place, run in enumerate(once, 1)]

@@ -6,44 +6,36 @@ import json
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from musicml import __version__
-from musicml.reports import bibtex
-from musicml.reports.document import Block, Cell, Code, Paragraph, Table
+from musicml.data.download import SOURCES
+from musicml.reports.document import Block, Cell, Code, Paragraph
 from musicml.reports.run_data import Told
-from musicml.reports.sections.model import BESIDE_EACH_OTHER
+from musicml.reports.sections.model import set_beside
 from musicml.reports.wording import Words
 
+BIBTEX = Path(__file__).parent.parent / "bibtex"
 FEW_FILES = 300  # below it an interval of an accuracy is some ten points wide
 
 
 def environment(some: Sequence[Told], words: Words) -> list[Block]:
-    """The machine, the packages and what was chosen for them, up to three runs beside each other."""
-    tables = []
-    for begin in range(0, len(some), BESIDE_EACH_OTHER):
-        part = some[begin : begin + BESIDE_EACH_OTHER]
-        found = [dict(made(one, words)) for one in part]
-        keys = list(dict.fromkeys(key for told in found for key in told))
-        rows = tuple((key, *(told.get(key) for told in found)) for key in keys)
-        names = [words("column.value")] if len(some) == 1 else [one.name for one in part]
-        source = " ".join(words.source(one.name, "run.json") for one in part)
-        name = "environment" if len(some) <= BESIDE_EACH_OTHER else f"environment-{begin // BESIDE_EACH_OTHER + 1}"
-        tables.append(Table(name, (words("column.what"), *names), rows, words("environment.caption"), source))
+    """List the machine, the packages and what was chosen for them."""
+    tables = set_beside("environment", "what", lambda one: _list_facts(one, words), ["run.json"], some, words)
     changed = any((one.info.git_commit or "").endswith("+changes") for one in some)
     return [*([Paragraph(words("environment.changes"))] if changed else []), *tables]
 
 
-def made(one: Told, words: Words) -> Iterator[tuple[str, Cell]]:
-    """What run.json says of a run's making, each with its name."""
+def _list_facts(one: Told, words: Words) -> Iterator[tuple[str, Cell]]:
+    """List what run.json says of a run's making, each with its name."""
     info = one.info
     for key in ("started", "seed", "deterministic", "backend", "device"):
         if info.table.get(key) is not None:
-            yield words(f"environment.{key}"), plainly(getattr(info, key), words)
+            value = getattr(info, key)
+            is_truth = isinstance(value, bool)
+            yield words(f"environment.{key}"), words("name.yes" if value else "name.no") if is_truth else str(value)
     if info.train_seconds is not None:
         yield words("environment.train_seconds"), words("environment.seconds", n=round(info.train_seconds))
-    for key in ("precision", "compile"):
-        found = getattr(info, key)
+    for key, found in (("precision", info.precision), ("compile", info.compile)):
         if found is not None:
             choice, why = found.get("policy", found.get("choice")), words.said(found.get("reason") or "?")
             yield words(f"environment.{key}"), f"{choice} ({why})"
@@ -57,43 +49,34 @@ def made(one: Told, words: Words) -> Iterator[tuple[str, Cell]]:
     yield from info.versions.items()
 
 
-def plainly(value: Any, words: Words) -> str:
-    """A fact as it is read."""
-    return words("name.yes" if value else "name.no") if isinstance(value, bool) else str(value)
-
-
 def repeat(some: Sequence[Told], words: Words) -> list[Block]:
-    """The commands that make the same runs again."""
+    """Give the commands that make the same runs again."""
     commits = {(one.info.git_commit or "").removesuffix("+changes") for one in some}
     said = []
     if len(commits) == 1 and "" not in commits:
         said.append(words("repeat.commit", commit=commits.pop()))
     if not all(one.info.deterministic for one in some):
         said.append(words("repeat.spread"))
-    said.append(words("repeat.words", files=words("name.and").join(f"`{kept_file(one)}`" for one in some)))
-    return [Paragraph(" ".join(said)), Code("\n".join(command(one) for one in some))]
+    said.append(words("repeat.words", files=words("name.and").join(f"`{_find_kept_file(one)}`" for one in some)))
+    return [Paragraph(" ".join(said)), Code("\n".join(make_command(one) for one in some))]
 
 
-def kept_file(one: Told) -> str:
-    """Where the run's own experiment file is: from here, or, of a run elsewhere, from the folder of all runs."""
+def _find_kept_file(one: Told) -> str:
+    """Return where the run's own experiment file is: from here, or, of a run elsewhere, from the folder of all runs."""
     path = (one.run.path / "experiment.toml").resolve()
     here = Path.cwd().resolve()
     return path.relative_to(here if path.is_relative_to(here) else path.parent.parent).as_posix()
 
 
-def command(one: Told) -> str:
-    """The command that trains a run again.
+def make_command(one: Told) -> str:
+    """Make the command that trains a run again.
 
     It names the experiment and not the file that the run kept: from that, a run would be one of `experiment`.
     """
     info, data = one.info, one.info.data
-    name = info.experiment
-    parts = ["musicml", "train", f"as_published/{name}" if info.published is not None else name]
-    if data.folder:
-        parts += ["--folder", data.folder]
-    else:
-        parts += ["--data", "sample" if data.sample else "real"]
-    parts += ["--seed", str(info.seed)]
+    experiment = f"as_published/{info.experiment}" if info.published is not None else info.experiment
+    source = ["--folder", data.folder] if data.folder else ["--data", "sample" if data.sample else "real"]
+    parts = ["musicml", "train", experiment, *source, "--seed", str(info.seed)]
     parts += ["--deterministic"] if info.deterministic else []
     for key, value in info.overrides.items():
         parts += ["--set", f"{key}={value if isinstance(value, str) else json.dumps(value)}"]
@@ -101,14 +84,15 @@ def command(one: Told) -> str:
 
 
 def citation(some: Sequence[Told], words: Words) -> list[Block]:
-    """BibTeX of musicml and of the data sets."""
-    names = [one.info.data.dataset for one in some if not one.info.data.folder]
-    entries = [bibtex.of_musicml(__version__), *(entry for name in dict.fromkeys(names) for entry in bibtex.of(name))]
-    return [Paragraph(words("citation.words")), Code("\n\n".join(entries))]
+    """Give BibTeX of musicml and of the data sets' papers and pages; somebody's own folder has none."""
+    names = dict.fromkeys(one.info.data.dataset for one in some if not one.info.data.folder)
+    files = [BIBTEX / f"{name}.bib" for name in ("musicml", *names) if name == "musicml" or name in SOURCES]
+    entries = [file.read_text(encoding="utf-8").strip() for file in files]
+    return [Paragraph(words("citation.words")), Code("\n\n".join(entries).replace("VERSION", __version__))]
 
 
 def limits(some: Sequence[Told], words: Words) -> Iterator[str]:
-    """What these figures do not tell, as far as the run folders let one see it."""
+    """Say what these figures do not tell, as far as the run folders let one see it."""
     if any(one.is_sample for one in some):
         yield words("limits.sample")
     if any(one.is_published for one in some):
@@ -117,16 +101,15 @@ def limits(some: Sequence[Told], words: Words) -> Iterator[str]:
     if len(some) == 1:
         yield words("limits.one_training")
     for one in some:
-        words = words.judging(one.judged)
+        words = words.of(one)
         report, run = one.report, words("limits.of_run", run=one.name) if len(some) > 1 else ""
-        if report.n_groups < 2:
-            yield run + words("limits.one_group")
-        elif report.n_groups == report.n:
-            yield run + words("limits.no_groups")
+        rare = sum(row["support"] < 10 for row in report.per_class)
+        if report.n_groups < 2 or report.n_groups == report.n:
+            yield run + words("limits.one_group" if report.n_groups < 2 else "limits.no_groups")
         if report.n < FEW_FILES:
             yield run + words("limits.few_files", n=report.n)
-        if rare := [row["class"] for row in report.per_class if row["support"] < 10]:
-            yield run + words("limits.rare", n=len(rare), all=len(one.class_names))
+        if rare:
+            yield run + words("limits.rare", n=rare, all=len(one.class_names))
         if report.unreadable:
             yield run + words("limits.unreadable", n=len(report.unreadable))
     yield words("limits.other_data")

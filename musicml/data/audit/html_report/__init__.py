@@ -1,30 +1,33 @@
 """An audit as one HTML file that a teacher can show: what was found, what it does to a figure, the pairs themselves.
 
-The file needs no network and holds no script. It is built as a tree of elements, never out of strings, so that
-whatever a file is called stands there as text.
+The file needs no network and holds no script. Every blank of its template is escaped, so that whatever a file is called
+stands there as text.
 """
 
 from __future__ import annotations
 
-import html
-import string
+from collections.abc import Callable, Sequence
 from datetime import date
+from itertools import groupby
 from pathlib import Path
-from xml.etree import ElementTree
-from xml.etree.ElementTree import Element
+from typing import Any
 
-from musicml.data.audit.findings import WEIGHTS, Audit
-from musicml.data.audit.html_report.elements import Say, add, readable, weighed
-from musicml.data.audit.html_report.pairs import tell_pairs
-from musicml.data.audit.html_report.tables import tell_classes, tell_findings, tell_lengths
-from musicml.data.datasets import Dataset
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from musicml.data.audit.findings import WEIGHTS, Audit, DuplicatePair
+from musicml.data.audit.html_report.media import SECONDS, Embedded, embed
+from musicml.data.datasets import SPLITS, Dataset
 from musicml.utils import InputError, make_printable, write_text
 
 __all__ = ["check_html_path", "render_audit_html", "write_audit_html"]
 
 SUFFIXES = (".html", ".htm")
 TEMPLATE = Path(__file__).with_name("page.html")
-SAMPLE = "This is generated sample data: it shows how an audit works, and says nothing about real music or pictures."
+LISTED = 500  # names of files of one finding, and classes, at most
+PAIRS = 60  # embedded, at most
+CHARACTERS = 4_500_000  # of all embedded files together, at most
+
+Say = Callable[[str], str]  # turns an English sentence of ours into the page's language
 
 
 def write_audit_html(audit: Audit, dataset: Dataset, path: Path, say: Say = str, language: str = "en") -> None:
@@ -46,17 +49,10 @@ def write_audit_html(audit: Audit, dataset: Dataset, path: Path, say: Say = str,
 
 
 def check_html_path(path: Path) -> None:
-    """Refuse a path that is no page's, before an audit takes its minutes and before another file is written over.
-
-    Raises
-    ------
-    InputError
-        If `path` does not end in `.html`.
-    """
+    """Refuse a path that does not end in `.html`, before an audit takes its minutes or another file is written over."""
     if Path(path).suffix.lower() not in SUFFIXES:
         raise InputError(
-            "{path} must end in .html, so that a browser opens it and no other file is "
-            "written over: "
+            "{path} must end in .html, so that a browser opens it and no other file is written over: "
             "choose another name.",
             path=make_printable(str(path)),
         )
@@ -65,38 +61,68 @@ def check_html_path(path: Path) -> None:
 def render_audit_html(
     audit: Audit, dataset: Dataset, say: Say = str, language: str = "en", on: date | None = None
 ) -> str:
-    """The page; as `write_audit_html`.
+    """Render the page; as `write_audit_html`.
 
     Parameters
     ----------
     on : the day that stands on it; today by default
     """
-    body = Element("body")
-    main = add(body, "main")
-    introduce(main, audit, dataset, say, on or date.today())
-    tell_findings(main, audit.findings, say)
-    tell_classes(main, audit, dataset.task, say)
-    if audit.lengths:
-        tell_lengths(main, audit.lengths, say)
-    tell_pairs(main, audit.pairs, dataset, say)
-    template = string.Template(TEMPLATE.read_text(encoding="utf-8"))
-    title = html.escape(readable(say(f"Audit of {make_printable(audit.dataset)}")))
-    return template.substitute(
-        language=html.escape(language), title=title, body=ElementTree.tostring(body, "unicode", method="html")
+    shown = _embed_pairs(audit.pairs, dataset)
+    page = Environment(
+        loader=FileSystemLoader(TEMPLATE.parent),
+        autoescape=True,
+        finalize=_make_readable,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    page.filters["printable"] = make_printable
+    return page.get_template(TEMPLATE.name).render(
+        audit=audit,
+        dataset=dataset,
+        findings=sorted(audit.findings, key=lambda finding: WEIGHTS.index(finding.weight)),
+        groups=[(kind, list(group)) for kind, group in groupby(shown, lambda made: _name_kind(made[0]))],
+        is_sound=dataset.kind == "sound",
+        language=language,
+        most=max((row["total"] for row in audit.classes), default=0) or 1,
+        n_left=len(audit.pairs) - len(shown),
+        n_listed=LISTED,
+        on=on or date.today(),
+        say=say,
+        seconds=SECONDS,
+        sides=[side for side in (*SPLITS, "none") if any(row.get(side) for row in audit.classes)],
+        weights=WEIGHTS,
     )
 
 
-def introduce(main: Element, audit: Audit, dataset: Dataset, say: Say, on: date) -> None:
-    """The title, what was audited, the notice on sample data, and how many findings there are of each weight."""
-    add(main, "h1", say(f"Audit of {make_printable(audit.dataset)}"))
-    about = f"{audit.n} files in {len(dataset.class_names)} classes, audited by musicml; this page is of {on}."
-    add(main, "p", say(about), "soft")
-    if audit.sample:
-        add(main, "p", say(SAMPLE), "sample", role="note")
-    if audit.as_published:
-        add(main, "p", say("The data was taken as published, with its faults: nothing in it was repaired."))
-    counts = add(main, "ul", look="counts")
-    for weight in WEIGHTS:
-        entry = add(counts, "li")
-        weighed(entry, weight, say)
-        entry[-1].tail = f": {sum(finding.weight == weight for finding in audit.findings)}"
+def _make_readable(value: Any) -> Any:
+    """Take out of words the characters that turn the direction of writing or that no page may hold."""
+    if type(value) is not str:
+        return value
+    return "".join(one if one.isprintable() or one.isspace() else "?" for one in value)
+
+
+def _name_kind(pair: DuplicatePair) -> str:
+    """Name the kind of a pair; `Audit.pairs` sorts by it."""
+    if pair.across_splits:
+        return "On two sides of the split"
+    return "In two classes" if pair.across_labels else "In one class, on one side"
+
+
+def _embed_pairs(pairs: Sequence[DuplicatePair], dataset: Dataset) -> list[tuple[DuplicatePair, list[Embedded]]]:
+    """Embed the files of as many pairs as the page has room for, each file read once."""
+    examples = {example.id: example for example in dataset.examples}
+    known: dict[str, Embedded] = {}
+    made, characters = [], 0
+    for pair in pairs[:PAIRS]:
+        for name in (pair.first, pair.second):
+            if name not in known:
+                known[name] = Embedded(trouble="This file is not among the data set's examples.")
+                if name in examples:
+                    known[name] = embed(examples[name], dataset.kind)
+            characters += len(known[name].uri)
+        if characters > CHARACTERS:
+            break
+        made.append((pair, [known[pair.first], known[pair.second]]))
+    return made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from musicml.data.datasets import Example
 from musicml.data.io import load_audio, load_image
@@ -15,8 +15,7 @@ SECONDS = 6.0  # of a sound
 RATE = 16_000  # Hz
 
 
-@dataclass(frozen=True)
-class Embedded:
+class Embedded(NamedTuple):
     """One example inside a page.
 
     Attributes
@@ -32,41 +31,30 @@ class Embedded:
 
 
 def embed(example: Example, kind: str) -> Embedded:
-    """An example as a part of a page, made anew from its decoded content: nothing of the file itself gets there.
+    """Make an example a part of a page, anew from its decoded content: nothing of the file itself gets there.
 
     Parameters
     ----------
-    kind : `picture` or `sound`
+    kind : `picture`, which becomes a small JPEG, or `sound`, whose first seconds become a mono MP3: the one small
+        format that every browser plays, Apple's too
     """
-    if not example.lies_inside():
-        return Embedded(trouble="The file is a link that leads out of the data's folder, so it is not shown.")
-    try:
-        return thumbnail(example) if kind == "picture" else beginning(example)
-    except InputError as error:
-        return Embedded(trouble=str(error))
-
-
-def thumbnail(example: Example) -> Embedded:
-    """A picture as a small JPEG."""
     from PIL import Image
 
-    image = Image.fromarray(load_image(example.path, example.id).pixels)
-    image.thumbnail((SIDE, SIDE))
-    made = io.BytesIO()
-    image.save(made, "JPEG", quality=82)
-    return Embedded(uri_of("image/jpeg", made), image.size)
+    if not example.lies_inside():
+        return Embedded(trouble="The file is a link that leads out of the data's folder, so it is not shown.")
+    made, size = io.BytesIO(), (0, 0)
+    try:
+        if kind == "picture":
+            image = Image.fromarray(load_image(example.path, example.id).pixels)
+            image.thumbnail((SIDE, SIDE))
+            image.save(made, "JPEG", quality=82)
+            size = image.size
+        else:
+            import soundfile
 
-
-def beginning(example: Example) -> Embedded:
-    """The first seconds of a sound, mono, as MP3: the one small format that every browser plays, Apple's too."""
-    import soundfile
-
-    y = load_audio(example.path, RATE, SECONDS, example.id).y
-    made = io.BytesIO()
-    soundfile.write(made, y, RATE, format="MP3", subtype="MPEG_LAYER_III", compression_level=0.8)
-    return Embedded(uri_of("audio/mpeg", made))
-
-
-def uri_of(kind: str, made: io.BytesIO) -> str:
-    """Content as an address that holds it."""
-    return f"data:{kind};base64,{base64.b64encode(made.getvalue()).decode()}"
+            y = load_audio(example.path, RATE, SECONDS, example.id).y
+            soundfile.write(made, y, RATE, format="MP3", subtype="MPEG_LAYER_III", compression_level=0.8)
+    except InputError as error:
+        return Embedded(trouble=str(error))
+    content_type = "image/jpeg" if kind == "picture" else "audio/mpeg"
+    return Embedded(f"data:{content_type};base64,{base64.b64encode(made.getvalue()).decode()}", size)
