@@ -12,12 +12,4 @@ if TYPE_CHECKING:
     from musicml.data.reference import AS_PUBLISHED, COUNT_COLUMNS, HONEST, Reference
     from musicml.data.synthetic.generate import generate_sample_data
 
-__getattr__, __dir__, __all__ = export_lazily(
-    __name__,
-    {
-        "file_digests": ["CACHE_FOLDER", "digest_examples", "load_digests"],
-        "published_results": ["get_reference", "list_references"],
-        "reference": ["AS_PUBLISHED", "COUNT_COLUMNS", "HONEST", "Reference"],
-        "synthetic.generate": ["generate_sample_data"],
-    },
-)
+__getattr__, __dir__, __all__ = export_lazily(__name__)

@@ -11,11 +11,4 @@ if TYPE_CHECKING:
     from musicml.reports.render import to_html
     from musicml.reports.report import write_report
 
-__getattr__, __dir__, __all__ = export_lazily(
-    __name__,
-    {
-        "contents": ["build_document"],
-        "render": ["to_html"],
-        "report": ["write_report"],
-    },
-)
+__getattr__, __dir__, __all__ = export_lazily(__name__)

@@ -12,12 +12,4 @@ if TYPE_CHECKING:
     from musicml.data.audit.html_report import check_html_path, render_audit_html, write_audit_html
     from musicml.data.audit.label_checks import compute_ceiling, group_by_content
 
-__getattr__, __dir__, __all__ = export_lazily(
-    __name__,
-    {
-        "audit": ["audit_and_save", "find_clusters", "get_audit_path", "load_audit"],
-        "findings": ["Audit", "AuditFinding", "DuplicatePair", "WEIGHTS"],
-        "html_report": ["check_html_path", "render_audit_html", "write_audit_html"],
-        "label_checks": ["compute_ceiling", "group_by_content"],
-    },
-)
+__getattr__, __dir__, __all__ = export_lazily(__name__)

@@ -18,18 +18,4 @@ if TYPE_CHECKING:
         reload_dataset,
     )
 
-__getattr__, __dir__, __all__ = export_lazily(
-    __name__,
-    {
-        "base": ["Dataset", "Example", "Excluded", "SPLITS", "list_visible_folders"],
-        "group_table": ["GROUPS_FILE", "NO_GROUPS"],
-        "loading": [
-            "DATASET_NAMES",
-            "find_dataset_folder",
-            "is_sample_data",
-            "load_dataset",
-            "load_folder",
-            "reload_dataset",
-        ],
-    },
-)
+__getattr__, __dir__, __all__ = export_lazily(__name__)

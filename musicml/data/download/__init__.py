@@ -17,17 +17,4 @@ if TYPE_CHECKING:
     )
     from musicml.data.download.sources import SOURCES
 
-__getattr__, __dir__, __all__ = export_lazily(
-    __name__,
-    {
-        "download": ["check_request", "download_dataset"],
-        "musicnn": [
-            "MUSICNN_WEIGHTS",
-            "MissingWeightsError",
-            "download_musicnn",
-            "get_musicnn_path",
-            "load_musicnn",
-        ],
-        "sources": ["SOURCES"],
-    },
-)
+__getattr__, __dir__, __all__ = export_lazily(__name__)

@@ -33,33 +33,4 @@ if TYPE_CHECKING:
     from musicml.data.io.stream import READER_VERSION, SAMPLE_RATES, check_range
     from musicml.data.io.tf_checkpoint import read_tf_checkpoint
 
-__getattr__, __dir__, __all__ = export_lazily(
-    __name__,
-    {
-        "audio": [
-            "AUDIO_SUFFIXES",
-            "AudioSource",
-            "FULL_SCALE",
-            "Loudness",
-            "MAX_SECONDS",
-            "Sound",
-            "check_completeness",
-            "check_truncated",
-            "compute_clip_starts",
-            "compute_max_frames",
-            "decode_audio",
-            "load_audio",
-            "make_resampler",
-            "pad_audio",
-            "stream_audio",
-        ],
-        "channels": ["SILENT", "Mixer", "mix_to_mono"],
-        "containers": ["compute_checksum"],
-        "decoders": ["open_stream", "stream_array"],
-        "file_types": ["TYPE_OF_PICTURE_SUFFIX", "check_extension", "describe_unknown"],
-        "images": ["IMAGE_SUFFIXES", "MAX_PIXELS", "load_image", "resize_image"],
-        "listing": ["Listing", "detect_kind", "is_visible", "list_files", "make_unreadable_folder_error"],
-        "stream": ["READER_VERSION", "SAMPLE_RATES", "check_range"],
-        "tf_checkpoint": ["read_tf_checkpoint"],
-    },
-)
+__getattr__, __dir__, __all__ = export_lazily(__name__)

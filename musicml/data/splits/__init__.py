@@ -25,19 +25,4 @@ if TYPE_CHECKING:
         make_split,
     )
 
-__getattr__, __dir__, __all__ = export_lazily(
-    __name__,
-    {
-        "groups": ["check_lists", "find_connected", "group_identical_files", "is_ungrouped_split", "merge_groups"],
-        "splitting": [
-            "FLATTERS",
-            "FOLDS",
-            "LISTED",
-            "SPLIT_KINDS",
-            "Split",
-            "describe_fixed_split",
-            "make_folds",
-            "make_split",
-        ],
-    },
-)
+__getattr__, __dir__, __all__ = export_lazily(__name__)
