@@ -6,7 +6,7 @@ import csv
 import io
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -43,9 +43,18 @@ class LazyText:
         """Return the sentence of a key, as `Words` does."""
         return get_words(self.page)(key, **values)
 
-    def has(self, key: str) -> bool:
-        """Return whether there is such a key."""
-        return get_words(self.page).has(key)
+    def show(self, key: str, kind: Callable[[str], Any] = st.markdown, /, **values: object) -> None:
+        """Show a sentence, with the words in its blanks as they are: no Markdown, no links."""
+        shown = {name: escape_markdown(value) if isinstance(value, str) else value for name, value in values.items()}
+        kind(self(key, **shown))
+
+    def make_row(self, cells: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a row of a table: the name of each key in the chosen language → its cell."""
+        return {self(key): cell for key, cell in cells.items()}
+
+    def select(self, what: str, options: Iterable[str], key: str, **settings: Any) -> str:
+        """Let the user choose one of a few options, as `select_option`, each called by the words of `what_option`."""
+        return select_option(self(what), {option: self(f"{what}_{option}") for option in options}, key, **settings)
 
 
 def translate_message(sentence: str) -> str:
@@ -53,18 +62,18 @@ def translate_message(sentence: str) -> str:
     return translate(sentence, get_language())
 
 
-def begin_page(page: str) -> i18n.Words:
+def localize(sentence: str) -> str:
+    """Translate an English message of the package, and escape it for Markdown."""
+    return escape_markdown(translate_message(sentence))
+
+
+def begin_page(page: str) -> LazyText:
     """Show a page's title and purpose, and return its words."""
     st.session_state[ORIGIN] = None
-    say = get_words(page)
+    say = LazyText(page)
     st.title(say("title"))
     st.markdown(say("lead"))
     return say
-
-
-def run_page(page: Any) -> None:
-    """Run a page, and show its errors."""
-    run_guarded(page.run)
 
 
 def run_guarded(show: Callable[[], None]) -> None:
@@ -80,7 +89,17 @@ def run_guarded(show: Callable[[], None]) -> None:
 
 def show_error(error: InputError | str) -> None:
     """Show an error."""
-    st.error(escape_markdown(translate_message(str(error))), icon=":material/error:")
+    st.error(localize(str(error)), icon=":material/error:")
+
+
+def show_info(sentence: str) -> None:
+    """Show what the user may want to know."""
+    st.info(sentence, icon=":material/info:")
+
+
+def show_warning(sentence: str) -> None:
+    """Show what the user must know."""
+    st.warning(sentence, icon=":material/warning:")
 
 
 def escape_markdown(sentence: str) -> str:
@@ -101,7 +120,7 @@ def _escape_marks(words: str) -> str:
 
 def show_empty_and_stop(what: str, how: str) -> None:
     """Say what is missing and how to get it, and end the page."""
-    st.info(what, icon=":material/info:")
+    show_info(what)
     st.markdown(how)
     st.stop()
 
@@ -163,6 +182,12 @@ def make_formatter(names: Mapping[Any, str]) -> Callable[[Any], str]:
     return lambda option: names.get(option, "")
 
 
+def forget_unknown(key: str, options: Container[Any]) -> None:
+    """Forget a choice that is no longer offered, so that the first option takes its place."""
+    if st.session_state.get(key) not in options:
+        st.session_state.pop(key, None)
+
+
 def select_option(label: str, ways: Mapping[str, str], key: str, **options: Any) -> str:
     """Let the user choose one of a few options, at first or after an invalid choice the first one.
 
@@ -170,8 +195,7 @@ def select_option(label: str, ways: Mapping[str, str], key: str, **options: Any)
     ----------
     ways : what can be chosen → what it is called
     """
-    if st.session_state.get(key) not in ways:
-        st.session_state.pop(key, None)
+    forget_unknown(key, ways)
     return st.segmented_control(
         label, list(ways), default=next(iter(ways)), required=True, format_func=make_formatter(ways), key=key, **options
     )
@@ -179,10 +203,8 @@ def select_option(label: str, ways: Mapping[str, str], key: str, **options: Any)
 
 def select_class(names: Sequence[str]) -> str:
     """Let the user choose a class; the choice is kept across pages and in the address."""
-    key = "class"
-    if st.session_state.get(key) not in names:
-        st.session_state.pop(key, None)
-    return st.selectbox(get_words()("class_of"), names, key=key, bind="query-params")
+    forget_unknown("class", names)
+    return st.selectbox(get_words()("class_of"), names, key="class", bind="query-params")
 
 
 def describe_run(one: RunView) -> str:
@@ -218,15 +240,11 @@ def show_data_notes(*shown: RunView) -> None:
         st.warning(get_words()("sample_note"), icon=":material/science:")
     for caveat in dict.fromkeys(one.info.caveat for one in shown if one.info.caveat):
         names = [one.name for one in shown if one.info.caveat == caveat]
-        caveat = escape_markdown(translate_message(caveat))
-        st.info(
-            get_words()("pretrained_note", runs=escape_markdown(format_list(names, 4)), caveat=caveat),
-            icon=":material/hearing:",
-        )
+        words = {"runs": escape_markdown(format_list(names, 4)), "caveat": localize(caveat)}
+        st.info(get_words()("pretrained_note", **words), icon=":material/hearing:")
     for one in shown:
         for warning in one.info.warnings:
-            words = escape_markdown(translate_message(warning))
-            st.warning(get_words()("training_note", run=escape_markdown(one.name), warning=words))
+            LazyText("common").show("training_note", st.warning, run=one.name, warning=translate_message(warning))
 
 
 def show_few_groups(sizes: Mapping[str, tuple[int, str | None]]) -> None:
@@ -239,8 +257,15 @@ def show_few_groups(sizes: Mapping[str, tuple[int, str | None]]) -> None:
     said = {name: sentence for name, of in sizes.items() if (sentence := describe_few_groups(*of))}
     for sentence in dict.fromkeys(said.values()):
         names = format_list([escape_markdown(name) for name, its in said.items() if its == sentence], 4)
-        words = escape_markdown(translate_message(sentence))
-        st.caption(f"{names}: {words}" if len(sizes) > 1 else words)
+        st.caption(f"{names}: {localize(sentence)}" if len(sizes) > 1 else localize(sentence))
+
+
+def show_in_columns(items: Sequence[Any], n: int, show: Callable[[Any], None], border: bool = False) -> None:
+    """Show items side by side, `n` in each line."""
+    for begin in range(0, len(items), n):
+        for column, item in zip(st.columns(n), items[begin : begin + n], strict=False):
+            with column.container(border=border):
+                show(item)
 
 
 def show_chart(
@@ -249,14 +274,9 @@ def show_chart(
     rows: Sequence[Mapping[str, Any]],
     key: str,
     on_select: Callable[[], None] | None = None,
-) -> Any:
-    """Show a chart, its description in words, and its values as a table to open or download.
-
-    Returns
-    -------
-    what was selected in it, where `on_select` is given
-    """
-    chosen = st.plotly_chart(
+) -> None:
+    """Show a chart, its description in words, and its values as a table to open or download."""
+    st.plotly_chart(
         figure,
         key=key,
         alt=in_words,
@@ -265,9 +285,13 @@ def show_chart(
         config={"displaylogo": False, "responsive": True},
     )
     st.caption(escape_markdown(in_words))
+    show_folded_table(rows, f"{key}-table")
+
+
+def show_folded_table(rows: Sequence[Mapping[str, Any]], key: str) -> None:
+    """Show what a picture shows as a table, which the user can open."""
     with st.expander(get_words()("as_table"), icon=":material/table:"):
-        show_table(rows, f"{key}-table")
-    return chosen
+        show_table(rows, key)
 
 
 def show_table(
@@ -310,17 +334,37 @@ def escape_csv_formula(cell: Any) -> Any:
     return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
 
 
+def round_metric(value: float | None) -> float | None:
+    """Round as the command line does; a browser rounds halves differently."""
+    return None if value is None else round(value, 3)
+
+
 def format_metric(value: float | None, interval: Sequence[float] | None = None) -> str:
     """Format a metric with its interval: `0.643 (0.448 – 0.835)`; a dash where there is none."""
     if value is None:
         return "–"
-    return f"{value:.3f} ({interval[0]:.3f} – {interval[1]:.3f})" if interval else f"{value:.3f}"
+    return f"{value:.3f} ({format_interval(interval)})" if interval else f"{value:.3f}"
+
+
+def format_interval(interval: Sequence[float]) -> str:
+    """Format an interval: `0.448 – 0.835`."""
+    return f"{interval[0]:.3f} – {interval[1]:.3f}"
+
+
+def format_percent(share: float) -> str:
+    """Format a share as a percentage, without the sign."""
+    return f"{100 * share:.1f}"
 
 
 def get_metric_name(name: str) -> str:
     """Return a metric's name in the chosen language."""
-    say = get_words()
-    return say(f"metric_{name}") if say.has(f"metric_{name}") else name
+    return get_name("metric", name)
+
+
+def get_name(what: str, key: str, page: str = "common") -> str:
+    """Return the words of `what_key` in the chosen language; the key where there are none."""
+    say = get_words(page)
+    return say(f"{what}_{key}") if say.has(f"{what}_{key}") else key
 
 
 def get_metric_names(names: Iterable[str]) -> dict[str, str]:

@@ -73,18 +73,14 @@ def show() -> None:
 def _select_squares(one: RunView, table: PredictionTable) -> tuple[Squares, bool]:
     """Let the user choose the matrix, and whether it shows shares."""
     if table.task == "multi":
-        return _make_side_squares(one, table), _select_option("numbers", ("count", "share")) == "share"
+        squares = _make_side_squares(one, table)
+        return squares, say.select("numbers", ("count", "share"), "confusion-numbers") == "share"
     left, right = st.columns(2)
     with left:
-        order = _select_option("order", ("labels", "confused"))
+        order = say.select("order", ("labels", "confused"), "confusion-order")
     with right:
-        numbers = _select_option("numbers", ("count", "share"))
+        numbers = say.select("numbers", ("count", "share"), "confusion-numbers")
     return _make_class_squares(table, order), numbers == "share"
-
-
-def _select_option(what: str, ways: tuple[str, ...]) -> str:
-    """Let the user choose one of a few options, at first the first one."""
-    return layout.select_option(say(what), {way: say(f"{what}_{way}") for way in ways}, f"confusion-{what}")
 
 
 def _drop_unknown(squares: Squares) -> None:
@@ -104,42 +100,27 @@ def _show_matrix(squares: Squares, by_share: bool) -> None:
     """Show the matrix, with how to read it."""
     if squares.task == "single":
         st.markdown(say("how_single"))
-    figure = matrix.draw_matrix(
-        squares.counts,
-        [squares.get_name(key) for key in squares.rows],
-        [squares.get_name(key) for key in squares.columns],
-        say("axis_says"),
-        say("axis_is"),
-        _describe_squares(squares),
-        by_share,
-        layout.is_dark(),
-        _get_chosen(squares),
-    )
+    counts = squares.counts.tolist()
+    texts = [
+        [_describe_square(squares, row, column, n, sum(counts[row])) for column, n in enumerate(counts[row])]
+        for row in range(len(counts))
+    ]
+    rows, columns = ([squares.get_name(key) for key in keys] for keys in (squares.rows, squares.columns))
+    chosen, titles = _get_chosen(squares), (say("axis_says"), say("axis_is"))
+    figure = matrix.draw_matrix(squares.counts, rows, columns, *titles, texts, by_share, layout.is_dark(), chosen)
+
+    def choose_clicked() -> None:
+        points = st.session_state[FIGURE].selection.points
+        if points:  # a second click on a cell changes nothing
+            _choose(squares, *points[0]["customdata"])
+
     with st.container(width=320 + 60 * len(squares.rows)):
-        layout.show_chart(
-            figure, _describe_matrix(squares), _make_rows(squares), FIGURE, lambda: _choose_clicked(squares)
-        )
-
-
-def _choose_clicked(squares: Squares) -> None:
-    """Choose the clicked cell; a second click on it changes nothing."""
-    points = st.session_state[FIGURE].selection.points
-    if points:
-        _choose(squares, *points[0]["customdata"])
+        layout.show_chart(figure, _describe_matrix(squares), _make_rows(squares), FIGURE, choose_clicked)
 
 
 def _choose(squares: Squares, row: int, column: int) -> None:
     """Set both names to those of a cell."""
     st.session_state[TRUTH], st.session_state[ANSWER] = squares.rows[row], squares.columns[column]
-
-
-def _describe_squares(squares: Squares) -> list[list[str]]:
-    """Return the hover text of each cell."""
-    counts = squares.counts.tolist()
-    return [
-        [_describe_square(squares, row, column, n, sum(counts[row])) for column, n in enumerate(counts[row])]
-        for row in range(len(counts))
-    ]
 
 
 def _describe_square(squares: Squares, row: int, column: int, n: int, of: int) -> str:
@@ -182,12 +163,10 @@ def _make_rows(squares: Squares) -> list[dict[str, Any]]:
     places = matrix.list_confusions(counts) + [(k, k) for k in range(len(counts)) if counts[k, k]]
     part = matrix.compute_shares(counts)
     return [
-        {
-            say("axis_is"): squares.get_name(squares.rows[row]),
-            say("axis_says"): squares.get_name(squares.columns[column]),
-            say("count"): int(counts[row, column]),
-            say("share"): round(float(part[row, column]), 3),
-        }
+        say.make_row(
+            {"axis_is": squares.get_name(squares.rows[row]), "axis_says": squares.get_name(squares.columns[column])}
+        )
+        | say.make_row({"count": int(counts[row, column]), "share": round(float(part[row, column]), 3)})
         for row, column in places
     ]
 
@@ -208,16 +187,13 @@ def _show_pairs(squares: Squares) -> None:
 def _show_files(one: RunView, squares: Squares) -> None:
     """Show the files behind the chosen cell."""
     st.markdown(say("hint"))
-    for column, key, label, known in zip(
-        st.columns(2), (TRUTH, ANSWER), ("it_is", "run_says"), (squares.rows, squares.columns), strict=True
-    ):
-        names = {name: squares.get_name(name) for name in known}
-        column.selectbox(
-            say(label), known, index=None, format_func=layout.make_formatter(names), key=key, placeholder=say("choose")
-        )
+    boxes = ((TRUTH, "it_is", squares.rows), (ANSWER, "run_says", squares.columns))
+    for column, (key, label, known) in zip(st.columns(2), boxes, strict=True):
+        named = layout.make_formatter({name: squares.get_name(name) for name in known})
+        column.selectbox(say(label), known, index=None, format_func=named, key=key, placeholder=say("choose"))
     square = _get_chosen(squares)
     if square is None:
-        st.info(say("nothing_chosen"), icon=":material/info:")
+        layout.show_info(say("nothing_chosen"))
         return
     places = squares.list_examples(*square)
     st.markdown(_make_heading(squares, *square))
@@ -257,13 +233,12 @@ def _make_side_squares(one: RunView, table: PredictionTable) -> Squares:
     threshold = runs.get_thresholds(one)[..., k]
     judged, scores = table.targets[:, k], table.scores[:, k]
     if np.isnan(judged).all():
-        st.info(layout.escape_markdown(say("unobserved_all", name=name, all=len(judged))), icon=":material/info:")
+        layout.show_info(layout.escape_markdown(say("unobserved_all", name=name, all=len(judged))))
         st.stop()
     st.markdown(say("how_multi", threshold=runs.format_thresholds(threshold)))
     if np.isnan(judged).any():
-        st.markdown(
-            layout.escape_markdown(say("unobserved", name=name, n=int(np.isnan(judged).sum()), all=len(judged)))
-        )
+        words = say("unobserved", name=name, n=int(np.isnan(judged).sum()), all=len(judged))
+        st.markdown(layout.escape_markdown(words))
     truth = np.where(np.isnan(judged), -1, judged < 0.5).astype(int)
     answer = (scores < threshold).astype(int)
     sure = np.where(answer == 0, scores, -scores)

@@ -7,7 +7,8 @@ dashes or printed numbers carry it too.
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -49,6 +50,59 @@ def name_rows(figure: go.Figure, names: Sequence[str]) -> None:
         tickvals=names,
         ticktext=[shorten(name) for name in names],
     )
+
+
+def name_places(figure: go.Figure, names: Sequence[str]) -> None:
+    """Name the rows of a figure from the top, by place, because two shortened names can be equal."""
+    figure.update_yaxes(
+        tickvals=list(range(len(names))),
+        ticktext=[shorten(name, 24) for name in names],
+        range=[len(names) - 0.4, -0.6],
+        showgrid=False,
+    )
+
+
+def make_whiskers(values: Sequence[float], intervals: Sequence[Sequence[float] | None], **style: Any) -> dict[str, Any]:
+    """Return intervals around values as Plotly's error bars; none where an interval is None."""
+    pairs = list(zip(values, intervals, strict=True))
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [max(0, pair[1] - value) if pair else 0 for value, pair in pairs],
+        "arrayminus": [max(0, value - pair[0]) if pair else 0 for value, pair in pairs],
+        **style,
+    }
+
+
+def draw_side_numbers(texts: Sequence[str], x: Sequence[float], y: Sequence[Any], **style: Any) -> go.Scatter:
+    """Draw texts in a column of their own, which no mark hides."""
+    return go.Scatter(
+        x=x,
+        y=y,
+        text=[html.escape(text, quote=False) for text in texts],
+        mode="text",
+        textposition="middle right",
+        hoverinfo="skip",
+        showlegend=False,
+        cliponaxis=False,
+        **style,
+    )
+
+
+def get_color(place: int) -> str:
+    """Return the color of the run or class in a place."""
+    return COLORS[place % len(COLORS)]
+
+
+def get_symbol(place: int) -> str:
+    """Return the symbol of the run, kind or class in a place."""
+    return SYMBOLS[place % len(SYMBOLS)]
+
+
+def group_by_kind(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """Return the rows of each `kind`, in the order in which kinds come first."""
+    kinds = dict.fromkeys(row["kind"] for row in rows)
+    return {kind: [row for row in rows if row["kind"] == kind] for kind in kinds}
 
 
 def make_color_scale(dark: bool) -> list[list]:

@@ -68,9 +68,7 @@ def test_pages_of_results_leave_it_out(page, runs):
 def test_predict_names_the_most_probable_without_thresholds(runs, tmp_path, monkeypatch):
     soundfile.write(tmp_path / "song.wav", np.random.default_rng(0).normal(0, 0.1, 7 * 16_000), 16_000)
     upload = page_files.UploadedFile("song.wav", "1", (tmp_path / "song.wav").read_bytes)
-    from dashboard.app_pages.predict import inputs
-
-    monkeypatch.setattr(inputs, "select_files", lambda one: [upload])
+    monkeypatch.setattr(page_files, "select_files", lambda one: [upload])
     said = pages.said(pages.opened("predict"))
     assert "### Most probable: **msd tag" in said.replace("\\", "") and "no threshold says" in said
     assert "reaches its threshold" not in said

@@ -6,13 +6,11 @@ import contextlib
 import importlib
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from dashboard import runs
-from dashboard.caching import cache_resource
+from dashboard.caching import cache_by, stamp_runs
 from dashboard.runs import RunView
 from musicml.data.io import AUDIO_SUFFIXES, IMAGE_SUFFIXES
-from musicml.experiment import Run
 from musicml.inference import Manifest, Predictor
 from musicml.utils import InputError
 
@@ -52,20 +50,9 @@ def list_suffixes(kinds: Sequence[str]) -> list[str]:
     return [name for kind in kinds for name in names[kind]]
 
 
-def get_predictor(one: RunView) -> Predictor:
-    """Return the run's predictor, shared by all sessions and replaced when its files change.
-
-    Raises
-    ------
-    InputError
-        If the run can't be asked.
-    """
-    return load_predictor(str(one.run.path), get_stamp(one))
-
-
-def get_stamp(one: RunView) -> tuple[float, ...]:
+def get_stamp(one: RunView) -> tuple:
     """Return when the files of a run's model last changed."""
-    return runs.get_stamp(one.run.path, *MODEL)
+    return stamp_runs(*MODEL)(one)
 
 
 def _release(_: Predictor) -> None:
@@ -75,10 +62,16 @@ def _release(_: Predictor) -> None:
             holds.cache_clear()
 
 
-@cache_resource(max_entries=MAX_MODELS, on_release=_release)
-def load_predictor(path: str, changed: tuple[float, ...]) -> Predictor:
-    """Create what `get_predictor` returns; its model is loaded at the first prediction."""
-    return Predictor(Run(Path(path)))
+@cache_by(stamp_runs(*MODEL), max_entries=MAX_MODELS, on_release=_release)
+def get_predictor(one: RunView) -> Predictor:
+    """Return the run's predictor, shared by all sessions and replaced when its files change.
+
+    Raises
+    ------
+    InputError
+        If the run can't be asked.
+    """
+    return Predictor(one.run)  # its model is loaded at the first prediction
 
 
 def preload(chosen: Sequence[RunView]) -> None:

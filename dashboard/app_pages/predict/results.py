@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
-from dashboard import runs
+from dashboard import layout, runs
 from dashboard.app_pages.predict import files, predictors, saliency
 from dashboard.app_pages.predict.files import UploadedFile
 from dashboard.runs import RunView
@@ -37,22 +37,15 @@ def get_answers(
     """
     known = st.session_state.setdefault(ANSWERS, {})
     wanted = {(one.name, predictors.get_stamp(one), file.key): (one, file) for one in chosen for file in uploads}
-    _forget(known, wanted)
-    for key in [key for key in st.session_state.get(saliency.LOOKS, ()) if key[:3] not in wanted]:
-        del st.session_state[saliency.LOOKS][key]
+    for kept in (known, st.session_state.get(saliency.LOOKS, {})):
+        for key in [key for key in kept if key[:3] not in wanted]:
+            del kept[key]
     missing = [key for key in wanted if key not in known]
     for number, key in enumerate(missing):
         one, file = wanted[key]
         step(number / len(missing), file)
         known[key] = predict_file(one, file)
     return {(name, file): known[name, changed, file] for name, changed, file in wanted}
-
-
-def _forget(known: dict, wanted: Iterable) -> None:
-    """Drop every key that is not wanted any more."""
-    wanted = set(wanted)
-    for key in [key for key in known if key not in wanted]:
-        del known[key]
 
 
 def predict_file(one: RunView, file: UploadedFile) -> Answer:
@@ -66,18 +59,15 @@ def predict_file(one: RunView, file: UploadedFile) -> Answer:
         return MISHAP
 
 
-def make_rows(
-    chosen: Sequence[RunView],
-    uploads: Sequence[UploadedFile],
-    found: Mapping[tuple, Answer],
-    translate: Callable[[str], str],
-) -> list[dict[str, Any]]:
-    """Return a row for each file and run, in the columns of `musicml predict --csv` and a few more.
+def translate_answer(sentence: str) -> str:
+    """Translate an error message or a warning."""
+    return layout.get_words("predict")("fault") if sentence == MISHAP else layout.translate_message(sentence)
 
-    Parameters
-    ----------
-    translate : puts a sentence of the package into the reader's language
-    """
+
+def make_rows(
+    chosen: Sequence[RunView], uploads: Sequence[UploadedFile], found: Mapping[tuple, Answer]
+) -> list[dict[str, Any]]:
+    """Return a row for each file and run, in the columns of `musicml predict --csv` and a few more."""
     names = dict.fromkeys(name for one in chosen for name in runs.get_manifest(one).class_names)
     rows = []
     for file in uploads:
@@ -87,13 +77,12 @@ def make_rows(
             row |= {"label": None, "present": None, "probability": None}
             row |= {f"score:{name}": None for name in names}
             row |= {"unlike_training": None, "warnings": "", "error": "", "sample": one.sample}
-            rows.append(
-                row | ({"error": translate(answer)} if isinstance(answer, str) else _make_row(answer, translate))
-            )
+            row |= {"error": translate_answer(answer)} if isinstance(answer, str) else _make_row(answer)
+            rows.append(row)
     return rows
 
 
-def _make_row(answer: Prediction, translate: Callable[[str], str]) -> dict[str, Any]:
+def _make_row(answer: Prediction) -> dict[str, Any]:
     """Return a prediction's part of a row."""
     return {
         "label": answer.label,
@@ -101,7 +90,7 @@ def _make_row(answer: Prediction, translate: Callable[[str], str]) -> dict[str, 
         "probability": round(answer.probability, 6),
         **{f"score:{name}": value for name, value in answer.named(answer.scores).items()},
         "unlike_training": answer.is_unlike_training if answer.unlike else None,
-        "warnings": " ".join(translate(warning) for warning in answer.warnings),
+        "warnings": " ".join(map(translate_answer, answer.warnings)),
     }
 
 
