@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import sys
 import traceback
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -17,6 +18,7 @@ from musicml.evaluation import describe_few_groups
 from musicml.utils import InputError, make_readable, translate
 
 ORIGIN = "shown-origin"  # where a session keeps whether the figures on the page are from sample data
+MARKS = r"[\\*_\[\]<>$~|#:@]|(?<=www)\."  # what Markdown interprets, and what makes a link of an address
 LIVE = 3.0  # seconds, from one look at a run that is training to the next
 
 
@@ -107,15 +109,8 @@ def escape_markdown(sentence: str) -> str:
     sentence = make_readable(sentence)  # a folder's name that is not UTF-8 is one that a browser can't be sent
     parts = sentence.split("`")
     if len(parts) % 2 == 0:  # a backtick without its other
-        return _escape_marks(sentence.replace("`", "'"))
-    return "`".join(part if place % 2 else _escape_marks(part) for place, part in enumerate(parts))
-
-
-def _escape_marks(words: str) -> str:
-    """Put a backslash before each sign that Markdown interprets."""
-    for mark in "\\*_[]<>$~|#:@":
-        words = words.replace(mark, "\\" + mark)
-    return words.replace("www.", "www\\.")
+        parts = [sentence.replace("`", "'")]
+    return "`".join(part if place % 2 else re.sub(MARKS, r"\\\g<0>", part) for place, part in enumerate(parts))
 
 
 def show_empty_and_stop(what: str, how: str) -> None:

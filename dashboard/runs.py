@@ -130,14 +130,12 @@ class RunView:
 def list_runs() -> list[RunView]:
     """List every run folder, the newest first, damaged ones included."""
     root = get_runs_root()
-    folders = [path for path in root.iterdir() if is_run(path)] if root.is_dir() else []
-    found = [get_run(path) for path in folders]
+    found = [
+        get_run(path)
+        for path in (root.iterdir() if root.is_dir() else ())
+        if (path / "run.json").is_file() or (path / "experiment.toml").is_file()  # it is a run, or was meant to be one
+    ]
     return sorted(found, key=lambda one: (one.info.started, one.name), reverse=True)
-
-
-def is_run(path: Path) -> bool:
-    """Return whether a folder is, or was meant to be, a run."""
-    return (path / "run.json").is_file() or (path / "experiment.toml").is_file()
 
 
 def _stamp_run(path: Path) -> tuple:

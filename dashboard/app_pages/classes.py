@@ -260,7 +260,9 @@ def _show_threshold(one: RunView, table: PredictionTable) -> None:
     at = st.slider(say("slider"), 0.0, 1.0, middle, 0.01, key=f"threshold-{one.name}-{name}")
     is_own = at == middle
     own, its = (_count_outcomes(scores, judged, t) for t in (threshold, threshold if is_own else at))
-    st.markdown(_describe_threshold(its, own, at, threshold, is_own))
+    words = {"found": its["right"], "positives": its["support"], "negatives": its["observed"] - its["support"]}
+    words |= {"wrong": its["said"] - its["right"], "own_found": own["right"], "own_wrong": own["said"] - own["right"]}
+    say.show("at_own" if is_own else "at_other", at=f"{at:.2f}", own=runs.format_thresholds(threshold), **words)
     for column, metric in zip(st.columns(3), METRICS, strict=False):
         change = None if is_own or None in (its[metric], own[metric]) else f"{its[metric] - own[metric]:+.3f}"
         column.metric(layout.get_metric_name(metric), layout.format_metric(its[metric]), change)
@@ -272,23 +274,6 @@ def _show_threshold(one: RunView, table: PredictionTable) -> None:
 def _count_outcomes(scores: np.ndarray, judged: np.ndarray, threshold: float | np.ndarray) -> dict[str, Any]:
     """Count the outcomes of one threshold, or of one threshold per example, on the judged examples of a class."""
     return count_classes(scores[:, None], judged[:, None], np.atleast_1d(threshold)[:, None], "multi")[0]
-
-
-def _describe_threshold(
-    its: Mapping[str, Any], own: Mapping[str, Any], at: float, threshold: np.ndarray, is_own: bool
-) -> str:
-    """Describe the hits and errors of a threshold, compared with the run's own."""
-    words = {
-        "found": its["right"],
-        "positives": its["support"],
-        "wrong": its["said"] - its["right"],
-        "negatives": its["observed"] - its["support"],
-        "own": runs.format_thresholds(threshold),
-    }
-    if is_own:
-        return say("at_own", **words)
-    others = {"own_found": own["right"], "own_wrong": own["said"] - own["right"]}
-    return say("at_other", at=f"{at:.2f}", **words, **others)
 
 
 def _show_tradeoff(name: str, scores: np.ndarray, judged: np.ndarray, threshold: np.ndarray, at: float | None) -> None:

@@ -62,7 +62,9 @@ def show() -> None:
     table = runs.get_predictions(one)
     layout.show_data_notes(one)
     squares, by_share = _select_squares(one, table)
-    _drop_unknown(squares)
+    for key, known in ((TRUTH, squares.rows), (ANSWER, squares.columns)):  # what another run left behind
+        if st.session_state.get(key) not in known:
+            st.session_state[key] = None
     _show_matrix(squares, by_share)
     st.header(say("files"))
     if squares.task == "single":
@@ -83,13 +85,6 @@ def _select_squares(one: RunView, table: PredictionTable) -> tuple[Squares, bool
     return _make_class_squares(table, order), numbers == "share"
 
 
-def _drop_unknown(squares: Squares) -> None:
-    """Forget a choice that another run left behind and this one does not have."""
-    for key, known in ((TRUTH, squares.rows), (ANSWER, squares.columns)):
-        if st.session_state.get(key) not in known:
-            st.session_state[key] = None
-
-
 def _get_chosen(squares: Squares) -> tuple[int, int] | None:
     """Return the cell that the user chose."""
     truth, answer = st.session_state[TRUTH], st.session_state[ANSWER]
@@ -100,10 +95,12 @@ def _show_matrix(squares: Squares, by_share: bool) -> None:
     """Show the matrix, with how to read it."""
     if squares.task == "single":
         st.markdown(say("how_single"))
-    counts = squares.counts.tolist()
     texts = [
-        [_describe_square(squares, row, column, n, sum(counts[row])) for column, n in enumerate(counts[row])]
-        for row in range(len(counts))
+        [
+            say("square" if n else "square_empty", **_fill_blanks(squares, row, column))
+            for column, n in enumerate(counts)
+        ]
+        for row, counts in enumerate(squares.counts.tolist())
     ]
     rows, columns = ([squares.get_name(key) for key in keys] for keys in (squares.rows, squares.columns))
     chosen, titles = _get_chosen(squares), (say("axis_says"), say("axis_is"))
@@ -121,14 +118,6 @@ def _show_matrix(squares: Squares, by_share: bool) -> None:
 def _choose(squares: Squares, row: int, column: int) -> None:
     """Set both names to those of a cell."""
     st.session_state[TRUTH], st.session_state[ANSWER] = squares.rows[row], squares.columns[column]
-
-
-def _describe_square(squares: Squares, row: int, column: int, n: int, of: int) -> str:
-    """Describe one cell in words."""
-    truth, answer = squares.get_name(squares.rows[row]), squares.get_name(squares.columns[column])
-    if not n:
-        return say("square_empty", truth=truth, answer=answer, of=of)
-    return say("square", truth=truth, answer=answer, n=n, of=of, percent=matrix.format_percent(n, of))
 
 
 def _describe_matrix(squares: Squares) -> str:
@@ -153,22 +142,21 @@ def _describe_matrix(squares: Squares) -> str:
 
 def _fill_blanks(squares: Squares, row: int, column: int) -> dict[str, Any]:
     """Return the values that fill a sentence about a cell."""
+    truth, answer = squares.get_name(squares.rows[row]), squares.get_name(squares.columns[column])
     n, of = int(squares.counts[row, column]), int(squares.counts[row].sum())
-    return {"truth": squares.rows[row], "answer": squares.columns[column], "n": n, "of": of}
+    percent = matrix.format_percent(n, of) if of else ""
+    return {"truth": truth, "answer": answer, "n": n, "of": of, "percent": percent}
 
 
 def _make_rows(squares: Squares) -> list[dict[str, Any]]:
     """Return the non-empty cells as rows of a table: the most frequent confusions first, then the diagonal."""
-    counts = squares.counts
-    places = matrix.list_confusions(counts) + [(k, k) for k in range(len(counts)) if counts[k, k]]
-    part = matrix.compute_shares(counts)
-    return [
-        say.make_row(
-            {"axis_is": squares.get_name(squares.rows[row]), "axis_says": squares.get_name(squares.columns[column])}
-        )
-        | say.make_row({"count": int(counts[row, column]), "share": round(float(part[row, column]), 3)})
-        for row, column in places
-    ]
+    counts, heads = squares.counts, {"axis_is": "truth", "axis_says": "answer", "count": "n"}
+    part, rows = matrix.compute_shares(counts), []
+    for place in matrix.list_confusions(counts) + [(k, k) for k in range(len(counts)) if counts[k, k]]:
+        words = _fill_blanks(squares, *place)
+        cells = {head: words[key] for head, key in heads.items()}
+        rows.append(say.make_row({**cells, "share": round(float(part[place]), 3)}))
+    return rows
 
 
 def _show_pairs(squares: Squares) -> None:
@@ -179,9 +167,8 @@ def _show_pairs(squares: Squares) -> None:
     st.markdown(say("pairs"))
     with st.container(horizontal=True):
         for place, square in enumerate(found):
-            words = _fill_blanks(squares, *square)
-            label = say("pair", **words, percent=matrix.format_percent(words["n"], words["of"]))
-            st.button(layout.escape_markdown(label), key=f"pair-{place}", on_click=_choose, args=(squares, *square))
+            label = layout.escape_markdown(say("pair", **_fill_blanks(squares, *square)))
+            st.button(label, key=f"pair-{place}", on_click=_choose, args=(squares, *square))
 
 
 def _show_files(one: RunView, squares: Squares) -> None:
@@ -196,22 +183,21 @@ def _show_files(one: RunView, squares: Squares) -> None:
         layout.show_info(say("nothing_chosen"))
         return
     places = squares.list_examples(*square)
-    st.markdown(_make_heading(squares, *square))
+    _show_heading(squares, *square)
     if places:
         media.show_grid(one, places, f"files-{squares.rows[square[0]]}-{squares.columns[square[1]]}", squares.name)
 
 
-def _make_heading(squares: Squares, row: int, column: int) -> str:
-    """Return the heading above the files of a cell."""
-    words = {key: layout.escape_markdown(str(word)) for key, word in _fill_blanks(squares, row, column).items()}
-    n, of = words.pop("n"), words.pop("of")
+def _show_heading(squares: Squares, row: int, column: int) -> None:
+    """Show the heading above the files of a cell."""
+    words = _fill_blanks(squares, row, column)
     if squares.task == "multi":
-        key = f"{squares.rows[row]}_{squares.columns[column]}"
-        return say(key, n=n, of=of) if n != "0" else say("no_side", of=of)
-    if of == "0":
-        return say("no_row", truth=words["truth"])
-    key = "right" if row == column else "wrong"
-    return say(key, **words, n=n, of=of) if n != "0" else say(f"{key}_none", **words, of=of)
+        key = f"{squares.rows[row]}_{squares.columns[column]}" if words["n"] else "no_side"
+    elif not words["of"]:
+        key = "no_row"
+    else:
+        key = ("right" if row == column else "wrong") + ("" if words["n"] else "_none")
+    say.show(key, **words)
 
 
 def _make_class_squares(table: PredictionTable, chosen: str) -> Squares:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,10 @@ say = layout.begin_page("curves")
 
 def show() -> None:
     """Show the page."""
-    found = sorted(layout.list_runs_or_stop(), key=_get_order)
+    found = sorted(  # training runs first, runs without curves last
+        layout.list_runs_or_stop(),
+        key=lambda one: 0 if one.status == "training" else 1 if one.info.has_epochs and not one.trouble else 2,
+    )
     layout.watch_runs(layout.list_statuses())
     training = sum(one.status == "training" for one in found)
     chosen = layout.select_runs(found, min(MAX_RUNS, max(1, training)), most=MAX_RUNS)
@@ -34,24 +36,15 @@ def show() -> None:
     with st.expander(say("how"), icon=":material/help:"):
         st.markdown(say("how_words"))
     live = any(one.status == "training" for one in chosen)
-    look = st.fragment(_refresh, run_every=layout.LIVE if live else None)
-    look([one.run.path for one in chosen], live)
-
-
-def _get_order(one: RunView) -> int:
-    """Return a run's sort key: training runs first, runs without curves last."""
-    if one.status == "training":
-        return 0
-    return 1 if one.info.has_epochs and not one.trouble else 2
-
-
-def _refresh(paths: Sequence[Path], live: bool) -> None:
-    """Show the chosen runs as they are now; called again every few seconds while one is training."""
-    layout.run_guarded(lambda: _show_runs([runs.get_run(path) for path in paths], live))
+    paths = [one.run.path for one in chosen]
+    st.fragment(
+        lambda: layout.run_guarded(lambda: _show_runs([runs.get_run(path) for path in paths], live)),
+        run_every=layout.LIVE if live else None,
+    )()
 
 
 def _show_runs(chosen: Sequence[RunView], live: bool) -> None:
-    """Show the status and the curves of the chosen runs."""
+    """Show the status and the curves of runs as they are now; called again every few seconds while one is training."""
     if live and not any(one.status == "training" for one in chosen):
         st.rerun()  # the page anew, which then looks no more
     histories = {one.name: runs.get_history(one) for one in chosen if not one.trouble}

@@ -15,7 +15,7 @@ from musicml.data import Reference, list_references
 from musicml.data.datasets import DATASET_NAMES
 from musicml.experiment import Epoch, RunNotes
 
-say = layout.begin_page("overview")
+say, cells = layout.begin_page("overview"), st.column_config
 
 
 def show() -> None:
@@ -23,17 +23,16 @@ def show() -> None:
     found = layout.list_runs_or_stop()
     layout.watch_runs(layout.list_statuses())
     if any(one.status == "training" for one in found):
-        _watch_training()
+        st.fragment(lambda: layout.run_guarded(_show_training), run_every=layout.LIVE)()
     chosen = _filter_runs(found)
     st.header(say("runs"))
     has_words = any(runs.get_notes(one) != RunNotes() for one in chosen)
-    picked = layout.show_table(
-        [_make_row(one, has_words) for one in chosen],
-        "overview-runs",
-        _configure_columns(),
-        on_select="rerun",
-        selection_mode="single-row",
-    )
+    rows, (text, number) = [_make_row(one, has_words) for one in chosen], (cells.TextColumn, cells.NumberColumn)
+    columns = {"run": text(width=220), "tags": text(width=140), "own_note": text(width=300)}
+    columns |= {name: number(format="%.3f") for name in ("figure", "low", "high")}
+    columns |= {"time": number(format="%.0f s"), "started": cells.DatetimeColumn(format="YYYY-MM-DD HH:mm")}
+    picking = {"on_select": "rerun", "selection_mode": "single-row"}
+    picked = layout.show_table(rows, "overview-runs", say.make_row(columns), **picking)
     for place in picked.selection.rows[:1]:
         _show_links(chosen[place])
         layout.show_notes(chosen[place])
@@ -47,14 +46,8 @@ def show() -> None:
     _show_published([one for one in chosen if layout.is_complete(one)])
 
 
-@st.fragment(run_every=layout.LIVE)
-def _watch_training() -> None:
-    """Show the runs in training, refreshed every few seconds."""
-    layout.run_guarded(_show_training)
-
-
 def _show_training() -> None:
-    """Show a progress bar for each run in training."""
+    """Show a progress bar for each run in training; called again every few seconds."""
     st.header(say("now"))
     for one in runs.list_runs():
         if one.status != "training":
@@ -71,14 +64,12 @@ def _show_training() -> None:
 
 def _format_last_epoch(last: Epoch) -> str:
     """Format the metrics of the last epoch."""
-    kept = {name: value for name, value in last.values.items() if name not in ("epoch", "learning_rate", "seconds")}
-    return ", ".join(f"{_name_column(name)} {value:.3f}" for name, value in kept.items())
-
-
-def _name_column(name: str) -> str:
-    """Return the displayed name of a column of history.csv."""
-    metric = layout.get_metric_name(name.removeprefix("val_"))
-    return say("of_validation", metric=metric) if name.startswith("val_") else metric
+    figures = []
+    for name, value in last.values.items():
+        metric = layout.get_metric_name(name.removeprefix("val_"))
+        shown = say("of_validation", metric=metric) if name.startswith("val_") else metric
+        figures += [] if name in ("epoch", "learning_rate", "seconds") else [f"{shown} {value:.3f}"]
+    return ", ".join(figures)
 
 
 def _filter_runs(found: list[RunView]) -> list[RunView]:
@@ -142,16 +133,6 @@ def _show_links(one: RunView) -> None:
             st.page_link(find_page(page), label=layout.get_words(page)("title"), query_params=chosen)
 
 
-def _configure_columns() -> dict[str, Any]:
-    """Return the settings of the table's columns."""
-    text, number = st.column_config.TextColumn, st.column_config.NumberColumn
-    columns = {"run": text(width=220), "tags": text(width=140), "own_note": text(width=300)}
-    columns |= {name: number(format="%.3f") for name in ("figure", "low", "high")}
-    columns |= {"time": number(format="%.0f s")}
-    columns |= {"started": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm")}
-    return say.make_row(columns)
-
-
 def _show_published(found: list[RunView]) -> None:
     """Show our results and published ones on the same dataset, with their protocols."""
     st.header(say("published"))
@@ -159,7 +140,11 @@ def _show_published(found: list[RunView]) -> None:
     names = sorted(DATASET_NAMES, key=lambda name: -sum(one.data.dataset == name for one in found))
     name = st.selectbox(say("dataset"), names, key="dataset", bind="query-params")
     published, ours = list_references(name), [one for one in found if one.data.dataset == name]
-    metrics = _list_comparable(published, ours)
+    # the most frequently published first; a loss is left out
+    metrics = {metric for reference in published for metric in reference.figures if not metric.endswith("loss")}
+    metrics |= {one.get_report().main_metric for one in ours}
+    often = {metric: sum(metric in one.figures for one in published) for metric in metrics}
+    metrics = sorted(metrics, key=lambda metric: (-often[metric], metric))
     metric = layout.select_option(say("metric"), layout.get_metric_names(metrics), f"metric-{name}")
     rows = [_make_dot(one, metric) for one in ours if metric in one.get_report().metrics]
     rows += [_make_published_dot(reference, metric) for reference in published if metric in reference.figures]
@@ -170,13 +155,6 @@ def _show_published(found: list[RunView]) -> None:
         layout.show_chart(charts.draw_dots(rows, metric_name), words, table, f"published-{name}-{metric}")
     for reference in published:
         _show_reference(reference)
-
-
-def _list_comparable(published: list[Reference], ours: list[RunView]) -> list[str]:
-    """List the metrics to compare, the most frequently published first; a loss is left out."""
-    metrics = {metric for reference in published for metric in reference.figures if not metric.endswith("loss")}
-    metrics |= {one.get_report().main_metric for one in ours}
-    return sorted(metrics, key=lambda metric: (-sum(metric in one.figures for one in published), metric))
 
 
 def _make_dot(one: RunView, metric: str) -> dict[str, Any]:

@@ -22,8 +22,9 @@ def show() -> None:
     with st.spinner(say("looking")):
         findings = _check_machine(str(runs.get_data_root()), str(runs.get_runs_root()))
     for finding in findings:
-        if finding.what not in DATASET_NAMES:
-            _show_check(finding)
+        if finding.what not in DATASET_NAMES:  # with its state in words, too
+            what, words = layout.localize(finding.what), layout.localize(finding.words)
+            st.markdown(f"{SIGNS[finding.state]} **{what}** ({say(finding.state)}): {words}")
     st.header(say("data_sets"))
     st.markdown(say("sample_how"))
     there = datasets.list_datasets()
@@ -46,12 +47,6 @@ def show() -> None:
 def _check_machine(data_root: str, runs_root: str) -> list[CheckResult]:
     """Return the results of `musicml doctor`, cached for half a minute."""
     return check_environment(Path(data_root), Path(runs_root))
-
-
-def _show_check(finding: CheckResult) -> None:
-    """Show one result, with its state in words too."""
-    what, words = (layout.localize(text) for text in (finding.what, finding.words))
-    st.markdown(f"{SIGNS[finding.state]} **{what}** ({say(finding.state)}): {words}")
 
 
 show()

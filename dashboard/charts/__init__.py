@@ -1,5 +1,6 @@
 """Draw Plotly figures from tables, without Streamlit.
 
+`x` and `y` are the titles of the axes, `names` those of the classes, and `dark` is whether the page is dark.
 Colors come from the page's theme wherever a figure does not need its own, and never carry a meaning alone: symbols,
 dashes or printed numbers carry it too.
 """
@@ -25,7 +26,6 @@ def make_figure(x: str = "", y: str = "", height: int = 360) -> go.Figure:
 
     Parameters
     ----------
-    x, y : the axes' titles
     height : pixels
     """
     return go.Figure(

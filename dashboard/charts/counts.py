@@ -20,7 +20,6 @@ def draw_stacked_bars(names: Sequence[str], parts: Mapping[str, np.ndarray], x: 
     ----------
     names : one for each bar
     parts : what a bar is made of → how many of it in each bar
-    x : the axis's title
     pale : the part that is nothing, such as what nobody looked at
     """
     figure = charts.make_figure(x, height=110 + 24 * len(names))

@@ -150,7 +150,6 @@ def draw_pairs(curves: Sequence[Curve], x: str, y: str, say: Mapping[str, str]) 
 
     Parameters
     ----------
-    x, y : the axes' titles
     say : what stands in the legend: `train`, `val`, `best`; and the names of the stages
     """
     figure = charts.make_figure(x, y, 340 + 26 * len(curves))  # the legend grows with the runs

@@ -149,7 +149,6 @@ def draw_layers(boxes: Sequence[Box], say: Mapping[str, str], dark: bool) -> str
     Parameters
     ----------
     say : templates: `layers` ({n}), `alike` ({n}), `parameters` ({n}), `frozen`
-    dark : whether the page is dark
     """
     colors = COLORS[dark]
     lines = [_format_head(colors)]

@@ -113,7 +113,6 @@ def draw_matrix(
     ----------
     counts : np.ndarray [shape=(n_rows, n_columns)], int
     rows, columns : their names, from the top and from the left
-    x, y : the axes' titles
     hover_texts : what is said of each square under the pointer
     by_share : print percent of the row in place of counts
     chosen : row and column of a square to mark

@@ -27,7 +27,6 @@ def draw_dots(rows: Sequence[Mapping[str, Any]], x: str) -> go.Figure:
     ----------
     rows : `name`, `value`, `interval` (None where there is none), `kind` (in the legend: each has a color and a symbol
         of its own)
-    x : the figure's name
     """
     figure = charts.make_figure(x, height=90 + 30 * len(rows))
     for place, (kind, some) in enumerate(charts.group_by_kind(rows).items()):
@@ -56,10 +55,8 @@ def draw_side_by_side(
 
     Parameters
     ----------
-    names : of the classes
     values : run → its figure for each class, None where it is not defined
     intervals : run → the interval around each, None where there is none
-    x : the figure's name
     """
     figure = charts.make_figure(x, height=130 + (16 + 10 * len(values)) * len(names))
     for place, (run, row) in enumerate(values.items()):
@@ -89,7 +86,6 @@ def draw_bars(series: Sequence[Mapping[str, Any]], x: str, dark: bool = False) -
     ----------
     series : each `name` and `rows`, all with the same classes in the same order: `name`, `value` (None where it is not
         defined), `interval` (None where there is none), `note` (why there is no value)
-    x : the figure's name
     """
     names = [row["name"] for row in series[0]["rows"]]
     figure = charts.make_figure(x, height=100 + (26 if len(series) < 2 else 42) * len(names))
@@ -208,7 +204,6 @@ def draw_reliability(tables: Mapping[str, Sequence[Mapping[str, float]]], perfec
     ----------
     tables : name in the legend → bins with `n`, `said` and `right`, as `compute_reliability` gives them
     perfect : what the diagonal is called
-    x, y : the axes' titles
     """
     figure = charts.make_figure(x, y, height=420)
     figure.add_scatter(
@@ -241,7 +236,6 @@ def draw_probabilities(rows: Sequence[Mapping[str, Any]], x: str, least: str = "
     ----------
     rows : `name`, `value`, `kind` (in the legend: each has a pattern of its own), `least` (from which the class counts
         as present; None where there is no such threshold)
-    x : the axis's title
     least : what the thresholds are called in the legend
     """
     figure, kinds = charts.make_figure(x, height=100 + 32 * len(rows)), charts.group_by_kind(rows)

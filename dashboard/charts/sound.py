@@ -125,9 +125,7 @@ def draw_timeline(
     ----------
     starts : np.ndarray [shape=(n_clips,)], seconds
     scores : np.ndarray [shape=(n_clips, n_classes)]
-    names : of the classes
     seconds : how long a clip is
-    x, y : the axes' titles
     """
     figure = charts.make_figure(x, y, 260)
     order = np.argsort(-scores.max(axis=0), kind="stable")[:most]

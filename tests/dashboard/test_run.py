@@ -217,7 +217,7 @@ def test_what_is_no_list_of_layers_is_not_drawn(found, runs):
     run = fake_runs.make(runs, family="gru", n=20)
     (run.path / "layers.json").write_text(json.dumps(found))
     app = part("model")
-    assert [one.value for one in app.error] == [i18n.read_words("en", "run")["bad_layers"]]
+    assert [one.value.replace("\\", "") for one in app.error] == [i18n.read_words("en", "run")["bad_layers"]]
     assert not app.get("graphviz_chart")
 
 

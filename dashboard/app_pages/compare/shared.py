@@ -154,7 +154,8 @@ def get_shared_examples(chosen: Sequence[RunView]) -> SharedExamples:
     for other in targets[1:]:
         kept &= ((other == targets[0]) | (np.isnan(other) & np.isnan(targets[0]))).all(axis=1)
     places = places[:, kept]
-    decided = [_decide(one, table) for one, table in zip(chosen, tables, strict=True)]
+    limits = [[] if first.task == "single" else runs.get_thresholds(one) for one in chosen]
+    decided = [apply_thresholds(table.scores, table.task, own) for table, own in zip(tables, limits, strict=True)]
     parts = list(zip(tables, decided, places, columns, strict=True))
     return SharedExamples(
         first.names[places[0]],
@@ -168,11 +169,6 @@ def get_shared_examples(chosen: Sequence[RunView]) -> SharedExamples:
         np.stack([said[where][:, order] for _, said, where, order in parts]),
         int((~kept).sum()),
     )
-
-
-def _decide(one: RunView, table: PredictionTable) -> np.ndarray:
-    """Return a run's decisions: the most likely class, or every class that reaches its threshold."""
-    return apply_thresholds(table.scores, table.task, [] if table.task == "single" else runs.get_thresholds(one))
 
 
 @dataclass(frozen=True)
@@ -223,7 +219,11 @@ def compute_metrics(chosen: Sequence[RunView]) -> list[RunMetrics]:
     for scores, said in zip(common.scores, common.said, strict=True):
         found = compute_class_draws(scores, targets, said, once)
         overall = {name: values[0] for name, values in compute_mean_draws(found, once, task).items()}
-        rows = [_make_row(found, k, int(n)) for k, n in enumerate(common.support)]
+        values = {name: np.where(np.isfinite(found[name][0]), found[name][0], None) for name in CLASS_METRICS}
+        rows = [
+            {"support": int(n), **{name: column[k] for name, column in values.items()}}
+            for k, n in enumerate(common.support)
+        ]
         known = {name: float(value) for name, value in overall.items() if name in FIGURES and np.isfinite(value)}
         drawn, intervals = None, {}
         if weights is not None:
@@ -232,12 +232,6 @@ def compute_metrics(chosen: Sequence[RunView]) -> list[RunMetrics]:
         of_classes = summarize_class_draws(drawn, rows, common.groups, targets, said)
         made.append(RunMetrics(known, intervals, rows, of_classes))
     return made
-
-
-def _make_row(found: Mapping[str, np.ndarray], k: int, support: int) -> dict[str, Any]:
-    """Return one class's metrics, None where they are not defined."""
-    values = {name: float(found[name][0, k]) for name in CLASS_METRICS}
-    return {"support": support, **{name: value if np.isfinite(value) else None for name, value in values.items()}}
 
 
 @cache_by(stamp_chosen, max_entries=20)

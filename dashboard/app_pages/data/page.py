@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import streamlit as st
@@ -55,7 +55,7 @@ def _open_dataset(there: list[tuple[str, str]]) -> Chosen:
     chosen = st.selectbox(say("dataset"), list(by_name), key="set", bind="query-params")
     with st.spinner(say("reading")):
         loaded = datasets.open_dataset(*by_name[chosen])
-    return Chosen(loaded, None, tables.make_key(loaded, chosen))
+    return Chosen(loaded, None, (chosen, loaded.number))
 
 
 def _open_run(one: RunView) -> Chosen:
@@ -68,7 +68,7 @@ def _open_run(one: RunView) -> Chosen:
         layout.show_error(error)
         st.markdown(say("gone_data"))
         return Chosen(None, one, (one.name, changed))
-    return Chosen(loaded, one, (*tables.make_key(loaded, one.name), changed))
+    return Chosen(loaded, one, (one.name, loaded.number, changed))
 
 
 # Its size, its source, and the limits of results on it
@@ -80,7 +80,7 @@ def _show_facts(chosen: Chosen) -> None:
     numbers = {
         "examples": len(dataset.examples),
         "classes": len(dataset.class_names),
-        "n_groups": tables.count_groups(chosen),
+        "n_groups": len(set(tables.get_columns(chosen)["groups"])),
         "n_left_out": len(tables.list_excluded(chosen)),
     }
     for column, (name, value) in zip(st.columns(4), numbers.items(), strict=True):
@@ -110,6 +110,13 @@ def _show_balance(chosen: Chosen) -> None:
     (_show_cells if chosen.dataset.task == "multi" else _show_by_class)(chosen, held)
 
 
+def _describe_ends(what: str, names: Sequence[str], held: np.ndarray, n: int) -> str:
+    """Describe which classes have the most and the fewest examples."""
+    most, least = int(held.argmax()), int(held.argmin())
+    ends = {"most": names[most], "most_n": held[most], "least": names[least], "least_n": held[least]}
+    return say(f"{what}_even" if held[most] == held[least] else f"{what}_words", n=n, each=held[most], **ends)
+
+
 def _show_by_class(chosen: Chosen, held: Mapping[str, np.ndarray]) -> None:
     """Show a bar per class, stacked by split."""
     names, own = chosen.dataset.class_names, held["targets"].argmax(axis=1)
@@ -120,12 +127,8 @@ def _show_by_class(chosen: Chosen, held: Mapping[str, np.ndarray]) -> None:
         {say("class"): name, **{part: int(row[k]) for part, row in parts.items()}, say("total"): int(total[k])}
         for k, name in enumerate(names)
     ]
-    most, least = int(total.argmax()), int(total.argmin())
-    words = say("balance_even", n=total.sum(), each=total[most])
-    if total[most] != total[least]:
-        ends = {"most": names[most], "most_n": total[most], "least": names[least], "least_n": total[least]}
-        words = say("balance_words", n=total.sum(), **ends)
     sides = layout.format_list(say("side_n", side=name, n=row.sum()) for name, row in parts.items())
+    words = _describe_ends("balance", names, total, int(total.sum()))
     words = say("two", first=words, second=say("balance_sides", sides=sides))
     layout.show_chart(counts.draw_stacked_bars(names, parts, say("examples")), words, rows, "balance")
 
@@ -141,11 +144,7 @@ def _show_cells(chosen: Chosen, held: Mapping[str, np.ndarray]) -> None:
     parts = say.make_row({"present": present, "absent": absent, "unobserved": unobserved})
     rows = [{say("class"): name, **{part: int(row[k]) for part, row in parts.items()}} for k, name in enumerate(names)]
     observed = f"{np.isfinite(targets).mean():.0%}" if targets.size else "–"
-    most, least = int(present.argmax()), int(present.argmin())
-    words = say("present_even", n=present[most])
-    if present[most] != present[least]:
-        ends = {"most": names[most], "most_n": present[most], "least": names[least], "least_n": present[least]}
-        words = say("present_words", **ends)
+    words = _describe_ends("present", names, present, int(present.max()))
     words = say("two", first=say("cells_words", n=len(targets), share=observed), second=words)
     figure = counts.draw_stacked_bars(names, parts, say("examples"), pale=say("unobserved"))
     layout.show_chart(figure, words, rows, "cells")

@@ -54,12 +54,6 @@ def _get_key(chosen: Chosen) -> tuple:
     return chosen.key
 
 
-def make_key(loaded: LoadedDataset, name: str) -> tuple:
-    """Return a dataset's cache key, which changes when the dataset is read again."""
-    examples = loaded.dataset.examples
-    return name, len(examples), str(examples[0].path) if examples else "", loaded.number
-
-
 @cache_by(_get_key, max_entries=6, ttl=600)
 def get_columns(chosen: Chosen) -> dict[str, np.ndarray]:
     """Return the ids, groups, targets and splits of all examples; a run's own splits for a run's data."""
@@ -77,12 +71,6 @@ def get_columns(chosen: Chosen) -> dict[str, np.ndarray]:
 def _read_split_rows(one: RunView) -> list[dict[str, str]]:
     """Read the usable rows of a run's split.csv."""
     return [row for row in runs.read_table(one, "split.csv") if row.get("example") and row.get("split") in SPLITS]
-
-
-@cache_by(_get_key, cache_data, max_entries=20, ttl=600)
-def count_groups(chosen: Chosen) -> int:
-    """Count the groups of a dataset."""
-    return len({example.group for example in chosen.dataset.examples})
 
 
 @cache_by(_get_key, max_entries=8, ttl=600)

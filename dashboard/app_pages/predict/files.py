@@ -119,7 +119,11 @@ def select_files(one: RunView) -> list[UploadedFile]:
     way = say.select("way", ways, f"predict-way-{len(ways)}")
     if way == "pick":
         return _select_example(one)
-    return _record_sound() if way == "record" else _upload_files(kinds)
+    if way == "upload":
+        return _upload_files(kinds)
+    st.markdown(say("record_how"))
+    taken = st.audio_input(say("record"), sample_rate=SAMPLE_RATE, key="predict-record")
+    return [UploadedFile(RECORDING, taken.file_id, taken.getvalue)] if taken else []
 
 
 def _upload_files(kinds: Sequence[str]) -> list[UploadedFile]:
@@ -127,20 +131,13 @@ def _upload_files(kinds: Sequence[str]) -> list[UploadedFile]:
     st.markdown(say(f"upload_{'_or_'.join(kinds)}", megabytes=MAX_UPLOAD_MB))
     taken = st.file_uploader(
         say("files"),
-        predictors.list_suffixes(kinds),
+        [suffix for kind in kinds for suffix in predictors.SUFFIXES[kind]],
         accept_multiple_files=True,
         max_upload_size=MAX_UPLOAD_MB,
         key=f"predict-files-{'-'.join(kinds)}",
         label_visibility="collapsed",
     )
     return [UploadedFile(file.name, file.file_id, file.getvalue) for file in taken]
-
-
-def _record_sound() -> list[UploadedFile]:
-    """Let the user record a sound."""
-    st.markdown(say("record_how"))
-    taken = st.audio_input(say("record"), sample_rate=SAMPLE_RATE, key="predict-record")
-    return [UploadedFile(RECORDING, taken.file_id, taken.getvalue)] if taken else []
 
 
 def _select_example(one: RunView) -> list[UploadedFile]:

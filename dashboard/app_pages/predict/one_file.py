@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -58,7 +57,11 @@ def _show_answer(answer: Prediction, is_sample: bool, key: str) -> None:
     _show_sentence(answer, has_thresholds)
     if is_sample:
         st.caption(say("sample_confidence"))
-    _show_warnings(answer)
+    warnings = [layout.escape_markdown(translate_answer(warning)) for warning in answer.warnings]
+    if answer.is_unlike_training:
+        st.warning(say("unlike", sentence=warnings.pop()), icon=":material/priority_high:")
+    for warning in warnings:
+        layout.show_warning(warning)
     _show_classes(answer, has_thresholds, key)
     if answer.clip_seconds and len(answer.starts) > 1:
         _show_over_time(answer, answer.clip_seconds, key)
@@ -71,20 +74,11 @@ def _show_sentence(answer: Prediction, has_thresholds: bool) -> None:
     if answer.task == "single":
         say.show("answer_guess" if answer.is_unlike_training else "answer", **likeliest)
     elif not has_thresholds:
-        say.show("answer_top", names=_format_top(answer))
+        say.show("answer_top", names=_format_top(answer.class_names, answer.scores))
     elif answer.present:
         say.show("answer_present", names=layout.format_list(answer.present, len(answer.present)))
     else:
         say.show("answer_none", **likeliest)
-
-
-def _show_warnings(answer: Prediction) -> None:
-    """Show the warnings, first of all that the file is out-of-distribution."""
-    warnings = [layout.escape_markdown(translate_answer(warning)) for warning in answer.warnings]
-    if answer.is_unlike_training:
-        st.warning(say("unlike", sentence=warnings.pop()), icon=":material/priority_high:")
-    for warning in warnings:
-        layout.show_warning(warning)
 
 
 def _show_classes(answer: Prediction, has_thresholds: bool, key: str) -> None:
@@ -100,26 +94,20 @@ def _show_classes(answer: Prediction, has_thresholds: bool, key: str) -> None:
         for k in order
     ]
     key_of_words = "bars" if answer.task == "single" else "bars_multi" if has_thresholds else "bars_top"
-    top, most = _format_top(answer), min(MAX_BARS, len(rows))
+    top, most = _format_top(answer.class_names, answer.scores), min(MAX_BARS, len(rows))
     words = say(key_of_words, top=top, n=len(answer.present), most=most, all=len(rows))
     figure = metrics.draw_probabilities(rows[:MAX_BARS], say("probability"), say("threshold"))
-    layout.show_chart(figure, words, [_make_row(row, has_thresholds) for row in rows], f"{key}-bars")
+    columns = {"class": "name", "probability": "value"}
+    columns |= {"threshold": "least", "column_present": "kind"} if has_thresholds else {}
+    cells = [{**row, "value": round(row["value"], 4), "least": row["least"] and round(row["least"], 4)} for row in rows]
+    table = [say.make_row({head: row[name] for head, name in columns.items()}) for row in cells]
+    layout.show_chart(figure, words, table, f"{key}-bars")
 
 
-def _format_top(answer: Prediction) -> str:
-    """Format the three most probable classes."""
-    order = np.argsort(-answer.scores, kind="stable")[:3]
-    return layout.format_list(
-        say("share_of", name=answer.class_names[k], share=f"{answer.scores[k]:.0%}") for k in order
-    )
-
-
-def _make_row(row: dict[str, Any], has_thresholds: bool) -> dict[str, Any]:
-    """Return a bar as a row of a table."""
-    cells = {"class": row["name"], "probability": round(row["value"], 4)}
-    return say.make_row(
-        cells | ({"threshold": round(row["least"], 4), "column_present": row["kind"]} if has_thresholds else {})
-    )
+def _format_top(names: Sequence[str], shares: np.ndarray) -> str:
+    """Format the three largest shares with their names."""
+    order = np.argsort(-shares, kind="stable")[:3]
+    return layout.format_list(say("share_of", name=names[k], share=f"{shares[k]:.0%}") for k in order)
 
 
 def _show_over_time(answer: Prediction, clip_seconds: float, key: str) -> None:
@@ -217,6 +205,5 @@ def _show_feature_shares(found: Saliency, shares: np.ndarray, key: str) -> None:
         names = [say("hertz_of", hertz=f"{hertz:,.0f}") for hertz in found.hertz]
     order = np.argsort(-shares, kind="stable")
     rows = [say.make_row({"feature": names[k], "share": round(float(shares[k]), 4)}) for k in order]
-    top = layout.format_list(say("share_of", name=names[k], share=f"{shares[k]:.0%}") for k in order[:3])
-    words = say("leaned_words", label=found.label, names=top)
+    words = say("leaned_words", label=found.label, names=_format_top(names, shares))
     layout.show_chart(metrics.draw_feature_shares(names, shares, say("feature"), say("share")), words, rows, key)

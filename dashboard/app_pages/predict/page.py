@@ -140,21 +140,15 @@ def _show_table(chosen: Sequence[RunView], uploads: Sequence[UploadedFile], foun
     if all(runs.get_manifest(one).task == "single" for one in chosen):
         hidden.add("present")
     st.markdown(say("batch", n=len(uploads)))
-    layout.show_table(
-        results.make_rows(chosen, uploads, found),
-        "predict-answers",
-        {name: _configure_column(name) for name in names},
-        column_order=[name for name in names if name not in hidden],
-    )
-
-
-def _configure_column(name: str) -> Any:
-    """Return the settings of a column of the table."""
-    if name == "probability":
-        return st.column_config.NumberColumn(say(name), format="percent")
-    if name == "unlike_training":
-        return st.column_config.CheckboxColumn(say("column_unlike_training"))
-    return st.column_config.TextColumn(say(f"column_{name}"), width="medium" if name in LONG else None)
+    columns: dict[str, Any] = {
+        name: st.column_config.TextColumn(say(f"column_{name}"), width="medium" if name in LONG else None)
+        for name in names
+        if name not in ("probability", "unlike_training")
+    }
+    columns["probability"] = st.column_config.NumberColumn(say("probability"), format="percent")
+    columns["unlike_training"] = st.column_config.CheckboxColumn(say("column_unlike_training"))
+    order = [name for name in names if name not in hidden]
+    layout.show_table(results.make_rows(chosen, uploads, found), "predict-answers", columns, column_order=order)
 
 
 def _select_file(uploads: Sequence[UploadedFile]) -> UploadedFile:

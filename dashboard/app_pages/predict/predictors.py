@@ -15,6 +15,8 @@ from musicml.inference import Manifest, Predictor
 from musicml.utils import InputError
 
 TAKES = {"pixels": ("picture",), "spectrogram": ("sound", "picture")}  # by kind of features; the others take sound
+# the file types that an upload may have; the Predictor checks the content itself
+SUFFIXES = {"sound": [*sorted(AUDIO_SUFFIXES), "audio/*"], "picture": [*sorted(IMAGE_SUFFIXES), "image/*"]}
 MAX_MODELS = 4  # models held at a time; a large one takes half a gigabyte
 # of a run's model, and whether it is opened in a process of its own
 MODEL = ("serving.json", "labels.json", "model.onnx", "model.keras", "model.skops", "signature.json")
@@ -39,15 +41,6 @@ def is_servable(one: RunView) -> bool:
 def get_input_kinds(one: RunView) -> tuple[str, ...]:
     """Return the inputs of a run that can predict: `sound`, `picture`, or both."""
     return TAKES.get(runs.get_manifest(one).kind, ("sound",))
-
-
-def list_suffixes(kinds: Sequence[str]) -> list[str]:
-    """List the file types that an upload may have; the Predictor checks the content itself."""
-    names = {
-        "sound": (*sorted(AUDIO_SUFFIXES), "audio/*"),
-        "picture": (*sorted(IMAGE_SUFFIXES), "image/*"),
-    }
-    return [name for kind in kinds for name in names[kind]]
 
 
 def get_stamp(one: RunView) -> tuple:

@@ -77,21 +77,16 @@ def make_rows(
             row |= {"label": None, "present": None, "probability": None}
             row |= {f"score:{name}": None for name in names}
             row |= {"unlike_training": None, "warnings": "", "error": "", "sample": one.sample}
-            row |= {"error": translate_answer(answer)} if isinstance(answer, str) else _make_row(answer)
+            if isinstance(answer, str):
+                row |= {"error": translate_answer(answer)}
+            else:
+                row |= {"label": answer.label, "present": "|".join(answer.present)}
+                row |= {"probability": round(answer.probability, 6)}
+                row |= {f"score:{name}": value for name, value in answer.named(answer.scores).items()}
+                row |= {"unlike_training": answer.is_unlike_training if answer.unlike else None}
+                row |= {"warnings": " ".join(map(translate_answer, answer.warnings))}
             rows.append(row)
     return rows
-
-
-def _make_row(answer: Prediction) -> dict[str, Any]:
-    """Return a prediction's part of a row."""
-    return {
-        "label": answer.label,
-        "present": "|".join(answer.present),
-        "probability": round(answer.probability, 6),
-        **{f"score:{name}": value for name, value in answer.named(answer.scores).items()},
-        "unlike_training": answer.is_unlike_training if answer.unlike else None,
-        "warnings": " ".join(map(translate_answer, answer.warnings)),
-    }
 
 
 def clear_session() -> None:
