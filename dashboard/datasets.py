@@ -45,13 +45,7 @@ def open_dataset(
     which : `real`, `sample` or `auto`
     folder : anyone's own folder in its place
     root : the folder of all data sets; the dashboard's own by default
-    as_published : whether it is taken with its faults
-
-    Raises
-    ------
-    InputError
-        If it is not there.
-    """
+    as_published : whether it is taken with its faults"""
     root = root or str(get_data_root())
     home = Path(folder) if folder else find_dataset_folder(name, Path(root), which)
     return _read_dataset(name, which, folder, root, as_published, get_stamp(home, ".", "SOURCE.json"))

@@ -59,6 +59,9 @@ class LazyText:
         return select_option(self(what), {option: self(f"{what}_{option}") for option in options}, key, **settings)
 
 
+say = LazyText("common")
+
+
 def translate_message(sentence: str) -> str:
     """Translate an English message of the package into the chosen language."""
     return translate(sentence, get_language())
@@ -72,10 +75,10 @@ def localize(sentence: str) -> str:
 def begin_page(page: str) -> LazyText:
     """Show a page's title and purpose, and return its words."""
     st.session_state[ORIGIN] = None
-    say = LazyText(page)
-    st.title(say("title"))
-    st.markdown(say("lead"))
-    return say
+    words = LazyText(page)
+    st.title(words("title"))
+    st.markdown(words("lead"))
+    return words
 
 
 def run_guarded(show: Callable[[], None]) -> None:
@@ -86,7 +89,7 @@ def run_guarded(show: Callable[[], None]) -> None:
         show_error(error)
     except Exception:
         traceback.print_exc(file=sys.stderr)
-        st.error(get_words()("fault"), icon=":material/error:")
+        st.error(say("fault"), icon=":material/error:")
 
 
 def show_error(error: InputError | str) -> None:
@@ -137,7 +140,6 @@ def list_runs_or_stop(only: Callable[[RunView], bool] = lambda _: True) -> list[
     found = [one for one in runs.list_runs() if only(one)]
     if not found:
         watch_runs(list_statuses())
-        say = get_words()
         show_empty_and_stop(say("no_runs", folder=escape_markdown(str(runs.get_runs_root()))), say("first_steps"))
     return found
 
@@ -151,8 +153,8 @@ def select_run(found: Sequence[RunView], key: str = "run", label: str = "choose_
     """Let the user choose a run; the choice is kept across pages and in the address."""
     by_name = {one.name: one for one in found}
     if st.query_params.get(key, next(iter(by_name))) not in by_name:
-        st.warning(get_words()("no_such_run"), icon=":material/link_off:")
-    chosen = by_name[st.selectbox(get_words()(label), list(by_name), key=key, bind="query-params")]
+        st.warning(say("no_such_run"), icon=":material/link_off:")
+    chosen = by_name[st.selectbox(say(label), list(by_name), key=key, bind="query-params")]
     st.caption(describe_run(chosen))
     return chosen
 
@@ -161,12 +163,12 @@ def select_runs(found: Sequence[RunView], n: int, key: str = "runs", most: int =
     """Let the user choose several runs, at first the first `n`."""
     by_name = {one.name: one for one in found}
     names = st.multiselect(
-        get_words()("choose_runs"),
+        say("choose_runs"),
         list(by_name),
         default=list(by_name)[:n],
         key=key,
         max_selections=most,
-        placeholder=get_words()("choose"),
+        placeholder=say("choose"),
         bind="query-params",
     )
     return [by_name[name] for name in names]
@@ -199,12 +201,11 @@ def select_option(label: str, ways: Mapping[str, str], key: str, **options: Any)
 def select_class(names: Sequence[str]) -> str:
     """Let the user choose a class; the choice is kept across pages and in the address."""
     forget_unknown("class", names)
-    return st.selectbox(get_words()("class_of"), names, key="class", bind="query-params")
+    return st.selectbox(say("class_of"), names, key="class", bind="query-params")
 
 
 def describe_run(one: RunView) -> str:
     """Describe a run's data, protocol and status in a few words."""
-    say = get_words()
     parts = [say(f"status_{one.status}")]
     if one.is_ours:
         protocol = say(f"protocol_{one.info.protocol}")
@@ -219,7 +220,7 @@ def show_notes(one: RunView) -> None:
         st.markdown(" ".join(f":blue-badge[{escape_markdown(tag)}]" for tag in notes.tags))
     if notes.note:
         with st.container(border=True):
-            st.text(f"{capitalize(get_words()('own_note'))}: {notes.note}")  # in Markdown an address would be a link
+            st.text(f"{capitalize(say('own_note'))}: {notes.note}")  # in Markdown an address would be a link
 
 
 def is_dark() -> bool:
@@ -232,14 +233,14 @@ def show_data_notes(*shown: RunView) -> None:
     kinds = {one.sample for one in shown}
     st.session_state[ORIGIN] = "mixed" if len(kinds) > 1 else "sample" if kinds == {True} else None
     if any(kinds):
-        st.warning(get_words()("sample_note"), icon=":material/science:")
+        st.warning(say("sample_note"), icon=":material/science:")
     for caveat in dict.fromkeys(one.info.caveat for one in shown if one.info.caveat):
         names = [one.name for one in shown if one.info.caveat == caveat]
         words = {"runs": escape_markdown(format_list(names, 4)), "caveat": localize(caveat)}
-        st.info(get_words()("pretrained_note", **words), icon=":material/hearing:")
+        st.info(say("pretrained_note", **words), icon=":material/hearing:")
     for one in shown:
         for warning in one.info.warnings:
-            LazyText("common").show("training_note", st.warning, run=one.name, warning=translate_message(warning))
+            say.show("training_note", st.warning, run=one.name, warning=translate_message(warning))
 
 
 def show_few_groups(sizes: Mapping[str, tuple[int, str | None]]) -> None:
@@ -285,7 +286,7 @@ def show_chart(
 
 def show_folded_table(rows: Sequence[Mapping[str, Any]], key: str) -> None:
     """Show what a picture shows as a table, which the user can open."""
-    with st.expander(get_words()("as_table"), icon=":material/table:"):
+    with st.expander(say("as_table"), icon=":material/table:"):
         show_table(rows, key)
 
 
@@ -306,7 +307,7 @@ def show_table(
 
 def show_download(rows: Sequence[Mapping[str, Any]], name: str, key: str) -> None:
     """Show a button that downloads rows as CSV, with a column that marks generated data."""
-    say, origin = get_words(), st.session_state.get(ORIGIN)
+    origin = st.session_state.get(ORIGIN)
     if origin and rows and say("sample_column") not in rows[0]:
         rows = [{**row, say("sample_column"): say(f"origin_{origin}")} for row in rows]
     st.download_button(

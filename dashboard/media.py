@@ -68,20 +68,16 @@ def show_media(one: RunView, name: str) -> None:
     if path is None:
         trouble = datasets.find_unnamed(one)
         st.caption(layout.localize(str(trouble)) if trouble else layout.escape_markdown(say("gone")))
-    elif one.is_sound:
-        show_player(path, name)
     else:
-        show_picture(path, name)
+        (show_player if one.is_sound else show_picture)(path, name)
 
 
 def show_example(example: Example | None, kind: str) -> None:
     """Show a dataset's picture, or a player for its sound; without an example, that it is gone."""
     if example is None or not datasets.is_viewable(example):
         st.caption(say("gone"))
-    elif kind == "sound":
-        show_player(example.path, example.id)
     else:
-        show_picture(example.path, example.id)
+        (show_player if kind == "sound" else show_picture)(example.path, example.id)
 
 
 def show_player(path: Path, name: str) -> None:

@@ -102,7 +102,7 @@ class RunView:
         return self.info.split
 
     def get_report(self) -> Report:
-        """Return report.json of a complete run; errors as of `get_manifest`."""
+        """Return report.json of a complete run."""
         return self.run.report if self.report is None else self.report
 
     def figure(self, name: str | None) -> tuple[float | None, Sequence[float] | None]:
@@ -175,19 +175,13 @@ def get_history(one: RunView) -> list[Epoch]:
 
 @cache_by(stamp_runs("serving.json", "labels.json"), max_entries=1000)
 def get_manifest(one: RunView) -> Manifest:
-    """Return the manifest of a run.
-
-    Raises
-    ------
-    InputError
-        If it is missing or damaged.
-    """
+    """Return the manifest of a run."""
     return read_manifest(one.run)
 
 
 @cache_by(stamp_runs("serving.json", "labels.json", "predictions.csv", "split.csv"), max_entries=100)
 def get_thresholds(one: RunView) -> np.ndarray:
-    """Return the threshold of each class, [shape=(n_classes,)]; errors as of `get_manifest`.
+    """Return the threshold of each class, [shape=(n_classes,)].
 
     Of a cross-validation, each example's own fold's, [shape=(n_examples, n_classes)], in the order of
     `get_predictions`.
@@ -205,7 +199,7 @@ def format_thresholds(found: np.ndarray) -> str:
 
 @cache_by(stamp_runs("predictions.csv", "labels.json"), max_entries=100)
 def get_predictions(one: RunView) -> PredictionTable:
-    """Return the table of test predictions; errors as of `get_manifest`."""
+    """Return the table of test predictions."""
     return read_predictions(one.run)
 
 

@@ -98,7 +98,7 @@ def _show_bars(own: ClassMetrics, other: ClassMetrics | None, ranked: bool) -> s
         say.show("how_two", other=other.name)
         series.append({"name": other.name, "rows": [other.make_row(row["name"], metric) for row in rows]})
     elif other:
-        layout.show_info(layout.escape_markdown(say("no_common", other=other.name)))
+        say.show("no_common", layout.show_info, other=other.name)
     if not any(any(its.values()) for its in own.intervals.values()):
         layout.show_info(say("no_intervals"))
     figure = charts.draw_bars(series, layout.get_metric_name(metric), layout.is_dark())
@@ -154,15 +154,12 @@ def _show_reference(reference: Reference, metric: str) -> None:
 
 def _show_undefined(own: ClassMetrics) -> None:
     """List the metrics that are not defined, with the reason."""
-    names: dict[tuple[str, str], list[str]] = {}
-    for metric in _list_metrics(own):
-        for name in own.rows:
-            row = own.make_row(name, metric)
-            if row["value"] is None:
-                names.setdefault((metric, row["note"]), []).append(name)
     metrics: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-    for (metric, why), some in names.items():
-        metrics.setdefault((why, tuple(some)), []).append(layout.get_metric_name(metric))
+    for metric in _list_metrics(own):
+        rows = [row for row in (own.make_row(name, metric) for name in own.rows) if row["value"] is None]
+        for why in dict.fromkeys(row["note"] for row in rows):
+            those = tuple(row["name"] for row in rows if row["note"] == why)
+            metrics.setdefault((why, those), []).append(layout.get_metric_name(metric))
     for (why, those), which in metrics.items():
         named = layout.capitalize(layout.format_list(which))
         say.show("undefined", why=why, metrics=named, names=layout.format_list(those, 30))
@@ -252,8 +249,7 @@ def _show_threshold(one: RunView, table: PredictionTable) -> None:
     k = table.class_names.index(name)
     scores, judged = table.scores[:, k], table.targets[:, k]
     if not (judged == 1).any():
-        words = say("no_positives", name=name, n=int((~np.isnan(judged)).sum()))
-        layout.show_info(layout.escape_markdown(words))
+        say.show("no_positives", layout.show_info, name=name, n=int((~np.isnan(judged)).sum()))
         return
     threshold = runs.get_thresholds(one)[..., k]
     middle = round(float(np.median(threshold)), 2)

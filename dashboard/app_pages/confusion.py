@@ -219,12 +219,11 @@ def _make_side_squares(one: RunView, table: PredictionTable) -> Squares:
     threshold = runs.get_thresholds(one)[..., k]
     judged, scores = table.targets[:, k], table.scores[:, k]
     if np.isnan(judged).all():
-        layout.show_info(layout.escape_markdown(say("unobserved_all", name=name, all=len(judged))))
+        say.show("unobserved_all", layout.show_info, name=name, all=len(judged))
         st.stop()
     st.markdown(say("how_multi", threshold=runs.format_thresholds(threshold)))
     if np.isnan(judged).any():
-        words = say("unobserved", name=name, n=int(np.isnan(judged).sum()), all=len(judged))
-        st.markdown(layout.escape_markdown(words))
+        say.show("unobserved", name=name, n=int(np.isnan(judged).sum()), all=len(judged))
     truth = np.where(np.isnan(judged), -1, judged < 0.5).astype(int)
     answer = (scores < threshold).astype(int)
     sure = np.where(answer == 0, scores, -scores)

@@ -141,17 +141,21 @@ def _show_published(found: list[RunView]) -> None:
     name = st.selectbox(say("dataset"), names, key="dataset", bind="query-params")
     published, ours = list_references(name), [one for one in found if one.data.dataset == name]
     # the most frequently published first; a loss is left out
-    metrics = {metric for reference in published for metric in reference.figures if not metric.endswith("loss")}
-    metrics |= {one.get_report().main_metric for one in ours}
-    often = {metric: sum(metric in one.figures for one in published) for metric in metrics}
-    metrics = sorted(metrics, key=lambda metric: (-often[metric], metric))
+    known = {metric for reference in published for metric in reference.figures if not metric.endswith("loss")}
+    known |= {one.get_report().main_metric for one in ours}
+    often = {metric: sum(metric in one.figures for one in published) for metric in known}
+    metrics = sorted(known, key=lambda metric: (-often[metric], metric))
     metric = layout.select_option(say("metric"), layout.get_metric_names(metrics), f"metric-{name}")
     rows = [_make_dot(one, metric) for one in ours if metric in one.get_report().metrics]
     rows += [_make_published_dot(reference, metric) for reference in published if metric in reference.figures]
     if rows:
         metric_name = layout.get_metric_name(metric)
         words = say("published_words", n=len(rows), metric=metric_name, dataset=name)
-        table = [_make_dot_row(row) for row in rows]
+        table = [
+            say.make_row({"who": row["name"], "origin": row["kind"], "figure": row["value"]})
+            | say.make_row(dict(zip(("low", "high"), row["interval"] or (None, None), strict=True)))
+            for row in rows
+        ]
         layout.show_chart(charts.draw_dots(rows, metric_name), words, table, f"published-{name}-{metric}")
     for reference in published:
         _show_reference(reference)
@@ -177,13 +181,6 @@ def _name_reference(reference: Reference) -> str:
     """Return a published system's name, marked where the model was selected on the same split."""
     system = layout.translate_message(reference.system)
     return say("on_validation", system=system) if reference.side == "val" else system
-
-
-def _make_dot_row(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a dot as a row of a table."""
-    low, high = row["interval"] or (None, None)
-    figures = {"figure": row["value"], "low": low, "high": high}
-    return say.make_row({"who": row["name"], "origin": row["kind"], **figures})
 
 
 def _show_reference(reference: Reference) -> None:

@@ -93,25 +93,13 @@ def _import_matplotlib() -> None:
 
 @cache_by(stamp_runs(*FILES), max_entries=10)
 def render_page(chosen: Sequence[RunView], language: str) -> str:
-    """Render the report as one HTML page; again only when a run has changed.
-
-    Raises
-    ------
-    InputError
-        If a run's files are missing or damaged, or what draws the figures is not installed.
-    """
+    """Render the report as one HTML page; again only when a run has changed."""
     _import_matplotlib()
     return to_html(build_document([one.run for one in chosen], language))
 
 
 def render_file(chosen: Sequence[RunView], name: str, language: str, card: bool = False, packed: bool = False) -> bytes:
-    """Render a report in the format of the name's suffix; `packed` with its charts and tables in a zip archive.
-
-    Raises
-    ------
-    InputError
-        As `render_page`.
-    """
+    """Render a report in the format of the name's suffix; `packed` with its charts and tables in a zip archive."""
     made = io.BytesIO()
     with tempfile.TemporaryDirectory() as folder:
         paths = write_report([one.run for one in chosen], Path(folder) / name, language, card)

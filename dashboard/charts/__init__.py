@@ -114,3 +114,18 @@ def make_color_scale(dark: bool) -> list[list]:
 def shorten(name: str, most: int = 34) -> str:
     """Shorten a name to fit next to an axis, and escape it for Plotly."""
     return html.escape(name if len(name) <= most else f"{name[: most - 12]}…{name[-11:]}", quote=False)
+
+
+def wrap_parts(parts: Sequence[str], between: str, most: int) -> list[str]:
+    """Wrap parts into lines of at most `most` letters, where a single part is not longer.
+
+    >>> wrap_parts(["Conv2D", "BatchNormalization", "Activation"], " + ", 30)
+    ['Conv2D + BatchNormalization', 'Activation']
+    """
+    lines: list[str] = []
+    for part in parts:
+        if lines and len(lines[-1]) + len(between) + len(part) <= most:
+            lines[-1] += between + part
+        else:
+            lines.append(part)
+    return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -123,11 +124,7 @@ def draw_two_by_two(counts: np.ndarray, rows: Sequence[str], columns: Sequence[s
     return figure
 
 
-def _wrap_words(name: str, most: int = 18) -> str:
-    """Wrap words into lines of about `most` characters; a long word is cut at its dashes."""
-    rows = [""]
-    for word in name.replace("-", "-\0").replace("_", "_\0").replace(" ", " \0").split("\0"):
-        if len(rows[-1]) + len(word) > most and rows[-1]:
-            rows.append("")
-        rows[-1] += word
-    return "<br>".join(row.strip() for row in rows)
+def _wrap_words(name: str) -> str:
+    """Wrap words into short lines; a long word is cut at its dashes."""
+    lines = charts.wrap_parts(re.split("(?<=[-_ ])", name), "", 18)
+    return "<br>".join(line.strip() for line in lines)

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dashboard import charts
+
 BLOCKS = (  # how Keras's backbones and our own models name the layers of one block
     r"(?P<name>conv\d+_block\d+)_\w+",
     r"(?P<name>block\d+)_\w+",
@@ -23,7 +25,7 @@ COLORS = {
     False: dict(zip(ROLES, ("#1b2733", "#56636f", "#e3e8ee", "#cfe5f5", "#f4f4f4", "#ffe0c2"), strict=True)),
     True: dict(zip(ROLES, ("#eef3f8", "#9fb0c0", "#2b3440", "#17486e", "#22262c", "#6b3d0c"), strict=True)),
 }
-MAX_LINE_LENGTH = 38  # letters in a line of a box
+MAX_LINE = 38  # letters in a line of a box
 THIN = "\u00a0"  # between thousands: a comma or a point would be read as the decimal mark by one half of the readers
 
 
@@ -185,23 +187,10 @@ def _format_label(box: Box, say: Mapping[str, str]) -> str:
     notes += [say["alike"].format(n=box.alike)] if box.alike > 1 else []
     notes += [say["parameters"].format(n=format_count(box.parameters))] if box.parameters else []
     notes += [say["frozen"]] if box.frozen and box.parameters else []
-    first = [f"{box.name}: {box.kinds[0]}"] if len(box.layers) == 1 else [box.name, *_wrap_parts(box.kinds, " + ")]
-    return "\n".join([*first, *_wrap_parts(notes, " · ")])
-
-
-def _wrap_parts(parts: Sequence[str], between: str, most: int = MAX_LINE_LENGTH) -> list[str]:
-    """Wrap parts into lines that fit on a phone.
-
-    >>> _wrap_parts(["Conv2D", "BatchNormalization", "Activation"], " + ", 30)
-    ['Conv2D + BatchNormalization', 'Activation']
-    """
-    lines: list[str] = []
-    for part in parts:
-        if lines and len(lines[-1]) + len(between) + len(part) <= most:
-            lines[-1] += between + part
-        else:
-            lines.append(part)
-    return lines
+    first = [box.name, *charts.wrap_parts(box.kinds, " + ", MAX_LINE)]
+    if len(box.layers) == 1:
+        first = [f"{box.name}: {box.kinds[0]}"]
+    return "\n".join([*first, *charts.wrap_parts(notes, " · ", MAX_LINE)])
 
 
 def draw_forest(n_features: int, n_forests: int, n_trees: int, say: Mapping[str, str], dark: bool) -> str:

@@ -136,13 +136,7 @@ def find_mismatch(tables: Sequence[PredictionTable]) -> str | None:
 
 @cache_by(stamp_chosen, max_entries=20)
 def get_shared_examples(chosen: Sequence[RunView]) -> SharedExamples:
-    """Return the runs' predictions for their common test examples; read again only when a run has changed.
-
-    Raises
-    ------
-    InputError
-        If a run's predictions or decisions are missing or damaged.
-    """
+    """Return the runs' predictions for their common test examples; read again only when a run has changed."""
     tables = [runs.get_predictions(one) for one in chosen]
     first, same = tables[0], len({_get_origin(one) for one in chosen}) == 1
     rows = [{name: place for place, name in enumerate(table.names)} for table in tables]
@@ -154,7 +148,7 @@ def get_shared_examples(chosen: Sequence[RunView]) -> SharedExamples:
     for other in targets[1:]:
         kept &= ((other == targets[0]) | (np.isnan(other) & np.isnan(targets[0]))).all(axis=1)
     places = places[:, kept]
-    limits = [[] if first.task == "single" else runs.get_thresholds(one) for one in chosen]
+    limits: list[Any] = [[] if first.task == "single" else runs.get_thresholds(one) for one in chosen]
     decided = [apply_thresholds(table.scores, table.task, own) for table, own in zip(tables, limits, strict=True)]
     parts = list(zip(tables, decided, places, columns, strict=True))
     return SharedExamples(

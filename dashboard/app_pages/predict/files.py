@@ -69,13 +69,7 @@ def is_picture(file: UploadedFile) -> bool:
 
 
 def get_playable(file: UploadedFile) -> tuple[bytes, str, bool]:
-    """Return a sound that browsers can play, its type, and whether it is complete; a rare type's beginning as wav.
-
-    Raises
-    ------
-    InputError
-        If it can't be read.
-    """
+    """Return a sound that browsers can play, its type, and whether it is complete; a rare type's beginning as wav."""
     content = file.content()
     with open_stream(AudioSource(content, file.title)) as stream:
         if stream.kind in PLAYED:
@@ -91,13 +85,7 @@ def _read_beginning(content: bytes, name: str) -> tuple[bytes, bool]:
 
 
 def make_thumbnail(file: UploadedFile) -> np.ndarray:
-    """Shrink a picture to the displayed size, [shape=(height, width, 3)], uint8.
-
-    Raises
-    ------
-    InputError
-        If it can't be read.
-    """
+    """Shrink a picture to the displayed size, [shape=(height, width, 3)], uint8."""
     return _keep_latest(
         f"picture {file.key}", lambda: media.shrink_picture(load_image(file.content(), file.title).pixels)
     )
@@ -159,13 +147,7 @@ def _select_example(one: RunView) -> list[UploadedFile]:
 
 
 def _list_examples(one: RunView) -> dict[str, list[str]]:
-    """List the files that a run was tested on, by class.
-
-    Raises
-    ------
-    InputError
-        If the run's data is no longer on this disk.
-    """
+    """List the files that a run was tested on, by class."""
     names = _read_test_names(one)
     found: dict[str, list[str]] = {}
     for example in datasets.open_run_dataset(one).examples.values():

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import layout, runs
-from dashboard.app_pages.predict import files, one_file, predictors, results
+from dashboard.app_pages.predict import files, one_file, predictors, results, saliency
 from dashboard.app_pages.predict.files import UploadedFile
 from dashboard.app_pages.predict.results import Answer, translate_answer
 from dashboard.runs import RunView
@@ -28,7 +28,8 @@ def show() -> None:
         with st.expander(say("teach"), icon=":material/school:"):
             st.markdown(say("teach_how"))
     if not uploads:
-        results.clear_session()
+        for kept in (results.ANSWERS, saliency.LOOKS, files.SHOWN):  # nothing of a file stays when it is gone
+            st.session_state.pop(kept, None)
         predictors.preload(chosen)
         return
     if len(uploads) > MAX_FILES:

@@ -57,13 +57,7 @@ def _release(_: Predictor) -> None:
 
 @cache_by(stamp_runs(*MODEL), max_entries=MAX_MODELS, on_release=_release)
 def get_predictor(one: RunView) -> Predictor:
-    """Return the run's predictor, shared by all sessions and replaced when its files change.
-
-    Raises
-    ------
-    InputError
-        If the run can't be asked.
-    """
+    """Return the run's predictor, shared by all sessions and replaced when its files change."""
     return Predictor(one.run)  # its model is loaded at the first prediction
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import layout, runs
-from dashboard.app_pages.predict import files, predictors, saliency
+from dashboard.app_pages.predict import predictors, saliency
 from dashboard.app_pages.predict.files import UploadedFile
 from dashboard.runs import RunView
 from musicml.inference import Prediction
@@ -87,9 +87,3 @@ def make_rows(
                 row |= {"warnings": " ".join(map(translate_answer, answer.warnings))}
             rows.append(row)
     return rows
-
-
-def clear_session() -> None:
-    """Drop everything that this session keeps of files."""
-    for kept_of in (ANSWERS, saliency.LOOKS, files.SHOWN):
-        st.session_state.pop(kept_of, None)
