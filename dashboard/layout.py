@@ -186,12 +186,7 @@ def forget_unknown(key: str, options: Container[Any]) -> None:
 
 
 def select_option(label: str, ways: Mapping[str, str], key: str, **options: Any) -> str:
-    """Let the user choose one of a few options, at first or after an invalid choice the first one.
-
-    Parameters
-    ----------
-    ways : what can be chosen → what it is called
-    """
+    """Let the user choose a key of `ways` by its value; at first, or after an invalid choice, it is the first one."""
     forget_unknown(key, ways)
     return st.segmented_control(
         label, list(ways), default=next(iter(ways)), required=True, format_func=make_formatter(ways), key=key, **options
@@ -209,7 +204,7 @@ def describe_run(one: RunView) -> str:
     parts = [say(f"status_{one.status}")]
     if one.is_ours:
         protocol = say(f"protocol_{one.info.protocol}")
-        parts = [one.data.dataset, say("sample" if one.sample else "real"), protocol, *parts]
+        parts = [one.info.data.dataset, say("sample" if one.sample else "real"), protocol, *parts]
     return escape_markdown(" · ".join(parts))
 
 
@@ -244,12 +239,7 @@ def show_data_notes(*shown: RunView) -> None:
 
 
 def show_few_groups(sizes: Mapping[str, tuple[int, str | None]]) -> None:
-    """Say how far intervals over few groups can be relied on.
-
-    Parameters
-    ----------
-    sizes : what a run is called → from how many groups its intervals come, and how they were computed
-    """
+    """Say how far intervals over few groups can be relied on: name → number of groups, and how they were computed."""
     said = {name: sentence for name, of in sizes.items() if (sentence := describe_few_groups(*of))}
     for sentence in dict.fromkeys(said.values()):
         names = format_list([escape_markdown(name) for name, its in said.items() if its == sentence], 4)

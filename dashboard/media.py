@@ -148,13 +148,7 @@ def _show_scores_over_time(one: RunView, place: int, key: str) -> None:
 def show_timeline(
     starts: Any, scores: np.ndarray, names: Sequence[str], seconds: float, axis: str, words: str, key: str
 ) -> None:
-    """Show the scores of a sound's clips as lines over time.
-
-    Parameters
-    ----------
-    starts, scores, names, seconds : as `sound.draw_timeline` takes them
-    axis, words : what the scores are called, and the chart in words
-    """
+    """Show the scores of a sound's clips as lines over time; `axis` and `words` name the scores and tell the chart."""
     rows = [
         {say("seconds"): f"{start:.1f}", **dict(zip(names, np.round(row, 4).tolist(), strict=True))}
         for start, row in zip(starts, scores.astype(float), strict=True)

@@ -19,13 +19,11 @@ from musicml.evaluation import PredictionTable, read_clip_scores, read_fold_thre
 from musicml.experiment import (
     FOLDS_FOLDER,
     PRETRAINED,
-    DataInfo,
     Epoch,
     Report,
     Run,
     RunInfo,
     RunNotes,
-    SplitInfo,
     has_process_exited,
     open_run,
     read_notes,
@@ -91,16 +89,6 @@ class RunView:
         """Seconds since the folder last changed."""
         return max(0.0, time.time() - self.sign)
 
-    @property
-    def data(self) -> DataInfo:
-        """The data set, as run.json describes it."""
-        return self.info.data
-
-    @property
-    def split(self) -> SplitInfo:
-        """The split, as run.json describes it."""
-        return self.info.split
-
     def get_report(self) -> Report:
         """Return report.json of a complete run."""
         return self.run.report if self.report is None else self.report
@@ -114,7 +102,7 @@ class RunView:
     @property
     def sample(self) -> bool:
         """Whether the run was made from generated data, which every figure of it has to say."""
-        return self.data.sample
+        return self.info.data.sample
 
     @property
     def is_ours(self) -> bool:
@@ -124,7 +112,7 @@ class RunView:
     @property
     def is_sound(self) -> bool:
         """Whether its examples are to be heard, not seen."""
-        return self.data.kind == "sound"
+        return self.info.data.kind == "sound"
 
 
 def list_runs() -> list[RunView]:
@@ -186,7 +174,7 @@ def get_thresholds(one: RunView) -> np.ndarray:
     Of a cross-validation, each example's own fold's, [shape=(n_examples, n_classes)], in the order of
     `get_predictions`.
     """
-    if not one.split.folds or one.info.task == "single":
+    if not one.info.split.folds or one.info.task == "single":
         return np.array(get_manifest(one).thresholds)
     return read_fold_thresholds(one.run, get_predictions(one).names.tolist())
 

@@ -215,8 +215,8 @@ def _compute_intervals(one: RunView) -> list[dict[str, list[float] | None]]:
 
 def _select_comparison(one: RunView, found: Sequence[RunView]) -> tuple[ClassMetrics | None, Reference | None]:
     """Let the user choose what to compare with: another run on the same dataset, or a published table."""
-    dataset = one.data.dataset
-    others = {other.name: other for other in found if other.data.dataset == dataset and other.name != one.name}
+    dataset = one.info.data.dataset
+    others = {other.name: other for other in found if other.info.data.dataset == dataset and other.name != one.name}
     published = {reference.name: reference for reference in list_references(dataset) if reference.per_class}
     systems = {name: layout.translate_message(reference.system) for name, reference in published.items()}
     labels = {"": say("beside_nothing"), **{name: name for name in others}}

@@ -76,7 +76,7 @@ def _filter_runs(found: list[RunView]) -> list[RunView]:
     """Return the runs that match the user's filters."""
     facts: dict[str, Callable[[RunView], Collection[str]]] = {
         "experiments": lambda one: [one.info.experiment],
-        "sets": lambda one: [one.data.dataset],
+        "sets": lambda one: [one.info.data.dataset],
         "kinds": lambda one: [one.status],
         "tags": lambda one: runs.get_notes(one).tags,
     }
@@ -108,7 +108,7 @@ def _make_row(one: RunView, has_words: bool) -> dict[str, Any]:
         **(words if has_words else {}),
         "origin": say("sample" if one.sample else "real") if one.is_ours else None,
         "n": one.report.n if one.report else None,
-        "dataset": one.data.dataset or None,
+        "dataset": one.info.data.dataset or None,
         "protocol": say(f"protocol_{one.info.protocol}") if one.is_ours else None,
         "time": one.info.train_seconds,
         "device": one.info.device,
@@ -137,9 +137,9 @@ def _show_published(found: list[RunView]) -> None:
     """Show our results and published ones on the same dataset, with their protocols."""
     st.header(say("published"))
     st.markdown(say("published_lead"))
-    names = sorted(DATASET_NAMES, key=lambda name: -sum(one.data.dataset == name for one in found))
+    names = sorted(DATASET_NAMES, key=lambda name: -sum(one.info.data.dataset == name for one in found))
     name = st.selectbox(say("dataset"), names, key="dataset", bind="query-params")
-    published, ours = list_references(name), [one for one in found if one.data.dataset == name]
+    published, ours = list_references(name), [one for one in found if one.info.data.dataset == name]
     # the most frequently published first; a loss is left out
     known = {metric for reference in published for metric in reference.figures if not metric.endswith("loss")}
     known |= {one.get_report().main_metric for one in ours}

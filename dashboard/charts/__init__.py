@@ -1,6 +1,7 @@
 """Draw Plotly figures from tables, without Streamlit.
 
-`x` and `y` are the titles of the axes, `names` those of the classes, and `dark` is whether the page is dark.
+`x`, `y` and `bar` are the titles of the axes and of the color bar, `names` those of the classes; `dark` is whether the
+page is dark, and `seconds` how long a sound is.
 Colors come from the page's theme wherever a figure does not need its own, and never carry a meaning alone: symbols,
 dashes or printed numbers carry it too.
 """

@@ -42,13 +42,7 @@ def draw_stacked_bars(names: Sequence[str], parts: Mapping[str, np.ndarray], x: 
 def draw_histogram(
     edges: Sequence[float] | np.ndarray, counts: Sequence[int] | np.ndarray, x: str, y: str
 ) -> go.Figure:
-    """Draw a histogram.
-
-    Parameters
-    ----------
-    edges : [n + 1]
-    counts : [n]
-    """
+    """Draw a histogram of `counts`, [shape=(n,)], between `edges`, [shape=(n + 1,)]."""
     figure, ends = charts.make_figure(x, y, 280), np.asarray(edges, dtype=float)
     figure.add_bar(
         x=(ends[:-1] + ends[1:]) / 2,
@@ -77,11 +71,7 @@ def bin_values(values: Sequence[float] | np.ndarray, most: int = 30) -> tuple[np
 
 
 def count_agreement(right_a: np.ndarray, right_b: np.ndarray) -> np.ndarray:
-    """Count how often both are correct, only one, or neither: [[both, only A], [only B, neither]].
-
-    Parameters
-    ----------
-    right_a, right_b : np.ndarray [shape=(n,)], bool
+    """Count where both, [shape=(n,)] bool each, are correct, only one, or neither: [[both, only A], [only B, neither]].
 
     >>> count_agreement(np.array([True, True, False]), np.array([True, False, False]))
     array([[1, 1],
@@ -92,13 +82,7 @@ def count_agreement(right_a: np.ndarray, right_b: np.ndarray) -> np.ndarray:
 
 
 def draw_two_by_two(counts: np.ndarray, rows: Sequence[str], columns: Sequence[str], dark: bool = False) -> go.Figure:
-    """Draw four counts in four cells, colored by count.
-
-    Parameters
-    ----------
-    counts : np.ndarray [shape=(2, 2)]
-    rows, columns : what is true of each row, from the top, and of each column
-    """
+    """Draw four counts, [shape=(2, 2)], in cells colored by count; `rows` and `columns` say what is true in each."""
     counts = np.asarray(counts)
     n = max(1, int(counts.sum()))
     figure = charts.make_figure(height=300)

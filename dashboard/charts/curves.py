@@ -39,11 +39,6 @@ class Curve:
     stages: Sequence[tuple[int, str]]
 
     @property
-    def epochs(self) -> np.ndarray:
-        """The epochs 1, 2, 3, ..."""
-        return np.arange(1, len(self.train) + 1)
-
-    @property
     def shown(self) -> np.ndarray:
         """The values that the best epoch is marked on: validation, or training where there is none."""
         return self.train if self.val is None else self.val
@@ -187,7 +182,7 @@ def _draw_line(
     color, symbol = charts.get_color(place), charts.get_symbol(place)
     x_title = figure.layout.xaxis.title.text
     figure.add_scatter(
-        x=one.epochs,
+        x=np.arange(1, len(one.train) + 1),
         y=values,
         mode="lines+markers",
         name=charts.shorten(one.name),

@@ -42,13 +42,7 @@ def thin_frames(values: np.ndarray, most: int = COLUMNS) -> np.ndarray:
 
 
 def draw_waveform(low: np.ndarray, high: np.ndarray, seconds: float, x: str, y: str) -> go.Figure:
-    """Draw the band between the lowest and highest samples of a sound.
-
-    Parameters
-    ----------
-    low, high : as `compute_envelope` returns them
-    seconds : how long the sound is
-    """
+    """Draw the band between the lowest and highest samples of a sound, as `compute_envelope` returns them."""
     figure, at = charts.make_figure(x, y, 240), np.linspace(0, seconds, len(low), endpoint=False)
     figure.add_scatter(x=at, y=low, mode="lines", line={"width": 1}, hoverinfo="skip", showlegend=False)
     figure.add_scatter(
@@ -69,15 +63,7 @@ def draw_waveform(low: np.ndarray, high: np.ndarray, seconds: float, x: str, y: 
 def draw_spectrogram(
     decibels: np.ndarray, seconds: float, centers: np.ndarray, x: str, y: str, bar: str, dark: bool = False
 ) -> go.Figure:
-    """Draw a spectrogram.
-
-    Parameters
-    ----------
-    decibels : np.ndarray [shape=(n_frames, n_bands)]
-    seconds : how long the sound is
-    centers : np.ndarray [shape=(n_bands,)], Hz
-    bar : the color bar's title
-    """
+    """Draw a spectrogram, [shape=(n_frames, n_bands)], whose bands lie around `centers`, [shape=(n_bands,)], Hz."""
     # whole decibels in one byte each: the eye sees no more, and the browser gets a quarter
     z = np.clip(np.round(thin_frames(decibels)), -127, 127).astype(np.int8).T
     names = [f"{hz:.0f} Hz" for hz in centers]
@@ -158,7 +144,6 @@ def draw_over_sound(
     Parameters
     ----------
     seen, share : np.ndarray [shape=(n_bins, n_columns)], uint8, per cent
-    seconds : how long the sound is
     hertz : np.ndarray [shape=(n_bins,)], what each bin hears
     decided : where the deciding seconds begin and end
     x, y, spoke : the titles of the axes and of the map's scale

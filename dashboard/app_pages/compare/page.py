@@ -63,9 +63,9 @@ def _show_test_examples(chosen: Sequence[RunView], common: SharedExamples) -> No
     rows = [
         {
             "run": _format_name(chosen, k),
-            "dataset": one.data.dataset,
+            "dataset": one.info.data.dataset,
             "origin": say("sample" if one.sample else "real"),
-            "split": layout.translate_message(one.split.statement),
+            "split": layout.translate_message(one.info.split.statement),
             "n_test": size,
             "n_shared": n,
             "n_alone": size - n,

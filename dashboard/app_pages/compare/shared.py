@@ -97,7 +97,7 @@ class SharedExamples:
 
 def sort_by_shared_examples(found: Sequence[RunView]) -> list[RunView]:
     """Sort runs so that the first ones share their test examples, where any two do."""
-    keys = [(*_get_origin(one), one.split.hash) for one in found]
+    keys = [(*_get_origin(one), one.info.split.hash) for one in found]
     first = next((key for key in keys if keys.count(key) > 1), None)
     return [one for one, key in sorted(zip(found, keys, strict=True), key=lambda pair: pair[1] != first)]
 
@@ -105,22 +105,22 @@ def sort_by_shared_examples(found: Sequence[RunView]) -> list[RunView]:
 def _get_origin(one: RunView) -> tuple[str, ...]:
     """Return the source of a run's data: generated data has the same file names as the real dataset."""
     made = _get_generation(one) if one.sample else []
-    return tuple(str(part) for part in (one.data.dataset, one.sample, one.data.folder, *made))
+    return tuple(str(part) for part in (one.info.data.dataset, one.sample, one.info.data.folder, *made))
 
 
 def _get_generation(one: RunView) -> list[Any]:
     """Return how a run's data was generated."""
-    return [one.data.source.get(name) for name in ("seed", "scale", "generator")]
+    return [one.info.data.source.get(name) for name in ("seed", "scale", "generator")]
 
 
 def list_differences(chosen: Sequence[RunView]) -> list[str]:
     """List why the test examples of runs differ: `sets`, `folders`, `origins`, `generated` or `splits`."""
     compared: dict[str, Sequence[object]] = {
-        "sets": [one.data.dataset for one in chosen],
-        "folders": [one.data.folder for one in chosen],
+        "sets": [one.info.data.dataset for one in chosen],
+        "folders": [one.info.data.folder for one in chosen],
         "origins": [one.sample for one in chosen],
         "generated": [_get_generation(one) for one in chosen if one.sample],
-        "splits": [one.split.hash for one in chosen],
+        "splits": [one.info.split.hash for one in chosen],
     }
     found = [key for key, values in compared.items() if len({str(value) for value in values}) > 1]
     # with other data the split is another anyway

@@ -83,7 +83,7 @@ def _offer_audit(chosen: Chosen) -> None:
     """Show how to make an audit, and a button that makes one."""
     layout.show_info(say("no_audit"))
     st.markdown(say("audit_how"))
-    dataset, folder = chosen.dataset, chosen.one.data.folder if chosen.one else None
+    dataset, folder = chosen.dataset, chosen.one.info.data.folder if chosen.one else None
     words = ["--folder", str(folder)] if folder else [dataset.name, "--data", "sample" if dataset.sample else "real"]
     words += ["--as-published"] if dataset.as_published else []
     st.code(shlex.join(["musicml", "audit", *words, "--data-root", str(runs.get_data_root())]), language="sh")

@@ -39,7 +39,7 @@ def show() -> None:
 
 def _choose() -> Chosen:
     """Let the user choose a dataset on the disk, or the data of a run."""
-    there, found = datasets.list_datasets(), [one for one in runs.list_runs() if one.data.dataset]
+    there, found = datasets.list_datasets(), [one for one in runs.list_runs() if one.info.data.dataset]
     if not there and not found:
         folder = layout.escape_markdown(str(runs.get_data_root()))
         layout.show_empty_and_stop(say("no_data", folder=folder), say("first_steps"))
@@ -238,8 +238,8 @@ def _show_groups(chosen: Chosen) -> None:
     if not len(names):
         layout.show_info(say("no_split"))
         return
-    if chosen.one and chosen.one.split.statement:
-        say.show("statement", text=layout.translate_message(chosen.one.split.statement))
+    if chosen.one and chosen.one.info.split.statement:
+        say.show("statement", text=layout.translate_message(chosen.one.info.split.statement))
     crossing = tables.find_crossing_groups(held, sides)
     alone = int((held.sum(axis=1) == 1).sum())
     st.markdown(say("groups_words", n=len(names), alone=alone, largest=int(held.sum(axis=1).max())))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -49,12 +50,7 @@ class Chosen:
         return self.files.dataset
 
 
-def _get_key(chosen: Chosen) -> tuple:
-    """Return what tells a choice from all others."""
-    return chosen.key
-
-
-@cache_by(_get_key, max_entries=6, ttl=600)
+@cache_by(attrgetter("key"), max_entries=6, ttl=600)
 def get_columns(chosen: Chosen) -> dict[str, np.ndarray]:
     """Return the ids, groups, targets and splits of all examples; a run's own splits for a run's data."""
     examples = chosen.dataset.examples
@@ -73,7 +69,7 @@ def _read_split_rows(one: RunView) -> list[dict[str, str]]:
     return [row for row in runs.read_table(one, "split.csv") if row.get("example") and row.get("split") in SPLITS]
 
 
-@cache_by(_get_key, max_entries=8, ttl=600)
+@cache_by(attrgetter("key"), max_entries=8, ttl=600)
 def count_group_sides(chosen: Chosen) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Return the groups, their example counts per split [shape=(n_groups, n_sides)], and the splits."""
     if chosen.one:
@@ -95,7 +91,7 @@ def find_crossing_groups(held: np.ndarray, sides: Sequence[str]) -> np.ndarray:
     return (held[:, real] > 0).sum(axis=1) > 1
 
 
-@cache_by(_get_key, cache_data, max_entries=8)
+@cache_by(attrgetter("key"), cache_data, max_entries=8)
 def measure_lengths(chosen: Chosen) -> tuple[np.ndarray, int]:
     """Return the seconds of evenly chosen files, and how many of them have an unknown length."""
     examples = chosen.dataset.examples

@@ -130,7 +130,7 @@ def _upload_files(kinds: Sequence[str]) -> list[UploadedFile]:
 
 def _select_example(one: RunView) -> list[UploadedFile]:
     """Let the user choose a test example; a cross-validation has none, because its model was trained on all files."""
-    lacking = "none_its_own" if one.status == "pretrained" else "none_new" if one.split.folds else ""
+    lacking = "none_its_own" if one.status == "pretrained" else "none_new" if one.info.split.folds else ""
     found = {} if lacking else _list_examples(one)
     if not found:
         st.info(say(lacking or "not_here"))

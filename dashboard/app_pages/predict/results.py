@@ -25,15 +25,9 @@ Answer = Prediction | str  # an answer, or the sentence that says why there is n
 def get_answers(
     chosen: Sequence[RunView], uploads: Sequence[UploadedFile], step: Callable[[float, UploadedFile], None]
 ) -> dict[tuple, Answer]:
-    """Return the runs' predictions for files; compute only new ones, and drop those of other files.
+    """Return the runs' predictions for files, by run name and file key; compute new ones and drop those of others.
 
-    Parameters
-    ----------
-    step : called before each question with the share that is answered, and its file
-
-    Returns
-    -------
-    (the run's name, the file's key) → its answer
+    `step` is called before each question with the share that is answered, and its file.
     """
     known = st.session_state.setdefault(ANSWERS, {})
     wanted = {(one.name, predictors.get_stamp(one), file.key): (one, file) for one in chosen for file in uploads}

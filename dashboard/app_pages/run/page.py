@@ -45,7 +45,7 @@ def show() -> None:
 
 def _show_headline(one: RunView) -> None:
     """Show the main metric with its interval, the test set, the data and the protocol."""
-    report, split, state = one.report, one.split, say(f"status_{one.status}")
+    report, split, state = one.report, one.info.split, say(f"status_{one.status}")
     name = report.main_metric if report else None
     value, interval = one.figure(name)
     below = say("no_interval") if report else state
@@ -60,7 +60,7 @@ def _show_headline(one: RunView) -> None:
             str(report.n) if report else layout.format_metric(None),
             say("of_groups", n=report.n_groups) if report else state,
         ),
-        "origin_help": (say("part_data"), say("is_sample" if one.sample else "is_real"), one.data.dataset),
+        "origin_help": (say("part_data"), say("is_sample" if one.sample else "is_real"), one.info.data.dataset),
         "protocol_help": (
             say("protocol"),
             say("is_honest" if one.info.is_honest else "is_published"),
@@ -183,7 +183,7 @@ def _find_origin(one: RunView, file: Mapping[str, Any] | None, table: str, key: 
 
 def _show_data(one: RunView) -> None:
     """Show the source of the data, its split, and the excluded and repaired files."""
-    found = one.data
+    found = one.info.data
     facts = {"dataset": found.dataset, "origin": say("sample" if one.sample else "real"), "hash": found.hash}
     facts["root"] = found.folder or found.root
     shown = say.make_row(facts)
@@ -202,18 +202,22 @@ def _show_data(one: RunView) -> None:
 def _show_sides(one: RunView) -> None:
     """Show how many examples and groups each split has."""
     st.markdown(say("split_head"))
-    say.show("statement", words=layout.translate_message(one.split.statement))
+    say.show("statement", words=layout.translate_message(one.info.split.statement))
     groups: dict[str, set[str]] = {}
     for row in runs.read_table(one, "split.csv"):
         groups.setdefault(str(row.get("split")), set()).add(str(row.get("group")))
     rows = [
-        {"side": say(f"side_{side}"), "files": getattr(one.split, side), "groups": len(groups.get(side, ())) or None}
-        for side in (SIDES[:-1] if one.split.folds else SIDES)
+        {
+            "side": say(f"side_{side}"),
+            "files": getattr(one.info.split, side),
+            "groups": len(groups.get(side, ())) or None,
+        }
+        for side in (SIDES[:-1] if one.info.split.folds else SIDES)
     ]
-    if one.split.folds:
-        st.markdown(say("folds", n=one.split.folds, files=one.split.test))
+    if one.info.split.folds:
+        st.markdown(say("folds", n=one.info.split.folds, files=one.info.split.test))
     layout.show_table([say.make_row(row) for row in rows], "run-sides")
-    apart = is_ungrouped_split(one.data.as_published, one.info.split_rule)
+    apart = is_ungrouped_split(one.info.data.as_published, one.info.split_rule)
     st.caption(say("groups_words_none" if apart else "groups_words"))
 
 
@@ -307,8 +311,8 @@ def _format_options(one: RunView) -> str:
     """Return the options that repeat the same training."""
     info = one.info
     words = ["--seed", str(info.seed)] + (["--deterministic"] if info.deterministic else [])
-    words += ["--data", "sample"] if one.sample and not one.data.folder else []
-    words += ["--folder", shlex.quote(one.data.folder)] if one.data.folder else []
+    words += ["--data", "sample"] if one.sample and not one.info.data.folder else []
+    words += ["--folder", shlex.quote(one.info.data.folder)] if one.info.data.folder else []
     for key, value in info.overrides.items():
         words += ["--set", shlex.quote(f"{key}={_format_toml(value)}")]
     return " ".join(words)

@@ -23,7 +23,7 @@ def show(one: RunView) -> None:
         st.markdown(say("no_report"))
         return
     on_val = report.split == "val"  # as some published figures were, and so their replays
-    st.markdown(say("result_folds" if one.split.folds else "result_val" if on_val else "result_words"))
+    st.markdown(say("result_folds" if one.info.split.folds else "result_val" if on_val else "result_words"))
     rows = []
     for name, value in report.metrics.items():
         figures = (value, *(report.get_interval(name) or (None, None)))
