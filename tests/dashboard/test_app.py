@@ -59,10 +59,7 @@ def looking_at(folders, monkeypatch, tmp_path):
 @pytest.mark.parametrize("state", ["none", "one", "families", "training", "broken"])
 def test_every_page_opens_whatever_runs_there_are(state, language, looking_at):
     looking_at(state)
-    app = pages.opened("overview", language)
-    for page in pages.PAGES:
-        app.switch_page(find_page(page)).run()
-        pages.sound(app, language)
+    for page, app in pages.walk(language):
         assert app.title[0].value == i18n.read_words(language, page)["title"]
 
 

@@ -115,13 +115,10 @@ def test_each_part_of_each_data_set_opens(name, language, runs):
         assert part == "balance" or i18n.read_words(language, "data")[key].split("{")[0] in said
 
 
-def test_the_facts_are_the_data_sets(runs, data_root):
+def test_the_facts_are_the_data_sets_and_its_notes_in_the_language(runs, data_root):
     app, gtzan = opened(), loading.load_dataset("gtzan", data_root, "sample")
     assert [int(metric.value) for metric in app.metric[:2]] == [len(gtzan.examples), 3]
     assert all(layout.escape_markdown(note) in pages.said(app) for note in gtzan.notes)
-
-
-def test_notes_are_said_in_the_language(runs):
     said = pages.said(opened(language="id"))
     assert "lagu ada di daftar yang sudah disaring" in said and "fault-filtered" not in said
 
@@ -316,13 +313,11 @@ def test_where_every_file_is_a_group_of_its_own_the_check_is_not_praised(languag
     app = opened("groups", language, of="run")
     assert told in [warning.value for warning in app.warning] and not app.success
     path.write_text("\n".join([head, *alone, "another.wav,artist 0,train"]) + "\n")
-    app = opened("groups", language, of="run")
-    assert told not in pages.said(app)
+    assert told not in pages.said(opened("groups", language, of="run"))
 
 
 def test_a_group_on_two_sides_is_named(runs):
-    run = fake_runs.make(runs, family="cnn", n=40)
-    path = run.path / "split.csv"
+    path = fake_runs.make(runs, family="cnn", n=40).path / "split.csv"
     path.write_text(path.read_text() + "x/1.wav,the same artist,train\nx/2.wav,the same artist,test\n")
     app = opened("groups", of="run")
     assert [warning for warning in app.warning if "1 (the same artist)" in warning.value]

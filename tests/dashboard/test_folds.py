@@ -32,10 +32,9 @@ def looking(run, data_root, monkeypatch):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("page", [page for page in pages.PAGES if page != "setup"])
-def test_every_page_shows_a_cross_validation(page, language, looking):
-    app = pages.opened(page, language)
-    assert not app.error, app.error[0].value
+def test_every_page_shows_a_cross_validation(language, looking):
+    for page, app in pages.walk(language):
+        assert page == "setup" or not app.error, (page, app.error[0].value)
 
 
 @pytest.mark.parametrize(

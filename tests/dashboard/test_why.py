@@ -70,26 +70,17 @@ def test_the_newer_of_two_replays_counts(runs):
 
 
 HALF = {"reference": "gtzan_gru", "runs": {}, "sentences": [], "rows": [{"metric": "accuracy", "replayed": 3}]}
-ODD = [
-    json.dumps({"replays": [replay("gtzan_gru", published="x")]}),
-    json.dumps({"replays": [replay("gtzan_gru", published=[0.1])]}),
-    json.dumps(
-        {"replays": [{**replay("gtzan_gru"), "rows": [{"metric": "a", "honest": {"value": 1, "interval": 3}}]}]}
-    ),
-]
+ODD_ROW = {"metric": "a", "honest": {"value": 1, "interval": 3}}
+DAMAGED = [HALF, replay("gtzan_gru", published="x"), replay("gtzan_gru", published=[0.1])]
+DAMAGED += [{**replay("gtzan_gru"), "rows": [ODD_ROW]}, replay("gtzan_gru", error="the disk is full")]
 
 
 @pytest.mark.parametrize(
-    "broken", ["{", "[]", '{"replays": 3}', '{"replays": [3]}', json.dumps({"replays": [HALF]}), *ODD]
+    "content", ["{", "[]", '{"replays": 3}', '{"replays": [3]}', *(json.dumps({"replays": [one]}) for one in DAMAGED)]
 )
-def test_a_damaged_file_is_passed_over(broken, runs):
+def test_a_damaged_file_and_a_replay_that_failed_are_passed_over(content, runs):
     keep(runs)
-    (runs / "replays/20260301T120000.json").write_text(broken, encoding="utf-8")
-    assert i18n.read_words("en", "why")["none_yet"] in pages.said(pages.opened("why"))
-
-
-def test_a_replay_that_failed_shows_no_figure(runs):
-    keep(runs, replay("gtzan_gru", error="the disk is full"))
+    (runs / "replays/20260301T120000.json").write_text(content, encoding="utf-8")
     assert i18n.read_words("en", "why")["none_yet"] in pages.said(pages.opened("why"))
 
 
