@@ -6,7 +6,7 @@ import pytest
 
 from dashboard import i18n
 from dashboard import runs as dashboard_runs
-from dashboard.app_pages.compare import shared
+from dashboard.app_pages.compare import shared_examples
 from dashboard.charts import counts, metrics
 from musicml.data.datasets import loading
 from musicml.evaluation import comparison, intervals
@@ -45,8 +45,8 @@ def field(app):
 
 def test_runs_on_the_same_examples_keep_the_figures_of_their_reports(runs):
     chosen = get_runs(*make(runs, 1.0, 3.0))
-    common = shared.get_shared_examples(chosen)
-    made = shared.get_metrics(chosen, common)
+    common = shared_examples.get_shared_examples(chosen)
+    made = shared_examples.get_metrics(chosen, common)
     assert common.is_all and len(common.names) == 40
     for one, its in zip(chosen, made, strict=True):
         assert its.overall["accuracy"] == one.report.metrics["accuracy"]
@@ -57,9 +57,9 @@ def test_runs_on_the_same_examples_keep_the_figures_of_their_reports(runs):
 @pytest.mark.parametrize("family", ["cnn", "multi"])
 def test_figures_worked_out_anew_are_those_of_the_report(family, runs):
     chosen = get_runs(*make(runs, 1.0, 3.0, family=family))
-    common = shared.get_shared_examples(chosen)
-    for one, its in zip(chosen, shared.compute_metrics(chosen), strict=True):
-        wanted = shared.read_reported_metrics(one, common)
+    common = shared_examples.get_shared_examples(chosen)
+    for one, its in zip(chosen, shared_examples.compute_metrics(chosen), strict=True):
+        wanted = shared_examples.read_reported_metrics(one, common)
         assert its.overall == pytest.approx(wanted.overall, abs=1e-6)
         for row, told in zip(its.classes, wanted.classes, strict=True):
             assert row == pytest.approx({key: told[key] for key in row}, abs=1e-6)
@@ -70,14 +70,14 @@ def test_runs_that_share_a_part_are_compared_on_it(runs):
     (large,), (small,) = make(runs, 2.0, n=60), make(runs / "..", 2.0, family="gru", n=40)
     small.path.rename(runs / small.name)
     chosen = get_runs(large, type(large)(runs / small.name))
-    common = shared.get_shared_examples(chosen)
+    common = shared_examples.get_shared_examples(chosen)
     assert common.sizes == (60, 40) and len(common.names) == 40
-    assert shared.list_differences(chosen) == ["splits"]
+    assert shared_examples.list_differences(chosen) == ["splits"]
     table = dashboard_runs.get_predictions(chosen[0])
     assert (table.names[common.places[0]] == common.names).all()
     assert (table.groups[common.places[0]] == common.groups).all()
     hits = (table.scores.argmax(axis=1) == table.targets.argmax(axis=1))[common.places[0]]
-    assert shared.get_metrics(chosen, common)[0].overall["accuracy"] == pytest.approx(hits.mean())
+    assert shared_examples.get_metrics(chosen, common)[0].overall["accuracy"] == pytest.approx(hits.mean())
     said = pages.said(compared(large, small))
     assert WORDS["differ_splits"] in said and "on the 40 examples" in said
 
@@ -94,7 +94,7 @@ def test_an_example_with_other_labels_is_not_the_same(runs):
     assert ",blues,," in lines[1]
     lines[1] = lines[1].replace(",blues,,", ",rock,,", 1)
     (other.path / "predictions.csv").write_text("".join(lines))
-    common = shared.get_shared_examples(get_runs(one, other))
+    common = shared_examples.get_shared_examples(get_runs(one, other))
     assert common.relabelled == 1 and len(common.names) == 39
 
 
@@ -107,7 +107,7 @@ def test_classes_in_another_order_are_found_by_name(runs):
     rows = [line.split(",") for line in (other.path / "predictions.csv").read_text().splitlines()]
     turned = [",".join([*row[:4], *row[4:][::-1]]) for row in rows]
     (other.path / "predictions.csv").write_text("\n".join(turned) + "\n")
-    common = shared.get_shared_examples(get_runs(one, other))
+    common = shared_examples.get_shared_examples(get_runs(one, other))
     assert (common.scores[1] == table.scores).all() and common.class_names == table.class_names
 
 
@@ -152,7 +152,7 @@ def test_the_two_by_two_prints_its_counts_and_names_its_sides():
 
 def test_the_page_tells_the_four_counts_and_shows_the_examples_with_both_answers(runs):
     chosen = make(runs, 1.0, 4.0)
-    common = shared.get_shared_examples(get_runs(*chosen))
+    common = shared_examples.get_shared_examples(get_runs(*chosen))
     (both, only_a), (only_b, neither) = counts.count_agreement(*common.right).tolist()
     app = compared(*chosen)
     said = pages.said(app)
@@ -166,7 +166,7 @@ def test_the_page_tells_the_four_counts_and_shows_the_examples_with_both_answers
 
 def test_the_examples_on_which_two_runs_are_furthest_apart_come_first(runs):
     chosen = make(runs, 1.0, 4.0)
-    common = shared.get_shared_examples(get_runs(*chosen))
+    common = shared_examples.get_shared_examples(get_runs(*chosen))
     places = np.flatnonzero(~common.right[0] & common.right[1])
     first = common.names[places[np.argmax(np.abs(common.sure[0] - common.sure[1])[places])]]
     app = compared(*chosen)
@@ -178,7 +178,7 @@ def test_the_examples_on_which_two_runs_are_furthest_apart_come_first(runs):
 def test_a_multi_label_example_is_right_where_all_that_was_looked_at_is():
     targets = np.array([[1.0, 0.0, np.nan], [1.0, 0.0, np.nan]])
     said = np.array([[[True, False, True], [True, True, False]]])
-    common = shared.SharedExamples(
+    common = shared_examples.SharedExamples(
         *(np.array(["x", "y"]), np.array(["x", "y"]), np.array([[0, 1]]), (2,), ("a", "b", "c"), "multi"),
         *(targets, said.astype(float), said, 0),
     )
@@ -191,7 +191,7 @@ def test_a_multi_label_run_decides_by_its_own_thresholds(runs):
     one, other = make(runs, 2.0, 2.0, family="multi")
     chosen = get_runs(one, other)
     table, limits = dashboard_runs.get_predictions(chosen[0]), one.read("serving.json")["thresholds"]
-    common = shared.get_shared_examples(chosen)
+    common = shared_examples.get_shared_examples(chosen)
     assert (common.said[0] == report.apply_thresholds(table.scores, "multi", limits)).all()
     assert "Label by label" in pages.said(compared(one, other))
 

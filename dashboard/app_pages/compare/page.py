@@ -10,8 +10,8 @@ import numpy as np
 import streamlit as st
 
 from dashboard import layout, media, runs
-from dashboard.app_pages.compare import shared
-from dashboard.app_pages.compare.shared import LETTERS, RunMetrics, SharedExamples
+from dashboard.app_pages.compare import shared_examples
+from dashboard.app_pages.compare.shared_examples import LETTERS, RunMetrics, SharedExamples
 from dashboard.charts import counts, metrics
 from dashboard.runs import RunView
 from musicml.evaluation import MAIN_METRICS, PairedComparison
@@ -24,17 +24,17 @@ say = layout.begin_page("compare")
 
 def show() -> None:
     """Show the page."""
-    found = shared.sort_by_shared_examples(layout.list_runs_or_stop(layout.is_complete))
+    found = shared_examples.sort_by_shared_examples(layout.list_runs_or_stop(layout.is_complete))
     chosen = layout.select_runs(found, 2, key="compared")
     if len(chosen) < 2:
         layout.show_info(say("two_needed"))
         return
     layout.show_data_notes(*chosen)
-    reason = shared.find_mismatch([runs.get_predictions(one) for one in chosen])
+    reason = shared_examples.find_mismatch([runs.get_predictions(one) for one in chosen])
     if reason:
         st.error(say(f"refused_{reason}"), icon=":material/error:")
         return
-    common = shared.get_shared_examples(chosen)
+    common = shared_examples.get_shared_examples(chosen)
     for k, one in enumerate(chosen):
         say.show("lettered", letter=LETTERS[k], name=one.name, kind=_describe_protocol(one))
     _show_test_examples(chosen, common)
@@ -44,7 +44,7 @@ def show() -> None:
     if published and len(published) < len(chosen):
         say.show("not_ranked", layout.show_warning, names=layout.format_list(published))
     with st.spinner(say("counting")):
-        made = shared.get_metrics(chosen, common)
+        made = shared_examples.get_metrics(chosen, common)
     _show_overall(chosen, common, made)
     _show_classes(chosen, common, made)
     _show_differences(chosen, common)
@@ -56,7 +56,7 @@ def _show_test_examples(chosen: Sequence[RunView], common: SharedExamples) -> No
     if common.is_all:
         st.success(say("same", n=n), icon=":material/check_circle:")
         return
-    reasons = [say(f"differ_{key}") for key in shared.list_differences(chosen)]
+    reasons = [say(f"differ_{key}") for key in shared_examples.list_differences(chosen)]
     reasons += [say("differ_labels", n=common.relabelled)] if common.relabelled else []
     words = say("shared" if n else "none_shared", n=n, why=layout.format_list(reasons) or say("differ_unread"))
     (st.warning if n else st.error)(words, icon=":material/warning:" if n else ":material/error:")
@@ -94,7 +94,7 @@ def _show_overall(chosen: Sequence[RunView], common: SharedExamples, made: Seque
     st.header(say("figures"))
     st.markdown(say("figures_lead"))
     main = MAIN_METRICS[common.task]
-    names = [name for name in (main, *shared.FIGURES) if all(name in one.overall for one in made)]
+    names = [name for name in (main, *shared_examples.FIGURES) if all(name in one.overall for one in made)]
     if not names:
         layout.show_info(say("no_figures"))
         return
@@ -179,7 +179,7 @@ def _show_differences(chosen: Sequence[RunView], common: SharedExamples) -> None
     st.header(say("differ"))
     st.markdown(say(f"differ_lead_{common.task}"))
     pairs = list(combinations(range(len(chosen)), 2))
-    found, (a, b) = shared.get_comparisons(chosen), pairs[0]
+    found, (a, b) = shared_examples.get_comparisons(chosen), pairs[0]
     if len(pairs) > 1:
         layout.show_table([_make_pair_row(common, *pair) | _make_test_row(found.get(pair)) for pair in pairs], "pairs")
         names = {(a, b): say("a_and_b", a=LETTERS[a], b=LETTERS[b]) for a, b in pairs}
