@@ -1,5 +1,5 @@
 # One word for everything; `make` alone prints them. It makes its own environment: with uv where there is one,
-# with venv and pip elsewhere. Without make: pip install -e ".[cpu,dashboard]", then the musicml command.
+# with venv and pip elsewhere. Without make: pip install -e ".[cpu,dashboard,analysis]", then the musicml command.
 
 DATA ?= sample
 
@@ -93,8 +93,8 @@ format: $(DEV) ## mend what ruff can mend by itself
 	@.venv/bin/ruff format -q .
 
 lock: ## choose the locked versions anew, after a change of dependencies in setup.cfg (needs uv)
-	@$(call locked,cpu,--extra cpu --extra dashboard --extra report)
-	@$(call locked,gpu,--extra gpu --extra dashboard --extra report --constraint requirements/cpu.txt)
+	@$(call locked,cpu,--extra cpu --extra dashboard --extra analysis --extra report)
+	@$(call locked,gpu,--extra gpu --extra dashboard --extra analysis --extra report --constraint requirements/cpu.txt)
 	@$(call locked,jax,--extra jax --constraint requirements/cpu.txt)
 	@$(call locked,dev,--extra dev --constraint requirements/cpu.txt)
 	@$(call locked,audit,--extra audit --constraint requirements/cpu.txt)

@@ -51,4 +51,4 @@ page = st.navigation(
         for group, pages in PAGES.items()
     }
 )
-layout.run_page(page)
+layout.run_guarded(page.run)

@@ -45,13 +45,7 @@ def open_dataset(
     which : `real`, `sample` or `auto`
     folder : anyone's own folder in its place
     root : the folder of all data sets; the dashboard's own by default
-    as_published : whether it is taken with its faults
-
-    Raises
-    ------
-    InputError
-        If it is not there.
-    """
+    as_published : whether it is taken with its faults"""
     root = root or str(get_data_root())
     home = Path(folder) if folder else find_dataset_folder(name, Path(root), which)
     return _read_dataset(name, which, folder, root, as_published, get_stamp(home, ".", "SOURCE.json"))
@@ -75,7 +69,7 @@ def open_run_dataset(one: RunView) -> LoadedDataset:
         If it is in neither place, the user named neither, or what lies there is from another source: generated data
         has the same names whatever its seed.
     """
-    data, which = one.data, "sample" if one.sample and not one.data.folder else "real"
+    data, which = one.info.data, "sample" if one.sample and not one.info.data.folder else "real"
     own_root = functools.partial(open_dataset, data.dataset, which, data.folder, as_published=data.as_published)
     if not is_named(data.folder or data.root):  # a run folder may come from anyone, and name any folder of this machine
         trouble = find_unnamed(one)
@@ -95,7 +89,7 @@ def open_run_dataset(one: RunView) -> LoadedDataset:
 
 def find_unnamed(one: RunView) -> InputError | None:
     """Return the error about a run's folder of data that is there, and that only its run.json names; else None."""
-    place = one.data.folder or one.data.root
+    place = one.info.data.folder or one.info.data.root
     return None if is_named(place) or not os.path.isdir(place) else _make_unnamed_error(one)
 
 
@@ -104,13 +98,13 @@ def _make_unnamed_error(one: RunView) -> InputError:
         "The data of run {one_name} lies in a folder that you have not named: to see its files, start the dashboard "
         "with `musicml dashboard --folder {place}`.",
         one_name=one.name,
-        place=shlex.quote(make_printable(one.data.folder or one.data.root)),
+        place=shlex.quote(make_printable(one.info.data.folder or one.info.data.root)),
     )
 
 
 def _check_source(one: RunView, found: LoadedDataset) -> LoadedDataset:
     """Return the dataset if it comes from the source that the run names."""
-    if dict(found.dataset.source) != one.data.source:
+    if dict(found.dataset.source) != one.info.data.source:
         raise InputError(
             "run {one_name} was made from other data than is there now under the name {found_dataset_name}: put its "
             "own back, or train again.",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -17,6 +18,7 @@ from musicml.evaluation import describe_few_groups
 from musicml.utils import InputError, make_readable, translate
 
 ORIGIN = "shown-origin"  # where a session keeps whether the figures on the page are from sample data
+MARKS = r"[\\*_\[\]<>$~|#:@]|(?<=www)\."  # what Markdown interprets, and what makes a link of an address
 LIVE = 3.0  # seconds, from one look at a run that is training to the next
 
 
@@ -43,9 +45,21 @@ class LazyText:
         """Return the sentence of a key, as `Words` does."""
         return get_words(self.page)(key, **values)
 
-    def has(self, key: str) -> bool:
-        """Return whether there is such a key."""
-        return get_words(self.page).has(key)
+    def show(self, key: str, kind: Callable[[str], Any] = st.markdown, /, **values: object) -> None:
+        """Show a sentence, with the words in its blanks as they are: no Markdown, no links."""
+        shown = {name: escape_markdown(value) if isinstance(value, str) else value for name, value in values.items()}
+        kind(self(key, **shown))
+
+    def make_row(self, cells: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a row of a table: the name of each key in the chosen language → its cell."""
+        return {self(key): cell for key, cell in cells.items()}
+
+    def select(self, what: str, options: Iterable[str], key: str, **settings: Any) -> str:
+        """Let the user choose one of a few options, as `select_option`, each called by the words of `what_option`."""
+        return select_option(self(what), {option: self(f"{what}_{option}") for option in options}, key, **settings)
+
+
+say = LazyText("common")
 
 
 def translate_message(sentence: str) -> str:
@@ -53,18 +67,18 @@ def translate_message(sentence: str) -> str:
     return translate(sentence, get_language())
 
 
-def begin_page(page: str) -> i18n.Words:
+def localize(sentence: str) -> str:
+    """Translate an English message of the package, and escape it for Markdown."""
+    return escape_markdown(translate_message(sentence))
+
+
+def begin_page(page: str) -> LazyText:
     """Show a page's title and purpose, and return its words."""
     st.session_state[ORIGIN] = None
-    say = get_words(page)
-    st.title(say("title"))
-    st.markdown(say("lead"))
-    return say
-
-
-def run_page(page: Any) -> None:
-    """Run a page, and show its errors."""
-    run_guarded(page.run)
+    words = LazyText(page)
+    st.title(words("title"))
+    st.markdown(words("lead"))
+    return words
 
 
 def run_guarded(show: Callable[[], None]) -> None:
@@ -75,12 +89,22 @@ def run_guarded(show: Callable[[], None]) -> None:
         show_error(error)
     except Exception:
         traceback.print_exc(file=sys.stderr)
-        st.error(get_words()("fault"), icon=":material/error:")
+        st.error(say("fault"), icon=":material/error:")
 
 
 def show_error(error: InputError | str) -> None:
     """Show an error."""
-    st.error(escape_markdown(translate_message(str(error))), icon=":material/error:")
+    st.error(localize(str(error)), icon=":material/error:")
+
+
+def show_info(sentence: str) -> None:
+    """Show what the user may want to know."""
+    st.info(sentence, icon=":material/info:")
+
+
+def show_warning(sentence: str) -> None:
+    """Show what the user must know."""
+    st.warning(sentence, icon=":material/warning:")
 
 
 def escape_markdown(sentence: str) -> str:
@@ -88,20 +112,13 @@ def escape_markdown(sentence: str) -> str:
     sentence = make_readable(sentence)  # a folder's name that is not UTF-8 is one that a browser can't be sent
     parts = sentence.split("`")
     if len(parts) % 2 == 0:  # a backtick without its other
-        return _escape_marks(sentence.replace("`", "'"))
-    return "`".join(part if place % 2 else _escape_marks(part) for place, part in enumerate(parts))
-
-
-def _escape_marks(words: str) -> str:
-    """Put a backslash before each sign that Markdown interprets."""
-    for mark in "\\*_[]<>$~|#:@":
-        words = words.replace(mark, "\\" + mark)
-    return words.replace("www.", "www\\.")
+        parts = [sentence.replace("`", "'")]
+    return "`".join(part if place % 2 else re.sub(MARKS, r"\\\g<0>", part) for place, part in enumerate(parts))
 
 
 def show_empty_and_stop(what: str, how: str) -> None:
     """Say what is missing and how to get it, and end the page."""
-    st.info(what, icon=":material/info:")
+    show_info(what)
     st.markdown(how)
     st.stop()
 
@@ -123,7 +140,6 @@ def list_runs_or_stop(only: Callable[[RunView], bool] = lambda _: True) -> list[
     found = [one for one in runs.list_runs() if only(one)]
     if not found:
         watch_runs(list_statuses())
-        say = get_words()
         show_empty_and_stop(say("no_runs", folder=escape_markdown(str(runs.get_runs_root()))), say("first_steps"))
     return found
 
@@ -137,8 +153,8 @@ def select_run(found: Sequence[RunView], key: str = "run", label: str = "choose_
     """Let the user choose a run; the choice is kept across pages and in the address."""
     by_name = {one.name: one for one in found}
     if st.query_params.get(key, next(iter(by_name))) not in by_name:
-        st.warning(get_words()("no_such_run"), icon=":material/link_off:")
-    chosen = by_name[st.selectbox(get_words()(label), list(by_name), key=key, bind="query-params")]
+        st.warning(say("no_such_run"), icon=":material/link_off:")
+    chosen = by_name[st.selectbox(say(label), list(by_name), key=key, bind="query-params")]
     st.caption(describe_run(chosen))
     return chosen
 
@@ -147,12 +163,12 @@ def select_runs(found: Sequence[RunView], n: int, key: str = "runs", most: int =
     """Let the user choose several runs, at first the first `n`."""
     by_name = {one.name: one for one in found}
     names = st.multiselect(
-        get_words()("choose_runs"),
+        say("choose_runs"),
         list(by_name),
         default=list(by_name)[:n],
         key=key,
         max_selections=most,
-        placeholder=get_words()("choose"),
+        placeholder=say("choose"),
         bind="query-params",
     )
     return [by_name[name] for name in names]
@@ -163,15 +179,15 @@ def make_formatter(names: Mapping[Any, str]) -> Callable[[Any], str]:
     return lambda option: names.get(option, "")
 
 
-def select_option(label: str, ways: Mapping[str, str], key: str, **options: Any) -> str:
-    """Let the user choose one of a few options, at first or after an invalid choice the first one.
-
-    Parameters
-    ----------
-    ways : what can be chosen → what it is called
-    """
-    if st.session_state.get(key) not in ways:
+def forget_unknown(key: str, options: Container[Any]) -> None:
+    """Forget a choice that is no longer offered, so that the first option takes its place."""
+    if st.session_state.get(key) not in options:
         st.session_state.pop(key, None)
+
+
+def select_option(label: str, ways: Mapping[str, str], key: str, **options: Any) -> str:
+    """Let the user choose a key of `ways` by its value; at first, or after an invalid choice, it is the first one."""
+    forget_unknown(key, ways)
     return st.segmented_control(
         label, list(ways), default=next(iter(ways)), required=True, format_func=make_formatter(ways), key=key, **options
     )
@@ -179,19 +195,16 @@ def select_option(label: str, ways: Mapping[str, str], key: str, **options: Any)
 
 def select_class(names: Sequence[str]) -> str:
     """Let the user choose a class; the choice is kept across pages and in the address."""
-    key = "class"
-    if st.session_state.get(key) not in names:
-        st.session_state.pop(key, None)
-    return st.selectbox(get_words()("class_of"), names, key=key, bind="query-params")
+    forget_unknown("class", names)
+    return st.selectbox(say("class_of"), names, key="class", bind="query-params")
 
 
 def describe_run(one: RunView) -> str:
     """Describe a run's data, protocol and status in a few words."""
-    say = get_words()
     parts = [say(f"status_{one.status}")]
     if one.is_ours:
         protocol = say(f"protocol_{one.info.protocol}")
-        parts = [one.data.dataset, say("sample" if one.sample else "real"), protocol, *parts]
+        parts = [one.info.data.dataset, say("sample" if one.sample else "real"), protocol, *parts]
     return escape_markdown(" · ".join(parts))
 
 
@@ -202,7 +215,7 @@ def show_notes(one: RunView) -> None:
         st.markdown(" ".join(f":blue-badge[{escape_markdown(tag)}]" for tag in notes.tags))
     if notes.note:
         with st.container(border=True):
-            st.text(f"{capitalize(get_words()('own_note'))}: {notes.note}")  # in Markdown an address would be a link
+            st.text(f"{capitalize(say('own_note'))}: {notes.note}")  # in Markdown an address would be a link
 
 
 def is_dark() -> bool:
@@ -215,32 +228,30 @@ def show_data_notes(*shown: RunView) -> None:
     kinds = {one.sample for one in shown}
     st.session_state[ORIGIN] = "mixed" if len(kinds) > 1 else "sample" if kinds == {True} else None
     if any(kinds):
-        st.warning(get_words()("sample_note"), icon=":material/science:")
+        st.warning(say("sample_note"), icon=":material/science:")
     for caveat in dict.fromkeys(one.info.caveat for one in shown if one.info.caveat):
         names = [one.name for one in shown if one.info.caveat == caveat]
-        caveat = escape_markdown(translate_message(caveat))
-        st.info(
-            get_words()("pretrained_note", runs=escape_markdown(format_list(names, 4)), caveat=caveat),
-            icon=":material/hearing:",
-        )
+        words = {"runs": escape_markdown(format_list(names, 4)), "caveat": localize(caveat)}
+        st.info(say("pretrained_note", **words), icon=":material/hearing:")
     for one in shown:
         for warning in one.info.warnings:
-            words = escape_markdown(translate_message(warning))
-            st.warning(get_words()("training_note", run=escape_markdown(one.name), warning=words))
+            say.show("training_note", st.warning, run=one.name, warning=translate_message(warning))
 
 
 def show_few_groups(sizes: Mapping[str, tuple[int, str | None]]) -> None:
-    """Say how far intervals over few groups can be relied on.
-
-    Parameters
-    ----------
-    sizes : what a run is called → from how many groups its intervals come, and how they were computed
-    """
+    """Say how far intervals over few groups can be relied on: name → number of groups, and how they were computed."""
     said = {name: sentence for name, of in sizes.items() if (sentence := describe_few_groups(*of))}
     for sentence in dict.fromkeys(said.values()):
         names = format_list([escape_markdown(name) for name, its in said.items() if its == sentence], 4)
-        words = escape_markdown(translate_message(sentence))
-        st.caption(f"{names}: {words}" if len(sizes) > 1 else words)
+        st.caption(f"{names}: {localize(sentence)}" if len(sizes) > 1 else localize(sentence))
+
+
+def show_in_columns(items: Sequence[Any], n: int, show: Callable[[Any], None], border: bool = False) -> None:
+    """Show items side by side, `n` in each line."""
+    for begin in range(0, len(items), n):
+        for column, item in zip(st.columns(n), items[begin : begin + n], strict=False):
+            with column.container(border=border):
+                show(item)
 
 
 def show_chart(
@@ -249,14 +260,9 @@ def show_chart(
     rows: Sequence[Mapping[str, Any]],
     key: str,
     on_select: Callable[[], None] | None = None,
-) -> Any:
-    """Show a chart, its description in words, and its values as a table to open or download.
-
-    Returns
-    -------
-    what was selected in it, where `on_select` is given
-    """
-    chosen = st.plotly_chart(
+) -> None:
+    """Show a chart, its description in words, and its values as a table to open or download."""
+    st.plotly_chart(
         figure,
         key=key,
         alt=in_words,
@@ -265,9 +271,13 @@ def show_chart(
         config={"displaylogo": False, "responsive": True},
     )
     st.caption(escape_markdown(in_words))
-    with st.expander(get_words()("as_table"), icon=":material/table:"):
-        show_table(rows, f"{key}-table")
-    return chosen
+    show_folded_table(rows, f"{key}-table")
+
+
+def show_folded_table(rows: Sequence[Mapping[str, Any]], key: str) -> None:
+    """Show what a picture shows as a table, which the user can open."""
+    with st.expander(say("as_table"), icon=":material/table:"):
+        show_table(rows, key)
 
 
 def show_table(
@@ -287,7 +297,7 @@ def show_table(
 
 def show_download(rows: Sequence[Mapping[str, Any]], name: str, key: str) -> None:
     """Show a button that downloads rows as CSV, with a column that marks generated data."""
-    say, origin = get_words(), st.session_state.get(ORIGIN)
+    origin = st.session_state.get(ORIGIN)
     if origin and rows and say("sample_column") not in rows[0]:
         rows = [{**row, say("sample_column"): say(f"origin_{origin}")} for row in rows]
     st.download_button(
@@ -310,17 +320,37 @@ def escape_csv_formula(cell: Any) -> Any:
     return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
 
 
+def round_metric(value: float | None) -> float | None:
+    """Round as the command line does; a browser rounds halves differently."""
+    return None if value is None else round(value, 3)
+
+
 def format_metric(value: float | None, interval: Sequence[float] | None = None) -> str:
     """Format a metric with its interval: `0.643 (0.448 – 0.835)`; a dash where there is none."""
     if value is None:
         return "–"
-    return f"{value:.3f} ({interval[0]:.3f} – {interval[1]:.3f})" if interval else f"{value:.3f}"
+    return f"{value:.3f} ({format_interval(interval)})" if interval else f"{value:.3f}"
+
+
+def format_interval(interval: Sequence[float]) -> str:
+    """Format an interval: `0.448 – 0.835`."""
+    return f"{interval[0]:.3f} – {interval[1]:.3f}"
+
+
+def format_percent(share: float) -> str:
+    """Format a share as a percentage, without the sign."""
+    return f"{100 * share:.1f}"
 
 
 def get_metric_name(name: str) -> str:
     """Return a metric's name in the chosen language."""
-    say = get_words()
-    return say(f"metric_{name}") if say.has(f"metric_{name}") else name
+    return get_name("metric", name)
+
+
+def get_name(what: str, key: str, page: str = "common") -> str:
+    """Return the words of `what_key` in the chosen language; the key where there are none."""
+    say = get_words(page)
+    return say(f"{what}_{key}") if say.has(f"{what}_{key}") else key
 
 
 def get_metric_names(names: Iterable[str]) -> dict[str, str]:

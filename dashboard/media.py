@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from dashboard import datasets, layout, runs
-from dashboard.caching import cache_data
-from dashboard.charts import timeline
+from dashboard.caching import cache_by, cache_data, stamp_file
+from dashboard.charts import sound
 from dashboard.runs import RunView
+from musicml.data.datasets import Example
 from musicml.data.io import load_audio, load_image
 from musicml.utils import InputError
 
@@ -20,13 +23,14 @@ MAX_PLAYED_SECONDS = 30.0  # of a longer one
 THUMBNAIL_SIZE = 320  # pixels of a picture in a gallery
 N_COLUMNS = 3
 
+say = layout.LazyText("common")
+
 
 def select_page(places: Sequence[int], key: str, size: int = 6) -> Sequence[int]:
     """Return the examples on the page of a long list that the user chose."""
     n = -(-len(places) // size)
     if n < 2:
         return places
-    say = layout.get_words()
     turned = st.number_input(say("page_of", n=n), 1, n, 1, key=key)
     return places[(turned - 1) * size : turned * size]
 
@@ -40,33 +44,21 @@ def show_grid(one: RunView, places: Sequence[int], key: str, about: str = "") ->
     key : what sets their widgets apart from others on the page
     about : a class whose probability is told even where others are likelier
     """
-    places = select_page(places, f"{key}-page")
-    for begin in range(0, len(places), N_COLUMNS):
-        for column, place in zip(st.columns(N_COLUMNS), places[begin : begin + N_COLUMNS], strict=False):
-            with column.container(border=True):
-                _show_card(one, place, f"{key}-{place}", about)
+    shown = select_page(places, f"{key}-page")
+    layout.show_in_columns(shown, N_COLUMNS, lambda place: _show_card(one, place, f"{key}-{place}", about), border=True)
 
 
-def _show_card(one: RunView, place: int, key: str, about: str = "") -> None:
+def _show_card(one: RunView, place: int, key: str, about: str) -> None:
     """Show one example: the file, its label and the prediction."""
-    say, table = layout.get_words(), runs.get_predictions(one)
+    table = runs.get_predictions(one)
     name = table.names[place]
     st.markdown(f"**{layout.escape_markdown(name)}**")
     show_media(one, name)
     truth = layout.format_list(table.truth(place)) or say("none")
-    if table.task == "multi":
-        st.markdown(say("is_multi", truth=layout.escape_markdown(truth)))
-    else:
-        st.markdown(say("is", truth=layout.escape_markdown(truth)))
+    say.show("is_multi" if table.task == "multi" else "is", truth=truth)
     ranked = np.argsort(-table.scores[place], kind="stable")
     for k in [k for rank, k in enumerate(ranked) if rank < 3 or table.class_names[k] == about]:
-        st.markdown(
-            say(
-                "said",
-                label=layout.escape_markdown(table.class_names[k]),
-                percent=f"{100 * table.scores[place, k]:.0f}",
-            )
-        )
+        say.show("said", label=table.class_names[k], percent=f"{100 * table.scores[place, k]:.0f}")
     _show_scores_over_time(one, place, key)
 
 
@@ -75,38 +67,40 @@ def show_media(one: RunView, name: str) -> None:
     path = datasets.find_file(one, name)
     if path is None:
         trouble = datasets.find_unnamed(one)
-        said = layout.translate_message(str(trouble)) if trouble else layout.get_words()("gone")
-        st.caption(layout.escape_markdown(said))
-    elif one.is_sound:
-        show_player(path, name)
+        st.caption(layout.localize(str(trouble)) if trouble else layout.escape_markdown(say("gone")))
     else:
-        show_picture(path, name)
+        (show_player if one.is_sound else show_picture)(path, name)
+
+
+def show_example(example: Example | None, kind: str) -> None:
+    """Show a dataset's picture, or a player for its sound; without an example, that it is gone."""
+    if example is None or not datasets.is_viewable(example):
+        st.caption(say("gone"))
+    else:
+        (show_player if kind == "sound" else show_picture)(example.path, example.id)
 
 
 def show_player(path: Path, name: str) -> None:
     """Show a player; of a large file only its beginning."""
-    say = layout.get_words()
     if path.stat().st_size <= MAX_PLAYED_BYTES:
         st.audio(path, alt=say("player_of", name=name))
         return
     try:
-        st.audio(_read_beginning(str(path), path.stat().st_mtime), alt=say("player_of", name=name))
+        st.audio(_read_beginning(path), alt=say("player_of", name=name))
         st.caption(say("beginning_only", seconds=f"{MAX_PLAYED_SECONDS:.0f}"))
     except InputError as error:
         layout.show_error(error)
 
 
-@cache_data(max_entries=8)
-def _read_beginning(path: str, changed: float) -> bytes:
+@cache_by(stamp_file, cache_data, max_entries=8)
+def _read_beginning(path: Path) -> bytes:
     """Read the first half minute of a sound file as a wav file."""
-    sound = load_audio(path, 22_050)
-    return encode_wav(sound.y[: round(MAX_PLAYED_SECONDS * 22_050)], 22_050)
+    beginning = load_audio(path, 22_050)
+    return encode_wav(beginning.y[: round(MAX_PLAYED_SECONDS * 22_050)], 22_050)
 
 
 def encode_wav(y: np.ndarray, sample_rate: int) -> bytes:
     """Encode samples as a 16-bit wav file."""
-    import io
-
     import soundfile
 
     made = io.BytesIO()
@@ -117,17 +111,22 @@ def encode_wav(y: np.ndarray, sample_rate: int) -> bytes:
 def show_picture(path: Path, name: str) -> None:
     """Show a picture, reduced to the displayed size."""
     try:
-        st.image(_make_thumbnail(str(path), path.stat().st_mtime), alt=layout.get_words()("picture_of", name=name))
+        st.image(_make_thumbnail(path), alt=say("picture_of", name=name))
     except InputError as error:
         layout.show_error(error)
 
 
-@cache_data(max_entries=200)
-def _make_thumbnail(path: str, changed: float) -> np.ndarray:
-    """Shrink a picture to the size of a gallery, [shape=(height, width, 3)], uint8."""
+@cache_by(stamp_file, cache_data, max_entries=200)
+def _make_thumbnail(path: Path) -> np.ndarray:
+    """Shrink a picture to the size of a gallery."""
+    return shrink_picture(load_image(path).pixels)
+
+
+def shrink_picture(pixels: np.ndarray) -> np.ndarray:
+    """Shrink a picture to the displayed size, [shape=(height, width, 3)], uint8."""
     from PIL import Image
 
-    image = Image.fromarray(load_image(path).pixels)
+    image = Image.fromarray(pixels)
     image.thumbnail((THUMBNAIL_SIZE, THUMBNAIL_SIZE))
     return np.asarray(image)
 
@@ -135,22 +134,23 @@ def _make_thumbnail(path: str, changed: float) -> np.ndarray:
 def _show_scores_over_time(one: RunView, place: int, key: str) -> None:
     """Show the scores of each clip of a sound, where there are several."""
     starts, scores = runs.get_clip_scores(one, place)
-    if len(starts) < 2 or not one.is_sound:
+    if len(starts) < 2 or not one.is_sound or not st.toggle(say("over_time"), key=f"{key}-toggle"):
         return
-    say, names = layout.get_words(), runs.get_predictions(one).class_names
-    if st.toggle(say("over_time"), key=f"{key}-toggle"):
-        seconds = one.settings("clips").get("seconds", 0.0)
-        best = [names[k] for k in scores.argmax(axis=1)]
-        rows = [
-            {
-                say("seconds"): f"{start:.1f}",
-                **{name: round(float(score), 4) for name, score in zip(names, row, strict=True)},
-            }
-            for start, row in zip(starts, scores, strict=True)
-        ]
-        layout.show_chart(
-            timeline.draw_timeline(starts, scores, names, seconds, say("seconds"), say("raw_score")),
-            say("over_time_words", n=len(starts), labels=layout.format_list(dict.fromkeys(best))),
-            rows,
-            f"{key}-time",
-        )
+    names = runs.get_predictions(one).class_names
+    best = layout.format_list(dict.fromkeys(names[k] for k in scores.argmax(axis=1)))
+    seconds, words = (
+        one.info.get_settings("clips").get("seconds", 0.0),
+        say("over_time_words", n=len(starts), labels=best),
+    )
+    show_timeline(starts, scores, names, seconds, say("raw_score"), words, f"{key}-time")
+
+
+def show_timeline(
+    starts: Any, scores: np.ndarray, names: Sequence[str], seconds: float, axis: str, words: str, key: str
+) -> None:
+    """Show the scores of a sound's clips as lines over time; `axis` and `words` name the scores and tell the chart."""
+    rows = [
+        {say("seconds"): f"{start:.1f}", **dict(zip(names, np.round(row, 4).tolist(), strict=True))}
+        for start, row in zip(starts, scores.astype(float), strict=True)
+    ]
+    layout.show_chart(sound.draw_timeline(starts, scores, names, seconds, say("seconds"), axis), words, rows, key)

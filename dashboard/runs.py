@@ -10,28 +10,26 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
-from dashboard.caching import cache_resource
+from dashboard.caching import cache_by, get_stamp, stamp_file, stamp_runs
 from musicml.evaluation import PredictionTable, read_clip_scores, read_fold_thresholds, read_predictions
 from musicml.experiment import (
     FOLDS_FOLDER,
     PRETRAINED,
-    DataInfo,
     Epoch,
     Report,
     Run,
     RunInfo,
     RunNotes,
-    SplitInfo,
     has_process_exited,
     open_run,
     read_notes,
 )
 from musicml.inference import Manifest, read_manifest
-from musicml.utils import InputError, read_csv
+from musicml.utils import InputError, is_of_type, read_csv, read_json
 
 QUIET = 15 * 60  # seconds without a sign of life after which a training is taken to have stopped, or three epochs
 SIGNS = ("run.json", "history.csv", "report.json", "predictions.csv", "checkpoints")
@@ -91,33 +89,8 @@ class RunView:
         """Seconds since the folder last changed."""
         return max(0.0, time.time() - self.sign)
 
-    @property
-    def data(self) -> DataInfo:
-        """The data set, as run.json describes it."""
-        return self.info.data
-
-    @property
-    def split(self) -> SplitInfo:
-        """The split, as run.json describes it."""
-        return self.info.split
-
-    def settings(self, table: str) -> Mapping[str, Any]:
-        """Return one table of its settings; empty where it has none."""
-        return self.info.get_settings(table)
-
-    @property
-    def is_honest(self) -> bool:
-        """Whether its protocol is honest; what is as published is never ranked with the others."""
-        return self.info.is_honest
-
     def get_report(self) -> Report:
-        """Return report.json of a complete run.
-
-        Raises
-        ------
-        InputError
-            If it is missing or damaged.
-        """
+        """Return report.json of a complete run."""
         return self.run.report if self.report is None else self.report
 
     def figure(self, name: str | None) -> tuple[float | None, Sequence[float] | None]:
@@ -129,7 +102,7 @@ class RunView:
     @property
     def sample(self) -> bool:
         """Whether the run was made from generated data, which every figure of it has to say."""
-        return self.data.sample
+        return self.info.data.sample
 
     @property
     def is_ours(self) -> bool:
@@ -139,47 +112,35 @@ class RunView:
     @property
     def is_sound(self) -> bool:
         """Whether its examples are to be heard, not seen."""
-        return self.data.kind == "sound"
+        return self.info.data.kind == "sound"
 
 
 def list_runs() -> list[RunView]:
     """List every run folder, the newest first, damaged ones included."""
     root = get_runs_root()
-    folders = [path for path in root.iterdir() if is_run(path)] if root.is_dir() else []
-    found = [get_run(path) for path in folders]
+    found = [
+        get_run(path)
+        for path in (root.iterdir() if root.is_dir() else ())
+        if (path / "run.json").is_file() or (path / "experiment.toml").is_file()  # it is a run, or was meant to be one
+    ]
     return sorted(found, key=lambda one: (one.info.started, one.name), reverse=True)
 
 
-def is_run(path: Path) -> bool:
-    """Return whether a folder is, or was meant to be, a run."""
-    return (path / "run.json").is_file() or (path / "experiment.toml").is_file()
+def _stamp_run(path: Path) -> tuple:
+    """Return a run folder's key, which changes with each sign of life."""
+    return str(path), *get_stamp(path, *_list_signs(path))
 
 
+def _list_signs(path: Path) -> list[str]:
+    """List the files whose change is a sign of life; what trains now may be one of its folds."""
+    folds = [] if (path / "report.json").is_file() else sorted((path / FOLDS_FOLDER).glob("[0-9]*"))
+    return [*SIGNS, *(f"{FOLDS_FOLDER}/{fold.name}/{sign}" for fold in folds for sign in SIGNS)]
+
+
+@cache_by(_stamp_run, max_entries=1000)
 def get_run(path: Path) -> RunView:
     """Return one run folder, read again only where one of its files has changed."""
-    signs = list(SIGNS)
-    if not (path / "report.json").is_file():  # what trains now may be one of its folds
-        signs += [
-            f"{FOLDS_FOLDER}/{fold.name}/{sign}" for fold in (path / FOLDS_FOLDER).glob("[0-9]*") for sign in SIGNS
-        ]
-    return _read_run(str(path), get_stamp(path, *signs))
-
-
-def get_stamp(path: Path, *names: str) -> tuple[float, ...]:
-    """Return when files of a folder last changed; 0 for a missing one."""
-    found = []
-    for name in names:
-        try:
-            found.append((path / name).stat().st_mtime)
-        except OSError:
-            found.append(0.0)
-    return tuple(found)
-
-
-@cache_resource(max_entries=1000)
-def _read_run(path: str, changed: tuple[float, ...]) -> RunView:
-    """Read one run folder; `changed` is a part of the cache's key."""
-    run, sign = Run(Path(path)), max(changed)
+    run, sign = Run(path), max(get_stamp(path, *_list_signs(path)))
     try:
         info, report = open_run(path).info, run.report if run.is_whole else None
     except InputError as error:
@@ -188,60 +149,34 @@ def _read_run(path: str, changed: tuple[float, ...]) -> RunView:
     return RunView(run, info, report, None, sign, max(QUIET, 3 * slowest))
 
 
+@cache_by(stamp_runs("notes.json"), max_entries=1000)
 def get_notes(one: RunView) -> RunNotes:
     """Return the user's note and tags of a run; writing them is no sign of life of its training."""
-    return _read_notes(str(one.run.path), get_stamp(one.run.path, "notes.json"))
+    return read_notes(one.run)
 
 
-@cache_resource(max_entries=1000)
-def _read_notes(path: str, changed: tuple[float, ...]) -> RunNotes:
-    """Read what `get_notes` returns."""
-    return read_notes(Run(Path(path)))
-
-
+@cache_by(stamp_runs("history.csv"), max_entries=200)
 def get_history(one: RunView) -> list[Epoch]:
     """Return the rows of history.csv; a row that is half written is left out."""
-    return _read_history(str(one.run.path), get_stamp(one.run.path, "history.csv"))
+    return one.run.read_history()
 
 
-@cache_resource(max_entries=200)
-def _read_history(path: str, changed: tuple[float, ...]) -> list[Epoch]:
-    """Read what `get_history` returns."""
-    return Run(Path(path)).read_history()
-
-
+@cache_by(stamp_runs("serving.json", "labels.json"), max_entries=1000)
 def get_manifest(one: RunView) -> Manifest:
-    """Return the manifest of a run.
-
-    Raises
-    ------
-    InputError
-        If it is missing or damaged.
-    """
-    return _read_cached_manifest(str(one.run.path), get_stamp(one.run.path, "serving.json", "labels.json"))
+    """Return the manifest of a run."""
+    return read_manifest(one.run)
 
 
-@cache_resource(max_entries=1000)
-def _read_cached_manifest(path: str, changed: tuple[float, ...]) -> Manifest:
-    """Read what `get_manifest` returns."""
-    return read_manifest(Run(Path(path)))
-
-
+@cache_by(stamp_runs("serving.json", "labels.json", "predictions.csv", "split.csv"), max_entries=100)
 def get_thresholds(one: RunView) -> np.ndarray:
-    """Return the threshold of each class, [shape=(n_classes,)]; errors as of `get_manifest`.
+    """Return the threshold of each class, [shape=(n_classes,)].
 
     Of a cross-validation, each example's own fold's, [shape=(n_examples, n_classes)], in the order of
     `get_predictions`.
     """
-    if not one.split.folds or one.info.task == "single":
+    if not one.info.split.folds or one.info.task == "single":
         return np.array(get_manifest(one).thresholds)
-    return _read_folds(str(one.run.path), get_stamp(one.run.path, "predictions.csv", "split.csv"), one)
-
-
-@cache_resource(max_entries=100)
-def _read_folds(path: str, changed: tuple[float, ...], _one: RunView) -> np.ndarray:
-    """Read what `get_thresholds` returns of a cross-validation."""
-    return read_fold_thresholds(Run(Path(path)), get_predictions(_one).names.tolist())
+    return read_fold_thresholds(one.run, get_predictions(one).names.tolist())
 
 
 def format_thresholds(found: np.ndarray) -> str:
@@ -250,34 +185,22 @@ def format_thresholds(found: np.ndarray) -> str:
     return f"{low:.2f}" if low == high else f"{low:.2f}–{high:.2f}"
 
 
+@cache_by(stamp_runs("predictions.csv", "labels.json"), max_entries=100)
 def get_predictions(one: RunView) -> PredictionTable:
-    """Return the table of test predictions.
-
-    Raises
-    ------
-    InputError
-        If it is missing or damaged.
-    """
-    return _read_cached_predictions(str(one.run.path), get_stamp(one.run.path, "predictions.csv", "labels.json"))
-
-
-@cache_resource(max_entries=100)
-def _read_cached_predictions(path: str, changed: tuple[float, ...]) -> PredictionTable:
-    """Read what `get_predictions` returns."""
-    return read_predictions(Run(Path(path)))
+    """Return the table of test predictions."""
+    return read_predictions(one.run)
 
 
 def get_clip_scores(one: RunView, place: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the start, [shape=(n_clips,)], seconds, and the scores, [(n_clips, n_classes)], of an example's clips."""
-    found = _read_clips(str(one.run.path), get_stamp(one.run.path, "clips.npz"))
-    return found.get(place, (np.zeros(0), np.zeros((0, 0))))
+    return _read_clips(one).get(place, (np.zeros(0), np.zeros((0, 0))))
 
 
-@cache_resource(max_entries=20)
-def _read_clips(path: str, changed: tuple[float, ...]) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+@cache_by(stamp_runs("clips.npz"), max_entries=20)
+def _read_clips(one: RunView) -> dict[int, tuple[np.ndarray, np.ndarray]]:
     """Read the raw scores of each clip, by the place of its example in predictions.csv; empty where there are none."""
     try:
-        return read_clip_scores(Run(Path(path)))
+        return read_clip_scores(one.run)
     except InputError:
         return {}
 
@@ -288,3 +211,59 @@ def read_table(one: RunView, name: str) -> list[dict[str, str]]:
         return read_csv(one.run.path / name) if (one.run.path / name).is_file() else []
     except (InputError, OSError, ValueError):
         return []
+
+
+class ReplayFigure(TypedDict):
+    """A metric of a replication with its interval."""
+
+    value: float | None
+    interval: list[float] | None
+
+
+class ReplayRow(TypedDict):
+    """One metric of a replication: as it was published, replayed, and honest."""
+
+    metric: str
+    published: float | list[float] | None
+    published_interval: list[float] | None
+    replayed: ReplayFigure | None
+    honest: ReplayFigure | None
+
+
+class Replay(TypedDict):
+    """A replication of a published result, as `musicml replay` writes it."""
+
+    reference: str
+    error: str
+    sample: bool
+    runs: dict[str, Any]
+    sentences: list[str]
+    rows: list[ReplayRow]
+
+
+def get_replays() -> Mapping[str, Replay]:
+    """Return the latest replication of each reference; empty where there is none."""
+    return _read_replays(sorted((get_runs_root() / "replays").glob("*.json")))
+
+
+@cache_by(lambda paths: tuple(map(stamp_file, paths)), max_entries=20)
+def _read_replays(paths: Sequence[Path]) -> Mapping[str, Replay]:
+    """Read what `get_replays` returns; newer files replace older ones, and invalid ones are skipped."""
+    found: dict[str, Replay] = {}
+    for path in paths:
+        try:
+            kept = read_json(path)
+        except (InputError, OSError, ValueError):
+            continue
+        rows = kept.get("replays") if isinstance(kept, dict) else None
+        found |= {one["reference"]: one for one in (rows if isinstance(rows, list) else []) if _is_replay(one)}
+    return found
+
+
+def _is_replay(one: Any) -> bool:
+    """Return whether this is a successful replication."""
+    if not is_of_type(one, Replay) or one["error"] or not one["rows"]:
+        return False
+    pairs = [row[key] for row in one["rows"] for key in ("published", "published_interval")]
+    pairs += [(row[key] or {}).get("interval") for row in one["rows"] for key in ("replayed", "honest")]
+    return all(len(pair) == 2 for pair in pairs if isinstance(pair, list))

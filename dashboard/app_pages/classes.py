@@ -10,8 +10,8 @@ import numpy as np
 import streamlit as st
 
 from dashboard import layout, runs
-from dashboard.caching import cache_data
-from dashboard.charts import bars
+from dashboard.caching import cache_by, cache_data, stamp_runs
+from dashboard.charts import metrics as charts
 from dashboard.runs import RunView
 from musicml.data import HONEST, Reference, list_references
 from musicml.evaluation import PredictionTable, apply_thresholds, compute_class_intervals, count_classes
@@ -42,11 +42,9 @@ class ClassMetrics:
 
     def make_row(self, name: str, metric: str) -> dict[str, Any]:
         """Return one metric as a bar: its value and interval, or a note that says why it is undefined."""
-        value = self.rows.get(name, {}).get(metric)
-        low, high = self.intervals.get(name, {}).get(metric) or (None, None)
-        if value is None:
-            return {"name": name, "value": None, "low": None, "high": None, "note": self._explain_missing(name, metric)}
-        return {"name": name, "value": value, "low": low, "high": high, "note": ""}
+        value, interval = self.rows.get(name, {}).get(metric), self.intervals.get(name, {}).get(metric)
+        note = self._explain_missing(name, metric) if value is None else ""
+        return {"name": name, "value": value, "interval": None if value is None else interval, "note": note}
 
     def _explain_missing(self, name: str, metric: str) -> str:
         """Return why a metric is not defined."""
@@ -71,11 +69,10 @@ def show() -> None:
     layout.show_data_notes(*shown)
     if one.sample and reference or len({entry.sample for entry in shown}) > 1:
         st.warning(say("not_comparable"), icon=":material/balance:")
-    protocols = {entry.is_honest for entry in shown} | ({reference.protocol == HONEST} if reference else set())
-    ranked = len(protocols) == 1
-    if not ranked:
+    protocols = {entry.info.is_honest for entry in shown} | ({reference.protocol == HONEST} if reference else set())
+    if len(protocols) > 1:
         st.warning(say("other_protocol"), icon=":material/balance:")
-    metric = _show_bars(own, other, ranked)
+    metric = _show_bars(own, other, len(protocols) == 1)
     if reference:
         _show_reference(reference, metric)
     _show_undefined(own)
@@ -90,8 +87,7 @@ def _show_bars(own: ClassMetrics, other: ClassMetrics | None, ranked: bool) -> s
     with left:
         metric = layout.select_option(say("metric"), layout.get_metric_names(_list_metrics(own)), "classes-metric")
     with right:
-        ways = {way: say(f"order_{way}") for way in ("value", "name")}
-        order = layout.select_option(say("order"), ways, "classes-order")
+        order = say.select("order", ("value", "name"), "classes-order")
     st.markdown(say(f"meaning_{metric}"))
     st.markdown(say("how"))
     rows = sorted([own.make_row(name, metric) for name in own.rows], key=lambda row: row["name"].casefold())
@@ -99,13 +95,13 @@ def _show_bars(own: ClassMetrics, other: ClassMetrics | None, ranked: bool) -> s
         rows = sorted(rows, key=lambda row: -1 if row["value"] is None else row["value"], reverse=True)
     series = [{"name": own.name, "rows": rows}]
     if other and any(name in other.rows for name in own.rows):
-        st.markdown(say("how_two", other=layout.escape_markdown(other.name)))
+        say.show("how_two", other=other.name)
         series.append({"name": other.name, "rows": [other.make_row(row["name"], metric) for row in rows]})
     elif other:
-        st.info(layout.escape_markdown(say("no_common", other=other.name)), icon=":material/info:")
+        say.show("no_common", layout.show_info, other=other.name)
     if not any(any(its.values()) for its in own.intervals.values()):
-        st.info(say("no_intervals"), icon=":material/info:")
-    figure = bars.draw_bars(series, layout.get_metric_name(metric), layout.is_dark())
+        layout.show_info(say("no_intervals"))
+    figure = charts.draw_bars(series, layout.get_metric_name(metric), layout.is_dark())
     layout.show_chart(figure, _describe_bars(series, metric, ranked), _make_table(series, metric), "classes")
     return metric
 
@@ -118,14 +114,12 @@ def _describe_bars(series: Sequence[Mapping[str, Any]], metric: str, ranked: boo
         return say("words_none", metric=name)
     best, worst = known[0], known[-1]
     high, low = f"{best['value']:.3f}", f"{worst['value']:.3f}"
-    if len(known) == 1:
-        words = [say("words_one", metric=name, best=best["name"], high=high)]
-    else:
+    words = [say("words_one", metric=name, best=best["name"], high=high)]
+    if len(known) > 1:
         words = [say("words", metric=name, n=len(known), best=best["name"], high=high, worst=worst["name"], low=low)]
     if len(known) < len(rows):
-        words.append(
-            say("words_undefined", names=layout.format_list(row["name"] for row in rows if row["value"] is None))
-        )
+        undefined = layout.format_list(row["name"] for row in rows if row["value"] is None)
+        words.append(say("words_undefined", names=undefined))
     for other in series[1:] if ranked else []:
         pairs = [(a["value"], b["value"]) for a, b in zip(rows, other["rows"], strict=True)]
         pairs = [(a, b) for a, b in pairs if a is not None and b is not None]
@@ -137,14 +131,11 @@ def _describe_bars(series: Sequence[Mapping[str, Any]], metric: str, ranked: boo
 
 def _make_table(series: Sequence[Mapping[str, Any]], metric: str) -> list[dict[str, Any]]:
     """Return the bars as rows of a table."""
+    name = layout.get_metric_name(metric)
     return [
-        {
-            say("class"): row["name"],
-            say("of_run"): one["name"],
-            layout.get_metric_name(metric): row["value"],
-            say("from"): row["low"],
-            say("to"): row["high"],
-        }
+        say.make_row({"class": row["name"], "of_run": one["name"]})
+        | {name: row["value"]}
+        | say.make_row(dict(zip(("from", "to"), row["interval"] or (None, None), strict=True)))
         for one in series
         for row in one["rows"]
     ]
@@ -152,36 +143,26 @@ def _make_table(series: Sequence[Mapping[str, Any]], metric: str) -> list[dict[s
 
 def _show_reference(reference: Reference, metric: str) -> None:
     """Show the protocol and the source of published metrics."""
-    words = {"how": layout.translate_message(reference.how), "worth": layout.translate_message(reference.worth)}
-    words |= {
-        "system": _get_system_name(reference),
-        "source": reference.source,
-        "protocol": say(f"protocol_{reference.protocol}"),
-    }
-    st.markdown(say("reference_worth", **{key: layout.escape_markdown(word) for key, word in words.items()}))
+    words = {key: layout.translate_message(getattr(reference, key)) for key in ("how", "worth", "system")}
+    protocol = say(f"protocol_{reference.protocol}")
+    say.show("reference_worth", source=reference.source, protocol=protocol, **words)
     if any(metric in row for row in reference.per_class.values()):
         st.markdown(say("reference_intervals"))
     else:
-        st.info(say("reference_lacks", metric=layout.get_metric_name(metric)), icon=":material/info:")
+        layout.show_info(say("reference_lacks", metric=layout.get_metric_name(metric)))
 
 
 def _show_undefined(own: ClassMetrics) -> None:
     """List the metrics that are not defined, with the reason."""
-    names: dict[tuple[str, str], list[str]] = {}
-    for metric in _list_metrics(own):
-        for name in own.rows:
-            row = own.make_row(name, metric)
-            if row["value"] is None:
-                names.setdefault((metric, row["note"]), []).append(name)
     metrics: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-    for (metric, why), some in names.items():
-        metrics.setdefault((why, tuple(some)), []).append(layout.get_metric_name(metric))
+    for metric in _list_metrics(own):
+        rows = [row for row in (own.make_row(name, metric) for name in own.rows) if row["value"] is None]
+        for why in dict.fromkeys(row["note"] for row in rows):
+            those = tuple(row["name"] for row in rows if row["note"] == why)
+            metrics.setdefault((why, those), []).append(layout.get_metric_name(metric))
     for (why, those), which in metrics.items():
-        words = {
-            "metrics": layout.capitalize(layout.format_list(which)),
-            "names": layout.escape_markdown(layout.format_list(those, 30)),
-        }
-        st.markdown(say("undefined", why=why, **words))
+        named = layout.capitalize(layout.format_list(which))
+        say.show("undefined", why=why, metrics=named, names=layout.format_list(those, 30))
 
 
 def _show_all_metrics(own: ClassMetrics, n: int) -> None:
@@ -207,11 +188,9 @@ def _make_row(own: ClassMetrics, name: str, n: int) -> dict[str, Any]:
         shown |= {layout.get_metric_name("support"): row["support"]}
     shown[say("answered")] = row["said"]
     for metric in _list_metrics(own):
-        figure = own.make_row(name, metric)
-        has = figure["low"] is not None
-        shown[layout.get_metric_name(metric)] = figure["value"]
-        head = say("with_interval", metric=layout.get_metric_name(metric))
-        shown[head] = f"{figure['low']:.3f} – {figure['high']:.3f}" if has else None
+        head, interval = layout.get_metric_name(metric), own.intervals.get(name, {}).get(metric)
+        shown[head] = row.get(metric)
+        shown[say("with_interval", metric=head)] = layout.format_interval(interval) if interval else None
     return shown
 
 
@@ -220,44 +199,35 @@ def _get_run_metrics(one: RunView) -> ClassMetrics:
     rows = one.get_report().per_class
     found: Sequence[Mapping[str, Sequence[float] | None]] = [row.get("intervals") or {} for row in rows]
     if not all(found):  # a run of before intervals were kept
-        stamp = runs.get_stamp(one.run.path, "predictions.csv", "labels.json", "serving.json")
-        found = _compute_intervals(str(one.run.path), stamp, one)
+        found = _compute_intervals(one)
     names = [row["class"] for row in rows]
     task = one.info.task or ""
     return ClassMetrics(one.name, dict(zip(names, rows, strict=True)), dict(zip(names, found, strict=True)), task)
 
 
-@cache_data(max_entries=100)
-def _compute_intervals(path: str, changed: tuple[float, ...], _one: RunView) -> list[dict[str, list[float] | None]]:
+@cache_by(stamp_runs("predictions.csv", "labels.json", "serving.json"), cache_data, max_entries=100)
+def _compute_intervals(one: RunView) -> list[dict[str, list[float] | None]]:
     """Compute the intervals of each class from the run's predictions."""
-    table = runs.get_predictions(_one)
-    said = apply_thresholds(table.scores, table.task, runs.get_thresholds(_one))
+    table = runs.get_predictions(one)
+    said = apply_thresholds(table.scores, table.task, runs.get_thresholds(one))
     return compute_class_intervals(table.scores, table.targets, said, table.groups)
 
 
 def _select_comparison(one: RunView, found: Sequence[RunView]) -> tuple[ClassMetrics | None, Reference | None]:
     """Let the user choose what to compare with: another run on the same dataset, or a published table."""
-    dataset = one.data.dataset
-    others = {other.name: other for other in found if other.data.dataset == dataset and other.name != one.name}
+    dataset = one.info.data.dataset
+    others = {other.name: other for other in found if other.info.data.dataset == dataset and other.name != one.name}
     published = {reference.name: reference for reference in list_references(dataset) if reference.per_class}
-    labels = {
-        "": say("beside_nothing"),
-        **{name: name for name in others},
-        **{name: say("beside_reference", system=_get_system_name(reference)) for name, reference in published.items()},
-    }
-    if st.session_state.get(BESIDE) not in labels:
-        st.session_state.pop(BESIDE, None)
+    systems = {name: layout.translate_message(reference.system) for name, reference in published.items()}
+    labels = {"": say("beside_nothing"), **{name: name for name in others}}
+    labels |= {name: say("beside_reference", system=system) for name, system in systems.items()}
+    layout.forget_unknown(BESIDE, labels)
     name = st.selectbox(say("beside"), list(labels), format_func=layout.make_formatter(labels), key=BESIDE)
     if name in others:
         return _get_run_metrics(others[name]), None
     if name in published:
-        return ClassMetrics(_get_system_name(published[name]), published[name].per_class, {}), published[name]
+        return ClassMetrics(systems[name], published[name].per_class, {}), published[name]
     return None, None
-
-
-def _get_system_name(reference: Reference) -> str:
-    """Return a published system's name in the chosen language."""
-    return layout.translate_message(reference.system)
 
 
 def _list_metrics(own: ClassMetrics) -> tuple[str, ...]:
@@ -266,17 +236,11 @@ def _list_metrics(own: ClassMetrics) -> tuple[str, ...]:
 
 
 def _show_thresholds(one: RunView, table: PredictionTable) -> None:
-    """Show what another threshold would change for one class."""
+    """Show what another threshold would change for one class; the slider changes this part of the page alone."""
     st.header(say("threshold"))
     st.markdown(say("threshold_how"))
     st.warning(say("threshold_flatters"), icon=":material/balance:")
-    _show_slider(one, table)
-
-
-@st.fragment
-def _show_slider(one: RunView, table: PredictionTable) -> None:
-    """Show the part of the page that the slider changes."""
-    layout.run_guarded(lambda: _show_threshold(one, table))
+    st.fragment(lambda: layout.run_guarded(lambda: _show_threshold(one, table)))()
 
 
 def _show_threshold(one: RunView, table: PredictionTable) -> None:
@@ -285,17 +249,16 @@ def _show_threshold(one: RunView, table: PredictionTable) -> None:
     k = table.class_names.index(name)
     scores, judged = table.scores[:, k], table.targets[:, k]
     if not (judged == 1).any():
-        st.info(
-            layout.escape_markdown(say("no_positives", name=name, n=int((~np.isnan(judged)).sum()))),
-            icon=":material/info:",
-        )
+        say.show("no_positives", layout.show_info, name=name, n=int((~np.isnan(judged)).sum()))
         return
     threshold = runs.get_thresholds(one)[..., k]
     middle = round(float(np.median(threshold)), 2)
     at = st.slider(say("slider"), 0.0, 1.0, middle, 0.01, key=f"threshold-{one.name}-{name}")
     is_own = at == middle
     own, its = (_count_outcomes(scores, judged, t) for t in (threshold, threshold if is_own else at))
-    st.markdown(_describe_threshold(its, own, at, threshold, is_own))
+    words = {"found": its["right"], "positives": its["support"], "negatives": its["observed"] - its["support"]}
+    words |= {"wrong": its["said"] - its["right"], "own_found": own["right"], "own_wrong": own["said"] - own["right"]}
+    say.show("at_own" if is_own else "at_other", at=f"{at:.2f}", own=runs.format_thresholds(threshold), **words)
     for column, metric in zip(st.columns(3), METRICS, strict=False):
         change = None if is_own or None in (its[metric], own[metric]) else f"{its[metric] - own[metric]:+.3f}"
         column.metric(layout.get_metric_name(metric), layout.format_metric(its[metric]), change)
@@ -309,23 +272,6 @@ def _count_outcomes(scores: np.ndarray, judged: np.ndarray, threshold: float | n
     return count_classes(scores[:, None], judged[:, None], np.atleast_1d(threshold)[:, None], "multi")[0]
 
 
-def _describe_threshold(
-    its: Mapping[str, Any], own: Mapping[str, Any], at: float, threshold: np.ndarray, is_own: bool
-) -> str:
-    """Describe the hits and errors of a threshold, compared with the run's own."""
-    words = {
-        "found": its["right"],
-        "positives": its["support"],
-        "wrong": its["said"] - its["right"],
-        "negatives": its["observed"] - its["support"],
-        "own": runs.format_thresholds(threshold),
-    }
-    if is_own:
-        return say("at_own", **words)
-    others = {"own_found": own["right"], "own_wrong": own["said"] - own["right"]}
-    return say("at_other", at=f"{at:.2f}", **words, **others)
-
-
 def _show_tradeoff(name: str, scores: np.ndarray, judged: np.ndarray, threshold: np.ndarray, at: float | None) -> None:
     """Show precision, recall and F1 over all thresholds."""
     tried = [_count_outcomes(scores, judged, t) for t in STEPS]
@@ -334,7 +280,7 @@ def _show_tradeoff(name: str, scores: np.ndarray, judged: np.ndarray, threshold:
     marks = [(say("mark_own", at=runs.format_thresholds(threshold)), float(np.median(threshold)))]
     if at is not None:
         marks.append((say("mark_slider", at=f"{at:.2f}"), at))
-    figure = bars.draw_tradeoff(STEPS, curves, marks, say("axis_threshold"), say("axis_figure"), layout.is_dark())
+    figure = charts.draw_tradeoff(STEPS, curves, marks, say("axis_threshold"), say("axis_figure"), layout.is_dark())
     best = max(range(len(tried)), key=lambda place: tried[place]["f1"])
     own = _count_outcomes(scores, judged, threshold)["f1"]
     words = {"best": f"{tried[best]['f1']:.3f}", "at": f"{STEPS[best]:.2f}", "own": runs.format_thresholds(threshold)}

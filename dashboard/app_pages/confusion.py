@@ -62,7 +62,9 @@ def show() -> None:
     table = runs.get_predictions(one)
     layout.show_data_notes(one)
     squares, by_share = _select_squares(one, table)
-    _drop_unknown(squares)
+    for key, known in ((TRUTH, squares.rows), (ANSWER, squares.columns)):  # what another run left behind
+        if st.session_state.get(key) not in known:
+            st.session_state[key] = None
     _show_matrix(squares, by_share)
     st.header(say("files"))
     if squares.task == "single":
@@ -73,25 +75,14 @@ def show() -> None:
 def _select_squares(one: RunView, table: PredictionTable) -> tuple[Squares, bool]:
     """Let the user choose the matrix, and whether it shows shares."""
     if table.task == "multi":
-        return _make_side_squares(one, table), _select_option("numbers", ("count", "share")) == "share"
+        squares = _make_side_squares(one, table)
+        return squares, say.select("numbers", ("count", "share"), "confusion-numbers") == "share"
     left, right = st.columns(2)
     with left:
-        order = _select_option("order", ("labels", "confused"))
+        order = say.select("order", ("labels", "confused"), "confusion-order")
     with right:
-        numbers = _select_option("numbers", ("count", "share"))
+        numbers = say.select("numbers", ("count", "share"), "confusion-numbers")
     return _make_class_squares(table, order), numbers == "share"
-
-
-def _select_option(what: str, ways: tuple[str, ...]) -> str:
-    """Let the user choose one of a few options, at first the first one."""
-    return layout.select_option(say(what), {way: say(f"{what}_{way}") for way in ways}, f"confusion-{what}")
-
-
-def _drop_unknown(squares: Squares) -> None:
-    """Forget a choice that another run left behind and this one does not have."""
-    for key, known in ((TRUTH, squares.rows), (ANSWER, squares.columns)):
-        if st.session_state.get(key) not in known:
-            st.session_state[key] = None
 
 
 def _get_chosen(squares: Squares) -> tuple[int, int] | None:
@@ -104,50 +95,29 @@ def _show_matrix(squares: Squares, by_share: bool) -> None:
     """Show the matrix, with how to read it."""
     if squares.task == "single":
         st.markdown(say("how_single"))
-    figure = matrix.draw_matrix(
-        squares.counts,
-        [squares.get_name(key) for key in squares.rows],
-        [squares.get_name(key) for key in squares.columns],
-        say("axis_says"),
-        say("axis_is"),
-        _describe_squares(squares),
-        by_share,
-        layout.is_dark(),
-        _get_chosen(squares),
-    )
+    texts = [
+        [
+            say("square" if n else "square_empty", **_fill_blanks(squares, row, column))
+            for column, n in enumerate(counts)
+        ]
+        for row, counts in enumerate(squares.counts.tolist())
+    ]
+    rows, columns = ([squares.get_name(key) for key in keys] for keys in (squares.rows, squares.columns))
+    chosen, titles = _get_chosen(squares), (say("axis_says"), say("axis_is"))
+    figure = matrix.draw_matrix(squares.counts, rows, columns, *titles, texts, by_share, layout.is_dark(), chosen)
+
+    def choose_clicked() -> None:
+        points = st.session_state[FIGURE].selection.points
+        if points:  # a second click on a cell changes nothing
+            _choose(squares, *points[0]["customdata"])
+
     with st.container(width=320 + 60 * len(squares.rows)):
-        layout.show_chart(
-            figure, _describe_matrix(squares), _make_rows(squares), FIGURE, lambda: _choose_clicked(squares)
-        )
-
-
-def _choose_clicked(squares: Squares) -> None:
-    """Choose the clicked cell; a second click on it changes nothing."""
-    points = st.session_state[FIGURE].selection.points
-    if points:
-        _choose(squares, *points[0]["customdata"])
+        layout.show_chart(figure, _describe_matrix(squares), _make_rows(squares), FIGURE, choose_clicked)
 
 
 def _choose(squares: Squares, row: int, column: int) -> None:
     """Set both names to those of a cell."""
     st.session_state[TRUTH], st.session_state[ANSWER] = squares.rows[row], squares.columns[column]
-
-
-def _describe_squares(squares: Squares) -> list[list[str]]:
-    """Return the hover text of each cell."""
-    counts = squares.counts.tolist()
-    return [
-        [_describe_square(squares, row, column, n, sum(counts[row])) for column, n in enumerate(counts[row])]
-        for row in range(len(counts))
-    ]
-
-
-def _describe_square(squares: Squares, row: int, column: int, n: int, of: int) -> str:
-    """Describe one cell in words."""
-    truth, answer = squares.get_name(squares.rows[row]), squares.get_name(squares.columns[column])
-    if not n:
-        return say("square_empty", truth=truth, answer=answer, of=of)
-    return say("square", truth=truth, answer=answer, n=n, of=of, percent=matrix.format_percent(n, of))
 
 
 def _describe_matrix(squares: Squares) -> str:
@@ -172,24 +142,21 @@ def _describe_matrix(squares: Squares) -> str:
 
 def _fill_blanks(squares: Squares, row: int, column: int) -> dict[str, Any]:
     """Return the values that fill a sentence about a cell."""
+    truth, answer = squares.get_name(squares.rows[row]), squares.get_name(squares.columns[column])
     n, of = int(squares.counts[row, column]), int(squares.counts[row].sum())
-    return {"truth": squares.rows[row], "answer": squares.columns[column], "n": n, "of": of}
+    percent = matrix.format_percent(n, of) if of else ""
+    return {"truth": truth, "answer": answer, "n": n, "of": of, "percent": percent}
 
 
 def _make_rows(squares: Squares) -> list[dict[str, Any]]:
     """Return the non-empty cells as rows of a table: the most frequent confusions first, then the diagonal."""
-    counts = squares.counts
-    places = matrix.list_confusions(counts) + [(k, k) for k in range(len(counts)) if counts[k, k]]
-    part = matrix.compute_shares(counts)
-    return [
-        {
-            say("axis_is"): squares.get_name(squares.rows[row]),
-            say("axis_says"): squares.get_name(squares.columns[column]),
-            say("count"): int(counts[row, column]),
-            say("share"): round(float(part[row, column]), 3),
-        }
-        for row, column in places
-    ]
+    counts, heads = squares.counts, {"axis_is": "truth", "axis_says": "answer", "count": "n"}
+    part, rows = matrix.compute_shares(counts), []
+    for place in matrix.list_confusions(counts) + [(k, k) for k in range(len(counts)) if counts[k, k]]:
+        words = _fill_blanks(squares, *place)
+        cells = {head: words[key] for head, key in heads.items()}
+        rows.append(say.make_row({**cells, "share": round(float(part[place]), 3)}))
+    return rows
 
 
 def _show_pairs(squares: Squares) -> None:
@@ -200,42 +167,37 @@ def _show_pairs(squares: Squares) -> None:
     st.markdown(say("pairs"))
     with st.container(horizontal=True):
         for place, square in enumerate(found):
-            words = _fill_blanks(squares, *square)
-            label = say("pair", **words, percent=matrix.format_percent(words["n"], words["of"]))
-            st.button(layout.escape_markdown(label), key=f"pair-{place}", on_click=_choose, args=(squares, *square))
+            label = layout.escape_markdown(say("pair", **_fill_blanks(squares, *square)))
+            st.button(label, key=f"pair-{place}", on_click=_choose, args=(squares, *square))
 
 
 def _show_files(one: RunView, squares: Squares) -> None:
     """Show the files behind the chosen cell."""
     st.markdown(say("hint"))
-    for column, key, label, known in zip(
-        st.columns(2), (TRUTH, ANSWER), ("it_is", "run_says"), (squares.rows, squares.columns), strict=True
-    ):
-        names = {name: squares.get_name(name) for name in known}
-        column.selectbox(
-            say(label), known, index=None, format_func=layout.make_formatter(names), key=key, placeholder=say("choose")
-        )
+    boxes = ((TRUTH, "it_is", squares.rows), (ANSWER, "run_says", squares.columns))
+    for column, (key, label, known) in zip(st.columns(2), boxes, strict=True):
+        named = layout.make_formatter({name: squares.get_name(name) for name in known})
+        column.selectbox(say(label), known, index=None, format_func=named, key=key, placeholder=say("choose"))
     square = _get_chosen(squares)
     if square is None:
-        st.info(say("nothing_chosen"), icon=":material/info:")
+        layout.show_info(say("nothing_chosen"))
         return
     places = squares.list_examples(*square)
-    st.markdown(_make_heading(squares, *square))
+    _show_heading(squares, *square)
     if places:
         media.show_grid(one, places, f"files-{squares.rows[square[0]]}-{squares.columns[square[1]]}", squares.name)
 
 
-def _make_heading(squares: Squares, row: int, column: int) -> str:
-    """Return the heading above the files of a cell."""
-    words = {key: layout.escape_markdown(str(word)) for key, word in _fill_blanks(squares, row, column).items()}
-    n, of = words.pop("n"), words.pop("of")
+def _show_heading(squares: Squares, row: int, column: int) -> None:
+    """Show the heading above the files of a cell."""
+    words = _fill_blanks(squares, row, column)
     if squares.task == "multi":
-        key = f"{squares.rows[row]}_{squares.columns[column]}"
-        return say(key, n=n, of=of) if n != "0" else say("no_side", of=of)
-    if of == "0":
-        return say("no_row", truth=words["truth"])
-    key = "right" if row == column else "wrong"
-    return say(key, **words, n=n, of=of) if n != "0" else say(f"{key}_none", **words, of=of)
+        key = f"{squares.rows[row]}_{squares.columns[column]}" if words["n"] else "no_side"
+    elif not words["of"]:
+        key = "no_row"
+    else:
+        key = ("right" if row == column else "wrong") + ("" if words["n"] else "_none")
+    say.show(key, **words)
 
 
 def _make_class_squares(table: PredictionTable, chosen: str) -> Squares:
@@ -257,13 +219,11 @@ def _make_side_squares(one: RunView, table: PredictionTable) -> Squares:
     threshold = runs.get_thresholds(one)[..., k]
     judged, scores = table.targets[:, k], table.scores[:, k]
     if np.isnan(judged).all():
-        st.info(layout.escape_markdown(say("unobserved_all", name=name, all=len(judged))), icon=":material/info:")
+        say.show("unobserved_all", layout.show_info, name=name, all=len(judged))
         st.stop()
     st.markdown(say("how_multi", threshold=runs.format_thresholds(threshold)))
     if np.isnan(judged).any():
-        st.markdown(
-            layout.escape_markdown(say("unobserved", name=name, n=int(np.isnan(judged).sum()), all=len(judged)))
-        )
+        say.show("unobserved", name=name, n=int(np.isnan(judged).sum()), all=len(judged))
     truth = np.where(np.isnan(judged), -1, judged < 0.5).astype(int)
     answer = (scores < threshold).astype(int)
     sure = np.where(answer == 0, scores, -scores)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,35 +22,29 @@ say = layout.begin_page("curves")
 
 def show() -> None:
     """Show the page."""
-    found = sorted(layout.list_runs_or_stop(), key=_get_order)
+    found = sorted(  # training runs first, runs without curves last
+        layout.list_runs_or_stop(),
+        key=lambda one: 0 if one.status == "training" else 1 if one.info.has_epochs and not one.trouble else 2,
+    )
     layout.watch_runs(layout.list_statuses())
     training = sum(one.status == "training" for one in found)
     chosen = layout.select_runs(found, min(MAX_RUNS, max(1, training)), most=MAX_RUNS)
     if not chosen:
-        st.info(say("choose_one"), icon=":material/info:")
+        layout.show_info(say("choose_one"))
         return
     layout.show_data_notes(*chosen)
     with st.expander(say("how"), icon=":material/help:"):
         st.markdown(say("how_words"))
     live = any(one.status == "training" for one in chosen)
-    look = st.fragment(_refresh, run_every=layout.LIVE if live else None)
-    look([one.run.path for one in chosen], live)
-
-
-def _get_order(one: RunView) -> int:
-    """Return a run's sort key: training runs first, runs without curves last."""
-    if one.status == "training":
-        return 0
-    return 1 if one.info.has_epochs and not one.trouble else 2
-
-
-def _refresh(paths: Sequence[Path], live: bool) -> None:
-    """Show the chosen runs as they are now; called again every few seconds while one is training."""
-    layout.run_guarded(lambda: _show_runs([runs.get_run(path) for path in paths], live))
+    paths = [one.run.path for one in chosen]
+    st.fragment(
+        lambda: layout.run_guarded(lambda: _show_runs([runs.get_run(path) for path in paths], live)),
+        run_every=layout.LIVE if live else None,
+    )()
 
 
 def _show_runs(chosen: Sequence[RunView], live: bool) -> None:
-    """Show the status and the curves of the chosen runs."""
+    """Show the status and the curves of runs as they are now; called again every few seconds while one is training."""
     if live and not any(one.status == "training" for one in chosen):
         st.rerun()  # the page anew, which then looks no more
     histories = {one.name: runs.get_history(one) for one in chosen if not one.trouble}
@@ -70,11 +63,11 @@ def _show_status(one: RunView, rows: Sequence[Epoch]) -> None:
         layout.show_error(one.trouble)
     elif one.info.family and not one.info.has_epochs:
         key = next((key for key in (one.status, one.info.family) if key in ("pretrained", "forest")), "no_epochs")
-        st.info(say(key, run=name), icon=":material/info:")
+        layout.show_info(say(key, run=name))
     elif one.status == "training":
         _show_progress(one, rows)
     elif not rows:
-        st.info(say("nothing", run=name, status=say(f"status_{one.status}")), icon=":material/info:")
+        layout.show_info(say("nothing", run=name, status=say(f"status_{one.status}")))
     elif one.status == "stopped":
         st.info(say("stopped", run=name, n=len(rows), path=one.run.path), icon=":material/pause:")
 
@@ -83,20 +76,15 @@ def _show_progress(one: RunView, rows: Sequence[Epoch]) -> None:
     """Show how far a training has come."""
     planned = one.info.max_epochs
     left = max(0, planned - len(rows)) * float(np.median([row.seconds for row in rows])) if rows else 0.0
-    key = "begun" if not rows else "progress" if left else "scoring"
-    words = say(
-        key, run=layout.escape_markdown(one.name), n=len(rows), planned=planned, left=layout.format_duration(left)
-    )
+    key, name = "begun" if not rows else "progress" if left else "scoring", layout.escape_markdown(one.name)
+    words = say(key, run=name, n=len(rows), planned=planned, left=layout.format_duration(left))
     st.progress(min(1.0, len(rows) / planned) if planned else 0.0, words)
 
 
 def _show_charts(drawn: Sequence[RunView], histories: Sequence[Sequence[Epoch]]) -> None:
     """Show a chart for each metric, the learning rate, and one CSV of everything."""
     metrics = list(dict.fromkeys(metric for rows in histories for metric in curves.list_metrics(rows)))
-    for begin in range(0, len(metrics), 2):
-        for column, metric in zip(st.columns(2), metrics[begin : begin + 2], strict=False):
-            with column:
-                _show_pair(metric, drawn, histories)
+    layout.show_in_columns(metrics, 2, lambda metric: _show_pair(metric, drawn, histories))
     _show_learning_rate(drawn, histories)
     st.header(say("csv"))
     st.markdown(say("csv_words"))
@@ -110,26 +98,27 @@ def _show_charts(drawn: Sequence[RunView], histories: Sequence[Sequence[Epoch]])
 
 def _show_pair(metric: str, drawn: Sequence[RunView], histories: Sequence[Sequence[Epoch]]) -> None:
     """Show one metric in training and validation."""
-    st.header(layout.capitalize(layout.get_metric_name(metric)))
-    found = {
-        one.name: curves.make_curve(one.name, rows, metric, _find_best(one, rows))
+    name = layout.get_metric_name(metric)
+    st.header(layout.capitalize(name))
+    found = [
+        curves.make_curve(one.name, rows, metric, _find_best(one, rows))
         for one, rows in zip(drawn, histories, strict=True)
         if metric in curves.list_metrics(rows)
-    }
-    layout.show_chart(
-        curves.draw_pairs(list(found.values()), say("epoch"), layout.get_metric_name(metric), _get_legend()),
-        "\n\n".join(
-            [say("falls" if curves.is_lower_better(metric) else "rises")]
-            + [_describe_curve(one, metric) for one in found.values()]
-        ),
-        [row for one in found.values() for row in _make_rows(one, metric)],
-        f"curves-{metric}",
-    )
+    ]
+    figure = curves.draw_pairs(found, say("epoch"), name, _get_legend())
+    words = [
+        say("falls" if curves.is_lower_better(metric) else "rises"),
+        *(_describe_curve(one, metric) for one in found),
+    ]
+    rows = [row for one in found for row in _make_rows(one, name)]
+    layout.show_chart(figure, "\n\n".join(words), rows, f"curves-{metric}")
 
 
 def _find_best(one: RunView, rows: Sequence[Epoch]) -> int | None:
     """Return the place of a run's best epoch: the recorded one, or the best so far."""
-    return curves.find_best_epoch(rows, str(one.settings("training").get("monitor") or "val_loss"), one.info.best_epoch)
+    return curves.find_best_epoch(
+        rows, str(one.info.get_settings("training").get("monitor") or "val_loss"), one.info.best_epoch
+    )
 
 
 def _get_legend() -> dict[str, str]:
@@ -138,37 +127,21 @@ def _get_legend() -> dict[str, str]:
 
 
 def _describe_curve(one: Curve, metric: str) -> str:
-    """Describe one run's curves: its best epoch, the gap there, and the gap at the end."""
-    parts = [_describe_stages(one)] if len(one.stages) > 1 else []
+    """Describe one run's curves: its stages, its best epoch, the gap there, and the gap at the end."""
     own, gap, n = curves.find_own_best(one, metric), curves.compute_gaps(one, metric), len(one.train)
+    parts = []
+    if len(one.stages) > 1:
+        legend = _get_legend()
+        later = [say("stage_from", stage=legend.get(name, name), epoch=place + 1) for place, name in one.stages]
+        parts.append(say("stages", stages=layout.format_list(later)))
     if one.best is not None and one.val is not None:
-        parts.append(
-            say(
-                "at_best",
-                epoch=one.best + 1,
-                n=n,
-                val=_format_value(one.val[one.best]),
-                train=_format_value(one.train[one.best]),
-                gap=_format_value(gap[one.best]),
-            )
-        )
+        values = {"val": one.val[one.best], "train": one.train[one.best], "gap": gap[one.best]}
+        parts.append(say("at_best", epoch=one.best + 1, n=n, **{key: _format_value(v) for key, v in values.items()}))
     if own is not None and (own != one.best or one.val is None):
-        parts.append(
-            say(
-                "own_best" if one.val is not None else "own_train",
-                epoch=own + 1,
-                n=n,
-                value=_format_value(one.shown[own]),
-            )
-        )
+        key = "own_best" if one.val is not None else "own_train"
+        parts.append(say(key, epoch=own + 1, n=n, value=_format_value(one.shown[own])))
     parts.append(say(f"verdict_{curves.judge_curves(one, metric)}", gap=_format_value(gap[-1])))
     return say("of_run", run=one.name, words=" ".join(parts))
-
-
-def _describe_stages(one: Curve) -> str:
-    """Describe the stages of a run and where the later ones begin."""
-    later = [say("stage_from", stage=_get_legend().get(name, name), epoch=place + 1) for place, name in one.stages]
-    return say("stages", stages=layout.format_list(later))
 
 
 def _format_value(value: float) -> str:
@@ -179,14 +152,14 @@ def _format_value(value: float) -> str:
 def _make_rows(one: Curve, metric: str) -> list[dict[str, Any]]:
     """Return the curves of one run as rows of a table."""
     stage_of = [[name for begin, name in one.stages if begin <= place][-1] for place in range(len(one.train))]
-    val = [None] * len(one.train) if one.val is None else one.val
+    val, legend = [None] * len(one.train) if one.val is None else one.val, _get_legend()
     return [
         {
             say("run"): one.name,
-            say("stage"): _get_legend().get(stage, stage),
+            say("stage"): legend.get(stage, stage),
             say("epoch"): place + 1,
-            say("of_train", metric=layout.get_metric_name(metric)): _clean_number(one.train[place]),
-            say("of_val", metric=layout.get_metric_name(metric)): _clean_number(val[place]),
+            say("of_train", metric=metric): _clean_number(one.train[place]),
+            say("of_val", metric=metric): _clean_number(val[place]),
             say("is_best"): say("yes") if place == one.best else None,
         }
         for place, stage in enumerate(stage_of)
@@ -211,7 +184,7 @@ def _show_learning_rate(drawn: Sequence[RunView], histories: Sequence[Sequence[E
             st.caption(layout.escape_markdown(sentence))
         return
     rows = [
-        {say("run"): one.name, say("epoch"): place + 1, say("learning_rate"): _clean_number(rate)}
+        say.make_row({"run": one.name, "epoch": place + 1, "learning_rate": _clean_number(rate)})
         for one in found
         for place, rate in enumerate(one.train)
     ]
@@ -222,11 +195,10 @@ def _show_learning_rate(drawn: Sequence[RunView], histories: Sequence[Sequence[E
 def _describe_rate(one: Curve) -> str:
     """Describe the learning rate of one run."""
     changed, first, last = curves.find_rate_changes(one.train), one.train[0], one.train[-1]
-    name = one.name
     if not changed:
-        return say("rate_same", run=name, rate=f"{first:.2g}")
+        return say("rate_same", run=one.name, rate=f"{first:.2g}")
     at = layout.format_list(map(str, changed), 6)
-    return say("rate_changed", run=name, first=f"{first:.2g}", last=f"{last:.2g}", epochs=at)
+    return say("rate_changed", run=one.name, first=f"{first:.2g}", last=f"{last:.2g}", epochs=at)
 
 
 show()

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import i18n, layout, runs
-from dashboard.caching import cache_resource
+from dashboard import i18n, layout
+from dashboard.caching import cache_by, cache_resource, stamp_runs
 from dashboard.runs import RunView
 from musicml.reports import build_document, to_html, write_report
 
 HEIGHT = 800  # pixels, of the preview
-WAYS = {".html": "text/html", ".pdf": "application/pdf"}
-PACKED = (".md", ".tex")  # with their figures beside them, so as an archive
+PACKED = "application/zip"  # what has its figures beside it, so as an archive
+WAYS = {".html": "text/html", ".pdf": "application/pdf", ".md": PACKED, ".tex": PACKED}
 FILES = ("run.json", "report.json", "predictions.csv", "history.csv", "layers.json", "split.csv")
 
 say = layout.LazyText("report")
@@ -34,7 +34,7 @@ def show() -> None:
     layout.begin_page("report")
     chosen = layout.select_runs(layout.list_runs_or_stop(layout.is_complete), 1, key="reported")
     if not chosen:
-        st.info(say("one_needed"), icon=":material/info:")
+        layout.show_info(say("one_needed"))
         return
     layout.show_data_notes(*chosen)
     others = [code for code in i18n.LANGUAGES if code != layout.get_language()]
@@ -55,32 +55,24 @@ def show() -> None:
 def _show_downloads(chosen: Sequence[RunView], language: str) -> None:
     """Show a button for each format; the file is made when the button is pressed."""
     stem = chosen[0].name if len(chosen) == 1 else "runs"
+    buttons = [(ending, f"{stem}{ending}", kind, {"packed": kind == PACKED}) for ending, kind in WAYS.items()]
+    if len(chosen) == 1:
+        buttons.append(("_card", "README.md", "text/markdown", {"card": True}))
     with st.container(horizontal=True):
-        for ending, kind in WAYS.items():
-            name, missing = f"{stem}{ending}", ending == ".pdf" and find_spec("typst") is None
-            _show_button(ending, functools.partial(render_file, chosen, name, language), name, kind, missing)
-        for ending in PACKED:
-            packed = functools.partial(render_archive, chosen, f"{stem}{ending}", language)
-            _show_button(ending, packed, f"{stem}{ending}.zip", "application/zip")
-        if len(chosen) == 1:
-            card = functools.partial(render_file, chosen, "README.md", language, card=True)
-            _show_button("_card", card, "README.md", "text/markdown")
+        for key, name, kind, how in buttons:
+            missing = key == ".pdf" and find_spec("typst") is None
+            st.download_button(
+                say(f"as{key.replace('.', '_')}"),
+                functools.partial(render_file, chosen, name, language, **how),
+                f"{name}.zip" if kind == PACKED else name,
+                kind,
+                key=f"report{key}",
+                on_click="ignore",
+                icon=":material/download:",
+                disabled=missing,
+                help=say("no_setting") if missing else None,
+            )
     st.caption(say("beside"))
-
-
-def _show_button(key: str, make: functools.partial[bytes], name: str, kind: str, missing: bool = False) -> None:
-    """Show one download button; it is disabled where a needed package is missing."""
-    st.download_button(
-        say(f"as{key.replace('.', '_')}"),
-        make,
-        name,
-        kind,
-        key=f"report{key}",
-        on_click="ignore",
-        icon=":material/download:",
-        disabled=missing,
-        help=say("no_setting") if missing else None,
-    )
 
 
 @cache_resource()  # only one session at a time imports it
@@ -99,52 +91,24 @@ def _import_matplotlib() -> None:
                 os.environ["MPLCONFIGDIR"] = before
 
 
+@cache_by(stamp_runs(*FILES), max_entries=10)
 def render_page(chosen: Sequence[RunView], language: str) -> str:
-    """Render the report as one HTML page; again only when a run has changed.
-
-    Raises
-    ------
-    InputError
-        If a run's files are missing or damaged, or what draws the figures is not installed.
-    """
-    changed = tuple(runs.get_stamp(one.run.path, *FILES) for one in chosen)
-    return _render_cached_page(
-        tuple(str(one.run.path) for one in chosen), changed, language, [one.run for one in chosen]
-    )
-
-
-@cache_resource(max_entries=10)
-def _render_cached_page(paths: tuple[str, ...], changed: tuple, language: str, _runs: list) -> str:
-    """Render what `render_page` returns."""
+    """Render the report as one HTML page; again only when a run has changed."""
     _import_matplotlib()
-    return to_html(build_document(_runs, language))
+    return to_html(build_document([one.run for one in chosen], language))
 
 
-def render_file(chosen: Sequence[RunView], name: str, language: str, card: bool = False) -> bytes:
-    """Render a report in the format of the name's suffix.
-
-    Raises
-    ------
-    InputError
-        As `render_page`.
-    """
+def render_file(chosen: Sequence[RunView], name: str, language: str, card: bool = False, packed: bool = False) -> bytes:
+    """Render a report in the format of the name's suffix; `packed` with its charts and tables in a zip archive."""
+    made = io.BytesIO()
     with tempfile.TemporaryDirectory() as folder:
-        return write_report([one.run for one in chosen], Path(folder) / name, language, card)[0].read_bytes()
-
-
-def render_archive(chosen: Sequence[RunView], name: str, language: str) -> bytes:
-    """Render a report with its charts and tables as a zip archive.
-
-    Raises
-    ------
-    InputError
-        As `render_page`.
-    """
-    packed = io.BytesIO()
-    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
-        for path in write_report([one.run for one in chosen], Path(folder) / name, language):
-            target.write(path, path.relative_to(folder).as_posix())
-    return packed.getvalue()
+        paths = write_report([one.run for one in chosen], Path(folder) / name, language, card)
+        if not packed:
+            return paths[0].read_bytes()
+        with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as target:
+            for path in paths:
+                target.write(path, path.relative_to(folder).as_posix())
+    return made.getvalue()
 
 
 if __name__ == "__main__":

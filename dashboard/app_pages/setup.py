@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from dashboard import datasets, layout, runs
@@ -20,39 +22,31 @@ def show() -> None:
     with st.spinner(say("looking")):
         findings = _check_machine(str(runs.get_data_root()), str(runs.get_runs_root()))
     for finding in findings:
-        if finding.what not in DATASET_NAMES:
-            _show_check(finding)
+        if finding.what not in DATASET_NAMES:  # with its state in words, too
+            what, words = layout.localize(finding.what), layout.localize(finding.words)
+            st.markdown(f"{SIGNS[finding.state]} **{what}** ({say(finding.state)}): {words}")
     st.header(say("data_sets"))
     st.markdown(say("sample_how"))
     there = datasets.list_datasets()
     for name in DATASET_NAMES:
-        which = [kind for known, kind in there if known == name]
-        with st.expander(
-            say("data_set", name=name, state=layout.format_list(say(kind) for kind in which) or say("absent"))
-        ):
+        state = layout.format_list(say(kind) for known, kind in there if known == name) or say("absent")
+        with st.expander(say("data_set", name=name, state=state)):
             st.markdown(say(f"get_{name}"))
             st.code(str(runs.get_data_root() / name), language=None)
     st.header(say("folders"))
     st.markdown(say("folders_how"))
+    folders = {"runs": runs.get_runs_root(), "data": runs.get_data_root()}
     rows = [
-        (say("runs_folder"), runs.get_runs_root(), "MUSICML_RUNS"),
-        (say("data_folder"), runs.get_data_root(), "MUSICML_DATA"),
+        {"what": say(f"{name}_folder"), "where": str(where), "variable": f"MUSICML_{name.upper()}"}
+        for name, where in folders.items()
     ]
-    st.table([{say("what"): what, say("where"): str(where), say("variable"): name} for what, where, name in rows])
+    st.table([say.make_row(row) for row in rows])
 
 
 @cache_data(ttl=30)
 def _check_machine(data_root: str, runs_root: str) -> list[CheckResult]:
     """Return the results of `musicml doctor`, cached for half a minute."""
-    from pathlib import Path
-
     return check_environment(Path(data_root), Path(runs_root))
-
-
-def _show_check(finding: CheckResult) -> None:
-    """Show one result, with its state in words too."""
-    what, words = (layout.escape_markdown(layout.translate_message(text)) for text in (finding.what, finding.words))
-    st.markdown(f"{SIGNS[finding.state]} **{what}** ({say(finding.state)}): {words}")
 
 
 show()

@@ -1,5 +1,7 @@
 """Draw Plotly figures from tables, without Streamlit.
 
+`x`, `y` and `bar` are the titles of the axes and of the color bar, `names` those of the classes; `dark` is whether the
+page is dark, and `seconds` how long a sound is.
 Colors come from the page's theme wherever a figure does not need its own, and never carry a meaning alone: symbols,
 dashes or printed numbers carry it too.
 """
@@ -7,7 +9,8 @@ dashes or printed numbers carry it too.
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -24,7 +27,6 @@ def make_figure(x: str = "", y: str = "", height: int = 360) -> go.Figure:
 
     Parameters
     ----------
-    x, y : the axes' titles
     height : pixels
     """
     return go.Figure(
@@ -51,6 +53,59 @@ def name_rows(figure: go.Figure, names: Sequence[str]) -> None:
     )
 
 
+def name_places(figure: go.Figure, names: Sequence[str]) -> None:
+    """Name the rows of a figure from the top, by place, because two shortened names can be equal."""
+    figure.update_yaxes(
+        tickvals=list(range(len(names))),
+        ticktext=[shorten(name, 24) for name in names],
+        range=[len(names) - 0.4, -0.6],
+        showgrid=False,
+    )
+
+
+def make_whiskers(values: Sequence[float], intervals: Sequence[Sequence[float] | None], **style: Any) -> dict[str, Any]:
+    """Return intervals around values as Plotly's error bars; none where an interval is None."""
+    pairs = list(zip(values, intervals, strict=True))
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [max(0, pair[1] - value) if pair else 0 for value, pair in pairs],
+        "arrayminus": [max(0, value - pair[0]) if pair else 0 for value, pair in pairs],
+        **style,
+    }
+
+
+def draw_side_numbers(texts: Sequence[str], x: Sequence[float], y: Sequence[Any], **style: Any) -> go.Scatter:
+    """Draw texts in a column of their own, which no mark hides."""
+    return go.Scatter(
+        x=x,
+        y=y,
+        text=[html.escape(text, quote=False) for text in texts],
+        mode="text",
+        textposition="middle right",
+        hoverinfo="skip",
+        showlegend=False,
+        cliponaxis=False,
+        **style,
+    )
+
+
+def get_color(place: int) -> str:
+    """Return the color of the run or class in a place."""
+    return COLORS[place % len(COLORS)]
+
+
+def get_symbol(place: int) -> str:
+    """Return the symbol of the run, kind or class in a place."""
+    return SYMBOLS[place % len(SYMBOLS)]
+
+
+def group_by_kind(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """Return the rows of each `kind`, in the order in which kinds come first."""
+    kinds = dict.fromkeys(row["kind"] for row in rows)
+    return {kind: [row for row in rows if row["kind"] == kind] for kind in kinds}
+
+
 def make_color_scale(dark: bool) -> list[list]:
     """Return a color scale whose lightness changes steadily, so that it is readable in gray too."""
     low, middle, high = SCALES[dark]
@@ -60,3 +115,18 @@ def make_color_scale(dark: bool) -> list[list]:
 def shorten(name: str, most: int = 34) -> str:
     """Shorten a name to fit next to an axis, and escape it for Plotly."""
     return html.escape(name if len(name) <= most else f"{name[: most - 12]}…{name[-11:]}", quote=False)
+
+
+def wrap_parts(parts: Sequence[str], between: str, most: int) -> list[str]:
+    """Wrap parts into lines of at most `most` letters, where a single part is not longer.
+
+    >>> wrap_parts(["Conv2D", "BatchNormalization", "Activation"], " + ", 30)
+    ['Conv2D + BatchNormalization', 'Activation']
+    """
+    lines: list[str] = []
+    for part in parts:
+        if lines and len(lines[-1]) + len(between) + len(part) <= most:
+            lines[-1] += between + part
+        else:
+            lines.append(part)
+    return lines

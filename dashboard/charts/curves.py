@@ -39,11 +39,6 @@ class Curve:
     stages: Sequence[tuple[int, str]]
 
     @property
-    def epochs(self) -> np.ndarray:
-        """The epochs 1, 2, 3, ..."""
-        return np.arange(1, len(self.train) + 1)
-
-    @property
     def shown(self) -> np.ndarray:
         """The values that the best epoch is marked on: validation, or training where there is none."""
         return self.train if self.val is None else self.val
@@ -150,7 +145,6 @@ def draw_pairs(curves: Sequence[Curve], x: str, y: str, say: Mapping[str, str]) 
 
     Parameters
     ----------
-    x, y : the axes' titles
     say : what stands in the legend: `train`, `val`, `best`; and the names of the stages
     """
     figure = charts.make_figure(x, y, 340 + 26 * len(curves))  # the legend grows with the runs
@@ -159,11 +153,13 @@ def draw_pairs(curves: Sequence[Curve], x: str, y: str, say: Mapping[str, str]) 
         if one.val is not None:
             _draw_line(figure, one, one.val, place, "solid", say["val"], True)
         _draw_ring(figure, one, place, say["best"])
-    for dash, key in (("dash", "train"), ("solid", "val")):
-        _add_legend_line(figure, say[key], {"mode": "lines", "line": {"color": "#888888", "dash": dash}})
-    _add_legend_line(
-        figure, say["best"], {"mode": "markers", "marker": {"size": 15, "symbol": "circle-open", "color": "#888888"}}
-    )
+    legend: dict[str, dict[str, Any]] = {
+        "train": {"mode": "lines", "line": {"color": "#888888", "dash": "dash"}},
+        "val": {"mode": "lines", "line": {"color": "#888888", "dash": "solid"}},
+        "best": {"mode": "markers", "marker": {"size": 15, "symbol": "circle-open", "color": "#888888"}},
+    }
+    for key, style in legend.items():  # these stand for no run
+        figure.add_scatter(x=[None], y=[None], name=say[key], hoverinfo="skip", **style)
     _draw_boundaries(figure, curves, say)
     return _set_epoch_axis(figure)
 
@@ -183,34 +179,24 @@ def _draw_line(
     figure: go.Figure, one: Curve, values: np.ndarray, place: int, dash: str, what: str, in_legend: bool
 ) -> None:
     """Draw one curve with its symbols."""
-    color, symbol = _choose_style(place)
+    color, symbol = charts.get_color(place), charts.get_symbol(place)
     x_title = figure.layout.xaxis.title.text
     figure.add_scatter(
-        x=one.epochs,
+        x=np.arange(1, len(one.train) + 1),
         y=values,
         mode="lines+markers",
-        name=_escape_name(one),
+        name=charts.shorten(one.name),
         legendgroup=one.name,
         showlegend=in_legend,
         line={"color": color, "dash": dash, "width": 2},
         marker={
             "color": color,
-            "symbol": symbol if dash == "solid" else f"{symbol}-open",
+            "symbol": symbol + ("" if dash == "solid" else "-open"),
             "size": 7,
             "maxdisplayed": POINTS,
         },
-        hovertemplate=f"{_escape_name(one)}<br>{what} %{{y:.4g}}, {x_title} %{{x}}<extra></extra>",
+        hovertemplate=f"{charts.shorten(one.name)}<br>{what} %{{y:.4g}}, {x_title} %{{x}}<extra></extra>",
     )
-
-
-def _escape_name(one: Curve) -> str:
-    """Escape a run's name for Plotly, which would read tags in it."""
-    return charts.shorten(one.name)
-
-
-def _choose_style(place: int) -> tuple[str, str]:
-    """Return the color and the symbol of the run at a place."""
-    return charts.COLORS[place % len(charts.COLORS)], charts.SYMBOLS[place % len(charts.SYMBOLS)]
 
 
 def _draw_ring(figure: go.Figure, one: Curve, place: int, best: str) -> None:
@@ -223,14 +209,9 @@ def _draw_ring(figure: go.Figure, one: Curve, place: int, best: str) -> None:
         mode="markers",
         legendgroup=one.name,
         showlegend=False,
-        marker={"symbol": "circle-open", "size": 17, "color": _choose_style(place)[0], "line": {"width": 3}},
-        hovertemplate=f"{_escape_name(one)}<br>{best}: %{{x}}, %{{y:.4g}}<extra></extra>",
+        marker={"symbol": "circle-open", "size": 17, "color": charts.get_color(place), "line": {"width": 3}},
+        hovertemplate=f"{charts.shorten(one.name)}<br>{best}: %{{x}}, %{{y:.4g}}<extra></extra>",
     )
-
-
-def _add_legend_line(figure: go.Figure, name: str, style: Mapping[str, Any]) -> None:
-    """Add a line to the legend that stands for no run."""
-    figure.add_scatter(x=[None], y=[None], name=name, hoverinfo="skip", **style)
 
 
 def _draw_boundaries(figure: go.Figure, curves: Sequence[Curve], say: Mapping[str, str]) -> None:

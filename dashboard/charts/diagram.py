@@ -12,29 +12,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dashboard import charts
+
 BLOCKS = (  # how Keras's backbones and our own models name the layers of one block
     r"(?P<name>conv\d+_block\d+)_\w+",
     r"(?P<name>block\d+)_\w+",
     r"conv_(?:pad|dw|pw)_(?P<number>\d+)(?:_\w+)?",
     r"(?:conv1|pool1)(?P<stem>_\w+)?",
 )
-LIGHT = {
-    "text": "#1b2733",
-    "line": "#56636f",
-    "input": "#e3e8ee",
-    "learned": "#cfe5f5",
-    "fixed": "#f4f4f4",
-    "output": "#ffe0c2",
+ROLES = ("text", "line", "input", "learned", "fixed", "output")
+COLORS = {
+    False: dict(zip(ROLES, ("#1b2733", "#56636f", "#e3e8ee", "#cfe5f5", "#f4f4f4", "#ffe0c2"), strict=True)),
+    True: dict(zip(ROLES, ("#eef3f8", "#9fb0c0", "#2b3440", "#17486e", "#22262c", "#6b3d0c"), strict=True)),
 }
-DARK = {
-    "text": "#eef3f8",
-    "line": "#9fb0c0",
-    "input": "#2b3440",
-    "learned": "#17486e",
-    "fixed": "#22262c",
-    "output": "#6b3d0c",
-}
-MAX_LINE_LENGTH = 38  # letters in a line of a box
+MAX_LINE = 38  # letters in a line of a box
 THIN = "\u00a0"  # between thousands: a comma or a point would be read as the decimal mark by one half of the readers
 
 
@@ -68,11 +59,8 @@ class Box:
     @property
     def learned(self) -> int:
         """How many of them are trainable."""
-        return (
-            0
-            if self.frozen
-            else sum(int(layer.get("trainable", layer.get("parameters")) or 0) for layer in self.layers)
-        )
+        counts = [] if self.frozen else [layer.get("trainable", layer.get("parameters")) for layer in self.layers]
+        return sum(int(count or 0) for count in counts)
 
     @property
     def shape(self) -> str:
@@ -93,28 +81,6 @@ def format_shape(shape: Any) -> str:
 def format_count(number: int) -> str:
     """Format a large number with separated thousands."""
     return f"{number:,}".replace(",", THIN)
-
-
-def is_layer_list(found: Any) -> bool:
-    """Return whether this is valid content of layers.json."""
-    return (
-        isinstance(found, list) and bool(found) and all(isinstance(layer, dict) and _is_layer(layer) for layer in found)
-    )
-
-
-def _is_layer(layer: Mapping[str, Any]) -> bool:
-    """Return whether a layer has the needed keys with valid values."""
-    numbers = [
-        layer.get("parameters", 0),
-        layer.get("trainable", 0),
-        layer.get("trees", 0),
-        *(layer.get("leans_on") or []),
-    ]
-    return (
-        isinstance(layer.get("name"), str)
-        and all(isinstance(number, int | float) for number in numbers)
-        and all(isinstance(name, str) for name in layer.get("reads") or [])
-    )
 
 
 def is_forest(layers: Sequence[Mapping[str, Any]]) -> bool:
@@ -185,15 +151,12 @@ def draw_layers(boxes: Sequence[Box], say: Mapping[str, str], dark: bool) -> str
     Parameters
     ----------
     say : templates: `layers` ({n}), `alike` ({n}), `parameters` ({n}), `frozen`
-    dark : whether the page is dark
     """
-    colors = DARK if dark else LIGHT
+    colors = COLORS[dark]
     lines = [_format_head(colors)]
     for place, box in enumerate(boxes):
-        role = _get_role(place, boxes)
         style = "filled,rounded,dashed" if box.frozen and box.parameters else "filled,rounded"
-        words = _quote(_format_label(box, say))
-        lines.append(f'n{place} [fillcolor="{colors[role]}" style="{style}" label="{words}"]')
+        lines.append(_format_box(f"n{place}", colors[_get_role(place, boxes)], _format_label(box, say), style))
     lines += [f"n{before} -> n{after}" for before, after in find_edges(boxes)]
     return "\n".join([*lines, "}"])
 
@@ -224,23 +187,10 @@ def _format_label(box: Box, say: Mapping[str, str]) -> str:
     notes += [say["alike"].format(n=box.alike)] if box.alike > 1 else []
     notes += [say["parameters"].format(n=format_count(box.parameters))] if box.parameters else []
     notes += [say["frozen"]] if box.frozen and box.parameters else []
-    first = [f"{box.name}: {box.kinds[0]}"] if len(box.layers) == 1 else [box.name, *_wrap_parts(box.kinds, " + ")]
-    return "\n".join([*first, *_wrap_parts(notes, " · ")])
-
-
-def _wrap_parts(parts: Sequence[str], between: str, most: int = MAX_LINE_LENGTH) -> list[str]:
-    """Wrap parts into lines that fit on a phone.
-
-    >>> _wrap_parts(["Conv2D", "BatchNormalization", "Activation"], " + ", 30)
-    ['Conv2D + BatchNormalization', 'Activation']
-    """
-    lines: list[str] = []
-    for part in parts:
-        if lines and len(lines[-1]) + len(between) + len(part) <= most:
-            lines[-1] += between + part
-        else:
-            lines.append(part)
-    return lines
+    first = [box.name, *charts.wrap_parts(box.kinds, " + ", MAX_LINE)]
+    if len(box.layers) == 1:
+        first = [f"{box.name}: {box.kinds[0]}"]
+    return "\n".join([*first, *charts.wrap_parts(notes, " · ", MAX_LINE)])
 
 
 def draw_forest(n_features: int, n_forests: int, n_trees: int, say: Mapping[str, str], dark: bool) -> str:
@@ -250,7 +200,7 @@ def draw_forest(n_features: int, n_forests: int, n_trees: int, say: Mapping[str,
     ----------
     say : templates: `features` ({n}), `forest` ({k}, {n}), `more` ({n}), `votes` ({n})
     """
-    colors = DARK if dark else LIGHT
+    colors = COLORS[dark]
     shown = list(range(1, n_forests + 1)) if n_forests <= 3 else [1, n_forests]
     lines = [
         _format_head(colors).replace("width=3.2", "width=1.4"),
@@ -267,9 +217,9 @@ def draw_forest(n_features: int, n_forests: int, n_trees: int, say: Mapping[str,
     return "\n".join([*lines, "}"])
 
 
-def _format_box(name: str, color: str, words: str) -> str:
+def _format_box(name: str, color: str, words: str, style: str = "filled,rounded") -> str:
     """Return one box in DOT."""
-    return f'{name} [style="filled,rounded" fillcolor="{color}" label="{_quote(words)}"]'
+    return f'{name} [style="{style}" fillcolor="{color}" label="{_quote(words)}"]'
 
 
 def _quote(text: str) -> str:

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from plotly import colors
 
 from dashboard import charts
 
 INKS = ("#000000", "#ffffff")  # one of the two is readable on any color
+MIDDLE = 0.05**0.5 * 1.05**0.5 - 0.05  # luminance on which both are equally readable
 FRAMES = {False: "#1a1d21", True: "#f0f2f5"}
 SIZES = ((4, 72, 22), (15, 44, 16), (1000, 27, 13))  # up to so many rows: pixels from one to the next, of a number
 
@@ -70,42 +72,25 @@ def format_percent(n: int, of: int) -> str:
 
 
 def get_fill_color(share: float, dark: bool) -> str:
-    """Return the color of a cell on the color scale."""
-    stops = charts.make_color_scale(dark)
-    below = max(place for place, (at, _) in enumerate(stops[:-1]) if at <= share)
-    (low, first), (high, second) = stops[below : below + 2]
-    part = (share - low) / (high - low)
-    mixed = [round(a + part * (b - a)) for a, b in zip(_parse_color(first), _parse_color(second), strict=True)]
-    return "#" + "".join(f"{channel:02x}" for channel in mixed)
-
-
-def _parse_color(color: str) -> list[int]:
-    """Return red, green and blue of `#rrggbb`, 0 to 255."""
-    return [int(color[place : place + 2], 16) for place in (1, 3, 5)]
-
-
-def compute_contrast(first: str, second: str) -> float:
-    """Compute the contrast of two colors, 1 to 21 (Web Content Accessibility Guidelines 2).
-
-    >>> round(compute_contrast("#ffffff", "#000000"))
-    21
-    """
-    light, dark = sorted((_compute_luminance(first), _compute_luminance(second)), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
-
-
-def _compute_luminance(color: str) -> float:
-    """Compute the relative luminance of a color, 0 to 1."""
-    linear = [
-        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (n / 255 for n in _parse_color(color))
-    ]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    """Return the color of a cell on the color scale, as `rgb(0, 0, 0)`."""
+    return colors.sample_colorscale(charts.make_color_scale(dark), share)[0]
 
 
 @functools.lru_cache(maxsize=4000)
 def choose_ink(share: float, dark: bool) -> str:
-    """Return a text color that is readable on a cell."""
-    return max(INKS, key=lambda color: compute_contrast(color, get_fill_color(share, dark)))
+    """Return the text color that contrasts most with a cell (Web Content Accessibility Guidelines 2)."""
+    return INKS[compute_luminance(get_fill_color(share, dark)) < MIDDLE]
+
+
+def compute_luminance(color: str) -> float:
+    """Compute the relative luminance of a color, 0 to 1.
+
+    >>> round(compute_luminance("rgb(255, 255, 255)"), 4), compute_luminance("rgb(0, 0, 0)")
+    (1.0, 0.0)
+    """
+    parts = [n / 255 for n in colors.unlabel_rgb(color)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def draw_matrix(
@@ -128,7 +113,6 @@ def draw_matrix(
     ----------
     counts : np.ndarray [shape=(n_rows, n_columns)], int
     rows, columns : their names, from the top and from the left
-    x, y : the axes' titles
     hover_texts : what is said of each square under the pointer
     by_share : print percent of the row in place of counts
     chosen : row and column of a square to mark
@@ -138,8 +122,8 @@ def draw_matrix(
     figure = charts.make_figure(x, y, 150 + tall * len(rows))
     # numbers are as large as the page's letters are said to be, or smaller where squares are
     figure.update_layout(font={"size": size})
-    for color in INKS:
-        figure.add_trace(_draw_squares(part, texts, color, dark))
+    for ink in INKS:
+        figure.add_trace(_draw_squares(part, texts, ink, dark))
     figure.add_trace(_draw_points(counts.shape, hover_texts))
     frames = [_draw_frame(place, place, FRAMES[dark], 1) for place in range(min(counts.shape))]
     if chosen:
@@ -155,7 +139,7 @@ def _draw_squares(part: np.ndarray, texts: Sequence[Sequence[str]], color: str, 
     # a blank in every square tells Plotly how wide a square is, so that numbers shrink until they fit
     blank = "\u00a0" * max(2, *(len(text) for row in texts for text in row))
     return go.Heatmap(
-        x=_make_keys(part.shape[1]),
+        x=[str(column) for column in range(part.shape[1])],  # shortened names could be equal
         z=np.where(own, part, np.nan),
         text=[
             [(text or blank) if mine else blank for text, mine in zip(*pair, strict=True)]
@@ -199,11 +183,12 @@ def _name_axes(figure: go.Figure, rows: Sequence[str], columns: Sequence[str]) -
     common = {"showgrid": False, "zeroline": False, "fixedrange": True, "ticks": "", "tickfont": {"size": 13}}
     figure.update_layout(xaxis_title_font_size=14, yaxis_title_font_size=14, hoverlabel_font_size=14)
     most = 20 if len(columns) > 4 else 34
+    keys = [str(place) for place in range(len(columns))]
     # of categories Plotly leaves names out where there is no room for all, as on a telephone
     figure.update_xaxes(
         type="category",
-        categoryarray=_make_keys(len(columns)),
-        labelalias=dict(zip(_make_keys(len(columns)), shorten_names(columns, most), strict=True)),
+        categoryarray=keys,
+        labelalias={key: charts.shorten(name, most) for key, name in zip(keys, columns, strict=True)},
         range=[-0.5, len(columns) - 0.5],
         side="top",
         tickangle=-90 if len(columns) > 4 else 0,
@@ -211,18 +196,8 @@ def _name_axes(figure: go.Figure, rows: Sequence[str], columns: Sequence[str]) -
     )
     figure.update_yaxes(
         tickvals=list(range(len(rows))),
-        ticktext=shorten_names(rows, most),
+        ticktext=[charts.shorten(name, most) for name in rows],
         range=[len(rows) - 0.5, -0.5],
         **common,
     )
     figure.update_layout(hoverdistance=-1, dragmode=False, showlegend=False)
-
-
-def _make_keys(n: int) -> list[str]:
-    """Return unique keys of the columns, because shortened names could be equal."""
-    return [str(place) for place in range(n)]
-
-
-def shorten_names(names: Sequence[str], most: int) -> list[str]:
-    """Shorten names to fit next to an axis."""
-    return [charts.shorten(name, most) for name in names]

@@ -1,4 +1,4 @@
-"""Draw one sound: its waveform, spectrogram and features, reduced to screen resolution."""
+"""Draw one sound: its waveform, spectrogram, features and scores, reduced to screen resolution."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from dashboard import charts
 POINTS = 1000  # of a waveform
 COLUMNS = 600  # of a spectrogram
 TICKS = (250, 500, 1000, 2000, 4000, 8000, 16000)  # Hz
+ORANGE = "230, 97, 1"  # as in musicml.inference.explain.overlay
+GREY = [[0.0, "#000000"], [1.0, "#c8c8c8"]]
+MAP = [[0.0, f"rgba({ORANGE}, 0)"], [0.15, f"rgba({ORANGE}, 0.1)"], [1.0, f"rgba({ORANGE}, 0.8)"]]
+HERTZ = (100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000)  # worth a mark on the axis of pitch
 NOTES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 
 
@@ -38,13 +42,7 @@ def thin_frames(values: np.ndarray, most: int = COLUMNS) -> np.ndarray:
 
 
 def draw_waveform(low: np.ndarray, high: np.ndarray, seconds: float, x: str, y: str) -> go.Figure:
-    """Draw the band between the lowest and highest samples of a sound.
-
-    Parameters
-    ----------
-    low, high : as `compute_envelope` returns them
-    seconds : how long the sound is
-    """
+    """Draw the band between the lowest and highest samples of a sound, as `compute_envelope` returns them."""
     figure, at = charts.make_figure(x, y, 240), np.linspace(0, seconds, len(low), endpoint=False)
     figure.add_scatter(x=at, y=low, mode="lines", line={"width": 1}, hoverinfo="skip", showlegend=False)
     figure.add_scatter(
@@ -65,15 +63,7 @@ def draw_waveform(low: np.ndarray, high: np.ndarray, seconds: float, x: str, y: 
 def draw_spectrogram(
     decibels: np.ndarray, seconds: float, centers: np.ndarray, x: str, y: str, bar: str, dark: bool = False
 ) -> go.Figure:
-    """Draw a spectrogram.
-
-    Parameters
-    ----------
-    decibels : np.ndarray [shape=(n_frames, n_bands)]
-    seconds : how long the sound is
-    centers : np.ndarray [shape=(n_bands,)], Hz
-    bar : the color bar's title
-    """
+    """Draw a spectrogram, [shape=(n_frames, n_bands)], whose bands lie around `centers`, [shape=(n_bands,)], Hz."""
     # whole decibels in one byte each: the eye sees no more, and the browser gets a quarter
     z = np.clip(np.round(thin_frames(decibels)), -127, 127).astype(np.int8).T
     names = [f"{hz:.0f} Hz" for hz in centers]
@@ -110,3 +100,90 @@ def draw_line(values: np.ndarray, seconds: float, x: str, y: str) -> go.Figure:
     figure.add_scatter(x=at, y=values, mode="lines", hovertemplate="%{x:.1f} s: %{y:.0f}<extra></extra>")
     figure.update_yaxes(rangemode="tozero")
     return figure
+
+
+def draw_timeline(
+    starts: np.ndarray, scores: np.ndarray, names: Sequence[str], seconds: float, x: str, y: str, most: int = 5
+) -> go.Figure:
+    """Draw the probability of each class in each clip of a sound, at most the `most` likeliest classes.
+
+    Parameters
+    ----------
+    starts : np.ndarray [shape=(n_clips,)], seconds
+    scores : np.ndarray [shape=(n_clips, n_classes)]
+    seconds : how long a clip is
+    """
+    figure = charts.make_figure(x, y, 260)
+    order = np.argsort(-scores.max(axis=0), kind="stable")[:most]
+    for k in order:  # a class looks the same in every figure
+        figure.add_scatter(
+            x=starts + seconds / 2,
+            y=scores[:, k],
+            mode="lines+markers",
+            name=charts.shorten(names[k]),
+            line={"dash": charts.DASHES[k % len(charts.DASHES)], "color": charts.get_color(k)},
+            marker={"symbol": charts.get_symbol(k), "size": 8},
+            hovertemplate=f"{charts.shorten(names[k])} %{{y:.2f}}, %{{x:.1f}} s<extra></extra>",
+        )
+    figure.update_yaxes(range=[-0.03, 1.03])
+    return figure
+
+
+def draw_over_sound(
+    seen: np.ndarray,
+    share: np.ndarray,
+    seconds: float,
+    hertz: np.ndarray,
+    decided: tuple[float, float] | None,
+    x: str,
+    y: str,
+    spoke: str,
+) -> go.Figure:
+    """Draw a map in orange over a sound's spectrogram in gray, with the deciding seconds framed.
+
+    Parameters
+    ----------
+    seen, share : np.ndarray [shape=(n_bins, n_columns)], uint8, per cent
+    hertz : np.ndarray [shape=(n_bins,)], what each bin hears
+    decided : where the deciding seconds begin and end
+    x, y, spoke : the titles of the axes and of the map's scale
+    """
+    figure = charts.make_figure(x, y, 340)
+    step = seconds / seen.shape[1]
+    columns = {"x0": step / 2, "dx": step}
+    figure.add_heatmap(z=seen, **columns, colorscale=GREY, zmin=0, zmax=100, showscale=False, hoverinfo="skip")
+    figure.add_heatmap(
+        z=share,
+        **columns,
+        colorscale=MAP,
+        zmin=0,
+        zmax=100,
+        hovertemplate="%{x:.1f} s: %{z} %<extra></extra>",
+        colorbar={
+            "title": {"text": spoke, "side": "top"},
+            "orientation": "h",
+            "y": 1.02,
+            "yanchor": "bottom",
+            "x": 0,
+            "xanchor": "left",
+            "len": 0.6,
+            "thickness": 10,
+            "ticksuffix": " %",
+        },
+    )
+    if decided:
+        figure.add_vrect(*decided, line={"color": "#ffffff", "width": 3, "dash": "dash"}, fillcolor="rgba(0, 0, 0, 0)")
+    marks = _place_marks(hertz)
+    figure.update_yaxes(tickvals=list(marks), ticktext=list(marks.values()), showgrid=False)
+    figure.update_xaxes(range=[0, seconds], showgrid=False)
+    return figure
+
+
+def _place_marks(hertz: np.ndarray) -> dict[float, str]:
+    """Return the places and texts of round frequencies among bins, far enough apart to be readable."""
+    marks: dict[float, str] = {}
+    for one in HERTZ[::-1]:
+        place = float(np.interp(one, hertz, np.arange(len(hertz))))
+        if hertz[0] <= one <= hertz[-1] and all(abs(place - other) > len(hertz) / 14 for other in marks):
+            marks[place] = f"{one:,}"
+    return marks

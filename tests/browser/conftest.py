@@ -2,13 +2,11 @@ import os
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
-from onnx import helper
 
 from musicml.data.datasets import loading
 from tests.browser.tabs import HIGH, LACKING, ROOT, WIDE, WORDS, Tab, chromium_of
-from tests.dashboard.test_predict import seeing_colours, with_model
+from tests.dashboard.test_predict import seeing_colours, with_listener
 from tests.fixtures import fake_runs
 from tests.fixtures.page_server import Server
 
@@ -64,16 +62,7 @@ def real(asked_about_tones, pictures, data_root, tmp_path_factory):
 def hearing_genres(root, data_root):
     """The newest run: on the sample's genres, of which it knows nothing."""
     run = fake_runs.make(root, family="cnn", dataset=loading.load_dataset("gtzan", data_root))
-    shape, n = run.read("serving.json")["input_shape"], len(run.read("labels.json"))
-    nodes = [
-        helper.make_node("ReduceMean", ["x"], ["mean"], axes=[1], keepdims=0),
-        helper.make_node("MatMul", ["mean", "w"], ["logits"]),
-        helper.make_node("Softmax", ["logits"], ["scores"], axis=1),
-        helper.make_node("Unsqueeze", ["x", "last"], ["wide"]),
-        helper.make_node("Mul", ["wide", "w"], ["maps"]),
-    ]
-    weights = {"w": np.random.default_rng(0).normal(0, 0.01, (shape[1], n)).astype(np.float32), "last": np.array([3])}
-    return with_model(run, nodes, weights, {"scores": ["n", n], "maps": ["n", *shape, n]}, shape)
+    return with_listener(run, "Softmax", 0.01)
 
 
 @pytest.fixture(scope="session")

@@ -122,18 +122,6 @@ def test_a_click_on_a_square_plays_the_file_behind_it(tab, names, pictured):
     assert audited(tab.page) == ""
 
 
-def test_the_language_chosen_stays_from_page_to_page(tab):
-    def title(page):
-        return i18n.Words("id", page)("title")
-
-    heading = tab.open().page.locator("[data-testid=stMain] h1")
-    tab.page.locator("[data-testid=stSidebar]").get_by_role("radio", name="Bahasa Indonesia").click()
-    heading.filter(has_text=title("overview")).wait_for()
-    heading = tab.go("setup").page.get_by_role("heading", name=title("setup"))
-    assert heading.count() == 1 and tab.language == "id"
-    assert tab.troubles() == []
-
-
 class Training:
     """A run that seems to train in the dashboard's folder, of which all is there to be copied."""
 

@@ -59,10 +59,7 @@ def looking_at(folders, monkeypatch, tmp_path):
 @pytest.mark.parametrize("state", ["none", "one", "families", "training", "broken"])
 def test_every_page_opens_whatever_runs_there_are(state, language, looking_at):
     looking_at(state)
-    app = pages.opened("overview", language)
-    for page in pages.PAGES:
-        app.switch_page(find_page(page)).run()
-        pages.sound(app, language)
+    for page, app in pages.walk(language):
         assert app.title[0].value == i18n.read_words(language, page)["title"]
 
 
@@ -79,7 +76,7 @@ def test_every_page_opens_with_every_run(state, language, looking_at):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("page", ["overview", *RESULTS])
+@pytest.mark.parametrize("page", ["overview", "data", *RESULTS])
 def test_without_runs_a_page_says_what_to_do_first(page, language, looking_at):
     looking_at("none")
     assert i18n.read_words(language, "common")["first_steps"] in pages.said(pages.opened(page, language))
@@ -164,12 +161,8 @@ def test_no_page_holds_raw_words(path):
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in known:
             assert not is_prose(node.value), f"{path.name}:{node.lineno} says {node.value!r}: put it into i18n/"
-        if (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Attribute)
-            and node.func.attr in SHOWS
-            and node.args
-        ):
+        is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        if is_call and node.func.attr in SHOWS and node.args:
             first = node.args[0]
             raw = isinstance(first, ast.Constant) and isinstance(first.value, str) and first.value
             assert not raw, f"{path.name}:{node.lineno} shows {raw!r}: put it into i18n/"
@@ -193,8 +186,13 @@ def keys_asked(path):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
             called = node.func
-            if isinstance(called, ast.Name) and called.id == "say":
+            if ast.unparse(called) in ("say", "say.show"):
                 yield node.args[0].value, {word.arg for word in node.keywords}
+            elif ast.unparse(called) == "say.select":
+                yield node.args[0].value, set()
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "say.make_row" and node.args:
+            heads = node.args[0].keys if isinstance(node.args[0], ast.Dict) else []
+            yield from ((head.value, set()) for head in heads if isinstance(head, ast.Constant))
 
 
 @pytest.mark.parametrize("page", pages.PAGES)

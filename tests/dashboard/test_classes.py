@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dashboard import i18n
-from dashboard.charts import bars
+from dashboard.charts import metrics as charts
 from musicml.data import published_results
 from musicml.evaluation import intervals, metrics, predictions
 from musicml.inference import manifest
@@ -13,9 +13,9 @@ from musicml.utils import files
 from tests.fixtures import fake_runs, pages
 
 ROWS = [
-    {"name": "jazz", "value": 0.5, "low": 0.25, "high": 0.75, "note": ""},
-    {"name": "<b>pop", "value": None, "low": None, "high": None, "note": "never answered"},
-    {"name": "rock", "value": 0, "low": None, "high": None, "note": ""},
+    {"name": "jazz", "value": 0.5, "interval": (0.25, 0.75), "note": ""},
+    {"name": "<b>pop", "value": None, "interval": None, "note": "never answered"},
+    {"name": "rock", "value": 0, "interval": None, "note": ""},
 ]
 
 
@@ -26,13 +26,13 @@ def root(tmp_path_factory):
     fake_runs.make(root, "genre_cnn-20260301T120000-s0", family="cnn", n=60, skill=1.0)
     fake_runs.make(root, "genre_gru-20260301T110000-s0", family="gru", n=60)
     fake_runs.make(root, "openmic_cnn-20260301T100000-s0", family="multi", n=60)
-    alone = fake_runs.make(root, "alone-20260301T080000-s0", family="cnn", n=3, groups=1, sample=False)
+    fake_runs.make(root, "alone-20260301T080000-s0", family="cnn", n=3, groups=1, sample=False)
     older = root / "older-20260301T090000-s0"
     shutil.copytree(root / "genre_cnn-20260301T120000-s0", older)
-    kept = alone.read("report.json"), json.loads((older / "report.json").read_text())
-    for row in kept[1]["per_class"]:
+    kept = json.loads((older / "report.json").read_text())
+    for row in kept["per_class"]:
         del row["intervals"]
-    files.write_json(older / "report.json", kept[1])
+    files.write_json(older / "report.json", kept)
     return root
 
 
@@ -63,21 +63,21 @@ def figure_of(app, place=0):
 
 def table_of(app):
     """The table of all figures."""
-    return next(one.value for one in app.dataframe if "F1, 95 %" in one.value.columns)
+    return pages.table(app, "F1, 95 %")
 
 
 # figures
 
 
 def test_a_figure_that_is_not_defined_has_a_note_and_no_number():
-    bar, numbers, intervals = bars.draw_bars([{"name": "a", "rows": ROWS}], "precision").data
+    bar, numbers, intervals = charts.draw_bars([{"name": "a", "rows": ROWS}], "precision").data
     assert list(numbers.text) == ["0.50", "never answered", "0.00"]
     assert bar.hovertext[1] == "&lt;b&gt;pop: never answered"
     assert (list(intervals.x), list(intervals.y), list(intervals.error_x.array)) == ([0.5], [0], [0.25])
 
 
 def test_two_series_differ_in_pattern_as_well_as_in_colour_and_have_a_legend():
-    figure = bars.draw_bars([{"name": "a", "rows": ROWS}, {"name": "b", "rows": ROWS}], "precision")
+    figure = charts.draw_bars([{"name": "a", "rows": ROWS}, {"name": "b", "rows": ROWS}], "precision")
     first, second = (trace for trace in figure.data if trace.type == "bar")
     assert not first.marker.pattern.shape and second.marker.pattern.shape and figure.layout.showlegend
     assert first.marker.line.color != second.marker.line.color
@@ -85,7 +85,7 @@ def test_two_series_differ_in_pattern_as_well_as_in_colour_and_have_a_legend():
 
 def test_each_line_over_thresholds_has_a_dash_of_its_own_and_thresholds_are_marked():
     curves = {"precision": [0.5, None], "recall": [1, 0], "F1": [0.6, 0]}
-    figure = bars.draw_tradeoff(np.array([0, 1]), curves, [("own", 0.4), ("chosen", 0.5)], "threshold", "figure")
+    figure = charts.draw_tradeoff(np.array([0, 1]), curves, [("own", 0.4), ("chosen", 0.5)], "threshold", "figure")
     assert len({trace.line.dash for trace in figure.data}) == 3 and figure.data[0].y[1] is None
     assert [shape.x0 for shape in figure.layout.shapes] == [0.4, 0.5]
     assert [note.text for note in figure.layout.annotations] == ["own", "chosen"]

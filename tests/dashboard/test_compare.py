@@ -6,20 +6,14 @@ import pytest
 
 from dashboard import i18n
 from dashboard import runs as dashboard_runs
-from dashboard.app_pages.compare import common_examples, metrics
-from dashboard.charts import class_counts
+from dashboard.app_pages.compare import shared_examples
+from dashboard.charts import counts, metrics
 from musicml.data.datasets import loading
 from musicml.evaluation import comparison, intervals
 from musicml.evaluation import metrics as report
 from tests.fixtures import fake_runs, pages
 
-
-@pytest.fixture
-def runs(tmp_path, monkeypatch):
-    """An empty folder of runs, which the dashboard looks at."""
-    monkeypatch.setenv("MUSICML_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setenv("MUSICML_DATA", str(tmp_path / "data"))
-    return tmp_path / "runs"
+WORDS = i18n.read_words("en", "compare")
 
 
 def make(runs, *skills, family="cnn", n=40, **more):
@@ -41,11 +35,6 @@ def compared(*made):
     return pages.sound(app)
 
 
-def rewrite(run, name, **changes):
-    path = run.path / name
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
-
-
 def field(app):
     """The field of the two by two whose examples are shown."""
     return next(radio for radio in app.radio if radio.key.startswith("field"))
@@ -56,8 +45,8 @@ def field(app):
 
 def test_runs_on_the_same_examples_keep_the_figures_of_their_reports(runs):
     chosen = get_runs(*make(runs, 1.0, 3.0))
-    common = common_examples.get_shared_examples(chosen)
-    made = metrics.get_metrics(chosen, common)
+    common = shared_examples.get_shared_examples(chosen)
+    made = shared_examples.get_metrics(chosen, common)
     assert common.is_all and len(common.names) == 40
     for one, its in zip(chosen, made, strict=True):
         assert its.overall["accuracy"] == one.report.metrics["accuracy"]
@@ -68,9 +57,9 @@ def test_runs_on_the_same_examples_keep_the_figures_of_their_reports(runs):
 @pytest.mark.parametrize("family", ["cnn", "multi"])
 def test_figures_worked_out_anew_are_those_of_the_report(family, runs):
     chosen = get_runs(*make(runs, 1.0, 3.0, family=family))
-    common = common_examples.get_shared_examples(chosen)
-    for one, its in zip(chosen, metrics.compute_metrics((runs.as_posix(),), (), common), strict=True):
-        wanted = metrics.read_reported_metrics(one, common)
+    common = shared_examples.get_shared_examples(chosen)
+    for one, its in zip(chosen, shared_examples.compute_metrics(chosen), strict=True):
+        wanted = shared_examples.read_reported_metrics(one, common)
         assert its.overall == pytest.approx(wanted.overall, abs=1e-6)
         for row, told in zip(its.classes, wanted.classes, strict=True):
             assert row == pytest.approx({key: told[key] for key in row}, abs=1e-6)
@@ -81,22 +70,22 @@ def test_runs_that_share_a_part_are_compared_on_it(runs):
     (large,), (small,) = make(runs, 2.0, n=60), make(runs / "..", 2.0, family="gru", n=40)
     small.path.rename(runs / small.name)
     chosen = get_runs(large, type(large)(runs / small.name))
-    common = common_examples.get_shared_examples(chosen)
+    common = shared_examples.get_shared_examples(chosen)
     assert common.sizes == (60, 40) and len(common.names) == 40
-    assert common_examples.list_differences(chosen) == ["splits"]
+    assert shared_examples.list_differences(chosen) == ["splits"]
     table = dashboard_runs.get_predictions(chosen[0])
     assert (table.names[common.places[0]] == common.names).all()
     assert (table.groups[common.places[0]] == common.groups).all()
     hits = (table.scores.argmax(axis=1) == table.targets.argmax(axis=1))[common.places[0]]
-    assert metrics.get_metrics(chosen, common)[0].overall["accuracy"] == pytest.approx(hits.mean())
+    assert shared_examples.get_metrics(chosen, common)[0].overall["accuracy"] == pytest.approx(hits.mean())
     said = pages.said(compared(large, small))
-    assert i18n.read_words("en", "compare")["differ_splits"] in said and "on the 40 examples" in said
+    assert WORDS["differ_splits"] in said and "on the 40 examples" in said
 
 
 def test_generated_and_real_data_of_the_same_names_share_nothing(runs):
     (sample,), (real,) = make(runs, 2.0), make(runs, 2.0, family="gru", sample=False)
     said = pages.said(compared(sample, real))
-    assert i18n.read_words("en", "compare")["differ_origins"] in said and "no test example in common" in said
+    assert WORDS["differ_origins"] in said and "no test example in common" in said
 
 
 def test_an_example_with_other_labels_is_not_the_same(runs):
@@ -105,7 +94,7 @@ def test_an_example_with_other_labels_is_not_the_same(runs):
     assert ",blues,," in lines[1]
     lines[1] = lines[1].replace(",blues,,", ",rock,,", 1)
     (other.path / "predictions.csv").write_text("".join(lines))
-    common = common_examples.get_shared_examples(get_runs(one, other))
+    common = shared_examples.get_shared_examples(get_runs(one, other))
     assert common.relabelled == 1 and len(common.names) == 39
 
 
@@ -118,21 +107,19 @@ def test_classes_in_another_order_are_found_by_name(runs):
     rows = [line.split(",") for line in (other.path / "predictions.csv").read_text().splitlines()]
     turned = [",".join([*row[:4], *row[4:][::-1]]) for row in rows]
     (other.path / "predictions.csv").write_text("\n".join(turned) + "\n")
-    common = common_examples.get_shared_examples(get_runs(one, other))
+    common = shared_examples.get_shared_examples(get_runs(one, other))
     assert (common.scores[1] == table.scores).all() and common.class_names == table.class_names
 
 
 def test_runs_of_other_classes_are_refused_in_a_sentence(runs):
     (one,) = make(runs, 2.0)
     other = fake_runs.make(runs, family="gru", n=40, class_names=("a", "b", "c"))
-    assert [error.value for error in compared(one, other).error] == [
-        i18n.read_words("en", "compare")["refused_classes"]
-    ]
+    assert [error.value for error in compared(one, other).error] == [WORDS["refused_classes"]]
 
 
 def test_one_label_and_many_are_not_compared(runs):
     (one,), (other,) = make(runs, 2.0), make(runs, 2.0, family="multi")
-    assert [error.value for error in compared(one, other).error] == [i18n.read_words("en", "compare")["refused_tasks"]]
+    assert [error.value for error in compared(one, other).error] == [WORDS["refused_tasks"]]
 
 
 def test_the_first_two_shown_are_of_the_same_examples(runs):
@@ -153,11 +140,11 @@ def test_one_run_alone_is_not_compared(language, runs):
 
 def test_the_four_counts_of_two_runs():
     a, b = np.array([1, 1, 1, 0, 0, 0], bool), np.array([1, 1, 0, 1, 0, 0], bool)
-    assert class_counts.count_agreement(a, b).tolist() == [[2, 1], [1, 2]]
+    assert counts.count_agreement(a, b).tolist() == [[2, 1], [1, 2]]
 
 
 def test_the_two_by_two_prints_its_counts_and_names_its_sides():
-    figure = class_counts.draw_two_by_two(np.array([[5, 2], [1, 2]]), ["A right", "A wrong"], ["B right", "B wrong"])
+    figure = counts.draw_two_by_two(np.array([[5, 2], [1, 2]]), ["A right", "A wrong"], ["B right", "B wrong"])
     assert [cell for row in figure.data[0].text for cell in row][1] == "<b>2</b><br>20%"
     assert tuple(figure.layout.yaxis.ticktext) == ("A right", "A wrong")
     assert figure.layout.yaxis.range[0] > figure.layout.yaxis.range[1], "the first row is at the top"
@@ -165,8 +152,8 @@ def test_the_two_by_two_prints_its_counts_and_names_its_sides():
 
 def test_the_page_tells_the_four_counts_and_shows_the_examples_with_both_answers(runs):
     chosen = make(runs, 1.0, 4.0)
-    common = common_examples.get_shared_examples(get_runs(*chosen))
-    (both, only_a), (only_b, neither) = class_counts.count_agreement(*common.right).tolist()
+    common = shared_examples.get_shared_examples(get_runs(*chosen))
+    (both, only_a), (only_b, neither) = counts.count_agreement(*common.right).tolist()
     app = compared(*chosen)
     said = pages.said(app)
     assert f"Of 40 examples both runs get {both} right and {neither} wrong" in said
@@ -179,7 +166,7 @@ def test_the_page_tells_the_four_counts_and_shows_the_examples_with_both_answers
 
 def test_the_examples_on_which_two_runs_are_furthest_apart_come_first(runs):
     chosen = make(runs, 1.0, 4.0)
-    common = common_examples.get_shared_examples(get_runs(*chosen))
+    common = shared_examples.get_shared_examples(get_runs(*chosen))
     places = np.flatnonzero(~common.right[0] & common.right[1])
     first = common.names[places[np.argmax(np.abs(common.sure[0] - common.sure[1])[places])]]
     app = compared(*chosen)
@@ -191,7 +178,7 @@ def test_the_examples_on_which_two_runs_are_furthest_apart_come_first(runs):
 def test_a_multi_label_example_is_right_where_all_that_was_looked_at_is():
     targets = np.array([[1.0, 0.0, np.nan], [1.0, 0.0, np.nan]])
     said = np.array([[[True, False, True], [True, True, False]]])
-    common = common_examples.SharedExamples(
+    common = shared_examples.SharedExamples(
         *(np.array(["x", "y"]), np.array(["x", "y"]), np.array([[0, 1]]), (2,), ("a", "b", "c"), "multi"),
         *(targets, said.astype(float), said, 0),
     )
@@ -202,28 +189,24 @@ def test_a_multi_label_example_is_right_where_all_that_was_looked_at_is():
 
 def test_a_multi_label_run_decides_by_its_own_thresholds(runs):
     one, other = make(runs, 2.0, 2.0, family="multi")
-    table, limits = (
-        dashboard_runs.get_predictions(dashboard_runs.get_run(one.path)),
-        one.read("serving.json")["thresholds"],
-    )
-    common = common_examples.get_shared_examples(get_runs(one, other))
+    chosen = get_runs(one, other)
+    table, limits = dashboard_runs.get_predictions(chosen[0]), one.read("serving.json")["thresholds"]
+    common = shared_examples.get_shared_examples(chosen)
     assert (common.said[0] == report.apply_thresholds(table.scores, "multi", limits)).all()
     assert "Label by label" in pages.said(compared(one, other))
 
 
 def test_missing_thresholds_are_told_in_a_sentence(runs):
     one, other = make(runs, 2.0, 2.0, family="multi")
-    rewrite(other, "serving.json", thresholds=None)
+    fake_runs.rewrite(other, "serving.json", thresholds=None)
     assert len(compared(one, other).error) == 1
 
 
 def test_three_runs_have_a_table_of_all_pairs(runs):
     app = compared(*make(runs, 1.0, 2.0, 3.0))
-    table = next(frame.value for frame in app.dataframe if "only the first right" in frame.value.columns)
+    table = pages.table(app, "only the first right")
     assert table[["first", "second"]].values.tolist() == [["A", "B"], ["A", "C"], ["B", "C"]]
-    assert (
-        table[["both right", "only the first right", "only the second right", "both wrong"]].sum(axis=1) == 40
-    ).all()
+    assert (table.filter(regex="right|wrong").sum(axis=1) == 40).all()
 
 
 # what a difference means
@@ -236,18 +219,17 @@ def test_a_small_difference_can_be_chance_and_a_large_one_hardly(runs):
     poor = fake_runs.make(runs, "cnn-20260309T120000-s9", family="cnn", n=100, seed=9, skill=0.0, draws=200)
     said = pages.said(compared(poor, chosen[2]))
     assert "B was right on " in said and "chance alone would hardly give that, p = 0.001 or less" in said
-    assert i18n.read_words("en", "compare")["by_flipping"] in said
+    assert WORDS["by_flipping"] in said
 
 
 def test_files_that_stand_alone_are_compared_by_mcnemar_and_few_groups_are_remarked_on(runs):
-    words = i18n.read_words("en", "compare")
     said = pages.said(compared(*make(runs, 0.0, 3.0, n=40, groups=40)))
-    assert words["by_mcnemar"] in said and "test groups, a 95 % interval" not in said
+    assert WORDS["by_mcnemar"] in said and "test groups, a 95 % interval" not in said
 
 
 def test_a_comparison_over_few_groups_says_how_far_intervals_can_be_relied_on(runs):
     chosen = make(runs, 0.0, 3.0, n=40)
-    rewrite(chosen[0], "report.json", interval_method=None)
+    fake_runs.rewrite(chosen[0], "report.json", interval_method=None)
     said = pages.said(compared(*chosen)).replace("\\", "")
     assert f"A: {intervals.describe_few_groups(10, None)}" in said
     assert f"B: {intervals.describe_few_groups(10, intervals.INTERVAL_METHOD)}" in said
@@ -257,15 +239,15 @@ def test_a_comparison_over_few_groups_says_how_far_intervals_can_be_relied_on(ru
 def test_the_test_on_the_page_is_the_one_of_the_command(runs):
     chosen = make(runs, 0.8, 1.6, 3.0)
     found, app = comparison.compare_runs(chosen), compared(*chosen)
-    table = next(frame.value for frame in app.dataframe if "only the first right" in frame.value.columns)
+    table = pages.table(app, "only the first right")
     assert table["p"].tolist() == pytest.approx([float(f"{pair.p:.2g}") for pair in found.pairs])
     assert table["p, corrected"].tolist() == pytest.approx([float(f"{pair.p_holm:.2g}") for pair in found.pairs])
-    assert i18n.read_words("en", "compare")["corrected"].format(n=3) in pages.said(app)
+    assert WORDS["corrected"].format(n=3) in pages.said(app)
 
 
 def test_several_classes_at_once_are_tested_by_drawing_groups_again(runs):
     said = pages.said(compared(*make(runs, 0.5, 3.0, family="multi")))
-    assert "The mean average precision of B is " in said and i18n.read_words("en", "compare")["by_drawing"] in said
+    assert "The mean average precision of B is " in said and WORDS["by_drawing"] in said
 
 
 def test_the_test_is_told_in_indonesian_too(runs):
@@ -278,18 +260,18 @@ def test_the_test_is_told_in_indonesian_too(runs):
 
 def test_a_published_protocol_is_marked_and_never_ranked(runs):
     poor, good = make(runs, 0.5, 5.0)
-    rewrite(good, "run.json", protocol="as published")
+    fake_runs.rewrite(good, "run.json", protocol="as published")
     app = compared(good, poor)
-    words, said = i18n.read_words("en", "compare"), pages.said(app)
-    assert words["not_ranked"].split("{names}")[1] in said and words["no_rivals"] in said
+    said = pages.said(app)
+    assert WORDS["not_ranked"].split("{names}")[1] in said and WORDS["no_rivals"] in said
     assert "more of 40 examples" not in said
     assert "accuracy with its 95 % interval\\: B" in said, "the honest one comes first, however poor"
-    assert "second less first" not in next(f.value for f in app.dataframe if "class" in f.value.columns).columns
+    assert "second less first" not in pages.table(app, "class").columns
 
 
 @pytest.mark.numeric
 def test_figures_of_each_class_say_which_run_is_which_without_colour():
-    figure = class_counts.draw_side_by_side(
+    figure = metrics.draw_side_by_side(
         ["a", "b"], {"A": [0.1, None], "B": [0.3, 0.4]}, {"A": [[0, 0.2], None], "B": [None, None]}, "recall"
     )
     assert len({trace.marker.symbol for trace in figure.data}) == 2
@@ -298,7 +280,8 @@ def test_figures_of_each_class_say_which_run_is_which_without_colour():
 
 
 @pytest.mark.parametrize("language", i18n.LANGUAGES)
-def test_the_page_shows_and_plays_the_files(language, runs, tones):
+def test_the_page_shows_and_plays_the_files(language, runs, tones, monkeypatch):
+    monkeypatch.setenv("MUSICML_FOLDERS", json.dumps(str(tones)))
     own = loading.load_folder(tones)
     for seed in range(2):
         name = f"cnn-2026030{seed + 1}T120000-s{seed}"

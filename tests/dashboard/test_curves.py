@@ -14,14 +14,6 @@ from tests.fixtures import fake_runs, pages
 SAY = {"train": "training (dashed)", "val": "validation (solid)", "best": "best epoch (ring)", "all": "all layers"}
 
 
-@pytest.fixture
-def runs(tmp_path, monkeypatch):
-    """An empty folder of runs, which the dashboard looks at."""
-    monkeypatch.setenv("MUSICML_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setenv("MUSICML_DATA", str(tmp_path / "data"))
-    return tmp_path / "runs"
-
-
 def choose(app, *names, language="en"):
     """Choose runs by their names."""
     app.multiselect(key="runs").set_value(list(names)).run()

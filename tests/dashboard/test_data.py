@@ -1,3 +1,4 @@
+import configparser
 import json
 import shlex
 import shutil
@@ -10,9 +11,9 @@ import soundfile
 from PIL import Image
 
 from dashboard import datasets, i18n, layout
-from dashboard.app_pages.data import findings
+from dashboard.app_pages.data import audit
 from dashboard.app_pages.data import tables as data_tables
-from dashboard.charts import class_counts, sound
+from dashboard.charts import counts, sound
 from musicml.cli.main import build_parser
 from musicml.data.audit import audit as audits
 from musicml.data.audit.findings import Audit, AuditFinding, DuplicatePair
@@ -98,19 +99,7 @@ def opened(part="facts", language="en", **state):
     return pages.sound(app.run(), language)
 
 
-def shown(app, column):
-    """The table with a column of that name."""
-    return next(frame.value for frame in app.dataframe if column in frame.value.columns)
-
-
 # what a data set is
-
-
-@pytest.mark.parametrize("language", i18n.LANGUAGES)
-def test_without_data_the_page_says_what_to_do_first(language, tmp_path, monkeypatch):
-    monkeypatch.setenv("MUSICML_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setenv("MUSICML_DATA", str(tmp_path / "data"))
-    assert i18n.read_words(language, "common")["first_steps"] in pages.said(pages.opened("data", language))
 
 
 @pytest.mark.parametrize("language", i18n.LANGUAGES)
@@ -126,13 +115,10 @@ def test_each_part_of_each_data_set_opens(name, language, runs):
         assert part == "balance" or i18n.read_words(language, "data")[key].split("{")[0] in said
 
 
-def test_the_facts_are_the_data_sets(runs, data_root):
+def test_the_facts_are_the_data_sets_and_its_notes_in_the_language(runs, data_root):
     app, gtzan = opened(), loading.load_dataset("gtzan", data_root, "sample")
     assert [int(metric.value) for metric in app.metric[:2]] == [len(gtzan.examples), 3]
     assert all(layout.escape_markdown(note) in pages.said(app) for note in gtzan.notes)
-
-
-def test_notes_are_said_in_the_language(runs):
     said = pages.said(opened(language="id"))
     assert "lagu ada di daftar yang sudah disaring" in said and "fault-filtered" not in said
 
@@ -154,7 +140,7 @@ def test_a_missing_licence_is_told_and_a_given_one_shown(runs, data_root, monkey
 
 def test_the_balance_counts_each_class_on_each_side(runs, data_root):
     gtzan = loading.load_dataset("gtzan", data_root, "sample")
-    rows = shown(opened("balance"), "total")
+    rows = pages.table(opened("balance"), "total")
     for _, row in rows.iterrows():
         own = [example for example in gtzan.examples if example.label == row["class"]]
         assert row["total"] == len(own)
@@ -163,7 +149,7 @@ def test_the_balance_counts_each_class_on_each_side(runs, data_root):
 
 def test_a_cell_that_nobody_looked_at_is_counted_apart_from_an_absent_one(runs, data_root):
     targets = loading.load_dataset("openmic", data_root, "sample").targets()
-    rows = shown(opened("balance", set="sample/openmic"), "nobody looked")
+    rows = pages.table(opened("balance", set="sample/openmic"), "nobody looked")
     assert rows["present"].sum() == (targets == 1).sum()
     assert rows["absent"].sum() == (targets == 0).sum()
     assert rows["nobody looked"].sum() == np.isnan(targets).sum() > 0
@@ -177,7 +163,7 @@ def test_of_one_side_only_its_examples_are_counted(runs, data_root):
 
 
 def test_stacked_bars_are_told_apart_without_colour():
-    figure = class_counts.draw_stacked_bars(["a", "b"], {"train": [1, 2], "val": [1, 1], "test": [3, 4]}, "examples")
+    figure = counts.draw_stacked_bars(["a", "b"], {"train": [1, 2], "val": [1, 1], "test": [3, 4]}, "examples")
     assert len({bar.marker.pattern.shape for bar in figure.data}) == 3
     assert tuple(figure.layout.yaxis.ticktext) == ("a", "b")
 
@@ -207,16 +193,15 @@ def test_no_more_than_five_hundred_files_are_measured(monkeypatch):
     examples = [Example(str(k), NOWHERE, {}, str(k)) for k in range(2_000)]
     dataset = loading.Dataset("x", "sound", "single", "class", ("a",), tuple(examples))
     monkeypatch.setattr(data_tables, "_read_seconds", lambda path: float(path.name))
-    found, _ = data_tables.measure_lengths(
-        ("five hundred",), data_tables.Chosen(datasets.LoadedDataset(dataset, {}), None, ())
-    )
+    chosen = data_tables.Chosen(datasets.LoadedDataset(dataset, {}), None, ("five hundred",))
+    found, _ = data_tables.measure_lengths(chosen)
     assert 490 < len(found) <= 500 and found.max() > 1_990, "spread over the whole list"
 
 
 def test_lengths_that_are_all_alike_are_one_bar():
-    edges, held = class_counts.bin_values([3.0, 3.0, 3.0])
+    edges, held = counts.bin_values([3.0, 3.0, 3.0])
     assert held.tolist() == [3] and edges[0] < 3 < edges[1]
-    assert class_counts.bin_values(np.arange(100.0))[1].sum() == 100
+    assert counts.bin_values(np.arange(100.0))[1].sum() == 100
 
 
 # one example
@@ -257,10 +242,16 @@ def test_a_picture_says_how_large_it_is(runs):
     assert "96 × 64" in pages.said(app) and app.image
 
 
-def test_without_librosa_the_page_says_how_to_get_it(runs, monkeypatch):
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
+def test_without_librosa_the_page_says_how_to_get_it(language, runs, monkeypatch):
     monkeypatch.setitem(sys.modules, "librosa", None)
-    app = opened("example", drawn=["librosa"])
-    assert i18n.read_words("en", "data")["no_librosa"] in pages.said(app)
+    app = opened("example", language, drawn=["librosa"])
+    told = i18n.read_words(language, "data")["no_librosa"]
+    assert told in [one.value for one in app.info] and 'pip install -e ".[analysis]"' in told
+    setup = configparser.ConfigParser()
+    setup.read(pages.APP.parent.parent / "setup.cfg")
+    extras = setup["options.extras_require"]
+    assert "librosa" in extras["analysis"] and "librosa" not in extras["dashboard"]
 
 
 def test_features_are_told_in_words_with_their_figures(runs):
@@ -306,11 +297,10 @@ def test_no_group_on_two_sides_is_told(runs, data_root):
     gtzan = loading.load_dataset("gtzan", data_root, "sample")
     fake_runs.make(runs, family="cnn", dataset=gtzan)
     app = opened("groups", of="run")
-    n = len({(row["group"]) for row in shown(app, "group").to_dict("records")})
+    n = len({(row["group"]) for row in pages.table(app, "group").to_dict("records")})
     assert app.success[0].value == i18n.read_words("en", "data")["no_crossing"].format(n=n)
-    assert shown(app, "group")["total"].sum() == sum(
-        shown(app, "group")[s].sum() for s in ("training", "validation", "test")
-    )
+    groups = pages.table(app, "group")
+    assert groups["total"].sum() == groups[["training", "validation", "test"]].sum().sum()
 
 
 @pytest.mark.parametrize("language", i18n.LANGUAGES)
@@ -323,25 +313,23 @@ def test_where_every_file_is_a_group_of_its_own_the_check_is_not_praised(languag
     app = opened("groups", language, of="run")
     assert told in [warning.value for warning in app.warning] and not app.success
     path.write_text("\n".join([head, *alone, "another.wav,artist 0,train"]) + "\n")
-    app = opened("groups", language, of="run")
-    assert told not in pages.said(app)
+    assert told not in pages.said(opened("groups", language, of="run"))
 
 
 def test_a_group_on_two_sides_is_named(runs):
-    run = fake_runs.make(runs, family="cnn", n=40)
-    path = run.path / "split.csv"
+    path = fake_runs.make(runs, family="cnn", n=40).path / "split.csv"
     path.write_text(path.read_text() + "x/1.wav,the same artist,train\nx/2.wav,the same artist,test\n")
     app = opened("groups", of="run")
     assert [warning for warning in app.warning if "1 (the same artist)" in warning.value]
-    assert shown(app, "group")["group"][0] == "the same artist", "it comes first in the table"
+    assert pages.table(app, "group")["group"][0] == "the same artist", "it comes first in the table"
 
 
 def test_a_run_whose_data_is_gone_still_tells_its_groups_and_what_it_left_out(runs, monkeypatch, tmp_path):
     monkeypatch.setenv("MUSICML_DATA", str(tmp_path / "nothing"))
     fake_runs.make(runs, family="gru", n=40, excluded=2)
     app = opened("groups")
-    assert len(app.error) == 1 and len(shown(app, "group"))
-    rows = shown(opened("left_out"), "reason")
+    assert len(app.error) == 1 and len(pages.table(app, "group"))
+    rows = pages.table(opened("left_out"), "reason")
     assert rows["file"].tolist() == ["blues/bad.00000.wav", "blues/bad.00001.wav"]
 
 
@@ -349,7 +337,7 @@ def test_reasons_are_said_in_the_language(runs, data_root):
     gtzan = loading.load_dataset("gtzan", data_root, "sample")
     run = fake_runs.make(runs, family="cnn", dataset=gtzan)
     (run.path / "excluded.csv").write_text("file,reason\na.wav,on none of the data set's own lists\n")
-    rows = shown(opened("left_out", "id", of="run"), "alasan")
+    rows = pages.table(opened("left_out", "id", of="run"), "alasan")
     assert rows.values.tolist() == [["a.wav", "tidak ada di daftar mana pun dari dataset ini"]]
 
 
@@ -361,8 +349,8 @@ def test_twenty_thousand_examples_are_tabled_once():
     )
     dataset = loading.Dataset("large", "sound", "multi", "instrument", names, examples)
     chosen = data_tables.Chosen(datasets.LoadedDataset(dataset, {}), None, ("large",))
-    assert data_tables.get_columns(("large",), chosen) is data_tables.get_columns(("large",), chosen)
-    groups, held, sides = data_tables.count_group_sides(("large",), chosen)
+    assert data_tables.get_columns(chosen) is data_tables.get_columns(chosen)
+    groups, held, sides = data_tables.count_group_sides(chosen)
     assert held.sum() == 20_000 and sides == ("train", "test")
     assert not data_tables.find_crossing_groups(held, sides).any()
 
@@ -426,12 +414,11 @@ def test_a_kept_audit_of_sounds_is_shown_with_its_pairs_to_hear(language, own_da
     assert all(f"**{say(f'weight_{weight}')}.**" in said for weight in ("fault", "caution", "fine"))
     assert "It harms." in said and say("audit_lengths", least="1.0", median="2.0", most="3.5") in said
     assert len(app.get("audio")) == 4 and say("generated") in said
-    assert shown(app, say("total"))[say("class")].tolist() == list(GENRES)
-    table = shown(app, say("file_number", n=1))
-    assert table[say("file_number", n=2)].tolist() == [gtzan.examples[place].id for place in (5, 9)], (
-        "two sides come first"
-    )
-    assert shown(app, say("file"))[say("file")].tolist() == ["a.wav", "b.wav"]
+    assert pages.table(app, say("total"))[say("class")].tolist() == list(GENRES)
+    table = pages.table(app, say("file_number", n=1))
+    second = table[say("file_number", n=2)].tolist()
+    assert second == [gtzan.examples[place].id for place in (5, 9)], "two sides come first"
+    assert pages.table(app, say("file"))[say("file")].tolist() == ["a.wav", "b.wav"]
     assert len(app.get("download_button")) == 4
 
 
@@ -448,14 +435,8 @@ def test_a_kept_audit_of_pictures_is_shown_with_its_pairs_to_see(language, own_d
 def test_pairs_are_shown_on_two_sides_or_in_two_classes_alone(own_data):
     images, say = loading.load_dataset("instrument_images", own_data, "sample"), words_of("en")
     ids = [example.id for example in images.examples]
-    places = [
-        (ids.index(a), ids.index(b))
-        for a, b in (
-            ("test/drum/0.jpg", "train/drum/0.jpg"),
-            ("test/drum/0.jpg", "test/flute/0.jpg"),
-            ("test/drum/0.jpg", "test/drum/1.jpg"),
-        )
-    ]
+    others = ("train/drum/0.jpg", "test/flute/0.jpg", "test/drum/1.jpg")
+    places = [(ids.index("test/drum/0.jpg"), ids.index(other)) for other in others]
     keep(own_data, "instrument_images", pairs=pairs_of(images, *places))
     app = opened("audit", set="sample/instrument_images")
     assert len(app.image) == 6
@@ -463,14 +444,14 @@ def test_pairs_are_shown_on_two_sides_or_in_two_classes_alone(own_data):
         app.button_group(key="pairs").set_value(way).run()
         said = pages.said(pages.sound(app))
         assert len(app.image) == 2 and f"**{say(mark)}**" in said and f"**{say(other)}**" not in said
-        assert len(shown(app, "file 1")) == 1
+        assert len(pages.table(app, "file 1")) == 1
 
 
 def test_many_pairs_are_turned_over_page_by_page(own_data):
     gtzan = loading.load_dataset("gtzan", own_data, "sample")
     keep(own_data, "gtzan", pairs=pairs_of(gtzan, *((0, k) for k in range(1, 7))))
     app = opened("audit")
-    assert len(app.get("audio")) == 8 and len(shown(app, "file 1")) == 6
+    assert len(app.get("audio")) == 8 and len(pages.table(app, "file 1")) == 6
     app.number_input[0].set_value(2).run()
     assert len(app.get("audio")) == 4
 
@@ -523,12 +504,12 @@ def test_an_audit_that_is_refused_is_told_and_does_not_stand_in_the_next_ones_wa
     app = opened("audit", "id")
     pages.sound(app.button(key="audit-now").click().run(), "id")
     assert "harus berisi suara" in app.error[0].value
-    assert findings.AT_WORK.acquire(blocking=False)
-    findings.AT_WORK.release()
+    assert audit.AT_WORK.acquire(blocking=False)
+    audit.AT_WORK.release()
 
 
 def test_two_audits_are_not_made_at_once(own_data):
-    with findings.AT_WORK:
+    with audit.AT_WORK:
         app = opened("audit")
         app.button(key="audit-now").click().run()
     assert app.warning[-1].value == words_of("en")("audit_busy") and not list(own_data.rglob(".audit"))

@@ -24,13 +24,17 @@ def run(tones, tones_toml, data_root, tmp_path_factory):
     return made
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("page", [page for page in pages.PAGES if page != "setup"])
-def test_every_page_shows_a_cross_validation(page, language, run, data_root, monkeypatch):
+@pytest.fixture
+def looking(run, data_root, monkeypatch):
+    """Let the dashboard look at the run and its data."""
     monkeypatch.setenv("MUSICML_RUNS", str(run.path.parent))
     monkeypatch.setenv("MUSICML_DATA", str(data_root))
-    app = pages.opened(page, language)
-    assert not app.error, app.error[0].value
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_page_shows_a_cross_validation(language, looking):
+    for page, app in pages.walk(language):
+        assert page == "setup" or not app.error, (page, app.error[0].value)
 
 
 @pytest.mark.parametrize(
@@ -44,9 +48,7 @@ def test_every_page_shows_a_cross_validation(page, language, run, data_root, mon
         ("id", "dinilai sekali, oleh model sebuah fold", "validasi silang **4 fold**"),
     ],
 )
-def test_the_run_page_says_that_files_were_judged_out_of_fold(language, judged, served, run, data_root, monkeypatch):
-    monkeypatch.setenv("MUSICML_RUNS", str(run.path.parent))
-    monkeypatch.setenv("MUSICML_DATA", str(data_root))
+def test_the_run_page_says_that_files_were_judged_out_of_fold(language, judged, served, looking):
     app = pages.opened("run", language)
     assert judged in pages.said(app)
     pages.sound(app.segmented_control(key="run-part").set_value("data").run(), language)
@@ -56,9 +58,7 @@ def test_the_run_page_says_that_files_were_judged_out_of_fold(language, judged, 
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_cross_validation_offers_no_example_and_says_why(language, run, data_root, monkeypatch):
-    monkeypatch.setenv("MUSICML_RUNS", str(run.path.parent))
-    monkeypatch.setenv("MUSICML_DATA", str(data_root))
+def test_a_cross_validation_offers_no_example_and_says_why(language, looking):
     app = pages.opened("predict", language)
     app = pages.sound(app.segmented_control(key="predict-way-3").set_value("pick").run(), language)
     assert i18n.read_words(language, "predict")["none_new"] in pages.said(app)
@@ -88,10 +88,8 @@ def test_what_a_fold_said_of_several_classes_is_decided_by_its_own_thresholds(ru
     found = dashboard_runs.get_thresholds(one)
     assert found.shape == (24, 3)
     assert [row[0] for row in found] == [tested[name] / 10 for name in dashboard_runs.get_predictions(one).names]
-    assert (
-        dashboard_runs.format_thresholds(found[..., 0]) == "0.10–0.40"
-        and dashboard_runs.format_thresholds(found[:1, 0]) == f"{found[0, 0]:.2f}"
-    )
+    assert dashboard_runs.format_thresholds(found[..., 0]) == "0.10–0.40"
+    assert dashboard_runs.format_thresholds(found[:1, 0]) == f"{found[0, 0]:.2f}"
     (made.path / "split.csv").write_text("example,group,split\n")
     with pytest.raises(InputError, match="the fold of each example"):
         predictions.read_fold_thresholds(made, ["low/0.wav"])

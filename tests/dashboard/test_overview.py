@@ -14,12 +14,6 @@ from musicml.experiment import run as package
 from tests.fixtures import fake_runs, pages
 
 
-@pytest.fixture
-def runs(tmp_path, monkeypatch):
-    monkeypatch.setenv("MUSICML_RUNS", str(tmp_path))
-    return tmp_path
-
-
 def table(app, place=0):
     return app.dataframe[place].value
 

@@ -18,7 +18,7 @@ from dashboard import layout
 from dashboard import runs as dashboard_runs
 from dashboard.app_pages.predict import files as page_files
 from dashboard.app_pages.predict import predictors, results, saliency
-from dashboard.charts import prediction
+from dashboard.charts import metrics, sound
 from dashboard.i18n import LANGUAGES, Words
 from musicml.data.datasets import loading
 from musicml.experiment.run import Run
@@ -28,13 +28,14 @@ from musicml.utils.errors import InputError, make_printable
 from musicml.utils.i18n import translate
 from tests.conftest import write_tone
 from tests.fixtures import pages
-from tests.fixtures.fake_runs import make
+from tests.fixtures.fake_runs import make, rewrite
 from tests.fixtures.malformed_files import FILES, encoded, picture, saved, tone
 
 SOUNDS = [case for case in FILES.values() if case.kind == "sound" and case.place is None]
 PICTURES = [case for case in FILES.values() if case.kind == "picture"]
 COLOURS = {"red": (200, 40, 40), "green": (40, 200, 40), "blue": (40, 40, 200)}
 HEARD = ("flute", "voice", "drums")
+TEXT = b"La la la.\n" * 99
 
 
 def with_model(run, nodes, weights, outputs, shape):
@@ -49,9 +50,7 @@ def with_model(run, nodes, weights, outputs, shape):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     helper.set_model_props(model, {"fingerprint": run.read("serving.json")["fingerprint"]})
     onnx.save(model, run.path / "model.onnx")
-    files.write_json(
-        run.path / "run.json", {**run.read("run.json"), "exported": files.compute_digest(run.path / "model.onnx")}
-    )
+    rewrite(run, "run.json", exported=files.compute_digest(run.path / "model.onnx"))
     return run
 
 
@@ -70,20 +69,25 @@ def seeing_colours(root, pictures):
     return with_model(run, nodes, weights, {"scores": ["n", 3], "maps": ["n", 32, 32, 3]}, (32, 32, 3))
 
 
-def hearing_several(root):
-    """A run on sound that may hear several instruments at once, and takes whatever it is given for strange."""
-    run = make(root, "several-20260301T130000-s0", family="multi", class_names=HEARD, sample=False)
-    shape = run.read("serving.json")["input_shape"]
-    weights = np.random.default_rng(0).normal(0, 1e-3, (shape[1], 3)).astype(np.float32)
+def with_listener(run, activation, spread):
+    """Put a model into a made-up run on sound that answers by the mean of what it hears, with a map."""
+    shape, n = run.read("serving.json")["input_shape"], len(run.read("labels.json"))
     nodes = [
         helper.make_node("ReduceMean", ["x"], ["mean"], axes=[1], keepdims=0),
         helper.make_node("MatMul", ["mean", "w"], ["logits"]),
-        helper.make_node("Sigmoid", ["logits"], ["scores"]),
+        helper.make_node(activation, ["logits"], ["scores"]),
         helper.make_node("Unsqueeze", ["x", "last"], ["wide"]),
         helper.make_node("Mul", ["wide", "w"], ["maps"]),
     ]
-    given = {"w": weights, "last": np.array([3], np.int64)}
-    return with_model(run, nodes, given, {"scores": ["n", 3], "maps": ["n", *shape, 3]}, shape)
+    w = np.random.default_rng(0).normal(0, spread, (shape[1], n)).astype(np.float32)
+    weights = {"w": w, "last": np.array([3], np.int64)}
+    return with_model(run, nodes, weights, {"scores": ["n", n], "maps": ["n", *shape, n]}, shape)
+
+
+def hearing_several(root):
+    """A run on sound that may hear several instruments at once, and takes whatever it is given for strange."""
+    run = make(root, "several-20260301T130000-s0", family="multi", class_names=HEARD, sample=False)
+    return with_listener(run, "Sigmoid", 1e-3)
 
 
 @pytest.fixture(scope="module")
@@ -122,9 +126,7 @@ def opened(run=None, language="en", way=None):
     if run:
         app.selectbox(key="run").set_value(run).run()
     if way:
-        app.segmented_control(key=next(one.key for one in app.segmented_control if one.key != "lang")).set_value(
-            way
-        ).run()
+        next(one for one in app.segmented_control if one.key != "lang").set_value(way).run()
     return pages.sound(app, language)
 
 
@@ -150,11 +152,8 @@ def colour(name):
 
 def numbers(values):
     """The numbers of a figure that came as JSON."""
-    return (
-        np.frombuffer(base64.b64decode(values["bdata"]), values["dtype"])
-        if isinstance(values, dict)
-        else np.array(values)
-    )
+    packed = isinstance(values, dict)
+    return np.frombuffer(base64.b64decode(values["bdata"]), values["dtype"]) if packed else np.array(values)
 
 
 def table_of(app):
@@ -188,10 +187,10 @@ def test_every_bar_has_its_percentage_and_only_thresholds_that_are_there_a_mark(
         {"name": "jazz", "value": 0.83, "kind": "there", "least": None},
         {"name": "pop", "value": 0.17, "kind": "there", "least": None},
     ]
-    bars, texts = prediction.draw_bars(rows, "probability").data
+    bars, texts = metrics.draw_probabilities(rows, "probability").data
     assert list(bars.x) == [0.83, 0.17] and list(texts.text) == ["83%", "17%"]
     rows = [{**rows[0], "least": 0.5}, {**rows[1], "least": 0.6, "kind": "not there"}]
-    present, absent, _, marks = prediction.draw_bars(rows, "probability", "threshold").data
+    present, absent, _, marks = metrics.draw_probabilities(rows, "probability", "threshold").data
     assert list(marks.x) == [0.5, 0.6] and marks.name == "threshold"
     assert present.marker.pattern.shape != absent.marker.pattern.shape
 
@@ -199,7 +198,7 @@ def test_every_bar_has_its_percentage_and_only_thresholds_that_are_there_a_mark(
 @pytest.mark.numeric
 def test_a_map_over_a_sound_spans_its_seconds_and_frames_those_that_decided():
     hertz = np.geomspace(50, 10_000, 64)
-    figure = prediction.draw_over_sound(
+    figure = sound.draw_over_sound(
         np.zeros((64, 10), np.uint8), np.ones((64, 10), np.uint8), 5.0, hertz, (1, 2), "s", "Hz", "share"
     )
     assert [(one.x0, one.dx) for one in figure.data] == [(0.25, 0.5)] * 2
@@ -207,9 +206,8 @@ def test_a_map_over_a_sound_spans_its_seconds_and_frames_those_that_decided():
     assert (frame.x0, frame.x1) == (1, 2)
     places = np.sort(figure.layout.yaxis.tickvals)
     assert len(places) > 4 and np.diff(places).min() > 4
-    assert hertz[round(figure.layout.yaxis.tickvals[-1])] == pytest.approx(
-        float(figure.layout.yaxis.ticktext[-1]), rel=0.1
-    )
+    last = float(figure.layout.yaxis.ticktext[-1])
+    assert hertz[round(figure.layout.yaxis.tickvals[-1])] == pytest.approx(last, rel=0.1)
 
 
 def test_a_long_map_is_narrowed_and_keeps_its_strongest_places():
@@ -287,10 +285,8 @@ def test_an_example_of_the_test_side_is_answered_and_its_truth_told(runs):
     assert app.selectbox(key="predict-class").options == ["high", "low", "middle"]
     app.selectbox(key="predict-class").set_value("middle").run()
     name = app.selectbox(key="predict-example").value
-    side = {
-        row["example"]: row["split"]
-        for row in dashboard_runs.get_run(runs["root"] / runs["tones"]).run.table("split.csv")
-    }
+    rows = Run(runs["root"] / runs["tones"]).table("split.csv")
+    side = {row["example"]: row["split"] for row in rows}
     assert name.startswith("middle/") and side[name] == "test"
     assert Words("en", "predict")("truth", names="middle") in pages.said(app)
     assert any("**middle**" in one.value and "%" in one.value for one in app.markdown)
@@ -299,10 +295,8 @@ def test_an_example_of_the_test_side_is_answered_and_its_truth_told(runs):
 def test_examples_whose_data_is_gone_end_in_a_sentence(runs, tmp_path, monkeypatch):
     monkeypatch.setenv("MUSICML_DATA", str(tmp_path))
     app = opened(runs["several"], way="pick")  # its examples are invented
-    assert [one.value for one in app.error] == [
-        layout.escape_markdown(one.value.replace("\\", "")) for one in app.error
-    ]
-    assert len(app.error) == 1 and "openmic" in app.error[0].value
+    (told,) = [one.value for one in app.error]
+    assert told == layout.escape_markdown(told.replace("\\", "")) and "openmic" in told
 
 
 def test_a_picture_is_answered_shown_and_explained(runs):
@@ -363,23 +357,14 @@ def test_beside_an_answer_of_a_sample_trained_run_stands_what_its_confidence_is_
 @pytest.mark.numeric
 def test_a_bad_file_stops_none_of_the_others_and_stands_in_table_and_csv(runs, monkeypatch):
     downloads = counted(monkeypatch, layout, "show_download")
-    app = ask(
-        opened(runs["tones"], "id"),
-        ("a.wav", wav(200)),
-        ("=bad.wav", b"La la la.\n" * 99),
-        ("c.wav", wav(2500)),
-        language="id",
-    )
+    given = ("a.wav", wav(200)), ("=bad.wav", TEXT), ("c.wav", wav(2500))
+    app = ask(opened(runs["tones"], "id"), *given, language="id")
     said = translate("=bad.wav must hold sound, and looks like text: give a wav, flac, mp3, ogg or m4a file.", "id")
     assert [one.value for one in app.error] == [layout.escape_markdown(said)] and "berkas" in said
     rows = next(rows for rows, name, _ in downloads if name == "predict-answers.csv")
     told = list(csv.DictReader(io.StringIO(layout.format_csv(rows))))
     assert [row["file"] for row in told] == ["a.wav", "'=bad.wav", "c.wav"]  # no formula for a spreadsheet
-    assert [row["label"] for row in told] == ["low", "", "high"] and [row["present"] for row in told] == [
-        "low",
-        "",
-        "high",
-    ]
+    assert [[row["label"], row["present"]] for row in told] == [["low"] * 2, [""] * 2, ["high"] * 2]
     assert [row["error"] for row in told] == ["", f"'{said}", ""] and {row["sample"] for row in told} == {"False"}
     assert sum(float(told[0][f"score:{name}"]) for name in ("high", "low", "middle")) == pytest.approx(1, abs=1e-5)
     assert float(told[2]["probability"]) == float(told[2]["score:high"])
@@ -461,9 +446,8 @@ def test_an_address_opens_no_run_but_those_that_are_there_to_be_asked(runs, run,
 
 def test_runs_that_can_not_be_asked_are_left_out_and_it_is_said(runs):
     app = opened()
-    assert sorted(app.selectbox(key="run").options) == sorted(
-        runs[name] for name in ("tones", "several", "colours", "sample")
-    )
+    able = [runs[name] for name in ("tones", "several", "colours", "sample")]
+    assert sorted(app.selectbox(key="run").options) == sorted(able)
     assert "VGGish" in pages.said(app) and layout.escape_markdown("bound-20260301T110000-s0") in pages.said(app)
 
 
@@ -486,18 +470,15 @@ def test_a_model_that_is_gone_is_told_and_that_keras_would_take_its_time(tmp_pat
     app = pages.opened("predict", "id")
     assert say("first_slow") in [one.value for one in app.info]
     app = ask(app, ("mine.wav", wav(200)), ("yours.wav", wav(300)), language="id")
-    assert (
-        len(app.error) == 1
-        and "model.keras" in app.error[0].value.replace("\\", "")
-        and "tidak ada" in app.error[0].value
-    )
+    (told,) = [one.value.replace("\\", "") for one in app.error]
+    assert "model.keras" in told and "tidak ada" in told
 
 
 def test_two_runs_answer_side_by_side_and_only_one_of_the_same_kind_is_offered(runs):
     app = opened(runs["tones"])
     assert app.selectbox(key="beside").options == [runs["several"]]
     app.selectbox(key="beside").set_value(runs["several"]).run()
-    app = ask(app, ("mine.wav", wav(200)), ("text.wav", b"La la la.\n" * 99))
+    app = ask(app, ("mine.wav", wav(200)), ("text.wav", TEXT))
     assert [layout.escape_markdown(runs[name]) in pages.said(app) for name in ("tones", "several")] == [True, True]
     rows = table_of(app)
     assert [(row["file"], row["run"]) for row in rows] == [
@@ -505,9 +486,8 @@ def test_two_runs_answer_side_by_side_and_only_one_of_the_same_kind_is_offered(r
     ]
     assert rows[0]["label"] == "low" and rows[1]["label"] in HEARD and rows[0]["score:voice"] != rows[1]["score:voice"]
     assert len(app.error) == 1 and app.error[0].value.count("looks like text") == 1  # said once
-    assert len(app.get("audio")) == 1 and [why(app, place).options[0] for place in (0, 1)] == [
-        row["label"] for row in rows[:2]
-    ]
+    labels = [row["label"] for row in rows[:2]]
+    assert len(app.get("audio")) == 1 and [why(app, place).options[0] for place in (0, 1)] == labels
 
 
 # What is kept
@@ -515,7 +495,7 @@ def test_two_runs_answer_side_by_side_and_only_one_of_the_same_kind_is_offered(r
 
 def test_one_model_is_loaded_for_however_many_ask_at_once(runs, monkeypatch):
     one = dashboard_runs.get_run(runs["root"] / runs["tones"])
-    predictors.load_predictor.clear()
+    predictors.get_predictor.clear()
     before, loads = backends.load_model, []
 
     def slow(*args):
@@ -538,7 +518,7 @@ def test_one_model_is_loaded_for_however_many_ask_at_once(runs, monkeypatch):
 
 
 def test_a_chosen_run_is_got_ready_while_its_reader_still_looks_for_a_file(runs, monkeypatch):
-    predictors.load_predictor.clear()
+    predictors.get_predictor.clear()
     loads = counted(monkeypatch, backends, "load_model")
     app = opened()
     assert len(loads) == 1
@@ -549,7 +529,7 @@ def test_a_chosen_run_is_got_ready_while_its_reader_still_looks_for_a_file(runs,
 
 
 def test_only_a_few_models_are_kept_and_a_changed_one_is_loaded_anew(tmp_path, pictures):
-    predictors.load_predictor.clear()
+    predictors.get_predictor.clear()
     run = seeing_colours(tmp_path, pictures)
     one = dashboard_runs.get_run(run.path)
     first = predictors.get_predictor(one)
@@ -590,7 +570,7 @@ def test_a_session_keeps_nothing_but_the_answers_for_what_it_shows(runs):
 
 def test_more_files_than_anyone_looks_at_are_not_asked_about(runs, monkeypatch):
     asked = counted(monkeypatch, results, "predict_file")
-    app = ask(opened(runs["tones"]), *((f"{place}.wav", b"La la la.\n" * 99) for place in range(103)))
+    app = ask(opened(runs["tones"]), *((f"{place}.wav", TEXT) for place in range(103)))
     assert len(asked) == 100 and "103 files" in pages.said(app)
 
 
@@ -605,11 +585,8 @@ def test_what_a_forest_leans_on_is_shown_with_its_deciding_seconds_to_hear(runs,
     app.button(key="predict-0-look").click().run()
     pages.sound(app)
     leaned = from_json(app.get("plotly_chart")[-1].proto.spec).data[0]
-    assert (
-        len(numbers(leaned.y)) == 16
-        and numbers(leaned.y).sum() == pytest.approx(1, rel=1e-5)
-        and leaned.customdata[0].endswith(" Hz")
-    )
+    shares = numbers(leaned.y)
+    assert len(shares) == 16 and shares.sum() == pytest.approx(1, rel=1e-5) and leaned.customdata[0].endswith(" Hz")
     assert len(app.get("audio")) == 2 and "What spoke most for **middle**" in pages.said(app)
 
 

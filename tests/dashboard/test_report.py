@@ -10,14 +10,6 @@ from dashboard.app_pages import report
 from tests.fixtures import fake_runs, pages
 
 
-@pytest.fixture
-def runs(tmp_path, monkeypatch):
-    """An empty folder of runs, which the dashboard looks at."""
-    monkeypatch.setenv("MUSICML_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setenv("MUSICML_DATA", str(tmp_path / "data"))
-    return tmp_path / "runs"
-
-
 def preview(app):
     """The page in the frame, as text."""
     (frame,) = app.get("iframe")
@@ -47,7 +39,7 @@ def test_what_is_downloaded_is_what_the_command_writes(runs):
     assert report.render_file(chosen, "a.html", "en").decode() == report.render_page(chosen, "en")
     assert report.render_file(chosen, "a.pdf", "en").startswith(b"%PDF")
     assert report.render_file(chosen, "README.md", "en", card=True).startswith(b"---\n")
-    with zipfile.ZipFile(io.BytesIO(report.render_archive(chosen, "a.tex", "id"))) as packed:
+    with zipfile.ZipFile(io.BytesIO(report.render_file(chosen, "a.tex", "id", packed=True))) as packed:
         names = packed.namelist()
     assert names[0] == "a.tex" and any(name.startswith("a.tex-files/") and name.endswith(".pdf") for name in names)
 

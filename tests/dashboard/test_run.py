@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from dashboard import i18n
-from dashboard.charts import diagram, reliability
+from dashboard.charts import diagram
+from dashboard.charts import metrics as charts
 from musicml.evaluation import intervals, metrics
 from musicml.experiment import notes
 from musicml.inference import calibration
@@ -15,14 +16,6 @@ from tests.fixtures import fake_runs, pages
 TEMPLATES = {
     key.removeprefix("box_"): words for key, words in i18n.read_words("en", "run").items() if key.startswith("box_")
 }
-
-
-@pytest.fixture
-def runs(tmp_path, monkeypatch):
-    """An empty folder of runs, which the dashboard looks at."""
-    monkeypatch.setenv("MUSICML_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setenv("MUSICML_DATA", str(tmp_path / "data"))
-    return tmp_path / "runs"
 
 
 def part(name, language="en"):
@@ -35,11 +28,6 @@ def part(name, language="en"):
 def said(app):
     """What a page says, without the marks that keep Markdown from reading names."""
     return pages.said(app).replace("\\", "")
-
-
-def rewrite(path, **changes):
-    """Change a JSON file."""
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
 # the user's words
@@ -106,14 +94,6 @@ def test_a_hostile_name_stays_text_in_the_drawing():
     assert r"a\"] evil [label=\"b\\" in drawn and drawn.count("evil") == 1
 
 
-@pytest.mark.parametrize(
-    "found",
-    ["none", [], [1], [{"kind": "Dense"}], [{"name": "a", "parameters": "many"}], [{"name": "a", "reads": [1]}]],
-)
-def test_what_is_no_list_of_layers_is_none(found):
-    assert not diagram.is_layer_list(found)
-
-
 # the page
 
 
@@ -135,26 +115,22 @@ def test_few_test_groups_and_a_temperature_at_its_bound_are_remarked_on(language
     bounds = [translate(calibration.describe_temperature_bound(bound), language) for bound in calibration.BOUNDS]
     before = said(part("result", language))
     assert few in before and not any(sentence in before for sentence in bounds)
-    rewrite(run.path / "report.json", temperature=None, temperatures=[0.05, 1.3, 20.0])
+    fake_runs.rewrite(run, "report.json", temperature=None, temperatures=[0.05, 1.3, 20.0])
     after = said(part("result", language))
     assert all(sentence in after for sentence in bounds)
 
 
 def test_calibration_and_files_unlike_training_are_told_in_words(runs):
     run = fake_runs.make(runs, family="cnn", n=40)
-    changes = {
-        "calibration_error_before": 0.2,
-        "calibration_error": 0.1,
-        "unreadable": ["a.wav: not on the disk any more"],
-    }
-    rewrite(run.path / "report.json", **changes, unlike_training={"flagged": 3, "n": 40})
+    changes = {"calibration_error_before": 0.2, "unreadable": ["a.wav: not on the disk any more"]}
+    fake_runs.rewrite(run, "report.json", **changes, calibration_error=0.1, unlike_training={"flagged": 3, "n": 40})
     app = part("result")
     assert "off by **10.0 percentage points**" in said(app) and "it was 20.0: one number" in said(app)
     assert "**3 of 40**" in said(app) and "1 files could not be read" in said(app)
     assert "Of the other" not in said(app)
-    rewrite(run.path / "report.json", unlike_training={"flagged": 3, "n": 30})
+    fake_runs.rewrite(run, "report.json", unlike_training={"flagged": 3, "n": 30})
     assert "Of the other 10 of all 40 test files this can't be told" in said(part("result"))
-    rewrite(run.path / "report.json", calibration_error=0.3, unlike_training=None, unreadable=[])
+    fake_runs.rewrite(run, "report.json", calibration_error=0.3, unlike_training=None, unreadable=[])
     app = part("result")
     assert "did not help" in said(app) and "can't tell whether a file is unlike" in said(app)
     assert "all 40 test files were read" in said(app)
@@ -164,28 +140,25 @@ def test_the_reliability_diagram_shows_the_bins_of_the_report(runs):
     run = fake_runs.make(runs, family="cnn", n=60)
     app = part("result")
     report = run.read("report.json")
-    table = next(frame.value for frame in app.dataframe if "how often that was so" in frame.value.columns)
+    table = pages.table(app, "how often that was so")
     assert table["answers"].tolist() == [row["n"] for key in ("_before", "") for row in report[f"reliability{key}"]]
     assert table["answers"].sum() == 2 * 60
-    rewrite(run.path / "report.json", reliability=None)
+    fake_runs.rewrite(run, "report.json", reliability=None)
     assert "On the dotted line" not in said(part("result")), "a report of an earlier version has none"
 
 
 def test_results_at_one_half_stand_beside_those_at_the_fitted_thresholds(runs):
     run = fake_runs.make(runs, family="multi", n=60)
     report, app = run.read("report.json"), part("result")
-    table = next(frame.value for frame in app.dataframe if "at 0.5" in frame.value.columns)
+    table = pages.table(app, "at 0.5")
     half = dict(zip(table["metric"], table["at 0.5"], strict=True))
-    assert (
-        half["macro F1"]
-        == round(report["at_half"]["metrics"]["macro_f1"], 3)
-        != round(report["metrics"]["macro_f1"], 3)
-    )
+    at_half, own = (round(one["metrics"]["macro_f1"], 3) for one in (report["at_half"], report))
+    assert half["macro F1"] == at_half != own
 
 
 def test_on_the_diagonal_what_is_said_is_so():
     rows = [{"n": 4, "said": 0.3, "right": 0.25}, {"n": 1, "said": 0.9, "right": 1.0}]
-    perfect, drawn = reliability.draw_diagram({"with": rows}, "so", "x", "y").data
+    perfect, drawn = charts.draw_reliability({"with": rows}, "so", "x", "y").data
     assert list(perfect.x) == list(perfect.y) == [0, 1]
     assert list(drawn.x) == [0.3, 0.9] and list(drawn.y) == [0.25, 1.0] and drawn.marker.size[0] > drawn.marker.size[1]
 
@@ -236,6 +209,18 @@ def test_the_model_is_told_in_words_and_layer_by_layer(runs):
     assert len(app.dataframe) == n + 1 and len(app.dataframe[-1].value) == len(run.read("layers.json"))
 
 
+@pytest.mark.parametrize(
+    "found",
+    ["none", [], [1], [{"kind": "Dense"}], [{"name": "a", "parameters": "many"}], [{"name": "a", "reads": [1]}]],
+)
+def test_what_is_no_list_of_layers_is_not_drawn(found, runs):
+    run = fake_runs.make(runs, family="gru", n=20)
+    (run.path / "layers.json").write_text(json.dumps(found))
+    app = part("model")
+    assert [one.value.replace("\\", "") for one in app.error] == [i18n.read_words("en", "run")["bad_layers"]]
+    assert not app.get("graphviz_chart")
+
+
 def test_a_forest_is_drawn_as_trees_that_vote(runs):
     fake_runs.make(runs, family="forest", n=30, sample=False)
     app = part("model", "id")
@@ -249,12 +234,8 @@ def test_settings_say_where_they_come_from_and_overrides_come_first(runs):
     rows = app.dataframe[0].value.to_numpy().tolist()
     assert rows[0] == ["training", "batch_size", "4", "--set, on the command line"]
     assert ["training", "epochs", "20", "its [sample] table"] in rows
-    assert ["model", "cell", "gru", "the experiment file"] in rows and [
-        "data",
-        "split",
-        "official",
-        "the default",
-    ] in rows
+    assert ["model", "cell", "gru", "the experiment file"] in rows
+    assert ["data", "split", "official", "the default"] in rows
     assert "Changed on the command line with `--set`: 1" in said(app) and 'dataset = "gtzan"' in app.code[0].value
 
 
@@ -276,7 +257,7 @@ def test_that_a_group_stands_on_one_side_is_said_only_where_it_does(split, as_pu
     run = fake_runs.make(runs, family="gru", n=20)
     facts = run.read("run.json")
     settings = {**facts["settings"], "data": {**facts["settings"]["data"], "split": split}}
-    rewrite(run.path / "run.json", settings=settings, data={**facts["data"], "as_published": as_published})
+    fake_runs.rewrite(run, "run.json", settings=settings, data={**facts["data"], "as_published": as_published})
     shown = said(part("data"))
     assert ("stands on one side only" in shown) is not apart and ("may stand on several sides" in shown) is apart
 

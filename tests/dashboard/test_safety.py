@@ -43,9 +43,9 @@ print(json.dumps([troubles, [name for name in {heavy} if name in sys.modules]]))
 # a fault that nobody caught, with a word in it that is nobody's business
 FAULT = """
 from dashboard import layout
-def run_page(page):
+def run_guarded(show):
     raise RuntimeError("the word is sesame")
-layout.run_page = run_page
+layout.run_guarded = run_guarded
 from streamlit.web.cli import main
 main(prog_name="streamlit")
 """

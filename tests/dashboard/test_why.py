@@ -10,14 +10,6 @@ from tests.fixtures import pages
 NAMES = ("pictures_resnet50", "gtzan_cnn", "gtzan_gru", "sounds_resnet50", "openmic_cnn")
 
 
-@pytest.fixture
-def runs(tmp_path, monkeypatch):
-    """An empty folder of runs, which the dashboard looks at."""
-    monkeypatch.setenv("MUSICML_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setenv("MUSICML_DATA", str(tmp_path / "data"))
-    return tmp_path / "runs"
-
-
 def replay(reference, published=0.9, replayed=0.8, honest=0.4, **more):
     """What `musicml replay` keeps of one recipe."""
     figures = [{"value": value, "interval": [value - 0.1, value + 0.1]} for value in (replayed, honest)]
@@ -47,9 +39,8 @@ def test_each_result_has_its_fault_a_question_and_an_answer_even_before_a_replay
     for name in NAMES:
         for part in ("claim", "fault", "question", "answer"):
             assert words[f"{part}_{name}"] in said
-    assert [said.index(words[f"fault_{name}"]) for name in NAMES] == sorted(
-        said.index(words[f"fault_{name}"]) for name in NAMES
-    )
+    places = [said.index(words[f"fault_{name}"]) for name in NAMES]
+    assert places == sorted(places)
 
 
 def test_the_three_figures_stand_beside_each_other(runs):
@@ -79,26 +70,17 @@ def test_the_newer_of_two_replays_counts(runs):
 
 
 HALF = {"reference": "gtzan_gru", "runs": {}, "sentences": [], "rows": [{"metric": "accuracy", "replayed": 3}]}
-ODD = [
-    json.dumps({"replays": [replay("gtzan_gru", published="x")]}),
-    json.dumps({"replays": [replay("gtzan_gru", published=[0.1])]}),
-    json.dumps(
-        {"replays": [{**replay("gtzan_gru"), "rows": [{"metric": "a", "honest": {"value": 1, "interval": 3}}]}]}
-    ),
-]
+ODD_ROW = {"metric": "a", "honest": {"value": 1, "interval": 3}}
+DAMAGED = [HALF, replay("gtzan_gru", published="x"), replay("gtzan_gru", published=[0.1])]
+DAMAGED += [{**replay("gtzan_gru"), "rows": [ODD_ROW]}, replay("gtzan_gru", error="the disk is full")]
 
 
 @pytest.mark.parametrize(
-    "broken", ["{", "[]", '{"replays": 3}', '{"replays": [3]}', json.dumps({"replays": [HALF]}), *ODD]
+    "content", ["{", "[]", '{"replays": 3}', '{"replays": [3]}', *(json.dumps({"replays": [one]}) for one in DAMAGED)]
 )
-def test_a_damaged_file_is_passed_over(broken, runs):
+def test_a_damaged_file_and_a_replay_that_failed_are_passed_over(content, runs):
     keep(runs)
-    (runs / "replays/20260301T120000.json").write_text(broken, encoding="utf-8")
-    assert i18n.read_words("en", "why")["none_yet"] in pages.said(pages.opened("why"))
-
-
-def test_a_replay_that_failed_shows_no_figure(runs):
-    keep(runs, replay("gtzan_gru", error="the disk is full"))
+    (runs / "replays/20260301T120000.json").write_text(content, encoding="utf-8")
     assert i18n.read_words("en", "why")["none_yet"] in pages.said(pages.opened("why"))
 
 
@@ -115,14 +97,8 @@ def test_what_the_answers_say_is_arithmetic(language):
     assert told(0.6**5, 2) in words["answer_gtzan_cnn"] and round(1 / 0.6**5) == 13
     assert told(100 * 2.718281828 / (2.718281828 + 29), 1) in words["fault_pictures_resnet50"]
     low, high = compute_wilson_interval(149, 150)
-    assert (
-        told(100 * low, 1) in words["fault_pictures_resnet50"]
-        and told(100 * high, 1) in words["fault_pictures_resnet50"]
-    )
+    assert all(told(100 * end, 1) in words["fault_pictures_resnet50"] for end in (low, high))
     table = published_results.get_reference("gtzan_cnn").per_class
     assert (table["classical"]["support"], table["reggae"]["support"]) == (5, 6)
-    assert "94 %" in words["answer_openmic_cnn"] and "43 %" in words["answer_openmic_cnn"]
-    assert (
-        "94 %" in published_results.get_reference("openmic_cnn").worth
-        and "43 %" in published_results.get_reference("openmic_cnn").worth
-    )
+    for text in (words["answer_openmic_cnn"], published_results.get_reference("openmic_cnn").worth):
+        assert "94 %" in text and "43 %" in text

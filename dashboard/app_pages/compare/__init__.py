@@ -1,1 +1,1 @@
-"""Hold the parts of the page that compares runs."""
+"""Hold the page that compares runs: what several runs share, and how it is shown."""

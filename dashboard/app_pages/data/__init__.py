@@ -1,1 +1,1 @@
-"""Hold the parts of the page that shows datasets."""
+"""Hold the page that shows datasets: its tables, its parts, the pictures of a sound, and the audit."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 
 from dashboard import layout, runs
-from dashboard.app_pages.predict import batch, inputs, one_file, predictors, results, text
+from dashboard.app_pages.predict import files, one_file, predictors, results, saliency
 from dashboard.app_pages.predict.files import UploadedFile
-from dashboard.app_pages.predict.results import Answer
+from dashboard.app_pages.predict.results import Answer, translate_answer
 from dashboard.runs import RunView
 from musicml.inference import Prediction
 
 MAX_FILES = 100  # of one batch
+LONG = ("warnings", "error")  # columns of sentences, which would push each other out of sight
 
 say = layout.begin_page("predict")
 
@@ -21,25 +23,26 @@ say = layout.begin_page("predict")
 def show() -> None:
     """Show the page."""
     chosen = _select_runs()
-    files = inputs.select_files(chosen[0])
+    uploads = files.select_files(chosen[0])
     if "sound" in predictors.get_input_kinds(chosen[0]):
         with st.expander(say("teach"), icon=":material/school:"):
             st.markdown(say("teach_how"))
-    if not files:
-        results.clear_session()
+    if not uploads:
+        for kept in (results.ANSWERS, saliency.LOOKS, files.SHOWN):  # nothing of a file stays when it is gone
+            st.session_state.pop(kept, None)
         predictors.preload(chosen)
         return
-    if len(files) > MAX_FILES:
-        st.warning(say("too_many", n=len(files), most=MAX_FILES))
-        files = files[:MAX_FILES]
-    found = _get_answers(chosen, files)
-    batch.show_errors(files, found)
+    if len(uploads) > MAX_FILES:
+        st.warning(say("too_many", n=len(uploads), most=MAX_FILES))
+        uploads = uploads[:MAX_FILES]
+    found = _get_answers(chosen, uploads)
+    _show_errors(uploads, found)
     st.header(say("answers"))
-    if len(files) > 1:
-        batch.show_table(chosen, files, found)
-    good = [file for file in files if any(isinstance(found[one.name, file.key], Prediction) for one in chosen)]
+    if len(uploads) > 1:
+        _show_table(chosen, uploads, found)
+    good = [file for file in uploads if any(isinstance(found[one.name, file.key], Prediction) for one in chosen)]
     if good:
-        one_file.show(chosen, batch.select_file(good), found)
+        one_file.show(chosen, _select_file(good), found)
 
 
 def _select_runs() -> list[RunView]:
@@ -52,7 +55,8 @@ def _select_runs() -> list[RunView]:
     left, right = st.columns(2)
     with left:
         one = layout.select_run(able)
-    others = {other.name: other for other in able if other is not one and _is_comparable(one, other)}
+    kinds = predictors.get_input_kinds(one)
+    others = {other.name: other for other in able if other is not one and predictors.get_input_kinds(other) == kinds}
     name = right.selectbox(
         say("beside"),
         list(others),
@@ -69,37 +73,21 @@ def _select_runs() -> list[RunView]:
     return chosen
 
 
-def _is_comparable(one: RunView, other: RunView) -> bool:
-    """Return whether two runs take the same kinds of files."""
-    return predictors.get_input_kinds(one) == predictors.get_input_kinds(other)
-
-
 def _show_remarks(found: Sequence[RunView], chosen: Sequence[RunView]) -> None:
     """Show the runs' classes, the runs that can't be used, and whether the first prediction is slow."""
     layout.show_data_notes(*chosen)
     for one in chosen:
         if remark := predictors.get_predictor(one).apart_remark:
-            st.info(layout.escape_markdown(layout.translate_message(remark)), icon=":material/shield:")
-    for key in dict.fromkeys(_get_sample_note(one) for one in chosen if one.sample):
+            st.info(layout.localize(remark), icon=":material/shield:")
+    notes = {True: "sample_answer_pretrained", False: "sample_answer"}
+    for key in dict.fromkeys(notes[one.info.family == "pretrained_audio"] for one in chosen if one.sample):
         st.caption(say(key))
     # runs of one data set know the same classes, which are said once
     for classes, one in {tuple(runs.get_manifest(one).class_names): one for one in reversed(chosen)}.items():
-        st.caption(
-            say(
-                "knows",
-                run=layout.escape_markdown(one.name),
-                n=len(classes),
-                names=layout.escape_markdown(layout.format_list(classes, 10)),
-            )
-        )
+        say.show("knows", st.caption, run=one.name, n=len(classes), names=layout.format_list(classes, 10))
     _show_left_out(found)
     if any(predictors.is_slow_to_start(one) for one in chosen):
         st.info(say("first_slow"), icon=":material/hourglass_top:")
-
-
-def _get_sample_note(one: RunView) -> str:
-    """Return what to say of the answers of a run that was trained on sample data."""
-    return "sample_answer_pretrained" if one.info.family == "pretrained_audio" else "sample_answer"
 
 
 def _show_left_out(found: Sequence[RunView]) -> None:
@@ -112,21 +100,65 @@ def _show_left_out(found: Sequence[RunView]) -> None:
         elif served and not predictors.is_servable(one):
             bound.append(one.name)
     if bound:
-        st.caption(say("bound", names=layout.escape_markdown(layout.format_list(bound, 4))))
+        say.show("bound", st.caption, names=layout.format_list(bound, 4))
     for sentence in broken:
-        st.caption(layout.escape_markdown(layout.translate_message(sentence)))
+        st.caption(layout.localize(sentence))
 
 
-def _get_answers(chosen: Sequence[RunView], files: Sequence[UploadedFile]) -> dict[tuple, Answer]:
+def _get_answers(chosen: Sequence[RunView], uploads: Sequence[UploadedFile]) -> dict[tuple, Answer]:
     """Return the predictions, with a progress bar while they are computed."""
     bar = st.empty()
 
     def step(done: float, file: UploadedFile) -> None:
-        bar.progress(done, say("asking", name=layout.escape_markdown(text.format_title(file))))
+        bar.progress(done, say("asking", name=layout.escape_markdown(file.shown_title)))
 
-    found = results.get_answers(chosen, files, step)
+    found = results.get_answers(chosen, uploads, step)
     bar.empty()
     return found
+
+
+def _show_errors(uploads: Sequence[UploadedFile], found: dict[tuple, Answer]) -> None:
+    """Show why files were rejected, each reason once; where the dashboard itself failed, with the file's name."""
+    sentences: dict[str, None] = {}
+    bad = set()
+    for file in uploads:
+        for answer in (answer for (_, key), answer in found.items() if key == file.key and isinstance(answer, str)):
+            bad.add(file.key)
+            sentence = translate_answer(answer)
+            if answer == results.MISHAP:
+                sentence = say("failed", name=file.shown_title, sentence=sentence)
+            sentences[layout.escape_markdown(sentence)] = None
+    if sentences:
+        lines = "\n".join(say("item", sentence=sentence) for sentence in sentences)
+        words = next(iter(sentences)) if len(sentences) == 1 else say("refused", n=len(bad), lines=lines)
+        st.error(words, icon=":material/error:")
+
+
+def _show_table(chosen: Sequence[RunView], uploads: Sequence[UploadedFile], found: dict[tuple, Answer]) -> None:
+    """Show a table of all predictions, whose CSV has every probability."""
+    names = ["file", "run", "label", "probability", "present", "unlike_training", "warnings", "error"]
+    hidden = set() if len(chosen) > 1 else {"run"}
+    if all(runs.get_manifest(one).task == "single" for one in chosen):
+        hidden.add("present")
+    st.markdown(say("batch", n=len(uploads)))
+    columns: dict[str, Any] = {
+        name: st.column_config.TextColumn(say(f"column_{name}"), width="medium" if name in LONG else None)
+        for name in names
+        if name not in ("probability", "unlike_training")
+    }
+    columns["probability"] = st.column_config.NumberColumn(say("probability"), format="percent")
+    columns["unlike_training"] = st.column_config.CheckboxColumn(say("column_unlike_training"))
+    order = [name for name in names if name not in hidden]
+    layout.show_table(results.make_rows(chosen, uploads, found), "predict-answers", columns, column_order=order)
+
+
+def _select_file(uploads: Sequence[UploadedFile]) -> UploadedFile:
+    """Let the user choose the file to show in full."""
+    if len(uploads) == 1:
+        return uploads[0]
+    names = {place: say("numbered", n=place + 1, name=file.shown_title) for place, file in enumerate(uploads)}
+    named = layout.make_formatter(names)
+    return uploads[st.selectbox(say("which"), list(names), format_func=named, key="predict-which")]
 
 
 show()

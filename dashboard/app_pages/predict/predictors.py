@@ -6,17 +6,17 @@ import contextlib
 import importlib
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from dashboard import runs
-from dashboard.caching import cache_resource
+from dashboard.caching import cache_by, stamp_runs
 from dashboard.runs import RunView
 from musicml.data.io import AUDIO_SUFFIXES, IMAGE_SUFFIXES
-from musicml.experiment import Run
 from musicml.inference import Manifest, Predictor
 from musicml.utils import InputError
 
 TAKES = {"pixels": ("picture",), "spectrogram": ("sound", "picture")}  # by kind of features; the others take sound
+# the file types that an upload may have; the Predictor checks the content itself
+SUFFIXES = {"sound": [*sorted(AUDIO_SUFFIXES), "audio/*"], "picture": [*sorted(IMAGE_SUFFIXES), "image/*"]}
 MAX_MODELS = 4  # models held at a time; a large one takes half a gigabyte
 # of a run's model, and whether it is opened in a process of its own
 MODEL = ("serving.json", "labels.json", "model.onnx", "model.keras", "model.skops", "signature.json")
@@ -43,29 +43,9 @@ def get_input_kinds(one: RunView) -> tuple[str, ...]:
     return TAKES.get(runs.get_manifest(one).kind, ("sound",))
 
 
-def list_suffixes(kinds: Sequence[str]) -> list[str]:
-    """List the file types that an upload may have; the Predictor checks the content itself."""
-    names = {
-        "sound": (*sorted(AUDIO_SUFFIXES), "audio/*"),
-        "picture": (*sorted(IMAGE_SUFFIXES), "image/*"),
-    }
-    return [name for kind in kinds for name in names[kind]]
-
-
-def get_predictor(one: RunView) -> Predictor:
-    """Return the run's predictor, shared by all sessions and replaced when its files change.
-
-    Raises
-    ------
-    InputError
-        If the run can't be asked.
-    """
-    return load_predictor(str(one.run.path), get_stamp(one))
-
-
-def get_stamp(one: RunView) -> tuple[float, ...]:
+def get_stamp(one: RunView) -> tuple:
     """Return when the files of a run's model last changed."""
-    return runs.get_stamp(one.run.path, *MODEL)
+    return stamp_runs(*MODEL)(one)
 
 
 def _release(_: Predictor) -> None:
@@ -75,10 +55,10 @@ def _release(_: Predictor) -> None:
             holds.cache_clear()
 
 
-@cache_resource(max_entries=MAX_MODELS, on_release=_release)
-def load_predictor(path: str, changed: tuple[float, ...]) -> Predictor:
-    """Create what `get_predictor` returns; its model is loaded at the first prediction."""
-    return Predictor(Run(Path(path)))
+@cache_by(stamp_runs(*MODEL), max_entries=MAX_MODELS, on_release=_release)
+def get_predictor(one: RunView) -> Predictor:
+    """Return the run's predictor, shared by all sessions and replaced when its files change."""
+    return Predictor(one.run)  # its model is loaded at the first prediction
 
 
 def preload(chosen: Sequence[RunView]) -> None:

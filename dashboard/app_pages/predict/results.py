@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
-from dashboard import runs
-from dashboard.app_pages.predict import files, predictors, saliency
+from dashboard import layout, runs
+from dashboard.app_pages.predict import predictors, saliency
 from dashboard.app_pages.predict.files import UploadedFile
 from dashboard.runs import RunView
 from musicml.inference import Prediction
@@ -25,34 +25,21 @@ Answer = Prediction | str  # an answer, or the sentence that says why there is n
 def get_answers(
     chosen: Sequence[RunView], uploads: Sequence[UploadedFile], step: Callable[[float, UploadedFile], None]
 ) -> dict[tuple, Answer]:
-    """Return the runs' predictions for files; compute only new ones, and drop those of other files.
+    """Return the runs' predictions for files, by run name and file key; compute new ones and drop those of others.
 
-    Parameters
-    ----------
-    step : called before each question with the share that is answered, and its file
-
-    Returns
-    -------
-    (the run's name, the file's key) → its answer
+    `step` is called before each question with the share that is answered, and its file.
     """
     known = st.session_state.setdefault(ANSWERS, {})
     wanted = {(one.name, predictors.get_stamp(one), file.key): (one, file) for one in chosen for file in uploads}
-    _forget(known, wanted)
-    for key in [key for key in st.session_state.get(saliency.LOOKS, ()) if key[:3] not in wanted]:
-        del st.session_state[saliency.LOOKS][key]
+    for kept in (known, st.session_state.get(saliency.LOOKS, {})):
+        for key in [key for key in kept if key[:3] not in wanted]:
+            del kept[key]
     missing = [key for key in wanted if key not in known]
     for number, key in enumerate(missing):
         one, file = wanted[key]
         step(number / len(missing), file)
         known[key] = predict_file(one, file)
     return {(name, file): known[name, changed, file] for name, changed, file in wanted}
-
-
-def _forget(known: dict, wanted: Iterable) -> None:
-    """Drop every key that is not wanted any more."""
-    wanted = set(wanted)
-    for key in [key for key in known if key not in wanted]:
-        del known[key]
 
 
 def predict_file(one: RunView, file: UploadedFile) -> Answer:
@@ -66,18 +53,15 @@ def predict_file(one: RunView, file: UploadedFile) -> Answer:
         return MISHAP
 
 
-def make_rows(
-    chosen: Sequence[RunView],
-    uploads: Sequence[UploadedFile],
-    found: Mapping[tuple, Answer],
-    translate: Callable[[str], str],
-) -> list[dict[str, Any]]:
-    """Return a row for each file and run, in the columns of `musicml predict --csv` and a few more.
+def translate_answer(sentence: str) -> str:
+    """Translate an error message or a warning."""
+    return layout.get_words("predict")("fault") if sentence == MISHAP else layout.translate_message(sentence)
 
-    Parameters
-    ----------
-    translate : puts a sentence of the package into the reader's language
-    """
+
+def make_rows(
+    chosen: Sequence[RunView], uploads: Sequence[UploadedFile], found: Mapping[tuple, Answer]
+) -> list[dict[str, Any]]:
+    """Return a row for each file and run, in the columns of `musicml predict --csv` and a few more."""
     names = dict.fromkeys(name for one in chosen for name in runs.get_manifest(one).class_names)
     rows = []
     for file in uploads:
@@ -87,25 +71,13 @@ def make_rows(
             row |= {"label": None, "present": None, "probability": None}
             row |= {f"score:{name}": None for name in names}
             row |= {"unlike_training": None, "warnings": "", "error": "", "sample": one.sample}
-            rows.append(
-                row | ({"error": translate(answer)} if isinstance(answer, str) else _make_row(answer, translate))
-            )
+            if isinstance(answer, str):
+                row |= {"error": translate_answer(answer)}
+            else:
+                row |= {"label": answer.label, "present": "|".join(answer.present)}
+                row |= {"probability": round(answer.probability, 6)}
+                row |= {f"score:{name}": value for name, value in answer.named(answer.scores).items()}
+                row |= {"unlike_training": answer.is_unlike_training if answer.unlike else None}
+                row |= {"warnings": " ".join(map(translate_answer, answer.warnings))}
+            rows.append(row)
     return rows
-
-
-def _make_row(answer: Prediction, translate: Callable[[str], str]) -> dict[str, Any]:
-    """Return a prediction's part of a row."""
-    return {
-        "label": answer.label,
-        "present": "|".join(answer.present),
-        "probability": round(answer.probability, 6),
-        **{f"score:{name}": value for name, value in answer.named(answer.scores).items()},
-        "unlike_training": answer.is_unlike_training if answer.unlike else None,
-        "warnings": " ".join(translate(warning) for warning in answer.warnings),
-    }
-
-
-def clear_session() -> None:
-    """Drop everything that this session keeps of files."""
-    for kept_of in (ANSWERS, saliency.LOOKS, files.SHOWN):
-        st.session_state.pop(kept_of, None)

@@ -14,7 +14,7 @@ import streamlit as st
 from dashboard import media
 from dashboard.app_pages.predict import predictors
 from dashboard.app_pages.predict.files import UploadedFile
-from dashboard.caching import cache_data
+from dashboard.caching import cache_by, cache_data
 from dashboard.runs import RunView
 from musicml.experiment import read_layers
 from musicml.features import compute_band_centers
@@ -151,15 +151,15 @@ def find_windows(shares: np.ndarray, frame_seconds: float) -> Iterator[tuple[flo
 
 def is_slow_to_explain(one: RunView) -> bool:
     """Return whether the first explanation has to import Keras."""
-    return "keras" not in sys.modules and _needs_keras(str(one.run.path), predictors.get_stamp(one))
+    return "keras" not in sys.modules and _needs_keras(one)
 
 
-@cache_data(max_entries=100)
-def _needs_keras(path: str, changed: tuple[float, ...]) -> bool:
+@cache_by(predictors.get_stamp, cache_data, max_entries=100)
+def _needs_keras(one: RunView) -> bool:
     """Return whether a run's explanations need Keras; the others use its exported model."""
     from musicml.inference import is_fine_map, is_recurrent_run
 
-    predictor = predictors.load_predictor(path, changed)
+    predictor = predictors.get_predictor(one)
     if predictor.serving.model["file"] == "model.skops":
         return False
     if predictor.serving.clip.n_frames is not None and is_recurrent_run(predictor):

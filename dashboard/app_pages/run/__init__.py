@@ -1,1 +1,1 @@
-"""Hold the parts of the page of one run, each with a `show`."""
+"""Hold the page about one run: its parts, its result, and its model."""

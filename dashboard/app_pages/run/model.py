@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from dashboard import layout
-from dashboard.app_pages.run import formatting
 from dashboard.charts import diagram
+from dashboard.layout import format_percent
 from dashboard.runs import RunView
+from musicml.utils import is_of_type
 
+HINTS = {"parameters": float, "trainable": float, "trees": float, "leans_on": list[float], "reads": list[str]}
 DIAGRAM = ("layers", "alike", "parameters", "frozen", "features", "forest", "more", "votes")
 
 say = layout.LazyText("run")
@@ -24,25 +26,27 @@ def show(one: RunView) -> None:
         st.markdown(say("no_layers" if one.report else "no_layers_yet"))
         return
     layers = one.run.read("layers.json")
-    if not diagram.is_layer_list(layers):
+    if not is_of_type(layers, list[dict[str, Any]]) or not layers or not all(map(_is_layer, layers)):
         layout.show_error(say("bad_layers"))
         return
-    if diagram.is_forest(layers):
-        _show_forest(one, layers)
-    else:
-        _show_network(one, layers)
+    (_show_forest if diagram.is_forest(layers) else _show_network)(one, layers)
 
 
-def _get_templates() -> dict[str, str]:
-    """Return the texts of the drawing's boxes, with blanks to fill."""
-    return {key: say(f"box_{key}") for key in DIAGRAM}
+def _is_layer(layer: Mapping[str, Any]) -> bool:
+    """Return whether an entry of layers.json can be drawn."""
+    known = [(layer.get(key), hint) for key, hint in HINTS.items()]
+    return isinstance(layer.get("name"), str) and all(value is None or is_of_type(value, hint) for value, hint in known)
+
+
+def _draw(draw: Callable[..., str], *parts: Any) -> str:
+    """Draw a model with the words of its boxes, whose blanks the drawing fills."""
+    return draw(*parts, {key: say(f"box_{key}") for key in DIAGRAM}, layout.is_dark())
 
 
 def _show_network(one: RunView, layers: Sequence[Mapping[str, Any]]) -> None:
     """Show a network from its input to its output."""
-    boxes = diagram.fold_layers(
-        layers, bool(one.settings("model").get("frozen")) or one.info.family == "pretrained_audio"
-    )
+    is_frozen = bool(one.info.get_settings("model").get("frozen")) or one.info.family == "pretrained_audio"
+    boxes = diagram.fold_layers(layers, is_frozen)
     total = sum(box.parameters for box in boxes)
     largest = max(boxes, key=lambda box: box.parameters)
     words = say(
@@ -51,45 +55,44 @@ def _show_network(one: RunView, layers: Sequence[Mapping[str, Any]]) -> None:
         total=diagram.format_count(total),
         learned=diagram.format_count(sum(box.learned for box in boxes)),
         largest=largest.name,
-        share=formatting.format_percent(largest.parameters / max(1, total)),
+        share=format_percent(largest.parameters / max(1, total)),
         input=boxes[0].shape,
         output=boxes[-1].shape,
     )
     st.markdown(layout.escape_markdown(words))
     st.markdown(say("how_to_read_model"))
     chain = say("chain", boxes=layout.format_list((f"{box.name} ({box.shape})" for box in boxes), 40))
-    st.graphviz_chart(diagram.draw_layers(boxes, _get_templates(), layout.is_dark()), alt=f"{words} {chain}")
-    _make_box_rows(boxes)
+    st.graphviz_chart(_draw(diagram.draw_layers, boxes), alt=f"{words} {chain}")
+    layout.show_folded_table([_make_box_row(box) for box in boxes], "run-boxes")
     if st.toggle(say("every_layer", n=len(layers)), key="run-layers"):
         layout.show_table([_make_layer_row(layer) for layer in layers], "run-layers-table")
 
 
-def _make_box_rows(boxes: Sequence[diagram.Box]) -> None:
-    """Return the drawing as a table."""
-    rows = [
+def _make_box_row(box: diagram.Box) -> dict[str, Any]:
+    """Return a box of the drawing as a row."""
+    return say.make_row(
         {
-            say("block"): box.name,
-            say("count_layers"): len(box.layers),
-            say("kinds"): ", ".join(box.kinds),
-            say("shape"): box.shape,
-            say("parameters"): box.parameters,
-            say("trained"): say("no") if box.frozen else say("yes") if box.parameters else None,
+            "block": box.name,
+            "count_layers": len(box.layers),
+            "kinds": ", ".join(box.kinds),
+            "shape": box.shape,
+            "parameters": box.parameters,
+            "trained": say("no") if box.frozen else say("yes") if box.parameters else None,
         }
-        for box in boxes
-    ]
-    with st.expander(say("as_table"), icon=":material/table:"):
-        layout.show_table(rows, "run-boxes")
+    )
 
 
 def _make_layer_row(layer: Mapping[str, Any]) -> dict[str, Any]:
     """Return one layer as a row."""
-    return {
-        say("layer"): layer["name"],
-        say("kind"): layer.get("kind"),
-        say("shape"): diagram.format_shape(layer.get("output_shape")),
-        say("parameters"): layer.get("parameters"),
-        say("reads"): ", ".join(dict.fromkeys(layer.get("reads") or [])),
-    }
+    return say.make_row(
+        {
+            "layer": layer["name"],
+            "kind": layer.get("kind"),
+            "shape": diagram.format_shape(layer.get("output_shape")),
+            "parameters": layer.get("parameters"),
+            "reads": ", ".join(dict.fromkeys(layer.get("reads") or [])),
+        }
+    )
 
 
 def _show_forest(one: RunView, layers: Sequence[Mapping[str, Any]]) -> None:
@@ -100,23 +103,21 @@ def _show_forest(one: RunView, layers: Sequence[Mapping[str, Any]]) -> None:
     trees = int(layers[0]["trees"])
     words = say("forest_words", n=len(layers), trees=trees, features=n_features, nodes=diagram.format_count(nodes))
     st.markdown(layout.escape_markdown(words))
-    st.graphviz_chart(
-        diagram.draw_forest(n_features, len(layers), trees, _get_templates(), layout.is_dark()), alt=words
-    )
+    st.graphviz_chart(_draw(diagram.draw_forest, n_features, len(layers), trees), alt=words)
     st.markdown(say("leans_words"))
     rows = [
         {
-            say("class"): names[k] if isinstance(names, list) and k < len(names) else layer["name"],
-            say("trees"): layer["trees"],
-            say("nodes"): layer.get("parameters"),
-            say("leans_on"): _format_top_features(layer.get("leans_on") or []),
+            "class": names[k] if isinstance(names, list) and k < len(names) else layer["name"],
+            "trees": layer["trees"],
+            "nodes": layer.get("parameters"),
+            "leans_on": _format_top_features(layer.get("leans_on") or []),
         }
         for k, layer in enumerate(layers)
     ]
-    layout.show_table(rows, "run-forests")
+    layout.show_table([say.make_row(row) for row in rows], "run-forests")
 
 
 def _format_top_features(shares: Sequence[float], most: int = 3) -> str:
     """Format a forest's most important features, numbered from 1."""
     best = np.argsort(-np.asarray(shares, dtype=float), kind="stable")[:most]
-    return ", ".join(say("feature_share", k=k + 1, percent=formatting.format_percent(shares[k])) for k in best)
+    return ", ".join(say("feature_share", k=k + 1, percent=format_percent(shares[k])) for k in best)

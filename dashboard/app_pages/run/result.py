@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeGuard
-
 import streamlit as st
 
 from dashboard import layout
-from dashboard.app_pages.run import formatting
-from dashboard.charts import reliability
+from dashboard.charts import metrics
+from dashboard.layout import format_percent, round_metric
 from dashboard.runs import RunView
 from musicml.experiment import Report
 from musicml.inference import describe_temperature_bound
@@ -25,31 +23,27 @@ def show(one: RunView) -> None:
         st.markdown(say("no_report"))
         return
     on_val = report.split == "val"  # as some published figures were, and so their replays
-    st.markdown(say("result_folds" if one.split.folds else "result_val" if on_val else "result_words"))
-    rows = [
-        {
-            say("metric"): layout.get_metric_name(name),
-            **dict(zip(map(say, RANGE), map(_round, (value, low, high)), strict=True)),
-        }
-        for name, value in report.metrics.items()
-        for low, high in [(one.figure(name)[1]) or (None, None)]
-    ]
+    st.markdown(say("result_folds" if one.info.split.folds else "result_val" if on_val else "result_words"))
+    rows = []
+    for name, value in report.metrics.items():
+        figures = (value, *(report.get_interval(name) or (None, None)))
+        row = {"metric": layout.get_metric_name(name), **dict(zip(RANGE, map(round_metric, figures), strict=True))}
+        if report.at_half:
+            row["at_half"] = round_metric(report.at_half["metrics"].get(name))
+        rows.append(say.make_row(row))
     if report.at_half:
-        half = report.at_half["metrics"]
         st.markdown(say("result_half"))
-        rows = [{**row, say("at_half"): _round(half.get(name))} for row, name in zip(rows, report.metrics, strict=True)]
-    decimals = st.column_config.NumberColumn(format="%.3f")
-    layout.show_table(
-        rows, "run-metrics", height="content", config={say(name): decimals for name in (*RANGE, "at_half")}
-    )
+    decimals = {say(name): st.column_config.NumberColumn(format="%.3f") for name in (*RANGE, "at_half")}
+    layout.show_table(rows, "run-metrics", decimals, height="content")
     layout.show_few_groups({one.name: (report.n_groups, report.interval_method)})
     _show_calibration(report)
-    _show_unreadable(report)
-
-
-def _round(value: float | None) -> float | None:
-    """Round as the headline does; a browser rounds halves differently."""
-    return None if value is None else round(value, 3)
+    found = report.unreadable
+    st.markdown(say("unreadable_head"))
+    if not found:
+        st.markdown(say("unreadable_none", n=report.n))
+        return
+    st.markdown(say("unreadable", n=len(found), left=report.n))
+    layout.show_table([{say("file_and_why"): layout.translate_message(reason)} for reason in found], "run-unreadable")
 
 
 def _show_calibration(report: Report) -> None:
@@ -60,9 +54,9 @@ def _show_calibration(report: Report) -> None:
         st.markdown(say("no_calibration"))
     else:
         key = "calibration_same" if before == after else "calibration_better" if after < before else "calibration_worse"
-        st.markdown(say(key, before=formatting.format_percent(before), after=formatting.format_percent(after)))
+        st.markdown(say(key, before=format_percent(before), after=format_percent(after)))
     for bound in filter(None, map(describe_temperature_bound, report.temperatures or (report.temperature,))):
-        st.warning(layout.translate_message(bound), icon=":material/warning:")
+        layout.show_warning(layout.translate_message(bound))
     _show_reliability(report)
     unlike = report.unlike_training
     st.markdown(say("unlike_head"))
@@ -76,51 +70,18 @@ def _show_calibration(report: Report) -> None:
 
 def _show_reliability(report: Report) -> None:
     """Show the reliability diagram with and without the temperature; old reports have none."""
-    before, after = report.reliability_before, report.reliability
-    if not (_is_table(before) and _is_table(after)):
+    before, after = report.reliability_before or [], report.reliability or []
+    known = [isinstance(row.get(key), int | float) for row in before + after for key in ("n", "said", "right")]
+    if not before or not after or not all(known):
         return
     tables = {say("reliability_before"): before, say("reliability"): after}
+    columns = {"reliability_said": "said", "reliability_right": "right", "reliability_n": "n"}
     rows = [
-        {
-            say("reliability_which"): name,
-            say("reliability_said"): _round(row["said"]),
-            say("reliability_right"): _round(row["right"]),
-            say("reliability_n"): row["n"],
-        }
-        for name, rows in tables.items()
-        for row in rows
+        say.make_row({"reliability_which": name} | {word: round_metric(row[key]) for word, key in columns.items()})
+        for name, bins in tables.items()
+        for row in bins
     ]
-    figure = reliability.draw_diagram(
-        tables, say("reliability_perfect"), say("reliability_said"), say("reliability_right")
-    )
     most = max(after, key=lambda row: row["n"])
-    words = say(
-        "reliability_words",
-        n=most["n"],
-        said=formatting.format_percent(most["said"]),
-        right=formatting.format_percent(most["right"]),
-    )
-    layout.show_chart(figure, words, rows, "reliability")
-
-
-def _is_table(rows: Any) -> TypeGuard[list[dict[str, Any]]]:
-    """Return whether these are bins of a reliability diagram."""
-    wanted = ("n", "said", "right")
-    return (
-        isinstance(rows, list)
-        and bool(rows)
-        and all(
-            isinstance(row, dict) and all(isinstance(row.get(name), int | float) for name in wanted) for row in rows
-        )
-    )
-
-
-def _show_unreadable(report: Report) -> None:
-    """Show the test files that could not be read."""
-    found = report.unreadable
-    st.markdown(say("unreadable_head"))
-    if not found:
-        st.markdown(say("unreadable_none", n=report.n))
-        return
-    st.markdown(say("unreadable", n=len(found), left=report.n))
-    layout.show_table([{say("file_and_why"): layout.translate_message(reason)} for reason in found], "run-unreadable")
+    shares = {"said": format_percent(most["said"]), "right": format_percent(most["right"])}
+    words, titles = say("reliability_words", n=most["n"], **shares), (say("reliability_said"), say("reliability_right"))
+    layout.show_chart(metrics.draw_reliability(tables, say("reliability_perfect"), *titles), words, rows, "reliability")

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard import layout
-from dashboard.caching import cache_data, cache_resource
+from dashboard.caching import cache_by, cache_data, stamp_file
 from dashboard.charts import sound
 from musicml.data.io import SILENT, Sound, load_audio, pad_audio
 from musicml.features import FEATURE_KINDS, LogMel, compute_band_centers
@@ -33,21 +33,26 @@ def show(path: Path) -> None:
         key="drawn",
     )
     try:
-        heard_of = _read_beginning(str(path), path.stat().st_mtime)
+        heard_of = _read_beginning(path)
     except InputError as error:
         layout.show_error(error)
         return
     for warning in heard_of.warnings:
-        st.caption(layout.escape_markdown(layout.translate_message(warning)))
+        st.caption(layout.localize(warning))
     for name in drawn:
         if name in wanted:
             drawn[name](heard_of, path)
 
 
-@cache_resource(max_entries=12)
-def _read_beginning(path: str, changed: float) -> Sound:
+@cache_by(stamp_file, max_entries=12)
+def _read_beginning(path: Path) -> Sound:
     """Read the beginning of a sound, mono, at `RATE`."""
-    return load_audio(path, RATE, SECONDS, Path(path).name)
+    return load_audio(path, RATE, SECONDS, path.name)
+
+
+def _split_by_second(one: Sound, values: np.ndarray) -> list[np.ndarray]:
+    """Split the frames or samples of a sound into its seconds, or into single frames where there are fewer."""
+    return np.array_split(values, max(1, min(len(values), int(np.ceil(one.seconds)))))
 
 
 def _show_waveform(one: Sound, path: Path) -> None:
@@ -55,20 +60,14 @@ def _show_waveform(one: Sound, path: Path) -> None:
     st.markdown(say("waveform_lead"))
     low, high = sound.compute_envelope(one.y)
     loudest = int(np.abs(one.y).argmax())
-    peak = float(abs(one.y[loudest]))
-    words = say("silent_words", seconds=f"{one.seconds:.1f}")
+    peak, seconds = float(abs(one.y[loudest])), f"{one.seconds:.1f}"
+    words = say("silent_words", seconds=seconds)
     if peak >= SILENT:
-        words = say(
-            "waveform_words",
-            seconds=f"{one.seconds:.1f}",
-            peak=f"{peak:.2f}",
-            decibels=f"{20 * np.log10(peak):.0f}",
-            at=f"{loudest / RATE:.1f}",
-        )
-    whole = max(1, int(np.ceil(one.seconds)))
+        decibels, at = f"{20 * np.log10(peak):.0f}", f"{loudest / RATE:.1f}"
+        words = say("waveform_words", seconds=seconds, peak=f"{peak:.2f}", decibels=decibels, at=at)
     rows = [
-        {say("second"): place, say("lowest"): round(float(part.min()), 4), say("highest"): round(float(part.max()), 4)}
-        for place, part in enumerate(np.array_split(one.y, whole))
+        say.make_row({"second": k, "lowest": round(float(part.min()), 4), "highest": round(float(part.max()), 4)})
+        for k, part in enumerate(_split_by_second(one, one.y))
     ]
     figure = sound.draw_waveform(low, high, one.seconds, say("seconds"), say("sample_value"))
     layout.show_chart(figure, words, rows, "waveform")
@@ -77,69 +76,55 @@ def _show_waveform(one: Sound, path: Path) -> None:
 def _show_log_mel(one: Sound, path: Path) -> None:
     """Show the log-mel spectrogram."""
     st.markdown(say("log_mel_lead"))
-    decibels, centers = (
-        _compute_features(str(path), path.stat().st_mtime, "log_mel"),
-        compute_band_centers(LogMel()),
-    )
+    decibels, centers = _compute_features(path, "log_mel"), compute_band_centers(LogMel())
     if not len(decibels):
-        st.info(say("too_short"), icon=":material/info:")
+        layout.show_info(say("too_short"))
         return
     band, moment = int(decibels.mean(axis=0).argmax()), int(decibels.mean(axis=1).argmax())
-    words = say(
-        "log_mel_words",
-        band=f"{centers[band]:.0f}",
-        level=f"{decibels[:, band].mean():.0f}",
-        at=f"{moment * one.seconds / len(decibels):.1f}",
-        highest=f"{_find_highest(decibels, centers):.0f}",
-    )
-    whole = sound.thin_frames(decibels, max(1, int(np.ceil(one.seconds))))
+    peaks = np.percentile(decibels, 95, axis=0)
+    highest = centers[np.flatnonzero(peaks >= peaks.max() - 40)[-1]]  # within 40 dB of the loudest one
+    level, at = decibels[:, band].mean(), moment * one.seconds / len(decibels)
+    figures = {"band": f"{centers[band]:.0f}", "level": f"{level:.0f}", "at": f"{at:.1f}", "highest": f"{highest:.0f}"}
+    words = say("log_mel_words", **figures)
     rows = [
         {
-            say("second"): place,
-            say("loudest_band"): round(float(centers[int(row.argmax())])),
-            say("its_level"): round(float(row.max()), 1),
-            say("mean_level"): round(float(row.mean()), 1),
+            "second": place,
+            "loudest_band": round(float(centers[int(row.argmax())])),
+            "its_level": round(float(row.max()), 1),
+            "mean_level": round(float(row.mean()), 1),
         }
-        for place, row in enumerate(whole)
+        for place, row in enumerate(sound.thin_frames(decibels, max(1, int(np.ceil(one.seconds)))))
     ]
-    figure = sound.draw_spectrogram(
-        decibels, one.seconds, centers, say("seconds"), say("hertz"), say("decibels"), layout.is_dark()
-    )
+    rows, titles = [say.make_row(row) for row in rows], (say("seconds"), say("hertz"), say("decibels"))
+    figure = sound.draw_spectrogram(decibels, one.seconds, centers, *titles, layout.is_dark())
     layout.show_chart(figure, words, rows, "log-mel")
-
-
-def _find_highest(decibels: np.ndarray, centers: np.ndarray) -> float:
-    """Find the highest frequency within 40 dB of the loudest one, in Hz."""
-    peaks = np.percentile(decibels, 95, axis=0)
-    return float(centers[np.flatnonzero(peaks >= peaks.max() - 40)[-1]])
 
 
 def _show_mfcc(one: Sound, path: Path) -> None:
     """Show the MFCCs, each relative to its own mean."""
     st.markdown(say("mfcc_lead"))
-    values = _compute_features(str(path), path.stat().st_mtime, "mfcc")
+    values = _compute_features(path, "mfcc")
     if not len(values):
-        st.info(say("too_short"), icon=":material/info:")
+        layout.show_info(say("too_short"))
         return
     means, spreads = values.mean(axis=0), values.std(axis=0)
     z = np.round(sound.thin_frames((values - means) / np.maximum(spreads, 1e-6)), 1).T
     names = [str(k) for k in range(values.shape[1])]
     rows = [
-        {say("coefficient"): k, say("mean"): round(float(means[k]), 2), say("spread"): round(float(spreads[k]), 2)}
+        say.make_row({"coefficient": k, "mean": round(float(means[k]), 2), "spread": round(float(spreads[k]), 2)})
         for k in range(len(names))
     ]
     most = int(spreads[1:].argmax()) + 1
     words = say("mfcc_words", n=len(names), first=f"{means[0]:.0f}", most=most, spread=f"{spreads[most]:.0f}")
-    figure = sound.draw_heatmap(
-        z, one.seconds, names, say("seconds"), say("coefficient"), say("spreads"), layout.is_dark()
-    )
+    titles = say("seconds"), say("coefficient"), say("spreads")
+    figure = sound.draw_heatmap(z, one.seconds, names, *titles, layout.is_dark())
     layout.show_chart(figure, words, rows, "mfcc")
 
 
-@cache_resource(max_entries=12)
-def _compute_features(path: str, changed: float, kind: str) -> np.ndarray:
+@cache_by(stamp_file, max_entries=12)
+def _compute_features(path: Path, kind: str) -> np.ndarray:
     """Compute the features of a sound's beginning with the training code, [shape=(n_frames, n_bins)]."""
-    return FEATURE_KINDS[kind](sample_rate=RATE).compute(_read_beginning(path, changed).y)
+    return FEATURE_KINDS[kind](sample_rate=RATE).compute(_read_beginning(path).y)
 
 
 def _show_librosa(one: Sound, path: Path) -> None:
@@ -147,43 +132,33 @@ def _show_librosa(one: Sound, path: Path) -> None:
     st.markdown(say("librosa_lead"))
     try:
         with st.spinner(say("librosa_first")):
-            tempo, chroma, centroid = _compute_librosa(str(path), path.stat().st_mtime)
+            tempo, chroma, centroid = _compute_librosa(path)
     except ImportError:
-        st.info(say("no_librosa"), icon=":material/info:")
+        layout.show_info(say("no_librosa"))
         return
     st.markdown(say("tempo_is", tempo=f"{tempo:.0f}", half=f"{tempo / 2:.0f}", double=f"{tempo * 2:.0f}"))
     mean = chroma.mean(axis=0)
     order = np.argsort(-mean)
-    rows = [{say("note"): name, say("mean"): round(float(mean[k]), 3)} for k, name in enumerate(sound.NOTES)]
-    figure = sound.draw_heatmap(
-        np.round(chroma, 2).T, one.seconds, sound.NOTES, say("seconds"), say("note"), say("strength"), layout.is_dark()
-    )
+    rows = [say.make_row({"note": name, "mean": round(float(mean[k]), 3)}) for k, name in enumerate(sound.NOTES)]
+    titles = say("seconds"), say("note"), say("strength")
+    figure = sound.draw_heatmap(np.round(chroma, 2).T, one.seconds, sound.NOTES, *titles, layout.is_dark())
     notes = layout.format_list(sound.NOTES[k] for k in order[:3])
     layout.show_chart(figure, say("chroma_words", notes=notes, weakest=sound.NOTES[order[-1]]), rows, "chroma")
-    _show_brightness(one, centroid)
-
-
-def _show_brightness(one: Sound, centroid: np.ndarray) -> None:
-    """Show the spectral centroid over time."""
     st.markdown(say("centroid_lead"))
-    at = np.array_split(centroid, max(1, min(len(centroid), int(np.ceil(one.seconds)))))
-    rows = [{say("second"): place, say("centroid"): round(float(part.mean()))} for place, part in enumerate(at)]
-    words = say(
-        "centroid_words",
-        mean=f"{centroid.mean():.0f}",
-        low=f"{np.percentile(centroid, 5):.0f}",
-        high=f"{np.percentile(centroid, 95):.0f}",
-    )
+    at = _split_by_second(one, centroid)
+    rows = [say.make_row({"second": k, "centroid": round(float(part.mean()))}) for k, part in enumerate(at)]
+    low, high = (f"{hertz:.0f}" for hertz in np.percentile(centroid, (5, 95)))
+    words = say("centroid_words", mean=f"{centroid.mean():.0f}", low=low, high=high)
     figure = sound.draw_line(centroid, one.seconds, say("seconds"), say("centroid"))
     layout.show_chart(figure, words, rows, "centroid")
 
 
-@cache_data(max_entries=12)
-def _compute_librosa(path: str, changed: float) -> tuple[float, np.ndarray, np.ndarray]:
+@cache_by(stamp_file, cache_data, max_entries=12)
+def _compute_librosa(path: Path) -> tuple[float, np.ndarray, np.ndarray]:
     """Compute the tempo in beats per minute, chroma [shape=(n, 12)] and the spectral centroid in Hz [shape=(n,)]."""
     import librosa
 
-    y = pad_audio(_read_beginning(path, changed).y, 2048)
+    y = pad_audio(_read_beginning(path).y, 2048)
     tempo = float(np.atleast_1d(librosa.feature.tempo(y=y, sr=RATE))[0])
     chroma = librosa.feature.chroma_stft(y=y, sr=RATE, tuning=0.0).T
     centroid = librosa.feature.spectral_centroid(y=y, sr=RATE).T

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -11,7 +12,6 @@ from dashboard import charts
 
 PATTERNS = ("", "/", "x", ".")  # so that stacked bars are told apart without their colors
 PALE = {"color": "rgba(128,128,128,0.18)"}
-APART = 0.16  # between the dots of two runs on one line, in lines
 
 
 def draw_stacked_bars(names: Sequence[str], parts: Mapping[str, np.ndarray], x: str, pale: str = "") -> go.Figure:
@@ -21,7 +21,6 @@ def draw_stacked_bars(names: Sequence[str], parts: Mapping[str, np.ndarray], x: 
     ----------
     names : one for each bar
     parts : what a bar is made of → how many of it in each bar
-    x : the axis's title
     pale : the part that is nothing, such as what nobody looked at
     """
     figure = charts.make_figure(x, height=110 + 24 * len(names))
@@ -36,30 +35,14 @@ def draw_stacked_bars(names: Sequence[str], parts: Mapping[str, np.ndarray], x: 
             hovertemplate=f"%{{customdata}}, {part}: %{{x}}<extra></extra>",
         )
     figure.update_layout(barmode="stack", bargap=0.25, legend={"traceorder": "normal"})
-    _name_lines(figure, names)
+    charts.name_places(figure, names)
     return figure
-
-
-def _name_lines(figure: go.Figure, names: Sequence[str]) -> None:
-    """Name the lines of a figure from the top, by place, because two shortened names can be equal."""
-    figure.update_yaxes(
-        tickvals=list(range(len(names))),
-        ticktext=[charts.shorten(name, 24) for name in names],
-        range=[len(names) - 0.4, -0.6],
-        showgrid=False,
-    )
 
 
 def draw_histogram(
     edges: Sequence[float] | np.ndarray, counts: Sequence[int] | np.ndarray, x: str, y: str
 ) -> go.Figure:
-    """Draw a histogram.
-
-    Parameters
-    ----------
-    edges : [n + 1]
-    counts : [n]
-    """
+    """Draw a histogram of `counts`, [shape=(n,)], between `edges`, [shape=(n + 1,)]."""
     figure, ends = charts.make_figure(x, y, 280), np.asarray(edges, dtype=float)
     figure.add_bar(
         x=(ends[:-1] + ends[1:]) / 2,
@@ -88,11 +71,7 @@ def bin_values(values: Sequence[float] | np.ndarray, most: int = 30) -> tuple[np
 
 
 def count_agreement(right_a: np.ndarray, right_b: np.ndarray) -> np.ndarray:
-    """Count how often both are correct, only one, or neither: [[both, only A], [only B, neither]].
-
-    Parameters
-    ----------
-    right_a, right_b : np.ndarray [shape=(n,)], bool
+    """Count where both, [shape=(n,)] bool each, are correct, only one, or neither: [[both, only A], [only B, neither]].
 
     >>> count_agreement(np.array([True, True, False]), np.array([True, False, False]))
     array([[1, 1],
@@ -103,13 +82,7 @@ def count_agreement(right_a: np.ndarray, right_b: np.ndarray) -> np.ndarray:
 
 
 def draw_two_by_two(counts: np.ndarray, rows: Sequence[str], columns: Sequence[str], dark: bool = False) -> go.Figure:
-    """Draw four counts in four cells, colored by count.
-
-    Parameters
-    ----------
-    counts : np.ndarray [shape=(2, 2)]
-    rows, columns : what is true of each row, from the top, and of each column
-    """
+    """Draw four counts, [shape=(2, 2)], in cells colored by count; `rows` and `columns` say what is true in each."""
     counts = np.asarray(counts)
     n = max(1, int(counts.sum()))
     figure = charts.make_figure(height=300)
@@ -128,61 +101,14 @@ def draw_two_by_two(counts: np.ndarray, rows: Sequence[str], columns: Sequence[s
         ygap=3,
         hovertemplate="%{text}<extra></extra>",
     )
-    figure.update_xaxes(tickvals=[0, 1], ticktext=[_wrap_words(name) for name in columns], side="top", showgrid=False)
-    figure.update_yaxes(
-        tickvals=[0, 1], ticktext=[_wrap_words(name) for name in rows], range=[1.5, -0.5], showgrid=False
-    )
     figure.update_layout(margin={"t": 64})
+    names = {"tickvals": [0, 1], "showgrid": False}
+    figure.update_xaxes(ticktext=[_wrap_words(name) for name in columns], side="top", **names)
+    figure.update_yaxes(ticktext=[_wrap_words(name) for name in rows], range=[1.5, -0.5], **names)
     return figure
 
 
-def _wrap_words(name: str, most: int = 18) -> str:
-    """Wrap words into lines of about `most` characters; a long word is cut at its dashes."""
-    rows = [""]
-    for word in name.replace("-", "-\0").replace("_", "_\0").replace(" ", " \0").split("\0"):
-        if len(rows[-1]) + len(word) > most and rows[-1]:
-            rows.append("")
-        rows[-1] += word
-    return "<br>".join(row.strip() for row in rows)
-
-
-def draw_side_by_side(
-    names: Sequence[str],
-    values: Mapping[str, Sequence[float | None]],
-    intervals: Mapping[str, Sequence[Sequence[float] | None]],
-    x: str,
-) -> go.Figure:
-    """Draw one metric of each class for several runs: a line per class, a symbol per run.
-
-    Parameters
-    ----------
-    names : of the classes
-    values : run → its figure for each class, None where it is not defined
-    intervals : run → the interval around each, None where there is none
-    x : the figure's name
-    """
-    figure = charts.make_figure(x, height=130 + (16 + 10 * len(values)) * len(names))
-    for place, (run, row) in enumerate(values.items()):
-        shift = APART * (place - (len(values) - 1) / 2)
-        kept = [(k, value, intervals[run][k]) for k, value in enumerate(row) if value is not None]
-        figure.add_scatter(
-            x=[value for _, value, _ in kept],
-            y=[k + shift for k, _, _ in kept],
-            customdata=[names[k] for k, _, _ in kept],
-            mode="markers",
-            name=charts.shorten(run),
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": [max(0, pair[1] - value) if pair else 0 for _, value, pair in kept],
-                "arrayminus": [max(0, value - pair[0]) if pair else 0 for _, value, pair in kept],
-                "thickness": 1.2,
-                "width": 2,
-            },
-            marker={"size": 9, "symbol": charts.SYMBOLS[place % len(charts.SYMBOLS)]},
-            hovertemplate="%{customdata}: %{x:.3f}<extra>%{fullData.name}</extra>",
-        )
-    _name_lines(figure, names)
-    figure.update_xaxes(range=[-0.02, 1.02], tickformat=".1f")
-    figure.update_yaxes(showgrid=True)
-    return figure
+def _wrap_words(name: str) -> str:
+    """Wrap words into short lines; a long word is cut at its dashes."""
+    lines = charts.wrap_parts(re.split("(?<=[-_ ])", name), "", 18)
+    return "<br>".join(line.strip() for line in lines)
