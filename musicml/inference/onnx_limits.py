@@ -184,12 +184,17 @@ def _read_varint(view: memoryview, place: int) -> tuple[int, int]:
 
 
 def _read_message(view: memoryview) -> dict[int, list[int | memoryview]]:
-    """Read the fields of a protobuf message by their numbers, of those that hold numbers no more than matter."""
+    """Read the fields of a protobuf message by their numbers: of those that hold numbers the first few and the last.
+
+    The last one counts where a field that stands once is repeated, as protobuf has it.
+    """
     found: dict[int, list[int | memoryview]] = {}
     for number, kind, value in _read_fields(view):
         values = found.setdefault(number, [])
         if kind == BYTES or len(values) <= SMALL:
             values.append(value)
+        else:
+            values[-1] = value
     return found
 
 

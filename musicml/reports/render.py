@@ -189,5 +189,5 @@ def share_line(widths: list[int], line: int, room: int) -> list[float]:
         if left >= max(0.3 * line, LEAST * sum(flows)):
             break
     weights = [min(width, 70) ** 0.7 if one else 0 for width, one in zip(widths, flows, strict=True)]
-    # rounded down, so that the sum of what is written is no more than there is
-    return [math.floor(1000 * left / line * weight / sum(weights)) / 1000 if weight else 0.0 for weight in weights]
+    thousandths = 1000 * max(left, 0) / line  # rounded down, so that what is written is no more than there is
+    return [math.floor(thousandths * weight / sum(weights)) / 1000 if weight else 0.0 for weight in weights]

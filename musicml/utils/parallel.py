@@ -78,7 +78,9 @@ def map_in_processes(
 
 def _call(function: Callable[[Job], Result], job: Job) -> Result:
     """Call the function in a process that leaves Ctrl-C to its parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # where joblib can't start processes, it calls this in the parent
+    if multiprocessing.parent_process() is not None and not multiprocessing.current_process().daemon:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     return function(job)
 
 

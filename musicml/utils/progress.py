@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Any
 
-from musicml.utils.terminal import is_progress_disabled
+from musicml.utils.terminal import is_progress_disabled, print_message
 
 SECONDS_BETWEEN = 10.0  # lines, where no terminal is
 SECONDS_BEFORE = 3.0  # of work until there is a bar: what is done sooner needs none
@@ -26,13 +26,13 @@ def make_progress_bar(
     ----------
     name : of the work
     total : how many items or bytes there are; None where that is not known
-    say : called with each line where standard error is no terminal; None for no lines
+    say : called with each line where it does not print on a terminal, which has the bar instead; None for no lines
     options : others of tqdm, such as `unit`
     """
     from tqdm import tqdm
 
     options = {"leave": False, "delay": SECONDS_BEFORE, **options}
-    if say is None or sys.stderr.isatty():
+    if say is None or (say in (print, print_message) and sys.stderr.isatty()):
         return tqdm(items, name, total, disable=is_progress_disabled(), **options)
     words = (
         "{desc}: {n_fmt} of {total_fmt}, {rate_fmt}, {remaining} left"
@@ -40,9 +40,20 @@ def make_progress_bar(
         else "{desc}: {n_fmt} after {elapsed}, {rate_fmt}"
     )
     options |= {"delay": SECONDS_BETWEEN, "mininterval": SECONDS_BETWEEN, "miniters": 1, "bar_format": words}
-    # tqdm clears a line by writing an empty one
-    lines = SimpleNamespace(write=lambda text: say(text.strip()) if text.strip() else None, flush=lambda: None)
-    return tqdm(items, name, total, file=lines, **options)
+    lines: list[str] = []
+    speak = say
+
+    class Lines(tqdm):
+        """Lines that are said after tqdm let go of its lock, which every bar of the process shares: `say` may raise."""
+
+        def update(self, n: float | None = 1) -> bool | None:
+            is_shown = super().update(n)
+            while lines:
+                if line := lines.pop(0).strip():  # tqdm clears a line by writing an empty one
+                    speak(line)
+            return is_shown
+
+    return Lines(items, name, total, file=SimpleNamespace(write=lines.append, flush=lambda: None), **options)
 
 
 class ByteProgress:

@@ -469,12 +469,13 @@ def test_a_tar_is_never_read_backwards():
     assert stream.tell() == 1_000
 
 
-def test_an_xz_for_which_there_is_no_memory_is_refused(refused, monkeypatch):
-    def open_xz(file):
-        raise MemoryError
-
-    monkeypatch.setitem(archives.PACKINGS, "xz", (archives.PACKINGS["xz"][0], open_xz))
-    refused(tar_of(SONG, "w:xz"), NOT_WHOLE)
+@pytest.mark.parametrize("parts", [1, 2])
+def test_an_xz_that_asks_for_much_memory_is_refused(refused, monkeypatch, parts):
+    made = tar_of(SONG)
+    cut = len(made) // parts if parts > 1 else 0
+    small, large = lzma.compress(made[:cut], preset=0) if cut else b"", lzma.compress(made[cut:], preset=6)
+    monkeypatch.setattr(archives, "XZ_MEMORY", 2**22)  # preset 0 asks for a quarter of a megabyte, 6 for nine
+    refused(small + large, NOT_WHOLE)
 
 
 def test_ctrl_c_leaves_nothing(home, tmp_path):

@@ -683,6 +683,16 @@ def test_a_kept_archive_that_was_changed_is_not_taken(what, run, kaggle, storage
     assert run("instrument_sounds")[0] == 0 and len(asked_of(storage)) == 2
 
 
+@pytest.mark.parametrize("faults, public", [([Fault(404)], True), ([Fault(503)] * 9, True), ([], False)])
+def test_an_archive_that_is_not_taken_stays_where_no_other_comes(faults, public, run, kaggle, storage, tmp_path):
+    (tmp_path / "data/.archives").mkdir(parents=True)
+    own = tmp_path / "data/.archives/gtzan.zip"
+    own.write_bytes(b"put there by hand, and without a note")
+    storage.faults, kaggle.public = faults, public
+    refused(run, "gtzan")
+    assert own.read_bytes().startswith(b"put there by hand")
+
+
 def test_what_a_killed_fetch_left_behind_is_cleared_up(run, kaggle, tmp_path):
     (tmp_path / "data/.instrument_images.new/whole").mkdir(parents=True)
     (tmp_path / "data/.instrument_images.new/whole/half.jpg").write_bytes(b"half")

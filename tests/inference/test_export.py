@@ -362,12 +362,22 @@ def copied(asked_about_tones, tmp_path):
     return runs.Run(shutil.copytree(asked_about_tones.path, tmp_path / "copied"))
 
 
-@pytest.mark.parametrize("file", ["labels.json", "model.onnx", "model.skops"])
-def test_a_run_that_was_changed_since_training_is_not_exported(copied, tmp_path, file):
-    content = bytearray((copied.path / file).read_bytes())
-    content[len(content) // 2] ^= 1
-    (copied.path / file).write_bytes(content)
-    with pytest.raises(InputError, match="copied"):
+def _flip_a_bit(content):
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+@pytest.mark.parametrize(
+    "file, change, said",
+    [
+        ("labels.json", lambda content: json.dumps(json.loads(content)[::-1]).encode(), "were changed since"),
+        ("model.onnx", _flip_a_bit, "copied"),
+        ("model.skops", _flip_a_bit, "copied"),
+    ],
+)
+def test_a_run_that_was_changed_since_training_is_not_exported(copied, tmp_path, file, change, said):
+    (copied.path / file).write_bytes(change((copied.path / file).read_bytes()))
+    with pytest.raises(InputError, match=said):
         export.export_run(copied, "onnx", tmp_path / "new")
     assert not (tmp_path / "new").exists()
 

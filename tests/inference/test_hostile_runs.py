@@ -14,7 +14,7 @@ from musicml.evaluation.predictions import read_clip_scores, read_predictions
 from musicml.experiment import run as runs
 from musicml.experiment.config import parse_experiment
 from musicml.experiment.run_data import read_experiment_text, read_layers
-from musicml.inference import apart, manifest, trust
+from musicml.inference import apart, manifest, onnx_limits, trust
 from musicml.inference.predictor import Predictor
 from musicml.utils.errors import InputError
 from tests.fixtures import hostile_models as models
@@ -251,3 +251,11 @@ def test_whatever_stands_in_a_field_the_run_is_read_or_refused_in_a_sentence(fil
     model = Predictor(run).model()  # loaded once, since what it answers does not matter here
     monkeypatch.setattr("musicml.inference.backends.load_model", lambda *_: model)
     try_each_value(file, run, 3)
+
+
+def test_a_field_that_is_repeated_counts_as_it_stands_last():
+    def write(number, value):
+        return bytes([number << 3, value])
+
+    message = onnx_limits._read_message(memoryview(write(2, 2) * 200 + write(2, 7)))
+    assert message[2][-1] == 7 and len(message[2]) < 100

@@ -1,5 +1,6 @@
 import io
 import sys
+import threading
 
 import pytest
 import tqdm.std
@@ -33,11 +34,33 @@ def test_items_are_told_too_and_what_is_short_is_not(clock):
     assert list(progress.make_progress_bar("audit", 2, iter("ab"), said.append)) == ["a", "b"] and len(said) == 3
 
 
-def test_on_a_terminal_a_bar_tells_rate_and_time_left_unless_several_processes_speak(clock, monkeypatch):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
 
+
+def test_who_does_not_speak_on_the_terminal_hears_lines_there_too(clock, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    said = []
+    for _ in progress.make_progress_bar("audit", 4, iter(range(4)), said.append, unit="file"):
+        clock[0] += 6.0
+    assert said and sys.stderr.getvalue() == ""
+
+
+def test_who_breaks_off_in_the_middle_of_a_line_leaves_others_their_bars(clock):
+    def leave(line):
+        raise RuntimeError("a visitor went to another page")
+
+    with pytest.raises(RuntimeError, match="another page"):
+        for _ in progress.make_progress_bar("audit", 4, iter(range(4)), leave):
+            clock[0] += 20.0
+    another = threading.Thread(target=lambda: list(progress.make_progress_bar("audit", 2, "ab")), daemon=True)
+    another.start()
+    another.join(10)
+    assert not another.is_alive()
+
+
+def test_on_a_terminal_a_bar_tells_rate_and_time_left_unless_several_processes_speak(clock, monkeypatch):
     shown = []
     for speaker in ("", "one"):
         monkeypatch.setattr(sys, "stderr", Terminal())

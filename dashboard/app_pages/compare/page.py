@@ -14,7 +14,8 @@ from dashboard.app_pages.compare import shared_examples
 from dashboard.app_pages.compare.shared_examples import LETTERS, RunMetrics, SharedExamples
 from dashboard.charts import counts, metrics
 from dashboard.runs import RunView
-from musicml.evaluation import MAIN_METRICS, PairedComparison
+from musicml.evaluation import PairedComparison
+from musicml.experiment import MAIN_METRICS
 
 OF_A_CLASS = {"single": ("recall", "precision", "f1"), "multi": ("average_precision", "f1", "recall", "precision")}
 FIELDS = ("only_a", "only_b", "neither", "both")  # of the two by two, those to look at first first

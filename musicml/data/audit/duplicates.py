@@ -126,10 +126,10 @@ def pictures(marks: Sequence[bytes], say: Callable[[str], None]) -> Iterator[tup
     proposed = image_hash.candidates([image_hash.unpacked(one) for one in marks])
     jobs = [(marks[one.first], marks[one.second], one.mirrored) for one in proposed]
     n_processes, judged = count_processes(most=2) if len(jobs) >= POOL_FROM else 1, []
-    found = map_in_processes(image_alignment.fit_marks, jobs, n_processes, batch_size="auto")
-    for one, fits in zip(proposed, make_progress_bar("audit", len(jobs), found, say, unit="pair"), strict=True):
-        if fits >= image_alignment.ALIKE or one.bits <= RESEMBLING:
-            judged.append((fits, one))
+    with contextlib.closing(map_in_processes(image_alignment.fit_marks, jobs, n_processes, batch_size="auto")) as found:
+        for one, fits in zip(proposed, make_progress_bar("audit", len(jobs), found, say, unit="pair"), strict=True):
+            if fits >= image_alignment.ALIKE or one.bits <= RESEMBLING:
+                judged.append((fits, one))
     for fits, one in sorted(judged, key=lambda row: -row[0]):  # the likeliest first
         yield one.first, one.second, fits >= image_alignment.ALIKE, seen(one, fits)
 

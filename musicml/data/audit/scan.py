@@ -7,6 +7,7 @@ reads none.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import zipfile
@@ -119,12 +120,12 @@ def look_at_all(fresh: dict[str, Example], kind: str, home: Path, say: Callable[
     batch: dict[str, Look] = {}
     passing: dict[str, Look] = {}
     n_processes = count_processes(most=2) if len(jobs) >= POOL_FROM[kind] else 1
-    looks = map_in_processes(look_at, jobs, n_processes, batch_size="auto")
-    for key, look in zip(fresh, make_progress_bar("audit", len(jobs), looks, say, unit="file"), strict=True):
-        (passing if look.facts.get("error") == CLOSED else batch)[key] = look  # a disk may answer the next time
-        if len(batch) == BATCH:
-            found |= kept(batch, home)
-            batch = {}
+    with contextlib.closing(map_in_processes(look_at, jobs, n_processes, batch_size="auto")) as looks:
+        for key, look in zip(fresh, make_progress_bar("audit", len(jobs), looks, say, unit="file"), strict=True):
+            (passing if look.facts.get("error") == CLOSED else batch)[key] = look  # a disk may answer the next time
+            if len(batch) == BATCH:
+                found |= kept(batch, home)
+                batch = {}
     return found | kept(batch, home) | passing
 
 

@@ -44,6 +44,7 @@ SMALL = 100_000_000  # bytes that any archive may unpack to, however little it i
 PART = 255  # bytes of one name: what ext4, APFS and NTFS take
 PATH = 500  # bytes of a path: half of what macOS takes; so at most 250 folders deep, which Python can still remove
 TABLE = 2**25  # bytes of a zip's table, which is read at once: 160 for each of FILES
+XZ_MEMORY = 2**28  # bytes that unpacking an xz may take: twice what `xz -9` asks for, where a file may ask for 4 GB
 HEADER = 2**15  # bytes in which a tar describes one file; usual are 512, and 2,048 with a long name
 
 REFUSALS = {
@@ -75,7 +76,7 @@ REFUSALS = {
 DAMAGED = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, OSError, EOFError),
     *(ValueError, OverflowError, IndexError, KeyError, NotImplementedError, RecursionError),
-    MemoryError,  # an xz may ask for 4 GB
+    MemoryError,
 )
 NO_NAME = {errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL}
 ELSEWHERE = {b"Rar!": "is a RAR archive", b"7z\xbc\xaf": "is a 7z archive", b"\x28\xb5\x2f\xfd": "is a zstd archive"}
@@ -338,10 +339,42 @@ class _TarStream:
         self.allowance = allowance
 
 
+class _XzFile:
+    """What is packed in an xz file, unpacked in bounded memory, which Python's LZMAFile has no setting for."""
+
+    def __init__(self, file: Any) -> None:
+        self.file, self.unpacker = file, self._begin()
+
+    @staticmethod
+    def _begin() -> lzma.LZMADecompressor:
+        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY)
+
+    def read(self, size: int) -> bytes:
+        """Read `size` bytes, or those that are left."""
+        parts = []
+        while size and (part := self._read_some(size)):
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+    def _read_some(self, size: int) -> bytes:
+        while True:
+            packed = b""
+            if self.unpacker.eof:
+                packed = (self.unpacker.unused_data or self.file.read(BLOCK)).lstrip(b"\0")  # zeros only fill up
+                if not packed:
+                    return b""
+                self.unpacker = self._begin()
+            elif self.unpacker.needs_input and not (packed := self.file.read(BLOCK)):
+                raise EOFError
+            if data := self.unpacker.decompress(packed, size):
+                return data
+
+
 PACKINGS: dict[str, tuple[bytes, Callable[[Any], Any]]] = {
     "gzip": (b"\x1f\x8b", lambda file: gzip.GzipFile(fileobj=file)),
     "bzip2": (b"BZh", bz2.BZ2File),
-    "xz": (b"\xfd7zXZ\0", lzma.LZMAFile),
+    "xz": (b"\xfd7zXZ\0", _XzFile),
 }
 
 

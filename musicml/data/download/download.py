@@ -21,7 +21,7 @@ from typing import Any
 from musicml.data.download import gtzan_lists, install
 from musicml.data.download.messages import Wanted
 from musicml.data.download.sources import SOURCES, Source
-from musicml.data.download.verify import Archive, Say, describe_source, get_archive, read_note
+from musicml.data.download.verify import Say, describe_source, get_archive, is_of_disk, read_note
 from musicml.utils import InputError, suggest_names
 
 __all__ = ["SOURCES", "DownloadedDataset", "Source", "check_request", "download_dataset"]
@@ -130,16 +130,16 @@ def _download(origin: Source, temporary: Path, folder: Path, keep_archive: bool,
     """Download the archive and give the data set in it its name; afterwards the archive goes, and a bad one too."""
     command = " ".join(("musicml", "fetch", origin.name))
     wanted = Wanted(origin.name, origin.host, origin.page, "--from", command)
-    archive = Archive(folder.parent / ARCHIVES / f"{origin.name}{origin.suffix}")
-    with _removing_if_empty(archive.path.parent):
+    path, archive = folder.parent / ARCHIVES / f"{origin.name}{origin.suffix}", None
+    with _removing_if_empty(path.parent):
         try:
-            archive, n_files, n_bytes = get_archive(origin, archive.path, wanted, say)
+            archive, n_files, n_bytes = get_archive(origin, path, wanted, say)
             facts = describe_source(origin, archive.version, archive.sha256, archive.n_bytes)
             facts |= {"licence": archive.licence} if archive.licence else {}
             install.unpack_dataset(archive.path, n_files, n_bytes, temporary, origin.name, say)
             install.name_dataset(temporary, folder, facts, archive.path, say)
         except InputError as error:
-            if getattr(error.__cause__, "errno", None) is None:  # for trouble of the disk it is not to blame
+            if archive and not is_of_disk(error):
                 archive.discard()
             raise
         except KeyboardInterrupt:

@@ -135,9 +135,19 @@ def get_archive(origin: Source, path: Path, wanted: Wanted, say: Say) -> tuple[A
     else:
         say(f"{origin.name}: fetching from {origin.host}")
         archive = _download(origin, path, wanted, say)
-    n_files, n_bytes = inspect_archive(path)
-    _compare_with_before(origin, archive, wanted, say)
+    try:
+        n_files, n_bytes = inspect_archive(path)
+        _compare_with_before(origin, archive, wanted, say)
+    except InputError as error:
+        if not is_of_disk(error):
+            archive.discard()
+        raise
     return archive.keep(), n_files, n_bytes
+
+
+def is_of_disk(error: InputError) -> bool:
+    """Whether the disk is to blame for an error, and no archive."""
+    return getattr(error.__cause__, "errno", None) is not None
 
 
 def _take_kept(path: Path, origin: Source) -> Archive | None:
@@ -184,6 +194,7 @@ def _download(origin: Source, path: Path, wanted: Wanted, say: Say) -> Archive:
     archive.keep()  # before it is read through: a user who stops that need not download it again
     hashed = _hash_archive(archive)
     if hashed is None:
+        archive.discard()
         raise refuse("damaged", wanted, digest=f"md5:{archive.md5}")
     return hashed
 

@@ -119,14 +119,15 @@ def is_there(folder: Path, wanted: dict[str, Any]) -> bool:
             "{folder} must be free for sample data, and holds something else: move it away, or choose another folder.",
             folder=folder,
         )
-    kept = {key: found.get(key) for key in ("seed", "scale", "generator")}
+    kept = {key: found.get(key) for key in ("seed", "scale", "generator", "renderer")}
     raise InputError(
         "{folder} must be free for sample data of seed {seed}, scale {scale}, "
-        "generator {generator}, and holds that of {kept}: remove it, or choose another folder.",
+        "generator {generator}, renderer {renderer}, and holds that of {kept}: remove it, or choose another folder.",
         folder=folder,
         seed=wanted["seed"],
         scale=wanted["scale"],
         generator=wanted["generator"],
+        renderer=wanted.get("renderer"),
         kept=kept,
     )
 
