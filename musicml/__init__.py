@@ -61,6 +61,10 @@ def load_experiment(name: str | Path, changes: Mapping[str, Any] | None = None) 
     changes : mapping, optional
         Dotted keys with the values that they have instead, such as `{"training.epochs": 5}`.
 
+    Returns
+    -------
+    Experiment
+
     Raises
     ------
     InputError
@@ -223,6 +227,10 @@ def load_run(name: str | Path, *, runs_root: str | Path | None = None) -> Run:
         A run folder, its name, or the name of an experiment: the latest complete run of it is loaded.
     runs_root : str or Path, optional
         The folder of runs. By default the variable `MUSICML_RUNS`, or `runs`.
+
+    Returns
+    -------
+    Run
 
     Raises
     ------

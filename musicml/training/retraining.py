@@ -18,6 +18,7 @@ from musicml.experiment import (
     list_runs,
     read_experiment_text,
     relocate_data,
+    warn_without_digests,
 )
 from musicml.training import preparation
 from musicml.training.train import (
@@ -57,6 +58,8 @@ def retrain_run(
     info, data = run.info, relocate_data(run, folder, data_root)
     is_deterministic = deterministic or info.deterministic
     job, is_told = reload_job(run, data, is_deterministic, say)
+    if not is_told:
+        warn_without_digests(run, "these are the files it began with", say)
     experiment, material = job.experiment, job.material
     found = (preparation.compute_split_hash(material), material.dataset.hash())
     if found != (info.split.hash, info.data.hash):

@@ -168,7 +168,7 @@ def reload_job(
     experiment = parse_experiment(info.experiment, read_experiment_text(run), info.overrides, data.sample)
     dataset = spell_examples(run, reload_dataset(data.table))
     say(dataset.describe())
-    is_told = check_same_files(run, dataset, Path(data.folder or data.root), root / CACHE_FOLDER, say)
+    is_told = check_same_files(run, dataset, Path(data.folder or data.root), root / CACHE_FOLDER)
     material = preparation.prepare_data(experiment, dataset, root, info.seed, say)
     return trainer.TrainingJob(experiment, material, deterministic, say), is_told
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 from musicml.data.synthetic import band, generate, gtzan, renderer, sampled_instruments, synth
 from musicml.utils.errors import InputError
+from musicml.utils.parallel import map_in_processes
 
 SMALL = 0.02
 GENRES = "blues classical country disco hiphop jazz metal pop reggae rock".split()
@@ -60,10 +61,15 @@ def test_the_same_seed_writes_the_same_bytes_and_another_seed_others(root, tmp_p
 
 
 def test_two_processes_write_the_same_bytes_as_one(tmp_path):
-    with generate.mapping(SMALL) as alone, generate.mapping(1.0) as together:
-        for name, run in (("one", alone), ("two", together)):
-            (tmp_path / name).mkdir()
-            generate.instrument_sounds.write(tmp_path / name, 0, SMALL, run)
+    def run_together(function, jobs):
+        return list(map_in_processes(lambda job: function(*job), jobs, 2))
+
+    def run_alone(function, jobs):
+        return [function(*job) for job in jobs]
+
+    for name, run in (("one", run_alone), ("two", run_together)):
+        (tmp_path / name).mkdir()
+        generate.instrument_sounds.write(tmp_path / name, 0, SMALL, run)
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 

@@ -63,20 +63,26 @@ OTHERS = [
 ]
 # the endings of names that a type has
 SUFFIXES = {
-    "wav": ".wav .wave",
-    "mp3": ".mp3 .mp2 .mpga",
-    "flac": ".flac",
-    "ogg": ".ogg .oga .opus",
-    "aiff": ".aif .aiff .aifc",
-    "au": ".au",
-    "m4a": ".m4a .m4b .mp4 .mov .3gp",
-    "aac": ".aac",
-    "webm": ".webm .weba .mka",
-    "wma": ".wma",
+    "wav": (".wav", ".wave"),
+    "mp3": (".mp3", ".mp2", ".mpga"),
+    "flac": (".flac",),
+    "ogg": (".ogg", ".oga", ".opus"),
+    "aiff": (".aif", ".aiff", ".aifc"),
+    "au": (".au",),
+    "m4a": (".m4a", ".m4b", ".mp4", ".mov", ".3gp"),
+    "aac": (".aac",),
+    "webm": (".webm", ".weba", ".mka"),
+    "wma": (".wma",),
 }
-PICTURE_SUFFIXES = {"JPEG": ".jpg .jpeg .jpe .jfif", "PNG": ".png", "GIF": ".gif", "BMP": ".bmp", "WEBP": ".webp"}
-TYPE_OF_SUFFIX = {suffix: kind for kind, its in SUFFIXES.items() for suffix in its.split()}
-TYPE_OF_PICTURE_SUFFIX = {suffix: kind for kind, its in PICTURE_SUFFIXES.items() for suffix in its.split()}
+PICTURE_SUFFIXES = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "PNG": (".png",),
+    "GIF": (".gif",),
+    "BMP": (".bmp",),
+    "WEBP": (".webp",),
+}
+TYPE_OF_SUFFIX = {suffix: kind for kind, its in SUFFIXES.items() for suffix in its}
+TYPE_OF_PICTURE_SUFFIX = {suffix: kind for kind, its in PICTURE_SUFFIXES.items() for suffix in its}
 
 
 @dataclass(frozen=True)
