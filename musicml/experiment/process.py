@@ -78,7 +78,7 @@ def is_held(folder: Path) -> bool | None:
             return False
     except Timeout:
         return True
-    except NotImplementedError:
+    except NotImplementedError:  # filelock's word for a system without locks
         return None
     except OSError as error:
         return None if error.errno in NO_LOCKS else False  # nobody writes on a disk that can't be written to

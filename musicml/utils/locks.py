@@ -33,7 +33,7 @@ def hold_lock(path: Path, folder: Path, refusal: InputError) -> Iterator[None]:
             lock.acquire(blocking=False)
     except Timeout:
         raise refusal from None
-    except NotImplementedError:
+    except NotImplementedError:  # filelock's word for a system without locks
         pass
     except OSError as error:
         if error.errno not in NO_LOCKS:

@@ -72,7 +72,8 @@ REFUSALS = {
     "name": "{archive} must be unpacked to a disk that takes its names, and this one refuses {member} ({error}): "
     "choose a folder on another.",
 }
-# what zipfile, tarfile and the packings below them raise when they are given damaged files
+# what zipfile, tarfile and the packings below them raise when they are given damaged files; NotImplementedError is
+# zipfile's word for a compression that it does not know
 DAMAGED = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, OSError, EOFError),
     *(ValueError, OverflowError, IndexError, KeyError, NotImplementedError, RecursionError),
