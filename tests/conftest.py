@@ -23,6 +23,7 @@ from musicml.experiment import run as runs
 from musicml.models import transfer
 from musicml.training import preparation, pretrained_run
 from tests.fixtures.musicnn_wheel import write_wheel
+from tests.fixtures.small_backbone import use_small_mobilenet
 
 # the processes that tests start load TensorFlow and Streamlit: without bytecode each would compile them anew, which
 # takes three times as long as to load them
@@ -259,6 +260,8 @@ def trained(data_root, tmp_path_factory):
             file, changes = FAMILIES[name]
             words = ["train", EXPERIMENTS / f"{file}.toml", "--data-root", data_root, "--runs", root / name]
             with pytest.MonkeyPatch.context() as patched:
+                if name in ("unfrozen", "frozen"):
+                    use_small_mobilenet(patched)
                 if name == "frozen":
                     pretrained = run_of("unfrozen")
                     patched.setattr(transfer, "imagenet_weights", lambda *_: backbone_of(pretrained))

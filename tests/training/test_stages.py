@@ -12,6 +12,7 @@ from musicml.features.augmentation import Augment
 from musicml.training import batches, device, fit, preparation, stages, trainer
 from musicml.utils.errors import InputError
 from tests.conftest import EXPERIMENTS, PICTURES, SOUND
+from tests.fixtures.small_backbone import use_small_mobilenet
 
 # what the experiment's own file varies
 STILL = {"augment.flip": False, **{f"augment.{name}": 0.0 for name in ("rotation", "shift", "zoom", "brightness")}}
@@ -58,7 +59,9 @@ def learn_pictures(data_root):
             data = {"root": str(data_root), "hash": material.dataset.hash()}
             run = runs.start_run(folder, "pictures", 0, read.text, {"data": data})
         said = []
-        trainer.train_network(run, trainer.TrainingJob(read, material, True, said.append), watch)
+        with pytest.MonkeyPatch.context() as patched:
+            use_small_mobilenet(patched)
+            trainer.train_network(run, trainer.TrainingJob(read, material, True, said.append), watch)
         return run, said
 
     return train
