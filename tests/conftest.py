@@ -107,6 +107,15 @@ family = "forest"
 n_estimators = 5
 """
 
+# a network on sound: within three seconds
+NETWORK = f"""{TONES.partition("[model]")[0]}[model]
+family = "cnn"
+filters = [4]
+[training]
+epochs = 2
+batch_size = 8
+"""
+
 # the files that take longest: they come first, so that no worker waits for another's at the end
 LONG = (
     "tests/test_torture.py",
@@ -247,6 +256,14 @@ def tones_toml(tmp_path_factory):
     """An experiment on tones, forests of five trees."""
     path = tmp_path_factory.mktemp("experiment") / "tones.toml"
     path.write_text(TONES)
+    return path
+
+
+@pytest.fixture(scope="session")
+def network_toml(tmp_path_factory):
+    """An experiment on tones, a network."""
+    path = tmp_path_factory.mktemp("experiment") / "network.toml"
+    path.write_text(NETWORK)
     return path
 
 

@@ -146,7 +146,8 @@ def cover_pairs():
         tried = [
             {name: values[rng.integers(len(values))] for name, values in GRID.items()} | dict(pair) for _ in range(60)
         ]
-        row = max((one for one in tried if not is_refused(one)), key=lambda one: len(wanted & list_pairs(one)), default={})
+        fine = [one for one in tried if not is_refused(one)]
+        row = max(fine, key=lambda one: len(wanted & list_pairs(one)), default={})
         rows += [row] if row else []
         refused |= set() if row else {pair}
         wanted -= {pair} | list_pairs(row)
@@ -161,6 +162,14 @@ def test_every_pair_of_options_trains_or_is_refused_before_data_is_read(tmp_path
     for number, row in enumerate(rows):
         model, found = fit_small(tmp_path / str(number), epochs=2, batch_size=32, **row)
         assert found["epochs"] >= 1 and np.isfinite(model.get_weights()[0]).all(), row
+
+
+def test_accuracy_can_be_what_chooses_the_best_epoch(tmp_path):
+    rules = {"monitor": "val_accuracy", "early_stopping": 1, "plateau_patience": 1}
+    _, found = fit_small(tmp_path, epochs=6, learning_rate=0.05, **rules)
+    figures = [float(row["val_accuracy"]) for row in read_history(tmp_path)]
+    assert figures.index(max(figures)) == found["best_epoch"] - 1
+    assert len(figures) == 6 or figures[-1] <= max(figures[:-1])
 
 
 @pytest.mark.parametrize("changes", [{}, {"training.schedule": "cosine"}])
