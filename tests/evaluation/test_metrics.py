@@ -91,20 +91,12 @@ TABLES = [(task, seed, ties) for task in ("single", "multi") for seed in range(3
 def test_the_figures_of_whole_weights_equal_scikit_learns_on_the_examples_repeated(task, seed, ties):
     scores, targets, said = table(task, seed, ties=ties)
     weights = np.random.default_rng(seed).integers(0, 4, (3, len(scores)))
+    weights[0, targets[:, 0] == 1] = 0  # a draw without a class leaves that class out
     found = weigh(scores, targets, said, weights.astype(float), task)
     for draw, its in enumerate(weights):
         parts = (np.repeat(part, its, axis=0) for part in (scores, targets, said))
         expected = by_sklearn(*parts, task)
         assert {name: values[draw] for name, values in found.items()} == pytest.approx(expected, rel=1e-9)
-
-
-def test_a_draw_without_a_class_leaves_that_class_out():
-    scores, targets, said = table("single", 0)
-    weights = (targets[:, 0] == 0).astype(float)[None]
-    left = weights[0] > 0
-    found = weigh(scores, targets, said, weights, "single")
-    expected = by_sklearn(scores[left], targets[left], said[left], "single")
-    assert {name: values[0] for name, values in found.items()} == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize(("task", "seed", "ties"), TABLES)
@@ -215,14 +207,6 @@ def test_one_group_gives_no_interval():
 def test_the_headline_gives_the_main_figure_and_its_interval():
     found = {"main_metric": "accuracy", "metrics": {"accuracy": 0.7123}, "intervals": {"accuracy": [0.6349, 0.79]}}
     assert report.format_headline(found) == "accuracy 0.712 (0.635 to 0.790)"
-
-
-@pytest.mark.parametrize("task", ["single", "multi"])
-def test_every_figure_lies_in_its_interval(task):
-    found = made(task, 2)
-    assert set(MACRO) < set(found["intervals"]) == set(found["metrics"])
-    for name, (low, high) in found["intervals"].items():
-        assert 0 <= low <= found["metrics"][name] <= high <= 1 and low < high
 
 
 def test_the_same_seed_gives_the_same_interval_whatever_the_groups_are_called():
@@ -351,11 +335,7 @@ def test_few_groups_are_told_with_what_such_intervals_hold(n_groups):
         low, high = intervals.HELD[method][simulated]
         assert f"only {n_groups} test groups" in said and f"{simulated} groups, {low} to {high} of 100" in said
     assert intervals.describe_few_groups(n_groups, "of some later musicml") == intervals.describe_few_groups(n_groups)
-
-
-@pytest.mark.parametrize("n_groups", [0, 1, 12, 300])
-def test_enough_groups_or_a_single_one_need_no_such_sentence(n_groups):
-    assert intervals.describe_few_groups(n_groups, intervals.INTERVAL_METHOD) is None
+    assert not any(intervals.describe_few_groups(enough, intervals.INTERVAL_METHOD) for enough in (0, 1, 12, 300))
 
 
 def test_what_is_told_of_few_groups_is_what_the_simulation_found():
@@ -378,11 +358,6 @@ def test_the_confusion_matrix_equals_scikit_learns():
         scores, targets, _ = table("single", seed)
         expected = metrics.confusion_matrix(targets.argmax(axis=1), scores.argmax(axis=1), labels=range(4))
         assert np.array_equal(report.compute_confusion(scores, targets), expected)
-
-
-def test_the_confusion_matrix_has_a_row_for_each_true_class_and_a_column_for_each_answer():
-    scores, targets = np.eye(3)[[1, 1, 0]], np.eye(3)[[0, 0, 2]]
-    assert report.compute_confusion(scores, targets).tolist() == [[0, 2, 0], [0, 0, 0], [1, 0, 0]]
 
 
 def test_all_right_is_an_interval_with_a_width_and_not_a_certainty():
@@ -426,9 +401,13 @@ def test_the_intervals_of_a_class_come_from_scikit_learns_figures_of_each_draw(t
             assert interval == pytest.approx(expected, abs=2e-5)
 
 
-@pytest.mark.parametrize(("task", "seed"), [(task, seed) for task in ("single", "multi") for seed in range(4)])
-def test_every_figure_of_a_class_lies_in_its_interval(task, seed):
-    for row in made(task, seed)["per_class"]:
+@pytest.mark.parametrize("task", ["single", "multi"])
+def test_every_figure_lies_in_its_interval(task):
+    found = made(task, 2)
+    assert set(MACRO) < set(found["intervals"]) == set(found["metrics"])
+    for name, (low, high) in found["intervals"].items():
+        assert 0 <= low <= found["metrics"][name] <= high <= 1 and low < high
+    for row in found["per_class"]:
         assert tuple(row["intervals"]) == intervals.CLASS_METRICS and row["intervals"]["auc"]
         for name, interval in row["intervals"].items():
             low, high = interval or (row[name], row[name])  # what is right in every draw has none

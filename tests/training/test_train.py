@@ -1,4 +1,3 @@
-import csv
 import gc
 import json
 import shutil
@@ -48,11 +47,6 @@ CONTRARY = {
 TRAINED = [name for name in FAMILIES if name != "lstm"]  # as "gru", but for the cell
 
 
-def rows_of(path):
-    with open(path, newline="") as source:
-        return list(csv.DictReader(source))
-
-
 def weights_of(run):
     import keras
 
@@ -80,11 +74,11 @@ def test_a_whole_run_holds_exactly_its_familys_files_each_can_be_read_and_the_re
     for path in run.path.glob("*.json"):
         assert json.loads(path.read_text())
     for path in run.path.glob("*.csv"):
-        assert path.name in ("excluded.csv", "repairs.csv") or rows_of(path)
+        assert path.name in ("excluded.csv", "repairs.csv") or run.table(path.name)
     with np.load(run.path / "clips.npz", allow_pickle=False) as arrays:
         assert set(arrays) == {"example", "start", "scores"}
         assert len(arrays["example"]) == len(arrays["start"]) == len(arrays["scores"])
-        assert len(np.unique(arrays["example"])) == len(rows_of(run.path / "predictions.csv"))
+        assert len(np.unique(arrays["example"])) == len(run.table("predictions.csv"))
     times = {path.name: path.stat().st_mtime_ns for path in run.path.iterdir()}
     assert times["serving.json"] <= times["predictions.csv"] <= times["report.json"] == max(times.values())
     text = (EXPERIMENTS / f"{FAMILIES[name][0]}.toml").read_text()
@@ -106,15 +100,15 @@ def test_a_run_says_what_was_chosen_and_why(trained, name):
     for key, value in changes.items():
         table, option = key.split(".")
         assert facts["settings"][table][option] == value
-    counts = [sum(row["split"] == side for row in rows_of(run.path / "split.csv")) for side in ("train", "val", "test")]
+    counts = [sum(row["split"] == side for row in run.table("split.csv")) for side in ("train", "val", "test")]
     assert counts == [facts["split"][side] for side in ("train", "val", "test")] and min(counts) > 0
-    assert len(rows_of(run.path / "predictions.csv")) == run.read("report.json")["n"] == counts[2]
+    assert len(run.table("predictions.csv")) == run.read("report.json")["n"] == counts[2]
 
 
 @pytest.mark.parametrize("name", [name for name in TRAINED if name != "forest"])
 def test_a_keras_run_counts_its_parameters_and_epochs(trained, name):
     run = trained(name)
-    facts, history = run.read("run.json"), rows_of(run.path / "history.csv")
+    facts, history = run.read("run.json"), run.table("history.csv")
     assert sum(layer["parameters"] for layer in run.read("layers.json")) == facts["parameters"]
     n_epochs = facts["settings"]["training"]["epochs"]
     assert [row["epoch"] for row in history] == [str(epoch + 1) for epoch in range(n_epochs)]
@@ -167,7 +161,7 @@ def test_what_is_unlike_training_is_told_by_at_most_so_many_files_evenly_taken()
 
 
 def test_a_run_names_the_files_that_were_left_out(trained):
-    excluded = {row["file"]: row["reason"] for row in rows_of(trained("cnn").path / "excluded.csv")}
+    excluded = {row["file"]: row["reason"] for row in trained("cnn").table("excluded.csv")}
     assert "must hold sound" in excluded["jazz/jazz.00054.wav"]
     assert trained("cnn").read("run.json")["data"]["excluded"] == len(excluded)
 
@@ -175,7 +169,7 @@ def test_a_run_names_the_files_that_were_left_out(trained):
 @pytest.mark.parametrize("name", ["gru", "multi", "unfrozen", "forest"])
 def test_no_group_of_a_run_stands_on_two_sides(trained, name):
     sides = {}
-    for row in rows_of(trained(name).path / "split.csv"):
+    for row in trained(name).table("split.csv"):
         sides.setdefault(row["group"], set()).add(row["split"])
     assert sides and all(len(found) == 1 for found in sides.values())
 
@@ -266,7 +260,7 @@ def test_a_killed_training_resumes_to_the_same_weights_to_the_bit_as_an_uncut_on
 def test_a_model_keeps_its_best_epoch_and_not_its_last(contrary, uncut, data_root, tmp_path):
     read = config.read_experiment(EXPERIMENTS / "genre_gru.toml", {**CONTRARY, "training.keep": "last"})
     last = training.train_experiment(read, data_root, tmp_path, folder=contrary, deterministic=True)
-    losses = [float(row["val_loss"]) for row in rows_of(uncut.path / "history.csv")]
+    losses = [float(row["val_loss"]) for row in uncut.table("history.csv")]
     best = losses.index(min(losses)) + 1
     assert uncut.read("run.json")["best_epoch"] == last.read("run.json")["best_epoch"] == best < len(losses)
     assert not same(weights_of(uncut), weights_of(last))
