@@ -160,7 +160,7 @@ def test_every_pair_of_options_trains_or_is_refused_before_data_is_read(tmp_path
         (("plateau_patience", 1), ("warmup", 0.5))
     }
     for number, row in enumerate(rows):
-        model, found = fit_small(tmp_path / str(number), epochs=2, batch_size=32, **row)
+        model, found = fit_small(tmp_path / str(number), epochs=1, batch_size=32, **row)
         assert found["epochs"] >= 1 and np.isfinite(model.get_weights()[0]).all(), row
 
 
