@@ -44,7 +44,7 @@ def test_train_all_goes_on_names_what_failed_and_closes_with_a_table(experiments
     assert all(str(run.path) in out for run in whole)
 
 
-def test_train_all_goes_on_whatever_an_experiment_raises(experiments, tones, data_root, musicml, monkeypatch, tmp_path):
+def test_train_all_goes_on_whatever_an_experiment_raises(experiments, data_root, musicml, monkeypatch, tmp_path):
     from musicml.training import trainer
 
     (experiments / "c_pictures.toml").unlink()
@@ -57,15 +57,15 @@ def test_train_all_goes_on_whatever_an_experiment_raises(experiments, tones, dat
 
     monkeypatch.setattr(trainer, "train_forest", sometimes)
     words = ["train-all", "--experiments", experiments, "--data-root", data_root, "--runs", tmp_path / "runs", "--json"]
-    code, out, err = musicml(*words, "--folder", tones)
+    code, out, err = musicml(*words, "--set", "data.split=group")
     rows = {row["experiment"]: row for row in one_object(out)["experiments"]}
     assert code == 1 and rows["b_good"]["error"] == "a fault" and "b_good failed: a fault" in err
     assert set(rows["d_good"]) >= OF_A_REPORT | {"seconds"} and "error" not in rows["d_good"]
 
 
-def test_train_all_trains_several_at_a_time_and_says_whose_words_are_whose(experiments, tones, data_root, tmp_path):
+def test_train_all_trains_several_at_a_time_and_says_whose_words_are_whose(experiments, data_root, tmp_path):
     words = ["train-all", "--experiments", experiments, "--data-root", data_root, "--runs", tmp_path / "runs"]
-    words += ["--jobs", "2", "--json", "--folder", tones]
+    words += ["--jobs", "2", "--json", "--set", "data.dataset=gtzan", "--set", "data.split=group"]
     # a process of its own, whose words are those of the processes that it starts, too
     ended = subprocess.run([sys.executable, "-m", "musicml.cli", *map(str, words)], capture_output=True, text=True)
     rows = one_object(ended.stdout)["experiments"]
@@ -130,11 +130,11 @@ def rows_of(out):
 
 
 @pytest.fixture
-def train_two(two, tones, data_root, musicml, tmp_path):
+def train_two(two, data_root, musicml, tmp_path):
     """`musicml train-all` of the two with more words: its exit code, its rows, what it said."""
 
     def train(*words, root="runs"):
-        asked = ("--experiments", two, "--folder", tones, "--data-root", data_root, "--runs", tmp_path / root)
+        asked = ("--experiments", two, "--data-root", data_root, "--runs", tmp_path / root)
         code, out, err = musicml("train-all", *asked, "--json", *words)
         return code, rows_of(out) if out else {}, err
 

@@ -222,7 +222,7 @@ def test_all_four_formats_are_written_with_what_lies_beside_them(ending, languag
 
 def test_a_report_is_replaced_by_the_next_one_and_the_same_run_gives_the_same_bytes(small, tmp_path):
     def written():
-        paths = [tmp_path / f"a{ending}" for ending in FORMATS]
+        paths = [tmp_path / f"a{ending}" for ending in (".html", ".pdf")]
         return {path.name: path.read_bytes() for to in paths for path in write_report([small], to)}
 
     first = written()
@@ -481,7 +481,7 @@ def test_a_run_that_is_not_whole_is_refused_with_its_cure(status, tmp_path):
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_whatever_is_damaged_a_report_is_written_or_refused_in_a_sentence(damage, tmp_path):
-    run = make(tmp_path, "a", n=20, status="broken", damage=damage)
+    run = make(tmp_path, "a", n=20, draws=2, status="broken", damage=damage)
     try:
         made = build_document([run], "id")
     except InputError as error:

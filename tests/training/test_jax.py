@@ -1,4 +1,3 @@
-import csv
 import importlib.util
 import json
 import os
@@ -37,8 +36,7 @@ def test_a_network_trains_to_a_whole_run_on_jax(trained, name):
     assert facts["export"] == "not exported: the jax backend can't export to ONNX"
     assert (run.path / "model.keras").is_file() and not (run.path / "model.onnx").exists()
     assert not (run.path / "checkpoints").exists()
-    with open(run.path / "history.csv", newline="") as source:
-        losses = [float(row["loss"]) for row in csv.DictReader(source)]
+    losses = [float(row["loss"]) for row in run.table("history.csv")]
     assert len(losses) == facts["epochs"] >= 2 and all(np.isfinite(losses))
 
 
