@@ -1,4 +1,5 @@
 import atexit
+import contextlib
 import hashlib
 import io
 import os
@@ -362,6 +363,26 @@ def started():
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+@pytest.fixture
+def stopped_at():
+    """Press Ctrl-C where a training begins an epoch, counted from 0: a context in which that is done."""
+
+    @contextlib.contextmanager
+    def stop_at(number):
+        from musicml.training.callbacks import Progress
+
+        def stop(self, epoch, logs=None, begin=Progress.on_epoch_begin):
+            if epoch == number:
+                raise KeyboardInterrupt
+            begin(self, epoch, logs)
+
+        with pytest.MonkeyPatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(Progress, "on_epoch_begin", stop)
+            yield
+
+    return stop_at
 
 
 @pytest.fixture(scope="session")

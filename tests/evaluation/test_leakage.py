@@ -84,16 +84,14 @@ def test_tracks_too_short_to_be_cut_are_refused(name, changes, sentence, hums, t
         )
 
 
-def test_artists_that_nobody_knows_are_asked_for(tones, tones_toml, data_root):
-    with pytest.raises(InputError, match="no two tracks of tones share a group: add a groups.csv"):
-        leakage.measure_leakage(config.read_experiment(tones_toml), data_root, folder=tones, say=lambda words: None)
-
-
-def test_a_file_that_is_there_twice_makes_no_artist_known(tones, tones_toml, data_root, tmp_path):
+def test_artists_that_nobody_knows_are_asked_for_and_a_file_that_is_there_twice_makes_none_known(
+    tones, tones_toml, data_root, tmp_path
+):
     folder = shutil.copytree(tones, tmp_path / "twice")
     shutil.copy(folder / "low/0.wav", folder / "low/again.wav")
-    with pytest.raises(InputError, match="no two tracks of twice share a group"):
-        leakage.measure_leakage(config.read_experiment(tones_toml), data_root, folder=folder, say=lambda words: None)
+    for path in (tones, folder):
+        with pytest.raises(InputError, match=f"no two tracks of {path.name} share a group: add a groups.csv"):
+            leakage.measure_leakage(config.read_experiment(tones_toml), data_root, folder=path, say=lambda words: None)
 
 
 def test_folds_that_can_not_be_made_are_refused_before_anything_is_trained(hums, tones_toml, data_root):

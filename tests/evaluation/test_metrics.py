@@ -489,9 +489,11 @@ def test_counting_follows_the_threshold():
     assert none["precision"] is None and none["recall"] == none["f1"] == 0
 
 
-def test_counting_and_intervals_of_classes_do_without_scikit_learn():
+def test_reading_a_table_counting_and_intervals_of_classes_do_without_scikit_learn():
     code = (
-        "import sys, numpy as np; from musicml.evaluation import intervals, metrics as report; "
+        "import sys, musicml.evaluation.predictions; "
+        "assert not {'keras', 'sklearn', 'scipy', 'onnxruntime'} & set(sys.modules); "
+        "import numpy as np; from musicml.evaluation import intervals, metrics as report; "
         "targets = np.eye(3)[np.arange(30) % 3]; "
         "said = report.apply_thresholds(targets, 'single', []); "
         "report.count_classes(targets, targets, [0.5] * 3, 'single'); "

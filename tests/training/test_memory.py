@@ -6,7 +6,7 @@ import pytest
 
 from musicml.experiment import config
 from musicml.experiment import run as runs
-from musicml.training import batches, callbacks, stages, trainer
+from musicml.training import batches, stages, trainer
 from musicml.training import train as training
 from musicml.utils.errors import InputError
 
@@ -96,18 +96,10 @@ def test_it_goes_on_from_the_last_epoch_that_was_kept(tmp_path, limit_memory, op
     assert [row.values["learning_rate"] for row in rows] == pytest.approx(rates, abs=1e-6)
 
 
-def test_a_resumed_training_goes_on_with_the_smaller_batch(tmp_path, limit_memory, monkeypatch):
+def test_a_resumed_training_goes_on_with_the_smaller_batch(tmp_path, limit_memory, stopped_at):
     sizes = limit_memory(8, (2, 2))
     _, wanted, _, _ = train(tmp_path / "uncut")
-    begin = callbacks.Progress.on_epoch_begin
-
-    def stop(self, epoch, logs=None):
-        if epoch == 2:
-            raise KeyboardInterrupt
-        begin(self, epoch, logs)
-
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(callbacks.Progress, "on_epoch_begin", stop)
+    with stopped_at(2):
         train(tmp_path / "cut")
     sizes.clear()
     _, weights, found, said = train(tmp_path / "cut")
