@@ -119,8 +119,9 @@ def test_each_damage_is_one_and_a_run_whose_facts_are_broken_is_passed_over_and_
     whole = {name: pair[0] for name, pair in snapshot(make(tmp_path / "whole", "run", n=20, draws=2).path).items()}
     root, listed = tmp_path / "broken", {}
     for damage in DAMAGES:
-        listed[damage] = make(root, damage, n=20, status="broken", damage=damage, draws=2)
-        files = {name: pair[0] for name, pair in snapshot(listed[damage].path).items()}
+        made = make(root, "run", n=20, status="broken", damage=damage, draws=2)
+        files = {name: pair[0] for name, pair in snapshot(made.path).items()}
+        listed[damage] = runs.Run(made.path.rename(root / damage))
         changed = {name for name in whole if files.get(name) != whole[name]} - {"run.json"}  # it has the time in it
         of_run = damage.startswith("run ") or damage in ("data odd", "protocol odd", "settings odd", "epochs odd")
         assert len(changed) == (0 if of_run else 1), damage

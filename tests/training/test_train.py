@@ -18,7 +18,7 @@ from musicml.models import transfer
 from musicml.training import train as training
 from musicml.utils import files
 from musicml.utils.errors import InputError
-from tests.conftest import EXPERIMENTS, FAMILIES, PLAIN, set_words, write_tone
+from tests.conftest import EXPERIMENTS, FAMILIES, set_words, write_tone
 
 ALL = "experiment.toml run.json split.csv excluded.csv repairs.csv labels.json layers.json serving.json".split()
 ALL += ["digests.csv", "signature.json"]  # where files were read, and the user's folder can be written to
@@ -29,14 +29,6 @@ FOREST = "model.skops model.onnx".split()
 # tones that are learnt at once, and judged by a validation side whose names are turned round: from its first epochs
 # on validation only gets worse, so that the plateau rule and early stopping have work to do whatever the machine
 CONTRARY = {
-    **PLAIN,
-    "features.sample_rate": 8000,
-    "features.n_fft": 512,
-    "features.hop_length": 256,
-    "features.n_mels": 20,
-    "clips.seconds": 0.5,
-    "clips.hop_seconds": 0.5,
-    "model.units": [12],
     "model.dropout": 0.3,
     "training.epochs": 40,
     "training.batch_size": 4,
@@ -200,9 +192,9 @@ def contrary(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def uncut(contrary, data_root, tmp_path_factory):
+def uncut(contrary, network_toml, data_root, tmp_path_factory):
     """A deterministic training that nothing disturbed."""
-    read = config.read_experiment(EXPERIMENTS / "genre_gru.toml", CONTRARY)
+    read = config.read_experiment(network_toml, CONTRARY)
     return training.train_experiment(
         read, data_root, tmp_path_factory.mktemp("uncut"), folder=contrary, deterministic=True
     )
@@ -223,10 +215,10 @@ Progress.on_train_batch_end = kill
 
 
 @pytest.fixture(scope="module")
-def killed(contrary, data_root, started, tmp_path_factory):
+def killed(contrary, network_toml, data_root, started, tmp_path_factory):
     """The same training, killed in a process of its own."""
     root = tmp_path_factory.mktemp("killed")
-    words = ["train", EXPERIMENTS / "genre_gru.toml", "--folder", contrary, "--data-root", data_root, "--runs", root]
+    words = ["train", network_toml, "--folder", contrary, "--data-root", data_root, "--runs", root]
     process = started(*words, "--deterministic", *set_words(CONTRARY), first=KILLED)
     assert process.wait(120) == -signal.SIGKILL
     (run,) = runs.list_runs(root)
@@ -257,8 +249,8 @@ def test_a_killed_training_resumes_to_the_same_weights_to_the_bit_as_an_uncut_on
     assert same(weights_of(run), weights_of(uncut))
 
 
-def test_a_model_keeps_its_best_epoch_and_not_its_last(contrary, uncut, data_root, tmp_path):
-    read = config.read_experiment(EXPERIMENTS / "genre_gru.toml", {**CONTRARY, "training.keep": "last"})
+def test_a_model_keeps_its_best_epoch_and_not_its_last(contrary, uncut, network_toml, data_root, tmp_path):
+    read = config.read_experiment(network_toml, {**CONTRARY, "training.keep": "last"})
     last = training.train_experiment(read, data_root, tmp_path, folder=contrary, deterministic=True)
     losses = [float(row["val_loss"]) for row in uncut.table("history.csv")]
     best = losses.index(min(losses)) + 1
@@ -267,9 +259,9 @@ def test_a_model_keeps_its_best_epoch_and_not_its_last(contrary, uncut, data_roo
 
 
 def test_a_training_killed_after_early_stopping_does_not_learn_on_and_another_seed_learns_otherwise(
-    contrary, uncut, data_root, monkeypatch, tmp_path
+    contrary, uncut, network_toml, data_root, monkeypatch, tmp_path
 ):
-    read = config.read_experiment(EXPERIMENTS / "genre_gru.toml", {**CONTRARY, "training.early_stopping": 2})
+    read = config.read_experiment(network_toml, {**CONTRARY, "training.early_stopping": 2})
 
     def interrupted(*_):
         raise KeyboardInterrupt
@@ -414,10 +406,10 @@ def test_ctrl_c_in_the_last_validation_or_after_it_is_not_lost(line, event):
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_run_is_stopped_by_a_ctrl_c_that_python_drops(tones, data_root, tmp_path, monkeypatch):
+def test_a_run_is_stopped_by_a_ctrl_c_that_python_drops(tones, network_toml, data_root, tmp_path, monkeypatch):
     from musicml.training import callbacks
 
-    experiment = config.read_experiment(EXPERIMENTS / "genre_gru.toml", CONTRARY)
+    experiment = config.read_experiment(network_toml, CONTRARY)
     monkeypatch.setattr(callbacks.Progress, "on_train_batch_end", lambda *_, **__: press_in_a_finalizer())
     with pytest.raises(KeyboardInterrupt, match="stopped; go on with"):
         training.train_experiment(experiment, data_root, tmp_path, folder=tones, say=lambda words: None)
