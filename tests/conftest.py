@@ -1,4 +1,5 @@
 import atexit
+import contextlib
 import hashlib
 import io
 import os
@@ -23,6 +24,7 @@ from musicml.experiment import run as runs
 from musicml.models import transfer
 from musicml.training import preparation, pretrained_run
 from tests.fixtures.musicnn_wheel import write_wheel
+from tests.fixtures.small_backbone import use_small_mobilenet
 
 # the processes that tests start load TensorFlow and Streamlit: without bytecode each would compile them anew, which
 # takes three times as long as to load them
@@ -104,6 +106,15 @@ hop_seconds = 0.5
 [model]
 family = "forest"
 n_estimators = 5
+"""
+
+# a network on sound: within three seconds
+NETWORK = f"""{TONES.partition("[model]")[0]}[model]
+family = "cnn"
+filters = [4]
+[training]
+epochs = 2
+batch_size = 8
 """
 
 # the files that take longest: they come first, so that no worker waits for another's at the end
@@ -250,6 +261,14 @@ def tones_toml(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def network_toml(tmp_path_factory):
+    """An experiment on tones, a network."""
+    path = tmp_path_factory.mktemp("experiment") / "network.toml"
+    path.write_text(NETWORK)
+    return path
+
+
+@pytest.fixture(scope="session")
 def trained(data_root, tmp_path_factory):
     """A whole run of a family, trained once through the command line: its name in FAMILIES → Run. Never change one."""
     root, made = tmp_path_factory.mktemp("runs"), {}
@@ -259,6 +278,8 @@ def trained(data_root, tmp_path_factory):
             file, changes = FAMILIES[name]
             words = ["train", EXPERIMENTS / f"{file}.toml", "--data-root", data_root, "--runs", root / name]
             with pytest.MonkeyPatch.context() as patched:
+                if name in ("unfrozen", "frozen"):
+                    use_small_mobilenet(patched)
                 if name == "frozen":
                     pretrained = run_of("unfrozen")
                     patched.setattr(transfer, "imagenet_weights", lambda *_: backbone_of(pretrained))
@@ -342,6 +363,26 @@ def started():
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+@pytest.fixture
+def stopped_at():
+    """Press Ctrl-C where a training begins an epoch, counted from 0: a context in which that is done."""
+
+    @contextlib.contextmanager
+    def stop_at(number):
+        from musicml.training.callbacks import Progress
+
+        def stop(self, epoch, logs=None, begin=Progress.on_epoch_begin):
+            if epoch == number:
+                raise KeyboardInterrupt
+            begin(self, epoch, logs)
+
+        with pytest.MonkeyPatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(Progress, "on_epoch_begin", stop)
+            yield
+
+    return stop_at
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,9 @@ import pytest
 
 import musicml
 from musicml.inference import Predictor
+from tests.conftest import PLAIN
 
-TINY_GRU = {"features.hop_length": 1024, "model.units": [4], "training.epochs": 1}
+TINY_GRU = {**PLAIN, "features.hop_length": 1024, "model.units": [4], "training.epochs": 1}
 FUNCTIONS = sorted(name for name in musicml.__all__ if inspect.isfunction(getattr(musicml, name)))
 
 

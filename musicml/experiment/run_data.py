@@ -108,7 +108,8 @@ def spell_examples(run: Run, dataset: Dataset) -> Dataset:
 
     Macs and some archives write an accented letter as two characters (NFD), most others as one (NFC).
     """
-    known = {run.info.get_track_name(row["example"]) for row in run.table("split.csv")}
+    info = run.info
+    known = {info.get_track_name(row["example"]) for row in run.table("split.csv")}
     known |= {row["file"] for row in run.table("excluded.csv")}
     new = sorted({example.id for example in dataset.examples} - known)
     if not new:

@@ -1,6 +1,5 @@
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -242,8 +241,3 @@ def test_the_next_computation_removes_what_dead_processes_left_and_nothing_else(
     cache.get_features(tones, MEL, root, say=lambda line: None)
     left = {what for what, name in folders.items() if (root / name).is_dir()}
     assert left == {"live", "of another machine"}
-
-
-def test_a_store_may_be_removed_whole(tones, root):
-    shutil.rmtree(root)
-    assert len(cache.get_features(tones, MEL, root, say=lambda line: None)[0].examples) == 4

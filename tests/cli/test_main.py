@@ -37,32 +37,25 @@ def test_a_module_with_add_command_is_a_command_and_comes_after_those_whose_orde
     assert names == [*main.HELP_ORDER, "added_in_a_test"]
 
 
-def test_to_build_the_parser_of_all_commands_imports_no_other_room():
-    assert list_imports("main.build_parser()")[1:] == ({"cli", "utils"}, set())
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_to_parse_one_command_imports_its_module_alone(command):
-    commands, rooms, libraries = list_imports(f"main.parse_known({command!r})")
-    needed = {command.replace("-", "_")} | ({"train"} if command == "train-all" else set())  # which trains each in turn
-    assert (commands, rooms, libraries) == (needed, {"cli", "utils"}, set())
-
-
-def list_imports(statement):
-    """The commands, rooms and heavy libraries that a new process imports for it."""
+def test_to_parse_one_command_imports_its_module_alone_and_to_build_the_parser_of_all_no_other_room():
     code = f"""import contextlib, io, sys
-from musicml.cli import main
-def parse_known(command):
+def list_imports(command):
+    for name in [name for name in sys.modules if name.split(".")[0] == "musicml"]:
+        del sys.modules[name]
+    from musicml.cli import main
     with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):
-        main.parse_arguments([command, "--help"])
-main.parse_known = parse_known
-{statement}
-names = [name.split(".") for name in sys.modules if name.startswith("musicml.")]
-print({{parts[2] for parts in names if parts[1] == "cli" and len(parts) > 2}} - {{"main", "options", "output"}})
-print({{parts[1] for parts in names}})
-print({{"keras", "tensorflow", "numpy", "scipy", "pandas", "librosa", "streamlit"}} & set(sys.modules))"""
+        main.parse_arguments([command, "--help"]) if command else main.build_parser()
+    names = [name.split(".") for name in sys.modules if name.startswith("musicml.")]
+    commands = {{parts[2] for parts in names if parts[1] == "cli" and len(parts) > 2}} - {{"main", "options", "output"}}
+    return commands, {{parts[1] for parts in names}}
+found = {{command: list_imports(command) for command in {["", *COMMANDS]}}}
+print((found, {{"keras", "tensorflow", "numpy", "scipy", "pandas", "librosa", "streamlit"}} & set(sys.modules)))"""
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    return tuple(eval(line) for line in ended.stdout.splitlines())
+    found, libraries = eval(ended.stdout)
+    assert libraries == set() and {frozenset(rooms) for _, rooms in found.values()} == {frozenset({"cli", "utils"})}
+    for command in COMMANDS:  # train-all trains each in turn
+        needed = {command.replace("-", "_")} | ({"train"} if command == "train-all" else set())
+        assert found[command][0] == needed
 
 
 def test_a_command_is_parsed_as_among_all():

@@ -104,20 +104,17 @@ def read(*_):
 
 
 @pytest.mark.parametrize(
-    ("command", "on_sample", "change", "is_fine"),
+    ("command", "on_sample", "change"),
     [
-        (command, on_sample, change, on_sample == (change == "training.warmup=0.1"))
-        for command, on_sample in [
-            *itertools.product(("train", "tune"), (True, False)),
-            ("leak", True),
-            ("train-all", True),
-        ]
-        for change in ("training.warmup=0.1", "training.plateau_patience=2")
+        ("train", True, "training.warmup=0.1"),
+        ("train", False, "training.plateau_patience=2"),
+        *((command, True, "training.plateau_patience=2") for command in ("train", "tune", "leak", "train-all")),
     ],
 )
 def test_set_is_checked_against_the_recipe_that_runs_before_data_is_read(
-    command, on_sample, change, is_fine, tones, data_root, musicml, monkeypatch, tmp_path
+    command, on_sample, change, tones, data_root, musicml, monkeypatch, tmp_path
 ):
+    is_fine = on_sample == (change == "training.warmup=0.1")
     for place in ("training.train", "training.tuning.search", "evaluation.leakage"):
         monkeypatch.setattr(f"musicml.{place}.load_dataset", read)
     path = tmp_path / "experiments/mine.toml"

@@ -53,18 +53,17 @@ def test_unreadable_files_of_another_folder_are_named_and_not_scored(asked_about
     assert len(report["unreadable"]) == 1 and "low/0.wav" in report["unreadable"][0]
 
 
-def test_a_folder_of_pictures_can_not_be_scored_by_a_run_on_sound(asked_about_tones, pictures, tmp_path):
-    folder = shutil.copytree(pictures, tmp_path / "pictures")
-    (folder / "red").rename(folder / "low")
-    with pytest.raises(InputError, match="none can"):
-        evaluate.evaluate_run(asked_about_tones, folder)
-
-
-def test_a_run_on_shipped_features_can_not_be_scored_on_a_folder(trained, tones, tmp_path):
-    folder = shutil.copytree(tones, tmp_path / "tones")
-    (folder / "low").rename(folder / "guitar")
-    with pytest.raises(InputError, match="class folders say only what is present"):
-        evaluate.evaluate_run(trained("forest"), folder)
+def test_pictures_by_a_run_on_sound_and_a_folder_by_one_on_shipped_features_can_not_be_scored(
+    asked_about_tones, trained, tones, pictures, tmp_path
+):
+    for run, folder, its, known, words in (
+        (asked_about_tones, pictures, "red", "low", "none can"),
+        (trained("forest"), tones, "low", "guitar", "class folders say only what is present"),
+    ):
+        copy = shutil.copytree(folder, tmp_path / folder.name)
+        (copy / its).rename(copy / known)
+        with pytest.raises(InputError, match=words):
+            evaluate.evaluate_run(run, copy)
 
 
 def test_files_that_the_run_trained_on_are_left_out_of_another_folder(asked_about_tones, tones, musicml):

@@ -1,4 +1,3 @@
-import csv
 import json
 import shutil
 from dataclasses import replace
@@ -9,18 +8,13 @@ import pytest
 from musicml.cli import output
 from musicml.data.datasets import loading
 from musicml.data.splits import splitting
-from musicml.evaluation import evaluate
+from musicml.evaluation import evaluate, metrics
 from musicml.experiment import config
 from musicml.experiment import run as runs
 from musicml.inference.predictor import Predictor
 from musicml.training import preparation
 from musicml.training import train as training
 from musicml.utils.errors import InputError
-
-
-def table(path):
-    with open(path, newline="") as source:
-        return list(csv.DictReader(source))
 
 
 @pytest.fixture(scope="module")
@@ -36,43 +30,42 @@ def run(made, tmp_path):
     return runs.open_run(shutil.copytree(made.path, tmp_path / made.name))
 
 
-def test_a_cross_validation_judges_every_file_once_by_a_model_that_never_saw_it(run):
+def test_a_cross_validation_judges_every_file_once_by_a_model_that_never_saw_it(run, tones, capsys):
     report = evaluate.evaluate_run(run)
-    rows = table(run.path / "predictions.csv")
+    rows = run.table("predictions.csv")
     assert report["n"] == len(rows) == len({row["example"] for row in rows}) == 24
     assert report["split"] == "out of fold" and run.is_whole
     assert [one.name for one in runs.list_runs(run.path.parent)] == [run.name], "it is listed once"
     for k in range(1, 5):
         fold = runs.get_fold(run, k)
-        sides = {row["example"]: row["split"] for row in table(fold.path / "split.csv")}
+        sides = {row["example"]: row["split"] for row in fold.table("split.csv")}
         tested = [name for name, side in sides.items() if side == "test"]
         assert fold.is_whole and fold.read("report.json")["n"] == len(tested) > 0
-        assert {row["example"] for row in table(run.path / "split.csv") if row["fold"] == str(k)} == set(tested)
-        its = {row["example"]: row for row in table(fold.path / "predictions.csv")}
+        assert {row["example"] for row in run.table("split.csv") if row["fold"] == str(k)} == set(tested)
+        its = {row["example"]: row for row in fold.table("predictions.csv")}
         assert set(its) == set(tested)
         assert all(its[row["example"]] == row for row in rows if row["example"] in its)
-
-
-def test_a_cross_validation_serves_a_model_from_all_files(run, tones):
-    evaluate.evaluate_run(run)
+    # and a model from all files is served
     facts = run.read("run.json")
-    sides = [row["split"] for row in table(run.path / "split.csv")]
+    sides = [row["split"] for row in run.table("split.csv")]
     assert sides.count("train") + sides.count("val") == 24 and "test" not in sides
     assert facts["split"] == {**facts["split"], "folds": 4, "test": 24, "train": sides.count("train")}
     answer = Predictor(run).predict(next(tones.rglob("low/*.wav")))
     assert answer.label == "low" and (run.path / "model.onnx").is_file()
     assert not (runs.get_fold(run, 1).path / "model.onnx").exists()
+    assert report["unlike_training"] is None  # six validation files or fewer a fold
+    for n, words in ((18, "1 of 18; of the other 6 it can't be told"), (24, "1 of 24\n")):
+        output.print_report(run.path, {**report, "unlike_training": {"flagged": 1, "n": n}})
+        assert f"taken for unlike training: {words}" in capsys.readouterr().out
 
 
 def test_a_cross_validation_that_was_stopped_goes_on_where_it_was(run, monkeypatch):
-    facts = json.loads((run.path / "run.json").read_text())
-    (run.path / "run.json").write_text(json.dumps({**facts, "status": "started"}))
+    run.update(status="started")
     (run.path / "model.skops").unlink()
     before = runs.get_fold(run, 2).path / "model.skops"
     stamp = before.stat().st_mtime_ns
     shutil.rmtree(runs.get_fold(run, 3).path)
-    fourth = runs.get_fold(run, 4).path / "run.json"
-    fourth.write_text(json.dumps({**json.loads(fourth.read_text()), "status": "started"}))
+    runs.get_fold(run, 4).update(status="started")
     training.resume_run(run)
     assert {one.info.status for one in (run, runs.get_fold(run, 3), runs.get_fold(run, 4))} == {"trained"}
     assert before.stat().st_mtime_ns == stamp  # a fold that was trained is not trained again
@@ -86,8 +79,7 @@ def test_a_damaged_fold_is_trained_again_when_its_run_is_resumed(run, musicml):
     assert code == 2 and f"musicml train --resume {run.path}`" in err
     code, _, err = musicml("train", "--resume", runs.get_fold(run, 2).path)
     assert code == 2 and f"musicml train --resume {run.path}`" in err
-    facts = json.loads((run.path / "run.json").read_text())
-    (run.path / "run.json").write_text(json.dumps({**facts, "status": "started"}))
+    run.update(status="started")
     training.resume_run(run)
     assert third.read("run.json")["status"] == "trained" and evaluate.evaluate_run(run)["n"] == 24
 
@@ -144,19 +136,17 @@ def test_a_class_that_one_fold_of_a_forest_can_not_learn_is_named_before_anythin
         preparation.check_both_kinds(dataset, [split])
 
 
-def test_files_whose_fold_can_not_tell_what_is_unlike_training_are_counted_apart(run, capsys):
-    report = evaluate.evaluate_run(run)
-    assert report["unlike_training"] is None  # six validation files or fewer a fold
-    output.print_report(run.path, {**report, "unlike_training": {"flagged": 1, "n": 18}})
-    assert "taken for unlike training: 1 of 18; of the other 6 it can't be told" in capsys.readouterr().out
-    output.print_report(run.path, {**report, "unlike_training": {"flagged": 1, "n": 24}})
-    assert "taken for unlike training: 1 of 24\n" in capsys.readouterr().out
-
-
 def test_each_example_can_be_decided_by_the_thresholds_of_its_own_fold():
-    from musicml.evaluation import metrics
-
     scores, thresholds = np.full((2, 3), 0.4), np.array([[0.3, 0.5, 0.3], [0.5, 0.3, 0.5]])
     assert metrics.apply_thresholds(scores, "multi", thresholds).tolist() == [[True, False, True], [False, True, False]]
     made = metrics.compute_report(scores, np.ones((2, 3)), np.array(["a", "b"]), ["x", "y", "z"], "multi", thresholds)
     assert [row["said"] for row in made["per_class"]] == [1, 1, 1]
+
+
+def test_a_split_by_lists_that_are_not_there_is_refused_before_any_file_is_read(tones_toml, tones, tmp_path):
+    for kind, lacks in (("filtered", "fault-filtered lists"), ("artist", "an index of artists")):
+        settings, said = config.read_experiment(tones_toml, {"data.split": kind}), []
+        with pytest.raises(InputError, match=f"must go with a data set that has {lacks}"):
+            training.train_experiment(settings, tmp_path / "data", tmp_path / "runs", folder=tones, say=said.append)
+        assert said == [loading.load_folder(tones).describe()]
+        assert not (tmp_path / "data").exists() and not (tmp_path / "runs").exists()

@@ -293,6 +293,12 @@ def test_runs_carry_their_protocol_and_what_they_replay(replayed, musicml):
         honest = runs.open_run(one.runs["honest"])
         assert honest.read("run.json")["protocol"] == "honest" and "published" not in honest.read("run.json")
         assert "as_served" not in honest.read("report.json") and honest.read("report.json")["split"] == "test"
+        assert run_of(one).table("repairs.csv") == [] and facts["data"]["repairs"] == {}
+        assert facts["data"]["as_published"] is True
+    repairs = honest.table("repairs.csv")  # of violins and drums
+    kinds = [row["repair"] for row in repairs]
+    assert honest.read("run.json")["data"]["repairs"] == {kind: kinds.count(kind) for kind in set(kinds)}
+    assert "label_dropped" in kinds and all(row["file"] and row["words"] for row in repairs)
     _, out, _ = musicml("runs", "--runs", runs_root)
     lines = {line.split("-2")[0]: line for line in out.splitlines()}
     assert "as published" in lines["leaky"] and "as published" in lines["drums"]

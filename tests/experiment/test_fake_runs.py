@@ -115,18 +115,16 @@ def test_a_run_can_be_made_as_far_as_a_training_has_come(tmp_path):
     assert (trained.path / "serving.json").is_file() and not (trained.path / "predictions.csv").exists()
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_each_damage_is_one(damage, tmp_path, snapshot):
-    whole = make(tmp_path / "whole", "run", n=20)
-    broken = make(tmp_path / "broken", "run", n=20, status="broken", damage=damage)
-    files, others = ({name: pair[0] for name, pair in snapshot(run.path).items()} for run in (whole, broken))
-    changed = {name for name in files if others.get(name) != files[name]} - {"run.json"}  # it has the time in it
-    of_run = damage.startswith("run ") or damage in ("data odd", "protocol odd", "settings odd", "epochs odd")
-    assert len(changed) == (0 if of_run else 1)
-
-
-def test_a_run_whose_facts_are_broken_is_passed_over_and_any_other_is_listed(tmp_path):
-    listed = {damage: make(tmp_path, damage, n=20, status="broken", damage=damage) for damage in DAMAGES}
-    assert {run.name for run in runs.list_runs(tmp_path)} == {name for name in listed if not name.startswith("run ")}
+def test_each_damage_is_one_and_a_run_whose_facts_are_broken_is_passed_over_and_any_other_is_listed(tmp_path, snapshot):
+    whole = {name: pair[0] for name, pair in snapshot(make(tmp_path / "whole", "run", n=20, draws=2).path).items()}
+    root, listed = tmp_path / "broken", {}
+    for damage in DAMAGES:
+        made = make(root, "run", n=20, status="broken", damage=damage, draws=2)
+        files = {name: pair[0] for name, pair in snapshot(made.path).items()}
+        listed[damage] = runs.Run(made.path.rename(root / damage))
+        changed = {name for name in whole if files.get(name) != whole[name]} - {"run.json"}  # it has the time in it
+        of_run = damage.startswith("run ") or damage in ("data odd", "protocol odd", "settings odd", "epochs odd")
+        assert len(changed) == (0 if of_run else 1), damage
+    assert {run.name for run in runs.list_runs(root)} == {name for name in listed if not name.startswith("run ")}
     with pytest.raises(InputError):
         listed["report damaged"].read("report.json")

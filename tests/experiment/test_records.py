@@ -105,12 +105,5 @@ def test_a_row_of_the_history_without_a_possible_epoch_is_left_out(run, epoch):
     assert [row.epoch for row in run.read_history()] == [2]
 
 
-def test_records_are_read_anew_each_time(tmp_path):
-    run = runs.create_run(tmp_path, "genre_gru", 0, "", {})
-    assert run.info.status == "started"
-    run.update(status="trained")
-    assert run.info.status == run.status == "trained"
-
-
 def test_each_task_has_a_main_metric_with_a_name():
     assert set(records.MAIN_METRICS.values()) <= set(metrics.METRIC_NAMES)

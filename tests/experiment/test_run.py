@@ -48,22 +48,6 @@ def test_a_run_has_a_status_and_only_its_report_makes_it_whole(tmp_path):
     assert (run.status, run.is_whole) == ("whole", True)
 
 
-def test_an_update_adds_facts_and_keeps_the_others(tmp_path):
-    run = begun(tmp_path, protocol="honest")
-    run.update(policy="float32", status="trained")
-    facts = run.read("run.json")
-    assert (facts["policy"], facts["protocol"], facts["status"]) == ("float32", "honest", "trained")
-    assert facts["experiment"] == "genre_gru"
-
-
-def test_a_whole_run_is_never_changed(tmp_path):
-    run = whole(tmp_path)
-    before = (run.path / "run.json").read_bytes()
-    with pytest.raises(InputError, match="is whole and is never changed"):
-        run.update(status="started")
-    assert (run.path / "run.json").read_bytes() == before
-
-
 def test_two_runs_that_begin_in_one_second_get_two_folders(tmp_path):
     folders = [runs.make_run_folder(tmp_path, "genre_gru-20260301T141205-s0") for _ in range(3)]
     assert [folder.name.rpartition("-s0")[2] for folder in folders] == ["", "-2", "-3"]

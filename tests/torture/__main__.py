@@ -35,6 +35,7 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=200, help="cases of a kill (%(default)s)")
     parser.add_argument("--disks", type=int, default=20, help="cases of a full disk (%(default)s)")
     parser.add_argument("--readers", type=int, default=20, help="readers of a folder of runs (%(default)s)")
+    parser.add_argument("--pause", type=float, default=0.0, help="seconds that a reader rests between two looks (none)")
     parser.add_argument("--seed", type=int, default=0, help="another seed gives other moments (%(default)s)")
     parser.add_argument(
         "--only", metavar="KIND:NUMBER", help="one case, as a fault names it; or several, as in kill:9,19"
@@ -94,7 +95,7 @@ def run(asked: argparse.Namespace, root: Path) -> dict[str, Any]:
             small = Disks(uncut["network"], root / "disk", is_real)
             small.measure()
             full = [tell("disk", small.try_case(one, asked.seed, root), asked.seed) for one in disks]
-    crowd = Crowd(uncut["network"], root / "crowd")
+    crowd = Crowd(uncut["network"], root / "crowd", asked.pause)
     read = crowd.run(asked.readers) if asked.readers and not kind else {}
     faults = [describe("kill", result, words, asked.seed) for result in results for words in result.faults]
     faults += [describe("disk", result, words, asked.seed) for result in full for words in result.faults]

@@ -14,7 +14,7 @@ from typing import Any
 
 from musicml.data.synthetic import generate
 from musicml.experiment import list_runs
-from tests.conftest import write_tone
+from tests.conftest import TONES, write_tone
 from tests.fixtures.fake_servers import Fault, Kaggle, Server, zipped
 from tests.torture import checks
 
@@ -27,22 +27,8 @@ ARCHIVE = "/gpiosenka/musical-instruments-image-classification/7/archive.zip"
 PARTS = 8  # connections that a download takes
 WAIT = 0.05  # seconds until each begins
 
-SOUND = """[data]
-dataset = "gtzan"
-split = "{split}"
-folds = {folds}
-[features]
-kind = "log_mel"
-sample_rate = 8000
-n_fft = 512
-hop_length = 256
-n_mels = 16
-[clips]
-seconds = 0.5
-hop_seconds = 0.5
-[model]
-family = "{family}"
-"""
+SOUND = TONES.partition("[model]")[0].replace("[features]", 'split = "{split}"\nfolds = {folds}\n[features]')
+SOUND += '[model]\nfamily = "{family}"\n'
 LEARNED = f"[training]\nepochs = {EPOCHS}\nbatch_size = 8\n"
 SEARCH = "[tune]\nmodel.n_estimators = {low = 3, high = 40}\nmodel.max_depth = {low = 2, high = 9}\n"
 MODELS = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -71,8 +72,8 @@ def read_run(run: Run, question: Path) -> None:
 
 def read_files(folder: Path) -> None:
     """Read every file of a run that has a name of its own; one that goes meanwhile is none."""
-    for path in sorted(folder.rglob("*")):
-        if not path.name.startswith(".") and path.is_file():
+    for home, _, names in os.walk(folder):  # which passes over a folder that goes meanwhile
+        for path in sorted(Path(home) / name for name in names if not name.startswith(".")):
             with contextlib.suppress(FileNotFoundError):
                 read_file(path)
 

@@ -30,8 +30,8 @@ class Crowd:
     faults : what went wrong, in words
     """
 
-    def __init__(self, uncut: Uncut, root: Path):
-        self.uncut, self.root, self.runs = uncut, root, root / "runs"
+    def __init__(self, uncut: Uncut, root: Path, pause: float):
+        self.uncut, self.root, self.runs, self.pause = uncut, root, root / "runs", pause
         self.counts: Counter[str] = Counter()
         self.faults: list[str] = []
         self.ended = threading.Event()
@@ -66,7 +66,7 @@ class Crowd:
         """Read again and again, once more after the end."""
         is_last = False
         while not is_last:
-            is_last = self.ended.is_set()
+            is_last = self.ended.wait(self.pause)
             try:
                 read(reader)
             except Exception as error:

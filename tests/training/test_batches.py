@@ -102,19 +102,10 @@ def wait_for_threads():
     return threading.enumerate()
 
 
-def test_a_training_has_the_same_weights_to_the_bit_whatever_makes_its_batches(tmp_path):
+def test_a_training_has_the_same_weights_to_the_bit_whatever_makes_its_batches(tmp_path, stopped_at):
     made = [fit_with(workers, tmp_path / str(workers))[0] for workers in (0, 3)]
     cut = tmp_path / "cut"
-    stops = pytest.MonkeyPatch()
-    begin = callbacks.Progress.on_epoch_begin
-
-    def stop(self, epoch, logs=None):
-        if epoch == 1:
-            raise KeyboardInterrupt
-        begin(self, epoch, logs)
-
-    with stops.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(callbacks.Progress, "on_epoch_begin", stop)
+    with stopped_at(1):
         fit_with(3, cut)
     made.append(fit_with(2, cut)[0])
     for other in made[1:]:

@@ -1,4 +1,3 @@
-import csv
 import importlib.util
 import json
 import os
@@ -37,8 +36,7 @@ def test_a_network_trains_to_a_whole_run_on_jax(trained, name):
     assert facts["export"] == "not exported: the jax backend can't export to ONNX"
     assert (run.path / "model.keras").is_file() and not (run.path / "model.onnx").exists()
     assert not (run.path / "checkpoints").exists()
-    with open(run.path / "history.csv", newline="") as source:
-        losses = [float(row["loss"]) for row in csv.DictReader(source)]
+    losses = [float(row["loss"]) for row in run.table("history.csv")]
     assert len(losses) == facts["epochs"] >= 2 and all(np.isfinite(losses))
 
 
@@ -131,27 +129,14 @@ def test_the_command_line_answers_for_a_file(trained, data_root, musicml):
         Predictor(trained("vggish")).predict(track)
 
 
-def test_a_stopped_training_resumes_to_the_same_weights_as_an_uncut_one(
-    trained, material_of, data_root, monkeypatch, tmp_path
-):
+def test_a_stopped_training_resumes_to_the_same_weights_as_an_uncut_one(material_of, data_root, stopped_at, tmp_path):
     import keras
-
-    from musicml.training import callbacks
 
     read, _ = material_of("gru")
     changes = {**read.overrides, "model.dropout": 0.3, "training.epochs": 4, "training.plateau_patience": 1}
     read = config.parse_experiment(read.name, read.text, changes)
     uncut = training.train_experiment(read, data_root, tmp_path / "uncut", deterministic=True)
-
-    begin = callbacks.Progress.on_epoch_begin
-
-    def stop(self, epoch, logs=None):
-        if epoch == 2:
-            raise KeyboardInterrupt
-        begin(self, epoch, logs)
-
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt, match="--resume"):
-        patched.setattr(callbacks.Progress, "on_epoch_begin", stop)
+    with stopped_at(2):
         training.train_experiment(read, data_root, tmp_path / "cut", deterministic=True)
     (cut,) = runs.list_runs(tmp_path / "cut")
     assert len(cut.table("history.csv")) == 2

@@ -6,7 +6,7 @@ import pytest
 
 from musicml.experiment import config
 from musicml.experiment import run as runs
-from musicml.training import batches, callbacks, stages, trainer
+from musicml.training import batches, stages, trainer
 from musicml.training import train as training
 from musicml.utils.errors import InputError
 
@@ -67,8 +67,7 @@ def same(one, other):
     return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
-@pytest.mark.parametrize("since", [(0, 0), (1, 3)])
-@pytest.mark.parametrize("options", [{}, {"ema": 0.9}, {"schedule": "cosine"}])
+@pytest.mark.parametrize(("since", "options"), [((0, 0), {}), ((1, 3), {"ema": 0.9}), ((1, 3), {"schedule": "cosine"})])
 def test_a_training_that_does_not_fit_becomes_that_of_a_smaller_batch_and_rate(tmp_path, limit_memory, since, options):
     _, wanted, _, _ = train(tmp_path / "small", batch_size=4, learning_rate=0.025, **options)
     limit_memory(4, since)
@@ -83,7 +82,6 @@ def test_a_training_that_does_not_fit_becomes_that_of_a_smaller_batch_and_rate(t
 @pytest.mark.parametrize(
     ("options", "rates"),
     [
-        ({}, [0.1, 0.05, 0.05]),
         ({"plateau_patience": 3, "ema": 0.5}, [0.1, 0.05, 0.05]),
         ({"schedule": "cosine"}, [0.075, 0.0125, 0.0]),  # at the ends of thirds of all steps
     ],
@@ -96,31 +94,20 @@ def test_it_goes_on_from_the_last_epoch_that_was_kept(tmp_path, limit_memory, op
     assert [row.values["learning_rate"] for row in rows] == pytest.approx(rates, abs=1e-6)
 
 
-def test_a_resumed_training_goes_on_with_the_smaller_batch(tmp_path, limit_memory, monkeypatch):
+def test_a_resumed_training_goes_on_with_the_smaller_batch_and_one_killed_before_that_with_its_rate(
+    tmp_path, limit_memory, stopped_at, monkeypatch
+):
     sizes = limit_memory(8, (2, 2))
     _, wanted, _, _ = train(tmp_path / "uncut")
-    begin = callbacks.Progress.on_epoch_begin
-
-    def stop(self, epoch, logs=None):
-        if epoch == 2:
-            raise KeyboardInterrupt
-        begin(self, epoch, logs)
-
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(callbacks.Progress, "on_epoch_begin", stop)
+    with stopped_at(2):
         train(tmp_path / "cut")
     sizes.clear()
     _, weights, found, said = train(tmp_path / "cut")
     assert same(weights, wanted) and set(sizes) == {8} and said == [] and found["batch_size"] == 8
-
-
-def test_a_kill_between_the_note_and_the_next_epoch_does_not_lose_the_rate(tmp_path, limit_memory, monkeypatch):
-    limit_memory(8, (2, 2))
-    _, wanted, _, _ = train(tmp_path / "uncut")
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):  # between the note and the next epoch
         patched.setattr("gc.collect", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        train(tmp_path / "cut")
-    run, weights, _, _ = train(tmp_path / "cut")
+        train(tmp_path / "killed")
+    run, weights, _, _ = train(tmp_path / "killed")
     assert same(weights, wanted) and run.info.batch_size["used"] == 8
 
 

@@ -131,6 +131,7 @@ def test_forests_are_compared_by_the_files_of_validation_and_leave_no_weights(se
     facts = runs.Run(found.folder / "trials/0001").read("run.json")
     assert facts["status"] == "tried" and facts["overrides"] == found.trials[0].options
     assert facts["split"]["test"] == 0 and facts["split"]["val"] > 0
+    assert runs.list_runs(tmp_path / "runs") == []
     kept = json.loads((found.folder / "best.json").read_text())
     assert kept["best"]["value"] == found.best_first[0].value and "flatters" in kept["note"]
 
@@ -147,11 +148,6 @@ def test_of_several_classes_at_once_only_what_was_looked_for_counts():
     scores = np.array([[0.99, 0.9], [0.8, 0.5], [0.1, 0.4], [0.7, 0.99]], np.float32)
     learned = trainer.TrainedModel(lambda _: scores, [1], Path("model"), lambda: "")
     assert tune.score_files(job, learned) == pytest.approx((1 + (1 + 2 / 3) / 2) / 2)
-
-
-def test_trials_are_no_runs(searched, tmp_path):
-    searched(written(tmp_path, TONES, TREES), trials=1)
-    assert runs.list_runs(tmp_path / "runs") == []
 
 
 class Poison(dict):
