@@ -12,7 +12,6 @@ from musicml.data.audit import audit, duplicates, folder_checks, label_checks, s
 from musicml.data.audit.findings import Audit
 from musicml.data.datasets import loading
 from musicml.data.datasets.base import Excluded, Repair
-from musicml.data.synthetic import generate
 from musicml.utils import i18n
 from musicml.utils.errors import InputError
 from tests.fixtures.audit_data import dataset_of, photograph, shuffled, song, write
@@ -272,8 +271,8 @@ def test_the_command_prints_findings_effects_and_pairs_and_ends_well_whatever_it
     assert table["findings"][0]["files"] and table["file"].startswith(str(tmp_path / ".audit"))
 
 
-def test_the_command_says_what_is_sample_data_and_how_many_pairs_it_does_not_show(tmp_path, musicml):
-    generate.generate_sample_data(tmp_path / "sample", only=["gtzan"], scale=0.02, say=quiet)
+def test_the_command_says_what_is_sample_data_and_how_many_pairs_it_does_not_show(get_sample, tmp_path, musicml):
+    get_sample("gtzan", tmp_path / "sample")
     code, out, _ = musicml("audit", "gtzan", "--data-root", tmp_path)
     assert code == 0 and "generated sample data" in out and "jazz.00054.wav" in out and "hidden" in out
     write(tmp_path / "same", {f"{'ab'[k % 2]}/{k}.wav": song(1, seconds=2.0) for k in range(9)})

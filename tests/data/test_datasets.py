@@ -382,12 +382,7 @@ def test_a_folder_given_takes_the_place_of_the_data_set(tmp_path):
 
 def test_a_class_with_no_present_example_is_empty_even_where_it_was_looked_for(tmp_path):
     dataset = base.Dataset(
-        "x",
-        "sound",
-        "multi",
-        "instrument",
-        ("a", "b"),
-        (Example("1", tmp_path, {"a": True, "b": False}, "1"),),
+        "x", "sound", "multi", "instrument", ("a", "b"), (Example("1", tmp_path, {"a": True, "b": False}, "1"),)
     )
     with pytest.raises(InputError, match="and b has none"):
         base.check_classes(dataset, tmp_path)

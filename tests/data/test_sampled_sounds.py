@@ -78,9 +78,7 @@ def test_files_of_one_setting_are_closer_to_each_other_than_to_others_of_their_c
             if file.label == label:
                 who = [0, synth.number(label), synth.number(file.setting)]
                 y = generate.instrument_sounds.sound(
-                    file,
-                    np.random.default_rng(who),
-                    np.random.default_rng([*who, synth.number(file.name)]),
+                    file, np.random.default_rng(who), np.random.default_rng([*who, synth.number(file.name)])
                 )
                 described.append(describe_recording(y if y.ndim == 1 else y[:, 1]))
                 places.append(file.setting)
@@ -161,7 +159,9 @@ def test_a_part_sounds_the_same_whatever_its_process_has_played_before(only_play
     parts = [(program, pitch) for program in (0, 30, 39, 90) for pitch in (36, 84)]
     forwards, backwards = (
         {
-            (program, pitch): renderer.render_notes([renderer.Note(0.0, 0.3, pitch, 100)], program, 0.5, 22_050).tobytes()
+            (program, pitch): renderer.render_notes(
+                [renderer.Note(0.0, 0.3, pitch, 100)], program, 0.5, 22_050
+            ).tobytes()
             for program, pitch in order
         }
         for order in (parts, parts[::-1])
