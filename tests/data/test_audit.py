@@ -70,7 +70,7 @@ def test_the_ceiling_is_reached_by_the_shares_of_the_labels_and_by_nothing_else(
 
     rng, truth = np.random.default_rng(0), dataset.targets()
     group = [int(example.id.split(".")[0]) for example in dataset.examples]
-    for _ in range(100):
+    for _ in range(20):
         scores = rng.random((6, 3))[group]
         assert np.mean([roc_auc_score(truth[:, k], scores[:, k]) for k in range(3)]) <= auc + 1e-9
 
@@ -141,9 +141,8 @@ def test_a_group_on_two_sides_is_a_fault_with_the_share_of_the_test_it_concerns(
     ]
     found = next(label_checks.check_groups(dataset_of(tmp_path, rows)))
     assert (found.kind, found.weight, found.files) == ("groups_across_splits", "fault", ("1.wav", "2.wav"))
-    assert (
-        found.words.endswith(": 1 of 2.") and found.effect.startswith("1 of 2 test examples") and "50.0" in found.effect
-    )
+    assert found.words.endswith(": 1 of 2.")
+    assert found.effect.startswith("1 of 2 test examples") and "50.0" in found.effect
     apart = dataset_of(tmp_path, [("1.wav", "a", "train", "x"), ("2.wav", "b", "train", "x")])
     assert next(label_checks.check_groups(apart)).weight == "fine"
     assert next(label_checks.check_groups(dataset_of(tmp_path, [("1.wav", "a"), ("2.wav", "b")]))).kind == "no_groups"

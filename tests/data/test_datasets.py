@@ -195,16 +195,10 @@ def test_rows_without_a_file_or_with_an_unknown_class_are_named(copied):
 @pytest.mark.parametrize(
     ("stem", "group"),
     [
-        ("ROOM_room3_MUS_mozart2_DEV_lg", "mozart"),
-        ("ROOM-room8-MUS-beethoven1", "beethoven"),
-        ("WaveDrum02_01KD (1)", "wavedrum02"),
-        ("AR_Lick3_FN", "lick3"),
-        ("LP_Lick3_KN", "lick3"),
-        ("Vn-ord-A4-ff-1c", "vn-ord"),
-        ("emil_bwv1001", "bwv1001"),
-        ("G53-76017-1111-301", "g53"),
-        ("1-E1-Major 00", "1-e1"),
-        ("loop-16247", "loop-16247"),
+        *(("ROOM_room3_MUS_mozart2_DEV_lg", "mozart"), ("ROOM-room8-MUS-beethoven1", "beethoven")),
+        *(("WaveDrum02_01KD (1)", "wavedrum02"), ("AR_Lick3_FN", "lick3"), ("LP_Lick3_KN", "lick3")),
+        *(("Vn-ord-A4-ff-1c", "vn-ord"), ("emil_bwv1001", "bwv1001"), ("G53-76017-1111-301", "g53")),
+        *(("1-E1-Major 00", "1-e1"), ("loop-16247", "loop-16247")),
     ],
 )
 def test_a_name_tells_its_piece_kit_or_player(stem, group):

@@ -665,11 +665,6 @@ def test_ctrl_c_in_the_checks_keeps_the_whole_archive(name, at, run, kaggle, sto
     assert source["version"] == {"openmic": "1.0.0"}.get(name, "7") and left(tmp_path)[0].startswith(name)
 
 
-def test_an_archive_is_kept_where_that_is_asked_for(run, kaggle, tmp_path):
-    assert run("instrument_images", "--keep-archive")[0] == 0
-    assert ".archives/instrument_images.zip" in left(tmp_path)
-
-
 @pytest.mark.parametrize("what", ["other bytes", "fewer bytes", "another version", "other bytes, not verified"])
 def test_a_kept_archive_that_was_changed_is_not_taken(what, run, kaggle, storage, tmp_path):
     run("instrument_sounds", "--keep-archive")

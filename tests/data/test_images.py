@@ -248,11 +248,7 @@ def test_jpeg_xl_and_jpeg_2000_are_named():
 @pytest.mark.parametrize(
     "brands",
     [
-        ("isom", "iso2", "avc1", "mp41"),
-        ("mp42", "mif1"),
-        ("qt  ",),
-        ("3gp5", "heic"),
-        ("M4A ", "isom"),
+        *(("isom", "iso2", "avc1", "mp41"), ("mp42", "mif1"), ("qt  ",), ("3gp5", "heic"), ("M4A ", "isom")),
         ("3g2a", "mif1"),
     ],
 )

@@ -69,19 +69,11 @@ def groups_of(dataset):
 @pytest.mark.parametrize(
     ("train", "val", "test"),
     [
-        ("training", None, "testing"),
-        ("Training_Data", None, "Test_Data"),
-        ("seg_train", None, "seg_test"),
-        ("train_set", None, "test_set"),
-        ("Training", "Validation", "Testing"),
-        ("TrainSet", "ValSet", "TestSet"),
-        ("train-images", "valid-images", "test-images"),
-        ("01 train", "02 dev", "03 test"),
-        ("data_latih", "data_validasi", "data_uji"),
-        ("Pelatihan", None, "Pengujian"),
-        ("my training set", None, "my test set"),
-        ("train", "validation", None),
-        ("train", None, None),
+        *(("training", None, "testing"), ("Training_Data", None, "Test_Data"), ("seg_train", None, "seg_test")),
+        *(("train_set", None, "test_set"), ("Training", "Validation", "Testing"), ("TrainSet", "ValSet", "TestSet")),
+        *(("train-images", "valid-images", "test-images"), ("01 train", "02 dev", "03 test")),
+        *(("data_latih", "data_validasi", "data_uji"), ("Pelatihan", None, "Pengujian")),
+        *(("my training set", None, "my test set"), ("train", "validation", None), ("train", None, None)),
     ],
 )
 def test_splits_are_recognized_by_the_names_that_people_give_them(tmp_path, train, val, test):
@@ -230,12 +222,7 @@ def test_rows_of_groups_csv_match_files_however_they_are_written(tmp_path, on_di
 @pytest.mark.parametrize(
     "groups",
     [
-        ("A1", "A1 "),
-        (" A1", "A1"),
-        ("A1", "a1"),
-        ("A  1", "A 1"),
-        ("007", "7"),
-        ("7", "7.0"),
+        *(("A1", "A1 "), (" A1", "A1"), ("A1", "a1"), ("A  1", "A 1"), ("007", "7"), ("7", "7.0")),
         (nfc("Björk"), nfd("Björk")),
     ],
 )

@@ -259,12 +259,7 @@ def test_a_digest_is_of_the_content_and_of_nothing_else(tmp_path):
 
 
 NAMES = [
-    "Cort\udce9ge 1.wav",
-    "M\udcfasica/\udc80.wav",
-    "é.wav",
-    "a\\udce9.wav",
-    "a\\u005cudce9.wav",
-    "\\\\udcff",
+    *("Cort\udce9ge 1.wav", "M\udcfasica/\udc80.wav", "é.wav", "a\\udce9.wav", "a\\u005cudce9.wav", "\\\\udcff"),
     'a,"b".wav',
 ]
 
