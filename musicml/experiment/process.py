@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from musicml.utils import NO_LOCKS, InputError, has_exited, hold_lock
+from musicml.utils import InputError, has_exited, hold_lock, is_locked
 
 LOCK = ".lock"  # in a folder that one process at a time writes; no part of a run
 # environment variables that change how sums are divided among threads, or which kernels compute them
@@ -69,19 +69,7 @@ def hold_folder(folder: Path, refusal: InputError) -> contextlib.AbstractContext
 
 def is_held(folder: Path) -> bool | None:
     """Tell whether a process holds a folder; None where no lock file is left in it, or its disk has no locks."""
-    from filelock import FileLock, Timeout
-
-    if not (folder / LOCK).is_file():
-        return None
-    try:
-        with FileLock(folder / LOCK, timeout=0):
-            return False
-    except Timeout:
-        return True
-    except NotImplementedError:  # filelock's word for a system without locks
-        return None
-    except OSError as error:
-        return None if error.errno in NO_LOCKS else False  # nobody writes on a disk that can't be written to
+    return is_locked(folder / LOCK)
 
 
 def hold_run(path: Path, known: Any) -> contextlib.AbstractContextManager[None]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         write_text,
     )
     from musicml.utils.i18n import translate
-    from musicml.utils.locks import NO_LOCKS, hold_lock
+    from musicml.utils.locks import hold_lock, is_locked
     from musicml.utils.parallel import count_processes, has_exited, map_in_processes
     from musicml.utils.progress import ByteProgress, format_megabytes, make_progress_bar
     from musicml.utils.schema import define_option, get_field_types, is_of_type, parse_options, to_dict

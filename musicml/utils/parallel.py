@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import multiprocessing
 import signal
+import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
@@ -64,10 +64,14 @@ def map_in_processes(
             results = joblib.Parallel(
                 n_processes, return_as="generator", batch_size=batch_size, pre_dispatch=2 * n_processes
             )(take())
-        with contextlib.closing(results):
+        try:
             for result in results:
                 pending.popleft()
                 yield result
+        finally:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of jobs that are not done, where a loop is left early
+                results.close()
     except BrokenProcessPool:
         _end_processes()
         on_kill()

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from musicml.data.audit import audit, duplicates, folder_checks, label_checks, scan
+from musicml.data.audit import audit, duplicates, folder_checks, image_hash, label_checks, scan
 from musicml.data.audit.findings import Audit
 from musicml.data.datasets import loading
-from musicml.data.datasets.base import Excluded, Repair
+from musicml.data.datasets.base import Example, Excluded, Repair
 from musicml.utils import i18n
 from musicml.utils.errors import InputError
 from tests.fixtures.audit_data import dataset_of, photograph, shuffled, song, write
@@ -332,3 +332,30 @@ def test_a_kept_audit_is_not_shown_once_a_file_has_changed(tmp_path):
     assert audit.load_audit(tmp_path, dataset) is None
     audit.audit_and_save(dataset, tmp_path, quiet)
     assert len(list((tmp_path / ".audit").iterdir())) == 1  # the older one is gone
+
+
+@pytest.mark.parametrize("stopped", ["scan", "duplicates"])
+def test_an_audit_that_is_stopped_ends_the_processes_it_started(stopped, tmp_path, monkeypatch):
+    module, ended = {"scan": scan, "duplicates": duplicates}[stopped], []
+
+    def map_until_closed(*_, **__):
+        try:
+            yield scan.Look({}) if stopped == "scan" else 0.0
+        finally:
+            ended.append(True)
+
+    def stop(head, total, results, *_, **__):
+        yield next(results)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "map_in_processes", map_until_closed)
+    monkeypatch.setattr(module, "make_progress_bar", stop)
+    monkeypatch.setattr(image_hash, "unpacked", lambda mark: mark)
+    monkeypatch.setattr(image_hash, "candidates", lambda _: [image_hash.Candidate(0, 1, False, 9)] * 2)
+    with pytest.raises(KeyboardInterrupt) as interrupt:  # which holds on to all that was alive
+        if stopped == "scan":
+            examples = {name: Example(name, tmp_path, {}, name) for name in "ab"}
+            scan.look_at_all(examples, "sound", tmp_path, lambda _: None)
+        else:
+            list(duplicates.pictures([b"", b""], lambda _: None))
+    assert ended, interrupt

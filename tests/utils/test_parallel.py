@@ -2,11 +2,14 @@
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import pytest
+from joblib.externals.loky import get_reusable_executor
 
 from musicml.utils import parallel
 
@@ -21,6 +24,10 @@ def kill_the_process_of_3(job):
 def wait_a_moment(job):
     time.sleep(0.1)
     return job
+
+
+def tell_ctrl_c(job):
+    return signal.getsignal(signal.SIGINT)
 
 
 def test_results_come_in_order_and_few_jobs_are_made_before_they_are_due():
@@ -41,6 +48,21 @@ def test_what_a_killed_process_leaves_is_done_in_the_first_one():
 def test_an_error_of_a_job_comes_out_as_itself():
     with pytest.raises(TypeError, match="bad operand"):
         list(parallel.map_in_processes(abs, [1, "a"], 2))
+
+
+def test_processes_end_with_a_loop_that_is_left_early():
+    results = parallel.map_in_processes(wait_a_moment, range(9), 2)
+    next(results)
+    processes = list(get_reusable_executor(reuse=True)._processes.values())
+    with warnings.catch_warnings(action="error"):
+        results.close()
+    assert processes and not any(process.is_alive() for process in processes)
+
+
+def test_ctrl_c_is_left_to_the_parent_by_its_processes_alone():
+    assert set(parallel.map_in_processes(tell_ctrl_c, range(4), 2)) == {signal.SIG_IGN}
+    # where joblib can't start processes, it calls the same in the parent
+    assert parallel._call(tell_ctrl_c, 1) is signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
 
 
 def test_no_more_processes_than_cores_that_may_be_used_and_none_below_a_daemon(monkeypatch):
