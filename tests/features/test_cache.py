@@ -185,11 +185,8 @@ def test_asking_for_some_files_forgets_no_other_until_there_are_new_ones(sounds,
     found = dict(file_digests.digest_examples(sounds, tmp_path))
     assert [name for name in found if found[name] != expected[name]] == [sounds.examples[5].id]
     noise(sounds.examples[0].path, 98)
-    assert (
-        len(dict(file_digests.digest_examples(few, tmp_path)))
-        == (tmp_path / "digests-sounds.bin").stat().st_size / 24
-        == 2
-    )
+    assert len(dict(file_digests.digest_examples(few, tmp_path))) == 2
+    assert (tmp_path / "digests-sounds.bin").stat().st_size == 2 * 24
 
 
 def test_a_label_or_a_group_changes_no_features(sounds, tmp_path):
