@@ -100,7 +100,10 @@ PAGES = (
 
 @pytest.mark.parametrize(
     ("colors", "page"),
-    [*((colors, {"spines": 2, "ticks": True, "bar": True}) for colors in COLORS), *(("viridis", page) for page in PAGES)],
+    [
+        *((colors, {"spines": 2, "ticks": True, "bar": True}) for colors in COLORS),
+        *(("viridis", page) for page in PAGES),
+    ],
 )
 def test_a_figure_gives_the_levels_that_it_was_drawn_of_and_says_so(colors, page, levels, wanted):
     values, warnings = read(encoded(as_figure(drawn(levels, colors), **page)))
