@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from filelock import FileLock
 from PIL import Image
 
 from musicml.cli import main
@@ -39,7 +40,9 @@ atexit.register(shutil.rmtree, os.environ["MUSICML_CONFIG"], ignore_errors=True)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
-SCALES = {"gtzan": 0.02, "instrument_images": 0.02, "openmic": 0.3}  # OpenMIC: enough for every instrument's forest
+# of the sample data; OpenMIC: enough for every instrument's forest
+SCALES = {"gtzan": 0.02, "instrument_images": 0.02, "openmic": 0.3, "instrument_sounds": 0.02}
+TRAINED_ON = ("gtzan", "instrument_images", "openmic")
 SOUND = {"features.hop_length": 1024, "training.epochs": 2}
 # a recurrent network without what makes its recipe strong: whole clips as they are, the last state, the best epoch
 PLAIN = {
@@ -187,18 +190,34 @@ def no_music():
 
 
 @pytest.fixture(scope="session")
-def data_root(tmp_path_factory):
+def get_sample(tmp_path_factory):
+    """Put one set's small sample into a folder: made once for all workers, each of which has a copy of its own."""
+    base, worker = tmp_path_factory.getbasetemp(), os.environ.get("PYTEST_XDIST_WORKER")
+    made = (base.parent if worker else base) / "sample"
+
+    def get(name, folder):
+        with FileLock(f"{made}.{name}.lock"), pytest.MonkeyPatch.context() as patched:
+            patched.setattr(generate, "POOL_FROM", 2)  # no processes of its own
+            generate.generate_sample_data(made, only=[name], scale=SCALES[name], say=lambda line: None)
+        return shutil.copytree(made / name, folder / name)
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def data_root(get_sample, tmp_path_factory):
     """A data root with sample data of three sets."""
-    root = tmp_path_factory.mktemp("data")
-    for name, scale in SCALES.items():
-        generate.generate_sample_data(root / "sample", only=[name], scale=scale)
+    root, worker = tmp_path_factory.mktemp("data"), os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    # every second worker begins at the other end, so that none waits for what another makes
+    for name in TRAINED_ON[:: -1 if int(worker[2:]) % 2 else 1]:
+        get_sample(name, root / "sample")
     return root
 
 
 @pytest.fixture(scope="session")
-def root(data_root):
+def root(data_root, get_sample):
     """A data root with every data set's sample, small; no test changes it."""
-    generate.generate_sample_data(data_root / "sample", only=["instrument_sounds"], scale=0.02, say=lambda line: None)
+    get_sample("instrument_sounds", data_root / "sample")
     return data_root
 
 

@@ -42,7 +42,10 @@ EXPERIMENT = Path(__file__).parent.parent / "experiments/genre_gru.toml"
 WORKERS = 2
 START = 120.0  # seconds that a process may take until it reads
 LONGEST = 400  # characters of a sentence
-CONTEXT = multiprocessing.get_context("spawn")  # a fork would copy the threads' locks
+# a fork of this process would copy its threads' locks; one of a server that has nothing but the imports does not
+CONTEXT = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
+if hasattr(os, "fork"):
+    CONTEXT.set_forkserver_preload(["tests.fuzz"])
 
 
 @dataclass(frozen=True)

@@ -44,12 +44,10 @@ def looking(root, monkeypatch, tmp_path):
 
 def page(run="genre_cnn", language="en", **chosen):
     """The page of a run whose name begins with `run`, with what is chosen in other boxes."""
-    app = pages.opened("classes", language)
-    for key, begins in {"run": run, **chosen}.items():
+    app = pages.opened_of("classes", run, language)
+    for key, begins in chosen.items():
         box = app.selectbox(key=key)
-        value = next(option for option in box.options if option.startswith(begins))
-        if box.value != value:
-            box.set_value(value).run()
+        box.set_value(next(option for option in box.options if option.startswith(begins))).run()
     return pages.sound(app, language)
 
 

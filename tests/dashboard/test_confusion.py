@@ -35,13 +35,7 @@ def looking(root, monkeypatch, tmp_path):
 
 
 def page(run="genre_cnn", language="en"):
-    """The page of a run whose name begins with `run`."""
-    app = pages.opened("confusion", language)
-    picked = app.selectbox(key="run")
-    value = next(option for option in picked.options if option.startswith(run))
-    if picked.value != value:
-        picked.set_value(value).run()
-    return pages.sound(app, language)
+    return pages.opened_of("confusion", run, language)
 
 
 def figure_of(app):

@@ -93,17 +93,15 @@ def runs(tmp_path, monkeypatch, data_root):
 
 def opened(part="facts", language="en", **state):
     """The page at one of its parts."""
-    app = pages.opened("data", language)
-    for key, value in {"part": part, "lang": language, **state}.items():
-        app.session_state[key] = value
-    return pages.sound(app.run(), language)
+    return pages.opened("data", language, {"part": part, **state})
 
 
 # what a data set is
 
 
-@pytest.mark.parametrize("language", i18n.LANGUAGES)
-@pytest.mark.parametrize("name", ["gtzan", "openmic", "instrument_images"])
+@pytest.mark.parametrize(
+    ("name", "language"), [("gtzan", "en"), ("openmic", "id"), ("instrument_images", "en"), ("gtzan", "id")]
+)
 def test_each_part_of_each_data_set_opens(name, language, runs):
     app = opened("facts", language, set=f"sample/{name}")
     heads = {"balance": "total", "example": "file_is", "groups": "groups_lead", "left_out": "left_out_lead"}
@@ -456,8 +454,10 @@ def test_many_pairs_are_turned_over_page_by_page(own_data):
     assert len(app.get("audio")) == 4
 
 
-@pytest.mark.parametrize("language", i18n.LANGUAGES)
-@pytest.mark.parametrize("content", ["", "{half", "[]", '{"dataset": "gtzan"}', '{"findings": [{"kind": 1}]}'])
+@pytest.mark.parametrize(
+    ("content", "language"),
+    [("", "en"), ("{half", "id"), ("[]", "en"), ('{"dataset": "gtzan"}', "en"), ('{"findings": [{"kind": 1}]}', "id")],
+)
 def test_a_damaged_audit_is_told_in_a_sentence_and_can_be_made_anew(content, language, own_data):
     gtzan = keep(own_data, "gtzan")
     audits.get_audit_path(own_data, gtzan).write_text(content)

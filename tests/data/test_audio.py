@@ -272,16 +272,7 @@ def test_without_av_the_cure_is_named(monkeypatch):
 
 @pytest.mark.parametrize(
     ("n", "expected"),
-    [
-        (0, [0]),
-        (10, [0]),
-        (30, [0]),
-        (45, [0]),
-        (46, [0, 16]),
-        (60, [0, 30]),
-        (75, [0, 30]),
-        (76, [0, 30, 46]),
-    ],
+    [(0, [0]), (10, [0]), (30, [0]), (45, [0]), (46, [0, 16]), (60, [0, 30]), (75, [0, 30]), (76, [0, 30, 46])],
 )
 def test_clips_follow_each_other_and_the_last_ends_with_the_track(n, expected):
     assert audio.compute_clip_starts(n, 30, 30).tolist() == expected

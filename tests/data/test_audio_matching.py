@@ -9,7 +9,7 @@ from musicml.data.io import audio
 from tests.fixtures.audit_data import SAMPLE_RATE, dataset_of, song, write
 from tests.fixtures.malformed_files import encoded
 
-N_OTHERS = 200
+N_OTHERS = 80
 
 
 def quiet(_words):
@@ -45,7 +45,7 @@ def changed():
     }
 
 
-def test_a_track_is_found_among_two_hundred_whatever_was_done_to_it(tracks):
+def test_a_track_is_found_among_many_whatever_was_done_to_it(tracks):
     copies = {N_OTHERS + place: how for place, how in enumerate(changed())}
     found = audio_matching.matches([*tracks, *map(audio_fingerprint.find, changed().values())])
     missing = [how for place, how in copies.items() if (3, place) not in {(one.first, one.second) for one in found}]
@@ -84,9 +84,9 @@ def test_silence_and_sounds_of_a_moment_have_no_landmarks_that_could_match():
 
 
 def test_more_hashes_than_fit_into_memory_are_thinned_in_every_track_alike(tracks, monkeypatch):
-    monkeypatch.setattr(audio_matching, "MOST_HASHES", 60_000)
+    monkeypatch.setattr(audio_matching, "MOST_HASHES", 20_000)
     index = audio_matching.Index(tracks)
-    assert 0 < len(index.hashes) < 60_000
+    assert 0 < len(index.hashes) < 20_000
     found = audio_matching.matches([*tracks, audio_fingerprint.find(changed()["mp3"])])
     assert [(match.first, match.second) for match in found] == [(3, N_OTHERS)]
 

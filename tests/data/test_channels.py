@@ -25,14 +25,8 @@ def is_told(sound):
 @pytest.mark.parametrize(
     ("parts", "heard"),
     [
-        ((Y, -Y), Y),
-        ((Y, -0.9 * Y), Y),
-        ((0.9 * Y, -Y), -Y),
-        ((Y, -Y + 0.02 * NOISE), None),
-        (4 * (Y, -Y), Y),
-        ((Y, -Y, NOTHING, NOTHING, NOTHING, NOTHING), Y),
-        ((0.5 * Y, 0.5 * Y, -Y), -Y),
-        (32 * (Y, -Y), Y),
+        *(((Y, -Y), Y), ((Y, -0.9 * Y), Y), ((0.9 * Y, -Y), -Y), ((Y, -Y + 0.02 * NOISE), None), (4 * (Y, -Y), Y)),
+        *(((Y, -Y, NOTHING, NOTHING, NOTHING, NOTHING), Y), ((0.5 * Y, 0.5 * Y, -Y), -Y), (32 * (Y, -Y), Y)),
     ],
 )
 def test_the_loudest_channel_is_used_where_they_cancel(parts, heard):

@@ -1,5 +1,6 @@
 """Damage in the midst of a file costs what it hit and no more, and an mp3 is found wherever it begins."""
 
+import functools
 import io
 import re
 import struct
@@ -16,12 +17,14 @@ RATE = 44_100
 SECONDS = 8.0
 
 
+@functools.cache
 def make_mp3(seconds=SECONDS, sample_rate=RATE, channels=2):
     """An mp3 of frames alone, without the one at its beginning that tells their number."""
     content = encoded(tone(seconds, sample_rate, channels), "MP3", sample_rate=sample_rate)
     return content[mpeg.measure_frame(content[:6], "mp3") :]
 
 
+@functools.cache
 def make_sound(kind):
     if kind == "mp3":
         return make_mp3()
@@ -67,7 +70,7 @@ def get_skipped(sound):
 
 
 @pytest.mark.parametrize("kind", ["mp3", "aac", "m4a", "flac", "ogg", "opus", "webm", "wma"])
-@pytest.mark.parametrize(("share", "n_bytes"), [(0.3, 40), (0.5, 1_500), (0.45, 6_000)])
+@pytest.mark.parametrize(("share", "n_bytes"), [(0.3, 40), (0.45, 6_000)])
 def test_a_damaged_packet_is_skipped_and_its_seconds_are_told(kind, share, n_bytes):
     content = make_sound(kind)
     whole = audio.load_audio(content)
@@ -116,8 +119,7 @@ def make_live(format="webm", codec="libopus", video=None):
 
 
 @pytest.mark.parametrize("kind", [("webm", "libopus"), ("matroska", "aac"), ("matroska", "libmp3lame")])
-@pytest.mark.parametrize("number", [0, -1])
-@pytest.mark.parametrize(("behind", "n_bytes"), [(0, 40), (0, 1_500), (12, 20), (400, 300)])
+@pytest.mark.parametrize(("number", "behind", "n_bytes"), [(0, 0, 40), (-1, 0, 1_500), (0, 12, 20), (-1, 400, 300)])
 def test_a_damaged_cluster_of_a_recording_without_a_length_is_told(kind, number, behind, n_bytes):
     content, clusters = make_live(*kind)
     whole, place = audio.load_audio(content), clusters[number] + behind

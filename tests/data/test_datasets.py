@@ -195,16 +195,10 @@ def test_rows_without_a_file_or_with_an_unknown_class_are_named(copied):
 @pytest.mark.parametrize(
     ("stem", "group"),
     [
-        ("ROOM_room3_MUS_mozart2_DEV_lg", "mozart"),
-        ("ROOM-room8-MUS-beethoven1", "beethoven"),
-        ("WaveDrum02_01KD (1)", "wavedrum02"),
-        ("AR_Lick3_FN", "lick3"),
-        ("LP_Lick3_KN", "lick3"),
-        ("Vn-ord-A4-ff-1c", "vn-ord"),
-        ("emil_bwv1001", "bwv1001"),
-        ("G53-76017-1111-301", "g53"),
-        ("1-E1-Major 00", "1-e1"),
-        ("loop-16247", "loop-16247"),
+        *(("ROOM_room3_MUS_mozart2_DEV_lg", "mozart"), ("ROOM-room8-MUS-beethoven1", "beethoven")),
+        *(("WaveDrum02_01KD (1)", "wavedrum02"), ("AR_Lick3_FN", "lick3"), ("LP_Lick3_KN", "lick3")),
+        *(("Vn-ord-A4-ff-1c", "vn-ord"), ("emil_bwv1001", "bwv1001"), ("G53-76017-1111-301", "g53")),
+        *(("1-E1-Major 00", "1-e1"), ("loop-16247", "loop-16247")),
     ],
 )
 def test_a_name_tells_its_piece_kit_or_player(stem, group):
@@ -382,12 +376,7 @@ def test_a_folder_given_takes_the_place_of_the_data_set(tmp_path):
 
 def test_a_class_with_no_present_example_is_empty_even_where_it_was_looked_for(tmp_path):
     dataset = base.Dataset(
-        "x",
-        "sound",
-        "multi",
-        "instrument",
-        ("a", "b"),
-        (Example("1", tmp_path, {"a": True, "b": False}, "1"),),
+        "x", "sound", "multi", "instrument", ("a", "b"), (Example("1", tmp_path, {"a": True, "b": False}, "1"),)
     )
     with pytest.raises(InputError, match="and b has none"):
         base.check_classes(dataset, tmp_path)

@@ -1,7 +1,9 @@
+import contextlib
 import dataclasses
 import errno
 import hashlib
 import io
+import itertools
 import json
 import os
 import shutil
@@ -14,12 +16,12 @@ from collections import namedtuple
 from pathlib import Path
 
 import pytest
+import soundfile
 from filelock import FileLock
 from kagglesdk import kaggle_env
 
 from musicml.data.datasets import loading
 from musicml.data.download import download, gtzan_lists, install, kaggle_credentials, transfer, verify
-from musicml.data.synthetic import generate
 from musicml.utils import progress
 from musicml.utils.errors import InputError
 from tests.conftest import EXPERIMENTS, TONES
@@ -33,12 +35,15 @@ USAGE = namedtuple("Usage", "total used free")
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory):
+def small(get_sample, tmp_path_factory):
     """A folder with small data sets in the layouts of the real ones; SOURCE.json says that they are generated."""
     root = tmp_path_factory.mktemp("small")
     for name in download.SOURCES:
-        scale = 0.3 if name == "openmic" else 0.02  # enough for every instrument's forest
-        generate.generate_sample_data(root, only=[name], scale=scale, say=lambda line: None)
+        get_sample(name, root)
+    for path in root.rglob("*.wav"):  # half a second of each
+        with contextlib.suppress(soundfile.LibsndfileError):
+            y, sample_rate = soundfile.read(path, soundfile.info(path).samplerate // 2, dtype="int16")
+            soundfile.write(path, y, sample_rate)
     genres = root / "gtzan/Data"
     (genres / "images_original/blues").mkdir(parents=True)
     shutil.copy(next((root / "instrument_images").rglob("*.jpg")), genres / "images_original/blues/blues00000.png")
@@ -367,8 +372,7 @@ def log_in(tmp_path, monkeypatch):
     return make
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("refusal", [401, 403])
+@pytest.mark.parametrize(("way", "refusal"), [*zip(WAYS, itertools.cycle([401, 403]), strict=False)])
 def test_what_kaggle_keeps_from_strangers_comes_with_a_login(way, refusal, run, kaggle, storage, log_in):
     kaggle.public, kaggle.refusal, kaggle.tokens, kaggle.keys = False, refusal, {TOKEN}, {f"somebody:{KEY}"}
     log_in(way)
@@ -396,7 +400,7 @@ AS_SAVED = {
 }
 
 
-@pytest.mark.parametrize("name", ["kaggle.json", "kaggle.json.txt", "access_token", "access_token.txt"])
+@pytest.mark.parametrize("name", ["kaggle.json", "access_token.txt"])
 @pytest.mark.parametrize("form", AS_SAVED)
 def test_a_login_is_read_however_an_editor_saved_it(name, form, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -425,11 +429,8 @@ UNREADABLE, NO_KEY = "is empty or can't be read as text", "holds no username and
         (b"", UNREADABLE),
     ],
 )
-@pytest.mark.parametrize("refusal", [401, 403])
-def test_a_file_that_should_hold_a_login_and_does_not_is_named_with_the_reason(
-    content, words, refusal, run, kaggle, tmp_path
-):
-    kaggle.public, kaggle.refusal = False, refusal
+def test_a_file_that_should_hold_a_login_and_does_not_is_named_with_the_reason(content, words, run, kaggle, tmp_path):
+    kaggle.public = False
     (tmp_path / "home/.kaggle").mkdir(parents=True)
     (tmp_path / "home/.kaggle/kaggle.json").write_bytes(content)
     said = refused(run)
@@ -569,7 +570,7 @@ def hostile(name, content):
     [
         (lambda archives: archives["instrument_images"][:300_000], "cut off or damaged"),
         (lambda archives: hostile("../../evil.txt", "x"), "a name that leads out of it"),
-        (lambda archives: hostile("bomb", bytes(120_000_000)), "was made to fill a disk"),
+        (lambda archives: hostile("bomb", bytes(120_000_000)), "must unpack to at most 100 MB"),
         (lambda archives: archives["instrument_sounds"], "as it was published, and does not (it must hold train"),
     ],
     ids=["half", "way out", "bomb", "another"],
@@ -662,11 +663,6 @@ def test_ctrl_c_in_the_checks_keeps_the_whole_archive(name, at, run, kaggle, sto
     assert len(kaggle.seen) + len(storage.seen) + len(web.seen) == n_seen > 0
     source = json.loads((tmp_path / f"data/{name}/SOURCE.json").read_text())
     assert source["version"] == {"openmic": "1.0.0"}.get(name, "7") and left(tmp_path)[0].startswith(name)
-
-
-def test_an_archive_is_kept_where_that_is_asked_for(run, kaggle, tmp_path):
-    assert run("instrument_images", "--keep-archive")[0] == 0
-    assert ".archives/instrument_images.zip" in left(tmp_path)
 
 
 @pytest.mark.parametrize("what", ["other bytes", "fewer bytes", "another version", "other bytes, not verified"])
@@ -847,9 +843,8 @@ def test_a_pinned_list_is_the_published_one():
     given = os.environ.get("MUSICML_SHARED_DATA")
     if not given:
         pytest.skip("MUSICML_SHARED_DATA names no folder of real data")
-    assert (
-        set(gtzan_lists.read_lists(Path(given) / "gtzan/splits")) == set(gtzan_lists.PLACES) == set(gtzan_lists.SHA256)
-    )
+    found = set(gtzan_lists.read_lists(Path(given) / "gtzan/splits"))
+    assert found == set(gtzan_lists.PLACES) == set(gtzan_lists.SHA256)
 
 
 def test_the_lists_come_with_gtzan_and_only_what_is_missing_is_fetched(run, kaggle, web, tmp_path):

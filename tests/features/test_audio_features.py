@@ -31,7 +31,8 @@ SETTINGS = [
 
 
 def librosa_log_mel(y, settings):
-    librosa = pytest.importorskip("librosa", reason="librosa is what these are compared with")
+    import librosa
+
     power = librosa.feature.melspectrogram(
         y=y,
         sr=settings.sample_rate,
@@ -46,27 +47,15 @@ def librosa_log_mel(y, settings):
 
 
 @pytest.mark.parametrize("table", SETTINGS)
-def test_a_log_mel_spectrogram_equals_librosas(table):
-    settings = LogMel(**table)
-    y = music(sample_rate=settings.sample_rate)
-    values = settings.compute(y)
-    assert off(values, librosa_log_mel(y, settings).T) < 1e-5  # dB
-    assert values.dtype == np.float32
-    assert values.flags.c_contiguous
-
-
-@pytest.mark.parametrize("table", SETTINGS)
-def test_mfcc_equal_librosas(table):
-    import librosa
-
-    settings = MFCC(**table, n_mfcc=20)
-    y = music(sample_rate=settings.sample_rate)
-    expected = librosa.feature.mfcc(S=librosa_log_mel(y, settings), n_mfcc=20)
-    values = settings.compute(y)
-    assert off(values, expected.T) < 1e-5
-    assert values.shape == settings.shape_of(len(y))
-    assert values.dtype == np.float32
-    assert values.flags.c_contiguous
+def test_log_mel_spectrograms_and_mfcc_equal_librosas(table):
+    librosa = pytest.importorskip("librosa", reason="librosa is what these are compared with")
+    for settings in (LogMel(**table), MFCC(**table, n_mfcc=20)):
+        y = music(sample_rate=settings.sample_rate)
+        values, decibels = settings.compute(y), librosa_log_mel(y, settings)
+        wanted = librosa.feature.mfcc(S=decibels, n_mfcc=20) if isinstance(settings, MFCC) else decibels
+        assert off(values, wanted.T) < 1e-5
+        assert values.shape == settings.shape_of(len(y))
+        assert values.dtype == np.float32 and values.flags.c_contiguous
 
 
 @pytest.mark.parametrize("settings", [LogMel(), MFCC(), LogMel(n_fft=1_000, hop_length=300, n_mels=50)])
@@ -101,7 +90,7 @@ def test_silence_is_minus_100_db():
 
 # Frames of a sound that comes in blocks
 
-BLOCKS = [1, 511, 512, 2_047, 2_049, 22_050, 10**6]
+BLOCKS = [1, 511, 2_049, 10**6]
 
 
 def in_blocks(frames, y, sizes):
@@ -118,7 +107,7 @@ def in_blocks(frames, y, sizes):
 @pytest.mark.parametrize("settings", [LogMel(), MFCC(), LogMel(n_fft=1_000, hop_length=300, n_mels=50)])
 @pytest.mark.parametrize("size", BLOCKS)
 def test_frames_of_blocks_of_any_size_equal_those_of_the_whole(settings, size):
-    y = music(0.7 if size == 1 else 3.0)
+    y = music(0.2 if size == 1 else 3.0)
     found = in_blocks(frame_stream.FrameStream(settings), y, [size])
     wanted = settings.compute(y)
     assert found.shape == wanted.shape and found.dtype == np.float32
@@ -127,14 +116,13 @@ def test_frames_of_blocks_of_any_size_equal_those_of_the_whole(settings, size):
 
 def test_frames_of_blocks_that_change_their_size_equal_those_of_the_whole():
     y, rng = music(5.0), np.random.default_rng(0)
-    for _ in range(10):
+    for _ in range(5):
         sizes = np.maximum(1, rng.exponential(rng.choice([300, 3_000, 30_000]), 10_000)).astype(int)
         found = in_blocks(frame_stream.FrameStream(LogMel(), 3 * RATE), y, sizes)
         assert off(found, LogMel().compute(y)) < 1e-5
 
 
-@pytest.mark.parametrize("seconds", [0.02, 0.3, 0.999])
-@pytest.mark.parametrize("size", [100, 5_000])
+@pytest.mark.parametrize(("seconds", "size"), [(0.02, 100), (0.3, 5_000), (0.999, 100)])
 @pytest.mark.parametrize("settings", [LogMel(), MFCC()])
 def test_a_sound_that_ends_short_is_repeated_and_says_so(seconds, size, settings):
     from musicml.data.io import audio
@@ -241,8 +229,7 @@ def wav(y, sample_rate=RATE):
 
 def test_a_file_gives_the_features_of_its_sound():
     values, warnings = audio_features.compute_features(wav(music()), LogMel())
-    assert off(values, LogMel().compute(music())) < 1e-5
-    assert warnings == ()
+    assert off(values, LogMel().compute(music())) < 1e-5 and warnings == ()
 
 
 def test_a_short_file_is_repeated_and_says_so():
@@ -250,16 +237,6 @@ def test_a_short_file_is_repeated_and_says_so():
     assert len(values) == LogMel().n_frames(RATE)
     assert warnings == ("The sound lasts 0.50 s and was repeated to fill 1.00 s.",)
     assert len(audio_features.compute_features(wav(music(0.01)), LogMel())[0]) == 1
-
-
-def test_a_picture_gives_its_pixels():
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(file, "PNG")
-    values, warnings = audio_features.compute_features(file.getvalue(), Pixels(height=20, width=20))
-    assert values.shape == (20, 20, 3)
-    assert warnings == ()
 
 
 @pytest.mark.parametrize("seconds", [0.3, 4.0])
@@ -273,16 +250,15 @@ def test_an_array_gives_the_features_of_its_file(seconds, settings):
         assert off(values, wanted) < 1e-5 and said == warnings
 
 
-def test_an_array_of_pixels_gives_the_features_of_its_file():
+def test_a_picture_gives_its_pixels_as_a_file_and_as_an_array():
     from PIL import Image
 
     pixels, file = np.random.default_rng(0).integers(0, 256, (50, 40, 3), dtype=np.uint8), io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     settings = Pixels(height=20, width=20)
-    assert (
-        audio_features.compute_features(pixels, settings)[0]
-        == audio_features.compute_features(file.getvalue(), settings)[0]
-    ).all()
+    values, warnings = audio_features.compute_features(file.getvalue(), settings)
+    assert values.shape == (20, 20, 3) and warnings == ()
+    assert np.array_equal(values, audio_features.compute_features(pixels, settings)[0])
 
 
 def test_a_sound_given_for_a_picture_and_a_picture_given_for_a_sound_are_refused():

@@ -158,8 +158,10 @@ def test_a_picture_turned_by_half_stands_on_its_head_and_zoomed_keeps_its_middle
     assert np.allclose(np.argwhere(red[0]).mean(axis=0), np.argwhere(red[1]).mean(axis=0), atol=0.1)
 
 
-@pytest.mark.parametrize("height, width", [(224, 224), (31, 200), (200, 9)])
-@pytest.mark.parametrize("angle, scale, across, down", [(0.3, 0.8, 20, -9), (-0.6, 0.7, -30, 30), (1.5, 1.2, 3, 50)])
+@pytest.mark.parametrize(
+    ("height", "width", "angle", "scale", "across", "down"),
+    [(224, 224, 0.3, 0.8, 20, -9), (31, 200, -0.6, 0.7, -30, 30), (200, 9, 1.5, 1.2, 3, 50)],
+)
 def test_a_turned_picture_has_its_edge_repeated_however_far_it_is_turned(height, width, angle, scale, across, down):
     pixels = rng().integers(0, 256, (height, width, 3), dtype=np.uint8)
     margin = 400  # more than any of these needs

@@ -185,11 +185,8 @@ def test_asking_for_some_files_forgets_no_other_until_there_are_new_ones(sounds,
     found = dict(file_digests.digest_examples(sounds, tmp_path))
     assert [name for name in found if found[name] != expected[name]] == [sounds.examples[5].id]
     noise(sounds.examples[0].path, 98)
-    assert (
-        len(dict(file_digests.digest_examples(few, tmp_path)))
-        == (tmp_path / "digests-sounds.bin").stat().st_size / 24
-        == 2
-    )
+    assert len(dict(file_digests.digest_examples(few, tmp_path))) == 2
+    assert (tmp_path / "digests-sounds.bin").stat().st_size == 2 * 24
 
 
 def test_a_label_or_a_group_changes_no_features(sounds, tmp_path):
@@ -275,21 +272,14 @@ def test_features_that_come_with_the_data_set_are_taken_as_they_are(sounds, tmp_
     assert found.array is shipped and np.array_equal(found.of(3), shipped[3]) and not (tmp_path / "store").exists()
 
 
-@pytest.mark.parametrize(
-    ("settings", "said"),
-    [
-        (SQUARE, "needs picture files and sounds holds sound files"),
-        (audio_features.VGGish(), "must come with the data set"),
-    ],
-)
-def test_features_that_do_not_fit_the_data_set_are_refused(sounds, tmp_path, settings, said):
-    with pytest.raises(InputError, match=said):
-        features_of(sounds, tmp_path / "store", settings)
-
-
-def test_sound_features_of_pictures_are_refused(pictures, tmp_path):
-    with pytest.raises(InputError, match="needs sound files and pictures holds picture files"):
-        features_of(pictures, tmp_path / "store", CEPSTRA)
+def test_features_that_do_not_fit_the_data_set_are_refused(sounds, pictures, tmp_path):
+    for dataset, settings, said in (
+        (sounds, SQUARE, "needs picture files and sounds holds sound files"),
+        (sounds, audio_features.VGGish(), "must come with the data set"),
+        (pictures, CEPSTRA, "needs sound files and pictures holds picture files"),
+    ):
+        with pytest.raises(InputError, match=said):
+            features_of(dataset, tmp_path / "store", settings)
 
 
 SCRIPT = f"""

@@ -1,6 +1,7 @@
 """A spectrogram that comes as a colored figure with margins is read as the grey one that it was drawn of."""
 
 import io
+import itertools
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ pytestmark = pytest.mark.numeric
 
 SETTINGS = Spectrogram(sample_rate=8_000, hop_length=400, n_bins=129, seconds=10.0)  # 200 columns
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
+COLORS = (*figure.MAPS, "grey")
 CROPPED = "The picture is a figure: its margins were cropped, and "
 
 
@@ -87,18 +89,21 @@ def distance(values, wanted):
     return np.abs(values - wanted).mean()
 
 
-@pytest.mark.parametrize("colors", [*figure.MAPS, "grey"])
+PAGES = (
+    {},
+    {"spines": 1, "ticks": True},
+    {"bar": True},
+    {"spines": 1, "ticks": True, "paper": (204, 204, 204)},
+    {"spines": 1, "ticks": True, "paper": BLACK, "ink": WHITE},
+)
+
+
 @pytest.mark.parametrize(
-    "page",
+    ("colors", "page"),
     [
-        {},
-        {"spines": 1, "ticks": True},
-        {"spines": 2, "ticks": True, "bar": True},
-        {"bar": True},
-        {"spines": 1, "ticks": True, "paper": (204, 204, 204)},
-        {"spines": 1, "ticks": True, "paper": BLACK, "ink": WHITE},
+        *((colors, {"spines": 2, "ticks": True, "bar": True}) for colors in COLORS),
+        *(("viridis", page) for page in PAGES),
     ],
-    ids=["margins alone", "ticks", "color bar", "color bar alone", "grey paper", "dark paper"],
 )
 def test_a_figure_gives_the_levels_that_it_was_drawn_of_and_says_so(colors, page, levels, wanted):
     values, warnings = read(encoded(as_figure(drawn(levels, colors), **page)))
@@ -118,8 +123,7 @@ def test_a_transparent_figure_is_read_as_on_white_paper(levels):
     assert np.array_equal(read(content)[0], read(encoded(page))[0])
 
 
-@pytest.mark.parametrize("colors", [*figure.MAPS, "grey"])
-@pytest.mark.parametrize("quality", [75, 40])
+@pytest.mark.parametrize(("colors", "quality"), [*zip(COLORS, itertools.cycle([40, 75]), strict=False)])
 def test_a_figure_that_was_saved_as_jpeg_is_read(colors, quality, levels, wanted):
     values, warnings = read(encoded(as_figure(drawn(levels, colors), ticks=True), "JPEG", quality=quality))
     assert distance(values, wanted) < 9 and warnings[0].startswith(CROPPED)
@@ -146,9 +150,8 @@ def with_bar(panel, colors, is_reversed=False, is_upright=True, **options):
     return page
 
 
-@pytest.mark.parametrize("colors", [*figure.MAPS, "grey"])
-@pytest.mark.parametrize("quality", [None, 75])
-@pytest.mark.parametrize("bar", [False, True])
+@pytest.mark.parametrize("colors", COLORS)
+@pytest.mark.parametrize(("quality", "bar"), [(None, True), (75, False)])
 def test_a_quiet_figure_on_dark_paper_is_cropped_as_on_light(colors, quality, bar, levels):
     panel, content = drawn(faded(levels), colors), {}
     for paper, ink in ((BLACK, WHITE), (WHITE, BLACK)):
@@ -176,9 +179,8 @@ def test_black_edges_that_are_a_maps_own_silence_are_no_margins(colors, levels):
     assert grey.shape == (258, 400, 3) and warnings[0].startswith("The picture is in color:")
 
 
-@pytest.mark.parametrize("colors", [*figure.MAPS, "grey"])
-@pytest.mark.parametrize("paper, ink", [(WHITE, BLACK), (BLACK, WHITE)], ids=["light", "dark"])
-@pytest.mark.parametrize("is_upright", [True, False])
+@pytest.mark.parametrize("colors", COLORS)
+@pytest.mark.parametrize(("paper", "ink", "is_upright"), [(WHITE, BLACK, True), (BLACK, WHITE, False)])
 def test_a_color_bar_tells_which_end_of_a_map_is_loud(colors, paper, ink, is_upright, levels, wanted):
     options = {"spines": 1, "ticks": True, "paper": paper, "ink": ink, "is_upright": is_upright}
     reversed_, words = read(encoded(with_bar(drawn(255 - levels, colors), colors, is_reversed=True, **options)))

@@ -244,27 +244,16 @@ def test_a_table_that_is_not_in_utf_8_is_a_sentence(tmp_path):
 
 
 def test_a_digest_is_of_the_content_and_of_nothing_else(tmp_path):
-    (tmp_path / "a").write_bytes(b"sound")
-    (tmp_path / "b").write_bytes(b"sound")
-    (tmp_path / "c").write_bytes(b"sounds")
-    assert (
-        files.compute_digest(tmp_path / "a")
-        == files.compute_digest(tmp_path / "b")
-        != files.compute_digest(tmp_path / "c")
-    )
-    assert files.compute_digest(tmp_path / "a") == hashlib.blake2b(b"sound", digest_size=16).hexdigest()
+    for name, content in {"a": b"sound", "b": b"sound", "c": b"sounds"}.items():
+        (tmp_path / name).write_bytes(content)
+        assert files.compute_digest(tmp_path / name) == hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 # names that are no UTF-8
 
 
 NAMES = [
-    "Cort\udce9ge 1.wav",
-    "M\udcfasica/\udc80.wav",
-    "é.wav",
-    "a\\udce9.wav",
-    "a\\u005cudce9.wav",
-    "\\\\udcff",
+    *("Cort\udce9ge 1.wav", "M\udcfasica/\udc80.wav", "é.wav", "a\\udce9.wav", "a\\u005cudce9.wav", "\\\\udcff"),
     'a,"b".wav',
 ]
 

@@ -43,14 +43,7 @@ MARK = 9000  # figures stand for what fills the blanks, since a figure can be an
 
 # Calls whose words are no sentence for anyone, and sentences that are asked about whole by the tests further down
 SILENT = {
-    "AttributeError",
-    "RuntimeError",
-    "find",
-    "find_path",
-    "print",
-    "tqdm",
-    "re.compile",
-    "re.sub",
+    *("AttributeError", "RuntimeError", "find", "find_path", "print", "tqdm", "re.compile", "re.sub"),
     "np.random.default_rng",
 }
 NO_SENTENCE = (
