@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 import time
 
 import pytest
@@ -183,9 +184,10 @@ def test_pictures_for_printing_and_of_two_colours_are_trained_on_and_answered_wi
 
 
 @pytest.fixture
-def full_at():
+def full_at(monkeypatch):
     """Let no file of this process grow beyond so many bytes: as on a full disk, each write ends in an error."""
     resource = pytest.importorskip("resource")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # or it is cut short, and every later process breaks on it
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     yield lambda n_bytes=before[0]: resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
     resource.setrlimit(resource.RLIMIT_FSIZE, before)

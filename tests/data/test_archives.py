@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 import struct
+import sys
 import tarfile
 import zipfile
 import zlib
@@ -486,10 +487,11 @@ def test_ctrl_c_leaves_nothing(home, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar by gzip"])
-def test_a_disk_that_fills_ends_in_a_sentence_and_leaves_nothing(home, tmp_path, kind):
+def test_a_disk_that_fills_ends_in_a_sentence_and_leaves_nothing(home, tmp_path, kind, monkeypatch):
     resource = pytest.importorskip("resource")
     (tmp_path / "archive").write_bytes(GOOD_KINDS[kind]())
     before, soft_hard = tree(tmp_path), resource.getrlimit(resource.RLIMIT_FSIZE)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # or it is cut short, and every later process breaks on it
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, soft_hard[1]))
     try:
         with pytest.raises(InputError, match="set could not be written whole: the disk is full"):

@@ -302,6 +302,7 @@ SCRIPT = SCRIPT.replace("LogMel(", "features.LogMel(")
 def test_a_full_disk_is_a_sentence_and_leaves_no_features(sounds, tmp_path, processes):
     code = SCRIPT + (
         "import resource\n"
+        "sys.dont_write_bytecode = True\n"  # or it is cut short, and every later process breaks on it
         "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
         f"try:\n    compute({processes})\n"
         "except InputError as error:\n    print(error)"
