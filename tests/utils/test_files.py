@@ -104,7 +104,8 @@ def test_a_file_that_really_does_not_fit_is_a_sentence_and_leaves_the_old_one(tm
     path = tmp_path / "report.json"
     path.write_text("old")
     code = (
-        "import resource, sys\nsys.dont_write_bytecode = True\nresource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "import resource, sys\nsys.dont_write_bytecode = True\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
         "try:\n    files.write_bytes(Path(sys.argv[1]), bytes(100_000))\n"
         "except files.InputError as error:\n    print(error)"
     )
