@@ -20,6 +20,7 @@ from musicml.models import registry, transfer
 from tests.conftest import EXPERIMENTS, PLAIN, set_words, write_tone
 from tests.fixtures import saliency_data as telling
 from tests.fixtures.near import off
+from tests.fixtures.small_backbone import build_small_mobilenet
 
 pytestmark = pytest.mark.numeric
 
@@ -343,13 +344,23 @@ def test_the_layers_that_a_layer_cam_adds_up_lie_one_at_each_resolution(backbone
     assert len(found) >= 3 and sides == sorted(set(sides), reverse=True) and sides[0] <= 16 and sides[-1] >= 2
 
 
-def test_a_small_network_with_a_hidden_layer_is_explained(monkeypatch):
-    """Its maps have places enough at every depth, so that none is coarser than the input by a factor of four."""
-    model = untrained("cnn", (24, 32), filters=(4, 8), dense_units=8)
+@pytest.mark.parametrize(
+    ("family", "shape", "options"),
+    [
+        ("cnn", (24, 32), {"filters": (4, 8), "dense_units": 8}),
+        ("transfer", (64, 64, 3), {"backbone": "mobilenet", "weights": "none", "second_side": 96, "dense_units": 8}),
+    ],
+)
+def test_a_small_network_with_a_hidden_layer_and_one_that_looks_twice_are_explained(
+    monkeypatch, family, shape, options
+):
+    """The small one's maps have places enough at every depth: none is coarser than the input by a factor of four."""
+    monkeypatch.setattr("keras.applications.MobileNet", build_small_mobilenet)
+    model = untrained(family, shape, **options)
     monkeypatch.setattr(class_activation, "model_of", lambda predictor: model)
     cam = class_activation.layer_cam.__wrapped__(SimpleNamespace(task="single"))
-    (found,) = cam(np.random.default_rng(0).normal(0, 1, (1, 24, 32)).astype(np.float32), 0)
-    assert found.shape == (24, 32) and np.ptp(found) > 0
+    (found,) = cam(np.random.default_rng(0).uniform(0, 255, (1, *shape)).astype(np.float32), 0)
+    assert found.shape == shape[:2] and np.ptp(found) > 0
 
 
 def train_on(examples, root, name, changes):
@@ -399,7 +410,7 @@ def test_the_peak_of_an_occlusion_lies_in_the_tone_whose_pitch_tells(tmp_path):
     not os.environ.get("MUSICML_SHARED_DATA"), reason="MUSICML_SHARED_DATA names no folder with ImageNet's weights"
 )
 def test_the_peak_of_an_imagenet_backbones_map_lies_in_the_disc_whose_tint_tells(tmp_path, monkeypatch):
-    """The backbone sees each picture twice, and a hidden layer stands behind it."""
+    """A hidden layer stands behind the backbone."""
 
     def read_weights(application, extra):
         (file,) = Path(os.environ["MUSICML_SHARED_DATA"], "keras_home/models").glob("mobilenet_*.h5")
@@ -409,7 +420,7 @@ def test_the_peak_of_an_imagenet_backbones_map_lies_in_the_disc_whose_tint_tells
     monkeypatch.setattr(transfer, "imagenet_weights", read_weights)
     unchanged = dict.fromkeys(("rotation", "shift", "zoom", "brightness"), 0.0) | {"flip": False, "views": 0}
     changes = {f"augment.{name}": value for name, value in unchanged.items()}
-    changes |= {"features.height": 96, "features.width": 96, "model.second_side": 128, "model.dense_units": 64}
+    changes |= {"features.height": 160, "features.width": 160, "model.second_side": 0, "model.dense_units": 64}
     changes |= {"model.weights": "imagenet", "training.epochs": 25, "training.early_stopping": 0}
     run = train_on(telling.discs(90, seed=0), tmp_path, "instrument_images_mobilenet", changes)
     assert run.read("run.json")["weights"]["choice"] == "imagenet"

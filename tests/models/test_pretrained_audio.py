@@ -21,6 +21,7 @@ from musicml.models.base import ModelSpec, compute_batch_limit
 from musicml.training import sklearn_heads, train_experiment
 from musicml.utils.errors import InputError
 from tests.conftest import EXPERIMENTS
+from tests.fixtures.musicnn_wheel import CHANNELS
 from tests.fixtures.near import off
 
 pytestmark = pytest.mark.numeric
@@ -149,7 +150,7 @@ def test_the_backbone_does_not_learn_and_its_sequences_are_kept_in_half_precisio
         assert all(np.array_equal(one, other) for one, other in pairs)
     kept = [np.load(path, mmap_mode="r") for path in (musicnn_root / CACHE_FOLDER).glob("*.npy")]
     sequences = {(array.dtype.name, array.shape[1:]) for array in kept if array.ndim == 3}
-    assert sequences == {("float16", (11, 753))}
+    assert sequences == {("float16", (11, CHANNELS))}
 
 
 @pytest.mark.parametrize("n_classes", [2, 5])
@@ -305,7 +306,7 @@ def test_a_short_file_is_asked_as_a_repeated_one(train):
         (lambda: keras.Sequential([keras.Input((2**13, 2**13)), keras.layers.Flatten()]), 1),
     ],
 )
-def test_a_model_is_asked_about_as_many_examples_as_memory_has_room_for(model, limit):
+def test_a_model_is_asked_about_as_many_examples_as_memory_has_room_for(model, limit, whole_musicnn):
     assert compute_batch_limit(model()) == limit
 
 
