@@ -30,27 +30,11 @@ RECORDED = Path(__file__).parent.parent / "fixtures/musicnn_tags.json"
 # two clips of each file
 QUICK = {"model.weights": "msd", "training.epochs": 2, "training.early_stopping": 0, "clips.hop_seconds": 20.0}
 HEADS = {
-    "logistic": {
-        "model.layers": ["tags", "penultimate"],
-        "model.head": "logistic",
-        "training.precision": "mixed_float16",
-    },
-    "svm": {"model.layers": ["pools"], "model.head": "svm", "model.weights": "msd+mtt"},
-    "dense": {
-        "model.layers": ["penultimate"],
-        "model.head": "dense",
-        "model.l2": 0.01,
-        "augment.views": 1,
-        "augment.crop": True,
-    },
-    "attention": {"model.layers": ["frames"], "model.head": "attention", "model.units": 8},
-    "gru": {
-        "model.layers": ["frames"],
-        "model.head": "gru",
-        "model.units": 8,
-        "model.weights": "none",
-        "training.precision": "mixed_bfloat16",
-    },
+    "logistic": {"model.layers": ["tags", "penultimate"], "training.precision": "mixed_float16"},
+    "svm": {"model.layers": ["pools"], "model.weights": "msd+mtt"},
+    "dense": {"model.layers": ["penultimate"], "model.l2": 0.01, "augment.views": 1, "augment.crop": True},
+    "attention": {"model.layers": ["frames"], "model.units": 8},
+    "gru": {"model.layers": ["frames"], "model.weights": "none", "training.precision": "mixed_bfloat16"},
 }
 
 
@@ -119,7 +103,7 @@ def test_decibels_are_compressed_as_musicnn_knows_them():
 
 @pytest.mark.parametrize("head", HEADS)
 def test_every_head_trains_is_served_and_exported(head, train):
-    run = train("genre_musicnn", {**QUICK, **HEADS[head]})
+    run = train("genre_musicnn", {**QUICK, **HEADS[head], "model.head": head})
     info = run.info
     assert info.has_epochs == bool(run.read_history()) == (head not in pretrained_audio.LINEAR_HEADS)
     assert info.export.startswith("exported; ") and run.is_whole
@@ -291,7 +275,7 @@ def test_weights_that_do_not_fit_are_named(musicnn_root, tmp_path):
 
 def test_a_short_file_is_asked_as_a_repeated_one(train):
     y = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
-    predictor = Predictor(train("genre_musicnn", {**QUICK, **HEADS["logistic"]}))
+    predictor = Predictor(train("genre_musicnn", {**QUICK, **HEADS["logistic"], "model.head": "logistic"}))
     twice = audio.pad_audio(y, predictor.serving.clip.least_samples)
     one, other = predictor.predict(y, sample_rate=16_000), predictor.predict(twice, sample_rate=16_000)
     assert off(one.scores, other.scores) < 1e-4
