@@ -22,9 +22,9 @@ from musicml.data.download import musicnn
 from musicml.data.synthetic import generate
 from musicml.experiment import config
 from musicml.experiment import run as runs
-from musicml.models import transfer
+from musicml.models import pretrained_audio, transfer
 from musicml.training import preparation, pretrained_run
-from tests.fixtures.musicnn_wheel import write_wheel
+from tests.fixtures.musicnn_wheel import SIZES, write_wheel
 from tests.fixtures.small_backbone import use_small_mobilenet
 
 # the processes that tests start load TensorFlow and Streamlit: without bytecode each would compile them anew, which
@@ -78,11 +78,13 @@ LEARNT = {
     "training.early_stopping": 0,
 }
 
+WHOLE_MUSICNN = pretrained_audio.SIZES
+
 # one tiny run of each family: experiment, what is changed of it
 FAMILIES = {
     "cnn": ("genre_cnn", {**SOUND, "features.n_mels": 32, "model.filters": [4, 8]}),
-    "gru": ("genre_gru", {**PLAIN, **SOUND, "model.units": [8, 4]}),
-    "lstm": ("genre_lstm", {**PLAIN, **SOUND, "model.units": [8, 4]}),
+    "gru": ("genre_gru", {**PLAIN, **SOUND, "model.units": [8]}),
+    "lstm": ("genre_lstm", {**PLAIN, **SOUND, "model.units": [8]}),
     "unfrozen": ("instrument_images_mobilenet", {**PICTURES, **LEARNT, "model.frozen": False, "augment.views": 0}),
     # on the unfrozen one's weights, in place of ImageNet's
     "frozen": (
@@ -297,7 +299,7 @@ def trained(data_root, tmp_path_factory):
             file, changes = FAMILIES[name]
             words = ["train", EXPERIMENTS / f"{file}.toml", "--data-root", data_root, "--runs", root / name]
             with pytest.MonkeyPatch.context() as patched:
-                if name in ("unfrozen", "frozen"):
+                if file == "instrument_images_mobilenet":
                     use_small_mobilenet(patched)
                 if name == "frozen":
                     pretrained = run_of("unfrozen")
@@ -321,8 +323,10 @@ def asked_about_tones(tones, tones_toml, data_root, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def musicnn_wheel(tmp_path_factory):
-    """A wheel such as musicnn's, with random weights."""
-    return write_wheel(tmp_path_factory.mktemp("wheel"))
+    """A wheel such as musicnn's, with random weights, and few of them: from here on musicnn is built that small."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(pretrained_audio, "SIZES", SIZES)
+        yield write_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="session")
@@ -340,8 +344,14 @@ def tags_run(musicnn_root, tmp_path_factory):
     return pretrained_run.make_tags_run(musicnn_root, tmp_path_factory.mktemp("runs"), lambda line: None)
 
 
-@pytest.fixture(scope="session")
-def real_musicnn():
+@pytest.fixture
+def whole_musicnn(monkeypatch):
+    """Musicnn is built as its authors built it."""
+    monkeypatch.setattr(pretrained_audio, "SIZES", WHOLE_MUSICNN)
+
+
+@pytest.fixture
+def real_musicnn(whole_musicnn):
     """The data root with musicnn's real weights, where `make install` or the user has put them."""
     root = Path(os.environ.get("MUSICML_DATA") or Path(__file__).parent.parent / "data")
     if not musicnn.get_musicnn_path(root, "msd").is_file():

@@ -37,6 +37,8 @@ MUSICNN_FEATURES: dict[str, Any] = {
 FEATURES = MUSICNN_FEATURES  # what an experiment of this family must have
 MUSICNN_FRAMES = 187  # of the clips that musicnn was trained on, 3.008 s
 N_TAGS = 50
+# filters for timbres, for rhythms, and of each convolution over time; units of the dense layer before the tags
+SIZES = (204, 51, 64, 200)
 N_TOGETHER = 17  # frames averaged to one of the layer `frames`: eleven to a clip of 187
 OVER_TIME = ("attention", "gru")
 CAVEATS = {
@@ -233,9 +235,10 @@ class _NetworkBuilder:
         -------
         dict of `tags`, `penultimate`, `pools` and `frames` → tensor
         """
+        n_timbres, n_rhythms, _, n_units = SIZES
         x = self._normalize(keras.layers.Reshape((*x.shape[1:], 1), name=f"{self.name}_channel")(x))
-        timbres = [self._convolve(x, 204, 7, width) for width in (38, 67)]  # of 96 mel bands
-        rhythms = [self._convolve(x, 51, height, 1) for height in (128, 64, 32)]
+        timbres = [self._convolve(x, n_timbres, 7, width) for width in (38, 67)]  # of 96 mel bands
+        rhythms = [self._convolve(x, n_rhythms, height, 1) for height in (128, 64, 32)]
         front = self._concatenate("front", [*timbres, *rhythms])
         middle1 = self._convolve_channels(front)
         middle2 = keras.layers.Add(name=f"{self.name}_sum2")([self._convolve_channels(middle1), middle1])
@@ -246,7 +249,7 @@ class _NetworkBuilder:
         # maximum and mean of a channel stand side by side
         pairs = keras.layers.Permute((2, 1), name=f"{self.name}_pairs")(self._concatenate("both", [maximum, mean], 1))
         pools = keras.layers.Flatten(name=f"{self.name}_pools")(pairs)
-        penultimate = self._normalize(self._add_dense(self._normalize(pools), 200, "relu"))
+        penultimate = self._normalize(self._add_dense(self._normalize(pools), n_units, "relu"))
         tags = self._add_dense(penultimate, N_TAGS, "sigmoid")
         return {"tags": tags, "penultimate": penultimate, "pools": pools, "frames": frames}
 
@@ -265,9 +268,9 @@ class _NetworkBuilder:
         return keras.layers.Reshape((n_frames, filters), name=f"{place}_flat")(x)
 
     def _convolve_channels(self, x: Any) -> Any:
-        """Add 64 filters over seven frames and all channels."""
+        """Add filters over seven frames and all channels."""
         x = keras.layers.Reshape((*x.shape[1:], 1), name=f"{self.name}_channel{len(self.sources)}")(x)
-        return self._convolve(x, 64, 7, x.shape[2])
+        return self._convolve(x, SIZES[2], 7, x.shape[2])
 
     def _normalize(self, x: Any) -> Any:
         return keras.layers.BatchNormalization(epsilon=1e-3, name=self._register("norm", "batch_normalization"))(x)

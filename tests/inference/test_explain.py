@@ -2,6 +2,8 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,24 +16,21 @@ from musicml.features import audio_features
 from musicml.inference import explain
 from musicml.inference.explain import class_activation, occlusion
 from musicml.inference.predictor import Predictor
-from musicml.models import registry
+from musicml.models import registry, transfer
 from tests.conftest import EXPERIMENTS, PLAIN, set_words, write_tone
 from tests.fixtures import saliency_data as telling
 from tests.fixtures.near import off
+from tests.fixtures.small_backbone import use_small_mobilenet
 
 pytestmark = pytest.mark.numeric
 
 METHODS = {
     "cnn": "class activation map",
-    "multi": "class activation map",
     "gru": "occlusion",
-    "lstm": "occlusion",
     "unfrozen": "Grad-CAM (LayerCAM)",
-    "frozen": "Grad-CAM (LayerCAM)",
     "tones": "leaned-on features",
 }
-PICTURES = ("unfrozen", "frozen")
-SOUND = tuple(name for name in METHODS if name not in PICTURES)
+SOUND = tuple(name for name in METHODS if name != "unfrozen")
 
 
 def untrained(family, shape, **options):
@@ -49,42 +48,27 @@ def test_a_maps_places_are_interpolated_between_and_held_beyond():
     assert np.allclose(large[:, 0], 2 * large[0])
 
 
-@pytest.mark.parametrize(("places_there", "size"), [((1, 1), (7, 9)), ((5, 6), (92, 96)), ((7, 7), (224, 224))])
-def test_an_enlarged_map_has_the_inputs_size_and_its_own_values(places_there, size):
-    rng = np.random.default_rng(0)
-    small = rng.normal(0, 1, places_there).astype(np.float32)
-    large = class_activation.enlarged(small, size)
-    assert large.shape == size
-    assert small.min() - 1e-6 <= large.min() and large.max() <= small.max() + 1e-6
-    assert np.allclose(class_activation.enlarged(np.ones(places_there, np.float32), size), 1)
-
-
 def test_an_enlarged_maps_peak_lies_in_the_place_that_halving_made_it_of():
     for row in range(5):
         small = np.zeros((5, 6), np.float32)
         small[row, 2] = 1
         large = class_activation.enlarged(small, (92, 96))  # 92 halved four times is 5, and 12 are left over
+        assert large.shape == (92, 96) and large.min() == 0 and large.max() <= 1
         at = np.argwhere(large == large.max()).mean(axis=0)
         assert 16 * row <= at[0] < 16 * (row + 1) + 12 * (row == 4) and 32 <= at[1] < 48
 
 
-def test_where_the_places_of_known_backbones_lie():
+def test_where_the_places_of_a_known_backbone_and_of_the_own_networks_map_lie():
     import keras
 
     mobilenet = keras.applications.MobileNet(weights=None, include_top=False, input_shape=(224, 224, 3), alpha=0.25)
     assert class_activation.grid_of(mobilenet.output) == [(32, 31), (32, 31)]
-    vgg = keras.applications.VGG16(weights=None, include_top=False, input_shape=(96, 96, 3))
-    assert class_activation.grid_of(vgg.get_layer("block5_conv3").output) == [(16, 7.5), (16, 7.5)]
-    assert class_activation.grid_of(vgg.get_layer("block1_conv2").output) == [(1, 0), (1, 0)]
-
-
-def test_where_the_places_of_the_own_networks_map_lie():
     model = untrained("cnn", (92, 96), filters=(4, 4, 4, 4))
     assert class_activation.grid_of(model.get_layer("pooled").input) == [(16, 7.5), (16, 7.5)]
     assert class_activation.grid_of(model.get_layer("block1_relu").output) == [(1, 0), (1, 0)]
 
 
-@pytest.mark.parametrize("n", [32, 33, 37])
+@pytest.mark.parametrize("n", [32, 33])
 def test_a_place_lies_in_the_middle_of_the_inputs_that_it_sees(n):
     """By the gradient: convolutions of ones see their inputs evenly, and so tell their middle."""
     import keras
@@ -156,9 +140,9 @@ def test_shares_are_of_the_strongest_place_and_nothing_is_against():
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory):
-    """A tone of eight seconds, which is more than a clip of any run."""
+    """A tone of seven seconds, which is more than a clip of any run."""
     path = tmp_path_factory.mktemp("asked") / "tone.wav"
-    write_tone(path, 700, 8.0, 22_050)
+    write_tone(path, 700, 7.0, 22_050)
     return path
 
 
@@ -178,7 +162,7 @@ def asked(trained, asked_about_tones, sound, picture):
     def found(name):
         if name not in made:
             predictor = Predictor(asked_about_tones if name == "tones" else trained(name))
-            made[name] = predictor, explain.explain_prediction(predictor, picture if name in PICTURES else sound)
+            made[name] = predictor, explain.explain_prediction(predictor, picture if name == "unfrozen" else sound)
         return made[name]
 
     return found
@@ -187,18 +171,20 @@ def asked(trained, asked_about_tones, sound, picture):
 @pytest.mark.parametrize(("name", "method"), METHODS.items())
 def test_each_family_is_explained_in_its_own_way_by_shares_of_what_the_model_saw(asked, sound, picture, name, method):
     predictor, explanation = asked(name)
-    file = picture if name in PICTURES else sound
+    file = picture if name == "unfrozen" else sound
     assert explanation.method == method
     prediction = predictor.predict(file)
     assert (explanation.file, explanation.label) == (prediction.file, prediction.label)
     assert explanation.map.shape == explanation.seen.shape[:2] and explanation.map.dtype == np.float32
     assert explanation.map.min() >= 0 and explanation.map.max() == pytest.approx(1)
     assert explanation.map[explanation.peak] == explanation.map.max()
+    other = next(label for label in predictor.class_names if label != explanation.label)
+    of_other = explain.explain_prediction(predictor, file, other)
+    assert of_other.label == other and not np.array_equal(of_other.map, explanation.map)
 
 
-@pytest.mark.parametrize("name", PICTURES)
-def test_a_picture_is_seen_as_the_model_takes_it(asked, picture, name):
-    predictor, explanation = asked(name)
+def test_a_picture_is_seen_as_the_model_takes_it(asked, picture):
+    predictor, explanation = asked("unfrozen")
     assert np.array_equal(explanation.seen, predictor.read(picture).values) and explanation.seen.dtype == np.uint8
     assert (explanation.frame_seconds, explanation.decided, explanation.y) == (None, None, None)
     table = json.loads(json.dumps(explanation.as_table()))
@@ -227,8 +213,9 @@ def test_the_deciding_seconds_are_cut_out_of_the_sound_itself(asked, sound, name
     assert 0 < table["peak"]["hertz"] < rate / 2
 
 
-@pytest.mark.parametrize("name", ["cnn", "gru", "tones"])
-@pytest.mark.parametrize("seconds", [0.3, 0.9, 3.7])
+@pytest.mark.parametrize(
+    ("name", "seconds"), [("cnn", 0.3), ("cnn", 3.7), ("gru", 0.3), ("gru", 3.7), ("tones", 0.3), ("tones", 0.9)]
+)
 def test_a_sound_of_any_length_and_rate_is_explained(asked, tmp_path, name, seconds):
     predictor, _ = asked(name)
     write_tone(tmp_path / "short.wav", 500, seconds, 11_025)
@@ -237,14 +224,6 @@ def test_a_sound_of_any_length_and_rate_is_explained(asked, tmp_path, name, seco
     assert 0 <= begin < end <= seconds + 0.01 and end - begin == pytest.approx(min(3, seconds / 2), abs=0.01)
     assert abs(len(explanation.y) / explanation.sample_rate - (end - begin)) < 0.01
     assert explanation.map.shape == explanation.seen.shape
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_another_class_can_be_asked_for(asked, sound, picture, name):
-    predictor, explanation = asked(name)
-    other = next(label for label in predictor.class_names if label != explanation.label)
-    of_other = explain.explain_prediction(predictor, picture if name in PICTURES else sound, other)
-    assert of_other.label == other and not np.array_equal(of_other.map, explanation.map)
 
 
 def test_content_and_arrays_are_explained_as_their_file(asked, sound, picture):
@@ -268,7 +247,7 @@ def test_an_explanation_is_saved_as_a_drawing_a_table_and_of_sound_what_to_liste
     assert said["picture"] == "first.png" and {**said, **explanation.as_table()} == said
     with Image.open(tmp_path / "new/first.png") as drawing:
         assert drawing.mode == "RGB" and min(drawing.size) >= 384 and np.ptp(np.asarray(drawing)) > 0
-    if name in PICTURES:
+    if name == "unfrozen":
         assert there == {"first.png", "first.json"} and "sound" not in said
         return
     assert there == {"first.png", "first.json", "first.wav"} and said["sound"] == "first.wav"
@@ -306,10 +285,9 @@ def test_a_forest_on_tones_leans_on_the_band_of_the_tone(asked_about_tones, tone
     assert explanation.label == "middle" and audio_features.compute_band_centers(explanation.settings)[band] < 3000
 
 
-@pytest.mark.parametrize("name", ["cnn", "multi"])
-def test_keras_and_the_exported_model_explain_alike(trained, asked, sound, name):
-    _, explanation = asked(name)
-    by_keras = explain.explain_prediction(Predictor(trained(name), "keras"), sound)
+def test_keras_and_the_exported_model_explain_alike(trained, asked, sound):
+    _, explanation = asked("cnn")
+    by_keras = explain.explain_prediction(Predictor(trained("cnn"), "keras"), sound)
     assert by_keras.method == explanation.method == "class activation map"
     assert off(by_keras.map, explanation.map) < 1e-3
 
@@ -319,17 +297,17 @@ import sys
 from pathlib import Path
 from musicml.inference import explain; from musicml.experiment import run as runs
 from musicml.inference.predictor import Predictor
-explanation = explain.explain_prediction(Predictor(runs.Run(Path(sys.argv[1])), sys.argv[3]), sys.argv[2])
-print(explanation.method, *(name for name in ("keras", "tensorflow", "jax") if name in sys.modules), sep="|")
+for run, file, engine in zip(*[iter(sys.argv[1:])] * 3):
+    print(explain.explain_prediction(Predictor(runs.Run(Path(run)), engine), file).method)
+print(*(name for name in ("keras", "tensorflow", "jax") if name in sys.modules))
 """
 
 
-@pytest.mark.parametrize(("name", "engine"), [("cnn", "auto"), ("frozen", "onnx"), ("gru", "auto")])
-def test_the_exported_model_explains_without_keras(trained, sound, picture, name, engine):
-    file = picture if name in PICTURES else sound
-    words = [sys.executable, "-c", IN_A_NEW_PROCESS, trained(name).path, file, engine]
-    done = subprocess.run([str(word) for word in words], capture_output=True, text=True)
-    assert done.stdout.strip() == ("occlusion" if name == "gru" else "class activation map"), done.stderr
+def test_exported_models_explain_without_keras(trained, sound, picture):
+    asked = [(trained("cnn"), sound, "auto"), (trained("unfrozen"), picture, "onnx"), (trained("gru"), sound, "auto")]
+    words = [str(word) for run, file, engine in asked for word in (run.path, file, engine)]
+    done = subprocess.run([sys.executable, "-c", IN_A_NEW_PROCESS, *words], capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["class activation map"] * 2 + ["occlusion", ""], done.stderr
 
 
 def test_a_map_counts_against_the_mean_of_the_classes_only_where_one_is_to_be_chosen():
@@ -343,8 +321,10 @@ def test_a_map_is_fine_where_each_place_stands_for_few_inputs(small, size, fine)
     assert class_activation.is_fine_map(small, size) is fine
 
 
-@pytest.mark.parametrize("second_side, bands", [(0, 1), (96, 1), (0, 2)])
-@pytest.mark.parametrize("backbone", ["resnet50", "vgg16", "mobilenet", "efficientnetv2b0"])
+@pytest.mark.parametrize(
+    ("backbone", "second_side", "bands"),
+    [("resnet50", 0, 1), ("vgg16", 0, 2), ("mobilenet", 96, 1), ("efficientnetv2b0", 0, 1)],
+)
 def test_the_layers_that_a_layer_cam_adds_up_lie_one_at_each_resolution(backbone, second_side, bands):
     options = {"alpha": 0.25, "weights": "none", "dense_units": 4, "second_side": second_side, "bands": bands}
     model = untrained("transfer", (64, 64, 3), backbone=backbone, **options)
@@ -355,122 +335,84 @@ def test_the_layers_that_a_layer_cam_adds_up_lie_one_at_each_resolution(backbone
     assert len(found) >= 3 and sides == sorted(set(sides), reverse=True) and sides[0] <= 16 and sides[-1] >= 2
 
 
-def test_a_small_network_with_a_hidden_layer_is_explained(tones, tmp_path):
-    """Its maps have places enough at every depth, so that none is coarser than the input by a factor of four."""
-    run = run_on(
-        tones,
-        tmp_path,
-        "genre_cnn",
-        {
-            "features.sample_rate": 8000,
-            "features.n_fft": 512,
-            "features.n_mels": 32,
-            "clips.seconds": 0.9,
-            "model.filters": [4, 8],
-            "model.dense_units": 8,
-            "training.epochs": 1,
-        },
-    )
-    explanation = explain.explain_prediction(Predictor(run), tones / "high/0.wav")
-    assert explanation.method == "Grad-CAM (LayerCAM)" and explanation.map.shape == explanation.seen.shape
+@pytest.mark.parametrize(
+    ("family", "shape", "options"),
+    [
+        ("cnn", (24, 32), {"filters": (4, 8), "dense_units": 8}),
+        ("transfer", (64, 64, 3), {"backbone": "mobilenet", "weights": "none", "second_side": 96, "dense_units": 8}),
+    ],
+)
+def test_a_small_network_with_a_hidden_layer_and_one_that_looks_twice_are_explained(
+    monkeypatch, family, shape, options
+):
+    """The small one's maps have places enough at every depth: none is coarser than the input by a factor of four."""
+    use_small_mobilenet(monkeypatch)
+    model = untrained(family, shape, **options)
+    monkeypatch.setattr(class_activation, "model_of", lambda predictor: model)
+    cam = class_activation.layer_cam.__wrapped__(SimpleNamespace(task="single"))
+    (found,) = cam(np.random.default_rng(0).uniform(0, 255, (1, *shape)).astype(np.float32), 0)
+    assert found.shape == shape[:2] and np.ptp(found) > 0
 
 
-def words_for(folder, root, name, changes):
-    """The words of the command line that train on a folder, what is computed kept below `root`."""
-    words = ["train", EXPERIMENTS / f"{name}.toml", "--folder", folder, "--data-root", root, "--runs", root / name]
-    return [str(word) for word in [*words, *set_words(changes)]]
-
-
-def run_on(folder, root, name, changes):
-    """A run trained on a folder by the command line."""
-    assert main.main(words_for(folder, root, name, changes)) == 0
-    (run,) = runs.list_runs(root / name)
+def train_on(examples, root, name, changes):
+    """A run trained on examples by the command line."""
+    telling.write(root / "files", examples)
+    words = ["train", EXPERIMENTS / f"{name}.toml", "--folder", root / "files", "--data-root", root, "--runs", root]
+    assert main.main([str(word) for word in [*words, *set_words(changes)]]) == 0
+    (run,) = runs.list_runs(root)
     return run
 
 
-def assert_points_at_the_cause(run, fresh, method, record_property):
-    """The run is right about fresh examples, and the peaks lie in what tells them, far above what chance gives."""
+def assert_points_at_the_cause(run, fresh, method):
+    """The run is right about fresh examples, and the peaks lie in what tells them, far above what chance gives.
+
+    Of 18 peaks, four fifths in a ninth of the map: chance does that once in 10 ** 12.
+    """
     shares = telling.judged(Predictor(run), fresh)
-    record_property("shares", str(shares))
-    print(shares)
-    assert shares.method == method
-    assert shares.right >= 0.9, shares
-    assert shares.largest <= telling.A_NINTH, shares
-    assert shares.peak >= 0.9, shares
-    assert max(shares.random, shares.centre) < 0.4, shares
+    assert shares["method"] == method and shares["right"] >= 0.8 and shares["peak"] >= 0.8, shares
+    assert shares["largest"] <= telling.A_NINTH and max(shares["random"], shares["centre"]) < 0.4, shares
 
 
 EIGHT_KILOHERTZ = {"features.sample_rate": telling.SAMPLE_RATE, "features.n_fft": 512, "training.early_stopping": 0}
-# six whole places of sixteen frames: what is left over beyond the last one a map can't point at
-SIX_PLACES = {"features.hop_length": 240, "features.n_mels": 96, "training.epochs": 10}
-FEW_CEPSTRA = {"features.hop_length": 512, "features.n_mels": 64, "features.n_mfcc": 20, "model.units": [32, 16]}
-LEARNT = {"training.learning_rate": 0.003, "training.epochs": 20}
-RANDOM = {"features.height": 96, "features.width": 96, "model.weights": "none", "model.dense_units": 128}
-# whether a tone of any pitch is steady, pulsed or wobbling; whether one is low, middle or high; whether a disc is red,
-# green or blue, to a frozen backbone of random weights and a hidden layer
-CAUSES = {
-    "class activation map": ("genre_cnn", telling.motions, 300, 90, {**EIGHT_KILOHERTZ, **SIX_PLACES}),
-    "occlusion": ("genre_gru", telling.pitches, 240, 30, {**PLAIN, **EIGHT_KILOHERTZ, **FEW_CEPSTRA, **LEARNT}),
-    "Grad-CAM (LayerCAM)": (
-        *("instrument_images_vgg16", telling.discs, 240, 24),
-        {**RANDOM, "training.epochs": 25, "training.early_stopping": 0},
-    ),
-}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", CAUSES)
-def test_the_peak_lies_in_the_region_that_tells_a_sound_or_a_picture(tmp_path, record_property, method):
-    name, draw, n, n_fresh, changes = CAUSES[method]
-    telling.write(tmp_path / "files", draw(n, seed=0))
-    run = run_on(tmp_path / "files", tmp_path, name, changes)
-    assert_points_at_the_cause(run, draw(n_fresh, seed=9), method, record_property)
+def test_the_peak_of_either_map_lies_in_the_tone_whose_motion_tells(tmp_path, monkeypatch):
+    """Of any pitch; whether it is steady, pulsed or wobbling tells its class."""
+    # six whole places of sixteen frames: what is left over beyond the last one a map can't point at
+    changes = {**EIGHT_KILOHERTZ, "features.hop_length": 240, "features.n_mels": 96, "model.filters": [8, 16, 16, 16]}
+    changes |= {"training.epochs": 12, "training.learning_rate": 0.003}
+    run = train_on(telling.motions(150, seed=0), tmp_path, "genre_cnn", changes)
+    assert_points_at_the_cause(run, telling.motions(18, seed=9), "class activation map")
+    monkeypatch.setattr(class_activation, "is_fine_map", lambda *_: False)
+    assert_points_at_the_cause(run, telling.motions(18, seed=9), "Grad-CAM (LayerCAM)")
 
 
-@pytest.fixture(scope="module")
-def on_imagenet(tmp_path_factory):
-    """Runs on ImageNet's weights: the units of a hidden layer, the side of a second look at a picture → the run.
-
-    They are trained in a process of its own, as Keras finds KERAS_HOME at its import; what the frozen backbone makes of
-    the pictures is computed once for those that look alike.
-    """
-    root, made = tmp_path_factory.mktemp("imagenet"), {}
-    telling.write(root / "pictures", telling.discs(240, seed=0))
-
-    def found(*kind):
-        dense_units, second_side = kind
-        if kind not in made:
-            changes = {
-                "model.weights": "imagenet",
-                "model.dense_units": dense_units,
-                "model.second_side": second_side,
-                "training.epochs": 25,
-                "training.early_stopping": 0,
-            }
-            words = words_for(root / "pictures", root, "instrument_images_mobilenet", changes)
-            done = subprocess.run(
-                [sys.executable, "-m", "musicml.cli", *words],
-                env={**os.environ, "KERAS_HOME": os.path.join(os.environ["MUSICML_SHARED_DATA"], "keras_home")},
-                capture_output=True,
-                text=True,
-            )
-            assert done.returncode == 0, done.stderr[-2000:]
-            there = {run.path for run in runs.list_runs(root / "instrument_images_mobilenet")}
-            (new,) = there - {run.path for run in made.values()}
-            made[kind] = runs.Run(new)
-        return made[kind]
-
-    return found
+@pytest.mark.slow
+def test_the_peak_of_an_occlusion_lies_in_the_tone_whose_pitch_tells(tmp_path):
+    changes = {**PLAIN, **EIGHT_KILOHERTZ, "features.hop_length": 512, "features.n_mels": 64, "features.n_mfcc": 20}
+    changes |= {"model.units": [24], "training.learning_rate": 0.01, "training.epochs": 15}
+    run = train_on(telling.pitches(90, seed=0), tmp_path, "genre_gru", changes)
+    assert_points_at_the_cause(run, telling.pitches(18, seed=9), "occlusion")
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(
     not os.environ.get("MUSICML_SHARED_DATA"), reason="MUSICML_SHARED_DATA names no folder with ImageNet's weights"
 )
-@pytest.mark.parametrize("dense_units, second_side", [(0, 0), (128, 0), (0, 320)])
-def test_the_peak_of_an_imagenet_backbones_map_lies_in_the_region_that_tells_a_picture(
-    on_imagenet, record_property, dense_units, second_side
-):
-    run = on_imagenet(dense_units, second_side)
+def test_the_peak_of_an_imagenet_backbones_map_lies_in_the_disc_whose_tint_tells(tmp_path, monkeypatch):
+    """A hidden layer stands behind the backbone."""
+
+    def read_weights(application, extra):
+        (file,) = Path(os.environ["MUSICML_SHARED_DATA"], "keras_home/models").glob("mobilenet_*.h5")
+        model = application(include_top=False, weights=str(file), input_shape=(224, 224, 3), **extra)
+        return {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
+
+    monkeypatch.setattr(transfer, "imagenet_weights", read_weights)
+    unchanged = dict.fromkeys(("rotation", "shift", "zoom", "brightness"), 0.0) | {"flip": False, "views": 0}
+    changes = {f"augment.{name}": value for name, value in unchanged.items()}
+    changes |= {"features.height": 160, "features.width": 160, "model.second_side": 0, "model.dense_units": 64}
+    changes |= {"model.weights": "imagenet", "training.epochs": 25, "training.early_stopping": 0}
+    run = train_on(telling.discs(90, seed=0), tmp_path, "instrument_images_mobilenet", changes)
     assert run.read("run.json")["weights"]["choice"] == "imagenet"
-    assert_points_at_the_cause(run, telling.discs(24, seed=9), "Grad-CAM (LayerCAM)", record_property)
+    assert_points_at_the_cause(run, telling.discs(18, seed=9), "Grad-CAM (LayerCAM)")

@@ -12,6 +12,7 @@ from musicml.inference import streaming
 from musicml.inference.predictor import Predictor
 from musicml.inference.streaming import StreamingPredictor
 from musicml.utils.errors import InputError
+from tests.fixtures import fake_runs
 from tests.fixtures.near import off
 
 pytestmark = pytest.mark.numeric
@@ -61,8 +62,7 @@ def on_music(trained):
     return Predictor(trained("gru"), "onnx")
 
 
-@pytest.mark.parametrize("sizes", SIZES)
-@pytest.mark.parametrize("sample_rate", [8_000, 44_100])
+@pytest.mark.parametrize(("sizes", "sample_rate"), zip(SIZES, [8_000, 44_100] * 3, strict=False))
 def test_a_stream_in_any_blocks_ends_with_the_answer_to_its_file(on_tones, sizes, sample_rate):
     seconds = 1.3 if sizes == "one sample" else 9.3
     wanted = SIZES[sizes] if sizes != "seven seconds" else [7 * sample_rate]
@@ -77,8 +77,7 @@ def test_a_stream_in_any_blocks_ends_with_the_answer_to_its_file(on_tones, sizes
     assert np.array_equal(listening.end().scores, last.scores), "the end may be asked for again"
 
 
-@pytest.mark.parametrize("channels", [1, 2])
-@pytest.mark.parametrize("sample_rate", [22_050, 44_100, 48_000, 16_000])
+@pytest.mark.parametrize(("sample_rate", "channels"), [(22_050, 1), (44_100, 2), (16_000, 2)])
 def test_a_network_ends_with_the_answer_to_the_file_whatever_the_rate_and_channels(
     on_music, tmp_path, sample_rate, channels
 ):
@@ -97,8 +96,7 @@ def test_a_network_ends_with_the_answer_to_the_file_whatever_the_rate_and_channe
         assert last.windows() == file.windows() and last.warnings == file.warnings
 
 
-@pytest.mark.parametrize("sizes", [[128], [997], [70_000]])
-@pytest.mark.parametrize("begin", [0.0, 4.7])
+@pytest.mark.parametrize(("sizes", "begin"), [([128], 4.7), ([997], 0.0), ([70_000], 4.7)])
 def test_channels_that_cancel_are_answered_as_their_file_is_but_near_where_that_begins(on_tones, sizes, begin):
     y, place = sound(12.3, 8_000, 1)[:, 0], round(begin * 8_000)
     both = np.stack([y, np.concatenate([y[:place], -y[place:]])], axis=1)
@@ -136,7 +134,7 @@ def test_the_answer_at_each_half_second_is_nearly_that_to_the_sound_cut_there_wh
         assert np.abs(answer.scores - cut.scores).max() < 0.05, "resampling holds a few milliseconds back"
 
 
-@pytest.mark.parametrize("every", [0.1, 1.0, 2.5])
+@pytest.mark.parametrize("every", [0.1, 2.5])
 def test_the_time_between_answers_can_be_chosen(on_tones, every):
     assert len(heard(StreamingPredictor(on_tones, 8_000, every), sound(5.0, 8_000), [700])) == round(5.0 / every)
 
@@ -173,8 +171,8 @@ def test_a_recording_of_minutes_costs_no_more_at_its_end(asked_about_tones):
     model = predictor.model()
     predictor._model = replace(model, scores=lambda clips: sizes.append(len(clips)) or model.scores(clips))
     listening = StreamingPredictor(predictor, 8_000)
-    heard(listening, sound(120.0, 8_000), [4_000])
-    assert max(sizes) <= 3 and len(sizes) <= 240
+    heard(listening, sound(60.0, 8_000), [4_000])
+    assert max(sizes) <= 3 and len(sizes) <= 120
     assert len(listening.frames.held) < 512
 
 
@@ -199,12 +197,12 @@ def test_several_recordings_at_once_share_a_predictor(asked_about_tones):
 # What is refused and what is warned of
 
 
-def test_a_run_on_pictures_or_on_shipped_features_cant_listen(trained):
-    with pytest.raises(InputError, match="must answer for sound to listen, and answers for pictures"):
-        StreamingPredictor(Predictor(trained("frozen")), 44_100)
-    for name in ("vggish", "forest"):
-        with pytest.raises(InputError, match="can't be asked about a file: ask a run of openmic_cnn"):
-            StreamingPredictor(Predictor(trained(name)), 44_100)
+@pytest.mark.parametrize(
+    ("family", "words"), [("vgg16", "answers for pictures"), ("vggish", "ask a run of openmic_cnn")]
+)
+def test_a_run_on_pictures_or_on_shipped_features_cant_listen(tmp_path, family, words):
+    with pytest.raises(InputError, match=words):
+        StreamingPredictor(Predictor(fake_runs.make(tmp_path, family=family, n=8)), 44_100)
 
 
 @pytest.mark.parametrize("sample_rate", [0, 100, 400_000])
@@ -225,10 +223,9 @@ def test_a_sample_rate_nobody_records_at_is_refused(on_tones, sample_rate):
         (np.zeros((100, 0)), "and is of (100, 0)"),
     ],
 )
-@pytest.mark.parametrize("sample_rate", [8_000, 44_100])
-def test_a_block_that_is_no_sound_is_refused_in_a_sentence(on_tones, block, words, sample_rate):
-    listening = StreamingPredictor(on_tones, sample_rate)
-    heard(listening, sound(0.7, sample_rate), [500])
+def test_a_block_that_is_no_sound_is_refused_in_a_sentence(on_tones, block, words):
+    listening = StreamingPredictor(on_tones, 44_100)
+    heard(listening, sound(0.7, 44_100), [500])
     with pytest.raises(InputError) as caught:
         list(listening.hear(block))
     assert words in str(caught.value) and str(caught.value).startswith(("the recording must", "channels"))
@@ -253,8 +250,7 @@ def test_silence_and_cut_peaks_are_warned_of_while_they_last(on_tones, sample_ra
     assert any("clipped" in warning for warning in listening.end().warnings)
 
 
-@pytest.mark.parametrize("sample_rate", [8_000, 44_100, 11_025])
-@pytest.mark.parametrize("size", [100, 1_700, 100_000])
+@pytest.mark.parametrize(("sample_rate", "size"), [(8_000, 100), (44_100, 1_700), (11_025, 100_000)])
 def test_what_lies_beyond_the_longest_file_is_left_out_and_said_so(on_tones, monkeypatch, sample_rate, size):
     monkeypatch.setattr(streaming, "MAX_SECONDS", 2.0)
     y = sound(5.3, sample_rate)
@@ -283,8 +279,7 @@ def test_nothing_of_a_gap_is_heard_once_the_rest_is_left_out(on_tones, monkeypat
     assert listening.n_heard == 2 * 8_000, "as of a file, all of the first seconds"
 
 
-@pytest.mark.parametrize("every", [0.005, 0.02])
-@pytest.mark.parametrize("sample_rate", [8_000, 192_000])
+@pytest.mark.parametrize(("every", "sample_rate"), [(0.02, 8_000), (0.005, 192_000)])
 def test_answers_may_be_asked_for_sooner_than_resampling_lets_the_first_samples_through(on_tones, every, sample_rate):
     listening = StreamingPredictor(on_tones, sample_rate, every)
     answers = heard(listening, sound(0.4, sample_rate), [10_000])

@@ -83,7 +83,7 @@ def test_it_learns_in_which_half_a_burst_comes_first():
     assert right.mean() > 0.9
 
 
-CHANGES = {"features.hop_length": 1024, "features.n_mels": 32, "model.filters": [4, 8], "model.units": 6}
+CHANGES = {"features.hop_length": 1024, "features.n_mels": 16, "model.filters": [4, 8], "model.units": 6}
 
 
 def test_the_experiment_becomes_a_run_that_is_exported_answers_and_is_explained(musicml, data_root, tmp_path):

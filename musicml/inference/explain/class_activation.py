@@ -142,18 +142,21 @@ def stages_of(model: Any, until: Any) -> list[Any]:
 
     found: dict[int, Any] = {}
     size, coarsest = model.input_shape[1], None
-    for layer in model.layers:
+    for layer in reversed(model.layers):
         shape: tuple[int, ...] = getattr(layer.output, "shape", ())
         kind = layer.__class__.__name__
         if len(shape) != 4 or kind not in ("Activation", "ReLU", "Add", "Conv2D") or min(shape[1:3]) < 2:
+            continue
+        step = 2 ** round(np.log2(size / shape[1]))
+        is_wanted = STEPS[0] <= step <= STEPS[1] and step not in found
+        if coarsest and not is_wanted:
             continue
         try:
             keras.Model(layer.output, until)
         except ValueError:  # a branch leads past this layer
             continue
-        coarsest = layer
-        step = 2 ** round(np.log2(size / shape[1]))
-        if STEPS[0] <= step <= STEPS[1]:
+        coarsest = coarsest or layer
+        if is_wanted:
             found[step] = layer
     return [found[step] for step in sorted(found)] or [coarsest]  # a shallow network has fine maps only
 
