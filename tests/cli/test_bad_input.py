@@ -238,13 +238,13 @@ def test_wherever_the_disk_fills_the_run_is_not_whole_and_can_be_finished(
         real(*paths)
 
     monkeypatch.setattr(os, "replace", full)
-    for limit in range(1, 100, 3):
+    for limit in range(1, 100):
         count, root = 0, tmp_path / str(limit)
         answer = musicml(*words, root, "--json")
         if answer[0] == 0:
             break
         assert "the disk is full" in refused(answer, root)
-        for run in runs.list_runs(root):
+        for run in runs.list_runs(root) if limit % 3 == 1 else ():  # which takes longest
             count = -100
             assert musicml("train", "--resume", run.path)[0] == 0 and run.is_whole
     assert limit > 10, "files of all stages were tried"

@@ -486,6 +486,10 @@ def test_ctrl_c_leaves_nothing(home, tmp_path):
     assert tree(tmp_path) == before
 
 
+def test_a_bomb_is_refused_within_the_usual_limits_as_well(refused):
+    refused(tar_of({"a": bytes(120_000_000)}, "w:gz"), "must unpack to at most 100 MB")
+
+
 @pytest.mark.parametrize("kind", ["zip", "tar by gzip"])
 def test_a_disk_that_fills_ends_in_a_sentence_and_leaves_nothing(home, tmp_path, kind, monkeypatch):
     resource = pytest.importorskip("resource")

@@ -430,7 +430,7 @@ UNREADABLE, NO_KEY = "is empty or can't be read as text", "holds no username and
     ],
 )
 def test_a_file_that_should_hold_a_login_and_does_not_is_named_with_the_reason(content, words, run, kaggle, tmp_path):
-    kaggle.public = False
+    kaggle.public, kaggle.refusal = False, 401 if content else 403
     (tmp_path / "home/.kaggle").mkdir(parents=True)
     (tmp_path / "home/.kaggle/kaggle.json").write_bytes(content)
     said = refused(run)

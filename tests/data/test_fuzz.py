@@ -65,7 +65,7 @@ FAULTS = {
     5: "no sentence: 'Two\\nlines.'",
     6: "no sentence: 'no sentence'",
     7: "UserWarning: this is deprecated",
-    8: "read after 0.3",
+    8: "read after 0.",
     9: "read after 0.",
 }
 

@@ -120,6 +120,17 @@ def test_the_fitted_temperature_finds_how_sure_the_scores_were_and_lowers_the_lo
 
 
 @pytest.mark.parametrize("task", DRAWS)
+def test_over_confident_scores_come_below_five_hundredths_on_draws_that_were_held_back(task):
+    temperature = calibration.fit_temperature(*DRAWS[task](600, 3.0, 2), task)
+    scores, targets = DRAWS[task](4000, 3.0, 3)
+    before = calibration.compute_calibration_error(scores, targets, task)
+    after = calibration.compute_calibration_error(
+        calibration.apply_temperature(scores, temperature, task), targets, task
+    )
+    assert before > 0.1 and after < 0.05
+
+
+@pytest.mark.parametrize("task", DRAWS)
 def test_too_few_examples_leave_the_scores_as_they_are(task):
     scores, targets = DRAWS[task](calibration.MIN_CALIBRATION_FILES, 3.0, 4)
     assert calibration.fit_temperature(scores[:-1], targets[:-1], task) == 1.0

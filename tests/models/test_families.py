@@ -21,6 +21,7 @@ FAMILIES = {
     "crnn": ((40, 32), {"filters": (4, 6), "units": 5, "dropout": 0.3}, "attention_score", "both"),
     "cnn": ((40, 32), {"filters": (4, 6), "dropout": 0.3}, "genre", "block1_conv"),
     "recurrent": ((40, 32), {"units": (6, 5), "dropout": 0.3}, "genre", "gru1"),
+    "lstm": ((40, 32), {"cell": "lstm", "units": (6, 5)}, "genre", "lstm1"),
 }
 EACH = pytest.mark.parametrize("family", FAMILIES)
 TASKS = pytest.mark.parametrize("task", ["single", "multi"])
@@ -30,7 +31,8 @@ def untrained(family, task="single"):
     shape, options, *_ = FAMILIES[family]
     spec = ModelSpec(shape, 3, task, "genre", np.full(shape[1], -40.0), np.full(shape[1], 400.0))
     keras.utils.set_random_seed(0)
-    return registry.build_model(family, registry.get_family(family).Options(**options), spec)
+    name = "recurrent" if family == "lstm" else family
+    return registry.build_model(name, registry.get_family(name).Options(**options), spec)
 
 
 def clips(family):
@@ -88,7 +90,9 @@ def test_the_saved_models_answer_in_a_process_without_our_code(tmp_path):
         assert off(np.load(folder / "scores.npy"), np.asarray(model(clips(folder.name), training=False))) < 1e-5
 
 
-@pytest.mark.parametrize(("family", "task"), [("attention", "multi"), ("crnn", "single")])
+@pytest.mark.parametrize(
+    ("family", "task"), [("attention", "multi"), ("crnn", "single"), ("recurrent", "multi"), ("lstm", "single")]
+)
 def test_the_exported_model_has_one_input_and_answers_as_keras_does(family, task, tmp_path):
     model, values = untrained(family, task), clips(family)
     wanted = np.asarray(model(values, training=False))

@@ -24,7 +24,7 @@ from tests.conftest import EXPERIMENTS
 from tests.fixtures.musicnn_wheel import CHANNELS
 from tests.fixtures.near import off
 
-pytestmark = pytest.mark.numeric
+pytestmark = [pytest.mark.numeric, pytest.mark.usefixtures("musicnn_wheel")]
 
 RECORDED = Path(__file__).parent.parent / "fixtures/musicnn_tags.json"
 # two clips of each file

@@ -487,7 +487,7 @@ def test_whatever_is_damaged_a_report_is_written_or_refused_in_a_sentence(damage
     except InputError as error:
         assert "\n" not in str(error)
     else:
-        assert render.render_text(made, ".md", "x")
+        assert all(render.render_text(made, ending, "x") for ending in (".md", ".tex", ".html"))
 
 
 @pytest.mark.parametrize("name", ["history.csv", "layers.json", "split.csv", "excluded.csv"])

@@ -36,7 +36,6 @@ CONTRARY = {
     "training.early_stopping": 6,
     "training.plateau_patience": 2,
 }
-TRAINED = [name for name in FAMILIES if name != "lstm"]  # as "gru", but for the cell
 
 
 def weights_of(run):
@@ -53,7 +52,7 @@ def without_seconds(rows):
     return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
 
 
-@pytest.mark.parametrize("name", TRAINED)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_a_whole_run_holds_exactly_its_familys_files_each_can_be_read_and_the_report_is_the_last(trained, name):
     run = trained(name)
     kinds = FOREST if name == "forest" else KERAS
@@ -78,7 +77,7 @@ def test_a_whole_run_holds_exactly_its_familys_files_each_can_be_read_and_the_re
     assert config.parse_experiment("copy", text).family == run.read("run.json")["settings"]["model"]["family"]
 
 
-@pytest.mark.parametrize("name", TRAINED)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_a_run_says_what_was_chosen_and_why(trained, name):
     run = trained(name)
     facts = run.read("run.json")
@@ -97,7 +96,7 @@ def test_a_run_says_what_was_chosen_and_why(trained, name):
     assert len(run.table("predictions.csv")) == run.read("report.json")["n"] == counts[2]
 
 
-@pytest.mark.parametrize("name", [name for name in TRAINED if name != "forest"])
+@pytest.mark.parametrize("name", [name for name in FAMILIES if name != "forest"])
 def test_a_keras_run_counts_its_parameters_and_epochs(trained, name):
     run = trained(name)
     facts, history = run.read("run.json"), run.table("history.csv")
@@ -112,7 +111,7 @@ def test_a_keras_run_counts_its_parameters_and_epochs(trained, name):
     assert facts["weights"] == (choice and {"choice": choice, "reason": "as the experiment says", **caveat})
 
 
-@pytest.mark.parametrize("name", TRAINED)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_a_run_says_what_it_is_asked_with_and_by_which_model_and_how_far_the_exported_one_is_from_it(trained, name):
     run = trained(name)
     serving, facts = run.read("serving.json"), run.read("run.json")
