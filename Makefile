@@ -77,7 +77,7 @@ fuzz: $(DEV) ## read 10,000 damaged sounds and 2,000 damaged pictures
 	@.venv/bin/python -m tests.fuzz --sounds 10000 --pictures 2000 $(ARGS)
 
 torture: $(DEV) ## kill commands at 200 random moments, fill their disk, read runs that are written; ARGS="--kills 6"
-	@.venv/bin/python -m tests.torture --kills 200 --disks 20 --readers 20 $(ARGS)
+	@.venv/bin/python -m tests.torture --kills 200 --disks 24 --readers 20 $(ARGS)
 
 bench: $(DEV) ## measure; figures go to benchmarks/results (some minutes; leave the machine alone meanwhile)
 	@KERAS_BACKEND=tensorflow .venv/bin/python -m benchmarks $(ARGS)
