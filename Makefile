@@ -24,7 +24,7 @@ GET_MUSICNN = .venv/bin/musicml fetch musicnn || echo "Without musicnn's weights
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install train-all replay dashboard test test-jax test-browser test-wheel fuzz torture bench lint format \
+.PHONY: help install train-all replay dashboard test test-jax test-browser test-wheel fuzz torture bench lint format messages \
   lock audit-deps clean
 
 help: ## print this
@@ -81,6 +81,13 @@ torture: $(DEV) ## kill commands at 200 random moments, fill their disk, read ru
 
 bench: $(DEV) ## measure; figures go to benchmarks/results (some minutes; leave the machine alone meanwhile)
 	@KERAS_BACKEND=tensorflow .venv/bin/python -m benchmarks $(ARGS)
+
+messages: $(DEV) ## bring the translations up to date with the code
+	@mkdir -p build
+	@.venv/bin/pybabel -q extract -F babel.cfg --no-default-keywords -k InputError -k Message -k pluralize:1,2 -k _ \
+	  --add-location=file --sort-by-file -o build/messages.pot .
+	@.venv/bin/pybabel -q update -i build/messages.pot -o musicml/locales/id.po -l id -w 100 --ignore-obsolete \
+	  --ignore-pot-creation-date
 
 lint: $(DEV) ## check style (ruff), who imports whom (import-linter) and types (mypy)
 	@.venv/bin/ruff check -q --output-format concise .

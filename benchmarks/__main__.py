@@ -83,7 +83,7 @@ def measured(name: str, work: Path) -> dict[str, Any]:
     if name in SIMULATED:
         return SIMULATED[name].measure()
     if name == "again":
-        generate.generate_sample_data(work / "data/sample", say=lambda words: None)
+        generate.generate_sample_data(work / "data/sample")
         return warm_start.measure(work / "data")
     if name == "frozen":
         write_sample(work, "instrument_images")

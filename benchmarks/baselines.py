@@ -83,8 +83,8 @@ def frozen(
 
     keras.backend.clear_session()
     spec = trainer.make_model_spec(read, material, cut["train"], 0)
-    model, _ = trainer.build_untrained_model(read, spec, RunInfo(), lambda words: None)
+    model, _ = trainer.build_untrained_model(read, spec, RunInfo())
     whole = inputs.cut_clips(material.features, np.arange(len(material.dataset.examples)), material.clip)
     facts = {"data": material.dataset.hash(), "features": material.features.key, "clips": stages.digest_clips(whole)}
-    outputs = stages.compute_frozen_outputs(model, whole, facts, root / ".features", lambda words: None)
+    outputs = stages.compute_frozen_outputs(model, whole, facts, root / ".features")
     return {side: np.asarray(outputs[np.isin(whole.example, clips.example)]) for side, clips in cut.items()}

@@ -78,7 +78,7 @@ def pair(data_root: Path, side: int, epochs: int) -> dict[str, float]:
     )
     dataset = loading.load_dataset("instrument_images", data_root, "sample")
     with terminal.suppress_stderr():
-        material = preparation.prepare_data(read, dataset, data_root, 0, lambda words: None)
+        material = preparation.prepare_data(read, dataset, data_root, 0)
     clips = {
         name: inputs.cut_clips(material.features, some(material.split.indices(name), n), material.clip)
         for name, n in PICTURES.items()
@@ -116,7 +116,7 @@ def by_stages(
         run = runs.start_run(Path(folder) / "run", read.name, 0, read.text, facts)
         begun = time.perf_counter()
         with terminal.suppress_stderr():
-            stages.train_stages(model, clips, targets, read, "single", run, lambda words: None, compiled=False)
+            stages.train_stages(model, clips, targets, read, "single", run, compiled=False)
         seconds = time.perf_counter() - begun
     return {
         "ours_seconds": round(seconds, 1),

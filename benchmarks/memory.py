@@ -84,7 +84,7 @@ def features(root: str, processes: str) -> dict[str, float]:
     with Watch(alone("imports")) as watch:
         dataset = loading.load_dataset("gtzan", Path(root), "sample")
         listed = watch.now()
-        cache.get_features(dataset, LogMel(), Path(root) / processes, processes=int(processes), say=lambda line: None)
+        cache.get_features(dataset, LogMel(), Path(root) / processes, processes=int(processes))
     return told(watch, listed, len(dataset.examples))
 
 
@@ -119,7 +119,7 @@ def material(dataset: Any, root: str) -> tuple[Any, Any]:
     from musicml.training import preparation
 
     read = config.read_experiment(EXPERIMENT, {"training.epochs": EPOCHS}, sample=True)
-    return read, preparation.prepare_data(read, dataset, Path(root), 0, lambda line: None)
+    return read, preparation.prepare_data(read, dataset, Path(root), 0)
 
 
 def told(watch: Watch, listed: int, n: int) -> dict[str, float]:

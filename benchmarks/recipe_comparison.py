@@ -90,7 +90,7 @@ def compared(
 def judged(way: Way, read: Experiment, dataset: Dataset, root: Path, seed: int) -> Judged:
     """Train a way on each split of the data set and ask it about the test side."""
     begun = time.perf_counter()
-    material = preparation.prepare_data(read, dataset, root, seed, lambda words: None)
+    material = preparation.prepare_data(read, dataset, root, seed)
     targets, right = material.dataset.targets().argmax(axis=1), {}
     for split in material.folds or (material.split,):
         one, test = replace(material, split=split, folds=(), shared=bool(material.folds)), split.indices("test")

@@ -96,7 +96,7 @@ def measure(root: Path) -> dict[str, Any]:
         place = root.parent / f"seed{seed}/data"
         download_musicnn(place)
         datasets = [one.dataset for one in TRANSFERS.values()]
-        generate.generate_sample_data(place / "sample", seed, datasets, say=ignore)
+        generate.generate_sample_data(place / "sample", seed, datasets)
         for name, transfer in TRANSFERS.items():
             with tempfile.TemporaryDirectory() as folder:
                 transfer.lay_out(recipes.shared() / name, Path(folder))
@@ -120,8 +120,8 @@ def ignore(words: str) -> None:
 def ask_run(transfer: Transfer, root: Path, folder: Path) -> dict[str, Any]:
     """A run of the experiment on sample data, scored on a folder of real clips."""
     read = config.read_experiment(ROOT / f"experiments/{transfer.experiment}.toml")
-    run = train.train_experiment(read, root, root.parent / "runs", "sample", say=ignore)
-    report = evaluate.evaluate_run(run, on=folder, data_root=root, say=ignore)
+    run = train.train_experiment(read, root, root.parent / "runs", "sample")
+    report = evaluate.evaluate_run(run, on=folder, data_root=root)
     return {
         "accuracy": report["metrics"]["accuracy"],
         "interval": (report["intervals"] or {}).get("accuracy"),
@@ -134,11 +134,11 @@ def ask_run(transfer: Transfer, root: Path, folder: Path) -> dict[str, Any]:
 def ask_rival(transfer: Transfer, root: Path, folder: Path) -> dict[str, Any]:
     """An SVM on MFCC statistics of the same training files, scored on the same real clips."""
     read = config.read_experiment(ROOT / "experiments/genre_gru.toml", {"data.dataset": transfer.dataset}, sample=True)
-    material = preparation.prepare_data(read, loading.load_dataset(transfer.dataset, root, "sample"), root, 0, ignore)
+    material = preparation.prepare_data(read, loading.load_dataset(transfer.dataset, root, "sample"), root, 0)
     train_places = np.flatnonzero(material.split.sides != "test")
     taught = label_examples(material.dataset)[train_places]
     svm = fit_svm(describe_tracks(material.features, train_places), taught)
-    real, found = preparation.read_features(read, loading.load_folder(folder), root, material.clip, ignore)
+    real, found = preparation.read_features(read, loading.load_folder(folder), root, material.clip)
     labels = label_examples(real)
     right = svm.predict(describe_tracks(found, np.arange(len(labels)))) == labels
     groups = np.array(real.groups)

@@ -88,7 +88,7 @@ def reach(name: str, data_root: Path) -> float:
         mock.patch.object(fit, "fit_model", side_effect=Reached),
         contextlib.suppress(Reached),
     ):
-        train.train_experiment(read, data_root, Path(runs_root), "sample", say=lambda words: None)
+        train.train_experiment(read, data_root, Path(runs_root), "sample")
         raise SystemExit(f"{name} never came to its training")
     return time.perf_counter() - begun - building
 

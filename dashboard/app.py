@@ -1,11 +1,13 @@
 """Start the dashboard: list the pages and build the navigation. `make dashboard` runs this file."""
 
+import logging
 from pathlib import Path
 
 import streamlit as st
 
 from dashboard import i18n, layout
 from dashboard.app_pages import find_page
+from musicml.utils import show_messages
 
 PAGES = {
     "results": {
@@ -22,6 +24,7 @@ PAGES = {
     "machine": {"setup": ":material/build:"},
 }
 
+show_messages(logging.WARNING)
 # a file of ours: Streamlit's own icons for a tab come from the network
 st.set_page_config(page_title="musicml", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
 st.session_state.setdefault("lang", i18n.choose_language(st.query_params.get("lang"), st.context.locale))

@@ -94,7 +94,7 @@ def run_guarded(show: Callable[[], None]) -> None:
 
 def show_error(error: InputError | str) -> None:
     """Show an error."""
-    st.error(localize(str(error)), icon=":material/error:")
+    st.error(localize(error.message if isinstance(error, InputError) else error), icon=":material/error:")
 
 
 def show_info(sentence: str) -> None:

@@ -67,7 +67,7 @@ def show_media(one: RunView, name: str) -> None:
     path = datasets.find_file(one, name)
     if path is None:
         trouble = datasets.find_unnamed(one)
-        st.caption(layout.localize(str(trouble)) if trouble else layout.escape_markdown(say("gone")))
+        st.caption(layout.localize(trouble.message) if trouble else layout.escape_markdown(say("gone")))
     else:
         (show_player if one.is_sound else show_picture)(path, name)
 

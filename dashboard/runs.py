@@ -144,7 +144,7 @@ def get_run(path: Path) -> RunView:
     try:
         info, report = open_run(path).info, run.report if run.is_whole else None
     except InputError as error:
-        return RunView(run, trouble=str(error), sign=sign)
+        return RunView(run, trouble=error.message, sign=sign)
     slowest = 0.0 if report else max((row.seconds for row in run.read_history()), default=0.0)
     return RunView(run, info, report, None, sign, max(QUIET, 3 * slowest))
 

@@ -167,8 +167,9 @@ def train(
     from musicml.evaluation import evaluate_run
     from musicml.experiment import remember_folders
     from musicml.training import train_experiment
-    from musicml.utils import InputError
+    from musicml.utils import InputError, show_messages
 
+    show_messages()
     if isinstance(experiment, str | Path):
         experiment = load_experiment(experiment, changes)
     elif changes:
@@ -279,7 +280,9 @@ def evaluate(run: Run | str | Path, on: str | Path | None = None) -> Report:
     """
     from musicml.evaluation import evaluate_run
     from musicml.experiment import Report, parse_record
+    from musicml.utils import show_messages
 
+    show_messages()
     run = _get_run(run)
     return parse_record(Report, evaluate_run(run, Path(on) if on else None), "report.json", run.name)
 
@@ -348,11 +351,12 @@ def audit(
     True
     """
     from musicml.data.audit import audit_and_save
-    from musicml.utils import print_message
+    from musicml.utils import show_messages
 
+    show_messages()
     if isinstance(dataset, str | Path):
         dataset = load_dataset(dataset, data=data, data_root=data_root)
-    return audit_and_save(dataset, _get_data_root(data_root), print_message)
+    return audit_and_save(dataset, _get_data_root(data_root))
 
 
 def report(*runs: Run | str | Path, to: str | Path, language: Literal["en", "id"] = "en") -> list[Path]:

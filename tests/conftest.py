@@ -200,7 +200,7 @@ def get_sample(tmp_path_factory):
     def get(name, folder):
         with FileLock(f"{made}.{name}.lock"), pytest.MonkeyPatch.context() as patched:
             patched.setattr(generate, "POOL_FROM", 2)  # no processes of its own
-            generate.generate_sample_data(made, only=[name], scale=SCALES[name], say=lambda line: None)
+            generate.generate_sample_data(made, only=[name], scale=SCALES[name])
         return shutil.copytree(made / name, folder / name)
 
     return get
@@ -334,14 +334,14 @@ def musicnn_root(data_root, musicnn_wheel):
     """A data root with sample data and musicnn's weights, the random ones of `musicnn_wheel`."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(musicnn, "SHA256", hashlib.sha256(musicnn_wheel.read_bytes()).hexdigest())
-        musicnn.download_musicnn(data_root, musicnn_wheel, lambda line: None)
+        musicnn.download_musicnn(data_root, musicnn_wheel)
     return data_root
 
 
 @pytest.fixture(scope="session")
 def tags_run(musicnn_root, tmp_path_factory):
     """The run that is ready without a training, in a folder of its own. Never change it."""
-    return pretrained_run.make_tags_run(musicnn_root, tmp_path_factory.mktemp("runs"), lambda line: None)
+    return pretrained_run.make_tags_run(musicnn_root, tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture
@@ -421,7 +421,7 @@ def material_of(data_root):
     def found(name):
         file, changes = FAMILIES[name]
         read = config.read_experiment(EXPERIMENTS / f"{file}.toml", changes).on_sample()
-        return read, preparation.prepare_data(read, load_dataset(read.data.dataset, data_root), data_root, 0, print)
+        return read, preparation.prepare_data(read, load_dataset(read.data.dataset, data_root), data_root, 0)
 
     return found
 

@@ -1,4 +1,4 @@
-"""Hold the words on the pages: one folder a language, one file a page, the same keys in all.
+"""Hold the words on the pages: one file a page in English, which `musicml/locales` has in other languages.
 
 `common.toml` holds what several pages say. A page asks for a key, never for a sentence.
 """
@@ -10,6 +10,8 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from musicml.utils import Message, translate
+
 LANGUAGES = {"en": "English", "id": "Bahasa Indonesia"}
 HOME = Path(__file__).parent
 
@@ -17,7 +19,8 @@ HOME = Path(__file__).parent
 @functools.cache
 def read_words(language: str, page: str) -> dict[str, str]:
     """Read the words of one page: key → sentence, with `{blanks}`."""
-    return tomllib.loads((HOME / language / f"{page}.toml").read_text(encoding="utf-8"))
+    words = tomllib.loads((HOME / f"{page}.toml").read_text(encoding="utf-8"))
+    return {key: translate(Message(sentence), language) for key, sentence in words.items()}
 
 
 def match_locale(locale: str | None) -> str:
@@ -52,10 +55,10 @@ class Words:
 
     def __call__(self, key: str, **values: object) -> str:
         """Return the sentence of a key with its blanks filled, from the page's words or from common.toml."""
-        own = read_words(self.language, self.page)
-        sentence = own[key] if key in own else read_words(self.language, "common")[key]
-        return sentence.format(**values) if values else sentence
+        own = read_words("en", self.page)
+        sentence = own[key] if key in own else read_words("en", "common")[key]
+        return translate(Message(sentence, **values), self.language)
 
     def has(self, key: str) -> bool:
         """Return whether there is such a key."""
-        return key in read_words(self.language, self.page) or key in read_words(self.language, "common")
+        return key in read_words("en", self.page) or key in read_words("en", "common")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musicml.cli import options, output
-from musicml.utils import InputError, make_printable, print_message
+from musicml.utils import InputError, make_printable
 
 if TYPE_CHECKING:
     from musicml.data.audit import Audit, DuplicatePair
@@ -44,7 +44,7 @@ def audit(args: argparse.Namespace) -> int:
     if args.html is not None:
         check_html_path(args.html)  # before minutes of work
     dataset = load_dataset(args.dataset, args.data_root, args.data, args.folder, args.as_published)
-    result = audit_and_save(dataset, args.data_root, print_message)
+    result = audit_and_save(dataset, args.data_root)
     if args.html is not None:
         write_audit_html(result, dataset, args.html)
     path = get_audit_path(args.data_root, dataset)

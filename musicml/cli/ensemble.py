@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from musicml.cli import options, output
-from musicml.utils import print_message
 
 
 def add_command(commands: Any) -> None:
@@ -29,7 +28,7 @@ def score_ensemble(args: argparse.Namespace) -> int:
     from musicml.experiment import open_run
 
     members = [open_run(name, args.runs) for name in args.members]
-    report = combine_runs(members, args.on, print_message)
+    report = combine_runs(members, args.on)
     path = output.save_json(args.runs / "ensembles", report, members[0].info.experiment)
     if args.json:
         output.print_json({**report, "file": str(path)})

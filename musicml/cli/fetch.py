@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import time
 from pathlib import Path
 from typing import Any
 
 from musicml.cli import options, output
 from musicml.utils import InputError, print_message
+
+logger = logging.getLogger(__name__)
 
 MUSICNN = "musicnn"
 
@@ -67,13 +70,13 @@ def fetch_musicnn(args: argparse.Namespace) -> int:
 
     if args.names != [MUSICNN] or args.sample or args.lists is not None:
         raise InputError("Expected `musicml fetch musicnn`, with --from at most. Fetch the rest by itself.")
-    paths, was_there = download_musicnn(args.data_root, args.source, print_message)
-    run = make_tags_run(args.data_root, args.runs, print_message)
+    paths, was_there = download_musicnn(args.data_root, args.source)
+    run = make_tags_run(args.data_root, args.runs)
     if args.json:
         files = [str(path) for path in paths]
         output.print_json({"files": files, "already_there": was_there, "run": str(run.path)})
     elif was_there:
-        print_message(f"musicnn: already there, and the run {run.path}")
+        logger.info("musicnn: already there, and the run %s", run.path)
     return 0
 
 
@@ -89,7 +92,7 @@ def fetch(
     for name in names:
         try:
             own_lists = lists if name == "gtzan" else None
-            downloads.append(download_dataset(name, data_root, source, own_lists, keep_archive, print_message))
+            downloads.append(download_dataset(name, data_root, source, own_lists, keep_archive))
         except InputError as error:
             if len(names) == 1:
                 raise
@@ -110,8 +113,8 @@ def write_sample_data(names: list[str], data_root: Path, seed: int, scale: float
     from musicml.data import generate_sample_data
 
     start, root = time.perf_counter(), data_root / "sample"
-    folders = generate_sample_data(root, seed, names or None, scale, say=print_message)
-    print_message(f"sample data in {root} after {time.perf_counter() - start:.0f} s")
+    folders = generate_sample_data(root, seed, names or None, scale)
+    logger.info("sample data in %s after %.0f s", root, time.perf_counter() - start)
     if as_json:
         output.print_json({"folders": [str(folder) for folder in folders]})
     return 0

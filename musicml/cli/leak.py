@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musicml.cli import options, output
-from musicml.utils import print_message
 
 if TYPE_CHECKING:
     from musicml.evaluation import LeakageEstimate, LeakageResult
@@ -44,7 +43,7 @@ def measure_leak(args: argparse.Namespace) -> int:
 
     experiment = read_experiment(find_experiment(args.experiment), parse_changes(args.changes), sample=None)
     seeds = range(args.seeds)
-    result = measure_leakage(experiment, args.data_root, args.data, args.folder, seeds, args.folds, say=print_message)
+    result = measure_leakage(experiment, args.data_root, args.data, args.folder, seeds, args.folds)
     path = output.save_json(args.runs / "leaks", result.as_table(), result.experiment)
     if args.json:
         output.print_json({**result.as_table(), "file": str(path)})

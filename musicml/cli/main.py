@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import TextIO, cast
 
 from musicml import __version__, cli
-from musicml.utils import InputError, PlainOutput, os_error_to_input_error, print_message
+from musicml.utils import InputError, PlainOutput, os_error_to_input_error, print_message, show_messages
 
 # how --help lists the commands, by their modules; a module that is not named here comes after these
 HELP_ORDER = (
@@ -49,6 +49,7 @@ def main(words: Sequence[str] | None = None) -> int:
     if hasattr(sys.stdout, "reconfigure"):  # a file's name need not be valid in any encoding
         sys.stdout.reconfigure(errors="backslashreplace")
     args = parse_arguments(words)
+    show_messages(args.level)
     try:
         with contextlib.redirect_stdout(cast(TextIO, PlainOutput(sys.stdout))):
             return args.handler(args)

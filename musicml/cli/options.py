@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +33,10 @@ def add_parser(
     for option, (variable, folder) in FOLDERS.items():
         words = f"the folder of {folder} (default: {variable}, or {folder})"
         parser.add_argument(option, type=Path, default=get_default_folder(option), metavar="DIR", help=words)
+    parser.add_argument(
+        "--quiet", action="store_const", const=logging.WARNING, dest="level", default=logging.INFO, help="only warnings"
+    )
+    parser.add_argument("--verbose", action="store_const", const=logging.DEBUG, dest="level", help="every message")
     if has_json:
         parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     parser.set_defaults(handler=handler, takes_other_words=False)

@@ -106,7 +106,7 @@ def _explain(predictor: Predictor, file: str, folder: Path, stem: str) -> dict[s
         with suppress_stderr():
             return {**save_explanation(explain_prediction(predictor, file), folder, stem), "folder": str(folder)}
     except Exception as error:  # whatever it is, it costs neither this answer nor the others
-        reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        reason = error.message if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
         return f"There is no explanation: {' '.join(reason.split())}"
 
 
@@ -143,7 +143,7 @@ def list_files(names: Iterable[str], kind: str) -> tuple[list[str], list[dict[st
         try:
             (listing,) = list_files([name])
         except InputError as error:
-            failed.append({"file": name, "error": str(error)})
+            failed.append({"file": name, "error": error.message})
             continue
         inside = sorted(path for path in listing.files if any(detect_kind(path, kind) == kind for kind in kinds))
         _say_what_is_left_out(name, sorted(set(listing.files) - set(inside)), listing.skipped)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musicml.cli import options, output
-from musicml.utils import print_message
 
 if TYPE_CHECKING:
     from musicml.evaluation import IntervalEstimate, Replication, ReplicationRow
@@ -38,7 +37,7 @@ def replay(args: argparse.Namespace) -> int:
     """Replay published results and print them next to honest ones; return 1 where one of them failed."""
     from musicml.evaluation import replicate
 
-    results = replicate(args.names, args.data_root, args.runs, args.data, args.seed or 0, print_message)
+    results = replicate(args.names, args.data_root, args.runs, args.data, args.seed or 0)
     table = {"replays": [one.as_table() for one in results]}
     path = output.save_json(args.runs / "replays", table)
     if args.json:

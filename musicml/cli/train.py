@@ -7,11 +7,14 @@ stopped goes on with --resume.
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musicml.cli import options, output
-from musicml.utils import InputError, get_log_prefix, print_message
+from musicml.utils import InputError, get_log_prefix
+
+logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from musicml.experiment import Run
@@ -61,6 +64,6 @@ def train(path: Path, args: argparse.Namespace, folder: Path | None = None) -> R
     from musicml.training import train_experiment
 
     experiment = read_experiment(path, parse_changes(args.changes), sample=None)
-    print_message("begins" if get_log_prefix() else f"\n{experiment.name}")
+    logger.info("%s", "begins" if get_log_prefix() else f"\n{experiment.name}")
     origin = (args.data_root, args.runs, args.data, folder, args.seed or 0)
     return train_experiment(experiment, *origin, args.deterministic)

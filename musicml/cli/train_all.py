@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import gc
+import logging
 import multiprocessing
 import os
 import re
@@ -25,13 +26,17 @@ from musicml.cli.train import train
 from musicml.utils import (
     InputError,
     get_log_prefix,
+    get_message,
     map_in_processes,
     parse_json,
     print_message,
     read_small_file,
     set_log_prefix,
+    show_messages,
     write_json,
 )
+
+logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from musicml.experiment import Run
@@ -85,7 +90,7 @@ def _read_start(path: Path, anew: bool) -> str:
     except (OSError, ValueError, KeyError):
         begun = ""
     if TIME.fullmatch(begun) and not anew:
-        print_message(f"going on with the train-all that began at {begun} and was not finished; --anew begins again")
+        logger.info("going on with the train-all that began at %s and was not finished; --anew begins again", begun)
         return begun
     begun = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}"
     write_json(path, {"started": begun})
@@ -103,13 +108,13 @@ def _go_on_or_train(path: Path, since: str, args: argparse.Namespace) -> Run:
     if run is None:
         return train(path, args)
     if is_held(run.path):  # by a process of the train-all that was killed
-        print_message(f"{run.name} is still being trained by another process: waiting for its end")
+        logger.info("%s is still being trained by another process: waiting for its end", run.name)
         while is_held(run.path):
             time.sleep(1)
     if run.is_whole:
-        print_message(f"{run.name} is complete")
+        logger.info("%s is complete", run.name)
         return run
-    print_message(f"going on with {run.name}")
+    logger.info("going on with %s", run.name)
     return resume_run(run)
 
 
@@ -163,10 +168,10 @@ def _score(train_one: Callable[[Path], Any], runs_root: Path, path: Path) -> Row
         run = train_one(path)
         row |= {"report": run.report.table if run.is_whole else evaluate_run(run), "run": str(run.path)}
     except MissingWeightsError as error:
-        row["skipped"] = str(error)
+        row["skipped"] = error.message
         print_message(f"{'' if get_log_prefix() else f'{path.stem} '}skipped: {error}")
     except Exception as error:  # a fault of ours, or a device out of memory, ends one experiment and not all
-        row["error"] = (str(error) or type(error).__name__).splitlines()[0]
+        row["error"] = get_message(error)
         print_message(f"{'' if get_log_prefix() else f'{path.stem} '}failed: {row['error']}")
         mark_abandoned(runs_root)
     gc.collect()
@@ -182,7 +187,7 @@ def _score_in_parallel(score: Callable[[Path], Row], paths: list[Path], jobs: in
     # where the user stops them, Python's resource tracker would complain below our sentence of what they left behind
     os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
     words = "a process that trained was killed, for want of memory most likely: the rest go one after another"
-    score_one = partial(_score_in_worker, score, n_cores)
+    score_one = partial(_score_in_worker, score, n_cores, logging.getLogger("musicml").level)
     return list(map_in_processes(score_one, paths, jobs, n_cores, on_kill=lambda: print_message(words)))
 
 
@@ -192,13 +197,14 @@ def _has_no_backbone(path: Path) -> bool:
     return not any(f'family = "{family}"' in text for family in ("transfer", "pretrained_audio"))
 
 
-def _score_in_worker(score: Callable[[Path], Row], n_cores: int, path: Path) -> Row:
+def _score_in_worker(score: Callable[[Path], Row], n_cores: int, level: int, path: Path) -> Row:
     """Score with few threads, in a process of its own; the log lines begin with the experiment's name."""
     if multiprocessing.parent_process() is not None:  # the first process takes over where one was killed
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a training that is stopped says so in its run
         for name in ("TF_NUM_INTRAOP_THREADS", "LOKY_MAX_CPU_COUNT"):
             os.environ.setdefault(name, str(n_cores))
         set_log_prefix(path.stem)
+        show_messages(level)
     return score(path)
 
 

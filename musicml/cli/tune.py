@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from musicml.cli import options, output
-from musicml.utils import print_message
 
 if TYPE_CHECKING:
     from musicml.training.tuning import SearchResult
@@ -45,7 +44,7 @@ def tune(args: argparse.Namespace) -> int:
 
     experiment = read_experiment(find_experiment(args.experiment), parse_changes(args.changes), sample=None)
     origin = (args.data_root, args.runs, args.data, args.folder, args.seed or 0)
-    result = search_options(experiment, *origin, args.trials, args.prune, print_message)
+    result = search_options(experiment, *origin, args.trials, args.prune)
     command = format_train_command(args, {**experiment.overrides, **result.best_first[0].options})
     if args.json:
         output.print_json({**result.as_table(), "command": command, "file": str(result.folder / "best.json")})

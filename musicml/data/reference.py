@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
 
-HONEST, AS_PUBLISHED = "honest", "as published"
+from musicml.utils import Message
+
+HONEST, AS_PUBLISHED = "honest", Message("as published")
 
 Table = Mapping[str, Mapping[str, float]]
 COUNT_COLUMNS = ("support", "observed", "said")  # columns of a table that are no shares

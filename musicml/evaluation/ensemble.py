@@ -8,7 +8,8 @@ too.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,14 @@ from musicml.evaluation.comparison.checks import check_same_contents
 from musicml.evaluation.predictions import PredictionTable
 from musicml.experiment import Run, check_has_results, get_fold, read_digests
 from musicml.inference import pool_clips
-from musicml.utils import InputError, print_message
+from musicml.utils import InputError
+
+logger = logging.getLogger(__name__)
 
 
 def combine_runs(
-    members: Sequence[Run], on: Path | None = None, say: Callable[[str], None] = print_message
+    members: Sequence[Run],
+    on: Path | None = None,
 ) -> dict[str, Any]:
     """Score several runs as one.
 
@@ -34,7 +38,6 @@ def combine_runs(
     ----------
     members : whole runs, two or more, or one of several folds with `on`
     on : a folder of class folders that none of them has seen; without it, the examples that all were tested on
-    say : told what happens
 
     Returns
     -------
@@ -49,9 +52,7 @@ def combine_runs(
     for run in members:
         check_has_results(run)
     check_same_task(members)
-    voices = (
-        [predictions.read_predictions(run) for run in members] if on is None else predict_folder(members, Path(on), say)
-    )
+    voices = [predictions.read_predictions(run) for run in members] if on is None else predict_folder(members, Path(on))
     if len(voices) < 2:
         raise InputError(
             "an ensemble needs two voices or more, and {members_name} alone is one: name another run, or with --on "
@@ -59,7 +60,7 @@ def combine_runs(
             members_name=members[0].name,
         )
     if on is None:
-        check_tested(members, voices, say)
+        check_tested(members, voices)
         voices = comparison.align_tables(voices)
     names = [run.name for run in members] if on is None else [run.name for run in list_models(members)]
     voted, thresholds = average_tables(voices), average_thresholds(members, voices[0].names, on)
@@ -108,7 +109,10 @@ def check_same_task(members: Sequence[Run]) -> None:
         raise InputError("an ensemble's runs must be different ones, and one is named twice: name each once.")
 
 
-def check_tested(members: Sequence[Run], voices: Sequence[PredictionTable], say: Callable[[str], None]) -> None:
+def check_tested(
+    members: Sequence[Run],
+    voices: Sequence[PredictionTable],
+) -> None:
     """Refuse where one run trained on, or chose by, what another was tested on; names and contents both tell."""
     tested = set().union(*(voice.names for voice in voices))
     for run, voice in zip(members, voices, strict=True):
@@ -133,7 +137,7 @@ def check_tested(members: Sequence[Run], voices: Sequence[PredictionTable], say:
                 n_tested2=len(tested),
             )
     for note in check_same_contents(members, tested, functools.cache(read_digests)):
-        say(note)
+        logger.warning("%s", note)
 
 
 def list_models(members: Sequence[Run]) -> list[Run]:
@@ -142,7 +146,10 @@ def list_models(members: Sequence[Run]) -> list[Run]:
     return [model for models in folds for model in models]
 
 
-def predict_folder(members: Sequence[Run], folder: Path, say: Callable[[str], None]) -> list[PredictionTable]:
+def predict_folder(
+    members: Sequence[Run],
+    folder: Path,
+) -> list[PredictionTable]:
     """Ask every model about a labelled folder, from no file of which one of them has learned."""
     class_names = predictions.read_class_names(members[0])
     dataset = load_folder(folder).spell_classes(class_names)
@@ -156,10 +163,10 @@ def predict_folder(members: Sequence[Run], folder: Path, say: Callable[[str], No
         )
     digests = dict(digest_examples(replace(dataset, examples=tuple(known))))
     for run in members:
-        check_unlearned(run, digests, folder, say)
+        check_unlearned(run, digests, folder)
     voices = []
     for model in list_models(members):
-        answered = evaluate.predict_examples(model, dataset, known, say)
+        answered = evaluate.predict_examples(model, dataset, known)
         files = np.array([prediction.file for prediction in answered.predictions], dtype=object)
         scores = np.stack([prediction.scores for prediction in answered.predictions]).astype(np.float64)
         groups = np.array(answered.groups, dtype=object)
@@ -167,14 +174,18 @@ def predict_folder(members: Sequence[Run], folder: Path, say: Callable[[str], No
     return voices
 
 
-def check_unlearned(run: Run, digests: Mapping[str, str], folder: Path, say: Callable[[str], None]) -> None:
+def check_unlearned(
+    run: Run,
+    digests: Mapping[str, str],
+    folder: Path,
+) -> None:
     """Refuse a folder that holds a file, told by its content, that one of a run's models has learned from.
 
     Parameters
     ----------
     digests : example → digest of its file
     """
-    if learnt := evaluate.find_learned(run, digests, say):
+    if learnt := evaluate.find_learned(run, digests):
         raise InputError(
             "an ensemble must score only what no member has learnt from, and {run_name} learnt from {n_learnt} of "
             "the {n_examples} files in {folder}, {learnt} for one: give files that it has not seen.",

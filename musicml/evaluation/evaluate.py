@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,9 @@ from musicml.inference import (
     pool_clips,
     read_manifest,
 )
-from musicml.utils import InputError, print_message, write_atomically, write_csv, write_json
+from musicml.utils import InputError, Message, write_atomically, write_csv, write_json
+
+logger = logging.getLogger(__name__)
 
 TOGETHER = 32  # files answered in one pass: enough for the model to work in full batches, few enough to hold in memory
 
@@ -44,7 +47,6 @@ def evaluate_run(
     run: Run,
     on: Path | None = None,
     data_root: Path | None = None,
-    say: Callable[[str], None] = print_message,
     folder: Path | None = None,
 ) -> dict[str, Any]:
     """Score a run on its test examples, or on another labelled folder.
@@ -54,7 +56,6 @@ def evaluate_run(
     run : trained; its first evaluation makes it whole, and later ones do not change it
     on : a folder of class folders; those that the run was not trained on are named and left out
     data_root : where the folder of all data sets is now, if it was moved
-    say : told what happens
     folder : where the run's own folder is now, if it was moved; then the files must be the same
 
     Returns
@@ -69,7 +70,7 @@ def evaluate_run(
     """
     check_has_results(run)
     if on is not None:
-        return evaluate_folder(run, Path(on), say)
+        return evaluate_folder(run, Path(on))
     if run.is_whole and folder is None and data_root is None:
         return run.report.table
     info = run.info
@@ -81,16 +82,20 @@ def evaluate_run(
             cure=run.cure(),
         )
     remove_abandoned_files(run.path)  # of an evaluation that was killed
-    dataset = load_run_data(run, folder, data_root, say)
+    dataset = load_run_data(run, folder, data_root)
     if run.is_whole:
         return run.report.table
-    answered = predict_folds(run, dataset, say) if info.split.folds else predict_test_split(run, dataset, say)
+    answered = predict_folds(run, dataset) if info.split.folds else predict_test_split(run, dataset)
     served = as_published.score_as_served(run, dataset, answered, data_root)
-    side = "out of fold" if info.split.folds else as_published.get_scored_split(info)
+    side = Message("out of fold") if info.split.folds else as_published.get_scored_split(info)
     return write_report_file(run, dataset, answered, side, {} if served is None else {"as_served": served})
 
 
-def load_run_data(run: Run, folder: Path | None, data_root: Path | None, say: Callable[[str], None]) -> Dataset:
+def load_run_data(
+    run: Run,
+    folder: Path | None,
+    data_root: Path | None,
+) -> Dataset:
     """Load the data set of a run; one that was moved must hold the same files, and run.json names its new place.
 
     A whole run is never changed: it says how pages find its data.
@@ -100,15 +105,21 @@ def load_run_data(run: Run, folder: Path | None, data_root: Path | None, say: Ca
     dataset = spell_examples(run, reload_dataset(data.table).spell_classes(run.read("labels.json")))
     if not (folder or data_root):
         return dataset
-    check_same_files(run, dataset, Path(data.folder or data.root), say=say)
+    check_same_files(run, dataset, Path(data.folder or data.root))
     if not run.is_whole:
         run.update(data=data.table)
     elif data.folder != before.folder:
-        files_hint = f"for pages to find its files, put them at {before.folder}"
-        say(f"run {run.name} is whole and keeps the old place: {files_hint}")
+        logger.info(
+            "run %s is whole and keeps the old place: for pages to find its files, put them at %s",
+            run.name,
+            before.folder,
+        )
     elif not data.folder and data.root != before.root:
-        data_hint = f"for pages to find its data, set MUSICML_DATA={data.root}"
-        say(f"run {run.name} is whole and keeps the old place: {data_hint}")
+        logger.info(
+            "run %s is whole and keeps the old place: for pages to find its data, set MUSICML_DATA=%s",
+            run.name,
+            data.root,
+        )
     return dataset
 
 
@@ -127,7 +138,10 @@ class TestPredictions:
     thresholds: np.ndarray
 
 
-def predict_test_split(run: Run, dataset: Dataset, say: Callable[[str], None]) -> TestPredictions:
+def predict_test_split(
+    run: Run,
+    dataset: Dataset,
+) -> TestPredictions:
     """Ask the run about the side that it is judged on, in the groups that its split kept together.
 
     A split by track, or one as published, kept nothing together; its files are judged in the data set's own groups,
@@ -140,17 +154,24 @@ def predict_test_split(run: Run, dataset: Dataset, say: Callable[[str], None]) -
     found = [(there[row["example"]], row["group"]) for row in rows if row["example"] in there]
     if not is_ungrouped_split(dataset.as_published, info.split_rule):
         found = [(replace(example, group=group), group) for example, group in found]
-    answered = predict_examples(run, dataset, [example for example, _ in found], say, cut)
-    gone = [f"{row['example']}: not on the disk any more" for row in rows if row["example"] not in there]
+    answered = predict_examples(run, dataset, [example for example, _ in found], cut)
+    gone: list[str] = [
+        Message("{example}: not on the disk any more", example=row["example"])
+        for row in rows
+        if row["example"] not in there
+    ]
     return replace(answered, lost=answered.lost + gone)
 
 
-def predict_folds(run: Run, dataset: Dataset, say: Callable[[str], None]) -> TestPredictions:
+def predict_folds(
+    run: Run,
+    dataset: Dataset,
+) -> TestPredictions:
     """Ask each fold about what it was tested on, in the order of the folds; each fold is made whole by it."""
     parts = []
     for k in range(1, run.info.split.folds + 1):
         fold = get_fold(run, k)
-        parts.append(predict_test_split(fold, dataset, say))
+        parts.append(predict_test_split(fold, dataset))
         if not fold.is_whole:
             write_report_file(fold, dataset, parts[-1], "test")
     return TestPredictions(
@@ -172,7 +193,10 @@ def write_report_file(
     return made
 
 
-def evaluate_folder(run: Run, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
+def evaluate_folder(
+    run: Run,
+    folder: Path,
+) -> dict[str, Any]:
     """Score a run on another labelled folder; nothing is written. What the run learned from is left out."""
     info, class_names = run.info, run.read("labels.json")
     if info.task == "multi":
@@ -185,7 +209,9 @@ def evaluate_folder(run: Run, folder: Path, say: Callable[[str], None]) -> dict[
     foreign = [name for name in dataset.class_names if name not in class_names]
     if foreign:
         n_foreign = sum(example.label in foreign for example in dataset.examples)
-        say(f"left out, since the run does not know their class: {n_foreign} files of {', '.join(foreign)}")
+        logger.warning(
+            "left out, since the run does not know their class: %s files of %s", n_foreign, ", ".join(foreign)
+        )
     known = [example for example in dataset.examples if example.label in class_names]
     if not known:
         raise InputError(
@@ -196,8 +222,8 @@ def evaluate_folder(run: Run, folder: Path, say: Callable[[str], None]) -> dict[
             foreign=", ".join(foreign),
             class_names=", ".join(class_names),
         )
-    fresh, n_learned = select_unseen(run, dataset, known, say)
-    answered = predict_examples(run, dataset, fresh, say)
+    fresh, n_learned = select_unseen(run, dataset, known)
+    answered = predict_examples(run, dataset, fresh)
     sample = info.data.sample or dataset.sample
     return make_report(run, answered, str(folder), left_out=foreign, trained_on=n_learned, sample=sample)
 
@@ -209,16 +235,18 @@ def make_report(run: Run, answered: TestPredictions, split: str, **more: Any) ->
 
 
 def select_unseen(
-    run: Run, dataset: Dataset, examples: list[Example], say: Callable[[str], None]
+    run: Run,
+    dataset: Dataset,
+    examples: list[Example],
 ) -> tuple[list[Example], int | None]:
     """Return the examples that a run did not learn from, and how many it did; all and None where that can't be told."""
-    learned = find_learned(run, dict(digest_examples(replace(dataset, examples=tuple(examples)))), say)
+    learned = find_learned(run, dict(digest_examples(replace(dataset, examples=tuple(examples)))))
     if learned is None:
         return examples, None
     gone = set(learned)
     fresh = [example for example in examples if example.id not in gone]
     if gone:
-        say(f"left out, since the run was trained on them: {len(gone)} of {len(examples)} files")
+        logger.warning("left out, since the run was trained on them: %s of %s files", len(gone), len(examples))
     if not fresh:
         raise InputError(
             "the folder must hold files that run {run_name} was not trained on, and holds none: give others.",
@@ -227,7 +255,10 @@ def select_unseen(
     return fresh, len(gone)
 
 
-def find_learned(run: Run, digests: Mapping[str, str], say: Callable[[str], None]) -> list[str] | None:
+def find_learned(
+    run: Run,
+    digests: Mapping[str, str],
+) -> list[str] | None:
     """Find the examples of another folder that a run trained on or chose by, told by content, wherever they lay.
 
     It says so and returns None where that can't be told.
@@ -238,14 +269,12 @@ def find_learned(run: Run, digests: Mapping[str, str], say: Callable[[str], None
     """
     kept = read_digests(run)
     if kept is None:
-        warn_without_digests(run, "it learned from any of these files", say)
+        warn_without_digests(run, Message("it learned from any of these files"))
         return None
     return [name for name, digest in digests.items() if digest in kept.learned]
 
 
-def predict_examples(
-    run: Run, dataset: Dataset, examples: list[Example], say: Callable[[str], None], cut: bool = False
-) -> TestPredictions:
+def predict_examples(run: Run, dataset: Dataset, examples: list[Example], cut: bool = False) -> TestPredictions:
     """Ask the run about examples; `cut` says that these are pieces of tracks."""
     if not examples:
         raise InputError(
@@ -253,7 +282,8 @@ def predict_examples(
         )
     predictor, begun = Predictor(run), time.perf_counter()
     predictor.model()  # what ails the model is no fault of the first file
-    kept, lost, predictions = [], [], []
+    kept, predictions = [], []
+    lost: list[str] = []
     places = {example.id: place for place, example in enumerate(dataset.examples)}
     pieces = as_published.PieceReader(predictor)
     for begin in range(0, len(examples), TOGETHER):
@@ -265,7 +295,7 @@ def predict_examples(
                 )
                 kept.append(example)
             except InputError as error:
-                lost.append(f"{example.id}: {error}")
+                lost.append(Message("{name}: {error}", name=example.id, error=error))
         predictions += predictor.answer(questions) if questions else []
     if not kept:
         raise InputError(
@@ -274,9 +304,9 @@ def predict_examples(
             lost=lost[0],
         )
     for words in lost[:5]:
-        say(f"not read: {words}")
+        logger.warning("not read: %s", words)
     unread = f", {len(lost)} can't be read" if lost else ""
-    say(f"evaluated {len(kept)} files in {time.perf_counter() - begun:.1f} s{unread}")
+    logger.info("evaluated %s files in %.1f s%s", len(kept), time.perf_counter() - begun, unread)
     unknown = np.nan if predictor.task == "multi" else 0.0
     targets = np.array(
         [[example.labels.get(name, unknown) for name in predictor.class_names] for example in kept], dtype=float

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from musicml.evaluation.bootstrap import compute_class_draws, draw_groups, draw_weights
-from musicml.utils import compute_wilson_interval
+from musicml.utils import Message, compute_wilson_interval
 
 N_BOOTSTRAP = 1000
 INTERVAL_METHOD = "log_odds_t"  # as report.json names it; reports without a name hold percentiles of the draws
@@ -178,9 +178,13 @@ def describe_few_groups(n_groups: int, method: str | None = None) -> str | None:
     held = HELD.get(method, HELD[None])
     simulated = max(size for size in held if size <= n_groups)
     low, high = held[simulated]
-    return (
-        f"With only {n_groups} test groups, a 95 % interval may hold the true value less often than it says: in "
-        f"simulations with {simulated} groups, {low} to {high} of 100 did."
+    return Message(
+        "With only {n_groups} test groups, a 95 % interval may hold the true value less often than "
+        "it says: in simulations with {simulated} groups, {low} to {high} of 100 did.",
+        n_groups=n_groups,
+        simulated=simulated,
+        low=low,
+        high=high,
     )
 
 

@@ -11,7 +11,8 @@ Audio-Based Music Similarity and Genre Classification" (ISMIR 2005).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,9 @@ from musicml.evaluation.intervals import compute_mean_and_interval
 from musicml.experiment import Experiment
 from musicml.features import cut_into_pieces
 from musicml.training import TrainingData, make_clip_spec, read_features, train_and_score
-from musicml.utils import InputError, print_message
+from musicml.utils import InputError, Message
+
+logger = logging.getLogger(__name__)
 
 WAYS = ("pieces", "tracks", "artists")
 DRAWS = 2000
@@ -75,7 +78,6 @@ def measure_leakage(
     folder: Path | None = None,
     seeds: Sequence[int] = (0, 1, 2),
     folds: int = 3,
-    say: Callable[[str], None] = print_message,
 ) -> LeakageResult:
     """Train `experiment` the three ways, `folds` times each and with each seed, and compare.
 
@@ -94,7 +96,7 @@ def measure_leakage(
     as_published = experiment.data.protocol == "as_published"
     dataset = load_dataset(experiment.data.dataset, data_root, which, folder, as_published)
     known = len(set(dataset.groups)) < len(dataset.examples)  # before equal files share a group
-    material, tracks = cut_into_segments(experiment, dataset, known, Path(data_root), say)
+    material, tracks = cut_into_segments(experiment, dataset, known, Path(data_root))
     right, targets = np.zeros((len(WAYS), len(seeds), len(tracks)), dtype=bool), material.dataset.targets()
     asked = list(itertools.product(enumerate(seeds), enumerate(WAYS)))
     # every split before any training, so that one which can't be made costs nothing
@@ -105,12 +107,17 @@ def measure_leakage(
             cut = replace(material, split=split)
             clips, scores = train_and_score(experiment, cut, seed, Path(data_root))
             right[way, place, test] = scores.argmax(axis=1) == targets[clips.example].argmax(axis=1)
-            say(f"seed {seed}, {name}, fold {k + 1} of {folds}: accuracy {right[way, place, test].mean():.3f}")
+            logger.info(
+                "seed %s, %s, fold %s of %s: accuracy %.3f", seed, name, k + 1, folds, right[way, place, test].mean()
+            )
     return compare_ways(experiment, material, right, tuple(seeds), folds, len(set(tracks)))
 
 
 def cut_into_segments(
-    experiment: Experiment, dataset: Dataset, known: bool, data_root: Path, say: Callable[[str], None]
+    experiment: Experiment,
+    dataset: Dataset,
+    known: bool,
+    data_root: Path,
 ) -> tuple[TrainingData, list[str]]:
     """The data set in pieces of a clip's length, each with its artist as its group, not split yet; each piece's track.
 
@@ -124,7 +131,7 @@ def cut_into_segments(
             experiment_name=experiment.name,
             dataset_name=dataset.name,
         )
-    dataset, found = read_features(experiment, dataset, data_root, clip, say, named=False)  # there is no run
+    dataset, found = read_features(experiment, dataset, data_root, clip, named=False)  # there is no run
     n_tracks = len(dataset.examples)
     if not known:
         raise InputError(
@@ -141,7 +148,7 @@ def cut_into_segments(
             n_dataset_examples=len(dataset.examples),
             seconds=clip.seconds,
         )
-    nobody = Split(np.full(len(dataset.examples), "train", dtype=object), "not split yet")
+    nobody = Split(np.full(len(dataset.examples), "train", dtype=object), Message("not split yet"))
     material = TrainingData(dataset, nobody, found, replace(clip, hop_frames=clip.n_frames))
     tracks = (example.id.rpartition("#")[0] for example in dataset.examples)
     return material, [dataset.same.get(track, track) for track in tracks]

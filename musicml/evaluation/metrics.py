@@ -23,17 +23,17 @@ from musicml.evaluation.intervals import (
 )
 from musicml.experiment import MAIN_METRICS
 from musicml.inference import compute_calibration_error, compute_reliability
-from musicml.utils import InputError, compute_wilson_interval
+from musicml.utils import InputError, Message, compute_wilson_interval
 
 METRIC_NAMES = {
-    "accuracy": "accuracy",
-    "mean_average_precision": "mean average precision",
-    "macro_auc": "macro ROC-AUC",
-    "macro_f1": "macro F1",
-    "macro_precision": "macro precision",
-    "macro_recall": "macro recall",
-    "mean_f1_both_sides": "mean F1 over both sides",
-    "label_ranking_average_precision": "label-ranking average precision",
+    "accuracy": Message("accuracy"),
+    "mean_average_precision": Message("mean average precision"),
+    "macro_auc": Message("macro ROC-AUC"),
+    "macro_f1": Message("macro F1"),
+    "macro_precision": Message("macro precision"),
+    "macro_recall": Message("macro recall"),
+    "mean_f1_both_sides": Message("mean F1 over both sides"),
+    "label_ranking_average_precision": Message("label-ranking average precision"),
 }
 HALF = 0.5  # the threshold that everybody takes who fits none
 

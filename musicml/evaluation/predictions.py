@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from musicml.experiment import Run, get_fold, make_file_error
-from musicml.utils import is_of_type, make_printable, read_small_file
+from musicml.utils import Message, is_of_type, make_printable, read_small_file
 
 TABLE = "predictions.csv"
 BEFORE = ["example", "group", "labels", "absent"]  # the columns of predictions.csv before the scores
@@ -94,13 +94,15 @@ def read_fold_thresholds(run: Run, names: Collection[str]) -> np.ndarray:
     """
     home = {row["example"]: row.get("fold") or "" for row in run.table("split.csv")}
     if not all(home.get(name, "").isdigit() for name in names):
-        raise make_file_error(run.name, "split.csv", "the fold of each example", "lacks some")
+        raise make_file_error(run.name, "split.csv", Message("the fold of each example"), Message("lacks some"))
     its = {k: get_fold(run, int(k)).read("serving.json") for k in sorted({home[name] for name in names})}
     n_classes = len(read_class_names(run))
     for served in its.values():
         found = served.get("thresholds") if isinstance(served, dict) else None
         if not found or not is_of_type(found, list[float]) or len(found) != n_classes:
-            raise make_file_error(run.name, "serving.json", "a threshold for each class in every fold", "lacks some")
+            raise make_file_error(
+                run.name, "serving.json", Message("a threshold for each class in every fold"), Message("lacks some")
+            )
     return np.array([its[home[name]]["thresholds"] for name in names])
 
 
@@ -118,11 +120,13 @@ def read_clip_scores(run: Run) -> dict[int, tuple[np.ndarray, np.ndarray]]:
     """
     n_classes, (places, starts, scores) = len(read_class_names(run)), read_clip_arrays(run)
     if not places.shape == starts.shape == scores.shape[:1] or scores.shape[1:] != (n_classes,):
-        rule = f"a start and {n_classes} scores for each clip"
-        raise make_file_error(run.name, "clips.npz", rule, "holds other shapes")
+        rule = Message("a start and {n_classes} scores for each clip", n_classes=n_classes)
+        raise make_file_error(run.name, "clips.npz", rule, Message("holds other shapes"))
     steps = np.diff(places)
     if (steps < 0).any():
-        raise make_file_error(run.name, "clips.npz", "clips in the order of their examples", "holds them in another")
+        raise make_file_error(
+            run.name, "clips.npz", Message("clips in the order of their examples"), Message("holds them in another")
+        )
     ends = [0, *(np.flatnonzero(steps) + 1).tolist(), len(places)]
     spans = zip(ends[:-1], ends[1:], strict=True)
     return {int(places[begin]): (starts[begin:end], scores[begin:end]) for begin, end in spans if end > begin}
@@ -134,13 +138,13 @@ def read_clip_arrays(run: Run) -> list[np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as kept:
             if sum(one.file_size for one in kept.zip.infolist()) > MAX_CLIPS_BYTES:
-                raise ValueError(f"more than {MAX_CLIPS_BYTES} bytes")
+                raise ValueError(Message("more than {max_clips_bytes} bytes", max_clips_bytes=MAX_CLIPS_BYTES))
             found = [kept[name] for name in ARRAYS]
     except Exception as error:  # whatever half an archive, or none, makes numpy, zipfile and zlib raise
-        said = f"can't be read ({describe_error(error)})"
-        raise make_file_error(run.name, "clips.npz", "the scores of each clip", said) from None
+        said = Message("can't be read ({describe_error})", describe_error=describe_error(error))
+        raise make_file_error(run.name, "clips.npz", Message("the scores of each clip"), said) from None
     if [values.dtype.kind for values in found] != ["i", "f", "f"]:
-        raise make_file_error(run.name, "clips.npz", "numbers", "holds something else")
+        raise make_file_error(run.name, "clips.npz", Message("numbers"), Message("holds something else"))
     return found
 
 
@@ -148,7 +152,9 @@ def read_class_names(run: Run) -> tuple[str, ...]:
     """The class names of labels.json, in order."""
     found = run.read("labels.json")
     if not isinstance(found, list) or not found or not all(isinstance(name, str) for name in found):
-        raise make_file_error(run.name, "labels.json", "a list of class names", "holds something else")
+        raise make_file_error(
+            run.name, "labels.json", Message("a list of class names"), Message("holds something else")
+        )
     return tuple(found)
 
 
@@ -156,7 +162,9 @@ def get_task(run: Run) -> str:
     """Whether each example is of one class, or of any number of them."""
     task = run.info.task
     if task not in ("single", "multi"):
-        raise make_file_error(run.name, "run.json", "the task, single or multi", f"says {task!r}")
+        raise make_file_error(
+            run.name, "run.json", Message("the task, single or multi"), Message("says {task!r}", task=task)
+        )
     return task
 
 
@@ -167,15 +175,27 @@ def read_rows(run: Run, class_names: tuple[str, ...]) -> list[list[str]]:
         text = read_small_file(path, MAX_TABLE_BYTES).decode("utf-8-sig")
         lines = [line for line in csv.reader(io.StringIO(text, newline="")) if line]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise make_file_error(run.name, TABLE, "a table in UTF-8", f"can't be read ({describe_error(error)})") from None
+        raise make_file_error(
+            run.name,
+            TABLE,
+            Message("a table in UTF-8"),
+            Message("can't be read ({describe_error})", describe_error=describe_error(error)),
+        ) from None
     if not lines or lines[0] != head:
-        rule = f"a column for each of the {len(class_names)} classes of labels.json"
-        raise make_file_error(run.name, TABLE, rule, "has others")
+        rule = Message(
+            "a column for each of the {n_class_names} classes of labels.json", n_class_names=len(class_names)
+        )
+        raise make_file_error(run.name, TABLE, rule, Message("has others"))
     if len(lines) == 1:
-        raise make_file_error(run.name, TABLE, "a row for each test example", "holds none")
+        raise make_file_error(run.name, TABLE, Message("a row for each test example"), Message("holds none"))
     for number, line in enumerate(lines[1:], 2):
         if len(line) != len(head):
-            raise make_file_error(run.name, TABLE, f"{len(head)} cells in each row", f"row {number} has {len(line)}")
+            raise make_file_error(
+                run.name,
+                TABLE,
+                Message("{n_head} cells in each row", n_head=len(head)),
+                Message("row {number} has {n_line}", number=number, n_line=len(line)),
+            )
     return lines[1:]
 
 
@@ -184,12 +204,17 @@ def parse_scores(run: Run, cells: list[list[str]]) -> np.ndarray:
     try:
         found = np.array(cells, dtype=float)
     except ValueError as error:
-        raise make_file_error(run.name, TABLE, "numbers as scores", f"does not ({describe_error(error)})") from None
+        raise make_file_error(
+            run.name,
+            TABLE,
+            Message("numbers as scores"),
+            Message("does not ({describe_error})", describe_error=describe_error(error)),
+        ) from None
     wrong = ~((found >= 0) & (found <= 1))  # so that NaN is wrong too
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
-        said = f"row {row + 2} has {found[row, column]:g}"
-        raise make_file_error(run.name, TABLE, "scores from 0 to 1", said)
+        said = Message("row {row} has {found:g}", row=row + 2, found=found[row, column])
+        raise make_file_error(run.name, TABLE, Message("scores from 0 to 1"), said)
     return found
 
 
@@ -203,13 +228,13 @@ def parse_targets(
         for row, cell in enumerate(cells):
             for name in split_names(cell, place_of):
                 if name not in place_of:
-                    said = f"row {row + 2} names {make_printable(name)!r}"
-                    raise make_file_error(run.name, TABLE, "class names of labels.json", said)
+                    said = Message("row {row} names {name!r}", row=row + 2, name=make_printable(name))
+                    raise make_file_error(run.name, TABLE, Message("class names of labels.json"), said)
                 targets[row, place_of[name]] = value
     if task == "single" and (targets.sum(axis=1) != 1).any():
         row = int(np.flatnonzero(targets.sum(axis=1) != 1)[0]) + 2
-        said = f"row {row} has {make_printable(present[row - 2])!r}"
-        raise make_file_error(run.name, TABLE, "one class for each example", said)
+        said = Message("row {row} has {present!r}", row=row, present=make_printable(present[row - 2]))
+        raise make_file_error(run.name, TABLE, Message("one class for each example"), said)
     return targets
 
 
@@ -222,4 +247,6 @@ def split_names(cell: str, known: dict[str, int]) -> list[str]:
 
 def describe_error(error: Exception) -> str:
     """What an error says, on one line that can be read."""
+    if error.args and isinstance(error.args[0], Message):
+        return error.args[0]
     return make_printable(" ".join(str(error).split()) or type(error).__name__)

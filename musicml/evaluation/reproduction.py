@@ -7,7 +7,7 @@ import io
 import itertools
 import json
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import numpy as np
 from musicml.evaluation import comparison, evaluate, predictions
 from musicml.experiment import Run, RunInfo, get_fold, read_digests
 from musicml.training import check_can_retrain, resume_run, retrain_run
-from musicml.utils import InputError, print_message
+from musicml.utils import InputError, Message
 
 MODELS = ("model.keras", "model.skops")
 WEIGHTS, SCHEMA = "model.weights.h5", "schema.json"  # in a .keras and in a .skops archive
@@ -83,7 +83,6 @@ def reproduce_run(
     data_root: Path | None = None,
     deterministic: bool = False,
     begun: Run | None = None,
-    say: Callable[[str], None] = print_message,
 ) -> Reproduction:
     """Train a complete run again as a new run, score it, and compare the two.
 
@@ -91,7 +90,6 @@ def reproduce_run(
     ----------
     run, runs_root, folder, data_root, deterministic : as `musicml.training.retrain_run` takes them
     begun : an earlier reproduction of the run, to go on with if it was stopped
-    say : called with each line of progress
 
     Raises
     ------
@@ -113,13 +111,13 @@ def reproduce_run(
             other=begun.name,
         )
     if begun is None:
-        new = retrain_run(run, runs_root, folder, data_root, deterministic, say)
+        new = retrain_run(run, runs_root, folder, data_root, deterministic)
     else:
-        new = begun if begun.is_whole else resume_run(begun, say, folder, data_root)
+        new = begun if begun.is_whole else resume_run(begun, folder, data_root)
     try:
-        evaluate.evaluate_run(new, say=say)
+        evaluate.evaluate_run(new)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"stopped; go on with `musicml train --resume {new.path}`") from None
+        raise KeyboardInterrupt(Message("stopped; go on with `musicml train --resume {path}`", path=new.path)) from None
     return compare_results(run, new)
 
 

@@ -22,7 +22,7 @@ from musicml.experiment.options import (
 )
 from musicml.features import FEATURE_KINDS, Augment, check_augmentation
 from musicml.models import FAMILY_NAMES, get_family, is_fitted_at_once
-from musicml.utils import InputError, parse_options, suggest_names, to_dict
+from musicml.utils import InputError, Message, parse_options, suggest_names, to_dict
 
 TABLES = ("data", "features", "clips", "model", "training", "augment", "tune", "published", "sample")
 
@@ -273,10 +273,13 @@ def check_features(module: ModuleType, family: str, kind: str, settings: Any, fi
 def check_published(table: Mapping[str, Any], data: DataOptions, kind: str, file: str) -> PublishedOptions:
     """What is replayed; refused where the rest of the file does not do what was published."""
     rules = {
-        "[published] in {file} replays a published protocol, and data.protocol is {protocol!r}: set it to "
-        "as_published, or take [published] out.": data.protocol != "as_published",
-        "[published] in {file} replays one split, and data.folds is {folds}: set it to 1, or take [published] "
-        "out.": data.n_folds > 1,
+        Message(
+            "[published] in {file} replays a published protocol, and data.protocol is {protocol!r}: set it to "
+            "as_published, or take [published] out."
+        ): data.protocol != "as_published",
+        Message(
+            "[published] in {file} replays one split, and data.folds is {folds}: set it to 1, or take [published] out."
+        ): data.n_folds > 1,
     }
     refuse_broken(rules, file=file, protocol=data.protocol, folds=data.n_folds)
     found = parse_options(PublishedOptions, table, "published", file)

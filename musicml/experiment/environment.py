@@ -15,7 +15,7 @@ from pathlib import Path
 from musicml.data.datasets import DATASET_NAMES, find_dataset_folder
 from musicml.data.download import MUSICNN_WEIGHTS, get_musicnn_path
 from musicml.experiment import run as runs
-from musicml.utils import InputError, choose_backend, find_existing_folder
+from musicml.utils import InputError, Message, choose_backend, find_existing_folder
 
 BACKENDS = {"tensorflow": ("tensorflow", "tensorflow-cpu"), "jax": ("jax",)}
 WANTED_FREE = 2e9  # bytes: sample data, its features and a run of each experiment
@@ -44,7 +44,8 @@ def check_environment(data_root: Path, runs_root: Path) -> list[CheckResult]:
 def python() -> CheckResult:
     """Python's version."""
     fits = (3, 11) <= sys.version_info[:2] <= (3, 13)
-    words = platform.python_version() + ("" if fits else ": take 3.11 to 3.13")
+    found = platform.python_version()
+    words = found if fits else Message("{version}: take 3.11 to 3.13", version=found)
     return CheckResult("Python", "ok" if fits else "problem", words)
 
 
@@ -53,8 +54,12 @@ def backend() -> CheckResult:
     module = choose_backend()
     if importlib.util.find_spec(module):
         found = next(filter(None, map(version, BACKENDS.get(module, (module,)))), "?")
-        return CheckResult("Keras", "ok", f"Keras {version('keras')} on {module} {found}")
-    words = 'no backend: pip install -e ".[cpu]"; exported runs can be asked, nothing can be trained'
+        return CheckResult(
+            "Keras",
+            "ok",
+            Message("Keras {version} on {module} {found}", version=version("keras"), module=module, found=found),
+        )
+    words = Message('no backend: pip install -e ".[cpu]"; exported runs can be asked, nothing can be trained')
     return CheckResult("Keras", "problem", words)
 
 
@@ -69,14 +74,16 @@ def version(package: str) -> str | None:
 def graphics() -> CheckResult:
     """The GPU, by its driver's own tool."""
     if shutil.which("nvidia-smi") is None:
-        return CheckResult("GPU", "note", "none found (no nvidia-smi): training runs on the CPU")
+        return CheckResult("GPU", "note", Message("none found (no nvidia-smi): training runs on the CPU"))
     command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
     try:
         asked = subprocess.run(command, capture_output=True, text=True, timeout=20)
     except (OSError, subprocess.SubprocessError) as error:
-        return CheckResult("GPU", "note", f"nvidia-smi does not answer ({error}): training runs on the CPU")
+        return CheckResult(
+            "GPU", "note", Message("nvidia-smi does not answer ({error}): training runs on the CPU", error=error)
+        )
     if asked.returncode or not asked.stdout.strip():
-        return CheckResult("GPU", "note", "nvidia-smi finds none: training runs on the CPU")
+        return CheckResult("GPU", "note", Message("nvidia-smi finds none: training runs on the CPU"))
     return CheckResult("GPU", "ok", asked.stdout.strip())
 
 
@@ -84,15 +91,19 @@ def decoders() -> CheckResult:
     """What reads sound."""
     missing = [module for module in ("soundfile", "soxr", "av") if importlib.util.find_spec(module) is None]
     if missing:
-        return CheckResult("sound", "problem", f"{', '.join(missing)} missing: install musicml again")
-    return CheckResult("sound", "ok", f"soundfile {version('soundfile')}, PyAV {version('av')}")
+        return CheckResult(
+            Message("sound"), "problem", Message("{missing} missing: install musicml again", missing=", ".join(missing))
+        )
+    return CheckResult(Message("sound"), "ok", f"soundfile {version('soundfile')}, PyAV {version('av')}")
 
 
 def disk(root: Path) -> CheckResult:
     """Free space where data and runs go."""
     free = shutil.disk_usage(find_existing_folder(Path(root) / "x")).free
-    lacking = "" if free > WANTED_FREE else f", {WANTED_FREE / 1e9:.0f} GB wanted: make room"
-    return CheckResult("disk", "problem" if lacking else "ok", f"{free / 1e9:.1f} GB free{lacking}")
+    if free > WANTED_FREE:
+        return CheckResult(Message("disk"), "ok", Message("{free:.1f} GB free", free=free / 1e9))
+    words = Message("{free:.1f} GB free, {wanted:.0f} GB wanted: make room", free=free / 1e9, wanted=WANTED_FREE / 1e9)
+    return CheckResult(Message("disk"), "problem", words)
 
 
 def data(root: Path) -> Iterator[CheckResult]:
@@ -100,10 +111,14 @@ def data(root: Path) -> Iterator[CheckResult]:
     for name in DATASET_NAMES:
         try:
             home = find_dataset_folder(name, root)
-            which = "generated sample data" if home.parent.name == "sample" else "real data"
-            yield CheckResult(name, "ok", f"{which} in {home}")
+            which = Message("generated sample data") if home.parent.name == "sample" else Message("real data")
+            yield CheckResult(name, "ok", Message("{which} in {home}", which=which, home=home))
         except InputError:
-            words = f"not in {root}: `musicml fetch {name}` brings it, `musicml fetch --sample` makes sample data"
+            words = Message(
+                "not in {root}: `musicml fetch {name}` brings it, `musicml fetch --sample` makes sample data",
+                root=root,
+                name=name,
+            )
             yield CheckResult(name, "note", words)
 
 
@@ -111,8 +126,12 @@ def pretrained(root: Path) -> CheckResult:
     """Find the weights of the pretrained audio network."""
     lacking = [name for name in MUSICNN_WEIGHTS if not get_musicnn_path(root, name).is_file()]
     if lacking:
-        return CheckResult("musicnn", "note", f"no weights in {root}: `musicml fetch musicnn` downloads them")
-    return CheckResult("musicnn", "ok", f"weights in {get_musicnn_path(root, MUSICNN_WEIGHTS[0]).parent}")
+        return CheckResult(
+            "musicnn", "note", Message("no weights in {root}: `musicml fetch musicnn` downloads them", root=root)
+        )
+    return CheckResult(
+        "musicnn", "ok", Message("weights in {parent}", parent=get_musicnn_path(root, MUSICNN_WEIGHTS[0]).parent)
+    )
 
 
 def unfinished(root: Path) -> CheckResult:
@@ -120,6 +139,11 @@ def unfinished(root: Path) -> CheckResult:
     found = runs.list_runs(root)
     open_runs = [run.name for run in found if not run.is_whole and not run.is_pretrained]
     if open_runs:
-        words = f"{len(found)} in {root}, unfinished: {', '.join(open_runs)}; `musicml train --resume RUN` goes on"
-        return CheckResult("runs", "note", words)
-    return CheckResult("runs", "ok", f"{len(found)} in {root}")
+        words = Message(
+            "{n_found} in {root}, unfinished: {open_runs}; `musicml train --resume RUN` goes on",
+            n_found=len(found),
+            root=root,
+            open_runs=", ".join(open_runs),
+        )
+        return CheckResult(Message("runs"), "note", words)
+    return CheckResult(Message("runs"), "ok", Message("{n_found} in {root}", n_found=len(found), root=root))

@@ -9,7 +9,7 @@ from typing import Any
 from musicml.data.splits import FOLDS, SPLIT_KINDS
 from musicml.features import Augment
 from musicml.models import is_fitted_at_once
-from musicml.utils import InputError, define_option, get_field_types
+from musicml.utils import InputError, Message, define_option, get_field_types
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,14 @@ def check_schedule(training: TrainingOptions, file: str) -> None:
     """Refuse options of the learning rate that contradict its schedule."""
     is_cosine = training.schedule == "cosine"
     rules = {
-        "training.warmup = {training_warmup} in {file} is the beginning of a cosine schedule, and training.schedule is "
-        "{training_schedule!r}: set it to cosine, or take warmup out.": training.warmup and not is_cosine,
-        "Expected either training.schedule = 'cosine' or training.plateau_patience, since both set the learning rate, "
-        "and {file} has both (plateau_patience = {patience}). Take one out.": training.plateau_patience and is_cosine,
+        Message(
+            "training.warmup = {training_warmup} in {file} is the beginning of a cosine schedule, and "
+            "training.schedule is {training_schedule!r}: set it to cosine, or take warmup out."
+        ): training.warmup and not is_cosine,
+        Message(
+            "Expected either training.schedule = 'cosine' or training.plateau_patience, since both set the learning "
+            "rate, and {file} has both (plateau_patience = {patience}). Take one out."
+        ): training.plateau_patience and is_cosine,
     }
     values = {"training_warmup": training.warmup, "training_schedule": training.schedule}
     refuse_broken(rules, file=file, patience=training.plateau_patience, **values)
@@ -98,30 +102,38 @@ def check_compatibility(training: TrainingOptions, varied: Augment, family: str,
     fitted = family != "forest" and is_fitted_at_once(family, getattr(model, "head", None))
     check_schedule(training, file)
     rules = {
-        "Expected no augment.mixup and no augment.cutmix in {file}, since scikit-learn fits this model and takes whole "
-        "labels only. Take them out.": fitted and varied.mixes,
-        "training.finetune_epochs = {epochs} in {file} needs a backbone that was frozen before, and this model learns "
-        "whole from the first epoch: set model.frozen = true, or take it out.": finetuned and not frozen,
-        "Expected training.finetune_epochs = 0 with model.family = {family!r}, since only the backbones of transfer "
-        "can be fine-tuned. {file} has {epochs}. Take it out.": finetuned and family != "transfer",
-        "augment.views = {views} in {file} are computed once for a frozen backbone, and this model has none: it sees "
-        "other views in every epoch anyway, so take views out.": varied.views and not frozen,
-        "Expected augment.views with [augment] and model.family = {family!r}, whose lower layers are computed once. "
-        "Set augment.views in {file} to how many varied views of each clip shall be computed.": (
-            frozen and family != "transfer" and varied.varies and not varied.views
-        ),
-        "[augment] in {file} varies what a frozen backbone sees, whose outputs are computed once: set augment.views to "
-        "how many views shall be computed, or training.finetune_epochs.": (
-            frozen and varied.varies and not (varied.views or finetuned)
-        ),
-        "[augment] in {file} is for networks, and model.family is forest: take it out.": (
+        Message(
+            "Expected no augment.mixup and no augment.cutmix in {file}, since scikit-learn fits this model and takes "
+            "whole labels only. Take them out."
+        ): fitted and varied.mixes,
+        Message(
+            "training.finetune_epochs = {epochs} in {file} needs a backbone that was frozen before, and this model "
+            "learns whole from the first epoch: set model.frozen = true, or take it out."
+        ): finetuned and not frozen,
+        Message(
+            "Expected training.finetune_epochs = 0 with model.family = {family!r}, since only the backbones of "
+            "transfer can be fine-tuned. {file} has {epochs}. Take it out."
+        ): finetuned and family != "transfer",
+        Message(
+            "augment.views = {views} in {file} are computed once for a frozen backbone, and this model has none: it "
+            "sees other views in every epoch anyway, so take views out."
+        ): varied.views and not frozen,
+        Message(
+            "Expected augment.views with [augment] and model.family = {family!r}, whose lower layers are computed "
+            "once. Set augment.views in {file} to how many varied views of each clip shall be computed."
+        ): (frozen and family != "transfer" and varied.varies and not varied.views),
+        Message(
+            "[augment] in {file} varies what a frozen backbone sees, whose outputs are computed once: set "
+            "augment.views to how many views shall be computed, or training.finetune_epochs."
+        ): (frozen and varied.varies and not (varied.views or finetuned)),
+        Message("[augment] in {file} is for networks, and model.family is forest: take it out."): (
             family == "forest" and (varied.varies or varied.mixes)
         ),
     }
     refuse_broken(rules, file=file, family=family, epochs=training.finetune_epochs, views=varied.views)
 
 
-def refuse_broken(rules: Mapping[str, Any], **values: Any) -> None:
+def refuse_broken(rules: Mapping[Message, Any], **values: Any) -> None:
     """Raise the first error of `rules`, template → whether it is the case, if there is one."""
     for template, is_broken in rules.items():
         if is_broken:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
 
 from musicml.experiment.options import SETTINGS
 from musicml.models import is_fitted_at_once
-from musicml.utils import InputError, get_field_types, is_of_type, make_data_frame
+from musicml.utils import InputError, Message, get_field_types, is_of_type, make_data_frame
 
 if TYPE_CHECKING:
     import pandas
@@ -382,8 +382,9 @@ def parse_history(rows: Iterable[Mapping[str, str]]) -> list[Epoch]:
 def make_record_error(run_name: str, file: str, key: str, value: Any) -> InputError:
     """Return the error about one value of a run's JSON file."""
     shown = repr(value)
-    said = f"says {shown if len(shown) <= MAX_SHOWN else shown[:MAX_SHOWN] + '...'}"
-    return make_file_error(run_name, file, f"{key} as a training writes it", said)
+    shown = shown if len(shown) <= MAX_SHOWN else shown[:MAX_SHOWN] + "..."
+    said = Message("says {value}", value=shown)
+    return make_file_error(run_name, file, Message("{key} as a training writes it", key=key), said)
 
 
 def make_file_error(run_name: str, file: str, rule: str, said: str) -> InputError:

@@ -29,6 +29,7 @@ from musicml.experiment.records import (
 )
 from musicml.utils import (
     InputError,
+    Message,
     make_data_frame,
     os_error_to_input_error,
     parse_json,
@@ -177,9 +178,9 @@ class Run:
     def cure(self) -> str:
         """What to do about a run that is not whole."""
         if self.is_pretrained:
-            return f"remove {self.path} and run `musicml fetch musicnn`, which makes it anew."
+            return Message("remove {path} and run `musicml fetch musicnn`, which makes it anew.", path=self.path)
         whole = self.path.parent.parent if self.path.parent.name == FOLDS_FOLDER else self.path
-        return f"finish the run with `musicml train --resume {whole}`, or train it again."
+        return Message("finish the run with `musicml train --resume {whole}`, or train it again.", whole=whole)
 
     def update(self, **facts: Any) -> None:
         """Write `facts`, and which process this is, into run.json beside what it says; refused once it is whole."""
@@ -333,7 +334,9 @@ def open_run(path: Path | str, root: Path | None = None) -> Run:
     if folder is None:
         name, known = Path(path).name, [run.name for run in list_runs(root)]
         is_deleted = root is not None and (Path(root) / TRASH_FOLDER / name / "run.json").is_file()
-        restore = f"a deleted run has that name, and `musicml runs --restore {shlex.quote(name)}` brings it back."
+        restore = Message(
+            "a deleted run has that name, and `musicml runs --restore {quote}` brings it back.", quote=shlex.quote(name)
+        )
         raise InputError(
             "{path} must be a run folder (one with a run.json) and is none: {hint}",
             path=path,

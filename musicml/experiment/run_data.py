@@ -6,6 +6,7 @@ came with its data set and read no file: it can't tell.
 
 from __future__ import annotations
 
+import logging
 import re
 import unicodedata
 from collections import Counter
@@ -18,7 +19,9 @@ from musicml.data import digest_examples
 from musicml.data.datasets import SPLITS, Dataset, Example
 from musicml.experiment.records import DataInfo, make_record_error
 from musicml.experiment.run import Run
-from musicml.utils import InputError, is_of_type, read_csv, read_small_file, write_csv
+from musicml.utils import InputError, Message, is_of_type, read_csv, read_small_file, write_csv
+
+logger = logging.getLogger(__name__)
 
 DIGESTS_FILE = "digests.csv"
 COLUMNS = ("example", "digest", "side")
@@ -71,14 +74,14 @@ def read_digests(run: Run) -> RunDigests | None:
     except (InputError, OSError):
         rows = []
     if not rows or not set(COLUMNS) <= set(rows[0]):
-        raise _make_damaged_error(run, "it can't be read as a table with those columns")
+        raise _make_damaged_error(run, Message("it can't be read as a table with those columns"))
     for number, row in enumerate(rows, 2):
         if not _is_digest(row["digest"] or "", or_empty=True) or row["side"] not in SPLITS:
-            raise _make_damaged_error(run, f"row {number} does not")
+            raise _make_damaged_error(run, Message("row {number} does not", number=number))
     contents = {row["example"]: row["digest"] for row in rows}
     split = {row["example"] for row in run.table("split.csv")}
     if len(contents) < len(rows) or (split and split != set(contents)):
-        raise _make_damaged_error(run, "its examples are not those of split.csv")
+        raise _make_damaged_error(run, Message("its examples are not those of split.csv"))
     return RunDigests(contents, frozenset(row["digest"] for row in rows if row["side"] in LEARNED) - {""})
 
 
@@ -98,9 +101,9 @@ def find_other_contents(
     return sorted(name for name in names if first.contents.get(name) != second.contents.get(name))
 
 
-def warn_without_digests(run: Run, what: str, say: Callable[[str], None]) -> None:
+def warn_without_digests(run: Run, what: str) -> None:
     """Say that a run without digests.csv can't tell `what`, a clause such as "it learned from any of these files"."""
-    say(f"run {run.name} has no digests.csv: whether {what} can't be told")
+    logger.warning("run %s has no digests.csv: whether %s can't be told", run.name, what)
 
 
 def spell_examples(run: Run, dataset: Dataset) -> Dataset:
@@ -147,7 +150,7 @@ def read_layers(run: Run) -> list[dict[str, Any]]:
     layers = run.read("layers.json")
     hints = {"kind": str, "output_shape": list[int | None], "leans_on": list[float]}
     if not is_of_type(layers, list[dict[str, Any]]) or not layers:
-        raise make_record_error(run.name, "layers.json", "a list of layers", layers)
+        raise make_record_error(run.name, "layers.json", Message("a list of layers"), layers)
     for layer in layers:
         for key, hint in hints.items():
             if not is_of_type(layer.get(key, [] if key == "leans_on" else None), hint):
@@ -204,9 +207,7 @@ def relocate_data(run: Run, folder: Path | None, data_root: Path | None) -> Data
     return replace(data, folder=its, root=root, table={**data.table, "folder": its, "root": root})
 
 
-def check_same_files(
-    run: Run, dataset: Dataset, place: Path, root: Path | None = None, say: Callable[[str], None] | None = None
-) -> bool:
+def check_same_files(run: Run, dataset: Dataset, place: Path, root: Path | None = None) -> bool:
     """Refuse data whose files are not those that the run began with; return whether their contents could be told.
 
     Without digests.csv, it only looks for files that are missing.
@@ -215,8 +216,8 @@ def check_same_files(
     ----------
     dataset : as it is now
     place : where it lies, for the error
-    root : the store of features, where the digests of files are kept; None to read every file
-    say : told where the contents can't be
+    root : the store of features, where the digests of files are kept; None to read every file, and to warn where the
+        run has no digests
 
     Raises
     ------
@@ -241,8 +242,8 @@ def check_same_files(
             name=differing[0],
             what=_describe_difference(differing[0], before, now),
         )
-    if kept is None and say:
-        warn_without_digests(run, "these are the files it began with", say)
+    if kept is None and root is None:
+        warn_without_digests(run, Message("these are the files it began with"))
     return kept is not None
 
 
@@ -255,12 +256,16 @@ def _count_renamed(before: Mapping[str, str], now: Mapping[str, str]) -> int:
 def _describe_difference(name: str, before: Mapping[str, str], now: Mapping[str, str]) -> str:
     """Say what is the matter with one file."""
     if name in before and name in now:
-        return "its content has changed" if _is_digest(now[name]) else "it can't be read"
+        return Message("its content has changed") if _is_digest(now[name]) else Message("it can't be read")
     ours, others = (before, now) if name in before else (now, before)
     renamed = sorted(other for other, digest in others.items() if digest and digest == ours[name] and other not in ours)
     if renamed:
-        return f"it is now {renamed[0]}" if name in before else f"it was {renamed[0]}"
-    return "it is missing" if name in before else "it is new"
+        return (
+            Message("it is now {renamed}", renamed=renamed[0])
+            if name in before
+            else Message("it was {renamed}", renamed=renamed[0])
+        )
+    return Message("it is missing") if name in before else Message("it is new")
 
 
 def _is_digest(text: str, or_empty: bool = False) -> bool:

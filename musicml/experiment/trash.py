@@ -12,7 +12,7 @@ from pathlib import Path
 
 from musicml.experiment.process import get_host_id, has_process_exited, is_held
 from musicml.experiment.run import TRASH_FOLDER, Run, list_complete_runs, list_runs
-from musicml.utils import InputError, make_printable, os_error_to_input_error, suggest_names
+from musicml.utils import InputError, Message, describe_os_error, make_printable, os_error_to_input_error, suggest_names
 
 AGAIN = "~deleted-"  # and a number, behind the name of a run where the trash has one of that name
 QUIET_SECONDS = 15 * 60  # without a change, after which a training on another machine is taken to have stopped
@@ -132,7 +132,10 @@ def _find_run_folder(name: str, root: Path) -> Path:
             )
         hint = suggest_names(given.name, [run.name for run in list_runs(root)])
         if given.name in [run.name for run in list_trash(root)]:
-            hint = f"it is in the trash, and `musicml runs --restore {shlex.quote(given.name)}` brings it back."
+            hint = Message(
+                "it is in the trash, and `musicml runs --restore {quote}` brings it back.",
+                quote=shlex.quote(given.name),
+            )
         raise InputError(
             "Expected a run to delete, got {name}, which is none: {hint}", name=make_printable(name), hint=hint
         )
@@ -170,5 +173,5 @@ def _move(path: Path, target: Path) -> Path:
             "Expected a folder that can be moved to {target}, and {path} can't be ({error}). Move it by hand.",
             target=target,
             path=path,
-            error=error.strerror,
+            error=describe_os_error(error),
         ) from error

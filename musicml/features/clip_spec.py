@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from musicml.data.io import compute_clip_starts
-from musicml.utils import InputError
+from musicml.utils import InputError, Message
 
 MAX_WHOLE, MAX_SECONDS = 2**31, 100_000.0  # beyond any sound
 AVERAGES = ("probability", "log_probability")
@@ -71,15 +71,15 @@ def parse_clip_spec(table: Any, has_frames: bool, run_name: str) -> ClipSpec:
     """
     # runs from before there was a choice lack the key
     values: dict[str, Any] = {"average": AVERAGES[0], **(table if isinstance(table, Mapping) else {})}
-    rules = {"average": (values["average"] in AVERAGES, "one of 'probability', 'log_probability'")}
+    rules = {"average": (values["average"] in AVERAGES, Message("one of 'probability', 'log_probability'"))}
     if has_frames:
         for name, least in (("n_frames", 1), ("hop_frames", 1), ("least_samples", 0)):
             value: Any = values.get(name)
             is_right = type(value) is int and least <= value <= MAX_WHOLE
-            rules[name] = (is_right, f"a whole number of at least {least}")
+            rules[name] = (is_right, Message("a whole number of at least {least}", least=least))
         for name in ("frame_seconds", "seconds"):
             value = values.get(name)
-            rules[name] = (type(value) in (int, float) and 0 < value <= MAX_SECONDS, "a number above 0")
+            rules[name] = (type(value) in (int, float) and 0 < value <= MAX_SECONDS, Message("a number above 0"))
     for name, (is_right, rule) in rules.items():
         if not is_right:
             raise InputError(

@@ -11,7 +11,7 @@ import itertools
 
 import numpy as np
 
-from musicml.utils import InputError
+from musicml.utils import InputError, Message
 
 LEAST_SIDE = 16  # pixels of a spectrogram
 MOST_LINES, MOST_BLOCKS = 1_024, 256  # of a picture, a side, that are looked at
@@ -92,24 +92,37 @@ def _describe(is_figure: bool, name_of_map: str | None, is_reversed: bool) -> tu
         return ()
     if name_of_map is None and is_reversed:
         return (
-            "The picture is a figure: its margins were cropped, and the darkest was read as the loudest, as its color "
-            "bar has it.",
+            Message(
+                "The picture is a figure: its margins were cropped, and the darkest was read as the loudest, "
+                "as its color bar has it."
+            ),
         )
     if name_of_map is None:
-        return ("The picture is a figure: its margins were cropped, and the lightest was read as the loudest.",)
+        return (
+            Message("The picture is a figure: its margins were cropped, and the lightest was read as the loudest."),
+        )
     if not is_figure:
         return (
-            f"The picture is in color: its colors were read as levels, as {name_of_map} has them, the lightest as the "
-            "loudest.",
+            Message(
+                "The picture is in color: its colors were read as levels, as {name_of_map} has them, the "
+                "lightest as the loudest.",
+                name_of_map=name_of_map,
+            ),
         )
     if is_reversed:
         return (
-            f"The picture is a figure: its margins were cropped, and its colors were read as levels, as {name_of_map} "
-            "has them, the darkest as the loudest, as its color bar has it.",
+            Message(
+                "The picture is a figure: its margins were cropped, and its colors were read as levels, as "
+                "{name_of_map} has them, the darkest as the loudest, as its color bar has it.",
+                name_of_map=name_of_map,
+            ),
         )
     return (
-        f"The picture is a figure: its margins were cropped, and its colors were read as levels, as {name_of_map} has "
-        "them, the lightest as the loudest.",
+        Message(
+            "The picture is a figure: its margins were cropped, and its colors were read as levels, as "
+            "{name_of_map} has them, the lightest as the loudest.",
+            name_of_map=name_of_map,
+        ),
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from musicml.data.io import pad_audio
+from musicml.utils import Message
 
 if TYPE_CHECKING:
     from musicml.features.audio_features import LogMel
@@ -48,7 +49,13 @@ class SoundStream:
         if self.n_samples >= self.least:
             return ()
         rate = self.sample_rate
-        return (f"The sound lasts {self.n_samples / rate:.2f} s and was repeated to fill {self.least / rate:.2f} s.",)
+        return (
+            Message(
+                "The sound lasts {n_samples:.2f} s and was repeated to fill {least:.2f} s.",
+                n_samples=self.n_samples / rate,
+                least=self.least / rate,
+            ),
+        )
 
 
 class FrameStream(SoundStream):

@@ -18,7 +18,7 @@ import numpy as np
 from musicml.data.io import MAX_PIXELS, AudioSource, load_image, pad_audio, resize_image
 from musicml.features import figure
 from musicml.features.frame_stream import Framing, SoundStream
-from musicml.utils import InputError, define_option, make_printable
+from musicml.utils import InputError, Message, define_option, make_printable
 
 QUIETEST = 1e-13  # power; what 16 bits can hold is louder
 TOGETHER = 2**16  # samples of a file, at least, that are drawn at a time
@@ -157,9 +157,12 @@ def read_picture(source: AudioSource, settings: Spectrogram, least_samples: int)
     columns = np.asarray(Image.fromarray(fitted).convert("L"))[::-1].T.astype(np.float32)
     if len(columns) >= least:
         return columns, (*picture.warnings, *remarks)
-    remark = (
-        f"The picture shows {len(columns)} columns of a spectrogram and was repeated to fill {least}: a whole one "
-        f"shows {settings.seconds:g} s."
+    remark = Message(
+        "The picture shows {n_columns} columns of a spectrogram and was repeated to fill {least}: a "
+        "whole one shows {seconds:g} s.",
+        n_columns=len(columns),
+        least=least,
+        seconds=settings.seconds,
     )
     return pad_audio(columns, least), (*picture.warnings, *remarks, remark)
 

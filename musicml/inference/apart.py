@@ -28,7 +28,7 @@ from musicml.inference import backends
 from musicml.inference.manifest import Manifest, read_manifest
 from musicml.inference.model_limits import MEGABYTE, check_model_file, check_weights
 from musicml.inference.trust import HAS_MEMORY_LIMIT
-from musicml.utils import InputError, import_keras, is_of_type
+from musicml.utils import InputError, Message, add_messages, import_keras, is_of_type, restore_messages
 
 FREE_BYTES, BYTES_PER_BYTE = 384 * MEGABYTE, 6  # of memory beside the libraries': for any model, for its file's size
 START_SECONDS = 300.0  # on the clock, for the imports on a busy machine
@@ -119,7 +119,7 @@ class ApartProcess:
             or any(wanted not in (None, n) for n, wanted in zip(found, shape, strict=True))
             or len(content) != 4 * math.prod(found)
         ):
-            raise self._make_error("answered in another shape than its classes have")
+            raise self._make_error(Message("answered in another shape than its classes have"))
         return np.frombuffer(content, dtype=np.float32).reshape(found).copy()
 
     @contextlib.contextmanager
@@ -142,8 +142,8 @@ class ApartProcess:
         if kind == ERROR:
             self.end()
             if head.get("refusal"):
-                raise InputError(str(head["refusal"])[:1000])
-            raise self._make_error(str(head.get("said", ""))[:200])
+                raise InputError(_cut(head["refusal"], 1000))
+            raise self._make_error(_cut(head.get("said", ""), 200))
         if kind != wanted:
             raise self._explain()
         return head, content
@@ -155,7 +155,9 @@ class ApartProcess:
         """Return the error of a process that has ended: it came to its limit of time, or broke."""
         self.end()
         late = (-signal.SIGKILL, -getattr(signal, "SIGPROF", 0)) if os.name == "posix" else ()
-        return self._make_error("needed more time than it has" if self.process.returncode in late else "broke")
+        return self._make_error(
+            Message("needed more time than it has") if self.process.returncode in late else Message("broke")
+        )
 
     def _make_error(self, said: str) -> InputError:
         return InputError(
@@ -207,7 +209,7 @@ def serve() -> None:
             found, is_first = np.ascontiguousarray(np.concatenate(given)), False
             _write_frame(pipe_out, ANSWER, {"shape": found.shape}, found)
     except InputError as error:
-        _write_frame(pipe_out, ERROR, {"refusal": str(error)})
+        _write_frame(pipe_out, ERROR, {"refusal": error.message})
     except BrokenPipeError:
         return
     except BaseException as error:  # each library has its own way to say what is wrong
@@ -280,19 +282,24 @@ def _get_clip_seconds(engine: str, clips: np.ndarray, size: int = 0) -> float:
     return ANSWER_SECONDS[engine] * max(1.0, math.prod(clips.shape[1:]) / CLIP_VALUES) * (1 + size / SIZE_BYTES)
 
 
+def _cut(said: Any, most: int) -> str:
+    """Return a message of the other process as it is, and anything else as text of at most so many characters."""
+    return said if isinstance(said, Message) and len(said) <= most else str(said)[:most]
+
+
 def _describe(error: BaseException) -> str:
     """Say in a few words why a model could not be loaded or asked."""
     said = " ".join(f"{type(error).__name__} {error}".split())
     if any(word in said.lower() for word in ("memory", "alloc", "resourceexhausted")):
-        return "needed more memory than it has"
-    return f"can't be used ({said[:120]})"
+        return Message("needed more memory than it has")
+    return Message("can't be used ({said})", said=said[:120])
 
 
 # Both
 
 
 def _write_frame(pipe: BinaryIO, kind: bytes, head: dict[str, Any], array: np.ndarray | None = None) -> None:
-    words, content = json.dumps(head).encode(), b"" if array is None else array.tobytes()
+    words, content = json.dumps(add_messages(head)).encode(), b"" if array is None else array.tobytes()
     pipe.write(FRAME.pack(kind, len(words), len(content)) + words)
     pipe.write(content)
     pipe.flush()
@@ -303,7 +310,7 @@ def _read_frame(pipe: BinaryIO) -> tuple[bytes, dict[str, Any], bytes]:
     kind, n_words, n_bytes = FRAME.unpack(_read_bytes(pipe, FRAME.size))
     if n_words > MAX_HEAD or n_bytes > MAX_ANSWER:
         raise ValueError(n_words, n_bytes)
-    head = json.loads(_read_bytes(pipe, n_words))
+    head = restore_messages(json.loads(_read_bytes(pipe, n_words)))
     if not isinstance(head, dict):
         raise ValueError(head)
     return kind, head, _read_bytes(pipe, n_bytes)

@@ -21,7 +21,7 @@ from musicml.experiment import Run
 from musicml.inference import trust
 from musicml.inference.manifest import Manifest
 from musicml.models import compute_batch_limit
-from musicml.utils import InputError, compute_digest
+from musicml.utils import InputError, compute_digest, get_message
 
 NAMES = ("auto", "onnx", "keras")
 MOST_METADATA = 65_536  # bytes
@@ -76,9 +76,9 @@ def load_model(path: Path, serving: Manifest, engine: str = "auto") -> Model:
         ) from error
     except Exception as error:  # each library has its own way to say that a file is damaged
         raise InputError(
-            "the model of {path_name} must be whole and can't be ({splitlines}): train it again.",
+            "the model of {path_name} must be whole and can't be ({reason}): train it again.",
             path_name=path.name,
-            splitlines=(str(error) or repr(error)).splitlines()[0],
+            reason=get_message(error),
         ) from error
 
 

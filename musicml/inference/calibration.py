@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from musicml.utils import Message
+
 SMALLEST = 1e-7
 MIN_CALIBRATION_FILES = 20  # below so many validation examples a fitted temperature is noise
 BOUNDS = (0.05, 20.0)  # between which a temperature is searched
@@ -83,13 +85,15 @@ def describe_temperature_bound(temperature: float | None) -> str | None:
     if temperature is None or lowest * NEAR < temperature < highest / NEAR:
         return None
     if temperature >= 1:
-        return (
-            f"The temperature {temperature:g} is the highest that is tried: on validation the scores told next to "
-            "nothing, so all probabilities are made nearly equal."
+        return Message(
+            "The temperature {temperature:g} is the highest that is tried: on validation the scores told "
+            "next to nothing, so all probabilities are made nearly equal.",
+            temperature=temperature,
         )
-    return (
-        f"The temperature {temperature:g} is the lowest that is tried: on validation nearly every answer was right, so "
-        "probabilities are pushed to 0 and 1, and mean less than they say."
+    return Message(
+        "The temperature {temperature:g} is the lowest that is tried: on validation nearly every "
+        "answer was right, so probabilities are pushed to 0 and 1, and mean less than they say.",
+        temperature=temperature,
     )
 
 

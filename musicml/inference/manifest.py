@@ -20,6 +20,7 @@ from musicml.features import FEATURE_KINDS, FEATURES_VERSION, ClipSpec, parse_cl
 from musicml.inference.calibration import TRAITS_VERSION
 from musicml.utils import (
     InputError,
+    Message,
     compute_digest,
     get_field_types,
     is_of_type,
@@ -83,12 +84,15 @@ class Manifest:
 
 def _check_class_names(class_names: list[str], run_name: str) -> None:
     """Refuse class names that are no names, or the same twice."""
-    rules = {
-        f"1 to {MAX_CLASSES} class names": 0 < len(class_names) <= MAX_CLASSES,
-        "each class name once": len(set(class_names)) == len(class_names),
-        f"names of 1 to {MAX_NAME} characters": all(0 < len(name.strip()) <= MAX_NAME for name in class_names),
-    }
-    for rule, is_kept in rules.items():
+    rules = [
+        (Message("1 to {most} class names", most=str(MAX_CLASSES)), 0 < len(class_names) <= MAX_CLASSES),
+        (Message("each class name once"), len(set(class_names)) == len(class_names)),
+        (
+            Message("names of 1 to {most} characters", most=str(MAX_NAME)),
+            all(0 < len(name.strip()) <= MAX_NAME for name in class_names),
+        ),
+    ]
+    for rule, is_kept in rules:
         if not is_kept:
             raise InputError(
                 "Expected {rule} in labels.json of run {run_name}, got {n} names. Put the file back, or train the run "
@@ -104,17 +108,20 @@ def _check_ranges(known: dict[str, Any], n_classes: int, run_name: str) -> None:
     low, high = TEMPERATURES
     thresholds, unlike, model = known["thresholds"], known["unlike"], known["model"]
     rules = {
-        "temperature": (low <= known["temperature"] <= high, f"a number from {low} to {high}"),
+        "temperature": (
+            low <= known["temperature"] <= high,
+            Message("a number from {low} to {high}", low=low, high=high),
+        ),
         "thresholds": (
             len(thresholds) in (0, n_classes) and all(0 <= value <= 1 for value in thresholds),
-            f"{n_classes} numbers from 0 to 1, or none",
+            Message("{n_classes} numbers from 0 to 1, or none", n_classes=n_classes),
         ),
         "model": (
             bool(re.fullmatch(r"[A-Za-z0-9_]+\.(keras|skops)", model.get("file", "")))
             and bool(re.fullmatch("[0-9a-f]{32}", model.get("digest", ""))),
-            "the plain name of a .keras or .skops file in the run's folder, and its digest",
+            Message("the plain name of a .keras or .skops file in the run's folder, and its digest"),
         ),
-        "unlike": (unlike is None or _is_ood_limit(unlike), "what a training measured, or null"),
+        "unlike": (unlike is None or _is_ood_limit(unlike), Message("what a training measured, or null")),
     }
     for key, (is_kept, rule) in rules.items():
         if not is_kept:
@@ -158,12 +165,15 @@ def check_costs(serving: Manifest, run: Run) -> None:
     n_bins, rate = settings.n_bins, settings.sample_rate / settings.hop_length
     shortest = max(0, clip.least_samples - getattr(settings, "n_fft", 0)) / settings.hop_length  # frames
     costs = {
-        "values of features a second": (rate * max(n_bins, getattr(settings, "n_mels", 0)), MAX_VALUES_PER_SECOND),
-        "samples in windows a second": (rate * getattr(settings, "n_fft", 0), MAX_WINDOWED_PER_SECOND),
-        "values of features in a clip": (clip.length * n_bins, MAX_CLIP_VALUES),
-        "values of features in the shortest sound": (shortest * n_bins, MAX_CLIP_VALUES),
-        "samples in the shortest sound": (clip.least_samples, MAX_LEAST_SAMPLES),
-        "clips a second": (rate / (clip.hop_frames or 1), MAX_CLIPS_PER_SECOND),
+        Message("values of features a second"): (
+            rate * max(n_bins, getattr(settings, "n_mels", 0)),
+            MAX_VALUES_PER_SECOND,
+        ),
+        Message("samples in windows a second"): (rate * getattr(settings, "n_fft", 0), MAX_WINDOWED_PER_SECOND),
+        Message("values of features in a clip"): (clip.length * n_bins, MAX_CLIP_VALUES),
+        Message("values of features in the shortest sound"): (shortest * n_bins, MAX_CLIP_VALUES),
+        Message("samples in the shortest sound"): (clip.least_samples, MAX_LEAST_SAMPLES),
+        Message("clips a second"): (rate / (clip.hop_frames or 1), MAX_CLIPS_PER_SECOND),
     }
     for what, (found, most) in costs.items():
         if found > most:
@@ -208,7 +218,11 @@ def read_manifest(run: Run) -> Manifest:
     table, class_names = run.read("serving.json"), run.read("labels.json")
     missing = [key for key in NEEDED if not isinstance(table, dict) or key not in table]
     if missing or str(table["kind"]) not in FEATURE_KINDS:
-        said = f"{', '.join(missing)} missing" if missing else f"unknown features {table['kind']!r}"
+        said = (
+            Message("{missing} missing", missing=", ".join(missing))
+            if missing
+            else Message("unknown features {kind!r}", kind=table["kind"])
+        )
         raise InputError(
             "serving.json of run {run_name} must say how it is asked, and does not ({said}): {cure}",
             run_name=run.name,

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from musicml.utils import InputError, make_printable, parse_json
+from musicml.utils import InputError, Message, get_message, make_printable, parse_json
 
 MEGABYTE = 2**20
 MAX_FILE_BYTES = 2_000 * MEGABYTE
@@ -52,19 +52,25 @@ def check_model_file(path: Path) -> None:
     """
     size = path.stat().st_size
     if size > MAX_FILE_BYTES:
-        raise make_refusal(path, f"a file of at most {MAX_FILE_BYTES // MEGABYTE:,} MB", f"{size // MEGABYTE:,} MB")
+        raise make_refusal(
+            path,
+            Message("a file of at most {max_file_bytes:,} MB", max_file_bytes=MAX_FILE_BYTES // MEGABYTE),
+            f"{size // MEGABYTE:,} MB",
+        )
     if path.suffix == ".onnx":
         from musicml.inference.onnx_limits import check_onnx
 
         check_onnx(path)
         return
     if path.suffix not in MAX_MEMBERS:
-        raise make_refusal(path, "a model that ends in .keras, .skops or .onnx", repr(path.suffix))
+        raise make_refusal(path, Message("a model that ends in .keras, .skops or .onnx"), repr(path.suffix))
     with _open_archive(path) as archive:
         names = check_members(archive, path, size)
         if path.suffix == ".keras" and names != {"metadata.json", CONFIG, WEIGHTS}:
             said = make_printable(", ".join(sorted(names)))
-            raise make_refusal(path, f"metadata.json, {CONFIG} and {WEIGHTS}", said)
+            raise make_refusal(
+                path, Message("metadata.json, {config} and {weights}", config=CONFIG, weights=WEIGHTS), said
+            )
         for name in names & set(MAX_JSON_BYTES):
             table = _read_json(archive, name, path)
             if name == CONFIG:
@@ -77,13 +83,13 @@ def _open_archive(path: Path) -> zipfile.ZipFile:
     with open(path, "rb") as file:
         n = _count_members(file)
     if n is None:
-        raise make_refusal(path, "an archive that is whole", "something else")
+        raise make_refusal(path, Message("an archive that is whole"), Message("something else"))
     if n > most:
-        raise make_refusal(path, f"an archive of at most {most:,} files", f"{n:,}")
+        raise make_refusal(path, Message("an archive of at most {most:,} files", most=most), f"{n:,}")
     try:
         return zipfile.ZipFile(path)
     except Exception as error:  # of a damaged archive zipfile raises errors of many kinds
-        raise make_refusal(path, "an archive that is whole", str(error) or repr(error)) from None
+        raise make_refusal(path, Message("an archive that is whole"), get_message(error)) from None
 
 
 def _count_members(file: io.BufferedReader) -> int | None:
@@ -111,16 +117,24 @@ def check_members(archive: zipfile.ZipFile, path: Path, size: int) -> set[str]:
     members = archive.infolist()
     names = {one.filename for one in members}
     if len(names) < len(members):
-        raise make_refusal(path, "each name once", f"{len(members) - len(names)} more")
+        raise make_refusal(
+            path, Message("each name once"), Message("{n_members} more", n_members=len(members) - len(names))
+        )
     if len(members) > MAX_MEMBERS[path.suffix]:
-        raise make_refusal(path, f"an archive of at most {MAX_MEMBERS[path.suffix]:,} files", f"{len(members):,}")
+        raise make_refusal(
+            path,
+            Message("an archive of at most {max_members:,} files", max_members=MAX_MEMBERS[path.suffix]),
+            f"{len(members):,}",
+        )
     for one in members:
         parts = one.filename.replace("\\", "/").split("/")
         if ".." in parts or parts[0] == "" or ":" in parts[0]:
-            raise make_refusal(path, "names inside the archive", make_printable(one.filename))
+            raise make_refusal(path, Message("names inside the archive"), make_printable(one.filename))
     total, most = sum(one.file_size for one in members), MAX_GROWTH * size + FREE_BYTES
     if total > most:
-        raise make_refusal(path, f"at most {most // MEGABYTE:,} MB unpacked", f"{total // MEGABYTE:,} MB")
+        raise make_refusal(
+            path, Message("at most {most:,} MB unpacked", most=most // MEGABYTE), f"{total // MEGABYTE:,} MB"
+        )
     return names
 
 
@@ -131,12 +145,12 @@ def _read_json(archive: zipfile.ZipFile, name: str, path: Path) -> Any:
         with archive.open(name) as file:
             content = file.read(most + 1)
         if len(content) > most:
-            raise make_refusal(path, f"at most {most:,} bytes of {name}", "more")
+            raise make_refusal(path, Message("at most {most:,} bytes of {name}", most=most, name=name), Message("more"))
         return json.loads(content) if name == "schema.json" else parse_json(content)
     except InputError:
         raise
     except Exception as error:
-        raise make_refusal(path, f"JSON in {name}", str(error) or repr(error)) from None
+        raise make_refusal(path, Message("JSON in {name}", name=name), get_message(error)) from None
 
 
 # Keras
@@ -145,7 +159,7 @@ def _read_json(archive: zipfile.ZipFile, name: str, path: Path) -> Any:
 def check_config(config: Any, path: Path) -> None:
     """Refuse a network that names anything but the layers and settings that musicml's trainings write."""
     if not isinstance(config, dict):
-        raise make_refusal(path, "a network", "something else")
+        raise make_refusal(path, Message("a network"), Message("something else"))
     n_layers = 0
     # what training was compiled with is never opened
     for one in _list_objects({key: value for key, value in config.items() if key != "compile_config"}):
@@ -158,14 +172,16 @@ def check_config(config: Any, path: Path) -> None:
             or (module, kind) in ((None, "__keras_tensor__"), ("keras", "DTypePolicy"))
         )
         if not is_known or registered not in (None, kind):
-            raise make_refusal(path, "the layers that musicml trains", make_printable(f"{module}.{kind}"))
+            raise make_refusal(path, Message("the layers that musicml trains"), make_printable(f"{module}.{kind}"))
         n_layers += is_layer
         settings = one.get("config")
         padding = settings.get("padding") if isinstance(settings, dict) else None
         if any(type(n) is int and n > MAX_PADDING for n in _list_numbers(padding)):
-            raise make_refusal(path, f"a padding of at most {MAX_PADDING}", "more")
+            raise make_refusal(
+                path, Message("a padding of at most {max_padding}", max_padding=MAX_PADDING), Message("more")
+            )
     if n_layers > MAX_LAYERS:
-        raise make_refusal(path, f"at most {MAX_LAYERS:,} layers", f"{n_layers:,}")
+        raise make_refusal(path, Message("at most {max_layers:,} layers", max_layers=MAX_LAYERS), f"{n_layers:,}")
 
 
 def _list_objects(table: Any) -> Iterator[dict[str, Any]]:
@@ -192,14 +208,14 @@ def check_weights(path: Path) -> None:
         for name, one in _list_arrays(file, path):
             stored = one.id.get_storage_size()
             if one.is_virtual or one.external or one.dtype.kind not in "biufV" or one.dtype.hasobject:
-                raise make_refusal(path, "plain arrays of numbers", make_printable(name))
+                raise make_refusal(path, Message("plain arrays of numbers"), make_printable(name))
             if stored < one.size * one.dtype.itemsize:
-                raise make_refusal(path, "arrays that are all there", f"{make_printable(name)}{one.shape}")
+                raise make_refusal(path, Message("arrays that are all there"), f"{make_printable(name)}{one.shape}")
             total += one.size * one.dtype.itemsize
             if not name.startswith("optimizer/"):
                 sides |= set(one.shape)
     if total > len(content):
-        raise make_refusal(path, f"arrays of at most {len(content):,} bytes", f"{total:,}")
+        raise make_refusal(path, Message("arrays of at most {n_content:,} bytes", n_content=len(content)), f"{total:,}")
     check_sizes(table, sides, path)
 
 
@@ -214,9 +230,11 @@ def _list_arrays(file: Any, path: Path) -> Iterator[tuple[str, Any]]:
             seen += 1
             inner = f"{place}{name}"
             if not isinstance(group.get(name, getlink=True), h5py.HardLink) or inner.count("/") > MAX_DEPTH:
-                raise make_refusal(path, "no links", make_printable(inner))
+                raise make_refusal(path, Message("no links"), make_printable(inner))
             if seen > MAX_OBJECTS:
-                raise make_refusal(path, f"at most {MAX_OBJECTS:,} arrays", "more")
+                raise make_refusal(
+                    path, Message("at most {max_objects:,} arrays", max_objects=MAX_OBJECTS), Message("more")
+                )
             one = group[name]
             if isinstance(one, h5py.Group):
                 groups.append((f"{inner}/", one))
@@ -233,7 +251,11 @@ def check_sizes(config: Any, sides: set[int], path: Path) -> None:
         for key in SIZES:
             for value in _list_numbers(settings.get(key)):
                 if type(value) is not int or value not in sides:
-                    raise make_refusal(path, f"weights for {key} = {make_printable(str(value))}", "none of that size")
+                    raise make_refusal(
+                        path,
+                        Message("weights for {key} = {value}", key=key, value=make_printable(str(value))),
+                        Message("none of that size"),
+                    )
 
 
 def _list_numbers(value: Any) -> list[Any]:

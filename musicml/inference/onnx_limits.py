@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from musicml.inference.model_limits import make_refusal
-from musicml.utils import InputError, make_printable
+from musicml.utils import InputError, Message, make_printable
 
 DOMAINS = {"", "ai.onnx", "ai.onnx.ml"}  # operators that ONNX Runtime brings itself
 MAX_NODES = 200_000
@@ -50,14 +50,14 @@ def check_onnx(path: Path) -> None:
         except InputError:
             raise
         except (ValueError, IndexError, struct.error, OverflowError):
-            raise make_refusal(path, "a model that is whole", "something else") from None
+            raise make_refusal(path, Message("a model that is whole"), Message("something else")) from None
 
 
 def _check_model(view: memoryview, state: _State) -> None:
     fields = _read_message(view)
     graphs = _get_parts(fields, 7)
     if len(graphs) != 1 or fields.keys() & {20, 25}:  # a training's graph, and functions
-        raise make_refusal(state.path, "one graph", f"{len(graphs)}" if len(graphs) != 1 else "more")
+        raise make_refusal(state.path, Message("one graph"), f"{len(graphs)}" if len(graphs) != 1 else Message("more"))
     for entry in _get_parts(fields, 8):
         _check_domain(_get_text(_read_message(entry), 1), state)
     _check_graph(graphs[0], state, {}, 0, False)
@@ -66,14 +66,16 @@ def _check_model(view: memoryview, state: _State) -> None:
 def _check_graph(view: memoryview, state: _State, outer: dict[str, list[float]], depth: int, in_loop: bool) -> None:
     """Check one graph; `outer` are the small tensors that it can see from outside."""
     if depth > MAX_DEPTH:
-        raise make_refusal(state.path, f"at most {MAX_DEPTH} graphs in each other", "more")
+        raise make_refusal(
+            state.path, Message("at most {max_depth} graphs in each other", max_depth=MAX_DEPTH), Message("more")
+        )
     fields = _read_message(view)
     if 15 in fields:
-        raise make_refusal(state.path, "plain tensors", "others")
+        raise make_refusal(state.path, Message("plain tensors"), Message("others"))
     nodes = _get_parts(fields, 1)
     state.n_nodes += len(nodes)
     if state.n_nodes > MAX_NODES:
-        raise make_refusal(state.path, f"at most {MAX_NODES:,} operators", "more")
+        raise make_refusal(state.path, Message("at most {max_nodes:,} operators", max_nodes=MAX_NODES), Message("more"))
     known = outer | dict(_check_tensor(one, state) for one in _get_parts(fields, 5))
     for node in nodes:
         _check_node(node, state, known, depth, in_loop)
@@ -91,11 +93,19 @@ def _check_node(view: memoryview, state: _State, known: dict[str, list[float]], 
     if kind == "Loop":
         trips = known.get(inputs[0] if inputs else "")
         if in_loop or not trips or not 0 <= trips[0] <= MAX_TRIPS:
-            raise make_refusal(state.path, f"loops of at most {MAX_TRIPS:,} rounds, none in another", "another")
+            raise make_refusal(
+                state.path,
+                Message("loops of at most {max_trips:,} rounds, none in another", max_trips=MAX_TRIPS),
+                Message("another"),
+            )
     for one in _get_parts(fields, 5):
         values = _check_attribute(one, state, known, depth, in_loop or kind == "Loop")
         if kind in SIZE_ATTRIBUTES and values and math.prod(values) > MAX_VALUES:
-            raise make_refusal(state.path, f"tensors of at most {MAX_VALUES:,} values", f"{math.prod(values):.3g}")
+            raise make_refusal(
+                state.path,
+                Message("tensors of at most {max_values:,} values", max_values=MAX_VALUES),
+                f"{math.prod(values):.3g}",
+            )
         if kind == "Constant" and values and outputs:
             known[outputs[0]] = values
 
@@ -106,7 +116,7 @@ def _check_attribute(
     """Check what an attribute holds; return its numbers, if they are few."""
     fields = _read_message(view)
     if fields.keys() & {22, 23}:
-        raise make_refusal(state.path, "plain tensors", "others")
+        raise make_refusal(state.path, Message("plain tensors"), Message("others"))
     for graph in _get_parts(fields, 6, 11):
         _check_graph(graph, state, known, depth + 1, in_loop)
     tensors = [_check_tensor(one, state)[1] for one in _get_parts(fields, 5, 10)]
@@ -122,19 +132,21 @@ def _check_size(kind: str, values: list[list[float] | None], state: _State) -> N
         given = [abs(value) for value in values[place] or []]
         n = max(given) if kind in ("Pad", "Range") else math.prod(max(value, 1.0) for value in given)
         if not n <= MAX_VALUES:
-            raise make_refusal(state.path, f"tensors of at most {MAX_VALUES:,} values", f"{n:.3g}")
+            raise make_refusal(
+                state.path, Message("tensors of at most {max_values:,} values", max_values=MAX_VALUES), f"{n:.3g}"
+            )
 
 
 def _check_tensor(view: memoryview, state: _State) -> tuple[str, list[float]]:
     """Check that a tensor's values are all there; return its name, and its values if they are few numbers."""
     fields = _read_message(view)
     if 13 in fields or any(fields.get(14, ())):
-        raise make_refusal(state.path, "tensors inside the file", "another file's")
+        raise make_refusal(state.path, Message("tensors inside the file"), Message("another file's"))
     name, dims, raw = _get_text(fields, 8), _get_numbers(fields, 1), _get_parts(fields, 9)
     n = math.prod(dims)
     # four bits a value at least
     if any(side < 0 for side in dims) or len(dims) > SMALL or n > 2 * len(view):
-        raise make_refusal(state.path, "tensors that are all there", f"{make_printable(name)}{dims}")
+        raise make_refusal(state.path, Message("tensors that are all there"), f"{make_printable(name)}{dims}")
     if n > SMALL:
         return name, []
     layout = f"<{n}{FORMATS.get((_get_numbers(fields, 2) or [0])[-1], 'x')}"
@@ -146,7 +158,7 @@ def _check_tensor(view: memoryview, state: _State) -> tuple[str, list[float]]:
 
 def _check_domain(domain: str, state: _State) -> None:
     if domain not in DOMAINS:
-        raise make_refusal(state.path, "operators of ONNX", make_printable(repr(domain)))
+        raise make_refusal(state.path, Message("operators of ONNX"), make_printable(repr(domain)))
 
 
 def _read_fields(view: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:

@@ -16,7 +16,7 @@ from musicml.data.io import AudioSource
 from musicml.experiment import Run, make_record_error, open_run
 from musicml.features import compute_features
 from musicml.inference import backends, calibration, manifest, pooling, trust
-from musicml.utils import InputError, suggest_names
+from musicml.utils import InputError, Message, suggest_names
 
 BATCH = 16  # clips in one pass, and fewer of large ones; more take more memory and no less time
 BATCH_VALUES = 2**21
@@ -307,9 +307,12 @@ class Predictor:
         unlike = {"distance": distance, "limit": fitted["limit"]}
         if distance <= fitted["limit"]:
             return unlike, []
-        said = (
-            f"This is unlike anything in training, so the answer is a guess: its distance is {distance:.1f}, the limit "
-            f"{fitted['limit']:.1f}, and beyond that lay only {self.false_alarms(fitted)}."
+        said = Message(
+            "This is unlike anything in training, so the answer is a guess: its distance is "
+            "{distance:.1f}, the limit {limit:.1f}, and beyond that lay only {false_alarms}.",
+            distance=distance,
+            limit=fitted["limit"],
+            false_alarms=self.false_alarms(fitted),
         )
         return unlike, [said]
 
@@ -317,8 +320,8 @@ class Predictor:
         """How many files of the run's own data are taken for unlike it: of the test side, once that was judged."""
         found = self.run.report.unlike_training if self.run.is_whole else None
         if found:
-            return f"{found['flagged']} of {found['n']} test files"
-        return f"{fitted['beyond']} of {fitted['n']} validation files"
+            return Message("{flagged} of {n} test files", flagged=found["flagged"], n=found["n"])
+        return Message("{beyond} of {n} validation files", beyond=fitted["beyond"], n=fitted["n"])
 
     def index_of(self, label: str) -> int:
         """The place of a class among the scores.

@@ -27,7 +27,7 @@ from musicml.data.io import (
 )
 from musicml.features import FrameStream, LogMel, Spectrogram
 from musicml.inference.predictor import ModelInput, Prediction, Predictor
-from musicml.utils import InputError
+from musicml.utils import InputError, Message
 
 EVERY = 0.5  # seconds of sound from one prediction to the next
 
@@ -51,7 +51,9 @@ class StreamingPredictor:
         If the run answers for pictures, or can't be asked about sound at all.
     """
 
-    def __init__(self, predictor: Predictor, sample_rate: int, every: float = EVERY, name: str = "the recording"):
+    def __init__(
+        self, predictor: Predictor, sample_rate: int, every: float = EVERY, name: str = Message("the recording")
+    ):
         settings, clip = predictor.settings, predictor.serving.clip
         predictor.check_asks_for_files()
         if isinstance(settings, Spectrogram):
@@ -65,7 +67,7 @@ class StreamingPredictor:
                 "run {predictor_run_name} must answer for sound to listen, and answers for pictures.",
                 predictor_run_name=predictor.run.name,
             )
-        check_range(sample_rate, SAMPLE_RATES, "sample_rate", " Hz", "choose another")
+        check_range(sample_rate, SAMPLE_RATES, "sample_rate", " Hz", Message("choose another"))
         if not 0 < every < MAX_SECONDS:
             raise InputError(
                 "every={every} must be more than 0 seconds, and less than a file may last: take 0.5.", every=every
@@ -143,7 +145,11 @@ class StreamingPredictor:
         raw = self.scores_at(values, places)
         warnings = (*self.loudness.warnings(), *self.mix.warnings(self.sample_rate), *self.frames.remarks())
         if self.left_out:
-            warnings += (f"Only the first {MAX_SECONDS:.0f} s were heard; the rest is left out.",)
+            warnings += (
+                Message(
+                    "Only the first {max_seconds:.0f} s were heard; the rest is left out.", max_seconds=MAX_SECONDS
+                ),
+            )
         question = ModelInput(self.name, values, warnings)
         return self.predictor.summed_up(question, places, raw, time.perf_counter() - begun)
 

@@ -10,18 +10,20 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import logging
 import shlex
 import sys
-from collections.abc import Callable
 
 from musicml.experiment import FOLDS_FOLDER, Run, make_secret, read_secret
 from musicml.inference.manifest import read_manifest
-from musicml.utils import InputError, parse_json, print_message, read_small_file, write_json
+from musicml.utils import InputError, Message, parse_json, read_small_file, write_json
+
+logger = logging.getLogger(__name__)
 
 FILE = "signature.json"
 HAS_MEMORY_LIMIT = sys.platform == "linux"
 MAX_BYTES = 10_000
-MEANING = (
+MEANING = Message(
     "run {run_name} is trusted from now on: its model is opened in musicml's own process, without a limit on memory or "
     "time. A model holds no code, but a damaged one can still end the program. Trust runs of people you know."
 )
@@ -29,17 +31,19 @@ MEANING = (
 _made: set[bytes] = set()  # what this process signed, or would have where the user's folder can't be written to
 
 
-def sign_run(run: Run, say: Callable[[str], None] = print_message) -> bool:
+def sign_run(
+    run: Run,
+) -> bool:
     """Sign a run that this process made; return whether a signature was written.
 
-    Where the user's folder can't be written to, `say` is told, and the run is trusted by this process alone.
+    Where the user's folder can't be written to, the log says so, and the run is trusted by this process alone.
     """
     message = _describe(run)
     _made.add(message)
     try:
         _write(run, message)
     except InputError as error:
-        say(f"the run is not signed, so later it is asked in a process of its own: {error}")
+        logger.warning("the run is not signed, so later it is asked in a process of its own: %s", error)
         return False
     return True
 
@@ -84,14 +88,17 @@ def is_own(run: Run) -> bool:
 
 def describe_apart(run: Run) -> str:
     """Say that a run is asked in a process of its own, and how to trust it."""
-    limits = "whose memory and time are limited"
+    limits = Message("whose memory and time are limited")
     if not HAS_MEMORY_LIMIT:
-        limits = "whose memory this system can't limit, so only the sizes in its files were checked"
+        limits = Message("whose memory this system can't limit, so only the sizes in its files were checked")
     place = shlex.quote(str(run.path))
-    return (
-        f"run {run.name} has no signature of yours, since someone else or an older musicml made it, so its model is "
-        f"opened in a process of its own, {limits}: if you know who made it, `musicml runs --trust {place}` makes "
-        "it quicker"
+    return Message(
+        "run {name} has no signature of yours, since someone else or an older musicml made it, so "
+        "its model is opened in a process of its own, {limits}: if you know who made it, `musicml "
+        "runs --trust {place}` makes it quicker",
+        name=run.name,
+        limits=limits,
+        place=place,
     )
 
 

@@ -23,7 +23,7 @@ from typing import Any
 from musicml.data.download import get_musicnn_path, load_musicnn
 from musicml.models import attention
 from musicml.models.base import LINEAR_HEADS, ModelSpec, add_dense_head, add_output_layer, standardize_frozen
-from musicml.utils import InputError, define_option, keras
+from musicml.utils import InputError, Message, define_option, keras
 
 MUSICNN_FEATURES: dict[str, Any] = {
     "kind": "log_mel",
@@ -42,13 +42,19 @@ SIZES = (204, 51, 64, 200)
 N_TOGETHER = 17  # frames averaged to one of the layer `frames`: eleven to a clip of 187
 OVER_TIME = ("attention", "gru")
 CAVEATS = {
-    "msd": "This run's backbone, musicnn, was trained on songs of the Million Song Dataset and listeners' tags for "
-    "them. It may have heard any song that it is tested on or asked about, and many of its tags name genres.",
-    "mtt": "This run's backbone, musicnn, was trained on songs of MagnaTagATune and listeners' tags for them. It may "
-    "have heard any song that it is tested on or asked about, and many of its tags name instruments and genres.",
-    "msd+mtt": "This run's backbone, two musicnn networks, was trained on songs of the Million Song Dataset and "
-    "MagnaTagATune and listeners' tags for them. It may have heard any song that it is tested on or asked about, and "
-    "many of its tags name genres and instruments.",
+    "msd": Message(
+        "This run's backbone, musicnn, was trained on songs of the Million Song Dataset and listeners' tags for "
+        "them. It may have heard any song that it is tested on or asked about, and many of its tags name genres."
+    ),
+    "mtt": Message(
+        "This run's backbone, musicnn, was trained on songs of MagnaTagATune and listeners' tags for them. It may "
+        "have heard any song that it is tested on or asked about, and many of its tags name instruments and genres."
+    ),
+    "msd+mtt": Message(
+        "This run's backbone, two musicnn networks, was trained on songs of the Million Song Dataset and "
+        "MagnaTagATune and listeners' tags for them. It may have heard any song that it is tested on or asked "
+        "about, and many of its tags name genres and instruments."
+    ),
 }
 
 
@@ -111,7 +117,7 @@ def check_before_training(options: Options, n_frames: int, data_root: Path) -> N
 
 def choose_weights(options: Options) -> tuple[str, str]:
     """Return the weights of the experiment and the reason; there is no choice."""
-    return options.weights, "as the experiment says"
+    return options.weights, Message("as the experiment says")
 
 
 def describe_pretraining(weights: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from musicml.models.base import ModelSpec, add_dense_head, add_output_layer, make_standardized_input, standardize_frozen
-from musicml.utils import InputError, define_option, keras
+from musicml.utils import InputError, Message, define_option, get_message, keras
 
 # application, file of its ImageNet weights without the top
 BACKBONES = {
@@ -68,22 +68,30 @@ def choose_weights(options: Options) -> tuple[str, str]:
     `auto` takes ImageNet's where their file is on the disk or their server answers within 10 s.
     """
     if options.weights != "auto":
-        return options.weights, "as the experiment says"
+        return options.weights, Message("as the experiment says")
     if weights_file(options).is_file():
-        return "imagenet", f"{weights_file(options).name} is on the disk"
+        return "imagenet", Message("{name} is on the disk", name=weights_file(options).name)
     try:
         socket.create_connection(SERVER, timeout=PATIENCE_SECONDS).close()
     except OSError:
         return (
             "none",
-            f"ImageNet's weights are not on the disk and {SERVER[0]} did not answer within {PATIENCE_SECONDS:.0f} s",
+            Message(
+                "ImageNet's weights are not on the disk and {server} did not answer within {patience_seconds:.0f} s",
+                server=SERVER[0],
+                patience_seconds=PATIENCE_SECONDS,
+            ),
         )
-    return "imagenet", f"{SERVER[0]} answered"
+    return "imagenet", Message("{server} answered", server=SERVER[0])
 
 
 def describe_pretraining(weights: str) -> str:
     """Return what there is to know of a backbone with these weights; "" for random ones."""
-    return "" if weights == "none" else "This run's backbone was trained on ImageNet, a million photographs of things."
+    return (
+        ""
+        if weights == "none"
+        else Message("This run's backbone was trained on ImageNet, a million photographs of things.")
+    )
 
 
 def weights_file(options: Options) -> Path:
@@ -263,7 +271,7 @@ def imagenet_weights(application: Any, extra: dict[str, Any]) -> dict[str, list[
     except Exception as error:  # whatever a network or a half file makes Keras raise
         raise InputError(
             "ImageNet's weights must be on the disk or to be had from {server}, and could not be read "
-            "({splitlines}): try again, or train without them by --set model.weights=none.",
+            "({reason}): try again, or train without them by --set model.weights=none.",
             server=SERVER[0],
-            splitlines=str(error).splitlines()[0],
+            reason=get_message(error),
         ) from error

@@ -9,7 +9,7 @@ from typing import Any
 from musicml.evaluation import read_predictions
 from musicml.experiment import Run, check_has_results, make_record_error
 from musicml.reports.document import Estimate
-from musicml.utils import InputError
+from musicml.utils import InputError, get_message
 
 TABLES = ("split.csv", "excluded.csv", "repairs.csv")
 
@@ -73,7 +73,7 @@ class Told:
         try:
             return read_file()
         except (InputError, OSError) as error:
-            self.troubles[name] = str(error)
+            self.troubles[name] = get_message(error)
             return otherwise
 
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from musicml.reports.document import Cell, Figure, Table, shown
 from musicml.reports.plots import Drawing
-from musicml.utils import InputError, make_printable, translate
+from musicml.utils import InputError, Message, make_printable, translate
 
 if TYPE_CHECKING:
     from musicml.reports.run_data import Told
 
-HOME = Path(__file__).parent / "words"
+WORDS = Path(__file__).parent / "words.toml"
 LANGUAGES = ("en", "id")
 
 
@@ -41,12 +41,13 @@ class Words:
 
     def __call__(self, key: str, **values: Any) -> str:
         """Return the words of `key`, their blanks filled: a share with three digits, a count, text as it is."""
-        known = read_words(self.language)
+        known = read_words()
         filled = {
             name: shown(value, self.language) if isinstance(value, int | float) else str(value)
             for name, value in values.items()
         }
-        return known[key].format(judged=known[f"judged.{self.judged}"], **filled)
+        judged = Message(known[f"judged.{self.judged}"])
+        return translate(Message(known[key], judged=judged, **filled), self.language)
 
     def of(self, one: Told) -> Words:
         """Return the same words for one run."""
@@ -58,15 +59,15 @@ class Words:
 
     def get(self, key: str, otherwise: str) -> str:
         """Return the words of `key`, or `otherwise` where there are none: for names that a file may bring anew."""
-        return read_words(self.language).get(key, otherwise)
+        return self(key) if key in read_words() else otherwise
 
     def head(self, keys: str) -> tuple[str, ...]:
         """Return what stands above columns: `"side files"`; a key without a section is one of `[column]`."""
         return tuple(self(key if "." in key else f"column.{key}") for key in keys.split())
 
     def said(self, sentence: str) -> str:
-        """Translate a sentence of the package."""
-        return translate(str(sentence), self.language)
+        """Translate a message of the package."""
+        return translate(sentence, self.language)
 
     def source(self, *files: str) -> str:
         """Write the line below a table or figure that says where it comes from."""
@@ -105,7 +106,7 @@ class Words:
 
 
 @functools.cache
-def read_words(language: str) -> dict[str, str]:
-    """Read every key of a language, `section.name`, with its words."""
-    found = tomllib.loads((HOME / f"{language}.toml").read_text(encoding="utf-8"))
+def read_words() -> dict[str, str]:
+    """Read every key, `section.name`, with its words in English."""
+    found = tomllib.loads(WORDS.read_text(encoding="utf-8"))
     return {f"{section}.{name}": words for section, rows in found.items() for name, words in rows.items()}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
-import sys
 import threading
 import time
 from pathlib import Path
@@ -14,7 +14,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from musicml.utils import InputError, get_log_prefix, make_progress_bar, read_csv, write_atomically, write_csv
+from musicml.utils import InputError, Message, make_progress_bar, read_csv, write_atomically, write_csv
+
+logger = logging.getLogger(__name__)
 
 STATE = "state.npz"
 BEST = "best.npz"
@@ -31,7 +33,7 @@ class Progress(keras.callbacks.Callback):
         """Open the epoch's bar; tqdm draws none where standard error is no terminal."""
         self.begun = time.perf_counter()
         self.title = f"epoch {epoch + 1}/{self.params['epochs']}"
-        self.bar = make_progress_bar(self.title, self.params["steps"], unit="batch", delay=0.0)
+        self.bar = make_progress_bar(self.title, self.params["steps"], has_lines=False, unit="batch", delay=0.0)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Move the bar on."""
@@ -43,11 +45,7 @@ class Progress(keras.callbacks.Callback):
         figures = "  ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items())
         passed = time.perf_counter() - self.begun
         left = passed * (self.params["epochs"] - epoch - 1)
-        print(
-            f"{get_log_prefix()}{self.title}  {figures}  {passed:.1f} s, about {left:.0f} s left",
-            file=sys.stderr,
-            flush=True,
-        )
+        logger.info("%s  %s  %.1f s, about %.0f s left", self.title, figures, passed, left)
 
 
 class History(keras.callbacks.Callback):
@@ -100,8 +98,10 @@ class StopOnNotFinite(keras.callbacks.Callback):
         value = (logs or {}).get(name, 0.0)
         if not np.isfinite(value):
             raise LossNotFiniteError(
-                "the training must keep a finite loss, and it became {loss} in epoch {epoch}: lower "
-                "training.learning_rate or set training.clipnorm=1.0.",
+                Message(
+                    "the training must keep a finite loss, and it became {loss} in epoch {epoch}: lower "
+                    "training.learning_rate or set training.clipnorm=1.0."
+                ),
                 loss=value,
                 epoch=self.epoch,
             )

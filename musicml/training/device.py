@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
-from collections.abc import Callable
 from typing import Any
 
 import keras
+
+from musicml.utils import Message
+
+logger = logging.getLogger(__name__)
 
 OUT_OF_MEMORY = re.compile("resource_?exhausted|out.of.memory", re.IGNORECASE)  # as TensorFlow, XLA and CUDA say it
 DISK_IS_FULL = re.compile("no space left", re.IGNORECASE)  # which TensorFlow calls an exhausted resource too
 
 
-def take_one_gpu(say: Callable[[str], None]) -> None:
+def take_one_gpu() -> None:
     """Leave all GPUs but the first to others, and say which is taken; JAX computes on the first anyway."""
     gpus = _list_gpus()
     if len(gpus) < 2:
@@ -24,11 +28,12 @@ def take_one_gpu(say: Callable[[str], None]) -> None:
         try:
             tf.config.set_visible_devices(tf.config.get_visible_devices("GPU")[:1], "GPU")
         except RuntimeError:  # it was begun with before, as in a notebook
-            say(f"{len(gpus)} GPUs were in use by this process before the training began, so they stay so")
+            logger.warning("%s GPUs were in use by this process before the training began, so they stay so", len(gpus))
             return
-    say(
-        f"GPU: {gpus[0][0]}, the first of {len(gpus)}; the others are left free. The variable CUDA_VISIBLE_DEVICES "
-        "chooses another one."
+    logger.info(
+        "GPU: %s, the first of %s; the others are left free. The variable CUDA_VISIBLE_DEVICES chooses another one.",
+        gpus[0][0],
+        len(gpus),
     )
 
 
@@ -65,12 +70,12 @@ def is_out_of_memory(error: BaseException | None) -> bool:
 def choose_precision(wanted: str) -> tuple[str, str]:
     """The dtype policy and why: mixed on a GPU that gains by it, float32 on a CPU."""
     if wanted != "auto":
-        return wanted, "as the experiment says"
+        return wanted, Message("as the experiment says")
     name, capability = device()
     if capability is None:
-        return "float32", f"{name} is no GPU with a known compute capability"
+        return "float32", Message("{name} is no GPU with a known compute capability", name=name)
     policy = "mixed_bfloat16" if capability >= 8 else "mixed_float16" if capability >= 7 else "float32"
-    return policy, f"{name}, compute capability {capability:.1f}"
+    return policy, Message("{name}, compute capability {capability:.1f}", name=name, capability=capability)
 
 
 def choose_compile(wanted: str) -> tuple[bool | str, str]:
@@ -80,13 +85,13 @@ def choose_compile(wanted: str) -> tuple[bool | str, str]:
     to pay for that (`make bench ARGS=training`). JAX always compiles.
     """
     if keras.backend.backend() != "tensorflow":
-        return "auto", f"{keras.backend.backend()} decides"
+        return "auto", Message("{backend} decides", backend=keras.backend.backend())
     if wanted != "auto":
-        return wanted == "xla", "as the experiment says"
+        return wanted == "xla", Message("as the experiment says")
     name, capability = device()
     if capability is not None:
-        return "auto", f"{name}: Keras decides"
-    return False, f"{name}: XLA makes no step quicker there by more than it takes to compile"
+        return "auto", Message("{name}: Keras decides", name=name)
+    return False, Message("{name}: XLA makes no step quicker there by more than it takes to compile", name=name)
 
 
 def device() -> tuple[str, float | None]:

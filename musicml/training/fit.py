@@ -14,7 +14,7 @@ from musicml.experiment import TrainingOptions
 from musicml.models import compute_batch_limit
 from musicml.training import callbacks, losses
 from musicml.training.batches import Batches
-from musicml.utils import write_atomically, write_json
+from musicml.utils import Message, write_atomically, write_json
 
 
 def fit_model(
@@ -96,10 +96,22 @@ def fit_model(
 
 def describe_early_end(error: callbacks.LossNotFiniteError, stage: str, epoch: int) -> str:
     """Say that a stage ended early, and which weights are kept."""
-    kept = f"the weights of epoch {epoch} are kept" if epoch else "the weights that it began with are kept"
-    return (
-        f"The training stopped in epoch {error.values['epoch']} (stage {stage}), since its loss became "
-        f"{error.values['loss']}: {kept}. To train longer, lower training.learning_rate or set training.clipnorm=1.0."
+    values = error.message.values
+    if not epoch:
+        return Message(
+            "The training stopped in epoch {epoch} (stage {stage}), since its loss became {loss}: the weights that it "
+            "began with are kept. To train longer, lower training.learning_rate or set training.clipnorm=1.0.",
+            epoch=values["epoch"],
+            stage=stage,
+            loss=values["loss"],
+        )
+    return Message(
+        "The training stopped in epoch {epoch} (stage {stage}), since its loss became {loss}: the weights of epoch "
+        "{kept} are kept. To train longer, lower training.learning_rate or set training.clipnorm=1.0.",
+        epoch=values["epoch"],
+        stage=stage,
+        loss=values["loss"],
+        kept=epoch,
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,15 +28,20 @@ from musicml.experiment import Experiment
 from musicml.features import ClipSpec, Features, cut_into_pieces, get_features
 from musicml.models import get_family
 from musicml.training import trainer
-from musicml.utils import InputError, count_endings
+from musicml.utils import InputError, Message, count_endings, replace_in_message
 
-BY_PIECE = "by piece, whatever track it is of, which flatters"
+logger = logging.getLogger(__name__)
+
+BY_PIECE = Message("by piece, whatever track it is of, which flatters")
 MOST_KINDS = 5  # of warnings that are told
 FEW = 20  # test files, below which an interval is hardly worth its name
 
 
 def prepare_data(
-    experiment: Experiment, dataset: Dataset, data_root: Path, seed: int, say: Callable[[str], None]
+    experiment: Experiment,
+    dataset: Dataset,
+    data_root: Path,
+    seed: int,
 ) -> trainer.TrainingData:
     """Read every file once, leave out what can't be read, and split what is left.
 
@@ -50,21 +56,23 @@ def prepare_data(
     check_before_training = getattr(get_family(experiment.family), "check_before_training", None)
     if check_before_training:
         check_before_training(experiment.model, clip.length, data_root)
-    dataset, found = read_features(experiment, dataset, data_root, clip, say)
+    dataset, found = read_features(experiment, dataset, data_root, clip)
     cut = experiment.published is not None and experiment.published.pieces
     if cut:
         dataset, found = cut_into_pieces(dataset, found, clip.length)
-        say(f"cut into {len(dataset.examples)} pieces of {clip.seconds:g} s before they are split, as published")
-    kept, split, folds = split_dataset(experiment, dataset, data_root, seed, say)
-    log_files(kept.excluded[len(dataset.excluded) :], True, say)
+        logger.info(
+            "cut into %s pieces of %g s before they are split, as published", len(dataset.examples), clip.seconds
+        )
+    kept, split, folds = split_dataset(experiment, dataset, data_root, seed)
+    log_files(kept.excluded[len(dataset.excluded) :], True)
     if cut:
-        split = replace(split, statement=split.statement.replace(FLATTERS, BY_PIECE))
+        split = replace(split, statement=replace_in_message(split.statement, FLATTERS, BY_PIECE))
     if experiment.family == "forest" or (experiment.is_fitted_at_once and dataset.task == "multi"):
         check_both_kinds(kept, (*folds, split))
     if not len(split.indices("val")):
-        say("no validation files: the last epoch is kept, and nothing is calibrated")
+        logger.warning("no validation files: the last epoch is kept, and nothing is calibrated")
     if not folds:
-        log_test_split(kept, split, say)
+        log_test_split(kept, split)
     stays = {example.id for example in kept.examples}
     there = np.array([example.id in stays for example in dataset.examples])
     digests = kept.same if experiment.kind == "vggish" or (kept.same and not cut) else None
@@ -97,7 +105,6 @@ def read_features(
     dataset: Dataset,
     data_root: Path,
     clip: ClipSpec,
-    say: Callable[[str], None],
     named: bool = True,
 ) -> tuple[Dataset, Features]:
     """The files that can be read, equal ones in one group, with their features.
@@ -105,31 +112,38 @@ def read_features(
     `named` is whether the caller writes an excluded.csv, which names the files left out.
     """
     root = data_root / CACHE_FOLDER
-    dataset, found = get_features(dataset, experiment.features, root, clip.least_samples, say)
-    log_files([one for one in dataset.excluded if one.file != GROUPS_FILE], named, say)
+    dataset, found = get_features(dataset, experiment.features, root, clip.least_samples)
+    log_files([one for one in dataset.excluded if one.file != GROUPS_FILE], named)
     kinds: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for name, warnings in found.warnings.items():
         for words in warnings:
             kinds[re.sub(r"\d+(\.\d+)?", "", words)].append((name, words))  # alike but for numbers
     for files in sorted(kinds.values(), key=len, reverse=True)[:MOST_KINDS]:
         name, words = files[0]
-        say(f"{len(files)} of {len(dataset.examples)} files with a warning, the first, {name}: {words}")
+        logger.warning(
+            "%s of %s files with a warning, the first, %s: %s", len(files), len(dataset.examples), name, words
+        )
     if experiment.data.split != "clean" and len(set(dataset.groups)) == len(dataset.examples):
-        say("no groups are known: every file is taken to be independent of every other, which flatters")
+        logger.warning("no groups are known: every file is taken to be independent of every other, which flatters")
     if dataset.vggish is None and not dataset.as_published:
         dataset = group_identical_files(dataset, dict(digest_examples(dataset, root)))
     return dataset, found
 
 
 def split_dataset(
-    experiment: Experiment, dataset: Dataset, data_root: Path, seed: int, say: Callable[[str], None]
+    experiment: Experiment,
+    dataset: Dataset,
+    data_root: Path,
+    seed: int,
 ) -> tuple[Dataset, Split, tuple[Split, ...]]:
     """The data set as it is split, the split of the model that is served, and those of a cross-validation."""
     data = experiment.data
     if data.split == "clean":
-        dataset = merge_groups(dataset, find_clusters(dataset, data_root / CACHE_FOLDER, say))
+        dataset = merge_groups(dataset, find_clusters(dataset, data_root / CACHE_FOLDER))
         n, n_groups = len(dataset.examples), len(set(dataset.groups))
-        say(f"files that are known to belong together or nearly alike share a group: {n} files, {n_groups} groups")
+        logger.info(
+            "files that are known to belong together or nearly alike share a group: %s files, %s groups", n, n_groups
+        )
     if data.n_folds == 1:
         return *make_split(dataset, data.split, data.val_fraction, data.test_fraction, seed), ()
     dataset, folds, served = make_folds(dataset, data.split, data.n_folds, data.val_fraction, seed)
@@ -151,27 +165,35 @@ def check_both_kinds(dataset: Dataset, found: Iterable[Split]) -> None:
                 )
 
 
-def log_files(left_out: Sequence[Excluded], named: bool, say: Callable[[str], None]) -> None:
+def log_files(
+    left_out: Sequence[Excluded],
+    named: bool,
+) -> None:
     """Say how many files were left out, the first of them with the reason, and their endings."""
     if not left_out:
         return
     first = left_out[0]
     reason = first.reason if first.file in first.reason else f"{first.file}: {first.reason}"
     where = " (excluded.csv names them)" if named else ""
-    say(f"{len(left_out)} {'file' if len(left_out) == 1 else 'files'} left out{where}, the first: {reason}")
+    logger.warning(
+        "%s %s left out%s, the first: %s", len(left_out), "file" if len(left_out) == 1 else "files", where, reason
+    )
     if len(left_out) > 1:
-        say(f"left out, by ending: {count_endings(one.file for one in left_out)}")
+        logger.warning("left out, by ending: %s", count_endings(one.file for one in left_out))
 
 
-def log_test_split(dataset: Dataset, split: Split, say: Callable[[str], None]) -> None:
+def log_test_split(
+    dataset: Dataset,
+    split: Split,
+) -> None:
     """Say what a test side is too small for."""
     places = split.indices("test")
     if len(places) < FEW:
-        say(f"only {len(places)} test files: its figures will say little")
+        logger.warning("only %s test files: its figures will say little", len(places))
     there = np.nan_to_num(dataset.targets()[places]).any(axis=0)
     lacking = [name for name, found in zip(dataset.class_names, there, strict=True) if not found]
     if lacking:
-        say(f"no test files of {', '.join(lacking)}: no figure says anything about that")
+        logger.warning("no test files of %s: no figure says anything about that", ", ".join(lacking))
 
 
 def make_clip_spec(experiment: Experiment) -> ClipSpec:

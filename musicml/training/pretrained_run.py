@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,24 +13,28 @@ from musicml.experiment import PRETRAINED, Run, start_run
 from musicml.features import ClipSpec, LogMel
 from musicml.inference import export_keras_onnx, sign_run, write_manifest
 from musicml.models import MUSICNN_FEATURES, MUSICNN_FRAMES, build_tagger
-from musicml.utils import InputError, import_keras, os_error_to_input_error, to_dict, write_json
+from musicml.utils import InputError, Message, import_keras, os_error_to_input_error, to_dict, write_json
+
+logger = logging.getLogger(__name__)
 
 TAGS_RUN = "musicnn_tags"
-CAVEAT = (
+CAVEAT = Message(
     "musicnn was trained on songs of the Million Song Dataset and on listeners' tags for them. It may have heard any "
     "song that it is asked about, many of its tags name genres, and its probabilities were not calibrated."
 )
 TEXT = "# `musicml fetch musicnn`"  # in place of an experiment
 
 
-def make_tags_run(data_root: Path, runs_root: Path, say: Callable[[str], None] = print) -> Run:
+def make_tags_run(
+    data_root: Path,
+    runs_root: Path,
+) -> Run:
     """Make the run `musicnn_tags`, or return it where it is there.
 
     Parameters
     ----------
     data_root : the folder of the data sets, with musicnn's weights in it
     runs_root : the folder of all runs
-    say : called with each line of progress
 
     Raises
     ------
@@ -49,12 +53,12 @@ def make_tags_run(data_root: Path, runs_root: Path, say: Callable[[str], None] =
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{TAGS_RUN}.", dir=path.parent) as folder:
             run = _write_run(Path(folder) / TAGS_RUN, Path(data_root))
-            sign_run(run, say)
+            sign_run(run)
             os.replace(run.path, path)  # only a complete run gets its name
     except OSError as error:
         if not Run(path).is_pretrained:  # else another process was faster
             raise os_error_to_input_error(error, path) from error
-    say(f"{path}: ready, ask it with `musicml predict {TAGS_RUN} FILE`")
+    logger.info("%s: ready, ask it with `musicml predict %s FILE`", path, TAGS_RUN)
     return Run(path)
 
 
@@ -65,7 +69,7 @@ def _write_run(path: Path, data_root: Path) -> Run:
 
     keras.config.set_dtype_policy("float32")
     model, tags = build_tagger(data_root)
-    weights = {"choice": "msd", "reason": "as its authors trained it", "pretraining": CAVEAT}
+    weights = {"choice": "msd", "reason": Message("as its authors trained it"), "pretraining": CAVEAT}
     features = LogMel(**{name: value for name, value in MUSICNN_FEATURES.items() if name != "kind"})
     facts = {
         "task": "multi",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from pathlib import Path
 
 from musicml.data.datasets import is_sample_data
@@ -28,7 +27,7 @@ from musicml.training.train import (
     reload_job,
     write_split_files,
 )
-from musicml.utils import InputError, print_message
+from musicml.utils import InputError, Message
 
 
 def retrain_run(
@@ -37,7 +36,6 @@ def retrain_run(
     folder: Path | None = None,
     data_root: Path | None = None,
     deterministic: bool = False,
-    say: Callable[[str], None] = print_message,
 ) -> Run:
     """Train a complete run again; the run that comes back is complete but for its scores.
 
@@ -47,7 +45,6 @@ def retrain_run(
     runs_root : the folder of all runs, for the new one
     folder, data_root : where the run's own folder, or the folder of all data sets, is now, if it was moved
     deterministic : whether to train deterministically even if the run was not
-    say : called with each line of progress
 
     Raises
     ------
@@ -57,9 +54,9 @@ def retrain_run(
     check_can_retrain(run)
     info, data = run.info, relocate_data(run, folder, data_root)
     is_deterministic = deterministic or info.deterministic
-    job, is_told = reload_job(run, data, is_deterministic, say)
+    job, is_told = reload_job(run, data, is_deterministic)
     if not is_told:
-        warn_without_digests(run, "these are the files it began with", say)
+        warn_without_digests(run, Message("these are the files it began with"))
     experiment, material = job.experiment, job.material
     found = (preparation.compute_split_hash(material), material.dataset.hash())
     if found != (info.split.hash, info.data.hash):

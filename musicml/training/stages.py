@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
-from collections.abc import Callable
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,9 @@ from musicml.training import fit
 from musicml.training.batches import Batches, View, Views
 from musicml.training.device import is_out_of_memory
 from musicml.training.sklearn_heads import fit_kernel_machine, fit_linear_head
-from musicml.utils import InputError, to_dict
+from musicml.utils import InputError, Message, to_dict
+
+logger = logging.getLogger(__name__)
 
 BLOCK = 65_536  # rows of a frozen backbone's outputs taken at a time
 STANDARDISED = "standardised_pooled"  # the layer that only a frozen backbone has behind it
@@ -33,7 +35,6 @@ def train_stages(
     experiment: Experiment,
     task: str,
     run: Run,
-    say: Callable[[str], None],
     everything: Any = None,
     **how: Any,
 ) -> dict[str, Any]:
@@ -57,7 +58,7 @@ def train_stages(
     given, varied = sides, experiment.augment
     frozen = any(layer.name == STANDARDISED for layer in model.layers)
     if frozen:
-        given = store_frozen_outputs(model, sides, everything, experiment, run, say)
+        given = store_frozen_outputs(model, sides, everything, experiment, run)
         outputs = given["train"].outputs[0] if isinstance(given["train"], Views) else given["train"]
         model.get_layer(STANDARDISED).set_weights(compute_channel_statistics(outputs))
         varied = replace(varied, cutmix=0.0)  # outputs have no place in time or space to cut
@@ -79,7 +80,7 @@ def train_stages(
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
-                note_smaller_batch(run, training.batch_size, size, error, say)
+                note_smaller_batch(run, training.batch_size, size, error)
             # after the block, so that the error no longer holds what did not fit
             gc.collect()
             for variable, value in zip(learner.variables, begun, strict=True):
@@ -88,7 +89,7 @@ def train_stages(
     done = None
     done = fit_stage(learner, given, varied, training, stage)
     if frozen and training.finetune_epochs:
-        say(f"fine-tuning: {unfreeze(model, training.finetune_layers)}")
+        logger.info("fine-tuning: %s", unfreeze(model, training.finetune_layers))
         stage = "all" if training.finetune_layers == 1 else "top"
         second = replace(training, epochs=training.finetune_epochs, learning_rate=training.finetune_rate)
         done = fit_stage(model, sides, experiment.augment, second, stage)
@@ -101,7 +102,12 @@ def get_batch_size(run: Run, training: TrainingOptions) -> int:
     return used if isinstance(used, int) and 1 <= used <= training.batch_size else training.batch_size
 
 
-def note_smaller_batch(run: Run, asked: int, size: int, error: Exception, say: Callable[[str], None]) -> None:
+def note_smaller_batch(
+    run: Run,
+    asked: int,
+    size: int,
+    error: Exception,
+) -> None:
     """Write into run.json, and say, that memory is too small for batches of `size`, and that half of it is next.
 
     Raises
@@ -115,11 +121,20 @@ def note_smaller_batch(run: Run, asked: int, size: int, error: Exception, say: C
             "clips, or end what else uses the memory of {device}.",
             device=run.info.device,
         ) from error
-    say(
-        f"out of memory with batches of {size}: training goes on with batches of {size // 2}, and with its learning "
-        f"rate scaled by {size // 2 / asked:g}"
+    logger.warning(
+        "out of memory with batches of %s: training goes on with batches of %s, and with its learning "
+        "rate scaled by %g",
+        size,
+        size // 2,
+        size // 2 / asked,
     )
-    run.update(batch_size={"asked": asked, "used": size // 2, "reason": f"out of memory with batches of {size}"})
+    run.update(
+        batch_size={
+            "asked": asked,
+            "used": size // 2,
+            "reason": Message("out of memory with batches of {size}", size=size),
+        }
+    )
 
 
 def fit_by_sklearn(model: Any, given: Any, targets: np.ndarray, experiment: Experiment) -> Any:
@@ -160,7 +175,12 @@ def unfreeze(model: Any, share: float) -> str:
     chosen = able[len(able) - max(1, round(share * len(able))) :]
     for layer in chosen:
         layer.trainable = True
-    return f"{len(chosen)} of the backbone's {len(able)} layers learn too, from {chosen[0].name} on"
+    return Message(
+        "{n_chosen} of the backbone's {n_able} layers learn too, from {name} on",
+        n_chosen=len(chosen),
+        n_able=len(able),
+        name=chosen[0].name,
+    )
 
 
 def store_frozen_outputs(
@@ -169,7 +189,6 @@ def store_frozen_outputs(
     everything: Any,
     experiment: Experiment,
     run: Run,
-    say: Callable[[str], None],
 ) -> dict[str, Any]:
     """What the frozen backbone makes of each side's clips, and of the varied views of those to train on."""
     info, augment = run.info, experiment.augment
@@ -181,9 +200,9 @@ def store_frozen_outputs(
         facts = {"data": data.hash, "features": whole.features.key, "clips": digest_clips(whole)}
         if view:
             facts |= {"augment": to_dict(augment), "seed": seed, "view": view, "drawn": DRAWN}
-            found = compute_frozen_outputs(model, View(whole, augment, seed, view), facts, root, say)
+            found = compute_frozen_outputs(model, View(whole, augment, seed, view), facts, root)
         else:
-            found = compute_frozen_outputs(model, whole, facts, root, say)
+            found = compute_frozen_outputs(model, whole, facts, root)
         return found[np.isin(whole.example, clips.example)] if everything else found
 
     found: dict[str, Any] = {side: outputs(clips) for side, clips in sides.items() if len(clips)}
@@ -211,7 +230,10 @@ def digest_clips(clips: Any) -> str:
 
 
 def compute_frozen_outputs(
-    model: Any, clips: Any, facts: dict[str, Any], root: Path, say: Callable[[str], None]
+    model: Any,
+    clips: Any,
+    facts: dict[str, Any],
+    root: Path,
 ) -> np.ndarray:
     """What the model's frozen part, up to its layer `pooled`, makes of clips: from the store, or computed once.
 
@@ -225,7 +247,7 @@ def compute_frozen_outputs(
     shape = (len(clips), *body.output_shape[1:])
     # a sequence of frames is large, and half the digits do for a head that learns from it
     dtype = "float16" if len(shape) == 3 else "float32"
-    return get_frozen_outputs(root, facts, shape, lambda: fit.predict_scores(body, clips, 32, dtype), say, dtype)
+    return get_frozen_outputs(root, facts, shape, lambda: fit.predict_scores(body, clips, 32, dtype), dtype)
 
 
 def make_head(model: Any) -> Any:

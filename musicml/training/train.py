@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -43,9 +43,11 @@ from musicml.inference import (
     write_manifest,
 )
 from musicml.training import preparation, trainer
-from musicml.utils import InputError, print_message, to_dict, write_csv, write_json
+from musicml.utils import InputError, Message, to_dict, write_csv, write_json
 
-PROTOCOLS = {"honest": "honest", "as_published": "as published"}  # as settings and as runs name them
+logger = logging.getLogger(__name__)
+
+PROTOCOLS = {"honest": "honest", "as_published": Message("as published")}  # as settings and as runs name them
 REPLAYED = ("reference", "honest", "changes", "fault", "served", "figures")  # of a published result
 # of a run's facts, in a fold's
 KEPT = ("protocol", "overrides", "deterministic", "settings", "task", "family", "data", "batch_size", "weights")
@@ -59,7 +61,6 @@ def train_experiment(
     folder: Path | None = None,
     seed: int = 0,
     deterministic: bool = False,
-    say: Callable[[str], None] = print_message,
 ) -> Run:
     """Train `experiment`; the run that comes back is complete but for its scores.
 
@@ -72,7 +73,6 @@ def train_experiment(
     folder : a folder of class folders to train on in place of the data set
     seed : int >= 0, of the split, the weights and the order of batches
     deterministic : whether two trainings shall give the same weights to the bit (slower on some devices)
-    say : told what happens
 
     Raises
     ------
@@ -83,25 +83,26 @@ def train_experiment(
     experiment = experiment.for_data(is_sample_data(experiment.data.dataset, data_root, which, folder))
     as_published = experiment.data.protocol == "as_published"
     dataset = load_dataset(experiment.data.dataset, data_root, which, folder, as_published)
-    say(dataset.describe())
+    logger.info("%s", dataset.describe())
     for note in dataset.notes if folder else ():
         if note != NO_GROUPS:  # of which another line tells
-            say(note)
+            logger.info("%s", note)
     if dataset.sample:
-        say(f"{dataset.name}: generated sample data; no figure of this run says anything about real music")
+        logger.warning("%s: generated sample data; no figure of this run says anything about real music", dataset.name)
     if as_published:
-        say(f"{dataset.name}: taken as published, faults and all; no figure of this run is a rival of honest ones")
-    material = preparation.prepare_data(experiment, dataset, Path(data_root), seed, say)
+        logger.info(
+            "%s: taken as published, faults and all; no figure of this run is a rival of honest ones", dataset.name
+        )
+    material = preparation.prepare_data(experiment, dataset, Path(data_root), seed)
     facts = build_run_info(experiment, material, data_root, folder, seed, deterministic)
     run = create_run(runs_root, experiment.name, seed, experiment.text, facts)
     with hold_run(run.path, run.info.process):
         write_split_files(run, material)
-        return finish_or_explain_resume(run, trainer.TrainingJob(experiment, material, deterministic, say))
+        return finish_or_explain_resume(run, trainer.TrainingJob(experiment, material, deterministic))
 
 
 def resume_run(
     run: Run,
-    say: Callable[[str], None] = print_message,
     folder: Path | None = None,
     data_root: Path | None = None,
 ) -> Run:
@@ -120,7 +121,7 @@ def resume_run(
     with hold_run(run.path, run.info.process):
         check_is_resumable(run)  # its training may have ended just now
         run.update()  # which says that this process is at it
-        return resume_held_run(run, say, folder, data_root)
+        return resume_held_run(run, folder, data_root)
 
 
 def check_is_resumable(run: Run) -> None:
@@ -140,20 +141,20 @@ def check_is_resumable(run: Run) -> None:
         )
 
 
-def resume_held_run(run: Run, say: Callable[[str], None], folder: Path | None, data_root: Path | None) -> Run:
+def resume_held_run(run: Run, folder: Path | None, data_root: Path | None) -> Run:
     """As `resume_run`, of a run that this process holds."""
     info = run.info
     data = relocate_data(run, folder, data_root)
     if info.status == "trained":
         if (data.folder, data.root) != (info.data.folder, info.data.root):
-            check_same_files(run, reload_dataset(data.table), Path(data.folder or data.root), say=say)
+            check_same_files(run, reload_dataset(data.table), Path(data.folder or data.root))
             run.update(data=data.table)
         shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
         return run
     for left in run.path.rglob(".*.*"):  # what a kill in the middle of a write left behind
         if left.is_file():
             left.unlink()
-    job, is_told = reload_job(run, data, info.deterministic, say)
+    job, is_told = reload_job(run, data, info.deterministic)
     check_same_data(run, job.material, is_told)
     run.update(data=data.table)
     write_split_files(run, job.material)
@@ -161,16 +162,18 @@ def resume_held_run(run: Run, say: Callable[[str], None], folder: Path | None, d
 
 
 def reload_job(
-    run: Run, data: DataInfo, deterministic: bool, say: Callable[[str], None]
+    run: Run,
+    data: DataInfo,
+    deterministic: bool,
 ) -> tuple[trainer.TrainingJob, bool]:
     """Prepare a run's training again, and tell whether the files of `data` are known to be the same as then."""
     info, root = run.info, Path(data.root)
     experiment = parse_experiment(info.experiment, read_experiment_text(run), info.overrides, data.sample)
     dataset = spell_examples(run, reload_dataset(data.table))
-    say(dataset.describe())
+    logger.info("%s", dataset.describe())
     is_told = check_same_files(run, dataset, Path(data.folder or data.root), root / CACHE_FOLDER)
-    material = preparation.prepare_data(experiment, dataset, root, info.seed, say)
-    return trainer.TrainingJob(experiment, material, deterministic, say), is_told
+    material = preparation.prepare_data(experiment, dataset, root, info.seed)
+    return trainer.TrainingJob(experiment, material, deterministic), is_told
 
 
 def check_same_data(run: Run, material: trainer.TrainingData, is_told: bool) -> None:
@@ -182,11 +185,11 @@ def check_same_data(run: Run, material: trainer.TrainingData, is_told: bool) -> 
     found = (preparation.compute_split_hash(material), material.dataset.hash(), material.features.key)
     if found == (info.split.hash, info.data.hash, info.data.features):
         return
-    what = "its files are the same, but not their classes, groups or splits"
+    what = Message("its files are the same, but not their classes, groups or splits")
     if not is_told:
-        what = "the run has no digests.csv, so which files differ can't be told"
+        what = Message("the run has no digests.csv, so which files differ can't be told")
     elif found[:2] == (info.split.hash, info.data.hash):
-        what = "a file that was left out differs, or this version of musicml reads files in another way"
+        what = Message("a file that was left out differs, or this version of musicml reads files in another way")
     raise InputError(
         "run {run_name} must go on with the data it began with, and {dataset_name} has changed since: train again "
         "({what}).",
@@ -278,17 +281,17 @@ def finish_or_explain_resume(run: Run, job: trainer.TrainingJob) -> Run:
     try:
         return finish(run, job)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"stopped; go on with `musicml train --resume {run.path}`") from None
+        raise KeyboardInterrupt(Message("stopped; go on with `musicml train --resume {path}`", path=run.path)) from None
 
 
 def finish(run: Run, job: trainer.TrainingJob) -> Run:
     """Train the model, of a cross-validation one a fold before it, and write all that serving needs."""
     material = job.material
     for k, split in enumerate(material.folds, 1):
-        job.say(f"fold {k} of {len(material.folds)}")
+        logger.info("fold %s of %s", k, len(material.folds))
         finish_fold(run, k, replace(job, material=replace(material, split=split, folds=(), shared=True)))
     if material.folds:
-        job.say("the model that is served: trained and chosen on all files, none kept for a test")
+        logger.info("the model that is served: trained and chosen on all files, none kept for a test")
     return train_and_write(run, replace(job, material=replace(material, shared=bool(material.folds))))
 
 
@@ -319,8 +322,8 @@ def train_and_write(run: Run, job: trainer.TrainingJob, exported: bool = True) -
     (run.path / "model.onnx").unlink(missing_ok=True)  # of before a kill, which would not be this model's any more
     write_serving(run, job, learned)
     # a fold's model is asked once, by its own evaluation, which has Keras at hand
-    run.update(export=learned.export() if exported else "not exported: the model of a fold")
-    sign_run(run, job.say)  # before the status: a kill between the two would leave a trained run that nobody signed
+    run.update(export=learned.export() if exported else Message("not exported: the model of a fold"))
+    sign_run(run)  # before the status: a kill between the two would leave a trained run that nobody signed
     run.update(status="trained", train_seconds=round(time.perf_counter() - begun, 1))
     shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
     return run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,17 @@ from musicml.experiment import Experiment, Run, RunInfo, create_run
 from musicml.features import Clips, ClipSpec, Features, compute_mean_and_variance, cut_clips, get_targets
 from musicml.inference import export_forest_onnx, export_keras_onnx
 from musicml.models import ModelSpec, build_model, compute_batch_limit, get_family
-from musicml.utils import InputError, import_keras, suppress_stderr, write_atomically, write_json
+from musicml.utils import (
+    InputError,
+    Message,
+    capture_messages,
+    import_keras,
+    suppress_stderr,
+    write_atomically,
+    write_json,
+)
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -40,12 +51,11 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """What one model is trained on, and how; `say` is called with each line about it."""
+    """Hold what one model is trained on, and how."""
 
     experiment: Experiment
     material: TrainingData
     deterministic: bool = False
-    say: Callable[[str], None] = lambda words: None
 
     @cached_property
     def sides(self) -> dict[str, Clips]:
@@ -86,13 +96,15 @@ def train_forest(run: Run, job: TrainingJob) -> TrainedModel:
     """Grow the forests; the same trees come out however often, so `deterministic` changes nothing."""
     clips = job.sides["train"]
     spec = make_model_spec(job.experiment, job.material, clips, run.info.seed)
-    job.say(f"forest: {spec.n_classes} classes, {len(clips)} clips")
+    logger.info("forest: %s classes, %s clips", spec.n_classes, len(clips))
     targets = job.material.dataset.targets()[clips.example]
     grown = build_model("forest", job.experiment.model, spec).fit(stack_clips(clips), targets)
     with write_atomically(run.path / "model.skops") as temporary:
         grown.save(temporary)
     write_json(run.path / "layers.json", grown.layers())
-    run.update(precision={"policy": "float32", "reason": "scikit-learn's trees"}, backend="scikit-learn", device="CPU")
+    run.update(
+        precision={"policy": "float32", "reason": Message("scikit-learn's trees")}, backend="scikit-learn", device="CPU"
+    )
     family = get_family("forest")
     few = stack_clips(clips)[:64]
     return TrainedModel(
@@ -118,9 +130,9 @@ def train_network(
     keras = import_keras()
     from musicml.training import device, fit, stages
 
-    info, experiment, material, sides, say = run.info, job.experiment, job.material, job.sides, job.say
+    info, experiment, material, sides = run.info, job.experiment, job.material, job.sides
     training = experiment.training
-    device.take_one_gpu(say)
+    device.take_one_gpu()
     keras.backend.clear_session()
     keras.utils.set_random_seed(info.seed)
     if job.deterministic and keras.backend.backend() == "tensorflow":
@@ -129,9 +141,9 @@ def train_network(
         tf.config.experimental.enable_op_determinism()  # only operations that repeat to the bit
     policy, reason = device.choose_precision(training.precision)
     keras.config.set_dtype_policy(policy)
-    say(f"dtype policy: {policy} ({reason})")
+    logger.info("dtype policy: %s (%s)", policy, reason)
     spec = make_model_spec(experiment, material, sides["train"], info.seed, Path(info.data.root))
-    model, weights = build_untrained_model(experiment, spec, info, say)
+    model, weights = build_untrained_model(experiment, spec, info)
     run.update(
         precision={"policy": policy, "reason": reason},
         weights=weights,
@@ -139,9 +151,12 @@ def train_network(
         device=device.device()[0],
         parameters=model.count_params(),
     )
-    say(
-        f"{model.name}: {model.count_params():,} parameters; "
-        f"clips: {len(sides['train'])} to train on, {len(sides['val'])} to choose by"
+    logger.info(
+        "%s: %s parameters; clips: %s to train on, %s to choose by",
+        model.name,
+        f"{model.count_params():,}",
+        len(sides["train"]),
+        len(sides["val"]),
     )
     compiled, why = device.choose_compile(training.compile)
     run.update(
@@ -157,7 +172,6 @@ def train_network(
         experiment,
         material.dataset.task,
         run,
-        say,
         everything=replace(everything, fill=spec.mean, kind=experiment.kind) if material.shared else None,
         compiled=compiled,
         watch=watch,
@@ -166,8 +180,9 @@ def train_network(
     run.update(parameters=model.count_params())  # support vectors are parameters too
     if "epochs" in trained:  # what scikit-learn fits has none
         run.update(**{key: trained[key] for key in ("epochs", "best_epoch", "input", "warnings")})
-        for words in (describe_input_time(trained["input"]), *trained["warnings"]):
-            say(words)
+        logger.info("%s", describe_input_time(trained["input"]))
+        for warning in trained["warnings"]:
+            logger.warning("%s", warning)
     model = device.in_float32(model, policy)
     fit.save_model(model, run.path)
     n_few = min(4, len(sides["train"]), compute_batch_limit(model))
@@ -193,7 +208,7 @@ def train_and_score(
     job = TrainingJob(experiment, material)
     clips = job.cut("test")
     facts = {"data": {"root": str(data_root), "hash": material.dataset.hash()}}
-    with tempfile.TemporaryDirectory() as folder, suppress_stderr():
+    with tempfile.TemporaryDirectory() as folder, suppress_stderr(), capture_messages(lambda words: None):
         run = create_run(Path(folder), experiment.name, seed, experiment.text, facts)
         return clips, train_model(run, job).scores_of(clips)
 
@@ -208,22 +223,25 @@ def describe_input_time(found: dict[str, float]) -> str:
 
 
 def build_untrained_model(
-    experiment: Experiment, spec: ModelSpec, info: RunInfo, say: Callable[[str], None]
+    experiment: Experiment,
+    spec: ModelSpec,
+    info: RunInfo,
 ) -> tuple[Any, dict[str, str] | None]:
     """The model, untrained, and which weights it starts from; where `auto` can't get ImageNet's, random ones."""
-    chosen, weights = choose_weights(experiment, info, say)
+    chosen, weights = choose_weights(experiment, info)
     try:
         return build_model(experiment.family, chosen, spec), weights
     except InputError as error:
         if weights is None or weights["choice"] == "none" or experiment.model.weights != "auto":
             raise
-        weights = {"choice": "none", "reason": str(error)}
-        say(f"weights: none ({error})")
+        weights = {"choice": "none", "reason": error.message}
+        logger.warning("weights: none (%s)", error)
     return build_model(experiment.family, replace(chosen, weights="none"), spec), weights
 
 
 def choose_weights(
-    experiment: Experiment, info: RunInfo, say: Callable[[str], None]
+    experiment: Experiment,
+    info: RunInfo,
 ) -> tuple[Any, dict[str, str] | None]:
     """The model's options with `auto` weights decided, and the decision; a resumed training keeps its first one."""
     family, decided = get_family(experiment.family), info.weights
@@ -234,7 +252,9 @@ def choose_weights(
         decided = {"choice": choice, "reason": reason}
         if caveat := family.describe_pretraining(choice):
             decided["pretraining"] = caveat
-    say(f"weights: {decided['choice']} ({decided['reason']})")
+    logger.info("weights: %s (%s)", decided["choice"], decided["reason"])
     if decided["choice"] == "none" and experiment.family == "transfer" and experiment.model.frozen:
-        say("a frozen backbone with random weights is a random feature: with model.frozen=false it learns too")
+        logger.warning(
+            "a frozen backbone with random weights is a random feature: with model.frozen=false it learns too"
+        )
     return replace(experiment.model, weights=decided["choice"]), decided

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from musicml.utils.lazy import export_lazily
 
 if TYPE_CHECKING:
-    from musicml.utils.errors import InputError, make_printable, make_readable, suggest_names
+    from musicml.utils.errors import InputError, get_message, make_printable, make_readable, suggest_names
     from musicml.utils.files import (
         compute_digest,
         count_endings,
+        describe_os_error,
         drop_invisible,
         find_existing_folder,
         os_error_to_input_error,
@@ -24,8 +25,16 @@ if TYPE_CHECKING:
         write_json,
         write_text,
     )
-    from musicml.utils.i18n import translate
     from musicml.utils.locks import hold_lock, is_locked
+    from musicml.utils.messages import (
+        Message,
+        add_messages,
+        join_messages,
+        pluralize,
+        replace_in_message,
+        restore_messages,
+        translate,
+    )
     from musicml.utils.parallel import count_processes, has_exited, map_in_processes
     from musicml.utils.progress import ByteProgress, format_megabytes, make_progress_bar
     from musicml.utils.schema import define_option, get_field_types, is_of_type, parse_options, to_dict
@@ -33,14 +42,16 @@ if TYPE_CHECKING:
     from musicml.utils.tables import make_data_frame
     from musicml.utils.terminal import (
         PlainOutput,
+        capture_messages,
         choose_backend,
         get_log_prefix,
+        has_progress_bars,
         import_keras,
-        is_progress_disabled,
         keras,
         print_message,
         replace_controls,
         set_log_prefix,
+        show_messages,
         suppress_stderr,
     )
 

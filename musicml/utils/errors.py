@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
+from musicml.utils.messages import Message, join_messages
+
 MAX_NAMES = 24  # names in a hint
 MAX_NAME_LENGTH = 160  # characters of a name in a message
 
@@ -25,16 +27,19 @@ class InputError(ValueError):
     """
 
     def __init__(self, template: str, /, **values: Any):
-        self.template, self.values = template, values
-        super().__init__(template.format(**values) if values else template)
+        super().__init__(Message(template, **values))
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild_error, (type(self), self.template, self.values)  # it crosses from one process to another
+    @property
+    def message(self) -> Message:
+        """The error's text, which can be translated."""
+        return self.args[0]
 
 
-def _rebuild_error(cls: type[InputError], template: str, values: dict[str, Any]) -> InputError:
-    """Make an unpickled error again."""
-    return cls(template, **values)
+def get_message(error: BaseException) -> str:
+    """Return the first line of an error's text, or its kind; a `Message` that it was raised with stays one."""
+    if error.args and isinstance(error.args[0], Message):
+        return error.args[0]
+    return (str(error) or repr(error)).splitlines()[0]
 
 
 def suggest_names(name: str, known: Iterable[str]) -> str:
@@ -45,9 +50,12 @@ def suggest_names(name: str, known: Iterable[str]) -> str:
     """
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    guess = f"did you mean {close[0]!r}? " if close else ""
-    more = f" and {len(known) - MAX_NAMES} more" if len(known) > MAX_NAMES else ""
-    return f"{guess}known here: {', '.join(known[:MAX_NAMES]) or 'none'}{more}."
+    names, n_more = ", ".join(known[:MAX_NAMES]) or Message("none"), len(known) - MAX_NAMES
+    if n_more > 0:
+        listed = Message("known here: {names} and {n} more.", names=names, n=n_more)
+    else:
+        listed = Message("known here: {names}.", names=names)
+    return join_messages([Message("did you mean {name!r}?", name=close[0]), listed], " ") if close else listed
 
 
 def make_readable(name: str) -> str:
@@ -68,5 +76,7 @@ def make_printable(name: str) -> str:
     >>> make_printable("song\n.wav")
     'song?.wav'
     """
+    if isinstance(name, Message):  # of what has no name, such as an upload
+        return name
     plain = "".join(character if character.isprintable() else "?" for character in make_readable(name))
     return plain if len(plain) <= MAX_NAME_LENGTH else f"{plain[:60]}...{plain[-90:]}"

@@ -20,24 +20,26 @@ from pathlib import Path
 from typing import Any
 
 from musicml.utils.errors import InputError, make_printable
+from musicml.utils.messages import MESSAGES, Message, add_messages, restore_messages
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 CLOSED, IN_THE_WAY = (errno.EACCES, errno.EROFS, errno.EPERM), (errno.ENOTDIR, errno.EEXIST)
 OS_ERRORS = {
     **dict.fromkeys(
-        FULL, "{path} could not be written whole: the disk is full ({free:.0f} MB free); make room and go on."
+        FULL, Message("{path} could not be written whole: the disk is full ({free:.0f} MB free); make room and go on.")
     ),
     **dict.fromkeys(
-        CLOSED, "{path} must be in a folder that can be written to, and is not ({error_strerror}); choose another."
+        CLOSED,
+        Message("{path} must be in a folder that can be written to, and is not ({reason}); choose another."),
     ),
     **dict.fromkeys(
-        IN_THE_WAY, "{path} must be in a folder, and {error_filename} stands in its way; choose another place."
+        IN_THE_WAY, Message("{path} must be in a folder, and {error_filename} stands in its way; choose another place.")
     ),
-    errno.ENAMETOOLONG: "{path} must have a name that a disk takes, and it is too long: choose another.",
-    errno.ELOOP: "{path} must be a file or folder, and links lead round in a circle there: choose another.",
-    errno.ENOENT: "{path} must be in a folder that is there or can be made, and is not: choose another place.",
-    errno.EIO: "{path} must be on a disk that can be read and written, and this one fails: check the disk.",
-    errno.EISDIR: "{path} must be a file, and a folder of that name stands in its way; choose another name.",
+    errno.ENAMETOOLONG: Message("{path} must have a name that a disk takes, and it is too long: choose another."),
+    errno.ELOOP: Message("{path} must be a file or folder, and links lead round in a circle there: choose another."),
+    errno.ENOENT: Message("{path} must be in a folder that is there or can be made, and is not: choose another place."),
+    errno.EIO: Message("{path} must be on a disk that can be read and written, and this one fails: check the disk."),
+    errno.EISDIR: Message("{path} must be a file, and a folder of that name stands in its way; choose another name."),
 }
 MAX_TEXT_BYTES = 8_000_000  # of a file that is read whole; what musicml writes takes some hundred thousand
 MAX_TABLE_BYTES = 50_000_000
@@ -80,9 +82,32 @@ def os_error_to_input_error(error: OSError, path: Path) -> Exception:
         template,
         path=make_printable(str(path)) if error.errno == errno.ENAMETOOLONG else path,
         free=shutil.disk_usage(find_existing_folder(path)).free / 1e6 if error.errno in FULL else 0,
-        error_strerror=error.strerror,
+        reason=describe_os_error(error),
         error_filename=error.filename,
     )
+
+
+def describe_os_error(error: OSError) -> str:
+    """Return the system's words for an error, in English."""
+    return SYSTEM_WORDS.get(error.errno or 0) or error.strerror or str(error)
+
+
+SYSTEM_WORDS = {
+    errno.EACCES: Message("Permission denied"),
+    errno.EEXIST: Message("File exists"),
+    errno.EINVAL: Message("Invalid argument"),
+    errno.EIO: Message("Input/output error"),
+    errno.EISDIR: Message("Is a directory"),
+    errno.ELOOP: Message("Too many levels of symbolic links"),
+    errno.ENAMETOOLONG: Message("File name too long"),
+    errno.ENOENT: Message("No such file or directory"),
+    errno.ENOSPC: Message("No space left on device"),
+    errno.ENOTDIR: Message("Not a directory"),
+    errno.ENXIO: Message("No such device or address"),
+    errno.EPERM: Message("Operation not permitted"),
+    errno.EROFS: Message("Read-only file system"),
+    errno.ESTALE: Message("Stale file handle"),
+}
 
 
 def find_existing_folder(path: Path) -> Path:
@@ -103,7 +128,7 @@ def write_text(path: Path, content: str) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Write `content` to `path` as JSON with an indent that a person can read, lists of numbers on one line."""
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(add_messages(content), indent=2, ensure_ascii=False, allow_nan=False)
     write_text(
         path, re.sub(r"\[\n([-+.\deE,\s]+?)\n\s*\]", lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"
     )
@@ -112,8 +137,13 @@ def write_json(path: Path, content: Any) -> None:
 def write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: list[str]) -> None:
     """Write `rows` to `path` under a header of `columns`; a key missing from a row leaves its cell empty.
 
-    A byte of a file's name that is not UTF-8 is written as `\\udce9`, as in JSON; `read_csv` gives the name back.
+    Messages among the cells are described in one column more, `messages`, and `read_csv` gives them back. A byte of a
+    file's name that is not UTF-8 is written as `\\udce9`, as in JSON; `read_csv` gives the name back.
     """
+    rows = [add_messages(row) for row in rows]
+    if any(MESSAGES in row for row in rows):
+        columns = [*columns, MESSAGES]
+        rows = [{**row, MESSAGES: json.dumps(row[MESSAGES])} if MESSAGES in row else row for row in rows]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
@@ -151,7 +181,7 @@ def read_csv(path: Path, *columns: str) -> list[dict[str, str]]:
         head = text[: text.find("\n")]
         # a row that is shorter than the head is filled up, and a few bytes would become many cells
         if max(map(head.count, ",;\t")) * text.count("\n") > 4 * len(text) + MAX_TEXT_BYTES:
-            raise csv.Error("its rows are shorter than its first line")
+            raise csv.Error(Message("its rows are shorter than its first line"))
         tables = (_parse_csv(text, delimiter, columns) for delimiter in ",;\t")
         first, named = next(tables)
         rows = next((rows for rows, names in ((first, named), *tables) if set(columns) <= set(names)), None)
@@ -170,7 +200,16 @@ def read_csv(path: Path, *columns: str) -> list[dict[str, str]]:
             columns=",".join(columns),
             has=",".join(named),
         )
-    return rows
+    return rows if columns else [_restore_row(row) for row in rows]
+
+
+def _restore_row(row: dict[str, str]) -> dict[str, str]:
+    """Restore the messages of a row that `write_csv` wrote."""
+    try:
+        known = parse_json(row.pop(MESSAGES, "") or "{}")
+    except ValueError:
+        return row
+    return restore_messages({**row, MESSAGES: known})
 
 
 def drop_invisible(text: str) -> str:
@@ -224,7 +263,7 @@ def parse_json(content: bytes | str) -> Any:
     """
 
     def refuse(name: str) -> Any:
-        raise ValueError(f"{name} is no number")
+        raise ValueError(Message("{name} is no number", name=name))
 
     table: Any = None
     level: list[Any] = [None]  # what was not taken apart yet
@@ -235,8 +274,8 @@ def parse_json(content: bytes | str) -> Any:
             nested = (one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list))
             level = [value for values in nested for value in values]
     if level:
-        raise ValueError(f"nested in more than {MAX_JSON_DEPTH} levels")
-    return table
+        raise ValueError(Message("nested in more than {max_json_depth} levels", max_json_depth=MAX_JSON_DEPTH))
+    return restore_messages(table)
 
 
 def read_json(path: Path) -> Any:
@@ -248,7 +287,7 @@ def read_json(path: Path) -> Any:
         If it is no JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return restore_messages(json.loads(path.read_text(encoding="utf-8")))
     except ValueError as error:
         raise InputError(
             "{path} must be JSON and is not ({error}): put the file back as it was.", path=path, error=error

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
 
-from musicml.utils.terminal import is_progress_disabled, print_message
+from musicml.utils.messages import Message
+from musicml.utils.terminal import has_progress_bars
+
+logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN = 10.0  # lines, where no terminal is
+BAR = "{n_fmt}|{total_fmt}|{rate_fmt}|{elapsed}|{remaining}"
+LINE = Message("{name}: {n} of {total}, {rate}, {left} left")
+LINE_WITHOUT_TOTAL = Message("{name}: {n} after {elapsed}, {rate}")
 SECONDS_BEFORE = 3.0  # of work until there is a bar: what is done sooner needs none
 
 
 def make_progress_bar(
-    name: str,
-    total: int | None,
-    items: Iterable[Any] | None = None,
-    say: Callable[[str], None] | None = None,
-    **options: Any,
+    name: str, total: int | None, items: Iterable[Any] | None = None, has_lines: bool = True, **options: Any
 ) -> Any:
     """Make tqdm's bar over `items`, or one to be updated.
 
@@ -26,31 +28,32 @@ def make_progress_bar(
     ----------
     name : of the work
     total : how many items or bytes there are; None where that is not known
-    say : called with each line where it does not print on a terminal, which has the bar instead; None for no lines
+    has_lines : whether lines are logged where there is no terminal for a bar
     options : others of tqdm, such as `unit`
     """
     from tqdm import tqdm
 
     options = {"leave": False, "delay": SECONDS_BEFORE, **options}
-    if say is None or (say in (print, print_message) and sys.stderr.isatty()):
-        return tqdm(items, name, total, disable=is_progress_disabled(), **options)
-    words = (
-        "{desc}: {n_fmt} of {total_fmt}, {rate_fmt}, {remaining} left"
-        if total
-        else "{desc}: {n_fmt} after {elapsed}, {rate_fmt}"
-    )
-    options |= {"delay": SECONDS_BETWEEN, "mininterval": SECONDS_BETWEEN, "miniters": 1, "bar_format": words}
+    if has_progress_bars() or not has_lines:
+        return tqdm(
+            items, name, total, disable=not has_progress_bars() or not logger.isEnabledFor(logging.INFO), **options
+        )
+    template = LINE if total else LINE_WITHOUT_TOTAL
+    options |= {"delay": SECONDS_BETWEEN, "mininterval": SECONDS_BETWEEN, "miniters": 1, "bar_format": BAR}
     lines: list[str] = []
-    speak = say
 
     class Lines(tqdm):
-        """Lines that are said after tqdm let go of its lock, which every bar of the process shares: `say` may raise."""
+        """Lines that are logged after tqdm let go of its lock, which every bar of the process shares.
+
+        What handles them may raise.
+        """
 
         def update(self, n: float | None = 1) -> bool | None:
             is_shown = super().update(n)
             while lines:
                 if line := lines.pop(0).strip():  # tqdm clears a line by writing an empty one
-                    speak(line)
+                    done, of, rate, elapsed, left = line.split("|")
+                    logger.info(Message(template, name=name, n=done, total=of, rate=rate, elapsed=elapsed, left=left))
             return is_shown
 
     return Lines(items, name, total, file=SimpleNamespace(write=lines.append, flush=lambda: None), **options)
@@ -64,8 +67,8 @@ class ByteProgress:
     ...     progress.add(65_536)
     """
 
-    def __init__(self, what: str, say: Callable[[str], None] = print) -> None:
-        self.what, self.say, self.done = what, say, 0
+    def __init__(self, what: str) -> None:
+        self.what, self.done = what, 0
         self.total: int | None = None
         self.bar: Any = None
 
@@ -80,7 +83,7 @@ class ByteProgress:
         """Begin, or begin again, with `done` of `total` bytes."""
         self.__exit__()
         self.total, self.done = total, done
-        self.bar = make_progress_bar(self.what, total, None, self.say, unit="B", unit_scale=True, initial=done)
+        self.bar = make_progress_bar(self.what, total, unit="B", unit_scale=True, initial=done)
 
     def add(self, n_bytes: int) -> None:
         """Count so many more bytes as done."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from musicml.utils.errors import InputError, suggest_names
+from musicml.utils.messages import Message
 
 MAX_INT = 2**63  # what numpy's arrays and other languages still count with
 
@@ -119,6 +120,8 @@ def is_of_type(value: Any, hint: Any) -> bool:
         )
     if hint is float:  # neither NaN nor an infinity, and no whole number that is larger than any float
         return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+    if hint is str:  # a message is text too
+        return isinstance(value, str)
     return type(value) is hint and (hint is not int or abs(value) < MAX_INT)
 
 
@@ -142,16 +145,25 @@ def describe_rule(hint: Any, field: dataclasses.Field) -> str:
     """The field's rule in words: `a whole number from 1 to 4096`."""
     least, most, choices = (field.metadata.get(key) for key in ("least", "most", "choices"))
     if choices is not None:
-        return "one of " + ", ".join(map(repr, choices))
+        return Message("one of {names}", names=", ".join(map(repr, choices)))
     is_list = typing.get_origin(hint) is tuple
-    kind = "a list of " + MANY[typing.get_args(hint)[0]] if is_list else WORDS[hint]
+    kind = MANY[typing.get_args(hint)[0]] if is_list else WORDS[hint]
     if most is None:
-        return kind if least is None else f"{kind} of at least {least}"
-    return f"{kind} from {least} to {most}"
+        return kind if least is None else Message("{kind} of at least {least}", kind=kind, least=str(least))
+    return Message("{kind} from {least} to {most}", kind=kind, least=str(least), most=str(most))
 
 
-WORDS = {int: "a whole number", float: "a number", str: "a text in quotes", bool: "true or false"}
-MANY = {int: "whole numbers", float: "numbers", str: "texts in quotes"}
+WORDS = {
+    int: Message("a whole number"),
+    float: Message("a number"),
+    str: Message("a text in quotes"),
+    bool: Message("true or false"),
+}
+MANY = {
+    int: Message("a list of whole numbers"),
+    float: Message("a list of numbers"),
+    str: Message("a list of texts in quotes"),
+}
 
 
 def make_example(hint: Any, field: dataclasses.Field) -> str:

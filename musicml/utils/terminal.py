@@ -1,4 +1,4 @@
-"""What reaches a person's terminal: our own words, and not what libraries say while they start."""
+"""Show the package's messages on a terminal, and hold back what libraries print while they start."""
 
 from __future__ import annotations
 
@@ -11,17 +11,75 @@ import tempfile
 import textwrap
 import threading
 import warnings
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any, TextIO
 
 from musicml.utils.errors import make_readable
+from musicml.utils.messages import Message
 
-speaker = ""  # whose words these are, where several processes speak at once
+PACKAGE = logging.getLogger("musicml")  # every module's logger is below it
+speaker = ""  # the experiment whose messages these are, where several are trained at once
+CAPTURING = threading.Lock()
+captures: Counter[int | None] = Counter()  # by thread: how deep its messages are captured
+open_captures: dict[Any, int] = {}  # the captures that are open, and the level that the package had before them
+
+
+class TerminalHandler(logging.Handler):
+    """Print messages on standard error, so that standard output stays free for results."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a message, unless its thread's messages go elsewhere."""
+        if not captures[record.thread]:
+            print_message(record.getMessage())
+
+
+def show_messages(level: int | None = None) -> None:
+    """Show the package's messages of a level and above on the terminal, from now on.
+
+    Without a level, as in a notebook, information is shown where nobody has set up logging yet.
+    """
+    handler = next((one for one in PACKAGE.handlers if isinstance(one, TerminalHandler)), None)
+    if level is None and (handler or PACKAGE.level or PACKAGE.hasHandlers()):
+        return
+    if handler is None:
+        PACKAGE.addHandler(handler := TerminalHandler())
+    handler.setLevel(level or logging.INFO)
+    PACKAGE.setLevel(level or logging.INFO)
+
+
+@contextlib.contextmanager
+def capture_messages(show: Callable[[str], object]) -> Iterator[None]:
+    """Hand the messages that this thread logs to `show` and not to the terminal; what `show` raises ends the work."""
+
+    class Capture(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.thread == thread and captures[thread] == depth:
+                show(record.msg if isinstance(record.msg, Message) else record.getMessage())
+
+    thread, handler = threading.get_ident(), Capture()
+    with CAPTURING:
+        captures[thread] += 1
+        depth = captures[thread]
+        if not open_captures:
+            open_captures["level"] = PACKAGE.level
+            PACKAGE.setLevel(min(PACKAGE.level or logging.INFO, logging.INFO))
+        open_captures[id(handler)] = 0
+        PACKAGE.addHandler(handler)
+    try:
+        yield
+    finally:
+        with CAPTURING:
+            captures[thread] -= 1
+            PACKAGE.removeHandler(handler)
+            del open_captures[id(handler)]
+            if len(open_captures) == 1:
+                PACKAGE.setLevel(open_captures.pop("level"))
 
 
 def print_message(words: str) -> None:
-    """Tell the person on standard error, so that standard output stays free for results.
+    """Print a message on standard error.
 
     A character that would write elsewhere on a terminal, as a file's name may hold, is printed as a question mark.
     """
@@ -55,7 +113,7 @@ class PlainOutput:
 
 
 def get_log_prefix() -> str:
-    """What stands before each line where several processes speak at once: whose words it has."""
+    """Return what stands before each line where several experiments are trained at once: the experiment's name."""
     return f"{speaker}: " if speaker else ""
 
 
@@ -65,9 +123,10 @@ def set_log_prefix(name: str) -> None:
     speaker = name
 
 
-def is_progress_disabled() -> bool | None:
-    """Whether no bar shall show how far something is: as `disable` of tqdm, None where a terminal decides."""
-    return bool(speaker) or None
+def has_progress_bars() -> bool:
+    """Return whether bars can show how far something is; elsewhere lines are logged."""
+    is_shown = any(isinstance(handler, TerminalHandler) for handler in PACKAGE.handlers)
+    return is_shown and not speaker and not captures[threading.get_ident()] and sys.stderr.isatty()
 
 
 # TensorFlow and JAX take memory as they need it, and not all of a GPU's at once

@@ -176,7 +176,7 @@ def test_pictures_for_printing_and_of_two_colours_are_trained_on_and_answered_wi
         (answer,) = json.loads(out)["predictions"]
         assert code == 0 and images.REMARKS[mode] in answer["warnings"] and "Traceback" not in err
     dataset, found = cache.get_features(
-        loading.load_folder(folder), audio_features.Pixels(height=32, width=32), tmp_path / "store", 0, lambda _: None
+        loading.load_folder(folder), audio_features.Pixels(height=32, width=32), tmp_path / "store", 0
     )
     assert not dataset.excluded and len(dataset.examples) == 26
     said = {name.rpartition("/")[2]: warnings for name, warnings in found.warnings.items()}

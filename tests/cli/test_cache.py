@@ -14,6 +14,7 @@ from musicml.data import file_digests
 from musicml.data.datasets import loading
 from musicml.features import audio_features, cache
 from musicml.features.cache import compute
+from musicml.utils import capture_messages
 
 RATE = 8000
 MEL = audio_features.LogMel(sample_rate=RATE, n_fft=512, hop_length=256, n_mels=16)
@@ -33,8 +34,8 @@ def tones(tmp_path):
 def root(tones, tmp_path):
     """A store that holds features of the four, and a frozen part's outputs."""
     root = tmp_path / "data" / file_digests.CACHE_FOLDER
-    cache.get_features(tones, MEL, root, say=lambda line: None)
-    cache.get_frozen_outputs(root, {"of": "tones"}, (4, 3), lambda: np.zeros((4, 3)), say=lambda line: None)
+    cache.get_features(tones, MEL, root)
+    cache.get_frozen_outputs(root, {"of": "tones"}, (4, 3), lambda: np.zeros((4, 3)))
     return root
 
 
@@ -78,7 +79,7 @@ def test_features_of_sample_data_are_said_to_be_that(tones, tmp_path):
     import dataclasses
 
     sample = dataclasses.replace(tones, source={"sample": True})
-    cache.get_features(sample, MEL, tmp_path, say=lambda line: None)
+    cache.get_features(sample, MEL, tmp_path)
     assert [one.words.split(":")[0] for one in cache.list_cache_entries(tmp_path) if one.kind == "features"] == [
         "tones (sample)"
     ]
@@ -92,7 +93,8 @@ def test_features_of_before_settings_were_kept_are_told_as_older_and_computed_ag
         ("of an older version", 4)
     ]
     said = []
-    _, found = cache.get_features(tones, MEL, root, say=said.append)
+    with capture_messages(said.append):
+        _, found = cache.get_features(tones, MEL, root)
     assert said == ["features: 4 files to LogMel, once"] and len(found.of(3)), "what read less is done again"
     assert ("of an older version", 4) not in [(one.words, one.n) for one in cache.list_cache_entries(root)]
 
@@ -108,7 +110,8 @@ def test_features_of_another_reader_are_computed_again_and_once(tones, root, rea
     )
     said = []
     for _ in range(2):
-        cache.get_features(tones, MEL, root, say=said.append)
+        with capture_messages(said.append):
+            cache.get_features(tones, MEL, root)
     assert said == ["features: 4 files to LogMel, once"] and json.loads(index.read_text()) == written
 
 
@@ -154,12 +157,13 @@ def test_clearing_leaves_kept_audits_and_archives_alone(root, capsys):
 
 
 def test_what_was_cleared_is_made_again_and_open_features_stay_readable(tones, root):
-    _, found = cache.get_features(tones, MEL, root, say=lambda line: None)
+    _, found = cache.get_features(tones, MEL, root)
     kept, said = np.array(found.array), []
     cache.clear_cache(root)
     if os.name == "posix":
         assert np.array_equal(found.array, kept)
-    _, again = cache.get_features(tones, MEL, root, say=said.append)
+    with capture_messages(said.append):
+        _, again = cache.get_features(tones, MEL, root)
     assert len(said) == 1 and np.array_equal(again.array, kept)
 
 
@@ -168,7 +172,8 @@ def test_features_without_their_array_are_made_again(tones, root):
     home = root / cache.compute_cache_key(tones, MEL, 0, root)
     (home / "array.bin").unlink()
     said = []
-    _, found = cache.get_features(tones, MEL, root, say=said.append)
+    with capture_messages(said.append):
+        _, found = cache.get_features(tones, MEL, root)
     assert len(said) == 1 and np.array_equal(
         found.of(1), audio_features.compute_features(tones.examples[1].path, MEL)[0]
     )
@@ -200,7 +205,7 @@ def test_a_computation_that_meets_a_clearing_goes_on(tones, tmp_path, monkeypatc
         times.append(home)
 
     monkeypatch.setattr(compute, "take_place", take_place)
-    _, found = cache.get_features(tones, MEL, root, say=lambda line: None)
+    _, found = cache.get_features(tones, MEL, root)
     assert np.array_equal(found.of(2), audio_features.compute_features(tones.examples[2].path, MEL)[0])
     assert len(times) == (2 if cleared == "when it was renamed" else 1)
 
@@ -218,7 +223,7 @@ def test_outputs_that_were_cleared_as_they_were_written_are_made_again(tmp_path,
         return np.ones((2, 3))
 
     monkeypatch.setattr(np, "load", meets_a_clearing)
-    assert cache.get_frozen_outputs(tmp_path, {}, (2, 3), make, say=lambda line: None).sum() == 6 and len(calls) == 2
+    assert cache.get_frozen_outputs(tmp_path, {}, (2, 3), make).sum() == 6 and len(calls) == 2
 
 
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere only age tells")
@@ -238,6 +243,6 @@ def test_the_next_computation_removes_what_dead_processes_left_and_nothing_else(
             long_ago = time.time() - 2 * compute.DAY
             for path in (root / name / "array.bin", root / name):
                 os.utime(path, (long_ago, long_ago))
-    cache.get_features(tones, MEL, root, say=lambda line: None)
+    cache.get_features(tones, MEL, root)
     left = {what for what, name in folders.items() if (root / name).is_dir()}
     assert left == {"live", "of another machine"}

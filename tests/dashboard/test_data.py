@@ -19,9 +19,8 @@ from musicml.data.audit import audit as audits
 from musicml.data.audit.findings import Audit, AuditFinding, DuplicatePair
 from musicml.data.datasets import Example, loading
 from musicml.features import audio_features
-from musicml.utils import files
+from musicml.utils import Message, files, translate
 from musicml.utils.errors import InputError
-from musicml.utils.i18n import translate
 from tests.fixtures import fake_runs, pages
 
 NOWHERE = Path("nowhere")
@@ -334,7 +333,8 @@ def test_a_run_whose_data_is_gone_still_tells_its_groups_and_what_it_left_out(ru
 def test_reasons_are_said_in_the_language(runs, data_root):
     gtzan = loading.load_dataset("gtzan", data_root, "sample")
     run = fake_runs.make(runs, family="cnn", dataset=gtzan)
-    (run.path / "excluded.csv").write_text("file,reason\na.wav,on none of the data set's own lists\n")
+    reason = Message("on none of the data set's own lists")
+    files.write_csv(run.path / "excluded.csv", [{"file": "a.wav", "reason": reason}], ["file", "reason"])
     rows = pages.table(opened("left_out", "id", of="run"), "alasan")
     assert rows.values.tolist() == [["a.wav", "tidak ada di daftar mana pun dari dataset ini"]]
 
@@ -464,7 +464,7 @@ def test_a_damaged_audit_is_told_in_a_sentence_and_can_be_made_anew(content, lan
     with pytest.raises(InputError) as refused:
         audits.load_audit(own_data, gtzan)
     app = opened("audit", language)
-    assert [error.value for error in app.error] == [layout.escape_markdown(translate(str(refused.value), language))]
+    assert [error.value for error in app.error] == [layout.escape_markdown(translate(refused.value.message, language))]
     assert app.button(key="audit-now")
 
 
@@ -498,7 +498,7 @@ def test_an_audit_is_made_on_the_page_and_kept_where_the_command_keeps_it(own_da
 
 def test_an_audit_that_is_refused_is_told_and_does_not_stand_in_the_next_ones_way(own_data, monkeypatch):
     def refuse(*_, **__):
-        raise InputError("this upload must hold sound, and holds 0 bytes: copy or download it again.")
+        raise InputError("{name} must hold sound, and holds 0 bytes: copy or download it again.", name="a.wav")
 
     monkeypatch.setattr(audits, "audit_dataset", refuse)
     app = opened("audit", "id")

@@ -22,7 +22,7 @@ def pictures_of_two(get_sample, tmp_path_factory):
     """Data roots with the sample pictures of one seed and of another, in a folder that no test changes."""
     root = tmp_path_factory.mktemp("two")
     get_sample("instrument_images", root / "0/sample")
-    generate.generate_sample_data(root / "5/sample", 5, ["instrument_images"], 0.02, say=lambda line: None)
+    generate.generate_sample_data(root / "5/sample", 5, ["instrument_images"], 0.02)
     return root
 
 

@@ -21,11 +21,11 @@ from dashboard.app_pages.predict import predictors, results, saliency
 from dashboard.charts import metrics, sound
 from dashboard.i18n import LANGUAGES, Words
 from musicml.data.datasets import loading
+from musicml.data.io import load_audio
 from musicml.experiment.run import Run
 from musicml.inference import backends, predictor
-from musicml.utils import files
+from musicml.utils import Message, files, translate
 from musicml.utils.errors import InputError, make_printable
-from musicml.utils.i18n import translate
 from tests.conftest import write_tone
 from tests.fixtures import pages
 from tests.fixtures.fake_runs import make, rewrite
@@ -276,7 +276,7 @@ def test_a_recording_is_answered(runs):
     assert app.audio_input[0].sample_rate == 48_000
     app.audio_input[0].set_value(("recorded.wav", wav(2500), "audio/wav")).run()
     pages.sound(app, "id")
-    assert [one.value for one in app.subheader] == [translate("the recording", "id")] != ["the recording"]
+    assert [one.value for one in app.subheader] == [translate(Message("the recording"), "id")] != ["the recording"]
     assert any("**high**" in one.value for one in app.markdown)
 
 
@@ -359,7 +359,9 @@ def test_a_bad_file_stops_none_of_the_others_and_stands_in_table_and_csv(runs, m
     downloads = counted(monkeypatch, layout, "show_download")
     given = ("a.wav", wav(200)), ("=bad.wav", TEXT), ("c.wav", wav(2500))
     app = ask(opened(runs["tones"], "id"), *given, language="id")
-    said = translate("=bad.wav must hold sound, and looks like text: give a wav, flac, mp3, ogg or m4a file.", "id")
+    with pytest.raises(InputError) as refused:
+        load_audio(TEXT, name="=bad.wav")
+    said = translate(refused.value.message, "id")
     assert [one.value for one in app.error] == [layout.escape_markdown(said)] and "berkas" in said
     rows = next(rows for rows, name, _ in downloads if name == "predict-answers.csv")
     told = list(csv.DictReader(io.StringIO(layout.format_csv(rows))))
@@ -416,7 +418,7 @@ def english_of(one, cases, hostile):
         try:
             yield list(predictors.get_predictor(one).predict(hostile(case), name=case.file).warnings)
         except InputError as error:
-            yield [str(error)]
+            yield [error.message]
 
 
 @pytest.mark.parametrize(

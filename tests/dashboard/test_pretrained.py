@@ -1,6 +1,5 @@
 """Pages on a run that others trained, and what pages say of a pretrained backbone."""
 
-import json
 import shutil
 
 import numpy as np
@@ -11,7 +10,7 @@ from dashboard import i18n
 from dashboard import runs as dashboard_runs
 from dashboard.app_pages.predict import files as page_files
 from musicml.models import pretrained_audio
-from musicml.utils.i18n import translate
+from musicml.utils import translate, write_json
 from tests.fixtures import fake_runs, pages
 
 
@@ -86,7 +85,7 @@ def test_pages_and_reports_say_what_a_backbone_was_trained_on(weights, language,
     run = fake_runs.make(tmp_path / "runs", family="gru", n=30)
     caveat = pretrained_audio.describe_pretraining(weights)
     kept = {"choice": weights, "reason": "as the experiment says", **({"pretraining": caveat} if caveat else {})}
-    (run.path / "run.json").write_text(json.dumps({**run.read("run.json"), "weights": kept}))
+    write_json(run.path / "run.json", {**run.read("run.json"), "weights": kept})
     sentence = translate(caveat, language) if caveat else {"en": "Pretrained", "id": "pralatih"}[language]
     for page in ("overview", "run", "confusion", "classes", "curves"):
         assert (sentence in pages.said(pages.opened(page, language)).replace("\\", "")) == bool(caveat), page

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from musicml.data.download import archives
+from musicml.utils import translate
 from musicml.utils.errors import InputError
-from musicml.utils.i18n import translate
 
 GOOD = {
     "Data/genres/blues/blues.00000.wav": bytes(range(256)) * 5_000,  # more than one block
@@ -260,7 +260,7 @@ def refused(home, tmp_path):
         for act in [*acts, lambda: archives.inspect_archive(archive)] if by_table else acts:
             with pytest.raises(InputError) as caught:
                 act()
-            sentence = str(caught.value)
+            sentence = caught.value.message
             assert tree(tmp_path) == before and words in sentence and str(archive) in sentence
             assert len(sentence.splitlines()) == 1 and sentence.isprintable() and sentence.endswith(".")
             assert len(sentence) < 700 and translate(sentence, "id") != sentence

@@ -99,7 +99,7 @@ def test_an_audit_names_the_copies_and_what_they_do_to_a_figure(tmp_path):
     sides = {"a/0.wav": "train", "a/1.wav": "train", "a/late.flac": "test", "b/0.mp3": "test"}
     names = sorted(path.relative_to(tmp_path / "data").as_posix() for path in (tmp_path / "data").rglob("*.*"))
     dataset = dataset_of(tmp_path / "data", [(name, name[0], sides.get(name, "train")) for name in names])
-    found = audit.audit_dataset(dataset, tmp_path / "store", quiet)
+    found = audit.audit_dataset(dataset, tmp_path / "store")
     near, exact = found.of("near_duplicates")[0], found.of("exact_duplicates")[0]
     assert {(pair.first, pair.second) for pair in near.pairs} == {("a/0.wav", "b/0.mp3"), ("a/1.wav", "a/late.flac")}
     by_name = {pair.first: pair for pair in near.pairs}
@@ -109,7 +109,7 @@ def test_an_audit_names_the_copies_and_what_they_do_to_a_figure(tmp_path):
     assert near.effect.startswith("2 of 2 test examples have a twin in training")
     assert [(pair.first, pair.second, pair.exact) for pair in exact.pairs] == [("a/2.wav", "a/copy.wav", True)]
     assert exact.weight == "caution" and near.files == ("a/0.wav", "a/1.wav", "a/late.flac", "b/0.mp3")
-    clusters = audit.find_clusters(dataset, tmp_path / "store", quiet)
+    clusters = audit.find_clusters(dataset, tmp_path / "store")
     assert clusters["b/0.mp3"] == clusters["a/0.wav"] == "a/0.wav" and clusters["a/copy.wav"] == "a/2.wav"
     assert set(clusters) == set(names) and clusters["b/5.wav"] == "b/5.wav"
 
@@ -133,7 +133,7 @@ def test_silent_clipped_cut_off_empty_and_unreadable_files_are_named(tmp_path):
     (tmp_path / "b/cut.wav").write_bytes(whole[: len(whole) // 2])
     names = ["a/good.wav", "a/silent.wav", "a/clipped.wav", "b/empty.wav", "b/text.wav", "b/other.wav", "b/cut.wav"]
     found = audit.audit_dataset(
-        dataset_of(tmp_path, [*((name, name[0]) for name in names), ("b/gone.wav", "b")]), tmp_path / "store", quiet
+        dataset_of(tmp_path, [*((name, name[0]) for name in names), ("b/gone.wav", "b")]), tmp_path / "store"
     )
     files = {finding.kind: finding.files for finding in found.findings if finding.weight != "fine"}
     assert files["silent"] == ("a/silent.wav",) and files["clipped"] == ("a/clipped.wav",)
@@ -154,7 +154,7 @@ def test_odd_lengths_and_rates_are_named_and_which_class_they_are_of(tmp_path):
     write(tmp_path, {f"a/{k}.wav": song(k) for k in range(6)} | {"b/6.wav": song(6), "b/short.wav": song(7)[:8_000]})
     soundfile.write(tmp_path / "b/fast.wav", np.stack([song(8, seconds=12.0)] * 2, axis=1), 16_000)
     names = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("?/*.wav"))
-    found = audit.audit_dataset(dataset_of(tmp_path, [(name, name[0]) for name in names]), tmp_path / "store", quiet)
+    found = audit.audit_dataset(dataset_of(tmp_path, [(name, name[0]) for name in names]), tmp_path / "store")
     (lengths,), (rates,) = found.of("lengths"), found.of("rates")
     assert lengths.files == ("b/short.wav",) and "Files last 1.0 to 6.0 s, 6.0 s in the middle" in lengths.words
     assert rates.files == ("b/fast.wav",) and "33% of b have another rate, and 0% of a" in rates.effect

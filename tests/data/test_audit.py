@@ -12,7 +12,7 @@ from musicml.data.audit import audit, duplicates, folder_checks, image_hash, lab
 from musicml.data.audit.findings import Audit
 from musicml.data.datasets import loading
 from musicml.data.datasets.base import Example, Excluded, Repair
-from musicml.utils import i18n
+from musicml.utils import capture_messages, parse_json, translate
 from musicml.utils.errors import InputError
 from tests.fixtures.audit_data import dataset_of, photograph, shuffled, song, write
 
@@ -79,7 +79,7 @@ def test_files_that_cannot_be_read_still_show_what_can_be_reached(tmp_path):
     rows = [(name, label, side, group) for name, label, side, group in published(10)]
     for name in {row[0].partition("#")[0] for row in rows}:
         (tmp_path / name).write_bytes(f"no sound: {name}".encode())
-    found = audit.audit_dataset(dataset_of(tmp_path, rows), tmp_path / "store", quiet)
+    found = audit.audit_dataset(dataset_of(tmp_path, rows), tmp_path / "store")
     assert found.of("unreadable")[0].words.startswith("Files that can't be read: 38 of 38")
     assert found.of("ceiling")[0].words.startswith("No model can pass macro ROC-AUC 0.911 or accuracy 0.737")
     assert len(found.of("exact_duplicates")[0].pairs) == 10 and found.lengths is None
@@ -90,7 +90,7 @@ def test_files_that_cannot_be_read_still_show_what_can_be_reached(tmp_path):
 def test_unreadable_files_of_equal_content_are_not_taken_for_twins(tmp_path):
     write(tmp_path, {"a/1.wav": b"404 not found", "b/2.wav": b"404 not found", "a/3.wav": b"", "b/4.wav": b""})
     rows = [("a/1.wav", "a"), ("b/2.wav", "b"), ("a/3.wav", "a"), ("b/4.wav", "b")]
-    found = audit.audit_dataset(dataset_of(tmp_path, rows), tmp_path / "store", quiet)
+    found = audit.audit_dataset(dataset_of(tmp_path, rows), tmp_path / "store")
     assert found.pairs == () and found.of("contradictory_labels")[0].weight == "fine"
     (unreadable,) = found.of("unreadable")
     assert unreadable.files == ("a/1.wav", "b/2.wav") and "of the first: a/1.wav must" in unreadable.words
@@ -194,10 +194,10 @@ def test_many_equal_files_are_told_in_few_pairs_and_none_is_forgotten(tmp_path):
 def test_twins_on_no_two_sides_are_told_by_what_a_random_split_would_make_of_them(tmp_path):
     write(tmp_path, {f"a/{k}.wav": song(k // 2, seconds=2.0) for k in range(4)} | {"b/5.wav": song(5, seconds=2.0)})
     rows = [(f"{name[0]}/{name[1]}.wav", name[0]) for name in ("a0", "a1", "a2", "a3", "b5")]
-    (exact,) = audit.audit_dataset(dataset_of(tmp_path, rows), tmp_path / "store", quiet).of("exact_duplicates")
+    (exact,) = audit.audit_dataset(dataset_of(tmp_path, rows), tmp_path / "store").of("exact_duplicates")
     assert exact.weight == "caution" and len(exact.pairs) == 2 and "by up to 80.0 points" in exact.effect
     listed = dataset_of(tmp_path, [(*row, "val" if row[0] == "a/1.wav" else "train") for row in rows])
-    (exact,) = audit.audit_dataset(listed, tmp_path / "store", quiet).of("exact_duplicates")
+    (exact,) = audit.audit_dataset(listed, tmp_path / "store").of("exact_duplicates")
     assert exact.weight == "fault" and exact.effect.startswith("1 of 1 validation examples have a twin in training")
 
 
@@ -206,35 +206,37 @@ def test_twins_on_no_two_sides_are_told_by_what_a_random_split_would_make_of_the
 
 def test_a_second_audit_reads_no_file_again_and_says_the_same(sounds, tmp_path, monkeypatch):
     dataset, said_ = loading.load_folder(sounds), []
-    first = audit.audit_dataset(dataset, tmp_path / "store", said_.append)
+    with capture_messages(said_.append):
+        first = audit.audit_dataset(dataset, tmp_path / "store")
     assert said_[0] == "audit: looking at 6 files, once"
     monkeypatch.setattr(scan, "look_at", None)
     monkeypatch.setattr(duplicates.audio_matching, "matches", None)
-    again = audit.audit_dataset(shuffled(dataset), tmp_path / "store", said_.append)
+    with capture_messages(said_.append):
+        again = audit.audit_dataset(shuffled(dataset), tmp_path / "store")
     assert len(said_) == 2 and set(again.findings) == set(first.findings) and again.hash == first.hash
 
 
 def test_a_file_that_changed_is_read_again_and_a_damaged_store_is_looked_past(sounds, tmp_path):
-    audit.audit_dataset(loading.load_folder(sounds), tmp_path / "store", quiet)
+    audit.audit_dataset(loading.load_folder(sounds), tmp_path / "store")
     write(sounds, {"a/0.wav": np.zeros(16_000, np.float32)})
     os.utime(sounds / "a/0.wav", ns=(1, 1))
-    found = audit.audit_dataset(loading.load_folder(sounds), tmp_path / "store", quiet)
+    found = audit.audit_dataset(loading.load_folder(sounds), tmp_path / "store")
     assert found.of("silent")[0].files == ("a/0.wav",)
     for path in (tmp_path / "store").rglob("*.npz"):
         path.write_bytes(path.read_bytes()[:200])
     for path in (tmp_path / "store").glob("alike-*"):
         path.write_text("{")
-    again = audit.audit_dataset(loading.load_folder(sounds), tmp_path / "store", quiet)
+    again = audit.audit_dataset(loading.load_folder(sounds), tmp_path / "store")
     assert again.findings == found.findings
 
 
 def test_an_audit_survives_its_own_table_and_is_found_where_it_was_kept(sounds, tmp_path):
     dataset = loading.load_folder(sounds)
     assert audit.load_audit(tmp_path, dataset) is None
-    found = audit.audit_and_save(dataset, tmp_path, quiet)
+    found = audit.audit_and_save(dataset, tmp_path)
     path = audit.get_audit_path(tmp_path, dataset)
     assert path.parent == tmp_path / ".audit" and path.name.startswith(f"songs-real-{dataset.hash()}-")
-    assert audit.load_audit(tmp_path, dataset) == found == Audit.from_table(json.loads(path.read_text()))
+    assert audit.load_audit(tmp_path, dataset) == found == Audit.from_table(parse_json(path.read_text()))
     assert audit.load_audit(tmp_path, replace(dataset, as_published=True)) is None
     path.write_text("[]")
     with pytest.raises(InputError, match="must hold an audit"):
@@ -244,12 +246,12 @@ def test_an_audit_survives_its_own_table_and_is_found_where_it_was_kept(sounds, 
 def test_two_processes_find_what_one_does(tmp_path, monkeypatch):
     write(tmp_path / "p", {f"{'ab'[k % 2]}/{k}.png": photograph(k // 2, 64) for k in range(12)})
     dataset = loading.load_folder(tmp_path / "p")
-    alone = audit.audit_dataset(dataset, tmp_path / "one", quiet)
+    alone = audit.audit_dataset(dataset, tmp_path / "one")
     monkeypatch.setitem(scan.POOL_FROM, "picture", 2)
     monkeypatch.setattr(duplicates, "POOL_FROM", 1)
     for module in (scan, duplicates):
         monkeypatch.setattr(module, "count_processes", lambda most: most)
-    both = audit.audit_dataset(dataset, tmp_path / "two", quiet)
+    both = audit.audit_dataset(dataset, tmp_path / "two")
     assert both.findings == alone.findings and len(both.pairs) == 6
 
 
@@ -295,10 +297,10 @@ def test_the_command_refuses_what_it_cannot_do_before_it_reads_anything(sounds, 
 
 def test_every_sentence_of_an_audit_can_be_said_in_indonesian(sounds, tmp_path):
     write(sounds, {"b/twin.wav": (sounds / "a/0.wav").read_bytes(), ".hidden/x": b"", "a/text.wav": b"text"})
-    found = audit.audit_dataset(loading.load_folder(sounds), tmp_path, quiet)
+    found = audit.audit_dataset(loading.load_folder(sounds), tmp_path)
     words = [text for one in found.findings for text in (one.words, one.effect) if text]
     words += [pair.how for pair in found.pairs]
-    assert [text for text in words if i18n.translate(text, "id") == text] == []
+    assert [text for text in words if translate(text, "id") == text] == []
 
 
 def write_twins(folder):
@@ -311,7 +313,7 @@ def test_twins_on_validation_and_test_are_told_as_such(tmp_path):
     dataset = dataset_of(write_twins(tmp_path), [("a/1.wav", "a"), ("a/2.wav", "a"), ("b/1.wav", "b")], "sound")
     sides = {"a/1.wav": "val", "a/2.wav": "test", "b/1.wav": "train"}
     dataset = replace(dataset, examples=tuple(replace(one, split=sides[one.id]) for one in dataset.examples))
-    (found,) = audit.audit_dataset(dataset, tmp_path / "store", quiet).of("exact_duplicates")
+    (found,) = audit.audit_dataset(dataset, tmp_path / "store").of("exact_duplicates")
     assert found.weight == "fault" and found.effect.startswith("2 of 3 examples stand on validation and test")
 
 
@@ -320,17 +322,17 @@ def test_equal_files_judged_for_other_classes_do_not_contradict_each_other(tmp_p
     judged = [{"a": True}, {"b": True}, {"a": False, "b": True}]
     examples = [replace(one, labels=labels) for one, labels in zip(dataset.examples, judged, strict=True)]
     several = replace(dataset, task="multi", class_names=("a", "b"), examples=tuple(examples))
-    (found,) = audit.audit_dataset(several, tmp_path / "store", quiet).of("exact_duplicates")
+    (found,) = audit.audit_dataset(several, tmp_path / "store").of("exact_duplicates")
     assert not found.pairs[0].across_labels and found.weight == "caution"
 
 
 def test_a_kept_audit_is_not_shown_once_a_file_has_changed(tmp_path):
     dataset = dataset_of(write_twins(tmp_path), [("a/1.wav", "a"), ("a/2.wav", "a"), ("b/1.wav", "b")], "sound")
-    audit.audit_and_save(dataset, tmp_path, quiet)
+    audit.audit_and_save(dataset, tmp_path)
     assert audit.load_audit(tmp_path, dataset).of("exact_duplicates")[0].pairs
     shutil.copy(tmp_path / "b/1.wav", tmp_path / "a/2.wav")
     assert audit.load_audit(tmp_path, dataset) is None
-    audit.audit_and_save(dataset, tmp_path, quiet)
+    audit.audit_and_save(dataset, tmp_path)
     assert len(list((tmp_path / ".audit").iterdir())) == 1  # the older one is gone
 
 
@@ -355,7 +357,7 @@ def test_an_audit_that_is_stopped_ends_the_processes_it_started(stopped, tmp_pat
     with pytest.raises(KeyboardInterrupt) as interrupt:  # which holds on to all that was alive
         if stopped == "scan":
             examples = {name: Example(name, tmp_path, {}, name) for name in "ab"}
-            scan.look_at_all(examples, "sound", tmp_path, lambda _: None)
+            scan.look_at_all(examples, "sound", tmp_path)
         else:
-            list(duplicates.pictures([b"", b""], lambda _: None))
+            list(duplicates.pictures([b"", b""]))
     assert ended, interrupt

@@ -30,7 +30,7 @@ def test_the_thirty_instruments_hold_photographs_twice_some_of_them_across_split
     dataset = loading.load_folder(DATA / "instrument_images")
     of = {"bagpipes", "tuba", "harmonica", "casaba", "clarinet", "Didgeridoo"}
     some = tuple(example for example in dataset.examples if example.path.parent.name in of)
-    found = audit.audit_dataset(replace(dataset, examples=some), tmp_path, quiet)
+    found = audit.audit_dataset(replace(dataset, examples=some), tmp_path)
     (near,) = found.of("near_duplicates")
     pairs = {(pair.first, pair.second): pair for pair in near.pairs}
     assert len(pairs) >= 9 and sum(pair.across_splits for pair in near.pairs) >= 5 and near.weight == "fault"
@@ -51,7 +51,7 @@ def test_the_thirty_instruments_hold_photographs_twice_some_of_them_across_split
 def test_no_real_recordings_that_differ_are_taken_for_one(store):
     clips = loading.load_folder(DATA / "instrument_clips")
     for dataset in (gtzan.load(DATA / "gtzan"), clips):
-        found = audit.audit_dataset(dataset, store, quiet)
+        found = audit.audit_dataset(dataset, store)
         assert found.pairs == () and found.of("unreadable")[0].weight == "fine"
 
 
@@ -59,7 +59,7 @@ def test_an_excerpt_of_two_seconds_is_found_in_its_track(store):
     """Of 51 tracks of GTZAN there is an excerpt as well, under the same name."""
     tracks = gtzan.load(DATA / "gtzan")
     excerpts = loading.load_folder(DATA / "gtzan_clips")
-    looks = [scan.take(dataset, store, quiet)[0] for dataset in (tracks, excerpts)]
+    looks = [scan.take(dataset, store)[0] for dataset in (tracks, excerpts)]
     names = [example.path.stem for dataset in (tracks, excerpts) for example in dataset.examples]
     marks = [
         audio_fingerprint.unpacked(its[example.id].marks)

@@ -161,7 +161,7 @@ def test_the_unreadable_track_of_gtzan_is_left_out_with_a_reason_when_features_a
     assert "jazz/jazz.00054.wav" in ids(dataset)
     jazz = dataset.keep([example.label == "jazz" for example in dataset.examples])
     settings = audio_features.MFCC(sample_rate=8000, n_fft=1024, hop_length=1024, n_mels=20, n_mfcc=5)
-    readable, found = cache.get_features(jazz, settings, tmp_path, say=lambda line: None)
+    readable, found = cache.get_features(jazz, settings, tmp_path)
     assert ids(readable) == [example for example in ids(jazz) if example != "jazz/jazz.00054.wav"]
     assert [item.file for item in readable.excluded] == ["jazz/jazz.00054.wav"] and readable.excluded[0].reason
     assert len(found.begin) == len(readable.examples)

@@ -470,7 +470,7 @@ def test_no_exception_of_a_fetch_holds_a_secret_even_in_what_it_came_from(kaggle
     for faults, public in (([Fault(404)], True), ([Fault(503)] * 9, True), ([Fault(cut=9)] * 9, True), ([], False)):
         storage.faults, kaggle.public = list(faults), public
         with pytest.raises(InputError) as refusal:
-            download.download_dataset("instrument_images", tmp_path / "data", say=lambda line: None)
+            download.download_dataset("instrument_images", tmp_path / "data")
         error, seen = refusal.value, ""
         while error is not None:
             seen += "".join(traceback.format_exception(error, chain=False)) + repr(vars(error)) + repr(error.args)

@@ -23,7 +23,7 @@ def marked(image):
 
 def found_among(marks):
     """Places of the pictures that are one photograph."""
-    rows = duplicates.pictures(marks, quiet)
+    rows = duplicates.pictures(marks)
     return {(first, second) for first, second, same, _ in rows if same}
 
 
@@ -77,7 +77,7 @@ def test_one_outline_on_white_is_not_one_photograph_and_an_audit_says_which_hash
         (tmp_path / name).parent.mkdir(exist_ok=True)
         image.save(tmp_path / name)
     dataset = dataset_of(tmp_path, [(name, name[0]) for name in images], "picture")
-    found = audit.audit_dataset(dataset, tmp_path / "store", quiet)
+    found = audit.audit_dataset(dataset, tmp_path / "store")
     (near,), (resembling,) = found.of("near_duplicates"), found.of("look_alikes")
     assert [(pair.first, pair.second) for pair in near.pairs] == [("a/0.png", "a/closer.png")]
     assert resembling.weight == "fine" and {"a/1.png", "b/2.png"} <= set(resembling.files)
@@ -153,7 +153,7 @@ def test_pictures_across_splits_and_labels_are_counted_and_clustered(tmp_path):
     sides = {"b/1.jpg": "test", "a/small.jpg": "val"}
     rows = [(name, name[0], sides.get(name, "train")) for name in (*images, *copies)]
     dataset = dataset_of(tmp_path, rows, "picture")
-    found = audit.audit_dataset(dataset, tmp_path / "store", quiet)
+    found = audit.audit_dataset(dataset, tmp_path / "store")
     (near,) = found.of("near_duplicates")
     pairs = {(pair.first, pair.second): pair for pair in near.pairs}
     assert {("a/1.jpg", "b/1.jpg"), ("a/2.jpg", "a/small.jpg"), ("a/2.jpg", "a/smaller.jpg")} <= set(pairs)
@@ -161,5 +161,5 @@ def test_pictures_across_splits_and_labels_are_counted_and_clustered(tmp_path):
     assert mirrored.across_labels and mirrored.sides == ("train", "test") and "one of them mirrored" in mirrored.how
     assert "across labels 1." in near.words and near.effect.startswith("1 of 1 test examples have a twin in training")
     assert found.pairs[0] == mirrored and found.lengths is None
-    clusters = audit.find_clusters(dataset, tmp_path / "store", quiet)
+    clusters = audit.find_clusters(dataset, tmp_path / "store")
     assert clusters["a/smaller.jpg"] == clusters["a/small.jpg"] == "a/2.jpg" and clusters["b/3.jpg"] == "b/3.jpg"

@@ -91,13 +91,13 @@ def test_whatever_byte_is_wrong_there_is_one_sentence_or_a_number_is_another():
 
 
 def test_the_weights_come_out_of_the_wheel_without_the_optimizer(expected, tmp_path):
-    paths, was_there = musicnn.download_musicnn(tmp_path, expected, lambda line: None)
+    paths, was_there = musicnn.download_musicnn(tmp_path, expected)
     assert [path.name for path in paths] == ["musicnn_msd.npz", "musicnn_mtt.npz"] and not was_there
     loaded, wanted = musicnn.load_musicnn(tmp_path, "mtt"), make_variables(1)
     assert loaded.tags[:2] == ["mtt tag 0", "mtt tag 1"] and len(loaded.tags) == 50
     assert loaded.variables.keys() == wanted.keys() - {"dense/kernel/Adam", "beta1_power"}
     assert all(np.array_equal(value, wanted[name]) for name, value in loaded.variables.items())
-    assert musicnn.download_musicnn(tmp_path, None, lambda line: None) == (paths, True)  # and nothing is downloaded
+    assert musicnn.download_musicnn(tmp_path, None) == (paths, True)  # and nothing is downloaded
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["musicnn_msd.npz", "musicnn_mtt.npz", "pretrained"]
 
 
@@ -138,30 +138,30 @@ def test_without_a_network_there_is_one_sentence(monkeypatch, tmp_path):
     failed = subprocess.CompletedProcess([], 1, "", "WARNING: Retrying\nERROR: No matching distribution found.\n")
     monkeypatch.setattr(musicnn.subprocess, "run", lambda command, **options: failed)
     with pytest.raises(InputError, match=r"No matching distribution found\)\. Try again later") as error:
-        musicnn.download_musicnn(tmp_path, None, lambda line: None)
+        musicnn.download_musicnn(tmp_path, None)
     assert "Retrying" not in str(error.value) and not list(tmp_path.iterdir())
 
 
 def test_pip_downloads_a_wheel_whose_hash_is_checked(monkeypatch, commands, expected, tmp_path):
     monkeypatch.setattr(musicnn.importlib.util, "find_spec", lambda name: name)
-    musicnn.download_musicnn(tmp_path / "a", None, lambda line: None)
+    musicnn.download_musicnn(tmp_path / "a", None)
     assert commands[0][1:4] == ["-m", "pip", "download"] and "--require-hashes" in commands[0]
     assert musicnn.load_musicnn(tmp_path / "a", "mtt").tags[0] == "mtt tag 0"
     monkeypatch.setattr(musicnn, "SHA256", "0" * 64)
     with pytest.raises(InputError, match="with the SHA-256 000000000000"):
-        musicnn.download_musicnn(tmp_path / "b", None, lambda line: None)
+        musicnn.download_musicnn(tmp_path / "b", None)
     assert not (tmp_path / "b").exists()
 
 
 def test_without_pip_uv_downloads_and_without_both_there_is_one_sentence(monkeypatch, commands, tmp_path):
     monkeypatch.setattr(musicnn.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(musicnn.shutil, "which", lambda name: "/usr/bin/uv" if name == "uv" else None)
-    musicnn.download_musicnn(tmp_path / "a", None, lambda line: None)
+    musicnn.download_musicnn(tmp_path / "a", None)
     assert commands[0][:3] == ["/usr/bin/uv", "pip", "install"] and "--require-hashes" in commands[0]
     assert musicnn.load_musicnn(tmp_path / "a", "msd").tags[0] == "msd tag 0"
     monkeypatch.setattr(musicnn.shutil, "which", lambda name: None)
     with pytest.raises(InputError, match="Expected pip or uv"):
-        musicnn.download_musicnn(tmp_path / "b", None, lambda line: None)
+        musicnn.download_musicnn(tmp_path / "b", None)
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", "cut", "a byte"])

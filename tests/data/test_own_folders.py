@@ -407,7 +407,7 @@ def test_dead_links_are_named_and_counted_in_the_data_set_and_the_audit(tmp_path
         "b/folder": "a link that leads nowhere",
         "b/pipe.wav": "neither a file nor a folder",
     }
-    found = audit.audit_dataset(dataset, tmp_path / "store", lambda words: None)
+    found = audit.audit_dataset(dataset, tmp_path / "store")
     (left,) = [finding for finding in found.findings if finding.kind == "left_out"]
     assert left.words.startswith("Files or rows left out: 4; the first, a/gone.wav: a link that leads nowhere")
 

@@ -10,6 +10,7 @@ import soundfile
 from PIL import Image
 
 from musicml.data.synthetic import band, generate, gtzan, renderer, sampled_instruments, synth
+from musicml.utils import capture_messages
 from musicml.utils.errors import InputError
 from musicml.utils.parallel import map_in_processes
 from tests.conftest import SCALES
@@ -100,7 +101,8 @@ def test_a_set_that_is_there_is_kept(root):
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
     said = []
     for name, scale in SCALES.items():
-        assert generate.generate_sample_data(root, 0, [name], scale, said.append) == [root / name]
+        with capture_messages(said.append):
+            assert generate.generate_sample_data(root, 0, [name], scale) == [root / name]
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
     assert len(said) == 4 and all("already there" in line for line in said)
 
@@ -109,17 +111,17 @@ def test_anything_else_there_is_refused_and_left_alone(root, tmp_path):
     (tmp_path / "openmic").mkdir()
     (tmp_path / "openmic" / "thesis.txt").write_text("mine")
     with pytest.raises(InputError, match="holds something else"):
-        generate.generate_sample_data(tmp_path, scale=0.02, say=silent)
+        generate.generate_sample_data(tmp_path, scale=0.02)
     assert contents(tmp_path) == {"openmic/thesis.txt": b"mine"}
     with pytest.raises(InputError, match="of seed 1"):
-        generate.generate_sample_data(root, seed=1, only=["gtzan"], scale=SCALES["gtzan"], say=silent)
+        generate.generate_sample_data(root, seed=1, only=["gtzan"], scale=SCALES["gtzan"])
     with pytest.raises(InputError, match="of seed 0, scale 0.5"):
-        generate.generate_sample_data(root, seed=0, only=["gtzan"], scale=0.5, say=silent)
+        generate.generate_sample_data(root, seed=0, only=["gtzan"], scale=0.5)
 
 
 def test_an_empty_folder_is_filled(hollow, tmp_path):
     (tmp_path / "instrument_images").mkdir()
-    generate.generate_sample_data(tmp_path, only=["instrument_images"], say=silent)
+    generate.generate_sample_data(tmp_path, only=["instrument_images"])
     assert set(contents(tmp_path / "instrument_images")) == {"SOURCE.json", "written"}
 
 
@@ -129,7 +131,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing_behind(tmp_path, monkeypat
 
     monkeypatch.setattr(synth, "write_wav", full)
     with pytest.raises(InputError, match="the disk is full"):
-        generate.generate_sample_data(tmp_path, only=["gtzan"], scale=0.02, say=silent)
+        generate.generate_sample_data(tmp_path, only=["gtzan"], scale=0.02)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -144,7 +146,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing_behind(tmp_path, monkeypat
 )
 def test_an_argument_out_of_range_is_a_sentence(tmp_path, wrong, said):
     with pytest.raises(InputError, match=said):
-        generate.generate_sample_data(tmp_path, say=silent, **wrong)
+        generate.generate_sample_data(tmp_path, **wrong)
 
 
 def test_every_set_says_that_it_is_generated(root):
@@ -412,9 +414,9 @@ def test_notes_that_symusic_cannot_play_are_played_an_octave_lower(sampled):
 
 def test_the_source_names_what_played_and_other_sounds_are_refused(sampled, hollow, tmp_path, monkeypatch):
     pytest.importorskip("symusic")
-    generate.generate_sample_data(tmp_path, only=["gtzan"], say=silent)
+    generate.generate_sample_data(tmp_path, only=["gtzan"])
     source = json.loads((tmp_path / "gtzan/SOURCE.json").read_text())
     assert source["renderer"].startswith("symusic ") and "SHA-256" in source["soundfont"]
     monkeypatch.setenv("MUSICML_RENDERER", "numpy")
     with pytest.raises(InputError, match="must be free"):
-        generate.generate_sample_data(tmp_path, only=["gtzan"], say=silent)
+        generate.generate_sample_data(tmp_path, only=["gtzan"])

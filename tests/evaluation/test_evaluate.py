@@ -129,6 +129,6 @@ def test_an_evaluation_clears_up_what_a_killed_one_left_half_written(asked_about
     kept = [f".report.{os.getpid()}.json", ".lock", ".note.v2.json", ".report..json"]
     for name in kept:
         (run.path / name).write_bytes(b"a living process's, or a person's")
-    evaluate.evaluate_run(run, say=lambda words: None)
+    evaluate.evaluate_run(run)
     assert run.is_whole and list((run.path / "folds/1").iterdir()) == []
     assert sorted(path.name for path in run.path.iterdir()) == sorted([*wanted, *kept[1:], "folds"])

@@ -14,6 +14,7 @@ from musicml.experiment import run as runs
 from musicml.inference.predictor import Predictor
 from musicml.training import preparation
 from musicml.training import train as training
+from musicml.utils import capture_messages
 from musicml.utils.errors import InputError
 
 
@@ -118,7 +119,8 @@ def test_a_clean_split_says_how_many_groups_hold_and_not_that_none_is_known(tone
         settings = config.read_experiment(tones_toml, {"data.split": kind, "data.folds": 2})
         dataset = loading.load_folder(tones)
         said.append([])
-        preparation.prepare_data(settings, dataset, data_root, 0, said[-1].append)
+        with capture_messages(said[-1].append):
+            preparation.prepare_data(settings, dataset, data_root, 0)
     known, unknown = "nearly alike share a group: 24 files, ", "no groups are known"
     assert any(known in words for words in said[0]) and not any(unknown in words for words in said[0])
     assert any(unknown in words for words in said[1]) and not any(known in words for words in said[1])
@@ -147,6 +149,7 @@ def test_a_split_by_lists_that_are_not_there_is_refused_before_any_file_is_read(
     for kind, lacks in (("filtered", "fault-filtered lists"), ("artist", "an index of artists")):
         settings, said = config.read_experiment(tones_toml, {"data.split": kind}), []
         with pytest.raises(InputError, match=f"must go with a data set that has {lacks}"):
-            training.train_experiment(settings, tmp_path / "data", tmp_path / "runs", folder=tones, say=said.append)
+            with capture_messages(said.append):
+                training.train_experiment(settings, tmp_path / "data", tmp_path / "runs", folder=tones)
         assert said == [loading.load_folder(tones).describe()]
         assert not (tmp_path / "data").exists() and not (tmp_path / "runs").exists()

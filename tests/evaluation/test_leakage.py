@@ -7,6 +7,7 @@ import pytest
 
 from musicml.evaluation import leakage
 from musicml.experiment import config, run
+from musicml.utils import capture_messages
 from musicml.utils.errors import InputError
 from tests.conftest import write_tone
 
@@ -34,9 +35,7 @@ def hums(tmp_path_factory):
 @pytest.fixture(scope="module")
 def found(hums, tones_toml, data_root):
     """What the leak meter finds on them."""
-    return leakage.measure_leakage(
-        config.read_experiment(tones_toml), data_root, folder=hums, seeds=(0, 1), folds=3, say=lambda words: None
-    )
+    return leakage.measure_leakage(config.read_experiment(tones_toml), data_root, folder=hums, seeds=(0, 1), folds=3)
 
 
 def test_what_is_known_by_its_artist_only_is_told_right_until_artists_are_kept_apart(found):
@@ -67,9 +66,7 @@ def test_every_piece_is_judged_once_each_way_and_with_each_seed(found):
 )
 def test_tracks_too_short_to_be_cut_are_refused(name, changes, sentence, hums, tones_toml, data_root):
     with pytest.raises(InputError, match=sentence):
-        leakage.measure_leakage(
-            config.read_experiment(tones_toml, changes), data_root, folder=hums, say=lambda words: None
-        )
+        leakage.measure_leakage(config.read_experiment(tones_toml, changes), data_root, folder=hums)
 
 
 def test_artists_that_nobody_knows_are_asked_for_and_a_file_that_is_there_twice_makes_none_known(
@@ -79,13 +76,14 @@ def test_artists_that_nobody_knows_are_asked_for_and_a_file_that_is_there_twice_
     shutil.copy(folder / "low/0.wav", folder / "low/again.wav")
     for path in (tones, folder):
         with pytest.raises(InputError, match=f"no two tracks of {path.name} share a group: add a groups.csv"):
-            leakage.measure_leakage(config.read_experiment(tones_toml), data_root, folder=path, say=lambda words: None)
+            leakage.measure_leakage(config.read_experiment(tones_toml), data_root, folder=path)
 
 
 def test_folds_that_can_not_be_made_are_refused_before_anything_is_trained(hums, tones_toml, data_root):
     said = []
     with pytest.raises(InputError, match="folds"):
-        leakage.measure_leakage(config.read_experiment(tones_toml), data_root, folder=hums, folds=19, say=said.append)
+        with capture_messages(said.append):
+            leakage.measure_leakage(config.read_experiment(tones_toml), data_root, folder=hums, folds=19)
     assert not any("accuracy" in words for words in said)
 
 
@@ -94,16 +92,15 @@ def test_only_tracks_of_one_class_each_have_a_leak_to_measure(pictures, data_roo
 
     for name in ("openmic_forest", "openmic_cnn"):
         with pytest.raises(InputError, match="needs tracks that can be cut, of one class each, and openmic"):
-            leakage.measure_leakage(
-                config.read_experiment(EXPERIMENTS / f"{name}.toml"), data_root, say=lambda words: None
-            )
+            leakage.measure_leakage(config.read_experiment(EXPERIMENTS / f"{name}.toml"), data_root)
 
 
 def test_files_left_out_are_not_said_to_be_named_in_a_table_that_nobody_writes(hums, tones_toml, data_root, tmp_path):
     folder, said = shutil.copytree(hums, tmp_path / "hums"), []
     (folder / "calm/0-0.wav").write_text("no sound")
     settings = config.read_experiment(tones_toml, {"model.n_estimators": 1})
-    leakage.measure_leakage(settings, data_root, folder=folder, seeds=(0,), folds=2, say=said.append)
+    with capture_messages(said.append):
+        leakage.measure_leakage(settings, data_root, folder=folder, seeds=(0,), folds=2)
     (left,) = [words for words in said if "left out" in words]
     assert left.startswith("1 file left out, the first: calm/0-0.wav") and "excluded.csv" not in left
 

@@ -9,6 +9,7 @@ from musicml.cli import main
 from musicml.evaluation import comparison, ensemble
 from musicml.experiment import read_digests
 from musicml.experiment import run as runs
+from musicml.utils import capture_messages
 from musicml.utils.errors import InputError
 from tests.conftest import write_tone
 
@@ -181,7 +182,8 @@ def test_an_ensemble_refuses_what_any_member_learned_from_and_says_which_cant_te
     (other / "low" / "moved.wav").unlink()
     (members[0].path / "digests.csv").unlink()
     said = []
-    assert ensemble.combine_runs(members, other, said.append)["n"] == 4
+    with capture_messages(said.append):
+        assert ensemble.combine_runs(members, other)["n"] == 4
     assert [words for words in said if "can't be told" in words] == [
         f"run {members[0].name} has no digests.csv: whether it learned from any of these files can't be told"
     ]

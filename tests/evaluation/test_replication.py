@@ -17,8 +17,8 @@ from musicml.experiment import config
 from musicml.experiment import run as runs
 from musicml.experiment.lookup import find_experiment
 from musicml.training import train
+from musicml.utils import Message, capture_messages, translate
 from musicml.utils.errors import InputError
-from musicml.utils.i18n import translate
 from tests.conftest import EXPERIMENTS, TONES
 from tests.fixtures.near import off
 
@@ -71,7 +71,8 @@ def recipes(tmp_path_factory):
 def replayed(recipes, root, tmp_path_factory):
     """Both replays, made once: the folder of the runs, what was found, what was said."""
     said, runs_root = [], tmp_path_factory.mktemp("runs")
-    found = replication.replicate([recipes["leaky"], recipes["drums"]], root, runs_root, "sample", say=said.append)
+    with capture_messages(said.append):
+        found = replication.replicate([recipes["leaky"], recipes["drums"]], root, runs_root, "sample")
     return runs_root, found, said
 
 
@@ -99,7 +100,7 @@ def test_there_is_a_recipe_for_each_of_the_five_systems_and_each_finds_its_partn
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_what_is_wrong_with_a_recipe_can_be_said_in_indonesian(path):
     fault = tomllib.loads(path.read_text())["published"]["fault"]
-    assert len(fault) > 100 and translate(fault, "id") != fault
+    assert len(fault) > 100 and translate(Message(fault), "id") != fault
 
 
 def test_recipes_are_trained_by_name_and_never_among_the_honest_ones(monkeypatch):
@@ -172,7 +173,7 @@ def test_a_folder_with_tracks_of_which_a_piece_was_learnt_is_not_scored(replayed
         (tmp_path / "own" / name).mkdir(parents=True)
         shutil.copy(example.path, tmp_path / "own" / name / "song.wav")
     with pytest.raises(InputError, match="was not trained on, and holds none"):
-        evaluate.evaluate_run(run, tmp_path / "own", say=silent)
+        evaluate.evaluate_run(run, tmp_path / "own")
 
 
 # Softmax applied twice
@@ -266,8 +267,8 @@ def test_weighted_figures_are_those_of_the_report_with_an_interval():
 def test_a_run_on_unjudged_cells_is_counted_both_ways(root, tmp_path):
     changes = {"training.epochs": 1, "model.filters": [4], "model.dense_units": 8}
     recipe = config.read_experiment(EXPERIMENTS / "as_published/openmic_cnn_published.toml", changes)
-    run = train.train_experiment(recipe, root, tmp_path, "sample", say=silent)
-    made, table = evaluate.evaluate_run(run, say=silent), predictions.read_predictions(run)
+    run = train.train_experiment(recipe, root, tmp_path, "sample")
+    made, table = evaluate.evaluate_run(run), predictions.read_predictions(run)
     found = made["as_served"]["cells"]
     judged = published.read_judged_cells(run.info.data, table.names, table.class_names, None)
     seen = ~np.isnan(judged)
@@ -328,7 +329,8 @@ def test_a_run_that_is_there_is_not_trained_again_and_another_seed_is(replayed, 
     runs_root, found, said = replayed
     assert sum(words.endswith(": training") for words in said) == 4
     before, again = len(runs.list_runs(runs_root)), []
-    second = replication.replicate([recipes["drums"]], root, runs_root, "sample", say=again.append)
+    with capture_messages(again.append):
+        second = replication.replicate([recipes["drums"]], root, runs_root, "sample")
     assert second[0].runs == found[1].runs and len(runs.list_runs(runs_root)) == before
     assert [words.endswith(" is there already") for words in again] == [True, True]
     recipe = config.read_experiment(recipes["drums"], sample=True)
@@ -370,14 +372,14 @@ def test_one_that_fails_is_named_and_the_others_go_on(recipes, root, tmp_path, m
 
 def test_what_is_no_recipe_is_refused_before_anything_is_trained(recipes, root, tmp_path):
     with pytest.raises(InputError, match="tones must say in .published. what it replays"):
-        replication.replicate([recipes["leaky"], recipes["tones"]], root, tmp_path, say=silent)
+        replication.replicate([recipes["leaky"], recipes["tones"]], root, tmp_path)
     with pytest.raises(InputError, match="is not there: did you mean 'leaky'"):
-        replication.replicate([recipes["leaky"].with_name("leeky.toml")], root, tmp_path, say=silent)
+        replication.replicate([recipes["leaky"].with_name("leeky.toml")], root, tmp_path)
     alone = tmp_path / "experiments/as_published/leaky.toml"
     alone.parent.mkdir(parents=True)
     shutil.copy(recipes["leaky"], alone)
     with pytest.raises(InputError, match="tones.toml must be an experiment file and is not there"):
-        replication.replicate([alone], root, tmp_path, say=silent)
+        replication.replicate([alone], root, tmp_path)
     assert runs.list_runs(tmp_path) == []
 
 
@@ -431,8 +433,8 @@ def test_a_confidence_is_told_beside_what_was_right():
 
 
 def test_train_refuses_nothing_of_a_recipe_and_resumes_it(recipes, root, tmp_path):
-    run = train.train_experiment(config.read_experiment(recipes["leaky"]), root, tmp_path, "sample", say=silent)
+    run = train.train_experiment(config.read_experiment(recipes["leaky"]), root, tmp_path, "sample")
     before = run.read("run.json")["split"]["hash"]
     run.update(status="started")
-    again = train.resume_run(run, say=silent)
+    again = train.resume_run(run)
     assert again.read("run.json")["split"]["hash"] == before and again.status == "trained"

@@ -23,8 +23,8 @@ KERAS_MODEL = Path(__file__).parent.parent / "fixtures/run_format_1/model.keras"
 def train(path, folder, data_root, root, changes=None, seed=0, deterministic=True):
     """A complete run on a folder."""
     experiment = config.read_experiment(path, changes)
-    run = training.train_experiment(experiment, data_root, root, "auto", folder, seed, deterministic, lambda _: None)
-    evaluate.evaluate_run(run, say=lambda _: None)
+    run = training.train_experiment(experiment, data_root, root, "auto", folder, seed, deterministic)
+    evaluate.evaluate_run(run)
     return run
 
 
@@ -33,7 +33,7 @@ def pair(tones, tones_toml, data_root, tmp_path_factory):
     """A deterministic run of forests with changes by --set, and its reproduction."""
     root = tmp_path_factory.mktemp("runs")
     run = train(tones_toml, tones, data_root, root, {"model.n_estimators": 3, "data.split": "group"}, seed=5)
-    new = runs.open_run(reproduction.reproduce_run(run, root, say=lambda _: None).new)
+    new = runs.open_run(reproduction.reproduce_run(run, root).new)
     return run, new
 
 
@@ -77,7 +77,7 @@ def test_deterministic_runs_of_all_kinds_are_reproduced_to_the_bit(
         run = trained("forest")
     else:
         run = train(path, tones, data_root, tmp_path, changes)
-    found = reproduction.reproduce_run(run, tmp_path, say=lambda _: None)
+    found = reproduction.reproduce_run(run, tmp_path)
     assert found.is_equal and found.agrees and not found.differences
     assert found.n_equal_labels == found.n_labels >= run.report.n
     assert found.expected == ("interval" if family == "several classes" else "bit")

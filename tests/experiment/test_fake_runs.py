@@ -50,7 +50,8 @@ def test_a_made_run_has_the_files_keys_and_columns_of_a_trained_one(name, pair_o
     for file in ("run.json", "serving.json", "report.json", "layers.json", "labels.json"):
         assert keys_of(made.read(file)) == keys_of(real.read(file)), file
     for path in real.path.glob("*.csv"):
-        assert (made.path / path.name).read_text().splitlines()[0] == path.read_text().splitlines()[0]
+        heads = [(run.path / path.name).read_text().splitlines()[0] for run in (made, real)]
+        assert heads[0].removesuffix(",messages") == heads[1].removesuffix(",messages"), "where no cell is a message"
 
 
 @pytest.mark.parametrize("name", ["tones", "cnn", "multi"])

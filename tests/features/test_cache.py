@@ -14,7 +14,7 @@ from musicml.data.datasets import loading
 from musicml.data.datasets.base import Dataset, Example
 from musicml.data.io.audio import AudioSource
 from musicml.features import audio_features, cache
-from musicml.utils import files
+from musicml.utils import capture_messages, files
 from musicml.utils.errors import InputError
 
 pytestmark = pytest.mark.numeric
@@ -49,8 +49,8 @@ def pictures(tmp_path):
     return loading.load_folder(tmp_path / "pictures")
 
 
-def features_of(dataset, root, settings=MEL, least_samples=0, say=None):
-    return cache.get_features(dataset, settings, root, least_samples, say or (lambda line: None))
+def features_of(dataset, root, settings=MEL, least_samples=0):
+    return cache.get_features(dataset, settings, root, least_samples)
 
 
 def ids(dataset):
@@ -87,11 +87,13 @@ def test_stored_features_of_pictures_equal_those_of_the_file(pictures, tmp_path)
 
 def test_features_are_computed_once_and_the_second_time_no_file_is_read(sounds, tmp_path):
     said = []
-    _, first = features_of(sounds, tmp_path / "store", say=said.append)
+    with capture_messages(said.append):
+        _, first = features_of(sounds, tmp_path / "store")
     kept = np.array(first.array)
     for example in sounds.examples:
         spoil(example.path)
-    dataset, second = features_of(sounds, tmp_path / "store", say=said.append)
+    with capture_messages(said.append):
+        dataset, second = features_of(sounds, tmp_path / "store")
     assert said == ["features: 6 files to LogMel, once"]
     assert dataset.excluded == () and second.key == first.key and np.array_equal(second.array, kept)
 
@@ -100,7 +102,8 @@ def test_a_file_that_was_only_touched_has_the_same_features(sounds, tmp_path):
     _, first = features_of(sounds, tmp_path / "store")
     os.utime(sounds.examples[0].path, (1, 1))
     said = []
-    _, second = features_of(sounds, tmp_path / "store", say=said.append)
+    with capture_messages(said.append):
+        _, second = features_of(sounds, tmp_path / "store")
     assert second.key == first.key and said == []
 
 
@@ -288,11 +291,13 @@ from pathlib import Path
 from musicml.data.datasets import loading as datasets
 from musicml.features import audio_features as features
 from musicml.features import cache as store
+from musicml.utils import capture_messages
 from musicml.utils.errors import InputError
 root = Path(sys.argv[1])
 def compute(processes=1):
     dataset = datasets.load_folder(root / "sounds")
-    return store.get_features(dataset, {MEL!r}, root / "store", say=print, processes=processes)
+    with capture_messages(print):
+        return store.get_features(dataset, {MEL!r}, root / "store", processes=processes)
 """
 SCRIPT = SCRIPT.replace("LogMel(", "features.LogMel(")
 
@@ -330,7 +335,8 @@ def test_a_killed_computation_leaves_nothing_that_is_taken_for_whole(sounds, tmp
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
     assert done.returncode == 7, done.stderr
     said = []
-    dataset, found = features_of(sounds, tmp_path / "store", say=said.append)
+    with capture_messages(said.append):
+        dataset, found = features_of(sounds, tmp_path / "store")
     assert len(said) == 1 and np.array_equal(
         found.of(0), audio_features.compute_features(dataset.examples[0].path, MEL)[0]
     )
@@ -378,7 +384,7 @@ def test_outputs_of_a_backbone_are_computed_once_for_the_same_facts(tmp_path):
         return np.arange(6.0).reshape(2, 3) + len(calls)
 
     def outputs(**facts):
-        return cache.get_frozen_outputs(tmp_path, facts, (2, 3), make, say=lambda line: None)
+        return cache.get_frozen_outputs(tmp_path, facts, (2, 3), make)
 
     first = outputs(backbone="a")
     assert isinstance(first, np.memmap) and first.dtype == np.float32 and not first.flags.writeable
@@ -393,5 +399,5 @@ def test_outputs_that_were_not_finished_are_not_there(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        cache.get_frozen_outputs(tmp_path, {}, (2, 3), make, say=lambda line: None)
+        cache.get_frozen_outputs(tmp_path, {}, (2, 3), make)
     assert list(Path(tmp_path).iterdir()) == []

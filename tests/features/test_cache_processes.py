@@ -57,7 +57,7 @@ def sounds(folder):
 
 
 def features_of(dataset, root, settings, processes):
-    return cache.get_features(dataset, settings, root, 12_000, lambda line: None, processes)
+    return cache.get_features(dataset, settings, root, 12_000, processes)
 
 
 def linked(folder, tmp_path):
@@ -97,7 +97,7 @@ def test_two_processes_give_the_pictures_of_one_to_the_bit(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.random.default_rng(place).integers(0, 256, (30, 40, 3), np.uint8)).save(path)
     pictures, small = loading.load_folder(tmp_path / "pictures"), audio_features.Pixels(height=16, width=20)
-    found = [cache.get_features(pictures, small, tmp_path / str(n), 0, lambda line: None, n)[1] for n in (1, 2)]
+    found = [cache.get_features(pictures, small, tmp_path / str(n), 0, n)[1] for n in (1, 2)]
     assert np.array_equal(found[0].array, found[1].array) and len(found[0].array) == 5
 
 
@@ -169,7 +169,7 @@ def test_ctrl_c_and_a_kill_leave_no_process_and_nothing_that_stays(folder, tmp_p
         assert list((tmp_path / "store").iterdir()) == []
     else:
         assert [path.name.startswith(".making-") for path in (tmp_path / "store").iterdir()] == [True]
-        cache.get_features(loading.load_folder(tmp_path / "sounds"), MEL, tmp_path / "store", say=lambda line: None)
+        cache.get_features(loading.load_folder(tmp_path / "sounds"), MEL, tmp_path / "store")
         assert not list((tmp_path / "store").glob(".*"))
 
 

@@ -340,9 +340,7 @@ def test_the_leak_meter_works_on_spectrograms(tones, tmp_path):
         (copied / path.parent.name / path.name).write_bytes(path.read_bytes())
     (copied / "groups.csv").write_text("file,group\n" + "\n".join(groups) + "\n")
     small = config.parse_experiment("drawn", FOREST.replace("seconds = 0.5", "seconds = 0.3"))
-    found = leakage.measure_leakage(
-        small, tmp_path / "data", folder=copied, seeds=(0,), folds=2, say=lambda words: None
-    )
+    found = leakage.measure_leakage(small, tmp_path / "data", folder=copied, seeds=(0,), folds=2)
     assert found.n_pieces >= 2 * found.n_tracks == 48 and found.figures[0].value > 0.8
 
 

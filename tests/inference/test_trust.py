@@ -133,8 +133,8 @@ def test_where_nothing_can_be_written_a_training_goes_on_unsigned(
 def test_a_run_is_signed_before_it_is_called_trained_so_that_no_kill_leaves_it_unsigned(
     tones, tones_toml, tmp_path, monkeypatch, data_root
 ):
-    def die(run, say):
-        assert trust.sign_run(run, say)
+    def die(run):
+        assert trust.sign_run(run)
         raise KeyboardInterrupt
 
     words = ["--folder", tones, "--data-root", data_root, "--runs", tmp_path / "runs"]

@@ -60,7 +60,7 @@ def train(musicnn_root, tmp_path_factory):
         key = json.dumps([name, changes])
         if key not in made:
             read = config.read_experiment(EXPERIMENTS / f"{name}.toml", changes, sample=True)
-            made[key] = train_experiment(read, musicnn_root, tmp_path_factory.mktemp("runs"), say=lambda line: None)
+            made[key] = train_experiment(read, musicnn_root, tmp_path_factory.mktemp("runs"))
             evaluate_run(made[key])
         return made[key]
 

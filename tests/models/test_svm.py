@@ -80,7 +80,7 @@ def test_a_class_that_no_example_taught_is_never_answered(known):
 
 def test_a_run_is_served_and_exported_like_any_other_and_trains_to_the_same_answers(data_root, tmp_path):
     read = config.read_experiment(EXPERIMENTS / "genre_svm.toml", {"features.hop_length": 1024}, sample=True)
-    run, other = (train_experiment(read, data_root, tmp_path / name, say=lambda line: None) for name in ("one", "two"))
+    run, other = (train_experiment(read, data_root, tmp_path / name) for name in ("one", "two"))
     for one in (run, other):
         evaluate_run(one)
     assert run.is_whole and run.info.export.startswith("exported; ")

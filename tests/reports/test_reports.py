@@ -2,10 +2,8 @@ import csv
 import json
 import re
 import shutil
-import string
 import subprocess
 import sys
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,8 +25,10 @@ from musicml.reports.formats import BREAK, FORMATS
 from musicml.reports.plots import Bars
 from musicml.reports.report import make_attachments, write_csv, write_report
 from musicml.reports.sections import reproducibility
-from musicml.reports.wording import LANGUAGES
-from musicml.utils import files, translate
+from musicml.reports.wording import LANGUAGES, read_words
+from musicml.training.callbacks import LossNotFiniteError
+from musicml.training.fit import describe_early_end
+from musicml.utils import add_messages, files, messages, parse_json, translate
 from musicml.utils.errors import InputError
 from tests.fixtures.fake_runs import DAMAGES, make
 
@@ -36,7 +36,6 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("typst")
 
 PACKAGE = Path(render.__file__).parent.parent
-WORDS = PACKAGE / "reports" / "words"
 ODD = ("<b>&_%$#{}~^\\", "gam`elan | x", "rock'n\"roll", "-", "musik \N{MUSICAL SYMBOL G CLEF} é")
 ODD += ("C:\\drums", "a\\gb", r"\1", "[gong", "*star")
 
@@ -60,8 +59,9 @@ def small(tmp_path_factory):
 
 def changed(run, name, **changes):
     """A JSON file of a run with other values under some keys; None takes a key away."""
-    content = {**json.loads((run.path / name).read_text()), **changes}
-    (run.path / name).write_text(json.dumps({key: value for key, value in content.items() if value is not None}))
+    content = {**parse_json((run.path / name).read_text()), **changes}
+    content = add_messages({key: value for key, value in content.items() if value is not None})
+    (run.path / name).write_text(json.dumps(content))
     return run
 
 
@@ -101,14 +101,8 @@ def numbers_in(value):
         return set()
 
 
-def test_both_languages_have_the_same_words_with_the_same_blanks():
-    english, indonesian = (tomllib.loads((WORDS / f"{name}.toml").read_text(encoding="utf-8")) for name in LANGUAGES)
-    flat = [{(s, k): words for s, rows in one.items() for k, words in rows.items()} for one in (english, indonesian)]
-    assert list(flat[0]) == list(flat[1])
-    for key in flat[0]:
-        blanks = [{blank for _, blank, _, _ in string.Formatter().parse(one[key]) if blank} for one in flat]
-        assert blanks[0] == blanks[1], key
-    assert set(METRIC_NAMES) <= set(english["metric"])
+def test_every_metric_has_a_name_in_a_report():
+    assert {f"metric.{name}" for name in METRIC_NAMES} <= set(read_words())
 
 
 AVOIDED = (  # and what is said for it
@@ -121,19 +115,9 @@ AVOIDED = (  # and what is said for it
 
 
 def test_indonesian_says_one_word_for_one_thing_everywhere():
-    folders = ("musicml/utils/i18n/id", "dashboard/i18n/id")
-    found = [path for folder in folders for path in sorted((PACKAGE.parent / folder).glob("*.toml"))]
-    for path in (*found, WORDS / "id.toml"):
-        for value in values_in(tomllib.loads(path.read_text(encoding="utf-8"))):
-            for word, better in AVOIDED:
-                assert not re.search(word, value, re.IGNORECASE), f"{path.name}: {better} rather than {value!r}"
-    assert len(found) > 30
-
-
-def values_in(table):
-    """Every text of a table of tables."""
-    inner = table.values() if isinstance(table, dict) else table if isinstance(table, list) else ()
-    return [text for one in inner for text in values_in(one)] if inner else [str(table)]
+    for wording in messages.load_catalog("id").values():
+        for word, better in AVOIDED:
+            assert not re.search(word, wording, re.IGNORECASE), f"{better} rather than {wording!r}"
 
 
 def test_a_report_has_its_sections_in_order_and_says_that_the_data_is_generated(genres):
@@ -601,10 +585,7 @@ def test_a_run_judged_on_validation_is_never_said_to_be_tested(family, tmp_path)
 
 @pytest.mark.parametrize(("language", "words"), [("en", "Training"), ("id", "Pelatihan")])
 def test_a_training_that_ended_early_is_said_to_have(tmp_path, language, words):
-    sentence = (
-        "The training stopped in epoch 3 (stage all), since its loss became nan: the weights of epoch 2 are kept. To "
-        "train longer, lower training.learning_rate or set training.clipnorm=1.0."
-    )
+    sentence = describe_early_end(LossNotFiniteError("{loss} in {epoch}", loss=float("nan"), epoch=3), "all", 2)
     run = changed(make(tmp_path, "a", family="multi", n=30), "run.json", warnings=[sentence])
     (text,) = [note.text for note in notes_in(build_document([run], language)) if note.kind == "training"]
     assert text.startswith(f"{words} ({run.name}): ") and "epoch 3" in text and (sentence in text) == (language == "en")

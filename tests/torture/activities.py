@@ -88,7 +88,7 @@ class Material:
     @cached_property
     def urls(self) -> dict[str, str]:
         """A Kaggle on loopback with an archive of pictures, whose connections end after a part of it."""
-        generate.generate_sample_data(self.root / "made", only=[PICTURES], scale=0.02, say=lambda line: None)
+        generate.generate_sample_data(self.root / "made", only=[PICTURES], scale=0.02)
         content = zipped(self.root / "made" / PICTURES, self.root / "pictures.zip", "30 Musical Instruments/")
         self.storage.files[ARCHIVE] = content
         return {"kaggle": Kaggle(self.storage).url}

@@ -8,7 +8,7 @@ import keras
 import pytest
 
 from musicml.training import device
-from musicml.utils import terminal
+from musicml.utils import capture_messages, terminal
 
 try:
     import tensorflow as tf
@@ -49,10 +49,12 @@ class Gpus:
 )
 def test_tensorflow_sees_one_gpu(monkeypatch, count, is_begun, visible, said):
     gpus, words = Gpus(count, is_begun, monkeypatch), []
-    device.take_one_gpu(words.append)
+    with capture_messages(words.append):
+        device.take_one_gpu()
     assert gpus.visible == visible and len(words) == bool(said) and "".join(words).startswith(said)
     if visible:
-        device.take_one_gpu(words.append)  # the next training of the same process
+        with capture_messages(words.append):
+            device.take_one_gpu()  # the next training of the same process
         assert len(words) == 1 and device.device() == ("Card 0", 0.0)
 
 
@@ -60,7 +62,8 @@ def test_tensorflow_sees_one_gpu(monkeypatch, count, is_begun, visible, said):
 def test_a_gpu_that_the_user_chose_stays_chosen(monkeypatch):
     gpus, words = Gpus(3, False, monkeypatch), []
     gpus.visible = ["GPU:2"]
-    device.take_one_gpu(words.append)
+    with capture_messages(words.append):
+        device.take_one_gpu()
     assert gpus.visible == ["GPU:2"] and not words and device.device()[0] == "Card 2"
 
 
@@ -72,7 +75,8 @@ def test_jax_takes_the_first_gpu_by_itself_and_that_is_said(monkeypatch, platfor
     monkeypatch.setitem(sys.modules, "jax", types.SimpleNamespace(devices=lambda: found))
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     words = []
-    device.take_one_gpu(words.append)
+    with capture_messages(words.append):
+        device.take_one_gpu()
     assert len(words) == bool(said) and "".join(words).startswith(said)
 
 

@@ -60,7 +60,7 @@ def test_a_pretrained_audio_network_works_on_jax(name, musicnn_root, musicml, tm
 
 
 def test_the_ready_run_works_on_jax_and_says_that_it_is_not_exported(musicnn_root, tmp_path):
-    run = pretrained_run.make_tags_run(musicnn_root, tmp_path, lambda line: None)
+    run = pretrained_run.make_tags_run(musicnn_root, tmp_path)
     assert run.status == "pretrained" and run.info.export == "not exported: the jax backend can't export to ONNX"
     y = np.random.default_rng(0).normal(0, 0.1, 60_000).astype(np.float32)
     assert len(Predictor(run).predict(y, sample_rate=16_000).scores) == 50

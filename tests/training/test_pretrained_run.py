@@ -37,7 +37,7 @@ def test_it_has_fifty_tags_and_is_exported(tags_run):
 
 def test_it_is_made_once(tags_run, musicnn_root, snapshot):
     before = snapshot(tags_run.path)
-    again = pretrained_run.make_tags_run(musicnn_root, tags_run.path.parent, lambda line: None)
+    again = pretrained_run.make_tags_run(musicnn_root, tags_run.path.parent)
     assert again == tags_run and snapshot(tags_run.path) == before
 
 
@@ -61,11 +61,11 @@ def test_nothing_is_left_where_its_making_ends_halfway(musicnn_root, tmp_path, m
 def test_two_that_make_it_at_once_end_with_one(musicnn_root, tmp_path, monkeypatch):
     def slow(*words):
         monkeypatch.setattr(pretrained_run, "export_keras_onnx", lambda *_: "exported; by the other one")
-        pretrained_run.make_tags_run(musicnn_root, tmp_path, lambda line: None)  # the other one is faster
+        pretrained_run.make_tags_run(musicnn_root, tmp_path)  # the other one is faster
         return "not exported: in this test"
 
     monkeypatch.setattr(pretrained_run, "export_keras_onnx", slow)
-    run = pretrained_run.make_tags_run(musicnn_root, tmp_path, lambda line: None)
+    run = pretrained_run.make_tags_run(musicnn_root, tmp_path)
     assert run.is_pretrained and run.info.export.startswith("exported; ")
     assert [path.name for path in tmp_path.iterdir()] == ["musicnn_tags"]
 

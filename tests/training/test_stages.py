@@ -10,6 +10,7 @@ from musicml.experiment import run as runs
 from musicml.features import clips as inputs
 from musicml.features.augmentation import Augment
 from musicml.training import batches, device, fit, preparation, stages, trainer
+from musicml.utils import capture_messages
 from musicml.utils.errors import InputError
 from tests.conftest import EXPERIMENTS, PICTURES, SOUND
 from tests.fixtures.small_backbone import use_small_mobilenet
@@ -51,9 +52,7 @@ def learn_pictures(data_root):
 
     def train(folder, changes, watch=None):
         read = config.read_experiment(EXPERIMENTS / "instrument_images_mobilenet.toml", changes, sample=True)
-        material = preparation.prepare_data(
-            read, loading.load_dataset("instrument_images", data_root), data_root, 0, print
-        )
+        material = preparation.prepare_data(read, loading.load_dataset("instrument_images", data_root), data_root, 0)
         run = runs.Run(folder)
         if not (folder / "run.json").is_file():
             data = {"root": str(data_root), "hash": material.dataset.hash()}
@@ -61,7 +60,8 @@ def learn_pictures(data_root):
         said = []
         with pytest.MonkeyPatch.context() as patched:
             use_small_mobilenet(patched)
-            trainer.train_network(run, trainer.TrainingJob(read, material, True, said.append), watch)
+            with capture_messages(said.append):
+                trainer.train_network(run, trainer.TrainingJob(read, material, True), watch)
         return run, said
 
     return train
@@ -228,7 +228,7 @@ def test_cropped_clips_lie_anywhere_in_their_own_track_and_shifted_ones_near_the
 def test_mixing_is_refused_where_examples_are_of_several_classes(data_root):
     read = config.read_experiment(EXPERIMENTS / "openmic_cnn.toml", {**SOUND, "augment.mixup": 0.2}, sample=True)
     with pytest.raises(InputError, match="augment.mixup needs examples of one class each"):
-        preparation.prepare_data(read, loading.load_dataset("openmic", data_root), data_root, 0, print)
+        preparation.prepare_data(read, loading.load_dataset("openmic", data_root), data_root, 0)
 
 
 def test_stored_outputs_are_told_apart_by_what_the_frozen_part_does_before_its_weights():

@@ -411,7 +411,7 @@ def test_a_run_is_stopped_by_a_ctrl_c_that_python_drops(tones, network_toml, dat
     experiment = config.read_experiment(network_toml, CONTRARY)
     monkeypatch.setattr(callbacks.Progress, "on_train_batch_end", lambda *_, **__: press_in_a_finalizer())
     with pytest.raises(KeyboardInterrupt, match="stopped; go on with"):
-        training.train_experiment(experiment, data_root, tmp_path, folder=tones, say=lambda words: None)
+        training.train_experiment(experiment, data_root, tmp_path, folder=tones)
     (run,) = runs.list_runs(tmp_path)
     assert run.status == "started" and not run.table("history.csv")
 

@@ -20,6 +20,7 @@ from musicml.features import clips as inputs
 from musicml.training import preparation, trainer
 from musicml.training.tuning import search as tune
 from musicml.training.tuning import space, study
+from musicml.utils import capture_messages
 from musicml.utils.errors import InputError
 from tests.conftest import TONES
 
@@ -47,8 +48,9 @@ def searched(tones, data_root, tmp_path):
     """Search on the tones: experiment, what is to be changed → Search; its lines are in `.said`."""
 
     def search(path, changes=None, root=tmp_path / "runs", **more):
-        more = {"folder": tones, "say": search.said.append, **more}
-        return tune.search_options(config.read_experiment(path, changes), data_root, root, **more)
+        with capture_messages(search.said.append):
+            read = config.read_experiment(path, changes)
+            return tune.search_options(read, data_root, root, **{"folder": tones, **more})
 
     search.said = []
     return search
@@ -269,7 +271,7 @@ def forest(*given):
     return learned
 
 trainer.train_forest = forest
-tune.search_options(experiment.read_experiment(path), data_root, root, folder=folder, trials=6, say=lambda words: None)
+tune.search_options(experiment.read_experiment(path), data_root, root, folder=folder, trials=6)
 """
 
 

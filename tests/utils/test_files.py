@@ -10,9 +10,8 @@ import time
 
 import pytest
 
-from musicml.utils import files
+from musicml.utils import files, translate
 from musicml.utils.errors import InputError
-from musicml.utils.i18n import translate
 
 START = "import os, signal, sys\nfrom pathlib import Path\nfrom musicml.utils import files\n"
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux's own limits and mounts")
@@ -174,7 +173,7 @@ def test_other_trouble_of_the_system_comes_back_as_it_is(tmp_path):
     ],
 )
 def test_trouble_of_a_path_or_a_disk_is_a_sentence_in_both_languages(tmp_path, code, words):
-    said = str(files.os_error_to_input_error(OSError(code, os.strerror(code)), tmp_path / "none" / "a"))
+    said = files.os_error_to_input_error(OSError(code, os.strerror(code)), tmp_path / "none" / "a").message
     assert words in said and translate(said, "id") not in (said, "")
 
 

@@ -26,6 +26,7 @@ from musicml.evaluation import (
     summarize_class_draws,
     summarize_draws,
 )
+from musicml.utils import Message
 
 LETTERS = "ABCDEFGH"  # of as many runs as can be chosen
 DRAWS = 300  # of the bootstrap, where figures are worked out anew while somebody waits; a report's own has 1,000
@@ -233,7 +234,7 @@ def get_comparisons(chosen: Sequence[RunView]) -> Mapping[tuple[int, int], Paire
     """Return the significance test of each two runs of one protocol, by their places."""
     common = get_shared_examples(chosen)
     rivals = find_comparable_pairs([one.info.protocol for one in chosen])
-    kind = "files" if chosen[0].is_sound else "pictures"
+    kind = Message("files") if chosen[0].is_sound else Message("pictures")
     tables = [
         PredictionTable(common.names, common.groups, common.class_names, scores, common.targets, common.task)
         for scores in common.scores

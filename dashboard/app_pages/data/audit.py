@@ -11,7 +11,6 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import layout, media, runs
-from dashboard.app_pages.data import tables
 from dashboard.app_pages.data.tables import MAX_ROWS, Chosen, get_split_name
 from dashboard.caching import cache_by, cache_data, get_stamp
 from musicml.data.audit import (
@@ -24,7 +23,7 @@ from musicml.data.audit import (
     load_audit,
     render_audit_html,
 )
-from musicml.utils import InputError, translate
+from musicml.utils import InputError, capture_messages
 
 SIGNS = {"fault": ":material/error:", "caution": ":material/warning:", "fine": ":material/check_circle:"}
 AT_WORK = threading.Lock()  # an audit takes both cores for minutes
@@ -52,10 +51,9 @@ def show(chosen: Chosen) -> None:
     _show_classes(found, chosen.dataset.task)
     if found.lengths:
         _show_lengths(found.lengths)
-    language = layout.get_language()
     st.download_button(
         say("audit_page"),
-        partial(render_audit_html, found, chosen.dataset, partial(translate, language=language), language),
+        partial(render_audit_html, found, chosen.dataset, layout.get_language()),
         f"audit-{chosen.dataset.name}.html",
         "text/html",
         key="audit-page",
@@ -99,9 +97,8 @@ def _run_audit(chosen: Chosen) -> None:
         return
     try:
         with st.status(say("auditing", name=layout.escape_markdown(chosen.dataset.name))) as status:
-            audit_and_save(
-                chosen.dataset, runs.get_data_root(), lambda words: status.update(label=layout.localize(words))
-            )
+            with capture_messages(lambda words: status.update(label=layout.localize(words))):
+                audit_and_save(chosen.dataset, runs.get_data_root())
     finally:
         AT_WORK.release()
     st.rerun()
@@ -168,7 +165,7 @@ def _show_duplicates(pairs: Sequence[DuplicatePair], chosen: Chosen) -> None:
     for number in media.select_page(range(len(some)), f"pairs-{chosen.dataset.name}-{way}", PAIRS_PER_PAGE):
         _show_pair(some[number], chosen)
     _show_row_limit(len(some))
-    reasons = tables.translate_reasons(tuple(pair.how for pair in some[:MAX_ROWS]), layout.get_language())
+    reasons = [layout.translate_message(pair.how) for pair in some[:MAX_ROWS]]
     layout.show_table([_make_row(pair, how) for pair, how in zip(some, reasons, strict=False)], "audit-pairs")
 
 

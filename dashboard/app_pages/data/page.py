@@ -89,7 +89,7 @@ def _show_facts(chosen: Chosen) -> None:
     say.show("class_names", names=layout.format_list(dataset.class_names, 40))
     st.header(say("source"))
     facts = {name: value for name, value in dataset.source.items() if name not in ("sample", "licence", "license")}
-    rows = {layout.get_name("source", name, "data"): layout.translate_message(str(v)) for name, v in facts.items()}
+    rows = {layout.get_name("source", name, "data"): layout.translate_message(v) for name, v in facts.items()}
     # always with the license, because a missing one matters too
     licence = dataset.source.get("licence") or dataset.source.get("license") or say("no_licence")
     rows = {**rows, say("licence"): str(licence)}
@@ -278,7 +278,7 @@ def _show_excluded(chosen: Chosen) -> None:
         layout.show_info(say("nothing_left_out" if chosen.one else "nothing_by_lists"))
         return
     st.markdown(say("left_out_n", n=len(rows)))
-    reasons = tables.translate_reasons(tuple(reason for _, reason in rows[:MAX_ROWS]), layout.get_language())
+    reasons = [layout.translate_message(reason) for _, reason in rows[:MAX_ROWS]]
     for reason, n in Counter(reasons).most_common(MAX_REASONS):
         say.show("bullet", text=say("times", n=n, reason=reason))
     if len(rows) > MAX_ROWS:

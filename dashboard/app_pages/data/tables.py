@@ -121,14 +121,16 @@ def list_excluded(chosen: Chosen) -> list[tuple[str, str]]:
         return [(row.file, row.reason) for row in chosen.dataset.excluded]
     rows = [(row.get("file") or "", row.get("reason") or "") for row in runs.read_table(chosen.one, "excluded.csv")]
     lost = chosen.one.report.unreadable if chosen.one.report else []
-    parts = [words.partition(":") for words in lost]
-    return rows + [(name.strip(), reason.strip()) for name, _, reason in parts]
+    return rows + [_split_reason(words) for words in lost]
 
 
-@cache_data(max_entries=20)
-def translate_reasons(reasons: tuple[str, ...], language: str) -> list[str]:
-    """Translate reasons, each one once per language."""
-    return [layout.translate_message(reason) for reason in reasons]
+def _split_reason(words: str) -> tuple[str, str]:
+    """Split what a report says of an unreadable file into its name and the reason."""
+    values = getattr(words, "values", {})
+    if values.keys() == {"name", "error"}:
+        return str(values["name"]), values["error"]
+    name, _, reason = words.partition(":")
+    return name.strip(), reason.strip()
 
 
 def get_split_name(name: str) -> str:

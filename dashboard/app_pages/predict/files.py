@@ -14,10 +14,10 @@ from dashboard.app_pages.predict import predictors
 from dashboard.caching import cache_by, stamp_runs
 from dashboard.runs import RunView
 from musicml.data.io import AudioSource, load_audio, load_image, open_stream
-from musicml.utils import make_printable
+from musicml.utils import Message, make_printable
 
 SHOWN = "asking-shown"  # where a session keeps what it shows
-RECORDING = "the recording"  # as the package calls it, so that its sentences can be translated
+RECORDING = Message("the recording")
 PLAYED = {  # what browsers play as it is
     "wav": "audio/wav",
     "mp3": "audio/mpeg",
@@ -54,7 +54,8 @@ class UploadedFile:
     @property
     def title(self) -> str:
         """The name on one line, shortened if it is long."""
-        return make_printable(self.name).strip() or "?"
+        title = make_printable(self.name)
+        return title if isinstance(title, Message) else title.strip() or "?"
 
     @property
     def shown_title(self) -> str:

@@ -29,7 +29,7 @@ def get_manifest(one: RunView) -> Manifest | str | None:
     try:
         return runs.get_manifest(one)
     except InputError as error:
-        return str(error)
+        return error.message
 
 
 def is_servable(one: RunView) -> bool:

@@ -47,7 +47,7 @@ def predict_file(one: RunView, file: UploadedFile) -> Answer:
     try:
         return predictors.get_predictor(one).predict(file.content(), name=file.name)
     except InputError as error:
-        return str(error)
+        return error.message
     except Exception:
         traceback.print_exc(file=sys.stderr)
         return MISHAP

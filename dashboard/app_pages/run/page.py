@@ -227,7 +227,7 @@ def _show_files(one: RunView, table: str, key: str, why: str) -> None:
     found = one.run.table(table)
     st.markdown(say(key, n=len(found)) if found else say(f"{key}_none"))
     if found:
-        cells = [{"file": row.get("file"), "reason": layout.translate_message(str(row.get(why)))} for row in found]
+        cells = [{"file": row.get("file"), "reason": layout.translate_message(row.get(why) or "")} for row in found]
         wide = {say("reason"): st.column_config.TextColumn(width="large")}
         layout.show_table([say.make_row(row) for row in cells], f"run-{key}", wide)
 
@@ -251,7 +251,7 @@ def _list_choices(one: RunView) -> list[str]:
     info, found = one.info, {}
     for key, decided in (("precision", info.precision), ("weights", info.weights)):
         if decided:
-            choice, reason = decided.get("policy") or decided.get("choice"), str(decided.get("reason"))
+            choice, reason = decided.get("policy") or decided.get("choice"), decided.get("reason") or ""
             found[f"chose_{key}"] = {"choice": str(choice), "reason": layout.translate_message(reason)}
     if info.best_epoch:
         training = info.get_settings("training")

@@ -8,27 +8,27 @@ from __future__ import annotations
 import contextlib
 import glob
 import hashlib
-import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from musicml.data import CACHE_FOLDER
 from musicml.data.audit import duplicate_findings, duplicates, file_checks, folder_checks, label_checks, scan
 from musicml.data.audit.findings import WEIGHTS, Audit
 from musicml.data.datasets import Dataset
-from musicml.utils import InputError, write_json
+from musicml.utils import InputError, parse_json, write_json
 
 FOLDER = ".audit"  # below the data root
 
 
-def audit_dataset(dataset: Dataset, store_root: Path, say: Callable[[str], None] = print) -> Audit:
+def audit_dataset(
+    dataset: Dataset,
+    store_root: Path,
+) -> Audit:
     """Look at every file of a data set, at its labels, its groups and its sides.
 
     Parameters
     ----------
     store_root : the store's folder, in which what files show is kept
-    say : told what is done and how long it will take
 
     Raises
     ------
@@ -36,8 +36,8 @@ def audit_dataset(dataset: Dataset, store_root: Path, say: Callable[[str], None]
         If the disk is full. A file that can't be read is a finding.
     """
     begun = time.monotonic()
-    seen, contents = scan.take(dataset, store_root, say)
-    pairs = duplicates.pairs(dataset, seen, contents, Path(store_root), say)
+    seen, contents = scan.take(dataset, store_root)
+    pairs = duplicates.pairs(dataset, seen, contents, Path(store_root))
     found = [
         *file_checks.findings(dataset, seen),
         *folder_checks.findings(dataset),
@@ -57,19 +57,25 @@ def audit_dataset(dataset: Dataset, store_root: Path, say: Callable[[str], None]
     )
 
 
-def find_clusters(dataset: Dataset, store_root: Path, say: Callable[[str], None] = print) -> dict[str, str]:
+def find_clusters(
+    dataset: Dataset,
+    store_root: Path,
+) -> dict[str, str]:
     """Example id → its cluster: files that are equal or nearly so, and those that are so with these.
 
     A cluster is named for the first of its ids in sorted order; an example that is like no other is one by itself.
     """
-    seen, contents = scan.take(dataset, store_root, say)
-    pairs = duplicates.pairs(dataset, seen, contents, Path(store_root), say)
+    seen, contents = scan.take(dataset, store_root)
+    pairs = duplicates.pairs(dataset, seen, contents, Path(store_root))
     return duplicates.clusters((example.id for example in dataset.examples), (*pairs.exact, *pairs.near))
 
 
-def audit_and_save(dataset: Dataset, data_root: Path, say: Callable[[str], None] = print) -> Audit:
+def audit_and_save(
+    dataset: Dataset,
+    data_root: Path,
+) -> Audit:
     """`audit_dataset` with the store of a data root, written to where `load_audit` finds it."""
-    found = audit_dataset(dataset, Path(data_root) / CACHE_FOLDER, say)
+    found = audit_dataset(dataset, Path(data_root) / CACHE_FOLDER)
     path = get_audit_path(data_root, dataset)
     write_json(path, found.as_table())
     for other in path.parent.glob(f"{glob.escape(path.stem.rpartition('-')[0])}-*.json"):  # of the files as they were
@@ -107,7 +113,7 @@ def load_audit(data_root: Path, dataset: Dataset) -> Audit | None:
     if not path.is_file():
         return None
     try:
-        found = Audit.from_table(json.loads(path.read_text(encoding="utf-8")))
+        found = Audit.from_table(parse_json(path.read_text(encoding="utf-8")))
         return found if found.as_published == dataset.as_published else None
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(

@@ -10,11 +10,12 @@ from musicml.data.audit.duplicates import Pairs
 from musicml.data.audit.findings import AuditFinding, DuplicatePair
 from musicml.data.audit.scan import Look
 from musicml.data.datasets import Dataset
+from musicml.utils import Message
 
 LOOK_ALIKES = 10  # pairs that are told, the likeliest
 NONE_NEAR = {
-    "sound": "No two sounds are nearly the same recording.",
-    "picture": "No two pictures are nearly the same photograph.",
+    "sound": Message("No two sounds are nearly the same recording."),
+    "picture": Message("No two pictures are nearly the same photograph."),
 }
 
 
@@ -30,16 +31,24 @@ def findings(dataset: Dataset, looks: Mapping[str, Look], pairs: Pairs) -> Itera
 def equal(dataset: Dataset, pairs: Sequence[DuplicatePair]) -> AuditFinding:
     """Files that are the same to the byte."""
     splits, labels = across(pairs)
-    words = (
-        f"Files with equal content: {len(names_in(pairs))}, in pairs across splits {splits}, across labels {labels}."
+    words = Message(
+        "Files with equal content: {n_names_in}, in pairs across splits {splits}, across labels {labels}.",
+        n_names_in=len(names_in(pairs)),
+        splits=splits,
+        labels=labels,
     )
-    return finding("exact_duplicates", words if pairs else "No two files have equal content.", pairs, dataset)
+    return finding("exact_duplicates", words if pairs else Message("No two files have equal content."), pairs, dataset)
 
 
 def nearly(dataset: Dataset, pairs: Sequence[DuplicatePair]) -> AuditFinding:
     """Files that are one recording or one photograph."""
     splits, labels = across(pairs)
-    words = f"Pairs of files that are nearly the same: {len(pairs)}; across splits {splits}, across labels {labels}."
+    words = Message(
+        "Pairs of files that are nearly the same: {n_pairs}; across splits {splits}, across labels {labels}.",
+        n_pairs=len(pairs),
+        splits=splits,
+        labels=labels,
+    )
     return finding("near_duplicates", words if pairs else NONE_NEAR[dataset.kind], pairs, dataset)
 
 
@@ -60,25 +69,43 @@ def effect_of(pairs: Sequence[DuplicatePair], dataset: Dataset) -> str:
     n, n_of = len(dataset.examples), Counter(example.split for example in dataset.examples)
     tests, chosen_by = (twins_across(pairs, side) for side in ("test", "val"))
     if tests:
-        return (
-            f"{tests} of {n_of['test']} test examples have a twin in training: accuracy can be too high by up to "
-            f"{100 * tests / n_of['test']:.1f} points."
+        return Message(
+            "{tests} of {test} test examples have a twin in training: accuracy can be too high by up to "
+            "{tests2:.1f} points.",
+            tests=tests,
+            test=n_of["test"],
+            tests2=100 * tests / n_of["test"],
         )
     if chosen_by:
-        return (
-            f"{chosen_by} of {n_of['val']} validation examples have a twin in training: by them a model is chosen for "
-            "what it has seen."
+        return Message(
+            "{chosen_by} of {val} validation examples have a twin in training: by them a model is chosen "
+            "for what it has seen.",
+            chosen_by=chosen_by,
+            val=n_of["val"],
         )
     twins = len(names_in(pairs))
     if k := across(pairs)[1]:
-        return f"A model answers twins alike, and so is wrong about one of each pair with two labels: {k} of them."
+        return Message(
+            "A model answers twins alike, and so is wrong about one of each pair with two labels: {k} of them.", k=k
+        )
     if across(pairs)[0]:
-        return f"{twins} of {n} examples stand on validation and test: what chose the model also judges it."
+        return Message(
+            "{twins} of {n} examples stand on validation and test: what chose the model also judges it.",
+            twins=twins,
+            n=n,
+        )
     if len(n_of) > 1 and all(pair.sides[0] and pair.sides[0] == pair.sides[1] for pair in pairs):
-        return f"{twins} of {n} examples count more than once, on no other side; so intervals are too narrow."
-    return (
-        f"{twins} of {n} examples have a twin, which a random split can put on the other side: accuracy can be too "
-        f"high by up to {100 * twins / n:.1f} points."
+        return Message(
+            "{twins} of {n} examples count more than once, on no other side; so intervals are too narrow.",
+            twins=twins,
+            n=n,
+        )
+    return Message(
+        "{twins} of {n} examples have a twin, which a random split can put on the other side: "
+        "accuracy can be too high by up to {twins2:.1f} points.",
+        twins=twins,
+        n=n,
+        twins2=100 * twins / n,
     )
 
 
@@ -96,9 +123,12 @@ def look_alikes(pairs: Sequence[DuplicatePair]) -> Iterator[AuditFinding]:
     """Pictures of two labels that only a perceptual hash takes for one: an audit by hashes alone would name them."""
     pairs = [pair for pair in pairs if pair.across_labels]
     if pairs:
-        words = (
-            f"Pictures with two labels that a perceptual hash takes for one, and their detail for two: {len(pairs)} "
-            f"pairs, the likeliest {pairs[0].first} and {pairs[0].second}."
+        words = Message(
+            "Pictures with two labels that a perceptual hash takes for one, and their detail for two: "
+            "{n_pairs} pairs, the likeliest {first} and {second}.",
+            n_pairs=len(pairs),
+            first=pairs[0].first,
+            second=pairs[0].second,
         )
         yield AuditFinding("look_alikes", "fine", words, files=names_in(pairs), pairs=tuple(pairs[:LOOK_ALIKES]))
 
@@ -114,5 +144,9 @@ def not_compared(dataset: Dataset, looks: Mapping[str, Look]) -> Iterator[AuditF
     readable = [example.id for example in dataset.examples if "error" not in looks[example.id].facts]
     found = tuple(name for name in readable if len(looks[name].marks) < least)
     if found:
-        words = f"Files too short or too even to be compared, but for equal content: {len(found)} of {len(readable)}."
+        words = Message(
+            "Files too short or too even to be compared, but for equal content: {n_found} of {n_readable}.",
+            n_found=len(found),
+            n_readable=len(readable),
+        )
         yield AuditFinding("not_compared", "fine", words, files=found)

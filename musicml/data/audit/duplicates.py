@@ -6,8 +6,9 @@ import contextlib
 import hashlib
 import itertools
 import json
+import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,12 +17,14 @@ from musicml.data.audit.findings import DuplicatePair
 from musicml.data.audit.scan import VERSION, Look
 from musicml.data.datasets import Dataset, Example
 from musicml.data.splits import find_connected
-from musicml.utils import count_processes, make_progress_bar, map_in_processes, write_json
+from musicml.utils import Message, count_processes, make_progress_bar, map_in_processes, parse_json, write_json
+
+logger = logging.getLogger(__name__)
 
 WHOLE = 10  # examples of equal content, up to which all their pairs are told
 POOL_FROM = 200  # pairs of pictures to lay over each other: below, starting processes takes longer than they save
 RESEMBLING = 4  # bits of a hash that differ, up to which a pair is told of although the detail says otherwise
-EQUAL = "equal content"
+EQUAL = Message("equal content")
 
 
 class Pairs(NamedTuple):
@@ -33,7 +36,10 @@ class Pairs(NamedTuple):
 
 
 def pairs(
-    dataset: Dataset, looks: Mapping[str, Look], contents: Mapping[str, str], root: Path, say: Callable[[str], None]
+    dataset: Dataset,
+    looks: Mapping[str, Look],
+    contents: Mapping[str, str],
+    root: Path,
 ) -> Pairs:
     """Which examples are alike: files that are equal to the byte, pictures of one photograph, tracks of one recording.
 
@@ -46,14 +52,16 @@ def pairs(
     exact = [pair_of(one, other, True, EQUAL, multi) for group in groups.values() for one, other in pairs_within(group)]
     marks = {content: looks[group[0].id].marks for content, group in groups.items()}
     near: dict[bool, list[DuplicatePair]] = {True: [], False: []}
-    for first, second, same, how in compared(dataset.kind, {key: its for key, its in marks.items() if its}, root, say):
+    for first, second, same, how in compared(dataset.kind, {key: its for key, its in marks.items() if its}, root):
         for one, other in itertools.product(standing_for(groups[first]), standing_for(groups[second])):
             near[same].append(pair_of(one, other, False, how, multi))
     return Pairs(exact, near[True], near[False])
 
 
 def compared(
-    kind: str, marks: Mapping[str, bytes], root: Path, say: Callable[[str], None]
+    kind: str,
+    marks: Mapping[str, bytes],
+    root: Path,
 ) -> list[tuple[str, str, bool, str]]:
     """Contents that are nearly the same or resemble each other, compared once and kept in the store: a row a pair.
 
@@ -64,12 +72,12 @@ def compared(
     names = sorted(marks)
     key = hashlib.blake2b(json.dumps([VERSION, kind, names]).encode(), digest_size=12).hexdigest()
     path = root / f"alike-{key}.json"
-    with contextlib.suppress(OSError, ValueError):  # not there, or damaged
-        return [tuple(row) for row in json.loads(path.read_text())]
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError):  # not there, or damaged
+        return [tuple(row) for row in parse_json(path.read_text())["pairs"]]
     compare = sounds if kind == "sound" else pictures
-    found = compare([marks[name] for name in names], say)
+    found = compare([marks[name] for name in names])
     rows = [(names[first], names[second], same, how) for first, second, same, how in found]
-    write_json(path, rows)
+    write_json(path, {"pairs": rows})
     return rows
 
 
@@ -105,41 +113,57 @@ def pair_of(one: Example, other: Example, equal: bool, how: str, multi: bool) ->
     return DuplicatePair(one.id, other.id, equal, how, (one.label, other.label), (one.split, other.split), contradict)
 
 
-def sounds(marks: Sequence[bytes], say: Callable[[str], None]) -> Iterator[tuple[int, int, bool, str]]:
+def sounds(
+    marks: Sequence[bytes],
+) -> Iterator[tuple[int, int, bool, str]]:
     """Places of tracks that are one recording, True, and how that was found."""
-    say(f"audit: comparing {len(marks)} sounds")
+    logger.info(Message("audit: comparing {n} sounds", n=len(marks)))
     for match in audio_matching.matches([audio_fingerprint.unpacked(one) for one in marks]):
         yield match.first, match.second, True, heard(match)
 
 
 def heard(match: audio_matching.Match) -> str:
     """What says that two tracks are one recording."""
-    agree = f"{match.agree} of {match.of} landmarks agree"
-    if abs(match.seconds) < audio_fingerprint.HOP / audio_fingerprint.SAMPLE_RATE:
-        return agree
-    return f"shifted by {abs(match.seconds):.1f} s, {agree}"
+    shift = abs(match.seconds)
+    if shift < audio_fingerprint.HOP / audio_fingerprint.SAMPLE_RATE:
+        return Message("{n} of {total} landmarks agree", n=match.agree, total=match.of)
+    return Message(
+        "shifted by {shift:.1f} s, {n} of {total} landmarks agree", shift=shift, n=match.agree, total=match.of
+    )
 
 
-def pictures(marks: Sequence[bytes], say: Callable[[str], None]) -> Iterator[tuple[int, int, bool, str]]:
+def pictures(
+    marks: Sequence[bytes],
+) -> Iterator[tuple[int, int, bool, str]]:
     """Places of pictures that a hash takes for one photograph, whether they are one, and how that was found."""
-    say(f"audit: comparing {len(marks)} pictures")
+    logger.info(Message("audit: comparing {n} pictures", n=len(marks)))
     proposed = image_hash.candidates([image_hash.unpacked(one) for one in marks])
     jobs = [(marks[one.first], marks[one.second], one.mirrored) for one in proposed]
     n_processes, judged = count_processes(most=2) if len(jobs) >= POOL_FROM else 1, []
     with contextlib.closing(map_in_processes(image_alignment.fit_marks, jobs, n_processes, batch_size="auto")) as found:
-        for one, fits in zip(proposed, make_progress_bar("audit", len(jobs), found, say, unit="pair"), strict=True):
+        for one, fits in zip(proposed, make_progress_bar("audit", len(jobs), found, unit="pair"), strict=True):
             if fits >= image_alignment.ALIKE or one.bits <= RESEMBLING:
                 judged.append((fits, one))
     for fits, one in sorted(judged, key=lambda row: -row[0]):  # the likeliest first
         yield one.first, one.second, fits >= image_alignment.ALIKE, seen(one, fits)
 
 
+SEEN = {  # by whether one is mirrored
+    False: Message(
+        "{bits} of 64 bits of a perceptual hash differ; laid over each other, their detail correlates to "
+        "{correlation:.2f}"
+    ),
+    True: Message(
+        "{bits} of 64 bits of a perceptual hash differ; laid over each other, one of them mirrored, their detail "
+        "correlates to {correlation:.2f}"
+    ),
+}
+
+
 def seen(candidate: image_hash.Candidate, fits: float) -> str:
     """What says that two pictures are one photograph, or that they are not."""
-    mirrored = ", one of them mirrored" if candidate.mirrored else ""
-    verdict = "" if fits >= image_alignment.ALIKE else ", too little for one photograph"
-    differ = f"{candidate.bits} of 64 bits of a perceptual hash differ"
-    return f"{differ}; laid over each other{mirrored}, their detail correlates to {fits:.2f}{verdict}"
+    words = Message(SEEN[candidate.mirrored], bits=candidate.bits, correlation=fits)
+    return words if fits >= image_alignment.ALIKE else Message("{words}, too little for one photograph", words=words)
 
 
 def clusters(ids: Iterable[str], pairs: Iterable[DuplicatePair]) -> dict[str, str]:

@@ -11,12 +11,13 @@ import numpy as np
 from musicml.data.audit.findings import AuditFinding
 from musicml.data.audit.scan import Look
 from musicml.data.datasets import Dataset, Example
+from musicml.utils import Message
 
 SILENT = 1e-3  # -60 dB of full scale
 CLIPPED = 0.001  # share of the samples at full scale
 ODD = 2.0  # times longer or shorter than the middle one
 QUANTILES = {"least": 0.0, "5 %": 0.05, "median": 0.5, "95 %": 0.95, "most": 1.0}
-EVEN = "No class has more of them than another, so no model can know one by that."
+EVEN = Message("No class has more of them than another, so no model can know one by that.")
 
 Looks = Mapping[str, Look]
 
@@ -46,18 +47,25 @@ def chosen(dataset: Dataset, looks: Looks, wanted: Callable[[dict[str, Any]], An
 def unreadable(dataset: Dataset, looks: Looks) -> Iterator[AuditFinding]:
     """Files that can't be read, and of these the empty ones."""
     n, lost = len(dataset.examples), [e for e in dataset.examples if "error" in looks[e.id].facts]
-    effect = f"They can be neither learnt from nor judged: a figure is one on the other {n - len(lost)} examples."
+    effect = Message(
+        "They can be neither learnt from nor judged: a figure is one on the other {n} examples.", n=n - len(lost)
+    )
     empty = [example for example in lost if example.path.is_file() and not example.path.stat().st_size]
     broken = [example for example in lost if example not in empty]
     if empty:
-        words = f"Empty files, of 0 bytes: {len(empty)} of {n}."
+        words = Message("Empty files, of 0 bytes: {n_empty} of {n}.", n_empty=len(empty), n=n)
         yield AuditFinding("empty", "fault", words, effect, ids(empty))
     if broken:
         reason = looks[broken[0].id].facts["error"]
-        words = f"Files that can't be read: {len(broken)} of {n}; of the first: {reason}"
+        words = Message(
+            "Files that can't be read: {n_broken} of {n}; of the first: {reason}",
+            n_broken=len(broken),
+            n=n,
+            reason=reason,
+        )
         yield AuditFinding("unreadable", "fault", words, effect, ids(broken))
     if not lost:
-        yield AuditFinding("unreadable", "fine", f"All {n} files can be read.")
+        yield AuditFinding("unreadable", "fine", Message("All {n} files can be read.", n=n))
 
 
 def ids(examples: Iterable[Example]) -> tuple[str, ...]:
@@ -69,13 +77,18 @@ def truncated(dataset: Dataset, looks: Looks) -> AuditFinding:
     """Files in which less is than their header promises."""
     found = chosen(dataset, looks, lambda facts: facts["cut"])
     if not found:
-        return AuditFinding("truncated", "fine", "Every file that can be read is as long as its header says.")
-    words = (
-        f"Files that are cut off or damaged: {len(found)} of {len(dataset.examples)}; less of each can be read than it "
-        "should hold."
+        return AuditFinding("truncated", "fine", Message("Every file that can be read is as long as its header says."))
+    words = Message(
+        "Files that are cut off or damaged: {n_found} of {n_examples}; less of each can be read than it should hold.",
+        n_found=len(found),
+        n_examples=len(dataset.examples),
     )
     return AuditFinding(
-        "truncated", "caution", words, "What is missing can't be heard: such a file is judged by what is left.", found
+        "truncated",
+        "caution",
+        words,
+        Message("What is missing can't be heard: such a file is judged by what is left."),
+        found,
     )
 
 
@@ -86,10 +99,14 @@ def silent(dataset: Dataset, looks: Looks) -> AuditFinding:
     """Files in which there is nothing to hear."""
     found = chosen(dataset, looks, lambda facts: facts["peak"] < SILENT)
     if not found:
-        return AuditFinding("silent", "fine", "No file is silent.")
+        return AuditFinding("silent", "fine", Message("No file is silent."))
     n = len(dataset.examples)
-    words = f"Silent files: {len(found)} of {n}, without a sample above -60 dB of full scale."
-    effect = f"An answer to silence is a guess: up to {len(found) / n:.1%} of the answers are luck."
+    words = Message(
+        "Silent files: {n_found} of {n}, without a sample above -60 dB of full scale.", n_found=len(found), n=n
+    )
+    effect = Message(
+        "An answer to silence is a guess: up to {n_found:.1%} of the answers are luck.", n_found=len(found) / n
+    )
     return AuditFinding("silent", "fault", words, effect, found)
 
 
@@ -97,10 +114,18 @@ def clipped(dataset: Dataset, looks: Looks) -> AuditFinding:
     """Files whose peaks are cut, and whether a class is known by that."""
     found = chosen(dataset, looks, lambda facts: facts["full"] > CLIPPED)
     if not found:
-        return AuditFinding("clipped", "fine", "No file is clipped.")
+        return AuditFinding("clipped", "fine", Message("No file is clipped."))
     n, (most, share, least, lowest) = len(dataset.examples), uneven(dataset, looks, found)
-    words = f"Clipped files: {len(found)} of {n}, with more than 0.1% of their samples at full scale."
-    effect = f"A model can go by the distortion: {share:.0%} of {most} have it, and {lowest:.0%} of {least}."
+    words = Message(
+        "Clipped files: {n_found} of {n}, with more than 0.1% of their samples at full scale.", n_found=len(found), n=n
+    )
+    effect = Message(
+        "A model can go by the distortion: {share:.0%} of {most} have it, and {lowest:.0%} of {least}.",
+        share=share,
+        most=most,
+        lowest=lowest,
+        least=least,
+    )
     return AuditFinding("clipped", "caution", words, effect if share > lowest else EVEN, found)
 
 
@@ -123,10 +148,12 @@ def long(dataset: Dataset, looks: Looks) -> Iterator[AuditFinding]:
     """Files of which only the beginning is heard."""
     found = chosen(dataset, looks, lambda facts: facts["long"])
     if found:
-        words = (
-            f"Files that are too long: {len(found)} of {len(dataset.examples)}; only their first 15 minutes are heard."
+        words = Message(
+            "Files that are too long: {n_found} of {n_examples}; only their first 15 minutes are heard.",
+            n_found=len(found),
+            n_examples=len(dataset.examples),
         )
-        yield AuditFinding("long", "caution", words, "What comes later counts for nothing in a figure.", found)
+        yield AuditFinding("long", "caution", words, Message("What comes later counts for nothing in a figure."), found)
 
 
 # How long they are, and in what form they come
@@ -139,12 +166,23 @@ def lengths(dataset: Dataset, looks: Looks) -> Iterator[AuditFinding]:
         return
     least, median, most = np.quantile(list(seconds.values()), (0, 0.5, 1))
     found = tuple(name for name, length in seconds.items() if not median / ODD <= length <= median * ODD)
-    spread = f"Files last {least:.1f} to {most:.1f} s, {median:.1f} s in the middle"
+    spread = {"least": least, "most": most, "median": median}
     if not found:
-        yield AuditFinding("lengths", "fine", f"{spread}; none is shorter than half of that, or longer than twice.")
+        words = Message(
+            "Files last {least:.1f} to {most:.1f} s, {median:.1f} s in the middle; none is shorter than half of that, "
+            "or longer than twice.",
+            **spread,
+        )
+        yield AuditFinding("lengths", "fine", words)
         return
-    words = f"{spread}; shorter than half of that, or longer than twice: {len(found)} of {len(seconds)}."
-    effect = "Each file counts once, however long it is, and a short one is repeated to a clip's length."
+    words = Message(
+        "Files last {least:.1f} to {most:.1f} s, {median:.1f} s in the middle; shorter than half of that, or longer "
+        "than twice: {n} of {total}.",
+        **spread,
+        n=len(found),
+        total=len(seconds),
+    )
+    effect = Message("Each file counts once, however long it is, and a short one is repeated to a clip's length.")
     yield AuditFinding("lengths", "caution", words, effect, found)
 
 
@@ -155,14 +193,23 @@ def rates(dataset: Dataset, looks: Looks) -> Iterator[AuditFinding]:
         return
     usual = counts.most_common(1)[0][0]
     if len(counts) == 1:
-        yield AuditFinding("rates", "fine", f"All files have one sample rate, {usual} Hz.")
+        yield AuditFinding("rates", "fine", Message("All files have one sample rate, {usual} Hz.", usual=usual))
         return
     found = chosen(dataset, looks, lambda facts: facts["sample_rate"] != usual)
     most, share, least, lowest = uneven(dataset, looks, found)
-    words = f"Files with another sample rate than most, {usual} Hz: {len(found)} of {counts.total()}."
-    effect = (
-        f"A rate leaves out what is above half of it, and a model can go by that: {share:.0%} of {most} have another "
-        f"rate, and {lowest:.0%} of {least}."
+    words = Message(
+        "Files with another sample rate than most, {usual} Hz: {n_found} of {total}.",
+        usual=usual,
+        n_found=len(found),
+        total=counts.total(),
+    )
+    effect = Message(
+        "A rate leaves out what is above half of it, and a model can go by that: {share:.0%} of "
+        "{most} have another rate, and {lowest:.0%} of {least}.",
+        share=share,
+        most=most,
+        lowest=lowest,
+        least=least,
     )
     yield AuditFinding("rates", "caution", words, effect if share > lowest else EVEN, found)
 
@@ -188,7 +235,12 @@ def remarks(dataset: Dataset, looks: Looks) -> Iterator[AuditFinding]:
     found = chosen(dataset, looks, lambda facts: facts["warnings"])
     if found:
         said = looks[found[0]].facts["warnings"][0]
-        words = f"Files read with a remark: {len(found)} of {len(dataset.examples)}; of the first: {said}"
+        words = Message(
+            "Files read with a remark: {n_found} of {n_examples}; of the first: {said}",
+            n_found=len(found),
+            n_examples=len(dataset.examples),
+            said=said,
+        )
         yield AuditFinding(
-            "remarks", "caution", words, "They are used all the same, and may be unlike the others.", found
+            "remarks", "caution", words, Message("They are used all the same, and may be unlike the others."), found
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from musicml.data.audit.findings import AuditFinding
 from musicml.data.datasets import Dataset
+from musicml.utils import Message
 
 
 def findings(dataset: Dataset) -> Iterator[AuditFinding]:
@@ -21,9 +22,13 @@ def hidden(dataset: Dataset) -> AuditFinding:
     """Hidden files, and what lies in hidden folders, among the data."""
     found = tuple(hidden_in(home_of(dataset)))
     if not found:
-        return AuditFinding("hidden", "fine", "No hidden file lies among the data.")
-    words = f"Hidden files or folders among the data: {len(found)}, the first {found[0]}."
-    effect = "A loader that takes every folder for a class has one class more than there is; here they are left out."
+        return AuditFinding("hidden", "fine", Message("No hidden file lies among the data."))
+    words = Message(
+        "Hidden files or folders among the data: {n_found}, the first {found}.", n_found=len(found), found=found[0]
+    )
+    effect = Message(
+        "A loader that takes every folder for a class has one class more than there is; here they are left out."
+    )
     return AuditFinding("hidden", "caution", words, effect, found)
 
 
@@ -48,20 +53,28 @@ def hidden_in(home: Path | None) -> Iterator[str]:
 def left_out(dataset: Dataset) -> AuditFinding:
     """What the loader itself left out, and why."""
     if not dataset.excluded:
-        return AuditFinding("left_out", "fine", "No file or row was left out.")
+        return AuditFinding("left_out", "fine", Message("No file or row was left out."))
     first = dataset.excluded[0]
-    words = f"Files or rows left out: {len(dataset.excluded)}; the first, {first.file}: {first.reason}"
-    effect = "They count in no figure; whoever takes them works on other data."
+    words = Message(
+        "Files or rows left out: {n_excluded}; the first, {file}: {reason}",
+        n_excluded=len(dataset.excluded),
+        file=first.file,
+        reason=first.reason,
+    )
+    effect = Message("They count in no figure; whoever takes them works on other data.")
     return AuditFinding("left_out", "caution", words, effect, tuple(item.file for item in dataset.excluded))
 
 
 def repaired(dataset: Dataset) -> Iterator[AuditFinding]:
     """What was mended as the data set was loaded, or that nothing was."""
     if dataset.as_published:
-        words = "The data is taken as it was published, with its faults."
-        effect = "A figure on it can be held against a published one, and shares what is wrong with that."
+        words = Message("The data is taken as it was published, with its faults.")
+        effect = Message("A figure on it can be held against a published one, and shares what is wrong with that.")
         yield AuditFinding("as_published", "caution", words, effect)
     elif dataset.repairs:
         files = tuple(dict.fromkeys(repair.file for repair in dataset.repairs))
-        words = f"Repairs made as the data was loaded: {len(dataset.repairs)}; with --as-published none is made."
+        words = Message(
+            "Repairs made as the data was loaded: {n_repairs}; with --as-published none is made.",
+            n_repairs=len(dataset.repairs),
+        )
         yield AuditFinding("repaired", "fine", words, files=files)

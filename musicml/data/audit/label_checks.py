@@ -11,9 +11,9 @@ import numpy as np
 
 from musicml.data.audit.findings import AuditFinding
 from musicml.data.datasets import SPLITS, Dataset
-from musicml.utils import compute_wilson_interval
+from musicml.utils import Message, compute_wilson_interval
 
-SIDES = {"train": "training", "val": "validation", "test": "test"}
+SIDES = {"train": Message("training"), "val": Message("validation"), "test": Message("test")}
 UNEVEN = 1.5  # times more examples in the largest class than in the smallest
 FEW = 10  # test examples of a class
 
@@ -40,12 +40,20 @@ def contradictory(dataset: Dataset, contents: Mapping[str, str]) -> AuditFinding
     groups = [group for group in group_by_content(dataset, contents) if len(set(group.values())) > 1]
     n, files = len(dataset.examples), tuple(sorted(name for group in groups for name in group))
     if not groups:
-        return AuditFinding("contradictory_labels", "fine", "No two files of equal content are labelled differently.")
+        return AuditFinding(
+            "contradictory_labels", "fine", Message("No two files of equal content are labelled differently.")
+        )
     met = Counter(two for group in groups for two in combinations(sorted(set(group.values())), 2))
     one, other = met.most_common(1)[0][0]
-    words = f"Examples that contradict one of equal content: {len(files)} of {n}, most often {one} and {other}."
+    words = Message(
+        "Examples that contradict one of equal content: {n_files} of {n}, most often {one} and {other}.",
+        n_files=len(files),
+        n=n,
+        one=one,
+        other=other,
+    )
     wrong = sum(len(group) - max(Counter(group.values()).values()) for group in groups)
-    effect = f"Whatever a model answers, at least {wrong} of {n} answers count as wrong."
+    effect = Message("Whatever a model answers, at least {wrong} of {n} answers count as wrong.", wrong=wrong, n=n)
     return AuditFinding("contradictory_labels", "fault", words, effect, files)
 
 
@@ -65,11 +73,21 @@ def contradictory_cells(dataset: Dataset, contents: Mapping[str, str]) -> AuditF
             cells[contents[example.id], name][example.id] = present
     found = [judged for judged in cells.values() if len(set(judged.values())) > 1]
     if not found:
-        return AuditFinding("contradictory_labels", "fine", "No two files of equal content are labelled differently.")
+        return AuditFinding(
+            "contradictory_labels", "fine", Message("No two files of equal content are labelled differently.")
+        )
     n_judged = sum(len(example.labels) for example in dataset.examples)
-    words = f"Cells in which files of equal content contradict each other: {sum(map(len, found))} of {n_judged}."
+    words = Message(
+        "Cells in which files of equal content contradict each other: {sum} of {n_judged}.",
+        sum=sum(map(len, found)),
+        n_judged=n_judged,
+    )
     wrong = sum(min(Counter(judged.values()).values()) for judged in found)
-    effect = f"Whatever a model answers, at least {wrong} of {n_judged} answers count as wrong."
+    effect = Message(
+        "Whatever a model answers, at least {wrong} of {n_judged} answers count as wrong.",
+        wrong=wrong,
+        n_judged=n_judged,
+    )
     files = tuple(sorted({name for judged in found for name in judged}))
     return AuditFinding("contradictory_labels", "fault", words, effect, files)
 
@@ -86,15 +104,34 @@ def ceilings(dataset: Dataset, contents: Mapping[str, str]) -> Iterator[AuditFin
             yield ceiling_of(part, contents, side, clashing, any(example.split for example in dataset.examples))
 
 
+CEILINGS = {  # by the side that the examples are on
+    "one": Message(
+        "No model can pass macro ROC-AUC {auc:.3f} or accuracy {accuracy:.3f} on the {side} side: {n} of {total} "
+        "examples are labelled in two ways."
+    ),
+    "none": Message(
+        "No model can pass macro ROC-AUC {auc:.3f} or accuracy {accuracy:.3f} on no side: {n} of {total} examples are "
+        "labelled in two ways."
+    ),
+    "no split": Message(
+        "No model can pass macro ROC-AUC {auc:.3f} or accuracy {accuracy:.3f}: {n} of {total} examples are labelled in "
+        "two ways."
+    ),
+}
+
+
 def ceiling_of(part: Dataset, contents: Mapping[str, str], side: str, clashing: int, sided: bool) -> AuditFinding:
     """The highest scores on one side, in words."""
     auc, accuracy = compute_ceiling(part, contents)
-    on = f" on the {SIDES[side]} side" if side else " on no side" if sided else ""
-    words = (
-        f"No model can pass macro ROC-AUC {auc:.3f} or accuracy {accuracy:.3f}{on}: {clashing} of "
-        f"{len(part.examples)} examples are labelled in two ways."
+    words = Message(
+        CEILINGS["one" if side else "none" if sided else "no split"],
+        auc=auc,
+        accuracy=accuracy,
+        **({"side": SIDES[side]} if side else {}),
+        n=clashing,
+        total=len(part.examples),
     )
-    effect = "A higher figure was reached on other labels, and a lower one may be all that can be reached."
+    effect = Message("A higher figure was reached on other labels, and a lower one may be all that can be reached.")
     return AuditFinding("ceiling", "fault", words, effect)
 
 
@@ -136,16 +173,31 @@ def balance(dataset: Dataset, classes: Sequence[Mapping[str, Any]]) -> AuditFind
     largest, smallest = (pick(classes, key=lambda row: row["total"]) for pick in (max, min))
     most, least = largest["total"], smallest["total"]
     if most == least:
-        return AuditFinding("balance", "fine", f"The classes are of one size: {most} examples each.")
+        return AuditFinding("balance", "fine", Message("The classes are of one size: {most} examples each.", most=most))
     if most <= UNEVEN * least:
-        return AuditFinding("balance", "fine", f"The classes are of about one size: {least} to {most} examples.")
-    words = f"The largest class, {largest['class']}, has {most} examples; the smallest, {smallest['class']}, {least}."
+        return AuditFinding(
+            "balance",
+            "fine",
+            Message("The classes are of about one size: {least} to {most} examples.", least=least, most=most),
+        )
+    words = Message(
+        "The largest class, {class_name}, has {most} examples; the smallest, {class_name2}, {least}.",
+        class_name=largest["class"],
+        most=most,
+        class_name2=smallest["class"],
+        least=least,
+    )
     if dataset.task == "multi":
-        effect = f"A figure over all answers says little about {smallest['class']}: read each class's own."
+        effect = Message(
+            "A figure over all answers says little about {class_name}: read each class's own.",
+            class_name=smallest["class"],
+        )
     else:
         share = most / len(dataset.examples)
-        effect = (
-            f"Always to answer {largest['class']} is right in {share:.1%} of all cases: read macro F1 beside accuracy."
+        effect = Message(
+            "Always to answer {class_name} is right in {share:.1%} of all cases: read macro F1 beside accuracy.",
+            class_name=largest["class"],
+            share=share,
         )
     return AuditFinding("balance", "caution", words, effect)
 
@@ -156,14 +208,28 @@ def few_tests(classes: Sequence[Mapping[str, Any]]) -> Iterator[AuditFinding]:
     if not any(row["test"] for row in classes):
         return
     if not few:
-        yield AuditFinding("few_tests", "fine", f"Every class has {FEW} test examples or more.")
+        yield AuditFinding("few_tests", "fine", Message("Every class has {few} test examples or more.", few=FEW))
         return
     fewest = min(few, key=lambda row: row["test"])
     n = fewest["test"]
-    words = f"Classes with fewer than {FEW} test examples: {len(few)} of {len(classes)}; {fewest['class']} has {n}."
-    effect = f"Even if all {n} are answered right, the 95 % interval of that class's recall begins at {lowest(n):.2f}."
+    words = Message(
+        "Classes with fewer than {few} test examples: {n_few} of {n_classes}; {class_name} has {n}.",
+        few=FEW,
+        n_few=len(few),
+        n_classes=len(classes),
+        class_name=fewest["class"],
+        n=n,
+    )
+    effect = Message(
+        "Even if all {n} are answered right, the 95 % interval of that class's recall begins at {lowest:.2f}.",
+        n=n,
+        lowest=lowest(n),
+    )
     if not n:
-        effect = f"Nothing can be said of {fewest['class']}, and macro figures are of the other classes."
+        effect = Message(
+            "Nothing can be said of {class_name}, and macro figures are of the other classes.",
+            class_name=fewest["class"],
+        )
     yield AuditFinding("few_tests", "caution", words, effect)
 
 
@@ -176,9 +242,17 @@ def unobserved(dataset: Dataset) -> AuditFinding:
     """How much of a multi-label table nobody judged."""
     judged, all_ = sum(len(e.labels) for e in dataset.examples), len(dataset.examples) * len(dataset.class_names)
     if judged == all_:
-        return AuditFinding("unobserved", "fine", f"All {all_} cells of the table of labels are judged.")
-    words = f"Judged cells of the table of labels: {judged} of {all_}; the others are unknown, and not absent."
-    effect = "Whoever counts an unknown cell as an answer measures something else: here only judged cells count."
+        return AuditFinding(
+            "unobserved", "fine", Message("All {all_} cells of the table of labels are judged.", all_=all_)
+        )
+    words = Message(
+        "Judged cells of the table of labels: {judged} of {all_}; the others are unknown, and not absent.",
+        judged=judged,
+        all_=all_,
+    )
+    effect = Message(
+        "Whoever counts an unknown cell as an answer measures something else: here only judged cells count."
+    )
     return AuditFinding("unobserved", "caution", words, effect)
 
 
@@ -191,8 +265,13 @@ def check_groups(dataset: Dataset) -> Iterator[AuditFinding]:
     yield found
     alone = tuple(example.id for example in dataset.examples if example.group == example.id)
     if alone and found.kind != "no_groups":
-        words = f"Files of no known group: {len(alone)} of {len(dataset.examples)}; the first: {alone[0]}"
-        effect = (
+        words = Message(
+            "Files of no known group: {n_alone} of {n_examples}; the first: {alone}",
+            n_alone=len(alone),
+            n_examples=len(dataset.examples),
+            alone=alone[0],
+        )
+        effect = Message(
             "Each is taken to be independent of every other, and may stand on another side than what it belongs to."
         )
         yield AuditFinding("without_group", "caution", words, effect, alone)
@@ -204,8 +283,8 @@ def known_groups(dataset: Dataset) -> AuditFinding:
     for example in dataset.examples:
         sides[example.group].add(example.split)
     if len(sides) == n:
-        words = "No groups are known: every file is taken to be independent of every other."
-        effect = (
+        words = Message("No groups are known: every file is taken to be independent of every other.")
+        effect = Message(
             "If files of one artist, piece or kit stand on two sides, accuracy is too high by an amount that nobody "
             "knows."
         )
@@ -213,18 +292,36 @@ def known_groups(dataset: Dataset) -> AuditFinding:
     crossing = {group for group, its in sides.items() if len(its - {""}) > 1}
     if not crossing:
         return AuditFinding(
-            "groups", "fine", f"The {n} examples are of {len(sides)} groups, none of which stands on two sides."
+            "groups",
+            "fine",
+            Message(
+                "The {n} examples are of {n_sides} groups, none of which stands on two sides.", n=n, n_sides=len(sides)
+            ),
         )
     files = tuple(example.id for example in dataset.examples if example.group in crossing)
     tests = [example for example in dataset.examples if example.split == "test"]
     known = sum("train" in sides[example.group] for example in tests)
-    words = f"Groups on more than one side of the data set's own split: {len(crossing)} of {len(sides)}."
-    if not known:
-        effect = "What chose a model and what it learnt from share groups: validation flatters, and so does the choice."
-        return AuditFinding("groups_across_splits", "caution", words, effect, files)
-    kept = "" if dataset.as_published else ", unless such groups are kept out of training, as here"
-    effect = (
-        f"{known} of {len(tests)} test examples are of a group that trains: accuracy can be too high by up to "
-        f"{100 * known / max(len(tests), 1):.1f} points{kept}."
+    words = Message(
+        "Groups on more than one side of the data set's own split: {n_crossing} of {n_sides}.",
+        n_crossing=len(crossing),
+        n_sides=len(sides),
     )
+    if not known:
+        effect = Message(
+            "What chose a model and what it learnt from share groups: validation flatters, and so does the choice."
+        )
+        return AuditFinding("groups_across_splits", "caution", words, effect, files)
+    effect = Message(CROSSING[dataset.as_published], n=known, total=len(tests), points=100 * known / max(len(tests), 1))
     return AuditFinding("groups_across_splits", "fault", words, effect, files)
+
+
+CROSSING = {  # by whether the data is taken as published
+    True: Message(
+        "{n} of {total} test examples are of a group that trains: accuracy can be too high by up to {points:.1f} "
+        "points."
+    ),
+    False: Message(
+        "{n} of {total} test examples are of a group that trains: accuracy can be too high by up to {points:.1f} "
+        "points, unless such groups are kept out of training, as here."
+    ),
+}

@@ -10,8 +10,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,19 +36,24 @@ from musicml.data.io import (
 )
 from musicml.utils import (
     InputError,
+    Message,
+    add_messages,
     count_processes,
     make_printable,
     make_progress_bar,
     map_in_processes,
+    parse_json,
     suppress_stderr,
     write_atomically,
 )
 
-VERSION = 2  # raise it whenever a look changes
+logger = logging.getLogger(__name__)
+
+VERSION = 3  # raise it whenever a look changes
 BATCH = 256  # looks in a file
 POOL_FROM = {"sound": 100, "picture": 300}  # files: below, starting processes takes longer than they save
 ITS_NAME = "{name}"  # in the place of a file's name
-CLOSED = f"{ITS_NAME} must be a file that can be opened and read, and is not: copy it again."
+CLOSED = Message("{its_name} must be a file that can be opened and read, and is not: copy it again.", its_name=ITS_NAME)
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,10 @@ class Look:
     marks: bytes = b""
 
 
-def take(dataset: Dataset, root: Path, say: Callable[[str], None] = print) -> tuple[dict[str, Look], dict[str, str]]:
+def take(
+    dataset: Dataset,
+    root: Path,
+) -> tuple[dict[str, Look], dict[str, str]]:
     """Look at every file of a data set that was not looked at before.
 
     Parameters
@@ -86,7 +94,7 @@ def take(dataset: Dataset, root: Path, say: Callable[[str], None] = print) -> tu
     there = [example for example in dataset.examples if example.id in keys]
     fresh = {keys[example.id]: example for example in there if keys[example.id] not in known}
     if fresh:
-        known |= look_at_all(fresh, dataset.kind, home, say)
+        known |= look_at_all(fresh, dataset.kind, home)
     looks, contents = {}, {}
     for example in dataset.examples:
         key = keys.get(example.id, "")
@@ -109,19 +117,23 @@ def keys_of(dataset: Dataset, root: Path) -> dict[str, str]:
 def named(look: Look, name: str) -> Look:
     """A look at a file whose error calls it by its name: equal files share one look."""
     error = look.facts.get("error")
-    return look if error is None else Look({"error": error.replace(ITS_NAME, make_printable(name))})
+    return look if error is None else Look({"error": error.replace_value(ITS_NAME, make_printable(name))})
 
 
-def look_at_all(fresh: dict[str, Example], kind: str, home: Path, say: Callable[[str], None]) -> dict[str, Look]:
+def look_at_all(
+    fresh: dict[str, Example],
+    kind: str,
+    home: Path,
+) -> dict[str, Look]:
     """Look at files and keep what they show, a batch at a time: a second try goes on where the first was stopped."""
     jobs = [(kind, str(example.path), example.id) for example in fresh.values()]
-    say(f"audit: looking at {len(jobs)} files, once")
+    logger.info(Message("audit: looking at {n} files, once", n=len(jobs)))
     found: dict[str, Look] = {}
     batch: dict[str, Look] = {}
     passing: dict[str, Look] = {}
     n_processes = count_processes(most=2) if len(jobs) >= POOL_FROM[kind] else 1
     with contextlib.closing(map_in_processes(look_at, jobs, n_processes, batch_size="auto")) as looks:
-        for key, look in zip(fresh, make_progress_bar("audit", len(jobs), looks, say, unit="file"), strict=True):
+        for key, look in zip(fresh, make_progress_bar("audit", len(jobs), looks, unit="file"), strict=True):
             (passing if look.facts.get("error") == CLOSED else batch)[key] = look  # a disk may answer the next time
             if len(batch) == BATCH:
                 found |= kept(batch, home)
@@ -141,7 +153,7 @@ def look_at(job: tuple[str, str, str]) -> Look:
             facts = {"width": width, "height": height, "warnings": list(picture.warnings)}
             return Look(facts, image_hash.marks(picture.pixels))
         except InputError as error:
-            return Look({"error": str(error).replace(make_printable(name), ITS_NAME)})
+            return Look({"error": error.message.replace_value(make_printable(name), ITS_NAME)})
         except OSError:
             return Look({"error": CLOSED})
 
@@ -197,7 +209,7 @@ def kept(batch: dict[str, Look], home: Path) -> dict[str, Look]:
         with write_atomically(home / f"{name}.npz") as temporary:
             np.savez(
                 temporary,
-                facts=np.array(json.dumps([[digest, look.facts] for digest, look in batch.items()])),
+                facts=np.array(json.dumps(add_messages({digest: look.facts for digest, look in batch.items()}))),
                 ends=np.cumsum([len(part) for part in marks]),
                 marks=np.concatenate(marks),
             )
@@ -210,10 +222,10 @@ def load(home: Path, wanted: set[str]) -> dict[str, Look]:
     for path in sorted(home.glob("*.npz")):
         try:
             with np.load(path, allow_pickle=False) as arrays:
-                rows, ends, marks = json.loads(arrays["facts"].item()), arrays["ends"].tolist(), arrays["marks"]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+                rows, ends, marks = parse_json(arrays["facts"].item()), arrays["ends"].tolist(), arrays["marks"]
+        except (OSError, ValueError, AttributeError, KeyError, EOFError, zipfile.BadZipFile):
             continue
-        for (digest, facts), begin, end in zip(rows, [0, *ends], ends, strict=False):
+        for (digest, facts), begin, end in zip(rows.items(), [0, *ends], ends, strict=False):
             if digest in wanted:
                 found[digest] = Look(facts, marks[begin:end].tobytes())
     return found

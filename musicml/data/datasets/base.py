@@ -16,13 +16,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from musicml.data.io import is_visible, list_files, make_unreadable_folder_error
-from musicml.utils import InputError, make_data_frame, read_json
+from musicml.utils import InputError, Message, make_data_frame, read_json
 
 if TYPE_CHECKING:
     import pandas
 
 SPLITS = ("train", "val", "test")
 MOST_NAMES = 12  # of classes in a sentence
+
+
+KINDS = {"sound": Message("sound"), "picture": Message("picture")}  # of files, as messages call them
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +176,10 @@ class Dataset:
         counts = Counter(example.split for example in self.examples)
         sides = ", ".join(f"{side} {counts[side]}" for side in SPLITS if counts[side])
         names = list_names(self.class_names)
-        found = f"{self.name}: {len(self.examples)} {self.kind} files in {len(self.class_names)} classes ({names})"
-        return f"{found}; splits: {sides}" if sides else f"{found}; no splits of its own"
+        return (
+            f"{self.name}: {len(self.examples)} {self.kind} files in {len(self.class_names)} classes ({names}); "
+            f"{f'splits: {sides}' if sides else 'no splits of its own'}"
+        )
 
     def keep(self, mask: Sequence[bool] | np.ndarray, excluded: Iterable[Excluded] = ()) -> Dataset:
         """The same data set with only the examples where `mask` is true; the reasons for the others are added."""
@@ -280,4 +285,4 @@ def find_path(root: Path, *names: str) -> Path:
 def read_source(root: Path) -> dict:
     """What SOURCE.json in the data set's folder says of where it came from; its folder's name where there is none."""
     path = root / "SOURCE.json"
-    return read_json(path) if path.is_file() else {"source": "placed by hand", "sample": False}
+    return read_json(path) if path.is_file() else {"source": Message("placed by hand"), "sample": False}

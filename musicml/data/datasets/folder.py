@@ -14,11 +14,11 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from musicml.data.datasets.base import Dataset, Example, Excluded, check_classes, read_source
+from musicml.data.datasets.base import KINDS, Dataset, Example, Excluded, check_classes, read_source
 from musicml.data.datasets.group_table import GROUPS_FILE, NO_GROUPS, GroupTable, find_group_table, read_group_table
 from musicml.data.datasets.split_folders import find_class_folders
 from musicml.data.io import Listing, describe_unknown, detect_kind, is_visible, list_files
-from musicml.utils import InputError, drop_invisible, make_readable
+from musicml.utils import InputError, Message, describe_os_error, drop_invisible, make_readable
 
 
 def load(root: Path) -> Dataset:
@@ -61,7 +61,7 @@ def load(root: Path) -> Dataset:
         tuple(sorted(set(class_names))),
         tuple(examples),
         (*find_unused(root, [folder for _, folder in classes]), *_list_excluded(root, kind, listings, taken, table)),
-        {"source": "own folder", "sample": is_sample(root)},
+        {"source": Message("own folder"), "sample": is_sample(root)},
         (*(table.notes if table else (NO_GROUPS,)), *_note_capitals(set(class_names))),
         lists=("official",) if any(side for side, _ in classes) else (),
     )
@@ -117,7 +117,7 @@ def find_unused(root: Path, classes: Sequence[Path]) -> list[Excluded]:
     return [
         Excluded(
             make_readable(_name_file(path, root)),
-            "in no class folder" if os.path.exists(path) else "a link that leads nowhere",
+            Message("in no class folder") if os.path.exists(path) else Message("a link that leads nowhere"),
         )
         for path in files
     ]
@@ -127,7 +127,7 @@ def _note_capitals(class_names: Collection[str]) -> list[str]:
     """Return a note if classes differ only in capitals: they may be meant as one, or be chords."""
     counts = Counter(name.casefold() for name in class_names)
     alike = sorted(name for name in class_names if counts[name.casefold()] > 1)
-    return [f"classes that differ only in capitals: {', '.join(alike)}"] if alike else []
+    return [Message("classes that differ only in capitals: {alike}", alike=", ".join(alike))] if alike else []
 
 
 def _list_excluded(
@@ -140,7 +140,10 @@ def _list_excluded(
         yield from (Excluded(make_readable(_name_file(path, root)), _explain_content(path, kind)) for path in others)
         yield from (Excluded(make_readable(_name_file(one.path, root)), one.reason) for one in listing.skipped)
     for row in table.unmatched if table else ():
-        yield Excluded(GROUPS_FILE, f"row {row.number} names no file, or may mean several: {row.file}")
+        yield Excluded(
+            GROUPS_FILE,
+            Message("row {number} names no file, or may mean several: {file}", number=row.number, file=row.file),
+        )
 
 
 def _explain_content(path: str, kind: str) -> str:
@@ -149,8 +152,12 @@ def _explain_content(path: str, kind: str) -> str:
         with open(path, "rb") as file:
             head = file.read(512)
     except OSError as error:
-        return f"it can't be opened ({error.strerror})"
-    return f"not a {kind} file: it {describe_unknown(head)}" if head else "an empty file"
+        return Message("it can't be opened ({reason})", reason=describe_os_error(error))
+    return (
+        Message("not a {kind} file: it {seen}", kind=KINDS[kind], seen=describe_unknown(head))
+        if head
+        else Message("an empty file")
+    )
 
 
 def _name_file(path: str, root: Path) -> str:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from musicml.utils import InputError, drop_invisible, make_printable, read_csv
+from musicml.utils import InputError, Message, drop_invisible, make_printable, read_csv
 
 GROUPS_FILE = "groups.csv"  # beside the class folders
-NO_GROUPS = "no groups.csv: every file is taken to be independent of every other"
+NO_GROUPS = Message("no groups.csv: every file is taken to be independent of every other")
 MOST_PARTS = 8  # of a path in a cell that are looked at
 
 
@@ -45,17 +45,30 @@ class GroupTable:
     def notes(self) -> tuple[str, ...]:
         """What a reader of a figure should know of the groups, a sentence each."""
         n, n_groups = len(self.groups) + len(self.without), len(set(self.groups.values()))
-        found = [f"groups.csv puts {len(self.groups)} of {n} files into {n_groups} groups"]
+        found = [
+            Message(
+                "groups.csv puts {n_groups} of {n} files into {n_groups2} groups",
+                n_groups=len(self.groups),
+                n=n,
+                n_groups2=n_groups,
+            )
+        ]
         if self.unmatched:
             first = self.unmatched[0]
             found.append(
-                f"rows of groups.csv that name no file, or may mean several: {len(self.unmatched)}, the first "
-                f"{first.file!r}"
+                Message(
+                    "rows of groups.csv that name no file, or may mean several: {n_unmatched}, the first {file!r}",
+                    n_unmatched=len(self.unmatched),
+                    file=first.file,
+                )
             )
         if self.without:
             found.append(
-                f"files that no row of groups.csv names, each a group of its own: {len(self.without)}, the first "
-                f"{self.without[0]}"
+                Message(
+                    "files that no row of groups.csv names, each a group of its own: {n_without}, the first {without}",
+                    n_without=len(self.without),
+                    without=self.without[0],
+                )
             )
         return tuple(found)
 

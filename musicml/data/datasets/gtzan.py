@@ -25,7 +25,7 @@ from pathlib import Path, PurePosixPath
 from musicml.data.datasets import base
 from musicml.data.datasets.base import Dataset, Example, Excluded, Repair
 from musicml.data.io import AUDIO_SUFFIXES, list_files
-from musicml.utils import make_readable
+from musicml.utils import Message, make_readable
 
 LISTS = {"train": "train_filtered.txt", "val": "valid_filtered.txt", "test": "test_filtered.txt"}
 ARTIST_INDEX = "GTZANindex_sturm.txt"
@@ -67,7 +67,9 @@ def load(root: Path, as_published: bool = False) -> Dataset:
         tuple(excluded),
         source=base.read_source(root),
         notes=(
-            f"{len(artists)} tracks have a named artist; each other track is a group of its own",
+            Message(
+                "{n_artists} tracks have a named artist; each other track is a group of its own", n_artists=len(artists)
+            ),
             *(faults_of(hidden) if as_published else notes_on(root, sides, repairs)),
         ),
         repairs=tuple(repairs),
@@ -95,12 +97,16 @@ def hidden_folders(tracks: Path) -> list[Path]:
 
 def repairs_of(examples: list[Example], hidden: list[Path], written: dict[str, str]) -> list[Repair]:
     """Each hidden folder that was passed over, and each track whose artist the index writes otherwise elsewhere."""
-    words = "a hidden folder is no class, though it holds sound: it was passed over"
+    words = Message("a hidden folder is no class, though it holds sound: it was passed over")
     return [Repair("hidden_folder", folder.name, words) for folder in hidden] + [
         Repair(
             "artist_spelling",
             example.id,
-            f"the index writes its artist {written[example.path.stem]}: the same as {example.group}",
+            Message(
+                "the index writes its artist {written}: the same as {group}",
+                written=written[example.path.stem],
+                group=example.group,
+            ),
         )
         for example in examples
         if written.get(example.path.stem, example.group) != example.group
@@ -111,9 +117,11 @@ def notes_on(root: Path, sides: dict[str, str], repairs: list[Repair]) -> list[s
     """What was mended, in counts, and which lists are there."""
     n = Counter(repair.repair for repair in repairs)
     notes = {
-        f"{len(sides)} tracks are on the fault-filtered lists": sides,
-        f"hidden folders that hold sound and are no class: {n['hidden_folder']}": n["hidden_folder"],
-        f"tracks whose artist the index writes in a second way: {n['artist_spelling']}": n["artist_spelling"],
+        Message("{n} tracks are on the fault-filtered lists", n=len(sides)): sides,
+        Message("hidden folders that hold sound and are no class: {n}", n=n["hidden_folder"]): n["hidden_folder"],
+        Message("tracks whose artist the index writes in a second way: {n}", n=n["artist_spelling"]): n[
+            "artist_spelling"
+        ],
         lacking(root): lacking(root),
     }
     return [note for note, holds in notes.items() if note and holds]
@@ -122,8 +130,15 @@ def notes_on(root: Path, sides: dict[str, str], repairs: list[Repair]) -> list[s
 def faults_of(hidden: list[Path]) -> list[str]:
     """Which faults stand."""
     return [
-        "no list of faulty tracks is used, as published",
-        *(f"the hidden folder {one.name} is a class, with {len(sounds(one))} files, as published" for one in hidden),
+        Message("no list of faulty tracks is used, as published"),
+        *(
+            Message(
+                "the hidden folder {name} is a class, with {n_sounds} files, as published",
+                name=one.name,
+                n_sounds=len(sounds(one)),
+            )
+            for one in hidden
+        ),
     ]
 
 
@@ -133,9 +148,11 @@ def lacking(root: Path) -> str | None:
     missing = [name for name in (*LISTS.values(), ARTIST_INDEX) if not (splits / name).is_file()]
     if not missing:
         return None
-    return (
-        f"{splits} must hold {', '.join(missing)} for the splits filtered and artist, and does not: "
-        f"`musicml fetch gtzan` gets them, or copy them into {splits}."
+    return Message(
+        "{splits} must hold {missing} for the splits filtered and artist, and does not: `musicml "
+        "fetch gtzan` gets them, or copy them into {splits}.",
+        splits=splits,
+        missing=", ".join(missing),
     )
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from musicml.data.datasets import folder
 from musicml.data.datasets.base import Dataset, find_path, read_source
+from musicml.utils import Message
 
-AS_IT_IS = "as published is the official split as it is: nothing in it is repaired"
+AS_IT_IS = Message("as published is the official split as it is: nothing in it is repaired")
 
 
 def load(root: Path, as_published: bool = False) -> Dataset:

@@ -33,7 +33,7 @@ from musicml.data.datasets.base import (
     read_source,
 )
 from musicml.data.io import AUDIO_SUFFIXES
-from musicml.utils import read_csv
+from musicml.utils import Message, read_csv
 
 CLASSES = {
     "Sound_Guitar": "guitar",
@@ -44,8 +44,8 @@ CLASSES = {
 }
 LABELS = {label: {label: True} for label in CLASSES.values()}  # one for all examples of a class
 MISSPELT = "Sound_Guiatr"
-BY_ITS_NAME = "no row names it, and its own name says violin: taken as one"
-KEPT_OUT = "a test file has the same name: it does not train"
+BY_ITS_NAME = Message("no row names it, and its own name says violin: taken as one")
+KEPT_OUT = Message("a test file has the same name: it does not train")
 VIOLIN = re.compile(r"violin_sound|^vn-ord|_bwv", re.IGNORECASE)
 # what a name tells of its piece, kit or player; a name that fits none is a group of its own
 GROUPS = [
@@ -141,9 +141,9 @@ def read_rows(table: Path, on_disk: Iterable[Path]) -> tuple[list[Row], list[Exc
         name, written = row["FileName"], row["Class"]
         path = exact.get(name) or folded.get(name.lower())
         if written not in CLASSES:
-            lost.append(Excluded(name, f"unknown class {written}"))
+            lost.append(Excluded(name, Message("unknown class {written}", written=written)))
         elif path is None:
-            lost.append(Excluded(name, f"in {table.name} but not on the disk"))
+            lost.append(Excluded(name, Message("in {name} but not on the disk", name=table.name)))
         else:
             rows.append(Row(name, written, CLASSES[written], path))
     return rows, lost
@@ -203,7 +203,7 @@ def repaired(train: Side, test: Side, root: Path) -> Taken:
     examples = [example_of(path, labels[path], "train", root) for path in training]
     examples += [example_of(path, labels[path], "test", root) for path in test.by_file()]
     left = [path for path in (*train.unlisted(), *test.unlisted()) if path not in labels and path not in barred]
-    excluded = [Excluded(f"train: {path.name}", "a test file has the same name") for path in in_order(barred)]
+    excluded = [Excluded(f"train: {path.name}", Message("a test file has the same name")) for path in in_order(barred)]
     return Taken(examples, excluded + unused(left, root), repairs, notes_on(repairs))
 
 
@@ -211,16 +211,35 @@ def judge(rows: list[Row], table: str, name: str) -> tuple[str, list[Repair]]:
     """The one label of a file that `rows` of a table name, and what had to be mended for it."""
     kept = [row for row in rows if row.label != "violin"] or rows
     label, said = kept[0].label, ", ".join(dict.fromkeys(row.label for row in kept))
-    dropped = f"{table} calls it violin beside {label}: the violin row is dropped"
+    dropped = Message("{table} calls it violin beside {label}: the violin row is dropped", table=table, label=label)
     repairs = [Repair("label_dropped", name, dropped)] * (len(rows) - len(kept))
     if len(kept) > 1:
-        words = f"{len(kept)} rows of {table} name it, as {said}: it counts once, as the first of them says"
+        words = Message(
+            "{n_kept} rows of {table} name it, as {said}: it counts once, as the first of them says",
+            n_kept=len(kept),
+            table=table,
+            said=said,
+        )
         repairs.append(Repair("counted_once", name, words))
     for row in kept:
         if row.written == MISSPELT:
-            repairs.append(Repair("class_spelling", name, f"{table} calls it {row.written}: read as {label}"))
+            repairs.append(
+                Repair(
+                    "class_spelling",
+                    name,
+                    Message(
+                        "{table} calls it {written}: read as {label}", table=table, written=row.written, label=label
+                    ),
+                )
+            )
         if row.file != row.path.name:
-            repairs.append(Repair("file_spelling", name, f"{table} writes {row.file}: found by other capitals"))
+            repairs.append(
+                Repair(
+                    "file_spelling",
+                    name,
+                    Message("{table} writes {file}: found by other capitals", table=table, file=row.file),
+                )
+            )
     return label, repairs
 
 
@@ -228,12 +247,26 @@ def notes_on(repairs: list[Repair]) -> list[str]:
     """What was mended, in counts."""
     n = Counter(repair.repair for repair in repairs)
     notes = {
-        "label_dropped": f"{n['label_dropped']} violin rows that name files of another class were dropped",
-        "taken_from_disk": f"{n['taken_from_disk']} violins were taken from the disk by their names",
-        "counted_once": f"files that several rows name, and that count once: {n['counted_once']}",
-        "class_spelling": f"rows with a misspelt class, read as what they mean: {n['class_spelling']}",
-        "file_spelling": f"rows that name their file in other capitals than the disk: {n['file_spelling']}",
-        "test_name": f"files with the name of a test file, which do not train: {n['test_name']}",
+        "label_dropped": Message(
+            "{label_dropped} violin rows that name files of another class were dropped",
+            label_dropped=n["label_dropped"],
+        ),
+        "taken_from_disk": Message(
+            "{taken_from_disk} violins were taken from the disk by their names", taken_from_disk=n["taken_from_disk"]
+        ),
+        "counted_once": Message(
+            "files that several rows name, and that count once: {counted_once}", counted_once=n["counted_once"]
+        ),
+        "class_spelling": Message(
+            "rows with a misspelt class, read as what they mean: {class_spelling}", class_spelling=n["class_spelling"]
+        ),
+        "file_spelling": Message(
+            "rows that name their file in other capitals than the disk: {file_spelling}",
+            file_spelling=n["file_spelling"],
+        ),
+        "test_name": Message(
+            "files with the name of a test file, which do not train: {test_name}", test_name=n["test_name"]
+        ),
     }
     return [note for kind, note in notes.items() if n[kind]]
 
@@ -246,7 +279,10 @@ def published(train: Side, test: Side, root: Path) -> Taken:
     for side in (train, test):
         for path, rows in side.by_file().items():
             examples += as_written(path, [row for row in rows if row.written in learnt], side.split, root)
-    excluded = [Excluded(id_of(row.path, root), f"its class {row.written} is in no training row") for row in strange]
+    excluded = [
+        Excluded(id_of(row.path, root), Message("its class {written} is in no training row", written=row.written))
+        for row in strange
+    ]
     excluded += unused([*train.unlisted(), *test.unlisted()], root)
     return Taken(examples, excluded, [], faults_of(train, test, strange))
 
@@ -268,18 +304,24 @@ def faults_of(train: Side, test: Side, strange: list[Row]) -> list[str]:
     contradictory = sum(len({row.label for row in rows}) > 1 for rows in train.by_file().values())
     same_names = len({path.name.lower() for path in train.by_file()} & test.names())
     notes = {
-        f"{contradictory} training files stand under more than one class, as published": contradictory,
-        f"{len(train.unlisted())} training files that no row names are left out, as published": train.unlisted(),
-        f"{len(strange)} test rows are left out, since no training row has their class ({classes}): the published "
-        "system never had a test score": strange,
-        f"files with the name of a test file that train, as published: {same_names}": same_names,
+        Message("{n} training files stand under more than one class, as published", n=contradictory): contradictory,
+        Message(
+            "{n} training files that no row names are left out, as published", n=len(train.unlisted())
+        ): train.unlisted(),
+        Message(
+            "{n} test rows are left out, since no training row has their class ({classes}): the published system never "
+            "had a test score",
+            n=len(strange),
+            classes=classes,
+        ): strange,
+        Message("files with the name of a test file that train, as published: {n}", n=same_names): same_names,
     }
     return [note for note, stands in notes.items() if stands]
 
 
 def unused(paths: Iterable[Path], root: Path) -> list[Excluded]:
     """Files that no row names, and why they are left out."""
-    return [Excluded(id_of(path, root), "in no row of its table") for path in paths]
+    return [Excluded(id_of(path, root), Message("in no row of its table")) for path in paths]
 
 
 def example_of(path: Path, label: str, split: str, root: Path) -> Example:

@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from musicml.data.datasets.base import Dataset, read_source
-from musicml.utils import InputError, suggest_names
+from musicml.utils import InputError, Message, suggest_names
 
 NOT_DATA = {"base", "folder", "group_table", "loading", "split_folders"}
 DATASET_NAMES = tuple(
     sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]) if module.name not in NOT_DATA)
 )
 
-MISSING = (
+MISSING = Message(
     "{name} must be in {real} (or, generated, in {sample}), and neither folder is there: "
     "`musicml fetch --sample` makes sample data, `musicml fetch {name}` brings the real data."
 )

@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 
 from musicml.data.datasets.base import Dataset, Example, Excluded, Repair, check_classes, find_path, read_source
-from musicml.utils import InputError, read_csv, read_json
+from musicml.utils import InputError, Message, read_csv, read_json
 
 Relevances = dict[str, dict[str, float]]  # clip → instrument → how sure its listeners were, in 0..1
-STAND_IN = "the VGGish features are a stand-in of the same shape, made from band energies"
+STAND_IN = Message("the VGGish features are a stand-in of the same shape, made from band energies")
 UNJUDGED = 0.5  # what the release stores in a cell that nobody judged
 ASKED = "voice"  # the one class whose judged clips the published system used
 
@@ -71,10 +71,14 @@ def file_of(key: str) -> str:
     return f"audio/{key[:3]}/{key}.ogg"
 
 
-def left_out(relevances: Relevances, paths: Mapping[str, str], as_published: bool) -> dict[str, str]:
+def left_out(relevances: Relevances, paths: Mapping[str, str], as_published: bool) -> dict[str, Message]:
     """File → why it is left out, of the labelled clips."""
-    unasked = {file_of(key): f"nobody judged {ASKED}" for key, cells in relevances.items() if ASKED not in cells}
-    gone = {file_of(key): "labelled but not on the disk" for key in relevances if key not in paths}
+    unasked = {
+        file_of(key): Message("nobody judged {asked}", asked=ASKED)
+        for key, cells in relevances.items()
+        if ASKED not in cells
+    }
+    gone = {file_of(key): Message("labelled but not on the disk") for key in relevances if key not in paths}
     return (unasked if as_published else {}) | gone
 
 
@@ -95,12 +99,19 @@ def ties(relevances: Relevances) -> list[tuple[str, str]]:
 
 def repairs_of(relevances: Relevances) -> list[Repair]:
     """What the rule for ties decided, cell by cell."""
-    return [Repair("tie", key, f"relevance 0.5 of {name} counts as absent") for key, name in ties(relevances)]
+    return [
+        Repair("tie", key, Message("relevance 0.5 of {name} counts as absent", name=name))
+        for key, name in ties(relevances)
+    ]
 
 
 def notes_on(relevances: Relevances) -> list[str]:
     """What the rule for ties decided, in counts."""
-    return [f"{len(ties(relevances))} judged cells have a relevance of exactly 0.5 and count as negative"]
+    return [
+        Message(
+            "{n_ties} judged cells have a relevance of exactly 0.5 and count as negative", n_ties=len(ties(relevances))
+        )
+    ]
 
 
 def faults_of(relevances: Relevances, names: tuple[str, ...]) -> list[str]:
@@ -108,9 +119,20 @@ def faults_of(relevances: Relevances, names: tuple[str, ...]) -> list[str]:
     n_unjudged = sum(name not in cells for cells in relevances.values() for name in names)
     n = len(relevances) * len(names)
     return [
-        f"{n_unjudged} of {n} cells are read as positive though nobody judged them, as published",
-        f"{len(ties(relevances))} judged cells have a relevance of exactly 0.5 and count as positive, as published",
-        f"only the clips in which {ASKED} was judged are used, as published: {len(relevances)}",
+        Message(
+            "{n_unjudged} of {n} cells are read as positive though nobody judged them, as published",
+            n_unjudged=n_unjudged,
+            n=n,
+        ),
+        Message(
+            "{n_ties} judged cells have a relevance of exactly 0.5 and count as positive, as published",
+            n_ties=len(ties(relevances)),
+        ),
+        Message(
+            "only the clips in which {asked} was judged are used, as published: {n_relevances}",
+            asked=ASKED,
+            n_relevances=len(relevances),
+        ),
     ]
 
 

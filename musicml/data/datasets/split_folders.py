@@ -18,8 +18,8 @@ WORDS = {
     "test": ("testing", "test", "tes", "pengujian", "ujian", "uji"),
 }
 FILLER = (
-    "dataset|data|subset|set|seg|split|part|images?|imgs?|pictures?|gambar|audios?|sounds?|suara|songs?|lagu|music|musik|"
-    "clips?|files?|samples?|wavs?|spectrograms?|folder|folds?|my|the|x|new|raw|original|final"
+    ""
+    "dataset|data|subset|set|seg|split|part|images?|imgs?|pictures?|gambar|audios?|sounds?|suara|songs?|lagu|music|musik|clips?|files?|samples?|wavs?|spectrograms?|folder|folds?|my|the|x|new|raw|original|final"
 )
 MOST_NAMES = 6  # in a message
 

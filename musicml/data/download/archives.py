@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any
 
 from musicml.data.io import describe_unknown
-from musicml.utils import InputError, make_printable, os_error_to_input_error
+from musicml.utils import InputError, Message, describe_os_error, make_printable, os_error_to_input_error
 
 # How much of anything an archive may hold, and why so much.
 BLOCK = 2**20  # bytes held at a time
@@ -48,29 +48,43 @@ XZ_MEMORY = 2**28  # bytes that unpacking an xz may take: twice what `xz -9` ask
 HEADER = 2**15  # bytes in which a tar describes one file; usual are 512, and 2,048 with a long name
 
 REFUSALS = {
-    "other": "{archive} must be a zip or tar archive, and {seen}: fetch it again, or unpack it yourself and give the "
-    "folder.",
-    "folder": "{archive} must be a zip or tar archive, and is a folder: name the archive in it.",
-    "missing": "{archive} must be a file, and {seen}: check how it is spelt.",
-    "closed": "{archive} must be a file that can be opened, and can't be ({error}): check its name and who may read "
-    "it.",
-    "whole": "{archive} must be whole, and is cut off or damaged: fetch it again.",
-    "damaged": "{archive} must be whole, and {member} in it is damaged: fetch it again.",
-    "empty": "{archive} must hold files, and holds none: fetch it again.",
-    "locked": "{archive} must open without a password, and {member} in it needs one: unpack it yourself and give the "
-    "folder.",
-    "method": "{archive} must be packed by deflate, as is usual, and {member} in it is packed by method {method}: "
-    "unpack it yourself and give the folder.",
-    "unsafe": "{archive} must hold plain files and folders below its own, and holds {reason} ({member}): fetch it from "
-    "its publisher, or have it packed again.",
-    "many": "{archive} must hold at most {limit} files and folders, and holds more: unpack it yourself and give the "
-    "folder.",
-    "large": "{archive} must unpack to at most {limit:.0f} MB for its size, and holds more: it was made to fill a "
-    "disk; fetch it from its publisher.",
-    "wordy": "{archive} must describe each file in {limit} bytes or less, and takes more for one: have it packed "
-    "again, without extended attributes.",
-    "name": "{archive} must be unpacked to a disk that takes its names, and this one refuses {member} ({error}): "
-    "choose a folder on another.",
+    "other": Message(
+        "{archive} must be a zip or tar archive, and {seen}: fetch it again, or unpack it yourself and give the folder."
+    ),
+    "folder": Message("{archive} must be a zip or tar archive, and is a folder: name the archive in it."),
+    "missing": Message("{archive} must be a file, and {seen}: check how it is spelt."),
+    "closed": Message(
+        "{archive} must be a file that can be opened, and can't be ({error}): check its name and who may read it."
+    ),
+    "whole": Message("{archive} must be whole, and is cut off or damaged: fetch it again."),
+    "damaged": Message("{archive} must be whole, and {member} in it is damaged: fetch it again."),
+    "empty": Message("{archive} must hold files, and holds none: fetch it again."),
+    "locked": Message(
+        "{archive} must open without a password, and {member} in it needs one: unpack it yourself and give the folder."
+    ),
+    "method": Message(
+        "{archive} must be packed by deflate, as is usual, and {member} in it is packed by method {method}: "
+        "unpack it yourself and give the folder."
+    ),
+    "unsafe": Message(
+        "{archive} must hold plain files and folders below its own, and holds {reason} ({member}): fetch it from "
+        "its publisher, or have it packed again."
+    ),
+    "many": Message(
+        "{archive} must hold at most {limit} files and folders, and holds more: unpack it yourself and give the folder."
+    ),
+    "large": Message(
+        "{archive} must unpack to at most {limit:.0f} MB for its size, and holds more: it was made to fill a "
+        "disk; fetch it from its publisher."
+    ),
+    "wordy": Message(
+        "{archive} must describe each file in {limit} bytes or less, and takes more for one: have it packed "
+        "again, without extended attributes."
+    ),
+    "name": Message(
+        "{archive} must be unpacked to a disk that takes its names, and this one refuses {member} ({error}): "
+        "choose a folder on another."
+    ),
 }
 # what zipfile, tarfile and the packings below them raise when they are given damaged files; NotImplementedError is
 # zipfile's word for a compression that it does not know
@@ -80,23 +94,27 @@ DAMAGED = (
     MemoryError,
 )
 NO_NAME = {errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL}
-ELSEWHERE = {b"Rar!": "is a RAR archive", b"7z\xbc\xaf": "is a 7z archive", b"\x28\xb5\x2f\xfd": "is a zstd archive"}
+ELSEWHERE = {
+    b"Rar!": Message("is a RAR archive"),
+    b"7z\xbc\xaf": Message("is a 7z archive"),
+    b"\x28\xb5\x2f\xfd": Message("is a zstd archive"),
+}
 ZIP_STARTS = (b"PK\3\4", b"PK\5\6")  # the second begins one without files
 ZIP_ENCRYPTED = 0x1  # a bit of a member's flags
 KINDS = {
-    **dict.fromkeys((stat.S_IFLNK, tarfile.SYMTYPE), "a symbolic link"),
-    tarfile.LNKTYPE: "a hard link",
-    **dict.fromkeys((stat.S_IFCHR, stat.S_IFBLK, tarfile.CHRTYPE, tarfile.BLKTYPE), "a device"),
-    **dict.fromkeys((stat.S_IFIFO, tarfile.FIFOTYPE), "a pipe"),
+    **dict.fromkeys((stat.S_IFLNK, tarfile.SYMTYPE), Message("a symbolic link")),
+    tarfile.LNKTYPE: Message("a hard link"),
+    **dict.fromkeys((stat.S_IFCHR, stat.S_IFBLK, tarfile.CHRTYPE, tarfile.BLKTYPE), Message("a device")),
+    **dict.fromkeys((stat.S_IFIFO, tarfile.FIFOTYPE), Message("a pipe")),
 }
-OTHER_KIND = "something that is neither file nor folder"
+OTHER_KIND = Message("something that is neither file nor folder")
 NAME_FAULTS = (
-    (r"\A(/|[A-Za-z]:)", "a name that begins at the root of a disk"),
-    (r"\\", "a name with a backslash"),
-    (r"(\A|/)[. ]{2,}(/|\Z)", "a name that leads out of it"),  # Windows takes ".. " for ".."
-    (r"[\0-\x1f\x7f]", "a name with a control character"),
-    (r":", "a name with a colon"),  # on Windows a stream of another file
-    (r"([^/][. ]|(\A|/) )(/|\Z)", "a name that ends in a dot or a blank, which Windows leaves off"),
+    (r"\A(/|[A-Za-z]:)", Message("a name that begins at the root of a disk")),
+    (r"\\", Message("a name with a backslash")),
+    (r"(\A|/)[. ]{2,}(/|\Z)", Message("a name that leads out of it")),  # Windows takes ".. " for ".."
+    (r"[\0-\x1f\x7f]", Message("a name with a control character")),
+    (r":", Message("a name with a colon")),  # on Windows a stream of another file
+    (r"([^/][. ]|(\A|/) )(/|\Z)", Message("a name that ends in a dot or a blank, which Windows leaves off")),
 )
 
 
@@ -166,12 +184,12 @@ def _write_members(archive: Path, folder: Path, progress: Callable[[int], None] 
                 file = open(place, "xb", opener=lambda path, flags: os.open(path, flags, 0o644))
             except FileExistsError as error:  # on many disks capitals or accents are no difference
                 raise _refuse(
-                    "unsafe", archive, member.name, reason="two names that some disks take for one"
+                    "unsafe", archive, member.name, reason=Message("two names that some disks take for one")
                 ) from error
             except OSError as error:
                 if error.errno not in NO_NAME:
                     raise
-                raise _refuse("name", archive, member.name, error=error.strerror) from error
+                raise _refuse("name", archive, member.name, error=describe_os_error(error)) from error
             with file:
                 for block in _read_blocks(archive, member):
                     file.write(block)
@@ -202,11 +220,11 @@ def _list_members(archive: Path) -> Generator[Member]:
         if archive.is_dir():
             raise _refuse("folder", archive)
         if not archive.is_file():  # a pipe would have us wait
-            seen = "is none that can be read" if archive.exists() else "there is none of that name"
+            seen = Message("is none that can be read") if archive.exists() else Message("there is none of that name")
             raise _refuse("missing", archive, seen=seen)
         file = _BoundedFile(archive)
     except OSError as error:
-        raise _refuse("closed", archive, error=error.strerror) from error
+        raise _refuse("closed", archive, error=describe_os_error(error)) from error
     with file:
         head, size = file.read(512), file.seek(0, os.SEEK_END)
         file.seek(0)
@@ -228,7 +246,9 @@ def _check_members(found: Iterator[Member], limit: int, archive: Path) -> Iterat
     folders: set[str] = set()
     for count, member in enumerate(found, start=1):
         parts = [part for part in member.name.split("/") if part not in ("", ".")]
-        if reason := _find_name_fault(member.name) or ("" if parts or member.is_folder else "a file without a name"):
+        if reason := _find_name_fault(member.name) or (
+            "" if parts or member.is_folder else Message("a file without a name")
+        ):
             raise _refuse("unsafe", archive, member.name, reason=reason)
         total += 0 if member.is_folder else member.size
         if total > limit:
@@ -256,8 +276,8 @@ def _find_name_fault(name: str) -> str | None:
     try:
         too_long = len(os.fsencode(name)) > PATH or max(len(os.fsencode(part)) for part in name.split("/")) > PART
     except UnicodeEncodeError:
-        return "a name in letters that this system can't write"
-    return "a name that is too long" if too_long else None
+        return Message("a name in letters that this system can't write")
+    return Message("a name that is too long") if too_long else None
 
 
 def _read_blocks(archive: Path, member: Member) -> Iterator[bytes]:
@@ -394,7 +414,7 @@ def _list_tar(file: _BoundedFile, head: bytes, limit: int, archive: Path) -> Ite
             if info.size < 0:
                 raise _refuse("damaged", archive, info.name)
             if not (info.isreg() or info.isdir()) or info.issparse():
-                reason = "a sparse file" if info.issparse() else KINDS.get(info.type, OTHER_KIND)
+                reason = Message("a sparse file") if info.issparse() else KINDS.get(info.type, OTHER_KIND)
                 raise _refuse("unsafe", archive, info.name, reason=reason)
             stream.allowance = sys.maxsize
             yield Member(info.name, info.isdir(), info.size, functools.partial(tar.extractfile, info))
@@ -412,5 +432,9 @@ def _refuse_other(archive: Path, head: bytes, packing: str | None) -> InputError
     if not head or head[257:262] == b"ustar":
         return _refuse("whole", archive)
     known = next((words for mark, words in ELSEWHERE.items() if head.startswith(mark)), None)
-    seen = f"holds something else, packed with {packing}" if packing else known or describe_unknown(head)
+    seen = (
+        Message("holds something else, packed with {packing}", packing=packing)
+        if packing
+        else known or describe_unknown(head)
+    )
     return _refuse("other", archive, seen=seen)

@@ -13,6 +13,7 @@ next download goes on with it.
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,8 +22,10 @@ from typing import Any
 from musicml.data.download import gtzan_lists, install
 from musicml.data.download.messages import Wanted
 from musicml.data.download.sources import SOURCES, Source
-from musicml.data.download.verify import Say, describe_source, get_archive, is_of_disk, read_note
-from musicml.utils import InputError, suggest_names
+from musicml.data.download.verify import describe_source, get_archive, is_of_disk, read_note
+from musicml.utils import InputError, Message, suggest_names
+
+logger = logging.getLogger(__name__)
 
 __all__ = ["SOURCES", "DownloadedDataset", "Source", "check_request", "download_dataset"]
 
@@ -77,7 +80,6 @@ def download_dataset(
     given: Path | None = None,
     lists_from: Path | None = None,
     keep_archive: bool = False,
-    say: Say = print,
 ) -> DownloadedDataset:
     """Bring the data set `name` to `data_root/name`, unless it is there.
 
@@ -88,7 +90,6 @@ def download_dataset(
     given : an archive or a folder to take in place of the network
     lists_from : a folder with GTZAN's lists, to take in place of the network
     keep_archive : whether to leave the archive in `data_root/.archives` once it is unpacked
-    say : called with each line of progress
 
     Raises
     ------
@@ -111,39 +112,46 @@ def download_dataset(
                 folder=folder,
             )
         if is_there:
-            say(f"{folder}: {name}, already there")
+            logger.info("%s: %s, already there", folder, name)
         else:
             with install.make_temporary_folder(folder) as temporary:
                 if given is None:
-                    _download(SOURCES[name], temporary, folder, keep_archive, say)
+                    _download(SOURCES[name], temporary, folder, keep_archive)
                 else:
                     own_lists = lists is None
-                    facts = install.take_given(given, SOURCES[name], temporary, folder.parent, own_lists, say)
-                    install.name_dataset(temporary, folder, facts, given, say, own_lists)
+                    facts = install.take_given(given, SOURCES[name], temporary, folder.parent, own_lists)
+                    install.name_dataset(temporary, folder, facts, given, own_lists)
         source = read_note(folder / "SOURCE.json")
         version, sha256, n_bytes = (source.get(key) for key in ("version", "sha256", "bytes"))
         made = DownloadedDataset(name, folder, version, sha256, n_bytes, is_there)
-        return _add_gtzan_lists(made, lists, say) if name == "gtzan" else made
+        return _add_gtzan_lists(made, lists) if name == "gtzan" else made
 
 
-def _download(origin: Source, temporary: Path, folder: Path, keep_archive: bool, say: Say) -> None:
+def _download(
+    origin: Source,
+    temporary: Path,
+    folder: Path,
+    keep_archive: bool,
+) -> None:
     """Download the archive and give the data set in it its name; afterwards the archive goes, and a bad one too."""
     command = " ".join(("musicml", "fetch", origin.name))
     wanted = Wanted(origin.name, origin.host, origin.page, "--from", command)
     path, archive = folder.parent / ARCHIVES / f"{origin.name}{origin.suffix}", None
     with _removing_if_empty(path.parent):
         try:
-            archive, n_files, n_bytes = get_archive(origin, path, wanted, say)
+            archive, n_files, n_bytes = get_archive(origin, path, wanted)
             facts = describe_source(origin, archive.version, archive.sha256, archive.n_bytes)
             facts |= {"licence": archive.licence} if archive.licence else {}
-            install.unpack_dataset(archive.path, n_files, n_bytes, temporary, origin.name, say)
-            install.name_dataset(temporary, folder, facts, archive.path, say)
+            install.unpack_dataset(archive.path, n_files, n_bytes, temporary, origin.name)
+            install.name_dataset(temporary, folder, facts, archive.path)
         except InputError as error:
             if archive and not is_of_disk(error):
                 archive.discard()
             raise
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"stopped; what came is kept, and `{command}` goes on with it") from None
+            raise KeyboardInterrupt(
+                Message("stopped; what came is kept, and `{command}` goes on with it", command=command)
+            ) from None
         if not keep_archive:
             archive.discard()
 
@@ -158,17 +166,20 @@ def _removing_if_empty(archives: Path) -> Iterator[None]:
             archives.rmdir()
 
 
-def _add_gtzan_lists(made: DownloadedDataset, lists: dict[str, bytes] | None, say: Say) -> DownloadedDataset:
+def _add_gtzan_lists(
+    made: DownloadedDataset,
+    lists: dict[str, bytes] | None,
+) -> DownloadedDataset:
     """Give GTZAN its lists; without them it is still there, and what it lacks is said."""
     missing, archives = gtzan_lists.list_missing(made.folder), made.folder.parent / ARCHIVES
     if lists is not None:
         gtzan_lists.write_lists(lists, made.folder)
     elif missing:
-        say(f"gtzan: fetching {len(missing)} lists from GitHub")
+        logger.info("gtzan: fetching %s lists from GitHub", len(missing))
         try:
             with _removing_if_empty(archives), install.refusing_disk_errors(made.folder / gtzan_lists.SPLITS):
-                gtzan_lists.download_lists(made.folder, archives, say)
+                gtzan_lists.download_lists(made.folder, archives)
         except InputError as error:
-            return replace(made, lacks=str(error))
+            return replace(made, lacks=error.message)
         return replace(made, already_there=False)
     return made

@@ -7,7 +7,6 @@ Sturm's. Their hashes are known here, so wherever they come from, they are the p
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 
 from musicml.data.download.messages import Wanted, refuse
@@ -36,7 +35,10 @@ def list_missing(root: Path) -> list[str]:
     return [name for name in PLACES if not (Path(root) / SPLITS / name).is_file()]
 
 
-def download_lists(root: Path, archives: Path, say: Callable[[str], None] = print) -> None:
+def download_lists(
+    root: Path,
+    archives: Path,
+) -> None:
     """Download the lists that are missing into `root/splits`, by way of `archives`; one that is there stays as it is.
 
     Raises
@@ -49,7 +51,7 @@ def download_lists(root: Path, archives: Path, say: Callable[[str], None] = prin
     for name in list_missing(root):
         page = f"https://github.com/{'/'.join(PLACES[name].split('/')[:2])}"
         wanted = Wanted(name, "GitHub", page, "--lists", " ".join(("musicml", "fetch", "gtzan")))
-        download_url(f"{GITHUB}/{PLACES[name]}", archives / name, wanted, say=say)
+        download_url(f"{GITHUB}/{PLACES[name]}", archives / name, wanted)
         content = (archives / name).read_bytes()
         (archives / name).unlink()
         if not is_published(name, content):

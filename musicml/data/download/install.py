@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import importlib
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -18,11 +19,13 @@ from musicml.data.datasets import Dataset, list_visible_folders
 from musicml.data.download import gtzan_lists
 from musicml.data.download.archives import inspect_archive, unpack_archive
 from musicml.data.download.sources import SOURCES, Source
-from musicml.data.download.verify import Say, check_room, compute_hashes, describe_source, read_note
-from musicml.utils import ByteProgress, InputError, hold_lock, os_error_to_input_error, write_json
+from musicml.data.download.verify import check_room, compute_hashes, describe_source, read_note
+from musicml.utils import ByteProgress, InputError, Message, hold_lock, os_error_to_input_error, write_json
+
+logger = logging.getLogger(__name__)
 
 LITTER = {".DS_Store", "__MACOSX"}  # what a Mac adds
-BY_HAND = "given by hand"
+BY_HAND = Message("given by hand")
 
 
 def is_installed(folder: Path, name: str) -> bool:
@@ -32,7 +35,7 @@ def is_installed(folder: Path, name: str) -> bool:
     try:
         _load(folder, name)
     except InputError as error:
-        raise _refuse_occupied(folder, _shorten(error, folder)) from None
+        raise _refuse_occupied(folder, error.message) from None
     return True
 
 
@@ -66,9 +69,7 @@ def make_temporary_folder(folder: Path) -> Iterator[Path]:
             shutil.rmtree(hidden, ignore_errors=True)
 
 
-def name_dataset(
-    temporary: Path, folder: Path, facts: dict[str, Any], came: Path, say: Say, own_lists: bool = True
-) -> None:
+def name_dataset(temporary: Path, folder: Path, facts: dict[str, Any], came: Path, own_lists: bool = True) -> None:
     """Give what was unpacked its name, if it is the data set; `came` is what it was unpacked or copied from."""
     home, dataset = recognize_dataset(temporary, folder.name, came, own_lists)
     n_files = sum(path.is_file() for path in home.rglob("*"))
@@ -80,11 +81,13 @@ def name_dataset(
         os.replace(home, folder)
     except OSError as error:
         if error.errno == errno.ENOTEMPTY:
-            raise _refuse_occupied(folder, "it came meanwhile") from error
+            raise _refuse_occupied(folder, Message("it came meanwhile")) from error
         raise
-    say(f"{folder}: {folder.name}, {n_examples} examples")
+    logger.info("%s: %s, %s examples", folder, folder.name, n_examples)
     if n_examples < whole:
-        say(f"{folder.name} has {whole} examples or more, and this copy {n_examples}: it is not the whole of it")
+        logger.warning(
+            "%s has %s examples or more, and this copy %s: it is not the whole of it", folder.name, whole, n_examples
+        )
 
 
 def recognize_dataset(root: Path, name: str, came: Path, own_lists: bool = True) -> tuple[Path, Dataset]:
@@ -110,7 +113,7 @@ def recognize_dataset(root: Path, name: str, came: Path, own_lists: bool = True)
             "{came} must hold {name} as it was published, and does not ({reason}): look for another copy.",
             came=came,
             name=name,
-            reason=_shorten(refusals[0], root),
+            reason=refusals[0].message.replace_value(str(root), "it"),
         )
     if read_note(home / "SOURCE.json").get("sample"):
         raise InputError(
@@ -124,16 +127,28 @@ def recognize_dataset(root: Path, name: str, came: Path, own_lists: bool = True)
     return home, dataset
 
 
-def unpack_dataset(archive: Path, n_files: int, n_bytes: int, folder: Path, name: str, say: Say) -> None:
+def unpack_dataset(
+    archive: Path,
+    n_files: int,
+    n_bytes: int,
+    folder: Path,
+    name: str,
+) -> None:
     """Unpack an archive of `n_files` files and `n_bytes` bytes into the new `folder`, if the disk has room."""
     check_room(folder.parents[1], n_bytes)  # the folder of data sets
-    say(f"{name}: unpacking {n_files} files")
-    with ByteProgress(name, say) as progress:
+    logger.info("%s: unpacking %s files", name, n_files)
+    with ByteProgress(name) as progress:
         progress.begin(n_bytes)
         unpack_archive(archive, folder, progress.add)
 
 
-def take_given(given: Path, origin: Source, folder: Path, data_root: Path, own_lists: bool, say: Say) -> dict[str, Any]:
+def take_given(
+    given: Path,
+    origin: Source,
+    folder: Path,
+    data_root: Path,
+    own_lists: bool,
+) -> dict[str, Any]:
     """Unpack or copy what the user gives into the new `folder` below `data_root`; return the content of SOURCE.json.
 
     `own_lists` is as `recognize_dataset` takes it.
@@ -146,9 +161,9 @@ def take_given(given: Path, origin: Source, folder: Path, data_root: Path, own_l
     """
     try:
         if given.is_dir():
-            facts = _copy_folder(given, origin, folder, data_root, own_lists, say)
+            facts = _copy_folder(given, origin, folder, data_root, own_lists)
         elif given.is_file():
-            facts = _unpack_given(given, origin, folder, say)
+            facts = _unpack_given(given, origin, folder)
         else:
             raise InputError(
                 "--from must name an archive or a folder, and {given} is neither: check the path.", given=given
@@ -161,7 +176,11 @@ def take_given(given: Path, origin: Source, folder: Path, data_root: Path, own_l
     return facts | {"source": BY_HAND, "given": given.name}
 
 
-def _unpack_given(given: Path, origin: Source, folder: Path, say: Say) -> dict[str, Any]:
+def _unpack_given(
+    given: Path,
+    origin: Source,
+    folder: Path,
+) -> dict[str, Any]:
     """Unpack an archive that the user gives."""
     sha256, md5 = compute_hashes(given)
     if origin.md5 not in (None, md5):
@@ -174,12 +193,16 @@ def _unpack_given(given: Path, origin: Source, folder: Path, say: Say) -> dict[s
             md5=md5,
             name=origin.name,
         )
-    unpack_dataset(given, *inspect_archive(given), folder, origin.name, say)
+    unpack_dataset(given, *inspect_archive(given), folder, origin.name)
     return describe_source(origin, origin.version if origin.md5 else None, sha256, given.stat().st_size)
 
 
 def _copy_folder(
-    given: Path, origin: Source, folder: Path, data_root: Path, own_lists: bool, say: Say
+    given: Path,
+    origin: Source,
+    folder: Path,
+    data_root: Path,
+    own_lists: bool,
 ) -> dict[str, Any]:
     """Copy a folder that the user gives; a link to a file is copied as that file."""
     if data_root.resolve().is_relative_to(given.resolve()):
@@ -193,8 +216,8 @@ def _copy_folder(
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(closed[0]))
     recognize_dataset(given, origin.name, given, own_lists)  # before a gigabyte of it is copied
     check_room(data_root, sum(sizes.values()))
-    say(f"{origin.name}: copying {len(sizes)} files")
-    with ByteProgress(origin.name, say) as progress:
+    logger.info("%s: copying %s files", origin.name, len(sizes))
+    with ByteProgress(origin.name) as progress:
         progress.begin(sum(sizes.values()))
         for path, size in sizes.items():
             to = folder / path.relative_to(given)
@@ -234,11 +257,6 @@ def _load(root: Path, name: str) -> Dataset:
             root=root,
             kind=type(error).__name__,
         ) from None
-
-
-def _shorten(refusal: InputError, root: Path) -> str:
-    """Take the fix off a loader's refusal, which would be for a folder that the user made."""
-    return str(refusal).replace(str(root), "it").rpartition(": ")[0] or str(refusal)
 
 
 def _refuse_occupied(folder: Path, reason: str) -> InputError:

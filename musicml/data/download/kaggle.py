@@ -7,6 +7,7 @@ that, and with what an earlier download of the same version wrote down.
 from __future__ import annotations
 
 import contextlib
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from musicml.data.download.kaggle_credentials import NOBODY, Login, find_faults,
 from musicml.data.download.messages import Refused, Wanted, refuse, refuse_status
 from musicml.data.download.sources import Source
 from musicml.data.download.transfer import PatientAdapter, download_file, get_md5, mount_adapter
-from musicml.data.download.verify import Archive, CheckRoom, Say
+from musicml.data.download.verify import Archive, CheckRoom
+
+logger = logging.getLogger(__name__)
 
 ACCOUNT = "https://www.kaggle.com/settings"  # where a user makes a token
 PATIENCE = 15.0  # seconds to wait for an answer that can be done without
@@ -26,7 +29,12 @@ class Unwilling(Exception):
     """The client itself, and not the server, does something else than it is asked to."""
 
 
-def download_archive(origin: Source, to: Path, wanted: Wanted, check_room: CheckRoom, say: Say) -> Archive:
+def download_archive(
+    origin: Source,
+    to: Path,
+    wanted: Wanted,
+    check_room: CheckRoom,
+) -> Archive:
     """Download the archive of `origin` to `to`; for the parameters see `download_file`.
 
     Raises
@@ -35,7 +43,7 @@ def download_archive(origin: Source, to: Path, wanted: Wanted, check_room: Check
         If it can't be had, with or without the user's login.
     """
     try:
-        return _download_as(NOBODY, origin, to, wanted, check_room, say)
+        return _download_as(NOBODY, origin, to, wanted, check_room)
     except Unwilling:
         raise refuse("unwilling", wanted) from None
     except Refused as refusal:
@@ -43,11 +51,13 @@ def download_archive(origin: Source, to: Path, wanted: Wanted, check_room: Check
     logins = find_logins()  # not before: no token is shown to a server that does not want one
     for login in logins:
         try:
-            return _download_as(login, origin, to, wanted, check_room, say)
+            return _download_as(login, origin, to, wanted, check_room)
         except Refused as refusal:
             status = refusal.status
             if login.token and status == 401 and login is not logins[-1]:
-                say(f"Kaggle does not accept the token in {login.place}: make another at {ACCOUNT}, or remove it")
+                logger.warning(
+                    "Kaggle does not accept the token in %s: make another at %s, or remove it", login.place, ACCOUNT
+                )
         except Unwilling:  # such as for a token that can't be sent
             continue
     if status not in (401, 403) or status == 403 and logins:
@@ -60,7 +70,13 @@ def download_archive(origin: Source, to: Path, wanted: Wanted, check_room: Check
     raise refuse("unknown", wanted, status=status, account=ACCOUNT)
 
 
-def _download_as(login: Login, origin: Source, to: Path, wanted: Wanted, check_room: CheckRoom, say: Say) -> Archive:
+def _download_as(
+    login: Login,
+    origin: Source,
+    to: Path,
+    wanted: Wanted,
+    check_room: CheckRoom,
+) -> Archive:
     """Download the archive as one who may have it or not."""
     version, licence = origin.version, ""
     with contextlib.suppress(Unwilling, requests.RequestException):  # what Kaggle need not tell for a download
@@ -72,9 +88,9 @@ def _download_as(login: Login, origin: Source, to: Path, wanted: Wanted, check_r
         # Kaggle sends the client on to the storage, with the address signed anew each time
         return _call(login, origin, PatientAdapter(start, mark), version or "newest")
 
-    headers = download_file(ask, to, wanted, check_room, say)
+    headers = download_file(ask, to, wanted, check_room)
     if version is None:
-        say(f"Kaggle did not tell the version of {wanted.name}: it is the newest of today")
+        logger.info("Kaggle did not tell the version of %s: it is the newest of today", wanted.name)
     return Archive(to, version, licence, get_md5(headers))
 
 

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from musicml.utils import Message
+
 MAX_BYTES = 65_536  # of a file that holds a login
 CURLY = "\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"  # quotes as word processors write them
 
@@ -56,16 +58,17 @@ def find_logins() -> list[Login]:
 
 def find_faults() -> list[tuple[str, str]]:
     """Find files that should hold a login and hold none, each with the reason, which shows nothing of its content."""
-    places, faults = [login.place for login in find_logins()], []
+    places = [login.place for login in find_logins()]
+    faults: list[tuple[str, str]] = []
     for path in map(str, sum(_list_files(), [])):
         if os.path.lexists(path) and path not in places:
             text = _read_text(path)
             if not text:
-                reason = "is empty or can't be read as text"
+                reason = Message("is empty or can't be read as text")
             elif any(quote in text for quote in CURLY):
-                reason = "has the curly quotes of a word processor in place of plain ones"
+                reason = Message("has the curly quotes of a word processor in place of plain ones")
             else:
-                reason = "holds no username and key as Kaggle writes them"
+                reason = Message("holds no username and key as Kaggle writes them")
             faults.append((path, reason))
     return faults
 

@@ -8,38 +8,64 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from musicml.utils import InputError
+from musicml.utils import InputError, Message
 
 REFUSALS = {
-    "offline": "{wanted.name} must come from {wanted.host}, which can't be reached from this machine: check the "
-    "network and try `{wanted.command}` again, or give it with {wanted.option}.",
-    "cut": "{wanted.name} must come whole, and {wanted.host} breaks off after {so_far} MB: `{wanted.command}` goes on "
-    "from there, later or with another network; or give it with {wanted.option}.",
-    "silent": "{wanted.host} must answer within {seconds:.0f} s, and sent nothing of {wanted.name}: "
-    "`{wanted.command}` goes on later; or give it with {wanted.option}.",
-    "busy": "{wanted.host} must not be asked so often (429) and wants a pause of {minutes} minutes before it gives "
-    "{wanted.name}: `{wanted.command}` goes on afterwards.",
-    "broken": "{wanted.host} must give {wanted.name}, and has a fault of its own ({status}): `{wanted.command}` goes "
-    "on later; or give it with {wanted.option}.",
-    "gone": "{wanted.host} must have {wanted.name}, and has it no more under its address (404): look at "
-    "{wanted.page}, or give it with {wanted.option}.",
-    "refused": "{wanted.host} must be willing to give {wanted.name}, and says no ({status}): open {wanted.page} in a "
-    "browser and accept its terms there, then try `{wanted.command}` again, or give it with {wanted.option}.",
-    "unknown": "{wanted.host} must know by a token who asks for {wanted.name} ({status}), and none was found: make one "
-    "at {account}, write it into ~/.kaggle/access_token, and try `{wanted.command}` again, or give it with "
-    "{wanted.option}.",
-    "rejected": "{wanted.host} must know by a token who asks for {wanted.name} ({status}), and the one in {places} was "
-    "not accepted: make one at {account}, write it into ~/.kaggle/access_token, and try `{wanted.command}` again, or "
-    "give it with {wanted.option}.",
-    "unusable": "{wanted.host} must know by a token who asks for {wanted.name} ({status}), and {place} {reason}: save "
-    "it again as plain text, or make one at {account} and write it into ~/.kaggle/access_token; then try "
-    "`{wanted.command}` again.",
-    "unwilling": "the kaggle package must fetch {wanted.name}, and this version of it can't: `pip install -U kaggle`, "
-    "or give it with {wanted.option}.",
-    "damaged": "{wanted.name} must have the hash that {wanted.host} gives ({digest}), and what came has another and "
-    "was removed: try `{wanted.command}` again, or give it with {wanted.option}.",
-    "changed": "{wanted.name} must have the hash that it had on {date} ({digest}...), and what came has another and "
-    "was removed: if you trust the new one, remove {path}, and try `{wanted.command}` again.",
+    "offline": Message(
+        "{wanted.name} must come from {wanted.host}, which can't be reached from this machine: check the "
+        "network and try `{wanted.command}` again, or give it with {wanted.option}."
+    ),
+    "cut": Message(
+        "{wanted.name} must come whole, and {wanted.host} breaks off after {so_far} MB: `{wanted.command}` goes on "
+        "from there, later or with another network; or give it with {wanted.option}."
+    ),
+    "silent": Message(
+        "{wanted.host} must answer within {seconds:.0f} s, and sent nothing of {wanted.name}: "
+        "`{wanted.command}` goes on later; or give it with {wanted.option}."
+    ),
+    "busy": Message(
+        "{wanted.host} must not be asked so often (429) and wants a pause of {minutes} minutes before it gives "
+        "{wanted.name}: `{wanted.command}` goes on afterwards."
+    ),
+    "broken": Message(
+        "{wanted.host} must give {wanted.name}, and has a fault of its own ({status}): `{wanted.command}` goes "
+        "on later; or give it with {wanted.option}."
+    ),
+    "gone": Message(
+        "{wanted.host} must have {wanted.name}, and has it no more under its address (404): look at "
+        "{wanted.page}, or give it with {wanted.option}."
+    ),
+    "refused": Message(
+        "{wanted.host} must be willing to give {wanted.name}, and says no ({status}): open {wanted.page} in a "
+        "browser and accept its terms there, then try `{wanted.command}` again, or give it with {wanted.option}."
+    ),
+    "unknown": Message(
+        "{wanted.host} must know by a token who asks for {wanted.name} ({status}), and none was found: make one "
+        "at {account}, write it into ~/.kaggle/access_token, and try `{wanted.command}` again, or give it with "
+        "{wanted.option}."
+    ),
+    "rejected": Message(
+        "{wanted.host} must know by a token who asks for {wanted.name} ({status}), and the one in {places} was not "
+        "accepted: make one at {account}, write it into ~/.kaggle/access_token, and try `{wanted.command}` again, or "
+        "give it with {wanted.option}."
+    ),
+    "unusable": Message(
+        "{wanted.host} must know by a token who asks for {wanted.name} ({status}), and {place} {reason}: save "
+        "it again as plain text, or make one at {account} and write it into ~/.kaggle/access_token; then try "
+        "`{wanted.command}` again."
+    ),
+    "unwilling": Message(
+        "the kaggle package must fetch {wanted.name}, and this version of it can't: `pip install -U kaggle`, "
+        "or give it with {wanted.option}."
+    ),
+    "damaged": Message(
+        "{wanted.name} must have the hash that {wanted.host} gives ({digest}), and what came has another and "
+        "was removed: try `{wanted.command}` again, or give it with {wanted.option}."
+    ),
+    "changed": Message(
+        "{wanted.name} must have the hash that it had on {date} ({digest}...), and what came has another and "
+        "was removed: if you trust the new one, remove {path}, and try `{wanted.command}` again."
+    ),
 }
 
 

@@ -13,13 +13,13 @@ import ast
 import hashlib
 import importlib.util
 import io
+import logging
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,9 @@ from typing import Any
 import numpy as np
 
 from musicml.data.io import read_tf_checkpoint
-from musicml.utils import InputError, write_atomically
+from musicml.utils import InputError, Message, describe_os_error, write_atomically
+
+logger = logging.getLogger(__name__)
 
 SHA256 = "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa"
 REQUIREMENT = f"musicnn==0.1.0 --hash=sha256:{SHA256}"  # as in requirements/weights.txt
@@ -73,7 +75,8 @@ def load_musicnn(data_root: Path, name: str) -> MusicnnWeights:
     path = get_musicnn_path(data_root, name)
     if not path.is_file():
         raise MissingWeightsError(
-            "Expected musicnn's weights in {path}, and there is no such file. Run `musicml fetch musicnn`.", path=path
+            Message("Expected musicnn's weights in {path}, and there is no such file. Run `musicml fetch musicnn`."),
+            path=path,
         )
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -87,7 +90,8 @@ def load_musicnn(data_root: Path, name: str) -> MusicnnWeights:
 
 
 def download_musicnn(
-    data_root: Path, wheel: Path | None = None, say: Callable[[str], None] = print
+    data_root: Path,
+    wheel: Path | None = None,
 ) -> tuple[list[Path], bool]:
     """Download musicnn's weights into the folder of the data sets, unless they are there.
 
@@ -95,7 +99,6 @@ def download_musicnn(
     ----------
     data_root : the folder of the data sets
     wheel : the file musicnn-0.1.0-py3-none-any.whl, where the user has it; else pip or uv downloads it
-    say : called with each line of progress
 
     Returns
     -------
@@ -114,13 +117,13 @@ def download_musicnn(
         return paths, True
     with tempfile.TemporaryDirectory() as folder:
         if wheel is None:
-            say("musicnn: downloading its weights (29 MB) from the package index")
+            logger.info("musicnn: downloading its weights (29 MB) from the package index")
             root = _download_package(Path(folder))
         else:
             root = _open_wheel(wheel)
         for name, path in zip(MUSICNN_WEIGHTS, paths, strict=True):
             _convert_checkpoint(root, name, path)
-    say(f"musicnn: weights in {paths[0].parent}")
+    logger.info("musicnn: weights in %s", paths[0].parent)
     return paths, False
 
 
@@ -144,7 +147,7 @@ def _download_package(folder: Path) -> Path | zipfile.Path:
     result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     wheels = list(target.glob("*.whl"))
     if result.returncode or not (wheels or (target / "musicnn").is_dir()):
-        lines = [line for line in result.stderr.splitlines() if line.strip()] or ["no reason given"]
+        lines = [line for line in result.stderr.splitlines() if line.strip()] or [Message("no reason given")]
         raise InputError(
             "Could not download musicnn's weights from the package index ({reason}). Try again later, or download "
             "musicnn-0.1.0-py3-none-any.whl elsewhere and run `musicml fetch musicnn --from FILE.whl`.",
@@ -162,7 +165,7 @@ def _open_wheel(wheel: Path) -> zipfile.Path:
             "Expected the file musicnn-0.1.0-py3-none-any.whl in --from, and {wheel} can't be read ({error}). Check "
             "the path.",
             wheel=wheel,
-            error=error.strerror or error,
+            error=describe_os_error(error),
         ) from error
     found = hashlib.sha256(content).hexdigest()
     if found != SHA256:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from musicml.utils import Message
+
 KAGGLE, ZENODO = "Kaggle", "Zenodo"
 
 
@@ -60,8 +62,10 @@ SOURCES = {
             "andradaolteanu/gtzan-dataset-music-genre-classification",
             "1",
             None,
-            'G. Tzanetakis and P. Cook, "Musical genre classification of audio signals", '
-            '"IEEE Transactions on Speech and Audio Processing" 10(5), 2002',
+            Message(
+                'G. Tzanetakis and P. Cook, "Musical genre classification of audio signals", '
+                '"IEEE Transactions on Speech and Audio Processing" 10(5), 2002'
+            ),
             1000,
         ),
         on_kaggle(
@@ -69,7 +73,7 @@ SOURCES = {
             "gpiosenka/musical-instruments-image-classification",
             None,
             None,
-            'G. Piosenka, "Musical Instruments Image Classification", at Kaggle',
+            Message('G. Piosenka, "Musical Instruments Image Classification", at Kaggle'),
             5093,
         ),
         on_kaggle(
@@ -77,7 +81,7 @@ SOURCES = {
             "soumendraprasad/musical-instruments-sound-dataset",
             "3",
             None,
-            'S. Prasad, "Musical Instrument\'s Sound Dataset", at Kaggle',
+            Message('S. Prasad, "Musical Instrument\'s Sound Dataset", at Kaggle'),
             2000,
         ),
         Source(
@@ -88,8 +92,10 @@ SOURCES = {
             "1.0.0",
             "https://zenodo.org/records/1432913",
             "CC BY 4.0",
-            'E. J. Humphrey, S. Durand and B. McFee, "OpenMIC-2018: an open dataset for multiple instrument '
-            'recognition", ISMIR 2018',
+            Message(
+                'E. J. Humphrey, S. Durand and B. McFee, "OpenMIC-2018: an open dataset for multiple instrument '
+                'recognition", ISMIR 2018'
+            ),
             20_000,
             "e4ccf187e2bb5ab2e115416e8aafe7f4",
         ),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import logging
 import math
 import re
 import time
@@ -23,8 +24,10 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from musicml.data.download.messages import Refused, Wanted, refuse, refuse_status
-from musicml.data.download.verify import CheckRoom, Say, read_note
+from musicml.data.download.verify import CheckRoom, read_note
 from musicml.utils import ByteProgress, format_megabytes, write_json
+
+logger = logging.getLogger(__name__)
 
 MAX_FRUITLESS = 6  # tries in a row that bring nothing new
 MAX_FAULTS = 4  # of them with a fault of the server's own, or because it is asked too often
@@ -94,7 +97,10 @@ def get_md5(headers: Mapping[str, str]) -> str | None:
 
 
 def download_url(
-    url: str, to: Path, wanted: Wanted, check_room: CheckRoom = lambda rest, size: None, say: Say = print
+    url: str,
+    to: Path,
+    wanted: Wanted,
+    check_room: CheckRoom = lambda rest, size: None,
 ) -> None:
     """Download the file at `url` as `download_file` does; any refusal is an InputError."""
 
@@ -106,12 +112,17 @@ def download_url(
         return answer
 
     try:
-        download_file(ask, to, wanted, check_room, say)
+        download_file(ask, to, wanted, check_room)
     except Refused as refusal:
         raise refuse_status(wanted, refusal.status) from None
 
 
-def download_file(ask: Ask, to: Path, wanted: Wanted, check_room: CheckRoom, say: Say) -> dict[str, str]:
+def download_file(
+    ask: Ask,
+    to: Path,
+    wanted: Wanted,
+    check_room: CheckRoom,
+) -> dict[str, str]:
     """Download a file to `to`, in parts where the connection breaks, and go on with what came before.
 
     Parameters
@@ -120,7 +131,6 @@ def download_file(ask: Ask, to: Path, wanted: Wanted, check_room: CheckRoom, say
     to : where it shall lie, whole
     wanted : what it is, for a refusal
     check_room : called with the bytes that are still to come, and those of the whole; raises where they have no room
-    say : called with a line now and then, where no bar is shown
 
     Returns
     -------
@@ -137,7 +147,7 @@ def download_file(ask: Ask, to: Path, wanted: Wanted, check_room: CheckRoom, say
     to.parent.mkdir(parents=True, exist_ok=True)
     _, n_bytes, size = _read_part(part)
     most, fruitless, came = n_bytes, 0, False
-    with ByteProgress(wanted.name, say) as progress:
+    with ByteProgress(wanted.name) as progress:
         while size is None or n_bytes != size:
             trouble: Exception | None = None
             try:
@@ -152,7 +162,7 @@ def download_file(ask: Ask, to: Path, wanted: Wanted, check_room: CheckRoom, say
             so_far = " of ".join(format_megabytes(number) for number in (n_bytes, size) if number is not None)
             pause = _choose_pause(trouble, fruitless, came, so_far, wanted)
             if pause >= LONG:
-                say(f"{wanted.host} wants a pause of {pause:.0f} s")
+                logger.info("%s wants a pause of %.0f s", wanted.host, pause)
             time.sleep(pause)
     part.replace(to)
     _locate_note(part).unlink(missing_ok=True)

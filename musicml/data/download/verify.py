@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import logging
 import os
 import shutil
 import time
@@ -18,13 +19,14 @@ from musicml.data.download.messages import Wanted, refuse
 from musicml.data.download.sources import KAGGLE, Source
 from musicml.utils import InputError, find_existing_folder, format_megabytes, write_json
 
+logger = logging.getLogger(__name__)
+
 ZENODO = "https://zenodo.org"
 HASHES = "hashes.json"  # in the folder of archives: what came with each version
 GROWTH = 1.25  # what an archive unpacks to, about, while only its size is known; sound and pictures shrink little
 SPARE = 500_000_000  # bytes that stay free on the disk, for what is computed from the data
 BLOCK = 1 << 20  # bytes
 
-Say = Callable[[str], None]
 CheckRoom = Callable[[int, int], None]  # of the bytes that are still to come, and those of the whole
 
 
@@ -117,7 +119,11 @@ def describe_source(origin: Source, version: str | None, sha256: str | None, n_b
     }
 
 
-def get_archive(origin: Source, path: Path, wanted: Wanted, say: Say) -> tuple[Archive, int, int]:
+def get_archive(
+    origin: Source,
+    path: Path,
+    wanted: Wanted,
+) -> tuple[Archive, int, int]:
     """Take the archive of `origin` that came whole to `path` before, or download it, and verify it.
 
     Returns
@@ -131,13 +137,13 @@ def get_archive(origin: Source, path: Path, wanted: Wanted, say: Say) -> tuple[A
     """
     archive = _take_kept(path, origin)
     if archive:
-        say(f"{origin.name}: taking the archive that is in {path.parent}")
+        logger.info("%s: taking the archive that is in %s", origin.name, path.parent)
     else:
-        say(f"{origin.name}: fetching from {origin.host}")
-        archive = _download(origin, path, wanted, say)
+        logger.info("%s: fetching from %s", origin.name, origin.host)
+        archive = _download(origin, path, wanted)
     try:
         n_files, n_bytes = inspect_archive(path)
-        _compare_with_before(origin, archive, wanted, say)
+        _compare_with_before(origin, archive, wanted)
     except InputError as error:
         if not is_of_disk(error):
             archive.discard()
@@ -169,7 +175,11 @@ def _hash_archive(archive: Archive) -> Archive | None:
     return replace(archive, sha256=sha256) if archive.md5 in (None, md5) else None
 
 
-def _download(origin: Source, path: Path, wanted: Wanted, say: Say) -> Archive:
+def _download(
+    origin: Source,
+    path: Path,
+    wanted: Wanted,
+) -> Archive:
     """Download an archive that has the hash that its host gives."""
     is_said = False
 
@@ -177,19 +187,19 @@ def _download(origin: Source, path: Path, wanted: Wanted, say: Say) -> Archive:
         nonlocal is_said
         check_room(path.parent, rest + round(GROWTH * size))
         if not is_said:  # not again for each part
-            say(f"{origin.name}: {format_megabytes(rest)} of {format_megabytes(size)} MB to come")
+            logger.info("%s: %s of %s MB to come", origin.name, format_megabytes(rest), format_megabytes(size))
         is_said = True
 
     Archive(path).note.unlink(missing_ok=True)  # of one that was there and is not taken
     if origin.host == KAGGLE:
         from musicml.data.download.kaggle import download_archive
 
-        archive = download_archive(origin, path, wanted, check, say)
+        archive = download_archive(origin, path, wanted, check)
     else:
         from musicml.data.download.transfer import download_url
 
         url = f"{ZENODO}/records/{origin.ref}/files/{origin.archive}"
-        download_url(url, path, wanted, check, say)
+        download_url(url, path, wanted, check)
         archive = Archive(path, origin.version, md5=origin.md5)
     archive.keep()  # before it is read through: a user who stops that need not download it again
     hashed = _hash_archive(archive)
@@ -199,7 +209,11 @@ def _download(origin: Source, path: Path, wanted: Wanted, say: Say) -> Archive:
     return hashed
 
 
-def _compare_with_before(origin: Source, archive: Archive, wanted: Wanted, say: Say) -> None:
+def _compare_with_before(
+    origin: Source,
+    archive: Archive,
+    wanted: Wanted,
+) -> None:
     """Compare an archive's hash with the one that came with the same version before; write it down the first time.
 
     If no server told the version, another hash most likely means a newer one: that is said, and the hash written down.
@@ -213,7 +227,9 @@ def _compare_with_before(origin: Source, archive: Archive, wanted: Wanted, say: 
             return
         if archive.version is not None:
             raise refuse("changed", wanted, date=date, digest=digest[:12], path=path)
-        say(f"{wanted.name} is another archive than on {date}: {origin.host} has a newer version, likely")
+        logger.warning(
+            "%s is another archive than on %s: %s has a newer version, likely", wanted.name, date, origin.host
+        )
     facts = {"sha256": archive.sha256, "bytes": archive.n_bytes, "date": _get_date()}
     write_json(path, known | {key: facts})
 

@@ -29,7 +29,7 @@ from musicml.data.io.file_types import (
     open_file,
 )
 from musicml.data.io.stream import CONVERT, LOUDEST, MOST_VALUES, SAMPLE_RATES, Stream, check_range
-from musicml.utils import InputError, make_printable
+from musicml.utils import InputError, Message, make_printable
 
 FULL_SCALE = 0.999
 MAX_SECONDS = 900.0  # of one file; what lies beyond is left out
@@ -170,7 +170,7 @@ def stream_audio(
     take : called with each block of samples in turn, [shape=(n,)], mono float32 in [-1, 1]
     """
     if sample_rate is not None:
-        check_range(sample_rate, SAMPLE_RATES, "sample_rate", " Hz", "choose another")
+        check_range(sample_rate, SAMPLE_RATES, "sample_rate", " Hz", Message("choose another"))
     with open_stream(source) as stream:
         n_samples, heard, warnings = decode_audio(stream, sample_rate, most_seconds, take)
         warnings += stream.remarks
@@ -264,10 +264,19 @@ class Loudness:
     def warnings(self) -> list[str]:
         """Return warnings where nothing was heard, or the peaks were cut."""
         if self.loudest < SILENT:
-            return ["The sound is silent: no sample is above -80 dB of full scale, so an answer to it means nothing."]
+            return [
+                Message(
+                    "The sound is silent: no sample is above -80 dB of full scale, so an answer to it means nothing."
+                )
+            ]
         share = self.full / self.heard
         if share > 0.001:
-            return [f"The sound is clipped: {share:.1%} of its samples are at full scale, so it is distorted."]
+            return [
+                Message(
+                    "The sound is clipped: {share:.1%} of its samples are at full scale, so it is distorted.",
+                    share=share,
+                )
+            ]
         return []
 
 
@@ -279,7 +288,16 @@ def check_completeness(stream: Stream, heard: int, most_seconds: float) -> list[
     found = list_skipped(stream, whole)
     if heard >= compute_max_frames(stream, most_seconds):
         left_out = missing > 0.1 * rate  # encoders pad
-        return [*found, f"Only the first {length} of {whole} were read; the rest is left out."] if left_out else found
+        return (
+            [
+                *found,
+                Message(
+                    "Only the first {length} of {whole} were read; the rest is left out.", length=length, whole=whole
+                ),
+            ]
+            if left_out
+            else found
+        )
     if missing <= max(0.02 * stream.claimed, 0.05 * rate):  # encoders pad, and some mp3 only estimate their length
         return found
     if heard < rate and missing > heard:
@@ -290,7 +308,13 @@ def check_completeness(stream: Stream, heard: int, most_seconds: float) -> list[
             whole=whole,
             length=length,
         )
-    return [f"The file is cut off or damaged: {length} of the {whole} that its header claims could be read."]
+    return [
+        Message(
+            "The file is cut off or damaged: {length} of the {whole} that its header claims could be read.",
+            length=length,
+            whole=whole,
+        )
+    ]
 
 
 def list_skipped(stream: Stream, whole: str) -> list[str]:
@@ -298,14 +322,25 @@ def list_skipped(stream: Stream, whole: str) -> list[str]:
     skipped = f"{stream.damage.seconds:.2f} s"
     if stream.damage.seconds < LEAST_SKIPPED:
         return []
-    return [f"The file is damaged: {skipped} of {whole} could not be decoded and were skipped."]
+    return [
+        Message(
+            "The file is damaged: {skipped} of {whole} could not be decoded and were skipped.",
+            skipped=skipped,
+            whole=whole,
+        )
+    ]
 
 
 def list_changes(stream: Stream) -> list[str]:
     """Return warnings where a stream changed partway through, up to three."""
     given = f"{stream.sample_rate} Hz, {stream.channels}"
     return [
-        f"The file changes from {given} to {rate} Hz, {channels} partway through: all of it was read as {given}."
+        Message(
+            "The file changes from {given} to {rate} Hz, {channels} partway through: all of it was read as {given}.",
+            given=given,
+            rate=rate,
+            channels=channels,
+        )
         for rate, channels in sorted(stream.damage.changes)[:3]
     ]
 
@@ -317,15 +352,26 @@ def check_truncated(stream: Stream) -> list[str]:
         return []
     place, size = file.tell(), file.seek(0, io.SEEK_END)
     if second := find_second_file(file, kind):
-        return [f"Only the first file of two that were joined was read, {second / size:.0%} of the bytes: split them."]
+        return [
+            Message(
+                "Only the first file of two that were joined was read, {second:.0%} of the bytes: split them.",
+                second=second / size,
+            )
+        ]
     if kind in ("mp3", "ogg") and place < 0.9 * size:
-        return [f"Only {place / size:.0%} of the file was read, and it does not say what the rest is: {CONVERT}."]
+        return [
+            Message(
+                "Only {place:.0%} of the file was read, and it does not say what the rest is: {convert}.",
+                place=place / size,
+                convert=CONVERT,
+            )
+        ]
     if kind == "ogg":
         file.seek(max(0, size - 65_536))
         tail = file.read()
         page = tail.rfind(b"OggS")
         if page >= 0 and len(tail) > page + 5 and not tail[page + 5] & 4:  # no end of stream: RFC 3533, section 6
-            return ["The file ends without its end mark: it was probably cut off, and the rest is missing."]
+            return [Message("The file ends without its end mark: it was probably cut off, and the rest is missing.")]
     return []
 
 

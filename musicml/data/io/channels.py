@@ -6,6 +6,8 @@ import itertools
 
 import numpy as np
 
+from musicml.utils import Message
+
 SILENT = 1e-4  # -80 dB of full scale
 PART = 2**14  # frames in which channels are judged together
 LEAST_PART = 2**12
@@ -72,7 +74,12 @@ class Mixer:
             return []
         length, whole = f"{self.n_cancelled / sample_rate:.1f} s", f"{self.n_heard / sample_rate:.1f} s"
         return [
-            f"The channels cancel each other in {length} of {whole}: the loudest channel is used there, not their mean."
+            Message(
+                "The channels cancel each other in {length} of {whole}: the loudest channel is used there, "
+                "not their mean.",
+                length=length,
+                whole=whole,
+            )
         ]
 
 

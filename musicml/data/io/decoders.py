@@ -28,7 +28,7 @@ from musicml.data.io.stream import (
     make_undecodable_error,
 )
 from musicml.data.io.wav import Header, check_header
-from musicml.utils import InputError
+from musicml.utils import InputError, Message
 
 if TYPE_CHECKING:
     from musicml.data.io.audio import AudioSource
@@ -101,9 +101,13 @@ def stream_array(y: np.ndarray, sample_rate: int | None, name: str) -> Stream:
         )
     frames = y.reshape(len(y), -1)
     check_range(
-        frames.shape[1], CHANNELS, "channels", "", f"{name} is of shape {y.shape}; if that is transposed, turn it"
+        frames.shape[1],
+        CHANNELS,
+        "channels",
+        "",
+        Message("{name} is of shape {shape}; if that is transposed, turn it", name=name, shape=y.shape),
     )
-    check_range(sample_rate, SAMPLE_RATES, "sample_rate", " Hz", f"give that of {name}")
+    check_range(sample_rate, SAMPLE_RATES, "sample_rate", " Hz", Message("give that of {name}", name=name))
     kept = np.int16 if y.dtype == np.int16 else np.float32
     blocks = (frames[place : place + BLOCK].astype(kept, copy=False) for place in range(0, len(y), BLOCK))
     return Stream(frames.shape[1], sample_rate, len(y), blocks, name)

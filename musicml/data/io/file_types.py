@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -12,7 +13,7 @@ from typing import BinaryIO
 import numpy as np
 
 from musicml.data.io.mpeg import MOST_FRAMES, detect_mpeg_type, search_frames, step_over_tags
-from musicml.utils import InputError
+from musicml.utils import InputError, Message, describe_os_error
 
 OpenFile = io.BytesIO | io.BufferedReader
 # the first bytes of a file, where they stand, and what they tell
@@ -40,26 +41,29 @@ IMAGE_SIGNATURES = [
 ]
 # pictures in boxes of ISO/IEC 14496-12 by their brands (ISO/IEC 23008-12, B and E; MIAF: 23000-22; AVIF: 6)
 PICTURE_BRANDS = {
-    **dict.fromkeys(b"heic heix heim heis hevc hevx hevm hevs".split(), "a HEIC picture"),
-    **dict.fromkeys(b"avif avis".split(), "an AVIF picture"),
-    **dict.fromkeys(b"avci avcs vvic vvis evbi evbs j2ki j2is jpeg jpgs mif1 mif2 msf1 miaf".split(), "a HEIF picture"),
-    b"crx ": "a CR3 picture",
+    **dict.fromkeys(b"heic heix heim heis hevc hevx hevm hevs".split(), Message("is a {kind} picture", kind="HEIC")),
+    **dict.fromkeys(b"avif avis".split(), Message("is an {kind} picture", kind="AVIF")),
+    **dict.fromkeys(
+        b"avci avcs vvic vvis evbi evbs j2ki j2is jpeg jpgs mif1 mif2 msf1 miaf".split(),
+        Message("is a {kind} picture", kind="HEIF"),
+    ),
+    b"crx ": Message("is a {kind} picture", kind="CR3"),
 }
 GENERAL_BRANDS = {b"mif1", b"mif2", b"msf1", b"miaf"}  # which say nothing of how the picture is coded
 MOVIE_BRANDS = (b"iso", b"mp4", b"M4", b"qt", b"3g", b"avc1", b"dash", b"f4v")  # with which the others' names begin
 # types that many have and nothing here reads
 OTHERS = [
-    (0, b"PK\3\4", "a ZIP archive"),
-    (0, b"%PDF", "a PDF document"),
-    (0, b"II*\0", "a TIFF picture"),
-    (0, b"MM\0*", "a TIFF picture"),
-    (4, b"JXL \r\n\x87\n", "a JXL picture"),
-    (4, b"jP  \r\n\x87\n", "a JP2 picture"),
+    (0, b"PK\3\4", Message("is a ZIP archive")),
+    (0, b"%PDF", Message("is a PDF document")),
+    (0, b"II*\0", Message("is a {kind} picture", kind="TIFF")),
+    (0, b"MM\0*", Message("is a {kind} picture", kind="TIFF")),
+    (4, b"JXL \r\n\x87\n", Message("is a {kind} picture", kind="JXL")),
+    (4, b"jP  \r\n\x87\n", Message("is a {kind} picture", kind="JP2")),
     *((4, b"ftyp" + brand, words) for brand, words in PICTURE_BRANDS.items()),
     # these can hold frames of mp3 that follow each other, and are none
-    (257, b"ustar", "a TAR archive"),
-    (8, b"AVI ", "an AVI video"),
-    (0, b"\0\0\1\xba", "an MPEG video"),
+    (257, b"ustar", Message("is a TAR archive")),
+    (8, b"AVI ", Message("is an AVI video")),
+    (0, b"\0\0\1\xba", Message("is an MPEG video")),
 ]
 # the endings of names that a type has
 SUFFIXES = {
@@ -133,7 +137,7 @@ def detect_type(file: BinaryIO, least_frames: int = MOST_FRAMES) -> FileType:
     return FileType(not first, tags.head, sound, pictures[0] if pictures else None, start)
 
 
-def match_signatures(head: bytes, signatures: list[tuple[int, bytes, str]]) -> list[str]:
+def match_signatures(head: bytes, signatures: Sequence[tuple[int, bytes, str]]) -> list[str]:
     """Return the types whose mark a file's first bytes bear."""
     head = put_telling_brand(head)
     return [
@@ -166,14 +170,16 @@ def describe_unknown(head: bytes) -> str:
         match_signatures(head, signatures) for signatures in (IMAGE_SIGNATURES, SIGNATURES, OTHERS)
     )
     if others:
-        return f"is {others[0]}"
+        return others[0]
     if pictures or sounds:
-        return f"is a {pictures[0]} picture" if pictures else f"is {sounds[0]} sound"
+        return (
+            Message("is a {kind} picture", kind=pictures[0]) if pictures else Message("is {kind} sound", kind=sounds[0])
+        )
     if b"<svg" in head:
-        return "is an SVG drawing"
+        return Message("is an SVG drawing")
     if not set(head) & set(b"\0\1\2\3\4\5\6\7\x0e\x0f"):
-        return "looks like text"
-    return f"starts with the bytes {head[:4].hex(' ')}, which no known type does"
+        return Message("looks like text")
+    return Message("starts with the bytes {hex}, which no known type does", hex=head[:4].hex(" "))
 
 
 def check_extension(name: str, kind: str) -> list[str]:
@@ -181,7 +187,7 @@ def check_extension(name: str, kind: str) -> list[str]:
     suffix = os.path.splitext(name)[1].lower()
     if (TYPE_OF_SUFFIX | TYPE_OF_PICTURE_SUFFIX).get(suffix, kind) == kind or kind == "array":
         return []
-    return [f"The file is named {suffix} but holds {kind}: it was read as {kind}."]
+    return [Message("The file is named {suffix} but holds {kind}: it was read as {kind}.", suffix=suffix, kind=kind)]
 
 
 def get_display_name(source: object) -> str:
@@ -198,7 +204,11 @@ def get_display_name(source: object) -> str:
             source___name=type(source).__name__,
         )
     return (
-        str(source) if isinstance(source, str | Path) else "this upload" if isinstance(source, bytes) else "the array"
+        str(source)
+        if isinstance(source, str | Path)
+        else Message("this upload")
+        if isinstance(source, bytes)
+        else Message("the array")
     )
 
 
@@ -224,13 +234,12 @@ def open_file(content: str | Path | bytes, name: str) -> OpenFile:
                 "{name} must be a file, and is a folder: name files, or a folder that holds some.", name=name
             )
         if not stat.S_ISREG(mode):
-            other = "is none that can be read" if mode else "there is none of that name"
+            other = Message("is none that can be read") if mode else Message("there is none of that name")
             raise InputError("{name} must be a file, and {other}: check how it is spelt.", name=name, other=other)
         return open(content, "rb")
     except OSError as error:
         raise InputError(
-            "{name} must be a file that can be opened, and can't be ({error_strerror}): "
-            "check its name and who may read it.",
+            "{name} must be a file that can be opened, and can't be ({reason}): check its name and who may read it.",
             name=name,
-            error_strerror=error.strerror,
+            reason=describe_os_error(error),
         ) from error

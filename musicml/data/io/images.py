@@ -26,7 +26,7 @@ from musicml.data.io.file_types import (
     match_signatures,
     open_file,
 )
-from musicml.utils import InputError, make_printable
+from musicml.utils import InputError, Message, describe_os_error, make_printable
 
 MAX_PIXELS = 25_000_000
 MOST_SCANS = 100  # of a progressive JPEG, where a dozen are usual
@@ -37,8 +37,10 @@ SMALL = 32  # pixels a side; below, there is next to nothing to recognise
 IMAGE_SUFFIXES = frozenset(TYPE_OF_PICTURE_SUFFIX)
 SIXTEEN_BIT = {"I", "I;16", "I;16B", "I;16L", "I;16N"}
 REMARKS = {
-    "CMYK": "The picture is in CMYK, the colours of printing, and was turned into RGB: its colours may differ.",
-    "1": "The picture is 1-bit, only black and white: a model of photographs sees little in it.",
+    "CMYK": Message(
+        "The picture is in CMYK, the colours of printing, and was turned into RGB: its colours may differ."
+    ),
+    "1": Message("The picture is 1-bit, only black and white: a model of photographs sees little in it."),
 }
 # all of these came out of Pillow when it was given damaged files
 DAMAGED = (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error)
@@ -126,9 +128,9 @@ def content_of(source: str | Path | bytes | BinaryIO, name: str) -> bytes:
         return source.read()
     except OSError as error:
         raise InputError(
-            "{name} must be a file that can be read, and can't be ({error_strerror}): check who may read it.",
+            "{name} must be a file that can be read, and can't be ({reason}): check who may read it.",
             name=name,
-            error_strerror=error.strerror,
+            reason=describe_os_error(error),
         ) from error
 
 
@@ -241,9 +243,15 @@ def emptiness(pixels: np.ndarray) -> list[str]:
     """Warnings where there is little to see."""
     height, width, _ = pixels.shape
     if (pixels == pixels[0, 0]).all():
-        return ["The picture is of one colour throughout, so an answer to it means nothing."]
+        return [Message("The picture is of one colour throughout, so an answer to it means nothing.")]
     if min(height, width) < SMALL:
-        return [f"The picture is small, {width} x {height} pixels: little of what it shows can be recognised."]
+        return [
+            Message(
+                "The picture is small, {width} x {height} pixels: little of what it shows can be recognised.",
+                width=width,
+                height=height,
+            )
+        ]
     return []
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from musicml.data.io.file_types import TYPE_OF_PICTURE_SUFFIX, TYPE_OF_SUFFIX, detect_type
-from musicml.utils import InputError, make_printable
+from musicml.utils import InputError, Message, describe_os_error, make_printable
 
 # what operating systems and archivers leave in folders, in small letters
 SYSTEM_NAMES = {
@@ -108,7 +108,9 @@ def _walk(top: _Task, listing: Listing, seen: dict[str, str]) -> Iterator[_Task]
             _check_no_cycle(task, real)
         if seen.setdefault(real, task.path) != task.path:
             first = make_printable(seen[real])
-            listing.skipped.append(Skipped(task.path, f"the same folder as {first}, which is read already"))
+            listing.skipped.append(
+                Skipped(task.path, Message("the same folder as {first}, which is read already", first=first))
+            )
             continue
         inner: list[_Task] = []
         for entry in _scan_folder(task.path):
@@ -137,7 +139,7 @@ def make_unreadable_folder_error(folder: str, error: OSError) -> InputError:
         "Expected a folder that can be opened, and {folder} can't be ({reason}). Change who may read it, or move it "
         "away.",
         folder=make_printable(folder),
-        reason=error.strerror,
+        reason=describe_os_error(error),
     )
 
 
@@ -154,7 +156,7 @@ def _check_no_cycle(task: _Task, real: str) -> None:
 
 def _explain_no_file(entry: os.DirEntry[str]) -> str:
     """Return why a path is no file that can be read."""
-    return "a link that leads nowhere" if entry.is_symlink() else "neither a file nor a folder"
+    return Message("a link that leads nowhere") if entry.is_symlink() else Message("neither a file nor a folder")
 
 
 def detect_kind(path: str, wanted: str = "") -> str | None:

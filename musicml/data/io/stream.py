@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from musicml.utils import InputError
+from musicml.utils import InputError, Message
 
 CHANNELS = (1, 64)  # more than a film has; so many take ambisonics of the seventh order, and sessions of a band
 SAMPLE_RATES = (4_000, 192_000)  # Hz
@@ -18,7 +18,7 @@ READER_VERSION = 2  # raise it when other files are read, or files otherwise: st
 BLOCK = 2**16  # frames decoded at a time; a damaged block is lost whole, so not more
 MOST_VALUES = 100_000_000  # frames times channels decoded of one file: 15 minutes in stereo at 48 kHz, and some more
 LOUDEST = 4.0  # decoded mp3 may exceed 1 a little; beyond 12 dB the samples are not on the scale [-1, 1] at all
-CONVERT = "convert it to wav or flac and try again"
+CONVERT = Message("convert it to wav or flac and try again")
 
 
 @dataclass
@@ -111,8 +111,20 @@ class Stream:
 
 def check_format(channels: int, sample_rate: int, name: str) -> None:
     """Refuse what no musical recording claims."""
-    check_range(channels, CHANNELS, "channels", "", f"the header of {name} is damaged or of a special use; {CONVERT}")
-    check_range(sample_rate, SAMPLE_RATES, "sample_rate", " Hz", f"the header of {name} is damaged; {CONVERT}")
+    check_range(
+        channels,
+        CHANNELS,
+        "channels",
+        "",
+        Message("the header of {name} is damaged or of a special use; {convert}", name=name, convert=CONVERT),
+    )
+    check_range(
+        sample_rate,
+        SAMPLE_RATES,
+        "sample_rate",
+        " Hz",
+        Message("the header of {name} is damaged; {convert}", name=name, convert=CONVERT),
+    )
 
 
 def check_range(value: int, limits: tuple[int, int], what: str, unit: str, cure: str) -> None:

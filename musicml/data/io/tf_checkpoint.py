@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from musicml.utils import InputError
+from musicml.utils import InputError, Message
 
 MAGIC = 0xDB4775248B80FB57  # the last eight bytes of every such table
 FOOTER_SIZE = 48
@@ -52,7 +52,7 @@ def _read_table(table: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield the keys and values of a LevelDB table, whose index block names the blocks that hold them."""
     footer = table[-FOOTER_SIZE:]
     if len(footer) < FOOTER_SIZE or struct.unpack("<Q", footer[-8:])[0] != MAGIC:
-        raise ValueError("the index does not end as it should")
+        raise ValueError(Message("the index does not end as it should"))
     numbers = _read_varints(footer[:-8], 4)  # start and size of the metadata's block, then of the index block
     for _, handle in _read_block(table, *numbers[2:]):
         yield from _read_block(table, *_read_varints(handle, 2))
@@ -62,7 +62,7 @@ def _read_block(table: bytes, start: int, size: int) -> Iterator[tuple[bytes, by
     """Yield the keys and values of one block; each key leaves out what it shares with the key before it."""
     block = table[start : start + size]
     if len(block) < size or table[start + size] != 0:  # the byte behind a block says how it is compressed
-        raise ValueError("a block of the index is cut off or compressed")
+        raise ValueError(Message("a block of the index is cut off or compressed"))
     end = size - 4 * (struct.unpack("<I", block[-4:])[0] + 1)  # places for a binary search follow the entries
     place, key = 0, b""
     while place < end:
@@ -78,7 +78,7 @@ def _read_tensor(entry: bytes, data: bytes) -> np.ndarray:
     dtype, start, size = np.dtype(DTYPES[fields[1]]), fields.get(4, 0), fields.get(5, 0)
     shape = [dict(_read_message(one)).get(1, 0) for number, one in _read_message(fields.get(2, b"")) if number == 2]
     if start + size > len(data):
-        raise ValueError("the data file is cut off")
+        raise ValueError(Message("the data file is cut off"))
     return np.frombuffer(data[start : start + size], dtype).reshape(shape)
 
 

@@ -9,11 +9,11 @@ from typing import TypeVar
 import numpy as np
 
 from musicml.data.datasets import Dataset
-from musicml.utils import InputError
+from musicml.utils import InputError, Message
 
 Name = TypeVar("Name", bound=Hashable)
-NEEDS = {"filtered": "fault-filtered lists", "artist": "an index of artists"}
-CURES = {"gtzan": "`musicml fetch gtzan` gets them, or `musicml fetch gtzan --lists DIR` takes yours."}
+NEEDS = {"filtered": Message("fault-filtered lists"), "artist": Message("an index of artists")}
+CURES = {"gtzan": Message("`musicml fetch gtzan` gets them, or `musicml fetch gtzan --lists DIR` takes yours.")}
 
 
 def check_lists(dataset: Dataset, kind: str) -> None:
@@ -36,7 +36,7 @@ def check_lists(dataset: Dataset, kind: str) -> None:
             kind=kind,
             needs=NEEDS[kind],
             dataset_name=dataset.name,
-            get=CURES.get(dataset.name, "take group."),
+            get=CURES.get(dataset.name, Message("take group.")),
         )
 
 

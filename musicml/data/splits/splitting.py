@@ -22,11 +22,11 @@ import numpy as np
 from musicml.data.datasets import SPLITS, Dataset, Excluded
 from musicml.data.splits.assign import assign, find_present
 from musicml.data.splits.groups import is_ungrouped_split, regroup
-from musicml.utils import InputError
+from musicml.utils import InputError, Message, join_messages
 
 SPLIT_KINDS = ("official", "filtered", "group", "artist", "track", "clean")
 LISTED = ("official", "filtered")  # by the data set's own lists, which are no cross-validation
-FLATTERS = "by file, whatever group it is of, which flatters"
+FLATTERS = Message("by file, whatever group it is of, which flatters")
 FOLDS = {"artist": 3, "clean": 5}  # of a kind that is a cross-validation unless told otherwise
 
 
@@ -73,7 +73,7 @@ def make_split(
     if kind in LISTED and any(example.split for example in dataset.examples):
         made = split_by_lists(dataset, val_fraction, seed)
     else:
-        how = FLATTERS if is_ungrouped_split(dataset.as_published, kind) else "by group"
+        how = FLATTERS if is_ungrouped_split(dataset.as_published, kind) else Message("by group")
         made = dataset, split_by_group(dataset, val_fraction, test_fraction, seed, how)
     check_split(*made)
     return made
@@ -115,7 +115,14 @@ def make_folds(
     present = find_present(dataset)  # once for all folds, since it takes as long as spreading does
     home = assign(dataset, everyone, {str(k): 1 / n for k in range(n)}, seed, present)
     made = tuple(
-        make_fold(dataset, home == str(k), val_fraction, seed, f"fold {k + 1} of {n}, {kind}", present)
+        make_fold(
+            dataset,
+            home == str(k),
+            val_fraction,
+            seed,
+            Message("fold {k} of {n}, {kind}", k=k + 1, n=n, kind=kind),
+            present,
+        )
         for k in range(n)
     )
     for split in made:
@@ -129,15 +136,17 @@ def make_folds(
             )
         check_split(dataset, split, present)
     nobody = np.zeros(len(home), dtype=bool)
-    served = make_fold(dataset, nobody, val_fraction, seed, f"{n} folds, {kind}", present)
+    served = make_fold(dataset, nobody, val_fraction, seed, Message("{n} folds, {kind}", n=n, kind=kind), present)
     return dataset, made, served
 
 
 def describe_fixed_split(kind: str, n: int) -> str:
     """The sentence for folds of a split that has none."""
-    return (
-        f'data.folds = {n} must go with a split that can be turned, and data.split = "{kind}" is fixed by the data '
-        "set's own lists: take group, artist, track or clean."
+    return Message(
+        'data.folds = {n} must go with a split that can be turned, and data.split = "{kind}" is '
+        "fixed by the data set's own lists: take group, artist, track or clean.",
+        n=n,
+        kind=kind,
     )
 
 
@@ -149,25 +158,42 @@ def make_fold(
     rest = np.flatnonzero(~test)
     share = min(0.5, val_fraction * len(sides) / len(rest))
     sides[rest] = assign(dataset, rest, {"train": 1 - share, "val": share}, seed, present)
-    return Split(sides, f"{statement}: {val_fraction:.0%} validation, seed {seed}")
+    return Split(
+        sides,
+        Message(
+            "{statement}: {val_fraction:.0%} validation, seed {seed}",
+            statement=statement,
+            val_fraction=val_fraction,
+            seed=seed,
+        ),
+    )
 
 
 def split_by_group(
-    dataset: Dataset, val_fraction: float, test_fraction: float, seed: int, how: str = "by group"
+    dataset: Dataset, val_fraction: float, test_fraction: float, seed: int, how: str = Message("by group")
 ) -> Split:
     """Everything split by group, each class spread over the sides as evenly as its groups allow; `how`, in words."""
     wanted = {"train": 1 - val_fraction - test_fraction, "val": val_fraction, "test": test_fraction}
     sides = assign(dataset, np.arange(len(dataset.examples)), wanted, seed)
-    return Split(sides, f"{how}: {val_fraction:.0%} validation, {test_fraction:.0%} test, seed {seed}")
+    return Split(
+        sides,
+        Message(
+            "{how}: {val_fraction:.0%} validation, {test_fraction:.0%} test, seed {seed}",
+            how=how,
+            val_fraction=val_fraction,
+            test_fraction=test_fraction,
+            seed=seed,
+        ),
+    )
 
 
 def split_by_lists(dataset: Dataset, val_fraction: float, seed: int) -> tuple[Dataset, Split]:
     """The data set's own sides. A side `val` without a `test` becomes the test, since what chooses can't judge."""
     sides = np.array([example.split for example in dataset.examples], dtype=object)
-    statement = "the data set's own sides"
+    statement = [Message("the data set's own sides")]
     if not (sides == "test").any():
         sides[sides == "val"] = "test"
-        statement += "; it has no test side, so its validation side is kept for the test"
+        statement.append(Message("it has no test side, so its validation side is kept for the test"))
     if not (sides == "test").any():
         raise InputError(
             "{dataset_name} must have files to test on, and its own sides hold none: add a test folder, "
@@ -179,8 +205,9 @@ def split_by_lists(dataset: Dataset, val_fraction: float, seed: int) -> tuple[Da
     if not (sides == "val").any():
         train = np.flatnonzero(sides == "train")
         sides[train] = assign(dataset, train, {"train": 1 - val_fraction, "val": val_fraction}, seed)
-        statement += f"; validation is {val_fraction:.0%} of its training side, by group, seed {seed}"
-    return dataset, Split(sides, statement)
+        template = Message("validation is {val_fraction:.0%} of its training side, by group, seed {seed}")
+        statement.append(Message(template, val_fraction=val_fraction, seed=seed))
+    return dataset, Split(sides, join_messages(statement, "; "))
 
 
 def drop_leaking_examples(dataset: Dataset, sides: np.ndarray) -> tuple[np.ndarray, list[Excluded]]:
@@ -190,9 +217,16 @@ def drop_leaking_examples(dataset: Dataset, sides: np.ndarray) -> tuple[np.ndarr
     kept, excluded = np.ones(len(sides), dtype=bool), []
     for place, (side, group) in enumerate(zip(sides, groups, strict=True)):
         above = {"train": ("test", "val"), "val": ("test",)}.get(side, ())
-        reason = next((f"its group {group!r} is also in {other}" for other in above if group in taken[other]), "")
+        reason = next(
+            (
+                Message("its group {group!r} is also in {other}", group=group, other=other)
+                for other in above
+                if group in taken[other]
+            ),
+            "",
+        )
         if side not in SPLITS:
-            reason = "on none of the data set's own lists"
+            reason = Message("on none of the data set's own lists")
         if reason:
             kept[place] = False
             excluded.append(Excluded(dataset.examples[place].id, reason))

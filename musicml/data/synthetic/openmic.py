@@ -21,7 +21,7 @@ import soundfile
 
 from musicml.data.io import compute_checksum
 from musicml.data.synthetic import recording, sampled_instruments, synth
-from musicml.utils import write_csv, write_json, write_text
+from musicml.utils import Message, write_csv, write_json, write_text
 
 SECONDS = 10.0
 SAMPLE_RATE = 22_050
@@ -35,7 +35,7 @@ WINDOW = 0.96  # seconds of one row of features
 ROWS, COLUMNS, BANDS, FRAMES = 10, 128, 64, 12
 PROJECTION = 1432913  # seeds the projection, the same whatever the data's seed
 QUIET, STEP = -5.0, 9.0  # features: mean of the log energies; steps of a feature for one unit
-NOTES = {"vggish": "a stand-in of the same shape: a random projection of band energies, not VGGish"}
+NOTES = {"vggish": Message("a stand-in of the same shape: a random projection of band energies, not VGGish")}
 CELLS = ["sample_key", "instrument", "relevance", "num_responses"]
 METADATA = ["track_id", "artist_id", "artist_name", "track_title", "license_title", "sample_key", "start_time"]
 

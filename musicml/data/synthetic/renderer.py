@@ -153,11 +153,12 @@ def _play_by_midirenderer(
             events.append((start, True, pitch, int(np.clip(note.velocity, 1, 127))))
             events.append((end, False, pitch, 0))
             next_starts[pitch] = start
-    track = mido.MidiTrack([mido.Message("program_change", program=int(program), channel=channel)])
+    make_event = mido.Message
+    track = mido.MidiTrack([make_event("program_change", program=int(program), channel=channel)])
     now = 0
     for time, begins, pitch, velocity in sorted(events):
         kind = "note_on" if begins else "note_off"
-        track.append(mido.Message(kind, note=pitch, velocity=velocity, channel=channel, time=time - now))
+        track.append(make_event(kind, note=pitch, velocity=velocity, channel=channel, time=time - now))
         now = time
     file = io.BytesIO()
     mido.MidiFile(ticks_per_beat=500, tracks=[track]).save(file=file)  # at MIDI's 120 beats a minute, 1 ms a tick

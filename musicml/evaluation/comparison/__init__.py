@@ -18,7 +18,7 @@ from musicml.evaluation.comparison import checks
 from musicml.evaluation.comparison.significance import PairedComparison, compare_pairs
 from musicml.evaluation.predictions import PredictionTable
 from musicml.experiment import Report, Run, RunInfo, read_digests
-from musicml.utils import make_data_frame
+from musicml.utils import Message, make_data_frame
 
 if TYPE_CHECKING:
     import pandas
@@ -98,7 +98,7 @@ def compare_runs(members: Sequence[Run]) -> Comparison:
     said = np.stack([decide_labels(run, voice) for run, voice in zip(members, voices, strict=True)])
     infos, reports = [run.info for run in members], [run.report for run in members]
     asked = find_comparable_pairs([info.protocol for info in infos])
-    kind = "pictures" if infos[0].data.kind == "picture" else "files"
+    kind = Message("pictures") if infos[0].data.kind == "picture" else Message("files")
     names = [str(info.experiment) for info in infos]  # what runs are called in a sentence, unless two share one
     names = names if len(set(names)) == len(names) else [run.name for run in members]
     found = compare_pairs(names, voices, said, asked, kind)

@@ -8,7 +8,7 @@ import numpy as np
 
 from musicml.evaluation.predictions import PredictionTable
 from musicml.experiment import Run, RunDigests, check_has_results, find_other_contents
-from musicml.utils import InputError
+from musicml.utils import InputError, Message
 
 DigestReader = Callable[[Run], RunDigests | None]  # `read_digests`, or one that remembers what it read
 
@@ -88,7 +88,11 @@ def check_same_contents(members: Sequence[Run], names: Collection[str], read: Di
                 name=differing[0],
             )
     return [
-        f"whether {first.name} and {run.name} were judged by the same files can't be told: one has no digests.csv"
+        Message(
+            "whether {name} and {name2} were judged by the same files can't be told: one has no digests.csv",
+            name=first.name,
+            name2=run.name,
+        )
         for run in untold
     ]
 
@@ -115,7 +119,11 @@ def check_same_examples(first: Run, one: PredictionTable, second: Run, other: Pr
     """Refuse runs that answered for other examples or classes, and say how they differ."""
     if one.task != other.task or set(one.class_names) != set(other.class_names):
         apart = sorted(set(one.class_names) ^ set(other.class_names))
-        reason = f"only one of them knows {apart[0]}" if apart else "one of them tells several at once"
+        reason = (
+            Message("only one of them knows {apart}", apart=apart[0])
+            if apart
+            else Message("one of them tells several at once")
+        )
         raise InputError(
             "runs must answer for the same classes to be compared, and {first_name} and {second_name} do not, since "
             "{reason}: take runs of the same classes.",

@@ -26,10 +26,18 @@ from musicml.evaluation.intervals import (
 )
 from musicml.evaluation.predictions import PredictionTable
 from musicml.experiment import MAIN_METRICS
+from musicml.utils import Message, join_messages
 
+RARELY_BY_CHANCE = Message("chance alone would hardly give that, p = {p_value}.")
+MAYBE_BY_CHANCE = Message("with so few the difference could be chance, p = {p_value}.")
+ONE_GROUP = Message("all of them are of one group, so whether that is chance can't be told.")
 RARE = 0.05  # p below which a difference is called more than chance
 AT_LEAST = 60  # draws a pair: with fewer, no p could be small enough once it is corrected for all of them
-MCNEMAR, SIGN_FLIP, BOOTSTRAP = "exact McNemar", "exact sign flips of groups", "paired bootstrap over groups"
+MCNEMAR, SIGN_FLIP, BOOTSTRAP = (
+    Message("exact McNemar"),
+    Message("exact sign flips of groups"),
+    Message("paired bootstrap over groups"),
+)
 
 
 @dataclass(frozen=True)
@@ -189,40 +197,73 @@ def describe_counts(pair: PairedComparison, kind: str) -> str:
     lead = (pair.only_a or 0) - (pair.only_b or 0)
     ahead, behind = (pair.a, pair.b) if lead >= 0 else (pair.b, pair.a)
     if lead == 0:
-        return (
-            f"{pair.a} and {pair.b} were right on equally many of {pair.n} {kind}: nothing here tells which is better."
+        return Message(
+            "{a} and {b} were right on equally many of {n} {kind}: nothing here tells which is better.",
+            a=pair.a,
+            b=pair.b,
+            n=pair.n,
+            kind=kind,
         )
-    more = f"{ahead} was right on {abs(lead)} more of {pair.n} {kind} than {behind}"
+    more = Message(
+        "{ahead} was right on {lead} more of {n} {kind} than {behind}",
+        ahead=ahead,
+        lead=abs(lead),
+        n=pair.n,
+        kind=kind,
+        behind=behind,
+    )
     if pair.p_holm is None:
-        return f"{more}; all of them are of one group, so whether that is chance can't be told."
-    is_rare = pair.p_holm < RARE
-    chance = "chance alone would hardly give that" if is_rare else "with so few the difference could be chance"
-    return f"{more}; {chance}, p = {format_p_value(pair.p_holm)}."
+        return join_messages([more, ONE_GROUP], "; ")
+    return join_messages([more, _describe_p_value(pair.p_holm)], "; ")
 
 
 def describe_metric_difference(pair: PairedComparison, kind: str) -> str:
     """Of several classes at once, say in plain words by how much one figure is above the other."""
     if pair.difference is None:
-        return (
-            f"{pair.a} and {pair.b} can't be compared on these {pair.n} {kind}: no class is present in some and absent "
-            "from others, so no average precision is defined."
+        return Message(
+            "{a} and {b} can't be compared on these {n} {kind}: no class is present in some and absent "
+            "from others, so no average precision is defined.",
+            a=pair.a,
+            b=pair.b,
+            n=pair.n,
+            kind=kind,
         )
     if pair.difference == 0:
-        return f"the mean average precision of {pair.a} and {pair.b} is the same on {pair.n} {kind}."
+        return Message(
+            "the mean average precision of {a} and {b} is the same on {n} {kind}.",
+            a=pair.a,
+            b=pair.b,
+            n=pair.n,
+            kind=kind,
+        )
     ahead, behind = (pair.a, pair.b) if pair.difference > 0 else (pair.b, pair.a)
     if pair.p_holm is None:
-        return (
-            f"{ahead} and {behind} can't be told apart: all {pair.n} {kind} are of one group, of which nothing can be "
-            "drawn again."
+        return Message(
+            "{ahead} and {behind} can't be told apart: all {n} {kind} are of one group, of which nothing "
+            "can be drawn again.",
+            ahead=ahead,
+            behind=behind,
+            n=pair.n,
+            kind=kind,
         )
-    is_rare = pair.p_holm < RARE
-    chance = "chance alone would hardly give that" if is_rare else "with so few the difference could be chance"
-    return (
-        f"the mean average precision of {ahead} is {abs(pair.difference):.3f} above that of {behind} on {pair.n} "
-        f"{kind} in {pair.n_groups} groups; {chance}, p = {format_p_value(pair.p_holm)}."
+    above = Message(
+        "the mean average precision of {ahead} is {difference:.3f} above that of {behind} on {n} {kind} in {n_groups} "
+        "groups",
+        ahead=ahead,
+        difference=abs(pair.difference),
+        behind=behind,
+        n=pair.n,
+        kind=kind,
+        n_groups=pair.n_groups,
     )
+    return join_messages([above, _describe_p_value(pair.p_holm)], "; ")
+
+
+def _describe_p_value(p: float) -> Message:
+    """Say whether a difference may be chance."""
+    return Message(RARELY_BY_CHANCE if p < RARE else MAYBE_BY_CHANCE, p_value=format_p_value(p))
 
 
 def format_p_value(p: float) -> str:
     """A p in two figures, as far as they mean anything."""
-    return "0.001 or less" if p <= 0.001 else f"{p:.2g}"
+    return Message("0.001 or less") if p <= 0.001 else f"{p:.2g}"

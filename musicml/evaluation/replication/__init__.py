@@ -7,6 +7,7 @@ be: who stood on which side, what counted as right, what the app made of the ans
 from __future__ import annotations
 
 import gc
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -30,7 +31,9 @@ from musicml.experiment import (
     read_experiment,
 )
 from musicml.training import PROTOCOLS, compute_split_hash, prepare_data, train_experiment
-from musicml.utils import InputError, print_message
+from musicml.utils import InputError, Message, capture_messages, get_message
+
+logger = logging.getLogger(__name__)
 
 Place = tuple[Path, Path, str, int]  # the roots of data and of runs, which data, the seed
 
@@ -77,7 +80,6 @@ def replicate(
     runs_root: Path,
     which: str = "auto",
     seed: int = 0,
-    say: Callable[[str], None] = print_message,
 ) -> list[Replication]:
     """Train and score each recipe as it was published and its honest partner, and hold the two beside the original.
 
@@ -107,7 +109,7 @@ def replicate(
     for path, recipe in recipes:
         read_experiment(find_partner(path, recipe))  # a partner that is not there costs no training
     where = (Path(data_root), Path(runs_root), which, seed)
-    return [replicate_or_error(path, recipe, where, say) for path, recipe in recipes]
+    return [replicate_or_error(path, recipe, where) for path, recipe in recipes]
 
 
 def find_partner(path: Path, recipe: Experiment) -> Path:
@@ -125,27 +127,35 @@ def _get_published_options(path: Path, recipe: Experiment) -> PublishedOptions:
     return recipe.published
 
 
-def replicate_or_error(path: Path, recipe: Experiment, where: Place, say: Callable[[str], None]) -> Replication:
+def replicate_or_error(
+    path: Path,
+    recipe: Experiment,
+    where: Place,
+) -> Replication:
     """One replay, or what ended it."""
     try:
-        return replicate_one(path, recipe, where, say)
+        return replicate_one(path, recipe, where)
     except Exception as error:  # a fault of ours, or a device out of memory, ends one replay and not all
-        words = (str(error) or type(error).__name__).splitlines()[0]
-        say(f"{path.stem} failed: {words}")
+        words = get_message(error)
+        logger.error("%s failed: %s", path.stem, words)
         mark_abandoned(where[1])
         return Replication(path.stem, _get_published_options(path, recipe).reference, error=words)
     finally:
         gc.collect()
 
 
-def replicate_one(path: Path, recipe: Experiment, where: Place, say: Callable[[str], None]) -> Replication:
+def replicate_one(
+    path: Path,
+    recipe: Experiment,
+    where: Place,
+) -> Replication:
     """One replay: both runs, had or made, and what they say beside the published figures."""
     data_root, _, which, _ = where
     sample = load_dataset(recipe.data.dataset, data_root, which, None, True).sample
     recipe = recipe.on_sample() if sample else recipe
     options = _get_published_options(path, recipe)
     honest = read_experiment(find_partner(path, recipe), parse_changes(options.changes), sample)
-    made = [get_or_train_run(one, where, say) for one in (recipe, honest)]
+    made = [get_or_train_run(one, where) for one in (recipe, honest)]
     known = get_reference(options.reference)
     rows = tuple(make_row(known, name, *made) for name in options.figures)
     reports = [run.report for run in made]
@@ -153,23 +163,26 @@ def replicate_one(path: Path, recipe: Experiment, where: Place, say: Callable[[s
     runs = {name: str(run.path) for name, run in zip(("as_published", "honest"), made, strict=True)}
     served = reports[0].as_served
     found = Replication(path.stem, known.name, recipe.data.dataset, sample, sides, rows, served, runs=runs)
-    said = write_sentences(found, options.fault, known, len(made[0].read("labels.json")))
+    said = write_sentences(found, Message(options.fault), known, len(made[0].read("labels.json")))
     return replace(found, sentences=(*said, *list_differences(options, recipe.clips.seconds)))
 
 
 # Runs
 
 
-def get_or_train_run(chosen: Experiment, where: Place, say: Callable[[str], None]) -> Run:
+def get_or_train_run(
+    chosen: Experiment,
+    where: Place,
+) -> Run:
     """A whole run of an experiment: one that is there, or a new one."""
     what = f"{chosen.name}, {PROTOCOLS[chosen.data.protocol]}"
     held = find_run(chosen, *where)
     if held is not None:
-        say(f"{what}: {held.name} is there already")
+        logger.info("%s: %s is there already", what, held.name)
         return held
-    say(f"{what}: training")
-    run = train_experiment(chosen, *where[:3], seed=where[3], say=say)
-    evaluate.evaluate_run(run, say=say)
+    logger.info("%s: training", what)
+    run = train_experiment(chosen, *where[:3], seed=where[3])
+    evaluate.evaluate_run(run)
     return run
 
 
@@ -186,7 +199,8 @@ def find_run(chosen: Experiment, data_root: Path, runs_root: Path, which: str, s
         return None
     as_published = chosen.data.protocol == "as_published"
     dataset = load_dataset(chosen.data.dataset, data_root, which, None, as_published)
-    material = prepare_data(chosen, dataset, data_root, seed, lambda words: None)
+    with capture_messages(lambda words: None):  # they come again where the run is trained
+        material = prepare_data(chosen, dataset, data_root, seed)
     # who stood where, the examples, their features
     wanted = (compute_split_hash(material), material.dataset.hash(), material.features.key)
     found = [run for run, info in alike if (info.split.hash, info.data.hash, info.data.features) == wanted]

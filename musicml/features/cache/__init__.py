@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -25,12 +26,14 @@ from typing import Any
 import numpy as np
 
 from musicml.data import digest_examples
-from musicml.data.datasets import Dataset, Excluded
+from musicml.data.datasets import KINDS, Dataset, Excluded
 from musicml.data.io import READER_VERSION
 from musicml.features import audio_features
 from musicml.features.cache.compute import compute_and_store
 from musicml.features.cache.inventory import clear_cache, list_cache_entries, measure_size
-from musicml.utils import InputError, to_dict, write_atomically
+from musicml.utils import InputError, parse_json, to_dict, write_atomically
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,6 @@ def get_features(
     settings: Any,
     root: Path,
     least_samples: int = 0,
-    say: Callable[[str], None] = print,
     processes: int | None = None,
 ) -> tuple[Dataset, Features]:
     """The features of every readable file of a data set, and the data set without the files that can't be read.
@@ -80,7 +82,6 @@ def get_features(
         `VGGish`
     root : the store's folder
     least_samples : a shorter track is repeated up to this length
-    say : told what is computed
     processes : how many compute; 1 for this one alone, None for as many as there are cores where that pays
 
     Raises
@@ -95,16 +96,16 @@ def get_features(
         raise InputError(
             "this experiment needs {wants} files and {dataset_name} holds {dataset_kind} files: choose an experiment "
             "for {dataset_kind}s.",
-            wants=wants,
+            wants=KINDS[wants],
             dataset_name=dataset.name,
-            dataset_kind=dataset.kind,
+            dataset_kind=KINDS[dataset.kind],
         )
     key = compute_cache_key(dataset, settings, least_samples, Path(root))
     home = Path(root) / key
     for _ in range(3):
         if not _is_current(home):
             shutil.rmtree(home, ignore_errors=True)
-            say(f"features: {len(dataset.examples)} files to {settings.__class__.__name__}, once")
+            logger.info("features: %s files to %s, once", len(dataset.examples), settings.__class__.__name__)
             compute_and_store(dataset, settings, home, least_samples, processes)
         with contextlib.suppress(FileNotFoundError):  # cleared in this very moment, or somebody removed a part of it
             return open_features(dataset, settings, home, key)
@@ -129,7 +130,7 @@ def compute_cache_key(dataset: Dataset, settings: Any, least_samples: int, root:
 def _is_current(home: Path) -> bool:
     """Return whether features are there, and were computed by what reads files today: an earlier one read less."""
     try:
-        index = json.loads((home / "index.json").read_text())
+        index = parse_json((home / "index.json").read_text())
     except (FileNotFoundError, ValueError):  # a damaged one is made anew
         return False
     return index.get("reader", 1) == READER_VERSION
@@ -150,7 +151,7 @@ def _take_vggish(dataset: Dataset) -> Features:
 
 def open_features(dataset: Dataset, settings: Any, home: Path, key: str) -> tuple[Dataset, Features]:
     """Open what `compute_and_store` wrote, as a memory map, and leave out of the data set what could not be read."""
-    index = json.loads((home / "index.json").read_text())
+    index = parse_json((home / "index.json").read_text())
     excluded = [Excluded(file, reason) for file, reason in index["excluded"]]
     unread = {item.file for item in excluded}
     kept = np.array([example.id not in unread for example in dataset.examples])
@@ -175,7 +176,6 @@ def get_frozen_outputs(
     facts: dict[str, Any],
     shape: tuple[int, ...],
     make: Callable[[], np.ndarray],
-    say: Callable[[str], None] = print,
     dtype: str = "float32",
 ) -> np.ndarray:
     """An array that `make` computes only where the store does not hold it yet: a frozen backbone's outputs, say.
@@ -197,7 +197,7 @@ def get_frozen_outputs(
         try:
             array = np.load(path, mmap_mode="r")
         except FileNotFoundError:  # it is not made yet, or the store was cleared in this very moment
-            say(f"frozen layers: outputs of {shape[0]} inputs, once")
+            logger.info("frozen layers: outputs of %s inputs, once", shape[0])
             with write_atomically(path) as temporary:
                 np.save(temporary, np.asarray(make(), dtype=dtype))
     if array.shape != shape:

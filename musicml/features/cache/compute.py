@@ -27,7 +27,9 @@ from musicml.data.io import READER_VERSION, AudioSource
 from musicml.features import audio_features
 from musicml.utils import (
     InputError,
+    Message,
     count_processes,
+    describe_os_error,
     has_exited,
     make_progress_bar,
     map_in_processes,
@@ -103,7 +105,7 @@ def _write_features(
     warnings: dict[str, list[str]] = {}
     with open(work / "array.bin", "wb") as out:
         found = compute_all(dataset.examples, settings, least_samples, work, out, processes)
-        bar = make_progress_bar("features", len(dataset.examples), found, unit="file")
+        bar = make_progress_bar("features", len(dataset.examples), found, has_lines=False, unit="file")
         with contextlib.closing(found), bar:
             for example, one in zip(dataset.examples, bar, strict=True):
                 lengths.append(one.length)
@@ -174,10 +176,14 @@ def _compute_file(path: Path | str, name: str, settings: Any, least_samples: int
     try:
         values, warnings = audio_features.compute_features(AudioSource(path, name), settings, least_samples)
     except InputError as error:
-        return FileResult(refused=str(error))
+        return FileResult(refused=error.message)
     except OSError as error:
         return FileResult(
-            refused=f"{name} must be a file that can be read, and can't be ({error.strerror or error}): copy it again."
+            refused=Message(
+                "{name} must be a file that can be read, and can't be ({value}): copy it again.",
+                name=name,
+                value=describe_os_error(error),
+            )
         )
     out.write(np.ascontiguousarray(values).data)
     return FileResult(1 if isinstance(settings, audio_features.Pixels) else len(values), warnings=warnings)

@@ -6,7 +6,6 @@ Whoever computes meanwhile is not disturbed: what is half made stays, and what i
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import shutil
@@ -18,6 +17,7 @@ import numpy as np
 
 from musicml.data import load_digests
 from musicml.features.cache.compute import LEAVING, abandoned, owner
+from musicml.utils import Message, parse_json
 
 KEY = r"[0-9a-f]{24}"
 
@@ -57,27 +57,34 @@ def describe_entry(path: Path) -> CacheEntry:
     """What one file or folder of the store is."""
     size = measure_size(path)
     if path.name.startswith("."):
-        return CacheEntry("unfinished", "left behind" if abandoned(path) else "being made now", 0, size)
+        return CacheEntry(
+            "unfinished", Message("left behind") if abandoned(path) else Message("being made now"), 0, size
+        )
     if path.is_dir() and (path / "index.json").is_file():
         return CacheEntry("features", *of_features(path), size)
     if path.is_dir() and path.name.startswith("looks-"):
-        return CacheEntry("audit looks", path.name.removeprefix("looks-").rpartition("-")[0], 0, size)
+        return CacheEntry(Message("audit looks"), path.name.removeprefix("looks-").rpartition("-")[0], 0, size)
     if path.name.startswith("alike-"):
-        return CacheEntry("audit comparisons", "", 0, size)
+        return CacheEntry(Message("audit comparisons"), "", 0, size)
     if path.name.startswith("digests-") and path.suffix == ".bin":
         return CacheEntry("digests", path.stem.removeprefix("digests-"), len(load_digests(path)), size)
     if re.fullmatch(rf"{KEY}\.npy", path.name):
         shape = np.load(path, mmap_mode="r").shape
-        return CacheEntry("frozen outputs", f"{' x '.join(map(str, shape[1:]))} numbers each", shape[0], size)
+        return CacheEntry(
+            Message("frozen outputs"),
+            Message("{map} numbers each", map=" x ".join(map(str, shape[1:]))),
+            shape[0],
+            size,
+        )
     return CacheEntry("other", path.name, 0, size)
 
 
 def of_features(home: Path) -> tuple[str, int]:
     """The words for a folder of features, and of how many files; an older one does not say of what."""
-    index = json.loads((home / "index.json").read_text())
+    index = parse_json((home / "index.json").read_text())
     n = len(index["lengths"]) - len(index["excluded"])
     if "kind" not in index:
-        return "of an older version", n
+        return Message("of an older version"), n
     settings = {**index["settings"], "least_samples": index["least_samples"]}
     words = " ".join(f"{name}={value}" for name, value in settings.items() if value)
     data = f"{index['dataset']} (sample)" if index["sample"] else index["dataset"]

@@ -19,11 +19,12 @@ from musicml.features import WHITE, Spectrogram, compute_band_centers, compute_l
 from musicml.inference.explain import class_activation, occlusion
 from musicml.inference.explain.overlay import DECIBELS, save_explanation
 from musicml.inference.predictor import ModelInput, Prediction, Predictor
+from musicml.utils import Message
 
 __all__ = ["Explanation", "explain_prediction", "save_explanation"]
 
 LISTEN_SECONDS = 3.0
-LEANED_ON = "leaned-on features"
+LEANED_ON = Message("leaned-on features")
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Explanation:
     def as_table(self) -> dict[str, Any]:
         """The explanation as plain values for JSON: file, label, method, peak, deciding seconds."""
         row, column = self.peak
-        table: dict[str, Any] = {"file": self.file, "label": self.label, "method": self.method}
+        table: dict[str, Any] = {"file": self.file, "label": self.label, "method": str(self.method)}
         if self.frame_seconds is None:
             size = {"width": self.map.shape[1], "height": len(self.map)}
             return {**table, "peak": {"x": column, "y": row}, "size": size}
@@ -142,7 +143,7 @@ def of_sound(
         return LEANED_ON, question.values, laid_out(clips, places, question.values.shape)
     if is_recurrent_run(predictor):
         clips = occlusion.maps(predictor, question.values, spectra, places, prediction.over_time[:, k], k)
-        return "occlusion", spectra, laid_out(clips, places, spectra.shape)
+        return Message("occlusion"), spectra, laid_out(clips, places, spectra.shape)
     values = np.stack(list(predictor.cut(question.values, places))).astype(np.float32)
     method, clips = class_activation.maps(predictor, values, k)
     return method, spectra, laid_out(clips, places, spectra.shape)

@@ -24,13 +24,14 @@ import numpy as np
 from musicml.inference import backends, trust
 from musicml.inference.predictor import Predictor, batch_items
 from musicml.models import add_class_activation_maps
+from musicml.utils import Message
 
 BATCH = 16
 COARSEST = 16  # inputs that one place of a class activation map may stand for
 STEPS = (4, 32)  # inputs from one place to the next, of the layers that a LayerCAM adds up
 BUILDING = threading.Lock()  # two who ask first would build the same graph at once
 SMOOTHED = 16  # by a Gaussian this many times narrower than the input
-CAM, LAYER_CAM = "class activation map", "Grad-CAM (LayerCAM)"
+CAM, LAYER_CAM = Message("class activation map"), "Grad-CAM (LayerCAM)"
 
 
 def maps(predictor: Predictor, clips: np.ndarray, k: int) -> tuple[str, list[np.ndarray]]:
@@ -55,7 +56,7 @@ def maps(predictor: Predictor, clips: np.ndarray, k: int) -> tuple[str, list[np.
 @functools.lru_cache(maxsize=2)  # a person looks at several files of a run
 def model_of(predictor: Predictor) -> Any:
     """The run's `keras.Model`; errors as of `trust.check_is_own`."""
-    trust.check_is_own(predictor.run, "a map of where it looked")
+    trust.check_is_own(predictor.run, Message("a map of where it looked"))
     return backends.keras_model(backends.own(predictor.run.path, predictor.serving))
 
 

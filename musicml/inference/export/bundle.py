@@ -17,6 +17,7 @@ from musicml.inference.export import frontend_readme, onnx
 from musicml.inference.manifest import Manifest, read_manifest
 from musicml.utils import (
     InputError,
+    Message,
     import_keras,
     os_error_to_input_error,
     suppress_stderr,
@@ -54,7 +55,7 @@ def export_run(run: Run, kind: str, to: Path) -> str:
     if to.exists():
         raise InputError("{to} must be a new folder, and is there already: name another with --to.", to=to)
     serving = read_manifest(run)
-    trust.check_is_own(run, "an export")  # whose check opens the model without limits
+    trust.check_is_own(run, Message("an export"))  # whose check opens the model without limits
     making = to.with_name(f".{to.name}.making")
     shutil.rmtree(making, ignore_errors=True)
     try:
@@ -157,7 +158,7 @@ def checked(folder: Path) -> str:
             longest_check=LONGEST_CHECK,
         ) from None
     if done.returncode:
-        lines = (done.stdout.strip() or done.stderr.strip() or "it said nothing").splitlines()
+        lines = (done.stdout.strip() or done.stderr.strip() or Message("it said nothing")).splitlines()
         said = "; ".join(lines) if done.stdout.strip() else lines[-1]
         raise InputError("the exported model must answer as the run does, and its check failed: {said}", said=said)
     return done.stdout.strip()

@@ -18,7 +18,7 @@ from scipy import special
 from musicml.experiment import Run
 from musicml.inference import backends
 from musicml.models import add_class_activation_maps
-from musicml.utils import InputError, compute_digest, suppress_stderr, write_atomically
+from musicml.utils import InputError, Message, compute_digest, get_message, suppress_stderr, write_atomically
 
 TOLERANCE = 1e-4
 OPSETS = {"": 17, "ai.onnx.ml": 3}
@@ -40,7 +40,7 @@ def export_keras_onnx(model: Any, run: Run, clips: np.ndarray) -> str:
     import keras
 
     if keras.backend.backend() != "tensorflow":
-        return f"not exported: the {keras.backend.backend()} backend can't export to ONNX"
+        return Message("not exported: the {backend} backend can't export to ONNX", backend=keras.backend.backend())
     # tf2onnx else copies all weights before each of its passes: on ResNet50 twice the time and 9 GB against 5
     os.environ.setdefault("TF2ONNX_CATCH_ERRORS", "FALSE")
     wanted = np.asarray(model(clips, training=False))
@@ -89,7 +89,7 @@ def export_forest_onnx(trees: list[Any], task: str, run: Run, clips: np.ndarray)
     try:
         import skl2onnx  # noqa: F401
     except ImportError:
-        return "not exported: that needs the package skl2onnx, which the extras cpu and gpu bring"
+        return Message("not exported: that needs the package skl2onnx, which the extras cpu and gpu bring")
     return written(lambda _: forest_graph(trees, task, clips.shape[2]), run, clips, predict_scores(trees, clips, task))
 
 
@@ -140,13 +140,19 @@ def written(convert: Any, run: Run, clips: np.ndarray, wanted: np.ndarray) -> st
             onnx.save(converted, temporary)
             gap = gap_of(temporary, clips, wanted, run.read("serving.json")["task"])
             if not gap <= TOLERANCE:
-                raise ValueError(f"it differs from the original by {gap:.2g}, more than {TOLERANCE:g}")
+                raise ValueError(
+                    Message(
+                        "it differs from the original by {gap:.2g}, more than {tolerance:g}",
+                        gap=gap,
+                        tolerance=TOLERANCE,
+                    )
+                )
             run.update(exported=compute_digest(temporary))
     except InputError:  # a full disk is no fault of the export
         raise
     except Exception as error:  # whatever a converter can't do, the run is as good without it
-        return f"not exported: {str(error).splitlines()[0] if str(error) else repr(error)}"
-    return f"exported; differs from the original by at most {gap:.2g}"
+        return Message("not exported: {reason}", reason=get_message(error))
+    return Message("exported; differs from the original by at most {gap:.2g}", gap=gap)
 
 
 def gap_of(path: Path, clips: np.ndarray, wanted: np.ndarray, task: str) -> float:
@@ -154,7 +160,9 @@ def gap_of(path: Path, clips: np.ndarray, wanted: np.ndarray, task: str) -> floa
     session = backends.session_of(path)
     names = [taken.name for taken in session.get_inputs()]
     if len(names) != 1:
-        raise ValueError(f"the exported model has {len(names)} inputs: {', '.join(names)}")
+        raise ValueError(
+            Message("the exported model has {n_names} inputs: {names}", n_names=len(names), names=", ".join(names))
+        )
     scores, *maps = session.run(None, {names[0]: clips.astype(np.float32)})
     gap = float(np.abs(scores - wanted).max())
     if maps:

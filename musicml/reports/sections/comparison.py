@@ -52,7 +52,7 @@ def _test(some: Sequence[Told], words: Words) -> list[Block]:
     try:
         found = compare_runs([one.run for one in some])
     except InputError as error:
-        return [Note(words("comparison.refused", why=words.said(str(error))))]
+        return [Note(words("comparison.refused", why=words.said(error.message)))]
     if not found.pairs:
         return [Note(words("comparison.no_pairs"))]
 

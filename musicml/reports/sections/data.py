@@ -100,7 +100,7 @@ def _show_audit(one: Told, words: Words, data_root: Path | None) -> list[Block]:
         dataset = reload_dataset(found.table, data_root)
         kept = load_audit(Path(root), dataset)
     except InputError as error:
-        return [Note(words("data.audit_gone", why=words.said(str(error)), command=command))]
+        return [Note(words("data.audit_gone", why=words.said(error.message), command=command))]
     except (KeyError, TypeError):
         return none
     return _list_findings(kept, get_audit_path(Path(root), dataset).relative_to(root), words) if kept else none

@@ -9,7 +9,7 @@ from musicml.data import AS_PUBLISHED, COUNT_COLUMNS, Reference, get_reference, 
 from musicml.reports.document import Block, Cell, Estimate, Heading, Listing, Paragraph, shown
 from musicml.reports.run_data import Told, number, pair
 from musicml.reports.wording import Words
-from musicml.utils import InputError, compute_wilson_interval
+from musicml.utils import InputError, Message, compute_wilson_interval
 
 OUT_OF = {"precision": "said", "recall": "support"}  # which count a published share is a share of
 OTHERS = ("macro_f1", "macro_auc", "mean_f1_both_sides")  # figures of a run that stand beside its main one
@@ -155,7 +155,7 @@ def replay(one: Told, words: Words, some: Sequence[Told]) -> list[Block]:
     found = one.info.published
     if found is None:
         return []
-    said = [words.said(found["fault"])] if found.get("fault") else []
+    said = [words.said(Message(found["fault"]))] if found.get("fault") else []
     names = found.get("figures") or []
     try:
         reference = get_reference(found.get("reference", ""))

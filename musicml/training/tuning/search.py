@@ -13,8 +13,8 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
+import logging
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -35,11 +35,13 @@ from musicml.training import (
 )
 from musicml.training.tuning import space, study
 from musicml.training.tuning.study import PruningWatcher, SearchResult, format_trial, is_higher_better, make_trial
-from musicml.utils import InputError, print_message, suppress_stderr, to_dict, write_json
+from musicml.utils import InputError, Message, suppress_stderr, to_dict, write_json
+
+logger = logging.getLogger(__name__)
 
 FOLDER = "tunes"  # below the runs; what lies in it is no run
 KEPT = ("run.json", "experiment.toml", "history.csv")  # of a trial
-FIGURES = {"single": "accuracy", "multi": "mean average precision"}  # of what scikit-learn fits, file by file
+FIGURES = {"single": "accuracy", "multi": Message("mean average precision")}  # of what scikit-learn fits, file by file
 HOPELESS = 3  # trials that can't be trained, with none that can, after which a search ends
 
 
@@ -59,7 +61,6 @@ class SearchContext:
     data_root: Path
     folder: Path | None
     seed: int
-    say: Callable[[str], None]
     wanted: space.Space
     trials: int
     prune: bool
@@ -75,7 +76,7 @@ class SearchContext:
         """What a trial works on, without its test side: prepared once for each setting of features and clips."""
         key = json.dumps([experiment.kind, to_dict(experiment.features), to_dict(experiment.clips)])
         if key not in self.materials:
-            made = prepare_data(experiment, self.dataset, self.data_root, self.seed, self.say)
+            made = prepare_data(experiment, self.dataset, self.data_root, self.seed)
             kept = made.split.sides != "test"
             self.materials[key] = replace(
                 made,
@@ -95,7 +96,6 @@ def search_options(
     seed: int = 0,
     trials: int = 20,
     prune: bool = True,
-    say: Callable[[str], None] = print_message,
 ) -> SearchResult:
     """Search for the best options, or go on with a search that was stopped or killed, until `trials` have their end.
 
@@ -106,7 +106,6 @@ def search_options(
     runs_root : the search's folder is below it, in `tunes`
     trials : int >= 1, how many shall have their end, those of earlier calls counted
     prune : whether to end trials that stay behind the median of the others
-    say : told what happens, a line a trial
 
     Raises
     ------
@@ -126,8 +125,8 @@ def search_options(
     as_published = experiment.data.protocol == "as_published"
     dataset = load_dataset(experiment.data.dataset, data_root, which, folder, as_published)
     if dataset.sample:
-        say(f"{dataset.name}: generated sample data; what is best on it need not be so on real music")
-    work = SearchContext(experiment, dataset, Path(data_root), folder, seed, say, wanted, trials, prune)
+        logger.warning("%s: generated sample data; what is best on it need not be so on real music", dataset.name)
+    work = SearchContext(experiment, dataset, Path(data_root), folder, seed, wanted, trials, prune)
     material = work.material(experiment)
     if not len(material.split.indices("val")):
         raise InputError(
@@ -164,7 +163,7 @@ def run_trials(work: SearchContext, memory: Any, home: Path) -> None:
     trials = work.trials if every is None else min(work.trials, len(every))
     begun = len(study.finished(memory))
     if begun:
-        work.say(f"{begun} trials are there from an earlier search, which goes on in {home}")
+        logger.info("%s trials are there from an earlier search, which goes on in %s", begun, home)
     while (done := len(study.finished(memory))) < trials:
         trial = study.ask(memory, work.wanted, work.seed, trials)
         trial.set_user_attr("place", done + 1)
@@ -172,9 +171,9 @@ def run_trials(work: SearchContext, memory: Any, home: Path) -> None:
             run_trial(work, memory, trial, home / "trials" / f"{done + 1:04d}")
         except KeyboardInterrupt:
             study.put_back(memory, memory.get_trials(deepcopy=False)[trial.number], died=False)
-            raise KeyboardInterrupt("stopped; the same command goes on with the search") from None
+            raise KeyboardInterrupt(Message("stopped; the same command goes on with the search")) from None
         ended = study.finished(memory)
-        work.say(format_trial(make_trial(ended[-1], work.wanted), work.figure, trials))
+        logger.info("%s", format_trial(make_trial(ended[-1], work.wanted), work.figure, trials))
         reasons = [one.user_attrs.get("why") for one in ended]
         if len(reasons) >= HOPELESS and all(reasons):
             raise InputError(
@@ -199,7 +198,7 @@ def run_trial(work: SearchContext, memory: Any, trial: Any, path: Path) -> None:
             try:
                 value = measure_trial(work, job, path, PruningWatcher(trial, experiment.training, work.prune))
                 if not np.isfinite(value):
-                    value, why = None, "its figure is no finite number"
+                    value, why = None, Message("its figure is no finite number")
             except optuna.TrialPruned:
                 value = None
             except InputError as error:
@@ -214,7 +213,7 @@ def explain_failure(error: InputError) -> str:
     """Why a trial's options can't be trained; raised where the fault is the disk's, since then nothing can."""
     if isinstance(error.__cause__, OSError):
         raise error
-    return str(error)
+    return error.message
 
 
 def measure_trial(work: SearchContext, job: TrainingJob, path: Path, watch: PruningWatcher) -> float:

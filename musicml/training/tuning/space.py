@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from musicml.experiment import Experiment, parse_experiment
-from musicml.utils import InputError, suggest_names
+from musicml.utils import InputError, Message, suggest_names
 
 TABLES = ("features", "clips", "model", "training", "augment")
 KEYS = ("low", "high", "log", "step")
@@ -222,18 +222,25 @@ def options_of(space: Space, drawn: Mapping[str, Any]) -> dict[str, Any]:
     return {key: to_option(known, drawn[key]) for key, known in space.items() if key in drawn}
 
 
+LOWER_END = Message(
+    "{key} = {value:g} stands at the lower end of its range ({low:g} to {high:g}): what is best may lie beyond, so "
+    "widen it and search again."
+)
+UPPER_END = Message(
+    "{key} = {value:g} stands at the upper end of its range ({low:g} to {high:g}): what is best may lie beyond, so "
+    "widen it and search again."
+)
+
+
 def edges(space: Space, options: Mapping[str, Any]) -> list[str]:
     """What stands at the end of its range, a sentence each: the best may lie beyond."""
-    found = []
+    found: list[str] = []
     for key, known in space.items():
         if hasattr(known, "choices"):
             continue
         low, high, here = (math.log(end) if known.log else end for end in (known.low, known.high, options[key]))
         place = (here - low) / (high - low)  # 0 at the low end, 1 at the high one
         if not EDGE < place < 1 - EDGE:
-            end = "lower" if place < 0.5 else "upper"
-            found.append(
-                f"{key} = {options[key]:g} stands at the {end} end of its range ({known.low:g} to {known.high:g}): "
-                "what is best may lie beyond, so widen it and search again."
-            )
+            template = LOWER_END if place < 0.5 else UPPER_END
+            found.append(Message(template, key=key, value=options[key], low=known.low, high=known.high))
     return found

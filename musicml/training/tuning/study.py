@@ -18,7 +18,7 @@ import numpy as np
 
 from musicml.experiment import hold_folder
 from musicml.training.tuning import space
-from musicml.utils import InputError
+from musicml.utils import InputError, Message
 
 if TYPE_CHECKING:
     import optuna
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 JOURNAL = "journal.log"
 WARM_TRIALS = 4  # trials that have to be whole before another is held against them
 DEATHS = 3  # of one trial, after which it is not begun again
-SEARCH_NOTE = (
+SEARCH_NOTE = Message(
     "This figure is validation's, and the best of several on the files that chose it, so it flatters: only the test "
     "figure of a run trained anew counts."
 )
@@ -224,7 +224,11 @@ class PruningWatcher:
 def make_trial(trial: Any, wanted: space.Space) -> Trial:
     """A trial of the study that has its end, as a person is told of it."""
     pruned = trial.state.name == "PRUNED" and "why" in trial.user_attrs and not trial.user_attrs["why"]
-    killed = "" if trial.state.name == "COMPLETE" or pruned else "its process was killed each time that it was begun"
+    killed = (
+        ""
+        if trial.state.name == "COMPLETE" or pruned
+        else Message("its process was killed each time that it was begun")
+    )
     value = trial.value if trial.state.name == "COMPLETE" or pruned else None
     return Trial(
         trial.user_attrs["place"],
@@ -241,7 +245,28 @@ def format_trial(trial: Trial, figure: str, trials: int) -> str:
     """A trial in a line."""
     chosen = ", ".join(f"{key}={json.dumps(value)}" for key, value in trial.options.items())
     if trial.why:
-        return f"trial {trial.number} of {trials}, {chosen}: could not be trained: {trial.why}"
+        return Message(
+            "trial {number} of {trials}, {chosen}: could not be trained: {why}",
+            number=trial.number,
+            trials=trials,
+            chosen=chosen,
+            why=trial.why,
+        )
     if trial.pruned:
-        return f"trial {trial.number} of {trials}, {chosen}: pruned in epoch {trial.epochs}, {figure} {trial.value:.4g}"
-    return f"trial {trial.number} of {trials}, {chosen}: {figure} {trial.value:.4g}"
+        return Message(
+            "trial {number} of {trials}, {chosen}: pruned in epoch {epochs}, {figure} {value:.4g}",
+            number=trial.number,
+            trials=trials,
+            chosen=chosen,
+            epochs=trial.epochs,
+            figure=figure,
+            value=trial.value,
+        )
+    return Message(
+        "trial {number} of {trials}, {chosen}: {figure} {value:.4g}",
+        number=trial.number,
+        trials=trials,
+        chosen=chosen,
+        figure=figure,
+        value=trial.value,
+    )

@@ -6,8 +6,9 @@ stands there as text.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from musicml.data.audit.findings import WEIGHTS, Audit, DuplicatePair
 from musicml.data.audit.html_report.media import SECONDS, Embedded, embed
 from musicml.data.datasets import SPLITS, Dataset
-from musicml.utils import InputError, make_printable, write_text
+from musicml.utils import InputError, Message, make_printable, translate, write_text
 
 __all__ = ["check_html_path", "render_audit_html", "write_audit_html"]
 
@@ -27,17 +28,15 @@ LISTED = 500  # names of files of one finding, and classes, at most
 PAIRS = 60  # embedded, at most
 CHARACTERS = 4_500_000  # of all embedded files together, at most
 
-Say = Callable[[str], str]  # turns an English sentence of ours into the page's language
 
-
-def write_audit_html(audit: Audit, dataset: Dataset, path: Path, say: Say = str, language: str = "en") -> None:
+def write_audit_html(audit: Audit, dataset: Dataset, path: Path, language: str = "en") -> None:
     """Write an audit as one HTML file, whole or not at all.
 
     Parameters
     ----------
     dataset : the data set that was audited, where the files of the pairs are found
     path : where to; another `.html` file of that name is written over, and nothing else is
-    say : turns an English sentence of ours into `language`
+    language : of the page, as `translate` takes it
 
     Raises
     ------
@@ -45,7 +44,7 @@ def write_audit_html(audit: Audit, dataset: Dataset, path: Path, say: Say = str,
         If `path` does not end in `.html`, or can't be written.
     """
     check_html_path(path)
-    write_text(path, render_audit_html(audit, dataset, say, language))
+    write_text(path, render_audit_html(audit, dataset, language))
 
 
 def check_html_path(path: Path) -> None:
@@ -58,9 +57,7 @@ def check_html_path(path: Path) -> None:
         )
 
 
-def render_audit_html(
-    audit: Audit, dataset: Dataset, say: Say = str, language: str = "en", on: date | None = None
-) -> str:
+def render_audit_html(audit: Audit, dataset: Dataset, language: str = "en", on: date | None = None) -> str:
     """Render the page; as `write_audit_html`.
 
     Parameters
@@ -78,6 +75,8 @@ def render_audit_html(
         keep_trailing_newline=True,
     )
     page.filters["printable"] = make_printable
+    say = partial(translate, language=language)
+    page.globals |= {"say": say, "_": lambda template, **values: say(Message(template, **values))}
     return page.get_template(TEMPLATE.name).render(
         audit=audit,
         dataset=dataset,
@@ -89,7 +88,6 @@ def render_audit_html(
         n_left=len(audit.pairs) - len(shown),
         n_listed=LISTED,
         on=on or date.today(),
-        say=say,
         seconds=SECONDS,
         sides=[side for side in (*SPLITS, "none") if any(row.get(side) for row in audit.classes)],
         weights=WEIGHTS,
@@ -106,8 +104,8 @@ def _make_readable(value: Any) -> Any:
 def _name_kind(pair: DuplicatePair) -> str:
     """Name the kind of a pair; `Audit.pairs` sorts by it."""
     if pair.across_splits:
-        return "On two sides of the split"
-    return "In two classes" if pair.across_labels else "In one class, on one side"
+        return Message("On two sides of the split")
+    return Message("In two classes") if pair.across_labels else Message("In one class, on one side")
 
 
 def _embed_pairs(pairs: Sequence[DuplicatePair], dataset: Dataset) -> list[tuple[DuplicatePair, list[Embedded]]]:
@@ -118,7 +116,7 @@ def _embed_pairs(pairs: Sequence[DuplicatePair], dataset: Dataset) -> list[tuple
     for pair in pairs[:PAIRS]:
         for name in (pair.first, pair.second):
             if name not in known:
-                known[name] = Embedded(trouble="This file is not among the data set's examples.")
+                known[name] = Embedded(trouble=Message("This file is not among the data set's examples."))
                 if name in examples:
                     known[name] = embed(examples[name], dataset.kind)
             characters += len(known[name].uri)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from musicml.data.datasets import Example
 from musicml.data.io import load_audio, load_image
-from musicml.utils import InputError
+from musicml.utils import InputError, Message
 
 SIDE = 200  # pixels of a thumbnail, at most
 SECONDS = 6.0  # of a sound
@@ -41,7 +41,7 @@ def embed(example: Example, kind: str) -> Embedded:
     from PIL import Image
 
     if not example.lies_inside():
-        return Embedded(trouble="The file is a link that leads out of the data's folder, so it is not shown.")
+        return Embedded(trouble=Message("The file is a link that leads out of the data's folder, so it is not shown."))
     made, size = io.BytesIO(), (0, 0)
     try:
         if kind == "picture":
@@ -55,6 +55,6 @@ def embed(example: Example, kind: str) -> Embedded:
             y = load_audio(example.path, RATE, SECONDS, example.id).y
             soundfile.write(made, y, RATE, format="MP3", subtype="MPEG_LAYER_III", compression_level=0.8)
     except InputError as error:
-        return Embedded(trouble=str(error))
+        return Embedded(trouble=error.message)
     content_type = "image/jpeg" if kind == "picture" else "audio/mpeg"
     return Embedded(f"data:{content_type};base64,{base64.b64encode(made.getvalue()).decode()}", size)
