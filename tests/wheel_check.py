@@ -90,7 +90,7 @@ def test_the_wheel_holds_both_packages_their_data_and_the_experiments_and_nothin
     packages = {name for name in tracked("musicml", "dashboard") if not name.startswith("dashboard/pictures/")}
     experiments = {f"musicml/{name}" for name in tracked("experiments")}
     assert names == packages | experiments
-    for ending in ("page.html", "page.css", "page.typ", "icon.svg", ".streamlit/config.toml", "id/runs.toml"):
+    for ending in ("page.html", "page.css", "page.typ", "icon.svg", ".streamlit/config.toml", "locales/id.po"):
         assert any(name.endswith(f"/{ending}") for name in names), ending
     assert any("as_published/" in name for name in experiments)
 
