@@ -173,6 +173,7 @@ def test_train_all_goes_on_only_with_runs_of_the_same_training(train_two, two, k
         raise InputError("not trained")
 
     monkeypatch.setattr("musicml.cli.train_all.train", begin)
+    time.sleep(1.1)  # times are kept in seconds, and --anew begins in a later one than the run
     for change in (["--seed", 3], ["--set", "training.epochs=2"], ["--deterministic"], ["--anew"], []):
         start.write_text(kept)
         for path in two.iterdir() if not change else ():
