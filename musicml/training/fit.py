@@ -96,23 +96,21 @@ def fit_model(
 
 def describe_early_end(error: callbacks.LossNotFiniteError, stage: str, epoch: int) -> str:
     """Say that a stage ended early, and which weights are kept."""
+    template = ENDED_EARLY if epoch else ENDED_AT_ONCE
     values = error.message.values
-    if not epoch:
-        return Message(
-            "The training stopped in epoch {epoch} (stage {stage}), since its loss became {loss}: the weights that it "
-            "began with are kept. To train longer, lower training.learning_rate or set training.clipnorm=1.0.",
-            epoch=values["epoch"],
-            stage=stage,
-            loss=values["loss"],
-        )
     return Message(
-        "The training stopped in epoch {epoch} (stage {stage}), since its loss became {loss}: the weights of epoch "
-        "{kept} are kept. To train longer, lower training.learning_rate or set training.clipnorm=1.0.",
-        epoch=values["epoch"],
-        stage=stage,
-        loss=values["loss"],
-        kept=epoch,
+        template, epoch=values["epoch"], stage=stage, loss=values["loss"], **({"kept": epoch} if epoch else {})
     )
+
+
+ENDED_AT_ONCE = Message(
+    "The training stopped in epoch {epoch} (stage {stage}), since its loss became {loss}: the weights that it began "
+    "with are kept. To train longer, lower training.learning_rate or set training.clipnorm=1.0."
+)
+ENDED_EARLY = Message(
+    "The training stopped in epoch {epoch} (stage {stage}), since its loss became {loss}: the weights of epoch "
+    "{kept} are kept. To train longer, lower training.learning_rate or set training.clipnorm=1.0."
+)
 
 
 def make_callbacks(training: TrainingOptions, monitor: str) -> list[Any]:
