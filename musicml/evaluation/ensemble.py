@@ -28,10 +28,7 @@ from musicml.utils import InputError
 logger = logging.getLogger(__name__)
 
 
-def combine_runs(
-    members: Sequence[Run],
-    on: Path | None = None,
-) -> dict[str, Any]:
+def combine_runs(members: Sequence[Run], on: Path | None = None) -> dict[str, Any]:
     """Score several runs as one.
 
     Parameters
@@ -109,10 +106,7 @@ def check_same_task(members: Sequence[Run]) -> None:
         raise InputError("an ensemble's runs must be different ones, and one is named twice: name each once.")
 
 
-def check_tested(
-    members: Sequence[Run],
-    voices: Sequence[PredictionTable],
-) -> None:
+def check_tested(members: Sequence[Run], voices: Sequence[PredictionTable]) -> None:
     """Refuse where one run trained on, or chose by, what another was tested on; names and contents both tell."""
     tested = set().union(*(voice.names for voice in voices))
     for run, voice in zip(members, voices, strict=True):
@@ -146,10 +140,7 @@ def list_models(members: Sequence[Run]) -> list[Run]:
     return [model for models in folds for model in models]
 
 
-def predict_folder(
-    members: Sequence[Run],
-    folder: Path,
-) -> list[PredictionTable]:
+def predict_folder(members: Sequence[Run], folder: Path) -> list[PredictionTable]:
     """Ask every model about a labelled folder, from no file of which one of them has learned."""
     class_names = predictions.read_class_names(members[0])
     dataset = load_folder(folder).spell_classes(class_names)
@@ -174,11 +165,7 @@ def predict_folder(
     return voices
 
 
-def check_unlearned(
-    run: Run,
-    digests: Mapping[str, str],
-    folder: Path,
-) -> None:
+def check_unlearned(run: Run, digests: Mapping[str, str], folder: Path) -> None:
     """Refuse a folder that holds a file, told by its content, that one of a run's models has learned from.
 
     Parameters

@@ -44,10 +44,7 @@ TOGETHER = 32  # files answered in one pass: enough for the model to work in ful
 
 
 def evaluate_run(
-    run: Run,
-    on: Path | None = None,
-    data_root: Path | None = None,
-    folder: Path | None = None,
+    run: Run, on: Path | None = None, data_root: Path | None = None, folder: Path | None = None
 ) -> dict[str, Any]:
     """Score a run on its test examples, or on another labelled folder.
 
@@ -91,11 +88,7 @@ def evaluate_run(
     return write_report_file(run, dataset, answered, side, {} if served is None else {"as_served": served})
 
 
-def load_run_data(
-    run: Run,
-    folder: Path | None,
-    data_root: Path | None,
-) -> Dataset:
+def load_run_data(run: Run, folder: Path | None, data_root: Path | None) -> Dataset:
     """Load the data set of a run; one that was moved must hold the same files, and run.json names its new place.
 
     A whole run is never changed: it says how pages find its data.
@@ -138,10 +131,7 @@ class TestPredictions:
     thresholds: np.ndarray
 
 
-def predict_test_split(
-    run: Run,
-    dataset: Dataset,
-) -> TestPredictions:
+def predict_test_split(run: Run, dataset: Dataset) -> TestPredictions:
     """Ask the run about the side that it is judged on, in the groups that its split kept together.
 
     A split by track, or one as published, kept nothing together; its files are judged in the data set's own groups,
@@ -163,10 +153,7 @@ def predict_test_split(
     return replace(answered, lost=answered.lost + gone)
 
 
-def predict_folds(
-    run: Run,
-    dataset: Dataset,
-) -> TestPredictions:
+def predict_folds(run: Run, dataset: Dataset) -> TestPredictions:
     """Ask each fold about what it was tested on, in the order of the folds; each fold is made whole by it."""
     parts = []
     for k in range(1, run.info.split.folds + 1):
@@ -193,10 +180,7 @@ def write_report_file(
     return made
 
 
-def evaluate_folder(
-    run: Run,
-    folder: Path,
-) -> dict[str, Any]:
+def evaluate_folder(run: Run, folder: Path) -> dict[str, Any]:
     """Score a run on another labelled folder; nothing is written. What the run learned from is left out."""
     info, class_names = run.info, run.read("labels.json")
     if info.task == "multi":
@@ -234,11 +218,7 @@ def make_report(run: Run, answered: TestPredictions, split: str, **more: Any) ->
     return {"run": run.name, "split": split, **score_predictions(run, answered), **origin, **more}
 
 
-def select_unseen(
-    run: Run,
-    dataset: Dataset,
-    examples: list[Example],
-) -> tuple[list[Example], int | None]:
+def select_unseen(run: Run, dataset: Dataset, examples: list[Example]) -> tuple[list[Example], int | None]:
     """Return the examples that a run did not learn from, and how many it did; all and None where that can't be told."""
     learned = find_learned(run, dict(digest_examples(replace(dataset, examples=tuple(examples)))))
     if learned is None:
@@ -255,10 +235,7 @@ def select_unseen(
     return fresh, len(gone)
 
 
-def find_learned(
-    run: Run,
-    digests: Mapping[str, str],
-) -> list[str] | None:
+def find_learned(run: Run, digests: Mapping[str, str]) -> list[str] | None:
     """Find the examples of another folder that a run trained on or chose by, told by content, wherever they lay.
 
     It says so and returns None where that can't be told.

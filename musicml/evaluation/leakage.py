@@ -114,10 +114,7 @@ def measure_leakage(
 
 
 def cut_into_segments(
-    experiment: Experiment,
-    dataset: Dataset,
-    known: bool,
-    data_root: Path,
+    experiment: Experiment, dataset: Dataset, known: bool, data_root: Path
 ) -> tuple[TrainingData, list[str]]:
     """The data set in pieces of a clip's length, each with its artist as its group, not split yet; each piece's track.
 

@@ -31,9 +31,7 @@ MEANING = Message(
 _made: set[bytes] = set()  # what this process signed, or would have where the user's folder can't be written to
 
 
-def sign_run(
-    run: Run,
-) -> bool:
+def sign_run(run: Run) -> bool:
     """Sign a run that this process made; return whether a signature was written.
 
     Where the user's folder can't be written to, the log says so, and the run is trusted by this process alone.

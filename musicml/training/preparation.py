@@ -37,12 +37,7 @@ MOST_KINDS = 5  # of warnings that are told
 FEW = 20  # test files, below which an interval is hardly worth its name
 
 
-def prepare_data(
-    experiment: Experiment,
-    dataset: Dataset,
-    data_root: Path,
-    seed: int,
-) -> trainer.TrainingData:
+def prepare_data(experiment: Experiment, dataset: Dataset, data_root: Path, seed: int) -> trainer.TrainingData:
     """Read every file once, leave out what can't be read, and split what is left.
 
     Raises
@@ -101,11 +96,7 @@ def check_single_label(experiment: Experiment, dataset: Dataset) -> None:
 
 
 def read_features(
-    experiment: Experiment,
-    dataset: Dataset,
-    data_root: Path,
-    clip: ClipSpec,
-    named: bool = True,
+    experiment: Experiment, dataset: Dataset, data_root: Path, clip: ClipSpec, named: bool = True
 ) -> tuple[Dataset, Features]:
     """The files that can be read, equal ones in one group, with their features.
 
@@ -131,10 +122,7 @@ def read_features(
 
 
 def split_dataset(
-    experiment: Experiment,
-    dataset: Dataset,
-    data_root: Path,
-    seed: int,
+    experiment: Experiment, dataset: Dataset, data_root: Path, seed: int
 ) -> tuple[Dataset, Split, tuple[Split, ...]]:
     """The data set as it is split, the split of the model that is served, and those of a cross-validation."""
     data = experiment.data
@@ -165,10 +153,7 @@ def check_both_kinds(dataset: Dataset, found: Iterable[Split]) -> None:
                 )
 
 
-def log_files(
-    left_out: Sequence[Excluded],
-    named: bool,
-) -> None:
+def log_files(left_out: Sequence[Excluded], named: bool) -> None:
     """Say how many files were left out, the first of them with the reason, and their endings."""
     if not left_out:
         return
@@ -182,10 +167,7 @@ def log_files(
         logger.warning("left out, by ending: %s", count_endings(one.file for one in left_out))
 
 
-def log_test_split(
-    dataset: Dataset,
-    split: Split,
-) -> None:
+def log_test_split(dataset: Dataset, split: Split) -> None:
     """Say what a test side is too small for."""
     places = split.indices("test")
     if len(places) < FEW:

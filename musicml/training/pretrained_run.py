@@ -25,10 +25,7 @@ CAVEAT = Message(
 TEXT = "# `musicml fetch musicnn`"  # in place of an experiment
 
 
-def make_tags_run(
-    data_root: Path,
-    runs_root: Path,
-) -> Run:
+def make_tags_run(data_root: Path, runs_root: Path) -> Run:
     """Make the run `musicnn_tags`, or return it where it is there.
 
     Parameters

@@ -31,11 +31,7 @@ from musicml.utils import InputError, Message
 
 
 def retrain_run(
-    run: Run,
-    runs_root: Path,
-    folder: Path | None = None,
-    data_root: Path | None = None,
-    deterministic: bool = False,
+    run: Run, runs_root: Path, folder: Path | None = None, data_root: Path | None = None, deterministic: bool = False
 ) -> Run:
     """Train a complete run again; the run that comes back is complete but for its scores.
 

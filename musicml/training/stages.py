@@ -102,12 +102,7 @@ def get_batch_size(run: Run, training: TrainingOptions) -> int:
     return used if isinstance(used, int) and 1 <= used <= training.batch_size else training.batch_size
 
 
-def note_smaller_batch(
-    run: Run,
-    asked: int,
-    size: int,
-    error: Exception,
-) -> None:
+def note_smaller_batch(run: Run, asked: int, size: int, error: Exception) -> None:
     """Write into run.json, and say, that memory is too small for batches of `size`, and that half of it is next.
 
     Raises
@@ -184,11 +179,7 @@ def unfreeze(model: Any, share: float) -> str:
 
 
 def store_frozen_outputs(
-    model: Any,
-    sides: dict[str, Any],
-    everything: Any,
-    experiment: Experiment,
-    run: Run,
+    model: Any, sides: dict[str, Any], everything: Any, experiment: Experiment, run: Run
 ) -> dict[str, Any]:
     """What the frozen backbone makes of each side's clips, and of the varied views of those to train on."""
     info, augment = run.info, experiment.augment
@@ -229,12 +220,7 @@ def digest_clips(clips: Any) -> str:
     return found.hexdigest()
 
 
-def compute_frozen_outputs(
-    model: Any,
-    clips: Any,
-    facts: dict[str, Any],
-    root: Path,
-) -> np.ndarray:
+def compute_frozen_outputs(model: Any, clips: Any, facts: dict[str, Any], root: Path) -> np.ndarray:
     """What the model's frozen part, up to its layer `pooled`, makes of clips: from the store, or computed once.
 
     Parameters

@@ -101,11 +101,7 @@ def train_experiment(
         return finish_or_explain_resume(run, trainer.TrainingJob(experiment, material, deterministic))
 
 
-def resume_run(
-    run: Run,
-    folder: Path | None = None,
-    data_root: Path | None = None,
-) -> Run:
+def resume_run(run: Run, folder: Path | None = None, data_root: Path | None = None) -> Run:
     """Go on with a training that was stopped or killed; a run that is trained already comes back as it is.
 
     Parameters
@@ -161,11 +157,7 @@ def resume_held_run(run: Run, folder: Path | None, data_root: Path | None) -> Ru
     return finish_or_explain_resume(run, job)
 
 
-def reload_job(
-    run: Run,
-    data: DataInfo,
-    deterministic: bool,
-) -> tuple[trainer.TrainingJob, bool]:
+def reload_job(run: Run, data: DataInfo, deterministic: bool) -> tuple[trainer.TrainingJob, bool]:
     """Prepare a run's training again, and tell whether the files of `data` are known to be the same as then."""
     info, root = run.info, Path(data.root)
     experiment = parse_experiment(info.experiment, read_experiment_text(run), info.overrides, data.sample)

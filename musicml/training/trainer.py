@@ -222,11 +222,7 @@ def describe_input_time(found: dict[str, float]) -> str:
     )
 
 
-def build_untrained_model(
-    experiment: Experiment,
-    spec: ModelSpec,
-    info: RunInfo,
-) -> tuple[Any, dict[str, str] | None]:
+def build_untrained_model(experiment: Experiment, spec: ModelSpec, info: RunInfo) -> tuple[Any, dict[str, str] | None]:
     """The model, untrained, and which weights it starts from; where `auto` can't get ImageNet's, random ones."""
     chosen, weights = choose_weights(experiment, info)
     try:
@@ -239,10 +235,7 @@ def build_untrained_model(
     return build_model(experiment.family, replace(chosen, weights="none"), spec), weights
 
 
-def choose_weights(
-    experiment: Experiment,
-    info: RunInfo,
-) -> tuple[Any, dict[str, str] | None]:
+def choose_weights(experiment: Experiment, info: RunInfo) -> tuple[Any, dict[str, str] | None]:
     """The model's options with `auto` weights decided, and the decision; a resumed training keeps its first one."""
     family, decided = get_family(experiment.family), info.weights
     if not hasattr(family, "choose_weights"):

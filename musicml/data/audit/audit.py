@@ -20,10 +20,7 @@ from musicml.utils import InputError, parse_json, write_json
 FOLDER = ".audit"  # below the data root
 
 
-def audit_dataset(
-    dataset: Dataset,
-    store_root: Path,
-) -> Audit:
+def audit_dataset(dataset: Dataset, store_root: Path) -> Audit:
     """Look at every file of a data set, at its labels, its groups and its sides.
 
     Parameters
@@ -57,10 +54,7 @@ def audit_dataset(
     )
 
 
-def find_clusters(
-    dataset: Dataset,
-    store_root: Path,
-) -> dict[str, str]:
+def find_clusters(dataset: Dataset, store_root: Path) -> dict[str, str]:
     """Example id → its cluster: files that are equal or nearly so, and those that are so with these.
 
     A cluster is named for the first of its ids in sorted order; an example that is like no other is one by itself.
@@ -70,10 +64,7 @@ def find_clusters(
     return duplicates.clusters((example.id for example in dataset.examples), (*pairs.exact, *pairs.near))
 
 
-def audit_and_save(
-    dataset: Dataset,
-    data_root: Path,
-) -> Audit:
+def audit_and_save(dataset: Dataset, data_root: Path) -> Audit:
     """`audit_dataset` with the store of a data root, written to where `load_audit` finds it."""
     found = audit_dataset(dataset, Path(data_root) / CACHE_FOLDER)
     path = get_audit_path(data_root, dataset)

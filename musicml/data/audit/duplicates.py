@@ -35,12 +35,7 @@ class Pairs(NamedTuple):
     alike: list[DuplicatePair]
 
 
-def pairs(
-    dataset: Dataset,
-    looks: Mapping[str, Look],
-    contents: Mapping[str, str],
-    root: Path,
-) -> Pairs:
+def pairs(dataset: Dataset, looks: Mapping[str, Look], contents: Mapping[str, str], root: Path) -> Pairs:
     """Which examples are alike: files that are equal to the byte, pictures of one photograph, tracks of one recording.
 
     Parameters
@@ -58,11 +53,7 @@ def pairs(
     return Pairs(exact, near[True], near[False])
 
 
-def compared(
-    kind: str,
-    marks: Mapping[str, bytes],
-    root: Path,
-) -> list[tuple[str, str, bool, str]]:
+def compared(kind: str, marks: Mapping[str, bytes], root: Path) -> list[tuple[str, str, bool, str]]:
     """Contents that are nearly the same or resemble each other, compared once and kept in the store: a row a pair.
 
     Parameters
@@ -113,9 +104,7 @@ def pair_of(one: Example, other: Example, equal: bool, how: str, multi: bool) ->
     return DuplicatePair(one.id, other.id, equal, how, (one.label, other.label), (one.split, other.split), contradict)
 
 
-def sounds(
-    marks: Sequence[bytes],
-) -> Iterator[tuple[int, int, bool, str]]:
+def sounds(marks: Sequence[bytes]) -> Iterator[tuple[int, int, bool, str]]:
     """Places of tracks that are one recording, True, and how that was found."""
     logger.info(Message("audit: comparing {n} sounds", n=len(marks)))
     for match in audio_matching.matches([audio_fingerprint.unpacked(one) for one in marks]):
@@ -132,9 +121,7 @@ def heard(match: audio_matching.Match) -> str:
     )
 
 
-def pictures(
-    marks: Sequence[bytes],
-) -> Iterator[tuple[int, int, bool, str]]:
+def pictures(marks: Sequence[bytes]) -> Iterator[tuple[int, int, bool, str]]:
     """Places of pictures that a hash takes for one photograph, whether they are one, and how that was found."""
     logger.info(Message("audit: comparing {n} pictures", n=len(marks)))
     proposed = image_hash.candidates([image_hash.unpacked(one) for one in marks])

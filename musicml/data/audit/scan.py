@@ -72,10 +72,7 @@ class Look:
     marks: bytes = b""
 
 
-def take(
-    dataset: Dataset,
-    root: Path,
-) -> tuple[dict[str, Look], dict[str, str]]:
+def take(dataset: Dataset, root: Path) -> tuple[dict[str, Look], dict[str, str]]:
     """Look at every file of a data set that was not looked at before.
 
     Parameters
@@ -120,11 +117,7 @@ def named(look: Look, name: str) -> Look:
     return look if error is None else Look({"error": error.replace_value(ITS_NAME, make_printable(name))})
 
 
-def look_at_all(
-    fresh: dict[str, Example],
-    kind: str,
-    home: Path,
-) -> dict[str, Look]:
+def look_at_all(fresh: dict[str, Example], kind: str, home: Path) -> dict[str, Look]:
     """Look at files and keep what they show, a batch at a time: a second try goes on where the first was stopped."""
     jobs = [(kind, str(example.path), example.id) for example in fresh.values()]
     logger.info(Message("audit: looking at {n} files, once", n=len(jobs)))

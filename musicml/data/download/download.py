@@ -75,11 +75,7 @@ def check_request(names: Sequence[str], given: Path | None = None, lists_from: P
 
 
 def download_dataset(
-    name: str,
-    data_root: Path,
-    given: Path | None = None,
-    lists_from: Path | None = None,
-    keep_archive: bool = False,
+    name: str, data_root: Path, given: Path | None = None, lists_from: Path | None = None, keep_archive: bool = False
 ) -> DownloadedDataset:
     """Bring the data set `name` to `data_root/name`, unless it is there.
 
@@ -127,12 +123,7 @@ def download_dataset(
         return _add_gtzan_lists(made, lists) if name == "gtzan" else made
 
 
-def _download(
-    origin: Source,
-    temporary: Path,
-    folder: Path,
-    keep_archive: bool,
-) -> None:
+def _download(origin: Source, temporary: Path, folder: Path, keep_archive: bool) -> None:
     """Download the archive and give the data set in it its name; afterwards the archive goes, and a bad one too."""
     command = " ".join(("musicml", "fetch", origin.name))
     wanted = Wanted(origin.name, origin.host, origin.page, "--from", command)
@@ -166,10 +157,7 @@ def _removing_if_empty(archives: Path) -> Iterator[None]:
             archives.rmdir()
 
 
-def _add_gtzan_lists(
-    made: DownloadedDataset,
-    lists: dict[str, bytes] | None,
-) -> DownloadedDataset:
+def _add_gtzan_lists(made: DownloadedDataset, lists: dict[str, bytes] | None) -> DownloadedDataset:
     """Give GTZAN its lists; without them it is still there, and what it lacks is said."""
     missing, archives = gtzan_lists.list_missing(made.folder), made.folder.parent / ARCHIVES
     if lists is not None:

@@ -35,10 +35,7 @@ def list_missing(root: Path) -> list[str]:
     return [name for name in PLACES if not (Path(root) / SPLITS / name).is_file()]
 
 
-def download_lists(
-    root: Path,
-    archives: Path,
-) -> None:
+def download_lists(root: Path, archives: Path) -> None:
     """Download the lists that are missing into `root/splits`, by way of `archives`; one that is there stays as it is.
 
     Raises

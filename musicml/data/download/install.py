@@ -127,13 +127,7 @@ def recognize_dataset(root: Path, name: str, came: Path, own_lists: bool = True)
     return home, dataset
 
 
-def unpack_dataset(
-    archive: Path,
-    n_files: int,
-    n_bytes: int,
-    folder: Path,
-    name: str,
-) -> None:
+def unpack_dataset(archive: Path, n_files: int, n_bytes: int, folder: Path, name: str) -> None:
     """Unpack an archive of `n_files` files and `n_bytes` bytes into the new `folder`, if the disk has room."""
     check_room(folder.parents[1], n_bytes)  # the folder of data sets
     logger.info("%s: unpacking %s files", name, n_files)
@@ -142,13 +136,7 @@ def unpack_dataset(
         unpack_archive(archive, folder, progress.add)
 
 
-def take_given(
-    given: Path,
-    origin: Source,
-    folder: Path,
-    data_root: Path,
-    own_lists: bool,
-) -> dict[str, Any]:
+def take_given(given: Path, origin: Source, folder: Path, data_root: Path, own_lists: bool) -> dict[str, Any]:
     """Unpack or copy what the user gives into the new `folder` below `data_root`; return the content of SOURCE.json.
 
     `own_lists` is as `recognize_dataset` takes it.
@@ -176,11 +164,7 @@ def take_given(
     return facts | {"source": BY_HAND, "given": given.name}
 
 
-def _unpack_given(
-    given: Path,
-    origin: Source,
-    folder: Path,
-) -> dict[str, Any]:
+def _unpack_given(given: Path, origin: Source, folder: Path) -> dict[str, Any]:
     """Unpack an archive that the user gives."""
     sha256, md5 = compute_hashes(given)
     if origin.md5 not in (None, md5):
@@ -197,13 +181,7 @@ def _unpack_given(
     return describe_source(origin, origin.version if origin.md5 else None, sha256, given.stat().st_size)
 
 
-def _copy_folder(
-    given: Path,
-    origin: Source,
-    folder: Path,
-    data_root: Path,
-    own_lists: bool,
-) -> dict[str, Any]:
+def _copy_folder(given: Path, origin: Source, folder: Path, data_root: Path, own_lists: bool) -> dict[str, Any]:
     """Copy a folder that the user gives; a link to a file is copied as that file."""
     if data_root.resolve().is_relative_to(given.resolve()):
         raise InputError(

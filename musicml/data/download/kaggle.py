@@ -29,12 +29,7 @@ class Unwilling(Exception):
     """The client itself, and not the server, does something else than it is asked to."""
 
 
-def download_archive(
-    origin: Source,
-    to: Path,
-    wanted: Wanted,
-    check_room: CheckRoom,
-) -> Archive:
+def download_archive(origin: Source, to: Path, wanted: Wanted, check_room: CheckRoom) -> Archive:
     """Download the archive of `origin` to `to`; for the parameters see `download_file`.
 
     Raises
@@ -70,13 +65,7 @@ def download_archive(
     raise refuse("unknown", wanted, status=status, account=ACCOUNT)
 
 
-def _download_as(
-    login: Login,
-    origin: Source,
-    to: Path,
-    wanted: Wanted,
-    check_room: CheckRoom,
-) -> Archive:
+def _download_as(login: Login, origin: Source, to: Path, wanted: Wanted, check_room: CheckRoom) -> Archive:
     """Download the archive as one who may have it or not."""
     version, licence = origin.version, ""
     with contextlib.suppress(Unwilling, requests.RequestException):  # what Kaggle need not tell for a download

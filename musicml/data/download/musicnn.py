@@ -89,10 +89,7 @@ def load_musicnn(data_root: Path, name: str) -> MusicnnWeights:
         ) from error
 
 
-def download_musicnn(
-    data_root: Path,
-    wheel: Path | None = None,
-) -> tuple[list[Path], bool]:
+def download_musicnn(data_root: Path, wheel: Path | None = None) -> tuple[list[Path], bool]:
     """Download musicnn's weights into the folder of the data sets, unless they are there.
 
     Parameters

@@ -96,12 +96,7 @@ def get_md5(headers: Mapping[str, str]) -> str | None:
     return base64.b64decode(found[1]).hex() if found else None
 
 
-def download_url(
-    url: str,
-    to: Path,
-    wanted: Wanted,
-    check_room: CheckRoom = lambda rest, size: None,
-) -> None:
+def download_url(url: str, to: Path, wanted: Wanted, check_room: CheckRoom = lambda rest, size: None) -> None:
     """Download the file at `url` as `download_file` does; any refusal is an InputError."""
 
     def ask(start: int, mark: str) -> requests.Response:
@@ -117,12 +112,7 @@ def download_url(
         raise refuse_status(wanted, refusal.status) from None
 
 
-def download_file(
-    ask: Ask,
-    to: Path,
-    wanted: Wanted,
-    check_room: CheckRoom,
-) -> dict[str, str]:
+def download_file(ask: Ask, to: Path, wanted: Wanted, check_room: CheckRoom) -> dict[str, str]:
     """Download a file to `to`, in parts where the connection breaks, and go on with what came before.
 
     Parameters

@@ -119,11 +119,7 @@ def describe_source(origin: Source, version: str | None, sha256: str | None, n_b
     }
 
 
-def get_archive(
-    origin: Source,
-    path: Path,
-    wanted: Wanted,
-) -> tuple[Archive, int, int]:
+def get_archive(origin: Source, path: Path, wanted: Wanted) -> tuple[Archive, int, int]:
     """Take the archive of `origin` that came whole to `path` before, or download it, and verify it.
 
     Returns
@@ -175,11 +171,7 @@ def _hash_archive(archive: Archive) -> Archive | None:
     return replace(archive, sha256=sha256) if archive.md5 in (None, md5) else None
 
 
-def _download(
-    origin: Source,
-    path: Path,
-    wanted: Wanted,
-) -> Archive:
+def _download(origin: Source, path: Path, wanted: Wanted) -> Archive:
     """Download an archive that has the hash that its host gives."""
     is_said = False
 
@@ -209,11 +201,7 @@ def _download(
     return hashed
 
 
-def _compare_with_before(
-    origin: Source,
-    archive: Archive,
-    wanted: Wanted,
-) -> None:
+def _compare_with_before(origin: Source, archive: Archive, wanted: Wanted) -> None:
     """Compare an archive's hash with the one that came with the same version before; write it down the first time.
 
     If no server told the version, another hash most likely means a newer one: that is said, and the hash written down.

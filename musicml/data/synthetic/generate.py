@@ -37,10 +37,7 @@ PLAYED = {"gtzan": False, "instrument_sounds": instrument_sounds.VARIES_TIMBRE, 
 
 
 def generate_sample_data(
-    root: Path,
-    seed: int = 0,
-    only: Sequence[str] | None = None,
-    scale: float = 1.0,
+    root: Path, seed: int = 0, only: Sequence[str] | None = None, scale: float = 1.0
 ) -> list[Path]:
     """Write the sample data sets under `root`, each whole or not at all; one that is there already is kept.
 

@@ -75,11 +75,7 @@ class Replication:
 
 
 def replicate(
-    names: Sequence[str | Path],
-    data_root: Path,
-    runs_root: Path,
-    which: str = "auto",
-    seed: int = 0,
+    names: Sequence[str | Path], data_root: Path, runs_root: Path, which: str = "auto", seed: int = 0
 ) -> list[Replication]:
     """Train and score each recipe as it was published and its honest partner, and hold the two beside the original.
 
@@ -127,11 +123,7 @@ def _get_published_options(path: Path, recipe: Experiment) -> PublishedOptions:
     return recipe.published
 
 
-def replicate_or_error(
-    path: Path,
-    recipe: Experiment,
-    where: Place,
-) -> Replication:
+def replicate_or_error(path: Path, recipe: Experiment, where: Place) -> Replication:
     """One replay, or what ended it."""
     try:
         return replicate_one(path, recipe, where)
@@ -144,11 +136,7 @@ def replicate_or_error(
         gc.collect()
 
 
-def replicate_one(
-    path: Path,
-    recipe: Experiment,
-    where: Place,
-) -> Replication:
+def replicate_one(path: Path, recipe: Experiment, where: Place) -> Replication:
     """One replay: both runs, had or made, and what they say beside the published figures."""
     data_root, _, which, _ = where
     sample = load_dataset(recipe.data.dataset, data_root, which, None, True).sample
@@ -170,10 +158,7 @@ def replicate_one(
 # Runs
 
 
-def get_or_train_run(
-    chosen: Experiment,
-    where: Place,
-) -> Run:
+def get_or_train_run(chosen: Experiment, where: Place) -> Run:
     """A whole run of an experiment: one that is there, or a new one."""
     what = f"{chosen.name}, {PROTOCOLS[chosen.data.protocol]}"
     held = find_run(chosen, *where)

@@ -68,11 +68,7 @@ class Features:
 
 
 def get_features(
-    dataset: Dataset,
-    settings: Any,
-    root: Path,
-    least_samples: int = 0,
-    processes: int | None = None,
+    dataset: Dataset, settings: Any, root: Path, least_samples: int = 0, processes: int | None = None
 ) -> tuple[Dataset, Features]:
     """The features of every readable file of a data set, and the data set without the files that can't be read.
 
@@ -172,11 +168,7 @@ def open_features(dataset: Dataset, settings: Any, home: Path, key: str) -> tupl
 
 
 def get_frozen_outputs(
-    root: Path,
-    facts: dict[str, Any],
-    shape: tuple[int, ...],
-    make: Callable[[], np.ndarray],
-    dtype: str = "float32",
+    root: Path, facts: dict[str, Any], shape: tuple[int, ...], make: Callable[[], np.ndarray], dtype: str = "float32"
 ) -> np.ndarray:
     """An array that `make` computes only where the store does not hold it yet: a frozen backbone's outputs, say.
 
