@@ -26,7 +26,7 @@ def svm_on_statistics(read: Experiment, material: trainer.TrainingData, root: Pa
 
 def describe_tracks(features: Features, places: np.ndarray) -> np.ndarray:
     """The mean and the spread over time of each coefficient, [shape=(n_places, 2 * n_coefficients)]."""
-    tracks = [features.of(int(place)) for place in places]
+    tracks = [features.get(int(place)) for place in places]
     return np.stack([np.concatenate([values.mean(axis=0), values.std(axis=0)]) for values in tracks])
 
 

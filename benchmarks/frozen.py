@@ -121,7 +121,7 @@ def by_stages(
     return {
         "ours_seconds": round(seconds, 1),
         "ours_accuracy": accuracy(fit.predict_scores(model, clips["val"], 32), targets["val"]),
-        "standardisation": model.get_layer(stages.STANDARDISED).get_weights(),
+        "standardisation": model.get_layer(stages.STANDARDIZED_LAYER).get_weights(),
     }
 
 
@@ -136,9 +136,9 @@ def by_fit(
     model = built(read, material, clips)
     from musicml.training import fit, stages
 
-    model.get_layer(stages.STANDARDISED).set_weights(standardisation)
+    model.get_layer(stages.STANDARDIZED_LAYER).set_weights(standardisation)
     fit.compile_model(model, read.training, "single", 0, False)
-    x = {name: one.take(np.arange(len(one))).astype(np.float32) for name, one in clips.items()}
+    x = {name: one.get(np.arange(len(one))).astype(np.float32) for name, one in clips.items()}
     begun = time.perf_counter()
     model.fit(
         x["train"],

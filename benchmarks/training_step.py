@@ -36,7 +36,7 @@ def of(name: str) -> dict[str, Any]:
     """One network's step, both ways."""
     read = config.read_experiment(ROOT / f"experiments/{name}.toml")
     rng = np.random.default_rng(0)
-    n_frames = read.features.n_frames(round(read.clips.seconds * read.features.sample_rate))
+    n_frames = read.features.count_frames(round(read.clips.seconds * read.features.sample_rate))
     x = rng.normal(size=(BATCH, n_frames, read.features.n_bins)).astype(np.float32)
     y = np.eye(10, dtype=np.float32)[rng.integers(0, 10, BATCH)]
     plain, compiled = (learner(read, x.shape[1:], x, y, way) for way in (False, True))

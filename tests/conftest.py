@@ -303,7 +303,7 @@ def trained(data_root, tmp_path_factory):
                     use_small_mobilenet(patched)
                 if name == "frozen":
                     pretrained = run_of("unfrozen")
-                    patched.setattr(transfer, "imagenet_weights", lambda *_: backbone_of(pretrained))
+                    patched.setattr(transfer, "load_imagenet_weights", lambda *_: backbone_of(pretrained))
                 assert main.main([str(word) for word in [*words, *set_words(changes)]]) == 0
             (made[name],) = runs.list_runs(root / name)
         return made[name]

@@ -320,7 +320,7 @@ def judged(read: Callable, content: bytes, kind: str, name: str) -> tuple[str, s
 def wrong_values(values: np.ndarray, kind: str) -> str:
     """What is wrong with features; nothing if they are right."""
     settings, type_wanted = settings_of(kind), "float32" if kind == "sound" else "uint8"
-    wanted = (max(len(values), 1), settings.n_bins) if kind == "sound" else settings.shape_of()
+    wanted = (max(len(values), 1), settings.n_bins) if kind == "sound" else settings.get_shape()
     if values.shape != wanted or values.dtype != type_wanted:
         return f"the features are of {values.shape}, {values.dtype}, not of {wanted}, {type_wanted}"
     return "" if np.isfinite(values).all() else "the features are not all finite"

@@ -75,7 +75,7 @@ def group_entries(entries: Iterable[CacheEntry]) -> list[CacheEntry]:
     groups: dict[tuple[str, str], CacheEntry] = {}
     for entry in entries:
         before = groups.get((entry.kind, entry.words))
-        groups[entry.kind, entry.words] = entry if before is None else entry.and_more(before)
+        groups[entry.kind, entry.words] = entry if before is None else entry.merge(before)
     return list(groups.values())
 
 

@@ -100,11 +100,11 @@ def _read_start(path: Path, anew: bool) -> str:
 def _go_on_or_train(path: Path, since: str, args: argparse.Namespace) -> Run:
     """Take the run that an unfinished train-all has begun, trained to its end, or train a new one."""
     from musicml.experiment import is_held, parse_changes, read_experiment
-    from musicml.training import find_begun_run, resume_run
+    from musicml.training import find_matching_run, resume_run
 
     experiment = read_experiment(path, parse_changes(args.changes), sample=None)
     origin = (args.data_root, args.runs, args.data, args.seed or 0)
-    run = find_begun_run(experiment, *origin, args.deterministic, since)
+    run = find_matching_run(experiment, *origin, args.deterministic, since)
     if run is None:
         return train(path, args)
     if is_held(run.path):  # by a process of the train-all that was killed

@@ -128,7 +128,7 @@ def cut_into_segments(
             experiment_name=experiment.name,
             dataset_name=dataset.name,
         )
-    dataset, found = read_features(experiment, dataset, data_root, clip, named=False)  # there is no run
+    dataset, found = read_features(experiment, dataset, data_root, clip, has_run=False)  # there is no run
     n_tracks = len(dataset.examples)
     if not known:
         raise InputError(

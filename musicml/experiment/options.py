@@ -105,7 +105,7 @@ def check_compatibility(training: TrainingOptions, varied: Augment, family: str,
         Message(
             "Expected no augment.mixup and no augment.cutmix in {file}, since scikit-learn fits this model and takes "
             "whole labels only. Take them out."
-        ): fitted and varied.mixes,
+        ): fitted and varied.is_mixing,
         Message(
             "training.finetune_epochs = {epochs} in {file} needs a backbone that was frozen before, and this model "
             "learns whole from the first epoch: set model.frozen = true, or take it out."
@@ -121,13 +121,13 @@ def check_compatibility(training: TrainingOptions, varied: Augment, family: str,
         Message(
             "Expected augment.views with [augment] and model.family = {family!r}, whose lower layers are computed "
             "once. Set augment.views in {file} to how many varied views of each clip shall be computed."
-        ): (frozen and family != "transfer" and varied.varies and not varied.views),
+        ): (frozen and family != "transfer" and varied.is_varying and not varied.views),
         Message(
             "[augment] in {file} varies what a frozen backbone sees, whose outputs are computed once: set "
             "augment.views to how many views shall be computed, or training.finetune_epochs."
-        ): (frozen and varied.varies and not (varied.views or finetuned)),
+        ): (frozen and varied.is_varying and not (varied.views or finetuned)),
         Message("[augment] in {file} is for networks, and model.family is forest: take it out."): (
-            family == "forest" and (varied.varies or varied.mixes)
+            family == "forest" and (varied.is_varying or varied.is_mixing)
         ),
     }
     refuse_broken(rules, file=file, family=family, epochs=training.finetune_epochs, views=varied.views)

@@ -27,9 +27,9 @@ from musicml.features.spectrogram_image import Spectrogram
 from musicml.utils import InputError, define_option
 
 FEATURES_VERSION = 1  # raise it when the same options give other numbers: kept features are found by it
-BLOCK = 64  # frames computed at a time: their spectra fit in a core's cache
-BAND = 16  # mel filters multiplied at a time
-QUIETEST = 1e-10  # power; silence becomes -100 dB
+FRAMES_PER_CHUNK = 64  # frames computed at a time: their spectra fit in a core's cache
+FILTERS_PER_BAND = 16  # mel filters multiplied at a time
+MIN_POWER = 1e-10  # power; silence becomes -100 dB
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class LogMel(Framing):
     fmax: float = define_option(0.0, least=0.0, most=96_000.0)
 
     def __post_init__(self):
-        nyquist, fmin, fmax = self.sample_rate / 2, self.fmin, upper(self)
+        nyquist, fmin, fmax = self.sample_rate / 2, self.fmin, get_fmax(self)
         if self.hop_length > self.n_fft:
             raise InputError(
                 "hop_length={hop_length} must be at most n_fft={n_fft}, "
@@ -71,7 +71,7 @@ class LogMel(Framing):
         n_bins, n_mels = self.n_bins, self.n_mels
         if n_bins > n_mels:
             raise InputError("n_mfcc={n_bins} must be at most n_mels={n_mels}: lower it.", n_bins=n_bins, n_mels=n_mels)
-        n_empty = int((~filters_of(self).any(axis=1)).sum())
+        n_empty = int((~compute_mel_filters(self).any(axis=1)).sum())
         if n_empty:
             raise InputError(
                 "n_mels={n_mels} must leave every filter at least one of the n_fft={n_fft} "
@@ -135,7 +135,7 @@ class Pixels:
     height: int = define_option(224, least=16, most=1_024)
     width: int = define_option(224, least=16, most=1_024)
 
-    def shape_of(self) -> tuple[int, int, int]:
+    def get_shape(self) -> tuple[int, int, int]:
         """The shape of every picture's features."""
         return self.height, self.width, 3
 
@@ -165,7 +165,7 @@ class VGGish:
         """How many numbers describe one second."""
         return 128
 
-    def shape_of(self) -> tuple[int, int]:
+    def get_shape(self) -> tuple[int, int]:
         """The shape of every track's features."""
         return 10, 128
 
@@ -234,10 +234,10 @@ def compute_features(
             collected.collect(y)
 
         heard = stream_audio(opened, take, settings.sample_rate)
-    return collected.finished(), heard.warnings + collected.remarks()
+    return collected.finish(), heard.warnings + collected.get_warnings()
 
 
-def upper(settings: LogMel) -> float:
+def get_fmax(settings: LogMel) -> float:
     """The highest frequency heard, Hz."""
     return settings.fmax or settings.sample_rate / 2
 
@@ -246,32 +246,32 @@ def compute_log_mel(y: np.ndarray, settings: LogMel) -> np.ndarray:
     """The log-mel spectrogram [shape=(n_frames, n_mels)], float32, of `y` [shape=(n_samples,)], float32."""
     import scipy.fft  # two thirds of a second, for those who need it
 
-    power = np.empty((settings.n_frames(len(y)), settings.n_mels), np.float32)
+    power = np.empty((settings.count_frames(len(y)), settings.n_mels), np.float32)
     if not len(power):
         return power
     frames = np.lib.stride_tricks.sliding_window_view(y, settings.n_fft)[:: settings.hop_length]
-    window, bands = hann(settings.n_fft), bands_of(settings)
-    windowed = np.empty((min(BLOCK, len(frames)), settings.n_fft), np.float32)
+    window, bands = _make_hann_window(settings.n_fft), _group_mel_filters(settings)
+    windowed = np.empty((min(FRAMES_PER_CHUNK, len(frames)), settings.n_fft), np.float32)
     # block by block, because spectra that stay in the cache take half the time
-    for first in range(0, len(frames), BLOCK):
-        some = frames[first : first + BLOCK]
+    for first in range(0, len(frames), FRAMES_PER_CHUNK):
+        some = frames[first : first + FRAMES_PER_CHUNK]
         spectra = scipy.fft.rfft(np.multiply(some, window, out=windowed[: len(some)]), axis=1)
         energy = np.square(spectra.real)
         energy += np.square(spectra.imag)
         for filters, frequencies, weights in bands:
-            power[first : first + BLOCK, filters] = energy[:, frequencies] @ weights
-    decibels = 10 * np.log10(np.maximum(power, QUIETEST))
+            power[first : first + FRAMES_PER_CHUNK, filters] = energy[:, frequencies] @ weights
+    decibels = 10 * np.log10(np.maximum(power, MIN_POWER))
     return np.maximum(decibels, np.float32(-100), out=decibels)  # float32 rounds 1e-10, and so falls short by 1e-5 dB
 
 
 @functools.lru_cache(maxsize=8)
-def hann(n_fft: int) -> np.ndarray:
+def _make_hann_window(n_fft: int) -> np.ndarray:
     """A periodic Hann window [shape=(n_fft,)], float32."""
     return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)).astype(np.float32)
 
 
 @functools.lru_cache(maxsize=8)
-def filters_of(settings: LogMel) -> np.ndarray:
+def compute_mel_filters(settings: LogMel) -> np.ndarray:
     """Triangles that share out the frequencies of a spectrum, evenly spaced on the mel scale, each of area one.
 
     Filter `i` rises from edge `i` to edge `i + 1` and falls to edge `i + 2`. Scale and areas are those of M. Slaney,
@@ -290,7 +290,7 @@ def filters_of(settings: LogMel) -> np.ndarray:
 
 def _compute_edges(settings: LogMel) -> np.ndarray:
     """The frequencies at which mel filters begin, peak and end, Hz, [shape=(n_mels + 2,)]."""
-    mel = np.linspace(hz_to_mel(settings.fmin), hz_to_mel(upper(settings)), settings.n_mels + 2)
+    mel = np.linspace(hz_to_mel(settings.fmin), hz_to_mel(get_fmax(settings)), settings.n_mels + 2)
     return np.where(mel < 15, 200 * mel / 3, 1_000 * 6.4 ** ((mel - 15) / 27))
 
 
@@ -307,16 +307,18 @@ def hz_to_mel(hz: float) -> float:
 
 
 @functools.lru_cache(maxsize=8)
-def bands_of(settings: LogMel) -> list[tuple[slice, slice, np.ndarray]]:
-    """The mel filters in bands of `BAND`: which filters, the frequencies they reach, their weights over these.
+def _group_mel_filters(settings: LogMel) -> list[tuple[slice, slice, np.ndarray]]:
+    """The mel filters in bands of `FILTERS_PER_BAND`: which filters, the frequencies they reach, their weights over these.
 
     Most of the full matrix is zero; without that part the product takes a quarter of the time.
     """
-    filters = filters_of(settings)
+    filters = compute_mel_filters(settings)
     bands = []
-    for first in range(0, len(filters), BAND):
-        some = filters[first : first + BAND]
+    for first in range(0, len(filters), FILTERS_PER_BAND):
+        some = filters[first : first + FILTERS_PER_BAND]
         reached = np.flatnonzero(some.any(axis=0))
         frequencies = slice(reached[0], reached[-1] + 1)
-        bands.append((slice(first, first + BAND), frequencies, np.ascontiguousarray(some[:, frequencies].T)))
+        bands.append(
+            (slice(first, first + FILTERS_PER_BAND), frequencies, np.ascontiguousarray(some[:, frequencies].T))
+        )
     return bands

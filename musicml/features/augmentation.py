@@ -14,7 +14,7 @@ import numpy as np
 from musicml.utils import InputError, define_option
 
 # which features an option can vary; every kind but those of other files may be mixed
-FOR = {
+KINDS_BY_OPTION = {
     "crop": ("log_mel", "mfcc", "spectrogram"),
     "tempo": ("log_mel", "mfcc", "spectrogram"),
     "pitch": ("spectrogram",),
@@ -31,10 +31,12 @@ FOR = {
     "views": ("log_mel", "pixels", "spectrogram"),
 }
 MIXING = ("mixup", "cutmix")
-QUIETEST = -100.0  # dB, as features have it
-SMOOTH = 0.1  # of all frequencies: how far apart those are at least that are coloured independently
-WHITE = 255.0  # of a spectrogram picture
-DRAWN = "nearest"  # how a clip is drawn longer, shorter, higher or lower; what was stored of another way is not read
+MIN_DECIBELS = -100.0  # dB, as features have it
+CURVE_WIDTH = 0.1  # of all frequencies: how far apart those are at least that are coloured independently
+MAX_LEVEL = 255.0  # of a spectrogram picture
+RESAMPLING = (
+    "nearest"  # how a clip is drawn longer, shorter, higher or lower; what was stored of another way is not read
+)
 
 
 @dataclass(frozen=True)
@@ -81,14 +83,14 @@ class Augment:
     views: int = define_option(0, least=0, most=50)
 
     @property
-    def mixes(self) -> bool:
+    def is_mixing(self) -> bool:
         """Whether examples are mixed with each other."""
         return bool(self.mixup or self.cutmix)
 
     @property
-    def varies(self) -> bool:
+    def is_varying(self) -> bool:
         """Whether an example by itself is varied."""
-        return any(getattr(self, name) for name in FOR if name != "views")
+        return any(getattr(self, name) for name in KINDS_BY_OPTION if name != "views")
 
 
 def check_augmentation(augment: Augment, kind: str, file: str) -> None:
@@ -100,7 +102,7 @@ def check_augmentation(augment: Augment, kind: str, file: str) -> None:
         With the option, the kind and the cure.
     """
     for field in fields(augment):
-        allowed = FOR.get(field.name)
+        allowed = KINDS_BY_OPTION.get(field.name)
         if allowed and getattr(augment, field.name) and kind not in allowed:
             raise InputError(
                 "augment.{field_name} in {file} is for features of kind {allowed}, and features.kind is "
@@ -110,7 +112,7 @@ def check_augmentation(augment: Augment, kind: str, file: str) -> None:
                 allowed=" or ".join(allowed),
                 kind=kind,
             )
-    if augment.views and not augment.varies:
+    if augment.views and not augment.is_varying:
         raise InputError(
             "augment.views = {augment_views} in {file} needs something to vary, and nothing else in [augment] does: "
             "add shift or flip, for example, or take views out.",
@@ -135,13 +137,13 @@ def augment_clips(
     np.ndarray of the same shape, float32 for sound and uint8 for pictures; `x` itself where nothing varies it
     """
     if x.ndim == 4:
-        return np.stack([picture(pixels, augment, rng) for pixels in x]) if augment.varies else x
+        return np.stack([augment_picture(pixels, augment, rng) for pixels in x]) if augment.is_varying else x
     if augment.pitch:
         factors = np.exp(rng.uniform(-1, 1, len(x)) * np.log1p(augment.pitch))
         _, n_frames, n_bins = x.shape
         x = np.stack([resample_clip(clip, n_frames, n_bins, pitch) for clip, pitch in zip(x, factors, strict=True)])
     if augment.colour or augment.gain or augment.contrast:
-        x = mixed_anew(x, augment, rng, (0.0, WHITE) if kind == "spectrogram" else (QUIETEST, np.inf))
+        x = _change_levels(x, augment, rng, (0.0, MAX_LEVEL) if kind == "spectrogram" else (MIN_DECIBELS, np.inf))
     if augment.frequency_masks or augment.time_masks:
         if fill is None:
             raise ValueError("fill=None")
@@ -149,10 +151,10 @@ def augment_clips(
         _, n_frames, n_bins = x.shape
         for clip in x:
             for _ in range(augment.frequency_masks):
-                begin, end = stretch(n_bins, augment.frequency_width, rng)
+                begin, end = _choose_span(n_bins, augment.frequency_width, rng)
                 clip[:, begin:end] = fill[begin:end]
             for _ in range(augment.time_masks):
-                begin, end = stretch(n_frames, augment.time_width, rng)
+                begin, end = _choose_span(n_frames, augment.time_width, rng)
                 clip[begin:end] = fill
     return x
 
@@ -175,7 +177,9 @@ def resample_clip(clip: np.ndarray, n_frames: int, n_bins: int, pitch: float = 1
     return affine_transform(clip.astype(np.float32), (slower, 1 / pitch), begin, shape, order=0, mode="nearest")
 
 
-def mixed_anew(x: np.ndarray, augment: Augment, rng: np.random.Generator, bounds: tuple[float, float]) -> np.ndarray:
+def _change_levels(
+    x: np.ndarray, augment: Augment, rng: np.random.Generator, bounds: tuple[float, float]
+) -> np.ndarray:
     """`x` [shape=(n, n_frames, n_bins)] as it would be from another mix: contrast, colour and gain, within `bounds`.
 
     What is at the lower bound stays there: silence has no colour.
@@ -184,7 +188,7 @@ def mixed_anew(x: np.ndarray, augment: Augment, rng: np.random.Generator, bounds
 
     n, _, n_bins = x.shape
     contrast = 1 + augment.contrast * rng.uniform(-1, 1, (n, 1, 1))
-    curves = gaussian_filter1d(rng.normal(size=(n, 1, n_bins)), SMOOTH * n_bins, axis=2, mode="wrap")
+    curves = gaussian_filter1d(rng.normal(size=(n, 1, n_bins)), CURVE_WIDTH * n_bins, axis=2, mode="wrap")
     curves *= augment.colour * rng.uniform(0, 1, (n, 1, 1)) / np.abs(curves).max(axis=2, keepdims=True)
     gain = augment.gain * rng.uniform(-1, 1, (n, 1, 1))
     middle = x.mean(axis=(1, 2), keepdims=True)
@@ -192,14 +196,14 @@ def mixed_anew(x: np.ndarray, augment: Augment, rng: np.random.Generator, bounds
     return np.where(x > bounds[0], found, bounds[0]).astype(np.float32)
 
 
-def stretch(n: int, most: float, rng: np.random.Generator) -> tuple[int, int]:
+def _choose_span(n: int, most: float, rng: np.random.Generator) -> tuple[int, int]:
     """Where a stretch begins and ends that hides up to the share `most` of `n`."""
     length = int(rng.integers(0, int(most * n) + 1))
     begin = int(rng.integers(0, n - length + 1))
     return begin, begin + length
 
 
-def picture(pixels: np.ndarray, augment: Augment, rng: np.random.Generator) -> np.ndarray:
+def augment_picture(pixels: np.ndarray, augment: Augment, rng: np.random.Generator) -> np.ndarray:
     """One picture turned, zoomed, moved, mirrored and lit anew; what comes in at its edges repeats them.
 
     Parameters
@@ -213,13 +217,13 @@ def picture(pixels: np.ndarray, augment: Augment, rng: np.random.Generator) -> n
     mirrored = augment.flip and rng.random() < 0.5
     light = 1 + rng.uniform(-augment.brightness, augment.brightness)
     if augment.rotation or augment.zoom or augment.shift:
-        pixels = warped(pixels, angle, scale, across, down)
+        pixels = warp_picture(pixels, angle, scale, across, down)
     if mirrored:
         pixels = pixels[:, ::-1]
     return np.clip(pixels * light, 0, 255).astype(np.uint8) if augment.brightness else np.ascontiguousarray(pixels)
 
 
-def warped(pixels: np.ndarray, angle: float, scale: float, across: float, down: float) -> np.ndarray:
+def warp_picture(pixels: np.ndarray, angle: float, scale: float, across: float, down: float) -> np.ndarray:
     """A picture turned by `angle` about its middle, drawn larger by `scale`, and moved, in radians and pixels."""
     from PIL import Image
 
@@ -263,14 +267,14 @@ def mix_examples(
     strength = augment.cutmix if cut else augment.mixup
     share = rng.beta(strength, strength, len(x)).astype(np.float32)
     if cut:
-        x, share = patched(x, other, share, rng)
+        x, share = _paste_rectangles(x, other, share, rng)
     else:
         kept = share.reshape(-1, *[1] * (x.ndim - 1))
         x = kept * x + (1 - kept) * x[other]
     return x, share[:, None] * y + (1 - share[:, None]) * y[other]
 
 
-def patched(
+def _paste_rectangles(
     x: np.ndarray, other: np.ndarray, share: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Each example with a rectangle of another, of about `1 - share` of its area, and the share that it kept."""

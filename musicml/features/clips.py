@@ -38,25 +38,25 @@ class Clips:
     def __len__(self) -> int:
         return len(self.example)
 
-    def take(self, places: np.ndarray) -> np.ndarray:
+    def get(self, places: np.ndarray) -> np.ndarray:
         """The clips at `places`, [shape=(n, n_frames, n_bins)] or [shape=(n, ...)] of the fixed size."""
         if self.n_frames is None:
             return np.asarray(self.features.array[self.features.begin[self.example[places]]])
-        return self.beginning(places, self.start[places], np.full(len(places), self.n_frames), self.n_frames)
+        return self._cut(places, self.start[places], np.full(len(places), self.n_frames), self.n_frames)
 
-    def beginning(self, places: np.ndarray, starts: np.ndarray, taken: np.ndarray, n_frames: int) -> np.ndarray:
+    def _cut(self, places: np.ndarray, starts: np.ndarray, taken: np.ndarray, n_frames: int) -> np.ndarray:
         """The clips at `places`, each of so many frames from another of its track on, [shape=(n, n_frames, n_bins)]."""
         first = self.features.begin[self.example[places]] + starts
         parts = [self.features.array[begin : begin + n] for begin, n in zip(first, taken, strict=True)]
         return np.stack([p if len(p) == n_frames else resample_clip(p, n_frames, p.shape[1]) for p in parts])
 
-    def varied(self, places: np.ndarray, augment: Augment, rng: np.random.Generator) -> np.ndarray:
+    def get_augmented(self, places: np.ndarray, augment: Augment, rng: np.random.Generator) -> np.ndarray:
         """The clips at `places` as `augment` asks: cropped, shifted or stretched, and each varied by itself.
 
         Hidden bins of sound hold their mean over the training clips, `fill`.
         """
         if self.n_frames is None or not (augment.crop or augment.shift or augment.tempo):
-            return augment_clips(self.take(places), augment, rng, self.fill, self.kind)
+            return augment_clips(self.get(places), augment, rng, self.fill, self.kind)
         whole = self.features.length[self.example[places]]
         taken = np.full(len(places), self.n_frames)
         if augment.tempo:
@@ -66,7 +66,7 @@ class Clips:
         starts = rng.integers(0, last + 1) if augment.crop else self.start[places] + (self.n_frames - taken) // 2
         reach = round(augment.shift * self.n_frames)
         starts = np.clip(starts + rng.integers(-reach, reach + 1, len(places)), 0, last)
-        return augment_clips(self.beginning(places, starts, taken, self.n_frames), augment, rng, self.fill, self.kind)
+        return augment_clips(self._cut(places, starts, taken, self.n_frames), augment, rng, self.fill, self.kind)
 
 
 def cut_clips(found: Features, indices: np.ndarray, clip: ClipSpec) -> Clips:
@@ -103,7 +103,7 @@ def compute_mean_and_variance(clips: Clips, most: int = 2000) -> tuple[np.ndarra
     n_bins = clips.features.array.shape[-1]
     count, total, squares = 0, np.zeros(n_bins), np.zeros(n_bins)
     for begin in range(0, len(places), 64):
-        values = clips.take(places[begin : begin + 64]).reshape(-1, n_bins).astype(np.float64)
+        values = clips.get(places[begin : begin + 64]).reshape(-1, n_bins).astype(np.float64)
         count, total, squares = count + len(values), total + values.sum(axis=0), squares + (values**2).sum(axis=0)
     mean = total / count
     return mean.astype(np.float32), np.maximum(squares / count - mean**2, 1e-6).astype(np.float32)

@@ -13,24 +13,24 @@ import numpy as np
 
 from musicml.utils import InputError, Message
 
-LEAST_SIDE = 16  # pixels of a spectrogram
-MOST_LINES, MOST_BLOCKS = 1_024, 256  # of a picture, a side, that are looked at
-LIKE = 32  # of 255: how far colors of a JPEG may lie from each other that were one
-GREY = 24  # of 255: the most between red, green and blue of what is no color
-EVEN = 12  # of 255: how far the edges of a figure lie from one color
-LIGHT, WHITE = 200, 240  # of 255: edges so light are no silence, and so white that they are no sound
-DARK = 160  # of 255: the lightest frame on white
-MOSTLY = 0.85  # of an edge that is ink
-FAR = 64  # of 255: how much lighter or darker than its paper a frame is at least, thin ones too
-LINES = 4  # of a side, that are tried as one of a frame
-NEAR = 48  # pixels beyond a corner that a tick mark doesn't fill
-FULL = 0.9  # of a panel whose colors its paper has none of
-BAR = 60  # of 255: the least that a color bar spans
-BLOCK = 4  # pixels a side, since a JPEG keeps the color of several only
+MIN_SIDE = 16  # pixels of a spectrogram
+MAX_LINES, MAX_BLOCKS = 1_024, 256  # of a picture, a side, that are looked at
+JPEG_TOLERANCE = 32  # of 255: how far colors of a JPEG may lie from each other that were one
+MAX_GREY_SPREAD = 24  # of 255: the most between red, green and blue of what is no color
+MAX_EDGE_SPREAD = 12  # of 255: how far the edges of a figure lie from one color
+MIN_LIGHT, MIN_WHITE = 200, 240  # of 255: edges so light are no silence, and so white that they are no sound
+MAX_FRAME_LUMA = 160  # of 255: the lightest frame on white
+MIN_EDGE_INK = 0.85  # of an edge that is ink
+MIN_FRAME_CONTRAST = 64  # of 255: how much lighter or darker than its paper a frame is at least, thin ones too
+MAX_FRAME_LINES = 4  # of a side, that are tried as one of a frame
+CORNER_MARGIN = 48  # pixels beyond a corner that a tick mark doesn't fill
+MIN_PANEL_INK = 0.9  # of a panel whose colors its paper has none of
+MIN_BAR_CONTRAST = 60  # of 255: the least that a color bar spans
+JPEG_BLOCK = 4  # pixels a side, since a JPEG keeps the color of several only
 # Of pictures that were drawn in one of the maps, as PNG and as JPEG of quality 75 and 40, colors lay 20 of 255 from
 # the map's or less; in ten other maps 29 or more, but where those grow lighter through nearly the same colors; in 33
 # photographs and drawings 40 or more.
-MOST_APART = 24.0
+MAX_MAP_DISTANCE = 24.0
 LUMA = np.array([0.299, 0.587, 0.114])  # of red, green and blue, as JPEG weighs them (ITU-R BT.601)
 # nine colors of each, from level 0 to 255; between them they are read as lines, at most 6 of 255 levels off
 MAPS = {
@@ -130,18 +130,18 @@ def _is_grey(pixels: np.ndarray) -> bool:
     """Whether a picture has no colors but a few pixels' or those that JPEG makes."""
     red, green, blue = (pixels[..., place] for place in range(3))  # a reduction of three values at a time is slow
     spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
-    return bool((spread > GREY).mean() < 0.01)
+    return bool((spread > MAX_GREY_SPREAD).mean() < 0.01)
 
 
 def _find_paper(pixels: np.ndarray) -> np.ndarray | None:
     """Return the one color of all four edges, [shape=(3,)], where they have one and it is white, grey or black."""
     edges = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]).astype(int)
     paper = np.median(edges, axis=0).astype(np.uint8)
-    is_plain = (np.abs(edges - paper).max(axis=1) <= EVEN).mean() > 0.98 and np.ptp(paper) <= GREY
+    is_plain = (np.abs(edges - paper).max(axis=1) <= MAX_EDGE_SPREAD).mean() > 0.98 and np.ptp(paper) <= MAX_GREY_SPREAD
     return paper if is_plain else None
 
 
-def _find_ink(pixels: np.ndarray, paper: np.ndarray, least: int = LIKE) -> np.ndarray:
+def _find_ink(pixels: np.ndarray, paper: np.ndarray, least: int = JPEG_TOLERANCE) -> np.ndarray:
     """Return which pixels are of another color than the paper, [shape=(height, width)], bool."""
     return (np.maximum(pixels, paper) - np.minimum(pixels, paper)).max(axis=2) > least
 
@@ -152,7 +152,7 @@ def _is_other_figure(pixels: np.ndarray) -> bool:
     In grey and without a frame it is a spectrogram whose silence is white.
     """
     paper = _find_paper(pixels)
-    if paper is None or paper.min() < WHITE:
+    if paper is None or paper.min() < MIN_WHITE:
         return False
     ink = _find_ink(pixels, paper)
     if not ink.any():
@@ -170,7 +170,7 @@ def _find_panel(pixels: np.ndarray) -> tuple[tuple[slice, slice] | None, bool]:
     paper = _find_paper(pixels)
     if paper is None:
         return None, False
-    is_dark = paper.max() < LIGHT - FAR
+    is_dark = paper.max() < MIN_LIGHT - MIN_FRAME_CONTRAST
     box = _find_box_panel(pixels, paper)
     if box is not None and not is_dark and not _is_grey(pixels):
         return box, False
@@ -184,7 +184,7 @@ def _find_panel(pixels: np.ndarray) -> tuple[tuple[slice, slice] | None, bool]:
     ends = [
         abs(getattr(a, end) - getattr(b, end)) for a, b in zip(box, colored, strict=True) for end in ("start", "stop")
     ]
-    return (box if max(ends) <= LEAST_SIDE else colored), False
+    return (box if max(ends) <= MIN_SIDE else colored), False
 
 
 def _find_box_panel(pixels: np.ndarray, paper: np.ndarray) -> tuple[slice, slice] | None:
@@ -198,7 +198,7 @@ def _find_box_panel(pixels: np.ndarray, paper: np.ndarray) -> tuple[slice, slice
     if inside.size < 0.2 * ink.size or inside.mean() < 0.5 or ink.sum() > 1.5 * inside.sum():
         return None  # something small, a drawing of lines, or several panels
     width = _measure_frame(pixels[top:bottom, left:right])
-    if paper.min() < LIGHT and _is_grey(pixels[top:bottom, left:right]) and not width:
+    if paper.min() < MIN_LIGHT and _is_grey(pixels[top:bottom, left:right]) and not width:
         return None  # silence around a sound is as black as paper
     return slice(top + width, bottom - width), slice(left + width, right - width)
 
@@ -211,7 +211,7 @@ def _find_colored_panel(pixels: np.ndarray, paper: np.ndarray) -> tuple[slice, s
     columns = _find_full_lines(ink.mean(axis=0))
     rows = _find_full_lines(ink[:, columns].mean(axis=1))
     inside = ink[rows, columns]
-    if inside.size < 0.2 * ink.size or inside.mean() < FULL or min(inside.shape) < LEAST_SIDE:
+    if inside.size < 0.2 * ink.size or inside.mean() < MIN_PANEL_INK or min(inside.shape) < MIN_SIDE:
         return None
     name = _find_map(pixels[rows, columns])
     if name is None or np.abs(MAPS[name][0] - paper).max() <= 2:
@@ -233,13 +233,13 @@ def _find_frame(pixels: np.ndarray, paper: np.ndarray) -> tuple[slice, slice] | 
     Lines of a sound are no such rectangle: they fade, or go on beyond its corners.
     """
     luma = np.round(pixels @ LUMA).astype(np.int16)
-    strong = np.abs(luma - np.round(paper @ LUMA)) > FAR
+    strong = np.abs(luma - np.round(paper @ LUMA)) > MIN_FRAME_CONTRAST
     rows, columns = _find_long_lines(strong), _find_long_lines(strong.T)
     boxes = [
         (slice(top, bottom + 1), slice(left, right + 1))
         for top, bottom in itertools.combinations(rows, 2)
         for left, right in itertools.combinations(columns, 2)
-        if (bottom - top) * (right - left) > 0.2 * strong.size and min(bottom - top, right - left) >= 2 * LEAST_SIDE
+        if (bottom - top) * (right - left) > 0.2 * strong.size and min(bottom - top, right - left) >= 2 * MIN_SIDE
     ]
     for box in sorted(boxes, key=lambda box: -strong[box].size):
         width = _measure_lines(luma, strong, box)
@@ -256,7 +256,7 @@ def _find_long_lines(strong: np.ndarray) -> list[int]:
     steps = np.diff(np.concatenate([[False], is_long, [False]]).astype(int))
     starts, ends = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1) - 1
     lines = sorted({*starts.tolist(), *ends.tolist()})
-    return sorted({*lines[: 2 * LINES], *lines[-2 * LINES :]})
+    return sorted({*lines[: 2 * MAX_FRAME_LINES], *lines[-2 * MAX_FRAME_LINES :]})
 
 
 def _measure_lines(luma: np.ndarray, strong: np.ndarray, box: tuple[slice, slice]) -> int:
@@ -266,15 +266,18 @@ def _measure_lines(luma: np.ndarray, strong: np.ndarray, box: tuple[slice, slice
     for values, ink, along, across in ((luma, strong, columns, rows), (luma.T, strong.T, rows, columns)):
         for first, step in ((across.start, 1), (across.stop - 1, -1)):
             line = values[first, along]
-            beyond = (ink[first, max(0, along.start - NEAR) : along.start], ink[first, along.stop :][:NEAR])
-            is_even = np.mean(np.abs(line - np.median(line)) <= LIKE) >= 0.95
+            beyond = (
+                ink[first, max(0, along.start - CORNER_MARGIN) : along.start],
+                ink[first, along.stop :][:CORNER_MARGIN],
+            )
+            is_even = np.mean(np.abs(line - np.median(line)) <= JPEG_TOLERANCE) >= 0.95
             if not is_even or ink[first, along].mean() < 0.99 or any(part.mean() > 0.5 for part in beyond if part.size):
                 return 0
-            depth = ink[first : first + step * LEAST_SIDE // 2 : step, along].mean(axis=1) >= 0.95
+            depth = ink[first : first + step * MIN_SIDE // 2 : step, along].mean(axis=1) >= 0.95
             widths.append(int(np.argmin(np.append(depth, False))))
-    if min(widths) < LEAST_SIDE // 2:
+    if min(widths) < MIN_SIDE // 2:
         return min(widths)
-    return int(strong[box].mean() < FULL)  # silence as light as the frame all around, or one light block
+    return int(strong[box].mean() < MIN_PANEL_INK)  # silence as light as the frame all around, or one light block
 
 
 def _is_one_spectrogram(pixels: np.ndarray, paper: np.ndarray, panel: tuple[slice, slice]) -> bool:
@@ -283,11 +286,11 @@ def _is_one_spectrogram(pixels: np.ndarray, paper: np.ndarray, panel: tuple[slic
     is_ink, luma = ink[panel], inside @ LUMA
     if not is_ink.any():
         return False
-    if is_ink.mean() < 0.5 and (np.abs(luma[is_ink] - np.median(luma[is_ink])) <= LIKE).mean() > 0.6:
+    if is_ink.mean() < 0.5 and (np.abs(luma[is_ink] - np.median(luma[is_ink])) <= JPEG_TOLERANCE).mean() > 0.6:
         return False
     rest = pixels.copy()
     rest[panel] = paper
-    rows, columns = (slice(max(0, side.start - LEAST_SIDE // 2), side.stop + LEAST_SIDE // 2) for side in panel)
+    rows, columns = (slice(max(0, side.start - MIN_SIDE // 2), side.stop + MIN_SIDE // 2) for side in panel)
     rest[rows, columns] = paper
     return _find_frame(rest, paper) is None and _find_box_panel(rest, paper) is None
 
@@ -302,8 +305,8 @@ def _is_bar_reversed(pixels: np.ndarray, panel: tuple[slice, slice]) -> bool:
         place = np.arange(len(part)) - (len(part) - 1) / 2
         centered = outside - outside.mean(axis=0) if outside.size else outside
         alike = place @ centered / np.maximum(1e-9, np.linalg.norm(place) * np.linalg.norm(centered, axis=0))
-        is_bar = (np.abs(alike) > 0.95) & (np.ptp(outside, axis=0) > BAR)
-        if is_bar.sum() >= BLOCK:
+        is_bar = (np.abs(alike) > 0.95) & (np.ptp(outside, axis=0) > MIN_BAR_CONTRAST)
+        if is_bar.sum() >= JPEG_BLOCK:
             return bool(sign * np.median(alike[is_bar]) < 0)
     return False
 
@@ -321,14 +324,14 @@ def _find_run(ink: np.ndarray) -> tuple[int, int] | None:
     Its left and right edges are ink as well, which ends of tick marks are not. Where a sound is silent, its lines on
     dark paper are shorter than those of its frame.
     """
-    ink = ink[:: -(-len(ink) // MOST_LINES)]
+    ink = ink[:: -(-len(ink) // MAX_LINES)]
     place = np.arange(ink.shape[1], dtype=np.int32)
     length = place - np.maximum.accumulate(np.where(ink, np.int32(-1), place), axis=1)
     last, longest = length.argmax(axis=1), length.max(axis=1)
-    for size, end in sorted({(int(n), int(k)) for n, k in zip(longest, last, strict=True) if n >= LEAST_SIDE})[::-1]:
+    for size, end in sorted({(int(n), int(k)) for n, k in zip(longest, last, strict=True) if n >= MIN_SIDE})[::-1]:
         lines = np.flatnonzero((longest == size) & (last == end))
         box = ink[lines[0] : lines[-1] + 1]
-        if len(box) >= LEAST_SIDE and min(box[:, end - size + 1].mean(), box[:, end].mean()) >= MOSTLY:
+        if len(box) >= MIN_SIDE and min(box[:, end - size + 1].mean(), box[:, end].mean()) >= MIN_EDGE_INK:
             return end - size + 1, end + 1
     return None
 
@@ -340,32 +343,32 @@ def _measure_frame(pixels: np.ndarray) -> int:
     """
     across = pixels.transpose(1, 0, 2)
     lines = [_count_frame_lines(side) for side in (pixels, pixels[::-1], across, across[::-1])]
-    return 0 if min(lines) == LEAST_SIDE // 2 else min(lines)  # noise is even too, but to its end
+    return 0 if min(lines) == MIN_SIDE // 2 else min(lines)  # noise is even too, but to its end
 
 
 def _has_dark_frame(pixels: np.ndarray) -> bool:
     """Whether each side of a box on white is a dark line of one grey, where sound grows darker and is uneven."""
     luma = pixels @ LUMA
     for side in (luma, luma[::-1], luma.T, luma.T[::-1]):
-        line = min(side[: LEAST_SIDE // 4], key=np.median)
-        if np.median(line) > DARK or (np.abs(line - np.median(line)) <= LIKE).mean() < 0.95:
+        line = min(side[: MIN_SIDE // 4], key=np.median)
+        if np.median(line) > MAX_FRAME_LUMA or (np.abs(line - np.median(line)) <= JPEG_TOLERANCE).mean() < 0.95:
             return False
     return True
 
 
 def _count_frame_lines(pixels: np.ndarray) -> int:
     """Return how many of the first lines are each of one grey, or of a color that a JPEG made of it."""
-    lines = pixels[: LEAST_SIDE // 2].astype(int)
+    lines = pixels[: MIN_SIDE // 2].astype(int)
     colors = np.median(lines, axis=1)
-    is_plain = (np.abs(lines - colors[:, None]).max(axis=2) <= LIKE).mean(axis=1) > 0.95
-    return int(np.argmin(np.append(is_plain & (np.ptp(colors, axis=1) <= 2 * GREY), False)))
+    is_plain = (np.abs(lines - colors[:, None]).max(axis=2) <= JPEG_TOLERANCE).mean(axis=1) > 0.95
+    return int(np.argmin(np.append(is_plain & (np.ptp(colors, axis=1) <= 2 * MAX_GREY_SPREAD), False)))
 
 
 def _find_map(pixels: np.ndarray) -> str | None:
     """Return the color map whose colors a picture has at its lightness, but for what a JPEG changed, or None."""
     apart = {name: _measure_distance(pixels, colors) for name, colors in MAPS.items()}
     name = min(apart, key=lambda name: apart[name])
-    return name if apart[name] <= MOST_APART else None
+    return name if apart[name] <= MAX_MAP_DISTANCE else None
 
 
 def _measure_distance(pixels: np.ndarray, colors: np.ndarray) -> float:
@@ -373,8 +376,8 @@ def _measure_distance(pixels: np.ndarray, colors: np.ndarray) -> float:
 
     A JPEG keeps luma of every pixel and the color of four and more (ITU-T T.81), so that a map's is told by luma alone.
     """
-    block = BLOCK if min(pixels.shape[:2]) >= 16 * BLOCK else 1
-    step = -(-max(pixels.shape[:2]) // (MOST_BLOCKS * block))
+    block = JPEG_BLOCK if min(pixels.shape[:2]) >= 16 * JPEG_BLOCK else 1
+    step = -(-max(pixels.shape[:2]) // (MAX_BLOCKS * block))
     if min(pixels.shape[:2]) > 8 * block:  # a JPEG mixes the edges with what is around
         pixels = pixels[2 * block : -2 * block, 2 * block : -2 * block]
     height, width = (side // block for side in pixels.shape[:2])

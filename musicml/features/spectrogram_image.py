@@ -20,10 +20,10 @@ from musicml.features import figure
 from musicml.features.frame_stream import Framing, SoundStream
 from musicml.utils import InputError, Message, define_option, make_printable
 
-QUIETEST = 1e-13  # power; what 16 bits can hold is louder
-TOGETHER = 2**16  # samples of a file, at least, that are drawn at a time
-BLOCK = 32  # columns drawn at a time: their spectra fit in a core's cache
-WHITE = 255.0
+MIN_POWER = 1e-13  # power; what 16 bits can hold is louder
+MIN_CHUNK_SAMPLES = 2**16  # samples of a file, at least, that are drawn at a time
+COLUMNS_PER_CHUNK = 32  # columns drawn at a time: their spectra fit in a core's cache
+MAX_LEVEL = 255.0
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Spectrogram(Framing):
         """
         drawing = SpectrogramStream(self)
         drawing.collect(np.asarray(y, np.float32))
-        return drawing.finished()
+        return drawing.finish()
 
 
 class SpectrogramStream(SoundStream):
@@ -108,38 +108,40 @@ class SpectrogramStream(SoundStream):
         """Draw what the next samples `y` complete, as soon as they are worth it."""
         self.waiting.append(y)
         self.n_samples, self.n_waiting = self.n_samples + len(y), self.n_waiting + len(y)
-        if self.n_waiting >= TOGETHER and self.n_samples >= self.least:
-            self.draw(np.concatenate(self.waiting))
+        if self.n_waiting >= MIN_CHUNK_SAMPLES and self.n_samples >= self.least:
+            self._draw_columns(np.concatenate(self.waiting))
 
-    def draw(self, y: np.ndarray) -> None:
+    def _draw_columns(self, y: np.ndarray) -> None:
         """Draw the columns of which all windows are there, and keep the samples that follow them."""
         settings = self.settings
-        n = max(0, 1 + (len(y) - reach(settings)) // settings.hop_length)
+        n = max(0, 1 + (len(y) - _count_column_samples(settings)) // settings.hop_length)
         if n:
-            columns = np.lib.stride_tricks.sliding_window_view(y, reach(settings))[:: settings.hop_length]
-            for first in range(0, n, BLOCK):
-                self.add(columns[first : first + BLOCK])
+            columns = np.lib.stride_tricks.sliding_window_view(y, _count_column_samples(settings))[
+                :: settings.hop_length
+            ]
+            for first in range(0, n, COLUMNS_PER_CHUNK):
+                self._add_columns(columns[first : first + COLUMNS_PER_CHUNK])
         self.waiting = [y[n * settings.hop_length :]]
         self.n_waiting = len(self.waiting[0])
 
-    def add(self, y: np.ndarray) -> None:
+    def _add_columns(self, y: np.ndarray) -> None:
         """Draw columns from their samples, [shape=(n, n_samples)]."""
-        found = loudness(y, self.settings.n_fft)
+        found = _compute_power_db(y, self.settings.n_fft)
         self.darkest, self.brightest = min(self.darkest, found.min()), max(self.brightest, found.max())
         drawn = found.mean(axis=1) if self.settings.averaged else found[:, found.shape[1] // 2]
         self.columns.append(drawn.astype(np.float32))
 
-    def finished(self) -> np.ndarray:
+    def finish(self) -> np.ndarray:
         """The whole picture, [shape=(n_columns, n_bins)], float32, 0 to 255; nothing can be taken any more."""
         rest = np.concatenate(self.waiting or [np.zeros(0, np.float32)])
-        self.draw(pad_audio(rest, self.least) if self.n_samples < self.least else rest)
+        self._draw_columns(pad_audio(rest, self.least) if self.n_samples < self.least else rest)
         if self.n_waiting >= self.settings.n_fft:  # of the last column only its first windows are there
-            self.add(self.waiting[0][None])
+            self._add_columns(self.waiting[0][None])
         columns = np.concatenate([*self.columns, np.zeros((0, self.settings.n_bins), np.float32)])
         contrast = self.brightest - self.darkest
         if contrast <= 0:
             return np.zeros_like(columns)
-        return ((columns - self.darkest) * (WHITE / contrast)).clip(0, WHITE).astype(np.float32)
+        return ((columns - self.darkest) * (MAX_LEVEL / contrast)).clip(0, MAX_LEVEL).astype(np.float32)
 
 
 def read_picture(source: AudioSource, settings: Spectrogram, least_samples: int) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -149,7 +151,7 @@ def read_picture(source: AudioSource, settings: Spectrogram, least_samples: int)
     """
     from PIL import Image
 
-    least = settings.n_frames(least_samples)
+    least = settings.count_frames(least_samples)
     picture = load_image(source.source if source.file is None else source.file, source.name)
     grey, remarks = figure.read_levels(picture.pixels, make_printable(source.name))
     fitted = resize_image(grey, settings.n_bins, settings.n_columns)
@@ -167,13 +169,13 @@ def read_picture(source: AudioSource, settings: Spectrogram, least_samples: int)
     return pad_audio(columns, least), (*picture.warnings, *remarks, remark)
 
 
-def reach(settings: Spectrogram) -> int:
+def _count_column_samples(settings: Spectrogram) -> int:
     """How many samples the windows of one column reach over: the last begins in it, and ends behind it."""
     step = settings.n_fft // 2
     return (settings.hop_length - 1) // step * step + settings.n_fft
 
 
-def loudness(y: np.ndarray, n_fft: int) -> np.ndarray:
+def _compute_power_db(y: np.ndarray, n_fft: int) -> np.ndarray:
     """Power in dB of windows that lie half over each other, silence at -130.
 
     Parameters
@@ -189,4 +191,4 @@ def loudness(y: np.ndarray, n_fft: int) -> np.ndarray:
 
     windows = np.lib.stride_tricks.sliding_window_view(y, n_fft, axis=1)[:, :: n_fft // 2]
     found = scipy.fft.rfft(windows * np.hanning(n_fft + 1)[:-1], axis=2)
-    return 10 * np.log10(np.maximum(np.square(found.real) + np.square(found.imag), QUIETEST))
+    return 10 * np.log10(np.maximum(np.square(found.real) + np.square(found.imag), MIN_POWER))

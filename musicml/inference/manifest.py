@@ -74,7 +74,7 @@ class Manifest:
         """How much of a sound one clip hears, in seconds; None for a picture."""
         if self.clip.n_frames is None:
             return None
-        return self.settings.n_samples(self.clip.n_frames) / self.settings.sample_rate
+        return self.settings.count_samples(self.clip.n_frames) / self.settings.sample_rate
 
     @property
     def average(self) -> str:

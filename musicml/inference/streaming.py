@@ -129,7 +129,7 @@ class StreamingPredictor:
 
     def grow(self, y: np.ndarray) -> None:
         """Append the frames that the next samples complete."""
-        new = self.frames.take(np.clip(y, -1, 1))
+        new = self.frames.process(np.clip(y, -1, 1))
         while self.n_frames + len(new) > len(self.values):
             self.values = np.concatenate(
                 [self.values, np.empty((max(256, len(self.values)), new.shape[1]), np.float32)]
@@ -140,10 +140,10 @@ class StreamingPredictor:
     def so_far(self) -> Prediction:
         """Return the prediction for what was heard until now, as for a file that ends here."""
         begun = time.perf_counter()
-        values = self.values[: self.n_frames] if self.n_frames else self.frames.rest()
+        values = self.values[: self.n_frames] if self.n_frames else self.frames.compute_padded()
         places = self.predictor.places(len(values))
         raw = self.scores_at(values, places)
-        warnings = (*self.loudness.warnings(), *self.mix.warnings(self.sample_rate), *self.frames.remarks())
+        warnings = (*self.loudness.warnings(), *self.mix.warnings(self.sample_rate), *self.frames.get_warnings())
         if self.left_out:
             warnings += (
                 Message(

@@ -29,11 +29,11 @@ def build(options: Options, spec: ModelSpec) -> Any:
     """A `keras.Model`: features [shape=(batch, n_frames, n_bins)] → scores [shape=(batch, n_classes)]."""
     inputs, x = make_standardized_input(spec)
     for number in range(1, options.layers + 1):
-        x = residual(x, options, f"embedding{number}")
-    return keras.Model(inputs, class_wise(x, spec), name="attention")
+        x = add_residual_block(x, options, f"embedding{number}")
+    return keras.Model(inputs, add_class_attention(x, spec), name="attention")
 
 
-def residual(x: Any, options: Options, name: str) -> Any:
+def add_residual_block(x: Any, options: Options, name: str) -> Any:
     """One dense layer on each frame, added to what it was given where the two are equally wide."""
     before = x
     x = keras.layers.Dense(options.units, use_bias=False, name=name)(x)
@@ -45,7 +45,7 @@ def residual(x: Any, options: Options, name: str) -> Any:
     return keras.layers.Add(name=f"{name}_added")([before, x]) if before.shape[-1] == options.units else x
 
 
-def class_wise(x: Any, spec: ModelSpec) -> Any:
+def add_class_attention(x: Any, spec: ModelSpec) -> Any:
     """Embedded frames [shape=(batch, n_frames, units)] → scores [shape=(batch, n_classes)], all in float32.
 
     Where classes exclude each other, the weighted sum is of logits and the softmax comes after it: sums of
@@ -61,5 +61,7 @@ def class_wise(x: Any, spec: ModelSpec) -> Any:
     weighed = keras.layers.Multiply(dtype="float32", name="weighed")([weights, said])
     # n_frames times their mean: a sum out of layers that every Keras can load
     mean = keras.layers.GlobalAveragePooling1D(dtype="float32", name="mean")(weighed)
-    summed = keras.layers.Rescaling(float(n_frames), dtype="float32", name="logits" if single else spec.answers)(mean)
-    return keras.layers.Activation("softmax", dtype="float32", name=spec.answers)(summed) if single else summed
+    summed = keras.layers.Rescaling(float(n_frames), dtype="float32", name="logits" if single else spec.output_name)(
+        mean
+    )
+    return keras.layers.Activation("softmax", dtype="float32", name=spec.output_name)(summed) if single else summed

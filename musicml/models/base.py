@@ -13,8 +13,10 @@ from musicml.utils import keras
 
 LINEAR_HEADS = ("logistic", "svm")  # heads that scikit-learn fits at once
 FITTED_FAMILIES = ("forest", "svm")
-MOST_VALUES = 2**23  # that one layer gives for a batch, 34 MB
-TINY = 1e-12  # of a frozen backbone's standardization: random weights leave variances far below the usual epsilon
+MAX_VALUES = 2**23  # that one layer gives for a batch, 34 MB
+FROZEN_EPSILON = (
+    1e-12  # of a frozen backbone's standardization: random weights leave variances far below the usual epsilon
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class ModelSpec:
     shape: tuple[int, ...]
     n_classes: int
     task: str
-    answers: str
+    output_name: str
     mean: np.ndarray | None = None
     variance: np.ndarray | None = None
     seed: int = 0
@@ -54,7 +56,7 @@ def compute_batch_limit(model: Any) -> int:
     largest of them.
     """
     sizes = [np.prod(layer.output.shape[1:]) for layer in model.layers if hasattr(layer.output, "shape")]
-    return max(1, int(MOST_VALUES // max([*sizes, 1])))
+    return max(1, int(MAX_VALUES // max([*sizes, 1])))
 
 
 def make_standardized_input(spec: ModelSpec) -> tuple[Any, Any]:
@@ -96,7 +98,7 @@ def add_convolution_blocks(
 def standardize_frozen(x: Any, dtype: str | None = None) -> Any:
     """What a frozen part gives, standardized by the mean and variance that training sets: it never learns."""
     layer = keras.layers.BatchNormalization(
-        center=False, scale=False, epsilon=TINY, trainable=False, dtype=dtype, name="standardised_pooled"
+        center=False, scale=False, epsilon=FROZEN_EPSILON, trainable=False, dtype=dtype, name="standardised_pooled"
     )
     return layer(x)
 
@@ -113,7 +115,7 @@ def add_output_layer(x: Any, spec: ModelSpec, l2: float = 0.0) -> Any:
     activation = "softmax" if spec.task == "single" else "sigmoid"
     kept = keras.regularizers.L2(l2) if l2 else None
     return keras.layers.Dense(
-        spec.n_classes, activation=activation, kernel_regularizer=kept, dtype="float32", name=spec.answers
+        spec.n_classes, activation=activation, kernel_regularizer=kept, dtype="float32", name=spec.output_name
     )(x)
 
 

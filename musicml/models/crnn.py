@@ -48,11 +48,11 @@ def build(options: Options, spec: ModelSpec) -> Any:
     if options.dropout:
         x = keras.layers.Dropout(options.dropout, name="frames_dropout")(x)
     x = keras.layers.Bidirectional(keras.layers.GRU(options.units, return_sequences=True, name="gru"), name="both")(x)
-    x = add_dense_head(attended(x), 0, options.dropout)
+    x = add_dense_head(_add_attention_pooling(x), 0, options.dropout)
     return keras.Model(inputs, add_output_layer(x, spec), name="crnn")
 
 
-def attended(x: Any) -> Any:
+def _add_attention_pooling(x: Any) -> Any:
     """Frames [shape=(batch, n_frames, n_channels)] → their mean, weighted, [shape=(batch, n_channels)].
 
     In float32 whatever the policy: in half precision the weights of a hundred frames don't sum to one.

@@ -16,7 +16,7 @@ from musicml.models.base import ModelSpec
 from musicml.utils import InputError, define_option
 
 # what a forest is made of, beside what skops trusts by itself
-TRUSTED = {"sklearn.tree._tree.Tree"}
+TRUSTED_TYPES = {"sklearn.tree._tree.Tree"}
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Forest:
 
         skops.io.dump(self.trees, path)
 
-    def layers(self) -> list[dict[str, Any]]:
+    def describe_layers(self) -> list[dict[str, Any]]:
         """What layers.json says of a forest: each class's trees and nodes, and how much it leans on each feature."""
         return [
             {
@@ -105,14 +105,14 @@ def load_forest(path: Path) -> list[Any]:
     """
     import skops.io
 
-    foreign = sorted(set(skops.io.get_untrusted_types(file=path)) - TRUSTED)
+    foreign = sorted(set(skops.io.get_untrusted_types(file=path)) - TRUSTED_TYPES)
     if foreign:
         raise InputError(
             "{path_name} must hold scikit-learn models only, and names {foreign}: train the run again.",
             path_name=path.name,
             foreign=", ".join(foreign),
         )
-    return skops.io.load(path, trusted=sorted(TRUSTED))
+    return skops.io.load(path, trusted=sorted(TRUSTED_TYPES))
 
 
 def predict_scores(trees: list[Any], x: np.ndarray, task: str) -> np.ndarray:

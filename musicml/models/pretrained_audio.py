@@ -187,7 +187,7 @@ def _add_head(x: Any, options: Options, spec: ModelSpec) -> Any:
     """Add the head: it ends in the layer that is named for what it answers."""
     if options.head == "attention":
         settings = attention.Options(layers=1, units=options.units, dropout=options.dropout)
-        return attention.class_wise(attention.residual(x, settings, "embedding1"), spec)
+        return attention.add_class_attention(attention.add_residual_block(x, settings, "embedding1"), spec)
     if options.head == "gru":
         x = add_dense_head(keras.layers.GRU(options.units, name="gru1")(x), 0, options.dropout)
     elif options.head == "dense":
@@ -243,12 +243,12 @@ class _NetworkBuilder:
         """
         n_timbres, n_rhythms, _, n_units = SIZES
         x = self._normalize(keras.layers.Reshape((*x.shape[1:], 1), name=f"{self.name}_channel")(x))
-        timbres = [self._convolve(x, n_timbres, 7, width) for width in (38, 67)]  # of 96 mel bands
-        rhythms = [self._convolve(x, n_rhythms, height, 1) for height in (128, 64, 32)]
+        timbres = [self._add_convolution(x, n_timbres, 7, width) for width in (38, 67)]  # of 96 mel bands
+        rhythms = [self._add_convolution(x, n_rhythms, height, 1) for height in (128, 64, 32)]
         front = self._concatenate("front", [*timbres, *rhythms])
-        middle1 = self._convolve_channels(front)
-        middle2 = keras.layers.Add(name=f"{self.name}_sum2")([self._convolve_channels(middle1), middle1])
-        middle3 = keras.layers.Add(name=f"{self.name}_sum3")([self._convolve_channels(middle2), middle2])
+        middle1 = self._add_channel_convolution(front)
+        middle2 = keras.layers.Add(name=f"{self.name}_sum2")([self._add_channel_convolution(middle1), middle1])
+        middle3 = keras.layers.Add(name=f"{self.name}_sum3")([self._add_channel_convolution(middle2), middle2])
         frames = self._concatenate("frames", [front, middle1, middle2, middle3])
         maximum = keras.layers.GlobalMaxPooling1D(keepdims=True, name=f"{self.name}_maximum")(frames)
         mean = keras.layers.GlobalAveragePooling1D(keepdims=True, name=f"{self.name}_mean")(frames)
@@ -259,7 +259,7 @@ class _NetworkBuilder:
         tags = self._add_dense(penultimate, N_TAGS, "sigmoid")
         return {"tags": tags, "penultimate": penultimate, "pools": pools, "frames": frames}
 
-    def _convolve(self, x: Any, filters: int, height: int, width: int) -> Any:
+    def _add_convolution(self, x: Any, filters: int, height: int, width: int) -> Any:
         """Add filters over `height` frames and `width` mel bands, and keep the strongest answer of all bands."""
         n_frames = x.shape[1]
         place = self._register("conv", "conv2d")
@@ -273,10 +273,10 @@ class _NetworkBuilder:
             x = keras.layers.MaxPooling2D((1, x.shape[2]), name=f"{place}_strongest")(x)
         return keras.layers.Reshape((n_frames, filters), name=f"{place}_flat")(x)
 
-    def _convolve_channels(self, x: Any) -> Any:
+    def _add_channel_convolution(self, x: Any) -> Any:
         """Add filters over seven frames and all channels."""
         x = keras.layers.Reshape((*x.shape[1:], 1), name=f"{self.name}_channel{len(self.sources)}")(x)
-        return self._convolve(x, SIZES[2], 7, x.shape[2])
+        return self._add_convolution(x, SIZES[2], 7, x.shape[2])
 
     def _normalize(self, x: Any) -> Any:
         return keras.layers.BatchNormalization(epsilon=1e-3, name=self._register("norm", "batch_normalization"))(x)

@@ -33,8 +33,8 @@ TORCH_MEAN, TORCH_SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of pi
 # standardised sound features brought to the spread that the weights expect of a picture
 SPREAD = {"caffe": (58.0, 0.0), "tf": (0.5, 0.0), "torch": (1.0, 0.0)}
 SERVER = ("storage.googleapis.com", 443)
-PATIENCE_SECONDS = 10.0
-SMALLEST_SIDE = 32
+CONNECT_TIMEOUT = 10.0
+MIN_SIDE = 32
 
 
 @dataclass(frozen=True)
@@ -69,17 +69,17 @@ def choose_weights(options: Options) -> tuple[str, str]:
     """
     if options.weights != "auto":
         return options.weights, Message("as the experiment says")
-    if weights_file(options).is_file():
-        return "imagenet", Message("{name} is on the disk", name=weights_file(options).name)
+    if get_weights_path(options).is_file():
+        return "imagenet", Message("{name} is on the disk", name=get_weights_path(options).name)
     try:
-        socket.create_connection(SERVER, timeout=PATIENCE_SECONDS).close()
+        socket.create_connection(SERVER, timeout=CONNECT_TIMEOUT).close()
     except OSError:
         return (
             "none",
             Message(
                 "ImageNet's weights are not on the disk and {server} did not answer within {patience_seconds:.0f} s",
                 server=SERVER[0],
-                patience_seconds=PATIENCE_SECONDS,
+                patience_seconds=CONNECT_TIMEOUT,
             ),
         )
     return "imagenet", Message("{server} answered", server=SERVER[0])
@@ -94,7 +94,7 @@ def describe_pretraining(weights: str) -> str:
     )
 
 
-def weights_file(options: Options) -> Path:
+def get_weights_path(options: Options) -> Path:
     """Where Keras keeps the backbone's ImageNet weights."""
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
     name = BACKBONES[options.backbone][1].format(alpha=ALPHA_NAMES[options.alpha])
@@ -107,11 +107,11 @@ def build(options: Options, spec: ModelSpec) -> Any:
     Its layer `pooled` gives the backbone's output; with `frozen` everything up to there stays as it is. `weights` has
     to be `imagenet` or `none` by now (`choose_weights`).
     """
-    if min(spec.shape[:2]) < SMALLEST_SIDE > options.side:
+    if min(spec.shape[:2]) < MIN_SIDE > options.side:
         raise InputError(
             "a backbone's input must be at least {smallest_side} on each side, and is {spec_shape} by "
             "{spec_shape2}: raise the picture's size, n_mels or the clip's length.",
-            smallest_side=SMALLEST_SIDE,
+            smallest_side=MIN_SIDE,
             spec_shape=spec.shape[0],
             spec_shape2=spec.shape[1],
         )
@@ -121,10 +121,10 @@ def build(options: Options, spec: ModelSpec) -> Any:
             "{options_bands}: set model.side=224, which draws it with its frequencies upwards.",
             options_bands=options.bands,
         )
-    inputs, x = picture_input(options, spec) if len(spec.shape) == 3 else sound_input(options, spec)
-    last = backbone(options, x)
-    again = seen_again(x, last, options.second_side) if options.second_side else []
-    x = pooled([layer.output for layer in last], again, options.bands)
+    inputs, x = _add_picture_input(options, spec) if len(spec.shape) == 3 else _add_sound_input(options, spec)
+    last = _add_backbone(options, x)
+    again = _apply_again(x, last, options.second_side) if options.second_side else []
+    x = _pool_maps([layer.output for layer in last], again, options.bands)
     if options.frozen:
         # outputs of a frozen body differ in scale from channel to channel, the more so from random weights
         x = standardize_frozen(x)
@@ -135,7 +135,7 @@ def build(options: Options, spec: ModelSpec) -> Any:
     return model
 
 
-def picture_input(options: Options, spec: ModelSpec) -> tuple[Any, Any]:
+def _add_picture_input(options: Options, spec: ModelSpec) -> tuple[Any, Any]:
     """The input of pictures, 0 to 255, and what the backbone takes."""
     inputs = keras.Input(spec.shape, name="pixels")
     scale, offset = {
@@ -149,40 +149,40 @@ def picture_input(options: Options, spec: ModelSpec) -> tuple[Any, Any]:
     return inputs, keras.layers.Rescaling(scale, offset, name="preprocessed")(inputs)
 
 
-def sound_input(options: Options, spec: ModelSpec) -> tuple[Any, Any]:
+def _add_sound_input(options: Options, spec: ModelSpec) -> tuple[Any, Any]:
     """The input of sound features, and what the backbone takes: three equal channels."""
     inputs, x = make_standardized_input(spec)
     shape = spec.shape
     if options.side:
         shape = (options.side, options.side)
-        x = keras.layers.Permute((2, 1), name="upright")(drawn(x, "drawn_pitch", options.side))
-        x = drawn(x, "drawn_time", options.side)
+        x = keras.layers.Permute((2, 1), name="upright")(_add_resizing(x, "drawn_pitch", options.side))
+        x = _add_resizing(x, "drawn_time", options.side)
     x = keras.layers.Reshape((*shape, 1), name="channel")(x)
     x = keras.layers.Concatenate(name="three_channels")([x, x, x])
     return inputs, keras.layers.Rescaling(*SPREAD[SCALING[options.backbone]], name="preprocessed")(x)
 
 
-def drawn(x: Any, name: str, size: int) -> Any:
+def _add_resizing(x: Any, name: str, size: int) -> Any:
     """`x` [shape=(batch, n, n_before)] drawn to [shape=(batch, n, size)], bilinear, by a layer that never learns.
 
     A product with a matrix, because the converter to ONNX turns Keras's own layer for it into another one.
     """
     layer = keras.layers.Dense(size, use_bias=False, trainable=False, name=name)
     found = layer(x)
-    layer.set_weights([bilinear(x.shape[-1], size)])
+    layer.set_weights([_compute_bilinear_weights(x.shape[-1], size)])
     return found
 
 
-def bilinear(before: int, after: int) -> np.ndarray:
+def _compute_bilinear_weights(before: int, after: int) -> np.ndarray:
     """How much each of `before` pixels in a row counts for each of `after` in their place, [shape=(before, after)]."""
     middles = np.clip((np.arange(after) + 0.5) * before / after - 0.5, 0, before - 1)
     return np.maximum(0, 1 - np.abs(middles - np.arange(before)[:, None])).astype(np.float32)
 
 
-def seen_again(x: Any, last: list[Any], side: int) -> list[Any]:
+def _apply_again(x: Any, last: list[Any], side: int) -> list[Any]:
     """What the layers `last` make of the pictures `x` drawn at another size, by the same backbone."""
-    sideways = drawn(keras.layers.Permute((3, 1, 2), name="channels_first")(x), "drawn_across", side)
-    upright = drawn(keras.layers.Permute((1, 3, 2), name="columns_first")(sideways), "drawn_down", side)
+    sideways = _add_resizing(keras.layers.Permute((3, 1, 2), name="channels_first")(x), "drawn_across", side)
+    upright = _add_resizing(keras.layers.Permute((1, 3, 2), name="columns_first")(sideways), "drawn_down", side)
     again = keras.layers.Permute((3, 2, 1), name="drawn_again")(upright)
     found = {}
 
@@ -195,7 +195,7 @@ def seen_again(x: Any, last: list[Any], side: int) -> list[Any]:
     return [found[layer.name] for layer in last]
 
 
-def pooled(maps: list[Any], again: list[Any], bands: int) -> Any:
+def _pool_maps(maps: list[Any], again: list[Any], bands: int) -> Any:
     """The averages of each channel of each map, and of each of those that came of a second look, in one row."""
     if len(maps) == 1 and not again and bands == 1:
         return keras.layers.GlobalAveragePooling2D(name="pooled")(maps[0])
@@ -208,10 +208,10 @@ def pooled(maps: list[Any], again: list[Any], bands: int) -> Any:
             bands=bands,
         )
     named = {f"pooled_{one.shape[1]}": one for one in maps} | {f"pooled_again_{one.shape[1]}": one for one in again}
-    return keras.layers.Concatenate(name="pooled")([in_bands(one, name, bands) for name, one in named.items()])
+    return keras.layers.Concatenate(name="pooled")([pool_bands(one, name, bands) for name, one in named.items()])
 
 
-def in_bands(x: Any, name: str, bands: int) -> Any:
+def pool_bands(x: Any, name: str, bands: int) -> Any:
     """The average of each channel over each of `bands` bands of a map's height, [shape=(batch, bands * n_channels)].
 
     Neighbouring bands share a row or more where the height can't be divided.
@@ -226,7 +226,7 @@ def in_bands(x: Any, name: str, bands: int) -> Any:
     return keras.layers.Flatten(name=name)(pool(x))
 
 
-def backbone(options: Options, x: Any) -> list[Any]:
+def _add_backbone(options: Options, x: Any) -> list[Any]:
     """A backbone on the tensor `x`: its last layer at each of `options.depths` resolutions, the coarsest at the end."""
     application = getattr(keras.applications, BACKBONES[options.backbone][0])
     # EfficientNet's own preprocessing leaves constants behind that an exported model asks for as inputs
@@ -239,7 +239,7 @@ def backbone(options: Options, x: Any) -> list[Any]:
     if options.weights == "imagenet":
         # loaded by a backbone of its own: Keras matches the file to the layers by their places, and what draws a clip
         # stands before this one's
-        for name, weights in imagenet_weights(application, extra).items():
+        for name, weights in load_imagenet_weights(application, extra).items():
             body.get_layer(name).set_weights(weights)
         if SCALING[options.backbone] == "caffe":  # these expect BGR, and our pictures are RGB
             first = next(layer for layer in body.layers if len(getattr(layer, "kernel_size", ())) == 2)
@@ -257,7 +257,7 @@ def backbone(options: Options, x: Any) -> list[Any]:
     return [*finer[len(finer) - options.depths + 1 :], coarsest]
 
 
-def imagenet_weights(application: Any, extra: dict[str, Any]) -> dict[str, list[np.ndarray]]:
+def load_imagenet_weights(application: Any, extra: dict[str, Any]) -> dict[str, list[np.ndarray]]:
     """Layer → ImageNet's weights of a backbone, from the disk or from their server.
 
     Raises

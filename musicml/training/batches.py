@@ -61,7 +61,7 @@ class Batches(keras.utils.PyDataset):
     def start_at(self, epoch: int) -> None:
         """Put the clips in the order of `epoch`, so that a resumed training sees what an uncut one would."""
         n = len(self.clips)
-        self.drop_pending()
+        self._cancel_pending()
         self.epoch = epoch
         self.order = np.arange(n) if self.seed is None else np.random.default_rng([self.seed, epoch]).permutation(n)
 
@@ -69,7 +69,7 @@ class Batches(keras.utils.PyDataset):
         """Called by Keras between epochs."""
         self.start_at(self.epoch + 1)
 
-    def drop_pending(self) -> None:
+    def _cancel_pending(self) -> None:
         """Forget the batches that were begun ahead."""
         for future in self.pending.values():
             future.cancel()
@@ -77,7 +77,7 @@ class Batches(keras.utils.PyDataset):
 
     def close(self) -> None:
         """End the threads; batches can still be asked for."""
-        self.drop_pending()
+        self._cancel_pending()
         if self.pool:
             self.pool.shutdown(wait=False)
             self.pool = None
@@ -91,10 +91,10 @@ class Batches(keras.utils.PyDataset):
         if pool:  # the threads go on with the batches behind it; in their order, whichever thread is faster
             for ahead in range(batch, min(batch + self.n_workers + 1, len(self))):
                 if ahead not in self.pending:
-                    self.pending[ahead] = pool.submit(self.make, self.epoch, self.order, ahead)
+                    self.pending[ahead] = pool.submit(self.make_batch, self.epoch, self.order, ahead)
             made = self.pending.pop(batch).result()
         else:
-            made = self.make(self.epoch, self.order, batch)
+            made = self.make_batch(self.epoch, self.order, batch)
         ready = time.perf_counter()
         if threading.get_ident() == self.thread:
             self.blocked_seconds += ready - asked
@@ -102,31 +102,35 @@ class Batches(keras.utils.PyDataset):
             self.times[batch] = asked, ready
         return made
 
-    def make(self, epoch: int, order: np.ndarray, batch: int) -> tuple:
+    def make_batch(self, epoch: int, order: np.ndarray, batch: int) -> tuple:
         """Make a batch of an epoch, which hangs on nothing that another thread may change."""
         begun = time.perf_counter()
         places = order[batch * self.batch_size : (batch + 1) * self.batch_size]
-        made = self.made(places, np.random.default_rng([self.seed or 0, epoch, batch]))
+        made = self._assemble(places, np.random.default_rng([self.seed or 0, epoch, batch]))
         with self.lock:
             self.seconds += time.perf_counter() - begun
         return made
 
-    def made(self, places: np.ndarray, rng: np.random.Generator) -> tuple:
+    def _assemble(self, places: np.ndarray, rng: np.random.Generator) -> tuple:
         """The batch of the clips at `places`: inputs, targets where there are any, weights where there are any."""
         if isinstance(self.clips, np.ndarray):
             x = self.clips[places]
         else:
-            x = self.clips.varied(places, self.augment, rng) if self.augment.varies else self.clips.take(places)
+            x = (
+                self.clips.get_augmented(places, self.augment, rng)
+                if self.augment.is_varying
+                else self.clips.get(places)
+            )
         x = x.astype(np.float32, copy=False)
         if self.targets is None:
             return (x,)
         y = self.targets[places]
-        if self.augment.mixes:
+        if self.augment.is_mixing:
             x, y = mix_examples(x, y, self.augment, rng)
         return (x, y) if self.weights is None else (x, y, (y @ self.weights).astype(np.float32))
 
 
-class View:
+class AugmentedView:
     """Clips of which each is varied in one way, whichever batch asks for it: what a frozen backbone sees of them.
 
     Parameters
@@ -141,11 +145,11 @@ class View:
     def __len__(self) -> int:
         return len(self.clips)
 
-    def take(self, places: np.ndarray) -> np.ndarray:
+    def get(self, places: np.ndarray) -> np.ndarray:
         """The clips at `places` as this view has them."""
         return np.concatenate(
             [
-                self.clips.varied(
+                self.clips.get_augmented(
                     np.array([place]), self.augment, np.random.default_rng([self.seed, self.number, place])
                 )
                 for place in places
@@ -153,7 +157,7 @@ class View:
         )
 
 
-class Views:
+class RandomViews:
     """A frozen backbone's outputs for several views of each clip, of which each batch takes one at random.
 
     Parameters
@@ -167,7 +171,7 @@ class Views:
     def __len__(self) -> int:
         return len(self.outputs[0])
 
-    def varied(self, places: np.ndarray, augment: Augment, rng: np.random.Generator) -> np.ndarray:
+    def get_augmented(self, places: np.ndarray, augment: Augment, rng: np.random.Generator) -> np.ndarray:
         """The outputs for the clips at `places`, each of a view drawn anew, [shape=(n, n_channels)]."""
         views = rng.integers(0, len(self.outputs), len(places))
         return np.stack([self.outputs[view][place] for view, place in zip(views, places, strict=True)])
@@ -175,7 +179,7 @@ class Views:
 
 def count_workers(clips: Any, augment: Augment) -> int:
     """How many threads make batches: none where a batch is taken from memory as it is, which takes no longer."""
-    if not augment.varies or isinstance(clips, np.ndarray | Views):
+    if not augment.is_varying or isinstance(clips, np.ndarray | RandomViews):
         return 0
     n_cores = joblib.cpu_count()
     return min(MAX_WORKERS, n_cores) if n_cores > 1 else 0

@@ -18,8 +18,8 @@ from musicml.utils import InputError, Message, make_progress_bar, read_csv, writ
 
 logger = logging.getLogger(__name__)
 
-STATE = "state.npz"
-BEST = "best.npz"
+STATE_FILE = "state.npz"
+BEST_FILE = "best.npz"
 
 
 class LossNotFiniteError(InputError):
@@ -168,7 +168,7 @@ class SwapAverage(keras.callbacks.SwapEMAWeights):
             self._finalize_ema_values()
 
 
-class Clock(keras.callbacks.Callback):
+class StepTimer(keras.callbacks.Callback):
     """Measures training's own steps, validation left out, and how long they wait for their batches.
 
     TensorFlow asks for a batch in a thread of its own: the training waits for it from the begin of its step, or from
@@ -216,7 +216,7 @@ class Clock(keras.callbacks.Callback):
         }
 
 
-class Keep(keras.callbacks.Callback):
+class Checkpoint(keras.callbacks.Callback):
     """Keeps the weights of the best epoch, and after every epoch all that resuming needs, in one file.
 
     Written under a temporary name and renamed, so that a kill at any moment leaves the file of the epoch before.
@@ -237,11 +237,11 @@ class Keep(keras.callbacks.Callback):
     @property
     def next_epoch(self) -> int:
         """The epoch that a resumed training begins with; 0 for a new one."""
-        return self.read()["epoch"] if (self.folder / STATE).is_file() else 0
+        return self.read()["epoch"] if (self.folder / STATE_FILE).is_file() else 0
 
     def read(self) -> dict[str, Any]:
         """What was kept beside the arrays."""
-        with np.load(self.folder / STATE, allow_pickle=False) as kept:
+        with np.load(self.folder / STATE_FILE, allow_pickle=False) as kept:
             return json.loads(str(kept["facts"]))
 
     def variables(self) -> list[Any]:
@@ -251,13 +251,13 @@ class Keep(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Go on where an earlier training was cut off."""
         self.model.optimizer.build(self.model.trainable_variables)
-        if not (self.folder / STATE).is_file():
+        if not (self.folder / STATE_FILE).is_file():
             if self.before:
-                save(self.folder / BEST, self.model.variables)
+                _save_variables(self.folder / BEST_FILE, self.model.variables)
             return
         facts = self.read()
-        with np.load(self.folder / STATE, allow_pickle=False) as kept:
-            put(self.variables(), kept)
+        with np.load(self.folder / STATE_FILE, allow_pickle=False) as kept:
+            _load_variables(self.variables(), kept)
         self.best, self.best_epoch = facts["best"], facts["best_epoch"]
         for callback, memory in zip(self.others, facts["others"], strict=True):
             vars(callback).update(memory)
@@ -274,35 +274,35 @@ class Keep(keras.callbacks.Callback):
             optimizer.iterations.assign(int(int(optimizer.iterations) / factor))
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Keep the best weights, then the state."""
+        """Checkpoint the best weights, then the state."""
         value = (logs or {}).get(self.monitor)
         if value is not None and self.sign * value < self.best:
             self.best, self.best_epoch = self.sign * float(value), epoch + 1
-            save(self.folder / BEST, self.model.variables)
+            _save_variables(self.folder / BEST_FILE, self.model.variables)
         facts = {
             # what early stopping has ended has no epoch left, however often it is resumed
             "epoch": self.params["epochs"] if self.model.stop_training else epoch + 1,
             "best": self.best,
             "best_epoch": self.best_epoch,
             "batch_size": self.batch_size,
-            "others": [memory_of(callback) for callback in self.others],
+            "others": [_get_callback_state(callback) for callback in self.others],
         }
-        save(self.folder / STATE, self.variables(), facts=json.dumps(facts))
+        _save_variables(self.folder / STATE_FILE, self.variables(), facts=json.dumps(facts))
 
-    def restore(self, name: str = BEST) -> bool:
+    def restore(self, name: str = BEST_FILE) -> bool:
         """Give the model the weights of the best epoch, or of the last one that was kept; False where there are none.
 
         A stage that ends before its first epoch has the weights that it began with.
         """
-        path = next((path for path in (self.folder / name, self.folder / BEST) if path.is_file()), None)
+        path = next((path for path in (self.folder / name, self.folder / BEST_FILE) if path.is_file()), None)
         if path is None:
             return False
         with np.load(path, allow_pickle=False) as kept:
-            put(self.model.variables, kept)
+            _load_variables(self.model.variables, kept)
         return True
 
 
-def memory_of(callback: Any) -> dict[str, Any]:
+def _get_callback_state(callback: Any) -> dict[str, Any]:
     """The plain numbers that a callback such as EarlyStopping changes while it watches."""
     names = ("wait", "best", "best_epoch", "stopped_epoch", "cooldown_counter", "_ema_weights_in_model")
     memory = {name: vars(callback)[name] for name in names if name in vars(callback)}
@@ -312,14 +312,14 @@ def memory_of(callback: Any) -> dict[str, Any]:
     }
 
 
-def save(path: Path, variables: list[Any], **more: Any) -> None:
+def _save_variables(path: Path, variables: list[Any], **more: Any) -> None:
     """Write variables as arrays, in their order; whole or not at all."""
     arrays = {f"v{place}": keras.ops.convert_to_numpy(variable) for place, variable in enumerate(variables)}
     with write_atomically(path) as temporary:
         np.savez(temporary, **arrays, **more)
 
 
-def put(variables: list[Any], kept: Any) -> None:
+def _load_variables(variables: list[Any], kept: Any) -> None:
     """Give variables the values that `save` wrote."""
     for place, variable in enumerate(variables):
         variable.assign(kept[f"v{place}"])

@@ -71,7 +71,7 @@ def choose_precision(wanted: str) -> tuple[str, str]:
     """The dtype policy and why: mixed on a GPU that gains by it, float32 on a CPU."""
     if wanted != "auto":
         return wanted, Message("as the experiment says")
-    name, capability = device()
+    name, capability = get_device()
     if capability is None:
         return "float32", Message("{name} is no GPU with a known compute capability", name=name)
     policy = "mixed_bfloat16" if capability >= 8 else "mixed_float16" if capability >= 7 else "float32"
@@ -88,18 +88,18 @@ def choose_compile(wanted: str) -> tuple[bool | str, str]:
         return "auto", Message("{backend} decides", backend=keras.backend.backend())
     if wanted != "auto":
         return wanted == "xla", Message("as the experiment says")
-    name, capability = device()
+    name, capability = get_device()
     if capability is not None:
         return "auto", Message("{name}: Keras decides", name=name)
     return False, Message("{name}: XLA makes no step quicker there by more than it takes to compile", name=name)
 
 
-def device() -> tuple[str, float | None]:
+def get_device() -> tuple[str, float | None]:
     """The device's name, and a GPU's compute capability; None for a CPU."""
     return next((gpu for gpu in _list_gpus() if gpu[1] is not None), ("CPU", None))
 
 
-def in_float32(model: Any, policy: str) -> Any:
+def convert_to_float32(model: Any, policy: str) -> Any:
     """A model trained under a mixed policy as one that computes in float32, as it is served: on any machine the same.
 
     The weights are float32 already; half precision belongs to the card that trained them, and ONNX can't mix the two.

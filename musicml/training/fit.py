@@ -58,10 +58,10 @@ def fit_model(
     watching = make_callbacks(training, monitor) if val is not None else []
     averaged = [callbacks.SwapAverage()] if training.ema else []
     name = "checkpoints/finetuned" if before else "checkpoints"
-    keep = callbacks.Keep(folder / name, monitor, [*watching, *averaged], training.batch_size, before)
+    keep = callbacks.Checkpoint(folder / name, monitor, [*watching, *averaged], training.batch_size, before)
     history = callbacks.History(folder / "history.csv", stage)
     told = [keras.callbacks.LambdaCallback(on_epoch_end=watch)] if watch else []
-    clock = callbacks.Clock(train)
+    clock = callbacks.StepTimer(train)
     always = [callbacks.Progress(), interrupts := callbacks.StopOnInterrupt(), callbacks.StopOnNotFinite()]
     train.start_at(keep.next_epoch)
     keeps_best = training.keep == "best" and val is not None
@@ -80,7 +80,7 @@ def fit_model(
         if keeps_best:
             keep.restore()
     except callbacks.LossNotFiniteError as error:
-        if not keep.restore(callbacks.BEST if keeps_best else callbacks.STATE):
+        if not keep.restore(callbacks.BEST_FILE if keeps_best else callbacks.STATE_FILE):
             raise
         epoch = keep.best_epoch if keeps_best else keep.next_epoch
         is_earlier = keeps_best and before is not None and keep.best == before["best"]  # the stage before is better
@@ -134,7 +134,7 @@ def compile_model(model: Any, training: TrainingOptions, task: str, n_steps: int
         loss: Any = keras.losses.CategoricalCrossentropy(label_smoothing=training.label_smoothing)
         metrics: list[Any] = [keras.metrics.CategoricalAccuracy(name="accuracy")]
     else:
-        loss = losses.masked_binary_crossentropy(training.label_smoothing)
+        loss = losses.make_masked_crossentropy(training.label_smoothing)
         metrics = losses.make_observed_metrics(training.label_smoothing)
     model.compile(optimizer=make_optimizer(training, n_steps), loss=loss, metrics=metrics, jit_compile=compiled)
 

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 
-def masked_binary_crossentropy(smoothing: float = 0.0) -> Any:
+def make_masked_crossentropy(smoothing: float = 0.0) -> Any:
     """Binary cross-entropy over the observed cells of a batch: sum(mask * loss) / sum(mask); -1 marks the others."""
 
     def loss(y_true: Any, y_pred: Any) -> Any:

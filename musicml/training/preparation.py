@@ -32,9 +32,9 @@ from musicml.utils import InputError, Message, count_endings, replace_in_message
 
 logger = logging.getLogger(__name__)
 
-BY_PIECE = Message("by piece, whatever track it is of, which flatters")
-MOST_KINDS = 5  # of warnings that are told
-FEW = 20  # test files, below which an interval is hardly worth its name
+BY_SEGMENT = Message("by piece, whatever track it is of, which flatters")
+MAX_WARNING_KINDS = 5  # of warnings that are told
+MIN_TEST_FILES = 20  # test files, below which an interval is hardly worth its name
 
 
 def prepare_data(experiment: Experiment, dataset: Dataset, data_root: Path, seed: int) -> trainer.TrainingData:
@@ -61,7 +61,7 @@ def prepare_data(experiment: Experiment, dataset: Dataset, data_root: Path, seed
     kept, split, folds = split_dataset(experiment, dataset, data_root, seed)
     log_files(kept.excluded[len(dataset.excluded) :], True)
     if cut:
-        split = replace(split, statement=replace_in_message(split.statement, FLATTERS, BY_PIECE))
+        split = replace(split, statement=replace_in_message(split.statement, FLATTERS, BY_SEGMENT))
     if experiment.family == "forest" or (experiment.is_fitted_at_once and dataset.task == "multi"):
         check_both_kinds(kept, (*folds, split))
     if not len(split.indices("val")):
@@ -96,20 +96,20 @@ def check_single_label(experiment: Experiment, dataset: Dataset) -> None:
 
 
 def read_features(
-    experiment: Experiment, dataset: Dataset, data_root: Path, clip: ClipSpec, named: bool = True
+    experiment: Experiment, dataset: Dataset, data_root: Path, clip: ClipSpec, has_run: bool = True
 ) -> tuple[Dataset, Features]:
     """The files that can be read, equal ones in one group, with their features.
 
-    `named` is whether the caller writes an excluded.csv, which names the files left out.
+    `has_run` is whether the caller writes an excluded.csv, which names the files left out.
     """
     root = data_root / CACHE_FOLDER
     dataset, found = get_features(dataset, experiment.features, root, clip.least_samples)
-    log_files([one for one in dataset.excluded if one.file != GROUPS_FILE], named)
+    log_files([one for one in dataset.excluded if one.file != GROUPS_FILE], has_run)
     kinds: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for name, warnings in found.warnings.items():
         for words in warnings:
             kinds[re.sub(r"\d+(\.\d+)?", "", words)].append((name, words))  # alike but for numbers
-    for files in sorted(kinds.values(), key=len, reverse=True)[:MOST_KINDS]:
+    for files in sorted(kinds.values(), key=len, reverse=True)[:MAX_WARNING_KINDS]:
         name, words = files[0]
         logger.warning(
             "%s of %s files with a warning, the first, %s: %s", len(files), len(dataset.examples), name, words
@@ -153,13 +153,13 @@ def check_both_kinds(dataset: Dataset, found: Iterable[Split]) -> None:
                 )
 
 
-def log_files(left_out: Sequence[Excluded], named: bool) -> None:
+def log_files(left_out: Sequence[Excluded], has_run: bool) -> None:
     """Say how many files were left out, the first of them with the reason, and their endings."""
     if not left_out:
         return
     first = left_out[0]
     reason = first.reason if first.file in first.reason else f"{first.file}: {first.reason}"
-    where = " (excluded.csv names them)" if named else ""
+    where = " (excluded.csv names them)" if has_run else ""
     logger.warning(
         "%s %s left out%s, the first: %s", len(left_out), "file" if len(left_out) == 1 else "files", where, reason
     )
@@ -170,7 +170,7 @@ def log_files(left_out: Sequence[Excluded], named: bool) -> None:
 def log_test_split(dataset: Dataset, split: Split) -> None:
     """Say what a test side is too small for."""
     places = split.indices("test")
-    if len(places) < FEW:
+    if len(places) < MIN_TEST_FILES:
         logger.warning("only %s test files: its figures will say little", len(places))
     there = np.nan_to_num(dataset.targets()[places]).any(axis=0)
     lacking = [name for name, found in zip(dataset.class_names, there, strict=True) if not found]
@@ -187,11 +187,11 @@ def make_clip_spec(experiment: Experiment) -> ClipSpec:
     if not hasattr(settings, "hop_length"):
         return ClipSpec()
     frame_seconds = settings.hop_length / settings.sample_rate
-    n_frames = max(1, settings.n_frames(round(clips.seconds * settings.sample_rate)))
+    n_frames = max(1, settings.count_frames(round(clips.seconds * settings.sample_rate)))
     return ClipSpec(
         n_frames,
         hop_frames=max(1, round(clips.hop_seconds / frame_seconds)),
-        least_samples=settings.n_samples(n_frames),
+        least_samples=settings.count_samples(n_frames),
         frame_seconds=frame_seconds,
         seconds=clips.seconds,
         average=clips.average,

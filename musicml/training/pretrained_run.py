@@ -83,7 +83,7 @@ def _write_run(path: Path, data_root: Path) -> Run:
     clip = ClipSpec(
         MUSICNN_FRAMES,
         MUSICNN_FRAMES,
-        features.n_samples(MUSICNN_FRAMES),
+        features.count_samples(MUSICNN_FRAMES),
         features.hop_length / features.sample_rate,
         3.008,
     )

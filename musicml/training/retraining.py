@@ -102,7 +102,7 @@ def check_can_retrain(run: Run) -> None:
         )
 
 
-def find_begun_run(
+def find_matching_run(
     experiment: Experiment, data_root: Path, runs_root: Path, which: str, seed: int, deterministic: bool, since: str
 ) -> Run | None:
     """Find the latest run, complete or not, that an equal training has begun; None if there is none.

@@ -15,17 +15,17 @@ import numpy as np
 
 from musicml.data import CACHE_FOLDER
 from musicml.experiment import Experiment, Run, TrainingOptions
-from musicml.features import DRAWN, Augment, get_frozen_outputs
+from musicml.features import RESAMPLING, Augment, get_frozen_outputs
 from musicml.training import fit
-from musicml.training.batches import Batches, View, Views
+from musicml.training.batches import AugmentedView, Batches, RandomViews
 from musicml.training.device import is_out_of_memory
 from musicml.training.sklearn_heads import fit_kernel_machine, fit_linear_head
 from musicml.utils import InputError, Message, to_dict
 
 logger = logging.getLogger(__name__)
 
-BLOCK = 65_536  # rows of a frozen backbone's outputs taken at a time
-STANDARDISED = "standardised_pooled"  # the layer that only a frozen backbone has behind it
+CHUNK_ROWS = 65_536  # rows of a frozen backbone's outputs taken at a time
+STANDARDIZED_LAYER = "standardised_pooled"  # the layer that only a frozen backbone has behind it
 
 
 def train_stages(
@@ -56,11 +56,11 @@ def train_stages(
     training, seed = experiment.training, run.info.seed
     weights = compute_class_weights(targets["train"]) if training.class_weights == "balanced" else None
     given, varied = sides, experiment.augment
-    frozen = any(layer.name == STANDARDISED for layer in model.layers)
+    frozen = any(layer.name == STANDARDIZED_LAYER for layer in model.layers)
     if frozen:
         given = store_frozen_outputs(model, sides, everything, experiment, run)
-        outputs = given["train"].outputs[0] if isinstance(given["train"], Views) else given["train"]
-        model.get_layer(STANDARDISED).set_weights(compute_channel_statistics(outputs))
+        outputs = given["train"].outputs[0] if isinstance(given["train"], RandomViews) else given["train"]
+        model.get_layer(STANDARDIZED_LAYER).set_weights(compute_channel_statistics(outputs))
         varied = replace(varied, cutmix=0.0)  # outputs have no place in time or space to cut
     learner, stage = (make_head(model), "head") if frozen else (model, "all")
     if experiment.is_fitted_at_once:
@@ -134,8 +134,8 @@ def note_smaller_batch(run: Run, asked: int, size: int, error: Exception) -> Non
 
 def fit_by_sklearn(model: Any, given: Any, targets: np.ndarray, experiment: Experiment) -> Any:
     """Fit a model's head by scikit-learn on its frozen part's outputs, views included, and return the model."""
-    views = given.outputs if isinstance(given, Views) else [given]
-    standardised = model.get_layer(STANDARDISED)
+    views = given.outputs if isinstance(given, RandomViews) else [given]
+    standardised = model.get_layer(STANDARDIZED_LAYER)
     x = np.concatenate([np.asarray(standardised(np.asarray(view, dtype=np.float32))) for view in views])
     balanced = experiment.training.class_weights == "balanced"
     targets = np.tile(targets, (len(views), 1))
@@ -190,8 +190,8 @@ def store_frozen_outputs(
         whole = everything or clips
         facts = {"data": data.hash, "features": whole.features.key, "clips": digest_clips(whole)}
         if view:
-            facts |= {"augment": to_dict(augment), "seed": seed, "view": view, "drawn": DRAWN}
-            found = compute_frozen_outputs(model, View(whole, augment, seed, view), facts, root)
+            facts |= {"augment": to_dict(augment), "seed": seed, "view": view, "drawn": RESAMPLING}
+            found = compute_frozen_outputs(model, AugmentedView(whole, augment, seed, view), facts, root)
         else:
             found = compute_frozen_outputs(model, whole, facts, root)
         return found[np.isin(whole.example, clips.example)] if everything else found
@@ -199,14 +199,16 @@ def store_frozen_outputs(
     found: dict[str, Any] = {side: outputs(clips) for side, clips in sides.items() if len(clips)}
     if augment.views:
         views = [outputs(sides["train"], view) for view in range(1, augment.views + 1)]
-        found["train"] = Views([found["train"], *views])
+        found["train"] = RandomViews([found["train"], *views])
     return found
 
 
 def compute_channel_statistics(outputs: np.ndarray) -> list[np.ndarray]:
     """Mean and variance of each channel, the last axis; a nearly constant channel is not blown up into noise."""
     rows = outputs.reshape(-1, outputs.shape[-1])  # of a sequence, its steps
-    blocks = [slice(start, start + BLOCK) for start in range(0, len(rows), BLOCK)]  # float64 of all would not fit
+    blocks = [
+        slice(start, start + CHUNK_ROWS) for start in range(0, len(rows), CHUNK_ROWS)
+    ]  # float64 of all would not fit
     mean = sum(rows[block].sum(axis=0, dtype=np.float64) for block in blocks) / len(rows)
     variance = sum(np.square(rows[block] - mean).sum(axis=0) for block in blocks) / len(rows)
     return [mean, np.maximum(variance, 1e-3 * variance.mean())]

@@ -48,9 +48,9 @@ from musicml.utils import InputError, Message, to_dict, write_csv, write_json
 logger = logging.getLogger(__name__)
 
 PROTOCOLS = {"honest": "honest", "as_published": Message("as published")}  # as settings and as runs name them
-REPLAYED = ("reference", "honest", "changes", "fault", "served", "figures")  # of a published result
+PUBLISHED_KEYS = ("reference", "honest", "changes", "fault", "served", "figures")  # of a published result
 # of a run's facts, in a fold's
-KEPT = ("protocol", "overrides", "deterministic", "settings", "task", "family", "data", "batch_size", "weights")
+FOLD_KEYS = ("protocol", "overrides", "deterministic", "settings", "task", "family", "data", "batch_size", "weights")
 
 
 def train_experiment(
@@ -204,7 +204,7 @@ def build_run_info(
     published = to_dict(experiment.published) if experiment.published else {}
     return {
         "protocol": PROTOCOLS[experiment.data.protocol],
-        **({"published": {key: published[key] for key in REPLAYED}} if experiment.published else {}),
+        **({"published": {key: published[key] for key in PUBLISHED_KEYS}} if experiment.published else {}),
         "overrides": dict(experiment.overrides),
         "deterministic": deterministic,
         "settings": experiment.settings(),
@@ -271,23 +271,23 @@ def write_split_files(run: Run, material: trainer.TrainingData) -> None:
 def finish_or_explain_resume(run: Run, job: trainer.TrainingJob) -> Run:
     """Finish the run; where a person stops it, tell how to go on."""
     try:
-        return finish(run, job)
+        return _finish_run(run, job)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(Message("stopped; go on with `musicml train --resume {path}`", path=run.path)) from None
 
 
-def finish(run: Run, job: trainer.TrainingJob) -> Run:
+def _finish_run(run: Run, job: trainer.TrainingJob) -> Run:
     """Train the model, of a cross-validation one a fold before it, and write all that serving needs."""
     material = job.material
     for k, split in enumerate(material.folds, 1):
         logger.info("fold %s of %s", k, len(material.folds))
-        finish_fold(run, k, replace(job, material=replace(material, split=split, folds=(), shared=True)))
+        _finish_fold(run, k, replace(job, material=replace(material, split=split, folds=(), shared=True)))
     if material.folds:
         logger.info("the model that is served: trained and chosen on all files, none kept for a test")
     return train_and_write(run, replace(job, material=replace(material, shared=bool(material.folds))))
 
 
-def finish_fold(run: Run, k: int, job: trainer.TrainingJob) -> None:
+def _finish_fold(run: Run, k: int, job: trainer.TrainingJob) -> None:
     """Train one fold in its own folder inside the run's, unless a training that was stopped had done so already."""
     fold = get_fold(run, k)
     status = None
@@ -298,7 +298,7 @@ def finish_fold(run: Run, k: int, job: trainer.TrainingJob) -> None:
     if status is None:
         shutil.rmtree(fold.path, ignore_errors=True)
         info = run.info
-        kept = {key: info.table[key] for key in KEPT if key in info.table}
+        kept = {key: info.table[key] for key in FOLD_KEYS if key in info.table}
         facts = {**kept, "split": describe_split(job.material, info.seed), "fold": k}
         start_run(fold.path, info.experiment, info.seed, job.experiment.text, facts)
     write_split_files(fold, job.material)
@@ -310,38 +310,38 @@ def finish_fold(run: Run, k: int, job: trainer.TrainingJob) -> None:
 def train_and_write(run: Run, job: trainer.TrainingJob, exported: bool = True) -> Run:
     """Train one model and write all that serving needs: weights, serving.json, the exported model."""
     begun = time.perf_counter()
-    learned = trainer.train_model(run, job)
+    trained = trainer.train_model(run, job)
     (run.path / "model.onnx").unlink(missing_ok=True)  # of before a kill, which would not be this model's any more
-    write_serving(run, job, learned)
+    write_serving(run, job, trained)
     # a fold's model is asked once, by its own evaluation, which has Keras at hand
-    run.update(export=learned.export() if exported else Message("not exported: the model of a fold"))
+    run.update(export=trained.export() if exported else Message("not exported: the model of a fold"))
     sign_run(run)  # before the status: a kill between the two would leave a trained run that nobody signed
     run.update(status="trained", train_seconds=round(time.perf_counter() - begun, 1))
     shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
     return run
 
 
-def write_serving(run: Run, job: trainer.TrainingJob, learned: trainer.TrainedModel) -> None:
+def write_serving(run: Run, job: trainer.TrainingJob, trained: trainer.TrainedModel) -> None:
     """Calibrate on validation and write serving.json: all that serving needs beside the model."""
     experiment, material = job.experiment, job.material
     dataset, indices = material.dataset, material.split.indices("val")
     temperature, thresholds = 1.0, [0.5] * len(dataset.class_names)
     if len(indices):
         targets = dataset.targets()[indices]
-        clips = job.sides["val"]
-        scores = pool_by_example(learned.scores_of(clips), clips, indices, dataset.task, experiment.clips.average)
+        clips = job.clips["val"]
+        scores = pool_by_example(trained.predict_scores(clips), clips, indices, dataset.task, experiment.clips.average)
         temperature = fit_temperature(scores, targets, dataset.task)
         if dataset.task == "multi":
             thresholds = fit_thresholds(apply_temperature(scores, temperature, dataset.task), targets)
     write_manifest(
         run,
-        learned.model,
+        trained.model,
         task=dataset.task,
         answers=dataset.answers,
         kind=experiment.kind,
         features=to_dict(experiment.features),
         clips=to_dict(material.clip),
-        input_shape=learned.input_shape,
+        input_shape=trained.input_shape,
         normalisation="inside the model",
         temperature=temperature,
         thresholds=thresholds,
@@ -357,6 +357,6 @@ def fit_ood_limit_on_data(kind: str, material: trainer.TrainingData, most: int =
     def traits(side: str) -> np.ndarray:
         indices = material.split.indices(side)
         some = indices[np.unique(np.linspace(0, len(indices) - 1, min(most, len(indices))).astype(int))]
-        return np.array([compute_traits(material.features.of(index), kind) for index in some])
+        return np.array([compute_traits(material.features.get(index), kind) for index in some])
 
     return fit_ood_limit(traits("train"), traits("val"))

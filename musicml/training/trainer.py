@@ -58,7 +58,7 @@ class TrainingJob:
     deterministic: bool = False
 
     @cached_property
-    def sides(self) -> dict[str, Clips]:
+    def clips(self) -> dict[str, Clips]:
         """The clips of `train` and of `val`."""
         return {side: self.cut(side) for side in ("train", "val")}
 
@@ -71,7 +71,7 @@ class TrainingJob:
 class TrainedModel:
     """A trained model as a function from clips to raw scores, its file, and a way to export it."""
 
-    scores_of: Callable[[Any], np.ndarray]
+    predict_scores: Callable[[Any], np.ndarray]
     input_shape: list[int]
     model: Path
     export: Callable[[], str]
@@ -81,7 +81,7 @@ def make_model_spec(
     experiment: Experiment, material: TrainingData, train_clips: Clips, seed: int, data_root: Path | None = None
 ) -> ModelSpec:
     """What a model has to fit, with the training clips' mean and variance for sound."""
-    shape = tuple(int(size) for size in train_clips.take(np.array([0])).shape[1:])
+    shape = tuple(int(size) for size in train_clips.get(np.array([0])).shape[1:])
     dataset = material.dataset
     mean, variance = compute_mean_and_variance(train_clips) if len(shape) == 2 else (None, None)
     return ModelSpec(shape, len(dataset.class_names), dataset.task, dataset.answers, mean, variance, seed, data_root)
@@ -94,30 +94,30 @@ def train_model(run: Run, job: TrainingJob, watch: Callable[[int, dict[str, Any]
 
 def train_forest(run: Run, job: TrainingJob) -> TrainedModel:
     """Grow the forests; the same trees come out however often, so `deterministic` changes nothing."""
-    clips = job.sides["train"]
+    clips = job.clips["train"]
     spec = make_model_spec(job.experiment, job.material, clips, run.info.seed)
     logger.info("forest: %s classes, %s clips", spec.n_classes, len(clips))
     targets = job.material.dataset.targets()[clips.example]
-    grown = build_model("forest", job.experiment.model, spec).fit(stack_clips(clips), targets)
+    forest = build_model("forest", job.experiment.model, spec).fit(stack_clips(clips), targets)
     with write_atomically(run.path / "model.skops") as temporary:
-        grown.save(temporary)
-    write_json(run.path / "layers.json", grown.layers())
+        forest.save(temporary)
+    write_json(run.path / "layers.json", forest.describe_layers())
     run.update(
         precision={"policy": "float32", "reason": Message("scikit-learn's trees")}, backend="scikit-learn", device="CPU"
     )
     family = get_family("forest")
     few = stack_clips(clips)[:64]
     return TrainedModel(
-        lambda wanted: family.predict_scores(grown.trees, stack_clips(wanted), spec.task),
+        lambda wanted: family.predict_scores(forest.trees, stack_clips(wanted), spec.task),
         list(spec.shape),
         run.path / "model.skops",
-        lambda: export_forest_onnx(grown.trees, spec.task, run, few),
+        lambda: export_forest_onnx(forest.trees, spec.task, run, few),
     )
 
 
 def stack_clips(clips: Clips) -> np.ndarray:
     """All clips at once, [shape=(n_clips, n_frames, n_bins)]."""
-    return clips.take(np.arange(len(clips)))
+    return clips.get(np.arange(len(clips)))
 
 
 def train_network(
@@ -130,7 +130,7 @@ def train_network(
     keras = import_keras()
     from musicml.training import device, fit, stages
 
-    info, experiment, material, sides = run.info, job.experiment, job.material, job.sides
+    info, experiment, material, sides = run.info, job.experiment, job.material, job.clips
     training = experiment.training
     device.take_one_gpu()
     keras.backend.clear_session()
@@ -148,7 +148,7 @@ def train_network(
         precision={"policy": policy, "reason": reason},
         weights=weights,
         backend=keras.backend.backend(),
-        device=device.device()[0],
+        device=device.get_device()[0],
         parameters=model.count_params(),
     )
     logger.info(
@@ -183,10 +183,10 @@ def train_network(
         logger.info("%s", describe_input_time(trained["input"]))
         for warning in trained["warnings"]:
             logger.warning("%s", warning)
-    model = device.in_float32(model, policy)
+    model = device.convert_to_float32(model, policy)
     fit.save_model(model, run.path)
     n_few = min(4, len(sides["train"]), compute_batch_limit(model))
-    few = sides["train"].take(np.arange(n_few)).astype(np.float32)
+    few = sides["train"].get(np.arange(n_few)).astype(np.float32)
     return TrainedModel(
         lambda clips: fit.predict_scores(model, clips, trained.get("batch_size", training.batch_size)),
         list(spec.shape),
@@ -210,7 +210,7 @@ def train_and_score(
     facts = {"data": {"root": str(data_root), "hash": material.dataset.hash()}}
     with tempfile.TemporaryDirectory() as folder, suppress_stderr(), capture_messages(lambda words: None):
         run = create_run(Path(folder), experiment.name, seed, experiment.text, facts)
-        return clips, train_model(run, job).scores_of(clips)
+        return clips, train_model(run, job).predict_scores(clips)
 
 
 def describe_input_time(found: dict[str, float]) -> str:

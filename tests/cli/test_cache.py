@@ -95,7 +95,7 @@ def test_features_of_before_settings_were_kept_are_told_as_older_and_computed_ag
     said = []
     with capture_messages(said.append):
         _, found = cache.get_features(tones, MEL, root)
-    assert said == ["features: 4 files to LogMel, once"] and len(found.of(3)), "what read less is done again"
+    assert said == ["features: 4 files to LogMel, once"] and len(found.get(3)), "what read less is done again"
     assert ("of an older version", 4) not in [(one.words, one.n) for one in cache.list_cache_entries(root)]
 
 
@@ -175,13 +175,13 @@ def test_features_without_their_array_are_made_again(tones, root):
     with capture_messages(said.append):
         _, found = cache.get_features(tones, MEL, root)
     assert len(said) == 1 and np.array_equal(
-        found.of(1), audio_features.compute_features(tones.examples[1].path, MEL)[0]
+        found.get(1), audio_features.compute_features(tones.examples[1].path, MEL)[0]
     )
 
 
 def test_clearing_leaves_what_a_live_process_is_making(root):
-    live = root / f"{compute.MAKING}{compute.owner()}-abc"
-    dead = root / f"{compute.MAKING}{compute.machine()}-{ended()}-abc"
+    live = root / f"{compute.UNFINISHED_PREFIX}{compute.make_owner_name()}-abc"
+    dead = root / f"{compute.UNFINISHED_PREFIX}{compute.get_host_name()}-{ended()}-abc"
     for folder in (live, dead):
         folder.mkdir()
         (folder / "array.bin").write_bytes(bytes(10))
@@ -196,7 +196,7 @@ def test_clearing_leaves_what_a_live_process_is_making(root):
 def test_a_computation_that_meets_a_clearing_goes_on(tones, tmp_path, monkeypatch, cleared):
     root, times = tmp_path / "store", []
 
-    def take_place(work, home, before=compute.take_place):
+    def publish_folder(work, home, before=compute.publish_folder):
         if cleared == "while it is made":
             cache.clear_cache(root)
         before(work, home)
@@ -204,9 +204,9 @@ def test_a_computation_that_meets_a_clearing_goes_on(tones, tmp_path, monkeypatc
             cache.clear_cache(root)
         times.append(home)
 
-    monkeypatch.setattr(compute, "take_place", take_place)
+    monkeypatch.setattr(compute, "publish_folder", publish_folder)
     _, found = cache.get_features(tones, MEL, root)
-    assert np.array_equal(found.of(2), audio_features.compute_features(tones.examples[2].path, MEL)[0])
+    assert np.array_equal(found.get(2), audio_features.compute_features(tones.examples[2].path, MEL)[0])
     assert len(times) == (2 if cleared == "when it was renamed" else 1)
 
 
@@ -230,17 +230,17 @@ def test_outputs_that_were_cleared_as_they_were_written_are_made_again(tmp_path,
 def test_the_next_computation_removes_what_dead_processes_left_and_nothing_else(tones, tmp_path):
     root = tmp_path / "store"
     folders = {
-        "dead": f"{compute.MAKING}{compute.machine()}-{ended()}-abc",
-        "live": f"{compute.MAKING}{compute.machine()}-{os.getppid()}-abc",
-        "of another machine": f"{compute.MAKING}other{compute.machine()}-{ended()}-abc",
-        "of another machine, old": f"{compute.MAKING}other{compute.machine()}-{ended()}-old",
-        "without a name, old": f"{compute.MAKING}x1y2z3",
+        "dead": f"{compute.UNFINISHED_PREFIX}{compute.get_host_name()}-{ended()}-abc",
+        "live": f"{compute.UNFINISHED_PREFIX}{compute.get_host_name()}-{os.getppid()}-abc",
+        "of another machine": f"{compute.UNFINISHED_PREFIX}other{compute.get_host_name()}-{ended()}-abc",
+        "of another machine, old": f"{compute.UNFINISHED_PREFIX}other{compute.get_host_name()}-{ended()}-old",
+        "without a name, old": f"{compute.UNFINISHED_PREFIX}x1y2z3",
     }
     for what, name in folders.items():
         (root / name).mkdir(parents=True)
         (root / name / "array.bin").write_bytes(b"x")
         if "old" in what:
-            long_ago = time.time() - 2 * compute.DAY
+            long_ago = time.time() - 2 * compute.ABANDONED_SECONDS
             for path in (root / name / "array.bin", root / name):
                 os.utime(path, (long_ago, long_ago))
     cache.get_features(tones, MEL, root)

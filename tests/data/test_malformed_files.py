@@ -69,7 +69,7 @@ def test_a_hostile_picture_is_refused_in_a_sentence_or_read_with_a_warning(hosti
     case, path = FILES[name], hostile(name)
     if case.answered:
         pixels, warnings = audio_features.compute_features(path, PIXELS)
-        assert pixels.shape == PIXELS.shape_of() and pixels.dtype == "uint8"
+        assert pixels.shape == PIXELS.get_shape() and pixels.dtype == "uint8"
         check_warnings(warnings, path, case.words)
     else:
         for read in (images.load_image, lambda source: audio_features.compute_features(source, PIXELS)):

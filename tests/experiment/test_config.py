@@ -289,7 +289,7 @@ def parameters(name):
     """How many parameters the experiment's network has, on ten genres."""
     found = config.read_experiment(FOLDER / f"{name}.toml")
     bins = found.features.n_bins
-    shape = (found.features.n_frames(round(found.clips.seconds * found.features.sample_rate)), bins)
+    shape = (found.features.count_frames(round(found.clips.seconds * found.features.sample_rate)), bins)
     spec = registry.ModelSpec(shape, 10, "single", "genre", np.zeros(bins, np.float32), np.ones(bins, np.float32))
     return registry.build_model(found.family, found.model, spec).count_params()
 

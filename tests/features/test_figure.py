@@ -295,7 +295,7 @@ def test_a_figure_of_something_else_is_refused(format, levels):
 
 def test_a_figure_too_short_for_a_clip_is_repeated_and_says_both(levels):
     content = encoded(as_figure(drawn(levels, "magma")))
-    values, warnings = read(content, SETTINGS.n_samples(300))
+    values, warnings = read(content, SETTINGS.count_samples(300))
     assert len(values) == 300 and warnings[0].startswith(CROPPED) and "was repeated to fill 300" in warnings[1]
 
 

@@ -74,10 +74,13 @@ def test_a_tone_is_brightest_in_its_own_row(hertz, row):
 def test_half_a_minute_has_as_many_columns_as_the_pictures_that_are_passed_round():
     settings = Spectrogram()
     assert (settings.n_columns, settings.n_bins, settings.n_fft) == (496, 129, 256)
-    assert settings.shape_of(30 * 22_050) == (496, 129)
-    assert settings.n_samples(33) <= 44_100 < settings.n_samples(34)
+    assert settings.get_shape(30 * 22_050) == (496, 129)
+    assert settings.count_samples(33) <= 44_100 < settings.count_samples(34)
     for n in (1, 2, 33):
-        assert settings.n_frames(settings.n_samples(n)) == n and settings.n_frames(settings.n_samples(n) - 1) == n - 1
+        assert (
+            settings.count_frames(settings.count_samples(n)) == n
+            and settings.count_frames(settings.count_samples(n) - 1) == n - 1
+        )
 
 
 @pytest.mark.parametrize("averaged", [True, False])
@@ -93,7 +96,7 @@ def test_a_column_is_of_the_windows_that_begin_in_it_between_the_files_darkest_a
     low, high = min(one.min() for one in columns), max(one.max() for one in columns)
     shown = [one.mean(axis=0) if averaged else one[len(one) // 2] for one in columns]
     wanted = 255 * (np.stack(shown) - low) / (high - low)
-    assert drawn.shape == wanted.shape == SMALL.shape_of(len(y)) and drawn.dtype == np.float32
+    assert drawn.shape == wanted.shape == SMALL.get_shape(len(y)) and drawn.dtype == np.float32
     assert off(drawn, wanted) < 4e-5
 
 
@@ -167,7 +170,7 @@ def test_a_picture_keeps_its_own_contrast():
 
 def test_a_picture_too_short_for_a_clip_is_repeated_and_says_so():
     drawn = SMALL.compute(tone(seconds=2.0))
-    values, warnings = audio_features.compute_features(png(drawn), SMALL, SMALL.n_samples(60))
+    values, warnings = audio_features.compute_features(png(drawn), SMALL, SMALL.count_samples(60))
     assert np.array_equal(values[40:], values[:20]) and len(values) == 60
     assert warnings == (
         "The picture shows 40 columns of a spectrogram and was repeated to fill 60: a whole one shows 2 s.",
@@ -297,7 +300,7 @@ def test_the_last_column_of_a_sound_that_was_not_repeated_stays_where_it_is(on_s
     n_samples = 24 * settings.hop_length + settings.n_fft  # 25 columns, though it lasts hardly longer than 24
     y = np.random.default_rng(0).normal(0, 0.1, n_samples).astype(np.float32)
     found = explain.explain_prediction(on_sounds, y, name="noise", sample_rate=settings.sample_rate)
-    assert found.seen.shape[0] == found.map.shape[0] == settings.n_frames(n_samples) == 25
+    assert found.seen.shape[0] == found.map.shape[0] == settings.count_frames(n_samples) == 25
 
 
 def test_a_page_takes_sounds_and_pictures_for_a_run_on_spectrograms(on_pictures, tones, drawn_tones, monkeypatch):

@@ -408,7 +408,7 @@ def test_the_peak_of_an_imagenet_backbones_map_lies_in_the_disc_whose_tint_tells
         model = application(include_top=False, weights=str(file), input_shape=(224, 224, 3), **extra)
         return {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
 
-    monkeypatch.setattr(transfer, "imagenet_weights", read_weights)
+    monkeypatch.setattr(transfer, "load_imagenet_weights", read_weights)
     unchanged = dict.fromkeys(("rotation", "shift", "zoom", "brightness"), 0.0) | {"flip": False, "views": 0}
     changes = {f"augment.{name}": value for name, value in unchanged.items()}
     changes |= {"features.height": 160, "features.width": 160, "model.second_side": 0, "model.dense_units": 64}

@@ -61,7 +61,7 @@ def test_under_a_mixed_policy_its_answer_stays_float32_and_it_is_served_in_float
         assert {model.get_layer(name).compute_dtype for name in last} == {"float32"}
         assert model.get_layer(mixed).compute_dtype == policy.removeprefix("mixed_")
         half = np.asarray(model(clips(family), training=False))
-        served = device.in_float32(model, policy)
+        served = device.convert_to_float32(model, policy)
     finally:
         keras.config.set_dtype_policy("float32")
     assert {layer.compute_dtype for layer in served.layers} == {"float32"}

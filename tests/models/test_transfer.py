@@ -64,7 +64,7 @@ def test_what_draws_never_learns(shape, more):
 def test_weights_that_were_learnt_reach_the_backbone_whatever_stands_before_it(shape, more, monkeypatch):
     learnt = keras.applications.MobileNet(alpha=0.25, include_top=False, weights=None, input_shape=(64, 64, 3))
     known = {layer.name: layer.get_weights() for layer in learnt.layers if layer.weights}
-    monkeypatch.setattr(transfer, "imagenet_weights", lambda *_: known)
+    monkeypatch.setattr(transfer, "load_imagenet_weights", lambda *_: known)
     model = built(shape, weights="imagenet", **more)
     for name, weights in known.items():
         assert all(map(np.array_equal, model.get_layer(name).get_weights(), weights))
@@ -76,7 +76,7 @@ def test_weights_that_were_learnt_reach_the_backbone_whatever_stands_before_it(s
 def test_weights_that_were_learnt_from_bgr_are_turned_round(monkeypatch):
     learnt = keras.applications.VGG16(include_top=False, weights=None, input_shape=(32, 32, 3))
     known = {layer.name: layer.get_weights() for layer in learnt.layers if layer.weights}
-    monkeypatch.setattr(transfer, "imagenet_weights", lambda *_: known)
+    monkeypatch.setattr(transfer, "load_imagenet_weights", lambda *_: known)
     model = built((32, 32, 3), backbone="vgg16", weights="imagenet", alpha=1.0)
     kernel, bias = model.get_layer("block1_conv1").get_weights()
     assert np.array_equal(kernel, known["block1_conv1"][0][:, :, ::-1, :])
@@ -181,7 +181,7 @@ def test_bands_are_averages_over_strips_of_a_maps_height(depths):
 
 def test_bands_that_can_not_divide_a_map_share_rows_and_leave_none_out():
     x = keras.Input((7, 2, 1))
-    averages = keras.Model(x, transfer.in_bands(x, "rows", 3))(np.arange(14, dtype=np.float32).reshape(1, 7, 2, 1))
+    averages = keras.Model(x, transfer.pool_bands(x, "rows", 3))(np.arange(14, dtype=np.float32).reshape(1, 7, 2, 1))
     assert np.allclose(averages, [[2.5, 6.5, 10.5]])  # rows 0 to 2, 2 to 4, 4 to 6
 
 

@@ -44,7 +44,7 @@ def start_workers(_: Any) -> None:
     """Have features computed by several processes, however few files there are."""
     from musicml.features.cache import compute
 
-    compute.PAYS, compute.TASK, compute.count_processes = 0.0, 0.02, lambda: 2
+    compute.MIN_PARALLEL_SECONDS, compute.TASK_SECONDS, compute.count_processes = 0.0, 0.02, lambda: 2
 
 
 def ask_servers(urls: dict[str, str]) -> None:

@@ -55,7 +55,7 @@ def test_tensorflow_sees_one_gpu(monkeypatch, count, is_begun, visible, said):
     if visible:
         with capture_messages(words.append):
             device.take_one_gpu()  # the next training of the same process
-        assert len(words) == 1 and device.device() == ("Card 0", 0.0)
+        assert len(words) == 1 and device.get_device() == ("Card 0", 0.0)
 
 
 @needs_tensorflow
@@ -64,7 +64,7 @@ def test_a_gpu_that_the_user_chose_stays_chosen(monkeypatch):
     gpus.visible = ["GPU:2"]
     with capture_messages(words.append):
         device.take_one_gpu()
-    assert gpus.visible == ["GPU:2"] and not words and device.device()[0] == "Card 2"
+    assert gpus.visible == ["GPU:2"] and not words and device.get_device()[0] == "Card 2"
 
 
 @pytest.mark.parametrize(

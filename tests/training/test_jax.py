@@ -153,7 +153,7 @@ def test_unobserved_cells_give_no_gradient():
 
     truth = jnp.array([[1.0, -1.0, 0.0], [-1.0, -1.0, 1.0]])
     said = jnp.array([[0.8, 0.3, 0.4], [0.1, 0.9, 0.5]])
-    loss = losses.masked_binary_crossentropy()
+    loss = losses.make_masked_crossentropy()
     assert float(loss(truth, said)) == pytest.approx(-(np.log(0.8) + np.log(0.6) + np.log(0.5)) / 3, rel=1e-5)
     gradient = jax.grad(lambda scores: loss(truth, scores))(said)
     assert np.array_equal(np.asarray(gradient) != 0, np.asarray(truth) >= 0)

@@ -50,7 +50,7 @@ def limit_memory(monkeypatch):
 
     Keras asks for the first batches once before the epochs, which count from 1 then.
     """
-    real, sizes = batches.Batches.make, []
+    real, sizes = batches.Batches.make_batch, []
 
     def limit(largest, since=(0, 0)):
         def make(self, epoch, order, batch):
@@ -59,7 +59,7 @@ def limit_memory(monkeypatch):
                 raise MemoryError("no room")
             return real(self, epoch, order, batch)
 
-        monkeypatch.setattr(batches.Batches, "make", make)
+        monkeypatch.setattr(batches.Batches, "make_batch", make)
         return sizes
 
     return limit

@@ -321,7 +321,7 @@ def test_a_clip_of_a_picture_or_of_shipped_features_is_the_whole_of_it(material_
     for name, shape in (("frozen", (32, 32, 3)), ("vggish", (10, 128))):
         _, material = material_of(name)
         clips = cut_clips(material.features, material.split.indices("train"), ClipSpec())
-        assert clips.take(np.arange(2)).shape == (2, *shape) and len(clips) == len(material.split.indices("train"))
+        assert clips.get(np.arange(2)).shape == (2, *shape) and len(clips) == len(material.split.indices("train"))
 
 
 class Dropped:

@@ -303,10 +303,10 @@ def test_a_search_survives_a_kill_in_the_middle_of_a_trial(searched, tones, data
 def test_a_trial_that_is_killed_again_and_again_is_given_up(planted, searched, tmp_path):
     path = written(tmp_path, CNN, RATES)
     home = searched(path, trials=1).folder
-    table = space.read(config.read_experiment(path))
-    for _ in range(study.DEATHS):
-        with study.opened(home, True, 2) as memory:
-            study.ask(memory, table, 0, 3).set_user_attr("place", 2)
+    table = space.read_space(config.read_experiment(path))
+    for _ in range(study.MAX_CRASHES):
+        with study.open_study(home, True, 2) as memory:
+            study.suggest_trial(memory, table, 0, 3).set_user_attr("place", 2)
     found = searched(path, trials=3)
     assert [bool(trial.why) for trial in found.trials] == [False, True, False] and len(planted) == 2
     assert found.trials[1].why.startswith("its process was killed")
@@ -314,11 +314,11 @@ def test_a_trial_that_is_killed_again_and_again_is_given_up(planted, searched, t
 
 def test_a_search_that_is_killed_while_it_draws_a_trial_draws_the_same_one(planted, searched, tmp_path):
     path = written(tmp_path, CNN, RATES)
-    table = space.read(config.read_experiment(path))
+    table = space.read_space(config.read_experiment(path))
     for n_drawn in range(len(table) + 1):
         home = searched(path, trials=1, root=tmp_path / f"cut{n_drawn}").folder
-        with study.opened(home, True, 2) as memory:
-            study.ask(memory, dict(list(table.items())[:n_drawn]), 0, 3)
+        with study.open_study(home, True, 2) as memory:
+            study.suggest_trial(memory, dict(list(table.items())[:n_drawn]), 0, 3)
         found = searched(path, trials=3, root=tmp_path / f"cut{n_drawn}")
         whole = searched(path, trials=3, root=tmp_path / "whole")
         assert [trial.options for trial in found.trials] == [trial.options for trial in whole.trials]
@@ -331,7 +331,7 @@ def test_a_search_that_a_person_stops_says_how_it_goes_on(searched, tmp_path, mo
         drawn.append(dict(job.experiment.overrides))
         raise KeyboardInterrupt
 
-    for _ in range(study.DEATHS + 1):  # stopping is no dying
+    for _ in range(study.MAX_CRASHES + 1):  # stopping is no dying
         with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt, match="the same command goes on"):
             patched.setattr(tune, "measure_trial", stop)
             searched(path, trials=2)

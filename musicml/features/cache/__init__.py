@@ -45,7 +45,7 @@ class Features:
     array : np.ndarray [shape=(n_frames_of_all, n_bins)], float32, or [shape=(n, ...)] of fixed size
     begin : np.ndarray [shape=(n_examples,)], int: where each example begins in `array`
     length : np.ndarray [shape=(n_examples,)], int: how many frames it has; 1 where it has a fixed size
-    framed : whether an example has frames, as sound has, or a fixed size, as pictures have
+    has_frames : whether an example has frames, as sound has, or a fixed size, as pictures have
     key : str, of the folder in the store
     warnings : example → what its file was found to be, in words
     """
@@ -53,14 +53,14 @@ class Features:
     array: np.ndarray
     begin: np.ndarray
     length: np.ndarray
-    framed: bool
+    has_frames: bool
     key: str
     warnings: dict[str, list[str]]
 
-    def of(self, index: int) -> np.ndarray:
+    def get(self, index: int) -> np.ndarray:
         """One example's features: [shape=(n_frames, n_bins)], or of the fixed size."""
         begin = self.begin[index]
-        return self.array[begin : begin + self.length[index]] if self.framed else self.array[begin]
+        return self.array[begin : begin + self.length[index]] if self.has_frames else self.array[begin]
 
     def select(self, mask: np.ndarray) -> Features:
         """The features of the examples where `mask` is true; nothing is copied."""
@@ -159,11 +159,11 @@ def open_features(dataset: Dataset, settings: Any, home: Path, key: str) -> tupl
             n_kept=len(kept),
             excluded_reason=excluded[0].reason,
         )
-    framed = not isinstance(settings, audio_features.Pixels)
-    shape = (-1, settings.n_bins) if framed else (-1, settings.height, settings.width, 3)
-    array = np.memmap(home / "array.bin", np.float32 if framed else np.uint8, "r").reshape(shape)
+    has_frames = not isinstance(settings, audio_features.Pixels)
+    shape = (-1, settings.n_bins) if has_frames else (-1, settings.height, settings.width, 3)
+    array = np.memmap(home / "array.bin", np.float32 if has_frames else np.uint8, "r").reshape(shape)
     length = np.array(index["lengths"])
-    found = Features(array, np.cumsum(length) - length, length, framed, key, index["warnings"])
+    found = Features(array, np.cumsum(length) - length, length, has_frames, key, index["warnings"])
     return dataset.keep(kept, excluded), found.select(kept)
 
 

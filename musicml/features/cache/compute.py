@@ -38,14 +38,18 @@ from musicml.utils import (
     write_json,
 )
 
-MAKING = ".making-"
-LEAVING = ".leaving-"
-DAY = 86_400.0  # seconds after which what nobody has touched is nobody's
-TRIED = 4  # files read in this process before it is decided; the first one, which pays for imports, does not count
-PAYS = 4.0  # seconds of work left from which processes are started: they take one to start, and two halve the rest
-TASK = 0.2  # seconds of work handed to a process at a time: long beside the handing, short beside the whole
-MOST = 16  # files in a task
-COPIED = 2**20  # bytes at a time
+UNFINISHED_PREFIX = ".making-"
+REMOVED_PREFIX = ".leaving-"
+ABANDONED_SECONDS = 86_400.0  # seconds after which what nobody has touched is nobody's
+N_TIMED_FILES = (
+    4  # files read in this process before it is decided; the first one, which pays for imports, does not count
+)
+MIN_PARALLEL_SECONDS = (
+    4.0  # seconds of work left from which processes are started: they take one to start, and two halve the rest
+)
+TASK_SECONDS = 0.2  # seconds of work handed to a process at a time: long beside the handing, short beside the whole
+MAX_TASK_FILES = 16  # files in a task
+COPY_SIZE = 2**20  # bytes at a time
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ def compute_and_store(
         If the disk is full or closed for writing.
     """
     try:
-        with folder_beside(home) as work:
+        with make_temporary_folder(home) as work:
             index = _write_features(dataset, settings, least_samples, work, processes)
             about = {  # nobody needs it to find features, and everybody to tell what they are
                 "dataset": dataset.name,
@@ -91,7 +95,7 @@ def compute_and_store(
                 "reader": READER_VERSION,
             }
             write_json(work / "index.json", about | index)
-            take_place(work, home)
+            publish_folder(work, home)
     except OSError as error:
         raise os_error_to_input_error(error, home) from error
 
@@ -137,7 +141,7 @@ def compute_all(
     done, begun, left = 0, time.perf_counter(), 0.0
     for example in examples:
         # one that was asked for is not asked whether it pays
-        if most > 1 and (processes or (done > TRIED and left > PAYS)):
+        if most > 1 and (processes or (done > N_TIMED_FILES and left > MIN_PARALLEL_SECONDS)):
             break
         yield _compute_file(example.place, example.id, settings, least_samples, out)
         done += 1
@@ -147,8 +151,8 @@ def compute_all(
             left = (time.perf_counter() - begun) / (done - 1) * (len(examples) - done)
     if done == len(examples):
         return
-    each = left / (len(examples) - done) or TASK / 5
-    a_task = max(1, min(MOST, int(TASK / each)))
+    each = left / (len(examples) - done) or TASK_SECONDS / 5
+    a_task = max(1, min(MAX_TASK_FILES, int(TASK_SECONDS / each)))
     tasks = (
         # a `Path` would leave a trace in each process
         ([(example.place, example.id) for example in examples[place : place + a_task]], f"{folder}/part-{place}")
@@ -157,7 +161,7 @@ def compute_all(
     compute = functools.partial(_compute_part, settings=settings, least_samples=least_samples)
     for results, part in map_in_processes(compute, tasks, most):
         with open(part, "rb") as source:
-            shutil.copyfileobj(source, out, COPIED)
+            shutil.copyfileobj(source, out, COPY_SIZE)
         os.unlink(part)
         yield from results
 
@@ -190,13 +194,13 @@ def _compute_file(path: Path | str, name: str, settings: Any, least_samples: int
 
 
 @contextlib.contextmanager
-def folder_beside(home: Path) -> Iterator[Path]:
+def make_temporary_folder(home: Path) -> Iterator[Path]:
     """A folder to work in, which is gone afterwards unless it was renamed; those of dead processes go too."""
     home.parent.mkdir(parents=True, exist_ok=True)
     for path in home.parent.glob(".*"):
-        if abandoned(path):
+        if is_abandoned(path):
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
-    work = Path(tempfile.mkdtemp(dir=home.parent, prefix=f"{MAKING}{owner()}-"))
+    work = Path(tempfile.mkdtemp(dir=home.parent, prefix=f"{UNFINISHED_PREFIX}{make_owner_name()}-"))
     try:
         work.chmod(0o755)  # a class may share one store
         yield work
@@ -204,7 +208,7 @@ def folder_beside(home: Path) -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def take_place(work: Path, home: Path) -> None:
+def publish_folder(work: Path, home: Path) -> None:
     """Rename `work` to `home`; where another process was faster, its equal result stays."""
     try:
         work.rename(home)
@@ -216,23 +220,23 @@ def take_place(work: Path, home: Path) -> None:
 # What killed processes left behind
 
 
-def owner() -> str:
+def make_owner_name() -> str:
     """This process, as names in the store tell it: the machine too, since another one may share the folder."""
-    return f"{machine()}-{os.getpid()}"
+    return f"{get_host_name()}-{os.getpid()}"
 
 
-def machine() -> str:
+def get_host_name() -> str:
     """The machine's name, with nothing in it that parts of a name are told apart by."""
     return re.sub(r"[^A-Za-z0-9]", "", socket.gethostname())[:40] or "here"
 
 
-def abandoned(path: Path) -> bool:
+def is_abandoned(path: Path) -> bool:
     """Whether what is half made was left by a process of this machine that is gone, or by any a day ago."""
-    of_folder = re.fullmatch(rf"(?:{MAKING}|{LEAVING})([A-Za-z0-9]+)-(\d+)-.*", path.name)
-    if of_folder and of_folder[1] == machine():
+    of_folder = re.fullmatch(rf"(?:{UNFINISHED_PREFIX}|{REMOVED_PREFIX})([A-Za-z0-9]+)-(\d+)-.*", path.name)
+    if of_folder and of_folder[1] == get_host_name():
         return has_exited(int(of_folder[2]))
     try:
         newest = max(part.stat().st_mtime for part in (path, *path.glob("*")))
     except OSError:  # it went while it was looked at
         return False
-    return time.time() - newest > DAY
+    return time.time() - newest > ABANDONED_SECONDS

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from musicml.data import load_digests
-from musicml.features.cache.compute import LEAVING, abandoned, owner
+from musicml.features.cache.compute import REMOVED_PREFIX, is_abandoned, make_owner_name
 from musicml.utils import Message, parse_json
 
 KEY = r"[0-9a-f]{24}"
@@ -39,7 +39,7 @@ class CacheEntry:
     n: int
     size: int
 
-    def and_more(self, other: CacheEntry) -> CacheEntry:
+    def merge(self, other: CacheEntry) -> CacheEntry:
         """This and another one of the same kind and words as one."""
         return CacheEntry(self.kind, self.words, self.n + other.n, self.size + other.size)
 
@@ -58,10 +58,10 @@ def describe_entry(path: Path) -> CacheEntry:
     size = measure_size(path)
     if path.name.startswith("."):
         return CacheEntry(
-            "unfinished", Message("left behind") if abandoned(path) else Message("being made now"), 0, size
+            "unfinished", Message("left behind") if is_abandoned(path) else Message("being made now"), 0, size
         )
     if path.is_dir() and (path / "index.json").is_file():
-        return CacheEntry("features", *of_features(path), size)
+        return CacheEntry("features", *_describe_features(path), size)
     if path.is_dir() and path.name.startswith("looks-"):
         return CacheEntry(Message("audit looks"), path.name.removeprefix("looks-").rpartition("-")[0], 0, size)
     if path.name.startswith("alike-"):
@@ -79,7 +79,7 @@ def describe_entry(path: Path) -> CacheEntry:
     return CacheEntry("other", path.name, 0, size)
 
 
-def of_features(home: Path) -> tuple[str, int]:
+def _describe_features(home: Path) -> tuple[str, int]:
     """The words for a folder of features, and of how many files; an older one does not say of what."""
     index = parse_json((home / "index.json").read_text())
     n = len(index["lengths"]) - len(index["excluded"])
@@ -105,12 +105,12 @@ def clear_cache(root: Path) -> int:
     freed = 0
     for path in sorted(Path(root).glob("*")) if Path(root).is_dir() else []:
         if path.name.startswith("."):
-            freed += remove_entry(path) if abandoned(path) else 0
+            freed += remove_entry(path) if is_abandoned(path) else 0
         elif path.is_dir() and (path / "index.json").is_file():
             freed += remove_entry(move_aside(path))
         elif path.is_dir():  # an audit may be writing into it: the folder stays, and what it has begun
             freed += sum(
-                remove_entry(part) for part in path.glob("*") if not part.name.startswith(".") or abandoned(part)
+                remove_entry(part) for part in path.glob("*") if not part.name.startswith(".") or is_abandoned(part)
             )
         else:
             freed += remove_entry(path)
@@ -119,7 +119,7 @@ def clear_cache(root: Path) -> int:
 
 def move_aside(home: Path) -> Path:
     """Rename features at once, so that nobody finds a part of them; where they can't be, they stay."""
-    aside = Path(tempfile.mkdtemp(dir=home.parent, prefix=f"{LEAVING}{owner()}-"))
+    aside = Path(tempfile.mkdtemp(dir=home.parent, prefix=f"{REMOVED_PREFIX}{make_owner_name()}-"))
     with contextlib.suppress(OSError):  # Windows keeps what a process has mapped
         os.replace(home, aside / home.name)
     return aside

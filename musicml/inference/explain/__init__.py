@@ -15,7 +15,7 @@ import numpy as np
 
 from musicml.data.io import pad_audio
 from musicml.experiment import make_record_error, read_layers
-from musicml.features import WHITE, Spectrogram, compute_band_centers, compute_log_mel
+from musicml.features import MAX_LEVEL, Spectrogram, compute_band_centers, compute_log_mel
 from musicml.inference.explain import class_activation, occlusion
 from musicml.inference.explain.overlay import DECIBELS, save_explanation
 from musicml.inference.predictor import ModelInput, Prediction, Predictor
@@ -119,7 +119,7 @@ def explain_prediction(
     if n_samples < max(clip.least_samples, settings.n_fft):
         seen, found = once(seen, found, n_samples / settings.hop_length)
     if isinstance(settings, Spectrogram):
-        seen = seen * (DECIBELS / WHITE)
+        seen = seen * (DECIBELS / MAX_LEVEL)
     rate, decided = settings.sample_rate, None
     if found.max() > 0:
         decided = deciding(found.sum(axis=1), clip.frame_seconds, n_samples / rate)

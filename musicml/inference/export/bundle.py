@@ -128,7 +128,7 @@ def example_of(serving: Manifest) -> dict[str, Any]:
         rough = rng.integers(0, 256, (FEW, 8, 8, 3), dtype=np.uint8)
         return {"clips": np.stack([settings.compute(picture) for picture in rough]).astype(np.float32)}
     if isinstance(settings, VGGish):
-        return {"clips": rng.integers(0, 256, (FEW, *settings.shape_of())).astype(np.float32)}
+        return {"clips": rng.integers(0, 256, (FEW, *settings.get_shape())).astype(np.float32)}
     clip = serving.clip
     n_samples = max(clip.least_samples, round(SECONDS * settings.sample_rate))
     y = sweep(n_samples, settings.sample_rate, rng)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from musicml.experiment import RunInfo
-from musicml.features import MFCC, LogMel, Pixels, Spectrogram, VGGish, upper
+from musicml.features import MFCC, LogMel, Pixels, Spectrogram, VGGish, get_fmax
 from musicml.inference import calibration
 from musicml.inference.manifest import Manifest
 
@@ -81,7 +81,7 @@ def taken_in(serving: Manifest) -> list[str]:
         "multiply each with a periodic Hann window.",
         "Take the squared magnitude of each frame's discrete Fourier transform.",
         f"Weigh it with {settings.n_mels} triangular filters on Slaney's mel scale from {settings.fmin:g} to "
-        f"{upper(settings):g} Hz, each of area one (librosa.filters.mel with its defaults).",
+        f"{get_fmax(settings):g} Hz, each of area one (librosa.filters.mel with its defaults).",
         "Turn power into decibels: 10 log10(max(power, 1e-10)).",
         *([DCT.format(n=settings.n_mfcc)] if isinstance(settings, MFCC) else []),
         *clips_of(serving),

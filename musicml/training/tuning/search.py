@@ -34,15 +34,18 @@ from musicml.training import (
     train_model,
 )
 from musicml.training.tuning import space, study
-from musicml.training.tuning.study import PruningWatcher, SearchResult, format_trial, is_higher_better, make_trial
+from musicml.training.tuning.study import PruningCallback, SearchResult, format_trial, is_higher_better, make_trial
 from musicml.utils import InputError, Message, suppress_stderr, to_dict, write_json
 
 logger = logging.getLogger(__name__)
 
-FOLDER = "tunes"  # below the runs; what lies in it is no run
-KEPT = ("run.json", "experiment.toml", "history.csv")  # of a trial
-FIGURES = {"single": "accuracy", "multi": Message("mean average precision")}  # of what scikit-learn fits, file by file
-HOPELESS = 3  # trials that can't be trained, with none that can, after which a search ends
+TUNES_FOLDER = "tunes"  # below the runs; what lies in it is no run
+KEPT_FILES = ("run.json", "experiment.toml", "history.csv")  # of a trial
+SKLEARN_METRICS = {
+    "single": "accuracy",
+    "multi": Message("mean average precision"),
+}  # of what scikit-learn fits, file by file
+MAX_FAILED_TRIALS = 3  # trials that can't be trained, with none that can, after which a search ends
 
 
 @dataclass(frozen=True)
@@ -70,9 +73,9 @@ class SearchContext:
     def figure(self) -> str:
         """What trials are compared by."""
         experiment = self.experiment
-        return FIGURES[self.dataset.task] if experiment.is_fitted_at_once else experiment.training.monitor
+        return SKLEARN_METRICS[self.dataset.task] if experiment.is_fitted_at_once else experiment.training.monitor
 
-    def material(self, experiment: Experiment) -> TrainingData:
+    def prepare(self, experiment: Experiment) -> TrainingData:
         """What a trial works on, without its test side: prepared once for each setting of features and clips."""
         key = json.dumps([experiment.kind, to_dict(experiment.features), to_dict(experiment.clips)])
         if key not in self.materials:
@@ -114,7 +117,7 @@ def search_options(
         trained.
     """
     experiment = experiment.for_data(is_sample_data(experiment.data.dataset, data_root, which, folder))
-    wanted = space.read(experiment)
+    wanted = space.read_space(experiment)
     if experiment.data.n_folds > 1:
         raise InputError(
             "a search needs one split, and {experiment_name} has {experiment_data_n_folds} folds, whose test sides "
@@ -126,56 +129,56 @@ def search_options(
     dataset = load_dataset(experiment.data.dataset, data_root, which, folder, as_published)
     if dataset.sample:
         logger.warning("%s: generated sample data; what is best on it need not be so on real music", dataset.name)
-    work = SearchContext(experiment, dataset, Path(data_root), folder, seed, wanted, trials, prune)
-    material = work.material(experiment)
+    context = SearchContext(experiment, dataset, Path(data_root), folder, seed, wanted, trials, prune)
+    material = context.prepare(experiment)
     if not len(material.split.indices("val")):
         raise InputError(
             "a search needs a validation side to choose by, and the split of {dataset_name} has none: take "
             "data.split = 'group', or raise data.val_fraction.",
             dataset_name=dataset.name,
         )
-    home = Path(runs_root) / FOLDER / f"{experiment.name}-{compute_search_key(work, material)}"
+    home = Path(runs_root) / TUNES_FOLDER / f"{experiment.name}-{compute_search_key(context, material)}"
     warm = max(2, experiment.training.epochs // 5)
-    with study.opened(home, is_higher_better(work.figure), warm) as memory:
-        run_trials(work, memory, home)
-        found = summarize_search(work, memory, home)
+    with study.open_study(home, is_higher_better(context.figure), warm) as memory:
+        run_trials(context, memory, home)
+        found = summarize_search(context, memory, home)
     write_json(home / "best.json", found.as_table())
     return found
 
 
-def compute_search_key(work: SearchContext, material: TrainingData) -> str:
+def compute_search_key(context: SearchContext, material: TrainingData) -> str:
     """A digest of all that a search depends on: 8 hex digits. Another of any is another search."""
-    experiment = work.experiment
+    experiment = context.experiment
     facts = {
         "text": experiment.text,
         "overrides": dict(experiment.overrides),
         "sample": experiment.sample,
         "tune": dict(experiment.tune),
         "data": [material.dataset.hash(), compute_split_hash(material), material.features.key],
-        "seed": work.seed,
+        "seed": context.seed,
     }
     return hashlib.blake2b(json.dumps(facts, sort_keys=True, default=str).encode(), digest_size=4).hexdigest()
 
 
-def run_trials(work: SearchContext, memory: Any, home: Path) -> None:
+def run_trials(context: SearchContext, memory: Any, home: Path) -> None:
     """Train trial after trial until all that are asked for have their end, or all of a small space."""
-    every = space.points(work.wanted)
-    trials = work.trials if every is None else min(work.trials, len(every))
-    begun = len(study.finished(memory))
+    every = space.list_points(context.wanted)
+    trials = context.trials if every is None else min(context.trials, len(every))
+    begun = len(study.list_finished_trials(memory))
     if begun:
         logger.info("%s trials are there from an earlier search, which goes on in %s", begun, home)
-    while (done := len(study.finished(memory))) < trials:
-        trial = study.ask(memory, work.wanted, work.seed, trials)
+    while (done := len(study.list_finished_trials(memory))) < trials:
+        trial = study.suggest_trial(memory, context.wanted, context.seed, trials)
         trial.set_user_attr("place", done + 1)
         try:
-            run_trial(work, memory, trial, home / "trials" / f"{done + 1:04d}")
+            run_trial(context, memory, trial, home / "trials" / f"{done + 1:04d}")
         except KeyboardInterrupt:
-            study.put_back(memory, memory.get_trials(deepcopy=False)[trial.number], died=False)
+            study.requeue_trial(memory, memory.get_trials(deepcopy=False)[trial.number], died=False)
             raise KeyboardInterrupt(Message("stopped; the same command goes on with the search")) from None
-        ended = study.finished(memory)
-        logger.info("%s", format_trial(make_trial(ended[-1], work.wanted), work.figure, trials))
+        ended = study.list_finished_trials(memory)
+        logger.info("%s", format_trial(make_trial(ended[-1], context.wanted), context.figure, trials))
         reasons = [one.user_attrs.get("why") for one in ended]
-        if len(reasons) >= HOPELESS and all(reasons):
+        if len(reasons) >= MAX_FAILED_TRIALS and all(reasons):
             raise InputError(
                 "a search must have trials that can be trained, and none of the first {n_reasons} could; of the last: "
                 "{reasons}",
@@ -184,19 +187,19 @@ def run_trials(work: SearchContext, memory: Any, home: Path) -> None:
             )
 
 
-def run_trial(work: SearchContext, memory: Any, trial: Any, path: Path) -> None:
+def run_trial(context: SearchContext, memory: Any, trial: Any, path: Path) -> None:
     """Train one trial and write into the study what came of it."""
     import optuna
     from optuna.trial import TrialState
 
     value, why = None, ""
     try:
-        experiment = space.with_options(work.experiment, space.options_of(work.wanted, trial.params))
-        job = TrainingJob(experiment, work.material(experiment))
+        experiment = space.apply_options(context.experiment, space.get_options(context.wanted, trial.params))
+        job = TrainingJob(experiment, context.prepare(experiment))
         # an epoch's lines are held back, and shown if the block fails, so what ends a single trial is caught inside
         with suppress_stderr():
             try:
-                value = measure_trial(work, job, path, PruningWatcher(trial, experiment.training, work.prune))
+                value = measure_trial(context, job, path, PruningCallback(trial, experiment.training, context.prune))
                 if not np.isfinite(value):
                     value, why = None, Message("its figure is no finite number")
             except optuna.TrialPruned:
@@ -216,16 +219,16 @@ def explain_failure(error: InputError) -> str:
     return error.message
 
 
-def measure_trial(work: SearchContext, job: TrainingJob, path: Path, watch: PruningWatcher) -> float:
+def measure_trial(context: SearchContext, job: TrainingJob, path: Path, watch: PruningCallback) -> float:
     """Train one trial in the folder `path` and take its figure; of the folder little stays."""
     shutil.rmtree(path, ignore_errors=True)  # what a trial that was cut off left
     experiment = job.experiment
-    facts = build_run_info(experiment, job.material, work.data_root, work.folder, work.seed, False)
-    run = start_run(path, experiment.name, work.seed, experiment.text, facts)
+    facts = build_run_info(experiment, job.material, context.data_root, context.folder, context.seed, False)
+    run = start_run(path, experiment.name, context.seed, experiment.text, facts)
     try:
-        learned = train_model(run, job, watch)
-        value = score_files(job, learned) if experiment.is_fitted_at_once else watch.value
-        del learned
+        trained = train_model(run, job, watch)
+        value = score_files(job, trained) if experiment.is_fitted_at_once else watch.value
+        del trained
         gc.collect()  # Keras's models hold themselves by circles
         run.update(status="tried", value=value if np.isfinite(value) else None)
         return value
@@ -233,16 +236,16 @@ def measure_trial(work: SearchContext, job: TrainingJob, path: Path, watch: Prun
         for part in path.iterdir() if path.is_dir() else ():  # no weights stay, for it is no run to be asked
             if part.is_dir():
                 shutil.rmtree(part, ignore_errors=True)
-            elif part.name not in KEPT:
+            elif part.name not in KEPT_FILES:
                 part.unlink(missing_ok=True)
 
 
-def score_files(job: TrainingJob, learned: TrainedModel) -> float:
+def score_files(job: TrainingJob, trained: TrainedModel) -> float:
     """Of validation, the share of files told right; of several classes at once, the mean average precision."""
     from sklearn.metrics import average_precision_score
 
-    dataset, clips, indices = job.material.dataset, job.sides["val"], job.material.split.indices("val")
-    scores = pool_by_example(learned.scores_of(clips), clips, indices, dataset.task, job.experiment.clips.average)
+    dataset, clips, indices = job.material.dataset, job.clips["val"], job.material.split.indices("val")
+    scores = pool_by_example(trained.predict_scores(clips), clips, indices, dataset.task, job.experiment.clips.average)
     targets = dataset.targets()[indices]
     if dataset.task == "single":
         return float((scores.argmax(axis=1) == targets.argmax(axis=1)).mean())
@@ -254,12 +257,12 @@ def score_files(job: TrainingJob, learned: TrainedModel) -> float:
     return float(np.mean(found)) if found else float("nan")
 
 
-def summarize_search(work: SearchContext, memory: Any, home: Path) -> SearchResult:
+def summarize_search(context: SearchContext, memory: Any, home: Path) -> SearchResult:
     """What the trials came to."""
-    trials = tuple(make_trial(trial, work.wanted) for trial in study.finished(memory))
-    dataset = work.dataset
+    trials = tuple(make_trial(trial, context.wanted) for trial in study.list_finished_trials(memory))
+    dataset = context.dataset
     found = SearchResult(
-        work.experiment.name, dataset.name, dataset.sample, work.seed, home, work.figure, trials, edges=()
+        context.experiment.name, dataset.name, dataset.sample, context.seed, home, context.figure, trials, edges=()
     )
     if not found.best_first:
         raise InputError(
@@ -267,4 +270,4 @@ def summarize_search(work: SearchContext, memory: Any, home: Path) -> SearchResu
             "--trials, or narrow the ranges of [tune].",
             n_trials=len(trials),
         )
-    return replace(found, edges=tuple(space.edges(work.wanted, found.best_first[0].options)))
+    return replace(found, edges=tuple(space.find_edges(context.wanted, found.best_first[0].options)))

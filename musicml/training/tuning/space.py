@@ -21,14 +21,14 @@ from musicml.utils import InputError, Message, suggest_names
 TABLES = ("features", "clips", "model", "training", "augment")
 KEYS = ("low", "high", "log", "step")
 EXAMPLE = "training.learning_rate={low=1e-4,high=1e-2,log=true}"
-MOST_POINTS = 10_000  # of a space that is counted; a larger one is as good as endless
-EDGE = 0.03  # share of a range that counts as its end
+MAX_POINTS = 10_000  # of a space that is counted; a larger one is as good as endless
+EDGE_SHARE = 0.03  # share of a range that counts as its end
 
 
 Space = dict[str, Any]  # key → Optuna's distribution; it knows no lists, so that a choice holds its values as JSON
 
 
-def to_option(known: Any, drawn: Any) -> Any:
+def _to_option(known: Any, drawn: Any) -> Any:
     """A drawn value as an experiment takes it: a number of four digits, so that a person can write it down."""
     if hasattr(known, "choices"):
         return json.loads(drawn)
@@ -37,17 +37,17 @@ def to_option(known: Any, drawn: Any) -> Any:
     return min(max(float(f"{drawn:.10g}" if known.step else f"{drawn:.4g}"), known.low), known.high)
 
 
-def list_values(known: Any) -> list[Any] | None:
+def _list_values(known: Any) -> list[Any] | None:
     """Every value of a choice or a range, as it is drawn; None where they are without end or too many to list."""
     if hasattr(known, "choices"):
         return list(known.choices)
-    if not known.step or (known.high - known.low) / known.step > MOST_POINTS:
+    if not known.step or (known.high - known.low) / known.step > MAX_POINTS:
         return None
     n_steps = round((known.high - known.low) / known.step)
-    return [to_option(known, known.low + place * known.step) for place in range(n_steps + 1)]
+    return [_to_option(known, known.low + place * known.step) for place in range(n_steps + 1)]
 
 
-def read(experiment: Experiment) -> Space:
+def read_space(experiment: Experiment) -> Space:
     """What the experiment's `[tune]` table lets a search try: key → its range or choice.
 
     Raises
@@ -64,10 +64,10 @@ def read(experiment: Experiment) -> Space:
         )
     space = {}
     for key, told in experiment.tune.items():
-        check_key(key, experiment, file)
-        space[key] = range_of(key, told, file) if isinstance(told, Mapping) else choice_of(key, told, file)
-        for value in list_ends(space[key]):  # which makes another figure, or is refused by the experiment itself
-            if figure_of(with_options(experiment, {key: value})) != figure_of(experiment):
+        _check_key(key, experiment, file)
+        space[key] = _parse_range(key, told, file) if isinstance(told, Mapping) else _parse_choice(key, told, file)
+        for value in _list_ends(space[key]):  # which makes another figure, or is refused by the experiment itself
+            if _describe_metric(apply_options(experiment, {key: value})) != _describe_metric(experiment):
                 raise InputError(
                     "tune.{key} = {value!r} in {file} must leave the figure as it is that trials are compared by, and "
                     "changes how that is counted: leave it out, or for a loss set training.monitor to val_accuracy.",
@@ -76,12 +76,12 @@ def read(experiment: Experiment) -> Space:
                     file=file,
                 )
     for one, other in itertools.combinations(space, 2):  # of which some values can't go together
-        for values in itertools.product(list_ends(space[one]), list_ends(space[other])):
-            with_options(experiment, dict(zip((one, other), values, strict=True)))
+        for values in itertools.product(_list_ends(space[one]), _list_ends(space[other])):
+            apply_options(experiment, dict(zip((one, other), values, strict=True)))
     return space
 
 
-def check_key(key: str, experiment: Experiment, file: str) -> None:
+def _check_key(key: str, experiment: Experiment, file: str) -> None:
     """Refuse a key that no search may touch, and one that `--set` has decided."""
     table = key.partition(".")[0]
     if table == "data":
@@ -104,7 +104,7 @@ def check_key(key: str, experiment: Experiment, file: str) -> None:
         )
 
 
-def range_of(key: str, told: Mapping[str, Any], file: str) -> Any:
+def _parse_range(key: str, told: Mapping[str, Any], file: str) -> Any:
     """A range as it is written, checked."""
     from optuna.distributions import FloatDistribution, IntDistribution
 
@@ -117,7 +117,7 @@ def range_of(key: str, told: Mapping[str, Any], file: str) -> Any:
                 name=name,
                 hint=suggest_names(name, KEYS),
             )
-    low, high, step = (number(told.get(name)) for name in ("low", "high", "step"))
+    low, high, step = (_get_finite_number(told.get(name)) for name in ("low", "high", "step"))
     log = told.get("log", False)
     if low is None or high is None or low >= high:
         raise InputError(
@@ -156,13 +156,13 @@ def range_of(key: str, told: Mapping[str, Any], file: str) -> Any:
     return FloatDistribution(low, high, log, step)
 
 
-def number(value: Any) -> float | None:
+def _get_finite_number(value: Any) -> float | None:
     """`value` where it is a finite number."""
     told = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     return value if told else None
 
 
-def choice_of(key: str, told: Any, file: str) -> Any:
+def _parse_choice(key: str, told: Any, file: str) -> Any:
     """A choice as it is written, each value once."""
     from optuna.distributions import CategoricalDistribution
 
@@ -185,12 +185,12 @@ def choice_of(key: str, told: Any, file: str) -> Any:
         ) from None
 
 
-def list_ends(known: Any) -> list[Any]:
+def _list_ends(known: Any) -> list[Any]:
     """Return the values of a choice, or the two ends of a range."""
-    return [to_option(known, value) for value in getattr(known, "choices", None) or (known.low, known.high)]
+    return [_to_option(known, value) for value in getattr(known, "choices", None) or (known.low, known.high)]
 
 
-def figure_of(experiment: Experiment) -> tuple[Any, ...]:
+def _describe_metric(experiment: Experiment) -> tuple[Any, ...]:
     """All that decides what a trial's figure counts; figures can be compared where this is the same.
 
     A network's are taken clip by clip, and a smoothed loss is another loss; what scikit-learn fits is
@@ -203,23 +203,23 @@ def figure_of(experiment: Experiment) -> tuple[Any, ...]:
     return training.monitor, experiment.clips, smoothed
 
 
-def with_options(experiment: Experiment, options: Mapping[str, Any]) -> Experiment:
+def apply_options(experiment: Experiment, options: Mapping[str, Any]) -> Experiment:
     """The experiment with `options` (dotted key → value) in place of its own, checked as `--set` is."""
     overrides = {**experiment.overrides, **options}
     return parse_experiment(experiment.name, experiment.text, overrides, experiment.sample)
 
 
-def points(space: Space) -> list[dict[str, Any]] | None:
+def list_points(space: Space) -> list[dict[str, Any]] | None:
     """Every combination of a small space, as a search draws them; None of one that is endless or too large."""
-    each = [listed for known in space.values() if (listed := list_values(known)) is not None]
-    if len(each) < len(space) or math.prod(map(len, each)) > MOST_POINTS:
+    each = [listed for known in space.values() if (listed := _list_values(known)) is not None]
+    if len(each) < len(space) or math.prod(map(len, each)) > MAX_POINTS:
         return None
     return [dict(zip(space, combination, strict=True)) for combination in itertools.product(*each)]
 
 
-def options_of(space: Space, drawn: Mapping[str, Any]) -> dict[str, Any]:
+def get_options(space: Space, drawn: Mapping[str, Any]) -> dict[str, Any]:
     """What was drawn, as an experiment takes it, in the order of the table."""
-    return {key: to_option(known, drawn[key]) for key, known in space.items() if key in drawn}
+    return {key: _to_option(known, drawn[key]) for key, known in space.items() if key in drawn}
 
 
 LOWER_END = Message(
@@ -232,7 +232,7 @@ UPPER_END = Message(
 )
 
 
-def edges(space: Space, options: Mapping[str, Any]) -> list[str]:
+def find_edges(space: Space, options: Mapping[str, Any]) -> list[str]:
     """What stands at the end of its range, a sentence each: the best may lie beyond."""
     found: list[str] = []
     for key, known in space.items():
@@ -240,7 +240,7 @@ def edges(space: Space, options: Mapping[str, Any]) -> list[str]:
             continue
         low, high, here = (math.log(end) if known.log else end for end in (known.low, known.high, options[key]))
         place = (here - low) / (high - low)  # 0 at the low end, 1 at the high one
-        if not EDGE < place < 1 - EDGE:
+        if not EDGE_SHARE < place < 1 - EDGE_SHARE:
             template = LOWER_END if place < 0.5 else UPPER_END
             found.append(Message(template, key=key, value=options[key], low=known.low, high=known.high))
     return found

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import optuna
 
 JOURNAL = "journal.log"
-WARM_TRIALS = 4  # trials that have to be whole before another is held against them
-DEATHS = 3  # of one trial, after which it is not begun again
+MIN_TRIALS_BEFORE_PRUNING = 4  # trials that have to be whole before another is held against them
+MAX_CRASHES = 3  # of one trial, after which it is not begun again
 SEARCH_NOTE = Message(
     "This figure is validation's, and the best of several on the files that chose it, so it flatters: only the test "
     "figure of a run trained anew counts."
@@ -33,7 +33,7 @@ SEARCH_NOTE = Message(
 
 
 @contextlib.contextmanager
-def opened(home: Path, maximise: bool, warm_epochs: int) -> Iterator[optuna.Study]:
+def open_study(home: Path, maximise: bool, warm_epochs: int) -> Iterator[optuna.Study]:
     """The search in the folder `home`, begun or found again; a trial that was cut off is put back to be next.
 
     Raises
@@ -49,14 +49,14 @@ def opened(home: Path, maximise: bool, warm_epochs: int) -> Iterator[optuna.Stud
     refusal = InputError("{home} must be searched by one at a time, and another is at it: wait for its end.", home=home)
     with hold_folder(home, refusal), warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        mend(home / JOURNAL)
+        _repair_journal(home / JOURNAL)
         try:
             study = optuna.create_study(
                 storage=JournalStorage(JournalFileBackend(str(home / JOURNAL))),
                 study_name=home.name,
                 load_if_exists=True,
                 direction="maximize" if maximise else "minimize",
-                pruner=optuna.pruners.MedianPruner(WARM_TRIALS, warm_epochs),
+                pruner=optuna.pruners.MedianPruner(MIN_TRIALS_BEFORE_PRUNING, warm_epochs),
             )
         except (ValueError, KeyError) as error:
             raise InputError(
@@ -65,11 +65,11 @@ def opened(home: Path, maximise: bool, warm_epochs: int) -> Iterator[optuna.Stud
                 error=error,
             ) from None
         for trial in study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
-            put_back(study, trial, died=True)
+            requeue_trial(study, trial, died=True)
         yield study
 
 
-def mend(journal: Path) -> None:
+def _repair_journal(journal: Path) -> None:
     """Take away what a kill in the middle of a write left: half a line, and the lock of whoever wrote it."""
     journal.with_name(f"{journal.name}.lock").unlink(missing_ok=True)
     if journal.is_file():
@@ -77,7 +77,7 @@ def mend(journal: Path) -> None:
             file.truncate(file.read().rfind(b"\n") + 1)
 
 
-def put_back(study: optuna.Study, trial: Any, died: bool) -> None:
+def requeue_trial(study: optuna.Study, trial: Any, died: bool) -> None:
     """Fail a trial that was cut off, and let the next be the same again.
 
     Parameters
@@ -90,7 +90,7 @@ def put_back(study: optuna.Study, trial: Any, died: bool) -> None:
     deaths = trial.user_attrs.get("deaths", 0) + died
     # one that has no place yet may be half drawn: the rest of it would be another's; drawn anew it is the same
     drawn = {**trial.system_attrs.get("fixed_params", {}), **(trial.params if "place" in trial.user_attrs else {})}
-    if deaths >= DEATHS and "place" in trial.user_attrs:
+    if deaths >= MAX_CRASHES and "place" in trial.user_attrs:
         study.tell(trial.number, state=TrialState.PRUNED)
         return
     # the copy first: where a kill comes between the two, it is found here and not made twice
@@ -100,14 +100,14 @@ def put_back(study: optuna.Study, trial: Any, died: bool) -> None:
     study.tell(trial.number, state=TrialState.FAIL)
 
 
-def finished(study: optuna.Study) -> list[Any]:
+def list_finished_trials(study: optuna.Study) -> list[Any]:
     """The trials that have an end, pruned ones too, in their order."""
     from optuna.trial import TrialState
 
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
 
 
-def ask(study: optuna.Study, wanted: space.Space, seed: int, trials: int) -> optuna.Trial:
+def suggest_trial(study: optuna.Study, wanted: space.Space, seed: int, trials: int) -> optuna.Trial:
     """The next trial, its options drawn: what was put back first, else what Optuna's TPE takes to be good.
 
     Of a space with no more than `trials` combinations each is tried, in any order; of a larger one with an end, none
@@ -116,10 +116,10 @@ def ask(study: optuna.Study, wanted: space.Space, seed: int, trials: int) -> opt
     from optuna.samplers import TPESampler
     from optuna.trial import TrialState
 
-    done = finished(study)
+    done = list_finished_trials(study)
     rng = np.random.default_rng([seed, len(done)])
     study.sampler = TPESampler(seed=int(rng.integers(2**31)))
-    tried, every = [trial.params for trial in done], space.points(wanted)
+    tried, every = [trial.params for trial in done], space.list_points(wanted)
     if every is None or study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
         return study.ask(wanted)
     left = [point for point in every if point not in tried]
@@ -194,7 +194,7 @@ def is_higher_better(figure: str) -> bool:
     return not figure.endswith("loss")
 
 
-class PruningWatcher:
+class PruningCallback:
     """Told of every epoch's figures: passes the one that counts on to the study, and ends a trial without hope."""
 
     def __init__(self, trial: Any, training: Any, prune: bool):
@@ -232,7 +232,7 @@ def make_trial(trial: Any, wanted: space.Space) -> Trial:
     value = trial.value if trial.state.name == "COMPLETE" or pruned else None
     return Trial(
         trial.user_attrs["place"],
-        space.options_of(wanted, trial.params),
+        space.get_options(wanted, trial.params),
         value,
         pruned,
         len(trial.intermediate_values),
