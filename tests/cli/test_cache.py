@@ -64,7 +64,7 @@ def test_the_table_names_the_data_set_the_settings_and_the_number_of_files(root,
     said = capsys.readouterr().out
     lines = {line.split("  ")[0]: line for line in said.splitlines()}
     assert "tones: log_mel sample_rate=8000 n_fft=512 hop_length=256 n_mels=16" in lines["features"]
-    assert lines["features"].split()[-3] == "4" and "3 numbers each" in lines["frozen outputs"]
+    assert lines["features"].split()[-3] == "4" and "3 values each" in lines["frozen outputs"]
     assert lines["total"].split()[-2:] == [f"{bytes_in(root) / 1e6:.1f}", "MB"]
 
 
@@ -90,13 +90,13 @@ def test_features_of_before_settings_were_kept_are_told_as_older_and_computed_ag
     old = {name: part for name, part in json.loads(index.read_text()).items() if name in ("lengths", "excluded")}
     index.write_text(json.dumps({**old, "warnings": {}}))
     assert [(one.words, one.n) for one in cache.list_cache_entries(root) if one.kind == "features"] == [
-        ("of an older version", 4)
+        ("from an older version", 4)
     ]
     said = []
     with capture_messages(said.append):
         _, found = cache.get_features(tones, MEL, root)
     assert said == ["features: 4 files to LogMel, once"] and len(found.get(3)), "what read less is done again"
-    assert ("of an older version", 4) not in [(one.words, one.n) for one in cache.list_cache_entries(root)]
+    assert ("from an older version", 4) not in [(one.words, one.n) for one in cache.list_cache_entries(root)]
 
 
 @pytest.mark.parametrize("reader", [None, 1, 99])

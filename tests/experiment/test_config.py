@@ -81,7 +81,7 @@ def test_the_sample_table_may_bring_a_table_that_the_file_has_not():
         ("trainin.epochs = 2", "mine.toml can't change 'trainin': did you mean 'training'"),
         ("clips = 3", "can't change 'clips'"),
         ("sample.epochs = 2", "can't change 'sample'"),
-        ("features.n_mels = 8", "n_mfcc=20 must be at most n_mels=8"),
+        ("features.n_mels = 8", "n_mfcc of at most n_mels=8, got 20"),
     ],
 )
 def test_the_sample_table_is_checked_even_where_it_does_not_hold(line, said):

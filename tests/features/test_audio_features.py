@@ -186,12 +186,12 @@ def test_every_mel_filter_has_an_area_of_one():
 @pytest.mark.parametrize(
     ("kind", "table", "words"),
     [
-        (LogMel, {"fmin": 9_000.0, "fmax": 8_000.0}, "fmin=9000 must be below fmax=8000"),
-        (LogMel, {"fmin": 12_000.0}, "fmin=12000 must be below fmax=11025"),
-        (LogMel, {"fmax": 12_000.0}, "fmax=12000 must be at most half the sample rate, 11025 Hz"),
-        (LogMel, {"hop_length": 4_096}, "hop_length=4096 must be at most n_fft=2048"),
-        (LogMel, {"n_fft": 512, "n_mels": 256}, "n_mels=256 must leave every filter"),
-        (MFCC, {"n_mfcc": 100, "n_mels": 64}, "n_mfcc=100 must be at most n_mels=64"),
+        (LogMel, {"fmin": 9_000.0, "fmax": 8_000.0}, "fmin below fmax=8000 Hz, got 9000"),
+        (LogMel, {"fmin": 12_000.0}, "fmin below fmax=11025 Hz, got 12000"),
+        (LogMel, {"fmax": 12_000.0}, "half the sample rate, 11025 Hz, got 12000"),
+        (LogMel, {"hop_length": 4_096}, "hop_length of at most n_fft=2048, got 4096"),
+        (LogMel, {"n_fft": 512, "n_mels": 256}, "Expected every mel filter"),
+        (MFCC, {"n_mfcc": 100, "n_mels": 64}, "n_mfcc of at most n_mels=64, got 100"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(kind, table, words):

@@ -212,10 +212,13 @@ def test_the_same_generator_gives_the_same_and_another_gives_other_examples():
 @pytest.mark.parametrize(
     "text, words",
     [
-        (TEXT + "flip = true", "augment.flip in x.toml is for features of kind pixels, and features.kind is log_mel"),
-        (TEXT.replace("log_mel", "mfcc") + "gain = 3", "augment.gain in x.toml is for features of kind log_mel"),
-        (TEXT + "pitch = 0.1", "augment.pitch in x.toml is for features of kind spectrogram, and features.kind is log"),
-        (TEXT + "views = 3", "augment.views = 3 in x.toml needs something to vary"),
+        (
+            TEXT + "flip = true",
+            "augment.flip in x.toml works with features of kind pixels, but features.kind is log_mel",
+        ),
+        (TEXT.replace("log_mel", "mfcc") + "gain = 3", "augment.gain in x.toml works with features of kind log_mel"),
+        (TEXT + "pitch = 0.1", "augment.pitch in x.toml works with features of kind spectrogram, but"),
+        (TEXT + "views = 3", "augment.views = 3 in x.toml needs another option"),
         (TEXT + "shift = 0.1\nviews = 3", "are computed once for a frozen backbone, and this model has none"),
         (PICTURES.format(frozen="true") + "flip = true", "varies what a frozen backbone sees"),
         (TEXT + "mixup = -1", "augment.mixup = -1 must be a number from 0.0 to 10.0"),
