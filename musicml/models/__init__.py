@@ -1,4 +1,4 @@
-"""Model families, one file each."""
+"""Model families, one module for each."""
 
 from __future__ import annotations
 

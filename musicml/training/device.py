@@ -70,7 +70,7 @@ def is_out_of_memory(error: BaseException | None) -> bool:
 def choose_precision(wanted: str) -> tuple[str, str]:
     """The dtype policy and why: mixed on a GPU that gains by it, float32 on a CPU."""
     if wanted != "auto":
-        return wanted, Message("as the experiment says")
+        return wanted, Message("set in the experiment")
     name, capability = get_device()
     if capability is None:
         return "float32", Message("{name} is no GPU with a known compute capability", name=name)
@@ -87,7 +87,7 @@ def choose_compile(wanted: str) -> tuple[bool | str, str]:
     if keras.backend.backend() != "tensorflow":
         return "auto", Message("{backend} decides", backend=keras.backend.backend())
     if wanted != "auto":
-        return wanted == "xla", Message("as the experiment says")
+        return wanted == "xla", Message("set in the experiment")
     name, capability = get_device()
     if capability is not None:
         return "auto", Message("{name}: Keras decides", name=name)

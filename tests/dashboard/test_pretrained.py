@@ -84,7 +84,7 @@ def test_pages_and_reports_say_what_a_backbone_was_trained_on(weights, language,
     monkeypatch.setenv("MUSICML_RUNS", str(tmp_path / "runs"))
     run = fake_runs.make(tmp_path / "runs", family="gru", n=30)
     caveat = pretrained_audio.describe_pretraining(weights)
-    kept = {"choice": weights, "reason": "as the experiment says", **({"pretraining": caveat} if caveat else {})}
+    kept = {"choice": weights, "reason": "set in the experiment", **({"pretraining": caveat} if caveat else {})}
     write_json(run.path / "run.json", {**run.read("run.json"), "weights": kept})
     sentence = translate(caveat, language) if caveat else {"en": "Pretrained", "id": "pralatih"}[language]
     for page in ("overview", "run", "confusion", "classes", "curves"):

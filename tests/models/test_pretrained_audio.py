@@ -186,7 +186,7 @@ def test_a_linear_head_for_several_labels_does_not_see_what_nobody_observed():
     [
         ({"layers": ["frames"], "head": "logistic"}, "with the other heads"),
         ({"layers": ["tags"], "head": "gru"}, 'Expected model.layers = ["frames"] with the heads attention and gru'),
-        ({"layers": ["frames", "tags"], "head": "gru"}, "since the other layers have no time"),
+        ({"layers": ["frames", "tags"], "head": "gru"}, "since the other layers have no time axis"),
         ({"layers": ["tags", "tags"], "head": "dense"}, "each once"),
     ],
 )

@@ -108,7 +108,7 @@ def test_a_keras_run_counts_its_parameters_and_epochs(trained, name):
     assert {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"} <= set(history[0])
     choice = {"frozen": "imagenet", "unfrozen": "none"}.get(name)
     caveat = {"pretraining": transfer.describe_pretraining("imagenet")} if choice == "imagenet" else {}
-    assert facts["weights"] == (choice and {"choice": choice, "reason": "as the experiment says", **caveat})
+    assert facts["weights"] == (choice and {"choice": choice, "reason": "set in the experiment", **caveat})
 
 
 @pytest.mark.parametrize("name", FAMILIES)
