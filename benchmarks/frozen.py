@@ -116,7 +116,7 @@ def by_stages(
         run = runs.start_run(Path(folder) / "run", read.name, 0, read.text, facts)
         begun = time.perf_counter()
         with terminal.suppress_stderr():
-            stages.train_stages(model, clips, targets, read, "single", run, compiled=False)
+            stages.train_stages(model, clips, targets, read, "single", run, jit_compile=False)
         seconds = time.perf_counter() - begun
     return {
         "ours_seconds": round(seconds, 1),

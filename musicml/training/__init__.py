@@ -1,4 +1,4 @@
-"""Training: from an experiment to a run folder."""
+"""Train models: from an experiment to a run folder."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ def test_a_text_file_named_wav_is_refused_and_never_ends_a_training(
         "train", tones_toml, "--folder", folder, "--data-root", data_root, "--runs", tmp_path / "runs"
     )
     (run,) = runs.list_runs(tmp_path / "runs")
-    assert code == 0 and run.is_whole and "1 file left out (excluded.csv names them), the first: low/text.wav" in err
+    assert code == 0 and run.is_whole and "1 file left out (listed in excluded.csv). The first: low/text.wav" in err
     assert [row["file"] for row in run.table("excluded.csv")] == ["low/text.wav"]
     assert "low/text.wav" not in {row["example"] for row in run.table("split.csv")}
 
@@ -282,7 +282,7 @@ def test_ctrl_c_in_the_middle_of_an_epoch_ends_with_130_and_says_how_to_go_on(
     out, err = process.communicate(timeout=60)
     (run,) = runs.list_runs(tmp_path)
     assert process.returncode == 130 and out == "" and "Traceback" not in err
-    sentence = f"musicml: stopped; go on with `musicml train --resume {run.path}`."
+    sentence = f"musicml: stopped; resume with `musicml train --resume {run.path}`."
     assert err.rstrip().endswith(sentence) and err.count("musicml: ") == 1
     assert run.status == "started" and not run.is_whole and not list(run.path.rglob(".*"))
 

@@ -50,7 +50,7 @@ def test_files_shorter_than_a_clip_are_repeated_and_said(tones_toml, data_root, 
             write_tone(tmp_path / "short" / name / f"{number}.wav", hertz + number, 0.3)
     words = ["train", tones_toml, "--folder", tmp_path / "short", "--data-root", data_root, "--runs", tmp_path / "runs"]
     code, _, err = musicml(*words)
-    assert code == 0 and "12 of 12 files with a warning, the first, high/0.wav: " in err
+    assert code == 0 and "12 of 12 files have a warning. The first, high/0.wav: " in err
     (line,) = [line for line in err.splitlines() if "with a warning" in line]
     assert "0.3" in line and "repeated" in line
     (run,) = runs.list_runs(tmp_path / "runs")
@@ -87,8 +87,8 @@ def test_a_training_says_what_it_read_and_what_it_did_not(musicml, tones, tones_
     assert said[first + 1] == "groups.csv puts 16 of 35 files into 8 groups"
     assert said[first + 2].startswith("rows of groups.csv that name no file, or may mean several: 1, the first ")
     assert said[first + 3].startswith("files that no row of groups.csv names, each a group of its own: 19, the first")
-    assert "2 files left out (excluded.csv names them), the first: " in err
-    assert "left out, by ending: .txt 1, .wav 1" in err
+    assert "2 files left out (listed in excluded.csv). The first: " in err
+    assert "left out, by file type: .txt 1, .wav 1" in err
     excluded = {row["file"]: row["reason"] for row in run.table("excluded.csv")}
     assert excluded["Training_Data/low/gone.wav"] == "a link that leads nowhere"
     assert excluded["Training_Data/low/notes.txt"] == "not a sound file: it looks like text"

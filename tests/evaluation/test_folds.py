@@ -121,7 +121,7 @@ def test_a_clean_split_says_how_many_groups_hold_and_not_that_none_is_known(tone
         said.append([])
         with capture_messages(said[-1].append):
             preparation.prepare_data(settings, dataset, data_root, 0)
-    known, unknown = "nearly alike share a group: 24 files, ", "no groups are known"
+    known, unknown = "near-duplicates share a group: 24 files, ", "no groups are known"
     assert any(known in words for words in said[0]) and not any(unknown in words for words in said[0])
     assert any(unknown in words for words in said[1]) and not any(known in words for words in said[1])
 
@@ -134,7 +134,7 @@ def test_a_class_that_one_fold_of_a_forest_can_not_learn_is_named_before_anythin
     looked = {"high": False, "low": False}  # of several classes at once; `middle` was looked for only where it is
     examples = tuple(replace(one, labels={**looked, **one.labels}) for one in dataset.examples)
     dataset = replace(dataset, task="multi", examples=examples)
-    with pytest.raises(InputError, match=r"and middle has one kind only \(fold 1 of 2, group\): add files"):
+    with pytest.raises(InputError, match=r"middle has one kind \(fold 1 of 2, group\)"):
         preparation.check_both_kinds(dataset, [split])
 
 

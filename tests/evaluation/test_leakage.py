@@ -102,7 +102,7 @@ def test_files_left_out_are_not_said_to_be_named_in_a_table_that_nobody_writes(h
     with capture_messages(said.append):
         leakage.measure_leakage(settings, data_root, folder=folder, seeds=(0,), folds=2)
     (left,) = [words for words in said if "left out" in words]
-    assert left.startswith("1 file left out, the first: calm/0-0.wav") and "excluded.csv" not in left
+    assert left.startswith("1 file left out. The first: calm/0-0.wav") and "excluded.csv" not in left
 
 
 def test_the_command_prints_the_three_figures_and_keeps_them_and_the_same_seeds_give_the_same(

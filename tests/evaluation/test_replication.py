@@ -126,7 +126,7 @@ def test_a_track_stands_on_both_sides_where_its_pieces_are_dealt_at_random(repla
         sides.setdefault(track, set()).add(row["split"])
     crossing = [track for track, its in sides.items() if {"train", "val"} <= its]
     assert len(crossing) > len(sides) / 2
-    assert run.read("run.json")["split"]["statement"].startswith("by piece, whatever track it is of, which flatters: ")
+    assert run.read("run.json")["split"]["statement"].startswith("by clip, regardless of its track")
     assert translate(run.read("run.json")["split"]["statement"], "id").startswith("menurut potongan, ")
 
 

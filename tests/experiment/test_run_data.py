@@ -229,7 +229,7 @@ def test_groups_that_changed_are_told_from_files_that_did(made, moved, musicml, 
     run.update(status="started")
     (moved / "groups.csv").write_text("file,group\nlow/1.wav,mine\nlow/2.wav,mine\n")
     code, _, err = musicml("train", "--resume", run.path, "--folder", moved)
-    assert code == 2 and "its files are the same, but not their classes, groups or splits" in err
+    assert code == 2 and "its files are the same, but their classes, groups or splits differ" in err
 
 
 def test_a_whole_run_gives_its_figures_for_its_own_files_alone(asked_about_tones, moved, tones, musicml, snapshot):

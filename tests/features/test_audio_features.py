@@ -146,7 +146,7 @@ def test_only_the_samples_that_later_frames_need_are_held():
     frames = frame_stream.FrameStream(LogMel(), RATE)
     for _ in range(20):
         frames.process(music(1.0))
-        assert len(frames.held) < LogMel().n_fft
+        assert len(frames.buffer) < LogMel().n_fft
     assert frames.n_samples == 20 * RATE
 
 

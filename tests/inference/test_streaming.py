@@ -173,7 +173,7 @@ def test_a_recording_of_minutes_costs_no_more_at_its_end(asked_about_tones):
     listening = StreamingPredictor(predictor, 8_000)
     heard(listening, sound(60.0, 8_000), [4_000])
     assert max(sizes) <= 3 and len(sizes) <= 120
-    assert len(listening.frames.held) < 512
+    assert len(listening.frames.buffer) < 512
 
 
 def test_several_recordings_at_once_share_a_predictor(asked_about_tones):

@@ -88,7 +88,7 @@ def fit_with(workers, folder, seconds=0.0, epochs=2):
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="softmax")])
     train = batches.Batches(Uneven(seconds), Y, 4, seed=1, augment=VARIED, workers=workers)
     found = fit.fit_model(
-        model, train, None, config.TrainingOptions(epochs=epochs), "single", folder, "all", compiled=False
+        model, train, None, config.TrainingOptions(epochs=epochs), "single", folder, "all", jit_compile=False
     )
     assert not any(thread.name.startswith("batches") and thread.is_alive() for thread in wait_for_threads())
     return model.get_weights(), found

@@ -43,8 +43,8 @@ class Gpus:
         (0, False, None, ""),
         (1, False, None, ""),
         (1, True, None, ""),
-        (3, False, ["GPU:0"], "GPU: Card 0, the first of 3; the others are left free. The variable CUDA_VISIBLE"),
-        (3, True, None, "3 GPUs were in use by this process before the training began"),
+        (3, False, ["GPU:0"], "GPU: Card 0, the first of 3; the others stay free. Set CUDA_VISIBLE_DEVICES"),
+        (3, True, None, "this process already uses 3 GPUs"),
     ],
 )
 def test_tensorflow_sees_one_gpu(monkeypatch, count, is_begun, visible, said):

@@ -93,7 +93,7 @@ def test_a_head_learns_first_and_the_upper_layers_after_it_and_no_others(fine, h
     run, said, told = fine
     rows = run.table("history.csv")
     assert [(row["stage"], row["epoch"]) for row in rows] == [("head", "1"), ("head", "2"), ("top", "1"), ("top", "2")]
-    assert any("of the backbone's" in line and "layers learn too" in line for line in said)
+    assert any("of the backbone's" in line and "layers are trained too" in line for line in said)
     assert [f"{logs['val_loss']:.6g}" for logs in told] == [row["val_loss"] for row in rows]
     layers = model_of(run).layers
     learnt = {layer.name for layer in layers if layer.trainable_weights}
@@ -146,7 +146,7 @@ def test_xla_is_left_out_on_a_cpu_and_left_to_keras_on_a_gpu(monkeypatch):
     assert device.choose_compile("auto")[0] is False
     assert device.choose_compile("xla")[0] is True and device.choose_compile("none")[0] is False
     monkeypatch.setattr(device, "get_device", lambda: ("NVIDIA H100", 9.0))
-    assert device.choose_compile("auto") == ("auto", "NVIDIA H100: Keras decides")
+    assert device.choose_compile("auto") == ("auto", "NVIDIA H100: the default of Keras")
 
 
 @pytest.mark.numeric
@@ -227,7 +227,7 @@ def test_cropped_clips_lie_anywhere_in_their_own_track_and_shifted_ones_near_the
 
 def test_mixing_is_refused_where_examples_are_of_several_classes(data_root):
     read = config.read_experiment(EXPERIMENTS / "openmic_cnn.toml", {**SOUND, "augment.mixup": 0.2}, sample=True)
-    with pytest.raises(InputError, match="augment.mixup needs examples of one class each"):
+    with pytest.raises(InputError, match="augment.mixup needs examples of exactly one class"):
         preparation.prepare_data(read, loading.load_dataset("openmic", data_root), data_root, 0)
 
 

@@ -410,7 +410,7 @@ def test_a_run_is_stopped_by_a_ctrl_c_that_python_drops(tones, network_toml, dat
 
     experiment = config.read_experiment(network_toml, CONTRARY)
     monkeypatch.setattr(callbacks.Progress, "on_train_batch_end", lambda *_, **__: press_in_a_finalizer())
-    with pytest.raises(KeyboardInterrupt, match="stopped; go on with"):
+    with pytest.raises(KeyboardInterrupt, match="stopped; resume with"):
         training.train_experiment(experiment, data_root, tmp_path, folder=tones)
     (run,) = runs.list_runs(tmp_path)
     assert run.status == "started" and not run.table("history.csv")
@@ -421,7 +421,7 @@ def test_another_thread_does_not_listen():
 
     def listen():
         with callbacks.StopOnInterrupt() as interrupts:
-            heard.append(interrupts.is_listening)
+            heard.append(interrupts.is_installed)
 
     heard = []
     thread = threading.Thread(target=listen)
