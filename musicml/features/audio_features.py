@@ -71,8 +71,8 @@ class LogMel(Framing):
         # a signal sampled at R holds no frequency above R / 2, the Nyquist frequency
         if fmax > nyquist:
             raise InputError(
-                "Expected fmax of at most half the sample rate, {nyquist:g} Hz, got {fmax:g}. "
-                "Lower it, or set it to 0.",
+                "Expected fmax of at most half the sample rate, {nyquist:g} Hz, got {fmax:g}. Lower it, or set it "
+                "to 0.",
                 fmax=fmax,
                 nyquist=nyquist,
             )
@@ -128,16 +128,7 @@ class MFCC(LogMel):
         return self.n_mfcc
 
     def compute(self, y: np.ndarray) -> np.ndarray:
-        """Compute the mel-frequency cepstral coefficients of a sound.
-
-        Parameters
-        ----------
-        y : np.ndarray [shape=(n_samples,)], mono float32 in [-1, 1], at `sample_rate`
-
-        Returns
-        -------
-        np.ndarray [shape=(n_frames, n_mfcc)], float32
-        """
+        """Compute the coefficients of a sound like `LogMel.compute`, [shape=(n_frames, n_mfcc)], float32."""
         import scipy.fft
 
         decibels = compute_log_mel(np.asarray(y, np.float32), self)
@@ -157,16 +148,7 @@ class Pixels:
         return self.height, self.width, 3
 
     def compute(self, pixels: np.ndarray) -> np.ndarray:
-        """Resize a picture.
-
-        Parameters
-        ----------
-        pixels : np.ndarray [shape=(any height, any width, 3)], uint8 RGB
-
-        Returns
-        -------
-        np.ndarray [shape=(height, width, 3)], uint8 RGB
-        """
+        """Resize a picture [shape=(any height, any width, 3)], uint8 RGB, to [shape=(height, width, 3)]."""
         return resize_image(pixels, self.height, self.width)
 
 
@@ -187,13 +169,7 @@ class VGGish:
         return 10, 128
 
     def compute(self, y: np.ndarray) -> np.ndarray:
-        """Raise an error, since these features are only available with their dataset.
-
-        Raises
-        ------
-        InputError
-            Always.
-        """
+        """Raise an `InputError`, since these features are only available with their dataset."""
         raise InputError(
             "VGGish features come with their dataset and can't be computed from a file. "
             "To predict files of your own, train with log_mel, mfcc or spectrogram."
@@ -259,17 +235,7 @@ def get_fmax(settings: LogMel) -> float:
 
 
 def compute_log_mel(y: np.ndarray, settings: LogMel) -> np.ndarray:
-    """Compute a log-mel spectrogram.
-
-    Parameters
-    ----------
-    y : np.ndarray [shape=(n_samples,)], float32
-    settings : which spectrogram
-
-    Returns
-    -------
-    np.ndarray [shape=(n_frames, n_mels)], float32, dB
-    """
+    """Compute a log-mel spectrogram in dB, [shape=(n_frames, n_mels)], of `y` [shape=(n_samples,)], both float32."""
     import scipy.fft  # imported here: it takes two thirds of a second
 
     power = np.empty((settings.count_frames(len(y)), settings.n_mels), np.float32)

@@ -204,12 +204,7 @@ def _choose_span(n: int, most: float, rng: np.random.Generator) -> tuple[int, in
 
 
 def augment_picture(pixels: np.ndarray, augment: Augment, rng: np.random.Generator) -> np.ndarray:
-    """Rotate, zoom, shift, mirror and brighten one picture at random; its edge pixels fill what comes into view.
-
-    Parameters
-    ----------
-    pixels : np.ndarray [shape=(height, width, 3)], uint8
-    """
+    """Rotate, zoom, shift, mirror and brighten one uint8 picture at random; edge pixels fill what comes into view."""
     height, width, _ = pixels.shape
     angle = np.deg2rad(rng.uniform(-augment.rotation, augment.rotation))
     scale = 1 + rng.uniform(-augment.zoom, augment.zoom)
@@ -280,12 +275,7 @@ def mix_examples(
 def _paste_rectangles(
     x: np.ndarray, other: np.ndarray, share: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Paste a rectangle of another example, about `1 - share` of its area, into each one.
-
-    Returns
-    -------
-    mixed, share : the examples, and the share of each that was kept
-    """
+    """Paste a rectangle of another example, about `1 - share` of its area, into each; also return the share kept."""
     height, width = x.shape[1:3]
     mixed, actual = x.copy(), share.copy()
     for place, (source, keep) in enumerate(zip(other, share, strict=True)):

@@ -144,11 +144,9 @@ class SpectrogramStream(SoundStream):
 
 
 def read_picture(source: AudioSource, settings: Spectrogram, least_samples: int) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Read an open picture's levels as columns of a spectrogram, repeated until they cover `least_samples` of sound.
+    """Read an open picture's levels as columns of a spectrogram, [shape=(n_columns, n_bins)], float32, with warnings.
 
-    Returns
-    -------
-    columns, warnings : np.ndarray [shape=(n_columns, n_bins)], float32; tuple of sentences
+    Columns are repeated until they cover `least_samples` of sound.
     """
     from PIL import Image
 

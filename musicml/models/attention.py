@@ -18,13 +18,7 @@ from musicml.utils import define_option, keras
 
 @dataclass(frozen=True)
 class Options:
-    """Settings of class-wise attention.
-
-    Attributes
-    ----------
-    layers, units : number of dense layers that embed a frame, and the width of each
-    dropout : share of units set to 0 in each training step
-    """
+    """Settings of class-wise attention: `layers` dense layers of `units` each embed a frame."""
 
     layers: int = define_option(3, least=1, most=32)
     units: int = define_option(128, least=1, most=8192)

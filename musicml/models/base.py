@@ -80,10 +80,7 @@ def add_convolution_blocks(
 ) -> Any:
     """Treat features as a picture of one channel, and add blocks of convolution, normalization, ReLU and max pooling.
 
-    Parameters
-    ----------
-    pools : by how much each block shrinks frames and bins, as far as they can be shrunk
-    is_normalized : whether to add batch normalization
+    `pools` says by how much each block shrinks frames and bins, as far as they can be shrunk.
     """
     x = keras.layers.Reshape((*x.shape[1:], 1), name="channel")(x)
     for number, (n_filters, pool) in enumerate(zip(filters, pools, strict=True), 1):

@@ -22,10 +22,7 @@ from musicml.utils import define_option, keras
 class Options:
     """Settings of a convolutional network.
 
-    Attributes
-    ----------
-    filters : number of filters in each block
-    head : `average` takes the mean of each channel over time and frequency, `flatten` keeps every place
+    `head`: `average` takes the mean of each channel over time and frequency, `flatten` keeps every place.
     """
 
     filters: tuple[int, ...] = define_option((32, 64, 128), least=1, most=2048)

@@ -26,11 +26,8 @@ from musicml.utils import define_option, keras
 class Options:
     """Settings of a convolutional recurrent network.
 
-    Attributes
-    ----------
-    frequency_pool : by how much each block shrinks the frequencies
-    time_poolings : number of first blocks that also halve the frames
-    units : of the GRU, in each direction
+    Each block shrinks the frequencies by `frequency_pool`; the first `time_poolings` blocks also halve the frames.
+    `units` are the GRU's, in each direction.
     """
 
     filters: tuple[int, ...] = define_option((32, 64, 64), least=1, most=2048)

@@ -13,10 +13,7 @@ from musicml.utils import define_option, keras
 class Options:
     """Settings of a recurrent network.
 
-    Attributes
-    ----------
-    units : of each recurrent layer
-    pooling : the head's input: the last layer's final state (`last`), or the mean of its states (`average`)
+    `pooling` is the head's input: the last layer's final state (`last`), or the mean of its states (`average`).
     """
 
     cell: str = define_option("gru", choices=("gru", "lstm"))

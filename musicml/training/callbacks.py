@@ -18,8 +18,8 @@ from musicml.utils import InputError, Message, make_progress_bar, read_csv, writ
 
 logger = logging.getLogger(__name__)
 
-STATE_FILE = "state.npz"
-BEST_FILE = "best.npz"
+STATE_FILE = "state.npz"  # everything that resuming needs
+BEST_FILE = "best.npz"  # the weights of the best epoch
 
 
 class LossNotFiniteError(InputError):
@@ -44,7 +44,7 @@ class Progress(keras.callbacks.Callback):
         self.bar.close()
         metrics = "  ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items())
         elapsed = time.perf_counter() - self.start_time
-        left = elapsed * (self.params["epochs"] - epoch - 1)
+        left = elapsed * (self.params["epochs"] - epoch - 1)  # as if all epochs took equally long
         logger.info("%s  %s  %.1f s, about %.0f s left", self.title, metrics, elapsed, left)
 
 
@@ -54,6 +54,7 @@ class History(keras.callbacks.Callback):
     def __init__(self, path: Path, stage: str):
         super().__init__()
         self.path, self.stage = path, stage
+        # resumed training continues its table
         self.rows: list[dict[str, Any]] = list(read_csv(path)) if path.is_file() else []
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
@@ -95,7 +96,7 @@ class StopOnNotFinite(keras.callbacks.Callback):
         self._check(logs, "val_loss")
 
     def _check(self, logs: dict | None, name: str) -> None:
-        value = (logs or {}).get(name, 0.0)
+        value = (logs or {}).get(name, 0.0)  # without validation there is no val_loss
         if not np.isfinite(value):
             raise LossNotFiniteError(
                 Message(
@@ -121,7 +122,8 @@ class StopOnInterrupt(keras.callbacks.Callback):
     def __enter__(self) -> StopOnInterrupt:
         """Install the handler, in the main thread and only if SIGINT has Python's default handler."""
         self.is_installed = (
-            threading.current_thread() is threading.main_thread()
+            threading.current_thread() is threading.main_thread()  # other threads may not set signal handlers
+            # a notebook or server has its own handler, which stays
             and signal.getsignal(signal.SIGINT) is signal.default_int_handler
         )
         if self.is_installed:
@@ -165,7 +167,7 @@ class SwapAverage(keras.callbacks.SwapEMAWeights):
         """Swap, and keep the average if this epoch is the last one."""
         super().on_epoch_end(epoch, logs)
         if self.model.stop_training:
-            self._finalize_ema_values()
+            self._finalize_ema_values()  # leaves the average in the model
 
 
 class StepTimer(keras.callbacks.Callback):
@@ -182,6 +184,7 @@ class StepTimer(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Leave out the batches that Keras made before training began."""
+        # Keras reads a batch to learn its shapes
         self.before, self.blocked = self.batches.seconds, self.batches.blocked_seconds
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
@@ -195,10 +198,11 @@ class StepTimer(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Add the time of the step, including its wait for input."""
         now = time.perf_counter()
+        # the next step starts here, so waiting counts
         self.training_seconds, self.start_time = self.training_seconds + now - self.start_time, now
         if batch in self.batches.times:
             requested, ready = self.batches.times.pop(batch)
-            self.waited_seconds += max(0.0, ready - max(requested, self.step_start))
+            self.waited_seconds += max(0.0, ready - max(requested, self.step_start))  # 0 if the batch was ready in time
 
     def summarize(self, before: dict[str, float] | None) -> dict[str, float]:
         """Return seconds of training, of making batches in all threads and of waiting, added to an earlier stage's."""
@@ -251,7 +255,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Restore the state at which earlier training was interrupted."""
-        self.model.optimizer.build(self.model.trainable_variables)
+        self.model.optimizer.build(self.model.trainable_variables)  # creates the variables that are restored below
         if not (self.folder / STATE_FILE).is_file():
             if self.before:
                 _save_variables(self.folder / BEST_FILE, self.model.variables)
@@ -279,7 +283,7 @@ class Checkpoint(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Save the best weights, then the state."""
         value = (logs or {}).get(self.monitor)
-        if value is not None and self.sign * value < self.best:
+        if value is not None and self.sign * value < self.best:  # never true for NaN
             self.best, self.best_epoch = self.sign * float(value), epoch + 1
             _save_variables(self.folder / BEST_FILE, self.model.variables)
         facts = {
@@ -307,6 +311,7 @@ class Checkpoint(keras.callbacks.Callback):
 
 def _get_callback_state(callback: Any) -> dict[str, Any]:
     """Return the numbers that a callback such as EarlyStopping changes during training."""
+    # state of EarlyStopping, ReduceLROnPlateau and SwapEMAWeights; a resumed callback must not count from 0
     names = ("wait", "best", "best_epoch", "stopped_epoch", "cooldown_counter", "_ema_weights_in_model")
     state = {name: vars(callback)[name] for name in names if name in vars(callback)}
     return {

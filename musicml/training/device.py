@@ -43,8 +43,8 @@ def _list_gpus() -> list[tuple[str, float | None]]:
         import jax
 
         gpus = [gpu for gpu in jax.devices() if gpu.platform != "cpu"]
-        versions = [getattr(gpu, "compute_capability", None) for gpu in gpus]
-        return [(gpu.device_kind, float(v) if v else None) for gpu, v in zip(gpus, versions, strict=True)]
+        capabilities = [getattr(gpu, "compute_capability", None) for gpu in gpus]
+        return [(gpu.device_kind, float(v) if v else None) for gpu, v in zip(gpus, capabilities, strict=True)]
     if keras.backend.backend() != "tensorflow":
         return []
     import tensorflow as tf
@@ -63,7 +63,7 @@ def is_out_of_memory(error: BaseException | None) -> bool:
         text = f"{type(error).__name__}: {error}"
         if isinstance(error, MemoryError) or (OUT_OF_MEMORY.search(text) and not DISK_IS_FULL.search(text)):
             return True
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or error.__context__  # Keras wraps the error of the device in its own
     return False
 
 
@@ -112,5 +112,5 @@ def convert_to_float32(model: Any, policy: str) -> Any:
     table.pop("compile_config", None)  # Keras could not find a custom loss by name, and prediction needs none
     text = json.dumps(table).replace(policy, "float32")
     copy = keras.saving.deserialize_keras_object(json.loads(text))
-    copy.set_weights(model.get_weights())
+    copy.set_weights(model.get_weights())  # float32 under every policy
     return copy

@@ -56,6 +56,7 @@ def fit_model(
     compile_model(model, training, task, training.epochs * len(train), jit_compile)
     monitor = training.monitor if val is not None else "loss"
     schedulers = make_callbacks(training, monitor) if val is not None else []
+    # validation scores the averaged weights, which are kept
     averaged = [callbacks.SwapAverage()] if training.ema else []
     name = "checkpoints/finetuned" if previous else "checkpoints"
     checkpoint = callbacks.Checkpoint(folder / name, monitor, [*schedulers, *averaged], training.batch_size, previous)
@@ -122,7 +123,7 @@ def make_callbacks(training: TrainingOptions, monitor: str) -> list[Any]:
     mode = "max" if monitor.endswith("accuracy") else "min"  # Keras can't infer it for custom metrics
     if training.plateau_patience:
         enabled.append(
-            keras.callbacks.ReduceLROnPlateau(
+            keras.callbacks.ReduceLROnPlateau(  # smaller steps once validation stops improving
                 monitor, training.plateau_factor, training.plateau_patience, mode=mode, min_lr=training.plateau_least
             )
         )
@@ -182,7 +183,7 @@ class _RampedAverage:
             return
         step = keras.ops.cast(self.iterations, "float32")
         ramped = keras.ops.minimum(self.ema_momentum, (1 + step) / (10 + step))
-        momentum = keras.ops.where(step > 0, ramped, 0.0)
+        momentum = keras.ops.where(step > 0, ramped, 0.0)  # in step 0 the average becomes the weights
         for variable, average in zip(trainable_variables, self._model_variables_moving_average, strict=True):
             if average is not None:
                 share = keras.ops.cast(momentum, variable.dtype)

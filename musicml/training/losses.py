@@ -15,9 +15,7 @@ import keras
 def make_masked_crossentropy(smoothing: float = 0.0) -> Any:
     """Return a loss: binary cross-entropy over the observed cells of a batch, sum(mask * loss) / sum(mask).
 
-    Parameters
-    ----------
-    smoothing : label smoothing; targets 0 and 1 become smoothing / 2 and 1 - smoothing / 2
+    With label `smoothing`, targets 0 and 1 become smoothing / 2 and 1 - smoothing / 2.
     """
 
     def loss(y_true: Any, y_pred: Any) -> Any:
@@ -42,14 +40,10 @@ def compute_cell_losses(y_true: Any, y_pred: Any, smoothing: float = 0.0) -> Any
 
 
 class ObservedMean(keras.metrics.Mean):
-    """The mean of a function over all observed cells of an epoch, independent of the batch size.
+    """The mean of `compute_cells(targets, scores)` over all observed cells of an epoch, independent of the batch size.
 
-    Keras averages batch means by number of examples. But batches differ in observed cells, so that mean would weigh a
-    cell more in a sparsely annotated batch.
-
-    Parameters
-    ----------
-    compute_cells : takes the targets and the scores, and returns a value for each cell
+    Keras averages batch means by number of examples. But batches differ in observed cells, so that mean would give a
+    cell more weight in a sparsely annotated batch.
     """
 
     def __init__(self, compute_cells: Callable[[Any, Any], Any], name: str):

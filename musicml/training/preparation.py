@@ -45,7 +45,7 @@ def prepare_data(experiment: Experiment, dataset: Dataset, data_root: Path, seed
     InputError
         If the data and the experiment do not fit each other; before any file is read, if possible.
     """
-    check_lists(dataset, experiment.data.split)
+    check_lists(dataset, experiment.data.split)  # cheap checks first, before hours of reading
     clip = make_clip_spec(experiment)
     check_single_label(experiment, dataset)
     check_before_training = getattr(get_family(experiment.family), "check_before_training", None)
@@ -118,6 +118,7 @@ def read_features(
     if experiment.data.split != "clean" and len(set(dataset.groups)) == len(dataset.examples):
         logger.warning("no groups are known, so files count as independent, which makes results too optimistic")
     if dataset.vggish is None and not dataset.as_published:
+        # or a copy could be in training and test
         dataset = group_identical_files(dataset, dict(digest_examples(dataset, root)))
     return dataset, features
 
@@ -128,6 +129,7 @@ def split_dataset(
     """Return the dataset as it is split, the split of the model for prediction, and the folds' splits."""
     data = experiment.data
     if data.split == "clean":
+        # near-duplicates must not cross the split
         dataset = merge_groups(dataset, find_clusters(dataset, data_root / CACHE_FOLDER))
         n, n_groups = len(dataset.examples), len(set(dataset.groups))
         logger.info("related files and near-duplicates share a group: %s files, %s groups", n, n_groups)
@@ -190,7 +192,7 @@ def make_clip_spec(experiment: Experiment) -> ClipSpec:
     return ClipSpec(
         n_frames,
         hop_frames=max(1, round(clips.hop_seconds / frame_seconds)),
-        least_samples=settings.count_samples(n_frames),
+        least_samples=settings.count_samples(n_frames),  # so that each track fills a clip
         frame_seconds=frame_seconds,
         seconds=clips.seconds,
         average=clips.average,

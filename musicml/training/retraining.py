@@ -54,6 +54,7 @@ def retrain_run(
     if not is_known:
         warn_without_digests(run, Message("these are its original files"))
     experiment, material = job.experiment, job.material
+    # the same seed must give the same split
     current = (preparation.compute_split_hash(material), material.dataset.hash())
     if current != (info.split.hash, info.data.hash):
         if not is_known:
@@ -119,9 +120,10 @@ def find_matching_run(
         If the data is missing, or the experiment breaks a rule on it.
     """
     is_sample = is_sample_data(experiment.data.dataset, data_root, which)
+    # what two equal trainings have in common
     settings = (experiment.for_data(is_sample).overrides, is_sample, str(Path(data_root).absolute()), None)
-    versions = (get_versions(), get_git_commit())
-    for run in reversed(list_runs(runs_root)):
+    versions = (get_versions(), get_git_commit())  # other code may give another model
+    for run in reversed(list_runs(runs_root)):  # the latest first
         with contextlib.suppress(InputError):
             info = run.info
             if (

@@ -112,13 +112,7 @@ def get_batch_size(run: Run, training: TrainingOptions) -> int:
 
 
 def record_smaller_batch(run: Run, requested: int, size: int, error: Exception) -> None:
-    """Halve the run's batch size in run.json, and log it, because memory is too small for batches of `size`.
-
-    Raises
-    ------
-    InputError
-        If a batch has only one example.
-    """
+    """Halve the run's batch size in run.json after memory ran out; raise an `InputError` at one example."""
     if size == 1:
         raise InputError(
             "Expected enough memory for one example at a time, but it ran out. Choose a smaller model or shorter "
@@ -214,15 +208,13 @@ def store_frozen_outputs(
 
 
 def compute_channel_statistics(outputs: np.ndarray) -> list[np.ndarray]:
-    """Compute mean and variance of each channel, the last axis.
-
-    A lower limit on the variance keeps nearly constant channels from being amplified into noise.
-    """
+    """Compute mean and variance of each channel, the last axis."""
     rows = outputs.reshape(-1, outputs.shape[-1])  # a sequence's steps are rows too
     # in chunks: float64 of all rows would not fit in memory
     blocks = [slice(start, start + CHUNK_ROWS) for start in range(0, len(rows), CHUNK_ROWS)]
     mean = sum(rows[block].sum(axis=0, dtype=np.float64) for block in blocks) / len(rows)
     variance = sum(np.square(rows[block] - mean).sum(axis=0) for block in blocks) / len(rows)
+    # a lower limit, so that nearly constant channels are not amplified into noise
     return [mean, np.maximum(variance, 1e-3 * variance.mean())]
 
 

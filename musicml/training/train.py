@@ -295,7 +295,7 @@ def _finish_fold(run: Run, k: int, job: trainer.TrainingJob) -> None:
     status = None
     with contextlib.suppress(InputError):  # an unreadable fold is trained again
         status = fold.info.status
-    if status == "trained":
+    if status == "trained":  # resumed training skips finished folds
         return
     if status is None:
         shutil.rmtree(fold.path, ignore_errors=True)
@@ -327,14 +327,14 @@ def write_serving(run: Run, job: trainer.TrainingJob, trained: trainer.TrainedMo
     """Calibrate scores on the validation split and write serving.json."""
     experiment, material = job.experiment, job.material
     dataset, indices = material.dataset, material.split.indices("val")
-    temperature, thresholds = 1.0, [0.5] * len(dataset.class_names)
+    temperature, thresholds = 1.0, [0.5] * len(dataset.class_names)  # the scores stay as they are without validation
     if len(indices):
         targets = dataset.targets()[indices]
         clips = job.clips["val"]
         scores = pool_by_example(trained.predict_scores(clips), clips, indices, dataset.task, experiment.clips.average)
         # on validation: on training files the model is far too confident
         temperature = fit_temperature(scores, targets, dataset.task)
-        if dataset.task == "multi":
+        if dataset.task == "multi":  # each class gets its own threshold; single-label tasks take the highest score
             thresholds = fit_thresholds(apply_temperature(scores, temperature, dataset.task), targets)
     write_manifest(
         run,

@@ -37,8 +37,7 @@ class TrainingData:
 
     Attributes
     ----------
-    split : in a cross-validation, of the model that is used for prediction
-    folds : the splits of a cross-validation
+    split, folds : the split of the model for prediction, and those of a cross-validation
     shared : whether several models are trained, so that a frozen backbone's outputs are computed for all examples
     digests : of the examples' files; empty if features came with the dataset
     """
@@ -102,7 +101,7 @@ def train_forest(run: Run, job: TrainingJob) -> TrainedModel:
     clips = job.clips["train"]
     spec = make_model_spec(job.experiment, job.material, clips, run.info.seed)
     logger.info("forest: %s classes, %s clips", spec.n_classes, len(clips))
-    targets = job.material.dataset.targets()[clips.example]
+    targets = job.material.dataset.targets()[clips.example]  # each clip has the labels of its track
     forest = build_model("forest", job.experiment.model, spec).fit(stack_clips(clips), targets)
     with write_atomically(run.path / "model.skops") as temporary:
         forest.save(temporary)
@@ -111,7 +110,7 @@ def train_forest(run: Run, job: TrainingJob) -> TrainedModel:
         precision={"policy": "float32", "reason": Message("scikit-learn's trees")}, backend="scikit-learn", device="CPU"
     )
     family = get_family("forest")
-    few = stack_clips(clips)[:64]
+    few = stack_clips(clips)[:64]  # to check the export on
     return TrainedModel(
         lambda clips: family.predict_scores(forest.trees, stack_clips(clips), spec.task),
         list(spec.shape),
@@ -141,7 +140,7 @@ def train_network(
     device.take_one_gpu()
     # free the memory of models that this process trained before
     keras.backend.clear_session()
-    keras.utils.set_random_seed(info.seed)
+    keras.utils.set_random_seed(info.seed)  # of Python, NumPy and the backend: initial weights, dropout
     if job.deterministic and keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
@@ -198,7 +197,7 @@ def train_network(
     model = device.convert_to_float32(model, policy)
     fit.save_model(model, run.path)
     n_few = min(4, len(clips["train"]), compute_batch_limit(model))
-    few = clips["train"].get(np.arange(n_few)).astype(np.float32)
+    few = clips["train"].get(np.arange(n_few)).astype(np.float32)  # to check the export on
     return TrainedModel(
         lambda clips: fit.predict_scores(model, clips, result.get("batch_size", training.batch_size)),
         list(spec.shape),
@@ -242,7 +241,7 @@ def build_untrained_model(experiment: Experiment, spec: ModelSpec, info: RunInfo
     except InputError as error:
         if weights is None or weights["choice"] == "none" or experiment.model.weights != "auto":
             raise
-        weights = {"choice": "none", "reason": error.message}
+        weights = {"choice": "none", "reason": error.message}  # continue with random weights and a warning
         logger.warning("weights: none (%s)", error)
     return build_model(experiment.family, replace(chosen, weights="none"), spec), weights
 
@@ -250,7 +249,7 @@ def build_untrained_model(experiment: Experiment, spec: ModelSpec, info: RunInfo
 def choose_weights(experiment: Experiment, info: RunInfo) -> tuple[Any, dict[str, str] | None]:
     """Decide `auto` weights; return the model's options and the decision, which resumed training keeps."""
     family, decision = get_family(experiment.family), info.weights
-    if not hasattr(family, "choose_weights"):
+    if not hasattr(family, "choose_weights"):  # a family without pretrained weights
         return experiment.model, None
     if decision is None:
         choice, reason = family.choose_weights(experiment.model)

@@ -75,6 +75,7 @@ class SearchContext:
 
     def prepare(self, experiment: Experiment) -> TrainingData:
         """Return a trial's data without its test split, prepared once for each setting of features and clips."""
+        # trials that share features share them in memory
         key = json.dumps([experiment.kind, to_dict(experiment.features), to_dict(experiment.clips)])
         if key not in self.materials:
             material = prepare_data(experiment, self.dataset, self.data_root, self.seed)

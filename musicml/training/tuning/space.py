@@ -19,7 +19,7 @@ from musicml.experiment import Experiment, parse_experiment
 from musicml.utils import InputError, Message, suggest_names
 
 TABLES = ("features", "clips", "model", "training", "augment")
-KEYS = ("low", "high", "log", "step")
+KEYS = ("low", "high", "log", "step")  # of a range
 EXAMPLE = "training.learning_rate={low=1e-4,high=1e-2,log=true}"
 MAX_POINTS = 10_000  # in a space that is options; larger ones count as infinite
 EDGE_SHARE = 0.03  # share of a range that counts as its end
@@ -31,7 +31,7 @@ Space = dict[str, Any]  # key → Optuna's dist; choices are JSON, since it does
 def _to_option(dist: Any, drawn: Any) -> Any:
     """Convert a drawn value to one for an experiment; numbers are rounded to four digits, easy to write down."""
     if hasattr(dist, "choices"):
-        return json.loads(drawn)
+        return json.loads(drawn)  # a choice
     if isinstance(dist.low, int):
         return int(drawn)
     return min(max(float(f"{drawn:.10g}" if dist.step else f"{drawn:.4g}"), dist.low), dist.high)
@@ -127,7 +127,7 @@ def _parse_range(key: str, spec: Mapping[str, Any], file: str) -> Any:
             get2=spec.get("high"),
             example=EXAMPLE,
         )
-    if type(log) is not bool or (log and low <= 0):
+    if type(log) is not bool or (log and low <= 0):  # a logarithm needs positive numbers
         raise InputError(
             "Expected low above 0 for log = true in tune.{key} in {file}, got low = {low!r} and log = {log!r}. "
             "Raise low or remove log.",
@@ -236,7 +236,7 @@ def find_edges(space: Space, options: Mapping[str, Any]) -> list[str]:
         if hasattr(dist, "choices"):
             continue
         low, high, value = (math.log(x) if dist.log else x for x in (dist.low, dist.high, options[key]))
-        place = (value - low) / (high - low)  # 0 at the low end, 1 at the high one
+        place = (value - low) / (high - low)  # 0 at the low end, 1 at the high end
         if not EDGE_SHARE < place < 1 - EDGE_SHARE:
             template = LOWER_END if place < 0.5 else UPPER_END
             warnings.append(Message(template, key=key, value=options[key], low=dist.low, high=dist.high))

@@ -45,7 +45,7 @@ def open_study(folder: Path, maximize: bool, warm_epochs: int) -> Iterator[optun
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
-    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)  # trials are logged in our own words
     error_if_held = InputError("Another process already searches in {folder}. Wait for it to finish.", folder=folder)
     with hold_folder(folder, error_if_held), warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -56,6 +56,7 @@ def open_study(folder: Path, maximize: bool, warm_epochs: int) -> Iterator[optun
                 study_name=folder.name,
                 load_if_exists=True,
                 direction="maximize" if maximize else "minimize",
+                # stop trials worse than the median at the same epoch
                 pruner=optuna.pruners.MedianPruner(MIN_TRIALS_BEFORE_PRUNING, warm_epochs),
             )
         except (ValueError, KeyError) as error:
@@ -74,7 +75,7 @@ def _repair_journal(journal: Path) -> None:
     journal.with_name(f"{journal.name}.lock").unlink(missing_ok=True)
     if journal.is_file():
         with open(journal, "rb+") as file:
-            file.truncate(file.read().rfind(b"\n") + 1)
+            file.truncate(file.read().rfind(b"\n") + 1)  # the last complete line
 
 
 def requeue_trial(study: optuna.Study, trial: Any, died: bool) -> None:
@@ -117,7 +118,7 @@ def suggest_trial(study: optuna.Study, search_space: space.Space, seed: int, tri
     from optuna.trial import TrialState
 
     done = list_finished_trials(study)
-    rng = np.random.default_rng([seed, len(done)])
+    rng = np.random.default_rng([seed, len(done)])  # the number of finished trials makes each draw new, but repeatable
     # TPE models which options gave good scores and draws more of their kind
     study.sampler = TPESampler(seed=int(rng.integers(2**31)))
     earlier, points = [trial.params for trial in done], space.list_points(search_space)
