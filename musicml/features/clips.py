@@ -78,30 +78,30 @@ def cut_clips(features: Features, indices: np.ndarray, clip: ClipSpec) -> Clips:
     return Clips(features, example, np.concatenate([*starts, np.zeros(0, dtype=int)]), clip.n_frames)
 
 
-def cut_into_pieces(dataset: Dataset, found: Features, n_frames: int) -> tuple[Dataset, Features]:
+def cut_into_pieces(dataset: Dataset, features: Features, n_frames: int) -> tuple[Dataset, Features]:
     """Cut tracks into clips that do not overlap, each an example of its own; the rest of a track is dropped.
 
     Parameters
     ----------
-    found : features with frames of the dataset's examples
+    features : features with frames of the dataset's examples
     n_frames : int, a clip's length
 
     Returns
     -------
     dataset, features : of the clips, named `TRACK#0`, `TRACK#1`, ..., in their tracks' groups; nothing is copied
     """
-    counts = found.length // n_frames
+    counts = features.length // n_frames
     track = np.repeat(np.arange(len(counts)), counts)
     number = np.arange(len(track)) - np.repeat(np.cumsum(counts) - counts, counts)
     examples = tuple(dataset.examples[i].piece(int(k)) for i, k in zip(track, number, strict=True))
-    begin = found.begin[track] + number * n_frames
-    cut_up = replace(found, begin=begin, length=np.full(len(track), n_frames))
-    return replace(dataset, examples=examples, vggish=None), cut_up
+    begin = features.begin[track] + number * n_frames
+    clip_features = replace(features, begin=begin, length=np.full(len(track), n_frames))
+    return replace(dataset, examples=examples, vggish=None), clip_features
 
 
-def compute_mean_and_variance(clips: Clips, most: int = 2000) -> tuple[np.ndarray, np.ndarray]:
-    """Compute mean and variance of each bin over at most `most` evenly spaced clips, [shape=(n_bins,)], float32."""
-    places = np.unique(np.linspace(0, len(clips) - 1, min(most, len(clips))).astype(int))
+def compute_mean_and_variance(clips: Clips, max_clips: int = 2000) -> tuple[np.ndarray, np.ndarray]:
+    """Compute mean and variance of each bin over at most `max_clips` evenly spaced clips, [shape=(n_bins,)]."""
+    places = np.unique(np.linspace(0, len(clips) - 1, min(max_clips, len(clips))).astype(int))
     n_bins = clips.features.array.shape[-1]
     count, total, squares = 0, np.zeros(n_bins), np.zeros(n_bins)
     for begin in range(0, len(places), 64):  # running sums, because all clips together may not fit in memory

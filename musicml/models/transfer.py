@@ -100,9 +100,9 @@ def describe_pretraining(weights: str) -> str:
 
 def get_weights_path(options: Options) -> Path:
     """Return the path at which Keras stores the backbone's ImageNet weights."""
-    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    keras_home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
     name = BACKBONES[options.backbone][1].format(alpha=ALPHA_NAMES[options.alpha])
-    return home / "models" / name
+    return keras_home / "models" / name
 
 
 def build(options: Options, spec: ModelSpec) -> Any:

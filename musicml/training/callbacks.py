@@ -180,12 +180,12 @@ class StepTimer(keras.callbacks.Callback):
     def __init__(self, batches: Any):
         super().__init__()
         self.batches, self.training_seconds, self.waited_seconds = batches, 0.0, 0.0
-        self.before = self.blocked = 0.0
+        self.earlier_seconds = self.earlier_blocked = 0.0
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Leave out the batches that Keras made before training began."""
         # Keras reads a batch to learn its shapes
-        self.before, self.blocked = self.batches.seconds, self.batches.blocked_seconds
+        self.earlier_seconds, self.earlier_blocked = self.batches.seconds, self.batches.blocked_seconds
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Start the epoch's clock."""
@@ -204,19 +204,20 @@ class StepTimer(keras.callbacks.Callback):
             requested, ready = self.batches.times.pop(batch)
             self.waited_seconds += max(0.0, ready - max(requested, self.step_start))  # 0 if the batch was ready in time
 
-    def summarize(self, before: dict[str, float] | None) -> dict[str, float]:
+    def summarize(self, previous: dict[str, float] | None) -> dict[str, float]:
         """Return seconds of training, of making batches in all threads and of waiting, added to an earlier stage's."""
-        before = before or {}
-        training = self.training_seconds + before.get("training_seconds", 0.0)
-        batches = self.batches.seconds - self.before + before.get("seconds", 0.0)
-        waited = self.waited_seconds + self.batches.blocked_seconds - self.blocked + before.get("waited_seconds", 0.0)
+        previous = previous or {}
+        training = self.training_seconds + previous.get("training_seconds", 0.0)
+        batches = self.batches.seconds - self.earlier_seconds + previous.get("seconds", 0.0)
+        blocked = self.batches.blocked_seconds - self.earlier_blocked
+        waited = self.waited_seconds + blocked + previous.get("waited_seconds", 0.0)
         return {
             "training_seconds": round(training, 3),
             "seconds": round(batches, 3),
             "share": round(batches / training, 4) if training else 0.0,
             "waited_seconds": round(waited, 3),
             "waited_share": round(waited / training, 4) if training else 0.0,
-            "workers": max(self.batches.n_workers, before.get("workers", 0)),
+            "workers": max(self.batches.n_workers, previous.get("workers", 0)),
         }
 
 
@@ -229,14 +230,14 @@ class Checkpoint(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, folder: Path, monitor: str, others: list[Any], batch_size: int, before: dict[str, Any] | None = None
+        self, folder: Path, monitor: str, others: list[Any], batch_size: int, previous: dict[str, Any] | None = None
     ):
         super().__init__()
-        self.folder, self.monitor, self.others, self.before = folder, monitor, others, before
+        self.folder, self.monitor, self.others, self.previous = folder, monitor, others, previous
         self.batch_size = batch_size
         self.sign = -1 if monitor.endswith("accuracy") else 1  # a higher accuracy is better, a lower loss is better
-        self.best: float = before["best"] if before else np.inf
-        self.best_epoch: int = before["best_epoch"] if before else 0
+        self.best: float = previous["best"] if previous else np.inf
+        self.best_epoch: int = previous["best_epoch"] if previous else 0
 
     @property
     def next_epoch(self) -> int:
@@ -257,7 +258,7 @@ class Checkpoint(keras.callbacks.Callback):
         """Restore the state at which earlier training was interrupted."""
         self.model.optimizer.build(self.model.trainable_variables)  # creates the variables that are restored below
         if not (self.folder / STATE_FILE).is_file():
-            if self.before:
+            if self.previous:
                 _save_variables(self.folder / BEST_FILE, self.model.variables)
             return
         facts = self.read()

@@ -67,10 +67,10 @@ def is_out_of_memory(error: BaseException | None) -> bool:
     return False
 
 
-def choose_precision(wanted: str) -> tuple[str, str]:
+def choose_precision(setting: str) -> tuple[str, str]:
     """Return the dtype policy and the reason: mixed precision on a GPU that is faster with it, else float32."""
-    if wanted != "auto":
-        return wanted, Message("set in the experiment")
+    if setting != "auto":
+        return setting, Message("set in the experiment")
     name, capability = get_device()
     if capability is None:
         return "float32", Message("{name}: no GPU of known compute capability", name=name)
@@ -79,7 +79,7 @@ def choose_precision(wanted: str) -> tuple[str, str]:
     return policy, Message("{name}, compute capability {capability:.1f}", name=name, capability=capability)
 
 
-def choose_compile(wanted: str) -> tuple[bool | str, str]:
+def choose_compile(setting: str) -> tuple[bool | str, str]:
     """Return whether XLA compiles training steps, as Keras's `jit_compile`, and the reason.
 
     On a CPU, XLA slows convolutions, takes seconds to compile, and speeds up recurrent networks too little to make up
@@ -87,8 +87,8 @@ def choose_compile(wanted: str) -> tuple[bool | str, str]:
     """
     if keras.backend.backend() != "tensorflow":
         return "auto", Message("the default of {backend}", backend=keras.backend.backend())
-    if wanted != "auto":
-        return wanted == "xla", Message("set in the experiment")
+    if setting != "auto":
+        return setting == "xla", Message("set in the experiment")
     name, capability = get_device()
     if capability is not None:
         return "auto", Message("{name}: the default of Keras", name=name)

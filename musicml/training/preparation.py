@@ -59,22 +59,22 @@ def prepare_data(experiment: Experiment, dataset: Dataset, data_root: Path, seed
             "tracks cut into %s clips of %g s before the split, as published", len(dataset.examples), clip.seconds
         )
     # examples are split, not clips: clips of one track must not be in training and test
-    kept, split, folds = split_dataset(experiment, dataset, data_root, seed)
-    log_files(kept.excluded[len(dataset.excluded) :], True)
+    split_data, split, folds = split_dataset(experiment, dataset, data_root, seed)
+    log_files(split_data.excluded[len(dataset.excluded) :], True)
     if cut:
         split = replace(split, statement=replace_in_message(split.statement, FLATTERS, BY_CLIP))
     if experiment.family == "forest" or (experiment.is_fitted_at_once and dataset.task == "multi"):
-        check_both_kinds(kept, (*folds, split))
+        check_both_kinds(split_data, (*folds, split))
     if not len(split.indices("val")):
         logger.warning("no validation files: the last epoch is kept, and scores are not calibrated")
     if not folds:
-        log_test_split(kept, split)
-    kept_ids = {example.id for example in kept.examples}
+        log_test_split(split_data, split)
+    kept_ids = {example.id for example in split_data.examples}
     is_kept = np.array([example.id in kept_ids for example in dataset.examples])
-    digests = kept.same if experiment.kind == "vggish" or (kept.same and not cut) else None
+    digests = split_data.same if experiment.kind == "vggish" or (split_data.same and not cut) else None
     if digests is None:
-        digests = dict(digest_examples(kept, data_root / CACHE_FOLDER))
-    return trainer.TrainingData(kept, split, features.select(is_kept), clip, folds, digests=digests)
+        digests = dict(digest_examples(split_data, data_root / CACHE_FOLDER))
+    return trainer.TrainingData(split_data, split, features.select(is_kept), clip, folds, digests=digests)
 
 
 def check_single_label(experiment: Experiment, dataset: Dataset) -> None:

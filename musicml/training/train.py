@@ -354,12 +354,12 @@ def write_serving(run: Run, job: trainer.TrainingJob, trained: trainer.TrainedMo
     )
 
 
-def fit_ood_limit_on_data(kind: str, material: trainer.TrainingData, most: int = 2000) -> dict[str, Any] | None:
-    """Fit the limit beyond which a file counts as out-of-distribution, on at most `most` evenly spaced files."""
+def fit_ood_limit_on_data(kind: str, material: trainer.TrainingData, max_files: int = 2000) -> dict[str, Any] | None:
+    """Fit the limit beyond which a file is out-of-distribution, on at most `max_files` evenly spaced files."""
 
     def compute(split: str) -> np.ndarray:
         indices = material.split.indices(split)
-        some = indices[np.unique(np.linspace(0, len(indices) - 1, min(most, len(indices))).astype(int))]
-        return np.array([compute_traits(material.features.get(index), kind) for index in some])
+        chosen = indices[np.unique(np.linspace(0, len(indices) - 1, min(max_files, len(indices))).astype(int))]
+        return np.array([compute_traits(material.features.get(index), kind) for index in chosen])
 
     return fit_ood_limit(compute("train"), compute("val"))

@@ -143,7 +143,7 @@ def test_what_is_unlike_training_is_told_by_at_most_so_many_files_evenly_taken()
     )
     assert training.fit_ood_limit_on_data("log_mel", material)["n"] == 40 and asked == list(range(100))
     asked.clear()
-    assert training.fit_ood_limit_on_data("log_mel", material, most=21)["n"] == 21
+    assert training.fit_ood_limit_on_data("log_mel", material, max_files=21)["n"] == 21
     assert len(asked) == len(set(asked)) == 42 and {0, 59, 60, 99} <= set(asked)
     sides["val"] = sides["val"][:19]
     assert training.fit_ood_limit_on_data("log_mel", material) is None
