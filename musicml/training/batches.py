@@ -16,8 +16,7 @@ import numpy as np
 
 from musicml.features import Augment, mix_examples
 
-# no augmentation
-PLAIN = Augment()
+PLAIN = Augment()  # no augmentation
 MAX_WORKERS = 4  # each holds a batch in memory, and a model seldom consumes more than four threads produce
 
 

@@ -75,8 +75,7 @@ def fit_model(
                 epochs=training.epochs,
                 initial_epoch=checkpoint.next_epoch,
                 verbose=0,
-                # the batches are shuffled already
-                shuffle=False,
+                shuffle=False,  # the batches are shuffled already
                 # the checkpoint is last but for the caller's: it saves the state of the others
                 callbacks=[*basic, history, timer, *schedulers, *averaged, checkpoint, *listeners],
             )
@@ -146,7 +145,7 @@ def compile_model(model: Any, training: TrainingOptions, task: str, n_steps: int
 def make_optimizer(training: TrainingOptions, n_steps: int) -> Any:
     """Return the experiment's optimizer."""
     rate: Any = training.learning_rate
-    # cosine: large steps first, ever smaller ones at the end; the warmup before it keeps random weights stable
+    # cosine: large steps first, ever smaller ones later; warmup starts small, while random weights have large gradients
     if training.schedule == "cosine":
         warmup_steps = round(training.warmup * n_steps)
         rate = keras.optimizers.schedules.CosineDecay(

@@ -21,11 +21,11 @@ from musicml.utils import InputError, Message, suggest_names
 TABLES = ("features", "clips", "model", "training", "augment")
 KEYS = ("low", "high", "log", "step")  # of a range
 EXAMPLE = "training.learning_rate={low=1e-4,high=1e-2,log=true}"
-MAX_POINTS = 10_000  # in a space that is options; larger ones count as infinite
+MAX_POINTS = 10_000  # in a space that is listed; larger ones count as infinite
 EDGE_SHARE = 0.03  # share of a range that counts as its end
 
 
-Space = dict[str, Any]  # key → Optuna's dist; choices are JSON, since it does not support lists
+Space = dict[str, Any]  # key → Optuna's distribution; choices are JSON, since it does not support lists
 
 
 def _to_option(dist: Any, drawn: Any) -> Any:
@@ -119,12 +119,12 @@ def _parse_range(key: str, spec: Mapping[str, Any], file: str) -> Any:
     log = spec.get("log", False)
     if low is None or high is None or low >= high:
         raise InputError(
-            "Expected tune.{key} in {file} to have a number low and a greater one high, got {get!r} and {get2!r}. "
+            "Expected numbers low and high, low < high, in tune.{key} in {file}, got low = {low!r} and high = {high!r}. "
             "Write them as in {example}",
             key=key,
             file=file,
-            get=spec.get("low"),
-            get2=spec.get("high"),
+            low=spec.get("low"),
+            high=spec.get("high"),
             example=EXAMPLE,
         )
     if type(log) is not bool or (log and low <= 0):  # a logarithm needs positive numbers
