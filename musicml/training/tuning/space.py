@@ -119,7 +119,7 @@ def _parse_range(key: str, spec: Mapping[str, Any], file: str) -> Any:
     log = spec.get("log", False)
     if low is None or high is None or low >= high:
         raise InputError(
-            "Expected numbers low and high, low < high, in tune.{key} in {file}, got low = {low!r} and high = {high!r}. "
+            "Expected numbers low < high in tune.{key} in {file}, got low = {low!r} and high = {high!r}. "
             "Write them as in {example}",
             key=key,
             file=file,
