@@ -12,8 +12,7 @@ import numpy as np
 from musicml.utils import keras
 
 LINEAR_HEADS = ("logistic", "svm")  # heads that scikit-learn fits in one call
-# families whose trainable part scikit-learn fits in one call
-FITTED_FAMILIES = ("forest", "svm")
+FITTED_FAMILIES = ("forest", "svm")  # whose trainable part scikit-learn fits in one call
 MAX_VALUES = 2**23  # values in one layer's output for a batch: 34 MB of float32
 # random backbones have channels whose variance is far below Keras's epsilon of 1e-3, which would flatten them
 FROZEN_EPSILON = 1e-12
@@ -85,13 +84,9 @@ def add_convolution_blocks(
     x = keras.layers.Reshape((*x.shape[1:], 1), name="channel")(x)
     for number, (n_filters, pool) in enumerate(zip(filters, pools, strict=True), 1):
         name = f"block{number}"
+        # batch normalization has its own offset, so a bias would have no effect
         x = keras.layers.Conv2D(
-            # batch normalization has its own offset, so a bias would have no effect
-            n_filters,
-            kernel_size,
-            padding="same",
-            use_bias=not is_normalized,
-            name=f"{name}_conv",
+            n_filters, kernel_size, padding="same", use_bias=not is_normalized, name=f"{name}_conv"
         )(x)
         if is_normalized:
             # Keras's momentum of 0.99 needs more steps than a small dataset gives for good running means
@@ -122,13 +117,9 @@ def add_output_layer(x: Any, spec: ModelSpec, l2: float = 0.0) -> Any:
     """Add the last layer: softmax or sigmoids; `l2` > 0 penalizes large weights."""
     activation = "softmax" if spec.task == "single" else "sigmoid"
     penalty = keras.regularizers.L2(l2) if l2 else None
+    # float32 even under mixed precision: probabilities near 0 and 1 lose too many digits in float16
     return keras.layers.Dense(
-        # float32 even under mixed precision: probabilities near 0 and 1 lose too many digits in float16
-        spec.n_classes,
-        activation=activation,
-        kernel_regularizer=penalty,
-        dtype="float32",
-        name=spec.output_name,
+        spec.n_classes, activation=activation, kernel_regularizer=penalty, dtype="float32", name=spec.output_name
     )(x)
 
 

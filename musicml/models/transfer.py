@@ -44,8 +44,8 @@ class Options:
     Attributes
     ----------
     alpha : width of MobileNet
-    side : if > 0, draw a clip as a square picture of this size, time to the right and pitch upwards, as in the pictures
-        that ImageNet's weights were trained on
+    side : if > 0, draw a clip as a square picture of this size, time to the right and pitch upwards; 224 is the size of
+        the pictures that ImageNet's weights were trained on
     depths : number of the backbone's resolutions that the head reads, coarsest first; finer ones show textures
     second_side : if > 0, the same backbone also sees the picture drawn at this size, in which small parts are larger
     bands : if > 1, average over so many bands of a picture's height; in a spectrogram, height is frequency
