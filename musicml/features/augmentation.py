@@ -41,7 +41,7 @@ RESAMPLING = (  # interpolation of `resample_clip`; part of the cache key of aug
 
 @dataclass(frozen=True)
 class Augment:
-    """Settings of augmentation; by default examples are not changed.
+    """Settings of augmentation. By default examples are not changed.
 
     Attributes
     ----------
@@ -123,7 +123,7 @@ def check_augmentation(augment: Augment, kind: str, file: str) -> None:
 def augment_clips(
     x: np.ndarray, augment: Augment, rng: np.random.Generator, fill: np.ndarray | None, kind: str = "log_mel"
 ) -> np.ndarray:
-    """Augment each example of a batch by itself; `Clips` has already changed its start and its tempo.
+    """Augment each example of a batch by itself. `Clips` has already changed its start and its tempo.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ def _choose_span(n: int, most: float, rng: np.random.Generator) -> tuple[int, in
 
 
 def augment_picture(pixels: np.ndarray, augment: Augment, rng: np.random.Generator) -> np.ndarray:
-    """Rotate, zoom, shift, mirror and brighten one uint8 picture at random; edge pixels fill what comes into view."""
+    """Rotate, zoom, shift, mirror and brighten one uint8 picture at random. Edge pixels fill what comes into view."""
     height, width, _ = pixels.shape
     angle = np.deg2rad(rng.uniform(-augment.rotation, augment.rotation))
     scale = 1 + rng.uniform(-augment.zoom, augment.zoom)
@@ -220,7 +220,7 @@ def augment_picture(pixels: np.ndarray, augment: Augment, rng: np.random.Generat
 
 
 def warp_picture(pixels: np.ndarray, angle: float, scale: float, across: float, down: float) -> np.ndarray:
-    """Rotate a picture by `angle` about its middle, scale it, and shift it; radians and pixels."""
+    """Rotate a picture by `angle` (radians) about its middle, scale it, and shift it (pixels)."""
     from PIL import Image
 
     height, width, _ = pixels.shape
@@ -275,7 +275,7 @@ def mix_examples(
 def _paste_rectangles(
     x: np.ndarray, other: np.ndarray, share: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Paste a rectangle of another example, about `1 - share` of its area, into each; also return the share kept."""
+    """Paste a rectangle of another example, about `1 - share` of its area, into each. Return the share kept too."""
     height, width = x.shape[1:3]
     mixed, actual = x.copy(), share.copy()
     for place, (source, keep) in enumerate(zip(other, share, strict=True)):

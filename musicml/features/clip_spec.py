@@ -45,7 +45,7 @@ class ClipSpec:
 
     @property
     def length(self) -> int:
-        """A clip's length in frames; 0 if an example is one clip."""
+        """A clip's length in frames, or 0 if an example is one clip."""
         return self.n_frames or 0
 
     def compute_starts(self, n_frames: int) -> np.ndarray:

@@ -79,7 +79,7 @@ def cut_clips(features: Features, indices: np.ndarray, clip: ClipSpec) -> Clips:
 
 
 def cut_into_pieces(dataset: Dataset, features: Features, n_frames: int) -> tuple[Dataset, Features]:
-    """Cut tracks into clips that do not overlap, each an example of its own; the rest of a track is dropped.
+    """Cut tracks into clips that do not overlap, each an example of its own. The rest of a track is dropped.
 
     Parameters
     ----------

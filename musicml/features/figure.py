@@ -88,7 +88,7 @@ def read_levels(pixels: np.ndarray, name: str) -> tuple[np.ndarray, tuple[str, .
 
 
 def _describe(is_figure: bool, name_of_map: str | None, is_reversed: bool) -> tuple[str, ...]:
-    """Return sentences on how a picture was read; none for one in grey without margins."""
+    """Return sentences on how a picture was read, or none for one in grey without margins."""
     if name_of_map is None and not is_figure:
         return ()
     if name_of_map is None and is_reversed:
@@ -261,7 +261,7 @@ def _find_long_lines(strong: np.ndarray) -> list[int]:
 
 
 def _measure_lines(luma: np.ndarray, strong: np.ndarray, box: tuple[slice, slice]) -> int:
-    """Return the width in pixels of the lines around a box; 0 if there are none, or they pass a corner."""
+    """Return the width in pixels of the lines around a box, or 0 if there are none, or they pass a corner."""
     rows, columns = box
     widths = []
     for values, ink, along, across in ((luma, strong, columns, rows), (luma.T, strong.T, rows, columns)):
@@ -349,7 +349,7 @@ def _measure_frame(pixels: np.ndarray) -> int:
 
 
 def _has_dark_frame(pixels: np.ndarray) -> bool:
-    """Return whether each side of a box on white is a dark line of one grey; the start of a sound is uneven."""
+    """Return whether each side of a box on white is a dark line of one grey. The start of a sound is uneven."""
     luma = pixels @ LUMA
     for side in (luma, luma[::-1], luma.T, luma.T[::-1]):
         line = min(side[: MIN_SIDE // 4], key=np.median)

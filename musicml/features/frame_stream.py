@@ -17,10 +17,10 @@ MIN_CHUNK_SAMPLES = 2**18  # 12 s at a time cost a tenth less than 3 s
 
 
 class Framing:
-    """Frames of `n_fft` samples every `hop_length` samples, without padding; each has `n_bins` values."""
+    """Frames of `n_fft` samples every `hop_length` samples, without padding. Each has `n_bins` values."""
 
     def count_frames(self: Any, n_samples: int) -> int:
-        """Count the complete frames in `n_samples` samples; for a spectrogram picture, the columns that begin there."""
+        """Count the complete frames in `n_samples` samples, or a spectrogram picture's columns that begin there."""
         # the first frame needs n_fft samples, each further one hop_length more
         return max(0, 1 + (n_samples - self.n_fft) // self.hop_length)
 
@@ -84,7 +84,7 @@ class FrameStream(SoundStream):
         return frames
 
     def compute_padded(self) -> np.ndarray:
-        """Return the frames of a sound shorter than `least_samples`, repeated; no frames if it is long enough."""
+        """Return the frames of a sound shorter than `least_samples`, repeated, or no frames if it is long enough."""
         if self.n_samples >= self.least:
             return np.zeros((0, self.settings.n_bins), np.float32)
         return self.settings.compute(pad_audio(self.buffer, self.least))

@@ -77,7 +77,7 @@ class Spectrogram(Framing):
         return round(self.seconds * self.sample_rate / self.hop_length)
 
     def compute(self, y: np.ndarray) -> np.ndarray:
-        """Draw the picture of a complete sound; for a part of it, the contrast and so all values would differ.
+        """Draw the picture of a complete sound. For a part of it, the contrast and so all values would differ.
 
         Parameters
         ----------
@@ -94,7 +94,7 @@ class Spectrogram(Framing):
 
 
 class SpectrogramStream(SoundStream):
-    """Draws a picture from audio that arrives in blocks; keeps columns, and samples that later columns need."""
+    """Draws a picture from audio that arrives in blocks, and keeps columns and the samples that later ones need."""
 
     def __init__(self, settings: Spectrogram, least_samples: int = 0):
         super().__init__(settings, least_samples)
@@ -174,7 +174,7 @@ def _count_column_samples(settings: Spectrogram) -> int:
 
 
 def _compute_power_db(y: np.ndarray, n_fft: int) -> np.ndarray:
-    """Compute the power of half-overlapping windows in dB; silence is -130.
+    """Compute the power of half-overlapping windows in dB. Silence is -130.
 
     Parameters
     ----------

@@ -114,7 +114,7 @@ def add_dense_head(x: Any, units: int, dropout: float) -> Any:
 
 
 def add_output_layer(x: Any, spec: ModelSpec, l2: float = 0.0) -> Any:
-    """Add the last layer: softmax or sigmoids; `l2` > 0 penalizes large weights."""
+    """Add the last layer: softmax or sigmoids. `l2` > 0 penalizes large weights."""
     activation = "softmax" if spec.task == "single" else "sigmoid"
     penalty = keras.regularizers.L2(l2) if l2 else None
     # float32 even under mixed precision: probabilities near 0 and 1 lose too many digits in float16

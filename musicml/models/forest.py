@@ -116,7 +116,7 @@ def load_forest(path: Path) -> list[Any]:
 
 
 def predict_scores(trees: list[Any], x: np.ndarray, task: str) -> np.ndarray:
-    """Return each class's share of trees, [shape=(n, n_classes)], float32; rows sum to 1 if the task is `single`."""
+    """Return each class's share of trees, [shape=(n, n_classes)], float32. Rows sum to 1 if the task is `single`."""
     means = summarize_clips(x)
     scores = np.stack([tree.predict_proba(means)[:, 1] for tree in trees], axis=1).astype(np.float32)
     if task == "single":

@@ -98,7 +98,7 @@ class Options:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the weights: `msd`, `mtt` or both; `none` is one network with random weights."""
+        """The names of the weights: `msd`, `mtt` or both. `none` is one network with random weights."""
         return tuple(self.weights.split("+"))
 
 
@@ -119,12 +119,12 @@ def check_before_training(options: Options, n_frames: int, data_root: Path) -> N
 
 
 def choose_weights(options: Options) -> tuple[str, str]:
-    """Return the experiment's weights and the reason; there is nothing to choose."""
+    """Return the experiment's weights and the reason. There is nothing to choose."""
     return options.weights, Message("set in the experiment")
 
 
 def describe_pretraining(weights: str) -> str:
-    """Return the caveat for results of a run with these weights; "" for random ones."""
+    """Return the caveat for results of a run with these weights, or "" for random ones."""
     return CAVEATS.get(weights, "")
 
 
@@ -159,7 +159,7 @@ def build(options: Options, spec: ModelSpec) -> Any:
 
 
 def build_tagger(data_root: Path, weights: str = "msd") -> tuple[Any, list[str]]:
-    """Build musicnn as its authors trained it; return it and the names of its 50 tags."""
+    """Build musicnn as its authors trained it, and return it and the names of its 50 tags."""
     inputs, x = _add_input((MUSICNN_FRAMES, MUSICNN_FEATURES["n_mels"]))
     (tags,) = _add_backbone(x, weights, data_root, ("tags",))
     outputs = keras.layers.Identity(dtype="float32", name="tag")(tags)
@@ -211,7 +211,7 @@ def _add_backbone(x: Any, name: str, data_root: Path | None, layers: tuple[str, 
 
 
 def _set_weights(model: Any, sources: dict[str, str], name: str, data_root: Path) -> None:
-    """Set the layers' pretrained weights; `sources` maps each layer to its variables in the checkpoint."""
+    """Set the layers' pretrained weights. `sources` maps each layer to its variables in the checkpoint."""
     variables = load_musicnn(data_root, name).variables
     for layer_name, source in sources.items():
         parts = ("gamma", "beta", "moving_mean", "moving_variance") if "_norm" in layer_name else ("kernel", "bias")
@@ -296,7 +296,7 @@ class _NetworkBuilder:
         return keras.layers.Concatenate(axis=axis, name=f"{self.name}_{name}")(parts)
 
     def _register(self, kind: str, source: str) -> str:
-        """Return the name of the next layer of a kind; TensorFlow's checkpoint numbers them in order."""
+        """Return the name of the next layer of a kind. TensorFlow's checkpoint numbers them in order."""
         number = sum(known.startswith(f"{self.name}_{kind}") for known in self.sources)
         name = f"{self.name}_{kind}{number}"
         self.sources[name] = f"{source}_{number}" if number else source

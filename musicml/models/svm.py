@@ -18,7 +18,7 @@ from musicml.utils import define_option, keras
 
 @dataclass(frozen=True)
 class Options:
-    """Settings: `c` is the inverse strength of regularization; `gamma` = 0 is one over the number of statistics."""
+    """Settings: `c` is the inverse strength of regularization. `gamma` = 0 is one over the number of statistics."""
 
     c: float = define_option(3.0, least=1e-6, most=1e6)
     gamma: float = define_option(0.0, least=0.0, most=1e3)

@@ -90,7 +90,7 @@ def choose_weights(options: Options) -> tuple[str, str]:
 
 
 def describe_pretraining(weights: str) -> str:
-    """Return a caveat about a backbone with these weights; "" for random ones."""
+    """Return a caveat about a backbone with these weights, or "" for random ones."""
     return (
         ""
         if weights == "none"
@@ -233,7 +233,7 @@ def pool_bands(x: Any, name: str, bands: int) -> Any:
 
 
 def _add_backbone(options: Options, x: Any) -> list[Any]:
-    """Add a backbone to the tensor `x`; return its last layer at each of `options.depths` resolutions."""
+    """Add a backbone to the tensor `x`, and return its last layer at each of `options.depths` resolutions."""
     application = getattr(keras.applications, BACKBONES[options.backbone][0])
     # EfficientNet's own preprocessing would become extra inputs of an exported model
     extras: dict[str, dict[str, Any]] = {

@@ -70,7 +70,7 @@ class Batches(keras.utils.PyDataset):
         self.order = np.arange(n) if self.seed is None else np.random.default_rng([self.seed, epoch]).permutation(n)
 
     def on_epoch_end(self) -> None:
-        """Start the next epoch; Keras calls this between epochs."""
+        """Start the next epoch. Keras calls this between epochs."""
         self.start_at(self.epoch + 1)
 
     def _cancel_pending(self) -> None:
@@ -80,7 +80,7 @@ class Batches(keras.utils.PyDataset):
         self.pending = {}
 
     def close(self) -> None:
-        """Stop the threads; batches can still be requested."""
+        """Stop the threads. Batches can still be requested."""
         self._cancel_pending()
         if self.pool:
             self.pool.shutdown(wait=False)
@@ -107,7 +107,7 @@ class Batches(keras.utils.PyDataset):
         return content
 
     def make_batch(self, epoch: int, order: np.ndarray, batch: int) -> tuple:
-        """Make one batch; depends on nothing that another thread may change."""
+        """Make one batch. It depends on nothing that another thread may change."""
         start_time = time.perf_counter()
         places = order[batch * self.batch_size : (batch + 1) * self.batch_size]
         # a generator of its own for each batch: the result doesn't depend on which thread makes it
@@ -162,7 +162,7 @@ class AugmentedView:
 
 
 class RandomViews:
-    """A frozen backbone's outputs for several views of each clip; each batch uses a random view of each.
+    """A frozen backbone's outputs for several views of each clip. Each batch uses a random view of each.
 
     The backbone never changes, so its outputs are computed once for each view instead of in every epoch.
 

@@ -23,14 +23,14 @@ BEST_FILE = "best.npz"  # the weights of the best epoch
 
 
 class LossNotFiniteError(InputError):
-    """Raised by `StopOnNotFinite`; its message is for training that has no epoch whose weights can be kept."""
+    """Raised by `StopOnNotFinite`. Its message is for training that has no epoch whose weights can be kept."""
 
 
 class Progress(keras.callbacks.Callback):
-    """Shows a progress bar with the time left on a terminal, or one line per epoch elsewhere; on standard error."""
+    """Shows a progress bar with the time left on a terminal, or logs one line per epoch elsewhere."""
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Open the epoch's bar; tqdm draws none if standard error is not a terminal."""
+        """Open the epoch's bar, which tqdm does not draw if standard error is not a terminal."""
         self.start_time = time.perf_counter()
         self.title = f"epoch {epoch + 1}/{self.params['epochs']}"
         self.bar = make_progress_bar(self.title, self.params["steps"], has_lines=False, unit="batch", delay=0.0)
@@ -62,7 +62,7 @@ class History(keras.callbacks.Callback):
         self.start_time = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Add the epoch's row; if resumed training repeats an epoch, replace its former row."""
+        """Add the epoch's row. If resumed training repeats an epoch, replace its former row."""
         logs = dict(logs or {})
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         row = {
@@ -241,7 +241,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     @property
     def next_epoch(self) -> int:
-        """The epoch with which resumed training begins; 0 for new training."""
+        """The epoch with which resumed training begins, or 0 for new training."""
         return self.read()["epoch"] if (self.folder / STATE_FILE).is_file() else 0
 
     def read(self) -> dict[str, Any]:
@@ -270,7 +270,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._scale_rate(self.batch_size / facts.get("batch_size", self.batch_size))
 
     def _scale_rate(self, factor: float) -> None:
-        """Scale a saved learning rate; a schedule instead continues from the same share of all steps."""
+        """Scale a saved learning rate. A schedule instead continues from the same share of all steps."""
         # mixed precision wraps the optimizer
         optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
         if factor == 1:
@@ -298,7 +298,7 @@ class Checkpoint(keras.callbacks.Callback):
         _save_variables(self.folder / STATE_FILE, self.get_variables(), facts=json.dumps(facts))
 
     def restore(self, name: str = BEST_FILE) -> bool:
-        """Restore the weights of the best epoch, or of the file `name`; return False if there are none.
+        """Restore the weights of the best epoch, or of the file `name`, and return False if there are none.
 
         A stage that ends before its first epoch has the weights that it began with.
         """

@@ -18,7 +18,7 @@ DISK_IS_FULL = re.compile("no space left", re.IGNORECASE)  # TensorFlow calls th
 
 
 def take_one_gpu() -> None:
-    """Use the first GPU only and log which; JAX computes on the first one anyway."""
+    """Use the first GPU only and log which. JAX computes on the first one anyway."""
     gpus = _list_gpus()
     if len(gpus) < 2:
         return
@@ -96,7 +96,7 @@ def choose_compile(setting: str) -> tuple[bool | str, str]:
 
 
 def get_device() -> tuple[str, float | None]:
-    """Return the device's name, and a GPU's compute capability; None for a CPU."""
+    """Return the device's name, and a GPU's compute capability, or None for a CPU."""
     return next((gpu for gpu in _list_gpus() if gpu[1] is not None), ("CPU", None))
 
 

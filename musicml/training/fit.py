@@ -132,7 +132,7 @@ def make_callbacks(training: TrainingOptions, monitor: str) -> list[Any]:
 
 
 def compile_model(model: Any, training: TrainingOptions, task: str, n_steps: int, jit_compile: Any = "auto") -> None:
-    """Compile the model with its loss, optimizer and metrics; `n_steps` is the length of a cosine schedule."""
+    """Compile the model with its loss, optimizer and metrics. `n_steps` is the length of a cosine schedule."""
     if task == "single":
         loss: Any = keras.losses.CategoricalCrossentropy(label_smoothing=training.label_smoothing)
         metrics: list[Any] = [keras.metrics.CategoricalAccuracy(name="accuracy")]
@@ -177,7 +177,7 @@ class _RampedAverage:
     _model_variables_moving_average: list[Any]
 
     def _update_model_variables_moving_average(self, trainable_variables: list[Any]) -> None:
-        """Update the averages; Keras calls this after each step."""
+        """Update the averages. Keras calls this after each step."""
         if not self.use_ema:
             return
         step = keras.ops.cast(self.iterations, "float32")

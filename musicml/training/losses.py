@@ -33,7 +33,7 @@ def make_mask(y_true: Any) -> Any:
 
 
 def compute_cell_losses(y_true: Any, y_pred: Any, smoothing: float = 0.0) -> Any:
-    """Compute the binary cross-entropy of each cell; values of unobserved cells are meaningless."""
+    """Compute the binary cross-entropy of each cell. Values of unobserved cells are meaningless."""
     # smoothed targets keep logits finite: no probability has to reach exactly 0 or 1
     truth = keras.ops.clip(y_true, 0.0, 1.0) * (1 - smoothing) + 0.5 * smoothing
     return keras.ops.binary_crossentropy(truth, keras.ops.cast(y_pred, "float32"))
@@ -51,7 +51,7 @@ class ObservedMean(keras.metrics.Mean):
         self.compute_cells = compute_cells
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Add a batch; each observed cell has the same weight."""
+        """Add a batch. Each observed cell has the same weight."""
         cells = keras.ops.reshape(self.compute_cells(y_true, y_pred), (-1,))
         super().update_state(cells, keras.ops.reshape(make_mask(y_true), (-1,)))
 

@@ -33,7 +33,7 @@ from musicml.utils import InputError, Message
 def retrain_run(
     run: Run, runs_root: Path, folder: Path | None = None, data_root: Path | None = None, deterministic: bool = False
 ) -> Run:
-    """Train a complete run again; the returned run is complete except for its scores.
+    """Train a complete run again. The returned run is complete except for its scores.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def check_can_retrain(run: Run) -> None:
 def find_matching_run(
     experiment: Experiment, data_root: Path, runs_root: Path, which: str, seed: int, deterministic: bool, since: str
 ) -> Run | None:
-    """Find the latest run, complete or not, of equal training; None if there is none.
+    """Find the latest run, complete or not, of equal training, or None if there is none.
 
     Parameters
     ----------

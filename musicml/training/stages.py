@@ -74,7 +74,7 @@ def train_stages(
         return {"model": model}
 
     def fit_stage(part: Any, inputs: dict[str, Any], augment: Augment, options: TrainingOptions, stage: str) -> Any:
-        """Fit one stage; if memory runs out, continue from the last saved epoch with half the batch size."""
+        """Fit one stage. If memory runs out, continue from the last saved epoch with half the batch size."""
         initial_weights = [keras.ops.convert_to_numpy(variable) for variable in part.variables]
         while True:
             size = get_batch_size(run, training)
@@ -112,7 +112,7 @@ def get_batch_size(run: Run, training: TrainingOptions) -> int:
 
 
 def record_smaller_batch(run: Run, requested: int, size: int, error: Exception) -> None:
-    """Halve the run's batch size in run.json after memory ran out; raise an `InputError` at one example."""
+    """Halve the run's batch size in run.json after memory ran out. Raise an `InputError` at one example."""
     if size == 1:
         raise InputError(
             "Expected enough memory for one example at a time, but it ran out. Choose a smaller model or shorter "
@@ -135,7 +135,7 @@ def record_smaller_batch(run: Run, requested: int, size: int, error: Exception) 
 
 
 def fit_by_sklearn(model: Any, inputs: Any, targets: np.ndarray, experiment: Experiment) -> Any:
-    """Fit a model's head with scikit-learn on its frozen part's outputs, including views; return the model."""
+    """Fit a model's head with scikit-learn on its frozen part's outputs, including views, and return the model."""
     views = inputs.outputs if isinstance(inputs, RandomViews) else [inputs]
     standardize = model.get_layer(STANDARDIZED_LAYER)
     x = np.concatenate([np.asarray(standardize(np.asarray(view, dtype=np.float32))) for view in views])
@@ -191,7 +191,7 @@ def store_frozen_outputs(
     root = Path(data.root) / CACHE_FOLDER
 
     def compute(part: Any, view: int = 0) -> np.ndarray:
-        """Return the outputs for one split's clips; view 0 is the plain one."""
+        """Return the outputs for one split's clips. View 0 is the plain one."""
         source = all_clips or part
         facts = {"data": data.hash, "features": source.features.key, "clips": digest_clips(source)}
         if view:  # augmented clips depend on the seed, so each seed has outputs of its own

@@ -63,7 +63,7 @@ def train_experiment(
     seed: int = 0,
     deterministic: bool = False,
 ) -> Run:
-    """Train `experiment`; the returned run is complete except for its scores.
+    """Train `experiment`. The returned run is complete except for its scores.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def train_experiment(
 
 
 def resume_run(run: Run, folder: Path | None = None, data_root: Path | None = None) -> Run:
-    """Resume training that was interrupted; a run that is already trained is returned as it is.
+    """Resume training that was interrupted. A run that is already trained is returned as it is.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def resume_held_run(run: Run, folder: Path | None, data_root: Path | None) -> Ru
 
 
 def reload_job(run: Run, data: DataInfo, deterministic: bool) -> tuple[trainer.TrainingJob, bool]:
-    """Prepare a run's training again; also return whether its files are known to be the same as then."""
+    """Prepare a run's training again, and also return whether its files are known to be the same as then."""
     info, root = run.info, Path(data.root)
     experiment = parse_experiment(info.experiment, read_experiment_text(run), info.overrides, data.sample)
     dataset = spell_examples(run, reload_dataset(data.table))
@@ -230,7 +230,7 @@ def build_run_info(
 
 
 def describe_split(material: trainer.TrainingData, seed: int) -> dict[str, Any]:
-    """Return the entry for a split in run.json; in a cross-validation all examples are tested."""
+    """Return the entry for a split in run.json. In a cross-validation all examples are tested."""
     split = material.split
     cross_validation = {"test": len(material.dataset.examples), "folds": len(material.folds)} if material.folds else {}
     counts = {name: len(split.indices(name)) for name in SPLITS}
@@ -269,7 +269,7 @@ def write_split_files(run: Run, material: trainer.TrainingData) -> None:
 
 
 def finish_or_explain_resume(run: Run, job: trainer.TrainingJob) -> Run:
-    """Finish the run; if the user interrupts it, explain how to resume."""
+    """Finish the run. If the user interrupts it, explain how to resume."""
     try:
         return _finish_run(run, job)
     except KeyboardInterrupt:

@@ -92,12 +92,12 @@ def make_model_spec(
 def train_model(
     run: Run, job: TrainingJob, on_epoch_end: Callable[[int, dict[str, Any]], None] | None = None
 ) -> TrainedModel:
-    """Train the model of the experiment's family; `on_epoch_end` is for networks, as in `train_network`."""
+    """Train the model of the experiment's family. `on_epoch_end` is for networks, as in `train_network`."""
     return train_forest(run, job) if job.experiment.family == "forest" else train_network(run, job, on_epoch_end)
 
 
 def train_forest(run: Run, job: TrainingJob) -> TrainedModel:
-    """Train the forests; they are the same each time, so `deterministic` changes nothing."""
+    """Train the forests. They are the same each time, so `deterministic` changes nothing."""
     clips = job.clips["train"]
     spec = make_model_spec(job.experiment, job.material, clips, run.info.seed)
     logger.info("forest: %s classes, %s clips", spec.n_classes, len(clips))
@@ -209,7 +209,7 @@ def train_network(
 def train_and_score(
     experiment: Experiment, material: TrainingData, seed: int, data_root: Path
 ) -> tuple[Clips, np.ndarray]:
-    """Train a model and score the test split; write no run and log nothing.
+    """Train a model and score the test split. Write no run and log nothing.
 
     Returns
     -------
@@ -234,7 +234,7 @@ def describe_input_time(times: dict[str, float]) -> str:
 
 
 def build_untrained_model(experiment: Experiment, spec: ModelSpec, info: RunInfo) -> tuple[Any, dict[str, str] | None]:
-    """Return the untrained model and its initial weights' origin; random ones if `auto` can't get ImageNet's."""
+    """Return the untrained model and its initial weights' origin, or random ones if `auto` can't get ImageNet's."""
     chosen, weights = choose_weights(experiment, info)
     try:
         return build_model(experiment.family, chosen, spec), weights
@@ -247,7 +247,7 @@ def build_untrained_model(experiment: Experiment, spec: ModelSpec, info: RunInfo
 
 
 def choose_weights(experiment: Experiment, info: RunInfo) -> tuple[Any, dict[str, str] | None]:
-    """Decide `auto` weights; return the model's options and the decision, which resumed training keeps."""
+    """Decide `auto` weights, and return the model's options and the decision, which resumed training keeps."""
     family, decision = get_family(experiment.family), info.weights
     if not hasattr(family, "choose_weights"):  # a family without pretrained weights
         return experiment.model, None

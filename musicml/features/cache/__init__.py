@@ -63,7 +63,7 @@ class Features:
         return self.array[begin : begin + self.length[index]] if self.has_frames else self.array[begin]
 
     def select(self, mask: np.ndarray) -> Features:
-        """Return the features of the examples where `mask` is true; nothing is copied."""
+        """Return the features of the examples where `mask` is true. Nothing is copied."""
         return replace(self, begin=self.begin[mask], length=self.length[mask])
 
 
@@ -125,7 +125,7 @@ def compute_cache_key(dataset: Dataset, settings: Any, least_samples: int, root:
 
 
 def _is_current(folder: Path) -> bool:
-    """Return whether features exist and were computed by today's file reader; earlier ones read fewer files."""
+    """Return whether features exist and were computed by today's file reader. Earlier ones read fewer files."""
     try:
         index = parse_json((folder / "index.json").read_text())
     except (FileNotFoundError, ValueError):  # a damaged index is computed again
@@ -173,7 +173,7 @@ def open_features(dataset: Dataset, settings: Any, folder: Path, key: str) -> tu
 def get_frozen_outputs(
     root: Path, facts: dict[str, Any], shape: tuple[int, ...], make: Callable[[], np.ndarray], dtype: str = "float32"
 ) -> np.ndarray:
-    """Return an array from the cache, such as a frozen backbone's outputs; call `make` only if it is not there yet.
+    """Return an array from the cache, such as a frozen backbone's outputs, and call `make` only if it is not there yet.
 
     Parameters
     ----------

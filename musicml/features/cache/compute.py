@@ -99,7 +99,7 @@ def compute_and_store(
 def _write_features(
     dataset: Dataset, settings: Any, least_samples: int, work: Path, processes: int | None
 ) -> dict[str, list | dict]:
-    """Write the features of every file one after another; return frames per file, excluded files, warnings."""
+    """Write the features of all files one after another. Return frames per file, excluded files and warnings."""
     lengths = array("q")
     excluded: list[list[str]] = []
     warnings: dict[str, list[str]] = {}
@@ -165,14 +165,14 @@ def compute_all(
 def _compute_part(
     task: tuple[Sequence[tuple[str, str]], str], settings: Any, least_samples: int
 ) -> tuple[list[FileResult], str]:
-    """Write the features of a few files, each with its path and name, to one file; return outcomes and path."""
+    """Write the features of a few files, each with its path and name, to one file, and return outcomes and path."""
     jobs, part = task
     with open(part, "wb") as out:
         return [_compute_file(*job, settings, least_samples, out) for job in jobs], part
 
 
 def _compute_file(path: Path | str, name: str, settings: Any, least_samples: int, out: BinaryIO) -> FileResult:
-    """Write the features of one file to `out`; a disk error while reading counts as an unreadable file."""
+    """Write the features of one file to `out`. A disk error while reading counts as an unreadable file."""
     try:
         values, warnings = audio_features.compute_features(AudioSource(path, name), settings, least_samples)
     except InputError as error:
@@ -191,7 +191,7 @@ def _compute_file(path: Path | str, name: str, settings: Any, least_samples: int
 
 @contextlib.contextmanager
 def make_temporary_folder(folder: Path) -> Iterator[Path]:
-    """Make a folder to work in, removed afterwards unless it was renamed; also remove those of dead processes."""
+    """Make a folder to work in, removed afterwards unless it was renamed. Also remove those of dead processes."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     for path in folder.parent.glob(".*"):
         if is_abandoned(path):
@@ -205,7 +205,7 @@ def make_temporary_folder(folder: Path) -> Iterator[Path]:
 
 
 def publish_folder(work: Path, folder: Path) -> None:
-    """Rename `work` to `folder`; if another process was faster, keep its equal result."""
+    """Rename `work` to `folder`. If another process was faster, keep its equal result."""
     try:
         work.rename(folder)
     except OSError:

@@ -1,4 +1,4 @@
-"""List what the cache holds and how large it is, and clear it; everything is computed again when needed.
+"""List what the cache holds and how large it is, and clear it. Everything is computed again when needed.
 
 Processes that use the cache meanwhile are not disturbed: unfinished folders stay, and finished ones are renamed first.
 """
@@ -78,7 +78,7 @@ def describe_entry(path: Path) -> CacheEntry:
 
 
 def _describe_features(folder: Path) -> tuple[str, int]:
-    """Return a description of a folder of features, and its number of files; older ones lack a description."""
+    """Return a description of a folder of features, and its number of files. Older ones lack a description."""
     index = parse_json((folder / "index.json").read_text())
     n = len(index["lengths"]) - len(index["excluded"])
     if "kind" not in index:
@@ -90,7 +90,7 @@ def _describe_features(folder: Path) -> tuple[str, int]:
 
 
 def measure_size(path: Path) -> int:
-    """Return the bytes in a file, or in all files of a folder; files that disappear meanwhile count 0."""
+    """Return the bytes in a file, or in all files of a folder. Files that disappear meanwhile count 0."""
     total = 0
     for part in (path, *path.rglob("*")):
         with contextlib.suppress(FileNotFoundError):
@@ -99,7 +99,7 @@ def measure_size(path: Path) -> int:
 
 
 def clear_cache(root: Path) -> int:
-    """Remove everything from the cache except what other processes are writing; return the bytes freed."""
+    """Remove everything from the cache except what other processes are writing, and return the bytes freed."""
     freed = 0
     for path in sorted(Path(root).glob("*")) if Path(root).is_dir() else []:
         if path.name.startswith("."):
@@ -116,7 +116,7 @@ def clear_cache(root: Path) -> int:
 
 
 def move_aside(folder: Path) -> Path:
-    """Rename features at once, so that no process finds only a part of them; if that fails, they stay."""
+    """Rename features at once, so that no process finds only a part of them. If that fails, they stay."""
     aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f"{REMOVED_PREFIX}{make_owner_name()}-"))
     with contextlib.suppress(OSError):  # Windows locks files that a process has mapped
         os.replace(folder, aside / folder.name)
@@ -124,7 +124,7 @@ def move_aside(folder: Path) -> Path:
 
 
 def remove_entry(path: Path) -> int:
-    """Remove a file or folder; return the bytes freed."""
+    """Remove a file or folder, and return the bytes freed."""
     size = measure_size(path)
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)

@@ -146,7 +146,7 @@ def search_options(
 
 
 def compute_search_key(context: SearchContext, material: TrainingData) -> str:
-    """Return a hash of everything the search depends on, 8 hex digits; a change to any of it starts a new search."""
+    """Return a hash of everything the search depends on, 8 hex digits. A change to any of it starts a new search."""
     experiment = context.experiment
     facts = {
         "text": experiment.text,
@@ -211,14 +211,14 @@ def run_trial(context: SearchContext, optuna_study: Any, trial: Any, path: Path)
 
 
 def explain_failure(error: InputError) -> str:
-    """Return why a trial's options can't be trained; re-raise a disk error, since all later trials would fail too."""
+    """Return why a trial's options can't be trained. Re-raise a disk error, since later trials would fail too."""
     if isinstance(error.__cause__, OSError):
         raise error
     return error.message
 
 
 def measure_trial(context: SearchContext, job: TrainingJob, path: Path, callback: PruningCallback) -> float:
-    """Train one trial in the folder `path` and return its score; delete all but small files."""
+    """Train one trial in the folder `path` and return its score. Delete all but small files."""
     shutil.rmtree(path, ignore_errors=True)  # an interrupted trial may have left files
     experiment = job.experiment
     facts = build_run_info(experiment, job.material, context.data_root, context.folder, context.seed, False)
@@ -239,7 +239,7 @@ def measure_trial(context: SearchContext, job: TrainingJob, path: Path, callback
 
 
 def score_files(job: TrainingJob, trained: TrainedModel) -> float:
-    """Return the accuracy over validation files; for multi-label tasks the mean average precision."""
+    """Return the accuracy over validation files, or for multi-label tasks the mean average precision."""
     from sklearn.metrics import average_precision_score
 
     dataset, clips, indices = job.material.dataset, job.clips["val"], job.material.split.indices("val")

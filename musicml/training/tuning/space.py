@@ -29,7 +29,7 @@ Space = dict[str, Any]  # key → Optuna's distribution; choices are JSON, since
 
 
 def _to_option(dist: Any, drawn: Any) -> Any:
-    """Convert a drawn value to one for an experiment; numbers are rounded to four digits, easy to write down."""
+    """Convert a drawn value to one for an experiment. Numbers are rounded to four digits, easy to write down."""
     if hasattr(dist, "choices"):
         return json.loads(drawn)  # a choice
     if isinstance(dist.low, int):
@@ -38,7 +38,7 @@ def _to_option(dist: Any, drawn: Any) -> Any:
 
 
 def _list_values(dist: Any) -> list[Any] | None:
-    """List every value of a choice or a range, as it is drawn; None if they are infinite or too many."""
+    """List every value of a choice or a range, as it is drawn, or None if they are infinite or too many."""
     if hasattr(dist, "choices"):
         return list(dist.choices)
     if not dist.step or (dist.high - dist.low) / dist.step > MAX_POINTS:
@@ -161,7 +161,7 @@ def _get_finite_number(value: Any) -> float | None:
 
 
 def _parse_choice(key: str, spec: Any, file: str) -> Any:
-    """Parse a choice; each value counts once."""
+    """Parse a choice. Each value counts once."""
     from optuna.distributions import CategoricalDistribution
 
     if not isinstance(spec, list | tuple) or not spec:
@@ -189,7 +189,7 @@ def _list_ends(dist: Any) -> list[Any]:
 
 
 def _describe_metric(experiment: Experiment) -> tuple[Any, ...]:
-    """Return everything that determines what a trial's score measures; scores are comparable if it is equal.
+    """Return everything that determines what a trial's score measures. Scores are comparable if it is equal.
 
     A network is scored clip by clip, and label smoothing changes its loss. Other models are scored file by file.
     """
@@ -207,7 +207,7 @@ def apply_options(experiment: Experiment, options: Mapping[str, Any]) -> Experim
 
 
 def list_points(space: Space) -> list[dict[str, Any]] | None:
-    """List every combination in a small space; None for one that is infinite or too large."""
+    """List every combination in a small space, or None for one that is infinite or too large."""
     values = [options for dist in space.values() if (options := _list_values(dist)) is not None]
     if len(values) < len(space) or math.prod(map(len, values)) > MAX_POINTS:
         return None

@@ -34,7 +34,7 @@ SEARCH_NOTE = Message(
 
 @contextlib.contextmanager
 def open_study(folder: Path, maximize: bool, warm_epochs: int) -> Iterator[optuna.Study]:
-    """Open the search in the folder `folder`, new or existing; an interrupted trial becomes the next one.
+    """Open the search in the folder `folder`, new or existing. An interrupted trial becomes the next one.
 
     Raises
     ------
@@ -180,7 +180,7 @@ class SearchResult:
 
     @property
     def best_first(self) -> list[Trial]:
-        """The complete trials, the best first; of equals the earlier one."""
+        """The complete trials, best first, and the earlier one first among equals."""
         sign = -1 if is_higher_better(self.figure) else 1
         complete = [trial for trial in self.trials if trial.value is not None and not trial.pruned]
         return sorted(complete, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
@@ -206,7 +206,7 @@ class PruningCallback:
         self.values: list[float] = []
 
     def __call__(self, epoch: int, logs: Mapping[str, float]) -> None:
-        """Report one epoch; epochs are counted here, since each stage of training may start at 0."""
+        """Report one epoch. Epochs are counted here, since each stage of training may start at 0."""
         import optuna
 
         self.values.append(float(logs[self.training.monitor]))
