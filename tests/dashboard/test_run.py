@@ -263,7 +263,7 @@ def test_that_a_group_stands_on_one_side_is_said_only_where_it_does(split, as_pu
 def test_what_was_chosen_is_said_with_its_reason(runs):
     fake_runs.make(runs, family="mobilenet", n=20)
     app = part("made")
-    assert "precision: **float32** (CPU is no GPU" in said(app) and "weights to begin with" in said(app)
+    assert "precision: **float32** (CPU: no GPU" in said(app) and "weights to begin with" in said(app)
     assert any("keras" in row for row in app.dataframe[0].value.to_numpy().tolist())
 
 

@@ -103,7 +103,7 @@ def test_the_sample_table_is_checked_even_where_it_does_not_hold(line, said):
         ("n_mfcc = 20", "n_mfcc = true", "features.n_mfcc = True must be a whole number from 1 to 128"),
         ("n_mfcc = 20", "n_mfcc = 129", "features.n_mfcc = 129 must be a whole number from 1 to 128"),
         ("n_mfcc = 20", "n_mfc = 20", "[features] in mine.toml has no key 'n_mfc': did you mean 'n_mfcc'"),
-        ("n_mfcc = 20", "hop_length = 4096", "hop_length=4096 must be at most n_fft=2048"),
+        ("n_mfcc = 20", "hop_length = 4096", "hop_length of at most n_fft=2048, got 4096"),
         ('kind = "mfcc"', "", "[features] in mine.toml needs the key 'kind', which is missing: add one of log_mel"),
         ('kind = "mfcc"', 'kind = "mfc"', "features.kind = 'mfc' in mine.toml is not known: did you mean 'mfcc'"),
         ('kind = "mfcc"', "kind = 3", "features.kind = 3 in mine.toml is not known"),

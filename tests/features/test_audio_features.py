@@ -213,9 +213,9 @@ def test_pixels_are_fitted_to_the_size():
 
 def test_vggish_can_not_be_computed_from_a_file():
     assert VGGish().get_shape() == (10, 128)
-    with pytest.raises(InputError, match="come with their data set"):
+    with pytest.raises(InputError, match="come with their dataset"):
         VGGish().compute(music())
-    with pytest.raises(InputError, match="come with their data set"):
+    with pytest.raises(InputError, match="come with their dataset"):
         audio_features.compute_features(b"", VGGish())
 
 

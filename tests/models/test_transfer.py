@@ -139,7 +139,7 @@ def test_an_exported_efficientnet_asks_for_pictures_and_nothing_else(run):
 
 
 def test_a_small_clip_needs_to_be_drawn_large_enough():
-    with pytest.raises(InputError, match="at least 32 on each side, and is 40 by 20"):
+    with pytest.raises(InputError, match="at least 32 on each side for a backbone, got 40 by 20"):
         built()
     assert built(side=32).output_shape == (None, 3)
 
@@ -187,12 +187,12 @@ def test_bands_that_can_not_divide_a_map_share_rows_and_leave_none_out():
 
 @pytest.mark.parametrize("more, most", [({}, 2), ({"depths": 2}, 2), ({"second_side": 32}, 1)])
 def test_more_bands_than_the_smallest_map_has_rows_are_refused(more, most):
-    with pytest.raises(InputError, match=rf"model\.bands must be at most {most}, .* and is 5: lower it"):
+    with pytest.raises(InputError, match=rf"model\.bands of at most {most}, .* got 5\. Lower it"):
         built((64, 64, 3), bands=5, **more)
 
 
 def test_bands_need_a_clip_that_is_drawn_upright():
-    with pytest.raises(InputError, match=r"model\.bands must be 1 where model\.side is 0, .* and is 2"):
+    with pytest.raises(InputError, match=r"model\.bands of 1 with model\.side=0, .* got 2"):
         built((64, 64), bands=2)
 
 

@@ -212,7 +212,7 @@ def test_a_loss_that_is_no_number_stops_a_training_with_its_good_weights(tmp_pat
 
 @pytest.mark.parametrize("spoilt", [{"spoilt": (1, 7)}, {"val_spoilt": (1, 0)}])
 def test_a_first_epoch_whose_loss_is_no_number_ends_in_a_sentence(tmp_path, spoilt):
-    with pytest.raises(InputError, match="became nan in epoch 1: lower training.learning_rate"):
+    with pytest.raises(InputError, match="became nan in epoch 1. Lower training.learning_rate"):
         fit_small(tmp_path, **spoilt)
     assert not (tmp_path / "history.csv").exists()
 

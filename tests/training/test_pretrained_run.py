@@ -27,7 +27,9 @@ def test_it_has_fifty_tags_and_is_exported(tags_run):
         and not tags_run.is_whole
         and tags_run.is_pretrained
     )
-    assert info.export.startswith("exported; ") and info.weights["choice"] == "msd" and "may have heard" in info.caveat
+    assert (
+        info.export.startswith("exported; ") and info.weights["choice"] == "msd" and "may be among them" in info.caveat
+    )
     assert len(tags_run.read("labels.json")) == 50 and not info.has_epochs
     assert {path.name for path in tags_run.path.iterdir()} == {
         *("experiment.toml", "labels.json", "layers.json", "model.keras", "model.onnx", "run.json", "serving.json"),
@@ -43,7 +45,7 @@ def test_it_is_made_once(tags_run, musicnn_root, snapshot):
 
 def test_another_folder_of_its_name_stays(musicnn_root, tmp_path):
     (tmp_path / "musicnn_tags").mkdir()
-    with pytest.raises(InputError, match="it holds something else"):
+    with pytest.raises(InputError, match="Expected no other file or folder"):
         pretrained_run.make_tags_run(musicnn_root, tmp_path)
     assert [path.name for path in tmp_path.rglob("*")] == ["musicnn_tags"]
 

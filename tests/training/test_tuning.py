@@ -427,7 +427,7 @@ def test_the_command_prints_the_best_or_one_json_object_and_the_line_that_trains
     code, out, err = musicml(*asked)
     assert code == 0 and "trial 3 of 3" in err
     assert "tones on tones: 3 trials, 0 pruned; best by accuracy on validation" in out
-    assert "only the test figure of a run trained anew counts" in out and "sample" not in out
+    assert "the test score of a newly trained run counts" in out and "sample" not in out
     (line,) = [line for line in out.splitlines() if line.startswith("musicml train ")]
     code, out, _ = musicml(*asked, "--json")  # of the search that is there
     table = json.loads(out)
