@@ -21,7 +21,7 @@ AVERAGES = ("probability", "log_probability")
 
 @dataclass(frozen=True)
 class ClipSpec:
-    """How a track is cut into clips, and how clip scores are combined into the track's.
+    """The rule by which a track is cut into clips, and clip scores are combined into the track's.
 
     A picture, or any example of a fixed size, is one clip: `ClipSpec()`. The order of the fields is the order of the
     keys in serving.json.

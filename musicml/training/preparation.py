@@ -200,7 +200,7 @@ def make_clip_spec(experiment: Experiment) -> ClipSpec:
 
 
 def compute_split_hash(material: trainer.TrainingData) -> str:
-    """Compute a stable digest of which example is in which split, in every fold: 16 hex digits."""
+    """Compute a stable digest of every fold's split: 16 hex digits."""
     if not material.folds:
         return material.split.hash(material.dataset)
     parts = [split.hash(material.dataset) for split in (*material.folds, material.split)]

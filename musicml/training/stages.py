@@ -219,7 +219,7 @@ def compute_channel_statistics(outputs: np.ndarray) -> list[np.ndarray]:
 
 
 def digest_clips(clips: Any) -> str:
-    """Return a digest of which clips these are: 32 hex digits."""
+    """Return a digest of the places of clips: 32 hex digits."""
     digest = hashlib.blake2b(digest_size=16)
     for part in (clips.features.begin[clips.example], clips.start, np.array([clips.n_frames or 0])):
         digest.update(np.ascontiguousarray(part, dtype=np.int64).tobytes())

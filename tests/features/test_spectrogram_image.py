@@ -77,10 +77,7 @@ def test_half_a_minute_has_as_many_columns_as_the_pictures_that_are_passed_round
     assert settings.get_shape(30 * 22_050) == (496, 129)
     assert settings.count_samples(33) <= 44_100 < settings.count_samples(34)
     for n in (1, 2, 33):
-        assert (
-            settings.count_frames(settings.count_samples(n)) == n
-            and settings.count_frames(settings.count_samples(n) - 1) == n - 1
-        )
+        assert [settings.count_frames(settings.count_samples(n) - less) for less in (0, 1)] == [n, n - 1]
 
 
 @pytest.mark.parametrize("averaged", [True, False])

@@ -28,7 +28,7 @@ class CacheEntry:
 
     Attributes
     ----------
-    kind : `features`, `frozen outputs`, `audit looks`, `audit comparisons`, `digests`, `unfinished`, `other`
+    kind : `features`, `frozen outputs`, `audit scans`, `audit comparisons`, `digests`, `unfinished`, `other`
     words : a description; for features, their dataset and settings
     n : number of files or inputs; 0 if unknown
     size : bytes
