@@ -75,7 +75,7 @@ def parse_clip_spec(table: Any, has_frames: bool, run_name: str) -> ClipSpec:
     if has_frames:
         for name, least in (("n_frames", 1), ("hop_frames", 1), ("least_samples", 0)):
             value: Any = values.get(name)
-            is_valid = type(value) is int and least <= value <= MAX_INTEGER
+            is_valid = type(value) is int and least <= value <= MAX_INTEGER  # not isinstance: True is an int too
             rules[name] = (is_valid, Message("a whole number of at least {least}", least=least))
         for name in ("frame_seconds", "seconds"):
             value = values.get(name)

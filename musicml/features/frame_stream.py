@@ -87,6 +87,7 @@ class FrameStream(SoundStream):
         """Return the frames of a sound shorter than `least_samples`, repeated, or no frames if it is long enough."""
         if self.n_samples >= self.least:
             return np.zeros((0, self.settings.n_bins), np.float32)
+        # repeated: zeros would add silence that no recording has
         return self.settings.compute(pad_audio(self.buffer, self.least))
 
 

@@ -51,9 +51,9 @@ def prepare_data(experiment: Experiment, dataset: Dataset, data_root: Path, seed
     check_before_training = getattr(get_family(experiment.family), "check_before_training", None)
     if check_before_training:
         check_before_training(experiment.model, clip.length, data_root)
-    dataset, features = read_features(experiment, dataset, data_root, clip)
+    dataset, features = read_features(experiment, dataset, data_root, clip)  # unreadable files leave before the split
     cut = experiment.published is not None and experiment.published.pieces
-    if cut:
+    if cut:  # the fault that is replicated: clips of one track count as independent
         dataset, features = cut_into_pieces(dataset, features, clip.length)
         logger.info(
             "tracks cut into %s clips of %g s before the split, as published", len(dataset.examples), clip.seconds
@@ -145,7 +145,7 @@ def check_both_kinds(dataset: Dataset, splits: Iterable[Split]) -> None:
     for split in splits:
         train_targets = targets[split.indices("train")]
         for name, column in zip(dataset.class_names, train_targets.T, strict=True):
-            if len(np.unique(column[~np.isnan(column)])) < 2:
+            if len(np.unique(column[~np.isnan(column)])) < 2:  # NaN: not annotated
                 raise InputError(
                     "Expected training examples with and without each class for this model, but {name} has one kind "
                     "({split_statement}). Add files, use fewer folds, or choose another split.",
@@ -186,7 +186,7 @@ def make_clip_spec(experiment: Experiment) -> ClipSpec:
     """
     settings, clips = experiment.features, experiment.clips
     if not hasattr(settings, "hop_length"):
-        return ClipSpec()
+        return ClipSpec()  # pictures and VGGish features have one size, so an example is one clip
     frame_seconds = settings.hop_length / settings.sample_rate
     n_frames = max(1, settings.count_frames(round(clips.seconds * settings.sample_rate)))
     return ClipSpec(

@@ -68,7 +68,7 @@ def retrain_run(
     facts = build_run_info(experiment, material, Path(data.root), own_folder, info.seed, is_deterministic)
     facts |= {"reproduces": run.name, "weights": info.weights}  # not decided again
     new = create_run(runs_root, experiment.name, info.seed, experiment.text, facts)
-    with hold_run(new.path, new.info.process):
+    with hold_run(new.path, new.info.process):  # no other process may resume it meanwhile
         write_split_files(new, material)
         return finish_or_explain_resume(new, job)
 

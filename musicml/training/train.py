@@ -152,7 +152,7 @@ def resume_held_run(run: Run, folder: Path | None, data_root: Path | None) -> Ru
         if temporary.is_file():
             temporary.unlink()
     job, is_known = reload_job(run, data, info.deterministic)
-    check_same_data(run, job.material, is_known)
+    check_same_data(run, job.material, is_known)  # or the model would be tested on files it was trained on
     run.update(data=data.table)
     write_split_files(run, job.material)
     return finish_or_explain_resume(run, job)
@@ -297,7 +297,7 @@ def _finish_fold(run: Run, k: int, job: trainer.TrainingJob) -> None:
         status = fold.info.status
     if status == "trained":  # resumed training skips finished folds
         return
-    if status is None:
+    if status is None:  # not started, or unreadable
         shutil.rmtree(fold.path, ignore_errors=True)
         info = run.info
         shared = {key: info.table[key] for key in FOLD_KEYS if key in info.table}

@@ -85,6 +85,7 @@ def make_model_spec(
     """Return the model's input and output, with mean and variance of the training clips for sound."""
     shape = tuple(int(size) for size in train_clips.get(np.array([0])).shape[1:])
     dataset = material.dataset
+    # pictures have a fixed range of values, sound features do not
     mean, variance = compute_mean_and_variance(train_clips) if len(shape) == 2 else (None, None)
     return ModelSpec(shape, len(dataset.class_names), dataset.task, dataset.answers, mean, variance, seed, data_root)
 
@@ -172,6 +173,7 @@ def train_network(
             "reason": reason,
         }
     )
+    # masked bins get the training mean
     clips = {split: replace(part, fill=spec.mean, kind=experiment.kind) for split, part in clips.items()}
     targets = {split: get_targets(part, material.dataset.targets()) for split, part in clips.items()}
     all_clips = cut_clips(material.features, np.arange(len(material.dataset.examples)), material.clip)

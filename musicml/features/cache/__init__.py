@@ -99,7 +99,7 @@ def get_features(
         )
     key = compute_cache_key(dataset, settings, least_samples, Path(root))
     folder = Path(root) / key
-    for _ in range(3):
+    for _ in range(3):  # another process may clear the cache meanwhile
         if not _is_current(folder):
             shutil.rmtree(folder, ignore_errors=True)
             logger.info("features: %s files to %s, once", len(dataset.examples), settings.__class__.__name__)

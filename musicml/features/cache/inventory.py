@@ -105,7 +105,7 @@ def clear_cache(root: Path) -> int:
         if path.name.startswith("."):
             freed += remove_entry(path) if is_abandoned(path) else 0
         elif path.is_dir() and (path / "index.json").is_file():
-            freed += remove_entry(move_aside(path))
+            freed += remove_entry(move_aside(path))  # readers see all of it or nothing
         elif path.is_dir():  # an audit may be writing into it: keep the folder and its unfinished files
             freed += sum(
                 remove_entry(part) for part in path.glob("*") if not part.name.startswith(".") or is_abandoned(part)

@@ -218,7 +218,7 @@ class PruningCallback:
     @property
     def value(self) -> float:
         """The metric of the epoch that the experiment keeps."""
-        finite = [value for value in self.values if np.isfinite(value)]
+        finite = [value for value in self.values if np.isfinite(value)]  # one bad epoch must not hide the good ones
         if self.training.keep == "last" or not finite:
             return self.values[-1] if self.values else float("nan")
         return max(finite) if is_higher_better(self.training.monitor) else min(finite)
