@@ -275,9 +275,9 @@ def test_features_that_come_with_the_data_set_are_taken_as_they_are(sounds, tmp_
 
 def test_features_that_do_not_fit_the_data_set_are_refused(sounds, pictures, tmp_path):
     for dataset, settings, said in (
-        (sounds, SQUARE, "needs picture files and sounds holds sound files"),
+        (sounds, SQUARE, "needs picture files, but sounds holds sound files"),
         (sounds, audio_features.VGGish(), "come with their dataset"),
-        (pictures, CEPSTRA, "needs sound files and pictures holds picture files"),
+        (pictures, CEPSTRA, "needs sound files, but pictures holds picture files"),
     ):
         with pytest.raises(InputError, match=said):
             features_of(dataset, tmp_path / "store", settings)

@@ -26,8 +26,8 @@ class Spoilt(batches.Batches):
 
     since = (99, 0)
 
-    def make(self, epoch, order, batch):
-        x, y = super().make(epoch, order, batch)
+    def make_batch(self, epoch, order, batch):
+        x, y = super().make_batch(epoch, order, batch)
         return x * (np.nan if (epoch, batch) >= self.since else 1), y
 
 

@@ -145,7 +145,7 @@ def test_of_several_classes_at_once_only_what_was_looked_for_counts():
     dataset = Dataset("two", "sound", "multi", "instrument", ("flute", "piano"), examples)
     material = trainer.TrainingData(dataset, Split(np.full(4, "val"), "all"), None, {})
     job = trainer.TrainingJob(config.parse_experiment("tones", TONES), material)
-    vars(job)["sides"] = {"val": inputs.Clips(None, np.arange(4), np.zeros(4, int), None)}
+    vars(job)["clips"] = {"val": inputs.Clips(None, np.arange(4), np.zeros(4, int), None)}
     # flute, looked for in 1, 2 and 3: told apart wholly; piano, in 0, 1 and 2: the absent one stands second of three
     scores = np.array([[0.99, 0.9], [0.8, 0.5], [0.1, 0.4], [0.7, 0.99]], np.float32)
     learned = trainer.TrainedModel(lambda _: scores, [1], Path("model"), lambda: "")
