@@ -88,11 +88,11 @@ ALL = (
         system=Message("ResNet50, frozen, with a new head"),
         source=PICTURES,
         protocol=AS_PUBLISHED,
-        how=Message(
+        method=Message(
             "The archive's own sides: 4,793 training, 150 validation and 150 test pictures, five of each class. That "
             "149 of the 150 were right is inferred from the rounded 99 %, which 148 would give as well."
         ),
-        worth=Message(
+        caveats=Message(
             "The interval reaches from 96.3 to 99.9 %: on so few pictures no model can be shown to be better."
         ),
         figures={"accuracy": 0.99, "macro_precision": 0.99, "macro_recall": 0.99, "macro_f1": 0.99},
@@ -105,10 +105,10 @@ ALL = (
         system=Message("VGG16, frozen, with a new head"),
         source=PICTURES,
         protocol=AS_PUBLISHED,
-        how=Message(
+        method=Message(
             "The same sides as its rival ResNet50. That 144 of the 150 were right is inferred from the rounded 96 %."
         ),
-        worth=Message(
+        caveats=Message(
             "Five pictures behind ResNet50, which may be chance: even if every difference went one way, an exact "
             "McNemar test would give p = 0.06."
         ),
@@ -123,8 +123,8 @@ ALL = (
         source="Notebooks and repositories that use the Kaggle data set "
         "gpiosenka/musical-instruments-image-classification",
         protocol=AS_PUBLISHED,
-        how=Message("Scored on the same 150 test pictures; how each model was chosen is mostly not said."),
-        worth=Message(
+        method=Message("Scored on the same 150 test pictures; how each model was chosen is mostly not said."),
+        caveats=Message(
             "Ordinary pretrained networks come this far. The 150 pictures are too few and too easy to rank them."
         ),
         url="https://www.kaggle.com/datasets/gpiosenka/musical-instruments-image-classification",
@@ -137,12 +137,12 @@ ALL = (
         system=Message("CNN on spectrograms"),
         source='"Klasifikasi Genre Musik Menggunakan CNN", Kaggle notebook by jihaadariefpangestu',
         protocol=AS_PUBLISHED,
-        how=Message(
+        method=Message(
             "How the tracks were divided is not said. That there were 100 test tracks and 65 of them right is "
             "inferred: such counts, and no others, give every rounded figure of the table. The means are computed from "
             "that table."
         ),
-        worth=Message(
+        caveats=Message(
             "A hundred tracks leave an interval from 55 to 74 %, and nothing says that artists were kept apart. With "
             "six reggae tracks, one more right answer would move that row by 17 points."
         ),
@@ -159,12 +159,12 @@ ALL = (
         system=Message("GRU on MFCC"),
         source=KELOMPOK,
         protocol=AS_PUBLISHED,
-        how=Message(
+        method=Message(
             "Pieces of 3 seconds, divided at random, so that pieces of one track are on both sides; 30 epochs. The "
             '"800 data training" are steps of 8 pieces, and a hidden folder counted as an eleventh class. The figures '
             "are from validation; there was no test."
         ),
-        worth=Message(
+        caveats=Message(
             "It tells how well a track is recognised from another piece of it, not how well a genre is: with "
             "whole tracks kept apart, expect clearly less."
         ),
@@ -177,8 +177,8 @@ ALL = (
         system=Message("LSTM on MFCC, the rival of the GRU"),
         source=KELOMPOK,
         protocol=AS_PUBLISHED,
-        how=Message("As the GRU, as far as is told."),
-        worth=Message(
+        method=Message("As the GRU, as far as is told."),
+        caveats=Message(
             "No figure was published, only that the GRU won by little. One training of each can't settle that."
         ),
         side="val",
@@ -189,8 +189,8 @@ ALL = (
         system=Message("SVM on MFCC statistics"),
         source='Pons and Serra, "Randomly Weighted CNNs for (Music) Audio Classification", ICASSP 2019',
         protocol=HONEST,
-        how=FILTERED,
-        worth=Message(
+        method=FILTERED,
+        caveats=Message(
             "What timbre alone gives where artists are kept apart. A network that stays below it has learnt little."
         ),
         url="https://arxiv.org/abs/1805.00237",
@@ -204,8 +204,10 @@ ALL = (
         system=Message("SVM on VGGish features"),
         source="As listed in J. Pons, sklearn-audio-transfer-learning, GitHub",
         protocol=HONEST,
-        how=FILTERED,
-        worth=Message("Features that were learnt on a far larger collection are worth more than 20 points over MFCC."),
+        method=FILTERED,
+        caveats=Message(
+            "Features that were learnt on a far larger collection are worth more than 20 points over MFCC."
+        ),
         url="https://github.com/jordipons/sklearn-audio-transfer-learning",
         figures={"accuracy": 0.776},
         n_test=290,
@@ -220,8 +222,8 @@ ALL = (
             "late-breaking session, 2019"
         ),
         protocol=HONEST,
-        how=FILTERED,
-        worth=Message("One track less than with VGGish: the two can't be told apart on 290 tracks."),
+        method=FILTERED,
+        caveats=Message("One track less than with VGGish: the two can't be told apart on 290 tracks."),
         url="https://arxiv.org/abs/1909.06654",
         figures={"accuracy": 0.772},
         n_test=290,
@@ -236,8 +238,8 @@ ALL = (
             'Filters for Music Classification", Applied Sciences 8(1), 2018'
         ),
         protocol=HONEST,
-        how=FILTERED,
-        worth=Message(
+        method=FILTERED,
+        caveats=Message(
             "The best figure that is listed beside those of VGGish and musicnn. It rests on a far larger set of "
             "tagged music."
         ),
@@ -255,11 +257,11 @@ ALL = (
             'Benchmark for Universal Evaluation", NeurIPS 2023, Datasets and Benchmarks'
         ),
         protocol=HONEST,
-        how=Message(
+        method=Message(
             "The models stay frozen and only a small head is trained, on a split that keeps artists apart. The range "
             "is over models."
         ),
-        worth=Message(
+        caveats=Message(
             "What today's largest music models reach on honest sides. A network trained on GTZAN alone will stay below."
         ),
         url="https://arxiv.org/abs/2306.10548",
@@ -274,10 +276,10 @@ ALL = (
             "2013"
         ),
         protocol=HONEST,
-        how=Message(
+        method=Message(
             "An estimate over all 1,000 tracks from the labels that are wrong or contested; nothing was trained."
         ),
-        worth=Message(
+        caveats=Message(
             "About as much as the labels allow. Published figures near it or above mostly come from sides that share "
             "artists, or even tracks."
         ),
@@ -290,12 +292,12 @@ ALL = (
         system=Message("ResNet50, pretrained, on spectrograms"),
         source='H2O.ai, "Musical Instruments Audio Classification", HT-Catalog',
         protocol=AS_PUBLISHED,
-        how=Message(
+        method=Message(
             "A validation part of the 2,629 training rows; batches of 8, 5 epochs, AdamW at a learning rate of 0.001 "
             "with a cosine schedule, weight decay 0, no gradient clipping, the last epoch kept. That the ROC-AUC is a "
             "mean over classes is assumed. No test figure was published."
         ),
-        worth=Message(
+        caveats=Message(
             "All 700 violin rows of the published table name the drum files, so that nothing can score much above "
             "0.909 with those labels: the figure has reached that ceiling, and it says nothing about violins."
         ),
@@ -309,12 +311,12 @@ ALL = (
         system=Message("CNN on VGGish features, 20 instruments at once"),
         source=RECOGNITION,
         protocol=AS_PUBLISHED,
-        how=Message(
+        method=Message(
             "Only clips with a judged voice label; that 374 of them were the test is inferred, since 270 of 374 are "
             "72.19 %. Cells that nobody judged are stored as 0.5 and were read as present. The accuracy compares the "
             "highest scores alone."
         ),
-        worth=Message(
+        caveats=Message(
             "Read like that, 94 % of all test cells count as present, so answering present everywhere would look as "
             "good. Of the judged cells 43 % are."
         ),
@@ -329,8 +331,8 @@ ALL = (
         system=Message("Random forests that this CNN was compared with"),
         source=RECOGNITION,
         protocol=AS_PUBLISHED,
-        how=Message("The precision of three instruments; how it was computed is not said."),
-        worth=Message(
+        method=Message("The precision of three instruments; how it was computed is not said."),
+        caveats=Message(
             "The three equal the weighted means over presence and absence that the data set's own notebook prints "
             "for judged cells. The CNN was scored on other cells, so the two do not compare."
         ),
@@ -345,12 +347,12 @@ ALL = (
             "2018: the notebook modeling-baseline.ipynb of its repository"
         ),
         protocol=HONEST,
-        how=Message(
+        method=Message(
             "{split} One forest of 100 trees for each instrument. The means are computed from the notebook's table, "
             "which is rounded to two digits.",
             split=SPLIT01,
         ),
-        worth=Message(
+        caveats=Message(
             "A baseline that anyone can repeat. It averages over time, and of 100 clips with a clarinet it finds 9."
         ),
         url="https://github.com/cosmir/openmic-2018/blob/master/examples/modeling-baseline.ipynb",
@@ -365,8 +367,8 @@ ALL = (
         system=Message("Attention over time on VGGish features"),
         source='Gururani, Sharma and Lerch, "An Attention Mechanism for Musical Instrument Recognition", ISMIR 2019',
         protocol=HONEST,
-        how=SPLIT01,
-        worth=Message(
+        method=SPLIT01,
+        caveats=Message(
             "From the same features as the forests: choosing the moments that count is worth about three points."
         ),
         url="https://arxiv.org/abs/1907.04294",
@@ -382,8 +384,8 @@ ALL = (
             "Interspeech 2022"
         ),
         protocol=HONEST,
-        how=SPLIT01,
-        worth=Message("What a model gains from two million other clips. It can't be expected of OpenMIC-2018 alone."),
+        method=SPLIT01,
+        caveats=Message("What a model gains from two million other clips. It can't be expected of OpenMIC-2018 alone."),
         url="https://arxiv.org/abs/2110.05069",
         figures={"mean_average_precision": 0.843},
         n_test=5085,
@@ -394,8 +396,10 @@ ALL = (
         system=Message("A small head on frozen BEATs features"),
         source=Message(UNTRACED, paper='Chen et al., "BEATs: Audio Pre-Training with Acoustic Tokenizers", ICML 2023'),
         protocol=HONEST,
-        how=SPLIT01,
-        worth=Message("The highest figure known to us. Nothing of the model was trained on OpenMIC-2018 but its head."),
+        method=SPLIT01,
+        caveats=Message(
+            "The highest figure known to us. Nothing of the model was trained on OpenMIC-2018 but its head."
+        ),
         url="https://arxiv.org/abs/2212.09058",
         figures={"mean_average_precision": 0.868},
         n_test=5085,
@@ -408,8 +412,8 @@ ALL = (
             UNTRACED, paper='Hershey et al., "CNN Architectures for Large-Scale Audio Classification", ICASSP 2017'
         ),
         protocol=HONEST,
-        how=SPLIT01,
-        worth=Message("The low end of what pretrained features give, and the one that the data set ships."),
+        method=SPLIT01,
+        caveats=Message("The low end of what pretrained features give, and the one that the data set ships."),
         url="https://arxiv.org/abs/1609.09430",
         figures={"mean_average_precision": 0.66},
         n_test=5085,

@@ -24,8 +24,8 @@ class Reference:
     system : what was trained, in a few words
     source, url : where it was published; None where no address is known
     protocol : `honest` or `as published`
-    how : split and protocol
-    worth : what the figures tell, and what they do not
+    method : split and protocol
+    caveats : what the figures tell, and what they do not
     figures : metric → share, or (lowest, highest) of a published range; named as in a report where it is the same
         metric. `loss` and `train_loss` are cross-entropies in nats
     side : what the figures were computed on, `test` or `val`; what chose a model on `val` flatters it there
@@ -42,8 +42,8 @@ class Reference:
     system: str
     source: str
     protocol: str
-    how: str
-    worth: str
+    method: str
+    caveats: str
     url: str | None = None
     figures: Mapping[str, float | tuple[float, float]] = field(default_factory=dict)
     side: str = "test"
