@@ -6,7 +6,7 @@ What is rounded in its source is rounded here; what was worked out from it is na
 
 from __future__ import annotations
 
-from musicml.data.reference import AS_PUBLISHED, HONEST, Reference, in_percent, macro
+from musicml.data.reference import AS_PUBLISHED, HONEST, Reference, compute_macro_means, convert_percent
 from musicml.utils import InputError, Message, compute_wilson_interval, suggest_names
 
 
@@ -28,7 +28,7 @@ def get_reference(name: str) -> Reference:
 
 
 # how many were in the class, and how often it was answered: the only counts of 100 tracks that give every figure
-GENRES = in_percent(
+GENRES = convert_percent(
     "precision recall f1 auc support said",
     {
         "blues": (69, 90, 78, 96, 10, 13),
@@ -44,7 +44,7 @@ GENRES = in_percent(
     },
 )
 # the test side of OpenMIC-2018's own notebook; support and observed are clips of the 5,085
-FOREST = in_percent(
+FOREST = convert_percent(
     "precision recall f1 f1_absent support observed",
     {
         "accordion": (77, 32, 45, 90, 115, 538),
@@ -147,8 +147,8 @@ ALL = (
             "six reggae tracks, one more right answer would move that row by 17 points."
         ),
         url="https://www.kaggle.com/code/jihaadariefpangestu/music-genre-classification/notebook",
-        figures={"accuracy": 0.65, **macro(GENRES)},
-        inferred=("accuracy", *macro(GENRES)),
+        figures={"accuracy": 0.65, **compute_macro_means(GENRES)},
+        inferred=("accuracy", *compute_macro_means(GENRES)),
         per_class=GENRES,
         n_test=100,
         interval=compute_wilson_interval(65, 100),
@@ -321,7 +321,7 @@ ALL = (
             "good. Of the judged cells 43 % are."
         ),
         figures={"accuracy": 0.7219, "weighted_precision": 0.93, "weighted_recall": 1.0},
-        per_class=in_percent("precision", {"saxophone": (93,), "trumpet": (92,), "ukulele": (96,)}),
+        per_class=convert_percent("precision", {"saxophone": (93,), "trumpet": (92,), "ukulele": (96,)}),
         n_test=374,
         interval=compute_wilson_interval(270, 374),
     ),
@@ -336,7 +336,7 @@ ALL = (
             "The three equal the weighted means over presence and absence that the data set's own notebook prints "
             "for judged cells. The CNN was scored on other cells, so the two do not compare."
         ),
-        per_class=in_percent("precision", {"saxophone": (83,), "trumpet": (78,), "ukulele": (77,)}),
+        per_class=convert_percent("precision", {"saxophone": (83,), "trumpet": (78,), "ukulele": (77,)}),
     ),
     Reference(
         name="openmic_vggish_forest",
@@ -356,8 +356,8 @@ ALL = (
             "A baseline that anyone can repeat. It averages over time, and of 100 clips with a clarinet it finds 9."
         ),
         url="https://github.com/cosmir/openmic-2018/blob/master/examples/modeling-baseline.ipynb",
-        figures=macro(FOREST),
-        inferred=tuple(macro(FOREST)),
+        figures=compute_macro_means(FOREST),
+        inferred=tuple(compute_macro_means(FOREST)),
         per_class=FOREST,
         n_test=5085,
     ),

@@ -67,7 +67,7 @@ class StreamingPredictor:
                 "run {predictor_run_name} must answer for sound to listen, and answers for pictures.",
                 predictor_run_name=predictor.run.name,
             )
-        check_range(sample_rate, SAMPLE_RATES, "sample_rate", " Hz", Message("choose another"))
+        check_range(sample_rate, SAMPLE_RATES, "sample_rate", " Hz", Message("Choose another value"))
         if not 0 < every < MAX_SECONDS:
             raise InputError(
                 "every={every} must be more than 0 seconds, and less than a file may last: take 0.5.", every=every

@@ -121,7 +121,7 @@ def test_a_text_file_named_wav_is_refused_and_never_ends_a_training(
     text = tmp_path / "text.wav"
     text.write_text("These are words and no sound.\n" * 20)
     code, out, err = musicml("predict", asked_about_tones.path, text)
-    assert "must hold sound" in refused((code, out, err))
+    assert "Expected sound" in refused((code, out, err))
     folder = shutil.copytree(tones, tmp_path / "tones")
     (folder / "organ").mkdir()
     shutil.copy(text, folder / "organ")

@@ -66,7 +66,7 @@ def test_predict_names_what_it_passes_over_in_a_folder(asked_about_tones, tones,
     answers = one_object(out)["predictions"]
     assert code == 0 and len(answers) == 5 + 8 and all("label" in answer for answer in answers)
     assert "passed over by content: .txt 2, .m3u 1; the first: " in err
-    assert "gone.wav: a link that leads nowhere" in err
+    assert "gone.wav: a broken link" in err
     assert [row["file"] for row in read_csv(tmp_path / "a.csv")] == [answer["file"] for answer in answers]
     assert os.fsdecode(b"%s/Cort\xe9ge.wav" % os.fsencode(folder)) in [answer["file"] for answer in answers]
     (folder / "round").symlink_to(folder)

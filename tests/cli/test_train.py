@@ -90,7 +90,7 @@ def test_a_training_says_what_it_read_and_what_it_did_not(musicml, tones, tones_
     assert "2 files left out (excluded.csv names them), the first: " in err
     assert "left out, by ending: .txt 1, .wav 1" in err
     excluded = {row["file"]: row["reason"] for row in run.table("excluded.csv")}
-    assert excluded["Training_Data/low/gone.wav"] == "a link that leads nowhere"
+    assert excluded["Training_Data/low/gone.wav"] == "a broken link"
     assert excluded["Training_Data/low/notes.txt"] == "not a sound file: it looks like text"
     judged = {row["example"] for row in run.table("predictions.csv")}
     assert len(judged) == 19 and {f"Test_Data/low/Cort\\xe9ge {number}.wav" for number in range(3)} <= judged

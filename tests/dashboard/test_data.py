@@ -231,7 +231,7 @@ def test_a_damaged_example_is_told_in_a_sentence(runs):
     box = app.selectbox(key="example-gtzan-jazz")
     (bad,) = [option for option in box.options if "00005" in option]
     box.set_value(bad).run()
-    assert len(pages.sound(app).error) == 1 and "must hold sound" in app.error[0].value
+    assert len(pages.sound(app).error) == 1 and "Expected sound" in app.error[0].value
 
 
 def test_a_picture_says_how_large_it_is(runs):
@@ -498,12 +498,14 @@ def test_an_audit_is_made_on_the_page_and_kept_where_the_command_keeps_it(own_da
 
 def test_an_audit_that_is_refused_is_told_and_does_not_stand_in_the_next_ones_way(own_data, monkeypatch):
     def refuse(*_, **__):
-        raise InputError("{name} must hold sound, and holds 0 bytes: copy or download it again.", name="a.wav")
+        raise InputError(
+            "Expected sound in {name}, but the file is empty (0 bytes). Copy or download it again.", name="a.wav"
+        )
 
     monkeypatch.setattr(audits, "audit_dataset", refuse)
     app = opened("audit", "id")
     pages.sound(app.button(key="audit-now").click().run(), "id")
-    assert "harus berisi suara" in app.error[0].value
+    assert "berisi suara" in app.error[0].value
     assert audit.AT_WORK.acquire(blocking=False)
     audit.AT_WORK.release()
 

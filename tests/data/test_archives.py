@@ -210,7 +210,7 @@ NO_ARCHIVES = {
     "text by gzip": (lambda: gzip.compress(b"words " * 500), "holds something else, packed with gzip"),
     "a RAR archive": (lambda: b"Rar!\x1a\7\1\0" + bytes(600), "and is a RAR archive"),
     "a 7z archive": (lambda: b"7z\xbc\xaf\x27\x1c" + bytes(600), "and is a 7z archive"),
-    "noise": (lambda: b"\0\1" + np.random.default_rng(0).bytes(2_000), "which no known type does"),
+    "noise": (lambda: b"\0\1" + np.random.default_rng(0).bytes(2_000), "which match no known file type"),
     "nothing": (lambda: b"", NOT_WHOLE),
     "room that was only set aside": (lambda: bytes(10_240), EMPTY),
 }

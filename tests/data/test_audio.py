@@ -148,20 +148,20 @@ def test_an_array_gets_the_warnings_of_a_file():
 @pytest.mark.parametrize(
     ("y", "source_rate", "words"),
     [
-        (tone(), None, "must come with its sample_rate in Hz, and came without"),
+        (tone(), None, "in Hz, got None"),
         (tone(), 100, "sample_rate=100 must be between 4000 and 192000 Hz"),
-        (tone().astype(np.int32), RATE, "float in [-1, 1] or int16, and holds int32"),
-        (tone() > 0, RATE, "and holds bool"),
-        (tone().astype(complex), RATE, "and holds complex128"),
-        (np.array(["a", "b"]), RATE, "and holds <U1"),
-        (np.zeros(0), RATE, "(n_samples,) or (n_samples, channels), and is of (0,)"),
-        (np.zeros((100, 0)), RATE, "and is of (100, 0)"),
-        (np.array(0.5), RATE, "and is of ()"),
-        (np.zeros((10, 2, 2)), RATE, "and is of (10, 2, 2)"),
+        (tone().astype(np.int32), RATE, "float in [-1, 1] or int16, got int32"),
+        (tone() > 0, RATE, "got bool"),
+        (tone().astype(complex), RATE, "got complex128"),
+        (np.array(["a", "b"]), RATE, "got <U1"),
+        (np.zeros(0), RATE, "(n_samples,) or (n_samples, channels), got (0,)"),
+        (np.zeros((100, 0)), RATE, "got (100, 0)"),
+        (np.array(0.5), RATE, "got ()"),
+        (np.zeros((10, 2, 2)), RATE, "got (10, 2, 2)"),
         (tone(channels=2).T, RATE, "channels=44100 must be between 1 and 64"),
-        (np.where(np.arange(900) == 700, np.nan, 0.1), RATE, "between -1 and 1, and has nan"),
-        (np.where(np.arange(900) == 700, -np.inf, 0.1), RATE, "between -1 and 1, and has inf"),
-        (1000 * tone(), RATE, "must hold samples between -1 and 1"),
+        (np.where(np.arange(900) == 700, np.nan, 0.1), RATE, "between -1 and 1 in the array, got nan"),
+        (np.where(np.arange(900) == 700, -np.inf, 0.1), RATE, "between -1 and 1 in the array, got inf"),
+        (1000 * tone(), RATE, "Expected samples between -1 and 1"),
     ],
 )
 def test_an_array_that_is_no_sound_is_refused_with_what_came(y, source_rate, words):
@@ -227,13 +227,13 @@ def test_only_the_wanted_seconds_of_an_hour_are_decoded():
     ("content", "words"),
     [
         (wav(channels=65, data=bytes(1_300)), "channels=65 must be between 1 and 64"),
-        (wav()[:40], "must hold sound"),
-        (encoded(np.zeros((0, 1)), "AIFF"), "0 frames"),
+        (wav()[:40], "Expected sound"),
+        (encoded(np.zeros((0, 1)), "AIFF"), "no frame of it"),
         (b"\xff\xd8\xff\xe0" + bytes(100), "is a JPEG picture"),
         (b"RIFF" + bytes(4) + b"WEBP" + bytes(100), "is a WEBP picture"),
-        (b"\0\1\2\3" + bytes(100), "starts with the bytes 00 01 02 03, which no known type does"),
-        (b"RIFF\xff\xff\xff\xffWAVE", "damaged or rare wav"),
-        (b"fLaC" + bytes(100), "damaged or rare flac"),
+        (b"\0\1\2\3" + bytes(100), "starts with the bytes 00 01 02 03, which match no known"),
+        (b"RIFF\xff\xff\xff\xffWAVE", "the wav is damaged"),
+        (b"fLaC" + bytes(100), "the flac is damaged"),
         (b"\0\0\0\x20ftypM4A " + bytes(100), "m4a"),
         (b"\x1aE\xdf\xa3" + bytes(100), "webm"),
     ],
@@ -254,7 +254,7 @@ def test_a_claim_of_two_gigabytes_costs_nothing():
     message = refusal(wav(data=bytes(56), claimed=2**31 - 100))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert "48695.8 s that its header claims" in message
+    assert "Expected 48695.8 s" in message
     assert peak < 10e6
 
 
@@ -318,6 +318,6 @@ def constant(format, subtype=None, sample_rate=48_000):
 def test_a_second_file_behind_the_first_is_told_where_it_is_not_read(first, second):
     joined = audio.load_audio(first() + second(), name="joined")
     assert 0.9 < joined.seconds < 1.2
-    assert any(one.startswith("Only the first file of two that were joined was read") for one in joined.warnings)
+    assert any(one.startswith("The file consists of two files") for one in joined.warnings)
     for content in (first(), second(), first() + b"junk" * 100):
         assert not any("joined" in one for one in audio.load_audio(content, name="one").warnings)

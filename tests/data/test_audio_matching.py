@@ -143,7 +143,7 @@ def test_silent_clipped_cut_off_empty_and_unreadable_files_are_named(tmp_path):
         "b/other.wav",
     )
     (unreadable,) = found.of("unreadable")
-    assert unreadable.words.startswith("Files that can't be read: 2 of 8; of the first: b/text.wav must hold sound")
+    assert unreadable.words.startswith("Files that can't be read: 2 of 8; of the first: Expected sound in b/text.wav")
     assert unreadable.effect.endswith("on the other 5 examples.")
     assert [finding.weight for finding in found.findings] == sorted(
         (finding.weight for finding in found.findings), key=audit.WEIGHTS.index

@@ -93,7 +93,7 @@ def test_unreadable_files_of_equal_content_are_not_taken_for_twins(tmp_path):
     found = audit.audit_dataset(dataset_of(tmp_path, rows), tmp_path / "store")
     assert found.pairs == () and found.of("contradictory_labels")[0].weight == "fine"
     (unreadable,) = found.of("unreadable")
-    assert unreadable.files == ("a/1.wav", "b/2.wav") and "of the first: a/1.wav must" in unreadable.words
+    assert unreadable.files == ("a/1.wav", "b/2.wav") and "of the first: Expected sound in a/1.wav" in unreadable.words
 
 
 def test_cells_that_contradict_each_other_are_counted_in_a_table_of_several_classes(tmp_path):

@@ -185,7 +185,7 @@ def test_what_cannot_be_shown_says_why_and_the_other_is_shown_still(pictures):
     lost = DuplicatePair("drum/1.jpg", "gone.jpg", False, "alike", ("drum", ""), ("", ""))
     seen = see(pictures, pair_of(pictures, 0, 2), lost)
     assert len(seen.all("img")) == 2
-    assert "drum/0.jpg must hold a jpeg" in seen.said and "not among the data set's examples" in seen.said
+    assert "picture in drum/0.jpg, but" in seen.said and "not among the data set's examples" in seen.said
     assert str(pictures.examples[0].path.parent) not in seen.said, "where this machine keeps it is nobody's business"
 
 

@@ -151,7 +151,7 @@ def test_what_lies_beside_the_classes_is_named_file_by_file(tmp_path):
         "test/1.wav": "in no class folder",
         "more/deep/2.wav": "in no class folder",
         "more/3.wav": "in no class folder",
-        "gone": "a link that leads nowhere",
+        "gone": "a broken link",
     }
 
 
@@ -351,8 +351,8 @@ def test_folders_behind_links_are_read_once(tmp_path):
     dataset = loading.load_folder(music)
     assert sorted(ids(dataset)) == ["a/1.wav", "a/again/3.wav", "a/more/2.wav", "b/1.wav"]
     assert {one.file: one.reason for one in dataset.excluded} == {
-        "a/more/deep": f"the same folder as {music}/a/again, which is read already",
-        "a/other": f"the same folder as {music}/b, which is read already",
+        "a/more/deep": f"the same folder as {music}/a/again, which was already read",
+        "a/other": f"the same folder as {music}/b, which was already read",
     }
 
 
@@ -381,7 +381,7 @@ def test_a_split_behind_a_link_to_another_takes_no_files(tmp_path):
 def test_links_that_lead_round_in_a_circle_are_an_error(tmp_path, target):
     music = fill(tmp_path / "music", "a/1.wav", "b/1.wav")
     os.symlink(target, music / "a/round")
-    with pytest.raises(InputError, match="Expected links to lead to other folders, and .*round leads back to"):
+    with pytest.raises(InputError, match="Expected links to lead to other folders, but .*round leads back to"):
         loading.load_folder(music)
 
 
@@ -402,14 +402,14 @@ def test_dead_links_are_named_and_counted_in_the_data_set_and_the_audit(tmp_path
     os.mkfifo(music / "b/pipe.wav")
     dataset = loading.load_folder(music)
     assert {one.file: one.reason for one in dataset.excluded} == {
-        "a/gone.wav": "a link that leads nowhere",
-        "a/round.wav": "a link that leads nowhere",
-        "b/folder": "a link that leads nowhere",
+        "a/gone.wav": "a broken link",
+        "a/round.wav": "a broken link",
+        "b/folder": "a broken link",
         "b/pipe.wav": "neither a file nor a folder",
     }
     found = audit.audit_dataset(dataset, tmp_path / "store")
     (left,) = [finding for finding in found.findings if finding.kind == "left_out"]
-    assert left.words.startswith("Files or rows left out: 4; the first, a/gone.wav: a link that leads nowhere")
+    assert left.words.startswith("Files or rows left out: 4; the first, a/gone.wav: a broken link")
 
 
 def test_a_file_behind_a_link_out_of_the_folder_is_used_and_not_shown(tmp_path):

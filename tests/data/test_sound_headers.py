@@ -167,7 +167,7 @@ def test_many_channels_are_mixed(channels, subtype):
 
 
 def test_many_channels_cost_no_more_than_two(monkeypatch):
-    monkeypatch.setattr(audio, "MOST_VALUES", 64 * RATE)
+    monkeypatch.setattr(audio, "MAX_VALUES", 64 * RATE)
     sound = audio.load_audio(encoded(tone(2.0, channels=64)))
     assert sound.seconds == 1.0
     assert sound.warnings == ("Only the first 1.0 s of 2.0 s were read; the rest is left out.",)

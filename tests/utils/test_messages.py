@@ -169,8 +169,9 @@ def test_what_is_no_message_or_not_known_stays_as_it_is():
     for text in ("", "{blank}", "Song in C.wav", "looks like text", *unknown):
         assert translate(text, "id") == text
     name = "looks like text"  # nobody's file is renamed because its name is a sentence of ours
-    error = InputError("{name} must hold sound, and holds 0 bytes: copy or download it again.", name=name)
-    assert translate(error.message, "id").startswith(f"{name} harus")
+    template = "Expected sound in {name}, but the file is empty (0 bytes). Copy or download it again."
+    error = InputError(template, name=name)
+    assert translate(error.message, "id").startswith(f"{name} seharusnya")
 
 
 # Messages in files

@@ -117,7 +117,7 @@ def find_unused(root: Path, classes: Sequence[Path]) -> list[Excluded]:
     return [
         Excluded(
             make_readable(_name_file(path, root)),
-            Message("in no class folder") if os.path.exists(path) else Message("a link that leads nowhere"),
+            Message("in no class folder") if os.path.exists(path) else Message("a broken link"),
         )
         for path in files
     ]
