@@ -104,7 +104,7 @@ def test_what_can_not_go_together_or_is_misspelled_is_refused(notebook, monkeypa
     monkeypatch.chdir(notebook)
     with pytest.raises(musicml.InputError, match="changes must go with the name of an experiment"):
         musicml.train(musicml.load_experiment("genre_gru"), changes=TINY_GRU)
-    with pytest.raises(musicml.InputError, match=r"data = 'Real' must be a kind of data: did you mean 'real'\?"):
+    with pytest.raises(musicml.InputError, match=r"data = 'Real' is not a kind of data: did you mean 'real'\?"):
         musicml.load_dataset("gtzan", data="Real")
     (notebook / "openmic").mkdir()  # a folder of that name is not the data set
     assert len(musicml.load_dataset("openmic").class_names) == 20

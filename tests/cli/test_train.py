@@ -84,9 +84,9 @@ def test_a_training_says_what_it_read_and_what_it_did_not(musicml, tones, tones_
     first = next(place for place, line in enumerate(said) if line.startswith("mine: "))
     assert code == 0, err
     assert said[first] == "mine: 35 sound files in 2 classes (high, low); splits: train 16, test 19"
-    assert said[first + 1] == "groups.csv puts 16 of 35 files into 8 groups"
-    assert said[first + 2].startswith("rows of groups.csv that name no file, or may mean several: 1, the first ")
-    assert said[first + 3].startswith("files that no row of groups.csv names, each a group of its own: 19, the first")
+    assert said[first + 1] == "groups.csv assigns 16 of 35 files to 8 groups"
+    assert said[first + 2].startswith("rows of groups.csv that match no file, or several: 1, the first ")
+    assert said[first + 3].startswith("files in no row of groups.csv, each in a group of its own: 19, the first")
     assert "2 files left out (excluded.csv names them), the first: " in err
     assert "left out, by ending: .txt 1, .wav 1" in err
     excluded = {row["file"]: row["reason"] for row in run.table("excluded.csv")}

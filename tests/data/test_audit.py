@@ -286,7 +286,7 @@ def test_the_command_refuses_what_it_cannot_do_before_it_reads_anything(sounds, 
         ([], "audit needs either a data set or --folder DIR"),
         (["gtzan", "--folder", sounds], "audit needs either a data set or --folder DIR"),
         (["gtzan"], "`musicml fetch"),
-        (["nothing"], "must be a data set that musicml knows"),
+        (["nothing"], "is not a known dataset"),
         (["--folder", sounds, "--html", tmp_path / "page.txt"], "must end in .html"),
         (["--folder", sounds, "--as-published"], "as_published"),
     ):

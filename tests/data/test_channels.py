@@ -112,7 +112,7 @@ def test_blocks_of_any_size_differ_only_near_the_place_where_channels_begin_to_c
 @pytest.mark.parametrize("multiple", [1, 7, 20, 30])
 @pytest.mark.parametrize("phase", [0.0, 0.1])
 def test_no_tone_hides_between_the_samples_that_are_looked_at(multiple, phase):
-    y = 0.3 * np.sin(2 * np.pi * multiple * np.arange(3 * 65_536) / channels.SPARSE + phase)
+    y = 0.3 * np.sin(2 * np.pi * multiple * np.arange(3 * 65_536) / channels.STRIDE + phase)
     deep = np.round(32_767 * np.stack([y, -y], axis=1)).astype(np.int16)
     sound = audio.load_audio(deep, source_rate=RATE)
     assert is_told(sound) and np.abs(sound.y - y).max() < 1e-4

@@ -137,7 +137,7 @@ def test_a_picture_of_black_and_white_alone_is_read_with_a_warning():
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "I", "F"])
 def test_every_mode_that_pillow_decodes_to_comes_out_as_rgb(mode):
     image = Image.fromarray(PIXELS).convert("RGBA" if mode == "PA" else "RGB").convert(mode)
-    pixels = np.asarray(images.as_rgb(image))
+    pixels = np.asarray(images.convert_to_rgb(image))
     assert pixels.shape == (40, 60, 3) and pixels.dtype == np.uint8
 
 

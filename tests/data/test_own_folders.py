@@ -91,7 +91,7 @@ def test_splits_are_recognized_by_the_names_that_people_give_them(tmp_path, trai
     "name", ["trains", "contest", "latest", "protest", "value", "rain", "tests of strength", "data"]
 )
 def test_names_that_only_hold_such_a_word_are_classes(name):
-    assert split_folders.read_side(name) == ""
+    assert split_folders.read_split(name) == ""
 
 
 def test_a_class_called_train_is_a_class(tmp_path):
@@ -106,15 +106,15 @@ def test_folders_that_may_be_splits_or_classes_are_refused_with_both_readings(tm
     with pytest.raises(InputError) as refused:
         loading.load_folder(tmp_path)
     said = str(refused.value)
-    assert f"each of {', '.join(sorted(outer))} holds the folders drum, guitar" in said
-    assert "rename them to train, val or test" in said and "take the files out of drum, guitar" in said
+    assert f"each of {', '.join(sorted(outer))} contains the folders drum, guitar" in said
+    assert "rename them to train, val or test" in said and "move the files out of drum, guitar" in said
 
 
 @pytest.mark.parametrize(
     ("folders", "said"),
     [
-        ("train/a train/b test/a test/b holdout/a holdout/b", "and holdout holds classes of test, train"),
-        ("old/blues old/rock old/jazz new/blues new/rock c", "each of new, old holds the folders blues, rock"),
+        ("train/a train/b test/a test/b holdout/a holdout/b", "but holdout contains classes of test, train"),
+        ("old/blues old/rock old/jazz new/blues new/rock c", "each of new, old contains the folders blues, rock"),
         (
             "gamelan/train gamelan/test jazz/train jazz/test",
             "each of gamelan, jazz holds test, train. Put train above the classes",
@@ -171,7 +171,7 @@ def test_names_that_differ_in_one_word_are_splits(tmp_path, train, test, n_tests
 def test_chords_that_differ_in_capitals_are_classes(tmp_path):
     dataset = loading.load_folder(fill(tmp_path, "A/1.wav", "a/1.wav", "b/1.wav"))
     assert dataset.class_names == ("A", "a", "b")
-    assert dataset.notes[1:] == ("classes that differ only in capitals: A, a",)
+    assert dataset.notes[1:] == ("classes whose names differ only in capitals: A, a",)
 
 
 @pytest.mark.parametrize("other", ["pop ", " pop", "pop\u00a0", "pop\u200b", "\ufeffpop"])
@@ -216,7 +216,7 @@ def test_rows_of_groups_csv_match_files_however_they_are_written(tmp_path, on_di
     (tmp_path / "groups.csv").write_text(f"file,group\n{rows}", encoding="utf-8")
     dataset = loading.load_folder(tmp_path)
     assert groups_of(dataset) == {name: name.split("/")[0] for name in names}
-    assert dataset.notes == ("groups.csv puts 4 of 4 files into 2 groups",) and not dataset.excluded
+    assert dataset.notes == ("groups.csv assigns 4 of 4 files to 2 groups",) and not dataset.excluded
 
 
 @pytest.mark.parametrize(
@@ -235,13 +235,13 @@ def test_groups_that_differ_only_in_how_they_are_written_are_one(tmp_path, group
 def test_rows_without_a_file_and_files_without_a_row_are_counted_and_the_first_named(tmp_path):
     dataset = load_with(tmp_path, "pop/01.wav,A\npop/99.wav,A\njazz/01.wav,B\nrock/03.wav,\n")
     assert dataset.notes == (
-        "groups.csv puts 1 of 4 files into 1 groups",
-        "rows of groups.csv that name no file, or may mean several: 2, the first 'pop/99.wav'",
-        "files that no row of groups.csv names, each a group of its own: 3, the first pop/02.wav",
+        "groups.csv assigns 1 of 4 files to 1 groups",
+        "rows of groups.csv that match no file, or several: 2, the first 'pop/99.wav'",
+        "files in no row of groups.csv, each in a group of its own: 3, the first pop/02.wav",
     )
     assert [(one.file, one.reason) for one in dataset.excluded] == [
-        ("groups.csv", "row 3 names no file, or may mean several: pop/99.wav"),
-        ("groups.csv", "row 4 names no file, or may mean several: jazz/01.wav"),
+        ("groups.csv", "row 3 matches no file, or several: pop/99.wav"),
+        ("groups.csv", "row 4 matches no file, or several: jazz/01.wav"),
     ]
 
 
@@ -280,7 +280,7 @@ def test_a_table_in_capitals_is_read(tmp_path):
 def test_a_table_under_another_name_is_an_error_and_no_leak(tmp_path, name):
     fill(tmp_path, *PLAIN)
     put(tmp_path / name, b"file,group\npop/01.wav,A\n")
-    with pytest.raises(InputError, match="Expected the table of groups to be called groups.csv"):
+    with pytest.raises(InputError, match="Expected the group table to be named groups.csv"):
         loading.load_folder(tmp_path)
 
 

@@ -56,7 +56,7 @@ def test_the_thirty_instruments_load_with_their_spellings_and_sides():
 def test_no_artist_of_the_gtzan_clips_stands_on_two_sides():
     dataset = loading.load_folder(DATA / "gtzan_clips")
     assert (dataset.kind, len(dataset.examples), len(dataset.class_names)) == ("sound", 323, 10)
-    assert len(set(dataset.groups)) < 323 and "groups.csv puts 323 of 323 files" in dataset.notes[0]
+    assert len(set(dataset.groups)) < 323 and "groups.csv assigns 323 of 323 files" in dataset.notes[0]
     for kind, seed in (("official", 0), ("group", 0), ("group", 1)):
         kept, split = splitting.make_split(dataset, kind, 0.15, 0.15, seed)
         assert all(len(sides) == 1 for sides in sides_of_groups(kept, split).values())
@@ -92,7 +92,7 @@ def test_the_gtzan_spectrograms_are_a_folder_of_pictures():
 def test_one_clip_of_openmic_has_its_labels_and_features():
     home = DATA / "openmic/one_clip"
     (path,) = (home / "audio").glob("*/*.ogg")
-    labels = openmic.judged(openmic.read_relevances(home / "openmic-2018-aggregated-labels.csv"))
+    labels = openmic.threshold_relevances(openmic.read_relevances(home / "openmic-2018-aggregated-labels.csv"))
     assert path.stem in labels and 0 < len(labels[path.stem]) < 20
     assert openmic.read_vggish(home, [path.stem]).shape == (1, 10, 128)
     assert audio.load_audio(path).seconds > 1

@@ -158,9 +158,7 @@ def _decode(content: bytes, kind: str, name: str) -> tuple[np.ndarray, list[str]
             _check_not_animated(image, name)
             _check_scans(content, kind, name)
             image.load()
-            return _rotate_upright(_convert_to_rgb(image), image), [
-                REMARKS[image.mode]
-            ] if image.mode in REMARKS else []
+            return _rotate_upright(convert_to_rgb(image), image), [REMARKS[image.mode]] if image.mode in REMARKS else []
     except Image.DecompressionBombError as error:
         raise InputError(
             "Expected at most {max_pixels} pixels in {name}, got many more. Make it smaller.",
@@ -216,7 +214,7 @@ def _check_scans(content: bytes, kind: str, name: str) -> None:
         )
 
 
-def _convert_to_rgb(image):
+def convert_to_rgb(image):
     """Convert a decoded Pillow image to RGB; scale 16-bit gray, and blend transparent pixels with white."""
     from PIL import Image
 
