@@ -108,11 +108,11 @@ def test_a_class_of_one_group_one_class_alone_or_an_empty_one_is_refused(refuse,
     for name in ("low", "high"):
         (tmp_path / "tones" / name).mkdir(parents=True)
         shutil.copy(tones / name / "0.wav", tmp_path / "tones" / name)
-    assert "must leave something to test on" in refuse(tmp_path / "tones")
+    assert "Expected test data in" in refuse(tmp_path / "tones")
     shutil.rmtree(tmp_path / "tones/high")
     assert "Expected at least two classes" in refuse(tmp_path / "tones")
     (tmp_path / "tones/organ").mkdir()
-    assert "organ has none: add files to it or remove its folder" in refuse(tmp_path / "tones")
+    assert "there is none in organ. Add files, or remove the folder" in refuse(tmp_path / "tones")
 
 
 def test_a_text_file_named_wav_is_refused_and_never_ends_a_training(
@@ -125,7 +125,7 @@ def test_a_text_file_named_wav_is_refused_and_never_ends_a_training(
     folder = shutil.copytree(tones, tmp_path / "tones")
     (folder / "organ").mkdir()
     shutil.copy(text, folder / "organ")
-    assert "must have a training example, and organ has none" in refuse(folder)
+    assert "but there is none of organ" in refuse(folder)
     shutil.move(folder / "organ/text.wav", folder / "low/text.wav")
     (folder / "organ").rmdir()
     code, _, err = musicml(
@@ -146,7 +146,7 @@ def test_a_picture_that_cant_be_used_is_refused(refuse, musicml, trained, pictur
     (folder / "grey").mkdir()
     shutil.copy(tmp_path / name, folder / "grey")
     sentence = refuse(folder, EXPERIMENTS / "instrument_images_mobilenet.toml", ["--set", "features.height=40"])
-    assert "must have a training example, and grey has none" in sentence
+    assert "but there is none of grey" in sentence
 
 
 def test_pictures_that_cant_be_used_are_named_in_the_run_and_never_end_a_training(

@@ -333,7 +333,7 @@ def test_a_run_whose_data_is_gone_still_tells_its_groups_and_what_it_left_out(ru
 def test_reasons_are_said_in_the_language(runs, data_root):
     gtzan = loading.load_dataset("gtzan", data_root, "sample")
     run = fake_runs.make(runs, family="cnn", dataset=gtzan)
-    reason = Message("on none of the data set's own lists")
+    reason = Message("in none of the dataset's own lists")
     files.write_csv(run.path / "excluded.csv", [{"file": "a.wav", "reason": reason}], ["file", "reason"])
     rows = pages.table(opened("left_out", "id", of="run"), "alasan")
     assert rows.values.tolist() == [["a.wav", "tidak ada di daftar mana pun dari dataset ini"]]

@@ -569,8 +569,8 @@ def hostile(name, content):
     ("make", "words"),
     [
         (lambda archives: archives["instrument_images"][:300_000], "cut off or damaged"),
-        (lambda archives: hostile("../../evil.txt", "x"), "a name that leads out of it"),
-        (lambda archives: hostile("bomb", bytes(120_000_000)), "must unpack to at most 100 MB"),
+        (lambda archives: hostile("../../evil.txt", "x"), "a path out of the archive"),
+        (lambda archives: hostile("bomb", bytes(120_000_000)), "to unpack to at most 100 MB"),
         (lambda archives: archives["instrument_sounds"], "as it was published, and does not (it must hold train"),
     ],
     ids=["half", "way out", "bomb", "another"],

@@ -173,7 +173,7 @@ def test_an_array_of_too_many_pixels_or_none_is_refused():
         (encoded(format="JPEG")[:600], "cut off or damaged"),
         (encoded()[:600], "cut off or damaged"),
         (b"Not a picture at all.\n" * 20, "looks like text"),
-        (b"fLaC" + bytes(100), "is flac sound: save it as one of these"),
+        (b"fLaC" + bytes(100), "is flac sound. Save it as one of these"),
         (b"RIFF" + bytes(4) + b"WAVE" + bytes(100), "is wav sound"),
     ],
 )

@@ -121,7 +121,7 @@ def test_folders_that_may_be_splits_or_classes_are_refused_with_both_readings(tm
         ),
         (
             "genres_original/pop genres_original/rock __MACOSX/genres_original/pop",
-            r"all of them \(pop, rock\) lie in .*genres_original. Name that folder",
+            r"all of them \(pop, rock\) are in .*genres_original. Give that folder",
         ),
         ("train/Rock train/pop test/rock test/pop", "test/rock and .*train/Rock differ in capitals"),
     ],
@@ -148,9 +148,9 @@ def test_what_lies_beside_the_classes_is_named_file_by_file(tmp_path):
     fill(tmp_path, "train/a/1.wav", "train/b/1.wav", "test/1.wav", "more/deep/2.wav", "more/3.wav")
     os.symlink("nowhere", tmp_path / "gone")
     assert {one.file: one.reason for one in loading.load_folder(tmp_path).excluded} == {
-        "test/1.wav": "in no class folder",
-        "more/deep/2.wav": "in no class folder",
-        "more/3.wav": "in no class folder",
+        "test/1.wav": "not in a class folder",
+        "more/deep/2.wav": "not in a class folder",
+        "more/3.wav": "not in a class folder",
         "gone": "a broken link",
     }
 
@@ -290,8 +290,8 @@ def test_a_table_under_another_name_is_an_error_and_no_leak(tmp_path, name):
         ("pop/01.wav,\npop/02.wav, \n", "its column group is empty"),
         ("", "its column group is empty"),
         ('pop/01.wav,"A\npop/02.wav,A\n', "can't be read"),
-        ('pop/01.wav,"A\npop/02.wav,A"\n', "row 2 has more than that"),
-        ("pop/01.wav,Earth, Wind\n", "row 2 has more than that"),
+        ('pop/01.wav,"A\npop/02.wav,A"\n', "row 2 has more"),
+        ("pop/01.wav,Earth, Wind\n", "row 2 has more"),
     ],
 )
 def test_a_table_that_is_not_filled_in_rightly_is_an_error(tmp_path, rows, said):
@@ -526,7 +526,7 @@ def test_a_folder_that_cant_be_opened_is_a_sentence(tmp_path, monkeypatch, close
     assert scan is look
     monkeypatch.setattr(os, "scandir", refuse)
     monkeypatch.setattr(os, "listdir", lambda folder: [entry.name for entry in refuse(folder)])
-    with pytest.raises(InputError, match=rf"can be opened, and .*{closed} can't be \(Permission denied\)"):
+    with pytest.raises(InputError, match=rf"Cannot open the folder .*{closed} \(Permission denied\)"):
         loading.load_folder(music)
 
 

@@ -157,13 +157,13 @@ def test_as_published_the_700_contradictions_stand(real_sounds):
     for example in dataset.examples:
         labels.setdefault(example.path, []).append(example.label)
     contradictory = {path.name: found for path, found in labels.items() if len(found) > 1}
-    assert len(contradictory) == 700 and "700 training files stand under more than one class" in dataset.notes[0]
+    assert len(contradictory) == 700 and "700 training files have more than one class" in dataset.notes[0]
     assert contradictory.pop("loop-16247.wav") == ["drum", "violin", "piano"]
     assert {tuple(found) for found in contradictory.values()} == {("drum", "violin")}
     assert Counter(e.label for e in dataset.examples if e.split == "train") == {
         **{"guitar": 700, "drum": 700, "violin": 700, "piano": 529}
     }
-    assert not any(example.path.name in VIOLINS for example in dataset.examples), "no row names them"
+    assert not any(example.path.name in VIOLINS for example in dataset.examples), "in no row"
     tests = Counter(example.label for example in dataset.examples if example.split == "test")
     assert tests == {"drum": 20, "piano": 20, "violin": 20}, "nothing has learnt Sound_Guiatr"
 
@@ -308,8 +308,8 @@ def test_missing_lists_are_named_with_the_cure(copied, tmp_path):
     dataset = loading.load_dataset("gtzan", tmp_path)
     assert dataset.lists == ()
     assert gtzan.describe_missing_lists(home) == (
-        f"Missing in {home}/splits: valid_filtered.txt, GTZANindex_sturm.txt, needed for the splits filtered and artist. "
-        "Run `musicml fetch gtzan`, or copy them there."
+        f"Missing in {home}/splits: valid_filtered.txt, GTZANindex_sturm.txt, needed for the splits filtered and "
+        "artist. Run `musicml fetch gtzan`, or copy them there."
     )
     assert gtzan.describe_missing_lists(home) not in loading.load_dataset("gtzan", tmp_path, as_published=True).notes
 

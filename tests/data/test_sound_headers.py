@@ -90,7 +90,7 @@ def test_a_big_endian_wav_is_read_as_the_other(subtype, channels):
     sound = audio.load_audio(file.getvalue())
     assert (sound.y == wanted.y).all() and sound.warnings == ()
     (warning,) = audio.load_audio(make_wav(tone(4.0), order=">")[: RATE * 4]).warnings
-    assert "of the 4.0 s that its header claims" in warning
+    assert "of the 4.0 s in its header" in warning
 
 
 @pytest.mark.parametrize("magic", [b"RF64", b"BW64"])
@@ -129,7 +129,7 @@ def test_an_aiff_from_a_pipe_is_read_to_its_end(n_frames, size):
 def test_half_a_file_is_told_from_a_whole_one(format):
     content = encoded(tone(4.0), format)
     (warning,) = audio.load_audio(content[: len(content) // 2]).warnings
-    assert "of the 4.0 s that its header claims" in warning
+    assert "of the 4.0 s in its header" in warning
 
 
 @pytest.mark.parametrize("total", [0, 2**36 - 1, None])

@@ -106,7 +106,7 @@ def test_files_of_folds_that_are_gone_are_named_and_the_others_judged(run, tones
 
 
 def test_folds_beside_the_data_sets_own_lists_are_refused_when_the_file_is_read(tones_toml):
-    said = 'data.folds = 3 must go with a split that can be turned, and data.split = "off'
+    said = 'data.folds = 3 requires a split that can be repeated, but data.split = "off'
     with pytest.raises(InputError, match=said):
         config.read_experiment(tones_toml, {"data.folds": 3})
     with pytest.raises(InputError, match="data.folds = 21 must be a whole number from 0 to 20"):
@@ -148,7 +148,7 @@ def test_each_example_can_be_decided_by_the_thresholds_of_its_own_fold():
 def test_a_split_by_lists_that_are_not_there_is_refused_before_any_file_is_read(tones_toml, tones, tmp_path):
     for kind, lacks in (("filtered", "fault-filtered lists"), ("artist", "an index of artists")):
         settings, said = config.read_experiment(tones_toml, {"data.split": kind}), []
-        with pytest.raises(InputError, match=f"must go with a data set that has {lacks}"):
+        with pytest.raises(InputError, match=f"requires {lacks}"):
             with capture_messages(said.append):
                 training.train_experiment(settings, tmp_path / "data", tmp_path / "runs", folder=tones)
         assert said == [loading.load_folder(tones).describe()]

@@ -320,7 +320,7 @@ def test_an_array_that_is_no_sound_is_refused_in_a_sentence(asked_about_tones, y
 def test_an_array_that_is_no_picture_is_refused_in_a_sentence(trained):
     predictor = Predictor(trained("frozen"))
     for pixels in (np.zeros((40, 40, 3)), np.zeros((3, 40, 40), np.uint8), np.zeros((40, 40), np.uint8)):
-        with pytest.raises(InputError, match="must be of shape .height, width, 3. and uint8, RGB"):
+        with pytest.raises(InputError, match="RGB array of shape .height, width, 3. and uint8"):
             predictor.predict(pixels)
 
 

@@ -1,4 +1,4 @@
-"""Split data sets into train, val and test by group."""
+"""Split datasets into train, val and test by group."""
 
 from __future__ import annotations
 
