@@ -102,7 +102,7 @@ def fetch(
             print_message(f"musicml: {download.lacks}")
     if as_json:
         folders = [str(download.folder) for download in downloads]
-        output.print_json({"folders": folders, "sets": [download.as_table() for download in downloads]})
+        output.print_json({"folders": folders, "sets": [download.to_dict() for download in downloads]})
     if not downloads:
         return 2
     return 1 if len(downloads) < len(names) or any(download.lacks for download in downloads) else 0

@@ -54,7 +54,7 @@ def ask_servers(urls: dict[str, str]) -> None:
     from musicml.data.download import transfer
 
     kaggle_env._env_to_endpoint[kaggle_env.KaggleEnv.PROD] = urls["kaggle"]
-    transfer.PAUSE, transfer.LONGEST_PAUSE = 0.02, 0.05
+    transfer.FIRST_PAUSE, transfer.MAX_PAUSE = 0.02, 0.05
 
 
 def fill_disk(at: dict[str, Any]) -> None:
