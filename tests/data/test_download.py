@@ -288,12 +288,12 @@ def test_without_a_network_the_cure_is_said(run, web, monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     "fault, words",
     [
-        (Fault(403), "denied access to instrument_images (HTTP 403). Open https://"),
+        (Fault(403), "(HTTP 403). Open https://"),
         (Fault(404), "(HTTP 404). See https://"),
         (Fault(429, {"Retry-After": "3600"}), "in 60 minutes"),
         (Fault(429, {"Retry-After": "9" * 5000}), "in some minutes"),
         (Fault(503), "has a server error (HTTP 503)"),
-        (Fault(418), "says no (418)"),
+        (Fault(418), "(HTTP 418)"),
     ],
 )
 def test_each_answer_of_a_server_that_is_no_archive_is_one_sentence(
@@ -462,7 +462,7 @@ def test_403_with_a_good_token_sends_to_the_page_where_terms_are_accepted(run, k
     kaggle.tokens = {TOKEN}
     monkeypatch.setenv("KAGGLE_API_TOKEN", TOKEN)
     said = refused(run)
-    assert f"says no (403): open https://www.kaggle.com/datasets/{PICTURES}" in said and "accept its terms" in said
+    assert f"(HTTP 403). Open https://www.kaggle.com/datasets/{PICTURES}" in said and "accept its terms" in said
 
 
 def test_no_exception_of_a_fetch_holds_a_secret_even_in_what_it_came_from(kaggle, storage, tmp_path, monkeypatch):

@@ -46,7 +46,7 @@ def test_figures_are_shares_under_the_names_that_a_report_has(one):
     for figure in one.figures.values():
         low, high = figure if isinstance(figure, tuple) else (figure, figure)
         assert 0 < low <= high <= 1
-    assert one.figures or one.per_class or "No figure was published" in one.caveats
+    assert one.figures or one.per_class or "No number was published" in one.caveats
 
 
 @EACH
