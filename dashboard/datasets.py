@@ -127,7 +127,7 @@ def find_file(one: RunView, example: str) -> Path | None:
 
 def is_viewable(example: Example) -> bool:
     """Return whether a page may show an example's file: it is there, and no link leads out of the data's folders."""
-    return example.path.is_file() and example.lies_inside(get_data_root())
+    return example.path.is_file() and example.is_inside(get_data_root())
 
 
 def list_datasets() -> list[tuple[str, str]]:

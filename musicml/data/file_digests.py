@@ -44,6 +44,7 @@ class DigestCache:
 
     def __init__(self, path: Path):
         self.path, self.rows = path, load_digests(path)
+        # a column of its own: a binary search needs contiguous memory
         self.stamps = np.ascontiguousarray(self.rows[:, 0])
         self.used, self.any_new = array("Q"), False
 

@@ -16,6 +16,7 @@ COUNT_COLUMNS = (  # counts, not shares; `said` is the number of predictions
     "observed",
     "said",
 )  # columns of a table that are counts, not shares; `said` is the number of predictions
+# column of a table → name in a report
 MEANS = {"precision": "macro_precision", "recall": "macro_recall", "f1": "macro_f1", "auc": "macro_auc"}
 
 
@@ -62,6 +63,7 @@ def compute_macro_means(table: ClassTable) -> dict[str, float]:
     rows = list(table.values())
     means = {MEANS[name]: fmean(row[name] for row in rows) for name in MEANS if all(name in row for row in rows)}
     if all("f1_absent" in row for row in rows):
+        # OpenMIC's metric: F1 of presence and of absence
         means["mean_f1_both_sides"] = fmean((row["f1"] + row["f1_absent"]) / 2 for row in rows)
     return {name: round(mean, 6) for name, mean in means.items()}
 

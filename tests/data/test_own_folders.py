@@ -416,10 +416,10 @@ def test_a_file_behind_a_link_out_of_the_folder_is_used_and_not_shown(tmp_path):
     music = fill(tmp_path / "music", "a/1.wav", "b/1.wav")
     os.symlink(put(tmp_path / "secret.wav"), music / "a/2.wav")
     os.symlink(music / "a/1.wav", music / "a/3.wav")
-    shown = {example.id: example.lies_inside() for example in loading.load_folder(music).examples}
+    shown = {example.id: example.is_inside() for example in loading.load_folder(music).examples}
     assert shown == {"a/1.wav": True, "a/2.wav": False, "a/3.wav": True, "b/1.wav": True}
     (example,) = [one for one in loading.load_folder(music).examples if one.id == "a/2.wav"]
-    assert example.lies_inside(tmp_path)
+    assert example.is_inside(tmp_path)
     assert "leads out of the data's folder" in media.embed(example, "sound").trouble
 
 

@@ -21,12 +21,12 @@ from musicml.utils import InputError, Message, make_data_frame, read_json
 if TYPE_CHECKING:
     import pandas
 
-SPLITS = ("train", "val", "test")
+SPLITS = ("train", "val", "test")  # in the order of every table and plot
 MAX_NAMES = 12  # classes listed in a message
 KINDS = {"sound": Message("sound"), "picture": Message("picture")}  # kinds of files, for messages
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)  # slots: no dict for each example
 class Example:
     """One labeled file. A dataset has one for every file, so it has to be small.
 
@@ -63,9 +63,9 @@ class Example:
         """The class of a single-label example; the present classes joined by `|` for a multi-label one."""
         return "|".join(name for name, present in self.labels.items() if present)
 
-    def lies_inside(self, *roots: Path) -> bool:
+    def is_inside(self, *roots: Path) -> bool:
         """Return whether the file, after following links, is below its dataset's folder or one of `roots`."""
-        place = os.path.realpath(self.file_path)
+        place = os.path.realpath(self.file_path)  # a link may lead out of the folder
         return any(place.startswith(os.path.join(os.path.realpath(root), "")) for root in (self.folder, *roots))
 
     def make_segment(self, number: int) -> Example:
@@ -165,7 +165,7 @@ class Dataset:
 
     def targets(self) -> np.ndarray:
         """Return the labels as an array [shape=(n_examples, n_classes)], float32: 1, 0, or NaN if not annotated."""
-        unknown = np.nan if self.task == "multi" else 0.0
+        unknown = np.nan if self.task == "multi" else 0.0  # a missing label is unknown only in multi-label data
         rows = [[example.labels.get(name, unknown) for name in self.class_names] for example in self.examples]
         return np.array(rows, dtype=np.float32).reshape(len(rows), len(self.class_names))
 
@@ -182,11 +182,13 @@ class Dataset:
     def keep(self, mask: Sequence[bool] | np.ndarray, excluded: Iterable[Excluded] = ()) -> Dataset:
         """Return the dataset with only the examples where `mask` is true; `excluded` has the reasons for the others."""
         examples = tuple(example for example, kept in zip(self.examples, mask, strict=True) if kept)
+        # its rows follow the examples
         vggish = None if self.vggish is None else self.vggish[np.asarray(mask, dtype=bool)]
         return replace(self, examples=examples, excluded=(*self.excluded, *excluded), vggish=vggish)
 
     def match_class_names(self, known: Iterable[str]) -> Dataset:
         """Return the dataset with class names spelled as in `known`, where only the Unicode normalization differs."""
+        # some systems store é as e + accent, others as one character
         spelled = {unicodedata.normalize("NFC", name): name for name in known}
         names = {name: spelled.get(unicodedata.normalize("NFC", name), name) for name in self.class_names}
         if all(name == other for name, other in names.items()):
@@ -199,6 +201,7 @@ class Dataset:
 
     def hash(self) -> str:
         """Compute a stable digest of the examples, labels, groups and splits: 16 hex digits."""
+        # sorted, so that the order of loading does not matter
         rows = [[e.id, sorted(e.labels.items()), e.group, e.split] for e in sorted(self.examples, key=lambda e: e.id)]
         return hashlib.blake2b(json.dumps(rows).encode(), digest_size=8).hexdigest()
 
@@ -225,6 +228,7 @@ def check_classes(dataset: Dataset, where: Path) -> Dataset:
             n_classes=len(dataset.class_names),
             names=names,
         )
+    # a class whose examples are all negative can't be trained or tested
     seen = {name for example in dataset.examples for name, present in example.labels.items() if present}
     empty = [name for name in dataset.class_names if name not in seen]
     if empty:

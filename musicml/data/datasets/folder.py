@@ -33,6 +33,7 @@ def load(root: Path) -> Dataset:
     if not root.is_dir():
         raise InputError("Expected a folder with class folders, but {root} does not exist. Check the path.", root=root)
     classes = find_class_folders(root)
+    # all folders together, so that a linked folder is listed only once
     listings = list_files([folder for _, folder in classes])
     kinds = {path: detect_kind(path) for listing in listings for path in listing.files}
     kind = _find_main_kind(kinds.values(), root)
@@ -44,19 +45,19 @@ def load(root: Path) -> Dataset:
     names = [[_name_file(path, root) for path in paths] for paths in paths_of_classes]
     groups_file = find_group_table(root)
     table = read_group_table(groups_file, [make_readable(name) for class_files in names for name in class_files])
-    groups = table.groups if table else {}
-    class_names = _name_classes([folder for _, folder in classes])
+    groups = table.groups if table else {}  # without a table each file is a group of its own
+    class_names = _name_classes([folder for _, folder in classes])  # one class may have a folder in each split
     examples = [
         _make_example(name, root, labels, groups, split)
         for (split, _), labels, class_files in zip(classes, [{name: True} for name in class_names], names, strict=True)
         for name in class_files
     ]
     dataset = Dataset(
-        make_readable(root.resolve().name),
+        make_readable(root.resolve().name),  # `.` has no name
         kind,
         "single",
         "class",
-        tuple(sorted(set(class_names))),
+        tuple(sorted(set(class_names))),  # sorted: the same order of scores on every machine
         tuple(examples),
         (
             *_find_unused(root, [folder for _, folder in classes]),
@@ -87,7 +88,7 @@ def _name_classes(folders: Sequence[Path]) -> list[str]:
     """
     names = ["".join(c if c.isprintable() else "?" for c in make_readable(folder.name)) for folder in folders]
     shared = [drop_invisible(unicodedata.normalize("NFC", make_readable(folder.name))).strip() for folder in folders]
-    spellings: dict[str, set[str]] = defaultdict(set)
+    spellings: dict[str, set[str]] = defaultdict(set)  # common spelling → actual folder names
     for folder, common in zip(folders, shared, strict=True):
         spellings[common].add(folder.name)
     return [common if len(spellings[common]) > 1 else name for common, name in zip(shared, names, strict=True)]
@@ -102,7 +103,7 @@ def _find_main_kind(kinds: Iterable[str | None], root: Path) -> str:
             "of each class in a folder named after it.",
             root=root,
         )
-    return counts.most_common(1)[0][0]
+    return counts.most_common(1)[0][0]  # a stray cover picture does not make music a picture dataset
 
 
 def _find_unused(root: Path, classes: Sequence[Path]) -> list[Excluded]:
@@ -155,7 +156,7 @@ def _explain_content(path: str, kind: str) -> str:
     """Explain why a file is not an example, with its actual type."""
     try:
         with open(path, "rb") as file:
-            head = file.read(512)
+            head = file.read(512)  # enough for every signature
     except OSError as error:
         return Message("it cannot be opened ({reason})", reason=describe_os_error(error))
     return (

@@ -82,7 +82,7 @@ def find_group_table(root: Path) -> Path | None:
         If there is none, but a file that was probably meant to be one.
     """
     names = sorted(path.name for path in root.iterdir() if path.is_file())
-    tables = [name for name in names if name.lower() == GROUPS_FILE]
+    tables = [name for name in names if name.lower() == GROUPS_FILE]  # also Groups.csv
     similar = [name for name in names if re.fullmatch(r"groups\b.*\.(csv|tsv|txt|xlsx?|ods)", name.lower())]
     if similar and not tables:
         raise InputError(
@@ -117,7 +117,7 @@ def read_group_table(path: Path | None, ids: Sequence[str]) -> GroupTable | None
     if path is None:
         return None
     cells = [_check_row(row, number) for number, row in enumerate(read_csv(path, "file", "group"), start=2)]
-    rows = [row for row in cells if row.group.strip()]
+    rows = [row for row in cells if row.group.strip()]  # an empty group: the file stays independent
     if not rows:
         raise InputError(
             "Expected a group for each file in {path}, but its column group is empty. Fill it in, or move the "
@@ -147,7 +147,7 @@ def read_group_table(path: Path | None, ids: Sequence[str]) -> GroupTable | None
 
 def _check_row(row: Mapping[Any, Any], number: int) -> Row:
     """Return a row with its number, after checking that it has no extra cells and no line breaks in a cell."""
-    extra = [cell for cell in row.get(None) or () if cell.strip()]
+    extra = [cell for cell in row.get(None) or () if cell.strip()]  # csv.DictReader puts extra cells under None
     cells = (row["file"] or "", row["group"] or "")
     if extra or any("\n" in cell.strip() or "\r" in cell.strip() for cell in cells):
         raise InputError(
@@ -170,6 +170,7 @@ def _match_rows(rows: Sequence[Row], ids: Sequence[str]) -> dict[str, list[Row]]
             exact[name].append(row)
         elif (name := matcher.find_loosely(row.file)) is not None:
             loose[name].append(row)
+    # a loose match is used only if no row matches the file exactly
     return {**loose, **exact}
 
 
@@ -200,10 +201,10 @@ class _Matcher:
         self.by_name: dict[str, list[str]] = defaultdict(list)
         for name in self.exact:
             path = _normalize_path(name)
-            self.by_path[path].append(name)
-            self.by_number[_drop_zeros(path)].append(name)
-            self.by_stem[_drop_zeros(os.path.splitext(path)[0])].append(name)
-            self.by_name[path.rpartition("/")[2]].append(name)
+            self.by_path[path].append(name)  # several files can have the same normalized path
+            self.by_number[_drop_zeros(path)].append(name)  # 01.wav, which a spreadsheet turned into 1.wav
+            self.by_stem[_drop_zeros(os.path.splitext(path)[0])].append(name)  # without extension
+            self.by_name[path.rpartition("/")[2]].append(name)  # without folder
 
     def find_exactly(self, cell: str) -> str | None:
         """Return the file whose path a cell contains, in any spelling; None if there is not exactly one."""
@@ -217,7 +218,7 @@ class _Matcher:
         """
         path = _normalize_path(cell)
         parts = path.split("/")[-MAX_PARTS:]
-        inner = ["/".join(parts[k:]) for k in range(len(parts) - 1)]
+        inner = ["/".join(parts[k:]) for k in range(len(parts) - 1)]  # the path without its first k folders
         choices = [self.by_path.get(suffix, []) for suffix in inner]
         choices += [self.by_number.get(_drop_zeros(suffix), []) for suffix in inner]
         choices += [self.by_stem.get(_drop_zeros(suffix), []) for suffix in inner]

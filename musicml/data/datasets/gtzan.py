@@ -26,6 +26,7 @@ from musicml.data.datasets.base import Dataset, Example, Excluded, Repair
 from musicml.data.io import AUDIO_SUFFIXES, list_files
 from musicml.utils import Message, make_readable
 
+# split → its file in splits/
 LISTS = {"train": "train_filtered.txt", "val": "valid_filtered.txt", "test": "test_filtered.txt"}
 ARTIST_INDEX = "GTZANindex_sturm.txt"
 
@@ -35,16 +36,16 @@ def load(root: Path, as_published: bool = False) -> Dataset:
     tracks, splits = base.find_path(root, "Data/genres_original", "genres_original", "genres"), root / "splits"
     index = read_artists(splits / ARTIST_INDEX)
     artists, split_of = unify_artist_names(index), {} if as_published else _read_splits(splits)
-    hidden = _find_hidden_folders(tracks)
+    hidden = _find_hidden_folders(tracks)  # some copies of the data contain one
     genres = sorted(base.list_visible_folders(tracks) + (hidden if as_published else []))
     listings = list_files(genres)
-    labels = {genre.name: {genre.name: True} for genre in genres}  # one dict for all examples of a genre saves memory
+    labels = {genre.name: {genre.name: True} for genre in genres}  # one dict per genre saves memory
     examples = [
         Example(
             path.relative_to(tracks).as_posix(),
             tracks,
             labels[genre.name],
-            artists.get(path.stem, path.stem),
+            artists.get(path.stem, path.stem),  # the group; an unknown artist is a group of its own
             split_of.get(path.stem, ""),
         )
         for genre, listing in zip(genres, listings, strict=True)
@@ -172,7 +173,7 @@ def unify_artist_names(artists: dict[str, str]) -> dict[str, str]:
     >>> unify_artist_names({"a": "Earth Wind and Fire", "b": "Earth Wind and Fire", "c": "Earth, Wind & Fire"})["c"]
     'Earth Wind and Fire'
     """
-    spellings: dict[str, Counter] = defaultdict(Counter)
+    spellings: dict[str, Counter] = defaultdict(Counter)  # normalized name → how often each spelling occurs
     for name in artists.values():
         spellings[_normalize_name(name)][name] += 1
     return {track: spellings[_normalize_name(name)].most_common(1)[0][0] for track, name in artists.items()}
@@ -186,7 +187,7 @@ def _normalize_name(name: str) -> str:
 def _read_splits(folder: Path) -> dict[str, str]:
     """Read track → `train`, `val` or `test` from the three filtered lists; empty unless all three exist."""
     lists = {split: folder / name for split, name in LISTS.items()}
-    if not all(path.is_file() for path in lists.values()):
+    if not all(path.is_file() for path in lists.values()):  # an incomplete set would drop whole splits
         return {}
     return {
         PurePosixPath(line.strip().replace("\\", "/")).stem: split

@@ -37,7 +37,7 @@ from musicml.utils import Message, read_csv
 
 CLASSES = {
     "Sound_Guitar": "guitar",
-    "Sound_Guiatr": "guitar",
+    "Sound_Guiatr": "guitar",  # sic, in the test table
     "Sound_Drum": "drum",
     "Sound_Violin": "violin",
     "Sound_Piano": "piano",
@@ -46,7 +46,7 @@ LABELS = {label: {label: True} for label in CLASSES.values()}  # one dict for al
 MISSPELLED = "Sound_Guiatr"
 VIOLIN_BY_NAME = Message("in no row, but its name says violin: added as a violin")
 SAME_NAME_AS_TEST = Message("a test file has the same name: not used for training")
-VIOLIN = re.compile(r"violin_sound|^vn-ord|_bwv", re.IGNORECASE)
+VIOLIN = re.compile(r"violin_sound|^vn-ord|_bwv", re.IGNORECASE)  # names of the violin files on the disk
 # the piece, kit or player in a file name; a name that matches none of these is a group of its own
 GROUPS = [
     re.compile(pattern, re.IGNORECASE)
@@ -135,11 +135,12 @@ def _read_split_table(split: str, folder: Path, table: Path) -> SplitTable:
 def read_rows(table: Path, on_disk: Iterable[Path]) -> tuple[list[LabelRow], list[Excluded]]:
     """Return the usable rows and the others; case matters only if two file names differ in nothing else."""
     exact = {path.name: path for path in on_disk}
+    # reversed: the first of several names wins
     folded = {name.lower(): exact[name] for name in sorted(exact, reverse=True)}
     rows, lost = [], []
     for row in read_csv(table, "FileName", "Class"):
         name, written = row["FileName"], row["Class"]
-        path = exact.get(name) or folded.get(name.lower())
+        path = exact.get(name) or folded.get(name.lower())  # Windows ignores case, Linux does not
         if written not in CLASSES:
             lost.append(Excluded(name, Message("unknown class {written}", written=written)))
         elif path is None:
@@ -194,6 +195,7 @@ def _load_repaired(train: SplitTable, test: SplitTable, root: Path) -> LoadedRow
             labels[path], row_repairs = _choose_label(rows, table.table, _get_id(path, root))
             repairs += row_repairs
     violins, test_names = [path for path in train.list_unlisted() if VIOLIN.search(path.name)], test.get_names()
+    # the same name in train and test means the same recording
     leaking = {path for path in (*train.group_by_file(), *violins) if path.name.lower() in test_names}
     added = [path for path in violins if path not in leaking]
     labels |= dict.fromkeys(added, "violin")
@@ -213,7 +215,7 @@ def _load_repaired(train: SplitTable, test: SplitTable, root: Path) -> LoadedRow
 
 def _choose_label(rows: list[LabelRow], table: str, name: str) -> tuple[str, list[Repair]]:
     """Choose the one label of a file that several `rows` of a table name, and list the corrections."""
-    valid = [row for row in rows if row.label != "violin"] or rows
+    valid = [row for row in rows if row.label != "violin"] or rows  # only violin rows name wrong files
     label, labels = valid[0].label, ", ".join(dict.fromkeys(row.label for row in valid))
     dropped = Message(
         "{table} labels it violin as well as {label}: the violin row is dropped", table=table, label=label
@@ -279,7 +281,7 @@ def _list_notes(repairs: list[Repair]) -> list[str]:
 
 def _load_as_published(train: SplitTable, test: SplitTable, root: Path) -> LoadedRows:
     """Load every row as an example with its own label; files in no row are left out."""
-    train_classes = {row.written for row in train.rows}
+    train_classes = {row.written for row in train.rows}  # as spelled: `Sound_Guiatr` is not `Sound_Guitar`
     unknown = [row for row in test.rows if row.written not in train_classes]
     examples: list[Example] = []
     for table in (train, test):
@@ -352,5 +354,5 @@ def find_group(stem: str) -> str:
     for pattern in GROUPS:
         match = pattern.search(stem)
         if match:
-            return match.group(1).lower()
+            return match.group(1).lower()  # patterns have one group each
     return stem.lower()

@@ -63,6 +63,7 @@ def load_dataset(
             name=name,
             hint=suggest_names(name, DATASET_NAMES),
         )
+    # imported only when needed: a new dataset is a new file
     return importlib.import_module(f"musicml.data.datasets.{name}").load(
         find_dataset_folder(name, data_root, which), as_published
     )
@@ -77,7 +78,7 @@ def reload_dataset(data: Mapping, data_root: Path | None = None) -> Dataset:
     data_root : the current folder of the datasets, if they were moved
     """
     folder = Path(data["folder"]) if data["folder"] else None
-    which = "sample" if data["sample"] and not folder else "real"
+    which = "sample" if data["sample"] and not folder else "real"  # never switch between real and synthetic data
     as_published = data.get("as_published", False)
     return load_dataset(data["dataset"], Path(data_root or data["root"]), which, folder, as_published)
 

@@ -32,6 +32,7 @@ def load(root: Path, as_published: bool = False) -> Dataset:
     """Load OpenMIC-2018 from `root`, with artists as groups and the official split."""
     home = find_path(root, "openmic-2018/audio", "audio").parent
     order = read_json(find_path(home, "class-map.json"))
+    # the release defines the order of the classes
     names = tuple(sorted(order, key=order.get))
     relevances = read_relevances(find_path(home, "openmic-2018-aggregated-labels.csv"))
     paths = {path.stem: path.relative_to(home).as_posix() for path in sorted((home / "audio").glob("*/*.ogg"))}
@@ -39,6 +40,7 @@ def load(root: Path, as_published: bool = False) -> Dataset:
     relevances = {key: cells for key, cells in relevances.items() if get_file(key) not in excluded}
     labels = _read_labels_as_published(relevances, names) if as_published else threshold_relevances(relevances)
     metadata = read_csv(find_path(home, "openmic-2018-metadata.csv"), "sample_key", "artist_id")
+    # groups: the same artist is never in train and test
     artists = {row["sample_key"]: row["artist_id"] for row in metadata}
     split_of = _read_splits(home)
     examples = [
@@ -166,14 +168,14 @@ def read_vggish(home: Path, keys: list[str]) -> np.ndarray | None:
     """Read the VGGish features of the release, [shape=(n_examples, 10, 128)], uint8; None if it has none."""
     table = home / "openmic-2018.npz"
     if table.is_file():
-        with np.load(table, allow_pickle=False) as arrays:
+        with np.load(table, allow_pickle=False) as arrays:  # pickled arrays could run code
             try:
                 places = {str(key): place for place, key in enumerate(arrays["sample_key"])}
             except ValueError:  # pickled keys are not loaded, which would run code: the JSON files hold the same
                 places = {}
             if all(key in places for key in keys):
                 return arrays["X"][[places[key] for key in keys]]
-    rows = {path.stem: path for path in (home / "vggish").glob("*/*.json")}
+    rows = {path.stem: path for path in (home / "vggish").glob("*/*.json")}  # the original release has a JSON per clip
     if not all(key in rows for key in keys):
         return None
     return np.array([json.loads(rows[key].read_text())["features"] for key in keys], dtype=np.uint8)

@@ -30,7 +30,7 @@ def read_split(name: str) -> str:
     >>> read_split("Training_Data"), read_split("seg_test"), read_split("trains")
     ('train', 'test', '')
     """
-    plain = re.sub(r"[\W\d_]+", "", name.lower())
+    plain = re.sub(r"[\W\d_]+", "", name.lower())  # letters only
     for split, words in SPLIT_WORDS.items():
         if re.fullmatch(f"(?:{FILLER_WORDS})*(?:{'|'.join(words)})(?:{FILLER_WORDS})*", plain):
             return split
@@ -73,7 +73,7 @@ def read_splits(folders: Sequence[Path]) -> dict[Path, str]:
     parsed = {folder: _parse_name(folder.name) for folder in folders if folder not in splits}
     for folder, (split, rest) in parsed.items():
         alike = {other for other, other_rest in parsed.values() if other_rest == rest}
-        if split and len(alike) > 1 and "train" in alike:
+        if split and len(alike) > 1 and "train" in alike:  # `test` alone may be the name of a class
             splits[folder] = split
     return {folder: splits[folder] for folder in folders if folder in splits}
 

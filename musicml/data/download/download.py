@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 __all__ = ["SOURCES", "DownloadedDataset", "Source", "check_request", "download_dataset"]
 
-ARCHIVES_FOLDER = ".archives"
+ARCHIVES_FOLDER = ".archives"  # below the data root
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def check_request(names: Sequence[str], given: Path | None = None, lists_from: P
             raise InputError(
                 "{name!r} is not a dataset that can be downloaded: {hint}", name=name, hint=suggest_names(name, SOURCES)
             )
-    if given is not None and len(names) != 1:
+    if given is not None and len(names) != 1:  # an archive is one dataset
         raise InputError("--from requires the name of exactly one dataset. Give that name.")
     if lists_from is not None and "gtzan" not in names:
         raise InputError("--lists is only for gtzan, and {names} has no such lists. Omit it.", names=", ".join(names))
@@ -130,13 +130,13 @@ def _download(origin: Source, temporary: Path, folder: Path, keep_archive: bool)
     path, archive = folder.parent / ARCHIVES_FOLDER / f"{origin.name}{origin.suffix}", None
     with _remove_if_empty(path.parent):
         try:
-            archive, n_files, n_bytes = get_archive(origin, path, request)
+            archive, n_files, n_bytes = get_archive(origin, path, request)  # verified
             facts = describe_source(origin, archive.version, archive.sha256, archive.n_bytes)
             facts |= {"licence": archive.licence} if archive.licence else {}
             install.unpack_dataset(archive.path, n_files, n_bytes, temporary, origin.name)
             install.finish_install(temporary, folder, facts, archive.path)
         except InputError as error:
-            if archive and not is_disk_error(error):
+            if archive and not is_disk_error(error):  # keep a good archive if only the disk was full
                 archive.discard()
             raise
         except KeyboardInterrupt:

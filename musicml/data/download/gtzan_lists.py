@@ -46,12 +46,13 @@ def download_lists(root: Path, archives: Path) -> None:
     from musicml.data.download.transfer import download_url
 
     for name in list_missing(root):
+        # the repository, for the error message
         page = f"https://github.com/{'/'.join(GITHUB_PATHS[name].split('/')[:2])}"
         request = DownloadRequest(name, "GitHub", page, "--lists", " ".join(("musicml", "fetch", "gtzan")))
         download_url(f"{GITHUB}/{GITHUB_PATHS[name]}", archives / name, request)
         content = (archives / name).read_bytes()
         (archives / name).unlink()
-        if not is_published(name, content):
+        if not is_published(name, content):  # HEAD may change, the hash may not
             raise make_error("damaged", request, digest=f"sha256:{SHA256[name]}")
         write_lists({name: content}, root)
 

@@ -62,7 +62,7 @@ def make_temporary_folder(folder: Path) -> Iterator[Path]:
     with hold_lock(folder.with_name(f".{folder.name}.lock"), folder, busy):
         shutil.rmtree(hidden, ignore_errors=True)
         try:
-            yield hidden / "whole"
+            yield hidden / "whole"  # on the same disk as its final place, so that renaming is atomic
         finally:
             shutil.rmtree(hidden, ignore_errors=True)
 
@@ -78,9 +78,9 @@ def finish_install(
     try:
         if folder.exists():
             folder.rmdir()  # empty, as `is_installed` has checked
-        os.replace(root, folder)
+        os.replace(root, folder)  # atomic: the final name never shows a partial dataset
     except OSError as error:
-        if error.errno == errno.ENOTEMPTY:
+        if error.errno == errno.ENOTEMPTY:  # another program wrote into it meanwhile
             raise _make_occupied_error(folder, Message("it appeared during the download")) from error
         raise
     logger.info("%s: %s, %s examples", folder, folder.name, n_examples)
@@ -105,7 +105,7 @@ def _find_dataset(root: Path, name: str, came_from: Path, own_lists: bool = True
     """
     inside = [path for path in list_visible_folders(root) if path.name not in SYSTEM_FILES]
     errors = []
-    for home in [root, *inside] if len(inside) == 1 else [root]:
+    for home in [root, *inside] if len(inside) == 1 else [root]:  # archives often have one outer folder
         try:
             dataset = _load(home, name)
             break
@@ -186,7 +186,7 @@ def _unpack_local(given: Path, origin: Source, folder: Path) -> dict[str, Any]:
 
 def _copy_local_folder(given: Path, origin: Source, folder: Path, data_root: Path, own_lists: bool) -> dict[str, Any]:
     """Copy the user's folder; a link to a file is copied as that file."""
-    if data_root.resolve().is_relative_to(given.resolve()):
+    if data_root.resolve().is_relative_to(given.resolve()):  # the copy would contain itself
         raise InputError(
             "Expected the dataset's own folder in --from, but {given} contains {data_root}. Give another folder.",
             given=given,

@@ -74,7 +74,7 @@ def _download_as(login: Login, origin: Source, to: Path, request: DownloadReques
         licence = getattr(metadata, "license_name", None) or ""
 
     def ask(start: int, mark: str) -> requests.Response:
-        # Kaggle redirects to its storage, with a newly signed address each time
+        """Send a request for the archive; Kaggle redirects to its storage, with a newly signed address each time."""
         return _call(login, origin, TimeoutAdapter(start, mark), version or "newest")
 
     headers = download_file(ask, to, request, check_room)

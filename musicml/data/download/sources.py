@@ -68,7 +68,7 @@ SOURCES = {
                 'G. Tzanetakis and P. Cook, "Musical genre classification of audio signals", '
                 '"IEEE Transactions on Speech and Audio Processing" 10(5), 2002'
             ),
-            1000,
+            1000,  # one of them is unreadable
         ),
         _make_kaggle_source(
             "instrument_images",

@@ -100,6 +100,7 @@ def download_url(url: str, to: Path, request: DownloadRequest, check_room: Check
     """Download the file at `url`; parameters as `download_file`, and a denied access is an InputError too."""
 
     def ask(start: int, mark: str) -> requests.Response:
+        """Send a request without credentials."""
         session = requests.Session()
         mount_adapter(session, TimeoutAdapter(start, mark, is_anonymous=True))
         response = session.get(url, stream=True)

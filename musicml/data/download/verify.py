@@ -87,7 +87,7 @@ def check_room(folder: Path, n_bytes: int) -> None:
 
 def compute_hashes(path: Path) -> tuple[str, str]:
     """Compute the SHA-256 and the MD5 of a file in hex, reading it once."""
-    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)  # MD5 only because hosts publish it
     with open(path, "rb") as source:
         while block := source.read(BLOCK_SIZE):
             sha256.update(block)
@@ -176,6 +176,7 @@ def _download(origin: Source, path: Path, request: DownloadRequest) -> Archive:
     is_announced = False
 
     def check(rest: int, size: int) -> None:
+        """Check the disk space for the archive and for what it unpacks to."""
         nonlocal is_announced
         check_room(path.parent, rest + round(UNPACKED_RATIO * size))
         if not is_announced:  # only once, not for each part

@@ -35,7 +35,7 @@ FULL_SCALE = 0.999  # a sample at or above it counts as clipped; 16-bit audio en
 MAX_SECONDS = 900.0  # decoded of one file; the rest is ignored
 MIN_SKIPPED_SECONDS = 0.005  # shorter gaps are not worth a warning
 
-AUDIO_SUFFIXES = frozenset(TYPE_OF_SUFFIX)
+AUDIO_SUFFIXES = frozenset(TYPE_OF_SUFFIX)  # lower case, with the dot
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ class AudioSource:
     type: FileType | None = field(default=None, repr=False)
 
     def __post_init__(self):
+        # the way to set a default in a frozen dataclass
         object.__setattr__(self, "name", self.name or get_display_name(self.source))
 
     @property
@@ -153,7 +154,7 @@ def load_audio(
     >>> sound.y.shape, round(sound.seconds)  # doctest: +SKIP
     ((661794,), 30)
     """
-    parts: list[np.ndarray] = []
+    parts: list[np.ndarray] = []  # concatenated once at the end, in linear time
     info = stream_audio(AudioSource(source, name or "", source_rate), parts.append, sample_rate, max_seconds)
     return Sound(np.concatenate(parts), info.sample_rate, info.warnings)
 
@@ -194,6 +195,7 @@ def decode_audio(
     warnings : about the level
     """
     max_frames = compute_max_frames(stream, max_seconds)
+    # mix first: resampling one channel is cheaper
     resample, mix = make_resampler(stream.sample_rate, sample_rate), Mixer()
     n_samples, n_frames, level = 0, 0, LevelMeter(stream.name)
     for block in stream.blocks:
@@ -230,7 +232,7 @@ def make_resampler(source_rate: int, target_rate: int | None):
     """Make a function of (block, is_last) that resamples blocks from one rate to another."""
     if target_rate in (None, source_rate):
         return lambda block, last: block
-    import soxr
+    import soxr  # only if needed: it takes a moment to load
 
     stream = soxr.ResampleStream(source_rate, target_rate, 1, dtype="float32", quality="HQ")
     return lambda block, last: stream.resample_chunk(block, last=last)
@@ -361,7 +363,7 @@ def check_truncated(stream: Stream) -> list[str]:
     file, kind = stream.file, stream.kind
     if file is None:
         return []
-    place, size = file.tell(), file.seek(0, io.SEEK_END)
+    place, size = file.tell(), file.seek(0, io.SEEK_END)  # how far the decoder has read
     if second := find_second_file(file, kind):
         return [
             Message(

@@ -101,7 +101,7 @@ def stream_array(y: np.ndarray, sample_rate: int | None, name: str) -> Stream:
             name=name,
             shape=y.shape,
         )
-    frames = y.reshape(len(y), -1)
+    frames = y.reshape(len(y), -1)  # one column per channel
     check_range(
         frames.shape[1],
         CHANNELS,
@@ -121,7 +121,10 @@ def _get_soundfile_class() -> type:
     import soundfile
 
     class Forward(soundfile.SoundFile):
+        """A reader that claims to be unseekable."""
+
         def seekable(self) -> bool:
+            """Return False."""
             return False
 
     return Forward
@@ -137,10 +140,11 @@ def _decode_with_libsndfile(file: BinaryIO | FileView, kind: str, name: str) -> 
         sound = _get_soundfile_class()(FileView(file, patches=header.patches))
     except soundfile.SoundFileError as error:
         raise make_undecodable_error(name, kind) from error
-    damage = Damage()
+    damage = Damage()  # filled in by FFmpeg, if it takes over
 
     def blocks() -> Iterator[np.ndarray]:
         # libsndfile takes five times as long to convert 16-bit samples to float
+        """Yield blocks, from FFmpeg after libsndfile's last one."""
         dtype = "int16" if sound.subtype == "PCM_16" else "float32"
         n_given, is_whole = 0, False
         with contextlib.suppress(soundfile.SoundFileError):  # libsndfile cannot decode any further

@@ -297,6 +297,7 @@ def _make_converter(source: tuple[int, int], target: tuple[int, int], damage: Da
     resampler = soxr.ResampleStream(rate, target_rate, target_channels, dtype="float32", quality="HQ")
 
     def convert(block: np.ndarray) -> np.ndarray:
+        """Convert a block; an empty one flushes the resampler."""
         is_last = not len(block)
         block = block if is_last else _drop_bursts(block, rate, damage)
         if channels != target_channels:

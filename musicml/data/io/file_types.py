@@ -126,7 +126,7 @@ def detect_type(file: BinaryIO, min_frames: int = N_FRAMES) -> FileType:
     chance
         in many files, so 1 is enough only if the user gave the file as audio
     """
-    first = file.read(512)
+    first = file.read(512)  # enough for every signature
     tags = step_over_tags(file)
     pictures, sounds = match_signatures(first, IMAGE_SIGNATURES), match_signatures(tags.head, SIGNATURES)
     is_header_enough = tags.n_tags or min_frames == 1
@@ -158,6 +158,7 @@ def _put_specific_brand(head: bytes) -> bytes:
         return head
     major, end = head[8:12], min(int.from_bytes(head[:4]), len(head))
     others = [head[place : place + 4] for place in range(16, end - 3, 4)]
+    # a movie can contain pictures, and stays a movie
     is_movie = any(brand.startswith(MOVIE_BRANDS) for brand in (major, *others))
     if major not in GENERAL_BRANDS and (major in PICTURE_BRANDS or is_movie):
         return head

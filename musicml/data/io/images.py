@@ -149,7 +149,7 @@ def _decode(content: bytes, kind: str, name: str) -> tuple[np.ndarray, list[str]
     """Decode a picture to upright RGB pixels, [shape=(height, width, 3)], uint8, with warnings about its color mode."""
     from PIL import Image
 
-    formats = ["JPEG", "MPO"] if kind == "JPEG" else [kind]  # MPO: a JPEG followed by more pictures, as phones write it
+    formats = ["JPEG", "MPO"] if kind == "JPEG" else [kind]  # MPO: a JPEG with more pictures, as phones write
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="PIL")  # rejected below, or harmless
@@ -157,7 +157,7 @@ def _decode(content: bytes, kind: str, name: str) -> tuple[np.ndarray, list[str]
             _check_size(*image.size, name)
             _check_not_animated(image, name)
             _check_scans(content, kind, name)
-            image.load()
+            image.load()  # the actual decoding; everything before reads only the header
             return _rotate_upright(convert_to_rgb(image), image), [REMARKS[image.mode]] if image.mode in REMARKS else []
     except Image.DecompressionBombError as error:
         raise InputError(
@@ -231,7 +231,7 @@ def _rotate_upright(image, original) -> np.ndarray:
     """Return the pixels of `image`, rotated by the EXIF orientation of `original` (CIPA DC-008, Orientation)."""
     from PIL.Image import Transpose
 
-    turn = TURNS.get(original.getexif().get(ORIENTATION))
+    turn = TURNS.get(original.getexif().get(ORIENTATION))  # the converted image may have lost its EXIF data
     return np.array(image.transpose(Transpose[turn]) if turn else image)
 
 

@@ -49,7 +49,7 @@ def regroup(dataset: Dataset, kind: str) -> Dataset:
     check_lists(dataset, kind)
     if not is_ungrouped_split(dataset.as_published, kind):
         return dataset
-    first: dict[str, str] = {}
+    first: dict[str, str] = {}  # digest → id of the first file with this content
     own = [first.setdefault(dataset.digests.get(example.id, example.id), example.id) for example in dataset.examples]
     return replace(
         dataset,
@@ -69,7 +69,7 @@ def group_identical_files(dataset: Dataset, digests: Mapping[str, str]) -> Datas
     ----------
     digests : example id → digest of the content of its file
     """
-    group_of: dict[str, str] = {}
+    group_of: dict[str, str] = {}  # digest → group of the first file with this content
     examples = [
         replace(example, group=group_of.setdefault(digests.get(example.id, example.id), example.group))
         for example in dataset.examples

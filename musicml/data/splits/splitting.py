@@ -108,7 +108,7 @@ def make_folds(
         raise InputError(describe_fixed_split(kind, n))
     dataset = regroup(dataset, kind)
     members, n_groups = np.arange(len(dataset.examples)), len(set(dataset.groups))
-    if n_groups < n:
+    if n_groups < n:  # a group can't be divided between folds
         raise InputError(
             "Expected at least {n} groups in {dataset_name} for {n} folds, got {n_groups}. Use fewer folds.",
             dataset_name=dataset.name,
@@ -158,8 +158,8 @@ def _make_fold(
 ) -> Split:
     """Make the split with the examples of the mask `test` for testing, and a share of all examples for validation."""
     sides = np.where(test, "test", "train").astype(object)
-    rest = np.flatnonzero(~test)
-    share = min(0.5, val_fraction * len(sides) / len(rest))
+    rest = np.flatnonzero(~test)  # what is not tested is used for training and validation
+    share = min(0.5, val_fraction * len(sides) / len(rest))  # a share of all examples, taken from the rest
     sides[rest] = assign(dataset, rest, {"train": 1 - share, "val": share}, seed, present)
     return Split(
         sides,
@@ -195,7 +195,7 @@ def _split_by_lists(dataset: Dataset, val_fraction: float, seed: int) -> tuple[D
     sides = np.array([example.split for example in dataset.examples], dtype=object)
     statement = [Message("the dataset's own splits")]
     if not (sides == "test").any():
-        sides[sides == "val"] = "test"
+        sides[sides == "val"] = "test"  # a split used to choose the model can't test it
         statement.append(Message("it has no test split, so its validation split is used for testing"))
     if not (sides == "test").any():
         raise InputError(
@@ -217,7 +217,7 @@ def _find_leaking_examples(dataset: Dataset, sides: np.ndarray) -> tuple[np.ndar
     """Return which examples to keep: a group in test is removed from val and train, a group in val from train."""
     groups = dataset.groups
     groups_of = {"test": set(groups[sides == "test"]), "val": set(groups[sides == "val"])}
-    keep, excluded = np.ones(len(sides), dtype=bool), []
+    keep, excluded = np.ones(len(sides), dtype=bool), []  # test is never reduced: results stay comparable
     for index, (split, group) in enumerate(zip(sides, groups, strict=True)):
         others = {"train": ("test", "val"), "val": ("test",)}.get(split, ())
         reason = next(
@@ -263,7 +263,7 @@ def check_split(dataset: Dataset, split: Split, present: np.ndarray | None = Non
             dataset_name=dataset.name,
         )
     split_of: dict[str, str] = {}
-    crossing = [
+    crossing = [  # the guarantee of this package, checked once more
         group
         for group, name in zip(dataset.groups, split.sides, strict=True)
         if split_of.setdefault(group, name) != name

@@ -40,7 +40,7 @@ def embed(example: Example, kind: str) -> Embedded:
     """
     from PIL import Image
 
-    if not example.lies_inside():
+    if not example.is_inside():
         return Embedded(trouble=Message("The file is a link that leads out of the data's folder, so it is not shown."))
     made, size = io.BytesIO(), (0, 0)
     try:
