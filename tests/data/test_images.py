@@ -239,7 +239,7 @@ def test_a_picture_of_another_type_is_named_as_what_it_is_whatever_its_brand(bra
 
 def test_jpeg_xl_and_jpeg_2000_are_named():
     for mark, words in ((b"JXL ", "JXL"), (b"jP  ", "JP2")):
-        assert f"is a {words} picture:" in refusal(b"\0\0\0\x0c" + mark + b"\r\n\x87\n" + in_boxes("jxl "))
+        assert f"is a {words} picture." in refusal(b"\0\0\0\x0c" + mark + b"\r\n\x87\n" + in_boxes("jxl "))
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ SYSTEM_NAMES = {
     "icon\r",
     "@eadir",
     "$recycle.bin",
-    "lost+listings",
+    "lost+found",
     "lost.dir",
     " ".join(("system", "volume", "information")),
 }
