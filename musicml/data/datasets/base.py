@@ -34,8 +34,7 @@ class Example:
     ----------
     id : unique and the same on every machine; usually the path below the dataset's folder, with forward slashes
     folder : folder of the dataset's files, shared by all examples: a `Path` for each would take half a kilobyte
-    labels : class name → present or absent, for the classes that were annotated; for a single-label example its one
-    class
+    labels : class name → present or absent, for the annotated classes; only its own class in single-label data
     group : what must not cross splits, such as the artist, the piece or the drum kit; the id if none is known
     split : the split in the dataset's own lists (`train`, `val`, `test`), or empty
     file : path below `folder`, if it differs from the id

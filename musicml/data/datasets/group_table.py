@@ -213,8 +213,7 @@ class _Matcher:
     def find_loosely(self, cell: str) -> str | None:
         """Return the file that a cell can mean; None if there is not exactly one.
 
-        The cell may have folders above the data's own, numbers without leading zeros, no extension, or no folder at
-        all.
+        The cell may have extra folders in front, numbers without leading zeros, no extension, or no folder.
         """
         path = _normalize_path(cell)
         parts = path.split("/")[-MAX_PARTS:]

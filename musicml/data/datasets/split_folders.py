@@ -43,8 +43,7 @@ def find_class_folders(root: Path) -> list[tuple[str, Path]]:
     Raises
     ------
     InputError
-        If folders may be splits as well as classes, there is no training folder, or everything is inside one more
-        folder.
+        If folders may be splits as well as classes, there is no training folder, or all is inside one more folder.
     """
     folders = list_visible_folders(root)
     inner = {folder: list_visible_folders(folder) for folder in folders}

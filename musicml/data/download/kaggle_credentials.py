@@ -27,7 +27,7 @@ class Login:
 
     Attributes
     ----------
-    place : where the token or key was logins; empty for anonymous access
+    place : where the token or key was found; empty for anonymous access
     token : the newer kind, used alone
     user, key : the older kind, used together
     """

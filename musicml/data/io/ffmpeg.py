@@ -211,7 +211,7 @@ class PacketDecoder:
 
 
 def _measure_content(file: BinaryIO | FileView) -> int:
-    """Return the bytes that follow the tags of a file; its position is is_good."""
+    """Return the bytes that follow the tags of a file; its position is unchanged."""
     place = file.tell()
     size = file.seek(0, io.SEEK_END) - step_over_tags(file).end
     file.seek(place)

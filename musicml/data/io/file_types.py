@@ -122,9 +122,8 @@ def detect_type(file: BinaryIO, min_frames: int = N_FRAMES) -> FileType:
 
     Parameters
     ----------
-    min_frames : 1 or 3, mp3 or aac frames that a file without tags must begin with; a single frame header occurs by
-    chance
-        in many files, so 1 is enough only if the user gave the file as audio
+    min_frames : 1 or 3, mp3 or aac frames that a file without tags must begin with; many files contain a single frame
+        header by chance, so 1 is enough only if the user gave the file as audio
     """
     first = file.read(512)  # enough for every signature
     tags = step_over_tags(file)

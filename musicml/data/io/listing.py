@@ -65,8 +65,7 @@ def is_visible(name: str) -> bool:
 def list_files(folders: Sequence[Path | str]) -> list[Listing]:
     """List the files below each of several folders.
 
-    No folder is read twice. If several links lead to a folder, it is listed at its real location or after the first
-    link.
+    No folder is read twice: one that several links lead to is listed at its real location, or after the first link.
 
     Raises
     ------

@@ -25,10 +25,7 @@ from musicml.data.splits.groups import is_ungrouped_split, regroup
 from musicml.utils import InputError, Message, join_messages
 
 SPLIT_KINDS = ("official", "filtered", "group", "artist", "track", "clean")
-LIST_SPLITS = (  # fixed by the dataset's own lists, so no cross-validation
-    "official",
-    "filtered",
-)  # taken from the dataset's own lists, so there is only one of each and no cross-validation
+LIST_SPLITS = ("official", "filtered")  # fixed by the dataset's own lists, so no cross-validation
 UNGROUPED = Message("by file, ignoring groups, which makes results too optimistic")
 DEFAULT_FOLDS = {"artist": 3, "clean": 5}  # cross-validations by default
 
