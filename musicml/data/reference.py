@@ -11,11 +11,7 @@ from musicml.utils import Message
 HONEST, AS_PUBLISHED = "honest", Message("as published")
 
 ClassTable = Mapping[str, Mapping[str, float]]
-COUNT_COLUMNS = (  # counts, not shares; `said` is the number of predictions
-    "support",
-    "observed",
-    "said",
-)  # columns of a table that are counts, not shares; `said` is the number of predictions
+COUNT_COLUMNS = ("support", "observed", "said")  # counts, not shares; `said` is the number of predictions
 # column of a table → name in a report
 MEANS = {"precision": "macro_precision", "recall": "macro_recall", "f1": "macro_f1", "auc": "macro_auc"}
 

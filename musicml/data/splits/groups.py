@@ -13,10 +13,7 @@ from musicml.utils import InputError, Message
 
 Name = TypeVar("Name", bound=Hashable)
 # kind of split → the list that it needs
-REQUIRED_LISTS = {
-    "filtered": Message("fault-filtered lists"),
-    "artist": Message("an index of artists"),
-}  # kind of split → the list that it needs
+REQUIRED_LISTS = {"filtered": Message("fault-filtered lists"), "artist": Message("an index of artists")}
 HOW_TO_GET = {"gtzan": Message("Run `musicml fetch gtzan`, or give your own with `musicml fetch gtzan --lists DIR`.")}
 
 
