@@ -372,5 +372,5 @@ def test_as_published_cells_that_nobody_judged_are_positive_and_only_voices_clip
     assert 0.5 * n < unjudged < n
     places = [place for place, example in enumerate(honest.examples) if example.id in asked]
     assert np.array_equal(published.vggish, honest.vggish[places])
-    left = {item.file for item in published.excluded if item.reason == "nobody judged voice"}
+    left = {item.file for item in published.excluded if item.reason == "no known label for voice"}
     assert left == {openmic.get_file(e.id) for e in honest.examples if e.id not in asked}
