@@ -155,7 +155,7 @@ HOSTILE_ZIPS = {
     "a folder of five bytes": (lambda: zip_of([zip_kind("b", stat.S_IFDIR, b"bytes")]), "damaged"),
     "locked": (lambda: in_table(zip_of(SONG), 8, "<H", 1), "is encrypted"),
     "packed by bzip2": (lambda: zip_of(SONG, zipfile.ZIP_BZIP2), "uses method 12"),
-    "uses method 77": (lambda: in_table(zip_of(SONG), 10, "<H", 77), "by method 77"),
+    "packed by method 77": (lambda: in_table(zip_of(SONG), 10, "<H", 77), "uses method 77"),
     "2 GB of 500 bytes": (lambda: in_table(zip_of(SONG), 24, "<I", 2**31), TOO_MUCH),
     "half of it": (lambda: zip_of(GOOD)[:-1_000], NOT_WHOLE),
     "folders alone": (lambda: zip_of({"a/": b"", "b/": b""}), EMPTY),
@@ -195,7 +195,7 @@ HOSTILE_TARS = {
     "a header's size below zero": (lambda: header("a", -512, b"x") + ZEROS, WORDY),
     "a long name's size below zero": (lambda: header("a", -512, b"L") + ZEROS, WORDY),
     "8 GB of nothing": (lambda: header("a", 2**33 - 1) + bytes(1024), TOO_MUCH),
-    "a size below zero": (lambda: header("a", -512) + ZEROS, "a in it is damaged"),
+    "a size below zero": (lambda: header("a", -512) + ZEROS, "a in it cannot be unpacked"),
     "half of it": (lambda: tar_of(GOOD)[:700_000], "damaged"),
     "cut between two files": (lambda: tar_of(SONG)[:1024], NOT_WHOLE),
     "a damaged header": (lambda: patched(tar_of({**SONG, "b": b"x"}), 1024, b"?"), NOT_WHOLE),
@@ -453,7 +453,7 @@ def test_no_more_than_the_bound_is_written_of_a_bomb(refused, home, monkeypatch,
 def test_nothing_beyond_its_declared_size_is_written_of_a_member_that_lies(refused, home, monkeypatch, declared):
     monkeypatch.setattr(archives, "BLOCK_SIZE", 10_000)
     sizes = Sizes(home)
-    refused(shorter(declared, summed=declared), "in it is damaged", by_table=False, progress=sizes)
+    refused(shorter(declared, summed=declared), "in it cannot be unpacked", by_table=False, progress=sizes)
     assert sum(sizes.told) <= declared and sizes.most <= declared + len("mine")
 
 
