@@ -117,7 +117,7 @@ def test_folders_that_may_be_splits_or_classes_are_refused_with_both_readings(tm
         ("old/blues old/rock old/jazz new/blues new/rock c", "each of new, old contains the folders blues, rock"),
         (
             "gamelan/train gamelan/test jazz/train jazz/test",
-            "each of gamelan, jazz holds test, train. Put train above the classes",
+            "each of gamelan, jazz contains test, train. Put train above the classes",
         ),
         (
             "genres_original/pop genres_original/rock __MACOSX/genres_original/pop",
@@ -253,7 +253,7 @@ def test_rows_without_a_file_and_files_without_a_row_are_counted_and_the_first_n
     ],
 )
 def test_a_file_in_two_groups_is_an_error_that_names_both_rows(tmp_path, first, second):
-    with pytest.raises(InputError, match=r"puts pop/01\.wav into A \(row 2\) and B \(row 3\)"):
+    with pytest.raises(InputError, match=r"assigns pop/01\.wav to A \(row 2\) and B \(row 3\)"):
         load_with(tmp_path, f"{first},A\n{second},B\n")
 
 
