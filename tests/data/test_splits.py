@@ -454,7 +454,7 @@ def test_nothing_to_test_on_is_refused():
 
 def test_a_group_on_two_sides_can_not_come_out():
     dataset = dataset_of([(1, "a", "g"), (2, "b", "h"), (3, "a", "g")])
-    with pytest.raises(RuntimeError, match="groups on two sides"):
+    with pytest.raises(RuntimeError, match="groups in two splits"):
         splitting.check_split(dataset, splitting.Split(np.array(["train", "train", "test"], dtype=object), "by hand"))
 
 
