@@ -107,8 +107,8 @@ ALL = (
         protocol=AS_PUBLISHED,
         method=Message("The same split as for ResNet50. The count of 144 correct is inferred from the rounded 96 %."),
         caveats=Message(
-            "Five pictures fewer than ResNet50, which may be chance: even if all five differences favored "
-            "ResNet50, an exact McNemar test would give p = 0.06."
+            "Five pictures fewer than ResNet50, which may be chance: even if all five differences favored one "
+            "model, an exact McNemar test would give p = 0.06."
         ),
         figures={"accuracy": 0.96, "macro_precision": 0.97, "macro_recall": 0.96, "macro_f1": 0.96},
         n_test=150,

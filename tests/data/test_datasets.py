@@ -344,8 +344,8 @@ def test_what_most_files_are_decides_and_the_others_are_named(tmp_path, most, ki
         (["a/1.wav"], r"Expected at least two classes in .*, got 1 \(a\)"),
         (["a/1.wav", ".b/1.wav"], r"Expected at least two classes in .*, got 1 \(a\)"),
         (["a/1.wav", "b/"], "Expected a usable file in every class of .*, but there is none in b"),
-        (["a/1.wav", "b/x.txt", "c/"], r"and b \(b/x.txt: not a sound file: it looks like text\), c has none"),
-        (["train/a/1.wav", "train/b/", "test/a/1.wav"], "and b has none"),
+        (["a/1.wav", "b/x.txt", "c/"], r"none in b \(b/x.txt: not a sound file: it looks like text\), c\."),
+        (["train/a/1.wav", "train/b/", "test/a/1.wav"], "but there is none in b"),
     ],
 )
 def test_a_folder_that_nothing_can_be_learnt_from_is_a_sentence(tmp_path, written, said):

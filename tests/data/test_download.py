@@ -539,8 +539,8 @@ def test_another_archive_of_a_version_that_nobody_tells_is_said_to_be_a_newer_on
     for content, is_newer in ((archives["instrument_images"], False), (zipped_again(storage.files[PLACE]), True)):
         storage.files[PLACE] = content
         code, out, err = run("instrument_images", "--json")
-        assert code == 0 and ("is another archive than on 20" in err) is is_newer
-        assert "did not tell the version" in err and json.loads(out)["sets"][0]["version"] is None
+        assert code == 0 and ("differs from the archive of 20" in err) is is_newer
+        assert "did not state the version" in err and json.loads(out)["sets"][0]["version"] is None
         shutil.rmtree(tmp_path / "data/instrument_images")
 
 
@@ -568,7 +568,7 @@ def hostile(name, content):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda archives: archives["instrument_images"][:300_000], "cut off or damaged"),
+        (lambda archives: archives["instrument_images"][:300_000], "is incomplete or damaged"),
         (lambda archives: hostile("../../evil.txt", "x"), "a path out of the archive"),
         (lambda archives: hostile("bomb", bytes(120_000_000)), "to unpack to at most 100 MB"),
         (lambda archives: archives["instrument_sounds"], "as published. Expected train in it"),
@@ -595,7 +595,7 @@ def test_an_archive_with_damaged_tables_is_refused(run, web, tmp_path, small, mo
 def test_a_disk_without_room_is_told_before_anything_is_written(run, kaggle, storage, web, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: USAGE(10**12, 10**12, 10**6))
     for name in ("instrument_images", "openmic"):
-        assert "MB free" in refused(run, name)
+        assert "MB of free disk space" in refused(run, name)
     assert left(tmp_path) == []
 
 
@@ -699,7 +699,7 @@ def test_what_a_killed_fetch_left_behind_is_cleared_up(run, kaggle, tmp_path):
 def test_two_do_not_fetch_the_same_at_once(run, kaggle, tmp_path):
     (tmp_path / "data").mkdir()
     with FileLock(tmp_path / "data/.instrument_images.lock"):
-        assert "another is at it" in refused(run)
+        assert "Another process is already" in refused(run)
     assert run("instrument_images")[0] == 0 and not (tmp_path / "data/.instrument_images.lock").exists()
 
 
