@@ -60,7 +60,7 @@ def print_audit(audit: Audit) -> None:
     """Print the findings as a table, what they do to a figure, and the first pairs that are alike."""
     published = ", as published" if audit.as_published else ""
     print(f"{make_printable(audit.dataset)}{published}: {audit.n} examples in {len(audit.classes)} classes")
-    output.print_table([(one.weight, _format_kind(one.kind), _join_lines(one.words)) for one in audit.findings])
+    output.print_table([(one.severity, _format_kind(one.kind), _join_lines(one.words)) for one in audit.findings])
     effects = [(_format_kind(one.kind), _join_lines(one.effect)) for one in audit.findings if one.effect]
     if effects:
         print("\nwhat that does to a figure")

@@ -1,4 +1,4 @@
-"""What an audit says of labels, groups and what lies beside the data; that it is kept; and the command."""
+"""An audit's findings about labels, groups and files, its cache, and the command."""
 
 import json
 import os
@@ -15,10 +15,6 @@ from musicml.data.datasets.base import Example, Excluded, Repair
 from musicml.utils import capture_messages, parse_json, translate
 from musicml.utils.errors import InputError
 from tests.fixtures.audit_data import dataset_of, photograph, shuffled, song, write
-
-
-def quiet(_words):
-    """Progress that nobody hears."""
 
 
 def contents_of(dataset):
@@ -49,13 +45,10 @@ def published(n):
 def test_no_model_can_pass_0_909_where_seven_hundred_drums_are_violins_too(tmp_path):
     dataset = dataset_of(tmp_path, published(700))
     assert len(dataset.examples) == 2629
-    found = kinds(label_checks.findings(dataset, contents_of(dataset)))
-    assert found["ceiling"].words == (
-        "No model can pass macro ROC-AUC 0.909 or accuracy 0.734 on the training side: 1400 of 2629 examples are "
-        "labelled in two ways."
-    )
-    assert found["contradictory_labels"].words.startswith("Examples that contradict one of equal content: 1400 of 2629")
-    assert found["contradictory_labels"].effect.startswith("Whatever a model answers, at least 700 of 2629 ")
+    found = kinds(label_checks.check_labels(dataset, contents_of(dataset)))
+    assert "0.909 or accuracy 0.734 on the training split: 1400 of 2629" in found["ceiling"].words
+    assert found["contradictory_labels"].words.startswith("Contradictory labels: 1400 of 2629")
+    assert found["contradictory_labels"].effect.startswith("At least 700 of 2629 predictions")
     assert {found[kind].weight for kind in ("ceiling", "contradictory_labels")} == {"fault"}
 
 
@@ -80,8 +73,10 @@ def test_files_that_cannot_be_read_still_show_what_can_be_reached(tmp_path):
     for name in {row[0].partition("#")[0] for row in rows}:
         (tmp_path / name).write_bytes(f"no sound: {name}".encode())
     found = audit.audit_dataset(dataset_of(tmp_path, rows), tmp_path / "store")
-    assert found.list_findings("unreadable")[0].words.startswith("Files that can't be read: 38 of 38")
-    assert found.list_findings("ceiling")[0].words.startswith("No model can pass macro ROC-AUC 0.911 or accuracy 0.737")
+    assert found.list_findings("unreadable")[0].words.startswith("Unreadable files: 38 of 38")
+    assert found.list_findings("ceiling")[0].words.startswith(
+        "No model can exceed macro ROC-AUC 0.911 or accuracy 0.737"
+    )
     assert len(found.list_findings("exact_duplicates")[0].pairs) == 10 and found.lengths is None
     # nothing is called fine that nobody heard
     assert not {"silent", "clipped", "truncated", "near_duplicates"} & set(kinds(found.findings))
@@ -93,7 +88,7 @@ def test_unreadable_files_of_equal_content_are_not_taken_for_twins(tmp_path):
     found = audit.audit_dataset(dataset_of(tmp_path, rows), tmp_path / "store")
     assert found.pairs == () and found.list_findings("contradictory_labels")[0].weight == "fine"
     (unreadable,) = found.list_findings("unreadable")
-    assert unreadable.files == ("a/1.wav", "b/2.wav") and "of the first: a/1.wav must" in unreadable.words
+    assert unreadable.files == ("a/1.wav", "b/2.wav") and "The first: a/1.wav" in unreadable.words
 
 
 def test_cells_that_contradict_each_other_are_counted_in_a_table_of_several_classes(tmp_path):
@@ -104,26 +99,26 @@ def test_cells_that_contradict_each_other_are_counted_in_a_table_of_several_clas
         ("2.wav", {"b": True}),
     ]
     dataset = dataset_of(tmp_path, rows, task="multi")
-    found = kinds(label_checks.findings(dataset, contents_of(dataset)))
-    assert found["contradictory_labels"].words.endswith("contradict each other: 3 of 6.")
-    assert found["contradictory_labels"].effect == "Whatever a model answers, at least 1 of 6 answers count as wrong."
+    found = kinds(label_checks.check_labels(dataset, contents_of(dataset)))
+    assert found["contradictory_labels"].words.endswith("same content: 3 of 6.")
+    assert found["contradictory_labels"].effect.startswith("At least 1 of 6 predictions")
     assert found["contradictory_labels"].files == ("1.wav", "1.wav#2", "1.wav#3") and "ceiling" not in found
-    assert found["unobserved"].words.startswith("Judged cells of the table of labels: 6 of 12;")
+    assert found["unobserved"].words.startswith("Labeled cells of the label table: 6 of 12.")
 
 
 @pytest.mark.numeric
 def test_uneven_classes_and_few_test_files_are_told_with_what_they_do(tmp_path):
     even = dataset_of(tmp_path, [(f"{label}{k}.wav", label) for label in "ab" for k in range(8)])
-    found = kinds(label_checks.findings(even, contents_of(even)))
-    assert found["balance"].words == "The classes are of one size: 8 examples each."
+    found = kinds(label_checks.check_labels(even, contents_of(even)))
+    assert found["balance"].words == "The classes are balanced: 8 examples each."
     rows = [(f"{k}.wav", "often", "train") for k in range(27)] + [(f"r{k}.wav", "rare", "test") for k in range(3)]
     dataset = dataset_of(tmp_path, rows)
-    found = kinds(label_checks.findings(dataset, contents_of(dataset)))
-    assert found["balance"].words == "The largest class, often, has 27 examples; the smallest, rare, 3."
-    assert "right in 90.0% of all cases" in found["balance"].effect
-    assert found["few_tests"].words == "Classes with fewer than 10 test examples: 2 of 2; often has 0."
-    assert label_checks.lowest(5) == pytest.approx(0.566, abs=1e-3)  # Wilson's, of 5 in 5
-    assert label_checks.classes_of(dataset) == (
+    found = kinds(label_checks.check_labels(dataset, contents_of(dataset)))
+    assert found["balance"].words == "The largest class, often, has 27 examples. The smallest, rare, has 3."
+    assert "accuracy of 90.0%" in found["balance"].effect
+    assert found["few_tests"].words == "Classes with fewer than 10 test examples: 2 of 2. The smallest is often with 0."
+    assert label_checks.compute_lower_bound(5) == pytest.approx(0.566, abs=1e-3)  # Wilson's, of 5 in 5
+    assert label_checks.count_classes(dataset) == (
         {"class": "often", "train": 27, "val": 0, "test": 0, "none": 0, "total": 27},
         {"class": "rare", "train": 0, "val": 0, "test": 3, "none": 0, "total": 3},
     )
@@ -159,21 +154,21 @@ def test_hidden_files_and_folders_are_named_wherever_the_ids_begin(sounds):
     (sounds / ".empty").mkdir()
     dataset = loading.load_folder(sounds)
     expected = (".empty", ".ipynb_checkpoints/a.wav", "a/.DS_Store", "b/.git/deep/file")
-    assert sorted(folder_checks.hidden(dataset).files) == sorted(expected)
+    assert sorted(folder_checks.check_hidden(dataset).files) == sorted(expected)
     by_key = replace(dataset, examples=tuple(replace(e, id=e.path.stem, file=e.id) for e in dataset.examples))
-    assert sorted(folder_checks.hidden(by_key).files) == sorted(expected)
+    assert sorted(folder_checks.check_hidden(by_key).files) == sorted(expected)
     one = replace(dataset, examples=(replace(dataset.examples[0], id="a/0.wav#violin", file="a/0.wav"),))
-    assert folder_checks.home_of(one) == sounds
+    assert folder_checks.get_data_folder(one) == sounds
 
 
 def test_what_was_left_out_mended_or_taken_with_its_faults_is_told(sounds):
     dataset = loading.load_folder(sounds)
-    assert {finding.weight for finding in folder_checks.findings(dataset)} == {"fine"}
-    told = kinds(folder_checks.findings(replace(dataset, excluded=(Excluded("x.txt", "in no class folder"),))))
-    assert told["left_out"].words == "Files or rows left out: 1; the first, x.txt: in no class folder"
+    assert {finding.weight for finding in folder_checks.check_folder(dataset)} == {"fine"}
+    told = kinds(folder_checks.check_folder(replace(dataset, excluded=(Excluded("x.txt", "in no class folder"),))))
+    assert told["left_out"].words == "Excluded files or rows: 1. The first is x.txt: in no class folder"
     mended = replace(dataset, repairs=(Repair("label_dropped", "x.wav", "dropped"),))
-    assert kinds(folder_checks.findings(mended))["repaired"].files == ("x.wav",)
-    assert kinds(folder_checks.findings(replace(mended, as_published=True)))["as_published"].weight == "caution"
+    assert kinds(folder_checks.check_folder(mended))["repaired"].files == ("x.wav",)
+    assert kinds(folder_checks.check_folder(replace(mended, as_published=True)))["as_published"].weight == "caution"
 
 
 # Equal files
@@ -183,8 +178,8 @@ def test_many_equal_files_are_told_in_few_pairs_and_none_is_forgotten(tmp_path):
     for n, most in ((5, 10), (300, 3 * 300)):
         rows = [(f"{k:03}.wav", "ab"[k == 7], ("train", "test")[k == 9]) for k in range(n)]
         dataset = dataset_of(tmp_path, rows)
-        group = next(iter(duplicates.by_content(dataset, dict.fromkeys((row[0] for row in rows), "same")).values()))
-        pairs = [tuple(sorted((one.id, other.id))) for one, other in duplicates.pairs_within(group)]
+        group = next(iter(duplicates.group_examples(dataset, dict.fromkeys((row[0] for row in rows), "same")).values()))
+        pairs = [tuple(sorted((one.id, other.id))) for one, other in duplicates.pair_examples(group)]
         assert len(pairs) == len(set(pairs)) <= most
         assert {name for pair in pairs for name in pair} == {row[0] for row in rows}
         if n > 9:  # whoever stands elsewhere is paired with everyone
@@ -195,10 +190,10 @@ def test_twins_on_no_two_sides_are_told_by_what_a_random_split_would_make_of_the
     write(tmp_path, {f"a/{k}.wav": song(k // 2, seconds=2.0) for k in range(4)} | {"b/5.wav": song(5, seconds=2.0)})
     rows = [(f"{name[0]}/{name[1]}.wav", name[0]) for name in ("a0", "a1", "a2", "a3", "b5")]
     (exact,) = audit.audit_dataset(dataset_of(tmp_path, rows), tmp_path / "store").list_findings("exact_duplicates")
-    assert exact.weight == "caution" and len(exact.pairs) == 2 and "by up to 80.0 points" in exact.effect
+    assert exact.weight == "caution" and len(exact.pairs) == 2 and "by up to 80.0 percentage points" in exact.effect
     listed = dataset_of(tmp_path, [(*row, "val" if row[0] == "a/1.wav" else "train") for row in rows])
     (exact,) = audit.audit_dataset(listed, tmp_path / "store").list_findings("exact_duplicates")
-    assert exact.weight == "fault" and exact.effect.startswith("1 of 1 validation examples have a twin in training")
+    assert exact.weight == "fault" and exact.effect.startswith("1 of 1 validation examples have a duplicate")
 
 
 # What is kept
@@ -208,9 +203,9 @@ def test_a_second_audit_reads_no_file_again_and_says_the_same(sounds, tmp_path, 
     dataset, said_ = loading.load_folder(sounds), []
     with capture_messages(said_.append):
         first = audit.audit_dataset(dataset, tmp_path / "store")
-    assert said_[0] == "audit: looking at 6 files, once"
-    monkeypatch.setattr(scan, "look_at", None)
-    monkeypatch.setattr(duplicates.audio_matching, "matches", None)
+    assert said_[0] == "audit: scanning 6 files"
+    monkeypatch.setattr(scan, "scan_file", None)
+    monkeypatch.setattr(duplicates.audio_matching, "find_matches", None)
     with capture_messages(said_.append):
         again = audit.audit_dataset(shuffled(dataset), tmp_path / "store")
     assert len(said_) == 2 and set(again.findings) == set(first.findings) and again.hash == first.hash
@@ -239,7 +234,7 @@ def test_an_audit_survives_its_own_table_and_is_found_where_it_was_kept(sounds, 
     assert audit.load_audit(tmp_path, dataset) == found == Audit.from_dict(parse_json(path.read_text()))
     assert audit.load_audit(tmp_path, replace(dataset, as_published=True)) is None
     path.write_text("[]")
-    with pytest.raises(InputError, match="must hold an audit"):
+    with pytest.raises(InputError, match="Expected an audit"):
         audit.load_audit(tmp_path, dataset)
 
 
@@ -247,8 +242,8 @@ def test_two_processes_find_what_one_does(tmp_path, monkeypatch):
     write(tmp_path / "p", {f"{'ab'[k % 2]}/{k}.png": photograph(k // 2, 64) for k in range(12)})
     dataset = loading.load_folder(tmp_path / "p")
     alone = audit.audit_dataset(dataset, tmp_path / "one")
-    monkeypatch.setitem(scan.POOL_FROM, "picture", 2)
-    monkeypatch.setattr(duplicates, "POOL_FROM", 1)
+    monkeypatch.setitem(scan.MIN_PARALLEL_FILES, "picture", 2)
+    monkeypatch.setattr(duplicates, "MIN_PARALLEL_PAIRS", 1)
     for module in (scan, duplicates):
         monkeypatch.setattr(module, "count_processes", lambda most: most)
     both = audit.audit_dataset(dataset, tmp_path / "two")
@@ -262,9 +257,9 @@ def test_the_command_prints_findings_effects_and_pairs_and_ends_well_whatever_it
     (sounds / "b/twin.wav").write_bytes((sounds / "a/0.wav").read_bytes())
     page = tmp_path / "out/audit.html"
     code, out, err = musicml("audit", "--folder", sounds, "--data-root", tmp_path, "--html", page)
-    assert code == 0 and "looking at 6 files" in err and "looking" not in out
+    assert code == 0 and "scanning 6 files" in err and "scanning" not in out
     assert "songs: 7 examples in 2 classes" in out and "what that does to a figure" in out
-    assert "fault    contradictory labels" in out and "a/0.wav  b/twin.wav  across labels  equal content" in out
+    assert "error    contradictory labels" in out and "a/0.wav  b/twin.wav  across labels  identical content" in out
     assert page.is_file() and str(page) in out and len(list((tmp_path / ".audit").glob("songs-real-*.json"))) == 1
     code, out, _ = musicml("audit", "--folder", sounds, "--data-root", tmp_path, "--json")
     table = json.loads(out)
@@ -287,7 +282,7 @@ def test_the_command_refuses_what_it_cannot_do_before_it_reads_anything(sounds, 
         (["gtzan", "--folder", sounds], "audit needs either a data set or --folder DIR"),
         (["gtzan"], "`musicml fetch"),
         (["nothing"], "must be a data set that musicml knows"),
-        (["--folder", sounds, "--html", tmp_path / "page.txt"], "must end in .html"),
+        (["--folder", sounds, "--html", tmp_path / "page.txt"], "ends in .html"),
         (["--folder", sounds, "--as-published"], "as_published"),
     ):
         code, out, err = musicml("audit", *words, "--data-root", tmp_path / "empty")
@@ -304,7 +299,7 @@ def test_every_sentence_of_an_audit_can_be_said_in_indonesian(sounds, tmp_path):
 
 
 def write_twins(folder):
-    """Two files of equal content and one of another."""
+    """Two files with the same content and one with another."""
     write(folder, {"a/1.wav": song(1, seconds=2.0), "a/2.wav": song(1, seconds=2.0), "b/1.wav": song(2, seconds=2.0)})
     return folder
 
@@ -314,7 +309,9 @@ def test_twins_on_validation_and_test_are_told_as_such(tmp_path):
     sides = {"a/1.wav": "val", "a/2.wav": "test", "b/1.wav": "train"}
     dataset = replace(dataset, examples=tuple(replace(one, split=sides[one.id]) for one in dataset.examples))
     (found,) = audit.audit_dataset(dataset, tmp_path / "store").list_findings("exact_duplicates")
-    assert found.weight == "fault" and found.effect.startswith("2 of 3 examples stand on validation and test")
+    assert found.weight == "fault" and found.effect.startswith(
+        "2 of 3 examples are duplicates across validation and test"
+    )
 
 
 def test_equal_files_judged_for_other_classes_do_not_contradict_each_other(tmp_path):
@@ -342,7 +339,7 @@ def test_an_audit_that_is_stopped_ends_the_processes_it_started(stopped, tmp_pat
 
     def map_until_closed(*_, **__):
         try:
-            yield scan.Look({}) if stopped == "scan" else 0.0
+            yield scan.FileScan({}) if stopped == "scan" else 0.0
         finally:
             ended.append(True)
 
@@ -352,12 +349,12 @@ def test_an_audit_that_is_stopped_ends_the_processes_it_started(stopped, tmp_pat
 
     monkeypatch.setattr(module, "map_in_processes", map_until_closed)
     monkeypatch.setattr(module, "make_progress_bar", stop)
-    monkeypatch.setattr(image_hash, "unpacked", lambda mark: mark)
-    monkeypatch.setattr(image_hash, "candidates", lambda _: [image_hash.Candidate(0, 1, False, 9)] * 2)
+    monkeypatch.setattr(image_hash, "unpack_fingerprint", lambda mark: mark)
+    monkeypatch.setattr(image_hash, "find_candidates", lambda _: [image_hash.Candidate(0, 1, False, 9)] * 2)
     with pytest.raises(KeyboardInterrupt) as interrupt:  # which holds on to all that was alive
         if stopped == "scan":
             examples = {name: Example(name, tmp_path, {}, name) for name in "ab"}
-            scan.look_at_all(examples, "sound", tmp_path)
+            scan.scan_files(examples, "sound", tmp_path)
         else:
-            list(duplicates.pictures([b"", b""]))
+            list(duplicates.compare_pictures([b"", b""]))
     assert ended, interrupt

@@ -15,10 +15,6 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def quiet(_words):
-    """Progress that nobody hears."""
-
-
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     """A store's folder, so that a track is looked at once for all tests."""
@@ -59,14 +55,14 @@ def test_an_excerpt_of_two_seconds_is_found_in_its_track(store):
     """Of 51 tracks of GTZAN there is an excerpt as well, under the same name."""
     tracks = gtzan.load(DATA / "gtzan")
     excerpts = loading.load_folder(DATA / "gtzan_clips")
-    looks = [scan.take(dataset, store)[0] for dataset in (tracks, excerpts)]
+    looks = [scan.scan_dataset(dataset, store)[0] for dataset in (tracks, excerpts)]
     names = [example.path.stem for dataset in (tracks, excerpts) for example in dataset.examples]
     marks = [
-        audio_fingerprint.unpacked(its[example.id].marks)
+        audio_fingerprint.unpack_peaks(its[example.id].fingerprint)
         for its, dataset in zip(looks, (tracks, excerpts), strict=True)
         for example in dataset.examples
     ]
-    found = audio_matching.matches(marks)
+    found = audio_matching.find_matches(marks)
     n, both = len(tracks.examples), {e.path.stem for e in tracks.examples} & {e.path.stem for e in excerpts.examples}
     assert all(names[one.first] == names[one.second] for one in found)
     assert {names[one.first] for one in found if one.first < n <= one.second} == both and len(both) == 51

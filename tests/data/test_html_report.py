@@ -108,16 +108,16 @@ def sounds(tmp_path):
 def test_findings_stand_gravest_first_each_with_its_weight_in_a_word_and_its_effect(pictures):
     document = html_report.render_audit_html(audit_of(pictures), pictures, on=date(2026, 3, 1))
     words = Seen(document).said
-    places = [words.index(part) for part in ("Fault 2 files are equal.", "Caution Some files", "Fine Every file")]
+    places = [words.index(part) for part in ("Error 2 files are equal.", "Warning Some files", "OK Every file")]
     assert places == sorted(places)
-    assert "A figure is too good." in words and "Files concerned: 2 drum/0.jpg drum/1.jpg" in words
+    assert "A figure is too good." in words and "Affected files: 2 drum/0.jpg drum/1.jpg" in words
     assert "<title>Audit of tiny</title>" in document and "2026-03-01" in words
 
 
 @pytest.mark.parametrize("is_so", [True, False])
 def test_generated_data_and_data_taken_with_its_faults_are_called_so(is_so, tmp_path):
     seen = see(dataset_of(tmp_path, ["a", "b"], sample=is_so), as_published=is_so)
-    assert ("generated sample data" in seen.said) is is_so and ("as published" in seen.said) is is_so
+    assert ("synthetic sample data" in seen.said) is is_so and ("as published" in seen.said) is is_so
 
 
 def test_bars_are_as_long_as_the_counts_beside_them(pictures):
@@ -130,15 +130,15 @@ def test_bars_are_as_long_as_the_counts_beside_them(pictures):
 def test_lengths_are_told_of_sounds_alone(pictures, sounds):
     lengths = {"seconds": {"least": 2.04, "median": 30.0}, "rates": {"22050": 7}, "channels": {"1": 7}}
     words = see(sounds, lengths=lengths).said
-    assert "The shortest 2.0 s" in words and "22050 Hz 7" in words
-    assert "Lengths" not in see(pictures).said
+    assert "Shortest 2.0 s" in words and "22050 Hz 7" in words
+    assert "File length" not in see(pictures).said
 
 
 def test_the_page_is_said_in_indonesian_where_it_is_asked_for(pictures):
     audit = audit_of(pictures, pair_of(pictures, 0, 2), findings=())
     seen = Seen(html_report.render_audit_html(audit, pictures, "id"))
     assert seen.all("html") == [{"lang": "id"}]
-    assert "Pemeriksaan tiny" in seen.said and "di sisi pelatihan" in seen.said
+    assert "Pemeriksaan tiny" in seen.said and "Bagian: Pelatihan" in seen.said
     assert not re.search(r"\b(the|of|files|class|side|both)\b", seen.said.replace("Some files are alike.", ""))
 
 
@@ -148,7 +148,7 @@ def test_the_page_is_said_in_indonesian_where_it_is_asked_for(pictures):
 def test_pairs_on_two_sides_come_first_then_those_in_two_classes(pictures):
     others, sides, labels = (pair_of(pictures, *two) for two in ((0, 4), (0, 2), (0, 1)))
     words = see(pictures, others, labels, sides).said
-    heads = ("On two sides of the split", "In two classes", "In one class, on one side")
+    heads = ("Across splits", "Across labels", "Within one split and label")
     places = [words.index(head) for head in heads]
     assert places == sorted(places)
     assert "drum/2.jpg" in words[places[0] : places[1]] and "drum/1.jpg" in words[places[1] : places[2]]
@@ -160,9 +160,9 @@ def test_pictures_stand_beside_each_other_as_thumbnails_with_words_for_who_canno
     assert [image["alt"] for image in images] == ["Picture drum/0.jpg", "Picture drum/2.jpg"]
     for image in images:
         with Image.open(io.BytesIO(content(image["src"]))) as opened:
-            assert opened.format == "JPEG" and max(opened.size) == media.SIDE
+            assert opened.format == "JPEG" and max(opened.size) == media.MAX_SIDE
             assert opened.size == (int(image["width"]), int(image["height"]))
-    assert "Hash distance 2" in seen.said and "on the training side" in seen.said and "on the test side" in seen.said
+    assert "Hash distance 2" in seen.said and "Split: Training" in seen.said and "Split: Test" in seen.said
 
 
 @pytest.mark.numeric
@@ -172,7 +172,7 @@ def test_sounds_are_players_of_their_first_seconds(sounds):
     for one in players:
         assert "controls" in one and "autoplay" not in one
         y, rate = soundfile.read(io.BytesIO(content(one["src"])))
-        assert rate == media.RATE and y.ndim == 1
+        assert rate == media.SAMPLE_RATE and y.ndim == 1
         assert len(y) / rate == pytest.approx(media.SECONDS, abs=0.2)
 
 
@@ -185,16 +185,16 @@ def test_what_cannot_be_shown_says_why_and_the_other_is_shown_still(pictures):
     lost = DuplicatePair("drum/1.jpg", "gone.jpg", False, "alike", ("drum", ""), ("", ""))
     seen = see(pictures, pair_of(pictures, 0, 2), lost)
     assert len(seen.all("img")) == 2
-    assert "drum/0.jpg must hold a jpeg" in seen.said and "not among the data set's examples" in seen.said
+    assert "drum/0.jpg must hold a jpeg" in seen.said and "not an example of the dataset" in seen.said
     assert str(pictures.examples[0].path.parent) not in seen.said, "where this machine keeps it is nobody's business"
 
 
 def test_no_more_than_sixty_pairs_are_embedded_and_the_rest_are_counted(pictures, monkeypatch):
-    assert "No two files are alike" in see(pictures).said
+    assert "No duplicates were found" in see(pictures).said
     names = [f"{k:03}.jpg" for k in range(70)]
     seen = see(pictures, *(DuplicatePair("drum/0.jpg", name, False, "alike", ("a", "a"), ("", "")) for name in names))
     assert len(seen.all("figure")) == 120 and "10 more pairs are not on this page" in seen.said
-    monkeypatch.setattr(html_report, "CHARACTERS", 1_000)
+    monkeypatch.setattr(html_report, "MAX_CHARACTERS", 1_000)
     seen = see(pictures, *(pair_of(pictures, k, k + 1) for k in range(5)))
     assert f"{5 - len(seen.all('img')) // 2} more pairs" in seen.said and len(seen.all("img")) < 10
 
@@ -211,7 +211,7 @@ def test_however_large_its_files_a_page_stays_below_five_megabytes(pictures, mon
 
 
 def test_long_lists_of_files_and_classes_are_cut_and_the_rest_counted(pictures, monkeypatch):
-    monkeypatch.setattr(html_report, "LISTED", 1)
+    monkeypatch.setattr(html_report, "MAX_LISTED", 1)
     words = see(pictures).said
     assert "1 more files are not listed" in words and "1 more classes are not listed" in words
 
@@ -285,7 +285,7 @@ def test_only_a_page_is_ever_written_over(pictures, tmp_path):
     thesis, old = tmp_path / "thesis.txt", tmp_path / "old.HTML"
     for path in (thesis, old):
         path.write_text("three years of work")
-    with pytest.raises(InputError, match=r"thesis\.txt must end in \.html") as refused:
+    with pytest.raises(InputError, match=r"ends in \.html, got .*thesis\.txt") as refused:
         html_report.write_audit_html(audit_of(pictures), pictures, thesis)
     assert thesis.read_text() == "three years of work"
     assert translate(refused.value.message, "id").endswith("pilih nama lain.")

@@ -12,18 +12,14 @@ from tests.fixtures.audit_data import dataset_of, jpeg, photograph, write
 N_OTHERS = 60
 
 
-def quiet(_words):
-    """Progress that nobody hears."""
-
-
 def marked(image):
     """What is kept of a Pillow image."""
-    return image_hash.marks(np.asarray(image.convert("RGB")))
+    return image_hash.compute_fingerprint(np.asarray(image.convert("RGB")))
 
 
 def found_among(marks):
     """Places of the pictures that are one photograph."""
-    rows = duplicates.pictures(marks)
+    rows = duplicates.compare_pictures(marks)
     return {(first, second) for first, second, same, _ in rows if same}
 
 
@@ -81,18 +77,21 @@ def test_one_outline_on_white_is_not_one_photograph_and_an_audit_says_which_hash
     (near,), (resembling,) = found.list_findings("near_duplicates"), found.list_findings("look_alikes")
     assert [(pair.first, pair.second) for pair in near.pairs] == [("a/0.png", "a/closer.png")]
     assert resembling.weight == "fine" and {"a/1.png", "b/2.png"} <= set(resembling.files)
-    assert resembling.pairs and all("too little for one photograph" in pair.how for pair in resembling.pairs)
+    assert resembling.pairs and all("too low" in pair.how for pair in resembling.pairs)
     assert found.pairs == (*near.pairs, *sorted(resembling.pairs, key=lambda pair: (pair.first, pair.second)))
 
 
 def test_pictures_of_one_layout_are_proposed_a_few_each_however_many_there_are():
     rng = np.random.default_rng(0)
     codes = np.packbits(np.tile(rng.random(64) < 0.5, (400, 1)) ^ (rng.random((400, 64)) < 0.03), axis=1)
-    rows = hamming_search.close(codes, codes, 10)
-    assert len(rows) <= hamming_search.NEAREST * len(codes) and np.bincount(rows[:, 0]).max() <= hamming_search.NEAREST
+    rows = hamming_search.find_neighbors(codes, codes, 10)
+    assert (
+        len(rows) <= hamming_search.MAX_NEIGHBORS * len(codes)
+        and np.bincount(rows[:, 0]).max() <= hamming_search.MAX_NEIGHBORS
+    )
     least = rows[rows[:, 0] == 7][:, 2].max()
     all_bits = np.unpackbits(codes ^ codes[7], axis=1).sum(axis=1)
-    assert (np.sort(all_bits)[: hamming_search.NEAREST] <= least).all()  # the nearest of all, not any few
+    assert (np.sort(all_bits)[: hamming_search.MAX_NEIGHBORS] <= least).all()  # the nearest of all, not any few
 
 
 @pytest.mark.numeric
@@ -100,9 +99,9 @@ def test_a_crop_before_white_is_found_by_what_stands_out():
     framed = Image.new("RGB", (300, 260), "white")
     framed.paste(photograph(5), (90, 30))
     tight = framed.crop((80, 25, 262, 195))
-    assert image_hash.standing_out(np.asarray(framed.convert("L")))[:2] == pytest.approx((90, 30), abs=2)
+    assert image_hash.find_object(np.asarray(framed.convert("L")))[:2] == pytest.approx((90, 30), abs=2)
     assert found_among([marked(image) for image in (framed, photograph(6), tight)]) == {(0, 2)}
-    assert image_hash.standing_out(np.asarray(photograph(5).convert("L"))) == (0, 0, 160, 160)
+    assert image_hash.find_object(np.asarray(photograph(5).convert("L"))) == (0, 0, 160, 160)
 
 
 def test_an_even_picture_is_not_compared():
@@ -114,8 +113,8 @@ def test_an_even_picture_is_not_compared():
 def test_the_place_at_which_a_crop_fits_is_found():
     whole = np.asarray(photograph(8).convert("L").resize((96, 96)), np.float32)
     crop = np.asarray(photograph(8).convert("L").crop((16, 8, 144, 152)).resize((96, 96)), np.float32)
-    fits, place = image_alignment.tried_at(
-        image_alignment.FINE, whole, crop, image_alignment.Place(0.85, 0.95, 0.0, 0.0)
+    fits, place = image_alignment.fit_placement(
+        image_alignment.FINE, whole, crop, image_alignment.Placement(0.85, 0.95, 0.0, 0.0)
     )
     assert fits > 0.9
     assert place == pytest.approx((0.8, 0.9, 0.0, 0.0), abs=0.01)
@@ -131,15 +130,15 @@ def test_codes_that_differ_in_few_bits_are_all_found_and_no_others():
     asked = np.packbits(asked, axis=1)
     truth = np.unpackbits(asked[:, None] ^ known[None], axis=2).sum(axis=2)
     expected = {(one, other, truth[one, other]) for one, other in zip(*np.nonzero(truth <= 10), strict=True)}
-    assert set(map(tuple, hamming_search.close(asked, known, 10).tolist())) == expected
-    assert len(expected) > 140 and hamming_search.close(asked[:0], known, 10).shape == (0, 3)
+    assert set(map(tuple, hamming_search.find_neighbors(asked, known, 10).tolist())) == expected
+    assert len(expected) > 140 and hamming_search.find_neighbors(asked[:0], known, 10).shape == (0, 3)
 
 
 def test_copies_without_end_cost_no_more_than_a_few_comparisons_each(monkeypatch):
-    seen = [image_hash.unpacked(marked(photograph(1)))] * 40
-    assert len(image_hash.candidates(seen)) <= 40 * image_hash.CANDIDATES // 2
-    monkeypatch.setattr(hamming_search, "AT_ONCE", 2_000)  # the same in many parts
-    assert len(image_hash.candidates(seen)) <= 40 * image_hash.CANDIDATES // 2
+    seen = [image_hash.unpack_fingerprint(marked(photograph(1)))] * 40
+    assert len(image_hash.find_candidates(seen)) <= 40 * image_hash.MAX_CANDIDATES // 2
+    monkeypatch.setattr(hamming_search, "CHUNK_SIZE", 2_000)  # the same in many parts
+    assert len(image_hash.find_candidates(seen)) <= 40 * image_hash.MAX_CANDIDATES // 2
 
 
 def test_pictures_across_splits_and_labels_are_counted_and_clustered(tmp_path):
@@ -158,8 +157,8 @@ def test_pictures_across_splits_and_labels_are_counted_and_clustered(tmp_path):
     pairs = {(pair.first, pair.second): pair for pair in near.pairs}
     assert {("a/1.jpg", "b/1.jpg"), ("a/2.jpg", "a/small.jpg"), ("a/2.jpg", "a/smaller.jpg")} <= set(pairs)
     mirrored = pairs["a/1.jpg", "b/1.jpg"]
-    assert mirrored.across_labels and mirrored.sides == ("train", "test") and "one of them mirrored" in mirrored.how
-    assert "across labels 1." in near.words and near.effect.startswith("1 of 1 test examples have a twin in training")
+    assert mirrored.across_labels and mirrored.sides == ("train", "test") and "after mirroring" in mirrored.how
+    assert "across labels: 1." in near.words and near.effect.startswith("1 of 1 test examples have a duplicate")
     assert found.pairs[0] == mirrored and found.lengths is None
     clusters = audit.find_clusters(dataset, tmp_path / "store")
     assert clusters["a/smaller.jpg"] == clusters["a/small.jpg"] == "a/2.jpg" and clusters["b/3.jpg"] == "b/3.jpg"

@@ -420,7 +420,7 @@ def test_a_file_behind_a_link_out_of_the_folder_is_used_and_not_shown(tmp_path):
     assert shown == {"a/1.wav": True, "a/2.wav": False, "a/3.wav": True, "b/1.wav": True}
     (example,) = [one for one in loading.load_folder(music).examples if one.id == "a/2.wav"]
     assert example.lies_inside(tmp_path)
-    assert "leads out of the data's folder" in media.embed(example, "sound").trouble
+    assert "link out of the dataset's folder" in media.embed(example, "sound").error
 
 
 # endings

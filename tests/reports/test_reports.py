@@ -729,7 +729,7 @@ def test_the_audit_that_was_kept_of_the_data_stands_in_the_report(tmp_path, monk
     table = named(build_document([run], data_root=tmp_path), "audit")
     assert table.source == f"From .audit/{path.name} below the data root." and table.rows == (row,)
     path.write_text("{}")
-    assert "must hold an audit" in " ".join(texts(build_document([run], data_root=tmp_path)))
+    assert "Expected an audit" in " ".join(texts(build_document([run], data_root=tmp_path)))
 
 
 def test_a_card_has_facts_that_hugging_face_reads_and_the_sections_of_one(several_at_once, tmp_path):
