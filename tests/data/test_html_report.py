@@ -288,7 +288,7 @@ def test_only_a_page_is_ever_written_over(pictures, tmp_path):
     with pytest.raises(InputError, match=r"ends in \.html, got .*thesis\.txt") as refused:
         html_report.write_audit_html(audit_of(pictures), pictures, thesis)
     assert thesis.read_text() == "three years of work"
-    assert translate(refused.value.message, "id").endswith("pilih nama lain.")
+    assert translate(refused.value.message, "id").endswith("Pilih nama lain.")
     html_report.write_audit_html(audit_of(pictures), pictures, old)
     assert old.read_text(encoding="utf-8").startswith("<!doctype html>")
     (tmp_path / "page.html").mkdir()

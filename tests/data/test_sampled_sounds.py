@@ -70,15 +70,15 @@ def test_every_played_sound_is_finite_and_neither_silent_nor_clipped(sampled):
 
 @needs_renderer
 def test_files_of_one_setting_are_closer_to_each_other_than_to_others_of_their_class(monkeypatch):
-    monkeypatch.setattr(generate.instrument_sounds, "LONGEST", 2.0)
+    monkeypatch.setattr(generate.instrument_sounds, "MAX_SECONDS", 2.0)
     within, between = [], []
     for label in ("Sound_Drum", "Sound_Piano"):
         described, places = [], []
-        for file in generate.instrument_sounds.plan("here", generate.instrument_sounds.names, 20):
+        for file in generate.instrument_sounds.plan("here", generate.instrument_sounds.list_train_files, 20):
             if file.label == label:
-                who = [0, synth.number(label), synth.number(file.setting)]
-                y = generate.instrument_sounds.sound(
-                    file, np.random.default_rng(who), np.random.default_rng([*who, synth.number(file.name)])
+                who = [0, synth.hash_name(label), synth.hash_name(file.setting)]
+                y = generate.instrument_sounds.render_recording(
+                    file, np.random.default_rng(who), np.random.default_rng([*who, synth.hash_name(file.name)])
                 )
                 described.append(describe_recording(y if y.ndim == 1 else y[:, 1]))
                 places.append(file.setting)
@@ -105,7 +105,7 @@ def test_every_instrument_of_openmic_sounds_and_differs_from_the_others():
 
 def test_room_files_of_one_room_and_microphone_are_one_setting_whatever_is_played():
     sounds = generate.instrument_sounds
-    files = sounds.plan("here", sounds.names, 40) + sounds.plan("here", sounds.test_names, 10)
+    files = sounds.plan("here", sounds.list_train_files, 40) + sounds.plan("here", sounds.list_test_files, 10)
     places = {file.name: file.setting for file in files if file.name.startswith("ROOM")}
     assert len(set(places.values())) >= 10
     for name, place in places.items():
@@ -186,7 +186,7 @@ def test_a_soft_note_has_a_tone_of_its_own_where_it_is_asked_for():
 def test_what_played_is_named_for_each_set_and_sf3_is_for_symusic_alone(monkeypatch, tmp_path):
     pytest.importorskip("midirenderer")
     pytest.importorskip("symusic")
-    named = {name: generate.source(name, 0, 1.0)["renderer"].split()[0] for name in generate.PLAYED}
+    named = {name: generate.describe_source(name, 0, 1.0)["renderer"].split()[0] for name in generate.PLAYED}
     assert named == {"gtzan": "symusic", "instrument_sounds": "midirenderer", "openmic": "symusic"}
     assert renderer._choose_renderer(tmp_path / "font.SF3", varies_timbre=True) == "symusic"
 

@@ -1,4 +1,4 @@
-"""Blues: twelve bars of seventh chords, shuffles, a guitar or a harmonica that answers the voice; often old records."""
+"""Blues: twelve bars of seventh chords, shuffles, guitar or harmonica between the vocals, and often old records."""
 
 from functools import partial
 

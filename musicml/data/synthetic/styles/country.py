@@ -1,4 +1,4 @@
-"""Country: two-beat basses, strummed steel strings, banjo, fiddle and pedal steel around a plain voice."""
+"""Country: two-beat basses, strummed steel-string guitars, banjo, fiddle, pedal steel and plain vocals."""
 
 from functools import partial
 

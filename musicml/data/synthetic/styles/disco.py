@@ -1,4 +1,4 @@
-"""Disco: four to the floor, open hats between the beats, octave basses, strings, brass and muted guitars."""
+"""Disco: four-on-the-floor drums, open hats between the beats, octave basses, strings, brass and muted guitars."""
 
 from functools import partial
 

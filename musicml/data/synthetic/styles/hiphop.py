@@ -1,4 +1,4 @@
-"""Hip-hop: loops from dull records, a deep bass, drum machines, a rapper in front, scratches."""
+"""Hip-hop: loops from old records, deep bass, drum machines, rap vocals and scratches."""
 
 from functools import partial
 

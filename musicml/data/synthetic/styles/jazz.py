@@ -1,4 +1,4 @@
-"""Jazz: swing on the ride cymbal, walking basses, seventh chords off the beat, horns that improvise."""
+"""Jazz: swing on the ride cymbal, walking basses, off-beat seventh chords and improvised horn solos."""
 
 from functools import partial
 

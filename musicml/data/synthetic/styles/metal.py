@@ -1,4 +1,4 @@
-"""Metal: distorted guitars in fifths, palm-muted in between, double bass drums, growls and fast solos."""
+"""Metal: distorted power chords with palm muting, double bass drums, growls and fast solos."""
 
 from functools import partial
 
@@ -31,15 +31,15 @@ SNARE = "....x.......x..."
 CYMBALS = dict.fromkeys((gm.CRASH, gm.CHINA, gm.RIDE, gm.OPEN_HAT), "x...x...x...x...")
 
 
-def _drums(kicks: tuple[str, ...], snare: str = SNARE) -> tuple[dict[int, str | tuple[str, ...]], ...]:
-    """Return a pattern for each cymbal that may keep the time."""
+def _write_drums(kicks: tuple[str, ...], snare: str = SNARE) -> tuple[dict[int, str | tuple[str, ...]], ...]:
+    """Write one pattern per cymbal that can keep time."""
     return tuple({gm.KICK: kicks, gm.SNARE: snare, cymbal: rhythm} for cymbal, rhythm in CYMBALS.items())
 
 
-DOUBLE = _drums(("xxxxxxxxxxxxxxxx", "x.xxx.xxx.xxx.xx", "xx..xx..xx..xx.."))
-HALF_TIME = _drums(("x..x..x.x..x..x.", "x.x...x.x.x...x."), "........x.......")
-FAST = _drums(("x...x...x...x...", "x.x.x.x.x.x.x.x."), "..x...x...x...x.")
-HEAVY = _drums(("x.x...x.x.x...x.", "x...x...x...x...", "x.....x.x.x....."))
+DOUBLE = _write_drums(("xxxxxxxxxxxxxxxx", "x.xxx.xxx.xxx.xx", "xx..xx..xx..xx.."))
+HALF_TIME = _write_drums(("x..x..x.x..x..x.", "x.x...x.x.x...x."), "........x.......")
+FAST = _write_drums(("x...x...x...x...", "x.x.x.x.x.x.x.x."), "..x...x...x...x.")
+HEAVY = _write_drums(("x.x...x.x.x...x.", "x...x...x...x...", "x.....x.x.x....."))
 
 
 _guitar = partial(

@@ -1,4 +1,4 @@
-"""Pop: a loud, polished voice over synthesizers, drum machines, pianos or guitars."""
+"""Pop: loud, polished vocals over synthesizers, drum machines, pianos or guitars."""
 
 from functools import partial
 
@@ -84,16 +84,18 @@ _style = partial(
 )
 
 
-def _write(tempo: tuple[float, float], parts: tuple[Part, ...], weight: float = 1.0, **more) -> tuple[Style, ...]:
-    """Return one way to make pop, for artists in major and for those in minor."""
+def _write_styles(
+    tempo: tuple[float, float], parts: tuple[Part, ...], weight: float = 1.0, **more
+) -> tuple[Style, ...]:
+    """Write one style of pop in major and in minor keys."""
     keys = ((IN_MAJOR, MAJOR, 0.6), (IN_MINOR, MINOR, 0.4))
     return tuple(_style(tempo, parts, chords, (scale,), weight=weight * share, **more) for chords, scale, share in keys)
 
 
 STYLES = (
-    *_write((108, 130), (BASS, SYNTH_CHORDS, PLUCK, PAD, HOOK), 1.2, drums=DANCE_DRUMS),
-    *_write((92, 125), (BASS, SYNTH_CHORDS, PLUCK, PAD, HOOK), 1.5),
-    *_write(
+    *_write_styles((108, 130), (BASS, SYNTH_CHORDS, PLUCK, PAD, HOOK), 1.2, drums=DANCE_DRUMS),
+    *_write_styles((92, 125), (BASS, SYNTH_CHORDS, PLUCK, PAD, HOOK), 1.5),
+    *_write_styles(
         (60, 84),
         (
             Part(
@@ -119,7 +121,7 @@ STYLES = (
         drum_level=-3.0,
         drum_share=0.8,
     ),
-    *_write(
+    *_write_styles(
         (88, 132),
         (
             Part(
@@ -136,7 +138,7 @@ STYLES = (
         ),
         kits=(gm.ROOM_KIT, gm.STANDARD_KIT),
     ),
-    *_write(
+    *_write_styles(
         (84, 108),
         (
             BASS,

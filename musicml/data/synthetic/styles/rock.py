@@ -1,4 +1,4 @@
-"""Rock: a loud kit, overdriven or strummed guitars, straight eighths in the bass, a voice that pushes."""
+"""Rock: loud drums, overdriven or strummed guitars, straight eighth notes in the bass, and forceful vocals."""
 
 from functools import partial
 
