@@ -88,6 +88,7 @@ def _describe_effect(pairs: Sequence[DuplicatePair], dataset: Dataset) -> str:
         )
     n_splits, n_labels = _count_across(pairs)
     n_files = len(_list_files(pairs))
+    # contradictory labels limit every model, even if no split leaks
     if n_labels:
         return Message(
             "Duplicates get the same prediction, so a model is wrong about at least one file of each pair across "

@@ -93,7 +93,7 @@ def _check_silent(dataset: Dataset, scans: Scans) -> AuditFinding:
     files = _select(dataset, scans, lambda facts: facts["peak"] < MIN_PEAK)
     if not files:
         return AuditFinding("silent", "fine", Message("No file is silent."))
-    n = len(dataset.examples)
+    n = len(dataset.examples)  # of all examples, since silent files get predictions too
     words = Message(
         "Silent files: {n} of {total}. They have no sample above -60 dB of full scale.", n=len(files), total=n
     )
@@ -200,10 +200,7 @@ def _check_sample_rates(dataset: Dataset, scans: Scans) -> Iterator[AuditFinding
     files = _select(dataset, scans, lambda facts: facts["sample_rate"] != usual)
     most_class, most_share, least_class, least_share = _find_extreme_classes(dataset, scans, files)
     words = Message(
-        "Files with a sample rate other than {rate} Hz: {n} of {total}.",
-        rate=usual,
-        n=len(files),
-        total=counts.total(),
+        "Files with a sample rate other than {rate} Hz: {n} of {total}.", rate=usual, n=len(files), total=counts.total()
     )
     effect = Message(
         "A file has no frequencies above half its sample rate, and a model can use that as a shortcut: {most:.0%} of "

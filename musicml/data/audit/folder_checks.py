@@ -20,6 +20,7 @@ def check_folder(dataset: Dataset) -> Iterator[AuditFinding]:
 
 def check_hidden(dataset: Dataset) -> AuditFinding:
     """Report hidden files, and files in hidden folders."""
+    # macOS and Jupyter leave such files behind: .DS_Store, .ipynb_checkpoints
     files = tuple(_list_hidden(get_data_folder(dataset)))
     if not files:
         return AuditFinding("hidden", "fine", Message("No hidden files in the dataset's folder."))
@@ -68,6 +69,7 @@ def _check_repairs(dataset: Dataset) -> Iterator[AuditFinding]:
         effect = Message("Results can be compared with published ones, but share their errors.")
         yield AuditFinding("as_published", "caution", words, effect)
     elif dataset.repairs:
+        # a file may have several repairs, but is listed once
         files = tuple(dict.fromkeys(repair.file for repair in dataset.repairs))
         words = Message("Repairs of known errors: {n}. To skip them, use --as-published.", n=len(dataset.repairs))
         yield AuditFinding("repaired", "fine", words, files=files)

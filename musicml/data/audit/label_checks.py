@@ -106,9 +106,7 @@ def _check_contradictory_cells(dataset: Dataset, contents: Mapping[str, str]) ->
         return AuditFinding("contradictory_labels", "fine", NO_CONTRADICTION)
     n_labels = sum(len(example.labels) for example in dataset.examples)
     words = Message(
-        "Contradictory labels in files with the same content: {n} of {total}.",
-        n=sum(map(len, clashes)),
-        total=n_labels,
+        "Contradictory labels in files with the same content: {n} of {total}.", n=sum(map(len, clashes)), total=n_labels
     )
     n_wrong = sum(min(Counter(labels.values()).values()) for labels in clashes)
     effect = Message("At least {n} of {total} predictions of any model count as wrong.", n=n_wrong, total=n_labels)
@@ -314,9 +312,6 @@ def _check_group_splits(dataset: Dataset) -> AuditFinding:
         effect = Message("Validation shares groups with another split, so the scores that select a model are biased.")
         return AuditFinding("groups_across_splits", "caution", words, effect, files)
     effect = Message(
-        LEAKED_GROUPS[dataset.as_published],
-        n=n_leaked,
-        total=len(tests),
-        points=100 * n_leaked / max(len(tests), 1),
+        LEAKED_GROUPS[dataset.as_published], n=n_leaked, total=len(tests), points=100 * n_leaked / max(len(tests), 1)
     )
     return AuditFinding("groups_across_splits", "fault", words, effect, files)

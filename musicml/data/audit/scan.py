@@ -87,6 +87,7 @@ def scan_dataset(dataset: Dataset, root: Path) -> tuple[dict[str, FileScan], dic
     keys = _compute_keys(dataset, Path(root))
     folder = Path(root) / f"looks-{dataset.name}-{VERSION}"
     cached = _load_scans(folder, set(keys.values()))
+    # files with the same content share a key, so each content is scanned once
     new = {keys[row.id]: row for row in dataset.examples if row.id in keys and keys[row.id] not in cached}
     if new:
         cached |= scan_files(new, dataset.kind, folder)

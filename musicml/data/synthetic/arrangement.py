@@ -65,6 +65,7 @@ class Clock:
 
     def compute_time(self, beat: float, straight: bool = False) -> float:
         """Compute the seconds of a beat; `straight` ones do not swing."""
+        # swing makes the first half of each unit longer and its second half shorter
         whole, part = divmod(beat / self.unit, 1.0)
         if not straight:
             half = 0.5 + self.swing
@@ -230,6 +231,7 @@ def play_arpeggio(piece: Piece, part: Part) -> list[Note]:
     first = int(piece.clock.first / unit) - 1
     for step in range(first, int(piece.clock.end / unit) + 1):
         pitches = piece.voice_chord(step * unit, part.low)
+        # add a bass note and the octave above
         pitches = [pitches[0] - 12, *pitches, pitches[0] + 12]
         pitch = pitches[order[step % len(order)] % len(pitches)]
         piece.clock.add(notes, step * unit, unit * 1.4, pitch, part.velocity, unit % 0.25 > 0)
@@ -243,6 +245,7 @@ def play_run(piece: Piece, part: Part) -> list[Note]:
     place, direction = int(piece.rng.integers(len(ladder))), 1
     for step in range(int(piece.clock.first / unit), int(piece.clock.end / unit) + 1):
         piece.clock.add(notes, step * unit, unit * 0.95, ladder[place], part.velocity + 8 * np.sin(step / 5))
+        # turn at the ends of the scale, and now and then before
         if not 0 < place + direction < len(ladder) - 1 or piece.rng.random() < 0.15:
             direction = -direction
         place = int(np.clip(place + direction * piece.rng.choice([1, 1, 1, 2, -1]), 0, len(ladder) - 1))
@@ -286,6 +289,7 @@ def write_melody(piece: Piece, tune: Tune, velocity: int = 100, legato: float = 
             beat = phrase * tune.phrase + after
             variation = int(piece.rng.integers(-2, 3)) if piece.rng.random() < 0.15 else 0
             place = int(np.clip(place + step + variation, 0, len(ladder) - 1))
+            # on strong beats only tones of the chord sound consonant
             if after % 2 == 0:
                 place = _find_nearest_tone(piece, ladder, place, beat)
             piece.clock.add(notes, beat, beats * legato, ladder[place], velocity)

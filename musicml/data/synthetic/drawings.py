@@ -70,6 +70,7 @@ def tube(x0: float, y0: float, x1: float, y1: float, start: float, end: float, c
     return [([(x + ux * width, y + uy * width) for x, y, width in sides], color)]
 
 
+# hue, saturation and value of common materials
 WOOD, DARK_WOOD, PALE = (28, 0.65, 0.72), (18, 0.75, 0.42), (40, 0.35, 0.88)
 BRASS, SILVER, BLACK, WHITE = (45, 0.75, 0.9), (210, 0.08, 0.8), (240, 0.1, 0.14), (50, 0.06, 0.95)
 

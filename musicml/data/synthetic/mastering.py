@@ -120,6 +120,7 @@ def build_equalizer(tilt: float, bass: float, treble: float, low: float, high: f
 
 def echo(y: np.ndarray, delay: float, share: float, sample_rate: int) -> np.ndarray:
     """Repeat a sound every `delay` seconds, each time duller and `share` as loud."""
+    # each repeat is made from the one before
     repeat, step = y, int(delay * sample_rate)
     y = y.copy()
     for _ in range(4):

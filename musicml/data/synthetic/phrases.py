@@ -14,6 +14,7 @@ import numpy as np
 
 from musicml.data.synthetic.renderer import Note
 
+# in semitones: major, minor, two pentatonic scales, chromatic
 SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 3, 5, 7, 10), (0, 2, 4, 7, 9), tuple(range(12)))
 TRIADS = ((0, 4, 7), (0, 3, 7), (0, 4, 7, 10), (0, 3, 7, 10), (0, 7, 12))
 BARRE = ((0, 7, 12, 16, 19, 24), (0, 7, 12, 15, 19, 24), (0, 7, 12))  # on six strings; the last is a power chord
@@ -28,7 +29,7 @@ PIECES = {
     "hand": (39, 54, 56, 62, 63, 64),
 }
 EARLY_END_CHANCE = 0.35  # of a phrase
-ROLLED = ("snare", "tom", "ride", "crash")
+ROLLED = ("snare", "tom", "ride", "crash")  # pieces on which rolls are usual
 
 
 class Phrasing(NamedTuple):
@@ -221,6 +222,7 @@ def draw_hits(piece: str, seconds: float, rng: np.random.Generator) -> list[Note
         starts = np.arange(begin, seconds, rng.uniform(0.9, 4.0))
     else:
         starts = np.arange(begin, seconds, 60.0 / rng.uniform(70, 170) * rng.choice([0.25, 0.5, 0.5, 1.0]))
+        # leave out some hits, but not the first
         starts = starts[(rng.random(len(starts)) < 0.85) | (starts == begin)]
     return [Note(float(start), 0.4, pitch, _draw_velocity(velocity, rng)) for start in starts]
 

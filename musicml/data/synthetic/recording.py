@@ -99,6 +99,7 @@ def _color(y: np.ndarray, sample_rate: int, recorder: Recorder, rng: np.random.G
     tail = int(recorder.decay * sample_rate) if recorder.wet > 0.0 else 0
     length = scipy.fft.next_fast_len(len(y) + tail, real=True)
     frequencies = _list_frequencies(length, sample_rate)
+    # a tilt and its bumps are drawn over octaves, as hearing is logarithmic
     octaves = np.log2(np.maximum(frequencies, LOWEST_HZ) / MIDDLE_HZ)
     gain = recorder.tilt * octaves
     for hertz, decibels, width in recorder.bumps:
@@ -107,6 +108,7 @@ def _color(y: np.ndarray, sample_rate: int, recorder: Recorder, rng: np.random.G
     response *= 1.0 / np.sqrt(1.0 + (recorder.low_hz / np.maximum(frequencies, 1.0)) ** 4)
     spectrum = scipy.fft.rfft(y, length) * response.astype(np.float32)
     if tail:
+        # decaying noise is a simple model of a room's echoes
         reverb = rng.standard_normal(tail, np.float32) * synth.make_decay(recorder.decay, tail, sample_rate)
         room = scipy.fft.rfft(reverb * np.float32(recorder.wet / np.sqrt(np.sum(reverb**2))), length)
         spectrum *= 1.0 + room * _limit_treble(frequencies, recorder.damping, 1)

@@ -25,7 +25,8 @@ class Sampled(NamedTuple):
     manners: tuple[str, ...]
 
 
-KITS = (0, 0, 0, 8, 16, 24, 25, 32, 40, 48)
+KITS = (0, 0, 0, 8, 16, 24, 25, 32, 40, 48)  # General MIDI drum kits, the standard one most often
+# manners of playing by family
 BLOWN = ("note", "melody", "melody", "run")
 BOWED = ("note", "melody", "melody", "run", "double_stops")
 PLUCKED = ("melody", "strums", "arpeggios", "arpeggios")
@@ -53,7 +54,7 @@ SAMPLED = {
     "voice": Sampled((52, 52, 53, 54), 48, 79, ("note", "melody", "melody", "chords")),
 }
 NAMES = sorted(SAMPLED)
-DRUMS = ("cymbals", "drums")
+DRUMS = ("cymbals", "drums")  # without pitch
 
 
 def render_instrument(name: str, seconds: float, sample_rate: int, rng: np.random.Generator) -> np.ndarray:

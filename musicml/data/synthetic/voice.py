@@ -20,7 +20,7 @@ VOWELS = {
     "male": np.array([(730, 1090, 2440), (530, 1840, 2480), (270, 2290, 3010), (570, 840, 2410), (300, 870, 2240)]),
     "female": np.array([(850, 1220, 2810), (610, 2330, 2990), (310, 2790, 3310), (590, 920, 2710), (370, 950, 2670)]),
 }
-WIDTHS_HZ = (80.0, 110.0, 170.0)
+WIDTHS_HZ = (80.0, 110.0, 170.0)  # of the formants
 FORMANT_LEVELS = (1.0, 0.7, 0.5)
 OPEN_SHARE = 0.6  # of a period in which the vocal folds are open
 MAX_SYLLABLE_SECONDS = 3.0
@@ -88,6 +88,7 @@ def _make_pulses(pitch: int, length: int, singer: Singer, sample_rate: int, rng:
         scoop = 2 ** (-rng.uniform(0, 1.5) / 12 * np.exp(-time / 0.05))
         bend = scoop * (1 + singer.vibrato * np.minimum(1, time / 0.4) * wave)
     phase = np.cumsum(synth.midi_to_hz(pitch) * bend * (1 + drift)) / sample_rate
+    # the folds open and close once per period; the flow changes fastest when they close
     within = phase % 1
     flow = np.where(within < OPEN_SHARE, np.sin(np.pi / OPEN_SHARE * within) ** 2, 0)
     source = np.diff(flow, prepend=0) * 8

@@ -5,7 +5,7 @@ from musicml.data.synthetic.styles.style import MAJOR, MINOR, Part, Singing, Sou
 
 IN_MAJOR = ("0: 5: 7: 0:", "0: 9:m 2:m 7:", "0: 7: 9:m 4:m 5: 0: 5: 7:", "0: 5: 0: 7: 9:m 2:7 7: 0:")
 IN_MINOR = ("0:m 5:m 7: 0:m", "0:m 8: 3: 7:", "0:m 10: 3: 8: 5:m 7:", "0:m 5:m 10: 3: 8: 7:")
-HALL = Sound(
+HALL = Sound(  # long reverb, no compression
     room=(1.2, 3.0),
     wet=(0.2, 0.55),
     peak=(0.25, 0.9),
@@ -15,9 +15,10 @@ HALL = Sound(
     high=(6000.0, 8000.0, 12000.0),
     noise=(0.0, 0.002),
 )
+# a smaller room with less reverb
 CHAMBER = Sound(**{**HALL.__dict__, "room": (0.7, 1.8), "wet": (0.1, 0.35)})
-RUNS = (0.25, 0.25, 0.5)
-SLOW_BASS = ("r---", "r-5-", "r-3-", "r-r-")
+RUNS = (0.25, 0.25, 0.5)  # lengths in beats
+SLOW_BASS = ("r---", "r-5-", "r-3-", "r-r-")  # one or two notes per bar
 
 
 def _write_styles(*parts: Part, sound: Sound = CHAMBER, weight: float = 1.0, **more) -> tuple[Style, ...]:

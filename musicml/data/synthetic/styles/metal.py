@@ -17,7 +17,7 @@ RECORD = Sound(
     peak=(0.8, 0.98),
     wet=(0.08, 0.3),
 )
-RIFFS = (
+RIFFS = (  # x open, o palm-muted
     "x---oooooooooooo",
     "ooxooxooxooxooxo",
     "oooooooooooooooo|oooooooox---x---",
@@ -27,7 +27,8 @@ RIFFS = (
     "x-ooxoooxoooxooo",
     "x-x-x-x-x-x-x-x-",
 )
-SNARE = "....x.......x..."
+SNARE = "....x.......x..."  # on beats 2 and 4
+# any of them may keep time
 CYMBALS = dict.fromkeys((gm.CRASH, gm.CHINA, gm.RIDE, gm.OPEN_HAT), "x...x...x...x...")
 
 
@@ -74,7 +75,7 @@ SOLO = Part(
     share=0.35,
     vibrato=0.4,
 )
-SCREAMING = Singing(("male",), 0.55, (-4.0, 0.0), growl=(0.3, 1.0), wet=(0.05, 0.2))
+SCREAMING = Singing(("male",), 0.55, (-4.0, 0.0), growl=(0.3, 1.0), wet=(0.05, 0.2))  # growls
 CLEAN_SINGING = Singing(("male",), 0.6, (-3.0, 1.0), growl=(0.0, 0.4), wet=(0.1, 0.3))
 
 

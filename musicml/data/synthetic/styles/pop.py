@@ -17,7 +17,7 @@ RECORD = Sound(
     drive=(2.0, 6.0),
 )
 SNARE, NOTHING = "....x.......x...", "................"
-DANCE_DRUMS = (
+DANCE_DRUMS = (  # a kick on every beat
     {
         gm.KICK: "x...x...x...x...",
         gm.CLAP: SNARE,
@@ -43,10 +43,10 @@ BASS = Part(
     low=28,
     length=0.8,
 )
-PAD = Part(
+PAD = Part(  # long soft chords
     "chords", (gm.WARM_PAD, gm.POLY_SYNTH, gm.CHOIR_PAD, gm.SYNTH_STRINGS, gm.STRINGS, gm.SWEEP_PAD), -10.0, low=58
 )
-PLUCK = Part(
+PLUCK = Part(  # short notes, one after the other
     "arpeggio",
     (gm.SAWTOOTH, gm.SQUARE, gm.POLY_SYNTH, gm.NEW_AGE, gm.PIZZICATO, gm.HARP, gm.CHORUS_PIANO),
     -8.0,
@@ -62,7 +62,7 @@ SYNTH_CHORDS = Part(
     low=58,
     chance=0.75,
 )
-HOOK = Part(
+HOOK = Part(  # a short melody between the vocals
     "melody", (gm.SAWTOOTH, gm.SQUARE, gm.SYNTH_BRASS, gm.OCARINA), -7.0, low=64, high=86, chance=0.35, rest=(0.3, 0.5)
 )
 STRUM = Part(

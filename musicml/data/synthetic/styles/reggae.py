@@ -25,6 +25,7 @@ def _write_drums(kick: str, snare: str) -> dict[int, str | tuple[str, ...]]:
     }
 
 
+# one drop leaves out beat 1, steppers play every beat, rockers begin on beat 1
 ONE_DROP = (_write_drums("........x.......", "........x......."), _write_drums("....x.......x...", "....x.......x..."))
 STEPPERS = (_write_drums("x...x...x...x...", "........x......."), _write_drums("x...x...x...x...", "....x.......x..."))
 ROCKERS = ({**_write_drums("x.......x.......", NOTHING), gm.SNARE: "....x.......x..."},)
@@ -36,7 +37,7 @@ BASS = Part(
     low=28,
     by_track=True,
 )
-SKANK = Part(
+SKANK = Part(  # short chords off the beat
     "chords",
     (gm.CLEAN_GUITAR, gm.MUTED_GUITAR, gm.JAZZ_GUITAR),
     -3.0,
@@ -46,7 +47,7 @@ SKANK = Part(
     velocity=95,
     strum=0.01,
 )
-BUBBLE = Part(
+BUBBLE = Part(  # the organ between the guitar chords
     "chords",
     (gm.DRAWBAR_ORGAN, gm.PERCUSSIVE_ORGAN, gm.ROCK_ORGAN, gm.PIANO),
     -6.0,

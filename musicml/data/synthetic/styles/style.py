@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-Range = tuple[float, float]
+Range = tuple[float, float]  # lowest and highest value
 
+# scales in semitones above the key: modes, pentatonic scales and the blues scale
 MAJOR, MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10)
 DORIAN, MIXOLYDIAN, PHRYGIAN = (0, 2, 3, 5, 7, 9, 10), (0, 2, 4, 5, 7, 9, 10), (0, 1, 3, 5, 7, 8, 10)
 MAJOR_FIVE, MINOR_FIVE, BLUE = (0, 2, 4, 7, 9), (0, 3, 5, 7, 10), (0, 3, 5, 6, 7, 10)
+# of an arpeggio, as indices of the chord's tones
 ORDERS = ((1, 2, 3, 2), (1, 2, 3, 4), (1, 3, 2, 4), (0, 2, 1, 3), (3, 2, 1, 2), (0, 1, 2, 3, 4, 3, 2, 1))
 
 
