@@ -37,7 +37,7 @@ def find_peaks(y: np.ndarray) -> np.ndarray:
 
 
 def _iterate_peaks(y: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Iterate over blocks of frames; return the frames, bins and levels of their peaks."""
+    """Iterate over blocks of frames, with the frames, bins and levels of their peaks."""
     from scipy import fft
     from scipy.ndimage import maximum_filter
 

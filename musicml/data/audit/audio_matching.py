@@ -160,7 +160,7 @@ class HashIndex:
 
 
 def _align(one: np.ndarray, other: np.ndarray, offset: int) -> tuple[float, int, int] | None:
-    """Align two tracks and count their matching peaks; return None if they are different recordings.
+    """Align two tracks and count their matching peaks. Return None if they are different recordings.
 
     Parameters
     ----------

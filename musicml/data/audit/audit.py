@@ -78,7 +78,7 @@ def audit_and_save(dataset: Dataset, data_root: Path) -> Audit:
 
 
 def get_audit_path(data_root: Path, dataset: Dataset) -> Path:
-    """Return the path of a dataset's saved audit; it changes with the labels, the splits and the files."""
+    """Return the path of a dataset's saved audit. It changes with the labels, the splits and the files."""
     source = "sample" if dataset.sample else "real"
     source += "-published" if dataset.as_published else ""
     return Path(data_root) / FOLDER / f"{dataset.name}-{source}-{dataset.hash()}-{_digest_file_stamps(dataset)}.json"
@@ -95,7 +95,7 @@ def _digest_file_stamps(dataset: Dataset) -> str:
 
 
 def load_audit(data_root: Path, dataset: Dataset) -> Audit | None:
-    """Load the saved audit of a dataset in its present state; return None if there is none.
+    """Load the saved audit of a dataset in its present state, or return None.
 
     Raises
     ------

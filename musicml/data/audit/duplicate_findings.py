@@ -60,7 +60,7 @@ def _count_across(pairs: Sequence[DuplicatePair]) -> tuple[int, int]:
 
 
 def _make_finding(kind: str, words: str, pairs: Sequence[DuplicatePair], dataset: Dataset) -> AuditFinding:
-    """Make a finding about pairs; it is an error if any pair crosses splits or labels."""
+    """Make a finding about pairs. It is an error if any pair crosses splits or labels."""
     weight = "fine" if not pairs else "fault" if any(_count_across(pairs)) else "caution"
     effect = _describe_effect(pairs, dataset) if pairs else ""
     return AuditFinding(kind, weight, words, effect, _list_files(pairs), tuple(pairs))

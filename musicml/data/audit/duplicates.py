@@ -152,7 +152,7 @@ def _describe_sounds(match: audio_matching.Match) -> str:
 
 
 def compare_pictures(fingerprints: Sequence[bytes]) -> Iterator[tuple[int, int, bool, str]]:
-    """Find pictures with similar hashes; True for those that show the same photograph, the most similar first."""
+    """Find pictures with similar hashes, and whether they show the same photograph, the most similar first."""
     logger.info(Message("audit: comparing {n} pictures", n=len(fingerprints)))
     candidates = image_hash.find_candidates([image_hash.unpack_fingerprint(content) for content in fingerprints])
     jobs = [(fingerprints[row.first], fingerprints[row.second], row.mirrored) for row in candidates]
@@ -174,5 +174,5 @@ def _describe_pictures(candidate: image_hash.Candidate, fit: float) -> str:
 
 
 def merge_clusters(ids: Iterable[str], pairs: Iterable[DuplicatePair]) -> dict[str, str]:
-    """Map each example id to its cluster, named for the first id in it; pairs that share an example are one cluster."""
+    """Map each example id to its cluster, named for the first id in it. Pairs that share an example are one cluster."""
     return find_connected(sorted(ids), ((pair.first, pair.second) for pair in pairs))

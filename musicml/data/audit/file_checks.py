@@ -45,7 +45,7 @@ def _select(dataset: Dataset, scans: Scans, predicate: Callable[[dict[str, Any]]
 
 
 def _check_unreadable(dataset: Dataset, scans: Scans) -> Iterator[AuditFinding]:
-    """Report files that can't be read; empty files are a finding of their own."""
+    """Report files that can't be read. Empty files are a finding of their own."""
     n, lost = len(dataset.examples), [e for e in dataset.examples if "error" in scans[e.id].facts]
     effect = Message(
         "They can't be used for training or evaluation. Results cover only the other {n} examples.", n=n - len(lost)
@@ -214,7 +214,7 @@ def _check_sample_rates(dataset: Dataset, scans: Scans) -> Iterator[AuditFinding
 
 
 def summarize_lengths(dataset: Dataset, scans: Scans) -> dict[str, dict[str, float]] | None:
-    """Summarize lengths, sample rates and channels of the readable sounds for `Audit.lengths`; None for pictures."""
+    """Summarize lengths, sample rates and channels of the readable sounds for `Audit.lengths`, or return None."""
     facts = [scans[name].facts for name in _select(dataset, scans, lambda facts: True)]
     if dataset.kind != "sound" or not facts:
         return None

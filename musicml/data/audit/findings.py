@@ -107,7 +107,7 @@ class Audit:
 
     @property
     def pairs(self) -> tuple[DuplicatePair, ...]:
-        """Every pair of every finding once: across splits first, then across labels, by name; look-alikes last."""
+        """Every pair of every finding once: first across splits, then across labels, and last the look-alikes."""
         rows = {
             (pair.first, pair.second): (
                 finding.kind == "look_alikes",
@@ -148,5 +148,5 @@ class Audit:
 
 
 def _load_pair(row: Mapping[str, Any]) -> DuplicatePair:
-    """Rebuild a pair; JSON turned its tuples into lists."""
+    """Rebuild a pair. JSON turned its tuples into lists."""
     return DuplicatePair(**{**row, "labels": tuple(row["labels"]), "sides": tuple(row["sides"])})

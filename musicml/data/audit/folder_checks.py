@@ -30,7 +30,7 @@ def check_hidden(dataset: Dataset) -> AuditFinding:
 
 
 def get_data_folder(dataset: Dataset) -> Path | None:
-    """Return the folder with a dataset's files; None for a dataset without files."""
+    """Return the folder with a dataset's files, or None for a dataset without files."""
     return dataset.examples[0].folder.absolute() if dataset.examples else None
 
 

@@ -67,7 +67,7 @@ def _extract_band(bits: np.ndarray, band: np.ndarray) -> np.ndarray:
 
 
 def _expand_in_chunks(begin: np.ndarray, end: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Expand ranges as `expand_ranges`, a chunk at a time; range numbers count through all chunks."""
+    """Expand ranges as `expand_ranges`, a chunk at a time. Range numbers count through all chunks."""
     total = np.cumsum(end - begin)
     cuts = np.searchsorted(total, np.arange(CHUNK_SIZE, total[-1] if len(total) else 0, CHUNK_SIZE))
     for first, last in zip([0, *cuts], [*cuts, len(begin)], strict=True):

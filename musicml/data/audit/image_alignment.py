@@ -27,7 +27,7 @@ SCALE_LIMITS = (0.4, 2.5)
 
 
 class Placement(NamedTuple):
-    """Maps a point x of the second picture to scale * x + shift in the first, from the center, in units of the side."""
+    """Maps a point x of the second picture to scale * x + shift in the first, from the center in units of the side."""
 
     scale_x: float = 1.0
     scale_y: float = 1.0
@@ -36,7 +36,7 @@ class Placement(NamedTuple):
 
 
 def align_fingerprints(job: tuple[bytes, bytes, bool]) -> float:
-    """Align two packed `ImageFingerprint`s, the first one mirrored or not; return their correlation as `align`."""
+    """Align two packed `ImageFingerprint`s, the first one mirrored or not, as `align`."""
     one, other = (image_hash.unpack_fingerprint(content) for content in job[:2])
     if not job[2]:
         return align(one.thumbnail, other.thumbnail, one.box, other.box)
@@ -45,7 +45,7 @@ def align_fingerprints(job: tuple[bytes, bytes, bool]) -> float:
 
 
 def align(one: np.ndarray, other: np.ndarray, box: np.ndarray, other_box: np.ndarray) -> float:
-    """Align two pictures and return the correlation of their details; 0 if they can't be aligned.
+    """Align two pictures and return the correlation of their details, or 0 if they can't be aligned.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def align(one: np.ndarray, other: np.ndarray, box: np.ndarray, other_box: np.nda
 
 
 def _align_one_way(one: np.ndarray, other: np.ndarray, box: np.ndarray, other_box: np.ndarray) -> float:
-    """Align the first picture with the second, from coarse to fine; as `align`."""
+    """Align the first picture with the second, from coarse to fine, as `align`."""
     small, small_other = (picture.reshape(COARSE, 3, COARSE, 3).mean(axis=(1, 3)) for picture in (one, other))
     starts = {Placement(), _match_boxes(box, other_box)}
     results = [fit_placement(COARSE, small, small_other, start) for start in sorted(starts)]
@@ -99,7 +99,7 @@ def fit_placement(side: int, one: np.ndarray, other: np.ndarray, start: Placemen
 
 
 def _minimize_difference(one: np.ndarray, other: np.ndarray, placement: Placement, n_steps: int) -> Placement | None:
-    """Minimize the squared difference of two pictures by Gauss-Newton steps; return None if the fit diverges.
+    """Minimize the squared difference of two pictures by Gauss-Newton steps. Return None if the fit diverges.
 
     Gain and offset are fitted with the placement, so another exposure does not matter.
     """
@@ -130,7 +130,7 @@ def _list_centers(side: int) -> np.ndarray:
 
 
 def _move(picture: np.ndarray, placement: Placement) -> tuple[np.ndarray, np.ndarray]:
-    """Resample a picture onto the pixels of another; also return which of those it covers: [shape=(side, side)] each.
+    """Resample a picture onto the pixels of another, and return which of them it covers: [shape=(side, side)] each.
 
     Scaling along the axes is one matrix product per axis, which takes a tenth of the time of a general warp.
     """
@@ -147,6 +147,6 @@ def _interpolate(side: int, scale: float, shift: float) -> tuple[np.ndarray, np.
 
 
 def _correlate(one: np.ndarray, other: np.ndarray) -> float:
-    """Compute Pearson's correlation; 0 if one of the two is constant."""
+    """Compute Pearson's correlation, or 0 if one of the two is constant."""
     one, other = one - one.mean(), other - other.mean()
     return float(one @ other / np.sqrt((one @ one) * (other @ other) + 1e-6))

@@ -54,7 +54,7 @@ class Candidate:
 
 
 def compute_fingerprint(pixels: np.ndarray) -> bytes:
-    """Compute the packed `ImageFingerprint` of a picture; it is empty for a picture of one color.
+    """Compute the packed `ImageFingerprint` of a picture, which is empty for a picture of one color.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def unpack_fingerprint(content: bytes) -> ImageFingerprint:
 
 
 def find_object(gray: np.ndarray) -> tuple[int, int, int, int]:
-    """Find the left, top, right and bottom of the object before a plain border; without one, of the whole picture."""
+    """Find the left, top, right and bottom of the object before a plain border, else of the whole picture."""
     height, width = gray.shape
     gray = gray.astype(int)
     border = np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]])

@@ -88,7 +88,7 @@ def _check_contradictions(dataset: Dataset, contents: Mapping[str, str]) -> Audi
 
 
 def group_by_content(dataset: Dataset, contents: Mapping[str, str]) -> list[dict[str, str]]:
-    """Group the examples by content; each group maps example ids to classes."""
+    """Group the examples by content, each group a dict from example ids to classes."""
     groups: dict[str, dict[str, str]] = defaultdict(dict)
     for example in dataset.examples:
         groups[contents[example.id]][example.id] = example.label

@@ -211,7 +211,7 @@ def _save_batch(batch: dict[str, FileScan], folder: Path) -> dict[str, FileScan]
 
 
 def _load_scans(folder: Path, digests: set[str]) -> dict[str, FileScan]:
-    """Load the cached scans of some digests; skip damaged cache files."""
+    """Load the cached scans of some digests, and skip damaged cache files."""
     scans = {}
     for path in sorted(folder.glob("*.npz")):
         try:

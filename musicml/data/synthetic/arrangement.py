@@ -1,4 +1,4 @@
-"""Write the parts of a piece: the time of each beat, the notes of the harmony, and the notes of each kind of part.
+"""Write the parts of a piece: the time of each beat, the chords, and the notes of each kind of part.
 
 A rhythm is a string with one character for each equal share of a bar, and `|` between bars: `x` is a note, `O` a softer
 one, `o` a soft one, `?` an occasional one, `-` continues a note and `.` is a rest. Twelve characters per bar make
@@ -64,7 +64,7 @@ class Clock:
         return self.first + self.seconds * self.tempo / 60.0
 
     def compute_time(self, beat: float, straight: bool = False) -> float:
-        """Compute the seconds of a beat; `straight` ones do not swing."""
+        """Compute the seconds of a beat. `straight` ones do not swing."""
         # swing makes the first half of each unit longer and its second half shorter
         whole, part = divmod(beat / self.unit, 1.0)
         if not straight:
@@ -121,7 +121,7 @@ class Piece:
         return CHORDS[self.chords[int(beat // self.beats_each) % len(self.chords)][1]]
 
     def voice_chord(self, beat: float, low: int) -> list[int]:
-        """Place the tones of the chord at a beat in the octave from `low` on; return their pitches."""
+        """Return the pitches of the chord at a beat, in the octave from `low` on."""
         root = self.find_root(beat, low)
         return sorted({low + (root + tone - low) % 12 for tone in self.list_tones(beat)})
 
@@ -141,7 +141,7 @@ class Piece:
 
 
 def pick(choices: Any, rng: np.random.Generator) -> Any:
-    """Pick one of several options; `rng.choice` would convert them to an array."""
+    """Pick one of several options. `rng.choice` would convert them to an array."""
     return choices[int(rng.integers(len(choices)))]
 
 
@@ -201,7 +201,7 @@ def walk_bass(piece: Piece, part: Part) -> list[Note]:
 
 
 def play_chords(piece: Piece, part: Part) -> list[Note]:
-    """Play chords in a rhythm; `part.strum` is the time between two strings in beats, and soft hits go up."""
+    """Play chords in a rhythm. `part.strum` is the time between two strings in beats, and soft hits go up."""
     notes: list[Note] = []
     for hit in piece.iterate_hits(pick(part.rhythms, piece.rng)):
         pitches = piece.voice_chord(hit.beat, part.low)

@@ -101,10 +101,10 @@ def perform(artist: Artist, seconds: float, sample_rate: int, rng: np.random.Gen
             sound = renderer.render_notes(notes, part.programs[0], seconds, sample_rate)
             if part.doubled:
                 sound += _play_second_take(notes, part.programs[0], seconds, sample_rate, rng)
-            sound = _treat_part(sound, part, artist, sample_rate, rng)
+            sound = _add_effects(sound, part, artist, sample_rate, rng)
             y += mastering.set_loudness(sound, part.level + rng.normal(0, TRACK_MIX_DB))
-    y += _sing_part(piece, artist, mastering.measure_loudness(y), sample_rate, rng)
-    return _master(y, artist.record, sample_rate, rng)
+    y += _render_vocals(piece, artist, mastering.measure_loudness(y), sample_rate, rng)
+    return _master_track(y, artist.record, sample_rate, rng)
 
 
 def _play_second_take(
@@ -113,7 +113,7 @@ def _play_second_take(
     """Render a part again with slightly other timing and pitch, as in a second take."""
     moved = [note._replace(start=max(0.0, note.start + rng.normal(0, DOUBLING_SECONDS))) for note in notes]
     y = renderer.render_notes(moved, program, seconds, sample_rate)
-    return np.float32(0.8) * mastering.bend(y, DOUBLING_SEMITONES, 1.0, sample_rate, rng)
+    return np.float32(0.8) * mastering.add_vibrato(y, DOUBLING_SEMITONES, 1.0, sample_rate, rng)
 
 
 def _draw_part(part: Part, rng: np.random.Generator) -> Part:
@@ -201,11 +201,11 @@ ROLES: dict[str, Callable[[Piece, Part], list[Note]]] = {
 }
 
 
-def _treat_part(y: np.ndarray, part: Part, artist: Artist, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
+def _add_effects(y: np.ndarray, part: Part, artist: Artist, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
     """Add the effects of a part: vibrato, and an amplifier, a filter or echoes."""
     record = artist.record
     if part.vibrato:
-        y = mastering.bend(y, part.vibrato, rng.uniform(4.5, 6.5), sample_rate, rng)
+        y = mastering.add_vibrato(y, part.vibrato, rng.uniform(4.5, 6.5), sample_rate, rng)
     if part.sound == "amp":
         return mastering.distort(y, record.drive, record.tone, sample_rate)
     if part.sound == "sub":
@@ -215,11 +215,13 @@ def _treat_part(y: np.ndarray, part: Part, artist: Artist, sample_rate: int, rng
             mastering.filter_band(y, "lowpass", 0.7 * record.tone, sample_rate), "highpass", 120, sample_rate
         )
     if part.sound == "dub":
-        return mastering.echo(y, 0.75 * 60 / artist.tempo, 0.55, sample_rate)
+        return mastering.add_echo(y, 0.75 * 60 / artist.tempo, 0.55, sample_rate)
     return y
 
 
-def _sing_part(piece: Piece, artist: Artist, loudness: float, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
+def _render_vocals(
+    piece: Piece, artist: Artist, loudness: float, sample_rate: int, rng: np.random.Generator
+) -> np.ndarray:
     """Render the voices and scratches, at their level relative to the band's `loudness`."""
     seconds, level = piece.clock.seconds, 20 * np.log10(loudness + 1e-6)
     y = np.zeros(round(seconds * sample_rate), np.float32)
@@ -237,7 +239,7 @@ def _sing_part(piece: Piece, artist: Artist, loudness: float, sample_rate: int, 
     vocals = mastering.compress(mastering.filter_band(vocals, "highpass", 120, sample_rate), 4.0)
     vocals = mastering.set_loudness(vocals, level + front.level)
     room = mastering.build_room(artist.record.room + 0.3, front.wet, sample_rate, rng)
-    return y + mastering.color(vocals, sample_rate, room, np.zeros(2), np.array([20, 20_000]))
+    return y + mastering.equalize(vocals, sample_rate, room, np.zeros(2), np.array([20, 20_000]))
 
 
 def _write_vocals(piece: Piece, front: Voice) -> list[Note]:
@@ -249,14 +251,14 @@ def _write_vocals(piece: Piece, front: Voice) -> list[Note]:
     return arrangement.write_melody(piece, tune)
 
 
-def _master(y: np.ndarray, record: SimpleNamespace, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
+def _master_track(y: np.ndarray, record: SimpleNamespace, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
     """Apply compressor, room, equalizer, clipping, noise and mp3 to the mix."""
     if record.ratio > 1:
         y = mastering.compress(y, record.ratio)
     room = mastering.build_room(record.room, record.wet, sample_rate, rng)
     gains, frequencies = mastering.build_equalizer(record.tilt, record.bass, record.treble, record.low, record.high)
     gains = gains + _compute_tint(record.tint + synth.draw_tint(rng, TRACK_TINT_DB), frequencies)
-    y = synth.normalize_peak(mastering.color(y, sample_rate, room, gains, frequencies))
+    y = synth.normalize_peak(mastering.equalize(y, sample_rate, room, gains, frequencies))
     if record.clip:
         y = mastering.clip_softly(y, record.clip)
     y = synth.normalize_peak(y, record.peak * rng.uniform(0.92, 1.0))

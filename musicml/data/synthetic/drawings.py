@@ -26,7 +26,7 @@ class Drawing:
 
 
 def oval(x: float, y: float, width: float, height: float, color: int = 0) -> list[Shape]:
-    """Make an ellipse around (x, y); `width` and `height` are its radii."""
+    """Make an ellipse around (x, y). `width` and `height` are its radii."""
     angles = [2 * math.pi * i / N_CORNERS for i in range(N_CORNERS)]
     return [([(x + width * math.cos(a), y + height * math.sin(a)) for a in angles], color)]
 

@@ -108,7 +108,7 @@ def describe_source(name: str, seed: int, scale: float) -> dict[str, Any]:
 
 
 def _is_current(folder: Path, source: dict[str, Any]) -> bool:
-    """Return whether `folder` holds this dataset with these settings; raise an error if it holds anything else."""
+    """Return whether `folder` holds this dataset with these settings. Raise an error for any other content."""
     if not folder.exists() or folder.is_dir() and not any(folder.iterdir()):
         return False
     try:

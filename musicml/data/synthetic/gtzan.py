@@ -49,7 +49,7 @@ class Track:
 
 
 def write(folder: Path, seed: int, scale: float, run: Callable) -> None:
-    """Write the dataset into `folder`; `run` maps a function over its jobs."""
+    """Write the dataset into `folder`. `run` maps a function over its jobs."""
     tracks = [track for genre in STYLES for track in plan(genre, seed, scale)]
     originals = folder / "Data" / "genres_original"
     hidden = originals / ".ipynb_checkpoints"
@@ -66,7 +66,7 @@ def write(folder: Path, seed: int, scale: float, run: Callable) -> None:
 
 
 def plan(genre: str, seed: int, scale: float) -> list[Track]:
-    """Plan the tracks of one genre in the order of their numbers; the tracks of an artist are consecutive."""
+    """Plan the tracks of one genre in the order of their numbers. The tracks of an artist are consecutive."""
     rng = np.random.default_rng([seed, synth.hash_name("gtzan"), synth.hash_name(genre)])
     n_artists = max(MIN_ARTISTS, round(N_ARTISTS * scale**0.5))
     n_tracks = max(MIN_TRACKS, round(N_TRACKS * scale**0.5))

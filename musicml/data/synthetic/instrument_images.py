@@ -33,7 +33,7 @@ COPIES = {"test/drums/1.jpg": "train/drums/002.jpg", "train/trumpet/003.jpg": "t
 
 
 def write(folder: Path, seed: int, scale: float, run: Callable) -> None:
-    """Write the dataset into `folder`; `run` maps a function over its jobs."""
+    """Write the dataset into `folder`. `run` maps a function over its jobs."""
     jobs = []
     for split, count in COUNTS.items():
         for label in DRAWINGS:
@@ -45,7 +45,7 @@ def write(folder: Path, seed: int, scale: float, run: Callable) -> None:
 
 
 def _write_picture(folder: Path, name: str, seed: int) -> None:
-    """Draw and write one picture; a duplicate has the seed of its original and more compression."""
+    """Draw and write one picture. A duplicate has the seed of its original and more compression."""
     original = COPIES.get(name, name)
     rng = np.random.default_rng([seed, synth.hash_name("instrument_images"), synth.hash_name(original)])
     is_gray = rng.random() < GRAY_SHARE
@@ -106,7 +106,7 @@ def _draw_background(rng: np.random.Generator) -> Image.Image:
 def _add_texture_and_light(
     y: np.ndarray, mask: np.ndarray, texture: str, transform: np.ndarray, rng: np.random.Generator
 ) -> Image.Image:
-    """Add the texture on the instrument, light from one side and noise; reduce the picture to its final size."""
+    """Add texture, light from one side and noise, and reduce the picture to its final size."""
     rows, columns = np.mgrid[-1 : 1 : DRAWN_SIZE * 1j, -1 : 1 : DRAWN_SIZE * 1j]
     u, v = (columns * transform[i, 0] + rows * transform[i, 1] for i in (0, 1))
     y = np.where(mask[..., None], y * _compute_texture(texture, u, v, rng)[..., None], y)
@@ -118,7 +118,7 @@ def _add_texture_and_light(
 
 
 def _compute_texture(texture: str, u: np.ndarray, v: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Compute the brightness of a texture at the points (u, v); it varies around 1."""
+    """Compute the brightness of a texture, around 1, at the points (u, v)."""
     phase = rng.uniform(0, 2 * np.pi)
     if texture == "grain":
         return 1.0 + 0.22 * np.sin(38 * u + 3 * np.sin(3 * v + phase))

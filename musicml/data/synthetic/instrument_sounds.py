@@ -76,7 +76,7 @@ class Recording:
 
     @property
     def setting(self) -> str:
-        """The room and microphone of a ROOM file, otherwise the stem; files with one setting sound similar."""
+        """The room and microphone of a ROOM file, otherwise the stem. Files with one setting sound similar."""
         room = re.fullmatch(r"ROOM[_-](room\d+)[_-]MUS[_-]\w+?(?:_DEV_(\w+))?\.wav", self.name)
         return f"{room[1]} {room[2] or ''}".strip() if room else self.stem
 
@@ -142,7 +142,7 @@ def list_test_files(label: str) -> Iterator[tuple[str, str, str]]:
 
 
 def write(folder: Path, seed: int, scale: float, run: Callable) -> None:
-    """Write the dataset into `folder`; `run` maps a function over its jobs."""
+    """Write the dataset into `folder`. `run` maps a function over its jobs."""
     train = plan("Train_submission", list_train_files, max(MIN_TRAIN, round(N_TRAIN * scale)))
     test = plan("Test_submission", list_test_files, max(MIN_TEST, round(N_TEST * scale)))
     for part in ("Train_submission", "Test_submission"):

@@ -30,7 +30,7 @@ def measure_loudness(y: np.ndarray) -> float:
 
 
 def set_loudness(y: np.ndarray, level: float) -> np.ndarray:
-    """Scale a sound to a loudness of `level` dB; silence stays silent."""
+    """Scale a sound to a loudness of `level` dB, unless it is silent."""
     return y * np.float32(10 ** (level / 20) / max(measure_loudness(y), 1e-6))
 
 
@@ -54,7 +54,7 @@ def distort(y: np.ndarray, drive: float, tone: float, sample_rate: int) -> np.nd
     return filter_band(filter_band(y, "lowpass", tone, sample_rate, 4), "highpass", 80, sample_rate)
 
 
-def bend(y: np.ndarray, depth: float, rate: float, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
+def add_vibrato(y: np.ndarray, depth: float, rate: float, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
     """Add vibrato of up to `depth` semitones, `rate` times a second."""
     time = np.arange(len(y)) / sample_rate
     knots = np.arange(0, time[-1] + 0.4, 0.4)
@@ -75,7 +75,7 @@ def compress(y: np.ndarray, ratio: float) -> np.ndarray:
     return y * np.interp(np.arange(len(y)), places, gain).astype(np.float32)
 
 
-def color(
+def equalize(
     y: np.ndarray, sample_rate: int, room: np.ndarray | None, gains: np.ndarray, frequencies: np.ndarray
 ) -> np.ndarray:
     """Convolve a sound with the impulse response of a room, and equalize it by `gains` dB at `frequencies`."""
@@ -118,7 +118,7 @@ def build_equalizer(tilt: float, bass: float, treble: float, low: float, high: f
     return gains, frequencies
 
 
-def echo(y: np.ndarray, delay: float, share: float, sample_rate: int) -> np.ndarray:
+def add_echo(y: np.ndarray, delay: float, share: float, sample_rate: int) -> np.ndarray:
     """Repeat a sound every `delay` seconds, each time duller and `share` as loud."""
     # each repeat is made from the one before
     repeat, step = y, int(delay * sample_rate)
@@ -131,7 +131,7 @@ def echo(y: np.ndarray, delay: float, share: float, sample_rate: int) -> np.ndar
 
 
 def clip_softly(y: np.ndarray, drive: float) -> np.ndarray:
-    """Clip peaks softly, as loud records do; a `drive` of 1 is audible."""
+    """Clip peaks softly, as loud records do. A `drive` of 1 is audible."""
     return np.tanh(y * np.float32(drive * 0.12 / (np.sqrt(np.mean(y**2)) + 1e-9)))
 
 

@@ -57,7 +57,7 @@ class Clip:
 
 
 def write(folder: Path, seed: int, scale: float, run: Callable) -> None:
-    """Write the dataset into `folder`; `run` maps a function over its jobs."""
+    """Write the dataset into `folder`. `run` maps a function over its jobs."""
     release = folder / "openmic-2018"
     clips = plan(seed, scale)
     for part, clip in itertools.product(("audio", "vggish"), clips):
@@ -143,7 +143,7 @@ def _write_tables(release: Path, clips: Sequence[Clip], features: np.ndarray, re
 
 
 def _write_clip(release: Path, clip: Clip, seed: int) -> np.ndarray:
-    """Render and write one clip and its features; return the features, [shape=(10, 128)], uint8."""
+    """Render and write one clip, and return its features, [shape=(10, 128)], uint8."""
     key = [seed, synth.hash_name("openmic"), clip.artist]
     y = _render_clip(clip, np.random.default_rng(key), np.random.default_rng([*key, clip.track]))
     (release / "audio" / clip.key[:3] / f"{clip.key}.ogg").write_bytes(encode_vorbis(y))
@@ -154,7 +154,7 @@ def _write_clip(release: Path, clip: Clip, seed: int) -> np.ndarray:
 
 
 def _render_clip(clip: Clip, artist: np.random.Generator, rng: np.random.Generator) -> np.ndarray:
-    """Render ten seconds of the clip's instruments in the artist's room; mono float32."""
+    """Render ten seconds of the clip's instruments in the artist's room, as mono float32."""
     recorder = recording.vary_recorder(recording.draw_recorder(artist), rng)
     y = np.zeros(int(SECONDS * SAMPLE_RATE), np.float32)
     for name in clip.instruments:

@@ -76,8 +76,8 @@ def vary_recorder(recorder: Recorder, rng: np.random.Generator) -> Recorder:
 
 
 def record_sound(y: np.ndarray, sample_rate: int, recorder: Recorder, rng: np.random.Generator) -> np.ndarray:
-    """Record a sound [shape=(n_samples,)]; mono float32 of the same length, with its peak at the recorder's level."""
-    y = _color(synth.normalize_peak(y), sample_rate, recorder, rng)
+    """Record a sound [shape=(n_samples,)] as mono float32 of the same length, with its peak at the recorder's level."""
+    y = _filter_response(synth.normalize_peak(y), sample_rate, recorder, rng)
     y = synth.normalize_peak(y)
     if recorder.drive > 1.0:
         y = synth.normalize_peak(np.tanh(np.float32(recorder.drive) * y))
@@ -94,7 +94,7 @@ def overdrive(y: np.ndarray, sample_rate: int, drive: float, high_hz: float) -> 
     return scipy.fft.irfft(spectrum, length)[: len(y)]
 
 
-def _color(y: np.ndarray, sample_rate: int, recorder: Recorder, rng: np.random.Generator) -> np.ndarray:
+def _filter_response(y: np.ndarray, sample_rate: int, recorder: Recorder, rng: np.random.Generator) -> np.ndarray:
     """Filter a sound by the frequency response and the room, in one product of spectra."""
     tail = int(recorder.decay * sample_rate) if recorder.wet > 0.0 else 0
     length = scipy.fft.next_fast_len(len(y) + tail, real=True)

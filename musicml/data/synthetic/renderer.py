@@ -54,7 +54,7 @@ def has_renderer() -> bool:
 
 
 def find_soundfont() -> Path | None:
-    """Return the soundfont; None without one, without a renderer, or if MUSICML_RENDERER is `numpy`."""
+    """Return the soundfont, or None without one, without a renderer, or if MUSICML_RENDERER is `numpy`."""
     if os.environ.get("MUSICML_RENDERER") == "numpy" or not (_is_installed("symusic") or _is_installed("midirenderer")):
         return None
     if chosen := os.environ.get("MUSICML_SOUNDFONT"):

@@ -58,7 +58,7 @@ DRUMS = ("cymbals", "drums")  # without pitch
 
 
 def render_instrument(name: str, seconds: float, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
-    """Render a random phrase on one of `SAMPLED`; [shape=(n_samples,)], mono float32."""
+    """Render a random phrase on one of `SAMPLED`, [shape=(n_samples,)], mono float32."""
     sampled = SAMPLED[name]
     program = int(rng.choice(sampled.programs))
     if name in DRUMS:

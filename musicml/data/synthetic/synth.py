@@ -31,12 +31,12 @@ def midi_to_hz(midi: float) -> float:
 
 
 def compute_amplitude(velocity: float) -> float:
-    """Compute the amplitude of a note from its MIDI velocity, 1 to 127; half the velocity is 10 dB softer."""
+    """Compute the amplitude of a note from its MIDI velocity, 1 to 127. Half the velocity is 10 dB softer."""
     return (velocity / 127) ** LOUDNESS_POWER
 
 
 def hash_name(text: str) -> int:
-    """Hash a name for the seed of a generator; unlike `hash`, it is the same in every process."""
+    """Hash a name for the seed of a generator. Unlike `hash`, it is the same in every process."""
     return zlib.crc32(text.encode())
 
 

@@ -38,7 +38,7 @@ class Tone(NamedTuple):
 
 
 class Hit(NamedTuple):
-    """The sound of one piece of a drum kit: frequencies of skin and noise, share of noise, seconds to fall by 60 dB."""
+    """The frequencies of a drum's skin and noise, the share of noise, and the seconds to fall by 60 dB."""
 
     start_hz: float
     end_hz: float
@@ -105,7 +105,7 @@ def play_tones(
 
 @functools.lru_cache(maxsize=512)
 def _play(program: int, pitch: int, seconds: float, sample_rate: int) -> np.ndarray:
-    """Play one note; the programs of a family differ in slope and formant, drawn with the program as the seed."""
+    """Play one note. The programs of a family differ in slope and formant, drawn with the program as the seed."""
     family, rng = FAMILIES[program // 8], np.random.default_rng(program)
     slope, formant_hz = family.slope + rng.normal(0, 1.5), rng.uniform(250, 3000)
     hertz, n_samples = synth.midi_to_hz(pitch), round((seconds + RELEASE) * sample_rate)

@@ -51,7 +51,7 @@ class Singer:
 def sing(
     notes: Sequence[Note], singer: Singer, seconds: float, sample_rate: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Sing one syllable per note; mono float32 [shape=(n_samples,)], with syllables at an RMS of about 1."""
+    """Sing one syllable per note, mono float32 [shape=(n_samples,)], with syllables at an RMS of about 1."""
     y = np.zeros(round(seconds * sample_rate), np.float32)
     for note in notes:
         length = int(np.clip(note.seconds, 0.07, MAX_SYLLABLE_SECONDS) * sample_rate)
@@ -65,7 +65,7 @@ def sing(
 
 
 def scratch(seconds: float, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
-    """Imitate record scratching: short bursts whose pitch rises or falls; mono float32."""
+    """Imitate record scratching by short bursts whose pitch rises or falls, in mono float32."""
     y = np.zeros(round(seconds * sample_rate), np.float32)
     for _ in range(int(rng.integers(4, 14))):
         length = int(rng.uniform(0.05, 0.18) * sample_rate)

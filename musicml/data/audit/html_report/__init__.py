@@ -47,7 +47,7 @@ def write_audit_html(audit: Audit, dataset: Dataset, path: Path, language: str =
 
 
 def check_html_path(path: Path) -> None:
-    """Raise an error if a path does not end in `.html`; it protects other files from being overwritten."""
+    """Raise an error if a path does not end in `.html`. It protects other files from being overwritten."""
     if Path(path).suffix.lower() not in SUFFIXES:
         raise InputError(
             "Expected a file name that ends in .html, got {path}. Choose another name.", path=make_printable(str(path))
@@ -99,14 +99,14 @@ def _make_readable(value: Any) -> Any:
 
 
 def _name_group(pair: DuplicatePair) -> str:
-    """Name the group of a pair; `Audit.pairs` is sorted in the same order."""
+    """Name the group of a pair. `Audit.pairs` is sorted in the same order."""
     if pair.across_splits:
         return Message("Across splits")
     return Message("Across labels") if pair.across_labels else Message("Within one split and label")
 
 
 def _embed_pairs(pairs: Sequence[DuplicatePair], dataset: Dataset) -> list[tuple[DuplicatePair, list[Embedded]]]:
-    """Embed the files of as many pairs as fit on the page; each file is read once."""
+    """Embed the files of as many pairs as fit on the page. Each file is read once."""
     examples = {example.id: example for example in dataset.examples}
     embedded: dict[str, Embedded] = {}
     rows, n_characters = [], 0
