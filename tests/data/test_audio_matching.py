@@ -1,4 +1,4 @@
-"""Sounds that are alike are found through what was done to them, and others are not."""
+"""Near-duplicates of sounds are found despite changes, and different sounds are not."""
 
 import numpy as np
 import pytest
@@ -14,12 +14,12 @@ N_OTHERS = 80
 
 @pytest.fixture(scope="module")
 def tracks():
-    """The landmarks of many songs over a few drum loops."""
+    """The spectral peaks of many songs over a few drum loops."""
     return [audio_fingerprint.find_peaks(song(seed)) for seed in range(N_OTHERS)]
 
 
 def changed():
-    """A song as it may come again: what was done to it → its samples at 8000 Hz."""
+    """Near-duplicates of one song: the change → its samples at 8000 Hz."""
     y = song(3)
 
     def from_file(content):
@@ -41,7 +41,7 @@ def changed():
     }
 
 
-def test_a_track_is_found_among_many_whatever_was_done_to_it(tracks):
+def test_a_changed_track_is_found_among_many(tracks):
     copies = {N_OTHERS + place: how for place, how in enumerate(changed())}
     found = audio_matching.find_matches([*tracks, *map(audio_fingerprint.find_peaks, changed().values())])
     missing = [how for place, how in copies.items() if (3, place) not in {(one.first, one.second) for one in found}]
@@ -50,7 +50,7 @@ def test_a_track_is_found_among_many_whatever_was_done_to_it(tracks):
     assert all(audio_matching.MIN_PEAKS <= one.n_agree <= one.n_peaks for one in found)
 
 
-def test_how_much_later_a_track_begins_is_told(tracks):
+def test_the_shift_between_two_tracks_is_measured(tracks):
     copies = changed()
     (later,) = audio_matching.find_matches(
         [tracks[3], audio_fingerprint.find_peaks(copies["begins with a second of silence"])]
@@ -61,13 +61,13 @@ def test_how_much_later_a_track_begins_is_told(tracks):
     assert abs(later.seconds - 1) < 0.05 and abs(earlier.seconds + 1) < 0.05
 
 
-def test_songs_over_one_drum_loop_are_not_one_recording(tracks):
+def test_songs_with_the_same_drum_loop_are_different_recordings(tracks):
     assert audio_matching.find_matches(tracks) == []
-    # so much do they share: each has hashes of others at one offset
+    # they share so much that each has candidates by hashes
     assert len(list(audio_matching.find_candidates(tracks))) > N_OTHERS
 
 
-def test_the_same_landmarks_are_found_whichever_way_a_long_sound_is_cut_into_blocks(monkeypatch):
+def test_the_peaks_of_a_long_sound_do_not_depend_on_the_size_of_blocks(monkeypatch):
     y = song(1, seconds=20.0)
     whole = audio_fingerprint.find_peaks(y)
     monkeypatch.setattr(audio_fingerprint, "BLOCK_FRAMES", 50)
@@ -75,7 +75,7 @@ def test_the_same_landmarks_are_found_whichever_way_a_long_sound_is_cut_into_blo
     assert len(whole) > 200 and (np.diff(whole[:, 0].astype(int)) >= 0).all()
 
 
-def test_silence_and_sounds_of_a_moment_have_no_landmarks_that_could_match():
+def test_silence_and_very_short_sounds_never_match():
     few = [
         audio_fingerprint.find_peaks(y) for y in (np.zeros(8_000, np.float32), np.zeros(10, np.float32), song(1)[:800])
     ]
@@ -83,7 +83,7 @@ def test_silence_and_sounds_of_a_moment_have_no_landmarks_that_could_match():
     assert audio_matching.find_matches(few * 3) == [] and audio_matching.find_matches([]) == []
 
 
-def test_more_hashes_than_fit_into_memory_are_thinned_in_every_track_alike(tracks, monkeypatch):
+def test_too_many_hashes_for_memory_are_sampled_consistently(tracks, monkeypatch):
     monkeypatch.setattr(audio_matching, "MAX_HASHES", 20_000)
     index = audio_matching.HashIndex(tracks)
     assert 0 < len(index.hashes) < 20_000
@@ -91,7 +91,7 @@ def test_more_hashes_than_fit_into_memory_are_thinned_in_every_track_alike(track
     assert [(match.first, match.second) for match in found] == [(3, N_OTHERS)]
 
 
-def test_an_audit_names_the_copies_and_what_they_do_to_a_figure(tmp_path):
+def test_an_audit_reports_near_duplicates_and_their_effect(tmp_path):
     write(tmp_path / "data", {f"a/{k}.wav": song(k) for k in range(4)} | {"b/4.wav": song(4), "b/5.wav": song(5)})
     (tmp_path / "data/b/0.mp3").write_bytes(encoded(song(0), "MP3", sample_rate=SAMPLE_RATE))
     write(tmp_path / "data", {"a/late.flac": song(1)[SAMPLE_RATE:]})
@@ -117,7 +117,7 @@ def test_an_audit_names_the_copies_and_what_they_do_to_a_figure(tmp_path):
 # The files themselves
 
 
-def test_silent_clipped_cut_off_empty_and_unreadable_files_are_named(tmp_path):
+def test_silent_clipped_truncated_empty_and_unreadable_files_are_reported(tmp_path):
     write(
         tmp_path,
         {
@@ -150,7 +150,7 @@ def test_silent_clipped_cut_off_empty_and_unreadable_files_are_named(tmp_path):
     )
 
 
-def test_odd_lengths_and_rates_are_named_and_which_class_they_are_of(tmp_path):
+def test_unusual_lengths_and_sample_rates_are_reported_with_their_class(tmp_path):
     write(tmp_path, {f"a/{k}.wav": song(k) for k in range(6)} | {"b/6.wav": song(6), "b/short.wav": song(7)[:8_000]})
     soundfile.write(tmp_path / "b/fast.wav", np.stack([song(8, seconds=12.0)] * 2, axis=1), 16_000)
     names = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("?/*.wav"))

@@ -18,7 +18,7 @@ from tests.fixtures.audit_data import dataset_of, photograph, shuffled, song, wr
 
 
 def contents_of(dataset):
-    """Each example's content, as if every path were a file of its own."""
+    """Each example's content, as if every path had its own."""
     return {example.id: str(example.path) for example in dataset.examples}
 
 
@@ -36,13 +36,13 @@ def sounds(tmp_path):
 
 
 def published(n):
-    """Rows like the published table of four instruments: each of `n` drums is a violin as well."""
+    """Rows like the published table of four instruments, where each of `n` drums is a violin too."""
     twins = [row for k in range(n) for row in ((f"d{k}.wav", "drum"), (f"d{k}.wav#violin", "violin"))]
     others = [(f"g{k}.wav", "guitar") for k in range(n)] + [(f"p{k}.wav", "piano") for k in range(round(n * 529 / 700))]
     return [(name, label, "train", name) for name, label in twins + others]
 
 
-def test_no_model_can_pass_0_909_where_seven_hundred_drums_are_violins_too(tmp_path):
+def test_no_model_can_exceed_0_909_if_seven_hundred_drums_are_violins_too(tmp_path):
     dataset = dataset_of(tmp_path, published(700))
     assert len(dataset.examples) == 2629
     found = kinds(label_checks.check_labels(dataset, contents_of(dataset)))
@@ -53,7 +53,7 @@ def test_no_model_can_pass_0_909_where_seven_hundred_drums_are_violins_too(tmp_p
 
 
 @pytest.mark.numeric
-def test_the_ceiling_is_reached_by_the_shares_of_the_labels_and_by_nothing_else(tmp_path):
+def test_no_scores_exceed_the_ceiling(tmp_path):
     rows = [(f"{k}.wav#{j}", label) for k, group in enumerate(("aab", "abb", "ac", "b", "c", "cc")) for j, label in
             enumerate(group)]  # fmt: skip
     dataset = dataset_of(tmp_path, rows)
@@ -68,7 +68,7 @@ def test_the_ceiling_is_reached_by_the_shares_of_the_labels_and_by_nothing_else(
         assert np.mean([roc_auc_score(truth[:, k], scores[:, k]) for k in range(3)]) <= auc + 1e-9
 
 
-def test_files_that_cannot_be_read_still_show_what_can_be_reached(tmp_path):
+def test_unreadable_files_still_have_a_ceiling(tmp_path):
     rows = [(name, label, side, group) for name, label, side, group in published(10)]
     for name in {row[0].partition("#")[0] for row in rows}:
         (tmp_path / name).write_bytes(f"no sound: {name}".encode())
@@ -78,11 +78,11 @@ def test_files_that_cannot_be_read_still_show_what_can_be_reached(tmp_path):
         "No model can exceed macro ROC-AUC 0.911 or accuracy 0.737"
     )
     assert len(found.list_findings("exact_duplicates")[0].pairs) == 10 and found.lengths is None
-    # nothing is called fine that nobody heard
+    # checks that need a readable file are left out
     assert not {"silent", "clipped", "truncated", "near_duplicates"} & set(kinds(found.findings))
 
 
-def test_unreadable_files_of_equal_content_are_not_taken_for_twins(tmp_path):
+def test_unreadable_files_with_the_same_content_are_no_duplicates(tmp_path):
     write(tmp_path, {"a/1.wav": b"404 not found", "b/2.wav": b"404 not found", "a/3.wav": b"", "b/4.wav": b""})
     rows = [("a/1.wav", "a"), ("b/2.wav", "b"), ("a/3.wav", "a"), ("b/4.wav", "b")]
     found = audit.audit_dataset(dataset_of(tmp_path, rows), tmp_path / "store")
@@ -91,7 +91,7 @@ def test_unreadable_files_of_equal_content_are_not_taken_for_twins(tmp_path):
     assert unreadable.files == ("a/1.wav", "b/2.wav") and "The first: a/1.wav" in unreadable.words
 
 
-def test_cells_that_contradict_each_other_are_counted_in_a_table_of_several_classes(tmp_path):
+def test_contradictory_cells_of_a_multi_label_table_are_counted(tmp_path):
     rows = [
         ("1.wav", {"a": True, "b": False}),
         ("1.wav#2", {"a": False}),
@@ -107,7 +107,7 @@ def test_cells_that_contradict_each_other_are_counted_in_a_table_of_several_clas
 
 
 @pytest.mark.numeric
-def test_uneven_classes_and_few_test_files_are_told_with_what_they_do(tmp_path):
+def test_imbalance_and_few_test_examples_are_reported_with_their_effects(tmp_path):
     even = dataset_of(tmp_path, [(f"{label}{k}.wav", label) for label in "ab" for k in range(8)])
     found = kinds(label_checks.check_labels(even, contents_of(even)))
     assert found["balance"].words == "The classes are balanced: 8 examples each."
@@ -124,10 +124,10 @@ def test_uneven_classes_and_few_test_files_are_told_with_what_they_do(tmp_path):
     )
 
 
-# Groups, and what lies beside the data
+# Groups and the dataset's folder
 
 
-def test_a_group_on_two_sides_is_a_fault_with_the_share_of_the_test_it_concerns(tmp_path):
+def test_a_group_in_two_splits_is_an_error_with_the_affected_share_of_the_test_split(tmp_path):
     rows = [
         ("1.wav", "a", "train", "x"),
         ("2.wav", "b", "test", "x"),
@@ -143,13 +143,13 @@ def test_a_group_on_two_sides_is_a_fault_with_the_share_of_the_test_it_concerns(
     assert next(label_checks.check_groups(dataset_of(tmp_path, [("1.wav", "a"), ("2.wav", "b")]))).kind == "no_groups"
 
 
-def test_files_of_no_known_group_are_named_where_others_have_one(tmp_path):
+def test_files_without_a_group_are_listed_if_others_have_one(tmp_path):
     rows = [("1.wav", "a", "", "Ana"), ("2.wav", "b", "", "Ana"), ("3.wav", "a", "", "3.wav")]
     _, alone = label_checks.check_groups(dataset_of(tmp_path, rows))
     assert (alone.kind, alone.weight, alone.files) == ("without_group", "caution", ("3.wav",))
 
 
-def test_hidden_files_and_folders_are_named_wherever_the_ids_begin(sounds):
+def test_hidden_files_and_folders_are_listed_whatever_the_ids_are(sounds):
     write(sounds, {".ipynb_checkpoints/a.wav": b"x", "a/.DS_Store": b"", "b/.git/deep/file": b""})
     (sounds / ".empty").mkdir()
     dataset = loading.load_folder(sounds)
@@ -161,7 +161,7 @@ def test_hidden_files_and_folders_are_named_wherever_the_ids_begin(sounds):
     assert folder_checks.get_data_folder(one) == sounds
 
 
-def test_what_was_left_out_mended_or_taken_with_its_faults_is_told(sounds):
+def test_excluded_files_repairs_and_published_errors_are_reported(sounds):
     dataset = loading.load_folder(sounds)
     assert {finding.weight for finding in folder_checks.check_folder(dataset)} == {"fine"}
     told = kinds(folder_checks.check_folder(replace(dataset, excluded=(Excluded("x.txt", "in no class folder"),))))
@@ -171,10 +171,10 @@ def test_what_was_left_out_mended_or_taken_with_its_faults_is_told(sounds):
     assert kinds(folder_checks.check_folder(replace(mended, as_published=True)))["as_published"].weight == "caution"
 
 
-# Equal files
+# Duplicates
 
 
-def test_many_equal_files_are_told_in_few_pairs_and_none_is_forgotten(tmp_path):
+def test_many_duplicates_of_one_file_make_few_pairs_and_none_is_missing(tmp_path):
     for n, most in ((5, 10), (300, 3 * 300)):
         rows = [(f"{k:03}.wav", "ab"[k == 7], ("train", "test")[k == 9]) for k in range(n)]
         dataset = dataset_of(tmp_path, rows)
@@ -182,11 +182,11 @@ def test_many_equal_files_are_told_in_few_pairs_and_none_is_forgotten(tmp_path):
         pairs = [tuple(sorted((one.id, other.id))) for one, other in duplicates.pair_examples(group)]
         assert len(pairs) == len(set(pairs)) <= most
         assert {name for pair in pairs for name in pair} == {row[0] for row in rows}
-        if n > 9:  # whoever stands elsewhere is paired with everyone
+        if n > 9:  # the example of another split is paired with all others
             assert sum("009.wav" in pair for pair in pairs) == n - 1
 
 
-def test_twins_on_no_two_sides_are_told_by_what_a_random_split_would_make_of_them(tmp_path):
+def test_the_effect_of_duplicates_depends_on_their_splits(tmp_path):
     write(tmp_path, {f"a/{k}.wav": song(k // 2, seconds=2.0) for k in range(4)} | {"b/5.wav": song(5, seconds=2.0)})
     rows = [(f"{name[0]}/{name[1]}.wav", name[0]) for name in ("a0", "a1", "a2", "a3", "b5")]
     (exact,) = audit.audit_dataset(dataset_of(tmp_path, rows), tmp_path / "store").list_findings("exact_duplicates")
@@ -196,10 +196,10 @@ def test_twins_on_no_two_sides_are_told_by_what_a_random_split_would_make_of_the
     assert exact.weight == "fault" and exact.effect.startswith("1 of 1 validation examples have a duplicate")
 
 
-# What is kept
+# The cache
 
 
-def test_a_second_audit_reads_no_file_again_and_says_the_same(sounds, tmp_path, monkeypatch):
+def test_a_second_audit_reads_no_file_and_has_the_same_findings(sounds, tmp_path, monkeypatch):
     dataset, said_ = loading.load_folder(sounds), []
     with capture_messages(said_.append):
         first = audit.audit_dataset(dataset, tmp_path / "store")
@@ -211,7 +211,7 @@ def test_a_second_audit_reads_no_file_again_and_says_the_same(sounds, tmp_path, 
     assert len(said_) == 2 and set(again.findings) == set(first.findings) and again.hash == first.hash
 
 
-def test_a_file_that_changed_is_read_again_and_a_damaged_store_is_looked_past(sounds, tmp_path):
+def test_a_changed_file_is_scanned_again_and_a_damaged_cache_is_ignored(sounds, tmp_path):
     audit.audit_dataset(loading.load_folder(sounds), tmp_path / "store")
     write(sounds, {"a/0.wav": np.zeros(16_000, np.float32)})
     os.utime(sounds / "a/0.wav", ns=(1, 1))
@@ -225,7 +225,7 @@ def test_a_file_that_changed_is_read_again_and_a_damaged_store_is_looked_past(so
     assert again.findings == found.findings
 
 
-def test_an_audit_survives_its_own_table_and_is_found_where_it_was_kept(sounds, tmp_path):
+def test_an_audit_is_equal_after_saving_and_loading(sounds, tmp_path):
     dataset = loading.load_folder(sounds)
     assert audit.load_audit(tmp_path, dataset) is None
     found = audit.audit_and_save(dataset, tmp_path)
@@ -238,7 +238,7 @@ def test_an_audit_survives_its_own_table_and_is_found_where_it_was_kept(sounds, 
         audit.load_audit(tmp_path, dataset)
 
 
-def test_two_processes_find_what_one_does(tmp_path, monkeypatch):
+def test_two_processes_have_the_findings_of_one(tmp_path, monkeypatch):
     write(tmp_path / "p", {f"{'ab'[k % 2]}/{k}.png": photograph(k // 2, 64) for k in range(12)})
     dataset = loading.load_folder(tmp_path / "p")
     alone = audit.audit_dataset(dataset, tmp_path / "one")
@@ -253,7 +253,7 @@ def test_two_processes_find_what_one_does(tmp_path, monkeypatch):
 # The command
 
 
-def test_the_command_prints_findings_effects_and_pairs_and_ends_well_whatever_it_finds(sounds, tmp_path, musicml):
+def test_the_command_prints_findings_effects_and_pairs_and_exits_with_0(sounds, tmp_path, musicml):
     (sounds / "b/twin.wav").write_bytes((sounds / "a/0.wav").read_bytes())
     page = tmp_path / "out/audit.html"
     code, out, err = musicml("audit", "--folder", sounds, "--data-root", tmp_path, "--html", page)
@@ -267,7 +267,7 @@ def test_the_command_prints_findings_effects_and_pairs_and_ends_well_whatever_it
     assert table["findings"][0]["files"] and table["file"].startswith(str(tmp_path / ".audit"))
 
 
-def test_the_command_says_what_is_sample_data_and_how_many_pairs_it_does_not_show(get_sample, tmp_path, musicml):
+def test_the_command_names_sample_data_and_counts_the_pairs_that_are_not_shown(get_sample, tmp_path, musicml):
     get_sample("gtzan", tmp_path / "sample")
     code, out, _ = musicml("audit", "gtzan", "--data-root", tmp_path)
     assert code == 0 and "generated sample data" in out and "jazz.00054.wav" in out and "hidden" in out
@@ -276,7 +276,7 @@ def test_the_command_says_what_is_sample_data_and_how_many_pairs_it_does_not_sho
     assert "and 16 more pairs: --html shows the first of them, --json names them all" in out
 
 
-def test_the_command_refuses_what_it_cannot_do_before_it_reads_anything(sounds, tmp_path, musicml):
+def test_the_command_rejects_invalid_arguments_before_it_reads_anything(sounds, tmp_path, musicml):
     for words, sentence in (
         ([], "audit needs either a data set or --folder DIR"),
         (["gtzan", "--folder", sounds], "audit needs either a data set or --folder DIR"),
@@ -290,7 +290,7 @@ def test_the_command_refuses_what_it_cannot_do_before_it_reads_anything(sounds, 
     assert not (tmp_path / "empty").exists()
 
 
-def test_every_sentence_of_an_audit_can_be_said_in_indonesian(sounds, tmp_path):
+def test_every_sentence_of_an_audit_has_an_indonesian_translation(sounds, tmp_path):
     write(sounds, {"b/twin.wav": (sounds / "a/0.wav").read_bytes(), ".hidden/x": b"", "a/text.wav": b"text"})
     found = audit.audit_dataset(loading.load_folder(sounds), tmp_path)
     words = [text for one in found.findings for text in (one.words, one.effect) if text]
@@ -298,14 +298,14 @@ def test_every_sentence_of_an_audit_can_be_said_in_indonesian(sounds, tmp_path):
     assert [text for text in words if translate(text, "id") == text] == []
 
 
-def write_twins(folder):
+def write_duplicates(folder):
     """Two files with the same content and one with another."""
     write(folder, {"a/1.wav": song(1, seconds=2.0), "a/2.wav": song(1, seconds=2.0), "b/1.wav": song(2, seconds=2.0)})
     return folder
 
 
-def test_twins_on_validation_and_test_are_told_as_such(tmp_path):
-    dataset = dataset_of(write_twins(tmp_path), [("a/1.wav", "a"), ("a/2.wav", "a"), ("b/1.wav", "b")], "sound")
+def test_duplicates_across_validation_and_test_are_reported(tmp_path):
+    dataset = dataset_of(write_duplicates(tmp_path), [("a/1.wav", "a"), ("a/2.wav", "a"), ("b/1.wav", "b")], "sound")
     sides = {"a/1.wav": "val", "a/2.wav": "test", "b/1.wav": "train"}
     dataset = replace(dataset, examples=tuple(replace(one, split=sides[one.id]) for one in dataset.examples))
     (found,) = audit.audit_dataset(dataset, tmp_path / "store").list_findings("exact_duplicates")
@@ -314,8 +314,8 @@ def test_twins_on_validation_and_test_are_told_as_such(tmp_path):
     )
 
 
-def test_equal_files_judged_for_other_classes_do_not_contradict_each_other(tmp_path):
-    dataset = dataset_of(write_twins(tmp_path), [("a/1.wav", "a"), ("a/2.wav", "b"), ("b/1.wav", "b")], "sound")
+def test_duplicates_with_labels_of_other_classes_do_not_contradict_each_other(tmp_path):
+    dataset = dataset_of(write_duplicates(tmp_path), [("a/1.wav", "a"), ("a/2.wav", "b"), ("b/1.wav", "b")], "sound")
     judged = [{"a": True}, {"b": True}, {"a": False, "b": True}]
     examples = [replace(one, labels=labels) for one, labels in zip(dataset.examples, judged, strict=True)]
     several = replace(dataset, task="multi", class_names=("a", "b"), examples=tuple(examples))
@@ -323,8 +323,8 @@ def test_equal_files_judged_for_other_classes_do_not_contradict_each_other(tmp_p
     assert not found.pairs[0].across_labels and found.weight == "caution"
 
 
-def test_a_kept_audit_is_not_shown_once_a_file_has_changed(tmp_path):
-    dataset = dataset_of(write_twins(tmp_path), [("a/1.wav", "a"), ("a/2.wav", "a"), ("b/1.wav", "b")], "sound")
+def test_a_saved_audit_is_not_loaded_after_a_file_has_changed(tmp_path):
+    dataset = dataset_of(write_duplicates(tmp_path), [("a/1.wav", "a"), ("a/2.wav", "a"), ("b/1.wav", "b")], "sound")
     audit.audit_and_save(dataset, tmp_path)
     assert audit.load_audit(tmp_path, dataset).list_findings("exact_duplicates")[0].pairs
     shutil.copy(tmp_path / "b/1.wav", tmp_path / "a/2.wav")
@@ -334,7 +334,7 @@ def test_a_kept_audit_is_not_shown_once_a_file_has_changed(tmp_path):
 
 
 @pytest.mark.parametrize("stopped", ["scan", "duplicates"])
-def test_an_audit_that_is_stopped_ends_the_processes_it_started(stopped, tmp_path, monkeypatch):
+def test_an_interrupted_audit_ends_its_processes(stopped, tmp_path, monkeypatch):
     module, ended = {"scan": scan, "duplicates": duplicates}[stopped], []
 
     def map_until_closed(*_, **__):

@@ -1,4 +1,4 @@
-"""Audits of real data, where it is there: MUSICML_SHARED_DATA names its folder."""
+"""Audits of real data in the folder MUSICML_SHARED_DATA."""
 
 import os
 from dataclasses import replace
@@ -17,12 +17,12 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """A store's folder, so that a track is looked at once for all tests."""
+    """A cache folder, so that all tests share the scans."""
     return tmp_path_factory.mktemp("looks")
 
 
 @pytest.mark.slow
-def test_the_thirty_instruments_hold_photographs_twice_some_of_them_across_splits(tmp_path):
+def test_the_thirty_instruments_have_duplicates_some_across_splits(tmp_path):
     dataset = loading.load_folder(DATA / "instrument_images")
     of = {"bagpipes", "tuba", "harmonica", "casaba", "clarinet", "Didgeridoo"}
     some = tuple(example for example in dataset.examples if example.path.parent.name in of)
@@ -30,7 +30,7 @@ def test_the_thirty_instruments_hold_photographs_twice_some_of_them_across_split
     (near,) = found.list_findings("near_duplicates")
     pairs = {(pair.first, pair.second): pair for pair in near.pairs}
     assert len(pairs) >= 9 and sum(pair.across_splits for pair in near.pairs) >= 5 and near.weight == "fault"
-    # looked at one by one: sizes, crops, colours and mirrors of one photograph
+    # checked by eye: other sizes, crops, colors and mirrored copies of one photograph
     for first, second in (
         ("test/bagpipes/3.jpg", "train/bagpipes/007.jpg"),
         ("train/tuba/034.jpg", "valid/tuba/4.jpg"),
@@ -38,13 +38,13 @@ def test_the_thirty_instruments_hold_photographs_twice_some_of_them_across_split
         ("train/casaba/067.jpg", "train/casaba/102.jpg"),
     ):
         assert (first, second) in pairs
-    # alike to a hash, and two instruments to anybody
+    # similar hashes, but clearly two instruments
     assert ("test/clarinet/2.jpg", "train/Didgeridoo/063.jpg") not in pairs
     (resembling,) = found.list_findings("look_alikes")
     assert {"test/clarinet/2.jpg", "train/Didgeridoo/063.jpg"} <= set(resembling.files)
 
 
-def test_no_real_recordings_that_differ_are_taken_for_one(store):
+def test_different_real_recordings_are_no_duplicates(store):
     clips = loading.load_folder(DATA / "instrument_clips")
     for dataset in (gtzan.load(DATA / "gtzan"), clips):
         found = audit.audit_dataset(dataset, store)
@@ -52,7 +52,7 @@ def test_no_real_recordings_that_differ_are_taken_for_one(store):
 
 
 def test_an_excerpt_of_two_seconds_is_found_in_its_track(store):
-    """Of 51 tracks of GTZAN there is an excerpt as well, under the same name."""
+    """51 tracks of GTZAN have an excerpt with the same name."""
     tracks = gtzan.load(DATA / "gtzan")
     excerpts = loading.load_folder(DATA / "gtzan_clips")
     looks = [scan.scan_dataset(dataset, store)[0] for dataset in (tracks, excerpts)]

@@ -23,23 +23,23 @@ ocarina,piano,saxaphone,sitar,steel drum,trombone,trumpet,tuba,violin""".replace
 
 @pytest.fixture(scope="module")
 def root(root):
-    """The sample data of all four sets."""
+    """The synthetic data of all four datasets."""
     return root / "sample"
 
 
 @pytest.fixture
 def hollow(monkeypatch):
-    """Sets of one empty file each."""
+    """Datasets of one empty file each."""
     for module in generate.SETS.values():
         monkeypatch.setattr(module, "write", lambda folder, seed, scale, run: (folder / "written").touch())
 
 
 class Enough(Exception):
-    """The jobs that were wanted are done."""
+    """Raised when enough jobs are done."""
 
 
 def write_some(folder, name, seed=0):
-    """Write every tenth file of a set, and no tables: file → content."""
+    """Write every tenth file of a dataset without its tables: file → content."""
 
     def run(function, jobs):
         for job in jobs[::10]:
@@ -93,7 +93,7 @@ def test_the_same_seed_writes_the_same_arrays_and_tables_of_openmic(root, tmp_pa
     assert contents(tmp_path).items() < contents(root / "openmic").items()
 
 
-def test_a_set_that_is_there_is_kept(root):
+def test_an_existing_dataset_is_kept(root):
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
     said = []
     for name, scale in SCALES.items():
@@ -103,7 +103,7 @@ def test_a_set_that_is_there_is_kept(root):
     assert len(said) == 4 and all("already there" in line for line in said)
 
 
-def test_anything_else_there_is_refused_and_left_alone(root, tmp_path):
+def test_a_folder_with_other_files_is_an_error_and_unchanged(root, tmp_path):
     (tmp_path / "openmic").mkdir()
     (tmp_path / "openmic" / "thesis.txt").write_text("mine")
     with pytest.raises(InputError, match="holds other files"):
@@ -121,7 +121,7 @@ def test_an_empty_folder_is_filled(hollow, tmp_path):
     assert set(contents(tmp_path / "instrument_images")) == {"SOURCE.json", "written"}
 
 
-def test_a_full_disk_is_a_sentence_and_leaves_nothing_behind(tmp_path, monkeypatch):
+def test_a_full_disk_is_an_input_error_and_leaves_no_files(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -140,12 +140,12 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing_behind(tmp_path, monkeypat
         ({"seed": -1}, "got -1"),
     ],
 )
-def test_an_argument_out_of_range_is_a_sentence(tmp_path, wrong, said):
+def test_an_argument_out_of_range_is_an_input_error(tmp_path, wrong, said):
     with pytest.raises(InputError, match=said):
         generate.generate_sample_data(tmp_path, **wrong)
 
 
-def test_every_set_says_that_it_is_generated(root):
+def test_every_dataset_is_marked_as_synthetic(root):
     for name in generate.SETS:
         source = json.loads((root / name / "SOURCE.json").read_text())
         assert source["sample"] is True and source["seed"] == 0 and source["scale"] == SCALES[name]
@@ -171,7 +171,7 @@ def test_gtzan_tracks_are_numbered_by_artist_and_in_the_index(root):
     assert "" in named.values() and len(set(named.values())) > 3 * len(GENRES)
 
 
-def test_no_artist_is_on_two_of_gtzans_lists_and_some_tracks_are_on_none(root):
+def test_no_artist_is_in_two_of_gtzans_lists_and_some_tracks_are_in_none(root):
     named = index(root)
     sides = {side: listed(root, side) for side in ("train", "valid", "test")}
     artists = {side: {named[name.split("/")[1]] for name in names} - {""} for side, names in sides.items()}
@@ -182,7 +182,7 @@ def test_no_artist_is_on_two_of_gtzans_lists_and_some_tracks_are_on_none(root):
     assert len(all_listed) == len(set(all_listed)) < len(named)
 
 
-def test_three_genres_hold_one_track_twice_and_only_one_of_the_two_is_listed(root):
+def test_three_genres_have_one_duplicate_that_is_not_listed(root):
     found, on_a_list = set(), {name for side in ("train", "valid", "test") for name in listed(root, side)}
     for genre in GENRES:
         seen = {}
@@ -213,7 +213,7 @@ def test_sounds_have_the_rates_and_lengths_they_claim(root):
     assert {soundfile.info(path).duration for path in (root / "openmic").rglob("*.ogg")} == {10.0}
 
 
-def test_pictures_lie_in_the_thirty_folders_of_every_split(root):
+def test_every_split_has_pictures_in_thirty_folders(root):
     for split in ("train", "valid", "test"):
         assert sorted(path.name for path in (root / "instrument_images" / split).iterdir()) == sorted(PICTURED)
         assert all(list(folder.glob("*.jpg")) for folder in (root / "instrument_images" / split).iterdir())
@@ -223,7 +223,7 @@ def test_pictures_lie_in_the_thirty_folders_of_every_split(root):
     assert all(np.asarray(picture).std() > 3 for picture in pictures)
 
 
-def test_two_pictures_are_there_twice_across_splits_and_across_classes(root):
+def test_two_pictures_have_duplicates_across_splits_and_across_classes(root):
     def pixels(name):
         return np.asarray(Image.open(root / "instrument_images" / name).convert("L"), float)
 
@@ -244,7 +244,7 @@ def test_the_violin_rows_name_the_drum_files_and_the_violins_are_in_no_table(roo
     assert any("_bwv" in name for name in unlisted)
 
 
-def test_one_sound_is_listed_three_times_and_one_in_other_letters_than_its_file(root):
+def test_one_sound_is_listed_three_times_and_one_in_another_case_than_its_file(root):
     rows = table(root, "Metadata_Train.csv")
     labels = sorted(label for name, label in rows if name == "loop-16247.wav")
     assert labels == ["Sound_Drum", "Sound_Piano", "Sound_Violin"]
@@ -303,7 +303,7 @@ def test_at_full_scale_every_instrument_has_nine_and_three_observed_clips_of_eac
     assert 0.10 < (~np.isnan(relevance)).mean() < 0.20
 
 
-def test_no_artist_is_on_both_sides_of_openmics_split(root):
+def test_no_artist_is_in_both_of_openmics_splits(root):
     release = root / "openmic/openmic-2018"
     with open(release / "openmic-2018-metadata.csv", newline="") as source:
         artist = {row["sample_key"]: row["artist_id"] for row in csv.DictReader(source)}
@@ -315,7 +315,7 @@ def test_no_artist_is_on_both_sides_of_openmics_split(root):
 
 
 @pytest.mark.parametrize("program", range(0, 112, 8))
-def test_a_note_of_numpy_has_its_pitch_and_is_heard_at_every_height(program):
+def test_a_numpy_note_has_its_pitch_and_is_audible_at_any_pitch(program):
     y = renderer.render_notes([renderer.Note(0.0, 1.5, 69, 100)], program, 1.5, 22_050)
     spectrum = np.abs(np.fft.rfft(y * np.hanning(len(y))))
     peak = np.fft.rfftfreq(len(y), 1 / 22_050)[spectrum.argmax()]
@@ -325,7 +325,7 @@ def test_a_note_of_numpy_has_its_pitch_and_is_heard_at_every_height(program):
         assert y.shape == (11_025,) and y.dtype == np.float32 and np.isfinite(y).all() and 0.05 < np.abs(y).max() < 1.0
 
 
-def test_each_piece_of_numpys_drum_kit_sounds_otherwise_and_soft_notes_are_softer():
+def test_the_pieces_of_numpys_drum_kit_differ_and_soft_notes_are_softer():
     def hit(pitch, velocity):
         return renderer.render_notes([renderer.Note(0.1, 0.4, pitch, velocity)], 0, 1.0, 22_050, is_drum=True)
 
@@ -364,7 +364,7 @@ def perform(genre, artist, track):
 
 
 def describe(y):
-    """The mean spectrum in 24 bands, dB without its mean: the tone of a track, whatever its level and melody."""
+    """The mean spectrum in 24 bands, in dB without its mean: the tone color of a track."""
     power = np.abs(np.fft.rfft(y)) ** 2
     edges = np.geomspace(20, len(power), 25).astype(int)
     bands = 10 * np.log10(np.add.reduceat(power, edges[:-1]) / np.diff(edges) + 1e-12)
@@ -380,9 +380,7 @@ def test_at_full_scale_every_genre_has_sixteen_artists_of_three_tracks_on_sixty_
 
 
 @pytest.mark.parametrize("genre", GENRES)
-def test_a_band_plays_the_same_for_the_same_seed_every_track_otherwise_and_neither_silently_nor_too_loud(
-    sampled, genre
-):
+def test_a_band_is_reproducible_and_its_tracks_differ_and_have_a_normal_level(sampled, genre):
     first, again, other = (perform(genre, 0, track) for track in (0, 0, 1))
     assert np.array_equal(first, again) and np.corrcoef(first, other)[0, 1] < 0.9
     for y in (first, other):
@@ -390,7 +388,7 @@ def test_a_band_plays_the_same_for_the_same_seed_every_track_otherwise_and_neith
         assert np.isfinite(y).all() and 0.1 < np.abs(y).max() < 1.0 and np.std(y) > 0.005
 
 
-def test_an_artists_tracks_sound_more_alike_than_those_of_two_artists_of_the_genre(sampled):
+def test_tracks_of_one_artist_are_more_similar_than_those_of_two_artists(sampled):
     within, between = [], []
     for genre in ("blues", "jazz", "rock"):
         tones = np.array([[describe(perform(genre, artist, track)) for track in (0, 1)] for artist in range(4)])
@@ -399,7 +397,7 @@ def test_an_artists_tracks_sound_more_alike_than_those_of_two_artists_of_the_gen
     assert np.mean(within) < 0.75 * np.mean(between)
 
 
-def test_notes_that_symusic_cannot_play_are_played_an_octave_lower(sampled):
+def test_notes_that_symusic_cannot_play_are_rendered_an_octave_lower(sampled):
     pytest.importorskip("symusic")
     for program in (*renderer.REPLACEMENTS, *range(0, 128, 21)):
         y, lower = (
@@ -408,7 +406,7 @@ def test_notes_that_symusic_cannot_play_are_played_an_octave_lower(sampled):
         assert np.isfinite(y).all() and 0 < np.abs(y).max() < 1.5 and np.array_equal(y, lower)
 
 
-def test_the_source_names_what_played_and_other_sounds_are_refused(sampled, hollow, tmp_path, monkeypatch):
+def test_the_source_names_the_renderer_and_other_renderers_are_rejected(sampled, hollow, tmp_path, monkeypatch):
     pytest.importorskip("symusic")
     generate.generate_sample_data(tmp_path, only=["gtzan"])
     source = json.loads((tmp_path / "gtzan/SOURCE.json").read_text())

@@ -234,7 +234,7 @@ def _check_test_sizes(classes: Sequence[Mapping[str, Any]]) -> Iterator[AuditFin
         n=n,
     )
     effect = Message(
-        "Even if all {n} predictions are correct, the 95 % confidence interval of this class's recall starts at "
+        "Even if {n} of {n} predictions are correct, the 95 % confidence interval of this class's recall starts at "
         "{lower:.2f}.",
         n=n,
         lower=compute_lower_bound(n),
