@@ -105,7 +105,7 @@ def test_an_audit_reports_near_duplicates_and_their_effect(tmp_path):
     by_name = {pair.first: pair for pair in near.pairs}
     assert by_name["a/0.wav"].across_labels and by_name["a/0.wav"].across_splits and not by_name["a/0.wav"].exact
     assert not by_name["a/1.wav"].across_labels and by_name["a/1.wav"].how.startswith("shifted by 1.0 s, ")
-    assert near.weight == "fault" and near.words.endswith(": 2 pairs. Across splits: 2, across labels: 1.")
+    assert near.weight == "fault" and near.words.endswith(": 2. Across splits: 2, across labels: 1.")
     assert near.effect.startswith("2 of 2 test examples have a duplicate in training")
     assert [(pair.first, pair.second, pair.exact) for pair in exact.pairs] == [("a/2.wav", "a/copy.wav", True)]
     assert exact.weight == "caution" and near.files == ("a/0.wav", "a/1.wav", "a/late.flac", "b/0.mp3")

@@ -46,7 +46,7 @@ def _check_near(dataset: Dataset, pairs: Sequence[DuplicatePair]) -> AuditFindin
     """Report different files with the same recording or photograph."""
     n_splits, n_labels = _count_across(pairs)
     words = Message(
-        "Near-duplicates: {n} pairs. Across splits: {splits}, across labels: {labels}.",
+        "Near-duplicate pairs: {n}. Across splits: {splits}, across labels: {labels}.",
         n=len(pairs),
         splits=n_splits,
         labels=n_labels,
@@ -92,7 +92,7 @@ def _describe_effect(pairs: Sequence[DuplicatePair], dataset: Dataset) -> str:
     if n_labels:
         return Message(
             "Duplicates get the same prediction, so a model is wrong about at least one file of each pair across "
-            "labels: {n} pairs.",
+            "labels. Such pairs: {n}.",
             n=n_labels,
         )
     if n_splits:
@@ -133,7 +133,7 @@ def _check_look_alikes(pairs: Sequence[DuplicatePair]) -> Iterator[AuditFinding]
     pairs = [pair for pair in pairs if pair.across_labels]
     if pairs:
         words = Message(
-            "Look-alikes with different labels: {n} pairs. Their perceptual hashes are similar, but their details "
+            "Look-alike pairs with different labels: {n}. Their perceptual hashes are similar, but their details "
             "differ. The most similar pair is {first} and {second}.",
             n=len(pairs),
             first=pairs[0].first,
