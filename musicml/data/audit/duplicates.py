@@ -56,19 +56,19 @@ def find_pairs(
     """
     groups, multi = group_examples(dataset, contents), dataset.task == "multi"
     exact = [
-        _make_pair(one, other, True, IDENTICAL, multi)
+        _make_pair(example, duplicate, True, IDENTICAL, multi)
         for group in groups.values()
-        for one, other in pair_examples(group)
+        for example, duplicate in pair_examples(group)
     ]
     # identical files share a fingerprint, so each content is compared once
     fingerprints = {content: scans[group[0].id].fingerprint for content, group in groups.items()}
     near: dict[bool, list[DuplicatePair]] = {True: [], False: []}
     rows = _compare_contents(dataset.kind, {key: value for key, value in fingerprints.items() if value}, root)
     for first, second, is_same, how in rows:
-        for one, other in itertools.product(
+        for example, duplicate in itertools.product(
             _pick_representatives(groups[first]), _pick_representatives(groups[second])
         ):
-            near[is_same].append(_make_pair(one, other, False, how, multi))
+            near[is_same].append(_make_pair(example, duplicate, False, how, multi))
     return DuplicatePairs(exact, near[True], near[False])
 
 
@@ -114,7 +114,7 @@ def pair_examples(group: Sequence[Example]) -> Iterator[tuple[Example, Example]]
     by_id = {example.id: example for example in group}
     heads = [example.id for example in _pick_representatives(group)]
     pairs = {tuple(sorted((head, name))) for head in heads for name in by_id if name != head}
-    yield from ((by_id[one], by_id[other]) for one, other in sorted(pairs))
+    yield from ((by_id[first], by_id[second]) for first, second in sorted(pairs))
 
 
 def _pick_representatives(group: Sequence[Example]) -> list[Example]:
@@ -122,13 +122,14 @@ def _pick_representatives(group: Sequence[Example]) -> list[Example]:
     return list({(example.split, example.label): example for example in reversed(group)}.values())
 
 
-def _make_pair(one: Example, other: Example, exact: bool, how: str, multi: bool) -> DuplicatePair:
+def _make_pair(first: Example, second: Example, exact: bool, how: str, multi: bool) -> DuplicatePair:
     """Make a pair of two examples, sorted by id."""
-    one, other = sorted((one, other), key=lambda example: example.id)
-    # an unobserved class contradicts nothing, so only classes that are labeled in both count
-    both = one.labels.keys() & other.labels.keys()
-    contradict = any(one.labels[name] != other.labels[name] for name in both) if multi else one.label != other.label
-    return DuplicatePair(one.id, other.id, exact, how, (one.label, other.label), (one.split, other.split), contradict)
+    first, second = sorted((first, second), key=lambda example: example.id)
+    labels, splits, contradict = (first.label, second.label), (first.split, second.split), first.label != second.label
+    if multi:  # an unobserved class contradicts nothing, so only classes that are labeled in both count
+        both = first.labels.keys() & second.labels.keys()
+        contradict = any(first.labels[name] != second.labels[name] for name in both)
+    return DuplicatePair(first.id, second.id, exact, how, labels, splits, contradict)
 
 
 def _compare_sounds(fingerprints: Sequence[bytes]) -> Iterator[tuple[int, int, bool, str]]:

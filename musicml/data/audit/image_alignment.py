@@ -37,46 +37,46 @@ class Placement(NamedTuple):
 
 def align_fingerprints(job: tuple[bytes, bytes, bool]) -> float:
     """Align two packed `ImageFingerprint`s, the first one mirrored or not, as `align`."""
-    one, other = (image_hash.unpack_fingerprint(content) for content in job[:2])
+    first, second = (image_hash.unpack_fingerprint(content) for content in job[:2])
     if not job[2]:
-        return align(one.thumbnail, other.thumbnail, one.box, other.box)
-    left, top, right, bottom = one.box
-    return align(one.thumbnail[:, ::-1], other.thumbnail, np.array([1 - right, top, 1 - left, bottom]), other.box)
+        return align(first.thumbnail, second.thumbnail, first.box, second.box)
+    left, top, right, bottom = first.box
+    return align(first.thumbnail[:, ::-1], second.thumbnail, np.array([1 - right, top, 1 - left, bottom]), second.box)
 
 
-def align(one: np.ndarray, other: np.ndarray, box: np.ndarray, other_box: np.ndarray) -> float:
+def align(first: np.ndarray, second: np.ndarray, box: np.ndarray, second_box: np.ndarray) -> float:
     """Align two pictures and return the correlation of their details, or 0 if they can't be aligned.
 
     Parameters
     ----------
-    one, other : np.ndarray [shape=(96, 96)], uint8, gray
-    box, other_box : left, top, right and bottom of the object in each, relative to the sides
+    first, second : np.ndarray [shape=(96, 96)], uint8, gray
+    box, second_box : left, top, right and bottom of the object in each, relative to the sides
     """
-    correlation = _align_one_way(one, other, box, other_box)
+    correlation = _align_one_way(first, second, box, second_box)
     # the fit of a large crop to a small one may fail where the reverse succeeds
     if MIN_RETRY_CORRELATION < correlation < MIN_CORRELATION:
-        return max(correlation, _align_one_way(other, one, other_box, box))
+        return max(correlation, _align_one_way(second, first, second_box, box))
     return correlation
 
 
-def _align_one_way(one: np.ndarray, other: np.ndarray, box: np.ndarray, other_box: np.ndarray) -> float:
+def _align_one_way(first: np.ndarray, second: np.ndarray, box: np.ndarray, second_box: np.ndarray) -> float:
     """Align the first picture with the second, from coarse to fine, as `align`."""
-    small, small_other = (picture.reshape(COARSE, 3, COARSE, 3).mean(axis=(1, 3)) for picture in (one, other))
-    starts = {Placement(), _match_boxes(box, other_box)}
-    results = [fit_placement(COARSE, small, small_other, start) for start in sorted(starts)]
+    small, small_second = (picture.reshape(COARSE, 3, COARSE, 3).mean(axis=(1, 3)) for picture in (first, second))
+    starts = {Placement(), _match_boxes(box, second_box)}
+    results = [fit_placement(COARSE, small, small_second, start) for start in sorted(starts)]
     correlation, placement = max(results, key=lambda result: result[0])
-    return fit_placement(FINE, one, other, placement)[0] if correlation > MIN_COARSE_CORRELATION else 0.0
+    return fit_placement(FINE, first, second, placement)[0] if correlation > MIN_COARSE_CORRELATION else 0.0
 
 
-def _match_boxes(box: np.ndarray, other: np.ndarray) -> Placement:
+def _match_boxes(first: np.ndarray, second: np.ndarray) -> Placement:
     """Compute the placement that puts the objects of two pictures on top of each other."""
-    box, other = box.astype(float), other.astype(float)
-    scale_x, scale_y = (box[2:] - box[:2]) / (other[2:] - other[:2])
-    shift_x, shift_y = (box[:2] + box[2:] - 1) / 2 - (scale_x, scale_y) * (other[:2] + other[2:] - 1) / 2
+    first, second = first.astype(float), second.astype(float)
+    scale_x, scale_y = (first[2:] - first[:2]) / (second[2:] - second[:2])
+    shift_x, shift_y = (first[:2] + first[2:] - 1) / 2 - (scale_x, scale_y) * (second[:2] + second[2:] - 1) / 2
     return Placement(float(scale_x), float(scale_y), float(shift_x), float(shift_y))
 
 
-def fit_placement(side: int, one: np.ndarray, other: np.ndarray, start: Placement) -> tuple[float, Placement]:
+def fit_placement(side: int, first: np.ndarray, second: np.ndarray, start: Placement) -> tuple[float, Placement]:
     """Fit the placement of two pictures near `start`.
 
     Returns
@@ -85,36 +85,36 @@ def fit_placement(side: int, one: np.ndarray, other: np.ndarray, start: Placemen
     """
     from scipy.ndimage import gaussian_filter
 
-    one, other = one.astype(np.float32), other.astype(np.float32)
-    smooth, smooth_other = (gaussian_filter(picture, SMOOTHING[side]) for picture in (one, other))
-    placement = _minimize_difference(smooth, smooth_other, start, MAX_STEPS[side])
+    first, second = first.astype(np.float32), second.astype(np.float32)
+    smooth, smooth_second = (gaussian_filter(picture, SMOOTHING[side]) for picture in (first, second))
+    placement = _minimize_difference(smooth, smooth_second, start, MAX_STEPS[side])
     if placement is None:
         return 0.0, start
     fine, coarse = DETAIL_BLURS[side]
-    details, other_details = (
-        gaussian_filter(picture, fine) - gaussian_filter(picture, coarse) for picture in (one, other)
+    details, second_details = (
+        gaussian_filter(picture, fine) - gaussian_filter(picture, coarse) for picture in (first, second)
     )
     moved, covered = _move(details, placement)
-    return _correlate(moved[covered], other_details[covered]), placement
+    return _correlate(moved[covered], second_details[covered]), placement
 
 
-def _minimize_difference(one: np.ndarray, other: np.ndarray, placement: Placement, n_steps: int) -> Placement | None:
+def _minimize_difference(first: np.ndarray, second: np.ndarray, placement: Placement, n_steps: int) -> Placement | None:
     """Minimize the squared difference of two pictures by Gauss-Newton steps. Return None if the fit diverges.
 
     Gain and offset are fitted with the placement, so another exposure does not matter.
     """
-    side = len(one)
+    side = len(first)
     x = _list_centers(side)
-    ones = np.ones_like(other)
+    ones = np.ones_like(second)
     for _ in range(n_steps):
-        moved, covered = _move(one, placement)
+        moved, covered = _move(first, placement)
         if covered.mean() < MIN_COVERAGE or not all(
             SCALE_LIMITS[0] < scale < SCALE_LIMITS[1] for scale in placement[:2]
         ):
             return None
         slopes = zip(np.gradient(moved), placement[1::-1], strict=True)
         down, across = (slope * side / scale for slope, scale in slopes)
-        terms = np.stack([-across * x, -down * x[:, None], -across, -down, other, ones])[:, covered]
+        terms = np.stack([-across * x, -down * x[:, None], -across, -down, second, ones])[:, covered]
         normal = terms @ terms.T
         normal[np.diag_indices(6)] *= 1.001  # solvable even if a picture has slopes in one direction only
         step = np.linalg.lstsq(normal, terms @ moved[covered], rcond=None)[0][:4].clip(-MAX_STEP, MAX_STEP)
@@ -146,7 +146,7 @@ def _interpolate(side: int, scale: float, shift: float) -> tuple[np.ndarray, np.
     return weights.astype(np.float32), (positions >= 0) & (positions <= side - 1)
 
 
-def _correlate(one: np.ndarray, other: np.ndarray) -> float:
+def _correlate(first: np.ndarray, second: np.ndarray) -> float:
     """Compute Pearson's correlation, or 0 if one of the two is constant."""
-    one, other = one - one.mean(), other - other.mean()
-    return float(one @ other / np.sqrt((one @ one) * (other @ other) + 1e-6))
+    first, second = first - first.mean(), second - second.mean()
+    return float(first @ second / np.sqrt((first @ first) * (second @ second) + 1e-6))

@@ -124,10 +124,10 @@ def find_candidates(pictures: Sequence[ImageFingerprint]) -> list[Candidate]:
     rows = rows[np.lexsort((rows[:, 2], rows[:, 3], rows[:, 1], rows[:, 0]))]
     is_first = np.diff(rows[:, :2], axis=0, prepend=-1).any(axis=1)
     n_taken, candidates = np.zeros(len(pictures), int), []
-    for one, other, mirrored, bits in sorted(rows[is_first].tolist(), key=lambda row: row[3]):
-        if n_taken[one] < MAX_CANDIDATES and n_taken[other] < MAX_CANDIDATES:
-            n_taken[[one, other]] += 1
-            candidates.append(Candidate(one, other, bool(mirrored), bits))
+    for first, second, mirrored, bits in sorted(rows[is_first].tolist(), key=lambda row: row[3]):
+        if n_taken[first] < MAX_CANDIDATES and n_taken[second] < MAX_CANDIDATES:
+            n_taken[[first, second]] += 1
+            candidates.append(Candidate(first, second, bool(mirrored), bits))
     return sorted(candidates, key=lambda candidate: (candidate.first, candidate.second))
 
 

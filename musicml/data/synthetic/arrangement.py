@@ -66,11 +66,11 @@ class Clock:
     def compute_time(self, beat: float, straight: bool = False) -> float:
         """Compute the seconds of a beat. `straight` ones do not swing."""
         # swing makes the first half of each unit longer and its second half shorter
-        whole, part = divmod(beat / self.unit, 1.0)
+        n_units, phase = divmod(beat / self.unit, 1.0)
         if not straight:
             half = 0.5 + self.swing
-            part = part * 2 * half if part < 0.5 else half + (part - 0.5) * 2 * (1 - half)
-        return ((whole + part) * self.unit - self.first) * 60.0 / self.tempo
+            phase = phase * 2 * half if phase < 0.5 else half + (phase - 0.5) * 2 * (1 - half)
+        return ((n_units + phase) * self.unit - self.first) * 60.0 / self.tempo
 
     def add(
         self, notes: list[Note], beat: float, beats: float, pitch: int, velocity: float, straight: bool = False
@@ -80,8 +80,8 @@ class Clock:
         end = max(start + 0.04, self.compute_time(beat + beats, straight))
         # a note that begins before the track may last into it
         if end > 0.08 and start < self.seconds:
-            played = int(np.clip(velocity + self.rng.normal(0, VELOCITY_DEVIATION), 1, 127))
-            notes.append(Note(max(0.0, start), end - max(0.0, start), int(pitch), played))
+            midi_velocity = int(np.clip(velocity + self.rng.normal(0, VELOCITY_DEVIATION), 1, 127))
+            notes.append(Note(max(0.0, start), end - max(0.0, start), int(pitch), midi_velocity))
 
 
 class Hit(NamedTuple):

@@ -111,8 +111,8 @@ def _play_second_take(
     notes: list[Note], program: int, seconds: float, sample_rate: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Render a part again with slightly other timing and pitch, as in a second take."""
-    moved = [note._replace(start=max(0.0, note.start + rng.normal(0, DOUBLING_SECONDS))) for note in notes]
-    y = renderer.render_notes(moved, program, seconds, sample_rate)
+    second_take = [note._replace(start=max(0.0, note.start + rng.normal(0, DOUBLING_SECONDS))) for note in notes]
+    y = renderer.render_notes(second_take, program, seconds, sample_rate)
     return np.float32(0.8) * mastering.add_vibrato(y, DOUBLING_SEMITONES, 1.0, sample_rate, rng)
 
 
@@ -135,6 +135,7 @@ def _draw_voice(singing: Singing, rng: np.random.Generator) -> Voice:
     speaks = singing.manner == "rap"
 
     def draw_singer(kind: str) -> voice.Singer:
+        """Draw a singer for this manner of singing."""
         return voice.Singer(
             kind=kind,
             size=rng.uniform(0.92, 1.08),

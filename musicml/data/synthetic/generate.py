@@ -70,6 +70,7 @@ def generate_sample_data(
     n_processes = count_processes(most=2) if missing and scale >= MIN_PARALLEL_SCALE else 1
 
     def run(function: Callable, jobs: Sequence[tuple]) -> list:
+        """Map a function over its jobs."""
         # jobs are deterministic: if a process is killed, its jobs run again and write the same bytes
         return list(map_in_processes(lambda job: function(*job), jobs, n_processes, batch_size=max(1, len(jobs) // 32)))
 

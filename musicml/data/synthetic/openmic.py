@@ -109,8 +109,8 @@ def draw_labels(clips: Sequence[Clip], scale: float, rng: np.random.Generator) -
                     for row, clip in enumerate(clips)
                     if clip.split == split and (name in clip.instruments) == present
                 ]
-                chosen = rng.choice(rows, min(count, len(rows)), replace=False)
-                relevance[chosen, column] = rng.uniform(0.0, 0.4, len(chosen)) + (0.6 if present else 0.0)
+                selected = rng.choice(rows, min(count, len(rows)), replace=False)
+                relevance[selected, column] = rng.uniform(0.0, 0.4, len(selected)) + (0.6 if present else 0.0)
     for split in N_CLIPS:
         # one more cell per split, about which the listeners disagree
         row = next(row for row, clip in enumerate(clips) if clip.split == split and np.isnan(relevance[row, 0]))

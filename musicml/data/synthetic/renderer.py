@@ -57,8 +57,8 @@ def find_soundfont() -> Path | None:
     """Return the soundfont, or None without one, without a renderer, or if MUSICML_RENDERER is `numpy`."""
     if os.environ.get("MUSICML_RENDERER") == "numpy" or not (_is_installed("symusic") or _is_installed("midirenderer")):
         return None
-    if chosen := os.environ.get("MUSICML_SOUNDFONT"):
-        return Path(chosen)
+    if path := os.environ.get("MUSICML_SOUNDFONT"):
+        return Path(path)
     package = importlib.util.find_spec("pretty_midi")
     font = Path(package.origin).with_name(FONT) if package is not None and package.origin else None
     return font if font is not None and font.is_file() else None
