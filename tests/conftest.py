@@ -199,7 +199,7 @@ def get_sample(tmp_path_factory):
 
     def get(name, folder):
         with FileLock(f"{made}.{name}.lock"), pytest.MonkeyPatch.context() as patched:
-            patched.setattr(generate, "POOL_FROM", 2)  # no processes of its own
+            patched.setattr(generate, "MIN_PARALLEL_SCALE", 2)  # no processes of its own
             generate.generate_sample_data(made, only=[name], scale=SCALES[name])
         return shutil.copytree(made / name, folder / name)
 
