@@ -328,7 +328,7 @@ def take_kind(
     """The value of the key that chooses which others there are, and the table without it."""
     if key not in table:
         raise InputError(
-            "[{where}] in {file} needs the key {key!r}, which is missing: add one of {known}.",
+            "[{where}] in {file} lacks the required key {key!r}. Add one of {known}.",
             where=where,
             file=file,
             key=key,

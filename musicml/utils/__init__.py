@@ -1,4 +1,4 @@
-"""Errors, files, the terminal, checked settings, parallel work and messages in other languages."""
+"""Errors, files, terminal output, checked settings, parallel processing and translated messages."""
 
 from __future__ import annotations
 

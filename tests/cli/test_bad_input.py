@@ -31,7 +31,7 @@ def refused(answer, runs_root=None):
     assert code == 2 and out == "" and "Traceback" not in err
     said = [line for line in err.splitlines() if line.startswith("musicml: ")]
     assert len(said) == 1 and err.rstrip().endswith(said[0]), err
-    assert said[0].endswith((".", ")", "`")) or "known here: " in said[0]
+    assert said[0].endswith((".", ")", "`")) or "known names: " in said[0]
     assert runs_root is None or not any(run.is_complete for run in runs.list_runs(runs_root))
     return said[0].removeprefix("musicml: ")
 
@@ -61,7 +61,7 @@ def changed(tmp_path, old, new):
     ("old", "new", "said"),
     [
         ("n_estimators = 5", "n_estimator = 5", "did you mean 'n_estimators'"),
-        ("n_mels = 16", "n_mels = 100000", "features.n_mels = 100000 must be a whole number from 8 to 512"),
+        ("n_mels = 16", "n_mels = 100000", "features.n_mels = 100000 must be an integer from 8 to 512"),
         ('dataset = "gtzan"', 'dataset = "gtzan', "must be TOML and is not"),
     ],
 )
@@ -215,7 +215,7 @@ def test_a_disk_that_fills_in_a_training_or_at_its_end_ends_in_a_sentence_and_th
         full_at(limit)
         sentence = refused(musicml(*words, tmp_path / name, *changes), tmp_path / name)
         full_at()  # no longer
-        assert name in sentence and "the disk is full" in sentence and "make room" in sentence
+        assert name in sentence and "the disk is full" in sentence and "Free some space" in sentence
         (run,) = runs.list_runs(tmp_path / name)
         assert run.status == "started" and not (run.path / "model.keras").exists()
         assert not list(run.path.rglob(".*")), "no half-written file is left"
@@ -255,7 +255,7 @@ def test_a_disk_that_is_closed_for_writing_ends_in_a_sentence(refuse, monkeypatc
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(os, "replace", closed)
-    assert "must be in a folder that can be written to" in refuse(words=["--set", "features.n_mels=30"])
+    assert "its folder is not writable" in refuse(words=["--set", "features.n_mels=30"])
 
 
 # batches that take half a second each: when the person stops the training, TensorFlow is waiting for one

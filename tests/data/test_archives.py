@@ -424,7 +424,7 @@ def test_what_is_there_already_is_never_unpacked_over(home, tmp_path, there):
     make[there](home / "set")
     (tmp_path / "a.zip").write_bytes(zip_of(SONG))
     before = tree(tmp_path)
-    with pytest.raises(InputError, match="set stands in its way"):
+    with pytest.raises(InputError, match="set is not a folder"):
         archives.unpack_archive(tmp_path / "a.zip", home / "set", pytest.fail)
     assert tree(tmp_path) == before
 
@@ -498,7 +498,7 @@ def test_a_disk_that_fills_ends_in_a_sentence_and_leaves_nothing(home, tmp_path,
     monkeypatch.setattr(sys, "dont_write_bytecode", True)  # or it is cut short, and every later process breaks on it
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, soft_hard[1]))
     try:
-        with pytest.raises(InputError, match="set could not be written whole: the disk is full"):
+        with pytest.raises(InputError, match="set: the disk is full"):
             archives.unpack_archive(tmp_path / "archive", home / "set")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, soft_hard)
@@ -508,7 +508,7 @@ def test_a_disk_that_fills_ends_in_a_sentence_and_leaves_nothing(home, tmp_path,
 @pytest.mark.parametrize("below", ["other.txt/set", "other.txt/deeper/set"])
 def test_a_file_where_the_folder_belongs_is_a_sentence(home, tmp_path, below):
     (tmp_path / "a.zip").write_bytes(zip_of(SONG))
-    with pytest.raises(InputError, match="must be in a folder, and .*other.txt.* stands in its way"):
+    with pytest.raises(InputError, match="Could not write .*other.txt.* is not a folder"):
         archives.unpack_archive(tmp_path / "a.zip", home / below)
     assert (home / "other.txt").read_text() == "mine"
 

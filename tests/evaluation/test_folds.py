@@ -109,7 +109,7 @@ def test_folds_beside_the_data_sets_own_lists_are_refused_when_the_file_is_read(
     said = 'data.folds = 3 must go with a split that can be turned, and data.split = "off'
     with pytest.raises(InputError, match=said):
         config.read_experiment(tones_toml, {"data.folds": 3})
-    with pytest.raises(InputError, match="data.folds = 21 must be a whole number from 0 to 20"):
+    with pytest.raises(InputError, match="data.folds = 21 must be an integer from 0 to 20"):
         config.read_experiment(tones_toml, {"data.folds": 21, "data.split": "group"})
 
 

@@ -77,7 +77,7 @@ def test_the_sample_table_may_bring_a_table_that_the_file_has_not():
     ("line", "said"),
     [
         ("training.epoch = 2", "did you mean 'epochs'"),
-        ("training.batch_size = 0", "training.batch_size = 0 must be a whole number from 1 to 65536"),
+        ("training.batch_size = 0", "training.batch_size = 0 must be an integer from 1 to 65536"),
         ("trainin.epochs = 2", "mine.toml can't change 'trainin': did you mean 'training'"),
         ("clips = 3", "can't change 'clips'"),
         ("sample.epochs = 2", "can't change 'sample'"),
@@ -92,25 +92,25 @@ def test_the_sample_table_is_checked_even_where_it_does_not_hold(line, said):
     ("old", "new", "said"),
     [
         ("epochs = 9", "epoch = 9", "[training] in mine.toml has no key 'epoch': did you mean 'epochs'"),
-        ("epochs = 9", "epochs = 0", "training.epochs = 0 must be a whole number from 1 to 10000"),
+        ("epochs = 9", "epochs = 0", "training.epochs = 0 must be an integer from 1 to 10000"),
         ("epochs = 9", "epochs = nine", "mine.toml must be TOML and is not"),
         ("epochs = 9", "learning_rate = nan", "training.learning_rate = nan must be a number from 1e-09 to 10.0"),
         ("epochs = 9", "learning_rate = inf", "training.learning_rate = inf must be a number"),
         ("epochs = 9", 'optimizer = "adm"', "training.optimizer = 'adm' must be one of 'adam', 'adamw', 'sgd'"),
         ("epochs = 9", "epochs = 9\nepochs = 8", "mine.toml must be TOML and is not"),
-        ("[16, 8]", "[]", "model.units = [] must be a list of whole numbers from 1 to 2048"),
-        ("[16, 8]", "[16, 0]", "model.units = [16, 0] must be a list of whole numbers"),
-        ("n_mfcc = 20", "n_mfcc = true", "features.n_mfcc = True must be a whole number from 1 to 128"),
-        ("n_mfcc = 20", "n_mfcc = 129", "features.n_mfcc = 129 must be a whole number from 1 to 128"),
+        ("[16, 8]", "[]", "model.units = [] must be a list of integers from 1 to 2048"),
+        ("[16, 8]", "[16, 0]", "model.units = [16, 0] must be a list of integers"),
+        ("n_mfcc = 20", "n_mfcc = true", "features.n_mfcc = True must be an integer from 1 to 128"),
+        ("n_mfcc = 20", "n_mfcc = 129", "features.n_mfcc = 129 must be an integer from 1 to 128"),
         ("n_mfcc = 20", "n_mfc = 20", "[features] in mine.toml has no key 'n_mfc': did you mean 'n_mfcc'"),
         ("n_mfcc = 20", "hop_length = 4096", "hop_length=4096 must be at most n_fft=2048"),
-        ('kind = "mfcc"', "", "[features] in mine.toml needs the key 'kind', which is missing: add one of log_mel"),
+        ('kind = "mfcc"', "", "[features] in mine.toml lacks the required key 'kind'. Add one of log_mel"),
         ('kind = "mfcc"', 'kind = "mfc"', "features.kind = 'mfc' in mine.toml is not known: did you mean 'mfcc'"),
         ('kind = "mfcc"', "kind = 3", "features.kind = 3 in mine.toml is not known"),
         ('kind = "mfcc"', 'kind = "log_mel"', "[features] in mine.toml has no key 'n_mfcc'"),
         ('"recurrent"', '"recurent"', "model.family = 'recurent' in mine.toml is not known: did you mean 'recurrent'"),
-        ('family = "recurrent"', "", "[model] in mine.toml needs the key 'family', which is missing"),
-        ('dataset = "gtzan"', "", "[data] in mine.toml needs the key 'dataset', which is missing: add dataset"),
+        ('family = "recurrent"', "", "[model] in mine.toml lacks the required key 'family'"),
+        ('dataset = "gtzan"', "", "[data] in mine.toml lacks the required key 'dataset'. Add it, for example dataset"),
         ('dataset = "gtzan"', 'dataset = "gtzan"\nval_fraction = 0.6', "data.val_fraction = 0.6 must be a number from"),
         ("[training]", "[trainning]", "mine.toml has no table 'trainning': did you mean 'training'"),
         ("[data]", "epochs = 3\n[data]", "mine.toml has no table 'epochs'"),
@@ -153,8 +153,8 @@ def test_set_wins_over_the_sample_table_and_leaves_the_rest_of_it():
         ("epochs", 3, "--set takes TABLE.KEY=VALUE and got 'epochs'"),
         ("trainig.epochs", 3, "--set can't change 'trainig': did you mean 'training'"),
         ("training.epoch", 3, "has no key 'epoch': did you mean 'epochs'"),
-        ("training.epochs", "three", "training.epochs = 'three' must be a whole number"),
-        ("training.epochs", True, "training.epochs = True must be a whole number"),
+        ("training.epochs", "three", "training.epochs = 'three' must be an integer"),
+        ("training.epochs", True, "training.epochs = True must be an integer"),
         ("sample.epochs", 3, "--set can't change 'sample'"),
         ("features.kind", "pixels", "[features] in mine.toml has no key 'n_mfcc'"),
     ],
@@ -203,9 +203,9 @@ def test_a_file_is_read_and_named_after_itself(tmp_path):
 def test_a_missing_file_names_the_nearest_one(tmp_path):
     (tmp_path / "genre_gru.toml").write_text(TEXT)
     (tmp_path / "openmic_cnn.toml").write_text(TEXT)
-    with pytest.raises(InputError, match="is not there: did you mean 'genre_gru'. known here: genre_gru, openmic_cnn"):
+    with pytest.raises(InputError, match="is not there: did you mean 'genre_gru'. Known names: genre_gru, openmic_cnn"):
         config.read_experiment(tmp_path / "genre_gruu.toml")
-    with pytest.raises(InputError, match="is not there: known here: none"):
+    with pytest.raises(InputError, match="is not there: known names: none"):
         config.read_experiment(tmp_path / "nowhere" / "genre_gru.toml")
 
 

@@ -81,7 +81,7 @@ def test_a_folder_that_cannot_be_written_is_refused_in_a_sentence(tmp_path, monk
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(FileLock, "acquire", refuse)
-    with pytest.raises(InputError, match="must be in a folder that can be written to"), hold(tmp_path):
+    with pytest.raises(InputError, match="its folder is not writable"), hold(tmp_path):
         pass
 
 

@@ -162,6 +162,6 @@ def test_a_training_on_another_machine_counts_as_over_once_its_files_are_quiet(r
 def test_a_trash_that_is_a_file_is_told_in_a_sentence(root):
     run = make_run(root)
     (root / ".trash").write_text("mine")
-    with pytest.raises(InputError, match="stands in its way"):
+    with pytest.raises(InputError, match="is not a folder"):
         trash.delete_run(run.name, root)
     assert run.is_complete and trash.list_trash(root) == []

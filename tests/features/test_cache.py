@@ -313,16 +313,16 @@ def test_a_full_disk_is_a_sentence_and_leaves_no_features(sounds, tmp_path, proc
         "except InputError as error:\n    print(error)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
-    assert "could not be written whole: the disk is full" in done.stdout, done.stderr
+    assert "the disk is full" in done.stdout, done.stderr
     assert [path.name for path in (tmp_path / "store").iterdir()] == ["digests-sounds.bin"]
     assert len(features_of(sounds, tmp_path / "store")[0].examples) == 6
 
 
 def test_a_store_that_can_not_be_made_is_a_sentence(sounds, tmp_path):
     (tmp_path / "store").write_text("a file where the folder belongs")
-    with pytest.raises(InputError, match="stands in its way"):
+    with pytest.raises(InputError, match="is not a folder"):
         features_of(sounds, tmp_path / "store")
-    with pytest.raises(InputError, match="stands in its way"):
+    with pytest.raises(InputError, match="is not a folder"):
         cache.compute_and_store(sounds, MEL, tmp_path / "store" / "key", 0)
 
 

@@ -326,7 +326,7 @@ def test_an_export_whose_check_fails_leaves_nothing_behind(trained, tmp_path, mo
         ("litert", "new", "is a forest, and litert holds networks only: export it as onnx"),
         ("saved_model", "new", "is a forest, and saved_model holds networks only: export it as onnx"),
         ("tflite", "new", "format='tflite' must be one of onnx, litert, saved_model"),
-        ("onnx", "file/new", "stands in its way"),
+        ("onnx", "file/new", "is not a folder"),
     ],
 )
 def test_what_can_not_be_exported_is_refused_and_leaves_nothing(asked_about_tones, tmp_path, kind, place, said):

@@ -370,7 +370,7 @@ def test_features_are_prepared_again_where_they_are_searched(searched, tmp_path)
         ("training.weight_decay = {low = 0.0, high = 0.1, step = 0.2}\n", "not wider than the range"),
         ("training.weight_decay = {low = 0.0, high = 0.1, steps = 2}\n", "no key 'steps': did you mean 'step'"),
         ("training.batch_size = {low = 4, high = 8, log = true, step = 2}\n", "without log, and has step = 2"),
-        ("training.batch_size = {low = 4, high = 8.5}\n", "training.batch_size = 4.0 must be a whole number"),
+        ("training.batch_size = {low = 4, high = 8.5}\n", "training.batch_size = 4.0 must be an integer"),
         ("training.batch_size = []\n", r"must be a list of values or a range, and is \[\]"),
         ("training.batch_size = 8\n", "must be a list of values or a range, and is 8"),
         ("training.batch_size = [2026-03-01]\n", "lists a date or time"),

@@ -249,10 +249,10 @@ def test_every_rule_of_an_option_can_be_said_in_indonesian():
     for cls in (*options, *audio_features.FEATURE_KINDS.values(), *families):
         hints = typing.get_type_hints(cls)
         for field in dataclasses.fields(cls):
-            say(schema.describe_rule(hints[field.name], field))
+            say(schema._describe_rule(hints[field.name], field))
     for least, most in ((None, None), (1, None), (1, 2)):
         for hint in (int, float, tuple[int, ...], tuple[float, ...]):
-            say(schema.describe_rule(hint, dataclasses.field(metadata={"least": least, "most": most})))
+            say(schema._describe_rule(hint, dataclasses.field(metadata={"least": least, "most": most})))
 
 
 def test_the_cure_inside_a_sentence_is_said_too(tmp_path):
