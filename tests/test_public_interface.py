@@ -79,7 +79,7 @@ def test_a_run_without_a_report_is_listed_and_not_loaded_by_its_experiment(noteb
     (tmp_path / names[0] / "run.json").write_bytes((notebook / "runs" / names[0] / "run.json").read_bytes())
     (row,) = musicml.list_runs(tmp_path).to_dict("records")
     assert row["run"] == names[0] and row["status"] == "trained" and not isinstance(row["metric"], str)
-    with pytest.raises(musicml.InputError, match="must be a run folder"):
+    with pytest.raises(musicml.InputError, match="is not a run folder"):
         musicml.load_run("openmic_forest", runs_root=tmp_path)
 
 
@@ -96,7 +96,7 @@ def test_a_damaged_run_hides_no_other_and_a_run_of_another_format_is_refused(not
     assert table.loc[damaged.name, "status"] == "damaged" and table.loc[whole.name, "status"] == "whole"
     copy = tmp_path / whole.name / "run.json"
     copy.write_text(copy.read_text().replace('"format_version": 1', '"format_version": 2'))
-    with pytest.raises(musicml.InputError, match="must be of format 1 and is of 2"):
+    with pytest.raises(musicml.InputError, match="in format 1, got format 2"):
         musicml.load_run("genre_gru", runs_root=tmp_path)
 
 
@@ -116,7 +116,9 @@ def test_a_damaged_score_is_one_sentence(notebook, monkeypatch, tmp_path):
     path = run.path / "predictions.csv"
     head, first, *rest = path.read_text().splitlines()
     path.write_text("\n".join([head, first.rpartition(",")[0] + ",much", *rest]))
-    with pytest.raises(musicml.InputError, match=r"predictions.csv of run run must hold score:rock as a training"):
+    with pytest.raises(
+        musicml.InputError, match=r"predictions.csv of run run must contain a valid value of score:rock"
+    ):
         run.predictions.head()
 
 

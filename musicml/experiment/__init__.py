@@ -1,4 +1,4 @@
-"""Experiment files, run folders and the check of this machine."""
+"""Experiment files, run folders and the check of the environment."""
 
 from __future__ import annotations
 

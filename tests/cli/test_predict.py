@@ -37,7 +37,7 @@ def test_a_run_is_found_by_its_experiment(asked_about_tones, tones, musicml):
     code, out, _ = musicml("predict", asked_about_tones.info.experiment, *words)
     assert code == 0 and one_object(out)["run"] == str(asked_about_tones.path)
     code, _, err = musicml("predict", "genre_gru", *words)
-    assert code == 2 and "must be a run folder" in err
+    assert code == 2 and "is not a run folder" in err
 
 
 @pytest.mark.numeric

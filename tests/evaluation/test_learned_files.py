@@ -137,7 +137,9 @@ def test_a_run_without_digests_says_once_that_it_cant_tell(used, other, musicml,
     code, out, err = musicml("evaluate", old.path, "--on", other, "--json")
     report = json.loads(out)
     assert code == 0 and report["trained_on"] is None and report["n"] == 5
-    assert err.count("run old has no digests.csv: whether it learned from any of these files can't be told") == 1
+    assert (
+        err.count("run old has no digests.csv, so musicml can't check whether it learned from any of these files") == 1
+    )
 
 
 def test_the_digests_of_pictures_are_kept_too(trained):
@@ -185,7 +187,7 @@ def test_an_ensemble_refuses_what_any_member_learned_from_and_says_which_cant_te
     with capture_messages(said.append):
         assert ensemble.combine_runs(members, other)["n"] == 4
     assert [words for words in said if "can't be told" in words] == [
-        f"run {members[0].name} has no digests.csv: whether it learned from any of these files can't be told"
+        f"run {members[0].name} has no digests.csv, so musicml can't check whether it learned from any of these files"
     ]
 
 

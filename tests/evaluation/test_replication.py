@@ -373,7 +373,7 @@ def test_one_that_fails_is_named_and_the_others_go_on(recipes, root, tmp_path, m
 def test_what_is_no_recipe_is_refused_before_anything_is_trained(recipes, root, tmp_path):
     with pytest.raises(InputError, match="tones must say in .published. what it replays"):
         replication.replicate([recipes["leaky"], recipes["tones"]], root, tmp_path)
-    with pytest.raises(InputError, match="is not there: did you mean 'leaky'"):
+    with pytest.raises(InputError, match="not found: did you mean 'leaky'"):
         replication.replicate([recipes["leaky"].with_name("leeky.toml")], root, tmp_path)
     alone = tmp_path / "experiments/as_published/leaky.toml"
     alone.parent.mkdir(parents=True)

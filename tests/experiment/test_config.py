@@ -93,11 +93,11 @@ def test_the_sample_table_is_checked_even_where_it_does_not_hold(line, said):
     [
         ("epochs = 9", "epoch = 9", "[training] in mine.toml has no key 'epoch': did you mean 'epochs'"),
         ("epochs = 9", "epochs = 0", "training.epochs = 0 must be an integer from 1 to 10000"),
-        ("epochs = 9", "epochs = nine", "mine.toml must be TOML and is not"),
+        ("epochs = 9", "epochs = nine", "Invalid TOML in mine.toml"),
         ("epochs = 9", "learning_rate = nan", "training.learning_rate = nan must be a number from 1e-09 to 10.0"),
         ("epochs = 9", "learning_rate = inf", "training.learning_rate = inf must be a number"),
         ("epochs = 9", 'optimizer = "adm"', "training.optimizer = 'adm' must be one of 'adam', 'adamw', 'sgd'"),
-        ("epochs = 9", "epochs = 9\nepochs = 8", "mine.toml must be TOML and is not"),
+        ("epochs = 9", "epochs = 9\nepochs = 8", "Invalid TOML in mine.toml"),
         ("[16, 8]", "[]", "model.units = [] must be a list of integers from 1 to 2048"),
         ("[16, 8]", "[16, 0]", "model.units = [16, 0] must be a list of integers"),
         ("n_mfcc = 20", "n_mfcc = true", "features.n_mfcc = True must be an integer from 1 to 128"),
@@ -114,7 +114,7 @@ def test_the_sample_table_is_checked_even_where_it_does_not_hold(line, said):
         ('dataset = "gtzan"', 'dataset = "gtzan"\nval_fraction = 0.6', "data.val_fraction = 0.6 must be a number from"),
         ("[training]", "[trainning]", "mine.toml has no table 'trainning': did you mean 'training'"),
         ("[data]", "epochs = 3\n[data]", "mine.toml has no table 'epochs'"),
-        ("[data]", "training = 3\n[data]", "mine.toml must be TOML and is not"),
+        ("[data]", "training = 3\n[data]", "Invalid TOML in mine.toml"),
         ("[data]", "clips = 3\n[data]", "mine.toml has no table 'clips'"),
         ("epochs = 9", f"learning_rate = 1{'0' * 400}", "training.learning_rate = 1000"),
     ],
@@ -129,7 +129,7 @@ def test_a_missing_table_is_named(table):
     tables = {name: TEXT.index(f"[{name}]") for name in ("data", "features", "model", "training")}
     after = min(place for place in tables.values() if place > tables[table])
     text = TEXT[: tables[table]] + TEXT[after:].replace('model.cell = "lstm"', "")
-    assert f"mine.toml needs the table [{table}], which is missing: add it." == refused(text)
+    assert f"mine.toml lacks the required table [{table}]. Add it." == refused(text)
 
 
 def test_set_changes_a_value_and_is_kept():
@@ -150,7 +150,7 @@ def test_set_wins_over_the_sample_table_and_leaves_the_rest_of_it():
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("epochs", 3, "--set takes TABLE.KEY=VALUE and got 'epochs'"),
+        ("epochs", 3, "Expected TABLE.KEY=VALUE for --set, got 'epochs'"),
         ("trainig.epochs", 3, "--set can't change 'trainig': did you mean 'training'"),
         ("training.epoch", 3, "has no key 'epoch': did you mean 'epochs'"),
         ("training.epochs", "three", "training.epochs = 'three' must be an integer"),
@@ -203,9 +203,9 @@ def test_a_file_is_read_and_named_after_itself(tmp_path):
 def test_a_missing_file_names_the_nearest_one(tmp_path):
     (tmp_path / "genre_gru.toml").write_text(TEXT)
     (tmp_path / "openmic_cnn.toml").write_text(TEXT)
-    with pytest.raises(InputError, match="is not there: did you mean 'genre_gru'. Known names: genre_gru, openmic_cnn"):
+    with pytest.raises(InputError, match="not found: did you mean 'genre_gru'. Known names: genre_gru, openmic_cnn"):
         config.read_experiment(tmp_path / "genre_gruu.toml")
-    with pytest.raises(InputError, match="is not there: known names: none"):
+    with pytest.raises(InputError, match="not found: known names: none"):
         config.read_experiment(tmp_path / "nowhere" / "genre_gru.toml")
 
 
@@ -213,7 +213,7 @@ def test_a_file_that_is_no_text_is_refused(tmp_path):
     (tmp_path / "picture.toml").write_bytes(b"\x89PNG\xff\xfe\x00")
     (tmp_path / "folder.toml").mkdir()
     for name in ("picture.toml", "folder.toml"):
-        with pytest.raises(InputError, match="must be a text file in UTF-8"):
+        with pytest.raises(InputError, match="as UTF-8 text"):
             config.read_experiment(tmp_path / name)
 
 
@@ -237,15 +237,19 @@ def test_what_is_replayed_is_read_and_only_what_decides_figures_is_among_the_set
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('protocol = "as_published"', "", "replays a published protocol, and data.protocol is 'honest'"),
-        ('"as_published"', '"as_published"\nfolds = 3\nsplit = "track"', "replays one split, and data.folds is 3"),
-        ('"as_published"', '"as_published"\nsplit = "group"', "a split that keeps nothing together"),
+        ('protocol = "as_published"', "", "replicates a published protocol, but data.protocol is 'honest'"),
+        (
+            '"as_published"',
+            '"as_published"\nfolds = 3\nsplit = "track"',
+            "replicates a single split, but data.folds is 3",
+        ),
+        ('"as_published"', '"as_published"\nsplit = "group"', "a split without groups"),
         ('"gtzan_gru"', '"gtzan_gruu"', "did you mean 'gtzan_gru'"),
-        ('"gtzan_gru"', '"openmic_cnn"', "must be a result as published on gtzan, and it is as published on openmic"),
-        ('"gtzan_gru"', '"gtzan_mfcc_svm"', "must be a result as published on gtzan, and it is honest on gtzan"),
-        ("pieces = true", 'figures = ["acuracy"]', "must be figures of gtzan_gru, and acuracy is none: did you mean"),
-        ("pieces = true", 'changes = ["epochs"]', "--set takes TABLE.KEY=VALUE and got 'epochs'"),
-        ("pieces = true", "changes = [3]", "published.changes = [3] must be a list of texts in quotes"),
+        ('"gtzan_gru"', '"openmic_cnn"', "which is as published on openmic"),
+        ('"gtzan_gru"', '"gtzan_mfcc_svm"', "which is honest on gtzan"),
+        ("pieces = true", 'figures = ["acuracy"]', "got acuracy: did you mean"),
+        ("pieces = true", 'changes = ["epochs"]', "Expected TABLE.KEY=VALUE for --set, got 'epochs'"),
+        ("pieces = true", "changes = [3]", "published.changes = [3] must be a list of strings in quotes"),
         ("pieces = true", 'served = "twice"', "must be one of '', 'softmax_twice', 'first_second'"),
     ],
 )

@@ -92,10 +92,10 @@ def test_a_folder_that_cannot_be_written_is_refused_in_a_sentence(tmp_path, monk
             {"id": os.getpid()},
             f"which process {os.getpid()} is training. Wait until it ends, or stop that process first",
         ),
-        ({"id": 4_194_305}, "which another process is training"),  # killed, and its successor has only just begun
-        ({"id": 4711, "place": "elsewhere"}, "which another process is training, maybe on another machine"),
-        (None, "which another process is training"),
-        ("damaged", "which another process is training"),
+        ({"id": 4_194_305}, "is being trained by another process"),  # killed, and its successor has only just begun
+        ({"id": 4711, "place": "elsewhere"}, "is being trained by another process, maybe on another machine"),
+        (None, "is being trained by another process"),
+        ("damaged", "is being trained by another process"),
     ],
     ids=["at work", "killed", "elsewhere", "none", "damaged"],  # a process's number is no name for a test
 )

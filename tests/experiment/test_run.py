@@ -98,13 +98,13 @@ def test_a_run_is_opened_by_its_path_or_by_its_name(tmp_path):
 def test_a_run_of_another_format_is_refused(tmp_path, version):
     run = begun(tmp_path)
     told(run, format_version=version)
-    with pytest.raises(InputError, match=f"must be of format 1 and is of {version}"):
+    with pytest.raises(InputError, match=f"in format 1, got format {version}"):
         runs.open_run(run.name, tmp_path)
 
 
 def test_an_unknown_name_gets_the_nearest_run(tmp_path):
     run = begun(tmp_path)
-    with pytest.raises(InputError, match=f"must be a run folder .* did you mean '{run.name}'"):
+    with pytest.raises(InputError, match=f"is not a run folder .* did you mean '{run.name}'"):
         runs.open_run(run.name[:-1] + "9", tmp_path)
     with pytest.raises(InputError, match="known names: none"):
         runs.open_run("genre_gru")
@@ -117,16 +117,16 @@ def test_a_name_never_leads_out_of_the_folder_of_runs(tmp_path, name):
     for folder in (tmp_path / "etc", tmp_path / "deep" / "secret", tmp_path / "secret"):
         folder.mkdir(parents=True)
         files.write_json(folder / "run.json", {"format_version": 1})
-    with pytest.raises(InputError, match="must be a run folder"):
+    with pytest.raises(InputError, match="is not a run folder"):
         runs.open_run(name, root)
 
 
 def test_what_a_run_lacks_is_named_with_the_cure(tmp_path):
     run = begun(tmp_path)
-    with pytest.raises(InputError, match=f"run {run.name} must hold serving.json, and it is missing: finish the run"):
+    with pytest.raises(InputError, match=f"Run {run.name} has no serving.json, it is missing: finish the run"):
         run.read("serving.json")
     (run.path / "serving.json").write_text("{")
-    with pytest.raises(InputError, match="serving.json of run .* must be JSON and can't be read"):
+    with pytest.raises(InputError, match="Could not read serving.json of run .* as JSON"):
         run.read("serving.json")
 
 

@@ -36,7 +36,7 @@ def test_a_deleted_run_is_nowhere_and_comes_back_as_it_was(root, snapshot):
     assert [one.name for one in trash.list_trash(root)] == [run.name]
     with pytest.raises(InputError, match=f"a deleted run has that name, and `musicml runs --restore {run.name}`"):
         open_run(run.name, root)
-    with pytest.raises(InputError, match=f"which is none: it is in the trash.* --restore {run.name}`"):  # twice
+    with pytest.raises(InputError, match=f"to delete: it is in the trash.* --restore {run.name}`"):  # twice
         trash.delete_run(run.name, root)
     assert trash.restore_run(run.name, root) == run.path and snapshot(run.path) == before
     assert trash.list_trash(root) == []
@@ -52,7 +52,7 @@ def test_runs_of_one_name_stand_beside_each_other_in_the_trash(root):
     names = [run.name, f"{run.name}~deleted-2", f"{run.name}~deleted-3"]
     assert [one.name for one in trash.list_trash(root)] == names
     assert trash.restore_run(names[2], root) == run.path and '"number": 2' in (run.path / "run.json").read_text()
-    with pytest.raises(InputError, match="to be free for the run to restore"):
+    with pytest.raises(InputError, match="Could not restore the run"):
         trash.restore_run(names[1], root)
     assert [one.name for one in trash.list_trash(root)] == names[:2]
 
@@ -83,7 +83,7 @@ def test_a_run_is_named_by_its_name_or_its_folder_and_only_in_the_folder_of_runs
         with pytest.raises(InputError, match="Name its folder of runs with --runs|which is none"):
             trash.delete_run(name, root)
     for name in ("..", ".", "", "../others", str(root), ".trash", str(tmp_path)):
-        with pytest.raises(InputError, match="Expected a run to delete"):
+        with pytest.raises(InputError, match="There is no run"):
             trash.delete_run(name, root)
         with pytest.raises(InputError, match="Expected a run in the trash"):
             trash.restore_run(name, root)

@@ -218,9 +218,9 @@ def test_the_same_generator_gives_the_same_and_another_gives_other_examples():
         (PICTURES.format(frozen="true") + "flip = true", "varies what a frozen backbone sees"),
         (TEXT + "mixup = -1", "augment.mixup = -1 must be a number from 0.0 to 10.0"),
         (TEXT + "mixupp = 1", "has no key 'mixupp'"),
-        (TEXT.replace('"cnn"', '"forest"') + "mixup = 1.0", "is for networks"),
-        (TEXT + "[training]\nwarmup = 0.1", "training.warmup = 0.1 in x.toml is the beginning of a cosine schedule"),
-        (TEXT + "[training]\nfinetune_epochs = 2", "needs a backbone that was frozen before"),
+        (TEXT.replace('"cnn"', '"forest"') + "mixup = 1.0", "is for neural networks"),
+        (TEXT + "[training]\nwarmup = 0.1", "training.warmup = 0.1 in x.toml needs a cosine schedule"),
+        (TEXT + "[training]\nfinetune_epochs = 2", "needs a frozen backbone"),
     ],
 )
 def test_what_means_nothing_is_refused_in_one_sentence(text, words):

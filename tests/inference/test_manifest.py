@@ -118,11 +118,11 @@ def test_other_class_names_or_another_order_of_them_are_refused(broken, names):
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
-        ({"task": "both"}, "must hold task as a training writes it"),
-        ({"temperature": "1"}, "must hold temperature as a training writes it"),
-        ({"thresholds": [0.5, None]}, "must hold thresholds as a training writes it"),
-        ({"model": []}, "must hold model as a training writes it"),
-        ({"unlike": 2}, "must hold unlike as a training writes it"),
+        ({"task": "both"}, "must contain a valid value of task"),
+        ({"temperature": "1"}, "must contain a valid value of temperature"),
+        ({"thresholds": [0.5, None]}, "must contain a valid value of thresholds"),
+        ({"model": []}, "must contain a valid value of model"),
+        ({"unlike": 2}, "must contain a valid value of unlike"),
         ({"clips": {"n_frames": None}}, "clips.n_frames .* must be a whole number of at least 1, and is None"),
         ({"clips": {"hop_frames": "3"}}, "clips.hop_frames .* must be a whole number of at least 1, and is '3'"),
         ({"clips": {"frame_seconds": 0}}, "clips.frame_seconds .* must be a number above 0, and is 0"),
@@ -150,11 +150,11 @@ def test_a_missing_key_is_named(broken, key):
 
 def test_a_damaged_or_missing_part_is_refused_with_its_name(broken):
     (broken.path / "serving.json").write_text("{")
-    with pytest.raises(InputError, match="serving.json of run broken must be JSON"):
+    with pytest.raises(InputError, match="Could not read serving.json of run broken"):
         Predictor(broken)
     for name in ("serving.json", "labels.json"):
         (broken.path / name).unlink()
-        with pytest.raises(InputError, match="run broken must hold (serving|labels).json, and it is missing"):
+        with pytest.raises(InputError, match="Run broken has no (serving|labels).json, it is missing"):
             Predictor(broken)
 
 

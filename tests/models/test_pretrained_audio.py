@@ -223,9 +223,9 @@ def test_clips_of_another_length_are_refused_where_the_layers_have_no_time(shape
         ({"features.fmin": 300.0}, "fmin = 300.0"),
         ({"features.fmax": 7_000.0}, "fmax = 7000.0"),
         ({"features.kind": "mfcc"}, "kind = 'mfcc'"),
-        ({"training.finetune_epochs": 2}, "only the backbones of transfer can be fine-tuned"),
+        ({"training.finetune_epochs": 2}, "needs model.family = 'transfer'"),
         ({"augment.frequency_masks": 1}, "augment.views"),
-        ({"augment.mixup": 0.2}, "takes whole labels only"),
+        ({"augment.mixup": 0.2}, "mix labels"),
         ({"model.layers": ["frames"]}, "with the other heads"),
     ],
 )

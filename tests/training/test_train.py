@@ -168,7 +168,7 @@ def test_no_group_of_a_run_stands_on_two_sides(trained, name):
 def test_a_whole_run_is_never_changed(trained, snapshot, musicml):
     run = trained("gru")
     before = snapshot(run.path)
-    with pytest.raises(InputError, match="is whole and is never changed"):
+    with pytest.raises(InputError, match="is complete and read-only"):
         run.update(status="started")
     code, out, _ = musicml("evaluate", run.path, "--json")
     assert code == 0 and json.loads(out)["n"] == run.read("report.json")["n"]
