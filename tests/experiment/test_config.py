@@ -238,11 +238,7 @@ def test_what_is_replayed_is_read_and_only_what_decides_figures_is_among_the_set
     ("old", "new", "said"),
     [
         ('protocol = "as_published"', "", "replicates a published protocol, but data.protocol is 'honest'"),
-        (
-            '"as_published"',
-            '"as_published"\nfolds = 3\nsplit = "track"',
-            "replicates a single split, but data.folds is 3",
-        ),
+        ('"as_published"', '"as_published"\nfolds = 3\nsplit = "track"', "a single split, but data.folds is 3"),
         ('"as_published"', '"as_published"\nsplit = "group"', "a split without groups"),
         ('"gtzan_gru"', '"gtzan_gruu"', "did you mean 'gtzan_gru'"),
         ('"gtzan_gru"', '"openmic_cnn"', "which is as published on openmic"),
