@@ -24,7 +24,7 @@ from musicml.models import compute_batch_limit
 from musicml.utils import InputError, compute_digest, get_message
 
 NAMES = ("auto", "onnx", "keras")
-MOST_METADATA = 65_536  # bytes
+MAX_METADATA_BYTES = 65_536  # bytes
 MAPS = "maps"  # the exported model's second output, where it has one
 
 
@@ -86,8 +86,8 @@ def open_model(path: Path, serving: Manifest, engine: str, n_threads: int = 0) -
     """The run's model by the engine asked for, in this process; errors as each library has them."""
     file = find_model(path, serving, engine)
     if file.suffix == ".onnx":
-        return by_onnx(file, serving, n_threads)
-    return by_scikit_learn(file, serving) if file.suffix == ".skops" else by_keras(file)
+        return _load_onnx(file, serving, n_threads)
+    return _load_scikit_learn(file, serving) if file.suffix == ".skops" else _load_keras(file)
 
 
 def find_model(path: Path, serving: Manifest, engine: str = "auto") -> Path:
@@ -104,12 +104,12 @@ def find_model(path: Path, serving: Manifest, engine: str = "auto") -> Path:
             raise InputError(
                 "{path_name} has no exported model (model.onnx): ask it with the engine keras.", path_name=path.name
             )
-        return own(path, serving)
+        return find_original_model(path, serving)
     _check_is_the_runs(file, Run(path).info.exported)
     return file
 
 
-def own(path: Path, serving: Manifest) -> Path:
+def find_original_model(path: Path, serving: Manifest) -> Path:
     """The file of the run's own model, before any export.
 
     Raises
@@ -139,10 +139,10 @@ def _check_is_the_runs(file: Path, digest: str | None) -> None:
             run_name=file.parent.name,
         )
     if compute_digest(file) != digest:
-        raise foreign(file)
+        raise _make_mismatch_error(file)
 
 
-def foreign(path: Path) -> InputError:
+def _make_mismatch_error(path: Path) -> InputError:
     """The refusal of a model that the rest of its run folder does not belong to."""
     return InputError(
         "{path_name} of run {path_parent_name} must be the model that its serving.json was written for, and is "
@@ -152,11 +152,11 @@ def foreign(path: Path) -> InputError:
     )
 
 
-def by_onnx(path: Path, serving: Manifest, n_threads: int = 0) -> Model:
+def _load_onnx(path: Path, serving: Manifest, n_threads: int = 0) -> Model:
     """The exported model in ONNX Runtime."""
-    session = session_of(path, n_threads)
+    session = make_onnx_session(path, n_threads)
     if session.get_modelmeta().custom_metadata_map.get("fingerprint") != serving.fingerprint:
-        raise foreign(path)
+        raise _make_mismatch_error(path)
     (taken,), given = session.get_inputs(), [output.name for output in session.get_outputs()]
 
     def output(name: str) -> Callable[[np.ndarray], np.ndarray]:
@@ -165,7 +165,7 @@ def by_onnx(path: Path, serving: Manifest, n_threads: int = 0) -> Model:
     return Model("onnx", output(given[0]), output(MAPS) if MAPS in given else None)
 
 
-def session_of(path: Path, n_threads: int = 0) -> Any:
+def make_onnx_session(path: Path, n_threads: int = 0) -> Any:
     """An ONNX Runtime session on the processor, which tells nobody that there is one; `n_threads` 0: one a core."""
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # its wheels report to their maker unless told not to
     import onnxruntime
@@ -177,9 +177,9 @@ def session_of(path: Path, n_threads: int = 0) -> Any:
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
-def by_keras(path: Path) -> Model:
+def _load_keras(path: Path) -> Model:
     """The model in Keras."""
-    model = keras_model(path)
+    model = load_keras_model(path)
     size = compute_batch_limit(model)
 
     def scores(clips: np.ndarray) -> np.ndarray:
@@ -189,7 +189,7 @@ def by_keras(path: Path) -> Model:
     return Model("keras", scores)
 
 
-def keras_model(path: Path) -> Any:
+def load_keras_model(path: Path) -> Any:
     """The `keras.Model` of a run.
 
     Raises
@@ -219,7 +219,7 @@ def _read_keras_version(path: Path) -> str:
     """Return the version of Keras that saved a .keras archive; nothing where the archive does not say."""
     try:
         with zipfile.ZipFile(path) as archive, archive.open("metadata.json") as file:
-            said = json.loads(file.read(MOST_METADATA))["keras_version"]
+            said = json.loads(file.read(MAX_METADATA_BYTES))["keras_version"]
     except Exception:  # of a damaged archive zipfile raises errors of many kinds
         return ""
     return said if isinstance(said, str) and re.fullmatch(r"\d[\w.+]{,40}", said) else ""
@@ -230,7 +230,7 @@ def _order_version(version: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", version)[:3]]
 
 
-def by_scikit_learn(path: Path, serving: Manifest) -> Model:
+def _load_scikit_learn(path: Path, serving: Manifest) -> Model:
     """The forests in scikit-learn."""
     from musicml.models import load_forest, predict_scores
 

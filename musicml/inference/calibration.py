@@ -19,10 +19,10 @@ import numpy as np
 
 from musicml.utils import Message
 
-SMALLEST = 1e-7
+MIN_SCORE = 1e-7
 MIN_CALIBRATION_FILES = 20  # below so many validation examples a fitted temperature is noise
-BOUNDS = (0.05, 20.0)  # between which a temperature is searched
-NEAR = 1.01  # a temperature within this factor of a bound stands at it
+TEMPERATURE_BOUNDS = (0.05, 20.0)  # between which a temperature is searched
+BOUND_TOLERANCE = 1.01  # a temperature within this factor of a bound stands at it
 
 
 def apply_temperature(scores: np.ndarray, temperature: float, task: str) -> np.ndarray:
@@ -38,7 +38,7 @@ def apply_temperature(scores: np.ndarray, temperature: float, task: str) -> np.n
     -------
     np.ndarray of the same shape, float32
     """
-    scores = np.clip(np.asarray(scores, dtype=np.float64), SMALLEST, 1 - SMALLEST)
+    scores = np.clip(np.asarray(scores, dtype=np.float64), MIN_SCORE, 1 - MIN_SCORE)
     if task == "multi":
         return (1 / (1 + np.exp(-(np.log(scores) - np.log1p(-scores)) / temperature))).astype(np.float32)
     logits = np.log(scores) / temperature
@@ -46,9 +46,9 @@ def apply_temperature(scores: np.ndarray, temperature: float, task: str) -> np.n
     return (odds / odds.sum(axis=-1, keepdims=True)).astype(np.float32)
 
 
-def log_loss(scores: np.ndarray, targets: np.ndarray, task: str) -> float:
+def compute_log_loss(scores: np.ndarray, targets: np.ndarray, task: str) -> float:
     """Mean negative log-likelihood; cells of `targets` that are NaN (nobody looked) do not count."""
-    scores = np.clip(np.asarray(scores, dtype=np.float64), SMALLEST, 1 - SMALLEST)
+    scores = np.clip(np.asarray(scores, dtype=np.float64), MIN_SCORE, 1 - MIN_SCORE)
     if task == "single":
         return float(-np.log((scores * targets).sum(axis=1)).mean())
     seen = ~np.isnan(targets)
@@ -68,8 +68,8 @@ def fit_temperature(scores: np.ndarray, targets: np.ndarray, task: str) -> float
     from scipy import optimize  # a third of a second, which only training needs
 
     found = optimize.minimize_scalar(
-        lambda log_t: log_loss(apply_temperature(scores, float(np.exp(log_t)), task), targets, task),
-        bounds=tuple(np.log(BOUNDS)),
+        lambda log_t: compute_log_loss(apply_temperature(scores, float(np.exp(log_t)), task), targets, task),
+        bounds=tuple(np.log(TEMPERATURE_BOUNDS)),
         method="bounded",
     )
     return round(float(np.exp(found.x)), 4)
@@ -81,8 +81,8 @@ def describe_temperature_bound(temperature: float | None) -> str | None:
     >>> describe_temperature_bound(1.3) is None
     True
     """
-    lowest, highest = BOUNDS
-    if temperature is None or lowest * NEAR < temperature < highest / NEAR:
+    lowest, highest = TEMPERATURE_BOUNDS
+    if temperature is None or lowest * BOUND_TOLERANCE < temperature < highest / BOUND_TOLERANCE:
         return None
     if temperature >= 1:
         return Message(
@@ -102,10 +102,10 @@ def fit_thresholds(scores: np.ndarray, targets: np.ndarray) -> list[float]:
 
     Between two scores that do equally well the middle is taken, so that a threshold is no example's own score.
     """
-    return [best_threshold(scores[:, k], targets[:, k]) for k in range(scores.shape[1])]
+    return [_fit_threshold(scores[:, k], targets[:, k]) for k in range(scores.shape[1])]
 
 
-def best_threshold(scores: np.ndarray, targets: np.ndarray) -> float:
+def _fit_threshold(scores: np.ndarray, targets: np.ndarray) -> float:
     """The threshold of one class with the best F1, [shape=(n_examples,)] each."""
     seen = ~np.isnan(targets)
     order = np.argsort(-scores[seen], kind="stable")
@@ -128,7 +128,7 @@ def compute_calibration_error(scores: np.ndarray, targets: np.ndarray, task: str
     Naeini, Cooper and Hauskrecht, "Obtaining Well Calibrated Probabilities Using Bayesian Binning" (AAAI 2015).
     For `single` the highest score against whether its class was right; for `multi` every observed cell.
     """
-    n, said, so = binned(scores, targets, task, n_bins)
+    n, said, so = _bin_scores(scores, targets, task, n_bins)
     return float(np.abs(said - so).sum() / n.sum()) if n.any() else float("nan")
 
 
@@ -143,7 +143,7 @@ def compute_reliability(scores: np.ndarray, targets: np.ndarray, task: str, n_bi
     -------
     list of dict: `low`, `high` (the bin's ends), `n`, `said` (the mean score), `right` (the share that was so)
     """
-    n, said, so = binned(scores, targets, task, n_bins)
+    n, said, so = _bin_scores(scores, targets, task, n_bins)
     rows = []
     for k in np.flatnonzero(n):
         row = {"low": k / n_bins, "high": (k + 1) / n_bins, "n": n[k], "said": said[k] / n[k], "right": so[k] / n[k]}
@@ -151,7 +151,7 @@ def compute_reliability(scores: np.ndarray, targets: np.ndarray, task: str, n_bi
     return rows
 
 
-def binned(
+def _bin_scores(
     scores: np.ndarray, targets: np.ndarray, task: str, n_bins: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """How many scores fall into each bin, their sum, and of how many it was so: [shape=(n_bins,)] each."""
@@ -168,13 +168,13 @@ def binned(
 
 
 TRAITS_VERSION = 1  # raise it when `traits` gives other numbers: what was fitted on the old ones is not asked then
-COEFFICIENTS = 13
-SOME = 4096  # frames transformed at a time
-SLOW = 16  # frames averaged, to see what moves slower
-LEAST = 0.1  # added to what moves before its logarithm: in dB, next to nothing
-RAREST = 0.05  # the share of validation files beyond the limit, before the margin
+N_COEFFICIENTS = 13
+CHUNK_SIZE = 4096  # frames transformed at a time
+SLOW_FRAMES = 16  # frames averaged, to see what moves slower
+MIN_VARIATION = 0.1  # added to what moves before its logarithm: in dB, next to nothing
+OOD_RATE = 0.05  # the share of validation files beyond the limit, before the margin
 SHRINKAGE = 0.2  # of the covariance; with less, loud noise came as near as music
-MARGIN = 1.15  # on the distance: other artists lie a little further out than those at hand
+OOD_MARGIN = 1.15  # on the distance: other artists lie a little further out than those at hand
 
 
 def compute_traits(values: np.ndarray, kind: str) -> np.ndarray:
@@ -192,25 +192,25 @@ def compute_traits(values: np.ndarray, kind: str) -> np.ndarray:
     in 4 x 4 fields: mean colour and spread; and how rough it is at three scales.
     """
     if kind == "pixels":
-        return traits_of_picture(values)
-    bands = cepstra(values) if kind in ("log_mel", "spectrogram") else values[:, :COEFFICIENTS]
-    whole = bands[: len(bands) // SLOW * SLOW]
-    slow = whole.reshape(-1, SLOW, bands.shape[1]).mean(axis=1) if len(whole) else bands[:1]
+        return _compute_image_traits(values)
+    bands = _compute_cepstra(values) if kind in ("log_mel", "spectrogram") else values[:, :N_COEFFICIENTS]
+    whole = bands[: len(bands) // SLOW_FRAMES * SLOW_FRAMES]
+    slow = whole.reshape(-1, SLOW_FRAMES, bands.shape[1]).mean(axis=1) if len(whole) else bands[:1]
     change = np.abs(np.diff(bands, axis=0)).mean(axis=0) if len(bands) > 1 else np.zeros(bands.shape[1])
     # as ratios: noise varies a third as much as music does, which a difference would hardly show
-    moves = np.log(LEAST + np.stack([bands.std(axis=0), slow.std(axis=0), change]))
+    moves = np.log(MIN_VARIATION + np.stack([bands.std(axis=0), slow.std(axis=0), change]))
     return np.concatenate([bands.mean(axis=0), *moves]).astype(np.float64)
 
 
-def cepstra(spectra: np.ndarray) -> np.ndarray:
+def _compute_cepstra(spectra: np.ndarray) -> np.ndarray:
     """A spectrum's shape in few numbers, nearly independent of each other, as an MFCC: [shape=(n_frames, 13)]."""
     from scipy import fft
 
-    parts = (spectra[first : first + SOME] for first in range(0, len(spectra), SOME))
-    return np.concatenate([fft.dct(part, norm="ortho", axis=1)[:, :COEFFICIENTS] for part in parts])
+    parts = (spectra[first : first + CHUNK_SIZE] for first in range(0, len(spectra), CHUNK_SIZE))
+    return np.concatenate([fft.dct(part, norm="ortho", axis=1)[:, :N_COEFFICIENTS] for part in parts])
 
 
-def traits_of_picture(pixels: np.ndarray) -> np.ndarray:
+def _compute_image_traits(pixels: np.ndarray) -> np.ndarray:
     """Colour and spread of 4 x 4 fields, and how much neighbours differ at three distances."""
     fields = [
         field for band in np.array_split(pixels.astype(np.float32), 4) for field in np.array_split(band, 4, axis=1)
@@ -242,9 +242,13 @@ def fit_ood_limit(train: np.ndarray, val: np.ndarray) -> dict[str, Any] | None:
 
     mean, spread = train.mean(axis=0), np.maximum(train.std(axis=0), 1e-3)
     covariance = ShrunkCovariance(shrinkage=SHRINKAGE, assume_centered=True).fit((train - mean) / spread)
-    fitted = {"mean": short(mean), "spread": short(spread), "precision": [short(row) for row in covariance.precision_]}
+    fitted = {
+        "mean": _round_values(mean),
+        "spread": _round_values(spread),
+        "precision": [_round_values(row) for row in covariance.precision_],
+    }
     far = np.array([compute_ood_distance(one, fitted) for one in val])
-    limit = MARGIN * float(np.quantile(far, 1 - RAREST))
+    limit = OOD_MARGIN * float(np.quantile(far, 1 - OOD_RATE))
     return {
         "version": TRAITS_VERSION,
         **fitted,
@@ -254,7 +258,7 @@ def fit_ood_limit(train: np.ndarray, val: np.ndarray) -> dict[str, Any] | None:
     }
 
 
-def short(values: np.ndarray) -> list[float]:
+def _round_values(values: np.ndarray) -> list[float]:
     """Six significant digits of each."""
     return [float(f"{value:.6g}") for value in values]
 

@@ -33,14 +33,14 @@ from musicml.utils import InputError, Message, add_messages, import_keras, is_of
 FREE_BYTES, BYTES_PER_BYTE = 384 * MEGABYTE, 6  # of memory beside the libraries': for any model, for its file's size
 START_SECONDS = 300.0  # on the clock, for the imports on a busy machine
 LOAD_SECONDS = {"onnx": 5.0, "keras": 60.0, "scikit-learn": 20.0}  # of all processors together
-ANSWER_SECONDS = {"onnx": 1.5, "keras": 15.0, "scikit-learn": 5.0}  # for a clip of at most `CLIP_VALUES`, and so on
-CLIP_VALUES, SIZE_BYTES = 224 * 224 * 3, 32 * MEGABYTE
-PATIENCE = 4.0  # seconds on the clock for each of a processor's, since other programs run too
-MAX_HEAD, MAX_ANSWER = 65_536, 256 * MEGABYTE
+ANSWER_SECONDS = {"onnx": 1.5, "keras": 15.0, "scikit-learn": 5.0}  # per clip of `CLIP_VALUES`
+CLIP_VALUES, SLOWDOWN_BYTES = 224 * 224 * 3, 32 * MEGABYTE
+CLOCK_FACTOR = 4.0  # seconds on the clock for each of a processor's, since other programs run too
+MAX_HEAD_BYTES, MAX_ARRAY_BYTES = 65_536, 256 * MEGABYTE
 FRAME = struct.Struct("<cIQ")  # kind, bytes of JSON, bytes of an array
 READY, ASKED, ANSWER, ERROR = b"r", b"q", b"a", b"e"
 # threads take memory each, on a machine of many cores more than a model
-FEW = dict.fromkeys(
+THREAD_LIMITS = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "MALLOC_ARENA_MAX"),
     "2",
 )
@@ -82,14 +82,14 @@ class ModelProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # where libraries say what they have no more memory for
-            env={**os.environ, **FEW, "PYTHONPATH": paths},
+            env={**os.environ, **THREAD_LIMITS, "PYTHONPATH": paths},
             start_new_session=True,  # Ctrl-C is for this process, which then ends the other
         )
         self.end = weakref.finalize(self, _end, self.process)
 
     def load(self) -> dict[str, Any]:
         """Wait until the model is loaded; return which engine answers, and whether it gives maps."""
-        with self._watch(START_SECONDS + PATIENCE * max(LOAD_SECONDS.values())):
+        with self._watch(START_SECONDS + CLOCK_FACTOR * max(LOAD_SECONDS.values())):
             return self._read(READY)[0]
 
     def ask(self, what: str, clips: np.ndarray, shape: tuple[int | None, ...]) -> np.ndarray:
@@ -101,7 +101,7 @@ class ModelProcess:
                     self._start()
                     self.load()
                     self.was_interrupted = False
-                with self._watch(START_SECONDS + PATIENCE * len(clips) * _get_clip_seconds("keras", clips)):
+                with self._watch(START_SECONDS + CLOCK_FACTOR * len(clips) * _get_clip_seconds("keras", clips)):
                     _write_frame(self._get_pipe("stdin"), ASKED, {"what": what, "shape": clips.shape}, clips)
                     head, content = self._read(ANSWER)
             except InputError:
@@ -279,7 +279,7 @@ def _limit_seconds(seconds: float) -> None:
 
 def _get_clip_seconds(engine: str, clips: np.ndarray, size: int = 0) -> float:
     """Return how long a clip may take; of a large picture, or a file of `size` bytes, longer."""
-    return ANSWER_SECONDS[engine] * max(1.0, math.prod(clips.shape[1:]) / CLIP_VALUES) * (1 + size / SIZE_BYTES)
+    return ANSWER_SECONDS[engine] * max(1.0, math.prod(clips.shape[1:]) / CLIP_VALUES) * (1 + size / SLOWDOWN_BYTES)
 
 
 def _cut(said: Any, most: int) -> str:
@@ -308,7 +308,7 @@ def _write_frame(pipe: BinaryIO, kind: bytes, head: dict[str, Any], array: np.nd
 def _read_frame(pipe: BinaryIO) -> tuple[bytes, dict[str, Any], bytes]:
     """Read one frame; EOFError where there is none any more, ValueError where it is none of ours."""
     kind, n_words, n_bytes = FRAME.unpack(_read_bytes(pipe, FRAME.size))
-    if n_words > MAX_HEAD or n_bytes > MAX_ANSWER:
+    if n_words > MAX_HEAD_BYTES or n_bytes > MAX_ARRAY_BYTES:
         raise ValueError(n_words, n_bytes)
     head = restore_messages(json.loads(_read_bytes(pipe, n_words)))
     if not isinstance(head, dict):

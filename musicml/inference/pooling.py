@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from musicml.inference.calibration import SMALLEST
+from musicml.inference.calibration import MIN_SCORE
 
 if TYPE_CHECKING:
     from musicml.features import Clips
@@ -28,7 +28,7 @@ def pool_clips(scores: np.ndarray, task: str, average: str = "probability") -> n
     """
     if average == "probability":
         return scores.mean(axis=0)
-    scores = np.clip(np.asarray(scores, dtype=np.float64), SMALLEST, 1 - SMALLEST)
+    scores = np.clip(np.asarray(scores, dtype=np.float64), MIN_SCORE, 1 - MIN_SCORE)
     if task == "multi":
         return (1 / (1 + np.exp((np.log1p(-scores) - np.log(scores)).mean(axis=0)))).astype(np.float32)
     odds = np.exp(np.log(scores).mean(axis=0))

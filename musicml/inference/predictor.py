@@ -18,9 +18,9 @@ from musicml.features import compute_features
 from musicml.inference import backends, calibration, manifest, pooling, trust
 from musicml.utils import InputError, Message, suggest_names
 
-BATCH = 16  # clips in one pass, and fewer of large ones; more take more memory and no less time
-BATCH_VALUES = 2**21
-TOGETHER = 16  # files whose features are held at a time
+MAX_BATCH_CLIPS = 16  # clips in one pass, and fewer of large ones; more take more memory and no less time
+MAX_BATCH_VALUES = 2**21
+FILES_PER_BATCH = 16  # files whose features are held at a time
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ class Predictor:
 
     def predict_all(self, sources: Iterable[str | Path]) -> Iterator[Prediction | InputError]:
         """Answer for many files, in their order and several in one pass; for one that can't be read, why."""
-        for some in batch_items(sources, TOGETHER):
+        for some in batch_items(sources, FILES_PER_BATCH):
             asked: list[ModelInput | InputError] = []
             for source in some:
                 try:
@@ -192,17 +192,17 @@ class Predictor:
                 except InputError as error:
                     asked.append(error)
             questions = [question for question in asked if isinstance(question, ModelInput)]
-            answers = iter(self.answered(questions))
+            answers = iter(self._predict_each(questions))
             yield from (next(answers) if isinstance(question, ModelInput) else question for question in asked)
 
-    def answered(self, questions: list[ModelInput]) -> Sequence[Prediction | InputError]:
+    def _predict_each(self, questions: list[ModelInput]) -> Sequence[Prediction | InputError]:
         """`predict_features`, each question by itself where one of them can't be answered."""
         try:
             return list(self.predict_features(questions))
         except InputError as error:
             if len(questions) == 1:
                 return [error]
-            return [answer for question in questions for answer in self.answered([question])]
+            return [answer for question in questions for answer in self._predict_each([question])]
 
     def read(
         self,
@@ -218,13 +218,13 @@ class Predictor:
         source, name, sample_rate : as `predict` takes them
         listen : as `compute_features` takes it
         """
-        self.check_asks_for_files()
+        self.check_accepts_files()
         begun = time.perf_counter()
         asked = AudioSource(source, name or "", sample_rate)
         values, warnings = compute_features(asked, self.settings, self.serving.clip.least_samples, listen)
         return ModelInput(asked.name, values, warnings, time.perf_counter() - begun)
 
-    def check_asks_for_files(self) -> None:
+    def check_accepts_files(self) -> None:
         """Refuse to be asked about files where the features come with a data set only."""
         if self.serving.asks_for != "file":
             raise InputError(
@@ -244,31 +244,31 @@ class Predictor:
         if not questions:
             return []
         begun = time.perf_counter()
-        places = [self.places(len(question.values)) for question in questions]
-        cuts = (self.cut(question.values, found) for question, found in zip(questions, places, strict=True))
-        scores = self.scores_of(itertools.chain.from_iterable(cuts))
+        places = [self.compute_clip_starts(len(question.values)) for question in questions]
+        cuts = (self.cut_clips(question.values, found) for question, found in zip(questions, places, strict=True))
+        scores = self.score_clips(itertools.chain.from_iterable(cuts))
         raw = np.split(scores, np.cumsum([len(found) for found in places])[:-1])
         share = (time.perf_counter() - begun) / len(questions)
-        return [self.summed_up(*parts, share) for parts in zip(questions, places, raw, strict=True)]
+        return [self.make_prediction(*parts, share) for parts in zip(questions, places, raw, strict=True)]
 
-    def places(self, n_frames: int) -> np.ndarray:
+    def compute_clip_starts(self, n_frames: int) -> np.ndarray:
         """The frames at which clips begin, [shape=(n_clips,)], int; a picture is one clip."""
         return self.serving.clip.compute_starts(n_frames)
 
-    def cut(self, values: np.ndarray, places: np.ndarray) -> Iterator[np.ndarray]:
-        """The clips that begin at `places`; a picture is its own and only clip."""
+    def cut_clips(self, values: np.ndarray, places: np.ndarray) -> Iterator[np.ndarray]:
+        """The clips that begin at `compute_clip_starts`; a picture is its own and only clip."""
         length = self.serving.clip.n_frames
         return (values if length is None else values[place : place + length] for place in places)
 
-    def scores_of(self, clips: Iterable[np.ndarray]) -> np.ndarray:
+    def score_clips(self, clips: Iterable[np.ndarray]) -> np.ndarray:
         """Raw scores of clips, [shape=(n_clips, n_classes)], float32; a batch of them is held at a time."""
         model, clips = self.load_model(), iter(clips)
         first = next(clips)
-        size = max(1, min(BATCH, BATCH_VALUES // first.size))
+        size = max(1, min(MAX_BATCH_CLIPS, MAX_BATCH_VALUES // first.size))
         batches = batch_items(itertools.chain([first], clips), size)
         return np.concatenate([model.scores(np.stack(some)) for some in batches])
 
-    def summed_up(self, question: ModelInput, places: np.ndarray, raw: np.ndarray, seconds: float) -> Prediction:
+    def make_prediction(self, question: ModelInput, places: np.ndarray, raw: np.ndarray, seconds: float) -> Prediction:
         """One file's answer from its clips' raw scores: their average, calibrated."""
         served = self.serving
         if not np.isfinite(raw).all():
@@ -278,7 +278,7 @@ class Predictor:
                 run_name=self.run.name,
                 question_name=question.name,
             )
-        unlike, remarks = self.likeness(question.values)
+        unlike, remarks = self._measure_ood(question.values)
         pooled = pooling.pool_clips(raw, self.task, served.average)
         return Prediction(
             question.name,
@@ -295,7 +295,7 @@ class Predictor:
             unlike,
         )
 
-    def likeness(self, values: np.ndarray) -> tuple[dict[str, float] | None, list[str]]:
+    def _measure_ood(self, values: np.ndarray) -> tuple[dict[str, float] | None, list[str]]:
         """How far a file lies from the training files, and what there is to say of it."""
         fitted = self.serving.unlike
         if fitted is None or fitted["version"] != calibration.TRAITS_VERSION:
@@ -312,18 +312,18 @@ class Predictor:
             "{distance:.1f}, the limit {limit:.1f}, and beyond that lay only {false_alarms}.",
             distance=distance,
             limit=fitted["limit"],
-            false_alarms=self.false_alarms(fitted),
+            false_alarms=self._describe_false_alarms(fitted),
         )
         return unlike, [said]
 
-    def false_alarms(self, fitted: dict[str, Any]) -> str:
+    def _describe_false_alarms(self, fitted: dict[str, Any]) -> str:
         """How many files of the run's own data are taken for unlike it: of the test side, once that was judged."""
         found = self.run.report.unlike_training if self.run.is_complete else None
         if found:
             return Message("{flagged} of {n} test files", flagged=found["flagged"], n=found["n"])
         return Message("{beyond} of {n} validation files", beyond=fitted["beyond"], n=fitted["n"])
 
-    def index_of(self, label: str) -> int:
+    def get_class_index(self, label: str) -> int:
         """The place of a class among the scores.
 
         Raises

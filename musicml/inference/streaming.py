@@ -29,7 +29,7 @@ from musicml.features import FrameStream, LogMel, Spectrogram
 from musicml.inference.predictor import ModelInput, Prediction, Predictor
 from musicml.utils import InputError, Message
 
-EVERY = 0.5  # seconds of sound from one prediction to the next
+INTERVAL_S = 0.5  # seconds of sound from one prediction to the next
 
 
 class StreamingPredictor:
@@ -52,10 +52,10 @@ class StreamingPredictor:
     """
 
     def __init__(
-        self, predictor: Predictor, sample_rate: int, every: float = EVERY, name: str = Message("the recording")
+        self, predictor: Predictor, sample_rate: int, every: float = INTERVAL_S, name: str = Message("the recording")
     ):
         settings, clip = predictor.settings, predictor.serving.clip
-        predictor.check_asks_for_files()
+        predictor.check_accepts_files()
         if isinstance(settings, Spectrogram):
             raise InputError(
                 "run {predictor_run_name} must hear a whole sound before it answers, since it sees spectrograms whose "
@@ -108,11 +108,11 @@ class StreamingPredictor:
                 part = frames[place : place + step]
                 place += len(part)
                 # resampling holds the first few samples back
-                if self.take(part) and self.n_heard % self.every == 0 and self.frames.n_samples:
-                    answers.append(self.so_far())
+                if self._add_samples(part) and self.n_heard % self.every == 0 and self.frames.n_samples:
+                    answers.append(self._predict())
         return answers
 
-    def take(self, part: np.ndarray) -> bool:
+    def _add_samples(self, part: np.ndarray) -> bool:
         """Take samples in, unless the recording is as long as a file may be; return whether they were taken."""
         room = round(MAX_SECONDS * self.sample_rate) - self.n_heard
         self.left_out |= len(part) > room
@@ -124,10 +124,10 @@ class StreamingPredictor:
         self.n_heard += len(part)
         mono = self.mix(part)
         self.loudness.take(mono)
-        self.grow(self.resample(mono, False))
+        self._append_frames(self.resample(mono, False))
         return True
 
-    def grow(self, y: np.ndarray) -> None:
+    def _append_frames(self, y: np.ndarray) -> None:
         """Append the frames that the next samples complete."""
         new = self.frames.take(np.clip(y, -1, 1))
         while self.n_frames + len(new) > len(self.values):
@@ -137,12 +137,12 @@ class StreamingPredictor:
         self.values[self.n_frames : self.n_frames + len(new)] = new
         self.n_frames += len(new)
 
-    def so_far(self) -> Prediction:
+    def _predict(self) -> Prediction:
         """Return the prediction for what was heard until now, as for a file that ends here."""
         begun = time.perf_counter()
         values = self.values[: self.n_frames] if self.n_frames else self.frames.rest()
-        places = self.predictor.places(len(values))
-        raw = self.scores_at(values, places)
+        places = self.predictor.compute_clip_starts(len(values))
+        raw = self._score_clips(values, places)
         warnings = (*self.loudness.warnings(), *self.mix.warnings(self.sample_rate), *self.frames.remarks())
         if self.left_out:
             warnings += (
@@ -151,14 +151,14 @@ class StreamingPredictor:
                 ),
             )
         question = ModelInput(self.name, values, warnings)
-        return self.predictor.summed_up(question, places, raw, time.perf_counter() - begun)
+        return self.predictor.make_prediction(question, places, raw, time.perf_counter() - begun)
 
-    def scores_at(self, values: np.ndarray, places: np.ndarray) -> np.ndarray:
+    def _score_clips(self, values: np.ndarray, places: np.ndarray) -> np.ndarray:
         """Return raw scores of the clips at `places`; a complete one is asked once."""
         new = [place for place in places if place not in self.answered]
         scores: dict[int, np.ndarray] = {}
         if new:
-            asked = self.predictor.scores_of(self.predictor.cut(values, np.array(new)))
+            asked = self.predictor.score_clips(self.predictor.cut_clips(values, np.array(new)))
             scores = dict(zip(new, asked, strict=True))
         hop = self.predictor.serving.clip.hop_frames or 1
         if self.n_frames:  # of a sound repeated to a clip's length nothing stays
@@ -176,6 +176,6 @@ class StreamingPredictor:
         if not self.n_heard:
             raise InputError("{name} must hold sound, and holds 0 samples: record something.", name=self.name)
         if not self.ended:
-            self.grow(self.resample(np.zeros(0, np.float32), True))
+            self._append_frames(self.resample(np.zeros(0, np.float32), True))
             self.ended = True
-        return self.so_far()
+        return self._predict()

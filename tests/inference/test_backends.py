@@ -48,7 +48,7 @@ def test_a_missing_package_is_named_as_such(asked_about_tones, monkeypatch):
     def missing(*_):
         raise ModuleNotFoundError("No module named 'skops'")
 
-    monkeypatch.setattr(backends, "by_scikit_learn", missing)
+    monkeypatch.setattr(backends, "_load_scikit_learn", missing)
     with pytest.raises(InputError, match="needs a package that is not installed .No module named 'skops'."):
         backends.load_model(asked_about_tones.path, manifest.read_manifest(asked_about_tones), "keras")
 
@@ -78,7 +78,7 @@ def load_saved(path):
 def undigested(monkeypatch):
     """Models are taken whatever their digest, as the user's own."""
     monkeypatch.setattr(trust, "is_own", lambda run: True)
-    monkeypatch.setattr(backends, "own", lambda path, serving: path / serving.model["file"])
+    monkeypatch.setattr(backends, "find_original_model", lambda path, serving: path / serving.model["file"])
 
 
 @pytest.mark.parametrize("version", ["99.0.0", "99.1.0.dev2027010103", "4.0.0rc1"])

@@ -437,9 +437,9 @@ def test_an_exported_forest_answers_as_scikit_learn_does(asked_about_tones, trai
 
 def test_a_class_is_found_by_its_name_and_another_is_refused(asked_about_tones):
     predictor = Predictor(asked_about_tones)
-    assert [predictor.index_of(name) for name in predictor.class_names] == [0, 1, 2]
+    assert [predictor.get_class_index(name) for name in predictor.class_names] == [0, 1, 2]
     with pytest.raises(InputError, match="class 'hihg' must be one that run .* knows: did you mean 'high'?"):
-        predictor.index_of("hihg")
+        predictor.get_class_index("hihg")
 
 
 def test_a_run_without_its_exported_model_is_answered_by_keras(trained, expected, tmp_path):
@@ -470,7 +470,7 @@ def test_the_other_files_are_answered_where_one_can_not_be(asked_about_tones, to
     predictor = Predictor(asked_about_tones)
     files = [tones / "low/1.wav", tones / "low/2.wav", tones / "high/1.wav"]
     question = predictor.read(files[1])
-    first = next(iter(predictor.cut(question.values, predictor.places(len(question.values)))))
+    first = next(iter(predictor.cut_clips(question.values, predictor.compute_clip_starts(len(question.values)))))
     predictor._model = Astray(len(predictor.class_names), only=first)
     found = list(predictor.predict_all(files))
     assert [isinstance(one, InputError) for one in found] == [False, True, False]

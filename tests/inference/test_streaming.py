@@ -70,7 +70,7 @@ def test_a_stream_in_any_blocks_ends_with_the_answer_to_its_file(on_tones, sizes
     listening = StreamingPredictor(on_tones, sample_rate)
     answers = heard(listening, y, wanted)
     last, file = listening.end(), on_tones.predict(y, sample_rate=sample_rate)
-    assert len(answers) == int(seconds / streaming.EVERY)
+    assert len(answers) == int(seconds / streaming.INTERVAL_S)
     assert off(last.scores, file.scores) < TOLERANCE
     assert np.array_equal(last.starts, file.starts) and last.warnings == file.warnings
     assert off(last.clip_scores, file.clip_scores) < TOLERANCE
@@ -161,7 +161,7 @@ def test_a_complete_clip_is_asked_of_the_model_once_only(asked_about_tones):
     last = listening.end()
     clip, values = predictor.serving.clip, listening.values[: listening.n_frames]
     begins = np.arange(0, len(values) - clip.n_frames, clip.hop_frames)
-    complete = {one.tobytes() for one in predictor.cut(values, begins)}
+    complete = {one.tobytes() for one in predictor.cut_clips(values, begins)}
     assert len(complete) >= 38 and all(asked.count(one) == 1 for one in complete)
     assert len(asked) == len(set(asked)) <= len(last.starts) + len(answers), "of the rest, the one at the end anew"
 

@@ -151,7 +151,7 @@ def test_a_run_is_signed_before_it_is_called_trained_so_that_no_kill_leaves_it_u
 def test_what_needs_the_network_in_this_process_tells_how_to_trust_the_run(stranger, tmp_path):
     predictor = Predictor(stranger, "keras")
     with pytest.raises(InputError, match=f"for a map of where it looked, .* `musicml runs --trust {stranger.path}`"):
-        class_activation.model_of(predictor)
+        class_activation._load_model(predictor)
 
 
 @pytest.mark.parametrize("kind", bundle.FORMATS)

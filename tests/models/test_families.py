@@ -97,7 +97,7 @@ def test_the_exported_model_has_one_input_and_answers_as_keras_does(family, task
     model, values = untrained(family, task), clips(family)
     wanted = np.asarray(model(values, training=False))
     model.export(tmp_path / "model.onnx", format="onnx", verbose=False)
-    session = backends.session_of(tmp_path / "model.onnx")
+    session = backends.make_onnx_session(tmp_path / "model.onnx")
     (taken,) = session.get_inputs()
     for some in (slice(0, 1), slice(None)):
         assert off(session.run(None, {taken.name: values[some]})[0], wanted[some]) < 1e-5

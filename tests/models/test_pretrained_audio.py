@@ -297,6 +297,6 @@ def test_a_model_is_asked_about_as_many_examples_as_memory_has_room_for(model, l
 def test_a_batch_is_answered_in_parts_as_in_one(monkeypatch, musicnn_root, tmp_path):
     model, _ = pretrained_audio.build_tagger(musicnn_root)
     model.save(tmp_path / "model.keras")
-    whole = backends.by_keras(tmp_path / "model.keras").scores(make_clips(5))
+    whole = backends._load_keras(tmp_path / "model.keras").scores(make_clips(5))
     monkeypatch.setattr(backends, "compute_batch_limit", lambda model: 2)
-    assert off(backends.by_keras(tmp_path / "model.keras").scores(make_clips(5)), whole) < 1e-5
+    assert off(backends._load_keras(tmp_path / "model.keras").scores(make_clips(5)), whole) < 1e-5

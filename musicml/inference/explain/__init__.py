@@ -24,7 +24,7 @@ from musicml.utils import Message
 __all__ = ["Explanation", "explain_prediction", "save_explanation"]
 
 LISTEN_SECONDS = 3.0
-LEANED_ON = Message("leaned-on features")
+FEATURE_IMPORTANCE = Message("leaned-on features")
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Explanation:
         if self.decided is None:  # nothing in it speaks for the label
             return table
         table["decided"] = [round(second, 3) for second in self.decided]
-        if self.method == LEANED_ON:  # which tells features, and no places
+        if self.method == FEATURE_IMPORTANCE:  # which tells features, and no places
             return table
         hertz = round(float(compute_band_centers(self.settings)[column]), 1)
         return {**table, "peak": {"seconds": round(row * self.frame_seconds, 3), "hertz": hertz}}
@@ -104,35 +104,37 @@ def explain_prediction(
     blocks: list[np.ndarray] = []
     question = predictor.read(source, name, sample_rate, listen=blocks.append)
     (prediction,) = predictor.predict_features([question])
-    k = predictor.index_of(label or prediction.label)
+    k = predictor.get_class_index(label or prediction.label)
     clip = predictor.serving.clip
     label, settings = predictor.class_names[k], predictor.settings
     if clip.n_frames is None or clip.frame_seconds is None:
-        method, maps = class_activation.maps(predictor, question.values[None].astype(np.float32), k)
-        return Explanation(question.name, label, method, question.values, shares(maps[0]), settings)
+        method, maps = class_activation.compute_maps(predictor, question.values[None].astype(np.float32), k)
+        return Explanation(question.name, label, method, question.values, _normalize_map(maps[0]), settings)
     y = np.concatenate(blocks) if blocks else None  # a picture of a spectrogram has no sound
     n_samples = settings.n_columns * settings.hop_length if y is None else len(y)
     spectra = question.values  # what the map lies over and patches are taken out of
     if y is not None and not isinstance(settings, Spectrogram):
         spectra = compute_log_mel(pad_audio(y, max(clip.least_samples, settings.n_fft)), settings)
-    method, seen, found = of_sound(predictor, question, prediction, spectra, k)
+    method, seen, found = _explain_audio(predictor, question, prediction, spectra, k)
     if n_samples < max(clip.least_samples, settings.n_fft):
-        seen, found = once(seen, found, n_samples / settings.hop_length)
+        seen, found = _average_repetitions(seen, found, n_samples / settings.hop_length)
     if isinstance(settings, Spectrogram):
         seen = seen * (DECIBELS / WHITE)
     rate, decided = settings.sample_rate, None
     if found.max() > 0:
-        decided = deciding(found.sum(axis=1), clip.frame_seconds, n_samples / rate)
+        decided = _find_deciding_seconds(found.sum(axis=1), clip.frame_seconds, n_samples / rate)
     begin, end = (round(second * rate) for second in decided or (0, 0))
     its = (None, None) if y is None else (y[begin:end], rate)
-    return Explanation(question.name, label, method, seen, shares(found), settings, clip.frame_seconds, decided, *its)
+    return Explanation(
+        question.name, label, method, seen, _normalize_map(found), settings, clip.frame_seconds, decided, *its
+    )
 
 
-def of_sound(
+def _explain_audio(
     predictor: Predictor, question: ModelInput, prediction: Prediction, spectra: np.ndarray, k: int
 ) -> tuple[str, np.ndarray, np.ndarray]:
     """The method, what the map lies over, and the map of a whole sound, [shape=(n_frames, n_bins)]."""
-    places = predictor.places(len(question.values))
+    places = predictor.compute_clip_starts(len(question.values))
     if predictor.serving.model["file"] == "model.skops":
         layers, n_bins = read_layers(predictor.run), question.values.shape[1]
         if len(layers) != len(predictor.class_names) or len(layers[k].get("leans_on", ())) != n_bins:
@@ -140,13 +142,13 @@ def of_sound(
         leaned = np.array(layers[k]["leans_on"])
         # a forest says which features, not when: the time comes from how sure each clip is by itself
         clips = [np.outer(np.full(predictor.serving.clip.length, scores[k]), leaned) for scores in prediction.over_time]
-        return LEANED_ON, question.values, laid_out(clips, places, question.values.shape)
+        return FEATURE_IMPORTANCE, question.values, _average_overlaps(clips, places, question.values.shape)
     if is_recurrent_run(predictor):
-        clips = occlusion.maps(predictor, question.values, spectra, places, prediction.over_time[:, k], k)
-        return Message("occlusion"), spectra, laid_out(clips, places, spectra.shape)
-    values = np.stack(list(predictor.cut(question.values, places))).astype(np.float32)
-    method, clips = class_activation.maps(predictor, values, k)
-    return method, spectra, laid_out(clips, places, spectra.shape)
+        clips = occlusion.compute_maps(predictor, question.values, spectra, places, prediction.over_time[:, k], k)
+        return Message("occlusion"), spectra, _average_overlaps(clips, places, spectra.shape)
+    values = np.stack(list(predictor.cut_clips(question.values, places))).astype(np.float32)
+    method, clips = class_activation.compute_maps(predictor, values, k)
+    return method, spectra, _average_overlaps(clips, places, spectra.shape)
 
 
 def is_recurrent_run(predictor: Predictor) -> bool:
@@ -159,7 +161,7 @@ def is_recurrent_run(predictor: Predictor) -> bool:
     )
 
 
-def laid_out(clips: list[np.ndarray], places: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+def _average_overlaps(clips: list[np.ndarray], places: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """The clips' maps at their places in the whole sound, averaged where they overlap, [shape=(n_frames, n_bins)]."""
     total, count = np.zeros(shape, np.float32), np.zeros((shape[0], 1), np.float32)
     for one, place in zip(clips, places, strict=True):
@@ -168,7 +170,7 @@ def laid_out(clips: list[np.ndarray], places: np.ndarray, shape: tuple[int, int]
     return total / np.maximum(count, 1)
 
 
-def once(seen: np.ndarray, found: np.ndarray, period: float) -> tuple[np.ndarray, np.ndarray]:
+def _average_repetitions(seen: np.ndarray, found: np.ndarray, period: float) -> tuple[np.ndarray, np.ndarray]:
     """What was seen of a sound that was repeated, and the mean of its map over the repetitions; `period` in frames."""
     n = max(1, round(period))
     if n >= len(found):
@@ -179,13 +181,13 @@ def once(seen: np.ndarray, found: np.ndarray, period: float) -> tuple[np.ndarray
     return seen[:n], total / np.bincount(frames, minlength=n)[:, None]
 
 
-def shares(found: np.ndarray) -> np.ndarray:
+def _normalize_map(found: np.ndarray) -> np.ndarray:
     """The map as shares of its strongest place; nothing speaks for the label where there is none."""
     found = np.maximum(found, 0)
     return (found / found.max() if found.max() > 0 else found).astype(np.float32)
 
 
-def deciding(evidence: np.ndarray, frame_seconds: float, seconds: float) -> tuple[float, float]:
+def _find_deciding_seconds(evidence: np.ndarray, frame_seconds: float, seconds: float) -> tuple[float, float]:
     """Where the seconds begin and end that speak most for the label: three of them, or half of a shorter sound."""
     window = min(LISTEN_SECONDS, seconds / 2)
     n = max(1, min(round(window / frame_seconds), len(evidence)))

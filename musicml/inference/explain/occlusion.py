@@ -15,12 +15,12 @@ import numpy as np
 from musicml.features import MFCC, LogMel
 from musicml.inference.predictor import Predictor
 
-MOST_CLIPS = 10  # the surest; each costs three hundred questions
-TIMES, BANDS = 6, 5  # patches side by side; as many again less one lie half-way between
-SMALLEST = 1e-12
+MAX_CLIPS = 10  # the surest; each costs three hundred questions
+N_TIME_PATCHES, N_BAND_PATCHES = 6, 5  # patches side by side; as many again less one lie half-way between
+MIN_SCORE = 1e-12
 
 
-def maps(
+def compute_maps(
     predictor: Predictor, values: np.ndarray, log_mel: np.ndarray, places: np.ndarray, sure: np.ndarray, k: int
 ) -> list[np.ndarray]:
     """For each clip the map of class `k`, [shape=(n_frames, n_mels)]; zeros but for the clips surest of it.
@@ -34,27 +34,29 @@ def maps(
     """
     length = predictor.serving.clip.length
     found = [np.zeros((length, log_mel.shape[1]), np.float32) for _ in places]
-    for index in np.argsort(-sure, kind="stable")[:MOST_CLIPS]:
+    for index in np.argsort(-sure, kind="stable")[:MAX_CLIPS]:
         part = slice(places[index], places[index] + length)
         # weighted, so that what decided little in an unsure clip does not stand out
-        found[index] = sure[index] * of_clip(predictor, values[part], log_mel[part], k)
+        found[index] = sure[index] * _compute_clip_map(predictor, values[part], log_mel[part], k)
     return found
 
 
-def of_clip(predictor: Predictor, values: np.ndarray, log_mel: np.ndarray, k: int) -> np.ndarray:
+def _compute_clip_map(predictor: Predictor, values: np.ndarray, log_mel: np.ndarray, k: int) -> np.ndarray:
     """One clip's map, [shape=(n_frames, n_mels)]: the mean over the patches at a place.
 
     Of each patch it counts by how much the class's log-odds fall without it, and by how much they rise with nothing
     but it: where two patches each say enough, or a network forgets, one of these alone misses the cause.
     """
-    patches = list(grid(log_mel.shape))
-    whole, *changes = changes_of(predictor, log_mel, [slice(0, log_mel.shape[1]), *(bands for _, bands in patches)])
+    patches = list(_make_patches(log_mel.shape))
+    whole, *changes = _compute_changes(
+        predictor, log_mel, [slice(0, log_mel.shape[1]), *(bands for _, bands in patches)]
+    )
     bare = values + whole
-    without = (filled(values, times, change) for (times, _), change in zip(patches, changes, strict=True))
-    alone = (filled(bare, times, -change) for (times, _), change in zip(patches, changes, strict=True))
-    with_all, with_none = log_odds(predictor.scores_of([values, bare]), k, predictor.task)
-    falls = with_all - log_odds(predictor.scores_of(without), k, predictor.task)
-    rises = log_odds(predictor.scores_of(alone), k, predictor.task) - with_none
+    without = (_apply_change(values, times, change) for (times, _), change in zip(patches, changes, strict=True))
+    alone = (_apply_change(bare, times, -change) for (times, _), change in zip(patches, changes, strict=True))
+    with_all, with_none = _compute_log_odds(predictor.score_clips([values, bare]), k, predictor.task)
+    falls = with_all - _compute_log_odds(predictor.score_clips(without), k, predictor.task)
+    rises = _compute_log_odds(predictor.score_clips(alone), k, predictor.task) - with_none
     total, count = np.zeros(log_mel.shape, np.float32), np.zeros(log_mel.shape, np.float32)
     for (times, bands), value in zip(patches, falls + rises, strict=True):
         total[times, bands] += value
@@ -62,14 +64,14 @@ def of_clip(predictor: Predictor, values: np.ndarray, log_mel: np.ndarray, k: in
     return total / count
 
 
-def grid(shape: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
+def _make_patches(shape: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
     """Patches that cover [shape=(n_frames, n_mels)], each half over the next in both directions."""
-    for times in halfway(shape[0], TIMES):
-        for bands in halfway(shape[1], BANDS):
+    for times in _make_slices(shape[0], N_TIME_PATCHES):
+        for bands in _make_slices(shape[1], N_BAND_PATCHES):
             yield times, bands
 
 
-def halfway(n: int, parts: int) -> list[slice]:
+def _make_slices(n: int, parts: int) -> list[slice]:
     """`n` in parts, and others that lie half-way between; those at the ends stand half outside.
 
     So every place lies in two: one that lay in a single patch would have a less steady mean, and win too often.
@@ -78,7 +80,7 @@ def halfway(n: int, parts: int) -> list[slice]:
     return [slice(begin, end) for begin, end in zip(edges, edges[2:], strict=False) if begin < end]
 
 
-def changes_of(predictor: Predictor, log_mel: np.ndarray, bands: list[slice]) -> list[np.ndarray]:
+def _compute_changes(predictor: Predictor, log_mel: np.ndarray, bands: list[slice]) -> list[np.ndarray]:
     """For each patch's mel bands, what taking them down changes in the features, [shape=(n_frames, n_bins)]."""
     middle = np.median(log_mel, axis=0)
     background = middle + np.median(np.abs(log_mel - middle), axis=0)
@@ -87,12 +89,12 @@ def changes_of(predictor: Predictor, log_mel: np.ndarray, bands: list[slice]) ->
 
     @functools.cache  # many patches have the same bands
     def change(start: int, stop: int) -> np.ndarray:
-        return cepstra(np.where((places >= start) & (places < stop), lowered, 0), predictor.settings)
+        return _convert_change(np.where((places >= start) & (places < stop), lowered, 0), predictor.settings)
 
     return [change(some.start, some.stop) for some in bands]
 
 
-def cepstra(change: np.ndarray, settings: LogMel) -> np.ndarray:
+def _convert_change(change: np.ndarray, settings: LogMel) -> np.ndarray:
     """A change of a log-mel spectrogram as one of the run's features: an MFCC is a linear function of it."""
     if not isinstance(settings, MFCC):
         return change
@@ -101,18 +103,18 @@ def cepstra(change: np.ndarray, settings: LogMel) -> np.ndarray:
     return fft.dct(change, norm="ortho", axis=1)[:, : settings.n_mfcc]
 
 
-def filled(values: np.ndarray, times: slice, change: np.ndarray) -> np.ndarray:
+def _apply_change(values: np.ndarray, times: slice, change: np.ndarray) -> np.ndarray:
     """The clip with `change` added at `times`."""
     clip = values.copy()
     clip[times] += change[times]
     return clip
 
 
-def log_odds(scores: np.ndarray, k: int, task: str) -> np.ndarray:
+def _compute_log_odds(scores: np.ndarray, k: int, task: str) -> np.ndarray:
     """log(p / (1 - p)) of class `k`, [shape=(n,)], from raw scores.
 
     Of a single answer 1 - p is summed from the other classes: where p rounds to 1, theirs keep their digits.
     """
     scores = scores.astype(np.float64)
     against = np.delete(scores, k, axis=1).sum(axis=1) if task == "single" else 1 - scores[:, k]
-    return np.log(np.maximum(scores[:, k], SMALLEST)) - np.log(np.maximum(against, SMALLEST))
+    return np.log(np.maximum(scores[:, k], MIN_SCORE)) - np.log(np.maximum(against, MIN_SCORE))

@@ -26,9 +26,9 @@ from musicml.utils import (
 )
 
 FORMATS = ("onnx", "litert", "saved_model")
-SECONDS = 8.0  # of the example sound
-FEW = 4  # clips compared
-LONGEST_CHECK = 600.0  # seconds
+EXAMPLE_SECONDS = 8.0  # of the example sound
+N_EXAMPLES = 4  # clips compared
+MAX_CHECK_SECONDS = 600.0  # seconds
 
 
 def export_run(run: Run, kind: str, to: Path) -> str:
@@ -60,9 +60,9 @@ def export_run(run: Run, kind: str, to: Path) -> str:
     shutil.rmtree(making, ignore_errors=True)
     try:
         making.mkdir(parents=True)
-        write_model(run, serving, kind, making)
-        write_beside(run, serving, making)
-        said = checked(making)
+        _write_model(run, serving, kind, making)
+        _write_companions(run, serving, making)
+        said = _run_check(making)
         making.rename(to)
     except OSError as error:
         raise os_error_to_input_error(error, to) from error
@@ -71,7 +71,7 @@ def export_run(run: Run, kind: str, to: Path) -> str:
     return said
 
 
-def write_model(run: Run, serving: Manifest, kind: str, folder: Path) -> None:
+def _write_model(run: Run, serving: Manifest, kind: str, folder: Path) -> None:
     """Write model.onnx, model.tflite or saved_model."""
     if kind == "onnx":
         if not (run.path / "model.onnx").is_file():
@@ -97,7 +97,7 @@ def write_model(run: Run, serving: Manifest, kind: str, folder: Path) -> None:
             kind=kind,
             backend=keras.backend.backend(),
         )
-    model = backends.keras_model(backends.own(run.path, serving))
+    model = backends.load_keras_model(backends.find_original_model(run.path, serving))
     with suppress_stderr(), onnx.avoid_cudnn(model):
         if kind == "saved_model":
             model.export(folder / "saved_model", format="tf_saved_model", verbose=False)
@@ -107,37 +107,37 @@ def write_model(run: Run, serving: Manifest, kind: str, folder: Path) -> None:
         model.export(folder / "model.tflite", format="litert", input_signature=[one], verbose=False)
 
 
-def write_beside(run: Run, serving: Manifest, folder: Path) -> None:
+def _write_companions(run: Run, serving: Manifest, folder: Path) -> None:
     """Write what belongs to the model: the front in words, the settings, the class names, and the check."""
     for name in ("serving.json", "labels.json"):
         shutil.copy(run.path / name, folder / name)
     backbone = frontend_readme.describe_backbone(run.info)
-    write_text(folder / "README.md", frontend_readme.in_words(serving, run.name, run.info.data.sample, backbone))
+    write_text(folder / "README.md", frontend_readme.render_readme(serving, run.name, run.info.data.sample, backbone))
     write_text(folder / "check.py", (Path(__file__).parent / "check.py").read_text(encoding="utf-8"))
-    example = example_of(serving)
+    example = _make_example(serving)
     raw = backends.load_model(run.path, serving, "keras").scores(example["clips"])
     with write_atomically(folder / "example.npz") as temporary:
         np.savez_compressed(temporary, raw=raw, **example)
 
 
-def example_of(serving: Manifest) -> dict[str, Any]:
+def _make_example(serving: Manifest) -> dict[str, Any]:
     """Inputs to compare on, made here, since a run does not carry its data: `clips`; of a sound `y`, `features` too."""
     rng = np.random.default_rng(0)
     settings = serving.settings
     if isinstance(settings, Pixels):
-        rough = rng.integers(0, 256, (FEW, 8, 8, 3), dtype=np.uint8)
+        rough = rng.integers(0, 256, (N_EXAMPLES, 8, 8, 3), dtype=np.uint8)
         return {"clips": np.stack([settings.compute(picture) for picture in rough]).astype(np.float32)}
     if isinstance(settings, VGGish):
-        return {"clips": rng.integers(0, 256, (FEW, *settings.shape_of())).astype(np.float32)}
+        return {"clips": rng.integers(0, 256, (N_EXAMPLES, *settings.shape_of())).astype(np.float32)}
     clip = serving.clip
-    n_samples = max(clip.least_samples, round(SECONDS * settings.sample_rate))
-    y = sweep(n_samples, settings.sample_rate, rng)
+    n_samples = max(clip.least_samples, round(EXAMPLE_SECONDS * settings.sample_rate))
+    y = _make_sweep(n_samples, settings.sample_rate, rng)
     values = settings.compute(y)
-    begins = np.linspace(0, len(values) - clip.length, FEW).astype(int)
+    begins = np.linspace(0, len(values) - clip.length, N_EXAMPLES).astype(int)
     return {"y": y, "features": values, "clips": np.stack([values[place : place + clip.length] for place in begins])}
 
 
-def sweep(n_samples: int, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
+def _make_sweep(n_samples: int, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
     """A rising tone in quiet noise that beats twice a second, [shape=(n_samples,)], float32."""
     t = np.arange(n_samples) / sample_rate
     hertz = 80 * (sample_rate / 320) ** (t / t[-1])
@@ -145,17 +145,17 @@ def sweep(n_samples: int, sample_rate: int, rng: np.random.Generator) -> np.ndar
     return (0.4 * tone + 0.01 * rng.standard_normal(n_samples)).astype(np.float32)
 
 
-def checked(folder: Path) -> str:
+def _run_check(folder: Path) -> str:
     """Run check.py in a new process, as who takes the folder elsewhere will; what it said."""
     try:
         done = subprocess.run(
-            [sys.executable, "check.py"], cwd=folder, capture_output=True, text=True, timeout=LONGEST_CHECK
+            [sys.executable, "check.py"], cwd=folder, capture_output=True, text=True, timeout=MAX_CHECK_SECONDS
         )
     except subprocess.TimeoutExpired:
         raise InputError(
             "the exported model must answer within {longest_check:.0f} s, and its check did not end: export it on a "
             "machine with less to do.",
-            longest_check=LONGEST_CHECK,
+            longest_check=MAX_CHECK_SECONDS,
         ) from None
     if done.returncode:
         lines = (done.stdout.strip() or done.stderr.strip() or Message("it said nothing")).splitlines()

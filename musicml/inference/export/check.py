@@ -17,7 +17,7 @@ HERE = pathlib.Path(__file__).parent
 TOLERANCE = 1e-4
 
 
-def scores_of(clips):
+def predict(clips):
     """The model's raw scores, one clip at a time where it takes one only."""
     if (HERE / "model.onnx").exists():
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else it may report to its maker
@@ -26,15 +26,15 @@ def scores_of(clips):
         session = onnxruntime.InferenceSession(str(HERE / "model.onnx"), providers=["CPUExecutionProvider"])
         return session.run(["scores"], {session.get_inputs()[0].name: clips})[0]
     if (HERE / "model.tflite").exists():
-        return by_litert(clips)
+        return predict_with_litert(clips)
     import tensorflow
 
     loaded = tensorflow.saved_model.load(str(HERE / "saved_model"))  # named: it must outlive the call
     return np.asarray(loaded.serve(clips))
 
 
-def by_litert(clips):
-    """As `scores_of`, by LiteRT with nothing but its own operations."""
+def predict_with_litert(clips):
+    """As `predict`, by LiteRT with nothing but its own operations."""
     if importlib.util.find_spec("ai_edge_litert"):
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
     else:
@@ -52,7 +52,7 @@ def by_litert(clips):
     return np.stack(found)
 
 
-def features_of(y, settings):
+def compute_features(y, settings):
     """The features of a sound by librosa, [shape=(n_frames, n_bins)]."""
     import librosa
 
@@ -70,7 +70,7 @@ def features_of(y, settings):
     return decibels.T
 
 
-def spectrogram_of(y, settings):
+def compute_spectrogram(y, settings):
     """The picture of a sound, [shape=(n_columns, n_bins)], 0 to 255."""
     n_fft, hop = 2 * (settings["n_bins"] - 1), settings["hop_length"]
     step, hann = n_fft // 2, np.hanning(n_fft + 1)[:-1]
@@ -87,17 +87,17 @@ def spectrogram_of(y, settings):
 def main():
     """Print the differences; 1 if one is too large."""
     example = np.load(HERE / "example.npz")
-    gap = float(np.abs(scores_of(example["clips"]) - example["raw"]).max())
+    gap = float(np.abs(predict(example["clips"]) - example["raw"]).max())
     print(f"raw scores differ by at most {gap:.2g} (allowed: {TOLERANCE:g})")
     right = gap <= TOLERANCE
     serving = json.loads((HERE / "serving.json").read_text(encoding="utf-8"))
     settings = serving["features"]
     if serving["kind"] == "spectrogram":
-        apart = float(np.abs(spectrogram_of(example["y"], settings) - example["features"]).max())
+        apart = float(np.abs(compute_spectrogram(example["y"], settings) - example["features"]).max())
         print(f"the example sound, drawn here, differs by at most {apart:.2g} of 255 (allowed: 0.01)")
         right = right and apart <= 0.01
     elif "y" in example and importlib.util.find_spec("librosa"):
-        apart = float(np.abs(features_of(example["y"], settings) - example["features"]).max())
+        apart = float(np.abs(compute_features(example["y"], settings) - example["features"]).max())
         print(f"librosa's features differ by at most {apart:.2g} dB (allowed: 0.01)")
         right = right and apart <= 0.01
     return 0 if right else 1

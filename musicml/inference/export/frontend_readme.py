@@ -32,7 +32,7 @@ def describe_backbone(info: RunInfo) -> str:
     return f"\n{info.caveat}\n{notice}" if info.caveat else ""
 
 
-def in_words(serving: Manifest, name: str, sample: bool, backbone: str = "") -> str:
+def render_readme(serving: Manifest, name: str, sample: bool, backbone: str = "") -> str:
     """The README.md of an exported model: each step from a file to probabilities, with its numbers, in Markdown.
 
     Parameters
@@ -41,7 +41,7 @@ def in_words(serving: Manifest, name: str, sample: bool, backbone: str = "") -> 
     sample : whether it was trained on sample data
     backbone : what there is to know of a pretrained backbone, a paragraph; "" without one
     """
-    steps = [*taken_in(serving), *asked(serving)]
+    steps = [*_list_input_steps(serving), *_list_output_steps(serving)]
     numbered = "\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1))
     classes = "\n".join(f"- {k}: {class_name}" for k, class_name in enumerate(serving.class_names))
     computed = {
@@ -57,7 +57,7 @@ def in_words(serving: Manifest, name: str, sample: bool, backbone: str = "") -> 
     )
 
 
-def taken_in(serving: Manifest) -> list[str]:
+def _list_input_steps(serving: Manifest) -> list[str]:
     """The steps from a file to the model's input."""
     settings = serving.settings
     if isinstance(settings, Pixels):
@@ -74,9 +74,9 @@ def taken_in(serving: Manifest) -> list[str]:
             "Take the ten VGGish vectors of 128 numbers (0 to 255) of OpenMIC-2018, as float32, shape (1, 10, 128)."
         ]
     if isinstance(settings, Spectrogram):
-        return [*heard(serving), *drawn(settings), *clips_of(serving)]
+        return [*_list_audio_steps(serving), *_list_spectrogram_steps(settings), *_list_clip_steps(serving)]
     return [
-        *heard(serving),
+        *_list_audio_steps(serving),
         f"Cut it into frames of {settings.n_fft} samples, one every {settings.hop_length}, without padding, and "
         "multiply each with a periodic Hann window.",
         "Take the squared magnitude of each frame's discrete Fourier transform.",
@@ -84,11 +84,11 @@ def taken_in(serving: Manifest) -> list[str]:
         f"{upper(settings):g} Hz, each of area one (librosa.filters.mel with its defaults).",
         "Turn power into decibels: 10 log10(max(power, 1e-10)).",
         *([DCT.format(n=settings.n_mfcc)] if isinstance(settings, MFCC) else []),
-        *clips_of(serving),
+        *_list_clip_steps(serving),
     ]
 
 
-def heard(serving: Manifest) -> list[str]:
+def _list_audio_steps(serving: Manifest) -> list[str]:
     """The steps from a sound file to its samples."""
     settings = serving.settings
     return [
@@ -99,7 +99,7 @@ def heard(serving: Manifest) -> list[str]:
     ]
 
 
-def drawn(settings: Spectrogram) -> list[str]:
+def _list_spectrogram_steps(settings: Spectrogram) -> list[str]:
     """The steps from samples to a grey spectrogram, and what a picture of one needs in their place."""
     step = settings.n_fft // 2
     column = "the mean of each column's windows" if settings.averaged else "each column's window number n // 2 of n"
@@ -117,7 +117,7 @@ def drawn(settings: Spectrogram) -> list[str]:
     ]
 
 
-def clips_of(serving: Manifest) -> list[str]:
+def _list_clip_steps(serving: Manifest) -> list[str]:
     """The steps from all frames of a sound to what the model takes."""
     clip = serving.clip
     return [
@@ -128,9 +128,9 @@ def clips_of(serving: Manifest) -> list[str]:
     ]
 
 
-def asked(serving: Manifest) -> list[str]:
+def _list_output_steps(serving: Manifest) -> list[str]:
     """The steps from the model's raw scores to probabilities."""
-    low = calibration.SMALLEST
+    low = calibration.MIN_SCORE
     within = [f"Bring each score s to at least {low:g} and at most 1 - {low:g}."]
     if serving.clip.n_frames is None:
         many = within

@@ -53,10 +53,10 @@ def export_keras_onnx(model: Any, run: Run, clips: np.ndarray) -> str:
         with avoid_cudnn(whole):
             whole.export(path, format="onnx", verbose=False)
         converted = onnx.load(path)
-        rename_outputs(converted.graph, ["scores", backends.MAPS])
+        _rename_outputs(converted.graph, ["scores", backends.MAPS])
         return converted
 
-    return written(convert, run, clips, wanted)
+    return _write_checked(convert, run, clips, wanted)
 
 
 @contextlib.contextmanager
@@ -73,7 +73,7 @@ def avoid_cudnn(model: Any) -> Iterator[None]:
             layer.use_cudnn = choice
 
 
-def rename_outputs(graph: Any, names: list[str]) -> None:
+def _rename_outputs(graph: Any, names: list[str]) -> None:
     """Give the outputs of an ONNX graph the names that stand for them everywhere."""
     for output, name in zip(graph.output, names, strict=False):
         for node in graph.node:
@@ -90,10 +90,12 @@ def export_forest_onnx(trees: list[Any], task: str, run: Run, clips: np.ndarray)
         import skl2onnx  # noqa: F401
     except ImportError:
         return Message("not exported: that needs the package skl2onnx, which the extras cpu and gpu bring")
-    return written(lambda _: forest_graph(trees, task, clips.shape[2]), run, clips, predict_scores(trees, clips, task))
+    return _write_checked(
+        lambda _: _build_forest_graph(trees, task, clips.shape[2]), run, clips, predict_scores(trees, clips, task)
+    )
 
 
-def forest_graph(trees: list[Any], task: str, n_bins: int) -> Any:
+def _build_forest_graph(trees: list[Any], task: str, n_bins: int) -> Any:
     """The forests as one ONNX model: mean over frames, each class's share of trees, and what a single answer needs."""
     import onnx
     from onnx import TensorProto, helper
@@ -129,7 +131,7 @@ def forest_graph(trees: list[Any], task: str, n_bins: int) -> Any:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid(*pair) for pair in OPSETS.items()], ir_version=8)
 
 
-def written(convert: Any, run: Run, clips: np.ndarray, wanted: np.ndarray) -> str:
+def _write_checked(convert: Any, run: Run, clips: np.ndarray, wanted: np.ndarray) -> str:
     """Write what `convert` makes as model.onnx, if it answers `clips` as `wanted`; what came of it in a sentence."""
     try:
         with write_atomically(run.path / "model.onnx") as temporary, suppress_stderr():
@@ -138,7 +140,7 @@ def written(convert: Any, run: Run, clips: np.ndarray, wanted: np.ndarray) -> st
             converted = convert(temporary)
             onnx.helper.set_model_props(converted, {"fingerprint": run.read("serving.json")["fingerprint"]})
             onnx.save(converted, temporary)
-            gap = gap_of(temporary, clips, wanted, run.read("serving.json")["task"])
+            gap = _compute_gap(temporary, clips, wanted, run.read("serving.json")["task"])
             if not gap <= TOLERANCE:
                 raise ValueError(
                     Message(
@@ -155,9 +157,9 @@ def written(convert: Any, run: Run, clips: np.ndarray, wanted: np.ndarray) -> st
     return Message("exported; differs from the original by at most {gap:.2g}", gap=gap)
 
 
-def gap_of(path: Path, clips: np.ndarray, wanted: np.ndarray, task: str) -> float:
+def _compute_gap(path: Path, clips: np.ndarray, wanted: np.ndarray, task: str) -> float:
     """The largest difference between the exported model's scores and `wanted`; of its maps too, where it has them."""
-    session = backends.session_of(path)
+    session = backends.make_onnx_session(path)
     names = [taken.name for taken in session.get_inputs()]
     if len(names) != 1:
         raise ValueError(
