@@ -81,7 +81,7 @@ def test_a_damaged_model_is_a_sentence(trained, tmp_path):
         with pytest.raises(InputError, match="it was damaged or comes from"):
             predictor.Predictor(run, "onnx" if name == "model.onnx" else "keras").model()
     (run.path / "serving.json").write_text("{}")
-    with pytest.raises(InputError, match="must say how it is asked"):
+    with pytest.raises(InputError, match="serving.json of run .* is incomplete"):
         predictor.Predictor(run)
 
 

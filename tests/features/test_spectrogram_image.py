@@ -317,13 +317,13 @@ def test_a_page_takes_sounds_and_pictures_for_a_run_on_spectrograms(on_pictures,
 
 
 def test_a_recording_that_is_still_being_made_is_refused(on_pictures):
-    with pytest.raises(InputError, match="must hear a whole sound before it answers"):
+    with pytest.raises(InputError, match="can't predict while recording"):
         streaming.StreamingPredictor(on_pictures, 8_000)
 
 
 def test_an_exported_model_draws_the_example_sound_as_the_run_does(on_pictures, tmp_path):
     said = export.export_run(on_pictures.run, "onnx", tmp_path / "out")
-    assert "the example sound, drawn here, differs by at most" in said
+    assert "the spectrogram of the example sound differs by at most" in said
     words = (tmp_path / "out" / "README.md").read_text()
     assert "33 rows and 32 columns" in words and "columns of 250 samples" in words
     with np.load(tmp_path / "out" / "example.npz") as example:

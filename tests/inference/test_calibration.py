@@ -145,8 +145,8 @@ def test_a_temperature_that_ends_at_its_bound_is_remarked_on(task):
     lowest = calibration.fit_temperature(unsure, truth, task)
     highest = calibration.fit_temperature(np.eye(3)[rng.permutation(60) % 3], truth, task)  # sure of anything
     assert (lowest, highest) == pytest.approx(calibration.TEMPERATURE_BOUNDS, rel=1e-3)
-    assert "is the lowest that is tried" in calibration.describe_temperature_bound(lowest)
-    assert "is the highest that is tried" in calibration.describe_temperature_bound(highest)
+    assert "is the lowest allowed" in calibration.describe_temperature_bound(lowest)
+    assert "is the highest allowed" in calibration.describe_temperature_bound(highest)
     assert {calibration.describe_temperature_bound(between) for between in (None, 0.06, 0.5, 1.0, 1.3, 19.0)} == {None}
 
 

@@ -28,7 +28,7 @@ METHODS = {
     "cnn": "class activation map",
     "gru": "occlusion",
     "unfrozen": "Grad-CAM (LayerCAM)",
-    "tones": "leaned-on features",
+    "tones": "feature importance",
 }
 SOUND = tuple(name for name in METHODS if name != "unfrozen")
 

@@ -282,9 +282,8 @@ def test_an_exported_model_gives_the_scores_that_the_run_stored_of_its_test_clip
     there = {example.id: example.path for example in loading.reload_dataset(run.info.data.table).examples}
     stored = np.load(run.path / "clips.npz")
     asked = [predictor.read(there[row["example"]]) for row in run.table("predictions.csv")[:few]]
-    clips = [
-        clip for one in asked for clip in predictor.cut_clips(one.values, predictor.compute_clip_starts(len(one.values)))
-    ]
+    starts = predictor.compute_clip_starts
+    clips = [clip for one in asked for clip in predictor.cut_clips(one.values, starts(len(one.values)))]
     scores = check.predict(np.stack(clips).astype(np.float32))
     assert off(scores, stored["scores"][stored["example"] < few]) < TOLERANCE
     assert np.ptp(scores, axis=0).max() > 10 * TOLERANCE, "scores that are all alike would agree by chance"
@@ -315,7 +314,7 @@ def test_an_export_whose_check_fails_leaves_nothing_behind(trained, tmp_path, mo
         return backends.Model(model.engine, lambda clips: model.scores(clips) + np.float32(0.01))
 
     monkeypatch.setattr(bundle.backends, "load_model", spoilt)
-    with pytest.raises(InputError, match="its check failed: raw scores differ by at most 0.01"):
+    with pytest.raises(InputError, match="differ from those of the run: raw scores differ by at most 0.01"):
         export.export_run(trained("gru"), "onnx", tmp_path / "spoilt")
     assert not list(tmp_path.iterdir())
 
@@ -323,8 +322,8 @@ def test_an_export_whose_check_fails_leaves_nothing_behind(trained, tmp_path, mo
 @pytest.mark.parametrize(
     ("kind", "place", "said"),
     [
-        ("litert", "new", "is a forest, and litert holds networks only: export it as onnx"),
-        ("saved_model", "new", "is a forest, and saved_model holds networks only: export it as onnx"),
+        ("litert", "new", "is a random forest, but litert is for neural networks. Export"),
+        ("saved_model", "new", "is a random forest, but saved_model is for neural networks. Export"),
         ("tflite", "new", "format='tflite' must be one of onnx, litert, saved_model"),
         ("onnx", "file/new", "is not a folder"),
     ],
@@ -339,7 +338,7 @@ def test_what_can_not_be_exported_is_refused_and_leaves_nothing(asked_about_tone
 def test_a_folder_that_is_there_already_is_refused_and_kept(asked_about_tones, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/notes.txt").write_text("mine")
-    with pytest.raises(InputError, match="must be a new folder, and is there already"):
+    with pytest.raises(InputError, match="already exists"):
         export.export_run(asked_about_tones, "onnx", tmp_path / "mine")
     assert (tmp_path / "mine/notes.txt").read_text() == "mine" and len(list(tmp_path.iterdir())) == 1
 
@@ -358,7 +357,7 @@ def _flip_a_bit(content):
 @pytest.mark.parametrize(
     "file, change, said",
     [
-        ("labels.json", lambda content: json.dumps(json.loads(content)[::-1]).encode(), "were changed since"),
+        ("labels.json", lambda content: json.dumps(json.loads(content)[::-1]).encode(), "was changed after"),
         ("model.onnx", _flip_a_bit, "copied"),
         ("model.skops", _flip_a_bit, "copied"),
     ],
@@ -374,7 +373,9 @@ def test_a_run_without_an_exported_model_is_refused_for_onnx_with_the_reason(cop
     (copied.path / "model.onnx").unlink()
     facts = {**copied.read("run.json"), "export": "not exported: the jax backend can't export to ONNX"}
     (copied.path / "run.json").write_text(json.dumps(facts))
-    with pytest.raises(InputError, match=r"has none \(not exported: the jax backend can't export to ONNX\)"):
+    with pytest.raises(
+        InputError, match=r"has no exported model \(not exported: the jax backend can't export to ONNX\)"
+    ):
         export.export_run(copied, "onnx", tmp_path / "new")
     assert not (tmp_path / "new").exists() and len(list(tmp_path.iterdir())) == 1
 

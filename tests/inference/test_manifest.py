@@ -1,6 +1,7 @@
 """What a run says beside its model is checked each time it is loaded: parts that do not belong together are refused."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -14,8 +15,8 @@ from musicml.inference.predictor import Predictor
 from musicml.utils import files
 from musicml.utils.errors import InputError
 
-CHANGED = "serving.json and labels.json of run broken must be as its training wrote them, and were changed since"
-FOREIGN = "must be the model that its serving.json was written for, and is not"
+CHANGED = "serving.json or labels.json of run broken was changed after training"
+FOREIGN = "is not the model that belongs to its serving.json"
 
 # what 13 coefficients' traits are measured against: a mean far from any sound
 NOWHERE = {
@@ -127,7 +128,7 @@ def test_other_class_names_or_another_order_of_them_are_refused(broken, names):
         ({"clips": {"hop_frames": "3"}}, "clips.hop_frames .* must be a whole number of at least 1, and is '3'"),
         ({"clips": {"frame_seconds": 0}}, "clips.frame_seconds .* must be a number above 0, and is 0"),
         ({"clips": {"average": "median"}}, "clips.average .* must be one of 'probability', .*, and is 'median'"),
-        ({"features_version": 0}, "must be asked with features of version 0, and this musicml computes version"),
+        ({"features_version": 0}, "needs features of version 0, but this musicml computes version"),
         *(({"kind": kind}, "unknown features") for kind in ("wavelets", None, 3, ["log_mel"], {})),
     ],
 )
@@ -141,10 +142,10 @@ def test_what_no_training_writes_is_named_even_where_it_is_signed(broken, change
 @pytest.mark.parametrize("key", manifest.NEEDED)
 def test_a_missing_key_is_named(broken, key):
     changed(broken, lambda table: table.pop(key))
-    with pytest.raises(InputError, match=rf"must say how it is asked, and does not \({key} missing\): finish the run"):
+    with pytest.raises(InputError, match=rf"is incomplete \({key} missing\): finish the run"):
         Predictor(broken)
     (broken.path / "serving.json").write_text("null")
-    with pytest.raises(InputError, match="does not .task, kind, features, .* fingerprint missing"):
+    with pytest.raises(InputError, match="is incomplete .task, kind, features, .* fingerprint missing"):
         Predictor(broken)
 
 
@@ -239,7 +240,7 @@ def test_a_missing_model_is_named(broken):
     assert Predictor(broken).load_model().engine == "scikit-learn"
     assert "broken has no exported model (model.onnx)" in refusal(broken, "onnx")
     (broken.path / "model.skops").unlink()
-    assert "must hold a model, and model.skops is missing: finish it with `musicml train --resume" in refusal(broken)
+    assert "has no model, model.skops is missing. Finish the run with `musicml train --resume" in refusal(broken)
 
 
 def test_an_unknown_engine_is_refused(broken):
@@ -282,10 +283,8 @@ def test_a_file_beyond_the_limit_is_flagged_in_words_with_the_false_alarms_on_va
     noise = predictor.predict(np.random.default_rng(0).normal(0, 0.2, 8_000), sample_rate=8_000)
     assert noise.is_unlike_training and noise.to_dict()["unlike_training"] is True
     (said,) = noise.warnings
-    assert said.startswith("This is unlike anything in training, so the answer is a guess: ") and said.endswith(".")
-    assert (
-        f"the limit {fitted['limit']:.1f}, and beyond that lay only {fitted['beyond']} of 24 validation files" in said
-    )
+    assert said.startswith("This file is out of distribution, so the prediction is a guess. ") and said.endswith(".")
+    assert f"the limit {fitted['limit']:.1f}; only {fitted['beyond']} of 24 validation files exceed it" in said
 
 
 def test_the_false_alarms_told_are_those_of_the_test_side_once_it_was_judged(broken):
@@ -293,7 +292,9 @@ def test_the_false_alarms_told_are_those_of_the_test_side_once_it_was_judged(bro
     report = broken.read("report.json")
     files.write_json(broken.path / "report.json", {**report, "unlike_training": {"flagged": 3, "n": 50}})
     answer = Predictor(broken, "keras").predict(np.zeros(8_000), sample_rate=8_000)
-    assert any("lay only 3 of 50 test files." in warning for warning in answer.warnings)
+    assert any("only 3 of 50 test files exceed it." in warning for warning in answer.warnings)
     (broken.path / "report.json").unlink()
+    signed(broken, unlike={**NOWHERE, "limit": answer.unlike["distance"] - 0.003, "n": 40, "beyond": 2})
     answer = Predictor(broken, "keras").predict(np.zeros(8_000), sample_rate=8_000)
-    assert any("lay only 2 of 40 validation files." in warning for warning in answer.warnings)
+    shown = re.search(r"is (\S+), the limit (\S+); only 2 of 40 validation files exceed", " ".join(answer.warnings))
+    assert float(shown[1]) > float(shown[2]), "as many digits as it takes"

@@ -197,9 +197,7 @@ def test_several_recordings_at_once_share_a_predictor(asked_about_tones):
 # What is refused and what is warned of
 
 
-@pytest.mark.parametrize(
-    ("family", "words"), [("vgg16", "answers for pictures"), ("vggish", "ask a run of openmic_cnn")]
-)
+@pytest.mark.parametrize(("family", "words"), [("vgg16", "predicts pictures"), ("vggish", "Use a run of openmic_cnn")])
 def test_a_run_on_pictures_or_on_shipped_features_cant_listen(tmp_path, family, words):
     with pytest.raises(InputError, match=words):
         StreamingPredictor(Predictor(fake_runs.make(tmp_path, family=family, n=8)), 44_100)
@@ -234,7 +232,7 @@ def test_a_block_that_is_no_sound_is_refused_in_a_sentence(on_tones, block, word
 def test_a_recording_of_nothing_is_refused(on_tones):
     listening = StreamingPredictor(on_tones, 44_100)
     assert list(listening.feed(np.zeros(0))) == list(listening.feed(np.zeros((0, 2), np.int16))) == []
-    with pytest.raises(InputError, match="the recording must hold sound, and holds 0 samples: record something."):
+    with pytest.raises(InputError, match="Expected sound in the recording, got 0 samples"):
         listening.end()
 
 
@@ -264,7 +262,7 @@ def test_what_lies_beyond_the_longest_file_is_left_out_and_said_so(on_tones, mon
     assert off(last.scores, first.scores) < TOLERANCE and np.array_equal(last.starts, first.starts)
     assert len(answers) == 4 and not any("left out" in warning for warning in answers[-1].warnings)
     assert [warning for warning in last.warnings if "left out" in warning] == [
-        "Only the first 2 s were heard; the rest is left out."
+        "Only the first 2 s were used; the rest is ignored."
     ]
 
 

@@ -261,7 +261,7 @@ def test_the_cure_inside_a_sentence_is_said_too(tmp_path):
     assert "selesaikan run itu dengan `musicml train --resume" in say(missing.value.message, tmp_path)
     with pytest.raises(InputError) as unknown:
         config.parse_experiment("x", "[dada]\n")
-    assert "maksud Anda 'data'? yang dikenal di sini: augment, clips, data" in say(unknown.value.message)
+    assert "maksud Anda 'data'? Nama yang dikenal: augment, clips, data" in say(unknown.value.message)
     with pytest.raises(InputError) as wrong:
         config.read_experiment(ROOT / "experiments/genre_gru.toml", {"training.epochs": 0})
     assert "harus berupa bilangan bulat dari 1 sampai 10000" in say(wrong.value.message)

@@ -28,7 +28,7 @@ METHODS = {
     "class activation map": "cam",
     "Grad-CAM (LayerCAM)": "layer_cam",
     "occlusion": "occlusion",
-    "leaned-on features": "leaned",
+    "feature importance": "leaned",
 }
 EXPLAINING = threading.Lock()  # one at a time: each takes every core, and some hundred megabytes
 
