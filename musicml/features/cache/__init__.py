@@ -189,7 +189,7 @@ def get_frozen_outputs(
         try:
             array = np.load(path, mmap_mode="r")
         except FileNotFoundError:  # it is not made yet, or the store was cleared in this very moment
-            logger.info("frozen layers: outputs of %s inputs, once", shape[0])
+            logger.info("computing the outputs of the frozen layers for %s inputs", shape[0])
             with write_atomically(path) as temporary:
                 np.save(temporary, np.asarray(make(), dtype=dtype))
     if array.shape != shape:
