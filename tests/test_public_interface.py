@@ -102,7 +102,7 @@ def test_a_damaged_run_hides_no_other_and_a_run_of_another_format_is_refused(not
 
 def test_what_can_not_go_together_or_is_misspelled_is_refused(notebook, monkeypatch):
     monkeypatch.chdir(notebook)
-    with pytest.raises(musicml.InputError, match="changes must go with the name of an experiment"):
+    with pytest.raises(musicml.InputError, match="Expected a name or a file together with changes"):
         musicml.train(musicml.load_experiment("genre_gru"), changes=TINY_GRU)
     with pytest.raises(musicml.InputError, match=r"data = 'Real' must be a kind of data: did you mean 'real'\?"):
         musicml.load_dataset("gtzan", data="Real")
