@@ -152,9 +152,9 @@ def parse_experiment(
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError("Invalid TOML in {file}: {error}. Correct that line.", file=file, error=error) from None
     for key, value in tables.items():
-        if key not in TABLES or not isinstance(value, dict):
+        if key not in TABLES or not isinstance(value, dict):  # a key above the first table is not a dict
             raise InputError("{file} has no table {key!r}: {hint}", file=file, key=key, hint=suggest_names(key, TABLES))
-    changes = tables.pop("sample", {})
+    changes = tables.pop("sample", {})  # smaller settings, so that sample data trains in seconds
     on_real, on_sample = _parse_tables(name, text, tables), _parse_tables(name, text, _merge(tables, changes, file))
     if overrides:  # they win over the [sample] table
         merged = _merge(_merge(tables, changes, file) if sample else tables, _unfold_keys(overrides), "--set")
@@ -231,7 +231,7 @@ def _parse_tables(name: str, text: str, tables: Mapping[str, Any]) -> Experiment
             data_test_fraction=data.test_fraction,
             file=file,
         )
-    if data.folds > 1 and data.split in LISTED:
+    if data.folds > 1 and data.split in LISTED:  # a published split is fixed, so it has no folds
         raise InputError(describe_fixed_split(data.split, data.folds))
     if kind == "pixels" and family != "transfer":
         raise InputError(

@@ -17,7 +17,7 @@ from musicml.data.download import MUSICNN_WEIGHTS, get_musicnn_path
 from musicml.experiment import run as runs
 from musicml.utils import InputError, Message, choose_backend, find_existing_folder
 
-BACKENDS = {"tensorflow": ("tensorflow", "tensorflow-cpu"), "jax": ("jax",)}
+BACKENDS = {"tensorflow": ("tensorflow", "tensorflow-cpu"), "jax": ("jax",)}  # module → packages that contain it
 MIN_FREE_BYTES = 2e9  # room for sample data, its features and a run of each experiment
 
 
@@ -54,7 +54,7 @@ def _check_python() -> CheckResult:
 def _check_backend() -> CheckResult:
     """Check that Keras has a backend, and report the versions of both."""
     module = choose_backend()
-    if importlib.util.find_spec(module):
+    if importlib.util.find_spec(module):  # finds it without importing it, which takes seconds
         found = next(filter(None, map(_get_version, BACKENDS.get(module, (module,)))), "?")
         words = Message(
             "Keras {version} on {module} {found}", version=_get_version("keras"), module=module, found=found
@@ -98,7 +98,7 @@ def _check_decoders() -> CheckResult:
 
 def _check_disk(root: Path) -> CheckResult:
     """Check the free space on the disk of the data."""
-    free = shutil.disk_usage(find_existing_folder(Path(root) / "x")).free
+    free = shutil.disk_usage(find_existing_folder(Path(root) / "x")).free  # the folder itself may not exist yet
     if free > MIN_FREE_BYTES:
         return CheckResult(Message("disk"), "ok", Message("{free:.1f} GB free", free=free / 1e9))
     words = Message(

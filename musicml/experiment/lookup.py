@@ -43,6 +43,7 @@ def find_experiment_folder(folder: str = "") -> Path:
 
 def find_checkout() -> Path | None:
     """Find the checkout that this code runs from; None if the package is installed."""
+    # an installed package has its experiments inside, not next to it
     return PACKAGE.parent if (PACKAGE.parent / "experiments" / PUBLISHED).is_dir() else None
 
 

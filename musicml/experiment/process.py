@@ -60,7 +60,7 @@ def get_machine_info() -> dict[str, Any]:
 
 def has_process_exited(process: Any) -> bool:
     """Return whether the process in run.json is known to have exited; False if that can't be checked from here."""
-    if not isinstance(process, dict) or process.get("ended"):
+    if not isinstance(process, dict) or process.get("ended"):  # `ended` was written by the process itself
         return isinstance(process, dict)
     return process.get("place") == get_host_id() and has_exited(process.get("id"))
 

@@ -56,9 +56,9 @@ class DataInfo(Record):
     source: dict[str, Any] = field(default_factory=dict)
     as_published: bool = False
     notes: list[str] = field(default_factory=list)
-    repairs: dict[str, int] = field(default_factory=dict)
-    excluded: int = 0
-    with_warnings: int = 0
+    repairs: dict[str, int] = field(default_factory=dict)  # kind of repair → number of files
+    excluded: int = 0  # number of files
+    with_warnings: int = 0  # number of files
 
     @property
     def name(self) -> str:
@@ -108,17 +108,17 @@ class RunInfo(Record):
     """
 
     format_version: int | None = None
-    status: str = "started"
+    status: str = "started"  # then `trained`; report.json shows that a run is complete
     experiment: str = ""
     seed: int = 0
     started: str = ""
     versions: dict[str, str] = field(default_factory=dict)
-    git_commit: str | None = None
+    git_commit: str | None = None  # followed by `+changes` if tracked files were edited
     process: Any = None
-    machine: dict[str, Any] = field(default_factory=dict)
+    machine: dict[str, Any] = field(default_factory=dict)  # what the last bits of a result depend on
     protocol: Protocol = "honest"
     published: PublishedInfo | None = None
-    overrides: dict[str, Any] = field(default_factory=dict)
+    overrides: dict[str, Any] = field(default_factory=dict)  # dotted key → value, from `--set`
     deterministic: bool = False
     settings: dict[str, dict[str, Any] | None] = field(default_factory=dict)
     task: Task | None = None
@@ -134,7 +134,7 @@ class RunInfo(Record):
     device: str | None = None
     parameters: int | None = None
     epochs: int | None = None
-    best_epoch: int | None = None
+    best_epoch: int | None = None  # by the monitored metric on the validation split
     input: dict[str, float] | None = None
     batch_size: dict[str, Any] | None = None
     warnings: list[str] = field(default_factory=list)
@@ -231,20 +231,20 @@ class Report(Record):
     as_served : for a replication, the result of the published system's own app or counting
     """
 
-    n: int
+    n: int  # test examples
     main_metric: Literal["accuracy", "mean_average_precision"]
     metrics: dict[str, float]
     per_class: list[ClassRow]
     intervals: dict[str, Interval | None] | None = None
-    n_groups: int = 1
-    observed: int | None = None
+    n_groups: int = 1  # intervals resample groups, since files of one artist are not independent
+    observed: int | None = None  # cells of examples and classes that have a label
     run: str | None = None
     split: str = "test"
     calibration_error: float | None = None
-    calibration_error_before: float | None = None
+    calibration_error_before: float | None = None  # before temperature scaling
     reliability: list[dict[str, Any]] | None = None
     reliability_before: list[dict[str, Any]] | None = None
-    confusion: list[list[int]] | None = None
+    confusion: list[list[int]] | None = None  # rows: true label, columns: predicted label
     thresholds: list[float] | None = None
     temperature: float | None = None
     temperatures: list[float] | None = None

@@ -82,7 +82,7 @@ class Run:
     @property
     def status(self) -> str:
         """The status: `started`, `trained`, `whole` (complete), or `pretrained` for a downloaded model."""
-        return "whole" if self.is_complete else self.info.status
+        return "whole" if self.is_complete else self.info.status  # a value of tables and files, so it keeps its name
 
     @property
     def is_pretrained(self) -> bool:
@@ -155,7 +155,7 @@ class Run:
         path = self.find(name)
         try:
             return parse_json(read_small_file(path))
-        except InputError:
+        except InputError:  # a ValueError too, but with a message of its own
             raise
         except (ValueError, OSError) as error:
             raise InputError(
@@ -197,7 +197,7 @@ def _to_number(column: str, cell: str, run_name: str) -> str | float | None:
     if not column.startswith("score:"):
         return cell
     try:
-        return float(cell) if cell else None
+        return float(cell) if cell else None  # pandas shows None as NaN
     except ValueError:
         raise make_record_error(run_name, "predictions.csv", column, cell) from None
 
@@ -319,7 +319,7 @@ def open_run(path: Path | str, root: Path | None = None) -> Run:
     InputError
         If there is no such run, or it has another format version.
     """
-    is_plain_name = Path(path).name == str(path) and not str(path).startswith(".")
+    is_plain_name = Path(path).name == str(path) and not str(path).startswith(".")  # else a path, never below `root`
     choices = [Path(path)] + ([Path(root) / path] if root and is_plain_name else [])
     folder = next((folder for folder in choices if (folder / "run.json").is_file()), None)
     if folder is None:
@@ -360,7 +360,7 @@ def list_runs(root: Path | None) -> list[Run]:
                 rows.append((str(Run(path)._read_info().get("started", "")), path.name, Run(path)))
             except InputError:
                 continue
-    return [run for _, _, run in sorted(rows, key=lambda row: row[:2])]
+    return [run for _, _, run in sorted(rows, key=lambda row: row[:2])]  # runs themselves have no order
 
 
 def list_complete_runs(root: Path | None) -> list[tuple[Run, RunInfo]]:

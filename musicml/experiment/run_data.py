@@ -24,7 +24,7 @@ from musicml.utils import InputError, Message, is_of_type, read_csv, read_small_
 logger = logging.getLogger(__name__)
 
 DIGESTS_FILE = "digests.csv"
-COLUMNS = ("example", "digest", "side")
+COLUMNS = ("example", "digest", "side")  # `side` is the split
 LEARNED = ("train", "val")  # validation files too, since the best epoch is chosen by them
 
 
@@ -71,7 +71,7 @@ def read_digests(run: Run) -> RunDigests | None:
         return None
     try:
         rows = read_csv(path)
-    except (InputError, OSError):
+    except (InputError, OSError):  # reported below, together with a table of other columns
         rows = []
     if not rows or not set(COLUMNS) <= set(rows[0]):
         raise _make_damaged_error(run, Message("it is not a table with these columns"))
@@ -148,7 +148,7 @@ def read_layers(run: Run) -> list[dict[str, Any]]:
         If the file is missing, or is not a list of layers with their kinds and shapes.
     """
     layers = run.read("layers.json")
-    hints = {"kind": str, "output_shape": list[int | None], "leans_on": list[float]}
+    hints = {"kind": str, "output_shape": list[int | None], "leans_on": list[float]}  # leans_on: feature importances
     if not is_of_type(layers, list[dict[str, Any]]) or not layers:
         raise make_record_error(run.name, "layers.json", Message("a list of layers"), layers)
     for layer in layers:
@@ -250,7 +250,7 @@ def check_same_files(run: Run, dataset: Dataset, place: Path, root: Path | None 
 
 def _count_renamed(before: Mapping[str, str], now: Mapping[str, str]) -> int:
     """Count the files with another name and the same content, which would otherwise count as two differences."""
-    gone = Counter(digest for name, digest in before.items() if digest and name not in now)
+    gone = Counter(digest for name, digest in before.items() if digest and name not in now)  # files may be duplicates
     return (gone & Counter(digest for name, digest in now.items() if name not in before)).total()
 
 

@@ -94,7 +94,7 @@ def is_training(run: Run) -> bool:
     """
     if run.is_complete or not (run.path / "run.json").is_file():
         return False
-    if (held := is_held(run.path)) is not None:
+    if (held := is_held(run.path)) is not None:  # the lock decides, if the disk has locks
         return held
     try:
         info = run.info
@@ -103,7 +103,7 @@ def is_training(run: Run) -> bool:
     if info.status == "pretrained" or has_process_exited(info.process):
         return False
     if os.name == "posix" and isinstance(info.process, dict) and info.process.get("place") == get_host_id():
-        return True
+        return True  # a process of this machine that has not exited
     return time.time() - max(_list_changes(run.path)) < QUIET_SECONDS
 
 
@@ -111,7 +111,7 @@ def _list_changes(folder: Path) -> Iterator[float]:
     """Yield the modification times of a folder and of each file in it, in seconds since 1970."""
     yield folder.stat().st_mtime
     for path in folder.rglob("*"):
-        yield path.lstat().st_mtime
+        yield path.lstat().st_mtime  # of a link itself, whose target may be missing
 
 
 def _find_run_folder(name: str, root: Path) -> Path:

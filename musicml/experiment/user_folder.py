@@ -56,7 +56,7 @@ def make_secret() -> bytes:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(secrets.token_bytes(SECRET_BYTES))
                 file.flush()
-                os.fsync(file.fileno())
+                os.fsync(file.fileno())  # an empty secret after a power cut would be invalid for good
             _publish(temporary, path)
         finally:
             os.unlink(temporary)

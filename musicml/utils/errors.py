@@ -51,7 +51,7 @@ def suggest_names(name: str, known: Iterable[str]) -> str:
     "did you mean 'epochs'? Known names: epochs, seed."
     """
     known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)  # at least half of the letters match
     names: str = ", ".join(known[:MAX_NAMES]) or Message("none")
     if len(known) > MAX_NAMES:
         names = Message("{names} and {n} more", names=names, n=len(known) - MAX_NAMES)

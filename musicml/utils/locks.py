@@ -27,7 +27,7 @@ def _acquire(path: Path) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a disk without locks, where only the file itself marks the lock
-            lock.acquire(blocking=False)
+            lock.acquire(blocking=False)  # fails at once if another process holds it
     except NotImplementedError:  # a system without locks
         return None
     except Timeout:

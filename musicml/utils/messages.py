@@ -119,7 +119,7 @@ class _LocalFormatter(string.Formatter):
 
     def format_field(self, value: Any, format_spec: str) -> Any:
         text = super().format_field(value, format_spec)
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)  # text keeps its commas
         return text.translate(SWAP_MARKS) if is_number and self.language in COMMA_LANGUAGES else text
 
 
@@ -201,12 +201,12 @@ def _describe(value: Any) -> Any:
     """Convert a value of a message to one that JSON supports."""
     if isinstance(value, Message):
         return {"text": str(value), **_describe_message(value)}
-    if value is None or isinstance(value, bool):
+    if value is None or isinstance(value, bool):  # before numbers, since bool is a subclass of int
         return value
     if isinstance(value, numbers.Integral):
         return int(value)
     if isinstance(value, numbers.Real) and math.isfinite(value):
-        return float(value)
+        return float(value)  # numpy's numbers too
     return str(value)
 
 

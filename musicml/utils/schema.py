@@ -48,7 +48,7 @@ def parse_options(cls: type, table: Mapping[str, Any], where: str, file: str) ->
     fields = {field.name: field for field in dataclasses.fields(cls)}
     hints = typing.get_type_hints(cls)
     for key in table:
-        if key not in fields:
+        if key not in fields:  # a typo in a key must not be ignored silently
             raise InputError(
                 "[{where}] in {file} has no key {key!r}: {hint}",
                 where=where,

@@ -15,6 +15,6 @@ def compute_wilson_interval(n_correct: int, n: int) -> tuple[float, float]:
     >>> [round(100 * limit, 1) for limit in compute_wilson_interval(149, 150)]
     [96.3, 99.9]
     """
-    z = NormalDist().inv_cdf(0.975)
+    z = NormalDist().inv_cdf(0.975)  # 1.96
     center, spread = n_correct + z * z / 2, z * sqrt(n_correct * (n - n_correct) / n + z * z / 4)
     return max(0.0, (center - spread) / (n + z * z)), min(1.0, (center + spread) / (n + z * z))
