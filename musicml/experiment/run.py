@@ -170,7 +170,7 @@ class Run:
         """Return the path of the file `name` of this run; raise an InputError if it is missing."""
         if not os.path.exists(self.path / name):
             fix = self.suggest_fix()
-            raise InputError("Run {name} has no {file}, it is missing: {fix}", name=self.name, file=name, fix=fix)
+            raise InputError("{file} of run {name} is missing: {fix}", file=name, name=self.name, fix=fix)
         return self.path / name
 
     def suggest_fix(self) -> str:

@@ -165,15 +165,15 @@ def check_costs(serving: Manifest, run: Run) -> None:
     n_bins, rate = settings.n_bins, settings.sample_rate / settings.hop_length
     shortest = max(0, clip.least_samples - getattr(settings, "n_fft", 0)) / settings.hop_length  # frames
     costs = {
-        Message("values of features a second"): (
+        Message("feature values per second"): (
             rate * max(n_bins, getattr(settings, "n_mels", 0)),
             MAX_VALUES_PER_SECOND,
         ),
-        Message("samples in windows a second"): (rate * getattr(settings, "n_fft", 0), MAX_WINDOWED_PER_SECOND),
-        Message("values of features in a clip"): (clip.length * n_bins, MAX_CLIP_VALUES),
-        Message("values of features in the shortest sound"): (shortest * n_bins, MAX_CLIP_VALUES),
+        Message("windowed samples per second"): (rate * getattr(settings, "n_fft", 0), MAX_WINDOWED_PER_SECOND),
+        Message("feature values per clip"): (clip.length * n_bins, MAX_CLIP_VALUES),
+        Message("feature values in the shortest sound"): (shortest * n_bins, MAX_CLIP_VALUES),
         Message("samples in the shortest sound"): (clip.least_samples, MAX_LEAST_SAMPLES),
-        Message("clips a second"): (rate / (clip.hop_frames or 1), MAX_CLIPS_PER_SECOND),
+        Message("clips per second"): (rate / (clip.hop_frames or 1), MAX_CLIPS_PER_SECOND),
     }
     for what, (cost, most) in costs.items():
         if cost > most:

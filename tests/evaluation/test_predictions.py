@@ -90,7 +90,7 @@ def test_names_that_are_hard_to_write_come_back(tmp_path):
 # what can be wrong with them
 
 DAMAGES = {
-    "predictions missing": (lambda path: (path / "predictions.csv").unlink(), "has no predictions.csv", "missing"),
+    "predictions missing": (lambda path: (path / "predictions.csv").unlink(), "predictions.csv of run", "is missing"),
     "predictions empty": (lambda path: (path / "predictions.csv").write_text(""), "a column for each of the 10"),
     "predictions of other classes": (
         lambda path: changed(path / "predictions.csv", "score:jazz", "score:jizz"),
@@ -122,7 +122,7 @@ DAMAGES = {
         "one class for each example",
         "'jazz|pop'",
     ),
-    "labels missing": (lambda path: (path / "labels.json").unlink(), "has no labels.json", "missing"),
+    "labels missing": (lambda path: (path / "labels.json").unlink(), "labels.json of run", "is missing"),
     "labels no list": (lambda path: (path / "labels.json").write_text('{"a": 1}'), "a list of class names"),
     "labels damaged": (lambda path: cut(path / "labels.json"), "labels.json", "as JSON"),
     "no task": (lambda path: without_task(path / "run.json"), "the task, single or multi", "says None"),
@@ -130,7 +130,7 @@ DAMAGES = {
 }
 
 NO_CLIPS = {
-    "missing": (lambda path: path.unlink(), "has no clips.npz", "missing"),
+    "missing": (lambda path: path.unlink(), "clips.npz of run", "is missing"),
     "empty": (lambda path: path.write_bytes(b""), "the scores of each clip", "can't be read"),
     "cut": (lambda path: cut(path), "the scores of each clip", "can't be read"),
     "flipped": (lambda path: flipped(path), "the scores of each clip", "can't be read"),

@@ -123,7 +123,7 @@ def test_a_name_never_leads_out_of_the_folder_of_runs(tmp_path, name):
 
 def test_what_a_run_lacks_is_named_with_the_cure(tmp_path):
     run = begun(tmp_path)
-    with pytest.raises(InputError, match=f"Run {run.name} has no serving.json, it is missing: finish the run"):
+    with pytest.raises(InputError, match=f"serving.json of run {run.name} is missing: finish the run"):
         run.read("serving.json")
     (run.path / "serving.json").write_text("{")
     with pytest.raises(InputError, match="Could not read serving.json of run .* as JSON"):

@@ -155,7 +155,7 @@ def test_a_damaged_or_missing_part_is_refused_with_its_name(broken):
         Predictor(broken)
     for name in ("serving.json", "labels.json"):
         (broken.path / name).unlink()
-        with pytest.raises(InputError, match="Run broken has no (serving|labels).json, it is missing"):
+        with pytest.raises(InputError, match="(serving|labels).json of run broken is missing"):
             Predictor(broken)
 
 
