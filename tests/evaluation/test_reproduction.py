@@ -306,7 +306,7 @@ def test_runs_that_cannot_be_trained_again_are_refused_in_a_sentence(copies, mus
         return sentence
 
     change(run, "run.json", "status", value="pretrained")
-    assert "others trained its model" in refused(run.name)
+    assert "its model was downloaded" in refused(run.name)
     change(run, "run.json", "status", value="trained")
     (run.path / "report.json").rename(run.path / "kept")
     assert "musicml train --resume" in refused(run.name)
