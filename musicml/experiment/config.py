@@ -37,7 +37,7 @@ class Experiment:
     text : the content of the file
     overrides : the settings changed with `--set`
     sample : whether the `[sample]` table applies
-    refusal : the error that `overrides` cause on real data, if they are valid on sample data; `resolve` raises it
+    real_data_error : the error of `overrides` that are only valid on sample data; `resolve` raises it
     features : `LogMel`, `MFCC`, `Pixels`, `VGGish` or `Spectrogram`, by `kind`
     model : the options of the model `family`
     augment : the augmentation of training examples
@@ -65,7 +65,7 @@ class Experiment:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     sample: bool = False
     published: PublishedOptions | None = None
-    refusal: InputError | None = None
+    real_data_error: InputError | None = None
 
     def apply_sample_table(self) -> Experiment:
         """Return the same experiment with its `[sample]` table applied."""
@@ -79,8 +79,8 @@ class Experiment:
         InputError
             If the settings changed with `--set` are not valid on real data.
         """
-        if self.refusal and not sample:
-            raise self.refusal
+        if self.real_data_error and not sample:
+            raise self.real_data_error
         return self.apply_sample_table() if sample else self
 
     def get_settings(self) -> dict[str, Any]:
@@ -166,9 +166,9 @@ def _parse_for_either(name: str, text: str, overrides: Mapping[str, Any] | None)
     """Parse an experiment for real data, or for sample data if `overrides` are valid there only."""
     try:
         return parse_experiment(name, text, overrides)
-    except InputError as refusal:
+    except InputError as real_data_error:
         with contextlib.suppress(InputError):  # if both fail, the error on real data is raised
-            return replace(parse_experiment(name, text, overrides, sample=True), refusal=refusal)
+            return replace(parse_experiment(name, text, overrides, sample=True), real_data_error=real_data_error)
         raise
 
 

@@ -384,16 +384,16 @@ def make_record_error(run_name: str, file: str, key: str, value: Any) -> InputEr
     """Make the error about an invalid value in a JSON file of a run."""
     shown = repr(value)
     shown = shown if len(shown) <= MAX_SHOWN else shown[:MAX_SHOWN] + "..."
-    said = Message("has {value}", value=shown)
-    return make_file_error(run_name, file, Message("a valid value of {key}", key=key), said)
+    problem = Message("has {value}", value=shown)
+    return make_file_error(run_name, file, Message("a valid value of {key}", key=key), problem)
 
 
-def make_file_error(run_name: str, file: str, rule: str, said: str) -> InputError:
-    """Make the error about a file of a run with invalid content, which `said` describes in words that follow "but"."""
+def make_file_error(run_name: str, file: str, rule: str, problem: str) -> InputError:
+    """Make the error about a file of a run with invalid content; `problem` follows the word "but"."""
     return InputError(
-        "{file} of run {run_name} must contain {rule}, but {said}. Restore the file, or train the run again.",
+        "{file} of run {run_name} must contain {rule}, but {problem}. Restore the file, or train the run again.",
         file=file,
         run_name=run_name,
         rule=rule,
-        said=said,
+        problem=problem,
     )

@@ -86,16 +86,16 @@ def read_digests(run: Run) -> RunDigests | None:
 
 
 def find_other_contents(
-    one: Run, other: Run, names: Collection[str], read: Callable[[Run], RunDigests | None] = read_digests
+    run: Run, other: Run, names: Collection[str], read: Callable[[Run], RunDigests | None] = read_digests
 ) -> list[str] | None:
     """Find the examples with the same name but different content in two runs, in order; None without digests.
 
     `read` reads the digests of a run. It is called only if the hashes of the features differ.
     """
-    features = one.info.data.features
+    features = run.info.data.features
     if features and features == other.info.data.features:  # this hash covers the content of every file
         return []
-    first, second = read(one), read(other)
+    first, second = read(run), read(other)
     if first is None or second is None:
         return None
     return sorted(name for name in names if first.contents.get(name) != second.contents.get(name))
@@ -273,10 +273,10 @@ def _is_digest(text: str, or_empty: bool = False) -> bool:
     return bool(re.fullmatch(r"[0-9a-f]{32}", text)) or (or_empty and not text)
 
 
-def _make_damaged_error(run: Run, said: str) -> InputError:
+def _make_damaged_error(run: Run, problem: str) -> InputError:
     return InputError(
-        "digests.csv of run {run_name} must contain the digest and the split of each example, but {said}. Restore it, "
-        "or remove it: musicml then can't check which files the run was trained on.",
+        "digests.csv of run {run_name} must contain the digest and the split of each example, but {problem}. Restore "
+        "it, or remove it: musicml then can't check which files the run was trained on.",
         run_name=run.name,
-        said=said,
+        problem=problem,
     )

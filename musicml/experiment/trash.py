@@ -116,8 +116,8 @@ def _list_changes(folder: Path) -> Iterator[float]:
 
 def _find_run_folder(name: str, root: Path) -> Path:
     """Find the folder of a run in `root`, possibly a damaged one, by its name or its path."""
-    given = Path(name)
-    choices = [root / given.name, given] if given.parent == Path() else [given]
+    given_path = Path(name)
+    choices = [root / given_path.name, given_path] if given_path.parent == Path() else [given_path]
     path = next((path for path in choices if _is_run_folder(path)), None)
     if path is None:
         latest = [run.name for run, info in list_complete_runs(root) if info.experiment == name][-1:]
@@ -128,10 +128,11 @@ def _find_run_folder(name: str, root: Path) -> Path:
                 name=make_printable(name),
                 run_name=latest[0],
             )
-        hint = suggest_names(given.name, [run.name for run in list_runs(root)])
-        if given.name in [run.name for run in list_trash(root)]:
+        hint = suggest_names(given_path.name, [run.name for run in list_runs(root)])
+        if given_path.name in [run.name for run in list_trash(root)]:
             hint = Message(
-                "it is in the trash. Restore it with `musicml runs --restore {name}`.", name=shlex.quote(given.name)
+                "it is in the trash. Restore it with `musicml runs --restore {name}`.",
+                name=shlex.quote(given_path.name),
             )
         raise InputError("There is no run {name} to delete: {hint}", name=make_printable(name), hint=hint)
     path = Path(os.path.abspath(path))  # not `resolve`, so that deleting a link keeps its target

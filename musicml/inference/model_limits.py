@@ -51,7 +51,7 @@ def check_model_file(path: Path) -> None:
     """
     size = path.stat().st_size
     if size > MAX_FILE_BYTES:
-        raise make_refusal(
+        raise make_error(
             path,
             Message("a file of at most {max_file_bytes:,} MB", max_file_bytes=MAX_FILE_BYTES // MEGABYTE),
             f"{size // MEGABYTE:,} MB",
@@ -62,12 +62,12 @@ def check_model_file(path: Path) -> None:
         check_onnx(path)
         return
     if path.suffix not in MAX_MEMBERS:
-        raise make_refusal(path, Message("a model that ends in .keras, .skops or .onnx"), repr(path.suffix))
+        raise make_error(path, Message("a model that ends in .keras, .skops or .onnx"), repr(path.suffix))
     with _open_archive(path) as archive:
         names = check_members(archive, path, size)
         if path.suffix == ".keras" and names != {"metadata.json", CONFIG, WEIGHTS}:
             shown = make_printable(", ".join(sorted(names)))
-            raise make_refusal(
+            raise make_error(
                 path, Message("metadata.json, {config} and {weights}", config=CONFIG, weights=WEIGHTS), shown
             )
         for name in names & set(MAX_JSON_BYTES):
@@ -82,13 +82,13 @@ def _open_archive(path: Path) -> zipfile.ZipFile:
     with open(path, "rb") as file:
         n = _count_members(file)
     if n is None:
-        raise make_refusal(path, Message("a complete archive"), Message("something else"))
+        raise make_error(path, Message("a complete archive"), Message("something else"))
     if n > most:
-        raise make_refusal(path, Message("an archive of at most {most:,} files", most=most), f"{n:,}")
+        raise make_error(path, Message("an archive of at most {most:,} files", most=most), f"{n:,}")
     try:
         return zipfile.ZipFile(path)
     except Exception as error:  # zipfile raises many kinds of errors for a damaged archive
-        raise make_refusal(path, Message("a complete archive"), get_message(error)) from None
+        raise make_error(path, Message("a complete archive"), get_message(error)) from None
 
 
 def _count_members(file: io.BufferedReader) -> int | None:
@@ -116,11 +116,11 @@ def check_members(archive: zipfile.ZipFile, path: Path, size: int) -> set[str]:
     members = archive.infolist()
     names = {member.filename for member in members}
     if len(names) < len(members):
-        raise make_refusal(
+        raise make_error(
             path, Message("each name once"), Message("{n_members} more", n_members=len(members) - len(names))
         )
     if len(members) > MAX_MEMBERS[path.suffix]:
-        raise make_refusal(
+        raise make_error(
             path,
             Message("an archive of at most {max_members:,} files", max_members=MAX_MEMBERS[path.suffix]),
             f"{len(members):,}",
@@ -128,10 +128,10 @@ def check_members(archive: zipfile.ZipFile, path: Path, size: int) -> set[str]:
     for member in members:
         parts = member.filename.replace("\\", "/").split("/")
         if ".." in parts or parts[0] == "" or ":" in parts[0]:  # a path that leads out of the archive
-            raise make_refusal(path, Message("names inside the archive"), make_printable(member.filename))
+            raise make_error(path, Message("names inside the archive"), make_printable(member.filename))
     total, most = sum(member.file_size for member in members), MAX_GROWTH * size + FREE_BYTES
     if total > most:
-        raise make_refusal(
+        raise make_error(
             path, Message("at most {most:,} MB unpacked", most=most // MEGABYTE), f"{total // MEGABYTE:,} MB"
         )
     return names
@@ -144,12 +144,12 @@ def _read_json(archive: zipfile.ZipFile, name: str, path: Path) -> Any:
         with archive.open(name) as file:
             content = file.read(most + 1)
         if len(content) > most:
-            raise make_refusal(path, Message("at most {most:,} bytes of {name}", most=most, name=name), Message("more"))
+            raise make_error(path, Message("at most {most:,} bytes of {name}", most=most, name=name), Message("more"))
         return json.loads(content) if name == "schema.json" else parse_json(content)
     except InputError:
         raise
     except Exception as error:
-        raise make_refusal(path, Message("JSON in {name}", name=name), get_message(error)) from None
+        raise make_error(path, Message("JSON in {name}", name=name), get_message(error)) from None
 
 
 # Keras
@@ -158,7 +158,7 @@ def _read_json(archive: zipfile.ZipFile, name: str, path: Path) -> Any:
 def check_config(config: Any, path: Path) -> None:
     """Reject a network with other layers or settings than those that musicml writes."""
     if not isinstance(config, dict):
-        raise make_refusal(path, Message("a network"), Message("something else"))
+        raise make_error(path, Message("a network"), Message("something else"))
     n_layers = 0
     # compile_config is ignored when the model is loaded
     for item in _list_objects({key: value for key, value in config.items() if key != "compile_config"}):
@@ -171,16 +171,16 @@ def check_config(config: Any, path: Path) -> None:
             or (module, kind) in ((None, "__keras_tensor__"), ("keras", "DTypePolicy"))
         )
         if not is_known or registered not in (None, kind):
-            raise make_refusal(path, Message("the layers that musicml trains"), make_printable(f"{module}.{kind}"))
+            raise make_error(path, Message("the layers that musicml trains"), make_printable(f"{module}.{kind}"))
         n_layers += is_layer
         settings = item.get("config")
         padding = settings.get("padding") if isinstance(settings, dict) else None
         if any(type(n) is int and n > MAX_PADDING for n in _list_numbers(padding)):
-            raise make_refusal(
+            raise make_error(
                 path, Message("a padding of at most {max_padding}", max_padding=MAX_PADDING), Message("more")
             )
     if n_layers > MAX_LAYERS:
-        raise make_refusal(path, Message("at most {max_layers:,} layers", max_layers=MAX_LAYERS), f"{n_layers:,}")
+        raise make_error(path, Message("at most {max_layers:,} layers", max_layers=MAX_LAYERS), f"{n_layers:,}")
 
 
 def _list_objects(table: Any) -> Iterator[dict[str, Any]]:
@@ -207,14 +207,14 @@ def check_weights(path: Path) -> None:
         for name, array in _list_arrays(file, path):
             n_bytes = array.size * array.dtype.itemsize
             if array.is_virtual or array.external or array.dtype.kind not in "biufV" or array.dtype.hasobject:
-                raise make_refusal(path, Message("plain arrays of numbers"), make_printable(name))
+                raise make_error(path, Message("plain arrays of numbers"), make_printable(name))
             if array.id.get_storage_size() < n_bytes:  # compressed, or never written
-                raise make_refusal(path, Message("complete arrays"), f"{make_printable(name)}{array.shape}")
+                raise make_error(path, Message("complete arrays"), f"{make_printable(name)}{array.shape}")
             total += n_bytes
             if not name.startswith("optimizer/"):
                 dimensions |= set(array.shape)
     if total > len(content):
-        raise make_refusal(path, Message("arrays of at most {n_content:,} bytes", n_content=len(content)), f"{total:,}")
+        raise make_error(path, Message("arrays of at most {n_content:,} bytes", n_content=len(content)), f"{total:,}")
     check_sizes(table, dimensions, path)
 
 
@@ -229,9 +229,9 @@ def _list_arrays(file: Any, path: Path) -> Iterator[tuple[str, Any]]:
             n_objects += 1
             full_name = f"{prefix}{name}"
             if not isinstance(group.get(name, getlink=True), h5py.HardLink) or full_name.count("/") > MAX_DEPTH:
-                raise make_refusal(path, Message("no links"), make_printable(full_name))
+                raise make_error(path, Message("no links"), make_printable(full_name))
             if n_objects > MAX_OBJECTS:
-                raise make_refusal(
+                raise make_error(
                     path, Message("at most {max_objects:,} arrays", max_objects=MAX_OBJECTS), Message("more")
                 )
             item = group[name]
@@ -250,7 +250,7 @@ def check_sizes(config: Any, dimensions: set[int], path: Path) -> None:
         for key in SIZES:
             for value in _list_numbers(settings.get(key)):
                 if type(value) is not int or value not in dimensions:
-                    raise make_refusal(
+                    raise make_error(
                         path,
                         Message("weights for {key} = {value}", key=key, value=make_printable(str(value))),
                         Message("none of that size"),
@@ -263,7 +263,7 @@ def _list_numbers(value: Any) -> list[Any]:
     return [] if value is None else [value]
 
 
-def make_refusal(path: Path, rule: str, actual: str) -> InputError:
+def make_error(path: Path, rule: str, actual: str) -> InputError:
     """Make the error about an invalid model file."""
     return InputError(
         "Expected {rule} in {file} of run {run_name}, got {actual}. Get a new copy of the run, or train one yourself.",

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from musicml.inference.model_limits import make_refusal
+from musicml.inference.model_limits import make_error
 from musicml.utils import InputError, Message, make_printable
 
 DOMAINS = {"", "ai.onnx", "ai.onnx.ml"}  # the operators built into ONNX Runtime
@@ -50,14 +50,14 @@ def check_onnx(path: Path) -> None:
         except InputError:
             raise
         except (ValueError, IndexError, struct.error, OverflowError):
-            raise make_refusal(path, Message("a complete model"), Message("something else")) from None
+            raise make_error(path, Message("a complete model"), Message("something else")) from None
 
 
 def _check_model(view: memoryview, state: _State) -> None:
     fields = _read_message(view)
     graphs = _get_parts(fields, 7)
     if len(graphs) != 1 or fields.keys() & {20, 25}:  # training graphs and functions, which musicml never writes
-        raise make_refusal(state.path, Message("one graph"), f"{len(graphs)}" if len(graphs) != 1 else Message("more"))
+        raise make_error(state.path, Message("one graph"), f"{len(graphs)}" if len(graphs) != 1 else Message("more"))
     for entry in _get_parts(fields, 8):
         _check_domain(_get_text(_read_message(entry), 1), state)
     _check_graph(graphs[0], state, {}, 0, False)
@@ -66,16 +66,14 @@ def _check_model(view: memoryview, state: _State) -> None:
 def _check_graph(view: memoryview, state: _State, outer: dict[str, list[float]], depth: int, in_loop: bool) -> None:
     """Check one graph; `outer` has the small tensors of the graphs around it."""
     if depth > MAX_DEPTH:
-        raise make_refusal(
-            state.path, Message("at most {max_depth} nested graphs", max_depth=MAX_DEPTH), Message("more")
-        )
+        raise make_error(state.path, Message("at most {max_depth} nested graphs", max_depth=MAX_DEPTH), Message("more"))
     fields = _read_message(view)
     if 15 in fields:  # sparse tensors, whose dense form could be huge
-        raise make_refusal(state.path, Message("plain tensors"), Message("others"))
+        raise make_error(state.path, Message("plain tensors"), Message("others"))
     nodes = _get_parts(fields, 1)
     state.n_nodes += len(nodes)
     if state.n_nodes > MAX_NODES:
-        raise make_refusal(state.path, Message("at most {max_nodes:,} operators", max_nodes=MAX_NODES), Message("more"))
+        raise make_error(state.path, Message("at most {max_nodes:,} operators", max_nodes=MAX_NODES), Message("more"))
     known = outer | dict(_check_tensor(tensor, state) for tensor in _get_parts(fields, 5))
     for node in nodes:
         _check_node(node, state, known, depth, in_loop)
@@ -93,7 +91,7 @@ def _check_node(view: memoryview, state: _State, known: dict[str, list[float]], 
     if kind == "Loop":
         trips = known.get(inputs[0] if inputs else "")
         if in_loop or not trips or not 0 <= trips[0] <= MAX_TRIPS:
-            raise make_refusal(
+            raise make_error(
                 state.path,
                 Message("loops of at most {max_trips:,} rounds, not nested", max_trips=MAX_TRIPS),
                 Message("another"),
@@ -101,7 +99,7 @@ def _check_node(view: memoryview, state: _State, known: dict[str, list[float]], 
     for attribute in _get_parts(fields, 5):
         values = _check_attribute(attribute, state, known, depth, in_loop or kind == "Loop")
         if kind in SIZE_ATTRIBUTES and values and math.prod(values) > MAX_VALUES:
-            raise make_refusal(
+            raise make_error(
                 state.path,
                 Message("tensors of at most {max_values:,} values", max_values=MAX_VALUES),
                 f"{math.prod(values):.3g}",
@@ -116,7 +114,7 @@ def _check_attribute(
     """Check the content of an attribute; return its numbers, if there are few."""
     fields = _read_message(view)
     if fields.keys() & {22, 23}:  # sparse tensors
-        raise make_refusal(state.path, Message("plain tensors"), Message("others"))
+        raise make_error(state.path, Message("plain tensors"), Message("others"))
     for graph in _get_parts(fields, 6, 11):
         _check_graph(graph, state, known, depth + 1, in_loop)
     tensors = [_check_tensor(tensor, state)[1] for tensor in _get_parts(fields, 5, 10)]
@@ -132,7 +130,7 @@ def _check_size(kind: str, inputs: list[list[float] | None], state: _State) -> N
         sizes = [abs(value) for value in inputs[index] or []]
         n = max(sizes) if kind in ("Pad", "Range") else math.prod(max(value, 1.0) for value in sizes)
         if not n <= MAX_VALUES:
-            raise make_refusal(
+            raise make_error(
                 state.path, Message("tensors of at most {max_values:,} values", max_values=MAX_VALUES), f"{n:.3g}"
             )
 
@@ -141,12 +139,12 @@ def _check_tensor(view: memoryview, state: _State) -> tuple[str, list[float]]:
     """Check that a tensor is complete; return its name, and its values if there are few."""
     fields = _read_message(view)
     if 13 in fields or any(fields.get(14, ())):  # external data
-        raise make_refusal(state.path, Message("tensors inside the file"), Message("another file's"))
+        raise make_error(state.path, Message("tensors inside the file"), Message("another file's"))
     name, dims, raw = _get_text(fields, 8), _get_numbers(fields, 1), _get_parts(fields, 9)
     n = math.prod(dims)
     # a value takes at least four bits
     if any(size < 0 for size in dims) or len(dims) > MAX_SMALL_VALUES or n > 2 * len(view):
-        raise make_refusal(state.path, Message("complete tensors"), f"{make_printable(name)}{dims}")
+        raise make_error(state.path, Message("complete tensors"), f"{make_printable(name)}{dims}")
     if n > MAX_SMALL_VALUES:
         return name, []
     layout = f"<{n}{FORMATS.get((_get_numbers(fields, 2) or [0])[-1], 'x')}"
@@ -159,7 +157,7 @@ def _check_tensor(view: memoryview, state: _State) -> tuple[str, list[float]]:
 
 def _check_domain(domain: str, state: _State) -> None:
     if domain not in DOMAINS:
-        raise make_refusal(state.path, Message("operators of ONNX"), make_printable(repr(domain)))
+        raise make_error(state.path, Message("operators of ONNX"), make_printable(repr(domain)))
 
 
 def _read_fields(view: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
