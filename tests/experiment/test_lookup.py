@@ -58,7 +58,7 @@ def test_from_another_folder_a_name_is_found_in_the_installed_package(installed)
 def test_a_folder_of_that_name_next_to_an_installed_package_belongs_to_another(installed):
     (installed.parent.parent / "experiments").mkdir()
     (installed.parent.parent / "experiments/other.toml").touch()
-    with pytest.raises(InputError, match="other.toml must be an experiment file and is not there"):
+    with pytest.raises(InputError, match="other.toml not found"):
         find_experiment("other")
 
 

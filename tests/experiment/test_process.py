@@ -90,7 +90,7 @@ def test_a_folder_that_cannot_be_written_is_refused_in_a_sentence(tmp_path, monk
     [
         (
             {"id": os.getpid()},
-            f"which process {os.getpid()} is training. Wait until it ends, or stop that process first",
+            f"is being trained by process {os.getpid()}. Wait until it ends, or stop that process first",
         ),
         ({"id": 4_194_305}, "is being trained by another process"),  # killed, and its successor has only just begun
         ({"id": 4711, "place": "elsewhere"}, "is being trained by another process, maybe on another machine"),
@@ -116,7 +116,7 @@ def test_a_run_that_is_training_is_not_resumed_and_stays_as_it_is(
     def resume_meanwhile(run, *rest):
         (whole,) = runs.list_runs(tmp_path)
         before = {path: path.read_bytes() for path in whole.path.rglob("*") if path.is_file()}
-        with pytest.raises(InputError, match=r"got tones-\S+, which process \d+ is training"):
+        with pytest.raises(InputError, match=r"Run tones-\S+ is being trained by process \d+"):
             training.resume_run(whole)
         said.append(musicml("train", "--resume", whole.path)[2])
         assert {path: path.read_bytes() for path in whole.path.rglob("*") if path.is_file()} == before

@@ -57,7 +57,7 @@ def test_two_runs_that_begin_in_one_second_get_two_folders(tmp_path):
 def test_a_thousand_runs_of_one_second_are_enough(tmp_path):
     for name in ["a", *(f"a-{number}" for number in range(2, 1000))]:
         (tmp_path / name).mkdir()
-    with pytest.raises(InputError, match="has a thousand of that second"):
+    with pytest.raises(InputError, match="already has 999 runs"):
         runs.make_run_folder(tmp_path, "a")
 
 

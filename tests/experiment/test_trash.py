@@ -80,7 +80,7 @@ def test_a_run_is_named_by_its_name_or_its_folder_and_only_in_the_folder_of_runs
     monkeypatch.chdir(tmp_path)
     assert trash.restore_run(run.name, root) == run.path
     for name in (str(elsewhere.path), str(fold.path), str(root / "x" / ".." / ".." / "others" / elsewhere.name)):
-        with pytest.raises(InputError, match="Name its folder of runs with --runs|which is none"):
+        with pytest.raises(InputError, match="Name its folder of runs with --runs|There is no run"):
             trash.delete_run(name, root)
     for name in ("..", ".", "", "../others", str(root), ".trash", str(tmp_path)):
         with pytest.raises(InputError, match="There is no run"):
@@ -120,7 +120,7 @@ def test_of_a_link_the_link_is_deleted_and_not_what_it_leads_to(root, tmp_path):
 
 def test_a_run_that_is_training_is_not_deleted(root):
     run = create_run(root, "genre_gru", 0, "", {})  # by this process, which is there
-    with pytest.raises(InputError, match="still is"):
+    with pytest.raises(InputError, match="is still training"):
         trash.delete_run(run.name, root)
     over = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
     run.update()
@@ -136,7 +136,7 @@ def test_a_lock_tells_whether_a_run_is_training_whatever_run_json_says(root):
     run = create_run(root, "genre_gru", 0, "", {})
     lock = FileLock(run.path / ".lock")
     with lock:
-        with pytest.raises(InputError, match="still is"):
+        with pytest.raises(InputError, match="is still training"):
             trash.delete_run(run.name, root)
     (run.path / ".lock").touch()  # left behind
     assert trash.delete_run(run.name, root).is_dir()

@@ -232,7 +232,7 @@ def test_a_damaged_model_is_refused_with_a_sentence(broken, engine, name):
     for damaged in (b"junk", b"", content[: len(content) // 2]):
         (broken.path / name).write_bytes(damaged)
         message = refusal(broken, engine)
-        assert "must be" in message and "train it again" in message and "broken" in message
+        assert "train" in message and "again" in message and "broken" in message
 
 
 def test_a_missing_model_is_named(broken):

@@ -118,7 +118,7 @@ def test_a_run_on_shipped_features_answers_as_its_model_predicts_them(trained, m
 @pytest.mark.parametrize("name", ["vggish", "forest"])
 def test_a_run_on_shipped_features_says_that_it_cant_be_asked_about_a_file(trained, musicml, tones, name):
     code, out, err = musicml("predict", trained(name).path, tones / "low/0.wav", "--json")
-    assert code == 2 and "can't be asked about a file: ask a run of openmic_cnn" in err and "Traceback" not in err
+    assert code == 2 and "does not accept files. Use a run of openmic_cnn" in err and "Traceback" not in err
     (answer,) = json.loads(out)["predictions"]
     assert set(answer) == {"file", "error"}
 
@@ -194,7 +194,7 @@ def test_many_files_are_answered_in_their_order_and_bad_ones_passed_on_with_why(
     sources = [tmp_path / "text.wav", *good, tmp_path / "missing.wav", *good, tones, str(good[0])]
     predictor = Predictor(asked_about_tones)
     answers = list(predictor.predict_all(sources))
-    assert len(answers) == len(sources) > 2 * predict.TOGETHER
+    assert len(answers) == len(sources) > 2 * predict.FILES_PER_BATCH
     for source, answer in zip(sources, answers, strict=True):
         if Path(source) in good:
             alone = predictor.predict(source)
@@ -228,7 +228,7 @@ def test_answers_come_before_all_files_are_read_and_none_come_of_nothing(asked_a
             yield path
 
     next(Predictor(asked_about_tones).predict_all(sources()))
-    assert len(read) == predict.TOGETHER
+    assert len(read) == predict.FILES_PER_BATCH
     assert list(Predictor(asked_about_tones).predict_all([])) == []
 
 

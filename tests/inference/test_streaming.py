@@ -254,14 +254,14 @@ def test_what_lies_beyond_the_longest_file_is_left_out_and_said_so(on_tones, mon
     y = sound(5.3, sample_rate)
     listening = StreamingPredictor(on_tones, sample_rate)
     heard(listening, y[: 2 * sample_rate], [size])
-    assert not any("left out" in warning for warning in listening.end().warnings), "exactly the most is heard whole"
+    assert not any("is ignored" in warning for warning in listening.end().warnings), "exactly the most is heard whole"
     listening = StreamingPredictor(on_tones, sample_rate)
     answers = heard(listening, y, [size])
     last = listening.end()
     first = on_tones.predict(y[: 2 * sample_rate], sample_rate=sample_rate)
     assert off(last.scores, first.scores) < TOLERANCE and np.array_equal(last.starts, first.starts)
-    assert len(answers) == 4 and not any("left out" in warning for warning in answers[-1].warnings)
-    assert [warning for warning in last.warnings if "left out" in warning] == [
+    assert len(answers) == 4 and not any("is ignored" in warning for warning in answers[-1].warnings)
+    assert [warning for warning in last.warnings if "is ignored" in warning] == [
         "Only the first 2 s were used; the rest is ignored."
     ]
 
@@ -274,7 +274,7 @@ def test_nothing_of_a_gap_is_heard_once_the_rest_is_left_out(on_tones, monkeypat
     before = listening.end().scores
     heard(listening, y[3 * 8_000 :], [100])
     assert off(listening.end().scores, before) < 1e-5
-    assert listening.n_heard == 2 * 8_000, "as of a file, all of the first seconds"
+    assert listening.n_samples == 2 * 8_000, "as of a file, all of the first seconds"
 
 
 @pytest.mark.parametrize(("every", "sample_rate"), [(0.02, 8_000), (0.005, 192_000)])

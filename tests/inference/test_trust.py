@@ -156,7 +156,7 @@ def test_what_needs_the_network_in_this_process_tells_how_to_trust_the_run(stran
 
 @pytest.mark.parametrize("kind", bundle.FORMATS)
 def test_a_strangers_run_is_not_exported_since_the_check_opens_it_without_limits(stranger, kind, tmp_path, monkeypatch):
-    monkeypatch.setattr(bundle, "checked", lambda folder: pytest.fail("opened"))
+    monkeypatch.setattr(bundle, "_run_check", lambda folder: pytest.fail("opened"))
     with pytest.raises(InputError, match="for an export. stranger is neither"):
         bundle.export_run(stranger, kind, tmp_path / "to")
     assert [path.name for path in tmp_path.iterdir()] == ["stranger"]
@@ -177,7 +177,7 @@ def test_the_command_line_says_once_that_a_run_is_asked_apart(stranger, tones, m
 
 def test_where_memory_can_not_be_limited_the_remark_says_so(stranger, monkeypatch):
     monkeypatch.setattr(trust, "HAS_MEMORY_LIMIT", False)
-    assert "this system can't limit" in trust.describe_isolation(stranger)
+    assert "can't be limited on this system" in trust.describe_isolation(stranger)
 
 
 def test_trainings_and_scorings_remember_the_folders_they_were_given(settings, tones, tones_toml, data_root, tmp_path):

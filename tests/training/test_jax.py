@@ -125,7 +125,7 @@ def test_the_command_line_answers_for_a_file(trained, data_root, musicml):
     assert code == 0 and sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-4)
     code, _, err = musicml("predict", trained("gru").path, track, "--engine", "onnx")
     assert code == 2 and "has no exported model" in err
-    with pytest.raises(InputError, match="can't be asked about a file"):
+    with pytest.raises(InputError, match="does not accept files"):
         Predictor(trained("vggish")).predict(track)
 
 

@@ -97,7 +97,7 @@ def test_a_missing_key_says_which_and_what_could_stand_there(cls, table, said):
 def test_a_wrong_type_gives_the_rule_the_value_and_the_cure(key, value, rule):
     said = refused(**{key: value})
     assert f"oven.{key} = {value!r} must be {rule}. " in said
-    assert f"change it in sunday.toml or with --set oven.{key}=VALUE." in said
+    assert f"Change it in sunday.toml or with --set oven.{key}=VALUE." in said
 
 
 @pytest.mark.parametrize(
