@@ -187,7 +187,7 @@ def _show_reference(reference: Reference) -> None:
     """Show a published result: its metrics, its source and its limits."""
     name = layout.escape_markdown(_name_reference(reference))
     with st.expander(say("reference", name=name, protocol=say(f"protocol_{reference.protocol}"))):
-        st.markdown(layout.localize(reference.worth))
+        st.markdown(layout.localize(reference.caveats))
         say.show("how", how=layout.translate_message(reference.how))
         source = layout.escape_markdown(reference.source)
         st.markdown(say("source", source=f"[{source}]({reference.url})" if reference.url else source))

@@ -63,7 +63,9 @@ def print_results(results: list[Replication], path: Path) -> None:
     for one in results:
         if not one.error:
             print(f"\n{one.name}: {one.dataset}; replayed: {one.sides[0]}, honest: {one.sides[1]}")
-            print(textwrap.fill(one.worth, WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False))
+            print(
+                textwrap.fill(one.summary, WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+            )
     print(f"\nkept in {path}")
     if any(one.sample for one in results):
         print(textwrap.fill(SAMPLE_NOTE, WIDTH))

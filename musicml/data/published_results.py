@@ -92,7 +92,7 @@ ALL = (
             "The archive's own sides: 4,793 training, 150 validation and 150 test pictures, five of each class. That "
             "149 of the 150 were right is inferred from the rounded 99 %, which 148 would give as well."
         ),
-        worth=Message(
+        caveats=Message(
             "The interval reaches from 96.3 to 99.9 %: on so few pictures no model can be shown to be better."
         ),
         figures={"accuracy": 0.99, "macro_precision": 0.99, "macro_recall": 0.99, "macro_f1": 0.99},
@@ -108,7 +108,7 @@ ALL = (
         how=Message(
             "The same sides as its rival ResNet50. That 144 of the 150 were right is inferred from the rounded 96 %."
         ),
-        worth=Message(
+        caveats=Message(
             "Five pictures behind ResNet50, which may be chance: even if every difference went one way, an exact "
             "McNemar test would give p = 0.06."
         ),
@@ -124,7 +124,7 @@ ALL = (
         "gpiosenka/musical-instruments-image-classification",
         protocol=AS_PUBLISHED,
         how=Message("Scored on the same 150 test pictures; how each model was chosen is mostly not said."),
-        worth=Message(
+        caveats=Message(
             "Ordinary pretrained networks come this far. The 150 pictures are too few and too easy to rank them."
         ),
         url="https://www.kaggle.com/datasets/gpiosenka/musical-instruments-image-classification",
@@ -142,7 +142,7 @@ ALL = (
             "inferred: such counts, and no others, give every rounded figure of the table. The means are computed from "
             "that table."
         ),
-        worth=Message(
+        caveats=Message(
             "A hundred tracks leave an interval from 55 to 74 %, and nothing says that artists were kept apart. With "
             "six reggae tracks, one more right answer would move that row by 17 points."
         ),
@@ -164,7 +164,7 @@ ALL = (
             '"800 data training" are steps of 8 pieces, and a hidden folder counted as an eleventh class. The figures '
             "are from validation; there was no test."
         ),
-        worth=Message(
+        caveats=Message(
             "It tells how well a track is recognised from another piece of it, not how well a genre is: with "
             "whole tracks kept apart, expect clearly less."
         ),
@@ -178,7 +178,7 @@ ALL = (
         source=KELOMPOK,
         protocol=AS_PUBLISHED,
         how=Message("As the GRU, as far as is told."),
-        worth=Message(
+        caveats=Message(
             "No figure was published, only that the GRU won by little. One training of each can't settle that."
         ),
         side="val",
@@ -190,7 +190,7 @@ ALL = (
         source='Pons and Serra, "Randomly Weighted CNNs for (Music) Audio Classification", ICASSP 2019',
         protocol=HONEST,
         how=FILTERED,
-        worth=Message(
+        caveats=Message(
             "What timbre alone gives where artists are kept apart. A network that stays below it has learnt little."
         ),
         url="https://arxiv.org/abs/1805.00237",
@@ -205,7 +205,9 @@ ALL = (
         source="As listed in J. Pons, sklearn-audio-transfer-learning, GitHub",
         protocol=HONEST,
         how=FILTERED,
-        worth=Message("Features that were learnt on a far larger collection are worth more than 20 points over MFCC."),
+        caveats=Message(
+            "Features that were learnt on a far larger collection are worth more than 20 points over MFCC."
+        ),
         url="https://github.com/jordipons/sklearn-audio-transfer-learning",
         figures={"accuracy": 0.776},
         n_test=290,
@@ -221,7 +223,7 @@ ALL = (
         ),
         protocol=HONEST,
         how=FILTERED,
-        worth=Message("One track less than with VGGish: the two can't be told apart on 290 tracks."),
+        caveats=Message("One track less than with VGGish: the two can't be told apart on 290 tracks."),
         url="https://arxiv.org/abs/1909.06654",
         figures={"accuracy": 0.772},
         n_test=290,
@@ -237,7 +239,7 @@ ALL = (
         ),
         protocol=HONEST,
         how=FILTERED,
-        worth=Message(
+        caveats=Message(
             "The best figure that is listed beside those of VGGish and musicnn. It rests on a far larger set of "
             "tagged music."
         ),
@@ -259,7 +261,7 @@ ALL = (
             "The models stay frozen and only a small head is trained, on a split that keeps artists apart. The range "
             "is over models."
         ),
-        worth=Message(
+        caveats=Message(
             "What today's largest music models reach on honest sides. A network trained on GTZAN alone will stay below."
         ),
         url="https://arxiv.org/abs/2306.10548",
@@ -277,7 +279,7 @@ ALL = (
         how=Message(
             "An estimate over all 1,000 tracks from the labels that are wrong or contested; nothing was trained."
         ),
-        worth=Message(
+        caveats=Message(
             "About as much as the labels allow. Published figures near it or above mostly come from sides that share "
             "artists, or even tracks."
         ),
@@ -295,7 +297,7 @@ ALL = (
             "with a cosine schedule, weight decay 0, no gradient clipping, the last epoch kept. That the ROC-AUC is a "
             "mean over classes is assumed. No test figure was published."
         ),
-        worth=Message(
+        caveats=Message(
             "All 700 violin rows of the published table name the drum files, so that nothing can score much above "
             "0.909 with those labels: the figure has reached that ceiling, and it says nothing about violins."
         ),
@@ -314,7 +316,7 @@ ALL = (
             "72.19 %. Cells that nobody judged are stored as 0.5 and were read as present. The accuracy compares the "
             "highest scores alone."
         ),
-        worth=Message(
+        caveats=Message(
             "Read like that, 94 % of all test cells count as present, so answering present everywhere would look as "
             "good. Of the judged cells 43 % are."
         ),
@@ -330,7 +332,7 @@ ALL = (
         source=RECOGNITION,
         protocol=AS_PUBLISHED,
         how=Message("The precision of three instruments; how it was computed is not said."),
-        worth=Message(
+        caveats=Message(
             "The three equal the weighted means over presence and absence that the data set's own notebook prints "
             "for judged cells. The CNN was scored on other cells, so the two do not compare."
         ),
@@ -350,7 +352,7 @@ ALL = (
             "which is rounded to two digits.",
             split=SPLIT01,
         ),
-        worth=Message(
+        caveats=Message(
             "A baseline that anyone can repeat. It averages over time, and of 100 clips with a clarinet it finds 9."
         ),
         url="https://github.com/cosmir/openmic-2018/blob/master/examples/modeling-baseline.ipynb",
@@ -366,7 +368,7 @@ ALL = (
         source='Gururani, Sharma and Lerch, "An Attention Mechanism for Musical Instrument Recognition", ISMIR 2019',
         protocol=HONEST,
         how=SPLIT01,
-        worth=Message(
+        caveats=Message(
             "From the same features as the forests: choosing the moments that count is worth about three points."
         ),
         url="https://arxiv.org/abs/1907.04294",
@@ -383,7 +385,7 @@ ALL = (
         ),
         protocol=HONEST,
         how=SPLIT01,
-        worth=Message("What a model gains from two million other clips. It can't be expected of OpenMIC-2018 alone."),
+        caveats=Message("What a model gains from two million other clips. It can't be expected of OpenMIC-2018 alone."),
         url="https://arxiv.org/abs/2110.05069",
         figures={"mean_average_precision": 0.843},
         n_test=5085,
@@ -395,7 +397,9 @@ ALL = (
         source=Message(UNTRACED, paper='Chen et al., "BEATs: Audio Pre-Training with Acoustic Tokenizers", ICML 2023'),
         protocol=HONEST,
         how=SPLIT01,
-        worth=Message("The highest figure known to us. Nothing of the model was trained on OpenMIC-2018 but its head."),
+        caveats=Message(
+            "The highest figure known to us. Nothing of the model was trained on OpenMIC-2018 but its head."
+        ),
         url="https://arxiv.org/abs/2212.09058",
         figures={"mean_average_precision": 0.868},
         n_test=5085,
@@ -409,7 +413,7 @@ ALL = (
         ),
         protocol=HONEST,
         how=SPLIT01,
-        worth=Message("The low end of what pretrained features give, and the one that the data set ships."),
+        caveats=Message("The low end of what pretrained features give, and the one that the data set ships."),
         url="https://arxiv.org/abs/1609.09430",
         figures={"mean_average_precision": 0.66},
         n_test=5085,

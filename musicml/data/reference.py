@@ -25,7 +25,7 @@ class Reference:
     source, url : where it was published; None where no address is known
     protocol : `honest` or `as published`
     how : split and protocol
-    worth : what the figures tell, and what they do not
+    caveats : what the figures tell, and what they do not
     figures : metric → share, or (lowest, highest) of a published range; named as in a report where it is the same
         metric. `loss` and `train_loss` are cross-entropies in nats
     side : what the figures were computed on, `test` or `val`; what chose a model on `val` flatters it there
@@ -43,7 +43,7 @@ class Reference:
     source: str
     protocol: str
     how: str
-    worth: str
+    caveats: str
     url: str | None = None
     figures: Mapping[str, float | tuple[float, float]] = field(default_factory=dict)
     side: str = "test"

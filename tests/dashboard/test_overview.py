@@ -71,7 +71,7 @@ def test_every_published_result_stands_with_its_source_its_protocol_and_its_wort
     fake_runs.make(runs, family="cnn", n=40)
     shown = pages.said(pages.opened(dataset=dataset)).replace("\\", "")
     for reference in published_results.list_references(dataset):
-        for words in (reference.source, reference.how, reference.worth):
+        for words in (reference.source, reference.how, reference.caveats):
             assert words in shown
 
 
@@ -87,7 +87,7 @@ def test_published_words_are_indonesian_on_an_indonesian_page(runs):
     fake_runs.make(runs, family="cnn", n=40)
     shown = pages.said(pages.opened(language="id", dataset="openmic")).replace("\\", "")
     for reference in published_results.list_references("openmic"):
-        assert reference.worth not in shown
+        assert reference.caveats not in shown
 
 
 def test_a_run_that_begins_or_ends_is_noticed_without_a_reload(runs):

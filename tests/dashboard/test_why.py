@@ -100,5 +100,5 @@ def test_what_the_answers_say_is_arithmetic(language):
     assert all(told(100 * end, 1) in words["fault_pictures_resnet50"] for end in (low, high))
     table = published_results.get_reference("gtzan_cnn").per_class
     assert (table["classical"]["support"], table["reggae"]["support"]) == (5, 6)
-    for text in (words["answer_openmic_cnn"], published_results.get_reference("openmic_cnn").worth):
+    for text in (words["answer_openmic_cnn"], published_results.get_reference("openmic_cnn").caveats):
         assert "94 %" in text and "43 %" in text

@@ -206,7 +206,7 @@ def test_violin_rows_name_drum_files_and_the_ceiling_says_what_that_leaves(repla
     drums = {one.path for one in dataset.examples if one.label == "drum" and one.split == "train"}
     assert violins and all(one.path in drums for one in violins)
     assert ceiling["macro_auc"] < 0.95 and ceiling["contradictory"] >= 2 * len(violins)
-    assert f"no model can score above a macro ROC-AUC of {ceiling['macro_auc']:.3f}" in found.worth
+    assert f"no model can score above a macro ROC-AUC of {ceiling['macro_auc']:.3f}" in found.summary
 
 
 def test_the_published_table_of_labels_leaves_0_909():
@@ -290,7 +290,7 @@ def test_runs_carry_their_protocol_and_what_they_replay(replayed, musicml):
     for one in found:
         facts = run_of(one).read("run.json")
         assert facts["protocol"] == run_of(one).read("report.json")["protocol"] == "as published"
-        assert facts["published"]["reference"] == one.reference and facts["published"]["fault"] in one.worth
+        assert facts["published"]["reference"] == one.reference and facts["published"]["fault"] in one.summary
         honest = runs.open_run(one.runs["honest"])
         assert honest.read("run.json")["protocol"] == "honest" and "published" not in honest.read("run.json")
         assert "as_served" not in honest.read("report.json") and honest.read("report.json")["split"] == "test"

@@ -65,13 +65,13 @@ class Replication:
     error: str = ""
 
     @property
-    def worth(self) -> str:
+    def summary(self) -> str:
         """The sentences as one paragraph."""
         return " ".join(self.sentences)
 
     def as_table(self) -> dict[str, Any]:
         """All of it as plain values."""
-        return {**asdict(self), "worth": self.worth}
+        return {**asdict(self), "worth": self.summary}
 
 
 def replicate(

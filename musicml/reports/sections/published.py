@@ -99,8 +99,8 @@ def _name_figures(figures: Figures, names: Iterable[str], words: Words) -> str:
 def _describe(one: Reference, words: Words) -> str:
     """Say how a published result came about, and what it is worth."""
     source = ", ".join(filter(None, (words.said(one.source), one.url)))
-    how, worth = words.said(one.how), words.said(one.worth)
-    return words("reference.told", system=words.said(one.system), source=source, how=how, worth=worth)
+    how, caveats = words.said(one.how), words.said(one.caveats)
+    return words("reference.told", system=words.said(one.system), source=source, how=how, caveats=caveats)
 
 
 def _show_classes(one: Reference, words: Words) -> Iterator[Block]:
