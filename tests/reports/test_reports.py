@@ -674,7 +674,7 @@ def test_runs_of_other_data_stand_side_by_side_without_a_test_and_it_is_said_why
     assert "Tidak ada uji berpasangan" in said and "contoh yang sama" in said
     assert "pairs" not in [table.name for table in made.tables]
     assert build_document([genres, runs.Run(genres.path)]) == build_document([genres])  # named twice it is one
-    with pytest.raises(InputError, match="one run, and 2"):
+    with pytest.raises(InputError, match="one run for a model card, got 2"):
         write_report([genres, several_at_once], tmp_path / "README.md", card=True)
 
 
