@@ -68,7 +68,7 @@ def evaluate_run(
     check_has_results(run)
     if on is not None:
         return evaluate_folder(run, Path(on))
-    if run.is_whole and folder is None and data_root is None:
+    if run.is_complete and folder is None and data_root is None:
         return run.report.table
     info = run.info
     if info.status != "trained":
@@ -76,11 +76,11 @@ def evaluate_run(
             "run {run_name} must be trained before it is scored, and is only {status}: {cure}",
             run_name=run.name,
             status=info.status,
-            cure=run.cure(),
+            cure=run.suggest_fix(),
         )
     remove_abandoned_files(run.path)  # of an evaluation that was killed
     dataset = load_run_data(run, folder, data_root)
-    if run.is_whole:
+    if run.is_complete:
         return run.report.table
     answered = predict_folds(run, dataset) if info.split.folds else predict_test_split(run, dataset)
     served = as_published.score_as_served(run, dataset, answered, data_root)
@@ -99,7 +99,7 @@ def load_run_data(run: Run, folder: Path | None, data_root: Path | None) -> Data
     if not (folder or data_root):
         return dataset
     check_same_files(run, dataset, Path(data.folder or data.root))
-    if not run.is_whole:
+    if not run.is_complete:
         run.update(data=data.table)
     elif data.folder != before.folder:
         logger.info(
@@ -159,7 +159,7 @@ def predict_folds(run: Run, dataset: Dataset) -> TestPredictions:
     for k in range(1, run.info.split.folds + 1):
         fold = get_fold(run, k)
         parts.append(predict_test_split(fold, dataset))
-        if not fold.is_whole:
+        if not fold.is_complete:
             write_report_file(fold, dataset, parts[-1], "test")
     return TestPredictions(
         [prediction for part in parts for prediction in part.predictions],
@@ -258,7 +258,7 @@ def predict_examples(run: Run, dataset: Dataset, examples: list[Example], cut: b
             "run {run_name} must have test files on the disk, and none is there: put its data back.", run_name=run.name
         )
     predictor, begun = Predictor(run), time.perf_counter()
-    predictor.model()  # what ails the model is no fault of the first file
+    predictor.load_model()  # what ails the model is no fault of the first file
     kept, predictions = [], []
     lost: list[str] = []
     places = {example.id: place for place, example in enumerate(dataset.examples)}
@@ -273,7 +273,7 @@ def predict_examples(run: Run, dataset: Dataset, examples: list[Example], cut: b
                 kept.append(example)
             except InputError as error:
                 lost.append(Message("{name}: {error}", name=example.id, error=error))
-        predictions += predictor.answer(questions) if questions else []
+        predictions += predictor.predict_features(questions) if questions else []
     if not kept:
         raise InputError(
             "{dataset_name} must have test files that can be read, and none can; the first: {lost}",

@@ -92,7 +92,7 @@ def measure_leakage(
     InputError
         If the experiment has no tracks that can be cut, tells several classes at once, or nobody knows the artists.
     """
-    experiment = experiment.for_data(is_sample_data(experiment.data.dataset, data_root, which, folder))
+    experiment = experiment.resolve(is_sample_data(experiment.data.dataset, data_root, which, folder))
     as_published = experiment.data.protocol == "as_published"
     dataset = load_dataset(experiment.data.dataset, data_root, which, folder, as_published)
     known = len(set(dataset.groups)) < len(dataset.examples)  # before equal files share a group

@@ -113,7 +113,7 @@ def reproduce_run(
     if begun is None:
         new = retrain_run(run, runs_root, folder, data_root, deterministic)
     else:
-        new = begun if begun.is_whole else resume_run(begun, folder, data_root)
+        new = begun if begun.is_complete else resume_run(begun, folder, data_root)
     try:
         evaluate.evaluate_run(new)
     except KeyboardInterrupt:

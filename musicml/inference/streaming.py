@@ -4,7 +4,7 @@ They differ a little where channels begin to cancel each other midway: a file is
 
 >>> live = StreamingPredictor(predictor, sample_rate=48_000)  # doctest: +SKIP
 >>> for block in microphone:  # doctest: +SKIP
-...     for prediction in live.hear(block):
+...     for prediction in live.feed(block):
 ...         print(prediction.label, prediction.probability)
 >>> live.end().scores  # as `predictor.predict` of the whole recording  # doctest: +SKIP
 """
@@ -82,7 +82,7 @@ class StreamingPredictor:
         self.answered: dict[int, np.ndarray] = {}  # the raw scores of complete clips, by the frame they begin at
         self.left_out = self.ended = False
 
-    def hear(self, block: np.ndarray) -> list[Prediction]:
+    def feed(self, block: np.ndarray) -> list[Prediction]:
         """Take the next samples; a prediction for each half second of sound that they complete.
 
         Parameters

@@ -42,12 +42,12 @@ class Told:
 
     def __init__(self, run: Run, place: int = 0):
         check_has_results(run)
-        if not run.is_whole:
+        if not run.is_complete:
             raise InputError(
                 "run {run_name} must be whole before a report is written of it, and is only {get}: {cure}",
                 run_name=run.name,
                 get=run.info.status,
-                cure=run.cure(),
+                cure=run.suggest_fix(),
             )
         self.run, self.name, self.place = run, run.name, place
         self.info, self.report = run.info, run.report
@@ -86,7 +86,7 @@ def _read_json(run: Run, name: str, kind: type) -> Any:
         "{name} of run {run_name} must hold what a training wrote and holds something else: {cure}",
         name=name,
         run_name=run.name,
-        cure=run.cure(),
+        cure=run.suggest_fix(),
     )
 
 

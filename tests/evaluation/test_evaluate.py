@@ -94,7 +94,7 @@ def test_a_test_file_that_vanished_is_named_and_the_others_are_scored(tones, ton
     tested = [row["example"] for row in run.table("split.csv") if row["split"] == "test"]
     (folder / tested[0]).write_bytes(b"")
     report = evaluate.evaluate_run(run)
-    assert run.is_whole and report["n"] == len(tested) - 1
+    assert run.is_complete and report["n"] == len(tested) - 1
     assert [line.split(":")[0] for line in report["unreadable"]] == tested[:1]
 
 
@@ -130,5 +130,5 @@ def test_an_evaluation_clears_up_what_a_killed_one_left_half_written(asked_about
     for name in kept:
         (run.path / name).write_bytes(b"a living process's, or a person's")
     evaluate.evaluate_run(run)
-    assert run.is_whole and list((run.path / "folds/1").iterdir()) == []
+    assert run.is_complete and list((run.path / "folds/1").iterdir()) == []
     assert sorted(path.name for path in run.path.iterdir()) == sorted([*wanted, *kept[1:], "folds"])

@@ -88,7 +88,7 @@ def test_there_is_a_recipe_for_each_of_the_five_systems_and_each_finds_its_partn
     assert sorted(recipe.published.reference for _, recipe in read) == FIVE
     for path, recipe in read:
         for on_sample in (False, True):
-            held = recipe.on_sample() if on_sample else recipe
+            held = recipe.apply_sample_table() if on_sample else recipe
             partner = replication.find_partner(path, held)
             honest = config.read_experiment(partner, config.parse_changes(held.published.changes), on_sample)
             assert honest.published is None and honest.data.protocol == "honest", path
@@ -148,7 +148,7 @@ def test_a_piece_is_answered_by_the_frames_that_it_was_in_training(replayed, roo
     path = next(example.path for example in dataset.examples if example.id == track)
     whole, length = predictor.read(path), predictor.serving.clip.n_frames
     piece = whole.values[int(number) * length : (int(number) + 1) * length]
-    answer = predictor.answer([evaluate.ModelInput("piece", piece)])[0]
+    answer = predictor.predict_features([evaluate.ModelInput("piece", piece)])[0]
     assert off(answer.scores, table.scores[-1]) < 1e-5
 
 

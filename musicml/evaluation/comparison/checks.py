@@ -19,12 +19,12 @@ def check_runs(members: Sequence[Run]) -> None:
         raise InputError("a comparison needs two different runs or more: name each once.")
     for run in members:
         check_has_results(run)
-        if not run.is_whole:
+        if not run.is_complete:
             raise InputError(
                 "run {run_name} must be whole to be compared, and is {run_status}: {cure}",
                 run_name=run.name,
                 run_status=run.status,
-                cure=run.cure(),
+                cure=run.suggest_fix(),
             )
 
 

@@ -140,7 +140,7 @@ def replicate_one(path: Path, recipe: Experiment, where: Place) -> Replication:
     """One replay: both runs, had or made, and what they say beside the published figures."""
     data_root, _, which, _ = where
     sample = load_dataset(recipe.data.dataset, data_root, which, None, True).sample
-    recipe = recipe.on_sample() if sample else recipe
+    recipe = recipe.apply_sample_table() if sample else recipe
     options = _get_published_options(path, recipe)
     honest = read_experiment(find_partner(path, recipe), parse_changes(options.changes), sample)
     made = [get_or_train_run(one, where) for one in (recipe, honest)]
@@ -173,7 +173,7 @@ def get_or_train_run(chosen: Experiment, where: Place) -> Run:
 
 def find_run(chosen: Experiment, data_root: Path, runs_root: Path, which: str, seed: int) -> Run | None:
     """The latest whole run of the same experiment, settings, seed and data, down to the files' content."""
-    settings = chosen.settings()
+    settings = chosen.get_settings()
     alike = [
         (run, info)
         for run, info in list_complete_runs(runs_root)
