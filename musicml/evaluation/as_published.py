@@ -60,7 +60,9 @@ def index_examples(dataset: Dataset, names: Sequence[str], info: RunInfo) -> dic
     if not info.is_cut_into_pieces:
         return there
     tracks = {name: there.get(info.get_track_name(name)) for name in names}
-    return {name: track.piece(int(name.rpartition("#")[2])) for name, track in tracks.items() if track is not None}
+    return {
+        name: track.make_segment(int(name.rpartition("#")[2])) for name, track in tracks.items() if track is not None
+    }
 
 
 class PieceReader:
@@ -175,7 +177,7 @@ def score_first_second(predictor: Predictor, dataset: Dataset, whole: Mapping[st
 def find_label_ceiling(dataset: Dataset) -> dict[str, Any] | None:
     """The highest scores that contradictory labels leave to any model, over the rows that the system learnt from."""
     part = dataset.keep([example.split == "train" for example in dataset.examples])
-    files = {example.id: example.place for example in part.examples}
+    files = {example.id: example.file_path for example in part.examples}
     if len(set(files.values())) == len(files):
         return None
     auc, accuracy = compute_ceiling(part, files)

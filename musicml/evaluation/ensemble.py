@@ -143,7 +143,7 @@ def list_models(members: Sequence[Run]) -> list[Run]:
 def predict_folder(members: Sequence[Run], folder: Path) -> list[PredictionTable]:
     """Ask every model about a labelled folder, from no file of which one of them has learned."""
     class_names = predictions.read_class_names(members[0])
-    dataset = load_folder(folder).spell_classes(class_names)
+    dataset = load_folder(folder).match_class_names(class_names)
     known = [example for example in dataset.examples if example.label in class_names]
     if not known or predictions.get_task(members[0]) != "single":
         raise InputError(

@@ -95,7 +95,7 @@ def load_run_data(run: Run, folder: Path | None, data_root: Path | None) -> Data
     """
     before = run.info.data
     data = relocate_data(run, folder, data_root)
-    dataset = spell_examples(run, reload_dataset(data.table).spell_classes(run.read("labels.json")))
+    dataset = spell_examples(run, reload_dataset(data.table).match_class_names(run.read("labels.json")))
     if not (folder or data_root):
         return dataset
     check_same_files(run, dataset, Path(data.folder or data.root))
@@ -189,7 +189,7 @@ def evaluate_folder(run: Run, folder: Path) -> dict[str, Any]:
             "of what is absent: no precision can be had from them; ask it about the files with `musicml predict`.",
             run_name=run.name,
         )
-    dataset = load_folder(folder).spell_classes(class_names)
+    dataset = load_folder(folder).match_class_names(class_names)
     foreign = [name for name in dataset.class_names if name not in class_names]
     if foreign:
         n_foreign = sum(example.label in foreign for example in dataset.examples)

@@ -148,7 +148,7 @@ def cut_into_segments(
     nobody = Split(np.full(len(dataset.examples), "train", dtype=object), Message("not split yet"))
     material = TrainingData(dataset, nobody, found, replace(clip, hop_frames=clip.n_frames))
     tracks = (example.id.rpartition("#")[0] for example in dataset.examples)
-    return material, [dataset.same.get(track, track) for track in tracks]
+    return material, [dataset.digests.get(track, track) for track in tracks]
 
 
 def deal_folds(

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from musicml.data import AS_PUBLISHED, get_reference
-from musicml.data.splits import LISTED, describe_fixed_split, is_ungrouped_split
+from musicml.data.splits import LIST_SPLITS, describe_fixed_split, is_ungrouped_split
 from musicml.experiment.options import (
     ClipOptions,
     DataOptions,
@@ -234,7 +234,7 @@ def check_tables(name: str, text: str, tables: Mapping[str, Any]) -> Experiment:
             data_test_fraction=data.test_fraction,
             file=file,
         )
-    if data.folds > 1 and data.split in LISTED:
+    if data.folds > 1 and data.split in LIST_SPLITS:
         raise InputError(describe_fixed_split(data.split, data.folds))
     if kind == "pixels" and family != "transfer":
         raise InputError(

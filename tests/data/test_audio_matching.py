@@ -39,7 +39,7 @@ def changed():
         "a hundredth as loud": 0.01 * y,
         "three times as loud, and clipped": np.clip(3 * y, -1, 1),
         "another sample rate": audio.load_audio(
-            audio.load_audio(y, 16_000, given_rate=SAMPLE_RATE).y, SAMPLE_RATE, given_rate=16_000
+            audio.load_audio(y, 16_000, source_rate=SAMPLE_RATE).y, SAMPLE_RATE, source_rate=16_000
         ).y,
         "all of it": from_file(encoded(0.3 * y[SAMPLE_RATE:], "MP3", sample_rate=SAMPLE_RATE)),
     }

@@ -109,7 +109,7 @@ def test_a_forest_is_answered_by_scikit_learn_where_it_could_not_be_exported(ask
 
 def test_a_stream_ends_with_the_answer_to_its_file_on_jax(trained, data_root):
     predictor = Predictor(trained("gru"))
-    sound = audio.load_audio(next((data_root / "sample/gtzan").rglob("pop.*.wav")), most_seconds=4)
+    sound = audio.load_audio(next((data_root / "sample/gtzan").rglob("pop.*.wav")), max_seconds=4)
     listening = streaming.StreamingPredictor(predictor, sound.sample_rate)
     answers = [
         answer for begin in range(0, len(sound.y), 9_000) for answer in listening.feed(sound.y[begin : begin + 9_000])

@@ -99,7 +99,7 @@ def _name_figures(figures: Figures, names: Iterable[str], words: Words) -> str:
 def _describe(one: Reference, words: Words) -> str:
     """Say how a published result came about, and what it is worth."""
     source = ", ".join(filter(None, (words.said(one.source), one.url)))
-    how, caveats = words.said(one.how), words.said(one.caveats)
+    how, caveats = words.said(one.method), words.said(one.caveats)
     return words("reference.told", system=words.said(one.system), source=source, how=how, caveats=caveats)
 
 
