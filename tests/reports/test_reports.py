@@ -725,7 +725,7 @@ def test_the_audit_that_was_kept_of_the_data_stands_in_the_report(tmp_path, monk
     kept = Audit("gtzan", True, False, 3, 1.0, found, (), None, dataset.hash())
     path = audit.get_audit_path(tmp_path, dataset)
     path.parent.mkdir()
-    path.write_text(json.dumps(kept.as_table()))
+    path.write_text(json.dumps(kept.to_dict()))
     table = named(build_document([run], data_root=tmp_path), "audit")
     assert table.source == f"From .audit/{path.name} below the data root." and table.rows == (row,)
     path.write_text("{}")
