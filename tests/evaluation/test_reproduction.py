@@ -278,7 +278,7 @@ def test_a_reproduction_that_was_stopped_goes_on_and_is_compared(pair, musicml, 
         assert code == 0 and "They agree to the bit." in out
     assert len(runs.list_runs(tmp_path)) == 2
     code, _, err = musicml("reproduce", new.name, "--runs", tmp_path, "--resume", run.name)
-    assert code == 2 and "Expected a reproduction of run" in err
+    assert code == 2 and "is not a reproduction of run" in err
 
 
 def test_data_that_was_moved_is_named_and_changed_data_is_refused(tones, tones_toml, data_root, musicml, tmp_path):

@@ -656,7 +656,7 @@ def test_runs_beside_each_other_are_compared_by_a_paired_test_and_seeds_have_a_s
     made = build_document(some)
     pairs = named(made, "pairs")
     assert len(pairs.rows) == 3 and all("exact sign flips of groups" in row for row in pairs.rows)
-    assert any(re.search(r"was right on \d+ more of 60 files|equally many of 60", text) for text in texts(made))
+    assert any(re.search(r"classified \d+ more of 60 files|equally many of 60", text) for text in texts(made))
     seeds = named(made, "seeds").rows[0]
     values = [run.read("report.json")["metrics"]["accuracy"] for run in some[:2]]
     assert seeds[2] == 2 and seeds[3] == pytest.approx(sum(values) / 2)
