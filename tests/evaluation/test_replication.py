@@ -334,7 +334,7 @@ def test_a_run_that_is_there_is_not_trained_again_and_another_seed_is(replayed, 
     with capture_messages(again.append):
         second = replication.replicate([recipes["drums"]], root, runs_root, "sample")
     assert second[0].runs == found[1].runs and len(runs.list_runs(runs_root)) == before
-    assert [words.endswith(" is there already") for words in again] == [True, True]
+    assert [": using " in words for words in again] == [True, True]
     recipe = config.read_experiment(recipes["drums"], sample=True)
     assert replication.find_run(recipe, root, runs_root, "sample", 0) is not None
     assert replication.find_run(recipe, root, runs_root, "sample", 1) is None
