@@ -64,7 +64,7 @@ RESULTS = ROOT / "benchmarks/results"
 def run_of(experiment: str, work: Path) -> Path:
     """A whole run of an experiment on sample data: the one in `work`, or a new one."""
     for run in runs.list_runs(work / "runs"):
-        if run.is_whole and run.info.experiment == experiment:
+        if run.is_complete and run.info.experiment == experiment:
             return run.path
     write_sample(work, "gtzan")
     words = ["train", ROOT / f"experiments/{experiment}.toml", "--data-root", work / "data", "--data", "sample"]

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from musicml.experiment.run import Run
-from musicml.inference import apart, backends, model_limits
+from musicml.inference import backends, isolated_process, model_limits
 from musicml.inference.manifest import read_manifest
 from musicml.utils.errors import InputError
 from tests.fixtures import hostile_models
@@ -76,7 +76,7 @@ def ask(reader: str, path: Path) -> None:
     if reader == "contained":  # else it is refused before Keras would be imported
         names = {file.suffix for file in path.glob("model.*")}
         kind = "onnx" if ".onnx" in names else "scikit-learn" if ".skops" in names else "keras"
-        apart._import_libraries(kind)
+        isolated_process._import_libraries(kind)
     import h5py  # noqa: F401
     import onnxruntime  # noqa: F401
     import skops.io  # noqa: F401
@@ -90,7 +90,7 @@ def ask(reader: str, path: Path) -> None:
     except InputError as error:
         outcome = f"refused: {error}"
     except BaseException as error:  # each library says in its own way that there is no more memory
-        outcome = f"stopped: {apart._describe(error)}"
+        outcome = f"stopped: {isolated_process._describe(error)}"
     print(" ".join(outcome.split()), flush=True)
     os._exit(0)  # taking the libraries down is no part of it
 
@@ -98,9 +98,9 @@ def ask(reader: str, path: Path) -> None:
 def open_model(run: Run) -> None:
     """Open a model as the other process does, and ask it once."""
     model_limits.check_model_file(backends.find_model(run.path, read_manifest(run)))
-    model, size = apart._load(run, "auto")
+    model, size = isolated_process._load(run, "auto")
     clips = np.ones(FRAME_SHAPE, np.float32)
-    apart._limit_seconds(apart._get_clip_seconds(model.engine, clips, size))
+    isolated_process._limit_seconds(isolated_process._get_clip_seconds(model.engine, clips, size))
     model.scores(clips)
 
 

@@ -174,7 +174,7 @@ def live(run: Path, path: Path) -> dict[str, float]:
     recording, times = StreamingPredictor(predictor, RATE), []
     for place in range(0, len(y), RATE // 10):
         begun = time.perf_counter()
-        if list(recording.hear(y[place : place + RATE // 10])):
+        if list(recording.feed(y[place : place + RATE // 10])):
             times.append(time.perf_counter() - begun)
     gap = float(np.abs(recording.end().scores - wanted).max())
     return {

@@ -90,7 +90,7 @@ def simulate(
         by_file = np.minimum(1, 2 * stats.binom.cdf(np.minimum(only_a, only_b), only_a + only_b, 0.5))
         by_group = np.array([[significance.compute_flip_p_value(one) for one in pair.T] for pair in leads])
         low, high = np.percentile(np.tensordot(weights, leads, (1, 1)), (2.5, 97.5), axis=0)
-        plain, flipped = (np.apply_along_axis(correct, 0, p) < significance.RARE for p in (by_file, by_group))
+        plain, flipped = (np.apply_along_axis(correct, 0, p) < significance.ALPHA for p in (by_file, by_group))
         called[MCNEMAR] += int(plain[asked].any(axis=0).sum())
         called[BOTH] += int((plain & ~((low <= 0) & (high >= 0)))[asked].any(axis=0).sum())
         called[FLIPS] += int(flipped[asked].any(axis=0).sum())
@@ -120,7 +120,7 @@ def simulate_several(
         )
         curves = [significance.compute_average_precisions(table, weights) for table in (one, other)]
         p = significance.compute_draw_p_value((curves[0] - curves[1])[1:])
-        called += p is not None and p < significance.RARE
+        called += p is not None and p < significance.ALPHA
     return {significance.BOOTSTRAP: called / replications}
 
 

@@ -54,7 +54,7 @@ def _show_card(one: RunView, place: int, key: str, about: str) -> None:
     name = table.names[place]
     st.markdown(f"**{layout.escape_markdown(name)}**")
     show_media(one, name)
-    truth = layout.format_list(table.truth(place)) or say("none")
+    truth = layout.format_list(table.get_labels(place)) or say("none")
     say.show("is_multi" if table.task == "multi" else "is", truth=truth)
     ranked = np.argsort(-table.scores[place], kind="stable")
     for k in [k for rank, k in enumerate(ranked) if rank < 3 or table.class_names[k] == about]:

@@ -142,7 +142,7 @@ def get_run(path: Path) -> RunView:
     """Return one run folder, read again only where one of its files has changed."""
     run, sign = Run(path), max(get_stamp(path, *_list_signs(path)))
     try:
-        info, report = open_run(path).info, run.report if run.is_whole else None
+        info, report = open_run(path).info, run.report if run.is_complete else None
     except InputError as error:
         return RunView(run, trouble=error.message, sign=sign)
     slowest = 0.0 if report else max((row.seconds for row in run.read_history()), default=0.0)

@@ -420,7 +420,7 @@ def material_of(data_root):
 
     def found(name):
         file, changes = FAMILIES[name]
-        read = config.read_experiment(EXPERIMENTS / f"{file}.toml", changes).on_sample()
+        read = config.read_experiment(EXPERIMENTS / f"{file}.toml", changes).apply_sample_table()
         return read, preparation.prepare_data(read, load_dataset(read.data.dataset, data_root), data_root, 0)
 
     return found

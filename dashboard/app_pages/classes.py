@@ -143,7 +143,8 @@ def _make_table(series: Sequence[Mapping[str, Any]], metric: str) -> list[dict[s
 
 def _show_reference(reference: Reference, metric: str) -> None:
     """Show the protocol and the source of published metrics."""
-    words = {key: layout.translate_message(getattr(reference, key)) for key in ("how", "caveats", "system")}
+    messages = {"how": reference.method, "caveats": reference.caveats, "system": reference.system}
+    words = {name: layout.translate_message(message) for name, message in messages.items()}
     protocol = say(f"protocol_{reference.protocol}")
     say.show("reference_worth", source=reference.source, protocol=protocol, **words)
     if any(metric in row for row in reference.per_class.values()):

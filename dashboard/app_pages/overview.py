@@ -188,7 +188,7 @@ def _show_reference(reference: Reference) -> None:
     name = layout.escape_markdown(_name_reference(reference))
     with st.expander(say("reference", name=name, protocol=say(f"protocol_{reference.protocol}"))):
         st.markdown(layout.localize(reference.caveats))
-        say.show("how", how=layout.translate_message(reference.how))
+        say.show("how", how=layout.translate_message(reference.method))
         source = layout.escape_markdown(reference.source)
         st.markdown(say("source", source=f"[{source}]({reference.url})" if reference.url else source))
         rows = [_make_published_row(reference, name) for name in reference.figures]

@@ -49,7 +49,7 @@ def audit(args: argparse.Namespace) -> int:
         write_audit_html(result, dataset, args.html)
     path = get_audit_path(args.data_root, dataset)
     if args.json:
-        output.print_json({**result.as_table(), "file": str(path)})
+        output.print_json({**result.to_dict(), "file": str(path)})
     else:
         print_audit(result)
         print(f"kept in {args.html or path}")

@@ -34,7 +34,7 @@ def start_dashboard(args: argparse.Namespace) -> int:
     Of folders of data, the pages show files of those that the command names only, and of those trained on.
     Where the system can, Streamlit takes this process over, so that signals reach it and nothing waits for it.
     """
-    from musicml.experiment import MORE_FOLDERS
+    from musicml.experiment import FOLDERS_VARIABLE
 
     pages = importlib.util.find_spec("dashboard")
     if importlib.util.find_spec("streamlit") is None or pages is None or pages.origin is None:
@@ -49,7 +49,7 @@ def start_dashboard(args: argparse.Namespace) -> int:
             raise InputError("--folder must name a folder, and {folder} is none: check the path.", folder=folder)
     environment = {**os.environ, "MUSICML_DATA": str(args.data_root), "MUSICML_RUNS": str(args.runs)}
     if args.folder:  # each in JSON, since a name may hold any sign
-        environment[MORE_FOLDERS] = "\n".join(json.dumps(str(folder.absolute())) for folder in args.folder)
+        environment[FOLDERS_VARIABLE] = "\n".join(json.dumps(str(folder.absolute())) for folder in args.folder)
     if sys.platform != "win32":
         os.execve(words[0], words, environment)
     try:

@@ -52,7 +52,7 @@ def print_predictions(args: argparse.Namespace) -> int:
     run = open_run(args.run, args.runs)
     predictor = Predictor(run, args.engine)
     check_targets(args.csv, args.explain)
-    if remark := predictor.apart_remark:
+    if remark := predictor.isolation_notice:
         print_message(remark)
     info = run.info
     sample = info.data.sample
@@ -91,7 +91,7 @@ def predict(predictor: Predictor, files: list[str], over_time: bool, folder: Pat
         if isinstance(prediction, InputError):
             yield {"file": file, "error": str(prediction)}
             continue
-        answer = prediction.as_table(over_time)
+        answer = prediction.to_dict(over_time)
         if folder:
             found = _explain(predictor, file, folder, f"{number:03d}-{_get_plain_stem(file)}")
             answer |= {"warnings": [*answer["warnings"], found]} if isinstance(found, str) else {"explanation": found}

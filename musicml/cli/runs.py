@@ -134,7 +134,7 @@ def _read(run: Run) -> tuple[RunInfo, str, dict[str, Any] | None]:
     info = RunInfo()
     try:
         info = run.info
-        return info, run.status, run.report.table if run.is_whole else None
+        return info, run.status, run.report.table if run.is_complete else None
     except InputError:
         return info, "damaged", None
 

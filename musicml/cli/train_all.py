@@ -111,7 +111,7 @@ def _go_on_or_train(path: Path, since: str, args: argparse.Namespace) -> Run:
         logger.info("%s is still being trained by another process: waiting for its end", run.name)
         while is_held(run.path):
             time.sleep(1)
-    if run.is_whole:
+    if run.is_complete:
         logger.info("%s is complete", run.name)
         return run
     logger.info("going on with %s", run.name)
@@ -166,7 +166,7 @@ def _score(train_one: Callable[[Path], Any], runs_root: Path, path: Path) -> Row
     row: Row = {"experiment": path.stem}
     try:
         run = train_one(path)
-        row |= {"report": run.report.table if run.is_whole else evaluate_run(run), "run": str(run.path)}
+        row |= {"report": run.report.table if run.is_complete else evaluate_run(run), "run": str(run.path)}
     except MissingWeightsError as error:
         row["skipped"] = error.message
         print_message(f"{'' if get_log_prefix() else f'{path.stem} '}skipped: {error}")

@@ -26,7 +26,7 @@ def digest_examples(dataset: Dataset, root: Path | None = None) -> Iterator[tupl
     memo = DigestCache(root / f"digests-{dataset.name}.bin") if root else None
     for example in dataset.examples:
         try:
-            found = memo.digest_of(example.place) if memo else compute_digest(example.place)
+            found = memo.digest_of(example.file_path) if memo else compute_digest(example.file_path)
         except OSError as error:  # it is named when its features are asked for
             found = f"unread: {error.strerror}"
         yield example.id, found

@@ -88,7 +88,7 @@ ALL = (
         system=Message("ResNet50, frozen, with a new head"),
         source=PICTURES,
         protocol=AS_PUBLISHED,
-        how=Message(
+        method=Message(
             "The archive's own sides: 4,793 training, 150 validation and 150 test pictures, five of each class. That "
             "149 of the 150 were right is inferred from the rounded 99 %, which 148 would give as well."
         ),
@@ -105,7 +105,7 @@ ALL = (
         system=Message("VGG16, frozen, with a new head"),
         source=PICTURES,
         protocol=AS_PUBLISHED,
-        how=Message(
+        method=Message(
             "The same sides as its rival ResNet50. That 144 of the 150 were right is inferred from the rounded 96 %."
         ),
         caveats=Message(
@@ -123,7 +123,7 @@ ALL = (
         source="Notebooks and repositories that use the Kaggle data set "
         "gpiosenka/musical-instruments-image-classification",
         protocol=AS_PUBLISHED,
-        how=Message("Scored on the same 150 test pictures; how each model was chosen is mostly not said."),
+        method=Message("Scored on the same 150 test pictures; how each model was chosen is mostly not said."),
         caveats=Message(
             "Ordinary pretrained networks come this far. The 150 pictures are too few and too easy to rank them."
         ),
@@ -137,7 +137,7 @@ ALL = (
         system=Message("CNN on spectrograms"),
         source='"Klasifikasi Genre Musik Menggunakan CNN", Kaggle notebook by jihaadariefpangestu',
         protocol=AS_PUBLISHED,
-        how=Message(
+        method=Message(
             "How the tracks were divided is not said. That there were 100 test tracks and 65 of them right is "
             "inferred: such counts, and no others, give every rounded figure of the table. The means are computed from "
             "that table."
@@ -159,7 +159,7 @@ ALL = (
         system=Message("GRU on MFCC"),
         source=KELOMPOK,
         protocol=AS_PUBLISHED,
-        how=Message(
+        method=Message(
             "Pieces of 3 seconds, divided at random, so that pieces of one track are on both sides; 30 epochs. The "
             '"800 data training" are steps of 8 pieces, and a hidden folder counted as an eleventh class. The figures '
             "are from validation; there was no test."
@@ -177,7 +177,7 @@ ALL = (
         system=Message("LSTM on MFCC, the rival of the GRU"),
         source=KELOMPOK,
         protocol=AS_PUBLISHED,
-        how=Message("As the GRU, as far as is told."),
+        method=Message("As the GRU, as far as is told."),
         caveats=Message(
             "No figure was published, only that the GRU won by little. One training of each can't settle that."
         ),
@@ -189,7 +189,7 @@ ALL = (
         system=Message("SVM on MFCC statistics"),
         source='Pons and Serra, "Randomly Weighted CNNs for (Music) Audio Classification", ICASSP 2019',
         protocol=HONEST,
-        how=FILTERED,
+        method=FILTERED,
         caveats=Message(
             "What timbre alone gives where artists are kept apart. A network that stays below it has learnt little."
         ),
@@ -204,7 +204,7 @@ ALL = (
         system=Message("SVM on VGGish features"),
         source="As listed in J. Pons, sklearn-audio-transfer-learning, GitHub",
         protocol=HONEST,
-        how=FILTERED,
+        method=FILTERED,
         caveats=Message(
             "Features that were learnt on a far larger collection are worth more than 20 points over MFCC."
         ),
@@ -222,7 +222,7 @@ ALL = (
             "late-breaking session, 2019"
         ),
         protocol=HONEST,
-        how=FILTERED,
+        method=FILTERED,
         caveats=Message("One track less than with VGGish: the two can't be told apart on 290 tracks."),
         url="https://arxiv.org/abs/1909.06654",
         figures={"accuracy": 0.772},
@@ -238,7 +238,7 @@ ALL = (
             'Filters for Music Classification", Applied Sciences 8(1), 2018'
         ),
         protocol=HONEST,
-        how=FILTERED,
+        method=FILTERED,
         caveats=Message(
             "The best figure that is listed beside those of VGGish and musicnn. It rests on a far larger set of "
             "tagged music."
@@ -257,7 +257,7 @@ ALL = (
             'Benchmark for Universal Evaluation", NeurIPS 2023, Datasets and Benchmarks'
         ),
         protocol=HONEST,
-        how=Message(
+        method=Message(
             "The models stay frozen and only a small head is trained, on a split that keeps artists apart. The range "
             "is over models."
         ),
@@ -276,7 +276,7 @@ ALL = (
             "2013"
         ),
         protocol=HONEST,
-        how=Message(
+        method=Message(
             "An estimate over all 1,000 tracks from the labels that are wrong or contested; nothing was trained."
         ),
         caveats=Message(
@@ -292,7 +292,7 @@ ALL = (
         system=Message("ResNet50, pretrained, on spectrograms"),
         source='H2O.ai, "Musical Instruments Audio Classification", HT-Catalog',
         protocol=AS_PUBLISHED,
-        how=Message(
+        method=Message(
             "A validation part of the 2,629 training rows; batches of 8, 5 epochs, AdamW at a learning rate of 0.001 "
             "with a cosine schedule, weight decay 0, no gradient clipping, the last epoch kept. That the ROC-AUC is a "
             "mean over classes is assumed. No test figure was published."
@@ -311,7 +311,7 @@ ALL = (
         system=Message("CNN on VGGish features, 20 instruments at once"),
         source=RECOGNITION,
         protocol=AS_PUBLISHED,
-        how=Message(
+        method=Message(
             "Only clips with a judged voice label; that 374 of them were the test is inferred, since 270 of 374 are "
             "72.19 %. Cells that nobody judged are stored as 0.5 and were read as present. The accuracy compares the "
             "highest scores alone."
@@ -331,7 +331,7 @@ ALL = (
         system=Message("Random forests that this CNN was compared with"),
         source=RECOGNITION,
         protocol=AS_PUBLISHED,
-        how=Message("The precision of three instruments; how it was computed is not said."),
+        method=Message("The precision of three instruments; how it was computed is not said."),
         caveats=Message(
             "The three equal the weighted means over presence and absence that the data set's own notebook prints "
             "for judged cells. The CNN was scored on other cells, so the two do not compare."
@@ -347,7 +347,7 @@ ALL = (
             "2018: the notebook modeling-baseline.ipynb of its repository"
         ),
         protocol=HONEST,
-        how=Message(
+        method=Message(
             "{split} One forest of 100 trees for each instrument. The means are computed from the notebook's table, "
             "which is rounded to two digits.",
             split=SPLIT01,
@@ -367,7 +367,7 @@ ALL = (
         system=Message("Attention over time on VGGish features"),
         source='Gururani, Sharma and Lerch, "An Attention Mechanism for Musical Instrument Recognition", ISMIR 2019',
         protocol=HONEST,
-        how=SPLIT01,
+        method=SPLIT01,
         caveats=Message(
             "From the same features as the forests: choosing the moments that count is worth about three points."
         ),
@@ -384,7 +384,7 @@ ALL = (
             "Interspeech 2022"
         ),
         protocol=HONEST,
-        how=SPLIT01,
+        method=SPLIT01,
         caveats=Message("What a model gains from two million other clips. It can't be expected of OpenMIC-2018 alone."),
         url="https://arxiv.org/abs/2110.05069",
         figures={"mean_average_precision": 0.843},
@@ -396,7 +396,7 @@ ALL = (
         system=Message("A small head on frozen BEATs features"),
         source=Message(UNTRACED, paper='Chen et al., "BEATs: Audio Pre-Training with Acoustic Tokenizers", ICML 2023'),
         protocol=HONEST,
-        how=SPLIT01,
+        method=SPLIT01,
         caveats=Message(
             "The highest figure known to us. Nothing of the model was trained on OpenMIC-2018 but its head."
         ),
@@ -412,7 +412,7 @@ ALL = (
             UNTRACED, paper='Hershey et al., "CNN Architectures for Large-Scale Audio Classification", ICASSP 2017'
         ),
         protocol=HONEST,
-        how=SPLIT01,
+        method=SPLIT01,
         caveats=Message("The low end of what pretrained features give, and the one that the data set ships."),
         url="https://arxiv.org/abs/1609.09430",
         figures={"mean_average_precision": 0.66},

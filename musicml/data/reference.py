@@ -24,7 +24,7 @@ class Reference:
     system : what was trained, in a few words
     source, url : where it was published; None where no address is known
     protocol : `honest` or `as published`
-    how : split and protocol
+    method : split and protocol
     caveats : what the figures tell, and what they do not
     figures : metric → share, or (lowest, highest) of a published range; named as in a report where it is the same
         metric. `loss` and `train_loss` are cross-entropies in nats
@@ -42,7 +42,7 @@ class Reference:
     system: str
     source: str
     protocol: str
-    how: str
+    method: str
     caveats: str
     url: str | None = None
     figures: Mapping[str, float | tuple[float, float]] = field(default_factory=dict)

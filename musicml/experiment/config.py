@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from musicml.data import AS_PUBLISHED, get_reference
-from musicml.data.splits import LISTED, describe_fixed_split, is_ungrouped_split
+from musicml.data.splits import LIST_SPLITS, describe_fixed_split, is_ungrouped_split
 from musicml.experiment.options import (
     ClipOptions,
     DataOptions,
@@ -37,7 +37,7 @@ class Experiment:
     text : the file as it was written
     overrides : what `--set` changed
     sample : whether the `[sample]` table holds
-    refusal : what `overrides` break on real data, where they were read for data not known yet; raised by `for_data`
+    refusal : what `overrides` break on real data, where they were read for data not known yet; raised by `resolve`
     features : `LogMel`, `MFCC`, `Pixels`, `VGGish` or `Spectrogram`, by `kind`
     model : the options of the model `family`
     augment : how training examples are varied
@@ -67,11 +67,11 @@ class Experiment:
     published: PublishedOptions | None = None
     refusal: InputError | None = None
 
-    def on_sample(self) -> Experiment:
+    def apply_sample_table(self) -> Experiment:
         """The same experiment with its `[sample]` table holding."""
         return parse_experiment(self.name, self.text, self.overrides, sample=True)
 
-    def for_data(self, sample: bool) -> Experiment:
+    def resolve(self, sample: bool) -> Experiment:
         """The same experiment as it holds on data that is generated or is not.
 
         Raises
@@ -81,9 +81,9 @@ class Experiment:
         """
         if self.refusal and not sample:
             raise self.refusal
-        return self.on_sample() if sample else self
+        return self.apply_sample_table() if sample else self
 
-    def settings(self) -> dict[str, Any]:
+    def get_settings(self) -> dict[str, Any]:
         """Every setting as it holds, defaults included, as plain values."""
         published = {}
         if (replayed := self.published) is not None:  # that which decides the figures; the words about it may change
@@ -117,7 +117,7 @@ def read_experiment(path: Path, overrides: Mapping[str, Any] | None = None, samp
     path : the TOML file
     overrides : dotted key → value, from `--set`
     sample : whether the `[sample]` table shall hold; None where that hangs on data that is not known yet, so that
-        overrides have to fit one of the two, and `Experiment.for_data` says later whether it is the one that runs
+        overrides have to fit one of the two, and `Experiment.resolve` says later whether it is the one that runs
 
     Raises
     ------
@@ -234,7 +234,7 @@ def check_tables(name: str, text: str, tables: Mapping[str, Any]) -> Experiment:
             data_test_fraction=data.test_fraction,
             file=file,
         )
-    if data.folds > 1 and data.split in LISTED:
+    if data.folds > 1 and data.split in LIST_SPLITS:
         raise InputError(describe_fixed_split(data.split, data.folds))
     if kind == "pixels" and family != "transfer":
         raise InputError(

@@ -137,7 +137,7 @@ def pretrained(root: Path) -> CheckResult:
 def unfinished(root: Path) -> CheckResult:
     """How many runs there are, and which were never finished."""
     found = runs.list_runs(root)
-    open_runs = [run.name for run in found if not run.is_whole and not run.is_pretrained]
+    open_runs = [run.name for run in found if not run.is_complete and not run.is_pretrained]
     if open_runs:
         words = Message(
             "{n_found} in {root}, unfinished: {open_runs}; `musicml train --resume RUN` goes on",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from musicml.data.splits import FOLDS, SPLIT_KINDS
+from musicml.data.splits import DEFAULT_FOLDS, SPLIT_KINDS
 from musicml.features import Augment
 from musicml.models import is_fitted_at_once
 from musicml.utils import InputError, Message, define_option, get_field_types
@@ -29,7 +29,7 @@ class DataOptions:
     @property
     def n_folds(self) -> int:
         """How many folds hold: 1 is one split."""
-        return self.folds or FOLDS.get(self.split, 1)
+        return self.folds or DEFAULT_FOLDS.get(self.split, 1)
 
 
 @dataclass(frozen=True)

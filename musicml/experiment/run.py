@@ -61,7 +61,7 @@ class Run:
     Examples
     --------
     >>> run = musicml.load_run("genre_gru")
-    >>> run.is_whole, run.info.data.dataset
+    >>> run.is_complete, run.info.data.dataset
     (True, 'gtzan')
     >>> len(run.predictions) == run.report.n
     True
@@ -75,14 +75,14 @@ class Run:
         return self.path.name
 
     @property
-    def is_whole(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether the run is finished: it has its report."""
         return (self.path / "report.json").is_file()
 
     @property
     def status(self) -> str:
         """`whole`, or how far the run has come: `started`, `trained`; `pretrained` where others trained its model."""
-        return "whole" if self.is_whole else self.info.status
+        return "whole" if self.is_complete else self.info.status
 
     @property
     def is_pretrained(self) -> bool:
@@ -141,7 +141,9 @@ class Run:
         table = self.read("run.json")
         if not isinstance(table, dict):
             raise InputError(
-                "run.json of run {name} must be a JSON object and is none: {cure}", name=self.name, cure=self.cure()
+                "run.json of run {name} must be a JSON object and is none: {cure}",
+                name=self.name,
+                cure=self.suggest_fix(),
             )
         return table
 
@@ -164,18 +166,21 @@ class Run:
                 name=name,
                 name2=self.name,
                 error=error,
-                cure=self.cure(),
+                cure=self.suggest_fix(),
             ) from None
 
     def find(self, name: str) -> Path:
         """Return the path of the file `name` of this run, or refuse a run that lacks it."""
         if not os.path.exists(self.path / name):
             raise InputError(
-                "run {name} must hold {name2}, and it is missing: {cure}", name=self.name, name2=name, cure=self.cure()
+                "run {name} must hold {name2}, and it is missing: {cure}",
+                name=self.name,
+                name2=name,
+                cure=self.suggest_fix(),
             )
         return self.path / name
 
-    def cure(self) -> str:
+    def suggest_fix(self) -> str:
         """What to do about a run that is not whole."""
         if self.is_pretrained:
             return Message("remove {path} and run `musicml fetch musicnn`, which makes it anew.", path=self.path)
@@ -184,7 +189,7 @@ class Run:
 
     def update(self, **facts: Any) -> None:
         """Write `facts`, and which process this is, into run.json beside what it says; refused once it is whole."""
-        if self.is_whole:
+        if self.is_complete:
             raise InputError("run {name} is whole and is never changed: train again for another.", name=self.name)
         write_json(self.path / "run.json", {**self._read_info(), "process": get_process_info(), **facts})
 
@@ -257,7 +262,7 @@ def mark_abandoned(root: Path) -> None:
     """Say of the unfinished runs in `root` that this process wrote that it is no longer at them."""
     for run in list_runs(root):
         with contextlib.suppress(InputError):  # a full disk may be what ended the training
-            if not run.is_whole and run.info.process == get_process_info():
+            if not run.is_complete and run.info.process == get_process_info():
                 run.update(process={**get_process_info(), "ended": True})
 
 
@@ -374,7 +379,7 @@ def list_complete_runs(root: Path | None) -> list[tuple[Run, RunInfo]]:
     found = []
     for run in list_runs(root):
         with contextlib.suppress(InputError):
-            found += [(run, run.info)] if run.is_whole else []
+            found += [(run, run.info)] if run.is_complete else []
     return found
 
 
@@ -384,7 +389,7 @@ def describe_run(run: Run) -> dict[str, Any]:
     try:
         info = run.info
         row |= {"experiment": info.experiment, "dataset": info.data.name, "sample": info.data.sample, "seed": info.seed}
-        result = run.report if run.is_whole else None
+        result = run.report if run.is_complete else None
     except InputError:
         return row
     row["status"] = run.status

@@ -123,7 +123,7 @@ def spell_examples(run: Run, dataset: Dataset) -> Dataset:
     if list(dataset.examples) == sorted(dataset.examples, key=_get_path_parts):  # one form comes before z, one after
         renamed.sort(key=_get_path_parts)
     parts = {part for name in known for part in name.split("/")}
-    spelled = replace(dataset, examples=tuple(renamed)).spell_classes(parts)
+    spelled = replace(dataset, examples=tuple(renamed)).match_class_names(parts)
     return replace(spelled, class_names=tuple(sorted(spelled.class_names)))
 
 

@@ -94,7 +94,7 @@ def is_training(run: Run) -> bool:
 
     Of a process on another machine only its traces are known: it counts as working while files change.
     """
-    if run.is_whole or not (run.path / "run.json").is_file():
+    if run.is_complete or not (run.path / "run.json").is_file():
         return False
     if (held := is_held(run.path)) is not None:
         return held

@@ -17,7 +17,7 @@ from musicml.utils import InputError, os_error_to_input_error
 SECRET, FOLDERS = "secret", "folders.txt"
 SECRET_BYTES = 32
 MAX_FOLDERS_BYTES = 1_000_000
-MORE_FOLDERS = "MUSICML_FOLDERS"  # how `musicml dashboard --folder` tells its pages what the user named
+FOLDERS_VARIABLE = "MUSICML_FOLDERS"  # how `musicml dashboard --folder` tells its pages what the user named
 
 
 def get_user_folder() -> Path:
@@ -103,7 +103,7 @@ def remember_folders(*folders: Path | str | None) -> None:
 
 def list_named_folders() -> list[Path]:
     """List the folders that the user named: with the dashboard's `--folder`, and those that were remembered."""
-    return [*_parse_folders(os.environ.get(MORE_FOLDERS, "").encode(errors="surrogateescape")), *_read_folders()]
+    return [*_parse_folders(os.environ.get(FOLDERS_VARIABLE, "").encode(errors="surrogateescape")), *_read_folders()]
 
 
 def is_named(path: Path | str) -> bool:

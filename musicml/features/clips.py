@@ -91,7 +91,7 @@ def cut_into_pieces(dataset: Dataset, found: Features, n_frames: int) -> tuple[D
     counts = found.length // n_frames
     track = np.repeat(np.arange(len(counts)), counts)
     number = np.arange(len(track)) - np.repeat(np.cumsum(counts) - counts, counts)
-    examples = tuple(dataset.examples[i].piece(int(k)) for i, k in zip(track, number, strict=True))
+    examples = tuple(dataset.examples[i].make_segment(int(k)) for i, k in zip(track, number, strict=True))
     begin = found.begin[track] + number * n_frames
     cut_up = replace(found, begin=begin, length=np.full(len(track), n_frames))
     return replace(dataset, examples=examples, vggish=None), cut_up

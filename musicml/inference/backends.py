@@ -62,9 +62,9 @@ def load_model(path: Path, serving: Manifest, engine: str = "auto") -> Model:
     try:
         if trust.is_own(Run(path)):
             return open_model(path, serving, engine)
-        from musicml.inference.apart import open_apart
+        from musicml.inference.isolated_process import open_isolated_model
 
-        return open_apart(Run(path), serving, engine)
+        return open_isolated_model(Run(path), serving, engine)
     except InputError:
         raise
     except ImportError as error:

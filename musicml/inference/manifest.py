@@ -227,7 +227,7 @@ def read_manifest(run: Run) -> Manifest:
             "serving.json of run {run_name} must say how it is asked, and does not ({said}): {cure}",
             run_name=run.name,
             said=said,
-            cure=run.cure(),
+            cure=run.suggest_fix(),
         )
     if compute_fingerprint(class_names, table) != table["fingerprint"]:
         raise InputError(

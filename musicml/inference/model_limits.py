@@ -1,7 +1,7 @@
 """Look at a model's file before it is opened: how large it says it is, against how large it is, and what it names.
 
 Of a run that is not the user's own. What can't be seen here is held by the process that such a model is opened in
-(`musicml.inference.apart`).
+(`musicml.inference.isolated_process`).
 """
 
 from __future__ import annotations

@@ -85,9 +85,9 @@ class Prediction:
         """Whether the file lies further from the training files than all but a few of validation did."""
         return self.unlike is not None and self.unlike["distance"] > self.unlike["limit"]
 
-    def as_table(self, over_time: bool = False) -> dict[str, Any]:
+    def to_dict(self, over_time: bool = False) -> dict[str, Any]:
         """The prediction as plain values for JSON; with `over_time` each clip's probabilities too."""
-        probabilities = self.named(self.scores)
+        probabilities = self.name_scores(self.scores)
         table = {
             "file": self.file,
             "label": self.label,
@@ -101,7 +101,7 @@ class Prediction:
             table["present"] = self.present
         if over_time:
             clips = zip(self.windows(), self.over_time, strict=True)
-            table["over_time"] = [{**window, "probabilities": self.named(scores)} for window, scores in clips]
+            table["over_time"] = [{**window, "probabilities": self.name_scores(scores)} for window, scores in clips]
         return table
 
     def windows(self) -> list[dict[str, float]]:
@@ -111,7 +111,7 @@ class Prediction:
         ends = ((float(start), float(start + self.clip_seconds)) for start in self.starts)
         return [{"start": round(start, 3), "end": round(end, 3)} for start, end in ends]
 
-    def named(self, scores: np.ndarray) -> dict[str, float]:
+    def name_scores(self, scores: np.ndarray) -> dict[str, float]:
         """Scores by class, as plain numbers."""
         return {name: round(float(score), 6) for name, score in zip(self.class_names, scores, strict=True)}
 
@@ -180,7 +180,7 @@ class Predictor:
         InputError
             If the file can't be read, or the run can't be asked about a file at all.
         """
-        return self.answer([self.read(source, name, sample_rate)])[0]
+        return self.predict_features([self.read(source, name, sample_rate)])[0]
 
     def predict_all(self, sources: Iterable[str | Path]) -> Iterator[Prediction | InputError]:
         """Answer for many files, in their order and several in one pass; for one that can't be read, why."""
@@ -196,9 +196,9 @@ class Predictor:
             yield from (next(answers) if isinstance(question, ModelInput) else question for question in asked)
 
     def answered(self, questions: list[ModelInput]) -> Sequence[Prediction | InputError]:
-        """`answer`, each question by itself where one of them can't be answered."""
+        """`predict_features`, each question by itself where one of them can't be answered."""
         try:
-            return list(self.answer(questions))
+            return list(self.predict_features(questions))
         except InputError as error:
             if len(questions) == 1:
                 return [error]
@@ -233,7 +233,7 @@ class Predictor:
                 run_name=self.run.name,
             )
 
-    def answer(self, questions: list[ModelInput]) -> list[Prediction]:
+    def predict_features(self, questions: list[ModelInput]) -> list[Prediction]:
         """Answer for features that are there already, all of them in as few passes through the model as can be.
 
         Raises
@@ -262,7 +262,7 @@ class Predictor:
 
     def scores_of(self, clips: Iterable[np.ndarray]) -> np.ndarray:
         """Raw scores of clips, [shape=(n_clips, n_classes)], float32; a batch of them is held at a time."""
-        model, clips = self.model(), iter(clips)
+        model, clips = self.load_model(), iter(clips)
         first = next(clips)
         size = max(1, min(BATCH, BATCH_VALUES // first.size))
         batches = batch_items(itertools.chain([first], clips), size)
@@ -318,7 +318,7 @@ class Predictor:
 
     def false_alarms(self, fitted: dict[str, Any]) -> str:
         """How many files of the run's own data are taken for unlike it: of the test side, once that was judged."""
-        found = self.run.report.unlike_training if self.run.is_whole else None
+        found = self.run.report.unlike_training if self.run.is_complete else None
         if found:
             return Message("{flagged} of {n} test files", flagged=found["flagged"], n=found["n"])
         return Message("{beyond} of {n} validation files", beyond=fitted["beyond"], n=fitted["n"])
@@ -341,11 +341,11 @@ class Predictor:
         return self.class_names.index(label)
 
     @property
-    def apart_remark(self) -> str | None:
+    def isolation_notice(self) -> str | None:
         """What to know of a run that is not the user's own, and so is asked in a process of its own; else None."""
-        return None if trust.is_own(self.run) else trust.describe_apart(self.run)
+        return None if trust.is_own(self.run) else trust.describe_isolation(self.run)
 
-    def model(self) -> backends.Model:
+    def load_model(self) -> backends.Model:
         """The loaded model; loaded once even if many threads ask at the same time."""
         with self._lock:
             if self._model is None:

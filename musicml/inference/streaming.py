@@ -4,7 +4,7 @@ They differ a little where channels begin to cancel each other midway: a file is
 
 >>> live = StreamingPredictor(predictor, sample_rate=48_000)  # doctest: +SKIP
 >>> for block in microphone:  # doctest: +SKIP
-...     for prediction in live.hear(block):
+...     for prediction in live.feed(block):
 ...         print(prediction.label, prediction.probability)
 >>> live.end().scores  # as `predictor.predict` of the whole recording  # doctest: +SKIP
 """
@@ -18,7 +18,7 @@ import numpy as np
 from musicml.data.io import (
     MAX_SECONDS,
     SAMPLE_RATES,
-    Loudness,
+    LevelMeter,
     Mixer,
     check_range,
     make_resampler,
@@ -76,13 +76,13 @@ class StreamingPredictor:
         self.every = max(1, round(every * sample_rate))
         self.frames = FrameStream(settings, clip.least_samples)
         self.resample = make_resampler(sample_rate, settings.sample_rate)
-        self.loudness, self.mix = Loudness(name), Mixer()
+        self.loudness, self.mix = LevelMeter(name), Mixer()
         self.values = np.zeros((0, settings.n_bins), np.float32)  # grown by doubling; the first `n_frames` count
         self.n_frames = self.n_heard = 0
         self.answered: dict[int, np.ndarray] = {}  # the raw scores of complete clips, by the frame they begin at
         self.left_out = self.ended = False
 
-    def hear(self, block: np.ndarray) -> list[Prediction]:
+    def feed(self, block: np.ndarray) -> list[Prediction]:
         """Take the next samples; a prediction for each half second of sound that they complete.
 
         Parameters
@@ -100,7 +100,7 @@ class StreamingPredictor:
             return answers
         blocks = list(stream_array(block, self.sample_rate, self.name).blocks)
         for frames in blocks:  # all of them first: what is refused must leave no hole
-            Loudness(self.name).take(mix_to_mono(frames))
+            LevelMeter(self.name).add(mix_to_mono(frames))
         for frames in blocks:
             place = 0
             while place < len(frames):
@@ -123,7 +123,7 @@ class StreamingPredictor:
             raise InputError("{name} must not have ended to go on, and has: begin another.", name=self.name)
         self.n_heard += len(part)
         mono = self.mix(part)
-        self.loudness.take(mono)
+        self.loudness.add(mono)
         self.grow(self.resample(mono, False))
         return True
 
@@ -143,7 +143,7 @@ class StreamingPredictor:
         values = self.values[: self.n_frames] if self.n_frames else self.frames.rest()
         places = self.predictor.places(len(values))
         raw = self.scores_at(values, places)
-        warnings = (*self.loudness.warnings(), *self.mix.warnings(self.sample_rate), *self.frames.remarks())
+        warnings = (*self.loudness.list_warnings(), *self.mix.list_warnings(self.sample_rate), *self.frames.remarks())
         if self.left_out:
             warnings += (
                 Message(

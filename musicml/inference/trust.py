@@ -2,7 +2,7 @@
 
 A fingerprint tells that the parts of a run belong together, whoever made them. The signature tells that this user made
 the run or trusts it: an HMAC-SHA256 of what decides which model is loaded and how it is asked. A run without one is
-asked in a process of its own (`musicml.inference.apart`).
+asked in a process of its own (`musicml.inference.isolated_process`).
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def is_own(run: Run) -> bool:
     return hmac.compare_digest(found.encode(errors="replace"), _sign(secret, message))
 
 
-def describe_apart(run: Run) -> str:
+def describe_isolation(run: Run) -> str:
     """Say that a run is asked in a process of its own, and how to trust it."""
     limits = Message("whose memory and time are limited")
     if not HAS_MEMORY_LIMIT:

@@ -42,12 +42,12 @@ class RunData:
 
     def __init__(self, run: Run, place: int = 0):
         check_has_results(run)
-        if not run.is_whole:
+        if not run.is_complete:
             raise InputError(
-                "Run {run_name} is not complete (status: {status}), so there is nothing to report. {cure}",
+                "Run {run_name} is not complete (status: {status}), so there is nothing to report. {fix}",
                 run_name=run.name,
                 status=run.info.status,
-                cure=run.cure(),
+                fix=run.suggest_fix(),
             )
         self.source, self.name, self.place = run, run.name, place
         self.info, self.report = run.info, run.report
@@ -83,10 +83,10 @@ def _read_json(run: Run, name: str, kind: type) -> Any:
     if isinstance(content, kind):
         return content
     raise InputError(
-        "{name} of run {run_name} is damaged: its content is not what training writes. {cure}",
+        "{name} of run {run_name} is damaged: its content is not what training writes. {fix}",
         name=name,
         run_name=run.name,
-        cure=run.cure(),
+        fix=run.suggest_fix(),
     )
 
 

@@ -16,7 +16,7 @@ from musicml.data import CACHE_FOLDER, digest_examples
 from musicml.data.audit import find_clusters
 from musicml.data.datasets import GROUPS_FILE, Dataset, Excluded
 from musicml.data.splits import (
-    FLATTERS,
+    UNGROUPED,
     Split,
     check_lists,
     group_identical_files,
@@ -61,7 +61,7 @@ def prepare_data(experiment: Experiment, dataset: Dataset, data_root: Path, seed
     kept, split, folds = split_dataset(experiment, dataset, data_root, seed)
     log_files(kept.excluded[len(dataset.excluded) :], True)
     if cut:
-        split = replace(split, statement=replace_in_message(split.statement, FLATTERS, BY_PIECE))
+        split = replace(split, statement=replace_in_message(split.statement, UNGROUPED, BY_PIECE))
     if experiment.family == "forest" or (experiment.is_fitted_at_once and dataset.task == "multi"):
         check_both_kinds(kept, (*folds, split))
     if not len(split.indices("val")):
@@ -70,7 +70,7 @@ def prepare_data(experiment: Experiment, dataset: Dataset, data_root: Path, seed
         log_test_split(kept, split)
     stays = {example.id for example in kept.examples}
     there = np.array([example.id in stays for example in dataset.examples])
-    digests = kept.same if experiment.kind == "vggish" or (kept.same and not cut) else None
+    digests = kept.digests if experiment.kind == "vggish" or (kept.digests and not cut) else None
     if digests is None:
         digests = dict(digest_examples(kept, data_root / CACHE_FOLDER))
     return trainer.TrainingData(kept, split, found.select(there), clip, folds, digests=digests)

@@ -87,12 +87,12 @@ def check_can_retrain(run: Run) -> None:
             "Expected a whole run to train again, and {run_name} is a fold of one. Name the run that holds it.",
             run_name=run.path,
         )
-    if not run.is_whole:
+    if not run.is_complete:
         raise InputError(
             "Expected a complete run to train again, and {run_name} is {status}: {cure}",
             run_name=run.name,
             status=run.status,
-            cure=run.cure(),
+            cure=run.suggest_fix(),
         )
     if not (info.split.hash and info.data.hash and info.settings):
         raise InputError(
@@ -119,7 +119,7 @@ def find_begun_run(
         If the data is not there, or the experiment breaks a rule on it.
     """
     is_sample = is_sample_data(experiment.data.dataset, data_root, which)
-    wanted = (experiment.for_data(is_sample).overrides, is_sample, str(Path(data_root).absolute()), None)
+    wanted = (experiment.resolve(is_sample).overrides, is_sample, str(Path(data_root).absolute()), None)
     made_by = (get_versions(), get_git_commit())
     for run in reversed(list_runs(runs_root)):
         with contextlib.suppress(InputError):

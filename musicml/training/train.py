@@ -80,7 +80,7 @@ def train_experiment(
         If the data or the experiment can't be used: no run folder is left then. What goes wrong later, such as a
         full disk, leaves an unfinished one to `resume_run`.
     """
-    experiment = experiment.for_data(is_sample_data(experiment.data.dataset, data_root, which, folder))
+    experiment = experiment.resolve(is_sample_data(experiment.data.dataset, data_root, which, folder))
     as_published = experiment.data.protocol == "as_published"
     dataset = load_dataset(experiment.data.dataset, data_root, which, folder, as_published)
     logger.info("%s", dataset.describe())
@@ -128,9 +128,9 @@ def check_is_resumable(run: Run) -> None:
         raise InputError(
             "run {run_path} must be a whole run to be resumed, and is a fold of one: {cure}",
             run_path=run.path,
-            cure=run.cure(),
+            cure=run.suggest_fix(),
         )
-    if run.is_whole:
+    if run.is_complete:
         raise InputError(
             "run {run_name} must be unfinished to be resumed, and is whole: look at it with `musicml runs`.",
             run_name=run.name,
@@ -207,7 +207,7 @@ def build_run_info(
         **({"published": {key: published[key] for key in REPLAYED}} if experiment.published else {}),
         "overrides": dict(experiment.overrides),
         "deterministic": deterministic,
-        "settings": experiment.settings(),
+        "settings": experiment.get_settings(),
         "task": dataset.task,
         "family": experiment.family,
         "data": {

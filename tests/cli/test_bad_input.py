@@ -32,7 +32,7 @@ def refused(answer, runs_root=None):
     said = [line for line in err.splitlines() if line.startswith("musicml: ")]
     assert len(said) == 1 and err.rstrip().endswith(said[0]), err
     assert said[0].endswith((".", ")", "`")) or "known here: " in said[0]
-    assert runs_root is None or not any(run.is_whole for run in runs.list_runs(runs_root))
+    assert runs_root is None or not any(run.is_complete for run in runs.list_runs(runs_root))
     return said[0].removeprefix("musicml: ")
 
 
@@ -132,7 +132,7 @@ def test_a_text_file_named_wav_is_refused_and_never_ends_a_training(
         "train", tones_toml, "--folder", folder, "--data-root", data_root, "--runs", tmp_path / "runs"
     )
     (run,) = runs.list_runs(tmp_path / "runs")
-    assert code == 0 and run.is_whole and "1 file left out (excluded.csv names them), the first: low/text.wav" in err
+    assert code == 0 and run.is_complete and "1 file left out (excluded.csv names them), the first: low/text.wav" in err
     assert [row["file"] for row in run.table("excluded.csv")] == ["low/text.wav"]
     assert "low/text.wav" not in {row["example"] for row in run.table("split.csv")}
 
@@ -160,7 +160,7 @@ def test_pictures_that_cant_be_used_are_named_in_the_run_and_never_end_a_trainin
     changes = set_words(PICTURES | {"model.weights": "none", "training.epochs": 1})
     made = musicml("train", EXPERIMENTS / "instrument_images_mobilenet.toml", *words, *changes)
     (run,) = runs.list_runs(tmp_path / "runs")
-    assert made[0] == 0 and run.is_whole and "4 files left out" in made[2]
+    assert made[0] == 0 and run.is_complete and "4 files left out" in made[2]
     reasons = {row["file"]: row["reason"] for row in run.table("excluded.csv")}
     assert set(reasons) == {f"red/{name}" for name in spoilt}
     assert all(said in reasons[f"red/{name}"] for name, said in BAD_PICTURES.items())
@@ -220,7 +220,7 @@ def test_a_disk_that_fills_in_a_training_or_at_its_end_ends_in_a_sentence_and_th
         assert run.status == "started" and not (run.path / "model.keras").exists()
         assert not list(run.path.rglob(".*")), "no half-written file is left"
     code, _, err = musicml("train", "--resume", run.path)
-    assert code == 0 and run.is_whole and "Traceback" not in err
+    assert code == 0 and run.is_complete and "Traceback" not in err
 
 
 def test_wherever_the_disk_fills_the_run_is_not_whole_and_can_be_finished(
@@ -246,7 +246,7 @@ def test_wherever_the_disk_fills_the_run_is_not_whole_and_can_be_finished(
         assert "the disk is full" in refused(answer, root)
         for run in runs.list_runs(root) if limit % 3 == 1 else ():  # which takes longest
             count = -100
-            assert musicml("train", "--resume", run.path)[0] == 0 and run.is_whole
+            assert musicml("train", "--resume", run.path)[0] == 0 and run.is_complete
     assert limit > 10, "files of all stages were tried"
 
 
@@ -284,7 +284,7 @@ def test_ctrl_c_in_the_middle_of_an_epoch_ends_with_130_and_says_how_to_go_on(
     assert process.returncode == 130 and out == "" and "Traceback" not in err
     sentence = f"musicml: stopped; go on with `musicml train --resume {run.path}`."
     assert err.rstrip().endswith(sentence) and err.count("musicml: ") == 1
-    assert run.status == "started" and not run.is_whole and not list(run.path.rglob(".*"))
+    assert run.status == "started" and not run.is_complete and not list(run.path.rglob(".*"))
 
 
 def test_ctrl_c_before_there_is_a_run_ends_with_130(musicml, tones, tones_toml, data_root, monkeypatch, tmp_path):

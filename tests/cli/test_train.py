@@ -25,7 +25,7 @@ def test_training_a_network_prints_one_json_object_and_its_progress_elsewhere(
     for words in ("genre_gru", "dtype policy: float32", "epoch 1/1", "s left", "evaluated"):
         assert words in err
     (run,) = runs.list_runs(tmp_path)
-    assert said["run"] == str(run.path) and run.is_whole
+    assert said["run"] == str(run.path) and run.is_complete
 
 
 def test_set_and_seed_reach_the_run(tones, tones_toml, data_root, musicml, tmp_path):
@@ -54,7 +54,7 @@ def test_files_shorter_than_a_clip_are_repeated_and_said(tones_toml, data_root, 
     (line,) = [line for line in err.splitlines() if "with a warning" in line]
     assert "0.3" in line and "repeated" in line
     (run,) = runs.list_runs(tmp_path / "runs")
-    assert run.info.data.with_warnings == 12 and run.is_whole
+    assert run.info.data.with_warnings == 12 and run.is_complete
 
 
 # folders as people have them

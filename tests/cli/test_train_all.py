@@ -39,7 +39,7 @@ def test_train_all_goes_on_names_what_failed_and_closes_with_a_table(experiments
     assert [line.split()[0] for line in lines[1:5]] == ["a_impossible", "b_good", "c_pictures", "d_good"]
     assert ["failed" in line for line in lines[1:5]] == [True, False, True, False]
     assert all("accuracy" in lines[place] and " s " in lines[place] for place in (2, 4))
-    whole = [run for run in runs.list_runs(tmp_path / "runs") if run.is_whole]
+    whole = [run for run in runs.list_runs(tmp_path / "runs") if run.is_complete]
     assert [run.info.experiment for run in whole] == ["b_good", "d_good"]
     assert all(str(run.path) in out for run in whole)
 
@@ -76,7 +76,7 @@ def test_train_all_trains_several_at_a_time_and_says_whose_words_are_whose(exper
     said = [line.partition(":")[0] for line in ended.stderr.splitlines()]
     assert set(said) == {"a_impossible", "b_good", "c_pictures", "d_good"}
     assert {Path(row["run"]).name for row in rows if "run" in row} == {
-        run.name for run in runs.list_runs(tmp_path / "runs") if run.is_whole
+        run.name for run in runs.list_runs(tmp_path / "runs") if run.is_complete
     }
 
 
@@ -157,7 +157,7 @@ def test_train_all_that_was_killed_twice_goes_on_and_ends_as_an_uncut_one(train_
     code, rows, err = train_two("--deterministic", root="cut")
     assert code == 0 and "going on with the train-all" in err and "a-" in err
     assert figures(rows) == figures(uncut)
-    assert {run.name for run in runs.list_runs(tmp_path / "cut") if run.is_whole} == before  # none was trained twice
+    assert {run.name for run in runs.list_runs(tmp_path / "cut") if run.is_complete} == before  # none was trained twice
     assert not (tmp_path / "cut" / MARK).exists()
 
 

@@ -215,10 +215,10 @@ def test_three_runs_have_a_table_of_all_pairs(runs):
 def test_a_small_difference_can_be_chance_and_a_large_one_hardly(runs):
     chosen = make(runs, 2.0, 2.0, 5.0, n=100, draws=200)
     said = pages.said(compared(*chosen[:2]))
-    assert "with so few the difference could be chance, p = " in said or "on equally many of 100 files" in said
+    assert "may be due to chance (p = " in said or "equally many of 100 files" in said
     poor = fake_runs.make(runs, "cnn-20260309T120000-s9", family="cnn", n=100, seed=9, skill=0.0, draws=200)
     said = pages.said(compared(poor, chosen[2]))
-    assert "B was right on " in said and "chance alone would hardly give that, p = 0.001 or less" in said
+    assert "B classified " in said and "statistically significant (p ≤ 0.001)" in said
     assert WORDS["by_flipping"] in said
 
 

@@ -375,7 +375,7 @@ def keep(root, name, *found, pairs=(), **changed):
     facts = {"dataset": name, "sample": True, "as_published": False, "n": 24, "seconds": 2.0, "classes": rows}
     lengths = lengths if dataset.kind == "sound" else None
     made = Audit(**{**facts, "findings": (*found, alike), "lengths": lengths, "hash": dataset.hash(), **changed})
-    files.write_json(audits.get_audit_path(root, dataset), made.as_table())
+    files.write_json(audits.get_audit_path(root, dataset), made.to_dict())
     return dataset
 
 

@@ -71,7 +71,7 @@ def test_every_published_result_stands_with_its_source_its_protocol_and_its_wort
     fake_runs.make(runs, family="cnn", n=40)
     shown = pages.said(pages.opened(dataset=dataset)).replace("\\", "")
     for reference in published_results.list_references(dataset):
-        for words in (reference.source, reference.how, reference.caveats):
+        for words in (reference.source, reference.method, reference.caveats):
             assert words in shown
 
 

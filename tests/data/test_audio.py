@@ -121,7 +121,7 @@ def test_an_array_is_read_as_its_file(channels, sample_rate):
     deep = np.round(y * 32_768).astype(np.int16)
     for given, subtype in ((y, "FLOAT"), (deep, "PCM_16")):
         wanted = audio.load_audio(encoded(given, sample_rate=sample_rate, subtype=subtype), RATE)
-        sound = audio.load_audio(given, RATE, given_rate=sample_rate)
+        sound = audio.load_audio(given, RATE, source_rate=sample_rate)
         assert off(sound.y, wanted.y) < 1e-5
         assert (sound.sample_rate, sound.warnings, sound.y.dtype) == (RATE, (), np.float32)
 
@@ -130,23 +130,23 @@ def test_an_array_is_read_as_its_file(channels, sample_rate):
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_an_array_of_one_dimension_is_mono_and_its_precision_is_no_matter(sample_rate, dtype):
     y = tone(sample_rate=sample_rate)
-    wanted = audio.load_audio(y, RATE, given_rate=sample_rate).y
+    wanted = audio.load_audio(y, RATE, source_rate=sample_rate).y
     for given in (y[:, 0], y, y[::-1][::-1]):
-        sound = audio.load_audio(given.astype(dtype), RATE, given_rate=sample_rate)
+        sound = audio.load_audio(given.astype(dtype), RATE, source_rate=sample_rate)
         assert off(sound.y, wanted) < (5e-3 if dtype == "float16" else 1e-5)
         assert sound.y.dtype == np.float32
 
 
 def test_an_array_gets_the_warnings_of_a_file():
-    assert "silent" in audio.load_audio(np.zeros(RATE), given_rate=RATE).warnings[0]
-    assert "clipped" in audio.load_audio(np.clip(5 * tone(), -1, 1), given_rate=RATE).warnings[0]
-    assert audio.load_audio(tone(9.0), most_seconds=2, given_rate=RATE).warnings == (
+    assert "silent" in audio.load_audio(np.zeros(RATE), source_rate=RATE).warnings[0]
+    assert "clipped" in audio.load_audio(np.clip(5 * tone(), -1, 1), source_rate=RATE).warnings[0]
+    assert audio.load_audio(tone(9.0), max_seconds=2, source_rate=RATE).warnings == (
         "Only the first 2.0 s of 9.0 s were read; the rest is left out.",
     )
 
 
 @pytest.mark.parametrize(
-    ("y", "given_rate", "words"),
+    ("y", "source_rate", "words"),
     [
         (tone(), None, "must come with its sample_rate in Hz, and came without"),
         (tone(), 100, "sample_rate=100 must be between 4000 and 192000 Hz"),
@@ -164,10 +164,10 @@ def test_an_array_gets_the_warnings_of_a_file():
         (1000 * tone(), RATE, "must hold samples between -1 and 1"),
     ],
 )
-def test_an_array_that_is_no_sound_is_refused_with_what_came(y, given_rate, words):
-    message = refusal(y, given_rate=given_rate)
+def test_an_array_that_is_no_sound_is_refused_with_what_came(y, source_rate, words):
+    message = refusal(y, source_rate=source_rate)
     assert words in message and "the array" in message
-    assert "my song" in refusal(y, given_rate=given_rate, name="my song")
+    assert "my song" in refusal(y, source_rate=source_rate, name="my song")
 
 
 # What is warned of
@@ -211,7 +211,7 @@ def test_only_the_wanted_seconds_of_an_hour_are_decoded():
     content = file.getvalue()
     tracemalloc.start()
     begun = time.perf_counter()
-    sound = audio.load_audio(content, most_seconds=10)
+    sound = audio.load_audio(content, max_seconds=10)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert sound.seconds == 10

@@ -39,7 +39,7 @@ def changed():
         "a hundredth as loud": 0.01 * y,
         "three times as loud, and clipped": np.clip(3 * y, -1, 1),
         "another sample rate": audio.load_audio(
-            audio.load_audio(y, 16_000, given_rate=SAMPLE_RATE).y, SAMPLE_RATE, given_rate=16_000
+            audio.load_audio(y, 16_000, source_rate=SAMPLE_RATE).y, SAMPLE_RATE, source_rate=16_000
         ).y,
         "all of it": from_file(encoded(0.3 * y[SAMPLE_RATE:], "MP3", sample_rate=SAMPLE_RATE)),
     }
@@ -100,7 +100,7 @@ def test_an_audit_names_the_copies_and_what_they_do_to_a_figure(tmp_path):
     names = sorted(path.relative_to(tmp_path / "data").as_posix() for path in (tmp_path / "data").rglob("*.*"))
     dataset = dataset_of(tmp_path / "data", [(name, name[0], sides.get(name, "train")) for name in names])
     found = audit.audit_dataset(dataset, tmp_path / "store")
-    near, exact = found.of("near_duplicates")[0], found.of("exact_duplicates")[0]
+    near, exact = found.list_findings("near_duplicates")[0], found.list_findings("exact_duplicates")[0]
     assert {(pair.first, pair.second) for pair in near.pairs} == {("a/0.wav", "b/0.mp3"), ("a/1.wav", "a/late.flac")}
     by_name = {pair.first: pair for pair in near.pairs}
     assert by_name["a/0.wav"].across_labels and by_name["a/0.wav"].across_splits and not by_name["a/0.wav"].exact
@@ -142,7 +142,7 @@ def test_silent_clipped_cut_off_empty_and_unreadable_files_are_named(tmp_path):
         "b/cut.wav",
         "b/other.wav",
     )
-    (unreadable,) = found.of("unreadable")
+    (unreadable,) = found.list_findings("unreadable")
     assert unreadable.words.startswith("Files that can't be read: 2 of 8; of the first: b/text.wav must hold sound")
     assert unreadable.effect.endswith("on the other 5 examples.")
     assert [finding.weight for finding in found.findings] == sorted(
@@ -155,7 +155,7 @@ def test_odd_lengths_and_rates_are_named_and_which_class_they_are_of(tmp_path):
     soundfile.write(tmp_path / "b/fast.wav", np.stack([song(8, seconds=12.0)] * 2, axis=1), 16_000)
     names = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("?/*.wav"))
     found = audit.audit_dataset(dataset_of(tmp_path, [(name, name[0]) for name in names]), tmp_path / "store")
-    (lengths,), (rates,) = found.of("lengths"), found.of("rates")
+    (lengths,), (rates,) = found.list_findings("lengths"), found.list_findings("rates")
     assert lengths.files == ("b/short.wav",) and "Files last 1.0 to 6.0 s, 6.0 s in the middle" in lengths.words
     assert rates.files == ("b/fast.wav",) and "33% of b have another rate, and 0% of a" in rates.effect
     assert found.lengths["seconds"]["least"] == 1 and found.lengths["seconds"]["median"] == 6

@@ -80,9 +80,9 @@ def test_files_that_cannot_be_read_still_show_what_can_be_reached(tmp_path):
     for name in {row[0].partition("#")[0] for row in rows}:
         (tmp_path / name).write_bytes(f"no sound: {name}".encode())
     found = audit.audit_dataset(dataset_of(tmp_path, rows), tmp_path / "store")
-    assert found.of("unreadable")[0].words.startswith("Files that can't be read: 38 of 38")
-    assert found.of("ceiling")[0].words.startswith("No model can pass macro ROC-AUC 0.911 or accuracy 0.737")
-    assert len(found.of("exact_duplicates")[0].pairs) == 10 and found.lengths is None
+    assert found.list_findings("unreadable")[0].words.startswith("Files that can't be read: 38 of 38")
+    assert found.list_findings("ceiling")[0].words.startswith("No model can pass macro ROC-AUC 0.911 or accuracy 0.737")
+    assert len(found.list_findings("exact_duplicates")[0].pairs) == 10 and found.lengths is None
     # nothing is called fine that nobody heard
     assert not {"silent", "clipped", "truncated", "near_duplicates"} & set(kinds(found.findings))
 
@@ -91,8 +91,8 @@ def test_unreadable_files_of_equal_content_are_not_taken_for_twins(tmp_path):
     write(tmp_path, {"a/1.wav": b"404 not found", "b/2.wav": b"404 not found", "a/3.wav": b"", "b/4.wav": b""})
     rows = [("a/1.wav", "a"), ("b/2.wav", "b"), ("a/3.wav", "a"), ("b/4.wav", "b")]
     found = audit.audit_dataset(dataset_of(tmp_path, rows), tmp_path / "store")
-    assert found.pairs == () and found.of("contradictory_labels")[0].weight == "fine"
-    (unreadable,) = found.of("unreadable")
+    assert found.pairs == () and found.list_findings("contradictory_labels")[0].weight == "fine"
+    (unreadable,) = found.list_findings("unreadable")
     assert unreadable.files == ("a/1.wav", "b/2.wav") and "of the first: a/1.wav must" in unreadable.words
 
 
@@ -194,10 +194,10 @@ def test_many_equal_files_are_told_in_few_pairs_and_none_is_forgotten(tmp_path):
 def test_twins_on_no_two_sides_are_told_by_what_a_random_split_would_make_of_them(tmp_path):
     write(tmp_path, {f"a/{k}.wav": song(k // 2, seconds=2.0) for k in range(4)} | {"b/5.wav": song(5, seconds=2.0)})
     rows = [(f"{name[0]}/{name[1]}.wav", name[0]) for name in ("a0", "a1", "a2", "a3", "b5")]
-    (exact,) = audit.audit_dataset(dataset_of(tmp_path, rows), tmp_path / "store").of("exact_duplicates")
+    (exact,) = audit.audit_dataset(dataset_of(tmp_path, rows), tmp_path / "store").list_findings("exact_duplicates")
     assert exact.weight == "caution" and len(exact.pairs) == 2 and "by up to 80.0 points" in exact.effect
     listed = dataset_of(tmp_path, [(*row, "val" if row[0] == "a/1.wav" else "train") for row in rows])
-    (exact,) = audit.audit_dataset(listed, tmp_path / "store").of("exact_duplicates")
+    (exact,) = audit.audit_dataset(listed, tmp_path / "store").list_findings("exact_duplicates")
     assert exact.weight == "fault" and exact.effect.startswith("1 of 1 validation examples have a twin in training")
 
 
@@ -221,7 +221,7 @@ def test_a_file_that_changed_is_read_again_and_a_damaged_store_is_looked_past(so
     write(sounds, {"a/0.wav": np.zeros(16_000, np.float32)})
     os.utime(sounds / "a/0.wav", ns=(1, 1))
     found = audit.audit_dataset(loading.load_folder(sounds), tmp_path / "store")
-    assert found.of("silent")[0].files == ("a/0.wav",)
+    assert found.list_findings("silent")[0].files == ("a/0.wav",)
     for path in (tmp_path / "store").rglob("*.npz"):
         path.write_bytes(path.read_bytes()[:200])
     for path in (tmp_path / "store").glob("alike-*"):
@@ -236,7 +236,7 @@ def test_an_audit_survives_its_own_table_and_is_found_where_it_was_kept(sounds, 
     found = audit.audit_and_save(dataset, tmp_path)
     path = audit.get_audit_path(tmp_path, dataset)
     assert path.parent == tmp_path / ".audit" and path.name.startswith(f"songs-real-{dataset.hash()}-")
-    assert audit.load_audit(tmp_path, dataset) == found == Audit.from_table(parse_json(path.read_text()))
+    assert audit.load_audit(tmp_path, dataset) == found == Audit.from_dict(parse_json(path.read_text()))
     assert audit.load_audit(tmp_path, replace(dataset, as_published=True)) is None
     path.write_text("[]")
     with pytest.raises(InputError, match="must hold an audit"):
@@ -313,7 +313,7 @@ def test_twins_on_validation_and_test_are_told_as_such(tmp_path):
     dataset = dataset_of(write_twins(tmp_path), [("a/1.wav", "a"), ("a/2.wav", "a"), ("b/1.wav", "b")], "sound")
     sides = {"a/1.wav": "val", "a/2.wav": "test", "b/1.wav": "train"}
     dataset = replace(dataset, examples=tuple(replace(one, split=sides[one.id]) for one in dataset.examples))
-    (found,) = audit.audit_dataset(dataset, tmp_path / "store").of("exact_duplicates")
+    (found,) = audit.audit_dataset(dataset, tmp_path / "store").list_findings("exact_duplicates")
     assert found.weight == "fault" and found.effect.startswith("2 of 3 examples stand on validation and test")
 
 
@@ -322,14 +322,14 @@ def test_equal_files_judged_for_other_classes_do_not_contradict_each_other(tmp_p
     judged = [{"a": True}, {"b": True}, {"a": False, "b": True}]
     examples = [replace(one, labels=labels) for one, labels in zip(dataset.examples, judged, strict=True)]
     several = replace(dataset, task="multi", class_names=("a", "b"), examples=tuple(examples))
-    (found,) = audit.audit_dataset(several, tmp_path / "store").of("exact_duplicates")
+    (found,) = audit.audit_dataset(several, tmp_path / "store").list_findings("exact_duplicates")
     assert not found.pairs[0].across_labels and found.weight == "caution"
 
 
 def test_a_kept_audit_is_not_shown_once_a_file_has_changed(tmp_path):
     dataset = dataset_of(write_twins(tmp_path), [("a/1.wav", "a"), ("a/2.wav", "a"), ("b/1.wav", "b")], "sound")
     audit.audit_and_save(dataset, tmp_path)
-    assert audit.load_audit(tmp_path, dataset).of("exact_duplicates")[0].pairs
+    assert audit.load_audit(tmp_path, dataset).list_findings("exact_duplicates")[0].pairs
     shutil.copy(tmp_path / "b/1.wav", tmp_path / "a/2.wav")
     assert audit.load_audit(tmp_path, dataset) is None
     audit.audit_and_save(dataset, tmp_path)

@@ -31,7 +31,7 @@ def test_the_thirty_instruments_hold_photographs_twice_some_of_them_across_split
     of = {"bagpipes", "tuba", "harmonica", "casaba", "clarinet", "Didgeridoo"}
     some = tuple(example for example in dataset.examples if example.path.parent.name in of)
     found = audit.audit_dataset(replace(dataset, examples=some), tmp_path)
-    (near,) = found.of("near_duplicates")
+    (near,) = found.list_findings("near_duplicates")
     pairs = {(pair.first, pair.second): pair for pair in near.pairs}
     assert len(pairs) >= 9 and sum(pair.across_splits for pair in near.pairs) >= 5 and near.weight == "fault"
     # looked at one by one: sizes, crops, colours and mirrors of one photograph
@@ -44,7 +44,7 @@ def test_the_thirty_instruments_hold_photographs_twice_some_of_them_across_split
         assert (first, second) in pairs
     # alike to a hash, and two instruments to anybody
     assert ("test/clarinet/2.jpg", "train/Didgeridoo/063.jpg") not in pairs
-    (resembling,) = found.of("look_alikes")
+    (resembling,) = found.list_findings("look_alikes")
     assert {"test/clarinet/2.jpg", "train/Didgeridoo/063.jpg"} <= set(resembling.files)
 
 
@@ -52,7 +52,7 @@ def test_no_real_recordings_that_differ_are_taken_for_one(store):
     clips = loading.load_folder(DATA / "instrument_clips")
     for dataset in (gtzan.load(DATA / "gtzan"), clips):
         found = audit.audit_dataset(dataset, store)
-        assert found.pairs == () and found.of("unreadable")[0].weight == "fine"
+        assert found.pairs == () and found.list_findings("unreadable")[0].weight == "fine"
 
 
 def test_an_excerpt_of_two_seconds_is_found_in_its_track(store):

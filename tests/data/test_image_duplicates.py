@@ -78,7 +78,7 @@ def test_one_outline_on_white_is_not_one_photograph_and_an_audit_says_which_hash
         image.save(tmp_path / name)
     dataset = dataset_of(tmp_path, [(name, name[0]) for name in images], "picture")
     found = audit.audit_dataset(dataset, tmp_path / "store")
-    (near,), (resembling,) = found.of("near_duplicates"), found.of("look_alikes")
+    (near,), (resembling,) = found.list_findings("near_duplicates"), found.list_findings("look_alikes")
     assert [(pair.first, pair.second) for pair in near.pairs] == [("a/0.png", "a/closer.png")]
     assert resembling.weight == "fine" and {"a/1.png", "b/2.png"} <= set(resembling.files)
     assert resembling.pairs and all("too little for one photograph" in pair.how for pair in resembling.pairs)
@@ -154,7 +154,7 @@ def test_pictures_across_splits_and_labels_are_counted_and_clustered(tmp_path):
     rows = [(name, name[0], sides.get(name, "train")) for name in (*images, *copies)]
     dataset = dataset_of(tmp_path, rows, "picture")
     found = audit.audit_dataset(dataset, tmp_path / "store")
-    (near,) = found.of("near_duplicates")
+    (near,) = found.list_findings("near_duplicates")
     pairs = {(pair.first, pair.second): pair for pair in near.pairs}
     assert {("a/1.jpg", "b/1.jpg"), ("a/2.jpg", "a/small.jpg"), ("a/2.jpg", "a/smaller.jpg")} <= set(pairs)
     mirrored = pairs["a/1.jpg", "b/1.jpg"]

@@ -533,6 +533,6 @@ def test_a_folder_that_cant_be_opened_is_a_sentence(tmp_path, monkeypatch, close
 @pytest.mark.parametrize(("on_disk", "of_run"), [(nfc, nfd), (nfd, nfc), (nfd, nfd), (nfc, nfc)])
 def test_classes_are_spelled_as_a_run_spells_them(tmp_path, on_disk, of_run):
     dataset = loading.load_folder(fill(tmp_path, f"{on_disk('Música')}/1.wav", "b/1.wav"))
-    spelled = dataset.spell_classes(["b", of_run("Música"), "other"])
+    spelled = dataset.match_class_names(["b", of_run("Música"), "other"])
     assert set(spelled.class_names) == {"b", of_run("Música")}
     assert {example.label for example in spelled.examples} == set(spelled.class_names)

@@ -24,7 +24,7 @@ SHARES, COUNTS = {"precision", "recall", "f1", "auc", "f1_absent"}, {"support", 
 
 
 def shown(one):
-    return one.system, one.how, one.caveats
+    return one.system, one.method, one.caveats
 
 
 @EACH
@@ -32,11 +32,11 @@ def test_a_reference_says_what_it_is_where_it_is_from_and_what_it_is_worth(one):
     assert one.dataset in loading.DATASET_NAMES
     assert one.protocol in ("honest", "as published") and one.side in ("test", "val")
     assert all(sentence.strip() for sentence in (*shown(one), one.source))
-    assert one.how.endswith(".") and one.caveats.endswith(".") and not one.system.endswith(".")
+    assert one.method.endswith(".") and one.caveats.endswith(".") and not one.system.endswith(".")
     assert one.url is None or one.url.startswith("https://")
     assert set(one.inferred) <= set(one.figures)
     if one.n_test is not None and one.protocol == "as published" and one.dataset != "instrument_images":
-        assert "inferred" in one.how
+        assert "inferred" in one.method
 
 
 @EACH

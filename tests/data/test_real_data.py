@@ -142,7 +142,7 @@ def on_clips(tmp_path_factory):
 @pytest.mark.numeric
 def test_a_network_trains_on_real_clips_and_answers_for_a_flac_a_wav_and_an_mp3(on_clips, musicml, tmp_path):
     code, err, run = on_clips("genre_gru")
-    assert code == 0 and run.is_whole and not run.read("report.json")["sample"]
+    assert code == 0 and run.is_complete and not run.read("report.json")["sample"]
     assert "files with a warning" in err and "repeated" in err, "a clip of 2 s is shorter than one of 3 s"
     losses = [float(row["loss"]) for row in run.table("history.csv")]
     assert losses[-1] < losses[0] - 0.1, "it learns"
@@ -185,7 +185,7 @@ def test_a_stream_of_a_real_track_ends_with_the_answer_to_its_file(on_clips):
     flac = sorted((DATA / "gtzan/genres_original").rglob("*.flac"))[0]
     y, sample_rate = soundfile.read(flac, dtype="int16")
     listening = StreamingPredictor(predictor, sample_rate)
-    answers = [answer for begin in range(0, len(y), 4_096) for answer in listening.hear(y[begin : begin + 4_096])]
+    answers = [answer for begin in range(0, len(y), 4_096) for answer in listening.feed(y[begin : begin + 4_096])]
     assert len(answers) == 2 * len(y) // sample_rate
     assert off(listening.end().scores, predictor.predict(flac).scores) < 1e-4
 

@@ -163,7 +163,7 @@ def test_many_channels_are_mixed(channels, subtype):
     y = tone(0.5, channels=channels) * np.linspace(0.5, 1, channels, dtype=np.float32)
     sound = audio.load_audio(encoded(y, subtype=subtype))
     assert np.abs(sound.y - y.mean(axis=1)).max() < 1e-3 and sound.warnings == ()
-    assert np.abs(audio.load_audio(y, given_rate=RATE).y - y.mean(axis=1)).max() < 1e-3
+    assert np.abs(audio.load_audio(y, source_rate=RATE).y - y.mean(axis=1)).max() < 1e-3
 
 
 def test_many_channels_cost_no_more_than_two(monkeypatch):

@@ -288,7 +288,7 @@ def test_equal_files_stand_on_one_side_even_where_tracks_do_as_they_like():
 
 def test_artists_are_kept_apart_only_where_they_are_known():
     known = replace(dataset_of(FOUR), lists=("artist",))
-    dataset, found, _ = splitting.make_folds(known, "artist", splitting.FOLDS["artist"], 0.15, 0)
+    dataset, found, _ = splitting.make_folds(known, "artist", splitting.DEFAULT_FOLDS["artist"], 0.15, 0)
     assert len(found) == 3 and dataset.examples == known.examples
     with pytest.raises(InputError, match='"artist" must go with a data set that has an index of artists, and toy has'):
         splitting.make_folds(dataset_of(FOUR), "artist", 3, 0.15, 0)
@@ -297,7 +297,7 @@ def test_artists_are_kept_apart_only_where_they_are_known():
 
 
 def test_a_split_by_lists_has_no_folds():
-    for kind in splitting.LISTED:
+    for kind in splitting.LIST_SPLITS:
         with pytest.raises(InputError, match="data.folds = 5 must go with a split that can be turned"):
             splitting.make_folds(replace(dataset_of(OFFICIAL), lists=("filtered",)), kind, 5, 0.15, 0)
 

@@ -35,13 +35,13 @@ def test_a_cross_validation_judges_every_file_once_by_a_model_that_never_saw_it(
     report = evaluate.evaluate_run(run)
     rows = run.table("predictions.csv")
     assert report["n"] == len(rows) == len({row["example"] for row in rows}) == 24
-    assert report["split"] == "out of fold" and run.is_whole
+    assert report["split"] == "out of fold" and run.is_complete
     assert [one.name for one in runs.list_runs(run.path.parent)] == [run.name], "it is listed once"
     for k in range(1, 5):
         fold = runs.get_fold(run, k)
         sides = {row["example"]: row["split"] for row in fold.table("split.csv")}
         tested = [name for name, side in sides.items() if side == "test"]
-        assert fold.is_whole and fold.read("report.json")["n"] == len(tested) > 0
+        assert fold.is_complete and fold.read("report.json")["n"] == len(tested) > 0
         assert {row["example"] for row in run.table("split.csv") if row["fold"] == str(k)} == set(tested)
         its = {row["example"]: row for row in fold.table("predictions.csv")}
         assert set(its) == set(tested)

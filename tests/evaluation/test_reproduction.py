@@ -268,7 +268,7 @@ def test_a_reproduction_that_was_stopped_goes_on_and_is_compared(pair, musicml, 
         code, out, err = musicml("reproduce", run, "--runs", tmp_path)
     (new,) = [one for one in runs.list_runs(tmp_path) if one.name != run.name]
     hint = f"`musicml reproduce {run} --resume {new.path}`"
-    assert code == 130 and not out and hint in err and not new.is_whole
+    assert code == 130 and not out and hint in err and not new.is_complete
     with monkeypatch.context() as patched:
         patched.setattr(evaluate, "predict_test_split", stop)
         code, _, err = musicml("reproduce", run, "--runs", tmp_path, "--resume", new.path)
@@ -278,7 +278,7 @@ def test_a_reproduction_that_was_stopped_goes_on_and_is_compared(pair, musicml, 
         assert code == 0 and "They agree to the bit." in out
     assert len(runs.list_runs(tmp_path)) == 2
     code, _, err = musicml("reproduce", new.name, "--runs", tmp_path, "--resume", run.name)
-    assert code == 2 and "Expected a reproduction of run" in err
+    assert code == 2 and "is not a reproduction of run" in err
 
 
 def test_data_that_was_moved_is_named_and_changed_data_is_refused(tones, tones_toml, data_root, musicml, tmp_path):

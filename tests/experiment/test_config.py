@@ -63,14 +63,14 @@ def test_a_file_gives_its_values_and_the_defaults_of_what_it_leaves_out():
 
 
 def test_the_sample_table_holds_on_sample_data_only():
-    plain, on_sample = parse(), parse().on_sample()
+    plain, on_sample = parse(), parse().apply_sample_table()
     assert (plain.training.epochs, plain.model.cell) == (9, "gru")
     assert (on_sample.training.epochs, on_sample.model.cell) == (2, "lstm")
     assert on_sample.sample and on_sample.model.units == (16, 8) and on_sample.features == plain.features
 
 
 def test_the_sample_table_may_bring_a_table_that_the_file_has_not():
-    assert parse(TEXT + "clips.seconds = 1.0\n").on_sample().clips.seconds == 1.0
+    assert parse(TEXT + "clips.seconds = 1.0\n").apply_sample_table().clips.seconds == 1.0
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_set_changes_a_value_and_is_kept():
 def test_set_wins_over_the_sample_table_and_leaves_the_rest_of_it():
     for found in (
         parse(overrides={"training.epochs": 3}, sample=True),
-        parse(overrides={"training.epochs": 3}).on_sample(),
+        parse(overrides={"training.epochs": 3}).apply_sample_table(),
     ):
         assert found.sample and found.training.epochs == 3 and found.model.cell == "lstm"
 
@@ -172,11 +172,11 @@ def test_set_is_checked_against_the_recipe_that_runs(key, value, fits_sample):
     """Read without the data, the overrides have to fit one recipe; with the data, the one that runs."""
     overrides = {f"training.{key}": value}
     found = config.parse_experiment("mine", HALVES, overrides, None)
-    held = found.for_data(fits_sample)
+    held = found.resolve(fits_sample)
     assert held == parse(HALVES, overrides, fits_sample)
     assert held.sample == fits_sample and held.overrides == overrides
     with pytest.raises(InputError, match="cosine"):
-        found.for_data(not fits_sample)
+        found.resolve(not fits_sample)
     assert "cosine" in refused(HALVES, overrides, not fits_sample)
     assert "training.epochs = 0" in refused(HALVES, {"training.epochs": 0}, None)
 
@@ -186,7 +186,7 @@ def test_set_does_not_hide_a_fault_of_the_file():
 
 
 def test_settings_hold_every_value_as_json_knows_it():
-    settings = parse().settings()
+    settings = parse().get_settings()
     assert settings["model"]["units"] == [16, 8] and settings["model"]["family"] == "recurrent"
     assert settings["features"]["kind"] == "mfcc" and settings["training"]["batch_size"] == 32
     assert list(settings) == ["data", "features", "clips", "model", "training", "augment"]
@@ -230,8 +230,8 @@ def test_what_is_replayed_is_read_and_only_what_decides_figures_is_among_the_set
     text = TEXT.replace('"gtzan"', '"gtzan"\nprotocol = "as_published"') + "published.changes = ['clips.seconds=1']"
     found = parse(text + PUBLISHED)
     assert found.published.pieces and found.published.figures == ("accuracy",) and found.published.changes == ()
-    assert found.on_sample().published.changes == ("clips.seconds=1",)
-    assert found.settings()["published"] == {"reference": "gtzan_gru", "pieces": True, "served": ""}
+    assert found.apply_sample_table().published.changes == ("clips.seconds=1",)
+    assert found.get_settings()["published"] == {"reference": "gtzan_gru", "pieces": True, "served": ""}
 
 
 @pytest.mark.parametrize(

@@ -38,14 +38,14 @@ def test_a_run_begins_with_its_name_its_experiment_and_its_facts(tmp_path):
 
 def test_a_run_has_a_status_and_only_its_report_makes_it_whole(tmp_path):
     run = begun(tmp_path)
-    assert (run.status, run.is_whole) == ("started", False)
+    assert (run.status, run.is_complete) == ("started", False)
     run.update(status="trained")
-    assert (run.status, run.is_whole) == ("trained", False)
+    assert (run.status, run.is_complete) == ("trained", False)
     told(run, status="whole")
-    assert not run.is_whole
+    assert not run.is_complete
     told(run, status="trained")
     files.write_json(run.path / "report.json", {})
-    assert (run.status, run.is_whole) == ("whole", True)
+    assert (run.status, run.is_complete) == ("whole", True)
 
 
 def test_two_runs_that_begin_in_one_second_get_two_folders(tmp_path):

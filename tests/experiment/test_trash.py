@@ -87,7 +87,7 @@ def test_a_run_is_named_by_its_name_or_its_folder_and_only_in_the_folder_of_runs
             trash.delete_run(name, root)
         with pytest.raises(InputError, match="Expected a run in the trash"):
             trash.restore_run(name, root)
-    assert list_runs(root) == [run] and elsewhere.is_whole
+    assert list_runs(root) == [run] and elsewhere.is_complete
 
 
 def test_an_experiments_name_is_no_run_to_delete(root):
@@ -110,7 +110,7 @@ def test_of_a_link_the_link_is_deleted_and_not_what_it_leads_to(root, tmp_path):
     root.mkdir()
     (root / "linked").symlink_to(run.path)
     trash.delete_run("linked", root)
-    assert run.is_whole and list_runs(root) == []
+    assert run.is_complete and list_runs(root) == []
     assert trash.restore_run("linked", root) == root / "linked" and (root / "linked").is_symlink()
     (run.path / "run.json").unlink()
     run.path.rename(tmp_path / "gone")
@@ -164,4 +164,4 @@ def test_a_trash_that_is_a_file_is_told_in_a_sentence(root):
     (root / ".trash").write_text("mine")
     with pytest.raises(InputError, match="stands in its way"):
         trash.delete_run(run.name, root)
-    assert run.is_whole and trash.list_trash(root) == []
+    assert run.is_complete and trash.list_trash(root) == []

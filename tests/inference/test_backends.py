@@ -41,7 +41,7 @@ def test_a_resumed_training_leaves_no_exported_model_of_before(asked_about_tones
     run.update(status="started")
     monkeypatch.setattr("musicml.training.trainer.export_forest_onnx", lambda *_: "not exported: it can't be here")
     train.resume_run(run)
-    assert not (run.path / "model.onnx").exists() and Predictor(run).model().engine == "scikit-learn"
+    assert not (run.path / "model.onnx").exists() and Predictor(run).load_model().engine == "scikit-learn"
 
 
 def test_a_missing_package_is_named_as_such(asked_about_tones, monkeypatch):

@@ -187,7 +187,7 @@ def test_a_picture_is_seen_as_the_model_takes_it(asked, picture):
     predictor, explanation = asked("unfrozen")
     assert np.array_equal(explanation.seen, predictor.read(picture).values) and explanation.seen.dtype == np.uint8
     assert (explanation.frame_seconds, explanation.decided, explanation.y) == (None, None, None)
-    table = json.loads(json.dumps(explanation.as_table()))
+    table = json.loads(json.dumps(explanation.to_dict()))
     assert set(table) == {"file", "label", "method", "peak", "size"}
     assert table["size"] == {"width": 32, "height": 32}
     assert (table["peak"]["y"], table["peak"]["x"]) == explanation.peak
@@ -204,7 +204,7 @@ def test_the_deciding_seconds_are_cut_out_of_the_sound_itself(asked, sound, name
     assert 0 <= begin < end <= len(y) / rate + 1e-9 and end - begin == pytest.approx(3)
     assert explanation.sample_rate == rate
     assert np.array_equal(explanation.y, y[round(begin * rate) : round(end * rate)])
-    table = json.loads(json.dumps(explanation.as_table()))
+    table = json.loads(json.dumps(explanation.to_dict()))
     assert table["decided"] == [round(begin, 3), round(end, 3)]
     if name == "tones":
         assert "peak" not in table, "a forest tells which features, and no place"
@@ -244,7 +244,7 @@ def test_an_explanation_is_saved_as_a_drawing_a_table_and_of_sound_what_to_liste
     said = explain.save_explanation(explanation, tmp_path / "new", "first")
     there = {path.name for path in (tmp_path / "new").iterdir()}
     assert json.loads((tmp_path / "new/first.json").read_text()) == said
-    assert said["picture"] == "first.png" and {**said, **explanation.as_table()} == said
+    assert said["picture"] == "first.png" and {**said, **explanation.to_dict()} == said
     with Image.open(tmp_path / "new/first.png") as drawing:
         assert drawing.mode == "RGB" and min(drawing.size) >= 384 and np.ptp(np.asarray(drawing)) > 0
     if name == "unfrozen":

@@ -14,7 +14,7 @@ from musicml.evaluation.predictions import read_clip_scores, read_predictions
 from musicml.experiment import run as runs
 from musicml.experiment.config import parse_experiment
 from musicml.experiment.run_data import read_experiment_text, read_layers
-from musicml.inference import apart, manifest, onnx_limits, trust
+from musicml.inference import isolated_process, manifest, onnx_limits, trust
 from musicml.inference.predictor import Predictor
 from musicml.utils.errors import InputError
 from tests.fixtures import hostile_models as models
@@ -135,10 +135,10 @@ def test_what_a_file_does_not_say_is_held_by_the_process_that_opens_it(name, run
 def test_a_good_run_of_a_stranger_answers_as_a_trusted_one_does(engine, run):
     stranger = Predictor(run, engine)
     apart_scores = stranger.predict(Y, sample_rate=22_050).scores
-    assert "process of its own" in stranger.apart_remark and str(run.path) in stranger.apart_remark
+    assert "process of its own" in stranger.isolation_notice and str(run.path) in stranger.isolation_notice
     assert isinstance(trust.trust_run(run), str) and trust.is_own(run)
     own = Predictor(run, engine)
-    assert own.apart_remark is None
+    assert own.isolation_notice is None
     assert np.array_equal(own.predict(Y, sample_rate=22_050).scores, apart_scores)
 
 
@@ -146,8 +146,8 @@ def test_the_other_process_ends_with_the_model(run):
     predictor = Predictor(run)
     process = next(
         cell.cell_contents.process
-        for cell in predictor.model().scores.__closure__
-        if isinstance(cell.cell_contents, apart.ApartProcess)
+        for cell in predictor.load_model().scores.__closure__
+        if isinstance(cell.cell_contents, isolated_process.ModelProcess)
     )
     assert process.poll() is None
     del predictor
@@ -156,8 +156,8 @@ def test_the_other_process_ends_with_the_model(run):
 
 def test_a_process_that_dies_is_an_error_that_tells_what_to_do(run, monkeypatch):
     predictor = Predictor(run)
-    predictor.model()
-    monkeypatch.setattr(apart.ApartProcess, "_read", lambda self, *_: (_ for _ in ()).throw(self._explain()))
+    predictor.load_model()
+    monkeypatch.setattr(isolated_process.ModelProcess, "_read", lambda self, *_: (_ for _ in ()).throw(self._explain()))
     for _ in range(2):
         with pytest.raises(InputError, match="it broke|more time.*runs --trust"):
             predictor.predict(Y, sample_rate=22_050)
@@ -165,9 +165,9 @@ def test_a_process_that_dies_is_an_error_that_tells_what_to_do(run, monkeypatch)
 
 def test_after_an_interrupt_no_question_gets_the_answer_to_the_one_before(run, monkeypatch):
     predictor = Predictor(run)
-    predictor.model()
+    predictor.load_model()
     with monkeypatch.context() as patch:
-        patch.setattr(apart.ApartProcess, "_read", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(isolated_process.ModelProcess, "_read", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             predictor.predict(Y, sample_rate=22_050)
     other = np.sin(np.arange(len(Y)) / 3).astype(np.float32)
@@ -178,8 +178,8 @@ def test_after_an_interrupt_no_question_gets_the_answer_to_the_one_before(run, m
 @pytest.mark.parametrize("head", [{}, {"shape": [1]}, {"shape": [2, 11]}, {"shape": [-2, 10]}, {"shape": "x"}])
 def test_an_answer_of_another_shape_is_refused(run, monkeypatch, head):
     predictor = Predictor(run)
-    predictor.model()
-    monkeypatch.setattr(apart.ApartProcess, "_read", lambda *_: (head, bytes(5)))
+    predictor.load_model()
+    monkeypatch.setattr(isolated_process.ModelProcess, "_read", lambda *_: (head, bytes(5)))
     with pytest.raises(InputError, match="another shape"):
         predictor.predict(Y, sample_rate=22_050)
 
@@ -220,8 +220,8 @@ READS = {
         runs.describe_run,
     ),
     "layers.json": (read_layers,),
-    "serving.json": (lambda run: ask(run).as_table(over_time=True), trust.is_own),
-    "labels.json": (lambda run: ask(run).as_table(over_time=True), read_predictions),
+    "serving.json": (lambda run: ask(run).to_dict(over_time=True), trust.is_own),
+    "labels.json": (lambda run: ask(run).to_dict(over_time=True), read_predictions),
 }
 
 
@@ -248,7 +248,7 @@ def try_each_value(file, run, n_values):
 
 @pytest.mark.parametrize("file", READS)
 def test_whatever_stands_in_a_field_the_run_is_read_or_refused_in_a_sentence(file, run, monkeypatch):
-    model = Predictor(run).model()  # loaded once, since what it answers does not matter here
+    model = Predictor(run).load_model()  # loaded once, since what it answers does not matter here
     monkeypatch.setattr("musicml.inference.backends.load_model", lambda *_: model)
     try_each_value(file, run, 3)
 

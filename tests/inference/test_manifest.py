@@ -64,7 +64,7 @@ def signed(run, **changes):
 
 def refusal(run, engine="auto"):
     with pytest.raises(InputError) as caught:
-        Predictor(run, engine).model()
+        Predictor(run, engine).load_model()
     message = str(caught.value)
     assert "\n" not in message and message.endswith((".", "again"))
     return message
@@ -216,13 +216,13 @@ def test_a_network_of_the_same_shapes_from_another_run_is_refused(network):
     model.set_weights([weight + 0.01 for weight in model.get_weights()])
     model.save(network.path / "model.keras")
     assert f"model.keras of run network {FOREIGN}" in refusal(network, "keras")
-    assert Predictor(network, "onnx").model().engine == "onnx", "the exported model is still the run's own"
+    assert Predictor(network, "onnx").load_model().engine == "onnx", "the exported model is still the run's own"
 
 
 def test_a_network_whose_settings_are_changed_and_signed_is_refused_by_its_exported_model(network):
     signed(network, temperature=1.5)
     assert f"model.onnx of run network {FOREIGN}" in refusal(network)
-    assert Predictor(network, "keras").model().engine == "keras"
+    assert Predictor(network, "keras").load_model().engine == "keras"
 
 
 @pytest.mark.parametrize(("engine", "name"), [("onnx", "model.onnx"), ("keras", "model.skops")])
@@ -236,7 +236,7 @@ def test_a_damaged_model_is_refused_with_a_sentence(broken, engine, name):
 
 def test_a_missing_model_is_named(broken):
     (broken.path / "model.onnx").unlink()
-    assert Predictor(broken).model().engine == "scikit-learn"
+    assert Predictor(broken).load_model().engine == "scikit-learn"
     assert "broken has no exported model (model.onnx)" in refusal(broken, "onnx")
     (broken.path / "model.skops").unlink()
     assert "must hold a model, and model.skops is missing: finish it with `musicml train --resume" in refusal(broken)
@@ -262,7 +262,7 @@ def test_a_run_of_few_files_answers_without_saying_what_is_unlike_training(asked
     assert asked_about_tones.read("serving.json")["unlike"] is None, "24 tones are too few"
     answer = Predictor(asked_about_tones).predict(tones / "low/1.wav")
     assert answer.unlike is None and not answer.is_unlike_training
-    assert answer.warnings == () and answer.as_table()["unlike_training"] is False
+    assert answer.warnings == () and answer.to_dict()["unlike_training"] is False
 
 
 @pytest.mark.numeric
@@ -280,7 +280,7 @@ def test_a_file_beyond_the_limit_is_flagged_in_words_with_the_false_alarms_on_va
         "limit": fitted["limit"],
     }
     noise = predictor.predict(np.random.default_rng(0).normal(0, 0.2, 8_000), sample_rate=8_000)
-    assert noise.is_unlike_training and noise.as_table()["unlike_training"] is True
+    assert noise.is_unlike_training and noise.to_dict()["unlike_training"] is True
     (said,) = noise.warnings
     assert said.startswith("This is unlike anything in training, so the answer is a guess: ") and said.endswith(".")
     assert (

@@ -110,7 +110,7 @@ def test_a_run_on_shipped_features_answers_as_its_model_predicts_them(trained, m
     predictor, rows = Predictor(run), stored(run)
     for index, wanted in zip(material.split.indices("test"), scores, strict=True):
         example = material.dataset.examples[index]
-        (answer,) = predictor.answer([evaluate.make_model_input(predictor, material.dataset, example, index)])
+        (answer,) = predictor.predict_features([evaluate.make_model_input(predictor, material.dataset, example, index)])
         assert off(answer.scores, wanted) < TOLERANCE
         assert off(rows[example.id], wanted) < TOLERANCE
 
@@ -127,7 +127,7 @@ def test_content_is_answered_as_its_file_and_many_files_as_one_by_one(asked_abou
     predictor = Predictor(asked_about_tones)
     paths = [tones / name / "5.wav" for name in ("low", "middle", "high")]
     alone = [predictor.predict(path) for path in paths]
-    together = predictor.answer([predictor.read(path) for path in paths])
+    together = predictor.predict_features([predictor.read(path) for path in paths])
     content = [predictor.predict(path.read_bytes(), "upload.wav") for path in paths]
     for one, other, upload in zip(alone, together, content, strict=True):
         assert np.array_equal(one.scores, other.scores) and np.array_equal(one.scores, upload.scores)
@@ -382,12 +382,12 @@ def test_several_classes_at_once_are_each_calibrated_by_themselves(trained, mate
         for name, score, least in zip(answer.class_names, answer.scores, serving["thresholds"], strict=True)
         if score >= least
     ]
-    assert answer.present == present == answer.as_table()["present"]
+    assert answer.present == present == answer.to_dict()["present"]
 
 
 def test_a_table_holds_all_of_an_answer_as_plain_values(asked_about_tones, changing):
     answer = Predictor(asked_about_tones).predict(changing)
-    table = answer.as_table(over_time=True)
+    table = answer.to_dict(over_time=True)
     assert json.loads(json.dumps(table)) == table
     assert table["file"] == str(changing) and table["label"] == answer.label in table["probabilities"]
     assert table["probability"] == table["probabilities"][answer.label] == pytest.approx(answer.probability, abs=1e-6)
@@ -395,13 +395,13 @@ def test_a_table_holds_all_of_an_answer_as_plain_values(asked_about_tones, chang
     for row, window, scores in zip(table["over_time"], answer.windows(), answer.over_time, strict=True):
         assert (row["start"], row["end"]) == (window["start"], window["end"])
         assert list(row["probabilities"].values()) == pytest.approx(scores.tolist(), abs=1e-6)
-    assert "over_time" not in answer.as_table()
+    assert "over_time" not in answer.to_dict()
 
 
 def test_a_picture_is_one_clip_without_a_time(trained, pictures):
     answer = Predictor(trained("frozen")).predict(pictures / "red/0.png")
     assert answer.clip_seconds is None and answer.starts.tolist() == [0.0] and answer.windows() == [{}]
-    (row,) = answer.as_table(over_time=True)["over_time"]
+    (row,) = answer.to_dict(over_time=True)["over_time"]
     assert set(row) == {"probabilities"}
 
 
@@ -409,7 +409,7 @@ def test_an_answer_says_how_long_its_parts_took(asked_about_tones, changing, tra
     for run, source in ((asked_about_tones, changing), (trained("frozen"), pictures / "red/0.png")):
         for engine in ("onnx", "keras"):
             answer = Predictor(run, engine).predict(source)
-            assert set(answer.seconds) == set(answer.as_table()["seconds"]) == {"read", "model"}
+            assert set(answer.seconds) == set(answer.to_dict()["seconds"]) == {"read", "model"}
             assert all(type(value) is float and value > 0 for value in answer.seconds.values())
 
 
@@ -426,8 +426,8 @@ def test_an_exported_forest_answers_as_scikit_learn_does(asked_about_tones, trai
         indices = material.split.indices("test")
         questions = [predict.ModelInput(str(index), material.dataset.vggish[index]) for index in indices]
     asked = [Predictor(run, engine) for engine in ("onnx", "keras")]
-    exported, own = [predictor.answer(questions) for predictor in asked]
-    assert [predictor.model().engine for predictor in asked] == ["onnx", "scikit-learn"]
+    exported, own = [predictor.predict_features(questions) for predictor in asked]
+    assert [predictor.load_model().engine for predictor in asked] == ["onnx", "scikit-learn"]
     for one, other in zip(exported, own, strict=True):
         assert one.clip_scores.dtype == other.clip_scores.dtype == np.float32
         assert off(one.clip_scores, other.clip_scores) < TOLERANCE

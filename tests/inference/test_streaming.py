@@ -47,7 +47,7 @@ def blocks(y, sizes):
 
 def heard(listening, y, sizes):
     """All predictions on the way."""
-    return [answer for block in blocks(y, sizes) for answer in listening.hear(block)]
+    return [answer for block in blocks(y, sizes) for answer in listening.feed(block)]
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +149,7 @@ def test_each_answer_carries_the_recordings_name_and_what_a_file_s_does(on_tones
 
 def test_a_complete_clip_is_asked_of_the_model_once_only(asked_about_tones):
     predictor, asked = Predictor(asked_about_tones), []
-    model = predictor.model()
+    model = predictor.load_model()
 
     def counted(clips):
         asked.extend(clip.tobytes() for clip in clips)
@@ -168,7 +168,7 @@ def test_a_complete_clip_is_asked_of_the_model_once_only(asked_about_tones):
 
 def test_a_recording_of_minutes_costs_no_more_at_its_end(asked_about_tones):
     predictor, sizes = Predictor(asked_about_tones), []
-    model = predictor.model()
+    model = predictor.load_model()
     predictor._model = replace(model, scores=lambda clips: sizes.append(len(clips)) or model.scores(clips))
     listening = StreamingPredictor(predictor, 8_000)
     heard(listening, sound(60.0, 8_000), [4_000])
@@ -227,13 +227,13 @@ def test_a_block_that_is_no_sound_is_refused_in_a_sentence(on_tones, block, word
     listening = StreamingPredictor(on_tones, 44_100)
     heard(listening, sound(0.7, 44_100), [500])
     with pytest.raises(InputError) as caught:
-        list(listening.hear(block))
+        list(listening.feed(block))
     assert words in str(caught.value) and str(caught.value).startswith(("the recording must", "channels"))
 
 
 def test_a_recording_of_nothing_is_refused(on_tones):
     listening = StreamingPredictor(on_tones, 44_100)
-    assert list(listening.hear(np.zeros(0))) == list(listening.hear(np.zeros((0, 2), np.int16))) == []
+    assert list(listening.feed(np.zeros(0))) == list(listening.feed(np.zeros((0, 2), np.int16))) == []
     with pytest.raises(InputError, match="the recording must hold sound, and holds 0 samples: record something."):
         listening.end()
 
@@ -241,11 +241,11 @@ def test_a_recording_of_nothing_is_refused(on_tones):
 @pytest.mark.parametrize("sample_rate", [8_000, 44_100])
 def test_silence_and_cut_peaks_are_warned_of_while_they_last(on_tones, sample_rate):
     listening = StreamingPredictor(on_tones, sample_rate)
-    (answer,) = listening.hear(np.zeros(sample_rate // 2))
+    (answer,) = listening.feed(np.zeros(sample_rate // 2))
     assert any("silent" in warning for warning in answer.warnings)
-    (answer,) = listening.hear(sound(0.5, sample_rate))
+    (answer,) = listening.feed(sound(0.5, sample_rate))
     assert not any("silent" in warning for warning in answer.warnings)
-    (answer,) = listening.hear(np.sign(sound(0.5, sample_rate)))
+    (answer,) = listening.feed(np.sign(sound(0.5, sample_rate)))
     assert any("clipped" in warning for warning in answer.warnings)
     assert any("clipped" in warning for warning in listening.end().warnings)
 

@@ -11,7 +11,7 @@ import pytest
 from musicml.cli import main
 from musicml.experiment import run as runs
 from musicml.experiment import user_folder
-from musicml.inference import apart, trust
+from musicml.inference import isolated_process, trust
 from musicml.inference.explain import class_activation
 from musicml.inference.export import bundle
 from musicml.inference.predictor import Predictor
@@ -42,8 +42,8 @@ def settings(tmp_path, monkeypatch):
 def test_a_trained_run_and_its_copies_are_the_users_own(asked_about_tones, own, monkeypatch):
     monkeypatch.setattr(trust, "_made", set())  # as in another process
     assert trust.is_own(asked_about_tones) and trust.is_own(own)
-    monkeypatch.setattr(apart, "open_apart", lambda *_: pytest.fail("asked apart"))
-    assert Predictor(own).model().engine == "onnx" and Predictor(own).apart_remark is None
+    monkeypatch.setattr(isolated_process, "open_isolated_model", lambda *_: pytest.fail("asked apart"))
+    assert Predictor(own).load_model().engine == "onnx" and Predictor(own).isolation_notice is None
     signature = own.read("signature.json")
     assert set(signature) == {"hmac"} and len(signature["hmac"]) == 64
     assert user_folder.read_secret().hex() not in (own.path / "signature.json").read_text()
@@ -122,12 +122,12 @@ def test_where_nothing_can_be_written_a_training_goes_on_unsigned(
 ):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("MUSICML_CONFIG", str(tmp_path / "file/settings"))
-    monkeypatch.setattr(apart, "open_apart", lambda *_: pytest.fail("asked apart"))
+    monkeypatch.setattr(isolated_process, "open_isolated_model", lambda *_: pytest.fail("asked apart"))
     words = ["train", tones_toml, "--folder", tones, "--data-root", data_root, "--runs", tmp_path / "runs"]
     assert main.main([str(word) for word in words]) == 0
     assert capfd.readouterr().err.count("the run is not signed") == 1
     (run,) = runs.list_runs(tmp_path / "runs")
-    assert run.is_whole and not (run.path / "signature.json").exists()
+    assert run.is_complete and not (run.path / "signature.json").exists()
 
 
 def test_a_run_is_signed_before_it_is_called_trained_so_that_no_kill_leaves_it_unsigned(
@@ -177,7 +177,7 @@ def test_the_command_line_says_once_that_a_run_is_asked_apart(stranger, tones, m
 
 def test_where_memory_can_not_be_limited_the_remark_says_so(stranger, monkeypatch):
     monkeypatch.setattr(trust, "HAS_MEMORY_LIMIT", False)
-    assert "this system can't limit" in trust.describe_apart(stranger)
+    assert "this system can't limit" in trust.describe_isolation(stranger)
 
 
 def test_trainings_and_scorings_remember_the_folders_they_were_given(settings, tones, tones_toml, data_root, tmp_path):

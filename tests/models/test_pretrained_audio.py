@@ -106,7 +106,7 @@ def test_every_head_trains_is_served_and_exported(head, train):
     run = train("genre_musicnn", {**QUICK, **HEADS[head], "model.head": head})
     info = run.info
     assert info.has_epochs == bool(run.read_history()) == (head not in pretrained_audio.LINEAR_HEADS)
-    assert info.export.startswith("exported; ") and run.is_whole
+    assert info.export.startswith("exported; ") and run.is_complete
     assert info.precision["policy"] == HEADS[head].get("training.precision", "float32")
     assert info.caveat == ("" if head == "gru" else pretrained_audio.CAVEATS[info.weights["choice"]])
     assert (info.caveat == "") == (info.weights["choice"] == "none")

@@ -659,7 +659,7 @@ def test_runs_beside_each_other_are_compared_by_a_paired_test_and_seeds_have_a_s
     made = build_document(some)
     pairs = named(made, "pairs")
     assert len(pairs.rows) == 3 and all("exact sign flips of groups" in row for row in pairs.rows)
-    assert any(re.search(r"was right on \d+ more of 60 files|equally many of 60", text) for text in texts(made))
+    assert any(re.search(r"classified \d+ more of 60 files|equally many of 60", text) for text in texts(made))
     seeds = named(made, "seeds").rows[0]
     values = [run.read("report.json")["metrics"]["accuracy"] for run in some[:2]]
     assert seeds[2] == 2 and seeds[3] == pytest.approx(sum(values) / 2)
@@ -728,7 +728,7 @@ def test_the_audit_that_was_kept_of_the_data_stands_in_the_report(tmp_path, monk
     kept = Audit("gtzan", True, False, 3, 1.0, found, (), None, dataset.hash())
     path = audit.get_audit_path(tmp_path, dataset)
     path.parent.mkdir()
-    path.write_text(json.dumps(kept.as_table()))
+    path.write_text(json.dumps(kept.to_dict()))
     table = named(build_document([run], data_root=tmp_path), "audit")
     assert table.source == f"Source: .audit/{path.name} in the data folder." and table.rows == (row,)
     path.write_text("{}")

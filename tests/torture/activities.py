@@ -164,7 +164,7 @@ class Training(Activity):
     def words(self, place: Path) -> Sequence[Any]:
         """Train, or resume the run that is there."""
         for run in list_runs(place / "runs"):
-            return [] if run.is_whole else ["train", "--resume", run.path]
+            return [] if run.is_complete else ["train", "--resume", run.path]
         experiment = self.material.experiment(self.name)
         roots = ["--data-root", place / "data", "--runs", place / "runs"]
         return ["train", experiment, "--folder", self.folder, *roots, "--deterministic"]
@@ -172,7 +172,7 @@ class Training(Activity):
     def find_differences(self, place: Path, uncut: Path) -> list[str]:
         """There is one whole run, equal to the uncut one."""
         (wanted,), found = list_runs(uncut / "runs"), list_runs(place / "runs")
-        if len(found) != 1 or not found[0].is_whole:
+        if len(found) != 1 or not found[0].is_complete:
             return [f"{[(run.name, run.status) for run in found]} in place of one whole run"]
         return checks.find_differences(found[0], wanted)
 
@@ -206,7 +206,7 @@ class Evaluation(Training):
     def words(self, place: Path) -> Sequence[Any]:
         """Evaluate, however often."""
         (run,) = list_runs(place / "runs")
-        return [] if run.is_whole else ["evaluate", run.path]
+        return [] if run.is_complete else ["evaluate", run.path]
 
 
 class Download(Activity):

@@ -63,7 +63,7 @@ def read_run(run: Run, question: Path) -> None:
     read_files(run.path)
     assert run.info.status in ("started", "trained"), run.info.status
     run.read_history()
-    if run.is_whole:
+    if run.is_complete:
         assert run.report.n == len(run.table("predictions.csv")) > 0
         assert list(run.predictions["example"])
         answer = Predictor(run).predict(question)

@@ -88,10 +88,10 @@ class Crowd:
         for run in list_runs(self.runs):
             assert describe_run(run)["status"] in ("started", "trained", "whole"), describe_run(run)
             checks.read_files(run.path)
-            if run.is_whole:  # asked first: of an unfinished run the table may come between one look and the next
+            if run.is_complete:  # asked first: of an unfinished run the table may come between one look and the next
                 assert len(run.predictions) == len(run.table("predictions.csv")), run
             self.counts["runs read"] += 1
-            if run.is_whole:
+            if run.is_complete:
                 assert run.report.n > 0, run
                 answer = Predictor(run).predict(self.uncut.activity.material.question)
                 assert answer.label in run.read("labels.json"), answer

@@ -32,7 +32,7 @@ def test_tensorflow_is_not_there():
 def test_a_network_trains_to_a_whole_run_on_jax(trained, name):
     run = trained(name)
     facts = run.read("run.json")
-    assert run.is_whole and facts["backend"] == "jax" and "tensorflow" not in facts["versions"]
+    assert run.is_complete and facts["backend"] == "jax" and "tensorflow" not in facts["versions"]
     assert facts["export"] == "not exported: the jax backend can't export to ONNX"
     assert (run.path / "model.keras").is_file() and not (run.path / "model.onnx").exists()
     assert not (run.path / "checkpoints").exists()
@@ -45,7 +45,7 @@ def test_an_experiment_as_it_stands_trains_on_jax(name, data_root, musicml, tmp_
     words = ["train", EXPERIMENTS / f"{name}.toml", "--data-root", data_root, "--runs", tmp_path]
     code, out, _ = musicml(*words, "--set", "training.epochs=2")
     (run,) = runs.list_runs(tmp_path)
-    assert code == 0 and run.is_whole and run.read("run.json")["backend"] == "jax" and "accuracy" in out
+    assert code == 0 and run.is_complete and run.read("run.json")["backend"] == "jax" and "accuracy" in out
     assert run.read("run.json")["parameters"] > 15_000, "the experiment's own model, not a small one"
 
 
@@ -54,7 +54,7 @@ def test_a_pretrained_audio_network_works_on_jax(name, musicnn_root, musicml, tm
     words = ["train", EXPERIMENTS / f"{name}.toml", "--data-root", musicnn_root, "--runs", tmp_path]
     code, out, err = musicml(*words, "--set", "training.epochs=2")
     (run,) = runs.list_runs(tmp_path)
-    assert code == 0 and run.is_whole and "accuracy" in out, err
+    assert code == 0 and run.is_complete and "accuracy" in out, err
     y = np.random.default_rng(0).normal(0, 0.1, 60_000).astype(np.float32)
     assert Predictor(run).predict(y, sample_rate=16_000).scores.sum() == pytest.approx(1, abs=1e-4)
 
@@ -92,7 +92,7 @@ def test_a_run_without_an_exported_model_is_answered_by_keras_with_its_stored_sc
         predictor = Predictor(run, engine)
         for row, answer in zip(rows, predictor.predict_all([paths[row["example"]] for row in rows]), strict=True):
             assert off(answer.scores, [float(row[f"score:{name}"]) for name in names]) < 1e-4
-        assert predictor.model().engine == "keras" and predictor.model().maps is None
+        assert predictor.load_model().engine == "keras" and predictor.load_model().maps is None
 
 
 def test_a_forest_is_answered_by_scikit_learn_where_it_could_not_be_exported(asked_about_tones, tones):
@@ -104,15 +104,15 @@ def test_a_forest_is_answered_by_scikit_learn_where_it_could_not_be_exported(ask
         "middle",
         "high",
     ]
-    assert predictor.model().engine == ("onnx" if said.startswith("exported") else "scikit-learn")
+    assert predictor.load_model().engine == ("onnx" if said.startswith("exported") else "scikit-learn")
 
 
 def test_a_stream_ends_with_the_answer_to_its_file_on_jax(trained, data_root):
     predictor = Predictor(trained("gru"))
-    sound = audio.load_audio(next((data_root / "sample/gtzan").rglob("pop.*.wav")), most_seconds=4)
+    sound = audio.load_audio(next((data_root / "sample/gtzan").rglob("pop.*.wav")), max_seconds=4)
     listening = streaming.StreamingPredictor(predictor, sound.sample_rate)
     answers = [
-        answer for begin in range(0, len(sound.y), 9_000) for answer in listening.hear(sound.y[begin : begin + 9_000])
+        answer for begin in range(0, len(sound.y), 9_000) for answer in listening.feed(sound.y[begin : begin + 9_000])
     ]
     wanted = predictor.predict(sound.y, sample_rate=sound.sample_rate).scores
     assert len(answers) == 8 and off(listening.end().scores, wanted) < 1e-4

@@ -24,7 +24,7 @@ def test_it_has_fifty_tags_and_is_exported(tags_run):
     assert (
         tags_run.name == "musicnn_tags"
         and tags_run.status == "pretrained"
-        and not tags_run.is_whole
+        and not tags_run.is_complete
         and tags_run.is_pretrained
     )
     assert info.export.startswith("exported; ") and info.weights["choice"] == "msd" and "may have heard" in info.caveat
@@ -99,7 +99,7 @@ def test_it_can_be_asked(tags_run, musicml, tmp_path):
 def test_it_can_be_asked_while_recording(tags_run):
     y = np.random.default_rng(0).normal(0, 0.1, 6 * 16_000).astype(np.float32)
     live = streaming.StreamingPredictor(Predictor(tags_run), sample_rate=16_000)
-    heard = [prediction for block in np.split(y, 60) for prediction in live.hear(block)]
+    heard = [prediction for block in np.split(y, 60) for prediction in live.feed(block)]
     assert heard and all(len(prediction.scores) == 50 for prediction in heard)
 
 

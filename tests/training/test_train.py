@@ -229,7 +229,7 @@ def copied(run, folder):
 
 
 def test_a_killed_training_is_not_whole_and_has_kept_what_resuming_needs(killed, uncut):
-    assert killed.status == "started" and not killed.is_whole
+    assert killed.status == "started" and not killed.is_complete
     assert 2 == len(killed.table("history.csv")) < len(uncut.table("history.csv"))
     assert (killed.path / "checkpoints/state.npz").is_file() and not (killed.path / "model.keras").exists()
 
@@ -238,7 +238,7 @@ def test_a_killed_training_resumes_to_the_same_weights_to_the_bit_as_an_uncut_on
     run = copied(killed, tmp_path)
     code, out, err = musicml("train", "--resume", run.path, "--json")
     assert code == 0 and json.loads(out)["run"] == str(run.path) and "Traceback" not in err
-    assert run.is_whole and not (run.path / "checkpoints").exists()
+    assert run.is_complete and not (run.path / "checkpoints").exists()
     assert sorted(path.name for path in run.path.iterdir()) == sorted([*ALL, *SCORED, *KERAS])
     history = uncut.table("history.csv")
     assert len(history) < CONTRARY["training.epochs"], "early stopping has ended the uncut training"
@@ -282,11 +282,11 @@ def test_a_run_killed_between_training_and_evaluation_is_evaluated_when_resumed(
     run = training.train_experiment(config.read_experiment(tones_toml), data_root, tmp_path, folder=tones)
     (run.path / "checkpoints").mkdir()  # a kill may come before they are removed
     before = snapshot(run.path)
-    assert run.status == "trained" and not run.is_whole
+    assert run.status == "trained" and not run.is_complete
     code, out, _ = musicml("train", "--resume", run.name, "--runs", tmp_path, "--json")
     assert code == 0 and json.loads(out)["metrics"]["accuracy"] == 1.0
     after = snapshot(run.path)
-    assert run.is_whole and set(after) - set(before) == set(SCORED)
+    assert run.is_complete and set(after) - set(before) == set(SCORED)
     rest = set(before) - {"run.json"}  # which says that another process is at it
     assert {name: after[name] for name in rest} == {name: before[name] for name in rest}
     assert not (run.path / "checkpoints").exists()
@@ -306,13 +306,13 @@ def test_a_training_whose_data_has_changed_is_not_resumed(change, tones, tones_t
         files.write_csv(folder / "groups.csv", [{"file": "low/1.wav", "group": "mine"}], ["file", "group"])
     code, out, err = musicml("train", "--resume", run.path)
     assert (code, out) == (2, "") and "has changed since: train again" in err and "Traceback" not in err
-    assert not run.is_whole and run.status == "started"
+    assert not run.is_complete and run.status == "started"
 
 
 def test_a_run_that_is_not_trained_is_not_evaluated(killed, musicml, tmp_path):
     run = copied(killed, tmp_path)
     code, _, err = musicml("evaluate", run.path)
-    assert code == 2 and f"musicml train --resume {run.path}" in err and not run.is_whole
+    assert code == 2 and f"musicml train --resume {run.path}" in err and not run.is_complete
     with pytest.raises(InputError, match="must be trained before it is scored"):
         evaluate.evaluate_run(run)
 

@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard import layout
 from dashboard.caching import cache_by, cache_data, stamp_file
 from dashboard.charts import sound
-from musicml.data.io import SILENT, Sound, load_audio, pad_audio
+from musicml.data.io import SILENCE_AMPLITUDE, Sound, load_audio, pad_audio
 from musicml.features import FEATURE_KINDS, LogMel, compute_band_centers
 from musicml.utils import InputError
 
@@ -62,7 +62,7 @@ def _show_waveform(one: Sound, path: Path) -> None:
     loudest = int(np.abs(one.y).argmax())
     peak, seconds = float(abs(one.y[loudest])), f"{one.seconds:.1f}"
     words = say("silent_words", seconds=seconds)
-    if peak >= SILENT:
+    if peak >= SILENCE_AMPLITUDE:
         decibels, at = f"{20 * np.log10(peak):.0f}", f"{loudest / RATE:.1f}"
         words = say("waveform_words", seconds=seconds, peak=f"{peak:.2f}", decibels=decibels, at=at)
     rows = [

@@ -77,7 +77,7 @@ def _show_remarks(found: Sequence[RunView], chosen: Sequence[RunView]) -> None:
     """Show the runs' classes, the runs that can't be used, and whether the first prediction is slow."""
     layout.show_data_notes(*chosen)
     for one in chosen:
-        if remark := predictors.get_predictor(one).apart_remark:
+        if remark := predictors.get_predictor(one).isolation_notice:
             st.info(layout.localize(remark), icon=":material/shield:")
     notes = {True: "sample_answer_pretrained", False: "sample_answer"}
     for key in dict.fromkeys(notes[one.info.family == "pretrained_audio"] for one in chosen if one.sample):

@@ -72,7 +72,7 @@ def preload(chosen: Sequence[RunView]) -> None:
             for slow in ("scipy.fft", "pandas"):  # of the features, and of Streamlit's tables: half of the first answer
                 importlib.import_module(slow)
             with contextlib.suppress(InputError):  # told at the first question
-                get_predictor(one).model()
+                get_predictor(one).load_model()
 
 
 def is_slow_to_start(one: RunView) -> bool:

@@ -76,7 +76,7 @@ def make_rows(
             else:
                 row |= {"label": answer.label, "present": "|".join(answer.present)}
                 row |= {"probability": round(answer.probability, 6)}
-                row |= {f"score:{name}": value for name, value in answer.named(answer.scores).items()}
+                row |= {f"score:{name}": value for name, value in answer.name_scores(answer.scores).items()}
                 row |= {"unlike_training": answer.is_unlike_training if answer.unlike else None}
                 row |= {"warnings": " ".join(map(translate_answer, answer.warnings))}
             rows.append(row)

@@ -164,7 +164,7 @@ def _needs_keras(one: RunView) -> bool:
         return False
     if predictor.serving.clip.n_frames is not None and is_recurrent_run(predictor):
         return False
-    maps, shape = predictor.model().maps, read_layers(predictor.run)[0]["output_shape"]
+    maps, shape = predictor.load_model().maps, read_layers(predictor.run)[0]["output_shape"]
     if maps is None:
         return True
     return not is_fine_map(maps(np.zeros((1, *shape), np.float32)).shape[1:3], tuple(shape[:2]))

@@ -68,7 +68,7 @@ def audit_and_save(dataset: Dataset, data_root: Path) -> Audit:
     """`audit_dataset` with the store of a data root, written to where `load_audit` finds it."""
     found = audit_dataset(dataset, Path(data_root) / CACHE_FOLDER)
     path = get_audit_path(data_root, dataset)
-    write_json(path, found.as_table())
+    write_json(path, found.to_dict())
     for other in path.parent.glob(f"{glob.escape(path.stem.rpartition('-')[0])}-*.json"):  # of the files as they were
         if other != path:
             other.unlink(missing_ok=True)
@@ -104,7 +104,7 @@ def load_audit(data_root: Path, dataset: Dataset) -> Audit | None:
     if not path.is_file():
         return None
     try:
-        found = Audit.from_table(parse_json(path.read_text(encoding="utf-8")))
+        found = Audit.from_dict(parse_json(path.read_text(encoding="utf-8")))
         return found if found.as_published == dataset.as_published else None
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(

@@ -125,17 +125,17 @@ class Audit:
         )
         return make_data_frame(rows, ["kind", "weight", "words", "effect", "files"])
 
-    def of(self, kind: str) -> tuple[AuditFinding, ...]:
+    def list_findings(self, kind: str) -> tuple[AuditFinding, ...]:
         """The findings of one kind."""
         return tuple(finding for finding in self.findings if finding.kind == kind)
 
-    def as_table(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The audit as JSON can hold it."""
         return asdict(self)
 
     @staticmethod
-    def from_table(table: Mapping[str, Any]) -> Audit:
-        """The audit that `as_table` gave."""
+    def from_dict(table: Mapping[str, Any]) -> Audit:
+        """The audit that `to_dict` gave."""
         findings = tuple(
             AuditFinding(**{**row, "files": tuple(row["files"]), "pairs": tuple(map(load_pair, row["pairs"]))})
             for row in table["findings"]

@@ -53,10 +53,10 @@ class Example:
     @property
     def path(self) -> Path:
         """Where the file lies."""
-        return Path(self.place)
+        return Path(self.file_path)
 
     @property
-    def place(self) -> str:
+    def file_path(self) -> str:
         """The same as text: every `Path` that is made leaves its name in a table of Python's, a megabyte in all."""
         return os.path.join(self.folder, self.file or self.id)
 
@@ -67,10 +67,10 @@ class Example:
 
     def lies_inside(self, *roots: Path) -> bool:
         """Return whether the file, with all links followed, lies below its data set's folder or one of `roots`."""
-        place = os.path.realpath(self.place)
+        place = os.path.realpath(self.file_path)
         return any(place.startswith(os.path.join(os.path.realpath(root), "")) for root in (self.folder, *roots))
 
-    def piece(self, number: int) -> Example:
+    def make_segment(self, number: int) -> Example:
         """A piece of this track as an example of its own, `TRACK#0`, in the track's group and on no side yet."""
         return replace(self, id=f"{self.id}#{number}", split="", file=self.file or self.id)
 
@@ -117,7 +117,7 @@ class Dataset:
     lists : which lists for an honest split came with it: `official` (its own sides), `filtered` (sides without
         faulty tracks), `artist` (who plays)
     vggish : np.ndarray [shape=(n_examples, 10, 128)], uint8, or None: features that the release ships
-    same : example id → digest of its content, once files were compared; equal files never stand on two sides
+    digests : example id → digest of its content, once files were compared; equal files never stand on two sides
 
     Examples
     --------
@@ -139,7 +139,7 @@ class Dataset:
     as_published: bool = False
     lists: tuple[str, ...] = ()
     vggish: np.ndarray | None = None
-    same: Mapping[str, str] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def sample(self) -> bool:
@@ -187,7 +187,7 @@ class Dataset:
         vggish = None if self.vggish is None else self.vggish[np.asarray(mask, dtype=bool)]
         return replace(self, examples=examples, excluded=(*self.excluded, *excluded), vggish=vggish)
 
-    def spell_classes(self, known: Iterable[str]) -> Dataset:
+    def match_class_names(self, known: Iterable[str]) -> Dataset:
         """Return the same data set with classes spelled as in `known`, where only the Unicode normalization differs."""
         spelled = {unicodedata.normalize("NFC", name): name for name in known}
         names = {name: spelled.get(unicodedata.normalize("NFC", name), name) for name in self.class_names}

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from musicml.data.io.channels import SILENT, Mixer
+from musicml.data.io.channels import SILENCE_AMPLITUDE, Mixer
 from musicml.data.io.containers import find_second_file
 from musicml.data.io.decoders import open_stream
 from musicml.data.io.file_types import (
@@ -122,9 +122,9 @@ class AudioInfo:
 def load_audio(
     source: str | Path | bytes | np.ndarray,
     sample_rate: int | None = None,
-    most_seconds: float = MAX_SECONDS,
+    max_seconds: float = MAX_SECONDS,
     name: str | None = None,
-    given_rate: int | None = None,
+    source_rate: int | None = None,
 ) -> Sound:
     """Read a sound file through the gate.
 
@@ -132,9 +132,9 @@ def load_audio(
     ----------
     source : a path, the file's content, or samples [shape=(n_samples,) or (n_samples, channels)], in [-1, 1] or int16
     sample_rate : int, Hz; None keeps the file's own
-    most_seconds : float > 0; what lies beyond is left out, never decoded, and a warning says so
+    max_seconds : float > 0; what lies beyond is left out, never decoded, and a warning says so
     name : what to call the file in messages; by default its path, or "this upload"
-    given_rate : int, Hz, of samples given as an array
+    source_rate : int, Hz, of samples given as an array
 
     Returns
     -------
@@ -153,7 +153,7 @@ def load_audio(
     ((661794,), 30)
     """
     parts: list[np.ndarray] = []
-    heard = stream_audio(AudioSource(source, name or "", given_rate), parts.append, sample_rate, most_seconds)
+    heard = stream_audio(AudioSource(source, name or "", source_rate), parts.append, sample_rate, max_seconds)
     return Sound(np.concatenate(parts), heard.sample_rate, heard.warnings)
 
 
@@ -161,7 +161,7 @@ def stream_audio(
     source: AudioSource,
     take: Callable[[np.ndarray], object],
     sample_rate: int | None = None,
-    most_seconds: float = MAX_SECONDS,
+    max_seconds: float = MAX_SECONDS,
 ) -> AudioInfo:
     """Read a sound block by block, without holding all of it; as `load_audio` otherwise.
 
@@ -172,17 +172,17 @@ def stream_audio(
     if sample_rate is not None:
         check_range(sample_rate, SAMPLE_RATES, "sample_rate", " Hz", Message("choose another"))
     with open_stream(source) as stream:
-        n_samples, heard, warnings = decode_audio(stream, sample_rate, most_seconds, take)
+        n_samples, heard, warnings = decode_audio(stream, sample_rate, max_seconds, take)
         warnings += stream.remarks
-        warnings += check_completeness(stream, heard, most_seconds) or check_truncated(stream)
+        warnings += check_completeness(stream, heard, max_seconds) or check_truncated(stream)
     named = check_extension(stream.name, stream.kind)
     return AudioInfo(sample_rate or stream.sample_rate, n_samples, (*named, *warnings))
 
 
 def decode_audio(
-    stream: Stream, sample_rate: int | None, most_seconds: float, take: Callable[[np.ndarray], object]
+    stream: Stream, sample_rate: int | None, max_seconds: float, take: Callable[[np.ndarray], object]
 ) -> tuple[int, int, list[str]]:
-    """Decode, mix, resample and pass on up to `most_seconds`, block by block.
+    """Decode, mix, resample and pass on up to `max_seconds`, block by block.
 
     Returns
     -------
@@ -190,12 +190,12 @@ def decode_audio(
     heard : how many frames of the file that took
     warnings : about loudness
     """
-    wanted = compute_max_frames(stream, most_seconds)
+    wanted = compute_max_frames(stream, max_seconds)
     resample, mix = make_resampler(stream.sample_rate, sample_rate), Mixer()
-    n_samples, heard, loudness = 0, 0, Loudness(stream.name)
+    n_samples, heard, loudness = 0, 0, LevelMeter(stream.name)
     for block in stream.blocks:
         mono = mix(block[: wanted - heard])
-        loudness.take(mono)
+        loudness.add(mono)
         heard += len(mono)
         n_samples += emit_block(resample(mono, False), take)
         if heard >= wanted:
@@ -207,13 +207,13 @@ def decode_audio(
             convert=CONVERT,
         )
     n_samples += emit_block(resample(np.zeros(0, np.float32), True), take)
-    stream.remarks += [*mix.warnings(stream.sample_rate), *list_changes(stream)]
-    return n_samples, heard, loudness.warnings()
+    stream.remarks += [*mix.list_warnings(stream.sample_rate), *list_changes(stream)]
+    return n_samples, heard, loudness.list_warnings()
 
 
-def compute_max_frames(stream: Stream, most_seconds: float) -> int:
+def compute_max_frames(stream: Stream, max_seconds: float) -> int:
     """Return how many frames of a stream are decoded: so many seconds, and less of many channels at a high rate."""
-    return min(max(1, round(most_seconds * stream.sample_rate)), MOST_VALUES // stream.channels)
+    return min(max(1, round(max_seconds * stream.sample_rate)), MOST_VALUES // stream.channels)
 
 
 def emit_block(y: np.ndarray, take: Callable[[np.ndarray], object]) -> int:
@@ -236,13 +236,13 @@ def make_resampler(given: int, wanted: int | None):
 # What there is to warn of
 
 
-class Loudness:
+class LevelMeter:
     """Listens to a sound block by block for what makes an answer to it worthless: silence, cut peaks, no numbers."""
 
     def __init__(self, name: str):
         self.name, self.heard, self.loudest, self.full = name, 0, 0.0, 0
 
-    def take(self, mono: np.ndarray) -> None:
+    def add(self, mono: np.ndarray) -> None:
         """Listen to the next samples, [shape=(n,)], n > 0.
 
         Raises
@@ -261,9 +261,9 @@ class Loudness:
         self.full += int(np.count_nonzero(np.abs(mono) >= FULL_SCALE)) if peak >= FULL_SCALE else 0
         self.heard, self.loudest = self.heard + len(mono), max(self.loudest, peak)
 
-    def warnings(self) -> list[str]:
+    def list_warnings(self) -> list[str]:
         """Return warnings where nothing was heard, or the peaks were cut."""
-        if self.loudest < SILENT:
+        if self.loudest < SILENCE_AMPLITUDE:
             return [
                 Message(
                     "The sound is silent: no sample is above -80 dB of full scale, so an answer to it means nothing."
@@ -280,13 +280,13 @@ class Loudness:
         return []
 
 
-def check_completeness(stream: Stream, heard: int, most_seconds: float) -> list[str]:
+def check_completeness(stream: Stream, heard: int, max_seconds: float) -> list[str]:
     """Return warnings where a part was left out or is missing; raise where too little of what was claimed is there."""
     rate, skipped = stream.sample_rate, round(stream.damage.seconds * stream.sample_rate)
     missing = stream.claimed - heard - skipped
     length, whole = f"{heard / rate:.1f} s", f"{max(stream.claimed, heard + skipped) / rate:.1f} s"
     found = list_skipped(stream, whole)
-    if heard >= compute_max_frames(stream, most_seconds):
+    if heard >= compute_max_frames(stream, max_seconds):
         left_out = missing > 0.1 * rate  # encoders pad
         return (
             [

@@ -8,7 +8,7 @@ import numpy as np
 
 from musicml.utils import Message
 
-SILENT = 1e-4  # -80 dB of full scale
+SILENCE_AMPLITUDE = 1e-4  # -80 dB of full scale
 PART = 2**14  # frames in which channels are judged together
 LEAST_PART = 2**12
 SPARSE = 61  # of so many frames one is looked at; a prime, so that squares modulo it differ
@@ -59,7 +59,7 @@ class Mixer:
             energy = np.append(measure_energies(part), measure_energies(mono[:, None]))
             self.energy = energy + self.energy * max(0.0, 1 - len(part) / LEAST_PART)
             *channels, mean = self.energy
-            if not 100 * mean < np.mean(channels) or np.max(channels) < SILENT**2 * len(part):
+            if not 100 * mean < np.mean(channels) or np.max(channels) < SILENCE_AMPLITUDE**2 * len(part):
                 self.channel = None
                 return
         loudest = int(np.argmax(channels))
@@ -68,7 +68,7 @@ class Mixer:
         mono[:] = mix_to_mono(part[:, self.channel, None])
         self.n_cancelled += len(part)
 
-    def warnings(self, sample_rate: int) -> list[str]:
+    def list_warnings(self, sample_rate: int) -> list[str]:
         """Return a warning where channels cancelled each other."""
         if not self.n_cancelled:
             return []

@@ -46,7 +46,7 @@ def regroup(dataset: Dataset, kind: str) -> Dataset:
     if not is_ungrouped_split(dataset.as_published, kind):
         return dataset
     first: dict[str, str] = {}
-    own = [first.setdefault(dataset.same.get(example.id, example.id), example.id) for example in dataset.examples]
+    own = [first.setdefault(dataset.digests.get(example.id, example.id), example.id) for example in dataset.examples]
     return replace(
         dataset,
         examples=tuple(replace(example, group=group) for example, group in zip(dataset.examples, own, strict=True)),
@@ -70,7 +70,7 @@ def group_identical_files(dataset: Dataset, digests: Mapping[str, str]) -> Datas
         replace(example, group=group_of.setdefault(digests.get(example.id, example.id), example.group))
         for example in dataset.examples
     ]
-    return replace(dataset, examples=tuple(examples), same=dict(digests))
+    return replace(dataset, examples=tuple(examples), digests=dict(digests))
 
 
 def merge_groups(dataset: Dataset, cluster_of: Mapping[str, str]) -> Dataset:

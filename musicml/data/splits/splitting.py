@@ -25,9 +25,9 @@ from musicml.data.splits.groups import is_ungrouped_split, regroup
 from musicml.utils import InputError, Message, join_messages
 
 SPLIT_KINDS = ("official", "filtered", "group", "artist", "track", "clean")
-LISTED = ("official", "filtered")  # by the data set's own lists, which are no cross-validation
-FLATTERS = Message("by file, whatever group it is of, which flatters")
-FOLDS = {"artist": 3, "clean": 5}  # of a kind that is a cross-validation unless told otherwise
+LIST_SPLITS = ("official", "filtered")  # by the data set's own lists, which are no cross-validation
+UNGROUPED = Message("by file, whatever group it is of, which flatters")
+DEFAULT_FOLDS = {"artist": 3, "clean": 5}  # of a kind that is a cross-validation unless told otherwise
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,10 @@ def make_split(
         If a class has no training example, there is nothing to test on, or what the kind needs is not known.
     """
     dataset = regroup(dataset, kind)
-    if kind in LISTED and any(example.split for example in dataset.examples):
+    if kind in LIST_SPLITS and any(example.split for example in dataset.examples):
         made = split_by_lists(dataset, val_fraction, seed)
     else:
-        how = FLATTERS if is_ungrouped_split(dataset.as_published, kind) else Message("by group")
+        how = UNGROUPED if is_ungrouped_split(dataset.as_published, kind) else Message("by group")
         made = dataset, split_by_group(dataset, val_fraction, test_fraction, seed, how)
     check_split(*made)
     return made
@@ -86,7 +86,7 @@ def make_folds(
 
     Parameters
     ----------
-    kind : one of `SPLIT_KINDS` but for `LISTED`
+    kind : one of `SPLIT_KINDS` but for `LIST_SPLITS`
     n : int >= 2
     val_fraction : float, share of all examples that chooses, in every split
 
@@ -101,7 +101,7 @@ def make_folds(
     InputError
         As `make_split`, and if the kind knows no folds or there are fewer groups than folds.
     """
-    if kind in LISTED:
+    if kind in LIST_SPLITS:
         raise InputError(describe_fixed_split(kind, n))
     dataset = regroup(dataset, kind)
     everyone, n_groups = np.arange(len(dataset.examples)), len(set(dataset.groups))

@@ -139,7 +139,7 @@ def compute_all(
         # one that was asked for is not asked whether it pays
         if most > 1 and (processes or (done > TRIED and left > PAYS)):
             break
-        yield _compute_file(example.place, example.id, settings, least_samples, out)
+        yield _compute_file(example.file_path, example.id, settings, least_samples, out)
         done += 1
         if done == 1:
             begun = time.perf_counter()
@@ -151,7 +151,7 @@ def compute_all(
     a_task = max(1, min(MOST, int(TASK / each)))
     tasks = (
         # a `Path` would leave a trace in each process
-        ([(example.place, example.id) for example in examples[place : place + a_task]], f"{folder}/part-{place}")
+        ([(example.file_path, example.id) for example in examples[place : place + a_task]], f"{folder}/part-{place}")
         for place in range(done, len(examples), a_task)
     )
     compute = functools.partial(_compute_part, settings=settings, least_samples=least_samples)

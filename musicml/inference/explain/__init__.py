@@ -65,7 +65,7 @@ class Explanation:
         row, column = tied[np.abs(tied - tied.mean(axis=0)).sum(axis=1).argmin()]
         return int(row), int(column)
 
-    def as_table(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The explanation as plain values for JSON: file, label, method, peak, deciding seconds."""
         row, column = self.peak
         table: dict[str, Any] = {"file": self.file, "label": self.label, "method": str(self.method)}
@@ -103,7 +103,7 @@ def explain_prediction(
     """
     blocks: list[np.ndarray] = []
     question = predictor.read(source, name, sample_rate, listen=blocks.append)
-    (prediction,) = predictor.answer([question])
+    (prediction,) = predictor.predict_features([question])
     k = predictor.index_of(label or prediction.label)
     clip = predictor.serving.clip
     label, settings = predictor.class_names[k], predictor.settings

@@ -41,8 +41,8 @@ def maps(predictor: Predictor, clips: np.ndarray, k: int) -> tuple[str, list[np.
     ----------
     clips : np.ndarray [shape=(n, height, width, ...)], float32, as the model takes them
     """
-    given, size = predictor.model().maps, clips.shape[1:3]
-    if given is None and predictor.model().engine == "keras":
+    given, size = predictor.load_model().maps, clips.shape[1:3]
+    if given is None and predictor.load_model().engine == "keras":
         with BUILDING:
             given = maps_by_keras(predictor)
     if given is not None and (predictor.engine == "onnx" or is_fine_map(given(clips[:1]).shape[1:3], size)):

@@ -69,7 +69,7 @@ def caption(explanation: Explanation) -> str:
 
 def save_explanation(explanation: Explanation, folder: Path, stem: str) -> dict[str, Any]:
     """Write STEM.png, the map over what the model saw, of a sound STEM.wav, and STEM.json; what STEM.json says."""
-    table = {**explanation.as_table(), "picture": f"{stem}.png"}
+    table = {**explanation.to_dict(), "picture": f"{stem}.png"}
     with write_atomically(folder / f"{stem}.png") as temporary:
         labelled(explanation).save(temporary)
     if explanation.y is not None and len(explanation.y):

@@ -110,7 +110,7 @@ def _format_metrics(metrics: Metrics, names: Iterable[str], words: Words) -> str
 def _describe(reference: Reference, words: Words) -> str:
     """Describe a published result with its source, protocol and caveats."""
     source = ", ".join(filter(None, (words.translate(reference.source), reference.url)))
-    how, caveats = words.translate(reference.how), words.translate(reference.caveats)
+    how, caveats = words.translate(reference.method), words.translate(reference.caveats)
     return words("reference.told", system=words.translate(reference.system), source=source, how=how, caveats=caveats)
 
 

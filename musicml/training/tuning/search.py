@@ -113,7 +113,7 @@ def search_options(
         If the table breaks a rule, the experiment is a cross-validation or has no validation side, or nothing can be
         trained.
     """
-    experiment = experiment.for_data(is_sample_data(experiment.data.dataset, data_root, which, folder))
+    experiment = experiment.resolve(is_sample_data(experiment.data.dataset, data_root, which, folder))
     wanted = space.read(experiment)
     if experiment.data.n_folds > 1:
         raise InputError(

@@ -46,7 +46,7 @@ FEW = dict.fromkeys(
 )
 
 
-def open_apart(run: Run, serving: Manifest, engine: str) -> backends.Model:
+def open_isolated_model(run: Run, serving: Manifest, engine: str) -> backends.Model:
     """Open a run's model in a process of its own, once its file was looked at.
 
     Raises
@@ -55,7 +55,7 @@ def open_apart(run: Run, serving: Manifest, engine: str) -> backends.Model:
         If the file asks for too much, or the process broke or came to its limit.
     """
     check_model_file(backends.find_model(run.path, serving, engine))
-    process = ApartProcess(run, engine)
+    process = ModelProcess(run, engine)
     facts = process.load()
 
     def score(clips: np.ndarray) -> np.ndarray:
@@ -67,7 +67,7 @@ def open_apart(run: Run, serving: Manifest, engine: str) -> backends.Model:
     return backends.Model(str(facts.get("engine")), score, draw_maps if facts.get("maps") else None)
 
 
-class ApartProcess:
+class ModelProcess:
     """The other process, seen from this one; it ends with this object."""
 
     def __init__(self, run: Run, engine: str):
@@ -75,7 +75,7 @@ class ApartProcess:
         self._start()
 
     def _start(self) -> None:
-        words = ["-P", "-m", "musicml.inference.apart", str(self.run.path.absolute()), self.engine]
+        words = ["-P", "-m", "musicml.inference.isolated_process", str(self.run.path.absolute()), self.engine]
         paths = os.pathsep.join(os.path.abspath(path) for path in sys.path if path)
         self.process = subprocess.Popen(
             [sys.executable, *words],
