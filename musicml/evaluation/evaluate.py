@@ -73,7 +73,7 @@ def evaluate_run(
     info = run.info
     if info.status != "trained":
         raise InputError(
-            "Run {run_name} must be trained before it is evaluated, but its status is {status}. {fix}",
+            "Run {run_name} must be trained before it is evaluated, but its status is {status}: {fix}",
             run_name=run.name,
             status=info.status,
             fix=run.suggest_fix(),

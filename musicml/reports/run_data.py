@@ -44,7 +44,7 @@ class RunData:
         check_has_results(run)
         if not run.is_complete:
             raise InputError(
-                "Run {run_name} is not complete (status: {status}), so there is nothing to report. {fix}",
+                "Run {run_name} has nothing to report, because it is not complete (status: {status}): {fix}",
                 run_name=run.name,
                 status=run.info.status,
                 fix=run.suggest_fix(),
@@ -83,7 +83,7 @@ def _read_json(run: Run, name: str, kind: type) -> Any:
     if isinstance(content, kind):
         return content
     raise InputError(
-        "{name} of run {run_name} is damaged: its content is not what training writes. {fix}",
+        "{name} of run {run_name} is damaged: {fix}",
         name=name,
         run_name=run.name,
         fix=run.suggest_fix(),

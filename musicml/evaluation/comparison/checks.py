@@ -21,7 +21,7 @@ def check_runs(members: Sequence[Run]) -> None:
         check_has_results(run)
         if not run.is_complete:
             raise InputError(
-                "Run {run_name} is not complete (status: {run_status}), so it cannot be compared. {fix}",
+                "Run {run_name} cannot be compared, because it is not complete (status: {run_status}): {fix}",
                 run_name=run.name,
                 run_status=run.status,
                 fix=run.suggest_fix(),
