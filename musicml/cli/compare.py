@@ -31,7 +31,7 @@ def compare(args: argparse.Namespace) -> int:
 
     comparison = compare_runs([open_run(name, args.runs) for name in args.members])
     if args.json:
-        output.print_json(comparison.as_table())
+        output.print_json(comparison.to_dict())
     else:
         print_comparison(comparison)
     return 0

@@ -44,9 +44,9 @@ def measure_leak(args: argparse.Namespace) -> int:
     experiment = read_experiment(find_experiment(args.experiment), parse_changes(args.changes), sample=None)
     seeds = range(args.seeds)
     result = measure_leakage(experiment, args.data_root, args.data, args.folder, seeds, args.folds)
-    path = output.save_json(args.runs / "leaks", result.as_table(), result.experiment)
+    path = output.save_json(args.runs / "leaks", result.to_dict(), result.experiment)
     if args.json:
-        output.print_json({**result.as_table(), "file": str(path)})
+        output.print_json({**result.to_dict(), "file": str(path)})
     else:
         print_result(result, path)
     return 0

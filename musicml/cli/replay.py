@@ -38,7 +38,7 @@ def replay(args: argparse.Namespace) -> int:
     from musicml.evaluation import replicate
 
     results = replicate(args.names, args.data_root, args.runs, args.data, args.seed or 0)
-    table = {"replays": [one.as_table() for one in results]}
+    table = {"replays": [one.to_dict() for one in results]}
     path = output.save_json(args.runs / "replays", table)
     if args.json:
         output.print_json({**table, "file": str(path)})

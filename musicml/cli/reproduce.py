@@ -42,7 +42,7 @@ def reproduce(args: argparse.Namespace) -> int:
         hint = str(error).replace("`musicml train --resume ", f"`musicml reproduce {run.path} --resume ")
         raise KeyboardInterrupt(hint) from None
     if args.json:
-        output.print_json(found.as_table())
+        output.print_json(found.to_dict())
     else:
         print_reproduction(found)
     return 0 if found.agrees else 1

@@ -65,7 +65,7 @@ class LeakageResult:
     differences: tuple[LeakageEstimate, ...]
     right: np.ndarray
 
-    def as_table(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the result as plain values, without the single pieces."""
         return {name: value for name, value in asdict(self).items() if name != "right"}
 

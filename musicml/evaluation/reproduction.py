@@ -71,7 +71,7 @@ class Reproduction:
         """Whether weights, scores and report are identical."""
         return self.weights and self.scores and self.report
 
-    def as_table(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the reproduction as plain values."""
         return {**asdict(self), "equal": self.is_equal}
 

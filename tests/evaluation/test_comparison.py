@@ -288,7 +288,7 @@ def test_runs_are_compared_on_what_they_answered(made):
     assert found.pairs[0].sentence.startswith("genre_cnn classified ")
     assert found.n == len(right[0]) and found.sample and found.metric == "accuracy"
     assert [one["value"] for one in found.figures] == pytest.approx([float(one.mean()) for one in right], abs=1e-6)
-    json.dumps(found.as_table(), allow_nan=False)
+    json.dumps(found.to_dict(), allow_nan=False)
 
 
 def test_runs_of_other_examples_or_classes_are_refused_and_it_says_how(made):

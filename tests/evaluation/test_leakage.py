@@ -113,7 +113,7 @@ def test_the_command_prints_the_three_figures_and_keeps_them_and_the_same_seeds_
     assert code == 0 and "whole artists, nobody on both sides" in out and "tracks over artists: +" in out
     assert "more than chance" in out and "sample" not in out and "seed 0, artists, fold 3 of 3" in err
     (kept,) = (tmp_path / "leaks").glob("*.json")
-    table, wanted = json.loads(kept.read_text()), json.loads(json.dumps(found.as_table()))
+    table, wanted = json.loads(kept.read_text()), json.loads(json.dumps(found.to_dict()))
     assert (table["figures"], table["differences"]) == (wanted["figures"], wanted["differences"]) and str(kept) in out
     assert wanted["n_tracks"] == 36 and wanted["figures"][0]["name"] == "pieces" and "right" not in wanted
     assert run.list_runs(tmp_path) == []

@@ -317,7 +317,7 @@ def test_published_replayed_and_honest_stand_side_by_side(replayed):
     assert row.replayed.value == run_of(leaky).read("report.json")["metrics"]["accuracy"]
     assert row.replayed.interval and leaky.sample and leaky.sides[0].startswith("val (")
     assert drums.rows[0].published == (0.902, 0.908) and drums.rows[0].honest.interval
-    assert json.loads(json.dumps(leaky.as_table()))["rows"][0]["replayed"]["value"] == row.replayed.value
+    assert json.loads(json.dumps(leaky.to_dict()))["rows"][0]["replayed"]["value"] == row.replayed.value
 
 
 def test_every_sentence_of_a_replay_can_be_said_in_indonesian(replayed):

@@ -68,7 +68,7 @@ class Comparison:
         """A data frame with one row per pair of runs: their difference, its interval and the p value of the test."""
         return make_data_frame(map(asdict, self.pairs))
 
-    def as_table(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the comparison as plain values."""
         return asdict(self)
 

@@ -70,7 +70,7 @@ class Replication:
         """The sentences as one paragraph."""
         return " ".join(self.sentences)
 
-    def as_table(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the replication as plain values."""
         return {**asdict(self), "worth": self.summary}
 
