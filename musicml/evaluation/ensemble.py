@@ -57,7 +57,7 @@ def combine_runs(members: Sequence[Run], on: Path | None = None) -> dict[str, An
             "a cross-validation.",
             run_name=members[0].name,
         )
-    if on is None:
+    if on is None:  # the members' own test examples
         _check_tested(members, tables)
         tables = comparison.align_tables(tables)
     names = [run.name for run in (members if on is None else _list_models(members))]
@@ -72,7 +72,7 @@ def combine_runs(members: Sequence[Run], on: Path | None = None) -> dict[str, An
         ],
         "split": "test" if on is None else str(on),
         **_compute_report(average, average.groups, thresholds),
-        "calibration_error_before": None,
+        "calibration_error_before": None,  # members are calibrated before they are averaged
         "unlike_training": None,
         "sample": any(info.data.sample for info in infos),
         "protocol": next((info.protocol for info in infos if not info.is_honest), "honest"),
@@ -98,7 +98,7 @@ def _check_same_task(members: Sequence[Run]) -> None:
                 run_name=run.name,
                 first_name=first.name,
             )
-        if run.info.data.hash != first.info.data.hash:
+        if run.info.data.hash != first.info.data.hash:  # of the names and labels of all examples
             raise InputError(
                 "The runs of an ensemble must use the same data, but {run_name} and {first_name} differ. Train both on "
                 "the current data.",
@@ -111,7 +111,7 @@ def _check_same_task(members: Sequence[Run]) -> None:
 
 def _check_tested(members: Sequence[Run], tables: Sequence[PredictionTable]) -> None:
     """Reject runs if one was trained or validated on a test example of another, by name or by content."""
-    tested = set().union(*(table.names for table in tables))
+    tested = set().union(*(table.names for table in tables))  # examples that any member was tested on
     for run, table in zip(members, tables, strict=True):
         # in a cross-validation, each example was scored by a fold that was not trained on it
         rows = [] if run.info.split.folds else run.table("split.csv")
@@ -154,7 +154,7 @@ def _predict_folder(members: Sequence[Run], folder: Path) -> list[PredictionTabl
             folder=folder,
             class_names=", ".join(class_names),
         )
-    digests = dict(digest_examples(replace(dataset, examples=tuple(known))))
+    digests = dict(digest_examples(replace(dataset, examples=tuple(known))))  # a renamed file is found too
     for run in members:
         _check_unseen(run, digests, folder)
     tables = []

@@ -66,7 +66,7 @@ def evaluate_run(
         If the run is not trained, its data is missing or has changed, or the folder has none of its classes.
     """
     check_has_results(run)
-    if on is not None:
+    if on is not None:  # another folder: nothing is written
         return _evaluate_folder(run, Path(on))
     if run.is_complete and folder is None and data_root is None:
         return run.report.table
@@ -139,7 +139,7 @@ def predict_test_split(run: Run, dataset: Dataset) -> TestPredictions:
     """Predict the examples that a run is scored on, in the groups of its split."""
     info = run.info
     split, cut = as_published.get_scored_split(info), info.is_cut_into_pieces
-    rows = [row for row in run.table("split.csv") if row["split"] == split]
+    rows = [row for row in run.table("split.csv") if row["split"] == split]  # the split as it was at training
     known = as_published.index_examples(dataset, [row["example"] for row in rows], info)
     pairs = [(known[row["example"]], row["group"]) for row in rows if row["example"] in known]
     # a split by track has no groups, but its intervals need some: then the dataset's own groups stay
@@ -157,7 +157,7 @@ def _predict_folds(run: Run, dataset: Dataset) -> TestPredictions:
     parts = []
     for k in range(1, run.info.split.folds + 1):
         fold = get_fold(run, k)
-        parts.append(predict_test_split(fold, dataset))
+        parts.append(predict_test_split(fold, dataset))  # a fold is a run of its own, in a folder of the run
         if not fold.is_complete:
             _write_results(fold, dataset, parts[-1], "test")
     return TestPredictions(
@@ -174,7 +174,7 @@ def _write_results(
 ) -> dict[str, Any]:
     """Write a run's predictions and its report with `extra` keys."""
     report = _make_report(run, test, split, **(extra or {}))
-    write_predictions(run, test, dataset.task)
+    write_predictions(run, test, dataset.task)  # first, so that a report never lacks its predictions
     write_json(run.path / "report.json", report)  # last, because this file makes the run complete
     return report
 
@@ -189,7 +189,7 @@ def _evaluate_folder(run: Run, folder: Path) -> dict[str, Any]:
             run_name=run.name,
         )
     dataset = load_folder(folder).match_class_names(class_names)
-    unknown = [name for name in dataset.class_names if name not in class_names]
+    unknown = [name for name in dataset.class_names if name not in class_names]  # classes that the model cannot predict
     if unknown:
         n_unknown = sum(example.label in unknown for example in dataset.examples)
         logger.warning("left out: %s files of classes that the run does not have: %s", n_unknown, ", ".join(unknown))
@@ -274,7 +274,7 @@ def predict_examples(run: Run, dataset: Dataset, examples: list[Example], cut: b
             dataset_name=dataset.name,
             error=unreadable[0],
         )
-    for message in unreadable[:5]:
+    for message in unreadable[:5]:  # report.json lists them all
         logger.warning("not read: %s", message)
     suffix = f", {len(unreadable)} could not be read" if unreadable else ""
     logger.info("evaluated %s files in %.1f s%s", len(readable), time.perf_counter() - start_time, suffix)
@@ -323,7 +323,7 @@ def write_predictions(run: Run, test: TestPredictions, task: str) -> None:
     """Write predictions.csv, one row per example, and clips.npz with the raw scores of each clip."""
     predictions = test.predictions
     names = predictions[0].class_names
-    columns, rows = [*ID_COLUMNS, *(f"score:{name}" for name in names)], []
+    columns, rows = [*ID_COLUMNS, *(f"score:{name}" for name in names)], []  # a prefix, as a class may be named group
     for prediction, targets, group in zip(predictions, test.targets, test.groups, strict=True):
         present, absent = (
             SEPARATOR.join(name for name, target in zip(names, targets, strict=True) if target == value)
@@ -332,8 +332,8 @@ def write_predictions(run: Run, test: TestPredictions, task: str) -> None:
         cells = (prediction.file, group, present, absent if task == "multi" else "")
         rows.append(dict(zip(columns, (*cells, *(f"{score:.7g}" for score in prediction.scores)), strict=True)))
     write_csv(run.path / "predictions.csv", rows, columns)
-    counts = [len(prediction.starts) for prediction in predictions]
-    with write_atomically(run.path / "clips.npz") as temporary:
+    counts = [len(prediction.starts) for prediction in predictions]  # clips per example
+    with write_atomically(run.path / "clips.npz") as temporary:  # a killed process leaves no half file
         np.savez_compressed(
             temporary,
             example=np.repeat(np.arange(len(counts)), counts),

@@ -118,7 +118,7 @@ def _cut_into_pieces(
     The pieces have artists as their groups and are not split yet. Identical files count as one track.
     """
     clip = make_clip_spec(experiment)
-    if clip.n_frames is None or dataset.task != "single":
+    if clip.n_frames is None or dataset.task != "single":  # some models take whole files, not clips
         raise InputError(
             "Measuring leakage needs tracks that can be cut and have one class each. {experiment_name} on "
             "{dataset_name} has none. Use one of the genre experiments.",
@@ -134,7 +134,7 @@ def _cut_into_pieces(
             dataset_name=dataset.name,
         )
     dataset, features = cut_into_pieces(dataset, features, clip.n_frames)
-    if len(dataset.examples) < 1.5 * n_tracks:
+    if len(dataset.examples) < 1.5 * n_tracks:  # with one piece per track, the first two groupings are equal
         raise InputError(
             "Measuring leakage needs at least two pieces per track, but {n_tracks} tracks give {n_pieces} pieces of "
             "{seconds:g} s. Use shorter pieces with --set clips.seconds=1.",
@@ -174,7 +174,7 @@ def _compare_groupings(
         return LeakageEstimate(name, *compute_mean_and_interval(values, data.dataset.groups, N_BOOTSTRAP, lowest))
 
     accuracies = tuple(estimate(name, values) for name, values in zip(GROUPINGS, shares, strict=True))
-    pairs = ((0, 1), (1, 2), (0, 2))
+    pairs = ((0, 1), (1, 2), (0, 2))  # what shared tracks add, what shared artists add, and both
     differences = tuple(
         estimate(f"{GROUPINGS[i]} - {GROUPINGS[k]}", shares[i] - shares[k], lowest=-1.0) for i, k in pairs
     )

@@ -86,7 +86,7 @@ def compute_report(
     report: dict[str, Any] = {
         "n": len(scores),
         "n_groups": len(set(groups)),
-        "observed": int((~np.isnan(targets)).sum()),
+        "observed": int((~np.isnan(targets)).sum()),  # cells with a label
         "main_metric": MAIN_METRICS[task],
         "interval_method": INTERVAL_METHOD,
         **_score_decisions(apply_thresholds(scores, task, thresholds), *table),
@@ -95,7 +95,7 @@ def compute_report(
         "confusion": compute_confusion(scores, targets).tolist() if task == "single" else None,
     }
     if task == "multi":
-        fitted = np.asarray(thresholds, dtype=float)
+        fitted = np.asarray(thresholds, dtype=float)  # one row, or one per example in a cross-validation
         report["thresholds"] = fitted.tolist() if fitted.ndim == 1 else None
         report["at_half"] = _score_decisions(scores >= DEFAULT_THRESHOLD, *table)
     return report
@@ -135,7 +135,7 @@ def _score_decisions(
     draws = compute_mean_draws(class_draws, weights, task)
     metrics = {name: point for name, values in draws.items() if (point := round_metric(values[0])) is not None}
     intervals: dict[str, list[float] | None] | None = None
-    if len(weights) > 1:
+    if len(weights) > 1:  # with a single group, there are no draws
         intervals = summarize_draws({name: values[1:] for name, values in draws.items()}, groups, metrics)
     if task == "multi":
         precisions = compute_label_ranking(scores, targets)
@@ -176,7 +176,7 @@ def compute_label_ranking(scores: np.ndarray, targets: np.ndarray) -> np.ndarray
 def apply_thresholds(scores: np.ndarray, task: str, thresholds: list[float] | np.ndarray) -> np.ndarray:
     """Return which classes are predicted, [shape=(n, n_classes)], bool: the highest, or all above their threshold."""
     if task == "multi":
-        return scores >= np.asarray(thresholds)
+        return scores >= np.asarray(thresholds)  # broadcasts one threshold per class over all examples
     return np.arange(scores.shape[1]) == scores.argmax(axis=1)[:, None]
 
 

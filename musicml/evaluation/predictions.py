@@ -46,7 +46,7 @@ class PredictionTable:
 
     def select(self, rows: np.ndarray, columns: Sequence[int] | None = None) -> PredictionTable:
         """Return a table of some rows and columns (default: all columns), in the given order."""
-        columns = list(range(len(self.class_names)) if columns is None else columns)
+        columns = list(range(len(self.class_names)) if columns is None else columns)  # all columns by default
         scores, targets = (table[rows][:, columns] for table in (self.scores, self.targets))
         class_names = tuple(self.class_names[k] for k in columns)
         return PredictionTable(self.names[rows], self.groups[rows], class_names, scores, targets, self.task)

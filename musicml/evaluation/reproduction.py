@@ -127,7 +127,7 @@ def compare_results(run: Run, new: Run) -> Reproduction:
     """Compare the results of a run with those of its reproduction."""
     before, after = run.report, new.report
     infos, differences = (run.info, new.info), tuple(_list_differences(run, new))
-    is_exact = all(info.deterministic for info in infos) and not differences
+    is_exact = all(info.deterministic for info in infos) and not differences  # only then can the bits be equal
     same = (
         _has_same_weights(run, new),
         len({(one.path / "predictions.csv").read_bytes() for one in (run, new)}) == 1,
@@ -170,7 +170,7 @@ def _count_labels(run: Run, new: Run) -> tuple[int, int, int]:
     labels = [comparison.decide_labels(one, table) for one, table in zip((run, new), aligned, strict=True)]
     equal = labels[0] == labels[1]
     if aligned[0].task == "single":
-        equal = equal.all(axis=1)
+        equal = equal.all(axis=1)  # one label per example
     return equal.size, int(equal.sum()), n_others
 
 
@@ -253,7 +253,7 @@ def _add_network(content: io.BytesIO, max_bytes: int, digest: Any) -> bool:
         if sum(file[name].nbytes for name in names) > max_bytes:  # a small compressed file can expand a lot
             return False
         for name in sorted(names):
-            digest.update(name.encode())
+            digest.update(name.encode())  # so that two arrays cannot swap their names
             _add_array(file[name][()], digest)
     return True
 

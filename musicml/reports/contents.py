@@ -88,7 +88,7 @@ def _write_sections(runs: Sequence[RunData], words: Words, data_root: Path | Non
     yield from model.write_settings(runs, words)
     for key, section in after_settings.items():
         yield from _write_for_each_run(key, section, runs, words)
-    for key, write in about_all_runs.items():
+    for key, write in about_all_runs.items():  # once per report, not once per run
         if blocks := write(runs, words):
             yield Heading(words(f"heading.{key}"))
             yield from blocks

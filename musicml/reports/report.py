@@ -72,7 +72,7 @@ def write_report(
             )
         return _write(to, model_card.render(runs[0], language).encode(errors="backslashreplace"), {})
     document = build_document(runs, language, data_root)
-    content = render(document, to.suffix.lower(), _get_folder(to).name)
+    content = render(document, to.suffix.lower(), _get_folder(to).name)  # before anything is written, as it may fail
     return _write(to, content, make_attachments(document))
 
 
@@ -170,7 +170,7 @@ def _check_folder(folder: Path) -> None:
 def _list_names(path: Path) -> set[str]:
     """List the file names in a report's CONTENTS.txt, with its own; empty if a report did not write it."""
     text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    if not text.startswith(f"{MARK}: "):
+    if not text.startswith(f"{MARK}: "):  # another program's CONTENTS.txt
         return set()
     lines = re.findall(r"^(\S+)(\.\w+), (\.\w+): ", text, re.MULTILINE)
     return {LIST, *(f"{name}{ending}" for name, *endings in lines for ending in endings)}
@@ -194,7 +194,7 @@ def _write(to: Path, content: bytes, attachments: Mapping[str, bytes]) -> list[P
         with _replace_folder(_get_folder(to)) as temporary:
             for name, attachment in attachments.items():
                 (temporary / name).write_bytes(attachment)
-    write_bytes(to, content)
+    write_bytes(to, content)  # atomically, as all files of the package
     return [to, *(_get_folder(to) / name for name in attachments)]
 
 
@@ -206,9 +206,9 @@ def _replace_folder(path: Path) -> Iterator[Path]:
         temporary.mkdir(parents=True)
         yield temporary
         if path.exists():
-            os.replace(path, old)
+            os.replace(path, old)  # a folder that is not empty cannot be replaced in one step
         os.replace(temporary, path)
-    except OSError as error:
+    except OSError as error:  # such as a full disk: put the old folder back
         if old.exists() and not path.exists():
             os.replace(old, path)
         raise os_error_to_input_error(error, path) from error

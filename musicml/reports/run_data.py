@@ -53,7 +53,7 @@ class RunData:
         self.info, self.report = run.info, run.report
         self.class_names = read_predictions(run).class_names  # also rejects scores that are not numbers
         self.per_class: Sequence[Mapping[str, Any]] = self.report.per_class
-        if len(self.per_class) != len(self.class_names):
+        if len(self.per_class) != len(self.class_names):  # report.json and labels.json are from different runs
             raise make_record_error(run.name, "report.json", "per_class", [row["class"] for row in self.per_class])
         self.read_errors: dict[str, str] = {}
         self.history = self._read(run.read_history, "history.csv", [])
@@ -61,7 +61,7 @@ class RunData:
         self.serving = self._read(partial(_read_json, run, "serving.json", dict), "serving.json", None)
         self.rows = {name: self._read(partial(run.table, name), name, []) for name in TABLES}
         self.is_multi = self.info.task == "multi"
-        self.class_metric = "average_precision" if self.is_multi else "f1"
+        self.class_metric = "average_precision" if self.is_multi else "f1"  # AP needs no threshold, F1 needs one
         self.is_sample = self.report.sample or self.info.data.sample
         self.is_published = (self.report.protocol or self.info.protocol) == "as published"
         self.has_folds = self.info.split.folds > 0
@@ -72,7 +72,7 @@ class RunData:
         """Read a file; if it is missing or damaged, keep the error and return `default`."""
         try:
             return read_file()
-        except (InputError, OSError) as error:
+        except (InputError, OSError) as error:  # the report has a note instead of the section
             self.read_errors[name] = get_message(error)
             return default
 

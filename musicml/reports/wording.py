@@ -100,7 +100,7 @@ class Words:
         files : run-folder files that the numbers come from; or `source`, a finished source line
         """
         headings = self.get_headings(columns) if isinstance(columns, str) else tuple(columns)
-        cells = tuple(map(tuple, rows))
+        cells = tuple(map(tuple, rows))  # rows may be a generator
         source = source or self.write_source(*files)
         return Table(self.make_name(name), headings, cells, caption, source, is_attachment=is_attachment)
 
@@ -110,7 +110,7 @@ class Words:
 
     def make_name(self, name: str) -> str:
         """Make the name of a table or figure unique in a report on several runs."""
-        return f"{name}-{self.place}" if self.place else name
+        return f"{name}-{self.place}" if self.place else name  # file names and HTML ids must be unique
 
 
 @functools.cache

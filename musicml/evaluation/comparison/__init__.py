@@ -61,7 +61,7 @@ class Comparison:
     @property
     def table(self) -> pandas.DataFrame:
         """A data frame with one row per run: its name, experiment, seed, main metric and interval."""
-        return make_data_frame(self.figures)
+        return make_data_frame(self.figures)  # imports pandas only here
 
     @property
     def pair_table(self) -> pandas.DataFrame:
@@ -93,7 +93,7 @@ def compare_runs(members: Sequence[Run]) -> Comparison:
         checks.check_same_labels(members[0], tables[0], run, table)
     predicted = np.stack([decide_labels(run, table) for run, table in zip(members, tables, strict=True)])
     infos, reports = [run.info for run in members], [run.report for run in members]
-    pairs = find_comparable_pairs([info.protocol for info in infos])
+    pairs = find_comparable_pairs([info.protocol for info in infos])  # an honest and a flawed result are not comparable
     kind = Message("pictures") if infos[0].data.kind == "picture" else Message("files")
     names = [str(info.experiment) for info in infos]  # shorter than the names of runs, but they must be unique
     names = names if len(set(names)) == len(names) else [run.name for run in members]
@@ -114,7 +114,7 @@ def align_tables(tables: Sequence[PredictionTable]) -> list[PredictionTable]:
     """Sort the examples and classes of all tables in the order of the first."""
     first, aligned = tables[0], []
     for table in tables:
-        place = {name: k for k, name in enumerate(table.names)}
+        place = {name: k for k, name in enumerate(table.names)}  # one lookup per name, not a search of the list
         rows = np.array([place[name] for name in first.names])
         aligned.append(table.select(rows, [table.class_names.index(name) for name in first.class_names]))
     return aligned
@@ -160,7 +160,7 @@ def group_by_seed(
     by_recipe: defaultdict[tuple[str, str], dict[int, float]] = defaultdict(dict)
     for info, report in zip(infos, reports, strict=True):
         if report.main_metric == metric and report.main is not None:
-            recipe = json.dumps([info.settings, info.data.hash], sort_keys=True)
+            recipe = json.dumps([info.settings, info.data.hash], sort_keys=True)  # a dict is not hashable, its text is
             # setdefault: if a seed was trained twice, the first run counts
             by_recipe[info.experiment, recipe].setdefault(info.seed, float(report.main))
     return [(name, values) for (name, _), values in by_recipe.items() if len(values) > 1]

@@ -41,7 +41,7 @@ def check_same_data(members: Sequence[Run], read: DigestReader) -> None:
                 run_name=run.name,
                 data=data.name,
             )
-        if data.sample != first.sample:
+        if data.sample != first.sample:  # a synthetic dataset has the name of the real one
             raise InputError(
                 "One of {first_name} and {run_name} was tested on synthetic data, the other on real data. Compare runs "
                 "of the same kind of data.",
@@ -52,7 +52,7 @@ def check_same_data(members: Sequence[Run], read: DigestReader) -> None:
 
 def _has_same_files(one: Run, other: Run, read: DigestReader) -> bool:
     """Return whether two runs used files with the same names and contents, in whatever folder."""
-    names = [{row["example"] for row in run.table("split.csv")} for run in (one, other)]
+    names = [{row["example"] for row in run.table("split.csv")} for run in (one, other)]  # of all three splits
     return names[0] == names[1] and find_other_contents(one, other, names[0], read) == []
 
 
@@ -76,7 +76,7 @@ def check_same_contents(members: Sequence[Run], names: Collection[str], read: Di
     unchecked, first = [], members[0]
     for run in members[1:]:
         differing = find_other_contents(first, run, names, read)
-        if differing is None:
+        if differing is None:  # one of them has no digests.csv
             unchecked.append(run)
         elif differing:
             # first the worse fault: training data of one run in the test data of the other

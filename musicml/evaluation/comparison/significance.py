@@ -94,7 +94,7 @@ def compare_pairs(
     targets, groups = tables[0].targets, tables[0].groups
     n_bootstrap = max(n_bootstrap, MIN_DRAWS_PER_PAIR * len(pairs))
     if tables[0].task == "single":
-        correct = (predicted & (targets == 1)[None]).any(axis=2)
+        correct = (predicted & (targets == 1)[None]).any(axis=2)  # [shape=(n_runs, n_examples)]
         results = [_compare_counts(names[a], names[b], correct[a], correct[b], groups) for a, b in pairs]
     else:
         weights = draw_weights(groups, 0, n_bootstrap)  # the same draws for all runs, so that they are paired
@@ -116,12 +116,12 @@ def _compare_counts(
     ----------
     correct_a, correct_b : np.ndarray [shape=(n_examples,)], bool
     """
-    differences = correct_a.astype(int) - correct_b
+    differences = correct_a.astype(int) - correct_b  # 1: only a is correct, -1: only b
     difference, interval = compute_mean_and_interval(differences, groups, lowest=-1.0)
     only_a, only_b = int((differences > 0).sum()), int((differences < 0).sum())
     leads = count_by_group(groups, differences)
     n, n_groups = len(differences), len(leads)
-    test = MCNEMAR if n_groups == n else SIGN_FLIP
+    test = MCNEMAR if n_groups == n else SIGN_FLIP  # the same test, known by its own name
     p = compute_flip_p_value(leads) if n_groups > 1 else None  # one group is one observation
     return PairedComparison(name_a, name_b, "accuracy", n, n_groups, difference, interval, only_a, only_b, test, p)
 

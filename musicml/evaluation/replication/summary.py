@@ -34,7 +34,7 @@ class ReplicationRow:
 
 def write_sentences(replication: Replication, fault: str, reference: Reference, n_classes: int) -> list[str]:
     """Write what is wrong with a published result, and what the honest run gives."""
-    row = replication.rows[0]
+    row = replication.rows[0]  # the main metric
     name = REPLICATION_NAMES.get(row.metric, row.metric)
     both = Message(
         "With the published protocol, {name} is {published}. With the honest protocol, it is {honest}.",
@@ -54,7 +54,7 @@ def write_sentences(replication: Replication, fault: str, reference: Reference, 
                 high=100 * high,
             )
         )
-    if replication.sides[1].startswith(Message("out of fold")):
+    if replication.sides[1].startswith(Message("out of fold")):  # the honest run is a cross-validation
         sentences += compare_widths(row)
     served = replication.as_served or {}  # keys of report.json
     if "softmax_twice" in served:
@@ -130,7 +130,7 @@ def write_verdict(row: ReplicationRow) -> str:
 def _has_separate_intervals(row: ReplicationRow) -> bool:
     """Return whether the intervals of the replicated and the honest result do not overlap."""
     first, second = (estimate.interval if estimate else None for estimate in (row.replayed, row.honest))
-    return bool(first and second and (first[0] > second[1] or second[0] > first[1]))
+    return bool(first and second and (first[0] > second[1] or second[0] > first[1]))  # one ends before the other begins
 
 
 def compare_widths(row: ReplicationRow) -> list[str]:
@@ -138,7 +138,7 @@ def compare_widths(row: ReplicationRow) -> list[str]:
     first, second = (estimate.interval if estimate else None for estimate in (row.replayed, row.honest))
     if not first or not second:
         return []
-    wide, narrow = (100 * (high - low) for low, high in (first, second))
+    wide, narrow = (100 * (high - low) for low, high in (first, second))  # in percentage points
     return [
         Message(
             "The interval of the replicated result is {wide:.1f} points wide. With cross-validation, which scores "
@@ -168,7 +168,7 @@ def _explain_first_second(served: dict[str, Any]) -> str:
         return Message("The published app could not be tested: the start of every track was in the training data.")
     second = format_estimate(IntervalEstimate(served["accuracy"], served["accuracy_interval"]))
     full = format_estimate(IntervalEstimate(served["accuracy_of_all"], served["accuracy_of_all_interval"]))
-    is_enough = served["accuracy"] >= served["accuracy_of_all"]
+    is_enough = served["accuracy"] >= served["accuracy_of_all"]  # as accurate as on the whole excerpt
     return Message(SECOND_IS_ENOUGH if is_enough else SECOND_IS_WORSE, n=served["n"], second=second, full=full)
 
 
@@ -202,7 +202,7 @@ def _explain_labels(served: dict[str, Any], row: ReplicationRow) -> list[str]:
 
 def explain_cells(served: dict[str, Any]) -> list[str]:
     """Describe a model that always predicts `present`, with published and with true labels."""
-    always, model = served["all_present"], served["model"]
+    always, model = served["all_present"], served["model"]  # a trivial baseline, and the replicated model
     return [
         Message(
             "A model that always predicts present has a precision of {weighted_precision:.3f} and a recall of "

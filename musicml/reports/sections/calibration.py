@@ -39,7 +39,7 @@ def write_thresholds(run: RunData, words: Words) -> list[Block]:
 
 def _compare_classes(run: RunData, half: Sequence[Mapping[str, Any]], words: Words) -> list[Block]:
     """Make a table of each class's threshold, and its metrics at 0.5 and at that threshold."""
-    if not half or len(half) != len(run.per_class):
+    if not half or len(half) != len(run.per_class):  # a damaged report.json
         return []
     fitted, files = _get_thresholds(run)
     one_per_fold = words("calibration.of_folds") if run.has_folds else None
@@ -56,7 +56,7 @@ def _compare_classes(run: RunData, half: Sequence[Mapping[str, Any]], words: Wor
 
 def _get_thresholds(run: RunData) -> tuple[list[float], tuple[str, ...]]:
     """Return each class's fitted threshold and the files that it came from; no thresholds if each fold has its own."""
-    of_model = None if run.has_folds else (run.serving or {}).get("thresholds")
+    of_model = None if run.has_folds else (run.serving or {}).get("thresholds")  # for reports without thresholds
     for values, files in ((run.report.thresholds, ()), (of_model, ("serving.json",))):
         if isinstance(values, list) and len(values) == len(run.class_names) and None not in map(to_number, values):
             return [float(value) for value in values], ("report.json", *files)

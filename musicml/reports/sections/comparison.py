@@ -18,7 +18,7 @@ def write_comparison(runs: Sequence[RunData], words: Words) -> list[Block]:
     """Write the comparison of the runs; nothing for a single run."""
     if len(runs) < 2:
         return []
-    words = words.for_runs(runs)
+    words = words.for_runs(runs)  # so that the source lines name all runs
     return [*_list_results(runs, words), *_list_tests(runs, words), *_summarize_seeds(runs, words)]
 
 
@@ -50,7 +50,7 @@ def _list_tests(runs: Sequence[RunData], words: Words) -> list[Block]:
     """List the paired test of each pair of runs, or the reason why they cannot be compared."""
     try:
         result = compare_runs([run.source for run in runs])
-    except InputError as error:
+    except InputError as error:  # different data, for example: the table above still helps
         return [Note(words("comparison.refused", why=words.translate(error.message)))]
     if not result.pairs:
         return [Note(words("comparison.no_pairs"))]
@@ -93,7 +93,7 @@ def _summarize_seeds(runs: Sequence[RunData], words: Words) -> list[Block]:
         )
         for metric in dict.fromkeys(report.main_metric for report in reports)
         for name, by_seed in group_by_seed(infos, reports, metric)
-        for values in [list(by_seed.values())]
+        for values in [list(by_seed.values())]  # binds a name inside the comprehension
     ]
     columns, caption = "experiment figure seeds mean deviation least most", words("comparison.seeds")
     return [words.make_table("seeds", columns, rows, caption, "report.json", "run.json")] if rows else []

@@ -74,7 +74,7 @@ def _name_best_and_worst(run: RunData, words: Words) -> Iterator[str]:
     """Name the best and the worst class; of several with the same value, say how many there are."""
     metric, rows = run.class_metric, run.per_class
     values = [float(row[metric]) for row in rows if row.get(metric) is not None]
-    if len(values) > 1 and min(values) < max(values):
+    if len(values) > 1 and min(values) < max(values):  # if all are equal, none is best
         labels = {}
         for place, value in (("low", min(values)), ("high", max(values))):
             names = [row["class"] for row in rows if row.get(metric) == value]

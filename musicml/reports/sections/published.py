@@ -34,7 +34,7 @@ def _write_dataset(
     dataset: str, runs: Sequence[RunData], references: Sequence[Reference], words: Words
 ) -> Iterator[Block]:
     """Write the published results on one dataset: a table, protocols and caveats, and tables of classes."""
-    metric = runs[0].report.main_metric
+    metric = runs[0].report.main_metric  # the same for all runs on one dataset
     rows = [
         *(_make_run_row(run, metric, words) for run in runs),
         *(_make_row(paper, metric, words) for paper in references),

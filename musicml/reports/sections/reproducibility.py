@@ -54,7 +54,7 @@ def _list_properties(run: RunData, words: Words) -> Iterator[tuple[str, Cell]]:
 
 def write_commands(runs: Sequence[RunData], words: Words) -> list[Block]:
     """Write the commands that train the runs again."""
-    commits = {(run.info.git_commit or "").removesuffix("+changes") for run in runs}
+    commits = {(run.info.git_commit or "").removesuffix("+changes") for run in runs}  # named only if all runs agree
     sentences = []
     if len(commits) == 1 and "" not in commits:
         sentences.append(words("repeat.commit", commit=commits.pop()))
@@ -82,7 +82,7 @@ def make_command(run: RunData) -> str:
     parts += ["--deterministic"] if info.deterministic else []
     for key, value in info.overrides.items():
         parts += ["--set", f"{key}={value if isinstance(value, str) else json.dumps(value)}"]
-    return shlex.join(parts)
+    return shlex.join(parts)  # quotes names with spaces, ready to paste
 
 
 def write_citation(runs: Sequence[RunData], words: Words) -> list[Block]:
