@@ -104,7 +104,7 @@ def _check_node(view: memoryview, state: _State, known: dict[str, list[float]], 
             raise make_refusal(
                 state.path,
                 Message("tensors of at most {max_values:,} values", max_values=MAX_VALUES),
-                f"{math.prod(values):.3g}",
+                Message("{n:.3g}", n=math.prod(values)),
             )
         if kind == "Constant" and values and outputs:
             known[outputs[0]] = values
@@ -132,9 +132,8 @@ def _check_size(kind: str, values: list[list[float] | None], state: _State) -> N
         given = [abs(value) for value in values[place] or []]
         n = max(given) if kind in ("Pad", "Range") else math.prod(max(value, 1.0) for value in given)
         if not n <= MAX_VALUES:
-            raise make_refusal(
-                state.path, Message("tensors of at most {max_values:,} values", max_values=MAX_VALUES), f"{n:.3g}"
-            )
+            rule = Message("tensors of at most {max_values:,} values", max_values=MAX_VALUES)
+            raise make_refusal(state.path, rule, Message("{n:.3g}", n=n))
 
 
 def _check_tensor(view: memoryview, state: _State) -> tuple[str, list[float]]:

@@ -284,7 +284,8 @@ def check_completeness(stream: Stream, heard: int, max_seconds: float) -> list[s
     """Return warnings where a part was left out or is missing; raise where too little of what was claimed is there."""
     rate, skipped = stream.sample_rate, round(stream.damage.seconds * stream.sample_rate)
     missing = stream.claimed - heard - skipped
-    length, whole = f"{heard / rate:.1f} s", f"{max(stream.claimed, heard + skipped) / rate:.1f} s"
+    counts = (heard, max(stream.claimed, heard + skipped))
+    length, whole = (Message("{seconds:.1f} s", seconds=n / rate) for n in counts)
     found = list_skipped(stream, whole)
     if heard >= compute_max_frames(stream, max_seconds):
         left_out = missing > 0.1 * rate  # encoders pad
@@ -319,7 +320,7 @@ def check_completeness(stream: Stream, heard: int, max_seconds: float) -> list[s
 
 def list_skipped(stream: Stream, whole: str) -> list[str]:
     """Return a warning where packets were skipped, since they could not be decoded."""
-    skipped = f"{stream.damage.seconds:.2f} s"
+    skipped = Message("{seconds:.2f} s", seconds=stream.damage.seconds)
     if stream.damage.seconds < LEAST_SKIPPED:
         return []
     return [

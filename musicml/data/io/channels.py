@@ -72,7 +72,8 @@ class Mixer:
         """Return a warning where channels cancelled each other."""
         if not self.n_cancelled:
             return []
-        length, whole = f"{self.n_cancelled / sample_rate:.1f} s", f"{self.n_heard / sample_rate:.1f} s"
+        counts = (self.n_cancelled, self.n_heard)
+        length, whole = (Message("{seconds:.1f} s", seconds=n / sample_rate) for n in counts)
         return [
             Message(
                 "The channels cancel each other in {length} of {whole}: the loudest channel is used there, "
