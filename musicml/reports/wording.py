@@ -68,7 +68,7 @@ class Words:
 
     def get_headings(self, keys: str) -> tuple[str, ...]:
         """Return column headings: `"side files"`; a key without a section belongs to `[column]`."""
-        return tuple(self.capitalize(key if "." in key else f"column.{key}") for key in keys.split())
+        return tuple(self.capitalize(key) if "." in key else self(f"column.{key}") for key in keys.split())
 
     def translate(self, message: str) -> str:
         """Translate a message that another part of the package made."""
