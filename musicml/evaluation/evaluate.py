@@ -46,7 +46,7 @@ BATCH_SIZE = 32  # files in one pass: enough for full batches of clips, and few 
 def evaluate_run(
     run: Run, on: Path | None = None, data_root: Path | None = None, folder: Path | None = None
 ) -> dict[str, Any]:
-    """Score a run on its test examples, or on another labelled folder.
+    """Score a run on its test examples, or on another labeled folder.
 
     Parameters
     ----------
@@ -306,8 +306,8 @@ def score_predictions(run: Run, test: TestPredictions, n_bootstrap: int = metric
     raw = np.stack([pool_clips(prediction.clip_scores, task, average) for prediction in predictions])
     groups, names = np.array(test.groups, dtype=object), run.read("labels.json")
     # test files come from the same data, so those flagged as out of distribution are false positives
-    judged = [prediction for prediction in predictions if prediction.unlike is not None]
-    flagged = sum(prediction.is_unlike_training for prediction in judged)
+    checked = [prediction for prediction in predictions if prediction.unlike is not None]
+    flagged = sum(prediction.is_unlike_training for prediction in checked)
     temperatures = {prediction.temperature for prediction in predictions}  # each fold has its own
     return {
         **metrics.compute_report(scores, targets, groups, names, task, test.thresholds, n_bootstrap=n_bootstrap),
@@ -315,7 +315,7 @@ def score_predictions(run: Run, test: TestPredictions, n_bootstrap: int = metric
         "temperatures": sorted(temperatures),
         "calibration_error_before": metrics.round_metric(compute_calibration_error(raw, targets, task)),
         "reliability_before": compute_reliability(raw, targets, task),
-        "unlike_training": {"flagged": int(flagged), "n": len(judged)} if judged else None,
+        "unlike_training": {"flagged": int(flagged), "n": len(checked)} if checked else None,
     }
 
 

@@ -127,7 +127,7 @@ def _open_templates(ending: str) -> Environment:
         is_plain = isinstance(value, str) and not isinstance(value, Markup)
         return Markup(form.escape(value)) if is_plain else value
 
-    made = Environment(
+    environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         trim_blocks=True,
         lstrip_blocks=True,
@@ -137,8 +137,8 @@ def _open_templates(ending: str) -> Environment:
         finalize=escape,
         **(ANGLE_DELIMITERS if ending in BREAKS else {}),
     )
-    made.globals["mark"] = form.mark
-    made.filters |= {
+    environment.globals["mark"] = form.mark
+    environment.filters |= {
         "inline": lambda text: Markup(form.set_inline(text)),
         "cell": lambda cell, language: Markup(form.set_cell(format_cell(cell, language))),
         "broken": lambda text: Markup(BREAKS[ending](text)),
@@ -150,9 +150,9 @@ def _open_templates(ending: str) -> Environment:
         "columns": functools.partial(lay_out, line_widths=PDF_LINE_WIDTHS if ending == ".pdf" else LATEX_LINE_WIDTHS),
     }
     for kind in (*blocks.KINDS, Estimate):
-        made.tests[kind.__name__.lower()] = lambda block, kind=kind: isinstance(block, kind)
-    made.tests["short"] = _is_short
-    return made
+        environment.tests[kind.__name__.lower()] = lambda block, kind=kind: isinstance(block, kind)
+    environment.tests["short"] = _is_short
+    return environment
 
 
 def _is_short(table: Table, language: str) -> bool:
