@@ -101,8 +101,8 @@ def _write_for_each_run(key: str, section: Section, runs: Sequence[RunData], wor
     for run in runs:
         first = first_runs.setdefault(SHARED[key](run) if key in SHARED else run.name, run.name)
         is_first = first == run.name
-        blocks = section(run, words.for_run(run)) if is_first else [Paragraph(words(f"{key}.same", run=first))]
-        parts.append((run, blocks))
+        same: list[Block] = [Paragraph(words(f"{key}.same", run=first))]
+        parts.append((run, section(run, words.for_run(run)) if is_first else same))
     if any(blocks for _, blocks in parts):
         yield Heading(words(f"heading.{key}"))
     for run, blocks in parts:
