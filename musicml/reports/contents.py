@@ -100,9 +100,10 @@ def _write_for_each_run(key: str, section: Section, runs: Sequence[RunData], wor
     first_runs: dict[str, str] = {}  # shared key → the first run that has it
     for run in runs:
         first = first_runs.setdefault(SHARED[key](run) if key in SHARED else run.name, run.name)
-        is_first = first == run.name
-        same: list[Block] = [Paragraph(words(f"{key}.same", run=first))]
-        parts.append((run, section(run, words.for_run(run)) if is_first else same))
+        if first == run.name:
+            parts.append((run, section(run, words.for_run(run))))
+        else:
+            parts.append((run, [Paragraph(words(f"{key}.same", run=first))]))
     if any(blocks for _, blocks in parts):
         yield Heading(words(f"heading.{key}"))
     for run, blocks in parts:
