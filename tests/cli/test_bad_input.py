@@ -75,7 +75,7 @@ def test_a_typo_in_set_or_in_a_name_is_refused(refuse, musicml, asked_about_tone
     assert "did you mean 'genre_gru'" in refuse(experiment=EXPERIMENTS / "genre_gro.toml")
     name, root = asked_about_tones.name, asked_about_tones.path.parent
     assert f"did you mean '{name}'" in refused(musicml("evaluate", f"{name}x", "--runs", root))
-    assert "either an experiment file or --resume" in refused(musicml("train"))
+    assert "either an experiment or --resume" in refused(musicml("train"))
     path = changed(tmp_path, 'dataset = "gtzan"', 'dataset = "gtsan"')
     assert "did you mean 'gtzan'" in refused(musicml("train", path, "--runs", tmp_path / "runs"), tmp_path / "runs")
 
@@ -94,7 +94,7 @@ def test_a_missing_folder_is_refused(refuse, musicml, asked_about_tones, tmp_pat
     answer = musicml("train", EXPERIMENTS / "genre_gru.toml", "--data-root", missing, "--runs", tmp_path / "runs")
     assert "`musicml fetch --sample` makes sample data" in refused(answer, tmp_path / "runs")
     assert not (tmp_path / "runs").exists() and not missing.exists()
-    assert "holds none" in refused(musicml("train-all", "--experiments", missing))
+    assert "found none" in refused(musicml("train-all", "--experiments", missing))
 
 
 def test_a_folder_without_sound_or_pictures_is_refused(refuse, tmp_path):

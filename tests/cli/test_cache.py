@@ -131,7 +131,7 @@ def test_comparisons_of_an_audit_are_one_line(root):
 
 def test_an_empty_store_is_said_to_be_empty(tmp_path, capsys):
     assert run_cache(tmp_path / file_digests.CACHE_FOLDER) == 0
-    assert capsys.readouterr().out.startswith("nothing in ")
+    assert capsys.readouterr().out.startswith("the cache ")
     assert run_cache(tmp_path / file_digests.CACHE_FOLDER, "--clear") == 0
     assert capsys.readouterr().out.startswith("0.0 MB freed")
 

@@ -80,7 +80,7 @@ def test_folders_of_data_that_are_named_reach_the_pages(musicml, monkeypatch, tm
     monkeypatch.setenv("MUSICML_FOLDERS", calls[0])
     assert user_folder.list_named_folders()[:3] == named
     code, _, err = musicml("dashboard", "--folder", tmp_path / "gone")
-    assert code == 2 and "--folder must name a folder" in err and len(calls) == 1
+    assert code == 2 and "Expected --folder to name a folder" in err and len(calls) == 1
 
 
 def test_on_windows_it_waits_for_streamlit(musicml, monkeypatch):

@@ -44,4 +44,4 @@ def test_a_person_gets_a_table_by_class_and_is_told_of_sample_data(asked_about_t
     line = next(line for line in out.splitlines() if line.startswith("jazz "))
     assert line.endswith(output.format_interval(jazz["intervals"]["f1"], "-"))
     code, out, _ = musicml("evaluate", trained("multi").path)
-    assert code == 0 and "at the thresholds fitted on validation, and at 0.5: macro_precision" in out
+    assert code == 0 and "thresholds fitted on validation, and with 0.5: macro_precision" in out

@@ -20,11 +20,11 @@ def test_help_tells_what_a_command_does_with_an_example(command, capsys):
     assert all(option in out for option in ("--data-root", "--runs")) and ("--json" in out) == (command != "dashboard")
 
 
-def test_help_names_every_command_and_a_first_walk(capsys):
+def test_help_names_every_command_and_the_first_steps(capsys):
     with pytest.raises(SystemExit) as left:
         main.main(["--help"])
     out = capsys.readouterr().out
-    assert left.value.code == 0 and "first walk" in " ".join(out.split())
+    assert left.value.code == 0 and "First steps" in " ".join(out.split())
     assert [line.split()[0] for line in out.splitlines() if re.match(r" {4}\w", line)] == COMMANDS
 
 

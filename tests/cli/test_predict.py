@@ -29,7 +29,7 @@ def test_predict_prints_the_top_classes(asked_about_tones, trained, data_root, t
     assert code == 0 and "low" in out and "%" in out and "middle" not in out and "sample data" not in out
     track = next((data_root / "sample/gtzan").rglob("pop.*.wav"))
     code, out, _ = musicml("predict", trained("cnn").path, track)
-    assert code == 0 and out.count("%") == 3 and "generated sample data" in out
+    assert code == 0 and out.count("%") == 3 and "synthetic sample data" in out
 
 
 def test_a_run_is_found_by_its_experiment(asked_about_tones, tones, musicml):
@@ -65,7 +65,7 @@ def test_predict_names_what_it_passes_over_in_a_folder(asked_about_tones, tones,
     code, out, err = musicml(*words)
     answers = one_object(out)["predictions"]
     assert code == 0 and len(answers) == 5 + 8 and all("label" in answer for answer in answers)
-    assert "passed over by content: .txt 2, .m3u 1; the first: " in err
+    assert "skipped by content: .txt 2, .m3u 1; the first: " in err
     assert "gone.wav: a link that leads nowhere" in err
     assert [row["file"] for row in read_csv(tmp_path / "a.csv")] == [answer["file"] for answer in answers]
     assert os.fsdecode(b"%s/Cort\xe9ge.wav" % os.fsencode(folder)) in [answer["file"] for answer in answers]
@@ -132,7 +132,7 @@ def test_an_explanation_that_fails_costs_no_answer_and_is_named(
     rows = read_csv(tmp_path / "a.csv")
     assert code == 1 and len(rows) == 8 and all(row["label"] == "low" and not row["error"] for row in rows)
     assert [k for k, row in enumerate(rows) if "There is no explanation: " in row["warnings"]] == [1]
-    assert out.count("why low: ") == 7 and out.count("note: There is no explanation: ") == 1 and "Traceback" not in err
+    assert out.count("why low: ") == 7 and out.count("warning: There is no explanation") == 1 and "Traceback" not in err
 
 
 def test_a_file_whose_name_is_no_text_is_answered_on_one_line(asked_about_tones, tones, started, tmp_path):

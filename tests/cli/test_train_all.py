@@ -155,7 +155,7 @@ def test_train_all_that_was_killed_twice_goes_on_and_ends_as_an_uncut_one(train_
     killed_at.never()
     before = {run.name for run in runs.list_runs(tmp_path / "cut")}
     code, rows, err = train_two("--deterministic", root="cut")
-    assert code == 0 and "going on with the train-all" in err and "a-" in err
+    assert code == 0 and "continuing the train-all" in err and "a-" in err
     assert figures(rows) == figures(uncut)
     assert {run.name for run in runs.list_runs(tmp_path / "cut") if run.is_whole} == before  # none was trained twice
     assert not (tmp_path / "cut" / MARK).exists()
@@ -190,13 +190,13 @@ def test_train_all_begins_where_its_mark_is_damaged_or_it_was_finished(train_two
     (tmp_path / "runs" / MARK / "started.json").write_text(content)
     for _ in range(2):
         code, _, err = train_two()
-        assert code == 0 and "going on" not in err and not (tmp_path / "runs" / MARK).exists()
+        assert code == 0 and "continuing" not in err and not (tmp_path / "runs" / MARK).exists()
 
 
 def test_train_all_is_refused_where_another_is_at_work(train_two, tmp_path):
     with process.hold_folder(tmp_path / "runs" / MARK, InputError("held")):
         code, _, err = train_two()
-    assert code == 2 and "one train-all at a time" in err and not runs.list_runs(tmp_path / "runs")
+    assert code == 2 and "Another train-all is running" in err and not runs.list_runs(tmp_path / "runs")
 
 
 def test_train_all_waits_for_a_run_that_a_process_of_a_killed_one_still_trains(
@@ -213,7 +213,7 @@ def test_train_all_waits_for_a_run_that_a_process_of_a_killed_one_still_trains(
     monkeypatch.setattr("musicml.cli.train_all.time", clock)  # not time.sleep itself, which others call too
     code, rows, err = train_two()
     assert code == 0 and rows["b"]["run"] == str(held.path), err
-    assert "waiting for its end" in err
+    assert "waiting until it ends" in err
 
 
 def test_train_all_tries_again_what_has_failed_and_nothing_else(train_two, monkeypatch):
