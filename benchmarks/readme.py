@@ -83,9 +83,9 @@ NOTES = {
     "pretrained_openmic": "This data is synthetic, so the result says little about pretraining on music.",
     "synthetic_to_real": "No run was trained on these clips. But variants of the generator of sample data were "
     "compared on them, which is optimistic. The default sample data uses seed 0. The other seeds show how much the "
-    "result depends on the bands, pianos and rooms that were drawn. All real pianos and half of the real guitars are single "
-    "notes from one collection of samples. musicnn may have been trained on the tracks of GTZAN, and many of its tags "
-    "name genres and instruments.",
+    "result depends on the bands, pianos and rooms that were drawn. All real pianos and half of the real guitars are "
+    "single notes from one collection of samples. musicnn may have been trained on the tracks of GTZAN, and many of "
+    "its tags name genres and instruments.",
     "pictures": "All pictures of the three folders, in folds that keep near-duplicates together. The second size of "
     "320 pixels was the best of a handful of trials on plain folds of the same pictures, which is optimistic.",
     "spectrograms": "Trained on the fault-filtered training list and tested on the validation list. No artist is in "

@@ -35,9 +35,9 @@ def add_command(commands: Any) -> None:
 def audit(args: argparse.Namespace) -> int:
     """Audit a dataset and print the findings. The exit code is always 0."""
     from musicml.data.audit import audit_and_save, check_html_path, get_audit_path, write_audit_html
-    from musicml.data.datasets import load_dataset
+    from musicml.data.datasets import load_dataset  # inside the function, so that --help starts fast
 
-    if (args.dataset is None) == (args.folder is None):
+    if (args.dataset is None) == (args.folder is None):  # exactly one of them
         raise InputError("Expected either a dataset or --folder DIR. See `musicml audit --help`.")
     if args.html is not None:
         check_html_path(args.html)  # fail now rather than after minutes of work
@@ -74,7 +74,7 @@ def print_audit(audit: Audit) -> None:
 
 
 def _format_kind(kind: str) -> str:
-    return kind.replace("_", " ")
+    return kind.replace("_", " ")  # kinds are identifiers, such as `near_duplicates`
 
 
 def _join_lines(words: str) -> str:

@@ -79,4 +79,4 @@ def group_entries(entries: Iterable[CacheEntry]) -> list[CacheEntry]:
 
 
 def _format_megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"
+    return f"{size / 1e6:.1f} MB"  # powers of ten, as disks are sold

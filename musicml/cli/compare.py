@@ -46,7 +46,7 @@ def print_comparison(comparison: Comparison) -> None:
         spread = f"standard deviation {seeds.deviation:.3f}"
         print(f"{seeds.experiment}, {len(seeds.seeds)} seeds: mean {seeds.mean:.3f}{mark}, {spread}")
     for pair in comparison.pairs:
-        difference = "no difference"
+        difference = "difference not defined"  # if the metric is not defined for the examples that they share
         if pair.difference is not None:
             difference = f"difference {pair.difference:+.3f}, {output.format_interval(pair.interval)}"
         print(textwrap.fill(f"{pair.sentence} ({pair.test}; {difference})", 100))

@@ -25,7 +25,7 @@ def add_command(commands: Any) -> None:
     parser = options.add_documented_parser(commands, start_dashboard, __doc__, example, has_json=False)
     text = "also show files of this folder, if a run was trained on it; can be given several times"
     parser.add_argument("--folder", type=Path, action="append", default=[], metavar="DIR", help=text)
-    parser.set_defaults(takes_other_words=True)
+    parser.set_defaults(takes_other_words=True)  # for Streamlit's own options
 
 
 def start_dashboard(args: argparse.Namespace) -> int:
@@ -50,7 +50,7 @@ def start_dashboard(args: argparse.Namespace) -> int:
     environment = {**os.environ, "MUSICML_DATA": str(args.data_root), "MUSICML_RUNS": str(args.runs)}
     if args.folder:  # JSON escapes line breaks, which a folder's name may contain
         environment[MORE_FOLDERS] = "\n".join(json.dumps(str(folder.absolute())) for folder in args.folder)
-    if sys.platform != "win32":
+    if sys.platform != "win32":  # Windows cannot replace a process
         os.execve(command[0], command, environment)
     try:
         return subprocess.call(command, env=environment)

@@ -34,5 +34,5 @@ def export(args: argparse.Namespace) -> int:
         content = {"run": str(run.path), "format": args.format, "folder": str(folder), "check": check.splitlines()}
         output.print_json(content)
     else:
-        print(f"{folder}: {check.replace(chr(10), '; ')}")
+        print(f"{folder}: {check.replace(chr(10), '; ')}")  # the check prints several lines
     return 0

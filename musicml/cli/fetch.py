@@ -46,7 +46,7 @@ def add_command(commands: Any) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    if MUSICNN in args.names:
+    if MUSICNN in args.names:  # a network, not a dataset
         return fetch_musicnn(args)
     if not args.sample:
         return fetch(args.names, args.data_root, args.source, args.lists, args.keep_archive, args.json)
@@ -80,19 +80,19 @@ def fetch(
     """Download real datasets. Return 0, or 1 if some data is missing, or 2 if every download failed."""
     from musicml.data.download import SOURCES, check_request, download_dataset
 
-    names = list(dict.fromkeys(names)) or list(SOURCES)
+    names = list(dict.fromkeys(names)) or list(SOURCES)  # without duplicates, in the given order
     check_request(names, source, lists)
     downloads = []
     for name in names:
         try:
-            own_lists = lists if name == "gtzan" else None
+            own_lists = lists if name == "gtzan" else None  # only GTZAN has lists apart from its archive
             downloads.append(download_dataset(name, data_root, source, own_lists, keep_archive))
         except InputError as error:
             if len(names) == 1:
-                raise
+                raise  # the exit code is then 2
             print_message(f"musicml: {error}")  # go on with the other datasets
     for download in downloads:
-        if download.lacks:
+        if download.lacks:  # installed, but a part of it could not be downloaded
             print_message(f"musicml: {download.lacks}")
     if as_json:
         folders = [str(download.folder) for download in downloads]

@@ -47,7 +47,7 @@ def measure_leak(args: argparse.Namespace) -> int:
     experiment = read_experiment(find_experiment(args.experiment), parse_changes(args.changes), sample=None)
     seeds = range(args.seeds)
     result = measure_leakage(experiment, args.data_root, args.data, args.folder, seeds, args.folds)
-    path = output.save_json(args.runs / "leaks", result.as_table(), result.experiment)
+    path = output.save_json(args.runs / "leaks", result.as_table(), result.experiment)  # since it took minutes
     if args.json:
         output.print_json({**result.as_table(), "file": str(path)})
     else:
@@ -65,7 +65,7 @@ def print_result(result: LeakageResult, path: Path) -> None:
     rows = [(WAYS[row.name], f"{row.value:.3f}", output.format_interval(row.interval)) for row in result.figures]
     output.print_table([("split by", "accuracy", "95 % interval"), *rows])
     for gap in result.differences:
-        looser, stricter = gap.name.split(" - ")
+        looser, stricter = gap.name.split(" - ")  # such as `pieces - tracks`
         interval = output.format_interval(gap.interval)
         print(f"{looser} over {stricter}: {gap.value:+.3f} ({interval}), {_describe_significance(gap)}")
     print(f"saved in {path}")

@@ -57,7 +57,7 @@ def main(words: Sequence[str] | None = None) -> int:
     if hasattr(sys.stdout, "reconfigure"):  # file names may contain bytes that no encoding can print
         sys.stdout.reconfigure(errors="backslashreplace")
     args = parse_arguments(words)
-    show_messages(args.level)
+    show_messages(args.level)  # log messages on standard error
     try:
         with contextlib.redirect_stdout(cast(TextIO, PlainOutput(sys.stdout))):
             return args.handler(args)
@@ -65,7 +65,7 @@ def main(words: Sequence[str] | None = None) -> int:
         print_message(f"musicml: {error}")
     except KeyboardInterrupt as error:
         print_message(f"\nmusicml: {str(error) or 'stopped'}.")
-        return 130
+        return 130  # 128 + SIGINT, as shells do
     except BrokenPipeError:
         # The reader, such as `head`, has closed the pipe. Without this, Python reports the error again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -103,6 +103,7 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"musicml {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    # an unknown command gets the error that lists all commands
     for module in import_command(command) or find_commands():
         module.add_command(commands)
     return parser
@@ -116,10 +117,11 @@ def import_command(command: str | None) -> list[ModuleType]:
 
 def find_commands() -> list[ModuleType]:
     """Import all command modules of this package, in the order in which --help lists them."""
-    import pkgutil
+    import pkgutil  # here, since parsing a single command does not need it
 
     names = [module.name for module in pkgutil.iter_modules(cli.__path__) if not module.name.startswith("_")]
     ranks = {name: rank for rank, name in enumerate(HELP_ORDER)}
     names.sort(key=lambda name: (ranks.get(name, len(ranks)), name))
     modules = [importlib.import_module(f"{cli.__name__}.{name}") for name in names]
+    # others, such as `options`, are shared code
     return [module for module in modules if hasattr(module, "add_command")]

@@ -63,7 +63,7 @@ def add_documented_parser(
 def get_default_folder(option: str) -> Path:
     """Return the default of `--data-root` or `--runs`."""
     variable, folder = FOLDERS[option]
-    return Path(os.environ.get(variable) or folder)
+    return Path(os.environ.get(variable) or folder)  # an empty variable counts as not set
 
 
 def add_run_argument(parser: argparse.ArgumentParser) -> None:
@@ -120,7 +120,7 @@ def parse_natural(text: str, minimum: int = 0) -> int:
     try:
         value = int(text)
     except ValueError:
-        value = -1
+        value = -1  # rejected below
     if not minimum <= value < 2**32:
         raise argparse.ArgumentTypeError(f"expected a whole number from {minimum} to {2**32 - 1}, got {text!r}")
     return value

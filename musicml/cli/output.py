@@ -71,12 +71,12 @@ def print_report(path: Path | str, report: dict[str, Any]) -> None:
         )
         print(f"with thresholds fitted on validation, and with 0.5: {metrics}")
     before, after = report["calibration_error_before"], report["calibration_error"]
-    if before is not None and after is not None:
+    if before is not None and after is not None:  # a run without validation data is not calibrated
         print(f"calibration error: {after:.3f} after temperature scaling, {before:.3f} before")
     for temperature in report.get("temperatures") or [report.get("temperature")]:
         if bound := describe_temperature_bound(temperature):
             print(textwrap.fill(bound, 100))
-    if ood := report["unlike_training"]:
+    if ood := report["unlike_training"]:  # None if there was too little validation data
         n_unknown = report["n"] - ood["n"]
         unknown = f"; unknown for the other {n_unknown}, whose folds have no validation files" if n_unknown else ""
         print(f"flagged as out-of-distribution: {ood['flagged']} of {ood['n']}{unknown}")
@@ -84,7 +84,7 @@ def print_report(path: Path | str, report: dict[str, Any]) -> None:
         print(SAMPLE_NOTE)
     if report.get("protocol", "honest") != "honest":
         print(f"These results are {report['protocol']}. They cannot be compared with honest ones.")
-    if "as_served" in report:
+    if "as_served" in report:  # how the published app would have predicted
         print("`musicml replay` explains what is wrong with them, and shows the honest results.")
 
 
@@ -138,5 +138,5 @@ def print_table(lines: Sequence[tuple[str, ...]]) -> None:
 
 def print_json(content: dict[str, Any]) -> None:
     """Print one JSON object. Characters that are not printable, and bytes that are not UTF-8, are escaped."""
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False)  # NaN is not valid JSON
     print("".join(character if character.isprintable() else json.dumps(character)[1:-1] for character in text))

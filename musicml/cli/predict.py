@@ -60,7 +60,7 @@ def print_predictions(args: argparse.Namespace) -> int:
     run = open_run(args.run, args.runs)
     predictor = Predictor(run, args.engine)
     check_targets(args.csv, args.explain)  # before any work is done
-    if remark := predictor.apart_remark:
+    if remark := predictor.apart_remark:  # the run comes from others and runs in a separate process
         print_message(remark)
     info = run.info
     sample = info.data.sample
@@ -195,10 +195,11 @@ def print_prediction(prediction: dict[str, Any], top: int) -> None:
     """Print a file's `top` most probable classes, those of its clips, the explanation and the warnings."""
     print(make_printable(prediction["file"]))
     for name, probability in _get_top_classes(prediction["probabilities"], top):
+        # above its threshold, if a file can have several classes
         mark = "  present" if name in prediction.get("present", ()) else ""
         print(f"  {probability:6.1%}  {name}{mark}")
     for clip in prediction.get("over_time", []):
-        if "start" in clip:
+        if "start" in clip:  # pictures have no times
             names = ", ".join(f"{name} {share:.0%}" for name, share in _get_top_classes(clip["probabilities"], top))
             print(f"  {_format_time(clip['start'])} to {_format_time(clip['end'])}  {names}")
     if "explanation" in prediction:
@@ -254,4 +255,5 @@ def write_predictions(
 
 def _name_columns(probabilities: dict[str, float | None]) -> dict[str, float | None]:
     """Return probabilities with the column names of a run's predictions.csv, such as `score:jazz`."""
+    # so that a class named `file` is no problem
     return {f"score:{name}": value for name, value in probabilities.items()}

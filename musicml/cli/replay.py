@@ -73,7 +73,7 @@ def print_results(results: list[Replication], path: Path) -> None:
 
 def _format_published(row: ReplicationRow) -> str:
     """Format a published value with its interval if the counts are known. Format a published range as an interval."""
-    if isinstance(row.published, tuple):
+    if isinstance(row.published, tuple):  # a range, such as .902 to .908
         return output.format_interval(row.published)
     if row.published is None:
         return "-"

@@ -74,7 +74,7 @@ def print_reproduction(result: Reproduction) -> None:
 
 def describe_verdict(result: Reproduction) -> str:
     """Return one sentence that says whether two runs agree, and by which rule."""
-    if result.is_equal:
+    if result.is_equal:  # weights, scores and report
         return "They agree bit for bit."
     if result.expected == "bit":
         return "They differ, but should agree bit for bit: both are deterministic, in the same environment."

@@ -123,7 +123,7 @@ def _print_table(runs: Sequence[Run], as_json: bool) -> None:
     if as_json:
         output.print_json({"runs": rows})
         return
-    if any(cell != "-" for line in notes_lines[1:] for cell in line):
+    if any(cell != "-" for line in notes_lines[1:] for cell in line):  # else the columns would be empty
         lines = [(*line, *notes_line) for line, notes_line in zip(lines, notes_lines, strict=True)]
     output.print_table(lines)
     if any(row["sample"] for row in rows):

@@ -40,11 +40,11 @@ def train_and_evaluate(args: argparse.Namespace) -> int:
     from musicml.experiment import find_experiment, open_run, remember_folders
     from musicml.training import resume_run
 
-    if (args.experiment is None) == (args.resume is None):
+    if (args.experiment is None) == (args.resume is None):  # exactly one of them
         raise InputError("Expected either an experiment or --resume RUN. See `musicml train --help`.")
     if args.resume and (args.changes or args.seed is not None):
         raise InputError("--resume continues with the settings of the run. Leave out --set and --seed.")
-    remember_folders(args.folder, args.data_root)
+    remember_folders(args.folder, args.data_root)  # so that the dashboard may show their files
     if args.resume:
         run = resume_run(open_run(args.resume, args.runs), folder=args.folder, data_root=args.data_root)
     else:
@@ -54,7 +54,7 @@ def train_and_evaluate(args: argparse.Namespace) -> int:
         run = train(path, args, args.folder)
     try:
         report = evaluate_run(run)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # trained, but not evaluated: --resume continues there
         raise KeyboardInterrupt(f"stopped; resume with `musicml train --resume {run.path}`") from None
     output.print_result(run.path, report, args.json)
     return 0

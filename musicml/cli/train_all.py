@@ -89,7 +89,7 @@ def _read_start_time(path: Path, anew: bool) -> str:
     try:
         content = parse_json(read_small_file(path, MAX_START_BYTES))
         start_time = str(content["started"]) if isinstance(content, dict) else ""
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError):  # no file, or a damaged one
         start_time = ""
     if TIME_FORMAT.fullmatch(start_time) and not anew:
         logger.info("continuing the train-all of %s, which is not complete; --anew starts a new one", start_time)
@@ -140,7 +140,7 @@ def train_all(folder: Path, score: Callable[[Path], Row], jobs: int, runs_root: 
             "Expected experiment files (*.toml) in {folder}, found none. Name another folder with --experiments.",
             folder=folder,
         )
-    if jobs == 1:
+    if jobs == 1:  # in this process, which shows progress bars
         rows = [score(path) for path in paths]
     else:  # short trainings last, so that no process waits long for another at the end
         rows = _score_in_parallel(score, sorted(paths, key=_has_no_backbone), jobs)
@@ -169,7 +169,7 @@ def _score(train_one: Callable[[Path], Any], runs_root: Path, path: Path) -> Row
     try:
         run = train_one(path)
         row |= {"report": run.report.table if run.is_whole else evaluate_run(run), "run": str(run.path)}
-    except MissingWeightsError as error:
+    except MissingWeightsError as error:  # not a failure: the weights are optional
         row["skipped"] = error.message
         print_message(f"{'' if get_log_prefix() else f'{path.stem} '}skipped: {error}")
     except Exception as error:  # a bug, or a GPU out of memory, must not stop the other experiments
@@ -185,7 +185,7 @@ def _score(train_one: Callable[[Path], Any], runs_root: Path, path: Path) -> Row
 
 def _score_in_parallel(score: Callable[[Path], Row], paths: list[Path], jobs: int) -> list[Row]:
     """Score experiments in several processes. If one is killed, score the rest in this process."""
-    n_cores = max(1, (os.cpu_count() or 1) // jobs)
+    n_cores = max(1, (os.cpu_count() or 1) // jobs)  # per process, so that they do not compete
     # After Ctrl-C, Python's resource tracker would warn about leaked semaphores below our own message.
     os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
     text = "a training process was killed, probably because memory ran out; training the rest one after another"

@@ -68,7 +68,7 @@ def print_result(result: SearchResult, command: str) -> None:
     for trial in result.best_first[:MAX_TRIALS_SHOWN]:
         lines.append((str(trial.number), f"{trial.value:.4f}", *map(json.dumps, trial.options.values())))
     output.print_table(lines)
-    for edge in result.edges:
+    for edge in result.edges:  # best values at the edge of their range, which may lie outside of it
         print(edge)
     print(SEARCH_NOTE)
     print(f"saved in {result.folder / 'best.json'}; train with the best options by\n{command}")
@@ -94,5 +94,5 @@ def format_value(value: Any) -> str:
     try:
         tomllib.loads(f"value = {value}")
     except tomllib.TOMLDecodeError:
-        return value
+        return value  # not valid TOML, so --set takes it as text
     return json.dumps(value)
