@@ -50,7 +50,7 @@ QUICK += (warm_start,)
 # their names on the command line and in benchmarks/results, in the order of QUICK
 NAMES = ("prediction", "unlike", "hostile", "strangers", "dashboard", "features", "memory", "steps", "again")
 SIMULATED = {"coverage": coverage, "significance": significance}  # these need neither data nor runs
-LONG = ("frozen", "synthetic_to_real", *SIMULATED, *recipes.MEASURES)
+LONG = ("frozen", "synthetic_to_real", *SIMULATED, *recipes.MEASURES)  # only run if they are named
 DESCRIBERS = {
     **{name: module.describe_results for name, module in zip(NAMES, QUICK, strict=True)},
     "frozen": frozen.describe_results,
@@ -70,7 +70,7 @@ def _find_or_train_run(experiment: str, work: Path) -> Path:
     words = ["train", ROOT / f"experiments/{experiment}.toml", "--data-root", work / "data", "--data", "sample"]
     if cli.main([str(word) for word in [*words, "--runs", work / "runs", "--json"]]):
         raise SystemExit(f"{experiment} could not be trained")
-    return _find_or_train_run(experiment, work)
+    return _find_or_train_run(experiment, work)  # now there is one
 
 
 def _measure(name: str, work: Path) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def _measure(name: str, work: Path) -> dict[str, Any]:
     if name in SIMULATED:
         return SIMULATED[name].measure()
     if name == "again":
-        generate.generate_sample_data(work / "data/sample")
+        generate.generate_sample_data(work / "data/sample")  # all datasets, since it runs all experiments
         return warm_start.measure(work / "data")
     if name == "frozen":
         _ensure_sample_data(work, "instrument_images")
@@ -103,7 +103,7 @@ def _measure_reading(name: str, work: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         if name == "memory":
             return memory.measure(tracks, Path(folder))
-        return features.in_a_process(tracks, Path(folder))
+        return features.measure_in_process(tracks, Path(folder))
 
 
 def _measure_predictions(name: str, work: Path) -> dict[str, Any]:
@@ -142,7 +142,7 @@ def _describe_machine() -> dict[str, Any]:
 
 def _describe_commit() -> str:
     """Return the current commit, with `-dirty` if files differ from it, or "" outside a repository."""
-    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]  # --exclude: the commit, not a tag
     process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     return process.stdout.strip()
 
@@ -164,6 +164,7 @@ def main() -> int:
         for name in args.names or NAMES:
             results = _measure(name, work)
             files.write_json(RESULTS / f"{name}.json", {"machine": _describe_machine(), **results})
+            # after each benchmark, in case the next one fails
             readme.write_readme(RESULTS, ROOT / "benchmarks/README.md", DESCRIBERS)
             for line in DESCRIBERS[name](results):
                 terminal.print_message(line)

@@ -44,14 +44,14 @@ def fit_svm(x: np.ndarray, y: np.ndarray) -> Any:
 
 def _get_train_and_test(material: trainer.TrainingData) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the indices of training (with validation) and test examples, and each example's class."""
-    train = np.flatnonzero(material.split.sides != "test")
+    train = np.flatnonzero(material.split.sides != "test")  # these baselines choose nothing by validation
     return train, material.split.indices("test"), material.dataset.targets().argmax(axis=1)
 
 
 def _add_missing_classes(scores: np.ndarray, known: np.ndarray, material: trainer.TrainingData) -> np.ndarray:
     """Add columns of -inf to scores [shape=(n, n_known)] for classes without training examples."""
     all_scores = np.full((len(scores), len(material.dataset.class_names)), -np.inf)
-    all_scores[:, known] = scores
+    all_scores[:, known] = scores  # -inf: such a class is never predicted
     return all_scores
 
 
@@ -88,6 +88,7 @@ def _compute_frozen_outputs(
     keras.backend.clear_session()
     spec = trainer.make_model_spec(read, material, cut["train"], 0)
     model, _ = trainer.build_untrained_model(read, spec, RunInfo())
+    # all clips at once, so that every fold finds them in the cache
     whole = inputs.cut_clips(material.features, np.arange(len(material.dataset.examples)), material.clip)
     facts = {"data": material.dataset.hash(), "features": material.features.key, "clips": stages.digest_clips(whole)}
     outputs = stages.compute_frozen_outputs(model, whole, facts, root / ".features")

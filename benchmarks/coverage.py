@@ -59,14 +59,15 @@ def _simulate(
     """Return `metric, kind of interval` → its coverage and mean width."""
     outcomes: dict[str, list[np.ndarray]] = {}
     for _ in range(0, replications, BATCH_SIZE):
+        # how often each draw takes each group
         weights = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=DRAWS).astype(float)
         counts = _draw_counts(n_groups, accuracy, correlation, kind, rng)
         sizes = counts.sum(axis=(2, 3))
         points, drawn = _compute_metrics(counts.sum(axis=1)), _compute_metrics(np.tensordot(weights, counts, (1, 1)))
-        left_out = _compute_metrics(counts.sum(axis=1, keepdims=True) - counts)
+        left_out = _compute_metrics(counts.sum(axis=1, keepdims=True) - counts)  # without one group each, for BCa
         for metric, point, draws, without in zip(METRICS, points, drawn, left_out, strict=True):
             ways = _compute_intervals(point, draws.T, without, sizes)
-            if metric == "accuracy":
+            if metric == "accuracy":  # it needs the standard error of each draw, which is simple for an accuracy only
                 ways["bootstrap-t"] = _compute_bootstrap_t(np.trace(counts, axis1=2, axis2=3), sizes, weights)
             for way, (low, high) in ways.items():
                 rows = np.stack([(low <= accuracy) & (accuracy <= high), high - low])
@@ -110,7 +111,7 @@ def _compute_intervals(point: np.ndarray, draws: np.ndarray, without: np.ndarray
     """
     n_groups, ends = sizes.shape[1], np.array([0.025, 0.975])
     wider = special.ndtr(np.sqrt(n_groups / (n_groups - 1)) * special.stdtrit(n_groups - 1, ends))
-    same = np.abs(draws - point[:, None]) < intervals.SAME
+    same = np.abs(draws - point[:, None]) < intervals.SAME  # equal up to rounding
     below = ((draws < point[:, None]) & ~same).mean(axis=1) + same.mean(axis=1) / 2
     shift = special.ndtri(np.clip(below, 0.5 / DRAWS, 1 - 0.5 / DRAWS))[:, None]
     apart = without.mean(axis=1, keepdims=True) - without

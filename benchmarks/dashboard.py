@@ -24,12 +24,13 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 APP = ROOT / "dashboard/app.py"
 RESULTS = ("overview", "curves", "run", "confusion", "classes", "compare")
+# upper limits: seconds, and megabytes of growth
 GOALS = {"first": 2.0, "rerun": 0.15, "megabytes": 50.0, "wait": 5.0, "readable": 8.0}
 N_REPEATS, N_RERUNS = 3, 20
 N_VIEWS, N_PREDICTIONS, N_SESSIONS = 500, 50, 16
 N_RUNS_VIEWED = 10  # the views cycle through these runs
 STATES = {"nobody yet": "no visitor", "a visitor": "one visitor"}  # keys of the results → their names on the page
-PREDICTION_PREFIX = "Answer: "
+PREDICTION_PREFIX = "Answer: "  # begins the line with the prediction on the page
 LOAD_MESSAGE = "a model is loaded"
 # the usual server, but it prints a line when it loads a model
 SERVER_CODE = f"""
@@ -93,7 +94,7 @@ def _run_page(page: str, runs: Path, data: Path) -> dict[str, float]:
         capture_output=True,
         text=True,
     )
-    return json.loads(process.stdout.splitlines()[-1])
+    return json.loads(process.stdout.splitlines()[-1])  # libraries may print before it
 
 
 def _time_page(page: str) -> dict[str, float]:
@@ -210,7 +211,7 @@ def _measure_parallel_visitors(runs: Path, data: Path, run: str, track: Path) ->
     with _start_server(runs, data) as server:
         visitors = [_open_predict_page(server, run) for _ in range(N_SESSIONS)]
         results = {when: _upload_in_parallel(visitors, track) for when in ("cold", "warm")}
-        wanted = _upload(visitors[0], track)
+        wanted = _upload(visitors[0], track)  # a prediction made alone, to compare with
         for visitor in visitors:
             visitor.__exit__()
         loads = server.told().count(LOAD_MESSAGE)
@@ -224,7 +225,7 @@ def _upload_in_parallel(visitors: Sequence[Any], track: Path) -> dict[str, Any]:
     ready, answers, waits = threading.Barrier(len(visitors)), [], []
 
     def upload(visitor: Any) -> None:
-        ready.wait()
+        ready.wait()  # all uploads start together
         start = time.perf_counter()
         answers.append(_upload(visitor, track))
         waits.append(time.perf_counter() - start)

@@ -26,9 +26,10 @@ from musicml.data.io import audio
 from musicml.features import audio_features
 from musicml.features.cache import compute
 
+# set to 1 in `measure_in_process`
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-ROUNDS = 7
-MAX_TRACKS = 20  # tracks
+ROUNDS = 7  # odd, so that the median is one of them
+MAX_TRACKS = 20
 REPETITIONS = 6  # of all tracks, so that reading them takes long compared with starting the processes
 SETTINGS = audio_features.LogMel()
 SPIN = "n = 0\nfor k in range(20_000_000): n += k"  # needs only the processor, so it shows the best possible speed-up
@@ -44,7 +45,7 @@ def measure(sample: Path, work: Path) -> dict[str, Any]:
     work : folder for converted tracks
     """
     tracks, real = _find_tracks(sample)
-    own = {path.suffix[1:]: tracks for path in tracks[:1]}
+    own = {path.suffix[1:]: tracks for path in tracks[:1]}  # the tracks in their own format
     results = {"real": real, "tracks": len(tracks), "seconds": _get_median_seconds(tracks), "against_librosa": {}}
     for name, paths in {**own, "wav": [_convert_to_wav(path, work) for path in tracks]}.items():
         results["against_librosa"][name] = _compare_in_turn(_compute_with_librosa, _compute_with_musicml, paths)
@@ -90,9 +91,9 @@ def _convert_to_mp3(path: Path, work: Path) -> Path:
         frame.sample_rate = 44_100
         fifo = av.AudioFifo()
         fifo.write(frame)
-        for part in fifo.read_many(1152, partial=True):
+        for part in fifo.read_many(1152, partial=True):  # an mp3 frame has 1,152 samples
             out.mux(stream.encode(part))
-        out.mux(stream.encode(None))
+        out.mux(stream.encode(None))  # write what the encoder still holds
     return made
 
 
@@ -145,6 +146,7 @@ def _compare_processes(tracks: list[Path]) -> dict[str, float]:
     rounds = []
     for _ in range(5):
         spun, spun_twice = _time_spin_loops(1), _time_spin_loops(2)
+        # 2 would be perfect scaling
         rounds.append((_time_one_process(tracks), _time_two_processes(tracks), spun * 2 / spun_twice))
     one, two, scaling = zip(*rounds, strict=True)
     gains = [first / second for first, second in zip(one, two, strict=True)]

@@ -72,7 +72,7 @@ def _train_both(data_root: Path, side: int, epochs: int) -> dict[str, float]:
             "features.width": side,
             "model.weights": "none",
             "training.epochs": epochs,
-            "training.early_stopping": 0,
+            "training.early_stopping": 0,  # all trainings run the same number of epochs
             "training.plateau_patience": 0,
             "training.keep": "last",
         },
@@ -99,7 +99,7 @@ def _build_model(read: Any, material: trainer.TrainingData, clips: dict[str, Any
     """Build the model, with the same random weights every time."""
     keras = terminal.import_keras()
     keras.backend.clear_session()
-    keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(0)  # equal weights for both ways
     return registry.build_model(
         "transfer", replace(read.model, weights="none"), trainer.make_model_spec(read, material, clips["train"], 0)
     )
@@ -137,7 +137,7 @@ def _train_with_plain_fit(
     model = _build_model(read, material, clips)
     from musicml.training import fit, stages
 
-    model.get_layer(stages.STANDARDISED).set_weights(standardization)
+    model.get_layer(stages.STANDARDISED).set_weights(standardization)  # computed by the other way, and not timed here
     fit.compile_model(model, read.training, "single", 0, False)
     x = {name: one.take(np.arange(len(one))).astype(np.float32) for name, one in clips.items()}
     start = time.perf_counter()

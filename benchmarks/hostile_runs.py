@@ -54,7 +54,7 @@ def _open_in_process(run: Run, reader: str) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.hostile_runs", reader, str(run.path.absolute())]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout is not None
-    base, spent = (float(part) for part in process.stdout.readline().split())
+    base, spent = (float(part) for part in process.stdout.readline().split())  # printed after the imports
     start = time.perf_counter()
     outcome = process.stdout.readline().strip()  # empty if a limit has ended the process
     _, _, usage = os.wait4(process.pid, 0)
@@ -81,6 +81,7 @@ def _open_and_report(reader: str, path: Path) -> None:
     import skops.io  # noqa: F401
 
     usage = os.times()
+    # VmHWM: peak memory in kB
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     print(int(status["VmHWM"].split()[0]) / 1e3, usage.user + usage.system, flush=True)
     try:

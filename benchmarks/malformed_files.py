@@ -88,7 +88,7 @@ def _read_and_measure(run: Path, kind: str, path: Path, *good: Path) -> dict[str
     read: Callable[[Path], object] = images.load_image if kind == "picture" else Predictor(Run(run)).predict
     for warm in good:
         read(warm)
-    forget_peak()
+    forget_peak()  # the valid files may have taken more memory
     base, start = peak_megabytes(), time.perf_counter()
     try:
         read(path)

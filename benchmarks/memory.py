@@ -170,6 +170,7 @@ class MemoryWatch:
     def __init__(self, imports: int):
         self.base, self.imports, self.peak = _read_anonymous_memory("self"), imports, 0
         self.stopped = threading.Event()
+        # a daemon, so that it cannot keep the process alive
         self.thread = threading.Thread(target=self._poll, daemon=True)
 
     def __enter__(self) -> MemoryWatch:
@@ -183,6 +184,7 @@ class MemoryWatch:
     def _poll(self) -> None:
         """Update `peak` until the thread is stopped."""
         while not self.stopped.is_set():
+            # a child that has just started is still below
             above = [max(0, _read_anonymous_memory(str(worker)) - self.imports) for worker in _list_workers()]
             self.peak = max(self.peak, self.measure_now() + sum(above))
             time.sleep(INTERVAL_SECONDS)

@@ -65,7 +65,7 @@ def _make_noise() -> Iterator[np.ndarray]:
     """Make white, pink and brown noise at four levels."""
     rng = np.random.default_rng(0)
     n = SAMPLE_RATE * SECONDS
-    slope = np.maximum(np.arange(n // 2 + 1), 1)
+    slope = np.maximum(np.arange(n // 2 + 1), 1)  # the frequencies, without 0 Hz
     for power in (0, 0.5, 1):  # the amplitude falls with frequency ** power
         for level in LEVELS:
             y = np.fft.irfft(np.fft.rfft(rng.standard_normal(n)) / slope**power, n)
@@ -84,6 +84,7 @@ def _make_silence() -> Iterator[np.ndarray]:
     """Make digital silence, and very quiet noise."""
     n = SAMPLE_RATE * SECONDS
     yield np.zeros(n, np.float32)
+    # about the rounding noise of 16-bit sound
     yield (3e-5 * np.random.default_rng(0).standard_normal(n)).astype(np.float32)
 
 

@@ -111,7 +111,7 @@ def _measure_first_prediction(run: Path, path: Path) -> dict[str, float]:
 def _measure_untrusted_prediction(run: Path, path: Path, work: Path, engine: str) -> dict[str, float]:
     """Compare the first prediction of an untrusted copy, which runs in a separate process, with that of the run."""
     copy = Path(shutil.copytree(run, work / f"stranger-{engine}"))
-    (copy / "signature.json").unlink(missing_ok=True)
+    (copy / "signature.json").unlink(missing_ok=True)  # which makes it a run from others
     trust.trust_run(runs.Run(run))
 
     def predict(which: Path) -> None:
@@ -143,7 +143,7 @@ def _measure_threads(run: Path, path: Path) -> dict[str, Any]:
     """Predict in sixteen threads with one Predictor. Measure the largest difference from one thread; count loads."""
     alone, shared = Predictor(runs.Run(run)).predict(path), Predictor(runs.Run(run))
     answers, loads, load = [], [], backends.load_model
-    backends.load_model = lambda *words: loads.append(words) or load(*words)
+    backends.load_model = lambda *words: loads.append(words) or load(*words)  # count the loads
     try:
         workers = [threading.Thread(target=lambda: answers.append(shared.predict(path))) for _ in range(16)]
         for worker in workers:
@@ -179,7 +179,7 @@ def _measure_live(run: Path, path: Path) -> dict[str, float]:
     recording, times = StreamingPredictor(predictor, SAMPLE_RATE), []
     for place in range(0, len(y), SAMPLE_RATE // 10):
         start = time.perf_counter()
-        if list(recording.hear(y[place : place + SAMPLE_RATE // 10])):
+        if list(recording.hear(y[place : place + SAMPLE_RATE // 10])):  # most blocks do not complete a clip
             times.append(time.perf_counter() - start)
     gap = float(np.abs(recording.end().scores - wanted).max())
     return {
@@ -195,7 +195,7 @@ def _measure_peak(run: str, warm_by: str, path: str) -> float:
     from tests.fuzz import forget_peak, peak_megabytes
 
     predictor = Predictor(runs.Run(Path(run)))
-    predictor.predict(warm_by)
+    predictor.predict(warm_by)  # loads the model and fills caches
     forget_peak()
     base = peak_megabytes()
     predictor.predict(path)

@@ -53,7 +53,7 @@ TITLES = {
     "spectrograms": "Real GTZAN as spectrogram pictures",
     "sample_genres": "Genres of the synthetic sample data",
 }
-SUMMARIZED = ("hostile", "strangers")
+SUMMARIZED = ("hostile", "strangers")  # too many files to list them all
 TABLES = {"coverage": coverage.format_table, "significance": significance.format_table}
 NOTES = {
     "coverage": "Simulated classifiers with four classes: true accuracy 0.6, 0.75 or 0.9, a correlation of errors in "

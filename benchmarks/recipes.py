@@ -24,11 +24,11 @@ from musicml.data.datasets import gtzan, loading
 from musicml.data.download import download_musicnn
 from musicml.utils import files
 
-BY_ARTIST = {"data.split": "group", "data.folds": 3}
+BY_ARTIST = {"data.split": "group", "data.folds": 3}  # no artist in both training and test
 IMAGENET = {"model.weights": "imagenet"}  # fails without them, rather than using random weights
 NO_VALIDATION = {**BY_ARTIST, "data.val_fraction": 0.0}  # nothing is chosen by validation, so it can be training data
 NO_VALIDATION_IMAGENET = {**NO_VALIDATION, **IMAGENET}
-LAST_MAP = {"model.depths": 1}
+LAST_MAP = {"model.depths": 1}  # only the last layer of the backbone, as in most tutorials
 DRUM_FOLDERS = ("Bass_drum", "Hi_hat", "Snare_drum")
 CLASS_FOLDERS = {"Sound_Guitar": ("Acoustic_guitar",), "Sound_Violin": ("Violin_or_fiddle",), "Sound_Piano": ("Piano",)}
 

@@ -54,6 +54,7 @@ def measure(replications: int = REPLICATIONS) -> dict[str, Any]:
 
 def _draw_sizes(n_groups: int) -> np.ndarray:
     """Draw the number of files of each group, always the same for one number of groups."""
+    # with the mean MEAN_FILES
     drawn = np.random.default_rng(n_groups).lognormal(np.log(MEAN_FILES) - LOG_STD**2 / 2, LOG_STD, n_groups)
     return np.maximum(1, drawn.round().astype(int))
 
@@ -90,6 +91,7 @@ def _simulate(
         apart = np.stack([right[a] - right[b] for a, b in combinations(range(n_runs), 2)])
         leads = np.add.reduceat(apart, starts, axis=1)  # [shape=(n_pairs, n_groups, BATCH_SIZE)]
         only_a, only_b = (apart > 0).sum(axis=1), (apart < 0).sum(axis=1)
+        # McNemar's exact test
         by_file = np.minimum(1, 2 * stats.binom.cdf(np.minimum(only_a, only_b), only_a + only_b, 0.5))
         by_group = np.array([[significance.compute_flip_p_value(one) for one in pair.T] for pair in leads])
         low, high = np.percentile(np.tensordot(weights, leads, (1, 1)), (2.5, 97.5), axis=0)
@@ -115,6 +117,7 @@ def _simulate_several(
     weights = draw_groups(group_of, 0, DRAWS_SEVERAL)
     called = 0
     for _ in range(replications):
+        # each class is present in 30 % of the files
         targets = (rng.random((len(group_of), CLASSES)) < 0.3).astype(float)
         errors = _draw_errors(group_of, 2, correlation, CLASSES, rng)
         one, other = (

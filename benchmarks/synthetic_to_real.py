@@ -142,6 +142,7 @@ def _score_baseline(transfer: Transfer, root: Path, folder: Path) -> dict[str, A
     material = preparation.prepare_data(read, loading.load_dataset(transfer.dataset, root, "sample"), root, 0)
     train_places = np.flatnonzero(material.split.sides != "test")
     svm = fit_svm(describe_tracks(material.features, train_places), _get_labels(material.dataset)[train_places])
+    # with the features of the training data
     real, features = preparation.read_features(read, loading.load_folder(folder), root, material.clip)
     labels = _get_labels(real)
     right = svm.predict(describe_tracks(features, np.arange(len(labels)))) == labels

@@ -37,7 +37,7 @@ def _measure_network(name: str) -> dict[str, Any]:
     read = config.read_experiment(ROOT / f"experiments/{name}.toml")
     rng = np.random.default_rng(0)
     n_frames = read.features.n_frames(round(read.clips.seconds * read.features.sample_rate))
-    x = rng.normal(size=(BATCH, n_frames, read.features.n_bins)).astype(np.float32)
+    x = rng.normal(size=(BATCH, n_frames, read.features.n_bins)).astype(np.float32)  # the values do not affect the time
     y = np.eye(10, dtype=np.float32)[rng.integers(0, 10, BATCH)]
     plain, compiled = (_build_and_start(read, x.shape[1:], x, y, way) for way in (False, True))
     rounds = [(_time_step(plain[0], x, y), _time_step(compiled[0], x, y)) for _ in range(ROUNDS)]
@@ -58,7 +58,7 @@ def _build_and_start(read: Any, shape: tuple[int, ...], x: np.ndarray, y: np.nda
     model = registry.build_model(read.family, read.model, spec)
     fit.compile_model(model, read.training, "single", 1000, way)
     start = time.perf_counter()
-    model.train_on_batch(x, y)
+    model.train_on_batch(x, y)  # the first step traces the graph, and compiles it with XLA
     return model, time.perf_counter() - start
 
 

@@ -35,7 +35,7 @@ def measure(data_root: Path) -> dict[str, Any]:
     data_root : data root with the sample data; features are cached in a temporary folder
     """
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "sample").symlink_to((data_root / "sample").absolute())
+        (Path(folder) / "sample").symlink_to((data_root / "sample").absolute())  # an empty cache next to the same data
         results = {}
         for path in sorted((ROOT / "experiments").glob("*.toml")):
             first = _run_in_process(path.stem, Path(folder), [])

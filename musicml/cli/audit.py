@@ -74,7 +74,7 @@ def print_audit(audit: Audit) -> None:
 
 
 def _format_kind(kind: str) -> str:
-    return kind.replace("_", " ")  # kinds are identifiers, such as `near_duplicates`
+    return kind.replace("_", " ")  # kinds are identifiers, such as `look_alikes`
 
 
 def _join_lines(words: str) -> str:
