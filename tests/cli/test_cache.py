@@ -133,7 +133,7 @@ def test_an_empty_store_is_said_to_be_empty(tmp_path, capsys):
     assert run_cache(tmp_path / file_digests.CACHE_FOLDER) == 0
     assert capsys.readouterr().out.startswith("the cache ")
     assert run_cache(tmp_path / file_digests.CACHE_FOLDER, "--clear") == 0
-    assert capsys.readouterr().out.startswith("0.0 MB freed")
+    assert capsys.readouterr().out.startswith("freed 0.0 MB in ")
 
 
 def test_clearing_removes_all_of_it_and_says_how_much(root, capsys):
