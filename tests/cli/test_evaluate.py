@@ -32,7 +32,7 @@ def test_few_groups_and_a_temperature_at_its_bound_are_printed(tmp_path, musicml
     assert intervals.describe_few_groups(10) in said and few not in said
 
 
-def test_a_person_gets_a_table_by_class_and_is_told_of_sample_data(asked_about_tones, trained, musicml):
+def test_evaluate_prints_a_table_by_class_and_a_note_about_sample_data(asked_about_tones, trained, musicml):
     code, out, _ = musicml("evaluate", asked_about_tones.path)
     assert code == 0 and all(name in out for name in ("low", "middle", "high", "precision", "accuracy 1.000"))
     assert "sample data" not in out

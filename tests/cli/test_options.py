@@ -15,11 +15,11 @@ from musicml.cli import options
         (options.parse_positive, "0", "from 1 to 4294967295, got .0."),
     ],
 )
-def test_a_number_that_an_option_does_not_take_is_refused(parse, text, sentence):
+def test_a_number_out_of_range_is_rejected(parse, text, sentence):
     with pytest.raises(argparse.ArgumentTypeError, match=sentence):
         parse(text)
 
 
-def test_numbers_are_taken_to_both_ends():
+def test_the_limits_of_the_range_are_accepted():
     assert options.parse_natural("0") == 0 and options.parse_natural(str(2**32 - 1)) == 2**32 - 1
     assert options.parse_positive("1") == 1
