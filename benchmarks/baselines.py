@@ -59,6 +59,7 @@ def make_frozen_regression(c: float) -> Callable[[Experiment, trainer.TrainingDa
     """Make a baseline: logistic regression with C = `c` on the outputs of the experiment's frozen backbone."""
 
     def score(read: Experiment, material: trainer.TrainingData, root: Path) -> np.ndarray:
+        """Score the test split."""
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler

@@ -113,6 +113,7 @@ def _compute_intervals(point: np.ndarray, draws: np.ndarray, without: np.ndarray
     wider = special.ndtr(np.sqrt(n_groups / (n_groups - 1)) * special.stdtrit(n_groups - 1, ends))
     same = np.abs(draws - point[:, None]) < intervals.SAME  # equal up to rounding
     below = ((draws < point[:, None]) & ~same).mean(axis=1) + same.mean(axis=1) / 2
+    # BCa corrects for bias (shift) and for skewness (acceleration, from leaving out one group)
     shift = special.ndtri(np.clip(below, 0.5 / DRAWS, 1 - 0.5 / DRAWS))[:, None]
     apart = without.mean(axis=1, keepdims=True) - without
     skew = (apart**3).sum(axis=1) / np.maximum(6 * (apart**2).sum(axis=1) ** 1.5, intervals.SAME)
@@ -139,6 +140,7 @@ def _compute_bootstrap_t(right: np.ndarray, sizes: np.ndarray, weights: np.ndarr
     """Compute the bootstrap-t interval of an accuracy, which measures each draw in its own standard errors."""
 
     def estimate(count: np.ndarray) -> Ends:
+        """Estimate an accuracy and its standard error if groups are taken `count` times."""
         n = sizes @ count.T
         share = right @ count.T / n
         squares = (right**2) @ count.T - 2 * share * ((right * sizes) @ count.T) + share**2 * ((sizes**2) @ count.T)

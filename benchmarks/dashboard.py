@@ -212,7 +212,7 @@ def _measure_parallel_visitors(runs: Path, data: Path, run: str, track: Path) ->
         visitors = [_open_predict_page(server, run) for _ in range(N_SESSIONS)]
         results = {when: _upload_in_parallel(visitors, track) for when in ("cold", "warm")}
         wanted = _upload(visitors[0], track)  # a prediction made alone, to compare with
-        for visitor in visitors:
+        for visitor in visitors:  # not a with statement, since there are sixteen
             visitor.__exit__()
         loads = server.told().count(LOAD_MESSAGE)
     answers = [answer for when in results for answer in results[when].pop("answers")]
@@ -225,6 +225,7 @@ def _upload_in_parallel(visitors: Sequence[Any], track: Path) -> dict[str, Any]:
     ready, answers, waits = threading.Barrier(len(visitors)), [], []
 
     def upload(visitor: Any) -> None:
+        """Upload the file and time it."""
         ready.wait()  # all uploads start together
         start = time.perf_counter()
         answers.append(_upload(visitor, track))
@@ -255,7 +256,7 @@ def _measure_browser(runs: Path, data: Path) -> dict[str, Any] | None:
         times = []
         for _ in range(N_REPEATS):
             with _start_server(runs, data) as server:
-                context = chromium.new_context()
+                context = chromium.new_context()  # without a browser cache
                 start = time.perf_counter()
                 Tab(context, server).read()
                 times.append(time.perf_counter() - start)

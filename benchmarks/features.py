@@ -73,18 +73,18 @@ def _get_median_seconds(tracks: list[Path]) -> float:
 
 def _convert_to_wav(path: Path, work: Path) -> Path:
     """Convert a track to a 16-bit wav with the same samples."""
-    made = work / f"{path.stem}.wav"
-    y, sample_rate = soundfile.read(path, dtype="int16")
-    soundfile.write(made, y, sample_rate)
-    return made
+    copy = work / f"{path.stem}.wav"
+    y, sample_rate = soundfile.read(path, dtype="int16")  # int16: no rounding
+    soundfile.write(copy, y, sample_rate)
+    return copy
 
 
 def _convert_to_mp3(path: Path, work: Path) -> Path:
     """Convert a track to an mp3 of 44.1 kHz stereo, the usual format of sold music."""
     import av
 
-    made, y = work / f"{path.stem}.mp3", audio.load_audio(path, 44_100).y
-    with av.open(str(made), "w") as out:
+    copy, y = work / f"{path.stem}.mp3", audio.load_audio(path, 44_100).y
+    with av.open(str(copy), "w") as out:
         stream = out.add_stream("mp3", rate=44_100, layout="stereo")
         stream.bit_rate = 192_000
         frame = av.AudioFrame.from_ndarray(np.stack([y, 0.9 * y]).astype(np.float32), format="fltp", layout="stereo")
@@ -94,7 +94,7 @@ def _convert_to_mp3(path: Path, work: Path) -> Path:
         for part in fifo.read_many(1152, partial=True):  # an mp3 frame has 1,152 samples
             out.mux(stream.encode(part))
         out.mux(stream.encode(None))  # write what the encoder still holds
-    return made
+    return copy
 
 
 def _compute_with_librosa(path: Path) -> np.ndarray:
@@ -144,7 +144,7 @@ def _get_median_ms(rounds: list[list[float]], place: int, paths: list[Path]) -> 
 def _compare_processes(tracks: list[Path]) -> dict[str, float]:
     """Measure how much faster two processes are than one, compared with two spin loops."""
     rounds = []
-    for _ in range(5):
+    for _ in range(5):  # the machine may get busy, so both are measured in each round
         spun, spun_twice = _time_spin_loops(1), _time_spin_loops(2)
         # 2 would be perfect scaling
         rounds.append((_time_one_process(tracks), _time_two_processes(tracks), spun * 2 / spun_twice))
@@ -203,18 +203,19 @@ def _measure_mp3(paths: list[Path]) -> dict[str, float]:
     """
     import soxr
 
-    def bare(y: np.ndarray) -> np.ndarray:
+    def resample_and_compute(y: np.ndarray) -> np.ndarray:
+        """Compute log-mel features of decoded samples."""
         return audio_features.compute_log_mel(soxr.resample(y, 44_100, SETTINGS.sample_rate, quality="HQ"), SETTINGS)
 
     samples = [audio.load_audio(path).y for path in paths]
     rounds = []
-    for _ in range(ROUNDS):
+    for _ in range(ROUNDS):  # all four for one track, then the next track
         times = [
             (
                 _time_call(_compute_with_musicml, path),
                 _time_call(_decode, path, True),
                 _time_call(_decode, path, False),
-                _time_call(bare, y),
+                _time_call(resample_and_compute, y),
             )
             for path, y in zip(paths, samples, strict=True)
         ]

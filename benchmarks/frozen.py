@@ -70,15 +70,15 @@ def _train_both(data_root: Path, side: int, epochs: int) -> dict[str, float]:
             **NO_AUGMENTATION,
             "features.height": side,
             "features.width": side,
-            "model.weights": "none",
+            "model.weights": "none",  # the time does not depend on the weights
             "training.epochs": epochs,
             "training.early_stopping": 0,  # all trainings run the same number of epochs
             "training.plateau_patience": 0,
-            "training.keep": "last",
+            "training.keep": "last",  # plain fit keeps the last epoch too
         },
     )
     dataset = loading.load_dataset("instrument_images", data_root, "sample")
-    with terminal.suppress_stderr():
+    with terminal.suppress_stderr():  # hide the progress bars
         material = preparation.prepare_data(read, dataset, data_root, 0)
     clips = {
         name: inputs.cut_clips(material.features, _subsample(material.split.indices(name), n), material.clip)
@@ -112,7 +112,7 @@ def _train_with_stored_outputs(
     model = _build_model(read, material, clips)
     from musicml.training import fit, stages
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:  # a new folder, so nothing is cached
         facts = {"data": {"root": folder, "hash": material.dataset.hash()}}
         run = runs.start_run(Path(folder) / "run", read.name, 0, read.text, facts)
         start = time.perf_counter()
@@ -147,7 +147,7 @@ def _train_with_plain_fit(
         batch_size=read.training.batch_size,
         epochs=read.training.epochs,
         validation_data=(x["val"], targets["val"]),
-        verbose=0,
+        verbose=0,  # a progress bar would cost time
     )
     seconds = time.perf_counter() - start
     return {

@@ -80,7 +80,7 @@ def _open_and_report(reader: str, path: Path) -> None:
     import onnxruntime  # noqa: F401
     import skops.io  # noqa: F401
 
-    usage = os.times()
+    usage = os.times()  # to be subtracted, as is the memory
     # VmHWM: peak memory in kB
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     print(int(status["VmHWM"].split()[0]) / 1e3, usage.user + usage.system, flush=True)

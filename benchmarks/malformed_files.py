@@ -86,7 +86,7 @@ def _read_in_process(words: Sequence[object]) -> dict[str, Any]:
 def _read_and_measure(run: Path, kind: str, path: Path, *good: Path) -> dict[str, Any]:
     """Read one file in this process, after the valid ones, and measure it."""
     read: Callable[[Path], object] = images.load_image if kind == "picture" else Predictor(Run(run)).predict
-    for warm in good:
+    for warm in good:  # imports and the first use of a library do not count
         read(warm)
     forget_peak()  # the valid files may have taken more memory
     base, start = peak_megabytes(), time.perf_counter()

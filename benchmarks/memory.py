@@ -82,7 +82,7 @@ def measure_features(root: str, processes: str) -> dict[str, float]:
     _import_for_features()
     with MemoryWatch(_run_in_process("imports")) as watch:
         dataset = loading.load_dataset("gtzan", Path(root), "sample")
-        listed = watch.measure_now()
+        listed = watch.measure_now()  # so far, only the list of examples
         cache.get_features(dataset, LogMel(), Path(root) / processes, processes=int(processes))
     return _summarize(watch, listed, len(dataset.examples))
 
@@ -122,7 +122,7 @@ def _prepare_training(dataset: Any, root: str) -> tuple[Any, Any]:
 
 
 def _summarize(watch: MemoryWatch, listed: int, n: int) -> dict[str, float]:
-    """Return a measurement with `n` files, of which the list takes `listed` bytes."""
+    """Return a measurement with `n` files. `listed` are the bytes of their list."""
     megabytes = {"megabytes": watch.peak, "list": listed, "imports": watch.base}
     return {"files": n, **{name: round(size / 1e6, 1) for name, size in megabytes.items()}}
 
@@ -187,7 +187,7 @@ class MemoryWatch:
             # a child that has just started is still below
             above = [max(0, _read_anonymous_memory(str(worker)) - self.imports) for worker in _list_workers()]
             self.peak = max(self.peak, self.measure_now() + sum(above))
-            time.sleep(INTERVAL_SECONDS)
+            time.sleep(INTERVAL_SECONDS)  # shorter peaks may be missed
 
     def measure_now(self) -> int:
         """Return the current bytes of this process alone, above those at the start."""
@@ -205,6 +205,7 @@ def _read_anonymous_memory(process: str) -> int:
         text = Path(f"/proc/{process}/smaps_rollup").read_text()
     except OSError:
         return 0
+    # in units of 1,024 bytes
     return next((int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("Pss_Anon")), 0)
 
 

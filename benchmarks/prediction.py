@@ -64,7 +64,7 @@ def _make_song(tracks: list[Path], seconds: int, work: Path) -> Path:
     path = work / f"{seconds}.mp3"
     wanted = seconds * SAMPLE_RATE
     parts, n_samples = [], 0
-    for number in range(10_000):
+    for number in range(10_000):  # repeat the tracks until the song is long enough
         parts.append(audio.load_audio(tracks[number % len(tracks)], SAMPLE_RATE).y)
         n_samples += len(parts[-1])
         if n_samples >= wanted:
@@ -80,7 +80,7 @@ def _compare_in_turn(one: Callable[[], object], other: Callable[[], object], pai
     for _ in range(pairs):
         times.append((_time_call(one), _time_call(other)))
     firsts, seconds = zip(*times, strict=True)
-    ratios = [first / second for first, second in times]
+    ratios = [first / second for first, second in times]  # of neighbors in time, with the same load
     return {
         "seconds": round(statistics.median(firsts), 4),
         "against": round(statistics.median(seconds), 4),
@@ -100,6 +100,7 @@ def _measure_first_prediction(run: Path, path: Path) -> dict[str, float]:
     """Compare `musicml predict` in a new process with the exported model and with Keras on TensorFlow."""
 
     def predict(engine: str) -> None:
+        """Run the command with an engine."""
         command = [sys.executable, "-m", "musicml.cli", "predict", run, path, "--engine", engine, "--json"]
         subprocess.run([str(word) for word in command], cwd=ROOT, check=True, capture_output=True)
 
@@ -112,9 +113,10 @@ def _measure_untrusted_prediction(run: Path, path: Path, work: Path, engine: str
     """Compare the first prediction of an untrusted copy, which runs in a separate process, with that of the run."""
     copy = Path(shutil.copytree(run, work / f"stranger-{engine}"))
     (copy / "signature.json").unlink(missing_ok=True)  # which makes it a run from others
-    trust.trust_run(runs.Run(run))
+    trust.trust_run(runs.Run(run))  # the original, in case it was trained on another machine
 
     def predict(which: Path) -> None:
+        """Run the command with a run folder."""
         command = [sys.executable, "-m", "musicml.cli", "predict", which, path, "--engine", engine, "--json"]
         subprocess.run([str(word) for word in command], cwd=ROOT, check=True, capture_output=True)
 
@@ -129,14 +131,15 @@ def _measure_warm_prediction(run: Path, path: Path) -> dict[str, float]:
     settings, clip = predictor.settings, predictor.serving.clip
     model = backends.load_model(run, predictor.serving)
 
-    def bare() -> None:
+    def compute_once() -> None:
+        """Do the same work without the checks and warnings of the Predictor."""
         values = settings.compute(audio.load_audio(path, settings.sample_rate).y)
         places = clip.compute_starts(len(values))
         model.scores(np.stack([values[place : place + clip.n_frames] for place in places]))
 
     predictor.predict(path)
-    bare()
-    return _compare_in_turn(lambda: predictor.predict(path), bare, 21)
+    compute_once()
+    return _compare_in_turn(lambda: predictor.predict(path), compute_once, 21)
 
 
 def _measure_threads(run: Path, path: Path) -> dict[str, Any]:
@@ -151,7 +154,7 @@ def _measure_threads(run: Path, path: Path) -> dict[str, Any]:
         for worker in workers:
             worker.join()
     finally:
-        backends.load_model = load
+        backends.load_model = load  # later measurements must not be counted
     gap = max(float(np.abs(answer.scores - alone.scores).max()) for answer in answers)
     return {"answers": len(answers), "largest_difference": gap, "model_loads": len(loads)}
 
@@ -168,7 +171,7 @@ def _measure_memory(run: Path, warm_by: Path, path: Path) -> float:
     """Measure the peak memory of a prediction in MB, above that of a process that has predicted 30 s of sound."""
     command = [sys.executable, "-m", "benchmarks.prediction", run.absolute(), warm_by.absolute(), path.absolute()]
     process = subprocess.run([str(word) for word in command], cwd=ROOT, check=True, capture_output=True, text=True)
-    return float(json.loads(process.stdout.splitlines()[-1]))
+    return float(json.loads(process.stdout.splitlines()[-1]))  # a new process, since peaks never fall
 
 
 def _measure_live(run: Path, path: Path) -> dict[str, float]:

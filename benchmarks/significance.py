@@ -63,6 +63,7 @@ def _draw_errors(group_of: np.ndarray, n_runs: int, correlation: float, n: int, 
     """Draw normal variables that are correlated within groups and between runs, [shape=(n_runs, n_files, n)]."""
 
     def draw(places: int) -> np.ndarray:
+        """Draw normal variables that are correlated between runs."""
         own, common = rng.standard_normal((n_runs, places, n)), rng.standard_normal((1, places, n))
         return np.sqrt(SHARED_VARIANCE) * common + np.sqrt(1 - SHARED_VARIANCE) * own
 
@@ -81,8 +82,8 @@ def _simulate(
     group_of, normal = np.repeat(np.arange(n_groups), sizes), NormalDist()
     limits = [normal.inv_cdf(ACCURACY + difference), *[normal.inv_cdf(ACCURACY)] * (n_runs - 1)]
     weights = draw_groups(np.arange(n_groups), 0, DRAWS)
-    assert weights is not None, "there are several groups"
-    called = dict.fromkeys((MCNEMAR, BOTH, FLIPS), 0)
+    assert weights is not None, "draws need several groups"
+    called = dict.fromkeys((MCNEMAR, BOTH, FLIPS), 0)  # test → number of simulations
     starts = np.cumsum(sizes) - sizes
     pairs = slice(1 if difference else None)  # only the pair of the first two runs, or all pairs
     for _ in range(0, replications, BATCH_SIZE):

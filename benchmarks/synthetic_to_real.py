@@ -102,7 +102,7 @@ def measure(root: Path) -> dict[str, Any]:
     rows = []
     for seed in SEEDS:
         place = root.parent / f"seed{seed}/data"
-        download_musicnn(place)
+        download_musicnn(place)  # every seed has its own data root
         datasets = [transfer.dataset for transfer in TRANSFERS.values()]
         generate.generate_sample_data(place / "sample", seed, datasets)
         for name, transfer in TRANSFERS.items():

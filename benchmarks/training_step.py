@@ -21,7 +21,7 @@ from musicml.utils import terminal
 
 ROOT = Path(__file__).parent.parent
 EXPERIMENTS = ("genre_gru", "genre_lstm", "genre_crnn", "genre_cnn")
-BATCH = 32
+BATCH = 32  # examples, as in the experiments
 STEPS = 10
 ROUNDS = 7
 
@@ -39,6 +39,7 @@ def _measure_network(name: str) -> dict[str, Any]:
     n_frames = read.features.n_frames(round(read.clips.seconds * read.features.sample_rate))
     x = rng.normal(size=(BATCH, n_frames, read.features.n_bins)).astype(np.float32)  # the values do not affect the time
     y = np.eye(10, dtype=np.float32)[rng.integers(0, 10, BATCH)]
+    # alternating rounds, so that other load on the machine affects both
     plain, compiled = (_build_and_start(read, x.shape[1:], x, y, way) for way in (False, True))
     rounds = [(_time_step(plain[0], x, y), _time_step(compiled[0], x, y)) for _ in range(ROUNDS)]
     return {

@@ -53,7 +53,7 @@ def _run_in_process(name: str, data_root: Path, modules: list[str]) -> dict[str,
         check=True,
         input=json.dumps(modules),
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,  # log messages of the training
         text=True,
     )
     return json.loads(process.stdout.splitlines()[-1])
@@ -71,6 +71,7 @@ def _time_to_training(name: str, data_root: Path) -> float:
     build, building = trainer.build_model, 0.0
 
     def time_build(*args: Any) -> Any:
+        """Build a model and add the time to `building`."""
         nonlocal building
         start = time.perf_counter()
         model = build(*args)
@@ -85,7 +86,7 @@ def _time_to_training(name: str, data_root: Path) -> float:
         tempfile.TemporaryDirectory() as runs_root,
         mock.patch.object(trainer, "build_model", time_build),
         mock.patch.object(fit, "fit_model", side_effect=TrainingReached),
-        contextlib.suppress(TrainingReached),
+        contextlib.suppress(TrainingReached),  # raised in place of the training
     ):
         train.train_experiment(read, data_root, Path(runs_root), "sample")
         raise SystemExit(f"{name} has not started to train")
