@@ -1,6 +1,6 @@
 """`musicml evaluate`: score a run on its test split or on another folder.
 
-Print the metrics of a run on its test split, or with --on on another folder of labelled files. Classes that the run
+Print the metrics of a run on its test split, or with --on on another folder of labeled files. Classes that the run
 does not know are reported and skipped. So are files that it was trained on, even if they were moved since.
 """
 

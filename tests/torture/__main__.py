@@ -3,9 +3,9 @@
     python -m tests.torture --kills 200 --seed 0
     python -m tests.torture --seed 0 --only kill:17     # repeat one case; its files stay in --work
 
-After each kill: every whole run can be read and asked; every entry of the store of features is that of an uncut
-computation to the byte; the command goes on, with at most one epoch lost; and what comes out equals the uncut one's,
-weights to the bit. The last line is JSON; the exit code is 1 where there are faults.
+After each kill, every complete run must be readable and able to predict. Every cached feature must equal that of an
+uninterrupted computation. The command must continue with at most one lost epoch, and its results must equal the
+uninterrupted ones, with weights equal bit for bit. The last line is JSON. The exit code is 1 if there are faults.
 """
 
 from __future__ import annotations

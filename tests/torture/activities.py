@@ -116,9 +116,9 @@ class Activity(ABC):
 
     Attributes
     ----------
-    name : how counts and `--only` name it
-    material : what it works on
-    changes : what is changed in its process, as `Command` takes it
+    name : name in counts and for `--only`
+    material : the data that it uses
+    changes : changes to its process, as in `Command`
     """
 
     name: str

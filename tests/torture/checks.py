@@ -43,11 +43,11 @@ def find_runs(root: Path) -> list[Run]:
 
 
 def find_unreadable(root: Path, question: Path) -> list[str]:
-    """What is wrong with the runs in `root`: a whole one that can't be opened or asked, half a file under its name.
+    """Find faults in the runs in `root`: complete runs that cannot be opened or cannot predict, and incomplete files.
 
     Parameters
     ----------
-    question : a sound file to ask whole runs about
+    question : a sound file to predict
     """
     faults = []
     for run in find_runs(root):
@@ -104,11 +104,11 @@ def measure_progress(run: Run) -> Progress | None:
 
 
 def find_wrong_features(store: Path, wanted: Path) -> list[str]:
-    """What is wrong with a store of features: every entry must equal that of an uncut computation to the byte.
+    """Find cached features that differ from those of an uninterrupted computation.
 
     Parameters
     ----------
-    wanted : the store of an uncut computation
+    wanted : the cache of an uninterrupted computation
     """
     faults = []
     for path in list_entries(store):

@@ -26,8 +26,8 @@ class Crowd:
 
     Attributes
     ----------
-    counts : how often what was read
-    faults : what went wrong, in words
+    counts : number of reads of each kind
+    faults : descriptions of failures
     """
 
     def __init__(self, uncut: Uncut, root: Path, pause: float):

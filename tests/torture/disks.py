@@ -50,9 +50,9 @@ def fill(disk: Path, left: int = 0) -> None:
 
 
 class Disks:
-    """Trainings on a disk that fills up: on a real one where it can be had, else on one that is said to be full.
+    """Trainings on a disk that fills up, a real one if possible, else with writes that fail.
 
-    Half of the cases find too little room from their begin, half meet a disk that is filled up at a moment.
+    In half of the cases, the disk is too small from the start. In the others, it is filled at some moment.
     """
 
     def __init__(self, uncut: Uncut, disk: Path, is_real: bool):

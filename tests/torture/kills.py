@@ -24,13 +24,13 @@ class Result:
 
     Attributes
     ----------
-    number : the case's, which gives the same moments with the same seed
-    moments : seconds after its begin at which each process was killed
-    late : how many processes had ended by then
-    said : the sentence of a command that had no room
-    lost : the most epochs that were done and had to be done again
-    counts : unreadable runs, wrong entries of the store, commands that did not finish, results that differ
-    faults : each of them in words
+    number : number of the case, which gives the same moments with the same seed
+    moments : seconds from the start of each process to its kill
+    late : number of processes that had already ended
+    said : message of a command without disk space
+    lost : largest number of epochs that had to be trained again
+    counts : unreadable runs, wrong cached features, commands that did not finish, results that differ
+    faults : descriptions of all faults
     """
 
     number: int

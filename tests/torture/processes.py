@@ -93,7 +93,7 @@ def forking() -> Any:
 def find_survivors(patience: float = LINGER) -> list[str]:
     """Find and end processes that still run `patience` seconds after their commands were killed.
 
-    Without /proc nothing can be told.
+    Without /proc, the result is empty.
     """
     now, found = time.monotonic(), []
     due = [session for session, killed in Command.sessions if now - killed > patience]
