@@ -1,6 +1,6 @@
 """`musicml leak`: measure how much a leaky split inflates accuracy.
 
-Train one experiment three times, each with cross-validation: split by random segments of tracks, by whole tracks, and
+Train one experiment three times, each with cross-validation: split by random pieces of tracks, by whole tracks, and
 by whole artists. The differences between the three accuracies show how much is gained when a track, or its artist, is
 in both the training and the test set.
 """

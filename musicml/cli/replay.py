@@ -61,11 +61,10 @@ def print_results(results: list[Replication], path: Path) -> None:
             lines.append((name, metric, _format_published(row), *estimates))
         lines += [(result.name, "-", "-", "failed", result.error)] if result.error else []
     output.print_table(lines)
-    indents = {"initial_indent": "  ", "subsequent_indent": "  "}
     for result in results:
         if not result.error:
             print(f"\n{result.name}: {result.dataset}; replayed: {result.sides[0]}, honest: {result.sides[1]}")
-            print(textwrap.fill(result.worth, WIDTH, break_on_hyphens=False, **indents))
+            print(textwrap.indent(textwrap.fill(result.worth, WIDTH - 2, break_on_hyphens=False), "  "))
     print(f"\nsaved in {path}")
     if any(result.sample for result in results):
         print(textwrap.fill(SAMPLE_NOTE, WIDTH))

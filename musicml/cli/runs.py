@@ -123,9 +123,8 @@ def _print_table(runs: Sequence[Run], as_json: bool) -> None:
     if as_json:
         output.print_json({"runs": rows})
         return
-    if any(cell != "-" for line in notes_lines[1:] for cell in line):  # else the columns would be empty
-        lines = [(*line, *notes_line) for line, notes_line in zip(lines, notes_lines, strict=True)]
-    output.print_table(lines)
+    has_notes = any(cell != "-" for line in notes_lines[1:] for cell in line)  # else the columns would be empty
+    output.print_table([(*line, *more) for line, more in zip(lines, notes_lines, strict=True)] if has_notes else lines)
     if any(row["sample"] for row in rows):
         print(output.SAMPLE_NOTE)
 
