@@ -1,0 +1,149 @@
+"""Sphinx extension that writes parts of the reference from the code, each time the site is built.
+
+A page says where such a part goes with a comment, such as `<!-- generated: commands -->`.
+"""
+
+import argparse
+import ast
+import dataclasses
+import re
+import tomllib
+from pathlib import Path
+
+from musicml.cli.main import build_parser
+from musicml.experiment import PublishedOptions, TrainingOptions, options
+from musicml.features import FEATURE_KINDS, Augment
+from musicml.models import FAMILY_NAMES, get_family
+from musicml.utils.schema import describe_rule, get_field_types
+
+DOCS = Path(__file__).parent
+ROOT = DOCS.parent
+PLACE = re.compile(r"<!-- generated: (\w+) -->")
+
+
+def write_commands() -> str:
+    """Write a section for each command, from its argument parser."""
+    (commands,) = (action for action in build_parser()._actions if isinstance(action, argparse._SubParsersAction))
+    summaries = {action.dest: action.help for action in commands._choices_actions}
+    return "\n".join(_write_command(name, summaries[name], parser) for name, parser in commands.choices.items())
+
+
+def _write_command(name: str, summary: str, parser: argparse.ArgumentParser) -> str:
+    formatter = parser._get_formatter()
+    lines = [f"## musicml {name}", "", f"{summary[:1].upper()}{summary[1:]}.", ""]
+    lines += ["```text", parser.format_usage().removeprefix("usage: ").rstrip(), "```", "", parser.description or "", ""]
+    for action in parser._actions:
+        if action.dest == "help":
+            continue
+        value = formatter._format_args(action, formatter._get_default_metavar_for_optional(action))
+        names = [f"`{' '.join([name, value]).strip()}`" for name in action.option_strings] or [f"`{action.metavar}`"]
+        lines += [", ".join(names), f": {_escape(formatter._expand_help(action))}", ""]
+    return "\n".join([*lines, *([f"{parser.epilog}", ""] if parser.epilog else [])])
+
+
+def _escape(text: str) -> str:
+    """Escape what Markdown would read as emphasis or HTML, outside of code."""
+    parts = re.split(r"(`[^`]*`)", text)
+    return "".join(part if part.startswith("`") else re.sub(r"([*_<>|\[\]])", r"\\\1", part) for part in parts)
+
+
+def write_keys() -> str:
+    """Write a table for each TOML table of an experiment file: key, allowed values, default and meaning."""
+    meanings = tomllib.loads((DOCS / "reference/keys.toml").read_text("utf-8"))
+    used: set[tuple[str, str]] = set()
+    lines: list[str] = []
+    for title, names, cls in _list_tables():
+        lines += [f"## {title}", ""]
+        for name in names:
+            if text := meanings.get(name, {}).get("about"):
+                lines += [text, ""]
+                used.add((name, "about"))
+        fields, types = dataclasses.fields(cls), get_field_types(cls)
+        lines += ["| key | value | default | meaning |", "|---|---|---|---|"] if fields else ["It has no other keys."]
+        for field in fields:
+            name = next((name for name in names if field.name in meanings.get(name, {})), names[0])
+            if field.name not in meanings.get(name, {}):
+                raise KeyError(f"docs/reference/keys.toml must say what {field.name} means in [{name}]")
+            used.add((name, field.name))
+            rule = _escape(str(describe_rule(types[field.name], field)))
+            lines.append(f"| `{field.name}` | {rule} | {_show_default(field)} | {meanings[name][field.name]} |")
+        lines.append("")
+    unused = {(name, key) for name, keys in meanings.items() for key in keys} - used
+    if unused:
+        raise KeyError(f"docs/reference/keys.toml explains keys that do not exist: {sorted(unused)}")
+    return "\n".join(lines)
+
+
+def _list_tables() -> list[tuple[str, tuple[str, ...], type]]:
+    """List the heading of each table, where its meanings stand, and its dataclass."""
+    return [
+        ("[data]", ("data",), options.DataOptions),
+        *((f'[features] with kind = "{kind}"', (f"features_{kind}", "features"), c) for kind, c in FEATURE_KINDS.items()),
+        ("[clips]", ("clips",), options.ClipOptions),
+        *((f'[model] with family = "{name}"', (f"model_{name}", "model"), get_family(name).Options) for name in FAMILY_NAMES),
+        ("[training]", ("training",), TrainingOptions),
+        ("[augment]", ("augment",), Augment),
+        ("[published]", ("published",), PublishedOptions),
+    ]
+
+
+def _show_default(field: dataclasses.Field) -> str:
+    """Show a default as TOML writes it."""
+    if field.default is dataclasses.MISSING:
+        return "required"
+    value = list(field.default) if isinstance(field.default, tuple) else field.default
+    return f"`{str(value).lower() if isinstance(value, bool) else repr(value)}`".replace("'", '"')
+
+
+def write_experiments() -> str:
+    """Write a table of the experiments, with the first line of each file's header."""
+    lines = ["| experiment | data set | model | what it is |", "|---|---|---|---|"]
+    for path in sorted((ROOT / "experiments").glob("*.toml")):
+        text = path.read_text("utf-8")
+        table = tomllib.loads(text)
+        first = " ".join(re.match(r"(?:#.*\n)+", text)[0].replace("#", "").split("\n #")[0].split("\n")[0].split())
+        lines.append(f"| `{path.stem}` | `{table['data']['dataset']}` | `{table['model']['family']}` | {_escape(first)} |")
+    return "\n".join(lines)
+
+
+def write_modules() -> str:
+    """Write a line for each module of the package and the dashboard: the first line of its docstring."""
+    lines: list[str] = []
+    for path in sorted(_list_modules(), key=lambda path: (path.parent.as_posix(), path.name != "__init__.py", path.name)):
+        doc = ast.get_docstring(ast.parse(path.read_text("utf-8")))
+        first = _escape(" ".join((doc or "").split("\n\n")[0].split()))
+        where = path.parent.relative_to(ROOT).as_posix()
+        if path.name == "__init__.py":
+            lines += ["", f"## {where}/", "", first, ""]
+        else:
+            lines += [f"`{path.name}`", f": {first}", ""]
+    return "\n".join(lines)
+
+
+def _list_modules() -> list[Path]:
+    return [path for room in ("musicml", "dashboard") for path in (ROOT / room).rglob("*.py") if path.stat().st_size]
+
+
+PARTS = {
+    "commands": write_commands,
+    "keys": write_keys,
+    "experiments": write_experiments,
+    "modules": write_modules,
+}
+
+
+def fill_page(app, docname, source):
+    """Put the generated parts in their places in a page."""
+    source[0] = PLACE.sub(lambda place: PARTS[place[1]](), source[0])
+
+
+def list_outdated(app, env, added, changed, removed):
+    """List the pages to read again in every build, since the code may have changed."""
+    return [name for name in env.found_docs if PLACE.search(Path(env.doc2path(name)).read_text("utf-8"))]
+
+
+def setup(app):
+    """Connect the extension to Sphinx."""
+    app.connect("source-read", fill_page)
+    app.connect("env-get-outdated", list_outdated)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
