@@ -15,6 +15,7 @@ FITS = import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 # A file in the environment is the sign that it is whole. Paths are relative, so a space in the folder's does no harm.
 READY := .venv/.ready-$(EXTRA)
 DEV := .venv/.ready-$(EXTRA)-dev
+DOCS := .venv/.ready-$(EXTRA)-docs
 JAX := .venv-jax/.ready
 AUDIT := .venv-audit/.ready
 AXE := .venv/axe/node_modules/axe-core/axe.min.js
@@ -25,7 +26,7 @@ GET_MUSICNN = .venv/bin/musicml fetch musicnn || echo "Without musicnn's weights
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help install train-all replay dashboard test test-jax test-browser test-wheel fuzz torture bench lint format messages \
-  lock audit-deps clean
+  docs docs-messages lock audit-deps clean
 
 help: ## print this
 	@echo "make ...   (EXTRA=$(EXTRA), DATA=$(DATA))"
@@ -89,6 +90,21 @@ messages: $(DEV) ## bring the translations up to date with the code
 	@.venv/bin/pybabel -q update -i build/messages.pot -o musicml/locales/id.po -l id -w 100 --ignore-obsolete \
 	  --ignore-pot-creation-date
 
+docs: $(DOCS) ## build the documentation in English and Indonesian, and check its links, examples and translations
+	@rm -rf build/docs
+	@$(call sphinx,html,en)
+	@cp docs/start.html build/docs/index.html
+	@$(call sphinx,html,id)
+	@$(call sphinx,doctest,en) >build/docs/doctest.log || { cat build/docs/doctest.log; exit 1; }
+	@$(call sphinx,gettext,gettext)
+	@.venv/bin/python docs/check.py build/docs docs/locales
+	@echo "build/docs/index.html"
+
+docs-messages: $(DOCS) ## bring the translations of the documentation up to date with its English pages
+	@$(call sphinx,gettext,gettext)
+	@.venv/bin/sphinx-intl update -p build/docs/gettext -d docs/locales -l id -w 0 --no-obsolete >/dev/null
+	@rm -f $(addprefix docs/locales/id/LC_MESSAGES/,reference.po explanation.po)
+
 lint: $(DEV) ## check style (ruff), who imports whom (import-linter) and types (mypy)
 	@.venv/bin/ruff check -q --output-format concise .
 	@.venv/bin/ruff format -q --check . || { echo "these lines are not formatted: make format mends them" >&2; exit 1; }
@@ -104,6 +120,7 @@ lock: ## choose the locked versions anew, after a change of dependencies in setu
 	@$(call locked,gpu,--extra gpu --extra dashboard --extra analysis --extra report --constraint requirements/cpu.txt)
 	@$(call locked,jax,--extra jax --constraint requirements/cpu.txt)
 	@$(call locked,dev,--extra dev --constraint requirements/cpu.txt)
+	@$(call locked,docs,--extra docs --constraint requirements/cpu.txt --constraint requirements/dev.txt)
 	@$(call locked,audit,--extra audit --constraint requirements/cpu.txt)
 
 audit-deps: $(AUDIT) ## ask the advisories of PyPI about every locked package (needs the network)
@@ -123,6 +140,10 @@ $(DEV): $(READY) requirements/dev.txt
 	@$(call installed,.venv,requirements/dev.txt)
 	@touch $(DEV)
 
+$(DOCS): $(READY) requirements/docs.txt
+	@$(call installed,.venv,requirements/docs.txt)
+	@touch $(DOCS)
+
 $(JAX): setup.cfg requirements/jax.txt requirements/dev.txt
 	@$(call installed,.venv-jax,requirements/jax.txt)
 	@$(call installed,.venv-jax,requirements/dev.txt)
@@ -131,6 +152,11 @@ $(JAX): setup.cfg requirements/jax.txt requirements/dev.txt
 $(AUDIT): setup.cfg requirements/audit.txt
 	@$(call installed,.venv-audit,requirements/audit.txt)
 	@touch $(AUDIT)
+
+# $(call sphinx,BUILDER,FOLDER): build the pages with one of Sphinx's builders, in the language of the folder's name.
+# It may warn of nothing.
+sphinx = .venv/bin/python -m sphinx -q -W --keep-going -b $(1) -d build/docs/.doctrees/$(2) \
+  $(if $(filter id,$(2)),-D language=id) docs build/docs/$(if $(filter doctest,$(1)),.doctest,$(2))
 
 # $(call installed,FOLDER,LOCK): make the environment unless a fit one is there, then install the locked packages and,
 # without looking for dependencies, the project. pip takes no -e . together with hashes, so these are two steps.

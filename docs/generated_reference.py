@@ -1,6 +1,7 @@
 """Sphinx extension that writes parts of the reference from the code, each time the site is built.
 
 A page says where such a part goes with a comment, such as `<!-- generated: commands -->`.
+It also lets translators translate the comments in code blocks, which Sphinx cannot do by itself.
 """
 
 import argparse
@@ -9,6 +10,10 @@ import dataclasses
 import re
 import tomllib
 from pathlib import Path
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.transforms import SphinxTransform
 
 from musicml.cli.main import build_parser
 from musicml.experiment import PublishedOptions, TrainingOptions, options
@@ -31,7 +36,14 @@ def write_commands() -> str:
 def _write_command(name: str, summary: str, parser: argparse.ArgumentParser) -> str:
     formatter = parser._get_formatter()
     lines = [f"## musicml {name}", "", f"{summary[:1].upper()}{summary[1:]}.", ""]
-    lines += ["```text", parser.format_usage().removeprefix("usage: ").rstrip(), "```", "", parser.description or "", ""]
+    lines += [
+        "```text",
+        parser.format_usage().removeprefix("usage: ").rstrip(),
+        "```",
+        "",
+        parser.description or "",
+        "",
+    ]
     for action in parser._actions:
         if action.dest == "help":
             continue
@@ -78,9 +90,15 @@ def _list_tables() -> list[tuple[str, tuple[str, ...], type]]:
     """List the heading of each table, where its meanings stand, and its dataclass."""
     return [
         ("[data]", ("data",), options.DataOptions),
-        *((f'[features] with kind = "{kind}"', (f"features_{kind}", "features"), c) for kind, c in FEATURE_KINDS.items()),
+        *(
+            (f'[features] with kind = "{kind}"', (f"features_{kind}", "features"), c)
+            for kind, c in FEATURE_KINDS.items()
+        ),
         ("[clips]", ("clips",), options.ClipOptions),
-        *((f'[model] with family = "{name}"', (f"model_{name}", "model"), get_family(name).Options) for name in FAMILY_NAMES),
+        *(
+            (f'[model] with family = "{name}"', (f"model_{name}", "model"), get_family(name).Options)
+            for name in FAMILY_NAMES
+        ),
         ("[training]", ("training",), TrainingOptions),
         ("[augment]", ("augment",), Augment),
         ("[published]", ("published",), PublishedOptions),
@@ -102,14 +120,18 @@ def write_experiments() -> str:
         text = path.read_text("utf-8")
         table = tomllib.loads(text)
         first = " ".join(re.match(r"(?:#.*\n)+", text)[0].replace("#", "").split("\n #")[0].split("\n")[0].split())
-        lines.append(f"| `{path.stem}` | `{table['data']['dataset']}` | `{table['model']['family']}` | {_escape(first)} |")
+        lines.append(
+            f"| `{path.stem}` | `{table['data']['dataset']}` | `{table['model']['family']}` | {_escape(first)} |"
+        )
     return "\n".join(lines)
 
 
 def write_modules() -> str:
     """Write a line for each module of the package and the dashboard: the first line of its docstring."""
     lines: list[str] = []
-    for path in sorted(_list_modules(), key=lambda path: (path.parent.as_posix(), path.name != "__init__.py", path.name)):
+    for path in sorted(
+        _list_modules(), key=lambda path: (path.parent.as_posix(), path.name != "__init__.py", path.name)
+    ):
         doc = ast.get_docstring(ast.parse(path.read_text("utf-8")))
         first = _escape(" ".join((doc or "").split("\n\n")[0].split()))
         where = path.parent.relative_to(ROOT).as_posix()
@@ -142,8 +164,43 @@ def list_outdated(app, env, added, changed, removed):
     return [name for name in env.found_docs if PLACE.search(Path(env.doc2path(name)).read_text("utf-8"))]
 
 
+COMMENT = re.compile(r"(?:^|(?<=\s))# (?P<text>\S.*)$", re.MULTILINE)
+
+
+class literal_block(nodes.literal_block, addnodes.translatable):  # noqa: N801, writers find their method by this name
+    """A code block whose comments are translated one by one."""
+
+    def preserve_original_messages(self):
+        """Keep the English comments."""
+        self["comments"] = [comment["text"] for comment in COMMENT.finditer(self.rawsource)]
+
+    def apply_translated_message(self, original_message, translated_message):
+        """Put a translated comment in the place of the English one."""
+        comment = re.compile(rf"# {re.escape(original_message)}$", re.MULTILINE)
+        text = comment.sub(lambda _: f"# {translated_message}", self.rawsource)
+        self.rawsource, self.children = text, []
+        self += nodes.Text(text)
+
+    def extract_original_messages(self):
+        """Return the English comments."""
+        return self["comments"]
+
+
+class MarkComments(SphinxTransform):
+    """Replace each code block by one whose comments can be translated."""
+
+    default_priority = 5  # before Sphinx preserves what can be translated
+
+    def apply(self, **kwargs):
+        """Replace the code blocks of a page."""
+        for node in list(self.document.findall(nodes.literal_block)):
+            if COMMENT.search(node.astext()):
+                node.replace_self(literal_block(node.astext(), node.astext(), **node.attributes))
+
+
 def setup(app):
     """Connect the extension to Sphinx."""
+    app.add_transform(MarkComments)
     app.connect("source-read", fill_page)
     app.connect("env-get-outdated", list_outdated)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
