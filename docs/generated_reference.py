@@ -115,7 +115,7 @@ def _show_default(field: dataclasses.Field) -> str:
 
 def write_experiments() -> str:
     """Write a table of the experiments, with the first line of each file's header."""
-    lines = ["| experiment | data set | model | what it is |", "|---|---|---|---|"]
+    lines = ["| experiment | dataset | model | what it is |", "|---|---|---|---|"]
     for path in sorted((ROOT / "experiments").glob("*.toml")):
         text = path.read_text("utf-8")
         table = tomllib.loads(text)
@@ -167,7 +167,7 @@ def list_outdated(app, env, added, changed, removed):
 COMMENT = re.compile(r"(?:^|(?<=\s))# (?P<text>\S.*)$", re.MULTILINE)
 
 
-class literal_block(nodes.literal_block, addnodes.translatable):  # noqa: N801, writers find their method by this name
+class literal_block(nodes.literal_block, addnodes.translatable):  # writers find their method by this name
     """A code block whose comments are translated one by one."""
 
     def preserve_original_messages(self):
