@@ -24,9 +24,7 @@ myst_heading_anchors = 3
 suppress_warnings = ["myst.header"]  # a generated page may begin below its first level
 
 # Docstrings use single backticks for code.
-smartquotes = False  # they would turn --flags into dashes
 default_role = "literal"
-autodoc_class_signature = "separated"  # hides the long constructors of dataclasses
 autodoc_typehints = "none"  # the docstrings have the types
 autodoc_member_order = "bysource"
 napoleon_google_docstring = False

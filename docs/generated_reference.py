@@ -1,12 +1,13 @@
 """Sphinx extension that writes parts of the reference from the code, each time the site is built.
 
-A page says where such a part goes with a comment, such as `<!-- generated: commands -->`.
+A page says where such a part goes with a line such as "(`make docs` writes this part: commands)".
 It also lets translators translate the comments in code blocks, which Sphinx cannot do by itself.
 """
 
 import argparse
 import ast
 import dataclasses
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -23,11 +24,13 @@ from musicml.utils.schema import describe_rule, get_field_types
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
-PLACE = re.compile(r"<!-- generated: (\w+) -->")
+FLAG = re.compile(r"(?<![\w-])(--[a-z][\w-]*)")
+PLACE = re.compile(r"^\(`make docs` writes this part: (\w+)\)$", re.MULTILINE)
 
 
 def write_commands() -> str:
     """Write a section for each command, from its argument parser."""
+    os.environ["COLUMNS"] = "100"  # argparse breaks lines for the terminal otherwise
     (commands,) = (action for action in build_parser()._actions if isinstance(action, argparse._SubParsersAction))
     summaries = {action.dest: action.help for action in commands._choices_actions}
     return "\n".join(_write_command(name, summaries[name], parser) for name, parser in commands.choices.items())
@@ -41,7 +44,7 @@ def _write_command(name: str, summary: str, parser: argparse.ArgumentParser) -> 
         parser.format_usage().removeprefix("usage: ").rstrip(),
         "```",
         "",
-        parser.description or "",
+        _escape(parser.description or ""),
         "",
     ]
     for action in parser._actions:
@@ -50,12 +53,14 @@ def _write_command(name: str, summary: str, parser: argparse.ArgumentParser) -> 
         value = formatter._format_args(action, formatter._get_default_metavar_for_optional(action))
         names = [f"`{' '.join([name, value]).strip()}`" for name in action.option_strings] or [f"`{action.metavar}`"]
         lines += [", ".join(names), f": {_escape(formatter._expand_help(action))}", ""]
-    return "\n".join([*lines, *([f"{parser.epilog}", ""] if parser.epilog else [])])
+    return "\n".join([*lines, re.sub(r"^(Example: )(.*)", r"\1`\2`", parser.epilog or ""), ""])
 
 
 def _escape(text: str) -> str:
-    """Escape what Markdown would read as emphasis or HTML, outside of code."""
+    """Escape what Markdown would read as emphasis or HTML, outside of code, and show flags as code."""
     parts = re.split(r"(`[^`]*`)", text)
+    parts = [part for text in parts for part in ([text] if text.startswith("`") else FLAG.split(text))]
+    parts = [f"`{part}`" if FLAG.fullmatch(part) else part for part in parts]
     return "".join(part if part.startswith("`") else re.sub(r"([*_<>|\[\]])", r"\\\1", part) for part in parts)
 
 
@@ -198,8 +203,14 @@ class MarkComments(SphinxTransform):
                 node.replace_self(literal_block(node.astext(), node.astext(), **node.attributes))
 
 
+def hide_constructor(app, what, name, thing, options, signature, returned):
+    """Leave out the constructor of a dataclass: it is long, and its fields are listed below."""
+    return ("", None) if what == "class" and dataclasses.is_dataclass(thing) else None
+
+
 def setup(app):
     """Connect the extension to Sphinx."""
+    app.connect("autodoc-process-signature", hide_constructor)
     app.add_transform(MarkComments)
     app.connect("source-read", fill_page)
     app.connect("env-get-outdated", list_outdated)
