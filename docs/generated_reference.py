@@ -10,7 +10,9 @@ import dataclasses
 import os
 import re
 import tomllib
+import typing
 from pathlib import Path
+from typing import Any
 
 from docutils import nodes
 from sphinx import addnodes
@@ -20,10 +22,11 @@ from musicml.cli.main import build_parser
 from musicml.experiment import PublishedOptions, TrainingOptions, options
 from musicml.features import FEATURE_KINDS, Augment
 from musicml.models import FAMILY_NAMES, get_family
-from musicml.utils.schema import describe_rule, get_field_types
+from musicml.utils import get_field_types
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
+TYPES = {int: "integer", float: "number", str: "text", bool: "true or false"}
 FLAG = re.compile(r"(?<![\w-])(--[a-z][\w-]*)")
 PLACE = re.compile(r"^\(`make docs` writes this part: (\w+)\)$", re.MULTILINE)
 
@@ -82,7 +85,7 @@ def write_keys() -> str:
             if field.name not in meanings.get(name, {}):
                 raise KeyError(f"docs/reference/keys.toml must say what {field.name} means in [{name}]")
             used.add((name, field.name))
-            rule = _escape(str(describe_rule(types[field.name], field)))
+            rule = _show_rule(types[field.name], field)
             lines.append(f"| `{field.name}` | {rule} | {_show_default(field)} | {meanings[name][field.name]} |")
         lines.append("")
     unused = {(name, key) for name, keys in meanings.items() for key in keys} - used
@@ -108,6 +111,18 @@ def _list_tables() -> list[tuple[str, tuple[str, ...], type]]:
         ("[augment]", ("augment",), Augment),
         ("[published]", ("published",), PublishedOptions),
     ]
+
+
+def _show_rule(hint: Any, field: dataclasses.Field) -> str:
+    """Show the type of a key and its choices or range."""
+    is_list = typing.get_origin(hint) is tuple
+    kind = TYPES[typing.get_args(hint)[0] if is_list else hint]
+    kind = f"list of {kind}s" if is_list else kind
+    least, most, choices = (field.metadata.get(name) for name in ("least", "most", "choices"))
+    if choices:
+        values = ", ".join(f"`{value}`" for value in choices)
+        return f"{kind}: {values}" if is_list else values
+    return kind if least is None else f"{kind}, at least {least}" if most is None else f"{kind}, {least} to {most}"
 
 
 def _show_default(field: dataclasses.Field) -> str:
