@@ -134,15 +134,15 @@ def _show_default(field: dataclasses.Field) -> str:
 
 
 def write_experiments() -> str:
-    """Write a table of the experiments, with the first line of each file's header."""
-    lines = ["| experiment | dataset | model | what it is |", "|---|---|---|---|"]
-    for path in sorted((ROOT / "experiments").glob("*.toml")):
+    """Write a section for each experiment: what it uses, and the header of its file."""
+    lines: list[str] = []
+    for path in [*sorted((ROOT / "experiments").glob("*.toml")), *sorted((ROOT / "experiments").glob("*/*.toml"))]:
         text = path.read_text("utf-8")
-        table = tomllib.loads(text)
-        first = " ".join(re.match(r"(?:#.*\n)+", text)[0].replace("#", "").split("\n #")[0].split("\n")[0].split())
-        lines.append(
-            f"| `{path.stem}` | `{table['data']['dataset']}` | `{table['model']['family']}` | {_escape(first)} |"
-        )
+        tables = tomllib.loads(text)
+        used = (tables["data"]["dataset"], tables["features"]["kind"], tables["model"]["family"])
+        header = re.match(r"(?:#.*\n)*", text)[0]
+        lines += [f"## {path.stem}", "", "Dataset `{}`, features `{}`, model `{}`.".format(*used), ""]
+        lines += [_escape(re.sub(r"^# ?", "", line)) for line in header.splitlines()] + [""]
     return "\n".join(lines)
 
 
