@@ -30,7 +30,7 @@ GET_MUSICNN = .venv/bin/musicml fetch musicnn || echo "Without musicnn's weights
 
 help: ## print this
 	@echo "make ...   (EXTRA=$(EXTRA), DATA=$(DATA))"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' Makefile
 
 install: $(READY) ## make .venv with the locked packages and the musicml command, and get musicnn's weights
 	@$(GET_MUSICNN)
