@@ -37,6 +37,7 @@ locale_dirs = ["locales"]
 gettext_compact = True  # one catalog for each folder of pages
 gettext_location = False
 
+highlight_language = "none"  # blocks without a language are output, folders and tables
 html_theme = "pydata_sphinx_theme"
 html_title = "musicml"
 html_static_path = ["_static"]
