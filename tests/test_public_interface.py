@@ -1,4 +1,4 @@
-"""`import musicml`: what a notebook uses, each name with an example that runs here on sample data."""
+"""`import musicml`: the names for notebooks, each with an example that runs here on sample data."""
 
 import doctest
 import inspect
@@ -18,7 +18,7 @@ FUNCTIONS = sorted(name for name in musicml.__all__ if inspect.isfunction(getatt
 
 @pytest.fixture(scope="module")
 def notebook(data_root, tmp_path_factory):
-    """A folder as a notebook finds it after `musicml fetch --sample`, with three runs."""
+    """The folder of a notebook after `musicml fetch --sample`, with three runs."""
     folder = tmp_path_factory.mktemp("notebook")
     (folder / "data").symlink_to(data_root)
     with pytest.MonkeyPatch.context() as patched:
@@ -32,7 +32,7 @@ def notebook(data_root, tmp_path_factory):
 
 
 def examples():
-    """The package's own examples, those of its functions, and those of the classes that it offers."""
+    """Return the examples of the package, its functions and its classes."""
     finder = doctest.DocTestFinder(recurse=False)
     for name, thing in [("musicml", musicml), *((name, getattr(musicml, name)) for name in musicml.__all__)]:
         yield from finder.find(thing, name, module=False, globs={"musicml": musicml})
@@ -57,7 +57,7 @@ def test_a_functions_docstring_names_every_parameter(name):
         assert f"\n{heading}\n{'-' * len(heading)}\n" in inspect.getdoc(function), f"{name} lacks {heading}"
 
 
-def test_the_walk_of_a_notebook(notebook, monkeypatch):
+def test_a_whole_notebook(notebook, monkeypatch):
     monkeypatch.chdir(notebook)
     run = musicml.load_run("genre_gru")
     assert run.report.metrics["accuracy"] == run.report.main and len(run.report.class_table) == 10
@@ -83,7 +83,7 @@ def test_a_run_without_a_report_is_listed_and_not_loaded_by_its_experiment(noteb
         musicml.load_run("openmic_forest", runs_root=tmp_path)
 
 
-def test_a_damaged_run_hides_no_other_and_a_run_of_another_format_is_refused(notebook, monkeypatch, tmp_path):
+def test_a_damaged_run_hides_no_other_and_a_run_of_another_format_is_rejected(notebook, monkeypatch, tmp_path):
     monkeypatch.chdir(notebook)
     whole = musicml.load_run("genre_gru")
     shutil.copytree(whole.path, tmp_path / whole.name)
@@ -100,7 +100,7 @@ def test_a_damaged_run_hides_no_other_and_a_run_of_another_format_is_refused(not
         musicml.load_run("genre_gru", runs_root=tmp_path)
 
 
-def test_what_can_not_go_together_or_is_misspelled_is_refused(notebook, monkeypatch):
+def test_conflicting_or_misspelled_arguments_are_rejected(notebook, monkeypatch):
     monkeypatch.chdir(notebook)
     with pytest.raises(musicml.InputError, match="changes must go with the name of an experiment"):
         musicml.train(musicml.load_experiment("genre_gru"), changes=TINY_GRU)
@@ -110,7 +110,7 @@ def test_what_can_not_go_together_or_is_misspelled_is_refused(notebook, monkeypa
     assert len(musicml.load_dataset("openmic").class_names) == 20
 
 
-def test_a_damaged_score_is_one_sentence(notebook, monkeypatch, tmp_path):
+def test_a_damaged_score_is_one_message(notebook, monkeypatch, tmp_path):
     monkeypatch.chdir(notebook)
     run = musicml.Run(shutil.copytree(musicml.load_run("genre_gru").path, tmp_path / "run"))
     path = run.path / "predictions.csv"
@@ -120,7 +120,7 @@ def test_a_damaged_score_is_one_sentence(notebook, monkeypatch, tmp_path):
         run.predictions.head()
 
 
-def test_without_pandas_one_sentence_names_the_extra(notebook, monkeypatch):
+def test_without_pandas_the_message_names_the_extra(notebook, monkeypatch):
     monkeypatch.chdir(notebook)
     run = musicml.load_run("genre_gru")
     monkeypatch.setitem(sys.modules, "pandas", None)
@@ -129,7 +129,7 @@ def test_without_pandas_one_sentence_names_the_extra(notebook, monkeypatch):
             ask()
 
 
-def test_importing_musicml_imports_nothing_of_it_but_what_offers_its_names():
+def test_importing_musicml_imports_only_the_lazy_export():
     code = "import sys, musicml; print(*sorted(set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     ours = [name for name in done.stdout.split() if name.split(".")[0] in ("musicml", "numpy")]

@@ -26,7 +26,7 @@ PRINTED = {"cmyk.jpg": ("CMYK", "JPEG"), "one_bit.png": ("1", "PNG")}  # odd and
 
 
 def refused(answer, runs_root=None):
-    """The one sentence that the command line ended with; nothing else may have come of it."""
+    """Return the error message of a command. It must have printed nothing else."""
     code, out, err = answer
     assert code == 2 and out == "" and "Traceback" not in err
     said = [line for line in err.splitlines() if line.startswith("musicml: ")]
@@ -38,7 +38,7 @@ def refused(answer, runs_root=None):
 
 @pytest.fixture
 def refuse(musicml, tones, tones_toml, data_root, tmp_path):
-    """Train the tones' experiment on a folder, which is refused before there is a run folder: words → the sentence."""
+    """Train on a folder that is rejected before a run folder is made: words → error message."""
 
     def tried(folder=tones, experiment=tones_toml, words=()):
         root = tmp_path / "runs"
@@ -65,46 +65,46 @@ def changed(tmp_path, old, new):
         ('dataset = "gtzan"', 'dataset = "gtzan', "must be TOML and is not"),
     ],
 )
-def test_an_experiment_with_a_typo_is_refused(refuse, tmp_path, old, new, said):
+def test_an_experiment_with_a_typo_is_rejected(refuse, tmp_path, old, new, said):
     assert said in refuse(experiment=changed(tmp_path, old, new))
 
 
-def test_a_typo_in_set_or_in_a_name_is_refused(refuse, musicml, asked_about_tones, tmp_path):
+def test_a_typo_in_set_or_in_a_name_is_rejected(refuse, musicml, asked_about_tones, tmp_path):
     assert "did you mean 'n_estimators'" in refuse(words=["--set", "model.n_estimator=5"])
     assert "--set takes TABLE.KEY=VALUE" in refuse(words=["--set", "epochs"])
     assert "did you mean 'genre_gru'" in refuse(experiment=EXPERIMENTS / "genre_gro.toml")
     name, root = asked_about_tones.name, asked_about_tones.path.parent
     assert f"did you mean '{name}'" in refused(musicml("evaluate", f"{name}x", "--runs", root))
-    assert "either an experiment file or --resume" in refused(musicml("train"))
+    assert "either an experiment or --resume" in refused(musicml("train"))
     path = changed(tmp_path, 'dataset = "gtzan"', 'dataset = "gtsan"')
     assert "did you mean 'gtzan'" in refused(musicml("train", path, "--runs", tmp_path / "runs"), tmp_path / "runs")
 
 
-def test_a_network_for_sound_is_not_given_pictures(musicml, data_root, pictures, tmp_path, refuse):
+def test_a_network_for_sound_rejects_pictures(musicml, data_root, pictures, tmp_path, refuse):
     assert "holds picture files" in refuse(pictures)
     text = TONES.replace("log_mel", "pixels").partition("sample_rate")[0] + '[model]\nfamily = "cnn"\n'
     (tmp_path / "pixels.toml").write_text(text)
     assert "must be one that takes pictures" in refuse(pictures, tmp_path / "pixels.toml")
 
 
-def test_a_missing_folder_is_refused(refuse, musicml, asked_about_tones, tmp_path):
+def test_a_missing_folder_is_rejected(refuse, musicml, asked_about_tones, tmp_path):
     missing = tmp_path / "nowhere"
     assert f"{missing} is not: check the path" in refuse(missing)
     assert f"{missing} is not: check the path" in refused(musicml("evaluate", asked_about_tones.path, "--on", missing))
     answer = musicml("train", EXPERIMENTS / "genre_gru.toml", "--data-root", missing, "--runs", tmp_path / "runs")
     assert "`musicml fetch --sample` makes sample data" in refused(answer, tmp_path / "runs")
     assert not (tmp_path / "runs").exists() and not missing.exists()
-    assert "holds none" in refused(musicml("train-all", "--experiments", missing))
+    assert "found none" in refused(musicml("train-all", "--experiments", missing))
 
 
-def test_a_folder_without_sound_or_pictures_is_refused(refuse, tmp_path):
+def test_a_folder_without_sound_or_pictures_is_rejected(refuse, tmp_path):
     for name in ("one", "two"):
         (tmp_path / "texts" / name).mkdir(parents=True)
         (tmp_path / "texts" / name / "a.txt").write_text("words")
     assert "no such file is there" in refuse(tmp_path / "texts")
 
 
-def test_a_class_of_one_group_one_class_alone_or_an_empty_one_is_refused(refuse, tones, tmp_path):
+def test_a_class_of_one_group_a_single_class_and_an_empty_class_are_rejected(refuse, tones, tmp_path):
     for name in ("low", "high"):
         (tmp_path / "tones" / name).mkdir(parents=True)
         shutil.copy(tones / name / "0.wav", tmp_path / "tones" / name)
@@ -115,7 +115,7 @@ def test_a_class_of_one_group_one_class_alone_or_an_empty_one_is_refused(refuse,
     assert "organ has none: add files to it or remove its folder" in refuse(tmp_path / "tones")
 
 
-def test_a_text_file_named_wav_is_refused_and_never_ends_a_training(
+def test_a_text_file_named_wav_is_rejected_and_never_ends_a_training(
     refuse, musicml, tones, tones_toml, asked_about_tones, data_root, tmp_path
 ):
     text = tmp_path / "text.wav"
@@ -138,7 +138,7 @@ def test_a_text_file_named_wav_is_refused_and_never_ends_a_training(
 
 
 @pytest.mark.parametrize("name", BAD_PICTURES)
-def test_a_picture_that_cant_be_used_is_refused(refuse, musicml, trained, pictures, spoilt, tmp_path, name):
+def test_an_invalid_picture_is_rejected(refuse, musicml, trained, pictures, spoilt, tmp_path, name):
     (tmp_path / name).write_bytes(spoilt[name])
     sentence = refused(musicml("predict", trained("frozen").path, tmp_path / name))
     assert BAD_PICTURES[name] in sentence and name in sentence
@@ -149,7 +149,7 @@ def test_a_picture_that_cant_be_used_is_refused(refuse, musicml, trained, pictur
     assert "must have a training example, and grey has none" in sentence
 
 
-def test_pictures_that_cant_be_used_are_named_in_the_run_and_never_end_a_training(
+def test_invalid_pictures_are_named_in_the_run_and_never_end_a_training(
     musicml, pictures, spoilt, data_root, monkeypatch, tmp_path
 ):
     folder = shutil.copytree(pictures, tmp_path / "pictures")
@@ -166,7 +166,7 @@ def test_pictures_that_cant_be_used_are_named_in_the_run_and_never_end_a_trainin
     assert all(said in reasons[f"red/{name}"] for name, said in BAD_PICTURES.items())
 
 
-def test_pictures_for_printing_and_of_two_colours_are_trained_on_and_answered_with_a_warning(
+def test_cmyk_and_two_color_pictures_are_trained_on_and_predicted_with_a_warning(
     musicml, trained, pictures, data_root, tmp_path
 ):
     folder = shutil.copytree(pictures, tmp_path / "pictures")
@@ -185,7 +185,7 @@ def test_pictures_for_printing_and_of_two_colours_are_trained_on_and_answered_wi
 
 @pytest.fixture
 def full_at(monkeypatch):
-    """Let no file of this process grow beyond so many bytes: as on a full disk, each write ends in an error."""
+    """Limit the size of files in this process: as on a full disk, larger writes fail."""
     resource = pytest.importorskip("resource")
     monkeypatch.setattr(sys, "dont_write_bytecode", True)  # or it is cut short, and every later process breaks on it
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -193,14 +193,14 @@ def full_at(monkeypatch):
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_disk_that_fills_while_features_are_stored_ends_in_a_sentence(refuse, tones, data_root, full_at, tmp_path):
+def test_a_disk_that_fills_while_features_are_cached_ends_in_a_message(refuse, tones, data_root, full_at, tmp_path):
     full_at(20_000)
     sentence = refuse(words=["--set", "features.n_mels=40", "--data-root", tmp_path / "data"])
     assert "the disk is full" in sentence
     assert not [path for path in (tmp_path / "data/.features").iterdir() if not path.name.startswith("digests")]
 
 
-def test_a_disk_that_fills_in_a_training_or_at_its_end_ends_in_a_sentence_and_the_run_can_go_on(
+def test_a_disk_that_fills_during_a_training_ends_in_a_message_and_the_run_can_be_resumed(
     musicml, tones, network_toml, data_root, full_at, tmp_path
 ):
     words = ["train", network_toml, "--folder", tones, "--data-root", data_root, "--set", "training.epochs=1", "--runs"]
@@ -223,7 +223,7 @@ def test_a_disk_that_fills_in_a_training_or_at_its_end_ends_in_a_sentence_and_th
     assert code == 0 and run.is_whole and "Traceback" not in err
 
 
-def test_wherever_the_disk_fills_the_run_is_not_whole_and_can_be_finished(
+def test_wherever_the_disk_fills_the_run_is_incomplete_and_can_be_resumed(
     musicml, tones, tones_toml, data_root, monkeypatch, tmp_path
 ):
     words = ["train", tones_toml, "--folder", tones, "--data-root", data_root, "--runs"]
@@ -250,7 +250,7 @@ def test_wherever_the_disk_fills_the_run_is_not_whole_and_can_be_finished(
     assert limit > 10, "files of all stages were tried"
 
 
-def test_a_disk_that_is_closed_for_writing_ends_in_a_sentence(refuse, monkeypatch):
+def test_a_read_only_disk_ends_in_a_message(refuse, monkeypatch):
     def closed(*paths):
         raise OSError(errno.EROFS, "Read-only file system")
 
@@ -267,9 +267,7 @@ Batches.made = lambda *asked: time.sleep(0.5) or quick(*asked)
 """
 
 
-def test_ctrl_c_in_the_middle_of_an_epoch_ends_with_130_and_says_how_to_go_on(
-    tones, network_toml, data_root, started, tmp_path
-):
+def test_ctrl_c_during_an_epoch_ends_with_130_and_says_how_to_resume(tones, network_toml, data_root, started, tmp_path):
     words = ["--folder", tones, "--data-root", data_root, "--runs", tmp_path, "--json"]
     process = started("train", network_toml, *words, *set_words({"training.epochs": 500}), first=SLOW)
     deadline = time.monotonic() + 120

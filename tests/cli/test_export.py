@@ -1,4 +1,4 @@
-def test_export_writes_a_folder_and_what_its_check_said(asked_about_tones, musicml, tmp_path):
+def test_export_writes_a_folder_and_prints_the_result_of_its_check(asked_about_tones, musicml, tmp_path):
     code, out, _ = musicml("export", asked_about_tones.path, "--to", tmp_path / "taken")
     assert code == 0 and "differ by at most" in out and (tmp_path / "taken/model.onnx").is_file()
     code, _, err = musicml("export", asked_about_tones.path, "--to", tmp_path / "taken")

@@ -11,7 +11,7 @@ from tests.conftest import EXPERIMENTS, TONES, write_tone
 from tests.fixtures.command_output import FIGURES, OF_A_REPORT, one_object
 
 
-def test_training_a_network_prints_one_json_object_and_its_progress_elsewhere(
+def test_training_prints_one_json_object_and_its_progress_on_standard_error(
     tones, data_root, musicml, trained, tmp_path
 ):
     words = ["train", EXPERIMENTS / "genre_gru.toml", "--folder", tones, "--data-root", data_root, "--runs", tmp_path]
@@ -44,7 +44,7 @@ def test_set_and_seed_reach_the_run(tones, tones_toml, data_root, musicml, tmp_p
     assert code == 0 and first != second
 
 
-def test_files_shorter_than_a_clip_are_repeated_and_said(tones_toml, data_root, musicml, tmp_path):
+def test_files_shorter_than_a_clip_are_repeated_with_a_message(tones_toml, data_root, musicml, tmp_path):
     for name, hertz in (("low", 200), ("high", 2500)):
         for number in range(6):
             write_tone(tmp_path / "short" / name / f"{number}.wav", hertz + number, 0.3)
@@ -60,7 +60,7 @@ def test_files_shorter_than_a_clip_are_repeated_and_said(tones_toml, data_root, 
 # folders as people have them
 
 
-def test_a_training_says_what_it_read_and_what_it_did_not(musicml, tones, tones_toml, data_root, tmp_path):
+def test_a_training_lists_the_files_that_it_read_and_skipped(musicml, tones, tones_toml, data_root, tmp_path):
     folder = tmp_path / "mine"
     for side, name in itertools.product(("Training_Data", "Test_Data"), ("low", "high")):
         shutil.copytree(tones / name, folder / side / name)
@@ -115,7 +115,7 @@ def read(*_):
         *((command, True, f"training.{option}") for command in ("tune", "leak", "train-all") for option in OPTIONS),
     ],
 )
-def test_set_is_checked_against_the_recipe_that_runs_before_data_is_read(
+def test_set_is_checked_against_the_trained_recipe_before_data_is_read(
     command, on_sample, change, tones, data_root, musicml, monkeypatch, tmp_path
 ):
     is_fine = on_sample == (change == "training.warmup=0.1")
@@ -132,7 +132,7 @@ def test_set_is_checked_against_the_recipe_that_runs_before_data_is_read(
 
 
 @pytest.mark.parametrize(("change", "is_fine"), [("training.warmup", False), ("training.plateau_patience", True)])
-def test_changes_in_python_are_checked_against_the_recipe_that_runs(change, is_fine, tones, monkeypatch, tmp_path):
+def test_changes_in_python_are_checked_against_the_trained_recipe(change, is_fine, tones, monkeypatch, tmp_path):
     monkeypatch.setattr("musicml.training.train.load_dataset", read)
     path = tmp_path / "mine.toml"
     path.write_text(f'{TONES}[sample]\ntraining.schedule = "cosine"\n')

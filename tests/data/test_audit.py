@@ -263,7 +263,7 @@ def test_the_command_prints_findings_effects_and_pairs_and_ends_well_whatever_it
     page = tmp_path / "out/audit.html"
     code, out, err = musicml("audit", "--folder", sounds, "--data-root", tmp_path, "--html", page)
     assert code == 0 and "looking at 6 files" in err and "looking" not in out
-    assert "songs: 7 examples in 2 classes" in out and "what that does to a figure" in out
+    assert "songs: 7 examples in 2 classes" in out and "effect on the results" in out
     assert "fault    contradictory labels" in out and "a/0.wav  b/twin.wav  across labels  equal content" in out
     assert page.is_file() and str(page) in out and len(list((tmp_path / ".audit").glob("songs-real-*.json"))) == 1
     code, out, _ = musicml("audit", "--folder", sounds, "--data-root", tmp_path, "--json")
@@ -275,7 +275,7 @@ def test_the_command_prints_findings_effects_and_pairs_and_ends_well_whatever_it
 def test_the_command_says_what_is_sample_data_and_how_many_pairs_it_does_not_show(get_sample, tmp_path, musicml):
     get_sample("gtzan", tmp_path / "sample")
     code, out, _ = musicml("audit", "gtzan", "--data-root", tmp_path)
-    assert code == 0 and "generated sample data" in out and "jazz.00054.wav" in out and "hidden" in out
+    assert code == 0 and "synthetic sample data" in out and "jazz.00054.wav" in out and "hidden" in out
     write(tmp_path / "same", {f"{'ab'[k % 2]}/{k}.wav": song(1, seconds=2.0) for k in range(9)})
     _, out, _ = musicml("audit", "--folder", tmp_path / "same", "--data-root", tmp_path)
     assert "and 16 more pairs: --html shows the first of them, --json names them all" in out
@@ -283,8 +283,8 @@ def test_the_command_says_what_is_sample_data_and_how_many_pairs_it_does_not_sho
 
 def test_the_command_refuses_what_it_cannot_do_before_it_reads_anything(sounds, tmp_path, musicml):
     for words, sentence in (
-        ([], "audit needs either a data set or --folder DIR"),
-        (["gtzan", "--folder", sounds], "audit needs either a data set or --folder DIR"),
+        ([], "Expected either a dataset or --folder DIR"),
+        (["gtzan", "--folder", sounds], "Expected either a dataset or --folder DIR"),
         (["gtzan"], "`musicml fetch"),
         (["nothing"], "must be a data set that musicml knows"),
         (["--folder", sounds, "--html", tmp_path / "page.txt"], "must end in .html"),

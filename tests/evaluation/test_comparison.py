@@ -376,7 +376,7 @@ def test_a_run_with_changed_settings_is_told_as_such(made, tmp_path, musicml):
 def test_the_command_prints_a_sentence_for_each_pair(made, musicml):
     code, out, err = musicml("compare", made["cnn"].path, made["gru"].path, made["lstm"].path)
     assert code == 0 and "genre_cnn was right on " in out.replace("\n", " ") and "corrected for 3 pairs" in out
-    assert "generated sample data" in out
+    assert "synthetic sample data" in out
     code, out, _ = musicml("compare", made["cnn"].path, made["gru"].path, "--json")
     assert code == 0 and json.loads(out)["pairs"][0]["test"] == "exact sign flips of groups"
     assert json.loads(out)["figures"][0]["interval_method"] == intervals.INTERVAL_METHOD

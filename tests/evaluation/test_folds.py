@@ -55,9 +55,9 @@ def test_a_cross_validation_judges_every_file_once_by_a_model_that_never_saw_it(
     assert answer.label == "low" and (run.path / "model.onnx").is_file()
     assert not (runs.get_fold(run, 1).path / "model.onnx").exists()
     assert report["unlike_training"] is None  # six validation files or fewer a fold
-    for n, words in ((18, "1 of 18; of the other 6 it can't be told"), (24, "1 of 24\n")):
+    for n, words in ((18, "1 of 18; unknown for the other 6"), (24, "1 of 24\n")):
         output.print_report(run.path, {**report, "unlike_training": {"flagged": 1, "n": n}})
-        assert f"taken for unlike training: {words}" in capsys.readouterr().out
+        assert f"flagged as out-of-distribution: {words}" in capsys.readouterr().out
 
 
 def test_a_cross_validation_that_was_stopped_goes_on_where_it_was(run, monkeypatch):

@@ -389,13 +389,13 @@ def test_the_command_prints_them_side_by_side_and_says_which_figures_are_generat
     code, out, _ = musicml(*words)
     row = next(line for line in out.splitlines() if line.startswith("leaky  "))
     assert code == 0 and "0.788" in row and row.count("*") == 2
-    assert f"{leaky.rows[0].replayed.value:.3f} (" in row and "come from generated sample data" in out
+    assert f"{leaky.rows[0].replayed.value:.3f} (" in row and "come from synthetic sample data" in out
     assert "A track is on both sides. Replayed as published, accuracy is" in out
 
 
 def test_evaluating_such_a_run_says_where_its_fault_is_told(replayed, musicml):
     code, out, _ = musicml("evaluate", run_of(replayed[1][0]).path)
-    assert code == 0 and "no rival of honest ones" in out and "musicml replay" in out
+    assert code == 0 and "cannot be compared with honest ones" in out and "musicml replay" in out
 
 
 # What is said

@@ -246,7 +246,7 @@ def test_a_strangers_model_is_read_no_further_than_it_may_be(tmp_path):
 def test_the_command_says_whether_they_agree_by_its_exit_code(pair, musicml, tmp_path):
     run = shutil.copytree(pair[0].path, tmp_path / pair[0].name)
     code, out, _ = musicml("reproduce", run, "--runs", tmp_path)
-    assert code == 0 and "They agree to the bit." in out and "nothing that run.json holds differs" in out
+    assert code == 0 and "They agree bit for bit." in out and "no differences in run.json" in out
     change(runs.Run(run), "run.json", "versions", "numpy", value="1.0")
     change(runs.Run(run), "report.json", "intervals", "accuracy", value=[0.0, 0.001])
     change(runs.Run(run), "report.json", "metrics", "accuracy", value=0.0)
@@ -275,7 +275,7 @@ def test_a_reproduction_that_was_stopped_goes_on_and_is_compared(pair, musicml, 
     assert code == 130 and hint in err and new.info.status == "trained"
     for _ in range(2):  # a complete one is only compared
         code, out, _ = musicml("reproduce", run.name, "--runs", tmp_path, "--resume", new.name)
-        assert code == 0 and "They agree to the bit." in out
+        assert code == 0 and "They agree bit for bit." in out
     assert len(runs.list_runs(tmp_path)) == 2
     code, _, err = musicml("reproduce", new.name, "--runs", tmp_path, "--resume", run.name)
     assert code == 2 and "Expected a reproduction of run" in err
@@ -289,7 +289,7 @@ def test_data_that_was_moved_is_named_and_changed_data_is_refused(tones, tones_t
     code, _, err = musicml("reproduce", "tones", "--runs", root)
     assert code == 2 and str(folder) in err and "say with --folder where it is now" in err
     code, out, _ = musicml("reproduce", "tones", "--runs", root, "--folder", moved)
-    assert code == 0 and "They agree to the bit." in out
+    assert code == 0 and "They agree bit for bit." in out
     shutil.copyfile(f"{moved}/low/0.wav", f"{moved}/low/1.wav")
     code, _, err = musicml("reproduce", "tones", "--runs", root, "--folder", moved)
     assert code == 2 and "low/1.wav: its content has changed" in err and len(err.splitlines()) < 5

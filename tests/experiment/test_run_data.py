@@ -243,7 +243,7 @@ def test_a_whole_run_gives_its_figures_for_its_own_files_alone(asked_about_tones
     code, out, err = musicml("evaluate", asked_about_tones.path, "--folder", same)
     assert (code, out) == (2, "") and "low/3.wav: it is missing" in err
     code, out, err = musicml("evaluate", asked_about_tones.path, "--folder", same, "--on", same)
-    assert (code, out) == (2, "") and "give one of them" in err
+    assert (code, out) == (2, "") and "cannot be combined" in err
     assert snapshot(asked_about_tones.path) == before
 
 
