@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from musicml.utils.messages import (
         Message,
         add_messages,
+        format_number,
         join_messages,
         pluralize,
         replace_in_message,

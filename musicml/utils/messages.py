@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import math
 import numbers
+import re
 import string
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +19,7 @@ from typing import Any
 
 LOCALES = Path(__file__).parent.parent / "locales"
 COMMA_LANGUAGES = {"id"}  # where a comma stands before decimals, and a point between thousands
-SWAP_MARKS = str.maketrans(",.", ".,")
+SWAPPED_MARKS = {",": ".", ".": ","}
 MAX_DEPTH, MAX_VALUES = 4, 20  # of messages in a file: of one in another, and of one
 MESSAGES = "messages"  # the key of a JSON file below which its messages are described
 
@@ -117,7 +118,28 @@ class _LocalFormatter(string.Formatter):
     def format_field(self, value: Any, format_spec: str) -> Any:
         text = super().format_field(value, format_spec)
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return text.translate(SWAP_MARKS) if is_number and self.language in COMMA_LANGUAGES else text
+        return format_number(text, self.language) if is_number else text
+
+
+def format_number(value: float | str, language: str, format_spec: str = "") -> str:
+    """Format a number with the decimal mark of a language: a comma in Indonesian.
+
+    Parameters
+    ----------
+    value : a number, or text with formatted numbers in it, such as an interval
+    language : `en` or `id`
+    format_spec : as `format` takes it; only for a number
+
+    >>> format_number(1234.5, "id", ",.2f")
+    '1.234,50'
+    >>> format_number("0.643 (0.448 – 0.835)", "id")
+    '0,643 (0,448 – 0,835)'
+    """
+    text = value if isinstance(value, str) else format(value, format_spec)
+    # only marks between digits, so that the full stop of a sentence stays
+    return (
+        re.sub(r"(?<=\d)[.,](?=\d)", lambda mark: SWAPPED_MARKS[mark[0]], text) if language in COMMA_LANGUAGES else text
+    )
 
 
 def translate(text: str, language: str) -> str:
