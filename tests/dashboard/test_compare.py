@@ -17,7 +17,7 @@ WORDS = i18n.read_words("en", "compare")
 
 
 def make(runs, *skills, family="cnn", n=40, **more):
-    """Runs on the same test examples, one for each skill."""
+    """Make runs on the same test examples, one for each skill."""
     return [
         fake_runs.make(runs, f"{family}-2026030{k + 1}T120000-s{k}", family=family, n=n, seed=k, skill=skill, **more)
         for k, skill in enumerate(skills)
@@ -29,14 +29,14 @@ def get_runs(*made):
 
 
 def compared(*made):
-    """The page with these runs chosen, the first of them A."""
+    """Open the page with these runs chosen, the first as A."""
     app = pages.opened("compare")
     app.multiselect(key="compared").set_value([run.name for run in made]).run()
     return pages.sound(app)
 
 
 def field(app):
-    """The field of the two by two whose examples are shown."""
+    """Return the widget that chooses a cell of the two-by-two table."""
     return next(radio for radio in app.radio if radio.key.startswith("field"))
 
 
@@ -79,13 +79,13 @@ def test_runs_that_share_a_part_are_compared_on_it(runs):
     hits = (table.scores.argmax(axis=1) == table.targets.argmax(axis=1))[common.places[0]]
     assert shared_examples.get_metrics(chosen, common)[0].overall["accuracy"] == pytest.approx(hits.mean())
     said = pages.said(compared(large, small))
-    assert WORDS["differ_splits"] in said and "on the 40 examples" in said
+    assert WORDS["differ_splits"] in said and "only the 40 examples" in said
 
 
 def test_generated_and_real_data_of_the_same_names_share_nothing(runs):
     (sample,), (real,) = make(runs, 2.0), make(runs, 2.0, family="gru", sample=False)
     said = pages.said(compared(sample, real))
-    assert WORDS["differ_origins"] in said and "no test example in common" in said
+    assert WORDS["differ_origins"] in said and "share no test examples" in said
 
 
 def test_an_example_with_other_labels_is_not_the_same(runs):
@@ -156,8 +156,8 @@ def test_the_page_tells_the_four_counts_and_shows_the_examples_with_both_answers
     (both, only_a), (only_b, neither) = counts.count_agreement(*common.right).tolist()
     app = compared(*chosen)
     said = pages.said(app)
-    assert f"Of 40 examples both runs get {both} right and {neither} wrong" in said
-    assert f"Only A gets {only_a} right, only B {only_b}" in said
+    assert f"Of 40 examples, both runs predict {both} correctly and {neither} wrongly" in said
+    assert f"Only A is correct on {only_a}, only B on {only_b}" in said
     field(app).set_value("only_b").run()
     shown = [line for line in pages.said(app).splitlines() if "**A** is" in line or "**B** is" in line]
     assert shown and all(("✗ **A**" in line) or ("✓ **B**" in line) for line in shown)
@@ -168,7 +168,7 @@ def test_the_examples_on_which_two_runs_are_furthest_apart_come_first(runs):
     chosen = make(runs, 1.0, 4.0)
     common = shared_examples.get_shared_examples(get_runs(*chosen))
     places = np.flatnonzero(~common.right[0] & common.right[1])
-    first = common.names[places[np.argmax(np.abs(common.sure[0] - common.sure[1])[places])]]
+    first = common.names[places[np.argmax(np.abs(common.confidence[0] - common.confidence[1])[places])]]
     app = compared(*chosen)
     field(app).set_value("only_b").run()
     names = [element.value for element in app.markdown if "test.0" in str(element.value)]
@@ -184,7 +184,7 @@ def test_a_multi_label_example_is_right_where_all_that_was_looked_at_is():
     )
     assert common.right.tolist() == [[True, False]]
     assert common.right_cells.sum(axis=2).tolist() == [[2, 1]], "what nobody looked at counts for nothing"
-    assert common.sure.tolist() == [[1.0, 0.5]]
+    assert common.confidence.tolist() == [[1.0, 0.5]]
 
 
 def test_a_multi_label_run_decides_by_its_own_thresholds(runs):
@@ -192,8 +192,8 @@ def test_a_multi_label_run_decides_by_its_own_thresholds(runs):
     chosen = get_runs(one, other)
     table, limits = dashboard_runs.get_predictions(chosen[0]), one.read("serving.json")["thresholds"]
     common = shared_examples.get_shared_examples(chosen)
-    assert (common.said[0] == report.apply_thresholds(table.scores, "multi", limits)).all()
-    assert "Label by label" in pages.said(compared(one, other))
+    assert (common.predicted[0] == report.apply_thresholds(table.scores, "multi", limits)).all()
+    assert "single labels" in pages.said(compared(one, other))
 
 
 def test_missing_thresholds_are_told_in_a_sentence(runs):
@@ -204,9 +204,9 @@ def test_missing_thresholds_are_told_in_a_sentence(runs):
 
 def test_three_runs_have_a_table_of_all_pairs(runs):
     app = compared(*make(runs, 1.0, 2.0, 3.0))
-    table = pages.table(app, "only the first right")
-    assert table[["first", "second"]].values.tolist() == [["A", "B"], ["A", "C"], ["B", "C"]]
-    assert (table.filter(regex="right|wrong").sum(axis=1) == 40).all()
+    table = pages.table(app, "only first correct")
+    assert table[["first run", "second run"]].values.tolist() == [["A", "B"], ["A", "C"], ["B", "C"]]
+    assert (table.filter(regex="correct|wrong").sum(axis=1) == 40).all()
 
 
 # what a difference means
@@ -239,9 +239,9 @@ def test_a_comparison_over_few_groups_says_how_far_intervals_can_be_relied_on(ru
 def test_the_test_on_the_page_is_the_one_of_the_command(runs):
     chosen = make(runs, 0.8, 1.6, 3.0)
     found, app = comparison.compare_runs(chosen), compared(*chosen)
-    table = pages.table(app, "only the first right")
+    table = pages.table(app, "only first correct")
     assert table["p"].tolist() == pytest.approx([float(f"{pair.p:.2g}") for pair in found.pairs])
-    assert table["p, corrected"].tolist() == pytest.approx([float(f"{pair.p_holm:.2g}") for pair in found.pairs])
+    assert table["p (Holm)"].tolist() == pytest.approx([float(f"{pair.p_holm:.2g}") for pair in found.pairs])
     assert WORDS["corrected"].format(n=3) in pages.said(app)
 
 
@@ -265,8 +265,8 @@ def test_a_published_protocol_is_marked_and_never_ranked(runs):
     said = pages.said(app)
     assert WORDS["not_ranked"].split("{names}")[1] in said and WORDS["no_rivals"] in said
     assert "more of 40 examples" not in said
-    assert "accuracy with its 95 % interval\\: B" in said, "the honest one comes first, however poor"
-    assert "second less first" not in pages.table(app, "class").columns
+    assert "accuracy with its 95% confidence interval\\: B" in said, "the honest one comes first, however poor"
+    assert "B − A" not in pages.table(app, "class").columns
 
 
 @pytest.mark.numeric
